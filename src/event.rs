@@ -1,0 +1,112 @@
+//! What the runner tells the reporters: one stream of events, many independent consumers.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    judge::{Finding, Verdict},
+    observation::Observation,
+};
+
+/// Something that a reporter may want to show or store.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The plan is made; nothing has been started.
+    RunStarted(RunStarted),
+    /// A proxy is being prepared: one line for people (`installing litellm 1.102.4`).
+    ProxyProgress(String),
+    /// Traffic begins: every instance is ready and warm.
+    ProxyReady {
+        /// Instances that were started.
+        instances: usize,
+        /// From the first launch until all were warm.
+        startup_ms: f64,
+    },
+    /// A case began.
+    CaseStarted {
+        /// The case's id.
+        id: String,
+    },
+    /// A case has its verdict.
+    CaseFinished(Arc<CaseResult>),
+    /// Everything is over; also sent when the run was interrupted.
+    RunFinished(RunFinished),
+}
+
+/// What is known before anything starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Cases that will be reported, those to be skipped included.
+    pub cases: usize,
+    /// The proxy's name: `litellm`, `builtin`, `builtin:retry-after-dropped`.
+    pub proxy: String,
+    /// Its version, where it has one.
+    pub proxy_version: Option<String>,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The policy by which disputed questions are judged.
+    pub policy: String,
+}
+
+/// One case with its verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseResult {
+    /// The case's id.
+    pub id: String,
+    /// The scenario's id.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// The scenario's file, as shown to people.
+    pub file: String,
+    /// Why it matters.
+    pub why: String,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// Why it is inconclusive, skipped or broken.
+    pub reason: Option<String>,
+    /// The rules that it broke.
+    pub findings: Vec<Finding>,
+    /// For `changed` and `known`: how the case stands to the accepted snapshot.
+    pub change: Option<Change>,
+    /// What was seen; absent where nothing was run.
+    pub observation: Option<Observation>,
+    /// From its first request to its last byte.
+    pub duration_ms: f64,
+}
+
+/// How a case differs from its accepted snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Rules whose findings the snapshot does not hold.
+    pub new_findings: Vec<String>,
+    /// Rules whose findings the snapshot holds and that were not broken now.
+    pub vanished_findings: Vec<String>,
+    /// A unified diff of the normalised observation, empty where it did not change.
+    pub diff: String,
+}
+
+impl Change {
+    /// Whether there is anything to say.
+    pub fn is_empty(&self) -> bool {
+        self.new_findings.is_empty() && self.vanished_findings.is_empty() && self.diff.is_empty()
+    }
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunFinished {
+    /// Whether it was stopped before every case had its verdict.
+    pub interrupted: bool,
+    /// From the first request to the last verdict, without the proxy's start.
+    pub wall_ms: f64,
+    /// From the start of the command to the end.
+    pub total_ms: f64,
+    /// Pending snapshot files that were written.
+    pub pending: Vec<String>,
+    /// Snapshot files that were accepted.
+    pub accepted: Vec<String>,
+    /// Accepted snapshots of scenarios that no longer exist or cases that were not run.
+    pub notes: Vec<String>,
+}

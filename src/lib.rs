@@ -1,0 +1,12 @@
+//! upfault tests what an LLM gateway tells its callers when a provider fails.
+//!
+//! The modules stand in reading order: each may use those above it and none below it
+//! (`tests/architecture.rs` holds the table).
+
+pub mod scenario;
+pub mod observation;
+pub mod provider;
+pub mod fault;
+pub mod proxy;
+pub mod judge;
+pub mod event;

@@ -1,0 +1,42 @@
+//! What was set up for a case, kept beside what was seen so that a stored run can be judged again.
+
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use crate::scenario::{Combination, Expect, Level, ProxySettings, Turn};
+
+/// What was set up for a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Arrangement {
+    /// The tokens by which the case is traced.
+    pub identity: Identity,
+    /// The point of the matrix.
+    pub combination: Combination,
+    /// The scenario's level.
+    pub level: Level,
+    /// How the proxy was set.
+    pub proxy: ProxySettings,
+    /// The upstreams, the first being the one that callers address.
+    pub deployments: Vec<DeploymentArranged>,
+    /// What the scenario demands beyond the contract.
+    pub expect: Expect,
+    /// Rules that the scenario lifts, with the reason.
+    pub except: indexmap::IndexMap<String, String>,
+    /// Secrets of the proxy that must never come out: its own key, its master key.
+    pub proxy_secrets: Vec<String>,
+    /// `127.0.0.1:PORT` of each mock, which no caller should get to see.
+    pub upstream_addresses: Vec<String>,
+}
+
+/// One upstream endpoint that the proxy knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentArranged {
+    /// Its name in the scenario.
+    pub name: String,
+    /// The model name by which callers would address it.
+    pub model: String,
+    /// The key that the proxy holds for it.
+    pub key: String,
+    /// What it does, turn by turn; the last repeats.
+    pub turns: Vec<Turn>,
+}

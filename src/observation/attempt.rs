@@ -1,0 +1,68 @@
+//! The upstream side: one request that reached a mock, and what the mock did with it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Canaries;
+use crate::scenario::Turn;
+
+/// One request that reached an upstream, as the mock saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which deployment of the case.
+    pub deployment: String,
+    /// The how-manieth at this deployment in this case, from 1.
+    pub n: u32,
+    /// Milliseconds since the case began.
+    pub at_ms: f64,
+    /// `POST`.
+    pub method: String,
+    /// Below the deployment's base path: `/v1/chat/completions`.
+    pub path: String,
+    /// As received, names in lower case, in order.
+    pub headers: Vec<(String, String)>,
+    /// The request body as text (invalid UTF-8 replaced).
+    pub body: String,
+    /// The turn that was played; `None` for a request that the mock itself refused.
+    pub turn: Option<Turn>,
+    /// The tokens planted in the reply.
+    pub canaries: Canaries,
+    /// What went out.
+    pub sent: Sent,
+    /// How it ended on the mock's side.
+    pub end: AttemptEnd,
+    /// Milliseconds since the case began; `None` while it is still open.
+    pub end_ms: Option<f64>,
+}
+
+/// What a mock sent for one attempt.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    /// `None` where the fault struck before the status line.
+    pub status: Option<u16>,
+    /// As sent, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as far as it was handed to the connection (text, at most 64 KiB of it).
+    pub body: String,
+    /// Body bytes handed to the connection.
+    pub bytes: u64,
+    /// Whole frames handed to the connection: events of a stream, or 1 for a whole plain body.
+    pub frames: u32,
+    /// How far injected waits missed their time, at the worst, in milliseconds.
+    pub timer_error_ms: f64,
+}
+
+/// How an attempt ended on the mock's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptEnd {
+    /// Still open when the case was over.
+    Open,
+    /// The reply was sent to its end.
+    Finished,
+    /// The mock cut the connection with a RST.
+    Reset,
+    /// The mock cut the connection with a FIN.
+    Closed,
+    /// The proxy went away before the mock was done.
+    ClientLeft,
+}

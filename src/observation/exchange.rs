@@ -1,0 +1,156 @@
+//! The downstream side: one request of the caller and what came back.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One request and its response on the downstream side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Which request of the case this is.
+    pub step: StepName,
+    /// Milliseconds since the case began.
+    pub sent_ms: f64,
+    /// `POST`.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// As sent.
+    pub request_headers: Vec<(String, String)>,
+    /// As sent.
+    pub request_body: String,
+    /// What came back.
+    pub outcome: Outcome,
+    /// Milliseconds since the case began.
+    pub end_ms: f64,
+}
+
+impl Exchange {
+    /// How long the exchange took, in milliseconds.
+    pub fn duration_ms(&self) -> f64 {
+        self.end_ms - self.sent_ms
+    }
+
+    /// The answer, if there was one.
+    pub fn answer(&self) -> Option<&Answer> {
+        match &self.outcome {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::NoAnswer { .. } => None,
+        }
+    }
+}
+
+/// Which request of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// The n-th step of the scenario, from 1.
+    Step(u32),
+    /// The control request after the fault: the upstreams are well again.
+    Recovery,
+}
+
+impl fmt::Display for StepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(n) => write!(f, "step {n}"),
+            Self::Recovery => f.write_str("recovery"),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// At least a status line.
+    Answer(Answer),
+    /// Not even that.
+    NoAnswer {
+        /// What happened instead.
+        ending: Ending,
+    },
+}
+
+/// A response, as far as it came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// As received, names in lower case, in order.
+    pub headers: Vec<(String, String)>,
+    /// Milliseconds since the case began at which the headers were there.
+    pub head_ms: f64,
+    /// What came after the headers.
+    pub body: Body,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+impl Answer {
+    /// The first header of this name (in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the answer says that it is an event stream.
+    pub fn is_event_stream(&self) -> bool {
+        self.header("content-type").is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+    }
+}
+
+/// The bytes after the headers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Body {
+    /// As text; invalid UTF-8 is replaced and `utf8` says so. At most 1 MiB of it is kept.
+    pub text: String,
+    /// How many bytes came.
+    pub bytes: u64,
+    /// Whether what came was UTF-8 (a character cut off by the end counts as none).
+    pub utf8: bool,
+    /// For an event stream: its frames with their times.
+    pub frames: Vec<Frame>,
+}
+
+/// One event of a stream, as the caller got it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Milliseconds since the case began.
+    pub at_ms: f64,
+    /// The `event:` field, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The `data:` lines, joined by line feeds.
+    pub data: String,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The HTTP framing came to its end.
+    Complete,
+    /// TCP RST.
+    Reset,
+    /// FIN before the HTTP framing came to its end.
+    Closed,
+    /// The connection was refused.
+    Refused,
+    /// upfault's own deadline for the case ran out.
+    Deadline,
+    /// What came was no HTTP, or something else went wrong.
+    Broken(String),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Reset => f.write_str("connection reset (RST)"),
+            Self::Closed => f.write_str("connection closed before the end (FIN)"),
+            Self::Refused => f.write_str("connection refused"),
+            Self::Deadline => f.write_str("nothing more until upfault's deadline"),
+            Self::Broken(reason) => write!(f, "broken: {reason}"),
+        }
+    }
+}

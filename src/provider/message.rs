@@ -1,0 +1,43 @@
+//! A reply as a provider would send it, before any fault.
+
+use bytes::Bytes;
+
+/// A complete reply in a provider's dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case; without the framing headers, which the plan decides.
+    pub headers: Vec<(String, String)>,
+    /// What follows.
+    pub body: MessageBody,
+}
+
+/// A body, whole or in frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageBody {
+    /// Sent at once, with a Content-Length.
+    Whole(Bytes),
+    /// An event stream, chunked; each entry is one complete event as it goes over the wire.
+    Events {
+        /// The events that carry content.
+        events: Vec<Bytes>,
+        /// The one that says that the stream is complete (`data: [DONE]`), where the dialect has one.
+        terminator: Option<Bytes>,
+    },
+}
+
+impl Message {
+    /// The first header of this name (in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a header, or takes it away.
+    pub fn set_header(&mut self, name: &str, value: Option<String>) {
+        self.headers.retain(|(key, _)| key != name);
+        if let Some(value) = value {
+            self.headers.push((name.to_owned(), value));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a proxy is told about one deployment, in no proxy's own words.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::scenario::{Cooldown, Provider};
+
+/// One deployment that the proxy is to know. Templates see these fields by these names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Route {
+    /// The model name that callers use.
+    pub model: String,
+    /// The dialect of the upstream.
+    pub provider: Provider,
+    /// The model name that the upstream is asked for.
+    pub upstream_model: String,
+    /// As that provider's own SDK takes it (`http://127.0.0.1:PORT/…/v1` for openai).
+    pub base_url: String,
+    /// The key that the proxy sends upstream.
+    pub api_key: String,
+    /// How long the proxy may wait for one attempt, in seconds.
+    pub timeout_s: f64,
+    /// How often it may try again.
+    pub retries: u32,
+    /// The models to try next, in order.
+    pub fallbacks: Vec<String>,
+    /// The case that the route belongs to.
+    pub group: String,
+}
+
+/// Settings that hold for a whole instance. Cases that differ in them run on separate instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct InstanceSettings {
+    /// Whether a failing deployment is left alone for a while.
+    pub cooldown: Option<Cooldown>,
+}
+
+impl InstanceSettings {
+    /// As templates see it: `settings.cooldown` is `none` or `{after, for_s}`.
+    pub fn template_value(&self) -> BTreeMap<&'static str, serde_json::Value> {
+        let cooldown = self.cooldown.map_or(
+            serde_json::Value::Null,
+            |cooldown| serde_json::json!({"after": cooldown.after, "for_s": cooldown.lasting.as_secs_f64()}),
+        );
+        BTreeMap::from([("cooldown", cooldown)])
+    }
+}

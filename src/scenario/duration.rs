@@ -1,0 +1,40 @@
+//! Durations as people write them: `250ms`, `2s`, `1m 30s`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+/// For `#[serde(with = "duration")]`.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map_err(D::Error::custom)
+}
+
+/// For `#[serde(with = "duration")]`.
+pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_duration(*duration))
+}
+
+/// Reads `250ms`, `2s`, `1m 30s`; a bare number is refused because its unit would be a guess.
+pub fn parse(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is no duration; write a number with its unit, as in `250ms` or `2s`"))
+}
+
+/// The same for `Option<Duration>`.
+pub mod option {
+    use super::*;
+
+    /// For `#[serde(default, with = "duration::option")]`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(d).map(Some)
+    }
+
+    /// For `#[serde(default, with = "duration::option")]`.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::serialize(duration, s),
+            None => s.serialize_none(),
+        }
+    }
+}

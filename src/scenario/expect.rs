@@ -1,0 +1,293 @@
+//! What a scenario demands beyond the contract.
+
+use std::{fmt, time::Duration};
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, MapAccess, SeqAccess, Visitor},
+};
+
+use super::duration;
+
+/// Expectations of one scenario. Those about the answer speak of the last step's exchange.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expect {
+    /// The status: `429`, `[408, 504]` or `4xx`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusSet>,
+    /// Requests that reach the upstreams in all: `1`, or `{primary: 1, backup: 0}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Attempts>,
+    /// How the answer ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ending: Option<EndingExpect>,
+    /// Members of the error object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorExpect>,
+    /// Headers of the answer; `null` for one that must be absent.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub headers: IndexMap<String, Option<String>>,
+    /// The answer is over within this time.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub within: Option<Duration>,
+}
+
+/// How an answer ends, as a caller tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndingExpect {
+    /// A complete, successful answer.
+    Success,
+    /// A failure that the caller can see: a status, an error event, or a cut connection.
+    Failure,
+    /// An error event inside a stream.
+    ErrorEvent,
+    /// The connection is cut.
+    Cut,
+}
+
+/// Members of the error object that the caller must get, in the caller's dialect.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ErrorExpect {
+    /// `error.code`, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// `error.type`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// `error.param`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+    /// A part of `error.message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_contains: Option<String>,
+}
+
+/// A set of statuses: `429`, `[408, 504]`, `4xx`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusSet(pub Vec<StatusPattern>);
+
+/// One status, or a class of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusPattern {
+    /// 100–599.
+    Exactly(u16),
+    /// 1–5: `4` stands for `4xx`.
+    Class(u8),
+}
+
+impl StatusSet {
+    /// Whether `status` is in the set.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|pattern| match *pattern {
+            StatusPattern::Exactly(one) => one == status,
+            StatusPattern::Class(class) => status / 100 == u16::from(class),
+        })
+    }
+}
+
+impl fmt::Display for StatusSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, pattern) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(" or ")?;
+            }
+            write!(f, "{pattern}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for StatusPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(status) => write!(f, "{status}"),
+            Self::Class(class) => write!(f, "{class}xx"),
+        }
+    }
+}
+
+impl StatusPattern {
+    fn number(value: u64) -> Result<Self, String> {
+        u16::try_from(value)
+            .ok()
+            .filter(|status| (100..600).contains(status))
+            .map(Self::Exactly)
+            .ok_or_else(|| format!("{value} is no HTTP status (100 to 599)"))
+    }
+
+    fn text(text: &str) -> Result<Self, String> {
+        match text.as_bytes() {
+            [class @ b'1'..=b'5', b'x', b'x'] => Ok(Self::Class(class - b'0')),
+            _ => text
+                .parse::<u64>()
+                .map_err(|_| format!("`{text}` is no status; write `429`, `[408, 504]` or `4xx`"))
+                .and_then(Self::number),
+        }
+    }
+}
+
+impl Serialize for StatusPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Exactly(status) => serializer.serialize_u16(*status),
+            Self::Class(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        StatusSet::deserialize(deserializer)?.0.pop().ok_or_else(|| D::Error::custom("a status is missing"))
+    }
+}
+
+impl Serialize for StatusSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SetVisitor;
+
+        impl<'de> Visitor<'de> for SetVisitor {
+            type Value = StatusSet;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a status (`429`), a class (`4xx`) or a list of them")
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<StatusSet, E> {
+                StatusPattern::number(value).map(|one| StatusSet(vec![one])).map_err(E::custom)
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<StatusSet, E> {
+                self.visit_u64(u64::try_from(value).unwrap_or(0))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<StatusSet, E> {
+                StatusPattern::text(text).map(|one| StatusSet(vec![one])).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<StatusSet, A::Error> {
+                let mut patterns = Vec::new();
+                while let Some(StatusSet(mut one)) = seq.next_element()? {
+                    patterns.append(&mut one);
+                }
+                if patterns.is_empty() {
+                    return Err(A::Error::custom("an empty list of statuses can never be met"));
+                }
+                Ok(StatusSet(patterns))
+            }
+        }
+
+        deserializer.deserialize_any(SetVisitor)
+    }
+}
+
+impl JsonSchema for StatusSet {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StatusSet".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let one = serde_json::json!({"oneOf": [
+            {"type": "integer", "minimum": 100, "maximum": 599},
+            {"type": "string", "pattern": "^[1-5]xx$"},
+        ]});
+        json_schema!({
+            "description": "A status (`429`), a class (`4xx`) or a list of them.",
+            "oneOf": [one["oneOf"][0], one["oneOf"][1], {"type": "array", "items": one, "minItems": 1}],
+        })
+    }
+}
+
+/// How many requests reach the upstreams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempts {
+    /// Over all deployments.
+    Total(u32),
+    /// For each deployment that is named.
+    Each(IndexMap<String, u32>),
+}
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Total(n) => write!(f, "{n}"),
+            Self::Each(map) => {
+                for (i, (name, n)) in map.iter().enumerate() {
+                    write!(f, "{}{name}: {n}", if i > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Serialize for Attempts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Total(n) => serializer.serialize_u32(*n),
+            Self::Each(map) => map.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Attempts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AttemptsVisitor;
+
+        impl<'de> Visitor<'de> for AttemptsVisitor {
+            type Value = Attempts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of attempts, or one for each deployment (`{primary: 1, backup: 0}`)")
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Attempts, E> {
+                u32::try_from(value).map(Attempts::Total).map_err(E::custom)
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Attempts, E> {
+                u32::try_from(value).map(Attempts::Total).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attempts, A::Error> {
+                let mut each = IndexMap::new();
+                while let Some((name, n)) = map.next_entry()? {
+                    each.insert(name, n);
+                }
+                Ok(Attempts::Each(each))
+            }
+        }
+
+        deserializer.deserialize_any(AttemptsVisitor)
+    }
+}
+
+impl JsonSchema for Attempts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Attempts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Requests that reach the upstreams in all, or for each deployment.",
+            "oneOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+            ],
+        })
+    }
+}
