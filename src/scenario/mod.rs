@@ -1,12 +1,28 @@
 //! The scenario file: its words, its model, and the way from text to cases.
 
+mod diagnostic;
 pub mod duration;
+mod expand;
 mod expect;
 mod fault;
+mod file;
+mod load;
 mod model;
+mod parse;
+mod schema;
+mod turn;
+mod validate;
 mod words;
 
+pub use diagnostic::{Diagnostic, Label, LoadErrors, nearest};
+pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
 pub use fault::{Fault, Malform, Point};
+pub use load::{Library, LoadError, load_dir, load_text};
+pub use parse::parse;
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
+pub use schema::schema;
 pub use words::{Api, ErrorName, Level, Provider};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The rules that any proxy must satisfy, and the judging of a case by them.
+
+use super::{
+    facts::Facts,
+    finding::Finding,
+    policy::Policy,
+    rule::{Outcome, Rule},
+    rules::{EXPECT, FAMILIES},
+};
+use crate::{observation::Observation, scenario::Level};
+
+/// Every rule, in the order in which a report lists findings.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+/// The rule of this id.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|rule| rule.id == id)
+}
+
+/// Everything that one case breaks. Pure: the same observation gives the same findings.
+pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let lifted = &observation.arrangement.except;
+    for exchange in &observation.exchanges {
+        let facts = Facts::of(observation, exchange, policy);
+        for rule in rules().filter(|rule| !lifted.contains_key(rule.id)) {
+            let Outcome::Broken(breach) = (rule.check)(&facts) else { continue };
+            // One finding a rule and case: the first exchange that breaks it is the evidence.
+            if findings.iter().any(|finding| finding.rule == rule.id) {
+                continue;
+            }
+            let mut evidence = facts.attempt_lines();
+            evidence.push(format!("{}: the caller got {}", exchange.step, facts.told.describe()));
+            evidence.extend(breach.evidence);
+            findings.push(Finding {
+                rule: rule.id.to_owned(),
+                level: level(rule, observation.arrangement.level),
+                expected: breach.expected,
+                observed: breach.observed,
+                evidence,
+            });
+        }
+    }
+    let order = |finding: &Finding| rules().position(|rule| rule.id == finding.rule);
+    findings.sort_by_key(order);
+    findings
+}
+
+/// The rules that speak of a case at all, whether they hold or not.
+pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static str> {
+    let all: Vec<Facts<'_>> =
+        observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, policy)).collect();
+    rules()
+        .filter(|rule| all.iter().any(|facts| (rule.check)(facts) != Outcome::NotApplicable))
+        .map(|rule| rule.id)
+        .collect()
+}
+
+/// A scenario's own demands have the scenario's level; the contract's are never raised by it.
+fn level(rule: &Rule, scenario: Level) -> Level {
+    if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { rule.level.weaker(scenario) }
+}
+
+/// Whether one of these findings fails a case.
+pub fn has_required(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.level == Level::Required)
+}
+
+/// Whether one of these findings speaks of time.
+pub fn has_timing(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| rule(&finding.rule).is_some_and(|rule| rule.timing))
+}

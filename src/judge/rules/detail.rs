@@ -1,0 +1,201 @@
+//! Whether what the provider said about the failure reaches the caller.
+
+use serde_json::Value;
+
+use crate::{
+    judge::{
+        chat::{self, ErrorObject},
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+        told::shorten,
+    },
+    observation::Attempt,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "detail.message-kept",
+        level: Level::Required,
+        title: "The provider's message of a 4xx reaches the caller",
+        reason: "It says what to change: which parameter, which model, which limit.",
+        references: &["families F1, F13", "BerriAI/litellm#9496"],
+        timing: false,
+        check: message_kept,
+    },
+    Rule {
+        id: "detail.server-message-kept",
+        level: Level::Recommended,
+        title: "The provider's message of a 5xx reaches the caller",
+        reason: "It tells an outage from an overload; some proxies hide it on purpose.",
+        references: &["families section 4"],
+        timing: false,
+        check: server_message_kept,
+    },
+    Rule {
+        id: "detail.message-once",
+        level: Level::Required,
+        title: "The provider's message stands in the answer once",
+        reason: "A message wrapped into itself, or an error object escaped into a message, is read by nobody and \
+                 parsed by nothing.",
+        references: &["families F13", "BerriAI/litellm#40135"],
+        timing: false,
+        check: message_once,
+    },
+    Rule {
+        id: "detail.code-kept",
+        level: Level::Recommended,
+        title: "The provider's error code reaches the caller",
+        reason: "Callers branch on it: insufficient_quota is hopeless, rate_limit_exceeded is not.",
+        references: &["families F13, section 4", "BerriAI/litellm#15968"],
+        timing: false,
+        check: code_kept,
+    },
+    Rule {
+        id: "detail.type-kept",
+        level: Level::Recommended,
+        title: "The provider's error type reaches the caller",
+        reason: "Where there is no code it is all that tells kinds of errors apart.",
+        references: &["families F13, section 4"],
+        timing: false,
+        check: type_kept,
+    },
+    Rule {
+        id: "detail.param-kept",
+        level: Level::Recommended,
+        title: "The name of the offending parameter reaches the caller",
+        reason: "A person looks there first.",
+        references: &["families F13"],
+        timing: false,
+        check: param_kept,
+    },
+    Rule {
+        id: "detail.no-language-literals",
+        level: Level::Required,
+        title: "No literals of a programming language stand where JSON values belong",
+        reason: "A client that looks for null does not find \"None\", and b'…' is no text.",
+        references: &["families F13", "BerriAI/litellm#10793"],
+        timing: false,
+        check: no_language_literals,
+    },
+];
+
+/// The error object that the caller got, and those that failed upstreams sent as a plain status.
+fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attempt, &'f ErrorObject)>)> {
+    if !facts.is_failure() || facts.content_committed() {
+        return None;
+    }
+    let sent: Vec<_> = facts
+        .failures()
+        .filter(|(_, fate)| matches!(fate, Fate::Status { .. }))
+        .filter_map(|(attempt, fate)| fate.error().map(|error| (attempt, error)))
+        .collect();
+    let got = facts.told.error()?;
+    (!sent.is_empty() && facts.failures().count() == sent.len()).then_some((got, sent))
+}
+
+fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
+    if !facts.failed_only_by(wanted) || facts.content_committed() {
+        return Outcome::NotApplicable;
+    }
+    let canaries: Vec<&str> = facts
+        .failures()
+        .filter(|(attempt, _)| attempt.sent.body.contains(&attempt.canaries.message))
+        .filter(|(_, fate)| fate.error().is_some())
+        .map(|(attempt, _)| attempt.canaries.message.as_str())
+        .collect();
+    let Some(answer) = facts.answer().filter(|_| !canaries.is_empty()) else { return Outcome::NotApplicable };
+    // A chain that failed may show any of its failures; the rule on fallbacks speaks of none.
+    if facts.chain().len() > 1 {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(canaries.iter().any(|canary| answer.body.text.contains(canary)), || {
+        (
+            format!("the provider's message, which holds {}", canaries.join(" or ")),
+            facts.told.describe(),
+        )
+    })
+}
+
+fn message_kept(facts: &Facts<'_>) -> Outcome {
+    message(facts, |status| (400..500).contains(&status))
+}
+
+fn server_message_kept(facts: &Facts<'_>) -> Outcome {
+    message(facts, |status| status >= 500)
+}
+
+fn message_once(facts: &Facts<'_>) -> Outcome {
+    let Some(answer) = facts.answer().filter(|_| facts.is_failure()) else { return Outcome::NotApplicable };
+    // An error event doubled as a whole is for the rules on streams.
+    let text = match facts.told.error() {
+        Some(error) => error.raw.to_string(),
+        None => answer.body.text.clone(),
+    };
+    let mut outcome = Outcome::NotApplicable;
+    for (attempt, _) in facts.failures() {
+        let canary = attempt.canaries.message.as_str();
+        let sent = attempt.sent.body.matches(canary).count();
+        let count = text.matches(canary).count();
+        if sent != 1 || count == 0 {
+            continue;
+        }
+        outcome = Outcome::Holds;
+        if count > 1 {
+            return Outcome::broken("once", format!("{count} times: {}", facts.told.describe()), Vec::new());
+        }
+    }
+    outcome
+}
+
+/// Whether one member of the error object is, as text, what one of the upstreams sent.
+fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> Outcome {
+    let Some((got, sent)) = pair(facts) else { return Outcome::NotApplicable };
+    let sent: Vec<&Value> = sent.iter().map(|(_, error)| read(error)).filter(|value| !value.is_null()).collect();
+    if sent.is_empty() {
+        return Outcome::NotApplicable;
+    }
+    let got = read(got);
+    Outcome::check(sent.iter().any(|value| chat::text(value) == chat::text(got)), || {
+        let sent: Vec<String> = sent.iter().map(|value| format!("`{}`", chat::text(value))).collect();
+        (format!("`{name}` {}", sent.join(" or ")), format!("`{}`", chat::text(got)))
+    })
+}
+
+fn code_kept(facts: &Facts<'_>) -> Outcome {
+    member(facts, "code", |error| &error.code)
+}
+
+fn type_kept(facts: &Facts<'_>) -> Outcome {
+    member(facts, "type", |error| &error.kind)
+}
+
+fn param_kept(facts: &Facts<'_>) -> Outcome {
+    member(facts, "param", |error| &error.param)
+}
+
+fn no_language_literals(facts: &Facts<'_>) -> Outcome {
+    if !facts.is_failure() {
+        return Outcome::NotApplicable;
+    }
+    let Some(got) = facts.told.error() else { return Outcome::NotApplicable };
+    let sent: String = facts.failures().map(|(attempt, _)| attempt.sent.body.as_str()).collect();
+    for (name, value) in [("type", &got.kind), ("code", &got.code), ("param", &got.param)] {
+        if let Value::String(text) = value
+            && matches!(text.as_str(), "None" | "null" | "undefined" | "nil" | "<nil>")
+        {
+            return Outcome::broken(format!("`{name}` null, or a value"), format!("the text {text:?}"), Vec::new());
+        }
+    }
+    for literal in ["b'", "b\"", "<nil>", "map[", "[object Object]"] {
+        if got.message.contains(literal) && !sent.contains(literal) {
+            return Outcome::broken(
+                "a message without literals of a programming language",
+                format!("{literal:?} in {:?}", shorten(&got.message)),
+                Vec::new(),
+            );
+        }
+    }
+    Outcome::Holds
+}

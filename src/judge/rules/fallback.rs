@@ -1,0 +1,138 @@
+//! Whether a fallback is used when it should be, and tells the truth when it fails too.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    judge::{
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+    },
+    observation::StepName,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "fallback.used",
+        level: Level::Required,
+        title: "A deployment that is limited, broken, silent or unreachable is followed by the next of the chain",
+        reason: "That is what the chain was configured for.",
+        references: &["families F11", "BerriAI/litellm#24004"],
+        timing: false,
+        check: used,
+    },
+    Rule {
+        id: "fallback.only-when-needed",
+        level: Level::Required,
+        title: "A fallback is not called while the deployment before it succeeds",
+        reason: "It costs money, and it is often the worse model.",
+        references: &["families F11"],
+        timing: false,
+        check: only_when_needed,
+    },
+    Rule {
+        id: "fallback.true-error",
+        level: Level::Required,
+        title: "When the whole chain fails, the caller is shown a failure that really happened upstream",
+        reason: "A sentence of the router's own says nothing about what to do.",
+        references: &["families F11", "BerriAI/litellm#27967"],
+        timing: false,
+        check: true_error,
+    },
+    Rule {
+        id: "fallback.no-splice",
+        level: Level::Required,
+        title: "An answer never holds content of two deployments",
+        reason: "Half an answer of one model continued by another is an answer that no model gave.",
+        references: &["families F11"],
+        timing: false,
+        check: no_splice,
+    },
+];
+
+fn chain_matters(facts: &Facts<'_>) -> bool {
+    facts.arrangement.proxy.fallback.len() > 1 && facts.exchange.step != StepName::Recovery
+}
+
+fn used(facts: &Facts<'_>) -> Outcome {
+    if !chain_matters(facts) || facts.arrangement.proxy.cooldown.is_some() {
+        return Outcome::NotApplicable;
+    }
+    let chain = facts.chain();
+    let mut outcome = Outcome::NotApplicable;
+    for pair in chain.windows(2) {
+        let [name, next] = pair else { continue };
+        let refused = facts.refusing.contains(name);
+        let last = facts.attempts.iter().rfind(|(attempt, _)| attempt.deployment == *name);
+        let failed = refused || last.is_some_and(|(_, fate)| deserves_fallback(fate));
+        if !failed {
+            break;
+        }
+        let tried =
+            facts.refusing.contains(next) || facts.attempts.iter().any(|(attempt, _)| attempt.deployment == *next);
+        if !tried {
+            return Outcome::broken(
+                format!("an attempt at {next} after {name} failed"),
+                format!("none; the caller got {}", facts.told.describe()),
+                Vec::new(),
+            );
+        }
+        outcome = Outcome::Holds;
+    }
+    outcome
+}
+
+fn deserves_fallback(fate: &Fate) -> bool {
+    match fate {
+        Fate::Status { status, .. } => *status == 429 || *status >= 500,
+        Fate::Cut { .. } | Fate::Silent { .. } => !fate.failed_after_content(),
+        _ => false,
+    }
+}
+
+fn only_when_needed(facts: &Facts<'_>) -> Outcome {
+    if !chain_matters(facts) {
+        return Outcome::NotApplicable;
+    }
+    let Some(first) = facts.attempts.iter().position(|(_, fate)| fate.is_success()) else {
+        return Outcome::NotApplicable;
+    };
+    let more = facts.attempts.len() - first - 1;
+    Outcome::check(more == 0, || {
+        let (attempt, _) = &facts.attempts[first];
+        (format!("no attempt after {}#{} succeeded", attempt.deployment, attempt.n), format!("{more} more"))
+    })
+}
+
+fn true_error(facts: &Facts<'_>) -> Outcome {
+    if !chain_matters(facts) || !facts.is_failure() || facts.content_committed() {
+        return Outcome::NotApplicable;
+    }
+    let canaries: Vec<&str> = facts
+        .failures()
+        .filter(|(_, fate)| fate.error().is_some())
+        .map(|(attempt, _)| attempt.canaries.message.as_str())
+        .collect();
+    let Some(answer) = facts.answer().filter(|_| !canaries.is_empty()) else { return Outcome::NotApplicable };
+    Outcome::check(canaries.iter().any(|canary| answer.body.text.contains(canary)), || {
+        ("the message of one of the failed upstreams".to_owned(), facts.told.describe())
+    })
+}
+
+fn no_splice(facts: &Facts<'_>) -> Outcome {
+    let Some(got) = facts.told.completion() else { return Outcome::NotApplicable };
+    let text = got.text();
+    let sources: BTreeSet<&str> = facts
+        .attempts
+        .iter()
+        .filter(|(attempt, _)| text.contains(&attempt.canaries.content))
+        .map(|(attempt, _)| attempt.deployment.as_str())
+        .collect();
+    if facts.arrangement.deployments.len() < 2 || sources.is_empty() {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(sources.len() == 1, || {
+        ("content of one deployment".to_owned(), format!("content of {}", Vec::from_iter(sources).join(" and ")))
+    })
+}

@@ -1,0 +1,104 @@
+//! Whether what the caller gets is of the caller's own dialect.
+
+use serde_json::Value;
+
+use crate::{
+    judge::{
+        facts::Facts,
+        rule::{Outcome, Rule},
+        told::{Told, shorten},
+    },
+    observation::Ending,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "format.envelope",
+        level: Level::Required,
+        title: "A failure comes as the error object of the caller's dialect",
+        reason: "Typed clients read `error.message`, `error.type` and `error.code`; anything else falls into their \
+                 catch-all.",
+        references: &["families F14, F15", "https://platform.openai.com/docs/api-reference"],
+        timing: false,
+        check: envelope,
+    },
+    Rule {
+        id: "format.content-type",
+        level: Level::Required,
+        title: "A failure by status is labelled application/json",
+        reason: "A client that was promised an event stream, or HTML, does not look for an error object.",
+        references: &["families F2, F15"],
+        timing: false,
+        check: content_type,
+    },
+    Rule {
+        id: "format.stream-events",
+        level: Level::Required,
+        title: "Every event of a stream is a chunk, an error or the terminator",
+        reason: "An event that is none of them breaks strict parsers in the middle of an answer.",
+        references: &["families F4, F14"],
+        timing: false,
+        check: stream_events,
+    },
+];
+
+fn envelope(facts: &Facts<'_>) -> Outcome {
+    let (value, complete) = match &facts.told {
+        Told::Failure { body, .. } => {
+            (body.as_ref(), facts.answer().is_some_and(|answer| answer.ending == Ending::Complete))
+        }
+        Told::Stream(stream) if !stream.errors.is_empty() => (stream.errors.first().map(|(_, error)| &error.raw), true),
+        _ => return Outcome::NotApplicable,
+    };
+    let expected = "{\"error\": {\"message\": text, \"type\": text, \"param\": text or null, \"code\": text or null}}";
+    let wrong = match value {
+        _ if !complete => Some("the body breaks off".to_owned()),
+        None => facts.answer().map(|answer| {
+            if answer.body.text.is_empty() { "an empty body".to_owned() } else { shorten(&answer.body.text) }
+        }),
+        Some(value) => wrong_member(value),
+    };
+    Outcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
+}
+
+/// The first member of an error object that is not of OpenAI's dialect.
+fn wrong_member(value: &Value) -> Option<String> {
+    let Some(error) = value.get("error").and_then(Value::as_object) else {
+        return Some(shorten(&value.to_string()));
+    };
+    if value.get("type").is_some_and(|kind| kind == "error") {
+        return Some(format!("another dialect's envelope: {}", shorten(&value.to_string())));
+    }
+    if !error.get("message").is_some_and(Value::is_string) {
+        return Some(format!("`message` is {}", describe(error.get("message"))));
+    }
+    for (name, required) in [("type", false), ("param", false), ("code", false)] {
+        let member = error.get(name);
+        let fits = member.map_or(!required, |member| member.is_string() || member.is_null());
+        if !fits {
+            return Some(format!("`{name}` is {}", describe(member)));
+        }
+    }
+    None
+}
+
+fn describe(value: Option<&Value>) -> String {
+    value.map_or_else(|| "missing".to_owned(), |value| shorten(&value.to_string()))
+}
+
+fn content_type(facts: &Facts<'_>) -> Outcome {
+    let (Told::Failure { .. }, Some(answer)) = (&facts.told, facts.answer()) else { return Outcome::NotApplicable };
+    let got = answer.header("content-type").unwrap_or("no content-type");
+    let essence = got.split(';').next().unwrap_or_default().trim();
+    Outcome::check(essence.eq_ignore_ascii_case("application/json"), || {
+        ("content-type: application/json".to_owned(), got.to_owned())
+    })
+}
+
+fn stream_events(facts: &Facts<'_>) -> Outcome {
+    let Told::Stream(stream) = &facts.told else { return Outcome::NotApplicable };
+    Outcome::check(stream.odd.is_empty(), || {
+        ("chunks, an error, [DONE]".to_owned(), format!("{:?}", shorten(&stream.odd.join(" | "))))
+    })
+}

@@ -1,0 +1,167 @@
+//! Which headers of a failure reach the caller, and which must not.
+
+use crate::{
+    judge::{
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+    },
+    observation::Attempt,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "headers.retry-after",
+        level: Level::Required,
+        title: "Retry-After reaches the caller",
+        reason: "SDKs wait as long as it says. Without it one limit becomes a storm of retries.",
+        references: &["RFC 9110 section 10.2.3", "families F9, section 4", "BerriAI/litellm#21553"],
+        timing: false,
+        check: retry_after,
+    },
+    Rule {
+        id: "headers.retry-after-ms",
+        level: Level::Recommended,
+        title: "retry-after-ms reaches the caller",
+        reason: "SDKs read it before Retry-After.",
+        references: &["families F9"],
+        timing: false,
+        check: retry_after_ms,
+    },
+    Rule {
+        id: "headers.rate-limits",
+        level: Level::Recommended,
+        title: "The provider's rate-limit headers reach the caller of a 429",
+        reason: "They say which of several limits was hit, and when it ends.",
+        references: &["families F9", "BerriAI/litellm#37754"],
+        timing: false,
+        check: rate_limits,
+    },
+    Rule {
+        id: "headers.request-id",
+        level: Level::Recommended,
+        title: "The provider's request id reaches the caller of a failure",
+        reason: "The provider's support asks for it first.",
+        references: &["families F9"],
+        timing: false,
+        check: request_id,
+    },
+    Rule {
+        id: "headers.no-poison",
+        level: Level::Required,
+        title: "Headers that belong to the upstream connection or session are not passed on",
+        reason: "A provider's cookie or a hop-by-hop header means something else, or something dangerous, to the \
+                 caller's connection.",
+        references: &["RFC 9110 section 7.6.1", "families F9"],
+        timing: false,
+        check: no_poison,
+    },
+];
+
+/// The failed attempt whose status the caller got, for failures by plain status.
+fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
+    let Some(got) = facts.told.failure_status() else { return Vec::new() };
+    let statuses = |fate: &Fate| matches!(fate, Fate::Status { status, .. } if *status >= 400);
+    let failures: Vec<_> = facts.failures().filter(|(_, fate)| statuses(fate)).collect();
+    let same: Vec<_> = failures
+        .iter()
+        .filter(|(_, fate)| matches!(fate, Fate::Status { status, .. } if *status == got))
+        .map(|(attempt, _)| *attempt)
+        .collect();
+    if same.is_empty() { failures.into_iter().map(|(attempt, _)| attempt).collect() } else { same }
+}
+
+fn sent<'a>(attempt: &'a Attempt, name: &str) -> Option<&'a str> {
+    attempt.sent.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn forwarded(facts: &Facts<'_>, name: &str) -> Outcome {
+    if !facts.is_failure() || facts.told.failure_status().is_none() {
+        return Outcome::NotApplicable;
+    }
+    let wanted: Vec<&str> = mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, name)).collect();
+    let Some(answer) = facts.answer().filter(|_| !wanted.is_empty()) else { return Outcome::NotApplicable };
+    let got = answer.header(name);
+    Outcome::check(got.is_some_and(|got| wanted.contains(&got)), || {
+        (format!("{name}: {}", wanted.join(" or ")), found(facts, name))
+    })
+}
+
+/// What stands in the answer in place of a header: nothing, another value, or a prefixed form.
+fn found(facts: &Facts<'_>, name: &str) -> String {
+    let headers = facts.answer().map_or(&[][..], |answer| answer.headers.as_slice());
+    let forms: Vec<String> =
+        headers.iter().filter(|(key, _)| key.ends_with(name)).map(|(key, value)| format!("{key}: {value}")).collect();
+    if forms.is_empty() { format!("no {name}") } else { forms.join(", ") }
+}
+
+fn retry_after(facts: &Facts<'_>) -> Outcome {
+    forwarded(facts, "retry-after")
+}
+
+fn retry_after_ms(facts: &Facts<'_>) -> Outcome {
+    forwarded(facts, "retry-after-ms")
+}
+
+fn rate_limits(facts: &Facts<'_>) -> Outcome {
+    if !facts.failed_only_by(|status| status == 429) {
+        return Outcome::NotApplicable;
+    }
+    let attempts = mirrored(facts);
+    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    let mut lost = Vec::new();
+    let mut any = false;
+    let names = attempts.iter().flat_map(|attempt| &attempt.sent.headers).map(|(name, _)| name.as_str());
+    for name in names.filter(|name| name.starts_with("x-ratelimit-")) {
+        any = true;
+        let kept = attempts.iter().filter_map(|attempt| sent(attempt, name)).any(|v| answer.header(name) == Some(v));
+        if !kept && !lost.contains(&name) {
+            lost.push(name);
+        }
+    }
+    if !any {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(lost.is_empty(), || {
+        let observed = lost.iter().map(|name| found(facts, name)).collect::<Vec<_>>().join(", ");
+        (format!("{} as sent", lost.join(", ")), observed)
+    })
+}
+
+fn request_id(facts: &Facts<'_>) -> Outcome {
+    if !facts.is_failure() || facts.told.failure_status().is_none() {
+        return Outcome::NotApplicable;
+    }
+    let ids: Vec<&str> =
+        mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, "x-request-id")).collect();
+    let Some(answer) = facts.answer().filter(|_| !ids.is_empty()) else { return Outcome::NotApplicable };
+    let shown = |id: &&str| answer.headers.iter().any(|(_, value)| value.contains(*id)) || answer.body.text.contains(*id);
+    Outcome::check(ids.iter().any(shown), || {
+        (format!("{} in a header or the body", ids.join(" or ")), found(facts, "x-request-id"))
+    })
+}
+
+fn no_poison(facts: &Facts<'_>) -> Outcome {
+    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    let mut outcome = Outcome::NotApplicable;
+    for (attempt, _) in &facts.attempts {
+        let named = sent(attempt, "connection").unwrap_or_default().to_ascii_lowercase();
+        let hop_by_hop: Vec<&str> =
+            named.split(',').map(str::trim).filter(|n| !matches!(*n, "" | "close" | "keep-alive")).collect();
+        for (name, value) in &attempt.sent.headers {
+            let poison = matches!(
+                name.as_str(),
+                "set-cookie" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"
+            ) || hop_by_hop.contains(&name.as_str());
+            if !poison {
+                continue;
+            }
+            outcome = Outcome::Holds;
+            if answer.headers.iter().any(|(key, got)| key.ends_with(name.as_str()) && got == value) {
+                return Outcome::broken(format!("no {name}"), found(facts, name), Vec::new());
+            }
+        }
+    }
+    outcome
+}

@@ -1,0 +1,98 @@
+//! What must never come out.
+
+use crate::{
+    judge::{
+        facts::Facts,
+        rule::{Outcome, Rule},
+    },
+    observation::Answer,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "leak.provider-key",
+        level: Level::Required,
+        title: "No provider key stands in an answer",
+        reason: "It is the proxy's secret: with it a caller can go around the proxy.",
+        references: &["families F16", "BerriAI/litellm#5762"],
+        timing: false,
+        check: provider_key,
+    },
+    Rule {
+        id: "leak.proxy-secret",
+        level: Level::Required,
+        title: "No secret of the proxy's own stands in an answer",
+        reason: "A master key in an error message ends up in every log along the way.",
+        references: &["families F16", "BerriAI/litellm#15799"],
+        timing: false,
+        check: proxy_secret,
+    },
+    Rule {
+        id: "leak.upstream-address",
+        level: Level::Required,
+        title: "No address of an upstream stands in an answer",
+        reason: "It tells callers about the inside of a network that they should not know.",
+        references: &["families F16", "BerriAI/litellm#8698"],
+        timing: false,
+        check: upstream_address,
+    },
+    Rule {
+        id: "leak.traceback",
+        level: Level::Required,
+        title: "No traceback and no path of the proxy's code stands in an answer",
+        reason: "It is no message to a caller, and it tells an attacker which versions run.",
+        references: &["families F16", "BerriAI/litellm#30948"],
+        timing: false,
+        check: traceback,
+    },
+];
+
+/// The first of `secrets` that the answer holds, and where; what the upstream itself said before is
+/// no leak of the proxy's.
+fn search<'s>(facts: &Facts<'_>, secrets: impl Iterator<Item = &'s str>) -> Outcome {
+    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    for secret in secrets.filter(|secret| !secret.is_empty()) {
+        if facts.attempts.iter().any(|(attempt, _)| attempt.sent.body.contains(secret)) {
+            continue;
+        }
+        if let Some(place) = place(answer, secret) {
+            return Outcome::broken("nothing of it", place, Vec::new());
+        }
+    }
+    Outcome::Holds
+}
+
+/// Where a secret stands, with a few characters around it.
+fn place(answer: &Answer, secret: &str) -> Option<String> {
+    if let Some((name, value)) = answer.headers.iter().find(|(_, value)| value.contains(secret)) {
+        return Some(format!("in the header {name}: {value}"));
+    }
+    let at = answer.body.text.find(secret)?;
+    let around: String = answer.body.text[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
+    Some(format!("in the body: …{around}{secret}…"))
+}
+
+fn provider_key(facts: &Facts<'_>) -> Outcome {
+    search(facts, facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str()))
+}
+
+fn proxy_secret(facts: &Facts<'_>) -> Outcome {
+    search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str))
+}
+
+fn upstream_address(facts: &Facts<'_>) -> Outcome {
+    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str))
+}
+
+fn traceback(facts: &Facts<'_>) -> Outcome {
+    let marks = [
+        "Traceback (most recent call last)",
+        "site-packages/",
+        "node_modules/",
+        "goroutine 1 [",
+        "    at Object.<anonymous>",
+        "thread 'main' panicked",
+    ];
+    search(facts, marks.into_iter())
+}

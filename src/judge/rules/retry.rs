@@ -1,0 +1,146 @@
+//! How often, and when, an upstream is tried again.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    judge::{
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+    },
+    observation::Attempt,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "retry.budget",
+        level: Level::Required,
+        title: "A deployment is tried at most once more than retries are allowed",
+        reason: "Each attempt costs time and money, and a storm of them keeps a struggling provider down.",
+        references: &["families F10", "BerriAI/litellm#19216"],
+        timing: false,
+        check: budget,
+    },
+    Rule {
+        id: "retry.terminal-errors-once",
+        level: Level::Required,
+        title: "400, 401, 403, 404 and 422 are not tried again at the same deployment",
+        reason: "The same request with the same key gets the same answer.",
+        references: &["families F10", "BerriAI/litellm#7130"],
+        timing: false,
+        check: terminal_once,
+    },
+    Rule {
+        id: "retry.not-after-content",
+        level: Level::Required,
+        title: "Once content was passed on, the call is not tried again",
+        reason: "A second answer glued to half of the first is an answer that no model gave.",
+        references: &["families F10, F11"],
+        timing: false,
+        check: not_after_content,
+    },
+    Rule {
+        id: "retry.pacing",
+        level: Level::Required,
+        title: "A retry waits for as long as Retry-After says",
+        reason: "Coming back too early is what the limit punishes next.",
+        references: &["families F10", "RFC 9110 section 10.2.3", "BerriAI/litellm#21736"],
+        timing: true,
+        check: pacing,
+    },
+];
+
+fn by_deployment<'f, 'a>(facts: &'f Facts<'a>) -> BTreeMap<&'a str, Vec<&'f (&'a Attempt, Fate)>> {
+    let mut map: BTreeMap<&'a str, Vec<_>> = BTreeMap::new();
+    for entry in &facts.attempts {
+        map.entry(entry.0.deployment.as_str()).or_default().push(entry);
+    }
+    map
+}
+
+fn budget(facts: &Facts<'_>) -> Outcome {
+    if !facts.failures().any(|(_, fate)| !is_terminal(fate) && !fate.failed_after_content()) {
+        return Outcome::NotApplicable;
+    }
+    let allowed = facts.arrangement.proxy.retries as usize + 1;
+    let worst = by_deployment(facts)
+        .into_iter()
+        .filter(|(_, attempts)| !attempts.iter().any(|(_, fate)| is_terminal(fate)))
+        .max_by_key(|(_, attempts)| attempts.len());
+    let Some((deployment, attempts)) = worst else { return Outcome::NotApplicable };
+    Outcome::check(attempts.len() <= allowed, || {
+        (format!("at most {allowed} attempt(s) at {deployment}"), format!("{}", attempts.len()))
+    })
+}
+
+fn is_terminal(fate: &Fate) -> bool {
+    matches!(fate, Fate::Status { status: 400 | 401 | 403 | 404 | 422, .. })
+}
+
+fn terminal_once(facts: &Facts<'_>) -> Outcome {
+    let mut outcome = Outcome::NotApplicable;
+    for (deployment, attempts) in by_deployment(facts) {
+        let Some(first) = attempts.iter().position(|(_, fate)| is_terminal(fate)) else { continue };
+        let more = attempts.len() - first - 1;
+        if more > 0 {
+            let (_, fate) = attempts[first];
+            return Outcome::broken(
+                format!("no further attempt at {deployment}, which {}", fate.describe()),
+                format!("{more} more"),
+                Vec::new(),
+            );
+        }
+        outcome = Outcome::Holds;
+    }
+    outcome
+}
+
+fn not_after_content(facts: &Facts<'_>) -> Outcome {
+    let Some(got) = facts.told.completion() else { return Outcome::NotApplicable };
+    let text = got.text();
+    for (i, (attempt, fate)) in facts.attempts.iter().enumerate() {
+        let passed_on = fate.failed_after_content()
+            && fate.delivered().and_then(|sent| sent.pieces.first()).is_some_and(|piece| text.contains(piece.as_str()));
+        if !passed_on {
+            continue;
+        }
+        let again = facts.attempts[i + 1..].iter().any(|(later, _)| later.deployment == attempt.deployment);
+        return Outcome::check(!again, || {
+            (
+                format!("no further attempt after content of {}#{} was passed on", attempt.deployment, attempt.n),
+                format!("{} attempts; the caller got {}", facts.attempts.len(), facts.told.describe()),
+            )
+        });
+    }
+    Outcome::NotApplicable
+}
+
+fn pacing(facts: &Facts<'_>) -> Outcome {
+    let mut outcome = Outcome::NotApplicable;
+    for (deployment, attempts) in by_deployment(facts) {
+        for pair in attempts.windows(2) {
+            let [(before, _), (after, _)] = pair else { continue };
+            let Some(wait_ms) = retry_after_ms(before) else { continue };
+            // From the end of the answer that asked for it; a tenth is left for clocks and rounding.
+            let gap_ms = after.at_ms - before.end_ms.unwrap_or(before.at_ms);
+            if gap_ms < wait_ms * 0.9 {
+                return Outcome::broken(
+                    format!("{deployment} left alone for {:.1} s after #{}", wait_ms / 1000.0, before.n),
+                    format!("tried again after {:.2} s", gap_ms / 1000.0),
+                    Vec::new(),
+                );
+            }
+            outcome = Outcome::Holds;
+        }
+    }
+    outcome
+}
+
+/// What the reply asked for, in milliseconds; dates are left to scenarios of their own.
+fn retry_after_ms(attempt: &Attempt) -> Option<f64> {
+    let header = |wanted: &str| {
+        attempt.sent.headers.iter().find(|(name, _)| name == wanted).and_then(|(_, v)| v.trim().parse::<f64>().ok())
+    };
+    header("retry-after-ms").or_else(|| header("retry-after").map(|seconds| seconds * 1000.0)).filter(|ms| *ms > 0.0)
+}

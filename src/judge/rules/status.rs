@@ -1,0 +1,207 @@
+//! Which status a caller gets for a failure upstream.
+
+use super::success::{is_transport, unanswered};
+use crate::{
+    judge::{
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+    },
+    scenario::{ErrorName, Level, StatusSet, Turn},
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "status.failure-not-success",
+        level: Level::Required,
+        title: "A failed call never comes back under a status of 2xx",
+        reason: "SDKs decide by the status whether to raise and whether to retry: under 200 neither happens, and the \
+                 caller works on with an answer that is none.",
+        references: &["families F1, F15", "BerriAI/litellm#32221"],
+        timing: false,
+        check: failure_not_success,
+    },
+    Rule {
+        id: "status.mirrored",
+        level: Level::Required,
+        title: "400, 404 and 422 keep their status",
+        reason: "They say that the request itself is wrong. As a 5xx they are retried for nothing; as another 4xx they \
+                 send the caller looking in the wrong place.",
+        references: &["families F1", "RFC 9110 section 15.5", "BerriAI/litellm#23901"],
+        timing: false,
+        check: mirrored,
+    },
+    Rule {
+        id: "status.class-kept",
+        level: Level::Required,
+        title: "A 4xx stays a 4xx and a 5xx stays a 5xx",
+        reason: "The class says whose turn it is: a 4xx wants the request changed, a 5xx wants patience.",
+        references: &["families F1", "RFC 9110 section 15"],
+        timing: false,
+        check: class_kept,
+    },
+    Rule {
+        id: "status.rate-limit",
+        level: Level::Required,
+        title: "A 429 stays a 429",
+        reason: "Under any other status backoff is lost, and a quota looks like an outage.",
+        references: &["families F1", "RFC 6585 section 4", "BerriAI/litellm#22218"],
+        timing: false,
+        check: rate_limit,
+    },
+    Rule {
+        id: "status.credentials",
+        level: Level::Required,
+        title: "A rejected provider key is no success and no rate limit",
+        reason: "Whether 401 may be passed on is disputed; that it must not be retried as a limit is not.",
+        references: &["families section 4", "RFC 9110 section 15.5.2"],
+        timing: false,
+        check: credentials,
+    },
+    Rule {
+        id: "status.timeout",
+        level: Level::Recommended,
+        title: "An upstream that does not answer in time is a 504 or a 408",
+        reason: "The status tells a slow provider from a broken proxy.",
+        references: &["families section 4", "RFC 9110 section 15.6.5"],
+        timing: false,
+        check: timeout,
+    },
+    Rule {
+        id: "status.unreachable",
+        level: Level::Recommended,
+        title: "An upstream that cannot be reached is a 502 or a 503",
+        reason: "A 500 says that the proxy itself broke.",
+        references: &["families F8, section 4", "RFC 9110 section 15.6.3"],
+        timing: false,
+        check: unreachable,
+    },
+    Rule {
+        id: "status.broken-reply",
+        level: Level::Required,
+        title: "A reply that breaks off or is no answer becomes a 5xx",
+        reason: "The caller did nothing wrong and may try again; a 4xx would tell it not to.",
+        references: &["families F5, F15", "RFC 9110 section 15.6.3"],
+        timing: false,
+        check: broken_reply,
+    },
+    Rule {
+        id: "status.overloaded",
+        level: Level::Recommended,
+        title: "An overloaded provider is a 503 or a 529",
+        reason: "Overload wants patience, and other deployments tried; a 500 says neither.",
+        references: &["families section 4", "BerriAI/litellm#5764"],
+        timing: false,
+        check: overloaded,
+    },
+];
+
+/// The status of the answer, for exchanges that failed before content was passed on.
+fn failed_status(facts: &Facts<'_>) -> Option<u16> {
+    if facts.is_failure() && !facts.content_committed() { facts.told.failure_status() } else { None }
+}
+
+fn failure_not_success(facts: &Facts<'_>) -> Outcome {
+    if !facts.is_failure() || unanswered(&facts.told) || facts.content_committed() {
+        return Outcome::NotApplicable;
+    }
+    // What goes wrong inside a stream, or with its beginning, is for the rules on streams.
+    let in_stream = facts.failures().any(|(_, fate)| {
+        matches!(fate, Fate::ErrorEvent { .. } | Fate::EndedEarly { .. })
+            || matches!(fate, Fate::Cut { head_sent: true, .. } | Fate::Silent { head_sent: true, .. })
+    });
+    if facts.wants_stream() && in_stream {
+        return Outcome::NotApplicable;
+    }
+    if let crate::judge::told::Told::Stream(stream) = &facts.told
+        && stream.shows_failure()
+    {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(!facts.told.is_2xx(), || ("a status that is no 2xx".to_owned(), facts.told.describe()))
+}
+
+fn mirrored(facts: &Facts<'_>) -> Outcome {
+    let fixed = |status| matches!(status, 400 | 404 | 422);
+    match (facts.failed_only_by(fixed), failed_status(facts)) {
+        (true, Some(got)) => {
+            let sent = facts.upstream_statuses();
+            Outcome::check(sent.contains(&got), || (list(&sent), facts.told.describe()))
+        }
+        _ => Outcome::NotApplicable,
+    }
+}
+
+fn class_kept(facts: &Facts<'_>) -> Outcome {
+    let has_own_rule = |status| matches!(status, 400 | 401 | 403 | 404 | 407 | 408 | 422 | 429);
+    let by_class = |status: u16| status >= 400 && !has_own_rule(status);
+    match (facts.failed_only_by(by_class), failed_status(facts)) {
+        (true, Some(got)) => {
+            let sent = facts.upstream_statuses();
+            Outcome::check(sent.iter().any(|status| status / 100 == got / 100), || {
+                (format!("the class of {}", list(&sent)), facts.told.describe())
+            })
+        }
+        _ => Outcome::NotApplicable,
+    }
+}
+
+fn rate_limit(facts: &Facts<'_>) -> Outcome {
+    within(facts, facts.failed_only_by(|status| status == 429), &facts.policy.rate_limit)
+}
+
+fn credentials(facts: &Facts<'_>) -> Outcome {
+    within(facts, facts.failed_only_by(|status| matches!(status, 401 | 403)), &facts.policy.credentials)
+}
+
+fn timeout(facts: &Facts<'_>) -> Outcome {
+    let silent = facts.refusing.is_empty()
+        && facts.is_failure()
+        && facts.failures().all(|(_, fate)| matches!(fate, Fate::Silent { .. }));
+    within(facts, silent, &facts.policy.timeout)
+}
+
+fn unreachable(facts: &Facts<'_>) -> Outcome {
+    within(facts, facts.is_refused(), &facts.policy.unreachable)
+}
+
+fn broken_reply(facts: &Facts<'_>) -> Outcome {
+    let broken = facts.is_failure()
+        && facts.refusing.is_empty()
+        && facts.failures().all(|(_, fate)| match fate {
+            Fate::OddBody { error } => error.is_none(),
+            Fate::Status { status, .. } => (300..400).contains(status),
+            Fate::EndedEarly { .. } => true,
+            _ => matches!(fate, Fate::Cut { .. }) && is_transport(fate),
+        });
+    match (broken, failed_status(facts)) {
+        (true, Some(got)) => {
+            Outcome::check((500..600).contains(&got), || ("a 5xx".to_owned(), facts.told.describe()))
+        }
+        _ => Outcome::NotApplicable,
+    }
+}
+
+fn overloaded(facts: &Facts<'_>) -> Outcome {
+    let says_so = |turn: &Turn| turn.answer == crate::scenario::Answer::Error(ErrorName::Overloaded);
+    let applies = facts.is_failure()
+        && !facts.is_refused()
+        && facts.failures().all(|(attempt, fate)| {
+            matches!(fate, Fate::Status { status: 529, .. })
+                || (matches!(fate, Fate::Status { .. }) && attempt.turn.as_ref().is_some_and(says_so))
+        });
+    within(facts, applies, &facts.policy.overloaded)
+}
+
+fn within(facts: &Facts<'_>, applies: bool, allowed: &StatusSet) -> Outcome {
+    match (applies, failed_status(facts)) {
+        (true, Some(got)) => Outcome::check(allowed.contains(got), || {
+            (format!("{allowed} (policy `{}`)", facts.policy.name), facts.told.describe())
+        }),
+        _ => Outcome::NotApplicable,
+    }
+}
+
+fn list(statuses: &[u16]) -> String {
+    statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,192 @@
+//! What becomes of a stream that fails.
+
+use crate::{
+    judge::{
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+        told::{StreamTold, Told, shorten},
+    },
+    scenario::Level,
+};
+
+/// An answer with a failed stream is over so many milliseconds after its error event.
+const END_AFTER_ERROR_MS: f64 = 2000.0;
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "stream.error-status",
+        level: Level::Required,
+        title: "A call that fails before its stream begins fails with a status, not inside a stream",
+        reason: "SDKs retry by status only; nothing that comes after a 200 is retried.",
+        references: &["families F2", "BerriAI/litellm#10962"],
+        timing: false,
+        check: error_status,
+    },
+    Rule {
+        id: "stream.no-forged-success",
+        level: Level::Required,
+        title: "A stream that failed never ends as if it were finished",
+        reason: "Nobody can retry what looks finished: agents act on half an answer or half a tool call.",
+        references: &["families F3, F5, F6", "BerriAI/litellm#33404", "BerriAI/litellm#40260"],
+        timing: false,
+        check: no_forged_success,
+    },
+    Rule {
+        id: "stream.error-visible",
+        level: Level::Required,
+        title: "A stream that failed shows it: by an error event, or by a cut connection",
+        reason: "A stream that just ends raises nothing in any SDK.",
+        references: &["families F3, F4, F5", "BerriAI/litellm#40578"],
+        timing: false,
+        check: error_visible,
+    },
+    Rule {
+        id: "stream.content-intact",
+        level: Level::Required,
+        title: "What was streamed before a failure reaches the caller in order, unchanged, once",
+        reason: "A caller that can use a part of an answer must be able to trust that part.",
+        references: &["families F4"],
+        timing: false,
+        check: content_intact,
+    },
+    Rule {
+        id: "stream.one-error-event",
+        level: Level::Required,
+        title: "A failed stream carries one error event, and nothing but a terminator after it",
+        reason: "Clients raise at the first error; what follows is lost or read as content of the next call.",
+        references: &["families F4", "BerriAI/litellm#39748"],
+        timing: false,
+        check: one_error_event,
+    },
+    Rule {
+        id: "stream.ends-after-error",
+        level: Level::Required,
+        title: "A failed stream ends within two seconds of its error event",
+        reason: "A stream that is left open keeps its caller waiting for what never comes.",
+        references: &["families F4"],
+        timing: true,
+        check: ends_after_error,
+    },
+    Rule {
+        id: "stream.error-detail",
+        level: Level::Required,
+        title: "The error event carries the upstream's message",
+        reason: "Without it nobody can tell an overload from a filter.",
+        references: &["families F4", "BerriAI/litellm#40243"],
+        timing: false,
+        check: error_detail,
+    },
+];
+
+/// The stream that the caller got for a call that failed.
+fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f StreamTold> {
+    match &facts.told {
+        Told::Stream(stream) if facts.is_failure() => Some(stream),
+        _ => None,
+    }
+}
+
+fn error_status(facts: &Facts<'_>) -> Outcome {
+    let before_stream =
+        facts.is_failure() && facts.failures().all(|(_, fate)| matches!(fate, Fate::Status { .. }));
+    if !facts.wants_stream() || !before_stream {
+        return Outcome::NotApplicable;
+    }
+    match &facts.told {
+        Told::Stream(stream) if stream.shows_failure() => Outcome::broken(
+            "the failure as a status, with a JSON body",
+            facts.told.describe(),
+            Vec::new(),
+        ),
+        Told::Failure { .. } => Outcome::Holds,
+        _ => Outcome::NotApplicable,
+    }
+}
+
+fn no_forged_success(facts: &Facts<'_>) -> Outcome {
+    if !facts.wants_stream() || !facts.is_failure() {
+        return Outcome::NotApplicable;
+    }
+    if facts.failures().all(|(_, fate)| matches!(fate, Fate::Status { .. } | Fate::OddBody { .. })) {
+        return Outcome::NotApplicable;
+    }
+    let forged = match &facts.told {
+        Told::Stream(stream) => stream.looks_finished(),
+        Told::Whole { completion, error, .. } => completion.is_some() && error.is_none(),
+        _ => false,
+    };
+    Outcome::check(!forged, || {
+        ("an error, or a stream without finish reason and without [DONE]".to_owned(), facts.told.describe())
+    })
+}
+
+fn error_visible(facts: &Facts<'_>) -> Outcome {
+    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+    // A forged ending is worse, and the rule above speaks of it; an open one is for the timeouts.
+    if stream.looks_finished() || stream.unending {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(stream.shows_failure(), || {
+        ("an error event, or a cut connection".to_owned(), facts.told.describe())
+    })
+}
+
+fn content_intact(facts: &Facts<'_>) -> Outcome {
+    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+    let [(_, fate)] = facts.attempts.as_slice() else { return Outcome::NotApplicable };
+    let Some(sent) = fate.delivered() else { return Outcome::NotApplicable };
+    let (sent, got) = (sent.text(), stream.completion.text());
+    // What was on its way when a connection was cut may be lost with it: there a beginning will do.
+    let holds = match fate {
+        Fate::Cut { .. } => sent.starts_with(&got),
+        _ => sent == got,
+    };
+    Outcome::check(holds, || {
+        (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
+    })
+}
+
+fn one_error_event(facts: &Facts<'_>) -> Outcome {
+    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+    if stream.errors.is_empty() {
+        return Outcome::NotApplicable;
+    }
+    let answer = facts.answer();
+    let trailing = answer.map_or(0, |answer| {
+        let after = answer.body.frames.iter().skip_while(|frame| !frame.data.contains("\"error\"")).skip(1);
+        after.filter(|frame| frame.data.trim() != "[DONE]").count()
+    });
+    Outcome::check(stream.errors.len() == 1 && trailing == 0, || {
+        (
+            "one error event, then at most [DONE]".to_owned(),
+            format!("{} error events, {trailing} event(s) after the first", stream.errors.len()),
+        )
+    })
+}
+
+fn ends_after_error(facts: &Facts<'_>) -> Outcome {
+    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+    let Some((at, _)) = stream.errors.first() else { return Outcome::NotApplicable };
+    let after = facts.exchange.end_ms - at;
+    Outcome::check(after <= END_AFTER_ERROR_MS && !stream.unending, || {
+        let how = if stream.unending { "still open" } else { "over" };
+        ("the answer is over within 2 s".to_owned(), format!("{how} after {:.1} s", after / 1000.0))
+    })
+}
+
+fn error_detail(facts: &Facts<'_>) -> Outcome {
+    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+    let canaries: Vec<&str> = facts
+        .failures()
+        .filter(|(_, fate)| matches!(fate, Fate::ErrorEvent { .. }))
+        .map(|(attempt, _)| attempt.canaries.message.as_str())
+        .collect();
+    if canaries.is_empty() || stream.errors.is_empty() {
+        return Outcome::NotApplicable;
+    }
+    let shown = |canary: &&str| stream.errors.iter().any(|(_, error)| error.raw.to_string().contains(*canary));
+    Outcome::check(canaries.iter().any(shown), || {
+        ("the upstream's message in the error event".to_owned(), facts.told.describe())
+    })
+}

@@ -1,0 +1,90 @@
+//! What a caller is owed when an upstream did answer.
+
+use crate::{
+    judge::{
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+        told::{Told, shorten},
+    },
+    observation::StepName,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "success.delivered",
+        level: Level::Required,
+        title: "What an upstream answered completely reaches the caller as a success",
+        reason: "A proxy that fails calls which succeeded costs money and trust; a stream that has given its \
+                 finish reason is complete even where its terminator is missing.",
+        references: &["families F6(b), F7(f)"],
+        timing: true,
+        check: delivered,
+    },
+    Rule {
+        id: "success.content-intact",
+        level: Level::Required,
+        title: "The content of a success is what the upstream sent: all of it, in order, once",
+        reason: "A missing or doubled piece changes the meaning of an answer and nobody notices.",
+        references: &["families F4"],
+        timing: false,
+        check: content_intact,
+    },
+    Rule {
+        id: "request.forwarded",
+        level: Level::Required,
+        title: "A request leads to an attempt at an upstream",
+        reason: "An error that the proxy makes without asking any upstream hides what really happened; only a \
+                 cooldown that was asked for may do so.",
+        references: &["families F12"],
+        timing: false,
+        check: forwarded,
+    },
+];
+
+fn delivered(facts: &Facts<'_>) -> Outcome {
+    if facts.exchange.step == StepName::Recovery {
+        return Outcome::NotApplicable;
+    }
+    let Some((attempt, _)) = facts.success() else { return Outcome::NotApplicable };
+    // After content, another attempt must not be spliced in; rules on retries speak of that.
+    if facts.failures().any(|(_, fate)| fate.failed_after_content()) {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(facts.told.looks_successful(), || {
+        (format!("the success of {}#{}", attempt.deployment, attempt.n), facts.told.describe())
+    })
+}
+
+fn content_intact(facts: &Facts<'_>) -> Outcome {
+    let (Some((_, sent)), Some(got)) = (facts.success(), facts.told.completion()) else {
+        return Outcome::NotApplicable;
+    };
+    if !facts.told.looks_successful() || facts.failures().any(|(_, fate)| fate.failed_after_content()) {
+        return Outcome::NotApplicable;
+    }
+    let (sent, got) = (sent.text(), got.text());
+    Outcome::check(sent == got, || {
+        (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
+    })
+}
+
+fn forwarded(facts: &Facts<'_>) -> Outcome {
+    if facts.is_refused() || facts.arrangement.proxy.cooldown.is_some() {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(!facts.attempts.is_empty(), || {
+        ("at least one attempt at an upstream".to_owned(), format!("none; the caller got {}", facts.told.describe()))
+    })
+}
+
+/// Whether `fate` is of a kind that leaves no status to mirror.
+pub(super) fn is_transport(fate: &Fate) -> bool {
+    matches!(fate, Fate::Cut { .. } | Fate::Silent { .. })
+}
+
+/// Whether nothing at all came back.
+pub(super) fn unanswered(told: &Told) -> bool {
+    matches!(told, Told::Nothing(_))
+}

@@ -1,0 +1,92 @@
+//! Whether limits of time are kept.
+
+use crate::{
+    judge::{
+        facts::Facts,
+        fate::Fate,
+        rule::{Outcome, Rule},
+        told::Told,
+    },
+    observation::Ending,
+    scenario::Level,
+};
+
+/// What a proxy may take beyond the timeout for each attempt, in milliseconds.
+const GRACE_MS: f64 = 1000.0;
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "timeout.honoured",
+        level: Level::Required,
+        title: "A silent upstream is given up within the timeout plus one second for each allowed attempt",
+        reason: "The timeout is what a caller's own deadlines are built on; a proxy that waits for ever takes the \
+                 caller down with it.",
+        references: &["families F7", "BerriAI/litellm#38358"],
+        timing: true,
+        check: honoured,
+    },
+    Rule {
+        id: "timeout.answered",
+        level: Level::Required,
+        title: "Every call comes to an end",
+        reason: "A caller without an answer can do nothing: no retry, no fallback, no message to a person.",
+        references: &["families F5, F7"],
+        timing: true,
+        check: answered,
+    },
+];
+
+fn silent(facts: &Facts<'_>) -> bool {
+    facts.failures().any(|(_, fate)| matches!(fate, Fate::Silent { .. }))
+}
+
+fn honoured(facts: &Facts<'_>) -> Outcome {
+    if !silent(facts) {
+        return Outcome::NotApplicable;
+    }
+    let settings = &facts.arrangement.proxy;
+    let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
+    // A stream's limit counts from its last event: what was sent in good time is not the proxy's.
+    let lead_ms = facts
+        .answer()
+        .and_then(|answer| answer.body.frames.last())
+        .map_or(0.0, |frame| (frame.at_ms - facts.exchange.sent_ms).max(0.0));
+    let allowed = f64::from(settings.retries + 1) * facts.chain().len() as f64;
+    let limit_ms = lead_ms + allowed * (timeout_ms + GRACE_MS);
+    let took_ms = facts.exchange.duration_ms();
+    let open = is_open(&facts.told);
+    Outcome::check(took_ms <= limit_ms && !open, || {
+        let how = if open { "still waiting" } else { "over" };
+        (
+            format!(
+                "an answer within {:.1} s ({} attempt(s) of {:.1} s, one second more for each)",
+                limit_ms / 1000.0,
+                allowed,
+                timeout_ms / 1000.0
+            ),
+            format!("{how} after {:.1} s: {}", took_ms / 1000.0, facts.told.describe()),
+        )
+    })
+}
+
+fn answered(facts: &Facts<'_>) -> Outcome {
+    // Where the upstream was silent the rule above has said it.
+    if silent(facts) {
+        return Outcome::NotApplicable;
+    }
+    // An open stream that has shown its error is for the rules on streams.
+    if matches!(&facts.told, Told::Stream(stream) if !stream.errors.is_empty()) {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(!is_open(&facts.told), || {
+        ("an end".to_owned(), format!("none until upfault's deadline: {}", facts.told.describe()))
+    })
+}
+
+fn is_open(told: &Told) -> bool {
+    match told {
+        Told::Nothing(ending) => *ending == Ending::Deadline,
+        Told::Stream(stream) => stream.unending,
+        _ => false,
+    }
+}

@@ -1,0 +1,192 @@
+//! What the caller was told, in the caller's own dialect.
+
+use serde_json::Value;
+
+use super::chat::{self, ChatEvent, Completion, ErrorObject};
+use crate::observation::{Answer, Ending, Exchange, Outcome};
+
+/// What the caller was told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// No status line ever came.
+    Nothing(Ending),
+    /// A status that is no success.
+    Failure {
+        /// 1xx or 3xx–5xx.
+        status: u16,
+        /// The body as JSON, where it is JSON.
+        body: Option<Value>,
+        /// The error object, where there is one.
+        error: Option<ErrorObject>,
+    },
+    /// 2xx with a whole body.
+    Whole {
+        /// `None` if the body is no completion.
+        completion: Option<Completion>,
+        /// An error object under 2xx.
+        error: Option<ErrorObject>,
+        /// Whether all of the body came.
+        complete: bool,
+    },
+    /// 2xx with an event stream.
+    Stream(StreamTold),
+}
+
+/// A stream as the caller got it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StreamTold {
+    /// Content and finish reason.
+    pub completion: Completion,
+    /// Whether `[DONE]` came.
+    pub done: bool,
+    /// The error events, each with its time in milliseconds.
+    pub errors: Vec<(f64, ErrorObject)>,
+    /// Frames that are neither chunk, error nor `[DONE]`.
+    pub odd: Vec<String>,
+    /// Whether the HTTP framing came to its end; otherwise the connection was cut, or is still open.
+    pub complete: bool,
+    /// Whether it was still open when upfault gave up waiting.
+    pub unending: bool,
+}
+
+impl StreamTold {
+    /// The caller takes it for a finished answer.
+    pub fn looks_finished(&self) -> bool {
+        let finished = self.completion.finish.as_deref().is_some_and(|finish| finish != "error");
+        self.errors.is_empty() && (finished || self.done)
+    }
+
+    /// The caller can see that something went wrong.
+    pub fn shows_failure(&self) -> bool {
+        !self.errors.is_empty()
+            || (!self.complete && !self.unending)
+            || self.completion.finish.as_deref() == Some("error")
+    }
+}
+
+impl Told {
+    /// Reads it from what came back.
+    pub fn of(exchange: &Exchange) -> Self {
+        match &exchange.outcome {
+            Outcome::NoAnswer { ending } => Self::Nothing(ending.clone()),
+            Outcome::Answer(answer) if !(200..300).contains(&answer.status) => {
+                let body: Option<Value> = serde_json::from_str(&answer.body.text).ok();
+                let error = body.as_ref().and_then(chat::error_object);
+                Self::Failure { status: answer.status, body, error }
+            }
+            Outcome::Answer(answer) if answer.is_event_stream() => Self::Stream(stream(answer)),
+            Outcome::Answer(answer) => {
+                let body: Option<Value> = serde_json::from_str(&answer.body.text).ok();
+                Self::Whole {
+                    completion: body.as_ref().and_then(chat::completion),
+                    error: body.as_ref().and_then(chat::error_object),
+                    complete: answer.ending == Ending::Complete,
+                }
+            }
+        }
+    }
+
+    /// The caller takes it for a success.
+    pub fn looks_successful(&self) -> bool {
+        match self {
+            Self::Whole { completion, error, complete } => *complete && completion.is_some() && error.is_none(),
+            Self::Stream(stream) => stream.looks_finished() && stream.complete,
+            Self::Nothing(_) | Self::Failure { .. } => false,
+        }
+    }
+
+    /// A status of 2xx.
+    pub fn is_2xx(&self) -> bool {
+        matches!(self, Self::Whole { .. } | Self::Stream(_))
+    }
+
+    /// The status of a failure.
+    pub fn failure_status(&self) -> Option<u16> {
+        match self {
+            Self::Failure { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The error object, wherever it stood: body, or first error event.
+    pub fn error(&self) -> Option<&ErrorObject> {
+        match self {
+            Self::Failure { error, .. } | Self::Whole { error, .. } => error.as_ref(),
+            Self::Stream(stream) => stream.errors.first().map(|(_, error)| error),
+            Self::Nothing(_) => None,
+        }
+    }
+
+    /// What came as content.
+    pub fn completion(&self) -> Option<&Completion> {
+        match self {
+            Self::Whole { completion, .. } => completion.as_ref(),
+            Self::Stream(stream) => Some(&stream.completion),
+            _ => None,
+        }
+    }
+
+    /// In one line, for findings.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Nothing(ending) => format!("no answer: {ending}"),
+            Self::Failure { status, error: Some(error), .. } => {
+                format!("{status}, {}", shorten(&error.message))
+            }
+            Self::Failure { status, .. } => format!("{status} without an error object"),
+            Self::Whole { error: Some(error), .. } => format!("200 with an error object: {}", shorten(&error.message)),
+            Self::Whole { completion: Some(_), .. } => "200 with a completion".to_owned(),
+            Self::Whole { completion: None, .. } => "200 with a body that is no completion".to_owned(),
+            Self::Stream(stream) => stream.describe(),
+        }
+    }
+}
+
+impl StreamTold {
+    fn describe(&self) -> String {
+        let mut parts = vec![format!("200, a stream with {} pieces of content", self.completion.pieces.len())];
+        if let Some(finish) = &self.completion.finish {
+            parts.push(format!("finish_reason `{finish}`"));
+        }
+        if let Some((_, error)) = self.errors.first() {
+            parts.push(format!("{} error event(s): {}", self.errors.len(), shorten(&error.message)));
+        }
+        if self.done {
+            parts.push("[DONE]".to_owned());
+        }
+        parts.push(match (self.unending, self.complete) {
+            (true, _) => "never ended".to_owned(),
+            (false, true) => "ended properly".to_owned(),
+            (false, false) => "connection cut".to_owned(),
+        });
+        parts.join(", ")
+    }
+}
+
+fn stream(answer: &Answer) -> StreamTold {
+    let mut told = StreamTold {
+        complete: answer.ending == Ending::Complete,
+        unending: answer.ending == Ending::Deadline,
+        ..StreamTold::default()
+    };
+    for frame in &answer.body.frames {
+        match chat::event(&frame.data) {
+            ChatEvent::Chunk { piece, finish } => {
+                told.completion.pieces.extend(piece);
+                told.completion.finish = finish.or(told.completion.finish);
+            }
+            ChatEvent::Error(error) => told.errors.push((frame.at_ms, error)),
+            ChatEvent::Done => told.done = true,
+            ChatEvent::Odd(text) => told.odd.push(text),
+        }
+    }
+    told
+}
+
+/// At most 200 characters of a text.
+pub fn shorten(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

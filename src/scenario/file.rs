@@ -1,0 +1,143 @@
+//! The file as it is written: serde types that remember where each value stood.
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use super::{
+    expect::Expect,
+    fault::Fault,
+    model::{ProxySettings, Reply, Step},
+    words::{Api, ErrorName, Level, Provider},
+};
+
+/// A value and the byte range in the file that it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where its text begins and ends, in bytes.
+    pub range: std::ops::Range<usize>,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<T>::deserialize(deserializer)?;
+        let span = spanned.referenced.span();
+        let start = span.byte_offset().unwrap_or(0) as usize;
+        let len = span.byte_len().unwrap_or(0) as usize;
+        Ok(Self { value: spanned.value, range: start..start + len })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A failure scenario: what the upstream does, how the proxy is set, what must come out.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Scenario")]
+pub struct ScenarioFile {
+    /// One line that says what must hold.
+    pub title: At<String>,
+    /// Why it matters to a caller.
+    pub why: At<String>,
+    /// The strongest level that a finding in it can have.
+    #[serde(default = "required")]
+    pub level: Level,
+    /// Free words to filter by.
+    #[serde(default)]
+    pub tags: Vec<At<String>>,
+    /// RFC sections, issues, provider pages.
+    #[serde(default)]
+    pub references: Vec<String>,
+    /// Each combination is one case; a line that is left out has its default.
+    #[serde(default)]
+    pub matrix: MatrixFile,
+    /// What the one upstream does, turn by turn; the last turn repeats.
+    pub upstream: Option<At<Vec<At<TurnFile>>>>,
+    /// Several upstreams by name, the one that callers address first.
+    pub deployments: Option<At<IndexMap<At<String>, At<Vec<At<TurnFile>>>>>>,
+    /// How the proxy is set.
+    #[serde(default = "default_settings")]
+    pub proxy: At<ProxySettings>,
+    /// What the caller does, one request after the other; one plain request where left out.
+    pub steps: Option<At<Vec<Step>>>,
+    /// What must come out, beyond the contract.
+    #[serde(default = "no_expectation")]
+    pub expect: At<Expect>,
+    /// Rules that are lifted here, each with the reason.
+    #[serde(default)]
+    pub except: IndexMap<String, String>,
+}
+
+fn required() -> Level {
+    Level::Required
+}
+
+fn default_settings() -> At<ProxySettings> {
+    At { value: ProxySettings::default(), range: 0..0 }
+}
+
+fn no_expectation() -> At<Expect> {
+    At { value: Expect::default(), range: 0..0 }
+}
+
+impl<T: std::hash::Hash> std::hash::Hash for At<T> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.value.hash(state);
+    }
+}
+
+impl<T: Eq> Eq for At<T> {}
+
+/// The axes of a scenario's matrix.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Matrix")]
+pub struct MatrixFile {
+    /// Who stands behind the proxy; the API's own provider where left out.
+    pub provider: Option<At<Vec<Provider>>>,
+    /// What the caller calls; `openai/chat` where left out.
+    pub api: Option<At<Vec<Api>>>,
+    /// Whether the caller asks for a stream; `false` where left out.
+    pub stream: Option<At<Vec<bool>>>,
+}
+
+/// What a deployment does on its n-th attempt: exactly one of `reply`, `error` and `status`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Turn")]
+pub struct TurnFile {
+    /// A successful reply.
+    pub reply: Option<At<Reply>>,
+    /// An error of the provider's catalogue: its own status, body and headers.
+    pub error: Option<At<ErrorName>>,
+    /// A literal status (200 to 599), with `body`.
+    pub status: Option<At<u16>>,
+    /// A string is sent as it is, anything else as JSON; `{{canary.message}}` and its like are filled in.
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub body: Option<At<serde_json::Value>>,
+    /// Headers set on top of the reply's own; `null` takes one away.
+    #[serde(default)]
+    pub headers: IndexMap<At<String>, Option<At<String>>>,
+    /// Edits of how the reply reaches the wire, in order.
+    #[serde(default)]
+    pub faults: Vec<At<Fault>>,
+}

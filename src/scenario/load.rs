@@ -1,0 +1,183 @@
+//! Finding scenario files on disk and inside the binary, and reading them all.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use include_dir::{Dir, include_dir};
+
+use super::{
+    diagnostic::{Diagnostic, LoadErrors, nearest},
+    model::Scenario,
+    parse::parse,
+    validate::validate,
+};
+
+static BUNDLED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
+
+/// The folder in which scenarios are looked for, and from which their ids are counted.
+const FOLDER: &str = "scenarios";
+
+/// Scenarios by id, in the order of their ids.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    /// What was loaded.
+    pub scenarios: Vec<Arc<Scenario>>,
+}
+
+/// Why nothing could be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Files that do not hold a scenario, all of them.
+    #[error(transparent)]
+    Files(#[from] LoadErrors),
+    /// A path that is neither on disk nor the name of bundled scenarios.
+    #[error("no scenario at `{path}`{}", .near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    NotFound {
+        /// As it was given.
+        path: String,
+        /// A bundled scenario or folder with a similar name.
+        near: Option<String>,
+    },
+    /// A file or folder that cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// As it is shown.
+        path: String,
+        /// The system's word.
+        source: std::io::Error,
+    },
+}
+
+/// A scenario's text before it is read.
+struct Found {
+    /// As it is shown.
+    file: String,
+    text: Arc<str>,
+}
+
+/// Loads one scenario from its text; `id` and `file` are only names.
+pub fn load_text(id: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
+    let source: Arc<str> = text.into();
+    let parsed = parse(file, &source).map_err(|diagnostic| LoadErrors(vec![*diagnostic]))?;
+    validate(id, file, &source, parsed).map_err(LoadErrors)
+}
+
+/// Loads scenarios: those at `paths`, or all where none is given.
+///
+/// A path is a file or folder below `root`, or the name of a bundled scenario or folder of them
+/// (`limits`, `limits/rate-limit`). All means the bundled ones and those in `root/scenarios`;
+/// of two with the same id the one on disk wins.
+///
+/// # Errors
+///
+/// Every file that does not load is reported, not only the first.
+pub fn load_dir(root: &Path, paths: &[PathBuf]) -> Result<Library, LoadError> {
+    let mut found = BTreeMap::new();
+    if paths.is_empty() {
+        collect_bundled(&BUNDLED, &mut found);
+        let folder = root.join(FOLDER);
+        if folder.is_dir() {
+            collect_disk(root, &folder, &mut found)?;
+        }
+    }
+    for path in paths {
+        let on_disk = root.join(path);
+        if on_disk.exists() {
+            collect_disk(root, &on_disk, &mut found)?;
+        } else {
+            collect_named(path, &mut found)?;
+        }
+    }
+    read_all(found)
+}
+
+fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
+    let mut library = Library::default();
+    let mut errors = Vec::new();
+    for (id, Found { file, text }) in found {
+        match parse(&file, &text).map_err(|one| vec![*one]).and_then(|parsed| validate(&id, &file, &text, parsed)) {
+            Ok(scenario) => library.scenarios.push(Arc::new(scenario)),
+            Err(mut more) => errors.append(&mut more),
+        }
+    }
+    if errors.is_empty() { Ok(library) } else { Err(LoadErrors(errors).into()) }
+}
+
+fn collect_bundled(dir: &Dir<'static>, found: &mut BTreeMap<String, Found>) {
+    for file in dir.files() {
+        if let (true, Some(text)) = (is_scenario(file.path()), file.contents_utf8()) {
+            let shown = format!("{FOLDER}/{}", file.path().display());
+            found.insert(id_of(file.path()), Found { file: shown, text: text.into() });
+        }
+    }
+    for sub in dir.dirs() {
+        collect_bundled(sub, found);
+    }
+}
+
+fn collect_named(path: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
+    let mut bundled = BTreeMap::new();
+    collect_bundled(&BUNDLED, &mut bundled);
+    let wanted = id_of(path.strip_prefix(FOLDER).unwrap_or(path));
+    let folder = format!("{wanted}/");
+    let names: Vec<String> = bundled.keys().cloned().collect();
+    let before = found.len();
+    found.extend(bundled.into_iter().filter(|(id, _)| *id == wanted || id.starts_with(&folder)));
+    if found.len() > before {
+        return Ok(());
+    }
+    let folders = names.iter().filter_map(|id| id.split_once('/').map(|(folder, _)| folder));
+    let near = nearest(&wanted, names.iter().map(String::as_str).chain(folders)).map(str::to_owned);
+    Err(LoadError::NotFound { path: path.display().to_string(), near })
+}
+
+fn collect_disk(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
+    // Ids count from the innermost folder named `scenarios`, so that a scenario has the same id
+    // whichever path it was named by; without such a folder they count from what was named.
+    let base = path
+        .ancestors()
+        .find(|ancestor| ancestor.file_name().is_some_and(|name| name == FOLDER))
+        .or(if path.is_dir() { Some(path) } else { path.parent() })
+        .unwrap_or(root);
+    let walk = ignore::WalkBuilder::new(path).require_git(false).sort_by_file_path(Path::cmp).build();
+    for entry in walk {
+        let entry = entry.map_err(|error| LoadError::Read {
+            path: path.display().to_string(),
+            source: std::io::Error::other(error),
+        })?;
+        let named_by_hand = entry.path() == path && path.is_file();
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) || !(named_by_hand || is_scenario(entry.path())) {
+            continue;
+        }
+        let shown = entry.path().strip_prefix(root).unwrap_or(entry.path()).display().to_string();
+        let bytes = std::fs::read(entry.path())
+            .map_err(|source| LoadError::Read { path: shown.clone(), source })?;
+        let text: Arc<str> = match String::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(error) => return Err(not_utf8(&shown, &error).into()),
+        };
+        let id = id_of(entry.path().strip_prefix(base).unwrap_or(entry.path()));
+        found.insert(id, Found { file: shown, text });
+    }
+    Ok(())
+}
+
+fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> LoadErrors {
+    let at = error.utf8_error().valid_up_to();
+    let source: Arc<str> = String::from_utf8_lossy(error.as_bytes()).into();
+    LoadErrors(vec![
+        Diagnostic::new(file, &source, at..at + 1, "this file is not UTF-8 from here on").help("save it as UTF-8"),
+    ])
+}
+
+fn is_scenario(path: &Path) -> bool {
+    matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"))
+}
+
+fn id_of(path: &Path) -> String {
+    let path = if is_scenario(path) { path.with_extension("") } else { path.to_owned() };
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}

@@ -1,0 +1,94 @@
+//! From text to the types of a file, with errors that show the place.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::Error;
+
+use super::diagnostic::{Diagnostic, nearest};
+
+/// Reads strict YAML: unknown keys, duplicate keys and wrong types are errors with a place.
+///
+/// Serde stops at the first of them, so there is one diagnostic a file.
+pub fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, Box<Diagnostic>> {
+    serde_saphyr::from_str(source).map_err(|error| Box::new(diagnose(file, source, error.without_snippet())))
+}
+
+fn diagnose(file: &str, source: &Arc<str>, error: &Error) -> Diagnostic {
+    let range = error.location().map_or(0..0, |location| {
+        let span = location.span();
+        let start = span.byte_offset().map_or_else(
+            || offset_of(source, location.line() as usize, location.column() as usize),
+            |offset| offset as usize,
+        );
+        start..start + span.byte_len().unwrap_or(1) as usize
+    });
+    let (message, help) = describe(error);
+    let diagnostic = Diagnostic::new(file, source, range, message);
+    match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+fn describe(error: &Error) -> (String, Option<String>) {
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            (format!("unknown key `{field}`"), Some(meant(field, expected)))
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            (format!("unknown name `{variant}`"), Some(meant(variant, expected)))
+        }
+        Error::SerdeMissingField { field, .. } => {
+            (format!("the key `{field}` is missing"), Some(format!("add `{field}: …`")))
+        }
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("?");
+            (format!("the key `{key}` stands here twice"), Some("keep one of them".to_owned()))
+        }
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            (format!("found {unexpected}, expected {expected}"), None)
+        }
+        Error::MultipleDocuments { .. } => (
+            "a file holds one scenario, and this one goes on after `---`".to_owned(),
+            Some("put each scenario into a file of its own".to_owned()),
+        ),
+        Error::InvalidScalar { ty, .. } => (format!("expected {}", kind(ty)), None),
+        Error::Unexpected { expected, .. } => (format!("expected {}", kind(expected)), None),
+        Error::AliasError { error, .. } => describe(error),
+        Error::Message { msg, .. } => (msg.clone(), None),
+        other => {
+            let text = other.to_string();
+            // The library ends its sentences with the place, which the snippet shows anyway.
+            let text = text.split(" at line ").next().unwrap_or(&text);
+            (text.trim_end_matches('.').to_owned(), None)
+        }
+    }
+}
+
+/// The library's words for types, in those of a file's author.
+fn kind(ty: &str) -> &str {
+    match ty {
+        "string scalar" => "text",
+        "sequence start" | "sequence" => "a list (`[a, b]`)",
+        "mapping start" | "mapping" => "keys with values (`{key: value}`)",
+        "bool" | "boolean" => "`true` or `false`",
+        _ if ty.starts_with(['u', 'i']) && ty[1..].parse::<u8>().is_ok() => "a whole number",
+        other => other,
+    }
+}
+
+fn meant(word: &str, expected: &[&'static str]) -> String {
+    let list = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
+    match nearest(word, expected.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? Possible are: {list}"),
+        None => format!("possible are: {list}"),
+    }
+}
+
+fn offset_of(source: &str, line: usize, column: usize) -> usize {
+    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = &source[start.min(source.len())..];
+    start + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
+}

@@ -1,0 +1,127 @@
+use super::*;
+
+fn errors(text: &str) -> String {
+    load_text("x", "scenarios/x.yaml", text).expect_err("this file is wrong").render(false)
+}
+
+const HEAD: &str = "title: t\nwhy: w\n";
+
+#[test]
+fn a_misspelt_error_name_shows_the_line_and_what_was_meant() {
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstream:\n  - error: rate_limt\n")), @"");
+}
+
+#[test]
+fn an_unknown_key_shows_the_line_and_what_was_meant() {
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstram:\n  - reply: ok\n")), @"");
+}
+
+#[test]
+fn a_duplicate_key_is_an_error() {
+    insta::assert_snapshot!(errors(&format!("{HEAD}title: again\nupstream: [{{reply: ok}}]\n")), @"");
+}
+
+#[test]
+fn a_wrong_type_is_an_error() {
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{retries: many}}\n")), @"");
+}
+
+#[test]
+fn a_duration_without_a_unit_is_an_error() {
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{timeout: 2}}\n")), @"");
+}
+
+#[test]
+fn a_missing_key_is_an_error() {
+    insta::assert_snapshot!(errors("title: t\nupstream: [{reply: ok}]\n"), @"");
+}
+
+#[test]
+fn two_faults_that_end_a_reply_are_shown_with_both_places() {
+    let text = format!(
+        "{HEAD}upstream:\n  - reply: ok\n    faults:\n      - reset: {{at: before_headers}}\n      - hang: {{at: after_headers}}\n"
+    );
+    insta::assert_snapshot!(errors(&text), @"");
+}
+
+#[test]
+fn a_point_in_a_stream_needs_a_stream() {
+    let text = format!("{HEAD}upstream:\n  - reply: ok\n    faults: [{{close: {{at: {{after_events: 1}}}}}}]\n");
+    insta::assert_snapshot!(errors(&text), @"");
+}
+
+#[test]
+fn all_that_is_wrong_with_a_file_is_told_at_once() {
+    let text = format!("{HEAD}upstream: []\nproxy: {{retries: 99, fallback: [primary, bakup]}}\nsteps: []\n");
+    insta::assert_snapshot!(errors(&text), @"");
+}
+
+#[test]
+fn yaml_that_is_none_shows_its_place() {
+    insta::assert_snapshot!(errors("title: [unclosed\nwhy: w\n"), @"");
+}
+
+#[test]
+fn defaults_are_left_out_of_case_ids() {
+    let text = format!("{HEAD}matrix: {{stream: [false, true]}}\nupstream: [{{reply: ok}}]\n");
+    let scenario = std::sync::Arc::new(load_text("limits/a", "f", &text).expect("the file is right"));
+    let ids: Vec<String> = expand(&scenario).into_iter().map(|case| case.id).collect();
+    assert_eq!(ids, ["limits/a", "limits/a[stream]"]);
+}
+
+#[test]
+fn every_form_that_the_format_knows_is_read() {
+    let text = r#"
+title: t
+why: w
+level: recommended
+tags: [a]
+references: [RFC 9110]
+matrix: {provider: [openai], api: [openai/chat], stream: [true]}
+deployments:
+  primary:
+    - error: rate_limit
+      headers: {retry-after: "7", x-should-retry: null}
+    - status: 418
+      body: {error: {message: "{{canary.message}}", code: 7}}
+    - reply: {chunks: 50}
+      faults:
+        - delay: {at: before_headers, for: 10ms}
+        - drip: {bytes_per_second: 100}
+        - error_event: {error: internal, at: {after_events: 2}}
+        - drop_terminator
+    - reply: tool_call
+      faults: [{malform: {error: quota}}]
+    - faults: [refuse]
+  backup: [{reply: ok}]
+proxy: {timeout: 2s, retries: 1, fallback: [primary, backup], cooldown: {after: 1, for: 5s}}
+steps: [{body: {max_tokens: 5, stream_options: null}, headers: {x: y}}, {}]
+expect: {status: [408, 5xx], attempts: {primary: 1, backup: 0}, ending: failure, error: {code: a}, headers: {retry-after: null}, within: 4s}
+except: {status.mirrored: because}
+"#;
+    let scenario = load_text("x", "f", text).expect("the file is right");
+    assert_eq!(scenario.deployments["primary"].len(), 5);
+    assert_eq!(scenario.steps.len(), 2);
+    assert!(scenario.expect.status.expect("given").contains(504));
+}
+
+#[test]
+fn the_schema_in_the_tree_is_the_one_that_the_types_make() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/scenario.schema.json");
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(stored == schema(), "schema/scenario.schema.json is stale: run `just schema`");
+}
+
+#[test]
+fn the_schema_accepts_what_the_loader_accepts() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is a schema");
+    for scenario in load_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), &[]).expect("ours load").scenarios {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&scenario.file))
+            .expect("it was just loaded");
+        let value: serde_json::Value = serde_saphyr::from_str(&text).expect("it was just parsed");
+        if let Err(error) = validator.validate(&value) {
+            panic!("{}: {error}", scenario.file);
+        };
+    }
+}

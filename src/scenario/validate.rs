@@ -1,0 +1,221 @@
+//! What the types cannot say: checks of a whole file, each with its place.
+
+use std::{collections::HashSet, hash::Hash, ops::Range, sync::Arc, time::Duration};
+
+use indexmap::IndexMap;
+
+use super::{
+    diagnostic::{Diagnostic, nearest},
+    expect::Attempts,
+    file::{At, MatrixFile, ScenarioFile},
+    model::{Combination, ProxySettings, Scenario, Step, Turn},
+    turn::turns,
+    words::Api,
+};
+
+/// Collects what is wrong with one file.
+pub(super) struct Checker<'a> {
+    file: &'a str,
+    source: &'a Arc<str>,
+    errors: Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    /// Notes an error; the returned diagnostic can still be given labels and a help line.
+    pub(super) fn error(&mut self, range: &Range<usize>, message: impl Into<String>) -> &mut Diagnostic {
+        self.errors.push(Diagnostic::new(self.file, self.source, range.clone(), message));
+        self.errors.last_mut().unwrap_or_else(|| unreachable!("it was pushed in the line above"))
+    }
+
+    /// Where `word` stands inside the value that begins at `range`; the range itself where it is
+    /// not found. A block as a whole is known by its first character only.
+    fn word(&self, range: &Range<usize>, word: &str) -> Range<usize> {
+        let found = self.source.get(range.start..).and_then(|rest| rest.find(word));
+        found.map_or(range.clone(), |i| range.start + i..range.start + i + word.len())
+    }
+}
+
+/// Turns a file into a scenario.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, in the order in which it is met.
+pub fn validate(
+    id: &str,
+    name: &str,
+    source: &Arc<str>,
+    file: ScenarioFile,
+) -> Result<Scenario, Vec<Diagnostic>> {
+    let mut check = Checker { file: name, source, errors: Vec::new() };
+    for (text, key) in [(&file.title, "title"), (&file.why, "why")] {
+        if text.value.trim().is_empty() {
+            check.error(&text.range, format!("`{key}` is empty")).help =
+                Some(format!("a person who meets this scenario in a failing report reads its {key} first"));
+        }
+    }
+    let matrix = matrix(&mut check, &file.matrix);
+    let deployments = deployments(&mut check, &file, &matrix);
+    settings(&mut check, &file.proxy, &deployments);
+    expectations(&mut check, &file, &deployments);
+    let steps = match file.steps {
+        None => vec![Step::default()],
+        Some(steps) => {
+            if steps.value.is_empty() {
+                check.error(&steps.range, "`steps` is empty").help =
+                    Some("leave `steps` out for one plain request, or write `steps: [{}]`".to_owned());
+            }
+            steps.value
+        }
+    };
+    if !check.errors.is_empty() {
+        return Err(check.errors);
+    }
+    Ok(Scenario {
+        id: id.to_owned(),
+        file: name.to_owned(),
+        title: file.title.value.trim().to_owned(),
+        why: file.why.value.trim().to_owned(),
+        level: file.level,
+        tags: file.tags.into_iter().map(|tag| tag.value).collect(),
+        references: file.references,
+        matrix,
+        deployments,
+        proxy: file.proxy.value,
+        steps,
+        expect: file.expect.value,
+        except: file.except,
+    })
+}
+
+fn matrix(check: &mut Checker<'_>, matrix: &MatrixFile) -> Vec<Combination> {
+    let apis = axis(check, matrix.api.as_ref()).unwrap_or_else(|| vec![Api::OpenaiChat]);
+    let providers = axis(check, matrix.provider.as_ref());
+    let streams = axis(check, matrix.stream.as_ref()).unwrap_or_else(|| vec![false]);
+    let mut combinations = Vec::new();
+    for &api in &apis {
+        for provider in providers.clone().unwrap_or_else(|| vec![api.native_provider()]) {
+            for &stream in &streams {
+                combinations.push(Combination { api, provider, stream });
+            }
+        }
+    }
+    combinations
+}
+
+fn axis<T: Copy + Eq + Hash + std::fmt::Debug>(
+    check: &mut Checker<'_>,
+    values: Option<&At<Vec<T>>>,
+) -> Option<Vec<T>> {
+    let values = values?;
+    if values.value.is_empty() {
+        check.error(&values.range, "an empty list in the matrix leaves no case to run").help =
+            Some("leave the line out for its default".to_owned());
+    }
+    let mut seen = HashSet::new();
+    if !values.value.iter().all(|value| seen.insert(*value)) {
+        check.error(&values.range, "a value stands twice in this list of the matrix").help =
+            Some("each value makes a case of its own; keep one".to_owned());
+    }
+    Some(values.value.clone())
+}
+
+fn deployments(
+    check: &mut Checker<'_>,
+    file: &ScenarioFile,
+    matrix: &[Combination],
+) -> IndexMap<String, Vec<Turn>> {
+    let mut result = IndexMap::new();
+    match (&file.upstream, &file.deployments) {
+        (Some(upstream), Some(deployments)) => {
+            check.error(&deployments.range, "`upstream` and `deployments` exclude each other");
+            if let Some(last) = check.errors.last_mut() {
+                last.labels.push(super::Label { range: upstream.range.clone(), text: "`upstream` is here".into() });
+                last.help = Some("`upstream` is short for one deployment named `primary`".to_owned());
+            }
+        }
+        (None, None) => {
+            check.error(&(0..1), "a scenario needs `upstream` or `deployments`").help =
+                Some("say what the provider does, for example `upstream: [{error: rate_limit}]`".to_owned());
+        }
+        (Some(upstream), None) => {
+            result.insert("primary".to_owned(), turns(check, upstream, matrix));
+        }
+        (None, Some(deployments)) => {
+            if deployments.value.is_empty() {
+                check.error(&deployments.range, "`deployments` is empty");
+            }
+            for (name, list) in &deployments.value {
+                let text = &name.value;
+                if text.is_empty() || !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9')) {
+                    check.error(&name.range, format!("`{text}` cannot name a deployment")).help =
+                        Some("use lower-case letters and digits: the name becomes a part of URLs and keys".to_owned());
+                }
+                result.insert(text.clone(), turns(check, list, matrix));
+            }
+        }
+    }
+    result
+}
+
+fn settings(check: &mut Checker<'_>, settings: &At<ProxySettings>, deployments: &IndexMap<String, Vec<Turn>>) {
+    let range = &settings.range;
+    let value = &settings.value;
+    let key = |check: &Checker<'_>, key: &str| check.word(range, key);
+    if value.timeout < Duration::from_millis(100) || value.timeout > Duration::from_secs(600) {
+        check.error(&key(check, "timeout"), "`timeout` must lie between 100ms and 10m").help =
+            Some("below 100 ms the machine's own delays are measured, not the proxy".to_owned());
+    }
+    if value.retries > 10 {
+        check.error(&key(check, "retries"), "`retries` must not be more than 10");
+    }
+    if value.cooldown.is_some_and(|cooldown| cooldown.after == 0) {
+        check.error(&key(check, "cooldown"), "`cooldown.after` must be at least 1");
+    }
+    let mut seen = HashSet::new();
+    for name in &value.fallback {
+        known_deployment(check, range, name, deployments);
+        if !seen.insert(name) {
+            check.error(&key(check, "fallback"), format!("`{name}` stands twice in `fallback`"));
+        }
+    }
+    if let (Some(first), Some((addressed, _))) = (value.fallback.first(), deployments.first()) {
+        if first != addressed {
+            check.error(&key(check, "fallback"), format!("`fallback` must begin with `{addressed}`")).help =
+                Some("callers address the first deployment; the others follow in the order of the chain".to_owned());
+        } else if value.fallback.len() < 2 {
+            check.error(&key(check, "fallback"), "a `fallback` chain of one deployment has nothing to fall back to").help =
+                Some("name at least one more deployment, or leave `fallback` out".to_owned());
+        }
+    }
+}
+
+fn expectations(check: &mut Checker<'_>, file: &ScenarioFile, deployments: &IndexMap<String, Vec<Turn>>) {
+    let range = &file.expect.range;
+    if let Some(Attempts::Each(each)) = &file.expect.value.attempts {
+        for name in each.keys() {
+            known_deployment(check, range, name, deployments);
+        }
+    }
+    for name in file.expect.value.headers.keys() {
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            check.error(&check.word(range, name), format!("`{name}` is no header name"));
+        }
+    }
+}
+
+fn known_deployment(
+    check: &mut Checker<'_>,
+    range: &Range<usize>,
+    name: &str,
+    deployments: &IndexMap<String, Vec<Turn>>,
+) {
+    if deployments.contains_key(name) {
+        return;
+    }
+    let names = || deployments.keys().map(String::as_str);
+    let error = check.error(&check.word(range, name), format!("there is no deployment `{name}`"));
+    error.help = Some(match nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the deployments are: {}", names().collect::<Vec<_>>().join(", ")),
+    });
+}
