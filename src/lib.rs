@@ -4,6 +4,7 @@
 //! (`tests/architecture.rs` holds the table).
 
 pub mod scenario;
+pub mod wire;
 pub mod observation;
 pub mod provider;
 pub mod fault;
