@@ -9,5 +9,6 @@ pub mod observation;
 pub mod provider;
 pub mod fault;
 pub mod proxy;
+pub mod client;
 pub mod judge;
 pub mod event;
