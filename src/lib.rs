@@ -4,9 +4,11 @@
 //! (`tests/architecture.rs` holds the table).
 
 pub mod scenario;
+pub mod wire;
 pub mod observation;
 pub mod provider;
 pub mod fault;
 pub mod proxy;
+pub mod client;
 pub mod judge;
 pub mod event;

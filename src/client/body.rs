@@ -1,0 +1,162 @@
+//! The bytes of an answer, recorded as they come.
+
+use crate::{
+    observation::{Body, Frame},
+    wire::sse,
+};
+
+/// So much of a body is kept as text.
+const KEPT: usize = 1024 * 1024;
+
+/// Takes a body piece by piece.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    kept: Vec<u8>,
+    bytes: u64,
+    utf8: Utf8Check,
+    /// For event streams only.
+    decoder: Option<sse::Decoder>,
+    frames: Vec<Frame>,
+}
+
+impl Recorder {
+    pub(super) fn new(is_event_stream: bool) -> Self {
+        Self {
+            kept: Vec::new(),
+            bytes: 0,
+            utf8: Utf8Check::default(),
+            decoder: is_event_stream.then(sse::Decoder::lenient),
+            frames: Vec::new(),
+        }
+    }
+
+    /// Bytes so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes bytes that arrived at `at_ms`; events that they complete have that time.
+    pub(super) fn take(&mut self, bytes: &[u8], at_ms: f64) {
+        self.bytes += bytes.len() as u64;
+        self.utf8.take(bytes);
+        let room = KEPT - self.kept.len();
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if let Some(decoder) = &mut self.decoder {
+            // A lenient decoder refuses nothing.
+            let _ = decoder.feed(bytes);
+            while let Some(event) = decoder.pop() {
+                self.frames.push(Frame { at_ms, event: event.event, data: event.data });
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Body {
+        if self.bytes > self.kept.len() as u64 && self.utf8.is_good_so_far() {
+            // The cap may have cut a character in two; that would look like bad UTF-8.
+            let whole = std::str::from_utf8(&self.kept).map_or_else(|error| error.valid_up_to(), str::len);
+            self.kept.truncate(whole);
+        }
+        Body {
+            text: String::from_utf8_lossy(&self.kept).into_owned(),
+            bytes: self.bytes,
+            utf8: self.utf8.is_whole(),
+            frames: self.frames,
+        }
+    }
+}
+
+/// Whether bytes are UTF-8, without keeping them.
+#[derive(Debug, Default)]
+struct Utf8Check {
+    /// The start of a character whose rest has not come yet: at most three bytes.
+    carry: Vec<u8>,
+    bad: bool,
+}
+
+impl Utf8Check {
+    fn take(&mut self, bytes: &[u8]) {
+        if self.bad {
+            return;
+        }
+        let mut rest = bytes;
+        while !self.carry.is_empty() {
+            let Some((first, others)) = rest.split_first() else { return };
+            self.carry.push(*first);
+            rest = others;
+            match std::str::from_utf8(&self.carry) {
+                Ok(_) => self.carry.clear(),
+                Err(error) if error.error_len().is_some() => {
+                    self.bad = true;
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
+        if let Err(error) = std::str::from_utf8(rest) {
+            match error.error_len() {
+                Some(_) => self.bad = true,
+                None => self.carry.extend_from_slice(&rest[error.valid_up_to()..]),
+            }
+        }
+    }
+
+    fn is_good_so_far(&self) -> bool {
+        !self.bad
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.bad && self.carry.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_incremental_utf8_check_agrees_with_the_standard_library(
+            bytes in prop_oneof![any::<String>().prop_map(String::into_bytes), proptest::collection::vec(any::<u8>(), 0..12)],
+            size in 1..5usize,
+        ) {
+            let mut check = Utf8Check::default();
+            bytes.chunks(size).for_each(|piece| check.take(piece));
+            prop_assert_eq!(check.is_whole(), std::str::from_utf8(&bytes).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_counted_whole_and_kept_to_the_cap_without_half_a_character() {
+        let mut recorder = Recorder::new(false);
+        let text = "€".repeat(KEPT / 2);
+        recorder.take(text.as_bytes(), 0.0);
+        let body = recorder.finish();
+        assert_eq!(body.bytes, text.len() as u64);
+        assert_eq!(body.text.len(), KEPT - KEPT % 3);
+        assert!(body.utf8 && !body.text.contains('\u{fffd}'));
+    }
+
+    #[test]
+    fn frames_have_the_time_of_the_byte_that_completed_them() {
+        let mut recorder = Recorder::new(true);
+        recorder.take(b"data: a\n\nevent: error\nda", 1.0);
+        recorder.take(b"ta: b\n\ndata: never", 2.5);
+        assert_eq!(
+            recorder.finish().frames,
+            [
+                Frame { at_ms: 1.0, event: None, data: "a".into() },
+                Frame { at_ms: 2.5, event: Some("error".into()), data: "b".into() },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_character_cut_off_by_the_end_is_no_utf8() {
+        let mut recorder = Recorder::new(false);
+        recorder.take(b"a\xe2\x82", 0.0);
+        let body = recorder.finish();
+        assert_eq!((body.text.as_str(), body.utf8), ("a\u{fffd}", false));
+    }
+}

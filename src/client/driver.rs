@@ -1,0 +1,334 @@
+//! Sends one request and records all of what comes back.
+
+use std::sync::OnceLock;
+
+use reqwest::{Client, ClientBuilder, Request, header};
+use tokio::time::{Instant, timeout_at};
+
+use super::{body::Recorder, call::Call, ending::ending_of};
+use crate::observation::{Answer, Ending, Exchange, Outcome};
+
+/// No answer to a test request is longer; what is would only fill memory.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A caller that heals nothing: each [`send`](Self::send) is one connection and one request.
+#[derive(Debug)]
+pub struct Driver {
+    plain: Client,
+    /// For `https`, made at first use: reading the platform's roots takes time, and a machine that
+    /// has none can still test over loopback.
+    secure: OnceLock<Result<Client, String>>,
+}
+
+/// Why there is no driver.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be set up: {0}")]
+pub struct ClientError(#[from] reqwest::Error);
+
+impl Driver {
+    /// Sets the client up; nothing is connected.
+    ///
+    /// # Errors
+    ///
+    /// Where the HTTP client cannot be built.
+    pub fn new() -> Result<Self, ClientError> {
+        Ok(Self { plain: builder().tls_certs_only([]).build()?, secure: OnceLock::new() })
+    }
+
+    /// Sends `call` and records what comes back, until it ends or `deadline` passes. Times are in
+    /// milliseconds since `epoch`. Whatever goes wrong is part of the record.
+    ///
+    /// Headers that repeat a name stand together in the record, in the order in which they came.
+    pub async fn send(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
+        let clock = Clock(epoch);
+        let sent_ms = clock.now();
+        let step = call.step;
+        let method = call.method.as_str().to_owned();
+        let url = call.url.clone();
+        let request_headers = call.headers.clone();
+        let request_body = String::from_utf8_lossy(&call.body).into_owned();
+        let outcome = match self.prepare(call) {
+            Ok((client, request)) => match timeout_at(deadline, client.execute(request)).await {
+                Ok(Ok(response)) => Outcome::Answer(record(response, clock, deadline).await),
+                Ok(Err(error)) => Outcome::NoAnswer { ending: ending_of(&error) },
+                Err(_) => Outcome::NoAnswer { ending: Ending::Deadline },
+            },
+            Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
+        };
+        Exchange { step, sent_ms, method, url, request_headers, request_body, outcome, end_ms: clock.now() }
+    }
+
+    fn prepare(&self, call: Call) -> Result<(&Client, Request), String> {
+        let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is no URL: {error}", call.url))?;
+        let client = match url.scheme() {
+            "https" => self
+                .secure
+                .get_or_init(|| builder().build().map_err(|error| error.to_string()))
+                .as_ref()
+                .map_err(|reason| format!("TLS cannot be set up: {reason}"))?,
+            _ => &self.plain,
+        };
+        let mut request = Request::new(call.method, url);
+        for (name, value) in &call.headers {
+            let name = header::HeaderName::try_from(name.as_str())
+                .map_err(|_| format!("`{name}` cannot be the name of a header"))?;
+            let value = header::HeaderValue::try_from(value.as_str())
+                .map_err(|_| format!("the value of the header `{name}` cannot be sent"))?;
+            request.headers_mut().append(name, value);
+        }
+        *request.body_mut() = Some(call.body.into());
+        Ok((client, request))
+    }
+}
+
+fn builder() -> ClientBuilder {
+    // An error says that a provider is installed already, which is all that is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Compression needs no switch: its features are not compiled in.
+    Client::builder()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .http1_only()
+}
+
+/// Milliseconds since the case began.
+#[derive(Debug, Clone, Copy)]
+struct Clock(Instant);
+
+impl Clock {
+    fn now(self) -> f64 {
+        self.0.elapsed().as_secs_f64() * 1000.0
+    }
+}
+
+async fn record(mut response: reqwest::Response, clock: Clock, deadline: Instant) -> Answer {
+    let head_ms = clock.now();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        headers,
+        head_ms,
+        body: Default::default(),
+        ending: Ending::Complete,
+    };
+    let mut recorder = Recorder::new(answer.is_event_stream());
+    answer.ending = loop {
+        match timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(bytes))) => {
+                recorder.take(&bytes, clock.now());
+                if recorder.bytes() > MAX_BYTES {
+                    break Ending::Broken("the body is longer than 64 MiB".into());
+                }
+            }
+            Ok(Ok(None)) => break Ending::Complete,
+            Ok(Err(error)) => break ending_of(&error),
+            Err(_) => break Ending::Deadline,
+        }
+    };
+    answer.body = recorder.finish();
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::observation::StepName;
+
+    /// What the server does after it has read the request and sent its text.
+    #[derive(Clone, Copy)]
+    enum Then {
+        Close,
+        Reset,
+        Hang,
+    }
+
+    struct Server {
+        url: String,
+        accepts: Arc<AtomicUsize>,
+    }
+
+    async fn read_request(socket: &mut TcpStream) {
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"ping") {
+            if socket.read_buf(&mut seen).await.unwrap() == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn server(text: &'static str, then: Then) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let accepts = Arc::new(AtomicUsize::new(0));
+        let count = accepts.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    read_request(&mut socket).await;
+                    socket.write_all(text.as_bytes()).await.unwrap();
+                    match then {
+                        Then::Close => {}
+                        Then::Reset => socket.set_zero_linger().unwrap(),
+                        Then::Hang => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Server { url, accepts }
+    }
+
+    fn call(url: &str) -> Call {
+        Call {
+            step: StepName::Step(1),
+            method: http::Method::POST,
+            url: url.into(),
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: b"ping".to_vec(),
+        }
+    }
+
+    async fn send_within(url: &str, time: Duration) -> Exchange {
+        let epoch = Instant::now();
+        Driver::new().unwrap().send(call(url), epoch, epoch + time).await
+    }
+
+    async fn send(url: &str) -> Exchange {
+        send_within(url, Duration::from_secs(20)).await
+    }
+
+    fn no_answer(exchange: &Exchange) -> &Ending {
+        match &exchange.outcome {
+            Outcome::NoAnswer { ending } => ending,
+            Outcome::Answer(answer) => panic!("an answer: {answer:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_complete_answer_is_recorded_with_its_headers_in_order() {
+        let server = server(
+            "HTTP/1.1 429 Too Many\r\nX-B: 1\r\ncontent-length: 2\r\nX-A: 2\r\nx-b: 3\r\nx-c: \u{fc}\r\n\r\nhi",
+            Then::Close,
+        )
+        .await;
+        let exchange = send(&server.url).await;
+        let answer = exchange.answer().unwrap();
+        assert_eq!(
+            (answer.status, answer.body.text.as_str(), &answer.ending),
+            (429, "hi", &Ending::Complete)
+        );
+        let headers: Vec<_> = answer.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(
+            headers,
+            [("x-b", "1"), ("x-b", "3"), ("content-length", "2"), ("x-a", "2"), ("x-c", "\u{fc}")]
+        );
+        assert_eq!(exchange.request_body, "ping");
+        assert!(exchange.sent_ms <= answer.head_ms && answer.head_ms <= exchange.end_ms);
+    }
+
+    #[tokio::test]
+    async fn the_frames_of_a_stream_are_recorded_up_to_the_deadline() {
+        let server = server(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n",
+            Then::Hang,
+        )
+        .await;
+        let exchange = send_within(&server.url, Duration::from_millis(300)).await;
+        let answer = exchange.answer().unwrap();
+        assert_eq!(answer.ending, Ending::Deadline);
+        assert_eq!(answer.body.frames.iter().map(|frame| frame.data.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert!(answer.body.frames[0].at_ms < exchange.end_ms);
+    }
+
+    #[tokio::test]
+    async fn a_reset_and_a_close_inside_a_body_are_told_apart() {
+        for head in ["transfer-encoding: chunked\r\n\r\n5\r\nhel", "content-length: 9\r\n\r\nhel"] {
+            let text: &'static str = Box::leak(format!("HTTP/1.1 200 OK\r\n{head}").into_boxed_str());
+            for (then, ending) in [(Then::Close, Ending::Closed), (Then::Reset, Ending::Reset)] {
+                let exchange = send(&server(text, then).await.url).await;
+                assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&ending), "{head:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_status_line_the_ending_is_all_that_is_known() {
+        for (then, ending) in [(Then::Close, Ending::Closed), (Then::Reset, Ending::Reset)] {
+            assert_eq!(no_answer(&send(&server("", then).await.url).await), &ending);
+        }
+        let hung = send_within(&server("", Then::Hang).await.url, Duration::from_millis(50)).await;
+        assert_eq!(no_answer(&hung), &Ending::Deadline);
+    }
+
+    #[tokio::test]
+    async fn a_port_without_listener_refuses() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        assert_eq!(no_answer(&send(&url).await), &Ending::Refused);
+    }
+
+    #[tokio::test]
+    async fn garbage_in_place_of_http_is_broken_and_says_why() {
+        let server = server("\x01\x02 this is no HTTP\r\n\r\n", Then::Close).await;
+        insta::assert_snapshot!(no_answer(&send(&server.url).await), @"broken: invalid HTTP version parsed");
+    }
+
+    #[tokio::test]
+    async fn a_reset_is_not_retried() {
+        for text in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel"] {
+            let server = server(text, Then::Reset).await;
+            send(&server.url).await;
+            // A retry would have been made before `send` returned, or would be on its way now.
+            tokio::task::yield_now().await;
+            assert_eq!(server.accepts.load(Ordering::SeqCst), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn neither_a_connection_is_used_twice_nor_a_redirect_followed() {
+        let server =
+            server("HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", Then::Hang)
+                .await;
+        let driver = Driver::new().unwrap();
+        let epoch = Instant::now();
+        for accepts in 1..=2 {
+            let exchange = driver.send(call(&server.url), epoch, epoch + Duration::from_secs(20)).await;
+            assert_eq!(exchange.answer().map(|answer| answer.status), Some(302));
+            assert_eq!(server.accepts.load(Ordering::SeqCst), accepts);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_cannot_be_sent_is_broken_and_no_panic() {
+        let mut bad = call("http://127.0.0.1:1/");
+        bad.headers.push(("no spaces".into(), "x".into()));
+        let epoch = Instant::now();
+        let driver = Driver::new().unwrap();
+        let exchange = driver.send(bad, epoch, epoch + Duration::from_secs(1)).await;
+        insta::assert_snapshot!(no_answer(&exchange), @"broken: `no spaces` cannot be the name of a header");
+        assert!(matches!(no_answer(&send("nonsense").await), Ending::Broken(_)));
+    }
+}

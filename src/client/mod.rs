@@ -1,0 +1,14 @@
+//! The downstream driver: sends the steps of a case and records what came back.
+//!
+//! It heals nothing. No retry, no redirect, no pooled connection, no decompression stands between
+//! the proxy's bytes and the record.
+
+mod body;
+mod call;
+mod curl;
+mod driver;
+mod ending;
+
+pub use call::{Call, request_body};
+pub use curl::curl_line;
+pub use driver::{ClientError, Driver};

@@ -1,0 +1,3 @@
+//! Bytes to frames and back: what the dialects are carried in.
+
+pub mod sse;

@@ -1,0 +1,534 @@
+//! Server-sent events: WHATWG HTML, section 9.2 ("Server-sent events"), bytes in and events out.
+//!
+//! The decoder never loses bytes: each event says which bytes of the stream it was made of, so that
+//! a caller who kept them can pass them on untouched. What a browser would silently ignore is
+//! recorded as a [`Violation`], because here the silence is the point of interest.
+
+use std::{collections::VecDeque, fmt, ops::Range};
+
+/// One dispatched event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The `event:` field, where there was one that was not empty.
+    pub event: Option<String>,
+    /// The `data:` lines, joined by line feeds.
+    pub data: String,
+    /// The last event id at this point of the stream; empty where none was ever set.
+    pub id: String,
+    /// The `retry:` field of this event, in milliseconds.
+    pub retry: Option<u64>,
+    /// Offsets of its bytes, from the end of the event before it to the end of its blank line.
+    ///
+    /// Of a blank line that ends in CR LF, only the CR belongs to it: the LF may not have come yet.
+    pub span: Range<u64>,
+}
+
+/// Something in the stream that the standard drops or repairs without a word.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} at byte {offset}")]
+pub struct Violation {
+    /// What it was.
+    pub kind: ViolationKind,
+    /// Where, in bytes from the start of the stream.
+    pub offset: u64,
+}
+
+/// What can be wrong with a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ViolationKind {
+    /// Bytes that are no UTF-8; they were replaced by U+FFFD.
+    InvalidUtf8,
+    /// A line that is a field's name alone. The grammar allows it, but no provider sends it: it is
+    /// nearly always text that was never meant as an event.
+    FieldWithoutColon,
+    /// A field that the standard does not know; it was ignored.
+    UnknownField,
+    /// An `id` that contains U+0000; it was ignored.
+    NulInId,
+    /// A `retry` that is no number of digits (or too large for 64 bits); it was ignored.
+    BadRetry,
+    /// Fields, but no data, before a blank line: no event came of them.
+    EventWithoutData,
+    /// The stream ended inside a line.
+    IncompleteLine,
+    /// The stream ended before the blank line that completes an event; the event was dropped.
+    IncompleteEvent,
+}
+
+impl fmt::Display for ViolationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidUtf8 => "invalid UTF-8",
+            Self::FieldWithoutColon => "a line without a colon",
+            Self::UnknownField => "an unknown field",
+            Self::NulInId => "an id with a NUL",
+            Self::BadRetry => "a retry that is no number",
+            Self::EventWithoutData => "an event without data",
+            Self::IncompleteLine => "the stream ends inside a line",
+            Self::IncompleteEvent => "the stream ends inside an event",
+        })
+    }
+}
+
+/// At most so many violations are kept: a stream that is no SSE at all has one in each line.
+const MAX_VIOLATIONS: usize = 256;
+
+/// An incremental decoder: [`feed`](Self::feed) bytes, [`pop`](Self::pop) events, then
+/// [`finish`](Self::finish). How the bytes are split makes no difference.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    strict: bool,
+    /// Bytes taken so far.
+    taken: u64,
+    /// The line that has not ended yet.
+    line: Vec<u8>,
+    /// A CR ended the last line: an LF that follows belongs to it.
+    after_cr: bool,
+    /// The first line, before which a BOM may stand, is over.
+    begun: bool,
+    pending: Pending,
+    last_id: String,
+    event_start: u64,
+    events: VecDeque<Event>,
+    violations: Vec<Violation>,
+}
+
+/// The buffers of the event that is being read.
+#[derive(Debug, Default)]
+struct Pending {
+    event: String,
+    data: Option<String>,
+    retry: Option<u64>,
+    /// Where its first field began.
+    start: Option<u64>,
+}
+
+impl Decoder {
+    /// Decodes whatever comes and records the violations.
+    pub fn lenient() -> Self {
+        Self::default()
+    }
+
+    /// The first violation is an error, and the decoder takes no more bytes.
+    pub fn strict() -> Self {
+        Self { strict: true, ..Self::default() }
+    }
+
+    /// Takes bytes. The events that they complete are fetched with [`pop`](Self::pop).
+    ///
+    /// # Errors
+    ///
+    /// Strict decoders only: the first violation. Events before it can still be fetched.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        self.check()?;
+        let mut rest = bytes;
+        if self.after_cr && !rest.is_empty() {
+            self.after_cr = false;
+            if rest[0] == b'\n' {
+                rest = &rest[1..];
+                self.taken += 1;
+            }
+        }
+        while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+            let start = self.taken - self.line.len() as u64;
+            self.line.extend_from_slice(&rest[..at]);
+            self.taken += at as u64 + 1;
+            let is_cr = rest[at] == b'\r';
+            rest = &rest[at + 1..];
+            let mut line = std::mem::take(&mut self.line);
+            self.line_ended(&line, start);
+            line.clear();
+            self.line = line;
+            if is_cr {
+                match rest.first() {
+                    Some(b'\n') => {
+                        rest = &rest[1..];
+                        self.taken += 1;
+                    }
+                    Some(_) => {}
+                    None => self.after_cr = true,
+                }
+            }
+            self.check()?;
+        }
+        self.line.extend_from_slice(rest);
+        self.taken += rest.len() as u64;
+        Ok(())
+    }
+
+    /// The next event, if one is complete.
+    pub fn pop(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What was wrong so far; at most 256 entries are kept.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Says that no more bytes will come, and tells all that was wrong. An event whose blank line
+    /// is missing is dropped, as the standard demands, and reported here.
+    ///
+    /// # Errors
+    ///
+    /// Strict decoders only: the first violation.
+    pub fn finish(mut self) -> Result<Vec<Violation>, Violation> {
+        self.check()?;
+        let line_start = self.taken - self.line.len() as u64;
+        if !self.line.is_empty() {
+            let line = std::mem::take(&mut self.line);
+            self.check_utf8(&line, line_start);
+            self.violation(ViolationKind::IncompleteLine, line_start);
+        }
+        if let Some(start) = self.pending.start {
+            self.violation(ViolationKind::IncompleteEvent, start);
+        }
+        self.check()?;
+        Ok(self.violations)
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        match self.violations.first() {
+            Some(first) if self.strict => Err(first.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn violation(&mut self, kind: ViolationKind, offset: u64) {
+        if self.violations.len() < MAX_VIOLATIONS {
+            self.violations.push(Violation { kind, offset });
+        }
+    }
+
+    fn check_utf8(&mut self, line: &[u8], start: u64) {
+        if let Err(error) = std::str::from_utf8(line) {
+            self.violation(ViolationKind::InvalidUtf8, start + error.valid_up_to() as u64);
+        }
+    }
+
+    /// Interprets one line, given without its end. `self.taken` is the offset after its CR or LF.
+    fn line_ended(&mut self, mut line: &[u8], mut start: u64) {
+        if !self.begun {
+            self.begun = true;
+            if let Some(rest) = line.strip_prefix(b"\xEF\xBB\xBF") {
+                line = rest;
+                start += 3;
+            }
+        }
+        if line.is_empty() {
+            self.dispatch();
+            return;
+        }
+        // A character never spans a line end, so lines can be decoded one by one.
+        self.check_utf8(line, start);
+        let text = String::from_utf8_lossy(line);
+        if text.starts_with(':') {
+            return;
+        }
+        self.pending.start.get_or_insert(start);
+        let (field, value) = match text.split_once(':') {
+            Some((field, value)) => (field, value.strip_prefix(' ').unwrap_or(value)),
+            None => {
+                self.violation(ViolationKind::FieldWithoutColon, start);
+                (text.as_ref(), "")
+            }
+        };
+        match field {
+            "event" => value.clone_into(&mut self.pending.event),
+            "data" => match &mut self.pending.data {
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(value);
+                }
+                None => self.pending.data = Some(value.to_owned()),
+            },
+            "id" if value.contains('\0') => self.violation(ViolationKind::NulInId, start),
+            "id" => value.clone_into(&mut self.last_id),
+            "retry" => {
+                let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                match value.parse() {
+                    Ok(retry) if digits => self.pending.retry = Some(retry),
+                    _ => self.violation(ViolationKind::BadRetry, start),
+                }
+            }
+            // A line without a colon has been reported already.
+            _ if text.contains(':') => self.violation(ViolationKind::UnknownField, start),
+            _ => {}
+        }
+    }
+
+    fn dispatch(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let Some(data) = pending.data else {
+            if let Some(start) = pending.start {
+                self.violation(ViolationKind::EventWithoutData, start);
+            }
+            return;
+        };
+        let span = self.event_start..self.taken;
+        self.event_start = self.taken;
+        self.events.push_back(Event {
+            event: Some(pending.event).filter(|name| !name.is_empty()),
+            data,
+            id: self.last_id.clone(),
+            retry: pending.retry,
+            span,
+        });
+    }
+}
+
+/// One event as it goes over the wire, with its blank line.
+///
+/// Any line end in `data` becomes the border of two `data:` lines (and so reads back as LF); what
+/// stands after a line end in `event` is cut off, since a field cannot hold it.
+pub fn encode(event: Option<&str>, data: &str) -> String {
+    let mut text = String::with_capacity(data.len() + 16);
+    if let Some(name) = event.and_then(|name| name.split(['\r', '\n']).next()).filter(|name| !name.is_empty())
+    {
+        text.push_str("event: ");
+        text.push_str(name);
+        text.push('\n');
+    }
+    let mut rest = data;
+    loop {
+        text.push_str("data: ");
+        match rest.find(['\r', '\n']) {
+            Some(at) => {
+                text.push_str(&rest[..at]);
+                text.push('\n');
+                let end = if rest[at..].starts_with("\r\n") { 2 } else { 1 };
+                rest = &rest[at + end..];
+            }
+            None => {
+                text.push_str(rest);
+                text.push_str("\n\n");
+                return text;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode_in(pieces: &[&[u8]]) -> (Vec<Event>, Vec<Violation>) {
+        let mut decoder = Decoder::lenient();
+        let mut events = Vec::new();
+        for piece in pieces {
+            decoder.feed(piece).expect("a lenient decoder takes anything");
+            events.extend(std::iter::from_fn(|| decoder.pop()));
+        }
+        (events, decoder.finish().expect("a lenient decoder takes anything"))
+    }
+
+    fn decode(bytes: &[u8]) -> (Vec<Event>, Vec<Violation>) {
+        decode_in(&[bytes])
+    }
+
+    fn data(bytes: &[u8]) -> Vec<String> {
+        decode(bytes).0.into_iter().map(|event| event.data).collect()
+    }
+
+    fn kinds(bytes: &[u8]) -> Vec<(ViolationKind, u64)> {
+        decode(bytes).1.into_iter().map(|violation| (violation.kind, violation.offset)).collect()
+    }
+
+    #[test]
+    fn the_three_line_ends_mean_the_same() {
+        for text in ["data: a\ndata: b\n\n", "data: a\rdata: b\r\r", "data: a\r\ndata: b\r\n\r\n"] {
+            assert_eq!(data(text.as_bytes()), ["a\nb"], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_standard_decode_as_it_says() {
+        assert_eq!(data(b"data: YHOO\ndata: +2\ndata: 10\n\n"), ["YHOO\n+2\n10"]);
+        assert_eq!(data(b"data\n\ndata\ndata\n\ndata:\n"), ["", "\n"]);
+        assert_eq!(data(b"data:test\n\ndata: test\n\ndata:  x\n\n"), ["test", "test", " x"]);
+        let (events, _) = decode(b": test stream\n\ndata: first\nid: 1\n\ndata:second\nid\n\n");
+        assert_eq!(
+            events.iter().map(|e| (e.data.as_str(), e.id.as_str())).collect::<Vec<_>>(),
+            [("first", "1"), ("second", "")]
+        );
+    }
+
+    #[test]
+    fn event_id_and_retry_are_read_and_only_the_id_lasts() {
+        let (events, violations) = decode(b"event: error\nid: 7\nretry: 250\ndata: x\n\ndata: y\n\n");
+        assert_eq!(
+            events,
+            [
+                Event {
+                    event: Some("error".into()),
+                    data: "x".into(),
+                    id: "7".into(),
+                    retry: Some(250),
+                    span: 0..39
+                },
+                Event { event: None, data: "y".into(), id: "7".into(), retry: None, span: 39..48 },
+            ]
+        );
+        assert_eq!(violations, []);
+    }
+
+    #[test]
+    fn one_byte_order_mark_at_the_start_is_dropped_and_no_other() {
+        assert_eq!(data("\u{feff}data: a\n\n".as_bytes()), ["a"]);
+        let (events, violations) = decode("\u{feff}\u{feff}data: a\n\n".as_bytes());
+        assert_eq!(events, []);
+        assert_eq!(violations.len(), 2, "an unknown field, and so an event without data: {violations:?}");
+    }
+
+    #[test]
+    fn what_a_browser_would_swallow_is_reported_with_its_place() {
+        use ViolationKind::*;
+        assert_eq!(kinds(b"data: a\xff\n\n"), [(InvalidUtf8, 7)]);
+        assert_eq!(kinds(b": c\n<html>\n\n"), [(FieldWithoutColon, 4), (EventWithoutData, 4)]);
+        assert_eq!(kinds(b"{\"error\": 1}\n"), [(UnknownField, 0), (IncompleteEvent, 0)]);
+        assert_eq!(kinds(b"data: a\nid: a\0b\n\n"), [(NulInId, 8)]);
+        assert_eq!(kinds(b"retry: 1s\ndata: a\n\n"), [(BadRetry, 0)]);
+        assert_eq!(kinds(b"event: ping\n\n"), [(EventWithoutData, 0)]);
+    }
+
+    #[test]
+    fn an_event_without_its_blank_line_is_left_over_and_no_event() {
+        use ViolationKind::*;
+        assert_eq!(data(b"data: a\n\ndata: b\n"), ["a"]);
+        assert_eq!(kinds(b"data: a\n\ndata: b\n"), [(IncompleteEvent, 9)]);
+        assert_eq!(kinds(b"data: a\n\ndata: {\"cho"), [(IncompleteLine, 9)]);
+        assert_eq!(kinds(b"data: a\n\ndata: \xc3"), [(InvalidUtf8, 15), (IncompleteLine, 9)]);
+    }
+
+    #[test]
+    fn a_strict_decoder_stops_at_the_first_violation_and_keeps_what_came_before() {
+        let mut decoder = Decoder::strict();
+        let violation = Violation { kind: ViolationKind::UnknownField, offset: 9 };
+        assert_eq!(decoder.feed(b"data: a\n\nfoo: 1\ndata: b\n\n"), Err(violation.clone()));
+        assert_eq!(decoder.pop().map(|event| event.data), Some("a".to_owned()));
+        assert_eq!(decoder.pop(), None);
+        assert_eq!(decoder.feed(b"data: c\n\n"), Err(violation.clone()));
+        assert_eq!(decoder.finish(), Err(violation));
+    }
+
+    #[test]
+    fn violations_do_not_pile_up_without_bound() {
+        assert_eq!(decode("junk\n".repeat(10_000).as_bytes()).1.len(), MAX_VIOLATIONS);
+    }
+
+    #[test]
+    fn an_encoded_event_is_what_providers_send() {
+        assert_eq!(encode(None, "[DONE]"), "data: [DONE]\n\n");
+        assert_eq!(
+            encode(Some("error"), "a\r\nb\rc\nd"),
+            "event: error\ndata: a\ndata: b\ndata: c\ndata: d\n\n"
+        );
+        assert_eq!(encode(Some("a\ndata: forged"), ""), "event: a\ndata: \n\n");
+    }
+
+    /// Text that looks enough like SSE to reach every branch.
+    fn sse_like() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"data: ".to_vec()),
+            Just(b"data".to_vec()),
+            Just(b"event: e".to_vec()),
+            Just(b"id: 1".to_vec()),
+            Just(b"retry: 10".to_vec()),
+            Just(b":".to_vec()),
+            Just(b"\n".to_vec()),
+            Just(b"\r".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"\n\n".to_vec()),
+            Just("\u{feff}".as_bytes().to_vec()),
+            Just("ü€😀".as_bytes().to_vec()),
+            Just(vec![0xf0, 0x9f]),
+            proptest::collection::vec(any::<u8>(), 0..4),
+        ];
+        proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_are_split_makes_no_difference(
+            bytes in sse_like(),
+            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<_> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+            let whole = decode(&bytes);
+            prop_assert_eq!(&decode_in(&pieces), &whole);
+            let single: Vec<_> = bytes.chunks(1).collect();
+            prop_assert_eq!(&decode_in(&single), &whole);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_and_spans_never_overlap(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut end = 0;
+            for event in decode(&bytes).0 {
+                prop_assert_eq!(event.span.start, end);
+                prop_assert!(event.span.end > end && event.span.end <= bytes.len() as u64);
+                end = event.span.end;
+            }
+        }
+
+        #[test]
+        fn what_is_encoded_decodes_to_itself(
+            name in proptest::option::of("[a-z._]{1,8}"),
+            lines in proptest::collection::vec("[^\r\n]{0,12}", 1..4),
+        ) {
+            let data = lines.join("\n");
+            let wire = encode(name.as_deref(), &data);
+            let (events, violations) = decode(wire.as_bytes());
+            prop_assert_eq!(violations, vec![]);
+            prop_assert_eq!(events, vec![Event {
+                event: name, data, id: String::new(), retry: None, span: 0..wire.len() as u64,
+            }]);
+        }
+
+        #[test]
+        fn another_decoder_agrees_on_valid_streams(
+            parts in proptest::collection::vec(
+                (proptest::option::of("[a-z]{1,6}"), proptest::option::of("[a-z0-9]{0,4}"),
+                 proptest::collection::vec("[^\r\n\0\u{feff}]{0,10}", 1..3), 0..3usize, any::<bool>()),
+                0..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut wire = String::new();
+            for (name, id, lines, end, comment) in &parts {
+                let end = ["\n", "\r\n", "\r"][*end];
+                let mut line = |text: String| { wire.push_str(&text); wire.push_str(end); };
+                if *comment { line(": note".into()); }
+                if let Some(name) = name { line(format!("event: {name}")); }
+                if let Some(id) = id { line(format!("id:{id}")); }
+                for text in lines { line(format!("data: {text}")); }
+                line(String::new());
+            }
+            // The other decoder waits for the LF that may follow a CR at the very end.
+            wire.push_str(": end\n");
+            let (left, right) = wire.as_bytes().split_at(cut.index(wire.len() + 1));
+            let chunks = [left, right].map(|piece| Ok::<_, std::io::Error>(piece.to_vec()));
+            let stream = eventsource_stream::EventStream::new(futures_util::stream::iter(chunks));
+            let theirs: Vec<_> = block_on(stream.collect::<Vec<_>>())
+                .into_iter()
+                .map(|event| event.expect("valid UTF-8"))
+                .map(|event| (event.event, event.data, event.id))
+                .collect();
+            let (events, violations) = decode_in(&[left, right]);
+            prop_assert_eq!(violations, vec![]);
+            let ours: Vec<_> = events
+                .into_iter()
+                .map(|event| (event.event.unwrap_or_else(|| "message".into()), event.data, event.id))
+                .collect();
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    }
+}
