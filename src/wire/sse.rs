@@ -277,6 +277,14 @@ impl Decoder {
     }
 }
 
+/// All complete events of a text that is at hand as a whole; violations are passed over.
+pub fn decode(bytes: &[u8]) -> Vec<Event> {
+    let mut decoder = Decoder::lenient();
+    // The lenient decoder notes violations instead of failing.
+    let _ = decoder.feed(bytes);
+    std::iter::from_fn(|| decoder.pop()).collect()
+}
+
 /// One event as it goes over the wire, with its blank line.
 ///
 /// Any line end in `data` becomes the border of two `data:` lines (and so reads back as LF); what
