@@ -8,32 +8,76 @@ const HEAD: &str = "title: t\nwhy: w\n";
 
 #[test]
 fn a_misspelt_error_name_shows_the_line_and_what_was_meant() {
-    insta::assert_snapshot!(errors(&format!("{HEAD}upstream:\n  - error: rate_limt\n")), @"");
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstream:\n  - error: rate_limt\n")), @"
+    error: unknown name `rate_limt`
+     --> scenarios/x.yaml:4:12
+      |
+    4 |   - error: rate_limt
+      |            ^^^^^^^^^
+      |
+      = help: did you mean `rate_limit`? Possible are: `invalid_api_key`, `missing_api_key`, `permission`, `model_not_found`, `bad_request`, `context_length`, `content_policy`, `too_large`, `unprocessable`, `rate_limit`, `token_limit`, `quota`, `internal`, `bad_gateway`, `unavailable`, `gateway_timeout`, `overloaded`
+    ");
 }
 
 #[test]
 fn an_unknown_key_shows_the_line_and_what_was_meant() {
-    insta::assert_snapshot!(errors(&format!("{HEAD}upstram:\n  - reply: ok\n")), @"");
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstram:\n  - reply: ok\n")), @"
+    error: unknown key `upstram`
+     --> scenarios/x.yaml:3:1
+      |
+    3 | upstram:
+      | ^^^^^^^
+      |
+      = help: did you mean `upstream`? Possible are: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `proxy`, `steps`, `expect`, `except`
+    ");
 }
 
 #[test]
 fn a_duplicate_key_is_an_error() {
-    insta::assert_snapshot!(errors(&format!("{HEAD}title: again\nupstream: [{{reply: ok}}]\n")), @"");
+    insta::assert_snapshot!(errors(&format!("{HEAD}title: again\nupstream: [{{reply: ok}}]\n")), @"
+    error: the key `title` stands here twice
+     --> scenarios/x.yaml:3:1
+      |
+    3 | title: again
+      | ^^^^^
+      |
+      = help: keep one of them
+    ");
 }
 
 #[test]
 fn a_wrong_type_is_an_error() {
-    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{retries: many}}\n")), @"");
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{retries: many}}\n")), @"
+    error: expected a whole number
+     --> scenarios/x.yaml:4:18
+      |
+    4 | proxy: {retries: many}
+      |                  ^^^^
+    ");
 }
 
 #[test]
 fn a_duration_without_a_unit_is_an_error() {
-    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{timeout: 2}}\n")), @"");
+    insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{timeout: 2}}\n")), @"
+    error: `2` is no duration; write a number with its unit, as in `250ms` or `2s`
+     --> scenarios/x.yaml:4:18
+      |
+    4 | proxy: {timeout: 2}
+      |                  ^
+    ");
 }
 
 #[test]
 fn a_missing_key_is_an_error() {
-    insta::assert_snapshot!(errors("title: t\nupstream: [{reply: ok}]\n"), @"");
+    insta::assert_snapshot!(errors("title: t\nupstream: [{reply: ok}]\n"), @"
+    error: the key `why` is missing
+     --> scenarios/x.yaml:2:1
+      |
+    2 | upstream: [{reply: ok}]
+      | ^^^^^^^^
+      |
+      = help: add `why: …`
+    ");
 }
 
 #[test]
@@ -41,24 +85,78 @@ fn two_faults_that_end_a_reply_are_shown_with_both_places() {
     let text = format!(
         "{HEAD}upstream:\n  - reply: ok\n    faults:\n      - reset: {{at: before_headers}}\n      - hang: {{at: after_headers}}\n"
     );
-    insta::assert_snapshot!(errors(&text), @"");
+    insta::assert_snapshot!(errors(&text), @"
+    error: `hang` never happens: the fault before it ends the reply
+     --> scenarios/x.yaml:7:9
+      |
+    6 |       - reset: {at: before_headers}
+      |         - `reset` is here
+    7 |       - hang: {at: after_headers}
+      |         ^
+      |
+      = help: a list may hold one fault that ends the reply, as its last
+    ");
 }
 
 #[test]
 fn a_point_in_a_stream_needs_a_stream() {
     let text = format!("{HEAD}upstream:\n  - reply: ok\n    faults: [{{close: {{at: {{after_events: 1}}}}}}]\n");
-    insta::assert_snapshot!(errors(&text), @"");
+    insta::assert_snapshot!(errors(&text), @"
+    error: `close` needs the events of a stream, and not every case here is one
+     --> scenarios/x.yaml:5:14
+      |
+    5 |     faults: [{close: {at: {after_events: 1}}}]
+      |              ^
+      |
+      = help: write `matrix: {stream: [true]}`, or a point such as `after_bytes`
+    ");
 }
 
 #[test]
 fn all_that_is_wrong_with_a_file_is_told_at_once() {
     let text = format!("{HEAD}upstream: []\nproxy: {{retries: 99, fallback: [primary, bakup]}}\nsteps: []\n");
-    insta::assert_snapshot!(errors(&text), @"");
+    insta::assert_snapshot!(errors(&text), @"
+    error: an upstream without a turn would never answer
+     --> scenarios/x.yaml:3:11
+      |
+    3 | upstream: []
+      |           ^
+      |
+      = help: write at least one, for example `- reply: ok`; the last turn repeats
+
+    error: `retries` must not be more than 10
+     --> scenarios/x.yaml:4:9
+      |
+    4 | proxy: {retries: 99, fallback: [primary, bakup]}
+      |         ^^^^^^^
+
+    error: there is no deployment `bakup`
+     --> scenarios/x.yaml:4:42
+      |
+    4 | proxy: {retries: 99, fallback: [primary, bakup]}
+      |                                          ^^^^^
+      |
+      = help: the deployments are: primary
+
+    error: `steps` is empty
+     --> scenarios/x.yaml:5:8
+      |
+    5 | steps: []
+      |        ^
+      |
+      = help: leave `steps` out for one plain request, or write `steps: [{}]`
+    ");
 }
 
 #[test]
 fn yaml_that_is_none_shows_its_place() {
-    insta::assert_snapshot!(errors("title: [unclosed\nwhy: w\n"), @"");
+    insta::assert_snapshot!(errors("title: [unclosed\nwhy: w\n"), @"
+    error: expected text
+     --> scenarios/x.yaml:1:8
+      |
+    1 | title: [unclosed
+      |        ^
+    ");
 }
 
 #[test]
