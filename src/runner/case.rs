@@ -1,0 +1,165 @@
+//! One case: its steps, the control request after them, and the record of both sides.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::{gateway::Gateway, plan};
+use crate::{
+    client::{Call, Driver, request_body},
+    observation::{Arrangement, DeploymentArranged, Ending, Exchange, Identity, Observation, Outcome, StepName},
+    proxy::Route,
+    scenario::{Case, Step},
+    upstream::ArmedCase,
+};
+
+/// How long the mock's side may take to see the end of an exchange that is over for the caller.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long the control request after the fault may take.
+const RECOVERY: Duration = Duration::from_secs(10);
+
+/// One case that is ready to run, as often as need be.
+pub struct Ready {
+    /// The case.
+    pub case: Case,
+    /// Who it is.
+    pub identity: Identity,
+    /// Its upstreams.
+    pub armed: ArmedCase,
+    /// What the proxy knows of it; the first is the one that callers address.
+    pub routes: Vec<Route>,
+    /// Which instance it runs on.
+    pub group: usize,
+}
+
+impl Ready {
+    /// Runs the case once, from a fresh ledger, and returns all that was seen.
+    pub async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
+        let epoch = Instant::now();
+        self.armed.begin(epoch);
+        let scenario = &self.case.scenario;
+        let limit = plan::deadline(&scenario.proxy, scenario.deployments.values().cloned());
+        let mut exchanges = Vec::new();
+        for (n, step) in (1..).zip(&scenario.steps) {
+            let exchange = self.send(gateway, driver, StepName::Step(n), step, epoch, limit).await;
+            let over = !gave_up(&exchange);
+            exchanges.push(exchange);
+            self.settle().await;
+            if !over {
+                break;
+            }
+        }
+        let answered = exchanges.last().is_some_and(|last| !gave_up(last));
+        // Without the upstreams in order a control request would say nothing about the proxy.
+        if answered && self.armed.heal().is_ok() {
+            let step = Step::default();
+            exchanges.push(self.send(gateway, driver, StepName::Recovery, &step, epoch, RECOVERY).await);
+            self.settle().await;
+        }
+        Observation { arrangement: self.arrangement(gateway), exchanges, attempts: self.armed.attempts() }
+    }
+
+    async fn send(
+        &self,
+        gateway: &Gateway,
+        driver: &Driver,
+        name: StepName,
+        step: &Step,
+        epoch: Instant,
+        limit: Duration,
+    ) -> Exchange {
+        let combination = self.case.combination;
+        let route = &self.routes[0];
+        let mut body = request_body(combination.api, &route.model, combination.stream, step);
+        if let Some(object) = body.as_object_mut() {
+            object.extend(gateway.body(route));
+        }
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        headers.extend(gateway.headers(route));
+        headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
+        let call = Call {
+            step: name,
+            method: http::Method::POST,
+            url: gateway.url(combination.api, route),
+            headers,
+            body: body.to_string().into_bytes(),
+        };
+        driver.send(call, epoch, Instant::now() + limit).await
+    }
+
+    /// Waits until the mock's side has seen the end too, within a bound: a proxy passes the last
+    /// byte on before it is done with its own connection.
+    async fn settle(&self) {
+        let end = Instant::now() + SETTLE;
+        let mut tick = tokio::time::interval(Duration::from_millis(2));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.armed.open_attempts() > 0 && Instant::now() < end {
+            tick.tick().await;
+        }
+    }
+
+    fn arrangement(&self, gateway: &Gateway) -> Arrangement {
+        let scenario = &self.case.scenario;
+        Arrangement {
+            identity: self.identity.clone(),
+            combination: self.case.combination,
+            level: scenario.level,
+            proxy: scenario.proxy.clone(),
+            deployments: scenario
+                .deployments
+                .iter()
+                .map(|(name, turns)| DeploymentArranged {
+                    name: name.clone(),
+                    model: self.identity.model(name),
+                    key: self.identity.key(name),
+                    turns: turns.clone(),
+                })
+                .collect(),
+            expect: scenario.expect.clone(),
+            except: scenario.except.clone(),
+            proxy_secrets: gateway.secrets(),
+            upstream_addresses: self.armed.addresses().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// Whether upfault's own deadline ended the exchange.
+pub fn gave_up(exchange: &Exchange) -> bool {
+    match &exchange.outcome {
+        Outcome::Answer(answer) => answer.ending == Ending::Deadline,
+        Outcome::NoAnswer { ending } => *ending == Ending::Deadline,
+    }
+}
+
+/// What a proxy is told about the deployments of a case.
+pub fn routes(case: &Case, identity: &Identity, armed: &ArmedCase) -> Vec<Route> {
+    let settings = &case.scenario.proxy;
+    case.scenario
+        .deployments
+        .keys()
+        .enumerate()
+        .map(|(i, name)| Route {
+            model: identity.model(name),
+            provider: case.combination.provider,
+            upstream_model: upstream_model(case).to_owned(),
+            base_url: armed.base_url(name),
+            api_key: identity.key(name),
+            timeout_s: settings.timeout.as_secs_f64(),
+            retries: settings.retries,
+            fallbacks: if i == 0 {
+                settings.fallback.iter().skip(1).map(|name| identity.model(name)).collect()
+            } else {
+                Vec::new()
+            },
+            group: identity.token.clone(),
+        })
+        .collect()
+}
+
+/// A model name that the proxies' own tables know, so that none takes a special path for it.
+fn upstream_model(case: &Case) -> &'static str {
+    match case.combination.provider {
+        crate::scenario::Provider::Openai => "gpt-4o-mini",
+    }
+}

@@ -1,0 +1,151 @@
+//! Small requests of upfault's own: they warm a proxy up, and tell how it is doing.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    case::{Ready, routes},
+    gateway::Gateway,
+};
+use crate::{
+    client::{Call, Driver, request_body},
+    judge::Told,
+    observation::{Exchange, Identity, StepName},
+    proxy::Route,
+    scenario::{
+        Answer, Case, Combination, ErrorName, Expect, Level, ProxySettings, Reply, Scenario, Step, Turn,
+    },
+    upstream::{Armed, Upstream},
+};
+
+/// First use of a route imports, connects and compiles: it may take long, and is none of a case's.
+const WARM_UP: Duration = Duration::from_secs(60);
+
+/// A control request that takes longer than this counts as this.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Deployments of upfault's own on one instance, for each API and provider that its cases use.
+pub struct Control {
+    pairs: Vec<Pair>,
+}
+
+/// One route that always succeeds and one that always fails.
+struct Pair {
+    well: Ready,
+    ill: Ready,
+}
+
+impl Control {
+    /// Arms them; `combinations` are those of the group's cases.
+    pub fn arm(upstream: &Upstream, group: usize, combinations: &[Combination]) -> io::Result<Self> {
+        let mut seen: Vec<Combination> = Vec::new();
+        for combination in combinations {
+            let plain = Combination { stream: false, ..*combination };
+            if !seen.contains(&plain) {
+                seen.push(plain);
+            }
+        }
+        let arm = |i: usize, combination: Combination, kind: &str, answer: Answer| {
+            let identity = Identity { token: format!("control{group}x{i}{kind}") };
+            let turn = Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() };
+            let case = case(&identity, combination, turn);
+            let armed = upstream.arm(Armed {
+                identity: identity.clone(),
+                combination,
+                deployments: vec![("primary".to_owned(), case.scenario.deployments["primary"].clone())],
+                seed: 0,
+            })?;
+            armed.begin(Instant::now());
+            let routes = routes(&case, &identity, &armed);
+            Ok::<_, io::Error>(Ready { case, identity, armed, routes, group })
+        };
+        let mut pairs = Vec::new();
+        for (i, combination) in seen.into_iter().enumerate() {
+            pairs.push(Pair {
+                well: arm(i, combination, "ok", Answer::Reply(Reply::Ok))?,
+                ill: arm(i, combination, "no", Answer::Error(ErrorName::Internal))?,
+            });
+        }
+        Ok(Self { pairs })
+    }
+
+    /// What the proxy must know of them.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.pairs.iter().flat_map(|pair| pair.well.routes.iter().chain(&pair.ill.routes)).cloned()
+    }
+
+    /// Uses every kind of route once, and says what a control request takes when nothing else goes on.
+    ///
+    /// # Errors
+    ///
+    /// What came back in place of a plain success.
+    pub async fn warm_up(&self, gateway: &Gateway, driver: &Driver) -> Result<Duration, String> {
+        for pair in &self.pairs {
+            for stream in [false, true] {
+                let exchange = send(&pair.well, gateway, driver, stream, WARM_UP).await;
+                let told = Told::of(&exchange);
+                if !told.looks_successful() {
+                    return Err(told.describe());
+                }
+                send(&pair.ill, gateway, driver, stream, WARM_UP).await;
+            }
+        }
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            times.push(self.probe(gateway, driver).await);
+        }
+        times.sort();
+        Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+    }
+
+    /// One control request: how long it took.
+    pub async fn probe(&self, gateway: &Gateway, driver: &Driver) -> Duration {
+        let began = Instant::now();
+        if let Some(pair) = self.pairs.first() {
+            send(&pair.well, gateway, driver, false, PROBE).await;
+        }
+        began.elapsed()
+    }
+}
+
+async fn send(ready: &Ready, gateway: &Gateway, driver: &Driver, stream: bool, limit: Duration) -> Exchange {
+    let epoch = Instant::now();
+    // A fresh ledger each time, so that hours of control requests do not pile up in it.
+    ready.armed.begin(epoch);
+    let route = &ready.routes[0];
+    let api = ready.case.combination.api;
+    let mut body = request_body(api, &route.model, stream, &Step::default());
+    if let Some(object) = body.as_object_mut() {
+        object.extend(gateway.body(route));
+    }
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    headers.extend(gateway.headers(route));
+    let call = Call {
+        step: StepName::Step(1),
+        method: http::Method::POST,
+        url: gateway.url(api, route),
+        headers,
+        body: body.to_string().into_bytes(),
+    };
+    driver.send(call, epoch, epoch + limit).await
+}
+
+fn case(identity: &Identity, combination: Combination, turn: Turn) -> Case {
+    let scenario = Scenario {
+        id: identity.token.clone(),
+        file: String::new(),
+        title: "A control request".to_owned(),
+        why: "It tells how the proxy is doing.".to_owned(),
+        level: Level::Informative,
+        tags: Vec::new(),
+        references: Vec::new(),
+        matrix: vec![combination],
+        deployments: [("primary".to_owned(), vec![turn])].into_iter().collect(),
+        proxy: ProxySettings::default(),
+        steps: vec![Step::default()],
+        expect: Expect::default(),
+        except: indexmap::IndexMap::new(),
+    };
+    Case { id: identity.token.clone(), scenario: Arc::new(scenario), combination }
+}

@@ -1,0 +1,53 @@
+//! Why a run could not be made.
+
+use crate::{builtin::Defect, client::ClientError, proxy::ProxyError, snapshot::StoreError};
+
+/// Why a run could not be made, or not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The proxy could not be installed or started.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// The proxy runs, but a plain request does not come through it.
+    #[error(
+        "{proxy} is up, but a plain request does not come through it: {told}\n{tail}help: {help}"
+    )]
+    Control {
+        /// Name and version.
+        proxy: String,
+        /// What came back instead of the mock's answer.
+        told: String,
+        /// The end of its log, each line with a line feed.
+        tail: String,
+        /// What to do.
+        help: String,
+    },
+    /// The embedded proxy could not be started.
+    #[error("cannot start the embedded proxy{}: {source}", .defect.map(|d| format!(" ({d})")).unwrap_or_default())]
+    Builtin {
+        /// With which defect.
+        defect: Option<Defect>,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The mock upstreams could not be started.
+    #[error("cannot start the mock upstreams on a loopback port: {0}")]
+    Upstream(std::io::Error),
+    /// The driver could not be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// An accepted snapshot cannot be read, or a pending one not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The proxy ended in mid-run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Died {
+    /// `litellm 1.102.4 was killed by signal 9`
+    pub how: String,
+    /// The end of its log.
+    pub tail: String,
+    /// Where all of it is.
+    pub log: String,
+}

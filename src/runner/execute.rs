@@ -1,0 +1,270 @@
+//! A whole run, from the plan to the last verdict.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    case::{Ready, routes},
+    control::Control,
+    error::{Died, RunError},
+    gateway::Gateway,
+    group::{Group, GroupDone},
+    outcome::{Bench, unjudged},
+    pace::Pacer,
+    plan::{Plan, plan},
+    settings::{ProxyChoice, RunSettings},
+};
+use crate::{
+    client::Driver,
+    event::{Event, RunFinished, RunStarted},
+    judge::Verdict,
+    proxy::{Installed, Route},
+    scenario::Case,
+    snapshot::{CaseSnapshot, Recorded, SnapshotFile},
+    upstream::{Armed, Upstream},
+};
+
+/// Cases in flight at first, and at the most, for a proxy with a process of its own.
+const FIRST: usize = 8;
+const MOST: usize = 48;
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// It was stopped before every case had its verdict.
+    pub interrupted: bool,
+    /// The proxy ended before its cases did.
+    pub died: Option<Died>,
+}
+
+/// One instance with its cases.
+struct Running {
+    gateway: Gateway,
+    control: Control,
+    cases: Vec<Ready>,
+    baseline: Duration,
+}
+
+/// Runs every case against the proxy. Whatever happens, nothing that was started is left behind.
+///
+/// # Errors
+///
+/// [`RunError`] if nothing could be run. Findings, skipped cases and even a proxy that dies in
+/// mid-run are no errors: they are told as events.
+pub async fn run(
+    settings: RunSettings,
+    events: &UnboundedSender<Event>,
+    cancel: &CancellationToken,
+) -> Result<Ended, RunError> {
+    let RunSettings { cases, proxy, policy, seed, store, .. } = &settings;
+    let bench = Bench::load(store, cases.iter(), policy.clone(), settings.strict)?;
+    let started = RunStarted {
+        cases: cases.len(),
+        proxy: proxy.name(),
+        proxy_version: proxy.version(),
+        seed: *seed,
+        policy: policy.name.clone(),
+    };
+    let _ = events.send(Event::RunStarted(started));
+    let scenarios: BTreeMap<String, Case> =
+        cases.iter().map(|case| (case.scenario.id.clone(), case.clone())).collect();
+    let plan = plan(cases.clone(), proxy, *seed);
+    for (case, reason) in &plan.skipped {
+        let result = unjudged(case, Verdict::Skipped, reason.clone(), None);
+        let _ = events.send(Event::CaseFinished(std::sync::Arc::new(result)));
+    }
+
+    let upstream = Upstream::start().await.map_err(RunError::Upstream)?;
+    let driver = Driver::new()?;
+    let started = tokio::select! {
+        started = start(plan, &settings, &upstream, &driver, events) => started,
+        () = cancel.cancelled() => {
+            finish(&settings, events, RunFinished { interrupted: true, ..RunFinished::default() });
+            return Ok(Ended { interrupted: true, died: None });
+        }
+    };
+    let running = started?;
+
+    let first_request = Instant::now();
+    let groups: Vec<Group<'_>> = running
+        .iter()
+        .map(|one| {
+            let (first, most) = match (&one.gateway, settings.jobs) {
+                (_, Some(jobs)) => (jobs, jobs),
+                (Gateway::Builtin(_), None) => (one.cases.len(), one.cases.len()),
+                (_, None) => (FIRST, MOST),
+            };
+            Group {
+                gateway: &one.gateway,
+                control: &one.control,
+                pacer: Pacer::new(first, most, one.baseline),
+                driver: &driver,
+                bench: &bench,
+                events,
+                cancel,
+            }
+        })
+        .collect();
+    let work = groups.iter().zip(&running).map(|(group, one)| group.run(&one.cases));
+    let done = futures_util::future::join_all(work).await;
+    let wall = first_request.elapsed();
+    drop(groups);
+
+    let mut cases = Vec::new();
+    for Running { gateway, control, cases: ready, .. } in running {
+        drop((control, ready));
+        cases.push(gateway.stop());
+    }
+    futures_util::future::join_all(cases).await;
+    upstream.shutdown().await;
+
+    let interrupted = cancel.is_cancelled();
+    let mut finished = RunFinished {
+        interrupted,
+        wall_ms: wall.as_secs_f64() * 1000.0,
+        ..RunFinished::default()
+    };
+    let died = record(&settings, &scenarios, done, &mut finished)?;
+    finish(&settings, events, finished);
+    Ok(Ended { interrupted, died })
+}
+
+fn finish(settings: &RunSettings, events: &UnboundedSender<Event>, mut finished: RunFinished) {
+    finished.total_ms = settings.began.elapsed().as_secs_f64() * 1000.0;
+    let _ = events.send(Event::RunFinished(finished));
+}
+
+/// Arms every case, starts every instance and warms it up.
+async fn start(
+    plan: Plan,
+    settings: &RunSettings,
+    upstream: &Upstream,
+    driver: &Driver,
+    events: &UnboundedSender<Event>,
+) -> Result<Vec<Running>, RunError> {
+    let began = Instant::now();
+    let progress = |line: String| {
+        let _ = events.send(Event::ProxyProgress(line));
+    };
+    let mut prepared: Vec<(Vec<Ready>, Control)> = Vec::new();
+    let mut by_group: Vec<Vec<Ready>> = plan.groups.iter().map(|_| Vec::new()).collect();
+    for planned in plan.cases {
+        let armed = upstream
+            .arm(Armed {
+                identity: planned.identity.clone(),
+                combination: planned.case.combination,
+                deployments: planned
+                    .case
+                    .scenario
+                    .deployments
+                    .iter()
+                    .map(|(name, turns)| (name.clone(), turns.clone()))
+                    .collect(),
+                seed: settings.seed,
+            })
+            .map_err(RunError::Upstream)?;
+        armed.begin(Instant::now());
+        let routes = routes(&planned.case, &planned.identity, &armed);
+        by_group[planned.group].push(Ready {
+            routes,
+            case: planned.case,
+            identity: planned.identity,
+            armed,
+            group: planned.group,
+        });
+    }
+    for (group, cases) in by_group.into_iter().enumerate() {
+        let combinations: Vec<_> = cases.iter().map(|ready| ready.case.combination).collect();
+        let control = Control::arm(upstream, group, &combinations).map_err(RunError::Upstream)?;
+        prepared.push((cases, control));
+    }
+    let installed = match &settings.proxy {
+        ProxyChoice::Definition(definition) => Some(definition.install(&settings.cache, &progress).await?),
+        _ => None,
+    };
+    let starts = plan.groups.into_iter().zip(&prepared).enumerate().map(|(i, (instance, (cases, control)))| {
+        let routes: Vec<Route> =
+            control.routes().chain(cases.iter().flat_map(|ready| ready.routes.iter().cloned())).collect();
+        let work_dir = settings.work_dir.join(format!("instance-{}", i + 1));
+        warm(settings, installed.as_ref(), routes, instance, work_dir, control, driver, &progress)
+    });
+    let gateways = futures_util::future::try_join_all(starts).await?;
+    let running: Vec<Running> = gateways
+        .into_iter()
+        .zip(prepared)
+        .map(|((gateway, baseline), (cases, control))| Running { gateway, control, cases, baseline })
+        .collect();
+    let _ = events.send(Event::ProxyReady {
+        instances: running.len(),
+        startup_ms: began.elapsed().as_secs_f64() * 1000.0,
+    });
+    Ok(running)
+}
+
+#[expect(clippy::too_many_arguments, reason = "what one instance needs to start, each used once")]
+async fn warm(
+    settings: &RunSettings,
+    installed: Option<&Installed>,
+    routes: Vec<Route>,
+    instance: crate::proxy::InstanceSettings,
+    work_dir: std::path::PathBuf,
+    control: &Control,
+    driver: &Driver,
+    progress: &(dyn Fn(String) + Sync),
+) -> Result<(Gateway, Duration), RunError> {
+    let gateway = Gateway::start(&settings.proxy, installed, routes, instance, work_dir, progress).await?;
+    if !matches!(gateway, Gateway::Builtin(_)) {
+        progress("warming up".to_owned());
+    }
+    match control.warm_up(&gateway, driver).await {
+        Ok(baseline) => Ok((gateway, baseline)),
+        Err(told) => {
+            let tail = gateway.tail();
+            let log = gateway.log();
+            gateway.stop().await;
+            Err(RunError::Control {
+                proxy: settings.proxy.name(),
+                told,
+                tail,
+                help: match log {
+                    Some(log) => format!("the whole log is {log}; `upfault proxy render` prints its configuration"),
+                    None => "configure it with what `upfault proxy render` prints".to_owned(),
+                },
+            })
+        }
+    }
+}
+
+/// Holds what was seen against what is accepted, and writes what the store may write.
+fn record(
+    settings: &RunSettings,
+    scenarios: &BTreeMap<String, Case>,
+    done: Vec<GroupDone>,
+    finished: &mut RunFinished,
+) -> Result<Option<Died>, RunError> {
+    let mut died = None;
+    let mut by_scenario: BTreeMap<String, Vec<CaseSnapshot>> = BTreeMap::new();
+    for group in done {
+        died = died.or(group.died);
+        for (scenario, snapshot) in group.snapshots {
+            by_scenario.entry(scenario).or_default().push(snapshot);
+        }
+    }
+    for (id, mut cases) in by_scenario {
+        let Some(case) = scenarios.get(&id) else { continue };
+        cases.sort_by(|a, b| a.id.cmp(&b.id));
+        let file = SnapshotFile {
+            source: case.scenario.file.clone(),
+            description: case.scenario.title.clone(),
+            cases,
+        };
+        match settings.store.record(&id, &file)? {
+            Recorded::Pending(path) => finished.pending.push(path.display().to_string()),
+            Recorded::Accepted(path) => finished.accepted.push(path.display().to_string()),
+            Recorded::Unchanged | Recorded::NotWritten => {}
+        }
+    }
+    Ok(died)
+}

@@ -1,0 +1,122 @@
+//! One running proxy, whichever kind it is.
+
+use std::path::PathBuf;
+
+use super::{
+    error::{Died, RunError},
+    settings::{ProxyChoice, Remote},
+};
+use crate::{
+    builtin::Builtin,
+    proxy::{Installed, Instance, InstanceSettings, Launch, Route},
+    scenario::Api,
+};
+
+/// One running proxy.
+pub enum Gateway {
+    /// Inside this process.
+    Builtin(Builtin),
+    /// A process group that we started.
+    Process(Box<Instance>, String),
+    /// Somebody else's.
+    Remote(Remote),
+}
+
+impl Gateway {
+    /// Starts one.
+    pub async fn start(
+        choice: &ProxyChoice,
+        installed: Option<&Installed>,
+        routes: Vec<Route>,
+        settings: InstanceSettings,
+        work_dir: PathBuf,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<Self, RunError> {
+        match (choice, installed) {
+            (ProxyChoice::Builtin(defect), _) => {
+                let defect = *defect;
+                let started = Builtin::start(routes, settings, defect).await;
+                started.map(Self::Builtin).map_err(|source| RunError::Builtin { defect, source })
+            }
+            (ProxyChoice::Remote(remote), _) => Ok(Self::Remote(remote.clone())),
+            (ProxyChoice::Definition(definition), Some(installed)) => {
+                let instance = installed.launch(Launch { routes, settings, work_dir }, progress).await?;
+                Ok(Self::Process(Box::new(instance), definition.title()))
+            }
+            (ProxyChoice::Definition(_), None) => unreachable!("a definition is installed before it is started"),
+        }
+    }
+
+    /// The whole URL for a request on this route.
+    pub fn url(&self, api: Api, route: &Route) -> String {
+        match self {
+            Self::Builtin(builtin) => format!("{}{}", builtin.root(), api.path()),
+            Self::Process(instance, _) => format!("{}{}", instance.root(), instance.path(api, route)),
+            Self::Remote(remote) => format!("{}{}", remote.url.as_str().trim_end_matches('/'), api.path()),
+        }
+    }
+
+    /// The headers that the proxy wants of a caller.
+    pub fn headers(&self, route: &Route) -> Vec<(String, String)> {
+        let bearer = |key: &str| vec![("authorization".to_owned(), format!("Bearer {key}"))];
+        match self {
+            Self::Builtin(builtin) => bearer(builtin.proxy_key()),
+            Self::Process(instance, _) => instance.headers(route),
+            Self::Remote(remote) => remote.key.as_deref().map(bearer).unwrap_or_default(),
+        }
+    }
+
+    /// Members that the proxy wants in the body of a request on this route.
+    pub fn body(&self, route: &Route) -> serde_json::Map<String, serde_json::Value> {
+        match self {
+            Self::Process(instance, _) => instance.body(route),
+            _ => serde_json::Map::new(),
+        }
+    }
+
+    /// What must never come out of it.
+    pub fn secrets(&self) -> Vec<String> {
+        match self {
+            Self::Builtin(builtin) => vec![builtin.proxy_key().to_owned()],
+            Self::Process(instance, _) => instance.secrets(),
+            Self::Remote(remote) => remote.key.clone().into_iter().collect(),
+        }
+    }
+
+    /// How it ended, if it did.
+    pub fn died(&self) -> Option<Died> {
+        let Self::Process(instance, title) = self else { return None };
+        instance.exited().map(|how| Died {
+            how: format!("{title} {how}"),
+            tail: instance.log_tail(15),
+            log: instance.log_path().display().to_string(),
+        })
+    }
+
+    /// The end of its log, each line indented; empty where it has none.
+    pub fn tail(&self) -> String {
+        match self {
+            Self::Process(instance, _) => {
+                instance.log_tail(15).lines().map(|line| format!("  | {line}\n")).collect()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Where its log is.
+    pub fn log(&self) -> Option<String> {
+        match self {
+            Self::Process(instance, _) => Some(instance.log_path().display().to_string()),
+            _ => None,
+        }
+    }
+
+    /// Ends it and everything that it started.
+    pub async fn stop(self) {
+        match self {
+            Self::Builtin(builtin) => builtin.stop().await,
+            Self::Process(instance, _) => instance.stop().await,
+            Self::Remote(_) => {}
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The cases that share one instance: side by side first, alone where that did not settle it.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    sync::{mpsc::UnboundedSender, watch},
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    case::Ready,
+    control::Control,
+    error::Died,
+    gateway::Gateway,
+    outcome::{Bench, Judged, judged, unjudged},
+    pace::{Pacer, SLOW},
+};
+use crate::{
+    client::Driver,
+    event::{CaseResult, Event},
+    judge::Verdict,
+    observation::Observation,
+    snapshot::CaseSnapshot,
+};
+
+/// How often a control request is sent.
+const PULSE: Duration = Duration::from_millis(200);
+
+/// Everything that the cases of one group need.
+pub struct Group<'a> {
+    /// The instance.
+    pub gateway: &'a Gateway,
+    /// Requests of upfault's own.
+    pub control: &'a Control,
+    /// How many cases at once.
+    pub pacer: Pacer,
+    /// The downstream side.
+    pub driver: &'a Driver,
+    /// What is accepted, and the policy.
+    pub bench: &'a Bench,
+    /// Where results go.
+    pub events: &'a UnboundedSender<Event>,
+    /// Ends everything.
+    pub cancel: &'a CancellationToken,
+}
+
+/// What became of a group.
+#[derive(Default)]
+pub struct GroupDone {
+    /// What would be accepted: scenario and case.
+    pub snapshots: Vec<(String, CaseSnapshot)>,
+    /// The proxy ended before its cases did.
+    pub died: Option<Died>,
+}
+
+/// One run of one case, with the word on whether it can be trusted.
+struct Seen<'r> {
+    ready: &'r Ready,
+    observation: Observation,
+    judged: Judged,
+    /// The slowest control request meanwhile, where it was slow.
+    slow: Option<Duration>,
+}
+
+impl Group<'_> {
+    /// Runs every case and tells its result as soon as it stands.
+    pub async fn run(&self, cases: &[Ready]) -> GroupDone {
+        let (pulse_end, pulse) = watch::channel(());
+        let (death, mut died) = watch::channel(None);
+        let work = async {
+            let done = self.cases(cases, died.clone()).await;
+            drop(pulse_end);
+            done
+        };
+        let (mut done, ()) = tokio::join!(work, self.pulse(pulse, death));
+        done.died = died.borrow_and_update().clone();
+        done
+    }
+
+    /// Sends control requests and watches the process until the cases are done.
+    async fn pulse(&self, mut end: watch::Receiver<()>, death: watch::Sender<Option<Died>>) {
+        let mut tick = tokio::time::interval(PULSE);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = end.changed() => return,
+                () = self.cancel.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            if let Some(died) = self.gateway.died() {
+                death.send_replace(Some(died));
+                return;
+            }
+            let began = Instant::now();
+            tokio::select! {
+                _ = end.changed() => return,
+                () = self.cancel.cancelled() => return,
+                took = self.control.probe(self.gateway, self.driver) => self.pacer.sample(began, took),
+            }
+        }
+    }
+
+    async fn cases(&self, cases: &[Ready], died: watch::Receiver<Option<Died>>) -> GroupDone {
+        let mut done = GroupDone::default();
+        let mut alone = Vec::new();
+        let mut again = Vec::new();
+        let mut running: FuturesUnordered<_> =
+            cases.iter().map(|ready| self.paced(ready, died.clone())).collect();
+        while let Some(seen) = running.next().await {
+            match seen {
+                Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
+                Some(seen) if seen.judged.is_news() && seen.judged.change.is_some() => again.push(seen.ready),
+                Some(seen) => self.tell(&mut done, seen, None),
+                None => {}
+            }
+        }
+        // What differs from the accepted snapshot is looked at twice before it is called a change.
+        let mut running: FuturesUnordered<_> =
+            again.into_iter().map(|ready| self.paced(ready, died.clone())).collect();
+        while let Some(seen) = running.next().await {
+            match seen {
+                Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
+                Some(seen) => {
+                    let note = (!seen.judged.is_news())
+                        .then(|| "the first of two runs differed from the accepted snapshot".to_owned());
+                    self.tell(&mut done, seen, note);
+                }
+                None => {}
+            }
+        }
+        for ready in alone {
+            if let Some(seen) = self.once(ready, died.clone()).await {
+                self.tell_alone(&mut done, seen);
+            }
+        }
+        done
+    }
+
+    /// What time had a part in is run again alone before anything is said.
+    fn needs_quiet(&self, seen: &Seen<'_>) -> bool {
+        let embedded = matches!(self.gateway, Gateway::Builtin(_));
+        let suspicious = seen.judged.is_about_time() || seen.judged.is_news();
+        // The embedded proxy shares our process: what slows it slows the control requests as well.
+        (seen.slow.is_some() && suspicious) || (seen.judged.is_about_time() && !embedded)
+    }
+
+    async fn paced<'r>(&self, ready: &'r Ready, died: watch::Receiver<Option<Died>>) -> Option<Seen<'r>> {
+        let _place = tokio::select! {
+            place = self.pacer.enter() => place,
+            () = self.cancel.cancelled() => return None,
+        };
+        self.once(ready, died).await
+    }
+
+    /// Runs a case once; `None` if the run or the proxy ended meanwhile.
+    async fn once<'r>(&self, ready: &'r Ready, mut died: watch::Receiver<Option<Died>>) -> Option<Seen<'r>> {
+        let lost = |how: &str| {
+            let reason = format!("the proxy ended while this case was to run: {how}");
+            self.result(unjudged(&ready.case, Verdict::Inconclusive, reason, None));
+        };
+        if let Some(died) = died.borrow().as_ref() {
+            lost(&died.how);
+            return None;
+        }
+        let began = Instant::now();
+        let _ = self.events.send(Event::CaseStarted { id: ready.case.id.clone() });
+        let observation = tokio::select! {
+            observation = ready.run(self.gateway, self.driver) => observation,
+            () = self.cancel.cancelled() => return None,
+            Ok(changed) = died.wait_for(Option::is_some) => {
+                lost(changed.as_ref().map_or("", |died| died.how.as_str()));
+                return None;
+            }
+        };
+        // The pulse looks at the process now and then; a proxy that died under this case is seen here.
+        if let Some(died) = self.gateway.died() {
+            lost(&died.how);
+            return None;
+        }
+        let slow = self.pacer.slowest_between(began, Instant::now()).filter(|took| *took > SLOW);
+        let judged = self.bench.judge(&ready.case, &observation);
+        Some(Seen { ready, observation, judged, slow })
+    }
+
+    fn tell_alone(&self, done: &mut GroupDone, seen: Seen<'_>) {
+        match seen.slow {
+            Some(took) if seen.judged.is_about_time() => {
+                let reason = format!(
+                    "control requests took up to {} ms while this case ran alone: the machine is too busy to tell",
+                    took.as_millis()
+                );
+                let case = &seen.ready.case;
+                self.result(unjudged(case, Verdict::Inconclusive, reason, Some(seen.observation)));
+            }
+            _ => self.tell(done, seen, None),
+        }
+    }
+
+    fn tell(&self, done: &mut GroupDone, seen: Seen<'_>, note: Option<String>) {
+        let case = &seen.ready.case;
+        done.snapshots.push((case.scenario.id.clone(), seen.judged.snapshot.clone()));
+        self.result(judged(case, seen.judged, seen.observation, note));
+    }
+
+    fn result(&self, result: CaseResult) {
+        // A reporter that went away does not end the run.
+        let _ = self.events.send(Event::CaseFinished(Arc::new(result)));
+    }
+}

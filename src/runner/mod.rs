@@ -1,0 +1,19 @@
+//! The only orchestrator: it plans, groups, schedules, executes and cancels.
+//!
+//! It alone joins upstream, proxy and client, and it tells what happens as a stream of events.
+
+mod case;
+mod control;
+mod error;
+mod execute;
+mod gateway;
+mod group;
+mod outcome;
+mod pace;
+mod plan;
+mod settings;
+
+pub use error::{Died, RunError};
+pub use execute::{Ended, run};
+pub use plan::{Plan, Planned, identity, plan};
+pub use settings::{ProxyChoice, RunSettings};

@@ -1,0 +1,113 @@
+//! From an observation to a case's result: judged, held against what is accepted.
+
+use std::collections::HashMap;
+
+use super::error::RunError;
+use crate::{
+    event::{CaseResult, Change},
+    judge::{Finding, Policy, Verdict, has_timing, judge},
+    observation::Observation,
+    scenario::Case,
+    snapshot::{CaseSnapshot, Comparison, SnapshotFile, Store, compare, verdict},
+};
+
+/// What is accepted, and by which rules is judged.
+pub struct Bench {
+    accepted: HashMap<String, SnapshotFile>,
+    policy: Policy,
+    strict: bool,
+}
+
+/// One observation, judged.
+pub struct Judged {
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// The rules that it broke.
+    pub findings: Vec<Finding>,
+    /// How it stands to the accepted snapshot.
+    pub change: Option<Change>,
+    /// As it would be accepted.
+    pub snapshot: CaseSnapshot,
+}
+
+impl Judged {
+    /// One of its findings speaks of time.
+    pub fn is_about_time(&self) -> bool {
+        has_timing(&self.findings)
+    }
+
+    /// It differs from what was accepted, or breaks a rule anew.
+    pub fn is_news(&self) -> bool {
+        matches!(self.verdict, Verdict::Fail | Verdict::Changed)
+    }
+}
+
+impl Bench {
+    /// Reads the accepted snapshot of every scenario, so that a damaged one is told before anything
+    /// is started.
+    pub fn load<'c>(
+        store: &Store,
+        cases: impl Iterator<Item = &'c Case>,
+        policy: Policy,
+        strict: bool,
+    ) -> Result<Self, RunError> {
+        let mut accepted = HashMap::new();
+        for case in cases {
+            let id = &case.scenario.id;
+            if !accepted.contains_key(id)
+                && let Some(file) = store.load(id)?
+            {
+                accepted.insert(id.clone(), file);
+            }
+        }
+        Ok(Self { accepted, policy, strict })
+    }
+
+    /// Judges what was seen of a case.
+    pub fn judge(&self, case: &Case, observation: &Observation) -> Judged {
+        let findings = judge(observation, &self.policy);
+        let snapshot = CaseSnapshot::new(&case.id, observation, &findings);
+        let accepted = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
+        let comparison = compare(accepted, &snapshot);
+        let verdict = verdict(&findings, &comparison, self.strict);
+        let change = match comparison {
+            Comparison::Against(difference) => Some(Change::from(difference)),
+            Comparison::NoBaseline => None,
+        };
+        Judged { verdict, findings, change, snapshot }
+    }
+}
+
+/// A result without an observation, or whose observation says nothing: with the reason.
+pub fn unjudged(case: &Case, verdict: Verdict, reason: String, observation: Option<Observation>) -> CaseResult {
+    CaseResult {
+        id: case.id.clone(),
+        scenario: case.scenario.id.clone(),
+        title: case.scenario.title.clone(),
+        file: case.scenario.file.clone(),
+        why: case.scenario.why.clone(),
+        combination: case.combination,
+        verdict,
+        reason: Some(reason),
+        findings: Vec::new(),
+        change: None,
+        duration_ms: observation.as_ref().map_or(0.0, duration_ms),
+        observation,
+    }
+}
+
+/// A result with its verdict.
+pub fn judged(case: &Case, judged: Judged, observation: Observation, reason: Option<String>) -> CaseResult {
+    CaseResult {
+        verdict: judged.verdict,
+        reason,
+        findings: judged.findings,
+        change: judged.change.filter(|change| !change.is_empty()),
+        ..unjudged(case, Verdict::Pass, String::new(), Some(observation))
+    }
+}
+
+/// From a case's first request to its last byte, in milliseconds.
+fn duration_ms(observation: &Observation) -> f64 {
+    observation.exchanges.iter().map(|exchange| exchange.end_ms).fold(0.0, f64::max)
+}

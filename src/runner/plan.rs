@@ -1,0 +1,130 @@
+//! From cases to a plan: who each case is, which instance it runs on, and which cannot be run.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::settings::ProxyChoice;
+use crate::{
+    observation::Identity,
+    proxy::InstanceSettings,
+    scenario::{Answer, Case, Fault, ProxySettings, Turn},
+};
+
+/// What will be run, and what not.
+pub struct Plan {
+    /// Cases that will be run, each with the index of its group.
+    pub cases: Vec<Planned>,
+    /// The instance-wide settings of each group.
+    pub groups: Vec<InstanceSettings>,
+    /// Cases that cannot be run with this proxy, with the reason.
+    pub skipped: Vec<(Case, String)>,
+}
+
+/// One case that will be run.
+pub struct Planned {
+    /// The case.
+    pub case: Case,
+    /// Who it is.
+    pub identity: Identity,
+    /// Which group of instance-wide settings it belongs to.
+    pub group: usize,
+}
+
+/// Groups cases by the instance they need and sets aside those that the proxy cannot serve.
+pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> Plan {
+    let mut plan = Plan { cases: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
+    for case in cases {
+        if let Some(reason) = lacks(proxy, &case) {
+            plan.skipped.push((case, reason));
+            continue;
+        }
+        let settings = instance_settings(proxy, &case.scenario.proxy);
+        let group = plan.groups.iter().position(|group| *group == settings).unwrap_or_else(|| {
+            plan.groups.push(settings);
+            plan.groups.len() - 1
+        });
+        plan.cases.push(Planned { identity: identity(seed, &case.id), case, group });
+    }
+    plan
+}
+
+fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
+    match proxy {
+        ProxyChoice::Builtin(_) => None,
+        ProxyChoice::Definition(definition) => definition.lacks(&case.combination, &case.scenario.proxy),
+        ProxyChoice::Remote(_) => (case.scenario.proxy.cooldown.is_some())
+            .then(|| "the settings of a proxy that somebody else runs cannot be changed".to_owned()),
+    }
+}
+
+fn instance_settings(proxy: &ProxyChoice, settings: &ProxySettings) -> InstanceSettings {
+    match proxy {
+        ProxyChoice::Definition(definition) => definition.instance_settings(settings),
+        _ => InstanceSettings { cooldown: settings.cooldown, ..InstanceSettings::default() },
+    }
+}
+
+/// Who a case is: the same for the same seed, another for every case.
+pub fn identity(seed: u64, case: &str) -> Identity {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(case).finalize();
+    let token = digest.iter().take(12).map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect();
+    Identity { token }
+}
+
+/// How long one exchange of a case may take before upfault stops waiting.
+///
+/// Longer than any proxy that keeps its settings can need: every allowed attempt with its timeout
+/// and a second of grace, the waits that the scenario itself puts into replies, the pauses that
+/// `Retry-After` may ask for, and a margin.
+pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<Turn>>) -> Duration {
+    let mut waits = Duration::ZERO;
+    for turn in deployments.flatten() {
+        for fault in &turn.faults {
+            match fault {
+                Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => waits += *lasting,
+                Fault::Drip { bytes_per_second } => waits += drip(&turn.answer, *bytes_per_second),
+                _ => {}
+            }
+        }
+    }
+    let chain = u32::try_from(settings.fallback.len().max(1)).unwrap_or(u32::MAX);
+    let attempts = (settings.retries + 1).saturating_mul(chain);
+    let pauses = Duration::from_secs(3) * settings.retries * chain;
+    (settings.timeout + Duration::from_secs(1)).saturating_mul(attempts) + pauses + waits + Duration::from_secs(2)
+}
+
+/// A generous guess at how long a dripping reply takes.
+fn drip(answer: &Answer, bytes_per_second: u32) -> Duration {
+    let bytes = match answer {
+        Answer::Reply(crate::scenario::Reply::Chunks(n)) => 400 * f64::from(*n) + 1000.0,
+        Answer::Literal { body: Some(body), .. } => body.to_string().len() as f64,
+        _ => 3000.0,
+    };
+    Duration::from_secs_f64((bytes / f64::from(bytes_per_second.max(1))).min(600.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_the_same_for_the_same_seed_and_another_for_every_other() {
+        assert_eq!(identity(1, "a"), identity(1, "a"));
+        assert_ne!(identity(1, "a"), identity(2, "a"));
+        assert_ne!(identity(1, "a"), identity(1, "b"));
+        assert_eq!(identity(0, "x").token.len(), 12);
+    }
+
+    #[test]
+    fn the_deadline_leaves_room_for_every_allowed_attempt() {
+        let settings = ProxySettings {
+            timeout: Duration::from_secs(2),
+            retries: 1,
+            fallback: vec!["a".into(), "b".into()],
+            cooldown: None,
+        };
+        assert!(deadline(&settings, std::iter::empty()) > Duration::from_secs(3 * 4));
+    }
+}
