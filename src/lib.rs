@@ -9,4 +9,5 @@ pub mod provider;
 pub mod fault;
 pub mod proxy;
 pub mod judge;
+pub mod snapshot;
 pub mod event;
