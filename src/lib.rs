@@ -11,3 +11,4 @@ pub mod proxy;
 pub mod judge;
 pub mod snapshot;
 pub mod event;
+pub mod report;

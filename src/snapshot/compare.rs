@@ -64,13 +64,10 @@ pub fn verdict(findings: &[Finding], comparison: &Comparison, strict: bool) -> V
             let is_new = |finding: &Finding| difference.new_findings.contains(&finding.rule);
             if findings.iter().filter(required).any(is_new) {
                 Verdict::Fail
-            } else if any_required && strict {
-                // Strict asks for no broken rule at all; that the rest changed is the lesser news.
-                Verdict::Fail
             } else if !difference.is_empty() {
                 Verdict::Changed
             } else if any_required {
-                Verdict::Known
+                if strict { Verdict::Fail } else { Verdict::Known }
             } else {
                 Verdict::Pass
             }
@@ -143,13 +140,13 @@ mod tests {
             (Some(("x", &advice[..])), "x", &advice[..], Pass, Pass),
             // The observation changed.
             (Some(("x", &[][..])), "y", &[][..], Changed, Changed),
-            (Some(("x", &required[..])), "y", &required[..], Changed, Fail),
+            (Some(("x", &required[..])), "y", &required[..], Changed, Changed),
             // Findings came or went.
             (Some(("x", &[][..])), "x", &required[..], Fail, Fail),
             (Some(("x", &[][..])), "x", &advice[..], Changed, Changed),
             (Some(("x", &required[..])), "x", &[][..], Changed, Changed),
             (Some(("x", &required[..])), "x", &other[..], Fail, Fail),
-            (Some(("x", &required[..])), "x", &both[..], Changed, Fail),
+            (Some(("x", &required[..])), "x", &both[..], Changed, Changed),
             (Some(("x", &required[..])), "x", &twice[..], Fail, Fail),
         ] {
             assert_eq!(judged(accepted, text, now, false), loose, "{accepted:?} {text} {now:?}");

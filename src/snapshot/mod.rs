@@ -21,3 +21,6 @@ pub use store::{Recorded, Store, StoreError, WriteMode};
 pub use volatile::without_volatile;
 
 pub(crate) use atomic::write_atomically;
+
+#[cfg(test)]
+pub(crate) use normalise::tests::{make_stream as sample_stream, sample as sample_observation};

@@ -9,6 +9,12 @@ use regex::Regex;
 /// Upstream details that a scenario planted are placeholders before this list is reached, so an id
 /// that is found here is the proxy's own (or a provider's that was made up on the way).
 const VOLATILE: &[(&str, &str)] = &[
+    // Other cases share the proxy, and a proxy that lists all it knows names them. Which they are
+    // depends on what else runs, so they count as one; items of a list that is about others go.
+    (r"\bsk-canary-[a-z0-9]{12}-[\w-]+", "<other key>"),
+    (r"\bupfault-[a-z0-9]{12}-[\w-]+", "<other model>"),
+    (r#"\{["']<other model>["']: \[(?:["']<other model>["'](?:, )?)*\]\}(?:, )?"#, ""),
+    (r#"(["']\]\}), \]"#, "$1]"),
     // A key that the proxy masked: which of its characters remain depends on the key.
     (r"\bsk-[\w-]*(?:\*{2,}|\.{3}|…)[\w-]*", "<masked key>"),
     // UUIDs, also behind the prefixes that gateways put before them.
@@ -84,6 +90,11 @@ mod tests {
             ("created 1763805600", "created <epoch>"),
             ("http://127.0.0.1:43121/v1", "http://<address>/v1"),
             ("sk-c...mary", "<masked key>"),
+            (
+                "Fallbacks=[{'upfault-aaaaaaaaaaaa-p': ['upfault-aaaaaaaaaaaa-b']}, {'<model p>': ['<model b>']}, \
+                 {'upfault-bbbbbbbbbbbb-p': ['upfault-bbbbbbbbbbbb-b', 'upfault-bbbbbbbbbbbb-c']}]",
+                "Fallbacks=[{'<model p>': ['<model b>']}]",
+            ),
             ("Incorrect key sk-ab***yz", "Incorrect key <masked key>"),
             (
                 "File \"/home/me/.cache/x/lib/python3.11/site-packages/a.py\"",
