@@ -75,11 +75,14 @@ pub(super) fn by_rule(
 /// One line about one finding, its secrets hidden.
 fn example(case: &CaseResult, finding: &Finding) -> String {
     let text = format!("expected {}, observed {}", finding.expected, finding.observed);
-    let text = match &case.observation {
-        Some(observation) => Redactor::secrets(&observation.arrangement).text(&text),
-        None => text,
-    };
-    format!("{}: {}", case.id, cut(&text, EXAMPLE))
+    format!("{}: {}", case.id, cut(&without_secrets(case, &text), EXAMPLE))
+}
+
+fn without_secrets(case: &CaseResult, text: &str) -> String {
+    match &case.observation {
+        Some(observation) => Redactor::secrets(&observation.arrangement).text(text),
+        None => text.to_owned(),
+    }
 }
 
 /// A heading, then a line for each reason: how many cases, and some of their ids.
@@ -90,9 +93,10 @@ pub(super) fn by_reason(
     cases: &[Arc<CaseResult>],
     all_ids: bool,
 ) -> io::Result<()> {
-    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for case in cases.iter().filter(|case| case.verdict == verdict) {
-        reasons.entry(case.reason.as_deref().unwrap_or("no reason given")).or_default().push(&case.id);
+        let reason = without_secrets(case, case.reason.as_deref().unwrap_or("no reason given"));
+        reasons.entry(reason).or_default().push(&case.id);
     }
     if reasons.is_empty() {
         return Ok(());

@@ -332,7 +332,9 @@ fn no_secret_is_shown() {
     leaky.findings[0].observed =
         format!("{} and {}", arrangement.deployments[0].key, arrangement.proxy_secrets[0]);
     let known = CaseResult { verdict: Verdict::Known, ..leaky.clone() };
-    let text = shown(plain(), vec![leaky, known], end());
+    let reason = Some(arrangement.proxy_secrets[0].clone());
+    let unclear = CaseResult { verdict: Verdict::Inconclusive, reason, ..leaky.clone() };
+    let text = shown(plain(), vec![leaky, known, unclear.clone(), unclear], end());
     assert!(text.contains("observed: <key primary> and <proxy key>"), "{text}");
     assert!(text.contains("observed <key primary> and <proxy key>"), "in the list of known ones: {text}");
     assert!(!text.contains(&arrangement.deployments[0].key) && !text.contains(&arrangement.proxy_secrets[0]));
