@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     judge::{Finding, Verdict},
     observation::Observation,
+    scenario::Combination,
+    snapshot::Difference,
 };
 
 /// Something that a reporter may want to show or store.
@@ -62,6 +65,8 @@ pub struct CaseResult {
     pub file: String,
     /// Why it matters.
     pub why: String,
+    /// The point of the scenario's matrix; known also of a case that was not run.
+    pub combination: Combination,
     /// What is said of it.
     pub verdict: Verdict,
     /// Why it is inconclusive, skipped or broken.
@@ -77,7 +82,7 @@ pub struct CaseResult {
 }
 
 /// How a case differs from its accepted snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Rules whose findings the snapshot does not hold.
     pub new_findings: Vec<String>,
@@ -91,6 +96,13 @@ impl Change {
     /// Whether there is anything to say.
     pub fn is_empty(&self) -> bool {
         self.new_findings.is_empty() && self.vanished_findings.is_empty() && self.diff.is_empty()
+    }
+}
+
+impl From<Difference> for Change {
+    fn from(difference: Difference) -> Self {
+        let Difference { new_findings, vanished_findings, diff } = difference;
+        Self { new_findings, vanished_findings, diff }
     }
 }
 

@@ -11,4 +11,6 @@ pub mod fault;
 pub mod proxy;
 pub mod client;
 pub mod judge;
+pub mod snapshot;
 pub mod event;
+pub mod report;

@@ -1,12 +1,13 @@
 //! What was set up for a case, kept beside what was seen so that a stored run can be judged again.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
 use crate::scenario::{Combination, Expect, Level, ProxySettings, Turn};
 
 /// What was set up for a case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Arrangement {
     /// The tokens by which the case is traced.
     pub identity: Identity,
@@ -29,7 +30,7 @@ pub struct Arrangement {
 }
 
 /// One upstream endpoint that the proxy knows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentArranged {
     /// Its name in the scenario.
     pub name: String,
@@ -38,5 +39,6 @@ pub struct DeploymentArranged {
     /// The key that the proxy holds for it.
     pub key: String,
     /// What it does, turn by turn; the last repeats.
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub turns: Vec<Turn>,
 }

@@ -1,12 +1,13 @@
 //! The upstream side: one request that reached a mock, and what the mock did with it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Canaries;
 use crate::scenario::Turn;
 
 /// One request that reached an upstream, as the mock saw it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// Which deployment of the case.
     pub deployment: String,
@@ -23,6 +24,7 @@ pub struct Attempt {
     /// The request body as text (invalid UTF-8 replaced).
     pub body: String,
     /// The turn that was played; `None` for a request that the mock itself refused.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub turn: Option<Turn>,
     /// The tokens planted in the reply.
     pub canaries: Canaries,
@@ -35,7 +37,7 @@ pub struct Attempt {
 }
 
 /// What a mock sent for one attempt.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sent {
     /// `None` where the fault struck before the status line.
     pub status: Option<u16>,
@@ -52,7 +54,7 @@ pub struct Sent {
 }
 
 /// How an attempt ended on the mock's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptEnd {
     /// Still open when the case was over.

@@ -1,12 +1,13 @@
 //! Who a case is, and the tokens by which its details are traced.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What makes one case's traffic tell-able from every other's.
 ///
 /// It is carried by things that every proxy must pass on or map: the model alias, the path of the
 /// base URL, the key. Never by an extra header, which a proxy may drop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// Twelve letters and digits, unique to the case and the same for the same seed.
     pub token: String,
@@ -44,7 +45,7 @@ impl Identity {
 }
 
 /// Tokens planted in one reply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Canaries {
     /// Stands inside the error message.
     pub message: String,

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One request and its response on the downstream side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// Which request of the case this is.
     pub step: StepName,
@@ -41,7 +42,7 @@ impl Exchange {
 }
 
 /// Which request of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
     /// The n-th step of the scenario, from 1.
@@ -60,7 +61,7 @@ impl fmt::Display for StepName {
 }
 
 /// What came back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// At least a status line.
@@ -73,7 +74,7 @@ pub enum Outcome {
 }
 
 /// A response, as far as it came.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
@@ -100,7 +101,7 @@ impl Answer {
 }
 
 /// The bytes after the headers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Body {
     /// As text; invalid UTF-8 is replaced and `utf8` says so. At most 1 MiB of it is kept.
     pub text: String,
@@ -113,7 +114,7 @@ pub struct Body {
 }
 
 /// One event of a stream, as the caller got it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// Milliseconds since the case began.
     pub at_ms: f64,
@@ -125,7 +126,7 @@ pub struct Frame {
 }
 
 /// How an answer ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The HTTP framing came to its end.

@@ -13,10 +13,11 @@ pub use attempt::{Attempt, AttemptEnd, Sent};
 pub use canary::{Canaries, Identity};
 pub use exchange::{Answer, Body, Ending, Exchange, Frame, Outcome, StepName};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything seen in one case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     /// What was set up: the settings, the deployments and what each of them was to do.
     pub arrangement: Arrangement,

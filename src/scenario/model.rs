@@ -45,7 +45,7 @@ pub struct Scenario {
 }
 
 /// One point of a scenario's matrix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Combination {
     /// What the caller calls.
     pub api: Api,

@@ -1,0 +1,70 @@
+//! A request as a `curl` command line.
+
+use crate::observation::Exchange;
+
+/// Headers that curl makes itself.
+const MADE_BY_CURL: &[&str] = &["host", "content-length", "accept-encoding", "connection"];
+
+/// A command that sends `exchange` again. Where one of `secrets` stands, `$PROXY_KEY` is put
+/// instead, outside the single quotes so that a shell fills it in.
+pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
+    let quoted = |text: &str| quote(text, secrets);
+    // -i shows status and headers, -N a stream as it comes.
+    let mut line = format!("curl -siN -X {} {}", quoted(&exchange.method), quoted(&exchange.url));
+    for (name, value) in &exchange.request_headers {
+        if !MADE_BY_CURL.contains(&name.as_str()) {
+            line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+        }
+    }
+    if !exchange.request_body.is_empty() {
+        line.push_str(&format!(" --data-raw {}", quoted(&exchange.request_body)));
+    }
+    line
+}
+
+/// One word for a POSIX shell.
+fn quote(text: &str, secrets: &[String]) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    loop {
+        let next = secrets
+            .iter()
+            .filter(|secret| !secret.is_empty())
+            .filter_map(|secret| rest.find(secret.as_str()).map(|at| (at, secret.len())))
+            .min_by_key(|(at, length)| (*at, std::cmp::Reverse(*length)));
+        let Some((at, length)) = next else { break };
+        if at > 0 {
+            out.push_str(&plain(&rest[..at]));
+        }
+        out.push_str("\"$PROXY_KEY\"");
+        rest = &rest[at + length..];
+    }
+    if !rest.is_empty() || out.is_empty() {
+        out.push_str(&plain(rest));
+    }
+    out
+}
+
+fn plain(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
+    if !text.is_empty() && text.chars().all(safe) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted_and_fills_in_the_key() {
+        let secrets = ["sk-1".to_owned()];
+        assert_eq!(quote("it's", &secrets), r"'it'\''s'");
+        assert_eq!(quote("authorization: Bearer sk-1", &secrets), r#"'authorization: Bearer '"$PROXY_KEY""#);
+        assert_eq!(quote("sk-1", &secrets), r#""$PROXY_KEY""#);
+        assert_eq!(quote("", &secrets), "''");
+        assert_eq!(quote("$(rm) `x` \\", &[]), r"'$(rm) `x` \'");
+    }
+}

@@ -1,0 +1,17 @@
+//! Consumers of events: the terminal, the JSON report, the exit code.
+
+mod curl;
+mod exit;
+mod fanout;
+mod json;
+mod paint;
+mod summary;
+mod terminal;
+mod terminal_case;
+mod terminal_groups;
+
+pub use exit::{EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE, exit_code};
+pub use fanout::{Fanout, Reporter};
+pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportError, SCHEMA_VERSION, json_schema};
+pub use summary::{Slowest, Summary};
+pub use terminal::{TerminalReporter, TerminalSettings};

@@ -1,0 +1,106 @@
+//! What a run comes to, in numbers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{CaseResult, RunFinished},
+    judge::Verdict,
+};
+
+/// Counts by verdict, and where the time went (milliseconds).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Cases in which the contract holds.
+    pub pass: usize,
+    /// Cases in which it is broken.
+    pub fail: usize,
+    /// Cases in which it is broken as the accepted snapshot holds.
+    pub known: usize,
+    /// Cases that differ from the accepted snapshot.
+    pub changed: usize,
+    /// Cases of which nothing could be told.
+    pub inconclusive: usize,
+    /// Cases that the proxy cannot be asked.
+    pub skipped: usize,
+    /// Cases in which upfault itself failed.
+    pub broken: usize,
+    /// From the first request to the last verdict.
+    pub wall_ms: f64,
+    /// From the start of the command to the end.
+    pub total_ms: f64,
+    /// From the proxy's first launch until all instances were warm; absent where none was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_start_ms: Option<f64>,
+    /// The case that took longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowest: Option<Slowest>,
+    /// What all cases would have taken one after the other.
+    pub sum_ms: f64,
+    /// Whether the run was stopped before every case had its verdict.
+    pub interrupted: bool,
+    /// How far injected waits missed their time, at the worst of all attempts.
+    pub timer_error_ms: f64,
+}
+
+/// The case that took longest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Slowest {
+    /// Its id.
+    pub id: String,
+    /// Milliseconds from its first request to its last byte.
+    pub ms: f64,
+}
+
+impl Summary {
+    /// Counts one more case.
+    pub fn add(&mut self, case: &CaseResult) {
+        *self.slot(case.verdict) += 1;
+        self.sum_ms += case.duration_ms;
+        if case.observation.is_some()
+            && self.slowest.as_ref().is_none_or(|slowest| case.duration_ms > slowest.ms)
+        {
+            self.slowest = Some(Slowest { id: case.id.clone(), ms: case.duration_ms });
+        }
+        for attempt in case.observation.iter().flat_map(|observation| &observation.attempts) {
+            self.timer_error_ms = self.timer_error_ms.max(attempt.sent.timer_error_ms);
+        }
+    }
+
+    /// Takes over what is known only in the end.
+    pub fn finish(&mut self, end: &RunFinished) {
+        self.wall_ms = end.wall_ms;
+        self.total_ms = end.total_ms;
+        self.interrupted = end.interrupted;
+    }
+
+    /// How many cases have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        match verdict {
+            Verdict::Pass => self.pass,
+            Verdict::Fail => self.fail,
+            Verdict::Known => self.known,
+            Verdict::Changed => self.changed,
+            Verdict::Inconclusive => self.inconclusive,
+            Verdict::Skipped => self.skipped,
+            Verdict::Broken => self.broken,
+        }
+    }
+
+    /// How many cases have a verdict.
+    pub fn cases(&self) -> usize {
+        Verdict::ALL.iter().map(|verdict| self.count(*verdict)).sum()
+    }
+
+    fn slot(&mut self, verdict: Verdict) -> &mut usize {
+        match verdict {
+            Verdict::Pass => &mut self.pass,
+            Verdict::Fail => &mut self.fail,
+            Verdict::Known => &mut self.known,
+            Verdict::Changed => &mut self.changed,
+            Verdict::Inconclusive => &mut self.inconclusive,
+            Verdict::Skipped => &mut self.skipped,
+            Verdict::Broken => &mut self.broken,
+        }
+    }
+}

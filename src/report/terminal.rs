@@ -1,0 +1,279 @@
+//! The report for people: results to one output, progress to standard error.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use anstyle::Style;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{
+    Reporter, Summary,
+    paint::{Painter, safe, verdict_style},
+    terminal_case::{seconds, show},
+    terminal_groups::{Findings, by_reason, by_rule, count, plural},
+};
+use crate::{
+    event::{CaseResult, Event, RunFinished, RunStarted},
+    judge::Verdict,
+};
+
+/// Cases that are shown in full; of more than these nobody reads the wire in a terminal.
+const IN_FULL: usize = 20;
+
+/// The order in the summary line.
+const IN_SUMMARY: [Verdict; 7] = [
+    Verdict::Pass,
+    Verdict::Known,
+    Verdict::Changed,
+    Verdict::Fail,
+    Verdict::Inconclusive,
+    Verdict::Skipped,
+    Verdict::Broken,
+];
+
+/// How the terminal is, and what its user asked for. Read once in `main`, injected here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalSettings {
+    /// Whether the results may have colour.
+    pub color: bool,
+    /// Whether standard error is a terminal that may have a progress bar.
+    pub progress: bool,
+    /// Columns; 0 for no limit.
+    pub width: usize,
+    /// Whether to list passing cases and show every other one in full.
+    pub verbose: bool,
+    /// Whether known findings fail the run.
+    pub strict: bool,
+}
+
+/// Shows a run to people. Nothing is written to the output before the run is over, so that its
+/// order does not depend on which case was faster.
+pub struct TerminalReporter<W> {
+    out: W,
+    settings: TerminalSettings,
+    log: Option<Box<dyn Write + Send>>,
+    bar: Option<ProgressBar>,
+    started: Option<RunStarted>,
+    cases: Vec<Arc<CaseResult>>,
+    summary: Summary,
+}
+
+impl<W: Write> TerminalReporter<W> {
+    /// One that writes results to `out` and progress, where the settings allow it, to standard error.
+    pub fn new(out: W, settings: TerminalSettings) -> Self {
+        let summary = Summary::default();
+        Self { out, settings, log: None, bar: None, started: None, cases: Vec::new(), summary }
+    }
+
+    /// Writes what is being prepared to `log`, line by line, where there is no progress bar: an
+    /// install that takes minutes is not silent in a build's log either.
+    #[must_use]
+    pub fn with_log(self, log: Box<dyn Write + Send>) -> Self {
+        Self { log: Some(log), ..self }
+    }
+
+    fn start_bar(&mut self, started: &RunStarted) {
+        if !self.settings.progress {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(started.cases as u64), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.bar = Some(bar);
+    }
+
+    fn advance(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.summary.cases() as u64);
+            bar.set_message(self.counts(|_, text| text));
+        }
+    }
+
+    /// `400 pass, 9 known, 3 fail`: verdicts that no case has are left out.
+    fn counts(&self, paint: impl Fn(Verdict, String) -> String) -> String {
+        let parts: Vec<String> = IN_SUMMARY
+            .into_iter()
+            .filter(|verdict| self.summary.count(*verdict) > 0)
+            .map(|verdict| paint(verdict, format!("{} {verdict}", self.summary.count(verdict))))
+            .collect();
+        parts.join(", ")
+    }
+
+    fn finish(&mut self, end: &RunFinished) -> io::Result<()> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.summary.finish(end);
+        self.cases.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut text = Vec::new();
+        self.results(&mut text)?;
+        self.last_lines(&mut text, end)?;
+        self.out.write_all(&text)?;
+        self.out.flush()
+    }
+
+    /// Every case that a reader should know of.
+    fn results(&self, out: &mut dyn Write) -> io::Result<()> {
+        let TerminalSettings { color, width, verbose, strict, .. } = self.settings;
+        let mut painter = Painter::new(out, color, width);
+        if let Some(started) = &self.started {
+            let version =
+                started.proxy_version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+            let cases = plural(started.cases, "case");
+            let line = format!(
+                "Testing {}{version}: {cases}, policy {}, seed {}",
+                started.proxy, started.policy, started.seed
+            );
+            painter.text(0, Style::new(), &safe(&line))?;
+        }
+        if verbose && self.summary.pass > 0 {
+            painter.gap()?;
+            for case in self.of(&[Verdict::Pass]) {
+                let word = painter.styled(verdict_style(Verdict::Pass), "PASS");
+                painter.raw(&format!("{word} {} ({})", safe(&case.id), seconds(case.duration_ms)))?;
+            }
+        }
+        let mut bad = Vec::new();
+        for verdict in [Verdict::Broken, Verdict::Fail, Verdict::Changed, Verdict::Inconclusive] {
+            bad.extend(self.of(&[verdict]));
+        }
+        let in_full = if verbose { bad.len() } else { bad.len().min(IN_FULL) };
+        for case in &bad[..in_full] {
+            painter.gap()?;
+            show(&mut painter, case)?;
+        }
+        let rest = &bad[in_full..];
+        if !rest.is_empty() {
+            painter.gap()?;
+            painter.text(
+                0,
+                Style::new().bold(),
+                &format!("and {} (--verbose shows each in full):", plural(rest.len(), "case")),
+            )?;
+            for case in rest {
+                let word = painter.styled(verdict_style(case.verdict), &case.verdict.as_str().to_uppercase());
+                let mut rules: Vec<&str> =
+                    case.findings.iter().map(|finding| finding.rule.as_str()).collect();
+                rules.dedup();
+                let line = format!("{word} {}  {}", safe(&case.id), rules.join(", "));
+                painter.raw(line.trim_end())?;
+            }
+        }
+        let known = self.of(&[Verdict::Known]);
+        let note = match strict {
+            false => "findings, as the accepted snapshots hold them; they fail nothing",
+            true => "findings, as the accepted snapshots hold them; they fail a strict run",
+        };
+        by_rule(&mut painter, ("KNOWN", verdict_style(Verdict::Known)), note, &known, Findings::Required)?;
+        let quiet = self.of(&[Verdict::Pass, Verdict::Known]);
+        if count(&quiet, Findings::Advice) > 0 {
+            let note = "findings that are recommended or informative; they fail nothing";
+            by_rule(&mut painter, ("ADVICE:", Style::new().bold()), note, &quiet, Findings::Advice)?;
+        }
+        let note = "cases, neither good nor bad news, by reason";
+        // One alone has just said its reason.
+        if self.summary.inconclusive > 1 {
+            by_reason(&mut painter, Verdict::Inconclusive, note, &self.cases, verbose)?;
+        }
+        let note = "because the proxy cannot do what these cases need";
+        by_reason(&mut painter, Verdict::Skipped, note, &self.cases, verbose)
+    }
+
+    /// What it comes to, and what to do next.
+    fn last_lines(&self, out: &mut dyn Write, end: &RunFinished) -> io::Result<()> {
+        let TerminalSettings { color, width, .. } = self.settings;
+        let mut painter = Painter::new(out, color, width);
+        painter.gap()?;
+        if end.interrupted {
+            let all = self.started.as_ref().map_or(0, |started| started.cases);
+            let left = all.saturating_sub(self.summary.cases());
+            let line = format!("interrupted: {left} of {} have no verdict", plural(all, "case"));
+            painter.text(0, verdict_style(Verdict::Broken), &line)?;
+        }
+        let counts = self.counts(|verdict, text| painter.styled(verdict_style(verdict), &text));
+        let counts = if counts.is_empty() { String::new() } else { format!(": {counts}") };
+        painter.raw(&format!("{}{counts}", plural(self.summary.cases(), "case")))?;
+        painter.text(0, Style::new(), &self.times())?;
+        if self.summary.inconclusive > 0 {
+            let cases = plural(self.summary.inconclusive, "case");
+            let line = format!(
+                "warning: {cases} inconclusive, for the reasons above; nothing is known of what they test"
+            );
+            painter.text(0, verdict_style(Verdict::Inconclusive), &line)?;
+        }
+        for note in &end.notes {
+            painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;
+        }
+        for (files, what) in [(&end.accepted, "accepted"), (&end.pending, "pending")] {
+            if files.is_empty() {
+                continue;
+            }
+            painter.text(
+                0,
+                Style::new(),
+                &format!("{}:", plural(files.len(), &format!("{what} snapshot"))),
+            )?;
+            for file in files {
+                painter.raw(&format!("  {}", safe(file)))?;
+            }
+        }
+        if !end.pending.is_empty() {
+            painter.text(0, Style::new(), "next: `upfault review` accepts or rejects what is pending")?;
+        }
+        Ok(())
+    }
+
+    fn times(&self) -> String {
+        let mut line = format!("wall {}", seconds(self.summary.wall_ms));
+        if let Some(slowest) = &self.summary.slowest {
+            line.push_str(&format!(", slowest case {} ({})", seconds(slowest.ms), safe(&slowest.id)));
+            line.push_str(&format!(", sum of all {}", seconds(self.summary.sum_ms)));
+        }
+        if let Some(start) = self.summary.proxy_start_ms {
+            line.push_str(&format!(", proxy start {}", seconds(start)));
+        }
+        line
+    }
+
+    fn of(&self, verdicts: &[Verdict]) -> Vec<Arc<CaseResult>> {
+        self.cases.iter().filter(|case| verdicts.contains(&case.verdict)).cloned().collect()
+    }
+}
+
+impl<W: Write> Reporter for TerminalReporter<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::RunStarted(started) => {
+                self.start_bar(started);
+                self.started = Some(started.clone());
+            }
+            Event::ProxyProgress(line) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(safe(line));
+                } else if let Some(log) = &mut self.log {
+                    writeln!(log, "{}", safe(line))?;
+                }
+            }
+            Event::ProxyReady { startup_ms, .. } => {
+                self.summary.proxy_start_ms = Some(*startup_ms);
+                self.advance();
+            }
+            Event::CaseStarted { .. } => {}
+            Event::CaseFinished(case) => {
+                self.summary.add(case);
+                self.cases.push(Arc::clone(case));
+                self.advance();
+            }
+            Event::RunFinished(end) => self.finish(end)?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

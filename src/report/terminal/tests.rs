@@ -1,0 +1,341 @@
+//! Complete outputs, as people read them.
+
+use super::*;
+use crate::{
+    event::Change,
+    judge::Finding,
+    scenario::{Api, Combination, Level, Provider},
+    snapshot::sample_observation,
+};
+
+pub(crate) fn started(cases: usize) -> Event {
+    Event::RunStarted(RunStarted {
+        cases,
+        proxy: "litellm".to_owned(),
+        proxy_version: Some("1.102.4".to_owned()),
+        seed: 7,
+        policy: "default".to_owned(),
+    })
+}
+
+pub(crate) fn finish() -> Event {
+    Event::RunFinished(RunFinished { wall_ms: 2110.0, total_ms: 21000.0, ..RunFinished::default() })
+}
+
+pub(crate) fn case(id: &str, verdict: Verdict) -> CaseResult {
+    let scenario = id.split('[').next().unwrap_or(id).to_owned();
+    CaseResult {
+        id: id.to_owned(),
+        title: "A 429 keeps its status, its detail and its Retry-After".to_owned(),
+        file: format!("scenarios/{scenario}.yaml"),
+        scenario,
+        why: "SDKs wait as long as Retry-After says.".to_owned(),
+        combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+        verdict,
+        reason: None,
+        findings: Vec::new(),
+        change: None,
+        observation: None,
+        duration_ms: 12.0,
+    }
+}
+
+fn finding(rule: &str, level: Level) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        level,
+        expected: "retry-after: 7".to_owned(),
+        observed: "no retry-after".to_owned(),
+        evidence: vec!["upstream primary#1 sent retry-after: 7".to_owned()],
+    }
+}
+
+pub(crate) fn failing(id: &str) -> CaseResult {
+    CaseResult {
+        findings: vec![finding("headers.retry-after", Level::Required)],
+        observation: Some(sample_observation()),
+        ..case(id, Verdict::Fail)
+    }
+}
+
+fn plain() -> TerminalSettings {
+    TerminalSettings { color: false, progress: false, width: 100, verbose: false, strict: false }
+}
+
+fn shown(settings: TerminalSettings, cases: Vec<CaseResult>, end: RunFinished) -> String {
+    let mut out = Vec::new();
+    let mut reporter = TerminalReporter::new(&mut out, settings);
+    let total = cases.len() + usize::from(end.interrupted) * 3;
+    reporter.event(&started(total)).unwrap();
+    reporter.event(&Event::ProxyReady { instances: 1, startup_ms: 18230.0 }).unwrap();
+    for case in cases {
+        reporter.event(&Event::CaseFinished(Arc::new(case))).unwrap();
+    }
+    reporter.event(&Event::RunFinished(end)).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn end() -> RunFinished {
+    RunFinished { wall_ms: 2110.0, total_ms: 21000.0, ..RunFinished::default() }
+}
+
+fn passing(id: &str, duration_ms: f64) -> CaseResult {
+    CaseResult { observation: Some(sample_observation()), duration_ms, ..case(id, Verdict::Pass) }
+}
+
+#[test]
+fn all_pass_is_a_few_lines() {
+    let cases = || vec![passing("timeouts/hang[stream]", 2003.0), passing("limits/rate-limit", 12.0)];
+    insta::assert_snapshot!(shown(plain(), cases(), end()), @r"
+    Testing litellm 1.102.4: 2 cases, policy default, seed 7
+
+    2 cases: 2 pass
+    wall 2.1s, slowest case 2.0s (timeouts/hang[stream]), sum of all 2.0s, proxy start 18.2s
+    ");
+    let verbose = TerminalSettings { verbose: true, ..plain() };
+    insta::assert_snapshot!(shown(verbose, cases(), end()), @r"
+    Testing litellm 1.102.4: 2 cases, policy default, seed 7
+
+    PASS limits/rate-limit (12ms)
+    PASS timeouts/hang[stream] (2.0s)
+
+    2 cases: 2 pass
+    wall 2.1s, slowest case 2.0s (timeouts/hang[stream]), sum of all 2.0s, proxy start 18.2s
+    ");
+}
+
+#[test]
+fn a_failure_shows_both_sides_of_the_wire() {
+    let end =
+        RunFinished { pending: vec!["snapshots/litellm/limits/rate-limit.snap.new".to_owned()], ..end() };
+    insta::assert_snapshot!(shown(plain(), vec![failing("limits/rate-limit"), passing("a/b", 3.0)], end), @r#"
+    Testing litellm 1.102.4: 2 cases, policy default, seed 7
+
+    FAIL limits/rate-limit
+      A 429 keeps its status, its detail and its Retry-After
+      scenarios/limits/rate-limit.yaml
+
+      headers.retry-after (required)
+        expected: retry-after: 7
+        observed: no retry-after
+        - upstream primary#1 sent retry-after: 7
+
+      caller sent    POST http://127.0.0.1:50222/v1/chat/completions
+                     {"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it's
+                     a test"}]}
+      caller got     429, complete (after 12ms)
+                     content-type: application/json
+                     x-request-id: req_k3x9w2m4p7q1-primary-1
+                     {"error":{"message":"RateLimitError: Rate limit reached
+                     canary-msg-k3x9w2m4p7q1-primary-1. Received Model
+                     Group=upfault-k3x9w2m4p7q1-primary, took
+                     0.012s","type":"throttling_error","param":null,"code":"429"}}
+      upstream saw   primary#1 POST /v1/chat/completions
+                     {"model":"gpt-4o-mini"}
+      upstream sent  429, 136 bytes, finished
+                     content-type: application/json
+                     retry-after: 7
+                     {"error":{"message":"Rate limit reached
+                     canary-msg-k3x9w2m4p7q1-primary-1","type":"requests","param":null,
+                     "code":"rate_limit_exceeded"}}
+      curl -siN -X POST http://127.0.0.1:50222/v1/chat/completions -H 'authorization: Bearer '"$PROXY_KEY" -H 'content-type: application/json' --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
+
+    2 cases: 1 pass, 1 fail
+    wall 2.1s, slowest case 12ms (limits/rate-limit), sum of all 15ms, proxy start 18.2s
+    1 pending snapshot:
+      snapshots/litellm/limits/rate-limit.snap.new
+    next: `upfault review` accepts or rejects what is pending
+    "#);
+}
+
+#[test]
+fn a_stream_is_shown_by_its_beginning_and_its_end() {
+    let mut failing = failing("streams/reset[stream]");
+    let mut observation = sample_observation();
+    let piece = r#"{"choices":[{"delta":{"content":"x"}}]}"#;
+    let mut events = vec![(None, piece); 9];
+    events.push((Some("error"), "\u{1b}[31mred"));
+    crate::snapshot::sample_stream(&mut observation, &events);
+    observation.attempts[0].end = crate::observation::AttemptEnd::Reset;
+    failing.observation = Some(observation);
+    let text = shown(TerminalSettings { width: 72, ..plain() }, vec![failing], end());
+    assert!(!text.contains('\u{1b}'), "a reply must not steer the terminal");
+    let got: String =
+        text.lines().skip_while(|l| !l.contains("caller got")).take(10).map(|l| format!("{l}\n")).collect();
+    insta::assert_snapshot!(got, @r#"
+    caller got     200, complete (after 12ms)
+                   content-type: text/event-stream
+                   data: {"choices":[{"delta":{"content":"x"}}]}
+                   data: {"choices":[{"delta":{"content":"x"}}]}
+                   data: {"choices":[{"delta":{"content":"x"}}]}
+                   ... 4 more events ...
+                   data: {"choices":[{"delta":{"content":"x"}}]}
+                   data: {"choices":[{"delta":{"content":"x"}}]}
+                   event: error data: \u{1b}[31mred
+    upstream saw   primary#1 POST /v1/chat/completions
+    "#);
+}
+
+#[test]
+fn known_findings_are_a_line_for_each_rule() {
+    let known =
+        |id: &str| CaseResult { change: Some(Change::default()), verdict: Verdict::Known, ..failing(id) };
+    let mut both = known("b/two[stream]");
+    both.findings.push(finding("status.mirrored", Level::Required));
+    both.findings.push(finding("detail.code-kept", Level::Recommended));
+    insta::assert_snapshot!(shown(plain(), vec![known("a/one"), both], end()), @r"
+    Testing litellm 1.102.4: 2 cases, policy default, seed 7
+
+    KNOWN findings, as the accepted snapshots hold them; they fail nothing
+      headers.retry-after  2 cases
+        e.g. a/one: expected retry-after: 7, observed no retry-after
+      status.mirrored      1 case
+        e.g. b/two[stream]: expected retry-after: 7, observed no retry-after
+
+    ADVICE: findings that are recommended or informative; they fail nothing
+      detail.code-kept  1 case
+        e.g. b/two[stream]: expected retry-after: 7, observed no retry-after
+
+    2 cases: 2 known
+    wall 2.1s, slowest case 12ms (a/one), sum of all 24ms, proxy start 18.2s
+    ");
+}
+
+#[test]
+fn a_change_shows_its_diff() {
+    let change = Change {
+        new_findings: vec!["detail.code-kept".to_owned()],
+        vanished_findings: vec!["status.mirrored".to_owned()],
+        diff: "--- accepted\n+++ now\n@@ -1,3 +1,3 @@\n-step 1: 500\n+step 1: 429\n   content-type: application/json\n".to_owned(),
+    };
+    let changed = CaseResult {
+        change: Some(change),
+        findings: vec![finding("detail.code-kept", Level::Recommended)],
+        ..case("limits/rate-limit", Verdict::Changed)
+    };
+    insta::assert_snapshot!(shown(plain(), vec![changed], end()), @r"
+    Testing litellm 1.102.4: 1 case, policy default, seed 7
+
+    CHANGED limits/rate-limit
+      A 429 keeps its status, its detail and its Retry-After
+      scenarios/limits/rate-limit.yaml
+
+      detail.code-kept (recommended, new)
+        expected: retry-after: 7
+        observed: no retry-after
+        - upstream primary#1 sent retry-after: 7
+
+      no longer broken: status.mirrored
+      --- accepted
+      +++ now
+      @@ -1,3 +1,3 @@
+      -step 1: 500
+      +step 1: 429
+         content-type: application/json
+
+    1 case: 1 changed
+    wall 2.1s, proxy start 18.2s
+    ");
+}
+
+#[test]
+fn broken_inconclusive_and_skipped_say_why() {
+    let with =
+        |id: &str, verdict, reason: &str| CaseResult { reason: Some(reason.to_owned()), ..case(id, verdict) };
+    let skip = "litellm cannot set `cooldown`";
+    let cases = vec![
+        with("a/broken", Verdict::Broken, "the mock could not bind a port: Address already in use"),
+        with(
+            "b/unclear[stream]",
+            Verdict::Inconclusive,
+            "control requests took 900ms: the proxy is out of CPU",
+        ),
+        with("b/unclear", Verdict::Inconclusive, "control requests took 900ms: the proxy is out of CPU"),
+        with("c/1", Verdict::Skipped, skip),
+        with("c/2", Verdict::Skipped, skip),
+        with("c/3", Verdict::Skipped, skip),
+        with("c/4", Verdict::Skipped, skip),
+        with("d/1", Verdict::Skipped, "litellm does not offer gemini/generate"),
+    ];
+    insta::assert_snapshot!(shown(plain(), cases, end()), @r"
+    Testing litellm 1.102.4: 8 cases, policy default, seed 7
+
+    BROKEN a/broken
+      A 429 keeps its status, its detail and its Retry-After
+      scenarios/a/broken.yaml
+      reason: the mock could not bind a port: Address already in use
+
+    INCONCLUSIVE b/unclear
+      A 429 keeps its status, its detail and its Retry-After
+      scenarios/b/unclear.yaml
+      reason: control requests took 900ms: the proxy is out of CPU
+
+    INCONCLUSIVE b/unclear[stream]
+      A 429 keeps its status, its detail and its Retry-After
+      scenarios/b/unclear.yaml
+      reason: control requests took 900ms: the proxy is out of CPU
+
+    INCONCLUSIVE cases, neither good nor bad news, by reason
+      control requests took 900ms: the proxy is out of CPU: 2 cases
+        b/unclear, b/unclear[stream]
+
+    SKIPPED because the proxy cannot do what these cases need
+      litellm cannot set `cooldown`: 4 cases
+        c/1, c/2, c/3 and 1 more
+      litellm does not offer gemini/generate: 1 case
+        d/1
+
+    8 cases: 2 inconclusive, 5 skipped, 1 broken
+    wall 2.1s, proxy start 18.2s
+    warning: 2 cases inconclusive, for the reasons above; nothing is known of what they test
+    ");
+}
+
+#[test]
+fn an_interrupted_run_says_so() {
+    let end =
+        RunFinished { interrupted: true, notes: vec!["1 snapshot has no scenario: x".to_owned()], ..end() };
+    insta::assert_snapshot!(shown(plain(), vec![passing("a/b", 3.0)], end), @r"
+    Testing litellm 1.102.4: 4 cases, policy default, seed 7
+
+    interrupted: 3 of 4 cases have no verdict
+    1 case: 1 pass
+    wall 2.1s, slowest case 3ms (a/b), sum of all 3ms, proxy start 18.2s
+    note: 1 snapshot has no scenario: x
+    ");
+}
+
+#[test]
+fn of_very_many_failures_only_some_are_shown_in_full() {
+    let cases = (0..25).map(|n| failing(&format!("many/case-{n:02}"))).collect();
+    let text = shown(plain(), cases, end());
+    assert_eq!(text.matches("caller got").count(), IN_FULL);
+    assert!(
+        text.contains(
+            "and 5 cases (--verbose shows each in full):\nFAIL many/case-20  headers.retry-after\n"
+        )
+    );
+}
+
+#[test]
+fn without_colour_there_is_only_ascii_and_with_it_there_is_colour() {
+    let text = shown(plain(), vec![failing("a/b")], end());
+    assert!(text.is_ascii(), "{text}");
+    let text = shown(TerminalSettings { color: true, ..plain() }, vec![failing("a/b")], end());
+    assert!(text.contains("\u{1b}[1m\u{1b}[31mFAIL"), "{text:?}");
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let mut leaky = failing("leak/key");
+    let arrangement = leaky.observation.as_ref().unwrap().arrangement.clone();
+    leaky.findings[0].observed =
+        format!("{} and {}", arrangement.deployments[0].key, arrangement.proxy_secrets[0]);
+    let known = CaseResult { verdict: Verdict::Known, ..leaky.clone() };
+    let reason = Some(arrangement.proxy_secrets[0].clone());
+    let unclear = CaseResult { verdict: Verdict::Inconclusive, reason, ..leaky.clone() };
+    let text = shown(plain(), vec![leaky, known, unclear.clone(), unclear], end());
+    assert!(text.contains("observed: <key primary> and <proxy key>"), "{text}");
+    assert!(text.contains("observed <key primary> and <proxy key>"), "in the list of known ones: {text}");
+    assert!(!text.contains(&arrangement.deployments[0].key) && !text.contains(&arrangement.proxy_secrets[0]));
+}

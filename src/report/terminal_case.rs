@@ -1,0 +1,175 @@
+//! One case in full: what was found, both sides of the wire, how to ask again.
+
+use std::io;
+
+use anstyle::Style;
+
+use super::{
+    curl::curl_line,
+    json::CaseReport,
+    paint::{Painter, cut, diff_style, safe, verdict_style},
+};
+use crate::{
+    event::CaseResult,
+    observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName},
+    snapshot::is_meaningful,
+};
+
+/// Characters of a body that are shown.
+const BODY: usize = 400;
+
+/// Events of a stream that are shown at its beginning and at its end.
+const EVENTS: usize = 3;
+
+/// Column of the text beside `caller got`.
+const LABEL: &str = "  upstream sent  ";
+
+/// Shows a case with everything that a reader needs to believe it.
+pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult) -> io::Result<()> {
+    // What is shown has the same placeholders as what is stored.
+    let case = CaseReport::new(result);
+    let word = case.verdict.as_str().to_uppercase();
+    let heading = painter.styled(verdict_style(case.verdict), &word);
+    painter.raw(&format!("{heading} {}", painter.styled(Style::new().bold(), &safe(&case.id))))?;
+    painter.text(2, Style::new(), &safe(&case.title))?;
+    painter.text(2, Style::new().dimmed(), &safe(&case.file))?;
+    if let Some(reason) = &case.reason {
+        painter.field(2, "reason: ", &safe(reason))?;
+    }
+    for finding in &case.findings {
+        let change = case.change.as_ref();
+        let new = change.is_some_and(|change| change.new_findings.contains(&finding.rule));
+        let mark = if new { ", new" } else { "" };
+        painter.gap()?;
+        painter.field(2, &finding.rule, &format!(" ({}{mark})", finding.level))?;
+        painter.field(4, "expected: ", &safe(&finding.expected))?;
+        painter.field(4, "observed: ", &safe(&finding.observed))?;
+        for line in &finding.evidence {
+            painter.field(4, "- ", &safe(&cut(line, BODY)))?;
+        }
+    }
+    if let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) {
+        painter.gap()?;
+        for rule in &change.vanished_findings {
+            painter.field(2, "no longer broken: ", &safe(rule))?;
+        }
+        for line in change.diff.lines() {
+            let line = painter.styled(diff_style(line), &safe(line));
+            painter.raw(&format!("  {line}"))?;
+        }
+    }
+    let Some(observation) = &case.observation else {
+        return Ok(());
+    };
+    let about_recovery = case.findings.iter().any(|finding| finding.rule.starts_with("recovery."));
+    for exchange in &observation.exchanges {
+        let unwell = exchange.answer().is_none_or(|answer| answer.status >= 400);
+        if exchange.step == StepName::Recovery && !about_recovery && !unwell {
+            continue;
+        }
+        painter.gap()?;
+        if observation.exchanges.len() > 1 {
+            painter.text(2, Style::new().underline(), &exchange.step.to_string())?;
+        }
+        caller(painter, exchange)?;
+        let mut reached = false;
+        for attempt in observation.attempts_of(exchange) {
+            reached = true;
+            upstream(painter, attempt)?;
+        }
+        if !reached {
+            field(painter, "upstream saw", "nothing")?;
+        }
+        // Redacted, the arrangement names the placeholders that stand where its secrets were.
+        let line = curl_line(exchange, &observation.arrangement.proxy_secrets);
+        painter.raw(&format!("  {}", safe(&line)))?;
+    }
+    Ok(())
+}
+
+fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
+    field(painter, "caller sent", &format!("{} {}", exchange.method, exchange.url))?;
+    more(painter, &exchange.request_body)?;
+    let answer = match &exchange.outcome {
+        Outcome::NoAnswer { ending } => {
+            let after = seconds(exchange.duration_ms());
+            return field(painter, "caller got", &format!("no answer: {ending} (after {after})"));
+        }
+        Outcome::Answer(answer) => answer,
+    };
+    let after = seconds(exchange.duration_ms());
+    field(painter, "caller got", &format!("{}, {} (after {after})", answer.status, answer.ending))?;
+    headers(painter, &answer.headers)?;
+    body(painter, answer)
+}
+
+fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
+    let name = format!("{}#{}", attempt.deployment, attempt.n);
+    field(painter, "upstream saw", &format!("{name} {} {}", attempt.method, attempt.path))?;
+    more(painter, &attempt.body)?;
+    let status = attempt.sent.status.map_or("no status line".to_owned(), |status| status.to_string());
+    let faults: Vec<String> =
+        attempt.turn.iter().flat_map(|turn| &turn.faults).map(ToString::to_string).collect();
+    let faults = if faults.is_empty() { String::new() } else { format!("; fault: {}", faults.join(", ")) };
+    let end = end_words(attempt.end);
+    field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}", attempt.sent.bytes))?;
+    headers(painter, &attempt.sent.headers)?;
+    more(painter, &attempt.sent.body)
+}
+
+fn end_words(end: AttemptEnd) -> &'static str {
+    match end {
+        AttemptEnd::Open => "still open when the case was over",
+        AttemptEnd::Finished => "finished",
+        AttemptEnd::Reset => "then cut by RST",
+        AttemptEnd::Closed => "then cut by FIN",
+        AttemptEnd::ClientLeft => "until the proxy went away",
+    }
+}
+
+fn headers(painter: &mut Painter<'_>, headers: &[(String, String)]) -> io::Result<()> {
+    for (name, value) in headers.iter().filter(|(name, _)| is_meaningful(name)) {
+        more(painter, &format!("{name}: {value}"))?;
+    }
+    Ok(())
+}
+
+fn body(painter: &mut Painter<'_>, answer: &Answer) -> io::Result<()> {
+    let frames = &answer.body.frames;
+    if frames.is_empty() {
+        return match answer.body.text.is_empty() {
+            true => more(painter, "(no body)"),
+            false => more(painter, &answer.body.text),
+        };
+    }
+    if frames.len() <= 2 * EVENTS + 1 {
+        return events(painter, frames);
+    }
+    events(painter, &frames[..EVENTS])?;
+    more(painter, &format!("... {} more events ...", frames.len() - 2 * EVENTS))?;
+    events(painter, &frames[frames.len() - EVENTS..])
+}
+
+fn events(painter: &mut Painter<'_>, frames: &[Frame]) -> io::Result<()> {
+    for frame in frames {
+        let name = frame.event.as_ref().map(|name| format!("event: {name} ")).unwrap_or_default();
+        more(painter, &format!("{name}data: {}", frame.data))?;
+    }
+    Ok(())
+}
+
+fn field(painter: &mut Painter<'_>, label: &str, text: &str) -> io::Result<()> {
+    let width = LABEL.len() - 2;
+    painter.field(2, &format!("{label:width$}"), &safe(text))
+}
+
+/// One more line under the last field; nothing where there is nothing to show.
+fn more(painter: &mut Painter<'_>, text: &str) -> io::Result<()> {
+    let text = text.trim();
+    if text.is_empty() { Ok(()) } else { painter.text(LABEL.len(), Style::new(), &safe(&cut(text, BODY))) }
+}
+
+/// Milliseconds as people say them.
+pub(super) fn seconds(ms: f64) -> String {
+    if ms < 1000.0 { format!("{ms:.0}ms") } else { format!("{:.1}s", ms / 1000.0) }
+}

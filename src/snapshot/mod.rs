@@ -1,0 +1,26 @@
+//! Snapshots: normalise, redact, compare, store. Only the store and the review do I/O.
+
+mod atomic;
+mod compare;
+mod format;
+mod headers;
+mod normalise;
+mod redact;
+mod review;
+mod store;
+mod stream;
+mod volatile;
+
+pub use compare::{Comparison, Difference, compare, verdict};
+pub use format::{CaseSnapshot, Damage, FindingLine, SnapshotFile};
+pub use headers::{MEANINGFUL_HEADERS, is_meaningful};
+pub use normalise::{Normaliser, normalise};
+pub use redact::Redactor;
+pub use review::{PendingSnapshot, pending};
+pub use store::{Recorded, Store, StoreError, WriteMode};
+pub use volatile::without_volatile;
+
+pub(crate) use atomic::write_atomically;
+
+#[cfg(test)]
+pub(crate) use normalise::tests::{make_stream as sample_stream, sample as sample_observation};

@@ -1,0 +1,549 @@
+//! An observation as text that people read and that does not vary by itself. Pure.
+
+use serde_json::Value;
+
+use super::{
+    headers::{is_meaningful, is_request_id},
+    redact::Redactor,
+    stream,
+    volatile::without_volatile,
+};
+use crate::observation::{Answer, AttemptEnd, Body, Ending, Exchange, Observation, Outcome, StepName};
+
+/// Messages that are longer are shortened in the middle; so many characters remain.
+const LONGEST_MESSAGE: usize = 600;
+
+/// Members that hold an id of the proxy's own where they hold no canary.
+const ID_MEMBERS: &[&str] =
+    &["id", "request_id", "requestId", "responseId", "system_fingerprint", "litellm_call_id"];
+
+/// Members that hold the time.
+const TIME_MEMBERS: &[&str] = &["created", "created_at", "createTime", "timestamp"];
+
+/// The text of a case: what a caller can rely on, and nothing that varies by itself.
+///
+/// One paragraph for each exchange, then the attempts of each deployment.
+pub fn normalise(observation: &Observation) -> String {
+    let normaliser = Normaliser::new(observation);
+    let mut lines = Vec::new();
+    for exchange in &observation.exchanges {
+        match exchange.step {
+            StepName::Step(_) => normaliser.exchange(exchange, &mut lines),
+            StepName::Recovery => lines.push(normaliser.recovery(exchange)),
+        }
+    }
+    attempts(observation, &mut lines);
+    lines.join("\n")
+}
+
+/// Redaction for one case: placeholders for its own tokens first, on parsed JSON where it is JSON,
+/// then for what varies by itself.
+#[derive(Debug, Clone)]
+pub struct Normaliser {
+    redactor: Redactor,
+}
+
+impl Normaliser {
+    /// For everything that was seen in `observation`.
+    pub fn new(observation: &Observation) -> Self {
+        Self { redactor: Redactor::full(observation) }
+    }
+
+    /// A message: redacted, without what varies, shortened in the middle if it is long.
+    pub fn message(&self, text: &str) -> String {
+        shorten(&without_volatile(&self.redactor.text(text)), LONGEST_MESSAGE)
+    }
+
+    /// A JSON value: redacted, without what varies, its members sorted (a hash map's order is
+    /// nothing to rely on).
+    pub fn json(&self, value: &Value) -> Value {
+        self.scrub(&self.redactor.json(value))
+    }
+
+    pub(super) fn pretty(&self, value: &Value) -> String {
+        format!("{:#}", self.json(value))
+    }
+
+    fn scrub(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(shorten(&without_volatile(text), LONGEST_MESSAGE)),
+            Value::Array(items) => items.iter().map(|item| self.scrub(item)).collect(),
+            Value::Object(members) => {
+                let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
+                sorted.sort_by_key(|(name, _)| name.as_str());
+                sorted
+                    .into_iter()
+                    .map(|(name, value)| (without_volatile(name), self.member(name, value)))
+                    .collect()
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn member(&self, name: &str, value: &Value) -> Value {
+        match value {
+            Value::String(text) if ID_MEMBERS.contains(&name) && !text.contains("<canary ") => {
+                "<own id>".into()
+            }
+            Value::Number(_) | Value::String(_) if TIME_MEMBERS.contains(&name) => "<time>".into(),
+            other => self.scrub(other),
+        }
+    }
+
+    fn exchange(&self, exchange: &Exchange, lines: &mut Vec<String>) {
+        let answer = match &exchange.outcome {
+            Outcome::Answer(answer) => answer,
+            Outcome::NoAnswer { ending } => {
+                lines.push(format!("{}: no answer", exchange.step));
+                lines.push(format!("  ending: {}", self.ending(ending)));
+                return;
+            }
+        };
+        lines.push(format!("{}: {}", exchange.step, answer.status));
+        lines.extend(self.headers(answer).into_iter().map(|line| format!("  {line}")));
+        lines.extend(self.body(answer).into_iter().map(|line| format!("  {line}")));
+        lines.push(format!("  ending: {}", self.ending(&answer.ending)));
+    }
+
+    fn headers(&self, answer: &Answer) -> Vec<String> {
+        let mut lines: Vec<String> = answer
+            .headers
+            .iter()
+            .filter_map(|(name, value)| {
+                let redacted = self.redactor.text(value);
+                let planted = ["<canary ", "<key ", "<proxy key", "<upstream>"];
+                // A token of ours is worth a line wherever it landed.
+                let landed = planted.iter().any(|mark| redacted.contains(mark));
+                if !landed && !is_meaningful(name) {
+                    return None;
+                }
+                let shown =
+                    if is_request_id(name) && !landed { "<own id>".to_owned() } else { self.message(value) };
+                Some(format!("{name}: {shown}"))
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    fn body(&self, answer: &Answer) -> Vec<String> {
+        // JSON or a page under the name of a stream is shown as what it is.
+        let no_body = answer.body.text.trim().is_empty();
+        if !answer.body.frames.is_empty() || (answer.is_event_stream() && no_body) {
+            let mut lines = vec!["stream:".to_owned()];
+            lines
+                .extend(stream::shape(&answer.body.frames, self).into_iter().map(|line| format!("  {line}")));
+            return lines;
+        }
+        let Body { text, bytes, utf8, .. } = &answer.body;
+        if *bytes == 0 && text.is_empty() {
+            return vec!["body: empty".to_owned()];
+        }
+        let Ok(value) = serde_json::from_str::<Value>(text) else {
+            let what = if *utf8 { "body that is no JSON:" } else { "body that is neither JSON nor UTF-8:" };
+            let mut lines = vec![what.to_owned()];
+            lines.extend(self.message(text).lines().map(|line| format!("  | {line}")));
+            return lines;
+        };
+        let failed = answer.status >= 400 || value.get("error").is_some_and(|error| !error.is_null());
+        let digest = if failed { Vec::new() } else { self.success(&value) };
+        if digest.is_empty() {
+            let mut lines = vec!["body:".to_owned()];
+            lines.extend(self.pretty(&value).lines().map(|line| format!("  {line}")));
+            return lines;
+        }
+        digest
+    }
+
+    /// What matters of a successful answer; empty where it is none that we know.
+    fn success(&self, value: &Value) -> Vec<String> {
+        let mut lines = Vec::new();
+        let content = stream::content(value);
+        if !content.is_empty() {
+            lines.push(format!("content: {}", Value::from(self.message(&content))));
+        }
+        if let Some(reason) = stream::finish_reason(value) {
+            lines.push(format!("finish_reason: {}", self.message(&reason)));
+        }
+        if let Some(names) = stream::usage(value) {
+            lines.push(format!("usage: {names}"));
+        }
+        lines
+    }
+
+    fn recovery(&self, exchange: &Exchange) -> String {
+        match &exchange.outcome {
+            Outcome::NoAnswer { ending } => format!("recovery: no answer, {}", self.ending(ending)),
+            Outcome::Answer(answer) => {
+                format!("recovery: {}, {}", answer.status, self.ending(&answer.ending))
+            }
+        }
+    }
+
+    fn ending(&self, ending: &Ending) -> String {
+        self.message(&ending.to_string()).replace(['\n', '\r'], " ")
+    }
+}
+
+fn attempts(observation: &Observation, lines: &mut Vec<String>) {
+    lines.push("attempts:".to_owned());
+    let mut names: Vec<&str> = observation.arrangement.deployments.iter().map(|d| d.name.as_str()).collect();
+    for attempt in &observation.attempts {
+        if !names.contains(&attempt.deployment.as_str()) {
+            names.push(&attempt.deployment);
+        }
+    }
+    for name in names {
+        let ends: Vec<&str> =
+            observation.attempts.iter().filter(|a| a.deployment == name).map(|a| end_word(a.end)).collect();
+        if ends.is_empty() {
+            lines.push(format!("  {name}: 0"));
+        } else {
+            lines.push(format!("  {name}: {} ({})", ends.len(), ends.join(", ")));
+        }
+    }
+}
+
+fn end_word(end: AttemptEnd) -> &'static str {
+    match end {
+        AttemptEnd::Open => "still open",
+        AttemptEnd::Finished => "finished",
+        AttemptEnd::Reset => "reset",
+        AttemptEnd::Closed => "closed",
+        AttemptEnd::ClientLeft => "the proxy left",
+    }
+}
+
+/// At most `longest` characters of `text`: its beginning and its end, with the number of those
+/// that were left out between them.
+pub(crate) fn shorten(text: &str, longest: usize) -> String {
+    let count = text.chars().count();
+    if count <= longest {
+        return text.to_owned();
+    }
+    let head = longest * 2 / 3;
+    let tail = longest - head;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(count - tail).collect();
+    format!("{start} [... {} characters ...] {end}", count - longest)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::{
+        observation::{Arrangement, Attempt, Canaries, DeploymentArranged, Frame, Identity, Sent},
+        scenario::{Api, Combination, Expect, Level, Provider, ProxySettings},
+    };
+
+    /// One 429 that came out with its detail kept, but for the Retry-After.
+    pub(crate) fn sample() -> Observation {
+        let identity = Identity { token: "k3x9w2m4p7q1".to_owned() };
+        let canaries = identity.canaries("primary", 1);
+        let address = "127.0.0.1:40411";
+        let upstream_body = format!(
+            r#"{{"error":{{"message":"Rate limit reached {}","type":"requests","param":null,"code":"rate_limit_exceeded"}}}}"#,
+            canaries.message
+        );
+        Observation {
+            arrangement: Arrangement {
+                combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+                level: Level::Required,
+                proxy: ProxySettings::default(),
+                deployments: vec![DeploymentArranged {
+                    name: "primary".to_owned(),
+                    model: identity.model("primary"),
+                    key: identity.key("primary"),
+                    turns: Vec::new(),
+                }],
+                expect: Expect::default(),
+                except: IndexMap::new(),
+                proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
+                upstream_addresses: vec![address.to_owned()],
+                identity: identity.clone(),
+            },
+            exchanges: vec![Exchange {
+                step: StepName::Step(1),
+                sent_ms: 0.5,
+                method: "POST".to_owned(),
+                url: "http://127.0.0.1:50222/v1/chat/completions".to_owned(),
+                request_headers: pairs(&[
+                    ("authorization", "Bearer sk-proxy-51c0ffee"),
+                    ("content-type", "application/json"),
+                ]),
+                request_body: format!(
+                    r#"{{"model":"{}","messages":[{{"role":"user","content":"it's a test"}}]}}"#,
+                    identity.model("primary")
+                ),
+                outcome: Outcome::Answer(Answer {
+                    status: 429,
+                    headers: pairs(&[
+                        ("date", "Sun, 22 Nov 2026 10:00:00 GMT"),
+                        ("content-type", "application/json"),
+                        ("x-request-id", &canaries.request_id),
+                        ("x-litellm-call-id", "7f9c24e8-3b12-4fef-91a8-0c2f1f8b7a11"),
+                    ]),
+                    head_ms: 11.0,
+                    body: body(&format!(
+                        r#"{{"error":{{"message":"RateLimitError: Rate limit reached {}. Received Model Group={}, took 0.012s","type":"throttling_error","param":null,"code":"429"}}}}"#,
+                        canaries.message,
+                        identity.model("primary")
+                    )),
+                    ending: Ending::Complete,
+                }),
+                end_ms: 12.5,
+            }],
+            attempts: vec![attempt(
+                &canaries,
+                429,
+                &[("content-type", "application/json"), ("retry-after", "7")],
+                &upstream_body,
+            )],
+        }
+    }
+
+    fn attempt(canaries: &Canaries, status: u16, headers: &[(&str, &str)], body: &str) -> Attempt {
+        Attempt {
+            deployment: "primary".to_owned(),
+            n: 1,
+            at_ms: 4.0,
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            headers: pairs(&[("authorization", "Bearer sk-canary-k3x9w2m4p7q1-primary")]),
+            body: r#"{"model":"gpt-4o-mini"}"#.to_owned(),
+            turn: None,
+            canaries: canaries.clone(),
+            sent: Sent {
+                status: Some(status),
+                headers: pairs(headers),
+                body: body.to_owned(),
+                bytes: body.len() as u64,
+                frames: 1,
+                timer_error_ms: 0.25,
+            },
+            end: AttemptEnd::Finished,
+            end_ms: Some(6.0),
+        }
+    }
+
+    pub(crate) fn pairs(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn body(text: &str) -> Body {
+        Body { text: text.to_owned(), bytes: text.len() as u64, utf8: true, frames: Vec::new() }
+    }
+
+    /// The answer of the first exchange, to be bent into shape.
+    pub(crate) fn answer_mut(observation: &mut Observation) -> &mut Answer {
+        match &mut observation.exchanges[0].outcome {
+            Outcome::Answer(answer) => answer,
+            Outcome::NoAnswer { .. } => panic!("the sample has an answer"),
+        }
+    }
+
+    /// Turns the answer into a stream of these `(event, data)`.
+    pub(crate) fn make_stream(observation: &mut Observation, events: &[(Option<&str>, &str)]) {
+        let answer = answer_mut(observation);
+        answer.status = 200;
+        answer.headers = pairs(&[("content-type", "text/event-stream")]);
+        answer.body = Body { utf8: true, ..Body::default() };
+        for (n, (event, data)) in events.iter().enumerate() {
+            answer.body.frames.push(Frame {
+                at_ms: 5.0 + n as f64,
+                event: event.map(str::to_owned),
+                data: (*data).to_owned(),
+            });
+            answer.body.text.push_str(&format!("data: {data}\n\n"));
+        }
+        answer.body.bytes = answer.body.text.len() as u64;
+    }
+
+    #[test]
+    fn the_text_says_where_each_upstream_detail_landed() {
+        insta::assert_snapshot!(normalise(&sample()), @r#"
+        step 1: 429
+          content-type: application/json
+          x-request-id: <canary request id primary#1>
+          body:
+            {
+              "error": {
+                "code": "429",
+                "message": "RateLimitError: Rate limit reached <canary message primary#1>. Received Model Group=<model primary>, took <duration>",
+                "param": null,
+                "type": "throttling_error"
+              }
+            }
+          ending: complete
+        attempts:
+          primary: 1 (finished)
+        "#);
+    }
+
+    #[test]
+    fn two_runs_that_differ_only_in_what_varies_have_the_same_text() {
+        let first = sample();
+        let second = serde_json::to_string(&first).unwrap();
+        let second = second
+            .replace("k3x9w2m4p7q1", "a1b2c3d4e5f6")
+            .replace("127.0.0.1:40411", "127.0.0.1:33333")
+            .replace("sk-proxy-51c0ffee", "sk-proxy-deadbeef")
+            .replace("7f9c24e8", "00000000")
+            .replace("22 Nov 2026 10:00:00", "23 Nov 2026 11:11:11")
+            .replace("0.012s", "1.9s");
+        let mut second: Observation = serde_json::from_str(&second).unwrap();
+        second.exchanges[0].end_ms = 99.0;
+        assert_ne!(first, second);
+        assert_eq!(normalise(&first), normalise(&second));
+    }
+
+    #[test]
+    fn a_stream_is_told_by_its_shape() {
+        let mut observation = sample();
+        let token = observation.attempts[0].canaries.content.clone();
+        let role = r#"{"id":"chatcmpl-1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
+        let (left, right) = token.split_at(6);
+        let piece = |text: &str| {
+            format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#)
+        };
+        make_stream(
+            &mut observation,
+            &[
+                (None, role),
+                (None, &piece(left)),
+                (None, &piece(right)),
+                (
+                    None,
+                    r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"total_tokens":2,"prompt_tokens":1}}"#,
+                ),
+                (None, r#"{"error":{"message":"boom 0.5s","code":500}}"#),
+                (None, "[DONE]"),
+                (Some("ping"), "{}"),
+                (Some("mystery"), ""),
+                (None, r#"{"hello":1}"#),
+                (None, "{cut"),
+            ],
+        );
+        answer_mut(&mut observation).ending = Ending::Reset;
+        insta::assert_snapshot!(normalise(&observation), @r#"
+        step 1: 200
+          content-type: text/event-stream
+          stream:
+            1 event without content
+            2 content events: "<canary content primary#1>"
+            finish_reason: stop
+            usage: prompt_tokens, total_tokens
+            error event:
+              {
+                "error": {
+                  "code": 500,
+                  "message": "boom <duration>"
+                }
+              }
+            [DONE]
+            1 mystery event
+            unknown event: {"hello":1}
+            event that is no JSON: "{cut"
+          ending: connection reset (RST)
+        attempts:
+          primary: 1 (finished)
+        "#);
+    }
+
+    #[test]
+    fn events_with_names_keep_them() {
+        let mut observation = sample();
+        make_stream(
+            &mut observation,
+            &[
+                (Some("message_start"), r#"{"type":"message_start","message":{"id":"msg_1"}}"#),
+                (
+                    Some("content_block_delta"),
+                    r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#,
+                ),
+                (
+                    Some("content_block_delta"),
+                    r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"b"}}"#,
+                ),
+                (
+                    Some("error"),
+                    r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_9"}"#,
+                ),
+            ],
+        );
+        insta::assert_snapshot!(normalise(&observation), @r#"
+        step 1: 200
+          content-type: text/event-stream
+          stream:
+            1 message_start event
+            2 content events: "ab"
+            error event (event: error):
+              {
+                "error": {
+                  "message": "Overloaded",
+                  "type": "overloaded_error"
+                },
+                "request_id": "<own id>",
+                "type": "error"
+              }
+          ending: complete
+        attempts:
+          primary: 1 (finished)
+        "#);
+    }
+
+    #[test]
+    fn a_page_a_silence_and_a_success_each_have_a_form() {
+        let mut observation = sample();
+        let mut page = observation.exchanges[0].clone();
+        page.step = StepName::Step(2);
+        if let Outcome::Answer(answer) = &mut page.outcome {
+            answer.status = 502;
+            answer.headers = pairs(&[("content-type", "text/html")]);
+            answer.body = body("<html>\r\n<h1>502 Bad Gateway</h1>\r\n</html>");
+        }
+        let mut silence = observation.exchanges[0].clone();
+        silence.step = StepName::Step(3);
+        silence.outcome = Outcome::NoAnswer { ending: Ending::Deadline };
+        let mut recovery = observation.exchanges[0].clone();
+        recovery.step = StepName::Recovery;
+        if let Outcome::Answer(answer) = &mut recovery.outcome {
+            answer.status = 200;
+        }
+        let answer = answer_mut(&mut observation);
+        answer.status = 200;
+        answer.body = body(
+            r#"{"id":"x","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"total_tokens":2}}"#,
+        );
+        observation.exchanges.extend([page, silence, recovery]);
+        insta::assert_snapshot!(normalise(&observation), @r#"
+        step 1: 200
+          content-type: application/json
+          x-request-id: <canary request id primary#1>
+          content: "Hi"
+          finish_reason: stop
+          usage: total_tokens
+          ending: complete
+        step 2: 502
+          content-type: text/html
+          body that is no JSON:
+            | <html>
+            | <h1>502 Bad Gateway</h1>
+            | </html>
+          ending: complete
+        step 3: no answer
+          ending: nothing more until upfault's deadline
+        recovery: 200, complete
+        attempts:
+          primary: 1 (finished)
+        "#);
+    }
+
+    #[test]
+    fn a_long_message_is_shortened_in_the_middle() {
+        assert_eq!(shorten(&"x".repeat(10), 6), "xxxx [... 4 characters ...] xx");
+        assert_eq!(shorten("äöü", 3), "äöü");
+    }
+}

@@ -1,0 +1,161 @@
+//! Placeholders for the tokens that upfault planted itself.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::observation::{Arrangement, Attempt, Observation};
+
+/// Replaces known tokens by placeholders that say what they are: `<canary message primary#1>`.
+///
+/// Nothing is guessed here: every token comes from the observation itself. What else varies is
+/// the business of [`without_volatile`](super::without_volatile).
+#[derive(Debug, Clone, Default)]
+pub struct Redactor {
+    /// Token and placeholder, longest token first: `…-primary-10` begins with `…-primary-1`.
+    pairs: Vec<(String, String)>,
+}
+
+impl Redactor {
+    /// Secrets alone, for reports: the proxy's own become `<proxy key>`, a deployment's
+    /// `<key NAME>`. Canaries stay, because a reader wants to follow them.
+    pub fn secrets(arrangement: &Arrangement) -> Self {
+        let mut redactor = Self::default();
+        redactor.add_secrets(arrangement);
+        redactor.sorted()
+    }
+
+    /// Everything that carries the case's identity, for snapshots.
+    pub fn full(observation: &Observation) -> Self {
+        let arrangement = &observation.arrangement;
+        let mut redactor = Self::default();
+        redactor.add_secrets(arrangement);
+        for attempt in &observation.attempts {
+            redactor.add_canaries(attempt);
+        }
+        for deployment in &arrangement.deployments {
+            redactor.add(&deployment.model, format!("<model {}>", deployment.name));
+        }
+        for address in &arrangement.upstream_addresses {
+            redactor.add(address, "<upstream>".to_owned());
+        }
+        redactor.add(&arrangement.identity.token, "<token>".to_owned());
+        redactor.sorted()
+    }
+
+    fn add_secrets(&mut self, arrangement: &Arrangement) {
+        for (i, secret) in arrangement.proxy_secrets.iter().enumerate() {
+            // The first is the key that callers use; a second one is told apart.
+            let placeholder =
+                if i == 0 { "<proxy key>".to_owned() } else { format!("<proxy key {}>", i + 1) };
+            self.add(secret, placeholder);
+        }
+        for deployment in &arrangement.deployments {
+            self.add(&deployment.key, format!("<key {}>", deployment.name));
+        }
+    }
+
+    fn add_canaries(&mut self, attempt: &Attempt) {
+        let canaries = &attempt.canaries;
+        for (what, token) in [
+            ("message", &canaries.message),
+            ("code", &canaries.code),
+            ("type", &canaries.kind),
+            ("param", &canaries.param),
+            ("header", &canaries.header),
+            ("request id", &canaries.request_id),
+            ("content", &canaries.content),
+        ] {
+            self.add(token, format!("<canary {what} {}#{}>", attempt.deployment, attempt.n));
+        }
+    }
+
+    fn add(&mut self, token: &str, placeholder: String) {
+        if token.is_empty() {
+            return;
+        }
+        // Inside JSON text a token may stand in its escaped form.
+        let escaped = Value::from(token).to_string();
+        let escaped = &escaped[1..escaped.len() - 1];
+        if escaped != token {
+            self.pairs.push((escaped.to_owned(), placeholder.clone()));
+        }
+        self.pairs.push((token.to_owned(), placeholder));
+    }
+
+    fn sorted(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.pairs.retain(|(token, _)| seen.insert(token.clone()));
+        self.pairs.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self
+    }
+
+    /// `text` with every token replaced, in one pass: a placeholder is never looked into again.
+    pub fn text(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        'next: while let Some(first) = rest.chars().next() {
+            for (token, placeholder) in &self.pairs {
+                if let Some(after) = rest.strip_prefix(token.as_str()) {
+                    out.push_str(placeholder);
+                    rest = after;
+                    continue 'next;
+                }
+            }
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+        out
+    }
+
+    /// Every string and every member name of `value`, with every token replaced.
+    pub fn json(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.iter().map(|item| self.json(item)).collect(),
+            Value::Object(members) => Value::Object(
+                members.iter().map(|(name, value)| (self.text(name), self.json(value))).collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::normalise::tests::sample;
+
+    #[test]
+    fn the_tenth_attempt_is_not_taken_for_the_first_with_a_nought_behind_it() {
+        let mut observation = sample();
+        let mut tenth = observation.attempts[0].clone();
+        tenth.n = 10;
+        tenth.canaries = observation.arrangement.identity.canaries("primary", 10);
+        let token = tenth.canaries.message.clone();
+        observation.attempts.push(tenth);
+        assert_eq!(Redactor::full(&observation).text(&token), "<canary message primary#10>");
+    }
+
+    #[test]
+    fn a_report_keeps_canaries_and_hides_secrets() {
+        let observation = sample();
+        let arrangement = &observation.arrangement;
+        let redactor = Redactor::secrets(arrangement);
+        let canary = &observation.attempts[0].canaries.message;
+        let text = format!("{canary} {} {}", arrangement.deployments[0].key, arrangement.proxy_secrets[0]);
+        assert_eq!(redactor.text(&text), format!("{canary} <key primary> <proxy key>"));
+    }
+
+    #[test]
+    fn a_token_is_found_in_member_names_and_in_its_escaped_form() {
+        let mut observation = sample();
+        observation.arrangement.proxy_secrets = vec!["pa\"ss".to_owned()];
+        let redactor = Redactor::secrets(&observation.arrangement);
+        assert_eq!(
+            redactor.json(&serde_json::json!({"pa\"ss": [1]})),
+            serde_json::json!({"<proxy key>": [1]})
+        );
+        assert_eq!(redactor.text(r#"{"a":"pa\"ss"}"#), r#"{"a":"<proxy key>"}"#);
+    }
+}

@@ -1,0 +1,309 @@
+//! Where accepted and pending snapshots are kept: the files of one proxy.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use include_dir::{Dir, include_dir};
+
+use super::{
+    atomic::write_atomically,
+    compare::{Comparison, compare},
+    format::{Damage, SnapshotFile},
+};
+
+/// The accepted snapshots that come with the binary.
+static BUNDLED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/snapshots");
+
+/// What may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Nothing (`CI` is set).
+    Never,
+    /// Pending files beside the accepted ones.
+    Pending,
+    /// What was seen is accepted at once.
+    Accept,
+}
+
+/// What became of a scenario's snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// All is as accepted; a pending file is gone if there was one.
+    Unchanged,
+    /// It differs, and nothing may be written.
+    NotWritten,
+    /// It differs and waits for a review in this file.
+    Pending(PathBuf),
+    /// It was accepted into this file.
+    Accepted(PathBuf),
+}
+
+/// Why a snapshot could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is there, but somebody has damaged it.
+    #[error("{}:{}: {}\n  help: mend the file, or delete it and run with --accept to make it anew", path.display(), damage.line, damage.problem)]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        damage: Damage,
+    },
+    /// The file is there, but cannot be read.
+    #[error("cannot read the snapshot {}: {source}\n  help: check the file's permissions, or choose another folder with --snapshots DIR", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be written; what was accepted before is still there.
+    #[error("cannot write the snapshot {}: {source}\n  help: make its folder writable, or choose another one with --snapshots DIR", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A scenario's id that leads out of the folder.
+    #[error(
+        "the scenario id `{id}` is no path below the snapshots folder\n  help: rename the scenario's file"
+    )]
+    BadId {
+        /// The id.
+        id: String,
+    },
+}
+
+/// The snapshots of one proxy.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dir: PathBuf,
+    mode: WriteMode,
+    bundled: bool,
+}
+
+impl Store {
+    /// A store in `dir` (`snapshots/PROXY`), which need not exist. A scenario that has no file there
+    /// is looked up among the snapshots of that PROXY inside the binary.
+    pub fn new(dir: PathBuf, mode: WriteMode) -> Self {
+        Self { dir, mode, bundled: true }
+    }
+
+    /// The same without those inside the binary: for a folder that somebody chose.
+    pub fn without_bundled(self) -> Self {
+        Self { bundled: false, ..self }
+    }
+
+    /// The accepted snapshot of a scenario, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] or [`StoreError::Unreadable`] where a file is there but of no use:
+    /// such a file is never taken for none, since it would then be written over.
+    pub fn load(&self, scenario: &str) -> Result<Option<SnapshotFile>, StoreError> {
+        let path = self.path(scenario, "snap")?;
+        if let Some(text) = read_if_there(&path)? {
+            return parse(&path, &text).map(Some);
+        }
+        if !self.bundled {
+            return Ok(None);
+        }
+        match self.dir.file_name().and_then(|proxy| bundled(Path::new(proxy), scenario)) {
+            Some((path, text)) => parse(&path, text).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Holds what was seen in a run of a scenario against what is accepted, and writes what the
+    /// mode allows. `now` holds only cases that were judged: no skipped, inconclusive or broken one.
+    ///
+    /// Cases that were not run stay as they are, in the accepted file and in the pending one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load), and [`StoreError::Unwritable`]. The accepted file is whole after
+    /// any of them.
+    pub fn record(&self, scenario: &str, now: &SnapshotFile) -> Result<Recorded, StoreError> {
+        let accepted = self.load(scenario)?;
+        let pending_path = self.path(scenario, "snap.new")?;
+        let as_accepted = covers(accepted.as_ref(), now);
+        if self.mode == WriteMode::Never {
+            return Ok(if as_accepted { Recorded::Unchanged } else { Recorded::NotWritten });
+        }
+        // A damaged pending file is no loss: it is made of runs, and this is one.
+        let waiting = read_if_there(&pending_path)?.and_then(|text| SnapshotFile::parse(&text).ok());
+        let base = accepted.clone().unwrap_or_default();
+        if self.mode == WriteMode::Accept {
+            let merged = base.overlaid_by(now);
+            let path = self.path(scenario, "snap")?;
+            if !as_accepted {
+                write(&path, &merged)?;
+            }
+            self.keep_waiting(&pending_path, waiting, &merged, now)?;
+            return Ok(if as_accepted { Recorded::Unchanged } else { Recorded::Accepted(path) });
+        }
+        if as_accepted {
+            return Ok(match self.keep_waiting(&pending_path, waiting, &base, now)? {
+                true => Recorded::Pending(pending_path),
+                false => Recorded::Unchanged,
+            });
+        }
+        write(&pending_path, &base.overlaid_by(&waiting.unwrap_or_default()).overlaid_by(now))?;
+        Ok(Recorded::Pending(pending_path))
+    }
+
+    /// The scenarios that have an accepted file on disk, sorted: to tell those that no longer exist.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreadable`] where a folder cannot be listed.
+    pub fn scenarios(&self) -> Result<Vec<String>, StoreError> {
+        let files = super::review::files(&self.dir, ".snap")?;
+        Ok(files.into_iter().filter_map(|path| super::review::id_below(&self.dir, &path, ".snap")).collect())
+    }
+
+    /// What an earlier run left pending for cases that this one did not run goes on waiting; whether
+    /// anything does.
+    fn keep_waiting(
+        &self,
+        path: &Path,
+        waiting: Option<SnapshotFile>,
+        accepted: &SnapshotFile,
+        now: &SnapshotFile,
+    ) -> Result<bool, StoreError> {
+        let mut rest = waiting.unwrap_or_default();
+        rest.cases.retain(|case| now.case(&case.id).is_none());
+        if !rest.cases.is_empty() && !covers(Some(accepted), &rest) {
+            write(path, &accepted.overlaid_by(&rest))?;
+            return Ok(true);
+        }
+        match fs::remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::Unwritable { path: path.to_owned(), source })
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn path(&self, scenario: &str, extension: &str) -> Result<PathBuf, StoreError> {
+        let relative = Path::new(scenario);
+        let inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        if scenario.is_empty() || scenario.contains('\0') || !inside {
+            return Err(StoreError::BadId { id: scenario.to_owned() });
+        }
+        Ok(self.dir.join(format!("{scenario}.{extension}")))
+    }
+}
+
+/// Whether every case of `now` is held by `accepted` as it is.
+fn covers(accepted: Option<&SnapshotFile>, now: &SnapshotFile) -> bool {
+    now.cases.iter().all(|case| {
+        let held = accepted.and_then(|file| file.case(&case.id));
+        matches!(compare(held, case), Comparison::Against(difference) if difference.is_empty())
+    })
+}
+
+/// The bundled snapshot of a scenario: its path as it is shown, and its text.
+pub(super) fn bundled(proxy: &Path, scenario: &str) -> Option<(PathBuf, &'static str)> {
+    let path = proxy.join(format!("{scenario}.snap"));
+    let text = BUNDLED.get_file(&path)?.contents_utf8()?;
+    Some((Path::new("(bundled) snapshots").join(path), text))
+}
+
+pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, StoreError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+pub(super) fn parse(path: &Path, text: &str) -> Result<SnapshotFile, StoreError> {
+    SnapshotFile::parse(text).map_err(|damage| StoreError::Damaged { path: path.to_owned(), damage })
+}
+
+fn write(path: &Path, file: &SnapshotFile) -> Result<(), StoreError> {
+    write_atomically(path, &file.render())
+        .map_err(|source| StoreError::Unwritable { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::format::CaseSnapshot, *};
+
+    fn file(cases: &[(&str, &str)]) -> SnapshotFile {
+        let cases = cases.iter().map(|(id, text)| CaseSnapshot::from_parts(id, text, vec![]));
+        SnapshotFile { source: "s.yaml".to_owned(), description: "d".to_owned(), cases: cases.collect() }
+    }
+
+    fn store(dir: &tempfile::TempDir, mode: WriteMode) -> Store {
+        Store::new(dir.path().join("builtin"), mode).without_bundled()
+    }
+
+    #[test]
+    fn a_new_case_waits_beside_and_is_accepted_on_demand() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = file(&[("a/b", "1")]);
+        let pending = dir.path().join("builtin/a/b.snap.new");
+        assert_eq!(store(&dir, WriteMode::Never).record("a/b", &now).unwrap(), Recorded::NotWritten);
+        assert!(!pending.exists());
+        let recorded = store(&dir, WriteMode::Pending).record("a/b", &now).unwrap();
+        assert_eq!(recorded, Recorded::Pending(pending.clone()));
+        assert_eq!(store(&dir, WriteMode::Pending).load("a/b").unwrap(), None, "pending is not accepted");
+        let recorded = store(&dir, WriteMode::Accept).record("a/b", &now).unwrap();
+        assert_eq!(recorded, Recorded::Accepted(dir.path().join("builtin/a/b.snap")));
+        assert!(!pending.exists());
+        assert_eq!(store(&dir, WriteMode::Never).load("a/b").unwrap(), Some(now));
+        assert_eq!(store(&dir, WriteMode::Never).scenarios().unwrap(), ["a/b"]);
+    }
+
+    #[test]
+    fn a_filtered_run_keeps_the_cases_that_it_did_not_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let accept = store(&dir, WriteMode::Accept);
+        accept.record("s", &file(&[("s", "1"), ("s[stream]", "1")])).unwrap();
+        accept.record("s", &file(&[("s[stream]", "2")])).unwrap();
+        assert_eq!(accept.load("s").unwrap(), Some(file(&[("s", "1"), ("s[stream]", "2")])));
+        // The same for what is pending.
+        let pending = store(&dir, WriteMode::Pending);
+        pending.record("s", &file(&[("s", "9")])).unwrap();
+        let recorded = pending.record("s", &file(&[("s[stream]", "2")])).unwrap();
+        assert!(matches!(recorded, Recorded::Pending(_)), "{recorded:?}");
+        assert_eq!(pending.record("s", &file(&[("s", "1")])).unwrap(), Recorded::Unchanged);
+        assert!(!dir.path().join("builtin/s.snap.new").exists());
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_with_its_line_and_is_never_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("builtin/s.snap");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "---\nsource: s\n---\n<<<<<<< HEAD\n").unwrap();
+        for mode in [WriteMode::Never, WriteMode::Pending, WriteMode::Accept] {
+            let error = store(&dir, mode).record("s", &file(&[("s", "1")])).unwrap_err().to_string();
+            assert!(error.contains("s.snap:4: ") && error.contains("help: "), "{error}");
+        }
+        assert!(fs::read_to_string(&path).unwrap().contains("HEAD"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_told_with_its_path_and_a_next_step() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("builtin"), "a file where the folder should be").unwrap();
+        let error = store(&dir, WriteMode::Pending).record("s", &file(&[("s", "1")])).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("s.snap") && text.contains("--snapshots DIR"), "{text}");
+    }
+
+    #[test]
+    fn an_id_that_leads_out_of_the_folder_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for id in ["../x", "/etc/x", "a/../../x", ""] {
+            let error = store(&dir, WriteMode::Accept).record(id, &file(&[])).unwrap_err();
+            assert!(matches!(error, StoreError::BadId { .. }), "{id}");
+        }
+    }
+}
