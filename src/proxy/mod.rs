@@ -1,5 +1,33 @@
 //! Proxy definitions: what can be put between caller and upstream, and how it is run.
+//!
+//! [`Definition::find`] → [`Definition::install`] → [`Installed::launch`] → [`Instance`].
 
+mod check;
+mod definition;
+mod doctor;
+mod document;
+mod error;
+mod find;
+mod install;
+mod instance;
+mod launch;
+mod log;
+mod port;
+mod process;
+mod ready;
+mod render;
+mod request;
 mod route;
+mod source;
+mod template;
 
+pub use definition::{Definition, LOCAL_VERSION};
+pub use doctor::Check;
+pub use document::{Setting, Width};
+pub use error::ProxyError;
+pub use find::Bundled;
+pub use install::Installed;
+pub use instance::Instance;
+pub use launch::Launch;
+pub use render::RenderContext;
 pub use route::{InstanceSettings, Route};

@@ -1,6 +1,6 @@
 //! What a proxy is told about one deployment, in no proxy's own words.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
@@ -34,15 +34,28 @@ pub struct Route {
 pub struct InstanceSettings {
     /// Whether a failing deployment is left alone for a while.
     pub cooldown: Option<Cooldown>,
+    /// How long one attempt may take, where the proxy has one value for all routes.
+    pub timeout: Option<Duration>,
+    /// How often it may try again, where the proxy has one value for all routes.
+    pub retries: Option<u32>,
+    /// Whether cases with a fallback are among its routes, where a proxy keeps them apart: an error
+    /// of LiteLLM's shows the fallbacks of all models, so other cases' texts would depend on them.
+    pub fallback: bool,
 }
 
 impl InstanceSettings {
-    /// As templates see it: `settings.cooldown` is `none` or `{after, for_s}`.
+    /// As templates see it: `settings.cooldown` is `none` or `{after, for_s}`, `settings.timeout_s`
+    /// and `settings.retries` are `none` or a number, `settings.fallback` is a truth value.
     pub fn template_value(&self) -> BTreeMap<&'static str, serde_json::Value> {
         let cooldown = self.cooldown.map_or(
             serde_json::Value::Null,
             |cooldown| serde_json::json!({"after": cooldown.after, "for_s": cooldown.lasting.as_secs_f64()}),
         );
-        BTreeMap::from([("cooldown", cooldown)])
+        BTreeMap::from([
+            ("cooldown", cooldown),
+            ("timeout_s", serde_json::json!(self.timeout.map(|timeout| timeout.as_secs_f64()))),
+            ("retries", serde_json::json!(self.retries)),
+            ("fallback", serde_json::json!(self.fallback)),
+        ])
     }
 }

@@ -1,0 +1,103 @@
+//! A definition that has been loaded and checked.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{
+    document::{Document, Setting, Width},
+    route::InstanceSettings,
+    source::Source,
+};
+use crate::scenario::{Api, Combination, Provider, ProxySettings};
+
+/// The version of a definition that names none.
+pub const LOCAL_VERSION: &str = "local";
+
+/// How a proxy is installed, configured, started and addressed.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// The version that is meant: the definition's default, or the one asked for.
+    pub version: String,
+    /// One line about it.
+    pub summary: String,
+    /// Where its documentation is.
+    pub homepage: String,
+    /// What callers may call, and who can stand behind it.
+    pub apis: IndexMap<Api, Vec<Provider>>,
+    /// What a scenario may set, and how widely it holds.
+    pub settings: IndexMap<Setting, Width>,
+    /// The programs that it needs and how to get each.
+    pub needs: IndexMap<String, String>,
+    /// What this version needs and others don't.
+    pub(super) pins: serde_json::Map<String, serde_json::Value>,
+    /// `files`, with the text of each template.
+    pub(super) templates: Vec<FileTemplate>,
+    pub(super) document: Arc<Document>,
+    pub(super) source: Source,
+}
+
+/// A file that is rendered for each instance.
+#[derive(Debug, Clone)]
+pub(super) struct FileTemplate {
+    /// The variable that holds the path of the rendered file.
+    pub(super) variable: String,
+    /// The template's file, as it is shown to people.
+    pub(super) shown: String,
+    /// The name of the rendered file.
+    pub(super) target: String,
+    pub(super) text: String,
+}
+
+impl Definition {
+    /// `litellm 1.102.4`, or the bare name of one without versions.
+    pub fn title(&self) -> String {
+        if self.version == LOCAL_VERSION {
+            self.name.clone()
+        } else {
+            format!("{} {}", self.name, self.version)
+        }
+    }
+
+    /// Where the definition is: its proxy.yaml, as it is shown to people.
+    pub fn file(&self) -> String {
+        self.source.display(super::source::FILE)
+    }
+
+    /// Why a case with this combination and these settings cannot be run, if it cannot.
+    pub fn lacks(&self, combination: &Combination, settings: &ProxySettings) -> Option<String> {
+        let name = &self.name;
+        let Some(providers) = self.apis.get(&combination.api) else {
+            return Some(format!("{name} does not serve {}", combination.api));
+        };
+        if !providers.contains(&combination.provider) {
+            return Some(format!("{name} does not serve {} from {}", combination.api, combination.provider));
+        }
+        let default = ProxySettings::default();
+        let wanted = [
+            (Setting::Timeout, settings.timeout != default.timeout, "a timeout"),
+            (Setting::Retries, settings.retries != default.retries, "retries"),
+            (Setting::Fallback, !settings.fallback.is_empty(), "a fallback"),
+            (Setting::Cooldown, settings.cooldown.is_some(), "a cooldown"),
+        ];
+        wanted
+            .into_iter()
+            .find(|(setting, wanted, _)| *wanted && !self.settings.contains_key(setting))
+            .map(|(.., what)| format!("{name} cannot be set to {what}"))
+    }
+
+    /// What a case needs of its instance: cases that differ in it cannot share one.
+    pub fn instance_settings(&self, settings: &ProxySettings) -> InstanceSettings {
+        let wide = |setting| self.settings.get(&setting) == Some(&Width::Instance);
+        InstanceSettings {
+            // No definition sets a cooldown per route: what is left alone is a whole deployment,
+            // and a case without the setting must be free of it.
+            cooldown: settings.cooldown,
+            timeout: wide(Setting::Timeout).then_some(settings.timeout),
+            retries: wide(Setting::Retries).then_some(settings.retries),
+            fallback: wide(Setting::Fallback) && !settings.fallback.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! proxy.yaml as it is written.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use crate::scenario::{Api, Provider, duration};
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) summary: String,
+    #[serde(default)]
+    pub(super) homepage: String,
+    pub(super) version: Option<String>,
+    #[serde(default)]
+    pub(super) versions: IndexMap<String, serde_json::Map<String, serde_json::Value>>,
+    pub(super) apis: IndexMap<Api, Vec<Provider>>,
+    #[serde(default)]
+    pub(super) settings: IndexMap<Setting, Width>,
+    #[serde(default)]
+    pub(super) needs: IndexMap<String, String>,
+    #[serde(default)]
+    pub(super) install: Vec<Vec<Text>>,
+    pub(super) install_help: Option<Text>,
+    #[serde(default)]
+    pub(super) files: IndexMap<String, Spanned<String>>,
+    pub(super) launch: LaunchDocument,
+    pub(super) ready: ReadyDocument,
+    pub(super) auth: Option<Auth>,
+    #[serde(default)]
+    pub(super) paths: IndexMap<Api, Text>,
+    #[serde(default)]
+    pub(super) request: RequestDocument,
+}
+
+/// What a scenario may set on a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// How long it may wait for one attempt.
+    Timeout,
+    /// How often it may try again.
+    Retries,
+    /// Other deployments to try when one fails.
+    Fallback,
+    /// Leaving a failing deployment alone for a while.
+    Cooldown,
+}
+
+/// How widely a setting holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Width {
+    /// Each route can have its own.
+    Route,
+    /// One value for all routes of an instance.
+    Instance,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LaunchDocument {
+    pub(super) command: Spanned<Vec<Text>>,
+    #[serde(default)]
+    pub(super) env: IndexMap<String, Text>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadyDocument {
+    pub(super) get: Text,
+    #[serde(default = "a_minute", with = "duration")]
+    pub(super) within: Duration,
+}
+
+fn a_minute() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// How callers show that they may use the proxy.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Auth {
+    /// `authorization: Bearer …`
+    Bearer(Text),
+    /// Any headers.
+    Headers(IndexMap<String, Text>),
+}
+
+/// How a route is mapped onto what the proxy takes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RequestDocument {
+    pub(super) headers: IndexMap<String, Text>,
+    pub(super) path: Option<Text>,
+    pub(super) body: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A template written in proxy.yaml, with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) source: String,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Spanned::<String>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl From<Spanned<String>> for Text {
+    fn from(spanned: Spanned<String>) -> Self {
+        let place = spanned.referenced;
+        Self {
+            source: spanned.value,
+            line: usize::try_from(place.line()).unwrap_or(0),
+            column: usize::try_from(place.column()).unwrap_or(0),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! From what people write after `--proxy` to a definition.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    check,
+    definition::Definition,
+    error::{ProxyError, did_you_mean},
+    source::{BUNDLED, FILE, Source},
+};
+
+/// A bundled definition, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundled {
+    /// Its name.
+    pub name: String,
+    /// Its default version.
+    pub version: String,
+    /// One line about it.
+    pub summary: String,
+}
+
+impl Definition {
+    /// Finds `NAME`, `NAME@VERSION`, `DIR` or `DIR@VERSION`. A folder `proxies/NAME` below `root`
+    /// wins over the bundled definition of that name.
+    ///
+    /// # Errors
+    /// [`ProxyError::Unknown`], or [`ProxyError::Invalid`] with the place of the mistake.
+    pub fn find(spec: &str, root: &Path) -> Result<Self, ProxyError> {
+        // A folder may have an `@` in its name.
+        if let Some(folder) = folder(spec, root) {
+            return check::load(Source::Disk(folder), None);
+        }
+        let (place, version) = match spec.rsplit_once('@') {
+            Some((place, version)) if !version.contains(['/', '\\']) => (place, Some(version)),
+            _ => (spec, None),
+        };
+        if version.is_some_and(|version| !is_version(version)) {
+            return Err(ProxyError::Unknown {
+                spec: spec.to_owned(),
+                detail: ": the version after `@` is no version".to_owned(),
+                help: format!("write `{place}@1.2.3`, or `{place}` for its default version"),
+            });
+        }
+        if let Some(folder) = folder(place, root) {
+            return check::load(Source::Disk(folder), version);
+        }
+        if let Some(dir) = BUNDLED.get_dir(place).filter(|_| !place.is_empty()) {
+            return check::load(Source::Bundled(dir), version);
+        }
+        let names: Vec<String> = Self::bundled().into_iter().map(|bundled| bundled.name).collect();
+        let path = root.join(place);
+        let detail = if path.is_dir() {
+            format!(": the folder {} has no {FILE}", path.display())
+        } else {
+            did_you_mean(place, names.iter().map(String::as_str))
+        };
+        Err(ProxyError::Unknown {
+            spec: spec.to_owned(),
+            detail,
+            help: format!("bundled are: {}; a folder needs a {FILE}", names.join(", ")),
+        })
+    }
+
+    /// The definitions inside the binary, by name.
+    pub fn bundled() -> Vec<Bundled> {
+        let mut all: Vec<Bundled> = BUNDLED
+            .dirs()
+            .filter_map(|dir| check::load(Source::Bundled(dir), None).ok())
+            .map(|definition| Bundled {
+                name: definition.name,
+                version: definition.version,
+                summary: definition.summary,
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+}
+
+/// The folder that is meant, if there is one: a path, or `proxies/NAME`.
+fn folder(place: &str, root: &Path) -> Option<PathBuf> {
+    if place.is_empty() {
+        return None;
+    }
+    let bare = !place.contains(['/', '\\']) && !place.starts_with('.');
+    let named = bare.then(|| root.join("proxies").join(place));
+    named.into_iter().chain([root.join(place)]).find(|folder| folder.join(FILE).is_file())
+}
+
+/// A version becomes part of a folder's name and of commands.
+fn is_version(version: &str) -> bool {
+    version.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && version.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
+}

@@ -1,0 +1,246 @@
+//! Installing a proxy once per version.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    definition::Definition,
+    error::ProxyError,
+    log::Log,
+    process::{self, Command, Group},
+    source::hex,
+    template,
+};
+
+/// What marks a folder as completely installed. It is written last.
+const STAMP: &str = ".upfault-installed.json";
+
+/// No install command may take longer than this.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// Variables of the caller's shell that change what a package manager installs, or where. A proxy
+/// that is installed without compiled byte code pays for it at every start.
+const NOT_INHERITED: &[&str] =
+    &["PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "NODE_ENV"];
+
+/// A proxy that is ready to be launched.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    pub(super) definition: Definition,
+    pub(super) dir: PathBuf,
+    pub(super) here: PathBuf,
+}
+
+impl Installed {
+    /// The folder that it is installed in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What is installed.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+}
+
+impl Definition {
+    /// The folder below `cache` that this version is installed in: `VERSION-HASH`, the hash being
+    /// that of everything that decides what is in it, so that definitions which install the same
+    /// share it.
+    pub fn install_dir(&self, cache: &Path) -> Result<PathBuf, ProxyError> {
+        const DIR: &str = "\u{1}dir";
+        const HERE: &str = "\u{1}here";
+        let mut hash = Sha256::new();
+        let mut own_files = false;
+        for command in self.install_commands(Path::new(DIR), Path::new(HERE))? {
+            for word in command {
+                own_files |= word.contains(HERE);
+                hash.update(word.as_bytes());
+                hash.update([0]);
+            }
+            hash.update([1]);
+        }
+        hash.update(self.version.as_bytes());
+        hash.update(serde_json::Value::from(self.pins.clone()).to_string().as_bytes());
+        if own_files {
+            hash.update(self.source.here(cache).as_os_str().as_encoded_bytes());
+            hash.update(self.source.digest().as_bytes());
+        }
+        let digest = hex(&hash.finalize()[..6]);
+        let version: String = self
+            .version
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+            .collect();
+        let cache = std::path::absolute(cache).map_err(ProxyError::io("find", cache))?;
+        Ok(cache.join("proxies").join(format!("{version}-{digest}")))
+    }
+
+    /// Whether this version is completely installed.
+    pub fn is_installed(&self, cache: &Path) -> bool {
+        self.install_dir(cache).is_ok_and(|dir| dir.join(STAMP).is_file())
+    }
+
+    /// Installs this version below `cache` unless it is there, telling what it does line by line.
+    /// Two processes that install the same do it one after the other. Dropping the future ends the
+    /// command that is running; what it left is not taken for an installation.
+    ///
+    /// # Errors
+    /// [`ProxyError::MissingProgram`], [`ProxyError::Install`] with the last lines of the output,
+    /// [`ProxyError::Io`].
+    pub async fn install(
+        &self,
+        cache: &Path,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<Installed, ProxyError> {
+        let dir = self.install_dir(cache)?;
+        let cache = std::path::absolute(cache).map_err(ProxyError::io("find", cache))?;
+        fs::create_dir_all(cache.join("proxies")).map_err(ProxyError::io("create", cache.join("proxies")))?;
+        let here = self.source.unpack(&cache)?;
+        let installed = Installed { definition: self.clone(), dir: dir.clone(), here: here.clone() };
+        if dir.join(STAMP).is_file() {
+            return Ok(installed);
+        }
+        // Beside the folder, which may be removed while the lock is held. Released when closed,
+        // also by a crash.
+        let _lock = self.lock(&with_suffix(&dir, ".lock"), progress).await?;
+        if dir.join(STAMP).is_file() {
+            return Ok(installed);
+        }
+        if dir.exists() {
+            progress(format!("removing an unfinished installation of {}", self.title()));
+            fs::remove_dir_all(&dir).map_err(ProxyError::io("remove", &dir))?;
+        }
+        // In its final place, because virtual environments cannot be moved.
+        fs::create_dir_all(&dir).map_err(ProxyError::io("create", &dir))?;
+        let commands = self.install_commands(&dir, &here)?;
+        if !commands.is_empty() {
+            self.find_programs()?;
+            self.run_commands(&commands, &dir, progress).await?;
+        }
+        let stamp = json!({"proxy": self.name, "version": self.version, "commands": commands});
+        let path = dir.join(STAMP);
+        fs::write(&path, format!("{stamp:#}\n")).map_err(ProxyError::io("write", &path))?;
+        Ok(installed)
+    }
+
+    async fn run_commands(
+        &self,
+        commands: &[Vec<String>],
+        dir: &Path,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<(), ProxyError> {
+        let path = with_suffix(dir, ".log");
+        let (mut log, output) = Log::create(path.clone()).map_err(ProxyError::io("write", &path))?;
+        log.watch(super::log::LIMIT);
+        let environment: Vec<(OsString, OsString)> =
+            std::env::vars_os().filter(|(name, _)| !NOT_INHERITED.iter().any(|not| name == not)).collect();
+        for (index, words) in commands.iter().enumerate() {
+            progress(format!(
+                "installing {} ({}/{}): {}",
+                self.title(),
+                index + 1,
+                commands.len(),
+                process::shown(words)
+            ));
+            let command =
+                Command { words, directory: dir, environment: environment.clone(), output: &output };
+            let mut group = Group::spawn(&command).map_err(|source| match source.kind() {
+                std::io::ErrorKind::NotFound => self.missing(words.first().map_or("", String::as_str)),
+                _ => ProxyError::Spawn {
+                    proxy: self.title(),
+                    program: words.first().cloned().unwrap_or_default(),
+                    source,
+                    help: format!("it is the first word of an install command of {}", self.file()),
+                },
+            })?;
+            let how = match timeout(PATIENCE, group.wait()).await {
+                Ok(status) if status.success() => continue,
+                Ok(status) => process::how(status),
+                Err(_) => format!("took longer than {}", humantime::format_duration(PATIENCE)),
+            };
+            return Err(ProxyError::Install {
+                proxy: self.title(),
+                command: process::shown(words),
+                how,
+                tail: log.quoted_tail(12),
+                log: path,
+                help: self.install_help(dir)?,
+            });
+        }
+        Ok(())
+    }
+
+    fn install_help(&self, dir: &Path) -> Result<String, ProxyError> {
+        match &self.document.install_help {
+            None => Ok("the last lines above are the command's own".to_owned()),
+            Some(text) => {
+                let environment = template::environment(&self.source);
+                let context = self.install_context(dir, &self.source.here(dir));
+                template::render(&environment, &self.source, text, &context)
+            }
+        }
+    }
+
+    /// The install commands with everything filled in.
+    fn install_commands(&self, dir: &Path, here: &Path) -> Result<Vec<Vec<String>>, ProxyError> {
+        let environment = template::environment(&self.source);
+        let context = self.install_context(dir, here);
+        self.document
+            .install
+            .iter()
+            .map(|command| template::render_command(&environment, &self.source, command, &context))
+            .collect()
+    }
+
+    /// Every program that the definition names must be there before anything is begun.
+    fn find_programs(&self) -> Result<(), ProxyError> {
+        match self.needs.keys().find(|program| process::which(program).is_none()) {
+            Some(program) => Err(self.missing(program)),
+            None => Ok(()),
+        }
+    }
+
+    fn missing(&self, program: &str) -> ProxyError {
+        ProxyError::MissingProgram {
+            proxy: self.title(),
+            program: program.to_owned(),
+            help: self.needs.get(program).map_or_else(
+                || format!("install `{program}`, or correct the command in {}", self.file()),
+                Clone::clone,
+            ),
+        }
+    }
+
+    async fn lock(&self, path: &Path, progress: &(dyn Fn(String) + Sync)) -> Result<File, ProxyError> {
+        let file = File::create(path).map_err(ProxyError::io("write", path))?;
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if told => {}
+                Err(TryLockError::WouldBlock) => {
+                    told = true;
+                    progress(format!("waiting for another process that installs {}", self.title()));
+                }
+                Err(TryLockError::Error(source)) => return Err(ProxyError::io("lock", path)(source)),
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// `1.102.4-abcdef` and `.log` become `1.102.4-abcdef.log`; `with_extension` would eat the version.
+fn with_suffix(dir: &Path, suffix: &str) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    dir.with_file_name(name)
+}

@@ -1,0 +1,92 @@
+//! A running proxy.
+
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    log::Log,
+    process::{self, Group},
+    request::Mapping,
+    route::Route,
+};
+use crate::scenario::Api;
+
+/// How long a proxy may take to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A running proxy. Dropping it kills its whole process group at once.
+#[derive(Debug)]
+pub struct Instance {
+    root: String,
+    proxy_key: String,
+    mapping: Mapping,
+    group: Mutex<Group>,
+    log: Log,
+}
+
+impl Instance {
+    pub(super) fn new(port: u16, proxy_key: String, mapping: Mapping, group: Group, log: Log) -> Self {
+        Self { root: format!("http://127.0.0.1:{port}"), proxy_key, mapping, group: Mutex::new(group), log }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The key that callers show to the proxy.
+    pub fn proxy_key(&self) -> &str {
+        &self.proxy_key
+    }
+
+    /// What must never come out of the proxy: its key, which is its master key too.
+    pub fn secrets(&self) -> Vec<String> {
+        vec![self.proxy_key.clone()]
+    }
+
+    /// The headers that a request for this route carries besides the API's own: auth, and what the
+    /// definition's `request.headers` says. Names in lower case.
+    pub fn headers(&self, route: &Route) -> Vec<(String, String)> {
+        self.mapping.headers(route)
+    }
+
+    /// Where a request for this route goes, below [`Instance::root`].
+    pub fn path(&self, api: Api, route: &Route) -> String {
+        self.mapping.path(api, route)
+    }
+
+    /// Members that the definition's `request.body` lays over the body of a request for this route.
+    pub fn body(&self, route: &Route) -> serde_json::Map<String, serde_json::Value> {
+        self.mapping.body(route)
+    }
+
+    /// The file that both of its output streams go to. A log that floods is cut down to its end.
+    pub fn log_path(&self) -> &Path {
+        self.log.path()
+    }
+
+    /// The last lines of its log, of the last 64 KiB.
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.log.tail(lines)
+    }
+
+    pub(super) fn quoted_tail(&self, lines: usize) -> String {
+        self.log.quoted_tail(lines)
+    }
+
+    /// How the process ended, if it did: `was killed by signal 9`, `exited with code 1`.
+    pub fn exited(&self) -> Option<String> {
+        let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        group.ended().map(process::how)
+    }
+
+    /// Ends the whole process group: SIGTERM, two seconds, SIGKILL. Afterwards its port is free.
+    pub async fn stop(self) {
+        let Self { group, log, .. } = self;
+        group.into_inner().unwrap_or_else(PoisonError::into_inner).stop(GRACE).await;
+        drop(log);
+    }
+}

@@ -1,0 +1,203 @@
+//! Starting an instance and waiting until it is ready.
+
+use std::{collections::hash_map::RandomState, ffi::OsString, fs, hash::BuildHasher, path::PathBuf};
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    error::ProxyError,
+    install::Installed,
+    instance::Instance,
+    log::{LIMIT, Log},
+    port::{self, Reserved},
+    process::{self, Command, Group},
+    ready,
+    render::RenderContext,
+    request::Mapping,
+    route::{InstanceSettings, Route},
+    template,
+};
+
+/// How many ports are tried when another process is faster.
+const PORTS: usize = 3;
+
+/// What an instance is to be.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Every deployment that it is to know.
+    pub routes: Vec<Route>,
+    /// What holds for all of them.
+    pub settings: InstanceSettings,
+    /// Where its files and its log go; created where it is not there. An instance needs its own.
+    pub work_dir: PathBuf,
+}
+
+/// How an attempt to start ended.
+enum Failure {
+    /// Another process has the port.
+    PortTaken,
+    Other(ProxyError),
+}
+
+impl From<ProxyError> for Failure {
+    fn from(error: ProxyError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Installed {
+    /// Starts an instance on a free loopback port and waits until it is ready. Dropping the future
+    /// kills what was started.
+    ///
+    /// # Errors
+    /// [`ProxyError::Spawn`], [`ProxyError::Exited`] and [`ProxyError::NotReady`], the last two with
+    /// the end of the log; [`ProxyError::Io`].
+    pub async fn launch(
+        &self,
+        launch: Launch,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<Instance, ProxyError> {
+        let work_dir =
+            std::path::absolute(&launch.work_dir).map_err(ProxyError::io("find", &launch.work_dir))?;
+        fs::create_dir_all(&work_dir).map_err(ProxyError::io("create", &work_dir))?;
+        let mut attempt = 1;
+        loop {
+            // The first port is kept until the proxy has it; see there why not every one.
+            let reserved =
+                Reserved::new(attempt == 1).map_err(ProxyError::io("find a free port for", &work_dir))?;
+            let context = RenderContext {
+                port: reserved.port(),
+                proxy_key: random_key(),
+                settings: launch.settings.clone(),
+                dir: self.dir.clone(),
+                here: self.here.clone(),
+                work_dir: work_dir.clone(),
+            };
+            match self.start(&launch.routes, context, reserved, attempt < PORTS, progress).await {
+                Ok(instance) => return Ok(instance),
+                Err(Failure::Other(error)) => return Err(error),
+                Err(Failure::PortTaken) => {
+                    attempt += 1;
+                    progress(format!("starting {} again on another port", self.definition.title()));
+                }
+            }
+        }
+    }
+
+    async fn start(
+        &self,
+        routes: &[Route],
+        context: RenderContext,
+        reserved: Reserved,
+        again: bool,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<Instance, Failure> {
+        let definition = &self.definition;
+        let port = context.port;
+        for (name, text) in definition.render(routes, &context)? {
+            let path = context.work_dir.join(name);
+            fs::write(&path, text).map_err(ProxyError::io("write", &path))?;
+        }
+        let values = definition.context(routes, &context);
+        let environment = template::environment(&definition.source);
+        let document = &definition.document;
+        let words = template::render_command(
+            &environment,
+            &definition.source,
+            &document.launch.command.value,
+            &values,
+        )?;
+        let ready_path = template::render(&environment, &definition.source, &document.ready.get, &values)?;
+        let mapping = Mapping::new(definition, routes, &values)?;
+
+        // Nothing of the caller's environment but what no program can do without: a key or a
+        // setting that happens to be there must not change what is tested.
+        let mut variables: Vec<(OsString, OsString)> = ["PATH", "HOME"]
+            .into_iter()
+            .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
+            .collect();
+        for (name, text) in &document.launch.env {
+            let value = template::render(&environment, &definition.source, text, &values)?;
+            variables.retain(|(other, _)| other != name.as_str());
+            variables.push((name.into(), value.into()));
+        }
+
+        let log_path = context.work_dir.join(format!("{}.log", definition.name));
+        let (mut log, output) = Log::create(log_path.clone()).map_err(ProxyError::io("write", &log_path))?;
+        log.watch(LIMIT);
+        progress(format!("starting {}", definition.title()));
+        let command =
+            Command { words: &words, directory: &context.work_dir, environment: variables, output: &output };
+        let group = Group::spawn(&command).map_err(|source| ProxyError::Spawn {
+            proxy: definition.title(),
+            program: words.first().cloned().unwrap_or_default(),
+            source,
+            help: format!(
+                "is it where the launch command of {} says? To install it anew, remove {}",
+                definition.file(),
+                self.dir.display()
+            ),
+        })?;
+        let instance = Instance::new(port, context.proxy_key, mapping, group, log);
+        self.wait_until_ready(&instance, port, &ready_path, &words, again).await?;
+        drop(reserved);
+        Ok(instance)
+    }
+
+    async fn wait_until_ready(
+        &self,
+        instance: &Instance,
+        port: u16,
+        path: &str,
+        words: &[String],
+        again: bool,
+    ) -> Result<(), Failure> {
+        let within = self.definition.document.ready.within;
+        let deadline = Instant::now() + within;
+        let mut last = "not asked yet".to_owned();
+        loop {
+            let answer = tokio::time::timeout_at(deadline, ready::ask(port, path)).await;
+            // After the answer: it may have come from whoever else has the port.
+            if let Some(how) = instance.exited() {
+                if again && (port::is_taken(port) || says_port_taken(&instance.log_tail(50))) {
+                    return Err(Failure::PortTaken);
+                }
+                return Err(Failure::Other(ProxyError::Exited {
+                    proxy: self.definition.title(),
+                    how,
+                    tail: instance.quoted_tail(15),
+                    log: instance.log_path().to_owned(),
+                    command: process::shown(words),
+                }));
+            }
+            match answer {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(why)) => last = why,
+                Err(_) => {}
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Other(ProxyError::NotReady {
+                    proxy: self.definition.title(),
+                    within: humantime::format_duration(within).to_string(),
+                    url: format!("http://127.0.0.1:{port}{path}"),
+                    last,
+                    tail: instance.quoted_tail(15),
+                    log: instance.log_path().to_owned(),
+                }));
+            }
+            sleep(ready::EVERY).await;
+        }
+    }
+}
+
+/// What servers say when they cannot have their port.
+fn says_port_taken(log: &str) -> bool {
+    let log = log.to_ascii_lowercase();
+    ["address already in use", "address in use", "eaddrinuse"].iter().any(|words| log.contains(words))
+}
+
+/// A key that nobody has by chance. It guards nothing but loopback, for the length of a run.
+fn random_key() -> String {
+    let random = RandomState::new();
+    format!("sk-upfault-proxy-{:016x}{:016x}", random.hash_one(1), random.hash_one(2))
+}

@@ -1,0 +1,134 @@
+//! How a caller addresses a route: auth, `paths:` and `request:`.
+
+use std::collections::HashMap;
+
+use minijinja::Environment;
+use serde_json::{Map, Value, json};
+
+use super::{
+    definition::Definition,
+    document::{Auth, Text},
+    error::ProxyError,
+    route::Route,
+    template::{self, Context},
+};
+use crate::scenario::Api;
+
+/// Everything that a definition says about requests, rendered for each route.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mapping {
+    auth: Vec<(String, String)>,
+    by_model: HashMap<String, Mapped>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Mapped {
+    headers: Vec<(String, String)>,
+    paths: HashMap<Api, String>,
+    body: Map<String, Value>,
+}
+
+impl Mapping {
+    pub(super) fn new(
+        definition: &Definition,
+        routes: &[Route],
+        context: &Context,
+    ) -> Result<Self, ProxyError> {
+        let environment = template::environment(&definition.source);
+        let render = |text: &Text, context: &Context| {
+            template::render(&environment, &definition.source, text, context)
+        };
+        let document = &definition.document;
+        let auth = match &document.auth {
+            None => Vec::new(),
+            Some(Auth::Bearer(key)) => {
+                vec![("authorization".to_owned(), format!("Bearer {}", render(key, context)?))]
+            }
+            Some(Auth::Headers(headers)) => headers
+                .iter()
+                .map(|(name, value)| Ok((name.to_ascii_lowercase(), render(value, context)?)))
+                .collect::<Result<_, ProxyError>>()?,
+        };
+        let mut mapping = Self { auth, by_model: HashMap::new() };
+        if document.paths.is_empty()
+            && document.request.path.is_none()
+            && document.request.headers.is_empty()
+            && document.request.body.is_empty()
+        {
+            return Ok(mapping);
+        }
+        // All routes in the context of each would take time by the square of their number.
+        let mut context = context.clone();
+        context.remove("routes");
+        for route in routes {
+            context.insert("route".to_owned(), json!(route));
+            context.insert("path".to_owned(), json!(""));
+            let headers = document
+                .request
+                .headers
+                .iter()
+                .map(|(name, value)| Ok((name.to_ascii_lowercase(), render(value, &context)?)))
+                .collect::<Result<_, ProxyError>>()?;
+            let body = document
+                .request
+                .body
+                .iter()
+                .map(|(name, value)| {
+                    Ok((name.clone(), body_value(&environment, definition, value, &context)?))
+                })
+                .collect::<Result<_, ProxyError>>()?;
+            let mut paths = HashMap::new();
+            for api in definition.apis.keys().copied() {
+                context.insert("path".to_owned(), json!(api.path()));
+                let mut path = match document.paths.get(&api) {
+                    Some(text) => render(text, &context)?,
+                    None => api.path().to_owned(),
+                };
+                if let Some(text) = &document.request.path {
+                    context.insert("path".to_owned(), json!(path));
+                    path = render(text, &context)?;
+                }
+                paths.insert(api, path);
+            }
+            mapping.by_model.insert(route.model.clone(), Mapped { headers, paths, body });
+        }
+        Ok(mapping)
+    }
+
+    pub(super) fn headers(&self, route: &Route) -> Vec<(String, String)> {
+        let mapped = self.by_model.get(&route.model).map_or(&[][..], |mapped| &mapped.headers);
+        self.auth.iter().chain(mapped).cloned().collect()
+    }
+
+    pub(super) fn path(&self, api: Api, route: &Route) -> String {
+        let mapped = self.by_model.get(&route.model).and_then(|mapped| mapped.paths.get(&api));
+        mapped.cloned().unwrap_or_else(|| api.path().to_owned())
+    }
+
+    pub(super) fn body(&self, route: &Route) -> Map<String, Value> {
+        self.by_model.get(&route.model).map(|mapped| mapped.body.clone()).unwrap_or_default()
+    }
+}
+
+/// A body member: every string in it is a template.
+fn body_value(
+    environment: &Environment<'_>,
+    definition: &Definition,
+    value: &Value,
+    context: &Context,
+) -> Result<Value, ProxyError> {
+    let inner = |value| body_value(environment, definition, value, context);
+    Ok(match value {
+        Value::String(text) => {
+            Value::String(template::render_file(environment, &definition.file(), text, context)?)
+        }
+        Value::Array(items) => Value::Array(items.iter().map(inner).collect::<Result<_, _>>()?),
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), inner(value)?)))
+                .collect::<Result<_, ProxyError>>()?,
+        ),
+        other => other.clone(),
+    })
+}

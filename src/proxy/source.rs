@@ -1,0 +1,107 @@
+//! Where a definition's files come from: a folder, or the binary itself.
+
+use std::{fs, path::PathBuf};
+
+use include_dir::{Dir, include_dir};
+use sha2::{Digest, Sha256};
+
+use super::error::ProxyError;
+
+/// The definitions that are inside the binary.
+pub(super) static BUNDLED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/proxies");
+
+/// The file that makes a folder a definition.
+pub(super) const FILE: &str = "proxy.yaml";
+
+/// A definition's folder.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    Disk(PathBuf),
+    Bundled(&'static Dir<'static>),
+}
+
+impl Source {
+    /// A file of the definition; `name` is relative to its folder and stays inside it.
+    pub(super) fn read(&self, name: &str) -> Result<String, String> {
+        if name.split(['/', '\\']).any(|part| part == "..") || name.starts_with(['/', '\\']) {
+            return Err("lies outside the definition's folder".to_owned());
+        }
+        match self {
+            Self::Disk(folder) => fs::read_to_string(folder.join(name)).map_err(|error| error.to_string()),
+            Self::Bundled(folder) => folder
+                .get_file(folder.path().join(name))
+                .and_then(|file| file.contents_utf8())
+                .map(str::to_owned)
+                .ok_or_else(|| "no such file".to_owned()),
+        }
+    }
+
+    /// The name of a file, as it is shown to people.
+    pub(super) fn display(&self, name: &str) -> String {
+        match self {
+            Self::Disk(folder) => folder.join(name).display().to_string(),
+            Self::Bundled(folder) => format!("(bundled) {}/{name}", folder.path().display()),
+        }
+    }
+
+    /// The folder as `{{ here }}`: a bundled one is written below `cache` by [`Source::unpack`].
+    pub(super) fn here(&self, cache: &std::path::Path) -> PathBuf {
+        match self {
+            Self::Disk(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
+            Self::Bundled(folder) => {
+                let mut hash = Sha256::new();
+                for file in folder.files() {
+                    hash.update(file.path().as_os_str().as_encoded_bytes());
+                    hash.update(file.contents());
+                }
+                let digest = hex(&hash.finalize()[..6]);
+                cache.join("definitions").join(format!("{}-{digest}", folder.path().display()))
+            }
+        }
+    }
+
+    /// Makes `{{ here }}` exist.
+    pub(super) fn unpack(&self, cache: &std::path::Path) -> Result<PathBuf, ProxyError> {
+        let here = self.here(cache);
+        if let Self::Bundled(folder) = self {
+            for file in folder.files() {
+                let path = here.join(file.path().strip_prefix(folder.path()).unwrap_or(file.path()));
+                // The folder's name holds the hash of what is in it.
+                if fs::read(&path).is_ok_and(|there| there == file.contents()) {
+                    continue;
+                }
+                fs::create_dir_all(&here).map_err(ProxyError::io("create", &here))?;
+                fs::write(&path, file.contents()).map_err(ProxyError::io("write", &path))?;
+            }
+        }
+        Ok(here)
+    }
+
+    /// All files in it, for a hash: path and content.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        match self {
+            Self::Bundled(_) => {}
+            Self::Disk(folder) => {
+                let mut files: Vec<_> = fs::read_dir(folder)
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .map(|entry| entry.path())
+                    .filter(|path| path.is_file())
+                    .collect();
+                files.sort();
+                for path in files {
+                    hash.update(path.as_os_str().as_encoded_bytes());
+                    hash.update(fs::read(&path).unwrap_or_default());
+                }
+            }
+        }
+        hex(&hash.finalize())
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

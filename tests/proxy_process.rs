@@ -1,0 +1,433 @@
+//! Proxies that die, hang, flood or lie, each a folder definition around a few lines of shell or Python.
+
+#![cfg(unix)]
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use upfault::{
+    proxy::{Definition, InstanceSettings, Launch, ProxyError},
+    scenario::{Api, Provider},
+};
+
+/// A server that says that it is ready, as a Python program on one line of YAML.
+const SERVER: &str = r#"
+import http.server, os, signal, subprocess, sys, time
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *a): pass
+def serve():
+    http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+"#;
+
+struct Fixture {
+    folder: TempDir,
+}
+
+impl Fixture {
+    /// A definition `fake` whose launch command is a Python program that sees `SERVER`.
+    fn python(program: &str) -> Self {
+        let fixture = Self::yaml(
+            "launch: {command: [python3, \"{{ here }}/server.py\", \"{{ port }}\"]}\n\
+             ready: {get: /ready, within: 20s}\n",
+        );
+        fs::write(fixture.definition_dir().join("server.py"), format!("{SERVER}\n{program}\n")).unwrap();
+        fixture
+    }
+
+    fn yaml(rest: &str) -> Self {
+        let fixture = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(fixture.definition_dir()).unwrap();
+        fs::write(
+            fixture.definition_dir().join("proxy.yaml"),
+            format!("name: fake\napis: {{openai/chat: [openai]}}\n{rest}"),
+        )
+        .unwrap();
+        fixture
+    }
+
+    fn definition_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("fake")
+    }
+
+    fn cache(&self) -> std::path::PathBuf {
+        self.folder.path().join("cache")
+    }
+
+    fn find(&self) -> Result<Definition, ProxyError> {
+        Definition::find("./fake", self.folder.path())
+    }
+
+    async fn launch(&self) -> Result<upfault::proxy::Instance, ProxyError> {
+        let installed = self.find()?.install(&self.cache(), &|_| {}).await?;
+        let launch = Launch {
+            routes: Vec::new(),
+            settings: InstanceSettings::default(),
+            work_dir: self.folder.path().join("work"),
+        };
+        installed.launch(launch, &|_| {}).await
+    }
+
+    /// A message without the parts that differ from run to run.
+    fn plain(&self, error: &ProxyError) -> String {
+        let text = error.to_string().replace(&self.folder.path().display().to_string(), "TMP");
+        regex::Regex::new(r"127\.0\.0\.1:\d+|server\.py' ?\d*|server\.py \d+")
+            .unwrap()
+            .replace_all(&text, "ADDRESS")
+            .into_owned()
+    }
+}
+
+fn port(root: &str) -> u16 {
+    root.rsplit(':').next().unwrap().parse().unwrap()
+}
+
+fn is_free(root: &str) -> bool {
+    TcpListener::bind(("127.0.0.1", port(root))).is_ok()
+}
+
+/// Whether a process runs; one that nobody has reaped yet does not.
+fn is_alive(pid: &str) -> bool {
+    let output = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
+    let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The pid that a fake wrote to `name` in its work folder.
+async fn pid(fixture: &Fixture, name: &str) -> String {
+    let path = fixture.folder.path().join("work").join(name);
+    eventually("a pid file", || fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n'))).await;
+    fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_ready_proxy_is_addressed_at_its_port_and_stop_leaves_nothing() {
+    let fixture = Fixture::python(
+        "open('pid', 'w').write(f'{os.getpid()}\\n')\n\
+         child = subprocess.Popen(['sleep', '1000'])\n\
+         open('grandchild', 'w').write(f'{child.pid}\\n')\n\
+         serve()",
+    );
+    let instance = fixture.launch().await.unwrap();
+    let root = instance.root().to_owned();
+    let (first, second) = (pid(&fixture, "pid").await, pid(&fixture, "grandchild").await);
+    assert!(is_alive(&first) && is_alive(&second) && !is_free(&root));
+    assert_eq!(instance.exited(), None);
+    assert_eq!(instance.secrets(), [instance.proxy_key()]);
+    instance.stop().await;
+    assert!(!is_alive(&first) && !is_alive(&second), "a process was left");
+    assert!(is_free(&root), "the port was left");
+}
+
+#[tokio::test]
+async fn a_proxy_that_ignores_sigterm_is_killed_after_two_seconds() {
+    let fixture = Fixture::python("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nserve()");
+    let instance = fixture.launch().await.unwrap();
+    let root = instance.root().to_owned();
+    let began = Instant::now();
+    instance.stop().await;
+    // Less would mean that it was killed without having been asked.
+    assert!(began.elapsed() >= Duration::from_secs(2), "it was not given its time");
+    assert!(began.elapsed() < Duration::from_secs(6), "it was waited for");
+    assert!(is_free(&root));
+}
+
+#[tokio::test]
+async fn dropping_an_instance_kills_its_grandchildren_too() {
+    let fixture = Fixture::python(
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal, time\\n\
+         signal.signal(signal.SIGTERM, signal.SIG_IGN)\\ntime.sleep(1000)'])\n\
+         open('grandchild', 'w').write(f'{child.pid}\\n')\nserve()",
+    );
+    let instance = fixture.launch().await.unwrap();
+    let (root, grandchild) = (instance.root().to_owned(), pid(&fixture, "grandchild").await);
+    drop(instance);
+    eventually("the end of the grandchild", || !is_alive(&grandchild)).await;
+    eventually("the end of the server", || is_free(&root)).await;
+}
+
+#[tokio::test]
+async fn a_panic_kills_the_proxy_as_it_unwinds() {
+    let fixture = Fixture::python("serve()");
+    let instance = fixture.launch().await.unwrap();
+    let root = instance.root().to_owned();
+    let task = tokio::spawn(async move {
+        let _instance = instance;
+        panic!("as meant by this test");
+    });
+    assert!(task.await.unwrap_err().is_panic());
+    eventually("the end of the server", || is_free(&root)).await;
+}
+
+#[tokio::test]
+async fn a_kill_in_mid_run_is_seen() {
+    let fixture = Fixture::python("open('pid', 'w').write(f'{os.getpid()}\\n')\nserve()");
+    let instance = fixture.launch().await.unwrap();
+    let pid = pid(&fixture, "pid").await;
+    assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    eventually("the end", || instance.exited().is_some()).await;
+    assert_eq!(instance.exited().as_deref(), Some("was killed by signal 9"));
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_at_once_is_not_waited_for_and_shows_its_last_words() {
+    let fixture = Fixture::python("print('no such model: ada', file=sys.stderr)\nsys.exit(7)");
+    let began = Instant::now();
+    let error = fixture.launch().await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(15), "the deadline was waited for");
+    insta::assert_snapshot!(fixture.plain(&error), @r"
+    fake exited with code 7 before it was ready
+      no such model: ada
+    its log is TMP/work/fake.log
+    help: the last lines above are its own; try the command by hand: python3 TMP/fake/ADDRESS
+    ");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_never_ready_ends_with_its_deadline_and_is_killed() {
+    let fixture = Fixture::yaml(
+        "launch: {command: [sh, -c, 'echo $$ > pid; echo still thinking; exec sleep 1000']}\n\
+         ready: {get: /ready, within: 500ms}\n",
+    );
+    let error = fixture.launch().await.unwrap_err();
+    let text = fixture.plain(&error);
+    insta::assert_snapshot!(text, @r"
+    fake was not ready within 500ms (GET http://ADDRESS/ready: Connection refused (os error 111))
+      still thinking
+    its log is TMP/work/fake.log
+    help: on a slow machine raise `ready.within` in its proxy.yaml, or start fewer things beside it
+    ");
+    let pid = pid(&fixture, "pid").await;
+    eventually("the end", || !is_alive(&pid)).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_answers_with_an_error_is_not_ready() {
+    let fixture = Fixture::python("H.do_GET = lambda self: self.send_error(503)\nserve()");
+    fs::write(
+        fixture.definition_dir().join("proxy.yaml"),
+        "name: fake\napis: {openai/chat: [openai]}\n\
+         launch: {command: [python3, \"{{ here }}/server.py\", \"{{ port }}\"]}\n\
+         ready: {get: /ready, within: 3s}\n",
+    )
+    .unwrap();
+    let error = fixture.launch().await.unwrap_err();
+    assert!(error.to_string().contains("/ready: status 503)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_flood_of_output_neither_blocks_the_proxy_nor_fills_the_disk() {
+    // 100 MB go to the log before the proxy is ready, and there is no pause in them.
+    let fixture = Fixture::python(
+        "block = b'x' * 999 + b'\\n'\n\
+         for _ in range(100): os.write(1, block * 1000); time.sleep(0.005)\n\
+         os.write(1, b'done flooding\\n')\nserve()",
+    );
+    let instance = fixture.launch().await.unwrap();
+    eventually("the cut", || instance.log_path().metadata().unwrap().len() < 70_000_000).await;
+    assert!(instance.log_tail(1).ends_with("done flooding"));
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_that_another_process_took_is_given_up_for_another() {
+    // The first start says what a server says whose port is taken.
+    let fixture = Fixture::python(
+        "if not os.path.exists('again'):\n    open('again', 'w').write('')\n    \
+         sys.exit('[Errno 98] Address already in use')\nserve()",
+    );
+    let instance = fixture.launch().await.unwrap();
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn the_proxy_sees_no_environment_but_path_home_and_its_own() {
+    let fixture = Fixture::yaml(
+        "launch: {command: [sh, -c, 'env | cut -d= -f1 | sort > names; exec sleep 1000'], env: {MINE: x}}\n\
+         ready: {get: /ready, within: 500ms}\n",
+    );
+    fixture.launch().await.unwrap_err();
+    let names = fs::read_to_string(fixture.folder.path().join("work/names")).unwrap();
+    // The shell adds PWD and its kind by itself.
+    let names: Vec<&str> =
+        names.lines().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
+    assert_eq!(names, ["HOME", "MINE", "PATH"]);
+}
+
+#[tokio::test]
+async fn an_interrupted_installation_is_not_taken_for_a_finished_one() {
+    let fixture = Fixture::yaml(
+        "install: [[sh, -c, 'echo half > \"{{ dir }}/part\"; test -e \"{{ here }}/go\" || exec sleep 1000']]\n\
+         launch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
+    );
+    let (definition, cache) = (fixture.find().unwrap(), fixture.cache());
+    let part = definition.install_dir(&cache).unwrap().join("part");
+    {
+        let install = definition.install(&cache, &|_| {});
+        tokio::select! {
+            _ = install => panic!("it has no end"),
+            () = eventually("half an installation", || part.exists()) => {}
+        }
+    }
+    assert!(part.exists() && !definition.is_installed(&cache));
+
+    fs::write(fixture.definition_dir().join("go"), "").unwrap();
+    let definition = fixture.find().unwrap();
+    let told = Mutex::new(Vec::new());
+    // The folder's own files count as what is installed, so this one is new.
+    let installed = definition.install(&cache, &|line| told.lock().unwrap().push(line)).await.unwrap();
+    assert!(definition.is_installed(&cache) && installed.dir().join("part").exists());
+    assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
+
+    // A second time there is nothing to do and nothing to tell.
+    definition.install(&cache, &|line| panic!("{line}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn leftovers_without_the_stamp_are_removed_before_an_installation() {
+    let fixture =
+        Fixture::yaml("install: [['true']]\nlaunch: {command: [sleep, '1000']}\nready: {get: /ready}\n");
+    let (definition, cache) = (fixture.find().unwrap(), fixture.cache());
+    let dir = definition.install_dir(&cache).unwrap();
+    fs::create_dir_all(dir.join("venv")).unwrap();
+    definition.install(&cache, &|_| {}).await.unwrap();
+    assert!(!dir.join("venv").exists());
+}
+
+#[tokio::test]
+async fn two_installations_of_the_same_run_one_after_the_other_and_only_one_does_the_work() {
+    let fixture = Fixture::yaml(
+        "install: [[sh, -c, 'echo once >> \"{{ dir }}/../count\"; sleep 0.3']]\n\
+         launch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
+    );
+    let (definition, cache) = (fixture.find().unwrap(), fixture.cache());
+    let (one, two) = tokio::join!(definition.install(&cache, &|_| {}), definition.install(&cache, &|_| {}));
+    assert_eq!(one.unwrap().dir(), two.unwrap().dir());
+    assert_eq!(fs::read_to_string(cache.join("proxies/count")).unwrap(), "once\n");
+}
+
+#[tokio::test]
+async fn a_failed_installation_shows_the_last_words_and_the_next_step() {
+    let fixture = Fixture::yaml(
+        "version: '1.2'\ninstall: [[sh, -c, 'echo no version {{ version }} >&2; exit 3']]\n\
+         install_help: does {{ version }} exist?\n\
+         launch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
+    );
+    let error = fixture.launch().await.unwrap_err();
+    let text =
+        regex::Regex::new("1.2-[0-9a-f]{12}").unwrap().replace(&fixture.plain(&error), "DIR").into_owned();
+    insta::assert_snapshot!(text, @r"
+    installing fake 1.2 failed: `sh -c 'echo no version 1.2 >&2; exit 3'` exited with code 3
+      no version 1.2
+    the whole output is in TMP/cache/proxies/DIR.log
+    help: does 1.2 exist?
+    ");
+    assert!(!fixture.find().unwrap().is_installed(&fixture.cache()));
+}
+
+#[tokio::test]
+async fn a_missing_program_is_named_with_the_way_to_get_it() {
+    let fixture = Fixture::yaml(
+        "needs: {no-such-program: see https://example.org/install}\n\
+         install: [[no-such-program, now]]\nlaunch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
+    );
+    let error = fixture.launch().await.unwrap_err();
+    insta::assert_snapshot!(error.to_string(), @r"
+    fake needs the program `no-such-program`, which is not on the PATH
+    help: see https://example.org/install
+    ");
+    let checks = fixture.find().unwrap().doctor(&fixture.cache());
+    assert!(!checks[0].ok && checks[0].detail.contains("https://example.org/install"), "{checks:?}");
+}
+
+#[tokio::test]
+async fn a_launch_command_that_is_not_there_says_where_it_was_written() {
+    let fixture = Fixture::yaml("launch: {command: ['{{ dir }}/nothing']}\nready: {get: /ready}\n");
+    let error = fixture.launch().await.unwrap_err();
+    assert!(matches!(error, ProxyError::Spawn { .. }), "{error}");
+    assert!(error.to_string().contains("fake/proxy.yaml"), "{error}");
+}
+
+#[tokio::test]
+async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
+    let fixture = Fixture::python("serve()");
+    fs::write(
+        fixture.definition_dir().join("proxy.yaml"),
+        "name: fake\napis: {openai/chat: [openai]}\n\
+         launch: {command: [python3, \"{{ here }}/server.py\", \"{{ port }}\"]}\n\
+         ready: {get: /ready, within: 20s}\n\
+         auth: {headers: {X-Key: \"{{ proxy_key }}\"}}\n\
+         paths: {openai/chat: /openai/chat}\n\
+         request: {headers: {X-Base: \"{{ route.base_url }}\"}, path: \"/{{ route.model }}{{ path }}\",\n  \
+         body: {extra: {keys: [\"{{ route.api_key }}\", 1]}}}\n",
+    )
+    .unwrap();
+    let route = upfault::proxy::Route {
+        model: "m1".to_owned(),
+        provider: Provider::Openai,
+        upstream_model: "gpt".to_owned(),
+        base_url: "http://127.0.0.1:1/v1".to_owned(),
+        api_key: "sk-up".to_owned(),
+        timeout_s: 1.5,
+        retries: 0,
+        fallbacks: Vec::new(),
+        group: "case".to_owned(),
+    };
+    let installed = fixture.find().unwrap().install(&fixture.cache(), &|_| {}).await.unwrap();
+    let launch = Launch {
+        routes: vec![route.clone()],
+        settings: InstanceSettings::default(),
+        work_dir: fixture.folder.path().join("work"),
+    };
+    let instance = installed.launch(launch, &|_| {}).await.unwrap();
+    assert_eq!(instance.path(Api::OpenaiChat, &route), "/m1/openai/chat");
+    assert_eq!(
+        instance.headers(&route),
+        [
+            ("x-key".to_owned(), instance.proxy_key().to_owned()),
+            ("x-base".to_owned(), route.base_url.clone())
+        ]
+    );
+    assert_eq!(
+        serde_json::Value::from(instance.body(&route)),
+        serde_json::json!({"extra": {"keys": ["sk-up", 1]}})
+    );
+    instance.stop().await;
+}
+
+#[test]
+fn a_folder_wins_over_the_bundled_definition_of_its_name() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(Definition::find("litellm", root.path()).unwrap().version, "1.102.4");
+    assert_eq!(Definition::find("litellm@1.90.7", root.path()).unwrap().version, "1.90.7");
+    let own = root.path().join("proxies/litellm");
+    fs::create_dir_all(&own).unwrap();
+    write_minimal(&own, "litellm", "9.9");
+    assert_eq!(Definition::find("litellm", root.path()).unwrap().version, "9.9");
+    let by_path = format!("{}@8", own.display());
+    assert_eq!(Definition::find(&by_path, Path::new("/")).unwrap().version, "8");
+}
+
+fn write_minimal(folder: &Path, name: &str, version: &str) {
+    let text = format!(
+        "name: {name}\nversion: '{version}'\napis: {{}}\nlaunch: {{command: [x]}}\nready: {{get: /}}\n"
+    );
+    fs::write(folder.join("proxy.yaml"), text).unwrap();
+}
