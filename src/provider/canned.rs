@@ -148,7 +148,11 @@ mod tests {
             (" <html>", "text/html"),
             ("data: x\n\n", "text/event-stream"),
         ] {
-            assert_eq!(literal(200, &Some(text.into()), &canaries()).header("content-type"), Some(kind), "{text}");
+            assert_eq!(
+                literal(200, &Some(text.into()), &canaries()).header("content-type"),
+                Some(kind),
+                "{text}"
+            );
         }
         assert_eq!(literal(204, &None, &canaries()).header("content-type"), None);
     }

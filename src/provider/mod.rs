@@ -13,7 +13,7 @@ mod openai_errors;
 pub use canned::{fill, literal};
 pub use catalogue::{Confidence, ErrorForm, ErrorRow, Limits};
 pub use dialect::{
-    MAX_REQUEST_BYTES, admit, base_path, catalogue_row, content_pieces, error, error_event, malformed, message,
-    reply, route, too_large, tool_argument_pieces,
+    MAX_REQUEST_BYTES, admit, base_path, catalogue_row, content_pieces, error, error_event, malformed,
+    message, reply, route, too_large, tool_argument_pieces,
 };
 pub use message::{Message, MessageBody};

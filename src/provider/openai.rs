@@ -42,7 +42,8 @@ fn completion(reply: &Reply, request: &Value, canaries: &Canaries) -> Value {
                 "type": "function",
                 "function": {"name": "get_weather", "arguments": pieces.concat()},
             });
-            let message = json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
+            let message =
+                json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
             (message, "tool_calls", pieces.len())
         }
         Reply::Ok | Reply::Chunks(_) => {
@@ -181,7 +182,8 @@ pub(super) fn admit(authorization: Option<&str>, body: &[u8], canaries: &Canarie
 
 /// What OpenAI says to a request that never reaches a model. Texts are recalled.
 fn refusal(status: u16, message: &str, canaries: Option<&Canaries>) -> Message {
-    let body = json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": null}});
+    let body =
+        json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": null}});
     let mut headers = vec![header("content-type", "application/json")];
     if let Some(canaries) = canaries {
         headers.extend(standard_headers(canaries));

@@ -55,12 +55,7 @@ pub(super) const ROWS: [ErrorRow; 17] = [
         code: Some("unsupported_country_region_territory"),
         confidence: Documented,
         source: "error-codes guide (status and meaning; body recalled)",
-        ..row(
-            ErrorName::Permission,
-            403,
-            "request_forbidden",
-            "Country, region, or territory not supported",
-        )
+        ..row(ErrorName::Permission, 403, "request_forbidden", "Country, region, or territory not supported")
     },
     ErrorRow {
         code: Some("model_not_found"),
@@ -172,7 +167,10 @@ pub(super) const ROWS: [ErrorRow; 17] = [
         "server_error",
         "The server is temporarily unable to handle your request. Please try again later.",
     ),
-    ErrorRow { form: HtmlPage, ..row(ErrorName::GatewayTimeout, 504, "server_error", "504 Gateway Time-out") },
+    ErrorRow {
+        form: HtmlPage,
+        ..row(ErrorName::GatewayTimeout, 504, "server_error", "504 Gateway Time-out")
+    },
     ErrorRow {
         code: Some("server_is_overloaded"),
         confidence: Documented,
