@@ -1,5 +1,8 @@
-//! Fault specs and a seed become a printable plan of timed wire actions. Pure.
+//! Fault specs become a printable plan of timed wire actions. Pure.
 
+mod compile;
 mod plan;
+mod timeline;
 
+pub use compile::{Context, compile, plan};
 pub use plan::{Framing, Head, Plan, WireAction};

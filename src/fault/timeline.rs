@@ -1,0 +1,234 @@
+//! A reply on its way to the wire, as faults edit it: bytes and waits in order, cut and filled at
+//! byte offsets, so that every edit sees what the edits before it made.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::plan::{Framing, Head, Plan, WireAction};
+use crate::{
+    provider::{Message, MessageBody},
+    scenario::Point,
+};
+
+/// The most parts that a dripped body is split into; what is left then goes out in one piece at
+/// its due time. At twenty parts a second this is more than an hour, which no case lives to see.
+const MAX_PARTS: usize = 100_000;
+
+pub(super) struct Timeline {
+    /// Waits before the status line.
+    before: Vec<Duration>,
+    /// `None` once a fault struck before it.
+    head: Option<Head>,
+    /// Nothing but `Write` and `Wait`.
+    body: Vec<WireAction>,
+    /// Length of the terminator at the end of the body; 0 where there is none (any more).
+    terminator: usize,
+    /// Whether the body is one plain value and not a stream.
+    pub(super) whole: bool,
+    ending: WireAction,
+}
+
+/// Where a fault strikes: before the head, or at an offset into the body.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    BeforeHead,
+    Body(usize),
+}
+
+impl Timeline {
+    pub(super) fn new(message: Message) -> Self {
+        let Message { status, mut headers, body } = message;
+        let (writes, terminator, whole) = match body {
+            MessageBody::Whole(bytes) => (vec![bytes], 0, true),
+            MessageBody::Events { events: mut frames, terminator } => {
+                let length = terminator.as_ref().map_or(0, Bytes::len);
+                frames.extend(terminator);
+                (frames, length, false)
+            }
+        };
+        let body: Vec<_> = writes
+            .into_iter()
+            .filter(|bytes| !bytes.is_empty())
+            .map(|bytes| WireAction::Write { bytes, completes_frame: true })
+            .collect();
+        let framing = framing(&mut headers, whole.then(|| length(&body) as u64));
+        let head = Head { status: status.clamp(200, 599), headers, framing };
+        Self { before: Vec::new(), head: Some(head), body, terminator, whole, ending: WireAction::Finish }
+    }
+
+    /// Starts over with another message; the waits before the head stay.
+    pub(super) fn replace(&mut self, message: Message) {
+        let before = std::mem::take(&mut self.before);
+        *self = Self { before, ..Self::new(message) };
+    }
+
+    /// Where `point` is in the reply as it stands now. A point behind the last one that the reply
+    /// has means before its end.
+    pub(super) fn find(&self, point: Point) -> Place {
+        let length = length(&self.body);
+        let end = if self.whole { length.saturating_sub(1) } else { length - self.terminator };
+        Place::Body(match point {
+            Point::BeforeHeaders => return Place::BeforeHead,
+            Point::AfterHeaders => 0,
+            Point::AfterEvents(0) if !self.whole => 0,
+            Point::AfterEvents(_) if self.whole => end,
+            Point::AfterEvents(n) => self.frame_ends().nth(n as usize - 1).map_or(end, |at| at.min(end)),
+            Point::AfterBytes(n) => usize::try_from(n).map_or(length, |n| n.min(length)),
+            Point::BeforeEnd => end,
+        })
+    }
+
+    /// Puts a wait at a place, behind the waits that stand there already.
+    pub(super) fn wait(&mut self, place: Place, time: Duration) {
+        match place {
+            Place::BeforeHead => self.before.push(time),
+            Place::Body(offset) => {
+                let at = self.split(offset);
+                self.body.insert(at, WireAction::Wait(time));
+            }
+        }
+    }
+
+    /// Ends the reply at a place: what came after it is gone.
+    pub(super) fn end(&mut self, place: Place, ending: WireAction) {
+        match place {
+            Place::BeforeHead => {
+                self.head = None;
+                self.body.clear();
+            }
+            Place::Body(offset) => {
+                let at = self.split(offset);
+                self.body.truncate(at);
+            }
+        }
+        self.terminator = 0;
+        self.ending = ending;
+    }
+
+    /// Cuts in two the frame that follows an offset (or what is left of it there), and ends the
+    /// reply in the middle of it.
+    pub(super) fn cut_frame(&mut self, place: Place, ending: WireAction) {
+        let offset = match place {
+            // The head is no frame; the first one that can be cut is the body's.
+            Place::BeforeHead => 0,
+            Place::Body(offset) => offset,
+        };
+        let next = self.frame_ends().find(|end| *end > offset).unwrap_or(offset);
+        self.end(Place::Body(offset + (next - offset) / 2), ending);
+    }
+
+    /// Puts a last event in place of what follows, and ends the stream properly behind it.
+    pub(super) fn end_with_event(&mut self, place: Place, event: Bytes) {
+        let offset = match place {
+            Place::BeforeHead => 0,
+            Place::Body(offset) => offset,
+        };
+        self.end(Place::Body(offset), WireAction::Finish);
+        self.body.push(WireAction::Write { bytes: event, completes_frame: true });
+    }
+
+    /// Leaves out the terminator, if the reply still has one.
+    pub(super) fn drop_terminator(&mut self) {
+        if self.terminator > 0 {
+            let ending = self.ending.clone();
+            self.end(Place::Body(length(&self.body) - self.terminator), ending);
+        }
+    }
+
+    /// Spreads the body's bytes over time, in ten to twenty parts a second where the speed allows,
+    /// never less than a byte at a time.
+    pub(super) fn drip(&mut self, bytes_per_second: u32) {
+        let speed = bytes_per_second.max(1);
+        let part = speed.div_ceil(20) as usize;
+        let time = |bytes: usize| Duration::from_secs_f64(bytes as f64 / f64::from(speed));
+        let mut dripped = Vec::new();
+        for action in self.body.drain(..) {
+            let WireAction::Write { mut bytes, completes_frame } = action else {
+                dripped.push(action);
+                continue;
+            };
+            while bytes.len() > part && dripped.len() < 2 * MAX_PARTS {
+                dripped.push(WireAction::Wait(time(part)));
+                dripped.push(WireAction::Write { bytes: bytes.split_to(part), completes_frame: false });
+            }
+            dripped.push(WireAction::Wait(time(bytes.len())));
+            dripped.push(WireAction::Write { bytes, completes_frame });
+        }
+        self.body = dripped;
+    }
+
+    pub(super) fn into_plan(self) -> Plan {
+        let mut actions = Vec::with_capacity(self.before.len() + self.body.len() + 2);
+        actions.extend(self.before.into_iter().map(WireAction::Wait));
+        actions.extend(self.head.map(WireAction::Head));
+        actions.extend(self.body);
+        actions.push(self.ending);
+        Plan { actions }
+    }
+
+    /// The offsets behind each whole frame.
+    fn frame_ends(&self) -> impl Iterator<Item = usize> {
+        self.body
+            .iter()
+            .scan(0, |offset, action| {
+                let WireAction::Write { bytes, completes_frame } = action else { return Some(None) };
+                *offset += bytes.len();
+                Some(completes_frame.then_some(*offset))
+            })
+            .flatten()
+    }
+
+    /// The index into `body` of what comes after `offset` bytes and after the waits there; a write
+    /// that reaches over the offset is split.
+    fn split(&mut self, offset: usize) -> usize {
+        let mut seen = 0;
+        let mut index = 0;
+        while let Some(action) = self.body.get_mut(index) {
+            if let WireAction::Write { bytes, .. } = action {
+                if seen == offset {
+                    break;
+                }
+                if seen + bytes.len() > offset {
+                    let bytes = bytes.split_to(offset - seen);
+                    self.body.insert(index, WireAction::Write { bytes, completes_frame: false });
+                    return index + 1;
+                }
+                seen += bytes.len();
+            }
+            index += 1;
+        }
+        index
+    }
+}
+
+/// Takes framing headers that a scenario has set out of `headers`: they decide the framing, even
+/// where they lie about the body.
+fn framing(headers: &mut Vec<(String, String)>, whole: Option<u64>) -> Framing {
+    let mut framing = whole.map_or(Framing::Chunked, Framing::Length);
+    headers.retain(|(name, value)| match name.as_str() {
+        "content-length" => {
+            if let Ok(n) = value.trim().parse() {
+                framing = Framing::Length(n);
+            }
+            false
+        }
+        "transfer-encoding" => {
+            if value.trim().eq_ignore_ascii_case("chunked") {
+                framing = Framing::Chunked;
+            }
+            false
+        }
+        _ => true,
+    });
+    framing
+}
+
+fn length(body: &[WireAction]) -> usize {
+    body.iter()
+        .map(|action| match action {
+            WireAction::Write { bytes, .. } => bytes.len(),
+            _ => 0,
+        })
+        .sum()
+}

@@ -1,0 +1,167 @@
+//! Replies that a scenario spells out, and the placeholders in them.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::message::{Message, MessageBody};
+use crate::observation::Canaries;
+
+/// Fills in `{{canary.message}}`, `.code`, `.type`, `.param`, `.request_id`, `.header` and
+/// `.content`; anything else in braces is left as it is.
+pub fn fill(text: &str, canaries: &Canaries) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("{{") {
+        let Some(end) = rest[start + 2..].find("}}") else { break };
+        let inner = &rest[start + 2..start + 2 + end];
+        if let Some(token) = token(inner.trim(), canaries) {
+            out.push_str(&rest[..start]);
+            out.push_str(token);
+            rest = &rest[start + end + 4..];
+        } else {
+            // Only the first brace is passed over: `{{{canary.code}}` still holds a placeholder.
+            out.push_str(&rest[..=start]);
+            rest = &rest[start + 1..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn token<'a>(name: &str, canaries: &'a Canaries) -> Option<&'a str> {
+    Some(match name.strip_prefix("canary.")? {
+        "message" => &canaries.message,
+        "code" => &canaries.code,
+        "type" => &canaries.kind,
+        "param" => &canaries.param,
+        "request_id" => &canaries.request_id,
+        "header" => &canaries.header,
+        "content" => &canaries.content,
+        _ => return None,
+    })
+}
+
+fn fill_value(value: &Value, canaries: &Canaries) -> Value {
+    match value {
+        Value::String(text) => Value::String(fill(text, canaries)),
+        Value::Array(items) => items.iter().map(|item| fill_value(item, canaries)).collect(),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(k, v)| (k.clone(), fill_value(v, canaries))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A reply that a scenario spells out: a string is sent as it is, anything else as JSON.
+///
+/// A string that looks like JSON, HTML or an event stream gets that content type, any other
+/// `text/plain`; an event stream is sent event by event, so that faults can strike between them.
+pub fn literal(status: u16, body: &Option<Value>, canaries: &Canaries) -> Message {
+    let (content_type, body) = match body {
+        None => (None, MessageBody::Whole(Bytes::new())),
+        Some(Value::String(text)) => {
+            let text = fill(text, canaries);
+            match text_type(&text) {
+                kind @ "text/event-stream" => (Some(kind), events(&text)),
+                kind => (Some(kind), MessageBody::Whole(text.into())),
+            }
+        }
+        Some(value) => {
+            let text = fill_value(value, canaries).to_string();
+            (Some("application/json"), MessageBody::Whole(text.into()))
+        }
+    };
+    let mut headers = Vec::new();
+    headers.extend(content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
+    headers.push(("x-request-id".to_owned(), canaries.request_id.clone()));
+    Message { status, headers, body }
+}
+
+fn text_type(text: &str) -> &'static str {
+    let start = text.trim_start();
+    if serde_json::from_str::<serde::de::IgnoredAny>(start).is_ok_and(|_| start.starts_with(['{', '['])) {
+        "application/json"
+    } else if start.starts_with('<') {
+        "text/html"
+    } else if ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| start.starts_with(field)) {
+        "text/event-stream"
+    } else {
+        "text/plain"
+    }
+}
+
+/// Cuts a stream behind each empty line (LF or CRLF line ends); what follows the last one is an
+/// event too.
+fn events(text: &str) -> MessageBody {
+    let mut events = Vec::new();
+    let mut event = String::new();
+    for line in text.split_inclusive('\n') {
+        event.push_str(line);
+        if matches!(line, "\n" | "\r\n") {
+            events.push(Bytes::from(std::mem::take(&mut event)));
+        }
+    }
+    if !event.is_empty() {
+        events.push(event.into());
+    }
+    let terminator = events.pop_if(|last| last.trim_ascii() == b"data: [DONE]");
+    MessageBody::Events { events, terminator }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::Identity;
+
+    fn canaries() -> Canaries {
+        Identity { token: "abc123".into() }.canaries("main", 1)
+    }
+
+    #[test]
+    fn placeholders_are_filled_wherever_they_stand_and_other_braces_are_kept() {
+        let text = "{{canary.code}} {{ canary.type }} {{{canary.param}} {{other}} {{canary.none}} {{";
+        insta::assert_snapshot!(
+            fill(text, &canaries()),
+            @"canary_code_abc123-main-1 canary_type_abc123-main-1 {canary_param_abc123-main-1 {{other}} {{canary.none}} {{"
+        );
+    }
+
+    #[test]
+    fn json_is_filled_inside_its_strings() {
+        let body = serde_json::json!({"error": {"message": "no: {{canary.message}}", "list": ["{{canary.code}}", 1]}});
+        let message = literal(418, &Some(body), &canaries());
+        assert_eq!(message.header("content-type"), Some("application/json"));
+        let MessageBody::Whole(bytes) = message.body else { panic!("not whole") };
+        insta::assert_snapshot!(
+            String::from_utf8_lossy(&bytes),
+            @r#"{"error":{"message":"no: canary-msg-abc123-main-1","list":["canary_code_abc123-main-1",1]}}"#
+        );
+    }
+
+    #[test]
+    fn a_text_gets_the_content_type_that_it_looks_like() {
+        for (text, kind) in [
+            ("plain", "text/plain"),
+            ("", "text/plain"),
+            ("{\"a\":1}", "application/json"),
+            ("{not json", "text/plain"),
+            (" <html>", "text/html"),
+            ("data: x\n\n", "text/event-stream"),
+        ] {
+            assert_eq!(
+                literal(200, &Some(text.into()), &canaries()).header("content-type"),
+                Some(kind),
+                "{text}"
+            );
+        }
+        assert_eq!(literal(204, &None, &canaries()).header("content-type"), None);
+    }
+
+    #[test]
+    fn an_event_stream_is_cut_into_its_events() {
+        let message = literal(200, &Some("data: 1\n\ndata: 2\r\n\r\ndata: [DONE]\n\n".into()), &canaries());
+        let MessageBody::Events { events, terminator } = message.body else { panic!("no events") };
+        assert_eq!(events, ["data: 1\n\n", "data: 2\r\n\r\n"]);
+        assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));
+    }
+}
