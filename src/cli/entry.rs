@@ -1,0 +1,59 @@
+//! From the command line to an exit code.
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+
+use super::{
+    args::{Args, Command},
+    check,
+    context::Context,
+    explain,
+    failure::Failure,
+    list, print, proxy, review, run, schema,
+};
+use crate::report::{EXIT_BROKE, EXIT_OK, EXIT_USAGE};
+
+/// Parses, runs, and says how it ended.
+pub fn main() -> ExitCode {
+    ExitCode::from(code())
+}
+
+fn code() -> u8 {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => EXIT_OK,
+                _ => EXIT_USAGE,
+            };
+        }
+    };
+    let context = match Context::read(args.color) {
+        Ok(context) => context,
+        Err(error) => {
+            print::note(&format!("error: cannot read the current folder: {error}"));
+            return EXIT_BROKE;
+        }
+    };
+    match dispatch(&context, args.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            print::note(&failure.render(context.color_err));
+            failure.code()
+        }
+    }
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Run(args) => run::run(context, args),
+        Command::Check(paths) => check::check(context, &paths),
+        Command::List(select) => list::list(context, &select),
+        Command::Explain(args) => explain::explain(context, &args),
+        Command::Review(args) => review::review(context, &args),
+        Command::Proxy { command } => proxy::proxy(context, command),
+        Command::Schema { of } => schema::schema(of),
+    }
+}

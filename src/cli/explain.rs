@@ -1,0 +1,143 @@
+//! `upfault explain`
+
+use std::{fmt::Write, path::PathBuf};
+
+use serde_json::json;
+
+use super::{
+    args::{ExplainArgs, PathArgs},
+    context::Context,
+    failure::Failure,
+    print, select,
+};
+use crate::{
+    client::request_body,
+    fault,
+    judge::{self, Rule},
+    report::EXIT_OK,
+    runner::identity,
+    scenario::{Case, Fault, LoadError, Step, expand, nearest},
+};
+
+/// Prints what a scenario does on the wire, or why a rule exists.
+pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
+    if let Some(rule) = judge::rule(&args.what) {
+        print::out(&describe_rule(rule))?;
+        return Ok(EXIT_OK);
+    }
+    // A case id is its scenario's, then which case of it.
+    let (path, case) = match args.what.split_once('[') {
+        Some((scenario, _)) => (scenario, Some(args.what.as_str())),
+        None => (args.what.as_str(), None),
+    };
+    let paths = PathArgs { paths: vec![PathBuf::from(path)] };
+    let library = match select::library(context, &paths) {
+        Err(Failure::Load(LoadError::NotFound { path, near })) => {
+            let rule = nearest(&args.what, judge::rules().map(|rule| rule.id));
+            let help = match near.as_deref().or(rule) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`upfault list` shows the scenarios, docs/contract.md the rules".to_owned(),
+            };
+            return Err(Failure::Usage(format!("there is no scenario and no rule `{path}`\nhelp: {help}")));
+        }
+        other => other?,
+    };
+    let mut text = String::new();
+    for scenario in &library.scenarios {
+        for one in expand(scenario).iter().filter(|one| case.is_none_or(|id| one.id == id)) {
+            text.push_str(&describe_case(one));
+        }
+    }
+    if text.is_empty() {
+        return Err(Failure::Usage(format!("there is no case `{}`\nhelp: `upfault list {path}` shows them", args.what)));
+    }
+    print::out(&text)?;
+    Ok(EXIT_OK)
+}
+
+fn describe_rule(rule: &Rule) -> String {
+    let mut text = format!("{} ({})\n  {}\n\n  {}\n", rule.id, rule.level, rule.title, rule.reason);
+    if !rule.references.is_empty() {
+        let _ = writeln!(text, "\n  See {}.", rule.references.join(", "));
+    }
+    if rule.timing {
+        text.push_str("\n  It speaks of time: a case that breaks it is run again alone before anything is said.\n");
+    }
+    text
+}
+
+fn describe_case(case: &Case) -> String {
+    let scenario = &case.scenario;
+    let identity = identity(0, &case.id);
+    let settings = &scenario.proxy;
+    let mut text = format!("{}\n  {}\n  {}\n\n", case.id, scenario.title, scenario.why);
+    let _ = write!(
+        text,
+        "  proxy   timeout {}, {} retries",
+        humantime::format_duration(settings.timeout),
+        settings.retries
+    );
+    if !settings.fallback.is_empty() {
+        let _ = write!(text, ", fallback {}", settings.fallback.join(" then "));
+    }
+    if let Some(cooldown) = settings.cooldown {
+        let _ = write!(
+            text,
+            ", cooldown after {} for {}",
+            cooldown.after,
+            humantime::format_duration(cooldown.lasting)
+        );
+    }
+    text.push('\n');
+    for (n, step) in (1..).zip(&scenario.steps) {
+        let _ = writeln!(text, "  step {n}  {}", request(case, &identity.model("primary"), step));
+    }
+    for (name, turns) in &scenario.deployments {
+        for (n, turn) in (1..).zip(turns) {
+            let more = if n as usize == turns.len() { " and every later one" } else { "" };
+            let _ = writeln!(text, "\n  {name}, attempt {n}{more}:");
+            if turn.faults.contains(&Fault::Refuse) {
+                text.push_str("    the connection is refused\n");
+                continue;
+            }
+            let canaries = identity.canaries(name, n);
+            let body = json!({"model": "gpt-4o-mini", "stream": case.combination.stream, "messages": []});
+            let plan = fault::plan(case.combination, turn, &body, &canaries);
+            for line in plan.to_string().lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn request(case: &Case, model: &str, step: &Step) -> String {
+    let api = case.combination.api;
+    format!("POST {} {}", api.path(), request_body(api, model, case.combination.stream, step))
+}
+
+/// For tests: a case's description.
+#[cfg(test)]
+fn described(text: &str) -> String {
+    let scenario = std::sync::Arc::new(crate::scenario::load_text("x", "f", text).expect("the scenario loads"));
+    expand(&scenario).iter().map(describe_case).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_explained_by_its_plan_on_the_wire() {
+        insta::assert_snapshot!(described(
+            "title: T\nwhy: W\nmatrix: {stream: [true]}\nupstream:\n  - reply: ok\n    faults: [{reset: {at: {after_events: 1}}}]\n"
+        ), @"");
+    }
+
+    #[test]
+    fn a_rule_is_explained_by_its_reason() {
+        let rule = judge::rule("headers.retry-after").expect("it is a rule");
+        insta::assert_snapshot!(describe_rule(rule), @"");
+    }
+}

@@ -1,0 +1,198 @@
+//! Which cases: a small expression language.
+//!
+//! `limits/* & !tag:slow`, `(stream | level:recommended)`; `!` binds tightest, then `&`, then `|`.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::scenario::{Case, Level};
+
+/// A condition on cases.
+#[derive(Debug, Clone)]
+pub enum Filter {
+    /// The case's id, or its scenario's, matches a pattern.
+    Id(GlobMatcher),
+    /// The scenario has this tag.
+    Tag(String),
+    /// The scenario has this level.
+    Level(Level),
+    /// The caller asks for a stream, or not.
+    Stream(bool),
+    /// Not.
+    Not(Box<Filter>),
+    /// Both.
+    And(Box<Filter>, Box<Filter>),
+    /// One of them at least.
+    Or(Box<Filter>, Box<Filter>),
+}
+
+/// A filter that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}\n  {text}\n  {}^", " ".repeat(*.at))]
+pub struct FilterError {
+    text: String,
+    at: usize,
+    message: String,
+}
+
+impl Filter {
+    /// Reads an expression.
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError`] with the place.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        let mut parser = Parser { text, at: 0 };
+        let filter = parser.or()?;
+        parser.skip_space();
+        if parser.at < text.len() {
+            return Err(parser.error("expected `&`, `|` or the end"));
+        }
+        Ok(filter)
+    }
+
+    /// Whether a case matches.
+    pub fn matches(&self, case: &Case) -> bool {
+        match self {
+            Self::Id(glob) => glob.is_match(&case.id) || glob.is_match(&case.scenario.id),
+            Self::Tag(tag) => case.scenario.tags.contains(tag),
+            Self::Level(level) => case.scenario.level == *level,
+            Self::Stream(stream) => case.combination.stream == *stream,
+            Self::Not(filter) => !filter.matches(case),
+            Self::And(a, b) => a.matches(case) && b.matches(case),
+            Self::Or(a, b) => a.matches(case) || b.matches(case),
+        }
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn or(&mut self) -> Result<Filter, FilterError> {
+        let mut left = self.and()?;
+        while self.take('|') {
+            left = Filter::Or(Box::new(left), Box::new(self.and()?));
+        }
+        Ok(left)
+    }
+
+    fn and(&mut self) -> Result<Filter, FilterError> {
+        let mut left = self.not()?;
+        while self.take('&') {
+            left = Filter::And(Box::new(left), Box::new(self.not()?));
+        }
+        Ok(left)
+    }
+
+    fn not(&mut self) -> Result<Filter, FilterError> {
+        if self.take('!') {
+            return Ok(Filter::Not(Box::new(self.not()?)));
+        }
+        if self.take('(') {
+            let inner = self.or()?;
+            return if self.take(')') { Ok(inner) } else { Err(self.error("expected `)`")) };
+        }
+        self.atom()
+    }
+
+    fn atom(&mut self) -> Result<Filter, FilterError> {
+        self.skip_space();
+        let start = self.at;
+        let rest = &self.text[start..];
+        let end = rest.find(|c: char| c.is_whitespace() || "&|!()".contains(c)).unwrap_or(rest.len());
+        let word = &rest[..end];
+        if word.is_empty() {
+            return Err(self.error("expected a case id such as `limits/*`, or `tag:…`, `level:…`, `stream`, `plain`"));
+        }
+        let filter = match (word, word.split_once(':')) {
+            ("stream", _) => Filter::Stream(true),
+            ("plain", _) => Filter::Stream(false),
+            (_, Some(("tag", tag))) => Filter::Tag(tag.to_owned()),
+            (_, Some(("level", level))) => Filter::Level(level.parse().map_err(|message: String| self.error(&message))?),
+            (_, Some((key, _))) => {
+                return Err(self.error(&format!("there is no key `{key}`; possible are `tag` and `level`")));
+            }
+            _ => Filter::Id(self.glob(word)?),
+        };
+        self.at = start + end;
+        Ok(filter)
+    }
+
+    /// Case ids hold `[…]`, which stands for itself here; `*` goes over slashes.
+    fn glob(&self, word: &str) -> Result<GlobMatcher, FilterError> {
+        let escaped = word.replace('[', "[[]");
+        GlobBuilder::new(&escaped)
+            .literal_separator(false)
+            .build()
+            .map(|glob| glob.compile_matcher())
+            .map_err(|error| self.error(&format!("this pattern does not work: {}", error.kind())))
+    }
+
+    fn take(&mut self, wanted: char) -> bool {
+        self.skip_space();
+        let found = self.text[self.at..].starts_with(wanted);
+        if found {
+            self.at += wanted.len_utf8();
+        }
+        found
+    }
+
+    fn skip_space(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    fn error(&self, message: &str) -> FilterError {
+        FilterError {
+            text: self.text.to_owned(),
+            at: self.text[..self.at].chars().count(),
+            message: message.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::scenario::{expand, load_text};
+
+    fn matching(filter: &str) -> Vec<String> {
+        let text = "title: t\nwhy: w\ntags: [slow]\nmatrix: {stream: [false, true]}\nupstream: [{reply: ok}]\n";
+        let scenario = Arc::new(load_text("limits/a", "f", text).expect("the scenario loads"));
+        let filter = Filter::parse(filter).expect("the filter is right");
+        expand(&scenario).into_iter().filter(|case| filter.matches(case)).map(|case| case.id).collect()
+    }
+
+    #[test]
+    fn ids_tags_levels_and_kinds_can_be_combined() {
+        assert_eq!(matching("limits/*").len(), 2);
+        assert_eq!(matching("limits/a[stream]"), ["limits/a[stream]"]);
+        assert_eq!(matching("*[stream]"), ["limits/a[stream]"]);
+        assert_eq!(matching("tag:slow & !stream"), ["limits/a"]);
+        assert_eq!(matching("(plain|tag:other)&level:required"), ["limits/a"]);
+        assert!(matching("other/*").is_empty());
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_shows_the_place() {
+        insta::assert_snapshot!(Filter::parse("tag:a & ").unwrap_err(), @r"
+        expected a case id such as `limits/*`, or `tag:…`, `level:…`, `stream`, `plain`
+          tag:a & 
+                  ^
+        ");
+        insta::assert_snapshot!(Filter::parse("(a | b").unwrap_err(), @r"
+        expected `)`
+          (a | b
+                ^
+        ");
+        insta::assert_snapshot!(Filter::parse("level:strict").unwrap_err(), @r"
+        `strict` is none of: required, recommended, informative
+          level:strict
+          ^
+        ");
+    }
+}

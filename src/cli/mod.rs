@@ -1,0 +1,20 @@
+//! Arguments, settings, commands, exit codes.
+
+mod args;
+mod check;
+mod context;
+mod entry;
+mod explain;
+mod failure;
+mod filter;
+mod list;
+mod print;
+mod proxy;
+mod review;
+mod run;
+mod schema;
+mod select;
+
+pub use args::Args;
+pub use entry::main;
+pub use filter::Filter;

@@ -1,0 +1,21 @@
+//! Writing results. A reader that closes its end early (`| head`) is no error.
+
+use std::io::{self, Write};
+
+use super::failure::Failure;
+
+/// Writes text to standard output.
+pub fn out(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Io { what: "cannot write to standard output".to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error; there is nobody left to tell if that fails.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,84 @@
+//! `upfault review`
+
+use std::io::{self, BufRead, Write};
+
+use super::{args::ReviewArgs, context::Context, failure::Failure, print};
+use crate::{
+    report::{EXIT_FINDINGS, EXIT_OK},
+    snapshot::{PendingSnapshot, pending},
+};
+
+/// What is done with one pending snapshot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Accept,
+    Reject,
+    Skip,
+    Quit,
+}
+
+/// Shows pending snapshots and asks, or does with all what the arguments say.
+pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
+    let root = args.snapshots.clone().unwrap_or_else(|| context.root.join("snapshots"));
+    let waiting = pending(&root)?;
+    if waiting.is_empty() {
+        print::note("no snapshot waits for a review");
+        return Ok(EXIT_OK);
+    }
+    let total = waiting.len();
+    let mut left = 0;
+    let mut quit = false;
+    for (n, one) in (1..).zip(waiting) {
+        let decision = match (args.accept, args.reject) {
+            (true, _) => Decision::Accept,
+            (_, true) => Decision::Reject,
+            _ if quit => Decision::Skip,
+            _ => {
+                print::out(&format!("{n} of {total}: {}\n\n{}\n", one.name, one.diff()?))?;
+                if context.interactive { ask()? } else { Decision::Skip }
+            }
+        };
+        quit |= decision == Decision::Quit;
+        left += usize::from(!apply(one, decision)?);
+    }
+    if left > 0 && !context.interactive {
+        print::note(&format!("{left} pending; `upfault review --accept` accepts all, `--reject` rejects all"));
+    }
+    Ok(if left > 0 { EXIT_FINDINGS } else { EXIT_OK })
+}
+
+/// Whether it is dealt with.
+fn apply(one: PendingSnapshot, decision: Decision) -> Result<bool, Failure> {
+    let name = one.name.clone();
+    match decision {
+        Decision::Accept => {
+            one.accept()?;
+            print::note(&format!("accepted {name}"));
+        }
+        Decision::Reject => {
+            one.reject()?;
+            print::note(&format!("rejected {name}"));
+        }
+        Decision::Skip | Decision::Quit => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn ask() -> Result<Decision, Failure> {
+    let mut stdin = io::stdin().lock();
+    loop {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "(a)ccept, (r)eject, (s)kip, (q)uit? ");
+        let _ = err.flush();
+        let mut line = String::new();
+        let read = stdin.read_line(&mut line).map_err(Failure::io("cannot read the answer"))?;
+        match line.trim() {
+            "a" | "accept" => return Ok(Decision::Accept),
+            "r" | "reject" => return Ok(Decision::Reject),
+            "s" | "skip" => return Ok(Decision::Skip),
+            "q" | "quit" => return Ok(Decision::Quit),
+            _ if read == 0 => return Ok(Decision::Quit),
+            _ => {}
+        }
+    }
+}

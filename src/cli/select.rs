@@ -1,0 +1,57 @@
+//! From arguments to cases.
+
+use super::{
+    args::{PathArgs, SelectArgs},
+    context::Context,
+    failure::Failure,
+    filter::Filter,
+};
+use crate::{
+    judge,
+    scenario::{Case, Diagnostic, Library, LoadErrors, expand, load_dir, nearest},
+};
+
+/// Loads scenarios and checks what only the house as a whole can check.
+pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> {
+    let library = load_dir(&context.root, &paths.paths)?;
+    let mut errors = Vec::new();
+    for scenario in &library.scenarios {
+        for rule in scenario.except.keys().filter(|id| judge::rule(id).is_none()) {
+            let text = library.text(&scenario.id);
+            let at = text.find(rule.as_str()).unwrap_or(0);
+            let near = nearest(rule, judge::rules().map(|rule| rule.id));
+            errors.push(
+                Diagnostic::new(&scenario.file, &text, at..at + rule.len(), format!("there is no rule `{rule}`")).help(
+                    near.map_or_else(
+                        || "`upfault explain RULE` knows them; docs/contract.md lists them".to_owned(),
+                        |near| format!("did you mean `{near}`?"),
+                    ),
+                ),
+            );
+        }
+    }
+    if errors.is_empty() { Ok(library) } else { Err(Failure::Load(LoadErrors(errors).into())) }
+}
+
+/// The cases that the arguments select, never none.
+pub fn cases(context: &Context, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
+    let filter =
+        select.filter.as_deref().map(Filter::parse).transpose().map_err(|error| Failure::Usage(error.to_string()))?;
+    let library = library(context, &select.paths)?;
+    let all: Vec<Case> = library.scenarios.iter().flat_map(expand).collect();
+    let total = all.len();
+    let matching = all.into_iter().filter(|case| filter.as_ref().is_none_or(|filter| filter.matches(case)));
+    let cases: Vec<Case> = match select.shard {
+        None => matching.collect(),
+        // Every N-th case, so that slow neighbours of one folder are spread over the shards.
+        Some(shard) => matching.skip(shard.k - 1).step_by(shard.n).collect(),
+    };
+    if cases.is_empty() {
+        let what = match &select.filter {
+            Some(filter) => format!("no case matches `{filter}`"),
+            None => "there is no case to run".to_owned(),
+        };
+        return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` shows them all")));
+    }
+    Ok(cases)
+}
