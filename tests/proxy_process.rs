@@ -164,14 +164,17 @@ async fn dropping_an_instance_kills_its_grandchildren_too() {
 
 #[tokio::test]
 async fn a_panic_kills_the_proxy_as_it_unwinds() {
-    let fixture = Fixture::python("serve()");
-    let instance = fixture.launch().await.unwrap();
-    let root = instance.root().to_owned();
+    let fixture = std::sync::Arc::new(Fixture::python("serve()"));
+    let (root, shared) = (std::sync::Arc::new(Mutex::new(String::new())), fixture.clone());
+    let told = root.clone();
+    // A task of its own, as in a run: everything here must be able to move between threads.
     let task = tokio::spawn(async move {
-        let _instance = instance;
+        let instance = std::sync::Arc::new(shared.launch().await.unwrap());
+        *told.lock().unwrap() = instance.root().to_owned();
         panic!("as meant by this test");
     });
     assert!(task.await.unwrap_err().is_panic());
+    let root = root.lock().unwrap().clone();
     eventually("the end of the server", || is_free(&root)).await;
 }
 
