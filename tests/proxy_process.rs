@@ -207,12 +207,12 @@ async fn a_proxy_that_ends_at_once_is_not_waited_for_and_shows_its_last_words() 
 async fn a_proxy_that_is_never_ready_ends_with_its_deadline_and_is_killed() {
     let fixture = Fixture::yaml(
         "launch: {command: [sh, -c, 'echo $$ > pid; echo still thinking; exec sleep 1000']}\n\
-         ready: {get: /ready, within: 500ms}\n",
+         ready: {get: /ready, within: 1s}\n",
     );
     let error = fixture.launch().await.unwrap_err();
     let text = fixture.plain(&error);
     insta::assert_snapshot!(text, @r"
-    fake was not ready within 500ms (GET http://ADDRESS/ready: Connection refused (os error 111))
+    fake was not ready within 1s (GET http://ADDRESS/ready: Connection refused (os error 111))
       still thinking
     its log is TMP/work/fake.log
     help: on a slow machine raise `ready.within` in its proxy.yaml, or start fewer things beside it
@@ -264,7 +264,7 @@ async fn a_port_that_another_process_took_is_given_up_for_another() {
 async fn the_proxy_sees_no_environment_but_path_home_and_its_own() {
     let fixture = Fixture::yaml(
         "launch: {command: [sh, -c, 'env | cut -d= -f1 | sort > names; exec sleep 1000'], env: {MINE: x}}\n\
-         ready: {get: /ready, within: 500ms}\n",
+         ready: {get: /ready, within: 1s}\n",
     );
     fixture.launch().await.unwrap_err();
     let names = fs::read_to_string(fixture.folder.path().join("work/names")).unwrap();

@@ -1,15 +1,17 @@
 //! From the text of proxy.yaml to a definition in which nothing can be misspelt.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     definition::{Definition, FileTemplate, LOCAL_VERSION},
     document::{Auth, Document, Text},
     error::{ProxyError, at, did_you_mean},
     render::{self, RenderContext},
+    route::InstanceSettings,
     source::{FILE, Source},
     template::{self, REQUEST_VARIABLES, VARIABLES},
 };
+use crate::scenario::Cooldown;
 
 /// Reads and checks a definition.
 ///
@@ -96,8 +98,16 @@ pub(super) fn load(source: Source, version: Option<&str>) -> Result<Definition, 
         document: Arc::new(document),
         source,
     };
-    // A misspelt field (`route.basurl`) shows only when it is used: use everything once.
-    render::rehearse(&definition, &RenderContext::sample())?;
+    // A misspelt field (`route.basurl`) shows only when it is used: use everything, set and unset.
+    let everything = InstanceSettings {
+        cooldown: Some(Cooldown { after: 1, lasting: Duration::from_secs(1) }),
+        timeout: Some(Duration::from_secs(1)),
+        retries: Some(1),
+        fallback: true,
+    };
+    for settings in [InstanceSettings::default(), everything] {
+        render::rehearse(&definition, &RenderContext { settings, ..RenderContext::sample() })?;
+    }
     Ok(definition)
 }
 
@@ -282,6 +292,13 @@ mod tests {
         3 | b: {{ r.basurl }}
           | ^
         ");
+    }
+
+    #[test]
+    fn a_mistake_in_a_branch_for_a_setting_is_found_at_load() {
+        let template = "{% if settings.cooldown is not none %}{{ settings.cooldown.afer }}{% endif %}";
+        let text = said(&format!("apis: {{}}\n{REST}"), template);
+        assert!(text.contains("`settings.cooldown.afer` is undefined"), "{text}");
     }
 
     #[test]
