@@ -164,14 +164,17 @@ async fn dropping_an_instance_kills_its_grandchildren_too() {
 
 #[tokio::test]
 async fn a_panic_kills_the_proxy_as_it_unwinds() {
-    let fixture = Fixture::python("serve()");
-    let instance = fixture.launch().await.unwrap();
-    let root = instance.root().to_owned();
+    let fixture = std::sync::Arc::new(Fixture::python("serve()"));
+    let (root, shared) = (std::sync::Arc::new(Mutex::new(String::new())), fixture.clone());
+    let told = root.clone();
+    // A task of its own, as in a run: everything here must be able to move between threads.
     let task = tokio::spawn(async move {
-        let _instance = instance;
+        let instance = std::sync::Arc::new(shared.launch().await.unwrap());
+        *told.lock().unwrap() = instance.root().to_owned();
         panic!("as meant by this test");
     });
     assert!(task.await.unwrap_err().is_panic());
+    let root = root.lock().unwrap().clone();
     eventually("the end of the server", || is_free(&root)).await;
 }
 
@@ -204,12 +207,12 @@ async fn a_proxy_that_ends_at_once_is_not_waited_for_and_shows_its_last_words() 
 async fn a_proxy_that_is_never_ready_ends_with_its_deadline_and_is_killed() {
     let fixture = Fixture::yaml(
         "launch: {command: [sh, -c, 'echo $$ > pid; echo still thinking; exec sleep 1000']}\n\
-         ready: {get: /ready, within: 500ms}\n",
+         ready: {get: /ready, within: 1s}\n",
     );
     let error = fixture.launch().await.unwrap_err();
     let text = fixture.plain(&error);
     insta::assert_snapshot!(text, @r"
-    fake was not ready within 500ms (GET http://ADDRESS/ready: Connection refused (os error 111))
+    fake was not ready within 1s (GET http://ADDRESS/ready: Connection refused (os error 111))
       still thinking
     its log is TMP/work/fake.log
     help: on a slow machine raise `ready.within` in its proxy.yaml, or start fewer things beside it
@@ -261,7 +264,7 @@ async fn a_port_that_another_process_took_is_given_up_for_another() {
 async fn the_proxy_sees_no_environment_but_path_home_and_its_own() {
     let fixture = Fixture::yaml(
         "launch: {command: [sh, -c, 'env | cut -d= -f1 | sort > names; exec sleep 1000'], env: {MINE: x}}\n\
-         ready: {get: /ready, within: 500ms}\n",
+         ready: {get: /ready, within: 1s}\n",
     );
     fixture.launch().await.unwrap_err();
     let names = fs::read_to_string(fixture.folder.path().join("work/names")).unwrap();

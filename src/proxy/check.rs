@@ -1,15 +1,17 @@
 //! From the text of proxy.yaml to a definition in which nothing can be misspelt.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     definition::{Definition, FileTemplate, LOCAL_VERSION},
     document::{Auth, Document, Text},
-    error::{ProxyError, at},
+    error::{ProxyError, at, did_you_mean},
     render::{self, RenderContext},
+    route::InstanceSettings,
     source::{FILE, Source},
     template::{self, REQUEST_VARIABLES, VARIABLES},
 };
+use crate::scenario::Cooldown;
 
 /// Reads and checks a definition.
 ///
@@ -19,7 +21,8 @@ pub(super) fn load(source: Source, version: Option<&str>) -> Result<Definition, 
     let file = source.display(FILE);
     let yaml =
         source.read(FILE).map_err(|error| ProxyError::Invalid(format!("cannot read {file}: {error}")))?;
-    let document: Document = serde_saphyr::from_str(&yaml).map_err(|error| yaml_error(&file, &error))?;
+    let document: Document =
+        serde_saphyr::from_str(&yaml).map_err(|error| yaml_error(&file, &yaml, &error))?;
     let mistake =
         |line, column, message: &str| Err(ProxyError::Invalid(at(&file, &yaml, line, column, message)));
 
@@ -95,8 +98,16 @@ pub(super) fn load(source: Source, version: Option<&str>) -> Result<Definition, 
         document: Arc::new(document),
         source,
     };
-    // A misspelt field (`route.basurl`) shows only when it is used: use everything once.
-    render::rehearse(&definition, &RenderContext::sample())?;
+    // A misspelt field (`route.basurl`) shows only when it is used: use everything, set and unset.
+    let everything = InstanceSettings {
+        cooldown: Some(Cooldown { after: 1, lasting: Duration::from_secs(1) }),
+        timeout: Some(Duration::from_secs(1)),
+        retries: Some(1),
+        fallback: true,
+    };
+    for settings in [InstanceSettings::default(), everything] {
+        render::rehearse(&definition, &RenderContext { settings, ..RenderContext::sample() })?;
+    }
     Ok(definition)
 }
 
@@ -119,8 +130,213 @@ fn texts(document: &Document) -> Vec<(&Text, bool)> {
 }
 
 /// The only place where the YAML library's errors become ours.
-fn yaml_error(file: &str, error: &serde_saphyr::Error) -> ProxyError {
+fn yaml_error(file: &str, yaml: &str, error: &serde_saphyr::Error) -> ProxyError {
     let mut options = serde_saphyr::RenderOptions::default();
-    options.source_name = Some(file);
-    ProxyError::Invalid(error.render_with_options(options))
+    options.snippets = serde_saphyr::SnippetMode::Off;
+    let text = error.without_snippet().render_with_options(options);
+    let Some(place) = error.location() else {
+        return ProxyError::Invalid(format!("{file}: {text}"));
+    };
+    let (line, column) = (place.line(), place.column());
+    let text = text
+        .replace(&format!(" at line {line}, column {column}"), "")
+        .replace(&format!("line {line} column {column}: "), "")
+        .replace(", set DuplicateKeyPolicy in Options if acceptable", "");
+    // `unknown field `x`, expected one of a, b`: the nearest of them is what was meant.
+    let hint = text.split_once(", expected one of ").and_then(|(unknown, known)| {
+        let word = unknown.split('`').nth(1)?;
+        Some(did_you_mean(word, known.split(", ").map(|name| name.trim_matches('`'))))
+    });
+    let message = format!("{text}{}", hint.unwrap_or_default());
+    let number = |value| usize::try_from(value).unwrap_or(0);
+    ProxyError::Invalid(at(file, yaml, number(line), number(column), &message))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What loading a definition says that ends like this, with one template file.
+    fn said(rest: &str, template: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("proxy.yaml"), format!("name: fake\n{rest}")).unwrap();
+        fs::write(folder.path().join("config.j2"), template).unwrap();
+        match load(Source::Disk(folder.path().to_owned()), None) {
+            Ok(_) => "loaded".to_owned(),
+            Err(error) => error.to_string().replace(&format!("{}/", folder.path().display()), ""),
+        }
+    }
+
+    const REST: &str =
+        "launch: {command: [x, '{{ config }}']}\nready: {get: /}\nfiles: {config: config.j2}\n";
+
+    fn with(line: &str) -> String {
+        said(&format!("apis: {{openai/chat: [openai]}}\n{line}\n{REST}"), "port: {{ port }}")
+    }
+
+    #[test]
+    fn a_minimal_definition_loads() {
+        assert_eq!(with("summary: fine"), "loaded");
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_with_its_place() {
+        insta::assert_snapshot!(with("instal: []"), @"
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, settings, needs, install, install_help, files, launch, ready, auth, paths, request; did you mean `install`?
+          |
+        3 | instal: []
+          | ^
+        ");
+    }
+
+    #[test]
+    fn a_duplicate_key_is_shown_with_its_place() {
+        insta::assert_snapshot!(with("summary: a\nsummary: b"), @"
+        proxy.yaml:4:1: duplicate mapping key: summary
+          |
+        4 | summary: b
+          | ^
+        ");
+    }
+
+    #[test]
+    fn a_duration_without_a_unit_is_refused() {
+        let rest = "apis: {}\nlaunch: {command: [x]}\nready: {get: /, within: 90}\n";
+        insta::assert_snapshot!(said(rest, ""), @"
+        proxy.yaml:4:25: `90` is no duration; write a number with its unit, as in `250ms` or `2s`
+          |
+        4 | ready: {get: /, within: 90}
+          |                         ^
+        ");
+    }
+
+    #[test]
+    fn text_that_is_no_yaml_is_shown_with_its_place() {
+        insta::assert_snapshot!(said("apis: [}", ""), @"
+        proxy.yaml:2:7: expected mapping start
+          |
+        2 | apis: [}
+          |       ^
+        ");
+    }
+
+    #[test]
+    fn an_unknown_setting_is_shown_with_those_that_exist() {
+        insta::assert_snapshot!(with("settings: {timeouts: route}"), @"
+        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, cooldown; did you mean `timeout`?
+          |
+        3 | settings: {timeouts: route}
+          |            ^
+        ");
+    }
+
+    #[test]
+    fn an_unknown_api_is_shown_with_its_place() {
+        insta::assert_snapshot!(said(&format!("apis: {{openai/chats: [openai]}}\n{REST}"), ""), @"
+        proxy.yaml:2:8: unknown variant `openai/chats`, expected one of openai/chat; did you mean `openai/chat`?
+          |
+        2 | apis: {openai/chats: [openai]}
+          |        ^
+        ");
+    }
+
+    #[test]
+    fn an_unknown_provider_is_shown_with_its_place() {
+        insta::assert_snapshot!(said(&format!("apis: {{openai/chat: [opnai]}}\n{REST}"), ""), @"
+        proxy.yaml:2:22: unknown variant `opnai`, expected one of openai; did you mean `openai`?
+          |
+        2 | apis: {openai/chat: [opnai]}
+          |                      ^
+        ");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_shown_with_the_nearest_one() {
+        insta::assert_snapshot!(with("install: [[sh, -c, 'ls {{ dirr }}']]"), @"
+        proxy.yaml:3:20: unknown variable `dirr` in a template; did you mean `dir`?
+          |
+        3 | install: [[sh, -c, 'ls {{ dirr }}']]
+          |                    ^
+        ");
+    }
+
+    #[test]
+    fn a_variable_that_has_no_value_yet_is_refused_before_anything_runs() {
+        insta::assert_snapshot!(with("install: [[sh, -c, 'ls {{ port }}']]"), @"
+        proxy.yaml:3:20: undefined value: `port` is undefined
+          |
+        3 | install: [[sh, -c, 'ls {{ port }}']]
+          |                    ^
+        ");
+    }
+
+    #[test]
+    fn a_template_that_does_not_compile_is_shown_with_its_line() {
+        insta::assert_snapshot!(
+            said(&format!("apis: {{}}\n{REST}"), "a: 1\n{% for r in routes %}\nb: 2\n{% endif %}"), @"
+        config.j2:4:1: syntax error: unknown statement endif
+          |
+        4 | {% endif %}
+          | ^
+        ");
+    }
+
+    #[test]
+    fn a_misspelt_field_of_a_route_is_found_at_load() {
+        insta::assert_snapshot!(
+            said(&format!("apis: {{}}\n{REST}"), "a: 1\n{% for r in routes %}\nb: {{ r.basurl }}\n{% endfor %}"), @"
+        config.j2:3:1: undefined value: `r.basurl` is undefined
+          |
+        3 | b: {{ r.basurl }}
+          | ^
+        ");
+    }
+
+    #[test]
+    fn a_mistake_in_a_branch_for_a_setting_is_found_at_load() {
+        let template = "{% if settings.cooldown is not none %}{{ settings.cooldown.afer }}{% endif %}";
+        let text = said(&format!("apis: {{}}\n{REST}"), template);
+        assert!(text.contains("`settings.cooldown.afer` is undefined"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_template_file_is_named() {
+        insta::assert_snapshot!(
+            said("apis: {}\nlaunch: {command: [x]}\nready: {get: /}\nfiles: {config: confg.j2}\n", ""), @"
+        proxy.yaml:5:17: the template `confg.j2`: No such file or directory (os error 2)
+          |
+        5 | files: {config: confg.j2}
+          |                 ^
+        ");
+    }
+
+    #[test]
+    fn a_template_outside_the_folder_is_refused() {
+        let text = said(
+            "apis: {}\nlaunch: {command: [x]}\nready: {get: /}\nfiles: {config: ../../etc/passwd}\n",
+            "",
+        );
+        assert!(text.contains("lies outside"), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_is_no_name_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("proxy.yaml"),
+            "name: ../up\napis: {}\nlaunch: {command: [x]}\nready: {get: /}\n",
+        )
+        .unwrap();
+        let error = load(Source::Disk(folder.path().to_owned()), None).unwrap_err();
+        assert!(error.to_string().contains("a name is made of"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_loader_panic(text in "[a-z:{}\\[\\]'\"%| \n-]{0,200}") {
+            let _ = said(&text, &text);
+        }
+    }
 }

@@ -101,3 +101,61 @@ impl Definition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use super::*;
+    use crate::scenario::Cooldown;
+
+    const CHAT: Combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
+
+    fn litellm() -> Definition {
+        Definition::find("litellm", Path::new("/nonexistent")).unwrap()
+    }
+
+    fn demanding() -> ProxySettings {
+        ProxySettings {
+            timeout: Duration::from_secs(2),
+            retries: 2,
+            fallback: vec!["a".to_owned(), "b".to_owned()],
+            cooldown: Some(Cooldown { after: 1, lasting: Duration::from_secs(3) }),
+        }
+    }
+
+    #[test]
+    fn litellm_lacks_nothing_that_can_be_set() {
+        assert_eq!(litellm().lacks(&CHAT, &demanding()), None);
+    }
+
+    #[test]
+    fn what_is_lacked_is_named_one_after_the_other() {
+        let mut definition = litellm();
+        definition.settings.clear();
+        let mut settings = demanding();
+        assert_eq!(definition.lacks(&CHAT, &settings).unwrap(), "litellm cannot be set to a timeout");
+        settings.timeout = ProxySettings::default().timeout;
+        assert_eq!(definition.lacks(&CHAT, &settings).unwrap(), "litellm cannot be set to retries");
+        assert_eq!(definition.lacks(&CHAT, &ProxySettings::default()), None);
+        definition.apis[&Api::OpenaiChat].clear();
+        assert_eq!(
+            definition.lacks(&CHAT, &settings).unwrap(),
+            "litellm does not serve openai/chat from openai"
+        );
+        definition.apis.clear();
+        assert_eq!(definition.lacks(&CHAT, &settings).unwrap(), "litellm does not serve openai/chat");
+    }
+
+    #[test]
+    fn only_what_is_as_wide_as_an_instance_separates_cases() {
+        let definition = litellm();
+        let plain = definition.instance_settings(&ProxySettings::default());
+        assert_eq!(plain, InstanceSettings::default());
+        let mut slow = ProxySettings::default();
+        (slow.timeout, slow.retries) = (Duration::from_secs(1), 3);
+        assert_eq!(definition.instance_settings(&slow), plain);
+        let demanding = definition.instance_settings(&demanding());
+        assert!(demanding.fallback && demanding.cooldown.is_some() && demanding.timeout.is_none());
+    }
+}

@@ -20,14 +20,6 @@ pub enum ProxyError {
     /// A definition that does not load; the text shows file, line, column and the source line.
     #[error("{0}")]
     Invalid(String),
-    /// A template that cannot be rendered.
-    #[error("{place}: {message}")]
-    Template {
-        /// `FILE:LINE` of the template.
-        place: String,
-        /// What the template engine says.
-        message: String,
-    },
     /// A file or folder that cannot be read or written.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -55,17 +47,17 @@ pub enum ProxyError {
     )]
     Install {
         /// Name and version.
-        proxy: String,
+        proxy: Box<str>,
         /// The command as it was run.
-        command: String,
+        command: Box<str>,
         /// `exited with code 1`, `took longer than 30m`.
-        how: String,
+        how: Box<str>,
         /// The last lines of its output, each indented and ended with a newline.
-        tail: String,
+        tail: Box<str>,
         /// Where all of it is.
         log: PathBuf,
         /// What to do.
-        help: String,
+        help: Box<str>,
     },
     /// The launch command could not be started at all.
     #[error("cannot start {proxy}: `{program}`: {source}\nhelp: {help}")]
@@ -87,15 +79,15 @@ pub enum ProxyError {
     )]
     Exited {
         /// Name and version.
-        proxy: String,
+        proxy: Box<str>,
         /// `exited with code 1`, `was killed by signal 9`.
-        how: String,
+        how: Box<str>,
         /// The last lines of its log.
-        tail: String,
+        tail: Box<str>,
         /// Where all of it is.
         log: PathBuf,
         /// The launch command.
-        command: String,
+        command: Box<str>,
     },
     /// The proxy runs but does not say that it is ready.
     #[error(
@@ -105,15 +97,15 @@ pub enum ProxyError {
     )]
     NotReady {
         /// Name and version.
-        proxy: String,
+        proxy: Box<str>,
         /// The deadline.
-        within: String,
+        within: Box<str>,
         /// What was polled.
-        url: String,
+        url: Box<str>,
         /// What the last poll saw.
-        last: String,
+        last: Box<str>,
         /// The last lines of its log.
-        tail: String,
+        tail: Box<str>,
         /// Where all of it is.
         log: PathBuf,
     },

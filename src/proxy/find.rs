@@ -93,3 +93,52 @@ fn is_version(version: &str) -> bool {
     version.starts_with(|c: char| c.is_ascii_alphanumeric())
         && version.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(spec: &str) -> String {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("empty")).unwrap();
+        let error = Definition::find(spec, root.path()).unwrap_err();
+        error.to_string().replace(&root.path().display().to_string(), "ROOT")
+    }
+
+    #[test]
+    fn every_bundled_definition_loads() {
+        let loaded: Vec<String> = Definition::bundled().into_iter().map(|bundled| bundled.name).collect();
+        let folders: Vec<String> = BUNDLED.dirs().map(|dir| dir.path().display().to_string()).collect();
+        assert_eq!(loaded, folders);
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_the_nearest_one() {
+        insta::assert_snapshot!(said("litelm@1.2"), @"
+        there is no proxy `litelm@1.2`; did you mean `litellm`?
+        help: bundled are: litellm; a folder needs a proxy.yaml
+        ");
+    }
+
+    #[test]
+    fn a_folder_without_a_definition_is_named() {
+        insta::assert_snapshot!(said("./empty"), @"
+        there is no proxy `./empty`: the folder ROOT/./empty has no proxy.yaml
+        help: bundled are: litellm; a folder needs a proxy.yaml
+        ");
+    }
+
+    #[test]
+    fn a_version_that_could_be_an_option_or_a_path_is_refused() {
+        for spec in ["litellm@", "litellm@--index-url=x", "litellm@1 2", "litellm@.."] {
+            assert!(said(spec).contains("is no version"), "{spec}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_parents_are_no_bundled_names() {
+        for spec in ["", "..", ".", "@1"] {
+            assert!(Definition::find(spec, Path::new("/nonexistent")).is_err(), "{spec}");
+        }
+    }
+}

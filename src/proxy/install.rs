@@ -141,8 +141,7 @@ impl Definition {
         let path = with_suffix(dir, ".log");
         let (mut log, output) = Log::create(path.clone()).map_err(ProxyError::io("write", &path))?;
         log.watch(super::log::LIMIT);
-        let environment: Vec<(OsString, OsString)> =
-            std::env::vars_os().filter(|(name, _)| !NOT_INHERITED.iter().any(|not| name == not)).collect();
+        let environment = inherited(std::env::vars_os());
         for (index, words) in commands.iter().enumerate() {
             progress(format!(
                 "installing {} ({}/{}): {}",
@@ -168,12 +167,12 @@ impl Definition {
                 Err(_) => format!("took longer than {}", humantime::format_duration(PATIENCE)),
             };
             return Err(ProxyError::Install {
-                proxy: self.title(),
-                command: process::shown(words),
-                how,
-                tail: log.quoted_tail(12),
+                proxy: self.title().into(),
+                command: process::shown(words).into(),
+                how: how.into(),
+                tail: log.quoted_tail(12).into(),
                 log: path,
-                help: self.install_help(dir)?,
+                help: self.install_help(dir)?.into(),
             });
         }
         Ok(())
@@ -243,4 +242,47 @@ fn with_suffix(dir: &Path, suffix: &str) -> PathBuf {
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     dir.with_file_name(name)
+}
+
+/// The environment of install commands: the caller's (package managers need its proxies, mirrors and
+/// certificates) without what changes the outcome.
+fn inherited(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    all.filter(|(name, _)| !NOT_INHERITED.iter().any(|not| name == not)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installation_does_not_inherit_what_would_leave_it_without_byte_code() {
+        let all = [("PYTHONDONTWRITEBYTECODE", "1"), ("UV_INDEX_URL", "x")]
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        assert_eq!(inherited(all.clone().into_iter()), all[1..]);
+    }
+
+    #[test]
+    fn definitions_that_install_the_same_share_it_and_a_version_or_a_pin_makes_the_difference() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = |name: &str, version: &str, pin: &str, word: &str| {
+            let folder = root.path().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(
+                folder.join("proxy.yaml"),
+                format!(
+                    "name: {name}\nversion: '{version}'\nversions: {{'{version}': {{pin: {pin}}}}}\n\
+                     apis: {{}}\ninstall: [[{word}, '{{{{ dir }}}}', '{{{{ version }}}}']]\n\
+                     launch: {{command: [x]}}\nready: {{get: /}}\n"
+                ),
+            )
+            .unwrap();
+            let definition = Definition::find(&format!("./{name}"), root.path()).unwrap();
+            definition.install_dir(Path::new("/cache")).unwrap()
+        };
+        let first = dir("a", "1", "p", "pip");
+        assert_eq!(first, dir("b", "1", "p", "pip"));
+        for other in [dir("a", "2", "p", "pip"), dir("a", "1", "q", "pip"), dir("a", "1", "p", "uv")] {
+            assert_ne!(first, other);
+        }
+    }
 }

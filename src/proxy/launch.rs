@@ -163,11 +163,11 @@ impl Installed {
                     return Err(Failure::PortTaken);
                 }
                 return Err(Failure::Other(ProxyError::Exited {
-                    proxy: self.definition.title(),
-                    how,
-                    tail: instance.quoted_tail(15),
+                    proxy: self.definition.title().into(),
+                    how: how.into(),
+                    tail: instance.quoted_tail(15).into(),
                     log: instance.log_path().to_owned(),
-                    command: process::shown(words),
+                    command: process::shown(words).into(),
                 }));
             }
             match answer {
@@ -177,11 +177,11 @@ impl Installed {
             }
             if Instant::now() >= deadline {
                 return Err(Failure::Other(ProxyError::NotReady {
-                    proxy: self.definition.title(),
-                    within: humantime::format_duration(within).to_string(),
-                    url: format!("http://127.0.0.1:{port}{path}"),
-                    last,
-                    tail: instance.quoted_tail(15),
+                    proxy: self.definition.title().into(),
+                    within: humantime::format_duration(within).to_string().into(),
+                    url: format!("http://127.0.0.1:{port}{path}").into(),
+                    last: last.into(),
+                    tail: instance.quoted_tail(15).into(),
                     log: instance.log_path().to_owned(),
                 }));
             }

@@ -57,4 +57,14 @@ mod tests {
         // std sets SO_REUSEADDR on Unix, as servers do.
         TcpListener::bind((Ipv4Addr::LOCALHOST, reserved.port())).unwrap();
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_kept_port_is_given_to_nobody_who_does_not_share_it() {
+        let reserved = Reserved::new(true).unwrap();
+        let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, reserved.port()));
+        assert_eq!(other.bind(&address.into()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(!is_taken(reserved.port()), "a server could listen");
+    }
 }

@@ -130,3 +130,131 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
     }
     request::Mapping::new(definition, &routes, &all).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::scenario::Cooldown;
+
+    fn route(model: &str, fallbacks: &[&str]) -> Route {
+        Route {
+            model: model.to_owned(),
+            provider: Provider::Openai,
+            upstream_model: "gpt-4o-mini".to_owned(),
+            base_url: format!("http://127.0.0.1:9/{model}/v1"),
+            api_key: format!("sk-{model}"),
+            timeout_s: 2.5,
+            retries: 1,
+            fallbacks: fallbacks.iter().map(|&model| model.to_owned()).collect(),
+            group: "case".to_owned(),
+        }
+    }
+
+    fn litellm(routes: &[Route], settings: InstanceSettings) -> String {
+        let definition = Definition::find("litellm", Path::new("/nonexistent")).unwrap();
+        let context = RenderContext { settings, ..RenderContext::sample() };
+        let files = definition.render(routes, &context).unwrap();
+        assert_eq!(files.len(), 1);
+        assert_eq!(files[0].0, "config.yaml");
+        files[0].1.clone()
+    }
+
+    fn parse(yaml: &str) -> serde_json::Value {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn litellm_gets_each_route_with_its_own_timeout_and_retries() {
+        let text = litellm(&[route("m1", &["m2"]), route("m2", &[])], InstanceSettings::default());
+        insta::assert_snapshot!(text, @r#"
+        # num_retries is what the router does for one model; max_retries would be the SDK's own on top.
+        model_list:
+          - model_name: "m1"
+            litellm_params:
+              model: "openai/gpt-4o-mini"
+              api_base: "http://127.0.0.1:9/m1/v1"
+              api_key: "sk-m1"
+              timeout: 2.5
+              stream_timeout: 2.5
+              num_retries: 1
+              max_retries: 0
+          - model_name: "m2"
+            litellm_params:
+              model: "openai/gpt-4o-mini"
+              api_base: "http://127.0.0.1:9/m2/v1"
+              api_key: "sk-m2"
+              timeout: 2.5
+              stream_timeout: 2.5
+              num_retries: 1
+              max_retries: 0
+        litellm_settings:
+          num_retries: 0
+          telemetry: false
+        router_settings:
+          # Where a model says nothing; the router's default would be two.
+          num_retries: 0
+          disable_cooldowns: true
+          fallbacks:
+            - {"m1": ["m2"]}
+        general_settings:
+          master_key: "sk-proxy-key"
+        "#);
+        let config = parse(&text);
+        assert_eq!(config["model_list"].as_array().unwrap().len(), 2);
+        assert_eq!(config["model_list"][0]["litellm_params"]["timeout"], 2.5);
+        assert_eq!(config["router_settings"]["fallbacks"], json!([{"m1": ["m2"]}]));
+        assert_eq!(config["router_settings"]["disable_cooldowns"], true);
+    }
+
+    #[test]
+    fn litellm_cools_down_after_as_many_failures_as_were_asked_for() {
+        let cooldown = Some(Cooldown { after: 3, lasting: Duration::from_millis(1500) });
+        let config =
+            parse(&litellm(&[route("m", &[])], InstanceSettings { cooldown, ..InstanceSettings::default() }));
+        let router = &config["router_settings"];
+        assert_eq!((&router["allowed_fails"], &router["cooldown_time"]), (&json!(2), &json!(1.5)));
+        assert_eq!(router.get("disable_cooldowns"), None);
+        assert_eq!(router.get("fallbacks"), None);
+    }
+
+    #[test]
+    fn litellm_gets_an_empty_list_where_there_are_no_routes() {
+        assert_eq!(parse(&litellm(&[], InstanceSettings::default()))["model_list"], json!([]));
+    }
+
+    #[test]
+    fn hostile_names_stay_values() {
+        let name = "a\": {b}\n- 'x' # {{ port }} ";
+        let mut hostile = route("m", &[name]);
+        hostile.model = name.to_owned();
+        hostile.api_key = name.to_owned();
+        let config = parse(&litellm(&[hostile], InstanceSettings::default()));
+        assert_eq!(config["model_list"][0]["model_name"], name);
+        assert_eq!(config["model_list"][0]["litellm_params"]["api_key"], name);
+        assert_eq!(config["router_settings"]["fallbacks"][0][name][0], name);
+    }
+
+    #[test]
+    fn a_pin_becomes_a_flag_for_its_version_and_leaves_no_empty_word_for_others() {
+        let install = |spec| {
+            let definition = Definition::find(spec, Path::new("/nonexistent")).unwrap();
+            let environment = template::environment(&definition.source);
+            let context = definition.install_context(Path::new("/d"), Path::new("/h"));
+            let command = &definition.document.install[1];
+            template::render_command(&environment, &definition.source, command, &context).unwrap()
+        };
+        assert!(install("litellm@1.90.7").contains(&"--exclude-newer=2026-08-15".to_owned()));
+        let newest = install("litellm");
+        assert_eq!(newest.last().unwrap(), "litellm[proxy]==1.102.4");
+        assert!(newest.iter().all(|word| !word.is_empty() && !word.contains("exclude")));
+    }
+
+    #[test]
+    fn fifteen_hundred_routes_are_rendered_without_running_out_of_fuel() {
+        let routes: Vec<Route> = (0..1500).map(|index| route(&format!("m{index}"), &["b"])).collect();
+        let text = litellm(&routes, InstanceSettings::default());
+        assert_eq!(text.matches("model_name").count(), 1500);
+    }
+}
