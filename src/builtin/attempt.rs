@@ -154,21 +154,27 @@ pub(super) struct EventSource {
     decoder: sse::Decoder,
     /// Bytes of events that have not been handed out.
     raw: BytesMut,
+    /// The offset in the stream at which `raw` begins.
+    offset: u64,
 }
 
 impl EventSource {
     fn new(response: reqwest::Response) -> Self {
-        Self { response, decoder: sse::Decoder::lenient(), raw: BytesMut::new() }
+        Self { response, decoder: sse::Decoder::lenient(), raw: BytesMut::new(), offset: 0 }
     }
 
     /// The next event, or how the stream stopped.
     pub async fn next(&mut self) -> Result<RawEvent, Stop> {
         loop {
             if let Some(event) = self.decoder.pop() {
-                // Spans are adjacent, so what is left always begins where this event does.
-                let length = (event.span.end - event.span.start) as usize;
-                let raw = self.raw.split_to(length.min(self.raw.len())).freeze();
-                return Ok(RawEvent { event, raw });
+                let mut length = (event.span.end.saturating_sub(self.offset) as usize).min(self.raw.len());
+                // The LF after a final CR is the next event's by its span. It goes out with this
+                // one if it is here: some clients look for nothing but `\r\n\r\n`.
+                if self.raw[..length].ends_with(b"\r") && self.raw.get(length) == Some(&b'\n') {
+                    length += 1;
+                }
+                self.offset += length as u64;
+                return Ok(RawEvent { event, raw: self.raw.split_to(length).freeze() });
             }
             match self.response.chunk().await {
                 Ok(Some(bytes)) if self.raw.len() + bytes.len() <= MAX_BYTES => {

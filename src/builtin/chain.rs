@@ -107,11 +107,18 @@ async fn tries(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Fai
         }
         let result =
             attempt::attempt(&shared.client, route, body.clone(), ask.stream, shared.limit(route)).await;
-        shared.memory.note(&route.model, result.as_ref().map(|_| ()), Instant::now());
+        let now = Instant::now();
         let failure = match result {
-            Ok(success) => return Ok(success),
+            Ok(success) => {
+                // How a stream ends is told when it ends.
+                if matches!(success, Success::Whole { .. }) {
+                    shared.memory.note(&route.model, Ok(()), now);
+                }
+                return Ok(success);
+            }
             Err(failure) => failure,
         };
+        shared.memory.note(&route.model, Err(&failure), now);
         match retry::pause(&failure, tried, route.retries, &shared.rules, jiff::Timestamp::now()) {
             Some(pause) => sleep(pause).await,
             None => return Err(failure),

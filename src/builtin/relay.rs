@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     attempt::{self, EventSource, RawEvent, Success},
     chain::{Ask, Shared},
+    classify,
     failure::Failure,
     stream::{PieceKind, Reader, Stop},
     tamper_stream::Tamper,
@@ -80,19 +81,31 @@ impl Relay {
 
     fn event(&mut self, event: RawEvent) {
         let piece = self.reader.event(&event.event, event.raw);
+        match piece.kind {
+            PieceKind::Content | PieceKind::Other => {}
+            PieceKind::Done => self.note(Ok(())),
+            PieceKind::Interrupted => self.note(Err(&Failure::disconnected())),
+            PieceKind::ErrorEvent => {
+                let judged = classify::first_event(Some(&event.event), &[]);
+                self.note(judged.as_ref().map(|_| ()));
+            }
+        }
         self.take(piece);
     }
 
     fn stopped(&mut self, stop: Stop) {
         let piece = self.reader.stopped(stop);
-        if piece.kind == PieceKind::Interrupted {
-            let failure = match stop {
-                Stop::Gap(limit) => Failure::timeout(limit),
-                Stop::Clean | Stop::Cut => Failure::disconnected(),
-            };
-            self.shared.memory.note(&self.route.model, Err(&failure), Instant::now());
+        match (piece.kind, stop) {
+            (PieceKind::Interrupted, Stop::Gap(limit)) => self.note(Err(&Failure::timeout(limit))),
+            (PieceKind::Interrupted, _) => self.note(Err(&Failure::disconnected())),
+            _ => self.note(Ok(())),
         }
         self.take(piece);
+    }
+
+    /// Tells the route's memory how the stream ended.
+    fn note(&self, result: Result<(), &Failure>) {
+        self.shared.memory.note(&self.route.model, result, Instant::now());
     }
 
     fn take(&mut self, piece: super::stream::Piece) {

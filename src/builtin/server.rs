@@ -39,7 +39,8 @@ pub struct Builtin {
 }
 
 impl Builtin {
-    /// Starts a proxy on a free loopback port; when this returns it takes requests.
+    /// Starts a proxy on a free loopback port; when this returns it takes requests. Needs a Tokio
+    /// runtime, on which it then lives.
     ///
     /// # Errors
     ///

@@ -38,6 +38,9 @@ impl Driver {
     /// Sends `call` and records what comes back, until it ends or `deadline` passes. Times are in
     /// milliseconds since `epoch`. Whatever goes wrong is part of the record.
     ///
+    /// The record's request headers are those of the call; `host`, `content-length` and, where the
+    /// call has none, `accept: */*` go out on top of them.
+    ///
     /// Headers that repeat a name stand together in the record, in the order in which they came.
     pub async fn send(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
         let clock = Clock(epoch);

@@ -224,6 +224,28 @@ async fn a_good_stream_passes_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_stream_with_crlf_line_ends_keeps_them_to_its_last_byte() {
+    let all = [ONE, STOP, DONE].map(|event| event.replace('\n', "\r\n"));
+    let (got, _stage) =
+        Setup::streamed([events(&all.each_ref().map(String::as_str), Last::End)]).run(None).await;
+    assert_eq!(got.text, all.concat());
+}
+
+#[tokio::test]
+async fn streams_that_break_off_count_towards_the_cooldown_and_good_ones_reset_it() {
+    let cooldown = Some(Cooldown { after: 2, lasting: Duration::from_secs(30) });
+    let (bad, good) = (events(&[ONE], Last::Close), events(&[ONE, STOP, DONE], Last::End));
+    let scripts = [bad.clone(), good, bad, events(&[ONE, ERROR], Last::End)];
+    let stage = Setup { cooldown, ..Setup::streamed(scripts) }.start(None).await;
+    for _ in 0..4 {
+        assert_eq!(stage.send().await.status, 200);
+    }
+    let got = stage.send().await;
+    assert_eq!((got.status, &got.error()["message"]), (429, &json!("canary mid")));
+    assert_eq!(stage.main.attempts(), 4);
+}
+
+#[tokio::test]
 async fn an_error_as_the_first_event_becomes_a_status() {
     let (got, _stage) = Setup::streamed([events(&[ERROR, DONE], Last::End)]).run(None).await;
     assert_eq!((got.status, got.header("content-type")), (429, Some("application/json")));
