@@ -258,7 +258,7 @@ mod tests {
             Then::Hang,
         )
         .await;
-        let exchange = send_within(&server.url, Duration::from_millis(300)).await;
+        let exchange = send_within(&server.url, Duration::from_millis(800)).await;
         let answer = exchange.answer().unwrap();
         assert_eq!(answer.ending, Ending::Deadline);
         assert_eq!(answer.body.frames.iter().map(|frame| frame.data.as_str()).collect::<Vec<_>>(), ["a"]);
@@ -287,9 +287,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_without_listener_refuses() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        drop(listener);
+        // Bound, so that nobody else gets the port, but not listening.
+        let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+        deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let url = format!("http://{}/", deaf.local_addr().unwrap());
         assert_eq!(no_answer(&send(&url).await), &Ending::Refused);
     }
 

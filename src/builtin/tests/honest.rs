@@ -136,13 +136,13 @@ async fn the_timeout_covers_the_whole_of_a_plain_body_but_only_the_gaps_of_a_str
     let (got, _stage) = Setup { timeout_s: 0.15, ..Setup::new([slow]) }.run(None).await;
     assert_eq!(got.status, 504);
 
-    // Three gaps of 200 ms together are longer than the limit of 500 ms, each alone is not.
+    // Three gaps of 400 ms together are longer than the limit of 1 s, each alone is not.
     let Act::Send(head) = events(&[], Last::Close)[0].clone() else { panic!() };
     let mut steady = vec![Act::Send(head)];
     for event in [ONE, TWO, STOP, DONE] {
-        steady.extend([Act::Send(format!("{:x}\r\n{event}\r\n", event.len())), Act::Wait(200)]);
+        steady.extend([Act::Send(format!("{:x}\r\n{event}\r\n", event.len())), Act::Wait(400)]);
     }
-    let (got, _stage) = Setup { timeout_s: 0.5, ..Setup::streamed([steady]) }.run(None).await;
+    let (got, _stage) = Setup { timeout_s: 1.0, ..Setup::streamed([steady]) }.run(None).await;
     assert_eq!((got.text, got.end), ([ONE, TWO, STOP, DONE].concat(), End::Complete));
 }
 
@@ -275,7 +275,8 @@ async fn a_stream_that_breaks_off_ends_with_one_error_frame() {
         (Last::End, "stream_interrupted"),
         (Last::Hang, "timeout"),
     ] {
-        let setup = Setup { timeout_s: 0.3, retries: 2, ..Setup::streamed([events(&[ONE, TWO], last)]) };
+        let timeout_s = if last == Last::Hang { 1.0 } else { 20.0 };
+        let setup = Setup { timeout_s, retries: 2, ..Setup::streamed([events(&[ONE, TWO], last)]) };
         let (got, stage) = setup.run(None).await;
         assert!(got.text.starts_with(&[ONE, TWO].concat()), "{}", got.text);
         assert_eq!((last_error_code(&got), got.end), (json!(code), End::Complete));

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 
@@ -210,7 +210,10 @@ impl Setup {
     pub async fn start(&self, defect: Option<Defect>) -> Stage {
         let main = Upstream::start(self.scripts.clone()).await;
         let backup = Upstream::start(self.backup.clone().unwrap_or_else(|| vec![ok()])).await;
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+        // Bound, so that nobody else gets the port, but not listening: connections are refused.
+        let deaf = TcpSocket::new_v4().unwrap();
+        deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let refusing = deaf.local_addr().unwrap().to_string();
         let route = |model: &str, address: &str| Route {
             model: model.into(),
             provider: Provider::Openai,
@@ -222,12 +225,12 @@ impl Setup {
             fallbacks: vec![],
             group: "case".into(),
         };
-        let mut first = route("main", if self.refuse { &free } else { &main.address });
+        let mut first = route("main", if self.refuse { &refusing } else { &main.address });
         first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
         let routes = vec![first, route("backup", &backup.address)];
         let settings = InstanceSettings { cooldown: self.cooldown };
         let proxy = Builtin::start(routes, settings, defect).await.unwrap();
-        Stage { proxy, main, backup, stream: self.stream }
+        Stage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
 
     /// Starts all of it and sends one request.
@@ -244,6 +247,7 @@ pub struct Stage {
     pub main: Upstream,
     pub backup: Upstream,
     stream: bool,
+    _deaf: TcpSocket,
 }
 
 /// What a caller got.
