@@ -9,6 +9,7 @@ pub mod observation;
 pub mod provider;
 pub mod fault;
 pub mod proxy;
+pub mod builtin;
 pub mod client;
 pub mod judge;
 pub mod snapshot;

@@ -38,6 +38,9 @@ impl Driver {
     /// Sends `call` and records what comes back, until it ends or `deadline` passes. Times are in
     /// milliseconds since `epoch`. Whatever goes wrong is part of the record.
     ///
+    /// The record's request headers are those of the call; `host`, `content-length` and, where the
+    /// call has none, `accept: */*` go out on top of them.
+    ///
     /// Headers that repeat a name stand together in the record, in the order in which they came.
     pub async fn send(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
         let clock = Clock(epoch);
@@ -255,7 +258,7 @@ mod tests {
             Then::Hang,
         )
         .await;
-        let exchange = send_within(&server.url, Duration::from_millis(300)).await;
+        let exchange = send_within(&server.url, Duration::from_millis(800)).await;
         let answer = exchange.answer().unwrap();
         assert_eq!(answer.ending, Ending::Deadline);
         assert_eq!(answer.body.frames.iter().map(|frame| frame.data.as_str()).collect::<Vec<_>>(), ["a"]);
@@ -284,9 +287,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_without_listener_refuses() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        drop(listener);
+        // Bound, so that nobody else gets the port, but not listening.
+        let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+        deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let url = format!("http://{}/", deaf.local_addr().unwrap());
         assert_eq!(no_answer(&send(&url).await), &Ending::Refused);
     }
 

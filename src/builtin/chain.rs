@@ -1,0 +1,129 @@
+//! From a caller's request to a success or the failure to tell: tries, retries, fallbacks.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Defect,
+    attempt::{self, Success},
+    cooldown::Memory,
+    failure::Failure,
+    retry,
+    rules::Rules,
+};
+use crate::proxy::Route;
+
+/// What all requests of an instance share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub client: reqwest::Client,
+    pub routes: Arc<[Route]>,
+    /// From a model name to the first route of that name.
+    pub by_model: HashMap<String, usize>,
+    pub proxy_key: String,
+    pub defect: Option<Defect>,
+    pub rules: Rules,
+    pub memory: Memory,
+}
+
+impl Shared {
+    pub fn route(&self, model: &str) -> Option<&Route> {
+        self.by_model.get(model).and_then(|index| self.routes.get(*index))
+    }
+
+    /// The limit of one attempt.
+    pub fn limit(&self, route: &Route) -> Option<Duration> {
+        // A limit that is no time at all (negative, not a number, too large) is none.
+        Duration::try_from_secs_f64(route.timeout_s)
+            .ok()
+            .filter(|limit| self.rules.timeouts && !limit.is_zero())
+    }
+}
+
+/// A caller's request that may go upstream.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub body: Map<String, Value>,
+    pub stream: bool,
+}
+
+impl Ask {
+    /// The body for this route's upstream.
+    pub fn body_for(&self, route: &Route) -> Bytes {
+        let mut body = self.body.clone();
+        body.insert("model".into(), Value::String(route.upstream_model.clone()));
+        Value::Object(body).to_string().into()
+    }
+}
+
+/// How a chain ended badly.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub failure: Failure,
+    /// Routes that were tried.
+    pub routes: usize,
+}
+
+/// Tries the route and then its fallbacks, each as often as it allows.
+///
+/// # Errors
+///
+/// When all failed: the first failure that an upstream spoke of itself, else the first of all.
+pub(super) async fn run<'a>(
+    shared: &'a Shared,
+    route: &'a Route,
+    ask: &Ask,
+) -> Result<(Success, &'a Route), Failed> {
+    let fallbacks =
+        route.fallbacks.iter().filter(|_| shared.rules.fallbacks).filter_map(|model| shared.route(model));
+    let mut failures = Vec::new();
+    for route in std::iter::once(route).chain(fallbacks) {
+        match tries(shared, route, ask).await {
+            Ok(success) => return Ok((success, route)),
+            Err(failure) => {
+                let goes_on = retry::falls_back(&failure);
+                failures.push(failure);
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+    }
+    let routes = failures.len();
+    let telling = failures.iter().position(Failure::is_upstreams_own).unwrap_or(0);
+    Err(Failed { failure: failures.swap_remove(telling), routes })
+}
+
+async fn tries(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Failure> {
+    let body = ask.body_for(route);
+    let mut last = None;
+    for tried in 1.. {
+        if let Some(refusal) = shared.memory.refusal(&route.model, Instant::now()) {
+            // What an upstream said a moment ago, in this request, is the better answer.
+            return Err(last.unwrap_or(refusal));
+        }
+        let result =
+            attempt::attempt(&shared.client, route, body.clone(), ask.stream, shared.limit(route)).await;
+        let now = Instant::now();
+        let failure = match result {
+            Ok(success) => {
+                // How a stream ends is told when it ends.
+                if matches!(success, Success::Whole { .. }) {
+                    shared.memory.note(&route.model, Ok(()), now);
+                }
+                return Ok(success);
+            }
+            Err(failure) => failure,
+        };
+        shared.memory.note(&route.model, Err(&failure), now);
+        match retry::pause(&failure, tried, route.retries, &shared.rules, jiff::Timestamp::now()) {
+            Some(pause) => sleep(pause).await,
+            None => return Err(failure),
+        }
+        last = Some(failure);
+    }
+    Err(last.unwrap_or_else(Failure::unreachable))
+}

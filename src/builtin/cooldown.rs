@@ -1,0 +1,144 @@
+//! Leaving a failing route alone for a while. Pure but for the lock: the time is handed in.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    failure::{Cause, Failure},
+    retry,
+    rules::Rules,
+};
+use crate::scenario::Cooldown;
+
+/// What is remembered of each route.
+#[derive(Debug)]
+pub(super) struct Memory {
+    cooldown: Option<Cooldown>,
+    client_errors_count: bool,
+    poison: bool,
+    routes: Mutex<HashMap<String, RouteMemory>>,
+}
+
+#[derive(Debug, Default)]
+struct RouteMemory {
+    /// Failures since the last success.
+    failures: u32,
+    /// Until when it is left alone, and because of what.
+    resting: Option<(Instant, Failure)>,
+    /// The next request fails (only ever set by a defect).
+    poisoned: bool,
+}
+
+impl Memory {
+    pub fn new(cooldown: Option<Cooldown>, rules: &Rules) -> Self {
+        Self {
+            cooldown: cooldown.filter(|_| rules.cooldown),
+            client_errors_count: rules.client_errors_cool_down,
+            poison: rules.poison,
+            routes: Mutex::default(),
+        }
+    }
+
+    fn routes(&self) -> MutexGuard<'_, HashMap<String, RouteMemory>> {
+        // No code panics while it holds the lock; if it did, the numbers would still be sound.
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a request on this route is answered without asking the upstream, if it is.
+    pub fn refusal(&self, model: &str, now: Instant) -> Option<Failure> {
+        let mut routes = self.routes();
+        let memory = routes.get_mut(model)?;
+        if std::mem::take(&mut memory.poisoned) {
+            return Some(Failure::own(
+                Cause::CoolingDown,
+                500,
+                "api_error",
+                None,
+                "This route is out of order.",
+            ));
+        }
+        let (until, last) = memory.resting.as_ref()?;
+        if now >= *until {
+            memory.resting = None;
+            memory.failures = 0;
+            return None;
+        }
+        let left = (*until - now).as_secs_f64().ceil().max(1.0);
+        Some(Failure {
+            cause: Cause::CoolingDown,
+            status: if last.status == 429 { 429 } else { 503 },
+            error: last.error.clone(),
+            headers: vec![("retry-after".into(), left.to_string())],
+            raw: None,
+        })
+    }
+
+    /// Notes how a try ended.
+    pub fn note(&self, model: &str, result: Result<(), &Failure>, now: Instant) {
+        let mut routes = self.routes();
+        let memory = routes.entry(model.to_owned()).or_default();
+        match result {
+            Ok(()) => memory.failures = 0,
+            Err(failure) => {
+                memory.poisoned = self.poison;
+                let counts = retry::may_pass(failure)
+                    || self.client_errors_count && matches!(failure.cause, Cause::Status(_));
+                let Some(Cooldown { after, lasting }) = self.cooldown.filter(|_| counts) else { return };
+                memory.failures = memory.failures.saturating_add(1);
+                if memory.failures >= after {
+                    // A time too far for the clock is as good as for ever.
+                    let until = now.checked_add(lasting).unwrap_or(now + Duration::from_secs(86_400 * 365));
+                    memory.resting = Some((until, failure.clone()));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Memory {
+        Memory::new(Some(Cooldown { after: 2, lasting: Duration::from_secs(10) }), &Rules::of(None))
+    }
+
+    fn status(status: u16) -> Failure {
+        Failure::own(Cause::Status(status), status, "t", None, format!("says {status}"))
+    }
+
+    #[test]
+    fn after_so_many_failures_in_a_row_the_route_rests_and_then_is_tried_again() {
+        let (memory, start) = (memory(), Instant::now());
+        memory.note("m", Err(&status(429)), start);
+        memory.note("m", Ok(()), start);
+        memory.note("m", Err(&status(429)), start);
+        assert!(memory.refusal("m", start).is_none());
+        memory.note("m", Err(&status(429)), start);
+        let refusal = memory.refusal("m", start + Duration::from_millis(7100)).unwrap();
+        assert_eq!((refusal.status, refusal.header("retry-after")), (429, Some("3")));
+        assert_eq!(refusal.error["message"], "says 429");
+        assert!(memory.refusal("other", start).is_none());
+        assert!(memory.refusal("m", start + Duration::from_secs(10)).is_none());
+        memory.note("m", Err(&status(429)), start + Duration::from_secs(11));
+        assert!(memory.refusal("m", start + Duration::from_secs(11)).is_none(), "counting begins anew");
+    }
+
+    #[test]
+    fn a_route_that_broke_down_rests_with_503_and_errors_of_the_caller_never_count() {
+        let (memory, now) = (memory(), Instant::now());
+        for _ in 0..5 {
+            memory.note("m", Err(&status(400)), now);
+            memory.note("m", Err(&status(401)), now);
+        }
+        assert!(memory.refusal("m", now).is_none());
+        memory.note("m", Err(&Failure::unreachable()), now);
+        memory.note("m", Err(&status(500)), now);
+        assert_eq!(memory.refusal("m", now).unwrap().status, 503);
+    }
+}

@@ -1,0 +1,144 @@
+//! The named defects: each one thing that a gateway in the field has been seen to do wrong.
+
+use std::{fmt, str::FromStr};
+
+macro_rules! defects {
+    ($( $variant:ident = $name:literal: $summary:literal, )+) => {
+        /// One deviation from honest behaviour; `--proxy builtin:NAME` chooses it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Defect {
+            $( #[doc = $summary] $variant, )+
+        }
+
+        impl Defect {
+            /// Every defect.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// The name as it is written: `rate-limit-as-500`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $name, )+ }
+            }
+
+            /// What it does, in one line.
+            pub const fn summary(self) -> &'static str {
+                match self { $( Self::$variant => $summary, )+ }
+            }
+        }
+    };
+}
+
+defects! {
+    // The status.
+    RateLimitAs500 = "rate-limit-as-500": "An upstream 429 is answered with 500",
+    ClientErrorAs500 = "client-error-as-500": "An upstream 400, 404, 413 or 422 is answered with 500",
+    AuthErrorAs500 = "auth-error-as-500": "An upstream 401, 402 or 403 is answered with 500",
+    ServerErrorAs400 = "server-error-as-400": "An upstream 5xx is answered with 400",
+    FailureUnder200 = "failure-under-200": "An upstream error is served under status 200, its body kept",
+    TimeoutAs500 = "timeout-as-500": "A timeout is answered with 500",
+    UnreachableAs200 = "unreachable-as-200": "An unreachable upstream is answered with 200",
+    UnreachableAs400 = "unreachable-as-400": "An unreachable upstream is answered with 400",
+    NullBody = "null-body": "An odd body under 200 is passed on as it came",
+    // The detail.
+    DetailLost = "detail-lost": "The upstream's message is replaced by `Internal error`",
+    CodeLost = "code-lost": "The upstream's error code is replaced by null",
+    TypeLost = "type-lost": "The upstream's error type is replaced by `api_error`",
+    ParamLost = "param-lost": "The upstream's error param is replaced by null",
+    DetailEncodedTwice = "detail-encoded-twice": "The whole error is put into the message as JSON text",
+    NoneLiteral = "none-literal": "A null in the error becomes the text `None`",
+    // The form.
+    ErrorTypeAsInt = "error-type-as-int": "The error type is the status as a number",
+    ErrorAsString = "error-as-string": "`error` is a string in place of an object",
+    AnthropicEnvelope = "anthropic-envelope": "An error comes in Anthropic's form",
+    HtmlPassedThrough = "html-passed-through": "An upstream error that is no JSON is passed on as it came",
+    ErrorContentType = "error-content-type": "A JSON error is labelled text/html",
+    // The headers.
+    RetryAfterDropped = "retry-after-dropped": "Retry-After is not passed on",
+    LimitHeadersDropped = "limit-headers-dropped": "The x-ratelimit headers are not passed on",
+    RequestIdDropped = "request-id-dropped": "The upstream's request id is not passed on",
+    PoisonHeadersForwarded = "poison-headers-forwarded": "Set-Cookie and other upstream headers that mean nothing to a caller are passed on",
+    // Streams.
+    StreamErrorAsSse = "stream-error-as-sse": "An error before a stream is sent as an event stream under 200",
+    FirstErrorEmptySuccess = "first-error-empty-success": "An error as a stream's first event gives an empty completion",
+    CutStreamFinished = "cut-stream-finished": "A cut stream is given finish_reason stop and `[DONE]`",
+    CutStreamSilent = "cut-stream-silent": "A cut stream just ends, without an error and without `[DONE]`",
+    ErrorEventSwallowed = "error-event-swallowed": "An error event is skipped; the stream ends with `[DONE]`",
+    ErrorEventDetailLost = "error-event-detail-lost": "The message of an error event is replaced by `Internal error`",
+    ErrorFrameDoubled = "error-frame-doubled": "The error event of a stream is sent twice",
+    DoneAfterError = "done-after-error": "`[DONE]` follows the error event of a stream",
+    ChunkDropped = "chunk-dropped": "The last piece of content before a stream's failure is lost",
+    ChunkDoubled = "chunk-doubled": "The first piece of content of a stream is sent twice",
+    StreamLeftOpen = "stream-left-open": "After its error event the stream never ends",
+    TerminatorDropped = "terminator-dropped": "A good stream ends without `[DONE]`",
+    // Time, retries, fallbacks.
+    TimeoutIgnored = "timeout-ignored": "The timeout of a route is not applied",
+    TerminalRetried = "terminal-retried": "A 4xx that cannot succeed is tried three times",
+    RetryBudgetExceeded = "retry-budget-exceeded": "A failure is tried once more than allowed",
+    RetryAfterIgnored = "retry-after-ignored": "Retries do not wait for Retry-After",
+    RetryAfterContent = "retry-after-content": "A cut stream is asked for again and spliced on",
+    FallbackSkipped = "fallback-skipped": "Fallbacks are never tried",
+    FallbackErrorHidden = "fallback-error-hidden": "When all fallbacks fail only a sentence about the router is shown",
+    CooldownIgnored = "cooldown-ignored": "A failing route is never left alone",
+    ClientErrorsCoolDown = "client-errors-cool-down": "A 4xx of the caller's making counts as a failure of the route",
+    RoutePoisoned = "route-poisoned": "After a failure the next request on that route fails too",
+    CancelIgnored = "cancel-ignored": "The upstream request goes on when the caller has left",
+    // Leaks.
+    KeyLeaked = "key-leaked": "The provider key stands in the error message",
+    BaseUrlLeaked = "base-url-leaked": "The upstream's base URL stands in the error message",
+    TracebackLeaked = "traceback-leaked": "A traceback stands in the error message",
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A name that no defect has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no defect `{name}`{}", .nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+pub struct UnknownDefect {
+    /// What was asked for.
+    pub name: String,
+    /// The defect whose name is closest, if one is close.
+    pub nearest: Option<Defect>,
+}
+
+impl FromStr for Defect {
+    type Err = UnknownDefect;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDefect> {
+        Self::ALL.iter().copied().find(|defect| defect.as_str() == name).ok_or_else(|| UnknownDefect {
+            name: name.to_owned(),
+            nearest: Self::ALL
+                .iter()
+                .copied()
+                .map(|defect| (strsim::jaro_winkler(name, defect.as_str()), defect))
+                .filter(|(likeness, _)| *likeness > 0.8)
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .map(|(_, defect)| defect),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_defect_is_found_by_its_own_kebab_case_name() {
+        for defect in Defect::ALL {
+            assert_eq!(defect.to_string().parse(), Ok(*defect));
+            assert!(
+                defect.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            );
+            assert!(!defect.summary().is_empty() && !defect.summary().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest_one() {
+        let error = "retry-after-droped".parse::<Defect>().unwrap_err();
+        insta::assert_snapshot!(error, @"there is no defect `retry-after-droped`; did you mean `retry-after-dropped`?");
+        insta::assert_snapshot!("xyz".parse::<Defect>().unwrap_err(), @"there is no defect `xyz`");
+    }
+}

@@ -1,0 +1,229 @@
+//! The OpenAI form of an error: `{"error": {"message", "type", "param", "code"}}`.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use crate::proxy::Route;
+
+/// The members of an error object.
+pub(super) type ErrorObject = Map<String, Value>;
+
+/// The `type` of errors that have none of the upstream's own.
+pub(super) const UPSTREAM_ERROR: &str = "upstream_error";
+
+/// So many characters of a body that is no error object are shown.
+const SHOWN: usize = 1000;
+
+/// So many bytes of a page are looked at.
+const PAGE: usize = 8 * 1024;
+
+/// An error object with all four members.
+pub(super) fn error(message: String, kind: &str, code: Option<&str>) -> ErrorObject {
+    let members =
+        [("message", json!(message)), ("type", json!(kind)), ("param", Value::Null), ("code", json!(code))];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The error object of an upstream body: its own, untouched, where it has OpenAI's form; else one
+/// whose message is the short text of the body.
+pub(super) fn of_body(body: &[u8], status: u16) -> ErrorObject {
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        return of_value(&value).unwrap_or_else(|| wrapped(&value.to_string(), status));
+    }
+    let text = String::from_utf8_lossy(body);
+    let text = if looks_like_html(&text) { Cow::Owned(text_of_html(&text)) } else { text };
+    wrapped(&text, status)
+}
+
+/// The error that a JSON value carries, if it carries one in a form that is known.
+pub(super) fn of_value(value: &Value) -> Option<ErrorObject> {
+    match value {
+        Value::Object(members) => match members.get("error") {
+            Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => {
+                Some(completed(error.clone()))
+            }
+            Some(Value::String(text)) => Some(error(shortened(text), UPSTREAM_ERROR, None)),
+            Some(Value::Object(error)) if !error.is_empty() => {
+                Some(self::error(shortened(&Value::from(error.clone()).to_string()), UPSTREAM_ERROR, None))
+            }
+            _ => ["message", "detail"]
+                .iter()
+                .find_map(|name| members.get(*name).and_then(Value::as_str))
+                .map(|text| error(shortened(text), UPSTREAM_ERROR, None)),
+        },
+        Value::Array(entries) => match entries.as_slice() {
+            [one] => of_value(one),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Typed clients expect all four members; those that the upstream sent stay as they are.
+fn completed(mut error: ErrorObject) -> ErrorObject {
+    for (name, value) in [("type", json!(UPSTREAM_ERROR)), ("param", Value::Null), ("code", Value::Null)] {
+        error.entry(name).or_insert(value);
+    }
+    error
+}
+
+fn wrapped(text: &str, status: u16) -> ErrorObject {
+    let text = shortened(text);
+    let empty = text.is_empty() || text == "null" || text == "{}" || text == "[]";
+    let message = if empty { format!("The upstream answered {status} without saying why.") } else { text };
+    error(message, UPSTREAM_ERROR, None)
+}
+
+fn shortened(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+pub(super) fn looks_like_html(text: &str) -> bool {
+    let start = text.trim_start().get(..9).unwrap_or(text.trim_start()).to_ascii_lowercase();
+    ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag))
+}
+
+/// The words of a page: what stands between tags, scripts and styles left out.
+fn text_of_html(html: &str) -> String {
+    // The message of an error page stands near its top.
+    let end = (0..=html.len().min(PAGE)).rev().find(|end| html.is_char_boundary(*end)).unwrap_or(0);
+    let mut rest = &html[..end];
+    let mut words = String::new();
+    while let Some(open) = rest.find('<') {
+        words.push_str(&rest[..open]);
+        words.push(' ');
+        rest = &rest[open..];
+        let hidden = ["script", "style"]
+            .iter()
+            .find(|name| rest.get(1..=name.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(name)));
+        let end = match hidden {
+            Some(name) => format!("</{name}"),
+            None => ">".to_owned(),
+        };
+        let Some(close) = rest.to_ascii_lowercase().find(&end) else { return collapsed(&words) };
+        // After a closing script tag the `>` is still to come; it is found as that of a tag.
+        rest = &rest[if hidden.is_some() { close } else { close + 1 }..];
+    }
+    words.push_str(rest);
+    collapsed(&words)
+}
+
+fn collapsed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Takes the proxy's secrets out of an error: provider keys and upstream addresses.
+pub(super) fn redact(error: &mut ErrorObject, routes: &[Route]) {
+    for value in error.values_mut() {
+        redact_value(value, routes);
+    }
+}
+
+fn redact_value(value: &mut Value, routes: &[Route]) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(clean) = redacted(text, routes) {
+                *text = clean;
+            }
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| redact_value(entry, routes)),
+        Value::Object(members) => members.values_mut().for_each(|member| redact_value(member, routes)),
+        _ => {}
+    }
+}
+
+/// The same for a text.
+pub(super) fn redacted<'a>(text: &'a str, routes: &[Route]) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
+    for route in routes {
+        let address = authority(&route.base_url);
+        for (secret, shown) in [
+            (route.api_key.as_str(), "[key]"),
+            (route.base_url.as_str(), "[upstream]"),
+            (address, "[upstream]"),
+        ] {
+            if !secret.is_empty() && text.contains(secret) {
+                text = Cow::Owned(text.replace(secret, shown));
+            }
+        }
+    }
+    text
+}
+
+/// `127.0.0.1:PORT` of a base URL.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(body: &str) -> String {
+        Value::from(of_body(body.as_bytes(), 502)).to_string()
+    }
+
+    #[test]
+    fn an_openai_error_stays_untouched() {
+        let body = r#"{"error":{"message":"m","type":"t","param":"p","code":17,"inner":{"a":1}}}"#;
+        assert_eq!(shown(body), r#"{"message":"m","type":"t","param":"p","code":17,"inner":{"a":1}}"#);
+        assert_eq!(
+            shown(r#"{"error":{"code":null,"message":"m"}}"#),
+            r#"{"code":null,"message":"m","type":"upstream_error","param":null}"#
+        );
+    }
+
+    #[test]
+    fn other_bodies_become_the_message_of_an_openai_error() {
+        let message =
+            |body: &str| of_body(body.as_bytes(), 502)["message"].as_str().map(str::to_owned).unwrap();
+        assert_eq!(message(""), "The upstream answered 502 without saying why.");
+        assert_eq!(message("null"), "The upstream answered 502 without saying why.");
+        assert_eq!(message(" upstream connect error \n"), "upstream connect error");
+        assert_eq!(message(r#"{"detail":"Unauthorized"}"#), "Unauthorized");
+        assert_eq!(message(r#"{"error":"busy"}"#), "busy");
+        assert_eq!(message(r#"[{"error":{"message":"in a list","code":1}}]"#), "in a list");
+        assert_eq!(message(r#"{"detail":[{"loc":1}]}"#), r#"{"detail":[{"loc":1}]}"#);
+        assert_eq!(
+            message(
+                "<html><head><title>502 Bad Gateway</title><style>p{}</style></head>\n<body><h1>502</h1> oh</body>"
+            ),
+            "502 Bad Gateway 502 oh"
+        );
+        assert_eq!(message(&"é".repeat(2000)).chars().count(), 1001);
+    }
+
+    #[test]
+    fn secrets_are_taken_out_wherever_they_stand() {
+        let route = Route {
+            model: "m".into(),
+            provider: crate::scenario::Provider::Openai,
+            upstream_model: "u".into(),
+            base_url: "http://127.0.0.1:9/x/v1".into(),
+            api_key: "sk-secret".into(),
+            timeout_s: 1.0,
+            retries: 0,
+            fallbacks: vec![],
+            group: "g".into(),
+        };
+        let mut error = of_body(br#"{"error":{"message":"key sk-secret at 127.0.0.1:9","details":["http://127.0.0.1:9/x/v1/chat"]}}"#, 401);
+        redact(&mut error, &[route]);
+        assert_eq!(error["message"], "key [key] at [upstream]");
+        assert_eq!(error["details"][0], "[upstream]/chat");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in ".{0,60}", bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+            of_body(format!("<html>{body}<sCript <{body}").as_bytes(), 500);
+            of_body(body.as_bytes(), 500);
+            of_body(&bytes, 500);
+        }
+    }
+}

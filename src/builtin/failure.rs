@@ -1,0 +1,96 @@
+//! A failed attempt, as it will be told to the caller.
+
+use bytes::Bytes;
+
+use super::envelope::{self, ErrorObject};
+
+/// What a caller is told when there is no success to pass on.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// Who or what failed.
+    pub cause: Cause,
+    /// The status that the caller gets.
+    pub status: u16,
+    /// The members of the error object.
+    pub error: ErrorObject,
+    /// Headers for the caller.
+    pub headers: Vec<(String, String)>,
+    /// What the upstream really sent; the honest proxy never shows it.
+    pub raw: Option<Box<Raw>>,
+}
+
+/// An upstream answer before anything was made of it.
+#[derive(Debug, Clone)]
+pub(super) struct Raw {
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+/// Who or what failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The caller: wrong key, unknown model, bad JSON.
+    Caller,
+    /// The upstream answered with this status, 400 to 599.
+    Status(u16),
+    /// The upstream answered with a status that is none for an API, such as a redirect.
+    OddStatus,
+    /// The upstream did not answer in time.
+    Timeout,
+    /// No connection came about.
+    Unreachable,
+    /// The connection was lost before the answer was whole.
+    Disconnected,
+    /// A 200 whose body is no completion.
+    OddBody,
+    /// A stream under 200 that begins with an error event.
+    FirstEvent,
+    /// The upstream was not asked, since it failed a moment ago.
+    CoolingDown,
+}
+
+impl Failure {
+    /// A failure that the proxy words itself.
+    pub fn own(
+        cause: Cause,
+        status: u16,
+        kind: &str,
+        code: Option<&str>,
+        message: impl Into<String>,
+    ) -> Self {
+        let error = envelope::error(message.into(), kind, code);
+        Self { cause, status, error, headers: Vec::new(), raw: None }
+    }
+
+    /// The caller's own mistake.
+    pub fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self::own(Cause::Caller, status, "invalid_request_error", Some(code), message)
+    }
+
+    pub fn timeout(limit: std::time::Duration) -> Self {
+        let limit = humantime::format_duration(limit);
+        let message = format!("The upstream did not answer within {limit}.");
+        Self::own(Cause::Timeout, 504, envelope::UPSTREAM_ERROR, Some("timeout"), message)
+    }
+
+    pub fn unreachable() -> Self {
+        let message = "The upstream could not be reached.";
+        Self::own(Cause::Unreachable, 502, envelope::UPSTREAM_ERROR, Some("upstream_unreachable"), message)
+    }
+
+    pub fn disconnected() -> Self {
+        let message = "The upstream closed the connection before its answer was complete.";
+        Self::own(Cause::Disconnected, 502, envelope::UPSTREAM_ERROR, Some("upstream_disconnected"), message)
+    }
+
+    /// Whether it came as an answer from an upstream, so that its detail is worth more to the
+    /// caller than a sentence of the proxy.
+    pub fn is_upstreams_own(&self) -> bool {
+        matches!(self.cause, Cause::Status(_) | Cause::FirstEvent | Cause::OddBody | Cause::CoolingDown)
+    }
+
+    /// The first header of this name (in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}

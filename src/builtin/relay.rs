@@ -1,0 +1,128 @@
+//! Passes a stream on, event by event, as the caller takes it.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    attempt::{self, EventSource, RawEvent, Success},
+    chain::{Ask, Shared},
+    classify,
+    failure::Failure,
+    stream::{PieceKind, Reader, Stop},
+    tamper_stream::Tamper,
+};
+use crate::proxy::Route;
+
+/// A stream on its way to the caller. Dropping it ends the upstream request.
+#[derive(Debug)]
+pub(super) struct Relay {
+    shared: Arc<Shared>,
+    route: Route,
+    ask: Ask,
+    source: Box<EventSource>,
+    reader: Reader,
+    tamper: Tamper,
+    out: VecDeque<Bytes>,
+    /// The longest silence between two events.
+    gap: Option<Duration>,
+    may_resume: bool,
+    over: bool,
+}
+
+impl Relay {
+    pub fn new(
+        shared: Arc<Shared>,
+        route: Route,
+        ask: Ask,
+        first: RawEvent,
+        source: Box<EventSource>,
+    ) -> Self {
+        let mut relay = Self {
+            source,
+            reader: Reader::new(shared.routes.clone()),
+            tamper: Tamper::new(shared.defect),
+            out: VecDeque::new(),
+            gap: shared.limit(&route),
+            may_resume: shared.rules.resume,
+            over: false,
+            shared,
+            route,
+            ask,
+        };
+        relay.event(first);
+        relay
+    }
+
+    /// The next bytes for the caller; `None` at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.out.pop_front() {
+                return Some(bytes);
+            }
+            if self.over {
+                if self.tamper.stays_open() {
+                    std::future::pending::<()>().await;
+                }
+                return None;
+            }
+            let next = match self.gap {
+                Some(gap) => timeout(gap, self.source.next()).await.unwrap_or(Err(Stop::Gap(gap))),
+                None => self.source.next().await,
+            };
+            match next {
+                Ok(event) => self.event(event),
+                Err(Stop::Cut) if self.may_resume => self.resume().await,
+                Err(stop) => self.stopped(stop),
+            }
+        }
+    }
+
+    fn event(&mut self, event: RawEvent) {
+        let piece = self.reader.event(&event.event, event.raw);
+        match piece.kind {
+            PieceKind::Content | PieceKind::Other => {}
+            PieceKind::Done => self.note(Ok(())),
+            PieceKind::Interrupted => self.note(Err(&Failure::disconnected())),
+            PieceKind::ErrorEvent => {
+                let judged = classify::first_event(Some(&event.event), &[]);
+                self.note(judged.as_ref().map(|_| ()));
+            }
+        }
+        self.take(piece);
+    }
+
+    fn stopped(&mut self, stop: Stop) {
+        let piece = self.reader.stopped(stop);
+        match (piece.kind, stop) {
+            (PieceKind::Interrupted, Stop::Gap(limit)) => self.note(Err(&Failure::timeout(limit))),
+            (PieceKind::Interrupted, _) => self.note(Err(&Failure::disconnected())),
+            _ => self.note(Ok(())),
+        }
+        self.take(piece);
+    }
+
+    /// Tells the route's memory how the stream ended.
+    fn note(&self, result: Result<(), &Failure>) {
+        self.shared.memory.note(&self.route.model, result, Instant::now());
+    }
+
+    fn take(&mut self, piece: super::stream::Piece) {
+        self.over |= piece.kind.is_last();
+        self.out.extend(self.tamper.apply(piece).into_iter().map(|piece| piece.bytes));
+    }
+
+    /// Asks again and goes on with what comes (only ever done by a defect).
+    async fn resume(&mut self) {
+        self.may_resume = false;
+        let body = self.ask.body_for(&self.route);
+        match attempt::attempt(&self.shared.client, &self.route, body, true, self.gap).await {
+            Ok(Success::Stream { first, source, .. }) => {
+                self.source = source;
+                self.event(first);
+            }
+            _ => self.stopped(Stop::Cut),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Whether to try again, when, and whether to go to the next model. Pure.
+
+use std::time::Duration;
+
+use super::{
+    failure::{Cause, Failure},
+    rules::Rules,
+};
+
+/// A Retry-After up to this is waited for; after a longer one the caller is told instead, who
+/// knows better whether to wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Between tries where the upstream names no time: doubled from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether the same request may succeed elsewhere or later: 429, 5xx, transport, timeouts, and a
+/// 200 that was none. Never what the caller's request or the proxy's key is to blame for.
+pub(super) fn may_pass(failure: &Failure) -> bool {
+    match failure.cause {
+        Cause::Caller | Cause::OddStatus | Cause::CoolingDown => false,
+        Cause::Timeout | Cause::Unreachable | Cause::Disconnected => true,
+        Cause::Status(_) | Cause::OddBody | Cause::FirstEvent => {
+            failure.status == 429 || failure.status >= 500
+        }
+    }
+}
+
+/// Whether the next model in line is asked.
+pub(super) fn falls_back(failure: &Failure) -> bool {
+    failure.cause == Cause::CoolingDown || may_pass(failure)
+}
+
+/// How long to wait before another try; `None` for no other try. `tried` counts from 1.
+pub(super) fn pause(
+    failure: &Failure,
+    tried: u32,
+    retries: u32,
+    rules: &Rules,
+    now: jiff::Timestamp,
+) -> Option<Duration> {
+    let allowed = if may_pass(failure) {
+        retries.saturating_add(rules.extra_retries)
+    } else if matches!(failure.cause, Cause::Status(_)) {
+        rules.terminal_retries
+    } else {
+        0
+    };
+    if tried > allowed {
+        return None;
+    }
+    match retry_after(failure, now).filter(|_| rules.wait_retry_after) {
+        Some(wait) => (wait <= LONGEST_WAIT).then_some(wait),
+        None => Some((FIRST_PAUSE * 2u32.saturating_pow((tried - 1).min(10))).min(LONGEST_PAUSE)),
+    }
+}
+
+/// `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110 section 10.2.3).
+fn retry_after(failure: &Failure, now: jiff::Timestamp) -> Option<Duration> {
+    let number = |text: &str, unit: f64| {
+        text.trim().parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * unit).ok())
+    };
+    if let Some(wait) = failure.header("retry-after-ms").and_then(|text| number(text, 0.001)) {
+        return Some(wait);
+    }
+    let text = failure.header("retry-after")?;
+    number(text, 1.0).or_else(|| {
+        let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+        Some(Duration::try_from(date.timestamp().duration_since(now)).unwrap_or_default())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(status: u16, headers: &[(&str, &str)]) -> Failure {
+        let mut failure = Failure::own(Cause::Status(status), status, "t", None, "m");
+        failure.headers = headers.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        failure
+    }
+
+    fn now() -> jiff::Timestamp {
+        "1994-11-06T08:49:34Z".parse().unwrap()
+    }
+
+    fn pause_of(failure: &Failure, tried: u32, retries: u32) -> Option<Duration> {
+        pause(failure, tried, retries, &Rules::of(None), now())
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again_and_only_as_often_as_allowed() {
+        for status in [429, 500, 502, 503, 504, 529] {
+            assert!(pause_of(&failure(status, &[]), 2, 2).is_some(), "{status}");
+            assert_eq!(pause_of(&failure(status, &[]), 3, 2), None, "{status}");
+        }
+        for status in [400, 401, 402, 403, 404, 408, 409, 413, 422] {
+            assert_eq!(pause_of(&failure(status, &[]), 1, 2), None, "{status}");
+        }
+        assert!(pause_of(&Failure::timeout(Duration::from_secs(1)), 1, 1).is_some());
+        assert_eq!(pause_of(&Failure::caller(400, "c", "m"), 1, 1), None);
+    }
+
+    #[test]
+    fn retry_after_is_waited_for_in_every_form_unless_it_is_long() {
+        let wait = |name, value| pause_of(&failure(429, &[(name, value)]), 1, 1);
+        assert_eq!(wait("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(wait("retry-after", "0"), Some(Duration::ZERO));
+        assert_eq!(wait("retry-after-ms", "150"), Some(Duration::from_millis(150)));
+        assert_eq!(wait("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(3)));
+        assert_eq!(wait("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("retry-after", "60"), None);
+        assert_eq!(wait("retry-after", "soon"), Some(FIRST_PAUSE));
+        assert_eq!(wait("retry-after", "-1"), Some(FIRST_PAUSE));
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_bound() {
+        let pauses: Vec<_> =
+            (1..=8).filter_map(|n| pause_of(&failure(500, &[]), n, 9)).map(|d| d.as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000, 1000]);
+        assert!(pause_of(&failure(500, &[]), u32::MAX - 1, u32::MAX).is_some());
+    }
+}

@@ -1,0 +1,60 @@
+//! The rules of an instance that a defect can bend: the hook for what is done, rather than said.
+
+use super::Defect;
+
+/// How an instance goes about its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rules {
+    /// The timeout of a route is applied.
+    pub timeouts: bool,
+    /// Tries beyond those that a route allows.
+    pub extra_retries: u32,
+    /// How often an error that cannot pass is tried again.
+    pub terminal_retries: u32,
+    /// Retry-After is waited for.
+    pub wait_retry_after: bool,
+    /// Fallbacks are tried.
+    pub fallbacks: bool,
+    /// A failing route is left alone, where the settings say so.
+    pub cooldown: bool,
+    /// A 4xx other than 429 counts towards it.
+    pub client_errors_cool_down: bool,
+    /// A failure makes the next request on the route fail.
+    pub poison: bool,
+    /// An upstream request outlives its caller.
+    pub detached: bool,
+    /// A cut stream is asked for again.
+    pub resume: bool,
+}
+
+impl Rules {
+    /// The honest rules, with at most one of them bent.
+    pub fn of(defect: Option<Defect>) -> Self {
+        let mut rules = Self {
+            timeouts: true,
+            extra_retries: 0,
+            terminal_retries: 0,
+            wait_retry_after: true,
+            fallbacks: true,
+            cooldown: true,
+            client_errors_cool_down: false,
+            poison: false,
+            detached: false,
+            resume: false,
+        };
+        match defect {
+            Some(Defect::TimeoutIgnored) => rules.timeouts = false,
+            Some(Defect::RetryBudgetExceeded) => rules.extra_retries = 1,
+            Some(Defect::TerminalRetried) => rules.terminal_retries = 2,
+            Some(Defect::RetryAfterIgnored) => rules.wait_retry_after = false,
+            Some(Defect::FallbackSkipped) => rules.fallbacks = false,
+            Some(Defect::CooldownIgnored) => rules.cooldown = false,
+            Some(Defect::ClientErrorsCoolDown) => rules.client_errors_cool_down = true,
+            Some(Defect::RoutePoisoned) => rules.poison = true,
+            Some(Defect::CancelIgnored) => rules.detached = true,
+            Some(Defect::RetryAfterContent) => rules.resume = true,
+            _ => {}
+        }
+        rules
+    }
+}

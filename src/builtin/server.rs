@@ -1,0 +1,202 @@
+//! The listener: accepts connections, and lets all of them go at once.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Defect, attempt,
+    chain::Shared,
+    cooldown::Memory,
+    handler::{Reply, ReplyBody, handle},
+    relay::Relay,
+    rules::Rules,
+};
+use crate::proxy::{InstanceSettings, Route};
+
+/// A running embedded proxy. Dropping it ends everything that it does.
+#[derive(Debug)]
+pub struct Builtin {
+    address: SocketAddr,
+    proxy_key: String,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Builtin {
+    /// Starts a proxy on a free loopback port; when this returns it takes requests. Needs a Tokio
+    /// runtime, on which it then lives.
+    ///
+    /// # Errors
+    ///
+    /// Where no port can be bound or the HTTP client cannot be set up.
+    pub async fn start(
+        routes: Vec<Route>,
+        settings: InstanceSettings,
+        defect: Option<Defect>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let rules = Rules::of(defect);
+        let mut by_model = HashMap::new();
+        for (index, route) in routes.iter().enumerate() {
+            by_model.entry(route.model.clone()).or_insert(index);
+        }
+        let proxy_key = fresh_key();
+        let shared = Arc::new(Shared {
+            client: attempt::client().map_err(io::Error::other)?,
+            routes: routes.into(),
+            by_model,
+            proxy_key: proxy_key.clone(),
+            defect,
+            memory: Memory::new(settings.cooldown, &rules),
+            rules,
+        });
+        let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let server = Server { shared, cancel: cancel.clone(), tasks: tasks.clone() };
+        tasks.spawn(cancel.clone().run_until_cancelled_owned(server.accept(listener)));
+        Ok(Self { address, proxy_key, cancel, tasks })
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn root(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The key that callers must send as `Authorization: Bearer KEY`. Made anew at each start.
+    pub fn proxy_key(&self) -> &str {
+        &self.proxy_key
+    }
+
+    /// Ends the listener and all connections at once, and returns when they are gone.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Builtin {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// A key that no caller can know beforehand. It guards a loopback port for the time of a run, for
+/// which the seed of the standard library's hash maps is random enough.
+fn fresh_key() -> String {
+    let part = || RandomState::new().hash_one(std::process::id());
+    format!("sk-upfault-{:016x}{:016x}", part(), part())
+}
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+#[derive(Debug, Clone)]
+struct Server {
+    shared: Arc<Shared>,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    async fn accept(self, listener: TcpListener) {
+        loop {
+            let socket = match listener.accept().await {
+                Ok((socket, _)) => socket,
+                Err(_) => {
+                    // Out of file descriptors, most likely: some will be given back.
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    continue;
+                }
+            };
+            // Small frames must not wait for each other.
+            let _ = socket.set_nodelay(true);
+            let server = self.clone();
+            self.spawn(async move {
+                let service = service_fn(|request| {
+                    let server = server.clone();
+                    async move { Ok::<_, Infallible>(server.respond(request).await) }
+                });
+                // An error here means that the caller left; there is nobody to tell.
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        let cancel = self.cancel.clone();
+        self.tasks.spawn(async move {
+            cancel.run_until_cancelled_owned(task).await;
+        });
+    }
+
+    /// A caller who leaves makes hyper drop this future or the body that it gave, and with it the
+    /// upstream request.
+    async fn respond(&self, request: http::Request<Incoming>) -> Response<Body> {
+        if !self.shared.rules.detached {
+            return self.written(handle(self.shared.clone(), request).await);
+        }
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let shared = self.shared.clone();
+        self.spawn(async move {
+            let _ = sender.send(handle(shared, request).await);
+        });
+        match receiver.await {
+            Ok(reply) => self.written(reply),
+            Err(_) => Response::new(Full::default().boxed_unsync()),
+        }
+    }
+
+    fn written(&self, reply: Reply) -> Response<Body> {
+        let body = match reply.body {
+            ReplyBody::Whole(bytes) => Full::new(bytes).boxed_unsync(),
+            ReplyBody::Stream(relay) if self.shared.rules.detached => self.pumped(*relay),
+            ReplyBody::Stream(relay) => {
+                let pieces = stream::unfold(relay, async |mut relay| {
+                    let bytes = relay.next().await?;
+                    Some((Ok(Frame::data(bytes)), relay))
+                });
+                BodyExt::boxed_unsync(StreamBody::new(pieces))
+            }
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        for (name, value) in reply.headers {
+            // An upstream header that cannot be written again is left out.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                response.headers_mut().append(name, value);
+            }
+        }
+        response
+    }
+
+    /// A body whose source is read to its end even if nobody takes it.
+    fn pumped(&self, mut relay: Relay) -> Body {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.spawn(async move {
+            while let Some(bytes) = relay.next().await {
+                let _ = sender.send(bytes);
+            }
+        });
+        let pieces = stream::unfold(receiver, async |mut receiver| {
+            let bytes = receiver.recv().await?;
+            Some((Ok(Frame::data(bytes)), receiver))
+        });
+        BodyExt::boxed_unsync(StreamBody::new(pieces))
+    }
+}

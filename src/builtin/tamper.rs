@@ -1,0 +1,139 @@
+//! The hooks through which a defect reaches an answer's head and a failure before it is written.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{
+    Defect, envelope,
+    failure::{Cause, Failure, Raw},
+    handler::Reply,
+    headers, stream, tamper_stream,
+};
+use crate::proxy::Route;
+
+/// What a defect may know of the request whose failure it bends.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub route: &'a Route,
+    pub stream: bool,
+    /// Routes that were tried.
+    pub routes: usize,
+}
+
+/// Bends a failure that an upstream is the cause of.
+pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &Context<'_>) {
+    let Some(defect) = defect else { return };
+    let status = failure.status;
+    match defect {
+        Defect::RateLimitAs500 if status == 429 => failure.status = 500,
+        Defect::ClientErrorAs500 if matches!(status, 400 | 404 | 413 | 422) => failure.status = 500,
+        Defect::AuthErrorAs500 if matches!(status, 401..=403) => failure.status = 500,
+        Defect::ServerErrorAs400 if matches!(failure.cause, Cause::Status(500..)) => failure.status = 400,
+        Defect::FailureUnder200 if failure.is_upstreams_own() => failure.status = 200,
+        Defect::TimeoutAs500 if failure.cause == Cause::Timeout => failure.status = 500,
+        Defect::UnreachableAs200 if is_transport(failure.cause) => failure.status = 200,
+        Defect::UnreachableAs400 if is_transport(failure.cause) => failure.status = 400,
+        Defect::DetailLost => set(failure, "message", json!("Internal error")),
+        Defect::CodeLost => set(failure, "code", Value::Null),
+        Defect::TypeLost => set(failure, "type", json!("api_error")),
+        Defect::ParamLost => set(failure, "param", Value::Null),
+        Defect::DetailEncodedTwice => {
+            let text = json!({ "error": failure.error }).to_string();
+            set(failure, "message", json!(text));
+        }
+        Defect::NoneLiteral => {
+            failure
+                .error
+                .values_mut()
+                .filter(|value| value.is_null())
+                .for_each(|value| *value = json!("None"));
+        }
+        Defect::ErrorTypeAsInt => set(failure, "type", json!(status)),
+        Defect::FallbackErrorHidden if context.routes > 1 => {
+            failure.error =
+                envelope::error("The router has no model left to try.".into(), "router_error", None);
+        }
+        Defect::KeyLeaked => append(failure, &format!(" (key: {})", context.route.api_key)),
+        Defect::BaseUrlLeaked => append(failure, &format!(" (from {})", context.route.base_url)),
+        Defect::TracebackLeaked => append(
+            failure,
+            "\nTraceback (most recent call last):\n  File \"/app/site-packages/gateway/router.py\", line 214, in route\n    raise",
+        ),
+        _ => {}
+    }
+}
+
+fn is_transport(cause: Cause) -> bool {
+    matches!(cause, Cause::Unreachable | Cause::Disconnected)
+}
+
+fn set(failure: &mut Failure, member: &str, value: Value) {
+    failure.error.insert(member.to_owned(), value);
+}
+
+fn append(failure: &mut Failure, text: &str) {
+    if let Some(Value::String(message)) = failure.error.get_mut("message") {
+        message.push_str(text);
+    }
+}
+
+/// Writes a failure in another form than the honest one, if the defect is about the form.
+pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<'_>) -> Option<Reply> {
+    let reply = |status, content_type: &str, body: Bytes| Some(Reply::whole(status, content_type, body));
+    let error = || json!({ "error": failure.error });
+    match defect? {
+        Defect::ErrorAsString => reply(
+            failure.status,
+            "application/json",
+            json!({ "error": failure.error["message"] }).to_string().into(),
+        ),
+        Defect::AnthropicEnvelope => {
+            let body = json!({
+                "type": "error",
+                "error": {"type": failure.error["type"], "message": failure.error["message"]},
+            });
+            reply(failure.status, "application/json", body.to_string().into())
+        }
+        Defect::ErrorContentType => {
+            reply(failure.status, "text/html; charset=utf-8", error().to_string().into())
+        }
+        Defect::HtmlPassedThrough => {
+            let raw = failure.raw.as_ref().filter(|_| matches!(failure.cause, Cause::Status(_)))?;
+            let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&raw.body).is_ok();
+            (!is_json).then(|| as_it_came(failure.status, raw))
+        }
+        Defect::NullBody => {
+            failure.raw.as_ref().filter(|_| failure.cause == Cause::OddBody).map(|raw| as_it_came(200, raw))
+        }
+        Defect::StreamErrorAsSse if context.stream => {
+            reply(200, "text/event-stream", stream::error_frame(failure.error.clone()))
+        }
+        Defect::FirstErrorEmptySuccess if failure.cause == Cause::FirstEvent => {
+            let body = [tamper_stream::finish().bytes, stream::done().bytes].concat();
+            reply(200, "text/event-stream", body.into())
+        }
+        _ => None,
+    }
+}
+
+fn as_it_came(status: u16, raw: &Raw) -> Reply {
+    let content_type =
+        raw.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+    Reply::whole(status, content_type.unwrap_or("application/octet-stream"), raw.body.clone())
+}
+
+/// Bends the headers of an answer; `upstream` is all that the upstream sent.
+pub(super) fn head(defect: Option<Defect>, told: &mut Vec<(String, String)>, upstream: &[(String, String)]) {
+    match defect {
+        Some(Defect::RetryAfterDropped) => told.retain(|(name, _)| !name.starts_with("retry-after")),
+        Some(Defect::LimitHeadersDropped) => told.retain(|(name, _)| !name.starts_with("x-ratelimit-")),
+        Some(Defect::RequestIdDropped) => told.retain(|(name, _)| name != "x-request-id"),
+        Some(Defect::PoisonHeadersForwarded) => {
+            let passed = headers::passed(upstream);
+            let poison =
+                upstream.iter().filter(|header| !headers::is_framing(&header.0) && !passed.contains(header));
+            told.extend(poison.cloned());
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,233 @@
+//! Each defect does what its name says, where the honest proxy does not.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::stage::*;
+use crate::{builtin::Defect, scenario::Cooldown};
+
+/// What one run looked like.
+struct Seen {
+    got: Got,
+    stage: Stage,
+}
+
+impl Seen {
+    fn status(&self) -> u16 {
+        self.got.status
+    }
+
+    fn member(&self, name: &str) -> Value {
+        self.got.error()[name].clone()
+    }
+
+    fn message(&self) -> String {
+        self.member("message").as_str().unwrap_or_default().to_owned()
+    }
+
+    fn text(&self) -> &str {
+        &self.got.text
+    }
+}
+
+const RICH: &str =
+    "retry-after: 9\r\nx-ratelimit-limit-requests: 3\r\nx-request-id: r\r\nset-cookie: a=b\r\n";
+
+fn rich_error() -> Setup {
+    let body = r#"{"error":{"message":"canary","type":"kind","param":"p","code":"c"}}"#;
+    Setup::new([json(429, RICH, body)])
+}
+
+fn null_error() -> Setup {
+    Setup::new([json(500, "", r#"{"error":{"message":"canary","type":"kind","param":null,"code":null}}"#)])
+}
+
+fn failing(status: u16) -> Setup {
+    Setup::new([error(status, "", "c")])
+}
+
+fn cut() -> Setup {
+    Setup::streamed([events(&[ONE, TWO], Last::Close)])
+}
+
+fn broken_by_event() -> Setup {
+    Setup::streamed([events(&[ONE, TWO, ERROR], Last::End)])
+}
+
+fn good_stream() -> Setup {
+    Setup::streamed([events(&[ONE, TWO, STOP, DONE], Last::End)])
+}
+
+/// The situation in which a defect shows, and how it shows.
+fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
+    use Defect::*;
+    let unreachable = || Setup { refuse: true, ..Setup::new([ok()]) };
+    let slow = || Setup { timeout_s: 0.1, ..Setup::new([[vec![Act::Wait(700)], ok()].concat()]) };
+    let both_fail = || Setup { backup: Some(vec![error(503, "", "b")]), ..failing(503) };
+    match defect {
+        RateLimitAs500 => (rich_error(), |s| s.status() == 500 && s.message() == "canary"),
+        ClientErrorAs500 => (failing(422), |s| s.status() == 500),
+        AuthErrorAs500 => (failing(403), |s| s.status() == 500),
+        ServerErrorAs400 => (failing(503), |s| s.status() == 400),
+        FailureUnder200 => (failing(503), |s| s.status() == 200 && s.message() == "canary c"),
+        TimeoutAs500 => (slow(), |s| s.status() == 500),
+        UnreachableAs200 => (unreachable(), |s| s.status() == 200),
+        UnreachableAs400 => (unreachable(), |s| s.status() == 400),
+        NullBody => (Setup::new([json(200, "", "null")]), |s| s.status() == 200 && s.text() == "null"),
+        DetailLost => (rich_error(), |s| s.message() == "Internal error" && s.member("code") == "c"),
+        CodeLost => (rich_error(), |s| s.member("code").is_null() && s.member("type") == "kind"),
+        TypeLost => (rich_error(), |s| s.member("type") == "api_error" && s.member("code") == "c"),
+        ParamLost => (rich_error(), |s| s.member("param").is_null() && s.member("code") == "c"),
+        DetailEncodedTwice => (rich_error(), |s| s.message().starts_with(r#"{"error":{"message":"canary""#)),
+        NoneLiteral => (null_error(), |s| s.member("param") == "None" && s.member("code") == "None"),
+        ErrorTypeAsInt => (rich_error(), |s| s.member("type") == 429),
+        ErrorAsString => (rich_error(), |s| s.got.error() == "canary"),
+        AnthropicEnvelope => {
+            (rich_error(), |s| s.text().starts_with(r#"{"type":"error","error":{"type":"kind""#))
+        }
+        HtmlPassedThrough => (Setup::new([json(502, "", "<html>no</html>")]), |s| {
+            s.status() == 502 && s.text() == "<html>no</html>"
+        }),
+        ErrorContentType => (rich_error(), |s| {
+            s.got.header("content-type").is_some_and(|value| value.starts_with("text/html"))
+        }),
+        RetryAfterDropped => {
+            (rich_error(), |s| s.got.header("retry-after").is_none() && has(s, "x-request-id"))
+        }
+        LimitHeadersDropped => {
+            (rich_error(), |s| s.got.header("x-ratelimit-limit-requests").is_none() && has(s, "retry-after"))
+        }
+        RequestIdDropped => {
+            (rich_error(), |s| s.got.header("x-request-id").is_none() && has(s, "retry-after"))
+        }
+        PoisonHeadersForwarded => (rich_error(), |s| has(s, "set-cookie") && has(s, "retry-after")),
+        StreamErrorAsSse => (Setup { stream: true, ..rich_error() }, |s| {
+            s.status() == 200 && s.text().starts_with("data: {\"error\":{\"message\":\"canary\"")
+        }),
+        FirstErrorEmptySuccess => (Setup::streamed([events(&[ERROR], Last::End)]), |s| {
+            s.status() == 200 && s.text().contains("\"finish_reason\":\"stop\"") && s.text().ends_with(DONE)
+        }),
+        CutStreamFinished => (cut(), |s| {
+            s.text().contains("\"finish_reason\":\"stop\"")
+                && s.text().ends_with(DONE)
+                && !s.text().contains("error")
+        }),
+        CutStreamSilent => (cut(), |s| s.text() == [ONE, TWO].concat()),
+        ErrorEventSwallowed => (broken_by_event(), |s| s.text() == [ONE, TWO, DONE].concat()),
+        ErrorEventDetailLost => {
+            (broken_by_event(), |s| s.text().contains("Internal error") && !s.text().contains("canary"))
+        }
+        ErrorFrameDoubled => (broken_by_event(), |s| s.text() == [ONE, TWO, ERROR, ERROR].concat()),
+        DoneAfterError => (broken_by_event(), |s| s.text() == [ONE, TWO, ERROR, DONE].concat()),
+        ChunkDropped => (broken_by_event(), |s| s.text() == [ONE, ERROR].concat()),
+        ChunkDoubled => (good_stream(), |s| s.text() == [ONE, ONE, TWO, STOP, DONE].concat()),
+        StreamLeftOpen => {
+            (broken_by_event(), |s| s.text() == [ONE, TWO, ERROR].concat() && s.got.end == End::Open)
+        }
+        TerminatorDropped => (good_stream(), |s| s.text() == [ONE, TWO, STOP].concat()),
+        TimeoutIgnored => (slow(), |s| s.status() == 200),
+        TerminalRetried => (failing(404), |s| s.stage.main.attempts() == 3 && s.status() == 404),
+        RetryBudgetExceeded => (Setup { retries: 1, ..failing(503) }, |s| s.stage.main.attempts() == 3),
+        RetryAfterIgnored => {
+            let scripts = [error(429, "retry-after: 30\r\n", "a"), ok()];
+            (Setup { retries: 1, ..Setup::new(scripts) }, |s| s.status() == 200)
+        }
+        RetryAfterContent => {
+            let scripts = [events(&[ONE], Last::Close), events(&[ONE, STOP, DONE], Last::End)];
+            (Setup::streamed(scripts), |s| s.text() == [ONE, ONE, STOP, DONE].concat())
+        }
+        FallbackSkipped => (Setup { backup: Some(vec![ok()]), ..failing(503) }, |s| {
+            s.status() == 503 && s.stage.backup.attempts() == 0
+        }),
+        FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
+        CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | CancelIgnored => {
+            unreachable!("{defect} shows over several requests and has a test of its own")
+        }
+        KeyLeaked => (rich_error(), |s| s.message().contains("sk-secret-main")),
+        BaseUrlLeaked => (rich_error(), |s| s.message().contains(&s.stage.main.address)),
+        TracebackLeaked => (rich_error(), |s| s.message().contains("Traceback")),
+    }
+}
+
+fn has(seen: &Seen, header: &str) -> bool {
+    seen.got.header(header).is_some()
+}
+
+/// Defects that one request cannot show.
+const OVER_TIME: [Defect; 4] =
+    [Defect::CooldownIgnored, Defect::ClientErrorsCoolDown, Defect::RoutePoisoned, Defect::CancelIgnored];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_defect_shows_and_the_honest_proxy_never_does_the_same() {
+    let mut runs = tokio::task::JoinSet::new();
+    for defect in Defect::ALL.iter().copied().filter(|defect| !OVER_TIME.contains(defect)) {
+        for with in [None, Some(defect)] {
+            runs.spawn(async move {
+                let (setup, shows) = case(defect);
+                let (got, stage) = setup.run(with).await;
+                let seen = Seen { got, stage };
+                assert_eq!(shows(&seen), with.is_some(), "{defect}, run with {with:?}: {:#?}", seen.got);
+            });
+        }
+    }
+    while let Some(run) = runs.join_next().await {
+        run.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn defects_leave_success_alone() {
+    let known = [Defect::ChunkDoubled, Defect::TerminatorDropped];
+    for defect in Defect::ALL.iter().copied().filter(|defect| !known.contains(defect)) {
+        let (got, _stage) = Setup::new([ok()]).run(Some(defect)).await;
+        assert_eq!(got.status, 200, "{defect}");
+        let (got, _stage) = good_stream().run(Some(defect)).await;
+        assert_eq!(got.text, [ONE, TWO, STOP, DONE].concat(), "{defect}");
+    }
+}
+
+#[tokio::test]
+async fn cooldown_ignored_keeps_asking_a_failing_upstream() {
+    let cooldown = Some(Cooldown { after: 1, lasting: Duration::from_secs(30) });
+    for (defect, attempts) in [(None, 1), (Some(Defect::CooldownIgnored), 3)] {
+        let stage = Setup { cooldown, ..failing(429) }.start(defect).await;
+        for _ in 0..3 {
+            stage.send().await;
+        }
+        assert_eq!(stage.main.attempts(), attempts);
+    }
+}
+
+#[tokio::test]
+async fn client_errors_cool_down_punishes_the_next_caller() {
+    let cooldown = Some(Cooldown { after: 1, lasting: Duration::from_secs(30) });
+    for (defect, status) in [(None, 200), (Some(Defect::ClientErrorsCoolDown), 503)] {
+        let stage = Setup { cooldown, ..Setup::new([error(400, "", "c"), ok()]) }.start(defect).await;
+        assert_eq!(stage.send().await.status, 400);
+        assert_eq!(stage.send().await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_poisoned_route_fails_once_more_after_a_failure() {
+    for (defect, status) in [(None, 200), (Some(Defect::RoutePoisoned), 500)] {
+        let stage = Setup::new([error(503, "", "c"), ok()]).start(defect).await;
+        assert_eq!(stage.send().await.status, 503);
+        assert_eq!(stage.send().await.status, status);
+        assert_eq!(stage.send().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_ignored_cancel_leaves_the_upstream_working() {
+    for setup in [Setup::new([vec![Act::Hang]]), Setup::streamed([events(&[ONE], Last::Hang)])] {
+        let stage = setup.start(Some(Defect::CancelIgnored)).await;
+        let caller = tokio::spawn(take(stage.request()));
+        eventually(|| stage.main.attempts() == 1).await;
+        caller.abort();
+        // The honest proxy lets go within a few milliseconds (see the test of its own).
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(stage.main.left(), 0);
+    }
+}

@@ -1,0 +1,5 @@
+//! The embedded proxy over real sockets: honest behaviour, and each defect beside it.
+
+mod defects;
+mod honest;
+mod stage;

@@ -1,0 +1,326 @@
+//! Scripted upstreams with a proxy in front of them, and what a caller gets.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::JoinSet,
+};
+
+use crate::{
+    builtin::{Builtin, Defect},
+    proxy::{InstanceSettings, Route},
+    scenario::{Cooldown, Provider},
+};
+
+#[derive(Debug, Clone)]
+pub enum Act {
+    Send(String),
+    /// Milliseconds.
+    Wait(u64),
+    Reset,
+    Hang,
+}
+
+/// What an upstream does on one request; a FIN follows the last act.
+pub type Script = Vec<Act>;
+
+pub fn json(status: u16, headers: &str, body: &str) -> Script {
+    let length = body.len();
+    vec![Act::Send(format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
+    ))]
+}
+
+pub fn error(status: u16, headers: &str, code: &str) -> Script {
+    let body =
+        format!(r#"{{"error":{{"message":"canary {code}","type":"kind","param":null,"code":"{code}"}}}}"#);
+    json(status, headers, &body)
+}
+
+pub fn ok() -> Script {
+    json(200, "x-request-id: req_ok\r\n", r#"{"choices":[{"index":0,"message":{"content":"hi"}}]}"#)
+}
+
+pub const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+pub const ONE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n";
+pub const TWO: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"}}]}\n\n";
+pub const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+pub const DONE: &str = "data: [DONE]\n\n";
+pub const ERROR: &str = "data: {\"error\":{\"message\":\"canary mid\",\"type\":\"kind\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}\n\n";
+
+/// A 200 and these events; `last` says how it goes on.
+pub fn events(events: &[&str], last: Last) -> Script {
+    let mut text = String::from(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\nset-cookie: a=b\r\nx-ratelimit-remaining-requests: 9\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    for event in events {
+        text.push_str(&format!("{:x}\r\n{event}\r\n", event.len()));
+    }
+    if last == Last::End {
+        text.push_str("0\r\n\r\n");
+    }
+    let mut script = vec![Act::Send(text)];
+    match last {
+        Last::End | Last::Close => {}
+        Last::Reset => script.extend([Act::Wait(30), Act::Reset]),
+        Last::Hang => script.push(Act::Hang),
+    }
+    script
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Last {
+    End,
+    Close,
+    Reset,
+    Hang,
+}
+
+/// A mock that plays one script for each request; the last repeats.
+#[derive(Debug)]
+pub struct Upstream {
+    pub address: String,
+    requests: Arc<Mutex<Vec<(Instant, String)>>>,
+    /// Callers that went away while they were being kept waiting.
+    left: Arc<AtomicUsize>,
+    _tasks: JoinSet<()>,
+}
+
+impl Upstream {
+    pub async fn start(scripts: Vec<Script>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (requests, left) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let mut tasks = JoinSet::new();
+        let (seen, gone) = (requests.clone(), left.clone());
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let (seen, gone, scripts) = (seen.clone(), gone.clone(), scripts.clone());
+                connections.spawn(async move {
+                    let Some(request) = read_request(&mut socket).await else { return };
+                    let n = {
+                        let mut seen = seen.lock().unwrap();
+                        seen.push((Instant::now(), request));
+                        seen.len()
+                    };
+                    play(&mut socket, &scripts[(n - 1).min(scripts.len() - 1)], &gone).await;
+                });
+            }
+        });
+        Self { address, requests, left, _tasks: tasks }
+    }
+
+    pub fn attempts(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
+    pub fn request(&self, n: usize) -> String {
+        self.requests.lock().unwrap()[n].1.clone()
+    }
+
+    /// Between the first two requests.
+    pub fn first_gap(&self) -> Duration {
+        let requests = self.requests.lock().unwrap();
+        requests[1].0 - requests[0].0
+    }
+
+    pub fn left(&self) -> usize {
+        self.left.load(Ordering::SeqCst)
+    }
+}
+
+async fn read_request(socket: &mut TcpStream) -> Option<String> {
+    let mut seen = Vec::new();
+    loop {
+        if socket.read_buf(&mut seen).await.ok()? == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&seen);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
+        });
+        if body.len() >= length.unwrap_or(0) {
+            return Some(text.into_owned());
+        }
+    }
+}
+
+async fn play(socket: &mut TcpStream, script: &Script, gone: &AtomicUsize) {
+    for act in script {
+        match act {
+            Act::Send(text) => {
+                if socket.write_all(text.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+            Act::Wait(ms) => tokio::time::sleep(Duration::from_millis(*ms)).await,
+            Act::Reset => {
+                socket.set_zero_linger().unwrap();
+                return;
+            }
+            Act::Hang => {
+                let mut byte = [0];
+                let _ = socket.read(&mut byte).await;
+                gone.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+/// One proxy in front of one or two upstreams.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub scripts: Vec<Script>,
+    pub backup: Option<Vec<Script>>,
+    pub refuse: bool,
+    pub stream: bool,
+    pub timeout_s: f64,
+    pub retries: u32,
+    pub cooldown: Option<Cooldown>,
+}
+
+impl Setup {
+    pub fn new(scripts: impl Into<Vec<Script>>) -> Self {
+        Self {
+            scripts: scripts.into(),
+            backup: None,
+            refuse: false,
+            stream: false,
+            timeout_s: 20.0,
+            retries: 0,
+            cooldown: None,
+        }
+    }
+
+    pub fn streamed(scripts: impl Into<Vec<Script>>) -> Self {
+        Self { stream: true, ..Self::new(scripts) }
+    }
+
+    pub async fn start(&self, defect: Option<Defect>) -> Stage {
+        let main = Upstream::start(self.scripts.clone()).await;
+        let backup = Upstream::start(self.backup.clone().unwrap_or_else(|| vec![ok()])).await;
+        // Bound, so that nobody else gets the port, but not listening: connections are refused.
+        let deaf = TcpSocket::new_v4().unwrap();
+        deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let refusing = deaf.local_addr().unwrap().to_string();
+        let route = |model: &str, address: &str| Route {
+            model: model.into(),
+            provider: Provider::Openai,
+            upstream_model: format!("upstream-{model}"),
+            base_url: format!("http://{address}/{model}/v1"),
+            api_key: format!("sk-secret-{model}"),
+            timeout_s: self.timeout_s,
+            retries: self.retries,
+            fallbacks: vec![],
+            group: "case".into(),
+        };
+        let mut first = route("main", if self.refuse { &refusing } else { &main.address });
+        first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
+        let routes = vec![first, route("backup", &backup.address)];
+        let settings = InstanceSettings { cooldown: self.cooldown };
+        let proxy = Builtin::start(routes, settings, defect).await.unwrap();
+        Stage { proxy, main, backup, stream: self.stream, _deaf: deaf }
+    }
+
+    /// Starts all of it and sends one request.
+    pub async fn run(&self, defect: Option<Defect>) -> (Got, Stage) {
+        let stage = self.start(defect).await;
+        (stage.send().await, stage)
+    }
+}
+
+/// A running proxy with its upstreams.
+#[derive(Debug)]
+pub struct Stage {
+    pub proxy: Builtin,
+    pub main: Upstream,
+    pub backup: Upstream,
+    stream: bool,
+    _deaf: TcpSocket,
+}
+
+/// What a caller got.
+#[derive(Debug)]
+pub struct Got {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+    pub end: End,
+    pub took: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum End {
+    Complete,
+    Cut,
+    /// Nothing more for a long while.
+    Open,
+}
+
+impl Got {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The error object of a JSON reply.
+    pub fn error(&self) -> serde_json::Value {
+        serde_json::from_str::<serde_json::Value>(&self.text).unwrap_or_default()["error"].clone()
+    }
+}
+
+impl Stage {
+    pub fn request(&self) -> reqwest::RequestBuilder {
+        let stream = if self.stream { r#","stream":true"# } else { "" };
+        reqwest_client()
+            .post(format!("{}/v1/chat/completions", self.proxy.root()))
+            .bearer_auth(self.proxy.proxy_key())
+            .body(format!(r#"{{"model":"main"{stream},"messages":[]}}"#))
+    }
+
+    pub async fn send(&self) -> Got {
+        take(self.request()).await
+    }
+}
+
+pub fn reqwest_client() -> reqwest::Client {
+    crate::builtin::attempt::client().unwrap()
+}
+
+/// Sends a request and takes the reply as far as it comes.
+pub async fn take(request: reqwest::RequestBuilder) -> Got {
+    let start = Instant::now();
+    let mut response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut text = Vec::new();
+    let end = loop {
+        match tokio::time::timeout(Duration::from_secs(2), response.chunk()).await {
+            Ok(Ok(Some(bytes))) => text.extend_from_slice(&bytes),
+            Ok(Ok(None)) => break End::Complete,
+            Ok(Err(_)) => break End::Cut,
+            Err(_) => break End::Open,
+        }
+    };
+    Got { status, headers, text: String::from_utf8(text).unwrap(), end, took: start.elapsed() }
+}
+
+/// Waits until something is so; the test fails if it never is.
+pub async fn eventually(mut is_so: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it never came to be");
+}
