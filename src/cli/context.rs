@@ -64,10 +64,5 @@ fn cache(chosen: Option<OsString>) -> PathBuf {
 }
 
 fn terminal_width() -> usize {
-    let (_, columns) = indicatif::TermLike::width(&indicatif_term()).checked_sub(0).map_or((0, 0), |w| (0, w));
-    usize::from(columns)
-}
-
-fn indicatif_term() -> impl indicatif::TermLike {
-    console::Term::stdout()
+    terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0))
 }

@@ -12,8 +12,10 @@ mod outcome;
 mod pace;
 mod plan;
 mod settings;
+mod static_config;
 
 pub use error::{Died, RunError};
 pub use execute::{Ended, run};
 pub use plan::{Plan, Planned, identity, plan};
-pub use settings::{ProxyChoice, RunSettings};
+pub use settings::{ProxyChoice, Remote, RunSettings};
+pub use static_config::static_routes;

@@ -27,6 +27,8 @@ pub struct RunSettings {
     pub cache: PathBuf,
     /// Where configurations and logs of this run go.
     pub work_dir: PathBuf,
+    /// Where the mock upstreams listen; a free loopback port where `None`.
+    pub listen: Option<std::net::SocketAddr>,
     /// When the command began.
     pub began: Instant,
 }

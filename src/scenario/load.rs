@@ -25,6 +25,14 @@ const FOLDER: &str = "scenarios";
 pub struct Library {
     /// What was loaded.
     pub scenarios: Vec<Arc<Scenario>>,
+    texts: BTreeMap<String, Arc<str>>,
+}
+
+impl Library {
+    /// The text of a scenario's file, for diagnostics that only the house as a whole can make.
+    pub fn text(&self, id: &str) -> Arc<str> {
+        self.texts.get(id).cloned().unwrap_or_else(|| "".into())
+    }
 }
 
 /// Why nothing could be loaded.
@@ -99,7 +107,10 @@ fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
     let mut errors = Vec::new();
     for (id, Found { file, text }) in found {
         match parse(&file, &text).map_err(|one| vec![*one]).and_then(|parsed| validate(&id, &file, &text, parsed)) {
-            Ok(scenario) => library.scenarios.push(Arc::new(scenario)),
+            Ok(scenario) => {
+                library.scenarios.push(Arc::new(scenario));
+                library.texts.insert(id, text);
+            }
             Err(mut more) => errors.append(&mut more),
         }
     }

@@ -1,0 +1,109 @@
+//! `upfault proxy`
+
+use std::fmt::Write;
+
+use super::{
+    args::{ProxyCommand, SelectArgs},
+    context::Context,
+    failure::Failure,
+    print, select,
+};
+use crate::{
+    builtin::Defect,
+    proxy::{Definition, RenderContext},
+    report::{EXIT_OK, EXIT_PROXY},
+    runner,
+};
+
+/// Shows, installs and examines proxies.
+pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
+    match command {
+        ProxyCommand::List => list(),
+        ProxyCommand::Show { proxy } => show(context, &proxy),
+        ProxyCommand::Install { proxy } => install(context, &proxy),
+        ProxyCommand::Render { proxy, select, listen, seed } => render(context, &proxy, &select, listen, seed),
+        ProxyCommand::Doctor { proxy } => doctor(context, proxy.as_deref()),
+    }
+}
+
+fn list() -> Result<u8, Failure> {
+    let mut text = String::from("builtin  the embedded proxy, honest\n");
+    for bundled in Definition::bundled() {
+        let _ = writeln!(text, "{}  {} (default version {})", bundled.name, bundled.summary, bundled.version);
+    }
+    text.push_str("\nThe embedded proxy with one named defect:\n");
+    let width = Defect::ALL.iter().map(|defect| defect.as_str().len()).max().unwrap_or(0);
+    for defect in Defect::ALL {
+        let _ = writeln!(text, "builtin:{:width$}  {}", defect.as_str(), defect.summary());
+    }
+    print::out(&text)?;
+    Ok(EXIT_OK)
+}
+
+fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
+    let definition = Definition::find(spec, &context.root)?;
+    let mut text = format!("{}\n  {}\n  {}\n  defined in {}\n", definition.title(), definition.summary, definition.homepage, definition.file());
+    for (api, providers) in &definition.apis {
+        let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
+        let _ = writeln!(text, "  serves {api} from {}", names.join(", "));
+    }
+    let place = definition.install_dir(&context.cache)?;
+    let state = if definition.is_installed(&context.cache) { "installed in" } else { "will be installed in" };
+    let _ = writeln!(text, "  {state} {}", place.display());
+    print::out(&text)?;
+    Ok(EXIT_OK)
+}
+
+fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
+    let definition = Definition::find(spec, &context.root)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::io("cannot start the runtime"))?;
+    let installed = runtime.block_on(definition.install(&context.cache, &|line| print::note(&line)))?;
+    print::out(&format!("{} is installed in {}\n", definition.title(), installed.dir().display()))?;
+    Ok(EXIT_OK)
+}
+
+fn render(
+    context: &Context,
+    spec: &str,
+    select: &SelectArgs,
+    listen: std::net::SocketAddr,
+    seed: u64,
+) -> Result<u8, Failure> {
+    let definition = Definition::find(spec, &context.root)?;
+    let cases = select::cases(context, select)?;
+    let routes = runner::static_routes(cases, &definition, listen, seed);
+    let files = definition.render(&routes, &RenderContext::sample())?;
+    let several = files.len() > 1;
+    let mut text = String::new();
+    for (name, content) in files {
+        if several {
+            let _ = writeln!(text, "# {name}");
+        }
+        text.push_str(content.trim_end());
+        text.push('\n');
+    }
+    print::out(&text)?;
+    Ok(EXIT_OK)
+}
+
+fn doctor(context: &Context, spec: Option<&str>) -> Result<u8, Failure> {
+    let specs: Vec<String> = match spec {
+        Some(spec) => vec![spec.to_owned()],
+        None => Definition::bundled().into_iter().map(|bundled| bundled.name).collect(),
+    };
+    let mut text = String::new();
+    let mut well = true;
+    for spec in specs {
+        let definition = Definition::find(&spec, &context.root)?;
+        let _ = writeln!(text, "{}", definition.title());
+        for check in definition.doctor(&context.cache) {
+            well &= check.ok;
+            let _ = writeln!(text, "  {}  {}: {}", if check.ok { "ok " } else { "BAD" }, check.what, check.detail);
+        }
+    }
+    print::out(&text)?;
+    Ok(if well { EXIT_OK } else { EXIT_PROXY })
+}

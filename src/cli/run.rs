@@ -1,0 +1,213 @@
+//! `upfault run`
+
+use std::{io::Write, path::PathBuf, str::FromStr};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    args::{ReportFormat, RunArgs},
+    context::Context,
+    failure::Failure,
+    print, select,
+};
+use crate::{
+    builtin::Defect,
+    event::Event,
+    judge::Policy,
+    proxy::Definition,
+    report::{
+        EXIT_INTERRUPTED, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter, TerminalSettings,
+        exit_code,
+    },
+    runner::{self, Ended, ProxyChoice, Remote, RunSettings},
+    snapshot::{Store, WriteMode},
+};
+
+/// Runs scenarios against a proxy.
+pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
+    let settings = settings(context, &args)?;
+    let reporter = reporters(context, &args);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::io("cannot start the runtime"))?;
+    let result = runtime.block_on(drive(settings, reporter));
+    // Whatever still waits for something must not hold up the exit.
+    runtime.shutdown_background();
+    let (ended, summary) = result?;
+    if let Some(died) = &ended.died {
+        let tail: String = died.tail.lines().map(|line| format!("  | {line}\n")).collect();
+        print::note(&format!(
+            "error: {} before every case had its verdict\n{tail}its log is {}\n\
+             help: run the cases that are inconclusive above one by one to find the one that ends it",
+            died.how, died.log
+        ));
+        return Ok(EXIT_PROXY);
+    }
+    Ok(exit_code(&summary, args.strict, ended.interrupted))
+}
+
+/// Raw arguments become settings.
+fn settings(context: &Context, args: &RunArgs) -> Result<RunSettings, Failure> {
+    let proxy = proxy(context, args)?;
+    let policy = Policy::named(&args.policy).ok_or_else(|| {
+        let names: Vec<String> = Policy::all().into_iter().map(|policy| policy.name).collect();
+        Failure::Usage(format!("there is no policy `{}`; possible are: {}", args.policy, names.join(", ")))
+    })?;
+    let cases = select::cases(context, &args.select)?;
+    // What a defect shows is no baseline of anything.
+    let defective = matches!(proxy, ProxyChoice::Builtin(Some(_)));
+    let mode = match (args.accept, context.ci || defective) {
+        (true, true) => {
+            let why = if defective { "a defect's behaviour is no baseline" } else { "`CI` is set" };
+            return Err(Failure::Usage(format!("--accept writes snapshots, and {why}")));
+        }
+        (true, false) => WriteMode::Accept,
+        (false, true) => WriteMode::Never,
+        (false, false) => WriteMode::Pending,
+    };
+    let chosen = args.snapshots.clone();
+    let dir = chosen.clone().unwrap_or_else(|| context.root.join("snapshots")).join(proxy.name());
+    let store = Store::new(dir, mode);
+    Ok(RunSettings {
+        cases,
+        proxy,
+        policy,
+        seed: args.seed,
+        jobs: args.jobs.map(usize::from),
+        strict: args.strict,
+        store: if chosen.is_some() { store.without_bundled() } else { store },
+        cache: context.cache.clone(),
+        work_dir: work_dir(context)?,
+        listen: args.listen,
+        began: context.began,
+    })
+}
+
+/// What `--proxy` names.
+pub fn proxy(context: &Context, args: &RunArgs) -> Result<ProxyChoice, Failure> {
+    let spec = args.proxy.as_str();
+    if let Some(defect) = spec.strip_prefix("builtin:") {
+        return match Defect::from_str(defect) {
+            Ok(defect) => Ok(ProxyChoice::Builtin(Some(defect))),
+            Err(error) => {
+                Err(Failure::Usage(format!("{error}\nhelp: `upfault proxy list` shows every defect")))
+            }
+        };
+    }
+    if spec == "builtin" {
+        return Ok(ProxyChoice::Builtin(None));
+    }
+    if spec.starts_with("http://") || spec.starts_with("https://") {
+        let url = Url::parse(spec).map_err(|error| Failure::Usage(format!("`{spec}` is no URL: {error}")))?;
+        if args.listen.is_none() {
+            return Err(Failure::Usage(
+                "a proxy that somebody else runs must know where the mock upstreams are\n\
+                 help: configure it with what `upfault proxy render NAME --listen ADDR` prints, and give the same \
+                 `--listen ADDR` here"
+                    .to_owned(),
+            ));
+        }
+        return Ok(ProxyChoice::Remote(Remote { url, key: args.proxy_key.clone() }));
+    }
+    Ok(ProxyChoice::Definition(Box::new(Definition::find(spec, &context.root)?)))
+}
+
+/// A folder of this run's own for configurations and logs; those of the last runs are kept.
+fn work_dir(context: &Context) -> Result<PathBuf, Failure> {
+    const KEPT: usize = 10;
+    let runs = context.cache.join("runs");
+    let failed = || Failure::io(format!("cannot create {}", runs.display()));
+    std::fs::create_dir_all(&runs).map_err(failed())?;
+    let mut old: Vec<PathBuf> =
+        std::fs::read_dir(&runs).map_err(failed())?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // Names begin with the time, so that their order is their age.
+    old.sort();
+    for path in old.iter().take(old.len().saturating_sub(KEPT - 1)) {
+        // Another run may be at the same work; a folder that stays costs nothing.
+        let _ = std::fs::remove_dir_all(path);
+    }
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S");
+    let dir = runs.join(format!("{now}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).map_err(failed())?;
+    Ok(dir)
+}
+
+fn reporters(context: &Context, args: &RunArgs) -> Fanout {
+    let settings = TerminalSettings {
+        color: context.color_out,
+        progress: context.progress,
+        width: context.width,
+        verbose: args.verbose,
+        strict: args.strict,
+    };
+    let terminal = TerminalReporter::new(std::io::stdout(), settings).with_log(Box::new(std::io::stderr()));
+    let mut reporters: Vec<Box<dyn Reporter + Send>> = vec![Box::new(terminal)];
+    for report in &args.report {
+        match report.format {
+            ReportFormat::Json => reporters.push(Box::new(JsonReporter::new(report.path.clone()))),
+        }
+    }
+    Fanout::new(reporters)
+}
+
+/// Joins runner, reporters and Ctrl-C.
+async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(Ended, Summary), Failure> {
+    let (events, mut listener) = mpsc::unbounded_channel();
+    let cancel = CancellationToken::new();
+    let interrupt = tokio::spawn(on_interrupt(cancel.clone()));
+    let listening = async move {
+        let mut summary = Summary::default();
+        let mut result = Ok(());
+        while let Some(event) = listener.recv().await {
+            match &event {
+                Event::CaseFinished(case) => summary.add(case),
+                Event::RunFinished(end) => summary.finish(end),
+                _ => {}
+            }
+            result = result.and(reporter.event(&event));
+        }
+        (summary, result)
+    };
+    let running = async {
+        let ended = runner::run(settings, &events, &cancel).await;
+        drop(events);
+        ended
+    };
+    let (ended, (summary, reported)) = tokio::join!(running, listening);
+    interrupt.abort();
+    let ended = ended?;
+    match reported {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Io { what: "cannot write the report".to_owned(), source: error })
+        }
+        _ => Ok((ended, summary)),
+    }
+}
+
+/// The first Ctrl-C ends the run in order; a second one does not wait for that.
+async fn on_interrupt(cancel: CancellationToken) {
+    terminated().await;
+    cancel.cancel();
+    let _ = writeln!(std::io::stderr(), "\nstopping; press Ctrl-C again to leave at once");
+    terminated().await;
+    std::process::exit(EXIT_INTERRUPTED.into());
+}
+
+/// SIGINT or SIGTERM.
+async fn terminated() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
