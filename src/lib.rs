@@ -7,6 +7,7 @@ pub mod scenario;
 pub mod observation;
 pub mod provider;
 pub mod fault;
+pub mod upstream;
 pub mod proxy;
 pub mod judge;
 pub mod event;
