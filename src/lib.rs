@@ -8,6 +8,7 @@ pub mod wire;
 pub mod observation;
 pub mod provider;
 pub mod fault;
+pub mod upstream;
 pub mod proxy;
 pub mod builtin;
 pub mod client;

@@ -35,7 +35,10 @@ pub fn plan(combination: Combination, turn: &Turn, request: &Value, canaries: &C
 /// events of a plain body) means before the end. `refuse` has no part in a plan: the listener
 /// performs it.
 pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Plan {
-    let mut timeline = Timeline::new(message.clone());
+    // Only a malformed reply needs to know what it stood for.
+    let malforms = faults.iter().any(|fault| matches!(fault, Fault::Malform(_)));
+    let headers = if malforms { message.headers.clone() } else { Vec::new() };
+    let mut timeline = Timeline::new(message);
     for fault in faults {
         match fault {
             Fault::Refuse => {}
@@ -64,16 +67,16 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
                     context.request,
                 ));
             }
-            Fault::Malform(malform) => timeline.replace(malformed(&message, *malform, context)),
+            Fault::Malform(malform) => timeline.replace(malformed(&headers, *malform, context)),
         }
     }
     timeline.into_plan()
 }
 
 /// The malformed body under the original's headers, so that those a scenario has set stay.
-fn malformed(original: &Message, malform: Malform, context: &Context<'_>) -> Message {
+fn malformed(headers: &[(String, String)], malform: Malform, context: &Context<'_>) -> Message {
     let mut message = provider::malformed(context.provider, malform, context.canaries);
-    for (name, value) in &original.headers {
+    for (name, value) in headers {
         if message.header(name).is_none() {
             message.headers.push((name.clone(), value.clone()));
         }

@@ -263,3 +263,192 @@ fn call_id(canaries: &Canaries) -> String {
 fn stem(canaries: &Canaries) -> &str {
     canaries.request_id.strip_prefix("req_").unwrap_or(&canaries.request_id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        observation::Identity,
+        provider,
+        scenario::{Combination, ErrorName},
+    };
+
+    const COMBINATION: Combination =
+        Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
+
+    fn canaries() -> Canaries {
+        Identity { token: "abc123".into() }.canaries("main", 1)
+    }
+
+    fn text(message: &Message) -> String {
+        match &message.body {
+            MessageBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            MessageBody::Events { .. } => panic!("a stream"),
+        }
+    }
+
+    /// The chunks of a stream, each checked to be one `data:` event.
+    fn chunks(message: &Message) -> Vec<Value> {
+        let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
+        assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));
+        events
+            .iter()
+            .map(|event| {
+                let event = std::str::from_utf8(event).unwrap();
+                let data = event.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap();
+                serde_json::from_str(data).unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_plain_reply_reads_like_openais() {
+        let message = reply(&Reply::Ok, &json!({"model": "gpt-x"}), &canaries());
+        insta::assert_snapshot!(
+            text(&message),
+            @r#"{"id":"chatcmpl-abc123-main-1","object":"chat.completion","created":1700000000,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14},"system_fingerprint":null}"#
+        );
+        assert_eq!(message.header("x-request-id"), Some("req_abc123-main-1"));
+        assert_eq!(message.header("openai-organization"), Some("canary-hdr-abc123-main-1"));
+        assert_eq!(message.header("x-ratelimit-remaining-requests"), Some("499"));
+    }
+
+    #[test]
+    fn the_request_decides_about_the_stream_and_each_piece_is_one_event() {
+        for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
+            let request = json!({"model": "a\"b", "stream": true});
+            let chunks = chunks(&provider::reply(COMBINATION, &kind, &request, &canaries()));
+            let contents: Vec<_> = chunks
+                .iter()
+                .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+                .filter(|content| !content.is_empty())
+                .collect();
+            assert_eq!(contents, provider::content_pieces(&kind, &canaries()));
+            assert_eq!(chunks.len(), contents.len() + 2);
+            assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+            assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "stop");
+            assert!(chunks.iter().all(|chunk| chunk["model"] == "a\"b" && chunk.get("usage").is_none()));
+
+            let plain = provider::reply(COMBINATION, &kind, &json!({"model": "m"}), &canaries());
+            let plain: Value = serde_json::from_str(&text(&plain)).unwrap();
+            assert_eq!(plain["choices"][0]["message"]["content"], contents.concat());
+        }
+    }
+
+    #[test]
+    fn usage_comes_in_a_last_chunk_of_its_own_when_it_is_asked_for() {
+        let request = json!({"stream": true, "stream_options": {"include_usage": true}});
+        let chunks = chunks(&reply(&Reply::Ok, &request, &canaries()));
+        let (last, others) = chunks.split_last().unwrap();
+        assert_eq!((&last["choices"], &last["usage"]["total_tokens"]), (&json!([]), &json!(14)));
+        assert!(others.iter().all(|chunk| chunk.get("usage") == Some(&Value::Null)));
+    }
+
+    #[test]
+    fn a_tool_calls_arguments_are_the_same_json_in_both_forms() {
+        let chunks = chunks(&reply(&Reply::ToolCall, &json!({"stream": true}), &canaries()));
+        let arguments: Vec<_> = chunks
+            .iter()
+            .filter_map(|chunk| {
+                chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
+            })
+            .collect();
+        assert!(arguments.len() > 2);
+        assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
+        let plain: Value =
+            serde_json::from_str(&text(&reply(&Reply::ToolCall, &Value::Null, &canaries()))).unwrap();
+        let whole = &plain["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
+        assert_eq!(whole, &arguments.concat());
+        let parsed: Value = serde_json::from_str(whole.as_str().unwrap()).unwrap();
+        assert_eq!(parsed, json!({"city": "Paris", "note": canaries().content}));
+    }
+
+    #[test]
+    fn the_catalogue_reads_like_openais() {
+        let rows: Vec<_> = ErrorName::ALL
+            .iter()
+            .map(|name| {
+                let message = provider::error(Provider::Openai, *name, &canaries(), &json!({"model": "m"}));
+                let body = text(&message);
+                assert_eq!(body.matches(&canaries().message).count(), 1, "{name}");
+                let short = match serde_json::from_str::<Value>(&body) {
+                    Ok(body) => format!(
+                        "{} {} {}",
+                        body["error"]["type"], body["error"]["code"], body["error"]["param"]
+                    ),
+                    Err(_) => message.header("content-type").unwrap().to_owned(),
+                };
+                let retry = message
+                    .header("retry-after")
+                    .map_or(String::new(), |value| format!(" retry-after {value}"));
+                format!("{name} {} {short}{retry}", message.status)
+            })
+            .collect();
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        invalid_api_key 401 "invalid_request_error" "invalid_api_key" null
+        missing_api_key 401 "invalid_request_error" null null
+        permission 403 "request_forbidden" "unsupported_country_region_territory" null
+        model_not_found 404 "invalid_request_error" "model_not_found" null
+        bad_request 400 "invalid_request_error" "unsupported_parameter" "max_tokens"
+        context_length 400 "invalid_request_error" "context_length_exceeded" "messages"
+        content_policy 400 "invalid_request_error" "invalid_prompt" null
+        too_large 413 "invalid_request_error" null null
+        unprocessable 422 "invalid_request_error" null null
+        rate_limit 429 "requests" "rate_limit_exceeded" null retry-after 7
+        token_limit 429 "tokens" "rate_limit_exceeded" null retry-after 7
+        quota 429 "insufficient_quota" "insufficient_quota" null
+        internal 500 "server_error" null null
+        bad_gateway 502 text/html; charset=UTF-8
+        unavailable 503 "server_error" null null
+        gateway_timeout 504 text/html; charset=UTF-8
+        overloaded 503 "service_unavailable_error" "server_is_overloaded" null
+        "#);
+    }
+
+    #[test]
+    fn an_error_event_is_the_error_object_as_data() {
+        let event = provider::error_event(Provider::Openai, ErrorName::Overloaded, &canaries());
+        let event = std::str::from_utf8(&event).unwrap();
+        assert!(event.ends_with("}\n\n"));
+        insta::assert_snapshot!(
+            event.trim_end(),
+            @r#"data: {"error":{"message":"The engine is currently overloaded, please try again later. (canary-msg-abc123-main-1)","type":"service_unavailable_error","param":null,"code":"server_is_overloaded"}}"#
+        );
+    }
+
+    #[test]
+    fn used_up_limits_say_when_they_are_filled_again() {
+        let headers = |name| provider::error(Provider::Openai, name, &canaries(), &Value::Null);
+        let requests = headers(ErrorName::RateLimit);
+        assert_eq!(requests.header("x-ratelimit-remaining-requests"), Some("0"));
+        assert_eq!(requests.header("x-ratelimit-reset-requests"), Some("7s"));
+        assert_eq!(requests.header("retry-after-ms"), Some("7000"));
+        assert_eq!(headers(ErrorName::TokenLimit).header("x-ratelimit-reset-tokens"), Some("7s"));
+        assert_eq!(headers(ErrorName::Quota).header("retry-after"), None);
+    }
+
+    #[test]
+    fn malformed_replies_are_no_answers() {
+        for malform in [Malform::NotJson, Malform::Empty, Malform::Html, Malform::CutJson] {
+            let message = provider::malformed(Provider::Openai, malform, &canaries());
+            assert_eq!(message.status, 200);
+            assert!(serde_json::from_str::<Value>(&text(&message)).is_err(), "{malform}");
+        }
+        let error = provider::malformed(Provider::Openai, Malform::Error(ErrorName::Quota), &canaries());
+        assert_eq!(error.status, 200);
+        assert!(text(&error).contains("insufficient_quota"));
+    }
+
+    #[test]
+    fn unknown_paths_and_methods_get_openais_own_words() {
+        assert_eq!(
+            provider::route(Provider::Openai, "POST", "/v1/chat/completions?x=1"),
+            Ok(Api::OpenaiChat)
+        );
+        let unknown = provider::route(Provider::Openai, "POST", "/v1/nothing").unwrap_err();
+        assert_eq!(unknown.status, 404);
+        assert!(text(&unknown).contains("Invalid URL (POST /v1/nothing)"));
+        let method = provider::route(Provider::Openai, "GET", "/v1/chat/completions").unwrap_err();
+        assert_eq!((method.status, method.header("allow")), (405, Some("POST")));
+    }
+}

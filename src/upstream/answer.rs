@@ -1,0 +1,160 @@
+//! From a request to the plan of its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    request::Parts,
+};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    case::Case,
+    connection::Line,
+    ledger::{Recorder, millis},
+    perform::{Performance, perform},
+    server::Shared,
+};
+use crate::{
+    fault::{self, Context, Plan},
+    observation::{Attempt, AttemptEnd, Canaries, Sent},
+    provider::{self, MAX_REQUEST_BYTES, Message, MessageBody},
+    scenario::Provider,
+};
+
+/// What a mock answers with.
+pub(super) type Answer = Either<Performance, Full<Bytes>>;
+
+/// Answers one request. Fails only where the client does not send its request to the end; then
+/// there is nobody to tell.
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    line: Arc<Line>,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, hyper::Error> {
+    let arrived = Instant::now();
+    let (parts, body) = request.into_parts();
+    // Read before anything else: unread bytes would turn a FIN into a RST.
+    let body = read(body).await?;
+
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let Some((case, deployment, rest)) = shared.find(path) else {
+        return Ok(nobody(parts.method.as_str(), path).map(Either::Right));
+    };
+    let (plan, recorder) = enter(&case, deployment, rest, &parts, body.as_deref(), arrived);
+    let response = perform(plan, recorder, line, case.stop.clone()).await;
+    Ok(response.map(Either::Left))
+}
+
+/// Enters the request in the ledger and decides what it gets.
+fn enter(
+    case: &Case,
+    deployment: usize,
+    path: &str,
+    parts: &Parts,
+    body: Option<&[u8]>,
+    arrived: Instant,
+) -> (Plan, Recorder) {
+    let run = case.run();
+    let name = &case.deployments[deployment].name;
+    let mut canaries = None;
+    let recorder = run.open(deployment, case.stop.clone(), |n| {
+        let tokens = canaries.insert(case.identity.canaries(name, n)).clone();
+        Attempt {
+            deployment: name.clone(),
+            n,
+            at_ms: millis(run.epoch, arrived),
+            method: parts.method.as_str().to_owned(),
+            path: path.to_owned(),
+            headers: headers(&parts.headers),
+            body: body.map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default(),
+            turn: None,
+            canaries: tokens,
+            sent: Sent::default(),
+            end: AttemptEnd::Open,
+            end_ms: None,
+        }
+    });
+    let canaries = canaries.unwrap_or_else(|| case.identity.canaries(name, 0));
+
+    let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
+        Ok(request) => {
+            let turn = case.turn(&run, deployment);
+            let plan = fault::plan(case.combination, &turn, &request, &canaries);
+            recorder.plays(turn);
+            plan
+        }
+        Err(refusal) => {
+            let context =
+                Context { provider: case.combination.provider, canaries: &canaries, request: &Value::Null };
+            fault::compile(refusal, &[], &context)
+        }
+    };
+    (plan, recorder)
+}
+
+/// The request's body, or the provider's own refusal.
+fn admit(
+    provider: Provider,
+    path: &str,
+    parts: &Parts,
+    body: Option<&[u8]>,
+    canaries: &Canaries,
+) -> Result<Value, Message> {
+    provider::route(provider, parts.method.as_str(), path)?;
+    let body = body.ok_or_else(|| provider::too_large(provider, canaries))?;
+    let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    provider::admit(provider, authorization, body, canaries)
+}
+
+/// The whole body, or `None` where it is larger than the provider takes. It is read to its end all
+/// the same, as a client that is still sending would miss the answer.
+async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    let mut parts: Vec<Bytes> = Vec::new();
+    let mut length = 0usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length <= MAX_REQUEST_BYTES {
+            parts.push(data);
+        } else {
+            parts.clear();
+        }
+    }
+    if length > MAX_REQUEST_BYTES {
+        return Ok(None);
+    }
+    Ok(Some(match parts.len() {
+        0 | 1 => parts.pop().unwrap_or_default(),
+        _ => parts.concat().into(),
+    }))
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect()
+}
+
+/// What a path gets that belongs to no deployment.
+fn nobody(method: &str, path: &str) -> Response<Full<Bytes>> {
+    // The provider of nobody: the dialect that most clients can read. A path that happens to be an
+    // API's own (`/v1/chat/completions` without a token) is as unknown as any other here.
+    let unknown = format!("/-{path}");
+    let (status, body) = match provider::route(Provider::Openai, method, &unknown) {
+        Err(Message { status, body: MessageBody::Whole(body), .. }) => (status, body),
+        _ => (404, Bytes::new()),
+    };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

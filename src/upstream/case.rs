@@ -1,0 +1,162 @@
+//! A case that is armed at the mock.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use indexmap::IndexMap;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{ledger::Run, port::RefusedPort, server::Shared};
+use crate::{
+    observation::{Attempt, Identity},
+    provider,
+    scenario::{Answer, Combination, Fault, Reply, Turn},
+};
+
+/// What a mock is to do for one case.
+#[derive(Debug, Clone)]
+pub struct Armed {
+    /// Where its deployments are found, and the tokens that are planted.
+    pub identity: Identity,
+    /// Whose dialect is spoken.
+    pub combination: Combination,
+    /// Each deployment with its turns; the last turn repeats. Without any turn it answers well.
+    pub deployments: Vec<(String, Vec<Turn>)>,
+    /// The seed of everything random. No fault is random yet; it is kept with the case so that one
+    /// that is will be resolved before the first byte.
+    pub seed: u64,
+}
+
+pub(super) struct Case {
+    pub(super) identity: Identity,
+    pub(super) combination: Combination,
+    pub(super) deployments: Vec<Deployment>,
+    /// Cancelled when the case is disarmed.
+    pub(super) stop: CancellationToken,
+    run: RwLock<Arc<Run>>,
+}
+
+pub(super) struct Deployment {
+    pub(super) name: String,
+    turns: Vec<Turn>,
+    /// Where a turn refuses the connection: a port of its own.
+    refused: Option<RefusedPort>,
+}
+
+impl Case {
+    pub(super) fn new(armed: Armed, stop: CancellationToken) -> io::Result<Self> {
+        let Armed { identity, combination, deployments, seed: _ } = armed;
+        let deployments = deployments
+            .into_iter()
+            .map(|(name, turns)| {
+                let refuses = turns.iter().any(|turn| turn.faults.contains(&Fault::Refuse));
+                let refused = refuses.then(RefusedPort::hold).transpose()?;
+                Ok(Deployment { name, turns, refused })
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        let run = RwLock::new(Arc::new(Run::new(Instant::now(), deployments.len())));
+        Ok(Self { identity, combination, deployments, stop, run })
+    }
+
+    pub(super) fn run(&self) -> Arc<Run> {
+        self.run.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The turn that a deployment plays now.
+    pub(super) fn turn(&self, run: &Run, deployment: usize) -> Turn {
+        let turns = &self.deployments[deployment].turns;
+        let next = run.next_turn(deployment);
+        match turns.get(next).or(turns.last()) {
+            Some(turn) if !run.is_healed() => turn.clone(),
+            _ => Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() },
+        }
+    }
+}
+
+/// A case that the mock answers for. Dropping it disarms the case and drops the connections on
+/// which it is still being answered.
+pub struct ArmedCase {
+    case: Arc<Case>,
+    shared: Arc<Shared>,
+}
+
+impl ArmedCase {
+    pub(super) fn new(case: Arc<Case>, shared: Arc<Shared>) -> Self {
+        Self { case, shared }
+    }
+
+    /// The base URL of a deployment as the provider's SDK takes it:
+    /// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
+    pub fn base_url(&self, deployment: &str) -> String {
+        let address = self.address(deployment);
+        let path = self.case.identity.path(deployment);
+        format!("http://{address}/{path}{}", provider::base_path(self.case.combination.provider))
+    }
+
+    /// `127.0.0.1:PORT` of a deployment.
+    pub fn address(&self, deployment: &str) -> SocketAddr {
+        let shared = self.shared.address;
+        let named = self.case.deployments.iter().find(|known| known.name == deployment);
+        match named.and_then(|known| known.refused.as_ref()) {
+            Some(refused) => SocketAddr::new(shared.ip(), refused.port()),
+            None => shared,
+        }
+    }
+
+    /// The address of every deployment, each once.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let mut addresses: Vec<_> =
+            self.case.deployments.iter().map(|deployment| self.address(&deployment.name)).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+
+    /// Starts the ledger and the turns afresh, and takes back [`heal`](Self::heal); times count from
+    /// `epoch`. What connections of an earlier run still do no longer shows.
+    pub fn begin(&self, epoch: Instant) {
+        for refused in self.case.deployments.iter().filter_map(|deployment| deployment.refused.as_ref()) {
+            refused.shut();
+        }
+        let run = Arc::new(Run::new(epoch, self.case.deployments.len()));
+        *self.case.run.write().unwrap_or_else(PoisonError::into_inner) = run;
+    }
+
+    /// Has every deployment answer well from now on; a refused port is listened at. What is already
+    /// being answered goes on as it was planned.
+    ///
+    /// # Errors
+    /// When a refused port cannot be listened at.
+    pub fn heal(&self) -> io::Result<()> {
+        self.case.run().heal();
+        for refused in self.case.deployments.iter().filter_map(|deployment| deployment.refused.as_ref()) {
+            let _runtime = self.shared.runtime.enter();
+            if let Some((listener, stop)) = refused.open(&self.case.stop)? {
+                self.shared.accept(listener, stop);
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy of the ledger: the attempts in order of arrival.
+    ///
+    /// A request that the proxy did not send to its end is no attempt.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.case.run().attempts()
+    }
+
+    /// How many attempts are still being answered.
+    pub fn open_attempts(&self) -> usize {
+        self.case.run().open_attempts()
+    }
+}
+
+impl Drop for ArmedCase {
+    fn drop(&mut self) {
+        self.shared.disarm(&self.case);
+    }
+}

@@ -1,0 +1,175 @@
+//! What the mock saw and did, attempt by attempt.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    fault::{Framing, Head},
+    observation::{Attempt, AttemptEnd},
+    scenario::Turn,
+};
+
+/// How much of a reply's body is kept.
+const KEPT_BODY: usize = 64 * 1024;
+
+/// The ledger of one run of a case. A second run gets a ledger of its own, and what connections of
+/// the first still do goes to the first's.
+pub(super) struct Run {
+    /// From when times count.
+    pub(super) epoch: Instant,
+    /// Every deployment answers well from now on.
+    pub(super) healed: AtomicBool,
+    entries: Mutex<Entries>,
+}
+
+struct Entries {
+    /// In order of arrival.
+    records: Vec<Arc<Mutex<Record>>>,
+    /// Attempts of each deployment so far.
+    attempts: Vec<u32>,
+    /// Turns of each deployment that were played so far.
+    turns: Vec<usize>,
+}
+
+struct Record {
+    attempt: Attempt,
+    body: Vec<u8>,
+}
+
+impl Run {
+    pub(super) fn new(epoch: Instant, deployments: usize) -> Self {
+        let entries =
+            Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
+        Self { epoch, healed: AtomicBool::new(false), entries: Mutex::new(entries) }
+    }
+
+    /// Enters an attempt at the `deployment`-th deployment; `make` gets its number, from 1.
+    pub(super) fn open(
+        &self,
+        deployment: usize,
+        stop: CancellationToken,
+        make: impl FnOnce(u32) -> Attempt,
+    ) -> Recorder {
+        let mut entries = locked(&self.entries);
+        entries.attempts[deployment] += 1;
+        let attempt = make(entries.attempts[deployment]);
+        let record = Arc::new(Mutex::new(Record { attempt, body: Vec::new() }));
+        entries.records.push(record.clone());
+        Recorder { epoch: self.epoch, record, stop }
+    }
+
+    /// The number of the turn that is played next at a deployment, from 0. Attempts that the mock
+    /// itself refuses don't play one.
+    pub(super) fn next_turn(&self, deployment: usize) -> usize {
+        let mut entries = locked(&self.entries);
+        let turn = entries.turns[deployment];
+        entries.turns[deployment] += 1;
+        turn
+    }
+
+    pub(super) fn attempts(&self) -> Vec<Attempt> {
+        let records = locked(&self.entries).records.clone();
+        records
+            .iter()
+            .map(|record| {
+                let record = locked(record);
+                let mut attempt = record.attempt.clone();
+                attempt.sent.body = String::from_utf8_lossy(&record.body).into_owned();
+                attempt
+            })
+            .collect()
+    }
+
+    pub(super) fn open_attempts(&self) -> usize {
+        let records = locked(&self.entries).records.clone();
+        records.iter().filter(|record| locked(record).attempt.end == AttemptEnd::Open).count()
+    }
+
+    pub(super) fn heal(&self) {
+        self.healed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_healed(&self) -> bool {
+        self.healed.load(Ordering::Acquire)
+    }
+}
+
+/// Writes one attempt's record. An attempt whose recorder is dropped before an end was written
+/// lost its client, unless the case itself was over.
+pub(super) struct Recorder {
+    epoch: Instant,
+    record: Arc<Mutex<Record>>,
+    stop: CancellationToken,
+}
+
+impl Recorder {
+    pub(super) fn plays(&self, turn: Turn) {
+        locked(&self.record).attempt.turn = Some(turn);
+    }
+
+    pub(super) fn head(&self, head: &Head) {
+        let framing = match head.framing {
+            Framing::Chunked => ("transfer-encoding".to_owned(), "chunked".to_owned()),
+            Framing::Length(n) => ("content-length".to_owned(), n.to_string()),
+        };
+        let sent = &mut locked(&self.record).attempt.sent;
+        sent.status = Some(head.status);
+        sent.headers = head.headers.clone();
+        sent.headers.push(framing);
+    }
+
+    pub(super) fn wrote(&self, bytes: &Bytes, completes_frame: bool) {
+        let mut record = locked(&self.record);
+        let kept = bytes.len().min(KEPT_BODY.saturating_sub(record.body.len()));
+        record.body.extend_from_slice(&bytes[..kept]);
+        record.attempt.sent.bytes += bytes.len() as u64;
+        record.attempt.sent.frames += u32::from(completes_frame);
+    }
+
+    /// A wait was over so many milliseconds too late.
+    pub(super) fn woke(&self, late_ms: f64) {
+        let sent = &mut locked(&self.record).attempt.sent;
+        sent.timer_error_ms = sent.timer_error_ms.max(late_ms);
+    }
+
+    pub(super) fn end(self, end: AttemptEnd) {
+        self.close(end);
+    }
+
+    fn close(&self, end: AttemptEnd) {
+        let now = millis(self.epoch, Instant::now());
+        let attempt = &mut locked(&self.record).attempt;
+        if attempt.end == AttemptEnd::Open {
+            attempt.end = end;
+            attempt.end_ms = Some(now);
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            self.close(AttemptEnd::ClientLeft);
+        }
+    }
+}
+
+/// Milliseconds from `epoch` to `at`; negative where `at` is earlier.
+pub(super) fn millis(epoch: Instant, at: Instant) -> f64 {
+    match at.checked_duration_since(epoch) {
+        Some(time) => time.as_secs_f64() * 1e3,
+        None => -(epoch.saturating_duration_since(at).as_secs_f64() * 1e3),
+    }
+}
+
+/// What is kept under these locks is whole after every statement, so a panic elsewhere while one
+/// is held does no harm.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,19 @@
+//! The mock servers: listener, connection handle, router, ledger.
+//!
+//! One listener serves every case; the first two segments of a path say whose deployment is
+//! meant. What an attempt gets is a [`crate::fault::Plan`], made before the first byte; only the
+//! owner of its connection acts and waits.
+
+mod answer;
+mod case;
+mod connection;
+mod ledger;
+mod perform;
+mod port;
+mod server;
+
+pub use case::{Armed, ArmedCase};
+pub use server::Upstream;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! Walks a plan: before the head as a future, behind it as a response body.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::{
+    connection::{Cut, Line},
+    ledger::Recorder,
+};
+use crate::{
+    fault::{Framing, Head, Plan, WireAction},
+    observation::AttemptEnd,
+};
+
+/// A wait that starts within this time of the last one's end counts from that end, so that the
+/// lateness of each of a drip's thousand waits does not add up.
+const SAME_BEAT: Duration = Duration::from_millis(10);
+
+/// Performs a plan up to its head and hands the rest back as the response's body. Where the plan
+/// has no head this never returns: hyper drops it with the connection.
+pub(super) async fn perform(
+    plan: Plan,
+    recorder: Recorder,
+    line: Arc<Line>,
+    stop: CancellationToken,
+) -> Response<Performance> {
+    let mut performance = Performance {
+        actions: plan.actions.into(),
+        recorder: Some(recorder),
+        line,
+        stop,
+        pause: None,
+        beat: None,
+        stopped: None,
+        framing: None,
+        wrote: false,
+        cut: false,
+    };
+    poll_fn(|cx| performance.poll_before_head(cx)).await;
+    performance.into_response()
+}
+
+/// The part of a plan that has not been performed yet.
+pub(super) struct Performance {
+    actions: VecDeque<WireAction>,
+    /// Gone once the attempt's end is noted or left to the connection's owner.
+    recorder: Option<Recorder>,
+    line: Arc<Line>,
+    stop: CancellationToken,
+    pause: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// When the last wait should have ended.
+    beat: Option<Instant>,
+    stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Once the head is out: how the body's end is told, with what is left of its length.
+    framing: Option<Framing>,
+    /// Whether a byte of the body has been handed over.
+    wrote: bool,
+    /// The connection is to be cut: nothing may follow.
+    cut: bool,
+}
+
+impl Performance {
+    /// Ready when the next action is the head.
+    fn poll_before_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.poll_pause(cx));
+            match self.actions.front() {
+                Some(WireAction::Head(_)) => return Poll::Ready(()),
+                Some(WireAction::Wait(time)) => self.start_pause(*time),
+                Some(WireAction::Write { .. }) => {}
+                Some(ending) => {
+                    let ending = ending.clone();
+                    return self.poll_ending(&ending, cx);
+                }
+                None => return Poll::Pending,
+            }
+            self.actions.pop_front();
+        }
+    }
+
+    fn into_response(mut self) -> Response<Self> {
+        let Some(WireAction::Head(Head { status, headers, framing })) = self.actions.pop_front() else {
+            // Not reached: `poll_before_head` is ready at a head only.
+            return Response::new(self);
+        };
+        let head = Head { status, headers, framing };
+        if let Some(recorder) = &self.recorder {
+            recorder.head(&head);
+        }
+        let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // These two never have a body (RFC 9110 sections 15.3.5 and 15.4.5): it is as good as sent.
+        let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        self.framing = Some(if bodiless { Framing::Length(0) } else { framing });
+        let mut response = Response::new(self);
+        *response.status_mut() = status;
+        for (name, value) in head.headers {
+            // A scenario may name what cannot be a header; it has been told so when it was loaded.
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+            {
+                response.headers_mut().append(name, value);
+            }
+        }
+        response
+    }
+
+    fn start_pause(&mut self, time: Duration) {
+        let now = Instant::now();
+        let from = self.beat.filter(|beat| now.saturating_duration_since(*beat) <= SAME_BEAT).unwrap_or(now);
+        // A time that the clock can't hold is as good as for ever.
+        let due = from.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
+        self.pause = Some((due, Box::pin(sleep_until(due))));
+    }
+
+    /// Ready when no wait is going on.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((due, sleep)) = &mut self.pause else { return Poll::Ready(()) };
+        if sleep.as_mut().poll(cx).is_pending() {
+            return self.poll_stopped(cx);
+        }
+        let late = Instant::now().saturating_duration_since(*due);
+        if let Some(recorder) = &self.recorder {
+            recorder.woke(late.as_secs_f64() * 1e3);
+        }
+        self.beat = Some(*due);
+        self.pause = None;
+        Poll::Ready(())
+    }
+
+    /// Never ready, but has the connection closed when the case is over.
+    fn poll_stopped<T>(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        let stop = &self.stop;
+        let stopped = self.stopped.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
+        if !self.cut && stopped.as_mut().poll(cx).is_ready() {
+            self.cut = true;
+            self.line.cut(Cut::Close, self.recorder.take());
+        }
+        Poll::Pending
+    }
+
+    /// Ready for `Finish` alone.
+    fn poll_ending(&mut self, ending: &WireAction, cx: &mut Context<'_>) -> Poll<()> {
+        let how = match ending {
+            WireAction::Close => Cut::Close,
+            WireAction::Reset => Cut::Reset,
+            WireAction::Hang => return self.poll_stopped(cx),
+            _ => {
+                self.note_finished();
+                return Poll::Ready(());
+            }
+        };
+        if !self.cut {
+            self.cut = true;
+            self.line.cut(how, self.recorder.take());
+        }
+        Poll::Pending
+    }
+
+    fn note_finished(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.end(AttemptEnd::Finished);
+        }
+    }
+}
+
+impl Body for Performance {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.cut {
+            return Poll::Pending;
+        }
+        loop {
+            ready!(self.poll_pause(cx));
+            match self.actions.front() {
+                Some(WireAction::Write { .. }) => {
+                    let Some(WireAction::Write { mut bytes, completes_frame }) = self.actions.pop_front()
+                    else {
+                        continue;
+                    };
+                    if let Some(Framing::Length(left)) = &mut self.framing {
+                        bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                        *left -= bytes.len() as u64;
+                    }
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    self.wrote = true;
+                    if let Some(recorder) = &self.recorder {
+                        recorder.wrote(&bytes, completes_frame);
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                Some(WireAction::Wait(time)) => {
+                    let time = *time;
+                    self.start_pause(time);
+                    self.actions.pop_front();
+                }
+                Some(WireAction::Head(_)) => {
+                    self.actions.pop_front();
+                }
+                Some(ending) => {
+                    let ending = ending.clone();
+                    ready!(self.poll_ending(&ending, cx));
+                    return Poll::Ready(None);
+                }
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Lets hyper send the end of the framing along with the last bytes.
+    fn is_end_stream(&self) -> bool {
+        let told = match self.framing {
+            Some(Framing::Chunked) => self.wrote,
+            Some(Framing::Length(left)) => left == 0,
+            None => false,
+        };
+        told && self.pause.is_none() && self.actions.front() == Some(&WireAction::Finish)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.framing {
+            Some(Framing::Length(left)) => SizeHint::with_exact(left),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Performance {
+    fn drop(&mut self) {
+        if self.is_end_stream() {
+            return self.note_finished();
+        }
+        // hyper drops a body as soon as its length has been met; what the plan has in store for the
+        // time after that happens to the connection, or to nobody.
+        if !self.cut && matches!(self.framing, Some(Framing::Length(0))) {
+            match self.actions.back() {
+                Some(WireAction::Close) => self.line.cut(Cut::Close, self.recorder.take()),
+                Some(WireAction::Reset) => self.line.cut(Cut::Reset, self.recorder.take()),
+                _ => self.note_finished(),
+            }
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! Every fault proves itself on a raw socket.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{Armed, ArmedCase, Upstream};
+use crate::{
+    observation::{AttemptEnd, Identity},
+    scenario::{Answer, Api, Combination, ErrorName, Fault, Malform, Point, Provider, Reply, Turn},
+};
+
+fn turn(answer: Answer, faults: Vec<Fault>) -> Turn {
+    Turn { answer, headers: indexmap::IndexMap::new(), faults }
+}
+
+fn ok(faults: Vec<Fault>) -> Turn {
+    turn(Answer::Reply(Reply::Ok), faults)
+}
+
+fn arm(upstream: &Upstream, token: &str, turns: Vec<Turn>) -> ArmedCase {
+    let combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: true };
+    let identity = Identity { token: token.into() };
+    upstream.arm(Armed { identity, combination, deployments: vec![("main".into(), turns)], seed: 1 }).unwrap()
+}
+
+fn request(path: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: mock\r\nAuthorization: Bearer sk-x\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn chat(stream: bool) -> String {
+    request("/tok/main/v1/chat/completions", &format!("{{\"model\":\"m\",\"stream\":{stream}}}"))
+}
+
+/// Everything that comes, and how it ends: `Ok` for a FIN. Fails when nothing comes for a second.
+async fn drain(stream: &mut TcpStream) -> (String, io::Result<()>) {
+    let mut all = Vec::new();
+    let mut buf = [0; 4096];
+    let end = loop {
+        match timeout(Duration::from_secs(1), stream.read(&mut buf)).await {
+            Ok(Ok(0)) => break Ok(()),
+            Ok(Ok(n)) => all.extend_from_slice(&buf[..n]),
+            Ok(Err(error)) => break Err(error),
+            Err(_) => break Err(io::ErrorKind::TimedOut.into()),
+        }
+    };
+    (String::from_utf8_lossy(&all).into_owned(), end)
+}
+
+async fn send(address: SocketAddr, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// What one request on a fresh connection gets from a case with this one turn.
+async fn play(turn: Turn, stream: bool) -> (String, io::Result<()>, crate::observation::Attempt) {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![turn]);
+    let request = chat(stream).replace("Host:", "Connection: close\r\nHost:");
+    let mut socket = send(upstream.address(), &request).await;
+    let (text, end) = drain(&mut socket).await;
+    let attempt = case.attempts().pop().unwrap();
+    upstream.shutdown().await;
+    (text, end, attempt)
+}
+
+fn kind(end: &io::Result<()>) -> Option<io::ErrorKind> {
+    end.as_ref().err().map(io::Error::kind)
+}
+
+fn count(text: &str, part: &str) -> usize {
+    text.matches(part).count()
+}
+
+#[tokio::test]
+async fn without_a_fault_a_stream_is_whole() {
+    let (text, end, attempt) = play(ok(vec![]), true).await;
+    assert!(end.is_ok());
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(text.contains("content-type: text/event-stream; charset=utf-8\r\n"), "{text}");
+    assert!(text.ends_with("data: [DONE]\n\n\r\n0\r\n\r\n"), "{text}");
+    assert_eq!(count(&text, "data: "), 8, "role, five pieces, finish, [DONE]");
+    assert_eq!((attempt.end, attempt.sent.frames, attempt.sent.status), (AttemptEnd::Finished, 8, Some(200)));
+    assert_eq!((attempt.n, attempt.path.as_str()), (1, "/v1/chat/completions"));
+    assert!(attempt.headers.contains(&("authorization".into(), "Bearer sk-x".into())));
+    assert_eq!(attempt.body, r#"{"model":"m","stream":true}"#);
+    assert!(attempt.end_ms.unwrap() >= attempt.at_ms);
+}
+
+#[tokio::test]
+async fn a_reset_is_a_rst_behind_exactly_the_events_before_it() {
+    let (text, end, attempt) = play(ok(vec![Fault::Reset { at: Point::AfterEvents(3) }]), true).await;
+    assert_eq!(kind(&end), Some(io::ErrorKind::ConnectionReset));
+    assert_eq!(count(&text, "data: "), 3);
+    assert_eq!((attempt.end, attempt.sent.frames), (AttemptEnd::Reset, 3));
+}
+
+#[tokio::test]
+async fn a_reset_reaches_a_client_that_reads_late_with_all_that_was_sent() {
+    // 400 KiB are more than a socket takes at once, so part of it waits in the mock's kernel.
+    let upstream = Upstream::start().await.unwrap();
+    let turns = vec![turn(Answer::Reply(Reply::Chunks(2000)), vec![Fault::Reset { at: Point::BeforeEnd }])];
+    let case = arm(&upstream, "tok", turns);
+    let mut socket = send(upstream.address(), &chat(true)).await;
+    sleep(Duration::from_millis(50)).await;
+    let (text, end) = drain(&mut socket).await;
+    assert_eq!(kind(&end), Some(io::ErrorKind::ConnectionReset));
+    assert_eq!(count(&text, "data: "), 2002);
+    assert_eq!(case.attempts()[0].end, AttemptEnd::Reset);
+}
+
+#[tokio::test]
+async fn a_reset_before_headers_sends_nothing() {
+    for stream in [true, false] {
+        let (text, end, attempt) = play(ok(vec![Fault::Reset { at: Point::BeforeHeaders }]), stream).await;
+        assert_eq!((text.as_str(), kind(&end)), ("", Some(io::ErrorKind::ConnectionReset)));
+        assert_eq!((attempt.end, attempt.sent.status), (AttemptEnd::Reset, None));
+    }
+}
+
+#[tokio::test]
+async fn a_reset_behind_the_last_byte_of_a_plain_body_is_still_a_reset() {
+    let (text, end, attempt) = play(ok(vec![Fault::Reset { at: Point::AfterBytes(u64::MAX) }]), false).await;
+    assert!(text.ends_with('}'), "{text}");
+    assert_eq!((kind(&end), attempt.end), (Some(io::ErrorKind::ConnectionReset), AttemptEnd::Reset));
+}
+
+#[tokio::test]
+async fn a_close_is_a_fin_with_the_chunks_unfinished() {
+    let (text, end, attempt) = play(ok(vec![Fault::Close { at: Point::AfterEvents(2) }]), true).await;
+    assert!(end.is_ok(), "{end:?}");
+    assert_eq!(count(&text, "data: "), 2);
+    assert!(text.contains("transfer-encoding: chunked") && !text.contains("0\r\n\r\n"), "{text}");
+    assert_eq!(attempt.end, AttemptEnd::Closed);
+}
+
+#[tokio::test]
+async fn a_close_leaves_a_content_length_unmet() {
+    let (text, end, attempt) = play(ok(vec![Fault::Close { at: Point::AfterBytes(10) }]), false).await;
+    assert!(end.is_ok(), "{end:?}");
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, "{\"id\":\"cha");
+    let length: usize =
+        head.split_once("content-length: ").unwrap().1.split("\r\n").next().unwrap().parse().unwrap();
+    assert!(length > 10);
+    assert_eq!((attempt.end, attempt.sent.bytes, attempt.sent.frames), (AttemptEnd::Closed, 10, 0));
+}
+
+#[tokio::test]
+async fn a_truncated_stream_breaks_off_inside_a_frame() {
+    let (text, end, attempt) = play(ok(vec![Fault::Truncate { at: Point::AfterEvents(2) }]), true).await;
+    assert!(end.is_ok(), "{end:?}");
+    assert_eq!(count(&text, "data: "), 3);
+    assert!(!text.ends_with("\n\n\r\n"), "{text}");
+    assert_eq!((attempt.end, attempt.sent.frames), (AttemptEnd::Closed, 2));
+}
+
+#[tokio::test]
+async fn a_dropped_terminator_leaves_the_framing_intact() {
+    let (text, end, attempt) = play(ok(vec![Fault::DropTerminator]), true).await;
+    assert!(end.is_ok());
+    assert!(!text.contains("[DONE]") && text.ends_with("\n\n\r\n0\r\n\r\n"), "{text}");
+    assert_eq!(attempt.end, AttemptEnd::Finished);
+}
+
+#[tokio::test]
+async fn an_error_event_ends_the_stream_without_terminator() {
+    let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: Point::AfterEvents(2) };
+    let (text, end, attempt) = play(ok(vec![fault]), true).await;
+    assert!(end.is_ok());
+    assert!(text.contains("data: {\"error\":{\"message\":\"The server had an error"), "{text}");
+    assert!(text.contains(&attempt.canaries.message));
+    assert!(!text.contains("[DONE]") && text.ends_with("0\r\n\r\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_malformed_reply_is_what_it_says() {
+    for (malform, body) in [(Malform::Empty, ""), (Malform::Null, "null")] {
+        let (text, end, attempt) = play(ok(vec![Fault::Malform(malform)]), true).await;
+        assert!(end.is_ok());
+        let (head, rest) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(rest, body);
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        assert_eq!(attempt.end, AttemptEnd::Finished);
+    }
+}
+
+#[tokio::test]
+async fn a_hang_stays_open_until_the_client_leaves() {
+    let upstream = Upstream::start().await.unwrap();
+    for at in [Point::BeforeHeaders, Point::AfterHeaders, Point::AfterEvents(1)] {
+        let case = arm(&upstream, "tok", vec![ok(vec![Fault::Hang { at }])]);
+        let mut socket = send(upstream.address(), &chat(true)).await;
+        let mut seen = String::new();
+        let silence = timeout(Duration::from_millis(50), socket.read_to_string(&mut seen)).await;
+        assert!(silence.is_err(), "{at}: the connection ended");
+        assert_eq!((case.open_attempts(), case.attempts()[0].end), (1, AttemptEnd::Open), "{at}");
+        drop(socket);
+        timeout(Duration::from_secs(1), async {
+            while case.open_attempts() > 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .expect("the mock sees that its client left");
+        assert_eq!(case.attempts()[0].end, AttemptEnd::ClientLeft, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn a_delay_comes_where_it_was_put_and_is_measured() {
+    let lasting = Duration::from_millis(40);
+    let started = Instant::now();
+    let faults = vec![
+        Fault::Delay { at: Point::BeforeHeaders, lasting },
+        Fault::Stall { at: Point::AfterEvents(1), lasting: Some(lasting) },
+    ];
+    let (text, _, attempt) = play(ok(faults), true).await;
+    // Both waits are there: with one of them alone forty milliseconds would do.
+    assert!(started.elapsed() >= 2 * lasting);
+    assert!(text.ends_with("0\r\n\r\n"));
+    assert!(attempt.sent.timer_error_ms >= 0.0);
+}
+
+#[tokio::test]
+async fn a_refused_port_refuses_heals_and_refuses_again() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![ok(vec![Fault::Refuse])]);
+    let address = case.address("main");
+    assert_ne!(address, upstream.address());
+    assert_eq!(case.base_url("main"), format!("http://{address}/tok/main/v1"));
+    let refused = async || TcpStream::connect(address).await.map(drop).map_err(|error| error.kind());
+    assert_eq!(refused().await, Err(io::ErrorKind::ConnectionRefused));
+
+    case.heal().unwrap();
+    case.heal().unwrap();
+    let mut socket = send(address, &chat(false).replace("Host:", "Connection: close\r\nHost:")).await;
+    let (text, _) = drain(&mut socket).await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+
+    case.begin(Instant::now());
+    assert_eq!(refused().await, Err(io::ErrorKind::ConnectionRefused));
+    assert!(case.attempts().is_empty());
+    case.heal().unwrap();
+    assert_eq!(refused().await, Ok(()));
+    upstream.shutdown().await;
+    assert_eq!(refused().await, Err(io::ErrorKind::ConnectionRefused));
+}
+
+#[tokio::test]
+async fn turns_go_in_order_the_last_repeats_and_a_healed_case_answers_well() {
+    let upstream = Upstream::start().await.unwrap();
+    let error = |name| turn(Answer::Error(name), vec![]);
+    let turns = vec![error(ErrorName::RateLimit), error(ErrorName::Internal), error(ErrorName::Overloaded)];
+    let case = arm(&upstream, "tok", turns);
+    let mut socket = TcpStream::connect(upstream.address()).await.unwrap();
+    let mut statuses = async |n: usize| {
+        let mut statuses = Vec::new();
+        for _ in 0..n {
+            // One connection for all: errors must not cost a proxy its kept-alive connections.
+            socket.write_all(chat(false).as_bytes()).await.unwrap();
+            let mut text = String::new();
+            while !text.ends_with('}') {
+                let mut buf = [0; 4096];
+                let n = socket.read(&mut buf).await.unwrap();
+                assert_ne!(n, 0, "the connection was closed");
+                text.push_str(std::str::from_utf8(&buf[..n]).unwrap());
+            }
+            statuses.push(text[9..12].parse::<u16>().unwrap());
+        }
+        statuses
+    };
+    assert_eq!(statuses(4).await, [429, 500, 503, 503]);
+    case.heal().unwrap();
+    assert_eq!(statuses(1).await, [200]);
+    assert_eq!(case.attempts().iter().map(|attempt| attempt.n).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    case.begin(Instant::now());
+    assert_eq!(statuses(1).await, [429]);
+    assert_eq!(case.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_still_does_does_not_show_in_a_later_one() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![ok(vec![Fault::Hang { at: Point::AfterHeaders }])]);
+    let mut socket = send(upstream.address(), &chat(true)).await;
+    socket.read_u8().await.unwrap();
+    assert_eq!(case.open_attempts(), 1);
+    case.begin(Instant::now());
+    drop(socket);
+    sleep(Duration::from_millis(20)).await;
+    assert!(case.attempts().is_empty());
+}
+
+#[tokio::test]
+async fn a_dropped_case_is_unknown_and_its_hung_connections_end() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![ok(vec![Fault::Hang { at: Point::BeforeHeaders }])]);
+    let mut socket = send(upstream.address(), &chat(true)).await;
+    while case.open_attempts() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    drop(case);
+    assert!(drain(&mut socket).await.1.is_ok());
+    let mut socket = send(upstream.address(), &chat(true)).await;
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 404");
+}
+
+#[tokio::test]
+async fn a_token_cannot_be_armed_twice() {
+    let upstream = Upstream::start().await.unwrap();
+    let first = arm(&upstream, "tok", vec![]);
+    let armed = || Armed {
+        identity: Identity { token: "tok".into() },
+        combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+        deployments: vec![],
+        seed: 1,
+    };
+    assert_eq!(upstream.arm(armed()).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+    drop(first);
+    assert!(upstream.arm(armed()).is_ok());
+}
+
+#[tokio::test]
+async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![turn(Answer::Error(ErrorName::Internal), vec![])]);
+    let good = chat(false);
+    for (request, status) in [
+        (good.replace("Bearer sk-x", "Basic x"), "401"),
+        (request("/tok/main/v1/chat/completions", "{not json"), "400"),
+        (request("/tok/main/v1/chat/completions", "[1]"), "400"),
+        (request("/tok/main/v1/responses", "{}"), "404"),
+        (request("/tok/main", "{}"), "404"),
+        (request("/tok/other/v1/chat/completions", "{}"), "404"),
+        (request("/", "{}"), "404"),
+        (good.replace("POST", "GET"), "405"),
+        (good.replace("sk-x", ""), "401"),
+        ("garbage\r\n\r\n".into(), "400"),
+        (good, "500"),
+    ] {
+        let request = request.replace("Host:", "Connection: close\r\nHost:");
+        let mut socket = send(upstream.address(), &request).await;
+        let (text, end) = drain(&mut socket).await;
+        assert!(end.is_ok(), "{request}: {end:?}");
+        assert_eq!(text.get(9..12), Some(status), "{request}");
+    }
+    let attempts = case.attempts();
+    // The good one came last and played the first turn: what was refused before it used up none.
+    assert_eq!(attempts.iter().filter(|attempt| attempt.turn.is_some()).count(), 1);
+    assert!(attempts.last().unwrap().turn.is_some());
+    assert!(attempts.iter().all(|attempt| attempt.end == AttemptEnd::Finished));
+}
+
+#[tokio::test]
+async fn half_a_request_is_no_attempt_and_harms_nobody() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![]);
+    let whole = chat(false);
+    for length in [1, 20, whole.len() - 1] {
+        drop(send(upstream.address(), &whole[..length]).await);
+    }
+    let mut socket = send(upstream.address(), &whole.replace("Host", "Connection: close\r\nHost")).await;
+    assert!(drain(&mut socket).await.0.starts_with("HTTP/1.1 200"));
+    assert_eq!(case.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_body_above_the_limit_gets_the_providers_413() {
+    let upstream = Upstream::start().await.unwrap();
+    let _case = arm(&upstream, "tok", vec![]);
+    let body = " ".repeat(crate::provider::MAX_REQUEST_BYTES + 1);
+    let mut socket = send(upstream.address(), &request("/tok/main/v1/chat/completions", &body)).await;
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 413");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown_ends_many_hung_connections_at_once() {
+    let upstream = Upstream::start().await.unwrap();
+    let address = upstream.address();
+    let case = arm(&upstream, "tok", vec![ok(vec![Fault::Hang { at: Point::AfterHeaders }])]);
+    let mut sockets = Vec::new();
+    for _ in 0..400 {
+        sockets.push(send(address, &chat(true)).await);
+    }
+    timeout(Duration::from_secs(5), async {
+        while case.open_attempts() < sockets.len() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let started = Instant::now();
+    upstream.shutdown().await;
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    for socket in &mut sockets {
+        assert_ne!(kind(&drain(socket).await.1), Some(io::ErrorKind::TimedOut));
+    }
+}
