@@ -15,4 +15,6 @@ pub mod client;
 pub mod judge;
 pub mod snapshot;
 pub mod event;
+pub mod runner;
 pub mod report;
+pub mod cli;

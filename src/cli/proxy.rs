@@ -74,7 +74,7 @@ fn render(
 ) -> Result<u8, Failure> {
     let definition = Definition::find(spec, &context.root)?;
     let cases = select::cases(context, select)?;
-    let routes = runner::static_routes(cases, &definition, listen, seed);
+    let routes = runner::static_routes(&cases, &definition, listen, seed);
     let files = definition.render(&routes, &RenderContext::sample())?;
     let several = files.len() > 1;
     let mut text = String::new();

@@ -132,8 +132,8 @@ pub fn gave_up(exchange: &Exchange) -> bool {
     }
 }
 
-/// What a proxy is told about the deployments of a case.
-pub fn routes(case: &Case, identity: &Identity, armed: &ArmedCase) -> Vec<Route> {
+/// What a proxy is told about the deployments of a case; `base_url` says where each is.
+pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<Route> {
     let settings = &case.scenario.proxy;
     case.scenario
         .deployments
@@ -143,7 +143,7 @@ pub fn routes(case: &Case, identity: &Identity, armed: &ArmedCase) -> Vec<Route>
             model: identity.model(name),
             provider: case.combination.provider,
             upstream_model: upstream_model(case).to_owned(),
-            base_url: armed.base_url(name),
+            base_url: base_url(name),
             api_key: identity.key(name),
             timeout_s: settings.timeout.as_secs_f64(),
             retries: settings.retries,

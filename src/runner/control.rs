@@ -1,6 +1,6 @@
 //! Small requests of upfault's own: they warm a proxy up, and tell how it is doing.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::{
     scenario::{
         Answer, Case, Combination, ErrorName, Expect, Level, ProxySettings, Reply, Scenario, Step, Turn,
     },
-    upstream::{Armed, Upstream},
+    upstream::{Armed, Upstream, base_url},
 };
 
 /// First use of a route imports, connects and compiles: it may take long, and is none of a case's.
@@ -39,17 +39,9 @@ struct Pair {
 impl Control {
     /// Arms them; `combinations` are those of the group's cases.
     pub fn arm(upstream: &Upstream, group: usize, combinations: &[Combination]) -> io::Result<Self> {
-        let mut seen: Vec<Combination> = Vec::new();
-        for combination in combinations {
-            let plain = Combination { stream: false, ..*combination };
-            if !seen.contains(&plain) {
-                seen.push(plain);
-            }
-        }
-        let arm = |i: usize, combination: Combination, kind: &str, answer: Answer| {
-            let identity = Identity { token: format!("control{group}x{i}{kind}") };
-            let turn = Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() };
-            let case = case(&identity, combination, turn);
+        let arm = |case: Case| {
+            let identity = Identity { token: case.id.clone() };
+            let combination = case.combination;
             let armed = upstream.arm(Armed {
                 identity: identity.clone(),
                 combination,
@@ -57,16 +49,13 @@ impl Control {
                 seed: 0,
             })?;
             armed.begin(Instant::now());
-            let routes = routes(&case, &identity, &armed);
+            let routes = routes(&case, &identity, |name| armed.base_url(name));
             Ok::<_, io::Error>(Ready { case, identity, armed, routes, group })
         };
-        let mut pairs = Vec::new();
-        for (i, combination) in seen.into_iter().enumerate() {
-            pairs.push(Pair {
-                well: arm(i, combination, "ok", Answer::Reply(Reply::Ok))?,
-                ill: arm(i, combination, "no", Answer::Error(ErrorName::Internal))?,
-            });
-        }
+        let pairs = cases(group, combinations)
+            .into_iter()
+            .map(|[well, ill]| Ok(Pair { well: arm(well)?, ill: arm(ill)? }))
+            .collect::<io::Result<_>>()?;
         Ok(Self { pairs })
     }
 
@@ -129,6 +118,37 @@ async fn send(ready: &Ready, gateway: &Gateway, driver: &Driver, stream: bool, l
         body: body.to_string().into_bytes(),
     };
     driver.send(call, epoch, epoch + limit).await
+}
+
+/// The routes of upfault's own for a mock that will be at `address`.
+pub fn static_routes(combinations: &[Combination], address: SocketAddr) -> Vec<Route> {
+    let mut all = Vec::new();
+    for case in cases(0, combinations).into_iter().flatten() {
+        let identity = Identity { token: case.id.clone() };
+        let provider = case.combination.provider;
+        all.extend(routes(&case, &identity, |name| base_url(address, provider, &identity, name)));
+    }
+    all
+}
+
+/// For each API and provider, a case that always succeeds and one that always fails.
+fn cases(group: usize, combinations: &[Combination]) -> Vec<[Case; 2]> {
+    let mut seen: Vec<Combination> = Vec::new();
+    for combination in combinations {
+        let plain = Combination { stream: false, ..*combination };
+        if !seen.contains(&plain) {
+            seen.push(plain);
+        }
+    }
+    let make = |i: usize, combination: Combination, kind: &str, answer: Answer| {
+        let identity = Identity { token: format!("control{group}x{i}{kind}") };
+        case(&identity, combination, Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() })
+    };
+    let pair = |(i, combination)| {
+        let well = make(i, combination, "ok", Answer::Reply(Reply::Ok));
+        [well, make(i, combination, "no", Answer::Error(ErrorName::Internal))]
+    };
+    seen.into_iter().enumerate().map(pair).collect()
 }
 
 fn case(identity: &Identity, combination: Combination, turn: Turn) -> Case {

@@ -76,7 +76,11 @@ pub async fn run(
         let _ = events.send(Event::CaseFinished(std::sync::Arc::new(result)));
     }
 
-    let upstream = Upstream::start().await.map_err(RunError::Upstream)?;
+    let upstream = match settings.listen {
+        Some(address) => Upstream::start_at(address).await,
+        None => Upstream::start().await,
+    }
+    .map_err(RunError::Upstream)?;
     let driver = Driver::new()?;
     let started = tokio::select! {
         started = start(plan, &settings, &upstream, &driver, events) => started,
@@ -166,7 +170,7 @@ async fn start(
             })
             .map_err(RunError::Upstream)?;
         armed.begin(Instant::now());
-        let routes = routes(&planned.case, &planned.identity, &armed);
+        let routes = routes(&planned.case, &planned.identity, |name| armed.base_url(name));
         by_group[planned.group].push(Ready {
             routes,
             case: planned.case,

@@ -53,8 +53,19 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
     match proxy {
         ProxyChoice::Builtin(_) => None,
         ProxyChoice::Definition(definition) => definition.lacks(&case.combination, &case.scenario.proxy),
-        ProxyChoice::Remote(_) => (case.scenario.proxy.cooldown.is_some())
-            .then(|| "the settings of a proxy that somebody else runs cannot be changed".to_owned()),
+        ProxyChoice::Remote(_) => lacks_when_remote(case),
+    }
+}
+
+/// Why a case cannot be run through a proxy that was configured before the run.
+pub fn lacks_when_remote(case: &Case) -> Option<String> {
+    let refuses = case.scenario.deployments.values().flatten().any(|turn| turn.faults.contains(&Fault::Refuse));
+    if case.scenario.proxy.cooldown.is_some() {
+        Some("a proxy that somebody else runs has one setting for cooldowns, and other cases need none".to_owned())
+    } else if refuses {
+        Some("a port that refuses connections is not known before the run".to_owned())
+    } else {
+        None
     }
 }
 

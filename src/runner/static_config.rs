@@ -2,21 +2,31 @@
 
 use std::net::SocketAddr;
 
-use super::{case::routes_at, control, plan::plan, settings::ProxyChoice};
+use super::{
+    case::routes,
+    control,
+    plan::{lacks_when_remote, identity},
+};
 use crate::{
     proxy::{Definition, Route},
     scenario::Case,
+    upstream::base_url,
 };
 
-/// What a proxy must know so that `upfault run --proxy URL --listen ADDR` with the same seed and
-/// the same cases finds its deployments there: names, paths and keys follow from the seed alone.
-pub fn static_routes(cases: Vec<Case>, definition: &Definition, listen: SocketAddr, seed: u64) -> Vec<Route> {
-    let choice = ProxyChoice::Definition(Box::new(definition.clone()));
-    let plan = plan(cases, &choice, seed);
-    let combinations: Vec<_> = plan.cases.iter().map(|planned| planned.case.combination).collect();
-    let mut routes = control::static_routes(&combinations, listen);
-    for planned in &plan.cases {
-        routes.extend(routes_at(&planned.case, &planned.identity, |path| crate::upstream::base_url(listen, planned.case.combination.provider, path)));
+/// What a proxy must know so that `upfault run --proxy URL --listen ADDR`, with the same seed and
+/// the same cases, finds its deployments there: names, paths and keys follow from the seed alone.
+pub fn static_routes(cases: &[Case], definition: &Definition, listen: SocketAddr, seed: u64) -> Vec<Route> {
+    let served: Vec<&Case> = cases
+        .iter()
+        .filter(|case| lacks_when_remote(case).is_none())
+        .filter(|case| definition.lacks(&case.combination, &case.scenario.proxy).is_none())
+        .collect();
+    let combinations: Vec<_> = served.iter().map(|case| case.combination).collect();
+    let mut all = control::static_routes(&combinations, listen);
+    for case in served {
+        let identity = identity(seed, &case.id);
+        let provider = case.combination.provider;
+        all.extend(routes(case, &identity, |name| base_url(listen, provider, &identity, name)));
     }
-    routes
+    all
 }

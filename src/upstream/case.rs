@@ -84,6 +84,12 @@ pub struct ArmedCase {
     shared: Arc<Shared>,
 }
 
+/// The base URL of a deployment of a mock at `address`, as the provider's SDK takes it:
+/// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
+pub fn base_url(address: SocketAddr, provider: Provider, identity: &Identity, deployment: &str) -> String {
+    format!("http://{address}/{}{}", identity.path(deployment), provider::base_path(provider))
+}
+
 impl ArmedCase {
     pub(super) fn new(case: Arc<Case>, shared: Arc<Shared>) -> Self {
         Self { case, shared }
@@ -92,9 +98,7 @@ impl ArmedCase {
     /// The base URL of a deployment as the provider's SDK takes it:
     /// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
     pub fn base_url(&self, deployment: &str) -> String {
-        let address = self.address(deployment);
-        let path = self.case.identity.path(deployment);
-        format!("http://{address}/{path}{}", provider::base_path(self.case.combination.provider))
+        base_url(self.address(deployment), self.case.combination.provider, &self.case.identity, deployment)
     }
 
     /// `127.0.0.1:PORT` of a deployment.

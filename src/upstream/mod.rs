@@ -12,7 +12,7 @@ mod perform;
 mod port;
 mod server;
 
-pub use case::{Armed, ArmedCase};
+pub use case::{Armed, ArmedCase, base_url};
 pub use server::Upstream;
 
 #[cfg(test)]

@@ -40,7 +40,19 @@ impl Upstream {
     /// # Errors
     /// When no port can be bound.
     pub async fn start() -> io::Result<Self> {
-        let listener = Arc::new(port::listen(0)?);
+        Self::serve(port::listen(0)?)
+    }
+
+    /// Binds this address and serves it: for a proxy whose configuration was made beforehand.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
+        Self::serve(tokio::net::TcpListener::bind(address).await?)
+    }
+
+    fn serve(listener: tokio::net::TcpListener) -> io::Result<Self> {
+        let listener = Arc::new(listener);
         let shared = Arc::new(Shared {
             address: listener.local_addr()?,
             runtime: Handle::current(),
