@@ -44,6 +44,15 @@ pub const RULES: &[Rule] = &[
         check: message_once,
     },
     Rule {
+        id: "detail.message-plain",
+        level: Level::Required,
+        title: "The message is text, not an error object written into a string",
+        reason: "A client shows it to a person, or searches it for words; neither reads escaped JSON.",
+        references: &["families F13, F14", "BerriAI/litellm#40135"],
+        timing: false,
+        check: message_plain,
+    },
+    Rule {
         id: "detail.code-kept",
         level: Level::Recommended,
         title: "The provider's error code reaches the caller",
@@ -147,6 +156,19 @@ fn message_once(facts: &Facts<'_>) -> Outcome {
         }
     }
     outcome
+}
+
+fn message_plain(facts: &Facts<'_>) -> Outcome {
+    let Some((got, sent)) = pair(facts) else { return Outcome::NotApplicable };
+    let encoded = |text: &str| {
+        let object = text.find('{').map(|at| &text[at..]).unwrap_or_default();
+        let mut values = serde_json::Deserializer::from_str(object).into_iter::<Value>();
+        matches!(values.next(), Some(Ok(Value::Object(members))) if members.contains_key("error") || members.contains_key("message"))
+    };
+    if sent.iter().any(|(_, error)| encoded(&error.message)) {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(!encoded(&got.message), || ("a message of plain text".to_owned(), format!("{:?}", shorten(&got.message))))
 }
 
 /// Whether one member of the error object is, as text, what one of the upstreams sent.
