@@ -1,7 +1,6 @@
 //! Why a command ended, and with which code.
 
 use crate::{
-    client::ClientError,
     proxy::ProxyError,
     report::{EXIT_BROKE, EXIT_PROXY, EXIT_USAGE},
     runner::RunError,
@@ -53,7 +52,7 @@ impl Failure {
                 RunError::Proxy(error) => proxy_code(error),
                 RunError::Control { .. } => EXIT_PROXY,
                 RunError::Store(error) => store_code(error),
-                RunError::Client(ClientError(..)) | RunError::Builtin { .. } | RunError::Upstream(_) => EXIT_BROKE,
+                RunError::Client(_) | RunError::Builtin { .. } | RunError::Upstream(_) => EXIT_BROKE,
             },
             Self::Store(error) => store_code(error),
             Self::Io { .. } => EXIT_BROKE,
@@ -76,7 +75,7 @@ impl Failure {
 /// A name that does not exist is the user's to mend; all else is the proxy's.
 fn proxy_code(error: &ProxyError) -> u8 {
     match error {
-        ProxyError::Unknown { .. } | ProxyError::Invalid(_) | ProxyError::Template { .. } => EXIT_USAGE,
+        ProxyError::Unknown { .. } | ProxyError::Invalid(_) => EXIT_USAGE,
         _ => EXIT_PROXY,
     }
 }

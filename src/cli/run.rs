@@ -82,6 +82,7 @@ fn settings(context: &Context, args: &RunArgs) -> Result<RunSettings, Failure> {
         cache: context.cache.clone(),
         work_dir: work_dir(context)?,
         listen: args.listen,
+        root: context.root.clone(),
         began: context.began,
     })
 }

@@ -45,6 +45,8 @@ pub enum Fate {
     EndedEarly {
         /// What was delivered.
         before: Completion,
+        /// Whether it ended with `[DONE]` all the same.
+        done: bool,
     },
     /// 2xx with a body that is no answer; the error object in it, if there is one.
     OddBody {
@@ -108,10 +110,10 @@ impl Fate {
         }
         // What is kept of a very long stream is cut off; its end then tells what became of it.
         let truncated = (attempt.sent.body.len() as u64) < attempt.sent.bytes;
-        let complete = before.finish.is_some() || done || (truncated && attempt.end == AttemptEnd::Finished);
+        let complete = before.finish.is_some() || (truncated && attempt.end == AttemptEnd::Finished);
         match attempt.end {
             _ if complete => Self::Success(before),
-            AttemptEnd::Finished => Self::EndedEarly { before },
+            AttemptEnd::Finished => Self::EndedEarly { before, done },
             AttemptEnd::Reset | AttemptEnd::Closed => Self::Cut { head_sent: true, before },
             AttemptEnd::Open | AttemptEnd::ClientLeft => Self::Silent { head_sent: true, before },
         }
@@ -129,7 +131,7 @@ impl Fate {
             Self::ErrorEvent { before, .. }
             | Self::Cut { before, .. }
             | Self::Silent { before, .. }
-            | Self::EndedEarly { before } => Some(before),
+            | Self::EndedEarly { before, .. } => Some(before),
             Self::Status { .. } | Self::OddBody { .. } => None,
         }
     }
@@ -162,7 +164,7 @@ impl Fate {
             }
             Self::Silent { head_sent: false, .. } => "never answered".to_owned(),
             Self::Silent { before, .. } => format!("fell silent after {} pieces of content", before.pieces.len()),
-            Self::EndedEarly { before } => {
+            Self::EndedEarly { before, .. } => {
                 format!("ended the stream after {} pieces of content without a finish reason", before.pieces.len())
             }
             Self::OddBody { .. } => "answered 2xx with a body that is no completion".to_owned(),

@@ -43,7 +43,7 @@ pub struct Sent {
     pub status: Option<u16>,
     /// As sent, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as far as it was handed to the connection (text, at most 64 KiB of it).
+    /// The body as far as it was handed to the connection (text, at most 1 MiB of it).
     pub body: String,
     /// Body bytes handed to the connection.
     pub bytes: u64,

@@ -24,6 +24,11 @@ pub fn message(combination: Combination, turn: &Turn, request_body: &Value, cana
         Answer::Error(name) => error(combination.provider, *name, canaries, request_body),
         Answer::Literal { status, body } => literal(*status, body, canaries),
     };
+    // The two say the same in different units; a scenario that changes one does not mean to leave
+    // them contradicting each other.
+    if turn.headers.contains_key("retry-after") {
+        message.set_header("retry-after-ms", None);
+    }
     for (name, value) in &turn.headers {
         message.set_header(&name.to_ascii_lowercase(), value.as_deref().map(|value| fill(value, canaries)));
     }

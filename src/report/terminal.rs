@@ -23,6 +23,9 @@ use crate::{
 /// Cases that are shown in full; of more than these nobody reads the wire in a terminal.
 const IN_FULL: usize = 20;
 
+/// Snapshot files that are named one by one.
+const FILES: usize = 5;
+
 /// The order in the summary line.
 const IN_SUMMARY: [Verdict; 7] = [
     Verdict::Pass,
@@ -218,8 +221,12 @@ impl<W: Write> TerminalReporter<W> {
                 Style::new(),
                 &format!("{}:", plural(files.len(), &format!("{what} snapshot"))),
             )?;
-            for file in files {
+            let shown = if files.len() > FILES { FILES - 1 } else { files.len() };
+            for file in &files[..shown] {
                 painter.raw(&format!("  {}", safe(file)))?;
+            }
+            if shown < files.len() {
+                painter.raw(&format!("  ... and {} more", files.len() - shown))?;
             }
         }
         if !end.pending.is_empty() {

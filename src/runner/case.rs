@@ -29,8 +29,6 @@ pub struct Ready {
     pub armed: ArmedCase,
     /// What the proxy knows of it; the first is the one that callers address.
     pub routes: Vec<Route>,
-    /// Which instance it runs on.
-    pub group: usize,
 }
 
 impl Ready {

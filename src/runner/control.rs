@@ -50,7 +50,7 @@ impl Control {
             })?;
             armed.begin(Instant::now());
             let routes = routes(&case, &identity, |name| armed.base_url(name));
-            Ok::<_, io::Error>(Ready { case, identity, armed, routes, group })
+            Ok::<_, io::Error>(Ready { case, identity, armed, routes })
         };
         let pairs = cases(group, combinations)
             .into_iter()

@@ -176,7 +176,6 @@ async fn start(
             case: planned.case,
             identity: planned.identity,
             armed,
-            group: planned.group,
         });
     }
     for (group, cases) in by_group.into_iter().enumerate() {
@@ -265,8 +264,8 @@ fn record(
             cases,
         };
         match settings.store.record(&id, &file)? {
-            Recorded::Pending(path) => finished.pending.push(path.display().to_string()),
-            Recorded::Accepted(path) => finished.accepted.push(path.display().to_string()),
+            Recorded::Pending(path) => finished.pending.push(settings.shown(&path)),
+            Recorded::Accepted(path) => finished.accepted.push(settings.shown(&path)),
             Recorded::Unchanged | Recorded::NotWritten => {}
         }
     }

@@ -109,7 +109,7 @@ pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<
 /// A generous guess at how long a dripping reply takes.
 fn drip(answer: &Answer, bytes_per_second: u32) -> Duration {
     let bytes = match answer {
-        Answer::Reply(crate::scenario::Reply::Chunks(n)) => 400 * f64::from(*n) + 1000.0,
+        Answer::Reply(crate::scenario::Reply::Chunks(n)) => 400.0 * f64::from(*n) + 1000.0,
         Answer::Literal { body: Some(body), .. } => body.to_string().len() as f64,
         _ => 3000.0,
     };

@@ -1,6 +1,6 @@
 //! What a run is asked to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::time::Instant;
 use url::Url;
@@ -29,8 +29,17 @@ pub struct RunSettings {
     pub work_dir: PathBuf,
     /// Where the mock upstreams listen; a free loopback port where `None`.
     pub listen: Option<std::net::SocketAddr>,
+    /// The folder that paths are shown relative to.
+    pub root: PathBuf,
     /// When the command began.
     pub began: Instant,
+}
+
+impl RunSettings {
+    /// A path as people would write it.
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
 }
 
 /// The proxy under test.

@@ -206,11 +206,10 @@ fn attempts(observation: &Observation, lines: &mut Vec<String>) {
 
 fn end_word(end: AttemptEnd) -> &'static str {
     match end {
-        AttemptEnd::Open => "still open",
+        AttemptEnd::Open | AttemptEnd::ClientLeft => "left unfinished by the proxy",
         AttemptEnd::Finished => "finished",
         AttemptEnd::Reset => "reset",
         AttemptEnd::Closed => "closed",
-        AttemptEnd::ClientLeft => "the proxy left",
     }
 }
 

@@ -14,7 +14,7 @@ use super::{ledger::Run, port::RefusedPort, server::Shared};
 use crate::{
     observation::{Attempt, Identity},
     provider,
-    scenario::{Answer, Combination, Fault, Reply, Turn},
+    scenario::{Answer, Combination, Fault, Provider, Reply, Turn},
 };
 
 /// What a mock is to do for one case.

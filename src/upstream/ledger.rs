@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How much of a reply's body is kept.
-const KEPT_BODY: usize = 64 * 1024;
+const KEPT_BODY: usize = 1024 * 1024;
 
 /// The ledger of one run of a case. A second run gets a ledger of its own, and what connections of
 /// the first still do goes to the first's.

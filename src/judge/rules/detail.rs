@@ -152,8 +152,8 @@ fn message_once(facts: &Facts<'_>) -> Outcome {
 /// Whether one member of the error object is, as text, what one of the upstreams sent.
 fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> Outcome {
     let Some((got, sent)) = pair(facts) else { return Outcome::NotApplicable };
-    let sent: Vec<&Value> = sent.iter().map(|(_, error)| read(error)).filter(|value| !value.is_null()).collect();
-    if sent.is_empty() {
+    let sent: Vec<&Value> = sent.iter().map(|(_, error)| read(error)).collect();
+    if sent.iter().all(|value| value.is_null()) {
         return Outcome::NotApplicable;
     }
     let got = read(got);

@@ -6,7 +6,7 @@ use crate::{
         fate::Fate,
         rule::{Outcome, Rule},
     },
-    observation::Attempt,
+    observation::{Attempt, AttemptEnd},
     scenario::Level,
 };
 
@@ -63,7 +63,11 @@ pub const RULES: &[Rule] = &[
 fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
     let Some(got) = facts.told.failure_status() else { return Vec::new() };
     let statuses = |fate: &Fate| matches!(fate, Fate::Status { status, .. } if *status >= 400);
-    let failures: Vec<_> = facts.failures().filter(|(_, fate)| statuses(fate)).collect();
+    // An answer whose body never came to its end was never an answer that could be passed on.
+    let failures: Vec<_> = facts
+        .failures()
+        .filter(|(attempt, fate)| statuses(fate) && attempt.end == AttemptEnd::Finished)
+        .collect();
     let same: Vec<_> = failures
         .iter()
         .filter(|(_, fate)| matches!(fate, Fate::Status { status, .. } if *status == got))

@@ -111,6 +111,10 @@ fn no_forged_success(facts: &Facts<'_>) -> Outcome {
     if facts.failures().all(|(_, fate)| matches!(fate, Fate::Status { .. } | Fate::OddBody { .. })) {
         return Outcome::NotApplicable;
     }
+    // Where the upstream itself said that it was done, the proxy has forged nothing.
+    if facts.failures().any(|(_, fate)| matches!(fate, Fate::EndedEarly { done: true, .. })) {
+        return Outcome::NotApplicable;
+    }
     let forged = match &facts.told {
         Told::Stream(stream) => stream.looks_finished(),
         Told::Whole { completion, error, .. } => completion.is_some() && error.is_none(),
