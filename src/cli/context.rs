@@ -31,6 +31,7 @@ pub struct Context {
 
 impl Context {
     /// Reads environment, terminal and current folder.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read(color: Color) -> std::io::Result<Self> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());

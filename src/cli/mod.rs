@@ -17,4 +17,4 @@ mod select;
 
 pub use args::Args;
 pub use entry::main;
-pub use filter::Filter;
+pub use filter::{Filter, FilterError};

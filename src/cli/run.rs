@@ -194,6 +194,7 @@ async fn on_interrupt(cancel: CancellationToken) {
     cancel.cancel();
     let _ = writeln!(std::io::stderr(), "\nstopping; press Ctrl-C again to leave at once");
     terminated().await;
+    #[expect(clippy::disallowed_methods, reason = "the second Ctrl-C asks for exactly that")]
     std::process::exit(EXIT_INTERRUPTED.into());
 }
 

@@ -84,6 +84,10 @@ fn version(program: &Path) -> Option<String> {
             let _ = child.wait();
             return None;
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a short look at a program, by a function that does not await"
+        )]
         std::thread::sleep(Duration::from_millis(10));
     }
     use std::io::{Read, Seek};

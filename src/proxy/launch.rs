@@ -112,6 +112,7 @@ impl Installed {
 
         // Nothing of the caller's environment but what no program can do without: a key or a
         // setting that happens to be there must not change what is tested.
+        #[expect(clippy::disallowed_methods, reason = "they are handed on, not obeyed")]
         let mut variables: Vec<(OsString, OsString)> = ["PATH", "HOME"]
             .into_iter()
             .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))

@@ -116,6 +116,7 @@ pub(super) fn which(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| path.is_file());
     }
+    #[expect(clippy::disallowed_methods, reason = "programs are looked for where the system would look")]
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| is_executable(path))
 }

@@ -1,0 +1,40 @@
+# What there is to do here; `just` alone lists it.
+_default:
+    @just --list
+
+# Everything that CI checks, without installing anything (needs uv)
+check:
+    .ci/run --local
+
+# The tests, offline
+test *ARGS:
+    cargo test {{ ARGS }}
+
+# Formatting and lints
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+
+# Format the code
+fmt:
+    cargo fmt
+
+# The library's documentation, warnings being errors
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+
+# Write the JSON Schemas anew from the types
+schema:
+    UPDATE_SCHEMA=1 cargo test --lib schema
+
+# The suite against the embedded proxy
+builtin *ARGS:
+    cargo run --release --locked -- run {{ ARGS }}
+
+# The suite against LiteLLM, or a version of it: `just litellm @1.90.7`
+litellm VERSION="" *ARGS:
+    cargo run --release --locked -- run --proxy litellm{{ VERSION }} {{ ARGS }}
+
+# Licences, doubles, sources, advisories (needs cargo-deny and the network)
+deny:
+    cargo deny check

@@ -1,0 +1,464 @@
+//! The house rules that a machine can hold: who may use whom, where sockets may be, how long a
+//! file may get. docs/architecture.md tells the reasons.
+//!
+//! The files are read as text, so that a rule holds for code behind `#[cfg]` and in macros too.
+
+#[path = "architecture/source.rs"]
+mod source;
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use source::{Token, paths, tokens};
+
+/// The modules in reading order: each may use those before it and none after it.
+const ORDER: [&str; 15] = [
+    "scenario",
+    "wire",
+    "observation",
+    "provider",
+    "fault",
+    "upstream",
+    "proxy",
+    "builtin",
+    "client",
+    "judge",
+    "snapshot",
+    "event",
+    "runner",
+    "report",
+    "cli",
+];
+
+/// What the order would allow and the design does not: module, what it must not use, why.
+const FORBIDDEN: [(&str, &[&str], &str); 7] = [
+    ("proxy", &["upstream"], "only the runner joins upstream, proxy and client"),
+    (
+        "builtin",
+        &["upstream"],
+        "it stands in the place of a proxy: it knows its routes, not who is behind them",
+    ),
+    ("client", &["upstream", "proxy", "builtin"], "only the runner joins upstream, proxy and client"),
+    (
+        "judge",
+        &["upstream", "proxy", "builtin", "client"],
+        "it judges data, so that a stored run can be judged again",
+    ),
+    (
+        "snapshot",
+        &["upstream", "proxy", "builtin", "client"],
+        "it works on data, so that a stored run can be compared",
+    ),
+    ("event", &["upstream", "proxy", "builtin", "client"], "events are data for any consumer"),
+    (
+        "report",
+        &["runner", "upstream", "proxy", "builtin", "client"],
+        "a report listens to events and knows nobody else",
+    ),
+];
+
+/// These never touch a socket.
+const PURE: [&str; 6] = ["scenario", "wire", "observation", "provider", "fault", "judge"];
+
+/// Paths and names that lead to sockets.
+const SOCKETS: [&str; 12] = [
+    "tokio::net",
+    "std::net::TcpStream",
+    "std::net::TcpListener",
+    "std::net::UdpSocket",
+    "std::os::unix::net",
+    "reqwest",
+    "hyper",
+    "hyper_util",
+    "axum",
+    "socket2",
+    "rustls",
+    "TcpStream",
+];
+
+/// Lines of a file, and lines of it that are no tests.
+const MOST_LINES: usize = 800;
+const MOST_CODE: usize = 400;
+
+/// Files that may be longer, with the reason.
+const LONG_FILES: [(&str, &str); 0] = [];
+
+/// File names that say nothing of what is inside.
+const VAGUE: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "misc"];
+
+struct File {
+    /// Below the repository: `src/judge/fate.rs`.
+    name: String,
+    text: String,
+    tokens: Vec<Token>,
+}
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), text: text.to_owned(), tokens: tokens(text) }
+    }
+
+    /// `["judge", "rules"]` for `src/judge/rules/mod.rs`.
+    fn module(&self) -> Vec<String> {
+        let path = self.name.trim_start_matches("src/").trim_end_matches(".rs");
+        let mut module: Vec<String> = path.split('/').map(str::to_owned).collect();
+        if module.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
+            module.pop();
+        }
+        module
+    }
+
+    /// Lines before the test module at its end; none in a file of tests.
+    fn code_lines(&self) -> usize {
+        if self.stem() == "tests" || self.name.contains("/tests/") {
+            return 0;
+        }
+        let lines: Vec<&str> = self.text.lines().collect();
+        let tests = lines.windows(2).position(|pair| {
+            pair[0] == "#[cfg(test)]" && pair[1].trim_start_matches("pub(crate) ").starts_with("mod ")
+        });
+        tests.unwrap_or(lines.len())
+    }
+
+    fn stem(&self) -> &str {
+        Path::new(&self.name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below these folders.
+fn files(folders: &[&str]) -> Vec<File> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("a folder of the repository can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).expect("it was found below the root");
+                let text = fs::read_to_string(&path).expect("a source file is UTF-8");
+                found.push(File::new(&name.display().to_string().replace('\\', "/"), &text));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(found.len() > 1, "there is nothing to check");
+    found
+}
+
+#[track_caller]
+fn assert_none(problems: &[String], what_to_do: &str) {
+    let mut text = String::new();
+    for problem in problems {
+        let _ = writeln!(text, "  {problem}");
+    }
+    assert!(problems.is_empty(), "{} against the house rules:\n{text}  help: {what_to_do}", problems.len());
+}
+
+/// Every use of one module by another that must not be.
+fn wrong_edges(file: &File) -> Vec<String> {
+    let module = file.module();
+    let Some(from) = module.first() else { return Vec::new() };
+    let place = |name: &str| ORDER.iter().position(|module| *module == name);
+    let mut problems = Vec::new();
+    for path in paths(&file.tokens, &module).into_iter().filter(|path| path.local) {
+        let at = format!("{}:{}", file.name, path.line);
+        match path.segments.first().map(String::as_str) {
+            None | Some("*") => problems.push(format!("{at}: the whole crate is used; name the module")),
+            Some(to) if to == from => {}
+            Some(to) => {
+                let forbidden =
+                    FORBIDDEN.iter().find(|(module, others, _)| module == from && others.contains(&to));
+                match (place(from), place(to)) {
+                    (Some(_), None) => problems.push(format!("{at}: `{to}` is no module of the house")),
+                    (Some(i), Some(k)) if k > i => {
+                        problems.push(format!("{at}: `{from}` uses `{to}`, which comes after it"));
+                    }
+                    _ => {}
+                }
+                if let Some((.., why)) = forbidden {
+                    problems.push(format!("{at}: `{from}` uses `{to}`, but {why}"));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// Every way to a socket in a module that must not have one.
+fn sockets(file: &File) -> Vec<String> {
+    let module = file.module();
+    if !module.first().is_some_and(|module| PURE.contains(&module.as_str())) {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    for path in paths(&file.tokens, &module).into_iter().filter(|path| !path.local) {
+        let text = path.segments.join("::");
+        if SOCKETS.iter().any(|socket| text == *socket || text.starts_with(&format!("{socket}::"))) {
+            problems.push(format!("{}:{}: `{text}` leads to a socket", file.name, path.line));
+        }
+    }
+    problems
+}
+
+#[test]
+fn modules_use_only_those_before_them() {
+    let problems: Vec<String> = files(&["src"]).iter().flat_map(wrong_edges).collect();
+    assert_none(
+        &problems,
+        "let the caller hand the data in, or move the type up to the first module that needs it; \
+         the order is that of ORDER in tests/architecture.rs",
+    );
+}
+
+#[test]
+fn every_module_has_its_place_in_the_order() {
+    let problems: Vec<String> = files(&["src"])
+        .iter()
+        .filter(|file| file.module().first().is_some_and(|module| !ORDER.contains(&module.as_str())))
+        .map(|file| format!("{}: this module is not in the order", file.name))
+        .collect();
+    assert_none(
+        &problems,
+        "add the module to ORDER in tests/architecture.rs, lib.rs and docs/architecture.md",
+    );
+}
+
+#[test]
+fn lib_rs_lists_the_modules_in_reading_order() {
+    let file =
+        File::new("src/lib.rs", &fs::read_to_string(root().join("src/lib.rs")).expect("there is a library"));
+    let listed: Vec<&str> = file
+        .tokens
+        .windows(2)
+        .filter(|pair| pair[0].text == "mod")
+        .map(|pair| pair[1].text.as_str())
+        .collect();
+    let ordered: Vec<&str> = ORDER.into_iter().filter(|module| listed.contains(module)).collect();
+    assert_eq!(listed, ordered, "src/lib.rs is a map of the code: list its modules in the order of ORDER");
+    let present: Vec<&str> = ORDER
+        .into_iter()
+        .filter(|module| {
+            root().join(format!("src/{module}/mod.rs")).is_file()
+                || root().join(format!("src/{module}.rs")).is_file()
+        })
+        .collect();
+    assert_eq!(listed, present, "src/lib.rs must list every module there is, or its tests never run");
+}
+
+#[test]
+fn what_is_pure_has_no_sockets() {
+    let problems: Vec<String> = files(&["src"]).iter().flat_map(sockets).collect();
+    assert_none(
+        &problems,
+        "decide here and act elsewhere: return what is to be sent, and let the socket's owner send it",
+    );
+}
+
+#[test]
+fn files_stay_small() {
+    let mut problems = Vec::new();
+    for file in files(&["src"]) {
+        if LONG_FILES.iter().any(|(name, reason)| *name == file.name && !reason.is_empty()) {
+            continue;
+        }
+        let (lines, code) = (file.text.lines().count(), file.code_lines());
+        if lines > MOST_LINES {
+            problems
+                .push(format!("{}:{MOST_LINES}: {lines} lines, at most {MOST_LINES} are allowed", file.name));
+        }
+        if code > MOST_CODE {
+            problems.push(format!(
+                "{}:{MOST_CODE}: {code} lines before its tests, at most {MOST_CODE}",
+                file.name
+            ));
+        }
+    }
+    assert_none(&problems, "split the file by idea: one file, one thought that its name tells");
+}
+
+/// The first thing in a `mod.rs` that is neither a module nor a use.
+fn content(file: &File) -> Option<usize> {
+    let text = |i: usize| file.tokens.get(i).map_or("", |token| token.text.as_str());
+    let mut i = 0;
+    while i < file.tokens.len() {
+        let start = i;
+        // Attributes.
+        while text(i) == "#" {
+            let mut depth = 0;
+            i += if text(i + 1) == "!" { 2 } else { 1 };
+            loop {
+                depth += i32::from(text(i) == "[") - i32::from(text(i) == "]");
+                i += 1;
+                if depth <= 0 {
+                    break;
+                }
+            }
+        }
+        if i == file.tokens.len() {
+            return None;
+        }
+        if text(i) == "pub" {
+            i += 1;
+            if text(i) == "(" {
+                while i < file.tokens.len() && text(i) != ")" {
+                    i += 1;
+                }
+                i += 1;
+            }
+        }
+        let kind = text(i);
+        while !matches!(text(i), ";" | "") {
+            if kind == "mod" && text(i) == "{" {
+                return Some(file.tokens[start].line);
+            }
+            i += 1;
+        }
+        if !matches!(kind, "mod" | "use") {
+            return Some(file.tokens[start].line);
+        }
+        i += 1;
+    }
+    None
+}
+
+#[test]
+fn mod_rs_only_lists_and_re_exports() {
+    let problems: Vec<String> = files(&["src"])
+        .iter()
+        .filter(|file| file.stem() == "mod" || file.name == "src/lib.rs")
+        .filter_map(|file| {
+            content(file).map(|line| format!("{}:{line}: this is neither `mod` nor `use`", file.name))
+        })
+        .collect();
+    assert_none(&problems, "give the item a file of its own and re-export it with `pub use`");
+}
+
+#[test]
+fn file_names_say_what_is_inside() {
+    let problems: Vec<String> = files(&["src", "tests", "benches", "examples"])
+        .iter()
+        .filter(|file| file.name.trim_end_matches(".rs").split('/').any(|part| VAGUE.contains(&part)))
+        .map(|file| format!("{}: the name says nothing of what is inside", file.name))
+        .collect();
+    assert_none(&problems, "name the file after its idea, and split it where it has several");
+}
+
+/// Code that is not meant to stay.
+fn unfinished(file: &File) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (i, token) in file.tokens.iter().enumerate() {
+        let next = file.tokens.get(i + 1).map_or("", |next| next.text.as_str());
+        let before = |n: usize| i.checked_sub(n).map_or("", |i| file.tokens[i].text.as_str());
+        let found = match token.text.as_str() {
+            word @ ("todo" | "unimplemented" | "dbg") if next == "!" => format!("{word}!"),
+            "ignore" if before(1) == "[" && before(2) == "#" => "#[ignore]".to_owned(),
+            _ => continue,
+        };
+        problems.push(format!("{}:{}: `{found}`", file.name, token.line));
+    }
+    problems
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let problems: Vec<String> =
+        files(&["src", "tests", "benches", "examples"]).iter().flat_map(unfinished).collect();
+    assert_none(
+        &problems,
+        "finish it or take it out; a test that cannot run everywhere says so when it skips itself",
+    );
+}
+
+mod of_these_checks {
+    use super::*;
+
+    const PLANTED: &str = r##"
+//! use crate::cli;
+/* use crate::cli; /* nested */ use crate::cli; */
+use crate::{
+    scenario::{Case, Turn as T},
+    client::{self, Driver},
+};
+pub(crate) const TEXT: &str = "use crate::cli;";
+const RAW: &str = r#"crate::cli::x " // "#; const QUOTE: char = '"'; const TICK: char = '\'';
+fn f<'a>(x: &'a str) -> crate::observation::Body { super::told(super::super::runner::go::<u8>(x)) }
+mod tests { use super::super::*; fn g() { super::super::super::event::x() } }
+fn after() { super::super::report::y() }
+"##;
+
+    #[test]
+    fn planted_edges_are_found_with_their_lines_and_nothing_else_is() {
+        let file = File::new("src/judge/fate.rs", PLANTED);
+        assert_eq!(
+            wrong_edges(&file),
+            [
+                "src/judge/fate.rs:6: `judge` uses `client`, but it judges data, so that a stored run can be judged again",
+                "src/judge/fate.rs:6: `judge` uses `client`, but it judges data, so that a stored run can be judged again",
+                "src/judge/fate.rs:10: `judge` uses `runner`, which comes after it",
+                "src/judge/fate.rs:11: `judge` uses `event`, which comes after it",
+                "src/judge/fate.rs:12: `judge` uses `report`, which comes after it",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_use_of_the_whole_crate_hides_nothing() {
+        let file =
+            File::new("src/event.rs", "use super::*;\nuse crate::{judge, *};\nmod tests { use super::*; }\n");
+        assert_eq!(
+            wrong_edges(&file),
+            [
+                "src/event.rs:1: the whole crate is used; name the module",
+                "src/event.rs:2: the whole crate is used; name the module",
+            ]
+        );
+    }
+
+    #[test]
+    fn planted_sockets_are_found() {
+        let text = "use tokio::{time, net::TcpStream};\nfn f() { reqwest::get(x); std::net::TcpStream::connect(y) }\n\
+                    use hyper as h;\nuse std::net::IpAddr;\n";
+        let lines: Vec<String> = sockets(&File::new("src/wire/sse.rs", text));
+        assert_eq!(lines.len(), 4, "{lines:#?}");
+        assert_eq!(sockets(&File::new("src/client/driver.rs", text)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_mod_rs_may_hold_uses_and_modules_only() {
+        let fine =
+            "//! Doc.\n#![allow(x)]\nmod a;\n#[cfg(test)]\npub(crate) use a::{\n    B,\n};\npub mod c;\n";
+        assert_eq!(content(&File::new("src/judge/mod.rs", fine)), None);
+        assert_eq!(
+            content(&File::new("src/judge/mod.rs", "mod a;\n\n#[derive(Debug)]\npub struct B { c: u8 }\n")),
+            Some(3)
+        );
+        assert_eq!(
+            content(&File::new("src/judge/mod.rs", "mod a;\nmod tests {\n    use super::*;\n}\n")),
+            Some(2)
+        );
+    }
+
+    #[test]
+    fn what_is_unfinished_is_found_and_words_about_it_are_not() {
+        let text = "// todo!()\nfn f() { todo!() }\n#[ignore = \"slow\"]\nfn ignore() { let x = \"dbg!(1)\"; dbg!(x) }\n";
+        assert_eq!(
+            unfinished(&File::new("src/x.rs", text)),
+            ["src/x.rs:2: `todo!`", "src/x.rs:3: `#[ignore]`", "src/x.rs:4: `dbg!`"]
+        );
+    }
+
+    #[test]
+    fn code_ends_where_the_tests_begin() {
+        let text = "fn f() {}\n#[cfg(test)]\nfn seam() {}\n#[cfg(test)]\nmod tests {\n}\n";
+        assert_eq!(File::new("src/x.rs", text).code_lines(), 3);
+        assert_eq!(File::new("src/x/tests.rs", text).code_lines(), 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! What the documents say is tried: scenarios in them load, links lead somewhere, and no word of
+//! the file format is missing from its reference.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use upfault::{
+    provider::catalogue_row,
+    scenario::{Api, ErrorName, Level, Provider, load_text, schema},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The README, CONTRIBUTING and everything in docs/, with their text.
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut paths = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    for entry in fs::read_dir(root().join("docs")).expect("there is a folder of documents") {
+        paths.push(entry.expect("it can be listed").path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("it is text"))).collect()
+}
+
+fn reference() -> String {
+    fs::read_to_string(root().join("docs/scenarios.md")).expect("there is a reference of the file format")
+}
+
+/// Each fenced block whose info string is exactly `kind`: the line at which it begins, and its text.
+fn blocks<'t>(text: &'t str, kind: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut open: Option<(bool, usize, Vec<&'t str>)> = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        match (&mut open, line.trim_start().strip_prefix("```")) {
+            (None, Some(info)) => open = Some((info.trim() == kind, number + 1, Vec::new())),
+            (Some(_), Some(_)) => {
+                if let Some((true, start, lines)) = open.take() {
+                    found.push((start, lines.join("\n") + "\n"));
+                }
+            }
+            (Some((_, _, lines)), None) => lines.push(line),
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a fenced block is not closed");
+    found
+}
+
+#[test]
+fn every_scenario_in_the_documents_loads() {
+    let mut count = 0;
+    for (path, text) in documents() {
+        for (line, scenario) in blocks(&text, "yaml") {
+            count += 1;
+            let name =
+                format!("{}:{line}", path.strip_prefix(root()).expect("it is below the root").display());
+            if let Err(errors) = load_text("docs/example", &name, &scenario) {
+                panic!(
+                    "{}\n\n  help: a block that is no whole scenario begins with ```yaml fragment",
+                    errors.render(false)
+                );
+            }
+        }
+    }
+    assert!(count >= 10, "the documents hold {count} scenarios only: are they still found?");
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    for (path, text) in documents() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let outside = target.contains("://") || target.starts_with("mailto:") || target.is_empty();
+            let there = path.parent().expect("a file has a folder").join(target);
+            assert!(outside || there.exists(), "{}: the link to `{target}` leads nowhere", path.display());
+        }
+    }
+}
+
+/// The keys of every object in a JSON Schema, and the values of its enumerations.
+fn words(schema: &Value, found: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match (key.as_str(), value) {
+                    ("properties", Value::Object(properties)) => found.extend(properties.keys().cloned()),
+                    ("enum", Value::Array(values)) => {
+                        found.extend(values.iter().filter_map(Value::as_str).map(str::to_owned))
+                    }
+                    ("const", Value::String(value)) => {
+                        found.insert(value.clone());
+                    }
+                    _ => {}
+                }
+                words(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| words(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_reference_names_every_word_of_the_format() {
+    let text = reference();
+    let mut all = BTreeSet::new();
+    words(&serde_json::from_str(&schema()).expect("the schema is JSON"), &mut all);
+    assert!(all.len() > 60, "only {} words were found in the schema", all.len());
+    all.extend(Level::ALL.iter().map(ToString::to_string));
+    all.extend(Provider::ALL.iter().map(ToString::to_string));
+    all.extend(Api::ALL.iter().map(ToString::to_string));
+    let missing: Vec<&String> = all
+        .iter()
+        .filter(|word| {
+            ["`{word}`", "`{word}:", "`{{word}:"]
+                .iter()
+                .all(|form| !text.contains(&form.replace("{word}", word)))
+        })
+        .collect();
+    assert!(missing.is_empty(), "docs/scenarios.md does not explain {missing:?}");
+}
+
+#[test]
+fn the_table_of_errors_is_the_catalogue() {
+    let text = reference();
+    for name in ErrorName::ALL {
+        let row = catalogue_row(Provider::Openai, *name);
+        let begin = format!("| `{name}` | {} | `{}` | ", row.status, row.kind);
+        let begin = if row.status == 502 || row.status == 504 {
+            format!("| `{name}` | {} | ", row.status)
+        } else {
+            begin
+        };
+        assert!(text.contains(&begin), "docs/scenarios.md needs a row that begins with {begin}");
+        assert!(
+            row.code.is_none_or(|code| text.contains(&format!("{begin}`{code}` |"))),
+            "docs/scenarios.md: the code of {name} is `{}`",
+            row.code.unwrap_or_default()
+        );
+    }
+}
+
+#[test]
+fn a_block_is_found_by_its_info_string_alone() {
+    let text = "```yaml\na\n```\n```yaml fragment\nb\n```\n  ```yaml\n  c\n  ```\n";
+    assert_eq!(blocks(text, "yaml"), [(2, "a\n".to_owned()), (8, "  c\n".to_owned())]);
+}
