@@ -32,7 +32,10 @@ pub(super) struct RawEvent {
 }
 
 /// The client for upstreams. Connections may be used again, but no request is sent twice.
-#[expect(clippy::disallowed_methods, reason = "a proxy's own client: what would send twice is turned off here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a proxy's own client: what would send twice is turned off here"
+)]
 pub(super) fn client() -> reqwest::Result<Client> {
     // An error says that a provider is installed already, which is all that is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -228,7 +228,7 @@ impl Setup {
         let mut first = route("main", if self.refuse { &refusing } else { &main.address });
         first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
         let routes = vec![first, route("backup", &backup.address)];
-        let settings = InstanceSettings { cooldown: self.cooldown };
+        let settings = InstanceSettings { cooldown: self.cooldown, ..Default::default() };
         let proxy = Builtin::start(routes, settings, defect).await.unwrap();
         Stage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
