@@ -49,7 +49,10 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
         }
     }
     if text.is_empty() {
-        return Err(Failure::Usage(format!("there is no case `{}`\nhelp: `upfault list {path}` shows them", args.what)));
+        return Err(Failure::Usage(format!(
+            "there is no case `{}`\nhelp: `upfault list {path}` shows them",
+            args.what
+        )));
     }
     print::out(&text)?;
     Ok(EXIT_OK)
@@ -61,7 +64,9 @@ fn describe_rule(rule: &Rule) -> String {
         let _ = writeln!(text, "\n  See {}.", rule.references.join(", "));
     }
     if rule.timing {
-        text.push_str("\n  It speaks of time: a case that breaks it is run again alone before anything is said.\n");
+        text.push_str(
+            "\n  It speaks of time: a case that breaks it is run again alone before anything is said.\n",
+        );
     }
     text
 }
@@ -120,7 +125,8 @@ fn request(case: &Case, model: &str, step: &Step) -> String {
 /// For tests: a case's description.
 #[cfg(test)]
 fn described(text: &str) -> String {
-    let scenario = std::sync::Arc::new(crate::scenario::load_text("x", "f", text).expect("the scenario loads"));
+    let scenario =
+        std::sync::Arc::new(crate::scenario::load_text("x", "f", text).expect("the scenario loads"));
     expand(&scenario).iter().map(describe_case).collect()
 }
 
@@ -132,12 +138,43 @@ mod tests {
     fn a_case_is_explained_by_its_plan_on_the_wire() {
         insta::assert_snapshot!(described(
             "title: T\nwhy: W\nmatrix: {stream: [true]}\nupstream:\n  - reply: ok\n    faults: [{reset: {at: {after_events: 1}}}]\n"
-        ), @"");
+        ), @r#"
+        x[stream]
+          T
+          W
+
+          proxy   timeout 10s, 0 retries
+          step 1  POST /v1/chat/completions {"model":"upfault-fral4tv3qj53-primary","messages":[{"role":"user","content":"Say hello."}],"stream":true}
+
+          primary, attempt 1 and every later one:
+            head   200 (chunked)
+                     content-type: text/event-stream; charset=utf-8
+                     x-request-id: req_fral4tv3qj53-primary-1
+                     openai-organization: canary-hdr-fral4tv3qj53-primary-1
+                     openai-processing-ms: 42
+                     openai-version: 2020-10-01
+                     x-ratelimit-limit-requests: 500
+                     x-ratelimit-limit-tokens: 30000
+                     x-ratelimit-remaining-requests: 499
+                     x-ratelimit-remaining-tokens: 29972
+                     x-ratelimit-reset-requests: 120ms
+                     x-ratelimit-reset-tokens: 56ms
+            write  268 bytes: "data: {\"id\":\"chatcmpl-fral4tv3qj53-primary-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\"system_fingerprint\":null,\"choices\":[{…"
+            wait   100ms
+            reset  (TCP RST)
+        "#);
     }
 
     #[test]
     fn a_rule_is_explained_by_its_reason() {
         let rule = judge::rule("headers.retry-after").expect("it is a rule");
-        insta::assert_snapshot!(describe_rule(rule), @"");
+        insta::assert_snapshot!(describe_rule(rule), @"
+        headers.retry-after (required)
+          Retry-After reaches the caller
+
+          SDKs wait as long as it says. Without it one limit becomes a storm of retries.
+
+          See RFC 9110 section 10.2.3, families F9, section 4, BerriAI/litellm#21553.
+        ");
     }
 }

@@ -104,13 +104,17 @@ impl Parser<'_> {
         let end = rest.find(|c: char| c.is_whitespace() || "&|!()".contains(c)).unwrap_or(rest.len());
         let word = &rest[..end];
         if word.is_empty() {
-            return Err(self.error("expected a case id such as `limits/*`, or `tag:…`, `level:…`, `stream`, `plain`"));
+            return Err(
+                self.error("expected a case id such as `limits/*`, or `tag:…`, `level:…`, `stream`, `plain`")
+            );
         }
         let filter = match (word, word.split_once(':')) {
             ("stream", _) => Filter::Stream(true),
             ("plain", _) => Filter::Stream(false),
             (_, Some(("tag", tag))) => Filter::Tag(tag.to_owned()),
-            (_, Some(("level", level))) => Filter::Level(level.parse().map_err(|message: String| self.error(&message))?),
+            (_, Some(("level", level))) => {
+                Filter::Level(level.parse().map_err(|message: String| self.error(&message))?)
+            }
             (_, Some((key, _))) => {
                 return Err(self.error(&format!("there is no key `{key}`; possible are `tag` and `level`")));
             }
@@ -161,7 +165,8 @@ mod tests {
     use crate::scenario::{expand, load_text};
 
     fn matching(filter: &str) -> Vec<String> {
-        let text = "title: t\nwhy: w\ntags: [slow]\nmatrix: {stream: [false, true]}\nupstream: [{reply: ok}]\n";
+        let text =
+            "title: t\nwhy: w\ntags: [slow]\nmatrix: {stream: [false, true]}\nupstream: [{reply: ok}]\n";
         let scenario = Arc::new(load_text("limits/a", "f", text).expect("the scenario loads"));
         let filter = Filter::parse(filter).expect("the filter is right");
         expand(&scenario).into_iter().filter(|case| filter.matches(case)).map(|case| case.id).collect()

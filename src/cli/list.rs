@@ -7,7 +7,8 @@ use crate::report::EXIT_OK;
 pub fn list(context: &Context, args: &SelectArgs) -> Result<u8, Failure> {
     let cases = select::cases(context, args)?;
     let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
-    let text: String = cases.iter().map(|case| format!("{:width$}  {}\n", case.id, case.scenario.title)).collect();
+    let text: String =
+        cases.iter().map(|case| format!("{:width$}  {}\n", case.id, case.scenario.title)).collect();
     print::out(&text)?;
     Ok(EXIT_OK)
 }

@@ -21,7 +21,9 @@ pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
         ProxyCommand::List => list(),
         ProxyCommand::Show { proxy } => show(context, &proxy),
         ProxyCommand::Install { proxy } => install(context, &proxy),
-        ProxyCommand::Render { proxy, select, listen, seed } => render(context, &proxy, &select, listen, seed),
+        ProxyCommand::Render { proxy, select, listen, seed } => {
+            render(context, &proxy, &select, listen, seed)
+        }
         ProxyCommand::Doctor { proxy } => doctor(context, proxy.as_deref()),
     }
 }
@@ -42,7 +44,13 @@ fn list() -> Result<u8, Failure> {
 
 fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
     let definition = Definition::find(spec, &context.root)?;
-    let mut text = format!("{}\n  {}\n  {}\n  defined in {}\n", definition.title(), definition.summary, definition.homepage, definition.file());
+    let mut text = format!(
+        "{}\n  {}\n  {}\n  defined in {}\n",
+        definition.title(),
+        definition.summary,
+        definition.homepage,
+        definition.file()
+    );
     for (api, providers) in &definition.apis {
         let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
         let _ = writeln!(text, "  serves {api} from {}", names.join(", "));
@@ -101,7 +109,13 @@ fn doctor(context: &Context, spec: Option<&str>) -> Result<u8, Failure> {
         let _ = writeln!(text, "{}", definition.title());
         for check in definition.doctor(&context.cache) {
             well &= check.ok;
-            let _ = writeln!(text, "  {}  {}: {}", if check.ok { "ok " } else { "BAD" }, check.what, check.detail);
+            let _ = writeln!(
+                text,
+                "  {}  {}: {}",
+                if check.ok { "ok " } else { "BAD" },
+                check.what,
+                check.detail
+            );
         }
     }
     print::out(&text)?;

@@ -42,7 +42,9 @@ pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
         left += usize::from(!apply(one, decision)?);
     }
     if left > 0 && !context.interactive {
-        print::note(&format!("{left} pending; `upfault review --accept` accepts all, `--reject` rejects all"));
+        print::note(&format!(
+            "{left} pending; `upfault review --accept` accepts all, `--reject` rejects all"
+        ));
     }
     Ok(if left > 0 { EXIT_FINDINGS } else { EXIT_OK })
 }

@@ -18,8 +18,8 @@ use crate::{
     judge::Policy,
     proxy::Definition,
     report::{
-        EXIT_INTERRUPTED, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter, TerminalSettings,
-        exit_code,
+        EXIT_INTERRUPTED, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
+        TerminalSettings, exit_code,
     },
     runner::{self, Ended, ProxyChoice, Remote, RunSettings},
     snapshot::{Store, WriteMode},

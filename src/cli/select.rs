@@ -21,12 +21,16 @@ pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> 
             let at = text.find(rule.as_str()).unwrap_or(0);
             let near = nearest(rule, judge::rules().map(|rule| rule.id));
             errors.push(
-                Diagnostic::new(&scenario.file, &text, at..at + rule.len(), format!("there is no rule `{rule}`")).help(
-                    near.map_or_else(
-                        || "`upfault explain RULE` knows them; docs/contract.md lists them".to_owned(),
-                        |near| format!("did you mean `{near}`?"),
-                    ),
-                ),
+                Diagnostic::new(
+                    &scenario.file,
+                    &text,
+                    at..at + rule.len(),
+                    format!("there is no rule `{rule}`"),
+                )
+                .help(near.map_or_else(
+                    || "`upfault explain RULE` knows them; docs/contract.md lists them".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                )),
             );
         }
     }
@@ -35,8 +39,12 @@ pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> 
 
 /// The cases that the arguments select, never none.
 pub fn cases(context: &Context, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
-    let filter =
-        select.filter.as_deref().map(Filter::parse).transpose().map_err(|error| Failure::Usage(error.to_string()))?;
+    let filter = select
+        .filter
+        .as_deref()
+        .map(Filter::parse)
+        .transpose()
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let library = library(context, &select.paths)?;
     let all: Vec<Case> = library.scenarios.iter().flat_map(expand).collect();
     let total = all.len();

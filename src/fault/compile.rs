@@ -143,6 +143,7 @@ mod tests {
         head   200 (chunked)
         write  9 bytes: "data: 1\n\n"
         write  9 bytes: "data: 2\n\n"
+        wait   100ms
         reset  (TCP RST)
         "#);
     }
@@ -165,11 +166,13 @@ mod tests {
         write  9 bytes: "data: 2\n\n"
         write  9 bytes: "data: 3\n\n"
         write  7 bytes, part of a frame: "data: ["
+        wait   100ms
         close  (FIN, framing incomplete)
         "#);
         insta::assert_snapshot!(compiled(whole("0123456789"), &[Fault::Truncate { at: Point::AfterHeaders }]), @r#"
         head   200 (content-length 10)
         write  5 bytes, part of a frame: "01234"
+        wait   100ms
         close  (FIN, framing incomplete)
         "#);
     }

@@ -15,6 +15,11 @@ use crate::{
 /// its due time. At twenty parts a second this is more than an hour, which no case lives to see.
 const MAX_PARTS: usize = 100_000;
 
+/// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
+/// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
+/// and then, and a fault would not be the same fault twice.
+const BEFORE_CUT: Duration = Duration::from_millis(100);
+
 pub(super) struct Timeline {
     /// Waits before the status line.
     before: Vec<Duration>,
@@ -163,6 +168,10 @@ impl Timeline {
         actions.extend(self.before.into_iter().map(WireAction::Wait));
         actions.extend(self.head.map(WireAction::Head));
         actions.extend(self.body);
+        let cut = matches!(self.ending, WireAction::Close | WireAction::Reset);
+        if cut && actions.iter().any(|action| matches!(action, WireAction::Head(_))) {
+            actions.push(WireAction::Wait(BEFORE_CUT));
+        }
         actions.push(self.ending);
         Plan { actions }
     }

@@ -77,10 +77,9 @@ pub fn event(data: &str) -> ChatEvent {
 pub fn completion(value: &Value) -> Option<Completion> {
     let choice = value.get("choices")?.as_array()?.first()?;
     let message = choice.get("message")?;
-    message.is_object().then(|| Completion {
-        pieces: piece(message).into_iter().collect(),
-        finish: finish(choice),
-    })
+    message
+        .is_object()
+        .then(|| Completion { pieces: piece(message).into_iter().collect(), finish: finish(choice) })
 }
 
 /// Reads an error object: `{"error": {…}}` or `{"error": "text"}`.

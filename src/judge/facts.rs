@@ -134,7 +134,9 @@ impl<'a> Facts<'a> {
         let mut lines: Vec<String> = self
             .attempts
             .iter()
-            .map(|(attempt, fate)| format!("upstream {}#{} {}", attempt.deployment, attempt.n, fate.describe()))
+            .map(|(attempt, fate)| {
+                format!("upstream {}#{} {}", attempt.deployment, attempt.n, fate.describe())
+            })
             .collect();
         for deployment in &self.refusing {
             lines.push(format!("upstream {deployment} refuses connections"));

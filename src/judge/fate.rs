@@ -69,13 +69,18 @@ impl Fate {
             };
         };
         if !(200..300).contains(&status) {
-            return Self::Status { status, error: json().as_ref().and_then(chat::error_object) };
+            // A status whose body never came to its end is no answer that could be passed on.
+            return match attempt.end {
+                AttemptEnd::Reset | AttemptEnd::Closed if json().is_none() => {
+                    Self::Cut { head_sent: true, before: Completion::default() }
+                }
+                AttemptEnd::Open | AttemptEnd::ClientLeft if json().is_none() => {
+                    Self::Silent { head_sent: true, before: Completion::default() }
+                }
+                _ => Self::Status { status, error: json().as_ref().and_then(chat::error_object) },
+            };
         }
-        let is_stream = sent
-            .headers
-            .iter()
-            .any(|(name, value)| name == "content-type" && value.starts_with("text/event-stream"));
-        if is_stream {
+        if sent.is_stream() {
             return Self::of_stream(attempt);
         }
         let complete = json().as_ref().and_then(chat::completion);
@@ -156,16 +161,25 @@ impl Fate {
             Self::Success(_) => "succeeded".to_owned(),
             Self::Status { status, .. } => format!("answered {status}"),
             Self::ErrorEvent { before, error } => {
-                format!("sent an error event after {} pieces of content: {}", before.pieces.len(), error.message)
+                format!(
+                    "sent an error event after {} pieces of content: {}",
+                    before.pieces.len(),
+                    error.message
+                )
             }
             Self::Cut { head_sent: false, .. } => "cut the connection before the status line".to_owned(),
             Self::Cut { before, .. } => {
                 format!("cut the connection after {} pieces of content", before.pieces.len())
             }
             Self::Silent { head_sent: false, .. } => "never answered".to_owned(),
-            Self::Silent { before, .. } => format!("fell silent after {} pieces of content", before.pieces.len()),
+            Self::Silent { before, .. } => {
+                format!("fell silent after {} pieces of content", before.pieces.len())
+            }
             Self::EndedEarly { before, .. } => {
-                format!("ended the stream after {} pieces of content without a finish reason", before.pieces.len())
+                format!(
+                    "ended the stream after {} pieces of content without a finish reason",
+                    before.pieces.len()
+                )
             }
             Self::OddBody { .. } => "answered 2xx with a body that is no completion".to_owned(),
         }

@@ -89,7 +89,9 @@ impl Told {
     /// The caller takes it for a success.
     pub fn looks_successful(&self) -> bool {
         match self {
-            Self::Whole { completion, error, complete } => *complete && completion.is_some() && error.is_none(),
+            Self::Whole { completion, error, complete } => {
+                *complete && completion.is_some() && error.is_none()
+            }
             Self::Stream(stream) => stream.looks_finished() && stream.complete,
             Self::Nothing(_) | Self::Failure { .. } => false,
         }
@@ -134,7 +136,9 @@ impl Told {
                 format!("{status}, {}", shorten(&error.message))
             }
             Self::Failure { status, .. } => format!("{status} without an error object"),
-            Self::Whole { error: Some(error), .. } => format!("200 with an error object: {}", shorten(&error.message)),
+            Self::Whole { error: Some(error), .. } => {
+                format!("200 with an error object: {}", shorten(&error.message))
+            }
             Self::Whole { completion: Some(_), .. } => "200 with a completion".to_owned(),
             Self::Whole { completion: None, .. } => "200 with a body that is no completion".to_owned(),
             Self::Stream(stream) => stream.describe(),
@@ -144,7 +148,8 @@ impl Told {
 
 impl StreamTold {
     fn describe(&self) -> String {
-        let mut parts = vec![format!("200, a stream with {} pieces of content", self.completion.pieces.len())];
+        let mut parts =
+            vec![format!("200, a stream with {} pieces of content", self.completion.pieces.len())];
         if let Some(finish) = &self.completion.finish {
             parts.push(format!("finish_reason `{finish}`"));
         }

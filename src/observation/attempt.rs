@@ -53,6 +53,15 @@ pub struct Sent {
     pub timer_error_ms: f64,
 }
 
+impl Sent {
+    /// Whether what was sent says that it is an event stream.
+    pub fn is_stream(&self) -> bool {
+        self.headers
+            .iter()
+            .any(|(name, value)| name == "content-type" && value.starts_with("text/event-stream"))
+    }
+}
+
 /// How an attempt ended on the mock's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -7,7 +7,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{gateway::Gateway, plan};
 use crate::{
     client::{Call, Driver, request_body},
-    observation::{Arrangement, DeploymentArranged, Ending, Exchange, Identity, Observation, Outcome, StepName},
+    observation::{
+        Arrangement, DeploymentArranged, Ending, Exchange, Identity, Observation, Outcome, StepName,
+    },
     proxy::Route,
     scenario::{Case, Step},
     upstream::ArmedCase,

@@ -9,9 +9,7 @@ pub enum RunError {
     #[error(transparent)]
     Proxy(#[from] ProxyError),
     /// The proxy runs, but a plain request does not come through it.
-    #[error(
-        "{proxy} is up, but a plain request does not come through it: {told}\n{tail}help: {help}"
-    )]
+    #[error("{proxy} is up, but a plain request does not come through it: {told}\n{tail}help: {help}")]
     Control {
         /// Name and version.
         proxy: String,

@@ -125,11 +125,8 @@ pub async fn run(
     upstream.shutdown().await;
 
     let interrupted = cancel.is_cancelled();
-    let mut finished = RunFinished {
-        interrupted,
-        wall_ms: wall.as_secs_f64() * 1000.0,
-        ..RunFinished::default()
-    };
+    let mut finished =
+        RunFinished { interrupted, wall_ms: wall.as_secs_f64() * 1000.0, ..RunFinished::default() };
     let died = record(&settings, &scenarios, done, &mut finished)?;
     finish(&settings, events, finished);
     Ok(Ended { interrupted, died })
@@ -171,12 +168,7 @@ async fn start(
             .map_err(RunError::Upstream)?;
         armed.begin(Instant::now());
         let routes = routes(&planned.case, &planned.identity, |name| armed.base_url(name));
-        by_group[planned.group].push(Ready {
-            routes,
-            case: planned.case,
-            identity: planned.identity,
-            armed,
-        });
+        by_group[planned.group].push(Ready { routes, case: planned.case, identity: planned.identity, armed });
     }
     for (group, cases) in by_group.into_iter().enumerate() {
         let combinations: Vec<_> = cases.iter().map(|ready| ready.case.combination).collect();
@@ -187,12 +179,13 @@ async fn start(
         ProxyChoice::Definition(definition) => Some(definition.install(&settings.cache, &progress).await?),
         _ => None,
     };
-    let starts = plan.groups.into_iter().zip(&prepared).enumerate().map(|(i, (instance, (cases, control)))| {
-        let routes: Vec<Route> =
-            control.routes().chain(cases.iter().flat_map(|ready| ready.routes.iter().cloned())).collect();
-        let work_dir = settings.work_dir.join(format!("instance-{}", i + 1));
-        warm(settings, installed.as_ref(), routes, instance, work_dir, control, driver, &progress)
-    });
+    let starts =
+        plan.groups.into_iter().zip(&prepared).enumerate().map(|(i, (instance, (cases, control)))| {
+            let routes: Vec<Route> =
+                control.routes().chain(cases.iter().flat_map(|ready| ready.routes.iter().cloned())).collect();
+            let work_dir = settings.work_dir.join(format!("instance-{}", i + 1));
+            warm(settings, installed.as_ref(), routes, instance, work_dir, control, driver, &progress)
+        });
     let gateways = futures_util::future::try_join_all(starts).await?;
     let running: Vec<Running> = gateways
         .into_iter()
@@ -232,7 +225,9 @@ async fn warm(
                 told,
                 tail,
                 help: match log {
-                    Some(log) => format!("the whole log is {log}; `upfault proxy render` prints its configuration"),
+                    Some(log) => {
+                        format!("the whole log is {log}; `upfault proxy render` prints its configuration")
+                    }
                     None => "configure it with what `upfault proxy render` prints".to_owned(),
                 },
             })

@@ -43,7 +43,9 @@ impl Gateway {
                 let instance = installed.launch(Launch { routes, settings, work_dir }, progress).await?;
                 Ok(Self::Process(Box::new(instance), definition.title()))
             }
-            (ProxyChoice::Definition(_), None) => unreachable!("a definition is installed before it is started"),
+            (ProxyChoice::Definition(_), None) => {
+                unreachable!("a definition is installed before it is started")
+            }
         }
     }
 

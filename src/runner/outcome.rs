@@ -79,7 +79,12 @@ impl Bench {
 }
 
 /// A result without an observation, or whose observation says nothing: with the reason.
-pub fn unjudged(case: &Case, verdict: Verdict, reason: String, observation: Option<Observation>) -> CaseResult {
+pub fn unjudged(
+    case: &Case,
+    verdict: Verdict,
+    reason: String,
+    observation: Option<Observation>,
+) -> CaseResult {
     CaseResult {
         id: case.id.clone(),
         scenario: case.scenario.id.clone(),

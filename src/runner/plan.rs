@@ -59,9 +59,13 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
 
 /// Why a case cannot be run through a proxy that was configured before the run.
 pub fn lacks_when_remote(case: &Case) -> Option<String> {
-    let refuses = case.scenario.deployments.values().flatten().any(|turn| turn.faults.contains(&Fault::Refuse));
+    let refuses =
+        case.scenario.deployments.values().flatten().any(|turn| turn.faults.contains(&Fault::Refuse));
     if case.scenario.proxy.cooldown.is_some() {
-        Some("a proxy that somebody else runs has one setting for cooldowns, and other cases need none".to_owned())
+        Some(
+            "a proxy that somebody else runs has one setting for cooldowns, and other cases need none"
+                .to_owned(),
+        )
     } else if refuses {
         Some("a port that refuses connections is not known before the run".to_owned())
     } else {
@@ -94,7 +98,9 @@ pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<
     for turn in deployments.flatten() {
         for fault in &turn.faults {
             match fault {
-                Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => waits += *lasting,
+                Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => {
+                    waits += *lasting
+                }
                 Fault::Drip { bytes_per_second } => waits += drip(&turn.answer, *bytes_per_second),
                 _ => {}
             }
@@ -103,7 +109,10 @@ pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<
     let chain = u32::try_from(settings.fallback.len().max(1)).unwrap_or(u32::MAX);
     let attempts = (settings.retries + 1).saturating_mul(chain);
     let pauses = Duration::from_secs(3) * settings.retries * chain;
-    (settings.timeout + Duration::from_secs(1)).saturating_mul(attempts) + pauses + waits + Duration::from_secs(2)
+    (settings.timeout + Duration::from_secs(1)).saturating_mul(attempts)
+        + pauses
+        + waits
+        + Duration::from_secs(2)
 }
 
 /// A generous guess at how long a dripping reply takes.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{
     case::routes,
     control,
-    plan::{lacks_when_remote, identity},
+    plan::{identity, lacks_when_remote},
 };
 use crate::{
     proxy::{Definition, Route},

@@ -106,7 +106,10 @@ fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
     let mut library = Library::default();
     let mut errors = Vec::new();
     for (id, Found { file, text }) in found {
-        match parse(&file, &text).map_err(|one| vec![*one]).and_then(|parsed| validate(&id, &file, &text, parsed)) {
+        match parse(&file, &text)
+            .map_err(|one| vec![*one])
+            .and_then(|parsed| validate(&id, &file, &text, parsed))
+        {
             Ok(scenario) => {
                 library.scenarios.push(Arc::new(scenario));
                 library.texts.insert(id, text);
@@ -160,12 +163,14 @@ fn collect_disk(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -
             source: std::io::Error::other(error),
         })?;
         let named_by_hand = entry.path() == path && path.is_file();
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) || !(named_by_hand || is_scenario(entry.path())) {
+        if !entry.file_type().is_some_and(|kind| kind.is_file())
+            || !(named_by_hand || is_scenario(entry.path()))
+        {
             continue;
         }
         let shown = entry.path().strip_prefix(root).unwrap_or(entry.path()).display().to_string();
-        let bytes = std::fs::read(entry.path())
-            .map_err(|source| LoadError::Read { path: shown.clone(), source })?;
+        let bytes =
+            std::fs::read(entry.path()).map_err(|source| LoadError::Read { path: shown.clone(), source })?;
         let text: Arc<str> = match String::from_utf8(bytes) {
             Ok(text) => text.into(),
             Err(error) => return Err(not_utf8(&shown, &error).into()),
@@ -180,7 +185,8 @@ fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> LoadErrors {
     let at = error.utf8_error().valid_up_to();
     let source: Arc<str> = String::from_utf8_lossy(error.as_bytes()).into();
     LoadErrors(vec![
-        Diagnostic::new(file, &source, at..at + 1, "this file is not UTF-8 from here on").help("save it as UTF-8"),
+        Diagnostic::new(file, &source, at..at + 1, "this file is not UTF-8 from here on")
+            .help("save it as UTF-8"),
     ])
 }
 

@@ -19,8 +19,8 @@ pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
 pub use fault::{Fault, Malform, Point};
 pub use load::{Library, LoadError, load_dir, load_text};
-pub use parse::parse;
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
+pub use parse::parse;
 pub use schema::schema;
 pub use words::{Api, ErrorName, Level, Provider};
 

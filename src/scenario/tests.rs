@@ -100,7 +100,8 @@ fn two_faults_that_end_a_reply_are_shown_with_both_places() {
 
 #[test]
 fn a_point_in_a_stream_needs_a_stream() {
-    let text = format!("{HEAD}upstream:\n  - reply: ok\n    faults: [{{close: {{at: {{after_events: 1}}}}}}]\n");
+    let text =
+        format!("{HEAD}upstream:\n  - reply: ok\n    faults: [{{close: {{at: {{after_events: 1}}}}}}]\n");
     insta::assert_snapshot!(errors(&text), @"
     error: `close` needs the events of a stream, and not every case here is one
      --> scenarios/x.yaml:5:14
@@ -218,9 +219,12 @@ fn the_schema_in_the_tree_is_the_one_that_the_types_make() {
 fn the_schema_accepts_what_the_loader_accepts() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).expect("the schema is JSON");
     let validator = jsonschema::validator_for(&schema).expect("the schema is a schema");
-    for scenario in load_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), &[]).expect("ours load").scenarios {
-        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&scenario.file))
-            .expect("it was just loaded");
+    for scenario in
+        load_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), &[]).expect("ours load").scenarios
+    {
+        let text =
+            std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&scenario.file))
+                .expect("it was just loaded");
         let value: serde_json::Value = serde_saphyr::from_str(&text).expect("it was just parsed");
         if let Err(error) = validator.validate(&value) {
             panic!("{}: {error}", scenario.file);

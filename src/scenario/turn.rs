@@ -10,7 +10,11 @@ use super::{
 };
 
 /// Turns a list as written into turns.
-pub(super) fn turns(check: &mut Checker<'_>, list: &At<Vec<At<TurnFile>>>, matrix: &[Combination]) -> Vec<Turn> {
+pub(super) fn turns(
+    check: &mut Checker<'_>,
+    list: &At<Vec<At<TurnFile>>>,
+    matrix: &[Combination],
+) -> Vec<Turn> {
     if list.value.is_empty() {
         check.error(&list.range, "an upstream without a turn would never answer").help =
             Some("write at least one, for example `- reply: ok`; the last turn repeats".to_owned());
@@ -34,8 +38,9 @@ fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> 
         return None;
     }
     if let (Some(body), None) = (&file.body, &file.status) {
-        check.error(&body.range, "`body` needs `status`").help =
-            Some("a catalogue error and a reply bring their own body; spell out `status` to write another".into());
+        check.error(&body.range, "`body` needs `status`").help = Some(
+            "a catalogue error and a reply bring their own body; spell out `status` to write another".into(),
+        );
     }
     headers(check, file);
     let answer = match (&file.reply, &file.error, &file.status) {
@@ -100,7 +105,8 @@ fn faults(check: &mut Checker<'_>, faults: &[At<Fault>], answer: &Answer, matrix
     }
     for (i, fault) in faults.iter().enumerate() {
         if let Some(twin) = faults[..i].iter().find(|other| {
-            other.value.name() == fault.value.name() && matches!(fault.value, Fault::Drip { .. } | Fault::Malform(_))
+            other.value.name() == fault.value.name()
+                && matches!(fault.value, Fault::Drip { .. } | Fault::Malform(_))
         }) {
             conflict(check, twin, fault, "stands twice").help = Some("keep one of them".to_owned());
         }
@@ -130,10 +136,19 @@ fn single(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &
         || matches!(fault.value.at(), Some(Point::AfterEvents(_)));
     if needs_events {
         if !matches!(answer, Answer::Reply(_)) {
-            check.error(&fault.range, format!("`{name}` needs the events of a stream, and this turn sends none")).help =
+            check
+                .error(
+                    &fault.range,
+                    format!("`{name}` needs the events of a stream, and this turn sends none"),
+                )
+                .help =
                 Some("use it on a `reply`; inside an error or a literal body use `after_bytes`".to_owned());
         } else if matrix.iter().any(|combination| !combination.stream) {
-            check.error(&fault.range, format!("`{name}` needs the events of a stream, and not every case here is one"))
+            check
+                .error(
+                    &fault.range,
+                    format!("`{name}` needs the events of a stream, and not every case here is one"),
+                )
                 .help = Some("write `matrix: {stream: [true]}`, or a point such as `after_bytes`".to_owned());
         }
     }
@@ -151,8 +166,12 @@ fn single(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &
                 Some("use `close: {at: before_headers}`".to_owned());
         }
         Fault::Malform(_) if !matches!(answer, Answer::Reply(_)) => {
-            check.error(&fault.range, "`malform` replaces the body of a successful reply, and this turn is none").help =
-                Some("write the body that you want: `status: …` with `body: …`".to_owned());
+            check
+                .error(
+                    &fault.range,
+                    "`malform` replaces the body of a successful reply, and this turn is none",
+                )
+                .help = Some("write the body that you want: `status: …` with `body: …`".to_owned());
         }
         _ => {}
     }

@@ -129,7 +129,8 @@ fn deployments(
         (Some(upstream), Some(deployments)) => {
             check.error(&deployments.range, "`upstream` and `deployments` exclude each other");
             if let Some(last) = check.errors.last_mut() {
-                last.labels.push(super::Label { range: upstream.range.clone(), text: "`upstream` is here".into() });
+                last.labels
+                    .push(super::Label { range: upstream.range.clone(), text: "`upstream` is here".into() });
                 last.help = Some("`upstream` is short for one deployment named `primary`".to_owned());
             }
         }
@@ -147,8 +148,10 @@ fn deployments(
             for (name, list) in &deployments.value {
                 let text = &name.value;
                 if text.is_empty() || !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9')) {
-                    check.error(&name.range, format!("`{text}` cannot name a deployment")).help =
-                        Some("use lower-case letters and digits: the name becomes a part of URLs and keys".to_owned());
+                    check.error(&name.range, format!("`{text}` cannot name a deployment")).help = Some(
+                        "use lower-case letters and digits: the name becomes a part of URLs and keys"
+                            .to_owned(),
+                    );
                 }
                 result.insert(text.clone(), turns(check, list, matrix));
             }
@@ -157,7 +160,11 @@ fn deployments(
     result
 }
 
-fn settings(check: &mut Checker<'_>, settings: &At<ProxySettings>, deployments: &IndexMap<String, Vec<Turn>>) {
+fn settings(
+    check: &mut Checker<'_>,
+    settings: &At<ProxySettings>,
+    deployments: &IndexMap<String, Vec<Turn>>,
+) {
     let range = &settings.range;
     let value = &settings.value;
     let key = |check: &Checker<'_>, key: &str| check.word(range, key);
@@ -181,10 +188,17 @@ fn settings(check: &mut Checker<'_>, settings: &At<ProxySettings>, deployments: 
     if let (Some(first), Some((addressed, _))) = (value.fallback.first(), deployments.first()) {
         if first != addressed {
             check.error(&key(check, "fallback"), format!("`fallback` must begin with `{addressed}`")).help =
-                Some("callers address the first deployment; the others follow in the order of the chain".to_owned());
+                Some(
+                    "callers address the first deployment; the others follow in the order of the chain"
+                        .to_owned(),
+                );
         } else if value.fallback.len() < 2 {
-            check.error(&key(check, "fallback"), "a `fallback` chain of one deployment has nothing to fall back to").help =
-                Some("name at least one more deployment, or leave `fallback` out".to_owned());
+            check
+                .error(
+                    &key(check, "fallback"),
+                    "a `fallback` chain of one deployment has nothing to fall back to",
+                )
+                .help = Some("name at least one more deployment, or leave `fallback` out".to_owned());
         }
     }
 }

@@ -120,10 +120,7 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
         return Outcome::NotApplicable;
     }
     Outcome::check(canaries.iter().any(|canary| answer.body.text.contains(canary)), || {
-        (
-            format!("the provider's message, which holds {}", canaries.join(" or ")),
-            facts.told.describe(),
-        )
+        (format!("the provider's message, which holds {}", canaries.join(" or ")), facts.told.describe())
     })
 }
 
@@ -168,7 +165,9 @@ fn message_plain(facts: &Facts<'_>) -> Outcome {
     if sent.iter().any(|(_, error)| encoded(&error.message)) {
         return Outcome::NotApplicable;
     }
-    Outcome::check(!encoded(&got.message), || ("a message of plain text".to_owned(), format!("{:?}", shorten(&got.message))))
+    Outcome::check(!encoded(&got.message), || {
+        ("a message of plain text".to_owned(), format!("{:?}", shorten(&got.message)))
+    })
 }
 
 /// Whether one member of the error object is, as text, what one of the upstreams sent.
@@ -207,7 +206,11 @@ fn no_language_literals(facts: &Facts<'_>) -> Outcome {
         if let Value::String(text) = value
             && matches!(text.as_str(), "None" | "null" | "undefined" | "nil" | "<nil>")
         {
-            return Outcome::broken(format!("`{name}` null, or a value"), format!("the text {text:?}"), Vec::new());
+            return Outcome::broken(
+                format!("`{name}` null, or a value"),
+                format!("the text {text:?}"),
+                Vec::new(),
+            );
         }
     }
     for literal in ["b'", "b\"", "<nil>", "map[", "[object Object]"] {

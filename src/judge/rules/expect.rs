@@ -21,12 +21,7 @@ pub const RULES: &[Rule] = &[
     rule("expect.within", "The answer is over within the time that the scenario demands", true, within),
 ];
 
-const fn rule(
-    id: &'static str,
-    title: &'static str,
-    timing: bool,
-    check: fn(&Facts<'_>) -> Outcome,
-) -> Rule {
+const fn rule(id: &'static str, title: &'static str, timing: bool, check: fn(&Facts<'_>) -> Outcome) -> Rule {
     Rule { id, level: Level::Required, title, reason: REASON, references: &[], timing, check }
 }
 
@@ -35,7 +30,9 @@ fn status(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     };
     let got = facts.answer().map(|answer| answer.status);
-    Outcome::check(got.is_some_and(|got| wanted.contains(got)), || (wanted.to_string(), facts.told.describe()))
+    Outcome::check(got.is_some_and(|got| wanted.contains(got)), || {
+        (wanted.to_string(), facts.told.describe())
+    })
 }
 
 fn attempts(facts: &Facts<'_>) -> Outcome {
@@ -114,13 +111,20 @@ fn error(facts: &Facts<'_>) -> Outcome {
     let Some(got) = facts.told.error() else {
         return Outcome::broken("an error object", facts.told.describe(), Vec::new());
     };
-    let members =
-        [("code", &wanted.code, &got.code), ("type", &wanted.kind, &got.kind), ("param", &wanted.param, &got.param)];
+    let members = [
+        ("code", &wanted.code, &got.code),
+        ("type", &wanted.kind, &got.kind),
+        ("param", &wanted.param, &got.param),
+    ];
     for (name, wanted, got) in members {
         if let Some(wanted) = wanted
             && *wanted != chat::text(got)
         {
-            return Outcome::broken(format!("`{name}` {wanted:?}"), format!("`{}`", chat::text(got)), Vec::new());
+            return Outcome::broken(
+                format!("`{name}` {wanted:?}"),
+                format!("`{}`", chat::text(got)),
+                Vec::new(),
+            );
         }
     }
     match &wanted.message_contains {
@@ -139,7 +143,8 @@ fn headers(facts: &Facts<'_>) -> Outcome {
     for (name, value) in wanted {
         let got = facts.answer().and_then(|answer| answer.header(&name.to_ascii_lowercase()));
         if got != value.as_deref() {
-            let show = |value: Option<&str>| value.map_or(format!("no {name}"), |value| format!("{name}: {value}"));
+            let show =
+                |value: Option<&str>| value.map_or(format!("no {name}"), |value| format!("{name}: {value}"));
             return Outcome::broken(show(value.as_deref()), show(got), Vec::new());
         }
     }

@@ -69,8 +69,8 @@ fn used(facts: &Facts<'_>) -> Outcome {
         if !failed {
             break;
         }
-        let tried =
-            facts.refusing.contains(next) || facts.attempts.iter().any(|(attempt, _)| attempt.deployment == *next);
+        let tried = facts.refusing.contains(next)
+            || facts.attempts.iter().any(|(attempt, _)| attempt.deployment == *next);
         if !tried {
             return Outcome::broken(
                 format!("an attempt at {next} after {name} failed"),
@@ -133,6 +133,9 @@ fn no_splice(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     Outcome::check(sources.len() == 1, || {
-        ("content of one deployment".to_owned(), format!("content of {}", Vec::from_iter(sources).join(" and ")))
+        (
+            "content of one deployment".to_owned(),
+            format!("content of {}", Vec::from_iter(sources).join(" and ")),
+        )
     })
 }

@@ -48,7 +48,9 @@ fn envelope(facts: &Facts<'_>) -> Outcome {
         Told::Failure { body, .. } => {
             (body.as_ref(), facts.answer().is_some_and(|answer| answer.ending == Ending::Complete))
         }
-        Told::Stream(stream) if !stream.errors.is_empty() => (stream.errors.first().map(|(_, error)| &error.raw), true),
+        Told::Stream(stream) if !stream.errors.is_empty() => {
+            (stream.errors.first().map(|(_, error)| &error.raw), true)
+        }
         _ => return Outcome::NotApplicable,
     };
     let expected = "{\"error\": {\"message\": text, \"type\": text, \"param\": text or null, \"code\": text, number or null}}";
@@ -80,7 +82,10 @@ fn wrong_member(facts: &Facts<'_>, value: &Value) -> Option<String> {
         let Some(member) = error.get(name) else { continue };
         let fits = member.is_string() || member.is_null() || (name == "code" && member.is_number());
         let upstreams_own = || {
-            facts.failures().filter_map(|(_, fate)| fate.error()).any(|sent| sent.raw["error"][name] == *member)
+            facts
+                .failures()
+                .filter_map(|(_, fate)| fate.error())
+                .any(|sent| sent.raw["error"][name] == *member)
         };
         if !fits && !upstreams_own() {
             return Some(format!("`{name}` is {}", describe(Some(member))));
@@ -94,7 +99,9 @@ fn describe(value: Option<&Value>) -> String {
 }
 
 fn content_type(facts: &Facts<'_>) -> Outcome {
-    let (Told::Failure { .. }, Some(answer)) = (&facts.told, facts.answer()) else { return Outcome::NotApplicable };
+    let (Told::Failure { .. }, Some(answer)) = (&facts.told, facts.answer()) else {
+        return Outcome::NotApplicable;
+    };
     let got = answer.header("content-type").unwrap_or("no content-type");
     let essence = got.split(';').next().unwrap_or_default().trim();
     Outcome::check(essence.eq_ignore_ascii_case("application/json"), || {

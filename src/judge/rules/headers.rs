@@ -95,8 +95,11 @@ fn forwarded(facts: &Facts<'_>, name: &str) -> Outcome {
 /// What stands in the answer in place of a header: nothing, another value, or a prefixed form.
 fn found(facts: &Facts<'_>, name: &str) -> String {
     let headers = facts.answer().map_or(&[][..], |answer| answer.headers.as_slice());
-    let forms: Vec<String> =
-        headers.iter().filter(|(key, _)| key.ends_with(name)).map(|(key, value)| format!("{key}: {value}")).collect();
+    let forms: Vec<String> = headers
+        .iter()
+        .filter(|(key, _)| key.ends_with(name))
+        .map(|(key, value)| format!("{key}: {value}"))
+        .collect();
     if forms.is_empty() { format!("no {name}") } else { forms.join(", ") }
 }
 
@@ -119,7 +122,8 @@ fn rate_limits(facts: &Facts<'_>) -> Outcome {
     let names = attempts.iter().flat_map(|attempt| &attempt.sent.headers).map(|(name, _)| name.as_str());
     for name in names.filter(|name| name.starts_with("x-ratelimit-")) {
         any = true;
-        let kept = attempts.iter().filter_map(|attempt| sent(attempt, name)).any(|v| answer.header(name) == Some(v));
+        let kept =
+            attempts.iter().filter_map(|attempt| sent(attempt, name)).any(|v| answer.header(name) == Some(v));
         if !kept && !lost.contains(&name) {
             lost.push(name);
         }
@@ -140,7 +144,9 @@ fn request_id(facts: &Facts<'_>) -> Outcome {
     let ids: Vec<&str> =
         mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, "x-request-id")).collect();
     let Some(answer) = facts.answer().filter(|_| !ids.is_empty()) else { return Outcome::NotApplicable };
-    let shown = |id: &&str| answer.headers.iter().any(|(_, value)| value.contains(*id)) || answer.body.text.contains(*id);
+    let shown = |id: &&str| {
+        answer.headers.iter().any(|(_, value)| value.contains(*id)) || answer.body.text.contains(*id)
+    };
     Outcome::check(ids.iter().any(shown), || {
         (format!("{} in a header or the body", ids.join(" or ")), found(facts, "x-request-id"))
     })

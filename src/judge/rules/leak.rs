@@ -31,11 +31,20 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.upstream-address",
         level: Level::Required,
-        title: "No address of an upstream stands in an answer",
-        reason: "It tells callers about the inside of a network that they should not know.",
+        title: "No address of an upstream stands in the body of an answer",
+        reason: "Messages are shown to end users and stored; an address tells them about the inside of a network.",
         references: &["families F16", "BerriAI/litellm#8698"],
         timing: false,
         check: upstream_address,
+    },
+    Rule {
+        id: "leak.upstream-address-header",
+        level: Level::Recommended,
+        title: "No address of an upstream stands in a header of an answer",
+        reason: "Some proxies send it on purpose, to help with finding errors; callers outside should not get it.",
+        references: &["families F16"],
+        timing: false,
+        check: upstream_address_header,
     },
     Rule {
         id: "leak.traceback",
@@ -50,7 +59,11 @@ pub const RULES: &[Rule] = &[
 
 /// The first of `secrets` that the answer holds, and where; what the upstream itself said before is
 /// no leak of the proxy's.
-fn search<'s>(facts: &Facts<'_>, secrets: impl Iterator<Item = &'s str>) -> Outcome {
+fn search<'s>(
+    facts: &Facts<'_>,
+    secrets: impl Iterator<Item = &'s str>,
+    place: fn(&Answer, &str) -> Option<String>,
+) -> Outcome {
     let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
     for secret in secrets.filter(|secret| !secret.is_empty()) {
         if facts.attempts.iter().any(|(attempt, _)| attempt.sent.body.contains(secret)) {
@@ -63,26 +76,37 @@ fn search<'s>(facts: &Facts<'_>, secrets: impl Iterator<Item = &'s str>) -> Outc
     Outcome::Holds
 }
 
-/// Where a secret stands, with a few characters around it.
-fn place(answer: &Answer, secret: &str) -> Option<String> {
-    if let Some((name, value)) = answer.headers.iter().find(|(_, value)| value.contains(secret)) {
-        return Some(format!("in the header {name}: {value}"));
-    }
+fn anywhere(answer: &Answer, secret: &str) -> Option<String> {
+    in_headers(answer, secret).or_else(|| in_body(answer, secret))
+}
+
+fn in_headers(answer: &Answer, secret: &str) -> Option<String> {
+    let (name, value) = answer.headers.iter().find(|(_, value)| value.contains(secret))?;
+    Some(format!("in the header {name}: {value}"))
+}
+
+/// With a few characters before it.
+fn in_body(answer: &Answer, secret: &str) -> Option<String> {
     let at = answer.body.text.find(secret)?;
-    let around: String = answer.body.text[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
+    let around: String =
+        answer.body.text[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
     Some(format!("in the body: …{around}{secret}…"))
 }
 
 fn provider_key(facts: &Facts<'_>) -> Outcome {
-    search(facts, facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str()))
+    search(facts, facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str()), anywhere)
 }
 
 fn proxy_secret(facts: &Facts<'_>) -> Outcome {
-    search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str))
+    search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str), anywhere)
 }
 
 fn upstream_address(facts: &Facts<'_>) -> Outcome {
-    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str))
+    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), in_body)
+}
+
+fn upstream_address_header(facts: &Facts<'_>) -> Outcome {
+    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), in_headers)
 }
 
 fn traceback(facts: &Facts<'_>) -> Outcome {
@@ -94,5 +118,5 @@ fn traceback(facts: &Facts<'_>) -> Outcome {
         "    at Object.<anonymous>",
         "thread 'main' panicked",
     ];
-    search(facts, marks.into_iter())
+    search(facts, marks.into_iter(), anywhere)
 }

@@ -3,6 +3,7 @@
 mod detail;
 mod expect;
 mod fallback;
+mod families;
 mod format;
 mod headers;
 mod leak;
@@ -14,21 +15,4 @@ mod success;
 mod timeout;
 
 pub use expect::RULES as EXPECT;
-
-use super::rule::Rule;
-
-/// Every family of rules, in the order in which a report lists findings.
-pub const FAMILIES: &[&[Rule]] = &[
-    success::RULES,
-    status::RULES,
-    stream::RULES,
-    timeout::RULES,
-    retry::RULES,
-    fallback::RULES,
-    detail::RULES,
-    headers::RULES,
-    format::RULES,
-    leak::RULES,
-    recovery::RULES,
-    expect::RULES,
-];
+pub use families::FAMILIES;

@@ -101,14 +101,20 @@ fn not_after_content(facts: &Facts<'_>) -> Outcome {
     let text = got.text();
     for (i, (attempt, fate)) in facts.attempts.iter().enumerate() {
         let passed_on = fate.failed_after_content()
-            && fate.delivered().and_then(|sent| sent.pieces.first()).is_some_and(|piece| text.contains(piece.as_str()));
+            && fate
+                .delivered()
+                .and_then(|sent| sent.pieces.first())
+                .is_some_and(|piece| text.contains(piece.as_str()));
         if !passed_on {
             continue;
         }
         let again = facts.attempts[i + 1..].iter().any(|(later, _)| later.deployment == attempt.deployment);
         return Outcome::check(!again, || {
             (
-                format!("no further attempt after content of {}#{} was passed on", attempt.deployment, attempt.n),
+                format!(
+                    "no further attempt after content of {}#{} was passed on",
+                    attempt.deployment, attempt.n
+                ),
                 format!("{} attempts; the caller got {}", facts.attempts.len(), facts.told.describe()),
             )
         });
@@ -140,7 +146,14 @@ fn pacing(facts: &Facts<'_>) -> Outcome {
 /// What the reply asked for, in milliseconds; dates are left to scenarios of their own.
 fn retry_after_ms(attempt: &Attempt) -> Option<f64> {
     let header = |wanted: &str| {
-        attempt.sent.headers.iter().find(|(name, _)| name == wanted).and_then(|(_, v)| v.trim().parse::<f64>().ok())
+        attempt
+            .sent
+            .headers
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .and_then(|(_, v)| v.trim().parse::<f64>().ok())
     };
-    header("retry-after-ms").or_else(|| header("retry-after").map(|seconds| seconds * 1000.0)).filter(|ms| *ms > 0.0)
+    header("retry-after-ms")
+        .or_else(|| header("retry-after").map(|seconds| seconds * 1000.0))
+        .filter(|ms| *ms > 0.0)
 }

@@ -1,12 +1,13 @@
 //! Which status a caller gets for a failure upstream.
 
-use super::success::{is_transport, unanswered};
+use super::success::unanswered;
 use crate::{
     judge::{
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
     },
+    observation::Attempt,
     scenario::{ErrorName, Level, StatusSet, Turn},
 };
 
@@ -96,6 +97,11 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// An error's status was out before its body broke off: a proxy may pass that on, or not.
+fn had_status(attempt: &Attempt) -> bool {
+    attempt.sent.status.is_some_and(|status| status >= 300)
+}
+
 /// The status of the answer, for exchanges that failed before content was passed on.
 fn failed_status(facts: &Facts<'_>) -> Option<u16> {
     if facts.is_failure() && !facts.content_committed() { facts.told.failure_status() } else { None }
@@ -157,7 +163,9 @@ fn credentials(facts: &Facts<'_>) -> Outcome {
 fn timeout(facts: &Facts<'_>) -> Outcome {
     let silent = facts.refusing.is_empty()
         && facts.is_failure()
-        && facts.failures().all(|(_, fate)| matches!(fate, Fate::Silent { .. }));
+        && facts
+            .failures()
+            .all(|(attempt, fate)| matches!(fate, Fate::Silent { .. }) && !had_status(attempt));
     within(facts, silent, &facts.policy.timeout)
 }
 
@@ -168,11 +176,12 @@ fn unreachable(facts: &Facts<'_>) -> Outcome {
 fn broken_reply(facts: &Facts<'_>) -> Outcome {
     let broken = facts.is_failure()
         && facts.refusing.is_empty()
-        && facts.failures().all(|(_, fate)| match fate {
+        && facts.failures().all(|(attempt, fate)| match fate {
             Fate::OddBody { error } => error.is_none(),
             Fate::Status { status, .. } => (300..400).contains(status),
             Fate::EndedEarly { .. } => true,
-            _ => matches!(fate, Fate::Cut { .. }) && is_transport(fate),
+            Fate::Cut { .. } => !had_status(attempt),
+            _ => false,
         });
     match (broken, failed_status(facts)) {
         (true, Some(got)) => {

@@ -94,11 +94,9 @@ fn error_status(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     match &facts.told {
-        Told::Stream(stream) if stream.shows_failure() => Outcome::broken(
-            "the failure as a status, with a JSON body",
-            facts.told.describe(),
-            Vec::new(),
-        ),
+        Told::Stream(stream) if stream.shows_failure() => {
+            Outcome::broken("the failure as a status, with a JSON body", facts.told.describe(), Vec::new())
+        }
         Told::Failure { .. } => Outcome::Holds,
         _ => Outcome::NotApplicable,
     }
@@ -189,7 +187,8 @@ fn error_detail(facts: &Facts<'_>) -> Outcome {
     if canaries.is_empty() || stream.errors.is_empty() {
         return Outcome::NotApplicable;
     }
-    let shown = |canary: &&str| stream.errors.iter().any(|(_, error)| error.raw.to_string().contains(*canary));
+    let shown =
+        |canary: &&str| stream.errors.iter().any(|(_, error)| error.raw.to_string().contains(*canary));
     Outcome::check(canaries.iter().any(shown), || {
         ("the upstream's message in the error event".to_owned(), facts.told.describe())
     })

@@ -3,11 +3,10 @@
 use crate::{
     judge::{
         facts::Facts,
-        fate::Fate,
         rule::{Outcome, Rule},
         told::{Told, shorten},
     },
-    observation::StepName,
+    observation::{AttemptEnd, StepName},
     scenario::Level,
 };
 
@@ -48,6 +47,11 @@ fn delivered(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     let Some((attempt, _)) = facts.success() else { return Outcome::NotApplicable };
+    // A stream that is cut after its finish reason may be taken for complete, but need not be.
+    let done = attempt.sent.body.trim_end().ends_with("[DONE]");
+    if attempt.end != AttemptEnd::Finished && attempt.sent.is_stream() && !done {
+        return Outcome::NotApplicable;
+    }
     // After content, another attempt must not be spliced in; rules on retries speak of that.
     if facts.failures().any(|(_, fate)| fate.failed_after_content()) {
         return Outcome::NotApplicable;
@@ -79,13 +83,11 @@ fn forwarded(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     Outcome::check(!facts.attempts.is_empty(), || {
-        ("at least one attempt at an upstream".to_owned(), format!("none; the caller got {}", facts.told.describe()))
+        (
+            "at least one attempt at an upstream".to_owned(),
+            format!("none; the caller got {}", facts.told.describe()),
+        )
     })
-}
-
-/// Whether `fate` is of a kind that leaves no status to mirror.
-pub(super) fn is_transport(fate: &Fate) -> bool {
-    matches!(fate, Fate::Cut { .. } | Fate::Silent { .. })
 }
 
 /// Whether nothing at all came back.

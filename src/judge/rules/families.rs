@@ -1,0 +1,22 @@
+//! Every rule, family by family.
+
+use super::{
+    detail, expect, fallback, format, headers, leak, recovery, retry, status, stream, success, timeout,
+};
+use crate::judge::rule::Rule;
+
+/// Every family of rules, in the order in which a report lists findings.
+pub const FAMILIES: &[&[Rule]] = &[
+    success::RULES,
+    status::RULES,
+    stream::RULES,
+    timeout::RULES,
+    retry::RULES,
+    fallback::RULES,
+    detail::RULES,
+    headers::RULES,
+    format::RULES,
+    leak::RULES,
+    recovery::RULES,
+    expect::RULES,
+];
