@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use regex::Regex;
 
 use super::{
     document::{Document, Setting, Width},
@@ -59,6 +60,11 @@ impl Definition {
         } else {
             format!("{} {}", self.name, self.version)
         }
+    }
+
+    /// What varies by itself in its own words, and what stands in its place in snapshots.
+    pub fn volatile(&self) -> impl Iterator<Item = (Regex, String)> {
+        self.document.volatile.iter().map(|one| (one.pattern.clone(), one.with.clone()))
     }
 
     /// Where the definition is: its proxy.yaml, as it is shown to people.

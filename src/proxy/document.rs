@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use regex::Regex;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
@@ -37,6 +38,23 @@ pub(super) struct Document {
     pub(super) paths: IndexMap<Api, Text>,
     #[serde(default)]
     pub(super) request: RequestDocument,
+    #[serde(default)]
+    pub(super) volatile: Vec<VolatileDocument>,
+}
+
+/// Something in the proxy's own words that varies by itself: snapshots must not hold it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VolatileDocument {
+    /// A regular expression (the syntax of the `regex` crate).
+    #[serde(deserialize_with = "regex")]
+    pub(super) pattern: Regex,
+    /// What stands in its place; `$1` is the first group.
+    pub(super) with: String,
+}
+
+fn regex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
+    Regex::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 /// What a scenario may set on a proxy.

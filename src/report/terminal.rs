@@ -13,7 +13,7 @@ use super::{
     Reporter, Summary,
     paint::{Painter, safe, verdict_style},
     terminal_case::{seconds, show},
-    terminal_groups::{Findings, by_reason, by_rule, count, plural},
+    terminal_groups::{Findings, by_reason, by_rule, count, in_short, plural},
 };
 use crate::{
     event::{CaseResult, Event, RunFinished, RunStarted},
@@ -156,14 +156,14 @@ impl<W: Write> TerminalReporter<W> {
             painter.text(
                 0,
                 Style::new().bold(),
-                &format!("and {} (--verbose shows each in full):", plural(rest.len(), "case")),
+                &format!(
+                    "and {} (--verbose shows each in full; + a new finding, - one that is gone):",
+                    plural(rest.len(), "case")
+                ),
             )?;
             for case in rest {
                 let word = painter.styled(verdict_style(case.verdict), &case.verdict.as_str().to_uppercase());
-                let mut rules: Vec<&str> =
-                    case.findings.iter().map(|finding| finding.rule.as_str()).collect();
-                rules.dedup();
-                let line = format!("{word} {}  {}", safe(&case.id), rules.join(", "));
+                let line = format!("{word} {}  {}", safe(&case.id), safe(&in_short(case)));
                 painter.raw(line.trim_end())?;
             }
         }

@@ -36,6 +36,7 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult) -> io::Result
     if let Some(reason) = &case.reason {
         painter.field(2, "reason: ", &safe(reason))?;
     }
+    let mut told: Vec<&str> = Vec::new();
     for finding in &case.findings {
         let change = case.change.as_ref();
         let new = change.is_some_and(|change| change.new_findings.contains(&finding.rule));
@@ -44,9 +45,11 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult) -> io::Result
         painter.field(2, &finding.rule, &format!(" ({}{mark})", finding.level))?;
         painter.field(4, "expected: ", &safe(&finding.expected))?;
         painter.field(4, "observed: ", &safe(&finding.observed))?;
-        for line in &finding.evidence {
+        // Most findings of a case rest on the same exchange: its lines are said once.
+        for line in finding.evidence.iter().filter(|line| !told.contains(&line.as_str())) {
             painter.field(4, "- ", &safe(&cut(line, BODY)))?;
         }
+        told.extend(finding.evidence.iter().map(String::as_str));
     }
     if let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) {
         painter.gap()?;

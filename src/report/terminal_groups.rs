@@ -116,6 +116,22 @@ pub(super) fn by_reason(
     Ok(())
 }
 
+/// What is to be said of a case in half a line: what is new against the accepted snapshot, or what
+/// it breaks where there is none.
+pub(super) fn in_short(case: &CaseResult) -> String {
+    let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) else {
+        let mut rules: Vec<&str> = case.findings.iter().map(|finding| finding.rule.as_str()).collect();
+        rules.dedup();
+        return rules.join(", ");
+    };
+    let mut parts: Vec<String> = change.new_findings.iter().map(|rule| format!("+{rule}")).collect();
+    parts.extend(change.vanished_findings.iter().map(|rule| format!("-{rule}")));
+    if parts.is_empty() {
+        parts.push("another answer, the same findings".to_owned());
+    }
+    parts.join(" ")
+}
+
 /// `1 case`, `2 cases`.
 pub(super) fn plural(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }

@@ -13,14 +13,14 @@ use super::{
     group::{Group, GroupDone},
     outcome::{Bench, unjudged},
     pace::Pacer,
-    plan::{Plan, plan},
+    plan::{Plan, Planned, plan},
     settings::{ProxyChoice, RunSettings},
 };
 use crate::{
     client::Driver,
     event::{Event, RunFinished, RunStarted},
     judge::Verdict,
-    proxy::{Installed, Route},
+    proxy::Route,
     scenario::Case,
     snapshot::{CaseSnapshot, Recorded, SnapshotFile},
     upstream::{Armed, Upstream},
@@ -59,7 +59,7 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<Ended, RunError> {
     let RunSettings { cases, proxy, policy, seed, store, .. } = &settings;
-    let bench = Bench::load(store, cases.iter(), policy.clone(), settings.strict)?;
+    let bench = Bench::load(store, cases.iter(), policy.clone(), settings.strict, proxy.volatile())?;
     let started = RunStarted {
         cases: cases.len(),
         proxy: proxy.name(),
@@ -146,52 +146,33 @@ async fn start(
     events: &UnboundedSender<Event>,
 ) -> Result<Vec<Running>, RunError> {
     let began = Instant::now();
-    let progress = |line: String| {
+    let say = |line: String| {
         let _ = events.send(Event::ProxyProgress(line));
     };
-    let mut prepared: Vec<(Vec<Ready>, Control)> = Vec::new();
-    let mut by_group: Vec<Vec<Ready>> = plan.groups.iter().map(|_| Vec::new()).collect();
-    for planned in plan.cases {
-        let armed = upstream
-            .arm(Armed {
-                identity: planned.identity.clone(),
-                combination: planned.case.combination,
-                deployments: planned
-                    .case
-                    .scenario
-                    .deployments
-                    .iter()
-                    .map(|(name, turns)| (name.clone(), turns.clone()))
-                    .collect(),
-                seed: settings.seed,
-            })
-            .map_err(RunError::Upstream)?;
-        armed.begin(Instant::now());
-        let routes = routes(&planned.case, &planned.identity, |name| armed.base_url(name));
-        by_group[planned.group].push(Ready { routes, case: planned.case, identity: planned.identity, armed });
-    }
-    for (group, cases) in by_group.into_iter().enumerate() {
-        let combinations: Vec<_> = cases.iter().map(|ready| ready.case.combination).collect();
-        let control = Control::arm(upstream, group, &combinations).map_err(RunError::Upstream)?;
-        prepared.push((cases, control));
-    }
     let installed = match &settings.proxy {
-        ProxyChoice::Definition(definition) => Some(definition.install(&settings.cache, &progress).await?),
+        ProxyChoice::Definition(definition) => Some(definition.install(&settings.cache, &say).await?),
         _ => None,
     };
-    let starts =
-        plan.groups.into_iter().zip(&prepared).enumerate().map(|(i, (instance, (cases, control)))| {
+    let instances = plan.groups.len();
+    let groups = plan.groups.clone();
+    let armed = arm(plan, settings.seed, upstream).map_err(RunError::Upstream)?;
+    let starts = (1..).zip(groups).zip(armed).map(|((n, instance), (cases, control))| {
+        let (say, installed) = (&say, installed.as_ref());
+        async move {
+            // Several instances start at once: each line says whose it is.
+            let progress = |line: String| {
+                say(if instances > 1 { format!("{line} ({n} of {instances})") } else { line });
+            };
             let routes: Vec<Route> =
                 control.routes().chain(cases.iter().flat_map(|ready| ready.routes.iter().cloned())).collect();
-            let work_dir = settings.work_dir.join(format!("instance-{}", i + 1));
-            warm(settings, installed.as_ref(), routes, instance, work_dir, control, driver, &progress)
-        });
-    let gateways = futures_util::future::try_join_all(starts).await?;
-    let running: Vec<Running> = gateways
-        .into_iter()
-        .zip(prepared)
-        .map(|((gateway, baseline), (cases, control))| Running { gateway, control, cases, baseline })
-        .collect();
+            let work_dir = settings.work_dir.join(format!("instance-{n}"));
+            let gateway =
+                Gateway::start(&settings.proxy, installed, routes, instance, work_dir, &progress).await?;
+            let (gateway, baseline) = warm(gateway, settings, &control, driver, &progress).await?;
+            Ok::<_, RunError>(Running { gateway, control, cases, baseline })
+        }
+    });
+    let running = futures_util::future::try_join_all(starts).await?;
     let _ = events.send(Event::ProxyReady {
         instances: running.len(),
         startup_ms: began.elapsed().as_secs_f64() * 1000.0,
@@ -199,40 +180,50 @@ async fn start(
     Ok(running)
 }
 
-#[expect(clippy::too_many_arguments, reason = "what one instance needs to start, each used once")]
+/// Arms every case at the mock, group by group, each with its control requests.
+fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<Ready>, Control)>> {
+    let mut groups: Vec<Vec<Ready>> = plan.groups.iter().map(|_| Vec::new()).collect();
+    for Planned { case, identity, group } in plan.cases {
+        let deployments = &case.scenario.deployments;
+        let armed = upstream.arm(Armed {
+            identity: identity.clone(),
+            combination: case.combination,
+            deployments: deployments.iter().map(|(name, turns)| (name.clone(), turns.clone())).collect(),
+            seed,
+        })?;
+        armed.begin(Instant::now());
+        let routes = routes(&case, &identity, |name| armed.base_url(name));
+        groups[group].push(Ready { case, identity, armed, routes });
+    }
+    let with_control = |(group, cases): (usize, Vec<Ready>)| {
+        let combinations: Vec<_> = cases.iter().map(|ready| ready.case.combination).collect();
+        Ok((cases, Control::arm(upstream, group, &combinations)?))
+    };
+    groups.into_iter().enumerate().map(with_control).collect()
+}
+
+/// Uses every kind of route once; a proxy through which a plain request does not come is stopped.
 async fn warm(
+    gateway: Gateway,
     settings: &RunSettings,
-    installed: Option<&Installed>,
-    routes: Vec<Route>,
-    instance: crate::proxy::InstanceSettings,
-    work_dir: std::path::PathBuf,
     control: &Control,
     driver: &Driver,
     progress: &(dyn Fn(String) + Sync),
 ) -> Result<(Gateway, Duration), RunError> {
-    let gateway = Gateway::start(&settings.proxy, installed, routes, instance, work_dir, progress).await?;
     if !matches!(gateway, Gateway::Builtin(_)) {
         progress("warming up".to_owned());
     }
-    match control.warm_up(&gateway, driver).await {
-        Ok(baseline) => Ok((gateway, baseline)),
-        Err(told) => {
-            let tail = gateway.tail();
-            let log = gateway.log();
-            gateway.stop().await;
-            Err(RunError::Control {
-                proxy: settings.proxy.name(),
-                told,
-                tail,
-                help: match log {
-                    Some(log) => {
-                        format!("the whole log is {log}; `upfault proxy render` prints its configuration")
-                    }
-                    None => "configure it with what `upfault proxy render` prints".to_owned(),
-                },
-            })
-        }
-    }
+    let told = match control.warm_up(&gateway, driver).await {
+        Ok(baseline) => return Ok((gateway, baseline)),
+        Err(told) => told,
+    };
+    let (tail, log) = (gateway.tail(), gateway.log());
+    gateway.stop().await;
+    let help = match log {
+        Some(log) => format!("the whole log is {log}; `upfault proxy render` prints its configuration"),
+        None => "configure it with what `upfault proxy render` prints".to_owned(),
+    };
+    Err(RunError::Control { proxy: settings.proxy.name(), told, tail, help })
 }
 
 /// Holds what was seen against what is accepted, and writes what the store may write.

@@ -8,7 +8,7 @@ use crate::{
     judge::{Finding, Policy, Verdict, has_timing, judge},
     observation::Observation,
     scenario::Case,
-    snapshot::{CaseSnapshot, Comparison, SnapshotFile, Store, compare, verdict},
+    snapshot::{CaseSnapshot, Comparison, SnapshotFile, Store, Volatile, compare, verdict},
 };
 
 /// What is accepted, and by which rules is judged.
@@ -16,6 +16,7 @@ pub struct Bench {
     accepted: HashMap<String, SnapshotFile>,
     policy: Policy,
     strict: bool,
+    own: Vec<Volatile>,
 }
 
 /// One observation, judged.
@@ -50,6 +51,7 @@ impl Bench {
         cases: impl Iterator<Item = &'c Case>,
         policy: Policy,
         strict: bool,
+        own: Vec<Volatile>,
     ) -> Result<Self, RunError> {
         let mut accepted = HashMap::new();
         for case in cases {
@@ -60,13 +62,13 @@ impl Bench {
                 accepted.insert(id.clone(), file);
             }
         }
-        Ok(Self { accepted, policy, strict })
+        Ok(Self { accepted, policy, strict, own })
     }
 
     /// Judges what was seen of a case.
     pub fn judge(&self, case: &Case, observation: &Observation) -> Judged {
         let findings = judge(observation, &self.policy);
-        let snapshot = CaseSnapshot::new(&case.id, observation, &findings);
+        let snapshot = CaseSnapshot::new(&case.id, observation, &findings, &self.own);
         let accepted = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
         let comparison = compare(accepted, &snapshot);
         let verdict = verdict(&findings, &comparison, self.strict);

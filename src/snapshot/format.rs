@@ -18,6 +18,7 @@
 use crate::{judge::Finding, observation::Observation, scenario::Level};
 
 use super::normalise::{Normaliser, normalise, shorten};
+use super::volatile::Volatile;
 
 /// The findings' lines are cut to so many characters.
 const LONGEST_OBSERVED: usize = 200;
@@ -66,15 +67,15 @@ pub struct Damage {
 }
 
 impl CaseSnapshot {
-    /// What was seen and found in a case now.
-    pub fn new(id: &str, observation: &Observation, findings: &[Finding]) -> Self {
-        let normaliser = Normaliser::new(observation);
+    /// What was seen and found in a case now; `own` is what varies in the proxy's own words.
+    pub fn new(id: &str, observation: &Observation, findings: &[Finding], own: &[Volatile]) -> Self {
+        let normaliser = Normaliser::new(observation, own);
         let lines = findings.iter().map(|finding| FindingLine {
             rule: finding.rule.clone(),
             level: finding.level,
             observed: shorten(&without_durations(&normaliser.message(&finding.observed)), LONGEST_OBSERVED),
         });
-        Self::from_parts(id, &normalise(observation), lines.collect())
+        Self::from_parts(id, &normalise(observation, own), lines.collect())
     }
 
     /// From its parts, brought into the form that a file can hold: no control characters, no
@@ -329,7 +330,7 @@ pub(crate) mod tests {
             source: "scenarios/limits/rate-limit.yaml".to_owned(),
             description: "A 429: \"kept\"".to_owned(),
             cases: vec![
-                CaseSnapshot::new("limits/rate-limit", &sample(), &findings),
+                CaseSnapshot::new("limits/rate-limit", &sample(), &findings, &[]),
                 CaseSnapshot::from_parts("limits/rate-limit[stream]", "step 1: 429\n", vec![]),
             ],
         };

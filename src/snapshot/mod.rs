@@ -18,7 +18,7 @@ pub use normalise::{Normaliser, normalise};
 pub use redact::Redactor;
 pub use review::{PendingSnapshot, pending};
 pub use store::{Recorded, Store, StoreError, WriteMode};
-pub use volatile::without_volatile;
+pub use volatile::{Volatile, without_volatile};
 
 pub(crate) use atomic::write_atomically;
 

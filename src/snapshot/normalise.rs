@@ -6,7 +6,7 @@ use super::{
     headers::{is_meaningful, is_request_id},
     redact::Redactor,
     stream,
-    volatile::without_volatile,
+    volatile::{Volatile, without_volatile},
 };
 use crate::observation::{Answer, AttemptEnd, Body, Ending, Exchange, Observation, Outcome, StepName};
 
@@ -23,8 +23,8 @@ const TIME_MEMBERS: &[&str] = &["created", "created_at", "createTime", "timestam
 /// The text of a case: what a caller can rely on, and nothing that varies by itself.
 ///
 /// One paragraph for each exchange, then the attempts of each deployment.
-pub fn normalise(observation: &Observation) -> String {
-    let normaliser = Normaliser::new(observation);
+pub fn normalise(observation: &Observation, own: &[Volatile]) -> String {
+    let normaliser = Normaliser::new(observation, own);
     let mut lines = Vec::new();
     for exchange in &observation.exchanges {
         match exchange.step {
@@ -39,19 +39,21 @@ pub fn normalise(observation: &Observation) -> String {
 /// Redaction for one case: placeholders for its own tokens first, on parsed JSON where it is JSON,
 /// then for what varies by itself.
 #[derive(Debug, Clone)]
-pub struct Normaliser {
+pub struct Normaliser<'a> {
     redactor: Redactor,
+    own: &'a [Volatile],
 }
 
-impl Normaliser {
-    /// For everything that was seen in `observation`.
-    pub fn new(observation: &Observation) -> Self {
-        Self { redactor: Redactor::full(observation) }
+impl<'a> Normaliser<'a> {
+    /// For everything that was seen in `observation`; `own` is what else varies in the words of the
+    /// proxy under test.
+    pub fn new(observation: &Observation, own: &'a [Volatile]) -> Self {
+        Self { redactor: Redactor::full(observation), own }
     }
 
     /// A message: redacted, without what varies, shortened in the middle if it is long.
     pub fn message(&self, text: &str) -> String {
-        shorten(&without_volatile(&self.redactor.text(text)), LONGEST_MESSAGE)
+        self.steady(&self.redactor.text(text))
     }
 
     /// A JSON value: redacted, without what varies, its members sorted (a hash map's order is
@@ -64,9 +66,15 @@ impl Normaliser {
         format!("{:#}", self.json(value))
     }
 
+    /// Without what varies, and not too long. The proxy's own patterns come first: they know it best.
+    fn steady(&self, text: &str) -> String {
+        let text = self.own.iter().fold(text.to_owned(), |text, own| own.replace(&text));
+        shorten(&without_volatile(&text), LONGEST_MESSAGE)
+    }
+
     fn scrub(&self, value: &Value) -> Value {
         match value {
-            Value::String(text) => Value::String(shorten(&without_volatile(text), LONGEST_MESSAGE)),
+            Value::String(text) => Value::String(self.steady(text)),
             Value::Array(items) => items.iter().map(|item| self.scrub(item)).collect(),
             Value::Object(members) => {
                 let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
@@ -362,7 +370,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_text_says_where_each_upstream_detail_landed() {
-        insta::assert_snapshot!(normalise(&sample()), @r#"
+        insta::assert_snapshot!(normalise(&sample(), &[]), @r#"
         step 1: 429
           content-type: application/json
           x-request-id: <canary request id primary#1>
@@ -395,7 +403,7 @@ pub(crate) mod tests {
         let mut second: Observation = serde_json::from_str(&second).unwrap();
         second.exchanges[0].end_ms = 99.0;
         assert_ne!(first, second);
-        assert_eq!(normalise(&first), normalise(&second));
+        assert_eq!(normalise(&first, &[]), normalise(&second, &[]));
     }
 
     #[test]
@@ -426,7 +434,7 @@ pub(crate) mod tests {
             ],
         );
         answer_mut(&mut observation).ending = Ending::Reset;
-        insta::assert_snapshot!(normalise(&observation), @r#"
+        insta::assert_snapshot!(normalise(&observation, &[]), @r#"
         step 1: 200
           content-type: text/event-stream
           stream:
@@ -472,7 +480,7 @@ pub(crate) mod tests {
                 ),
             ],
         );
-        insta::assert_snapshot!(normalise(&observation), @r#"
+        insta::assert_snapshot!(normalise(&observation, &[]), @r#"
         step 1: 200
           content-type: text/event-stream
           stream:
@@ -517,7 +525,7 @@ pub(crate) mod tests {
             r#"{"id":"x","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"total_tokens":2}}"#,
         );
         observation.exchanges.extend([page, silence, recovery]);
-        insta::assert_snapshot!(normalise(&observation), @r#"
+        insta::assert_snapshot!(normalise(&observation, &[]), @r#"
         step 1: 200
           content-type: application/json
           x-request-id: <canary request id primary#1>

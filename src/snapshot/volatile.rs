@@ -44,6 +44,24 @@ const VOLATILE: &[(&str, &str)] = &[
     (r"(?:/[\w.+@-]+)+/(python3\.\d+|site-packages|node_modules)/", "<folder>/$1/"),
 ];
 
+/// Something that varies by itself in the words of one proxy, as its definition says.
+#[derive(Debug, Clone)]
+pub struct Volatile {
+    pattern: Regex,
+    with: String,
+}
+
+impl Volatile {
+    /// Whatever `pattern` finds becomes `with`, in which `$1` stands for a group.
+    pub fn new(pattern: Regex, with: String) -> Self {
+        Self { pattern, with }
+    }
+
+    pub(super) fn replace(&self, text: &str) -> String {
+        self.pattern.replace_all(text, self.with.as_str()).into_owned()
+    }
+}
+
 static PATTERNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     // The test below compiles every one of them, so none is lost here.
     VOLATILE
