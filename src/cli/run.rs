@@ -18,8 +18,8 @@ use crate::{
     judge::Policy,
     proxy::Definition,
     report::{
-        EXIT_INTERRUPTED, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
-        TerminalSettings, exit_code,
+        EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary,
+        TerminalReporter, TerminalSettings, exit_code,
     },
     runner::{self, Ended, ProxyChoice, Remote, RunSettings},
     snapshot::{Store, WriteMode},
@@ -46,7 +46,9 @@ pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
         ));
         return Ok(EXIT_PROXY);
     }
-    Ok(exit_code(&summary, args.strict, ended.interrupted))
+    let code = exit_code(&summary, args.strict, ended.interrupted);
+    // What was accepted is no news any more.
+    Ok(if args.accept && code == EXIT_FINDINGS { EXIT_OK } else { code })
 }
 
 /// Raw arguments become settings.
