@@ -3,6 +3,7 @@
 use std::io;
 
 use anstyle::Style;
+use serde_json::Value;
 
 use super::{
     curl::curl_line,
@@ -13,6 +14,7 @@ use crate::{
     event::CaseResult,
     observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName},
     snapshot::is_meaningful,
+    wire::sse,
 };
 
 /// Characters of a body that are shown.
@@ -20,6 +22,9 @@ const BODY: usize = 400;
 
 /// Events of a stream that are shown at its beginning and at its end.
 const EVENTS: usize = 3;
+
+/// Headers that are shown.
+const HEADERS: usize = 6;
 
 /// Column of the text beside `caller got`.
 const LABEL: &str = "  upstream sent  ";
@@ -117,7 +122,13 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     let end = end_words(attempt.end);
     field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}", attempt.sent.bytes))?;
     headers(painter, &attempt.sent.headers)?;
-    more(painter, &attempt.sent.body)
+    if !attempt.sent.is_stream() {
+        return more(painter, &attempt.sent.body);
+    }
+    let sent = sse::decode(attempt.sent.body.as_bytes());
+    let lines: Vec<String> =
+        sent.iter().map(|event| event_line(event.event.as_deref(), &event.data)).collect();
+    events(painter, &lines)
 }
 
 fn end_words(end: AttemptEnd) -> &'static str {
@@ -131,10 +142,16 @@ fn end_words(end: AttemptEnd) -> &'static str {
 }
 
 fn headers(painter: &mut Painter<'_>, headers: &[(String, String)]) -> io::Result<()> {
-    for (name, value) in headers.iter().filter(|(name, _)| is_meaningful(name)) {
+    let mut shown: Vec<&(String, String)> = headers.iter().filter(|(name, _)| is_meaningful(name)).collect();
+    // Families of headers are long, and what matters most stands alone.
+    shown.sort_by_key(|(name, _)| (name.contains("ratelimit"), name.starts_with("llm_provider")));
+    for (name, value) in shown.iter().take(HEADERS) {
         more(painter, &format!("{name}: {value}"))?;
     }
-    Ok(())
+    match shown.len().saturating_sub(HEADERS) {
+        0 => Ok(()),
+        left => more(painter, &format!("... {left} more headers ...")),
+    }
 }
 
 fn body(painter: &mut Painter<'_>, answer: &Answer) -> io::Result<()> {
@@ -145,20 +162,38 @@ fn body(painter: &mut Painter<'_>, answer: &Answer) -> io::Result<()> {
             false => more(painter, &answer.body.text),
         };
     }
-    if frames.len() <= 2 * EVENTS + 1 {
-        return events(painter, frames);
-    }
-    events(painter, &frames[..EVENTS])?;
-    more(painter, &format!("... {} more events ...", frames.len() - 2 * EVENTS))?;
-    events(painter, &frames[frames.len() - EVENTS..])
+    let line = |frame: &Frame| event_line(frame.event.as_deref(), &frame.data);
+    events(painter, &frames.iter().map(line).collect::<Vec<_>>())
 }
 
-fn events(painter: &mut Painter<'_>, frames: &[Frame]) -> io::Result<()> {
-    for frame in frames {
-        let name = frame.event.as_ref().map(|name| format!("event: {name} ")).unwrap_or_default();
-        more(painter, &format!("{name}data: {}", frame.data))?;
+fn events(painter: &mut Painter<'_>, lines: &[String]) -> io::Result<()> {
+    let left_out = if lines.len() > 2 * EVENTS + 1 { lines.len() - 2 * EVENTS } else { 0 };
+    let (head, tail) = if left_out > 0 { (EVENTS, EVENTS) } else { (lines.len(), 0) };
+    for line in &lines[..head] {
+        more(painter, line)?;
+    }
+    if left_out > 0 {
+        more(painter, &format!("... {left_out} more events ..."))?;
+    }
+    for line in &lines[lines.len() - tail..] {
+        more(painter, line)?;
     }
     Ok(())
+}
+
+/// One event of a stream. Of a chunk only what differs from its neighbours is shown: the delta and
+/// the finish reason.
+fn event_line(event: Option<&str>, data: &str) -> String {
+    let name = event.map(|name| format!("event: {name} ")).unwrap_or_default();
+    let chunk = serde_json::from_str::<Value>(data).ok();
+    let choice =
+        chunk.as_ref().filter(|chunk| chunk.get("error").is_none()).and_then(|chunk| chunk["choices"].get(0));
+    let Some(delta) = choice.and_then(|choice| choice.get("delta")) else {
+        return format!("{name}data: {data}");
+    };
+    let finish = choice.and_then(|choice| choice["finish_reason"].as_str());
+    let finish = finish.map(|finish| format!(",\"finish_reason\":\"{finish}\"")).unwrap_or_default();
+    format!("{name}data: {{...\"choices\":[{{\"delta\":{delta}{finish}}}]}}")
 }
 
 fn field(painter: &mut Painter<'_>, label: &str, text: &str) -> io::Result<()> {
