@@ -8,6 +8,7 @@ mod doctor;
 mod document;
 mod error;
 mod find;
+mod guard;
 mod install;
 mod instance;
 mod launch;

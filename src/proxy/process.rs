@@ -12,6 +12,8 @@ use std::{
 use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessGroup};
 use tokio::time::{Instant, sleep};
 
+use super::guard::Guard;
+
 /// Signal 15 on every Unix.
 const SIGTERM: i32 = 15;
 
@@ -34,6 +36,8 @@ pub(super) struct Command<'a> {
 pub(super) struct Group {
     child: Box<dyn ChildWrapper>,
     ended: Option<ExitStatus>,
+    /// Dropped last, when the group has been dealt with.
+    _guard: Option<Guard>,
 }
 
 impl Group {
@@ -55,7 +59,9 @@ impl Group {
                 .stderr(stderr);
         });
         wrap.wrap(ProcessGroup::leader());
-        Ok(Self { child: wrap.spawn()?, ended: None })
+        let child = wrap.spawn()?;
+        let guard = child.id().and_then(Guard::over);
+        Ok(Self { child, ended: None, _guard: guard })
     }
 
     /// How the first process ended, if it did.
