@@ -36,7 +36,7 @@ pub enum Color {
 pub enum Command {
     /// Run scenarios against a proxy and judge what it tells its callers
     Run(RunArgs),
-    /// Check scenario files and proxy definitions, offline
+    /// Check scenario files and proxy definitions (folders with a proxy.yaml), offline
     Check(PathArgs),
     /// List the cases that would run
     List(SelectArgs),
@@ -61,7 +61,7 @@ pub enum Command {
 /// Scenario files and folders.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct PathArgs {
-    /// Scenario files or folders, or names of bundled ones (`limits`, `limits/rate-limit`); all where none is given
+    /// Scenario files or folders, or names as `list` shows them (`limits`, `limits/rate-limit`); all where none is given
     pub paths: Vec<PathBuf>,
 }
 

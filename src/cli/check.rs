@@ -1,19 +1,43 @@
 //! `upfault check`
 
+use std::path::PathBuf;
+
 use super::{args::PathArgs, context::Context, failure::Failure, print, select};
 use crate::{proxy::Definition, report::EXIT_OK, scenario::expand};
 
-/// Checks scenario files, and every proxy definition where no path is given.
+/// What makes a folder a proxy definition.
+const FILE: &str = "proxy.yaml";
+
+/// Checks scenario files and the folders of proxy definitions; everything where no path is given.
 pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
-    let library = select::library(context, paths)?;
-    let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
-    let mut text = format!("{} scenarios, {cases} cases: all right\n", library.scenarios.len());
+    let (definitions, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.paths.iter().cloned().partition(|path| context.root.join(path).join(FILE).is_file());
+    let mut text = String::new();
+    if definitions.is_empty() || !scenarios.is_empty() {
+        let library = select::library(context, &PathArgs { paths: scenarios })?;
+        let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
+        text = format!("{} scenarios, {cases} cases: all right\n", library.scenarios.len());
+    }
+    let mut specs: Vec<String> = definitions.iter().map(|path| path.display().to_string()).collect();
     if paths.paths.is_empty() {
-        for bundled in Definition::bundled() {
-            let definition = Definition::find(&bundled.name, &context.root)?;
-            text.push_str(&format!("{}: all right\n", definition.file()));
-        }
+        specs.extend(Definition::bundled().into_iter().map(|bundled| bundled.name));
+        specs.extend(own_definitions(context, &specs));
+    }
+    for spec in specs {
+        let definition = Definition::find(&spec, &context.root)?;
+        text.push_str(&format!("{}: all right\n", definition.file()));
     }
     print::out(&text)?;
     Ok(EXIT_OK)
+}
+
+/// Folders below `proxies/` that are no bundled definition's.
+fn own_definitions(context: &Context, bundled: &[String]) -> Vec<String> {
+    let entries = std::fs::read_dir(context.root.join("proxies")).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().join(FILE).is_file());
+    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut own: Vec<String> =
+        names.filter(|name| !bundled.contains(name)).map(|name| format!("proxies/{name}")).collect();
+    own.sort();
+    own
 }

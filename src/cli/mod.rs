@@ -7,6 +7,7 @@ mod entry;
 mod explain;
 mod failure;
 mod filter;
+mod interrupt;
 mod list;
 mod print;
 mod proxy;

@@ -6,12 +6,13 @@ use super::{
     args::{ProxyCommand, SelectArgs},
     context::Context,
     failure::Failure,
+    interrupt::terminated,
     print, select,
 };
 use crate::{
     builtin::Defect,
     proxy::{Definition, RenderContext},
-    report::{EXIT_OK, EXIT_PROXY},
+    report::{EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY},
     runner,
 };
 
@@ -68,7 +69,17 @@ fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::io("cannot start the runtime"))?;
-    let installed = runtime.block_on(definition.install(&context.cache, &|line| print::note(&line)))?;
+    // What installs is in a process group of its own, which a Ctrl-C does not reach; dropping it ends it.
+    let installed = runtime.block_on(async {
+        tokio::select! {
+            installed = definition.install(&context.cache, &|line| print::note(&line)) => installed.map(Some),
+            () = terminated() => Ok(None),
+        }
+    })?;
+    let Some(installed) = installed else {
+        print::note("interrupted; what was half installed is removed by the next install");
+        return Ok(EXIT_INTERRUPTED);
+    };
     print::out(&format!("{} is installed in {}\n", definition.title(), installed.dir().display()))?;
     Ok(EXIT_OK)
 }

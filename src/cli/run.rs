@@ -10,6 +10,7 @@ use super::{
     args::{ReportFormat, RunArgs},
     context::Context,
     failure::Failure,
+    interrupt::terminated,
     print, select,
 };
 use crate::{
@@ -18,8 +19,8 @@ use crate::{
     judge::Policy,
     proxy::Definition,
     report::{
-        EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary,
-        TerminalReporter, TerminalSettings, exit_code,
+        EXIT_FINDINGS, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
+        TerminalSettings, exit_code,
     },
     runner::{self, Ended, ProxyChoice, Remote, RunSettings},
     snapshot::{Store, WriteMode},
@@ -160,7 +161,8 @@ fn reporters(context: &Context, args: &RunArgs) -> Fanout {
 async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(Ended, Summary), Failure> {
     let (events, mut listener) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
-    let interrupt = tokio::spawn(on_interrupt(cancel.clone()));
+    let at_once = CancellationToken::new();
+    let interrupt = tokio::spawn(on_interrupt(cancel.clone(), at_once.clone()));
     let listening = async move {
         let mut summary = Summary::default();
         let mut result = Ok(());
@@ -179,7 +181,14 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(Ended, Su
         drop(events);
         ended
     };
-    let (ended, (summary, reported)) = tokio::join!(running, listening);
+    let both = async { tokio::join!(running, listening) };
+    let (ended, (summary, reported)) = tokio::select! {
+        both = both => both,
+        // The run is dropped where it stands, which kills what it started.
+        () = at_once.cancelled() => {
+            return Ok((Ended { interrupted: true, died: None }, Summary::default()));
+        }
+    };
     interrupt.abort();
     let ended = ended?;
     match reported {
@@ -191,27 +200,10 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(Ended, Su
 }
 
 /// The first Ctrl-C ends the run in order; a second one does not wait for that.
-async fn on_interrupt(cancel: CancellationToken) {
+async fn on_interrupt(cancel: CancellationToken, at_once: CancellationToken) {
     terminated().await;
     cancel.cancel();
     let _ = writeln!(std::io::stderr(), "\nstopping; press Ctrl-C again to leave at once");
     terminated().await;
-    #[expect(clippy::disallowed_methods, reason = "the second Ctrl-C asks for exactly that")]
-    std::process::exit(EXIT_INTERRUPTED.into());
-}
-
-/// SIGINT or SIGTERM.
-async fn terminated() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = term.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
+    at_once.cancel();
 }

@@ -53,6 +53,11 @@ pub(super) struct FileTemplate {
 }
 
 impl Definition {
+    /// The version, of a definition that has versions.
+    pub fn release(&self) -> Option<&str> {
+        (self.version != LOCAL_VERSION).then_some(self.version.as_str())
+    }
+
     /// `litellm 1.102.4`, or the bare name of one without versions.
     pub fn title(&self) -> String {
         if self.version == LOCAL_VERSION {

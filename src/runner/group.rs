@@ -21,7 +21,7 @@ use crate::{
     client::Driver,
     event::{CaseResult, Event},
     judge::Verdict,
-    observation::Observation,
+    observation::{Ending, Observation, Outcome},
     snapshot::CaseSnapshot,
 };
 
@@ -68,19 +68,19 @@ impl Group<'_> {
     /// Runs every case and tells its result as soon as it stands.
     pub async fn run(&self, cases: &[Ready]) -> GroupDone {
         let (pulse_end, pulse) = watch::channel(());
-        let (death, mut died) = watch::channel(None);
+        let (death, _) = watch::channel(None);
         let work = async {
-            let done = self.cases(cases, died.clone()).await;
+            let done = self.cases(cases, &death).await;
             drop(pulse_end);
             done
         };
-        let (mut done, ()) = tokio::join!(work, self.pulse(pulse, death));
-        done.died = died.borrow_and_update().clone();
+        let (mut done, ()) = tokio::join!(work, self.pulse(pulse, &death));
+        done.died = death.borrow().clone();
         done
     }
 
     /// Sends control requests and watches the process until the cases are done.
-    async fn pulse(&self, mut end: watch::Receiver<()>, death: watch::Sender<Option<Died>>) {
+    async fn pulse(&self, mut end: watch::Receiver<()>, death: &watch::Sender<Option<Died>>) {
         let mut tick = tokio::time::interval(PULSE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -102,12 +102,11 @@ impl Group<'_> {
         }
     }
 
-    async fn cases(&self, cases: &[Ready], died: watch::Receiver<Option<Died>>) -> GroupDone {
+    async fn cases(&self, cases: &[Ready], death: &watch::Sender<Option<Died>>) -> GroupDone {
         let mut done = GroupDone::default();
         let mut alone = Vec::new();
         let mut again = Vec::new();
-        let mut running: FuturesUnordered<_> =
-            cases.iter().map(|ready| self.paced(ready, died.clone())).collect();
+        let mut running: FuturesUnordered<_> = cases.iter().map(|ready| self.paced(ready, death)).collect();
         while let Some(seen) = running.next().await {
             match seen {
                 Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
@@ -118,7 +117,7 @@ impl Group<'_> {
         }
         // What differs from the accepted snapshot is looked at twice before it is called a change.
         let mut running: FuturesUnordered<_> =
-            again.into_iter().map(|ready| self.paced(ready, died.clone())).collect();
+            again.into_iter().map(|ready| self.paced(ready, death)).collect();
         while let Some(seen) = running.next().await {
             match seen {
                 Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
@@ -131,7 +130,7 @@ impl Group<'_> {
             }
         }
         for ready in alone {
-            if let Some(seen) = self.once(ready, died.clone()).await {
+            if let Some(seen) = self.once(ready, death).await {
                 self.tell_alone(&mut done, seen);
             }
         }
@@ -146,20 +145,21 @@ impl Group<'_> {
         (seen.slow.is_some() && suspicious) || (seen.judged.is_about_time() && !embedded)
     }
 
-    async fn paced<'r>(&self, ready: &'r Ready, died: watch::Receiver<Option<Died>>) -> Option<Seen<'r>> {
+    async fn paced<'r>(&self, ready: &'r Ready, death: &watch::Sender<Option<Died>>) -> Option<Seen<'r>> {
         let _place = tokio::select! {
             place = self.pacer.enter() => place,
             () = self.cancel.cancelled() => return None,
         };
-        self.once(ready, died).await
+        self.once(ready, death).await
     }
 
     /// Runs a case once; `None` if the run or the proxy ended meanwhile.
-    async fn once<'r>(&self, ready: &'r Ready, mut died: watch::Receiver<Option<Died>>) -> Option<Seen<'r>> {
+    async fn once<'r>(&self, ready: &'r Ready, death: &watch::Sender<Option<Died>>) -> Option<Seen<'r>> {
         let lost = |how: &str| {
             let reason = format!("the proxy ended while this case was to run: {how}");
             self.result(unjudged(&ready.case, Verdict::Inconclusive, reason, None));
         };
+        let mut died = death.subscribe();
         if let Some(died) = died.borrow().as_ref() {
             lost(&died.how);
             return None;
@@ -175,13 +175,30 @@ impl Group<'_> {
             }
         };
         // The pulse looks at the process now and then; a proxy that died under this case is seen here.
-        if let Some(died) = self.gateway.died() {
+        if let Some(died) = self.death_behind(&observation).await {
             lost(&died.how);
+            // Without this the run would end before the pulse looks again, and nobody would be told.
+            death.send_replace(Some(died));
             return None;
         }
         let slow = self.pacer.slowest_between(began, Instant::now()).filter(|took| *took > SLOW);
         let judged = self.bench.judge(&ready.case, &observation);
         Some(Seen { ready, observation, judged, slow })
+    }
+
+    /// How the proxy ended, if it did. Its connections close a moment before its process can be seen
+    /// to have ended, so where nobody answered that moment is waited for.
+    async fn death_behind(&self, observation: &Observation) -> Option<Died> {
+        const MOMENT: Duration = Duration::from_millis(200);
+        let nobody = Outcome::NoAnswer { ending: Ending::Refused };
+        let silent = observation.exchanges.last().is_some_and(|last| last.outcome == nobody);
+        let end = Instant::now() + if silent { MOMENT } else { Duration::ZERO };
+        loop {
+            match self.gateway.died() {
+                None if Instant::now() < end => tokio::time::sleep(Duration::from_millis(10)).await,
+                died => return died,
+            }
+        }
     }
 
     fn tell_alone(&self, done: &mut GroupDone, seen: Seen<'_>) {

@@ -92,7 +92,7 @@ impl ProxyChoice {
     /// Its version, where it has one.
     pub fn version(&self) -> Option<String> {
         match self {
-            Self::Definition(definition) => Some(definition.version.clone()),
+            Self::Definition(definition) => definition.release().map(str::to_owned),
             _ => None,
         }
     }

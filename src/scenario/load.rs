@@ -41,12 +41,12 @@ pub enum LoadError {
     /// Files that do not hold a scenario, all of them.
     #[error(transparent)]
     Files(#[from] LoadErrors),
-    /// A path that is neither on disk nor the name of bundled scenarios.
+    /// A path that is neither on disk nor the name of scenarios.
     #[error("no scenario at `{path}`{}", .near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     NotFound {
         /// As it was given.
         path: String,
-        /// A bundled scenario or folder with a similar name.
+        /// A scenario or folder with a similar name.
         near: Option<String>,
     },
     /// A file or folder that cannot be read.
@@ -75,8 +75,8 @@ pub fn load_text(id: &str, file: &str, text: &str) -> Result<Scenario, LoadError
 
 /// Loads scenarios: those at `paths`, or all where none is given.
 ///
-/// A path is a file or folder below `root`, or the name of a bundled scenario or folder of them
-/// (`limits`, `limits/rate-limit`). All means the bundled ones and those in `root/scenarios`;
+/// A path is a file or folder below `root`, or the name of a scenario or folder of them (`limits`,
+/// `limits/rate-limit`), bundled or in `root/scenarios`. All means the bundled ones and those in `root/scenarios`;
 /// of two with the same id the one on disk wins.
 ///
 /// # Errors
@@ -85,18 +85,14 @@ pub fn load_text(id: &str, file: &str, text: &str) -> Result<Scenario, LoadError
 pub fn load_dir(root: &Path, paths: &[PathBuf]) -> Result<Library, LoadError> {
     let mut found = BTreeMap::new();
     if paths.is_empty() {
-        collect_bundled(&BUNDLED, &mut found);
-        let folder = root.join(FOLDER);
-        if folder.is_dir() {
-            collect_disk(root, &folder, &mut found)?;
-        }
+        collect_all(root, &mut found)?;
     }
     for path in paths {
         let on_disk = root.join(path);
         if on_disk.exists() {
             collect_disk(root, &on_disk, &mut found)?;
         } else {
-            collect_named(path, &mut found)?;
+            collect_named(root, path, &mut found)?;
         }
     }
     read_all(found)
@@ -120,6 +116,12 @@ fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
     if errors.is_empty() { Ok(library) } else { Err(LoadErrors(errors).into()) }
 }
 
+fn collect_all(root: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
+    collect_bundled(&BUNDLED, found);
+    let folder = root.join(FOLDER);
+    if folder.is_dir() { collect_disk(root, &folder, found) } else { Ok(()) }
+}
+
 fn collect_bundled(dir: &Dir<'static>, found: &mut BTreeMap<String, Found>) {
     for file in dir.files() {
         if let (true, Some(text)) = (is_scenario(file.path()), file.contents_utf8()) {
@@ -132,14 +134,15 @@ fn collect_bundled(dir: &Dir<'static>, found: &mut BTreeMap<String, Found>) {
     }
 }
 
-fn collect_named(path: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
-    let mut bundled = BTreeMap::new();
-    collect_bundled(&BUNDLED, &mut bundled);
+/// What `list` would show under this name, so that an id can be copied from there.
+fn collect_named(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
+    let mut all = BTreeMap::new();
+    collect_all(root, &mut all)?;
     let wanted = id_of(path.strip_prefix(FOLDER).unwrap_or(path));
     let folder = format!("{wanted}/");
-    let names: Vec<String> = bundled.keys().cloned().collect();
+    let names: Vec<String> = all.keys().cloned().collect();
     let before = found.len();
-    found.extend(bundled.into_iter().filter(|(id, _)| *id == wanted || id.starts_with(&folder)));
+    found.extend(all.into_iter().filter(|(id, _)| *id == wanted || id.starts_with(&folder)));
     if found.len() > before {
         return Ok(());
     }

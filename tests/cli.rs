@@ -1,0 +1,16 @@
+//! The `upfault` program from outside: arguments, exit codes, files and signals, all on loopback.
+
+#![cfg(unix)]
+
+#[path = "cli/commands.rs"]
+mod commands;
+#[path = "cli/dying.rs"]
+mod dying;
+#[path = "cli/report.rs"]
+mod report;
+#[path = "cli/signals.rs"]
+mod signals;
+#[path = "cli/snapshots.rs"]
+mod snapshots;
+#[path = "cli/stage.rs"]
+mod stage;

@@ -1,0 +1,166 @@
+//! Proxies that die, hang, flood, or never begin: what a run says of them, and what it leaves behind.
+
+use std::time::Duration;
+
+use upfault::judge::Verdict;
+
+use super::stage::{MARKED, PLAIN, Stage, verdict};
+
+#[test]
+fn an_honest_proxy_in_a_folder_passes_and_is_gone_afterwards() {
+    let stage = Stage::small().fake("honest");
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "./honest"]);
+    said.code(0).out_has(&["4 cases: 4 pass", "proxy start"]).err_has(&["starting fake"]);
+    assert_eq!(report.proxy.name, "fake");
+    stage.nothing_is_left();
+}
+
+#[test]
+fn a_proxy_killed_in_mid_run_ends_the_run_with_3_and_keeps_what_was_finished() {
+    let stage =
+        Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).scenario("t/c", PLAIN).fake("kill");
+    // One after the other, so that it is known which come before the marked one.
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill", "--jobs", "1"]);
+    let said = said.code(3).out_has(&["INCONCLUSIVE", "5 cases: 2 pass, 3 inconclusive"]).err_has(&[
+        "error: fake was killed by signal 9 before every case had its verdict",
+        "  | fake proxy begins",
+        "fake.log",
+        "help: run the cases that are inconclusive",
+    ]);
+    assert!(said.took < Duration::from_secs(20), "deadlines were waited for: {:?}", said.took);
+    for id in ["t/a", "t/a[stream]"] {
+        assert_eq!(verdict(&report, id).0, Verdict::Pass, "{id}");
+    }
+    for id in ["t/b", "t/c", "t/c[stream]"] {
+        let (verdict, reason) = verdict(&report, id);
+        assert_eq!(verdict, Verdict::Inconclusive, "{id}");
+        assert!(reason.contains("was killed by signal 9"), "{reason}");
+    }
+    // Only what was seen may be offered for acceptance.
+    assert!(stage.path("snapshots/fake/t/a.snap.new").exists());
+    assert!(!stage.path("snapshots/fake/t/b.snap.new").exists());
+    let log = stage.path("cache/runs");
+    assert!(said.err.contains(log.to_str().unwrap()), "the log's path is whole: {}", said.err);
+    stage.nothing_is_left();
+}
+
+#[test]
+fn a_proxy_killed_under_its_last_case_is_told_too() {
+    // Nothing runs after it, so no later look at the process can find the death.
+    for _ in 0..3 {
+        let stage = Stage::new().scenario("t/b", MARKED).fake("kill");
+        let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+        said.code(3).err_has(&["was killed by signal 9"]);
+        assert_eq!(verdict(&report, "t/b").0, Verdict::Inconclusive);
+    }
+}
+
+#[test]
+fn a_proxy_that_ends_at_once_is_told_with_its_last_words() {
+    let stage = Stage::small().fake("exit");
+    let said = stage.upfault(&["run", "scenarios/t", "--proxy", "exit"]).code(3).err_has(&[
+        "error: fake exited with code 1 before it was ready",
+        "there is nothing to live for",
+        "fake.log",
+        "help: ",
+    ]);
+    assert!(said.took < Duration::from_secs(15), "its deadline was waited for");
+    assert!(!stage.path("snapshots").exists());
+    stage.nothing_is_left();
+}
+
+#[test]
+fn a_proxy_that_is_never_ready_is_given_up_at_its_deadline() {
+    let stage = Stage::small().fake("deaf");
+    stage.upfault(&["run", "scenarios/t", "--proxy", "deaf"]).code(3).err_has(&[
+        "error: fake was not ready within 1s",
+        "still thinking",
+        "fake.log",
+        "help: on a slow machine raise `ready.within`",
+    ]);
+    stage.nothing_is_left();
+}
+
+#[test]
+fn a_program_that_is_missing_is_named_with_the_way_to_get_it() {
+    let stage = Stage::small();
+    let definition = "\
+name: lacking
+apis: {openai/chat: [openai]}
+settings: {timeout: route}
+needs: {no-such-program-here: \"ask your administrator\"}
+install: [[no-such-program-here, install]]
+launch: {command: [no-such-program-here]}
+ready: {get: /}
+";
+    stage.write("lacking/proxy.yaml", definition);
+    stage.upfault(&["run", "scenarios/t", "--proxy", "./lacking"]).code(3).err_has(&[
+        "error: lacking needs the program `no-such-program-here`",
+        "help: ask your administrator",
+    ]);
+    stage.upfault(&["proxy", "doctor", "./lacking"]).code(3).out_has(&["BAD  no-such-program-here"]);
+    stage
+        .write("lacking/proxy.yaml", &definition.replace("install: [[no-such-program-here, install]]\n", ""));
+    stage.upfault(&["run", "scenarios/t", "--proxy", "./lacking"]).code(3).err_has(&["no-such-program-here"]);
+}
+
+#[test]
+fn a_definition_with_a_mistake_is_shown_with_its_place() {
+    let stage = Stage::small().fake("honest");
+    let good = stage.read("honest/proxy.yaml");
+    for (mistake, place, word) in [
+        (good.replace("summary:", "sumary:"), "honest/proxy.yaml:3:1", "sumary"),
+        (good.replace("{{ port }}", "{{ prot }}"), "honest/proxy.yaml:9:", "prot"),
+        (good.replace("within: 30s", "within: soon"), "honest/proxy.yaml:10:", "soon"),
+        (good.replace("config.json.j2", "other.j2"), "honest/proxy.yaml:7:", "other.j2"),
+    ] {
+        assert_ne!(mistake, good);
+        stage.write("honest/proxy.yaml", &mistake);
+        for command in [&["run", "scenarios/t", "--proxy", "./honest"][..], &["check", "./honest"]] {
+            stage.upfault(command).code(2).err_has(&["error: ", place, word]);
+        }
+    }
+    stage.write("honest/proxy.yaml", &good);
+    stage.upfault(&["check", "./honest"]).code(0).out_has(&["honest/proxy.yaml: all right"]);
+    stage
+        .upfault(&["run", "scenarios/t", "--proxy", "./honest@../1"])
+        .code(2)
+        .err_has(&["there is no proxy `./honest@../1`"]);
+}
+
+#[test]
+fn a_flood_of_log_disturbs_no_case_and_fills_no_disk() {
+    let stage = Stage::small().fake("flood");
+    let (said, _) = stage.run(&["scenarios/t", "--proxy", "flood"]);
+    said.code(0).out_has(&["4 cases: 4 pass"]);
+    let runs: Vec<_> = stage.tree("cache/runs");
+    let (_, log) = runs.iter().find(|(path, _)| path.ends_with("fake.log")).unwrap();
+    // It wrote 80 MB before it was ready; without a bound they were all there.
+    assert!(log.len() < 70_000_000, "{} bytes", log.len());
+    stage.nothing_is_left();
+}
+
+#[test]
+fn a_proxy_that_hangs_gets_a_verdict_for_every_case_within_its_deadline() {
+    let text = "\
+title: An answer
+why: There must be one.
+upstream: [{reply: ok}]
+proxy: {timeout: 200ms}
+";
+    let stage = Stage::new().scenario("t/a", text).scenario("t/b", text).fake("hang");
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "hang"]);
+    let said = said.code(1).out_has(&["2 cases: 2 fail", "timeout.answered"]);
+    for case in &report.cases {
+        assert_eq!(case.verdict, Verdict::Fail, "{}", case.id);
+        assert!(
+            case.findings.iter().any(|finding| finding.rule == "timeout.answered"),
+            "{:?}",
+            case.findings
+        );
+        // Deadline: 200 ms, a second of grace and a margin of two.
+        assert!(case.duration_ms < 4000.0, "{} took {} ms", case.id, case.duration_ms);
+    }
+    assert!(said.took < Duration::from_secs(25), "{:?}", said.took);
+    stage.nothing_is_left();
+}

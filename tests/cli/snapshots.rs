@@ -1,0 +1,178 @@
+//! Snapshots from outside: pending, accepted, changed, known, and never lost.
+
+use std::fs;
+
+use upfault::judge::Verdict;
+
+use super::stage::{LIMIT, PLAIN, Stage, verdict};
+
+const ACCEPTED: &str = "snapshots/builtin/t/limit.snap";
+const PENDING: &str = "snapshots/builtin/t/limit.snap.new";
+
+/// A scenario whose own expectation no honest proxy meets.
+const WRONG: &str = "\
+title: A rate limit that should have been a success
+why: A known finding is needed.
+matrix: {stream: [false, true]}
+upstream: [{error: rate_limit}]
+proxy: {timeout: 5s}
+expect: {status: 200}
+";
+
+fn accepted() -> Stage {
+    let stage = Stage::small();
+    stage.upfault(&["run", "scenarios/t"]).code(0);
+    stage
+        .upfault(&["review", "--accept"])
+        .code(0)
+        .err_has(&["accepted builtin/t/limit", "accepted builtin/t/plain"]);
+    stage
+}
+
+#[test]
+fn a_first_run_waits_for_a_review_and_the_next_one_has_no_news() {
+    let stage = Stage::small();
+    stage.upfault(&["run", "scenarios/t"]).code(0).out_has(&[
+        "2 pending snapshots",
+        PENDING,
+        "upfault review",
+    ]);
+    assert!(!stage.path(ACCEPTED).exists(), "nothing is accepted without being asked");
+    let said = stage.upfault(&["review"]).code(1).out_has(&["builtin/t/limit", "+== t/limit[stream]"]);
+    assert!(said.err.contains("upfault review --accept"), "{}", said.err);
+    stage.upfault(&["review", "--accept"]).code(0);
+    assert!(stage.path(ACCEPTED).exists() && !stage.path(PENDING).exists());
+    let before = stage.tree("snapshots");
+    let said = stage.upfault(&["run", "scenarios/t"]).code(0).out_has(&["4 cases: 4 pass"]);
+    assert!(!said.out.contains("pending"), "{}", said.out);
+    assert_eq!(stage.tree("snapshots"), before);
+    stage.upfault(&["review"]).code(0).err_has(&["no snapshot waits"]);
+}
+
+#[test]
+fn what_is_rejected_is_gone() {
+    let stage = Stage::small();
+    stage.upfault(&["run", "scenarios/t"]).code(0);
+    stage.upfault(&["review", "--reject"]).code(0).err_has(&["rejected builtin/t/limit"]);
+    assert!(stage.tree("snapshots").is_empty());
+    stage.upfault(&["review", "--accept", "--reject"]).code(2).err_has(&["--reject"]);
+}
+
+#[test]
+fn a_changed_observation_is_1_with_the_difference_until_it_is_accepted() {
+    let stage = accepted();
+    stage.write("scenarios/t/limit.yaml", &LIMIT.replace("\"7\"", "\"9\""));
+    let before = stage.read(ACCEPTED);
+    let (said, report) = stage.run(&["scenarios/t"]);
+    said.code(1).out_has(&[
+        "CHANGED t/limit\n",
+        "  -  retry-after: 7\n  +  retry-after: 9",
+        "2 pass, 2 changed",
+        PENDING,
+    ]);
+    assert_eq!(verdict(&report, "t/limit").0, Verdict::Changed);
+    assert!(report.cases[0].change.as_ref().unwrap().diff.contains("+  retry-after: 9"));
+    assert_eq!(stage.read(ACCEPTED), before, "an accepted file changes only when asked");
+    stage.upfault(&["review"]).code(1).out_has(&["-    retry-after: 7\n+    retry-after: 9"]);
+    stage.upfault(&["run", "scenarios/t", "--accept"]).code(0).out_has(&["accepted"]);
+    assert!(stage.read(ACCEPTED).contains("retry-after: 9") && !stage.path(PENDING).exists());
+    stage.upfault(&["run", "scenarios/t"]).code(0).out_has(&["4 pass"]);
+}
+
+#[test]
+fn a_change_that_was_taken_back_leaves_nothing_pending() {
+    let stage = accepted();
+    let good = stage.read(ACCEPTED);
+    stage.write(ACCEPTED, &good.replace("retry-after: 7", "retry-after: 8"));
+    stage.upfault(&["run", "scenarios/t"]).code(1).out_has(&["2 changed"]);
+    assert!(stage.path(PENDING).exists());
+    stage.write(ACCEPTED, &good);
+    stage.upfault(&["run", "scenarios/t"]).code(0);
+    assert!(!stage.path(PENDING).exists());
+}
+
+#[test]
+fn in_ci_nothing_is_written() {
+    let stage = Stage::small();
+    stage.with_env("CI", "1", &["run", "scenarios/t"]).code(0);
+    assert!(!stage.path("snapshots").exists());
+    let stage = accepted();
+    stage.write("scenarios/t/limit.yaml", &LIMIT.replace("\"7\"", "\"9\""));
+    let before = stage.tree("snapshots");
+    stage.with_env("CI", "true", &["run", "scenarios/t"]).code(1).out_has(&["2 changed"]);
+    stage.with_env("CI", "1", &["run", "scenarios/t", "--accept"]).code(2).err_has(&["`CI` is set"]);
+    assert_eq!(stage.tree("snapshots"), before);
+    // A variable that says no says no.
+    stage.with_env("CI", "false", &["run", "scenarios/t"]).code(1);
+    assert!(stage.path(PENDING).exists());
+}
+
+#[test]
+fn a_known_finding_fails_only_a_strict_run_and_a_vanished_one_is_news() {
+    let stage = Stage::new().scenario("t/limit", WRONG);
+    stage.upfault(&["run", "t"]).code(1).out_has(&["2 fail"]);
+    stage.upfault(&["review", "--accept"]).code(0);
+    assert!(stage.read(ACCEPTED).contains("expect."), "the snapshot holds the finding");
+    let (said, report) = stage.run(&["t"]);
+    said.code(0).out_has(&["2 known"]);
+    assert_eq!(verdict(&report, "t/limit").0, Verdict::Known);
+    stage.upfault(&["run", "t", "--strict"]).code(1).out_has(&["t/limit"]);
+    stage.write("scenarios/t/limit.yaml", &WRONG.replace("200", "429"));
+    stage.upfault(&["run", "t"]).code(1).out_has(&["2 changed"]);
+}
+
+#[test]
+fn a_filtered_run_keeps_the_other_cases_of_a_file() {
+    let stage = accepted();
+    stage.write("scenarios/t/limit.yaml", &LIMIT.replace("\"7\"", "\"9\""));
+    stage.upfault(&["run", "t", "--filter", "t/limit & stream", "--accept"]).code(0);
+    let now = stage.read(ACCEPTED);
+    assert!(now.contains("== t/limit\n") && now.contains("== t/limit[stream]\n"), "{now}");
+    assert!(now.contains("retry-after: 7") && now.contains("retry-after: 9"), "{now}");
+    // The same for a pending file: the case that was not run goes on waiting.
+    stage.upfault(&["run", "t", "--filter", "t/limit & plain"]).code(1);
+    let pending = stage.read(PENDING);
+    assert!(pending.contains("== t/limit[stream]\n") && !pending.contains("retry-after: 7"), "{pending}");
+}
+
+#[test]
+fn a_damaged_snapshot_is_2_with_its_place_and_stays_as_it_is() {
+    let stage = accepted();
+    let damaged = stage.read(ACCEPTED).replacen("== t/limit\n", "<<<<<<< ours\n== t/limit\n", 1);
+    stage.write(ACCEPTED, &damaged);
+    let before = stage.tree("snapshots");
+    for args in [&["run", "scenarios/t"][..], &["run", "scenarios/t", "--accept"]] {
+        let said = stage.upfault(args).code(2).err_has(&["error: ", "limit.snap:", "help: mend the file"]);
+        assert_eq!(said.out, "", "nothing was run");
+        assert_eq!(stage.tree("snapshots"), before);
+    }
+    stage.write(ACCEPTED, "");
+    stage.upfault(&["run", "scenarios/t", "--accept"]).code(2).err_has(&["limit.snap:1"]);
+    assert_eq!(stage.read(ACCEPTED), "", "an empty file may be a half written one: it is not taken for none");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let stage = Stage::small();
+    stage.write("taken", "a file where a folder should be");
+    let args = ["run", "scenarios/t", "--snapshots", "taken"];
+    stage.upfault(&args).code(4).err_has(&["error: cannot ", "taken", "help: "]);
+    assert_eq!(stage.read("taken"), "a file where a folder should be");
+    let args = ["run", "scenarios/t", "--snapshots", "s", "--report", "json=taken/report.json"];
+    stage.upfault(&args).code(4).err_has(&["cannot write the report", "taken/report.json"]);
+    // Without a place for logs and installations nothing can begin.
+    stage
+        .with_env("UPFAULT_CACHE", "taken", &["run", "scenarios/t"])
+        .code(4)
+        .err_has(&["error: cannot ", "taken"]);
+}
+
+#[test]
+fn another_folder_of_snapshots_is_used_for_all() {
+    let stage = Stage::new().scenario("t/plain", PLAIN);
+    stage.upfault(&["run", "t", "--snapshots", "other"]).code(0);
+    assert!(stage.path("other/builtin/t/plain.snap.new").exists() && !stage.path("snapshots").exists());
+    stage.upfault(&["review"]).code(0).err_has(&["no snapshot waits"]);
+    stage.upfault(&["review", "--accept", "--snapshots", "other"]).code(0);
+    assert!(fs::exists(stage.path("other/builtin/t/plain.snap")).unwrap());
+}

@@ -1,0 +1,235 @@
+//! A folder of a test's own: scenarios, proxies, cache and snapshots, and the program run in it.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use upfault::{judge::Verdict, report::Report};
+
+/// Longer than anything here takes on a busy machine; a test that comes to it has found a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Succeeds through any honest proxy: two cases.
+pub const PLAIN: &str = "\
+title: A plain answer
+why: The control.
+matrix: {stream: [false, true]}
+upstream: [{reply: ok}]
+proxy: {timeout: 5s}
+";
+
+/// A failure that any honest proxy passes on: two cases.
+pub const LIMIT: &str = "\
+title: A rate limit
+why: Callers wait.
+matrix: {stream: [false, true]}
+upstream: [{error: rate_limit, headers: {retry-after: \"7\"}}]
+proxy: {timeout: 5s}
+";
+
+/// Its route has three retries, at which a fake proxy in mode `kill` ends itself.
+pub const MARKED: &str = "\
+title: The marked one
+why: The fake proxy dies of it.
+upstream: [{reply: ok}]
+proxy: {timeout: 5s, retries: 3}
+";
+
+/// Nobody who works as told answers within a minute.
+pub const SLOW: &str = "\
+title: A slow answer
+why: There must be something to interrupt.
+matrix: {stream: [false, true]}
+upstream: [{reply: ok, faults: [{delay: {at: before_headers, for: 90s}}]}]
+proxy: {timeout: 100s}
+";
+
+pub struct Stage {
+    folder: TempDir,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+    pub took: Duration,
+}
+
+impl Said {
+    /// Panics with everything that was said unless the exit code is this one.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn out_has(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.out.contains(part), "no `{part}` in stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        }
+        self
+    }
+
+    #[track_caller]
+    pub fn err_has(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.err.contains(part), "no `{part}` in stderr:\n{}\nstdout:\n{}", self.err, self.out);
+        }
+        self
+    }
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    /// One with `scenarios/t/plain.yaml` and `scenarios/t/limit.yaml`: four cases.
+    pub fn small() -> Self {
+        Self::new().scenario("t/plain", PLAIN).scenario("t/limit", LIMIT)
+    }
+
+    pub fn scenario(self, id: &str, text: &str) -> Self {
+        self.write(&format!("scenarios/{id}.yaml"), text);
+        self
+    }
+
+    /// The fake proxy as `NAME/proxy.yaml`, NAME being its mode.
+    pub fn fake(self, mode: &str) -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake-proxy");
+        for name in ["proxy.yaml", "proxy.py", "config.json.j2"] {
+            let text = fs::read_to_string(source.join(name)).unwrap();
+            let within = if mode == "deaf" { "1s" } else { "30s" };
+            self.write(&format!("{mode}/{name}"), &text.replace("MODE", mode).replace("WITHIN", within));
+        }
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// The program in this folder, with an environment that says nothing.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("upfault"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("UPFAULT_CACHE", self.path("cache"))
+            .stdin(Stdio::null());
+        for name in ["CI", "NO_COLOR", "UPFAULT_PROXY_KEY", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn upfault(&self, args: &[&str]) -> Said {
+        self.ended(self.command(args))
+    }
+
+    pub fn with_env(&self, name: &str, value: &str, args: &[&str]) -> Said {
+        let mut command = self.command(args);
+        command.env(name, value);
+        self.ended(command)
+    }
+
+    fn ended(&self, command: Command) -> Said {
+        let began = Instant::now();
+        let output = assert_cmd::Command::from_std(command).timeout(PATIENCE).output().unwrap();
+        Said {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+            took: began.elapsed(),
+        }
+    }
+
+    /// `run` with a JSON report, read back.
+    pub fn run(&self, args: &[&str]) -> (Said, Report) {
+        let said = self.upfault(&[&["run", "--report", "json=report.json"], args].concat());
+        let report = Report::read(&self.path("report.json"))
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", said.out, said.err));
+        (said, report)
+    }
+
+    /// What a fake proxy wrote into a file of its folder, of the only instance of the only run.
+    pub fn noted(&self, name: &str) -> Option<String> {
+        let runs = fs::read_dir(self.path("cache/runs")).ok()?;
+        let text = runs
+            .filter_map(|run| fs::read_to_string(run.ok()?.path().join("instance-1").join(name)).ok())
+            .next()?;
+        text.ends_with('\n').then(|| text.trim().to_owned())
+    }
+
+    /// Panics if a fake proxy, its child or its port is still there.
+    #[track_caller]
+    pub fn nothing_is_left(&self) {
+        let pid = self.noted("pid").expect("the fake proxy began");
+        for pid in [Some(pid), self.noted("child")].into_iter().flatten() {
+            eventually(&format!("the end of {pid}"), || !is_alive(&pid));
+        }
+        let port: u16 = self.noted("port").unwrap().parse().unwrap();
+        eventually("a free port", || TcpListener::bind(("127.0.0.1", port)).is_ok());
+    }
+
+    /// Every file below a folder with its bytes, for comparison.
+    pub fn tree(&self, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path(name)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push((path.clone(), fs::read(path).unwrap()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// The verdict of a case in a report, and why.
+#[track_caller]
+pub fn verdict(report: &Report, id: &str) -> (Verdict, String) {
+    let case = report.cases.iter().find(|case| case.id == id).expect("the case is in the report");
+    (case.verdict, case.reason.clone().unwrap_or_default())
+}
+
+/// Whether a process runs; one that nobody has reaped yet does not.
+pub fn is_alive(pid: &str) -> bool {
+    let output = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
+    let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "there is nothing else to do in this thread")]
+pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
