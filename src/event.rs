@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -74,36 +73,11 @@ pub struct CaseResult {
     /// The rules that it broke.
     pub findings: Vec<Finding>,
     /// For `changed` and `known`: how the case stands to the accepted snapshot.
-    pub change: Option<Change>,
+    pub change: Option<Difference>,
     /// What was seen; absent where nothing was run.
     pub observation: Option<Observation>,
     /// From its first request to its last byte.
     pub duration_ms: f64,
-}
-
-/// How a case differs from its accepted snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Change {
-    /// Rules whose findings the snapshot does not hold.
-    pub new_findings: Vec<String>,
-    /// Rules whose findings the snapshot holds and that were not broken now.
-    pub vanished_findings: Vec<String>,
-    /// A unified diff of the normalised observation, empty where it did not change.
-    pub diff: String,
-}
-
-impl Change {
-    /// Whether there is anything to say.
-    pub fn is_empty(&self) -> bool {
-        self.new_findings.is_empty() && self.vanished_findings.is_empty() && self.diff.is_empty()
-    }
-}
-
-impl From<Difference> for Change {
-    fn from(difference: Difference) -> Self {
-        let Difference { new_findings, vanished_findings, diff } = difference;
-        Self { new_findings, vanished_findings, diff }
-    }
 }
 
 /// The end of a run.

@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::{Reporter, Summary};
 use crate::{
-    event::{CaseResult, Change, Event, RunStarted},
+    event::{CaseResult, Event, RunStarted},
     judge::{Finding, Verdict},
     observation::Observation,
     scenario::Combination,
-    snapshot::{Redactor, write_atomically},
+    snapshot::{Difference, Redactor, write_atomically},
 };
 
 /// The version of the report's form. It rises when a reader of the old form could be misled.
@@ -73,7 +73,7 @@ pub struct CaseReport {
     /// The rules that it broke.
     pub findings: Vec<Finding>,
     /// How it stands to the accepted snapshot.
-    pub change: Option<Change>,
+    pub change: Option<Difference>,
     /// What was seen on both sides; secrets are placeholders throughout, so that a leak can still
     /// be told. Null where nothing was run.
     pub observation: Option<Observation>,
@@ -170,7 +170,7 @@ impl CaseReport {
         Self {
             reason: self.reason.map(text),
             findings: findings.collect(),
-            change: self.change.map(|change| Change { diff: text(change.diff), ..change }),
+            change: self.change.map(|change| Difference { diff: text(change.diff), ..change }),
             // An observation that does not survive the way through JSON is left out rather than
             // shown with its secrets.
             observation: self.observation.and_then(|observation| {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::error::RunError;
 use crate::{
-    event::{CaseResult, Change},
+    event::CaseResult,
     judge::{Finding, Policy, Verdict, has_timing, judge},
     observation::Observation,
     scenario::Case,
-    snapshot::{CaseSnapshot, Comparison, SnapshotFile, Store, Volatile, compare, verdict},
+    snapshot::{CaseSnapshot, Comparison, Difference, SnapshotFile, Store, Volatile, compare, verdict},
 };
 
 /// What is accepted, and by which rules is judged.
@@ -26,7 +26,7 @@ pub struct Judged {
     /// The rules that it broke.
     pub findings: Vec<Finding>,
     /// How it stands to the accepted snapshot.
-    pub change: Option<Change>,
+    pub change: Option<Difference>,
     /// As it would be accepted.
     pub snapshot: CaseSnapshot,
 }
@@ -73,7 +73,7 @@ impl Bench {
         let comparison = compare(accepted, &snapshot);
         let verdict = verdict(&findings, &comparison, self.strict);
         let change = match comparison {
-            Comparison::Against(difference) => Some(Change::from(difference)),
+            Comparison::Against(difference) => Some(difference),
             Comparison::NoBaseline => None,
         };
         Judged { verdict, findings, change, snapshot }

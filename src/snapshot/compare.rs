@@ -1,5 +1,7 @@
 //! How a case stands to its accepted snapshot, and what is said of it. Pure.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 
 use super::format::{CaseSnapshot, FindingLine};
@@ -21,7 +23,7 @@ pub enum Comparison {
 }
 
 /// How a case differs from its accepted snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
     /// Rules whose findings the snapshot does not hold; named as often as they are new.
     pub new_findings: Vec<String>,

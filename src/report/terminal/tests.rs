@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::{
-    event::Change,
     judge::Finding,
     scenario::{Api, Combination, Level, Provider},
-    snapshot::sample_observation,
+    snapshot::{Difference, sample_observation},
 };
 
 pub(crate) fn started(cases: usize) -> Event {
@@ -179,7 +178,7 @@ fn a_stream_is_shown_by_its_beginning_and_its_end() {
 #[test]
 fn known_findings_are_a_line_for_each_rule() {
     let known =
-        |id: &str| CaseResult { change: Some(Change::default()), verdict: Verdict::Known, ..failing(id) };
+        |id: &str| CaseResult { change: Some(Difference::default()), verdict: Verdict::Known, ..failing(id) };
     let mut both = known("b/two[stream]");
     both.findings.push(finding("status.mirrored", Level::Required));
     both.findings.push(finding("detail.code-kept", Level::Recommended));
@@ -203,7 +202,7 @@ fn known_findings_are_a_line_for_each_rule() {
 
 #[test]
 fn a_change_shows_its_diff() {
-    let change = Change {
+    let change = Difference {
         new_findings: vec!["detail.code-kept".to_owned()],
         vanished_findings: vec!["status.mirrored".to_owned()],
         diff: "--- accepted\n+++ now\n@@ -1,3 +1,3 @@\n-step 1: 500\n+step 1: 429\n   content-type: application/json\n".to_owned(),
