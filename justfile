@@ -19,9 +19,14 @@ lint:
 fmt:
     cargo fmt
 
-# The library's documentation, warnings being errors
+# Write docs/contract.md and docs/defects.md anew; the library's documentation, warnings being errors
 docs:
+    UPDATE_DOCS=1 cargo test --test defects the_documents
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+
+# Every defect of the embedded proxy over every scenario: what it breaks is exactly what its row says (minutes)
+defects:
+    WHOLE_LIBRARY=1 cargo test --test defects
 
 # Write the JSON Schemas anew from the types
 schema:

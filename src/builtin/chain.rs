@@ -80,9 +80,15 @@ pub(super) async fn run<'a>(
     let fallbacks =
         route.fallbacks.iter().filter(|_| shared.rules.fallbacks).filter_map(|model| shared.route(model));
     let mut failures = Vec::new();
-    for route in std::iter::once(route).chain(fallbacks) {
+    let mut routes = std::iter::once(route).chain(fallbacks);
+    while let Some(route) = routes.next() {
         match tries(shared, route, ask).await {
-            Ok(success) => return Ok((success, route)),
+            Ok(success) => {
+                if let Some(next) = routes.next().filter(|_| shared.rules.ask_fallback_too) {
+                    let _ = tries(shared, next, ask).await;
+                }
+                return Ok((success, route));
+            }
             Err(failure) => {
                 let goes_on = retry::falls_back(&failure);
                 failures.push(failure);

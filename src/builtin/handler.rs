@@ -117,9 +117,9 @@ fn read<'a>(shared: &'a Shared, body: &[u8]) -> Result<(&'a Route, Ask), Failure
 
 async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
     match chain::run(shared, route, &ask).await {
-        Ok((Success::Whole { status, headers, body }, _)) => {
+        Ok((Success::Whole { status, headers, body }, route)) => {
             let mut reply = Reply::whole(status, "application/json", body);
-            head(shared, &mut reply, headers::passed(&headers), &headers);
+            head(shared, route, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Ok((Success::Stream { headers, first, source }, route)) => {
@@ -132,28 +132,37 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
                 ],
                 body: ReplyBody::Stream(Box::new(relay)),
             };
-            head(shared, &mut reply, headers::passed(&headers), &headers);
+            head(shared, route, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Err(Failed { mut failure, routes }) => {
+            if shared.rules.mute && failure.cause == Cause::Status(503) {
+                std::future::pending::<()>().await;
+            }
             envelope::redact(&mut failure.error, &shared.routes);
-            let context = tamper::Context { route, stream: ask.stream, routes };
+            let context = tamper::Context { route, stream: ask.stream, routes, proxy_key: &shared.proxy_key };
             tamper::failure(shared.defect, &mut failure, &context);
             let mut reply = tamper::form(shared.defect, &failure, &context)
                 .unwrap_or_else(|| written(&Failure { headers: vec![], ..failure.clone() }));
             let upstream = failure.raw.as_ref().map_or(&[][..], |raw| &raw.headers);
-            head(shared, &mut reply, failure.headers, upstream);
+            head(shared, route, &mut reply, failure.headers, upstream);
             reply
         }
     }
 }
 
 /// Adds the headers that are passed on, cleaned of secrets.
-fn head(shared: &Shared, reply: &mut Reply, mut told: Vec<(String, String)>, upstream: &[(String, String)]) {
+fn head(
+    shared: &Shared,
+    route: &Route,
+    reply: &mut Reply,
+    mut told: Vec<(String, String)>,
+    upstream: &[(String, String)],
+) {
     for (_, value) in &mut told {
         *value = envelope::redacted(value, &shared.routes).into_owned();
     }
-    tamper::head(shared.defect, &mut told, upstream);
+    tamper::head(shared.defect, &mut told, upstream, route);
     reply.headers.append(&mut told);
 }
 

@@ -10,6 +10,7 @@ use super::{
     chain::{Ask, Shared},
     classify,
     failure::Failure,
+    rules::Resume,
     stream::{PieceKind, Reader, Stop},
     tamper_stream::Tamper,
 };
@@ -27,7 +28,8 @@ pub(super) struct Relay {
     out: VecDeque<Bytes>,
     /// The longest silence between two events.
     gap: Option<Duration>,
-    may_resume: bool,
+    /// Who is asked if it is cut, once.
+    resume: Option<Resume>,
     over: bool,
 }
 
@@ -45,7 +47,7 @@ impl Relay {
             tamper: Tamper::new(shared.defect),
             out: VecDeque::new(),
             gap: shared.limit(&route),
-            may_resume: shared.rules.resume,
+            resume: shared.rules.resume,
             over: false,
             shared,
             route,
@@ -73,8 +75,10 @@ impl Relay {
             };
             match next {
                 Ok(event) => self.event(event),
-                Err(Stop::Cut) if self.may_resume => self.resume().await,
-                Err(stop) => self.stopped(stop),
+                Err(stop) => match self.resume.take().filter(|_| stop == Stop::Cut) {
+                    Some(by) => self.resume(by).await,
+                    None => self.stopped(stop),
+                },
             }
         }
     }
@@ -94,7 +98,7 @@ impl Relay {
     }
 
     fn stopped(&mut self, stop: Stop) {
-        let piece = self.reader.stopped(stop);
+        let piece = self.tamper.stopped(self.reader.stopped(stop));
         match (piece.kind, stop) {
             (PieceKind::Interrupted, Stop::Gap(limit)) => self.note(Err(&Failure::timeout(limit))),
             (PieceKind::Interrupted, _) => self.note(Err(&Failure::disconnected())),
@@ -114,10 +118,17 @@ impl Relay {
     }
 
     /// Asks again and goes on with what comes (only ever done by a defect).
-    async fn resume(&mut self) {
-        self.may_resume = false;
-        let body = self.ask.body_for(&self.route);
-        match attempt::attempt(&self.shared.client, &self.route, body, true, self.gap).await {
+    async fn resume(&mut self, by: Resume) {
+        let fallback = self.route.fallbacks.first().and_then(|model| self.shared.route(model));
+        let route = match by {
+            Resume::Same => &self.route,
+            Resume::Fallback => match fallback {
+                Some(route) => route,
+                None => return self.stopped(Stop::Cut),
+            },
+        };
+        let body = self.ask.body_for(route);
+        match attempt::attempt(&self.shared.client, route, body, true, self.gap).await {
             Ok(Success::Stream { first, source, .. }) => {
                 self.source = source;
                 self.event(first);

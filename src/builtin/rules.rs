@@ -2,6 +2,15 @@
 
 use super::Defect;
 
+/// Who goes on where a stream was cut (only ever asked by a defect).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// The same route again.
+    Same,
+    /// The first fallback.
+    Fallback,
+}
+
 /// How an instance goes about its attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rules {
@@ -21,10 +30,12 @@ pub(super) struct Rules {
     pub client_errors_cool_down: bool,
     /// A failure makes the next request on the route fail.
     pub poison: bool,
-    /// An upstream request outlives its caller.
-    pub detached: bool,
-    /// A cut stream is asked for again.
-    pub resume: bool,
+    /// Who is asked for the rest of a cut stream.
+    pub resume: Option<Resume>,
+    /// A fallback is asked even where the model before it answers.
+    pub ask_fallback_too: bool,
+    /// An upstream 503 is never answered.
+    pub mute: bool,
 }
 
 impl Rules {
@@ -39,8 +50,9 @@ impl Rules {
             cooldown: true,
             client_errors_cool_down: false,
             poison: false,
-            detached: false,
-            resume: false,
+            resume: None,
+            ask_fallback_too: false,
+            mute: false,
         };
         match defect {
             Some(Defect::TimeoutIgnored) => rules.timeouts = false,
@@ -51,8 +63,10 @@ impl Rules {
             Some(Defect::CooldownIgnored) => rules.cooldown = false,
             Some(Defect::ClientErrorsCoolDown) => rules.client_errors_cool_down = true,
             Some(Defect::RoutePoisoned) => rules.poison = true,
-            Some(Defect::CancelIgnored) => rules.detached = true,
-            Some(Defect::RetryAfterContent) => rules.resume = true,
+            Some(Defect::RetryAfterContent) => rules.resume = Some(Resume::Same),
+            Some(Defect::FallbackSpliced) => rules.resume = Some(Resume::Fallback),
+            Some(Defect::FallbackAskedToo) => rules.ask_fallback_too = true,
+            Some(Defect::FailureUnanswered) => rules.mute = true,
             _ => {}
         }
         rules

@@ -16,7 +16,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -24,7 +24,6 @@ use super::{
     chain::Shared,
     cooldown::Memory,
     handler::{Reply, ReplyBody, handle},
-    relay::Relay,
     rules::Rules,
 };
 use crate::proxy::{InstanceSettings, Route};
@@ -148,55 +147,28 @@ impl Server {
     /// A caller who leaves makes hyper drop this future or the body that it gave, and with it the
     /// upstream request.
     async fn respond(&self, request: http::Request<Incoming>) -> Response<Body> {
-        if !self.shared.rules.detached {
-            return self.written(handle(self.shared.clone(), request).await);
-        }
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        let shared = self.shared.clone();
-        self.spawn(async move {
-            let _ = sender.send(handle(shared, request).await);
-        });
-        match receiver.await {
-            Ok(reply) => self.written(reply),
-            Err(_) => Response::new(Full::default().boxed_unsync()),
-        }
+        written(handle(self.shared.clone(), request).await)
     }
+}
 
-    fn written(&self, reply: Reply) -> Response<Body> {
-        let body = match reply.body {
-            ReplyBody::Whole(bytes) => Full::new(bytes).boxed_unsync(),
-            ReplyBody::Stream(relay) if self.shared.rules.detached => self.pumped(*relay),
-            ReplyBody::Stream(relay) => {
-                let pieces = stream::unfold(relay, async |mut relay| {
-                    let bytes = relay.next().await?;
-                    Some((Ok(Frame::data(bytes)), relay))
-                });
-                BodyExt::boxed_unsync(StreamBody::new(pieces))
-            }
-        };
-        let mut response = Response::new(body);
-        *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        for (name, value) in reply.headers {
-            // An upstream header that cannot be written again is left out.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                response.headers_mut().append(name, value);
-            }
+fn written(reply: Reply) -> Response<Body> {
+    let body = match reply.body {
+        ReplyBody::Whole(bytes) => Full::new(bytes).boxed_unsync(),
+        ReplyBody::Stream(relay) => {
+            let pieces = stream::unfold(relay, async |mut relay| {
+                let bytes = relay.next().await?;
+                Some((Ok(Frame::data(bytes)), relay))
+            });
+            BodyExt::boxed_unsync(StreamBody::new(pieces))
         }
-        response
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    for (name, value) in reply.headers {
+        // An upstream header that cannot be written again is left out.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
     }
-
-    /// A body whose source is read to its end even if nobody takes it.
-    fn pumped(&self, mut relay: Relay) -> Body {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.spawn(async move {
-            while let Some(bytes) = relay.next().await {
-                let _ = sender.send(bytes);
-            }
-        });
-        let pieces = stream::unfold(receiver, async |mut receiver| {
-            let bytes = receiver.recv().await?;
-            Some((Ok(Frame::data(bytes)), receiver))
-        });
-        BodyExt::boxed_unsync(StreamBody::new(pieces))
-    }
+    response
 }

@@ -18,6 +18,8 @@ pub(super) struct Context<'a> {
     pub stream: bool,
     /// Routes that were tried.
     pub routes: usize,
+    /// The key that callers show.
+    pub proxy_key: &'a str,
 }
 
 /// Bends a failure that an upstream is the cause of.
@@ -28,12 +30,24 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         Defect::RateLimitAs500 if status == 429 => failure.status = 500,
         Defect::ClientErrorAs500 if matches!(status, 400 | 404 | 413 | 422) => failure.status = 500,
         Defect::AuthErrorAs500 if matches!(status, 401..=403) => failure.status = 500,
+        Defect::AuthErrorAs429 if matches!(status, 401..=403) => failure.status = 429,
+        Defect::OverloadAs500 if matches!(failure.cause, Cause::Status(503 | 529)) => failure.status = 500,
         Defect::ServerErrorAs400 if matches!(failure.cause, Cause::Status(500..)) => failure.status = 400,
         Defect::FailureUnder200 if failure.is_upstreams_own() => failure.status = 200,
         Defect::TimeoutAs500 if failure.cause == Cause::Timeout => failure.status = 500,
-        Defect::UnreachableAs200 if is_transport(failure.cause) => failure.status = 200,
-        Defect::UnreachableAs400 if is_transport(failure.cause) => failure.status = 400,
+        Defect::UnreachableAs200 if failure.cause == Cause::Unreachable => failure.status = 200,
+        Defect::UnreachableAs400 if failure.cause == Cause::Unreachable => failure.status = 400,
+        Defect::BrokenReplyAs400 if matches!(failure.cause, Cause::Disconnected | Cause::OddBody) => {
+            failure.status = 400;
+        }
         Defect::DetailLost => set(failure, "message", json!("Internal error")),
+        Defect::ServerMessageLost if matches!(failure.cause, Cause::Status(500..)) => {
+            set(failure, "message", json!("Internal error"));
+        }
+        Defect::DetailRepeated => {
+            let message = failure.error["message"].clone();
+            append(failure, &format!(" (caused by: {})", message.as_str().unwrap_or_default()));
+        }
         Defect::CodeLost => set(failure, "code", Value::Null),
         Defect::TypeLost => set(failure, "type", json!("api_error")),
         Defect::ParamLost => set(failure, "param", Value::Null),
@@ -54,6 +68,7 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
                 envelope::error("The router has no model left to try.".into(), "router_error", None);
         }
         Defect::KeyLeaked => append(failure, &format!(" (key: {})", context.route.api_key)),
+        Defect::ProxyKeyLeaked => append(failure, &format!(" (caller: {})", context.proxy_key)),
         Defect::BaseUrlLeaked => append(failure, &format!(" (from {})", context.route.base_url)),
         Defect::TracebackLeaked => append(
             failure,
@@ -61,10 +76,6 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         ),
         _ => {}
     }
-}
-
-fn is_transport(cause: Cause) -> bool {
-    matches!(cause, Cause::Unreachable | Cause::Disconnected)
 }
 
 fn set(failure: &mut Failure, member: &str, value: Value) {
@@ -123,9 +134,16 @@ fn as_it_came(status: u16, raw: &Raw) -> Reply {
 }
 
 /// Bends the headers of an answer; `upstream` is all that the upstream sent.
-pub(super) fn head(defect: Option<Defect>, told: &mut Vec<(String, String)>, upstream: &[(String, String)]) {
+pub(super) fn head(
+    defect: Option<Defect>,
+    told: &mut Vec<(String, String)>,
+    upstream: &[(String, String)],
+    route: &Route,
+) {
     match defect {
-        Some(Defect::RetryAfterDropped) => told.retain(|(name, _)| !name.starts_with("retry-after")),
+        Some(Defect::RetryAfterDropped) => told.retain(|(name, _)| name != "retry-after"),
+        Some(Defect::RetryAfterMsDropped) => told.retain(|(name, _)| name != "retry-after-ms"),
+        Some(Defect::BaseUrlInHeader) => told.push(("x-upstream".into(), route.base_url.clone())),
         Some(Defect::LimitHeadersDropped) => told.retain(|(name, _)| !name.starts_with("x-ratelimit-")),
         Some(Defect::RequestIdDropped) => told.retain(|(name, _)| name != "x-request-id"),
         Some(Defect::PoisonHeadersForwarded) => {

@@ -14,13 +14,14 @@ pub(super) struct Tamper {
     defect: Option<Defect>,
     /// A piece of content that is sent with the next good piece.
     held: Option<Piece>,
+    begun: bool,
     content_seen: bool,
     failed: bool,
 }
 
 impl Tamper {
     pub fn new(defect: Option<Defect>) -> Self {
-        Self { defect, held: None, content_seen: false, failed: false }
+        Self { defect, held: None, begun: false, content_seen: false, failed: false }
     }
 
     /// What is sent in place of `piece`.
@@ -29,6 +30,7 @@ impl Tamper {
         self.failed |= is_failure;
         let is_first_content =
             piece.kind == PieceKind::Content && !std::mem::replace(&mut self.content_seen, true);
+        let is_first = !std::mem::replace(&mut self.begun, true);
         match (self.defect, piece.kind) {
             (Some(Defect::CutStreamFinished), PieceKind::Interrupted) => vec![finish(), done()],
             (Some(Defect::CutStreamSilent), PieceKind::Interrupted) => vec![],
@@ -38,7 +40,7 @@ impl Tamper {
                 bytes: error_frame(envelope::error("Internal error".into(), "api_error", None)),
             }],
             (Some(Defect::ErrorFrameDoubled), _) if is_failure => vec![piece.clone(), piece],
-            (Some(Defect::DoneAfterError), _) if is_failure => vec![piece, done()],
+            (Some(Defect::PingEventSent), _) if is_first => vec![ping(), piece],
             (Some(Defect::TerminatorDropped), PieceKind::Done) => vec![],
             (Some(Defect::ChunkDoubled), _) if is_first_content => vec![piece.clone(), piece],
             (Some(Defect::ChunkDropped), PieceKind::Content) => {
@@ -50,6 +52,16 @@ impl Tamper {
             }
             _ => vec![piece],
         }
+    }
+
+    /// What is made of an upstream stream that stopped by itself.
+    pub fn stopped(&self, piece: Piece) -> Piece {
+        if self.defect == Some(Defect::TerminatorDemanded) && piece.kind == PieceKind::Done {
+            let message = "The upstream ended the stream without its terminator.";
+            let error = envelope::error(message.into(), envelope::UPSTREAM_ERROR, Some("stream_interrupted"));
+            return Piece { kind: PieceKind::Interrupted, bytes: error_frame(error) };
+        }
+        piece
     }
 
     /// Whether the stream is left without an end.
@@ -68,4 +80,9 @@ pub(super) fn finish() -> Piece {
         "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
     });
     Piece { kind: PieceKind::Other, bytes: sse::encode(None, &chunk.to_string()).into() }
+}
+
+/// An event that OpenAI's dialect does not have.
+fn ping() -> Piece {
+    Piece { kind: PieceKind::Other, bytes: sse::encode(Some("ping"), r#"{"type": "ping"}"#).into() }
 }

@@ -63,12 +63,19 @@ impl<'a> Facts<'a> {
         self.exchange.answer()
     }
 
-    /// The attempt that succeeded last: its answer is what the caller is owed.
+    /// The attempt whose success the caller is owed: the one that it got, where it got one as it was
+    /// sent, else the last.
     pub fn success(&self) -> Option<(&'a Attempt, &Completion)> {
-        self.attempts.iter().rev().find_map(|(attempt, fate)| match fate {
-            Fate::Success(completion) => Some((*attempt, completion)),
-            _ => None,
-        })
+        let got = self.told.completion().map(Completion::text);
+        let mut chosen = None;
+        for (attempt, fate) in self.attempts.iter().rev() {
+            let Fate::Success(completion) = fate else { continue };
+            if got.as_ref().is_some_and(|got| *got == completion.text()) {
+                return Some((*attempt, completion));
+            }
+            chosen = chosen.or(Some((*attempt, completion)));
+        }
+        chosen
     }
 
     /// Whether every upstream that was tried failed, so that the caller is owed a failure.

@@ -10,6 +10,9 @@ mod rule;
 mod rules;
 mod told;
 
+#[cfg(test)]
+mod tests;
+
 pub use chat::{ChatEvent, Completion, ErrorObject};
 pub use contract::{applicable, has_required, has_timing, judge, rule, rules};
 pub use facts::Facts;

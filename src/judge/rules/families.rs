@@ -1,7 +1,8 @@
 //! Every rule, family by family.
 
 use super::{
-    detail, expect, fallback, format, headers, leak, recovery, retry, status, stream, success, timeout,
+    cooldown, detail, expect, fallback, format, headers, leak, recovery, retry, status, stream, success,
+    timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -13,6 +14,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     timeout::RULES,
     retry::RULES,
     fallback::RULES,
+    cooldown::RULES,
     detail::RULES,
     headers::RULES,
     format::RULES,

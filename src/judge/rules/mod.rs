@@ -1,5 +1,6 @@
 //! The rules of the contract, by what they look at.
 
+mod cooldown;
 mod detail;
 mod expect;
 mod fallback;

@@ -63,7 +63,7 @@ fn budget(facts: &Facts<'_>) -> Outcome {
     if !facts.failures().any(|(_, fate)| !is_terminal(fate) && !fate.failed_after_content()) {
         return Outcome::NotApplicable;
     }
-    let allowed = facts.arrangement.proxy.retries as usize + 1;
+    let allowed = (facts.arrangement.proxy.retries as usize).saturating_add(1);
     let worst = by_deployment(facts)
         .into_iter()
         .filter(|(_, attempts)| !attempts.iter().any(|(_, fate)| is_terminal(fate)))

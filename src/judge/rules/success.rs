@@ -31,6 +31,15 @@ pub const RULES: &[Rule] = &[
         check: content_intact,
     },
     Rule {
+        id: "success.terminated",
+        level: Level::Required,
+        title: "A successful stream ends with its terminator, `data: [DONE]`",
+        reason: "Clients wait for it: without it some take the answer for broken off, and ask again and pay again.",
+        references: &["https://platform.openai.com/docs/api-reference/chat-streaming"],
+        timing: false,
+        check: terminated,
+    },
+    Rule {
         id: "request.forwarded",
         level: Level::Required,
         title: "A request leads to an attempt at an upstream",
@@ -76,6 +85,21 @@ fn content_intact(facts: &Facts<'_>) -> Outcome {
     Outcome::check(sent == got, || {
         (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
     })
+}
+
+fn terminated(facts: &Facts<'_>) -> Outcome {
+    let (Told::Stream(got), Some((_, sent))) = (&facts.told, facts.success()) else {
+        return Outcome::NotApplicable;
+    };
+    // A stream that was cut, or that shows an error, has not been passed on as a success.
+    let delivered = got.complete
+        && got.errors.is_empty()
+        && got.completion.finish.is_some()
+        && got.completion.text() == sent.text();
+    if !delivered {
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(got.done, || ("data: [DONE] at the end".to_owned(), facts.told.describe()))
 }
 
 fn forwarded(facts: &Facts<'_>) -> Outcome {

@@ -2,6 +2,7 @@
 
 use crate::{
     judge::{
+        chat::{self, ChatEvent},
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
@@ -46,15 +47,22 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
     }
     let settings = &facts.arrangement.proxy;
     let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
-    // A stream's limit counts from its last event: what was sent in good time is not the proxy's.
+    // A stream's limit counts from its last chunk: what was sent in good time is not the proxy's.
+    // What a proxy says of its own when it gives up is no such chunk.
+    let is_chunk = |data: &str| matches!(chat::event(data), ChatEvent::Chunk { finish: None, .. });
     let lead_ms = facts
         .answer()
-        .and_then(|answer| answer.body.frames.last())
+        .and_then(|answer| answer.body.frames.iter().rfind(|frame| is_chunk(&frame.data)))
         .map_or(0.0, |frame| (frame.at_ms - facts.exchange.sent_ms).max(0.0));
-    let allowed = f64::from(settings.retries + 1) * facts.chain().len() as f64;
+    let allowed = (f64::from(settings.retries) + 1.0) * facts.chain().len() as f64;
     let limit_ms = lead_ms + allowed * (timeout_ms + GRACE_MS);
-    let took_ms = facts.exchange.duration_ms();
-    let open = is_open(&facts.told);
+    // With its error event the upstream is given up; when the stream then ends is for its own rule.
+    let given_up = match &facts.told {
+        Told::Stream(stream) => stream.errors.first().map(|(at_ms, _)| *at_ms),
+        _ => None,
+    };
+    let took_ms = given_up.unwrap_or(facts.exchange.end_ms) - facts.exchange.sent_ms;
+    let open = given_up.is_none() && is_open(&facts.told);
     Outcome::check(took_ms <= limit_ms && !open, || {
         let how = if open { "still waiting" } else { "over" };
         (

@@ -1,0 +1,302 @@
+//! Whatever was seen, the judge has something to say of it, and says the same again.
+
+use std::time::Duration;
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use super::seen::{DONE, ERROR, GOOD, OK, ONE, STOP, plain};
+use crate::{
+    judge::{self, Policy},
+    observation::{
+        Answer, Attempt, AttemptEnd, Body, Ending, Exchange, Frame, Identity, Observation, Outcome, Sent,
+        StepName,
+    },
+    scenario::{
+        Answer as Reply, Attempts, Cooldown, EndingExpect, ErrorExpect, ErrorName, Expect, Fault, Level,
+        ProxySettings, StatusPattern, StatusSet, Turn,
+    },
+    wire::sse,
+};
+
+/// No number of an observation is NaN, but clocks may be odd. All of these survive JSON unchanged.
+fn time() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        4 => (0..20_000i32).prop_map(|n| f64::from(n) / 4.0),
+        1 => any::<i32>().prop_map(f64::from),
+        1 => select(vec![0.0, -0.5, 1e15, -1e15, 5e-324, f64::MAX, f64::MIN]),
+    ]
+}
+
+fn name() -> impl Strategy<Value = String> {
+    select(vec!["primary", "backup", "other"]).prop_map(str::to_owned)
+}
+
+fn filled(text: &str) -> String {
+    let canaries = Identity { token: "tok".to_owned() }.canaries("primary", 1);
+    text.replace("MSG", &canaries.message).replace("TXT", &canaries.content)
+}
+
+fn json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<i64>().prop_map(|n| n.to_string()),
+        ".{0,12}".prop_map(|text| serde_json::Value::from(text).to_string()),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let key = select(vec!["error", "message", "type", "code", "param", "choices", "delta", "content"]);
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(|items| format!("[{}]", items.join(","))),
+            vec((key, inner), 0..3).prop_map(|members| {
+                let members: Vec<String> = members.into_iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+                format!("{{{}}}", members.join(","))
+            }),
+        ]
+    })
+}
+
+/// What may stand in a body or an event: good, broken, odd.
+fn text() -> impl Strategy<Value = String> {
+    let known = select(vec![OK, ERROR, ONE, STOP, DONE, "", "<html>no</html>", "b'MSG'", "sk-proxy"]);
+    prop_oneof![
+        4 => known.prop_map(filled),
+        1 => (select(vec![OK, ERROR, ONE]), 0..60usize).prop_map(|(text, n)| filled(text).chars().take(n).collect()),
+        2 => json(),
+        1 => ".{0,30}",
+    ]
+}
+
+fn stream() -> impl Strategy<Value = String> {
+    let events =
+        prop_oneof![Just(GOOD.iter().map(|data| filled(data)).collect::<Vec<_>>()), vec(text(), 0..5),];
+    (events, any::<bool>()).prop_map(|(events, cut)| {
+        let mut text: String = events.iter().map(|data| sse::encode(None, data)).collect();
+        if cut {
+            let half = text.chars().count() / 2;
+            text = text.chars().take(half).collect();
+        }
+        text
+    })
+}
+
+fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
+    let names = [
+        "content-type",
+        "retry-after",
+        "retry-after-ms",
+        "x-ratelimit-limit-requests",
+        "x-request-id",
+        "set-cookie",
+        "connection",
+        "te",
+        "x-other",
+        "llm-retry-after",
+    ];
+    let value = prop_oneof![
+        select(vec![
+            "application/json",
+            "text/event-stream",
+            "0",
+            "7",
+            "-1",
+            "1e999",
+            "NaN",
+            "te, x-other",
+            ""
+        ])
+        .prop_map(str::to_owned),
+        ".{0,8}",
+    ];
+    (Just(names.map(str::to_owned).to_vec()).prop_shuffle(), vec(value, 0..8))
+        .prop_map(|(names, values)| names.into_iter().zip(values).collect())
+}
+
+fn status() -> impl Strategy<Value = u16> {
+    prop_oneof![
+        4 => select(vec![200u16, 204, 302, 400, 401, 404, 413, 422, 429, 500, 502, 503, 504, 529]),
+        1 => any::<u16>(),
+    ]
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    select(vec![
+        Ending::Complete,
+        Ending::Complete,
+        Ending::Reset,
+        Ending::Closed,
+        Ending::Refused,
+        Ending::Deadline,
+        Ending::Broken("?".to_owned()),
+    ])
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    (prop_oneof![text(), stream()], any::<bool>(), option::of(0..9u64), time()).prop_map(
+        |(text, utf8, bytes, at_ms)| {
+            let frame = |event: sse::Event| Frame { at_ms, event: event.event, data: event.data };
+            let frames = sse::decode(text.as_bytes()).into_iter().map(frame).collect();
+            Body { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames }
+        },
+    )
+}
+
+fn exchange() -> impl Strategy<Value = Exchange> {
+    let answer = (status(), headers(), time(), body(), ending()).prop_map(
+        |(status, headers, head_ms, body, ending)| {
+            Outcome::Answer(Answer { status, headers, head_ms, body, ending })
+        },
+    );
+    let outcome = prop_oneof![
+        5 => answer,
+        1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
+    ];
+    let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
+    (step, time(), outcome, time()).prop_map(|(step, sent_ms, outcome, end_ms)| Exchange {
+        step,
+        sent_ms,
+        method: "POST".to_owned(),
+        url: "http://127.0.0.1:1/".to_owned(),
+        request_headers: Vec::new(),
+        request_body: String::new(),
+        outcome,
+        end_ms,
+    })
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let answer = select(vec![ErrorName::Overloaded, ErrorName::RateLimit]).prop_map(Reply::Error);
+    (answer, any::<bool>()).prop_map(|(answer, refuses)| Turn {
+        answer,
+        headers: indexmap::IndexMap::new(),
+        faults: if refuses { vec![Fault::Refuse] } else { Vec::new() },
+    })
+}
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    let sent =
+        (option::weighted(0.8, status()), headers(), prop_oneof![text(), stream()], option::of(0..9u64));
+    let end = select(vec![
+        AttemptEnd::Open,
+        AttemptEnd::Finished,
+        AttemptEnd::Finished,
+        AttemptEnd::Reset,
+        AttemptEnd::Closed,
+        AttemptEnd::ClientLeft,
+    ]);
+    (name(), any::<u32>(), time(), sent, end, option::of(time()), option::of(turn())).prop_map(
+        |(deployment, n, at_ms, (status, headers, body, bytes), end, end_ms, turn)| Attempt {
+            canaries: Identity { token: "tok".to_owned() }.canaries(&deployment, n % 3),
+            deployment,
+            n,
+            at_ms,
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+            turn,
+            sent: Sent {
+                status,
+                headers,
+                bytes: bytes.unwrap_or(body.len() as u64),
+                body,
+                frames: 1,
+                timer_error_ms: 0.0,
+            },
+            end,
+            end_ms,
+        },
+    )
+}
+
+fn expect() -> impl Strategy<Value = Expect> {
+    let ending = select(vec![
+        EndingExpect::Success,
+        EndingExpect::Failure,
+        EndingExpect::ErrorEvent,
+        EndingExpect::Cut,
+    ]);
+    let attempts = prop_oneof![
+        any::<u32>().prop_map(Attempts::Total),
+        vec((name(), any::<u32>()), 1..3).prop_map(|each| Attempts::Each(each.into_iter().collect())),
+    ];
+    let code = option::of(".{0,3}").prop_map(|code| ErrorExpect { code, ..ErrorExpect::default() });
+    (option::of(ending), option::of(attempts), option::of(code), any::<bool>()).prop_map(
+        |(ending, attempts, error, more)| Expect {
+            status: more.then(|| StatusSet(vec![StatusPattern::Class(4), StatusPattern::Exactly(503)])),
+            headers: more.then(|| ("Retry-After".to_owned(), None)).into_iter().collect(),
+            within: more.then_some(Duration::from_millis(100)),
+            ending,
+            attempts,
+            error,
+        },
+    )
+}
+
+fn settings() -> impl Strategy<Value = ProxySettings> {
+    let cooldown = (any::<u32>().prop_map(|n| n % 4), 0..9000u64)
+        .prop_map(|(after, ms)| Cooldown { after, lasting: Duration::from_millis(ms) });
+    (0..9000u64, prop_oneof![4 => 0..3u32, 1 => Just(u32::MAX)], vec(name(), 0..4), option::of(cooldown))
+        .prop_map(|(ms, retries, fallback, cooldown)| ProxySettings {
+            timeout: Duration::from_millis(ms),
+            retries,
+            fallback,
+            cooldown,
+        })
+}
+
+fn observation() -> impl Strategy<Value = Observation> {
+    let arranged = (any::<bool>(), select(Level::ALL.to_vec()), settings(), expect(), vec(turn(), 0..2));
+    (arranged, 0..3usize, vec(exchange(), 0..4), vec(attempt(), 0..5)).prop_map(
+        |((stream, level, proxy, expect, turns), deployments, exchanges, attempts)| {
+            let mut arrangement = plain().chained().observation.arrangement;
+            arrangement.combination.stream = stream;
+            arrangement.level = level;
+            arrangement.proxy = proxy;
+            arrangement.expect = expect;
+            arrangement.deployments.truncate(deployments);
+            arrangement.deployments.iter_mut().for_each(|deployment| deployment.turns = turns.clone());
+            Observation { arrangement, exchanges, attempts }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_observation_is_judged_and_judged_the_same_again(seen in observation()) {
+        for policy in Policy::all() {
+            let findings = judge::judge(&seen, &policy);
+            prop_assert_eq!(&findings, &judge::judge(&seen, &policy));
+            let spoken = judge::applicable(&seen, &policy);
+            for finding in &findings {
+                prop_assert!(spoken.contains(&finding.rule.as_str()), "{} was broken unasked", finding.rule);
+                prop_assert!(!finding.evidence.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_stored_observation_is_judged_as_it_was(seen in observation()) {
+        let stored = serde_json::to_string(&seen).unwrap();
+        let read: Observation = serde_json::from_str(&stored).unwrap();
+        let policy = Policy::default();
+        prop_assert_eq!(judge::judge(&read, &policy), judge::judge(&seen, &policy));
+    }
+
+    #[test]
+    fn the_order_of_headers_means_nothing(seen in observation()) {
+        let mut turned = seen.clone();
+        turned.attempts.iter_mut().for_each(|attempt| attempt.sent.headers.reverse());
+        for exchange in &mut turned.exchanges {
+            if let Outcome::Answer(answer) = &mut exchange.outcome {
+                answer.headers.reverse();
+            }
+        }
+        // Several headers may break one rule; which of them is shown depends on their order.
+        let broken = |seen: &Observation| -> Vec<_> {
+            let findings = judge::judge(seen, &Policy::default());
+            findings.into_iter().map(|finding| (finding.rule, finding.level)).collect()
+        };
+        prop_assert_eq!(broken(&turned), broken(&seen));
+    }
+}

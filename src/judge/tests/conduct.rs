@@ -1,0 +1,152 @@
+//! Timeouts, retries, fallbacks, cooldowns, recovery.
+
+use super::{every_rule::Proof, seen::*};
+use crate::{
+    judge::{self, Policy},
+    observation::{AttemptEnd, Ending},
+};
+
+pub fn proofs() -> Vec<Proof> {
+    [timeout(), retry(), fallback(), cooldown(), recovery()].concat()
+}
+
+fn timeout() -> Vec<Proof> {
+    let silent = || plain().tried_in_vain(AttemptEnd::ClientLeft);
+    let failed = || plain().tried(error(503));
+    vec![
+        // Two seconds are set, and one more is allowed.
+        ("timeout.honoured", silent().wait(2900.0).told(error(504)), silent().wait(3100.0).told(error(504))),
+        ("timeout.answered", failed().told(error(503)), failed().told_nothing(Ending::Deadline)),
+    ]
+}
+
+fn retry() -> Vec<Proof> {
+    let limited = || plain().retrying(1).tried(error(429).with("retry-after", "1"));
+    let cut = || streamed().retrying(1).tried_until(events(&[ONE]), AttemptEnd::Closed);
+    let spliced = r#"{"choices":[{"index":0,"delta":{"content":"again"}}]}"#;
+    vec![
+        (
+            "retry.budget",
+            plain().retrying(1).tried(error(503)).tried(error(503)).told(error(503)),
+            plain().tried(error(503)).tried(error(503)).told(error(503)),
+        ),
+        (
+            "retry.terminal-errors-once",
+            plain().retrying(1).tried(error(404)).told(error(404)),
+            plain().retrying(1).tried(error(404)).tried(error(404)).told(error(404)),
+        ),
+        (
+            "retry.not-after-content",
+            cut().told(events(&[ONE, ERROR])),
+            cut().tried(events(GOOD)).told(events(&[ONE, spliced, STOP, DONE])),
+        ),
+        (
+            "retry.pacing",
+            limited().wait(1000.0).tried(say(200, OK)).told(say(200, OK)),
+            limited().wait(500.0).tried(say(200, OK)).told(say(200, OK)),
+        ),
+    ]
+}
+
+fn fallback() -> Vec<Proof> {
+    let end = AttemptEnd::Finished;
+    let both = || plain().chained().tried(error(503)).tried_at("backup", error(500), end);
+    let router = r#"{"error":{"message":"no model left","type":"router","param":null,"code":null}}"#;
+    let cut = || {
+        streamed().chained().tried_until(events(&[ONE]), AttemptEnd::Closed).tried_at(
+            "backup",
+            events(GOOD),
+            end,
+        )
+    };
+    let other = ONE.replace("TXT", "backup.TXT");
+    vec![
+        (
+            "fallback.used",
+            plain().chained().tried(error(503)).tried_at("backup", say(200, OK), end).told(say(200, OK)),
+            plain().chained().tried(error(503)).told(error(503)),
+        ),
+        (
+            "fallback.only-when-needed",
+            plain().chained().tried(say(200, OK)).told(say(200, OK)),
+            plain().chained().tried(say(200, OK)).tried_at("backup", say(200, OK), end).told(say(200, OK)),
+        ),
+        (
+            "fallback.true-error",
+            both().told(say(503, &ERROR.replace("MSG", "backup.MSG"))),
+            both().told(say(503, router)),
+        ),
+        (
+            "fallback.no-splice",
+            cut().told(events(&[ONE, ERROR])),
+            cut().told(events(&[ONE, &other, STOP, DONE])),
+        ),
+    ]
+}
+
+fn cooldown() -> Vec<Proof> {
+    let limited = || plain().cooling(1, 5).tried(error(429)).told(error(429));
+    let faulty = || plain().cooling(1, 5).tried(error(400)).told(error(400));
+    vec![
+        ("cooldown.honoured", limited().told(error(429)), limited().tried(error(429)).told(error(429))),
+        (
+            "cooldown.not-for-bad-requests",
+            faulty().tried(say(200, OK)).told(say(200, OK)),
+            faulty().told(error(503)),
+        ),
+    ]
+}
+
+fn recovery() -> Vec<Proof> {
+    let failed = || plain().tried(error(500)).told(error(500));
+    let well = failed().recovering(say(200, OK));
+    vec![("recovery.next-request-ok", well, failed().recovering(error(500)))]
+}
+
+fn breaks(seen: &Seen, rule: &str) -> bool {
+    judge::judge(&seen.observation, &Policy::default()).iter().any(|finding| finding.rule == rule)
+}
+
+#[test]
+fn a_cooldown_binds_only_after_so_many_failures_in_a_row_and_only_for_its_time() {
+    let failing = |after| plain().cooling(after, 5).tried(error(503)).told(error(503));
+    let again = |seen: Seen| seen.tried(error(503)).told(error(503));
+    let rule = "cooldown.honoured";
+    assert!(breaks(&again(again(failing(2))), rule), "the third exchange comes after two failures");
+    assert!(!breaks(&again(failing(2)), rule), "one failure is not two");
+    let between = |said: Say| again(again(failing(3)).tried(said).told(error(400)));
+    assert!(!breaks(&between(error(400)), rule), "a 400 is an answer of a healthy provider");
+    assert!(!breaks(&between(say(200, OK)), rule), "a success begins the count anew");
+    assert!(!breaks(&again(failing(1).wait(5000.0)), rule), "the time is over");
+}
+
+#[test]
+fn silence_and_cuts_count_for_a_cooldown_and_other_failures_of_the_same_exchange_do_not() {
+    let rule = "cooldown.honoured";
+    for end in [AttemptEnd::ClientLeft, AttemptEnd::Reset] {
+        let first = plain().cooling(1, 5).tried_in_vain(end).told(error(504));
+        assert!(breaks(&first.tried(error(503)).told(error(503)), rule), "{end:?}");
+    }
+    let retried = plain().cooling(1, 5).retrying(1).tried(error(503)).tried(error(503)).told(error(503));
+    assert!(!breaks(&retried, rule), "a retry belongs to the exchange that it serves");
+}
+
+#[test]
+fn a_route_may_rest_where_not_only_bad_requests_came_before() {
+    let rule = "cooldown.not-for-bad-requests";
+    let seen = |status| {
+        plain().cooling(1, 5).tried(error(400)).told(error(400)).tried(error(status)).told(error(status))
+    };
+    assert!(breaks(&seen(413).told(error(503)), rule));
+    assert!(!breaks(&seen(429).told(error(503)), rule));
+    assert!(!breaks(&seen(401).told(error(503)), rule), "a rejected key is disputed");
+}
+
+#[test]
+fn an_error_event_in_good_time_ends_the_wait_for_a_silent_stream_and_a_late_one_does_not() {
+    let silent = || streamed().tried_until(events(&[ONE]), AttemptEnd::ClientLeft);
+    let rule = "timeout.honoured";
+    assert!(!breaks(&silent().wait(2500.0).told(events(&[ERROR]).lasting(9000.0)), rule));
+    assert!(breaks(&silent().wait(9000.0).told(events(&[ERROR])), rule), "its own event is no sign of life");
+    assert!(breaks(&silent().wait(9000.0).told(events(&[STOP, DONE])), rule), "nor is a forged end");
+}

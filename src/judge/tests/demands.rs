@@ -1,0 +1,63 @@
+//! What scenarios demand beyond the contract.
+
+use std::time::Duration;
+
+use super::{every_rule::Proof, seen::*};
+use crate::{
+    judge::{self, Policy},
+    scenario::{Attempts, EndingExpect, ErrorExpect, Expect, Level, StatusPattern, StatusSet},
+};
+
+pub fn proofs() -> Vec<Proof> {
+    let one = || plain().tried(error(429)).told(error(429));
+    let two = || plain().tried(error(429)).tried(error(429)).told(error(429));
+    let ok = || plain().tried(say(200, OK)).told(say(200, OK));
+    let status = |e: &mut Expect| e.status = Some(StatusSet(vec![StatusPattern::Exactly(429)]));
+    let attempts = |e: &mut Expect| e.attempts = Some(Attempts::Total(1));
+    let ending = |e: &mut Expect| e.ending = Some(EndingExpect::Failure);
+    let error_code = |e: &mut Expect| {
+        e.error = Some(ErrorExpect { code: Some("c".to_owned()), ..ErrorExpect::default() });
+    };
+    let headers = |e: &mut Expect| {
+        e.headers.insert("Content-Type".to_owned(), Some("application/json".to_owned()));
+    };
+    let within = |e: &mut Expect| e.within = Some(Duration::from_secs(1));
+    vec![
+        ("expect.status", one().expecting(status), ok().expecting(status)),
+        ("expect.attempts", one().expecting(attempts), two().expecting(attempts)),
+        ("expect.ending", one().expecting(ending), ok().expecting(ending)),
+        (
+            "expect.error",
+            one().expecting(error_code),
+            plain().tried(error(429)).told(say(429, &ERROR.replace(r#""c""#, "null"))).expecting(error_code),
+        ),
+        (
+            "expect.headers",
+            one().expecting(headers),
+            plain().tried(error(429)).told(error(429).with("content-type", "text/html")).expecting(headers),
+        ),
+        (
+            "expect.within",
+            one().expecting(within),
+            plain().tried(error(429)).wait(1100.0).told(error(429)).expecting(within),
+        ),
+    ]
+}
+
+#[test]
+fn a_demand_has_the_level_of_its_scenario_and_a_rule_at_most_its_own() {
+    let broken = plain()
+        .tried(error(429).with("retry-after", "7").with("x-request-id", "RID"))
+        .told(error(429))
+        .expecting(|e| e.attempts = Some(Attempts::Total(9)));
+    let levels = |level| {
+        let seen = broken.clone().set(|arrangement| arrangement.level = level);
+        let findings = judge::judge(&seen.observation, &Policy::default());
+        let of = |rule: &str| findings.iter().find(|finding| finding.rule == rule).map(|found| found.level);
+        [of("headers.retry-after"), of("headers.request-id"), of("expect.attempts")]
+    };
+    use Level::{Informative, Recommended, Required};
+    assert_eq!(levels(Required), [Some(Required), Some(Recommended), Some(Required)]);
+    assert_eq!(levels(Recommended), [Some(Recommended); 3]);
+    assert_eq!(levels(Informative), [Some(Informative); 3]);
+}

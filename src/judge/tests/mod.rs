@@ -1,0 +1,9 @@
+//! The contract, tried on observations that are made up: no socket, no clock.
+
+mod answers;
+mod any;
+mod conduct;
+mod demands;
+mod every_rule;
+mod seen;
+mod words;

@@ -1,0 +1,268 @@
+//! Builds observations compactly.
+
+use std::time::Duration;
+
+use crate::{
+    observation::{
+        Answer, Arrangement, Attempt, AttemptEnd, Body, DeploymentArranged, Ending, Exchange, Frame,
+        Identity, Observation, Outcome, Sent, StepName,
+    },
+    scenario::{Api, Combination, Cooldown, Expect, Level, Provider, ProxySettings},
+    wire::sse,
+};
+
+pub const ERROR: &str = r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c"}}"#;
+pub const OK: &str =
+    r#"{"choices":[{"index":0,"message":{"content":"one TXT two"},"finish_reason":"stop"}]}"#;
+pub const ONE: &str = r#"{"choices":[{"index":0,"delta":{"content":"one TXT"},"finish_reason":null}]}"#;
+pub const TWO: &str = r#"{"choices":[{"index":0,"delta":{"content":" two"},"finish_reason":null}]}"#;
+pub const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+pub const DONE: &str = "[DONE]";
+pub const GOOD: &[&str] = &[ONE, TWO, STOP, DONE];
+
+/// What one side says: a status, headers and a body. `MSG`, `TXT` and `RID` stand for the canaries of
+/// the attempt (downstream: of the first one at `primary`, or with `backup.` before them at `backup`).
+#[derive(Debug, Clone)]
+pub struct Say {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+    /// Milliseconds from the last frame to the end.
+    lasting: f64,
+}
+
+/// A JSON body.
+pub fn say(status: u16, body: &str) -> Say {
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    Say { status, headers, body: body.to_owned(), lasting: 1.0 }
+}
+
+pub fn error(status: u16) -> Say {
+    say(status, ERROR)
+}
+
+/// An event stream under 200.
+pub fn events(events: &[&str]) -> Say {
+    let body = events.iter().map(|data| sse::encode(None, data)).collect();
+    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+    Say { status: 200, headers, body, lasting: 1.0 }
+}
+
+impl Say {
+    /// With this header in place of another of its name.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(key, _)| key != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The end comes so many milliseconds after the last frame.
+    pub fn lasting(self, ms: f64) -> Self {
+        Self { lasting: ms, ..self }
+    }
+}
+
+/// An observation in the making; time passes only by what is done.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub observation: Observation,
+    now: f64,
+    /// When the exchange in progress was sent.
+    sent: f64,
+    step: u32,
+}
+
+/// A plain call of one deployment.
+pub fn plain() -> Seen {
+    let mut seen = Seen {
+        observation: Observation {
+            arrangement: Arrangement {
+                identity: Identity { token: "tok".to_owned() },
+                combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+                level: Level::Required,
+                proxy: ProxySettings { timeout: Duration::from_secs(2), ..ProxySettings::default() },
+                deployments: Vec::new(),
+                expect: Expect::default(),
+                except: indexmap::IndexMap::new(),
+                proxy_secrets: vec!["sk-proxy".to_owned()],
+                upstream_addresses: vec!["127.0.0.1:9".to_owned()],
+            },
+            exchanges: Vec::new(),
+            attempts: Vec::new(),
+        },
+        now: 1.0,
+        sent: 0.0,
+        step: 1,
+    };
+    seen.deploy("primary");
+    seen
+}
+
+/// A call for a stream.
+pub fn streamed() -> Seen {
+    plain().set(|arrangement| arrangement.combination.stream = true)
+}
+
+impl Seen {
+    fn deploy(&mut self, name: &str) {
+        let identity = &self.observation.arrangement.identity;
+        let deployment = DeploymentArranged {
+            name: name.to_owned(),
+            model: identity.model(name),
+            key: identity.key(name),
+            turns: Vec::new(),
+        };
+        self.observation.arrangement.deployments.push(deployment);
+    }
+
+    pub fn set(mut self, edit: impl FnOnce(&mut Arrangement)) -> Self {
+        edit(&mut self.observation.arrangement);
+        self
+    }
+
+    /// With `backup` behind `primary`.
+    pub fn chained(mut self) -> Self {
+        self.deploy("backup");
+        self.set(|arrangement| arrangement.proxy.fallback = vec!["primary".into(), "backup".into()])
+    }
+
+    pub fn retrying(self, retries: u32) -> Self {
+        self.set(|arrangement| arrangement.proxy.retries = retries)
+    }
+
+    pub fn cooling(self, after: u32, seconds: u64) -> Self {
+        let lasting = Duration::from_secs(seconds);
+        self.set(|arrangement| arrangement.proxy.cooldown = Some(Cooldown { after, lasting }))
+    }
+
+    /// The scenario demands this as well.
+    pub fn expecting(self, edit: impl FnOnce(&mut Expect)) -> Self {
+        self.set(|arrangement| edit(&mut arrangement.expect))
+    }
+
+    pub fn wait(mut self, ms: f64) -> Self {
+        self.now += ms;
+        self
+    }
+
+    /// An attempt at `primary`, answered to its end.
+    pub fn tried(self, said: Say) -> Self {
+        self.tried_at("primary", said, AttemptEnd::Finished)
+    }
+
+    /// An attempt at `primary` that ended so.
+    pub fn tried_until(self, said: Say, end: AttemptEnd) -> Self {
+        self.tried_at("primary", said, end)
+    }
+
+    /// An attempt at `primary` that never got as far as a status line.
+    pub fn tried_in_vain(mut self, end: AttemptEnd) -> Self {
+        self = self.tried_at("primary", say(0, ""), end);
+        if let Some(attempt) = self.observation.attempts.last_mut() {
+            attempt.sent = Sent::default();
+        }
+        self
+    }
+
+    pub fn tried_at(mut self, deployment: &str, said: Say, end: AttemptEnd) -> Self {
+        let before = self.observation.attempts.iter().filter(|attempt| attempt.deployment == deployment);
+        let n = u32::try_from(before.count()).unwrap() + 1;
+        let canaries = self.observation.arrangement.identity.canaries(deployment, n);
+        let fill = |text: &str| {
+            text.replace("MSG", &canaries.message)
+                .replace("TXT", &canaries.content)
+                .replace("RID", &canaries.request_id)
+        };
+        let body = fill(&said.body);
+        let sent = Sent {
+            status: Some(said.status),
+            headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
+            bytes: body.len() as u64,
+            body,
+            frames: 1,
+            timer_error_ms: 0.0,
+        };
+        let at_ms = self.now;
+        self.now += 1.0;
+        self.observation.attempts.push(Attempt {
+            deployment: deployment.to_owned(),
+            n,
+            at_ms,
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+            turn: None,
+            canaries,
+            sent,
+            end,
+            end_ms: (end != AttemptEnd::Open).then_some(self.now),
+        });
+        self
+    }
+
+    /// The caller gets this, to its end, and the next step begins.
+    pub fn told(self, said: Say) -> Self {
+        self.told_until(said, Ending::Complete)
+    }
+
+    pub fn told_until(mut self, said: Say, ending: Ending) -> Self {
+        let identity = self.observation.arrangement.identity.clone();
+        let fill = |text: &str| {
+            let mut text = text.to_owned();
+            for (prefix, deployment) in [("backup.", "backup"), ("", "primary")] {
+                let canaries = identity.canaries(deployment, 1);
+                text = text
+                    .replace(&format!("{prefix}MSG"), &canaries.message)
+                    .replace(&format!("{prefix}TXT"), &canaries.content)
+                    .replace(&format!("{prefix}RID"), &canaries.request_id);
+            }
+            text
+        };
+        let text = fill(&said.body);
+        let is_stream = said.headers.iter().any(|(_, value)| value == "text/event-stream");
+        let decoded = if is_stream { sse::decode(text.as_bytes()) } else { Vec::new() };
+        let frame = |event: sse::Event| Frame { at_ms: self.now, event: event.event, data: event.data };
+        let frames = decoded.into_iter().map(frame).collect();
+        let answer = Answer {
+            status: said.status,
+            headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
+            head_ms: self.now,
+            body: Body { bytes: text.len() as u64, utf8: true, frames, text },
+            ending,
+        };
+        self.now += said.lasting;
+        self.over(Outcome::Answer(answer))
+    }
+
+    /// The caller gets nothing.
+    pub fn told_nothing(self, ending: Ending) -> Self {
+        self.over(Outcome::NoAnswer { ending })
+    }
+
+    /// The control request, which the upstream answers well.
+    pub fn recovering(mut self, told: Say) -> Self {
+        self = self.tried(say(200, OK)).told(told);
+        if let Some(last) = self.observation.exchanges.last_mut() {
+            last.step = StepName::Recovery;
+        }
+        self
+    }
+
+    fn over(mut self, outcome: Outcome) -> Self {
+        self.observation.exchanges.push(Exchange {
+            step: StepName::Step(self.step),
+            sent_ms: self.sent,
+            method: "POST".to_owned(),
+            url: "http://127.0.0.1:1/v1/chat/completions".to_owned(),
+            request_headers: Vec::new(),
+            request_body: String::new(),
+            outcome,
+            end_ms: self.now,
+        });
+        self.step += 1;
+        self.sent = self.now + 1.0;
+        self.now = self.sent + 1.0;
+        self
+    }
+}

@@ -1,0 +1,78 @@
+//! Detail, headers, form, leaks.
+
+use super::{every_rule::Proof, seen::*};
+
+pub fn proofs() -> Vec<Proof> {
+    [detail(), headers(), format(), leak()].concat()
+}
+
+/// What the upstream says comes back so.
+fn passed(status: u16, told: &str) -> Seen {
+    plain().tried(error(status)).told(say(status, told))
+}
+
+fn changed(status: u16, from: &str, to: &str) -> Seen {
+    assert!(ERROR.contains(from), "there is something to change");
+    passed(status, &ERROR.replace(from, to))
+}
+
+fn detail() -> Vec<Proof> {
+    let good = |status| passed(status, ERROR);
+    let encoded = r#"{\"error\":{\"message\":\"no MSG\"}}"#;
+    vec![
+        ("detail.message-kept", good(400), changed(400, "no MSG", "Internal error")),
+        ("detail.server-message-kept", good(500), changed(500, "no MSG", "Internal error")),
+        ("detail.message-once", good(400), changed(400, "no MSG", "no MSG: no MSG")),
+        ("detail.message-plain", good(400), changed(400, "no MSG", encoded)),
+        ("detail.code-kept", good(400), changed(400, r#""c""#, "null")),
+        ("detail.type-kept", good(400), changed(400, "kind", "api_error")),
+        ("detail.param-kept", good(400), changed(400, r#""p""#, "null")),
+        ("detail.no-language-literals", good(400), changed(400, r#""p""#, r#""None""#)),
+    ]
+}
+
+fn headers() -> Vec<Proof> {
+    let kept = |name: &str, value: &str| {
+        let said = || error(429).with(name, value);
+        (plain().tried(said()).told(said()), plain().tried(said()).told(error(429)))
+    };
+    let proof = |rule, name, value| {
+        let (holds, breaks) = kept(name, value);
+        (rule, holds, breaks)
+    };
+    let (forwarded, left_behind) = kept("set-cookie", "a=b");
+    vec![
+        proof("headers.retry-after", "retry-after", "7"),
+        proof("headers.retry-after-ms", "retry-after-ms", "7000"),
+        proof("headers.rate-limits", "x-ratelimit-limit-requests", "3"),
+        proof("headers.request-id", "x-request-id", "RID"),
+        ("headers.no-poison", left_behind, forwarded),
+    ]
+}
+
+fn format() -> Vec<Proof> {
+    let html = error(400).with("content-type", "text/html");
+    let stream = || streamed().tried(events(GOOD));
+    vec![
+        ("format.envelope", passed(400, ERROR), passed(400, r#"{"error":"no MSG"}"#)),
+        ("format.content-type", passed(400, ERROR), plain().tried(error(400)).told(html)),
+        (
+            "format.stream-events",
+            stream().told(events(GOOD)),
+            stream().told(events(&[r#"{"type":"ping"}"#, ONE, TWO, STOP, DONE])),
+        ),
+    ]
+}
+
+fn leak() -> Vec<Proof> {
+    let saying = |text: &str| changed(400, "MSG", &format!("MSG ({text})"));
+    let header = error(400).with("x-upstream", "http://127.0.0.1:9/v1");
+    let good = || passed(400, ERROR);
+    vec![
+        ("leak.provider-key", good(), saying("sk-canary-tok-primary")),
+        ("leak.proxy-secret", good(), saying("sk-proxy")),
+        ("leak.upstream-address", good(), saying("http://127.0.0.1:9/v1")),
+        ("leak.upstream-address-header", good(), plain().tried(error(400)).told(header)),
+        ("leak.traceback", good(), saying("/app/site-packages/x.py")),
+    ]
+}

@@ -1,0 +1,158 @@
+//! The proof of the judge: the honest embedded proxy breaks no rule over the whole library, every
+//! named defect breaks the rule that it was made for and none that its row does not name, and no
+//! rule is without a defect. The documents on rules and defects are written from the same table.
+//!
+//! With `WHOLE_LIBRARY=1` (`just defects`) every defect runs over every scenario, and its row must
+//! name exactly what it breaks.
+
+#[path = "defects/documents.rs"]
+mod documents;
+#[path = "defects/run.rs"]
+mod run;
+#[path = "defects/table.rs"]
+mod table;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::{StreamExt, stream};
+use upfault::{
+    builtin::Defect,
+    judge,
+    scenario::{Case, expand, load_dir},
+};
+
+use run::{Broken, broken, run};
+use table::{ROWS, Row};
+
+/// Defects that run at once: each waits most of its time, and is given room to be on time.
+const AT_ONCE: usize = 6;
+
+/// Runs that are timed do not run beside each other.
+static TIMED: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    TIMED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn library() -> Vec<Case> {
+    let library = load_dir(&root(), &[]).expect("the bundled library loads");
+    library.scenarios.iter().flat_map(expand).collect()
+}
+
+/// A variable by which a person asks for more than usual.
+#[expect(clippy::disallowed_methods, reason = "the justfile says so by a variable")]
+fn asked_for(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.expect("a runtime starts").block_on(future)
+}
+
+#[test]
+fn the_honest_proxy_breaks_no_rule_of_any_level() {
+    let _alone = alone();
+    let results = block_on(run(None, library()));
+    let broken = broken(&results);
+    assert!(broken.is_empty(), "the honest proxy is said to break {broken:#?}");
+}
+
+#[test]
+fn every_defect_breaks_its_rule_and_none_beyond_its_row() {
+    let _alone = alone();
+    let whole = asked_for("WHOLE_LIBRARY");
+    // All scenarios at once keep a machine busy already.
+    let at_once = if whole { 1 } else { AT_ONCE };
+    let library = Arc::new(library());
+    let problems: Vec<String> = block_on(
+        stream::iter(ROWS)
+            .map(|row| {
+                let cases: Vec<Case> =
+                    library.iter().filter(|case| whole || row.is_shown_by(case)).cloned().collect();
+                tokio::spawn(async move {
+                    contradictions(row, &broken(&run(Some(row.defect), cases).await), whole)
+                })
+            })
+            .buffer_unordered(at_once)
+            .map(|joined| joined.expect("a run does not panic"))
+            .collect::<Vec<_>>(),
+    )
+    .concat();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Where what was seen of a defect is not what its row says.
+fn contradictions(row: &Row, broken: &Broken, whole: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    let meant = broken.get(row.breaks);
+    if meant.is_none_or(|(_, finding)| finding.evidence.is_empty()) {
+        problems.push(format!("{}: {} is not broken, with evidence", row.defect, row.breaks));
+    }
+    for (rule, (case, finding)) in broken {
+        // What a scenario demands beyond the contract follows from what the defect does.
+        if rule != row.breaks && !row.also.contains(&rule.as_str()) && !rule.starts_with("expect.") {
+            problems.push(format!(
+                "{}: {rule} is broken too, in {case}: expected {}, observed {}",
+                row.defect, finding.expected, finding.observed
+            ));
+        }
+    }
+    for rule in row.also.iter().filter(|rule| whole && !broken.contains_key(**rule)) {
+        problems.push(format!("{}: {rule} is named as broken too, and is not", row.defect));
+    }
+    problems
+}
+
+#[test]
+fn every_defect_has_one_row_and_rows_name_what_is_there() {
+    let library = library();
+    let defects: Vec<Defect> = ROWS.iter().map(|row| row.defect).collect();
+    assert_eq!(defects, Defect::ALL, "one row for each defect, in their order");
+    for row in ROWS {
+        for rule in [row.breaks].iter().chain(row.also) {
+            assert!(judge::rule(rule).is_some(), "{}: there is no rule {rule}", row.defect);
+        }
+        assert!(!row.also.contains(&row.breaks), "{}: {} stands twice", row.defect, row.breaks);
+        for scenario in row.shown_by {
+            let found = library.iter().any(|case| table::holds(scenario, case));
+            assert!(found, "{}: there is no scenario {scenario}", row.defect);
+        }
+    }
+}
+
+#[test]
+fn every_rule_is_broken_by_a_defect() {
+    let shown: BTreeSet<&str> =
+        ROWS.iter().flat_map(|row| [row.breaks].into_iter().chain(row.also.iter().copied())).collect();
+    // What a scenario demands is shown broken by the tests of those rules.
+    let without: Vec<&str> = judge::rules()
+        .map(|rule| rule.id)
+        .filter(|rule| !rule.starts_with("expect.") && !shown.contains(rule))
+        .collect();
+    assert!(without.is_empty(), "no defect breaks {without:?}");
+}
+
+#[test]
+fn the_documents_are_those_of_the_code() {
+    let documents = BTreeMap::from([
+        ("docs/contract.md", documents::contract(ROWS)),
+        ("docs/defects.md", documents::defects(ROWS)),
+    ]);
+    for (name, text) in documents {
+        let path = root().join(Path::new(name));
+        if asked_for("UPDATE_DOCS") {
+            std::fs::write(&path, &text).expect("it can be written");
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == text, "{name} is stale: run `just docs`");
+    }
+}

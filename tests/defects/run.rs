@@ -1,0 +1,65 @@
+//! Runs the embedded proxy over cases, as the command line does but without its snapshots.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use upfault::{
+    builtin::Defect,
+    event::{CaseResult, Event},
+    judge::{Finding, Policy, Verdict},
+    runner::{self, ProxyChoice, RunSettings},
+    scenario::Case,
+    snapshot::{Store, WriteMode},
+};
+
+/// Each rule that was broken, with the first case and finding.
+pub type Broken = BTreeMap<String, (String, Finding)>;
+
+/// Runs cases, every one of which gets a verdict.
+pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult>> {
+    let expected = cases.len();
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let settings = RunSettings {
+        cases,
+        proxy: ProxyChoice::Builtin(defect),
+        policy: Policy::default(),
+        seed: 1,
+        jobs: None,
+        strict: false,
+        store: Store::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled(),
+        cache: dir.path().join("cache"),
+        work_dir: dir.path().join("work"),
+        listen: None,
+        root: dir.path().to_owned(),
+        began: Instant::now(),
+    };
+    let (events, mut told) = mpsc::unbounded_channel();
+    let ended = runner::run(settings, &events, &CancellationToken::new()).await;
+    ended.unwrap_or_else(|error| panic!("{defect:?}: {error}"));
+    drop(events);
+    let mut results = Vec::new();
+    while let Some(event) = told.recv().await {
+        if let Event::CaseFinished(result) = event {
+            results.push(result);
+        }
+    }
+    for result in &results {
+        let told = matches!(result.verdict, Verdict::Pass | Verdict::Fail);
+        assert!(told, "{defect:?}: {} is {}: {:?}", result.id, result.verdict, result.reason);
+    }
+    assert_eq!(results.len(), expected, "{defect:?}: every case has a verdict");
+    results
+}
+
+/// What cases broke.
+pub fn broken(results: &[Arc<CaseResult>]) -> Broken {
+    let mut broken = Broken::new();
+    for result in results {
+        for finding in &result.findings {
+            let first = || (result.id.clone(), finding.clone());
+            broken.entry(finding.rule.clone()).or_insert_with(first);
+        }
+    }
+    broken
+}

@@ -1,0 +1,205 @@
+//! What each defect of the embedded proxy breaks.
+
+use upfault::{
+    builtin::Defect::{self, *},
+    scenario::Case,
+};
+
+/// What one defect breaks, over the bundled library and under the default policy.
+///
+/// The scenarios' own demands (`expect.*`) are left out: they say again, for one case, what a defect
+/// does, and which of them a library holds is no property of the defect.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The defect.
+    pub defect: Defect,
+    /// The rule that it is meant to break.
+    pub breaks: &'static str,
+    /// Every other rule that it also breaks.
+    pub also: &'static [&'static str],
+    /// Scenarios, or folders of them, that suffice to show it; the others say the same again, or
+    /// take their time.
+    pub shown_by: &'static [&'static str],
+}
+
+impl Row {
+    /// Whether a case is one of those that show the defect.
+    pub fn is_shown_by(&self, case: &Case) -> bool {
+        self.shown_by.iter().any(|name| holds(name, case))
+    }
+}
+
+/// Whether a case is of this scenario, or of this folder.
+pub fn holds(name: &str, case: &Case) -> bool {
+    let rest = case.scenario.id.strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+const fn row(
+    defect: Defect,
+    breaks: &'static str,
+    also: &'static [&'static str],
+    shown_by: &'static [&'static str],
+) -> Row {
+    Row { defect, breaks, also, shown_by }
+}
+
+/// Every defect, in the order in which they are declared.
+pub const ROWS: &[Row] = &[
+    row(
+        RateLimitAs500,
+        "status.rate-limit",
+        &["headers.request-id"],
+        &["limits/rate-limit", "status", "stream", "fallback/all-fail"],
+    ),
+    row(ClientErrorAs500, "status.mirrored", &["status.class-kept"], &["status", "detail"]),
+    row(AuthErrorAs500, "status.class-kept", &[], &["status", "leaks"]),
+    row(AuthErrorAs429, "status.credentials", &[], &["status", "leaks"]),
+    row(OverloadAs500, "status.overloaded", &[], &["status", "stream"]),
+    row(
+        ServerErrorAs400,
+        "status.class-kept",
+        &["headers.request-id", "status.overloaded"],
+        &["status", "stream", "fallback/backup-refuses-request"],
+    ),
+    row(FailureUnder200, "status.failure-not-success", &[], &["status", "detail"]),
+    row(TimeoutAs500, "status.timeout", &[], &["timeouts/no-answer", "timeouts/silence-in-plain-body"]),
+    row(
+        UnreachableAs200,
+        "status.failure-not-success",
+        &[],
+        &["connection/refused", "fallback/on-refused-connection", "leaks"],
+    ),
+    row(
+        UnreachableAs400,
+        "status.unreachable",
+        &[],
+        &["connection/refused", "fallback/on-refused-connection", "leaks"],
+    ),
+    row(BrokenReplyAs400, "status.broken-reply", &[], &["bodies", "connection"]),
+    row(NullBody, "status.failure-not-success", &["stream.error-visible"], &["bodies", "stream"]),
+    row(
+        DetailLost,
+        "detail.message-kept",
+        &["detail.server-message-kept", "fallback.true-error"],
+        &["detail", "status", "fallback/all-fail"],
+    ),
+    row(
+        ServerMessageLost,
+        "detail.server-message-kept",
+        &["fallback.true-error"],
+        &["detail", "status", "fallback/all-fail"],
+    ),
+    row(DetailRepeated, "detail.message-once", &[], &["detail", "status"]),
+    row(CodeLost, "detail.code-kept", &[], &["detail", "status"]),
+    row(TypeLost, "detail.type-kept", &[], &["detail", "status"]),
+    row(ParamLost, "detail.param-kept", &[], &["detail", "status"]),
+    row(DetailEncodedTwice, "detail.message-plain", &[], &["detail", "status"]),
+    row(
+        NoneLiteral,
+        "detail.no-language-literals",
+        &["detail.code-kept", "detail.param-kept"],
+        &["detail", "fallback/backup-refuses-request"],
+    ),
+    row(ErrorTypeAsInt, "format.envelope", &["detail.type-kept"], &["detail", "status"]),
+    row(
+        ErrorAsString,
+        "format.envelope",
+        &["detail.code-kept", "detail.param-kept", "detail.type-kept"],
+        &["detail", "status"],
+    ),
+    row(
+        AnthropicEnvelope,
+        "format.envelope",
+        &["detail.code-kept", "detail.param-kept"],
+        &["detail", "status"],
+    ),
+    row(HtmlPassedThrough, "format.envelope", &["format.content-type"], &["bodies"]),
+    row(ErrorContentType, "format.content-type", &[], &["status", "limits/rate-limit"]),
+    row(
+        RetryAfterDropped,
+        "headers.retry-after",
+        &[],
+        &["headers", "limits/rate-limit", "limits/retry-after-one-hour"],
+    ),
+    row(RetryAfterMsDropped, "headers.retry-after-ms", &[], &["headers", "limits/retry-after-ms"]),
+    row(LimitHeadersDropped, "headers.rate-limits", &[], &["headers", "limits/rate-limit"]),
+    row(RequestIdDropped, "headers.request-id", &[], &["headers", "status"]),
+    row(PoisonHeadersForwarded, "headers.no-poison", &[], &["headers", "status"]),
+    row(StreamErrorAsSse, "stream.error-status", &[], &["status", "limits/rate-limit"]),
+    row(
+        FirstErrorEmptySuccess,
+        "stream.no-forged-success",
+        &["fallback.true-error"],
+        &["stream", "fallback/both-streams-begin-with-errors"],
+    ),
+    row(CutStreamFinished, "stream.no-forged-success", &[], &["connection", "stream"]),
+    row(CutStreamSilent, "stream.error-visible", &[], &["connection", "stream"]),
+    row(ErrorEventSwallowed, "stream.no-forged-success", &[], &["stream", "connection"]),
+    row(ErrorEventDetailLost, "stream.error-detail", &[], &["stream"]),
+    row(ErrorFrameDoubled, "stream.one-error-event", &[], &["stream", "connection"]),
+    row(ChunkDropped, "stream.content-intact", &[], &["stream", "healthy"]),
+    row(ChunkDoubled, "success.content-intact", &["stream.content-intact"], &["healthy", "stream"]),
+    row(StreamLeftOpen, "stream.ends-after-error", &[], &["timeouts/silence-in-mid-stream"]),
+    row(TerminatorDropped, "success.terminated", &[], &["healthy", "stream"]),
+    row(TerminatorDemanded, "success.delivered", &[], &["healthy", "stream"]),
+    row(PingEventSent, "format.stream-events", &[], &["healthy", "stream"]),
+    row(FailureUnanswered, "timeout.answered", &[], &["status/503-unavailable"]),
+    row(
+        TimeoutIgnored,
+        "timeout.honoured",
+        &["fallback.used"],
+        &["timeouts/no-answer", "timeouts/silence-in-mid-stream"],
+    ),
+    row(TerminalRetried, "retry.terminal-errors-once", &["retry.budget"], &["status", "detail"]),
+    row(
+        RetryBudgetExceeded,
+        "retry.budget",
+        &["timeout.honoured"],
+        &["retries/no-retries-means-none", "retries/unavailable-for-ever", "status"],
+    ),
+    row(
+        RetryAfterIgnored,
+        "retry.pacing",
+        &[],
+        &["retries/rate-limit-then-ok", "retries/latest-retry-after-counts"],
+    ),
+    row(
+        RetryAfterContent,
+        "retry.not-after-content",
+        &["retry.budget", "success.content-intact"],
+        &["connection", "stream", "retries/not-after-content"],
+    ),
+    row(
+        FallbackSkipped,
+        "fallback.used",
+        &[],
+        &["fallback/on-server-error", "fallback/on-rate-limit", "fallback/on-refused-connection"],
+    ),
+    row(
+        FallbackAskedToo,
+        "fallback.only-when-needed",
+        &[],
+        &["fallback/not-on-success", "fallback/on-server-error"],
+    ),
+    row(
+        FallbackSpliced,
+        "fallback.no-splice",
+        &[],
+        &["fallback/not-after-cut", "fallback/not-after-content", "connection"],
+    ),
+    row(FallbackErrorHidden, "fallback.true-error", &["detail.type-kept"], &["fallback/all-fail", "leaks"]),
+    row(CooldownIgnored, "cooldown.honoured", &[], &["limits", "fallback/cooldown-goes-to-backup"]),
+    row(ClientErrorsCoolDown, "cooldown.not-for-bad-requests", &[], &["limits"]),
+    row(
+        RoutePoisoned,
+        "recovery.next-request-ok",
+        &["request.forwarded", "cooldown.not-for-bad-requests"],
+        &["status", "limits"],
+    ),
+    row(KeyLeaked, "leak.provider-key", &[], &["leaks", "status"]),
+    row(ProxyKeyLeaked, "leak.proxy-secret", &[], &["leaks", "status"]),
+    row(BaseUrlLeaked, "leak.upstream-address", &[], &["leaks", "status"]),
+    row(BaseUrlInHeader, "leak.upstream-address-header", &[], &["leaks", "status", "healthy"]),
+    row(TracebackLeaked, "leak.traceback", &[], &["leaks", "status"]),
+];
