@@ -174,7 +174,7 @@ mod tests {
 
           SDKs wait as long as it says. Without it one limit becomes a storm of retries.
 
-          See RFC 9110 section 10.2.3, families F9, section 4, BerriAI/litellm#21553.
+          See RFC 9110 section 10.2.3, BerriAI/litellm#21553.
         ");
     }
 }

@@ -18,8 +18,6 @@ pub struct Policy {
     pub timeout: StatusSet,
     /// The upstream cannot be reached.
     pub unreachable: StatusSet,
-    /// The upstream cuts the connection, or answers with something that is no answer.
-    pub broken_reply: StatusSet,
     /// The upstream says that it is overloaded (503, 529).
     pub overloaded: StatusSet,
 }
@@ -38,7 +36,6 @@ impl Policy {
             rate_limit: set(&[429], &[]),
             timeout: set(&[504, 408], &[]),
             unreachable: set(&[502, 503], &[]),
-            broken_reply: set(&[502, 500, 503, 504], &[]),
             overloaded: set(&[503, 529], &[]),
         };
         // RFC 9110: 15.5.2 ties 401 to the requester's own credentials, 15.6.5 gives a gateway
@@ -48,7 +45,6 @@ impl Policy {
             credentials: set(&[502, 503, 500], &[403]),
             timeout: set(&[504], &[]),
             unreachable: set(&[502, 503, 504], &[]),
-            broken_reply: set(&[502], &[]),
             ..default.clone()
         };
         // https://docs.litellm.ai/docs/exception_mapping
@@ -57,7 +53,6 @@ impl Policy {
             credentials: set(&[401, 403], &[]),
             timeout: set(&[408], &[]),
             unreachable: set(&[500], &[]),
-            broken_reply: set(&[500], &[]),
             overloaded: set(&[503, 500], &[]),
             ..default.clone()
         };

@@ -14,7 +14,7 @@ pub const RULES: &[Rule] = &[Rule {
     level: Level::Required,
     title: "After a failure the next request on the same route succeeds",
     reason: "A failure that poisons a pool, a breaker or a cache outlives its cause.",
-    references: &["families F24"],
+    references: &["sgl-project/sglang#25811"],
     timing: true,
     check: next_request_ok,
 }];

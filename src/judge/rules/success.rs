@@ -17,7 +17,7 @@ pub const RULES: &[Rule] = &[
         title: "What an upstream answered completely reaches the caller as a success",
         reason: "A proxy that fails calls which succeeded costs money and trust; a stream that has given its \
                  finish reason is complete even where its terminator is missing.",
-        references: &["families F6(b), F7(f)"],
+        references: &["BerriAI/litellm#16294"],
         timing: true,
         check: delivered,
     },
@@ -26,7 +26,7 @@ pub const RULES: &[Rule] = &[
         level: Level::Required,
         title: "The content of a success is what the upstream sent: all of it, in order, once",
         reason: "A missing or doubled piece changes the meaning of an answer and nobody notices.",
-        references: &["families F4"],
+        references: &["maximhq/bifrost#6783"],
         timing: false,
         check: content_intact,
     },
@@ -45,7 +45,7 @@ pub const RULES: &[Rule] = &[
         title: "A request leads to an attempt at an upstream",
         reason: "An error that the proxy makes without asking any upstream hides what really happened; only a \
                  cooldown that was asked for may do so.",
-        references: &["families F12"],
+        references: &["BerriAI/litellm#27823"],
         timing: false,
         check: forwarded,
     },

@@ -22,7 +22,7 @@ pub const RULES: &[Rule] = &[
         title: "A silent upstream is given up within the timeout plus one second for each allowed attempt",
         reason: "The timeout is what a caller's own deadlines are built on; a proxy that waits for ever takes the \
                  caller down with it.",
-        references: &["families F7", "BerriAI/litellm#38358"],
+        references: &["BerriAI/litellm#38358"],
         timing: true,
         check: honoured,
     },
@@ -31,7 +31,7 @@ pub const RULES: &[Rule] = &[
         level: Level::Required,
         title: "Every call comes to an end",
         reason: "A caller without an answer can do nothing: no retry, no fallback, no message to a person.",
-        references: &["families F5, F7"],
+        references: &["BerriAI/litellm#26752"],
         timing: true,
         check: answered,
     },
