@@ -71,7 +71,7 @@ pub struct SelectArgs {
     /// Where scenarios come from.
     #[command(flatten)]
     pub paths: PathArgs,
-    /// Only cases that match, for example `stream/* & !tag:slow` (see `upfault list --help`)
+    /// Only cases that match, for example `stream/* & !tag:mid-stream` (see `upfault list --help`)
     #[arg(long, value_name = "EXPR", long_help = FILTER_HELP)]
     pub filter: Option<String>,
     /// Only the K-th of N parts of the cases, for example `1/4`
@@ -184,7 +184,7 @@ impl std::str::FromStr for ReportTo {
 /// For `upfault explain`.
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
-    /// A scenario (`limits/rate-limit`, a case id, or a file), or a rule (`headers.retry-after`)
+    /// A scenario (`limits/rate-limit`, a case id, or a file), a rule (`headers.retry-after`), or `rules` for a list of them
     pub what: String,
 }
 

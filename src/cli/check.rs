@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use super::{args::PathArgs, context::Context, failure::Failure, print, select};
-use crate::{proxy::Definition, report::EXIT_OK, scenario::expand};
+use crate::{
+    proxy::Definition,
+    report::{EXIT_OK, plural},
+    scenario::expand,
+};
 
 /// What makes a folder a proxy definition.
 const FILE: &str = "proxy.yaml";
@@ -15,8 +19,16 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
     let mut text = String::new();
     if definitions.is_empty() || !scenarios.is_empty() {
         let library = select::library(context, &PathArgs { paths: scenarios })?;
+        if library.scenarios.is_empty() {
+            let places: Vec<String> = paths.paths.iter().map(|path| path.display().to_string()).collect();
+            return Err(Failure::Usage(format!("there is no scenario in {}", places.join(", "))));
+        }
         let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
-        text = format!("{} scenarios, {cases} cases: all right\n", library.scenarios.len());
+        text = format!(
+            "{}, {}: all right\n",
+            plural(library.scenarios.len(), "scenario"),
+            plural(cases, "case")
+        );
     }
     let mut specs: Vec<String> = definitions.iter().map(|path| path.display().to_string()).collect();
     if paths.paths.is_empty() {

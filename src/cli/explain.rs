@@ -25,6 +25,12 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
         print::out(&describe_rule(rule))?;
         return Ok(EXIT_OK);
     }
+    if args.what == "rules" {
+        let width = judge::rules().map(|rule| rule.id.len()).max().unwrap_or(0);
+        let line = |rule: &Rule| format!("{:width$}  {:13}{}\n", rule.id, rule.level.to_string(), rule.title);
+        print::out(&judge::rules().map(line).collect::<String>())?;
+        return Ok(EXIT_OK);
+    }
     // A case id is its scenario's, then which case of it.
     let (path, case) = match args.what.split_once('[') {
         Some((scenario, _)) => (scenario, Some(args.what.as_str())),
@@ -36,7 +42,7 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
             let rule = nearest(&args.what, judge::rules().map(|rule| rule.id));
             let help = match near.as_deref().or(rule) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "`upfault list` shows the scenarios, docs/contract.md the rules".to_owned(),
+                None => "`upfault list` shows the scenarios, `upfault explain rules` the rules".to_owned(),
             };
             return Err(Failure::Usage(format!("there is no scenario and no rule `{path}`\nhelp: {help}")));
         }
@@ -78,7 +84,7 @@ fn describe_case(case: &Case) -> String {
     let mut text = format!("{}\n  {}\n  {}\n\n", case.id, scenario.title, scenario.why);
     let _ = write!(
         text,
-        "  proxy   timeout {}, {} retries",
+        "  proxy   timeout {}, retries {}",
         humantime::format_duration(settings.timeout),
         settings.retries
     );
@@ -143,7 +149,7 @@ mod tests {
           T
           W
 
-          proxy   timeout 10s, 0 retries
+          proxy   timeout 10s, retries 0
           step 1  POST /v1/chat/completions {"model":"upfault-fral4tv3qj53-primary","messages":[{"role":"user","content":"Say hello."}],"stream":true}
 
           primary, attempt 1 and every later one:

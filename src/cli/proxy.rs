@@ -18,6 +18,19 @@ use crate::{
 
 /// Shows, installs and examines proxies.
 pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
+    let named = match &command {
+        ProxyCommand::Show { proxy }
+        | ProxyCommand::Install { proxy }
+        | ProxyCommand::Render { proxy, .. } => Some(proxy.as_str()),
+        ProxyCommand::Doctor { proxy } => proxy.as_deref(),
+        ProxyCommand::List => None,
+    };
+    if let Some(name) = named.filter(|name| *name == "builtin" || name.starts_with("builtin:")) {
+        return Err(Failure::Usage(format!(
+            "`{name}` is inside upfault: there is nothing to show, install or configure\n\
+             help: `upfault run --proxy {name}` runs it, `upfault proxy list` shows its defects"
+        )));
+    }
     match command {
         ProxyCommand::List => list(),
         ProxyCommand::Show { proxy } => show(context, &proxy),

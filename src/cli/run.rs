@@ -23,6 +23,7 @@ use crate::{
         TerminalSettings, exit_code,
     },
     runner::{self, Ended, ProxyChoice, Remote, RunSettings},
+    scenario::nearest,
     snapshot::{Store, WriteMode},
 };
 
@@ -115,6 +116,9 @@ pub fn proxy(context: &Context, args: &RunArgs) -> Result<ProxyChoice, Failure> 
             ));
         }
         return Ok(ProxyChoice::Remote(Remote { url, key: args.proxy_key.clone() }));
+    }
+    if nearest(spec, ["builtin"]).is_some() && !context.root.join(spec).exists() {
+        return Err(Failure::Usage(format!("there is no proxy `{spec}`\nhelp: did you mean `builtin`?")));
     }
     Ok(ProxyChoice::Definition(Box::new(Definition::find(spec, &context.root)?)))
 }

@@ -28,7 +28,7 @@ pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> 
                     format!("there is no rule `{rule}`"),
                 )
                 .help(near.map_or_else(
-                    || "`upfault explain RULE` knows them; docs/contract.md lists them".to_owned(),
+                    || "`upfault explain rules` lists them".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 )),
             );
@@ -48,12 +48,8 @@ pub fn cases(context: &Context, select: &SelectArgs) -> Result<Vec<Case>, Failur
     let library = library(context, &select.paths)?;
     let all: Vec<Case> = library.scenarios.iter().flat_map(expand).collect();
     let total = all.len();
-    let matching = all.into_iter().filter(|case| filter.as_ref().is_none_or(|filter| filter.matches(case)));
-    let cases: Vec<Case> = match select.shard {
-        None => matching.collect(),
-        // Every N-th case, so that slow neighbours of one folder are spread over the shards.
-        Some(shard) => matching.skip(shard.k - 1).step_by(shard.n).collect(),
-    };
+    let cases: Vec<Case> =
+        all.into_iter().filter(|case| filter.as_ref().is_none_or(|filter| filter.matches(case))).collect();
     if cases.is_empty() {
         let what = match &select.filter {
             Some(filter) => format!("no case matches `{filter}`"),
@@ -61,5 +57,14 @@ pub fn cases(context: &Context, select: &SelectArgs) -> Result<Vec<Case>, Failur
         };
         return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` shows them all")));
     }
-    Ok(cases)
+    let Some(shard) = select.shard else { return Ok(cases) };
+    if shard.n > cases.len() {
+        return Err(Failure::Usage(format!(
+            "{} cases cannot be dealt to {} shards\nhelp: choose N of `--shard K/N` no larger than that",
+            cases.len(),
+            shard.n
+        )));
+    }
+    // Every N-th case, so that slow neighbours of one folder are spread over the shards.
+    Ok(cases.into_iter().skip(shard.k - 1).step_by(shard.n).collect())
 }

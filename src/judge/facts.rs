@@ -138,13 +138,17 @@ impl<'a> Facts<'a> {
 
     /// One line for each attempt, for evidence.
     pub fn attempt_lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self
-            .attempts
-            .iter()
-            .map(|(attempt, fate)| {
-                format!("upstream {}#{} {}", attempt.deployment, attempt.n, fate.describe())
-            })
-            .collect();
+        // Attempts that went alike, one after the other, are one line.
+        let alike = |a: &(&Attempt, Fate), b: &(&Attempt, Fate)| {
+            a.0.deployment == b.0.deployment && a.1.describe() == b.1.describe()
+        };
+        let mut lines: Vec<String> = Vec::new();
+        for run in self.attempts.chunk_by(alike) {
+            let [(first, fate), ..] = run else { continue };
+            let last = run.last().map_or(first.n, |(last, _)| last.n);
+            let to = if last > first.n { format!(" to #{last}") } else { String::new() };
+            lines.push(format!("upstream {}#{}{to} {}", first.deployment, first.n, fate.describe()));
+        }
         for deployment in &self.refusing {
             lines.push(format!("upstream {deployment} refuses connections"));
         }

@@ -15,3 +15,4 @@ pub use fanout::{Fanout, Reporter};
 pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportError, SCHEMA_VERSION, json_schema};
 pub use summary::{Slowest, Summary};
 pub use terminal::{TerminalReporter, TerminalSettings};
+pub use terminal_groups::plural;

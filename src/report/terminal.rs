@@ -13,7 +13,7 @@ use super::{
     Reporter, Summary,
     paint::{Painter, safe, verdict_style},
     terminal_case::{seconds, show},
-    terminal_groups::{Findings, by_reason, by_rule, count, in_short, plural},
+    terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
 };
 use crate::{
     event::{CaseResult, Event, RunFinished, RunStarted},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Cases that are shown in full; of more than these nobody reads the wire in a terminal.
-const IN_FULL: usize = 20;
+const IN_FULL: usize = 10;
 
 /// Snapshot files that are named one by one.
 const FILES: usize = 5;
@@ -145,27 +145,22 @@ impl<W: Write> TerminalReporter<W> {
         for verdict in [Verdict::Broken, Verdict::Fail, Verdict::Changed, Verdict::Inconclusive] {
             bad.extend(self.of(&[verdict]));
         }
-        let in_full = if verbose { bad.len() } else { bad.len().min(IN_FULL) };
-        for case in &bad[..in_full] {
+        let (shown, rest) = if verbose { (bad, Vec::new()) } else { select(bad, IN_FULL) };
+        for case in &shown {
             painter.gap()?;
-            show(&mut painter, case)?;
+            show(&mut painter, case, &self.proxy_spec())?;
         }
-        let rest = &bad[in_full..];
         if !rest.is_empty() {
             painter.gap()?;
-            painter.text(
-                0,
-                Style::new().bold(),
-                &format!(
-                    "and {} (--verbose shows each in full; + a new finding, - one that is gone):",
-                    plural(rest.len(), "case")
-                ),
-            )?;
-            for case in rest {
-                let word = painter.styled(verdict_style(case.verdict), &case.verdict.as_str().to_uppercase());
-                let line = format!("{word} {}  {}", safe(&case.id), safe(&in_short(case)));
-                painter.raw(line.trim_end())?;
-            }
+            let line =
+                format!("and {}, by kind; --verbose shows each in full", plural(rest.len(), "more case"));
+            painter.text(0, Style::new().bold(), &line)?;
+            in_kinds(&mut painter, &rest)?;
+        }
+        let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
+        if failed.len() > 1 {
+            let note = "rules that are broken anew; `upfault explain RULE` tells why a rule is there";
+            by_rule(&mut painter, ("NEW", verdict_style(Verdict::Fail)), note, &failed, Findings::New)?;
         }
         let known = self.of(&[Verdict::Known]);
         let note = match strict {
@@ -173,10 +168,9 @@ impl<W: Write> TerminalReporter<W> {
             true => "findings, as the accepted snapshots hold them; they fail a strict run",
         };
         by_rule(&mut painter, ("KNOWN", verdict_style(Verdict::Known)), note, &known, Findings::Required)?;
-        let quiet = self.of(&[Verdict::Pass, Verdict::Known]);
-        if count(&quiet, Findings::Advice) > 0 {
+        if count(&self.cases, Findings::Advice) > 0 {
             let note = "findings that are recommended or informative; they fail nothing";
-            by_rule(&mut painter, ("ADVICE:", Style::new().bold()), note, &quiet, Findings::Advice)?;
+            by_rule(&mut painter, ("ADVICE:", Style::new().bold()), note, &self.cases, Findings::Advice)?;
         }
         let note = "cases, neither good nor bad news, by reason";
         // One alone has just said its reason.
@@ -185,6 +179,13 @@ impl<W: Write> TerminalReporter<W> {
         }
         let note = "because the proxy cannot do what these cases need";
         by_reason(&mut painter, Verdict::Skipped, note, &self.cases, verbose)
+    }
+
+    /// The proxy as `--proxy` names it.
+    fn proxy_spec(&self) -> String {
+        let Some(started) = &self.started else { return String::new() };
+        let version = started.proxy_version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
+        format!("{}{version}", started.proxy)
     }
 
     /// What it comes to, and what to do next.

@@ -30,14 +30,17 @@ const HEADERS: usize = 6;
 const LABEL: &str = "  upstream sent  ";
 
 /// Shows a case with everything that a reader needs to believe it.
-pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult) -> io::Result<()> {
+///
+/// `proxy` is what `--proxy` was given, for the line that runs the case again.
+pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) -> io::Result<()> {
     // What is shown has the same placeholders as what is stored.
     let case = CaseReport::new(result);
     let word = case.verdict.as_str().to_uppercase();
     let heading = painter.styled(verdict_style(case.verdict), &word);
     painter.raw(&format!("{heading} {}", painter.styled(Style::new().bold(), &safe(&case.id))))?;
     painter.text(2, Style::new(), &safe(&case.title))?;
-    painter.text(2, Style::new().dimmed(), &safe(&case.file))?;
+    painter.text(2, Style::new().dimmed(), &safe(&result.why))?;
+    painter.field(2, "again: ", &safe(&format!("upfault run {} --proxy {proxy}", case.file)))?;
     if let Some(reason) = &case.reason {
         painter.field(2, "reason: ", &safe(reason))?;
     }

@@ -25,17 +25,27 @@ pub(super) enum Findings {
     Required,
     /// The others.
     Advice,
+    /// Those that can fail a case and that no accepted snapshot holds.
+    New,
 }
 
 impl Findings {
-    fn holds(self, level: Level) -> bool {
-        (level == Level::Required) == (self == Self::Required)
+    fn holds(self, case: &CaseResult, finding: &Finding) -> bool {
+        let required = finding.level == Level::Required;
+        match self {
+            Self::Required => required,
+            Self::Advice => !required,
+            Self::New => {
+                let change = case.change.as_ref();
+                required && change.is_none_or(|change| change.new_findings.contains(&finding.rule))
+            }
+        }
     }
 }
 
 /// How many cases have findings of this kind.
 pub(super) fn count(cases: &[Arc<CaseResult>], kind: Findings) -> usize {
-    cases.iter().filter(|case| case.findings.iter().any(|finding| kind.holds(finding.level))).count()
+    cases.iter().filter(|case| case.findings.iter().any(|finding| kind.holds(case, finding))).count()
 }
 
 /// A heading, then a line for each rule: how many cases break it, with one example.
@@ -50,7 +60,7 @@ pub(super) fn by_rule(
     let mut rules: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for case in cases {
         let mut counted: Vec<&str> = Vec::new();
-        for finding in case.findings.iter().filter(|finding| kind.holds(finding.level)) {
+        for finding in case.findings.iter().filter(|finding| kind.holds(case, finding)) {
             if counted.contains(&finding.rule.as_str()) {
                 continue;
             }
@@ -116,23 +126,99 @@ pub(super) fn by_reason(
     Ok(())
 }
 
-/// What is to be said of a case in half a line: what is new against the accepted snapshot, or what
-/// it breaks where there is none.
-pub(super) fn in_short(case: &CaseResult) -> String {
-    let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) else {
-        let mut rules: Vec<&str> = case.findings.iter().map(|finding| finding.rule.as_str()).collect();
-        rules.dedup();
-        return rules.join(", ");
-    };
-    let mut parts: Vec<String> = change.new_findings.iter().map(|rule| format!("+{rule}")).collect();
-    parts.extend(change.vanished_findings.iter().map(|rule| format!("-{rule}")));
-    if parts.is_empty() {
-        parts.push("another answer, the same findings".to_owned());
+/// Cases that are shown in full, and the rest: of cases that are alike the first two, and no more
+/// than `most` in all. What broke a rule comes before what merely reads differently.
+pub(super) fn select(
+    mut cases: Vec<Arc<CaseResult>>,
+    most: usize,
+) -> (Vec<Arc<CaseResult>>, Vec<Arc<CaseResult>>) {
+    const ALIKE: usize = 2;
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    cases.sort_by_key(|case| weight(case));
+    let (mut shown, mut rest) = (Vec::new(), Vec::new());
+    for case in cases {
+        let alike = seen.entry(kind(&case)).or_default();
+        *alike += 1;
+        if *alike <= ALIKE && shown.len() < most { shown.push(case) } else { rest.push(case) }
     }
-    parts.join(" ")
+    (shown, rest)
+}
+
+/// One paragraph for each kind of case: what they have in common, and some of their ids.
+pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io::Result<()> {
+    let mut kinds: Vec<(String, Vec<&CaseResult>)> = Vec::new();
+    for case in cases {
+        let kind = kind(case);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, alike)) => alike.push(case),
+            None => kinds.push((kind, vec![case])),
+        }
+    }
+    for (kind, alike) in kinds {
+        let word = alike.first().map_or(Verdict::Fail, |case| case.verdict);
+        let heading = painter.styled(verdict_style(word), &word.as_str().to_uppercase());
+        painter.raw(&format!("{heading} {}", plural(alike.len(), "case")))?;
+        for line in kind.lines().skip(1) {
+            painter.text(4, Style::new(), &safe(&cut(line, EXAMPLE)))?;
+        }
+        let mut ids = alike.iter().take(NAMED).map(|case| case.id.as_str()).collect::<Vec<_>>().join(", ");
+        if alike.len() > NAMED {
+            ids.push_str(&format!(" and {} more", alike.len() - NAMED));
+        }
+        painter.text(4, Style::new().dimmed(), &safe(&ids))?;
+    }
+    Ok(())
+}
+
+/// What a case has in common with others: its verdict, the rules that are new or gone, or else what
+/// reads differently.
+fn kind(case: &CaseResult) -> String {
+    let mut lines = vec![case.verdict.to_string()];
+    let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) else {
+        let mut rules: Vec<&str> = required(case).map(|finding| finding.rule.as_str()).collect();
+        rules.dedup();
+        lines.push(rules.join(", "));
+        return lines.join("\n");
+    };
+    lines.extend(change.new_findings.iter().map(|rule| format!("new: {rule}")));
+    lines.extend(change.vanished_findings.iter().map(|rule| format!("gone: {rule}")));
+    if lines.len() == 1 {
+        let edits = change.diff.lines().filter(|line| line.starts_with(['+', '-']));
+        let edits = edits.filter(|line| !line.starts_with("+++") && !line.starts_with("---"));
+        // Of a message only that it changed: its words name the case.
+        lines.extend(edits.map(|line| match line.split_once("\"message\":") {
+            Some((before, _)) => format!("{}\"message\": ...", before.split_whitespace().collect::<String>()),
+            None => line.split_whitespace().collect::<Vec<_>>().join(" "),
+        }));
+    }
+    lines.join("\n")
+}
+
+/// The findings that can fail a case.
+fn required(case: &CaseResult) -> impl Iterator<Item = &Finding> {
+    case.findings.iter().filter(|finding| finding.level == Level::Required)
+}
+
+/// What a reader should see first: upfault's own failures, broken rules, another status or ending,
+/// other words.
+fn weight(case: &CaseResult) -> u8 {
+    let change = case.change.as_ref();
+    let moved = |mark: &str| {
+        change.is_some_and(|change| {
+            change.diff.lines().any(|line| line.starts_with(['+', '-']) && line.contains(mark))
+        })
+    };
+    match case.verdict {
+        Verdict::Broken => 0,
+        Verdict::Fail => 1,
+        _ if change.is_some_and(|change| !change.new_findings.is_empty()) => 2,
+        _ if moved("step ") || moved("ending:") || moved("[DONE]") || moved("finish_reason") => 3,
+        _ if moved("primary:") || moved("backup:") || moved("retry-after") => 4,
+        _ => 5,
+    }
 }
 
 /// `1 case`, `2 cases`.
-pub(super) fn plural(n: usize, word: &str) -> String {
+pub fn plural(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }

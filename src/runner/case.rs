@@ -31,9 +31,22 @@ pub struct Ready {
     pub armed: ArmedCase,
     /// What the proxy knows of it; the first is the one that callers address.
     pub routes: Vec<Route>,
+    /// The same case under other names, for a second and a third look: a proxy that was asked to
+    /// remember failures must not remember those of the look before.
+    pub spares: Vec<Ready>,
 }
 
 impl Ready {
+    /// The case as it is run for the n-th look, from 0.
+    pub fn look(&self, n: usize) -> &Self {
+        n.checked_sub(1).and_then(|spare| self.spares.get(spare)).unwrap_or(self)
+    }
+
+    /// Every route that the proxy must know.
+    pub fn all_routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().chain(self.spares.iter().flat_map(|spare| &spare.routes))
+    }
+
     /// Runs the case once, from a fresh ledger, and returns all that was seen.
     pub async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
         let epoch = Instant::now();

@@ -50,7 +50,7 @@ impl Control {
             })?;
             armed.begin(Instant::now());
             let routes = routes(&case, &identity, |name| armed.base_url(name));
-            Ok::<_, io::Error>(Ready { case, identity, armed, routes })
+            Ok::<_, io::Error>(Ready { case, identity, armed, routes, spares: Vec::new() })
         };
         let pairs = cases(group, combinations)
             .into_iter()

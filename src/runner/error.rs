@@ -8,8 +8,8 @@ pub enum RunError {
     /// The proxy could not be installed or started.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
-    /// The proxy runs, but a plain request does not come through it.
-    #[error("{proxy} is up, but a plain request does not come through it: {told}\n{tail}help: {help}")]
+    /// A plain request does not come through the proxy.
+    #[error("a plain request does not come through {proxy}: {told}\n{tail}help: {help}")]
     Control {
         /// Name and version.
         proxy: String,

@@ -13,13 +13,14 @@ use super::{
     group::{Group, GroupDone},
     outcome::{Bench, unjudged},
     pace::Pacer,
-    plan::{Plan, Planned, plan},
+    plan::{Plan, Planned, look_identity, plan},
     settings::{ProxyChoice, RunSettings},
 };
 use crate::{
     client::Driver,
     event::{Event, RunFinished, RunStarted},
     judge::Verdict,
+    observation::Identity,
     proxy::Route,
     scenario::Case,
     snapshot::{CaseSnapshot, Recorded, SnapshotFile},
@@ -29,6 +30,9 @@ use crate::{
 /// Cases in flight at first, and at the most, for a proxy with a process of its own.
 const FIRST: usize = 8;
 const MOST: usize = 48;
+
+/// A case is looked at side by side with others, then perhaps once more, then perhaps alone.
+const LOOKS: usize = 3;
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -164,7 +168,7 @@ async fn start(
                 say(if instances > 1 { format!("{line} ({n} of {instances})") } else { line });
             };
             let routes: Vec<Route> =
-                control.routes().chain(cases.iter().flat_map(|ready| ready.routes.iter().cloned())).collect();
+                control.routes().chain(cases.iter().flat_map(|ready| ready.all_routes().cloned())).collect();
             let work_dir = settings.work_dir.join(format!("instance-{n}"));
             let gateway =
                 Gateway::start(&settings.proxy, installed, routes, instance, work_dir, &progress).await?;
@@ -183,7 +187,7 @@ async fn start(
 /// Arms every case at the mock, group by group, each with its control requests.
 fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<Ready>, Control)>> {
     let mut groups: Vec<Vec<Ready>> = plan.groups.iter().map(|_| Vec::new()).collect();
-    for Planned { case, identity, group } in plan.cases {
+    let ready = |case: Case, identity: Identity| {
         let deployments = &case.scenario.deployments;
         let armed = upstream.arm(Armed {
             identity: identity.clone(),
@@ -193,7 +197,13 @@ fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<R
         })?;
         armed.begin(Instant::now());
         let routes = routes(&case, &identity, |name| armed.base_url(name));
-        groups[group].push(Ready { case, identity, armed, routes });
+        Ok::<_, std::io::Error>(Ready { case, identity, armed, routes, spares: Vec::new() })
+    };
+    for Planned { case, identity, group } in plan.cases {
+        let looks = if case.scenario.proxy.cooldown.is_some() { LOOKS } else { 1 };
+        let spares = (2..=looks).map(|n| ready(case.clone(), look_identity(seed, &case.id, n)));
+        let spares = spares.collect::<Result<_, _>>()?;
+        groups[group].push(Ready { spares, ..ready(case, identity)? });
     }
     let with_control = |(group, cases): (usize, Vec<Ready>)| {
         let combinations: Vec<_> = cases.iter().map(|ready| ready.case.combination).collect();
@@ -221,7 +231,11 @@ async fn warm(
     gateway.stop().await;
     let help = match log {
         Some(log) => format!("the whole log is {log}; `upfault proxy render` prints its configuration"),
-        None => "configure it with what `upfault proxy render` prints".to_owned(),
+        None => {
+            "is it running? It needs the configuration that `upfault proxy render NAME --listen ADDR` prints \
+                 for the same cases, with the same ADDR and seed"
+                .to_owned()
+        }
     };
     Err(RunError::Control { proxy: settings.proxy.name(), told, tail, help })
 }

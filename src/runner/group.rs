@@ -106,7 +106,8 @@ impl Group<'_> {
         let mut done = GroupDone::default();
         let mut alone = Vec::new();
         let mut again = Vec::new();
-        let mut running: FuturesUnordered<_> = cases.iter().map(|ready| self.paced(ready, death)).collect();
+        let mut running: FuturesUnordered<_> =
+            cases.iter().map(|ready| self.paced(ready, 0, death)).collect();
         while let Some(seen) = running.next().await {
             match seen {
                 Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
@@ -117,7 +118,7 @@ impl Group<'_> {
         }
         // What differs from the accepted snapshot is looked at twice before it is called a change.
         let mut running: FuturesUnordered<_> =
-            again.into_iter().map(|ready| self.paced(ready, death)).collect();
+            again.into_iter().map(|ready| self.paced(ready, 1, death)).collect();
         while let Some(seen) = running.next().await {
             match seen {
                 Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
@@ -130,7 +131,7 @@ impl Group<'_> {
             }
         }
         for ready in alone {
-            if let Some(seen) = self.once(ready, death).await {
+            if let Some(seen) = self.once(ready, 2, death).await {
                 self.tell_alone(&mut done, seen);
             }
         }
@@ -145,16 +146,26 @@ impl Group<'_> {
         (seen.slow.is_some() && suspicious) || (seen.judged.is_about_time() && !embedded)
     }
 
-    async fn paced<'r>(&self, ready: &'r Ready, death: &watch::Sender<Option<Died>>) -> Option<Seen<'r>> {
+    async fn paced<'r>(
+        &self,
+        ready: &'r Ready,
+        look: usize,
+        death: &watch::Sender<Option<Died>>,
+    ) -> Option<Seen<'r>> {
         let _place = tokio::select! {
             place = self.pacer.enter() => place,
             () = self.cancel.cancelled() => return None,
         };
-        self.once(ready, death).await
+        self.once(ready, look, death).await
     }
 
-    /// Runs a case once; `None` if the run or the proxy ended meanwhile.
-    async fn once<'r>(&self, ready: &'r Ready, death: &watch::Sender<Option<Died>>) -> Option<Seen<'r>> {
+    /// Runs a case once, for the n-th look at it; `None` if the run or the proxy ended meanwhile.
+    async fn once<'r>(
+        &self,
+        ready: &'r Ready,
+        look: usize,
+        death: &watch::Sender<Option<Died>>,
+    ) -> Option<Seen<'r>> {
         let lost = |how: &str| {
             let reason = format!("the proxy ended while this case was to run: {how}");
             self.result(unjudged(&ready.case, Verdict::Inconclusive, reason, None));
@@ -167,7 +178,7 @@ impl Group<'_> {
         let began = Instant::now();
         let _ = self.events.send(Event::CaseStarted { id: ready.case.id.clone() });
         let observation = tokio::select! {
-            observation = ready.run(self.gateway, self.driver) => observation,
+            observation = ready.look(look).run(self.gateway, self.driver) => observation,
             () = self.cancel.cancelled() => return None,
             Ok(changed) = died.wait_for(Option::is_some) => {
                 lost(changed.as_ref().map_or("", |died| died.how.as_str()));

@@ -88,6 +88,11 @@ pub fn identity(seed: u64, case: &str) -> Identity {
     Identity { token }
 }
 
+/// Who a case is when it is looked at for the n-th time (from 2) and must not be recognised.
+pub fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
+    identity(seed, &format!("{case}, look {n}"))
+}
+
 /// How long one exchange of a case may take before upfault stops waiting.
 ///
 /// Longer than any proxy that keeps its settings can need: every allowed attempt with its timeout

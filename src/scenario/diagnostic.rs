@@ -131,10 +131,15 @@ impl fmt::Display for LoadErrors {
 
 /// The candidate that `word` was most likely meant to be, if one is near enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The beginning of a name is nearer to it than any misspelling of another.
+    let distance = |candidate: &str| match candidate.starts_with(word) && word.len() > 3 {
+        true => 0,
+        false => strsim::damerau_levenshtein(word, candidate),
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 3)
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
         .map(|(_, candidate)| candidate)
 }

@@ -49,6 +49,16 @@ pub enum LoadError {
         /// A scenario or folder with a similar name.
         near: Option<String>,
     },
+    /// Two files of one name: only one of them would be run.
+    #[error("{first} and {second} are both the scenario `{id}`\nhelp: rename one of them, or name only one")]
+    SameId {
+        /// The id.
+        id: String,
+        /// A file.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// A file or folder that cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -64,6 +74,9 @@ struct Found {
     /// As it is shown.
     file: String,
     text: Arc<str>,
+    on_disk: bool,
+    /// What keeps it from being read at all.
+    broken: Option<Diagnostic>,
 }
 
 /// Loads one scenario from its text; `id` and `file` are only names.
@@ -101,7 +114,11 @@ pub fn load_dir(root: &Path, paths: &[PathBuf]) -> Result<Library, LoadError> {
 fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
     let mut library = Library::default();
     let mut errors = Vec::new();
-    for (id, Found { file, text }) in found {
+    for (id, Found { file, text, broken, .. }) in found {
+        if let Some(broken) = broken {
+            errors.push(broken);
+            continue;
+        }
         match parse(&file, &text)
             .map_err(|one| vec![*one])
             .and_then(|parsed| validate(&id, &file, &text, parsed))
@@ -126,7 +143,10 @@ fn collect_bundled(dir: &Dir<'static>, found: &mut BTreeMap<String, Found>) {
     for file in dir.files() {
         if let (true, Some(text)) = (is_scenario(file.path()), file.contents_utf8()) {
             let shown = format!("{FOLDER}/{}", file.path().display());
-            found.insert(id_of(file.path()), Found { file: shown, text: text.into() });
+            found.insert(
+                id_of(file.path()),
+                Found { file: shown, text: text.into(), on_disk: false, broken: None },
+            );
         }
     }
     for sub in dir.dirs() {
@@ -174,23 +194,26 @@ fn collect_disk(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -
         let shown = entry.path().strip_prefix(root).unwrap_or(entry.path()).display().to_string();
         let bytes =
             std::fs::read(entry.path()).map_err(|source| LoadError::Read { path: shown.clone(), source })?;
-        let text: Arc<str> = match String::from_utf8(bytes) {
-            Ok(text) => text.into(),
-            Err(error) => return Err(not_utf8(&shown, &error).into()),
+        let (text, broken): (Arc<str>, _) = match String::from_utf8(bytes) {
+            Ok(text) => (text.into(), None),
+            Err(error) => ("".into(), Some(not_utf8(&shown, &error))),
         };
         let id = id_of(entry.path().strip_prefix(base).unwrap_or(entry.path()));
-        found.insert(id, Found { file: shown, text });
+        if let Some(other) = found.get(&id)
+            && other.on_disk
+            && other.file != shown
+        {
+            return Err(LoadError::SameId { id, first: other.file.clone(), second: shown });
+        }
+        found.insert(id, Found { file: shown, text, on_disk: true, broken });
     }
     Ok(())
 }
 
-fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> LoadErrors {
+fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
     let at = error.utf8_error().valid_up_to();
     let source: Arc<str> = String::from_utf8_lossy(error.as_bytes()).into();
-    LoadErrors(vec![
-        Diagnostic::new(file, &source, at..at + 1, "this file is not UTF-8 from here on")
-            .help("save it as UTF-8"),
-    ])
+    Diagnostic::new(file, &source, at..at + 1, "this file is not UTF-8 from here on").help("save it as UTF-8")
 }
 
 fn is_scenario(path: &Path) -> bool {

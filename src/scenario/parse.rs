@@ -54,6 +54,17 @@ fn describe(error: &Error) -> (String, Option<String>) {
             "a file holds one scenario, and this one goes on after `---`".to_owned(),
             Some("put each scenario into a file of its own".to_owned()),
         ),
+        Error::Eof { .. } => (
+            "the file holds nothing".to_owned(),
+            Some(
+                "a scenario needs at least `title`, `why` and `upstream`; docs/scenarios.md has examples"
+                    .to_owned(),
+            ),
+        ),
+        Error::Budget { .. } => (
+            "the file is too large or too deeply nested for a scenario".to_owned(),
+            Some("split it into several scenarios".to_owned()),
+        ),
         Error::InvalidScalar { ty, .. } => (format!("expected {}", kind(ty)), None),
         Error::Unexpected { expected, .. } => (format!("expected {}", kind(expected)), None),
         Error::AliasError { error, .. } => describe(error),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    diagnostic::nearest,
     fault::{Fault, Point},
     file::{At, TurnFile},
     model::{Answer, Combination, Reply, Turn},
@@ -43,6 +44,9 @@ fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> 
         );
     }
     headers(check, file);
+    if let Some(body) = &file.body {
+        placeholders(check, &body.range, &body.value.to_string());
+    }
     let answer = match (&file.reply, &file.error, &file.status) {
         (Some(reply), _, _) => {
             if let Reply::Chunks(n) = reply.value
@@ -87,10 +91,31 @@ fn headers(check: &mut Checker<'_>, file: &TurnFile) {
         if http::HeaderName::from_bytes(name.value.as_bytes()).is_err() {
             check.error(&name.range, format!("`{}` is no header name", name.value));
         }
+        if let Some(value) = value {
+            placeholders(check, &value.range, &value.value);
+        }
         if let Some(value) = value
             && http::HeaderValue::from_str(&value.value).is_err()
         {
             check.error(&value.range, "a header value must not hold control characters");
+        }
+    }
+}
+
+/// Names that may stand in `{{canary.…}}`.
+const CANARIES: [&str; 7] = ["message", "code", "type", "param", "request_id", "header", "content"];
+
+/// A placeholder that does not exist would go over the wire as it stands.
+fn placeholders(check: &mut Checker<'_>, range: &Range<usize>, text: &str) {
+    for rest in text.split("{{canary.").skip(1) {
+        let name = rest.split("}}").next().unwrap_or_default();
+        if !CANARIES.contains(&name) {
+            let near = nearest(name, CANARIES);
+            let place = check.word(range, &format!("{{{{canary.{name}"));
+            check.error(&place, format!("there is no canary `{name}`")).help = Some(match near {
+                Some(near) => format!("did you mean `{{{{canary.{near}}}}}`?"),
+                None => format!("possible are: {}", CANARIES.join(", ")),
+            });
         }
     }
 }

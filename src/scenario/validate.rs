@@ -29,7 +29,7 @@ impl Checker<'_> {
 
     /// Where `word` stands inside the value that begins at `range`; the range itself where it is
     /// not found. A block as a whole is known by its first character only.
-    fn word(&self, range: &Range<usize>, word: &str) -> Range<usize> {
+    pub(super) fn word(&self, range: &Range<usize>, word: &str) -> Range<usize> {
         let found = self.source.get(range.start..).and_then(|rest| rest.find(word));
         found.map_or(range.clone(), |i| range.start + i..range.start + i + word.len())
     }

@@ -183,7 +183,8 @@ fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) 
     }
     let got = read(got);
     Outcome::check(sent.iter().any(|value| chat::text(value) == chat::text(got)), || {
-        let sent: Vec<String> = sent.iter().map(|value| format!("`{}`", chat::text(value))).collect();
+        let mut sent: Vec<String> = sent.iter().map(|value| format!("`{}`", chat::text(value))).collect();
+        sent.dedup();
         (format!("`{name}` {}", sent.join(" or ")), format!("`{}`", chat::text(got)))
     })
 }

@@ -84,7 +84,9 @@ fn forwarded(facts: &Facts<'_>, name: &str) -> Outcome {
     if !facts.is_failure() || facts.told.failure_status().is_none() {
         return Outcome::NotApplicable;
     }
-    let wanted: Vec<&str> = mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, name)).collect();
+    let mut wanted: Vec<&str> =
+        mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, name)).collect();
+    wanted.dedup();
     let Some(answer) = facts.answer().filter(|_| !wanted.is_empty()) else { return Outcome::NotApplicable };
     let got = answer.header(name);
     Outcome::check(got.is_some_and(|got| wanted.contains(&got)), || {
