@@ -12,3 +12,6 @@ mod ending;
 pub use call::{Call, request_body};
 pub use curl::curl_line;
 pub use driver::{ClientError, Driver};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! The driver against a server that checks what it is sent.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{body_json, header, method, path},
+};
+
+use super::*;
+use crate::{
+    observation::{Ending, Outcome, StepName},
+    scenario::{Api, Step},
+};
+
+#[tokio::test]
+async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_followed() {
+    let server = MockServer::start().await;
+    let body = request_body(Api::OpenaiChat, "m", false, &Step::default());
+    Mock::given(method("POST"))
+        .and(path("/v1/chat/completions"))
+        .and(header("authorization", "Bearer k"))
+        .and(body_json(&body))
+        .respond_with(
+            ResponseTemplate::new(307).insert_header("location", "/elsewhere").set_body_string("moved"),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let call = Call {
+        step: StepName::Step(1),
+        method: http::Method::POST,
+        url: format!("{}/v1/chat/completions", server.uri()),
+        headers: vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("authorization".to_owned(), "Bearer k".to_owned()),
+        ],
+        body: body.to_string().into_bytes(),
+    };
+    let now = Instant::now();
+    let exchange = Driver::new().expect("a driver").send(call, now, now + Duration::from_secs(10)).await;
+    let Outcome::Answer(answer) = exchange.outcome else { panic!("{:?}", exchange.outcome) };
+    assert_eq!((answer.status, answer.ending), (307, Ending::Complete));
+    assert_eq!(answer.body.text, "moved");
+    // Anything that asked for /elsewhere would have got wiremock's 404 and be on its record.
+    assert_eq!(server.received_requests().await.map(|requests| requests.len()), Some(1));
+}
