@@ -14,7 +14,12 @@ enum Decision {
     Accept,
     Reject,
     Skip,
-    Quit,
+}
+
+/// An answer, and whether it holds for all that follow too.
+struct Answer {
+    decision: Decision,
+    rest: bool,
 }
 
 /// Shows pending snapshots and asks, or does with all what the arguments say.
@@ -27,18 +32,22 @@ pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
     }
     let total = waiting.len();
     let mut left = 0;
-    let mut quit = false;
+    let mut settled = match (args.accept, args.reject) {
+        (true, _) => Some(Decision::Accept),
+        (_, true) => Some(Decision::Reject),
+        _ => None,
+    };
     for (n, one) in (1..).zip(waiting) {
-        let decision = match (args.accept, args.reject) {
-            (true, _) => Decision::Accept,
-            (_, true) => Decision::Reject,
-            _ if quit => Decision::Skip,
-            _ => {
+        let decision = match settled {
+            Some(decision) => decision,
+            None => {
                 print::out(&format!("{n} of {total}: {}\n\n{}\n", one.name, one.diff()?))?;
-                if context.interactive { ask()? } else { Decision::Skip }
+                let skip = Answer { decision: Decision::Skip, rest: false };
+                let answer = if context.interactive { ask()? } else { skip };
+                settled = answer.rest.then_some(answer.decision);
+                answer.decision
             }
         };
-        quit |= decision == Decision::Quit;
         left += usize::from(!apply(one, decision)?);
     }
     if left > 0 && !context.interactive {
@@ -61,25 +70,29 @@ fn apply(one: PendingSnapshot, decision: Decision) -> Result<bool, Failure> {
             one.reject()?;
             print::note(&format!("rejected {name}"));
         }
-        Decision::Skip | Decision::Quit => return Ok(false),
+        Decision::Skip => return Ok(false),
     }
     Ok(true)
 }
 
-fn ask() -> Result<Decision, Failure> {
+fn ask() -> Result<Answer, Failure> {
+    let one = |decision| Ok(Answer { decision, rest: false });
+    let rest = |decision| Ok(Answer { decision, rest: true });
     let mut stdin = io::stdin().lock();
     loop {
         let mut err = io::stderr().lock();
-        let _ = write!(err, "(a)ccept, (r)eject, (s)kip, (q)uit? ");
+        let _ = write!(err, "(a)ccept, (r)eject, (s)kip; (A)ccept or (R)eject this and the rest, (q)uit? ");
         let _ = err.flush();
         let mut line = String::new();
         let read = stdin.read_line(&mut line).map_err(Failure::io("cannot read the answer"))?;
         match line.trim() {
-            "a" | "accept" => return Ok(Decision::Accept),
-            "r" | "reject" => return Ok(Decision::Reject),
-            "s" | "skip" => return Ok(Decision::Skip),
-            "q" | "quit" => return Ok(Decision::Quit),
-            _ if read == 0 => return Ok(Decision::Quit),
+            "a" | "accept" => return one(Decision::Accept),
+            "r" | "reject" => return one(Decision::Reject),
+            "s" | "skip" => return one(Decision::Skip),
+            "A" => return rest(Decision::Accept),
+            "R" => return rest(Decision::Reject),
+            "q" | "quit" => return rest(Decision::Skip),
+            _ if read == 0 => return rest(Decision::Skip),
             _ => {}
         }
     }
