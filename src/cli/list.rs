@@ -8,7 +8,12 @@ pub fn list(context: &Context, args: &SelectArgs) -> Result<u8, Failure> {
     let cases = select::cases(context, args)?;
     let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
     let text: String =
-        cases.iter().map(|case| format!("{:width$}  {}\n", case.id, case.scenario.title)).collect();
+        cases.iter().map(|case| format!("{:width$}  {}\n", case.id, shown(&case.scenario.title))).collect();
     print::out(&text)?;
     Ok(EXIT_OK)
+}
+
+/// A title may hold anything; a terminal must not obey it.
+fn shown(title: &str) -> String {
+    title.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -137,6 +137,10 @@ pub async fn run(
 }
 
 fn finish(settings: &RunSettings, events: &UnboundedSender<Event>, mut finished: RunFinished) {
+    if matches!(settings.proxy, ProxyChoice::Definition(_)) {
+        let place = settings.work_dir.display();
+        finished.notes.push(format!("the proxy's configuration and log are in {place}"));
+    }
     finished.total_ms = settings.began.elapsed().as_secs_f64() * 1000.0;
     let _ = events.send(Event::RunFinished(finished));
 }
