@@ -71,7 +71,7 @@ impl Fixture {
         let launch = Launch {
             routes: Vec::new(),
             settings: InstanceSettings::default(),
-            work_dir: self.folder.path().join("work"),
+            work_dir: self.folder.path().join("instance"),
         };
         installed.launch(launch, &|_| {}).await
     }
@@ -111,7 +111,7 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
 
 /// The pid that a fake wrote to `name` in its work folder.
 async fn pid(fixture: &Fixture, name: &str) -> String {
-    let path = fixture.folder.path().join("work").join(name);
+    let path = fixture.folder.path().join("instance").join(name);
     eventually("a pid file", || fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n'))).await;
     fs::read_to_string(path).unwrap().trim().to_owned()
 }
@@ -198,7 +198,7 @@ async fn a_proxy_that_ends_at_once_is_not_waited_for_and_shows_its_last_words() 
     insta::assert_snapshot!(fixture.plain(&error), @r"
     fake exited with code 7 before it was ready
       no such model: ada
-    its log is TMP/work/fake.log
+    its log is TMP/instance/fake.log
     help: the last lines above are its own; try the command by hand: python3 TMP/fake/ADDRESS
     ");
 }
@@ -214,7 +214,7 @@ async fn a_proxy_that_is_never_ready_ends_with_its_deadline_and_is_killed() {
     insta::assert_snapshot!(text, @r"
     fake was not ready within 1s (GET http://ADDRESS/ready: Connection refused (os error 111))
       still thinking
-    its log is TMP/work/fake.log
+    its log is TMP/instance/fake.log
     help: on a slow machine raise `ready.within` in its proxy.yaml, or start fewer things beside it
     ");
     let pid = pid(&fixture, "pid").await;
@@ -267,7 +267,7 @@ async fn the_proxy_sees_no_environment_but_path_home_and_its_own() {
          ready: {get: /ready, within: 1s}\n",
     );
     fixture.launch().await.unwrap_err();
-    let names = fs::read_to_string(fixture.folder.path().join("work/names")).unwrap();
+    let names = fs::read_to_string(fixture.folder.path().join("instance/names")).unwrap();
     // The shell adds PWD and its kind by itself.
     let names: Vec<&str> =
         names.lines().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
@@ -397,7 +397,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
     let launch = Launch {
         routes: vec![route.clone()],
         settings: InstanceSettings::default(),
-        work_dir: fixture.folder.path().join("work"),
+        work_dir: fixture.folder.path().join("instance"),
     };
     let instance = installed.launch(launch, &|_| {}).await.unwrap();
     assert_eq!(instance.path(Api::OpenaiChat, &route), "/m1/openai/chat");
