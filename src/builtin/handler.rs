@@ -75,7 +75,7 @@ where
 
 /// Path, method and key, before the body is read.
 fn admit(shared: &Shared, head: &http::request::Parts) -> Result<(), Failure> {
-    if head.uri.path() != Api::OpenaiChat.path() {
+    if head.uri.path() != Api::OpenaiChat.path(false) {
         let message = format!("Unknown path: {} {}", head.method, head.uri.path());
         return Err(Failure::caller(404, "not_found", message));
     }

@@ -2,8 +2,6 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use serde_json::json;
-
 use super::{
     args::{ExplainArgs, PathArgs},
     context::Context,
@@ -14,6 +12,7 @@ use crate::{
     client::request_body,
     fault,
     judge::{self, Rule},
+    provider::Asked,
     report::EXIT_OK,
     runner::identity,
     scenario::{Case, Fault, LoadError, Step, expand, nearest},
@@ -112,8 +111,11 @@ fn describe_case(case: &Case) -> String {
                 continue;
             }
             let canaries = identity.canaries(name, n);
-            let body = json!({"model": "gpt-4o-mini", "stream": case.combination.stream, "messages": []});
-            let plan = fault::plan(case.combination, turn, &body, &canaries);
+            let combination = case.combination;
+            // What the proxy asks the provider for is up to the proxy: shown is the provider's own
+            // endpoint where it has the one that the caller calls.
+            let asked = Asked::plain(combination.provider, combination.api, combination.stream);
+            let plan = fault::plan(&asked, turn, &canaries);
             for line in plan.to_string().lines() {
                 let _ = writeln!(text, "    {line}");
             }
@@ -125,7 +127,8 @@ fn describe_case(case: &Case) -> String {
 
 fn request(case: &Case, model: &str, step: &Step) -> String {
     let api = case.combination.api;
-    format!("POST {} {}", api.path(), request_body(api, model, case.combination.stream, step))
+    let stream = case.combination.stream;
+    format!("{} {} {}", api.method(), api.path(stream), request_body(api, model, stream, step))
 }
 
 /// For tests: a case's description.

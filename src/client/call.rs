@@ -32,6 +32,7 @@ pub fn request_body(api: Api, model: &str, stream: bool, step: &Step) -> Value {
             "model": model,
             "messages": [{"role": "user", "content": "Say hello."}],
         }),
+        _ => json!({ "model": model }),
     };
     let Value::Object(members) = &mut body else { return body };
     if stream {

@@ -1,32 +1,28 @@
 //! From a message and its faults to the plan.
 
-use serde_json::Value;
-
 use super::{
     plan::{Plan, WireAction},
     timeline::Timeline,
 };
 use crate::{
     observation::Canaries,
-    provider::{self, Message},
-    scenario::{Combination, Fault, Malform, Provider, Turn},
+    provider::{self, Asked, Message},
+    scenario::{Fault, Malform, Turn},
 };
 
 /// What faults need to know that put other bytes of the provider's in place of a reply's own.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Whose dialect it is.
-    pub provider: Provider,
+    /// The request that is being answered.
+    pub asked: &'a Asked,
     /// The tokens of this attempt.
     pub canaries: &'a Canaries,
-    /// The request that is being answered; `null` where there is none.
-    pub request: &'a Value,
 }
 
 /// The whole plan of a turn: its message, then its faults.
-pub fn plan(combination: Combination, turn: &Turn, request: &Value, canaries: &Canaries) -> Plan {
-    let message = provider::message(combination, turn, request, canaries);
-    compile(message, &turn.faults, &Context { provider: combination.provider, canaries, request })
+pub fn plan(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Plan {
+    let message = provider::message(asked, turn, canaries);
+    compile(message, &turn.faults, &Context { asked, canaries })
 }
 
 /// Applies faults in their order, each to what the ones before it left.
@@ -53,19 +49,14 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
             Fault::Close { at } => timeline.end(timeline.find(*at), WireAction::Close),
             Fault::Truncate { at } => timeline.cut_frame(timeline.find(*at), WireAction::Close),
             Fault::DropTerminator => timeline.drop_terminator(),
-            Fault::ErrorEvent { error, at } if !timeline.whole => {
-                let event = provider::error_event(context.provider, *error, context.canaries);
+            Fault::ErrorEvent { error, at, form } if !timeline.whole => {
+                let event = provider::error_event(context.asked, *error, *form, context.canaries);
                 timeline.end_with_event(timeline.find(*at), event);
             }
             // A proxy that does not stream upstream cannot get an event: the same failure reaches
             // it as a provider would tell it there, by its status.
             Fault::ErrorEvent { error, .. } => {
-                timeline.replace(provider::error(
-                    context.provider,
-                    *error,
-                    context.canaries,
-                    context.request,
-                ));
+                timeline.replace(provider::error(context.asked, *error, context.canaries));
             }
             Fault::Malform(malform) => timeline.replace(malformed(&headers, *malform, context)),
         }
@@ -75,7 +66,7 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
 
 /// The malformed body under the original's headers, so that those a scenario has set stay.
 fn malformed(headers: &[(String, String)], malform: Malform, context: &Context<'_>) -> Message {
-    let mut message = provider::malformed(context.provider, malform, context.canaries);
+    let mut message = provider::malformed(context.asked, malform, context.canaries);
     for (name, value) in headers {
         if message.header(name).is_none() {
             message.headers.push((name.clone(), value.clone()));
@@ -96,7 +87,7 @@ mod tests {
         fault::Framing,
         observation::Identity,
         provider::MessageBody,
-        scenario::{ErrorName, Point},
+        scenario::{Api, ErrorName, Point, Provider},
     };
 
     fn message(body: MessageBody) -> Message {
@@ -114,11 +105,8 @@ mod tests {
 
     fn compiled(message: Message, faults: &[Fault]) -> Plan {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-        compile(
-            message,
-            faults,
-            &Context { provider: Provider::Openai, canaries: &canaries, request: &Value::Null },
-        )
+        let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
+        compile(message, faults, &Context { asked: &asked, canaries: &canaries })
     }
 
     fn bytes(plan: &Plan) -> Vec<u8> {
@@ -200,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_error_event_is_the_last_thing_in_a_stream() {
-        let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: Point::AfterEvents(1) };
+        let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: Point::AfterEvents(1), form: None };
         let text = String::from_utf8(bytes(&compiled(events(), std::slice::from_ref(&fault)))).unwrap();
         assert!(text.starts_with("data: 1\n\ndata: {\"error\":{\"message\":"), "{text}");
         assert!(text.ends_with("\"code\":null}}\n\n"), "{text}");
@@ -276,8 +264,11 @@ mod tests {
             point().prop_map(|at| Fault::Reset { at }),
             point().prop_map(|at| Fault::Close { at }),
             point().prop_map(|at| Fault::Truncate { at }),
-            (point(), proptest::sample::select(ErrorName::ALL))
-                .prop_map(|(at, error)| Fault::ErrorEvent { error, at }),
+            (point(), proptest::sample::select(ErrorName::ALL)).prop_map(|(at, error)| Fault::ErrorEvent {
+                error,
+                at,
+                form: None
+            }),
             proptest::sample::select(ErrorName::ALL).prop_map(|name| Fault::Malform(Malform::Error(name))),
             proptest::sample::select(vec![Malform::NotJson, Malform::Empty, Malform::Html, Malform::CutJson])
                 .prop_map(Fault::Malform),

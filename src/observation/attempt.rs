@@ -1,10 +1,13 @@
 //! The upstream side: one request that reached a mock, and what the mock did with it.
 
+use std::borrow::Cow;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Canaries;
-use crate::scenario::Turn;
+use crate::scenario::{Api, Turn};
 
 /// One request that reached an upstream, as the mock saw it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +22,8 @@ pub struct Attempt {
     pub method: String,
     /// Below the deployment's base path: `/v1/chat/completions`.
     pub path: String,
+    /// Which endpoint that is; `None` where the provider has no such path.
+    pub api: Option<Api>,
     /// As received, names in lower case, in order.
     pub headers: Vec<(String, String)>,
     /// The request body as text (invalid UTF-8 replaced).
@@ -43,8 +48,11 @@ pub struct Sent {
     pub status: Option<u16>,
     /// As sent, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as far as it was handed to the connection (text, at most 1 MiB of it).
+    /// The body as far as it was handed to the connection (at most 1 MiB of it), as text.
     pub body: String,
+    /// Whether `body` is base64 of it: for binary framings such as AWS's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub base64: bool,
     /// Body bytes handed to the connection.
     pub bytes: u64,
     /// Whole frames handed to the connection: events of a stream, or 1 for a whole plain body.
@@ -54,6 +62,27 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Keeps a body: as text where it is text, else as base64. A character that the end cuts in two
+    /// does not make a text binary.
+    pub fn set_body(&mut self, bytes: &[u8]) {
+        let text = std::str::from_utf8(bytes);
+        self.base64 = text.is_err_and(|error| error.error_len().is_some());
+        self.body = match text {
+            Ok(text) => text.to_owned(),
+            Err(_) if self.base64 => BASE64_STANDARD.encode(bytes),
+            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        };
+    }
+
+    /// The body's bytes, as far as they were kept.
+    pub fn body_bytes(&self) -> Cow<'_, [u8]> {
+        if self.base64 {
+            BASE64_STANDARD.decode(&self.body).map_or(Cow::Borrowed(&[]), Cow::Owned)
+        } else {
+            Cow::Borrowed(self.body.as_bytes())
+        }
+    }
+
     /// Whether what was sent says that it is an event stream.
     pub fn is_stream(&self) -> bool {
         self.headers

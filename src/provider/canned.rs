@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::message::{Message, MessageBody};
+use super::{
+    message::{Message, MessageBody},
+    profile,
+    request::Asked,
+};
 use crate::observation::Canaries;
 
 /// Fills in `{{canary.message}}`, `.code`, `.type`, `.param`, `.request_id`, `.header` and
@@ -41,7 +45,7 @@ fn token<'a>(name: &str, canaries: &'a Canaries) -> Option<&'a str> {
     })
 }
 
-fn fill_value(value: &Value, canaries: &Canaries) -> Value {
+pub(super) fn fill_value(value: &Value, canaries: &Canaries) -> Value {
     match value {
         Value::String(text) => Value::String(fill(text, canaries)),
         Value::Array(items) => items.iter().map(|item| fill_value(item, canaries)).collect(),
@@ -56,7 +60,7 @@ fn fill_value(value: &Value, canaries: &Canaries) -> Value {
 ///
 /// A string that looks like JSON, HTML or an event stream gets that content type, any other
 /// `text/plain`; an event stream is sent event by event, so that faults can strike between them.
-pub fn literal(status: u16, body: &Option<Value>, canaries: &Canaries) -> Message {
+pub fn literal(asked: &Asked, status: u16, body: &Option<Value>, canaries: &Canaries) -> Message {
     let (content_type, body) = match body {
         None => (None, MessageBody::Whole(Bytes::new())),
         Some(Value::String(text)) => {
@@ -73,7 +77,9 @@ pub fn literal(status: u16, body: &Option<Value>, canaries: &Canaries) -> Messag
     };
     let mut headers = Vec::new();
     headers.extend(content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
-    headers.push(("x-request-id".to_owned(), canaries.request_id.clone()));
+    let own = &profile::of(asked.provider).headers;
+    let request_id = own.iter().filter(|(_, value)| value.contains("canary.request_id"));
+    headers.extend(request_id.map(|(name, value)| (name.clone(), fill(value, canaries))));
     Message { status, headers, body }
 }
 
@@ -111,7 +117,11 @@ fn events(text: &str) -> MessageBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::Identity;
+    use crate::{observation::Identity, scenario::Provider};
+
+    fn asked() -> Asked {
+        Asked::nothing(Provider::Openai)
+    }
 
     fn canaries() -> Canaries {
         Identity { token: "abc123".into() }.canaries("main", 1)
@@ -129,7 +139,7 @@ mod tests {
     #[test]
     fn json_is_filled_inside_its_strings() {
         let body = serde_json::json!({"error": {"message": "no: {{canary.message}}", "list": ["{{canary.code}}", 1]}});
-        let message = literal(418, &Some(body), &canaries());
+        let message = literal(&asked(), 418, &Some(body), &canaries());
         assert_eq!(message.header("content-type"), Some("application/json"));
         let MessageBody::Whole(bytes) = message.body else { panic!("not whole") };
         insta::assert_snapshot!(
@@ -149,17 +159,18 @@ mod tests {
             ("data: x\n\n", "text/event-stream"),
         ] {
             assert_eq!(
-                literal(200, &Some(text.into()), &canaries()).header("content-type"),
+                literal(&asked(), 200, &Some(text.into()), &canaries()).header("content-type"),
                 Some(kind),
                 "{text}"
             );
         }
-        assert_eq!(literal(204, &None, &canaries()).header("content-type"), None);
+        assert_eq!(literal(&asked(), 204, &None, &canaries()).header("content-type"), None);
     }
 
     #[test]
     fn an_event_stream_is_cut_into_its_events() {
-        let message = literal(200, &Some("data: 1\n\ndata: 2\r\n\r\ndata: [DONE]\n\n".into()), &canaries());
+        let message =
+            literal(&asked(), 200, &Some("data: 1\n\ndata: 2\r\n\r\ndata: [DONE]\n\n".into()), &canaries());
         let MessageBody::Events { events, terminator } = message.body else { panic!("no events") };
         assert_eq!(events, ["data: 1\n\n", "data: 2\r\n\r\n"]);
         assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));

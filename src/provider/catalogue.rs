@@ -1,46 +1,88 @@
 //! The form of an error catalogue: one row an error, so that a provider's catalogue is data.
 
-use crate::scenario::ErrorName;
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// One error as one provider sends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ErrorRow {
-    /// Which error.
-    pub name: ErrorName,
     /// The provider's own status.
     pub status: u16,
-    /// `error.type`.
-    pub kind: &'static str,
-    /// `error.code`; `null` where there is none.
-    pub code: Option<&'static str>,
+    /// What kind of body carries it; the profile's own where left out.
+    pub form: Option<Form>,
+    /// `error.type`, or what stands in its place (`status` of a Google error, the name in an AWS
+    /// error's header).
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `error.code`: text or a number; `null` where there is none.
+    #[serde(default)]
+    pub code: Value,
     /// `error.param`; `null` where there is none.
-    pub param: Option<&'static str>,
-    /// The text, `{model}` standing for the model that was asked for.
-    pub text: &'static str,
-    /// What kind of body carries it.
-    pub form: ErrorForm,
-    /// Which limit headers go with it.
+    pub param: Option<String>,
+    /// The text, `{model}` standing for the model that was asked for. For a page, its title.
+    pub message: String,
+    /// Members of the error object beside those above; `{{canary.…}}` is filled in.
+    #[serde(default)]
+    pub extra: Map<String, Value>,
+    /// Headers on top of the profile's own.
+    #[serde(default)]
+    pub headers: IndexMap<String, String>,
+    /// Which limit is used up.
+    #[serde(default)]
     pub limits: Limits,
     /// What the row rests on.
     pub confidence: Confidence,
-    /// The page, fixture or issue.
-    pub source: &'static str,
+    /// The page, fixture or issue; empty for a row that is recalled.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// What kind of body carries an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorForm {
-    /// The dialect's own error object.
-    Json,
-    /// A page of the network in front of the provider, which knows nothing of the provider's
-    /// headers.
-    HtmlPage,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// `{"error": {"message", "type", "param", "code"}}`, all four always there.
+    Openai,
+    /// The same object with only those members that the row gives: `{"error": {"code", "message"}}`.
+    OpenaiSparse,
+    /// `{"type": "error", "error": {"type", "message"}, "request_id"}`
+    Anthropic,
+    /// `{"error": {"code", "message", "status", "details"}}`, the code being the status.
+    Google,
+    /// `{"message"}` with the type in the header `x-amzn-errortype`.
+    Aws,
+    /// `{"object": "error", "message", "type", "param", "code"}`
+    Flat,
+    /// `{"detail": "…"}`
+    Detail,
+    /// `{"status", "title", "detail"}`, the title being the row's type.
+    Problem,
+    /// `{"code": "…", "error": "…"}`, both strings.
+    CodeAndError,
+    /// `{"error": "…"}`, with the row's other members beside it.
+    Text,
+    /// `{"message": "…"}` with the row's other members beside it.
+    Message,
+    /// The text itself, as `text/plain`.
+    Plain,
+    /// No body.
+    Empty,
+    /// A page of nginx or its like: none of the provider's headers.
+    NginxPage,
+    /// The same page signed by Cloudflare, which puts it in place of an origin's 502 and 504.
+    CloudflarePage,
+    /// Cloudflare's own page for an origin that fails (520, 522, 524 and their like).
+    CloudflareBrandedPage,
 }
 
-/// Which limit headers go with an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which limit an error says is used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limits {
-    /// None at all.
+    /// None.
+    #[default]
     None,
     /// The requests of this minute are used up; waiting helps.
     Requests,
@@ -48,12 +90,32 @@ pub enum Limits {
     Tokens,
 }
 
+/// How a provider writes the state of its limits into headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitStyle {
+    /// Not at all.
+    #[default]
+    None,
+    /// `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, resets as Go durations; `retry-after`
+    /// and `retry-after-ms` on a 429.
+    Openai,
+    /// The same without `retry-after-ms`.
+    OpenaiSeconds,
+    /// `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}`, resets as RFC 3339 times;
+    /// `retry-after` on a 429.
+    Anthropic,
+    /// `retry-after` alone, on a 429.
+    RetryAfter,
+}
+
 /// What a row rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Confidence {
     /// The provider's documentation says so.
     Documented,
-    /// A recorded reply.
+    /// A recorded reply, or the server's own source code.
     Recorded,
     /// The literal body stands in somebody's report.
     Reported,

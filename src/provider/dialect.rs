@@ -5,24 +5,34 @@ use serde_json::Value;
 
 use super::{
     canned::{fill, literal},
-    catalogue::ErrorRow,
-    message::Message,
-    openai, openai_errors,
+    catalogue::{ErrorRow, Form, Limits},
+    form,
+    limits::{self, LimitState},
+    message::{Message, MessageBody},
+    openai,
+    profile::{self, Profile},
+    request::{Asked, Received},
+    route,
 };
 use crate::{
     observation::Canaries,
-    scenario::{Answer, Api, Combination, ErrorName, Malform, Provider, Reply, Turn},
+    scenario::{Answer, Api, ErrorName, EventForm, Malform, Provider, Reply, Turn},
 };
 
 /// The largest request body that a mock takes; a larger one gets the provider's own 413.
 pub const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
+/// A fixed time in seconds, so that the same case gives the same bytes.
+pub(super) const fn created() -> i64 {
+    1_700_000_000
+}
+
 /// What a turn says before its faults: its reply, error or literal, with its headers laid over.
-pub fn message(combination: Combination, turn: &Turn, request_body: &Value, canaries: &Canaries) -> Message {
+pub fn message(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Message {
     let mut message = match &turn.answer {
-        Answer::Reply(kind) => reply(combination, kind, request_body, canaries),
-        Answer::Error(name) => error(combination.provider, *name, canaries, request_body),
-        Answer::Literal { status, body } => literal(*status, body, canaries),
+        Answer::Reply(kind) => reply(asked, kind, canaries),
+        Answer::Error(name) => error(asked, *name, canaries),
+        Answer::Literal { status, body } => literal(asked, *status, body, canaries),
     };
     // The two say the same in different units; a scenario that changes one does not mean to leave
     // them contradicting each other.
@@ -35,12 +45,18 @@ pub fn message(combination: Combination, turn: &Turn, request_body: &Value, cana
     message
 }
 
-/// A successful reply. Whether it is a stream is up to the request (`"stream": true`), for a
-/// proxy may ask for something else than its caller did.
-pub fn reply(combination: Combination, reply: &Reply, request_body: &Value, canaries: &Canaries) -> Message {
-    match combination.provider {
-        Provider::Openai => openai::reply(reply, request_body, canaries),
-    }
+/// A successful reply, in the dialect of the endpoint that was asked.
+pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
+    let profile = profile::of(asked.provider);
+    let Some(api) = asked.api else { return refused(asked, &profile.refusals.not_found, canaries) };
+    let (content_type, body) = match api {
+        Api::OpenaiChat => openai::chat::reply(reply, asked, canaries),
+        _ => return refused(asked, &profile.refusals.not_found, canaries),
+    };
+    let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    headers.extend(own_headers(profile, canaries));
+    headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None)));
+    Message { status: 200, headers, body }
 }
 
 /// The pieces of content that a reply consists of: together they are its text, and a stream sends
@@ -68,68 +84,160 @@ pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
 }
 
 /// An error in the provider's own form: its status, body and headers.
-pub fn error(provider: Provider, name: ErrorName, canaries: &Canaries, request_body: &Value) -> Message {
-    match provider {
-        Provider::Openai => openai::error(catalogue_row(provider, name), canaries, request_body),
+pub fn error(asked: &Asked, name: ErrorName, canaries: &Canaries) -> Message {
+    refused(asked, catalogue_row(asked.provider, name), canaries)
+}
+
+/// A limit that is used up, with the headers that say so.
+pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Canaries) -> Message {
+    let row = catalogue_row(asked.provider, name);
+    written(asked, row, &form::message(row, asked, canaries), state, canaries)
+}
+
+fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
+    let text = form::message(row, asked, canaries);
+    written(asked, row, &text, &LimitState::standard(row.limits), canaries)
+}
+
+fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
+    let profile = profile::of(asked.provider);
+    let form = form_of(asked, row);
+    let written = form::written(form, row, text, canaries);
+    let mut headers = Vec::new();
+    headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
+    if written.own {
+        headers.extend(own_headers(profile, canaries));
+        if form == Form::Aws {
+            headers.extend(row.kind.clone().map(|kind| ("x-amzn-errortype".to_owned(), kind)));
+        }
+        if row.limits != Limits::None {
+            headers.extend(limits::headers(profile.limits, limits));
+        }
+    } else {
+        headers.extend(network_headers(form));
     }
+    let mut message = Message { status: row.status, headers, body: MessageBody::Whole(written.text.into()) };
+    for (name, value) in &row.headers {
+        message.set_header(name, Some(fill(value, canaries)));
+    }
+    message
+}
+
+/// The kind of body that carries a row's error to who asked for this.
+pub(super) fn form_of(asked: &Asked, row: &ErrorRow) -> Form {
+    let profile = profile::of(asked.provider);
+    let by_api = || asked.api.and_then(|api| profile.forms.get(&api).copied());
+    row.form.or_else(by_api).unwrap_or(profile.form)
 }
 
 /// An error as an event of a stream that has begun.
-pub fn error_event(provider: Provider, name: ErrorName, canaries: &Canaries) -> Bytes {
-    match provider {
-        Provider::Openai => openai::error_event(catalogue_row(provider, name), canaries),
+pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
+    let row = catalogue_row(asked.provider, name);
+    let text = form::message(row, asked, canaries);
+    let error = form::value(form_of(asked, row), row, &text, canaries).unwrap_or_else(|| {
+        form::value(profile::of(asked.provider).form, row, &text, canaries).unwrap_or_default()
+    });
+    match asked.api {
+        _ => openai::chat::error_event(&error, form),
     }
 }
 
 /// A reply under status 200 that is no answer.
-pub fn malformed(provider: Provider, malform: Malform, canaries: &Canaries) -> Message {
-    match provider {
-        Provider::Openai => openai::malformed(malform, canaries),
-    }
-}
-
-/// Which API a path below a deployment's base is (`/v1/chat/completions`).
-///
-/// # Errors
-/// The provider's own reply to a path or a method that it does not know.
-pub fn route(provider: Provider, method: &str, path: &str) -> Result<Api, Message> {
-    match provider {
-        Provider::Openai => openai::route(method, path),
-    }
+pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Message {
+    let body = match malform {
+        Malform::NotJson => Bytes::from(format!("upstream said: {} (this is not JSON)", canaries.message)),
+        Malform::Empty => Bytes::new(),
+        Malform::Null => Bytes::from_static(b"null"),
+        Malform::Html => {
+            let page = form::short_page("cloudflare", "Just a moment...", canaries);
+            let mut headers = vec![("content-type".to_owned(), "text/html; charset=UTF-8".to_owned())];
+            headers.extend(network_headers(Form::CloudflarePage));
+            return Message { status: 200, headers, body: MessageBody::Whole(page.into()) };
+        }
+        Malform::CutJson => {
+            let whole = reply(&Asked { stream: false, ..asked.clone() }, &Reply::Ok, canaries);
+            let MessageBody::Whole(bytes) = whole.body else { return whole };
+            // All of it is ASCII, so every place is between two characters.
+            bytes.slice(..bytes.len() / 2)
+        }
+        Malform::Error(name) => {
+            let mut message = error(asked, name, canaries);
+            message.status = 200;
+            return message;
+        }
+    };
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    headers.extend(own_headers(profile::of(asked.provider), canaries));
+    Message { status: 200, headers, body: MessageBody::Whole(body) }
 }
 
 /// Reads a request as the provider would before it thinks about an answer.
 ///
 /// # Errors
-/// The provider's own reply to a missing key, or to a body that is no JSON object.
-pub fn admit(
+/// The provider's own reply to a path or a method that it does not know, a missing key, or a body
+/// that is no JSON object.
+pub fn read(
     provider: Provider,
-    authorization: Option<&str>,
-    body: &[u8],
+    received: &Received<'_>,
     canaries: &Canaries,
-) -> Result<Value, Message> {
-    match provider {
-        Provider::Openai => openai::admit(authorization, body, canaries),
-    }
+) -> Result<Asked, (Asked, Message)> {
+    route::read(provider, received).map_err(|refusal| {
+        let (row, asked) = refusal.row(provider);
+        let path = received.path.split('?').next().unwrap_or_default();
+        let row = ErrorRow {
+            message: row.message.replace("{method}", received.method).replace("{path}", path),
+            ..row.clone()
+        };
+        let message = refused(&asked, &row, canaries);
+        (asked, message)
+    })
 }
 
 /// The provider's own reply to a body above [`MAX_REQUEST_BYTES`].
 pub fn too_large(provider: Provider, canaries: &Canaries) -> Message {
-    error(provider, ErrorName::TooLarge, canaries, &Value::Null)
+    error(&Asked::nothing(provider), ErrorName::TooLarge, canaries)
 }
 
 /// What a base URL as the provider's SDK takes it ends in: `/v1` for openai.
-pub const fn base_path(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Openai => "/v1",
+pub fn base_path(provider: Provider) -> &'static str {
+    &profile::of(provider).base
+}
+
+/// A model that a provider serves and that proxies' own tables know.
+pub fn model(provider: Provider) -> &'static str {
+    &profile::of(provider).model
+}
+
+/// A provider's row for an error: what it sends, and what that rests on.
+pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
+    // A test holds that every profile has a row for every name.
+    &profile::of(provider).errors[&name]
+}
+
+fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<(String, String)> {
+    profile.headers.iter().map(|(name, value)| (name.clone(), fill(value, canaries))).collect()
+}
+
+/// What the network in front of a provider says of itself.
+fn network_headers(form: Form) -> Vec<(String, String)> {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    match form {
+        Form::NginxPage => vec![header("server", "nginx")],
+        _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }
 
-/// A provider's row for an error: type, code and param as it sends them, and what the row rests on.
-pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
-    let rows = match provider {
-        Provider::Openai => &openai_errors::ROWS,
-    };
-    // A test holds the rows in the order of the names.
-    &rows[name as usize]
+/// What follows the prefix of the request's id: a stem for ids of the same reply.
+pub(super) fn stem(canaries: &Canaries) -> &str {
+    canaries.request_id.strip_prefix("req_").unwrap_or(&canaries.request_id)
+}
+
+/// The model that a reply names: the one that was asked for.
+pub(super) fn model_asked(asked: &Asked) -> &str {
+    if asked.model.is_empty() { model(asked.provider) } else { &asked.model }
+}
+
+/// A body of JSON with its content type.
+pub(super) fn json(value: &Value) -> (&'static str, MessageBody) {
+    ("application/json", MessageBody::Whole(value.to_string().into()))
 }

@@ -2,18 +2,31 @@
 //!
 //! Everything here is pure: from a request and the canaries of an attempt to the bytes that the
 //! provider would send, before any fault.
+//!
+//! A provider is a file of `profiles/`: its endpoints, headers, keys and errors are data. Code is
+//! what an endpoint's replies need, whoever serves it.
 
-mod message;
 mod canned;
 mod catalogue;
 mod dialect;
+mod form;
+mod limits;
+mod message;
 mod openai;
-mod openai_errors;
+mod profile;
+mod request;
+mod route;
 
-pub use canned::{fill, literal};
-pub use catalogue::{Confidence, ErrorForm, ErrorRow, Limits};
+pub use canned::fill;
+pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
 pub use dialect::{
-    MAX_REQUEST_BYTES, admit, base_path, catalogue_row, content_pieces, error, error_event, malformed,
-    message, reply, route, too_large, tool_argument_pieces,
+    MAX_REQUEST_BYTES, base_path, catalogue_row, content_pieces, error, error_event, limited, malformed,
+    message, model, read, reply, too_large, tool_argument_pieces,
 };
+pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};
+pub use profile::{KeyPlace, Profile, Refusals, RouteRow, of as profile};
+pub use request::{Asked, Received};
+
+#[cfg(test)]
+mod tests;

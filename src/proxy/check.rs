@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn an_unknown_api_is_shown_with_its_place() {
         insta::assert_snapshot!(said(&format!("apis: {{openai/chats: [openai]}}\n{REST}"), ""), @"
-        proxy.yaml:2:8: unknown variant `openai/chats`, expected one of openai/chat; did you mean `openai/chat`?
+        proxy.yaml:2:8: unknown variant `openai/chats`, expected one of openai/chat, openai/responses, openai/completions, openai/embeddings, openai/images, openai/speech, openai/transcriptions, openai/moderations, openai/models, openai/files, openai/batches, anthropic/messages, anthropic/count_tokens, gemini/generate, bedrock/converse, bedrock/invoke, cohere/chat, cohere/embed, cohere/rerank, ollama/chat, ollama/generate; did you mean `openai/chat`?
           |
         2 | apis: {openai/chats: [openai]}
           |        ^
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn an_unknown_provider_is_shown_with_its_place() {
         insta::assert_snapshot!(said(&format!("apis: {{openai/chat: [opnai]}}\n{REST}"), ""), @"
-        proxy.yaml:2:22: unknown variant `opnai`, expected one of openai; did you mean `openai`?
+        proxy.yaml:2:22: unknown variant `opnai`, expected one of openai, azure, anthropic, gemini, vertex, bedrock, mistral, cohere, groq, deepseek, together, fireworks, xai, perplexity, openrouter, ollama, vllm, tgi, nvidia; did you mean `openai`?
           |
         2 | apis: {openai/chat: [opnai]}
           |                      ^

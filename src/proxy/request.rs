@@ -79,10 +79,10 @@ impl Mapping {
                 .collect::<Result<_, ProxyError>>()?;
             let mut paths = HashMap::new();
             for api in definition.apis.keys().copied() {
-                context.insert("path".to_owned(), json!(api.path()));
+                context.insert("path".to_owned(), json!(api.path(false)));
                 let mut path = match document.paths.get(&api) {
                     Some(text) => render(text, &context)?,
-                    None => api.path().to_owned(),
+                    None => api.path(false).to_owned(),
                 };
                 if let Some(text) = &document.request.path {
                     context.insert("path".to_owned(), json!(path));
@@ -102,7 +102,7 @@ impl Mapping {
 
     pub(super) fn path(&self, api: Api, route: &Route) -> String {
         let mapped = self.by_model.get(&route.model).and_then(|mapped| mapped.paths.get(&api));
-        mapped.cloned().unwrap_or_else(|| api.path().to_owned())
+        mapped.cloned().unwrap_or_else(|| api.path(false).to_owned())
     }
 
     pub(super) fn body(&self, route: &Route) -> Map<String, Value> {

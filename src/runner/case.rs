@@ -10,6 +10,7 @@ use crate::{
     observation::{
         Arrangement, DeploymentArranged, Ending, Exchange, Identity, Observation, Outcome, StepName,
     },
+    provider,
     proxy::Route,
     scenario::{Case, Step},
     upstream::ArmedCase,
@@ -155,7 +156,7 @@ pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> Strin
         .map(|(i, name)| Route {
             model: identity.model(name),
             provider: case.combination.provider,
-            upstream_model: upstream_model(case).to_owned(),
+            upstream_model: provider::model(case.combination.provider).to_owned(),
             base_url: base_url(name),
             api_key: identity.key(name),
             timeout_s: settings.timeout.as_secs_f64(),
@@ -168,11 +169,4 @@ pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> Strin
             group: identity.token.clone(),
         })
         .collect()
-}
-
-/// A model name that the proxies' own tables know, so that none takes a special path for it.
-fn upstream_model(case: &Case) -> &'static str {
-    match case.combination.provider {
-        crate::scenario::Provider::Openai => "gpt-4o-mini",
-    }
 }

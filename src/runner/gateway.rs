@@ -52,9 +52,11 @@ impl Gateway {
     /// The whole URL for a request on this route.
     pub fn url(&self, api: Api, route: &Route) -> String {
         match self {
-            Self::Builtin(builtin) => format!("{}{}", builtin.root(), api.path()),
+            Self::Builtin(builtin) => format!("{}{}", builtin.root(), api.path(false)),
             Self::Process(instance, _) => format!("{}{}", instance.root(), instance.path(api, route)),
-            Self::Remote(remote) => format!("{}{}", remote.url.as_str().trim_end_matches('/'), api.path()),
+            Self::Remote(remote) => {
+                format!("{}{}", remote.url.as_str().trim_end_matches('/'), api.path(false))
+            }
         }
     }
 

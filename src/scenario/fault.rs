@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{duration, words::ErrorName};
+use super::{
+    duration,
+    words::{ErrorName, EventForm},
+};
 
 /// One edit of how a reply reaches the wire.
 ///
@@ -67,6 +70,9 @@ pub enum Fault {
         error: ErrorName,
         /// What is sent before it; only `after_headers`, `after_events` and `before_end` make sense.
         at: Point,
+        /// Its shape, where the dialect knows more than one; the recorded one where left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        form: Option<EventForm>,
     },
     /// Replace the body of a successful reply by something that is no answer.
     Malform(Malform),

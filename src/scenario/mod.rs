@@ -22,7 +22,7 @@ pub use load::{Library, LoadError, load_dir, load_text};
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;
 pub use schema::schema;
-pub use words::{Api, ErrorName, Level, Provider};
+pub use words::{Api, ErrorName, EventForm, Level, Provider};
 
 #[cfg(test)]
 mod tests;

@@ -95,6 +95,12 @@ fn matrix(check: &mut Checker<'_>, matrix: &MatrixFile) -> Vec<Combination> {
     for &api in &apis {
         for provider in providers.clone().unwrap_or_else(|| vec![api.native_provider()]) {
             for &stream in &streams {
+                if stream && !api.streams() {
+                    let range = matrix.stream.as_ref().map_or(0..0, |at| at.range.clone());
+                    check.error(&range, format!("{api} has no stream")).help =
+                        Some("leave `stream` out, or give this API a file of its own".to_owned());
+                    return combinations;
+                }
                 combinations.push(Combination { api, provider, stream });
             }
         }

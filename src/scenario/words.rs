@@ -47,18 +47,95 @@ macro_rules! words {
 }
 
 words! {
-    /// A wire dialect with its own error catalogue.
+    /// Who stands behind a proxy: a wire dialect with its own error catalogue.
     Provider {
-        /// <https://platform.openai.com/docs/api-reference>
+        /// OpenAI, <https://platform.openai.com/docs/api-reference>
         Openai = "openai",
+        /// Azure OpenAI, <https://learn.microsoft.com/azure/ai-services/openai/reference>
+        Azure = "azure",
+        /// Anthropic, <https://platform.claude.com/docs/en/api>
+        Anthropic = "anthropic",
+        /// Google Gemini (AI Studio), <https://ai.google.dev/api>
+        Gemini = "gemini",
+        /// Google Vertex AI, <https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest>
+        Vertex = "vertex",
+        /// AWS Bedrock, <https://docs.aws.amazon.com/bedrock/latest/APIReference>
+        Bedrock = "bedrock",
+        /// Mistral, <https://docs.mistral.ai/api>
+        Mistral = "mistral",
+        /// Cohere, <https://docs.cohere.com/reference>
+        Cohere = "cohere",
+        /// Groq, <https://console.groq.com/docs/api-reference>
+        Groq = "groq",
+        /// DeepSeek, <https://api-docs.deepseek.com>
+        Deepseek = "deepseek",
+        /// Together AI, <https://docs.together.ai/reference>
+        Together = "together",
+        /// Fireworks AI, <https://docs.fireworks.ai/api-reference>
+        Fireworks = "fireworks",
+        /// xAI, <https://docs.x.ai/docs/api-reference>
+        Xai = "xai",
+        /// Perplexity, <https://docs.perplexity.ai/api-reference>
+        Perplexity = "perplexity",
+        /// OpenRouter, <https://openrouter.ai/docs/api/reference>
+        Openrouter = "openrouter",
+        /// Ollama, <https://docs.ollama.com/api>
+        Ollama = "ollama",
+        /// vLLM's OpenAI-compatible server, <https://docs.vllm.ai>
+        Vllm = "vllm",
+        /// Hugging Face Text Generation Inference, <https://huggingface.co/docs/text-generation-inference>
+        Tgi = "tgi",
+        /// NVIDIA NIM, <https://docs.api.nvidia.com/nim/reference>
+        Nvidia = "nvidia",
     }
 }
 
 words! {
-    /// One endpoint of a dialect, as callers call it.
+    /// One endpoint of a dialect. A caller calls one, and a proxy asks an upstream for one, which
+    /// need not be the same.
     Api {
         /// `POST /v1/chat/completions`
         OpenaiChat = "openai/chat",
+        /// `POST /v1/responses`
+        OpenaiResponses = "openai/responses",
+        /// `POST /v1/completions`
+        OpenaiCompletions = "openai/completions",
+        /// `POST /v1/embeddings`
+        OpenaiEmbeddings = "openai/embeddings",
+        /// `POST /v1/images/generations`
+        OpenaiImages = "openai/images",
+        /// `POST /v1/audio/speech`
+        OpenaiSpeech = "openai/speech",
+        /// `POST /v1/audio/transcriptions`, a multipart form
+        OpenaiTranscriptions = "openai/transcriptions",
+        /// `POST /v1/moderations`
+        OpenaiModerations = "openai/moderations",
+        /// `GET /v1/models`
+        OpenaiModels = "openai/models",
+        /// `POST /v1/files`, a multipart form
+        OpenaiFiles = "openai/files",
+        /// `POST /v1/batches`
+        OpenaiBatches = "openai/batches",
+        /// `POST /v1/messages`
+        AnthropicMessages = "anthropic/messages",
+        /// `POST /v1/messages/count_tokens`
+        AnthropicCountTokens = "anthropic/count_tokens",
+        /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent` for a stream
+        GeminiGenerate = "gemini/generate",
+        /// `POST /model/{model}/converse`, `/converse-stream` for a stream
+        BedrockConverse = "bedrock/converse",
+        /// `POST /model/{model}/invoke`, `/invoke-with-response-stream` for a stream
+        BedrockInvoke = "bedrock/invoke",
+        /// `POST /v2/chat`
+        CohereChat = "cohere/chat",
+        /// `POST /v2/embed`
+        CohereEmbed = "cohere/embed",
+        /// `POST /v2/rerank`
+        CohereRerank = "cohere/rerank",
+        /// `POST /api/chat`
+        OllamaChat = "ollama/chat",
+        /// `POST /api/generate`
+        OllamaGenerate = "ollama/generate",
     }
 }
 
@@ -66,14 +143,78 @@ impl Api {
     /// The provider whose dialect this API is.
     pub const fn native_provider(self) -> Provider {
         match self {
-            Self::OpenaiChat => Provider::Openai,
+            Self::OpenaiChat
+            | Self::OpenaiResponses
+            | Self::OpenaiCompletions
+            | Self::OpenaiEmbeddings
+            | Self::OpenaiImages
+            | Self::OpenaiSpeech
+            | Self::OpenaiTranscriptions
+            | Self::OpenaiModerations
+            | Self::OpenaiModels
+            | Self::OpenaiFiles
+            | Self::OpenaiBatches => Provider::Openai,
+            Self::AnthropicMessages | Self::AnthropicCountTokens => Provider::Anthropic,
+            Self::GeminiGenerate => Provider::Gemini,
+            Self::BedrockConverse | Self::BedrockInvoke => Provider::Bedrock,
+            Self::CohereChat | Self::CohereEmbed | Self::CohereRerank => Provider::Cohere,
+            Self::OllamaChat | Self::OllamaGenerate => Provider::Ollama,
         }
     }
 
-    /// Where callers send requests, below a proxy's root.
-    pub const fn path(self) -> &'static str {
+    /// Whether a caller can ask for a stream of events.
+    pub const fn streams(self) -> bool {
+        matches!(
+            self,
+            Self::OpenaiChat
+                | Self::OpenaiResponses
+                | Self::OpenaiCompletions
+                | Self::AnthropicMessages
+                | Self::GeminiGenerate
+                | Self::BedrockConverse
+                | Self::BedrockInvoke
+                | Self::CohereChat
+                | Self::OllamaChat
+                | Self::OllamaGenerate
+        )
+    }
+
+    /// `GET` or `POST`.
+    pub const fn method(self) -> &'static str {
         match self {
-            Self::OpenaiChat => "/v1/chat/completions",
+            Self::OpenaiModels => "GET",
+            _ => "POST",
+        }
+    }
+
+    /// Where callers send requests, below a proxy's root. `{model}` stands for the model's name in
+    /// the dialects that have it in the path; there a stream has a path of its own.
+    pub const fn path(self, stream: bool) -> &'static str {
+        match (self, stream) {
+            (Self::OpenaiChat, _) => "/v1/chat/completions",
+            (Self::OpenaiResponses, _) => "/v1/responses",
+            (Self::OpenaiCompletions, _) => "/v1/completions",
+            (Self::OpenaiEmbeddings, _) => "/v1/embeddings",
+            (Self::OpenaiImages, _) => "/v1/images/generations",
+            (Self::OpenaiSpeech, _) => "/v1/audio/speech",
+            (Self::OpenaiTranscriptions, _) => "/v1/audio/transcriptions",
+            (Self::OpenaiModerations, _) => "/v1/moderations",
+            (Self::OpenaiModels, _) => "/v1/models",
+            (Self::OpenaiFiles, _) => "/v1/files",
+            (Self::OpenaiBatches, _) => "/v1/batches",
+            (Self::AnthropicMessages, _) => "/v1/messages",
+            (Self::AnthropicCountTokens, _) => "/v1/messages/count_tokens",
+            (Self::GeminiGenerate, false) => "/v1beta/models/{model}:generateContent",
+            (Self::GeminiGenerate, true) => "/v1beta/models/{model}:streamGenerateContent?alt=sse",
+            (Self::BedrockConverse, false) => "/model/{model}/converse",
+            (Self::BedrockConverse, true) => "/model/{model}/converse-stream",
+            (Self::BedrockInvoke, false) => "/model/{model}/invoke",
+            (Self::BedrockInvoke, true) => "/model/{model}/invoke-with-response-stream",
+            (Self::CohereChat, _) => "/v2/chat",
+            (Self::CohereEmbed, _) => "/v2/embed",
+            (Self::CohereRerank, _) => "/v2/rerank",
+            (Self::OllamaChat, _) => "/api/chat",
+            (Self::OllamaGenerate, _) => "/api/generate",
         }
     }
 }
@@ -134,5 +275,25 @@ words! {
         GatewayTimeout = "gateway_timeout",
         /// The provider has no capacity.
         Overloaded = "overloaded",
+    }
+}
+
+words! {
+    /// The shape of an error event, where a dialect knows more than one. Left out, it is the one
+    /// that has been recorded from the provider.
+    EventForm {
+        /// OpenAI Responses: `event: error` with `code`, `message` and `param` at the top, as its
+        /// OpenAPI description has it. The recorded form nests them and is followed by `response.failed`.
+        Flat = "flat",
+        /// OpenAI Responses: `response.failed` alone.
+        Failed = "failed",
+        /// An `event: error` line before a `data:` that otherwise stands alone.
+        Named = "named",
+        /// A `data:` line alone where the dialect names its events.
+        Unnamed = "unnamed",
+        /// A JSON object on a line of its own, without `data:`.
+        Bare = "bare",
+        /// AWS event stream: a message of the type `error` in place of `exception`.
+        LowLevel = "low_level",
     }
 }

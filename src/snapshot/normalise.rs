@@ -318,11 +318,13 @@ pub(crate) mod tests {
             at_ms: 4.0,
             method: "POST".to_owned(),
             path: "/v1/chat/completions".to_owned(),
+            api: Some(Api::OpenaiChat),
             headers: pairs(&[("authorization", "Bearer sk-canary-k3x9w2m4p7q1-primary")]),
             body: r#"{"model":"gpt-4o-mini"}"#.to_owned(),
             turn: None,
             canaries: canaries.clone(),
             sent: Sent {
+                base64: false,
                 status: Some(status),
                 headers: pairs(headers),
                 body: body.to_owned(),

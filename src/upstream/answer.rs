@@ -3,14 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-    request::Parts,
-};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
@@ -23,7 +19,7 @@ use super::{
 use crate::{
     fault::{self, Context, Plan},
     observation::{Attempt, AttemptEnd, Canaries, Sent},
-    provider::{self, MAX_REQUEST_BYTES, Message, MessageBody},
+    provider::{self, Asked, MAX_REQUEST_BYTES, Message, Received},
     scenario::Provider,
 };
 
@@ -71,6 +67,7 @@ fn enter(
             at_ms: millis(run.epoch, arrived),
             method: parts.method.as_str().to_owned(),
             path: path.to_owned(),
+            api: None,
             headers: headers(&parts.headers),
             body: body.map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default(),
             turn: None,
@@ -83,33 +80,32 @@ fn enter(
     let canaries = canaries.unwrap_or_else(|| case.identity.canaries(name, 0));
 
     let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
-        Ok(request) => {
+        Ok(asked) => {
+            recorder.asks(&asked);
             let turn = case.turn(&run, deployment);
-            let plan = fault::plan(case.combination, &turn, &request, &canaries);
+            let plan = fault::plan(&asked, &turn, &canaries);
             recorder.plays(turn);
             plan
         }
-        Err(refusal) => {
-            let context =
-                Context { provider: case.combination.provider, canaries: &canaries, request: &Value::Null };
-            fault::compile(refusal, &[], &context)
+        Err((asked, refusal)) => {
+            recorder.asks(&asked);
+            fault::compile(refusal, &[], &Context { asked: &asked, canaries: &canaries })
         }
     };
     (plan, recorder)
 }
 
-/// The request's body, or the provider's own refusal.
+/// What the request asks for, or the provider's own refusal.
 fn admit(
     provider: Provider,
     path: &str,
     parts: &Parts,
     body: Option<&[u8]>,
     canaries: &Canaries,
-) -> Result<Value, Message> {
-    provider::route(provider, parts.method.as_str(), path)?;
-    let body = body.ok_or_else(|| provider::too_large(provider, canaries))?;
-    let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    provider::admit(provider, authorization, body, canaries)
+) -> Result<Asked, (Asked, Message)> {
+    let body = body.ok_or_else(|| (Asked::nothing(provider), provider::too_large(provider, canaries)))?;
+    let received = Received { method: parts.method.as_str(), path, headers: &parts.headers, body };
+    provider::read(provider, &received, canaries)
 }
 
 /// The whole body, or `None` where it is larger than the provider takes. It is read to its end all
@@ -146,15 +142,11 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// What a path gets that belongs to no deployment.
 fn nobody(method: &str, path: &str) -> Response<Full<Bytes>> {
-    // The provider of nobody: the dialect that most clients can read. A path that happens to be an
-    // API's own (`/v1/chat/completions` without a token) is as unknown as any other here.
-    let unknown = format!("/-{path}");
-    let (status, body) = match provider::route(Provider::Openai, method, &unknown) {
-        Err(Message { status, body: MessageBody::Whole(body), .. }) => (status, body),
-        _ => (404, Bytes::new()),
-    };
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+    // In the form that most clients can read.
+    let message = format!("No mock is armed at this path ({method} {path})");
+    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});
+    let mut response = Response::new(Full::new(json!({ "error": error }).to_string().into()));
+    *response.status_mut() = StatusCode::NOT_FOUND;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     fault::{Framing, Head},
     observation::{Attempt, AttemptEnd},
+    provider::Asked,
     scenario::Turn,
 };
 
@@ -80,7 +81,7 @@ impl Run {
             .map(|record| {
                 let record = locked(record);
                 let mut attempt = record.attempt.clone();
-                attempt.sent.body = String::from_utf8_lossy(&record.body).into_owned();
+                attempt.sent.set_body(&record.body);
                 attempt
             })
             .collect()
@@ -109,6 +110,11 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
+    /// What was understood of the request.
+    pub(super) fn asks(&self, asked: &Asked) {
+        locked(&self.record).attempt.api = asked.api;
+    }
+
     pub(super) fn plays(&self, turn: Turn) {
         locked(&self.record).attempt.turn = Some(turn);
     }

@@ -173,7 +173,7 @@ async fn a_dropped_terminator_leaves_the_framing_intact() {
 
 #[tokio::test]
 async fn an_error_event_ends_the_stream_without_terminator() {
-    let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: Point::AfterEvents(2) };
+    let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: Point::AfterEvents(2), form: None };
     let (text, end, attempt) = play(ok(vec![fault]), true).await;
     assert!(end.is_ok());
     assert!(text.contains("data: {\"error\":{\"message\":\"The server had an error"), "{text}");

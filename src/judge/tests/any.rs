@@ -190,10 +190,12 @@ fn attempt() -> impl Strategy<Value = Attempt> {
             at_ms,
             method: "POST".to_owned(),
             path: "/v1/chat/completions".to_owned(),
+            api: Some(crate::scenario::Api::OpenaiChat),
             headers: Vec::new(),
             body: String::new(),
             turn,
             sent: Sent {
+                base64: false,
                 status,
                 headers,
                 bytes: bytes.unwrap_or(body.len() as u64),

@@ -175,6 +175,7 @@ impl Seen {
         };
         let body = fill(&said.body);
         let sent = Sent {
+            base64: false,
             status: Some(said.status),
             headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             bytes: body.len() as u64,
@@ -190,6 +191,7 @@ impl Seen {
             at_ms,
             method: "POST".to_owned(),
             path: "/v1/chat/completions".to_owned(),
+            api: Some(Api::OpenaiChat),
             headers: Vec::new(),
             body: String::new(),
             turn: None,

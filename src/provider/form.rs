@@ -1,0 +1,111 @@
+//! The bodies that carry errors.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    canned::{fill, fill_value},
+    catalogue::{ErrorRow, Form},
+    request::Asked,
+};
+use crate::observation::Canaries;
+
+/// An error in its body's form.
+pub(super) struct Written {
+    /// `None` where there is no body.
+    pub content_type: Option<&'static str>,
+    pub text: String,
+    /// Whether the provider itself wrote it, and so sent its own headers with it.
+    pub own: bool,
+}
+
+/// What people read: the row's text, then the canary.
+pub(super) fn message(row: &ErrorRow, asked: &Asked, canaries: &Canaries) -> String {
+    let model = if asked.model.is_empty() { &super::profile::of(asked.provider).model } else { &asked.model };
+    format!("{} ({})", fill(&row.message.replace("{model}", model), canaries), canaries.message)
+}
+
+/// The error as JSON, for a body or an event; `None` in the forms that are no JSON.
+pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canaries) -> Option<Value> {
+    let kind = json!(row.kind);
+    let extra = row.extra.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries)));
+    let with = |mut members: Map<String, Value>| {
+        members.extend(extra.clone());
+        Value::Object(members)
+    };
+    let object = |value: Value| if let Value::Object(members) = value { members } else { Map::new() };
+    Some(match form {
+        Form::Openai => {
+            let error = json!({"message": message, "type": kind, "param": row.param, "code": row.code});
+            json!({"error": with(object(error))})
+        }
+        Form::OpenaiSparse => {
+            let mut error = Map::new();
+            if !row.code.is_null() {
+                error.insert("code".into(), row.code.clone());
+            }
+            error.insert("message".into(), json!(message));
+            for (name, value) in [("type", &row.kind), ("param", &row.param)] {
+                if let Some(value) = value {
+                    error.insert(name.into(), json!(value));
+                }
+            }
+            json!({"error": with(error)})
+        }
+        Form::Anthropic => {
+            let error = with(object(json!({"type": kind, "message": message})));
+            json!({"type": "error", "error": error, "request_id": canaries.request_id})
+        }
+        Form::Google => {
+            let code = if row.code.is_null() { json!(row.status) } else { row.code.clone() };
+            json!({"error": with(object(json!({"code": code, "message": message, "status": kind})))})
+        }
+        Form::Aws => with(object(json!({ "message": message }))),
+        Form::Flat => {
+            let error = json!({"object": "error", "message": message, "type": kind, "param": row.param, "code": row.code});
+            with(object(error))
+        }
+        Form::Detail => with(object(json!({ "detail": message }))),
+        Form::Problem => with(object(json!({"status": row.status, "title": kind, "detail": message}))),
+        Form::CodeAndError => with(object(json!({"code": row.code, "error": message}))),
+        Form::Text => with(object(json!({ "error": message }))),
+        Form::Message => with(object(json!({ "message": message }))),
+        Form::Plain | Form::Empty | Form::NginxPage | Form::CloudflarePage | Form::CloudflareBrandedPage => {
+            return None;
+        }
+    })
+}
+
+/// The whole body.
+pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Canaries) -> Written {
+    if let Some(value) = value(form, row, message, canaries) {
+        return Written { content_type: Some("application/json"), text: value.to_string(), own: true };
+    }
+    let page = |text| Written { content_type: Some("text/html; charset=UTF-8"), text, own: false };
+    match form {
+        Form::NginxPage => page(short_page("nginx", &row.message, canaries)),
+        Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
+        Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
+        Form::Empty => Written { content_type: None, text: String::new(), own: true },
+        _ => Written { content_type: Some("text/plain"), text: message.to_owned(), own: true },
+    }
+}
+
+/// The page that nginx made common, signed by whoever sends it.
+pub(super) fn short_page(signed: &str, title: &str, canaries: &Canaries) -> String {
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         <center>{}</center>\r\n<hr><center>{signed}</center>\r\n</body>\r\n</html>\r\n",
+        canaries.message
+    )
+}
+
+/// Cloudflare's page for a failing origin, as far as anybody reads it.
+fn branded_page(status: u16, title: &str, canaries: &Canaries) -> String {
+    format!(
+        "<!DOCTYPE html>\n<!--[if lt IE 7]> <html class=\"no-js ie6 oldie\" lang=\"en-US\"> <![endif]-->\n\
+         <html class=\"no-js\" lang=\"en-US\">\n<head>\n<title>api.example.com | {status}: {title}</title>\n</head>\n<body>\n\
+         <div id=\"cf-wrapper\">\n<div id=\"cf-error-details\" class=\"p-0\">\n<h1>{title}</h1>\n\
+         <span class=\"code-label\">Error code {status}</span>\n<p>{}</p>\n</div>\n</div>\n</body>\n</html>\n",
+        canaries.message
+    )
+}

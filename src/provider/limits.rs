@@ -1,0 +1,120 @@
+//! The state of a provider's limits, as headers.
+
+use std::time::Duration;
+
+use super::catalogue::{LimitStyle, Limits};
+
+/// What is left of a minute's allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// How much a minute allows.
+    pub limit: u64,
+    /// How much is left.
+    pub remaining: u64,
+    /// In how long the allowance is whole again.
+    pub reset: Duration,
+}
+
+/// The state of both limits after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitState {
+    /// Requests in each minute.
+    pub requests: Window,
+    /// Tokens in each minute.
+    pub tokens: Window,
+    /// Which of them has stopped the request.
+    pub used_up: Limits,
+    /// How long to wait before the same request would pass.
+    pub retry_after: Duration,
+}
+
+impl LimitState {
+    /// What a mock says that keeps no account.
+    pub fn standard(used_up: Limits) -> Self {
+        let window = |used: bool, limit, left, least, ms| {
+            let (remaining, reset) =
+                if used { (least, Duration::from_secs(7)) } else { (left, Duration::from_millis(ms)) };
+            Window { limit, remaining, reset }
+        };
+        Self {
+            requests: window(used_up == Limits::Requests, 500, 499, 0, 120),
+            tokens: window(used_up == Limits::Tokens, 30_000, 29_972, 407, 56),
+            used_up,
+            retry_after: Duration::from_secs(7),
+        }
+    }
+}
+
+/// The headers of a style, names in lower case; on an error that says that a limit is used up, those
+/// that tell when to try again come first.
+pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    if state.used_up != Limits::None && style != LimitStyle::None {
+        headers.push(("retry-after".into(), seconds(state.retry_after)));
+        if style == LimitStyle::Openai {
+            headers.push(("retry-after-ms".into(), state.retry_after.as_millis().to_string()));
+        }
+    }
+    match style {
+        LimitStyle::None | LimitStyle::RetryAfter => {}
+        LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, &mut headers),
+        LimitStyle::Anthropic => anthropic(state, &mut headers),
+    }
+    headers
+}
+
+/// Whole seconds, rounded up: who waits so long has waited long enough.
+fn seconds(time: Duration) -> String {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).to_string()
+}
+
+fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
+    let windows = [("requests", &state.requests), ("tokens", &state.tokens)];
+    for (name, window) in windows {
+        headers.push((format!("x-ratelimit-limit-{name}"), window.limit.to_string()));
+    }
+    for (name, window) in windows {
+        headers.push((format!("x-ratelimit-remaining-{name}"), window.remaining.to_string()));
+    }
+    for (name, window) in windows {
+        headers.push((format!("x-ratelimit-reset-{name}"), go_duration(window.reset)));
+    }
+}
+
+fn anthropic(state: &LimitState, headers: &mut Vec<(String, String)>) {
+    for (name, window) in [("requests", &state.requests), ("tokens", &state.tokens)] {
+        let reset = super::dialect::created() + i64::try_from(window.reset.as_secs()).unwrap_or(i64::MAX / 2);
+        let reset = jiff::Timestamp::from_second(reset).map(|time| time.to_string()).unwrap_or_default();
+        headers.push((format!("anthropic-ratelimit-{name}-limit"), window.limit.to_string()));
+        headers.push((format!("anthropic-ratelimit-{name}-remaining"), window.remaining.to_string()));
+        headers.push((format!("anthropic-ratelimit-{name}-reset"), reset));
+    }
+}
+
+/// As Go's `Duration.String` writes it: `7s`, `120ms`, `1m0.5s`.
+fn go_duration(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        return format!("{}ms", time.as_millis());
+    }
+    let (minutes, seconds) = (time.as_secs() / 60, time.as_millis() % 60_000);
+    let seconds = if seconds % 1000 == 0 {
+        (seconds / 1000).to_string()
+    } else {
+        format!("{}", seconds as f64 / 1000.0)
+    };
+    if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{seconds}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_go_writes_them() {
+        for (ms, text) in
+            [(0, "0ms"), (56, "56ms"), (7000, "7s"), (3890, "3.89s"), (60_000, "1m0s"), (60_500, "1m0.5s")]
+        {
+            assert_eq!(go_duration(Duration::from_millis(ms)), text);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! OpenAI: `POST /v1/chat/completions`.
+//!
+//! Sources: <https://platform.openai.com/docs/api-reference/chat>, the header dumps quoted in
+//! community.openai.com/t/935514 (limit headers carry Go durations).
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        content_pieces,
+        dialect::{created, json, model_asked, stem},
+        message::MessageBody,
+        request::Asked,
+        tool_argument_pieces,
+    },
+    scenario::{EventForm, Reply},
+};
+
+pub(in crate::provider) fn reply(
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
+    if asked.stream {
+        ("text/event-stream; charset=utf-8", stream(reply, asked, canaries))
+    } else {
+        json(&completion(reply, asked, canaries))
+    }
+}
+
+fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
+    let (message, finish, tokens) = match reply {
+        Reply::ToolCall => {
+            let pieces = tool_argument_pieces(canaries);
+            let call = json!({
+                "id": call_id(canaries),
+                "type": "function",
+                "function": {"name": "get_weather", "arguments": pieces.concat()},
+            });
+            let message =
+                json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
+            (message, "tool_calls", pieces.len())
+        }
+        Reply::Ok | Reply::Chunks(_) => {
+            let pieces = content_pieces(reply, canaries);
+            let message = json!({"role": "assistant", "content": pieces.concat(), "refusal": null});
+            (message, "stop", pieces.len())
+        }
+    };
+    json!({
+        "id": completion_id(canaries),
+        "object": "chat.completion",
+        "created": created(),
+        "model": model_asked(asked),
+        "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish}],
+        "usage": usage(tokens),
+        "system_fingerprint": null,
+    })
+}
+
+fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
+    let with_usage = asked.body["stream_options"]["include_usage"] == true;
+    // Ten thousand pieces are asked for now and then, so what all chunks share is written once.
+    let stem = format!(
+        r#"data: {{"id":{},"object":"chat.completion.chunk","created":{},"model":{},"system_fingerprint":null,"choices":["#,
+        json!(completion_id(canaries)),
+        created(),
+        json!(model_asked(asked)),
+    );
+    // With include_usage every chunk has the member, null in all but the last.
+    let tail = if with_usage { r#"],"usage":null}"# } else { "]}" };
+    let chunk = |delta: Value, finish: Option<&str>| {
+        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
+        Bytes::from(format!("{stem}{choice}{tail}\n\n"))
+    };
+
+    let mut events = Vec::new();
+    let tokens = match reply {
+        Reply::ToolCall => {
+            let function = json!({"name": "get_weather", "arguments": ""});
+            let call = json!({"index": 0, "id": call_id(canaries), "type": "function", "function": function});
+            events.push(chunk(json!({"role": "assistant", "content": null, "tool_calls": [call]}), None));
+            let pieces = tool_argument_pieces(canaries);
+            events.extend(pieces.iter().map(|piece| {
+                chunk(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None)
+            }));
+            events.push(chunk(json!({}), Some("tool_calls")));
+            pieces.len()
+        }
+        Reply::Ok | Reply::Chunks(_) => {
+            events.push(chunk(json!({"role": "assistant", "content": "", "refusal": null}), None));
+            let pieces = content_pieces(reply, canaries);
+            events.extend(pieces.iter().map(|piece| chunk(json!({"content": piece}), None)));
+            events.push(chunk(json!({}), Some("stop")));
+            pieces.len()
+        }
+    };
+    if with_usage {
+        events.push(format!("{stem}],\"usage\":{}}}\n\n", usage(tokens)).into());
+    }
+    MessageBody::Events { events, terminator: Some(Bytes::from_static(b"data: [DONE]\n\n")) }
+}
+
+/// An error as an event of a stream that has begun.
+pub(in crate::provider) fn error_event(error: &Value, form: Option<EventForm>) -> Bytes {
+    match form {
+        Some(EventForm::Named) => format!("event: error\ndata: {error}\n\n"),
+        Some(EventForm::Bare) => format!("{error}\n"),
+        _ => format!("data: {error}\n\n"),
+    }
+    .into()
+}
+
+fn usage(completion_tokens: usize) -> Value {
+    json!({"prompt_tokens": 9, "completion_tokens": completion_tokens, "total_tokens": 9 + completion_tokens})
+}
+
+fn completion_id(canaries: &Canaries) -> String {
+    format!("chatcmpl-{}", stem(canaries))
+}
+
+fn call_id(canaries: &Canaries) -> String {
+    format!("call_{}", stem(canaries))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        observation::Identity,
+        provider::{self, Message},
+        scenario::{Api, Provider},
+    };
+
+    fn asked(body: Value) -> Asked {
+        let model = body["model"].as_str().unwrap_or_default().to_owned();
+        let stream = body["stream"] == true;
+        Asked { model, stream, body, ..Asked::plain(Provider::Openai, Api::OpenaiChat, false) }
+    }
+
+    fn answered(kind: &Reply, body: Value) -> Message {
+        provider::reply(&asked(body), kind, &canaries())
+    }
+
+    fn canaries() -> Canaries {
+        Identity { token: "abc123".into() }.canaries("main", 1)
+    }
+
+    fn text(message: &Message) -> String {
+        match &message.body {
+            MessageBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            MessageBody::Events { .. } => panic!("a stream"),
+        }
+    }
+
+    /// The chunks of a stream, each checked to be one `data:` event.
+    fn chunks(message: &Message) -> Vec<Value> {
+        let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
+        assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));
+        events
+            .iter()
+            .map(|event| {
+                let event = std::str::from_utf8(event).unwrap();
+                let data = event.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap();
+                serde_json::from_str(data).unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_plain_reply_reads_like_openais() {
+        let message = answered(&Reply::Ok, json!({"model": "gpt-x"}));
+        insta::assert_snapshot!(
+            text(&message),
+            @r#"{"id":"chatcmpl-abc123-main-1","object":"chat.completion","created":1700000000,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14},"system_fingerprint":null}"#
+        );
+        assert_eq!(message.header("x-request-id"), Some("req_abc123-main-1"));
+        assert_eq!(message.header("openai-organization"), Some("canary-hdr-abc123-main-1"));
+        assert_eq!(message.header("x-ratelimit-remaining-requests"), Some("499"));
+    }
+
+    #[test]
+    fn the_request_decides_about_the_stream_and_each_piece_is_one_event() {
+        for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
+            let request = json!({"model": "a\"b", "stream": true});
+            let chunks = chunks(&answered(&kind, request));
+            let contents: Vec<_> = chunks
+                .iter()
+                .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+                .filter(|content| !content.is_empty())
+                .collect();
+            assert_eq!(contents, provider::content_pieces(&kind, &canaries()));
+            assert_eq!(chunks.len(), contents.len() + 2);
+            assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+            assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "stop");
+            assert!(chunks.iter().all(|chunk| chunk["model"] == "a\"b" && chunk.get("usage").is_none()));
+
+            let plain = answered(&kind, json!({"model": "m"}));
+            let plain: Value = serde_json::from_str(&text(&plain)).unwrap();
+            assert_eq!(plain["choices"][0]["message"]["content"], contents.concat());
+        }
+    }
+
+    #[test]
+    fn usage_comes_in_a_last_chunk_of_its_own_when_it_is_asked_for() {
+        let request = json!({"stream": true, "stream_options": {"include_usage": true}});
+        let chunks = chunks(&answered(&Reply::Ok, request));
+        let (last, others) = chunks.split_last().unwrap();
+        assert_eq!((&last["choices"], &last["usage"]["total_tokens"]), (&json!([]), &json!(14)));
+        assert!(others.iter().all(|chunk| chunk.get("usage") == Some(&Value::Null)));
+    }
+
+    #[test]
+    fn a_tool_calls_arguments_are_the_same_json_in_both_forms() {
+        let chunks = chunks(&answered(&Reply::ToolCall, json!({"stream": true})));
+        let arguments: Vec<_> = chunks
+            .iter()
+            .filter_map(|chunk| {
+                chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
+            })
+            .collect();
+        assert!(arguments.len() > 2);
+        assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
+        let plain: Value = serde_json::from_str(&text(&answered(&Reply::ToolCall, json!({})))).unwrap();
+        let whole = &plain["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
+        assert_eq!(whole, &arguments.concat());
+        let parsed: Value = serde_json::from_str(whole.as_str().unwrap()).unwrap();
+        assert_eq!(parsed, json!({"city": "Paris", "note": canaries().content}));
+    }
+}

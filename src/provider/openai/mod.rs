@@ -1,0 +1,3 @@
+//! OpenAI's endpoints, whoever serves them.
+
+pub(super) mod chat;

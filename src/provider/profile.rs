@@ -1,0 +1,167 @@
+//! A provider as data: its endpoints, headers, keys and error catalogue.
+//!
+//! What differs between two providers of the same dialect stands in a file of `profiles/`, not in
+//! code.
+
+use std::sync::OnceLock;
+
+use http::HeaderMap;
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::catalogue::{ErrorRow, Form, LimitStyle};
+use crate::scenario::{Api, ErrorName, Provider};
+
+/// A file of `profiles/`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The name that people know it by.
+    pub title: String,
+    /// Where its errors are described.
+    pub source: String,
+    /// What a base URL as the provider's own SDK takes it ends in: `/v1` for openai.
+    #[serde(default)]
+    pub base: String,
+    /// A model that it serves, and that proxies know, so that none takes a special path for it.
+    pub model: String,
+    /// Where the key may stand; the first is the usual place. Empty where none is needed.
+    #[serde(default)]
+    pub key: Vec<KeyPlace>,
+    /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
+    #[serde(default)]
+    pub headers: IndexMap<String, String>,
+    /// How it writes the state of its limits into headers.
+    #[serde(default)]
+    pub limits: LimitStyle,
+    /// The kind of body that carries its errors.
+    pub form: Form,
+    /// Where an endpoint has another.
+    #[serde(default)]
+    pub forms: IndexMap<Api, Form>,
+    /// Its endpoints.
+    pub routes: Vec<RouteRow>,
+    /// What it says to a request that never reaches a model.
+    pub refusals: Refusals,
+    /// One row for each error name.
+    pub errors: IndexMap<ErrorName, ErrorRow>,
+}
+
+/// One endpoint: exactly one of `get`, `post` and `delete`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteRow {
+    /// A path below the deployment's own; `{model}` captures the model, any other name in braces
+    /// something that does not matter. A capture holds no slash.
+    pub get: Option<String>,
+    /// The same.
+    pub post: Option<String>,
+    /// The same.
+    pub delete: Option<String>,
+    /// What it is.
+    pub api: Api,
+    /// Whether it answers with a stream; where left out, the body's `stream` decides.
+    pub stream: Option<bool>,
+}
+
+/// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusals {
+    /// A path that it does not know.
+    pub not_found: ErrorRow,
+    /// A method that the path does not take.
+    pub method_not_allowed: ErrorRow,
+    /// A body that is no JSON object.
+    pub bad_json: ErrorRow,
+}
+
+/// Where a key may stand in a request.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPlace {
+    /// `Authorization: Bearer KEY`
+    Bearer,
+    /// A header that holds nothing else, by its name in lower case.
+    Header(String),
+    /// A parameter of the query.
+    Query(String),
+    /// `Authorization: AWS4-HMAC-SHA256 Credential=KEY/…`
+    Sigv4,
+}
+
+impl KeyPlace {
+    /// The key that stands there, if one does.
+    pub(super) fn read(&self, headers: &HeaderMap, query: &str) -> Option<String> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let key = match self {
+            Self::Bearer => {
+                let (scheme, key) = header("authorization")?.split_once(' ')?;
+                scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())?
+            }
+            Self::Header(name) => header(name)?.to_owned(),
+            Self::Query(name) => url::form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())?,
+            Self::Sigv4 => {
+                let rest = header("authorization")?.strip_prefix("AWS4-HMAC-SHA256 ")?;
+                let (_, credential) = rest.split_once("Credential=")?;
+                credential.split('/').next()?.to_owned()
+            }
+        };
+        (!key.is_empty()).then_some(key)
+    }
+}
+
+/// The profile of a provider, read at its first use.
+pub fn of(provider: Provider) -> &'static Profile {
+    static PROFILES: [OnceLock<Profile>; Provider::ALL.len()] =
+        [const { OnceLock::new() }; Provider::ALL.len()];
+    PROFILES[provider as usize].get_or_init(|| match serde_saphyr::from_str(text(provider)) {
+        Ok(profile) => profile,
+        // The files are part of the program, and a test reads every one of them.
+        Err(error) => unreachable!("the profile of {provider} does not load: {error}"),
+    })
+}
+
+fn text(provider: Provider) -> &'static str {
+    match provider {
+        _ => include_str!("profiles/openai.yaml"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::catalogue::Confidence;
+
+    #[test]
+    fn every_profile_loads_and_has_a_row_for_every_error() {
+        for provider in Provider::ALL.iter().copied() {
+            let profile = of(provider);
+            for name in ErrorName::ALL {
+                assert!(profile.errors.contains_key(name), "{provider}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_not_recalled_names_its_source() {
+        for provider in Provider::ALL.iter().copied() {
+            for (name, row) in &of(provider).errors {
+                let recalled = row.confidence == Confidence::Recalled;
+                assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_route_has_one_method() {
+        for provider in Provider::ALL.iter().copied() {
+            for row in &of(provider).routes {
+                let methods = [&row.get, &row.post, &row.delete];
+                assert_eq!(methods.iter().filter(|path| path.is_some()).count(), 1, "{provider}: {row:?}");
+            }
+        }
+    }
+}

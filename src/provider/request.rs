@@ -1,0 +1,68 @@
+//! What reaches a mock, and what it asks for.
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::profile;
+use crate::scenario::{Api, Provider};
+
+/// A request as it reached a mock.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// `POST`
+    pub method: &'a str,
+    /// Below the deployment's own path, with the query: `/v1/chat/completions`.
+    pub path: &'a str,
+    /// As they came.
+    pub headers: &'a HeaderMap,
+    /// All of it.
+    pub body: &'a [u8],
+}
+
+/// What a request asks a provider for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Who is asked.
+    pub provider: Provider,
+    /// For which of its endpoints; `None` where the path is none of them.
+    pub api: Option<Api>,
+    /// Which model, as the path or the body names it; empty where neither does.
+    pub model: String,
+    /// Whether the answer is to be a stream. A proxy may ask for something else than its caller did.
+    pub stream: bool,
+    /// What follows the `?` of the path; empty where nothing does.
+    pub query: String,
+    /// The key that was sent, without its scheme; of an AWS signature the access key's id.
+    pub key: Option<String>,
+    /// The body, where it is JSON; `null` otherwise.
+    pub body: Value,
+}
+
+impl Asked {
+    /// Nothing in particular: for a refusal before the request is understood.
+    pub fn nothing(provider: Provider) -> Self {
+        Self {
+            provider,
+            api: None,
+            model: String::new(),
+            stream: false,
+            query: String::new(),
+            key: None,
+            body: Value::Null,
+        }
+    }
+
+    /// A plain request for `api`, as a proxy would send it for the provider's
+    /// [`model`](super::model).
+    pub fn plain(provider: Provider, api: Api, stream: bool) -> Self {
+        let model = profile::of(provider).model.clone();
+        Self {
+            api: Some(api),
+            stream,
+            query: if stream && api == Api::GeminiGenerate { "alt=sse".into() } else { String::new() },
+            body: serde_json::json!({"model": model, "stream": stream}),
+            model,
+            ..Self::nothing(provider)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a provider says, whatever it is asked for.
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use serde_json::Value;
+
+use crate::{
+    observation::{Canaries, Identity},
+    provider::{self, Asked, Message, MessageBody, Received},
+    scenario::{Api, ErrorName, Malform, Provider},
+};
+
+fn canaries() -> Canaries {
+    Identity { token: "abc123".into() }.canaries("main", 1)
+}
+
+fn asked() -> Asked {
+    Asked::plain(Provider::Openai, Api::OpenaiChat, false)
+}
+
+fn text(message: &Message) -> String {
+    match &message.body {
+        MessageBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        MessageBody::Events { .. } => panic!("a stream"),
+    }
+}
+
+#[test]
+fn the_catalogue_reads_like_openais() {
+    let rows: Vec<_> = ErrorName::ALL
+        .iter()
+        .map(|name| {
+            let message = provider::error(&asked(), *name, &canaries());
+            let body = text(&message);
+            assert_eq!(body.matches(&canaries().message).count(), 1, "{name}");
+            let short = match serde_json::from_str::<Value>(&body) {
+                Ok(body) => {
+                    format!("{} {} {}", body["error"]["type"], body["error"]["code"], body["error"]["param"])
+                }
+                Err(_) => message.header("content-type").unwrap().to_owned(),
+            };
+            let retry =
+                message.header("retry-after").map_or(String::new(), |value| format!(" retry-after {value}"));
+            format!("{name} {} {short}{retry}", message.status)
+        })
+        .collect();
+    insta::assert_snapshot!(rows.join("\n"), @r#"
+    invalid_api_key 401 "invalid_request_error" "invalid_api_key" null
+    missing_api_key 401 "invalid_request_error" null null
+    permission 403 "request_forbidden" "unsupported_country_region_territory" null
+    model_not_found 404 "invalid_request_error" "model_not_found" null
+    bad_request 400 "invalid_request_error" "unsupported_parameter" "max_tokens"
+    context_length 400 "invalid_request_error" "context_length_exceeded" "messages"
+    content_policy 400 "invalid_request_error" "invalid_prompt" null
+    too_large 413 "invalid_request_error" null null
+    unprocessable 422 "invalid_request_error" null null
+    rate_limit 429 "requests" "rate_limit_exceeded" null retry-after 7
+    token_limit 429 "tokens" "rate_limit_exceeded" null retry-after 7
+    quota 429 "insufficient_quota" "insufficient_quota" null
+    internal 500 "server_error" null null
+    bad_gateway 502 text/html; charset=UTF-8
+    unavailable 503 "server_error" null null
+    gateway_timeout 504 text/html; charset=UTF-8
+    overloaded 503 "service_unavailable_error" "server_is_overloaded" null
+    "#);
+}
+
+#[test]
+fn an_error_event_is_the_error_object_as_data() {
+    let event = provider::error_event(&asked(), ErrorName::Overloaded, None, &canaries());
+    let event = std::str::from_utf8(&event).unwrap();
+    assert!(event.ends_with("}\n\n"));
+    insta::assert_snapshot!(
+        event.trim_end(),
+        @r#"data: {"error":{"message":"The engine is currently overloaded, please try again later. (canary-msg-abc123-main-1)","type":"service_unavailable_error","param":null,"code":"server_is_overloaded"}}"#
+    );
+}
+
+#[test]
+fn used_up_limits_say_when_they_are_filled_again() {
+    let headers = |name| provider::error(&asked(), name, &canaries());
+    let requests = headers(ErrorName::RateLimit);
+    assert_eq!(requests.header("x-ratelimit-remaining-requests"), Some("0"));
+    assert_eq!(requests.header("x-ratelimit-reset-requests"), Some("7s"));
+    assert_eq!(requests.header("retry-after-ms"), Some("7000"));
+    assert_eq!(headers(ErrorName::TokenLimit).header("x-ratelimit-reset-tokens"), Some("7s"));
+    assert_eq!(headers(ErrorName::Quota).header("retry-after"), None);
+}
+
+#[test]
+fn malformed_replies_are_no_answers() {
+    for malform in [Malform::NotJson, Malform::Empty, Malform::Html, Malform::CutJson] {
+        let message = provider::malformed(&asked(), malform, &canaries());
+        assert_eq!(message.status, 200);
+        assert!(serde_json::from_str::<Value>(&text(&message)).is_err(), "{malform}");
+    }
+    let error = provider::malformed(&asked(), Malform::Error(ErrorName::Quota), &canaries());
+    assert_eq!(error.status, 200);
+    assert!(text(&error).contains("insufficient_quota"));
+}
+
+#[test]
+fn unknown_paths_and_methods_get_openais_own_words() {
+    let read = |method, path| {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer sk-x"))]);
+        let received = Received { method, path, headers: &headers, body: b"{}" };
+        provider::read(Provider::Openai, &received, &canaries()).map_err(|(_, refusal)| refusal)
+    };
+    assert_eq!(read("POST", "/v1/chat/completions?x=1").unwrap().api, Some(Api::OpenaiChat));
+    let unknown = read("POST", "/v1/nothing").unwrap_err();
+    assert_eq!(unknown.status, 404);
+    assert!(text(&unknown).contains("Invalid URL (POST /v1/nothing)"));
+    let method = read("GET", "/v1/chat/completions").unwrap_err();
+    assert_eq!((method.status, method.header("allow")), (405, Some("POST")));
+}
