@@ -4,12 +4,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
+    anthropic, bedrock,
     canned::{fill, literal},
     catalogue::{ErrorRow, Form, Limits},
-    form,
+    cohere, form, google,
     limits::{self, LimitState},
     message::{Message, MessageBody},
-    openai,
+    ollama, openai,
     profile::{self, Profile},
     request::{Asked, Received},
     route,
@@ -48,10 +49,16 @@ pub fn message(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Message {
 /// A successful reply, in the dialect of the endpoint that was asked.
 pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
-    let Some(api) = asked.api else { return refused(asked, &profile.refusals.not_found, canaries) };
-    let (content_type, body) = match api {
-        Api::OpenaiChat => openai::chat::reply(reply, asked, canaries),
-        _ => return refused(asked, &profile.refusals.not_found, canaries),
+    let served = asked.api.and_then(|api| match api.native_provider() {
+        Provider::Anthropic => anthropic::reply(api, reply, asked, canaries),
+        Provider::Gemini => google::reply(api, reply, asked, canaries),
+        Provider::Bedrock => bedrock::reply(api, reply, asked, canaries),
+        Provider::Cohere => cohere::reply(api, reply, asked, canaries),
+        Provider::Ollama => ollama::reply(api, reply, asked, canaries),
+        _ => openai::reply(api, reply, asked, canaries),
+    });
+    let Some((content_type, body)) = served else {
+        return refused(asked, &profile.refusals.not_found, canaries);
     };
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
     headers.extend(own_headers(profile, canaries));
@@ -125,20 +132,42 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
 
 /// The kind of body that carries a row's error to who asked for this.
 pub(super) fn form_of(asked: &Asked, row: &ErrorRow) -> Form {
-    let profile = profile::of(asked.provider);
-    let by_api = || asked.api.and_then(|api| profile.forms.get(&api).copied());
-    row.form.or_else(by_api).unwrap_or(profile.form)
+    row.form.unwrap_or_else(|| own_form(asked))
 }
 
-/// An error as an event of a stream that has begun.
+/// The kind of body in which a provider's endpoint says what went wrong.
+fn own_form(asked: &Asked) -> Form {
+    let profile = profile::of(asked.provider);
+    asked.api.and_then(|api| profile.forms.get(&api).copied()).unwrap_or(profile.form)
+}
+
+/// An error of the catalogue, written as far as a body and an event have it in common.
+pub(super) struct Failure<'a> {
+    pub row: &'a ErrorRow,
+    /// What people read, the canary included.
+    pub text: String,
+    /// The error in its JSON form.
+    pub error: Value,
+}
+
+/// An error as an event of a stream that has begun, in the dialect of the endpoint that was asked.
 pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
     let row = catalogue_row(asked.provider, name);
     let text = form::message(row, asked, canaries);
-    let error = form::value(form_of(asked, row), row, &text, canaries).unwrap_or_else(|| {
-        form::value(profile::of(asked.provider).form, row, &text, canaries).unwrap_or_default()
-    });
-    match asked.api {
-        _ => openai::chat::error_event(&error, form),
+    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
+    let own = own_form(asked);
+    let error = form::value(form_of(asked, row), row, &text, canaries)
+        .or_else(|| form::value(own, row, &text, canaries))
+        .unwrap_or_default();
+    let failure = Failure { row, text, error };
+    let api = asked.api.unwrap_or(Api::OpenaiChat);
+    match api.native_provider() {
+        Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
+        Provider::Gemini => google::error_event(api, &failure, form, canaries),
+        Provider::Bedrock => bedrock::error_event(api, &failure, form, canaries),
+        Provider::Cohere => cohere::error_event(api, &failure, form, canaries),
+        Provider::Ollama => ollama::error_event(api, &failure, form, canaries),
+        _ => openai::error_event(api, &failure, form, canaries),
     }
 }
 

@@ -6,12 +6,17 @@
 //! A provider is a file of `profiles/`: its endpoints, headers, keys and errors are data. Code is
 //! what an endpoint's replies need, whoever serves it.
 
+mod anthropic;
+mod bedrock;
 mod canned;
 mod catalogue;
+mod cohere;
 mod dialect;
 mod form;
+mod google;
 mod limits;
 mod message;
+mod ollama;
 mod openai;
 mod profile;
 mod request;

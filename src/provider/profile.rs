@@ -126,7 +126,25 @@ pub fn of(provider: Provider) -> &'static Profile {
 
 fn text(provider: Provider) -> &'static str {
     match provider {
-        _ => include_str!("profiles/openai.yaml"),
+        Provider::Openai => include_str!("profiles/openai.yaml"),
+        Provider::Azure => include_str!("profiles/azure.yaml"),
+        Provider::Anthropic => include_str!("profiles/anthropic.yaml"),
+        Provider::Gemini => include_str!("profiles/gemini.yaml"),
+        Provider::Vertex => include_str!("profiles/vertex.yaml"),
+        Provider::Bedrock => include_str!("profiles/bedrock.yaml"),
+        Provider::Mistral => include_str!("profiles/mistral.yaml"),
+        Provider::Cohere => include_str!("profiles/cohere.yaml"),
+        Provider::Groq => include_str!("profiles/groq.yaml"),
+        Provider::Deepseek => include_str!("profiles/deepseek.yaml"),
+        Provider::Together => include_str!("profiles/together.yaml"),
+        Provider::Fireworks => include_str!("profiles/fireworks.yaml"),
+        Provider::Xai => include_str!("profiles/xai.yaml"),
+        Provider::Perplexity => include_str!("profiles/perplexity.yaml"),
+        Provider::Openrouter => include_str!("profiles/openrouter.yaml"),
+        Provider::Ollama => include_str!("profiles/ollama.yaml"),
+        Provider::Vllm => include_str!("profiles/vllm.yaml"),
+        Provider::Tgi => include_str!("profiles/tgi.yaml"),
+        Provider::Nvidia => include_str!("profiles/nvidia.yaml"),
     }
 }
 
