@@ -2,7 +2,7 @@
 
 use crate::{
     observation::{Body, Frame},
-    wire::sse,
+    wire::frames::{Carrier, Decoder},
 };
 
 /// So much of a body is kept as text.
@@ -14,18 +14,18 @@ pub(super) struct Recorder {
     kept: Vec<u8>,
     bytes: u64,
     utf8: Utf8Check,
-    /// For event streams only.
-    decoder: Option<sse::Decoder>,
+    /// For streams of frames only.
+    decoder: Option<Decoder>,
     frames: Vec<Frame>,
 }
 
 impl Recorder {
-    pub(super) fn new(is_event_stream: bool) -> Self {
+    pub(super) fn new(carrier: Option<Carrier>) -> Self {
         Self {
             kept: Vec::new(),
             bytes: 0,
             utf8: Utf8Check::default(),
-            decoder: is_event_stream.then(sse::Decoder::lenient),
+            decoder: carrier.map(Decoder::new),
             frames: Vec::new(),
         }
     }
@@ -42,10 +42,9 @@ impl Recorder {
         let room = KEPT - self.kept.len();
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         if let Some(decoder) = &mut self.decoder {
-            // A lenient decoder refuses nothing.
-            let _ = decoder.feed(bytes);
-            while let Some(event) = decoder.pop() {
-                self.frames.push(Frame { at_ms, event: event.event, data: event.data });
+            decoder.feed(bytes);
+            while let Some(frame) = decoder.pop() {
+                self.frames.push(Frame { at_ms, event: frame.event, data: frame.data });
             }
         }
     }
@@ -129,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_long_body_is_counted_whole_and_kept_to_the_cap_without_half_a_character() {
-        let mut recorder = Recorder::new(false);
+        let mut recorder = Recorder::new(None);
         let text = "€".repeat(KEPT / 2);
         recorder.take(text.as_bytes(), 0.0);
         let body = recorder.finish();
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn frames_have_the_time_of_the_byte_that_completed_them() {
-        let mut recorder = Recorder::new(true);
+        let mut recorder = Recorder::new(Some(Carrier::Sse));
         recorder.take(b"data: a\n\nevent: error\nda", 1.0);
         recorder.take(b"ta: b\n\ndata: never", 2.5);
         assert_eq!(
@@ -154,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_character_cut_off_by_the_end_is_no_utf8() {
-        let mut recorder = Recorder::new(false);
+        let mut recorder = Recorder::new(None);
         recorder.take(b"a\xe2\x82", 0.0);
         let body = recorder.finish();
         assert_eq!((body.text.as_str(), body.utf8), ("a\u{fffd}", false));

@@ -123,7 +123,7 @@ async fn record(mut response: reqwest::Response, clock: Clock, deadline: Instant
         body: Default::default(),
         ending: Ending::Complete,
     };
-    let mut recorder = Recorder::new(answer.is_event_stream());
+    let mut recorder = Recorder::new(answer.carrier());
     answer.ending = loop {
         match timeout_at(deadline, response.chunk()).await {
             Ok(Ok(Some(bytes))) => {

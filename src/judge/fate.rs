@@ -80,7 +80,7 @@ impl Fate {
                 _ => Self::Status { status, error: json().as_ref().and_then(chat::error_object) },
             };
         }
-        if sent.is_stream() {
+        if sent.carrier().is_some() {
             return Self::of_stream(attempt);
         }
         let complete = json().as_ref().and_then(chat::completion);

@@ -74,7 +74,7 @@ impl Told {
                 let error = body.as_ref().and_then(chat::error_object);
                 Self::Failure { status: answer.status, body, error }
             }
-            Outcome::Answer(answer) if answer.is_event_stream() => Self::Stream(stream(answer)),
+            Outcome::Answer(answer) if answer.carrier().is_some() => Self::Stream(stream(answer)),
             Outcome::Answer(answer) => {
                 let body: Option<Value> = serde_json::from_str(&answer.body.text).ok();
                 Self::Whole {

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Canaries;
-use crate::scenario::{Api, Turn};
+use crate::{
+    scenario::{Api, Turn},
+    wire::frames::Carrier,
+};
 
 /// One request that reached an upstream, as the mock saw it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -83,11 +86,9 @@ impl Sent {
         }
     }
 
-    /// Whether what was sent says that it is an event stream.
-    pub fn is_stream(&self) -> bool {
-        self.headers
-            .iter()
-            .any(|(name, value)| name == "content-type" && value.starts_with("text/event-stream"))
+    /// What its frames are carried in, where it says that it is a stream of them.
+    pub fn carrier(&self) -> Option<Carrier> {
+        self.headers.iter().find(|(name, _)| name == "content-type").and_then(|(_, value)| Carrier::of(value))
     }
 }
 

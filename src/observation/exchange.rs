@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::frames::Carrier;
+
 /// One request and its response on the downstream side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
@@ -94,9 +96,9 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the answer says that it is an event stream.
-    pub fn is_event_stream(&self) -> bool {
-        self.header("content-type").is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+    /// What its frames are carried in, where it says that it is a stream of them.
+    pub fn carrier(&self) -> Option<Carrier> {
+        self.header("content-type").and_then(Carrier::of)
     }
 }
 

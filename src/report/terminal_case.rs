@@ -125,7 +125,7 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     let end = end_words(attempt.end);
     field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}", attempt.sent.bytes))?;
     headers(painter, &attempt.sent.headers)?;
-    if !attempt.sent.is_stream() {
+    if !attempt.sent.carrier().is_some() {
         return more(painter, &attempt.sent.body);
     }
     let sent = sse::decode(attempt.sent.body.as_bytes());

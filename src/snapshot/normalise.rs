@@ -137,7 +137,7 @@ impl<'a> Normaliser<'a> {
     fn body(&self, answer: &Answer) -> Vec<String> {
         // JSON or a page under the name of a stream is shown as what it is.
         let no_body = answer.body.text.trim().is_empty();
-        if !answer.body.frames.is_empty() || (answer.is_event_stream() && no_body) {
+        if !answer.body.frames.is_empty() || (answer.carrier().is_some() && no_body) {
             let mut lines = vec!["stream:".to_owned()];
             lines
                 .extend(stream::shape(&answer.body.frames, self).into_iter().map(|line| format!("  {line}")));

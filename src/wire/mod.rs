@@ -1,3 +1,4 @@
 //! Bytes to frames and back: what the dialects are carried in.
 
+pub mod frames;
 pub mod sse;

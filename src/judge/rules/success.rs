@@ -58,7 +58,7 @@ fn delivered(facts: &Facts<'_>) -> Outcome {
     let Some((attempt, _)) = facts.success() else { return Outcome::NotApplicable };
     // A stream that is cut after its finish reason may be taken for complete, but need not be.
     let done = attempt.sent.body.trim_end().ends_with("[DONE]");
-    if attempt.end != AttemptEnd::Finished && attempt.sent.is_stream() && !done {
+    if attempt.end != AttemptEnd::Finished && attempt.sent.carrier().is_some() && !done {
         return Outcome::NotApplicable;
     }
     // After content, another attempt must not be spliced in; rules on retries speak of that.
