@@ -30,7 +30,7 @@ pub use dialect::{
 };
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};
-pub use profile::{KeyPlace, Profile, Refusals, RouteRow, of as profile};
+pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, of as profile};
 pub use request::{Asked, Received};
 
 #[cfg(test)]

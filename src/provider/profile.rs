@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use http::HeaderMap;
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::catalogue::{ErrorRow, Form, LimitStyle};
 use crate::scenario::{Api, ErrorName, Provider};
@@ -43,8 +44,38 @@ pub struct Profile {
     pub routes: Vec<RouteRow>,
     /// What it says to a request that never reaches a model.
     pub refusals: Refusals,
+    /// What it adds to OpenAI's chat, where it serves that.
+    #[serde(default)]
+    pub chat: ChatExtras,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
+}
+
+/// What a provider's chat replies have beside OpenAI's own members, or in their place. Members are
+/// laid over those that stand there already, and `{{canary.request_id}}` and its like are filled in.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChatExtras {
+    /// A chunk of its own before all others, with `choices: []`: its members.
+    pub first_chunk: Option<Map<String, Value>>,
+    /// Members of a whole reply.
+    pub reply: Map<String, Value>,
+    /// Members of the choice, in a whole reply and in each chunk.
+    pub choice: Map<String, Value>,
+    /// Members of the message in a whole reply.
+    pub message: Map<String, Value>,
+    /// Members of every chunk but `first_chunk`.
+    pub chunk: Map<String, Value>,
+    /// Members of the chunk that has the finish reason, on top of those of every chunk.
+    pub final_chunk: Map<String, Value>,
+    /// Members of the usage, wherever it stands.
+    pub usage: Map<String, Value>,
+    /// Whether the chunk with the finish reason has the usage, asked for or not, so that no chunk
+    /// of its own follows with it.
+    pub usage_in_final: bool,
+    /// Comments of the event stream before its first event, without the colon. They go out with that
+    /// event, so that faults count the same events as elsewhere.
+    pub comments: Vec<String>,
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.
