@@ -96,6 +96,8 @@ pub struct RouteRow {
     pub api: Api,
     /// Whether it answers with a stream; where left out, the body's `stream` decides.
     pub stream: Option<bool>,
+    /// A parameter of the query without which the path is not known.
+    pub query: Option<String>,
 }
 
 /// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in, and

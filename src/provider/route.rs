@@ -49,7 +49,7 @@ impl Refusal {
 pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked, Refusal> {
     let profile = profile::of(provider);
     let (path, query) = received.path.split_once('?').unwrap_or((received.path, ""));
-    let (row, method, captured) = find(&profile.routes, received.method, path)?;
+    let (row, method, captured) = find(&profile.routes, received.method, path, query)?;
     let key = profile.key.iter().find_map(|place| place.read(received.headers, query));
     let mut asked = Asked {
         api: Some(row.api),
@@ -127,9 +127,10 @@ fn find<'a>(
     rows: &'a [RouteRow],
     method: &str,
     path: &str,
+    query: &str,
 ) -> Result<(&'a RouteRow, &'static str, Captured), Refusal> {
     let mut known = Vec::new();
-    for row in rows {
+    for row in rows.iter().filter(|row| row.query.as_deref().is_none_or(|name| has(query, name))) {
         for (name, pattern) in [("GET", &row.get), ("POST", &row.post), ("DELETE", &row.delete)] {
             let Some(captured) = pattern.as_deref().and_then(|pattern| captured(pattern, path)) else {
                 continue;
@@ -141,6 +142,10 @@ fn find<'a>(
         }
     }
     Err(if known.is_empty() { Refusal::NotFound } else { Refusal::Method(known) })
+}
+
+fn has(query: &str, name: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && !value.is_empty())
 }
 
 /// Matches a path with a pattern and returns what its braces captured; `None` where it does not match.
