@@ -43,8 +43,15 @@ pub struct Profile {
     pub routes: Vec<RouteRow>,
     /// What it says to a request that never reaches a model.
     pub refusals: Refusals,
+    /// Headers without which no endpoint answers, by their names in lower case, and what is said
+    /// where one is missing.
+    #[serde(default)]
+    pub required_headers: IndexMap<String, ErrorRow>,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
+    /// Rows that stand in place of those above at one endpoint, where another party answers there.
+    #[serde(default)]
+    pub errors_at: IndexMap<Api, IndexMap<ErrorName, ErrorRow>>,
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.
