@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn a_row_that_is_not_recalled_names_its_source() {
         for provider in Provider::ALL.iter().copied() {
-            for (name, row) in &of(provider).errors {
+            let profile = of(provider);
+            let elsewhere = profile.errors_at.values().flatten();
+            for (name, row) in profile.errors.iter().chain(elsewhere) {
                 let recalled = row.confidence == Confidence::Recalled;
                 assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
             }

@@ -36,3 +36,6 @@ pub(super) fn error_event(
 ) -> Bytes {
     error::event(failure, form, canaries)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,15 +6,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::Carried;
+use super::carried::{Carried, JSON, pretty};
 use crate::{
     observation::Canaries,
-    provider::{
-        Form,
-        dialect::{Failure, stem},
-        form::Written,
-        request::Asked,
-    },
+    provider::{Form, dialect::Failure, form::Written, request::Asked},
     scenario::{Api, EventForm},
 };
 
@@ -23,7 +18,7 @@ pub(in crate::provider) fn blocked(reason: &Value, message: &str, canaries: &Can
     json!({
         "promptFeedback": {"blockReason": reason, "blockReasonMessage": message},
         "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9},
-        "responseId": stem(canaries),
+        "responseId": canaries.request_id,
     })
 }
 
@@ -60,18 +55,17 @@ pub(in crate::provider) fn framed(form: Form, asked: &Asked, written: Written) -
     Written { content_type: Some(content_type), text, ..written }
 }
 
-/// As Google writes it: with its character set.
-pub(super) const JSON: &str = "application/json; charset=UTF-8";
-
-/// Indented by two spaces, with a line feed at its end.
-pub(super) fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
-}
-
 /// An error in place of the next chunk. In an array it is taken to follow another element, and
 /// closes the array.
 pub(super) fn event(failure: &Failure<'_>, form: Option<EventForm>) -> Bytes {
-    let error = &failure.error;
+    let error = match failure.row.form {
+        // Once the model has begun it is no longer the prompt that is refused, but the answer.
+        Some(Form::GoogleBlocked) => {
+            let reason = &failure.row.kind;
+            &json!({"candidates": [{"finishReason": reason, "finishMessage": failure.text, "index": 0}]})
+        }
+        _ => &failure.error,
+    };
     match (form, Carried::of(failure.asked)) {
         (Some(EventForm::Bare), _) => pretty(error),
         (Some(EventForm::Named), _) => format!("event: error\r\ndata: {error}\r\n\r\n"),

@@ -8,18 +8,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{
-    Carried,
-    error::{JSON, pretty},
-};
+use super::carried::{Carried, JSON, pretty};
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces,
-        dialect::{model_asked, stem},
-        message::MessageBody,
-        request::Asked,
-        tool_argument_pieces,
+        content_pieces, dialect::model_asked, message::MessageBody, request::Asked, tool_argument_pieces,
     },
     scenario::Reply,
 };
@@ -61,7 +54,7 @@ fn whole(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
         "candidates": [candidate],
         "usageMetadata": usage(tokens),
         "modelVersion": model_asked(asked),
-        "responseId": stem(canaries),
+        "responseId": canaries.request_id,
     })
 }
 
@@ -69,8 +62,11 @@ fn whole(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
 fn chunks(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (Vec<String>, String) {
     // Ten thousand pieces are asked for now and then, so what all chunks share is written once.
     let before = r#"{"candidates":[{"content":{"parts":["#;
-    let tail =
-        format!(r#","modelVersion":{},"responseId":{}}}"#, json!(model_asked(asked)), json!(stem(canaries)));
+    let tail = format!(
+        r#","modelVersion":{},"responseId":{}}}"#,
+        json!(model_asked(asked)),
+        json!(canaries.request_id)
+    );
     let middle = format!(
         r#"],"role":"model"}},"index":0}}],"usageMetadata":{{"promptTokenCount":{PROMPT},"totalTokenCount":{PROMPT}}}{tail}"#
     );

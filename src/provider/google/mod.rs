@@ -1,5 +1,6 @@
 //! Google's endpoints: Gemini and Vertex AI.
 
+mod carried;
 mod error;
 mod generate;
 
@@ -35,27 +36,5 @@ pub(super) fn error_event(
     error::event(failure, form)
 }
 
-/// How a request wants the pieces of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Carried {
-    /// In one object.
-    Whole,
-    /// As events: `alt=sse`.
-    Events,
-    /// As the elements of one array.
-    Array,
-}
-
-impl Carried {
-    fn of(asked: &Asked) -> Self {
-        let sse = || {
-            url::form_urlencoded::parse(asked.query.as_bytes())
-                .any(|(name, value)| (&*name, &*value) == ("alt", "sse"))
-        };
-        match asked.stream {
-            false => Self::Whole,
-            true if sse() => Self::Events,
-            true => Self::Array,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
