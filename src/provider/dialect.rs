@@ -92,12 +92,12 @@ pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
 
 /// An error in the provider's own form: its status, body and headers.
 pub fn error(asked: &Asked, name: ErrorName, canaries: &Canaries) -> Message {
-    refused(asked, row_for(asked, name), canaries)
+    refused(asked, row_of(asked, name), canaries)
 }
 
 /// A limit that is used up, with the headers that say so.
 pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Canaries) -> Message {
-    let row = row_for(asked, name);
+    let row = row_of(asked, name);
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
@@ -143,6 +143,7 @@ fn own_form(asked: &Asked) -> Form {
 
 /// An error of the catalogue, written as far as a body and an event have it in common.
 pub(super) struct Failure<'a> {
+    /// What was asked for.
     pub asked: &'a Asked,
     pub row: &'a ErrorRow,
     /// What people read, the canary included.
@@ -153,7 +154,7 @@ pub(super) struct Failure<'a> {
 
 /// An error as an event of a stream that has begun, in the dialect of the endpoint that was asked.
 pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
-    let row = row_for(asked, name);
+    let row = row_of(asked, name);
     let text = form::message(row, asked, canaries);
     // A page of the network in front cannot stand in a stream: then it is the provider's own form.
     let own = own_form(asked);
@@ -244,10 +245,11 @@ pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
     &profile::of(provider).errors[&name]
 }
 
-/// The row for what was asked: an endpoint may have one of its own.
-fn row_for(asked: &Asked, name: ErrorName) -> &'static ErrorRow {
-    let own = &profile::of(asked.provider).errors_at;
-    asked.api.and_then(|api| own.get(&api)?.get(&name)).unwrap_or_else(|| catalogue_row(asked.provider, name))
+/// The same as the endpoint that was asked says it, where it has words of its own.
+fn row_of(asked: &Asked, name: ErrorName) -> &'static ErrorRow {
+    let overrides = &profile::of(asked.provider).overrides;
+    let own = asked.api.and_then(|api| overrides.get(&api)).and_then(|rows| rows.get(&name));
+    own.unwrap_or_else(|| catalogue_row(asked.provider, name))
 }
 
 fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<(String, String)> {

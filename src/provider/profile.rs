@@ -28,6 +28,10 @@ pub struct Profile {
     /// Where the key may stand; the first is the usual place. Empty where none is needed.
     #[serde(default)]
     pub key: Vec<KeyPlace>,
+    /// Headers without which no endpoint answers, by their names in lower case, and what is said
+    /// where one is missing.
+    #[serde(default)]
+    pub required_headers: IndexMap<String, ErrorRow>,
     /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -43,15 +47,11 @@ pub struct Profile {
     pub routes: Vec<RouteRow>,
     /// What it says to a request that never reaches a model.
     pub refusals: Refusals,
-    /// Headers without which no endpoint answers, by their names in lower case, and what is said
-    /// where one is missing.
-    #[serde(default)]
-    pub required_headers: IndexMap<String, ErrorRow>,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
-    /// Rows that stand in place of those above at one endpoint, where another party answers there.
+    /// Where an endpoint says the same in other words than the rest.
     #[serde(default)]
-    pub errors_at: IndexMap<Api, IndexMap<ErrorName, ErrorRow>>,
+    pub overrides: IndexMap<Api, IndexMap<ErrorName, ErrorRow>>,
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.
@@ -174,8 +174,7 @@ mod tests {
     fn a_row_that_is_not_recalled_names_its_source() {
         for provider in Provider::ALL.iter().copied() {
             let profile = of(provider);
-            let elsewhere = profile.errors_at.values().flatten();
-            for (name, row) in profile.errors.iter().chain(elsewhere) {
+            for (name, row) in profile.errors.iter().chain(profile.overrides.values().flatten()) {
                 let recalled = row.confidence == Confidence::Recalled;
                 assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
             }
