@@ -28,6 +28,10 @@ pub struct Profile {
     /// Where the key may stand; the first is the usual place. Empty where none is needed.
     #[serde(default)]
     pub key: Vec<KeyPlace>,
+    /// Headers without which no endpoint answers, by their names in lower case, and what is said
+    /// where one is missing.
+    #[serde(default)]
+    pub required_headers: IndexMap<String, ErrorRow>,
     /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -45,6 +49,9 @@ pub struct Profile {
     pub refusals: Refusals,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
+    /// Where an endpoint says the same in other words than the rest.
+    #[serde(default)]
+    pub overrides: IndexMap<Api, IndexMap<ErrorName, ErrorRow>>,
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.
@@ -166,7 +173,8 @@ mod tests {
     #[test]
     fn a_row_that_is_not_recalled_names_its_source() {
         for provider in Provider::ALL.iter().copied() {
-            for (name, row) in &of(provider).errors {
+            let profile = of(provider);
+            for (name, row) in profile.errors.iter().chain(profile.overrides.values().flatten()) {
                 let recalled = row.confidence == Confidence::Recalled;
                 assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
             }

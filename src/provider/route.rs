@@ -18,6 +18,8 @@ pub(super) enum Refusal {
     Method,
     /// No key was sent.
     NoKey(Asked),
+    /// A header is missing without which nothing is answered.
+    NoHeader(Asked, &'static ErrorRow),
     /// The body is no JSON object.
     BadJson(Asked),
 }
@@ -30,6 +32,7 @@ impl Refusal {
             Self::NotFound => (&profile.refusals.not_found, Asked::nothing(provider)),
             Self::Method => (&profile.refusals.method_not_allowed, Asked::nothing(provider)),
             Self::NoKey(asked) => (super::dialect::catalogue_row(provider, ErrorName::MissingApiKey), asked),
+            Self::NoHeader(asked, row) => (row, asked),
             Self::BadJson(asked) => (&profile.refusals.bad_json, asked),
         }
     }
@@ -51,6 +54,10 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
     };
     if asked.key.is_none() && !profile.key.is_empty() {
         return Err(Refusal::NoKey(asked));
+    }
+    let missing = |(name, _): &(&String, &ErrorRow)| !received.headers.contains_key(name.as_str());
+    if let Some((_, row)) = profile.required_headers.iter().find(missing) {
+        return Err(Refusal::NoHeader(asked, row));
     }
     if takes_json(row) {
         match serde_json::from_slice(received.body) {
