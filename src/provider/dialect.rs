@@ -109,7 +109,7 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
-    let written = form::written(form, row, text, canaries);
+    let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
     if written.own {
@@ -275,6 +275,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
+        Form::GooglePage => vec![header("referrer-policy", "no-referrer")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }

@@ -54,13 +54,14 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
             json!({"error": with(error)})
         }
         Form::Anthropic => {
-            let error = with(object(json!({"type": kind, "message": message})));
+            let error = with(object(json!({"type": super::anthropic::word(row), "message": message})));
             json!({"type": "error", "error": error, "request_id": canaries.request_id})
         }
         Form::Google => {
             let code = if row.code.is_null() { json!(row.status) } else { row.code.clone() };
             json!({"error": with(object(json!({"code": code, "message": message, "status": kind})))})
         }
+        Form::GoogleBlocked => super::google::blocked(&kind, message, canaries),
         Form::Aws => with(object(json!({ "message": message }))),
         Form::Flat => {
             let error = json!({"object": "error", "message": message, "type": kind, "param": row.param, "code": row.code});
@@ -71,9 +72,12 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         Form::CodeAndError => with(object(json!({"code": row.code, "error": message}))),
         Form::Text => with(object(json!({ "error": message }))),
         Form::Message => with(object(json!({ "message": message }))),
-        Form::Plain | Form::Empty | Form::NginxPage | Form::CloudflarePage | Form::CloudflareBrandedPage => {
-            return None;
-        }
+        Form::Plain
+        | Form::Empty
+        | Form::NginxPage
+        | Form::CloudflarePage
+        | Form::CloudflareBrandedPage
+        | Form::GooglePage => return None,
     })
 }
 
@@ -87,6 +91,7 @@ pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Cana
         Form::NginxPage => page(short_page("nginx", &row.message, canaries)),
         Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
         Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
+        Form::GooglePage => page(super::google::page(&row.message, canaries)),
         Form::Empty => Written { content_type: None, text: String::new(), own: true },
         _ => Written { content_type: Some("text/plain"), text: message.to_owned(), own: true },
     }

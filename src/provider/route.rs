@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     Method(Vec<&'static str>),
     /// No key was sent.
     NoKey(Asked),
+    /// A header is missing without which nothing is answered.
+    NoHeader(Asked, &'static ErrorRow),
     /// The body is no JSON object.
     BadJson(Asked),
     /// The body is no form.
@@ -33,6 +35,7 @@ impl Refusal {
             Self::NotFound => return (&refusals.not_found, Asked::nothing(provider)),
             Self::Method(_) => return (&refusals.method_not_allowed, Asked::nothing(provider)),
             Self::NoKey(asked) => (super::dialect::catalogue_row(provider, ErrorName::MissingApiKey), asked),
+            Self::NoHeader(asked, row) => (*row, asked),
             Self::BadJson(asked) => (&refusals.bad_json, asked),
             Self::BadForm(asked) => (refusals.bad_form.as_ref().unwrap_or(&refusals.bad_json), asked),
         };
@@ -68,6 +71,10 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
     };
     if asked.key.is_none() && !profile.key.is_empty() {
         return Err(Refusal::NoKey(asked));
+    }
+    let missing = |(name, _): &(&String, &ErrorRow)| !received.headers.contains_key(name.as_str());
+    if let Some((_, row)) = profile.required_headers.iter().find(missing) {
+        return Err(Refusal::NoHeader(asked, row));
     }
     if takes_form(row, received) {
         match multipart::fields(received.headers, received.body) {
