@@ -62,6 +62,9 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
     };
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
     headers.extend(own_headers(profile, canaries));
+    if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {
+        headers.extend(bedrock::headers(api, reply, asked, canaries));
+    }
     headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None)));
     Message { status: 200, headers, body }
 }
@@ -109,6 +112,14 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
+    if form == Form::Guardrail
+        && let Some((content_type, body)) =
+            asked.api.and_then(|api| bedrock::intervened(api, text, asked, canaries))
+    {
+        let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        headers.extend(own_headers(profile, canaries));
+        return Message { status: row.status, headers, body };
+    }
     let written = form::written(form, row, text, canaries);
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
@@ -252,6 +263,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
+        Form::AwsPage => vec![header("server", "awselb/2.0")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }

@@ -1,5 +1,11 @@
 //! AWS Bedrock's endpoints.
 
+mod converse;
+mod exception;
+mod frame;
+mod invoke;
+mod said;
+
 use bytes::Bytes;
 
 use super::{dialect::Failure, message::MessageBody, request::Asked};
@@ -7,23 +13,59 @@ use crate::{
     observation::Canaries,
     scenario::{Api, EventForm, Reply},
 };
+use said::Said;
 
 /// A successful reply's content type and body; `None` for an endpoint that is not served.
 pub(super) fn reply(
-    _api: Api,
-    _reply: &Reply,
-    _asked: &Asked,
-    _canaries: &Canaries,
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
-    None
+    written(api, &Said::of(reply, canaries), asked, canaries)
+}
+
+/// The reply with which a guardrail takes the place of the model: a success that is none.
+pub(super) fn intervened(
+    api: Api,
+    text: &str,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> Option<(&'static str, MessageBody)> {
+    written(api, &Said::blocked(text), asked, canaries)
+}
+
+fn written(api: Api, said: &Said, asked: &Asked, canaries: &Canaries) -> Option<(&'static str, MessageBody)> {
+    match api {
+        Api::BedrockConverse => Some(converse::reply(said, asked, canaries)),
+        Api::BedrockInvoke => Some(invoke::reply(said, asked, canaries)),
+        _ => None,
+    }
+}
+
+/// The headers that a successful reply has beside the provider's own.
+pub(super) fn headers(api: Api, reply: &Reply, asked: &Asked, canaries: &Canaries) -> Vec<(String, String)> {
+    match api {
+        Api::BedrockInvoke => invoke::headers(&Said::of(reply, canaries), asked),
+        _ => Vec::new(),
+    }
 }
 
 /// An error as an event of a stream that has begun.
 pub(super) fn error_event(
-    _api: Api,
+    api: Api,
     failure: &Failure<'_>,
-    _form: Option<EventForm>,
+    form: Option<EventForm>,
     _canaries: &Canaries,
 ) -> Bytes {
-    failure.error.to_string().into()
+    let blocked = failure.row.form == Some(super::catalogue::Form::Guardrail);
+    match (api, form) {
+        (_, Some(EventForm::LowLevel)) => exception::low_level(failure),
+        (Api::BedrockConverse, _) if blocked => converse::blocked_event(&Said::blocked(&failure.text)),
+        (Api::BedrockInvoke, _) if blocked => invoke::blocked_event(&Said::blocked(&failure.text)),
+        _ => exception::declared(api, failure),
+    }
 }
+
+#[cfg(test)]
+mod tests;
