@@ -1,5 +1,9 @@
 //! Cohere's endpoints.
 
+mod chat;
+mod embed;
+mod rerank;
+
 use bytes::Bytes;
 
 use super::{dialect::Failure, message::MessageBody, request::Asked};
@@ -10,20 +14,28 @@ use crate::{
 
 /// A successful reply's content type and body; `None` for an endpoint that is not served.
 pub(super) fn reply(
-    _api: Api,
-    _reply: &Reply,
-    _asked: &Asked,
-    _canaries: &Canaries,
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
-    None
+    match api {
+        Api::CohereChat => Some(chat::reply(reply, asked, canaries)),
+        Api::CohereEmbed => Some(embed::reply(asked, canaries)),
+        Api::CohereRerank => Some(rerank::reply(asked, canaries)),
+        _ => None,
+    }
 }
 
 /// An error as an event of a stream that has begun.
 pub(super) fn error_event(
     _api: Api,
     failure: &Failure<'_>,
-    _form: Option<EventForm>,
+    form: Option<EventForm>,
     _canaries: &Canaries,
 ) -> Bytes {
-    failure.error.to_string().into()
+    chat::error_event(failure, form)
 }
+
+#[cfg(test)]
+mod tests;
