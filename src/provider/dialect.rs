@@ -113,10 +113,9 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
     if form == Form::Guardrail
-        && let Some((content_type, body)) =
+        && let Some((mut headers, body)) =
             asked.api.and_then(|api| bedrock::intervened(api, text, asked, canaries))
     {
-        let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
         headers.extend(own_headers(profile, canaries));
         return Message { status: row.status, headers, body };
     }

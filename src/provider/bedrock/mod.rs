@@ -25,14 +25,19 @@ pub(super) fn reply(
     written(api, &Said::of(reply, canaries), asked, canaries)
 }
 
-/// The reply with which a guardrail takes the place of the model: a success that is none.
+/// The reply with which a guardrail takes the place of the model, a success that is none: its headers
+/// beside the provider's own, and its body.
 pub(super) fn intervened(
     api: Api,
     text: &str,
     asked: &Asked,
     canaries: &Canaries,
-) -> Option<(&'static str, MessageBody)> {
-    written(api, &Said::blocked(text), asked, canaries)
+) -> Option<(Vec<(String, String)>, MessageBody)> {
+    let said = Said::blocked(text);
+    let (content_type, body) = written(api, &said, asked, canaries)?;
+    let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    headers.extend(headers_of(api, &said, asked));
+    Some((headers, body))
 }
 
 fn written(api: Api, said: &Said, asked: &Asked, canaries: &Canaries) -> Option<(&'static str, MessageBody)> {
@@ -45,10 +50,11 @@ fn written(api: Api, said: &Said, asked: &Asked, canaries: &Canaries) -> Option<
 
 /// The headers that a successful reply has beside the provider's own.
 pub(super) fn headers(api: Api, reply: &Reply, asked: &Asked, canaries: &Canaries) -> Vec<(String, String)> {
-    match api {
-        Api::BedrockInvoke => invoke::headers(&Said::of(reply, canaries), asked),
-        _ => Vec::new(),
-    }
+    headers_of(api, &Said::of(reply, canaries), asked)
+}
+
+fn headers_of(api: Api, said: &Said, asked: &Asked) -> Vec<(String, String)> {
+    if api == Api::BedrockInvoke { invoke::headers(said, asked) } else { Vec::new() }
 }
 
 /// An error as an event of a stream that has begun.

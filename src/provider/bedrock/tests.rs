@@ -205,7 +205,9 @@ fn a_guardrail_looks_like_a_success_in_all_four_operations() {
     let invoke = whole(&blocked(Api::BedrockInvoke, false));
     assert_eq!(invoke["amazon-bedrock-guardrailAction"], "INTERVENED");
     assert!(invoke["content"][0]["text"].as_str().unwrap().contains(&token));
-    let (events, end) = frames(&blocked(Api::BedrockInvoke, true));
+    let stream = blocked(Api::BedrockInvoke, true);
+    assert_eq!(stream.header("x-amzn-bedrock-content-type"), Some("application/json"));
+    let (events, end) = frames(&stream);
     assert_eq!(inner(&end[0])["amazon-bedrock-guardrailAction"], "INTERVENED");
     assert!(events.iter().any(|frame| inner(frame).to_string().contains(&token)));
 }
