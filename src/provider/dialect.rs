@@ -1,5 +1,7 @@
 //! The provider's side of a request, whoever the provider is.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -13,7 +15,7 @@ use super::{
     ollama, openai,
     profile::{self, Profile},
     request::{Asked, Received},
-    route,
+    route, stream_error,
 };
 use crate::{
     observation::Canaries,
@@ -109,6 +111,7 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
+    let row = &in_own_words(asked, row);
     let written = form::written(form, row, text, canaries);
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
@@ -141,6 +144,15 @@ fn own_form(asked: &Asked) -> Form {
     asked.api.and_then(|api| profile.forms.get(&api).copied()).unwrap_or(profile.form)
 }
 
+/// A row with the type that the endpoint's form has for its status, where the profile says so.
+fn in_own_words<'a>(asked: &Asked, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
+    let types = profile::of(asked.provider).types.get(&form_of(asked, row));
+    match types.and_then(|types| types.get(&row.status).or_else(|| types.get(&500))) {
+        Some(kind) => Cow::Owned(ErrorRow { kind: Some(kind.clone()), ..row.clone() }),
+        None => Cow::Borrowed(row),
+    }
+}
+
 /// An error of the catalogue, written as far as a body and an event have it in common.
 pub(super) struct Failure<'a> {
     pub row: &'a ErrorRow,
@@ -153,22 +165,27 @@ pub(super) struct Failure<'a> {
 /// An error as an event of a stream that has begun, in the dialect of the endpoint that was asked.
 pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
     let row = catalogue_row(asked.provider, name);
+    let row = &in_own_words(asked, row);
     let text = form::message(row, asked, canaries);
-    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
-    let own = own_form(asked);
-    let error = form::value(form_of(asked, row), row, &text, canaries)
-        .or_else(|| form::value(own, row, &text, canaries))
-        .unwrap_or_default();
-    let failure = Failure { row, text, error };
     let api = asked.api.unwrap_or(Api::OpenaiChat);
-    match api.native_provider() {
+    let own_event = stream_error::of(profile::of(asked.provider), api);
+    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
+    let error = own_event
+        .map(|event| stream_error::data(event, row, &text, asked, canaries))
+        .or_else(|| form::value(form_of(asked, row), row, &text, canaries))
+        .or_else(|| form::value(own_form(asked), row, &text, canaries))
+        .unwrap_or_default();
+    let form = form.or_else(|| own_event.filter(|event| event.named).map(|_| EventForm::Named));
+    let failure = Failure { row, text, error };
+    let event = match api.native_provider() {
         Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
         Provider::Gemini => google::error_event(api, &failure, form, canaries),
         Provider::Bedrock => bedrock::error_event(api, &failure, form, canaries),
         Provider::Cohere => cohere::error_event(api, &failure, form, canaries),
         Provider::Ollama => ollama::error_event(api, &failure, form, canaries),
         _ => openai::error_event(api, &failure, form, canaries),
-    }
+    };
+    stream_error::ended(own_event, event)
 }
 
 /// A reply under status 200 that is no answer.
@@ -252,6 +269,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
+        Form::OpenrestyPage => vec![header("server", "openresty")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }

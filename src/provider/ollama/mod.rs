@@ -1,4 +1,6 @@
-//! Ollama's own endpoints.
+//! Ollama's own endpoints, whoever serves them.
+
+mod native;
 
 use bytes::Bytes;
 
@@ -10,20 +12,24 @@ use crate::{
 
 /// A successful reply's content type and body; `None` for an endpoint that is not served.
 pub(super) fn reply(
-    _api: Api,
-    _reply: &Reply,
-    _asked: &Asked,
-    _canaries: &Canaries,
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
-    None
+    match api {
+        Api::OllamaChat => Some(native::reply(&native::CHAT, reply, asked, canaries)),
+        Api::OllamaGenerate => Some(native::reply(&native::GENERATE, reply, asked, canaries)),
+        _ => None,
+    }
 }
 
-/// An error as an event of a stream that has begun.
+/// An error as an event of a stream that has begun: a line of its own, in no other form.
 pub(super) fn error_event(
     _api: Api,
     failure: &Failure<'_>,
     _form: Option<EventForm>,
     _canaries: &Canaries,
 ) -> Bytes {
-    failure.error.to_string().into()
+    native::error_line(&failure.error)
 }

@@ -77,7 +77,7 @@ fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
         Reply::ToolCall => {
             let function = json!({"name": "get_weather", "arguments": ""});
             let call = json!({"index": 0, "id": call_id(canaries), "type": "function", "function": function});
-            events.push(chunks.delta(json!({"role": "assistant", "content": null, "tool_calls": [call]})));
+            events.push(chunks.opening(&json!({"role": "assistant", "content": null, "tool_calls": [call]})));
             let pieces = tool_argument_pieces(canaries);
             events.extend(pieces.iter().map(|piece| {
                 chunks.delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}))
@@ -85,7 +85,7 @@ fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
             ("tool_calls", pieces.len())
         }
         Reply::Ok | Reply::Chunks(_) => {
-            events.push(chunks.delta(json!({"role": "assistant", "content": "", "refusal": null})));
+            events.push(chunks.opening(&json!({"role": "assistant", "content": "", "refusal": null})));
             let pieces = content_pieces(reply, canaries);
             events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));
             ("stop", pieces.len())
@@ -137,6 +137,15 @@ impl<'a> Chunks<'a> {
         chunk["choices"] = json!([]);
         self.extras.lay(extra, &mut chunk);
         format!("data: {chunk}\n\n").into()
+    }
+
+    /// The chunk with the role.
+    fn opening(&self, delta: &Value) -> Bytes {
+        let mut members = self.members.clone();
+        self.extras.lay(&self.extras.data.chunk, &mut members);
+        self.extras.lay(&self.extras.data.opening_chunk, &mut members);
+        let usage = self.with_usage.then_some(Value::Null);
+        self.chunk(&opened(&members), delta, None, usage.as_ref())
     }
 
     fn delta(&self, delta: Value) -> Bytes {
