@@ -50,8 +50,11 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
             Fault::Truncate { at } => timeline.cut_frame(timeline.find(*at), WireAction::Close),
             Fault::DropTerminator => timeline.drop_terminator(),
             Fault::ErrorEvent { error, at, form } if !timeline.whole => {
-                let event = provider::error_event(context.asked, *error, *form, context.canaries);
-                timeline.end_with_event(timeline.find(*at), event);
+                let place = timeline.find(*at);
+                let after = timeline.frames_before(place);
+                let event =
+                    provider::error_event_after(context.asked, *error, *form, after, context.canaries);
+                timeline.end_with_event(place, event);
             }
             // A proxy that does not stream upstream cannot get an event: the same failure reaches
             // it as a provider would tell it there, by its status.

@@ -21,7 +21,8 @@ pub struct ErrorRow {
     pub code: Value,
     /// `error.param`; `null` where there is none.
     pub param: Option<String>,
-    /// The text, `{model}` standing for the model that was asked for. For a page, its title.
+    /// The text, `{model}` standing for the model that was asked for and `{id}` for the thing that its
+    /// path names. For a page, its title.
     pub message: String,
     /// Members of the error object beside those above; `{{canary.…}}` is filled in.
     #[serde(default)]
@@ -107,6 +108,8 @@ pub enum LimitStyle {
     Openai,
     /// The same without `retry-after-ms`.
     OpenaiSeconds,
+    /// `x-ratelimit-{limit,remaining}-{requests,tokens}`; `retry-after` and `retry-after-ms` on a 429.
+    Azure,
     /// `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}`, resets as RFC 3339 times;
     /// `retry-after` on a 429.
     Anthropic,

@@ -94,12 +94,12 @@ pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
 
 /// An error in the provider's own form: its status, body and headers.
 pub fn error(asked: &Asked, name: ErrorName, canaries: &Canaries) -> Message {
-    refused(asked, catalogue_row(asked.provider, name), canaries)
+    refused(asked, row_of(asked, name), canaries)
 }
 
 /// A limit that is used up, with the headers that say so.
 pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Canaries) -> Message {
-    let row = catalogue_row(asked.provider, name);
+    let row = row_of(asked, name);
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
@@ -146,7 +146,7 @@ fn own_form(asked: &Asked) -> Form {
 
 /// A row with the type that the endpoint's form has for its status, where the profile says so.
 fn in_own_words<'a>(asked: &Asked, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
-    let types = profile::of(asked.provider).types.get(&form_of(asked, row));
+    let types = profile::of(asked.provider).types.get(&own_form(asked));
     match types.and_then(|types| types.get(&row.status).or_else(|| types.get(&500))) {
         Some(kind) => Cow::Owned(ErrorRow { kind: Some(kind.clone()), ..row.clone() }),
         None => Cow::Borrowed(row),
@@ -155,17 +155,31 @@ fn in_own_words<'a>(asked: &Asked, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
 
 /// An error of the catalogue, written as far as a body and an event have it in common.
 pub(super) struct Failure<'a> {
+    /// What was asked for.
+    pub asked: &'a Asked,
     pub row: &'a ErrorRow,
     /// What people read, the canary included.
     pub text: String,
     /// The error in its JSON form.
     pub error: Value,
+    /// How many events were sent before it.
+    pub after: usize,
 }
 
-/// An error as an event of a stream that has begun, in the dialect of the endpoint that was asked.
+/// An error as the first event of a stream, in the dialect of the endpoint that was asked.
 pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
-    let row = catalogue_row(asked.provider, name);
-    let row = &in_own_words(asked, row);
+    error_event_after(asked, name, form, 0, canaries)
+}
+
+/// The same behind `after` events of the stream: some dialects number them.
+pub fn error_event_after(
+    asked: &Asked,
+    name: ErrorName,
+    form: Option<EventForm>,
+    after: usize,
+    canaries: &Canaries,
+) -> Bytes {
+    let row = &in_own_words(asked, row_of(asked, name));
     let text = form::message(row, asked, canaries);
     let api = asked.api.unwrap_or(Api::OpenaiChat);
     let own_event = stream_error::of(profile::of(asked.provider), api);
@@ -176,7 +190,7 @@ pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, cana
         .or_else(|| form::value(own_form(asked), row, &text, canaries))
         .unwrap_or_default();
     let form = form.or_else(|| own_event.filter(|event| event.named).map(|_| EventForm::Named));
-    let failure = Failure { row, text, error };
+    let failure = Failure { asked, row, text, error, after };
     let event = match api.native_provider() {
         Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
         Provider::Gemini => google::error_event(api, &failure, form, canaries),
@@ -230,10 +244,11 @@ pub fn read(
     route::read(provider, received).map_err(|refusal| {
         let (row, asked) = refusal.row(provider);
         let path = received.path.split('?').next().unwrap_or_default();
-        let row = ErrorRow {
-            message: row.message.replace("{method}", received.method).replace("{path}", path),
-            ..row.clone()
-        };
+        let mut row = row.clone();
+        row.message = row.message.replace("{method}", received.method).replace("{path}", path);
+        for value in row.headers.values_mut() {
+            *value = value.replace("{allowed}", &refusal.allowed());
+        }
         let message = refused(&asked, &row, canaries);
         (asked, message)
     })
@@ -258,6 +273,13 @@ pub fn model(provider: Provider) -> &'static str {
 pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
     // A test holds that every profile has a row for every name.
     &profile::of(provider).errors[&name]
+}
+
+/// The same as the endpoint that was asked says it, where it has words of its own.
+fn row_of(asked: &Asked, name: ErrorName) -> &'static ErrorRow {
+    let overrides = &profile::of(asked.provider).overrides;
+    let own = asked.api.and_then(|api| overrides.get(&api)).and_then(|rows| rows.get(&name));
+    own.unwrap_or_else(|| catalogue_row(asked.provider, name))
 }
 
 fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<(String, String)> {

@@ -18,10 +18,12 @@ pub(super) struct Written {
     pub own: bool,
 }
 
-/// What people read: the row's text, then the canary.
+/// What people read: the row's text, `{model}` and `{id}` filled in, then the canary.
 pub(super) fn message(row: &ErrorRow, asked: &Asked, canaries: &Canaries) -> String {
     let model = if asked.model.is_empty() { &super::profile::of(asked.provider).model } else { &asked.model };
-    format!("{} ({})", fill(&row.message.replace("{model}", model), canaries), canaries.message)
+    let id = asked.id.as_deref().unwrap_or("file-unknown");
+    let text = row.message.replace("{model}", model).replace("{id}", id);
+    format!("{} ({})", fill(&text, canaries), canaries.message)
 }
 
 /// The error as JSON, for a body or an event; `None` in the forms that are no JSON.

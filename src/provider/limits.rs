@@ -52,13 +52,17 @@ pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
     let says_when = !matches!(style, LimitStyle::None | LimitStyle::Mistral | LimitStyle::Together);
     if state.used_up != Limits::None && says_when {
         headers.push(("retry-after".into(), seconds(state.retry_after)));
-        if style == LimitStyle::Openai {
+        if matches!(style, LimitStyle::Openai | LimitStyle::Azure) {
             headers.push(("retry-after-ms".into(), state.retry_after.as_millis().to_string()));
         }
     }
     match style {
         LimitStyle::None | LimitStyle::RetryAfter => {}
-        LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, &mut headers),
+        LimitStyle::Openai | LimitStyle::OpenaiSeconds => {
+            openai(state, &mut headers);
+            openai_resets(state, &mut headers);
+        }
+        LimitStyle::Azure => openai(state, &mut headers),
         LimitStyle::Anthropic => anthropic(state, &mut headers),
         LimitStyle::Mistral => mistral(state, &mut headers),
         LimitStyle::Together => together(state, &mut headers),
@@ -79,7 +83,10 @@ fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
     for (name, window) in windows {
         headers.push((format!("x-ratelimit-remaining-{name}"), window.remaining.to_string()));
     }
-    for (name, window) in windows {
+}
+
+fn openai_resets(state: &LimitState, headers: &mut Vec<(String, String)>) {
+    for (name, window) in [("requests", &state.requests), ("tokens", &state.tokens)] {
         headers.push((format!("x-ratelimit-reset-{name}"), go_duration(window.reset)));
     }
 }

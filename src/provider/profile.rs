@@ -56,6 +56,9 @@ pub struct Profile {
     pub stream_error: Option<StreamError>,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
+    /// Where an endpoint says the same in other words than the rest.
+    #[serde(default)]
+    pub overrides: IndexMap<Api, IndexMap<ErrorName, ErrorRow>>,
 }
 
 /// What a provider's chat replies have beside OpenAI's own members, or in their place. Members are
@@ -107,8 +110,8 @@ pub struct StreamError {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteRow {
-    /// A path below the deployment's own; `{model}` captures the model, any other name in braces
-    /// something that does not matter. A capture holds no slash.
+    /// A path below the deployment's own; `{model}` captures the model, `{id}` the id of what is kept,
+    /// any other name in braces something that does not matter. A capture holds no slash.
     pub get: Option<String>,
     /// The same.
     pub post: Option<String>,
@@ -120,7 +123,8 @@ pub struct RouteRow {
     pub stream: Option<bool>,
 }
 
-/// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in.
+/// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in, and
+/// `{allowed}` in a header: the methods that the path takes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refusals {
@@ -130,6 +134,8 @@ pub struct Refusals {
     pub method_not_allowed: ErrorRow,
     /// A body that is no JSON object.
     pub bad_json: ErrorRow,
+    /// A body that is no form where one is wanted; the same as for JSON where left out.
+    pub bad_form: Option<ErrorRow>,
 }
 
 /// Where a key may stand in a request.
@@ -222,7 +228,8 @@ mod tests {
     #[test]
     fn a_row_that_is_not_recalled_names_its_source() {
         for provider in Provider::ALL.iter().copied() {
-            for (name, row) in &of(provider).errors {
+            let profile = of(provider);
+            for (name, row) in profile.errors.iter().chain(profile.overrides.values().flatten()) {
                 let recalled = row.confidence == Confidence::Recalled;
                 assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
             }

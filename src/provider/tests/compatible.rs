@@ -139,92 +139,92 @@ fn the_same_meaning_on_different_wires() {
       groq       401 OpenaiSparse invalid_request_error / invalid_api_key
       deepseek   401 Openai authentication_error / invalid_request_error
       together   401 Openai invalid_request_error / invalid_api_key
-      fireworks  401 OpenaiSparse invalid_request_error
+      fireworks  401 OpenaiSparse invalid_request_error (recalled)
       xai        400 CodeAndError Client specified an invalid argument
       perplexity 401 OpenrestyPage
       openrouter 401 OpenaiSparse 401
       ollama     401 Openai api_error
-      vllm       401 Text
+      vllm       401 Text (recalled)
       tgi        401 Empty
       nvidia     403 Problem Forbidden
     quota
       mistral    402 Flat payment_required
-      groq       400 OpenaiSparse invalid_request_error / blocked_api_access
+      groq       400 OpenaiSparse invalid_request_error / blocked_api_access (recalled)
       deepseek   402 Openai unknown_error / invalid_request_error
       together   402 Openai credit_limit
       fireworks  412 Openai error / PRECONDITION_FAILED
       xai        429 CodeAndError Some resource has been exhausted
-      perplexity 401 OpenrestyPage
+      perplexity 401 OpenrestyPage (recalled)
       openrouter 402 OpenaiSparse 402
-      ollama     429 Openai api_error
-      vllm       402 Openai PaymentRequiredError / 402
+      ollama     429 Openai api_error (recalled)
+      vllm       402 Openai PaymentRequiredError / 402 (recalled)
       tgi        402 Text
-      nvidia     402 Problem Payment Required
+      nvidia     402 Problem Payment Required (recalled)
     context_length
-      mistral    400 Flat invalid_request_error / 3051
+      mistral    400 Flat invalid_request_error / 3051 (recalled)
       groq       413 OpenaiSparse tokens / rate_limit_exceeded
-      deepseek   400 Openai invalid_request_error / invalid_request_error
+      deepseek   400 Openai invalid_request_error / invalid_request_error (recalled)
       together   403 Openai invalid_request_error
-      fireworks  400 Openai invalid_request_error
-      xai        400 CodeAndError Client specified an invalid argument
-      perplexity 400 OpenaiSparse bad_request / 400
+      fireworks  400 Openai invalid_request_error (recalled)
+      xai        400 CodeAndError Client specified an invalid argument (recalled)
+      perplexity 400 OpenaiSparse bad_request / 400 (recalled)
       openrouter 400 OpenaiSparse 400
       ollama     400 Openai invalid_request_error
       vllm       400 Openai BadRequestError / 400
       tgi        422 Text validation
-      nvidia     400 Flat invalid_request_error
+      nvidia     400 Flat invalid_request_error (recalled)
     rate_limit
       mistral    429 Flat rate_limited / 1300
       groq       429 OpenaiSparse requests / rate_limit_exceeded
       deepseek   429 Openai rate_limit_error / invalid_request_error
       together   429 Openai model_rate_limit
-      fireworks  429 Openai error / RATE_LIMITED
-      xai        429 CodeAndError Some resource has been exhausted
-      perplexity 429 OpenaiSparse request_rate_limit_exceeded / 429
+      fireworks  429 Openai error / RATE_LIMITED (recalled)
+      xai        429 CodeAndError Some resource has been exhausted (recalled)
+      perplexity 429 OpenaiSparse request_rate_limit_exceeded / 429 (recalled)
       openrouter 429 OpenaiSparse 429
-      ollama     429 Openai api_error
-      vllm       429 NginxPage
+      ollama     429 Openai api_error (recalled)
+      vllm       429 NginxPage (recalled)
       tgi        429 Text overloaded
-      nvidia     429 Problem Too Many Requests
+      nvidia     429 Problem Too Many Requests (recalled)
     internal
       mistral    500 Flat internal_server_error / 1000
       groq       500 OpenaiSparse internal_server_error
       deepseek   500 Openai internal_server_error / invalid_request_error
       together   500 Openai server_error
-      fireworks  500 Openai error / INTERNAL
-      xai        500 CodeAndError Internal error
-      perplexity 500 OpenaiSparse internal_server_error / 500
+      fireworks  500 Openai error / INTERNAL (recalled)
+      xai        500 CodeAndError Internal error (recalled)
+      perplexity 500 OpenaiSparse internal_server_error / 500 (recalled)
       openrouter 502 OpenaiSparse 502
       ollama     500 Openai api_error
       vllm       500 Openai InternalServerError / 500
       tgi        424 Text generation
-      nvidia     500 Problem Internal Server Error
+      nvidia     500 Problem Internal Server Error (recalled)
     bad_gateway
-      mistral    502 CloudflarePage
-      groq       502 CloudflarePage
-      deepseek   502 OpenrestyPage
-      together   502 CloudflarePage
-      fireworks  520 CloudflareBrandedPage
-      xai        502 CloudflarePage
-      perplexity 502 CloudflarePage
-      openrouter 502 CloudflarePage
-      ollama     502 NginxPage
-      vllm       502 NginxPage
-      tgi        502 NginxPage
-      nvidia     502 NginxPage
+      mistral    502 CloudflarePage (recalled)
+      groq       502 CloudflarePage (recalled)
+      deepseek   502 OpenrestyPage (recalled)
+      together   502 CloudflarePage (recalled)
+      fireworks  520 CloudflareBrandedPage (recalled)
+      xai        502 CloudflarePage (recalled)
+      perplexity 502 CloudflarePage (recalled)
+      openrouter 502 CloudflarePage (recalled)
+      ollama     502 NginxPage (recalled)
+      vllm       502 NginxPage (recalled)
+      tgi        502 NginxPage (recalled)
+      nvidia     502 NginxPage (recalled)
     overloaded
       mistral    429 Flat invalid_request_error
       groq       498 OpenaiSparse capacity_exceeded
       deepseek   503 Openai service_unavailable_error / invalid_request_error
       together   503 Openai overloaded_error
-      fireworks  503 Openai error / SERVICE_OVERLOADED
-      xai        503 CodeAndError The service is currently unavailable
-      perplexity 503 OpenaiSparse overloaded / 503
+      fireworks  503 Openai error / SERVICE_OVERLOADED (recalled)
+      xai        503 CodeAndError The service is currently unavailable (recalled)
+      perplexity 503 OpenaiSparse overloaded / 503 (recalled)
       openrouter 529 OpenaiSparse 529
       ollama     503 Openai api_error
-      vllm       503 Openai ServiceUnavailableError / 503
+      vllm       503 Openai ServiceUnavailableError / 503 (recalled)
       tgi        429 Text overloaded
-      nvidia     503 Problem Service Unavailable
+      nvidia     503 Problem Service Unavailable (recalled)
     ");
 }
 
