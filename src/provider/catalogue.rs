@@ -108,7 +108,7 @@ pub enum LimitStyle {
     Openai,
     /// The same without `retry-after-ms`.
     OpenaiSeconds,
-    /// `x-ratelimit-{limit,remaining}-{requests,tokens}`; `retry-after` and `retry-after-ms` on a 429.
+    /// The same as `openai` with resets in whole seconds (openai/openai-dotnet#838).
     Azure,
     /// `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}`, resets as RFC 3339 times;
     /// `retry-after` on a 429.

@@ -58,11 +58,8 @@ pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
     }
     match style {
         LimitStyle::None | LimitStyle::RetryAfter => {}
-        LimitStyle::Openai | LimitStyle::OpenaiSeconds => {
-            openai(state, &mut headers);
-            openai_resets(state, &mut headers);
-        }
-        LimitStyle::Azure => openai(state, &mut headers),
+        LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, go_duration, &mut headers),
+        LimitStyle::Azure => openai(state, seconds, &mut headers),
         LimitStyle::Anthropic => anthropic(state, &mut headers),
         LimitStyle::Mistral => mistral(state, &mut headers),
         LimitStyle::Together => together(state, &mut headers),
@@ -75,7 +72,7 @@ fn seconds(time: Duration) -> String {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).to_string()
 }
 
-fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
+fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<(String, String)>) {
     let windows = [("requests", &state.requests), ("tokens", &state.tokens)];
     for (name, window) in windows {
         headers.push((format!("x-ratelimit-limit-{name}"), window.limit.to_string()));
@@ -83,11 +80,8 @@ fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
     for (name, window) in windows {
         headers.push((format!("x-ratelimit-remaining-{name}"), window.remaining.to_string()));
     }
-}
-
-fn openai_resets(state: &LimitState, headers: &mut Vec<(String, String)>) {
-    for (name, window) in [("requests", &state.requests), ("tokens", &state.tokens)] {
-        headers.push((format!("x-ratelimit-reset-{name}"), go_duration(window.reset)));
+    for (name, window) in windows {
+        headers.push((format!("x-ratelimit-reset-{name}"), reset(window.reset)));
     }
 }
 

@@ -395,7 +395,7 @@ mod azure {
         assert_eq!((header("retry-after"), header("retry-after-ms")), (Some("7"), Some("7000")));
         assert_eq!(
             (header("x-ratelimit-remaining-tokens"), header("x-ratelimit-reset-tokens")),
-            (Some("407"), None)
+            (Some("407"), Some("7"))
         );
         assert_eq!(header("apim-request-id"), Some("req_abc123-main-1"));
         assert_eq!(header("azureml-model-session"), Some("canary-hdr-abc123-main-1"));
