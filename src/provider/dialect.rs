@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     anthropic, bedrock,
-    canned::{fill, literal},
+    canned::{fill, fill_value, literal},
     catalogue::{ErrorRow, Form, Limits},
     cohere, form, google,
     limits::{self, LimitState},
@@ -59,9 +59,16 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
         Provider::Ollama => ollama::reply(api, reply, asked, canaries),
         _ => openai::reply(api, reply, asked, canaries),
     });
-    let Some((content_type, body)) = served else {
+    let Some((content_type, mut body)) = served else {
         return refused(asked, &profile.refusals.not_found, canaries);
     };
+    if let (Some(members), MessageBody::Whole(whole)) =
+        (asked.api.and_then(|api| profile.replies.get(&api)), &mut body)
+        && let Ok(Value::Object(mut object)) = serde_json::from_slice(whole)
+    {
+        object.extend(members.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
+        *whole = Value::Object(object).to_string().into();
+    }
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
     headers.extend(own_headers(profile, canaries));
     headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None)));

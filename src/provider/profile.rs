@@ -51,6 +51,9 @@ pub struct Profile {
     /// What it adds to OpenAI's chat, where it serves that.
     #[serde(default)]
     pub chat: ChatExtras,
+    /// Members of the whole replies of other endpoints, laid over those that stand there already.
+    #[serde(default)]
+    pub replies: IndexMap<Api, Map<String, Value>>,
     /// How an error stands in a stream of OpenAI's chat or completions that has begun; where left out,
     /// as the body would be, in a `data:` line.
     pub stream_error: Option<StreamError>,
@@ -80,6 +83,12 @@ pub struct ChatExtras {
     pub opening_chunk: Map<String, Value>,
     /// Members of the chunk that has the finish reason, on top of those of every chunk.
     pub final_chunk: Map<String, Value>,
+    /// Members of the delta in each chunk that has one.
+    pub delta: Map<String, Value>,
+    /// Members of a tool call in a whole reply.
+    pub call: Map<String, Value>,
+    /// Whether a tool call comes in one chunk, its arguments in one piece.
+    pub whole_calls: bool,
     /// Members of the usage, wherever it stands.
     pub usage: Map<String, Value>,
     /// Whether the chunk with the finish reason has the usage, asked for or not, so that no chunk

@@ -323,6 +323,7 @@ fn replies_have_what_a_provider_adds_to_openais() {
     let (first, last) = (&groq[0], &groq[groq.len() - 1]);
     assert!(first.contains(r#""x_groq":{"id":"req_"#) && last.contains(r#""x_groq":{"id":"req_"#));
     assert!(!groq[1].contains("x_groq"));
+    assert!(events(Provider::Together).iter().all(|event| event.contains(r#""role":"assistant""#)));
     assert!(events(Provider::Perplexity).iter().all(|event| event.contains("search_results")));
 }
 
@@ -342,4 +343,30 @@ fn a_key_is_asked_for_where_the_provider_asks_for_one() {
             assert_eq!(refusal.status, 401, "{provider}");
         }
     }
+}
+
+#[test]
+fn a_tool_call_comes_in_one_chunk_where_a_provider_sends_it_so() {
+    let arguments = provider::tool_argument_pieces(&canaries()).concat();
+    for provider in [Provider::Mistral, Provider::Groq] {
+        let message = provider::reply(&chat(provider, true), &Reply::ToolCall, &canaries());
+        let MessageBody::Events { events, .. } = message.body else { panic!("no stream") };
+        let parsed = |event: &[u8]| -> Value {
+            let event = std::str::from_utf8(event).unwrap();
+            serde_json::from_str(event.strip_prefix("data: ").unwrap().trim_end()).unwrap()
+        };
+        let calls: Vec<_> = events
+            .iter()
+            .filter_map(|event| parsed(event).pointer("/choices/0/delta/tool_calls/0/function").cloned())
+            .collect();
+        assert_eq!(calls, [json!({"name": "get_weather", "arguments": arguments})], "{provider}");
+    }
+}
+
+#[test]
+fn another_endpoints_reply_has_what_the_profile_adds() {
+    let asked = Asked::plain(Provider::Mistral, Api::OpenaiEmbeddings, false);
+    let reply = text(&provider::reply(&asked, &Reply::Ok, &canaries()));
+    let reply: Value = serde_json::from_str(&reply).unwrap();
+    assert_eq!((&reply["id"], &reply["object"]), (&json!(canaries().request_id), &json!("list")));
 }
