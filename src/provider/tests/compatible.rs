@@ -348,7 +348,7 @@ fn a_key_is_asked_for_where_the_provider_asks_for_one() {
 #[test]
 fn a_tool_call_comes_in_one_chunk_where_a_provider_sends_it_so() {
     let arguments = provider::tool_argument_pieces(&canaries()).concat();
-    for provider in [Provider::Mistral, Provider::Groq] {
+    for provider in [Provider::Mistral, Provider::Groq, Provider::Together] {
         let message = provider::reply(&chat(provider, true), &Reply::ToolCall, &canaries());
         let MessageBody::Events { events, .. } = message.body else { panic!("no stream") };
         let parsed = |event: &[u8]| -> Value {
