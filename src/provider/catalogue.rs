@@ -55,6 +55,9 @@ pub enum Form {
     Anthropic,
     /// `{"error": {"code", "message", "status", "details"}}`, the code being the status.
     Google,
+    /// `{"promptFeedback": {"blockReason"}, …}`, the reason being the row's type: Google refuses a
+    /// prompt with a 200.
+    GoogleBlocked,
     /// `{"message"}` with the type in the header `x-amzn-errortype`.
     Aws,
     /// `{"object": "error", "message", "type", "param", "code"}`
@@ -81,6 +84,8 @@ pub enum Form {
     CloudflarePage,
     /// Cloudflare's own page for an origin that fails (520, 522, 524 and their like).
     CloudflareBrandedPage,
+    /// The page of Google's front end.
+    GooglePage,
 }
 
 /// Which limit an error says is used up.
@@ -110,7 +115,7 @@ pub enum LimitStyle {
     OpenaiSeconds,
     /// The same as `openai` with resets in whole seconds (openai/openai-dotnet#838).
     Azure,
-    /// `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}`, resets as RFC 3339 times;
+    /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`, resets as RFC 3339 times;
     /// `retry-after` on a 429.
     Anthropic,
     /// `ratelimitbysize-{limit,remaining,reset}` for tokens, `x-ratelimit-{limit,remaining}-req-minute`

@@ -119,7 +119,7 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
     let row = &in_own_words(asked, row);
-    let written = form::written(form, row, text, canaries);
+    let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
     if written.own {
@@ -299,6 +299,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
         Form::OpenrestyPage => vec![header("server", "openresty")],
+        Form::GooglePage => vec![header("referrer-policy", "no-referrer")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }

@@ -59,13 +59,14 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
             enveloped(with(error))
         }
         Form::Anthropic => {
-            let error = with(object(json!({"type": kind, "message": message})));
+            let error = with(object(json!({"type": super::anthropic::word(row), "message": message})));
             json!({"type": "error", "error": error, "request_id": canaries.request_id})
         }
         Form::Google => {
             let code = if row.code.is_null() { json!(row.status) } else { row.code.clone() };
             json!({"error": with(object(json!({"code": code, "message": message, "status": kind})))})
         }
+        Form::GoogleBlocked => super::google::blocked(&kind, message, canaries),
         Form::Aws => with(object(json!({ "message": message }))),
         Form::Flat => {
             let error = json!({"object": "error", "message": message, "type": kind, "param": row.param, "code": row.code});
@@ -81,7 +82,8 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         | Form::NginxPage
         | Form::OpenrestyPage
         | Form::CloudflarePage
-        | Form::CloudflareBrandedPage => return None,
+        | Form::CloudflareBrandedPage
+        | Form::GooglePage => return None,
     })
 }
 
@@ -96,6 +98,7 @@ pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Cana
         Form::OpenrestyPage => page(short_page("openresty/1.27.4", &row.message, canaries)),
         Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
         Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
+        Form::GooglePage => page(super::google::page(&row.message, canaries)),
         Form::Empty => Written { content_type: None, text: String::new(), own: true },
         _ => Written { content_type: Some("text/plain"), text: message.to_owned(), own: true },
     }

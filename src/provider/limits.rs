@@ -86,7 +86,15 @@ fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<(
 }
 
 fn anthropic(state: &LimitState, headers: &mut Vec<(String, String)>) {
-    for (name, window) in [("requests", &state.requests), ("tokens", &state.tokens)] {
+    // What is told of the tokens is told of whichever kind is nearest to its limit: here the input.
+    let output = Window { limit: 8_000, remaining: 8_000, reset: Duration::ZERO };
+    let windows = [
+        ("requests", &state.requests),
+        ("tokens", &state.tokens),
+        ("input-tokens", &state.tokens),
+        ("output-tokens", &output),
+    ];
+    for (name, window) in windows {
         let reset = super::dialect::created() + i64::try_from(window.reset.as_secs()).unwrap_or(i64::MAX / 2);
         let reset = jiff::Timestamp::from_second(reset).map(|time| time.to_string()).unwrap_or_default();
         headers.push((format!("anthropic-ratelimit-{name}-limit"), window.limit.to_string()));

@@ -29,6 +29,10 @@ pub struct Profile {
     /// Where the key may stand; the first is the usual place. Empty where none is needed.
     #[serde(default)]
     pub key: Vec<KeyPlace>,
+    /// Headers without which no endpoint answers, by their names in lower case, and what is said
+    /// where one is missing.
+    #[serde(default)]
+    pub required_headers: IndexMap<String, ErrorRow>,
     /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -130,6 +134,8 @@ pub struct RouteRow {
     pub api: Api,
     /// Whether it answers with a stream; where left out, the body's `stream` decides.
     pub stream: Option<bool>,
+    /// A parameter of the query without which the path is not known.
+    pub query: Option<String>,
 }
 
 /// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in, and

@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     Method(Vec<&'static str>),
     /// No key was sent.
     NoKey(Asked),
+    /// A header is missing without which nothing is answered.
+    NoHeader(Asked, &'static ErrorRow),
     /// The body is no JSON object.
     BadJson(Asked),
     /// The body is no form.
@@ -33,6 +35,7 @@ impl Refusal {
             Self::NotFound => return (&refusals.not_found, Asked::nothing(provider)),
             Self::Method(_) => return (&refusals.method_not_allowed, Asked::nothing(provider)),
             Self::NoKey(asked) => (super::dialect::catalogue_row(provider, ErrorName::MissingApiKey), asked),
+            Self::NoHeader(asked, row) => (*row, asked),
             Self::BadJson(asked) => (&refusals.bad_json, asked),
             Self::BadForm(asked) => (refusals.bad_form.as_ref().unwrap_or(&refusals.bad_json), asked),
         };
@@ -49,7 +52,7 @@ impl Refusal {
 pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked, Refusal> {
     let profile = profile::of(provider);
     let (path, query) = received.path.split_once('?').unwrap_or((received.path, ""));
-    let (row, method, captured) = find(&profile.routes, received.method, path)?;
+    let (row, method, captured) = find(&profile.routes, received.method, path, query)?;
     let key = profile.key.iter().find_map(|place| place.read(received.headers, query));
     let mut asked = Asked {
         api: Some(row.api),
@@ -68,6 +71,10 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
     };
     if asked.key.is_none() && !profile.key.is_empty() {
         return Err(Refusal::NoKey(asked));
+    }
+    let missing = |(name, _): &(&String, &ErrorRow)| !received.headers.contains_key(name.as_str());
+    if let Some((_, row)) = profile.required_headers.iter().find(missing) {
+        return Err(Refusal::NoHeader(asked, row));
     }
     if takes_form(row, received) {
         match multipart::fields(received.headers, received.body) {
@@ -127,9 +134,10 @@ fn find<'a>(
     rows: &'a [RouteRow],
     method: &str,
     path: &str,
+    query: &str,
 ) -> Result<(&'a RouteRow, &'static str, Captured), Refusal> {
     let mut known = Vec::new();
-    for row in rows {
+    for row in rows.iter().filter(|row| row.query.as_deref().is_none_or(|name| has(query, name))) {
         for (name, pattern) in [("GET", &row.get), ("POST", &row.post), ("DELETE", &row.delete)] {
             let Some(captured) = pattern.as_deref().and_then(|pattern| captured(pattern, path)) else {
                 continue;
@@ -141,6 +149,10 @@ fn find<'a>(
         }
     }
     Err(if known.is_empty() { Refusal::NotFound } else { Refusal::Method(known) })
+}
+
+fn has(query: &str, name: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && !value.is_empty())
 }
 
 /// Matches a path with a pattern and returns what its braces captured; `None` where it does not match.

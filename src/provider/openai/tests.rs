@@ -77,7 +77,7 @@ fn every_route_answers_in_the_type_of_its_endpoint() {
             let rows = [("GET", &row.get), ("POST", &row.post), ("DELETE", &row.delete)];
             let (method, path) =
                 rows.into_iter().find_map(|(name, path)| Some((name, path.clone()?))).unwrap();
-            let path = path.replace("{model}", "m-1").replace("{id}", "x-1");
+            let path = path.replace("{model}", "m-1").replace("{id}", "x-1") + "?api-version=2024-10-21";
             let form = matches!(row.api, Api::OpenaiTranscriptions | Api::OpenaiFiles);
             let body = if form { FORM } else { br#"{"model":"m-1"}"# };
             let asked = read(provider, method, &path, body).unwrap();
@@ -312,7 +312,8 @@ fn what_reaches_no_model_is_refused_in_the_providers_own_words() {
         (Provider::Openai, "POST", "/v1/responses", b"{"),
         (Provider::Openai, "POST", "/v1/audio/transcriptions", b"{}"),
         (Provider::Azure, "POST", "/openai/deployments/m/nothing", b"{}"),
-        (Provider::Azure, "GET", "/openai/deployments/m/chat/completions", b""),
+        (Provider::Azure, "POST", "/openai/deployments/m/chat/completions", b"{}"),
+        (Provider::Azure, "GET", "/openai/deployments/m/chat/completions?api-version=1", b""),
         (Provider::Azure, "POST", "/openai/deployments/m/chat/completions?api-version=1", b"[]"),
     ]
     .map(|(provider, method, path, body)| {
@@ -326,6 +327,7 @@ fn what_reaches_no_model_is_refused_in_the_providers_own_words() {
     405 "invalid_request_error" null allow POST, GET
     400 "invalid_request_error" null
     400 "invalid_request_error" null
+    404 null "404"
     404 null "404"
     404 null "404"
     400 "invalid_request_error" null
