@@ -27,6 +27,9 @@ pub struct ErrorRow {
     /// Members of the error object beside those above; `{{canary.…}}` is filled in.
     #[serde(default)]
     pub extra: Map<String, Value>,
+    /// Members of the body beside the error object, in OpenAI's forms; filled in alike.
+    #[serde(default)]
+    pub beside: Map<String, Value>,
     /// Headers on top of the profile's own.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -41,7 +44,7 @@ pub struct ErrorRow {
 }
 
 /// What kind of body carries an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// `{"error": {"message", "type", "param", "code"}}`, all four always there.
@@ -78,6 +81,8 @@ pub enum Form {
     Empty,
     /// A page of nginx or its like: none of the provider's headers.
     NginxPage,
+    /// The same page signed by OpenResty.
+    OpenrestyPage,
     /// The same page signed by Cloudflare, which puts it in place of an origin's 502 and 504.
     CloudflarePage,
     /// The same page unsigned, as AWS's load balancers send it.
@@ -118,6 +123,12 @@ pub enum LimitStyle {
     /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`, resets as RFC 3339 times;
     /// `retry-after` on a 429.
     Anthropic,
+    /// `ratelimitbysize-{limit,remaining,reset}` for tokens, `x-ratelimit-{limit,remaining}-req-minute`
+    /// for requests, resets in seconds; nothing that says when to try again.
+    Mistral,
+    /// `x-ratelimit-{limit,remaining,reset}` for requests, `x-tokenlimit-{limit,remaining}` for tokens,
+    /// the reset in seconds; nothing else that says when to try again.
+    Together,
     /// `retry-after` alone, on a 429.
     RetryAfter,
 }

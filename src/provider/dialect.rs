@@ -1,11 +1,13 @@
 //! The provider's side of a request, whoever the provider is.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
     anthropic, bedrock,
-    canned::{fill, literal},
+    canned::{fill, fill_value, literal},
     catalogue::{ErrorRow, Form, Limits},
     cohere, form, google,
     limits::{self, LimitState},
@@ -13,7 +15,7 @@ use super::{
     ollama, openai,
     profile::{self, Profile},
     request::{Asked, Received},
-    route,
+    route, stream_error,
 };
 use crate::{
     observation::Canaries,
@@ -57,9 +59,16 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
         Provider::Ollama => ollama::reply(api, reply, asked, canaries),
         _ => openai::reply(api, reply, asked, canaries),
     });
-    let Some((content_type, body)) = served else {
+    let Some((content_type, mut body)) = served else {
         return refused(asked, &profile.refusals.not_found, canaries);
     };
+    if let (Some(members), MessageBody::Whole(whole)) =
+        (asked.api.and_then(|api| profile.replies.get(&api)), &mut body)
+        && let Ok(Value::Object(mut object)) = serde_json::from_slice(whole)
+    {
+        object.extend(members.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
+        *whole = Value::Object(object).to_string().into();
+    }
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
     headers.extend(own_headers(profile, canaries));
     if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {
@@ -119,6 +128,7 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
         headers.extend(own_headers(profile, canaries));
         return Message { status: row.status, headers, body };
     }
+    let row = &in_own_words(asked, row);
     let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
@@ -151,6 +161,15 @@ fn own_form(asked: &Asked) -> Form {
     asked.api.and_then(|api| profile.forms.get(&api).copied()).unwrap_or(profile.form)
 }
 
+/// A row with the type that the endpoint's form has for its status, where the profile says so.
+fn in_own_words<'a>(asked: &Asked, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
+    let types = profile::of(asked.provider).types.get(&own_form(asked));
+    match types.and_then(|types| types.get(&row.status).or_else(|| types.get(&500))) {
+        Some(kind) => Cow::Owned(ErrorRow { kind: Some(kind.clone()), ..row.clone() }),
+        None => Cow::Borrowed(row),
+    }
+}
+
 /// An error of the catalogue, written as far as a body and an event have it in common.
 pub(super) struct Failure<'a> {
     /// What was asked for.
@@ -177,23 +196,27 @@ pub fn error_event_after(
     after: usize,
     canaries: &Canaries,
 ) -> Bytes {
-    let row = row_of(asked, name);
+    let row = &in_own_words(asked, row_of(asked, name));
     let text = form::message(row, asked, canaries);
-    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
-    let own = own_form(asked);
-    let error = form::value(form_of(asked, row), row, &text, canaries)
-        .or_else(|| form::value(own, row, &text, canaries))
-        .unwrap_or_default();
-    let failure = Failure { asked, row, text, error, after };
     let api = asked.api.unwrap_or(Api::OpenaiChat);
-    match api.native_provider() {
+    let own_event = stream_error::of(profile::of(asked.provider), api);
+    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
+    let error = own_event
+        .map(|event| stream_error::data(event, row, &text, asked, canaries))
+        .or_else(|| form::value(form_of(asked, row), row, &text, canaries))
+        .or_else(|| form::value(own_form(asked), row, &text, canaries))
+        .unwrap_or_default();
+    let form = form.or_else(|| own_event.filter(|event| event.named).map(|_| EventForm::Named));
+    let failure = Failure { asked, row, text, error, after };
+    let event = match api.native_provider() {
         Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
         Provider::Gemini => google::error_event(api, &failure, form, canaries),
         Provider::Bedrock => bedrock::error_event(api, &failure, form, canaries),
         Provider::Cohere => cohere::error_event(api, &failure, form, canaries),
         Provider::Ollama => ollama::error_event(api, &failure, form, canaries),
         _ => openai::error_event(api, &failure, form, canaries),
-    }
+    };
+    stream_error::ended(own_event, event)
 }
 
 /// A reply under status 200 that is no answer.
@@ -285,6 +308,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
+        Form::OpenrestyPage => vec![header("server", "openresty")],
         Form::GooglePage => vec![header("referrer-policy", "no-referrer")],
         Form::AwsPage => vec![header("server", "awselb/2.0")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],

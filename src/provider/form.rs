@@ -34,11 +34,16 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         members.extend(extra.clone());
         Value::Object(members)
     };
+    let enveloped = |error: Value| {
+        let mut body = Map::from_iter([("error".to_owned(), error)]);
+        body.extend(row.beside.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
+        Value::Object(body)
+    };
     let object = |value: Value| if let Value::Object(members) = value { members } else { Map::new() };
     Some(match form {
         Form::Openai => {
             let error = json!({"message": message, "type": kind, "param": row.param, "code": row.code});
-            json!({"error": with(object(error))})
+            enveloped(with(object(error)))
         }
         Form::OpenaiSparse => {
             let mut error = Map::new();
@@ -51,7 +56,7 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
                     error.insert(name.into(), json!(value));
                 }
             }
-            json!({"error": with(error)})
+            enveloped(with(error))
         }
         Form::Anthropic => {
             let error = with(object(json!({"type": super::anthropic::word(row), "message": message})));
@@ -75,6 +80,7 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         Form::Plain
         | Form::Empty
         | Form::NginxPage
+        | Form::OpenrestyPage
         | Form::CloudflarePage
         | Form::CloudflareBrandedPage
         | Form::GooglePage
@@ -90,6 +96,7 @@ pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Cana
     let page = |text| Written { content_type: Some("text/html; charset=UTF-8"), text, own: false };
     match form {
         Form::NginxPage => page(short_page("nginx", &row.message, canaries)),
+        Form::OpenrestyPage => page(short_page("openresty/1.27.4", &row.message, canaries)),
         Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
         Form::AwsPage => page(unsigned_page(&row.message, canaries)),
         Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),

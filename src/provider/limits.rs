@@ -49,7 +49,8 @@ impl LimitState {
 /// that tell when to try again come first.
 pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
     let mut headers = Vec::new();
-    if state.used_up != Limits::None && style != LimitStyle::None {
+    let says_when = !matches!(style, LimitStyle::None | LimitStyle::Mistral | LimitStyle::Together);
+    if state.used_up != Limits::None && says_when {
         headers.push(("retry-after".into(), seconds(state.retry_after)));
         if matches!(style, LimitStyle::Openai | LimitStyle::Azure) {
             headers.push(("retry-after-ms".into(), state.retry_after.as_millis().to_string()));
@@ -60,6 +61,8 @@ pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
         LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, go_duration, &mut headers),
         LimitStyle::Azure => openai(state, seconds, &mut headers),
         LimitStyle::Anthropic => anthropic(state, &mut headers),
+        LimitStyle::Mistral => mistral(state, &mut headers),
+        LimitStyle::Together => together(state, &mut headers),
     }
     headers
 }
@@ -98,6 +101,28 @@ fn anthropic(state: &LimitState, headers: &mut Vec<(String, String)>) {
         headers.push((format!("anthropic-ratelimit-{name}-remaining"), window.remaining.to_string()));
         headers.push((format!("anthropic-ratelimit-{name}-reset"), reset));
     }
+}
+
+fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<(String, String)>) {
+    let rows = [
+        ("ratelimitbysize-limit", tokens.limit.to_string()),
+        ("ratelimitbysize-remaining", tokens.remaining.to_string()),
+        ("ratelimitbysize-reset", seconds(tokens.reset)),
+        ("x-ratelimit-limit-req-minute", requests.limit.to_string()),
+        ("x-ratelimit-remaining-req-minute", requests.remaining.to_string()),
+    ];
+    headers.extend(rows.map(|(name, value)| (name.to_owned(), value)));
+}
+
+fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<(String, String)>) {
+    let rows = [
+        ("x-ratelimit-limit", requests.limit.to_string()),
+        ("x-ratelimit-remaining", requests.remaining.to_string()),
+        ("x-ratelimit-reset", seconds(requests.reset)),
+        ("x-tokenlimit-limit", tokens.limit.to_string()),
+        ("x-tokenlimit-remaining", tokens.remaining.to_string()),
+    ];
+    headers.extend(rows.map(|(name, value)| (name.to_owned(), value)));
 }
 
 /// As Go's `Duration.String` writes it: `7s`, `120ms`, `1m0.5s`.

@@ -22,6 +22,7 @@ mod openai;
 mod profile;
 mod request;
 mod route;
+mod stream_error;
 
 pub use canned::fill;
 pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
@@ -31,7 +32,7 @@ pub use dialect::{
 };
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};
-pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, of as profile};
+pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, StreamError, of as profile};
 pub use request::{Asked, Received, Verb};
 
 #[cfg(test)]

@@ -44,6 +44,10 @@ pub struct Profile {
     /// Where an endpoint has another.
     #[serde(default)]
     pub forms: IndexMap<Api, Form>,
+    /// The types that such another form knows, by status; that of 500 stands for any status that is
+    /// not here. A form that is not here takes the row's own type.
+    #[serde(default)]
+    pub types: IndexMap<Form, IndexMap<u16, String>>,
     /// Its endpoints.
     pub routes: Vec<RouteRow>,
     /// What it says to a request that never reaches a model.
@@ -51,6 +55,12 @@ pub struct Profile {
     /// What it adds to OpenAI's chat, where it serves that.
     #[serde(default)]
     pub chat: ChatExtras,
+    /// Members of the whole replies of other endpoints, laid over those that stand there already.
+    #[serde(default)]
+    pub replies: IndexMap<Api, Map<String, Value>>,
+    /// How an error stands in a stream of OpenAI's chat or completions that has begun; where left out,
+    /// as the body would be, in a `data:` line.
+    pub stream_error: Option<StreamError>,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
     /// Where an endpoint says the same in other words than the rest.
@@ -73,8 +83,16 @@ pub struct ChatExtras {
     pub message: Map<String, Value>,
     /// Members of every chunk but `first_chunk`.
     pub chunk: Map<String, Value>,
+    /// Members of the first chunk that has a choice, on top of those of every chunk.
+    pub opening_chunk: Map<String, Value>,
     /// Members of the chunk that has the finish reason, on top of those of every chunk.
     pub final_chunk: Map<String, Value>,
+    /// Members of the delta in each chunk that has one.
+    pub delta: Map<String, Value>,
+    /// Members of a tool call in a whole reply.
+    pub call: Map<String, Value>,
+    /// Whether a tool call comes in one chunk, its arguments in one piece.
+    pub whole_calls: bool,
     /// Members of the usage, wherever it stands.
     pub usage: Map<String, Value>,
     /// Whether the chunk with the finish reason has the usage, asked for or not, so that no chunk
@@ -83,6 +101,22 @@ pub struct ChatExtras {
     /// Comments of the event stream before its first event, without the colon. They go out with that
     /// event, so that faults count the same events as elsewhere.
     pub comments: Vec<String>,
+}
+
+/// How an error stands in a stream that has begun, where that is not the body in a `data:` line.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamError {
+    /// The JSON of the event. A string that is nothing but `{{error.message}}`, `.type`, `.code`,
+    /// `.param` or `.status` stands for the row's value as it is, `{{model}}` for the model that was
+    /// asked for; `{{canary.request_id}}` and its like are filled in.
+    pub data: Value,
+    /// Whether an `event: error` line comes before it.
+    #[serde(default)]
+    pub named: bool,
+    /// Whether the server ends the stream with its `[DONE]` all the same.
+    #[serde(default)]
+    pub done: bool,
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.

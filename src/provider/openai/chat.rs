@@ -38,11 +38,12 @@ fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
     let (mut message, finish, tokens) = match reply {
         Reply::ToolCall => {
             let pieces = tool_argument_pieces(canaries);
-            let call = json!({
+            let mut call = json!({
                 "id": call_id(canaries),
                 "type": "function",
                 "function": {"name": "get_weather", "arguments": pieces.concat()},
             });
+            extras.lay(&extras.data.call, &mut call);
             let message =
                 json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
             (message, "tool_calls", pieces.len())
@@ -75,17 +76,20 @@ fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
         chunks.extras.data.first_chunk.as_ref().map(|extra| chunks.first(extra)).into_iter().collect();
     let (finish, tokens) = match reply {
         Reply::ToolCall => {
-            let function = json!({"name": "get_weather", "arguments": ""});
-            let call = json!({"index": 0, "id": call_id(canaries), "type": "function", "function": function});
-            events.push(chunks.delta(json!({"role": "assistant", "content": null, "tool_calls": [call]})));
             let pieces = tool_argument_pieces(canaries);
+            let whole = chunks.extras.data.whole_calls;
+            let arguments = if whole { pieces.concat() } else { String::new() };
+            let function = json!({"name": "get_weather", "arguments": arguments});
+            let call = json!({"index": 0, "id": call_id(canaries), "type": "function", "function": function});
+            events.push(chunks.opening(json!({"role": "assistant", "content": null, "tool_calls": [call]})));
+            let pieces = if whole { &[] } else { &pieces[..] };
             events.extend(pieces.iter().map(|piece| {
                 chunks.delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}))
             }));
-            ("tool_calls", pieces.len())
+            ("tool_calls", tool_argument_pieces(canaries).len())
         }
         Reply::Ok | Reply::Chunks(_) => {
-            events.push(chunks.delta(json!({"role": "assistant", "content": "", "refusal": null})));
+            events.push(chunks.opening(json!({"role": "assistant", "content": "", "refusal": null})));
             let pieces = content_pieces(reply, canaries);
             events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));
             ("stop", pieces.len())
@@ -111,6 +115,8 @@ struct Chunks<'a> {
     stem: String,
     /// What the provider adds to each choice.
     choice: Map<String, Value>,
+    /// What it adds to each delta.
+    delta: Map<String, Value>,
     /// Whether the caller asks for usage: then every chunk has the member, null in all but the last.
     with_usage: bool,
 }
@@ -128,8 +134,9 @@ impl<'a> Chunks<'a> {
         let mut common = members.clone();
         extras.lay(&extras.data.chunk, &mut common);
         let choice = extras.filled(&extras.data.choice);
+        let delta = extras.filled(&extras.data.delta);
         let with_usage = asked.body["stream_options"]["include_usage"] == true;
-        Self { extras, members, stem: opened(&common), choice, with_usage }
+        Self { extras, members, stem: opened(&common), choice, delta, with_usage }
     }
 
     fn first(&self, extra: &Map<String, Value>) -> Bytes {
@@ -139,9 +146,18 @@ impl<'a> Chunks<'a> {
         format!("data: {chunk}\n\n").into()
     }
 
+    /// The chunk with the role.
+    fn opening(&self, delta: Value) -> Bytes {
+        let mut members = self.members.clone();
+        self.extras.lay(&self.extras.data.chunk, &mut members);
+        self.extras.lay(&self.extras.data.opening_chunk, &mut members);
+        let usage = self.with_usage.then_some(Value::Null);
+        self.chunk(&opened(&members), delta, None, usage.as_ref())
+    }
+
     fn delta(&self, delta: Value) -> Bytes {
         let usage = self.with_usage.then_some(Value::Null);
-        self.chunk(&self.stem, &delta, None, usage.as_ref())
+        self.chunk(&self.stem, delta, None, usage.as_ref())
     }
 
     /// The chunk with the finish reason.
@@ -154,10 +170,11 @@ impl<'a> Chunks<'a> {
         } else {
             self.with_usage.then_some(Value::Null)
         };
-        self.chunk(&opened(&members), &json!({}), Some(finish), usage.as_ref())
+        self.chunk(&opened(&members), json!({}), Some(finish), usage.as_ref())
     }
 
-    fn chunk(&self, stem: &str, delta: &Value, finish: Option<&str>, usage: Option<&Value>) -> Bytes {
+    fn chunk(&self, stem: &str, mut delta: Value, finish: Option<&str>, usage: Option<&Value>) -> Bytes {
+        lay(self.delta.clone(), &mut delta);
         let mut choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
         lay(self.choice.clone(), &mut choice);
         let usage = usage.map(|usage| format!(",\"usage\":{usage}")).unwrap_or_default();
