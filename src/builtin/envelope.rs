@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::dialect::ErrorObject;
 use crate::proxy::Route;
-
-/// The members of an error object.
-pub(super) type ErrorObject = Map<String, Value>;
 
 /// The `type` of errors that have none of the upstream's own.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";

@@ -1,0 +1,200 @@
+//! A streamed body cut into its frames, each with the very bytes that it was made of. Pure.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use crate::wire::{
+    frames::{Carrier, Frame, decode},
+    sse,
+};
+
+/// A frame with the bytes that it was made of.
+#[derive(Debug)]
+pub(super) struct RawFrame {
+    pub frame: Frame,
+    pub raw: Bytes,
+}
+
+/// Cuts bytes into frames as they come.
+#[derive(Debug)]
+pub(super) struct Splitter {
+    inner: Inner,
+    /// Bytes of frames that have not been handed out.
+    raw: BytesMut,
+    /// The offset in the stream at which `raw` begins.
+    offset: u64,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Sse(sse::Decoder),
+    Ndjson,
+    Aws,
+}
+
+/// The lengths and their checksum.
+const PRELUDE: usize = 12;
+
+impl Splitter {
+    pub fn new(carrier: Carrier) -> Self {
+        let inner = match carrier {
+            Carrier::Sse => Inner::Sse(sse::Decoder::lenient()),
+            Carrier::Ndjson => Inner::Ndjson,
+            Carrier::Aws => Inner::Aws,
+        };
+        Self { inner, raw: BytesMut::new(), offset: 0 }
+    }
+
+    /// Takes the bytes that came next.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.raw.extend_from_slice(bytes);
+        if let Inner::Sse(decoder) = &mut self.inner {
+            // A lenient decoder refuses nothing.
+            let _ = decoder.feed(bytes);
+        }
+    }
+
+    /// The next frame that is complete.
+    pub fn pop(&mut self) -> Option<RawFrame> {
+        match &mut self.inner {
+            Inner::Sse(decoder) => {
+                let event = decoder.pop()?;
+                let mut length = (event.span.end.saturating_sub(self.offset) as usize).min(self.raw.len());
+                // The LF after a final CR is the next event's by its span. It goes out with this
+                // one if it is here: some clients look for nothing but `\r\n\r\n`.
+                if self.raw[..length].ends_with(b"\r") && self.raw.get(length) == Some(&b'\n') {
+                    length += 1;
+                }
+                self.offset += length as u64;
+                let frame = Frame { event: event.event, data: event.data };
+                Some(RawFrame { frame, raw: self.raw.split_to(length).freeze() })
+            }
+            Inner::Ndjson => {
+                // Blank lines go with the line after them.
+                let start = self.raw.iter().position(|byte| !byte.is_ascii_whitespace())?;
+                let end = start + self.raw[start..].iter().position(|byte| *byte == b'\n')?;
+                Some(self.line(end + 1))
+            }
+            Inner::Aws => self.message(),
+        }
+    }
+
+    /// What is left when the stream has ended, if it is a frame that lacks nothing but its end.
+    pub fn last(&mut self) -> Option<RawFrame> {
+        let is_line =
+            matches!(self.inner, Inner::Ndjson) && self.raw.iter().any(|b| !b.is_ascii_whitespace());
+        is_line.then(|| self.line(self.raw.len()))
+    }
+
+    /// Bytes that have been taken and not been handed out.
+    pub fn waiting(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Bytes that made no frame; none where they say nothing.
+    pub fn rest(&mut self) -> Bytes {
+        let rest = self.raw.split().freeze();
+        if rest.iter().all(u8::is_ascii_whitespace) { Bytes::new() } else { rest }
+    }
+
+    fn line(&mut self, length: usize) -> RawFrame {
+        let raw = self.raw.split_to(length).freeze();
+        let data = String::from_utf8_lossy(&raw).trim().to_owned();
+        RawFrame { frame: Frame { event: None, data }, raw }
+    }
+
+    /// A message of AWS's event stream. One whose checksums are wrong is a frame without a name.
+    fn message(&mut self) -> Option<RawFrame> {
+        let prelude = self.raw.get(..PRELUDE)?;
+        let total = (&prelude[..4]).get_u32() as usize;
+        let checksum = (&prelude[8..]).get_u32();
+        let is_sound = total > PRELUDE + 3 && crc32fast::hash(&prelude[..8]) == checksum;
+        if !is_sound {
+            // Where the next message begins is lost.
+            return Some(RawFrame { frame: nameless(), raw: self.raw.split().freeze() });
+        }
+        if self.raw.len() < total {
+            return None;
+        }
+        let raw = self.raw.split_to(total).freeze();
+        let (told, sum) = raw.split_at(total - 4);
+        let is_whole = { sum }.get_u32() == crc32fast::hash(told);
+        let frame = is_whole.then(|| decode(Carrier::Aws, &raw).into_iter().next()).flatten();
+        Some(RawFrame { frame: frame.unwrap_or_else(nameless), raw })
+    }
+}
+
+fn nameless() -> Frame {
+    Frame { event: None, data: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(carrier: Carrier, bytes: &[u8], step: usize) -> (Vec<Bytes>, Bytes) {
+        let mut splitter = Splitter::new(carrier);
+        let mut frames = Vec::new();
+        for piece in bytes.chunks(step) {
+            splitter.feed(piece);
+            frames.extend(std::iter::from_fn(|| splitter.pop()).map(|frame| frame.raw));
+        }
+        (frames, splitter.rest())
+    }
+
+    fn message(payload: &[u8]) -> Vec<u8> {
+        let mut frame = (16 + payload.len() as u32).to_be_bytes().to_vec();
+        frame.extend([0; 4]);
+        frame.extend(crc32fast::hash(&frame).to_be_bytes());
+        frame.extend(payload);
+        frame.extend(crc32fast::hash(&frame).to_be_bytes());
+        frame
+    }
+
+    #[test]
+    fn messages_of_aws_are_cut_by_their_lengths_however_they_come() {
+        let bytes = [message(b"{}"), message(b"\n\0two"), message(b"")].concat();
+        for step in [1, 7, 1000] {
+            let (frames, rest) = cut(Carrier::Aws, &bytes, step);
+            assert_eq!((frames.len(), frames.concat(), rest.len()), (3, bytes.clone(), 0));
+        }
+        let (frames, rest) = cut(Carrier::Aws, &bytes[..bytes.len() - 1], 1000);
+        assert_eq!((frames.len(), rest.len()), (2, 15));
+    }
+
+    #[test]
+    fn a_message_with_a_wrong_checksum_has_no_name() {
+        for at in [9, 13] {
+            let mut bytes = message(b"{}");
+            bytes[at] ^= 1;
+            let mut splitter = Splitter::new(Carrier::Aws);
+            splitter.feed(&bytes);
+            assert_eq!(splitter.pop().map(|frame| frame.frame), Some(nameless()));
+        }
+    }
+
+    #[test]
+    fn a_last_line_without_its_end_counts_and_blank_lines_do_not() {
+        let mut splitter = Splitter::new(Carrier::Ndjson);
+        splitter.feed(b"\n{\"a\":1}\r\n\n{\"b\":2}");
+        assert_eq!(splitter.pop().map(|frame| frame.raw), Some(Bytes::from_static(b"\n{\"a\":1}\r\n")));
+        assert!(splitter.pop().is_none());
+        assert_eq!(splitter.last().map(|frame| frame.frame.data), Some("{\"b\":2}".into()));
+        assert!(splitter.last().is_none());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_byte_is_lost_whatever_comes(bytes in proptest::collection::vec(0u8..255, 0..80), step in 1usize..20) {
+            for carrier in [Carrier::Ndjson, Carrier::Aws] {
+                let mut splitter = Splitter::new(carrier);
+                let mut out = Vec::new();
+                for piece in bytes.chunks(step) {
+                    splitter.feed(piece);
+                    out.extend(std::iter::from_fn(|| splitter.pop()).flat_map(|frame| frame.raw));
+                }
+                out.extend_from_slice(&splitter.raw);
+                proptest::prop_assert_eq!(&out, &bytes);
+            }
+        }
+    }
+}
