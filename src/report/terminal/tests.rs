@@ -369,7 +369,8 @@ fn smoke_cases_become_a_matrix_of_providers() {
         smoke(limit, Provider::Bedrock, false, Verdict::Pass),
         smoke(ok, Provider::Vertex, false, Verdict::Skipped),
     ];
-    cases[6].reason = Some("litellm does not serve openai/chat from vertex: it asks somebody else".to_owned());
+    cases[6].reason =
+        Some("litellm does not serve openai/chat from vertex: it asks somebody else".to_owned());
     insta::assert_snapshot!(shown(plain(), cases, end()), @"
     Testing litellm 1.102.4: 7 cases, policy default, seed 7
 
