@@ -84,6 +84,13 @@ impl Ask {
         Ok(Sent { api, method, url, headers, body: self.body_for(route, api) })
     }
 
+    /// Whether the answer is to come frame by frame. Google streams to who does not ask for events
+    /// as one JSON list, which is passed on when it is whole.
+    pub fn is_framed(&self) -> bool {
+        let asks_for_events = || self.query.iter().any(|(name, value)| name == "alt" && value == "sse");
+        self.stream && (self.api != Api::GeminiGenerate || asks_for_events())
+    }
+
     /// The endpoint that this route's upstream is asked for.
     ///
     /// # Errors

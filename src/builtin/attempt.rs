@@ -89,12 +89,12 @@ async fn send(client: &Client, route: &Route, ask: &Ask) -> Result<Success, Fail
         .collect();
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
     let is_stream = Carrier::of(content_type) == Some(ask::carrier(api));
-    if ask.stream && is_stream && classify::is_success(status) {
+    if ask.is_framed() && is_stream && classify::is_success(status) {
         return open(FrameSource::new(response, api), headers).await;
     }
     let body = whole_body(response, classify::is_success(status)).await?;
     classify::whole(api, status, headers.clone(), body.clone())?;
-    if ask.stream {
+    if ask.is_framed() {
         // A completion in one piece is no answer to somebody who waits for events.
         let message = "The upstream answered a request for a stream with something else.";
         let mut failure = Failure::own(
@@ -180,7 +180,7 @@ impl FrameSource {
     }
 
     /// Bytes that made no frame.
-    fn rest(&mut self) -> Bytes {
+    pub fn rest(&mut self) -> Bytes {
         self.splitter.rest()
     }
 }

@@ -105,6 +105,12 @@ impl Relay {
     }
 
     fn stopped(&mut self, stop: Stop) {
+        if stop == Stop::Clean
+            && let Some(piece) = self.reader.bare(&self.source.rest())
+        {
+            self.note(Err(&Failure::disconnected()));
+            return self.take(piece);
+        }
         let piece = self.tamper.stopped(self.reader.stopped(stop), &self.reader);
         match (piece.kind, stop) {
             (PieceKind::Interrupted, Stop::Gap(limit)) => self.note(Err(&Failure::timeout(limit))),

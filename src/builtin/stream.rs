@@ -131,6 +131,19 @@ impl Reader {
         }
     }
 
+    /// What to send for bytes that made no frame, if they are an error that came bare.
+    pub fn bare(&self, rest: &Bytes) -> Option<Piece> {
+        let value = serde_json::from_slice(rest).ok().filter(|_| !self.is_complete())?;
+        let told = Told::of_value(Family::of(self.upstream), &value)?;
+        let frame = Frame { event: None, data: String::from_utf8_lossy(rest).into_owned() };
+        // Only Google's SDKs look for it without a `data:` before it.
+        let bytes = match self.caller {
+            Api::GeminiGenerate => self.error_event(&frame, told, rest.clone()),
+            _ => self.reworded(&frame, told),
+        };
+        Some(Piece { kind: PieceKind::ErrorEvent, bytes })
+    }
+
     fn is_complete(&self) -> bool {
         !self.seen.is_empty() && self.seen == self.finished
     }
@@ -143,6 +156,11 @@ impl Reader {
         if is_own && !has_secret {
             return raw;
         }
+        self.reworded(frame, told)
+    }
+
+    /// The event in the caller's form, cleaned of secrets.
+    fn reworded(&self, frame: &Frame, told: Told) -> Bytes {
         let status = super::classify::status_of(self.upstream, frame, &told);
         let mut told = told.into_family(Family::of(self.caller), status);
         envelope::redact(&mut told.error, &self.routes);

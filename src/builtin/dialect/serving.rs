@@ -96,7 +96,8 @@ fn filled(pattern: &str, model: &str) -> String {
         text.push_str(before);
         match name {
             "model" => text.extend(utf8_percent_encode(model, SEGMENT)),
-            "v" => text.push_str("v1beta"),
+            "v" | "version" => text.push_str("v1beta"),
+            "publisher" => text.push_str("google"),
             other => text.push_str(other),
         }
         rest = after;

@@ -8,7 +8,10 @@ use super::stage::*;
 use crate::{
     builtin::dialect,
     scenario::{Api, Provider},
-    wire::frames::{Carrier, decode},
+    wire::{
+        eventstream,
+        frames::{Carrier, decode},
+    },
 };
 
 fn behind(provider: Provider, scripts: impl Into<Vec<Script>>) -> Setup {
@@ -341,21 +344,51 @@ async fn an_unnamed_error_of_anthropics_gets_the_name_without_which_sdks_ignore_
 }
 
 fn message(event: &str, payload: &str) -> Vec<u8> {
-    let mut headers = Vec::new();
-    for (name, value) in [(":event-type", event), (":message-type", "event")] {
-        headers.push(name.len() as u8);
-        headers.extend(name.bytes());
-        headers.push(7);
-        headers.extend((value.len() as u16).to_be_bytes());
-        headers.extend(value.bytes());
-    }
-    let mut frame = (16 + headers.len() as u32 + payload.len() as u32).to_be_bytes().to_vec();
-    frame.extend((headers.len() as u32).to_be_bytes());
-    frame.extend(crc32fast::hash(&frame).to_be_bytes());
-    frame.extend(headers);
-    frame.extend(payload.bytes());
-    frame.extend(crc32fast::hash(&frame).to_be_bytes());
-    frame
+    let headers = [(":event-type", event), (":message-type", "event")];
+    eventstream::encode(&headers, payload.as_bytes()).unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn an_exception_of_aws_passes_as_it_came_or_becomes_a_status() {
+    let api = Api::BedrockConverse;
+    let text = message("contentBlockDelta", r#"{"delta":{"text":"a"},"contentBlockIndex":0}"#);
+    let headers = [(":exception-type", "throttlingException"), (":message-type", "exception")];
+    let exception = eventstream::encode(&headers, br#"{"message":"canary"}"#).unwrap();
+    let stage = native(api, [frames(carrier_type(api), &[&text, &exception], Last::End)]).start(None).await;
+    let got = stage.post(&path(api, true), "{}").await;
+    assert_eq!((got.status, got.bytes), (200, [&text[..], &exception].concat()));
+    let stage = native(api, [frames(carrier_type(api), &[&exception], Last::End)]).start(None).await;
+    let got = stage.post(&path(api, true), "{}").await;
+    assert_eq!((got.status, got.text.as_str()), (429, r#"{"message":"canary"}"#));
+    assert_eq!(got.header("x-amzn-errortype"), Some("ThrottlingException"));
+}
+
+#[tokio::test]
+async fn an_error_that_comes_bare_is_told_in_a_form_that_sdks_look_for() {
+    let error = r#"{"error":{"code":503,"message":"canary","status":"UNAVAILABLE"}}"#;
+    let (_, content, ..) = streams()[3];
+    let sent = format!("{content}{error}\n");
+    let stage =
+        native(Api::GeminiGenerate, [streamed(Api::GeminiGenerate, &sent, Last::End)]).start(None).await;
+    assert_eq!(stage.post(&path(Api::GeminiGenerate, true), "{}").await.text, sent);
+
+    let (got, _stage) =
+        Setup::streamed([events(&[ONE, "{\"error\":{\"message\":\"canary\"}}\n"], Last::End)])
+            .run(None)
+            .await;
+    assert!(
+        got.text.starts_with(&format!("{ONE}data: {{\"error\":{{\"message\":\"canary\"")),
+        "{}",
+        got.text
+    );
+}
+
+#[tokio::test]
+async fn a_list_of_chunks_passes_when_it_is_whole() {
+    let list = r#"[{"candidates":[{"content":{}}]},{"candidates":[{"finishReason":"STOP"}]}]"#;
+    let stage = native(Api::GeminiGenerate, [json(200, "", list)]).start(None).await;
+    let got = stage.post("/v1beta/models/main:streamGenerateContent", "{}").await;
+    assert_eq!((got.status, got.text.as_str()), (200, list));
 }
 
 #[tokio::test]
