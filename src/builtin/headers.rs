@@ -32,7 +32,7 @@ pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&
 }
 
 /// Puts the request's id where callers of this family look for it, if the upstream put it elsewhere.
-pub(super) fn name_request_id(family: Family, headers: &mut Vec<(String, String)>) {
+pub(super) fn name_request_id(family: Family, headers: &mut [(String, String)]) {
     let wanted = family.request_id_header();
     let has = |name: &str| headers.iter().any(|(known, _)| known == name);
     let translated = match family {

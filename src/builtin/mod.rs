@@ -3,10 +3,10 @@
 //! It passes every dialect through to the providers that speak it (`dialect` holds what it must know
 //! of each), and translates between two of them (`translate`).
 //!
-//! What to do is decided in small pure files (`classify`, `envelope`, `headers`, `retry`,
-//! `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A defect changes what
-//! has been decided at one of three hooks: the rules of the instance (`rules`), a failure before
-//! it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
+//! What to do is decided in small pure files (`incoming`, `ask`, `classify`, `envelope`, `headers`,
+//! `retry`, `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A
+//! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
+//! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
 
 mod ask;
 mod attempt;
@@ -19,6 +19,7 @@ mod envelope;
 mod failure;
 mod handler;
 mod headers;
+mod incoming;
 mod multipart;
 mod relay;
 mod retry;

@@ -155,8 +155,10 @@ pub(super) fn head(
         Some(Defect::RetryAfterDropped) => told.retain(|(name, _)| name != "retry-after"),
         Some(Defect::RetryAfterMsDropped) => told.retain(|(name, _)| name != "retry-after-ms"),
         Some(Defect::BaseUrlInHeader) => told.push(("x-upstream".into(), route.base_url.clone())),
-        Some(Defect::LimitHeadersDropped) => told.retain(|(name, _)| !name.starts_with("x-ratelimit-")),
-        Some(Defect::RequestIdDropped) => told.retain(|(name, _)| name != "x-request-id"),
+        Some(Defect::LimitHeadersDropped) => told.retain(|(name, _)| !name.contains("ratelimit")),
+        Some(Defect::RequestIdDropped) => {
+            told.retain(|(name, _)| !headers::REQUEST_IDS.contains(&name.as_str()))
+        }
         Some(Defect::PoisonHeadersForwarded) => {
             let passed = headers::passed(upstream);
             let poison =
