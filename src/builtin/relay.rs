@@ -93,13 +93,15 @@ impl Relay {
     }
 
     fn frame(&mut self, frame: RawFrame) {
-        let judged = classify::first_frame(self.source.api, Some(&frame), &[]);
-        let piece = self.reader.frame(frame);
+        let piece = self.reader.frame(&frame);
         match piece.kind {
             PieceKind::Content | PieceKind::Other => {}
             PieceKind::Done => self.note(Ok(())),
             PieceKind::Interrupted => self.note(Err(&Failure::disconnected())),
-            PieceKind::ErrorEvent => self.note(judged.as_ref().map(|_| ())),
+            PieceKind::ErrorEvent => {
+                let judged = classify::first_frame(self.source.api, Some(&frame), &[]);
+                self.note(judged.as_ref().map(|_| ()));
+            }
         }
         self.take(piece);
     }

@@ -79,9 +79,10 @@ impl Reader {
     }
 
     /// What to send for a frame.
-    pub fn frame(&mut self, RawFrame { frame, raw }: RawFrame) -> Piece {
+    pub fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> Piece {
+        let raw = raw.clone();
         self.frames += 1;
-        match meaning(self.upstream, &frame) {
+        match meaning(self.upstream, frame) {
             Meaning::Part { choices, has_content } => {
                 for (index, finished) in choices {
                     self.seen.insert(index);
@@ -90,13 +91,13 @@ impl Reader {
                     }
                 }
                 let bytes = match &mut self.translator {
-                    Some(translator) => translator.frame(&frame),
+                    Some(translator) => translator.frame(frame),
                     None => raw,
                 };
                 Piece { kind: if has_content { PieceKind::Content } else { PieceKind::Other }, bytes }
             }
             Meaning::Error(told) => {
-                Piece { kind: PieceKind::ErrorEvent, bytes: self.error_event(&frame, told, raw) }
+                Piece { kind: PieceKind::ErrorEvent, bytes: self.error_event(frame, told, raw) }
             }
             Meaning::Done { is_whole } if is_whole || self.is_complete() => {
                 Piece { kind: PieceKind::Done, bytes: self.translator.as_mut().map_or(raw, Translator::end) }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn read(reader: &mut Reader, data: &str) -> Piece {
-        reader.frame(RawFrame { frame: event(data), raw: Bytes::from(format!("data:{data}\r\r")) })
+        reader.frame(&RawFrame { frame: event(data), raw: Bytes::from(format!("data:{data}\r\r")) })
     }
 
     const TEXT: &str = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
