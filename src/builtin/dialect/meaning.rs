@@ -59,8 +59,16 @@ pub fn meaning(api: Api, frame: &Frame) -> Meaning {
         Api::GeminiGenerate => generated(&value),
         Api::CohereChat => cohere(&value),
         Api::OllamaChat | Api::OllamaGenerate => ollama(&value),
+        // Some put the error's members side by side.
+        _ if value.get("choices").is_none() && (value["detail"].is_array() || bare_text(&value)) => {
+            error(api, frame)
+        }
         _ => chunk(&value),
     }
+}
+
+fn bare_text(value: &Value) -> bool {
+    value["message"].is_string() || value["detail"].is_string()
 }
 
 /// Whether an error frame has the form that callers of `api` understand, so that it may pass.
@@ -254,6 +262,9 @@ mod tests {
                 "content",
             ),
             (OpenaiCompletions, None, "[DONE]", "done"),
+            (OpenaiChat, None, r#"{"detail":[{"msg":"m"}]}"#, "error"),
+            (OpenaiChat, None, r#"{"object":"error","message":"m","type":"t"}"#, "error"),
+            (OpenaiChat, None, r#"{"choices":[],"usage":{}}"#, "other"),
             (OpenaiResponses, Some("response.created"), r#"{"type":"response.created"}"#, "other"),
             (OpenaiResponses, None, r#"{"type":"response.output_text.delta","delta":"a"}"#, "content"),
             (OpenaiResponses, None, r#"{"type":"response.completed","response":{"error":null}}"#, "whole"),

@@ -3,4 +3,5 @@
 mod defects;
 mod dialects;
 mod honest;
+mod providers;
 mod stage;
