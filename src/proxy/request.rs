@@ -12,7 +12,7 @@ use super::{
     route::Route,
     template::{self, Context},
 };
-use crate::scenario::Api;
+use crate::scenario::{Api, fill_model};
 
 /// Everything that a definition says about requests, rendered for each route.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,8 @@ pub(super) struct Mapping {
 #[derive(Debug, Clone, Default)]
 struct Mapped {
     headers: Vec<(String, String)>,
-    paths: HashMap<Api, String>,
+    /// By API, and whether a stream is asked for.
+    paths: HashMap<(Api, bool), String>,
     body: Map<String, Value>,
 }
 
@@ -78,18 +79,21 @@ impl Mapping {
                 })
                 .collect::<Result<_, ProxyError>>()?;
             let mut paths = HashMap::new();
-            for api in definition.apis.keys().copied() {
-                context.insert("path".to_owned(), json!(api.path(false)));
-                let mut path = match document.paths.get(&api) {
-                    Some(text) => render(text, &context)?,
-                    None => api.path(false).to_owned(),
-                };
-                if let Some(text) = &document.request.path {
-                    context.insert("path".to_owned(), json!(path));
-                    path = render(text, &context)?;
+            let both = |api: Api| [(api, false), (api, true)];
+            for (api, stream) in definition.apis.keys().copied().flat_map(both) {
+                let (path, request_path) = (document.paths.get(&api), document.request.path.as_ref());
+                if path.is_none() && request_path.is_none() {
+                    continue;
                 }
-                paths.insert(api, path);
+                let mut shown = fill_model(api.path(stream), &route.model);
+                context.insert("stream".to_owned(), json!(stream));
+                for text in [path, request_path].into_iter().flatten() {
+                    context.insert("path".to_owned(), json!(shown));
+                    shown = fill_model(&render(text, &context)?, &route.model);
+                }
+                paths.insert((api, stream), shown);
             }
+            context.remove("stream");
             mapping.by_model.insert(route.model.clone(), Mapped { headers, paths, body });
         }
         Ok(mapping)
@@ -100,9 +104,8 @@ impl Mapping {
         self.auth.iter().chain(mapped).cloned().collect()
     }
 
-    pub(super) fn path(&self, api: Api, route: &Route) -> String {
-        let mapped = self.by_model.get(&route.model).and_then(|mapped| mapped.paths.get(&api));
-        mapped.cloned().unwrap_or_else(|| api.path(false).to_owned())
+    pub(super) fn path(&self, api: Api, stream: bool, route: &Route) -> Option<String> {
+        self.by_model.get(&route.model)?.paths.get(&(api, stream)).cloned()
     }
 
     pub(super) fn body(&self, route: &Route) -> Map<String, Value> {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     judge::{
+        dialect,
         facts::Facts,
         rule::{Outcome, Rule},
         told::{Told, shorten},
@@ -19,7 +20,10 @@ pub const RULES: &[Rule] = &[
         title: "A failure comes as the error object of the caller's dialect",
         reason: "Typed clients read `error.message`, `error.type` and `error.code`; anything else falls into their \
                  catch-all.",
-        references: &["https://platform.openai.com/docs/api-reference"],
+        references: &[
+            "https://platform.openai.com/docs/api-reference",
+            "https://platform.claude.com/docs/en/api/errors",
+        ],
         timing: false,
         check: envelope,
     },
@@ -53,49 +57,21 @@ fn envelope(facts: &Facts<'_>) -> Outcome {
         }
         _ => return Outcome::NotApplicable,
     };
-    let expected = "{\"error\": {\"message\": text, \"type\": text, \"param\": text or null, \"code\": text, number or null}}";
+    let in_stream = matches!(facts.told, Told::Stream(_));
+    let header = facts.answer().and_then(|answer| answer.header("x-amzn-errortype"));
+    let own = |name: &str, member: &Value| {
+        let errors = facts.failures().filter_map(|(_, fate)| fate.error());
+        errors.into_iter().any(|sent| sent.raw["error"][name] == *member)
+    };
     let wrong = match value {
         _ if !complete => Some("the body breaks off".to_owned()),
         None => facts.answer().map(|answer| {
             if answer.body.text.is_empty() { "an empty body".to_owned() } else { shorten(&answer.body.text) }
         }),
-        Some(value) => wrong_member(facts, value),
+        Some(value) => dialect::wrong_envelope(facts.api(), value, in_stream, header, own),
     };
+    let expected = dialect::envelope(facts.api());
     Outcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
-}
-
-/// The first member of an error object that is not of OpenAI's dialect.
-///
-/// What an upstream itself wrote into a member is not held against the proxy: `code` is a number at
-/// several providers that speak this dialect.
-fn wrong_member(facts: &Facts<'_>, value: &Value) -> Option<String> {
-    let Some(error) = value.get("error").and_then(Value::as_object) else {
-        return Some(shorten(&value.to_string()));
-    };
-    if value.get("type").is_some_and(|kind| kind == "error") {
-        return Some(format!("another dialect's envelope: {}", shorten(&value.to_string())));
-    }
-    if !error.get("message").is_some_and(Value::is_string) {
-        return Some(format!("`message` is {}", describe(error.get("message"))));
-    }
-    for name in ["type", "param", "code"] {
-        let Some(member) = error.get(name) else { continue };
-        let fits = member.is_string() || member.is_null() || (name == "code" && member.is_number());
-        let upstreams_own = || {
-            facts
-                .failures()
-                .filter_map(|(_, fate)| fate.error())
-                .any(|sent| sent.raw["error"][name] == *member)
-        };
-        if !fits && !upstreams_own() {
-            return Some(format!("`{name}` is {}", describe(Some(member))));
-        }
-    }
-    None
-}
-
-fn describe(value: Option<&Value>) -> String {
-    value.map_or_else(|| "missing".to_owned(), |value| shorten(&value.to_string()))
 }
 
 fn content_type(facts: &Facts<'_>) -> Outcome {
@@ -112,6 +88,7 @@ fn content_type(facts: &Facts<'_>) -> Outcome {
 fn stream_events(facts: &Facts<'_>) -> Outcome {
     let Told::Stream(stream) = &facts.told else { return Outcome::NotApplicable };
     Outcome::check(stream.odd.is_empty(), || {
-        ("chunks, an error, [DONE]".to_owned(), format!("{:?}", shorten(&stream.odd.join(" | "))))
+        let done = dialect::terminator(facts.api()).map(|name| format!(", {name}")).unwrap_or_default();
+        (format!("chunks, an error{done}"), format!("{:?}", shorten(&stream.odd.join(" | "))))
     })
 }

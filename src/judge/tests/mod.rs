@@ -4,6 +4,7 @@ mod answers;
 mod any;
 mod conduct;
 mod demands;
+mod dialects;
 mod every_rule;
 mod seen;
 mod words;

@@ -43,7 +43,13 @@ pub fn error(status: u16) -> Say {
 
 /// An event stream under 200.
 pub fn events(events: &[&str]) -> Say {
-    let body = events.iter().map(|data| sse::encode(None, data)).collect();
+    let unnamed: Vec<(Option<&str>, &str)> = events.iter().map(|data| (None, *data)).collect();
+    named_events(&unnamed)
+}
+
+/// An event stream under 200, each event with its name where it has one.
+pub fn named_events(events: &[(Option<&str>, &str)]) -> Say {
+    let body = events.iter().map(|(name, data)| sse::encode(*name, data)).collect();
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
     Say { status: 200, headers, body, lasting: 1.0 }
 }
@@ -104,6 +110,22 @@ pub fn streamed() -> Seen {
 }
 
 impl Seen {
+    /// The caller calls this endpoint, and the proxy asks this provider.
+    pub fn calling(self, api: Api, provider: Provider) -> Self {
+        self.set(|arrangement| {
+            arrangement.combination.api = api;
+            arrangement.combination.provider = provider;
+        })
+    }
+
+    /// The last attempt asked for this endpoint.
+    pub fn asked(mut self, api: Api) -> Self {
+        if let Some(attempt) = self.observation.attempts.last_mut() {
+            attempt.api = Some(api);
+        }
+        self
+    }
+
     fn deploy(&mut self, name: &str) {
         let identity = &self.observation.arrangement.identity;
         let deployment = DeploymentArranged {
@@ -191,7 +213,7 @@ impl Seen {
             at_ms,
             method: "POST".to_owned(),
             path: "/v1/chat/completions".to_owned(),
-            api: Some(Api::OpenaiChat),
+            api: Some(self.observation.arrangement.combination.api),
             headers: Vec::new(),
             body: String::new(),
             turn: None,
