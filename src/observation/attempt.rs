@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Canaries;
+use super::{Canaries, exchange::binary_size};
 use crate::{
     scenario::{Api, Turn},
     wire::frames::Carrier,
@@ -99,6 +99,14 @@ impl Sent {
     /// The first header of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
+    pub fn binary_size(&self) -> Option<String> {
+        let kind = self.header("content-type");
+        binary_size(kind, self.bytes).or_else(|| {
+            self.base64.then(|| format!("<{} bytes of {}>", self.bytes, kind.unwrap_or("no content type")))
+        })
     }
 
     /// What its frames are carried in, where it says that it is a stream of them.
