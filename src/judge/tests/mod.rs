@@ -6,5 +6,6 @@ mod conduct;
 mod demands;
 mod dialects;
 mod every_rule;
+mod mocks;
 mod seen;
 mod words;
