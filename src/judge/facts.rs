@@ -64,7 +64,7 @@ impl<'a> Facts<'a> {
 
     /// The caller asked for a stream.
     pub fn wants_stream(&self) -> bool {
-        self.arrangement.combination.stream
+        self.arrangement.combination.stream && self.api().streams()
     }
 
     /// The answer, if there was one.

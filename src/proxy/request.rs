@@ -135,3 +135,57 @@ fn body_value(
         other => other.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{proxy::RenderContext, scenario::Provider};
+
+    /// Where requests go for a route of the model `a:b`.
+    fn paths(rest: &str, api: Api) -> [Option<String>; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "name: fake\napis: {{gemini/generate: [gemini], openai/chat: [openai]}}\n\
+             launch: {{command: [x]}}\nready: {{get: /}}\n{rest}"
+        );
+        fs::create_dir(folder.path().join("fake")).unwrap();
+        fs::write(folder.path().join("fake/proxy.yaml"), text).unwrap();
+        let definition = Definition::find("./fake", Path::new(folder.path())).unwrap();
+        let route = Route {
+            model: "a:b".to_owned(),
+            provider: Provider::Gemini,
+            upstream_model: "g".to_owned(),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            api_key: "k".to_owned(),
+            timeout_s: 1.0,
+            retries: 0,
+            fallbacks: Vec::new(),
+            group: "case".to_owned(),
+        };
+        let context = definition.context(std::slice::from_ref(&route), &RenderContext::sample());
+        let mapping = Mapping::new(&definition, std::slice::from_ref(&route), &context).unwrap();
+        [false, true].map(|stream| mapping.path(api, stream, &route))
+    }
+
+    #[test]
+    fn a_definition_that_says_nothing_leaves_paths_to_the_api() {
+        assert_eq!(paths("", Api::GeminiGenerate), [None, None]);
+        assert_eq!(paths("paths: {openai/chat: /chat}", Api::GeminiGenerate), [None, None]);
+    }
+
+    #[test]
+    fn templates_see_the_apis_own_path_with_the_model_in_it() {
+        assert_eq!(
+            paths("paths: {gemini/generate: \"/gemini{{ path }}\"}", Api::GeminiGenerate).map(Option::unwrap),
+            [
+                "/gemini/v1beta/models/a%3Ab:generateContent",
+                "/gemini/v1beta/models/a%3Ab:streamGenerateContent?alt=sse"
+            ]
+        );
+        let both = "paths: {gemini/generate: \"/g/{model}{{ '/stream' if stream }}\"}\nrequest: {path: \"/x{{ path }}\"}";
+        assert_eq!(paths(both, Api::GeminiGenerate).map(Option::unwrap), ["/x/g/a%3Ab", "/x/g/a%3Ab/stream"]);
+        assert_eq!(paths(both, Api::OpenaiChat)[0].as_deref(), Some("/x/v1/chat/completions"));
+    }
+}

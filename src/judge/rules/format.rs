@@ -64,15 +64,9 @@ fn envelope(facts: &Facts<'_>) -> Outcome {
         let errors = facts.failures().filter_map(|(_, fate)| fate.error());
         errors.into_iter().any(|sent| sent.raw["error"][name] == *member)
     };
-    // What the provider's own clients get from it cannot be of another dialect; but OpenAI's is spoken
-    // by many in many ways, and there it is the proxy that makes one of them.
     let api = facts.api();
-    let passed_through = |value: &Value| {
-        let same = |(attempt, fate): (&Attempt, &Fate)| {
-            attempt.api == Some(api) && fate.error().is_some_and(|error| error.raw == *value)
-        };
-        api.native_provider() != Provider::Openai && facts.failures().any(same)
-    };
+    let passed_through =
+        |value: &Value| own_dialect(facts, |_, fate| fate.error().is_some_and(|error| error.raw == *value));
     let wrong = match value {
         _ if !complete => Some("the body breaks off".to_owned()),
         None => facts.answer().map(|answer| {
@@ -85,11 +79,23 @@ fn envelope(facts: &Facts<'_>) -> Outcome {
     Outcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
 }
 
+/// Whether a failed upstream of the caller's own dialect did the same: what the provider's own clients
+/// get from it cannot be of another dialect. OpenAI's is spoken by many in many ways, and there it is
+/// the proxy that makes one of them.
+fn own_dialect(facts: &Facts<'_>, same: impl Fn(&Attempt, &Fate) -> bool) -> bool {
+    let api = facts.api();
+    api.native_provider() != Provider::Openai
+        && facts.failures().any(|(attempt, fate)| attempt.api == Some(api) && same(attempt, fate))
+}
+
 fn content_type(facts: &Facts<'_>) -> Outcome {
     let (Told::Failure { .. }, Some(answer)) = (&facts.told, facts.answer()) else {
         return Outcome::NotApplicable;
     };
     let got = answer.header("content-type").unwrap_or("no content-type");
+    if own_dialect(facts, |attempt, _| attempt.sent.header("content-type") == Some(got)) {
+        return Outcome::Holds;
+    }
     let essence = got.split(';').next().unwrap_or_default().trim();
     Outcome::check(essence.eq_ignore_ascii_case("application/json"), || {
         ("content-type: application/json".to_owned(), got.to_owned())

@@ -1,11 +1,11 @@
 //! What the mocks say, read by the judge: the two must agree on every dialect, or a proxy would be
 //! blamed for what lies between them.
 
+use serde_json::json;
+
+use super::seen::{DONE, Say, Seen, events, plain, say, streamed};
 use crate::{
-    judge::{
-        self, Fate, Policy,
-        tests::seen::{Say, Seen, plain, streamed},
-    },
+    judge::{self, Fate, Policy},
     observation::{AttemptEnd, Sent},
     provider::{self, Asked, Message, MessageBody},
     scenario::{Answer, Api, ErrorName, Level, Provider, Reply, Turn},
@@ -166,6 +166,10 @@ fn an_error_event_of_a_mock_is_read_with_its_message() {
     }
 }
 
+fn turn(name: ErrorName) -> Turn {
+    Turn { answer: Answer::Error(name), headers: indexmap::IndexMap::new(), faults: Vec::new() }
+}
+
 /// The caller gets the very bytes that the upstream sent.
 fn passed_through(seen: Seen) -> Seen {
     let sent = seen.observation.attempts[0].sent.clone();
@@ -184,15 +188,85 @@ fn what_a_provider_says_in_its_own_dialect_may_be_passed_through() {
         all.extend(served(&asked).map(|message| (message, None)));
         for (message, name) in all {
             let mut seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
-            seen.observation.attempts[0].turn = name.map(|name| Turn {
-                answer: Answer::Error(name),
-                headers: indexmap::IndexMap::new(),
-                faults: Vec::new(),
-            });
+            seen.observation.attempts[0].turn = name.map(turn);
             let seen = passed_through(seen);
             let mut findings = judge::judge(&seen.observation, &Policy::default());
             findings.retain(|finding| finding.level == Level::Required);
             assert!(findings.is_empty(), "{name:?} of {asked:?}: {findings:#?}");
         }
+    }
+}
+
+/// An error as a proxy would write it that translates with care: its own envelope, the provider's
+/// status, words and Retry-After.
+fn translated(api: Api, status: u16, text: &str, sent: &Sent) -> Say {
+    let body = match api {
+        Api::AnthropicMessages => json!({"type": "error", "error": {"type": "api_error", "message": text}}),
+        Api::GeminiGenerate => json!({"error": {"code": status, "message": text, "status": "UNKNOWN"}}),
+        Api::BedrockConverse | Api::CohereChat => json!({ "message": text }),
+        Api::OllamaChat => json!({ "error": text }),
+        _ => json!({"error": {"message": text, "type": "upstream_error", "param": null, "code": null}}),
+    };
+    let mut said = say(status, &body.to_string());
+    if api == Api::BedrockConverse {
+        said = said.with("x-amzn-errortype", "ModelErrorException");
+    }
+    match sent.header("retry-after") {
+        Some(seconds) => said.with("retry-after", seconds),
+        None => said,
+    }
+}
+
+#[test]
+fn an_error_of_any_provider_can_be_told_in_any_callers_dialect() {
+    let callers = [
+        Api::OpenaiChat,
+        Api::OpenaiResponses,
+        Api::AnthropicMessages,
+        Api::GeminiGenerate,
+        Api::BedrockConverse,
+        Api::CohereChat,
+        Api::OllamaChat,
+    ];
+    for (provider, api) in endpoints().filter(|(_, api)| api.streams()) {
+        for name in ErrorName::ALL {
+            let asked = Asked::plain(provider, api, false);
+            let message = provider::error(&asked, *name, &canaries());
+            for caller in callers {
+                let mut seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+                seen.observation.attempts[0].turn = Some(turn(*name));
+                let attempt = &seen.observation.attempts[0];
+                let said = translated(caller, message.status, &attempt.canaries.message, &attempt.sent);
+                let seen = seen.calling(caller, provider).told(said);
+                let mut findings = judge::judge(&seen.observation, &Policy::default());
+                findings.retain(|finding| finding.level == Level::Required);
+                assert!(findings.is_empty(), "{name} of {provider} for {caller}: {findings:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_content_of_any_provider_can_be_told_as_chat() {
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
+        let Some(message) = served(&asked).filter(|_| asked.api.is_some_and(Api::streams)) else { continue };
+        let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+        let pieces = provider::content_pieces(&Reply::Ok, &canaries());
+        let chunk = |delta: serde_json::Value, finish: Option<&str>| {
+            json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).to_string()
+        };
+        let said = if asked.stream {
+            let mut data: Vec<String> =
+                pieces.iter().map(|piece| chunk(json!({ "content": piece }), None)).collect();
+            data.extend([chunk(json!({}), Some("stop")), DONE.to_owned()]);
+            events(&data.iter().map(String::as_str).collect::<Vec<_>>())
+        } else {
+            let reply =
+                json!({"choices": [{"message": {"content": pieces.concat()}, "finish_reason": "stop"}]});
+            say(200, &reply.to_string())
+        };
+        let seen = seen.calling(Api::OpenaiChat, asked.provider).told(said);
+        let findings = judge::judge(&seen.observation, &Policy::default());
+        assert!(findings.is_empty(), "{asked:?}: {findings:#?}");
     }
 }
