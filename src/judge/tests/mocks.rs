@@ -103,7 +103,7 @@ fn a_tool_call_has_the_same_arguments_in_every_dialect() {
         else {
             panic!("{asked:?}: {message:#?}")
         };
-        let got: serde_json::Value = serde_json::from_str(&completion.text()).expect(&completion.text());
+        let got: serde_json::Value = serde_json::from_str(&completion.text()).expect("the arguments are JSON");
         assert_eq!(got, expected, "{asked:?}");
     }
 }
