@@ -203,6 +203,7 @@ mod tests {
     fn secrets_are_taken_out_wherever_they_stand() {
         let route = Route {
             model: "m".into(),
+            api: crate::scenario::Api::OpenaiChat,
             provider: crate::scenario::Provider::Openai,
             upstream_model: "u".into(),
             base_url: "http://127.0.0.1:9/x/v1".into(),

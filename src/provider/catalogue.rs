@@ -21,7 +21,8 @@ pub struct ErrorRow {
     pub code: Value,
     /// `error.param`; `null` where there is none.
     pub param: Option<String>,
-    /// The text, `{model}` standing for the model that was asked for. For a page, its title.
+    /// The text, `{model}` standing for the model that was asked for and `{id}` for the thing that its
+    /// path names. For a page, its title.
     pub message: String,
     /// Members of the error object beside those above; `{{canary.…}}` is filled in.
     #[serde(default)]
@@ -51,6 +52,9 @@ pub enum Form {
     Anthropic,
     /// `{"error": {"code", "message", "status", "details"}}`, the code being the status.
     Google,
+    /// `{"promptFeedback": {"blockReason"}, …}`, the reason being the row's type: Google refuses a
+    /// prompt with a 200.
+    GoogleBlocked,
     /// `{"message"}` with the type in the header `x-amzn-errortype`.
     Aws,
     /// `{"object": "error", "message", "type", "param", "code"}`
@@ -75,6 +79,8 @@ pub enum Form {
     CloudflarePage,
     /// Cloudflare's own page for an origin that fails (520, 522, 524 and their like).
     CloudflareBrandedPage,
+    /// The page of Google's front end.
+    GooglePage,
 }
 
 /// Which limit an error says is used up.
@@ -102,7 +108,9 @@ pub enum LimitStyle {
     Openai,
     /// The same without `retry-after-ms`.
     OpenaiSeconds,
-    /// `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}`, resets as RFC 3339 times;
+    /// The same as `openai` with resets in whole seconds (openai/openai-dotnet#838).
+    Azure,
+    /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`, resets as RFC 3339 times;
     /// `retry-after` on a 429.
     Anthropic,
     /// `retry-after` alone, on a 429.

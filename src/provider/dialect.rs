@@ -92,12 +92,12 @@ pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
 
 /// An error in the provider's own form: its status, body and headers.
 pub fn error(asked: &Asked, name: ErrorName, canaries: &Canaries) -> Message {
-    refused(asked, catalogue_row(asked.provider, name), canaries)
+    refused(asked, row_of(asked, name), canaries)
 }
 
 /// A limit that is used up, with the headers that say so.
 pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Canaries) -> Message {
-    let row = catalogue_row(asked.provider, name);
+    let row = row_of(asked, name);
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
@@ -109,7 +109,7 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
-    let written = form::written(form, row, text, canaries);
+    let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
     if written.own {
@@ -143,23 +143,38 @@ fn own_form(asked: &Asked) -> Form {
 
 /// An error of the catalogue, written as far as a body and an event have it in common.
 pub(super) struct Failure<'a> {
+    /// What was asked for.
+    pub asked: &'a Asked,
     pub row: &'a ErrorRow,
     /// What people read, the canary included.
     pub text: String,
     /// The error in its JSON form.
     pub error: Value,
+    /// How many events were sent before it.
+    pub after: usize,
 }
 
-/// An error as an event of a stream that has begun, in the dialect of the endpoint that was asked.
+/// An error as the first event of a stream, in the dialect of the endpoint that was asked.
 pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
-    let row = catalogue_row(asked.provider, name);
+    error_event_after(asked, name, form, 0, canaries)
+}
+
+/// The same behind `after` events of the stream: some dialects number them.
+pub fn error_event_after(
+    asked: &Asked,
+    name: ErrorName,
+    form: Option<EventForm>,
+    after: usize,
+    canaries: &Canaries,
+) -> Bytes {
+    let row = row_of(asked, name);
     let text = form::message(row, asked, canaries);
     // A page of the network in front cannot stand in a stream: then it is the provider's own form.
     let own = own_form(asked);
     let error = form::value(form_of(asked, row), row, &text, canaries)
         .or_else(|| form::value(own, row, &text, canaries))
         .unwrap_or_default();
-    let failure = Failure { row, text, error };
+    let failure = Failure { asked, row, text, error, after };
     let api = asked.api.unwrap_or(Api::OpenaiChat);
     match api.native_provider() {
         Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
@@ -213,10 +228,11 @@ pub fn read(
     route::read(provider, received).map_err(|refusal| {
         let (row, asked) = refusal.row(provider);
         let path = received.path.split('?').next().unwrap_or_default();
-        let row = ErrorRow {
-            message: row.message.replace("{method}", received.method).replace("{path}", path),
-            ..row.clone()
-        };
+        let mut row = row.clone();
+        row.message = row.message.replace("{method}", received.method).replace("{path}", path);
+        for value in row.headers.values_mut() {
+            *value = value.replace("{allowed}", &refusal.allowed());
+        }
         let message = refused(&asked, &row, canaries);
         (asked, message)
     })
@@ -243,6 +259,13 @@ pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
     &profile::of(provider).errors[&name]
 }
 
+/// The same as the endpoint that was asked says it, where it has words of its own.
+fn row_of(asked: &Asked, name: ErrorName) -> &'static ErrorRow {
+    let overrides = &profile::of(asked.provider).overrides;
+    let own = asked.api.and_then(|api| overrides.get(&api)).and_then(|rows| rows.get(&name));
+    own.unwrap_or_else(|| catalogue_row(asked.provider, name))
+}
+
 fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<(String, String)> {
     profile.headers.iter().map(|(name, value)| (name.clone(), fill(value, canaries))).collect()
 }
@@ -252,6 +275,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
+        Form::GooglePage => vec![header("referrer-policy", "no-referrer")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }

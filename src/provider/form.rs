@@ -18,10 +18,12 @@ pub(super) struct Written {
     pub own: bool,
 }
 
-/// What people read: the row's text, then the canary.
+/// What people read: the row's text, `{model}` and `{id}` filled in, then the canary.
 pub(super) fn message(row: &ErrorRow, asked: &Asked, canaries: &Canaries) -> String {
     let model = if asked.model.is_empty() { &super::profile::of(asked.provider).model } else { &asked.model };
-    format!("{} ({})", fill(&row.message.replace("{model}", model), canaries), canaries.message)
+    let id = asked.id.as_deref().unwrap_or("file-unknown");
+    let text = row.message.replace("{model}", model).replace("{id}", id);
+    format!("{} ({})", fill(&text, canaries), canaries.message)
 }
 
 /// The error as JSON, for a body or an event; `None` in the forms that are no JSON.
@@ -52,13 +54,14 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
             json!({"error": with(error)})
         }
         Form::Anthropic => {
-            let error = with(object(json!({"type": kind, "message": message})));
+            let error = with(object(json!({"type": super::anthropic::word(row), "message": message})));
             json!({"type": "error", "error": error, "request_id": canaries.request_id})
         }
         Form::Google => {
             let code = if row.code.is_null() { json!(row.status) } else { row.code.clone() };
             json!({"error": with(object(json!({"code": code, "message": message, "status": kind})))})
         }
+        Form::GoogleBlocked => super::google::blocked(&kind, message, canaries),
         Form::Aws => with(object(json!({ "message": message }))),
         Form::Flat => {
             let error = json!({"object": "error", "message": message, "type": kind, "param": row.param, "code": row.code});
@@ -69,9 +72,12 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         Form::CodeAndError => with(object(json!({"code": row.code, "error": message}))),
         Form::Text => with(object(json!({ "error": message }))),
         Form::Message => with(object(json!({ "message": message }))),
-        Form::Plain | Form::Empty | Form::NginxPage | Form::CloudflarePage | Form::CloudflareBrandedPage => {
-            return None;
-        }
+        Form::Plain
+        | Form::Empty
+        | Form::NginxPage
+        | Form::CloudflarePage
+        | Form::CloudflareBrandedPage
+        | Form::GooglePage => return None,
     })
 }
 
@@ -85,6 +91,7 @@ pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Cana
         Form::NginxPage => page(short_page("nginx", &row.message, canaries)),
         Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
         Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
+        Form::GooglePage => page(super::google::page(&row.message, canaries)),
         Form::Empty => Written { content_type: None, text: String::new(), own: true },
         _ => Written { content_type: Some("text/plain"), text: message.to_owned(), own: true },
     }

@@ -51,13 +51,14 @@ pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     if state.used_up != Limits::None && style != LimitStyle::None {
         headers.push(("retry-after".into(), seconds(state.retry_after)));
-        if style == LimitStyle::Openai {
+        if matches!(style, LimitStyle::Openai | LimitStyle::Azure) {
             headers.push(("retry-after-ms".into(), state.retry_after.as_millis().to_string()));
         }
     }
     match style {
         LimitStyle::None | LimitStyle::RetryAfter => {}
-        LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, &mut headers),
+        LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, go_duration, &mut headers),
+        LimitStyle::Azure => openai(state, seconds, &mut headers),
         LimitStyle::Anthropic => anthropic(state, &mut headers),
     }
     headers
@@ -68,7 +69,7 @@ fn seconds(time: Duration) -> String {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).to_string()
 }
 
-fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
+fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<(String, String)>) {
     let windows = [("requests", &state.requests), ("tokens", &state.tokens)];
     for (name, window) in windows {
         headers.push((format!("x-ratelimit-limit-{name}"), window.limit.to_string()));
@@ -77,12 +78,20 @@ fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
         headers.push((format!("x-ratelimit-remaining-{name}"), window.remaining.to_string()));
     }
     for (name, window) in windows {
-        headers.push((format!("x-ratelimit-reset-{name}"), go_duration(window.reset)));
+        headers.push((format!("x-ratelimit-reset-{name}"), reset(window.reset)));
     }
 }
 
 fn anthropic(state: &LimitState, headers: &mut Vec<(String, String)>) {
-    for (name, window) in [("requests", &state.requests), ("tokens", &state.tokens)] {
+    // What is told of the tokens is told of whichever kind is nearest to its limit: here the input.
+    let output = Window { limit: 8_000, remaining: 8_000, reset: Duration::ZERO };
+    let windows = [
+        ("requests", &state.requests),
+        ("tokens", &state.tokens),
+        ("input-tokens", &state.tokens),
+        ("output-tokens", &output),
+    ];
+    for (name, window) in windows {
         let reset = super::dialect::created() + i64::try_from(window.reset.as_secs()).unwrap_or(i64::MAX / 2);
         let reset = jiff::Timestamp::from_second(reset).map(|time| time.to_string()).unwrap_or_default();
         headers.push((format!("anthropic-ratelimit-{name}-limit"), window.limit.to_string()));

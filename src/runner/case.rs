@@ -140,6 +140,7 @@ pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> Strin
         .enumerate()
         .map(|(i, name)| Route {
             model: identity.model(name),
+            api: case.combination.api,
             provider: case.combination.provider,
             upstream_model: provider::model(case.combination.provider).to_owned(),
             base_url: base_url(name),

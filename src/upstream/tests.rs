@@ -363,6 +363,19 @@ async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
 }
 
 #[tokio::test]
+async fn a_base_url_may_be_a_models_to_which_a_verb_is_appended() {
+    let upstream = Upstream::start().await.unwrap();
+    let combination = Combination { api: Api::GeminiGenerate, provider: Provider::Vertex, stream: false };
+    let identity = Identity { token: "tok".into() };
+    let deployments = vec![("main".into(), vec![ok(vec![])])];
+    let case = upstream.arm(Armed { identity, combination, deployments, seed: 1 }).unwrap();
+    let request = request("/tok/main:generateContent", "{}").replace("Host:", "Connection: close\r\nHost:");
+    let mut socket = send(upstream.address(), &request).await;
+    assert!(drain(&mut socket).await.0.starts_with("HTTP/1.1 200"));
+    assert_eq!(case.attempts()[0].path, ":generateContent");
+}
+
+#[tokio::test]
 async fn half_a_request_is_no_attempt_and_harms_nobody() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![]);

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     builtin::{Builtin, Defect},
     proxy::{InstanceSettings, Route},
-    scenario::{Cooldown, Provider},
+    scenario::{Api, Cooldown, Provider},
 };
 
 #[derive(Debug, Clone)]
@@ -216,6 +216,7 @@ impl Setup {
         let refusing = deaf.local_addr().unwrap().to_string();
         let route = |model: &str, address: &str| Route {
             model: model.into(),
+            api: Api::OpenaiChat,
             provider: Provider::Openai,
             upstream_model: format!("upstream-{model}"),
             base_url: format!("http://{address}/{model}/v1"),

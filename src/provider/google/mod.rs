@@ -1,5 +1,9 @@
 //! Google's endpoints: Gemini and Vertex AI.
 
+mod carried;
+mod error;
+mod generate;
+
 use bytes::Bytes;
 
 use super::{dialect::Failure, message::MessageBody, request::Asked};
@@ -7,23 +11,30 @@ use crate::{
     observation::Canaries,
     scenario::{Api, EventForm, Reply},
 };
+pub(super) use error::{blocked, framed, page};
 
 /// A successful reply's content type and body; `None` for an endpoint that is not served.
 pub(super) fn reply(
-    _api: Api,
-    _reply: &Reply,
-    _asked: &Asked,
-    _canaries: &Canaries,
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
-    None
+    match api {
+        Api::GeminiGenerate => Some(generate::reply(reply, asked, canaries)),
+        _ => None,
+    }
 }
 
 /// An error as an event of a stream that has begun.
 pub(super) fn error_event(
     _api: Api,
     failure: &Failure<'_>,
-    _form: Option<EventForm>,
+    form: Option<EventForm>,
     _canaries: &Canaries,
 ) -> Bytes {
-    failure.error.to_string().into()
+    error::event(failure, form)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,16 @@
 //! OpenAI's endpoints, whoever serves them.
 
+mod audio;
 mod chat;
+mod completions;
+mod embeddings;
+mod images;
+mod listing;
+mod moderations;
+mod responses;
+
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 
@@ -17,18 +27,31 @@ pub(super) fn reply(
     asked: &Asked,
     canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
-    match api {
-        Api::OpenaiChat => Some(chat::reply(reply, asked, canaries)),
-        _ => None,
-    }
+    Some(match api {
+        Api::OpenaiChat => chat::reply(reply, asked, canaries),
+        Api::OpenaiResponses => responses::reply(reply, asked, canaries),
+        Api::OpenaiCompletions => completions::reply(reply, asked, canaries),
+        Api::OpenaiEmbeddings => embeddings::reply(asked),
+        Api::OpenaiImages => images::reply(reply, asked, canaries),
+        Api::OpenaiSpeech => audio::speech(reply, asked, canaries),
+        Api::OpenaiTranscriptions => audio::transcription(reply, asked, canaries),
+        Api::OpenaiModerations => moderations::reply(asked, canaries),
+        Api::OpenaiModels => listing::models(asked, canaries),
+        Api::OpenaiFiles => listing::files(asked, canaries),
+        Api::OpenaiBatches => listing::batches(asked, canaries),
+        _ => return None,
+    })
 }
 
 /// An error as an event of a stream that has begun.
 pub(super) fn error_event(
-    _api: Api,
+    api: Api,
     failure: &Failure<'_>,
     form: Option<EventForm>,
-    _canaries: &Canaries,
+    canaries: &Canaries,
 ) -> Bytes {
-    chat::error_event(&failure.error, form)
+    match api {
+        Api::OpenaiResponses => responses::error_event(failure, form, canaries),
+        _ => chat::error_event(&failure.error, form),
+    }
 }
