@@ -155,6 +155,7 @@ mod tests {
         let definition = Definition::find("./fake", Path::new(folder.path())).unwrap();
         let route = Route {
             model: "a:b".to_owned(),
+            api,
             provider: Provider::Gemini,
             upstream_model: "g".to_owned(),
             base_url: "http://127.0.0.1:1".to_owned(),

@@ -9,7 +9,7 @@ use crate::{
         told::{Told, shorten},
     },
     observation::{AttemptEnd, StepName},
-    scenario::{Api, Level},
+    scenario::{Answer, Api, Level},
 };
 
 pub const RULES: &[Rule] = &[
@@ -61,6 +61,10 @@ fn delivered(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     let Some((attempt, _)) = facts.success() else { return Outcome::NotApplicable };
+    // Google refuses a prompt under 200: a caller may be told by an error, or by a finish reason.
+    if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, Answer::Error(_))) {
+        return Outcome::NotApplicable;
+    }
     // A stream that is cut after its finish reason may be taken for complete, but need not be.
     let cut = attempt.end != AttemptEnd::Finished && attempt.sent.carrier().is_some();
     if cut && !is_terminated(attempt, facts.arrangement.combination) {
