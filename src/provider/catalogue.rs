@@ -57,6 +57,9 @@ pub enum Form {
     GoogleBlocked,
     /// `{"message"}` with the type in the header `x-amzn-errortype`.
     Aws,
+    /// A reply of Bedrock's that looks like a success: the text stands where the model's would, under
+    /// a stop reason that tells of a guardrail. In a stream it is one too.
+    Guardrail,
     /// `{"object": "error", "message", "type", "param", "code"}`
     Flat,
     /// `{"detail": "…"}`
@@ -77,6 +80,8 @@ pub enum Form {
     NginxPage,
     /// The same page signed by Cloudflare, which puts it in place of an origin's 502 and 504.
     CloudflarePage,
+    /// The same page unsigned, as AWS's load balancers send it.
+    AwsPage,
     /// Cloudflare's own page for an origin that fails (520, 522, 524 and their like).
     CloudflareBrandedPage,
     /// The page of Google's front end.

@@ -62,6 +62,9 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
     };
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
     headers.extend(own_headers(profile, canaries));
+    if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {
+        headers.extend(bedrock::headers(api, reply, asked, canaries));
+    }
     headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None)));
     Message { status: 200, headers, body }
 }
@@ -109,6 +112,13 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
+    if form == Form::Guardrail
+        && let Some((mut headers, body)) =
+            asked.api.and_then(|api| bedrock::intervened(api, text, asked, canaries))
+    {
+        headers.extend(own_headers(profile, canaries));
+        return Message { status: row.status, headers, body };
+    }
     let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
@@ -276,6 +286,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
         Form::GooglePage => vec![header("referrer-policy", "no-referrer")],
+        Form::AwsPage => vec![header("server", "awselb/2.0")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }

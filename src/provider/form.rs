@@ -62,7 +62,7 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
             json!({"error": with(object(json!({"code": code, "message": message, "status": kind})))})
         }
         Form::GoogleBlocked => super::google::blocked(&kind, message, canaries),
-        Form::Aws => with(object(json!({ "message": message }))),
+        Form::Aws | Form::Guardrail => with(object(json!({ "message": message }))),
         Form::Flat => {
             let error = json!({"object": "error", "message": message, "type": kind, "param": row.param, "code": row.code});
             with(object(error))
@@ -77,7 +77,8 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         | Form::NginxPage
         | Form::CloudflarePage
         | Form::CloudflareBrandedPage
-        | Form::GooglePage => return None,
+        | Form::GooglePage
+        | Form::AwsPage => return None,
     })
 }
 
@@ -90,6 +91,7 @@ pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Cana
     match form {
         Form::NginxPage => page(short_page("nginx", &row.message, canaries)),
         Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
+        Form::AwsPage => page(unsigned_page(&row.message, canaries)),
         Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
         Form::GooglePage => page(super::google::page(&row.message, canaries)),
         Form::Empty => Written { content_type: None, text: String::new(), own: true },
@@ -102,6 +104,15 @@ pub(super) fn short_page(signed: &str, title: &str, canaries: &Canaries) -> Stri
     format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
          <center>{}</center>\r\n<hr><center>{signed}</center>\r\n</body>\r\n</html>\r\n",
+        canaries.message
+    )
+}
+
+/// The page of AWS's load balancers.
+fn unsigned_page(title: &str, canaries: &Canaries) -> String {
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         <center>{}</center>\r\n</body>\r\n</html>\r\n",
         canaries.message
     )
 }

@@ -340,7 +340,7 @@ async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
         (good.replace("Bearer sk-x", "Basic x"), "401"),
         (request("/tok/main/v1/chat/completions", "{not json"), "400"),
         (request("/tok/main/v1/chat/completions", "[1]"), "400"),
-        (request("/tok/main/v1/responses", "{}"), "404"),
+        (request("/tok/main/v1/nothing", "{}"), "404"),
         (request("/tok/main", "{}"), "404"),
         (request("/tok/other/v1/chat/completions", "{}"), "404"),
         (request("/", "{}"), "404"),
