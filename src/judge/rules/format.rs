@@ -65,8 +65,13 @@ fn envelope(facts: &Facts<'_>) -> Outcome {
         errors.into_iter().any(|sent| sent.raw["error"][name] == *member)
     };
     let api = facts.api();
-    let passed_through =
-        |value: &Value| own_dialect(facts, |_, fate| fate.error().is_some_and(|error| error.raw == *value));
+    let passed_through = |value: &Value| {
+        own_dialect(facts, |attempt, fate| {
+            // Half of an error of AWS's is its header.
+            let typed = attempt.sent.header("x-amzn-errortype").is_some();
+            fate.error().is_some_and(|error| error.raw == *value) && typed == header.is_some()
+        })
+    };
     let wrong = match value {
         _ if !complete => Some("the body breaks off".to_owned()),
         None => facts.answer().map(|answer| {
