@@ -401,7 +401,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
         work_dir: fixture.folder.path().join("instance"),
     };
     let instance = installed.launch(launch, &|_| {}).await.unwrap();
-    assert_eq!(instance.path(Api::OpenaiChat, &route), "/m1/openai/chat");
+    assert_eq!(instance.path(Api::OpenaiChat, false, &route).as_deref(), Some("/m1/openai/chat"));
     assert_eq!(
         instance.headers(&route),
         [
