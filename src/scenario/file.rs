@@ -49,6 +49,9 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     }
 }
 
+/// Deployments by name, each with its turns.
+pub type DeploymentsFile = At<IndexMap<At<String>, At<Vec<At<TurnFile>>>>>;
+
 /// A failure scenario: what the upstream does, how the proxy is set, what must come out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,7 +76,7 @@ pub struct ScenarioFile {
     /// What the one upstream does, turn by turn; the last turn repeats.
     pub upstream: Option<At<Vec<At<TurnFile>>>>,
     /// Several upstreams by name, the one that callers address first.
-    pub deployments: Option<At<IndexMap<At<String>, At<Vec<At<TurnFile>>>>>>,
+    pub deployments: Option<DeploymentsFile>,
     /// How the proxy is set.
     #[serde(default = "default_settings")]
     pub proxy: At<ProxySettings>,

@@ -1,5 +1,6 @@
 //! The scenario file: its words, its model, and the way from text to cases.
 
+mod arm;
 mod diagnostic;
 pub mod duration;
 mod expand;
@@ -14,6 +15,7 @@ mod turn;
 mod validate;
 mod words;
 
+pub use arm::{ArmFile, Wanted, load_arm};
 pub use diagnostic::{Diagnostic, Label, LoadErrors, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};

@@ -40,7 +40,11 @@ pub(super) async fn answer(
 
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let Some((case, deployment, rest)) = shared.find(path) else {
-        return Ok(nobody(parts.method.as_str(), path).map(Either::Right));
+        let answer = match shared.fallback.get().cloned() {
+            Some(fallback) => fallback(Request::from_parts(parts, body)).await.map(Full::new),
+            None => nobody(parts.method.as_str(), path),
+        };
+        return Ok(answer.map(Either::Right));
     };
     let (plan, recorder) = enter(&case, deployment, rest, &parts, body.as_deref(), arrived);
     let response = perform(plan, recorder, line, case.stop.clone()).await;

@@ -10,7 +10,11 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{ledger::Run, port::RefusedPort, server::Shared};
+use super::{
+    ledger::{Keep, Run},
+    port::RefusedPort,
+    server::Shared,
+};
 use crate::{
     observation::{Attempt, Identity},
     provider,
@@ -37,6 +41,7 @@ pub(super) struct Case {
     pub(super) deployments: Vec<Deployment>,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
+    keep: Keep,
     run: RwLock<Arc<Run>>,
 }
 
@@ -48,7 +53,7 @@ pub(super) struct Deployment {
 }
 
 impl Case {
-    pub(super) fn new(armed: Armed, stop: CancellationToken) -> io::Result<Self> {
+    pub(super) fn new(armed: Armed, keep: Keep, stop: CancellationToken) -> io::Result<Self> {
         let Armed { identity, combination, deployments, seed: _ } = armed;
         let deployments = deployments
             .into_iter()
@@ -58,8 +63,8 @@ impl Case {
                 Ok(Deployment { name, turns, refused })
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let run = RwLock::new(Arc::new(Run::new(Instant::now(), deployments.len())));
-        Ok(Self { identity, combination, deployments, stop, run })
+        let run = RwLock::new(Arc::new(Run::new(Instant::now(), deployments.len(), keep)));
+        Ok(Self { identity, combination, deployments, stop, keep, run })
     }
 
     pub(super) fn run(&self) -> Arc<Run> {
@@ -126,7 +131,7 @@ impl ArmedCase {
         for refused in self.case.deployments.iter().filter_map(|deployment| deployment.refused.as_ref()) {
             refused.shut();
         }
-        let run = Arc::new(Run::new(epoch, self.case.deployments.len()));
+        let run = Arc::new(Run::new(epoch, self.case.deployments.len(), self.case.keep));
         *self.case.run.write().unwrap_or_else(PoisonError::into_inner) = run;
     }
 

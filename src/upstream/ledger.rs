@@ -19,6 +19,15 @@ use crate::{
 /// How much of a reply's body is kept.
 const KEPT_BODY: usize = 1024 * 1024;
 
+/// What a ledger remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Every attempt.
+    Everything,
+    /// Nothing: each attempt is the first.
+    Nothing,
+}
+
 /// The ledger of one run of a case. A second run gets a ledger of its own, and what connections of
 /// the first still do goes to the first's.
 pub(super) struct Run {
@@ -26,6 +35,7 @@ pub(super) struct Run {
     pub(super) epoch: Instant,
     /// Every deployment answers well from now on.
     pub(super) healed: AtomicBool,
+    keep: Keep,
     entries: Mutex<Entries>,
 }
 
@@ -44,10 +54,10 @@ struct Record {
 }
 
 impl Run {
-    pub(super) fn new(epoch: Instant, deployments: usize) -> Self {
+    pub(super) fn new(epoch: Instant, deployments: usize, keep: Keep) -> Self {
         let entries =
             Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
-        Self { epoch, healed: AtomicBool::new(false), entries: Mutex::new(entries) }
+        Self { epoch, healed: AtomicBool::new(false), keep, entries: Mutex::new(entries) }
     }
 
     /// Enters an attempt at the `deployment`-th deployment; `make` gets its number, from 1.
@@ -57,6 +67,10 @@ impl Run {
         stop: CancellationToken,
         make: impl FnOnce(u32) -> Attempt,
     ) -> Recorder {
+        if self.keep == Keep::Nothing {
+            let record = Arc::new(Mutex::new(Record { attempt: make(1), body: Vec::new() }));
+            return Recorder { epoch: self.epoch, record, stop };
+        }
         let mut entries = locked(&self.entries);
         entries.attempts[deployment] += 1;
         let attempt = make(entries.attempts[deployment]);
@@ -68,6 +82,9 @@ impl Run {
     /// The number of the turn that is played next at a deployment, from 0. Attempts that the mock
     /// itself refuses don't play one.
     pub(super) fn next_turn(&self, deployment: usize) -> usize {
+        if self.keep == Keep::Nothing {
+            return 0;
+        }
         let mut entries = locked(&self.entries);
         let turn = entries.turns[deployment];
         entries.turns[deployment] += 1;
