@@ -101,6 +101,37 @@ pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Ca
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
+/// A request for more tokens than a whole minute allows: waiting does not help, so that no header
+/// tells anybody to.
+pub fn beyond(asked: &Asked, state: &LimitState, canaries: &Canaries) -> Message {
+    // Whatever the provider says of a limit, its text promises that the request will pass.
+    let row = ErrorRow {
+        message:
+            "Request too large for {model} on tokens per min (TPM): Limit {limit}, Requested {requested}. \
+                  The input or output tokens must be reduced in order to run successfully."
+                .into(),
+        ..catalogue_row(asked.provider, ErrorName::TokenLimit).clone()
+    };
+    let mut message = written(asked, &row, &form::message(&row, asked, canaries), state, canaries);
+    for name in ["retry-after", "retry-after-ms"] {
+        message.set_header(name, None);
+    }
+    message
+}
+
+/// Has a success tell the real state of its limits, where it tells any but those that `turn` sets.
+pub fn show_limits(message: &mut Message, provider: Provider, turn: &Turn, state: &LimitState) {
+    if !matches!(turn.answer, Answer::Reply(_)) {
+        return;
+    }
+    for (name, value) in limits::headers(profile::of(provider).limits, state) {
+        if message.header(&name).is_some() && !turn.headers.keys().any(|set| set.eq_ignore_ascii_case(&name))
+        {
+            message.set_header(&name, Some(value));
+        }
+    }
+}
+
 fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
     let text = form::message(row, asked, canaries);
     written(asked, row, &text, &LimitState::standard(row.limits), canaries)
@@ -109,7 +140,8 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
-    let written = form::written(form, row, text, canaries);
+    let text = limits::told(text, limits);
+    let written = form::written(form, row, &text, canaries);
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
     if written.own {
@@ -153,7 +185,7 @@ pub(super) struct Failure<'a> {
 /// An error as an event of a stream that has begun, in the dialect of the endpoint that was asked.
 pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
     let row = catalogue_row(asked.provider, name);
-    let text = form::message(row, asked, canaries);
+    let text = limits::told(&form::message(row, asked, canaries), &LimitState::standard(row.limits));
     // A page of the network in front cannot stand in a stream: then it is the provider's own form.
     let own = own_form(asked);
     let error = form::value(form_of(asked, row), row, &text, canaries)

@@ -31,6 +31,9 @@ pub struct Profile {
     /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
+    /// What it says to a key that was good once.
+    #[serde(default = "invalid")]
+    pub revoked_key: ErrorName,
     /// How it writes the state of its limits into headers.
     #[serde(default)]
     pub limits: LimitStyle,
@@ -45,6 +48,10 @@ pub struct Profile {
     pub refusals: Refusals,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
+}
+
+fn invalid() -> ErrorName {
+    ErrorName::InvalidApiKey
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.

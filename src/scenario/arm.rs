@@ -13,6 +13,7 @@ use serde::{
 };
 
 use super::{
+    account::{Account, AccountFile, account},
     diagnostic::{Diagnostic, LoadErrors, nearest},
     duration,
     file::{At, DeploymentsFile, ScenarioFile, TurnFile},
@@ -49,6 +50,8 @@ pub struct ArmFile {
     pub deployments: Option<DeploymentsFile>,
     /// A scenario that is known here (`limits/rate-limit`), or a whole one. Only what its upstreams do counts.
     pub scenario: Option<At<ScenarioWanted>>,
+    /// The account behind the keys; that of the scenario where left out.
+    pub account: Option<At<AccountFile>>,
     /// For how long, from now: `60s`; ten minutes where left out, an hour at the most.
     pub ttl: Option<At<String>>,
 }
@@ -110,6 +113,8 @@ pub struct Wanted {
     pub combination: Combination,
     /// Each deployment with its turns, the last of which repeats.
     pub deployments: IndexMap<String, Vec<Turn>>,
+    /// The account behind the keys; without one everything is allowed.
+    pub account: Option<Account>,
     /// From now.
     pub ttl: Duration,
 }
@@ -142,6 +147,7 @@ fn as_yaml(text: &str) -> String {
 fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, Vec<Diagnostic>> {
     let mut check = Checker::new(NAME, source);
     let ttl = ttl(&mut check, file.ttl.as_ref());
+    let own = file.account.as_ref().map(|at| account(&mut check, at));
     let given: Vec<_> = [
         ("upstream", file.upstream.as_ref().map(|at| &at.range)),
         ("deployments", file.deployments.as_ref().map(|at| &at.range)),
@@ -155,16 +161,18 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
         *error = error.clone().also(first_at.clone(), format!("`{first}` is here"));
         return Err(check.into_errors());
     }
-    let (matrix, deployments) = match file.scenario {
+    let (matrix, deployments, scenarios) = match file.scenario {
         Some(At { value: ScenarioWanted::Whole(scenario), .. }) => {
             match validate("armed", NAME, source, *scenario) {
-                Ok(scenario) => (scenario.matrix, scenario.deployments),
+                Ok(scenario) => (scenario.matrix, scenario.deployments, scenario.account),
                 Err(more) => return Err([check.into_errors(), more].concat()),
             }
         }
         Some(At { value: ScenarioWanted::Named(name), range }) => {
             match library.scenarios.iter().find(|scenario| scenario.id == name) {
-                Some(scenario) => (scenario.matrix.clone(), scenario.deployments.clone()),
+                Some(scenario) => {
+                    (scenario.matrix.clone(), scenario.deployments.clone(), scenario.account.clone())
+                }
                 None => {
                     let ids = library.scenarios.iter().map(|scenario| scenario.id.as_str());
                     check.error(&range, format!("there is no scenario `{name}` here")).help =
@@ -189,7 +197,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
                 }
                 (upstream, deployments) => named(&mut check, upstream.as_ref(), deployments.as_ref(), &[]),
             };
-            (Vec::new(), turns)
+            (Vec::new(), turns, None)
         }
     };
     let errors = check.into_errors();
@@ -199,7 +207,12 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
     let plain = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
     let first = matrix.first().copied().unwrap_or(plain);
     let provider = file.provider.map_or(first.provider, |at| at.value);
-    Ok(Wanted { combination: Combination { provider, ..first }, deployments, ttl })
+    Ok(Wanted {
+        combination: Combination { provider, ..first },
+        deployments,
+        account: own.or(scenarios),
+        ttl,
+    })
 }
 
 fn ttl(check: &mut Checker<'_>, written: Option<&At<String>>) -> Duration {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::{
+    account::AccountFile,
     expect::Expect,
     fault::Fault,
     model::{ProxySettings, Reply, Step},
@@ -77,6 +78,8 @@ pub struct ScenarioFile {
     pub upstream: Option<At<Vec<At<TurnFile>>>>,
     /// Several upstreams by name, the one that callers address first.
     pub deployments: Option<DeploymentsFile>,
+    /// The account behind the keys, as the provider keeps it; without one everything is allowed.
+    pub account: Option<At<AccountFile>>,
     /// How the proxy is set.
     #[serde(default = "default_settings")]
     pub proxy: At<ProxySettings>,

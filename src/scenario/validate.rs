@@ -5,6 +5,7 @@ use std::{collections::HashSet, hash::Hash, ops::Range, sync::Arc, time::Duratio
 use indexmap::IndexMap;
 
 use super::{
+    account::account,
     diagnostic::{Diagnostic, nearest},
     expect::Attempts,
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
@@ -63,6 +64,7 @@ pub fn validate(
     }
     let matrix = matrix(&mut check, &file.matrix);
     let deployments = deployments(&mut check, &file, &matrix);
+    let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
     expectations(&mut check, &file, &deployments);
     let steps = match file.steps {
@@ -88,6 +90,7 @@ pub fn validate(
         references: file.references,
         matrix,
         deployments,
+        account,
         proxy: file.proxy.value,
         steps,
         expect: file.expect.value,

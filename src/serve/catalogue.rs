@@ -69,6 +69,7 @@ pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
             identity: Identity { token: provider.as_str().to_owned() },
             combination: Combination { api: Api::OpenaiChat, provider: *provider, stream: false },
             deployments: turns.collect(),
+            account: None,
             seed: 0,
         })
     };

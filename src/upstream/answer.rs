@@ -19,7 +19,7 @@ use super::{
 use crate::{
     fault::{self, Context, Plan},
     observation::{Attempt, AttemptEnd, Canaries, Sent},
-    provider::{self, Asked, MAX_REQUEST_BYTES, Message, Received},
+    provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
     scenario::Provider,
 };
 
@@ -86,8 +86,17 @@ fn enter(
     let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
         Ok(asked) => {
             recorder.asks(&asked);
+            let context = Context { asked: &asked, canaries: &canaries };
+            let admission = run.admit(&asked, &case.identity.key(name), arrived);
+            if let Some(refusal) = admission.refusal(&asked, &canaries) {
+                return (fault::compile(refusal, &[], &context), recorder);
+            }
             let turn = case.turn(&run, deployment);
-            let plan = fault::plan(&asked, &turn, &canaries);
+            let mut message = provider::message(&asked, &turn, &canaries);
+            if let Admission::Passes(Some(state)) = admission {
+                provider::show_limits(&mut message, asked.provider, &turn, &state);
+            }
+            let plan = fault::compile(message, &turn.faults, &context);
             recorder.plays(turn);
             plan
         }

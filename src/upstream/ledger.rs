@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     fault::{Framing, Head},
     observation::{Attempt, AttemptEnd},
-    provider::Asked,
-    scenario::Turn,
+    provider::{AccountState, Admission, Asked},
+    scenario::{Account, Turn},
 };
 
 /// How much of a reply's body is kept.
@@ -36,6 +36,7 @@ pub(super) struct Run {
     /// Every deployment answers well from now on.
     pub(super) healed: AtomicBool,
     keep: Keep,
+    account: Option<Mutex<AccountState>>,
     entries: Mutex<Entries>,
 }
 
@@ -57,7 +58,23 @@ impl Run {
     pub(super) fn new(epoch: Instant, deployments: usize, keep: Keep) -> Self {
         let entries =
             Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
-        Self { epoch, healed: AtomicBool::new(false), keep, entries: Mutex::new(entries) }
+        Self { epoch, healed: AtomicBool::new(false), keep, account: None, entries: Mutex::new(entries) }
+    }
+
+    pub(super) fn with_account(mut self, account: Option<Account>) -> Self {
+        self.account = account.map(|account| Mutex::new(AccountState::new(account)));
+        self
+    }
+
+    /// What the account says to a request that arrived then; nothing where there is none, or
+    /// where everything is well by now.
+    pub(super) fn admit(&self, asked: &Asked, own_key: &str, arrived: Instant) -> Admission {
+        match &self.account {
+            Some(account) if !self.is_healed() => {
+                locked(account).admit(asked, own_key, arrived.saturating_duration_since(self.epoch))
+            }
+            _ => Admission::Passes(None),
+        }
     }
 
     /// Enters an attempt at the `deployment`-th deployment; `make` gets its number, from 1.

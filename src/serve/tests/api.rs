@@ -72,6 +72,30 @@ async fn two_clients_never_see_each_others() {
 }
 
 #[tokio::test]
+async fn an_account_knows_the_key_that_was_handed_out_and_limits_it() {
+    let server = start().await;
+    let address = server.address();
+    let account = json!({"requests_per_minute": 1, "keys": {"valid": ["sk-x"]}});
+    let armed =
+        arm(address, json!({"provider": "openai", "upstream": [{"reply": "ok"}], "account": account})).await;
+    let with = async |key: &str| {
+        let request = plain("POST", &chat(&armed), &[format!("Authorization: Bearer {key}")], "{}");
+        super::client::send(address, request.as_bytes()).await.status
+    };
+    let own = armed["keys"]["primary"].as_str().unwrap();
+    assert_eq!(
+        [with(own).await, with(own).await, with("sk-x").await, with("sk-y").await],
+        [200, 429, 200, 401]
+    );
+    let wrong = json!({"provider": "openai", "upstream": [{"reply": "ok"}], "account": {"models": []}});
+    let answer = ask(address, "POST", "/_upfault/arm", &wrong.to_string()).await;
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["message"]),
+        (400, &json!("`models` is empty: no request could ever be answered"))
+    );
+}
+
+#[tokio::test]
 async fn a_scenario_brings_all_of_its_deployments() {
     let server = start().await;
     let armed = arm(server.address(), json!({"scenario": "fallback/on-rate-limit"})).await;
