@@ -186,7 +186,7 @@ impl std::str::FromStr for ReportTo {
 /// For `upfault serve`.
 #[derive(Debug, ClapArgs)]
 pub struct ServeArgs {
-    /// The scenarios that can be armed by their names.
+    /// Scenarios that can be armed by their names, on top of all that `list` shows.
     #[command(flatten)]
     pub paths: PathArgs,
     /// Where to listen; the port 0 takes a free one, and the first line of the output tells which

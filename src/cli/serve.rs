@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    args::ServeArgs,
+    args::{PathArgs, ServeArgs},
     context::Context,
     failure::Failure,
     interrupt::{self, Asked},
@@ -16,7 +16,9 @@ use crate::{
 
 /// Serves the mocks until it is asked to stop.
 pub fn serve(context: &Context, args: &ServeArgs) -> Result<u8, Failure> {
-    let library = select::library(context, &args.paths)?;
+    // What is named comes on top of what `list` shows: a path must not take the bundled ones away.
+    let named = (!args.paths.paths.is_empty()).then(|| select::library(context, &args.paths)).transpose()?;
+    let library = select::library(context, &PathArgs::default())?.with(named.unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,6 +1,6 @@
 //! The account behind the keys, as a provider keeps it: what it allows, and what it refuses.
 
-use std::{collections::HashSet, ops::RangeInclusive};
+use std::{collections::HashSet, fmt, ops::RangeInclusive};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,25 @@ pub struct Account {
     pub context_window: Option<u64>,
     /// In millionths of a US dollar.
     pub spend_limit_micros: Option<u64>,
+}
+
+/// `2 requests a minute, models m`: only what it limits or checks.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let mut add = |given: Option<String>| parts.extend(given);
+        add(self.requests_per_minute.map(|n| format!("{n} requests a minute")));
+        add(self.tokens_per_minute.map(|n| format!("{n} tokens a minute")));
+        add(self.context_window.map(|n| format!("{n} tokens a request")));
+        add(self.spend_limit_micros.map(|n| format!("${} to spend", n as f64 / 1e6)));
+        add(self.models.as_ref().map(|models| format!("models {}", models.join(" "))));
+        add(self.keys.as_ref().map(|keys| match keys.own {
+            KeyState::Valid => "keys are checked".to_owned(),
+            KeyState::Revoked => "the deployment's key is revoked".to_owned(),
+            KeyState::Unknown => "the deployment's key is unknown".to_owned(),
+        }));
+        if parts.is_empty() { f.write_str("without limits") } else { f.write_str(&parts.join(", ")) }
+    }
 }
 
 /// So much is more than any provider allows, and little enough for exact arithmetic.
@@ -139,6 +158,11 @@ mod tests {
         assert_eq!((account.requests_per_minute, account.tokens_per_minute), (Some(2), Some(100)));
         assert_eq!(account.keys.as_ref().unwrap().own, KeyState::Revoked);
         assert_eq!((account.context_window, account.spend_limit_micros), (Some(8), Some(500)));
+        assert_eq!(
+            account.to_string(),
+            "2 requests a minute, 100 tokens a minute, 8 tokens a request, $0.0005 to spend, models m, \
+             the deployment's key is revoked"
+        );
         assert_eq!(load("{}").unwrap(), Some(Account::default()));
     }
 

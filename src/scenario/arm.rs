@@ -136,10 +136,10 @@ pub fn load_arm(text: &str, library: &Library) -> Result<Wanted, LoadErrors> {
 /// JSON is YAML but for two things: escaped surrogate pairs, which many writers use for whatever is
 /// not ASCII, and tabs before a key. Text that may hold one is written anew.
 fn as_yaml(text: &str) -> String {
-    if text.contains("\\u") || text.contains('\t') {
-        if let Ok(value) = serde_json::from_str::<serde_json::Value>(text) {
-            return format!("{value:#}");
-        }
+    if (text.contains("\\u") || text.contains('\t'))
+        && let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
+    {
+        return format!("{value:#}");
     }
     text.to_owned()
 }

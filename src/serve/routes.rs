@@ -174,7 +174,7 @@ fn armed(granted: Granted, expires: jiff::Timestamp, headers: &HeaderMap, addres
     let host = host(headers, address);
     let url = |url: &str, at: SocketAddr| {
         // A deployment that refuses connections has a port of its own.
-        let here = if at == address { host.clone() } else { at.to_string() };
+        let here = if at == address { host.clone() } else { format!("{}:{}", name(&host), at.port()) };
         url.replacen(&format!("http://{at}"), &format!("http://{here}"), 1)
     };
     let base_urls: indexmap::IndexMap<String, String> = granted
@@ -189,6 +189,14 @@ fn armed(granted: Granted, expires: jiff::Timestamp, headers: &HeaderMap, addres
         keys: granted.deployments.into_iter().map(|deployment| (deployment.name, deployment.key)).collect(),
         // Whole seconds would say less than was granted of a short time.
         expires: format!("{expires:.3}"),
+    }
+}
+
+/// A host without its port.
+fn name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 

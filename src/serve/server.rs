@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 
 use super::{armory::Armory, catalogue, reply, routes};
 use crate::{
@@ -60,7 +60,7 @@ fn fallback(armory: Weak<Armory>) -> Fallback {
         Box::pin(async move {
             match armory {
                 Some(armory) => routes::answer(router, armory, request).await,
-                None => Response::from(reply::ending()),
+                None => reply::ending(),
             }
         })
     })

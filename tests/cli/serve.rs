@@ -74,7 +74,11 @@ impl Serving {
 #[test]
 fn the_catalogue_and_the_control_api_are_there_as_soon_as_the_address_is() {
     let stage = Stage::small();
-    let serving = Serving::start(&stage, &[]);
+    stage.write("more/odd.yaml", "title: x\nwhy: y\nupstream: [{status: 418}]\n");
+    let serving = Serving::start(&stage, &["more/odd.yaml"]);
+    for name in ["odd", "t/plain", "limits/rate-limit"] {
+        serving.json("POST", "/_upfault/arm", &format!("{{\"scenario\": \"{name}\"}}"));
+    }
     assert_eq!(serving.ask("POST", "/openai/ok/v1/chat/completions", "{}").0, 200);
     assert_eq!(serving.ask("POST", "/openai/rate_limit/v1/chat/completions", "{}").0, 429);
     assert!(serving.ask("GET", "/", "").1.contains(&format!("http://{}/openai/ok/v1", serving.address)));

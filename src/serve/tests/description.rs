@@ -124,3 +124,39 @@ fn the_openapi_schema_in_the_tree_is_the_one_that_the_types_make() {
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(stored == openapi::document(), "schema/openapi.json is stale: run `just schema`");
 }
+
+#[tokio::test]
+async fn what_the_document_for_people_says_is_true() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/serve.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let server = super::client::start().await;
+    let examples: Vec<&str> =
+        text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 6, "{} examples only", examples.len());
+    for example in examples {
+        let answer = super::client::ask(server.address(), "POST", "/_upfault/arm", example).await;
+        assert_eq!(answer.status, 201, "{example}: {answer:?}");
+    }
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/_upfault")) {
+        let path = route.path.replace("{id}", "ID");
+        assert!(text.contains(&path), "docs/serve.md does not mention {path}");
+    }
+    for entry in crate::serve::entries().into_iter().filter(|entry| !entry.about.is_empty()) {
+        assert!(text.contains(&format!("`{}`", entry.name)), "docs/serve.md does not mention {}", entry.name);
+    }
+    // Each `curl` of the catalogue, as far as it names a path.
+    for line in text.lines().filter(|line| line.starts_with("curl ")) {
+        let (_, path) = line.split(' ').nth(1).unwrap().split_once(":41237").unwrap();
+        let headers: Vec<String> = line
+            .split("-H '")
+            .nth(1)
+            .and_then(|rest| rest.split('\'').next())
+            .map(str::to_owned)
+            .into_iter()
+            .collect();
+        let body = line.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+        let request = super::client::plain("POST", path, &headers, body);
+        let status = super::client::send(server.address(), request.as_bytes()).await.status;
+        assert!(![0, 400, 401, 404, 405].contains(&status), "{line}: {status}");
+    }
+}
