@@ -122,13 +122,14 @@ fn an_address_that_others_reach_is_warned_about() {
 
 #[test]
 fn what_cannot_be_served_is_said_before_anything_else() {
-    let stage = Stage::new().scenario("t/wrong", "title: x\nwhy: y\nupstreams: []\n");
+    let stage = Stage::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     stage
         .upfault(&["serve", "limits", "--listen", &address])
         .code(2)
         .err_has(&["cannot listen at", "help: somebody listens there already"]);
-    stage.upfault(&["serve"]).code(2).err_has(&["unknown key `upstreams`"]);
+    let wrong = Stage::new().scenario("t/wrong", "title: x\nwhy: y\nupstreams: []\n");
+    wrong.upfault(&["serve"]).code(2).err_has(&["unknown key `upstreams`"]);
     stage.upfault(&["serve", "--listen", "8080"]).code(2).err_has(&["--listen"]);
 }
