@@ -1,6 +1,14 @@
 //! Small requests of upfault's own: they warm a proxy up, and tell how it is doing.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -28,6 +36,8 @@ const PROBE: Duration = Duration::from_secs(5);
 /// Deployments of upfault's own on one instance, for each API and provider that its cases use.
 pub struct Control {
     pairs: Vec<Pair>,
+    /// The pair by which the proxy's pace is told.
+    probed: AtomicUsize,
 }
 
 /// One route that always succeeds and one that always fails.
@@ -57,7 +67,7 @@ impl Control {
             .into_iter()
             .map(|[well, ill]| Ok(Pair { well: arm(well)?, ill: arm(ill)? }))
             .collect::<io::Result<_>>()?;
-        Ok(Self { pairs })
+        Ok(Self { pairs, probed: AtomicUsize::new(0) })
     }
 
     /// What the proxy must know of them.
@@ -67,24 +77,42 @@ impl Control {
 
     /// Uses every kind of route once, and says what a control request takes when nothing else goes on.
     ///
+    /// A kind whose plain success does not come through is told to `progress`; its cases will show
+    /// it, and the others can be run all the same.
+    ///
     /// # Errors
     ///
-    /// What came back in place of a plain success.
-    pub async fn warm_up(&self, gateway: &Gateway, driver: &Driver) -> Result<Duration, String> {
-        for pair in &self.pairs {
-            let api = pair.well.case.combination.api;
+    /// What came back in place of a plain success, where none came through.
+    pub async fn warm_up(
+        &self,
+        gateway: &Gateway,
+        driver: &Driver,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<Duration, String> {
+        let (mut good, mut bad) = (None, None);
+        for (index, pair) in self.pairs.iter().enumerate() {
+            let Combination { api, provider, .. } = pair.well.case.combination;
             for stream in [false, true] {
                 if stream && !api.streams() {
                     continue;
                 }
                 let exchange = send(&pair.well, gateway, driver, stream, WARM_UP).await;
                 let told = Told::of(&exchange, api);
-                if !told.looks_successful() {
-                    return Err(told.describe());
+                if told.looks_successful() {
+                    good = good.or((!stream).then_some(index));
+                } else {
+                    let kind = if stream { "a stream" } else { "a plain request" };
+                    let told = told.describe();
+                    progress(format!("{api} from {provider}: {kind} does not come through: {told}"));
+                    bad = bad.or(Some(told));
                 }
                 send(&pair.ill, gateway, driver, stream, WARM_UP).await;
             }
         }
+        if let (None, Some(told)) = (good, bad) {
+            return Err(told);
+        }
+        self.probed.store(good.unwrap_or_default(), Ordering::Relaxed);
         let mut times = Vec::new();
         for _ in 0..5 {
             times.push(self.probe(gateway, driver).await);
@@ -96,7 +124,7 @@ impl Control {
     /// One control request: how long it took.
     pub async fn probe(&self, gateway: &Gateway, driver: &Driver) -> Duration {
         let began = Instant::now();
-        if let Some(pair) = self.pairs.first() {
+        if let Some(pair) = self.pairs.get(self.probed.load(Ordering::Relaxed)) {
             send(&pair.well, gateway, driver, false, PROBE).await;
         }
         began.elapsed()

@@ -228,7 +228,7 @@ async fn warm(
     if !matches!(gateway, Gateway::Builtin(_)) {
         progress("warming up".to_owned());
     }
-    let told = match control.warm_up(&gateway, driver).await {
+    let told = match control.warm_up(&gateway, driver, progress).await {
         Ok(baseline) => return Ok((gateway, baseline)),
         Err(told) => told,
     };

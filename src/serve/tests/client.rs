@@ -76,7 +76,7 @@ pub(super) fn plain(method: &str, path: &str, headers: &[String], body: &str) ->
     format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
 
-/// Header lines with a key where a provider looks for it first; its query, if it stands there.
+/// Header lines with a key where a provider looks for it first, and the other headers that it wants.
 pub(super) fn key_of(provider: Provider) -> Vec<String> {
     profile(provider)
         .key
@@ -92,6 +92,7 @@ pub(super) fn key_of(provider: Provider) -> Vec<String> {
             KeyPlace::Query(_) => None,
         })
         .take(1)
+        .chain(profile(provider).required_headers.keys().map(|name| format!("{name}: x")))
         .collect()
 }
 
@@ -115,8 +116,9 @@ pub(super) fn paths_of(provider: Provider) -> Vec<String> {
         .routes
         .iter()
         .filter(takes_json)
-        .filter_map(|row| row.post.as_deref())
-        .map(fill)
-        .map(below)
+        .filter_map(|row| {
+            let query = row.query.as_deref().map(|name| format!("?{name}=x")).unwrap_or_default();
+            Some(below(fill(row.post.as_deref()?)) + &query)
+        })
         .collect()
 }
