@@ -22,7 +22,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
 
 
 def body(parts: list[Any]) -> str:
-    """`$good`, `{exception: NAME}`, `{cut: NAME}` (half of an event), `{bad_crc: NAME}`, `{text: …}`, one after another."""
+    """`$good`, `{exception: NAME}`, `{error: CODE}`, `{cut: NAME}` (half of an event), `{bad_crc: NAME}`, `{text: …}`, one after another."""
     return "".join(map(part, parts))
 
 
@@ -37,6 +37,8 @@ def part(spec: Any) -> str:
                 ":message-type": "exception",
             }
             return frame(headers, {"message": "the stream failed"})
+        case {"error": code}:
+            return frame({":error-code": code, ":error-message": "boom", ":message-type": "error"}, {})
         case {"cut": name}:
             whole = event(name, {"stopReason": "end_turn"})
             return whole[: len(whole) // 2]

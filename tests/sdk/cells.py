@@ -94,6 +94,8 @@ class Cell:
     present: tuple[str, ...] = ()
     #: Where reference and mock differ and an observed byte explains it: what is seen, and why.
     observed: Outcome | None = None
+    #: Where it breaks the SDK's own types, as it does with the provider too: how those lines begin.
+    problems: tuple[str, ...] = ()
     why: str = ""
     #: Why it cannot be run, where it cannot.
     not_run: str = ""
@@ -210,7 +212,11 @@ def explained(row: dict[str, Any], sdk: str) -> dict[str, Any]:
     """What a row says of one SDK apart: `differs: {SDK: {observed, why}}`, `not_run: {SDK: reason}`."""
     differs = row.get("differs", {}).get(sdk)
     if differs:
-        return {"observed": Outcome.read(differs["observed"]), "why": differs["why"]}
+        return {
+            "observed": Outcome.read(differs["observed"]),
+            "problems": tuple(differs.get("problems", ())),
+            "why": differs["why"],
+        }
     return {"not_run": row.get("not_run", {}).get(sdk, "")}
 
 

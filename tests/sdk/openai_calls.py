@@ -25,7 +25,7 @@ def client(job: Job) -> Any:
         case "groq":
             return groq.Groq(api_key="gsk_mock", base_url=job.url, timeout=job.timeout)
         case "together":
-            return together.Together(api_key="mock", base_url=f"{job.url}/v1", timeout=job.timeout)
+            return together.Together(api_key="mock", base_url=job.url, timeout=job.timeout)
     raise LookupError(job.sdk)
 
 
@@ -34,7 +34,7 @@ def chat(job: Job) -> Any:
 
 
 def chat_stream(job: Job) -> Any:
-    # Groq sends its usage unasked, and its SDK has no such option.
+    # These two send their usage unasked, and their SDKs have no such option.
     more: Any = {} if job.sdk in ("groq", "together") else {"stream_options": {"include_usage": True}}
     return iter(client(job).chat.completions.create(model=job.model, messages=MESSAGES, stream=True, **more))
 

@@ -32,20 +32,25 @@ class Judged:
 
 def judge(cell: Cell, seen: Seen, attempts: list[dict[str, Any]] | None) -> Judged:
     """Holds what was seen against what is expected, and against the difference that is explained."""
-    reasons = differences(cell, cell.expected, seen, attempts)
+    reasons = differences(cell, cell.expected, seen, attempts, ())
     verdict = Verdict.AGREES if not reasons else Verdict.DIFFERS
     if cell.observed is not None:
         if not reasons:
             reasons = ["the table explains a difference that is no longer there: take `differs` away"]
             verdict = Verdict.DIFFERS
-        elif not differences(cell, cell.observed, seen, attempts):
+        elif not differences(cell, cell.observed, seen, attempts, cell.problems):
             verdict = Verdict.EXPLAINED
     return Judged(cell, verdict, seen, tuple(attempts or ()), tuple(reasons))
 
 
 def differences(
-    cell: Cell, expected: Outcome, seen: Seen, attempts: list[dict[str, Any]] | None
+    cell: Cell,
+    expected: Outcome,
+    seen: Seen,
+    attempts: list[dict[str, Any]] | None,
+    known: tuple[str, ...],
 ) -> list[str]:
+    """What does not fit, line by line, but for problems of strict types that begin as `known` says."""
     lines = []
     if seen.result != expected.result:
         lines.append(f"{expected.result} was expected, and {seen.result} is seen")
@@ -55,7 +60,7 @@ def differences(
     if attempts is not None and expected.attempts is not None and len(attempts) != expected.attempts:
         lines.append(f"{expected.attempts} attempts were expected, and {len(attempts)} are seen")
     if not lines:
-        lines += seen.problems[:10]
+        lines += [line for line in seen.problems if not line.startswith(known)][:10]
         lines += [f"`{path}` is missing" for path in cell.present if not present(seen.value, path)]
     return lines
 
