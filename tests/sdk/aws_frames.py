@@ -1,4 +1,4 @@
-"""Frames of the AWS event stream that a turn can spell out.
+"""Frames of the AWS event stream: such as a turn can spell out, and what the ledger holds of them.
 
 A turn's body is text, and a frame is not: its lengths and checksums are any bytes. So each frame is
 padded (`"p"`, which the service sends too, against guesses by length) until all of its bytes are
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import struct
 from binascii import crc32
+from collections.abc import Iterator
 from typing import Any
 
 HEADERS = {"content-type": "application/vnd.amazon.eventstream"}
@@ -76,6 +78,18 @@ def frame(headers: dict[str, str], payload: dict[str, Any]) -> str:
         if is_text(whole):
             return whole.decode("ascii")
     raise ValueError("no padding makes this frame text")
+
+
+def read(data: bytes) -> Iterator[dict[str, Any]]:
+    """The events in whole frames, as botocore has them: `{NAME: payload}`."""
+    while len(data) >= 16:
+        total, head = struct.unpack_from("!II", data)
+        headers, payload = data[12 : 12 + head], data[12 + head : total - 4]
+        # Name, type 7, length of the value, value.
+        if found := re.search(rb":event-type\x07..(\w+)", headers, re.DOTALL):
+            # The header that follows begins with the length of its name, which is no letter.
+            yield {found[1].decode(): json.loads(payload)}
+        data = data[total:] if total >= 16 else b""
 
 
 def is_text(data: bytes) -> bool:

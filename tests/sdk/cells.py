@@ -97,6 +97,8 @@ class Cell:
     #: Where it breaks the SDK's own types, as it does with the provider too: how those lines begin.
     problems: tuple[str, ...] = ()
     why: str = ""
+    #: Wrong on purpose: how the line begins with which the comparison says so.
+    found: str = ""
     #: Why it cannot be run, where it cannot.
     not_run: str = ""
 
@@ -111,7 +113,12 @@ def load() -> list[Cell]:
     cells: list[Cell] = []
     for path in sorted(TABLES.glob("[0-9]*.yaml")):
         table = yaml.safe_load(path.read_text())
-        for kind, read in (("rows", rows), ("errors", catalogue), ("success", success)):
+        for kind, read in (
+            ("rows", rows),
+            ("errors", catalogue),
+            ("success", success),
+            ("controls", controls),
+        ):
             if kind in table:
                 cells += read(table, wire)
     seen: set[str] = set()
@@ -185,27 +192,48 @@ def catalogue(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
 
 
 def success(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
-    """A reply of every API by the catalogue's URLs, with what must be in it."""
+    """A reply of every API with what must be in it; the plainest by the catalogue's URL too."""
     cells = []
     for row in table["success"]:
         reply = row.get("reply", "ok")
         streamed = row["call"].endswith("_stream")
         for sdk in row["sdks"]:
+            result = "ends normally" if streamed else "returns normally"
+            common: dict[str, Any] = {
+                "table": table["title"],
+                "wire": f"{row['call']}: {reply}",
+                "sdk": sdk,
+                "call": row["call"],
+                "turn": {"reply": reply},
+                "present": tuple(row["present"]),
+            } | explained(row, sdk)
+            name = f"{row['call']} {reply}"
             cells.append(
-                Cell(
-                    id=f"{table['title']} | {row['call']} {reply} | {sdk}",
-                    table=table["title"],
-                    wire=f"{row['call']}: {reply}",
-                    sdk=sdk,
-                    call=row["call"],
-                    turn={"reply": reply},
-                    by_url=reply,
-                    expected=Outcome("ends normally" if streamed else "returns normally"),
-                    present=tuple(row["present"]),
-                    **explained(row, sdk),
-                )
+                Cell(id=f"{table['title']} | {name} | {sdk}", expected=Outcome(result, attempts=1), **common)
             )
+            if row["call"] in ("chat", "converse"):
+                at = f"{table['title']} | URL {name} | {sdk}"
+                cells.append(Cell(id=at, expected=Outcome(result), by_url=reply, **common))
     return cells
+
+
+def controls(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
+    """Cells that are wrong on purpose, so that a judge who sees nothing is seen."""
+    return [
+        Cell(
+            id=f"{table['title']} | {row['wire']} | {sdk}",
+            table=table["title"],
+            wire=row["wire"],
+            sdk=sdk,
+            call=row["call"],
+            turn=spell_out(row["turn"], SDKS[sdk].provider, wire),
+            expected=Outcome.read(row["expect"]),
+            present=tuple(row.get("present", ())),
+            found=row["found"],
+        )
+        for row in table["controls"]
+        for sdk in row["sdks"]
+    ]
 
 
 def explained(row: dict[str, Any], sdk: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import coerced
 from cells import SDKS, Cell, Outcome
 from job import Seen
 
@@ -33,6 +34,9 @@ class Judged:
 def judge(cell: Cell, seen: Seen, attempts: list[dict[str, Any]] | None) -> Judged:
     """Holds what was seen against what is expected, and against the difference that is explained."""
     reasons = differences(cell, cell.expected, seen, attempts, ())
+    if cell.found:
+        missed = not any(reason.startswith(cell.found) for reason in reasons)
+        reasons = [f"`{cell.found}…` was to be found, and is not", *reasons] if missed else []
     verdict = Verdict.AGREES if not reasons else Verdict.DIFFERS
     if cell.observed is not None:
         if not reasons:
@@ -61,6 +65,8 @@ def differences(
         lines.append(f"{expected.attempts} attempts were expected, and {len(attempts)} are seen")
     if not lines:
         lines += [line for line in seen.problems if not line.startswith(known)][:10]
+        if cell.present and attempts and not SDKS[cell.sdk].node:
+            lines += coerced.bent(seen.value, attempts[-1])
         lines += [f"`{path}` is missing" for path in cell.present if not present(seen.value, path)]
     return lines
 

@@ -12,6 +12,20 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+#: What botocore makes of the types of a service model.
+TYPES: dict[str, Any] = {
+    "structure": dict,
+    "list": list,
+    "map": dict,
+    "string": str,
+    "integer": int,
+    "long": int,
+    "float": (int, float),
+    "double": (int, float),
+    "boolean": bool,
+    "blob": bytes,
+}
+
 
 def problems(value: Any) -> list[str]:
     """One line for each place where a pydantic object breaks its own class."""
@@ -40,8 +54,10 @@ def as_json(value: Any) -> Any:
 
 
 def missing(value: Any, shape: Any, path: str = "") -> list[str]:
-    """The members that a shape of botocore's service model requires and `value` lacks."""
+    """What a shape of botocore's service model requires and `value` lacks, and what is of another type."""
     kind = shape.type_name
+    if kind in TYPES and not isinstance(value, TYPES[kind]):
+        return [f"{path.rstrip('.')}: no {kind} (got {value!r:.60})"]
     if kind == "structure" and isinstance(value, dict):
         lines = [
             f"{path}{name}: required, and missing" for name in shape.required_members if name not in value
