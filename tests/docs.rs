@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 use upfault::{
-    provider::catalogue_row,
+    provider::{Confidence, catalogue_row, profile},
     scenario::{Api, ErrorName, Level, Provider, load_text, schema},
 };
 
@@ -142,6 +142,25 @@ fn the_table_of_errors_is_the_catalogue() {
             "docs/scenarios.md: the code of {name} is `{}`",
             row.code
         );
+    }
+}
+
+#[test]
+fn the_page_of_deviations_names_the_recalled_rows() {
+    let path = root().join("docs/provider-deviations.md");
+    let text = fs::read_to_string(path).expect("there is a page of deviations");
+    for section in text.split("\n## ").skip(1) {
+        let title = section.lines().next().unwrap_or_default();
+        let provider = Provider::ALL.iter().copied().find(|known| profile(*known).title == title);
+        let (Some(provider), Some((_, listed))) = (provider, section.split_once("\nRecalled rows:")) else {
+            continue;
+        };
+        let listed: BTreeSet<&str> = listed.split('`').skip(1).step_by(2).collect();
+        let recalled = ErrorName::ALL
+            .iter()
+            .filter(|name| catalogue_row(provider, **name).confidence == Confidence::Recalled)
+            .map(|name| name.as_str());
+        assert_eq!(listed, recalled.collect(), "{title}");
     }
 }
 

@@ -384,6 +384,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
     .unwrap();
     let route = upfault::proxy::Route {
         model: "m1".to_owned(),
+        api: Api::OpenaiChat,
         provider: Provider::Openai,
         upstream_model: "gpt".to_owned(),
         base_url: "http://127.0.0.1:1/v1".to_owned(),
@@ -400,7 +401,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
         work_dir: fixture.folder.path().join("instance"),
     };
     let instance = installed.launch(launch, &|_| {}).await.unwrap();
-    assert_eq!(instance.path(Api::OpenaiChat, &route), "/m1/openai/chat");
+    assert_eq!(instance.path(Api::OpenaiChat, false, &route).as_deref(), Some("/m1/openai/chat"));
     assert_eq!(
         instance.headers(&route),
         [

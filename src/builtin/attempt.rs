@@ -6,11 +6,15 @@ use bytes::{Bytes, BytesMut};
 use reqwest::Client;
 
 use super::{
+    ask::{self, Ask},
     classify,
     failure::{Cause, Failure, Raw},
+    headers,
+    split::{RawFrame, Splitter},
     stream::Stop,
+    translate,
 };
-use crate::{proxy::Route, wire::sse};
+use crate::{proxy::Route, scenario::Api, wire::frames::Carrier};
 
 /// No upstream answer, and no single event, is longer.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -18,17 +22,10 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// What an attempt brought, if it was no failure.
 #[derive(Debug)]
 pub(super) enum Success {
-    /// A whole completion.
+    /// A whole answer, in the caller's dialect.
     Whole { status: u16, headers: Vec<(String, String)>, body: Bytes },
     /// A stream whose first event is good.
-    Stream { headers: Vec<(String, String)>, first: RawEvent, source: Box<EventSource> },
-}
-
-/// An event with the bytes that it was made of.
-#[derive(Debug)]
-pub(super) struct RawEvent {
-    pub event: sse::Event,
-    pub raw: Bytes,
+    Stream { headers: Vec<(String, String)>, first: RawFrame, source: Box<FrameSource> },
 }
 
 /// The client for upstreams. Connections may be used again, but no request is sent twice.
@@ -59,11 +56,10 @@ pub(super) fn client() -> reqwest::Result<Client> {
 pub(super) async fn attempt(
     client: &Client,
     route: &Route,
-    body: Bytes,
-    stream: bool,
+    ask: &Ask,
     limit: Option<Duration>,
 ) -> Result<Success, Failure> {
-    let attempt = ask(client, route, body, stream);
+    let attempt = send(client, route, ask);
     match limit {
         Some(limit) => {
             tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(Failure::timeout(limit)))
@@ -72,16 +68,17 @@ pub(super) async fn attempt(
     }
 }
 
-async fn ask(client: &Client, route: &Route, body: Bytes, stream: bool) -> Result<Success, Failure> {
-    let response = client
-        .post(format!("{}/chat/completions", route.base_url.trim_end_matches('/')))
-        .bearer_auth(&route.api_key)
-        .header("content-type", "application/json")
-        .header("accept", if stream { "text/event-stream" } else { "application/json" })
-        .body(body)
-        .send()
-        .await
-        .map_err(|error| transport(&error))?;
+async fn send(client: &Client, route: &Route, ask: &Ask) -> Result<Success, Failure> {
+    let sent = ask.sent(route)?;
+    let api = sent.api;
+    let mut request = client.request(sent.method, sent.url);
+    for (name, value) in sent.headers {
+        request = request.header(name, value);
+    }
+    if let Some(body) = sent.body {
+        request = request.body(body);
+    }
+    let response = request.send().await.map_err(|error| transport(&error))?;
     let status = response.status().as_u16();
     let headers: Vec<_> = response
         .headers()
@@ -90,15 +87,14 @@ async fn ask(client: &Client, route: &Route, body: Bytes, stream: bool) -> Resul
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
-    let is_event_stream = headers.iter().any(|(name, value)| {
-        name == "content-type" && value.trim_start().to_ascii_lowercase().starts_with("text/event-stream")
-    });
-    if stream && is_event_stream && classify::is_success(status) {
-        return open(EventSource::new(response), headers).await;
+    let content_type = headers::value(&headers, "content-type").unwrap_or_default();
+    let is_stream = Carrier::of(content_type) == Some(ask::carrier(api));
+    if ask.is_framed() && is_stream && classify::is_success(status) {
+        return open(FrameSource::new(response, api), headers).await;
     }
     let body = whole_body(response, classify::is_success(status)).await?;
-    classify::whole(status, headers.clone(), body.clone())?;
-    if stream {
+    classify::whole(api, status, headers.clone(), body.clone())?;
+    if ask.is_framed() {
         // A completion in one piece is no answer to somebody who waits for events.
         let message = "The upstream answered a request for a stream with something else.";
         let mut failure = Failure::own(
@@ -111,22 +107,24 @@ async fn ask(client: &Client, route: &Route, body: Bytes, stream: bool) -> Resul
         failure.raw = Some(Box::new(Raw { headers, body }));
         return Err(failure);
     }
+    let body = translate::reply(ask.api, api, body);
     Ok(Success::Whole { status, headers, body })
 }
 
-async fn open(mut source: EventSource, headers: Vec<(String, String)>) -> Result<Success, Failure> {
+async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result<Success, Failure> {
     match source.next().await {
         Ok(first) => {
-            classify::first_event(Some(&first.event), &headers)?;
+            classify::first_frame(source.api, Some(&first), &headers)?;
             Ok(Success::Stream { headers, first, source: Box::new(source) })
         }
         Err(Stop::Clean) => {
             let rest = source.rest();
             if !rest.is_empty() {
                 // No event, but perhaps a bare JSON error.
-                classify::whole(200, headers.clone(), rest)?;
+                classify::whole(source.api, 200, headers.clone(), rest)?;
             }
-            Err(classify::first_event(None, &headers).err().unwrap_or_else(Failure::disconnected))
+            let empty = classify::first_frame(source.api, None, &headers);
+            Err(empty.err().unwrap_or_else(Failure::disconnected))
         }
         Err(Stop::Cut | Stop::Gap(_)) => Err(Failure::disconnected()),
     }
@@ -151,50 +149,38 @@ fn transport(error: &reqwest::Error) -> Failure {
     if error.is_connect() || error.is_builder() { Failure::unreachable() } else { Failure::disconnected() }
 }
 
-/// The events of a response, with their bytes.
+/// The frames of a response, with their bytes.
 #[derive(Debug)]
-pub(super) struct EventSource {
+pub(super) struct FrameSource {
+    /// Whose frames they are.
+    pub api: Api,
     response: reqwest::Response,
-    decoder: sse::Decoder,
-    /// Bytes of events that have not been handed out.
-    raw: BytesMut,
-    /// The offset in the stream at which `raw` begins.
-    offset: u64,
+    splitter: Splitter,
 }
 
-impl EventSource {
-    fn new(response: reqwest::Response) -> Self {
-        Self { response, decoder: sse::Decoder::lenient(), raw: BytesMut::new(), offset: 0 }
+impl FrameSource {
+    fn new(response: reqwest::Response, api: Api) -> Self {
+        Self { api, response, splitter: Splitter::new(ask::carrier(api)) }
     }
 
-    /// The next event, or how the stream stopped.
-    pub async fn next(&mut self) -> Result<RawEvent, Stop> {
+    /// The next frame, or how the stream stopped.
+    pub async fn next(&mut self) -> Result<RawFrame, Stop> {
         loop {
-            if let Some(event) = self.decoder.pop() {
-                let mut length = (event.span.end.saturating_sub(self.offset) as usize).min(self.raw.len());
-                // The LF after a final CR is the next event's by its span. It goes out with this
-                // one if it is here: some clients look for nothing but `\r\n\r\n`.
-                if self.raw[..length].ends_with(b"\r") && self.raw.get(length) == Some(&b'\n') {
-                    length += 1;
-                }
-                self.offset += length as u64;
-                return Ok(RawEvent { event, raw: self.raw.split_to(length).freeze() });
+            if let Some(frame) = self.splitter.pop() {
+                return Ok(frame);
             }
             match self.response.chunk().await {
-                Ok(Some(bytes)) if self.raw.len() + bytes.len() <= MAX_BYTES => {
-                    self.raw.extend_from_slice(&bytes);
-                    // A lenient decoder refuses nothing.
-                    let _ = self.decoder.feed(&bytes);
+                Ok(Some(bytes)) if self.splitter.waiting() + bytes.len() <= MAX_BYTES => {
+                    self.splitter.feed(&bytes);
                 }
-                Ok(None) => return Err(Stop::Clean),
+                Ok(None) => return self.splitter.last().ok_or(Stop::Clean),
                 Ok(Some(_)) | Err(_) => return Err(Stop::Cut),
             }
         }
     }
 
-    /// Bytes that made no event.
-    fn rest(&mut self) -> Bytes {
-        let rest = self.raw.split().freeze();
-        if rest.iter().all(u8::is_ascii_whitespace) { Bytes::new() } else { rest }
+    /// Bytes that made no frame.
+    pub fn rest(&mut self) -> Bytes {
+        self.splitter.rest()
     }
 }

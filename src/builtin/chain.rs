@@ -2,12 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
 use super::{
     Defect,
+    ask::Ask,
     attempt::{self, Success},
     cooldown::Memory,
     failure::Failure,
@@ -40,22 +39,6 @@ impl Shared {
         Duration::try_from_secs_f64(route.timeout_s)
             .ok()
             .filter(|limit| self.rules.timeouts && !limit.is_zero())
-    }
-}
-
-/// A caller's request that may go upstream.
-#[derive(Debug, Clone)]
-pub(super) struct Ask {
-    pub body: Map<String, Value>,
-    pub stream: bool,
-}
-
-impl Ask {
-    /// The body for this route's upstream.
-    pub fn body_for(&self, route: &Route) -> Bytes {
-        let mut body = self.body.clone();
-        body.insert("model".into(), Value::String(route.upstream_model.clone()));
-        Value::Object(body).to_string().into()
     }
 }
 
@@ -104,15 +87,13 @@ pub(super) async fn run<'a>(
 }
 
 async fn tries(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Failure> {
-    let body = ask.body_for(route);
     let mut last = None;
     for tried in 1.. {
         if let Some(refusal) = shared.memory.refusal(&route.model, Instant::now()) {
             // What an upstream said a moment ago, in this request, is the better answer.
             return Err(last.unwrap_or(refusal));
         }
-        let result =
-            attempt::attempt(&shared.client, route, body.clone(), ask.stream, shared.limit(route)).await;
+        let result = attempt::attempt(&shared.client, route, ask, shared.limit(route)).await;
         let now = Instant::now();
         let failure = match result {
             Ok(success) => {

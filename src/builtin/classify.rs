@@ -4,128 +4,171 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
+    dialect::{self, Family, Meaning, Told, meaning},
     envelope,
     failure::{Cause, Failure, Raw},
     headers,
-    stream::{EventKind, kind_of},
+    split::RawFrame,
 };
-use crate::wire::sse::Event;
+use crate::{scenario::Api, wire::frames::Frame};
 
 /// Whether a status is one under which an answer could be a success.
 pub(super) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
-/// Judges a whole answer.
+/// Judges a whole answer of an upstream's endpoint.
 ///
 /// # Errors
 ///
-/// The failure that the caller is to be told.
-pub(super) fn whole(status: u16, upstream: Vec<(String, String)>, body: Bytes) -> Result<(), Failure> {
+/// The failure that the caller is to be told, in the words of the upstream.
+pub(super) fn whole(
+    api: Api,
+    status: u16,
+    upstream: Vec<(String, String)>,
+    body: Bytes,
+) -> Result<(), Failure> {
+    let content_type = headers::value(&upstream, "content-type").unwrap_or_default();
     let (cause, told) = match status {
-        200..300 if is_completion(&body) => return Ok(()),
+        200..300 if dialect::is_answer(api, content_type, &body) => return Ok(()),
         200..300 => (Cause::OddBody, 502),
         400..600 => (Cause::Status(status), status),
         _ => (Cause::OddStatus, 502),
     };
-    let mut error = envelope::of_body(&body, status);
-    if cause == Cause::OddBody && !carries_error(&body) {
-        error = envelope::error(
-            odd_body(&body).into(),
-            envelope::UPSTREAM_ERROR,
-            Some("invalid_upstream_response"),
-        );
-    }
-    if cause == Cause::OddStatus {
-        let message = format!("The upstream answered with status {status}, which is no answer of this API.");
-        error = envelope::error(message, envelope::UPSTREAM_ERROR, Some("invalid_upstream_response"));
-    }
+    let error = if cause == Cause::OddBody && !dialect::carries_error(api, &body) {
+        odd(&odd_body(api, &body))
+    } else if cause == Cause::OddStatus {
+        odd(&format!("The upstream answered with status {status}, which is no answer of this API."))
+    } else {
+        Told::of_body(Family::of(api), &body, status)
+    };
     let passed = headers::passed(&upstream);
     Err(Failure {
         cause,
         status: told,
-        error,
+        told: error,
         headers: passed,
         raw: Some(Box::new(Raw { headers: upstream, body })),
     })
 }
 
-/// Judges the first event of a stream, before any of it has been passed on.
+/// Judges the first frame of a stream, before any of it has been passed on.
 ///
 /// # Errors
 ///
-/// The failure that the caller is to be told.
-pub(super) fn first_event(event: Option<&Event>, upstream: &[(String, String)]) -> Result<(), Failure> {
-    let (cause, status, error) = match event.map(kind_of) {
-        Some(EventKind::Chunk { .. }) => return Ok(()),
-        Some(EventKind::Error(error)) => (Cause::FirstEvent, status_of(&error), error),
-        Some(EventKind::Broken) => {
+/// The failure that the caller is to be told, in the words of the upstream.
+pub(super) fn first_frame(
+    api: Api,
+    first: Option<&RawFrame>,
+    upstream: &[(String, String)],
+) -> Result<(), Failure> {
+    let mut passed = headers::passed(upstream);
+    let (cause, status, told) = match first.map(|first| (&first.frame, meaning(api, &first.frame))) {
+        Some((_, Meaning::Part { .. } | Meaning::Done { is_whole: true })) => return Ok(()),
+        Some((frame, Meaning::Error(told))) => {
+            if let Some(name) = aws_name(frame) {
+                passed.retain(|(name, _)| name != AWS_TYPE);
+                passed.push((AWS_TYPE.to_owned(), name));
+            }
+            (Cause::FirstEvent, status_of(api, frame, &told), told)
+        }
+        Some((_, Meaning::Broken)) => {
             (Cause::OddBody, 502, odd("The upstream's stream begins with something that is no chunk."))
         }
-        Some(EventKind::Done) | None => (Cause::OddBody, 502, odd("The upstream's stream is empty.")),
+        Some((_, Meaning::Done { .. })) | None => {
+            (Cause::OddBody, 502, odd("The upstream's stream is empty."))
+        }
     };
-    let raw = Raw {
-        headers: upstream.to_vec(),
-        body: event
-            .map(|event| crate::wire::sse::encode(event.event.as_deref(), &event.data).into())
-            .unwrap_or_default(),
-    };
-    Err(Failure { cause, status, error, headers: headers::passed(upstream), raw: Some(Box::new(raw)) })
+    let body = first.map(|first| first.raw.clone()).unwrap_or_default();
+    let raw = Raw { headers: upstream.to_vec(), body };
+    Err(Failure { cause, status, told, headers: passed, raw: Some(Box::new(raw)) })
 }
 
-fn odd(message: &str) -> envelope::ErrorObject {
-    envelope::error(message.into(), envelope::UPSTREAM_ERROR, Some("invalid_upstream_response"))
+/// The header in which AWS names an error.
+pub(super) const AWS_TYPE: &str = "x-amzn-errortype";
+
+/// What an exception of AWS's event stream is called in a header.
+fn aws_name(frame: &Frame) -> Option<String> {
+    let name = frame.event.as_deref()?.strip_prefix("exception:")?;
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+fn odd(message: &str) -> Told {
+    let code = Some("invalid_upstream_response");
+    Told::openai(envelope::error(message.into(), envelope::UPSTREAM_ERROR, code))
 }
 
 /// The status that fits an error which came under 200.
-fn status_of(error: &envelope::ErrorObject) -> u16 {
-    let is = |word: &str| {
-        ["code", "type"].iter().any(|name| error.get(*name).and_then(Value::as_str) == Some(word))
-    };
-    if is("rate_limit_exceeded") || is("insufficient_quota") {
-        429
-    } else if is("server_is_overloaded") {
-        503
-    } else {
-        502
+pub(super) fn status_of(api: Api, frame: &Frame, told: &Told) -> u16 {
+    let text = |name: &str| told.error.get(name).and_then(Value::as_str);
+    match Family::of(api) {
+        Family::Openai => match [text("code"), text("type")] {
+            words if words.contains(&Some("rate_limit_exceeded")) => 429,
+            words if words.contains(&Some("insufficient_quota")) => 429,
+            words if words.contains(&Some("server_is_overloaded")) => 503,
+            _ => 502,
+        },
+        Family::Anthropic => match text("type") {
+            Some("invalid_request_error") => 400,
+            Some("authentication_error") => 401,
+            Some("billing_error") => 402,
+            Some("permission_error") => 403,
+            Some("not_found_error") => 404,
+            Some("request_too_large") => 413,
+            Some("rate_limit_error") => 429,
+            Some("api_error") => 500,
+            Some("timeout_error") => 504,
+            Some("overloaded_error") => 529,
+            _ => 502,
+        },
+        Family::Google => told
+            .error
+            .get("code")
+            .and_then(Value::as_u64)
+            .and_then(|code| u16::try_from(code).ok())
+            .filter(|code| (400..600).contains(code))
+            .unwrap_or(502),
+        Family::Aws => match frame.event.as_deref().and_then(|event| event.strip_prefix("exception:")) {
+            Some("validationException") => 400,
+            Some("modelTimeoutException") => 408,
+            Some("modelStreamErrorException") => 424,
+            Some("throttlingException") => 429,
+            Some("internalServerException") => 500,
+            Some("serviceUnavailableException") => 503,
+            _ => 502,
+        },
+        Family::Cohere | Family::Ollama => 502,
     }
 }
 
-fn is_completion(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|value| {
-        value.get("choices").and_then(Value::as_array).is_some_and(|choices| !choices.is_empty())
-            && value.get("error").is_none_or(Value::is_null)
-    })
-}
-
-fn carries_error(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|value| envelope::of_value(&value).is_some())
-}
-
-fn odd_body(body: &[u8]) -> &'static str {
+fn odd_body(api: Api, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    if text.trim().is_empty() {
-        "The upstream answered 200 with an empty body."
+    let what = if text.trim().is_empty() {
+        "an empty body".to_owned()
     } else if envelope::looks_like_html(&text) {
-        "The upstream answered 200 with an HTML page."
+        "an HTML page".to_owned()
     } else if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
-        "The upstream answered 200 with JSON that is no completion."
+        format!("JSON that is no {}", dialect::made_of(api))
     } else {
-        "The upstream answered 200 with a body that is no JSON."
-    }
+        "a body that is no JSON".to_owned()
+    };
+    format!("The upstream answered 200 with {what}.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const CHAT: Api = Api::OpenaiChat;
+
     fn failure(status: u16, body: &'static str) -> Failure {
-        whole(status, vec![], Bytes::from_static(body.as_bytes())).unwrap_err()
+        whole(CHAT, status, vec![], Bytes::from_static(body.as_bytes())).unwrap_err()
     }
 
     #[test]
     fn a_completion_is_a_success_and_nothing_else_under_200_is() {
-        assert!(whole(200, vec![], Bytes::from_static(br#"{"choices":[{"index":0}]}"#)).is_ok());
+        assert!(whole(CHAT, 200, vec![], Bytes::from_static(br#"{"choices":[{"index":0}]}"#)).is_ok());
         for body in [
             "",
             "null",
@@ -138,11 +181,11 @@ mod tests {
         ] {
             let failure = failure(200, body);
             assert_eq!((failure.cause, failure.status), (Cause::OddBody, 502), "{body}");
-            assert_eq!(failure.error["code"], "invalid_upstream_response", "{body}");
+            assert_eq!(failure.told.error["code"], "invalid_upstream_response", "{body}");
         }
         let with_error = failure(200, r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#);
         assert_eq!(
-            (with_error.status, &with_error.error["message"], &with_error.error["code"]),
+            (with_error.status, &with_error.told.error["message"], &with_error.told.error["code"]),
             (502, &"m".into(), &"c".into())
         );
     }
@@ -158,14 +201,14 @@ mod tests {
     #[test]
     fn an_error_as_first_event_gets_the_status_that_its_code_means() {
         let status = |data: &str| {
-            let event = Event { event: None, data: data.into(), id: String::new(), retry: None, span: 0..1 };
-            first_event(Some(&event), &[]).unwrap_err().status
+            let frame = Frame { event: None, data: data.into() };
+            first_frame(CHAT, Some(&RawFrame { frame, raw: Bytes::new() }), &[]).unwrap_err().status
         };
         assert_eq!(status(r#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#), 429);
         assert_eq!(status(r#"{"error":{"message":"m","type":"insufficient_quota"}}"#), 429);
         assert_eq!(status(r#"{"error":{"message":"m","code":"server_is_overloaded"}}"#), 503);
         assert_eq!(status(r#"{"error":{"message":"m","code":500}}"#), 502);
         assert_eq!(status("[DONE]"), 502);
-        assert_eq!(first_event(None, &[]).unwrap_err().status, 502);
+        assert_eq!(first_frame(CHAT, None, &[]).unwrap_err().status, 502);
     }
 }

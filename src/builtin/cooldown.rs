@@ -72,7 +72,7 @@ impl Memory {
         Some(Failure {
             cause: Cause::CoolingDown,
             status: if last.status == 429 { 429 } else { 503 },
-            error: last.error.clone(),
+            told: last.told.clone(),
             headers: vec![("retry-after".into(), left.to_string())],
             raw: None,
         })
@@ -122,7 +122,7 @@ mod tests {
         memory.note("m", Err(&status(429)), start);
         let refusal = memory.refusal("m", start + Duration::from_millis(7100)).unwrap();
         assert_eq!((refusal.status, refusal.header("retry-after")), (429, Some("3")));
-        assert_eq!(refusal.error["message"], "says 429");
+        assert_eq!(refusal.told.error["message"], "says 429");
         assert!(memory.refusal("other", start).is_none());
         assert!(memory.refusal("m", start + Duration::from_secs(10)).is_none());
         memory.note("m", Err(&status(429)), start + Duration::from_secs(11));

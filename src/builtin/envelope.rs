@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::dialect::ErrorObject;
 use crate::proxy::Route;
-
-/// The members of an error object.
-pub(super) type ErrorObject = Map<String, Value>;
 
 /// The `type` of errors that have none of the upstream's own.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";
@@ -43,14 +41,14 @@ pub(super) fn of_value(value: &Value) -> Option<ErrorObject> {
             Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => {
                 Some(completed(error.clone()))
             }
-            Some(Value::String(text)) => Some(error(shortened(text), UPSTREAM_ERROR, None)),
+            Some(Value::String(text)) => Some(flat(text, members)),
             Some(Value::Object(error)) if !error.is_empty() => {
                 Some(self::error(shortened(&Value::from(error.clone()).to_string()), UPSTREAM_ERROR, None))
             }
             _ => ["message", "detail"]
                 .iter()
                 .find_map(|name| members.get(*name).and_then(Value::as_str))
-                .map(|text| error(shortened(text), UPSTREAM_ERROR, None)),
+                .map(|text| flat(text, members)),
         },
         Value::Array(entries) => match entries.as_slice() {
             [one] => of_value(one),
@@ -58,6 +56,18 @@ pub(super) fn of_value(value: &Value) -> Option<ErrorObject> {
         },
         _ => None,
     }
+}
+
+/// An error whose members stand side by side, as with Mistral and xAI.
+fn flat(text: &str, members: &ErrorObject) -> ErrorObject {
+    let kind = ["type", "error_type", "title"].iter().find_map(|name| members.get(*name)?.as_str());
+    let mut error = error(shortened(text), kind.unwrap_or(UPSTREAM_ERROR), None);
+    for name in ["param", "code"] {
+        if let Some(value) = members.get(name) {
+            error.insert(name.into(), value.clone());
+        }
+    }
+    error
 }
 
 /// Typed clients expect all four members; those that the upstream sent stay as they are.
@@ -200,9 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn members_that_stand_beside_a_bare_message_are_kept() {
+        assert_eq!(
+            shown(r#"{"object":"error","message":"m","type":"rate_limited","param":null,"code":"1300"}"#),
+            r#"{"message":"m","type":"rate_limited","param":null,"code":"1300"}"#
+        );
+        assert_eq!(
+            shown(r#"{"code":"The system is at capacity","error":"m"}"#),
+            r#"{"message":"m","type":"upstream_error","param":null,"code":"The system is at capacity"}"#
+        );
+        assert_eq!(
+            shown(r#"{"error":"m","error_type":"overloaded"}"#),
+            r#"{"message":"m","type":"overloaded","param":null,"code":null}"#
+        );
+    }
+
+    #[test]
     fn secrets_are_taken_out_wherever_they_stand() {
         let route = Route {
             model: "m".into(),
+            api: crate::scenario::Api::OpenaiChat,
             provider: crate::scenario::Provider::Openai,
             upstream_model: "u".into(),
             base_url: "http://127.0.0.1:9/x/v1".into(),

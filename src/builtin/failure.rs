@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::envelope::{self, ErrorObject};
+use super::{
+    dialect::{Family, Told},
+    envelope, headers,
+};
 
 /// What a caller is told when there is no success to pass on.
 #[derive(Debug, Clone)]
@@ -11,8 +14,8 @@ pub(super) struct Failure {
     pub cause: Cause,
     /// The status that the caller gets.
     pub status: u16,
-    /// The members of the error object.
-    pub error: ErrorObject,
+    /// The error, in whoever's words.
+    pub told: Told,
     /// Headers for the caller.
     pub headers: Vec<(String, String)>,
     /// What the upstream really sent; the honest proxy never shows it.
@@ -58,8 +61,8 @@ impl Failure {
         code: Option<&str>,
         message: impl Into<String>,
     ) -> Self {
-        let error = envelope::error(message.into(), kind, code);
-        Self { cause, status, error, headers: Vec::new(), raw: None }
+        let told = Told::openai(envelope::error(message.into(), kind, code));
+        Self { cause, status, told, headers: Vec::new(), raw: None }
     }
 
     /// The caller's own mistake.
@@ -81,6 +84,18 @@ impl Failure {
     pub fn disconnected() -> Self {
         let message = "The upstream closed the connection before its answer was complete.";
         Self::own(Cause::Disconnected, 502, envelope::UPSTREAM_ERROR, Some("upstream_disconnected"), message)
+    }
+
+    /// The same in the words that callers of this family know.
+    pub fn into_family(mut self, family: Family) -> Self {
+        let is_foreign = self.told.family != family;
+        self.told = self.told.into_family(family, self.status);
+        if family == Family::Anthropic && is_foreign {
+            // Its body names the request, wherever the upstream did.
+            let id = headers::REQUEST_IDS.iter().find_map(|name| self.header(name)).map(str::to_owned);
+            self.told.around.extend(id.map(|id| ("request_id".to_owned(), id.into())));
+        }
+        self
     }
 
     /// Whether it came as an answer from an upstream, so that its detail is worth more to the

@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::{Value, json};
 
 use super::{
+    ask::{self, Ask},
     attempt::Success,
-    chain::{self, Ask, Failed, Shared},
+    chain::{self, Failed, Shared},
+    classify::AWS_TYPE,
+    dialect::{self, Family},
     envelope,
     failure::{Cause, Failure},
-    headers,
+    headers, incoming,
     relay::Relay,
     tamper,
 };
-use crate::{
-    proxy::Route,
-    scenario::{Api, Provider},
-};
+use crate::{proxy::Route, scenario::Api};
 
 /// No request of a test is longer.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
@@ -55,99 +54,88 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (head, body) = request.into_parts();
-    if let Err(failure) = admit(&shared, &head) {
-        return written(&failure);
-    }
+    let address = dialect::address(head.uri.path());
+    let family = address.as_ref().map_or(Family::Openai, |address| Family::of(address.api));
+    let told = |failure: Failure| written(&failure.into_family(family));
+    let address = match incoming::admit(&shared, &head, address) {
+        Ok(address) => address,
+        Err(failure) => return told(failure),
+    };
     let body = match Limited::new(body, MAX_REQUEST).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return written(&Failure::caller(413, "request_too_large", "The request body is too large."));
+            return told(Failure::caller(413, "request_too_large", "The request body is too large."));
         }
         Err(_) => {
-            return written(&Failure::caller(400, "bad_request", "The request body could not be read."));
+            return told(Failure::caller(400, "bad_request", "The request body could not be read."));
         }
     };
-    match read(&shared, &body) {
+    match incoming::read(&shared, &head, address, body) {
         Ok((route, ask)) => answer(&shared, route, ask).await,
-        Err(failure) => written(&failure),
+        Err(failure) => told(failure),
     }
-}
-
-/// Path, method and key, before the body is read.
-fn admit(shared: &Shared, head: &http::request::Parts) -> Result<(), Failure> {
-    if head.uri.path() != Api::OpenaiChat.path(false) {
-        let message = format!("Unknown path: {} {}", head.method, head.uri.path());
-        return Err(Failure::caller(404, "not_found", message));
-    }
-    if head.method != http::Method::POST {
-        return Err(Failure::caller(405, "method_not_allowed", "This path takes POST only."));
-    }
-    let key = head.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let key = key
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    if key.map(|(_, key)| key.trim()) != Some(&shared.proxy_key) {
-        return Err(Failure::caller(
-            401,
-            "invalid_api_key",
-            "The API key of this proxy is missing or wrong.",
-        ));
-    }
-    Ok(())
-}
-
-fn read<'a>(shared: &'a Shared, body: &[u8]) -> Result<(&'a Route, Ask), Failure> {
-    let bad = |message: &str| Failure::caller(400, "invalid_json", message);
-    let body: Value = serde_json::from_slice(body).map_err(|_| bad("The request body is no JSON."))?;
-    let Value::Object(body) = body else { return Err(bad("The request body is no JSON object.")) };
-    let Some(model) = body.get("model").and_then(Value::as_str) else {
-        return Err(Failure::caller(400, "missing_model", "The request names no model."));
-    };
-    let route = shared.route(model).ok_or_else(|| {
-        Failure::caller(404, "model_not_found", format!("The model `{model}` does not exist."))
-    })?;
-    if route.provider != Provider::Openai {
-        let message =
-            format!("The model `{model}` stands behind a provider that this proxy cannot speak to.");
-        return Err(Failure::caller(404, "model_not_found", message));
-    }
-    let stream = body.get("stream").and_then(Value::as_bool).unwrap_or(false);
-    Ok((route, Ask { body, stream }))
 }
 
 async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
+    let family = Family::of(ask.api);
     match chain::run(shared, route, &ask).await {
         Ok((Success::Whole { status, headers, body }, route)) => {
-            let mut reply = Reply::whole(status, "application/json", body);
-            head(shared, route, &mut reply, headers::passed(&headers), &headers);
+            let mut reply = Reply::whole(status, content_type(ask.api, &headers), body);
+            head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Ok((Success::Stream { headers, first, source }, route)) => {
+            let content_type = ask::stream_type(ask.api);
             let relay = Relay::new(shared.clone(), route.clone(), ask, first, source);
             let mut reply = Reply {
                 status: 200,
                 headers: vec![
-                    ("content-type".into(), "text/event-stream".into()),
+                    ("content-type".into(), content_type.into()),
                     ("cache-control".into(), "no-cache".into()),
                 ],
                 body: ReplyBody::Stream(Box::new(relay)),
             };
-            head(shared, route, &mut reply, headers::passed(&headers), &headers);
+            head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
-        Err(Failed { mut failure, routes }) => {
+        Err(Failed { failure, routes }) => {
             if shared.rules.mute && failure.cause == Cause::Status(503) {
                 std::future::pending::<()>().await;
             }
-            envelope::redact(&mut failure.error, &shared.routes);
-            let context = tamper::Context { route, stream: ask.stream, routes, proxy_key: &shared.proxy_key };
+            let mut failure = failure.into_family(family);
+            envelope::redact(&mut failure.told.error, &shared.routes);
+            envelope::redact(&mut failure.told.around, &shared.routes);
+            let context = tamper::Context {
+                route,
+                api: ask.api,
+                stream: ask.stream,
+                routes,
+                proxy_key: &shared.proxy_key,
+            };
             tamper::failure(shared.defect, &mut failure, &context);
             let mut reply = tamper::form(shared.defect, &failure, &context)
                 .unwrap_or_else(|| written(&Failure { headers: vec![], ..failure.clone() }));
             let upstream = failure.raw.as_ref().map_or(&[][..], |raw| &raw.headers);
-            head(shared, route, &mut reply, failure.headers, upstream);
+            let mut told = failure.headers;
+            if family == Family::Aws && headers::value(&told, AWS_TYPE).is_some() {
+                reply.headers.retain(|(name, _)| name != AWS_TYPE);
+            }
+            if family != Family::Aws {
+                told.retain(|(name, _)| name != AWS_TYPE);
+            }
+            head(shared, route, family, &mut reply, told, upstream);
             reply
         }
+    }
+}
+
+/// Sound and plain text keep the type that the upstream gave them; all else is JSON.
+fn content_type(api: Api, upstream: &[(String, String)]) -> &str {
+    match api {
+        Api::OpenaiSpeech | Api::OpenaiTranscriptions => {
+            headers::value(upstream, "content-type").unwrap_or("application/octet-stream")
+        }
+        _ => "application/json",
     }
 }
 
@@ -155,6 +143,7 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
 fn head(
     shared: &Shared,
     route: &Route,
+    family: Family,
     reply: &mut Reply,
     mut told: Vec<(String, String)>,
     upstream: &[(String, String)],
@@ -162,14 +151,19 @@ fn head(
     for (_, value) in &mut told {
         *value = envelope::redacted(value, &shared.routes).into_owned();
     }
+    headers::name_request_id(family, &mut told);
     tamper::head(shared.defect, &mut told, upstream, route);
     reply.headers.append(&mut told);
 }
 
 /// A failure in the honest form.
 fn written(failure: &Failure) -> Reply {
-    let body = json!({ "error": failure.error }).to_string();
+    let body = failure.told.body().to_string();
     let mut reply = Reply::whole(failure.status, "application/json", body.into());
+    if failure.told.family == Family::Aws {
+        let word = Family::Aws.word(failure.status).unwrap_or_default();
+        reply.headers.push((AWS_TYPE.into(), word.into()));
+    }
     if failure.cause == Cause::Caller && failure.status == 401 {
         // RFC 9110 section 15.5.2: a 401 of one's own names the scheme.
         reply.headers.push(("www-authenticate".into(), "Bearer".into()));

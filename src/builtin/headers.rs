@@ -1,5 +1,7 @@
 //! Which upstream headers a caller gets to see.
 
+use super::dialect::Family;
+
 /// Headers that mean something to a caller. All others stay behind: those of the connection
 /// (RFC 9110 section 7.6.1), cookies, encodings, and what is told to the proxy's owner alone.
 pub(super) fn passed(headers: &[(String, String)]) -> Vec<(String, String)> {
@@ -7,8 +9,42 @@ pub(super) fn passed(headers: &[(String, String)]) -> Vec<(String, String)> {
 }
 
 fn is_for_the_caller(name: &str) -> bool {
-    matches!(name, "retry-after" | "retry-after-ms" | "x-request-id" | "x-should-retry")
-        || name.starts_with("x-ratelimit-")
+    matches!(name, "retry-after" | "retry-after-ms" | "x-should-retry" | "x-amzn-errortype")
+        || REQUEST_IDS.contains(&name)
+        || name.contains("ratelimit")
+}
+
+/// Where providers put the id of a request.
+pub(super) const REQUEST_IDS: [&str; 8] = [
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+    "mistral-correlation-id",
+    "x-kong-request-id",
+    "x-debug-trace-id",
+    "nvcf-reqid",
+];
+
+/// The first header of this name (in lower case).
+pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// Puts the request's id where callers of this family look for it, if the upstream put it elsewhere.
+pub(super) fn name_request_id(family: Family, headers: &mut [(String, String)]) {
+    let wanted = family.request_id_header();
+    let has = |name: &str| headers.iter().any(|(known, _)| known == name);
+    let translated = match family {
+        Family::Openai => "request-id",
+        Family::Anthropic => "x-request-id",
+        _ => return,
+    };
+    if !has(wanted) && has(translated) {
+        for (name, _) in headers.iter_mut().filter(|(name, _)| name == translated) {
+            *name = wanted.to_owned();
+        }
+    }
 }
 
 /// Headers that this proxy must set itself, whatever happens: passing them on would break HTTP.

@@ -1,29 +1,39 @@
 //! The embedded proxy: the honest reference of correct behaviour, or that with one named defect.
 //!
-//! What to do is decided in small pure files (`classify`, `envelope`, `headers`, `retry`,
-//! `cooldown`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A defect changes what
-//! has been decided at one of three hooks: the rules of the instance (`rules`), a failure before
-//! it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
+//! It passes every dialect through to the providers that speak it (`dialect` holds what it must know
+//! of each), and translates between two of them (`translate`).
+//!
+//! What to do is decided in small pure files (`incoming`, `ask`, `classify`, `envelope`, `headers`,
+//! `retry`, `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A
+//! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
+//! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
 
+mod ask;
 mod attempt;
 mod chain;
 mod classify;
 mod cooldown;
 mod defect;
+mod dialect;
 mod envelope;
 mod failure;
 mod handler;
 mod headers;
+mod incoming;
+mod multipart;
 mod relay;
 mod retry;
 mod rules;
 mod server;
+mod split;
 mod stream;
 mod tamper;
 mod tamper_stream;
+mod translate;
 
 #[cfg(test)]
 mod tests;
 
 pub use defect::{Defect, UnknownDefect};
+pub use dialect::lacks;
 pub use server::Builtin;

@@ -6,11 +6,13 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    attempt::{self, EventSource, RawEvent, Success},
-    chain::{Ask, Shared},
+    ask::{Ask, AskBody},
+    attempt::{self, FrameSource, Success},
+    chain::Shared,
     classify,
     failure::Failure,
     rules::Resume,
+    split::RawFrame,
     stream::{PieceKind, Reader, Stop},
     tamper_stream::Tamper,
 };
@@ -22,7 +24,7 @@ pub(super) struct Relay {
     shared: Arc<Shared>,
     route: Route,
     ask: Ask,
-    source: Box<EventSource>,
+    source: Box<FrameSource>,
     reader: Reader,
     tamper: Tamper,
     out: VecDeque<Bytes>,
@@ -38,13 +40,20 @@ impl Relay {
         shared: Arc<Shared>,
         route: Route,
         ask: Ask,
-        first: RawEvent,
-        source: Box<EventSource>,
+        first: RawFrame,
+        source: Box<FrameSource>,
     ) -> Self {
+        let upstream = source.api;
+        let include_usage = match &ask.body {
+            AskBody::Json(body) => {
+                body.get("stream_options").is_some_and(|options| options["include_usage"] == true)
+            }
+            _ => false,
+        };
         let mut relay = Self {
             source,
-            reader: Reader::new(shared.routes.clone()),
-            tamper: Tamper::new(shared.defect),
+            reader: Reader::new(shared.routes.clone(), ask.api, upstream, include_usage),
+            tamper: Tamper::new(shared.defect, ask.api),
             out: VecDeque::new(),
             gap: shared.limit(&route),
             resume: shared.rules.resume,
@@ -53,7 +62,7 @@ impl Relay {
             route,
             ask,
         };
-        relay.event(first);
+        relay.frame(first);
         relay
     }
 
@@ -74,7 +83,7 @@ impl Relay {
                 None => self.source.next().await,
             };
             match next {
-                Ok(event) => self.event(event),
+                Ok(frame) => self.frame(frame),
                 Err(stop) => match self.resume.take().filter(|_| stop == Stop::Cut) {
                     Some(by) => self.resume(by).await,
                     None => self.stopped(stop),
@@ -83,14 +92,14 @@ impl Relay {
         }
     }
 
-    fn event(&mut self, event: RawEvent) {
-        let piece = self.reader.event(&event.event, event.raw);
+    fn frame(&mut self, frame: RawFrame) {
+        let piece = self.reader.frame(&frame);
         match piece.kind {
             PieceKind::Content | PieceKind::Other => {}
             PieceKind::Done => self.note(Ok(())),
             PieceKind::Interrupted => self.note(Err(&Failure::disconnected())),
             PieceKind::ErrorEvent => {
-                let judged = classify::first_event(Some(&event.event), &[]);
+                let judged = classify::first_frame(self.source.api, Some(&frame), &[]);
                 self.note(judged.as_ref().map(|_| ()));
             }
         }
@@ -98,7 +107,13 @@ impl Relay {
     }
 
     fn stopped(&mut self, stop: Stop) {
-        let piece = self.tamper.stopped(self.reader.stopped(stop));
+        if stop == Stop::Clean
+            && let Some(piece) = self.reader.bare(&self.source.rest())
+        {
+            self.note(Err(&Failure::disconnected()));
+            return self.take(piece);
+        }
+        let piece = self.tamper.stopped(self.reader.stopped(stop), &self.reader);
         match (piece.kind, stop) {
             (PieceKind::Interrupted, Stop::Gap(limit)) => self.note(Err(&Failure::timeout(limit))),
             (PieceKind::Interrupted, _) => self.note(Err(&Failure::disconnected())),
@@ -114,7 +129,9 @@ impl Relay {
 
     fn take(&mut self, piece: super::stream::Piece) {
         self.over |= piece.kind.is_last();
-        self.out.extend(self.tamper.apply(piece).into_iter().map(|piece| piece.bytes));
+        self.out.extend(
+            self.tamper.apply(piece).into_iter().map(|piece| piece.bytes).filter(|bytes| !bytes.is_empty()),
+        );
     }
 
     /// Asks again and goes on with what comes (only ever done by a defect).
@@ -127,11 +144,10 @@ impl Relay {
                 None => return self.stopped(Stop::Cut),
             },
         };
-        let body = self.ask.body_for(route);
-        match attempt::attempt(&self.shared.client, route, body, true, self.gap).await {
+        match attempt::attempt(&self.shared.client, route, &self.ask, self.gap).await {
             Ok(Success::Stream { first, source, .. }) => {
                 self.source = source;
-                self.event(first);
+                self.frame(first);
             }
             _ => self.stopped(Stop::Cut),
         }

@@ -1,73 +1,17 @@
 //! What becomes of each event of an upstream stream once a 200 has been sent. Pure: events in,
 //! pieces out.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 
-use super::envelope::{self, ErrorObject};
-use crate::{
-    proxy::Route,
-    wire::sse::{self, Event},
+use super::{
+    dialect::{self, Family, Meaning, Told, meaning},
+    envelope,
+    split::RawFrame,
+    translate::Translator,
 };
-
-/// What an event of a chat stream is.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum EventKind {
-    /// A chunk of the completion.
-    Chunk {
-        /// Each choice that it speaks of, and whether it carries that choice's finish_reason.
-        choices: Vec<(u64, bool)>,
-        /// Whether there is text or a part of a tool call in it.
-        has_content: bool,
-    },
-    /// An error in place of a chunk.
-    Error(ErrorObject),
-    /// `[DONE]`
-    Done,
-    /// No JSON object.
-    Broken,
-}
-
-/// Reads one event.
-pub(super) fn kind_of(event: &Event) -> EventKind {
-    if event.data.trim() == "[DONE]" {
-        return EventKind::Done;
-    }
-    let is_error_event = event.event.as_deref() == Some("error");
-    let Ok(Value::Object(members)) = serde_json::from_str::<Value>(&event.data) else {
-        return if is_error_event {
-            EventKind::Error(envelope::of_body(event.data.as_bytes(), 200))
-        } else {
-            EventKind::Broken
-        };
-    };
-    let is_error = match members.get("error") {
-        None | Some(Value::Null) => is_error_event,
-        Some(_) => true,
-    };
-    if is_error {
-        let error = envelope::of_body(event.data.as_bytes(), 200);
-        return EventKind::Error(error);
-    }
-    let choices = members.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    EventKind::Chunk {
-        choices: choices
-            .iter()
-            .map(|choice| {
-                let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
-                (index, choice.get("finish_reason").is_some_and(|reason| !reason.is_null()))
-            })
-            .collect(),
-        has_content: choices.iter().any(has_content),
-    }
-}
-
-fn has_content(choice: &Value) -> bool {
-    let delta = &choice["delta"];
-    delta["content"].as_str().is_some_and(|text| !text.is_empty()) || delta["tool_calls"].is_array()
-}
+use crate::{proxy::Route, scenario::Api, wire::frames::Frame};
 
 /// Something to be sent to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,116 +53,151 @@ pub(super) enum Stop {
     Gap(Duration),
 }
 
-/// Follows one stream, from its first event to its end.
+/// Follows one stream, from its first frame to its end.
 #[derive(Debug)]
 pub(super) struct Reader {
     routes: Arc<[Route]>,
+    /// Whose frames come.
+    upstream: Api,
+    /// Whose frames are sent.
+    caller: Api,
+    /// Where the two differ.
+    translator: Option<Translator>,
     seen: BTreeSet<u64>,
     finished: BTreeSet<u64>,
+    /// Frames that have come.
+    frames: u64,
 }
 
 impl Reader {
-    /// `routes` hold the secrets that no error event may carry out.
-    pub fn new(routes: Arc<[Route]>) -> Self {
-        Self { routes, seen: BTreeSet::new(), finished: BTreeSet::new() }
+    /// `routes` hold the secrets that no error event may carry out. `include_usage` is what the
+    /// caller of a chat asked for.
+    pub fn new(routes: Arc<[Route]>, caller: Api, upstream: Api, include_usage: bool) -> Self {
+        let translator = Translator::new(caller, upstream, include_usage);
+        let (seen, finished) = (BTreeSet::new(), BTreeSet::new());
+        Self { routes, upstream, caller, translator, seen, finished, frames: 0 }
     }
 
-    /// What to send for an event whose bytes are `raw`.
-    pub fn event(&mut self, event: &Event, raw: Bytes) -> Piece {
-        match kind_of(event) {
-            EventKind::Chunk { choices, has_content } => {
+    /// What to send for a frame.
+    pub fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> Piece {
+        let raw = raw.clone();
+        self.frames += 1;
+        match meaning(self.upstream, frame) {
+            Meaning::Part { choices, has_content } => {
                 for (index, finished) in choices {
                     self.seen.insert(index);
                     if finished {
                         self.finished.insert(index);
                     }
                 }
-                Piece { kind: if has_content { PieceKind::Content } else { PieceKind::Other }, bytes: raw }
+                let bytes = match &mut self.translator {
+                    Some(translator) => translator.frame(frame),
+                    None => raw,
+                };
+                Piece { kind: if has_content { PieceKind::Content } else { PieceKind::Other }, bytes }
             }
-            EventKind::Error(error) => {
-                Piece { kind: PieceKind::ErrorEvent, bytes: self.error_event(event, error, raw) }
+            Meaning::Error(told) => {
+                Piece { kind: PieceKind::ErrorEvent, bytes: self.error_event(frame, told, raw) }
             }
-            EventKind::Done if self.is_complete() => Piece { kind: PieceKind::Done, bytes: raw },
-            EventKind::Done => {
-                interrupted("The upstream ended the stream before the completion was finished.")
+            Meaning::Done { is_whole } if is_whole || self.is_complete() => {
+                Piece { kind: PieceKind::Done, bytes: self.translator.as_mut().map_or(raw, Translator::end) }
             }
-            EventKind::Broken => interrupted("The upstream's stream became unreadable."),
+            Meaning::Done { .. } => {
+                self.interrupted("The upstream ended the stream before the completion was finished.")
+            }
+            Meaning::Broken => self.interrupted("The upstream's stream became unreadable."),
         }
     }
 
     /// What to send when the upstream stops.
-    pub fn stopped(&self, stop: Stop) -> Piece {
+    pub fn stopped(&mut self, stop: Stop) -> Piece {
         // A completion that has its finish_reason is whole, whatever befell the connection then.
         if self.is_complete() {
-            return done();
+            let closing = || dialect::closing(self.caller);
+            let bytes = self.translator.as_mut().map_or_else(closing, Translator::end);
+            return Piece { kind: PieceKind::Done, bytes };
         }
         match stop {
-            Stop::Clean => interrupted("The upstream ended the stream before the completion was finished."),
-            Stop::Cut => interrupted("The connection to the upstream was lost in the middle of the stream."),
-            Stop::Gap(limit) => error_piece(
-                format!(
-                    "The upstream sent nothing for {} in the middle of the stream.",
-                    humantime::format_duration(limit)
-                ),
-                "timeout",
-            ),
+            Stop::Clean => {
+                self.interrupted("The upstream ended the stream before the completion was finished.")
+            }
+            Stop::Cut => {
+                self.interrupted("The connection to the upstream was lost in the middle of the stream.")
+            }
+            Stop::Gap(limit) => {
+                let limit = humantime::format_duration(limit);
+                let message = format!("The upstream sent nothing for {limit} in the middle of the stream.");
+                self.own_error(message, 504, "timeout")
+            }
         }
+    }
+
+    /// What to send for bytes that made no frame, if they are an error that came bare.
+    pub fn bare(&self, rest: &Bytes) -> Option<Piece> {
+        let value = serde_json::from_slice(rest).ok().filter(|_| !self.is_complete())?;
+        let told = Told::of_value(Family::of(self.upstream), &value)?;
+        let frame = Frame { event: None, data: String::from_utf8_lossy(rest).into_owned() };
+        // Only Google's SDKs look for it without a `data:` before it.
+        let bytes = match self.caller {
+            Api::GeminiGenerate => self.error_event(&frame, told, rest.clone()),
+            _ => self.reworded(&frame, told),
+        };
+        Some(Piece { kind: PieceKind::ErrorEvent, bytes })
     }
 
     fn is_complete(&self) -> bool {
         !self.seen.is_empty() && self.seen == self.finished
     }
 
-    /// The event as it came, unless it holds a secret or is not of OpenAI's form.
-    fn error_event(&self, event: &Event, mut error: ErrorObject, raw: Bytes) -> Bytes {
-        let is_openai = serde_json::from_str::<Value>(&event.data)
-            .is_ok_and(|value| value.pointer("/error/message").is_some_and(Value::is_string));
+    /// The event as it came, unless it holds a secret or is not of the caller's form.
+    fn error_event(&self, frame: &Frame, told: Told, raw: Bytes) -> Bytes {
         let text = String::from_utf8_lossy(&raw);
-        let has_secret = matches!(envelope::redacted(&text, &self.routes), std::borrow::Cow::Owned(_));
-        if is_openai && !has_secret {
+        let has_secret = matches!(envelope::redacted(&text, &self.routes), Cow::Owned(_));
+        let is_own = self.upstream == self.caller && dialect::passes_as_it_came(self.caller, frame);
+        if is_own && !has_secret {
             return raw;
         }
-        envelope::redact(&mut error, &self.routes);
-        error_frame(error)
+        self.reworded(frame, told)
     }
-}
 
-/// `data: {"error": …}`
-pub(super) fn error_frame(error: ErrorObject) -> Bytes {
-    sse::encode(None, &json!({ "error": error }).to_string()).into()
-}
+    /// The event in the caller's form, cleaned of secrets.
+    fn reworded(&self, frame: &Frame, told: Told) -> Bytes {
+        let status = super::classify::status_of(self.upstream, frame, &told);
+        let mut told = told.into_family(Family::of(self.caller), status);
+        envelope::redact(&mut told.error, &self.routes);
+        envelope::redact(&mut told.around, &self.routes);
+        dialect::error_frame(self.caller, told, status, self.frames)
+    }
 
-/// `data: [DONE]`
-pub(super) fn done() -> Piece {
-    Piece { kind: PieceKind::Done, bytes: Bytes::from_static(b"data: [DONE]\n\n") }
-}
+    fn interrupted(&self, message: &str) -> Piece {
+        self.own_error(message.to_owned(), 502, "stream_interrupted")
+    }
 
-fn interrupted(message: &str) -> Piece {
-    error_piece(message.to_owned(), "stream_interrupted")
-}
-
-fn error_piece(message: String, code: &str) -> Piece {
-    let error = envelope::error(message, envelope::UPSTREAM_ERROR, Some(code));
-    Piece { kind: PieceKind::Interrupted, bytes: error_frame(error) }
+    /// The proxy's own word that the stream broke off.
+    pub fn own_error(&self, message: String, status: u16, code: &str) -> Piece {
+        let told = Told::openai(envelope::error(message, envelope::UPSTREAM_ERROR, Some(code)));
+        let bytes = dialect::error_frame(self.caller, told, status, self.frames);
+        Piece { kind: PieceKind::Interrupted, bytes }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn event(data: &str) -> Event {
-        Event { event: None, data: data.into(), id: String::new(), retry: None, span: 0..1 }
+    fn event(data: &str) -> Frame {
+        Frame { event: None, data: data.into() }
     }
 
     fn read(reader: &mut Reader, data: &str) -> Piece {
-        reader.event(&event(data), Bytes::from(format!("data:{data}\r\r")))
+        reader.frame(&RawFrame { frame: event(data), raw: Bytes::from(format!("data:{data}\r\r")) })
     }
 
     const TEXT: &str = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#;
     const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
 
     fn reader() -> Reader {
-        Reader::new(Arc::from([]))
+        Reader::new(Arc::from([]), Api::OpenaiChat, Api::OpenaiChat, false)
     }
 
     #[test]
@@ -248,7 +227,8 @@ mod tests {
         }
         assert_eq!(read(&mut reader, "[DONE]").kind, PieceKind::Interrupted);
         read(&mut reader, r#"{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}"#);
-        assert_eq!(reader.stopped(Stop::Clean), done());
+        let done = Piece { kind: PieceKind::Done, bytes: Bytes::from_static(b"data: [DONE]\n\n") };
+        assert_eq!(reader.stopped(Stop::Clean), done);
     }
 
     #[test]
@@ -275,10 +255,11 @@ mod tests {
 
     #[test]
     fn an_error_event_is_recognised_by_its_name_too() {
-        let named = |data: &str| kind_of(&Event { event: Some("error".into()), ..event(data) });
-        assert!(matches!(named("plain words"), EventKind::Error(_)));
-        assert!(matches!(named(r#"{"message":"m"}"#), EventKind::Error(_)));
-        assert_eq!(kind_of(&event("plain words")), EventKind::Broken);
-        assert!(matches!(kind_of(&event(r#"{"choices":[],"error":null}"#)), EventKind::Chunk { .. }));
+        let kind_of = |frame: &Frame| meaning(Api::OpenaiChat, frame);
+        let named = |data: &str| kind_of(&Frame { event: Some("error".into()), ..event(data) });
+        assert!(matches!(named("plain words"), Meaning::Error(_)));
+        assert!(matches!(named(r#"{"message":"m"}"#), Meaning::Error(_)));
+        assert_eq!(kind_of(&event("plain words")), Meaning::Broken);
+        assert!(matches!(kind_of(&event(r#"{"choices":[],"error":null}"#)), Meaning::Part { .. }));
     }
 }

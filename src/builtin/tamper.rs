@@ -4,17 +4,21 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    Defect, envelope,
+    Defect, ask,
+    dialect::{self, Family, Told},
+    envelope,
     failure::{Cause, Failure, Raw},
     handler::Reply,
-    headers, stream, tamper_stream,
+    headers, tamper_stream,
 };
-use crate::proxy::Route;
+use crate::{proxy::Route, scenario::Api};
 
 /// What a defect may know of the request whose failure it bends.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub route: &'a Route,
+    /// What the caller asked for.
+    pub api: Api,
     pub stream: bool,
     /// Routes that were tried.
     pub routes: usize,
@@ -45,18 +49,19 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
             set(failure, "message", json!("Internal error"));
         }
         Defect::DetailRepeated => {
-            let message = failure.error["message"].clone();
-            append(failure, &format!(" (caused by: {})", message.as_str().unwrap_or_default()));
+            let message = failure.told.message().to_owned();
+            append(failure, &format!(" (caused by: {})", message));
         }
         Defect::CodeLost => set(failure, "code", Value::Null),
         Defect::TypeLost => set(failure, "type", json!("api_error")),
         Defect::ParamLost => set(failure, "param", Value::Null),
         Defect::DetailEncodedTwice => {
-            let text = json!({ "error": failure.error }).to_string();
+            let text = failure.told.body().to_string();
             set(failure, "message", json!(text));
         }
         Defect::NoneLiteral => {
             failure
+                .told
                 .error
                 .values_mut()
                 .filter(|value| value.is_null())
@@ -64,8 +69,8 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         }
         Defect::ErrorTypeAsInt => set(failure, "type", json!(status)),
         Defect::FallbackErrorHidden if context.routes > 1 => {
-            failure.error =
-                envelope::error("The router has no model left to try.".into(), "router_error", None);
+            let error = envelope::error("The router has no model left to try.".into(), "router_error", None);
+            failure.told = Told::openai(error).into_family(Family::of(context.api), status);
         }
         Defect::KeyLeaked => append(failure, &format!(" (key: {})", context.route.api_key)),
         Defect::ProxyKeyLeaked => append(failure, &format!(" (caller: {})", context.proxy_key)),
@@ -79,11 +84,15 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
 }
 
 fn set(failure: &mut Failure, member: &str, value: Value) {
-    failure.error.insert(member.to_owned(), value);
+    let error = &mut failure.told.error;
+    // Other dialects lack some of OpenAI's members.
+    if failure.told.family == Family::Openai || error.contains_key(member) {
+        error.insert(member.to_owned(), value);
+    }
 }
 
 fn append(failure: &mut Failure, text: &str) {
-    if let Some(Value::String(message)) = failure.error.get_mut("message") {
+    if let Some(Value::String(message)) = failure.told.error.get_mut("message") {
         message.push_str(text);
     }
 }
@@ -91,17 +100,17 @@ fn append(failure: &mut Failure, text: &str) {
 /// Writes a failure in another form than the honest one, if the defect is about the form.
 pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<'_>) -> Option<Reply> {
     let reply = |status, content_type: &str, body: Bytes| Some(Reply::whole(status, content_type, body));
-    let error = || json!({ "error": failure.error });
+    let error = || failure.told.body();
     match defect? {
         Defect::ErrorAsString => reply(
             failure.status,
             "application/json",
-            json!({ "error": failure.error["message"] }).to_string().into(),
+            json!({ "error": failure.told.message() }).to_string().into(),
         ),
         Defect::AnthropicEnvelope => {
             let body = json!({
                 "type": "error",
-                "error": {"type": failure.error["type"], "message": failure.error["message"]},
+                "error": {"type": failure.told.error.get("type"), "message": failure.told.message()},
             });
             reply(failure.status, "application/json", body.to_string().into())
         }
@@ -117,11 +126,13 @@ pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<
             failure.raw.as_ref().filter(|_| failure.cause == Cause::OddBody).map(|raw| as_it_came(200, raw))
         }
         Defect::StreamErrorAsSse if context.stream => {
-            reply(200, "text/event-stream", stream::error_frame(failure.error.clone()))
+            let frame = dialect::error_frame(context.api, failure.told.clone(), failure.status, 0);
+            reply(200, ask::stream_type(context.api), frame)
         }
         Defect::FirstErrorEmptySuccess if failure.cause == Cause::FirstEvent => {
-            let body = [tamper_stream::finish().bytes, stream::done().bytes].concat();
-            reply(200, "text/event-stream", body.into())
+            let (finish, done) = (tamper_stream::finish(context.api), tamper_stream::done(context.api));
+            let body = [finish.bytes, done.bytes].concat();
+            reply(200, ask::stream_type(context.api), body.into())
         }
         _ => None,
     }
@@ -144,8 +155,10 @@ pub(super) fn head(
         Some(Defect::RetryAfterDropped) => told.retain(|(name, _)| name != "retry-after"),
         Some(Defect::RetryAfterMsDropped) => told.retain(|(name, _)| name != "retry-after-ms"),
         Some(Defect::BaseUrlInHeader) => told.push(("x-upstream".into(), route.base_url.clone())),
-        Some(Defect::LimitHeadersDropped) => told.retain(|(name, _)| !name.starts_with("x-ratelimit-")),
-        Some(Defect::RequestIdDropped) => told.retain(|(name, _)| name != "x-request-id"),
+        Some(Defect::LimitHeadersDropped) => told.retain(|(name, _)| !name.contains("ratelimit")),
+        Some(Defect::RequestIdDropped) => {
+            told.retain(|(name, _)| !headers::REQUEST_IDS.contains(&name.as_str()))
+        }
         Some(Defect::PoisonHeadersForwarded) => {
             let passed = headers::passed(upstream);
             let poison =

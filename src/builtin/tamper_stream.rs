@@ -1,17 +1,19 @@
 //! The hook through which a defect reaches the pieces of a stream.
 
-use serde_json::json;
-
 use super::{
-    Defect, envelope,
-    stream::{Piece, PieceKind, done, error_frame},
+    Defect,
+    dialect::{self, Told},
+    envelope,
+    stream::{Piece, PieceKind, Reader},
 };
-use crate::wire::sse;
+use crate::{scenario::Api, wire::sse};
 
 /// Bends what one stream sends. Without a defect every piece passes as it is.
 #[derive(Debug)]
 pub(super) struct Tamper {
     defect: Option<Defect>,
+    /// Whose frames are sent.
+    api: Api,
     /// A piece of content that is sent with the next good piece.
     held: Option<Piece>,
     begun: bool,
@@ -20,8 +22,8 @@ pub(super) struct Tamper {
 }
 
 impl Tamper {
-    pub fn new(defect: Option<Defect>) -> Self {
-        Self { defect, held: None, begun: false, content_seen: false, failed: false }
+    pub fn new(defect: Option<Defect>, api: Api) -> Self {
+        Self { defect, api, held: None, begun: false, content_seen: false, failed: false }
     }
 
     /// What is sent in place of `piece`.
@@ -32,12 +34,14 @@ impl Tamper {
             piece.kind == PieceKind::Content && !std::mem::replace(&mut self.content_seen, true);
         let is_first = !std::mem::replace(&mut self.begun, true);
         match (self.defect, piece.kind) {
-            (Some(Defect::CutStreamFinished), PieceKind::Interrupted) => vec![finish(), done()],
+            (Some(Defect::CutStreamFinished), PieceKind::Interrupted) => {
+                vec![finish(self.api), done(self.api)]
+            }
             (Some(Defect::CutStreamSilent), PieceKind::Interrupted) => vec![],
-            (Some(Defect::ErrorEventSwallowed), PieceKind::ErrorEvent) => vec![done()],
+            (Some(Defect::ErrorEventSwallowed), PieceKind::ErrorEvent) => vec![done(self.api)],
             (Some(Defect::ErrorEventDetailLost), PieceKind::ErrorEvent) => vec![Piece {
                 kind: PieceKind::ErrorEvent,
-                bytes: error_frame(envelope::error("Internal error".into(), "api_error", None)),
+                bytes: dialect::error_frame(self.api, plain("Internal error"), 500, 0),
             }],
             (Some(Defect::ErrorFrameDoubled), _) if is_failure => vec![piece.clone(), piece],
             (Some(Defect::PingEventSent), _) if is_first => vec![ping(), piece],
@@ -55,11 +59,10 @@ impl Tamper {
     }
 
     /// What is made of an upstream stream that stopped by itself.
-    pub fn stopped(&self, piece: Piece) -> Piece {
+    pub fn stopped(&self, piece: Piece, reader: &Reader) -> Piece {
         if self.defect == Some(Defect::TerminatorDemanded) && piece.kind == PieceKind::Done {
             let message = "The upstream ended the stream without its terminator.";
-            let error = envelope::error(message.into(), envelope::UPSTREAM_ERROR, Some("stream_interrupted"));
-            return Piece { kind: PieceKind::Interrupted, bytes: error_frame(error) };
+            return reader.own_error(message.into(), 502, "stream_interrupted");
         }
         piece
     }
@@ -70,16 +73,18 @@ impl Tamper {
     }
 }
 
-/// A chunk that says that the completion is finished.
-pub(super) fn finish() -> Piece {
-    let chunk = json!({
-        "id": "chatcmpl-0",
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": "unknown",
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
-    });
-    Piece { kind: PieceKind::Other, bytes: sse::encode(None, &chunk.to_string()).into() }
+fn plain(message: &str) -> Told {
+    Told::openai(envelope::error(message.into(), "api_error", None))
+}
+
+/// A frame that says that the answer is finished.
+pub(super) fn finish(api: Api) -> Piece {
+    Piece { kind: PieceKind::Other, bytes: dialect::finish(api) }
+}
+
+/// The end that the dialect marks.
+pub(super) fn done(api: Api) -> Piece {
+    Piece { kind: PieceKind::Done, bytes: dialect::closing(api) }
 }
 
 /// An event that OpenAI's dialect does not have.

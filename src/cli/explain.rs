@@ -9,8 +9,7 @@ use super::{
     print, select,
 };
 use crate::{
-    client::request_body,
-    fault,
+    client, fault,
     judge::{self, Rule},
     provider::Asked,
     report::EXIT_OK,
@@ -127,8 +126,8 @@ fn describe_case(case: &Case) -> String {
 
 fn request(case: &Case, model: &str, step: &Step) -> String {
     let api = case.combination.api;
-    let stream = case.combination.stream;
-    format!("{} {} {}", api.method(), api.path(stream), request_body(api, model, stream, step))
+    let request = client::request(api, model, case.combination.stream, step);
+    format!("{} {} {}", request.method, request.path, request.body.describe()).trim_end().to_owned()
 }
 
 /// For tests: a case's description.

@@ -1,10 +1,11 @@
 //! What is sent.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::form::Form;
 use crate::{
     observation::StepName,
-    scenario::{Api, Step},
+    scenario::{Api, Step, fill_model},
 };
 
 /// One request to be sent.
@@ -22,52 +23,284 @@ pub struct Call {
     pub body: Vec<u8>,
 }
 
-/// The standard request of an API for `model`, with the step's members laid over it.
+/// A request of an API, before it is known which proxy it goes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// `POST`, but for lists.
+    pub method: http::Method,
+    /// Below the proxy's root, with the model filled in and the query.
+    pub path: String,
+    /// Those of the API itself, names in lower case: no keys.
+    pub headers: Vec<(String, String)>,
+    /// What follows them.
+    pub body: RequestBody,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequestBody {
+    /// Of a GET.
+    None,
+    /// One JSON object.
+    Json(Map<String, Value>),
+    /// `multipart/form-data`
+    Form(Form),
+}
+
+/// The standard request of an API for `model`, with the step's members laid over its body.
 ///
-/// Chat: `{"model", "messages": [one user message]}` and, only for streams, `"stream": true`. A
-/// member that the step sets to `null` is left out; a step cannot send a `null`.
-pub fn request_body(api: Api, model: &str, stream: bool, step: &Step) -> Value {
-    let mut body = match api {
-        Api::OpenaiChat => json!({
-            "model": model,
-            "messages": [{"role": "user", "content": "Say hello."}],
-        }),
-        _ => json!({ "model": model }),
+/// It is the smallest that the API takes: one short message, one sentence, one file. Where streams
+/// have no path of their own `"stream": true` asks for one. Where the model stands in the path the
+/// body does not name it. OpenAI's requests about files, batches and models name none at all; here
+/// they do (in the form, the body, the query), because a proxy has no other way to tell which
+/// deployment is meant.
+///
+/// A member that the step sets to `null` is left out; a step cannot send a `null`. In a form a member
+/// becomes a field.
+pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> Request {
+    let mut body = match standard(api) {
+        Standard::None => RequestBody::None,
+        Standard::Json(body) => RequestBody::Json(body),
+        Standard::Form(form) => RequestBody::Form(form),
     };
-    let Value::Object(members) = &mut body else { return body };
-    if stream {
-        members.insert("stream".into(), Value::Bool(true));
+    let mut first = Map::new();
+    if !names_model_in_path(api) {
+        first.insert("model".to_owned(), model.into());
     }
-    for (name, value) in &step.body {
-        if value.is_null() {
-            members.shift_remove(name);
-        } else {
-            members.insert(name.clone(), value.clone());
+    if let RequestBody::Json(members) = &mut body {
+        first.append(members);
+        *members = std::mem::take(&mut first);
+        match api {
+            _ if has_stream_path(api) => {}
+            _ if stream => {
+                members.insert("stream".to_owned(), true.into());
+            }
+            // Ollama streams unless it is told not to.
+            Api::OllamaChat | Api::OllamaGenerate => {
+                members.insert("stream".to_owned(), false.into());
+            }
+            _ => {}
+        }
+    } else {
+        body.lay_over(&first);
+    }
+    body.lay_over(&step.body);
+    let mut headers = Vec::new();
+    headers.extend(body.content_type().map(|kind| ("content-type".to_owned(), kind)));
+    if matches!(api, Api::AnthropicMessages | Api::AnthropicCountTokens) {
+        headers.push(("anthropic-version".to_owned(), "2023-06-01".to_owned()));
+    }
+    let method = if api.method() == "GET" { http::Method::GET } else { http::Method::POST };
+    let mut path = fill_model(api.path(stream), model);
+    if api == Api::OpenaiModels {
+        path = fill_model(&format!("{path}?model={{model}}"), model);
+    }
+    Request { method, path, headers, body }
+}
+
+fn names_model_in_path(api: Api) -> bool {
+    api.path(false).contains("{model}")
+}
+
+fn has_stream_path(api: Api) -> bool {
+    api.path(false) != api.path(true)
+}
+
+impl RequestBody {
+    /// Lays members over it; `null` takes one away. Without a body there is nothing to lay them over.
+    pub fn lay_over(&mut self, members: &Map<String, Value>) {
+        for (name, value) in members {
+            match self {
+                Self::None => {}
+                Self::Json(body) if value.is_null() => {
+                    body.shift_remove(name);
+                }
+                Self::Json(body) => {
+                    body.insert(name.clone(), value.clone());
+                }
+                Self::Form(form) => form.set(name, value),
+            }
         }
     }
-    body
+
+    /// As it is sent.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Json(body) => json!(body).to_string().into_bytes(),
+            Self::Form(form) => form.to_string().into_bytes(),
+        }
+    }
+
+    fn content_type(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Json(_) => Some("application/json".to_owned()),
+            Self::Form(_) => Some(Form::content_type()),
+        }
+    }
+
+    /// In one line, for people.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Json(body) => json!(body).to_string(),
+            Self::Form(form) => form.describe(),
+        }
+    }
+}
+
+/// A body without what depends on the case.
+enum Standard {
+    None,
+    Json(Map<String, Value>),
+    Form(Form),
+}
+
+fn standard(api: Api) -> Standard {
+    const PROMPT: &str = "Say hello.";
+    let message = || json!([{"role": "user", "content": PROMPT}]);
+    let body = match api {
+        Api::OpenaiChat | Api::CohereChat | Api::OllamaChat => json!({"messages": message()}),
+        Api::OpenaiResponses => json!({ "input": PROMPT }),
+        Api::OpenaiCompletions | Api::OllamaGenerate => json!({ "prompt": PROMPT }),
+        Api::OpenaiEmbeddings | Api::OpenaiModerations => json!({ "input": PROMPT }),
+        Api::OpenaiImages => json!({ "prompt": "A red square." }),
+        Api::OpenaiSpeech => json!({"input": PROMPT, "voice": "alloy"}),
+        Api::OpenaiTranscriptions => return Standard::Form(Form::transcription()),
+        Api::OpenaiFiles => return Standard::Form(Form::batch_file()),
+        Api::OpenaiModels => return Standard::None,
+        Api::OpenaiBatches => json!({
+            "input_file_id": "file-upfault",
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+        }),
+        Api::AnthropicMessages => json!({"max_tokens": 64, "messages": message()}),
+        Api::AnthropicCountTokens => json!({"messages": message()}),
+        Api::GeminiGenerate => json!({"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]}),
+        Api::BedrockConverse => json!({"messages": [{"role": "user", "content": [{"text": PROMPT}]}]}),
+        Api::BedrockInvoke => json!({
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 64,
+            "messages": message(),
+        }),
+        Api::CohereEmbed => json!({
+            "texts": [PROMPT],
+            "input_type": "search_document",
+            "embedding_types": ["float"],
+        }),
+        Api::CohereRerank => json!({"query": "A greeting", "documents": ["Hello.", "Goodbye."]}),
+    };
+    match body {
+        Value::Object(members) => Standard::Json(members),
+        _ => Standard::None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn plain(api: Api, stream: bool) -> Request {
+        request(api, "m", stream, &Step::default())
+    }
+
+    fn text(api: Api, stream: bool) -> String {
+        String::from_utf8(plain(api, stream).body.bytes()).unwrap()
+    }
+
+    fn step(body: Value) -> Step {
+        Step { body: body.as_object().cloned().unwrap_or_default(), ..Step::default() }
+    }
+
     #[test]
     fn a_plain_request_does_not_mention_streams() {
         insta::assert_snapshot!(
-            request_body(Api::OpenaiChat, "m", false, &Step::default()),
+            text(Api::OpenaiChat, false),
             @r#"{"model":"m","messages":[{"role":"user","content":"Say hello."}]}"#
         );
-        assert_eq!(request_body(Api::OpenaiChat, "m", true, &Step::default())["stream"], json!(true));
+        assert!(text(Api::OpenaiChat, true).ends_with(r#","stream":true}"#));
     }
 
     #[test]
     fn a_step_adds_replaces_and_removes_members() {
-        let body = json!({"messages": null, "model": "other", "max_tokens": 5, "absent": null});
-        let step = Step { body: body.as_object().cloned().unwrap_or_default(), ..Step::default() };
+        let step = step(json!({"messages": null, "model": "other", "max_tokens": 5, "absent": null}));
         assert_eq!(
-            request_body(Api::OpenaiChat, "m", true, &step),
-            json!({"model": "other", "stream": true, "max_tokens": 5})
+            request(Api::OpenaiChat, "m", true, &step).body,
+            RequestBody::Json(
+                json!({"model": "other", "stream": true, "max_tokens": 5}).as_object().cloned().unwrap()
+            )
         );
+    }
+
+    #[test]
+    fn each_api_has_a_request_of_its_own() {
+        let all: Vec<String> = Api::ALL
+            .iter()
+            .map(|api| {
+                let request = plain(*api, api.streams());
+                let line = format!("{} {} {}", request.method, request.path, request.body.describe());
+                line.trim_end().to_owned()
+            })
+            .collect();
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        POST /v1/chat/completions {"model":"m","messages":[{"role":"user","content":"Say hello."}],"stream":true}
+        POST /v1/responses {"model":"m","input":"Say hello.","stream":true}
+        POST /v1/completions {"model":"m","prompt":"Say hello.","stream":true}
+        POST /v1/embeddings {"model":"m","input":"Say hello."}
+        POST /v1/images/generations {"model":"m","prompt":"A red square."}
+        POST /v1/audio/speech {"model":"m","input":"Say hello.","voice":"alloy"}
+        POST /v1/audio/transcriptions form: model=m, file=hello.wav (844 bytes)
+        POST /v1/moderations {"model":"m","input":"Say hello."}
+        GET /v1/models?model=m
+        POST /v1/files form: purpose=batch, model=m, file=batch.jsonl (136 bytes)
+        POST /v1/batches {"model":"m","input_file_id":"file-upfault","endpoint":"/v1/chat/completions","completion_window":"24h"}
+        POST /v1/messages {"model":"m","max_tokens":64,"messages":[{"role":"user","content":"Say hello."}],"stream":true}
+        POST /v1/messages/count_tokens {"model":"m","messages":[{"role":"user","content":"Say hello."}]}
+        POST /v1beta/models/m:streamGenerateContent?alt=sse {"contents":[{"role":"user","parts":[{"text":"Say hello."}]}]}
+        POST /model/m/converse-stream {"messages":[{"role":"user","content":[{"text":"Say hello."}]}]}
+        POST /model/m/invoke-with-response-stream {"anthropic_version":"bedrock-2023-05-31","max_tokens":64,"messages":[{"role":"user","content":"Say hello."}]}
+        POST /v2/chat {"model":"m","messages":[{"role":"user","content":"Say hello."}],"stream":true}
+        POST /v2/embed {"model":"m","texts":["Say hello."],"input_type":"search_document","embedding_types":["float"]}
+        POST /v2/rerank {"model":"m","query":"A greeting","documents":["Hello.","Goodbye."]}
+        POST /api/chat {"model":"m","messages":[{"role":"user","content":"Say hello."}],"stream":true}
+        POST /api/generate {"model":"m","prompt":"Say hello.","stream":true}
+        "#);
+    }
+
+    #[test]
+    fn a_model_in_a_path_is_one_segment_of_it_and_no_member_of_the_body() {
+        let path = |api, stream| request(api, "a/b:1 é", stream, &Step::default()).path;
+        assert_eq!(path(Api::BedrockConverse, false), "/model/a%2Fb%3A1%20%C3%A9/converse");
+        assert_eq!(
+            path(Api::GeminiGenerate, true),
+            "/v1beta/models/a%2Fb%3A1%20%C3%A9:streamGenerateContent?alt=sse"
+        );
+        for api in [Api::BedrockConverse, Api::BedrockInvoke, Api::GeminiGenerate] {
+            for stream in [false, true] {
+                let RequestBody::Json(body) = plain(api, stream).body else { panic!("{api}") };
+                assert!(!body.contains_key("model") && !body.contains_key("stream"), "{api}");
+            }
+        }
+    }
+
+    #[test]
+    fn anthropics_requests_name_their_version_and_a_get_has_no_content_type() {
+        let headers = |api| plain(api, false).headers;
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        let version = ("anthropic-version".to_owned(), "2023-06-01".to_owned());
+        assert_eq!(headers(Api::AnthropicMessages), [json.clone(), version.clone()]);
+        assert_eq!(headers(Api::AnthropicCountTokens), [json.clone(), version]);
+        assert_eq!(headers(Api::BedrockInvoke), [json]);
+        assert_eq!(headers(Api::OpenaiModels), []);
+    }
+
+    #[test]
+    fn a_step_sets_fields_of_a_form() {
+        let step = step(json!({"language": "en", "temperature": 0, "model": null, "file": "RIFF"}));
+        let RequestBody::Form(form) = request(Api::OpenaiTranscriptions, "m", false, &step).body else {
+            panic!("no form")
+        };
+        assert_eq!(form.describe(), "form: language=en, temperature=0, file=hello.wav (4 bytes)");
     }
 }

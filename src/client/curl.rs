@@ -9,12 +9,19 @@ use crate::observation::Exchange;
 /// `-i` shows status and headers, `-N` shows a stream as it comes. The keys stand in it as they
 /// were sent: they are keys of the run, not of a person.
 pub fn curl_line(exchange: &Exchange) -> String {
-    let mut line = String::from("curl -sS -i -N");
+    let body = &exchange.request_body;
+    // What a terminal would eat on the way, or no argument can hold, is written by printf.
+    let piped = body.chars().any(|c| c.is_control() && c != '\n');
+    let mut line = String::new();
+    if piped {
+        line.push_str(&format!("printf {} | ", quoted(&escaped(body))));
+    }
+    line.push_str("curl -sS -i -N");
     let mut word = |text: &str| {
         line.push(' ');
         line.push_str(&quoted(text));
     };
-    let implied = if exchange.request_body.is_empty() { "GET" } else { "POST" };
+    let implied = if body.is_empty() { "GET" } else { "POST" };
     if exchange.method != implied {
         word("-X");
         word(&exchange.method);
@@ -25,11 +32,32 @@ pub fn curl_line(exchange: &Exchange) -> String {
         // `name:` alone would make curl leave the header out.
         word(&if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") });
     }
-    if !exchange.request_body.is_empty() {
-        word("--data-raw");
-        word(&exchange.request_body);
+    match body.as_str() {
+        "" => {}
+        _ if piped => {
+            word("--data-binary");
+            word("@-");
+        }
+        body => {
+            word("--data-raw");
+            word(body);
+        }
     }
     line
+}
+
+/// A format of printf's that writes `text`: octal numbers in place of control characters.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' => out.push_str("%%"),
+            '\\' => out.push_str(r"\\"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\{:03o}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// A word for a POSIX shell: in single quotes unless it is plainly harmless.
@@ -70,6 +98,14 @@ mod tests {
         insta::assert_snapshot!(
             curl_line(&exchange),
             @r#"curl -sS -i -N http://127.0.0.1:1/v1/chat/completions -H 'authorization: Bearer sk-1' -H 'x-empty;' --data-raw '{"content":"it'\''s $HOME `x`"}'"#
+        );
+    }
+
+    #[test]
+    fn a_form_goes_through_printf_since_no_argument_holds_its_bytes() {
+        insta::assert_snapshot!(
+            curl_line(&exchange("POST", &[], "--b\r\n100% \\ it's\0\r\n")),
+            @r"printf '--b\015\012100%% \\ it'\''s\000\015\012' | curl -sS -i -N http://127.0.0.1:1/v1/chat/completions --data-binary @-"
         );
     }
 

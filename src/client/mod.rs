@@ -8,8 +8,9 @@ mod call;
 mod curl;
 mod driver;
 mod ending;
+mod form;
 
-pub use call::{Call, request_body};
+pub use call::{Call, Request, RequestBody, request};
 pub use curl::curl_line;
 pub use driver::{ClientError, Driver};
 

@@ -17,11 +17,12 @@ use crate::{
 #[tokio::test]
 async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_followed() {
     let server = MockServer::start().await;
-    let body = request_body(Api::OpenaiChat, "m", false, &Step::default());
+    let request = request(Api::OpenaiChat, "m", false, &Step::default());
+    let RequestBody::Json(body) = &request.body else { panic!("{request:?}") };
     Mock::given(method("POST"))
         .and(path("/v1/chat/completions"))
         .and(header("authorization", "Bearer k"))
-        .and(body_json(&body))
+        .and(body_json(body))
         .respond_with(
             ResponseTemplate::new(307).insert_header("location", "/elsewhere").set_body_string("moved"),
         )
@@ -31,12 +32,12 @@ async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_follow
     let call = Call {
         step: StepName::Step(1),
         method: http::Method::POST,
-        url: format!("{}/v1/chat/completions", server.uri()),
+        url: format!("{}{}", server.uri(), request.path),
         headers: vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("authorization".to_owned(), "Bearer k".to_owned()),
         ],
-        body: body.to_string().into_bytes(),
+        body: request.body.bytes(),
     };
     let now = Instant::now();
     let exchange = Driver::new().expect("a driver").send(call, now, now + Duration::from_secs(10)).await;

@@ -50,8 +50,11 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
             Fault::Truncate { at } => timeline.cut_frame(timeline.find(*at), WireAction::Close),
             Fault::DropTerminator => timeline.drop_terminator(),
             Fault::ErrorEvent { error, at, form } if !timeline.whole => {
-                let event = provider::error_event(context.asked, *error, *form, context.canaries);
-                timeline.end_with_event(timeline.find(*at), event);
+                let place = timeline.find(*at);
+                let after = timeline.frames_before(place);
+                let event =
+                    provider::error_event_after(context.asked, *error, *form, after, context.canaries);
+                timeline.end_with_event(place, event);
             }
             // A proxy that does not stream upstream cannot get an event: the same failure reaches
             // it as a provider would tell it there, by its status.
@@ -87,7 +90,7 @@ mod tests {
         fault::Framing,
         observation::Identity,
         provider::MessageBody,
-        scenario::{Api, ErrorName, Point, Provider},
+        scenario::{Api, ErrorName, Point, Provider, Reply},
     };
 
     fn message(body: MessageBody) -> Message {
@@ -184,6 +187,22 @@ mod tests {
         let plan = compiled(events(), &[Fault::Drip { bytes_per_second: 100 }, Fault::DropTerminator]);
         assert_eq!(bytes(&plan), b"data: 1\n\ndata: 2\n\ndata: 3\n\n");
         assert_eq!(plan.actions.last(), Some(&WireAction::Finish));
+    }
+
+    #[test]
+    fn an_error_event_has_the_number_that_follows_in_a_stream_that_counts() {
+        let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+        let asked = Asked::plain(Provider::Openai, Api::OpenaiResponses, true);
+        for (point, number) in [(Point::AfterHeaders, 0), (Point::AfterEvents(5), 5), (Point::BeforeEnd, 12)]
+        {
+            let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: point, form: None };
+            let reply = provider::reply(&asked, &Reply::Ok, &canaries);
+            let plan = compile(reply, &[fault], &Context { asked: &asked, canaries: &canaries });
+            let sent = String::from_utf8(bytes(&plan)).unwrap();
+            let error = sent.split("event: error\n").nth(1).unwrap();
+            let wanted = format!("data: {{\"type\":\"error\",\"sequence_number\":{number},");
+            assert!(error.starts_with(&wanted), "{error}");
+        }
     }
 
     #[test]

@@ -176,6 +176,14 @@ impl Timeline {
         Plan { actions }
     }
 
+    /// How many whole frames are sent before a place.
+    pub(super) fn frames_before(&self, place: Place) -> usize {
+        match place {
+            Place::BeforeHead => 0,
+            Place::Body(offset) => self.frame_ends().take_while(|end| *end <= offset).count(),
+        }
+    }
+
     /// The offsets behind each whole frame.
     fn frame_ends(&self) -> impl Iterator<Item = usize> {
         self.body

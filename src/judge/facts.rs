@@ -1,9 +1,9 @@
 //! One exchange with what the upstreams did for it: all that a rule may look at.
 
-use super::{chat::Completion, fate::Fate, policy::Policy, told::Told};
+use super::{dialect::Completion, fate::Fate, policy::Policy, told::Told};
 use crate::{
     observation::{Answer, Arrangement, Attempt, Exchange, Observation, StepName},
-    scenario::{Fault, Turn},
+    scenario::{Api, Fault, Turn},
 };
 
 /// All that a rule may look at.
@@ -30,6 +30,7 @@ impl<'a> Facts<'a> {
     /// The facts about one exchange of an observation.
     pub fn of(observation: &'a Observation, exchange: &'a Exchange, policy: &'a Policy) -> Self {
         let arrangement = &observation.arrangement;
+        let case = arrangement.combination;
         let last = observation.exchanges.iter().rfind(|exchange| exchange.step != StepName::Recovery);
         let refusing = if exchange.step == StepName::Recovery {
             Vec::new()
@@ -46,16 +47,24 @@ impl<'a> Facts<'a> {
             policy,
             exchange,
             is_last_step: last.is_some_and(|last| std::ptr::eq(last, exchange)),
-            told: Told::of(exchange),
-            attempts: observation.attempts_of(exchange).map(|attempt| (attempt, Fate::of(attempt))).collect(),
+            told: Told::of(exchange, case.api),
+            attempts: observation
+                .attempts_of(exchange)
+                .map(|attempt| (attempt, Fate::of(attempt, case)))
+                .collect(),
             all_attempts: &observation.attempts,
             refusing,
         }
     }
 
+    /// The endpoint that the caller called.
+    pub fn api(&self) -> Api {
+        self.arrangement.combination.api
+    }
+
     /// The caller asked for a stream.
     pub fn wants_stream(&self) -> bool {
-        self.arrangement.combination.stream
+        self.arrangement.combination.stream && self.api().streams()
     }
 
     /// The answer, if there was one.
@@ -66,11 +75,11 @@ impl<'a> Facts<'a> {
     /// The attempt whose success the caller is owed: the one that it got, where it got one as it was
     /// sent, else the last.
     pub fn success(&self) -> Option<(&'a Attempt, &Completion)> {
-        let got = self.told.completion().map(Completion::text);
+        let got = self.told.completion();
         let mut chosen = None;
         for (attempt, fate) in self.attempts.iter().rev() {
             let Fate::Success(completion) = fate else { continue };
-            if got.as_ref().is_some_and(|got| *got == completion.text()) {
+            if got.is_some_and(|got| got.says_the_same(completion)) {
                 return Some((*attempt, completion));
             }
             chosen = chosen.or(Some((*attempt, completion)));

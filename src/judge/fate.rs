@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::chat::{self, ChatEvent, Completion, ErrorObject};
+use super::dialect::{self, Completion, ErrorObject, StreamEvent};
 use crate::{
-    observation::{Attempt, AttemptEnd},
-    wire::sse,
+    observation::{Attempt, AttemptEnd, Sent},
+    provider::{self, Form},
+    scenario::{Api, Combination, Provider},
+    wire::frames,
 };
 
 /// What became of one attempt.
@@ -56,10 +58,14 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Reads it from what was sent.
-    pub fn of(attempt: &Attempt) -> Self {
+    /// Reads it from what was sent, in the dialect of the endpoint that was asked; where the path was
+    /// none of the provider's, in that of the case.
+    pub fn of(attempt: &Attempt, case: Combination) -> Self {
         let sent = &attempt.sent;
-        let json = || serde_json::from_str::<Value>(&sent.body).ok();
+        let api = attempt.api.unwrap_or(case.api);
+        let body = sent.body_bytes();
+        let json = || serde_json::from_slice::<Value>(&body).ok();
+        let error = || json().and_then(|value| error(&value, sent, case.provider));
         let Some(status) = sent.status else {
             return match attempt.end {
                 AttemptEnd::Reset | AttemptEnd::Closed => {
@@ -77,19 +83,16 @@ impl Fate {
                 AttemptEnd::Open | AttemptEnd::ClientLeft if json().is_none() => {
                     Self::Silent { head_sent: true, before: Completion::default() }
                 }
-                _ => Self::Status { status, error: json().as_ref().and_then(chat::error_object) },
+                _ => Self::Status { status, error: error() },
             };
         }
-        if sent.carrier().is_some() {
-            return Self::of_stream(attempt);
+        if let Some(frames) = frames(sent, api) {
+            return Self::of_stream(attempt, api, case.provider, frames);
         }
-        let complete = json().as_ref().and_then(chat::completion);
-        match (attempt.end, complete) {
+        match (attempt.end, dialect::completion(api, &body, sent.header("content-type"))) {
             // A whole body that was handed over is an answer even if the proxy then went away.
             (AttemptEnd::Finished | AttemptEnd::ClientLeft, Some(completion)) => Self::Success(completion),
-            (AttemptEnd::Finished, None) => {
-                Self::OddBody { error: json().as_ref().and_then(chat::error_object) }
-            }
+            (AttemptEnd::Finished, None) => Self::OddBody { error: error() },
             (AttemptEnd::Reset | AttemptEnd::Closed, _) => {
                 Self::Cut { head_sent: true, before: Completion::default() }
             }
@@ -99,23 +102,33 @@ impl Fate {
         }
     }
 
-    fn of_stream(attempt: &Attempt) -> Self {
+    fn of_stream(attempt: &Attempt, api: Api, provider: Provider, frames: Vec<frames::Frame>) -> Self {
         let mut before = Completion::default();
         let mut done = false;
-        for event in sse::decode(attempt.sent.body.as_bytes()) {
-            match chat::event(&event.data) {
-                ChatEvent::Chunk { piece, finish } => {
+        for frame in frames {
+            match dialect::event(api, frame.event.as_deref(), &frame.data) {
+                StreamEvent::Chunk { finish: Some(finish), .. } if finish == "error" => {
+                    let raw = serde_json::from_str(&frame.data).unwrap_or_default();
+                    return Self::ErrorEvent { before, error: ErrorObject { raw, ..ErrorObject::default() } };
+                }
+                StreamEvent::Chunk { piece, finish } => {
                     before.pieces.extend(piece);
                     before.finish = finish.or(before.finish);
                 }
-                ChatEvent::Error(error) => return Self::ErrorEvent { before, error },
-                ChatEvent::Done => done = true,
-                ChatEvent::Odd(_) => {}
+                StreamEvent::Error(error) => return Self::ErrorEvent { before, error },
+                StreamEvent::Done => done = true,
+                // What a client of this dialect passes over may still be how the provider fails.
+                StreamEvent::Odd(text) => {
+                    let value = serde_json::from_str(&text).unwrap_or_default();
+                    if let Some(error) = error(&value, &attempt.sent, provider) {
+                        return Self::ErrorEvent { before, error };
+                    }
+                }
             }
         }
         // What is kept of a very long stream is cut off; its end then tells what became of it.
-        let truncated = (attempt.sent.body.len() as u64) < attempt.sent.bytes;
-        let complete = before.finish.is_some() || (truncated && attempt.end == AttemptEnd::Finished);
+        let complete =
+            before.finish.is_some() || (is_truncated(&attempt.sent) && attempt.end == AttemptEnd::Finished);
         match attempt.end {
             _ if complete => Self::Success(before),
             AttemptEnd::Finished => Self::EndedEarly { before, done },
@@ -184,4 +197,59 @@ impl Fate {
             Self::OddBody { .. } => "answered 2xx with a body that is no completion".to_owned(),
         }
     }
+}
+
+/// Whether only a part of a very long body is on record.
+pub(super) fn is_truncated(sent: &Sent) -> bool {
+    (sent.body_bytes().len() as u64) < sent.bytes
+}
+
+/// Whether a stream was sent up to its dialect's terminator.
+pub(super) fn is_terminated(attempt: &Attempt, case: Combination) -> bool {
+    let api = attempt.api.unwrap_or(case.api);
+    frames(&attempt.sent, api)
+        .into_iter()
+        .flatten()
+        .last()
+        .is_some_and(|frame| dialect::event(api, frame.event.as_deref(), &frame.data) == StreamEvent::Done)
+}
+
+/// The frames of a streamed body; `None` where it is none.
+pub(super) fn frames(sent: &Sent, api: Api) -> Option<Vec<frames::Frame>> {
+    if let Some(carrier) = sent.carrier() {
+        return Some(frames::decode(carrier, &sent.body_bytes()));
+    }
+    let elements = dialect::elements(api, &sent.body)?;
+    Some(elements.into_iter().map(|data| frames::Frame { event: None, data }).collect())
+}
+
+/// The error object of a body, in one of the forms in which this provider fails.
+fn error(value: &Value, sent: &Sent, provider: Provider) -> Option<ErrorObject> {
+    if fails_flat(provider) {
+        dialect::any_error(value, sent.header("x-amzn-errortype"))
+    } else {
+        dialect::nested_error(value)
+    }
+}
+
+/// Whether some error of this provider is no object under `error`. Elsewhere such a body is nothing
+/// that a proxy could be asked to understand.
+fn fails_flat(provider: Provider) -> bool {
+    let profile = provider::profile(provider);
+    let nested = |form: &Form| {
+        matches!(
+            form,
+            Form::Openai
+                | Form::OpenaiSparse
+                | Form::Text
+                | Form::CodeAndError
+                | Form::Plain
+                | Form::Empty
+                | Form::NginxPage
+                | Form::CloudflarePage
+                | Form::CloudflareBrandedPage
+        )
+    };
+    let rows = profile.errors.values().filter_map(|row| row.form.as_ref());
+    !rows.chain(profile.forms.values()).chain([&profile.form]).all(nested)
 }

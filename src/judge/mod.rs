@@ -1,7 +1,7 @@
 //! Contract, policy, rules, findings, verdict: pure functions over data.
 
-mod chat;
 mod contract;
+mod dialect;
 mod facts;
 mod fate;
 mod finding;
@@ -13,8 +13,8 @@ mod told;
 #[cfg(test)]
 mod tests;
 
-pub use chat::{ChatEvent, Completion, ErrorObject};
 pub use contract::{applicable, has_required, has_timing, judge, rule, rules};
+pub use dialect::{Completion, ErrorObject, Family, StreamEvent};
 pub use facts::Facts;
 pub use fate::Fate;
 pub use finding::{Finding, Verdict};

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use super::chat::{self, ChatEvent, Completion, ErrorObject};
-use crate::observation::{Answer, Ending, Exchange, Outcome};
+use super::dialect::{self, Completion, ErrorObject, StreamEvent};
+use crate::{
+    observation::{Answer, Ending, Exchange, Frame, Outcome},
+    scenario::{Api, Provider},
+};
 
 /// What the caller was told.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,15 +36,17 @@ pub enum Told {
 }
 
 /// A stream as the caller got it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StreamTold {
+    /// Which endpoint was called.
+    pub api: Api,
     /// Content and finish reason.
     pub completion: Completion,
-    /// Whether `[DONE]` came.
+    /// Whether the dialect's terminator came: `[DONE]`, `message_stop`.
     pub done: bool,
     /// The error events, each with its time in milliseconds.
     pub errors: Vec<(f64, ErrorObject)>,
-    /// Frames that are neither chunk, error nor `[DONE]`.
+    /// Frames that are neither chunk, error nor terminator.
     pub odd: Vec<String>,
     /// Whether the HTTP framing came to its end; otherwise the connection was cut, or is still open.
     pub complete: bool,
@@ -52,8 +57,8 @@ pub struct StreamTold {
 impl StreamTold {
     /// The caller takes it for a finished answer.
     pub fn looks_finished(&self) -> bool {
-        let finished = self.completion.finish.as_deref().is_some_and(|finish| finish != "error");
-        self.errors.is_empty() && (finished || self.done)
+        let finish = self.completion.finish.as_deref();
+        self.errors.is_empty() && finish != Some("error") && (finish.is_some() || self.done)
     }
 
     /// The caller can see that something went wrong.
@@ -65,24 +70,30 @@ impl StreamTold {
 }
 
 impl Told {
-    /// Reads it from what came back.
-    pub fn of(exchange: &Exchange) -> Self {
-        match &exchange.outcome {
-            Outcome::NoAnswer { ending } => Self::Nothing(ending.clone()),
-            Outcome::Answer(answer) if !(200..300).contains(&answer.status) => {
-                let body: Option<Value> = serde_json::from_str(&answer.body.text).ok();
-                let error = body.as_ref().and_then(chat::error_object);
-                Self::Failure { status: answer.status, body, error }
-            }
-            Outcome::Answer(answer) if answer.carrier().is_some() => Self::Stream(stream(answer)),
-            Outcome::Answer(answer) => {
-                let body: Option<Value> = serde_json::from_str(&answer.body.text).ok();
-                Self::Whole {
-                    completion: body.as_ref().and_then(chat::completion),
-                    error: body.as_ref().and_then(chat::error_object),
-                    complete: answer.ending == Ending::Complete,
-                }
-            }
+    /// Reads it from what came back, in the dialect of the endpoint that was called.
+    pub fn of(exchange: &Exchange, api: Api) -> Self {
+        let answer = match &exchange.outcome {
+            Outcome::NoAnswer { ending } => return Self::Nothing(ending.clone()),
+            Outcome::Answer(answer) => answer,
+        };
+        let body = || serde_json::from_str::<Value>(&answer.body.text).ok();
+        if !(200..300).contains(&answer.status) {
+            let body = body();
+            let error = body.as_ref().and_then(|value| error(api, value, answer));
+            return Self::Failure { status: answer.status, body, error };
+        }
+        if answer.carrier().is_some() {
+            return Self::Stream(stream(answer, api, &answer.body.frames));
+        }
+        if let Some(elements) = dialect::elements(api, &answer.body.text) {
+            let frame = |data| Frame { at_ms: exchange.end_ms, event: None, data };
+            let frames: Vec<Frame> = elements.into_iter().map(frame).collect();
+            return Self::Stream(stream(answer, api, &frames));
+        }
+        Self::Whole {
+            completion: dialect::completion(api, answer.body.text.as_bytes(), answer.header("content-type")),
+            error: body().as_ref().and_then(dialect::nested_error),
+            complete: answer.ending == Ending::Complete,
         }
     }
 
@@ -157,7 +168,7 @@ impl StreamTold {
             parts.push(format!("{} error event(s): {}", self.errors.len(), shorten(&error.message)));
         }
         if self.done {
-            parts.push("[DONE]".to_owned());
+            parts.push(dialect::terminator(self.api).unwrap_or("[DONE]").to_owned());
         }
         parts.push(match (self.unending, self.complete) {
             (true, _) => "never ended".to_owned(),
@@ -168,21 +179,40 @@ impl StreamTold {
     }
 }
 
-fn stream(answer: &Answer) -> StreamTold {
+/// The error object of an answer by status. Only where the dialect itself writes errors flat, or in an
+/// array, are they read so: a client of another one finds nothing there.
+fn error(api: Api, value: &Value, answer: &Answer) -> Option<ErrorObject> {
+    match api.native_provider() {
+        Provider::Bedrock | Provider::Cohere | Provider::Gemini => {
+            dialect::any_error(value, answer.header("x-amzn-errortype"))
+        }
+        _ => dialect::nested_error(value),
+    }
+}
+
+fn stream(answer: &Answer, api: Api, frames: &[Frame]) -> StreamTold {
     let mut told = StreamTold {
+        api,
+        completion: Completion::default(),
+        done: false,
+        errors: Vec::new(),
+        odd: Vec::new(),
         complete: answer.ending == Ending::Complete,
         unending: answer.ending == Ending::Deadline,
-        ..StreamTold::default()
     };
-    for frame in &answer.body.frames {
-        match chat::event(&frame.data) {
-            ChatEvent::Chunk { piece, finish } => {
+    for frame in frames {
+        let name = frame.event.as_deref();
+        match dialect::event(api, name, &frame.data) {
+            StreamEvent::Chunk { piece, finish } => {
                 told.completion.pieces.extend(piece);
                 told.completion.finish = finish.or(told.completion.finish);
             }
-            ChatEvent::Error(error) => told.errors.push((frame.at_ms, error)),
-            ChatEvent::Done => told.done = true,
-            ChatEvent::Odd(text) => told.odd.push(text),
+            // Some dialects say it again when they close.
+            StreamEvent::Error(_)
+                if !told.errors.is_empty() && dialect::closes_error(api, name, &frame.data) => {}
+            StreamEvent::Error(error) => told.errors.push((frame.at_ms, error)),
+            StreamEvent::Done => told.done = true,
+            StreamEvent::Odd(text) => told.odd.push(text),
         }
     }
     told

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Canaries;
+use super::{Canaries, exchange::binary_size};
 use crate::{
     scenario::{Api, Turn},
     wire::frames::Carrier,
@@ -64,6 +64,16 @@ pub struct Sent {
     pub timer_error_ms: f64,
 }
 
+impl Attempt {
+    /// The body that was sent, as text: what is no text in it is replaced.
+    pub fn said(&self) -> Cow<'_, str> {
+        match self.sent.body_bytes() {
+            Cow::Borrowed(_) => Cow::Borrowed(&self.sent.body),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+}
+
 impl Sent {
     /// Keeps a body: as text where it is text, else as base64. A character that the end cuts in two
     /// does not make a text binary.
@@ -86,9 +96,22 @@ impl Sent {
         }
     }
 
+    /// The first header of this name (in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
+    pub fn binary_size(&self) -> Option<String> {
+        let kind = self.header("content-type");
+        binary_size(kind, self.bytes).or_else(|| {
+            self.base64.then(|| format!("<{} bytes of {}>", self.bytes, kind.unwrap_or("no content type")))
+        })
+    }
+
     /// What its frames are carried in, where it says that it is a stream of them.
     pub fn carrier(&self) -> Option<Carrier> {
-        self.headers.iter().find(|(name, _)| name == "content-type").and_then(|(_, value)| Carrier::of(value))
+        self.header("content-type").and_then(Carrier::of)
     }
 }
 

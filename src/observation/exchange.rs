@@ -100,6 +100,19 @@ impl Answer {
     pub fn carrier(&self) -> Option<Carrier> {
         self.header("content-type").and_then(Carrier::of)
     }
+
+    /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
+    pub fn binary_size(&self) -> Option<String> {
+        binary_size(self.header("content-type"), self.body.bytes).filter(|_| self.body.frames.is_empty())
+    }
+}
+
+/// `<N bytes of TYPE>` for bytes whose content type says that they are nothing to read.
+pub(super) fn binary_size(content_type: Option<&str>, bytes: u64) -> Option<String> {
+    let essence = content_type?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let binary = ["audio/", "image/", "video/"].iter().any(|kind| essence.starts_with(kind))
+        || matches!(essence.as_str(), "application/octet-stream" | "application/vnd.amazon.eventstream");
+    (binary && bytes > 0).then(|| format!("<{bytes} bytes of {essence}>"))
 }
 
 /// The bytes after the headers.

@@ -21,11 +21,15 @@ pub struct ErrorRow {
     pub code: Value,
     /// `error.param`; `null` where there is none.
     pub param: Option<String>,
-    /// The text, `{model}` standing for the model that was asked for. For a page, its title.
+    /// The text, `{model}` standing for the model that was asked for and `{id}` for the thing that its
+    /// path names. For a page, its title.
     pub message: String,
     /// Members of the error object beside those above; `{{canary.…}}` is filled in.
     #[serde(default)]
     pub extra: Map<String, Value>,
+    /// Members of the body beside the error object, in OpenAI's forms; filled in alike.
+    #[serde(default)]
+    pub beside: Map<String, Value>,
     /// Headers on top of the profile's own.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -40,7 +44,7 @@ pub struct ErrorRow {
 }
 
 /// What kind of body carries an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// `{"error": {"message", "type", "param", "code"}}`, all four always there.
@@ -51,8 +55,14 @@ pub enum Form {
     Anthropic,
     /// `{"error": {"code", "message", "status", "details"}}`, the code being the status.
     Google,
+    /// `{"promptFeedback": {"blockReason"}, …}`, the reason being the row's type: Google refuses a
+    /// prompt with a 200.
+    GoogleBlocked,
     /// `{"message"}` with the type in the header `x-amzn-errortype`.
     Aws,
+    /// A reply of Bedrock's that looks like a success: the text stands where the model's would, under
+    /// a stop reason that tells of a guardrail. In a stream it is one too.
+    Guardrail,
     /// `{"object": "error", "message", "type", "param", "code"}`
     Flat,
     /// `{"detail": "…"}`
@@ -71,10 +81,16 @@ pub enum Form {
     Empty,
     /// A page of nginx or its like: none of the provider's headers.
     NginxPage,
+    /// The same page signed by OpenResty.
+    OpenrestyPage,
     /// The same page signed by Cloudflare, which puts it in place of an origin's 502 and 504.
     CloudflarePage,
+    /// The same page unsigned, as AWS's load balancers send it.
+    AwsPage,
     /// Cloudflare's own page for an origin that fails (520, 522, 524 and their like).
     CloudflareBrandedPage,
+    /// The page of Google's front end.
+    GooglePage,
 }
 
 /// Which limit an error says is used up.
@@ -102,9 +118,17 @@ pub enum LimitStyle {
     Openai,
     /// The same without `retry-after-ms`.
     OpenaiSeconds,
-    /// `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}`, resets as RFC 3339 times;
+    /// The same as `openai` with resets in whole seconds (openai/openai-dotnet#838).
+    Azure,
+    /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`, resets as RFC 3339 times;
     /// `retry-after` on a 429.
     Anthropic,
+    /// `ratelimitbysize-{limit,remaining,reset}` for tokens, `x-ratelimit-{limit,remaining}-req-minute`
+    /// for requests, resets in seconds; nothing that says when to try again.
+    Mistral,
+    /// `x-ratelimit-{limit,remaining,reset}` for requests, `x-tokenlimit-{limit,remaining}` for tokens,
+    /// the reset in seconds; nothing else that says when to try again.
+    Together,
     /// `retry-after` alone, on a 429.
     RetryAfter,
 }

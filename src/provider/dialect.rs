@@ -1,11 +1,13 @@
 //! The provider's side of a request, whoever the provider is.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
     anthropic, bedrock,
-    canned::{fill, literal},
+    canned::{fill, fill_value, literal},
     catalogue::{ErrorRow, Form, Limits},
     cohere, form, google,
     limits::{self, LimitState},
@@ -13,7 +15,7 @@ use super::{
     ollama, openai,
     profile::{self, Profile},
     request::{Asked, Received},
-    route,
+    route, stream_error,
 };
 use crate::{
     observation::Canaries,
@@ -57,11 +59,21 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
         Provider::Ollama => ollama::reply(api, reply, asked, canaries),
         _ => openai::reply(api, reply, asked, canaries),
     });
-    let Some((content_type, body)) = served else {
+    let Some((content_type, mut body)) = served else {
         return refused(asked, &profile.refusals.not_found, canaries);
     };
+    if let (Some(members), MessageBody::Whole(whole)) =
+        (asked.api.and_then(|api| profile.replies.get(&api)), &mut body)
+        && let Ok(Value::Object(mut object)) = serde_json::from_slice(whole)
+    {
+        object.extend(members.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
+        *whole = Value::Object(object).to_string().into();
+    }
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
     headers.extend(own_headers(profile, canaries));
+    if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {
+        headers.extend(bedrock::headers(api, reply, asked, canaries));
+    }
     headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None)));
     Message { status: 200, headers, body }
 }
@@ -92,12 +104,12 @@ pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
 
 /// An error in the provider's own form: its status, body and headers.
 pub fn error(asked: &Asked, name: ErrorName, canaries: &Canaries) -> Message {
-    refused(asked, catalogue_row(asked.provider, name), canaries)
+    refused(asked, row_of(asked, name), canaries)
 }
 
 /// A limit that is used up, with the headers that say so.
 pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Canaries) -> Message {
-    let row = catalogue_row(asked.provider, name);
+    let row = row_of(asked, name);
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
@@ -109,7 +121,15 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
-    let written = form::written(form, row, text, canaries);
+    if form == Form::Guardrail
+        && let Some((mut headers, body)) =
+            asked.api.and_then(|api| bedrock::intervened(api, text, asked, canaries))
+    {
+        headers.extend(own_headers(profile, canaries));
+        return Message { status: row.status, headers, body };
+    }
+    let row = &in_own_words(asked, row);
+    let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
     if written.own {
@@ -141,34 +161,62 @@ fn own_form(asked: &Asked) -> Form {
     asked.api.and_then(|api| profile.forms.get(&api).copied()).unwrap_or(profile.form)
 }
 
+/// A row with the type that the endpoint's form has for its status, where the profile says so.
+fn in_own_words<'a>(asked: &Asked, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
+    let types = profile::of(asked.provider).types.get(&own_form(asked));
+    match types.and_then(|types| types.get(&row.status).or_else(|| types.get(&500))) {
+        Some(kind) => Cow::Owned(ErrorRow { kind: Some(kind.clone()), ..row.clone() }),
+        None => Cow::Borrowed(row),
+    }
+}
+
 /// An error of the catalogue, written as far as a body and an event have it in common.
 pub(super) struct Failure<'a> {
+    /// What was asked for.
+    pub asked: &'a Asked,
     pub row: &'a ErrorRow,
     /// What people read, the canary included.
     pub text: String,
     /// The error in its JSON form.
     pub error: Value,
+    /// How many events were sent before it.
+    pub after: usize,
 }
 
-/// An error as an event of a stream that has begun, in the dialect of the endpoint that was asked.
+/// An error as the first event of a stream, in the dialect of the endpoint that was asked.
 pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
-    let row = catalogue_row(asked.provider, name);
+    error_event_after(asked, name, form, 0, canaries)
+}
+
+/// The same behind `after` events of the stream: some dialects number them.
+pub fn error_event_after(
+    asked: &Asked,
+    name: ErrorName,
+    form: Option<EventForm>,
+    after: usize,
+    canaries: &Canaries,
+) -> Bytes {
+    let row = &in_own_words(asked, row_of(asked, name));
     let text = form::message(row, asked, canaries);
-    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
-    let own = own_form(asked);
-    let error = form::value(form_of(asked, row), row, &text, canaries)
-        .or_else(|| form::value(own, row, &text, canaries))
-        .unwrap_or_default();
-    let failure = Failure { row, text, error };
     let api = asked.api.unwrap_or(Api::OpenaiChat);
-    match api.native_provider() {
+    let own_event = stream_error::of(profile::of(asked.provider), api);
+    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
+    let error = own_event
+        .map(|event| stream_error::data(event, row, &text, asked, canaries))
+        .or_else(|| form::value(form_of(asked, row), row, &text, canaries))
+        .or_else(|| form::value(own_form(asked), row, &text, canaries))
+        .unwrap_or_default();
+    let form = form.or_else(|| own_event.filter(|event| event.named).map(|_| EventForm::Named));
+    let failure = Failure { asked, row, text, error, after };
+    let event = match api.native_provider() {
         Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
         Provider::Gemini => google::error_event(api, &failure, form, canaries),
         Provider::Bedrock => bedrock::error_event(api, &failure, form, canaries),
         Provider::Cohere => cohere::error_event(api, &failure, form, canaries),
         Provider::Ollama => ollama::error_event(api, &failure, form, canaries),
         _ => openai::error_event(api, &failure, form, canaries),
-    }
+    };
+    stream_error::ended(own_event, event)
 }
 
 /// A reply under status 200 that is no answer.
@@ -213,10 +261,11 @@ pub fn read(
     route::read(provider, received).map_err(|refusal| {
         let (row, asked) = refusal.row(provider);
         let path = received.path.split('?').next().unwrap_or_default();
-        let row = ErrorRow {
-            message: row.message.replace("{method}", received.method).replace("{path}", path),
-            ..row.clone()
-        };
+        let mut row = row.clone();
+        row.message = row.message.replace("{method}", received.method).replace("{path}", path);
+        for value in row.headers.values_mut() {
+            *value = value.replace("{allowed}", &refusal.allowed());
+        }
         let message = refused(&asked, &row, canaries);
         (asked, message)
     })
@@ -243,6 +292,13 @@ pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
     &profile::of(provider).errors[&name]
 }
 
+/// The same as the endpoint that was asked says it, where it has words of its own.
+fn row_of(asked: &Asked, name: ErrorName) -> &'static ErrorRow {
+    let overrides = &profile::of(asked.provider).overrides;
+    let own = asked.api.and_then(|api| overrides.get(&api)).and_then(|rows| rows.get(&name));
+    own.unwrap_or_else(|| catalogue_row(asked.provider, name))
+}
+
 fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<(String, String)> {
     profile.headers.iter().map(|(name, value)| (name.clone(), fill(value, canaries))).collect()
 }
@@ -252,6 +308,9 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
+        Form::OpenrestyPage => vec![header("server", "openresty")],
+        Form::GooglePage => vec![header("referrer-policy", "no-referrer")],
+        Form::AwsPage => vec![header("server", "awselb/2.0")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }

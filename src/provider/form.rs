@@ -18,10 +18,12 @@ pub(super) struct Written {
     pub own: bool,
 }
 
-/// What people read: the row's text, then the canary.
+/// What people read: the row's text, `{model}` and `{id}` filled in, then the canary.
 pub(super) fn message(row: &ErrorRow, asked: &Asked, canaries: &Canaries) -> String {
     let model = if asked.model.is_empty() { &super::profile::of(asked.provider).model } else { &asked.model };
-    format!("{} ({})", fill(&row.message.replace("{model}", model), canaries), canaries.message)
+    let id = asked.id.as_deref().unwrap_or("file-unknown");
+    let text = row.message.replace("{model}", model).replace("{id}", id);
+    format!("{} ({})", fill(&text, canaries), canaries.message)
 }
 
 /// The error as JSON, for a body or an event; `None` in the forms that are no JSON.
@@ -32,11 +34,16 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         members.extend(extra.clone());
         Value::Object(members)
     };
+    let enveloped = |error: Value| {
+        let mut body = Map::from_iter([("error".to_owned(), error)]);
+        body.extend(row.beside.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
+        Value::Object(body)
+    };
     let object = |value: Value| if let Value::Object(members) = value { members } else { Map::new() };
     Some(match form {
         Form::Openai => {
             let error = json!({"message": message, "type": kind, "param": row.param, "code": row.code});
-            json!({"error": with(object(error))})
+            enveloped(with(object(error)))
         }
         Form::OpenaiSparse => {
             let mut error = Map::new();
@@ -49,17 +56,18 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
                     error.insert(name.into(), json!(value));
                 }
             }
-            json!({"error": with(error)})
+            enveloped(with(error))
         }
         Form::Anthropic => {
-            let error = with(object(json!({"type": kind, "message": message})));
+            let error = with(object(json!({"type": super::anthropic::word(row), "message": message})));
             json!({"type": "error", "error": error, "request_id": canaries.request_id})
         }
         Form::Google => {
             let code = if row.code.is_null() { json!(row.status) } else { row.code.clone() };
             json!({"error": with(object(json!({"code": code, "message": message, "status": kind})))})
         }
-        Form::Aws => with(object(json!({ "message": message }))),
+        Form::GoogleBlocked => super::google::blocked(&kind, message, canaries),
+        Form::Aws | Form::Guardrail => with(object(json!({ "message": message }))),
         Form::Flat => {
             let error = json!({"object": "error", "message": message, "type": kind, "param": row.param, "code": row.code});
             with(object(error))
@@ -69,9 +77,14 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
         Form::CodeAndError => with(object(json!({"code": row.code, "error": message}))),
         Form::Text => with(object(json!({ "error": message }))),
         Form::Message => with(object(json!({ "message": message }))),
-        Form::Plain | Form::Empty | Form::NginxPage | Form::CloudflarePage | Form::CloudflareBrandedPage => {
-            return None;
-        }
+        Form::Plain
+        | Form::Empty
+        | Form::NginxPage
+        | Form::OpenrestyPage
+        | Form::CloudflarePage
+        | Form::CloudflareBrandedPage
+        | Form::GooglePage
+        | Form::AwsPage => return None,
     })
 }
 
@@ -83,8 +96,11 @@ pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Cana
     let page = |text| Written { content_type: Some("text/html; charset=UTF-8"), text, own: false };
     match form {
         Form::NginxPage => page(short_page("nginx", &row.message, canaries)),
+        Form::OpenrestyPage => page(short_page("openresty/1.27.4", &row.message, canaries)),
         Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
+        Form::AwsPage => page(unsigned_page(&row.message, canaries)),
         Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
+        Form::GooglePage => page(super::google::page(&row.message, canaries)),
         Form::Empty => Written { content_type: None, text: String::new(), own: true },
         _ => Written { content_type: Some("text/plain"), text: message.to_owned(), own: true },
     }
@@ -95,6 +111,15 @@ pub(super) fn short_page(signed: &str, title: &str, canaries: &Canaries) -> Stri
     format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
          <center>{}</center>\r\n<hr><center>{signed}</center>\r\n</body>\r\n</html>\r\n",
+        canaries.message
+    )
+}
+
+/// The page of AWS's load balancers.
+fn unsigned_page(title: &str, canaries: &Canaries) -> String {
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         <center>{}</center>\r\n</body>\r\n</html>\r\n",
         canaries.message
     )
 }

@@ -49,16 +49,20 @@ impl LimitState {
 /// that tell when to try again come first.
 pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
     let mut headers = Vec::new();
-    if state.used_up != Limits::None && style != LimitStyle::None {
+    let says_when = !matches!(style, LimitStyle::None | LimitStyle::Mistral | LimitStyle::Together);
+    if state.used_up != Limits::None && says_when {
         headers.push(("retry-after".into(), seconds(state.retry_after)));
-        if style == LimitStyle::Openai {
+        if matches!(style, LimitStyle::Openai | LimitStyle::Azure) {
             headers.push(("retry-after-ms".into(), state.retry_after.as_millis().to_string()));
         }
     }
     match style {
         LimitStyle::None | LimitStyle::RetryAfter => {}
-        LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, &mut headers),
+        LimitStyle::Openai | LimitStyle::OpenaiSeconds => openai(state, go_duration, &mut headers),
+        LimitStyle::Azure => openai(state, seconds, &mut headers),
         LimitStyle::Anthropic => anthropic(state, &mut headers),
+        LimitStyle::Mistral => mistral(state, &mut headers),
+        LimitStyle::Together => together(state, &mut headers),
     }
     headers
 }
@@ -68,7 +72,7 @@ fn seconds(time: Duration) -> String {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).to_string()
 }
 
-fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
+fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<(String, String)>) {
     let windows = [("requests", &state.requests), ("tokens", &state.tokens)];
     for (name, window) in windows {
         headers.push((format!("x-ratelimit-limit-{name}"), window.limit.to_string()));
@@ -77,18 +81,48 @@ fn openai(state: &LimitState, headers: &mut Vec<(String, String)>) {
         headers.push((format!("x-ratelimit-remaining-{name}"), window.remaining.to_string()));
     }
     for (name, window) in windows {
-        headers.push((format!("x-ratelimit-reset-{name}"), go_duration(window.reset)));
+        headers.push((format!("x-ratelimit-reset-{name}"), reset(window.reset)));
     }
 }
 
 fn anthropic(state: &LimitState, headers: &mut Vec<(String, String)>) {
-    for (name, window) in [("requests", &state.requests), ("tokens", &state.tokens)] {
+    // What is told of the tokens is told of whichever kind is nearest to its limit: here the input.
+    let output = Window { limit: 8_000, remaining: 8_000, reset: Duration::ZERO };
+    let windows = [
+        ("requests", &state.requests),
+        ("tokens", &state.tokens),
+        ("input-tokens", &state.tokens),
+        ("output-tokens", &output),
+    ];
+    for (name, window) in windows {
         let reset = super::dialect::created() + i64::try_from(window.reset.as_secs()).unwrap_or(i64::MAX / 2);
         let reset = jiff::Timestamp::from_second(reset).map(|time| time.to_string()).unwrap_or_default();
         headers.push((format!("anthropic-ratelimit-{name}-limit"), window.limit.to_string()));
         headers.push((format!("anthropic-ratelimit-{name}-remaining"), window.remaining.to_string()));
         headers.push((format!("anthropic-ratelimit-{name}-reset"), reset));
     }
+}
+
+fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<(String, String)>) {
+    let rows = [
+        ("ratelimitbysize-limit", tokens.limit.to_string()),
+        ("ratelimitbysize-remaining", tokens.remaining.to_string()),
+        ("ratelimitbysize-reset", seconds(tokens.reset)),
+        ("x-ratelimit-limit-req-minute", requests.limit.to_string()),
+        ("x-ratelimit-remaining-req-minute", requests.remaining.to_string()),
+    ];
+    headers.extend(rows.map(|(name, value)| (name.to_owned(), value)));
+}
+
+fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<(String, String)>) {
+    let rows = [
+        ("x-ratelimit-limit", requests.limit.to_string()),
+        ("x-ratelimit-remaining", requests.remaining.to_string()),
+        ("x-ratelimit-reset", seconds(requests.reset)),
+        ("x-tokenlimit-limit", tokens.limit.to_string()),
+        ("x-tokenlimit-remaining", tokens.remaining.to_string()),
+    ];
+    headers.extend(rows.map(|(name, value)| (name.to_owned(), value)));
 }
 
 /// As Go's `Duration.String` writes it: `7s`, `120ms`, `1m0.5s`.

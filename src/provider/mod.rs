@@ -16,22 +16,24 @@ mod form;
 mod google;
 mod limits;
 mod message;
+mod multipart;
 mod ollama;
 mod openai;
 mod profile;
 mod request;
 mod route;
+mod stream_error;
 
 pub use canned::fill;
 pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
 pub use dialect::{
-    MAX_REQUEST_BYTES, base_path, catalogue_row, content_pieces, error, error_event, limited, malformed,
-    message, model, read, reply, too_large, tool_argument_pieces,
+    MAX_REQUEST_BYTES, base_path, catalogue_row, content_pieces, error, error_event, error_event_after,
+    limited, malformed, message, model, read, reply, too_large, tool_argument_pieces,
 };
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};
-pub use profile::{KeyPlace, Profile, Refusals, RouteRow, of as profile};
-pub use request::{Asked, Received};
+pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, StreamError, of as profile};
+pub use request::{Asked, Received, Verb};
 
 #[cfg(test)]
 mod tests;

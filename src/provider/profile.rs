@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use http::HeaderMap;
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::catalogue::{ErrorRow, Form, LimitStyle};
 use crate::scenario::{Api, ErrorName, Provider};
@@ -28,6 +29,10 @@ pub struct Profile {
     /// Where the key may stand; the first is the usual place. Empty where none is needed.
     #[serde(default)]
     pub key: Vec<KeyPlace>,
+    /// Headers without which no endpoint answers, by their names in lower case, and what is said
+    /// where one is missing.
+    #[serde(default)]
+    pub required_headers: IndexMap<String, ErrorRow>,
     /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -39,20 +44,87 @@ pub struct Profile {
     /// Where an endpoint has another.
     #[serde(default)]
     pub forms: IndexMap<Api, Form>,
+    /// The types that such another form knows, by status; that of 500 stands for any status that is
+    /// not here. A form that is not here takes the row's own type.
+    #[serde(default)]
+    pub types: IndexMap<Form, IndexMap<u16, String>>,
     /// Its endpoints.
     pub routes: Vec<RouteRow>,
     /// What it says to a request that never reaches a model.
     pub refusals: Refusals,
+    /// What it adds to OpenAI's chat, where it serves that.
+    #[serde(default)]
+    pub chat: ChatExtras,
+    /// Members of the whole replies of other endpoints, laid over those that stand there already.
+    #[serde(default)]
+    pub replies: IndexMap<Api, Map<String, Value>>,
+    /// How an error stands in a stream of OpenAI's chat or completions that has begun; where left out,
+    /// as the body would be, in a `data:` line.
+    pub stream_error: Option<StreamError>,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
+    /// Where an endpoint says the same in other words than the rest.
+    #[serde(default)]
+    pub overrides: IndexMap<Api, IndexMap<ErrorName, ErrorRow>>,
+}
+
+/// What a provider's chat replies have beside OpenAI's own members, or in their place. Members are
+/// laid over those that stand there already, and `{{canary.request_id}}` and its like are filled in.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChatExtras {
+    /// A chunk of its own before all others, with `choices: []`: its members.
+    pub first_chunk: Option<Map<String, Value>>,
+    /// Members of a whole reply.
+    pub reply: Map<String, Value>,
+    /// Members of the choice, in a whole reply and in each chunk.
+    pub choice: Map<String, Value>,
+    /// Members of the message in a whole reply.
+    pub message: Map<String, Value>,
+    /// Members of every chunk but `first_chunk`.
+    pub chunk: Map<String, Value>,
+    /// Members of the first chunk that has a choice, on top of those of every chunk.
+    pub opening_chunk: Map<String, Value>,
+    /// Members of the chunk that has the finish reason, on top of those of every chunk.
+    pub final_chunk: Map<String, Value>,
+    /// Members of the delta in each chunk that has one.
+    pub delta: Map<String, Value>,
+    /// Members of a tool call in a whole reply.
+    pub call: Map<String, Value>,
+    /// Whether a tool call comes in one chunk, its arguments in one piece.
+    pub whole_calls: bool,
+    /// Members of the usage, wherever it stands.
+    pub usage: Map<String, Value>,
+    /// Whether the chunk with the finish reason has the usage, asked for or not, so that no chunk
+    /// of its own follows with it.
+    pub usage_in_final: bool,
+    /// Comments of the event stream before its first event, without the colon. They go out with that
+    /// event, so that faults count the same events as elsewhere.
+    pub comments: Vec<String>,
+}
+
+/// How an error stands in a stream that has begun, where that is not the body in a `data:` line.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamError {
+    /// The JSON of the event. A string that is nothing but `{{error.message}}`, `.type`, `.code`,
+    /// `.param` or `.status` stands for the row's value as it is, `{{model}}` for the model that was
+    /// asked for; `{{canary.request_id}}` and its like are filled in.
+    pub data: Value,
+    /// Whether an `event: error` line comes before it.
+    #[serde(default)]
+    pub named: bool,
+    /// Whether the server ends the stream with its `[DONE]` all the same.
+    #[serde(default)]
+    pub done: bool,
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteRow {
-    /// A path below the deployment's own; `{model}` captures the model, any other name in braces
-    /// something that does not matter. A capture holds no slash.
+    /// A path below the deployment's own; `{model}` captures the model, `{id}` the id of what is kept,
+    /// any other name in braces something that does not matter. A capture holds no slash.
     pub get: Option<String>,
     /// The same.
     pub post: Option<String>,
@@ -62,9 +134,12 @@ pub struct RouteRow {
     pub api: Api,
     /// Whether it answers with a stream; where left out, the body's `stream` decides.
     pub stream: Option<bool>,
+    /// A parameter of the query without which the path is not known.
+    pub query: Option<String>,
 }
 
-/// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in.
+/// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in, and
+/// `{allowed}` in a header: the methods that the path takes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refusals {
@@ -74,6 +149,8 @@ pub struct Refusals {
     pub method_not_allowed: ErrorRow,
     /// A body that is no JSON object.
     pub bad_json: ErrorRow,
+    /// A body that is no form where one is wanted; the same as for JSON where left out.
+    pub bad_form: Option<ErrorRow>,
 }
 
 /// Where a key may stand in a request.
@@ -166,7 +243,8 @@ mod tests {
     #[test]
     fn a_row_that_is_not_recalled_names_its_source() {
         for provider in Provider::ALL.iter().copied() {
-            for (name, row) in &of(provider).errors {
+            let profile = of(provider);
+            for (name, row) in profile.errors.iter().chain(profile.overrides.values().flatten()) {
                 let recalled = row.confidence == Confidence::Recalled;
                 assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
             }

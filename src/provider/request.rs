@@ -26,6 +26,11 @@ pub struct Asked {
     pub provider: Provider,
     /// For which of its endpoints; `None` where the path is none of them.
     pub api: Option<Api>,
+    /// What is to be done with the things that the endpoint keeps: of importance where one endpoint
+    /// has several paths.
+    pub verb: Verb,
+    /// Which thing, where the path has an `{id}`.
+    pub id: Option<String>,
     /// Which model, as the path or the body names it; empty where neither does.
     pub model: String,
     /// Whether the answer is to be a stream. A proxy may ask for something else than its caller did.
@@ -34,8 +39,22 @@ pub struct Asked {
     pub query: String,
     /// The key that was sent, without its scheme; of an AWS signature the access key's id.
     pub key: Option<String>,
-    /// The body, where it is JSON; `null` otherwise.
+    /// The body, where it is JSON, or the fields of a form, a file being `{"filename", "bytes"}` with
+    /// its length; `null` otherwise.
     pub body: Value,
+}
+
+/// What a request does to the things that an endpoint keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `POST`: a new thing, or an answer.
+    Create,
+    /// `GET` without an id: all of them.
+    List,
+    /// `GET` with an id.
+    Retrieve,
+    /// `DELETE`
+    Delete,
 }
 
 impl Asked {
@@ -44,6 +63,8 @@ impl Asked {
         Self {
             provider,
             api: None,
+            verb: Verb::Create,
+            id: None,
             model: String::new(),
             stream: false,
             query: String::new(),
@@ -58,6 +79,7 @@ impl Asked {
         let model = profile::of(provider).model.clone();
         Self {
             api: Some(api),
+            verb: if api.method() == "GET" { Verb::List } else { Verb::Create },
             stream,
             query: if stream && api == Api::GeminiGenerate { "alt=sse".into() } else { String::new() },
             body: serde_json::json!({"model": model, "stream": stream}),

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::{
     catalogue::ErrorRow,
+    multipart,
     profile::{self, RouteRow},
-    request::{Asked, Received},
+    request::{Asked, Received, Verb},
 };
 use crate::scenario::{Api, ErrorName, Provider};
 
@@ -14,24 +15,36 @@ use crate::scenario::{Api, ErrorName, Provider};
 pub(super) enum Refusal {
     /// The provider has no such path.
     NotFound,
-    /// The path does not take this method.
-    Method,
+    /// The path does not take this method, only these.
+    Method(Vec<&'static str>),
     /// No key was sent.
     NoKey(Asked),
+    /// A header is missing without which nothing is answered.
+    NoHeader(Asked, &'static ErrorRow),
     /// The body is no JSON object.
     BadJson(Asked),
+    /// The body is no form.
+    BadForm(Asked),
 }
 
 impl Refusal {
     /// The row that says so, and what was understood of the request.
-    pub(super) fn row(self, provider: Provider) -> (&'static ErrorRow, Asked) {
-        let profile = profile::of(provider);
-        match self {
-            Self::NotFound => (&profile.refusals.not_found, Asked::nothing(provider)),
-            Self::Method => (&profile.refusals.method_not_allowed, Asked::nothing(provider)),
+    pub(super) fn row(&self, provider: Provider) -> (&'static ErrorRow, Asked) {
+        let refusals = &profile::of(provider).refusals;
+        let (row, asked) = match self {
+            Self::NotFound => return (&refusals.not_found, Asked::nothing(provider)),
+            Self::Method(_) => return (&refusals.method_not_allowed, Asked::nothing(provider)),
             Self::NoKey(asked) => (super::dialect::catalogue_row(provider, ErrorName::MissingApiKey), asked),
-            Self::BadJson(asked) => (&profile.refusals.bad_json, asked),
-        }
+            Self::NoHeader(asked, row) => (*row, asked),
+            Self::BadJson(asked) => (&refusals.bad_json, asked),
+            Self::BadForm(asked) => (refusals.bad_form.as_ref().unwrap_or(&refusals.bad_json), asked),
+        };
+        (row, asked.clone())
+    }
+
+    /// The methods that would have been taken, as the header `Allow` lists them.
+    pub(super) fn allowed(&self) -> String {
+        if let Self::Method(methods) = self { methods.join(", ") } else { String::new() }
     }
 }
 
@@ -39,11 +52,18 @@ impl Refusal {
 pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked, Refusal> {
     let profile = profile::of(provider);
     let (path, query) = received.path.split_once('?').unwrap_or((received.path, ""));
-    let (row, model) = find(&profile.routes, received.method, path)?;
+    let (row, method, captured) = find(&profile.routes, received.method, path, query)?;
     let key = profile.key.iter().find_map(|place| place.read(received.headers, query));
     let mut asked = Asked {
         api: Some(row.api),
-        model: model.unwrap_or_default(),
+        verb: match method {
+            "DELETE" => Verb::Delete,
+            "GET" if captured.model.is_some() || captured.id.is_some() => Verb::Retrieve,
+            "GET" => Verb::List,
+            _ => Verb::Create,
+        },
+        id: captured.id,
+        model: captured.model.unwrap_or_default(),
         stream: row.stream.unwrap_or_default(),
         query: query.to_owned(),
         key,
@@ -52,11 +72,22 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
     if asked.key.is_none() && !profile.key.is_empty() {
         return Err(Refusal::NoKey(asked));
     }
-    if takes_json(row) {
+    let missing = |(name, _): &(&String, &ErrorRow)| !received.headers.contains_key(name.as_str());
+    if let Some((_, row)) = profile.required_headers.iter().find(missing) {
+        return Err(Refusal::NoHeader(asked, row));
+    }
+    if takes_form(row, received) {
+        match multipart::fields(received.headers, received.body) {
+            Some(fields) => asked.body = Value::Object(fields),
+            None => return Err(Refusal::BadForm(asked)),
+        }
+    } else if takes_json(row) {
         match serde_json::from_slice(received.body) {
             Ok(body @ Value::Object(_)) => asked.body = body,
             _ => return Err(Refusal::BadJson(asked)),
         }
+    }
+    if asked.body.is_object() {
         if asked.model.is_empty() {
             asked.model = asked.body["model"].as_str().unwrap_or_default().to_owned();
         }
@@ -73,33 +104,60 @@ fn wants_stream(api: Api, body: &Value) -> bool {
     }
 }
 
+/// An image is described in JSON, or sent with what is to be changed in it.
+fn takes_form(row: &RouteRow, received: &Received<'_>) -> bool {
+    let sent = || {
+        let kind = received.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"multipart/"))
+    };
+    row.post.is_some()
+        && match row.api {
+            Api::OpenaiTranscriptions | Api::OpenaiFiles => true,
+            Api::OpenaiImages => sent(),
+            _ => false,
+        }
+}
+
+/// A path with an id says all that there is to say.
 fn takes_json(row: &RouteRow) -> bool {
-    row.post.is_some() && !matches!(row.api, Api::OpenaiTranscriptions | Api::OpenaiFiles)
+    row.post.as_ref().is_some_and(|path| !path.contains("{id}"))
+}
+
+/// What the braces of a pattern stand for in a path.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Captured {
+    model: Option<String>,
+    id: Option<String>,
 }
 
 fn find<'a>(
     rows: &'a [RouteRow],
     method: &str,
     path: &str,
-) -> Result<(&'a RouteRow, Option<String>), Refusal> {
-    let mut known = false;
-    for row in rows {
+    query: &str,
+) -> Result<(&'a RouteRow, &'static str, Captured), Refusal> {
+    let mut known = Vec::new();
+    for row in rows.iter().filter(|row| row.query.as_deref().is_none_or(|name| has(query, name))) {
         for (name, pattern) in [("GET", &row.get), ("POST", &row.post), ("DELETE", &row.delete)] {
-            let Some(model) = pattern.as_deref().and_then(|pattern| captured(pattern, path)) else {
+            let Some(captured) = pattern.as_deref().and_then(|pattern| captured(pattern, path)) else {
                 continue;
             };
             if name == method {
-                return Ok((row, model));
+                return Ok((row, name, captured));
             }
-            known = true;
+            known.push(name);
         }
     }
-    Err(if known { Refusal::Method } else { Refusal::NotFound })
+    Err(if known.is_empty() { Refusal::NotFound } else { Refusal::Method(known) })
 }
 
-/// Matches a path with a pattern and returns what `{model}` captured; `None` where it does not match.
-fn captured(pattern: &str, path: &str) -> Option<Option<String>> {
-    let mut model = None;
+fn has(query: &str, name: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && !value.is_empty())
+}
+
+/// Matches a path with a pattern and returns what its braces captured; `None` where it does not match.
+fn captured(pattern: &str, path: &str) -> Option<Captured> {
+    let mut captured = Captured::default();
     let mut path = path;
     let mut pattern = pattern;
     while let Some((before, after)) = pattern.split_once('{') {
@@ -116,14 +174,15 @@ fn captured(pattern: &str, path: &str) -> Option<Option<String>> {
         if end == 0 {
             return None;
         }
-        if name == "model" {
-            let decoded = percent_decoded(&path[..end]);
-            model = Some(decoded);
+        match name {
+            "model" => captured.model = Some(percent_decoded(&path[..end])),
+            "id" => captured.id = Some(percent_decoded(&path[..end])),
+            _ => {}
         }
         path = &path[end..];
         pattern = rest;
     }
-    (path == pattern).then_some(model)
+    (path == pattern).then_some(captured)
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -150,11 +209,20 @@ mod tests {
             ("/{v}/models/{model}:generateContent", "/v1beta/models/a/b:generateContent", None),
             ("/model/{model}/converse", "/model/a.b-v1%3A0/converse", Some(Some("a.b-v1:0"))),
             ("/model/{model}/converse", "/model/a.b-v1:0/converse-stream", None),
-            ("/v1/files/{id}", "/v1/files/file-1", Some(None)),
         ] {
             let captured = captured(pattern, path);
-            assert_eq!(captured, model.map(|model| model.map(str::to_owned)), "{pattern} {path}");
+            assert_eq!(
+                captured.map(|captured| captured.model),
+                model.map(|model| model.map(str::to_owned)),
+                "{pattern} {path}"
+            );
         }
+    }
+
+    #[test]
+    fn a_pattern_captures_an_id() {
+        let captured = captured("/v1/batches/{id}/cancel", "/v1/batches/batch_1/cancel").unwrap();
+        assert_eq!((captured.id.as_deref(), captured.model), (Some("batch_1"), None));
     }
 
     proptest! {

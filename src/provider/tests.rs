@@ -1,5 +1,7 @@
 //! What a provider says, whatever it is asked for.
 
+mod compatible;
+
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::Value;
 

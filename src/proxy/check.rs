@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, settings, needs, install, install_help, files, launch, ready, auth, paths, request, volatile; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, needs, install, install_help, files, launch, ready, auth, paths, request, volatile; did you mean `install`?
           |
         3 | instal: []
           | ^

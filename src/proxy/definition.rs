@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use regex::Regex;
 
 use super::{
-    document::{Document, Setting, Width},
+    document::{Document, Lacked, Setting, Width},
     route::InstanceSettings,
     source::Source,
 };
@@ -80,11 +80,18 @@ impl Definition {
     /// Why a case with this combination and these settings cannot be run, if it cannot.
     pub fn lacks(&self, combination: &Combination, settings: &ProxySettings) -> Option<String> {
         let name = &self.name;
+        let because =
+            |lacked| self.document.lacks.get(&lacked).map(|reason| format!(": {reason}")).unwrap_or_default();
         let Some(providers) = self.apis.get(&combination.api) else {
-            return Some(format!("{name} does not serve {}", combination.api));
+            let because = because(Lacked::Api(combination.api));
+            return Some(format!("{name} does not serve {}{because}", combination.api));
         };
         if !providers.contains(&combination.provider) {
-            return Some(format!("{name} does not serve {} from {}", combination.api, combination.provider));
+            let because = because(Lacked::Provider(combination.provider));
+            return Some(format!(
+                "{name} does not serve {} from {}{because}",
+                combination.api, combination.provider
+            ));
         }
         let default = ProxySettings::default();
         let wanted = [

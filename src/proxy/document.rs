@@ -22,6 +22,9 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) versions: IndexMap<String, serde_json::Map<String, serde_json::Value>>,
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
+    /// Who or what is not among `apis` though people would look for it, with the reason.
+    #[serde(default)]
+    pub(super) lacks: IndexMap<Lacked, String>,
     #[serde(default)]
     pub(super) settings: IndexMap<Setting, Width>,
     #[serde(default)]
@@ -40,6 +43,23 @@ pub(super) struct Document {
     pub(super) request: RequestDocument,
     #[serde(default)]
     pub(super) volatile: Vec<VolatileDocument>,
+}
+
+/// A provider or an API that a proxy does not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lacked {
+    Provider(Provider),
+    Api(Api),
+}
+
+impl<'de> Deserialize<'de> for Lacked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        // An API has a slash in its name.
+        let named =
+            if name.contains('/') { name.parse().map(Self::Api) } else { name.parse().map(Self::Provider) };
+        named.map_err(serde::de::Error::custom)
+    }
 }
 
 /// Something in the proxy's own words that varies by itself: snapshots must not hold it.

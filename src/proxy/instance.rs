@@ -53,9 +53,10 @@ impl Instance {
         self.mapping.headers(route)
     }
 
-    /// Where a request for this route goes, below [`Instance::root`].
-    pub fn path(&self, api: Api, route: &Route) -> String {
-        self.mapping.path(api, route)
+    /// Where a request for this route goes, below [`Instance::root`], where the definition says so;
+    /// elsewhere it is the API's own path.
+    pub fn path(&self, api: Api, stream: bool, route: &Route) -> Option<String> {
+        self.mapping.path(api, stream, route)
     }
 
     /// Members that the definition's `request.body` lays over the body of a request for this route.

@@ -14,7 +14,7 @@ use super::{
     route::{InstanceSettings, Route},
     template::{self, Context},
 };
-use crate::scenario::Provider;
+use crate::scenario::{Api, Provider};
 
 /// What templates see besides the routes.
 #[derive(Debug, Clone)]
@@ -99,12 +99,14 @@ impl Definition {
     }
 }
 
-/// Renders every template once, with two routes that resemble real ones.
+/// Renders every template once, with routes that resemble real ones: a chain of two, and one for
+/// each API and provider that the definition says it serves.
 pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Result<(), ProxyError> {
-    let route = |model: &str, fallbacks: Vec<String>| Route {
+    let route = |model: &str, api, provider, fallbacks: Vec<String>| Route {
         model: model.to_owned(),
-        provider: Provider::Openai,
-        upstream_model: "gpt-4o-mini".to_owned(),
+        api,
+        provider,
+        upstream_model: crate::provider::model(provider).to_owned(),
         base_url: "http://127.0.0.1:4100/v1".to_owned(),
         api_key: "sk-upstream".to_owned(),
         timeout_s: 2.0,
@@ -112,7 +114,15 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         fallbacks,
         group: "case".to_owned(),
     };
-    let routes = [route("primary", vec!["backup".to_owned()]), route("backup", Vec::new())];
+    let (api, provider) = (Api::OpenaiChat, Provider::Openai);
+    let mut routes = vec![
+        route("primary", api, provider, vec!["backup".to_owned()]),
+        route("backup", api, provider, Vec::new()),
+    ];
+    for (api, providers) in &definition.apis {
+        let served = providers.iter().map(|provider| (format!("{api}-{provider}"), *api, *provider));
+        routes.extend(served.map(|(model, api, provider)| route(&model, api, provider, Vec::new())));
+    }
     definition.render(&routes, context)?;
     let environment = template::environment(&definition.source);
     let document = &definition.document;
@@ -141,6 +151,7 @@ mod tests {
     fn route(model: &str, fallbacks: &[&str]) -> Route {
         Route {
             model: model.to_owned(),
+            api: Api::OpenaiChat,
             provider: Provider::Openai,
             upstream_model: "gpt-4o-mini".to_owned(),
             base_url: format!("http://127.0.0.1:9/{model}/v1"),
@@ -217,6 +228,50 @@ mod tests {
         assert_eq!((&router["allowed_fails"], &router["cooldown_time"]), (&json!(2), &json!(1.5)));
         assert_eq!(router.get("disable_cooldowns"), None);
         assert_eq!(router.get("fallbacks"), None);
+    }
+
+    #[test]
+    fn litellm_is_told_of_each_provider_in_its_own_words() {
+        let routes: Vec<Route> = Provider::ALL
+            .iter()
+            .map(|&provider| Route {
+                provider,
+                upstream_model: "m".to_owned(),
+                ..route(provider.as_str(), &[])
+            })
+            .collect();
+        let config = parse(&litellm(&routes, InstanceSettings::default()));
+        let told: Vec<String> = config["model_list"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|model| {
+                let params = &model["litellm_params"];
+                let base = params["api_base"].as_str().or(params["aws_bedrock_runtime_endpoint"].as_str());
+                format!("{} {}", params["model"].as_str().unwrap(), base.unwrap())
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @"
+        openai/m http://127.0.0.1:9/openai/v1
+        azure/m http://127.0.0.1:9/azure/v1
+        anthropic/m http://127.0.0.1:9/anthropic/v1
+        gemini/m http://127.0.0.1:9/gemini/v1/v1beta
+        vertex/m http://127.0.0.1:9/vertex/v1
+        bedrock/m http://127.0.0.1:9/bedrock/v1
+        mistral/m http://127.0.0.1:9/mistral/v1
+        cohere_chat/m http://127.0.0.1:9/cohere/v1/v2/chat
+        groq/m http://127.0.0.1:9/groq/v1
+        deepseek/m http://127.0.0.1:9/deepseek/v1
+        together_ai/m http://127.0.0.1:9/together/v1
+        fireworks_ai/m http://127.0.0.1:9/fireworks/v1
+        xai/m http://127.0.0.1:9/xai/v1
+        perplexity/m http://127.0.0.1:9/perplexity/v1
+        openrouter/m http://127.0.0.1:9/openrouter/v1
+        ollama_chat/m http://127.0.0.1:9/ollama/v1
+        hosted_vllm/m http://127.0.0.1:9/vllm/v1
+        huggingface/m http://127.0.0.1:9/tgi/v1
+        nvidia_nim/m http://127.0.0.1:9/nvidia/v1
+        ");
     }
 
     #[test]

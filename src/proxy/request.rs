@@ -12,7 +12,7 @@ use super::{
     route::Route,
     template::{self, Context},
 };
-use crate::scenario::Api;
+use crate::scenario::{Api, fill_model};
 
 /// Everything that a definition says about requests, rendered for each route.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,8 @@ pub(super) struct Mapping {
 #[derive(Debug, Clone, Default)]
 struct Mapped {
     headers: Vec<(String, String)>,
-    paths: HashMap<Api, String>,
+    /// By API, and whether a stream is asked for.
+    paths: HashMap<(Api, bool), String>,
     body: Map<String, Value>,
 }
 
@@ -78,18 +79,21 @@ impl Mapping {
                 })
                 .collect::<Result<_, ProxyError>>()?;
             let mut paths = HashMap::new();
-            for api in definition.apis.keys().copied() {
-                context.insert("path".to_owned(), json!(api.path(false)));
-                let mut path = match document.paths.get(&api) {
-                    Some(text) => render(text, &context)?,
-                    None => api.path(false).to_owned(),
-                };
-                if let Some(text) = &document.request.path {
-                    context.insert("path".to_owned(), json!(path));
-                    path = render(text, &context)?;
+            let both = |api: Api| [(api, false), (api, true)];
+            for (api, stream) in definition.apis.keys().copied().flat_map(both) {
+                let (path, request_path) = (document.paths.get(&api), document.request.path.as_ref());
+                if path.is_none() && request_path.is_none() {
+                    continue;
                 }
-                paths.insert(api, path);
+                let mut shown = fill_model(api.path(stream), &route.model);
+                context.insert("stream".to_owned(), json!(stream));
+                for text in [path, request_path].into_iter().flatten() {
+                    context.insert("path".to_owned(), json!(shown));
+                    shown = fill_model(&render(text, &context)?, &route.model);
+                }
+                paths.insert((api, stream), shown);
             }
+            context.remove("stream");
             mapping.by_model.insert(route.model.clone(), Mapped { headers, paths, body });
         }
         Ok(mapping)
@@ -100,9 +104,8 @@ impl Mapping {
         self.auth.iter().chain(mapped).cloned().collect()
     }
 
-    pub(super) fn path(&self, api: Api, route: &Route) -> String {
-        let mapped = self.by_model.get(&route.model).and_then(|mapped| mapped.paths.get(&api));
-        mapped.cloned().unwrap_or_else(|| api.path(false).to_owned())
+    pub(super) fn path(&self, api: Api, stream: bool, route: &Route) -> Option<String> {
+        self.by_model.get(&route.model)?.paths.get(&(api, stream)).cloned()
     }
 
     pub(super) fn body(&self, route: &Route) -> Map<String, Value> {
@@ -131,4 +134,59 @@ fn body_value(
         ),
         other => other.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{proxy::RenderContext, scenario::Provider};
+
+    /// Where requests go for a route of the model `a:b`.
+    fn paths(rest: &str, api: Api) -> [Option<String>; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "name: fake\napis: {{gemini/generate: [gemini], openai/chat: [openai]}}\n\
+             launch: {{command: [x]}}\nready: {{get: /}}\n{rest}"
+        );
+        fs::create_dir(folder.path().join("fake")).unwrap();
+        fs::write(folder.path().join("fake/proxy.yaml"), text).unwrap();
+        let definition = Definition::find("./fake", Path::new(folder.path())).unwrap();
+        let route = Route {
+            model: "a:b".to_owned(),
+            api,
+            provider: Provider::Gemini,
+            upstream_model: "g".to_owned(),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            api_key: "k".to_owned(),
+            timeout_s: 1.0,
+            retries: 0,
+            fallbacks: Vec::new(),
+            group: "case".to_owned(),
+        };
+        let context = definition.context(std::slice::from_ref(&route), &RenderContext::sample());
+        let mapping = Mapping::new(&definition, std::slice::from_ref(&route), &context).unwrap();
+        [false, true].map(|stream| mapping.path(api, stream, &route))
+    }
+
+    #[test]
+    fn a_definition_that_says_nothing_leaves_paths_to_the_api() {
+        assert_eq!(paths("", Api::GeminiGenerate), [None, None]);
+        assert_eq!(paths("paths: {openai/chat: /chat}", Api::GeminiGenerate), [None, None]);
+    }
+
+    #[test]
+    fn templates_see_the_apis_own_path_with_the_model_in_it() {
+        assert_eq!(
+            paths("paths: {gemini/generate: \"/gemini{{ path }}\"}", Api::GeminiGenerate).map(Option::unwrap),
+            [
+                "/gemini/v1beta/models/a%3Ab:generateContent",
+                "/gemini/v1beta/models/a%3Ab:streamGenerateContent?alt=sse"
+            ]
+        );
+        let both = "paths: {gemini/generate: \"/g/{model}{{ '/stream' if stream }}\"}\nrequest: {path: \"/x{{ path }}\"}";
+        assert_eq!(paths(both, Api::GeminiGenerate).map(Option::unwrap), ["/x/g/a%3Ab", "/x/g/a%3Ab/stream"]);
+        assert_eq!(paths(both, Api::OpenaiChat)[0].as_deref(), Some("/x/v1/chat/completions"));
+    }
 }

@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use crate::scenario::{Cooldown, Provider};
+use crate::scenario::{Api, Cooldown, Provider};
 
 /// One deployment that the proxy is to know. Templates see these fields by these names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Route {
     /// The model name that callers use.
     pub model: String,
+    /// What callers call on it.
+    pub api: Api,
     /// The dialect of the upstream.
     pub provider: Provider,
     /// The model name that the upstream is asked for.

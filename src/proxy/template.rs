@@ -18,7 +18,7 @@ pub(super) const VARIABLES: &[&str] =
     &["routes", "port", "proxy_key", "master_key", "version", "name", "dir", "here", "settings", "pins"];
 
 /// What templates under `request` see as well.
-pub(super) const REQUEST_VARIABLES: &[&str] = &["route", "path"];
+pub(super) const REQUEST_VARIABLES: &[&str] = &["route", "path", "stream"];
 
 /// The values of the variables.
 pub(super) type Context = BTreeMap<String, serde_json::Value>;

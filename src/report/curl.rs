@@ -9,17 +9,37 @@ const MADE_BY_CURL: &[&str] = &["host", "content-length", "accept-encoding", "co
 /// instead, outside the single quotes so that a shell fills it in.
 pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
     let quoted = |text: &str| quote(text, secrets);
+    let body = &exchange.request_body;
+    // What a terminal would eat on the way, or no argument can hold, is written by printf.
+    let piped = body.chars().any(|c| c.is_control() && c != '\n');
+    let written = if piped { format!("printf {} | ", quoted(&escaped(body))) } else { String::new() };
     // -i shows status and headers, -N a stream as it comes.
-    let mut line = format!("curl -siN -X {} {}", quoted(&exchange.method), quoted(&exchange.url));
+    let mut line = format!("{written}curl -siN -X {} {}", quoted(&exchange.method), quoted(&exchange.url));
     for (name, value) in &exchange.request_headers {
         if !MADE_BY_CURL.contains(&name.as_str()) {
             line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
         }
     }
-    if !exchange.request_body.is_empty() {
-        line.push_str(&format!(" --data-raw {}", quoted(&exchange.request_body)));
+    match body.as_str() {
+        "" => {}
+        _ if piped => line.push_str(" --data-binary @-"),
+        body => line.push_str(&format!(" --data-raw {}", quoted(body))),
     }
     line
+}
+
+/// A format of printf's that writes `text`: octal numbers in place of control characters.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' => out.push_str("%%"),
+            '\\' => out.push_str(r"\\"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\{:03o}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// One word for a POSIX shell.

@@ -9,6 +9,7 @@ mod summary;
 mod terminal;
 mod terminal_case;
 mod terminal_groups;
+mod terminal_matrix;
 
 pub use exit::{EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE, exit_code};
 pub use fanout::{Fanout, Reporter};

@@ -14,6 +14,7 @@ use super::{
     paint::{Painter, safe, verdict_style},
     terminal_case::{seconds, show},
     terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
+    terminal_matrix,
 };
 use crate::{
     event::{CaseResult, Event, RunFinished, RunStarted},
@@ -172,6 +173,7 @@ impl<W: Write> TerminalReporter<W> {
             let note = "findings that are recommended or informative; they fail nothing";
             by_rule(&mut painter, ("ADVICE:", Style::new().bold()), note, &self.cases, Findings::Advice)?;
         }
+        terminal_matrix::smoke(&mut painter, &self.cases)?;
         let note = "cases, neither good nor bad news, by reason";
         // One alone has just said its reason.
         if self.summary.inconclusive > 1 {

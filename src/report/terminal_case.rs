@@ -14,7 +14,7 @@ use crate::{
     event::CaseResult,
     observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName},
     snapshot::is_meaningful,
-    wire::sse,
+    wire::frames,
 };
 
 /// Characters of a body that are shown.
@@ -125,13 +125,14 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     let end = end_words(attempt.end);
     field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}", attempt.sent.bytes))?;
     headers(painter, &attempt.sent.headers)?;
-    if !attempt.sent.carrier().is_some() {
-        return more(painter, &attempt.sent.body);
+    let frames = attempt.sent.carrier().map(|carrier| frames::decode(carrier, &attempt.sent.body_bytes()));
+    match frames.filter(|frames| !frames.is_empty()) {
+        Some(frames) => {
+            let line = |frame: &frames::Frame| event_line(frame.event.as_deref(), &frame.data);
+            events(painter, &frames.iter().map(line).collect::<Vec<_>>())
+        }
+        None => more(painter, &attempt.sent.binary_size().unwrap_or_else(|| attempt.sent.body.clone())),
     }
-    let sent = sse::decode(attempt.sent.body.as_bytes());
-    let lines: Vec<String> =
-        sent.iter().map(|event| event_line(event.event.as_deref(), &event.data)).collect();
-    events(painter, &lines)
 }
 
 fn end_words(end: AttemptEnd) -> &'static str {
@@ -162,7 +163,7 @@ fn body(painter: &mut Painter<'_>, answer: &Answer) -> io::Result<()> {
     if frames.is_empty() {
         return match answer.body.text.is_empty() {
             true => more(painter, "(no body)"),
-            false => more(painter, &answer.body.text),
+            false => more(painter, &answer.binary_size().unwrap_or_else(|| answer.body.text.clone())),
         };
     }
     let line = |frame: &Frame| event_line(frame.event.as_deref(), &frame.data);

@@ -6,7 +6,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{gateway::Gateway, plan};
 use crate::{
-    client::{Call, Driver, request_body},
+    client::Driver,
     observation::{
         Arrangement, DeploymentArranged, Ending, Exchange, Identity, Observation, Outcome, StepName,
     },
@@ -83,22 +83,7 @@ impl Ready {
         epoch: Instant,
         limit: Duration,
     ) -> Exchange {
-        let combination = self.case.combination;
-        let route = &self.routes[0];
-        let mut body = request_body(combination.api, &route.model, combination.stream, step);
-        if let Some(object) = body.as_object_mut() {
-            object.extend(gateway.body(route));
-        }
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(gateway.headers(route));
-        headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        let call = Call {
-            step: name,
-            method: http::Method::POST,
-            url: gateway.url(combination.api, route),
-            headers,
-            body: body.to_string().into_bytes(),
-        };
+        let call = gateway.call(name, self.case.combination, &self.routes[0], step);
         driver.send(call, epoch, Instant::now() + limit).await
     }
 
@@ -155,6 +140,7 @@ pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> Strin
         .enumerate()
         .map(|(i, name)| Route {
             model: identity.model(name),
+            api: case.combination.api,
             provider: case.combination.provider,
             upstream_model: provider::model(case.combination.provider).to_owned(),
             base_url: base_url(name),

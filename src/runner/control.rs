@@ -9,7 +9,7 @@ use super::{
     gateway::Gateway,
 };
 use crate::{
-    client::{Call, Driver, request_body},
+    client::Driver,
     judge::Told,
     observation::{Exchange, Identity, StepName},
     proxy::Route,
@@ -71,9 +71,13 @@ impl Control {
     /// What came back in place of a plain success.
     pub async fn warm_up(&self, gateway: &Gateway, driver: &Driver) -> Result<Duration, String> {
         for pair in &self.pairs {
+            let api = pair.well.case.combination.api;
             for stream in [false, true] {
+                if stream && !api.streams() {
+                    continue;
+                }
                 let exchange = send(&pair.well, gateway, driver, stream, WARM_UP).await;
-                let told = Told::of(&exchange);
+                let told = Told::of(&exchange, api);
                 if !told.looks_successful() {
                     return Err(told.describe());
                 }
@@ -102,21 +106,8 @@ async fn send(ready: &Ready, gateway: &Gateway, driver: &Driver, stream: bool, l
     let epoch = Instant::now();
     // A fresh ledger each time, so that hours of control requests do not pile up in it.
     ready.armed.begin(epoch);
-    let route = &ready.routes[0];
-    let api = ready.case.combination.api;
-    let mut body = request_body(api, &route.model, stream, &Step::default());
-    if let Some(object) = body.as_object_mut() {
-        object.extend(gateway.body(route));
-    }
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    headers.extend(gateway.headers(route));
-    let call = Call {
-        step: StepName::Step(1),
-        method: http::Method::POST,
-        url: gateway.url(api, route),
-        headers,
-        body: body.to_string().into_bytes(),
-    };
+    let combination = Combination { stream, ..ready.case.combination };
+    let call = gateway.call(StepName::Step(1), combination, &ready.routes[0], &Step::default());
     driver.send(call, epoch, epoch + limit).await
 }
 

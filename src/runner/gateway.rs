@@ -8,8 +8,10 @@ use super::{
 };
 use crate::{
     builtin::Builtin,
+    client::{Call, request},
+    observation::StepName,
     proxy::{Installed, Instance, InstanceSettings, Launch, Route},
-    scenario::Api,
+    scenario::{Combination, Step},
 };
 
 /// One running proxy.
@@ -49,19 +51,37 @@ impl Gateway {
         }
     }
 
-    /// The whole URL for a request on this route.
-    pub fn url(&self, api: Api, route: &Route) -> String {
+    /// A request on this route: the API's own, `step` laid over it, and what the proxy wants beside.
+    pub fn call(&self, name: StepName, combination: Combination, route: &Route, step: &Step) -> Call {
+        let Combination { api, stream, .. } = combination;
+        let mut request = request(api, &route.model, stream, step);
+        let path = match self {
+            Self::Process(instance, _) => instance.path(api, stream, route).unwrap_or(request.path),
+            Self::Builtin(_) | Self::Remote(_) => request.path,
+        };
+        request.body.lay_over(&self.body(route));
+        let mut headers = request.headers;
+        headers.extend(self.headers(route));
+        headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
+        Call {
+            step: name,
+            method: request.method,
+            url: format!("{}{path}", self.root()),
+            headers,
+            body: request.body.bytes(),
+        }
+    }
+
+    fn root(&self) -> String {
         match self {
-            Self::Builtin(builtin) => format!("{}{}", builtin.root(), api.path(false)),
-            Self::Process(instance, _) => format!("{}{}", instance.root(), instance.path(api, route)),
-            Self::Remote(remote) => {
-                format!("{}{}", remote.url.as_str().trim_end_matches('/'), api.path(false))
-            }
+            Self::Builtin(builtin) => builtin.root(),
+            Self::Process(instance, _) => instance.root().to_owned(),
+            Self::Remote(remote) => remote.url.as_str().trim_end_matches('/').to_owned(),
         }
     }
 
     /// The headers that the proxy wants of a caller.
-    pub fn headers(&self, route: &Route) -> Vec<(String, String)> {
+    fn headers(&self, route: &Route) -> Vec<(String, String)> {
         let bearer = |key: &str| vec![("authorization".to_owned(), format!("Bearer {key}"))];
         match self {
             Self::Builtin(builtin) => bearer(builtin.proxy_key()),
@@ -71,7 +91,7 @@ impl Gateway {
     }
 
     /// Members that the proxy wants in the body of a request on this route.
-    pub fn body(&self, route: &Route) -> serde_json::Map<String, serde_json::Value> {
+    fn body(&self, route: &Route) -> serde_json::Map<String, serde_json::Value> {
         match self {
             Self::Process(instance, _) => instance.body(route),
             _ => serde_json::Map::new(),

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::settings::ProxyChoice;
 use crate::{
+    builtin,
     observation::Identity,
     proxy::InstanceSettings,
     scenario::{Answer, Case, Fault, ProxySettings, Turn},
@@ -51,7 +52,7 @@ pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> Plan {
 
 fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
     match proxy {
-        ProxyChoice::Builtin(_) => None,
+        ProxyChoice::Builtin(_) => builtin::lacks(&case.combination),
         ProxyChoice::Definition(definition) => definition.lacks(&case.combination, &case.scenario.proxy),
         ProxyChoice::Remote(_) => lacks_when_remote(case),
     }

@@ -9,6 +9,7 @@ mod file;
 mod load;
 mod model;
 mod parse;
+mod path;
 mod schema;
 mod turn;
 mod validate;
@@ -21,6 +22,7 @@ pub use fault::{Fault, Malform, Point};
 pub use load::{Library, LoadError, load_dir, load_text};
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;
+pub use path::fill_model;
 pub use schema::schema;
 pub use words::{Api, ErrorName, EventForm, Level, Provider};
 

@@ -57,6 +57,32 @@ fn a_wrong_type_is_an_error() {
 }
 
 #[test]
+fn a_step_cannot_put_an_object_into_a_form_nor_anything_into_a_get() {
+    let text = |api: &str, body: &str| {
+        format!("{HEAD}matrix: {{api: [{api}]}}\nupstream: [{{reply: ok}}]\nsteps:\n  - body: {body}\n")
+    };
+    insta::assert_snapshot!(errors(&text("openai/transcriptions", "{language: en, hints: {a: 1}}")), @"
+    error: `hints` cannot be a field of openai/transcriptions's form
+     --> scenarios/x.yaml:6:26
+      |
+    6 |   - body: {language: en, hints: {a: 1}}
+      |                          ^^^^^
+      |
+      = help: a field is a text, a number or a truth value; `null` takes one away
+    ");
+    insta::assert_snapshot!(errors(&text("openai/models", "{limit: 3}")), @"
+    error: a request of openai/models has no body
+     --> scenarios/x.yaml:6:12
+      |
+    6 |   - body: {limit: 3}
+      |            ^^^^^
+      |
+      = help: leave `body` out, or give this API a file of its own
+    ");
+    assert!(load_text("x", "f", &text("openai/files", "{purpose: fine-tune, model: null}")).is_ok());
+}
+
+#[test]
 fn a_duration_without_a_unit_is_an_error() {
     insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{timeout: 2}}\n")), @"
     error: `2` is no duration; write a number with its unit, as in `250ms` or `2s`

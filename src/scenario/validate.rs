@@ -64,6 +64,7 @@ pub fn validate(
                 check.error(&steps.range, "`steps` is empty").help =
                     Some("leave `steps` out for one plain request, or write `steps: [{}]`".to_owned());
             }
+            bodies(&mut check, &steps, &matrix);
             steps.value
         }
     };
@@ -106,6 +107,23 @@ fn matrix(check: &mut Checker<'_>, matrix: &MatrixFile) -> Vec<Combination> {
         }
     }
     combinations
+}
+
+/// A step's body must be something that the request can carry.
+fn bodies(check: &mut Checker<'_>, steps: &At<Vec<Step>>, matrix: &[Combination]) {
+    let first = |wanted: fn(Api) -> bool| matrix.iter().map(|one| one.api).find(|api| wanted(*api));
+    let members = || steps.value.iter().flat_map(|step| &step.body);
+    if let (Some(api), Some((name, _))) = (first(|api| api.method() == "GET"), members().next()) {
+        check.error(&check.word(&steps.range, name), format!("a request of {api} has no body")).help =
+            Some("leave `body` out, or give this API a file of its own".to_owned());
+    }
+    if let Some(api) = first(Api::is_form) {
+        for (name, _) in members().filter(|(_, value)| value.is_object() || value.is_array()) {
+            let place = check.word(&steps.range, name);
+            check.error(&place, format!("`{name}` cannot be a field of {api}'s form")).help =
+                Some("a field is a text, a number or a truth value; `null` takes one away".to_owned());
+        }
+    }
 }
 
 fn axis<T: Copy + Eq + Hash + std::fmt::Debug>(

@@ -179,6 +179,11 @@ impl Api {
         )
     }
 
+    /// Whether its request is a form, `multipart/form-data`, in place of JSON.
+    pub const fn is_form(self) -> bool {
+        matches!(self, Self::OpenaiTranscriptions | Self::OpenaiFiles)
+    }
+
     /// `GET` or `POST`.
     pub const fn method(self) -> &'static str {
         match self {

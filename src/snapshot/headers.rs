@@ -16,11 +16,15 @@ pub const MEANINGFUL_HEADERS: &[&str] = &[
     // Limits.
     "x-ratelimit-*",
     "anthropic-ratelimit-*",
+    "ratelimitbysize-*",
+    "x-tokenlimit-*",
     // By these a caller asks the provider about a request.
     "x-request-id",
     "request-id",
     "apim-request-id",
     "x-amzn-requestid",
+    "x-generation-id",
+    // The only place where AWS says what an error is.
     "x-amzn-errortype",
 ];
 
@@ -41,7 +45,10 @@ pub fn is_meaningful(name: &str) -> bool {
 
 /// Whether its value is an id of the request.
 pub(super) fn is_request_id(name: &str) -> bool {
-    matches!(bare(name), "x-request-id" | "request-id" | "apim-request-id" | "x-amzn-requestid")
+    matches!(
+        bare(name),
+        "x-request-id" | "request-id" | "apim-request-id" | "x-amzn-requestid" | "x-generation-id"
+    )
 }
 
 fn bare(name: &str) -> &str {

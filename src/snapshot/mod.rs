@@ -7,6 +7,7 @@ mod headers;
 mod normalise;
 mod redact;
 mod review;
+mod said;
 mod store;
 mod stream;
 mod volatile;

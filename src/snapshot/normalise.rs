@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::{
     headers::{is_meaningful, is_request_id},
     redact::Redactor,
-    stream,
+    said, stream,
     volatile::{Volatile, without_volatile},
 };
-use crate::observation::{Answer, AttemptEnd, Body, Ending, Exchange, Observation, Outcome, StepName};
+use crate::observation::{Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName};
 
 /// Messages that are longer are shortened in the middle; so many characters remain.
 const LONGEST_MESSAGE: usize = 600;
@@ -147,12 +147,20 @@ impl<'a> Normaliser<'a> {
         if *bytes == 0 && text.is_empty() {
             return vec!["body: empty".to_owned()];
         }
+        if let Some(size) = answer.binary_size() {
+            return vec![format!("body: {size}")];
+        }
         let Ok(value) = serde_json::from_str::<Value>(text) else {
             let what = if *utf8 { "body that is no JSON:" } else { "body that is neither JSON nor UTF-8:" };
             let mut lines = vec![what.to_owned()];
             lines.extend(self.message(text).lines().map(|line| format!("  | {line}")));
             return lines;
         };
+        if let Some(chunks) = chunks(&value) {
+            let mut lines = vec!["stream in one array:".to_owned()];
+            lines.extend(stream::shape(&chunks, self).into_iter().map(|line| format!("  {line}")));
+            return lines;
+        }
         let failed = answer.status >= 400 || value.get("error").is_some_and(|error| !error.is_null());
         let digest = if failed { Vec::new() } else { self.success(&value) };
         if digest.is_empty() {
@@ -166,14 +174,17 @@ impl<'a> Normaliser<'a> {
     /// What matters of a successful answer; empty where it is none that we know.
     fn success(&self, value: &Value) -> Vec<String> {
         let mut lines = Vec::new();
-        let content = stream::content(value);
+        let content = said::content(value);
         if !content.is_empty() {
             lines.push(format!("content: {}", Value::from(self.message(&content))));
         }
-        if let Some(reason) = stream::finish_reason(value) {
+        if let Some(embeddings) = said::embeddings(value) {
+            lines.push(format!("embeddings: {embeddings}"));
+        }
+        if let Some(reason) = said::finish_reason(value) {
             lines.push(format!("finish_reason: {}", self.message(&reason)));
         }
-        if let Some(names) = stream::usage(value) {
+        if let Some(names) = said::usage(value) {
             lines.push(format!("usage: {names}"));
         }
         lines
@@ -191,6 +202,15 @@ impl<'a> Normaliser<'a> {
     fn ending(&self, ending: &Ending) -> String {
         self.message(&ending.to_string()).replace(['\n', '\r'], " ")
     }
+}
+
+/// The elements of an array in which Google streams where it is not asked for events.
+fn chunks(value: &Value) -> Option<Vec<Frame>> {
+    let elements = value.as_array()?;
+    elements.iter().any(|element| element.get("candidates").is_some()).then(|| {
+        let frame = |element: &Value| Frame { at_ms: 0.0, event: None, data: element.to_string() };
+        elements.iter().map(frame).collect()
+    })
 }
 
 fn attempts(observation: &Observation, lines: &mut Vec<String>) {
@@ -241,7 +261,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        observation::{Arrangement, Attempt, Canaries, DeploymentArranged, Frame, Identity, Sent},
+        observation::{Arrangement, Attempt, Canaries, DeploymentArranged, Identity, Sent},
         scenario::{Api, Combination, Expect, Level, Provider, ProxySettings},
     };
 
@@ -501,6 +521,184 @@ pub(crate) mod tests {
         attempts:
           primary: 1 (finished)
         "#);
+    }
+
+    /// The lines of the stream of these `(event, data)`.
+    fn shape_of(events: &[(Option<&str>, &str)]) -> String {
+        let mut observation = sample();
+        make_stream(&mut observation, events);
+        let text = normalise(&observation, &[]);
+        let lines = text.lines().skip_while(|line| *line != "  stream:").skip(1);
+        let lines: Vec<&str> = lines.map_while(|line| line.strip_prefix("    ")).collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_responses_stream_shows_its_content_and_how_it_failed() {
+        insta::assert_snapshot!(shape_of(&[
+            (Some("response.created"), r#"{"type":"response.created","response":{"id":"resp_1"}}"#),
+            (Some("response.output_text.delta"), r#"{"type":"response.output_text.delta","delta":"a"}"#),
+            (Some("response.output_text.delta"), r#"{"type":"response.output_text.delta","delta":"b"}"#),
+            (Some("response.output_text.done"), r#"{"type":"response.output_text.done","text":"ab"}"#),
+            (Some("error"), r#"{"type":"error","code":"c","message":"no","param":null}"#),
+            (Some("response.failed"), r#"{"type":"response.failed","response":{"id":"resp_1","created_at":5,"error":{"code":"c","message":"no"}}}"#),
+            (Some("response.completed"), r#"{"type":"response.completed","response":{"usage":{"input_tokens":1}}}"#),
+        ]), @r#"
+        1 response.created event
+        2 content events: "ab"
+        1 response.output_text.done event
+        error event (event: error):
+          {
+            "code": "c",
+            "message": "no",
+            "param": null,
+            "type": "error"
+          }
+        error event (event: response.failed):
+          {
+            "response": {
+              "created_at": "<time>",
+              "error": {
+                "code": "c",
+                "message": "no"
+              },
+              "id": "<own id>"
+            },
+            "type": "response.failed"
+          }
+        1 response.completed event
+        usage: input_tokens
+        "#);
+    }
+
+    #[test]
+    fn streams_of_the_other_dialects_have_the_same_shape() {
+        let aws = |name: &str, data: &str| shape_of(&[(Some(name), data)]);
+        insta::assert_snapshot!(shape_of(&[
+            (Some("messageStart"), r#"{"role":"assistant"}"#),
+            (Some("contentBlockDelta"), r#"{"delta":{"text":"a"},"p":"ab"}"#),
+            (Some("contentBlockDelta"), r#"{"delta":{"text":"b"},"p":"abc"}"#),
+            (Some("messageStop"), r#"{"stopReason":"end_turn"}"#),
+            (Some("metadata"), r#"{"usage":{"outputTokens":1,"inputTokens":1},"metrics":{"latencyMs":1}}"#),
+            (Some("exception:throttlingException"), r#"{"message":"slow"}"#),
+            (Some("error:InternalError"), "it broke"),
+        ]), @r#"
+        1 messageStart event
+        2 content events: "ab"
+        1 messageStop event
+        finish_reason: end_turn
+        1 metadata event
+        usage: inputTokens, outputTokens
+        error event (event: exception:throttlingException):
+          {
+            "message": "slow"
+          }
+        error event (event: error:InternalError):
+          "it broke"
+        "#);
+        insta::assert_snapshot!(
+            aws("chunk", r#"{"bytes":"eyJ0eXBlIjoiZXJyb3IiLCJlcnJvciI6eyJtZXNzYWdlIjoibm8ifX0=","p":"ab"}"#), @r#"
+        error event:
+          {
+            "error": {
+              "message": "no"
+            },
+            "type": "error"
+          }
+        "#);
+        insta::assert_snapshot!(shape_of(&[
+            (None, r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"totalTokenCount":1}}"#),
+            (None, r#"{"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"}],"usageMetadata":{"totalTokenCount":2}}"#),
+            (None, r#"{"error":{"code":503,"message":"no","status":"UNAVAILABLE"}}"#),
+        ]), @r#"
+        2 content events: "ab"
+        finish_reason: STOP
+        usage: totalTokenCount
+        error event:
+          {
+            "error": {
+              "code": 503,
+              "message": "no",
+              "status": "UNAVAILABLE"
+            }
+          }
+        "#);
+        insta::assert_snapshot!(shape_of(&[
+            (Some("message-start"), r#"{"type":"message-start","delta":{"message":{"role":"assistant","content":[]}}}"#),
+            (Some("content-delta"), r#"{"type":"content-delta","delta":{"message":{"content":{"text":"a"}}}}"#),
+            (Some("message-end"), r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{"tokens":{}}}}"#),
+            (Some("message-end"), r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":"no"}}"#),
+        ]), @r#"
+        1 message-start event
+        1 content event: "a"
+        1 message-end event
+        finish_reason: COMPLETE
+        usage: tokens
+        error event (event: message-end):
+          {
+            "delta": {
+              "error": "no",
+              "finish_reason": "ERROR"
+            },
+            "type": "message-end"
+          }
+        "#);
+        insta::assert_snapshot!(shape_of(&[
+            (None, r#"{"message":{"role":"assistant","content":"a"},"done":false}"#),
+            (None, r#"{"response":"b","done":false}"#),
+            (None, r#"{"message":{"content":""},"done":true,"done_reason":"stop","eval_count":2,"total_duration":7}"#),
+            (None, r#"{"error":"no"}"#),
+        ]), @r#"
+        2 content events: "ab"
+        finish_reason: stop
+        usage: eval_count, prompt_eval_count
+        error event:
+          {
+            "error": "no"
+          }
+        "#);
+    }
+
+    #[test]
+    fn an_array_of_chunks_is_a_stream_and_sound_is_counted() {
+        let lines = |kind: &str, text: &str| {
+            let mut observation = sample();
+            let answer = answer_mut(&mut observation);
+            (answer.status, answer.headers) = (200, pairs(&[("content-type", kind)]));
+            answer.body = body(text);
+            normalise(&observation, &[])
+        };
+        let chunk = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}"#;
+        insta::assert_snapshot!(lines("application/json", &format!("[{chunk},{chunk}]")), @r#"
+        step 1: 200
+          content-type: application/json
+          stream in one array:
+            1 content event: "a"
+            finish_reason: STOP
+            1 content event: "a"
+            finish_reason: STOP
+          ending: complete
+        attempts:
+          primary: 1 (finished)
+        "#);
+        insta::assert_snapshot!(lines("audio/mpeg", "ID3\0\u{fffd}"), @"
+        step 1: 200
+          content-type: audio/mpeg
+          body: <7 bytes of audio/mpeg>
+          ending: complete
+        attempts:
+          primary: 1 (finished)
+        ");
+        insta::assert_snapshot!(
+            lines("application/json", r#"{"data":[{"embedding":[0.5,1]}],"usage":{"total_tokens":1}}"#), @"
+        step 1: 200
+          content-type: application/json
+          embeddings: 1 of 2 numbers
+          usage: total_tokens
+          ending: complete
+        attempts:
+          primary: 1 (finished)
+        ");
     }
 
     #[test]

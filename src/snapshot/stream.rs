@@ -1,8 +1,12 @@
 //! The shape of a stream: what kind of events came, in which order, with content run together.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::normalise::Normaliser;
+use super::{
+    normalise::Normaliser,
+    said::{content, finish_reason, has_tool_call, usage},
+};
 use crate::observation::Frame;
 
 /// What an event of a stream is to a caller.
@@ -95,6 +99,7 @@ fn classify(frame: &Frame) -> Vec<Part> {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return match &frame.event {
             Some(name) if name == "ping" => vec![],
+            Some(name) if is_exception(name) => vec![Part::Error(Some(name.clone()), data.into())],
             Some(name) if data.is_empty() => vec![Part::Named(name.clone())],
             _ => vec![Part::Unparsed(data.to_owned())],
         };
@@ -107,6 +112,9 @@ fn classify(frame: &Frame) -> Vec<Part> {
     if is_error(&value, kind) {
         return vec![Part::Error(frame.event.clone(), value)];
     }
+    if let Some(inner) = inner(&value) {
+        return classify(&inner);
+    }
     let mut parts = Vec::new();
     let content = content(&value);
     if !content.is_empty() || has_tool_call(&value) {
@@ -114,86 +122,33 @@ fn classify(frame: &Frame) -> Vec<Part> {
     } else if let Some(kind) = kind {
         parts.push(Part::Named(kind.to_owned()));
     }
-    if let Some(reason) = finish_reason(&value) {
-        parts.push(Part::FinishReason(reason));
-    }
-    if let Some(names) = usage(&value) {
-        parts.push(Part::Usage(names));
-    }
+    let reason = finish_reason(&value);
+    // Google counts in every chunk; the last count is the one that holds.
+    let counts = value.get("candidates").is_none() || reason.is_some();
+    parts.extend(reason.map(Part::FinishReason));
+    parts.extend(usage(&value).filter(|_| counts).map(Part::Usage));
     if parts.is_empty() {
-        let known = value.get("choices").is_some() || value.get("candidates").is_some();
+        let known = ["choices", "candidates", "done"].iter().any(|name| value.get(*name).is_some());
         parts.push(if known { Part::Empty } else { Part::Unknown(value) });
     }
     parts
 }
 
+/// The event that an event of Bedrock's Invoke carries as base64.
+fn inner(value: &Value) -> Option<Frame> {
+    let bytes = BASE64_STANDARD.decode(value.get("bytes")?.as_str()?).ok()?;
+    Some(Frame { at_ms: 0.0, event: None, data: String::from_utf8(bytes).ok()? })
+}
+
+/// Whether the name of an event says that it is an exception, or an error below that.
+fn is_exception(name: &str) -> bool {
+    name.starts_with("exception:") || name.starts_with("error:")
+}
+
 fn is_error(value: &Value, kind: Option<&str>) -> bool {
     value.get("error").is_some_and(|error| !error.is_null())
-        || kind.is_some_and(|kind| kind == "error" || kind.ends_with(".failed"))
-}
-
-/// The text of a content event, in any of the dialects; also of a whole answer.
-pub(super) fn content(value: &Value) -> String {
-    let mut text = String::new();
-    // openai/chat: choices[].delta.content, choices[].message.content
-    for choice in list(value, "choices") {
-        for part in ["delta", "message"] {
-            if let Some(piece) = choice.pointer(&format!("/{part}/content")).and_then(Value::as_str) {
-                text.push_str(piece);
-            }
-        }
-    }
-    // gemini/generate: candidates[].content.parts[].text
-    for candidate in list(value, "candidates") {
-        for part in candidate.get("content").map(|content| list(content, "parts")).unwrap_or_default() {
-            text.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
-        }
-    }
-    // anthropic/messages: delta.text, content[].text; openai/responses: delta, output[].content[].text
-    match value.get("delta") {
-        Some(Value::String(piece)) => text.push_str(piece),
-        Some(delta) => text.push_str(delta.get("text").and_then(Value::as_str).unwrap_or_default()),
-        None => {}
-    }
-    for block in list(value, "content") {
-        text.push_str(block.get("text").and_then(Value::as_str).unwrap_or_default());
-    }
-    for item in list(value, "output") {
-        for block in list(item, "content") {
-            text.push_str(block.get("text").and_then(Value::as_str).unwrap_or_default());
-        }
-    }
-    text
-}
-
-fn has_tool_call(value: &Value) -> bool {
-    let in_chat = list(value, "choices").iter().any(|choice| {
-        ["delta", "message"]
-            .iter()
-            .any(|part| choice.pointer(&format!("/{part}/tool_calls")).is_some_and(|calls| !calls.is_null()))
-    });
-    in_chat || value.pointer("/delta/partial_json").is_some()
-}
-
-/// Why the content ended, where the event or the answer says so.
-pub(super) fn finish_reason(value: &Value) -> Option<String> {
-    let of_choice = list(value, "choices").iter().find_map(|choice| choice.get("finish_reason")?.as_str());
-    let of_candidate =
-        || list(value, "candidates").iter().find_map(|choice| choice.get("finishReason")?.as_str());
-    let plain = || {
-        ["/delta/stop_reason", "/stop_reason", "/stopReason"].iter().find_map(|p| value.pointer(p)?.as_str())
-    };
-    of_choice.or_else(of_candidate).or_else(plain).map(str::to_owned)
-}
-
-/// The names of the counts. Their values depend on how a proxy counts the case's own random token.
-pub(super) fn usage(value: &Value) -> Option<String> {
-    let usage = value.get("usage").or_else(|| value.get("usageMetadata"))?.as_object()?;
-    let mut names: Vec<&str> = usage.keys().map(String::as_str).collect();
-    names.sort_unstable();
-    Some(names.join(", "))
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+        || kind.is_some_and(|kind| kind == "error" || kind.ends_with(".failed") || is_exception(kind))
+        // Cohere's message ends with its error.
+        || value.pointer("/delta/error").is_some_and(|error| !error.is_null())
+        || value.pointer("/delta/finish_reason").and_then(Value::as_str).is_some_and(|r| r.starts_with("ERROR"))
 }

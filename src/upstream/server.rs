@@ -124,7 +124,8 @@ impl Shared {
     /// The deployment that a path means, with what of the path stands below its base.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<(Arc<Case>, usize, &'a str)> {
         let (token, below) = path.strip_prefix('/')?.split_once('/')?;
-        let end = below.find(['/', '?']).unwrap_or(below.len());
+        // A proxy may take a base URL for a model's and append the verb: `…/main:generateContent`.
+        let end = below.find(['/', '?', ':']).unwrap_or(below.len());
         let (name, rest) = below.split_at(end);
         let case = self.cases.read().unwrap_or_else(PoisonError::into_inner).get(token)?.clone();
         let deployment = case.deployments.iter().position(|deployment| deployment.name == name)?;

@@ -340,7 +340,7 @@ async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
         (good.replace("Bearer sk-x", "Basic x"), "401"),
         (request("/tok/main/v1/chat/completions", "{not json"), "400"),
         (request("/tok/main/v1/chat/completions", "[1]"), "400"),
-        (request("/tok/main/v1/responses", "{}"), "404"),
+        (request("/tok/main/v1/nothing", "{}"), "404"),
         (request("/tok/main", "{}"), "404"),
         (request("/tok/other/v1/chat/completions", "{}"), "404"),
         (request("/", "{}"), "404"),
@@ -360,6 +360,19 @@ async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
     assert_eq!(attempts.iter().filter(|attempt| attempt.turn.is_some()).count(), 1);
     assert!(attempts.last().unwrap().turn.is_some());
     assert!(attempts.iter().all(|attempt| attempt.end == AttemptEnd::Finished));
+}
+
+#[tokio::test]
+async fn a_base_url_may_be_a_models_to_which_a_verb_is_appended() {
+    let upstream = Upstream::start().await.unwrap();
+    let combination = Combination { api: Api::GeminiGenerate, provider: Provider::Vertex, stream: false };
+    let identity = Identity { token: "tok".into() };
+    let deployments = vec![("main".into(), vec![ok(vec![])])];
+    let case = upstream.arm(Armed { identity, combination, deployments, seed: 1 }).unwrap();
+    let request = request("/tok/main:generateContent", "{}").replace("Host:", "Connection: close\r\nHost:");
+    let mut socket = send(upstream.address(), &request).await;
+    assert!(drain(&mut socket).await.0.starts_with("HTTP/1.1 200"));
+    assert_eq!(case.attempts()[0].path, ":generateContent");
 }
 
 #[tokio::test]

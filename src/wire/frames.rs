@@ -1,6 +1,8 @@
 //! A streamed body, frame by frame, whatever carries it.
 
-use super::sse;
+use serde_json::json;
+
+use super::{eventstream, sse};
 
 /// What a streamed body's frames are carried in, as its content type tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +32,35 @@ impl Carrier {
 pub struct Frame {
     /// SSE: the `event:` field. AWS: `:event-type`, or `exception:NAME`, or `error:CODE`.
     pub event: Option<String>,
-    /// SSE: the `data:` lines, joined by line feeds. Otherwise the frame's payload as text.
+    /// SSE: the `data:` lines, joined by line feeds. Otherwise the frame's payload as text; a message
+    /// of AWS's type `error` has none, so that it is `{"message": …}` with its `:error-message`.
     pub data: String,
 }
 
+impl From<eventstream::Message> for Frame {
+    fn from(message: eventstream::Message) -> Self {
+        let text = |name| message.text(name).unwrap_or_default();
+        match message.text(":message-type") {
+            Some("exception") => Self {
+                event: Some(format!("exception:{}", text(":exception-type"))),
+                data: String::from_utf8_lossy(&message.payload).into_owned(),
+            },
+            Some("error") => Self {
+                event: Some(format!("error:{}", text(":error-code"))),
+                data: json!({"message": text(":error-message")}).to_string(),
+            },
+            _ => Self {
+                event: message.text(":event-type").map(str::to_owned),
+                data: String::from_utf8_lossy(&message.payload).into_owned(),
+            },
+        }
+    }
+}
+
 /// Reads frames out of bytes as they come; refuses nothing.
+///
+/// An AWS event stream ends for it, as for AWS's own SDKs, at the first message whose length or
+/// checksum is wrong: that message and whatever follows it are no frames.
 #[derive(Debug)]
 pub struct Decoder(Inner);
 
@@ -46,6 +72,7 @@ enum Inner {
         rest: Vec<u8>,
         lines: std::collections::VecDeque<String>,
     },
+    Aws(eventstream::Decoder),
 }
 
 impl Decoder {
@@ -53,7 +80,8 @@ impl Decoder {
     pub fn new(carrier: Carrier) -> Self {
         Self(match carrier {
             Carrier::Sse => Inner::Sse(sse::Decoder::lenient()),
-            Carrier::Ndjson | Carrier::Aws => Inner::Ndjson { rest: Vec::new(), lines: Default::default() },
+            Carrier::Ndjson => Inner::Ndjson { rest: Vec::new(), lines: Default::default() },
+            Carrier::Aws => Inner::Aws(eventstream::Decoder::lenient()),
         })
     }
 
@@ -77,6 +105,10 @@ impl Decoder {
                     }
                 }
             }
+            Inner::Aws(decoder) => {
+                // The same.
+                let _ = decoder.feed(bytes);
+            }
         }
     }
 
@@ -85,6 +117,7 @@ impl Decoder {
         match &mut self.0 {
             Inner::Sse(decoder) => decoder.pop().map(|event| Frame { event: event.event, data: event.data }),
             Inner::Ndjson { lines, .. } => lines.pop_front().map(|data| Frame { event: None, data }),
+            Inner::Aws(decoder) => decoder.pop().map(Frame::from),
         }
     }
 }
@@ -94,4 +127,49 @@ pub fn decode(carrier: Carrier, bytes: &[u8]) -> Vec<Frame> {
     let mut decoder = Decoder::new(carrier);
     decoder.feed(bytes);
     std::iter::from_fn(|| decoder.pop()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(headers: &[(&str, &str)], payload: &str) -> bytes::Bytes {
+        eventstream::encode(headers, payload.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_aws_message_is_named_by_its_type() {
+        let stream = [
+            frame(&[(":event-type", "chunk"), (":message-type", "event")], r#"{"bytes":"e30=","p":"ab"}"#),
+            frame(&[(":exception-type", "throttlingException"), (":message-type", "exception")], "{}"),
+            frame(
+                &[(":error-code", "InternalFailure"), (":error-message", "no"), (":message-type", "error")],
+                "",
+            ),
+            frame(&[], "bare"),
+        ]
+        .concat();
+        let carrier = Carrier::of("application/vnd.amazon.eventstream").unwrap();
+        let frames: Vec<_> =
+            decode(carrier, &stream).into_iter().map(|frame| (frame.event, frame.data)).collect();
+        let named = |event: &str, data: &str| (Some(event.to_owned()), data.to_owned());
+        assert_eq!(
+            frames,
+            [
+                named("chunk", r#"{"bytes":"e30=","p":"ab"}"#),
+                named("exception:throttlingException", "{}"),
+                named("error:InternalFailure", r#"{"message":"no"}"#),
+                (None, "bare".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_aws_stream_ends_at_a_message_that_is_damaged() {
+        let good = frame(&[(":event-type", "a")], "");
+        let mut bad = good.to_vec();
+        bad[14] ^= 1;
+        let frames = decode(Carrier::Aws, &[&good[..], &bad, &good].concat());
+        assert_eq!(frames.len(), 1);
+    }
 }

@@ -1,5 +1,7 @@
 //! The embedded proxy over real sockets: honest behaviour, and each defect beside it.
 
 mod defects;
+mod dialects;
 mod honest;
+mod providers;
 mod stage;

@@ -17,12 +17,14 @@ use tokio::{
 use crate::{
     builtin::{Builtin, Defect},
     proxy::{InstanceSettings, Route},
-    scenario::{Cooldown, Provider},
+    scenario::{Api, Cooldown, Provider},
 };
 
 #[derive(Debug, Clone)]
 pub enum Act {
     Send(String),
+    /// What is no text.
+    Bytes(Vec<u8>),
     /// Milliseconds.
     Wait(u64),
     Reset,
@@ -68,6 +70,18 @@ pub fn events(events: &[&str], last: Last) -> Script {
         text.push_str("0\r\n\r\n");
     }
     let mut script = vec![Act::Send(text)];
+    match last {
+        Last::End | Last::Close => {}
+        Last::Reset => script.extend([Act::Wait(30), Act::Reset]),
+        Last::Hang => script.push(Act::Hang),
+    }
+    script
+}
+
+/// The same with frames of any content type, and without a length: a FIN is the end.
+pub fn frames(content_type: &str, frames: &[&[u8]], last: Last) -> Script {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n");
+    let mut script = vec![Act::Send(head), Act::Bytes(frames.concat())];
     match last {
         Last::End | Last::Close => {}
         Last::Reset => script.extend([Act::Wait(30), Act::Reset]),
@@ -164,6 +178,11 @@ async fn play(socket: &mut TcpStream, script: &Script, gone: &AtomicUsize) {
                     return;
                 }
             }
+            Act::Bytes(bytes) => {
+                if socket.write_all(bytes).await.is_err() {
+                    return;
+                }
+            }
             Act::Wait(ms) => tokio::time::sleep(Duration::from_millis(*ms)).await,
             Act::Reset => {
                 socket.set_zero_linger().unwrap();
@@ -181,6 +200,8 @@ async fn play(socket: &mut TcpStream, script: &Script, gone: &AtomicUsize) {
 /// One proxy in front of one or two upstreams.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// Who stands behind the first model.
+    pub provider: Provider,
     pub scripts: Vec<Script>,
     pub backup: Option<Vec<Script>>,
     pub refuse: bool,
@@ -193,6 +214,7 @@ pub struct Setup {
 impl Setup {
     pub fn new(scripts: impl Into<Vec<Script>>) -> Self {
         Self {
+            provider: Provider::Openai,
             scripts: scripts.into(),
             backup: None,
             refuse: false,
@@ -216,6 +238,7 @@ impl Setup {
         let refusing = deaf.local_addr().unwrap().to_string();
         let route = |model: &str, address: &str| Route {
             model: model.into(),
+            api: Api::OpenaiChat,
             provider: Provider::Openai,
             upstream_model: format!("upstream-{model}"),
             base_url: format!("http://{address}/{model}/v1"),
@@ -226,6 +249,8 @@ impl Setup {
             group: "case".into(),
         };
         let mut first = route("main", if self.refuse { &refusing } else { &main.address });
+        first.provider = self.provider;
+        first.base_url = first.base_url.replace("/v1", crate::provider::base_path(self.provider));
         first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
         let routes = vec![first, route("backup", &backup.address)];
         let settings = InstanceSettings { cooldown: self.cooldown, ..Default::default() };
@@ -255,7 +280,9 @@ pub struct Stage {
 pub struct Got {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
+    /// The body, what is no UTF-8 replaced.
     pub text: String,
+    pub bytes: Vec<u8>,
     pub end: End,
     pub took: Duration,
 }
@@ -288,6 +315,12 @@ impl Stage {
             .body(format!(r#"{{"model":"main"{stream},"messages":[]}}"#))
     }
 
+    /// A request for another path, with the usual key.
+    pub async fn post(&self, path: &str, body: &str) -> Got {
+        let url = format!("{}{path}", self.proxy.root());
+        take(reqwest_client().post(url).bearer_auth(self.proxy.proxy_key()).body(body.to_owned())).await
+    }
+
     pub async fn send(&self) -> Got {
         take(self.request()).await
     }
@@ -302,16 +335,17 @@ pub async fn take(request: reqwest::RequestBuilder) -> Got {
     let start = Instant::now();
     let mut response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let mut text = Vec::new();
+    let mut bytes = Vec::new();
     let end = loop {
         match tokio::time::timeout(Duration::from_secs(2), response.chunk()).await {
-            Ok(Ok(Some(bytes))) => text.extend_from_slice(&bytes),
+            Ok(Ok(Some(piece))) => bytes.extend_from_slice(&piece),
             Ok(Ok(None)) => break End::Complete,
             Ok(Err(_)) => break End::Cut,
             Err(_) => break End::Open,
         }
     };
-    Got { status, headers, text: String::from_utf8(text).unwrap(), end, took: start.elapsed() }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Got { status, headers, text, bytes, end, took: start.elapsed() }
 }
 
 /// Waits until something is so; the test fails if it never is.

@@ -58,7 +58,7 @@ fn put_to_sleep_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> Optio
         attempt.deployment == deployment && attempt.end_ms.is_some_and(|end| end <= facts.exchange.sent_ms)
     });
     for attempt in known {
-        if is_trouble(&Fate::of(attempt)) {
+        if is_trouble(&Fate::of(attempt, facts.arrangement.combination)) {
             failures += 1;
             if failures >= after {
                 last = Some(attempt);
@@ -88,6 +88,7 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
             .map(|(attempt, _)| *attempt)
             .find(|attempt| attempt.deployment == name && gap_ms(attempt) < lasting_ms);
         if let Some(attempt) = too_early {
+            let fate = Fate::of(failure, facts.arrangement.combination);
             return Outcome::broken(
                 format!(
                     "{name} left alone for {} after {after} failure(s), the last of them #{}",
@@ -95,7 +96,7 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
                     failure.n
                 ),
                 format!("attempt #{} after {:.2} s", attempt.n, gap_ms(attempt) / 1000.0),
-                vec![format!("upstream {name}#{} {}", failure.n, Fate::of(failure).describe())],
+                vec![format!("upstream {name}#{} {}", failure.n, fate.describe())],
             );
         }
         if facts.exchange.sent_ms - failure.at_ms < lasting_ms {
@@ -113,7 +114,7 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> Outcome {
         .all_attempts
         .iter()
         .filter(|attempt| attempt.at_ms < facts.exchange.sent_ms)
-        .map(|attempt| (attempt, Fate::of(attempt)))
+        .map(|attempt| (attempt, Fate::of(attempt, facts.arrangement.combination)))
         .collect();
     let only_callers = earlier.iter().all(|(_, fate)| fate.is_success() || is_callers(fate));
     let Some((last, fate)) = earlier.iter().rfind(|(_, fate)| is_callers(fate)).filter(|_| only_callers)

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use crate::{
     judge::{
-        chat::{self, ErrorObject},
+        dialect::{self, ErrorObject, Family},
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
         told::shorten,
     },
     observation::Attempt,
-    scenario::Level,
+    scenario::{Api, Level, Provider},
 };
 
 pub const RULES: &[Rule] = &[
@@ -110,7 +110,7 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
     }
     let canaries: Vec<&str> = facts
         .failures()
-        .filter(|(attempt, _)| attempt.sent.body.contains(&attempt.canaries.message))
+        .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
         .filter(|(_, fate)| fate.error().is_some())
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
@@ -146,7 +146,7 @@ fn message_once(facts: &Facts<'_>) -> Outcome {
     let mut outcome = Outcome::NotApplicable;
     for (attempt, _) in facts.failures() {
         let canary = attempt.canaries.message.as_str();
-        let sent = attempt.sent.body.matches(canary).count();
+        let sent = attempt.said().matches(canary).count();
         let count = text.matches(canary).count();
         if sent != 1 || count == 0 {
             continue;
@@ -174,18 +174,32 @@ fn message_plain(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-/// Whether one member of the error object is, as text, what one of the upstreams sent.
+/// The family of errors that the caller's dialect has.
+fn family(api: Api) -> Family {
+    match api.native_provider() {
+        Provider::Anthropic => Family::Anthropic,
+        Provider::Gemini => Family::Google,
+        Provider::Bedrock => Family::Aws,
+        Provider::Cohere | Provider::Ollama => Family::Other,
+        _ => Family::OpenAi,
+    }
+}
+
+/// Whether one member of the error object is, as text, what one of the upstreams sent. Between two
+/// dialects there is nothing to keep: the words of one mean nothing in the other.
 fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> Outcome {
     let Some((got, sent)) = pair(facts) else { return Outcome::NotApplicable };
-    let sent: Vec<&Value> = sent.iter().map(|(_, error)| read(error)).collect();
+    let own = family(facts.api());
+    let sent: Vec<&Value> =
+        sent.iter().filter(|(_, error)| error.family == own).map(|(_, error)| read(error)).collect();
     if sent.iter().all(|value| value.is_null()) {
         return Outcome::NotApplicable;
     }
     let got = read(got);
-    Outcome::check(sent.iter().any(|value| chat::text(value) == chat::text(got)), || {
-        let mut sent: Vec<String> = sent.iter().map(|value| format!("`{}`", chat::text(value))).collect();
+    Outcome::check(sent.iter().any(|value| dialect::text(value) == dialect::text(got)), || {
+        let mut sent: Vec<String> = sent.iter().map(|value| format!("`{}`", dialect::text(value))).collect();
         sent.dedup();
-        (format!("`{name}` {}", sent.join(" or ")), format!("`{}`", chat::text(got)))
+        (format!("`{name}` {}", sent.join(" or ")), format!("`{}`", dialect::text(got)))
     })
 }
 
@@ -206,7 +220,7 @@ fn no_language_literals(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     let Some(got) = facts.told.error() else { return Outcome::NotApplicable };
-    let sent: String = facts.failures().map(|(attempt, _)| attempt.sent.body.as_str()).collect();
+    let sent: String = facts.failures().map(|(attempt, _)| attempt.said()).collect();
     for (name, value) in [("type", &got.kind), ("code", &got.code), ("param", &got.param)] {
         if let Value::String(text) = value
             && matches!(text.as_str(), "None" | "null" | "undefined" | "nil" | "<nil>")

@@ -2,7 +2,7 @@
 
 use crate::{
     judge::{
-        chat,
+        dialect,
         facts::Facts,
         rule::{Outcome, Rule},
         told::Told,
@@ -118,11 +118,11 @@ fn error(facts: &Facts<'_>) -> Outcome {
     ];
     for (name, wanted, got) in members {
         if let Some(wanted) = wanted
-            && *wanted != chat::text(got)
+            && *wanted != dialect::text(got)
         {
             return Outcome::broken(
                 format!("`{name}` {wanted:?}"),
-                format!("`{}`", chat::text(got)),
+                format!("`{}`", dialect::text(got)),
                 Vec::new(),
             );
         }

@@ -112,6 +112,7 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
     let canaries: Vec<&str> = facts
         .failures()
         .filter(|(_, fate)| fate.error().is_some())
+        .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     let Some(answer) = facts.answer().filter(|_| !canaries.is_empty()) else { return Outcome::NotApplicable };

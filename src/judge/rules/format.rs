@@ -4,12 +4,14 @@ use serde_json::Value;
 
 use crate::{
     judge::{
+        dialect,
         facts::Facts,
+        fate::Fate,
         rule::{Outcome, Rule},
         told::{Told, shorten},
     },
-    observation::Ending,
-    scenario::Level,
+    observation::{Attempt, Ending},
+    scenario::{Level, Provider},
 };
 
 pub const RULES: &[Rule] = &[
@@ -19,7 +21,10 @@ pub const RULES: &[Rule] = &[
         title: "A failure comes as the error object of the caller's dialect",
         reason: "Typed clients read `error.message`, `error.type` and `error.code`; anything else falls into their \
                  catch-all.",
-        references: &["https://platform.openai.com/docs/api-reference"],
+        references: &[
+            "https://platform.openai.com/docs/api-reference",
+            "https://platform.claude.com/docs/en/api/errors",
+        ],
         timing: false,
         check: envelope,
     },
@@ -53,49 +58,39 @@ fn envelope(facts: &Facts<'_>) -> Outcome {
         }
         _ => return Outcome::NotApplicable,
     };
-    let expected = "{\"error\": {\"message\": text, \"type\": text, \"param\": text or null, \"code\": text, number or null}}";
+    let in_stream = matches!(facts.told, Told::Stream(_));
+    let header = facts.answer().and_then(|answer| answer.header("x-amzn-errortype"));
+    let own = |name: &str, member: &Value| {
+        let errors = facts.failures().filter_map(|(_, fate)| fate.error());
+        errors.into_iter().any(|sent| sent.raw["error"][name] == *member)
+    };
+    let api = facts.api();
+    let passed_through = |value: &Value| {
+        own_dialect(facts, |attempt, fate| {
+            // Half of an error of AWS's is its header.
+            let typed = attempt.sent.header("x-amzn-errortype").is_some();
+            fate.error().is_some_and(|error| error.raw == *value) && typed == header.is_some()
+        })
+    };
     let wrong = match value {
         _ if !complete => Some("the body breaks off".to_owned()),
         None => facts.answer().map(|answer| {
             if answer.body.text.is_empty() { "an empty body".to_owned() } else { shorten(&answer.body.text) }
         }),
-        Some(value) => wrong_member(facts, value),
+        Some(value) if passed_through(value) => None,
+        Some(value) => dialect::wrong_envelope(api, value, in_stream, header, own),
     };
+    let expected = dialect::envelope(api);
     Outcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
 }
 
-/// The first member of an error object that is not of OpenAI's dialect.
-///
-/// What an upstream itself wrote into a member is not held against the proxy: `code` is a number at
-/// several providers that speak this dialect.
-fn wrong_member(facts: &Facts<'_>, value: &Value) -> Option<String> {
-    let Some(error) = value.get("error").and_then(Value::as_object) else {
-        return Some(shorten(&value.to_string()));
-    };
-    if value.get("type").is_some_and(|kind| kind == "error") {
-        return Some(format!("another dialect's envelope: {}", shorten(&value.to_string())));
-    }
-    if !error.get("message").is_some_and(Value::is_string) {
-        return Some(format!("`message` is {}", describe(error.get("message"))));
-    }
-    for name in ["type", "param", "code"] {
-        let Some(member) = error.get(name) else { continue };
-        let fits = member.is_string() || member.is_null() || (name == "code" && member.is_number());
-        let upstreams_own = || {
-            facts
-                .failures()
-                .filter_map(|(_, fate)| fate.error())
-                .any(|sent| sent.raw["error"][name] == *member)
-        };
-        if !fits && !upstreams_own() {
-            return Some(format!("`{name}` is {}", describe(Some(member))));
-        }
-    }
-    None
-}
-
-fn describe(value: Option<&Value>) -> String {
-    value.map_or_else(|| "missing".to_owned(), |value| shorten(&value.to_string()))
+/// Whether a failed upstream of the caller's own dialect did the same: what the provider's own clients
+/// get from it cannot be of another dialect. OpenAI's is spoken by many in many ways, and there it is
+/// the proxy that makes one of them.
+fn own_dialect(facts: &Facts<'_>, same: impl Fn(&Attempt, &Fate) -> bool) -> bool {
+    let api = facts.api();
+    api.native_provider() != Provider::Openai
+        && facts.failures().any(|(attempt, fate)| attempt.api == Some(api) && same(attempt, fate))
 }
 
 fn content_type(facts: &Facts<'_>) -> Outcome {
@@ -103,6 +98,9 @@ fn content_type(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     };
     let got = answer.header("content-type").unwrap_or("no content-type");
+    if own_dialect(facts, |attempt, _| attempt.sent.header("content-type") == Some(got)) {
+        return Outcome::Holds;
+    }
     let essence = got.split(';').next().unwrap_or_default().trim();
     Outcome::check(essence.eq_ignore_ascii_case("application/json"), || {
         ("content-type: application/json".to_owned(), got.to_owned())
@@ -112,6 +110,7 @@ fn content_type(facts: &Facts<'_>) -> Outcome {
 fn stream_events(facts: &Facts<'_>) -> Outcome {
     let Told::Stream(stream) = &facts.told else { return Outcome::NotApplicable };
     Outcome::check(stream.odd.is_empty(), || {
-        ("chunks, an error, [DONE]".to_owned(), format!("{:?}", shorten(&stream.odd.join(" | "))))
+        let done = dialect::terminator(facts.api()).map(|name| format!(", {name}")).unwrap_or_default();
+        (format!("chunks, an error{done}"), format!("{:?}", shorten(&stream.odd.join(" | "))))
     })
 }

@@ -7,7 +7,7 @@ use crate::{
         rule::{Outcome, Rule},
     },
     observation::{Attempt, AttemptEnd},
-    scenario::Level,
+    scenario::{Level, Provider},
 };
 
 pub const RULES: &[Rule] = &[
@@ -77,7 +77,7 @@ fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
 }
 
 fn sent<'a>(attempt: &'a Attempt, name: &str) -> Option<&'a str> {
-    attempt.sent.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    attempt.sent.header(name)
 }
 
 fn forwarded(facts: &Facts<'_>, name: &str) -> Outcome {
@@ -117,12 +117,18 @@ fn rate_limits(facts: &Facts<'_>) -> Outcome {
     if !facts.failed_only_by(|status| status == 429) {
         return Outcome::NotApplicable;
     }
+    // Between two dialects there is nothing to keep: no client of one reads the headers of the other.
+    let prefix = match facts.api().native_provider() {
+        Provider::Openai => "x-ratelimit-",
+        Provider::Anthropic => "anthropic-ratelimit-",
+        _ => return Outcome::NotApplicable,
+    };
     let attempts = mirrored(facts);
     let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
     let mut lost = Vec::new();
     let mut any = false;
     let names = attempts.iter().flat_map(|attempt| &attempt.sent.headers).map(|(name, _)| name.as_str());
-    for name in names.filter(|name| name.starts_with("x-ratelimit-")) {
+    for name in names.filter(|name| name.starts_with(prefix)) {
         any = true;
         let kept =
             attempts.iter().filter_map(|attempt| sent(attempt, name)).any(|v| answer.header(name) == Some(v));
@@ -143,14 +149,23 @@ fn request_id(facts: &Facts<'_>) -> Outcome {
     if !facts.is_failure() || facts.told.failure_status().is_none() {
         return Outcome::NotApplicable;
     }
-    let ids: Vec<&str> =
-        mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, "x-request-id")).collect();
+    let ids: Vec<(&str, &str)> = mirrored(facts).into_iter().filter_map(id_sent).collect();
     let Some(answer) = facts.answer().filter(|_| !ids.is_empty()) else { return Outcome::NotApplicable };
-    let shown = |id: &&str| {
+    let shown = |(_, id): &(&str, &str)| {
         answer.headers.iter().any(|(_, value)| value.contains(*id)) || answer.body.text.contains(*id)
     };
     Outcome::check(ids.iter().any(shown), || {
-        (format!("{} in a header or the body", ids.join(" or ")), found(facts, "x-request-id"))
+        let (name, _) = ids[0];
+        let ids: Vec<&str> = ids.iter().map(|(_, id)| *id).collect();
+        (format!("{} in a header or the body", ids.join(" or ")), found(facts, name))
+    })
+}
+
+/// The header by which a provider names a request, whatever it is called there, and its value.
+fn id_sent(attempt: &Attempt) -> Option<(&str, &str)> {
+    let planted = |(_, value): &&(String, String)| value.contains(&attempt.canaries.request_id);
+    sent(attempt, "x-request-id").map(|id| ("x-request-id", id)).or_else(|| {
+        attempt.sent.headers.iter().find(planted).map(|(name, value)| (name.as_str(), value.as_str()))
     })
 }
 

@@ -66,7 +66,7 @@ fn search<'s>(
 ) -> Outcome {
     let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
     for secret in secrets.filter(|secret| !secret.is_empty()) {
-        if facts.attempts.iter().any(|(attempt, _)| attempt.sent.body.contains(secret)) {
+        if facts.attempts.iter().any(|(attempt, _)| attempt.said().contains(secret)) {
             continue;
         }
         if let Some(place) = place(answer, secret) {

@@ -8,7 +8,7 @@ use crate::{
         rule::{Outcome, Rule},
     },
     observation::Attempt,
-    scenario::{ErrorName, Level, StatusSet, Turn},
+    scenario::{Answer, ErrorName, Level, StatusPattern, StatusSet},
 };
 
 pub const RULES: &[Rule] = &[
@@ -129,7 +129,7 @@ fn failure_not_success(facts: &Facts<'_>) -> Outcome {
 
 fn mirrored(facts: &Facts<'_>) -> Outcome {
     let fixed = |status| matches!(status, 400 | 404 | 422);
-    match (facts.failed_only_by(fixed), failed_status(facts)) {
+    match (facts.failed_only_by(fixed) && !rejects_key(facts), failed_status(facts)) {
         (true, Some(got)) => {
             let sent = facts.upstream_statuses();
             Outcome::check(sent.contains(&got), || (list(&sent), facts.told.describe()))
@@ -152,12 +152,33 @@ fn class_kept(facts: &Facts<'_>) -> Outcome {
     }
 }
 
+/// The catalogue says what an attempt's failure means, whichever status the provider gives it.
+fn means(attempt: &Attempt, names: &[ErrorName]) -> bool {
+    attempt
+        .turn
+        .as_ref()
+        .is_some_and(|turn| matches!(turn.answer, Answer::Error(name) if names.contains(&name)))
+}
+
+/// The proxy's key was rejected under a status that elsewhere means a bad request, as Google and xAI do.
+fn rejects_key(facts: &Facts<'_>) -> bool {
+    let keys = [ErrorName::InvalidApiKey, ErrorName::MissingApiKey];
+    facts.failed_only_by(|status| status == 400) && facts.failures().all(|(attempt, _)| means(attempt, &keys))
+}
+
 fn rate_limit(facts: &Facts<'_>) -> Outcome {
     within(facts, facts.failed_only_by(|status| status == 429), &facts.policy.rate_limit)
 }
 
 fn credentials(facts: &Facts<'_>) -> Outcome {
-    within(facts, facts.failed_only_by(|status| matches!(status, 401 | 403)), &facts.policy.credentials)
+    let allowed = &facts.policy.credentials;
+    if rejects_key(facts) {
+        // As it came, or as what it means.
+        let mut allowed = allowed.clone();
+        allowed.0.insert(0, StatusPattern::Exactly(400));
+        return within(facts, true, &allowed);
+    }
+    within(facts, facts.failed_only_by(|status| matches!(status, 401 | 403)), allowed)
 }
 
 fn timeout(facts: &Facts<'_>) -> Outcome {
@@ -192,12 +213,13 @@ fn broken_reply(facts: &Facts<'_>) -> Outcome {
 }
 
 fn overloaded(facts: &Facts<'_>) -> Outcome {
-    let says_so = |turn: &Turn| turn.answer == crate::scenario::Answer::Error(ErrorName::Overloaded);
     let applies = facts.is_failure()
         && !facts.is_refused()
         && facts.failures().all(|(attempt, fate)| {
+            // Where a provider says it with a 4xx, the rules on those speak of it.
             matches!(fate, Fate::Status { status: 529, .. })
-                || (matches!(fate, Fate::Status { .. }) && attempt.turn.as_ref().is_some_and(says_so))
+                || (matches!(fate, Fate::Status { status: 500.., .. })
+                    && means(attempt, &[ErrorName::Overloaded]))
         });
     within(facts, applies, &facts.policy.overloaded)
 }

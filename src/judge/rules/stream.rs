@@ -2,11 +2,13 @@
 
 use crate::{
     judge::{
+        dialect::{self, StreamEvent},
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
         told::{StreamTold, Told, shorten},
     },
+    observation::Frame,
     scenario::Level,
 };
 
@@ -119,7 +121,11 @@ fn no_forged_success(facts: &Facts<'_>) -> Outcome {
         _ => false,
     };
     Outcome::check(!forged, || {
-        ("an error, or a stream without finish reason and without [DONE]".to_owned(), facts.told.describe())
+        let done = dialect::terminator(facts.api()).map(|name| format!(" and without {name}"));
+        (
+            format!("an error, or a stream without finish reason{}", done.unwrap_or_default()),
+            facts.told.describe(),
+        )
     })
 }
 
@@ -138,11 +144,12 @@ fn content_intact(facts: &Facts<'_>) -> Outcome {
     let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
     let [(_, fate)] = facts.attempts.as_slice() else { return Outcome::NotApplicable };
     let Some(sent) = fate.delivered() else { return Outcome::NotApplicable };
+    let same = sent.says_the_same(&stream.completion);
     let (sent, got) = (sent.text(), stream.completion.text());
     // What was on its way when a connection was cut may be lost with it: there a beginning will do.
     let holds = match fate {
         Fate::Cut { .. } => sent.starts_with(&got),
-        _ => sent == got,
+        _ => same,
     };
     Outcome::check(holds, || {
         (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
@@ -154,14 +161,18 @@ fn one_error_event(facts: &Facts<'_>) -> Outcome {
     if stream.errors.is_empty() {
         return Outcome::NotApplicable;
     }
-    let answer = facts.answer();
-    let trailing = answer.map_or(0, |answer| {
-        let after = answer.body.frames.iter().skip_while(|frame| !frame.data.contains("\"error\"")).skip(1);
-        after.filter(|frame| frame.data.trim() != "[DONE]").count()
-    });
+    let api = facts.api();
+    let is_error = |frame: &Frame| {
+        matches!(dialect::event(api, frame.event.as_deref(), &frame.data), StreamEvent::Error(_))
+    };
+    let closes = |frame: &Frame| dialect::closes_error(api, frame.event.as_deref(), &frame.data);
+    let frames = facts.answer().map(|answer| answer.body.frames.as_slice()).unwrap_or_default();
+    let after = frames.iter().skip_while(|frame| !is_error(frame)).skip(1);
+    let trailing = after.filter(|frame| !closes(frame)).count();
     Outcome::check(stream.errors.len() == 1 && trailing == 0, || {
+        let more = dialect::terminator(api).map(|name| format!(", then at most {name}"));
         (
-            "one error event, then at most [DONE]".to_owned(),
+            format!("one error event{}", more.unwrap_or_default()),
             format!("{} error events, {trailing} event(s) after the first", stream.errors.len()),
         )
     })
@@ -181,7 +192,10 @@ fn error_detail(facts: &Facts<'_>) -> Outcome {
     let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
     let canaries: Vec<&str> = facts
         .failures()
-        .filter(|(_, fate)| matches!(fate, Fate::ErrorEvent { .. }))
+        .filter(|(attempt, fate)| match fate {
+            Fate::ErrorEvent { error, .. } => error.raw.to_string().contains(&attempt.canaries.message),
+            _ => false,
+        })
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     if canaries.is_empty() || stream.errors.is_empty() {

@@ -2,12 +2,14 @@
 
 use crate::{
     judge::{
+        dialect,
         facts::Facts,
+        fate::{is_terminated, is_truncated},
         rule::{Outcome, Rule},
         told::{Told, shorten},
     },
     observation::{AttemptEnd, StepName},
-    scenario::Level,
+    scenario::{Answer, Api, Level},
 };
 
 pub const RULES: &[Rule] = &[
@@ -33,9 +35,12 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "success.terminated",
         level: Level::Required,
-        title: "A successful stream ends with its terminator, `data: [DONE]`",
+        title: "A successful stream ends with the terminator of its dialect: `data: [DONE]`, `message_stop`",
         reason: "Clients wait for it: without it some take the answer for broken off, and ask again and pay again.",
-        references: &["https://platform.openai.com/docs/api-reference/chat-streaming"],
+        references: &[
+            "https://platform.openai.com/docs/api-reference/chat-streaming",
+            "https://platform.claude.com/docs/en/build-with-claude/streaming",
+        ],
         timing: false,
         check: terminated,
     },
@@ -56,9 +61,13 @@ fn delivered(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     let Some((attempt, _)) = facts.success() else { return Outcome::NotApplicable };
+    // Google refuses a prompt under 200: a caller may be told by an error, or by a finish reason.
+    if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, Answer::Error(_))) {
+        return Outcome::NotApplicable;
+    }
     // A stream that is cut after its finish reason may be taken for complete, but need not be.
-    let done = attempt.sent.body.trim_end().ends_with("[DONE]");
-    if attempt.end != AttemptEnd::Finished && attempt.sent.carrier().is_some() && !done {
+    let cut = attempt.end != AttemptEnd::Finished && attempt.sent.carrier().is_some();
+    if cut && !is_terminated(attempt, facts.arrangement.combination) {
         return Outcome::NotApplicable;
     }
     // After content, another attempt must not be spliced in; rules on retries speak of that.
@@ -75,14 +84,14 @@ fn content_intact(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     };
     // Of a very long body only a part is on record, on both sides.
-    if (attempt.sent.body.len() as u64) < attempt.sent.bytes {
+    if is_truncated(&attempt.sent) {
         return Outcome::NotApplicable;
     }
     if !facts.told.looks_successful() || facts.failures().any(|(_, fate)| fate.failed_after_content()) {
         return Outcome::NotApplicable;
     }
-    let (sent, got) = (sent.text(), got.text());
-    Outcome::check(sent == got, || {
+    Outcome::check(sent.says_the_same(got), || {
+        let (sent, got) = (sent.text(), got.text());
         (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
     })
 }
@@ -91,18 +100,27 @@ fn terminated(facts: &Facts<'_>) -> Outcome {
     let (Told::Stream(got), Some((_, sent))) = (&facts.told, facts.success()) else {
         return Outcome::NotApplicable;
     };
+    let Some(terminator) = dialect::terminator(facts.api()) else { return Outcome::NotApplicable };
     // A stream that was cut, or that shows an error, has not been passed on as a success.
     let delivered = got.complete
         && got.errors.is_empty()
         && got.completion.finish.is_some()
-        && got.completion.text() == sent.text();
+        && got.completion.says_the_same(sent);
     if !delivered {
         return Outcome::NotApplicable;
     }
-    Outcome::check(got.done, || ("data: [DONE] at the end".to_owned(), facts.told.describe()))
+    Outcome::check(got.done, || (format!("{} at the end", data(terminator)), facts.told.describe()))
+}
+
+fn data(terminator: &str) -> String {
+    if terminator == "[DONE]" { format!("data: {terminator}") } else { terminator.to_owned() }
 }
 
 fn forwarded(facts: &Facts<'_>) -> Outcome {
+    // A list of models, or a count of tokens, a proxy may have of its own.
+    if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
+        return Outcome::NotApplicable;
+    }
     if facts.is_refused() || facts.arrangement.proxy.cooldown.is_some() {
         return Outcome::NotApplicable;
     }

@@ -2,13 +2,13 @@
 
 use crate::{
     judge::{
-        chat::{self, ChatEvent},
+        dialect::{self, StreamEvent},
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
         told::Told,
     },
-    observation::Ending,
+    observation::{Ending, Frame},
     scenario::Level,
 };
 
@@ -49,10 +49,13 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
     let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
     // A stream's limit counts from its last chunk: what was sent in good time is not the proxy's.
     // What a proxy says of its own when it gives up is no such chunk.
-    let is_chunk = |data: &str| matches!(chat::event(data), ChatEvent::Chunk { finish: None, .. });
+    let is_chunk = |frame: &Frame| {
+        let event = dialect::event(facts.api(), frame.event.as_deref(), &frame.data);
+        matches!(event, StreamEvent::Chunk { finish: None, .. })
+    };
     let lead_ms = facts
         .answer()
-        .and_then(|answer| answer.body.frames.iter().rfind(|frame| is_chunk(&frame.data)))
+        .and_then(|answer| answer.body.frames.iter().rfind(|frame| is_chunk(frame)))
         .map_or(0.0, |frame| (frame.at_ms - facts.exchange.sent_ms).max(0.0));
     let allowed = (f64::from(settings.retries) + 1.0) * facts.chain().len() as f64;
     let limit_ms = lead_ms + allowed * (timeout_ms + GRACE_MS);

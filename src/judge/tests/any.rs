@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::seen::{DONE, ERROR, GOOD, OK, ONE, STOP, plain};
+use super::{
+    dialects,
+    seen::{DONE, ERROR, GOOD, OK, ONE, STOP, plain},
+};
 use crate::{
     judge::{self, Policy},
     observation::{
@@ -12,8 +15,8 @@ use crate::{
         StepName,
     },
     scenario::{
-        Answer as Reply, Attempts, Cooldown, EndingExpect, ErrorExpect, ErrorName, Expect, Fault, Level,
-        ProxySettings, StatusPattern, StatusSet, Turn,
+        Answer as Reply, Api, Attempts, Combination, Cooldown, EndingExpect, ErrorExpect, ErrorName, Expect,
+        Fault, Level, Provider, ProxySettings, StatusPattern, StatusSet, Turn,
     },
     wire::sse,
 };
@@ -43,7 +46,29 @@ fn json() -> impl Strategy<Value = String> {
         ".{0,12}".prop_map(|text| serde_json::Value::from(text).to_string()),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
-        let key = select(vec!["error", "message", "type", "code", "param", "choices", "delta", "content"]);
+        let key = select(vec![
+            "error",
+            "message",
+            "type",
+            "code",
+            "param",
+            "choices",
+            "delta",
+            "content",
+            "candidates",
+            "parts",
+            "text",
+            "output",
+            "data",
+            "embedding",
+            "embeddings",
+            "results",
+            "done",
+            "bytes",
+            "detail",
+            "status",
+            "response",
+        ]);
         prop_oneof![
             vec(inner.clone(), 0..3).prop_map(|items| format!("[{}]", items.join(","))),
             vec((key, inner), 0..3).prop_map(|members| {
@@ -57,19 +82,27 @@ fn json() -> impl Strategy<Value = String> {
 /// What may stand in a body or an event: good, broken, odd.
 fn text() -> impl Strategy<Value = String> {
     let known = select(vec![OK, ERROR, ONE, STOP, DONE, "", "<html>no</html>", "b'MSG'", "sk-proxy"]);
+    let other = select(dialects::SAMPLES.to_vec());
     prop_oneof![
         4 => known.prop_map(filled),
+        4 => other.prop_map(filled),
         1 => (select(vec![OK, ERROR, ONE]), 0..60usize).prop_map(|(text, n)| filled(text).chars().take(n).collect()),
         2 => json(),
         1 => ".{0,30}",
     ]
 }
 
+fn event_name() -> impl Strategy<Value = Option<&'static str>> {
+    let names =
+        ["error", "message_stop", "content_block_delta", "messageStop", "exception:throttlingException"];
+    option::of(select(names.to_vec()))
+}
+
 fn stream() -> impl Strategy<Value = String> {
     let events =
         prop_oneof![Just(GOOD.iter().map(|data| filled(data)).collect::<Vec<_>>()), vec(text(), 0..5),];
-    (events, any::<bool>()).prop_map(|(events, cut)| {
-        let mut text: String = events.iter().map(|data| sse::encode(None, data)).collect();
+    (events, event_name(), any::<bool>()).prop_map(|(events, name, cut)| {
+        let mut text: String = events.iter().map(|data| sse::encode(name, data)).collect();
         if cut {
             let half = text.chars().count() / 2;
             text = text.chars().take(half).collect();
@@ -95,6 +128,9 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
         select(vec![
             "application/json",
             "text/event-stream",
+            "application/x-ndjson",
+            "application/vnd.amazon.eventstream",
+            "audio/mpeg",
             "0",
             "7",
             "-1",
@@ -182,20 +218,21 @@ fn attempt() -> impl Strategy<Value = Attempt> {
         AttemptEnd::Closed,
         AttemptEnd::ClientLeft,
     ]);
-    (name(), any::<u32>(), time(), sent, end, option::of(time()), option::of(turn())).prop_map(
-        |(deployment, n, at_ms, (status, headers, body, bytes), end, end_ms, turn)| Attempt {
+    let asked = (name(), option::of(select(Api::ALL.to_vec())), any::<bool>());
+    (asked, any::<u32>(), time(), sent, end, option::of(time()), option::of(turn())).prop_map(
+        |((deployment, api, base64), n, at_ms, (status, headers, body, bytes), end, end_ms, turn)| Attempt {
             canaries: Identity { token: "tok".to_owned() }.canaries(&deployment, n % 3),
             deployment,
             n,
             at_ms,
             method: "POST".to_owned(),
             path: "/v1/chat/completions".to_owned(),
-            api: Some(crate::scenario::Api::OpenaiChat),
+            api,
             headers: Vec::new(),
             body: String::new(),
             turn,
             sent: Sent {
-                base64: false,
+                base64,
                 status,
                 headers,
                 bytes: bytes.unwrap_or(body.len() as u64),
@@ -246,11 +283,13 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
 }
 
 fn observation() -> impl Strategy<Value = Observation> {
-    let arranged = (any::<bool>(), select(Level::ALL.to_vec()), settings(), expect(), vec(turn(), 0..2));
+    let combination = (select(Api::ALL.to_vec()), select(Provider::ALL.to_vec()), any::<bool>())
+        .prop_map(|(api, provider, stream)| Combination { api, provider, stream });
+    let arranged = (combination, select(Level::ALL.to_vec()), settings(), expect(), vec(turn(), 0..2));
     (arranged, 0..3usize, vec(exchange(), 0..4), vec(attempt(), 0..5)).prop_map(
-        |((stream, level, proxy, expect, turns), deployments, exchanges, attempts)| {
+        |((combination, level, proxy, expect, turns), deployments, exchanges, attempts)| {
             let mut arrangement = plain().chained().observation.arrangement;
-            arrangement.combination.stream = stream;
+            arrangement.combination = combination;
             arrangement.level = level;
             arrangement.proxy = proxy;
             arrangement.expect = expect;

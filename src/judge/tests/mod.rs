@@ -4,6 +4,8 @@ mod answers;
 mod any;
 mod conduct;
 mod demands;
+mod dialects;
 mod every_rule;
+mod mocks;
 mod seen;
 mod words;

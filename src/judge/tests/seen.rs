@@ -8,7 +8,10 @@ use crate::{
         Identity, Observation, Outcome, Sent, StepName,
     },
     scenario::{Api, Combination, Cooldown, Expect, Level, Provider, ProxySettings},
-    wire::sse,
+    wire::{
+        frames::{self, Carrier},
+        sse,
+    },
 };
 
 pub const ERROR: &str = r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c"}}"#;
@@ -26,7 +29,7 @@ pub const GOOD: &[&str] = &[ONE, TWO, STOP, DONE];
 pub struct Say {
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
     /// Milliseconds from the last frame to the end.
     lasting: f64,
 }
@@ -34,7 +37,7 @@ pub struct Say {
 /// A JSON body.
 pub fn say(status: u16, body: &str) -> Say {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Say { status, headers, body: body.to_owned(), lasting: 1.0 }
+    Say { status, headers, body: body.into(), lasting: 1.0 }
 }
 
 pub fn error(status: u16) -> Say {
@@ -43,12 +46,29 @@ pub fn error(status: u16) -> Say {
 
 /// An event stream under 200.
 pub fn events(events: &[&str]) -> Say {
-    let body = events.iter().map(|data| sse::encode(None, data)).collect();
+    let unnamed: Vec<(Option<&str>, &str)> = events.iter().map(|data| (None, *data)).collect();
+    named_events(&unnamed)
+}
+
+/// An event stream under 200, each event with its name where it has one.
+pub fn named_events(events: &[(Option<&str>, &str)]) -> Say {
+    let body = events.iter().map(|(name, data)| sse::encode(*name, data)).collect::<String>().into();
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
     Say { status: 200, headers, body, lasting: 1.0 }
 }
 
 impl Say {
+    /// What stands where it does not matter.
+    pub fn nothing() -> Self {
+        say(0, "")
+    }
+
+    /// All of what an upstream sent.
+    pub fn exactly(sent: &Sent) -> Self {
+        let body = sent.body_bytes().into_owned();
+        Self { status: sent.status.unwrap_or(0), headers: sent.headers.clone(), body, lasting: 1.0 }
+    }
+
     /// With this header in place of another of its name.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
@@ -104,6 +124,22 @@ pub fn streamed() -> Seen {
 }
 
 impl Seen {
+    /// The caller calls this endpoint, and the proxy asks this provider.
+    pub fn calling(self, api: Api, provider: Provider) -> Self {
+        self.set(|arrangement| {
+            arrangement.combination.api = api;
+            arrangement.combination.provider = provider;
+        })
+    }
+
+    /// The last attempt asked for this endpoint.
+    pub fn asked(mut self, api: Api) -> Self {
+        if let Some(attempt) = self.observation.attempts.last_mut() {
+            attempt.api = Some(api);
+        }
+        self
+    }
+
     fn deploy(&mut self, name: &str) {
         let identity = &self.observation.arrangement.identity;
         let deployment = DeploymentArranged {
@@ -173,7 +209,7 @@ impl Seen {
                 .replace("TXT", &canaries.content)
                 .replace("RID", &canaries.request_id)
         };
-        let body = fill(&said.body);
+        let body = fill(&String::from_utf8_lossy(&said.body));
         let sent = Sent {
             base64: false,
             status: Some(said.status),
@@ -191,7 +227,7 @@ impl Seen {
             at_ms,
             method: "POST".to_owned(),
             path: "/v1/chat/completions".to_owned(),
-            api: Some(Api::OpenaiChat),
+            api: Some(self.observation.arrangement.combination.api),
             headers: Vec::new(),
             body: String::new(),
             turn: None,
@@ -221,10 +257,13 @@ impl Seen {
             }
             text
         };
-        let text = fill(&said.body);
-        let is_stream = said.headers.iter().any(|(_, value)| value == "text/event-stream");
-        let decoded = if is_stream { sse::decode(text.as_bytes()) } else { Vec::new() };
-        let frame = |event: sse::Event| Frame { at_ms: self.now, event: event.event, data: event.data };
+        let text = fill(&String::from_utf8_lossy(&said.body));
+        let kind = said.headers.iter().find(|(name, _)| name == "content-type");
+        let carrier = kind.and_then(|(_, value)| Carrier::of(value));
+        // Binary frames must not go through text.
+        let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
+        let decoded = carrier.map(|carrier| frames::decode(carrier, &bytes)).unwrap_or_default();
+        let frame = |frame: frames::Frame| Frame { at_ms: self.now, event: frame.event, data: frame.data };
         let frames = decoded.into_iter().map(frame).collect();
         let answer = Answer {
             status: said.status,

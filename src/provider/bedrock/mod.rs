@@ -1,29 +1,13 @@
-//! AWS Bedrock's endpoints.
+//! AWS Bedrock's operations.
 
-use bytes::Bytes;
+mod converse;
+mod exception;
+mod frame;
+mod invoke;
+mod operations;
+mod said;
 
-use super::{dialect::Failure, message::MessageBody, request::Asked};
-use crate::{
-    observation::Canaries,
-    scenario::{Api, EventForm, Reply},
-};
+pub(super) use operations::{error_event, headers, intervened, reply};
 
-/// A successful reply's content type and body; `None` for an endpoint that is not served.
-pub(super) fn reply(
-    _api: Api,
-    _reply: &Reply,
-    _asked: &Asked,
-    _canaries: &Canaries,
-) -> Option<(&'static str, MessageBody)> {
-    None
-}
-
-/// An error as an event of a stream that has begun.
-pub(super) fn error_event(
-    _api: Api,
-    failure: &Failure<'_>,
-    _form: Option<EventForm>,
-    _canaries: &Canaries,
-) -> Bytes {
-    failure.error.to_string().into()
-}
+#[cfg(test)]
+mod tests;

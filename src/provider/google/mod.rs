@@ -1,29 +1,12 @@
 //! Google's endpoints: Gemini and Vertex AI.
 
-use bytes::Bytes;
+mod carried;
+mod endpoints;
+mod error;
+mod generate;
 
-use super::{dialect::Failure, message::MessageBody, request::Asked};
-use crate::{
-    observation::Canaries,
-    scenario::{Api, EventForm, Reply},
-};
+pub(super) use endpoints::{error_event, reply};
+pub(super) use error::{blocked, framed, page};
 
-/// A successful reply's content type and body; `None` for an endpoint that is not served.
-pub(super) fn reply(
-    _api: Api,
-    _reply: &Reply,
-    _asked: &Asked,
-    _canaries: &Canaries,
-) -> Option<(&'static str, MessageBody)> {
-    None
-}
-
-/// An error as an event of a stream that has begun.
-pub(super) fn error_event(
-    _api: Api,
-    failure: &Failure<'_>,
-    _form: Option<EventForm>,
-    _canaries: &Canaries,
-) -> Bytes {
-    failure.error.to_string().into()
-}
+#[cfg(test)]
+mod tests;

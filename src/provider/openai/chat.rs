@@ -4,14 +4,17 @@
 //! community.openai.com/t/935514 (limit headers carry Go durations).
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     observation::Canaries,
     provider::{
+        ChatExtras,
+        canned::fill_value,
         content_pieces,
         dialect::{created, json, model_asked, stem},
         message::MessageBody,
+        profile,
         request::Asked,
         tool_argument_pieces,
     },
@@ -31,14 +34,16 @@ pub(in crate::provider) fn reply(
 }
 
 fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
-    let (message, finish, tokens) = match reply {
+    let extras = Extras::of(asked, canaries);
+    let (mut message, finish, tokens) = match reply {
         Reply::ToolCall => {
             let pieces = tool_argument_pieces(canaries);
-            let call = json!({
+            let mut call = json!({
                 "id": call_id(canaries),
                 "type": "function",
                 "function": {"name": "get_weather", "arguments": pieces.concat()},
             });
+            extras.lay(&extras.data.call, &mut call);
             let message =
                 json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
             (message, "tool_calls", pieces.len())
@@ -49,58 +54,178 @@ fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
             (message, "stop", pieces.len())
         }
     };
-    json!({
+    extras.lay(&extras.data.message, &mut message);
+    let mut choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish});
+    extras.lay(&extras.data.choice, &mut choice);
+    let mut completion = json!({
         "id": completion_id(canaries),
         "object": "chat.completion",
         "created": created(),
         "model": model_asked(asked),
-        "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish}],
-        "usage": usage(tokens),
+        "choices": [choice],
+        "usage": extras.usage(tokens),
         "system_fingerprint": null,
-    })
+    });
+    extras.lay(&extras.data.reply, &mut completion);
+    completion
 }
 
 fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
-    let with_usage = asked.body["stream_options"]["include_usage"] == true;
-    // Ten thousand pieces are asked for now and then, so what all chunks share is written once.
-    let stem = format!(
-        r#"data: {{"id":{},"object":"chat.completion.chunk","created":{},"model":{},"system_fingerprint":null,"choices":["#,
-        json!(completion_id(canaries)),
-        created(),
-        json!(model_asked(asked)),
-    );
-    // With include_usage every chunk has the member, null in all but the last.
-    let tail = if with_usage { r#"],"usage":null}"# } else { "]}" };
-    let chunk = |delta: Value, finish: Option<&str>| {
-        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
-        Bytes::from(format!("{stem}{choice}{tail}\n\n"))
-    };
-
-    let mut events = Vec::new();
-    let tokens = match reply {
+    let chunks = Chunks::of(asked, canaries);
+    let mut events: Vec<Bytes> =
+        chunks.extras.data.first_chunk.as_ref().map(|extra| chunks.first(extra)).into_iter().collect();
+    let (finish, tokens) = match reply {
         Reply::ToolCall => {
-            let function = json!({"name": "get_weather", "arguments": ""});
-            let call = json!({"index": 0, "id": call_id(canaries), "type": "function", "function": function});
-            events.push(chunk(json!({"role": "assistant", "content": null, "tool_calls": [call]}), None));
             let pieces = tool_argument_pieces(canaries);
+            let whole = chunks.extras.data.whole_calls;
+            let arguments = if whole { pieces.concat() } else { String::new() };
+            let function = json!({"name": "get_weather", "arguments": arguments});
+            let call = json!({"index": 0, "id": call_id(canaries), "type": "function", "function": function});
+            events.push(chunks.opening(json!({"role": "assistant", "content": null, "tool_calls": [call]})));
+            let pieces = if whole { &[] } else { &pieces[..] };
             events.extend(pieces.iter().map(|piece| {
-                chunk(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None)
+                chunks.delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}))
             }));
-            events.push(chunk(json!({}), Some("tool_calls")));
-            pieces.len()
+            ("tool_calls", tool_argument_pieces(canaries).len())
         }
         Reply::Ok | Reply::Chunks(_) => {
-            events.push(chunk(json!({"role": "assistant", "content": "", "refusal": null}), None));
+            events.push(chunks.opening(json!({"role": "assistant", "content": "", "refusal": null})));
             let pieces = content_pieces(reply, canaries);
-            events.extend(pieces.iter().map(|piece| chunk(json!({"content": piece}), None)));
-            events.push(chunk(json!({}), Some("stop")));
-            pieces.len()
+            events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));
+            ("stop", pieces.len())
         }
     };
-    if with_usage {
-        events.push(format!("{stem}],\"usage\":{}}}\n\n", usage(tokens)).into());
+    events.push(chunks.last(finish, tokens));
+    events.extend(chunks.usage(tokens));
+    if let Some(first) = events.first_mut() {
+        let comments: String =
+            chunks.extras.data.comments.iter().map(|text| format!(": {text}\n\n")).collect();
+        *first = [comments.as_bytes(), first].concat().into();
     }
     MessageBody::Events { events, terminator: Some(Bytes::from_static(b"data: [DONE]\n\n")) }
+}
+
+/// The chunks of one stream. Ten thousand of them are asked for now and then, so what all of them
+/// share is written once.
+struct Chunks<'a> {
+    extras: Extras<'a>,
+    /// The members before the choices.
+    members: Value,
+    /// The same with those of every chunk, written up to the choices.
+    stem: String,
+    /// What the provider adds to each choice.
+    choice: Map<String, Value>,
+    /// What it adds to each delta.
+    delta: Map<String, Value>,
+    /// Whether the caller asks for usage: then every chunk has the member, null in all but the last.
+    with_usage: bool,
+}
+
+impl<'a> Chunks<'a> {
+    fn of(asked: &'a Asked, canaries: &'a Canaries) -> Self {
+        let extras = Extras::of(asked, canaries);
+        let members = json!({
+            "id": completion_id(canaries),
+            "object": "chat.completion.chunk",
+            "created": created(),
+            "model": model_asked(asked),
+            "system_fingerprint": null,
+        });
+        let mut common = members.clone();
+        extras.lay(&extras.data.chunk, &mut common);
+        let choice = extras.filled(&extras.data.choice);
+        let delta = extras.filled(&extras.data.delta);
+        let with_usage = asked.body["stream_options"]["include_usage"] == true;
+        Self { extras, members, stem: opened(&common), choice, delta, with_usage }
+    }
+
+    fn first(&self, extra: &Map<String, Value>) -> Bytes {
+        let mut chunk = self.members.clone();
+        chunk["choices"] = json!([]);
+        self.extras.lay(extra, &mut chunk);
+        format!("data: {chunk}\n\n").into()
+    }
+
+    /// The chunk with the role.
+    fn opening(&self, delta: Value) -> Bytes {
+        let mut members = self.members.clone();
+        self.extras.lay(&self.extras.data.chunk, &mut members);
+        self.extras.lay(&self.extras.data.opening_chunk, &mut members);
+        let usage = self.with_usage.then_some(Value::Null);
+        self.chunk(&opened(&members), delta, None, usage.as_ref())
+    }
+
+    fn delta(&self, delta: Value) -> Bytes {
+        let usage = self.with_usage.then_some(Value::Null);
+        self.chunk(&self.stem, delta, None, usage.as_ref())
+    }
+
+    /// The chunk with the finish reason.
+    fn last(&self, finish: &str, tokens: usize) -> Bytes {
+        let mut members = self.members.clone();
+        self.extras.lay(&self.extras.data.chunk, &mut members);
+        self.extras.lay(&self.extras.data.final_chunk, &mut members);
+        let usage = if self.extras.data.usage_in_final {
+            Some(self.extras.usage(tokens))
+        } else {
+            self.with_usage.then_some(Value::Null)
+        };
+        self.chunk(&opened(&members), json!({}), Some(finish), usage.as_ref())
+    }
+
+    fn chunk(&self, stem: &str, mut delta: Value, finish: Option<&str>, usage: Option<&Value>) -> Bytes {
+        lay(self.delta.clone(), &mut delta);
+        let mut choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
+        lay(self.choice.clone(), &mut choice);
+        let usage = usage.map(|usage| format!(",\"usage\":{usage}")).unwrap_or_default();
+        format!("data: {stem},\"choices\":[{choice}]{usage}}}\n\n").into()
+    }
+
+    /// The chunk that has nothing but the usage.
+    fn usage(&self, tokens: usize) -> Option<Bytes> {
+        let own = self.with_usage && !self.extras.data.usage_in_final;
+        let usage = self.extras.usage(tokens);
+        own.then(|| format!("data: {},\"choices\":[],\"usage\":{usage}}}\n\n", self.stem).into())
+    }
+}
+
+/// An object without its closing brace.
+fn opened(object: &Value) -> String {
+    let mut text = object.to_string();
+    text.pop();
+    text
+}
+
+/// What the provider adds, with its placeholders filled in.
+struct Extras<'a> {
+    data: &'static ChatExtras,
+    canaries: &'a Canaries,
+}
+
+impl<'a> Extras<'a> {
+    fn of(asked: &Asked, canaries: &'a Canaries) -> Self {
+        Self { data: &profile(asked.provider).chat, canaries }
+    }
+
+    fn filled(&self, members: &Map<String, Value>) -> Map<String, Value> {
+        members.iter().map(|(name, value)| (name.clone(), fill_value(value, self.canaries))).collect()
+    }
+
+    fn lay(&self, members: &Map<String, Value>, object: &mut Value) {
+        lay(self.filled(members), object);
+    }
+
+    fn usage(&self, tokens: usize) -> Value {
+        let mut usage = usage(tokens);
+        self.lay(&self.data.usage, &mut usage);
+        usage
+    }
+}
+
+fn lay(members: Map<String, Value>, object: &mut Value) {
+    if let Value::Object(object) = object {
+        object.extend(members);
+    }
 }
 
 /// An error as an event of a stream that has begun.

@@ -1,34 +1,16 @@
 //! OpenAI's endpoints, whoever serves them.
 
+mod audio;
 mod chat;
+mod completions;
+mod embeddings;
+mod endpoints;
+mod images;
+mod listing;
+mod moderations;
+mod responses;
 
-use bytes::Bytes;
+pub(super) use endpoints::{error_event, reply};
 
-use super::{dialect::Failure, message::MessageBody, request::Asked};
-use crate::{
-    observation::Canaries,
-    scenario::{Api, EventForm, Reply},
-};
-
-/// A successful reply's content type and body; `None` for an endpoint that is not served.
-pub(super) fn reply(
-    api: Api,
-    reply: &Reply,
-    asked: &Asked,
-    canaries: &Canaries,
-) -> Option<(&'static str, MessageBody)> {
-    match api {
-        Api::OpenaiChat => Some(chat::reply(reply, asked, canaries)),
-        _ => None,
-    }
-}
-
-/// An error as an event of a stream that has begun.
-pub(super) fn error_event(
-    _api: Api,
-    failure: &Failure<'_>,
-    form: Option<EventForm>,
-    _canaries: &Canaries,
-) -> Bytes {
-    chat::error_event(&failure.error, form)
-}
+#[cfg(test)]
+mod tests;

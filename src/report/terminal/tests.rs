@@ -350,3 +350,41 @@ fn no_secret_is_shown() {
     assert!(text.contains("observed <key primary> and <proxy key>"), "in the list of known ones: {text}");
     assert!(!text.contains(&arrangement.deployments[0].key) && !text.contains(&arrangement.proxy_secrets[0]));
 }
+
+#[test]
+fn smoke_cases_become_a_matrix_of_providers() {
+    let smoke = |scenario: &str, provider, stream, verdict| {
+        let id = format!("{scenario}[{provider}{}]", if stream { ",stream" } else { "" });
+        let mut case = case(&id, verdict);
+        case.combination = Combination { api: Api::OpenaiChat, provider, stream };
+        case
+    };
+    let (ok, limit) = ("smoke/success", "smoke/rate-limit");
+    let mut cases = vec![
+        smoke(limit, Provider::Groq, true, Verdict::Known),
+        smoke(limit, Provider::Groq, false, Verdict::Known),
+        smoke(ok, Provider::Groq, true, Verdict::Pass),
+        smoke(ok, Provider::Groq, false, Verdict::Pass),
+        smoke(ok, Provider::Bedrock, false, Verdict::Pass),
+        smoke(limit, Provider::Bedrock, false, Verdict::Pass),
+        smoke(ok, Provider::Vertex, false, Verdict::Skipped),
+    ];
+    cases[6].reason =
+        Some("litellm does not serve openai/chat from vertex: it asks somebody else".to_owned());
+    insta::assert_snapshot!(shown(plain(), cases, end()), @"
+    Testing litellm 1.102.4: 7 cases, policy default, seed 7
+
+    SMOKE what comes through of each provider
+               success       success, stream  rate-limit    rate-limit, stream
+      bedrock  pass          -             pass          -
+      groq     pass          pass          known         known
+      vertex   skipped       -             -             -
+
+    SKIPPED because the proxy cannot do what these cases need
+      litellm does not serve openai/chat from vertex: it asks somebody else: 1 case
+        smoke/success[vertex]
+
+    7 cases: 4 pass, 2 known, 1 skipped
+    wall 2.1s, proxy start 18.2s
+    ");
+}

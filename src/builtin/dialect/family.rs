@@ -1,0 +1,87 @@
+//! The kinds of error bodies that callers may expect, and the word that each has for a status.
+
+use crate::scenario::{Api, Provider};
+
+/// A family of dialects whose errors have one form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// `{"error": {"message", "type", "param", "code"}}`
+    Openai,
+    /// `{"type": "error", "error": {"type", "message"}, "request_id"}`
+    Anthropic,
+    /// `{"error": {"code", "message", "status"}}`
+    Google,
+    /// `{"message"}` with the type in the header `x-amzn-errortype`
+    Aws,
+    /// `{"message"}`
+    Cohere,
+    /// `{"error": "…"}`
+    Ollama,
+}
+
+impl Family {
+    /// That of an API's own dialect.
+    pub const fn of(api: Api) -> Self {
+        match api.native_provider() {
+            Provider::Anthropic => Self::Anthropic,
+            Provider::Gemini => Self::Google,
+            Provider::Bedrock => Self::Aws,
+            Provider::Cohere => Self::Cohere,
+            Provider::Ollama => Self::Ollama,
+            _ => Self::Openai,
+        }
+    }
+
+    /// The type of an error that has none of the provider's own; `None` where the family has no
+    /// types. Sources: the error pages of Anthropic and Google, the service model of Bedrock.
+    pub const fn word(self, status: u16) -> Option<&'static str> {
+        Some(match self {
+            Self::Anthropic => match status {
+                401 => "authentication_error",
+                402 => "billing_error",
+                403 => "permission_error",
+                404 => "not_found_error",
+                409 => "conflict_error",
+                413 => "request_too_large",
+                429 => "rate_limit_error",
+                503 | 529 => "overloaded_error",
+                504 => "timeout_error",
+                400..500 => "invalid_request_error",
+                _ => "api_error",
+            },
+            Self::Google => match status {
+                401 => "UNAUTHENTICATED",
+                403 => "PERMISSION_DENIED",
+                404 => "NOT_FOUND",
+                409 => "ABORTED",
+                429 => "RESOURCE_EXHAUSTED",
+                499 => "CANCELLED",
+                502 | 503 | 529 => "UNAVAILABLE",
+                504 => "DEADLINE_EXCEEDED",
+                400..500 => "INVALID_ARGUMENT",
+                _ => "INTERNAL",
+            },
+            Self::Aws => match status {
+                401 | 403 => "AccessDeniedException",
+                404 => "ResourceNotFoundException",
+                408 | 504 => "ModelTimeoutException",
+                413 => "RequestEntityTooLargeException",
+                424 => "ModelErrorException",
+                429 => "ThrottlingException",
+                502 | 503 | 529 => "ServiceUnavailableException",
+                400..500 => "ValidationException",
+                _ => "InternalServerException",
+            },
+            Self::Openai | Self::Cohere | Self::Ollama => return None,
+        })
+    }
+
+    /// The header that carries the request's id where callers of this family look for it.
+    pub const fn request_id_header(self) -> &'static str {
+        match self {
+            Self::Anthropic => "request-id",
+            Self::Aws => "x-amzn-requestid",
+            _ => "x-request-id",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a caller asks for: from a request's head and bytes to a route and an [`Ask`]. Pure.
+
+use bytes::Bytes;
+use http::request::Parts;
+use serde_json::Value;
+
+use super::{
+    ask::{Ask, AskBody},
+    chain::Shared,
+    dialect::Address,
+    failure::Failure,
+    multipart,
+};
+use crate::{
+    proxy::Route,
+    scenario::{Api, Provider},
+};
+
+/// Path, method and key, before the body is read.
+pub(super) fn admit(shared: &Shared, head: &Parts, address: Option<Address>) -> Result<Address, Failure> {
+    let Some(address) = address else {
+        let message = format!("Unknown path: {} {}", head.method, head.uri.path());
+        return Err(Failure::caller(404, "not_found", message));
+    };
+    let method = address.api.method();
+    if head.method != method {
+        let message = format!("This path takes {method} only.");
+        return Err(Failure::caller(405, "method_not_allowed", message));
+    }
+    if key(head).as_deref() != Some(&shared.proxy_key) {
+        return Err(Failure::caller(
+            401,
+            "invalid_api_key",
+            "The API key of this proxy is missing or wrong.",
+        ));
+    }
+    Ok(address)
+}
+
+/// The key that a caller shows, wherever the SDKs put it.
+fn key(head: &Parts) -> Option<String> {
+    let header = |name: &str| header(head, name).map(str::trim);
+    let bearer = header("authorization")
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim());
+    let named = || ["x-api-key", "x-goog-api-key", "api-key"].iter().find_map(|name| header(name));
+    bearer
+        .or_else(named)
+        .map(str::to_owned)
+        .or_else(|| query(head).into_iter().find_map(|(name, value)| (name == "key").then_some(value)))
+}
+
+fn header<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
+    head.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn query(head: &Parts) -> Vec<(String, String)> {
+    let query = head.uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// What is asked for, and on which route: the model's name stands in the path, in the body, or,
+/// where an API has none, in the query.
+pub(super) fn read<'a>(
+    shared: &'a Shared,
+    head: &Parts,
+    address: Address,
+    bytes: Bytes,
+) -> Result<(&'a Route, Ask), Failure> {
+    let Address { api, model, stream } = address;
+    let mut query = query(head);
+    let body = body(api, header(head, "content-type").unwrap_or_default(), bytes)?;
+    let named = match &body {
+        AskBody::None => None,
+        AskBody::Json(body) => body.get("model").and_then(Value::as_str).map(str::to_owned),
+        AskBody::Form { bytes, model } => {
+            model.clone().map(|range| String::from_utf8_lossy(&bytes[range]).into_owned())
+        }
+    };
+    let in_query = || query.iter().find(|(name, _)| name == "model").map(|(_, value)| value.clone());
+    let Some(model) = model.or(named).or_else(in_query) else {
+        return Err(Failure::caller(400, "missing_model", "The request names no model."));
+    };
+    query.retain(|(name, _)| name != "model" && name != "key");
+    let route = shared.route(&model).ok_or_else(|| {
+        Failure::caller(404, "model_not_found", format!("The model `{model}` does not exist."))
+    })?;
+    let in_body = || match &body {
+        AskBody::Json(body) => wants_stream(api, body.get("stream")),
+        _ => false,
+    };
+    let stream = stream.unwrap_or_else(|| api.streams() && in_body());
+    let mut headers = Vec::new();
+    for name in PASSED_ON {
+        headers.extend(header(head, name).map(|value| (name.to_owned(), value.to_owned())));
+    }
+    if let AskBody::Form { .. } = body {
+        headers.extend(header(head, "content-type").map(|kind| ("content-type".to_owned(), kind.to_owned())));
+    }
+    let ask = Ask { api, stream, body, query, headers };
+    ask.upstream_api(route)?;
+    Ok((route, ask))
+}
+
+/// Headers of a caller that mean something to the upstream.
+const PASSED_ON: [&str; 2] = ["anthropic-version", "anthropic-beta"];
+
+fn body(api: Api, content_type: &str, bytes: Bytes) -> Result<AskBody, Failure> {
+    let bad = |message: &str| Failure::caller(400, "invalid_json", message);
+    if api.method() == "GET" {
+        return Ok(AskBody::None);
+    }
+    if matches!(api, Api::OpenaiTranscriptions | Api::OpenaiFiles) {
+        let Some(boundary) = multipart::boundary(content_type) else {
+            return Err(Failure::caller(400, "invalid_form", "The request body is no multipart form."));
+        };
+        let model = multipart::field(&bytes, boundary, "model");
+        return Ok(AskBody::Form { model, bytes });
+    }
+    let body: Value = serde_json::from_slice(&bytes).map_err(|_| bad("The request body is no JSON."))?;
+    match body {
+        Value::Object(body) => Ok(AskBody::Json(body)),
+        _ => Err(bad("The request body is no JSON object.")),
+    }
+}
+
+/// Ollama's own endpoints stream unless they are told not to.
+fn wants_stream(api: Api, stream: Option<&Value>) -> bool {
+    let stream = stream.and_then(Value::as_bool);
+    stream.unwrap_or(api.native_provider() == Provider::Ollama)
+}

@@ -1,0 +1,48 @@
+//! Words and small shapes that both directions share.
+
+use serde_json::{Value, json};
+
+/// `finish_reason` for a `stop_reason`.
+pub fn finish_reason(stop_reason: &str) -> &'static str {
+    match stop_reason {
+        "max_tokens" | "model_context_window_exceeded" => "length",
+        "tool_use" => "tool_calls",
+        "refusal" => "content_filter",
+        _ => "stop",
+    }
+}
+
+/// `stop_reason` for a `finish_reason`.
+pub fn stop_reason(finish_reason: &str) -> &'static str {
+    match finish_reason {
+        "length" => "max_tokens",
+        "tool_calls" | "function_call" => "tool_use",
+        "content_filter" => "refusal",
+        _ => "end_turn",
+    }
+}
+
+/// The text of a content: a string, or the text of its parts.
+pub fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
+/// The usage of a chat, from that of messages.
+pub fn chat_usage(input: u64, output: u64) -> Value {
+    json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output})
+}
+
+/// A number of tokens; 0 where there is none.
+pub fn tokens(usage: &Value, name: &str) -> u64 {
+    // Sums of two must not overflow, whatever an upstream says.
+    usage[name].as_u64().unwrap_or(0).min(u64::from(u32::MAX))
+}
+
+/// The entries of a list; none where the value is no list.
+pub fn entries(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,75 @@
+//! `bedrock/converse` and `bedrock/invoke`. The latter carries the model's own dialect, which here is
+//! Anthropic's, in its `chunk` events as base64.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use super::{
+    anthropic,
+    error::text,
+    words::{Completion, ErrorObject, Family, StreamEvent},
+};
+
+/// Reads one event of Converse's stream.
+pub(super) fn converse(name: Option<&str>, data: &str) -> StreamEvent {
+    if let Some(error) = exception(name, data) {
+        return StreamEvent::Error(error);
+    }
+    let Ok(value) = serde_json::from_str::<Value>(data) else {
+        return StreamEvent::Odd(data.to_owned());
+    };
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+    match name {
+        Some("contentBlockDelta") => StreamEvent::piece(
+            text("/delta/text").or_else(|| text("/delta/toolUse/input")).unwrap_or_default(),
+        ),
+        Some("messageStop") => {
+            StreamEvent::Chunk { piece: None, finish: text("/stopReason").map(str::to_owned) }
+        }
+        Some("messageStart" | "contentBlockStart" | "contentBlockStop" | "metadata") => StreamEvent::NOTHING,
+        _ => StreamEvent::Odd(data.to_owned()),
+    }
+}
+
+/// Reads one event of Invoke's stream.
+pub(super) fn invoke(name: Option<&str>, data: &str) -> StreamEvent {
+    if let Some(error) = exception(name, data) {
+        return StreamEvent::Error(error);
+    }
+    let chunk = || {
+        let value: Value = serde_json::from_str(data).ok()?;
+        let bytes = BASE64_STANDARD.decode(value.get("bytes")?.as_str()?).ok()?;
+        let inner: Value = serde_json::from_slice(&bytes).ok()?;
+        anthropic::typed(inner.get("type")?.as_str()?, &inner)
+    };
+    chunk().unwrap_or_else(|| StreamEvent::Odd(data.to_owned()))
+}
+
+/// An exception, or an error below it: the name of the event says which.
+fn exception(name: Option<&str>, data: &str) -> Option<ErrorObject> {
+    let name = name?;
+    let kind = name.strip_prefix("exception:").or_else(|| name.strip_prefix("error:"))?;
+    let payload = serde_json::from_str::<Value>(data).unwrap_or_else(|_| Value::from(data));
+    let message = payload.get("message").or_else(|| payload.get("Message")).unwrap_or(&payload);
+    Some(ErrorObject {
+        message: text(message),
+        kind: kind.into(),
+        family: Family::Aws,
+        raw: json!({ name: payload }),
+        ..ErrorObject::default()
+    })
+}
+
+/// Reads a whole reply of Converse; `None` if it is none.
+pub(super) fn completion(value: &Value) -> Option<Completion> {
+    let blocks = value.pointer("/output/message/content")?.as_array()?;
+    let mut said = String::new();
+    for block in blocks {
+        said.push_str(block.get("text").and_then(Value::as_str).unwrap_or_default());
+        if let Some(input) = block.pointer("/toolUse/input") {
+            said.push_str(&input.to_string());
+        }
+    }
+    let finish = value.get("stopReason").and_then(Value::as_str).map(str::to_owned);
+    Some(Completion::of(said, finish))
+}

@@ -1,0 +1,67 @@
+//! `openai/chat` and its elder, `openai/completions`.
+
+use serde_json::Value;
+
+use super::{
+    error::nested,
+    words::{Completion, StreamEvent},
+};
+
+/// Reads the data of one event of a stream.
+pub(super) fn event(data: &str) -> StreamEvent {
+    if data.trim() == "[DONE]" {
+        return StreamEvent::Done;
+    }
+    let Ok(value) = serde_json::from_str::<Value>(data) else {
+        return StreamEvent::Odd(data.to_owned());
+    };
+    if let Some(error) = nested(&value) {
+        return StreamEvent::Error(error);
+    }
+    let Some(choices) = value.get("choices").and_then(Value::as_array) else {
+        return StreamEvent::Odd(data.to_owned());
+    };
+    let choice = choices.first();
+    let piece = choice.and_then(|choice| match choice.get("delta") {
+        Some(delta) => piece(delta),
+        None => text(choice),
+    });
+    StreamEvent::Chunk { piece, finish: choice.and_then(finish) }
+}
+
+/// Reads a whole reply of `openai/chat`; `None` if it is none.
+pub(super) fn completion(value: &Value) -> Option<Completion> {
+    let choice = value.get("choices")?.as_array()?.first()?;
+    let message = choice.get("message")?;
+    message
+        .is_object()
+        .then(|| Completion { pieces: piece(message).into_iter().collect(), finish: finish(choice) })
+}
+
+/// Reads a whole reply of `openai/completions`; `None` if it is none.
+pub(super) fn legacy(value: &Value) -> Option<Completion> {
+    let choice = value.get("choices")?.as_array()?.first()?;
+    choice.get("text")?.as_str()?;
+    Some(Completion { pieces: text(choice).into_iter().collect(), finish: finish(choice) })
+}
+
+fn text(choice: &Value) -> Option<String> {
+    choice.get("text").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn piece(holder: &Value) -> Option<String> {
+    if let Some(text) = holder.get("content").and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        return Some(text.to_owned());
+    }
+    holder
+        .get("tool_calls")?
+        .as_array()?
+        .iter()
+        .filter_map(|call| call.get("function")?.get("arguments")?.as_str())
+        .find(|arguments| !arguments.is_empty())
+        .map(str::to_owned)
+}
+
+fn finish(choice: &Value) -> Option<String> {
+    choice.get("finish_reason").and_then(Value::as_str).map(str::to_owned)
+}

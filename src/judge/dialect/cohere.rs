@@ -1,0 +1,67 @@
+//! `cohere/chat`, `cohere/embed` and `cohere/rerank`.
+
+use serde_json::Value;
+
+use super::{
+    error::text,
+    words::{Completion, ErrorObject, StreamEvent},
+};
+
+/// Reads one event of a stream. A failure ends the message: it has no event of its own.
+pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
+    if data.trim() == "[DONE]" {
+        return StreamEvent::Done;
+    }
+    let Ok(value) = serde_json::from_str::<Value>(data) else {
+        return StreamEvent::Odd(data.to_owned());
+    };
+    let at = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+    match value.get("type").and_then(Value::as_str).or(name) {
+        Some("content-start" | "content-delta") => {
+            StreamEvent::piece(at("/delta/message/content/text").unwrap_or_default())
+        }
+        Some("tool-call-start" | "tool-call-delta") => {
+            StreamEvent::piece(at("/delta/message/tool_calls/function/arguments").unwrap_or_default())
+        }
+        Some("message-end") => {
+            let reason = at("/delta/finish_reason").map(str::to_owned);
+            let error = value.pointer("/delta/error").filter(|error| !error.is_null());
+            if error.is_some() || reason.as_ref().is_some_and(|reason| reason.starts_with("ERROR")) {
+                return StreamEvent::Error(ErrorObject {
+                    message: error.map(text).unwrap_or_default(),
+                    kind: reason.map(Value::from).unwrap_or_default(),
+                    raw: value,
+                    ..ErrorObject::default()
+                });
+            }
+            StreamEvent::Chunk { piece: None, finish: reason }
+        }
+        Some(
+            "message-start" | "content-end" | "tool-plan-delta" | "tool-call-end" | "citation-start"
+            | "citation-end" | "debug",
+        ) => StreamEvent::NOTHING,
+        _ => StreamEvent::Odd(data.to_owned()),
+    }
+}
+
+/// Reads a whole reply of the chat; `None` if it is none.
+pub(super) fn completion(value: &Value) -> Option<Completion> {
+    let message = value.get("message")?.as_object()?;
+    let mut said = String::new();
+    for block in message.get("content").and_then(Value::as_array).into_iter().flatten() {
+        said.push_str(block.get("text").and_then(Value::as_str).unwrap_or_default());
+    }
+    for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+        said.push_str(call.pointer("/function/arguments").and_then(Value::as_str).unwrap_or_default());
+    }
+    let finish = value.get("finish_reason").and_then(Value::as_str).map(str::to_owned);
+    Some(Completion::of(said, finish))
+}
+
+/// Reads a ranking: `INDEX SCORE` for each result; `None` if it is none.
+pub(super) fn ranking(value: &Value) -> Option<Completion> {
+    let results = value.get("results")?.as_array()?;
+    let line =
+        |result: &Value| Some(format!("{} {}\n", result.get("index")?, result.get("relevance_score")?));
+    Some(Completion::of(results.iter().map(line).collect::<Option<String>>()?, None))
+}

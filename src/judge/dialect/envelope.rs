@@ -1,0 +1,125 @@
+//! What an error object has to look like for the clients of each dialect.
+
+use serde_json::Value;
+
+use crate::{
+    judge::told::shorten,
+    scenario::{Api, Provider},
+};
+
+/// The envelope of an error in a dialect, as a finding names it.
+pub fn envelope(api: Api) -> &'static str {
+    match api.native_provider() {
+        Provider::Anthropic => r#"{"type": "error", "error": {"type": text, "message": text}}"#,
+        Provider::Gemini => r#"{"error": {"code": number, "message": text, "status": text}}"#,
+        Provider::Bedrock => {
+            r#"{"message": text}, with its type in x-amzn-errortype or as the name of an exception"#
+        }
+        Provider::Cohere => r#"{"message": text}, or in a stream a message-end that says ERROR"#,
+        Provider::Ollama => r#"{"error": text}"#,
+        _ => {
+            r#"{"error": {"message": text, "type": text, "param": text or null, "code": text, number or null}}"#
+        }
+    }
+}
+
+/// Where an error departs from the envelope of `api`'s dialect; `None` where it does not.
+///
+/// `header` is `x-amzn-errortype`, for an answer by status. `own` says whether an upstream itself
+/// wrote this member so: that is not held against the proxy.
+pub fn wrong_envelope(
+    api: Api,
+    value: &Value,
+    in_stream: bool,
+    header: Option<&str>,
+    own: impl Fn(&str, &Value) -> bool,
+) -> Option<String> {
+    match api {
+        Api::OpenaiResponses if in_stream => responses_event(value),
+        _ => match api.native_provider() {
+            Provider::Anthropic => anthropic(value),
+            Provider::Gemini => gemini(value),
+            // The name of the event has made an exception of it.
+            Provider::Bedrock if in_stream => None,
+            Provider::Bedrock => bedrock(value, header),
+            // Only a message-end that says so is an error there.
+            Provider::Cohere if in_stream => None,
+            Provider::Cohere => text_member(value, "message"),
+            Provider::Ollama => text_member(value, "error"),
+            _ => openai(value, own),
+        },
+    }
+}
+
+fn openai(value: &Value, own: impl Fn(&str, &Value) -> bool) -> Option<String> {
+    let Some(error) = value.get("error").and_then(Value::as_object) else {
+        return Some(shorten(&value.to_string()));
+    };
+    if value.get("type").is_some_and(|kind| kind == "error") {
+        return Some(format!("another dialect's envelope: {}", shorten(&value.to_string())));
+    }
+    if !error.get("message").is_some_and(Value::is_string) {
+        return Some(format!("`message` is {}", describe(error.get("message"))));
+    }
+    for name in ["type", "param", "code"] {
+        let Some(member) = error.get(name) else { continue };
+        let fits = member.is_string() || member.is_null() || (name == "code" && member.is_number());
+        // `code` is a number at several providers that speak this dialect, and more is seen.
+        if !fits && !own(name, member) {
+            return Some(format!("`{name}` is {}", describe(Some(member))));
+        }
+    }
+    None
+}
+
+/// An error of a Responses stream: nested, as recorded, flat, as published, or the response itself.
+fn responses_event(value: &Value) -> Option<String> {
+    let holder = match value.get("type").and_then(Value::as_str) {
+        Some("response.failed") => value.pointer("/response/error"),
+        Some("error") => value.get("error").or(Some(value)),
+        _ => value.get("error"),
+    };
+    let Some(holder) = holder.filter(|holder| holder.is_object()) else {
+        return Some(shorten(&value.to_string()));
+    };
+    text_member(holder, "message")
+}
+
+fn anthropic(value: &Value) -> Option<String> {
+    let error = value.get("error").filter(|error| error.is_object());
+    match error {
+        Some(error) if value["type"] == "error" => {
+            text_member(error, "message").or_else(|| text_member(error, "type"))
+        }
+        _ => Some(shorten(&value.to_string())),
+    }
+}
+
+fn gemini(value: &Value) -> Option<String> {
+    // Streams without `alt=sse` have it in an array.
+    let object = value.as_array().and_then(|items| items.first()).unwrap_or(value);
+    let Some(error) = object.get("error").filter(|error| error.is_object()) else {
+        return Some(shorten(&value.to_string()));
+    };
+    if !error["code"].is_number() {
+        return Some(format!("`code` is {}", describe(error.get("code"))));
+    }
+    text_member(error, "message").or_else(|| text_member(error, "status"))
+}
+
+fn bedrock(value: &Value, header: Option<&str>) -> Option<String> {
+    if header.is_none_or(str::is_empty) {
+        return Some("no x-amzn-errortype".to_owned());
+    }
+    // The layer that checks keys writes it with a capital.
+    if value.get("Message").is_some_and(Value::is_string) { None } else { text_member(value, "message") }
+}
+
+fn text_member(holder: &Value, name: &str) -> Option<String> {
+    let member = holder.get(name);
+    (!member.is_some_and(Value::is_string)).then(|| format!("`{name}` is {}", describe(member)))
+}
+
+fn describe(value: Option<&Value>) -> String {
+    value.map_or_else(|| "missing".to_owned(), |value| shorten(&value.to_string()))
+}

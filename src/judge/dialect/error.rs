@@ -1,0 +1,81 @@
+//! Error objects, in every family of bodies.
+
+use serde_json::Value;
+
+use super::words::{ErrorObject, Family};
+
+/// Reads `{"error": {…}}` or `{"error": "text"}`: OpenAI's form, Anthropic's, Google's, and the plain
+/// ones of Ollama, TGI and xAI.
+pub fn nested(value: &Value) -> Option<ErrorObject> {
+    let beside = |name: &str| value.get(name).cloned().unwrap_or_default();
+    match value.get("error")? {
+        Value::Null => None,
+        Value::Object(error) => {
+            let member = |name: &str| error.get(name).cloned().unwrap_or_default();
+            let family = if value.get("type").is_some_and(|kind| kind == "error") {
+                Family::Anthropic
+            } else if member("status").is_string() && member("code").is_number() {
+                Family::Google
+            } else {
+                Family::OpenAi
+            };
+            Some(ErrorObject {
+                message: error.get("message").map(text).unwrap_or_default(),
+                kind: member(if family == Family::Google { "status" } else { "type" }),
+                code: member("code"),
+                param: member("param"),
+                family,
+                raw: value.clone(),
+            })
+        }
+        other => Some(ErrorObject {
+            message: text(other),
+            kind: beside("error_type"),
+            raw: value.clone(),
+            ..ErrorObject::default()
+        }),
+    }
+}
+
+/// Reads an error in any form that a provider is known to send: [`nested`], inside an array, or flat
+/// as AWS, Cohere, Mistral, FastAPI and NVIDIA write it. `header` is `x-amzn-errortype`.
+///
+/// To be asked only where something did fail: many an answer has a `message`.
+pub fn any(value: &Value, header: Option<&str>) -> Option<ErrorObject> {
+    let object = match value {
+        // Google wraps errors of streams, and of its OpenAI route.
+        Value::Array(items) => items.first()?,
+        other => other,
+    };
+    if let Some(error) = nested(object) {
+        return Some(ErrorObject { raw: value.clone(), ..error });
+    }
+    let members = object.as_object()?;
+    let member = |names: &[&str]| {
+        names.iter().find_map(|name| members.get(*name).filter(|member| !member.is_null())).cloned()
+    };
+    let message = member(&["message", "Message", "detail", "title"])?;
+    let family = match header {
+        Some(_) => Family::Aws,
+        None if members.get("object").is_some_and(|object| object == "error") => Family::OpenAi,
+        None => Family::Other,
+    };
+    // AWS may write `ThrottlingException:http://internal.amazon.com/…`.
+    let header = header.map(|name| Value::from(name.split(':').next().unwrap_or(name)));
+    Some(ErrorObject {
+        message: text(&message),
+        kind: header.or_else(|| member(&["type", "title"])).unwrap_or_default(),
+        code: member(&["code", "status"]).unwrap_or_default(),
+        param: member(&["param"]).unwrap_or_default(),
+        family,
+        raw: value.clone(),
+    })
+}
+
+/// A value as a person would write it: text without its quotes.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,43 @@
+//! `ollama/chat` and `ollama/generate`: lines of JSON, the last of which says `"done": true`.
+
+use serde_json::Value;
+
+use super::{
+    error::nested,
+    words::{Completion, StreamEvent},
+};
+
+/// Reads one line of a stream.
+pub(super) fn event(data: &str) -> StreamEvent {
+    let Ok(value) = serde_json::from_str::<Value>(data) else {
+        return StreamEvent::Odd(data.to_owned());
+    };
+    if let Some(error) = nested(&value) {
+        return StreamEvent::Error(error);
+    }
+    match completion(&value) {
+        Some(Completion { pieces, finish }) => {
+            StreamEvent::Chunk { piece: Some(pieces.concat()).filter(|text| !text.is_empty()), finish }
+        }
+        None => StreamEvent::Odd(data.to_owned()),
+    }
+}
+
+/// Reads a whole reply, or one line of one; `None` if it is none.
+pub(super) fn completion(value: &Value) -> Option<Completion> {
+    let done = value.get("done")?.as_bool()?;
+    let mut said = String::new();
+    match value.get("message") {
+        Some(message) => {
+            said.push_str(message.get("content").and_then(Value::as_str).unwrap_or_default());
+            for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+                if let Some(arguments) = call.pointer("/function/arguments") {
+                    said.push_str(&arguments.to_string());
+                }
+            }
+        }
+        None => said.push_str(value.get("response")?.as_str()?),
+    }
+    let reason = value.get("done_reason").and_then(Value::as_str).unwrap_or("stop");
+    Some(Completion::of(said, done.then(|| reason.to_owned())))
+}

@@ -1,0 +1,93 @@
+//! `openai/responses`: typed events, the last of which carries the whole response again.
+
+use serde_json::Value;
+
+use super::{
+    error::{nested, text},
+    words::{Completion, ErrorObject, Family, StreamEvent},
+};
+
+/// Reads one event of a stream. An error may come nested, as recorded, or flat, as the published
+/// schema has it; `response.failed` is one too, and follows the first.
+pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
+    if data.trim() == "[DONE]" {
+        return StreamEvent::Done;
+    }
+    let Ok(value) = serde_json::from_str::<Value>(data) else {
+        return StreamEvent::Odd(data.to_owned());
+    };
+    let kind = value.get("type").and_then(Value::as_str).or(name).unwrap_or_default();
+    let delta = || value.get("delta").and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        "response.output_text.delta"
+        | "response.refusal.delta"
+        | "response.function_call_arguments.delta" => StreamEvent::piece(delta()),
+        "response.completed" => StreamEvent::finish("completed"),
+        "response.incomplete" => StreamEvent::finish(incomplete(&value["response"])),
+        "response.failed" => StreamEvent::Error(failed(&value)),
+        "error" => match nested(&value) {
+            Some(error) => StreamEvent::Error(ErrorObject { family: Family::OpenAi, ..error }),
+            None => StreamEvent::Error(flat(&value)),
+        },
+        _ => match nested(&value) {
+            Some(error) => StreamEvent::Error(error),
+            None if kind.starts_with("response.") => StreamEvent::NOTHING,
+            None => StreamEvent::Odd(data.to_owned()),
+        },
+    }
+}
+
+/// Whether this is the event by which a response that failed is closed, after its error.
+pub(super) fn closes(data: &str) -> bool {
+    serde_json::from_str::<Value>(data).is_ok_and(|value| value["type"] == "response.failed")
+}
+
+fn failed(value: &Value) -> ErrorObject {
+    let error = &value["response"]["error"];
+    ErrorObject {
+        message: error.get("message").map(text).unwrap_or_default(),
+        code: error["code"].clone(),
+        family: Family::OpenAi,
+        raw: value.clone(),
+        ..ErrorObject::default()
+    }
+}
+
+fn flat(value: &Value) -> ErrorObject {
+    ErrorObject {
+        message: value.get("message").map(text).unwrap_or_default(),
+        code: value["code"].clone(),
+        param: value["param"].clone(),
+        family: Family::OpenAi,
+        raw: value.clone(),
+        ..ErrorObject::default()
+    }
+}
+
+fn incomplete(response: &Value) -> String {
+    response["incomplete_details"]["reason"].as_str().unwrap_or("incomplete").to_owned()
+}
+
+/// Reads a whole reply; `None` if it is none, or one that failed.
+pub(super) fn completion(value: &Value) -> Option<Completion> {
+    let output = value.get("output")?.as_array()?;
+    let status = value.get("status").and_then(Value::as_str);
+    if matches!(status, Some("failed")) {
+        return None;
+    }
+    let mut said = String::new();
+    for item in output {
+        if let Some(arguments) = item.get("arguments").and_then(Value::as_str) {
+            said.push_str(arguments);
+        }
+        for part in item.get("content").and_then(Value::as_array).into_iter().flatten() {
+            let part = part.get("text").or_else(|| part.get("refusal"));
+            said.push_str(part.and_then(Value::as_str).unwrap_or_default());
+        }
+    }
+    let finish = match status {
+        Some("incomplete") => Some(incomplete(value)),
+        other => other.map(str::to_owned),
+    };
+    Some(Completion::of(said, finish))
+}

@@ -1,0 +1,364 @@
+//! Callers and providers of other dialects than OpenAI's: what a proxy passes on faithfully breaks no
+//! rule, and what it loses on the way is seen.
+
+use serde_json::Value;
+
+use super::seen::*;
+use crate::{
+    judge::{self, Fate, Policy, StreamEvent, Told, dialect},
+    observation::AttemptEnd,
+    scenario::{Answer, Api, ErrorName, Provider, Turn},
+};
+
+const MESSAGE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"one TXT two"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}"#;
+const OVERLOADED: &str =
+    r#"{"type":"error","error":{"type":"overloaded_error","message":"no MSG"},"request_id":"RID"}"#;
+const START: &str = r#"{"type":"message_start","message":{"content":[]}}"#;
+const DELTA_ONE: &str =
+    r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"one TXT"}}"#;
+const DELTA_TWO: &str =
+    r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" two"}}"#;
+const DELTA_END: &str = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{}}"#;
+const MESSAGE_STOP: &str = r#"{"type":"message_stop"}"#;
+
+const RESPONSE: &str = r#"{"id":"resp_1","object":"response","status":"completed","error":null,"output":[{"type":"message","content":[{"type":"output_text","text":"one TXT two"}]}]}"#;
+const TEXT_ONE: &str = r#"{"type":"response.output_text.delta","delta":"one TXT"}"#;
+const TEXT_TWO: &str = r#"{"type":"response.output_text.delta","delta":" two"}"#;
+const COMPLETED: &str = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
+const NESTED: &str =
+    r#"{"type":"error","error":{"type":"server_error","code":"c","message":"no MSG","param":null}}"#;
+const FLAT: &str = r#"{"type":"error","code":"c","message":"no MSG","param":null}"#;
+const FAILED: &str =
+    r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"c","message":"no MSG"}}}"#;
+
+const GEMINI: &str = r#"{"candidates":[{"content":{"parts":[{"text":"one TXT two"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{}}"#;
+const GEMINI_ONE: &str = r#"{"candidates":[{"content":{"parts":[{"text":"one TXT"}],"role":"model"}}]}"#;
+const GEMINI_TWO: &str =
+    r#"{"candidates":[{"content":{"parts":[{"text":" two"}],"role":"model"},"finishReason":"STOP"}]}"#;
+const EXHAUSTED: &str =
+    r#"{"error":{"code":429,"message":"no MSG","status":"RESOURCE_EXHAUSTED","details":[]}}"#;
+
+const CONVERSE: &str = r#"{"output":{"message":{"role":"assistant","content":[{"text":"one TXT two"}]}},"stopReason":"end_turn","usage":{}}"#;
+const THROTTLED: &str = r#"{"message":"no MSG"}"#;
+
+const OLLAMA: &str = r#"{"model":"m","message":{"role":"assistant","content":"one TXT two"},"done":true}"#;
+const COHERE: &str = r#"{"id":"1","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"one TXT two"}]}}"#;
+
+/// A body of each dialect, for tests that take whatever comes.
+pub const SAMPLES: &[&str] = &[
+    MESSAGE,
+    OVERLOADED,
+    DELTA_ONE,
+    DELTA_END,
+    MESSAGE_STOP,
+    RESPONSE,
+    TEXT_ONE,
+    COMPLETED,
+    NESTED,
+    FLAT,
+    FAILED,
+    GEMINI,
+    GEMINI_ONE,
+    EXHAUSTED,
+    CONVERSE,
+    THROTTLED,
+    OLLAMA,
+    COHERE,
+];
+
+fn typed<'d>(data: &[&'d str]) -> Vec<(Option<&'static str>, &'d str)> {
+    const NAMES: [&str; 8] = [
+        "message_start",
+        "content_block_delta",
+        "message_delta",
+        "message_stop",
+        "error",
+        "response.output_text.delta",
+        "response.completed",
+        "response.failed",
+    ];
+    let name = |data: &str| {
+        let value: Value = serde_json::from_str(data).unwrap();
+        NAMES.into_iter().find(|name| value["type"] == *name)
+    };
+    data.iter().map(|data| (name(data), *data)).collect()
+}
+
+/// An event stream in which each event has its type for a name.
+fn typed_events(data: &[&str]) -> Say {
+    named_events(&typed(data))
+}
+
+fn broken(seen: &Seen) -> Vec<String> {
+    let findings = judge::judge(&seen.observation, &Policy::default());
+    findings.into_iter().map(|finding| finding.rule).collect()
+}
+
+#[track_caller]
+fn holds(seen: &Seen) {
+    let findings = judge::judge(&seen.observation, &Policy::default());
+    assert!(findings.is_empty(), "{findings:#?}");
+}
+
+#[track_caller]
+fn breaks(seen: &Seen, rule: &str) {
+    assert!(broken(seen).iter().any(|broken| broken == rule), "{rule}: {:?}", broken(seen));
+}
+
+fn anthropic() -> Seen {
+    plain().calling(Api::AnthropicMessages, Provider::Anthropic)
+}
+
+fn anthropic_stream() -> Seen {
+    streamed().calling(Api::AnthropicMessages, Provider::Anthropic)
+}
+
+fn responses_stream() -> Seen {
+    streamed().calling(Api::OpenaiResponses, Provider::Openai)
+}
+
+#[test]
+fn an_anthropic_call_that_is_passed_through_breaks_nothing() {
+    let good = [START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP];
+    let failing = [START, DELTA_ONE, OVERLOADED];
+    holds(&anthropic().tried(say(200, MESSAGE)).told(say(200, MESSAGE)));
+    let limits = |say: Say| say.with("anthropic-ratelimit-requests-limit", "5").with("request-id", "RID");
+    holds(&anthropic().tried(limits(say(429, OVERLOADED))).told(limits(say(429, OVERLOADED))));
+    breaks(
+        &anthropic().tried(limits(say(429, OVERLOADED))).told(say(429, OVERLOADED)),
+        "headers.rate-limits",
+    );
+    holds(&anthropic_stream().tried(typed_events(&good)).told(typed_events(&good)));
+    holds(&anthropic_stream().tried(typed_events(&failing)).told(typed_events(&failing)));
+}
+
+#[test]
+fn what_is_lost_of_an_anthropic_call_is_seen() {
+    let good = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP]);
+    let unended = typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END]);
+    breaks(&anthropic_stream().tried(good()).told(unended), "success.terminated");
+    breaks(&anthropic().tried(say(529, OVERLOADED)).told(error(529)), "format.envelope");
+    breaks(
+        &anthropic().tried(say(400, OVERLOADED)).told(say(400, &ERROR.replace("MSG", "?"))),
+        "detail.message-kept",
+    );
+    let other_type = OVERLOADED.replace("overloaded_error", "api_error");
+    breaks(&anthropic().tried(say(503, OVERLOADED)).told(say(503, &other_type)), "detail.type-kept");
+    let failing = || anthropic_stream().tried(typed_events(&[START, DELTA_ONE, OVERLOADED]));
+    breaks(
+        &failing().told(typed_events(&[START, DELTA_ONE, DELTA_END, MESSAGE_STOP])),
+        "stream.no-forged-success",
+    );
+    breaks(&failing().told(typed_events(&[START, DELTA_ONE])), "stream.error-visible");
+    // The SDKs do not look at a frame without its `event:` line.
+    let unnamed = named_events(&[
+        (Some("message_start"), START),
+        (Some("content_block_delta"), DELTA_ONE),
+        (None, OVERLOADED),
+    ]);
+    breaks(&failing().told(unnamed), "stream.error-visible");
+}
+
+#[test]
+fn a_responses_stream_says_its_error_once_even_if_it_closes_with_it() {
+    let failing = |forms: &[&'static str]| typed_events(&[&[TEXT_ONE], forms].concat());
+    for form in [&[NESTED][..], &[FLAT], &[FAILED], &[NESTED, FAILED]] {
+        holds(&responses_stream().tried(failing(form)).told(failing(form)));
+        // The same, however the upstream put it.
+        let chat = streamed()
+            .calling(Api::OpenaiChat, Provider::Openai)
+            .tried(failing(form))
+            .asked(Api::OpenaiResponses)
+            .told(events(&[ONE, ERROR]));
+        holds(&chat);
+    }
+    breaks(
+        &responses_stream().tried(failing(&[NESTED])).told(failing(&[NESTED, NESTED])),
+        "stream.one-error-event",
+    );
+    breaks(&responses_stream().tried(failing(&[NESTED])).told(events(&[ERROR])), "stream.content-intact");
+    breaks(
+        &responses_stream().tried(failing(&[FAILED])).told(failing(&[COMPLETED])),
+        "stream.no-forged-success",
+    );
+}
+
+#[test]
+fn a_response_is_complete_when_it_says_so() {
+    let good = || typed_events(&[TEXT_ONE, TEXT_TWO, COMPLETED]);
+    holds(&responses_stream().tried(good()).told(good()));
+    holds(
+        &plain()
+            .calling(Api::OpenaiResponses, Provider::Openai)
+            .tried(say(200, RESPONSE))
+            .told(say(200, RESPONSE)),
+    );
+    breaks(&responses_stream().tried(good()).told(typed_events(&[TEXT_ONE, TEXT_TWO])), "success.delivered");
+    breaks(&responses_stream().tried(typed_events(&[TEXT_ONE])).told(good()), "stream.no-forged-success");
+}
+
+#[test]
+fn a_proxy_that_translates_gemini_faithfully_breaks_nothing() {
+    let gemini = |seen: Seen| seen.calling(Api::OpenaiChat, Provider::Gemini);
+    let asked = |said: Say| gemini(streamed()).tried(said).asked(Api::GeminiGenerate);
+    holds(&gemini(plain()).tried(say(200, GEMINI)).asked(Api::GeminiGenerate).told(say(200, OK)));
+    holds(&asked(events(&[GEMINI_ONE, GEMINI_TWO])).told(events(GOOD)));
+    // Without `alt=sse` it is one array.
+    let array = |elements: &[&str]| say(200, &format!("[{}]", elements.join("\n,\n")));
+    holds(&asked(array(&[GEMINI_ONE, GEMINI_TWO])).told(events(GOOD)));
+    holds(&asked(array(&[GEMINI_ONE, EXHAUSTED])).told(events(&[ONE, ERROR])));
+    breaks(&asked(array(&[GEMINI_ONE, EXHAUSTED])).told(events(GOOD)), "stream.no-forged-success");
+    let cut = streamed()
+        .calling(Api::OpenaiChat, Provider::Gemini)
+        .tried_until(say(200, &format!("[{GEMINI_ONE}\n,\n{{\"cand")), AttemptEnd::Closed)
+        .asked(Api::GeminiGenerate);
+    breaks(&cut.told(events(GOOD)), "stream.no-forged-success");
+    // The words of Google's error have no place in OpenAI's.
+    let failed = |body: &str| gemini(plain()).tried(say(429, body)).asked(Api::GeminiGenerate);
+    holds(&failed(EXHAUSTED).told(error(429)));
+    breaks(&failed(EXHAUSTED).told(error(500)), "status.rate-limit");
+}
+
+#[test]
+fn a_gemini_call_that_is_passed_through_keeps_its_own_words() {
+    let gemini = || plain().calling(Api::GeminiGenerate, Provider::Gemini);
+    holds(&gemini().tried(say(429, EXHAUSTED)).told(say(429, EXHAUSTED)));
+    breaks(&gemini().tried(say(429, EXHAUSTED)).told(error(429)), "format.envelope");
+    let other = EXHAUSTED.replace("RESOURCE_EXHAUSTED", "UNKNOWN");
+    breaks(&gemini().tried(say(429, EXHAUSTED)).told(say(429, &other)), "detail.type-kept");
+}
+
+#[test]
+fn a_key_that_is_rejected_with_400_may_come_out_as_what_it_means() {
+    let rejected = || {
+        let mut seen = plain().calling(Api::OpenaiChat, Provider::Gemini).tried(say(400, EXHAUSTED));
+        let turn = Turn {
+            answer: Answer::Error(ErrorName::InvalidApiKey),
+            headers: indexmap::IndexMap::new(),
+            faults: Vec::new(),
+        };
+        seen.observation.attempts[0].turn = Some(turn);
+        seen.asked(Api::GeminiGenerate)
+    };
+    for status in [400, 401, 403, 502] {
+        holds(&rejected().told(error(status)));
+    }
+    for status in [404, 429] {
+        breaks(&rejected().told(error(status)), "status.credentials");
+    }
+}
+
+#[test]
+fn a_proxy_that_translates_bedrock_faithfully_breaks_nothing() {
+    let bedrock = |said: Say| {
+        plain().calling(Api::OpenaiChat, Provider::Bedrock).tried(said).asked(Api::BedrockConverse)
+    };
+    let throttled = || say(429, THROTTLED).with("x-amzn-errortype", "ThrottlingException:http://x");
+    holds(&bedrock(say(200, CONVERSE)).told(say(200, OK)));
+    holds(&bedrock(throttled()).told(error(429)));
+    let own = || plain().calling(Api::BedrockConverse, Provider::Bedrock);
+    holds(&own().tried(throttled()).told(throttled()));
+    breaks(&own().tried(throttled()).told(say(429, THROTTLED)), "format.envelope");
+}
+
+#[test]
+fn an_event_of_awss_is_read_by_its_name() {
+    let read = |name, data| dialect::event(Api::BedrockConverse, Some(name), data);
+    assert_eq!(read("contentBlockDelta", r#"{"delta":{"text":"a"}}"#), StreamEvent::piece("a"));
+    assert_eq!(read("messageStop", r#"{"stopReason":"end_turn"}"#), StreamEvent::finish("end_turn"));
+    let StreamEvent::Error(error) = read("exception:throttlingException", r#"{"message":"slow"}"#) else {
+        panic!("no error")
+    };
+    assert_eq!((error.message.as_str(), &error.kind), ("slow", &"throttlingException".into()));
+    let StreamEvent::Error(error) = read("error:InternalError", "it broke") else { panic!("no error") };
+    assert_eq!(error.message, "it broke");
+    assert!(matches!(read("mystery", "{}"), StreamEvent::Odd(_)));
+    let chunk = r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0=","p":"ab"}"#;
+    assert_eq!(dialect::event(Api::BedrockInvoke, Some("chunk"), chunk), StreamEvent::Done);
+}
+
+#[test]
+fn lines_of_ollama_and_events_of_cohere_are_read() {
+    let ollama = |data| dialect::event(Api::OllamaChat, None, data);
+    assert_eq!(ollama(r#"{"message":{"content":"a"},"done":false}"#), StreamEvent::piece("a"));
+    assert_eq!(
+        ollama(r#"{"message":{"content":""},"done":true,"done_reason":"length"}"#),
+        StreamEvent::finish("length")
+    );
+    assert!(matches!(ollama(r#"{"error":"no"}"#), StreamEvent::Error(error) if error.message == "no"));
+    let cohere = |data| dialect::event(Api::CohereChat, None, data);
+    assert_eq!(
+        cohere(r#"{"type":"content-delta","delta":{"message":{"content":{"text":"a"}}}}"#),
+        StreamEvent::piece("a")
+    );
+    assert_eq!(
+        cohere(r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE"}}"#),
+        StreamEvent::finish("COMPLETE")
+    );
+    let failed = cohere(r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":"no"}}"#);
+    assert!(matches!(failed, StreamEvent::Error(error) if error.message == "no"));
+}
+
+#[test]
+fn every_family_of_errors_is_read_from_a_provider_that_writes_it() {
+    for (body, message, kind) in [
+        (r#"{"object":"error","message":"no","type":"invalid_model","code":"1500"}"#, "no", "invalid_model"),
+        (r#"{"object":"error","message":{"detail":[]},"type":"t"}"#, r#"{"detail":[]}"#, "t"),
+        (r#"{"detail":"Unauthorized"}"#, "Unauthorized", "null"),
+        (r#"{"status":403,"title":"Forbidden","detail":"no"}"#, "no", "Forbidden"),
+        (r#"{"code":"Client","error":"no"}"#, "no", "null"),
+        (r#"{"error":"no","error_type":"overloaded"}"#, "no", "overloaded"),
+        (r#"{"Message":"no"}"#, "no", "null"),
+        (r#"{"message":"no","id":"1"}"#, "no", "null"),
+        (r#"[{"error":{"code":503,"message":"no","status":"UNAVAILABLE"}}]"#, "no", "UNAVAILABLE"),
+    ] {
+        let error = dialect::any_error(&serde_json::from_str(body).unwrap(), None).expect(body);
+        assert_eq!((error.message.as_str(), dialect::text(&error.kind).as_str()), (message, kind), "{body}");
+    }
+}
+
+#[test]
+fn a_success_that_is_no_text_is_compared_by_what_it_carries() {
+    let embedding = |vector: &str| {
+        say(
+            200,
+            &format!(
+                r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":{vector}}}]}}"#
+            ),
+        )
+    };
+    let call = || plain().calling(Api::OpenaiEmbeddings, Provider::Openai);
+    // 0.1 and 1 as little-endian floats, and as a program writes what it read from them.
+    let (coded, written) = (r#""zczMPQAAgD8=""#, "[0.10000000149011612,1.0]");
+    holds(&call().tried(embedding(coded)).told(embedding(written)));
+    breaks(&call().tried(embedding(coded)).told(embedding("[0.2,1.0]")), "success.content-intact");
+    breaks(&call().tried(embedding(coded)).told(say(200, OK)), "success.delivered");
+    let sound = |text: &str| say(200, text).with("content-type", "audio/mpeg");
+    let speech = || plain().calling(Api::OpenaiSpeech, Provider::Openai).tried(sound("ID3 TXT"));
+    holds(&speech().told(sound("ID3 TXT")));
+    breaks(&speech().told(sound("ID3")), "success.content-intact");
+    breaks(&speech().told(say(200, "{}")), "success.delivered");
+}
+
+#[test]
+fn arguments_of_a_tool_call_are_the_same_as_an_object_and_as_text() {
+    let object = r#"{"content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1,"b":"TXT"}}],"stop_reason":"tool_use"}"#;
+    let text = r#"{"choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{\"b\": \"TXT\", \"a\": 1}"}}]},"finish_reason":"tool_calls"}]}"#;
+    let call = plain().calling(Api::OpenaiChat, Provider::Anthropic).tried(say(200, object));
+    holds(&call.asked(Api::AnthropicMessages).told(say(200, text)));
+}
+
+#[test]
+fn a_finish_reason_of_error_is_a_failure_upstream() {
+    let chunk = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#;
+    let seen = streamed().calling(Api::OpenaiChat, Provider::Openrouter).tried(events(&[ONE, chunk, DONE]));
+    breaks(&seen.clone().told(events(GOOD)), "stream.no-forged-success");
+    let told = seen.told(events(&[ONE, chunk, DONE]));
+    let observation = &told.observation;
+    let fate = Fate::of(&observation.attempts[0], observation.arrangement.combination);
+    assert!(matches!(fate, Fate::ErrorEvent { .. }), "{fate:?}");
+    assert!(
+        matches!(Told::of(&observation.exchanges[0], Api::OpenaiChat), Told::Stream(stream) if stream.shows_failure())
+    );
+    holds(&told);
+}

@@ -1,0 +1,297 @@
+//! What the mocks say, read by the judge: the two must agree on every dialect, or a proxy would be
+//! blamed for what lies between them.
+
+use serde_json::json;
+
+use super::seen::{DONE, Say, Seen, error, events, plain, say, streamed};
+use crate::{
+    judge::{self, Fate, Policy},
+    observation::{AttemptEnd, Sent},
+    provider::{self, Asked, Message, MessageBody},
+    scenario::{Answer, Api, ErrorName, Level, Provider, Reply, Turn},
+};
+
+/// Every endpoint that a provider has.
+fn endpoints() -> impl Iterator<Item = (Provider, Api)> {
+    Provider::ALL.iter().flat_map(|provider| {
+        let mut apis: Vec<Api> = provider::profile(*provider).routes.iter().map(|route| route.api).collect();
+        apis.sort();
+        apis.dedup();
+        apis.into_iter().map(|api| (*provider, api))
+    })
+}
+
+/// All that can be asked of it: a whole answer, a stream, Google's array.
+fn requests(provider: Provider, api: Api) -> Vec<Asked> {
+    let mut all = vec![Asked::plain(provider, api, false)];
+    if api.streams() {
+        all.push(Asked::plain(provider, api, true));
+    }
+    if api == Api::GeminiGenerate {
+        all.push(Asked { query: String::new(), ..Asked::plain(provider, api, true) });
+    }
+    all
+}
+
+fn bytes(message: &Message) -> Vec<u8> {
+    match &message.body {
+        MessageBody::Whole(bytes) => bytes.to_vec(),
+        MessageBody::Events { events, terminator } => {
+            events.iter().chain(terminator).flat_map(|event| event.to_vec()).collect()
+        }
+    }
+}
+
+fn canaries() -> crate::observation::Canaries {
+    plain().observation.arrangement.identity.canaries("primary", 1)
+}
+
+/// One attempt that was answered so.
+fn tried(asked: &Asked, message: &Message, body: &[u8], end: AttemptEnd) -> Seen {
+    let api = asked.api.unwrap();
+    let seen = if asked.stream { streamed() } else { plain() };
+    let mut seen = seen.calling(api, asked.provider).tried_until(Say::nothing(), end);
+    let mut sent = Sent { status: Some(message.status), headers: message.headers.clone(), ..Sent::default() };
+    sent.set_body(body);
+    sent.bytes = body.len() as u64;
+    seen.observation.attempts[0].sent = sent;
+    seen
+}
+
+fn fate(seen: &Seen) -> Fate {
+    Fate::of(&seen.observation.attempts[0], seen.observation.arrangement.combination)
+}
+
+/// A mock that does not serve an endpoint says so with an error.
+fn served(asked: &Asked) -> Option<Message> {
+    let message = provider::reply(asked, &Reply::Ok, &canaries());
+    (message.status == 200).then_some(message)
+}
+
+#[test]
+fn every_reply_of_a_mock_is_a_success_with_the_content_that_it_was_made_of() {
+    let mut count = 0;
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
+        let Some(message) = served(&asked) else { continue };
+        let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+        let Fate::Success(completion) = fate(&seen) else {
+            panic!("{asked:?}: {:?}\n{message:#?}", fate(&seen))
+        };
+        if asked.api.is_some_and(Api::streams) {
+            let pieces = provider::content_pieces(&Reply::Ok, &canaries());
+            assert_eq!(completion.text(), pieces.concat(), "{asked:?}");
+            if asked.stream {
+                assert_eq!(completion.pieces, pieces, "{asked:?}");
+            }
+        }
+        count += 1;
+    }
+    assert!(count > 0, "some endpoint is served");
+}
+
+#[test]
+fn a_tool_call_has_the_same_arguments_in_every_dialect() {
+    let arguments = provider::tool_argument_pieces(&canaries()).concat();
+    let expected: serde_json::Value = serde_json::from_str(&arguments).unwrap();
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
+        if !asked.api.is_some_and(has_tools) || served(&asked).is_none() {
+            continue;
+        }
+        let message = provider::reply(&asked, &Reply::ToolCall, &canaries());
+        let Fate::Success(completion) =
+            fate(&tried(&asked, &message, &bytes(&message), AttemptEnd::Finished))
+        else {
+            panic!("{asked:?}: {message:#?}")
+        };
+        let got: serde_json::Value =
+            serde_json::from_str(&completion.text()).expect("the arguments are JSON");
+        assert_eq!(got, expected, "{asked:?}");
+    }
+}
+
+fn has_tools(api: Api) -> bool {
+    api.streams() && !matches!(api, Api::OpenaiCompletions | Api::OllamaGenerate)
+}
+
+#[test]
+fn a_stream_that_is_cut_anywhere_before_its_end_is_no_success() {
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)).filter(|asked| asked.stream)
+    {
+        let Some(message) = served(&asked) else { continue };
+        let MessageBody::Events { events, .. } = &message.body else { panic!("{asked:?} is no stream") };
+        let pieces = provider::content_pieces(&Reply::Ok, &canaries());
+        // Up to the third piece of content, wherever that is.
+        for n in 1..=3 {
+            let body: Vec<u8> = events[..n].iter().flat_map(|event| event.to_vec()).collect();
+            let Fate::Cut { before, .. } = fate(&tried(&asked, &message, &body, AttemptEnd::Reset)) else {
+                panic!("{asked:?} after {n} events")
+            };
+            assert!(pieces.starts_with(&before.pieces), "{asked:?}: {before:?}");
+        }
+    }
+}
+
+#[test]
+fn every_error_of_a_mock_is_read_with_its_message_where_it_is_no_page() {
+    for (provider, api) in endpoints() {
+        for name in ErrorName::ALL {
+            for asked in requests(provider, api) {
+                let message = provider::error(&asked, *name, &canaries());
+                // Google refuses a prompt under 200.
+                if message.status == 200 {
+                    continue;
+                }
+                let body = bytes(&message);
+                let Fate::Status { error, .. } = fate(&tried(&asked, &message, &body, AttemptEnd::Finished))
+                else {
+                    panic!("{name} of {asked:?}")
+                };
+                if serde_json::from_slice::<serde_json::Value>(&body).is_ok() {
+                    let error = error.unwrap_or_else(|| panic!("{name} of {asked:?}: {message:#?}"));
+                    assert!(error.message.contains(&canaries().message), "{name} of {asked:?}: {error:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_event_of_a_mock_is_read_with_its_message() {
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)).filter(|asked| asked.stream)
+    {
+        let Some(message) = served(&asked) else { continue };
+        let MessageBody::Events { events, .. } = &message.body else { panic!("{asked:?} is no stream") };
+        for name in [ErrorName::Internal, ErrorName::Overloaded, ErrorName::RateLimit] {
+            let mut body: Vec<u8> = events[..2].iter().flat_map(|event| event.to_vec()).collect();
+            body.extend_from_slice(&provider::error_event(&asked, name, None, &canaries()));
+            let seen = tried(&asked, &message, &body, AttemptEnd::Finished);
+            let Fate::ErrorEvent { error, .. } = fate(&seen) else { panic!("{asked:?}: {:?}", fate(&seen)) };
+            assert!(error.raw.to_string().contains(&canaries().message), "{asked:?}: {error:?}");
+        }
+    }
+}
+
+fn turn(name: ErrorName) -> Turn {
+    Turn { answer: Answer::Error(name), headers: indexmap::IndexMap::new(), faults: Vec::new() }
+}
+
+/// The caller gets the very bytes that the upstream sent.
+fn passed_through(seen: Seen) -> Seen {
+    let sent = seen.observation.attempts[0].sent.clone();
+    seen.told(Say::exactly(&sent))
+}
+
+#[test]
+fn what_a_provider_says_in_its_own_dialect_may_be_passed_through() {
+    let native = endpoints().filter(|(provider, api)| api.native_provider() == *provider);
+    for asked in native.flat_map(|(provider, api)| requests(provider, api)) {
+        let mut all: Vec<(Message, Option<ErrorName>)> = ErrorName::ALL
+            .iter()
+            .map(|name| (provider::error(&asked, *name, &canaries()), Some(*name)))
+            .filter(|(message, _)| serde_json::from_slice::<serde_json::Value>(&bytes(message)).is_ok())
+            .collect();
+        all.extend(served(&asked).map(|message| (message, None)));
+        for (message, name) in all {
+            let mut seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+            seen.observation.attempts[0].turn = name.map(turn);
+            let seen = passed_through(seen);
+            let mut findings = judge::judge(&seen.observation, &Policy::default());
+            findings.retain(|finding| finding.level == Level::Required);
+            assert!(findings.is_empty(), "{name:?} of {asked:?}: {findings:#?}");
+        }
+    }
+}
+
+/// An error as a proxy would write it that translates with care: its own envelope, the provider's
+/// status, words and Retry-After.
+fn translated(api: Api, status: u16, text: &str, sent: &Sent) -> Say {
+    let body = match api {
+        Api::AnthropicMessages => json!({"type": "error", "error": {"type": "api_error", "message": text}}),
+        Api::GeminiGenerate => json!({"error": {"code": status, "message": text, "status": "UNKNOWN"}}),
+        Api::BedrockConverse | Api::CohereChat => json!({ "message": text }),
+        Api::OllamaChat => json!({ "error": text }),
+        _ => json!({"error": {"message": text, "type": "upstream_error", "param": null, "code": null}}),
+    };
+    let mut said = say(status, &body.to_string());
+    if api == Api::BedrockConverse {
+        said = said.with("x-amzn-errortype", "ModelErrorException");
+    }
+    match sent.header("retry-after") {
+        Some(seconds) => said.with("retry-after", seconds),
+        None => said,
+    }
+}
+
+#[test]
+fn an_error_of_any_provider_can_be_told_in_any_callers_dialect() {
+    let callers = [
+        Api::OpenaiChat,
+        Api::OpenaiResponses,
+        Api::AnthropicMessages,
+        Api::GeminiGenerate,
+        Api::BedrockConverse,
+        Api::CohereChat,
+        Api::OllamaChat,
+    ];
+    for (provider, api) in endpoints().filter(|(_, api)| api.streams()) {
+        for name in ErrorName::ALL {
+            let asked = Asked::plain(provider, api, false);
+            let message = provider::error(&asked, *name, &canaries());
+            if message.status == 200 {
+                continue;
+            }
+            for caller in callers {
+                let mut seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+                seen.observation.attempts[0].turn = Some(turn(*name));
+                let attempt = &seen.observation.attempts[0];
+                let said = translated(caller, message.status, &attempt.canaries.message, &attempt.sent);
+                let seen = seen.calling(caller, provider).told(said);
+                let mut findings = judge::judge(&seen.observation, &Policy::default());
+                findings.retain(|finding| finding.level == Level::Required);
+                assert!(findings.is_empty(), "{name} of {provider} for {caller}: {findings:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_content_of_any_provider_can_be_told_as_chat() {
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
+        let Some(message) = served(&asked).filter(|_| asked.api.is_some_and(Api::streams)) else { continue };
+        let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+        let pieces = provider::content_pieces(&Reply::Ok, &canaries());
+        let chunk = |delta: serde_json::Value, finish: Option<&str>| {
+            json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).to_string()
+        };
+        let said = if asked.stream {
+            let mut data: Vec<String> =
+                pieces.iter().map(|piece| chunk(json!({ "content": piece }), None)).collect();
+            data.extend([chunk(json!({}), Some("stop")), DONE.to_owned()]);
+            events(&data.iter().map(String::as_str).collect::<Vec<_>>())
+        } else {
+            let reply =
+                json!({"choices": [{"message": {"content": pieces.concat()}, "finish_reason": "stop"}]});
+            say(200, &reply.to_string())
+        };
+        let seen = seen.calling(Api::OpenaiChat, asked.provider).told(said);
+        let findings = judge::judge(&seen.observation, &Policy::default());
+        assert!(findings.is_empty(), "{asked:?}: {findings:#?}");
+    }
+}
+
+#[test]
+fn a_prompt_that_is_refused_under_200_may_come_out_as_an_error_or_as_an_answer() {
+    let asked = Asked::plain(Provider::Gemini, Api::GeminiGenerate, false);
+    let body = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}}).to_string();
+    let message = Message { status: 200, headers: Vec::new(), body: MessageBody::Whole(body.clone().into()) };
+    let refused = || {
+        let mut seen = tried(&asked, &message, body.as_bytes(), AttemptEnd::Finished);
+        seen.observation.attempts[0].turn = Some(turn(ErrorName::ContentPolicy));
+        seen.calling(Api::OpenaiChat, Provider::Gemini)
+    };
+    let filtered = json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]});
+    for told in [error(400), say(200, &filtered.to_string())] {
+        let findings = judge::judge(&refused().told(told).observation, &Policy::default());
+        assert!(findings.is_empty(), "{findings:#?}");
+    }
+}

@@ -1,0 +1,39 @@
+//! The messages of Bedrock's event streams.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::wire::eventstream::encode;
+
+pub(super) const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
+
+/// An event with its JSON.
+pub(super) fn event(name: &str, payload: &Value) -> Bytes {
+    json("event", ":event-type", name, payload)
+}
+
+/// The error of a name that the operation declares; the stream ends with it.
+pub(super) fn exception(name: &str, payload: &Value) -> Bytes {
+    json("exception", ":exception-type", name, payload)
+}
+
+/// An error of the service behind the operation, which no operation declares.
+pub(super) fn error(code: &str, message: &str) -> Bytes {
+    let headers = [(":error-code", code), (":error-message", message), (":message-type", "error")];
+    written(&headers, b"")
+}
+
+fn json(message_type: &str, name_header: &str, name: &str, payload: &Value) -> Bytes {
+    let headers =
+        [(name_header, name), (":content-type", "application/json"), (":message-type", message_type)];
+    written(&headers, payload.to_string().as_bytes())
+}
+
+fn written(headers: &[(&str, &str)], payload: &[u8]) -> Bytes {
+    // Texts of the catalogue and canaries are far below every limit of the format; a message that
+    // was not could not be sent at all.
+    encode(headers, payload).unwrap_or_default()
+}
+
+/// Bedrock fills events up so that their length does not tell what is in them.
+pub(super) const PADDING: &str = "abcdefghijklm";

@@ -1,0 +1,73 @@
+//! What each of them answers, and how it fails in the midst of a stream.
+
+use bytes::Bytes;
+
+use super::{converse, exception, invoke, said::Said};
+use crate::{
+    observation::Canaries,
+    provider::{catalogue::Form, dialect::Failure, message::MessageBody, request::Asked},
+    scenario::{Api, EventForm, Reply},
+};
+
+/// A successful reply's content type and body; `None` for an endpoint that is not served.
+pub(in crate::provider) fn reply(
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> Option<(&'static str, MessageBody)> {
+    written(api, &Said::of(reply, canaries), asked, canaries)
+}
+
+/// The reply with which a guardrail takes the place of the model, a success that is none: its headers
+/// beside the provider's own, and its body.
+pub(in crate::provider) fn intervened(
+    api: Api,
+    text: &str,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> Option<(Vec<(String, String)>, MessageBody)> {
+    let said = Said::blocked(text);
+    let (content_type, body) = written(api, &said, asked, canaries)?;
+    let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    headers.extend(headers_of(api, &said, asked));
+    Some((headers, body))
+}
+
+fn written(api: Api, said: &Said, asked: &Asked, canaries: &Canaries) -> Option<(&'static str, MessageBody)> {
+    match api {
+        Api::BedrockConverse => Some(converse::reply(said, asked, canaries)),
+        Api::BedrockInvoke => Some(invoke::reply(said, asked, canaries)),
+        _ => None,
+    }
+}
+
+/// The headers that a successful reply has beside the provider's own.
+pub(in crate::provider) fn headers(
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> Vec<(String, String)> {
+    headers_of(api, &Said::of(reply, canaries), asked)
+}
+
+fn headers_of(api: Api, said: &Said, asked: &Asked) -> Vec<(String, String)> {
+    if api == Api::BedrockInvoke { invoke::headers(said, asked) } else { Vec::new() }
+}
+
+/// An error as an event of a stream that has begun.
+pub(in crate::provider) fn error_event(
+    api: Api,
+    failure: &Failure<'_>,
+    form: Option<EventForm>,
+    _canaries: &Canaries,
+) -> Bytes {
+    let blocked = failure.row.form == Some(Form::Guardrail);
+    match (api, form) {
+        (_, Some(EventForm::LowLevel)) => exception::low_level(failure),
+        (Api::BedrockConverse, _) if blocked => converse::blocked_event(&Said::blocked(&failure.text)),
+        (Api::BedrockInvoke, _) if blocked => invoke::blocked_event(&Said::blocked(&failure.text)),
+        _ => exception::declared(api, failure),
+    }
+}

@@ -1,0 +1,127 @@
+//! `POST /v2/chat`.
+//!
+//! Sources: <https://docs.cohere.com/reference/chat> and
+//! <https://docs.cohere.com/reference/chat-stream>; the types of cohere-python 7.3.1
+//! (`v2chat_response.py`, `v2chat_stream_response.py`).
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        content_pieces,
+        dialect::{Failure, json, stem},
+        message::MessageBody,
+        request::Asked,
+        tool_argument_pieces,
+    },
+    scenario::{EventForm, Reply},
+    wire::sse,
+};
+
+const TOOL: &str = "get_weather";
+
+/// What the model means to do with its tools: said before it calls one.
+const PLAN: &str = "I will look the weather up.";
+
+const INPUT_TOKENS: usize = 9;
+
+pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+    if asked.stream { ("text/event-stream", stream(reply, canaries)) } else { json(&whole(reply, canaries)) }
+}
+
+fn whole(reply: &Reply, canaries: &Canaries) -> Value {
+    let (message, finish, tokens) = match reply {
+        Reply::ToolCall => {
+            let pieces = tool_argument_pieces(canaries);
+            let message = json!({
+                "role": "assistant",
+                "tool_plan": PLAN,
+                "tool_calls": [call(&pieces.concat(), canaries)],
+            });
+            (message, "TOOL_CALL", pieces.len())
+        }
+        Reply::Ok | Reply::Chunks(_) => {
+            let pieces = content_pieces(reply, canaries);
+            let content = json!({"type": "text", "text": pieces.concat()});
+            (json!({"role": "assistant", "content": [content]}), "COMPLETE", pieces.len())
+        }
+    };
+    json!({"id": stem(canaries), "finish_reason": finish, "message": message, "usage": usage(tokens)})
+}
+
+fn call(arguments: &str, canaries: &Canaries) -> Value {
+    json!({
+        "id": format!("{TOOL}_{}", stem(canaries)),
+        "type": "function",
+        "function": {"name": TOOL, "arguments": arguments},
+    })
+}
+
+fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
+    // Lists that a message may have are there from its beginning, and empty.
+    let message = json!({
+        "role": "assistant",
+        "content": [],
+        "tool_plan": "",
+        "tool_calls": [],
+        "citations": [],
+    });
+    let start = json!({"id": stem(canaries), "type": "message-start", "delta": {"message": message}});
+    let mut events = vec![event(&start)];
+    let (finish, tokens) = match reply {
+        Reply::ToolCall => {
+            let plan = json!({"message": {"tool_plan": PLAN}});
+            events.push(event(&json!({"type": "tool-plan-delta", "delta": plan})));
+            let call = json!({"message": {"tool_calls": call("", canaries)}});
+            events.push(event(&json!({"type": "tool-call-start", "index": 0, "delta": call})));
+            let pieces = tool_argument_pieces(canaries);
+            events.extend(pieces.iter().map(|piece| {
+                let delta = json!({"message": {"tool_calls": {"function": {"arguments": piece}}}});
+                event(&json!({"type": "tool-call-delta", "index": 0, "delta": delta}))
+            }));
+            events.push(event(&json!({"type": "tool-call-end", "index": 0})));
+            ("TOOL_CALL", pieces.len())
+        }
+        Reply::Ok | Reply::Chunks(_) => {
+            let content = json!({"message": {"content": {"type": "text", "text": ""}}});
+            events.push(event(&json!({"type": "content-start", "index": 0, "delta": content})));
+            let pieces = content_pieces(reply, canaries);
+            events.extend(pieces.iter().map(|piece| {
+                let delta = json!({"message": {"content": {"text": piece}}});
+                event(&json!({"type": "content-delta", "index": 0, "delta": delta}))
+            }));
+            events.push(event(&json!({"type": "content-end", "index": 0})));
+            ("COMPLETE", pieces.len())
+        }
+    };
+    let delta = json!({"finish_reason": finish, "usage": usage(tokens)});
+    let end = event(&json!({"type": "message-end", "delta": delta}));
+    let terminator = [&end[..], b"data: [DONE]\n\n"].concat().into();
+    MessageBody::Events { events, terminator: Some(terminator) }
+}
+
+/// An error as an event of a stream that has begun: the end of the message, with its reason.
+///
+/// [`EventForm::Unnamed`] leaves its `event:` line out, [`EventForm::Bare`] is the error's body on a
+/// line of its own, as what stands in front of Cohere would write it.
+pub(super) fn error_event(failure: &Failure<'_>, form: Option<EventForm>) -> Bytes {
+    let delta = json!({"error": failure.text, "finish_reason": "ERROR"});
+    let end = json!({"type": "message-end", "delta": delta});
+    match form {
+        Some(EventForm::Bare) => format!("{}\n", failure.error).into(),
+        Some(EventForm::Unnamed) => sse::encode(None, &end.to_string()).into(),
+        _ => event(&end),
+    }
+}
+
+/// The type is the name of the event too.
+fn event(data: &Value) -> Bytes {
+    sse::encode(data["type"].as_str(), &data.to_string()).into()
+}
+
+fn usage(output_tokens: usize) -> Value {
+    let tokens = json!({"input_tokens": INPUT_TOKENS, "output_tokens": output_tokens});
+    json!({"billed_units": tokens, "tokens": tokens})
+}

@@ -1,0 +1,76 @@
+//! `POST /v2/embed`.
+//!
+//! Sources: <https://docs.cohere.com/reference/embed>; `embed_by_type_response.py` of cohere-python
+//! 7.3.1.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        dialect::{json, stem},
+        message::MessageBody,
+        request::Asked,
+    },
+};
+
+/// The forms that a vector can have.
+const KINDS: [&str; 6] = ["float", "int8", "uint8", "binary", "ubinary", "base64"];
+
+/// So long is a vector where the request does not say.
+const DIMENSIONS: usize = 8;
+
+/// So long is the longest that the request can ask for.
+const MAX_DIMENSIONS: u64 = 1536;
+
+/// So many inputs does a request take.
+const MAX_INPUTS: usize = 96;
+
+pub(super) fn reply(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+    let list = |name: &str| asked.body[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let texts: Vec<_> = list("texts").iter().filter(|text| text.is_string()).take(MAX_INPUTS).collect();
+    let others = list("inputs").len() + list("images").len();
+    let inputs = (texts.len() + others).clamp(1, MAX_INPUTS);
+    let dimensions = asked.body["output_dimension"]
+        .as_u64()
+        .and_then(|n| usize::try_from(n.clamp(1, MAX_DIMENSIONS)).ok())
+        .unwrap_or(DIMENSIONS);
+
+    let asked_for = |kind: &str| list("embedding_types").iter().any(|asked| asked == kind);
+    let mut kinds: Vec<_> = KINDS.into_iter().filter(|kind| asked_for(kind)).collect();
+    if kinds.is_empty() {
+        kinds.push("float");
+    }
+    let embeddings: Map<_, _> = kinds
+        .into_iter()
+        .map(|kind| (kind.to_owned(), (0..inputs).map(|input| vector(kind, input, dimensions)).collect()))
+        .collect();
+    let units =
+        if texts.is_empty() { json!({"images": inputs}) } else { json!({"input_tokens": 2 * inputs}) };
+    json(&json!({
+        "id": stem(canaries),
+        "embeddings": embeddings,
+        "texts": texts,
+        "meta": {"api_version": {"version": "2"}, "billed_units": units},
+        "response_type": "embeddings_by_type",
+    }))
+}
+
+/// The vector of an input: numbers between -1 and 1 that tell inputs apart, in the form of its kind.
+fn vector(kind: &str, input: usize, dimensions: usize) -> Value {
+    let eighths =
+        (0..dimensions).map(|at| (input + at) % 17).map(|n| i8::try_from(n).unwrap_or_default() - 8);
+    match kind {
+        "int8" => eighths.map(|n| n * 15).collect(),
+        "uint8" => eighths.map(|n| n.unsigned_abs() * 15).collect(),
+        // Eight numbers in one.
+        "binary" => eighths.step_by(8).map(|n| n * 15).collect(),
+        "ubinary" => eighths.step_by(8).map(|n| n.unsigned_abs() * 15).collect(),
+        "base64" => {
+            let bytes: Vec<u8> = eighths.flat_map(|n| (f32::from(n) / 8.0).to_le_bytes()).collect();
+            STANDARD.encode(bytes).into()
+        }
+        _ => eighths.map(|n| f64::from(n) / 8.0).collect(),
+    }
+}

@@ -1,0 +1,35 @@
+//! What each of them answers, and how it fails in the midst of a stream.
+
+use bytes::Bytes;
+
+use super::{chat, embed, rerank};
+use crate::{
+    observation::Canaries,
+    provider::{dialect::Failure, message::MessageBody, request::Asked},
+    scenario::{Api, EventForm, Reply},
+};
+
+/// A successful reply's content type and body; `None` for an endpoint that is not served.
+pub(in crate::provider) fn reply(
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> Option<(&'static str, MessageBody)> {
+    match api {
+        Api::CohereChat => Some(chat::reply(reply, asked, canaries)),
+        Api::CohereEmbed => Some(embed::reply(asked, canaries)),
+        Api::CohereRerank => Some(rerank::reply(asked, canaries)),
+        _ => None,
+    }
+}
+
+/// An error as an event of a stream that has begun.
+pub(in crate::provider) fn error_event(
+    _api: Api,
+    failure: &Failure<'_>,
+    form: Option<EventForm>,
+    _canaries: &Canaries,
+) -> Bytes {
+    chat::error_event(failure, form)
+}

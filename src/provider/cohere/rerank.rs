@@ -1,0 +1,34 @@
+//! `POST /v2/rerank`.
+//!
+//! Sources: <https://docs.cohere.com/reference/rerank>; `v2rerank_response.py` of cohere-python 7.3.1.
+
+use serde_json::{Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        dialect::{json, stem},
+        message::MessageBody,
+        request::Asked,
+    },
+};
+
+/// So many documents does a request take.
+const MAX_DOCUMENTS: usize = 1000;
+
+/// The documents in the order in which they came, each less relevant than the one before.
+pub(super) fn reply(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+    let documents = asked.body["documents"].as_array().map_or(0, Vec::len);
+    let wanted = asked.body["top_n"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(documents);
+    let results: Vec<Value> = (0..documents.min(wanted).min(MAX_DOCUMENTS))
+        .map(|index| {
+            let place = u16::try_from(index + 1).unwrap_or(u16::MAX);
+            json!({"index": index, "relevance_score": 1.0 / f64::from(place)})
+        })
+        .collect();
+    json(&json!({
+        "id": stem(canaries),
+        "results": results,
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}},
+    }))
+}

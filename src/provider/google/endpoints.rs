@@ -1,0 +1,34 @@
+//! Google's endpoints, one function each way.
+
+use bytes::Bytes;
+
+use super::{error, generate};
+
+use crate::{
+    observation::Canaries,
+    provider::{dialect::Failure, message::MessageBody, request::Asked},
+    scenario::{Api, EventForm, Reply},
+};
+
+/// A successful reply's content type and body; `None` for an endpoint that is not served.
+pub(in crate::provider) fn reply(
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> Option<(&'static str, MessageBody)> {
+    match api {
+        Api::GeminiGenerate => Some(generate::reply(reply, asked, canaries)),
+        _ => None,
+    }
+}
+
+/// An error as an event of a stream that has begun.
+pub(in crate::provider) fn error_event(
+    _api: Api,
+    failure: &Failure<'_>,
+    form: Option<EventForm>,
+    _canaries: &Canaries,
+) -> Bytes {
+    error::event(failure, form)
+}

@@ -1,0 +1,103 @@
+//! Google: `generateContent` and `streamGenerateContent`, in both of a stream's forms.
+//!
+//! A stream has one chunk for each piece and then, as its terminator, one without text that carries
+//! `finishReason` and the final usage. A function call comes whole, in one chunk.
+//!
+//! Source: <https://ai.google.dev/api/generate-content>
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::carried::{Carried, JSON, pretty};
+use crate::{
+    observation::Canaries,
+    provider::{
+        content_pieces, dialect::model_asked, message::MessageBody, request::Asked, tool_argument_pieces,
+    },
+    scenario::Reply,
+};
+
+pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+    match Carried::of(asked) {
+        Carried::Whole => {
+            let body = whole(reply, asked, canaries);
+            (JSON, MessageBody::Whole(pretty(&body).into()))
+        }
+        Carried::Events => {
+            let frame = |chunk: String| Bytes::from(format!("data: {chunk}\r\n\r\n"));
+            let (chunks, last) = chunks(reply, asked, canaries);
+            let events = chunks.into_iter().map(frame).collect();
+            ("text/event-stream", MessageBody::Events { events, terminator: Some(frame(last)) })
+        }
+        Carried::Array => {
+            let (chunks, last) = chunks(reply, asked, canaries);
+            let before = |i: usize| if i == 0 { "[" } else { ",\r\n" };
+            let events =
+                chunks.iter().enumerate().map(|(i, chunk)| format!("{}{chunk}", before(i)).into()).collect();
+            let last = format!("{}{last}\r\n]", before(chunks.len()));
+            (JSON, MessageBody::Events { events, terminator: Some(last.into()) })
+        }
+    }
+}
+
+fn whole(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
+    let (part, tokens) = match reply {
+        Reply::ToolCall => (call(canaries), tool_argument_pieces(canaries).len()),
+        Reply::Ok | Reply::Chunks(_) => {
+            let pieces = content_pieces(reply, canaries);
+            (json!({"text": pieces.concat()}), pieces.len())
+        }
+    };
+    let candidate =
+        json!({"content": {"parts": [part], "role": "model"}, "finishReason": "STOP", "index": 0});
+    json!({
+        "candidates": [candidate],
+        "usageMetadata": usage(tokens),
+        "modelVersion": model_asked(asked),
+        "responseId": canaries.request_id,
+    })
+}
+
+/// The chunks with content, and the one that ends the stream.
+fn chunks(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (Vec<String>, String) {
+    // Ten thousand pieces are asked for now and then, so what all chunks share is written once.
+    let before = r#"{"candidates":[{"content":{"parts":["#;
+    let tail = format!(
+        r#","modelVersion":{},"responseId":{}}}"#,
+        json!(model_asked(asked)),
+        json!(canaries.request_id)
+    );
+    let middle = format!(
+        r#"],"role":"model"}},"index":0}}],"usageMetadata":{{"promptTokenCount":{PROMPT},"totalTokenCount":{PROMPT}}}{tail}"#
+    );
+    let chunk = |part: Value| format!("{before}{part}{middle}");
+    let (chunks, tokens): (Vec<_>, _) = match reply {
+        Reply::ToolCall => (vec![chunk(call(canaries))], tool_argument_pieces(canaries).len()),
+        Reply::Ok | Reply::Chunks(_) => {
+            let pieces = content_pieces(reply, canaries);
+            let tokens = pieces.len();
+            (pieces.into_iter().map(|piece| chunk(json!({"text": piece}))).collect(), tokens)
+        }
+    };
+    let last = format!(
+        r#"{before}{{"text":""}}],"role":"model"}},"finishReason":"STOP","index":0}}],"usageMetadata":{}{tail}"#,
+        usage(tokens)
+    );
+    (chunks, last)
+}
+
+fn call(canaries: &Canaries) -> Value {
+    let arguments: Value = serde_json::from_str(&tool_argument_pieces(canaries).concat()).unwrap_or_default();
+    json!({"functionCall": {"name": "get_weather", "args": arguments}})
+}
+
+const PROMPT: usize = 9;
+
+fn usage(tokens: usize) -> Value {
+    json!({
+        "promptTokenCount": PROMPT,
+        "candidatesTokenCount": tokens,
+        "totalTokenCount": PROMPT + tokens,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": PROMPT}],
+    })
+}

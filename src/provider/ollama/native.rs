@@ -1,0 +1,225 @@
+//! Ollama: `POST /api/chat` and `POST /api/generate`.
+//!
+//! A stream is a JSON object on each line, the last of which says `"done": true`.
+//!
+//! Sources: <https://docs.ollama.com/api>, the types of Ollama's Python SDK 0.6.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        content_pieces,
+        dialect::{json, model_asked},
+        message::MessageBody,
+        request::Asked,
+        tool_argument_pieces,
+    },
+    scenario::Reply,
+};
+
+/// What one of the two endpoints puts into its lines.
+pub(super) struct Endpoint {
+    /// The member that holds a piece of text.
+    text: fn(&str) -> (&'static str, Value),
+    /// The lines of a tool call: the member that each of them has.
+    call: fn(&Canaries) -> Vec<(&'static str, Value)>,
+    /// What a whole reply holds in place of those lines.
+    whole_call: fn(&Canaries) -> (&'static str, Value),
+    /// Members that only the last line has.
+    last: fn() -> Value,
+}
+
+/// `/api/chat`
+pub(super) const CHAT: Endpoint =
+    Endpoint { text: said, call: |canaries| vec![called(canaries)], whole_call: called, last: || json!({}) };
+
+/// `/api/generate`
+pub(super) const GENERATE: Endpoint = Endpoint {
+    text: |text| ("response", json!(text)),
+    call: |canaries| call_as_text(canaries).into_iter().map(|piece| ("response", json!(piece))).collect(),
+    whole_call: |canaries| ("response", json!(call_as_text(canaries).concat())),
+    // The tokens so far, for the next request to go on from.
+    last: || json!({"context": [1, 2, 3]}),
+};
+
+pub(super) fn reply(
+    endpoint: &Endpoint,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
+    let pieces = content_pieces(reply, canaries);
+    if !asked.stream {
+        let said = match reply {
+            Reply::ToolCall => (endpoint.whole_call)(canaries),
+            Reply::Ok | Reply::Chunks(_) => (endpoint.text)(&pieces.concat()),
+        };
+        return json(&ended(endpoint, asked, said, pieces.len()));
+    }
+    let said = match reply {
+        Reply::ToolCall => (endpoint.call)(canaries),
+        Reply::Ok | Reply::Chunks(_) => pieces.iter().map(|piece| (endpoint.text)(piece)).collect(),
+    };
+    let events: Vec<_> = said.into_iter().map(|said| line(&begun(asked, said, false))).collect();
+    let last = ended(endpoint, asked, (endpoint.text)(""), events.len());
+    ("application/x-ndjson", MessageBody::Events { events, terminator: Some(line(&last)) })
+}
+
+/// An error in a stream that has begun, in place of a line of content.
+pub(super) fn error_line(error: &Value) -> Bytes {
+    line(error)
+}
+
+fn line(value: &Value) -> Bytes {
+    format!("{value}\n").into()
+}
+
+/// What every line has.
+fn begun(asked: &Asked, (name, said): (&'static str, Value), done: bool) -> Value {
+    let mut members = Map::new();
+    members.insert("model".into(), json!(model_asked(asked)));
+    members.insert("created_at".into(), json!("2023-11-14T22:13:20Z"));
+    members.insert(name.into(), said);
+    members.insert("done".into(), json!(done));
+    Value::Object(members)
+}
+
+/// The last line of a stream, or the whole of a reply; durations in nanoseconds.
+fn ended(endpoint: &Endpoint, asked: &Asked, said: (&'static str, Value), tokens: usize) -> Value {
+    let mut line = begun(asked, said, true);
+    let totals = json!({
+        "done_reason": "stop",
+        "total_duration": 4_000_000,
+        "load_duration": 1_000_000,
+        "prompt_eval_count": 9,
+        "prompt_eval_duration": 1_000_000,
+        "eval_count": tokens,
+        "eval_duration": 2_000_000,
+    });
+    if let Value::Object(members) = &mut line {
+        for more in [totals, (endpoint.last)()] {
+            members.extend(more.as_object().cloned().unwrap_or_default());
+        }
+    }
+    line
+}
+
+fn said(text: &str) -> (&'static str, Value) {
+    ("message", json!({"role": "assistant", "content": text}))
+}
+
+/// A whole call: its arguments are an object, so they cannot come in pieces.
+fn called(canaries: &Canaries) -> (&'static str, Value) {
+    let function = json!({"name": "get_weather", "arguments": arguments(canaries)});
+    ("message", json!({"role": "assistant", "content": "", "tool_calls": [{"function": function}]}))
+}
+
+fn arguments(canaries: &Canaries) -> Value {
+    serde_json::from_str(&tool_argument_pieces(canaries).concat()).unwrap_or_default()
+}
+
+/// `/api/generate` knows no tools: a model that is told of them in its prompt answers with JSON.
+fn call_as_text(canaries: &Canaries) -> Vec<String> {
+    let mut pieces = tool_argument_pieces(canaries);
+    if let Some(first) = pieces.first_mut() {
+        first.insert_str(0, r#"{"name":"get_weather","arguments":"#);
+    }
+    if let Some(last) = pieces.last_mut() {
+        last.push('}');
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        observation::Identity,
+        provider::{self, Message},
+        scenario::{Api, ErrorName, Provider},
+    };
+
+    fn canaries() -> Canaries {
+        Identity { token: "abc123".into() }.canaries("main", 1)
+    }
+
+    fn answered(api: Api, kind: &Reply, stream: bool) -> Message {
+        provider::reply(&Asked::plain(Provider::Ollama, api, stream), kind, &canaries())
+    }
+
+    fn whole(api: Api, kind: &Reply) -> Value {
+        let message = answered(api, kind, false);
+        assert_eq!(message.header("content-type"), Some("application/json"));
+        let MessageBody::Whole(bytes) = message.body else { panic!("a stream") };
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// The lines of a stream, each checked to be one, and the one that ends it.
+    fn lines(api: Api, kind: &Reply) -> (Vec<Value>, Value) {
+        let message = answered(api, kind, true);
+        assert_eq!(message.header("content-type"), Some("application/x-ndjson"));
+        let MessageBody::Events { events, terminator } = message.body else { panic!("no stream") };
+        let parsed = |line: &Bytes| {
+            assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+            serde_json::from_slice(line).unwrap()
+        };
+        (events.iter().map(parsed).collect(), parsed(&terminator.unwrap()))
+    }
+
+    #[test]
+    fn a_plain_chat_reads_like_ollamas() {
+        insta::assert_snapshot!(
+            whole(Api::OllamaChat, &Reply::Ok),
+            @r#"{"model":"llama3.1","created_at":"2023-11-14T22:13:20Z","message":{"role":"assistant","content":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"},"done":true,"done_reason":"stop","total_duration":4000000,"load_duration":1000000,"prompt_eval_count":9,"prompt_eval_duration":1000000,"eval_count":5,"eval_duration":2000000}"#
+        );
+    }
+
+    #[test]
+    fn each_piece_is_one_line_and_the_last_line_says_done() {
+        for (api, text) in [(Api::OllamaChat, "/message/content"), (Api::OllamaGenerate, "/response")] {
+            for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
+                let (lines, last) = lines(api, &kind);
+                let texts: Vec<_> =
+                    lines.iter().map(|line| line.pointer(text).unwrap().as_str().unwrap()).collect();
+                assert_eq!(texts, content_pieces(&kind, &canaries()));
+                assert!(lines.iter().all(|line| line["done"] == false && line.get("done_reason").is_none()));
+                assert_eq!((&last["done"], last.pointer(text)), (&json!(true), Some(&json!(""))));
+                assert_eq!(last["eval_count"], texts.len());
+                assert_eq!(whole(api, &kind).pointer(text), Some(&json!(texts.concat())));
+            }
+        }
+    }
+
+    #[test]
+    fn a_chats_tool_call_is_one_line_with_its_arguments_as_an_object() {
+        let (lines, _) = lines(Api::OllamaChat, &Reply::ToolCall);
+        let call = &whole(Api::OllamaChat, &Reply::ToolCall)["message"];
+        assert_eq!((lines.len(), &lines[0]["message"]), (1, call));
+        let arguments = &call["tool_calls"][0]["function"]["arguments"];
+        assert_eq!(arguments, &json!({"city": "Paris", "note": canaries().content}));
+    }
+
+    #[test]
+    fn generate_tells_a_tool_call_as_json_text_piece_by_piece() {
+        let (lines, _) = lines(Api::OllamaGenerate, &Reply::ToolCall);
+        assert_eq!(lines.len(), tool_argument_pieces(&canaries()).len());
+        let text: String = lines.iter().map(|line| line["response"].as_str().unwrap()).collect();
+        assert_eq!(whole(Api::OllamaGenerate, &Reply::ToolCall)["response"], text);
+        let call: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&call["name"], &call["arguments"]["city"]), (&json!("get_weather"), &json!("Paris")));
+    }
+
+    #[test]
+    fn an_error_in_a_stream_is_a_line_of_its_own_and_a_page_becomes_one_too() {
+        let asked = Asked::plain(Provider::Ollama, Api::OllamaChat, true);
+        for name in ErrorName::ALL {
+            let line = provider::error_event(&asked, *name, None, &canaries());
+            let line = std::str::from_utf8(&line).unwrap();
+            let error: Value = serde_json::from_str(line.strip_suffix('\n').unwrap()).unwrap();
+            assert_eq!(error.as_object().unwrap().len(), 1, "{name}");
+            assert_eq!(error["error"].as_str().unwrap().matches(&canaries().message).count(), 1, "{name}");
+        }
+    }
+}

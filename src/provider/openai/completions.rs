@@ -1,0 +1,73 @@
+//! OpenAI: `POST /v1/completions`, text without roles.
+//!
+//! Source: <https://developers.openai.com/api/docs/api-reference/completions>. The endpoint knows no
+//! tools, so that a scenario's tool call is text here.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        content_pieces,
+        dialect::{created, json, model_asked, stem},
+        message::MessageBody,
+        request::Asked,
+    },
+    scenario::Reply,
+};
+
+pub(in crate::provider) fn reply(
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
+    let pieces = text_pieces(reply, canaries);
+    if asked.stream {
+        ("text/event-stream; charset=utf-8", stream(&pieces, asked, canaries))
+    } else {
+        let mut completion = completion(asked, canaries, &pieces.concat(), Some("stop"));
+        completion["usage"] = usage(pieces.len());
+        json(&completion)
+    }
+}
+
+/// The pieces of a reply that can be nothing but text.
+pub(super) fn text_pieces(reply: &Reply, canaries: &Canaries) -> Vec<String> {
+    content_pieces(if matches!(reply, Reply::ToolCall) { &Reply::Ok } else { reply }, canaries)
+}
+
+fn completion(asked: &Asked, canaries: &Canaries, text: &str, finish: Option<&str>) -> Value {
+    json!({
+        "id": format!("cmpl-{}", stem(canaries)),
+        "object": "text_completion",
+        "created": created(),
+        "model": model_asked(asked),
+        "choices": [{"text": text, "index": 0, "logprobs": null, "finish_reason": finish}],
+        "system_fingerprint": null,
+    })
+}
+
+fn stream(pieces: &[String], asked: &Asked, canaries: &Canaries) -> MessageBody {
+    let with_usage = asked.body["stream_options"]["include_usage"] == true;
+    let event = |mut chunk: Value, usage: Value| {
+        // With include_usage every chunk has the member, null in all but the last.
+        if with_usage {
+            chunk["usage"] = usage;
+        }
+        Bytes::from(format!("data: {chunk}\n\n"))
+    };
+    let chunk = |text: &str, finish| event(completion(asked, canaries, text, finish), Value::Null);
+    let mut events: Vec<_> = pieces.iter().map(|piece| chunk(piece, None)).collect();
+    events.push(chunk("", Some("stop")));
+    if with_usage {
+        let mut last = completion(asked, canaries, "", None);
+        last["choices"] = json!([]);
+        events.push(event(last, usage(pieces.len())));
+    }
+    MessageBody::Events { events, terminator: Some(Bytes::from_static(b"data: [DONE]\n\n")) }
+}
+
+fn usage(tokens: usize) -> Value {
+    json!({"prompt_tokens": 9, "completion_tokens": tokens, "total_tokens": 9 + tokens})
+}

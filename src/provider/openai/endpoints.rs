@@ -1,0 +1,47 @@
+//! OpenAI's endpoints, one function each way.
+
+use bytes::Bytes;
+
+use super::{audio, chat, completions, embeddings, images, listing, moderations, responses};
+
+use crate::{
+    observation::Canaries,
+    provider::{dialect::Failure, message::MessageBody, request::Asked},
+    scenario::{Api, EventForm, Reply},
+};
+
+/// A successful reply's content type and body; `None` for an endpoint that is not served.
+pub(in crate::provider) fn reply(
+    api: Api,
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> Option<(&'static str, MessageBody)> {
+    Some(match api {
+        Api::OpenaiChat => chat::reply(reply, asked, canaries),
+        Api::OpenaiResponses => responses::reply(reply, asked, canaries),
+        Api::OpenaiCompletions => completions::reply(reply, asked, canaries),
+        Api::OpenaiEmbeddings => embeddings::reply(asked),
+        Api::OpenaiImages => images::reply(reply, asked, canaries),
+        Api::OpenaiSpeech => audio::speech(reply, asked, canaries),
+        Api::OpenaiTranscriptions => audio::transcription(reply, asked, canaries),
+        Api::OpenaiModerations => moderations::reply(asked, canaries),
+        Api::OpenaiModels => listing::models(asked, canaries),
+        Api::OpenaiFiles => listing::files(asked, canaries),
+        Api::OpenaiBatches => listing::batches(asked, canaries),
+        _ => return None,
+    })
+}
+
+/// An error as an event of a stream that has begun.
+pub(in crate::provider) fn error_event(
+    api: Api,
+    failure: &Failure<'_>,
+    form: Option<EventForm>,
+    canaries: &Canaries,
+) -> Bytes {
+    match api {
+        Api::OpenaiResponses => responses::error_event(failure, form, canaries),
+        _ => chat::error_event(&failure.error, form),
+    }
+}

@@ -1,0 +1,112 @@
+//! OpenAI: what is listed and looked up: models, files, batches.
+//!
+//! Sources: <https://developers.openai.com/api/docs/api-reference/models>, `/files`, `/batches`.
+//! Nothing is kept between requests: every id that is asked for exists.
+
+use serde_json::{Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        dialect::{created, json, model, model_asked, stem},
+        message::MessageBody,
+        request::{Asked, Verb},
+    },
+};
+
+/// The provider's own model, and one that carries the token to be traced in its name.
+pub(in crate::provider) fn models(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+    let own = model(asked.provider);
+    let object =
+        |id: &str, owner: &str| json!({"id": id, "object": "model", "created": created(), "owned_by": owner});
+    json(&match asked.verb {
+        Verb::Retrieve => object(model_asked(asked), "system"),
+        Verb::Delete => json!({"id": model_asked(asked), "object": "model", "deleted": true}),
+        Verb::List | Verb::Create => {
+            let tuned = format!("ft:{own}:{}", canaries.content);
+            json!({"object": "list", "data": [object(own, "system"), object(&tuned, "org-mock")]})
+        }
+    })
+}
+
+/// A file, a list with one, or its end.
+pub(in crate::provider) fn files(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+    let id = asked.id.clone().unwrap_or_else(|| file_id(canaries));
+    let sent = &asked.body["file"];
+    let name = sent["filename"].as_str().map_or_else(|| format!("{}.jsonl", canaries.content), str::to_owned);
+    let file = json!({
+        "id": id,
+        "object": "file",
+        "bytes": sent["bytes"].as_u64().unwrap_or(120),
+        "created_at": created(),
+        "expires_at": null,
+        "filename": name,
+        "purpose": asked.body["purpose"].as_str().unwrap_or("batch"),
+        "status": "processed",
+        "status_details": null,
+    });
+    json(&match asked.verb {
+        Verb::List => page(file),
+        Verb::Delete => json!({"id": id, "object": "file", "deleted": true}),
+        Verb::Create | Verb::Retrieve => file,
+    })
+}
+
+/// A batch: new, done, or, where its id stands in a path that is posted to, being cancelled.
+pub(in crate::provider) fn batches(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+    let id = asked.id.clone().unwrap_or_else(|| format!("batch_{}", stem(canaries)));
+    let at = |seconds: i64| json!(created() + seconds);
+    let given = |name: &str, default: Value| match &asked.body[name] {
+        Value::Null => default,
+        value => value.clone(),
+    };
+    let mut batch = json!({
+        "id": id,
+        "object": "batch",
+        "endpoint": given("endpoint", json!("/v1/chat/completions")),
+        "model": null,
+        "errors": null,
+        "input_file_id": given("input_file_id", json!(file_id(canaries))),
+        "completion_window": given("completion_window", json!("24h")),
+        "status": "validating",
+        "output_file_id": null,
+        "error_file_id": null,
+        "created_at": created(),
+        "in_progress_at": null,
+        "expires_at": at(86_400),
+        "finalizing_at": null,
+        "completed_at": null,
+        "failed_at": null,
+        "expired_at": null,
+        "cancelling_at": null,
+        "cancelled_at": null,
+        "request_counts": {"total": 0, "completed": 0, "failed": 0},
+        "metadata": given("metadata", json!({"note": canaries.content})),
+    });
+    let later: &[(&str, Value)] = match (asked.verb, &asked.id) {
+        (Verb::Create, None) => &[],
+        (Verb::Create | Verb::Delete, _) => {
+            &[("status", json!("cancelling")), ("in_progress_at", at(1)), ("cancelling_at", at(2))]
+        }
+        (Verb::List | Verb::Retrieve, _) => &[
+            ("status", json!("completed")),
+            ("in_progress_at", at(1)),
+            ("finalizing_at", at(2)),
+            ("completed_at", at(3)),
+            ("output_file_id", json!(file_id(canaries))),
+            ("request_counts", json!({"total": 1, "completed": 1, "failed": 0})),
+        ],
+    };
+    for (name, value) in later {
+        batch[*name] = value.clone();
+    }
+    json(&if asked.verb == Verb::List { page(batch) } else { batch })
+}
+
+fn file_id(canaries: &Canaries) -> String {
+    format!("file-{}", stem(canaries))
+}
+
+fn page(item: Value) -> Value {
+    json!({"object": "list", "first_id": item["id"], "last_id": item["id"], "has_more": false, "data": [item]})
+}

@@ -1,0 +1,218 @@
+//! OpenAI: `POST /v1/responses`.
+//!
+//! Sources: <https://developers.openai.com/api/docs/api-reference/responses>; the order of a stream's
+//! events and the two events of an error in it as recorded in vercel/ai's fixtures.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        content_pieces,
+        dialect::{Failure, created, json, model_asked, stem},
+        message::MessageBody,
+        request::Asked,
+        tool_argument_pieces,
+    },
+    scenario::{EventForm, Reply},
+};
+
+pub(in crate::provider) fn reply(
+    reply: &Reply,
+    asked: &Asked,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
+    if asked.stream {
+        ("text/event-stream; charset=utf-8", stream(reply, asked, canaries))
+    } else {
+        let output = Output::of(reply, canaries);
+        json(&completed(&output, asked, canaries))
+    }
+}
+
+/// The one item of the output, and the pieces in which a stream sends it.
+struct Output {
+    call: bool,
+    id: String,
+    call_id: String,
+    pieces: Vec<String>,
+}
+
+impl Output {
+    fn of(reply: &Reply, canaries: &Canaries) -> Self {
+        let call = matches!(reply, Reply::ToolCall);
+        let stem = stem(canaries);
+        Self {
+            call,
+            id: if call { format!("fc_{stem}") } else { format!("msg_{stem}") },
+            call_id: format!("call_{stem}"),
+            pieces: if call { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) },
+        }
+    }
+
+    fn item(&self, status: &str, text: &str) -> Value {
+        if self.call {
+            return json!({
+                "id": self.id,
+                "type": "function_call",
+                "status": status,
+                "arguments": text,
+                "call_id": self.call_id,
+                "name": "get_weather",
+            });
+        }
+        let content = if status == "completed" { json!([part(text)]) } else { json!([]) };
+        json!({"id": self.id, "type": "message", "status": status, "content": content, "role": "assistant"})
+    }
+}
+
+fn part(text: &str) -> Value {
+    json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
+}
+
+/// The object that a reply is, and that a stream's first and last events carry.
+fn response(asked: &Asked, canaries: &Canaries, status: &str) -> Value {
+    // What the request says is given back, with the defaults in place of what it leaves open.
+    let given = |name: &str, default: Value| match &asked.body[name] {
+        Value::Null => default,
+        value => value.clone(),
+    };
+    json!({
+        "id": format!("resp_{}", stem(canaries)),
+        "object": "response",
+        "created_at": created(),
+        "status": status,
+        "background": false,
+        "completed_at": null,
+        "error": null,
+        "incomplete_details": null,
+        "instructions": given("instructions", Value::Null),
+        "max_output_tokens": given("max_output_tokens", Value::Null),
+        "max_tool_calls": given("max_tool_calls", Value::Null),
+        "model": model_asked(asked),
+        "output": [],
+        "parallel_tool_calls": given("parallel_tool_calls", json!(true)),
+        "previous_response_id": given("previous_response_id", Value::Null),
+        "prompt_cache_key": given("prompt_cache_key", Value::Null),
+        "reasoning": given("reasoning", json!({"effort": null, "summary": null})),
+        "safety_identifier": given("safety_identifier", Value::Null),
+        "service_tier": "default",
+        "store": given("store", json!(true)),
+        "temperature": given("temperature", json!(1.0)),
+        "text": given("text", json!({"format": {"type": "text"}, "verbosity": "medium"})),
+        "tool_choice": given("tool_choice", json!("auto")),
+        "tools": given("tools", json!([])),
+        "top_logprobs": given("top_logprobs", json!(0)),
+        "top_p": given("top_p", json!(1.0)),
+        "truncation": given("truncation", json!("disabled")),
+        "usage": null,
+        "user": given("user", Value::Null),
+        "metadata": given("metadata", json!({})),
+    })
+}
+
+fn completed(output: &Output, asked: &Asked, canaries: &Canaries) -> Value {
+    let mut response = response(asked, canaries, "completed");
+    let tokens = output.pieces.len();
+    response["completed_at"] = json!(created() + 1);
+    response["output"] = json!([output.item("completed", &output.pieces.concat())]);
+    response["usage"] = json!({
+        "input_tokens": 9,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 9 + tokens,
+    });
+    response
+}
+
+fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
+    let output = Output::of(reply, canaries);
+    let whole = output.pieces.concat();
+    let begun = response(asked, canaries, "in_progress");
+    let mut events = Numbered::default();
+    events.push("response.created", json!({ "response": begun }));
+    events.push("response.in_progress", json!({ "response": begun }));
+    let item = output.item("in_progress", "");
+    events.push("response.output_item.added", json!({"output_index": 0, "item": item}));
+    if output.call {
+        let place = json!({"item_id": output.id, "output_index": 0});
+        for piece in &output.pieces {
+            events.push("response.function_call_arguments.delta", with(&place, json!({ "delta": piece })));
+        }
+        let all = json!({"name": "get_weather", "arguments": whole});
+        events.push("response.function_call_arguments.done", with(&place, all));
+    } else {
+        let place = json!({"item_id": output.id, "output_index": 0, "content_index": 0});
+        events.push("response.content_part.added", with(&place, json!({ "part": part("") })));
+        for piece in &output.pieces {
+            let delta = json!({"delta": piece, "logprobs": []});
+            events.push("response.output_text.delta", with(&place, delta));
+        }
+        events.push("response.output_text.done", with(&place, json!({"text": whole, "logprobs": []})));
+        events.push("response.content_part.done", with(&place, json!({ "part": part(&whole) })));
+    }
+    let item = output.item("completed", &whole);
+    events.push("response.output_item.done", json!({"output_index": 0, "item": item}));
+    let last = json!({ "response": completed(&output, asked, canaries) });
+    let terminator = event("response.completed", events.frames.len(), &last);
+    MessageBody::Events { events: events.frames, terminator: Some(terminator) }
+}
+
+/// Events in their order, each with its number.
+#[derive(Default)]
+struct Numbered {
+    frames: Vec<Bytes>,
+}
+
+impl Numbered {
+    fn push(&mut self, kind: &str, members: Value) {
+        self.frames.push(event(kind, self.frames.len(), &members));
+    }
+}
+
+fn event(kind: &str, number: usize, members: &Value) -> Bytes {
+    let data = with(&json!({"type": kind, "sequence_number": number}), members.clone());
+    format!("event: {kind}\ndata: {data}\n\n").into()
+}
+
+fn with(first: &Value, then: Value) -> Value {
+    let mut members = first.as_object().cloned().unwrap_or_default();
+    if let Value::Object(then) = then {
+        members.extend(then);
+    }
+    Value::Object(members)
+}
+
+/// An error as an event of a stream that has begun; as it was recorded, the event is followed by the
+/// response that has failed.
+pub(in crate::provider) fn error_event(
+    failure: &Failure<'_>,
+    form: Option<EventForm>,
+    canaries: &Canaries,
+) -> Bytes {
+    let number = failure.after;
+    let row = failure.row;
+    let code = if row.code.is_null() { json!(row.kind) } else { row.code.clone() };
+    let nested = match &failure.error["error"] {
+        error @ Value::Object(_) => error.clone(),
+        _ => json!({"type": row.kind, "code": row.code, "message": failure.text, "param": row.param}),
+    };
+    let failed = |number| {
+        let mut response = response(failure.asked, canaries, "failed");
+        let code = if code.is_null() { json!("server_error") } else { code.clone() };
+        response["error"] = json!({"code": code, "message": failure.text});
+        event("response.failed", number, &json!({ "response": response }))
+    };
+    match form {
+        Some(EventForm::Flat) => {
+            let members = json!({"code": code, "message": failure.text, "param": row.param});
+            event("error", number, &members)
+        }
+        Some(EventForm::Failed) => failed(number),
+        Some(EventForm::Named) => event("error", number, &json!({ "error": nested })),
+        Some(EventForm::Unnamed | EventForm::Bare) => super::chat::error_event(&failure.error, form),
+        _ => [event("error", number, &json!({ "error": nested })), failed(number + 1)].concat().into(),
+    }
+}

@@ -1,0 +1,439 @@
+//! Every endpoint of OpenAI's, at OpenAI and at Azure.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::{
+    observation::{Canaries, Identity},
+    provider::{self, Asked, Message, MessageBody, Received},
+    scenario::{Api, ErrorName, EventForm, Provider, Reply},
+};
+
+const FORM: &[u8] = b"--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n\
+    --b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nuser_data\r\n\
+    --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--b--\r\n";
+
+fn canaries() -> Canaries {
+    Identity { token: "abc123".into() }.canaries("main", 1)
+}
+
+/// A request with a key, and a body of the kind that its path wants.
+fn read(provider: Provider, method: &str, path: &str, body: &[u8]) -> Result<Asked, (Asked, Message)> {
+    let kind = if body.starts_with(b"--") { "multipart/form-data; boundary=b" } else { "application/json" };
+    let headers = [("content-type", kind), ("authorization", "Bearer sk-x"), ("api-key", "x")];
+    let headers =
+        headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let received = Received { method, path, headers: &HeaderMap::from_iter(headers), body };
+    provider::read(provider, &received, &canaries())
+}
+
+fn refused(provider: Provider, method: &str, path: &str, body: &[u8]) -> Message {
+    read(provider, method, path, body).unwrap_err().1
+}
+
+fn asked(api: Api, body: Value) -> Asked {
+    let plain = Asked::plain(Provider::Openai, api, body["stream"] == true);
+    Asked { body, ..plain }
+}
+
+fn answered(api: Api, kind: &Reply, body: Value) -> Message {
+    provider::reply(&asked(api, body), kind, &canaries())
+}
+
+fn bytes(message: &Message) -> Vec<u8> {
+    match &message.body {
+        MessageBody::Whole(bytes) => bytes.to_vec(),
+        MessageBody::Events { .. } => panic!("a stream"),
+    }
+}
+
+fn value(message: &Message) -> Value {
+    serde_json::from_slice(&bytes(message)).unwrap()
+}
+
+/// Name and data of each event, the terminator's as the last.
+fn events(message: &Message) -> Vec<(String, Value)> {
+    let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
+    events.iter().chain(terminator).flat_map(|frame| parsed(frame)).collect()
+}
+
+fn parsed(frame: &[u8]) -> Vec<(String, Value)> {
+    let text = std::str::from_utf8(frame).unwrap();
+    assert!(text.ends_with("\n\n"), "{text}");
+    text.trim_end()
+        .split("\n\n")
+        .map(|event| {
+            let (name, data) = event.split_once("data: ").unwrap();
+            let name = name.strip_prefix("event: ").unwrap_or_default().trim_end().to_owned();
+            (name, serde_json::from_str(data).unwrap_or_else(|_| json!(data)))
+        })
+        .collect()
+}
+
+#[test]
+fn every_route_answers_in_the_type_of_its_endpoint() {
+    for provider in [Provider::Openai, Provider::Azure] {
+        for row in &provider::profile(provider).routes {
+            let rows = [("GET", &row.get), ("POST", &row.post), ("DELETE", &row.delete)];
+            let (method, path) =
+                rows.into_iter().find_map(|(name, path)| Some((name, path.clone()?))).unwrap();
+            let path = path.replace("{model}", "m-1").replace("{id}", "x-1") + "?api-version=2024-10-21";
+            let form = matches!(row.api, Api::OpenaiTranscriptions | Api::OpenaiFiles);
+            let body = if form { FORM } else { br#"{"model":"m-1"}"# };
+            let asked = read(provider, method, &path, body).unwrap();
+            assert_eq!(asked.api, Some(row.api), "{path}");
+            let message = provider::reply(&asked, &Reply::Ok, &canaries());
+            assert_eq!(message.status, 200, "{path}");
+            let kind = message.header("content-type").unwrap();
+            if row.api == Api::OpenaiSpeech {
+                assert_eq!(kind, "audio/mpeg");
+            } else {
+                assert_eq!(kind, "application/json");
+                assert!(value(&message).is_object(), "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn texts_carry_the_canary_wherever_an_endpoint_has_texts() {
+    for api in [
+        Api::OpenaiResponses,
+        Api::OpenaiCompletions,
+        Api::OpenaiImages,
+        Api::OpenaiSpeech,
+        Api::OpenaiTranscriptions,
+        Api::OpenaiModels,
+        Api::OpenaiFiles,
+        Api::OpenaiBatches,
+    ] {
+        for kind in [Reply::Ok, Reply::ToolCall] {
+            let body = bytes(&answered(api, &kind, json!({})));
+            let content = canaries().content;
+            assert!(body.windows(content.len()).any(|window| window == content.as_bytes()), "{api}");
+        }
+    }
+}
+
+#[test]
+fn a_response_reads_like_openais() {
+    let tools = json!([{"type": "function", "name": "get_weather", "parameters": {}, "strict": true}]);
+    let response =
+        value(&answered(Api::OpenaiResponses, &Reply::Ok, json!({"temperature": 0.5, "tools": tools})));
+    assert_eq!((&response["temperature"], &response["tools"]), (&json!(0.5), &tools));
+    insta::assert_snapshot!(
+        [&response["id"], &response["status"], &response["output"], &response["usage"]].map(Value::to_string).join("\n"),
+        @r#"
+    "resp_abc123-main-1"
+    "completed"
+    [{"id":"msg_abc123-main-1","type":"message","status":"completed","content":[{"type":"output_text","annotations":[],"logprobs":[],"text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}],"role":"assistant"}]
+    {"input_tokens":9,"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":14}
+    "#
+    );
+    let call = value(&answered(Api::OpenaiResponses, &Reply::ToolCall, json!({})));
+    assert_eq!(call["output"][0]["type"], "function_call");
+    let arguments: Value = serde_json::from_str(call["output"][0]["arguments"].as_str().unwrap()).unwrap();
+    assert_eq!(arguments["note"], canaries().content);
+}
+
+#[test]
+fn a_responses_stream_counts_its_typed_events_and_ends_with_the_whole() {
+    let stream = events(&answered(Api::OpenaiResponses, &Reply::Chunks(2), json!({"stream": true})));
+    for (number, (name, data)) in stream.iter().enumerate() {
+        assert_eq!((&data["type"], &data["sequence_number"]), (&json!(name), &json!(number)));
+    }
+    let names: Vec<_> = stream.iter().map(|(name, _)| name.as_str()).collect();
+    insta::assert_snapshot!(names.join("\n"), @"
+    response.created
+    response.in_progress
+    response.output_item.added
+    response.content_part.added
+    response.output_text.delta
+    response.output_text.delta
+    response.output_text.done
+    response.content_part.done
+    response.output_item.done
+    response.completed
+    ");
+    let whole = value(&answered(Api::OpenaiResponses, &Reply::Chunks(2), json!({"stream": false})));
+    assert_eq!(stream.last().unwrap().1["response"], whole);
+    assert_eq!(stream[0].1["response"]["output"], json!([]));
+}
+
+#[test]
+fn each_piece_is_one_event_in_every_stream() {
+    for (api, kind, member) in [
+        (Api::OpenaiResponses, "response.output_text.delta", "/delta"),
+        (Api::OpenaiCompletions, "", "/choices/0/text"),
+    ] {
+        for reply in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(30)] {
+            let stream = events(&answered(api, &reply, json!({"stream": true})));
+            let pieces: Vec<_> = stream
+                .iter()
+                .filter(|(name, _)| name == kind)
+                .filter_map(|(_, data)| data.pointer(member)?.as_str())
+                .filter(|piece| !piece.is_empty())
+                .collect();
+            assert_eq!(pieces, provider::content_pieces(&reply, &canaries()), "{api}");
+        }
+    }
+    let call = events(&answered(Api::OpenaiResponses, &Reply::ToolCall, json!({"stream": true})));
+    let pieces: Vec<_> = call
+        .iter()
+        .filter(|(name, _)| name == "response.function_call_arguments.delta")
+        .map(|(_, data)| data["delta"].as_str().unwrap())
+        .collect();
+    assert_eq!(pieces, provider::tool_argument_pieces(&canaries()));
+}
+
+#[test]
+fn text_completions_end_with_done_and_say_their_usage_when_asked() {
+    let body = json!({"stream": true, "stream_options": {"include_usage": true}});
+    let message = answered(Api::OpenaiCompletions, &Reply::Ok, body);
+    let MessageBody::Events { terminator, .. } = &message.body else { panic!("no stream") };
+    assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));
+    let stream = events(&message);
+    let usage = &stream[stream.len() - 2].1;
+    assert_eq!((&usage["choices"], &usage["usage"]["total_tokens"]), (&json!([]), &json!(14)));
+    assert_eq!(stream[stream.len() - 3].1["choices"][0]["finish_reason"], "stop");
+}
+
+#[test]
+fn an_error_in_a_responses_stream_has_the_recorded_form_and_those_that_are_asked_for() {
+    let asked = asked(Api::OpenaiResponses, json!({"stream": true}));
+    let shown = [None, Some(EventForm::Flat), Some(EventForm::Failed), Some(EventForm::Named), Some(EventForm::Unnamed)]
+        .map(|form| {
+            let frame = provider::error_event_after(&asked, ErrorName::Quota, form, 2, &canaries());
+            let events: Vec<_> = parsed(&frame)
+                .into_iter()
+                .map(|(name, mut data)| {
+                    // Of the response only what says that it has failed.
+                    if let Some(response) = data.get_mut("response") {
+                        *response = json!([response["status"], response["error"]["code"]]);
+                    }
+                    let data = data.to_string().replace(", please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.", "…");
+                    format!("  {name} {data}")
+                })
+                .collect();
+            format!("{}:\n{}", form.map_or("as recorded", EventForm::as_str), events.join("\n"))
+        });
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    as recorded:
+      error {"type":"error","sequence_number":2,"error":{"message":"You exceeded your current quota… (canary-msg-abc123-main-1)","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}
+      response.failed {"type":"response.failed","sequence_number":3,"response":["failed","insufficient_quota"]}
+    flat:
+      error {"type":"error","sequence_number":2,"code":"insufficient_quota","message":"You exceeded your current quota… (canary-msg-abc123-main-1)","param":null}
+    failed:
+      response.failed {"type":"response.failed","sequence_number":2,"response":["failed","insufficient_quota"]}
+    named:
+      error {"type":"error","sequence_number":2,"error":{"message":"You exceeded your current quota… (canary-msg-abc123-main-1)","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}
+    unnamed:
+       {"error":{"message":"You exceeded your current quota… (canary-msg-abc123-main-1)","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}
+    "#);
+    let bare = provider::error_event_after(&asked, ErrorName::Quota, Some(EventForm::Bare), 2, &canaries());
+    assert!(serde_json::from_slice::<Value>(&bare).unwrap()["error"].is_object());
+}
+
+#[test]
+fn an_endpoint_says_in_its_own_words_what_it_means() {
+    let error =
+        |api, name| value(&provider::error(&asked(api, json!({})), name, &canaries()))["error"].clone();
+    let chat = error(Api::OpenaiChat, ErrorName::BadRequest);
+    let responses = error(Api::OpenaiResponses, ErrorName::BadRequest);
+    assert_eq!((&chat["code"], &chat["param"]), (&json!("unsupported_parameter"), &json!("max_tokens")));
+    assert_eq!((&responses["code"], &responses["param"]), (&Value::Null, &json!("temperature")));
+    let file = read(Provider::Openai, "GET", "/v1/files/file-7", b"").unwrap();
+    let error = value(&provider::error(&file, ErrorName::ModelNotFound, &canaries()));
+    assert_eq!((file.id.as_deref(), &error["error"]["param"]), (Some("file-7"), &json!("id")));
+}
+
+#[test]
+fn embeddings_are_vectors_of_length_one_for_each_input_in_either_encoding() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+    for (input, n) in
+        [(json!("a"), 1), (json!(["a", "b", "c"]), 3), (json!([1, 2]), 1), (json!([[1], [2]]), 2)]
+    {
+        let reply = |format| {
+            let body = json!({"input": input, "encoding_format": format, "dimensions": 5});
+            value(&answered(Api::OpenaiEmbeddings, &Reply::Ok, body))
+        };
+        let (floats, packed) = (reply("float"), reply("base64"));
+        assert_eq!(floats["data"].as_array().unwrap().len(), n);
+        for (index, item) in floats["data"].as_array().unwrap().iter().enumerate() {
+            let vector: Vec<f32> = serde_json::from_value(item["embedding"].clone()).unwrap();
+            assert!((vector.iter().map(|value| value * value).sum::<f32>() - 1.0).abs() < 1e-5);
+            let bytes = STANDARD.decode(packed["data"][index]["embedding"].as_str().unwrap()).unwrap();
+            let unpacked: Vec<_> =
+                bytes.chunks(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+            assert_eq!((vector.len(), &vector, item["index"].as_u64()), (5, &unpacked, Some(index as u64)));
+        }
+    }
+}
+
+#[test]
+fn a_form_names_the_model_and_the_format() {
+    let asked = read(Provider::Openai, "POST", "/v1/audio/transcriptions", FORM).unwrap();
+    assert_eq!(asked.model, "whisper-1");
+    let transcription = value(&provider::reply(&asked, &Reply::Ok, &canaries()));
+    assert_eq!(transcription["usage"]["type"], "duration");
+    for (format, start) in
+        [("srt", "1\n00:"), ("vtt", "WEBVTT"), ("text", "[1] "), ("verbose_json", "{\"task\"")]
+    {
+        let message = answered(Api::OpenaiTranscriptions, &Reply::Ok, json!({"response_format": format}));
+        assert!(bytes(&message).starts_with(start.as_bytes()), "{format}");
+    }
+    let file = read(Provider::Openai, "POST", "/v1/files", FORM).unwrap();
+    let file = value(&provider::reply(&file, &Reply::Ok, &canaries()));
+    assert_eq!(
+        (&file["filename"], &file["bytes"], &file["purpose"]),
+        (&json!("a.wav"), &json!(4), &json!("user_data"))
+    );
+}
+
+#[test]
+fn a_batch_is_new_then_done_or_being_cancelled() {
+    let status = |method, path| {
+        let asked = read(Provider::Openai, method, path, b"{}").unwrap();
+        let batch = value(&provider::reply(&asked, &Reply::Ok, &canaries()));
+        (batch["id"].as_str().map(str::to_owned), batch["status"].as_str().map(str::to_owned))
+    };
+    let is = |id: &str, status: &str| (Some(id.to_owned()), Some(status.to_owned()));
+    assert_eq!(status("POST", "/v1/batches"), is("batch_abc123-main-1", "validating"));
+    assert_eq!(status("GET", "/v1/batches/batch_7"), is("batch_7", "completed"));
+    assert_eq!(status("POST", "/v1/batches/batch_7/cancel"), is("batch_7", "cancelling"));
+}
+
+#[test]
+fn what_reaches_no_model_is_refused_in_the_providers_own_words() {
+    let shown = [
+        (Provider::Openai, "GET", "/v1/files/file-1/nothing", &b""[..]),
+        (Provider::Openai, "DELETE", "/v1/files", b""),
+        (Provider::Openai, "POST", "/v1/responses", b"{"),
+        (Provider::Openai, "POST", "/v1/audio/transcriptions", b"{}"),
+        (Provider::Azure, "POST", "/openai/deployments/m/nothing", b"{}"),
+        (Provider::Azure, "POST", "/openai/deployments/m/chat/completions", b"{}"),
+        (Provider::Azure, "GET", "/openai/deployments/m/chat/completions?api-version=1", b""),
+        (Provider::Azure, "POST", "/openai/deployments/m/chat/completions?api-version=1", b"[]"),
+    ]
+    .map(|(provider, method, path, body)| {
+        let message = refused(provider, method, path, body);
+        let error = &value(&message)["error"];
+        let allow = message.header("allow").map_or(String::new(), |allow| format!(" allow {allow}"));
+        format!("{} {} {}{allow}", message.status, error["type"], error["code"])
+    });
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    404 "invalid_request_error" null
+    405 "invalid_request_error" null allow POST, GET
+    400 "invalid_request_error" null
+    400 "invalid_request_error" null
+    404 null "404"
+    404 null "404"
+    404 null "404"
+    400 "invalid_request_error" null
+    "#);
+}
+
+mod azure {
+    use super::*;
+
+    fn asked() -> Asked {
+        Asked::plain(Provider::Azure, Api::OpenaiChat, false)
+    }
+
+    #[test]
+    fn the_catalogue_reads_like_azures() {
+        let rows: Vec<_> = ErrorName::ALL
+            .iter()
+            .map(|name| {
+                let message = provider::error(&asked(), *name, &canaries());
+                let body = String::from_utf8(bytes(&message)).unwrap();
+                assert_eq!(body.matches(&canaries().message).count(), 1, "{name}");
+                let retry = message
+                    .header("retry-after")
+                    .map_or(String::new(), |value| format!(" retry-after {value}"));
+                let Ok(body) = serde_json::from_str::<Value>(&body) else {
+                    return format!("{name} {} page", message.status);
+                };
+                let members: Vec<_> = body["error"].as_object().unwrap().keys().map(String::as_str).collect();
+                format!("{name} {} {} {}{retry}", message.status, body["error"]["code"], members.join(" "))
+            })
+            .collect();
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        invalid_api_key 401 "401" code message
+        missing_api_key 401 "401" code message
+        permission 403 "Forbidden" code message
+        model_not_found 404 "DeploymentNotFound" code message
+        bad_request 400 "unsupported_parameter" message type param code
+        context_length 400 "context_length_exceeded" message type param code
+        content_policy 400 "content_filter" message type param code status innererror
+        too_large 413 "413" code message
+        unprocessable 422 null message type param code
+        rate_limit 429 "429" code message retry-after 7
+        token_limit 429 "429" code message retry-after 7
+        quota 429 "429" code message retry-after 86400
+        internal 500 "InternalServerError" code message
+        bad_gateway 502 page
+        unavailable 503 "ServiceUnavailable" code message
+        gateway_timeout 504 page
+        overloaded 429 "429" code message
+        "#);
+    }
+
+    #[test]
+    fn a_filtered_prompt_names_what_it_was_filtered_for() {
+        let message = provider::error(&asked(), ErrorName::ContentPolicy, &canaries());
+        let error = &value(&message)["error"];
+        assert_eq!(message.status, 400);
+        assert_eq!((&error["status"], &error["type"]), (&json!(400), &Value::Null));
+        assert_eq!(error["innererror"]["code"], "ResponsibleAIPolicyViolation");
+        assert_eq!(error["innererror"]["content_filter_result"]["violence"]["filtered"], true);
+    }
+
+    #[test]
+    fn a_used_up_limit_says_in_seconds_and_in_milliseconds_when_to_come_back() {
+        let message = provider::error(&asked(), ErrorName::TokenLimit, &canaries());
+        let header = |name| message.header(name);
+        assert_eq!((header("retry-after"), header("retry-after-ms")), (Some("7"), Some("7000")));
+        assert_eq!(
+            (header("x-ratelimit-remaining-tokens"), header("x-ratelimit-reset-tokens")),
+            (Some("407"), Some("7"))
+        );
+        assert_eq!(header("apim-request-id"), Some("req_abc123-main-1"));
+        assert_eq!(header("azureml-model-session"), Some("canary-hdr-abc123-main-1"));
+    }
+
+    #[test]
+    fn a_chat_says_what_its_filters_found() {
+        let plain = value(&provider::reply(&asked(), &Reply::Ok, &canaries()));
+        assert_eq!(plain["prompt_filter_results"][0]["content_filter_results"]["hate"]["filtered"], false);
+        assert_eq!(plain["choices"][0]["content_filter_results"]["violence"]["severity"], "safe");
+
+        let asked = Asked { stream: true, ..asked() };
+        let stream = events(&provider::reply(&asked, &Reply::Ok, &canaries()));
+        let first = &stream[0].1;
+        assert_eq!((&first["choices"], &first["id"]), (&json!([]), &json!("")));
+        assert!(first["prompt_filter_results"].is_array());
+        for (_, chunk) in &stream[1..stream.len() - 1] {
+            assert!(chunk["choices"][0]["content_filter_results"].is_object());
+        }
+        // One for the filters, one for the role, five of content, one for the end, and `[DONE]`.
+        assert_eq!(stream.len(), 9);
+    }
+
+    #[test]
+    fn the_deployment_of_the_path_is_the_model_and_either_key_will_do() {
+        let path = "/openai/deployments/gpt%204/chat/completions?api-version=2024-10-21";
+        for (name, sent) in [("api-key", "k"), ("authorization", "Bearer k")] {
+            let headers =
+                HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(sent))]);
+            let received =
+                Received { method: "POST", path, headers: &headers, body: b"{\"model\": \"other\"}" };
+            let asked = provider::read(Provider::Azure, &received, &canaries()).unwrap();
+            assert_eq!((asked.model.as_str(), asked.key.as_deref()), ("gpt 4", Some("k")));
+        }
+        let received = Received { method: "POST", path, headers: &HeaderMap::new(), body: b"{}" };
+        let (_, refusal) = provider::read(Provider::Azure, &received, &canaries()).unwrap_err();
+        assert_eq!((refusal.status, &value(&refusal)["error"]["code"]), (401, &json!("401")));
+    }
+}
