@@ -42,7 +42,7 @@ litellm VERSION="" *ARGS:
 
 # The official SDKs against the mocks (needs uv, node and the network): `just sdk --only boto3`
 sdk *ARGS:
-    uv venv --quiet --allow-existing target/ci/sdk
+    uv venv --quiet --allow-existing --python '>=3.11' target/ci/sdk
     uv pip install --quiet --python target/ci/sdk/bin/python -r tests/sdk/requirements.txt
     npm ci --prefix tests/sdk --ignore-scripts --no-audit --no-fund --loglevel=error
     cargo build --release --locked
