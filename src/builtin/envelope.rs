@@ -47,13 +47,27 @@ pub(super) fn of_value(value: &Value) -> Option<ErrorObject> {
             }
             _ => ["message", "detail"]
                 .iter()
-                .find_map(|name| members.get(*name).and_then(Value::as_str))
-                .map(|text| flat(text, members)),
+                .find_map(|name| members.get(*name).and_then(sentence))
+                .map(|text| flat(&text, members)),
         },
         Value::Array(entries) => match entries.as_slice() {
             [one] => of_value(one),
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// A sentence, or those of a list of validation errors (`[{"loc", "msg"}]`), which some servers put
+/// in its place, bare or as the `detail` of an object.
+fn sentence(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Object(members) => sentence(members.get("detail")?),
+        Value::Array(entries) if !entries.is_empty() => {
+            let texts: Option<Vec<&str>> = entries.iter().map(|entry| entry.get("msg")?.as_str()).collect();
+            Some(Cow::Owned(texts?.join("; ")))
+        }
         _ => None,
     }
 }
@@ -200,6 +214,7 @@ mod tests {
         assert_eq!(message(r#"{"error":"busy"}"#), "busy");
         assert_eq!(message(r#"[{"error":{"message":"in a list","code":1}}]"#), "in a list");
         assert_eq!(message(r#"{"detail":[{"loc":1}]}"#), r#"{"detail":[{"loc":1}]}"#);
+        assert_eq!(message(r#"{"message":{"detail":[{"msg":"a"},{"msg":"b"}]}}"#), "a; b");
         assert_eq!(
             message(
                 "<html><head><title>502 Bad Gateway</title><style>p{}</style></head>\n<body><h1>502</h1> oh</body>"

@@ -15,7 +15,7 @@ fn is_for_the_caller(name: &str) -> bool {
 }
 
 /// Where providers put the id of a request.
-pub(super) const REQUEST_IDS: [&str; 8] = [
+pub(super) const REQUEST_IDS: [&str; 10] = [
     "x-request-id",
     "request-id",
     "apim-request-id",
@@ -24,6 +24,8 @@ pub(super) const REQUEST_IDS: [&str; 8] = [
     "x-kong-request-id",
     "x-debug-trace-id",
     "nvcf-reqid",
+    "x-ds-trace-id",
+    "x-generation-id",
 ];
 
 /// The first header of this name (in lower case).
