@@ -9,6 +9,7 @@ pub mod observation;
 pub mod provider;
 pub mod fault;
 pub mod upstream;
+pub mod serve;
 pub mod proxy;
 pub mod builtin;
 pub mod client;

@@ -15,13 +15,14 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order: each may use those before it and none after it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "scenario",
     "wire",
     "observation",
     "provider",
     "fault",
     "upstream",
+    "serve",
     "proxy",
     "builtin",
     "client",
@@ -34,28 +35,33 @@ const ORDER: [&str; 15] = [
 ];
 
 /// What the order would allow and the design does not: module, what it must not use, why.
-const FORBIDDEN: [(&str, &[&str], &str); 7] = [
-    ("proxy", &["upstream"], "only the runner joins upstream, proxy and client"),
+const FORBIDDEN: [(&str, &[&str], &str); 8] = [
+    ("proxy", &["upstream", "serve"], "only the runner joins upstream, proxy and client"),
     (
         "builtin",
-        &["upstream"],
+        &["upstream", "serve"],
         "it stands in the place of a proxy: it knows its routes, not who is behind them",
     ),
-    ("client", &["upstream", "proxy", "builtin"], "only the runner joins upstream, proxy and client"),
+    (
+        "client",
+        &["upstream", "serve", "proxy", "builtin"],
+        "only the runner joins upstream, proxy and client",
+    ),
     (
         "judge",
-        &["upstream", "proxy", "builtin", "client"],
+        &["upstream", "serve", "proxy", "builtin", "client"],
         "it judges data, so that a stored run can be judged again",
     ),
     (
         "snapshot",
-        &["upstream", "proxy", "builtin", "client"],
+        &["upstream", "serve", "proxy", "builtin", "client"],
         "it works on data, so that a stored run can be compared",
     ),
-    ("event", &["upstream", "proxy", "builtin", "client"], "events are data for any consumer"),
+    ("event", &["upstream", "serve", "proxy", "builtin", "client"], "events are data for any consumer"),
+    ("runner", &["serve"], "the mocks alone are a command of their own"),
     (
         "report",
-        &["runner", "upstream", "proxy", "builtin", "client"],
+        &["runner", "upstream", "serve", "proxy", "builtin", "client"],
         "a report listens to events and knows nobody else",
     ),
 ];

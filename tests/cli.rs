@@ -8,6 +8,8 @@ mod commands;
 mod dying;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/serve.rs"]
+mod serve;
 #[path = "cli/signals.rs"]
 mod signals;
 #[path = "cli/snapshots.rs"]

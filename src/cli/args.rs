@@ -36,6 +36,8 @@ pub enum Color {
 pub enum Command {
     /// Run scenarios against a proxy and judge what it tells its callers
     Run(RunArgs),
+    /// Serve the mock providers alone, with a control API, for any client or test suite
+    Serve(ServeArgs),
     /// Check scenario files and proxy definitions (folders with a proxy.yaml), offline
     Check(PathArgs),
     /// List the cases that would run
@@ -181,6 +183,17 @@ impl std::str::FromStr for ReportTo {
     }
 }
 
+/// For `upfault serve`.
+#[derive(Debug, ClapArgs)]
+pub struct ServeArgs {
+    /// Scenarios that can be armed by their names, on top of all that `list` shows.
+    #[command(flatten)]
+    pub paths: PathArgs,
+    /// Where to listen; the port 0 takes a free one, and the first line of the output tells which
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+}
+
 /// For `upfault explain`.
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
@@ -245,4 +258,6 @@ pub enum SchemaOf {
     Scenario,
     /// The JSON report
     Report,
+    /// The control API of `upfault serve`, as OpenAPI
+    Openapi,
 }

@@ -98,6 +98,9 @@ fn describe_case(case: &Case) -> String {
         );
     }
     text.push('\n');
+    if let Some(account) = &scenario.account {
+        let _ = writeln!(text, "  account {account}; what it refuses plays no attempt of those below");
+    }
     for (n, step) in (1..).zip(&scenario.steps) {
         let _ = writeln!(text, "  step {n}  {}", request(case, &identity.model("primary"), step));
     }

@@ -1,12 +1,13 @@
 //! `upfault schema`
 
 use super::{args::SchemaOf, failure::Failure, print};
-use crate::{report, scenario};
+use crate::{report, scenario, serve};
 
-/// Prints a JSON Schema.
+/// Prints a JSON Schema, or the OpenAPI document.
 pub fn schema(of: SchemaOf) -> Result<u8, Failure> {
     print::out(&match of {
         SchemaOf::Scenario => scenario::schema(),
+        SchemaOf::Openapi => serve::document(),
         SchemaOf::Report => format!("{:#}\n", report::json_schema()),
     })?;
     Ok(report::EXIT_OK)

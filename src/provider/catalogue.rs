@@ -22,7 +22,8 @@ pub struct ErrorRow {
     /// `error.param`; `null` where there is none.
     pub param: Option<String>,
     /// The text, `{model}` standing for the model that was asked for and `{id}` for the thing that its
-    /// path names. For a page, its title.
+    /// path names. For a page, its title. Where a limit is used up, `{limit}`, `{used}`, `{requested}`
+    /// and `{retry_after}` (`7s`) are filled in.
     pub message: String,
     /// Members of the error object beside those above; `{{canary.…}}` is filled in.
     #[serde(default)]

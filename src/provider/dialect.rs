@@ -113,6 +113,37 @@ pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Ca
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
+/// A request for more tokens than a whole minute allows: waiting does not help, so that no header
+/// tells anybody to.
+pub fn beyond(asked: &Asked, state: &LimitState, canaries: &Canaries) -> Message {
+    // Whatever the provider says of a limit, its text promises that the request will pass.
+    let row = ErrorRow {
+        message:
+            "Request too large for {model} on tokens per min (TPM): Limit {limit}, Requested {requested}. \
+                  The input or output tokens must be reduced in order to run successfully."
+                .into(),
+        ..catalogue_row(asked.provider, ErrorName::TokenLimit).clone()
+    };
+    let mut message = written(asked, &row, &form::message(&row, asked, canaries), state, canaries);
+    for name in ["retry-after", "retry-after-ms"] {
+        message.set_header(name, None);
+    }
+    message
+}
+
+/// Has a success tell the real state of its limits, where it tells any but those that `turn` sets.
+pub fn show_limits(message: &mut Message, provider: Provider, turn: &Turn, state: &LimitState) {
+    if !matches!(turn.answer, Answer::Reply(_)) {
+        return;
+    }
+    for (name, value) in limits::headers(profile::of(provider).limits, state) {
+        if message.header(&name).is_some() && !turn.headers.keys().any(|set| set.eq_ignore_ascii_case(&name))
+        {
+            message.set_header(&name, Some(value));
+        }
+    }
+}
+
 fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
     let text = form::message(row, asked, canaries);
     written(asked, row, &text, &LimitState::standard(row.limits), canaries)
@@ -121,6 +152,7 @@ fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
 fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
+    let text = &limits::told(text, limits);
     if form == Form::Guardrail
         && let Some((mut headers, body)) =
             asked.api.and_then(|api| bedrock::intervened(api, text, asked, canaries))
@@ -197,7 +229,7 @@ pub fn error_event_after(
     canaries: &Canaries,
 ) -> Bytes {
     let row = &in_own_words(asked, row_of(asked, name));
-    let text = form::message(row, asked, canaries);
+    let text = limits::told(&form::message(row, asked, canaries), &LimitState::standard(row.limits));
     let api = asked.api.unwrap_or(Api::OpenaiChat);
     let own_event = stream_error::of(profile::of(asked.provider), api);
     // A page of the network in front cannot stand in a stream: then it is the provider's own form.

@@ -24,6 +24,8 @@ pub struct LimitState {
     pub tokens: Window,
     /// Which of them has stopped the request.
     pub used_up: Limits,
+    /// How much of it that request wanted.
+    pub requested: u64,
     /// How long to wait before the same request would pass.
     pub retry_after: Duration,
 }
@@ -40,9 +42,19 @@ impl LimitState {
             requests: window(used_up == Limits::Requests, 500, 499, 0, 120),
             tokens: window(used_up == Limits::Tokens, 30_000, 29_972, 407, 56),
             used_up,
+            requested: if used_up == Limits::Tokens { 3907 } else { 1 },
             retry_after: Duration::from_secs(7),
         }
     }
+}
+
+/// Fills in `{limit}`, `{used}`, `{requested}` and `{retry_after}` of the limit that is used up.
+pub(super) fn told(text: &str, state: &LimitState) -> String {
+    let window = if state.used_up == Limits::Tokens { state.tokens } else { state.requests };
+    text.replace("{limit}", &window.limit.to_string())
+        .replace("{used}", &window.limit.saturating_sub(window.remaining).to_string())
+        .replace("{requested}", &state.requested.to_string())
+        .replace("{retry_after}", &go_duration(state.retry_after))
 }
 
 /// The headers of a style, names in lower case; on an error that says that a limit is used up, those

@@ -6,6 +6,7 @@
 //! A provider is a file of `profiles/`: its endpoints, headers, keys and errors are data. Code is
 //! what an endpoint's replies need, whoever serves it.
 
+mod account;
 mod anthropic;
 mod bedrock;
 mod canned;
@@ -23,12 +24,15 @@ mod profile;
 mod request;
 mod route;
 mod stream_error;
+mod tokens;
 
+pub use account::{AccountState, Admission};
 pub use canned::fill;
 pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
 pub use dialect::{
-    MAX_REQUEST_BYTES, base_path, catalogue_row, content_pieces, error, error_event, error_event_after,
-    limited, malformed, message, model, read, reply, too_large, tool_argument_pieces,
+    MAX_REQUEST_BYTES, base_path, beyond, catalogue_row, content_pieces, error, error_event,
+    error_event_after, limited, malformed, message, model, read, reply, show_limits, too_large,
+    tool_argument_pieces,
 };
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};

@@ -36,6 +36,9 @@ pub struct Profile {
     /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
+    /// What it says to a key that was good once.
+    #[serde(default = "invalid")]
+    pub revoked_key: ErrorName,
     /// How it writes the state of its limits into headers.
     #[serde(default)]
     pub limits: LimitStyle,
@@ -117,6 +120,10 @@ pub struct StreamError {
     /// Whether the server ends the stream with its `[DONE]` all the same.
     #[serde(default)]
     pub done: bool,
+}
+
+fn invalid() -> ErrorName {
+    ErrorName::InvalidApiKey
 }
 
 /// One endpoint: exactly one of `get`, `post` and `delete`.

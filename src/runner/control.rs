@@ -46,6 +46,7 @@ impl Control {
                 identity: identity.clone(),
                 combination,
                 deployments: vec![("primary".to_owned(), case.scenario.deployments["primary"].clone())],
+                account: None,
                 seed: 0,
             })?;
             armed.begin(Instant::now());
@@ -153,6 +154,7 @@ fn case(identity: &Identity, combination: Combination, turn: Turn) -> Case {
         references: Vec::new(),
         matrix: vec![combination],
         deployments: [("primary".to_owned(), vec![turn])].into_iter().collect(),
+        account: None,
         proxy: ProxySettings::default(),
         steps: vec![Step::default()],
         expect: Expect::default(),

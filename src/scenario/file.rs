@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::{
+    account::AccountFile,
     expect::Expect,
     fault::Fault,
     model::{ProxySettings, Reply, Step},
@@ -49,6 +50,9 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     }
 }
 
+/// Deployments by name, each with its turns.
+pub type DeploymentsFile = At<IndexMap<At<String>, At<Vec<At<TurnFile>>>>>;
+
 /// A failure scenario: what the upstream does, how the proxy is set, what must come out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,7 +77,9 @@ pub struct ScenarioFile {
     /// What the one upstream does, turn by turn; the last turn repeats.
     pub upstream: Option<At<Vec<At<TurnFile>>>>,
     /// Several upstreams by name, the one that callers address first.
-    pub deployments: Option<At<IndexMap<At<String>, At<Vec<At<TurnFile>>>>>>,
+    pub deployments: Option<DeploymentsFile>,
+    /// The account behind the keys, as the provider keeps it; without one everything is allowed.
+    pub account: Option<At<AccountFile>>,
     /// How the proxy is set.
     #[serde(default = "default_settings")]
     pub proxy: At<ProxySettings>,

@@ -29,6 +29,16 @@ pub struct Library {
 }
 
 impl Library {
+    /// With those of another library on top; of two with one id the other's wins.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.scenarios.retain(|known| !other.texts.contains_key(&known.id));
+        self.scenarios.extend(other.scenarios);
+        self.scenarios.sort_by(|a, b| a.id.cmp(&b.id));
+        self.texts.extend(other.texts);
+        self
+    }
+
     /// The text of a scenario's file, for diagnostics that only the house as a whole can make.
     pub fn text(&self, id: &str) -> Arc<str> {
         self.texts.get(id).cloned().unwrap_or_else(|| "".into())

@@ -1,5 +1,7 @@
 //! The scenario file: its words, its model, and the way from text to cases.
 
+mod account;
+mod arm;
 mod diagnostic;
 pub mod duration;
 mod expand;
@@ -15,6 +17,8 @@ mod turn;
 mod validate;
 mod words;
 
+pub use account::{Account, KeyState, Keys};
+pub use arm::{ArmFile, Wanted, load_arm};
 pub use diagnostic::{Diagnostic, Label, LoadErrors, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};

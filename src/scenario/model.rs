@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    account::Account,
     duration,
     expect::Expect,
     fault::Fault,
@@ -34,6 +35,8 @@ pub struct Scenario {
     pub matrix: Vec<Combination>,
     /// What each deployment does, turn by turn; the first is the one that callers address.
     pub deployments: IndexMap<String, Vec<Turn>>,
+    /// The account behind the keys; without one everything is allowed.
+    pub account: Option<Account>,
     /// How the proxy is set.
     pub proxy: ProxySettings,
     /// What the caller does, in order; never empty.

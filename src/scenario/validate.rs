@@ -5,9 +5,10 @@ use std::{collections::HashSet, hash::Hash, ops::Range, sync::Arc, time::Duratio
 use indexmap::IndexMap;
 
 use super::{
+    account::account,
     diagnostic::{Diagnostic, nearest},
     expect::Attempts,
-    file::{At, MatrixFile, ScenarioFile},
+    file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     model::{Combination, ProxySettings, Scenario, Step, Turn},
     turn::turns,
     words::Api,
@@ -20,7 +21,15 @@ pub(super) struct Checker<'a> {
     errors: Vec<Diagnostic>,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    pub(super) fn new(file: &'a str, source: &'a Arc<str>) -> Self {
+        Self { file, source, errors: Vec::new() }
+    }
+
+    pub(super) fn into_errors(self) -> Vec<Diagnostic> {
+        self.errors
+    }
+
     /// Notes an error; the returned diagnostic can still be given labels and a help line.
     pub(super) fn error(&mut self, range: &Range<usize>, message: impl Into<String>) -> &mut Diagnostic {
         self.errors.push(Diagnostic::new(self.file, self.source, range.clone(), message));
@@ -46,7 +55,7 @@ pub fn validate(
     source: &Arc<str>,
     file: ScenarioFile,
 ) -> Result<Scenario, Vec<Diagnostic>> {
-    let mut check = Checker { file: name, source, errors: Vec::new() };
+    let mut check = Checker::new(name, source);
     for (text, key) in [(&file.title, "title"), (&file.why, "why")] {
         if text.value.trim().is_empty() {
             check.error(&text.range, format!("`{key}` is empty")).help =
@@ -55,6 +64,7 @@ pub fn validate(
     }
     let matrix = matrix(&mut check, &file.matrix);
     let deployments = deployments(&mut check, &file, &matrix);
+    let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
     expectations(&mut check, &file, &deployments);
     let steps = match file.steps {
@@ -81,6 +91,7 @@ pub fn validate(
         references: file.references,
         matrix,
         deployments,
+        account,
         proxy: file.proxy.value,
         steps,
         expect: file.expect.value,
@@ -148,7 +159,6 @@ fn deployments(
     file: &ScenarioFile,
     matrix: &[Combination],
 ) -> IndexMap<String, Vec<Turn>> {
-    let mut result = IndexMap::new();
     match (&file.upstream, &file.deployments) {
         (Some(upstream), Some(deployments)) => {
             check.error(&deployments.range, "`upstream` and `deployments` exclude each other");
@@ -157,28 +167,40 @@ fn deployments(
                     .push(super::Label { range: upstream.range.clone(), text: "`upstream` is here".into() });
                 last.help = Some("`upstream` is short for one deployment named `primary`".to_owned());
             }
+            IndexMap::new()
         }
         (None, None) => {
             check.error(&(0..1), "a scenario needs `upstream` or `deployments`").help =
                 Some("say what the provider does, for example `upstream: [{error: rate_limit}]`".to_owned());
+            IndexMap::new()
         }
-        (Some(upstream), None) => {
-            result.insert("primary".to_owned(), turns(check, upstream, matrix));
+        (upstream, deployments) => named(check, upstream.as_ref(), deployments.as_ref(), matrix),
+    }
+}
+
+/// Each deployment by its name; the one of `upstream` is `primary`.
+pub(super) fn named(
+    check: &mut Checker<'_>,
+    upstream: Option<&At<Vec<At<TurnFile>>>>,
+    deployments: Option<&DeploymentsFile>,
+    matrix: &[Combination],
+) -> IndexMap<String, Vec<Turn>> {
+    let mut result = IndexMap::new();
+    if let Some(upstream) = upstream {
+        result.insert("primary".to_owned(), turns(check, upstream, matrix));
+    }
+    if let Some(deployments) = deployments {
+        if deployments.value.is_empty() {
+            check.error(&deployments.range, "`deployments` is empty");
         }
-        (None, Some(deployments)) => {
-            if deployments.value.is_empty() {
-                check.error(&deployments.range, "`deployments` is empty");
+        for (name, list) in &deployments.value {
+            let text = &name.value;
+            if text.is_empty() || !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9')) {
+                check.error(&name.range, format!("`{text}` cannot name a deployment")).help = Some(
+                    "use lower-case letters and digits: the name becomes a part of URLs and keys".to_owned(),
+                );
             }
-            for (name, list) in &deployments.value {
-                let text = &name.value;
-                if text.is_empty() || !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9')) {
-                    check.error(&name.range, format!("`{text}` cannot name a deployment")).help = Some(
-                        "use lower-case letters and digits: the name becomes a part of URLs and keys"
-                            .to_owned(),
-                    );
-                }
-                result.insert(text.clone(), turns(check, list, matrix));
-            }
+            result.insert(text.clone(), turns(check, list, matrix));
         }
     }
     result

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     fault::{self, Context, Plan},
     observation::{Attempt, AttemptEnd, Canaries, Sent},
-    provider::{self, Asked, MAX_REQUEST_BYTES, Message, Received},
+    provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
     scenario::Provider,
 };
 
@@ -40,7 +40,11 @@ pub(super) async fn answer(
 
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let Some((case, deployment, rest)) = shared.find(path) else {
-        return Ok(nobody(parts.method.as_str(), path).map(Either::Right));
+        let answer = match shared.fallback.get().cloned() {
+            Some(fallback) => fallback(Request::from_parts(parts, body)).await.map(Full::new),
+            None => nobody(parts.method.as_str(), path),
+        };
+        return Ok(answer.map(Either::Right));
     };
     let (plan, recorder) = enter(&case, deployment, rest, &parts, body.as_deref(), arrived);
     let response = perform(plan, recorder, line, case.stop.clone()).await;
@@ -82,8 +86,17 @@ fn enter(
     let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
         Ok(asked) => {
             recorder.asks(&asked);
+            let context = Context { asked: &asked, canaries: &canaries };
+            let admission = run.admit(&asked, &case.identity.key(name), arrived);
+            if let Some(refusal) = admission.refusal(&asked, &canaries) {
+                return (fault::compile(refusal, &[], &context), recorder);
+            }
             let turn = case.turn(&run, deployment);
-            let plan = fault::plan(&asked, &turn, &canaries);
+            let mut message = provider::message(&asked, &turn, &canaries);
+            if let Admission::Passes(Some(state)) = admission {
+                provider::show_limits(&mut message, asked.provider, &turn, &state);
+            }
+            let plan = fault::compile(message, &turn.faults, &context);
             recorder.plays(turn);
             plan
         }

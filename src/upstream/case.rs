@@ -10,11 +10,15 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{ledger::Run, port::RefusedPort, server::Shared};
+use super::{
+    ledger::{Keep, Run},
+    port::RefusedPort,
+    server::Shared,
+};
 use crate::{
     observation::{Attempt, Identity},
     provider,
-    scenario::{Answer, Combination, Fault, Provider, Reply, Turn},
+    scenario::{Account, Answer, Combination, Fault, Provider, Reply, Turn},
 };
 
 /// What a mock is to do for one case.
@@ -26,6 +30,8 @@ pub struct Armed {
     pub combination: Combination,
     /// Each deployment with its turns; the last turn repeats. Without any turn it answers well.
     pub deployments: Vec<(String, Vec<Turn>)>,
+    /// The account behind the keys; without one everything is allowed.
+    pub account: Option<Account>,
     /// The seed of everything random. No fault is random yet; it is kept with the case so that one
     /// that is will be resolved before the first byte.
     pub seed: u64,
@@ -37,6 +43,8 @@ pub(super) struct Case {
     pub(super) deployments: Vec<Deployment>,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
+    account: Option<Account>,
+    keep: Keep,
     run: RwLock<Arc<Run>>,
 }
 
@@ -48,8 +56,8 @@ pub(super) struct Deployment {
 }
 
 impl Case {
-    pub(super) fn new(armed: Armed, stop: CancellationToken) -> io::Result<Self> {
-        let Armed { identity, combination, deployments, seed: _ } = armed;
+    pub(super) fn new(armed: Armed, keep: Keep, stop: CancellationToken) -> io::Result<Self> {
+        let Armed { identity, combination, deployments, account, seed: _ } = armed;
         let deployments = deployments
             .into_iter()
             .map(|(name, turns)| {
@@ -58,8 +66,8 @@ impl Case {
                 Ok(Deployment { name, turns, refused })
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let run = RwLock::new(Arc::new(Run::new(Instant::now(), deployments.len())));
-        Ok(Self { identity, combination, deployments, stop, run })
+        let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
+        Ok(Self { identity, combination, deployments, account, stop, keep, run: RwLock::new(Arc::new(run)) })
     }
 
     pub(super) fn run(&self) -> Arc<Run> {
@@ -120,17 +128,18 @@ impl ArmedCase {
         addresses
     }
 
-    /// Starts the ledger and the turns afresh, and takes back [`heal`](Self::heal); times count from
+    /// Starts the ledger and the turns afresh, and takes back [`heal`](Self::heal); the account is whole again; times count from
     /// `epoch`. What connections of an earlier run still do no longer shows.
     pub fn begin(&self, epoch: Instant) {
         for refused in self.case.deployments.iter().filter_map(|deployment| deployment.refused.as_ref()) {
             refused.shut();
         }
-        let run = Arc::new(Run::new(epoch, self.case.deployments.len()));
+        let run = Run::new(epoch, self.case.deployments.len(), self.case.keep);
+        let run = Arc::new(run.with_account(self.case.account.clone()));
         *self.case.run.write().unwrap_or_else(PoisonError::into_inner) = run;
     }
 
-    /// Has every deployment answer well from now on; a refused port is listened at. What is already
+    /// Has every deployment answer well from now on, whatever the account says; a refused port is listened at. What is already
     /// being answered goes on as it was planned.
     ///
     /// # Errors

@@ -12,12 +12,21 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     fault::{Framing, Head},
     observation::{Attempt, AttemptEnd},
-    provider::Asked,
-    scenario::Turn,
+    provider::{AccountState, Admission, Asked},
+    scenario::{Account, Turn},
 };
 
 /// How much of a reply's body is kept.
 const KEPT_BODY: usize = 1024 * 1024;
+
+/// What a ledger remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Every attempt.
+    Everything,
+    /// Nothing: each attempt is the first.
+    Nothing,
+}
 
 /// The ledger of one run of a case. A second run gets a ledger of its own, and what connections of
 /// the first still do goes to the first's.
@@ -26,6 +35,8 @@ pub(super) struct Run {
     pub(super) epoch: Instant,
     /// Every deployment answers well from now on.
     pub(super) healed: AtomicBool,
+    keep: Keep,
+    account: Option<Mutex<AccountState>>,
     entries: Mutex<Entries>,
 }
 
@@ -44,10 +55,26 @@ struct Record {
 }
 
 impl Run {
-    pub(super) fn new(epoch: Instant, deployments: usize) -> Self {
+    pub(super) fn new(epoch: Instant, deployments: usize, keep: Keep) -> Self {
         let entries =
             Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
-        Self { epoch, healed: AtomicBool::new(false), entries: Mutex::new(entries) }
+        Self { epoch, healed: AtomicBool::new(false), keep, account: None, entries: Mutex::new(entries) }
+    }
+
+    pub(super) fn with_account(mut self, account: Option<Account>) -> Self {
+        self.account = account.map(|account| Mutex::new(AccountState::new(account)));
+        self
+    }
+
+    /// What the account says to a request that arrived then; nothing where there is none, or
+    /// where everything is well by now.
+    pub(super) fn admit(&self, asked: &Asked, own_key: &str, arrived: Instant) -> Admission {
+        match &self.account {
+            Some(account) if !self.is_healed() => {
+                locked(account).admit(asked, own_key, arrived.saturating_duration_since(self.epoch))
+            }
+            _ => Admission::Passes(None),
+        }
     }
 
     /// Enters an attempt at the `deployment`-th deployment; `make` gets its number, from 1.
@@ -57,6 +84,10 @@ impl Run {
         stop: CancellationToken,
         make: impl FnOnce(u32) -> Attempt,
     ) -> Recorder {
+        if self.keep == Keep::Nothing {
+            let record = Arc::new(Mutex::new(Record { attempt: make(1), body: Vec::new() }));
+            return Recorder { epoch: self.epoch, record, stop };
+        }
         let mut entries = locked(&self.entries);
         entries.attempts[deployment] += 1;
         let attempt = make(entries.attempts[deployment]);
@@ -68,6 +99,9 @@ impl Run {
     /// The number of the turn that is played next at a deployment, from 0. Attempts that the mock
     /// itself refuses don't play one.
     pub(super) fn next_turn(&self, deployment: usize) -> usize {
+        if self.keep == Keep::Nothing {
+            return 0;
+        }
         let mut entries = locked(&self.entries);
         let turn = entries.turns[deployment];
         entries.turns[deployment] += 1;

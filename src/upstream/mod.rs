@@ -7,12 +7,14 @@
 mod answer;
 mod case;
 mod connection;
+mod fallback;
 mod ledger;
 mod perform;
 mod port;
 mod server;
 
 pub use case::{Armed, ArmedCase, base_url};
+pub use fallback::{Fallback, FallbackAnswer};
 pub use server::Upstream;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     io,
     net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -13,7 +13,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     case::{Armed, ArmedCase, Case},
-    connection, port,
+    connection,
+    fallback::Fallback,
+    ledger::Keep,
+    port,
 };
 
 /// The mock providers: one listener on a loopback port of its own.
@@ -29,6 +32,8 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     /// By token.
     cases: RwLock<HashMap<String, Arc<Case>>>,
+    /// For every other path.
+    pub(super) fallback: OnceLock<Fallback>,
     /// Ends everything.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -57,6 +62,7 @@ impl Upstream {
             address: listener.local_addr()?,
             runtime: Handle::current(),
             cases: RwLock::default(),
+            fallback: OnceLock::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -75,7 +81,26 @@ impl Upstream {
     /// When a port for a deployment that refuses connections cannot be had, or when the case's
     /// token is in use.
     pub fn arm(&self, armed: Armed) -> io::Result<ArmedCase> {
-        let case = Arc::new(Case::new(armed, self.shared.stop.child_token())?);
+        self.enter(armed, Keep::Everything)
+    }
+
+    /// The same without a memory: no ledger, every attempt is the first, and so is every turn. For
+    /// what stands open to any number of clients for any time.
+    ///
+    /// # Errors
+    /// As [`arm`](Self::arm).
+    pub fn arm_stateless(&self, armed: Armed) -> io::Result<ArmedCase> {
+        self.enter(armed, Keep::Nothing)
+    }
+
+    /// Has somebody else answer requests under paths that belong to no case. Only the first call
+    /// counts.
+    pub fn fall_back_to(&self, fallback: Fallback) {
+        let _ = self.shared.fallback.set(fallback);
+    }
+
+    fn enter(&self, armed: Armed, keep: Keep) -> io::Result<ArmedCase> {
+        let case = Arc::new(Case::new(armed, keep, self.shared.stop.child_token())?);
         let mut cases = self.shared.cases.write().unwrap_or_else(PoisonError::into_inner);
         match cases.entry(case.identity.token.clone()) {
             Entry::Vacant(entry) => entry.insert(case.clone()),
@@ -88,7 +113,7 @@ impl Upstream {
     }
 
     /// Ends every connection and the listener, and returns when they are gone.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;

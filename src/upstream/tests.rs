@@ -11,7 +11,9 @@ use tokio::{
 use super::{Armed, ArmedCase, Upstream};
 use crate::{
     observation::{AttemptEnd, Identity},
-    scenario::{Answer, Api, Combination, ErrorName, Fault, Malform, Point, Provider, Reply, Turn},
+    scenario::{
+        Account, Answer, Api, Combination, ErrorName, Fault, Keys, Malform, Point, Provider, Reply, Turn,
+    },
 };
 
 fn turn(answer: Answer, faults: Vec<Fault>) -> Turn {
@@ -25,7 +27,15 @@ fn ok(faults: Vec<Fault>) -> Turn {
 fn arm(upstream: &Upstream, token: &str, turns: Vec<Turn>) -> ArmedCase {
     let combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: true };
     let identity = Identity { token: token.into() };
-    upstream.arm(Armed { identity, combination, deployments: vec![("main".into(), turns)], seed: 1 }).unwrap()
+    upstream
+        .arm(Armed {
+            identity,
+            combination,
+            deployments: vec![("main".into(), turns)],
+            account: None,
+            seed: 1,
+        })
+        .unwrap()
 }
 
 fn request(path: &str, body: &str) -> String {
@@ -324,6 +334,7 @@ async fn a_token_cannot_be_armed_twice() {
         identity: Identity { token: "tok".into() },
         combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
         deployments: vec![],
+        account: None,
         seed: 1,
     };
     assert_eq!(upstream.arm(armed()).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
@@ -368,11 +379,53 @@ async fn a_base_url_may_be_a_models_to_which_a_verb_is_appended() {
     let combination = Combination { api: Api::GeminiGenerate, provider: Provider::Vertex, stream: false };
     let identity = Identity { token: "tok".into() };
     let deployments = vec![("main".into(), vec![ok(vec![])])];
-    let case = upstream.arm(Armed { identity, combination, deployments, seed: 1 }).unwrap();
+    let case = upstream.arm(Armed { identity, combination, deployments, account: None, seed: 1 }).unwrap();
     let request = request("/tok/main:generateContent", "{}").replace("Host:", "Connection: close\r\nHost:");
     let mut socket = send(upstream.address(), &request).await;
     assert!(drain(&mut socket).await.0.starts_with("HTTP/1.1 200"));
     assert_eq!(case.attempts()[0].path, ":generateContent");
+}
+
+#[tokio::test]
+async fn an_account_refuses_without_a_turn_is_whole_at_each_beginning_and_lifted_by_healing() {
+    let upstream = Upstream::start().await.unwrap();
+    let combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: true };
+    let account = Account { requests_per_minute: Some(2), keys: Some(Keys::default()), ..Account::default() };
+    let case = upstream
+        .arm(Armed {
+            identity: Identity { token: "tok".into() },
+            combination,
+            deployments: vec![(
+                "main".into(),
+                vec![ok(vec![]), turn(Answer::Error(ErrorName::Internal), vec![])],
+            )],
+            account: Some(account),
+            seed: 1,
+        })
+        .unwrap();
+    let good =
+        chat(false).replace("sk-x", "sk-canary-tok-main").replace("Host:", "Connection: close\r\nHost:");
+    let ask = async |request: &str| drain(&mut send(upstream.address(), request).await).await.0;
+    let status = |text: &str| text.get(9..12).unwrap_or_default().to_owned();
+
+    let wrong = good.replace("sk-canary-tok-main", "sk-wrong");
+    assert_eq!(status(&ask(&wrong).await), "401");
+    let first = ask(&good).await;
+    assert_eq!(status(&first), "200");
+    assert!(first.contains("x-ratelimit-limit-requests: 2\r\n"), "{first}");
+    assert!(first.contains("x-ratelimit-remaining-requests: 1\r\n"), "{first}");
+    assert_eq!(status(&ask(&good).await), "500");
+    let third = ask(&good).await;
+    assert_eq!(status(&third), "429");
+    assert!(third.contains("retry-after: "), "{third}");
+    let turns: Vec<bool> = case.attempts().iter().map(|attempt| attempt.turn.is_some()).collect();
+    assert_eq!(turns, [false, true, true, false]);
+
+    case.begin(Instant::now());
+    assert_eq!(status(&ask(&good).await), "200", "the first turn and the first request");
+    assert_eq!(status(&ask(&good).await), "500");
+    case.heal().unwrap();
+    assert_eq!(status(&ask(&wrong).await), "200", "even a wrong key does");
 }
 
 #[tokio::test]

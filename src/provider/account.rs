@@ -1,0 +1,459 @@
+//! An account at work: what it lets pass, and what a provider says to the rest.
+//!
+//! Pure: the time is handed in. The account's clock goes in whole seconds, so that the same case
+//! says the same whenever it is run.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    catalogue::Limits,
+    dialect,
+    limits::{LimitState, Window},
+    message::Message,
+    profile,
+    request::Asked,
+    tokens,
+};
+use crate::{
+    observation::Canaries,
+    scenario::{Account, ErrorName, KeyState},
+};
+
+/// Millionths of a dollar that a token costs: ten dollars a million.
+const MICROS_PER_TOKEN: u64 = 10;
+
+/// An account since a case began.
+#[derive(Debug, Clone)]
+pub struct AccountState {
+    account: Account,
+    keys: HashMap<String, Usage>,
+}
+
+/// What one key has used.
+#[derive(Debug, Clone)]
+struct Usage {
+    requests: Option<Bucket>,
+    tokens: Option<Bucket>,
+    spent_micros: u64,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It may pass; so much is left, where anything is counted.
+    Passes(Option<LimitState>),
+    /// It is refused for what it is.
+    Refused(ErrorName),
+    /// It has to wait.
+    Limited(ErrorName, LimitState),
+    /// It is more than a whole minute allows; waiting does not help.
+    Beyond(LimitState),
+}
+
+impl Admission {
+    /// What the provider says to it; `None` where it passes.
+    pub fn refusal(&self, asked: &Asked, canaries: &Canaries) -> Option<Message> {
+        Some(match self {
+            Self::Passes(_) => return None,
+            Self::Refused(name) => dialect::error(asked, *name, canaries),
+            Self::Limited(name, state) => dialect::limited(asked, *name, state, canaries),
+            Self::Beyond(state) => dialect::beyond(asked, state, canaries),
+        })
+    }
+}
+
+impl AccountState {
+    /// A fresh account: every allowance is whole, nothing is spent.
+    pub fn new(account: Account) -> Self {
+        Self { account, keys: HashMap::new() }
+    }
+
+    /// Decides on a request that arrives `now` after the case began, and books it if it passes.
+    /// `own` is the key that the deployment was given.
+    ///
+    /// What is wrong with a request is told before what is used up, as it stays wrong.
+    pub fn admit(&mut self, asked: &Asked, own: &str, now: Duration) -> Admission {
+        let key = asked.key.as_deref().unwrap_or_default();
+        if let Some(refused) = self.key_refused(asked, key, own) {
+            return Admission::Refused(refused);
+        }
+        let unknown = |models: &Vec<String>| !asked.model.is_empty() && !models.contains(&asked.model);
+        if self.account.models.as_ref().is_some_and(unknown) {
+            return Admission::Refused(ErrorName::ModelNotFound);
+        }
+        let tokens = tokens::estimate(asked);
+        if self.account.context_window.is_some_and(|window| tokens > window) {
+            return Admission::Refused(ErrorName::ContextLength);
+        }
+        let usage = self.keys.entry(key.to_owned()).or_insert_with(|| Usage::new(&self.account));
+        let cost = tokens.saturating_mul(MICROS_PER_TOKEN);
+        let spent = usage.spent_micros.saturating_add(cost);
+        if self.account.spend_limit_micros.is_some_and(|limit| spent > limit) {
+            return Admission::Refused(ErrorName::Quota);
+        }
+        let admission = usage.take(tokens, now.as_secs());
+        if matches!(admission, Admission::Passes(_)) {
+            usage.spent_micros = spent;
+        }
+        admission
+    }
+
+    fn key_refused(&self, asked: &Asked, key: &str, own: &str) -> Option<ErrorName> {
+        let keys = self.account.keys.as_ref()?;
+        let listed = |list: &[String]| list.iter().any(|known| known == key);
+        let state = if listed(&keys.valid) {
+            KeyState::Valid
+        } else if listed(&keys.revoked) {
+            KeyState::Revoked
+        } else if key == own {
+            keys.own
+        } else {
+            KeyState::Unknown
+        };
+        match state {
+            KeyState::Valid => None,
+            KeyState::Revoked => Some(profile::of(asked.provider).revoked_key),
+            KeyState::Unknown => Some(ErrorName::InvalidApiKey),
+        }
+    }
+}
+
+impl Usage {
+    fn new(account: &Account) -> Self {
+        Self {
+            requests: account.requests_per_minute.map(Bucket::full),
+            tokens: account.tokens_per_minute.map(Bucket::full),
+            spent_micros: 0,
+        }
+    }
+
+    /// Takes one request and so many tokens, both or neither.
+    fn take(&mut self, tokens: u64, now: u64) -> Admission {
+        if self.requests.is_none() && self.tokens.is_none() {
+            return Admission::Passes(None);
+        }
+        for bucket in [&mut self.requests, &mut self.tokens].into_iter().flatten() {
+            bucket.refill(now);
+        }
+        let wait = |bucket: &Option<Bucket>, n| bucket.as_ref().map_or(Some(0), |bucket| bucket.wait(n));
+        match (wait(&self.requests, 1), wait(&self.tokens, tokens)) {
+            (Some(0), Some(0)) => {
+                for (bucket, n) in [(&mut self.requests, 1), (&mut self.tokens, tokens)] {
+                    if let Some(bucket) = bucket {
+                        bucket.take(n);
+                    }
+                }
+                Admission::Passes(Some(self.state(Limits::None, 0, 0)))
+            }
+            // An allowance of requests is never less than one.
+            (_, None) | (None, _) => Admission::Beyond(self.state(Limits::Tokens, tokens, 0)),
+            (Some(requests), Some(for_tokens)) if requests >= for_tokens => {
+                Admission::Limited(ErrorName::RateLimit, self.state(Limits::Requests, 1, requests))
+            }
+            (_, Some(wait)) => {
+                Admission::Limited(ErrorName::TokenLimit, self.state(Limits::Tokens, tokens, wait))
+            }
+        }
+    }
+
+    fn state(&self, used_up: Limits, requested: u64, wait: u64) -> LimitState {
+        let standard = LimitState::standard(Limits::None);
+        let window = |bucket: &Option<Bucket>, standard| bucket.as_ref().map_or(standard, Bucket::window);
+        LimitState {
+            requests: window(&self.requests, standard.requests),
+            tokens: window(&self.tokens, standard.tokens),
+            used_up,
+            requested,
+            retry_after: Duration::from_secs(wait),
+        }
+    }
+}
+
+/// A token bucket: it holds a minute's allowance and is refilled all the time.
+///
+/// It counts in sixtieths, so that a second's refill is a whole number.
+#[derive(Debug, Clone)]
+struct Bucket {
+    per_minute: u64,
+    sixtieths: u64,
+    /// In seconds.
+    at: u64,
+}
+
+impl Bucket {
+    fn full(per_minute: u64) -> Self {
+        Self { per_minute, sixtieths: per_minute.saturating_mul(60), at: 0 }
+    }
+
+    fn refill(&mut self, now: u64) {
+        // Requests that arrive together may be looked at in another order.
+        let passed = now.saturating_sub(self.at);
+        self.at = self.at.max(now);
+        let whole = self.per_minute.saturating_mul(60);
+        self.sixtieths = self.sixtieths.saturating_add(passed.saturating_mul(self.per_minute)).min(whole);
+    }
+
+    /// Seconds until `n` can be taken; `None` for never.
+    fn wait(&self, n: u64) -> Option<u64> {
+        if n > self.per_minute {
+            return None;
+        }
+        Some(n.saturating_mul(60).saturating_sub(self.sixtieths).div_ceil(self.per_minute))
+    }
+
+    fn take(&mut self, n: u64) {
+        self.sixtieths = self.sixtieths.saturating_sub(n.saturating_mul(60));
+    }
+
+    fn window(&self) -> Window {
+        let missing = self.per_minute.saturating_mul(60).saturating_sub(self.sixtieths);
+        Window {
+            limit: self.per_minute,
+            remaining: self.sixtieths / 60,
+            reset: Duration::from_secs(missing.div_ceil(self.per_minute)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        observation::Identity,
+        provider::MessageBody,
+        scenario::{Api, Keys, Provider},
+    };
+
+    /// A chat request that needs so many tokens.
+    fn asked(tokens: u64) -> Asked {
+        Asked {
+            key: Some("own".into()),
+            body: json!({"model": "m", "max_tokens": tokens}),
+            model: "m".into(),
+            ..Asked::plain(Provider::Openai, Api::OpenaiChat, false)
+        }
+    }
+
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    fn canaries() -> Canaries {
+        Identity { token: "abc123".into() }.canaries("main", 1)
+    }
+
+    fn text(message: &Message) -> String {
+        match &message.body {
+            MessageBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            MessageBody::Events { .. } => panic!("a stream"),
+        }
+    }
+
+    #[test]
+    fn the_third_of_two_requests_a_minute_waits_half_a_minute() {
+        let account = Account { requests_per_minute: Some(2), ..Account::default() };
+        let mut state = AccountState::new(account);
+        let Admission::Passes(Some(left)) = state.admit(&asked(1), "own", at(0.0)) else { panic!() };
+        assert_eq!((left.requests.remaining, left.requests.reset), (1, at(30.0)));
+        assert!(matches!(state.admit(&asked(1), "own", at(0.2)), Admission::Passes(_)));
+        let limited = state.admit(&asked(1), "own", at(0.9));
+        let refusal = limited.refusal(&asked(1), &canaries()).unwrap();
+        let of_limits = |name: &String| name.starts_with("retry-after") || name.starts_with("x-ratelimit-");
+        let headers: Vec<String> = refusal
+            .headers
+            .iter()
+            .filter(|(name, _)| of_limits(name))
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        insta::assert_snapshot!(format!("{}\n{}\n{}", refusal.status, headers.join("\n"), text(&refusal)), @r#"
+        429
+        retry-after: 30
+        retry-after-ms: 30000
+        x-ratelimit-limit-requests: 2
+        x-ratelimit-limit-tokens: 30000
+        x-ratelimit-remaining-requests: 0
+        x-ratelimit-remaining-tokens: 29972
+        x-ratelimit-reset-requests: 1m0s
+        x-ratelimit-reset-tokens: 56ms
+        {"error":{"message":"Rate limit reached for m in organization org-mock on requests per min (RPM): Limit 2, Used 2, Requested 1. Please try again in 30s. Visit https://platform.openai.com/account/rate-limits to learn more. (canary-msg-abc123-main-1)","type":"requests","param":null,"code":"rate_limit_exceeded"}}
+        "#);
+        assert!(matches!(state.admit(&asked(1), "own", at(29.9)), Admission::Limited(..)));
+        assert!(matches!(state.admit(&asked(1), "own", at(30.0)), Admission::Passes(_)));
+    }
+
+    #[test]
+    fn each_key_has_an_allowance_of_its_own() {
+        let account = Account { requests_per_minute: Some(1), ..Account::default() };
+        let mut state = AccountState::new(account);
+        for key in ["a", "b"] {
+            let asked = Asked { key: Some(key.into()), ..asked(1) };
+            assert!(matches!(state.admit(&asked, "own", at(0.0)), Admission::Passes(_)));
+            assert!(matches!(state.admit(&asked, "own", at(0.0)), Admission::Limited(..)));
+        }
+    }
+
+    #[test]
+    fn more_than_a_minute_allows_is_told_without_a_time_to_wait() {
+        let account = Account { tokens_per_minute: Some(100), ..Account::default() };
+        let mut state = AccountState::new(account);
+        let refusal = state.admit(&asked(101), "own", at(0.0)).refusal(&asked(101), &canaries()).unwrap();
+        assert_eq!(
+            (refusal.status, refusal.header("retry-after"), refusal.header("retry-after-ms")),
+            (429, None, None)
+        );
+        assert_eq!(refusal.header("x-ratelimit-remaining-tokens"), Some("100"));
+        assert!(text(&refusal).contains("Limit 100, Requested 101."), "{}", text(&refusal));
+        assert!(matches!(state.admit(&asked(100), "own", at(0.0)), Admission::Passes(_)), "it cost nothing");
+        let limited = state.admit(&asked(50), "own", at(0.0));
+        assert!(
+            matches!(&limited, Admission::Limited(ErrorName::TokenLimit, state) if state.retry_after == at(30.0))
+        );
+    }
+
+    #[test]
+    fn keys_models_and_length_are_looked_at_before_anything_is_counted() {
+        let keys = Keys { valid: vec!["good".into()], revoked: vec!["old".into()], ..Keys::default() };
+        let account = Account {
+            requests_per_minute: Some(1),
+            keys: Some(keys),
+            models: Some(vec!["m".into()]),
+            context_window: Some(10),
+            ..Account::default()
+        };
+        let mut state = AccountState::new(account);
+        let with = |key: &str, model: &str, tokens, provider| Asked {
+            key: Some(key.into()),
+            model: model.into(),
+            provider,
+            ..asked(tokens)
+        };
+        use Provider::{Gemini, Openai};
+        for (request, name) in [
+            (with("wrong", "m", 1, Openai), ErrorName::InvalidApiKey),
+            (with("old", "m", 1, Openai), ErrorName::InvalidApiKey),
+            (with("old", "m", 1, Gemini), profile::of(Gemini).revoked_key),
+            (with("good", "other", 1, Openai), ErrorName::ModelNotFound),
+            (with("own", "m", 11, Openai), ErrorName::ContextLength),
+        ] {
+            assert_eq!(state.admit(&request, "own", at(0.0)), Admission::Refused(name), "{request:?}");
+        }
+        assert!(matches!(state.admit(&asked(10), "own", at(0.0)), Admission::Passes(_)));
+        assert!(matches!(state.admit(&with("good", "m", 1, Openai), "own", at(0.0)), Admission::Passes(_)));
+    }
+
+    #[test]
+    fn money_does_not_come_back() {
+        // Room for 25 tokens.
+        let account = Account { spend_limit_micros: Some(250), ..Account::default() };
+        let mut state = AccountState::new(account);
+        assert_eq!(state.admit(&asked(20), "own", at(0.0)), Admission::Passes(None));
+        for time in [0.0, 60.0, 1e6] {
+            assert_eq!(state.admit(&asked(6), "own", at(time)), Admission::Refused(ErrorName::Quota));
+        }
+        assert_eq!(state.admit(&asked(5), "own", at(1e6)), Admission::Passes(None));
+    }
+
+    #[test]
+    fn a_success_tells_what_is_left_except_where_the_turn_says_otherwise() {
+        let account =
+            Account { requests_per_minute: Some(2), tokens_per_minute: Some(60), ..Account::default() };
+        let Admission::Passes(Some(left)) = AccountState::new(account).admit(&asked(30), "own", at(0.0))
+        else {
+            panic!()
+        };
+        let mut turn = crate::scenario::Turn {
+            answer: crate::scenario::Answer::Reply(crate::scenario::Reply::Ok),
+            headers: [("x-ratelimit-limit-tokens".to_owned(), Some("7".to_owned()))].into_iter().collect(),
+            faults: Vec::new(),
+        };
+        let shown = |turn: &crate::scenario::Turn| {
+            let mut message = dialect::message(&asked(30), turn, &canaries());
+            dialect::show_limits(&mut message, Provider::Openai, turn, &left);
+            ["limit-tokens", "remaining-tokens", "remaining-requests", "reset-requests"]
+                .map(|name| message.header(&format!("x-ratelimit-{name}")).map(str::to_owned))
+        };
+        assert_eq!(shown(&turn), ["7", "30", "1", "30s"].map(|value| Some(value.to_owned())));
+        turn.answer = crate::scenario::Answer::Error(ErrorName::Quota);
+        assert_eq!(shown(&turn)[1], None);
+    }
+
+    /// Requests with the time since the one before (in seconds) and their tokens.
+    fn traffic() -> impl Strategy<Value = Vec<(f64, u64)>> {
+        prop::collection::vec((prop_oneof![Just(0.0), 0.0..90.0f64], 1u64..200), 1..60)
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_admits_more_than_what_was_there_and_came_back(
+            rpm in 1u64..20, tpm in 1u64..400, traffic in traffic()
+        ) {
+            let account = Account { requests_per_minute: Some(rpm), tokens_per_minute: Some(tpm), ..Account::default() };
+            let mut state = AccountState::new(account);
+            let mut now = 0.0;
+            let mut admitted: Vec<(u64, u64)> = Vec::new();
+            for (pause, tokens) in traffic {
+                now += pause;
+                if let Admission::Passes(Some(left)) = state.admit(&asked(tokens), "own", at(now)) {
+                    prop_assert!(left.requests.remaining <= rpm && left.tokens.remaining <= tpm);
+                    admitted.push((at(now).as_secs(), tokens));
+                }
+            }
+            for from in 0..admitted.len() {
+                for to in from..admitted.len() {
+                    let window = &admitted[from..=to];
+                    let seconds = window[window.len() - 1].0 - window[0].0;
+                    let tokens: u64 = window.iter().map(|(_, tokens)| tokens).sum();
+                    prop_assert!(window.len() as u64 * 60 <= rpm * (60 + seconds));
+                    prop_assert!(tokens * 60 <= tpm * (60 + seconds));
+                }
+            }
+        }
+
+        #[test]
+        fn who_waits_as_told_passes_and_has_not_waited_a_second_too_much(
+            rpm in 1u64..20, tpm in 1u64..400, traffic in traffic()
+        ) {
+            let account = Account { requests_per_minute: Some(rpm), tokens_per_minute: Some(tpm), ..Account::default() };
+            let mut state = AccountState::new(account);
+            let mut now = 0.0;
+            for (pause, tokens) in traffic {
+                now += pause;
+                match state.admit(&asked(tokens), "own", at(now)) {
+                    Admission::Limited(_, told) => {
+                        let wait = told.retry_after.as_secs_f64();
+                        prop_assert!(wait >= 1.0);
+                        let message = dialect::limited(&asked(tokens), ErrorName::RateLimit, &told, &canaries());
+                        prop_assert_eq!(message.header("retry-after").unwrap(), told.retry_after.as_secs().to_string());
+                        // The last moment that is more than a second too early.
+                        let early = (now + wait).floor() - 0.001;
+                        let earlier = state.clone().admit(&asked(tokens), "own", at(early.max(now)));
+                        prop_assert!(matches!(earlier, Admission::Limited(..)), "{:?}", earlier);
+                        let later = state.clone().admit(&asked(tokens), "own", at(now + wait));
+                        prop_assert!(matches!(later, Admission::Passes(_)), "{:?}", later);
+                    }
+                    Admission::Beyond(_) => prop_assert!(tokens > tpm),
+                    Admission::Passes(_) => prop_assert!(tokens <= tpm),
+                    Admission::Refused(name) => prop_assert!(false, "{}", name),
+                }
+            }
+        }
+
+        #[test]
+        fn nothing_that_is_asked_for_makes_it_panic(tokens in any::<u64>(), rpm in 1u64..=1_000_000_000, spend in any::<u64>(), now in any::<u64>()) {
+            let account = Account {
+                requests_per_minute: Some(rpm),
+                tokens_per_minute: Some(rpm),
+                spend_limit_micros: Some(spend),
+                ..Account::default()
+            };
+            let mut state = AccountState::new(account);
+            for now in [now, 0, u64::MAX] {
+                let admission = state.admit(&asked(tokens), "own", Duration::from_secs(now));
+                admission.refusal(&asked(tokens), &canaries());
+            }
+        }
+    }
+}

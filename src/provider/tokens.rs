@@ -1,0 +1,99 @@
+//! How many tokens a request is taken to need: an estimate that is the same every time.
+
+use serde_json::Value;
+
+use super::request::Asked;
+
+/// Tokens of output where the request asks for no number of them.
+const OUTPUT: u64 = 16;
+
+/// Members that hold what a model reads.
+const PROMPT: [&str; 13] = [
+    "messages",
+    "prompt",
+    "input",
+    "instructions",
+    "system",
+    "contents",
+    "systemInstruction",
+    "system_instruction",
+    "inputs",
+    "texts",
+    "query",
+    "documents",
+    "inputText",
+];
+
+/// Members inside these that are words of the protocol.
+const PROTOCOL: [&str; 4] = ["role", "type", "id", "name"];
+
+/// Where a request says how much it wants at the most.
+const MOST: [&str; 8] = [
+    "/max_completion_tokens",
+    "/max_tokens",
+    "/max_output_tokens",
+    "/generationConfig/maxOutputTokens",
+    "/generation_config/max_output_tokens",
+    "/inferenceConfig/maxTokens",
+    "/options/num_predict",
+    "/parameters/max_new_tokens",
+];
+
+/// A quarter of the prompt's characters, rounded up, and the output that is asked for.
+pub(super) fn estimate(asked: &Asked) -> u64 {
+    let characters: u64 = PROMPT.iter().filter_map(|name| asked.body.get(name)).map(characters).sum();
+    let output = match asked.api {
+        Some(api) if api.streams() => {
+            MOST.iter().find_map(|pointer| asked.body.pointer(pointer)?.as_u64()).unwrap_or(OUTPUT)
+        }
+        // Embeddings and their like give no text.
+        _ => 0,
+    };
+    characters.div_ceil(4).saturating_add(output)
+}
+
+fn characters(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.chars().count() as u64,
+        Value::Array(items) => items.iter().map(characters).sum(),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !PROTOCOL.contains(&name.as_str()))
+            .map(|(_, value)| characters(value))
+            .sum(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scenario::{Api, Provider};
+
+    #[test]
+    fn a_prompt_counts_by_its_characters_wherever_a_dialect_has_it() {
+        for (api, body, tokens) in [
+            (Api::OpenaiChat, json!({"messages": [{"role": "user", "content": "12345"}]}), 2 + 16),
+            (Api::OpenaiChat, json!({"messages": [], "max_tokens": 5, "max_completion_tokens": 7}), 7),
+            (
+                Api::AnthropicMessages,
+                json!({"system": "1234", "messages": [{"content": [{"type": "text", "text": "1234"}]}], "max_tokens": 1}),
+                3,
+            ),
+            (
+                Api::GeminiGenerate,
+                json!({"contents": [{"parts": [{"text": "1234"}]}], "generationConfig": {"maxOutputTokens": 2}}),
+                3,
+            ),
+            (Api::OpenaiEmbeddings, json!({"input": ["äöüß", "1"], "model": "long name"}), 2),
+            (Api::OpenaiChat, json!({"max_tokens": -1}), 16),
+            (Api::OpenaiChat, json!({"max_tokens": u64::MAX, "prompt": "1"}), u64::MAX),
+            (Api::OpenaiModels, json!(null), 0),
+        ] {
+            let asked = Asked { api: Some(api), body: body.clone(), ..Asked::nothing(Provider::Openai) };
+            assert_eq!(estimate(&asked), tokens, "{body}");
+        }
+    }
+}

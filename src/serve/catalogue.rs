@@ -1,0 +1,77 @@
+//! The catalogue by URL: `/PROVIDER/NAME` always answers in one way.
+
+use std::io;
+
+use indexmap::IndexMap;
+
+use crate::{
+    observation::Identity,
+    scenario::{Answer, Api, Combination, ErrorName, Fault, Malform, Point, Provider, Reply, Turn},
+    upstream::{Armed, ArmedCase, Upstream},
+};
+
+/// One name of the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// As it stands in the URL.
+    pub name: &'static str,
+    /// What it does, in a few words; empty for an error, which its name explains.
+    pub about: &'static str,
+    /// What is played, whatever the number of the attempt.
+    pub turn: Turn,
+}
+
+/// Every name, successes first, then the errors, then faults.
+pub fn entries() -> Vec<Entry> {
+    let entry = |name, about, answer, faults| Entry {
+        name,
+        about,
+        turn: Turn { answer, headers: IndexMap::new(), faults },
+    };
+    let ok = || Answer::Reply(Reply::Ok);
+    let reply = |name, about, reply| entry(name, about, Answer::Reply(reply), Vec::new());
+    let fault = |name, about, fault| entry(name, about, ok(), vec![fault]);
+    // The role is out by then, and a piece of content.
+    let middle = Point::AfterEvents(3);
+
+    let mut entries =
+        vec![reply("ok", "a short text", Reply::Ok), reply("tool_call", "one tool call", Reply::ToolCall)];
+    entries
+        .extend(ErrorName::ALL.iter().map(|name| entry(name.as_str(), "", Answer::Error(*name), Vec::new())));
+    entries.extend([
+        fault("hang", "no answer at all", Fault::Hang { at: Point::BeforeHeaders }),
+        fault("reset", "a TCP RST in place of an answer", Fault::Reset { at: Point::BeforeHeaders }),
+        fault("close", "a FIN in place of an answer", Fault::Close { at: Point::BeforeHeaders }),
+        fault("stream_hang", "a stream that falls silent after three events", Fault::Hang { at: middle }),
+        fault("stream_reset", "a stream with a TCP RST after three events", Fault::Reset { at: middle }),
+        fault("stream_close", "a stream with a FIN after three events", Fault::Close { at: middle }),
+        fault(
+            "stream_error",
+            "a stream with an `overloaded` error after three events",
+            Fault::ErrorEvent { error: ErrorName::Overloaded, at: middle, form: None },
+        ),
+        fault("drop_terminator", "a stream that ends without saying so", Fault::DropTerminator),
+        fault("not_json", "a 200 whose body is no JSON", Fault::Malform(Malform::NotJson)),
+        fault("cut_json", "a 200 whose JSON is cut off", Fault::Malform(Malform::CutJson)),
+        fault("html", "a 200 with a page", Fault::Malform(Malform::Html)),
+        fault("empty", "a 200 without a body", Fault::Malform(Malform::Empty)),
+    ]);
+    entries
+}
+
+/// Has the mock answer for all of it. It stays as long as the handles are kept.
+pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
+    let entries = entries();
+    let case = |provider: &Provider| {
+        let turns = entries.iter().map(|entry| (entry.name.to_owned(), vec![entry.turn.clone()]));
+        upstream.arm_stateless(Armed {
+            // The token is the first segment of every path.
+            identity: Identity { token: provider.as_str().to_owned() },
+            combination: Combination { api: Api::OpenaiChat, provider: *provider, stream: false },
+            deployments: turns.collect(),
+            account: None,
+            seed: 0,
+        })
+    };
+    Provider::ALL.iter().map(case).collect()
+}

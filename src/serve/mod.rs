@@ -1,0 +1,17 @@
+//! The mock providers alone, for any client or test suite: the catalogue by URL, and a small control
+//! API by which anything else is armed.
+
+mod armory;
+mod catalogue;
+mod openapi;
+mod page;
+mod reply;
+mod routes;
+mod server;
+
+pub use catalogue::{Entry, entries};
+pub use openapi::document;
+pub use server::Server;
+
+#[cfg(test)]
+mod tests;

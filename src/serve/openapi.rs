@@ -1,0 +1,100 @@
+//! The description of the control API, made from the types that it speaks.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::reply::{ArmedReply, ErrorReply, HealthReply, LedgerReply};
+use crate::scenario::ArmFile;
+
+const ABOUT: &str = "\
+Mock LLM providers that answer, and fail, as the real ones do.
+
+The catalogue needs no call of this API: `http://HOST:PORT/PROVIDER/NAME` followed by what the provider's base URLs end \
+in is a base URL that always answers in one way (`/openai/rate_limit/v1`, `/anthropic/overloaded`). `GET /` lists the \
+providers and the names.
+
+Anything else is armed under a path of its own, and ends by itself. Two clients never see each other's.";
+
+/// The OpenAPI 3.1 document as pretty JSON with a line feed at its end.
+pub fn document() -> String {
+    let mut text = format!("{:#}", value());
+    text.push('\n');
+    text
+}
+
+fn value() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let armed = generator.subschema_for::<ArmedReply>();
+    let arm = generator.subschema_for::<ArmFile>();
+    let ledger = generator.subschema_for::<LedgerReply>();
+    let health = generator.subschema_for::<HealthReply>();
+    let error = generator.subschema_for::<ErrorReply>();
+    let schemas = generator.take_definitions(true);
+
+    let answer = |about: &str, schema: &schemars::Schema| json!({"description": about, "content": {"application/json": {"schema": schema}}});
+    let unknown = answer("Nothing of this id is armed, or no longer", &error);
+    let id = json!([{
+        "name": "id", "in": "path", "required": true, "schema": {"type": "string"},
+        "description": "As `arm` answered it",
+    }]);
+    let text = json!({"description": "Text", "content": {"text/plain": {"schema": {"type": "string"}}}});
+    let nothing = |about: &str| json!({ "description": about });
+    let example = json!({
+        "provider": "openai",
+        "upstream": [{"error": "rate_limit", "headers": {"retry-after": "1"}}, {"reply": "ok"}],
+        "ttl": "60s",
+    });
+    let paths = json!({
+        "/": {"get": {
+            "operationId": "index", "summary": "What this server offers, for people",
+            "responses": {"200": text},
+        }},
+        "/favicon.ico": {"get": {
+            "operationId": "favicon", "summary": "Nothing, so that browsers are content",
+            "responses": {"204": nothing("There is none")},
+        }},
+        "/_upfault/health": {"get": {
+            "operationId": "health", "summary": "Whether the server is there",
+            "responses": {"200": answer("It is", &health)},
+        }},
+        "/_upfault/openapi.json": {"get": {
+            "operationId": "openapi", "summary": "This document",
+            "responses": {"200": {
+                "description": "OpenAPI 3.1", "content": {"application/json": {"schema": {"type": "object"}}},
+            }},
+        }},
+        "/_upfault/arm": {"post": {
+            "operationId": "arm", "summary": "Arm turns, deployments or a scenario under a path of their own",
+            "requestBody": {"required": true, "content": {"application/json": {"schema": arm, "example": example}}},
+            "responses": {
+                "201": answer("Armed", &armed),
+                "400": answer("The body is not what can be armed; it says where and why", &error),
+                "413": answer("The body is larger than 1 MiB", &error),
+                "503": answer("The system has no port left for a deployment that refuses connections", &error),
+            },
+        }},
+        "/_upfault/arm/{id}": {"delete": {
+            "operationId": "disarm", "summary": "End what is armed, and the connections to it", "parameters": id,
+            "responses": {"204": nothing("Ended"), "404": unknown},
+        }},
+        "/_upfault/ledger/{id}": {"get": {
+            "operationId": "ledger", "summary": "What arrived at what is armed, and what it got", "parameters": id,
+            "responses": {"200": answer("The attempts, in order", &ledger), "404": unknown},
+        }},
+        "/_upfault/ledger/{id}/reset": {"post": {
+            "operationId": "reset", "summary": "Empty the ledger and begin with the first turn again", "parameters": id,
+            "responses": {"204": nothing("Done"), "404": unknown},
+        }},
+    });
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": "upfault serve", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas},
+    })
+}

@@ -1,0 +1,143 @@
+//! Answers of the control API, good and bad.
+
+use axum::response::{IntoResponse, Response as AxumResponse};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{observation::Attempt, scenario::LoadErrors};
+
+/// What was armed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ArmedReply {
+    /// By which its ledger is read and by which it is ended.
+    pub id: String,
+    /// The base URL of the first deployment, as the provider's own SDK takes it.
+    pub base_url: String,
+    /// That of every deployment.
+    pub base_urls: indexmap::IndexMap<String, String>,
+    /// A key for each deployment. Any other key does too, unless an account says which are known.
+    pub keys: indexmap::IndexMap<String, String>,
+    /// When it ends by itself, as RFC 3339 has it.
+    pub expires: String,
+}
+
+/// The upstream's side of what happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerReply {
+    /// Whose ledger it is.
+    pub id: String,
+    /// Each request that arrived, in order, with what it got.
+    pub attempts: Vec<Attempt>,
+    /// How many of them are still being answered.
+    pub open: usize,
+}
+
+/// Whether the server is well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HealthReply {
+    /// `ok`
+    pub status: String,
+    /// Of upfault.
+    pub version: String,
+}
+
+/// Why a request to the control API was not carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorReply {
+    /// The one member.
+    pub error: ErrorTold,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorTold {
+    /// In one sentence.
+    pub message: String,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The line of the body, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The character in it, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// Everything that is wrong with the body, with its lines, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
+}
+
+/// An error with its status.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    told: ErrorTold,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            status,
+            told: ErrorTold { message: message.into(), help: Some(help.into()), ..ErrorTold::default() },
+        }
+    }
+
+    /// Nothing of this id is armed.
+    pub(super) fn unknown(id: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            format!("nothing is armed under `{id}`"),
+            "its time may be over: arm it anew with POST /_upfault/arm, with a longer `ttl` if need be",
+        )
+    }
+}
+
+impl From<LoadErrors> for Refused {
+    fn from(errors: LoadErrors) -> Self {
+        let shown = Some(errors.render(false));
+        let first = errors.0.into_iter().next();
+        let told = first.map_or_else(ErrorTold::default, |first| {
+            let (line, column) = first.position();
+            ErrorTold {
+                message: first.message,
+                help: first.help,
+                line: Some(line),
+                column: Some(column),
+                shown,
+            }
+        });
+        Self { status: StatusCode::BAD_REQUEST, told }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> AxumResponse {
+        json(self.status, &ErrorReply { error: self.told })
+    }
+}
+
+/// A body of JSON that people can read too.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> AxumResponse {
+    // None of these has a key that is no text or a number that is none.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
+    typed(status, "application/json", text)
+}
+
+/// A text for people.
+pub(super) fn plain(text: String) -> AxumResponse {
+    typed(StatusCode::OK, "text/plain; charset=utf-8", text)
+}
+
+/// A body with its type.
+pub(super) fn typed(status: StatusCode, content_type: &'static str, text: String) -> AxumResponse {
+    (status, [(CONTENT_TYPE, HeaderValue::from_static(content_type))], text).into_response()
+}
+
+/// For a request that comes while the server is being taken down.
+pub(super) fn ending() -> http::Response<Bytes> {
+    let mut response = http::Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
+}

@@ -1,0 +1,209 @@
+//! The control API: which path does what.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::Path,
+    response::{IntoResponse, Response as AxumResponse},
+    routing::{MethodFilter, MethodRouter, on},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::HOST};
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use super::{
+    armory::{Armory, Granted},
+    catalogue, openapi, page,
+    reply::{ArmedReply, HealthReply, LedgerReply, Refused, json, plain, typed},
+};
+use crate::scenario::{Provider, load_arm, nearest};
+
+/// The largest body that the control API takes: far more than a scenario needs.
+const MAX_BODY: usize = 1024 * 1024;
+
+type Here = Extension<Arc<Armory>>;
+type Told = Result<AxumResponse, Refused>;
+
+/// A path with its method and who answers there; the description of the API is held against it.
+pub(super) struct Route {
+    pub(super) method: MethodFilter,
+    /// As OpenAPI and axum write it alike: `/_upfault/ledger/{id}`.
+    pub(super) path: &'static str,
+    handler: fn(MethodFilter) -> MethodRouter,
+}
+
+/// Every route of the server but the mocks' own.
+pub(super) const ROUTES: [Route; 8] = [
+    Route { method: MethodFilter::GET, path: "/", handler: |method| on(method, index) },
+    Route { method: MethodFilter::GET, path: "/_upfault/health", handler: |method| on(method, health) },
+    Route {
+        method: MethodFilter::GET,
+        path: "/_upfault/openapi.json",
+        handler: |method| on(method, description),
+    },
+    Route { method: MethodFilter::POST, path: "/_upfault/arm", handler: |method| on(method, arm) },
+    Route { method: MethodFilter::DELETE, path: "/_upfault/arm/{id}", handler: |method| on(method, disarm) },
+    Route { method: MethodFilter::GET, path: "/_upfault/ledger/{id}", handler: |method| on(method, ledger) },
+    Route {
+        method: MethodFilter::POST,
+        path: "/_upfault/ledger/{id}/reset",
+        handler: |method| on(method, reset),
+    },
+    Route {
+        method: MethodFilter::GET,
+        path: "/favicon.ico",
+        handler: |method| on(method, async || StatusCode::NO_CONTENT),
+    },
+];
+
+/// All of them.
+pub(super) fn router() -> Router {
+    ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| router.route(route.path, (route.handler)(route.method)))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+}
+
+/// Answers one request that belongs to no mock.
+pub(super) async fn answer(
+    router: Router,
+    armory: Arc<Armory>,
+    request: Request<Option<Bytes>>,
+) -> Response<Bytes> {
+    let (mut parts, body) = request.into_parts();
+    let response = match body.filter(|body| body.len() <= MAX_BODY) {
+        Some(body) => {
+            parts.extensions.insert(armory);
+            let request = Request::from_parts(parts, Body::from(body));
+            match TowerToHyperService::new(router).call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+        None => Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is larger than {MAX_BODY} bytes"),
+            "arm fewer turns at once, or name a scenario that `upfault serve` was given",
+        )
+        .into_response(),
+    };
+    let (parts, body) = response.into_parts();
+    // All of our bodies are whole and cannot fail.
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    Response::from_parts(parts, body)
+}
+
+async fn index(Extension(armory): Here, headers: HeaderMap) -> AxumResponse {
+    plain(page::index(&host(&headers, armory.address())))
+}
+
+async fn health() -> AxumResponse {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    json(StatusCode::OK, &HealthReply { status: "ok".to_owned(), version })
+}
+
+async fn description() -> AxumResponse {
+    typed(StatusCode::OK, "application/json", openapi::document())
+}
+
+async fn arm(Extension(armory): Here, headers: HeaderMap, body: Bytes) -> Told {
+    let text = std::str::from_utf8(&body)
+        .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body is not UTF-8", "send JSON in UTF-8"))?;
+    let wanted = load_arm(text, &armory.library)?;
+    let granted = armory.arm(&wanted).map_err(|error| {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("it could not be armed: {error}"),
+            "a fault that refuses connections needs a port of its own; end what is no longer needed",
+        )
+    })?;
+    let expires = jiff::Timestamp::now() + wanted.ttl;
+    Ok(json(StatusCode::CREATED, &armed(granted, expires, &headers, armory.address())))
+}
+
+async fn disarm(Extension(armory): Here, Path(id): Path<String>) -> Told {
+    if armory.disarm(&id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Refused::unknown(&id)) }
+}
+
+async fn ledger(Extension(armory): Here, Path(id): Path<String>) -> Told {
+    let ledger = armory.ledger(&id).ok_or_else(|| Refused::unknown(&id))?;
+    Ok(json(StatusCode::OK, &LedgerReply { id, attempts: ledger.attempts, open: ledger.open }))
+}
+
+async fn reset(Extension(armory): Here, Path(id): Path<String>) -> Told {
+    if armory.reset(&id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Refused::unknown(&id)) }
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Refused {
+    let path = uri.path();
+    Refused::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{path} does not take {method}"),
+        "GET /_upfault/openapi.json says what each path takes",
+    )
+}
+
+/// A path that is neither a mock's nor the control API's.
+async fn nowhere(method: Method, uri: Uri) -> Refused {
+    let path = uri.path();
+    let mut segments = path.split('/').skip(1);
+    let (first, second) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    let names = Provider::ALL.iter().map(|provider| provider.as_str());
+    let help = if names.clone().any(|provider| provider == first) {
+        let entries = catalogue::entries();
+        match nearest(second, entries.iter().map(|entry| entry.name)) {
+            Some(near) => format!("did you mean /{first}/{near}?"),
+            None => format!("write /{first}/NAME, for example /{first}/ok; GET / lists the names"),
+        }
+    } else if first == "_upfault" {
+        "GET /_upfault/openapi.json describes the paths that there are".to_owned()
+    } else if let Some(near) = nearest(first, names).filter(|_| !first.is_empty()) {
+        format!("did you mean /{near}/{second}?")
+    } else {
+        "what was armed here may have been ended, or its time is over; GET / says what there is".to_owned()
+    };
+    Refused::new(StatusCode::NOT_FOUND, format!("no mock is armed at this path ({method} {path})"), help)
+}
+
+fn armed(granted: Granted, expires: jiff::Timestamp, headers: &HeaderMap, address: SocketAddr) -> ArmedReply {
+    let host = host(headers, address);
+    let url = |url: &str, at: SocketAddr| {
+        // A deployment that refuses connections has a port of its own.
+        let here = if at == address { host.clone() } else { format!("{}:{}", name(&host), at.port()) };
+        url.replacen(&format!("http://{at}"), &format!("http://{here}"), 1)
+    };
+    let base_urls: indexmap::IndexMap<String, String> = granted
+        .deployments
+        .iter()
+        .map(|deployment| (deployment.name.clone(), url(&deployment.base_url, deployment.address)))
+        .collect();
+    ArmedReply {
+        id: granted.id,
+        base_url: base_urls.values().next().cloned().unwrap_or_default(),
+        base_urls,
+        keys: granted.deployments.into_iter().map(|deployment| (deployment.name, deployment.key)).collect(),
+        // Whole seconds would say less than was granted of a short time.
+        expires: format!("{expires:.3}"),
+    }
+}
+
+/// A host without its port.
+fn name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// The name under which the client has found us, which need not be the one that we listen at.
+fn host(headers: &HeaderMap, address: SocketAddr) -> String {
+    let named = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
+    });
+    named.map_or_else(|| address.to_string(), str::to_owned)
+}

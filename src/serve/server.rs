@@ -1,0 +1,67 @@
+//! The server from its start to its end.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
+
+use bytes::Bytes;
+use http::Request;
+
+use super::{armory::Armory, catalogue, reply, routes};
+use crate::{
+    scenario::Library,
+    upstream::{Fallback, Upstream},
+};
+
+/// The mock providers with their control API. Dropping it ends it without waiting.
+pub struct Server {
+    armory: Arc<Armory>,
+}
+
+impl Server {
+    /// Binds `listen` (port 0 for a free one) and serves it. The scenarios of `library` can be armed
+    /// by their names.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start(listen: SocketAddr, library: Library) -> io::Result<Self> {
+        let upstream = Upstream::start_at(listen).await?;
+        let catalogue = catalogue::open(&upstream)?;
+        let armory = Arc::new_cyclic(|armory| {
+            upstream.fall_back_to(fallback(armory.clone()));
+            Armory::new(upstream, catalogue, library)
+        });
+        Ok(Self { armory })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.armory.address()
+    }
+
+    #[cfg(test)]
+    pub(super) fn armory(&self) -> &Arc<Armory> {
+        &self.armory
+    }
+
+    /// Ends every connection and the listener, and returns when they are gone.
+    pub async fn shutdown(self) {
+        self.armory.shutdown().await;
+    }
+}
+
+/// The mock must not keep alive who owns it.
+fn fallback(armory: Weak<Armory>) -> Fallback {
+    let router = routes::router();
+    Arc::new(move |request: Request<Option<Bytes>>| {
+        let (armory, router) = (armory.upgrade(), router.clone());
+        Box::pin(async move {
+            match armory {
+                Some(armory) => routes::answer(router, armory, request).await,
+                None => reply::ending(),
+            }
+        })
+    })
+}

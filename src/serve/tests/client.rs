@@ -1,0 +1,122 @@
+//! A client that sends what it is told to, and nothing else.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    provider::{KeyPlace, RouteRow, base_path, profile},
+    scenario::{Api, Provider, load_dir},
+    serve::Server,
+};
+
+/// One answer as it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// 0 where there was none.
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
+    pub(super) end: io::Result<()>,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A server with the bundled scenarios.
+pub(super) async fn start() -> Server {
+    let library = load_dir(std::path::Path::new("/nonexistent"), &[]).unwrap();
+    Server::start("127.0.0.1:0".parse().unwrap(), library).await.unwrap()
+}
+
+/// Sends these bytes on a connection of their own and reads to its end.
+pub(super) async fn send(address: SocketAddr, request: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A server may answer and close before it has read everything.
+    let _ = stream.write_all(request).await;
+    read(&mut stream).await
+}
+
+/// Everything up to the connection's end, which must come within ten seconds.
+pub(super) async fn read(stream: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    let end = match timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes)).await {
+        Ok(end) => end.map(drop),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Answer { status, head: head.to_owned(), body: body.to_owned(), end }
+}
+
+/// A request on a connection of its own, with a key of OpenAI's kind.
+pub(super) async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    send(address, plain(method, path, &["Authorization: Bearer sk-x".to_owned()], body).as_bytes()).await
+}
+
+/// A request as text.
+pub(super) fn plain(method: &str, path: &str, headers: &[String], body: &str) -> String {
+    let mut lines = vec![
+        format!("{method} {path} HTTP/1.1"),
+        "Host: mock.test:1".to_owned(),
+        "Connection: close".to_owned(),
+        format!("Content-Length: {}", body.len()),
+    ];
+    lines.extend_from_slice(headers);
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
+}
+
+/// Header lines with a key where a provider looks for it first; its query, if it stands there.
+pub(super) fn key_of(provider: Provider) -> Vec<String> {
+    profile(provider)
+        .key
+        .iter()
+        .filter_map(|place| match place {
+            KeyPlace::Bearer => Some("Authorization: Bearer sk-x".to_owned()),
+            KeyPlace::Header(name) => Some(format!("{name}: sk-x")),
+            KeyPlace::Sigv4 => Some(
+                "Authorization: AWS4-HMAC-SHA256 Credential=AKIAX/20261122/us-east-1/bedrock/aws4_request, \
+                 SignedHeaders=host, Signature=00"
+                    .to_owned(),
+            ),
+            KeyPlace::Query(_) => None,
+        })
+        .take(1)
+        .collect()
+}
+
+/// Every path of a provider to which JSON is posted, below its base URLs, the
+/// model filled in.
+pub(super) fn paths_of(provider: Provider) -> Vec<String> {
+    let profile = profile(provider);
+    let fill = |path: &str| {
+        let mut out = String::new();
+        let mut rest = path;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, behind) = after.split_once('}').unwrap();
+            out = out + before + if name == "model" { &profile.model } else { "x" };
+            rest = behind;
+        }
+        out + rest
+    };
+    let below = |path: String| path.strip_prefix(base_path(provider)).unwrap_or(&path).to_owned();
+    let takes_json = |row: &&RouteRow| !matches!(row.api, Api::OpenaiTranscriptions | Api::OpenaiFiles);
+    profile
+        .routes
+        .iter()
+        .filter(takes_json)
+        .filter_map(|row| row.post.as_deref())
+        .map(fill)
+        .map(below)
+        .collect()
+}
