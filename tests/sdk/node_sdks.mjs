@@ -3,13 +3,15 @@ import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI, { AzureOpenAI, toFile } from "openai";
 
+// What they would print of a broken stream is what the tables are about.
+const quiet = { logLevel: "off" };
 const messages = [{ role: "user", content: "Say hi" }];
 
 const openaiClient = (job) => {
   const timeout = job.timeout * 1000;
   return job.sdk === "azure-node"
-    ? new AzureOpenAI({ apiKey: "mock", endpoint: job.url, apiVersion: "2024-10-21", timeout })
-    : new OpenAI({ apiKey: "sk-mock", baseURL: `${job.url}/v1`, timeout });
+    ? new AzureOpenAI({ apiKey: "mock", endpoint: job.url, apiVersion: "2024-10-21", timeout, ...quiet })
+    : new OpenAI({ apiKey: "sk-mock", baseURL: `${job.url}/v1`, timeout, ...quiet });
 };
 
 const openai = {
@@ -42,7 +44,7 @@ const openai = {
 };
 
 const anthropicClient = (job) =>
-  new Anthropic({ apiKey: "sk-ant-mock", baseURL: job.url, timeout: job.timeout * 1000 });
+  new Anthropic({ apiKey: "sk-ant-mock", baseURL: job.url, timeout: job.timeout * 1000, ...quiet });
 
 const ask = { max_tokens: 64, messages };
 const anthropic = {

@@ -115,10 +115,15 @@ def details(judged: list[Judged]) -> str:
     for item in judged:
         if item.verdict is Verdict.EXPLAINED:
             parts.append(
-                f"explained: {item.cell.id}\n  reference {item.cell.expected}, here {item.cell.observed}\n  {item.cell.why}"
+                f"explained: {item.cell.id}\n  reference {item.cell.expected}, here {here(item.cell)}\n  {item.cell.why}"
             )
     parts += [differing(item) for item in judged if item.verdict is Verdict.DIFFERS]
     return "\n\n".join(parts)
+
+
+def here(cell: Cell) -> str:
+    """What is seen in place of what the reference has."""
+    return f"{cell.observed}" + (f" with a wrong {', '.join(cell.problems)}" if cell.problems else "")
 
 
 def differing(item: Judged) -> str:

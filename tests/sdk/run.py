@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -122,7 +123,8 @@ def call_node(jobs: list[Job], node: str) -> dict[str, Seen]:
 
 
 def quiet_environment() -> None:
-    """What is set on this machine must decide nothing: no proxy, no key, no other address."""
+    """What is set on this machine must decide nothing: no proxy, no key, no other address. SDKs say nothing."""
+    logging.disable(logging.CRITICAL)
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.startswith(
             ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "AWS_", "AZURE_")
