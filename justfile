@@ -40,6 +40,14 @@ builtin *ARGS:
 litellm VERSION="" *ARGS:
     cargo run --release --locked -- run --proxy litellm{{ VERSION }} {{ ARGS }}
 
+# The official SDKs against the mocks (needs uv, node and the network): `just sdk --only boto3`
+sdk *ARGS:
+    uv venv --quiet --allow-existing --python '>=3.11' target/ci/sdk
+    uv pip install --quiet --python target/ci/sdk/bin/python -r tests/sdk/requirements.txt
+    npm ci --prefix tests/sdk --ignore-scripts --no-audit --no-fund --loglevel=error
+    cargo build --release --locked
+    target/ci/sdk/bin/python tests/sdk/run.py target/release/upfault {{ ARGS }}
+
 # Licences, doubles, sources, advisories (needs cargo-deny and the network)
 deny:
     cargo deny check

@@ -196,8 +196,9 @@ pub(in crate::provider) fn error_event(
     let row = failure.row;
     let code = if row.code.is_null() { json!(row.kind) } else { row.code.clone() };
     let nested = match &failure.error["error"] {
-        error @ Value::Object(_) => error.clone(),
-        _ => json!({"type": row.kind, "code": row.code, "message": failure.text, "param": row.param}),
+        // Where the body of a status has no code, the event has the type in its place.
+        error @ Value::Object(_) => with(error, json!({ "code": code })),
+        _ => json!({"type": row.kind, "code": code, "message": failure.text, "param": row.param}),
     };
     let failed = |number| {
         let mut response = response(failure.asked, canaries, "failed");
