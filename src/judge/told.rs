@@ -58,7 +58,9 @@ impl StreamTold {
     /// The caller takes it for a finished answer.
     pub fn looks_finished(&self) -> bool {
         let finish = self.completion.finish.as_deref();
-        self.errors.is_empty() && finish != Some("error") && (finish.is_some() || self.done)
+        // A `[DONE]` in a dialect that has none ends nothing: its clients pass it over.
+        let done = self.done && dialect::terminator(self.api).is_some();
+        self.errors.is_empty() && finish != Some("error") && (finish.is_some() || done)
     }
 
     /// The caller can see that something went wrong.
