@@ -31,6 +31,9 @@ use crate::{
 const FIRST: usize = 8;
 const MOST: usize = 48;
 
+/// Cases in flight at first for the embedded proxy; more as long as it keeps pace.
+const EMBEDDED_FIRST: usize = 400;
+
 /// A case is looked at side by side with others, then perhaps once more, then perhaps alone.
 const LOOKS: usize = 3;
 
@@ -101,7 +104,7 @@ pub async fn run(
         .map(|one| {
             let (first, most) = match (&one.gateway, settings.jobs) {
                 (_, Some(jobs)) => (jobs, jobs),
-                (Gateway::Builtin(_), None) => (one.cases.len(), one.cases.len()),
+                (Gateway::Builtin(_), None) => (EMBEDDED_FIRST.min(one.cases.len()), one.cases.len()),
                 (_, None) => (FIRST, MOST),
             };
             Group {
