@@ -86,6 +86,8 @@ Only cases that match the expression:
   limits/*            a case id, `*` stands for anything
   tag:stream          a tag of the scenario
   level:required      the scenario's level
+  provider:azure      who stands behind the proxy
+  api:cohere/chat     what the caller calls
   stream, plain       whether the caller asks for a stream
   !A, A & B, A | B, (A)";
 
@@ -186,9 +188,8 @@ impl std::str::FromStr for ReportTo {
 /// For `upfault serve`.
 #[derive(Debug, ClapArgs)]
 pub struct ServeArgs {
-    /// Scenarios that can be armed by their names, on top of all that `list` shows.
-    #[command(flatten)]
-    pub paths: PathArgs,
+    /// Scenario files or folders that can be armed by their names, on top of all that `list` shows
+    pub paths: Vec<PathBuf>,
     /// Where to listen; the port 0 takes a free one, and the first line of the output tells which
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: std::net::SocketAddr,

@@ -11,10 +11,10 @@ use super::{
 use crate::{
     client, fault,
     judge::{self, Rule},
-    provider::Asked,
+    provider::{self, Asked},
     report::EXIT_OK,
     runner::identity,
-    scenario::{Case, Fault, LoadError, Step, expand, nearest},
+    scenario::{Api, Case, Combination, Fault, LoadError, Step, expand, nearest},
 };
 
 /// Prints what a scenario does on the wire, or why a rule exists.
@@ -100,23 +100,29 @@ fn describe_case(case: &Case) -> String {
     text.push('\n');
     if let Some(account) = &scenario.account {
         let _ = writeln!(text, "  account {account}; what it refuses plays no attempt of those below");
+        if account.requests_per_minute.or(account.tokens_per_minute).is_some() {
+            text.push_str("          and its own numbers take the place of those in the headers of limits\n");
+        }
     }
     for (n, step) in (1..).zip(&scenario.steps) {
         let _ = writeln!(text, "  step {n}  {}", request(case, &identity.model("primary"), step));
     }
+    let Combination { provider, api, stream } = case.combination;
+    // What the proxy asks the provider for is up to the proxy: shown is the endpoint that the caller
+    // calls where the provider has it.
+    let shown = asked_api(case.combination);
+    let note =
+        if shown == api { String::new() } else { format!(" ({provider} has no {api}: shown is {shown})") };
     for (name, turns) in &scenario.deployments {
         for (n, turn) in (1..).zip(turns) {
             let more = if n as usize == turns.len() { " and every later one" } else { "" };
-            let _ = writeln!(text, "\n  {name}, attempt {n}{more}:");
+            let _ = writeln!(text, "\n  {name}, attempt {n}{more}{note}:");
             if turn.faults.contains(&Fault::Refuse) {
                 text.push_str("    the connection is refused\n");
                 continue;
             }
             let canaries = identity.canaries(name, n);
-            let combination = case.combination;
-            // What the proxy asks the provider for is up to the proxy: shown is the provider's own
-            // endpoint where it has the one that the caller calls.
-            let asked = Asked::plain(combination.provider, combination.api, combination.stream);
+            let asked = Asked::plain(provider, shown, stream && shown.streams());
             let plan = fault::plan(&asked, turn, &canaries);
             for line in plan.to_string().lines() {
                 let _ = writeln!(text, "    {line}");
@@ -125,6 +131,20 @@ fn describe_case(case: &Case) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What a proxy is likely to ask the provider for: the same API, or the provider's own for the like.
+fn asked_api(combination: Combination) -> Api {
+    let Combination { provider, api, .. } = combination;
+    let routes = &provider::profile(provider).routes;
+    let has = |api: Api| routes.iter().any(|route| route.api == api);
+    let like = match api {
+        Api::OpenaiEmbeddings => Api::CohereEmbed,
+        Api::CohereEmbed => Api::OpenaiEmbeddings,
+        other => other,
+    };
+    let first = routes.iter().map(|route| route.api).find(|api| api.streams());
+    [api, like].into_iter().find(|api| has(*api)).or(first).unwrap_or(api)
 }
 
 fn request(case: &Case, model: &str, step: &Step) -> String {
@@ -174,6 +194,31 @@ mod tests {
             wait   100ms
             reset  (TCP RST)
         "#);
+    }
+
+    #[test]
+    fn an_account_that_counts_says_that_the_headers_show_other_numbers() {
+        let text = |account: &str| {
+            described(&format!("title: t\nwhy: w\naccount: {account}\nupstream: [{{reply: ok}}]\n"))
+        };
+        let note = "its own numbers take the place of those in the headers of limits";
+        assert!(text("{tokens_per_minute: 100}").contains(note));
+        assert!(!text("{keys: {}}").contains(note));
+    }
+
+    #[test]
+    fn a_provider_without_the_callers_api_is_shown_at_one_of_its_own() {
+        for (api, provider, heading) in [
+            ("openai/chat", "bedrock", "(bedrock has no openai/chat: shown is bedrock/converse):"),
+            ("openai/embeddings", "cohere", "(cohere has no openai/embeddings: shown is cohere/embed):"),
+            ("anthropic/messages", "openai", "(openai has no anthropic/messages: shown is openai/chat):"),
+            ("openai/chat", "mistral", "every later one:"),
+        ] {
+            let text = described(&format!(
+                "title: t\nwhy: w\nmatrix: {{api: [{api}], provider: [{provider}]}}\nupstream: [{{reply: ok}}]\n"
+            ));
+            assert!(text.contains(heading), "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::scenario::{Case, Level};
+use crate::scenario::{Api, Case, Level, Provider};
 
 /// A condition on cases.
 #[derive(Debug, Clone)]
@@ -15,6 +15,10 @@ pub enum Filter {
     Tag(String),
     /// The scenario has this level.
     Level(Level),
+    /// This provider stands behind the proxy.
+    Provider(Provider),
+    /// The caller calls this API.
+    Api(Api),
     /// The caller asks for a stream, or not.
     Stream(bool),
     /// Not.
@@ -56,6 +60,8 @@ impl Filter {
             Self::Id(glob) => glob.is_match(&case.id) || glob.is_match(&case.scenario.id),
             Self::Tag(tag) => case.scenario.tags.contains(tag),
             Self::Level(level) => case.scenario.level == *level,
+            Self::Provider(provider) => case.combination.provider == *provider,
+            Self::Api(api) => case.combination.api == *api,
             Self::Stream(stream) => case.combination.stream == *stream,
             Self::Not(filter) => !filter.matches(case),
             Self::And(a, b) => a.matches(case) && b.matches(case),
@@ -104,24 +110,31 @@ impl Parser<'_> {
         let end = rest.find(|c: char| c.is_whitespace() || "&|!()".contains(c)).unwrap_or(rest.len());
         let word = &rest[..end];
         if word.is_empty() {
-            return Err(
-                self.error("expected a case id such as `limits/*`, or `tag:…`, `level:…`, `stream`, `plain`")
-            );
+            return Err(self.error(
+                "expected a case id such as `limits/*`, or `tag:…`, `level:…`, `provider:…`, `api:…`, `stream`, `plain`",
+            ));
         }
         let filter = match (word, word.split_once(':')) {
             ("stream", _) => Filter::Stream(true),
             ("plain", _) => Filter::Stream(false),
             (_, Some(("tag", tag))) => Filter::Tag(tag.to_owned()),
-            (_, Some(("level", level))) => {
-                Filter::Level(level.parse().map_err(|message: String| self.error(&message))?)
-            }
+            (_, Some(("level", level))) => Filter::Level(self.named(level)?),
+            (_, Some(("provider", provider))) => Filter::Provider(self.named(provider)?),
+            (_, Some(("api", api))) => Filter::Api(self.named(api)?),
             (_, Some((key, _))) => {
-                return Err(self.error(&format!("there is no key `{key}`; possible are `tag` and `level`")));
+                return Err(self.error(&format!(
+                    "there is no key `{key}`; possible are `tag`, `level`, `provider` and `api`"
+                )));
             }
             _ => Filter::Id(self.glob(word)?),
         };
         self.at = start + end;
         Ok(filter)
+    }
+
+    /// One of the words of a scenario file.
+    fn named<T: std::str::FromStr<Err = String>>(&self, word: &str) -> Result<T, FilterError> {
+        word.parse().map_err(|message: String| self.error(&message))
     }
 
     /// Case ids hold `[…]`, which stands for itself here; `*` goes over slashes.
@@ -183,9 +196,15 @@ mod tests {
     }
 
     #[test]
+    fn providers_and_apis_are_found_though_the_id_does_not_name_the_default() {
+        assert_eq!(matching("provider:openai & api:openai/chat").len(), 2);
+        assert!(matching("provider:azure | api:openai/responses").is_empty());
+    }
+
+    #[test]
     fn a_filter_that_cannot_be_read_shows_the_place() {
         insta::assert_snapshot!(Filter::parse("tag:a & ").unwrap_err(), @r"
-        expected a case id such as `limits/*`, or `tag:…`, `level:…`, `stream`, `plain`
+        expected a case id such as `limits/*`, or `tag:…`, `level:…`, `provider:…`, `api:…`, `stream`, `plain`
           tag:a & 
                   ^
         ");

@@ -69,6 +69,9 @@ fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
         let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
         let _ = writeln!(text, "  serves {api} from {}", names.join(", "));
     }
+    for (name, reason) in definition.unserved() {
+        let _ = writeln!(text, "  does not serve {name}: {reason}");
+    }
     let place = definition.install_dir(&context.cache)?;
     let state = if definition.is_installed(&context.cache) { "installed in" } else { "will be installed in" };
     let _ = writeln!(text, "  {state} {}", place.display());

@@ -17,7 +17,8 @@ use crate::{
 /// Serves the mocks until it is asked to stop.
 pub fn serve(context: &Context, args: &ServeArgs) -> Result<u8, Failure> {
     // What is named comes on top of what `list` shows: a path must not take the bundled ones away.
-    let named = (!args.paths.paths.is_empty()).then(|| select::library(context, &args.paths)).transpose()?;
+    let named = PathArgs { paths: args.paths.clone() };
+    let named = (!args.paths.is_empty()).then(|| select::library(context, &named)).transpose()?;
     let library = select::library(context, &PathArgs::default())?.with(named.unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -86,13 +86,8 @@ impl fmt::Display for WireAction {
                 Ok(())
             }
             Self::Write { bytes, completes_frame } => {
-                let text = String::from_utf8_lossy(bytes);
-                let mut shown: String = text.chars().take(160).collect();
-                if shown.len() < text.len() {
-                    shown.push('…');
-                }
                 let note = if *completes_frame { "" } else { ", part of a frame" };
-                write!(f, "write  {} bytes{note}: {shown:?}", bytes.len())
+                write!(f, "write  {} bytes{note}: \"{}\"", bytes.len(), readable(bytes))
             }
             Self::Wait(time) => write!(f, "wait   {}", humantime::format_duration(*time)),
             Self::Finish => f.write_str("finish"),
@@ -100,5 +95,49 @@ impl fmt::Display for WireAction {
             Self::Reset => f.write_str("reset  (TCP RST)"),
             Self::Hang => f.write_str("hang   (for ever)"),
         }
+    }
+}
+
+/// The beginning of what is sent, on one line: text as it is, anything else escaped byte by byte.
+fn readable(bytes: &[u8]) -> String {
+    let mut shown = String::new();
+    let mut room = 160_usize;
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            let Some(left) = room.checked_sub(1) else { return shown + "…" };
+            room = left;
+            match letter {
+                '\'' => shown.push(letter),
+                control if control.is_ascii_control() => shown.extend(escape_ascii(control as u8)),
+                other => shown.extend(other.escape_debug()),
+            }
+        }
+        for byte in chunk.invalid() {
+            let Some(left) = room.checked_sub(1) else { return shown + "…" };
+            room = left;
+            shown.extend(escape_ascii(*byte));
+        }
+    }
+    shown
+}
+
+fn escape_ascii(byte: u8) -> impl Iterator<Item = char> {
+    std::ascii::escape_default(byte).map(char::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn text_is_shown_as_it_is_and_anything_else_byte_by_byte() {
+        assert_eq!(readable("data: {\"a\": 'ü'}\n\n".as_bytes()), r#"data: {\"a\": 'ü'}\n\n"#);
+        assert_eq!(readable(b"\0\x1b[2J\x8a\xffevent"), r"\x00\x1b[2J\x8a\xffevent");
+    }
+
+    #[test]
+    fn what_is_long_ends_after_160_letters() {
+        assert_eq!(readable(&[b'a'; 160]), "a".repeat(160));
+        assert_eq!(readable(&[0; 161]), r"\x00".repeat(160) + "…");
     }
 }

@@ -77,6 +77,11 @@ impl Definition {
         self.source.display(super::source::FILE)
     }
 
+    /// The providers and APIs that people would look for in it in vain, each with the reason.
+    pub fn unserved(&self) -> impl Iterator<Item = (String, &str)> {
+        self.document.lacks.iter().map(|(lacked, reason)| (lacked.to_string(), reason.as_str()))
+    }
+
     /// Why a case with this combination and these settings cannot be run, if it cannot.
     pub fn lacks(&self, combination: &Combination, settings: &ProxySettings) -> Option<String> {
         let name = &self.name;

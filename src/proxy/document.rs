@@ -52,6 +52,15 @@ pub(super) enum Lacked {
     Api(Api),
 }
 
+impl std::fmt::Display for Lacked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Provider(provider) => provider.fmt(f),
+            Self::Api(api) => api.fmt(f),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Lacked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;

@@ -85,7 +85,8 @@ fn kind(ty: &str) -> &str {
         "sequence start" | "sequence" => "a list (`[a, b]`)",
         "mapping start" | "mapping" => "keys with values (`{key: value}`)",
         "bool" | "boolean" => "`true` or `false`",
-        _ if ty.starts_with(['u', 'i']) && ty[1..].parse::<u8>().is_ok() => "a whole number",
+        _ if ty.starts_with('u') && ty[1..].parse::<u8>().is_ok() => "a whole number, 0 or more",
+        _ if ty.starts_with('i') && ty[1..].parse::<u8>().is_ok() => "a whole number",
         other => other,
     }
 }

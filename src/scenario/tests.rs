@@ -48,7 +48,7 @@ fn a_duplicate_key_is_an_error() {
 #[test]
 fn a_wrong_type_is_an_error() {
     insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{retries: many}}\n")), @"
-    error: expected a whole number
+    error: expected a whole number, 0 or more
      --> scenarios/x.yaml:4:18
       |
     4 | proxy: {retries: many}
@@ -136,6 +136,20 @@ fn a_point_in_a_stream_needs_a_stream() {
       |              ^
       |
       = help: write `matrix: {stream: [true]}`, or a point such as `after_bytes`
+    ");
+}
+
+#[test]
+fn a_point_in_a_stream_is_not_asked_for_where_the_api_has_none() {
+    let text = format!("{HEAD}matrix: {{api: [openai/speech]}}\nupstream: [{{faults: [drop_terminator]}}]\n");
+    insta::assert_snapshot!(errors(&text), @"
+    error: `drop_terminator` needs the events of a stream, and not every case here is one
+     --> scenarios/x.yaml:4:22
+      |
+    4 | upstream: [{faults: [drop_terminator]}]
+      |                      ^^^^^^^^^^^^^^^
+      |
+      = help: openai/speech has no stream: leave the fault out for it
     ");
 }
 

@@ -174,7 +174,10 @@ fn single(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &
                     &fault.range,
                     format!("`{name}` needs the events of a stream, and not every case here is one"),
                 )
-                .help = Some("write `matrix: {stream: [true]}`, or a point such as `after_bytes`".to_owned());
+                .help = Some(match matrix.iter().find(|combination| !combination.api.streams()) {
+                Some(Combination { api, .. }) => format!("{api} has no stream: leave the fault out for it"),
+                None => "write `matrix: {stream: [true]}`, or a point such as `after_bytes`".to_owned(),
+            });
         }
     }
     match &fault.value {

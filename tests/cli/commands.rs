@@ -180,6 +180,7 @@ fn proxies_are_listed_shown_and_examined_without_installing_anything() {
     stage.upfault(&["proxy", "show", "litellm"]).code(0).out_has(&[
         "litellm 1.102.4",
         "openai/chat",
+        "does not serve vertex: it exchanges",
         "will be installed in",
     ]);
     stage.upfault(&["proxy", "show", "litellm@1.90.7"]).code(0).out_has(&["litellm 1.90.7"]);
@@ -229,6 +230,7 @@ fn every_command_has_help() {
         &["explain"],
         &["review"],
         &["schema"],
+        &["serve"],
         &["proxy"],
         &["proxy", "list"],
         &["proxy", "show"],
