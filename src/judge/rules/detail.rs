@@ -215,6 +215,11 @@ fn param_kept(facts: &Facts<'_>) -> Outcome {
     member(facts, "param", |error| &error.param)
 }
 
+/// Whether `literal` stands in a text other than as the end of a word: `the web's`, `bitmap[0]`.
+fn stands_alone(text: &str, literal: &str) -> bool {
+    text.match_indices(literal).any(|(at, _)| !text[..at].ends_with(char::is_alphanumeric))
+}
+
 fn no_language_literals(facts: &Facts<'_>) -> Outcome {
     if !facts.is_failure() {
         return Outcome::NotApplicable;
@@ -233,7 +238,7 @@ fn no_language_literals(facts: &Facts<'_>) -> Outcome {
         }
     }
     for literal in ["b'", "b\"", "<nil>", "map[", "[object Object]"] {
-        if got.message.contains(literal) && !sent.contains(literal) {
+        if stands_alone(&got.message, literal) && !sent.contains(literal) {
             return Outcome::broken(
                 "a message without literals of a programming language",
                 format!("{literal:?} in {:?}", shorten(&got.message)),

@@ -1,6 +1,7 @@
 //! Detail, headers, form, leaks.
 
 use super::{every_rule::Proof, seen::*};
+use crate::judge::{self, Policy};
 
 pub fn proofs() -> Vec<Proof> {
     [detail(), headers(), format(), leak()].concat()
@@ -29,6 +30,19 @@ fn detail() -> Vec<Proof> {
         ("detail.param-kept", good(400), changed(400, r#""p""#, "null")),
         ("detail.no-language-literals", good(400), changed(400, r#""p""#, r#""None""#)),
     ]
+}
+
+#[test]
+fn the_end_of_a_word_is_no_literal_of_a_language() {
+    for text in ["the job's MSG", "no MSG in bitmap[0]"] {
+        let findings = judge::judge(&changed(400, "no MSG", text).observation, &Policy::default());
+        assert!(findings.is_empty(), "{text}: {findings:#?}");
+    }
+    for text in ["b'no MSG'", "it said: b'no MSG'", "map[message:no MSG]"] {
+        let findings = judge::judge(&changed(400, "no MSG", text).observation, &Policy::default());
+        let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
+        assert_eq!(rules, ["detail.no-language-literals"], "{text}");
+    }
 }
 
 fn headers() -> Vec<Proof> {
