@@ -61,7 +61,8 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
 /// Reads a ranking: `INDEX SCORE` for each result; `None` if it is none.
 pub(super) fn ranking(value: &Value) -> Option<Completion> {
     let results = value.get("results")?.as_array()?;
-    let line =
-        |result: &Value| Some(format!("{} {}\n", result.get("index")?, result.get("relevance_score")?));
+    // As a number: `1` and `1.0` are the same score.
+    let score = |result: &Value| result.get("relevance_score")?.as_f64();
+    let line = |result: &Value| Some(format!("{} {}\n", result.get("index")?, score(result)?));
     Some(Completion::of(results.iter().map(line).collect::<Option<String>>()?, None))
 }

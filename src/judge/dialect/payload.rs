@@ -70,11 +70,11 @@ pub(super) fn moderations(value: &Value) -> Option<Completion> {
     Some(Completion::of(results.collect::<Option<String>>()?, None))
 }
 
-/// The names of the models.
+/// A list of models. Which, and by what names, is for the proxy to say: callers are told of those that
+/// they can ask it for.
 pub(super) fn models(value: &Value) -> Option<Completion> {
-    let name = |model: &Value| Some(format!("{}\n", model.get("id")?.as_str()?));
-    let names = value.get("data")?.as_array()?.iter().map(name);
-    Some(Completion::of(names.collect::<Option<String>>()?, None))
+    let named = |model: &Value| model.get("id").is_some_and(Value::is_string);
+    value.get("data")?.as_array()?.iter().all(named).then(Completion::default)
 }
 
 /// A file or a batch. Its id may be the proxy's own, so nothing of it stands for the rest.

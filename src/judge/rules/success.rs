@@ -8,7 +8,7 @@ use crate::{
         rule::{Outcome, Rule},
         told::{Told, shorten},
     },
-    observation::{AttemptEnd, StepName},
+    observation::{Attempt, AttemptEnd, StepName},
     scenario::{Answer, Api, Level},
 };
 
@@ -56,6 +56,18 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// Whether a stream that has its finish reason may be taken for complete, but need not be: it was cut
+/// then, or ended without a terminator that its dialect's clients are told to expect. `[DONE]` is none:
+/// many leave it out.
+fn ends_open(facts: &Facts<'_>, attempt: &Attempt) -> bool {
+    let case = facts.arrangement.combination;
+    let owed = dialect::terminator(attempt.api.unwrap_or(case.api)).is_some_and(|name| name != "[DONE]");
+    attempt.sent.carrier().is_some()
+        && (owed || attempt.end != AttemptEnd::Finished)
+        && !is_truncated(&attempt.sent)
+        && !is_terminated(attempt, case)
+}
+
 fn delivered(facts: &Facts<'_>) -> Outcome {
     if facts.exchange.step == StepName::Recovery {
         return Outcome::NotApplicable;
@@ -65,9 +77,7 @@ fn delivered(facts: &Facts<'_>) -> Outcome {
     if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, Answer::Error(_))) {
         return Outcome::NotApplicable;
     }
-    // A stream that is cut after its finish reason may be taken for complete, but need not be.
-    let cut = attempt.end != AttemptEnd::Finished && attempt.sent.carrier().is_some();
-    if cut && !is_terminated(attempt, facts.arrangement.combination) {
+    if ends_open(facts, attempt) {
         return Outcome::NotApplicable;
     }
     // After content, another attempt must not be spliced in; rules on retries speak of that.
@@ -97,9 +107,12 @@ fn content_intact(facts: &Facts<'_>) -> Outcome {
 }
 
 fn terminated(facts: &Facts<'_>) -> Outcome {
-    let (Told::Stream(got), Some((_, sent))) = (&facts.told, facts.success()) else {
+    let (Told::Stream(got), Some((attempt, sent))) = (&facts.told, facts.success()) else {
         return Outcome::NotApplicable;
     };
+    if ends_open(facts, attempt) {
+        return Outcome::NotApplicable;
+    }
     let Some(terminator) = dialect::terminator(facts.api()) else { return Outcome::NotApplicable };
     // A stream that was cut, or that shows an error, has not been passed on as a success.
     let delivered = got.complete

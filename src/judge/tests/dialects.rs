@@ -160,6 +160,23 @@ fn what_is_lost_of_an_anthropic_call_is_seen() {
 }
 
 #[test]
+fn an_anthropic_stream_without_its_last_event_may_be_told_either_way() {
+    let open = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END]);
+    let failure = || typed_events(&[START, DELTA_ONE, DELTA_TWO, OVERLOADED]);
+    let whole = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP]);
+    for told in [open(), failure(), whole()] {
+        holds(&anthropic_stream().tried(open()).told(told));
+    }
+    let chat = || streamed().calling(Api::OpenaiChat, Provider::Anthropic).tried(open());
+    for told in [events(GOOD), events(&[ONE, TWO, ERROR])] {
+        holds(&chat().asked(Api::AnthropicMessages).told(told));
+    }
+    // Of a chat it is settled: many leave its `[DONE]` out.
+    let chat = || streamed().tried(events(&[ONE, TWO, STOP]));
+    breaks(&chat().told(events(&[ONE, TWO, ERROR])), "success.delivered");
+}
+
+#[test]
 fn a_responses_stream_says_its_error_once_even_if_it_closes_with_it() {
     let failing = |forms: &[&'static str]| typed_events(&[&[TEXT_ONE], forms].concat());
     for form in [&[NESTED][..], &[FLAT], &[FAILED], &[NESTED, FAILED]] {
@@ -333,6 +350,16 @@ fn a_success_that_is_no_text_is_compared_by_what_it_carries() {
     holds(&call().tried(embedding(coded)).told(embedding(written)));
     breaks(&call().tried(embedding(coded)).told(embedding("[0.2,1.0]")), "success.content-intact");
     breaks(&call().tried(embedding(coded)).told(say(200, OK)), "success.delivered");
+    let ranking =
+        |score: &str| say(200, &format!(r#"{{"results":[{{"index":0,"relevance_score":{score}}}]}}"#));
+    let rerank = || plain().calling(Api::CohereRerank, Provider::Cohere).tried(ranking("1.0"));
+    holds(&rerank().told(ranking("1")));
+    breaks(&rerank().told(ranking("0.9")), "success.content-intact");
+    // By which names callers ask for models is for the proxy to say.
+    let models = |name: &str| say(200, &format!(r#"{{"object":"list","data":[{{"id":"{name}"}}]}}"#));
+    let list = || plain().calling(Api::OpenaiModels, Provider::Openai).tried(models("gpt-5"));
+    holds(&list().told(models("openai/gpt-5")));
+    breaks(&list().told(say(200, r#"{"data":[{}]}"#)), "success.delivered");
     let sound = |text: &str| say(200, text).with("content-type", "audio/mpeg");
     let speech = || plain().calling(Api::OpenaiSpeech, Provider::Openai).tried(sound("ID3 TXT"));
     holds(&speech().told(sound("ID3 TXT")));
