@@ -5,13 +5,11 @@
 
 mod body;
 mod call;
-mod curl;
 mod driver;
 mod ending;
 mod form;
 
 pub use call::{Call, Request, RequestBody, request};
-pub use curl::curl_line;
 pub use driver::{ClientError, Driver};
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
     let body = &exchange.request_body;
     // What a terminal would eat on the way, or no argument can hold, is written by printf.
     let piped = body.chars().any(|c| c.is_control() && c != '\n');
-    let written = if piped { format!("printf {} | ", quoted(&escaped(body))) } else { String::new() };
+    // A form begins with dashes, which printf takes for an option.
+    let written = if piped { format!("printf -- {} | ", quoted(&escaped(body))) } else { String::new() };
     // -i shows status and headers, -N a stream as it comes.
     let mut line = format!("{written}curl -siN -X {} {}", quoted(&exchange.method), quoted(&exchange.url));
     for (name, value) in &exchange.request_headers {
@@ -77,6 +78,37 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observation::{Ending, Outcome, StepName};
+
+    fn exchange(body: &str) -> Exchange {
+        Exchange {
+            step: StepName::Step(1),
+            sent_ms: 0.0,
+            method: "POST".into(),
+            url: "http://127.0.0.1:1/v1/files".into(),
+            request_headers: vec![
+                ("host".into(), "127.0.0.1:1".into()),
+                ("authorization".into(), "Bearer sk-1".into()),
+            ],
+            request_body: body.into(),
+            outcome: Outcome::NoAnswer { ending: Ending::Refused },
+            end_ms: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_body_stands_in_the_line_and_the_key_does_not() {
+        insta::assert_snapshot!(
+            curl_line(&exchange(r#"{"content":"it's `x`"}"#), &["sk-1".to_owned()]),
+            @r#"curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer '"$PROXY_KEY" --data-raw '{"content":"it'\''s `x`"}'"#
+        );
+        insta::assert_snapshot!(curl_line(&exchange(""), &[]), @"curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer sk-1'");
+    }
+
+    #[test]
+    fn a_form_goes_through_printf_since_no_argument_holds_its_bytes() {
+        insta::assert_snapshot!(curl_line(&exchange("--b\r\n100% \\ it's\0\r\n"), &[]), @r"printf -- '--b\015\012100%% \\ it'\''s\000\015\012' | curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer sk-1' --data-binary @-");
+    }
 
     #[test]
     fn a_shell_reads_back_what_was_quoted_and_fills_in_the_key() {
