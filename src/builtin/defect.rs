@@ -54,6 +54,7 @@ defects! {
     ErrorTypeAsInt = "error-type-as-int": "The error type is the status as a number",
     ErrorAsString = "error-as-string": "`error` is a string in place of an object",
     AnthropicEnvelope = "anthropic-envelope": "An error comes in Anthropic's form",
+    OpenaiEnvelope = "openai-envelope": "An error by status comes in OpenAI's form, whatever the caller's dialect",
     HtmlPassedThrough = "html-passed-through": "An upstream error that is no JSON is passed on as it came",
     ErrorContentType = "error-content-type": "A JSON error is labelled text/html",
     // The headers.
@@ -67,7 +68,8 @@ defects! {
     FirstErrorEmptySuccess = "first-error-empty-success": "An error as a stream's first event gives an empty completion",
     CutStreamFinished = "cut-stream-finished": "A cut stream is given finish_reason stop and `[DONE]`",
     CutStreamSilent = "cut-stream-silent": "A cut stream just ends, without an error and without `[DONE]`",
-    ErrorEventSwallowed = "error-event-swallowed": "An error event is skipped; the stream ends with `[DONE]`",
+    ErrorEventSwallowed = "error-event-swallowed": "An error event is skipped; the stream ends with its dialect's mark of a good end",
+    ErrorEventDropped = "error-event-dropped": "An error event of a stream is dropped, and the stream just ends",
     ErrorEventDetailLost = "error-event-detail-lost": "The message of an error event is replaced by `Internal error`",
     ErrorFrameDoubled = "error-frame-doubled": "The error event of a stream is sent twice",
     ChunkDropped = "chunk-dropped": "The last piece of content before a stream's failure is lost",

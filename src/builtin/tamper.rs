@@ -114,6 +114,10 @@ pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<
             });
             reply(failure.status, "application/json", body.to_string().into())
         }
+        Defect::OpenaiEnvelope => {
+            let told = failure.told.clone().into_family(Family::Openai, failure.status);
+            reply(failure.status, "application/json", told.body().to_string().into())
+        }
         Defect::ErrorContentType => {
             reply(failure.status, "text/html; charset=utf-8", error().to_string().into())
         }

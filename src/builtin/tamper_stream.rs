@@ -38,7 +38,12 @@ impl Tamper {
                 vec![finish(self.api), done(self.api)]
             }
             (Some(Defect::CutStreamSilent), PieceKind::Interrupted) => vec![],
-            (Some(Defect::ErrorEventSwallowed), PieceKind::ErrorEvent) => vec![done(self.api)],
+            (Some(Defect::ErrorEventSwallowed), PieceKind::ErrorEvent) => match self.api {
+                // `[DONE]` alone is what clients of these take for a good end.
+                Api::OpenaiChat | Api::OpenaiCompletions => vec![done(self.api)],
+                api => vec![finish(api), done(api)],
+            },
+            (Some(Defect::ErrorEventDropped), PieceKind::ErrorEvent) => vec![],
             (Some(Defect::ErrorEventDetailLost), PieceKind::ErrorEvent) => vec![Piece {
                 kind: PieceKind::ErrorEvent,
                 bytes: dialect::error_frame(self.api, plain("Internal error"), 500, 0),

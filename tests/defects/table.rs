@@ -114,6 +114,12 @@ pub const ROWS: &[Row] = &[
         &["detail.code-kept", "detail.param-kept"],
         &["detail", "status"],
     ),
+    row(
+        OpenaiEnvelope,
+        "format.envelope",
+        &["detail.code-kept", "detail.type-kept"],
+        &["messages", "generate", "converse", "cohere", "ollama"],
+    ),
     row(HtmlPassedThrough, "format.envelope", &["format.content-type"], &["bodies"]),
     row(ErrorContentType, "format.content-type", &[], &["status", "limits/rate-limit"]),
     row(
@@ -135,7 +141,18 @@ pub const ROWS: &[Row] = &[
     ),
     row(CutStreamFinished, "stream.no-forged-success", &[], &["connection", "stream"]),
     row(CutStreamSilent, "stream.error-visible", &[], &["connection", "stream"]),
-    row(ErrorEventSwallowed, "stream.no-forged-success", &[], &["stream", "connection"]),
+    row(
+        ErrorEventSwallowed,
+        "stream.no-forged-success",
+        &[],
+        &["stream", "connection", "responses", "converse", "invoke", "messages"],
+    ),
+    row(
+        ErrorEventDropped,
+        "stream.error-visible",
+        &["stream.no-forged-success"],
+        &["stream", "responses", "converse", "invoke", "messages", "cohere", "generate", "ollama"],
+    ),
     row(ErrorEventDetailLost, "stream.error-detail", &[], &["stream"]),
     row(ErrorFrameDoubled, "stream.one-error-event", &[], &["stream", "connection"]),
     row(ChunkDropped, "stream.content-intact", &[], &["stream", "healthy"]),

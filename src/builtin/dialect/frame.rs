@@ -1,5 +1,6 @@
 //! The frames that the proxy writes itself: an error in the middle of a stream, and an end.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -38,6 +39,7 @@ pub fn closing(api: Api) -> Bytes {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions | Api::CohereChat => Bytes::from_static(b"data: [DONE]\n\n"),
         Api::AnthropicMessages => event("message_stop", json!({"type": "message_stop"})),
+        Api::BedrockInvoke => invoked(&json!({"type": "message_stop"})),
         _ => Bytes::new(),
     }
 }
@@ -60,11 +62,8 @@ pub fn finish(api: Api) -> Bytes {
             let data = json!({"type": "response.completed", "sequence_number": 0, "response": response});
             event("response.completed", data)
         }
-        Api::AnthropicMessages => {
-            let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
-            let data = json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0}});
-            event("message_delta", data)
-        }
+        Api::AnthropicMessages => event("message_delta", end_turn()),
+        Api::BedrockInvoke => invoked(&end_turn()),
         Api::GeminiGenerate => {
             let candidate = json!({"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "STOP", "index": 0});
             format!("data: {}\r\n\r\n", json!({ "candidates": [candidate] })).into()
@@ -81,6 +80,17 @@ pub fn finish(api: Api) -> Bytes {
         Api::OllamaGenerate => ollama_end("response", json!("")),
         _ => Bytes::new(),
     }
+}
+
+/// Why a message ended, in Anthropic's words.
+fn end_turn() -> Value {
+    let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
+    json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0}})
+}
+
+/// An event of Anthropic's models as Bedrock wraps it.
+fn invoked(event: &Value) -> Bytes {
+    aws_event("chunk", &json!({ "bytes": STANDARD.encode(event.to_string()) }))
 }
 
 fn event(name: &str, data: Value) -> Bytes {
@@ -141,6 +151,14 @@ mod tests {
         wire::frames::{Carrier, decode},
     };
 
+    fn carrier(api: Api) -> Carrier {
+        match api {
+            Api::BedrockConverse | Api::BedrockInvoke => Carrier::Aws,
+            Api::OllamaChat | Api::OllamaGenerate => Carrier::Ndjson,
+            _ => Carrier::Sse,
+        }
+    }
+
     fn told() -> Told {
         Told::openai(envelope::error("m".into(), envelope::UPSTREAM_ERROR, Some("timeout")))
     }
@@ -148,14 +166,23 @@ mod tests {
     #[test]
     fn an_error_frame_is_read_as_an_error_by_who_knows_the_dialect() {
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
-            let carrier = match api {
-                Api::BedrockConverse | Api::BedrockInvoke => Carrier::Aws,
-                Api::OllamaChat | Api::OllamaGenerate => Carrier::Ndjson,
-                _ => Carrier::Sse,
-            };
-            let frames = decode(carrier, &error_frame(api, told(), 504, 3));
+            let frames = decode(carrier(api), &error_frame(api, told(), 504, 3));
             let Meaning::Error(read) = meaning(api, &frames[0]) else { panic!("{api}: {frames:?}") };
             assert_eq!((read.message(), frames.len()), ("m", 1), "{api}");
+        }
+    }
+
+    #[test]
+    fn a_finish_and_its_closing_end_an_answer_for_who_knows_the_dialect() {
+        for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
+            let frames = decode(carrier(api), &[finish(api), closing(api)].concat());
+            let read: Vec<Meaning> = frames.iter().map(|frame| meaning(api, frame)).collect();
+            let says_why = |read: &Meaning| {
+                let whole = matches!(read, Meaning::Done { is_whole: true });
+                whole || matches!(read, Meaning::Part { choices, .. } if choices.contains(&(0, true)))
+            };
+            assert!(read.iter().any(says_why), "{api}: {frames:?}");
+            assert!(!read.contains(&Meaning::Broken), "{api}: {frames:?}");
         }
     }
 

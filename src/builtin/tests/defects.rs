@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::stage::*;
-use crate::{builtin::Defect, scenario::Cooldown};
+use crate::{
+    builtin::Defect,
+    scenario::{Cooldown, Provider},
+};
 
 /// What one run looked like.
 struct Seen {
@@ -122,6 +125,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         }),
         CutStreamSilent => (cut(), |s| s.text() == [ONE, TWO].concat()),
         ErrorEventSwallowed => (broken_by_event(), |s| s.text() == [ONE, TWO, DONE].concat()),
+        ErrorEventDropped => (broken_by_event(), |s| s.text() == [ONE, TWO].concat()),
         ErrorEventDetailLost => {
             (broken_by_event(), |s| s.text().contains("Internal error") && !s.text().contains("canary"))
         }
@@ -159,8 +163,8 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
             (setup, |s| s.text() == [ONE, TWO, STOP, DONE].concat())
         }
         FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
-        CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered => {
-            unreachable!("{defect} does not show in one answer and has a test of its own")
+        CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope => {
+            unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
         }
         KeyLeaked => (rich_error(), |s| s.message().contains("sk-secret-main")),
         ProxyKeyLeaked => (rich_error(), |s| s.message().contains(s.stage.proxy.proxy_key())),
@@ -179,14 +183,19 @@ fn has(seen: &Seen, header: &str) -> bool {
     seen.got.header(header).is_some()
 }
 
-/// Defects that one answer cannot show.
-const OVER_TIME: [Defect; 4] =
-    [Defect::CooldownIgnored, Defect::ClientErrorsCoolDown, Defect::RoutePoisoned, Defect::FailureUnanswered];
+/// Defects that one answer to a chat cannot show.
+const OTHERWISE: [Defect; 5] = [
+    Defect::CooldownIgnored,
+    Defect::ClientErrorsCoolDown,
+    Defect::RoutePoisoned,
+    Defect::FailureUnanswered,
+    Defect::OpenaiEnvelope,
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_defect_shows_and_the_honest_proxy_never_does_the_same() {
     let mut runs = tokio::task::JoinSet::new();
-    for defect in Defect::ALL.iter().copied().filter(|defect| !OVER_TIME.contains(defect)) {
+    for defect in Defect::ALL.iter().copied().filter(|defect| !OTHERWISE.contains(defect)) {
         for with in [None, Some(defect)] {
             runs.spawn(async move {
                 let (setup, shows) = case(defect);
@@ -241,6 +250,17 @@ async fn a_poisoned_route_fails_once_more_after_a_failure() {
         assert_eq!(stage.send().await.status, 503);
         assert_eq!(stage.send().await.status, status);
         assert_eq!(stage.send().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn callers_of_another_dialect_get_openais_envelope() {
+    let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"canary"},"request_id":"r"}"#;
+    let openais = r#"{"error":{"message":"canary","type":"overloaded_error","param":null,"code":null}}"#;
+    for (defect, expected) in [(None, body), (Some(Defect::OpenaiEnvelope), openais)] {
+        let setup = Setup { provider: Provider::Anthropic, ..Setup::new([json(529, "", body)]) };
+        let got = setup.start(defect).await.post("/v1/messages", r#"{"model":"main"}"#).await;
+        assert_eq!((got.status, got.text.as_str()), (529, expected));
     }
 }
 
