@@ -29,7 +29,7 @@ pub struct Attempt {
     pub api: Option<Api>,
     /// As received, names in lower case, in order.
     pub headers: Vec<(String, String)>,
-    /// The request body as text (invalid UTF-8 replaced).
+    /// The request body as text (at most 1 MiB of it, invalid UTF-8 replaced).
     pub body: String,
     /// The turn that was played; `None` for a request that the mock itself refused.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     case::Case,
     connection::Line,
-    ledger::{Recorder, millis},
+    ledger::{KEPT_BODY, Recorder, millis},
     perform::{Performance, perform},
     server::Shared,
 };
@@ -73,7 +73,7 @@ fn enter(
             path: path.to_owned(),
             api: None,
             headers: headers(&parts.headers),
-            body: body.map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default(),
+            body: body.map(kept).unwrap_or_default(),
             turn: None,
             canaries: tokens,
             sent: Sent::default(),
@@ -106,6 +106,11 @@ fn enter(
         }
     };
     (plan, recorder)
+}
+
+/// What the ledger holds of a request's body.
+fn kept(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(KEPT_BODY)]).into_owned()
 }
 
 /// What the request asks for, or the provider's own refusal.

@@ -16,8 +16,8 @@ use crate::{
     scenario::{Account, Turn},
 };
 
-/// How much of a reply's body is kept.
-const KEPT_BODY: usize = 1024 * 1024;
+/// How much of a body is kept, on either way.
+pub(super) const KEPT_BODY: usize = 1024 * 1024;
 
 /// What a ledger remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,6 +106,19 @@ async fn without_a_fault_a_stream_is_whole() {
 }
 
 #[tokio::test]
+async fn of_a_long_request_the_ledger_keeps_its_first_mebibyte() {
+    let upstream = Upstream::start().await.unwrap();
+    let case = arm(&upstream, "tok", vec![ok(vec![])]);
+    let body = format!(r#"{{"model":"m","padding":"{}"}}"#, "x".repeat(2 << 20));
+    let request =
+        request("/tok/main/v1/chat/completions", &body).replace("Host:", "Connection: close\r\nHost:");
+    let mut socket = send(upstream.address(), &request).await;
+    let (text, _) = drain(&mut socket).await;
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert_eq!(case.attempts()[0].body.len(), 1 << 20);
+}
+
+#[tokio::test]
 async fn a_reset_is_a_rst_behind_exactly_the_events_before_it() {
     let (text, end, attempt) = play(ok(vec![Fault::Reset { at: Point::AfterEvents(3) }]), true).await;
     assert_eq!(kind(&end), Some(io::ErrorKind::ConnectionReset));
