@@ -223,7 +223,6 @@ mod tests {
     use super::*;
     use crate::{
         observation::Identity,
-        provider::MessageBody,
         scenario::{Api, Keys, Provider},
     };
 
@@ -245,13 +244,6 @@ mod tests {
         Identity { token: "abc123".into() }.canaries("main", 1)
     }
 
-    fn text(message: &Message) -> String {
-        match &message.body {
-            MessageBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
-            MessageBody::Events { .. } => panic!("a stream"),
-        }
-    }
-
     #[test]
     fn the_third_of_two_requests_a_minute_waits_half_a_minute() {
         let account = Account { requests_per_minute: Some(2), ..Account::default() };
@@ -268,7 +260,7 @@ mod tests {
             .filter(|(name, _)| of_limits(name))
             .map(|(name, value)| format!("{name}: {value}"))
             .collect();
-        insta::assert_snapshot!(format!("{}\n{}\n{}", refusal.status, headers.join("\n"), text(&refusal)), @r#"
+        insta::assert_snapshot!(format!("{}\n{}\n{}", refusal.status, headers.join("\n"), refusal.text()), @r#"
         429
         retry-after: 30
         retry-after-ms: 30000
@@ -305,7 +297,7 @@ mod tests {
             (429, None, None)
         );
         assert_eq!(refusal.header("x-ratelimit-remaining-tokens"), Some("100"));
-        assert!(text(&refusal).contains("Limit 100, Requested 101."), "{}", text(&refusal));
+        assert!(refusal.text().contains("Limit 100, Requested 101."), "{}", refusal.text());
         assert!(matches!(state.admit(&asked(100), "own", at(0.0)), Admission::Passes(_)), "it cost nothing");
         let limited = state.admit(&asked(50), "own", at(0.0));
         assert!(

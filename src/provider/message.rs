@@ -41,3 +41,17 @@ impl Message {
         }
     }
 }
+
+#[cfg(test)]
+impl Message {
+    /// All of the body, the frames of a stream one after the other.
+    pub(crate) fn text(&self) -> String {
+        let bytes = match &self.body {
+            MessageBody::Whole(bytes) => bytes.to_vec(),
+            MessageBody::Events { events, terminator } => {
+                events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
+            }
+        };
+        String::from_utf8(bytes).expect("this dialect is text")
+    }
+}

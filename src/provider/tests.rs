@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody, Received},
+    provider::{self, Asked, Received},
     scenario::{Api, ErrorName, Malform, Provider},
 };
 
@@ -19,20 +19,13 @@ fn asked() -> Asked {
     Asked::plain(Provider::Openai, Api::OpenaiChat, false)
 }
 
-fn text(message: &Message) -> String {
-    match &message.body {
-        MessageBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
-        MessageBody::Events { .. } => panic!("a stream"),
-    }
-}
-
 #[test]
 fn the_catalogue_reads_like_openais() {
     let rows: Vec<_> = ErrorName::ALL
         .iter()
         .map(|name| {
             let message = provider::error(&asked(), *name, &canaries());
-            let body = text(&message);
+            let body = message.text();
             assert_eq!(body.matches(&canaries().message).count(), 1, "{name}");
             let short = match serde_json::from_str::<Value>(&body) {
                 Ok(body) => {
@@ -93,11 +86,11 @@ fn malformed_replies_are_no_answers() {
     for malform in [Malform::NotJson, Malform::Empty, Malform::Html, Malform::CutJson] {
         let message = provider::malformed(&asked(), malform, &canaries());
         assert_eq!(message.status, 200);
-        assert!(serde_json::from_str::<Value>(&text(&message)).is_err(), "{malform}");
+        assert!(serde_json::from_str::<Value>(&message.text()).is_err(), "{malform}");
     }
     let error = provider::malformed(&asked(), Malform::Error(ErrorName::Quota), &canaries());
     assert_eq!(error.status, 200);
-    assert!(text(&error).contains("insufficient_quota"));
+    assert!(error.text().contains("insufficient_quota"));
 }
 
 #[test]
@@ -110,7 +103,7 @@ fn unknown_paths_and_methods_get_openais_own_words() {
     assert_eq!(read("POST", "/v1/chat/completions?x=1").unwrap().api, Some(Api::OpenaiChat));
     let unknown = read("POST", "/v1/nothing").unwrap_err();
     assert_eq!(unknown.status, 404);
-    assert!(text(&unknown).contains("Invalid URL (POST /v1/nothing)"));
+    assert!(unknown.text().contains("Invalid URL (POST /v1/nothing)"));
     let method = read("GET", "/v1/chat/completions").unwrap_err();
     assert_eq!((method.status, method.header("allow")), (405, Some("POST")));
 }

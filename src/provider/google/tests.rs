@@ -24,19 +24,8 @@ fn array() -> Asked {
     Asked { query: String::new(), ..events() }
 }
 
-/// All bytes of a body, as they go over the wire.
-fn text(message: &Message) -> String {
-    let bytes = match &message.body {
-        MessageBody::Whole(bytes) => bytes.to_vec(),
-        MessageBody::Events { events, terminator } => {
-            events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
-        }
-    };
-    String::from_utf8(bytes).unwrap()
-}
-
 fn parsed(message: &Message) -> Value {
-    serde_json::from_str(&text(message)).unwrap()
+    serde_json::from_str(&message.text()).unwrap()
 }
 
 #[test]
@@ -51,14 +40,14 @@ fn a_plain_reply_has_all_that_gemini_sends() {
     vary: Origin, X-Origin, Referer
     alt-svc: h3=":443"; ma=2592000
     "#);
-    assert!(text(&message).starts_with("{\n  \"candidates\": ["));
+    assert!(message.text().starts_with("{\n  \"candidates\": ["));
 }
 
 #[test]
 fn a_stream_of_events_ends_its_lines_with_crlf_and_its_last_chunk_says_why_it_ends() {
     let message = provider::reply(&events(), &Reply::Chunks(2), &canaries());
     assert_eq!(message.header("content-type"), Some("text/event-stream"));
-    let text = text(&message);
+    let text = message.text();
     assert_eq!(text.matches("\r\n\r\n").count(), 3);
     assert_eq!(text.replace("\r\n", "").matches('\n').count(), 0);
     insta::assert_snapshot!(text.replace("\r\n", "␍␊\n").trim_end(), @r#"
@@ -92,7 +81,7 @@ fn each_piece_of_text_is_one_chunk_in_both_forms_of_a_stream() {
     for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
         let whole = parsed(&provider::reply(&plain(), &kind, &canaries()));
         let from_array = parsed(&provider::reply(&array(), &kind, &canaries()));
-        let sse = text(&provider::reply(&events(), &kind, &canaries()));
+        let sse = provider::reply(&events(), &kind, &canaries()).text();
         let from_events: Value = decode(Carrier::Sse, sse.as_bytes())
             .iter()
             .map(|frame| serde_json::from_str::<Value>(&frame.data).unwrap())
@@ -124,7 +113,7 @@ fn catalogue(provider: Provider, api: Api) -> String {
     let asked = Asked::plain(provider, api, false);
     let rows = ErrorName::ALL.iter().map(|name| {
         let message = provider::error(&asked, *name, &canaries());
-        let text = text(&message);
+        let text = message.text();
         assert_eq!(text.matches(&canaries().message).count(), 1, "{name}");
         assert_eq!(message.header("retry-after"), None, "{name}");
         let Ok(body) = serde_json::from_str::<Value>(&text) else {
@@ -244,7 +233,7 @@ fn a_refused_prompt_is_an_answer_without_candidates() {
         (&body["promptFeedback"]["blockReason"], body.get("candidates")),
         (&json!("PROHIBITED_CONTENT"), None)
     );
-    let stream = text(&blocked(&events()));
+    let stream = blocked(&events()).text();
     let frames = decode(Carrier::Sse, stream.as_bytes());
     assert_eq!(serde_json::from_str::<Value>(&frames[0].data).unwrap(), body);
     assert_eq!(parsed(&blocked(&array())), json!([body]));
@@ -285,7 +274,7 @@ fn every_path_that_sdks_and_proxies_build_is_known() {
     let asked = |provider, path: &str| {
         let received = Received { method: "POST", path, headers: &headers, body: b"{}" };
         let asked =
-            provider::read(provider, &received, &canaries()).map_err(|(_, refusal)| text(&refusal)).unwrap();
+            provider::read(provider, &received, &canaries()).map_err(|(_, refusal)| refusal.text()).unwrap();
         format!("{} {} {}", asked.api.unwrap(), if asked.stream { "stream" } else { "plain" }, asked.model)
     };
     for (path, expected) in [

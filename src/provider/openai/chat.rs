@@ -273,13 +273,6 @@ mod tests {
         Identity { token: "abc123".into() }.canaries("main", 1)
     }
 
-    fn text(message: &Message) -> String {
-        match &message.body {
-            MessageBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
-            MessageBody::Events { .. } => panic!("a stream"),
-        }
-    }
-
     /// The chunks of a stream, each checked to be one `data:` event.
     fn chunks(message: &Message) -> Vec<Value> {
         let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
@@ -298,7 +291,7 @@ mod tests {
     fn a_plain_reply_reads_like_openais() {
         let message = answered(&Reply::Ok, json!({"model": "gpt-x"}));
         insta::assert_snapshot!(
-            text(&message),
+            message.text(),
             @r#"{"id":"chatcmpl-abc123-main-1","object":"chat.completion","created":1700000000,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14},"system_fingerprint":null}"#
         );
         assert_eq!(message.header("x-request-id"), Some("req_abc123-main-1"));
@@ -323,7 +316,7 @@ mod tests {
             assert!(chunks.iter().all(|chunk| chunk["model"] == "a\"b" && chunk.get("usage").is_none()));
 
             let plain = answered(&kind, json!({"model": "m"}));
-            let plain: Value = serde_json::from_str(&text(&plain)).unwrap();
+            let plain: Value = serde_json::from_str(&plain.text()).unwrap();
             assert_eq!(plain["choices"][0]["message"]["content"], contents.concat());
         }
     }
@@ -348,7 +341,7 @@ mod tests {
             .collect();
         assert!(arguments.len() > 2);
         assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
-        let plain: Value = serde_json::from_str(&text(&answered(&Reply::ToolCall, json!({})))).unwrap();
+        let plain: Value = serde_json::from_str(&answered(&Reply::ToolCall, json!({})).text()).unwrap();
         let whole = &plain["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
         assert_eq!(whole, &arguments.concat());
         let parsed: Value = serde_json::from_str(whole.as_str().unwrap()).unwrap();

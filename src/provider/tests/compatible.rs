@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{canaries, text};
+use super::canaries;
 use crate::{
     provider::{self, Asked, Confidence, Form, Message, MessageBody, Received},
     scenario::{Api, ErrorName, EventForm, Provider, Reply},
@@ -60,7 +60,7 @@ fn every_error_has_a_body_of_its_form_with_the_message_once() {
     for provider in PROVIDERS {
         for name in ErrorName::ALL {
             let (form, message) = failed(provider, *name);
-            let body = text(&message);
+            let body = message.text();
             let (seen, content_type) =
                 (body.matches(&canaries().message).count(), message.header("content-type"));
             match form {
@@ -101,7 +101,7 @@ fn what_a_provider_says_itself_has_its_headers_and_a_page_of_the_network_has_non
 /// `status form type / code`, as far as a row has them, and whether the row is recalled.
 fn fact(provider: Provider, name: ErrorName) -> String {
     let (form, message) = failed(provider, name);
-    let body: Value = serde_json::from_str(&text(&message)).unwrap_or_default();
+    let body: Value = serde_json::from_str(&message.text()).unwrap_or_default();
     let error = if body["error"].is_object() { &body["error"] } else { &body };
     let member = |name: &str| error.get(name).filter(|value| !value.is_null());
     let kind = ["type", "error_type", "title"].into_iter().find_map(member);
@@ -298,7 +298,7 @@ fn an_endpoint_of_another_dialect_tells_errors_in_its_own_form_and_types() {
     let told = |provider, api| {
         let message =
             provider::error(&Asked::plain(provider, api, false), ErrorName::Overloaded, &canaries());
-        let body: Value = serde_json::from_str(&text(&message)).unwrap();
+        let body: Value = serde_json::from_str(&message.text()).unwrap();
         (message.status, body)
     };
     let (status, body) = told(Provider::Ollama, Api::OpenaiChat);
@@ -372,7 +372,7 @@ fn a_tool_call_comes_in_one_chunk_where_a_provider_sends_it_so() {
 #[test]
 fn another_endpoints_reply_has_what_the_profile_adds() {
     let asked = Asked::plain(Provider::Mistral, Api::OpenaiEmbeddings, false);
-    let reply = text(&provider::reply(&asked, &Reply::Ok, &canaries()));
+    let reply = provider::reply(&asked, &Reply::Ok, &canaries()).text();
     let reply: Value = serde_json::from_str(&reply).unwrap();
     assert_eq!((&reply["id"], &reply["object"]), (&json!(canaries().request_id), &json!("list")));
 }
