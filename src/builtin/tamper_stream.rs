@@ -6,7 +6,7 @@ use super::{
     envelope,
     stream::{Piece, PieceKind, Reader},
 };
-use crate::{scenario::Api, wire::sse};
+use crate::scenario::Api;
 
 /// Bends what one stream sends. Without a defect every piece passes as it is.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Tamper {
                 bytes: dialect::error_frame(self.api, plain("Internal error"), 500, 0),
             }],
             (Some(Defect::ErrorFrameDoubled), _) if is_failure => vec![piece.clone(), piece],
-            (Some(Defect::PingEventSent), _) if is_first => vec![ping(), piece],
+            (Some(Defect::PingEventSent), _) if is_first => vec![ping(self.api), piece],
             (Some(Defect::TerminatorDropped), PieceKind::Done) => vec![],
             (Some(Defect::ChunkDoubled), _) if is_first_content => vec![piece.clone(), piece],
             (Some(Defect::ChunkDropped), PieceKind::Content) => {
@@ -65,7 +65,9 @@ impl Tamper {
 
     /// What is made of an upstream stream that stopped by itself.
     pub fn stopped(&self, piece: Piece, reader: &Reader) -> Piece {
-        if self.defect == Some(Defect::TerminatorDemanded) && piece.kind == PieceKind::Done {
+        let has_terminator = !dialect::closing(self.api).is_empty();
+        if self.defect == Some(Defect::TerminatorDemanded) && piece.kind == PieceKind::Done && has_terminator
+        {
             let message = "The upstream ended the stream without its terminator.";
             return reader.own_error(message.into(), 502, "stream_interrupted");
         }
@@ -92,7 +94,7 @@ pub(super) fn done(api: Api) -> Piece {
     Piece { kind: PieceKind::Done, bytes: dialect::closing(api) }
 }
 
-/// An event that OpenAI's dialect does not have.
-fn ping() -> Piece {
-    Piece { kind: PieceKind::Other, bytes: sse::encode(Some("ping"), r#"{"type": "ping"}"#).into() }
+/// An event that no dialect but Anthropic's has.
+fn ping(api: Api) -> Piece {
+    Piece { kind: PieceKind::Other, bytes: dialect::ping(api) }
 }

@@ -111,7 +111,7 @@ pub const ROWS: &[Row] = &[
     row(
         AnthropicEnvelope,
         "format.envelope",
-        &["detail.code-kept", "detail.param-kept"],
+        &["detail.code-kept", "detail.param-kept", "detail.type-kept"],
         &["detail", "status"],
     ),
     row(

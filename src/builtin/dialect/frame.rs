@@ -82,6 +82,16 @@ pub fn finish(api: Api) -> Bytes {
     }
 }
 
+/// A ping as Anthropic sends it, in the framing of `api` (only ever sent by a defect).
+pub fn ping(api: Api) -> Bytes {
+    let data = json!({"type": "ping"});
+    match api {
+        Api::BedrockConverse | Api::BedrockInvoke => aws_event("ping", &data),
+        Api::OllamaChat | Api::OllamaGenerate => format!("{data}\n").into(),
+        _ => event("ping", data),
+    }
+}
+
 /// Why a message ended, in Anthropic's words.
 fn end_turn() -> Value {
     let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});

@@ -12,7 +12,7 @@ mod told;
 pub use address::{Address, address};
 pub use answer::{carries_error, is_answer, made_of};
 pub use family::Family;
-pub use frame::{closing, error_frame, finish};
+pub use frame::{closing, error_frame, finish, ping};
 pub use meaning::{Meaning, meaning, passes_as_it_came};
 pub use serving::{Credential, credential, lacks, upstream_api, upstream_url};
 pub use told::{ErrorObject, Told};

@@ -196,7 +196,12 @@ fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) 
         return Outcome::NotApplicable;
     }
     let got = read(got);
-    Outcome::check(sent.iter().any(|value| dialect::text(value) == dialect::text(got)), || {
+    let same = |sent: &Value| match (dialect::text(sent), dialect::text(got)) {
+        // AWS begins a type with a capital in the header, and with a small letter in a stream.
+        (sent, got) if own == Family::Aws => sent.eq_ignore_ascii_case(&got),
+        (sent, got) => sent == got,
+    };
+    Outcome::check(sent.iter().any(|value| same(value)), || {
         let mut sent: Vec<String> = sent.iter().map(|value| format!("`{}`", dialect::text(value))).collect();
         sent.dedup();
         (format!("`{name}` {}", sent.join(" or ")), format!("`{}`", dialect::text(got)))

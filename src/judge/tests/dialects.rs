@@ -276,6 +276,10 @@ fn a_proxy_that_translates_bedrock_faithfully_breaks_nothing() {
     let own = || plain().calling(Api::BedrockConverse, Provider::Bedrock);
     holds(&own().tried(throttled()).told(throttled()));
     breaks(&own().tried(throttled()).told(say(429, THROTTLED)), "format.envelope");
+    // In a stream the same type begins with a small letter.
+    let told = |kind: &str| say(429, THROTTLED).with("x-amzn-errortype", kind);
+    holds(&own().tried(throttled()).told(told("throttlingException")));
+    breaks(&own().tried(throttled()).told(told("ValidationException")), "detail.type-kept");
 }
 
 #[test]
