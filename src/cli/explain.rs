@@ -1,6 +1,10 @@
 //! `upfault explain`
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use super::{
     args::{ExplainArgs, PathArgs},
@@ -9,7 +13,8 @@ use super::{
     print, select,
 };
 use crate::{
-    client, fault,
+    client,
+    fault::{self, Origin},
     judge::{self, Rule},
     provider::{self, Asked},
     report::EXIT_OK,
@@ -123,7 +128,14 @@ fn describe_case(case: &Case) -> String {
             }
             let canaries = identity.canaries(name, n);
             let asked = Asked::plain(provider, shown, stream && shown.streams());
-            let plan = fault::plan(&asked, turn, &canaries);
+            let origin = Origin {
+                address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                token: &identity.token,
+                deployment: name,
+                attempt: n,
+                seed: 0,
+            };
+            let plan = fault::plan(turn, &fault::Context { asked: &asked, canaries: &canaries, origin });
             for line in plan.to_string().lines() {
                 let _ = writeln!(text, "    {line}");
             }

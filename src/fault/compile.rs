@@ -1,6 +1,7 @@
 //! From a message and its faults to the plan.
 
 use super::{
+    origin::Origin,
     plan::{Plan, WireAction},
     timeline::Timeline,
 };
@@ -17,12 +18,14 @@ pub struct Context<'a> {
     pub asked: &'a Asked,
     /// The tokens of this attempt.
     pub canaries: &'a Canaries,
+    /// Whose attempt it is.
+    pub origin: Origin<'a>,
 }
 
 /// The whole plan of a turn: its message, then its faults.
-pub fn plan(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Plan {
-    let message = provider::message(asked, turn, canaries);
-    compile(message, &turn.faults, &Context { asked, canaries })
+pub fn plan(turn: &Turn, context: &Context<'_>) -> Plan {
+    let message = provider::message(context.asked, turn, context.canaries);
+    compile(message, &turn.faults, context)
 }
 
 /// Applies faults in their order, each to what the ones before it left.
@@ -61,6 +64,21 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
             Fault::ErrorEvent { error, .. } => {
                 timeline.replace(provider::error(context.asked, *error, context.canaries));
             }
+            Fault::Connection(_) | Fault::Tls(_) | Fault::Http2(_) => {}
+            Fault::Http1(_)
+            | Fault::Latency(_)
+            | Fault::Split { .. }
+            | Fault::SplitCharacters
+            | Fault::DuplicateTerminator
+            | Fault::UnknownEvent { .. }
+            | Fault::Comment { .. }
+            | Fault::Ping { .. }
+            | Fault::Crlf
+            | Fault::MultiLineData
+            | Fault::EventStream(_)
+            | Fault::ContentEncoding(_)
+            | Fault::ContentType(_)
+            | Fault::Redirect(_) => {}
             Fault::Malform(malform) => timeline.replace(malformed(&headers, *malform, context)),
         }
     }
@@ -93,6 +111,14 @@ mod tests {
         scenario::{Api, ErrorName, Point, Provider, Reply},
     };
 
+    const ORIGIN: Origin<'_> = Origin {
+        address: std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80),
+        token: "abc",
+        deployment: "main",
+        attempt: 1,
+        seed: 1,
+    };
+
     fn message(body: MessageBody) -> Message {
         Message { status: 200, headers: vec![], body }
     }
@@ -109,7 +135,7 @@ mod tests {
     fn compiled(message: Message, faults: &[Fault]) -> Plan {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
         let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
-        compile(message, faults, &Context { asked: &asked, canaries: &canaries })
+        compile(message, faults, &Context { asked: &asked, canaries: &canaries, origin: ORIGIN })
     }
 
     fn bytes(plan: &Plan) -> Vec<u8> {
@@ -197,7 +223,8 @@ mod tests {
         {
             let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: point, form: None };
             let reply = provider::reply(&asked, &Reply::Ok, &canaries);
-            let plan = compile(reply, &[fault], &Context { asked: &asked, canaries: &canaries });
+            let plan =
+                compile(reply, &[fault], &Context { asked: &asked, canaries: &canaries, origin: ORIGIN });
             let sent = String::from_utf8(bytes(&plan)).unwrap();
             let error = sent.split("event: error\n").nth(1).unwrap();
             let wanted = format!("data: {{\"type\":\"error\",\"sequence_number\":{number},");

@@ -4,11 +4,34 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
+use crate::scenario::Http2Code;
+
 /// A printable list of timed actions: all that is random or timed has been decided here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// In order. The last one is always an ending (see [`WireAction::is_ending`]).
     pub actions: Vec<WireAction>,
+    /// Whether a sound client may take the reply or refuse it: what is odd about it is allowed, or
+    /// no standard says what to make of it.
+    pub doubtful: bool,
+}
+
+impl Plan {
+    /// Whether it asks for what no HTTP library sends, so that the connection's owner must write the
+    /// reply's framing itself.
+    pub fn is_below_http(&self) -> bool {
+        self.actions.iter().any(|action| match action {
+            WireAction::Head(head) => {
+                !head.lines.is_empty() || matches!(head.framing, Framing::None | Framing::UntilClose)
+            }
+            WireAction::Raw { .. }
+            | WireAction::Flush
+            | WireAction::Overrun(_)
+            | WireAction::CloseUnannounced
+            | WireAction::CloseWhenReused => true,
+            _ => false,
+        })
+    }
 }
 
 /// One thing that the owner of the socket does.
@@ -23,32 +46,53 @@ pub enum WireAction {
         /// Whether they complete a frame (an event of a stream, the whole of a plain body).
         completes_frame: bool,
     },
+    /// Send these bytes as they stand: they are no part of a well-formed message at this place.
+    Raw {
+        /// The bytes.
+        bytes: Bytes,
+        /// Whether nothing that comes after can be read any more.
+        breaks: bool,
+    },
+    /// Hand what was written to the network now: what follows goes out in another packet.
+    Flush,
     /// Send nothing for so long.
     Wait(Duration),
     /// End the reply properly: the HTTP framing is completed.
     Finish,
+    /// End the reply properly, then send these bytes on the connection, which stays open.
+    Overrun(Bytes),
+    /// End the reply properly; the next request on the connection is not read, but answered by a FIN.
+    CloseWhenReused,
     /// FIN, with the HTTP framing left as it stands.
     Close,
+    /// FIN without TLS's `close_notify`, with the HTTP framing left as it stands.
+    CloseUnannounced,
     /// TCP RST.
     Reset,
     /// Nothing more, for ever; the connection stays open.
     Hang,
+    /// End the stream of an HTTP/2 connection by RST_STREAM.
+    RstStream(Http2Code),
+    /// End an HTTP/2 connection by GOAWAY, and by a FIN behind it.
+    Goaway(Http2Code),
 }
 
 impl WireAction {
     /// Nothing comes after it.
     pub fn is_ending(&self) -> bool {
-        matches!(self, Self::Finish | Self::Close | Self::Reset | Self::Hang)
+        !matches!(self, Self::Head(_) | Self::Write { .. } | Self::Raw { .. } | Self::Flush | Self::Wait(_))
     }
 }
 
 /// A status line and headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// 200–599.
+    /// 200–999.
     pub status: u16,
     /// Names in lower case, in the order in which they are sent.
     pub headers: Vec<(String, String)>,
+    /// More lines behind the headers, as they stand, each with its CR LF: what no library would write.
+    pub lines: Vec<Bytes>,
     /// How the body's end is told.
     pub framing: Framing,
 }
@@ -60,6 +104,10 @@ pub enum Framing {
     Chunked,
     /// `content-length`, whether or not so many bytes are sent.
     Length(u64),
+    /// The end of the connection is the end of the body.
+    UntilClose,
+    /// Nothing is said here: `lines` say it, or nobody can read it.
+    None,
 }
 
 impl fmt::Display for Plan {
@@ -78,10 +126,15 @@ impl fmt::Display for WireAction {
                 let framing = match head.framing {
                     Framing::Chunked => "chunked".to_owned(),
                     Framing::Length(n) => format!("content-length {n}"),
+                    Framing::UntilClose => "until the connection ends".to_owned(),
+                    Framing::None => "framing as the lines below say".to_owned(),
                 };
                 write!(f, "head   {} ({framing})", head.status)?;
                 for (name, value) in &head.headers {
                     write!(f, "\n         {name}: {value}")?;
+                }
+                for line in &head.lines {
+                    write!(f, "\n         as it stands: \"{}\"", readable(line))?;
                 }
                 Ok(())
             }
@@ -89,6 +142,18 @@ impl fmt::Display for WireAction {
                 let note = if *completes_frame { "" } else { ", part of a frame" };
                 write!(f, "write  {} bytes{note}: \"{}\"", bytes.len(), readable(bytes))
             }
+            Self::Raw { bytes, breaks } => {
+                let note = if *breaks { ", unreadable from here" } else { "" };
+                write!(f, "raw    {} bytes{note}: \"{}\"", bytes.len(), readable(bytes))
+            }
+            Self::Flush => f.write_str("flush"),
+            Self::Overrun(bytes) => {
+                write!(f, "finish, then {} bytes more: \"{}\"", bytes.len(), readable(bytes))
+            }
+            Self::CloseWhenReused => f.write_str("finish, then FIN to the next request on the connection"),
+            Self::CloseUnannounced => f.write_str("close  (FIN without close_notify)"),
+            Self::RstStream(code) => write!(f, "reset  (HTTP/2 RST_STREAM {})", code.as_str()),
+            Self::Goaway(code) => write!(f, "close  (HTTP/2 GOAWAY {}, FIN)", code.as_str()),
             Self::Wait(time) => write!(f, "wait   {}", humantime::format_duration(*time)),
             Self::Finish => f.write_str("finish"),
             Self::Close => f.write_str("close  (FIN, framing incomplete)"),

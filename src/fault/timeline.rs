@@ -32,6 +32,8 @@ pub(super) struct Timeline {
     /// Whether the body is one plain value and not a stream.
     pub(super) whole: bool,
     ending: WireAction,
+    /// Whether a client may refuse what is sent.
+    pub(super) doubtful: bool,
 }
 
 /// Where a fault strikes: before the head, or at an offset into the body.
@@ -58,8 +60,16 @@ impl Timeline {
             .map(|bytes| WireAction::Write { bytes, completes_frame: true })
             .collect();
         let framing = framing(&mut headers, whole.then(|| length(&body) as u64));
-        let head = Head { status: status.clamp(200, 599), headers, framing };
-        Self { before: Vec::new(), head: Some(head), body, terminator, whole, ending: WireAction::Finish }
+        let head = Head { status: status.clamp(200, 999), headers, lines: Vec::new(), framing };
+        Self {
+            before: Vec::new(),
+            head: Some(head),
+            body,
+            terminator,
+            whole,
+            ending: WireAction::Finish,
+            doubtful: false,
+        }
     }
 
     /// Starts over with another message; the waits before the head stay.
@@ -173,7 +183,7 @@ impl Timeline {
             actions.push(WireAction::Wait(BEFORE_CUT));
         }
         actions.push(self.ending);
-        Plan { actions }
+        Plan { actions, doubtful: self.doubtful }
     }
 
     /// How many whole frames are sent before a place.

@@ -68,16 +68,14 @@ impl Fate {
         let error = || json().and_then(|value| error(&value, sent, case.provider));
         let Some(status) = sent.status else {
             return match attempt.end {
-                AttemptEnd::Reset | AttemptEnd::Closed => {
-                    Self::Cut { head_sent: false, before: Completion::default() }
-                }
+                end if end.is_cut() => Self::Cut { head_sent: false, before: Completion::default() },
                 _ => Self::Silent { head_sent: false, before: Completion::default() },
             };
         };
         if !(200..300).contains(&status) {
             // A status whose body never came to its end is no answer that could be passed on.
             return match attempt.end {
-                AttemptEnd::Reset | AttemptEnd::Closed if json().is_none() => {
+                end if end.is_cut() && json().is_none() => {
                     Self::Cut { head_sent: true, before: Completion::default() }
                 }
                 AttemptEnd::Open | AttemptEnd::ClientLeft if json().is_none() => {
@@ -93,12 +91,8 @@ impl Fate {
             // A whole body that was handed over is an answer even if the proxy then went away.
             (AttemptEnd::Finished | AttemptEnd::ClientLeft, Some(completion)) => Self::Success(completion),
             (AttemptEnd::Finished, None) => Self::OddBody { error: error() },
-            (AttemptEnd::Reset | AttemptEnd::Closed, _) => {
-                Self::Cut { head_sent: true, before: Completion::default() }
-            }
-            (AttemptEnd::Open | AttemptEnd::ClientLeft, _) => {
-                Self::Silent { head_sent: true, before: Completion::default() }
-            }
+            (end, _) if end.is_cut() => Self::Cut { head_sent: true, before: Completion::default() },
+            _ => Self::Silent { head_sent: true, before: Completion::default() },
         }
     }
 
@@ -132,8 +126,8 @@ impl Fate {
         match attempt.end {
             _ if complete => Self::Success(before),
             AttemptEnd::Finished => Self::EndedEarly { before, done },
-            AttemptEnd::Reset | AttemptEnd::Closed => Self::Cut { head_sent: true, before },
-            AttemptEnd::Open | AttemptEnd::ClientLeft => Self::Silent { head_sent: true, before },
+            end if end.is_cut() => Self::Cut { head_sent: true, before },
+            _ => Self::Silent { head_sent: true, before },
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Attempt {
     pub n: u32,
     /// Milliseconds since the case began.
     pub at_ms: f64,
-    /// `POST`.
+    /// `POST`; empty where the connection never got so far that a request was read.
     pub method: String,
     /// Below the deployment's base path: `/v1/chat/completions`.
     pub path: String,
@@ -60,17 +60,38 @@ pub struct Sent {
     pub bytes: u64,
     /// Whole frames handed to the connection: events of a stream, or 1 for a whole plain body.
     pub frames: u32,
+    /// Body bytes after which nothing was readable any more, where the reply was broken as a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_after: Option<u64>,
+    /// Whether a sound client could take the reply or refuse it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubtful: bool,
     /// How far injected waits missed their time, at the worst, in milliseconds.
     pub timer_error_ms: f64,
 }
 
 impl Attempt {
+    /// Whether a request was read, and not only a connection taken.
+    pub fn was_asked(&self) -> bool {
+        !self.method.is_empty()
+    }
+
     /// The body that was sent, as text: what is no text in it is replaced.
     pub fn said(&self) -> Cow<'_, str> {
         match self.sent.body_bytes() {
             Cow::Borrowed(_) => Cow::Borrowed(&self.sent.body),
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
+    }
+}
+
+impl AttemptEnd {
+    /// The mock ended the reply before it was complete, on purpose.
+    pub fn is_cut(self) -> bool {
+        matches!(
+            self,
+            Self::Reset | Self::Closed | Self::StreamReset | Self::GoneAway | Self::HandshakeFailed
+        )
     }
 }
 
@@ -127,6 +148,12 @@ pub enum AttemptEnd {
     Reset,
     /// The mock cut the connection with a FIN.
     Closed,
+    /// The mock ended the HTTP/2 stream with RST_STREAM.
+    StreamReset,
+    /// The mock ended the HTTP/2 connection with GOAWAY.
+    GoneAway,
+    /// TLS was not agreed on, so that no request could be read.
+    HandshakeFailed,
     /// The proxy went away before the mock was done.
     ClientLeft,
 }

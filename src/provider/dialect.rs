@@ -269,6 +269,9 @@ pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Messag
             // All of it is ASCII, so every place is between two characters.
             bytes.slice(..bytes.len() / 2)
         }
+        Malform::InvalidUtf8 | Malform::ByteOrderMark | Malform::DeepNesting(_) | Malform::VeryLarge(_) => {
+            Bytes::new()
+        }
         Malform::Error(name) => {
             let mut message = error(asked, name, canaries);
             message.status = 200;

@@ -141,6 +141,9 @@ fn end_words(end: AttemptEnd) -> &'static str {
         AttemptEnd::Finished => "finished",
         AttemptEnd::Reset => "then cut by RST",
         AttemptEnd::Closed => "then cut by FIN",
+        AttemptEnd::StreamReset => "then cut by RST_STREAM",
+        AttemptEnd::GoneAway => "then cut by GOAWAY",
+        AttemptEnd::HandshakeFailed => "but TLS was not agreed on",
         AttemptEnd::ClientLeft => "until the proxy went away",
     }
 }

@@ -22,7 +22,8 @@ use crate::{
     observation::{Exchange, Identity, StepName},
     proxy::Route,
     scenario::{
-        Answer, Case, Combination, ErrorName, Expect, Level, ProxySettings, Reply, Scenario, Step, Turn,
+        Answer, Case, Combination, ErrorName, Expect, Level, ProxySettings, Reply, Scenario, Step, Transport,
+        Turn,
     },
     upstream::{Armed, Upstream, base_url},
 };
@@ -56,6 +57,7 @@ impl Control {
                 identity: identity.clone(),
                 combination,
                 deployments: vec![("primary".to_owned(), case.scenario.deployments["primary"].clone())],
+                transport: Transport::Plain,
                 account: None,
                 seed: 0,
             })?;
@@ -182,6 +184,7 @@ fn case(identity: &Identity, combination: Combination, turn: Turn) -> Case {
         references: Vec::new(),
         matrix: vec![combination],
         deployments: [("primary".to_owned(), vec![turn])].into_iter().collect(),
+        transport: Transport::Plain,
         account: None,
         proxy: ProxySettings::default(),
         steps: vec![Step::default()],

@@ -200,6 +200,7 @@ fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<R
             identity: identity.clone(),
             combination: case.combination,
             deployments: deployments.iter().map(|(name, turns)| (name.clone(), turns.clone())).collect(),
+            transport: case.scenario.transport,
             account: case.scenario.account.clone(),
             seed,
         })?;

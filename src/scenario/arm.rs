@@ -20,8 +20,9 @@ use super::{
     load::Library,
     model::{Combination, Turn},
     parse::parse,
+    transport::transport,
     validate::{Checker, named, validate},
-    words::{Api, Provider},
+    words::{Api, Provider, Transport},
 };
 
 /// How long what is armed lasts where nothing is said.
@@ -50,6 +51,8 @@ pub struct ArmFile {
     pub deployments: Option<DeploymentsFile>,
     /// A scenario that is known here (`limits/rate-limit`), or a whole one. Only what its upstreams do counts.
     pub scenario: Option<At<ScenarioWanted>>,
+    /// What the deployments are reached by; what their faults need where left out, else `plain`.
+    pub transport: Option<At<Transport>>,
     /// The account behind the keys; that of the scenario where left out.
     pub account: Option<At<AccountFile>>,
     /// For how long, from now: `60s`; ten minutes where left out, an hour at the most.
@@ -113,6 +116,8 @@ pub struct Wanted {
     pub combination: Combination,
     /// Each deployment with its turns, the last of which repeats.
     pub deployments: IndexMap<String, Vec<Turn>>,
+    /// What the deployments are reached by.
+    pub transport: Transport,
     /// The account behind the keys; without one everything is allowed.
     pub account: Option<Account>,
     /// From now.
@@ -161,17 +166,19 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
         *error = error.clone().also(first_at.clone(), format!("`{first}` is here"));
         return Err(check.into_errors());
     }
-    let (matrix, deployments, scenarios) = match file.scenario {
+    let written =
+        transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
+    let (matrix, deployments, scenarios, transport) = match file.scenario {
         Some(At { value: ScenarioWanted::Whole(scenario), .. }) => {
             match validate("armed", NAME, source, *scenario) {
-                Ok(scenario) => (scenario.matrix, scenario.deployments, scenario.account),
+                Ok(one) => (one.matrix, one.deployments, one.account, one.transport),
                 Err(more) => return Err([check.into_errors(), more].concat()),
             }
         }
         Some(At { value: ScenarioWanted::Named(name), range }) => {
             match library.scenarios.iter().find(|scenario| scenario.id == name) {
-                Some(scenario) => {
-                    (scenario.matrix.clone(), scenario.deployments.clone(), scenario.account.clone())
+                Some(one) => {
+                    (one.matrix.clone(), one.deployments.clone(), one.account.clone(), one.transport)
                 }
                 None => {
                     let ids = library.scenarios.iter().map(|scenario| scenario.id.as_str());
@@ -197,7 +204,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
                 }
                 (upstream, deployments) => named(&mut check, upstream.as_ref(), deployments.as_ref(), &[]),
             };
-            (Vec::new(), turns, None)
+            (Vec::new(), turns, None, written)
         }
     };
     let errors = check.into_errors();
@@ -210,6 +217,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
     Ok(Wanted {
         combination: Combination { provider, ..first },
         deployments,
+        transport,
         account: own.or(scenarios),
         ttl,
     })

@@ -38,3 +38,19 @@ pub mod option {
         }
     }
 }
+
+/// The same for `Vec<Duration>`.
+pub mod list {
+    use super::*;
+
+    /// For `#[serde(with = "duration::list")]`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Duration>, D::Error> {
+        let texts = Vec::<String>::deserialize(d)?;
+        texts.iter().map(|text| parse(text).map_err(D::Error::custom)).collect()
+    }
+
+    /// For `#[serde(with = "duration::list")]`.
+    pub fn serialize<S: Serializer>(durations: &[Duration], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(durations.iter().map(|duration| humantime::format_duration(*duration).to_string()))
+    }
+}

@@ -10,7 +10,7 @@ use super::{
     expect::Expect,
     fault::Fault,
     model::{ProxySettings, Reply, Step},
-    words::{Api, ErrorName, Level, Provider},
+    words::{Api, ErrorName, Level, Provider, Transport},
 };
 
 /// A value and the byte range in the file that it came from.
@@ -78,6 +78,8 @@ pub struct ScenarioFile {
     pub upstream: Option<At<Vec<At<TurnFile>>>>,
     /// Several upstreams by name, the one that callers address first.
     pub deployments: Option<DeploymentsFile>,
+    /// What the upstreams are reached by; what their faults need where left out, else `plain`.
+    pub transport: Option<At<Transport>>,
     /// The account behind the keys, as the provider keeps it; without one everything is allowed.
     pub account: Option<At<AccountFile>>,
     /// How the proxy is set.

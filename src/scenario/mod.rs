@@ -13,6 +13,7 @@ mod model;
 mod parse;
 mod path;
 mod schema;
+mod transport;
 mod turn;
 mod validate;
 mod words;
@@ -22,13 +23,16 @@ pub use arm::{ArmFile, Wanted, load_arm};
 pub use diagnostic::{Diagnostic, Label, LoadErrors, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
-pub use fault::{Fault, Malform, Point};
+pub use fault::{
+    ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, Http1Fault, Http2Code,
+    Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert, TlsFault,
+};
 pub use load::{Library, LoadError, load_dir, load_text};
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;
 pub use path::fill_model;
 pub use schema::schema;
-pub use words::{Api, ErrorName, EventForm, Level, Provider};
+pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
 
 #[cfg(test)]
 mod tests;

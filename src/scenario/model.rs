@@ -11,7 +11,7 @@ use super::{
     duration,
     expect::Expect,
     fault::Fault,
-    words::{Api, ErrorName, Level, Provider},
+    words::{Api, ErrorName, Level, Provider, Transport},
 };
 
 /// One scenario file.
@@ -35,6 +35,8 @@ pub struct Scenario {
     pub matrix: Vec<Combination>,
     /// What each deployment does, turn by turn; the first is the one that callers address.
     pub deployments: IndexMap<String, Vec<Turn>>,
+    /// What the deployments are reached by.
+    pub transport: Transport,
     /// The account behind the keys; without one everything is allowed.
     pub account: Option<Account>,
     /// How the proxy is set.

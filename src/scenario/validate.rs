@@ -10,6 +10,7 @@ use super::{
     expect::Attempts,
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     model::{Combination, ProxySettings, Scenario, Step, Turn},
+    transport::transport,
     turn::turns,
     words::Api,
 };
@@ -64,6 +65,8 @@ pub fn validate(
     }
     let matrix = matrix(&mut check, &file.matrix);
     let deployments = deployments(&mut check, &file, &matrix);
+    let transport =
+        transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
     let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
     expectations(&mut check, &file, &deployments);
@@ -91,6 +94,7 @@ pub fn validate(
         references: file.references,
         matrix,
         deployments,
+        transport,
         account,
         proxy: file.proxy.value,
         steps,

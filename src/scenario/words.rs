@@ -47,6 +47,18 @@ macro_rules! words {
 }
 
 words! {
+    /// What the bytes between a proxy and an upstream travel over.
+    Transport {
+        /// HTTP/1.1 over TCP.
+        Plain = "plain",
+        /// HTTP/1.1 over TLS, with a certificate of the run's own authority.
+        Tls = "tls",
+        /// HTTP/2 over TLS, agreed on by ALPN.
+        Http2 = "http2",
+    }
+}
+
+words! {
     /// Who stands behind a proxy: a wire dialect with its own error catalogue.
     Provider {
         /// OpenAI, <https://platform.openai.com/docs/api-reference>

@@ -89,6 +89,7 @@ impl Armory {
                 .iter()
                 .map(|(name, turns)| (name.clone(), turns.clone()))
                 .collect(),
+            transport: wanted.transport,
             account: wanted.account.clone(),
             seed: 0,
         })?;

@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 
 use crate::{
     observation::Identity,
-    scenario::{Answer, Api, Combination, ErrorName, Fault, Malform, Point, Provider, Reply, Turn},
+    scenario::{
+        Answer, Api, Combination, ErrorName, Fault, Malform, Point, Provider, Reply, Transport, Turn,
+    },
     upstream::{Armed, ArmedCase, Upstream},
 };
 
@@ -69,6 +71,7 @@ pub(super) fn open(upstream: &Upstream) -> io::Result<Vec<ArmedCase>> {
             identity: Identity { token: provider.as_str().to_owned() },
             combination: Combination { api: Api::OpenaiChat, provider: *provider, stream: false },
             deployments: turns.collect(),
+            transport: Transport::Plain,
             account: None,
             seed: 0,
         })

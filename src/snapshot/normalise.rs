@@ -238,6 +238,9 @@ fn end_word(end: AttemptEnd) -> &'static str {
         AttemptEnd::Finished => "finished",
         AttemptEnd::Reset => "reset",
         AttemptEnd::Closed => "closed",
+        AttemptEnd::StreamReset => "stream reset",
+        AttemptEnd::GoneAway => "gone away",
+        AttemptEnd::HandshakeFailed => "no handshake",
     }
 }
 
@@ -351,6 +354,7 @@ pub(crate) mod tests {
                 bytes: body.len() as u64,
                 frames: 1,
                 timer_error_ms: 0.25,
+                ..Sent::default()
             },
             end: AttemptEnd::Finished,
             end_ms: Some(6.0),

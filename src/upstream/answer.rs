@@ -1,6 +1,6 @@
 //! From a request to the plan of its answer.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::{
     case::Case,
-    connection::Line,
     ledger::{KEPT_BODY, Recorder, millis},
+    line::{Line, Takeover},
     perform::{Performance, perform},
     server::Shared,
 };
 use crate::{
-    fault::{self, Context, Plan},
+    fault::{self, Context, Origin, Plan},
     observation::{Attempt, AttemptEnd, Canaries, Sent},
     provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
     scenario::Provider,
@@ -46,7 +46,12 @@ pub(super) async fn answer(
         };
         return Ok(answer.map(Either::Right));
     };
-    let (plan, recorder) = enter(&case, deployment, rest, &parts, body.as_deref(), arrived);
+    let address = shared.address;
+    let (plan, recorder) = enter(&case, deployment, rest, &parts, body.as_deref(), arrived, address);
+    if plan.is_below_http() {
+        line.take_over(Takeover::Perform(Box::new(plan), recorder, case.stop.clone()));
+        return std::future::pending().await;
+    }
     let response = perform(plan, recorder, line, case.stop.clone()).await;
     Ok(response.map(Either::Left))
 }
@@ -59,6 +64,7 @@ fn enter(
     parts: &Parts,
     body: Option<&[u8]>,
     arrived: Instant,
+    address: SocketAddr,
 ) -> (Plan, Recorder) {
     let run = case.run();
     let name = &case.deployments[deployment].name;
@@ -82,11 +88,18 @@ fn enter(
         }
     });
     let canaries = canaries.unwrap_or_else(|| case.identity.canaries(name, 0));
+    let origin = Origin {
+        address,
+        token: &case.identity.token,
+        deployment: name,
+        attempt: recorder.number(),
+        seed: case.seed,
+    };
 
     let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
         Ok(asked) => {
             recorder.asks(&asked);
-            let context = Context { asked: &asked, canaries: &canaries };
+            let context = Context { asked: &asked, canaries: &canaries, origin };
             let admission = run.admit(&asked, &case.identity.key(name), arrived);
             if let Some(refusal) = admission.refusal(&asked, &canaries) {
                 return (fault::compile(refusal, &[], &context), recorder);
@@ -97,12 +110,15 @@ fn enter(
                 provider::show_limits(&mut message, asked.provider, &turn, &state);
             }
             let plan = fault::compile(message, &turn.faults, &context);
+            if plan.doubtful {
+                recorder.doubts();
+            }
             recorder.plays(turn);
             plan
         }
         Err((asked, refusal)) => {
             recorder.asks(&asked);
-            fault::compile(refusal, &[], &Context { asked: &asked, canaries: &canaries })
+            fault::compile(refusal, &[], &Context { asked: &asked, canaries: &canaries, origin })
         }
     };
     (plan, recorder)

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     observation::{Attempt, Identity},
     provider,
-    scenario::{Account, Answer, Combination, Fault, Provider, Reply, Turn},
+    scenario::{Account, Answer, Combination, Fault, Provider, Reply, Transport, Turn},
 };
 
 /// What a mock is to do for one case.
@@ -30,10 +30,11 @@ pub struct Armed {
     pub combination: Combination,
     /// Each deployment with its turns; the last turn repeats. Without any turn it answers well.
     pub deployments: Vec<(String, Vec<Turn>)>,
+    /// What the deployments are reached by.
+    pub transport: Transport,
     /// The account behind the keys; without one everything is allowed.
     pub account: Option<Account>,
-    /// The seed of everything random. No fault is random yet; it is kept with the case so that one
-    /// that is will be resolved before the first byte.
+    /// The seed of everything random.
     pub seed: u64,
 }
 
@@ -43,6 +44,7 @@ pub(super) struct Case {
     pub(super) deployments: Vec<Deployment>,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
+    pub(super) seed: u64,
     account: Option<Account>,
     keep: Keep,
     run: RwLock<Arc<Run>>,
@@ -57,7 +59,7 @@ pub(super) struct Deployment {
 
 impl Case {
     pub(super) fn new(armed: Armed, keep: Keep, stop: CancellationToken) -> io::Result<Self> {
-        let Armed { identity, combination, deployments, account, seed: _ } = armed;
+        let Armed { identity, combination, deployments, transport: _, account, seed } = armed;
         let deployments = deployments
             .into_iter()
             .map(|(name, turns)| {
@@ -67,7 +69,16 @@ impl Case {
             })
             .collect::<io::Result<Vec<_>>>()?;
         let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
-        Ok(Self { identity, combination, deployments, account, stop, keep, run: RwLock::new(Arc::new(run)) })
+        Ok(Self {
+            identity,
+            combination,
+            deployments,
+            seed,
+            account,
+            stop,
+            keep,
+            run: RwLock::new(Arc::new(run)),
+        })
     }
 
     pub(super) fn run(&self) -> Arc<Run> {

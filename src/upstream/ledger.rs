@@ -144,6 +144,11 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
+    /// The how-manieth attempt at its deployment it is.
+    pub(super) fn number(&self) -> u32 {
+        locked(&self.record).attempt.n
+    }
+
     /// What was understood of the request.
     pub(super) fn asks(&self, asked: &Asked) {
         locked(&self.record).attempt.api = asked.api;
@@ -155,13 +160,14 @@ impl Recorder {
 
     pub(super) fn head(&self, head: &Head) {
         let framing = match head.framing {
-            Framing::Chunked => ("transfer-encoding".to_owned(), "chunked".to_owned()),
-            Framing::Length(n) => ("content-length".to_owned(), n.to_string()),
+            Framing::Chunked => Some(("transfer-encoding".to_owned(), "chunked".to_owned())),
+            Framing::Length(n) => Some(("content-length".to_owned(), n.to_string())),
+            Framing::UntilClose | Framing::None => None,
         };
         let sent = &mut locked(&self.record).attempt.sent;
         sent.status = Some(head.status);
         sent.headers = head.headers.clone();
-        sent.headers.push(framing);
+        sent.headers.extend(framing);
     }
 
     pub(super) fn wrote(&self, bytes: &Bytes, completes_frame: bool) {
@@ -170,6 +176,17 @@ impl Recorder {
         record.body.extend_from_slice(&bytes[..kept]);
         record.attempt.sent.bytes += bytes.len() as u64;
         record.attempt.sent.frames += u32::from(completes_frame);
+    }
+
+    /// What is sent from now on cannot be read.
+    pub(super) fn broke(&self) {
+        let sent = &mut locked(&self.record).attempt.sent;
+        sent.broken_after.get_or_insert(sent.bytes);
+    }
+
+    /// A sound client may take or refuse what is sent.
+    pub(super) fn doubts(&self) {
+        locked(&self.record).attempt.sent.doubtful = true;
     }
 
     /// A wait was over so many milliseconds too late.

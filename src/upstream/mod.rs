@@ -5,13 +5,17 @@
 //! owner of its connection acts and waits.
 
 mod answer;
+mod beat;
 mod case;
 mod connection;
 mod fallback;
 mod ledger;
+mod line;
 mod perform;
 mod port;
+mod raw;
 mod server;
+mod socket;
 
 pub use case::{Armed, ArmedCase, base_url};
 pub use fallback::{Fallback, FallbackAnswer};

@@ -17,17 +17,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
-    connection::{Cut, Line},
+    beat::Beat,
     ledger::Recorder,
+    line::{Cut, Line, Takeover},
 };
 use crate::{
-    fault::{Framing, Head, Plan, WireAction},
+    fault::{Framing, Plan, WireAction},
     observation::AttemptEnd,
 };
-
-/// A wait that starts within this time of the last one's end counts from that end, so that the
-/// lateness of each of a drip's thousand waits does not add up.
-const SAME_BEAT: Duration = Duration::from_millis(10);
 
 /// Performs a plan up to its head and hands the rest back as the response's body. Where the plan
 /// has no head this never returns: hyper drops it with the connection.
@@ -43,7 +40,7 @@ pub(super) async fn perform(
         line,
         stop,
         pause: None,
-        beat: None,
+        beat: Beat::default(),
         stopped: None,
         framing: None,
         wrote: false,
@@ -61,8 +58,7 @@ pub(super) struct Performance {
     line: Arc<Line>,
     stop: CancellationToken,
     pause: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// When the last wait should have ended.
-    beat: Option<Instant>,
+    beat: Beat,
     stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Once the head is out: how the body's end is told, with what is left of its length.
     framing: Option<Framing>,
@@ -80,7 +76,7 @@ impl Performance {
             match self.actions.front() {
                 Some(WireAction::Head(_)) => return Poll::Ready(()),
                 Some(WireAction::Wait(time)) => self.start_pause(*time),
-                Some(WireAction::Write { .. }) => {}
+                Some(WireAction::Write { .. } | WireAction::Raw { .. } | WireAction::Flush) => {}
                 Some(ending) => {
                     let ending = ending.clone();
                     return self.poll_ending(&ending, cx);
@@ -92,18 +88,17 @@ impl Performance {
     }
 
     fn into_response(mut self) -> Response<Self> {
-        let Some(WireAction::Head(Head { status, headers, framing })) = self.actions.pop_front() else {
+        let Some(WireAction::Head(head)) = self.actions.pop_front() else {
             // Not reached: `poll_before_head` is ready at a head only.
             return Response::new(self);
         };
-        let head = Head { status, headers, framing };
         if let Some(recorder) = &self.recorder {
             recorder.head(&head);
         }
         let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // These two never have a body (RFC 9110 sections 15.3.5 and 15.4.5): it is as good as sent.
         let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        self.framing = Some(if bodiless { Framing::Length(0) } else { framing });
+        self.framing = Some(if bodiless { Framing::Length(0) } else { head.framing });
         let mut response = Response::new(self);
         *response.status_mut() = status;
         for (name, value) in head.headers {
@@ -118,10 +113,7 @@ impl Performance {
     }
 
     fn start_pause(&mut self, time: Duration) {
-        let now = Instant::now();
-        let from = self.beat.filter(|beat| now.saturating_duration_since(*beat) <= SAME_BEAT).unwrap_or(now);
-        // A time that the clock can't hold is as good as for ever.
-        let due = from.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
+        let due = self.beat.due(time);
         self.pause = Some((due, Box::pin(sleep_until(due))));
     }
 
@@ -131,11 +123,10 @@ impl Performance {
         if sleep.as_mut().poll(cx).is_pending() {
             return self.poll_stopped(cx);
         }
-        let late = Instant::now().saturating_duration_since(*due);
+        let late_ms = self.beat.woke(*due);
         if let Some(recorder) = &self.recorder {
-            recorder.woke(late.as_secs_f64() * 1e3);
+            recorder.woke(late_ms);
         }
-        self.beat = Some(*due);
         self.pause = None;
         Poll::Ready(())
     }
@@ -146,7 +137,7 @@ impl Performance {
         let stopped = self.stopped.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
         if !self.cut && stopped.as_mut().poll(cx).is_ready() {
             self.cut = true;
-            self.line.cut(Cut::Close, self.recorder.take());
+            self.line.take_over(Takeover::Cut(Cut::Close, self.recorder.take()));
         }
         Poll::Pending
     }
@@ -154,8 +145,8 @@ impl Performance {
     /// Ready for `Finish` alone.
     fn poll_ending(&mut self, ending: &WireAction, cx: &mut Context<'_>) -> Poll<()> {
         let how = match ending {
-            WireAction::Close => Cut::Close,
-            WireAction::Reset => Cut::Reset,
+            WireAction::Close | WireAction::Goaway(_) => Cut::Close,
+            WireAction::Reset | WireAction::RstStream(_) => Cut::Reset,
             WireAction::Hang => return self.poll_stopped(cx),
             _ => {
                 self.note_finished();
@@ -164,7 +155,7 @@ impl Performance {
         };
         if !self.cut {
             self.cut = true;
-            self.line.cut(how, self.recorder.take());
+            self.line.take_over(Takeover::Cut(how, self.recorder.take()));
         }
         Poll::Pending
     }
@@ -213,7 +204,13 @@ impl Body for Performance {
                     self.start_pause(time);
                     self.actions.pop_front();
                 }
-                Some(WireAction::Head(_)) => {
+                // Whoever waits for nothing is asked again behind hyper's flush.
+                Some(WireAction::Flush) => {
+                    self.actions.pop_front();
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(WireAction::Head(_) | WireAction::Raw { .. }) => {
                     self.actions.pop_front();
                 }
                 Some(ending) => {
@@ -231,7 +228,7 @@ impl Body for Performance {
         let told = match self.framing {
             Some(Framing::Chunked) => self.wrote,
             Some(Framing::Length(left)) => left == 0,
-            None => false,
+            _ => false,
         };
         told && self.pause.is_none() && self.actions.front() == Some(&WireAction::Finish)
     }
@@ -253,8 +250,12 @@ impl Drop for Performance {
         // time after that happens to the connection, or to nobody.
         if !self.cut && matches!(self.framing, Some(Framing::Length(0))) {
             match self.actions.back() {
-                Some(WireAction::Close) => self.line.cut(Cut::Close, self.recorder.take()),
-                Some(WireAction::Reset) => self.line.cut(Cut::Reset, self.recorder.take()),
+                Some(WireAction::Close) => {
+                    self.line.take_over(Takeover::Cut(Cut::Close, self.recorder.take()))
+                }
+                Some(WireAction::Reset) => {
+                    self.line.take_over(Takeover::Cut(Cut::Reset, self.recorder.take()))
+                }
                 _ => self.note_finished(),
             }
         }

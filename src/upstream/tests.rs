@@ -12,7 +12,8 @@ use super::{Armed, ArmedCase, Upstream};
 use crate::{
     observation::{AttemptEnd, Identity},
     scenario::{
-        Account, Answer, Api, Combination, ErrorName, Fault, Keys, Malform, Point, Provider, Reply, Turn,
+        Account, Answer, Api, Combination, ErrorName, Fault, Keys, Malform, Point, Provider, Reply,
+        Transport, Turn,
     },
 };
 
@@ -32,6 +33,7 @@ fn arm(upstream: &Upstream, token: &str, turns: Vec<Turn>) -> ArmedCase {
             identity,
             combination,
             deployments: vec![("main".into(), turns)],
+            transport: Transport::Plain,
             account: None,
             seed: 1,
         })
@@ -347,6 +349,7 @@ async fn a_token_cannot_be_armed_twice() {
         identity: Identity { token: "tok".into() },
         combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
         deployments: vec![],
+        transport: Transport::Plain,
         account: None,
         seed: 1,
     };
@@ -392,7 +395,16 @@ async fn a_base_url_may_be_a_models_to_which_a_verb_is_appended() {
     let combination = Combination { api: Api::GeminiGenerate, provider: Provider::Vertex, stream: false };
     let identity = Identity { token: "tok".into() };
     let deployments = vec![("main".into(), vec![ok(vec![])])];
-    let case = upstream.arm(Armed { identity, combination, deployments, account: None, seed: 1 }).unwrap();
+    let case = upstream
+        .arm(Armed {
+            identity,
+            combination,
+            deployments,
+            transport: Transport::Plain,
+            account: None,
+            seed: 1,
+        })
+        .unwrap();
     let request = request("/tok/main:generateContent", "{}").replace("Host:", "Connection: close\r\nHost:");
     let mut socket = send(upstream.address(), &request).await;
     assert!(drain(&mut socket).await.0.starts_with("HTTP/1.1 200"));
@@ -412,6 +424,7 @@ async fn an_account_refuses_without_a_turn_is_whole_at_each_beginning_and_lifted
                 "main".into(),
                 vec![ok(vec![]), turn(Answer::Error(ErrorName::Internal), vec![])],
             )],
+            transport: Transport::Plain,
             account: Some(account),
             seed: 1,
         })

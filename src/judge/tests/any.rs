@@ -239,6 +239,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 body,
                 frames: 1,
                 timer_error_ms: 0.0,
+                ..Sent::default()
             },
             end,
             end_ms,

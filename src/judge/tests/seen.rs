@@ -218,6 +218,7 @@ impl Seen {
             body,
             frames: 1,
             timer_error_ms: 0.0,
+            ..Sent::default()
         };
         let at_ms = self.now;
         self.now += 1.0;

@@ -1,0 +1,16 @@
+//! The faults that a scenario can name, one file for each layer that they strike, and the points of a
+//! reply.
+
+mod below;
+mod framing;
+mod kind;
+mod latency;
+mod message;
+mod point;
+
+pub use below::{ConnectionFault, Http2Code, Http2Fault, Http2Strike, TlsAlert, TlsFault};
+pub use framing::Http1Fault;
+pub use kind::{Fault, Stage};
+pub use latency::{Latency, LatencyPlace, LatencyShape};
+pub use message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, Malform};
+pub use point::Point;

@@ -1,0 +1,43 @@
+//! The places in a reply at which a fault can strike.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A place in a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Point {
+    /// Before the status line.
+    BeforeHeaders,
+    /// After the headers, before the first byte of the body.
+    AfterHeaders,
+    /// After so many events of a stream.
+    AfterEvents(u32),
+    /// After so many bytes of the body.
+    AfterBytes(u64),
+    /// Before the last frame: the terminator of a stream, the last byte of a plain body.
+    BeforeEnd,
+}
+
+impl Point {
+    /// Where a fault strikes that may be written without a place.
+    pub(super) fn after_headers() -> Self {
+        Self::AfterHeaders
+    }
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BeforeHeaders => f.write_str("before headers"),
+            Self::AfterHeaders => f.write_str("after headers"),
+            Self::AfterEvents(1) => f.write_str("after 1 event"),
+            Self::AfterEvents(n) => write!(f, "after {n} events"),
+            Self::AfterBytes(1) => f.write_str("after 1 byte"),
+            Self::AfterBytes(n) => write!(f, "after {n} bytes"),
+            Self::BeforeEnd => f.write_str("before the end"),
+        }
+    }
+}

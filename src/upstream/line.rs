@@ -1,0 +1,150 @@
+//! The way from an answer to the owner of its connection, and the socket as hyper gets it.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ledger::{Recorder, locked},
+    socket::Socket,
+};
+use crate::fault::Plan;
+
+/// How a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// FIN.
+    Close,
+    /// RST.
+    Reset,
+}
+
+/// What the owner of a connection is to do with it once hyper has let go of it.
+pub(super) enum Takeover {
+    /// End it, and note that as the end of the attempt.
+    Cut(Cut, Option<Recorder>),
+    /// Write the whole reply, of which hyper has written nothing.
+    ///
+    /// The token is cancelled when the case is over.
+    Perform(Box<Plan>, Recorder, CancellationToken),
+}
+
+/// The handle by which an answer has its connection taken from hyper once all that it wrote has been
+/// flushed.
+///
+/// A body that fails or ends early is no way to do that: hyper would complete the framing, or send
+/// a FIN where a RST is wanted.
+#[derive(Default)]
+pub(super) struct Line {
+    wanted: AtomicBool,
+    takeover: Mutex<Option<Takeover>>,
+    flushed: Notify,
+}
+
+impl Line {
+    /// Has the connection taken over after the next flush. To be called from within hyper's own poll
+    /// (of the service or the body), which ends in a flush of everything written before.
+    pub(super) fn take_over(&self, takeover: Takeover) {
+        *locked(&self.takeover) = Some(takeover);
+        self.wanted.store(true, Ordering::Release);
+    }
+
+    /// What is to be done, if something is.
+    pub(super) fn taken(&self) -> Option<Takeover> {
+        locked(&self.takeover).take()
+    }
+
+    /// Ready when the connection is to be taken over and all before it has been flushed.
+    pub(super) async fn flushed(&self) {
+        self.flushed.notified().await;
+    }
+}
+
+/// The socket, telling the connection's owner when it has been flushed and is to be taken over.
+pub(super) struct Wire {
+    pub(super) socket: Socket,
+    line: Arc<Line>,
+    /// Read from the socket already, and not yet by who reads now.
+    unread: Bytes,
+    /// Bytes written so far.
+    pub(super) written: u64,
+}
+
+impl Wire {
+    pub(super) fn new(socket: Socket, line: Arc<Line>, unread: Bytes, written: u64) -> Self {
+        Self { socket, line, unread, written }
+    }
+
+    fn count(&mut self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(n)) = &poll {
+            self.written += *n as u64;
+        }
+        poll
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let now = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(now));
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.count(poll)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.count(poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    /// hyper flushes its socket only when its own buffer is empty, so this is the moment at which
+    /// everything before a takeover has been given to the kernel.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.socket).poll_flush(cx);
+        if poll.is_ready() && self.line.wanted.load(Ordering::Acquire) {
+            self.line.flushed.notify_one();
+        }
+        poll
+    }
+
+    /// Left to the owner where the connection is to be taken over: a FIN now would come before a RST.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.wanted.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

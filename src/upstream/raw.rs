@@ -1,0 +1,180 @@
+//! Performs a plan below HTTP: what no library would send, byte by byte on the socket.
+
+use std::io::{self, Write as _};
+
+use bytes::Bytes;
+use tokio::{io::AsyncWriteExt, time::sleep_until};
+
+use super::{beat::Beat, ledger::Recorder, socket::Socket};
+use crate::{
+    fault::{Framing, Head, Plan, WireAction},
+    observation::AttemptEnd,
+};
+
+/// A connection on which a reply came to its end, so that the next request may follow.
+pub(super) struct Reusable {
+    pub(super) socket: Socket,
+    /// What the client has sent of its next request.
+    pub(super) unread: Bytes,
+    pub(super) written: u64,
+}
+
+/// Performs a plan from its beginning. The connection comes back where it may be used again.
+///
+/// Where the client leaves, the attempt's end is noted by the drop of its recorder.
+pub(super) async fn perform(
+    plan: Plan,
+    socket: Socket,
+    unread: Bytes,
+    written: u64,
+    recorder: Recorder,
+) -> Option<Reusable> {
+    let mut writer = Writer { socket, written, framing: Framing::None, unread: unread.to_vec(), recorder };
+    let mut actions = plan.actions.into_iter();
+    let mut beat = Beat::default();
+    let ending = loop {
+        let action = actions.next()?;
+        match action {
+            WireAction::Wait(time) => {
+                let due = beat.due(time);
+                tokio::select! {
+                    () = sleep_until(due) => {}
+                    () = writer.socket.left(&mut writer.unread) => return None,
+                }
+                writer.recorder.woke(beat.woke(due));
+            }
+            // A packet that is to be one must have left before the next is made.
+            WireAction::Flush => {
+                writer.socket.flush().await.ok()?;
+                tokio::task::yield_now().await;
+            }
+            ending if ending.is_ending() => break ending,
+            action => writer.write(action).await.ok()?,
+        }
+    };
+    writer.end(ending).await
+}
+
+struct Writer {
+    socket: Socket,
+    written: u64,
+    /// How the body's end is told.
+    framing: Framing,
+    unread: Vec<u8>,
+    recorder: Recorder,
+}
+
+impl Writer {
+    async fn write(&mut self, action: WireAction) -> io::Result<()> {
+        match action {
+            WireAction::Head(head) => {
+                self.framing = head.framing;
+                self.recorder.head(&head);
+                self.send(&encoded(&head)).await
+            }
+            WireAction::Write { bytes, completes_frame } => {
+                self.recorder.wrote(&bytes, completes_frame);
+                if self.framing == Framing::Chunked {
+                    let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat();
+                    self.send(&chunk).await
+                } else {
+                    self.send(&bytes).await
+                }
+            }
+            WireAction::Raw { bytes, breaks } => {
+                if breaks {
+                    self.recorder.broke();
+                }
+                self.send(&bytes).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.write_all(bytes).await?;
+        self.written += bytes.len() as u64;
+        self.socket.flush().await
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        if self.framing == Framing::Chunked { self.send(b"0\r\n\r\n").await } else { Ok(()) }
+    }
+
+    async fn end(mut self, ending: WireAction) -> Option<Reusable> {
+        match ending {
+            WireAction::Finish if self.framing != Framing::UntilClose => {
+                self.finish().await.ok()?;
+                self.reusable()
+            }
+            WireAction::Overrun(bytes) => {
+                self.finish().await.ok()?;
+                self.send(&bytes).await.ok()?;
+                self.reusable()
+            }
+            WireAction::CloseWhenReused => {
+                self.finish().await.ok()?;
+                self.recorder.end(AttemptEnd::Finished);
+                if self.unread.is_empty() {
+                    let mut first = Vec::with_capacity(1);
+                    tokio::io::AsyncReadExt::read_buf(&mut self.socket, &mut first).await.ok()?;
+                }
+                self.socket.close().await;
+                None
+            }
+            WireAction::Finish => {
+                self.recorder.end(AttemptEnd::Finished);
+                self.socket.close().await;
+                None
+            }
+            WireAction::CloseUnannounced => {
+                let complete = self.framing == Framing::UntilClose;
+                self.recorder.end(if complete { AttemptEnd::Finished } else { AttemptEnd::Closed });
+                self.socket.close_unannounced();
+                None
+            }
+            WireAction::Reset | WireAction::RstStream(_) => {
+                self.recorder.end(AttemptEnd::Reset);
+                self.socket.reset(self.written).await;
+                None
+            }
+            WireAction::Hang => {
+                self.socket.left(&mut self.unread).await;
+                None
+            }
+            _ => {
+                self.recorder.end(AttemptEnd::Closed);
+                self.socket.close().await;
+                None
+            }
+        }
+    }
+
+    fn reusable(self) -> Option<Reusable> {
+        self.recorder.end(AttemptEnd::Finished);
+        Some(Reusable { socket: self.socket, unread: self.unread.into(), written: self.written })
+    }
+}
+
+/// A status line and its headers, as they go over the wire (RFC 9112 sections 4 and 5).
+fn encoded(head: &Head) -> Vec<u8> {
+    let reason = http::StatusCode::from_u16(head.status).ok().and_then(|status| status.canonical_reason());
+    let mut bytes = Vec::with_capacity(512);
+    let framing = match head.framing {
+        Framing::Chunked => "transfer-encoding: chunked\r\n".to_owned(),
+        Framing::Length(n) => format!("content-length: {n}\r\n"),
+        Framing::UntilClose => "connection: close\r\n".to_owned(),
+        Framing::None => String::new(),
+    };
+    // Writing to memory does not fail.
+    let _ = write!(bytes, "HTTP/1.1 {} {}\r\n", head.status, reason.unwrap_or_default());
+    for (name, value) in &head.headers {
+        let _ = write!(bytes, "{name}: {value}\r\n");
+    }
+    for line in &head.lines {
+        bytes.extend_from_slice(line);
+    }
+    bytes.extend_from_slice(framing.as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
