@@ -9,6 +9,7 @@
 mod account;
 mod anthropic;
 mod bedrock;
+mod body;
 mod canned;
 mod catalogue;
 mod cohere;
@@ -27,6 +28,7 @@ mod stream_error;
 mod tokens;
 
 pub use account::{AccountState, Admission};
+pub use body::Body;
 pub use canned::fill;
 pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
 pub use dialect::{
