@@ -21,6 +21,7 @@ mod message;
 mod multipart;
 mod ollama;
 mod openai;
+mod prepared;
 mod profile;
 mod request;
 mod route;
@@ -38,6 +39,7 @@ pub use dialect::{
 };
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};
+pub use prepared::Prepared;
 pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, StreamError, of as profile};
 pub use request::{Asked, Received, Verb};
 

@@ -9,8 +9,10 @@ mod case;
 mod connection;
 mod fallback;
 mod ledger;
+mod part;
 mod perform;
 mod port;
+mod received;
 mod server;
 
 pub use case::{Armed, ArmedCase, base_url};
