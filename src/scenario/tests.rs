@@ -28,7 +28,7 @@ fn an_unknown_key_shows_the_line_and_what_was_meant() {
     3 | upstram:
       | ^^^^^^^
       |
-      = help: did you mean `upstream`? Possible are: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `account`, `proxy`, `steps`, `expect`, `except`
+      = help: did you mean `upstream`? Possible are: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `proxy`, `steps`, `expect`, `except`
     ");
 }
 
