@@ -1,3 +1,5 @@
+mod faults;
+
 use super::*;
 
 fn errors(text: &str) -> String {
@@ -231,9 +233,12 @@ deployments:
         - drop_terminator
     - reply: tool_call
       faults: [{malform: {error: quota}}]
-    - faults: [refuse]
+    - reply: non_ascii
+      faults: [{latency: {before: each_event, time: {normal: {mean: 10ms, deviation: 2ms}}}}, split_characters]
   backup: [{reply: ok}]
-proxy: {timeout: 2s, retries: 1, fallback: [primary, backup], cooldown: {after: 1, for: 5s}}
+  gone: [{faults: [refuse]}]
+transport: tls
+proxy: {timeout: 2s, retries: 1, fallback: [primary, backup, gone], cooldown: {after: 1, for: 5s}}
 steps: [{body: {max_tokens: 5, stream_options: null}, headers: {x: y}}, {}]
 expect: {status: [408, 5xx], attempts: {primary: 1, backup: 0}, ending: failure, error: {code: a}, headers: {retry-after: null}, within: 4s}
 except: {status.mirrored: because}
