@@ -108,6 +108,24 @@ impl Run {
         turn
     }
 
+    /// The number of the turn that is played next, if it is a `wanted` one; then it is played by
+    /// whoever asks.
+    pub(super) fn next_turn_if(
+        &self,
+        deployment: usize,
+        wanted: impl FnOnce(usize) -> bool,
+    ) -> Option<usize> {
+        let mut entries = locked(&self.entries);
+        let turn = entries.turns[deployment];
+        if !wanted(turn) {
+            return None;
+        }
+        if self.keep == Keep::Everything {
+            entries.turns[deployment] += 1;
+        }
+        Some(turn)
+    }
+
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         let records = locked(&self.entries).records.clone();
         records
@@ -135,6 +153,15 @@ impl Run {
     }
 }
 
+/// A request as it stands in the ledger.
+#[derive(Default)]
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
 /// Writes one attempt's record. An attempt whose recorder is dropped before an end was written
 /// lost its client, unless the case itself was over.
 pub(super) struct Recorder {
@@ -147,6 +174,15 @@ impl Recorder {
     /// The how-manieth attempt at its deployment it is.
     pub(super) fn number(&self) -> u32 {
         locked(&self.record).attempt.n
+    }
+
+    /// The request that came on a connection which was an attempt already.
+    pub(super) fn asked(&self, request: Request) {
+        let attempt = &mut locked(&self.record).attempt;
+        attempt.method = request.method;
+        attempt.path = request.path;
+        attempt.headers = request.headers;
+        attempt.body = request.body;
     }
 
     /// What was understood of the request.
