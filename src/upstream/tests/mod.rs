@@ -1,0 +1,6 @@
+mod address;
+mod client;
+mod connection;
+mod reply;
+mod stage;
+mod tls;
