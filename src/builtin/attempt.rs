@@ -89,7 +89,8 @@ async fn send(client: &Client, route: &Route, ask: &Ask) -> Result<Success, Fail
         .collect();
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
     let is_stream = Carrier::of(content_type) == Some(ask::carrier(api));
-    if ask.is_framed() && is_stream && classify::is_success(status) {
+    let is_plain = headers::coding(&headers).is_none();
+    if ask.is_framed() && is_stream && is_plain && classify::is_success(status) {
         return open(FrameSource::new(response, api), headers).await;
     }
     let body = whole_body(response, classify::is_success(status)).await?;

@@ -116,7 +116,12 @@ fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
 
 fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     let name = format!("{}#{}", attempt.deployment, attempt.n);
-    field(painter, "upstream saw", &format!("{name} {} {}", attempt.method, attempt.path))?;
+    let saw = if attempt.was_asked() {
+        format!("{name} {} {}", attempt.method, attempt.path)
+    } else {
+        format!("{name} a connection, and no request on it")
+    };
+    field(painter, "upstream saw", &saw)?;
     more(painter, &attempt.body)?;
     let status = attempt.sent.status.map_or("no status line".to_owned(), |status| status.to_string());
     let faults: Vec<String> =

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -11,14 +11,15 @@ use tokio::time::Instant;
 
 use super::{
     case::Case,
-    ledger::{KEPT_BODY, Recorder, millis},
+    ledger::{Arrival, Recorder},
     line::{Line, Takeover},
     perform::{Performance, perform},
+    received::ReceivedRequest,
     server::Shared,
 };
 use crate::{
     fault::{self, Context, Origin, Plan},
-    observation::{Attempt, AttemptEnd, Canaries, Sent},
+    observation::Canaries,
     provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
     scenario::Provider,
 };
@@ -68,31 +69,14 @@ fn enter(
 ) -> (Plan, Recorder) {
     let run = case.run();
     let name = &case.deployments[deployment].name;
-    let mut canaries = None;
-    let recorder = run.open(deployment, case.stop.clone(), |n| {
-        let tokens = canaries.insert(case.identity.canaries(name, n)).clone();
-        Attempt {
-            deployment: name.clone(),
-            n,
-            at_ms: millis(run.epoch, arrived),
-            method: parts.method.as_str().to_owned(),
-            path: path.to_owned(),
-            api: None,
-            headers: headers(&parts.headers),
-            body: body.map(kept).unwrap_or_default(),
-            turn: None,
-            canaries: tokens,
-            sent: Sent::default(),
-            end: AttemptEnd::Open,
-            end_ms: None,
-        }
-    });
-    let canaries = canaries.unwrap_or_else(|| case.identity.canaries(name, 0));
+    let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
+    let recorder = run.open(Arrival { deployment, at: arrived, request }, case.stop.clone());
+    let canaries = case.identity.canaries(name, recorder.n);
     let origin = Origin {
         address,
         token: &case.identity.token,
         deployment: name,
-        attempt: recorder.number(),
+        attempt: recorder.n,
         seed: case.seed,
     };
 
@@ -100,20 +84,20 @@ fn enter(
         Ok(asked) => {
             recorder.asks(&asked);
             let context = Context { asked: &asked, canaries: &canaries, origin };
-            let admission = run.admit(&asked, &case.identity.key(name), arrived);
+            let admission = run.admit(&asked, || case.identity.key(name), arrived);
             if let Some(refusal) = admission.refusal(&asked, &canaries) {
                 return (fault::compile(refusal, &[], &context), recorder);
             }
-            let turn = case.turn(&run, deployment);
-            let mut message = provider::message(&asked, &turn, &canaries);
+            let part = case.part(&run, deployment);
+            let mut message = part.message(&asked, &canaries);
             if let Admission::Passes(Some(state)) = admission {
-                provider::show_limits(&mut message, asked.provider, &turn, &state);
+                provider::show_limits(&mut message, asked.provider, &part.turn, &state);
             }
-            let plan = fault::compile(message, &turn.faults, &context);
+            let plan = fault::compile(message, &part.turn.faults, &context);
             if plan.doubtful {
                 recorder.doubts();
             }
-            recorder.plays(turn);
+            recorder.plays(part.turn.clone());
             plan
         }
         Err((asked, refusal)) => {
@@ -122,11 +106,6 @@ fn enter(
         }
     };
     (plan, recorder)
-}
-
-/// What the ledger holds of a request's body.
-fn kept(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(KEPT_BODY)]).into_owned()
 }
 
 /// What the request asks for, or the provider's own refusal.
@@ -163,15 +142,6 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
         0 | 1 => parts.pop().unwrap_or_default(),
         _ => parts.concat().into(),
     }))
-}
-
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect()
 }
 
 /// What a path gets that belongs to no deployment.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ledger::{Keep, Run},
+    part::Part,
     port::RefusedPort,
     server::Shared,
 };
@@ -42,6 +43,8 @@ pub(super) struct Case {
     pub(super) identity: Identity,
     pub(super) combination: Combination,
     pub(super) deployments: Vec<Deployment>,
+    /// What is played once everything is well.
+    well: Part,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
     pub(super) seed: u64,
@@ -52,7 +55,7 @@ pub(super) struct Case {
 
 pub(super) struct Deployment {
     pub(super) name: String,
-    turns: Vec<Turn>,
+    parts: Vec<Part>,
     /// Where a turn refuses the connection: a port of its own.
     refused: Option<RefusedPort>,
 }
@@ -65,20 +68,15 @@ impl Case {
             .map(|(name, turns)| {
                 let refuses = turns.iter().any(|turn| turn.faults.contains(&Fault::Refuse));
                 let refused = refuses.then(RefusedPort::hold).transpose()?;
-                Ok(Deployment { name, turns, refused })
+                let parts = turns.into_iter().map(Part::new).collect();
+                Ok(Deployment { name, parts, refused })
             })
             .collect::<io::Result<Vec<_>>>()?;
         let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
-        Ok(Self {
-            identity,
-            combination,
-            deployments,
-            seed,
-            account,
-            stop,
-            keep,
-            run: RwLock::new(Arc::new(run)),
-        })
+        let well = Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() };
+        let well = Part::new(well);
+        let run = RwLock::new(Arc::new(run));
+        Ok(Self { identity, combination, deployments, well, seed, account, stop, keep, run })
     }
 
     pub(super) fn run(&self) -> Arc<Run> {
@@ -86,12 +84,12 @@ impl Case {
     }
 
     /// The turn that a deployment plays now.
-    pub(super) fn turn(&self, run: &Run, deployment: usize) -> Turn {
-        let turns = &self.deployments[deployment].turns;
+    pub(super) fn part(&self, run: &Run, deployment: usize) -> &Part {
+        let parts = &self.deployments[deployment].parts;
         let next = run.next_turn(deployment);
-        match turns.get(next).or(turns.last()) {
-            Some(turn) if !run.is_healed() => turn.clone(),
-            _ => Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() },
+        match parts.get(next).or(parts.last()) {
+            Some(part) if !run.is_healed() => part,
+            _ => &self.well,
         }
     }
 }
@@ -170,7 +168,8 @@ impl ArmedCase {
     ///
     /// A request that the proxy did not send to its end is no attempt.
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.case.run().attempts()
+        let name = |deployment: usize| self.case.deployments[deployment].name.as_str();
+        self.case.run().attempts(&self.case.identity, name)
     }
 
     /// How many attempts are still being answered.

@@ -11,9 +11,11 @@ mod connection;
 mod fallback;
 mod ledger;
 mod line;
+mod part;
 mod perform;
 mod port;
 mod raw;
+mod received;
 mod server;
 mod socket;
 

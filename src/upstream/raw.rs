@@ -69,8 +69,9 @@ impl Writer {
         match action {
             WireAction::Head(head) => {
                 self.framing = head.framing;
-                self.recorder.head(&head);
-                self.send(&encoded(&head)).await
+                let bytes = encoded(&head);
+                self.recorder.head(head);
+                self.send(&bytes).await
             }
             WireAction::Write { bytes, completes_frame } => {
                 self.recorder.wrote(&bytes, completes_frame);

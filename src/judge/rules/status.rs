@@ -140,7 +140,7 @@ fn mirrored(facts: &Facts<'_>) -> Outcome {
 
 fn class_kept(facts: &Facts<'_>) -> Outcome {
     let has_own_rule = |status| matches!(status, 400 | 401 | 403 | 404 | 407 | 408 | 422 | 429);
-    let by_class = |status: u16| status >= 400 && !has_own_rule(status);
+    let by_class = |status: u16| (400..600).contains(&status) && !has_own_rule(status);
     match (facts.failed_only_by(by_class), failed_status(facts)) {
         (true, Some(got)) => {
             let sent = facts.upstream_statuses();
@@ -182,24 +182,41 @@ fn credentials(facts: &Facts<'_>) -> Outcome {
 }
 
 fn timeout(facts: &Facts<'_>) -> Outcome {
-    let silent = facts.refusing.is_empty()
+    let silent = facts.unreachable.is_empty()
         && facts.is_failure()
         && facts
             .failures()
             .all(|(attempt, fate)| matches!(fate, Fate::Silent { .. }) && !had_status(attempt));
-    within(facts, silent, &facts.policy.timeout)
+    // A connection that was never read, or a handshake that never ended, is as much a provider that
+    // cannot be reached.
+    let allowed = if facts.attempts.iter().all(|(attempt, _)| attempt.was_asked()) {
+        facts.policy.timeout.clone()
+    } else {
+        unreachable_or_late(facts)
+    };
+    within(facts, silent, &allowed)
 }
 
 fn unreachable(facts: &Facts<'_>) -> Outcome {
-    within(facts, facts.is_refused(), &facts.policy.unreachable)
+    let allowed = if facts.is_unreachable_in_silence() {
+        unreachable_or_late(facts)
+    } else {
+        facts.policy.unreachable.clone()
+    };
+    within(facts, facts.is_unreachable(), &allowed)
+}
+
+fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
+    StatusSet([facts.policy.unreachable.0.clone(), facts.policy.timeout.0.clone()].concat())
 }
 
 fn broken_reply(facts: &Facts<'_>) -> Outcome {
     let broken = facts.is_failure()
-        && facts.refusing.is_empty()
+        && facts.unreachable.is_empty()
         && facts.failures().all(|(attempt, fate)| match fate {
             Fate::OddBody { error } => error.is_none(),
-            Fate::Status { status, .. } => (300..400).contains(status),
+            // Neither is a status that there is no answer to.
+            Fate::Status { status, .. } => (300..400).contains(status) || *status >= 600,
             Fate::EndedEarly { .. } => true,
             Fate::Cut { .. } => !had_status(attempt),
             _ => false,
@@ -214,7 +231,7 @@ fn broken_reply(facts: &Facts<'_>) -> Outcome {
 
 fn overloaded(facts: &Facts<'_>) -> Outcome {
     let applies = facts.is_failure()
-        && !facts.is_refused()
+        && !facts.is_unreachable()
         && facts.failures().all(|(attempt, fate)| {
             // Where a provider says it with a 4xx, the rules on those speak of it.
             matches!(fate, Fate::Status { status: 529, .. })
