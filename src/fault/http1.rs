@@ -94,14 +94,14 @@ impl Timeline {
     /// Ends the reply at a point by a chunk whose size is no number, with the rest of the body in it.
     fn bad_chunk_size(&mut self, at: Point) {
         let index = self.split(self.find(at).offset());
-        let rest = self.body.split_off(index);
-        let parts = rest.iter().filter_map(|action| match action {
-            WireAction::Write { bytes, .. } => Some(&bytes[..]),
-            _ => None,
-        });
-        let chunk: Vec<u8> =
-            [&b"ZZ\r\n"[..]].into_iter().chain(parts).chain([&b"\r\n"[..]]).flatten().copied().collect();
-        self.body.push(WireAction::Raw { bytes: chunk.into(), breaks: true });
+        let raw = |bytes, breaks| WireAction::Raw { bytes, breaks };
+        let rest: Vec<_> = self.body.split_off(index);
+        self.body.push(raw(Bytes::from_static(b"ZZ\r\n"), true));
+        self.body.extend(rest.into_iter().map(|action| match action {
+            WireAction::Write { bytes, .. } => raw(bytes, false),
+            other => other,
+        }));
+        self.body.push(raw(Bytes::from_static(b"\r\n"), false));
         self.terminator = 0;
         self.ending = WireAction::Close;
     }

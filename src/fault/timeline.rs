@@ -194,7 +194,7 @@ impl Timeline {
         if self.ending == WireAction::Finish {
             self.ending = self.finish;
         }
-        let mut body = self.packets.cut(unreadable(self.body, self.unreadable_from, self.garbled));
+        let mut body = unreadable(self.packets.cut(self.body), self.unreadable_from, self.garbled);
         // Neither ever has a body (RFC 9110 sections 15.3.5 and 15.4.5), unless that is the fault.
         let bodiless = self.unreadable_from.is_none()
             && self.head.as_ref().is_some_and(|head| matches!(head.status, 204 | 304));
