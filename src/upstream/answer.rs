@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use super::{
     case::{Case, Claim},
     entrance::Visit,
-    ledger::{self, KEPT_BODY, Recorder},
+    ledger::{Arrival, Recorder},
     line::{Line, Takeover},
     perform::{Performance, perform},
+    received::ReceivedRequest,
     server::Shared,
 };
 use crate::{
@@ -43,10 +44,10 @@ pub(super) async fn answer(
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let Some((case, deployment, rest)) = shared.find(path) else {
         let answer = match shared.fallback.get().cloned() {
-            Some(fallback) => fallback(Request::from_parts(parts, body)).await.map(Full::new),
+            Some(fallback) => fallback(Request::from_parts(parts, body)).await,
             None => nobody(parts.method.as_str(), path),
         };
-        return Ok(answer.map(Either::Right));
+        return Ok(answer.map(Full::new).map(Either::Right));
     };
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
     let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
@@ -82,25 +83,20 @@ pub(super) fn enter(
     let run = case.run();
     let known = &case.deployments[deployment];
     let name = &known.name;
-    let request = ledger::Request {
-        method: parts.method.as_str().to_owned(),
-        path: path.to_owned(),
-        headers: headers(&parts.headers),
-        body: body.map(kept).unwrap_or_default(),
-    };
+    let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
     let (claimed, recorder) = match claim {
         Some(Claim { turn, recorder }) => {
             recorder.asked(request);
             (Some(turn), recorder)
         }
-        None => (None, case.open(&run, deployment, arrived, request)),
+        None => (None, run.open(Arrival { deployment, at: arrived, request }, case.stop.clone())),
     };
-    let canaries = case.identity.canaries(name, recorder.number());
+    let canaries = case.identity.canaries(name, recorder.n);
     let origin = Origin {
         address,
         token: &case.identity.token,
         deployment: name,
-        attempt: recorder.number(),
+        attempt: recorder.n,
         seed: case.seed,
     };
 
@@ -108,7 +104,7 @@ pub(super) fn enter(
         Ok(asked) => {
             recorder.asks(&asked);
             let context = Context { asked: &asked, canaries: &canaries, origin };
-            let admission = run.admit(&asked, &case.identity.key(name), arrived);
+            let admission = run.admit(&asked, || case.identity.key(name), arrived);
             if let Some(refusal) = admission.refusal(&asked, &canaries) {
                 let mut plan = fault::compile(refusal, &[], &context);
                 if known.one_each {
@@ -116,20 +112,20 @@ pub(super) fn enter(
                 }
                 return (plan, recorder);
             }
-            let early = claimed.is_some();
-            let turn = claimed.unwrap_or_else(|| case.turn(&run, deployment));
-            let mut message = provider::message(&asked, &turn, &canaries);
+            let part =
+                claimed.map_or_else(|| case.part(&run, deployment), |turn| case.part_of(deployment, turn));
+            let mut message = part.message(&asked, &canaries);
             if let Admission::Passes(Some(state)) = admission {
-                provider::show_limits(&mut message, asked.provider, &turn, &state);
+                provider::show_limits(&mut message, asked.provider, &part.turn, &state);
             }
-            let mut plan = fault::compile(message, &turn.faults, &context);
-            if !early {
-                strike_late(&mut plan, &turn);
+            let mut plan = fault::compile(message, &part.turn.faults, &context);
+            if claimed.is_none() {
+                strike_late(&mut plan, &part.turn);
             }
             if plan.doubtful {
                 recorder.doubts();
             }
-            recorder.plays(turn);
+            recorder.plays(part.turn.clone());
             plan
         }
         Err((asked, refusal)) => {
@@ -172,11 +168,6 @@ fn strike_late(plan: &mut Plan, turn: &Turn) {
     }
 }
 
-/// What the ledger holds of a request's body.
-fn kept(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(KEPT_BODY)]).into_owned()
-}
-
 /// What the request asks for, or the provider's own refusal.
 fn admit(
     provider: Provider,
@@ -213,21 +204,12 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     }))
 }
 
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect()
-}
-
 /// What a path gets that belongs to no deployment.
-fn nobody(method: &str, path: &str) -> Response<Full<Bytes>> {
+pub(super) fn nobody(method: &str, path: &str) -> Response<Bytes> {
     // In the form that most clients can read.
     let message = format!("No mock is armed at this path ({method} {path})");
     let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});
-    let mut response = Response::new(Full::new(json!({ "error": error }).to_string().into()));
+    let mut response = Response::new(json!({ "error": error }).to_string().into());
     *response.status_mut() = StatusCode::NOT_FOUND;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

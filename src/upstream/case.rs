@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deployment::{Deployment, is_played_by_connections},
-    ledger::{Keep, Recorder, Request, Run, millis},
+    ledger::{Arrival, Keep, Recorder, Run},
+    part::Part,
+    received::ReceivedRequest,
     server::Shared,
 };
 use crate::{
-    observation::{Attempt, AttemptEnd, Identity, Sent},
+    observation::{Attempt, Identity},
     provider,
     scenario::{Account, Answer, Combination, Provider, Reply, Transport, Turn},
 };
@@ -42,6 +44,8 @@ pub(super) struct Case {
     pub(super) identity: Identity,
     pub(super) combination: Combination,
     pub(super) deployments: Vec<Deployment>,
+    /// What is played once everything is well.
+    well: Part,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
     pub(super) seed: u64,
@@ -52,7 +56,8 @@ pub(super) struct Case {
 
 /// A turn that a connection plays before a request is read, with the attempt that it makes.
 pub(super) struct Claim {
-    pub(super) turn: Turn,
+    /// Its number at the deployment, from 0.
+    pub(super) turn: usize,
     pub(super) recorder: Recorder,
 }
 
@@ -64,16 +69,10 @@ impl Case {
             .map(|(name, turns)| Deployment::new(name, turns, transport))
             .collect::<io::Result<Vec<_>>>()?;
         let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
-        Ok(Self {
-            identity,
-            combination,
-            deployments,
-            seed,
-            account,
-            stop,
-            keep,
-            run: RwLock::new(Arc::new(run)),
-        })
+        let well = Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() };
+        let well = Part::new(well);
+        let run = RwLock::new(Arc::new(run));
+        Ok(Self { identity, combination, deployments, well, seed, account, stop, keep, run })
     }
 
     pub(super) fn run(&self) -> Arc<Run> {
@@ -81,12 +80,14 @@ impl Case {
     }
 
     /// The turn that a deployment plays now.
-    pub(super) fn turn(&self, run: &Run, deployment: usize) -> Turn {
+    pub(super) fn part(&self, run: &Run, deployment: usize) -> &Part {
         let next = run.next_turn(deployment);
-        match self.deployments[deployment].turn(next) {
-            Some(turn) if !run.is_healed() => turn.clone(),
-            _ => Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() },
-        }
+        if run.is_healed() { &self.well } else { self.part_of(deployment, next) }
+    }
+
+    /// The so-manieth turn of a deployment, from 0.
+    pub(super) fn part_of(&self, deployment: usize, turn: usize) -> &Part {
+        self.deployments[deployment].part(turn).unwrap_or(&self.well)
     }
 }
 
@@ -98,32 +99,12 @@ impl Case {
             return None;
         }
         let known = &self.deployments[deployment];
-        let next = run.next_turn_if(deployment, |n| known.turn(n).is_some_and(is_played_by_connections))?;
-        let turn = known.turn(next)?.clone();
-        let recorder = self.open(&run, deployment, arrived, Request::default());
-        recorder.plays(turn.clone());
+        let is_played = |n: usize| known.part(n).is_some_and(|part| is_played_by_connections(&part.turn));
+        let turn = run.next_turn_if(deployment, is_played)?;
+        let arrival = Arrival { deployment, at: arrived, request: ReceivedRequest::nothing() };
+        let recorder = run.open(arrival, self.stop.clone());
+        recorder.plays(self.part_of(deployment, turn).turn.clone());
         Some(Claim { turn, recorder })
-    }
-
-    /// Enters an attempt in the ledger.
-    pub(super) fn open(&self, run: &Run, deployment: usize, arrived: Instant, request: Request) -> Recorder {
-        let name = &self.deployments[deployment].name;
-        let Request { method, path, headers, body } = request;
-        run.open(deployment, self.stop.clone(), |n| Attempt {
-            deployment: name.clone(),
-            n,
-            at_ms: millis(run.epoch, arrived),
-            method,
-            path,
-            api: None,
-            headers,
-            body,
-            turn: None,
-            canaries: self.identity.canaries(name, n),
-            sent: Sent::default(),
-            end: AttemptEnd::Open,
-            end_ms: None,
-        })
     }
 }
 
@@ -222,7 +203,8 @@ impl ArmedCase {
     /// A request that the proxy did not send to its end is no attempt. A connection that was met by a
     /// fault before a request was read is one without a method.
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.case.run().attempts()
+        let name = |deployment: usize| self.case.deployments[deployment].name.as_str();
+        self.case.run().attempts(&self.case.identity, name)
     }
 
     /// How many attempts are still being answered.

@@ -2,12 +2,15 @@
 
 use std::io;
 
-use super::port::{Manner, OwnPort};
+use super::{
+    part::Part,
+    port::{Manner, OwnPort},
+};
 use crate::scenario::{ConnectionFault, Fault, Stage, Transport, Turn};
 
 pub(super) struct Deployment {
     pub(super) name: String,
-    turns: Vec<Turn>,
+    parts: Vec<Part>,
     pub(super) transport: Transport,
     /// Where its faults strike before a request is read, or where it does not speak plain HTTP/1.1.
     pub(super) own: Option<OwnPort>,
@@ -31,12 +34,13 @@ impl Deployment {
         });
         let manner = ill.or((one_each || transport != Transport::Plain).then_some(Manner::Serves));
         let own = manner.map(OwnPort::hold).transpose()?;
-        Ok(Self { name, turns, transport, own, nameless, one_each })
+        let parts = turns.into_iter().map(Part::new).collect();
+        Ok(Self { name, parts, transport, own, nameless, one_each })
     }
 
     /// The so-manieth turn, from 0; the last one repeats.
-    pub(super) fn turn(&self, n: usize) -> Option<&Turn> {
-        self.turns.get(n).or(self.turns.last())
+    pub(super) fn part(&self, n: usize) -> Option<&Part> {
+        self.parts.get(n).or(self.parts.last())
     }
 
     pub(super) fn scheme(&self) -> &'static str {

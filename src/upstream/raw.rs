@@ -74,8 +74,9 @@ impl Writer {
                 self.framing = head.framing;
                 self.last = head.framing == Framing::UntilClose
                     || head.headers.iter().any(|(name, value)| name == "connection" && value == "close");
-                self.recorder.head(&head);
-                self.send(&encoded(&head)).await
+                let bytes = encoded(&head);
+                self.recorder.head(head);
+                self.send(&bytes).await
             }
             WireAction::Write { bytes, completes_frame } => {
                 self.recorder.wrote(&bytes, completes_frame);
