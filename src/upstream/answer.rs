@@ -45,10 +45,10 @@ pub(super) async fn answer(
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let Some((case, deployment, rest)) = shared.find(path) else {
         let answer = match shared.fallback.get().cloned() {
-            Some(fallback) => fallback(Request::from_parts(parts, body)).await.map(Full::new),
+            Some(fallback) => fallback(Request::from_parts(parts, body)).await,
             None => nobody(parts.method.as_str(), path),
         };
-        return Ok(answer.map(Either::Right));
+        return Ok(answer.map(Full::new).map(Either::Right));
     };
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
     let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
@@ -87,9 +87,9 @@ pub(super) fn enter(
     let name = &known.name;
     let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
     let (claimed, recorder) = match claim {
-        Some(Claim { turn: _, nth, recorder }) => {
+        Some(Claim { turn, recorder }) => {
             recorder.asked(request);
-            (Some(nth), recorder)
+            (Some(turn), recorder)
         }
         None => (None, run.open(Arrival { deployment, at: arrived, request }, case.stop.clone())),
     };
@@ -114,10 +114,8 @@ pub(super) fn enter(
                 }
                 return (plan, recorder);
             }
-            let part = match claimed {
-                Some(nth) => case.nth(deployment, nth),
-                None => case.part(&run, deployment),
-            };
+            let part =
+                claimed.map_or_else(|| case.part(&run, deployment), |turn| case.part_of(deployment, turn));
             let mut message = part.message(&asked, &canaries);
             if let Admission::Passes(Some(state)) = admission {
                 provider::show_limits(&mut message, asked.provider, &part.turn, &state);
@@ -209,11 +207,11 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
 }
 
 /// What a path gets that belongs to no deployment.
-fn nobody(method: &str, path: &str) -> Response<Full<Bytes>> {
+pub(super) fn nobody(method: &str, path: &str) -> Response<Bytes> {
     // In the form that most clients can read.
     let message = format!("No mock is armed at this path ({method} {path})");
     let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});
-    let mut response = Response::new(Full::new(json!({ "error": error }).to_string().into()));
+    let mut response = Response::new(json!({ "error": error }).to_string().into());
     *response.status_mut() = StatusCode::NOT_FOUND;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

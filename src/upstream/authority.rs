@@ -20,7 +20,7 @@ const NAMES: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 
 /// What a server says that it speaks (RFC 7301).
 const HTTP1: &[u8] = b"http/1.1";
-const HTTP2: &[u8] = b"h2";
+pub(super) const HTTP2: &[u8] = b"h2";
 
 /// An authority with a certificate of each kind.
 pub(super) struct Authority {

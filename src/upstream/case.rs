@@ -56,9 +56,8 @@ pub(super) struct Case {
 
 /// A turn that a connection plays before a request is read, with the attempt that it makes.
 pub(super) struct Claim {
-    pub(super) turn: Arc<Turn>,
-    /// Which of its deployment's turns it is, from 0.
-    pub(super) nth: usize,
+    /// Its number at the deployment, from 0.
+    pub(super) turn: usize,
     pub(super) recorder: Recorder,
 }
 
@@ -83,12 +82,12 @@ impl Case {
     /// The turn that a deployment plays now.
     pub(super) fn part(&self, run: &Run, deployment: usize) -> &Part {
         let next = run.next_turn(deployment);
-        if run.is_healed() { &self.well } else { self.nth(deployment, next) }
+        if run.is_healed() { &self.well } else { self.part_of(deployment, next) }
     }
 
     /// The so-manieth turn of a deployment, from 0.
-    pub(super) fn nth(&self, deployment: usize, n: usize) -> &Part {
-        self.deployments[deployment].part(n).unwrap_or(&self.well)
+    pub(super) fn part_of(&self, deployment: usize, turn: usize) -> &Part {
+        self.deployments[deployment].part(turn).unwrap_or(&self.well)
     }
 }
 
@@ -100,13 +99,12 @@ impl Case {
             return None;
         }
         let known = &self.deployments[deployment];
-        let played = |n| known.part(n).is_some_and(|part| is_played_by_connections(&part.turn));
-        let nth = run.next_turn_if(deployment, played)?;
-        let turn = known.part(nth)?.turn.clone();
-        let arrival = Arrival { deployment, at: arrived, request: ReceivedRequest::none() };
+        let is_played = |n: usize| known.part(n).is_some_and(|part| is_played_by_connections(&part.turn));
+        let turn = run.next_turn_if(deployment, is_played)?;
+        let arrival = Arrival { deployment, at: arrived, request: ReceivedRequest::nothing() };
         let recorder = run.open(arrival, self.stop.clone());
-        recorder.plays(turn.clone());
-        Some(Claim { turn, nth, recorder })
+        recorder.plays(self.part_of(deployment, turn).turn.clone());
+        Some(Claim { turn, recorder })
     }
 }
 

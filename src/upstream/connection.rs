@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     answer::answer,
     entrance::{Door, Entered, Visit},
+    http2,
     ledger::Recorder,
     line::{Cut, Line, Takeover, Wire},
     raw::{self, Reusable},
@@ -31,8 +32,12 @@ pub(super) async fn serve(
     let _ = stream.set_nodelay(true);
     let serving = async {
         let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None).await };
-        if let Some(Entered { socket, claim }) = door.enter(stream, &shared).await {
-            requests(socket, &shared, claim.map(|claim| Arc::new(Visit::new(door, claim)))).await;
+        let Some(Entered { socket, http2, claim }) = door.enter(stream, &shared).await else { return };
+        let visit = claim.map(|claim| Arc::new(Visit::new(door, claim)));
+        if http2 {
+            http2::serve(socket, &shared, visit).await;
+        } else {
+            requests(socket, &shared, visit).await;
         }
     };
     stop.run_until_cancelled(serving).await;

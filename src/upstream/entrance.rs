@@ -1,29 +1,29 @@
 //! What happens to a connection at a deployment's own port before a request is read.
 
 use std::{
-    net::Shutdown,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    authority::HTTP2,
     beat::Beat,
     case::{Case, Claim},
+    http2::never_open_the_window,
     ledger::locked,
     server::Shared,
-    socket::{GOODBYE, Socket, left_unread},
+    socket::{Socket, left_unread},
 };
 use crate::{
     observation::AttemptEnd,
-    scenario::{ConnectionFault, Fault, TlsFault, Transport},
+    scenario::{ConnectionFault, Fault, Http2Fault, TlsFault, Transport},
 };
 
 /// Whose port it is.
@@ -35,6 +35,8 @@ pub(super) struct Door {
 /// A connection on which requests can be read now.
 pub(super) struct Entered {
     pub(super) socket: Socket,
+    /// Whether the client has chosen HTTP/2.
+    pub(super) http2: bool,
     /// The turn that is played already, for the first request.
     pub(super) claim: Option<Claim>,
 }
@@ -61,14 +63,14 @@ impl Door {
     /// Takes a connection in, as its turn wants it; `None` where it has ended.
     pub(super) async fn enter(&self, mut stream: TcpStream, shared: &Shared) -> Option<Entered> {
         let mut claim = self.case.claim(self.deployment, Instant::now());
-        let mut certificate = None;
-        let faults = claim.as_ref().map(|claim| claim.turn.faults.clone()).unwrap_or_default();
-        for fault in faults {
-            match fault {
+        let (mut certificate, mut stall) = (None, None);
+        let turn = claim.as_ref().map(|claim| self.case.part_of(self.deployment, claim.turn).turn.clone());
+        for fault in turn.iter().flat_map(|turn| &turn.faults) {
+            match *fault {
                 Fault::Connection(ConnectionFault::SlowAccept(time)) => {
                     stream = wait(stream, time, claim.as_ref()).await?;
                 }
-                Fault::Connection(fault) => return refuse(stream, fault, claim.take()).await,
+                Fault::Connection(ref fault) => return refuse(stream, fault, claim.take()).await,
                 Fault::Tls(TlsFault::HandshakeStall) => {
                     hello(&mut stream).await?;
                     left_unread(&stream).await;
@@ -78,28 +80,34 @@ impl Door {
                     hello(&mut stream).await?;
                     end(claim.take(), AttemptEnd::HandshakeFailed);
                     let _ = stream.write_all(&fatal(alert.number())).await;
-                    part(stream).await;
+                    Socket::Plain(stream).linger().await;
                     return None;
                 }
                 Fault::Tls(fault) if fault.is_certificate() => certificate = Some(fault),
+                Fault::Http2(fault @ (Http2Fault::SettingsStall | Http2Fault::FlowControlStall)) => {
+                    stall = Some(fault);
+                }
                 _ => {}
             }
         }
-        let socket = match self.case.deployments[self.deployment].transport {
-            Transport::Plain => Socket::Plain(stream),
-            Transport::Tls | Transport::Http2 => {
-                let authority = shared.authority().ok()?;
-                let acceptor = TlsAcceptor::from(authority.server(certificate, false));
-                match acceptor.accept(stream).await {
-                    Ok(stream) => Socket::Tls(Box::new(stream)),
-                    Err(_) => {
-                        end(claim, AttemptEnd::HandshakeFailed);
-                        return None;
-                    }
-                }
-            }
+        let transport = self.case.deployments[self.deployment].transport;
+        if transport == Transport::Plain {
+            return Some(Entered { socket: Socket::Plain(stream), http2: false, claim });
+        }
+        let server = shared.authority().ok()?.server(certificate, transport == Transport::Http2);
+        let Ok(stream) = TlsAcceptor::from(server).accept(stream).await else {
+            end(claim, AttemptEnd::HandshakeFailed);
+            return None;
         };
-        Some(Entered { socket, claim })
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+        let socket = Socket::Tls(Box::new(stream));
+        match stall {
+            Some(Http2Fault::SettingsStall) => never_say_anything(socket).await,
+            Some(_) if http2 => never_open_the_window(socket).await,
+            Some(_) => socket.left_for_good().await,
+            None => return Some(Entered { socket, http2, claim }),
+        }
+        None
     }
 }
 
@@ -126,12 +134,12 @@ async fn wait(stream: TcpStream, time: Duration, claim: Option<&Claim>) -> Optio
 }
 
 /// Ends a connection unread, or leaves it alone until the client goes.
-async fn refuse(stream: TcpStream, fault: ConnectionFault, claim: Option<Claim>) -> Option<Entered> {
+async fn refuse(stream: TcpStream, fault: &ConnectionFault, claim: Option<Claim>) -> Option<Entered> {
     match fault {
         ConnectionFault::AcceptedClosed => {
             // Noted first: whoever sees the end finds it in the ledger.
             end(claim, AttemptEnd::Closed);
-            part(stream).await;
+            Socket::Plain(stream).linger().await;
         }
         ConnectionFault::ResetAtOnce => {
             end(claim, AttemptEnd::Reset);
@@ -144,14 +152,6 @@ async fn refuse(stream: TcpStream, fault: ConnectionFault, claim: Option<Claim>)
         }
     }
     None
-}
-
-/// Ends a connection by a FIN and sees to it that none of what the client still sends, unread,
-/// makes a RST of it.
-async fn part(mut stream: TcpStream) {
-    let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
-    let mut unread = [0; 4096];
-    let _ = timeout(GOODBYE, async { while stream.read(&mut unread).await.is_ok_and(|n| n > 0) {} }).await;
 }
 
 /// Reads the record in which a client's first message is (RFC 8446 section 5.1); `None` where it does
@@ -170,4 +170,35 @@ fn fatal(number: u8) -> [u8; 7] {
     const ALERT: u8 = 21;
     const FATAL: u8 = 2;
     [ALERT, 3, 3, 0, 2, FATAL, number]
+}
+
+/// Reads an HTTP/2 connection and says nothing on it. Ready when the client gives a request up (a
+/// RST_STREAM, RFC 9113 section 6.4), or leaves.
+async fn never_say_anything(mut socket: Socket) {
+    const PREFACE: usize = 24;
+    const HEAD: usize = 9;
+    const RST_STREAM: u8 = 3;
+    let mut skip = PREFACE;
+    let mut head = Vec::with_capacity(HEAD);
+    let mut bytes = [0; 4096];
+    while let Ok(n @ 1..) = socket.read(&mut bytes).await {
+        let mut rest = &bytes[..n];
+        while !rest.is_empty() {
+            let skipped = skip.min(rest.len());
+            skip -= skipped;
+            rest = &rest[skipped..];
+            let taken = rest.len().min(HEAD - head.len());
+            head.extend_from_slice(&rest[..taken]);
+            rest = &rest[taken..];
+            if let [a, b, c, kind, ..] = head[..]
+                && head.len() == HEAD
+            {
+                if kind == RST_STREAM {
+                    return;
+                }
+                skip = u32::from_be_bytes([0, a, b, c]) as usize;
+                head.clear();
+            }
+        }
+    }
 }

@@ -12,7 +12,9 @@ mod connection;
 mod deployment;
 mod entrance;
 mod fallback;
+mod http2;
 mod ledger;
+mod lent;
 mod line;
 mod part;
 mod perform;
@@ -21,6 +23,7 @@ mod raw;
 mod received;
 mod server;
 mod socket;
+mod stream;
 
 pub use case::{Armed, ArmedCase, base_url};
 pub use fallback::{Fallback, FallbackAnswer};

@@ -162,7 +162,7 @@ impl Performance {
     }
 }
 
-fn header_map(head: &Head) -> HeaderMap {
+pub(super) fn header_map(head: &Head) -> HeaderMap {
     // hyper adds the date and the framing.
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 2);
     for (name, value) in &head.headers {

@@ -99,7 +99,7 @@ async fn close_when_reused(
             }
         }
     }
-    let arrival = Arrival { deployment, at: Instant::now(), request: ReceivedRequest::none() };
+    let arrival = Arrival { deployment, at: Instant::now(), request: ReceivedRequest::nothing() };
     run.open(arrival, over).end(AttemptEnd::Closed);
     socket.close().await;
     None

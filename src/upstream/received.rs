@@ -39,8 +39,8 @@ impl ReceivedRequest {
         Self { words: kept.into_boxed_slice() }
     }
 
-    /// Where no request was read.
-    pub(super) fn none() -> Self {
+    /// That of a connection on which no request was read.
+    pub(super) fn nothing() -> Self {
         Self { words: Box::default() }
     }
 

@@ -47,6 +47,17 @@ impl Socket {
         self.read_away();
     }
 
+    /// Ends it by a FIN, if that has not been sent yet, and reads away what the client still sends, for a
+    /// moment: unread it would make a RST of the FIN.
+    pub(super) async fn linger(mut self) {
+        let _ = timeout(GOODBYE, async {
+            let _ = self.shutdown().await;
+            let mut unread = [0; 4096];
+            while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
+    }
+
     /// Ends it by a RST, once the peer has been given the `written` bytes.
     pub(super) async fn reset(self, written: u64) {
         settle(self.tcp(), written).await;
@@ -57,6 +68,12 @@ impl Socket {
     fn read_away(&self) {
         let mut unread = [0; 4096];
         while self.tcp().try_read(&mut unread).is_ok_and(|n| n > 0) {}
+    }
+
+    /// Ready when the peer has ended the connection, whatever it sends before.
+    pub(super) async fn left_for_good(mut self) {
+        let mut unread = [0; 4096];
+        while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
     }
 
     /// Ready when the peer has ended the connection; whatever else it sends is kept in `unread`.
