@@ -1,10 +1,19 @@
 //! Fault specs become a printable plan of timed wire actions. Pure.
 
+mod coding;
 mod compile;
+mod http1;
+mod latency;
+mod malform;
 mod origin;
+mod packets;
 mod plan;
+mod stream;
 mod timeline;
 
 pub use compile::{Context, compile, plan};
 pub use origin::Origin;
 pub use plan::{Framing, Head, Plan, WireAction};
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,8 @@ impl Plan {
             WireAction::Head(head) => {
                 !head.lines.is_empty() || matches!(head.framing, Framing::None | Framing::UntilClose)
             }
-            WireAction::Raw { .. }
-            | WireAction::Flush
+            WireAction::Raw { bytes, .. } => !bytes.is_empty(),
+            WireAction::Flush
             | WireAction::Overrun(_)
             | WireAction::CloseUnannounced
             | WireAction::CloseWhenReused => true,
@@ -46,7 +46,8 @@ pub enum WireAction {
         /// Whether they complete a frame (an event of a stream, the whole of a plain body).
         completes_frame: bool,
     },
-    /// Send these bytes as they stand: they are no part of a well-formed message at this place.
+    /// Send these bytes as they stand: they are no part of a well-formed message at this place. Without
+    /// any bytes it says only that what comes after cannot be read.
     Raw {
         /// The bytes.
         bytes: Bytes,
@@ -108,6 +109,26 @@ pub enum Framing {
     UntilClose,
     /// Nothing is said here: `lines` say it, or nobody can read it.
     None,
+}
+
+impl Head {
+    /// The same head with bytes that are no status line in the place of its own (RFC 9112 section 4). Where
+    /// no length is told the body ends with the connection.
+    pub(super) fn garbled(&self) -> Bytes {
+        let mut bytes = b"\x00\x01\xfe\xff this is no status line\r\n".to_vec();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        bytes.extend(self.lines.iter().flatten());
+        bytes.extend_from_slice(
+            match self.framing {
+                Framing::Length(length) => format!("content-length: {length}\r\n\r\n"),
+                _ => "connection: close\r\n\r\n".to_owned(),
+            }
+            .as_bytes(),
+        );
+        bytes.into()
+    }
 }
 
 impl fmt::Display for Plan {

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::plan::{Framing, Head, Plan, WireAction};
+use super::{
+    packets::Packets,
+    plan::{Framing, Head, Plan, WireAction},
+};
 use crate::{
     provider::{Message, MessageBody},
     scenario::Point,
 };
 
-/// The most parts that a dripped body is split into; what is left then goes out in one piece at
-/// its due time. At twenty parts a second this is more than an hour, which no case lives to see.
-const MAX_PARTS: usize = 100_000;
+/// The most parts that a dripped or split body is cut into; what is left then goes out in one piece. At
+/// twenty parts a second this is more than an hour, which no case lives to see.
+pub(super) const MAX_PARTS: usize = 100_000;
 
 /// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
 /// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
@@ -21,17 +24,25 @@ const MAX_PARTS: usize = 100_000;
 const BEFORE_CUT: Duration = Duration::from_millis(100);
 
 pub(super) struct Timeline {
-    /// Waits before the status line.
-    before: Vec<Duration>,
+    /// What comes before the status line: waits, interim replies.
+    pub(super) before: Vec<WireAction>,
     /// `None` once a fault struck before it.
-    head: Option<Head>,
-    /// Nothing but `Write` and `Wait`.
-    body: Vec<WireAction>,
+    pub(super) head: Option<Head>,
+    /// Whether what is no status line is sent in place of it.
+    pub(super) garbled: bool,
+    /// Nothing but `Write`, `Wait` and `Raw`; of these only a `Write` holds bytes of the body.
+    pub(super) body: Vec<WireAction>,
     /// Length of the terminator at the end of the body; 0 where there is none (any more).
-    terminator: usize,
+    pub(super) terminator: usize,
     /// Whether the body is one plain value and not a stream.
     pub(super) whole: bool,
-    ending: WireAction,
+    /// Body bytes behind which nobody can read on, as the head has it.
+    pub(super) unreadable_from: Option<usize>,
+    /// Into which packets the body goes.
+    pub(super) packets: Packets,
+    pub(super) ending: WireAction,
+    /// What a proper end of the reply is turned into.
+    pub(super) finish: WireAction,
     /// Whether a client may refuse what is sent.
     pub(super) doubtful: bool,
 }
@@ -41,6 +52,16 @@ pub(super) struct Timeline {
 pub(super) enum Place {
     BeforeHead,
     Body(usize),
+}
+
+impl Place {
+    /// Before the head there is no body to strike at but its first byte.
+    pub(super) fn offset(self) -> usize {
+        match self {
+            Self::BeforeHead => 0,
+            Self::Body(offset) => offset,
+        }
+    }
 }
 
 impl Timeline {
@@ -64,15 +85,19 @@ impl Timeline {
         Self {
             before: Vec::new(),
             head: Some(head),
+            garbled: false,
             body,
             terminator,
             whole,
+            unreadable_from: None,
+            packets: Packets::AsTheyCome,
             ending: WireAction::Finish,
+            finish: WireAction::Finish,
             doubtful: false,
         }
     }
 
-    /// Starts over with another message; the waits before the head stay.
+    /// Starts over with another message; what comes before the head stays.
     pub(super) fn replace(&mut self, message: Message) {
         let before = std::mem::take(&mut self.before);
         *self = Self { before, ..Self::new(message) };
@@ -81,7 +106,7 @@ impl Timeline {
     /// Where `point` is in the reply as it stands now. A point behind the last one that the reply
     /// has means before its end.
     pub(super) fn find(&self, point: Point) -> Place {
-        let length = length(&self.body);
+        let length = self.length();
         let end = if self.whole { length.saturating_sub(1) } else { length - self.terminator };
         Place::Body(match point {
             Point::BeforeHeaders => return Place::BeforeHead,
@@ -97,7 +122,7 @@ impl Timeline {
     /// Puts a wait at a place, behind the waits that stand there already.
     pub(super) fn wait(&mut self, place: Place, time: Duration) {
         match place {
-            Place::BeforeHead => self.before.push(time),
+            Place::BeforeHead => self.before.push(WireAction::Wait(time)),
             Place::Body(offset) => {
                 let at = self.split(offset);
                 self.body.insert(at, WireAction::Wait(time));
@@ -122,24 +147,16 @@ impl Timeline {
     }
 
     /// Cuts in two the frame that follows an offset (or what is left of it there), and ends the
-    /// reply in the middle of it.
+    /// reply in the middle of it. The head is no frame; the first one that can be cut is the body's.
     pub(super) fn cut_frame(&mut self, place: Place, ending: WireAction) {
-        let offset = match place {
-            // The head is no frame; the first one that can be cut is the body's.
-            Place::BeforeHead => 0,
-            Place::Body(offset) => offset,
-        };
+        let offset = place.offset();
         let next = self.frame_ends().find(|end| *end > offset).unwrap_or(offset);
         self.end(Place::Body(offset + (next - offset) / 2), ending);
     }
 
     /// Puts a last event in place of what follows, and ends the stream properly behind it.
     pub(super) fn end_with_event(&mut self, place: Place, event: Bytes) {
-        let offset = match place {
-            Place::BeforeHead => 0,
-            Place::Body(offset) => offset,
-        };
-        self.end(Place::Body(offset), WireAction::Finish);
+        self.end(Place::Body(place.offset()), WireAction::Finish);
         self.body.push(WireAction::Write { bytes: event, completes_frame: true });
     }
 
@@ -147,7 +164,7 @@ impl Timeline {
     pub(super) fn drop_terminator(&mut self) {
         if self.terminator > 0 {
             let ending = self.ending.clone();
-            self.end(Place::Body(length(&self.body) - self.terminator), ending);
+            self.end(Place::Body(self.length() - self.terminator), ending);
         }
     }
 
@@ -173,17 +190,63 @@ impl Timeline {
         self.body = dripped;
     }
 
-    pub(super) fn into_plan(self) -> Plan {
-        let mut actions = Vec::with_capacity(self.before.len() + self.body.len() + 2);
-        actions.extend(self.before.into_iter().map(WireAction::Wait));
-        actions.extend(self.head.map(WireAction::Head));
-        actions.extend(self.body);
-        let cut = matches!(self.ending, WireAction::Close | WireAction::Reset);
-        if cut && actions.iter().any(|action| matches!(action, WireAction::Head(_))) {
+    pub(super) fn into_plan(mut self) -> Plan {
+        if self.ending == WireAction::Finish {
+            self.ending = self.finish;
+        }
+        let mut body = self.packets.cut(unreadable(self.body, self.unreadable_from, self.garbled));
+        // Neither ever has a body (RFC 9110 sections 15.3.5 and 15.4.5), unless that is the fault.
+        let bodiless = self.unreadable_from.is_none()
+            && self.head.as_ref().is_some_and(|head| matches!(head.status, 204 | 304));
+        if bodiless {
+            body.retain(|action| matches!(action, WireAction::Wait(_)));
+        }
+        let mut actions = Vec::with_capacity(self.before.len() + body.len() + 3);
+        actions.append(&mut self.before);
+        let blamed = self.head.is_some() && !self.garbled && self.unreadable_from == Some(0);
+        actions.extend(self.head.map(|head| match self.garbled {
+            true => WireAction::Raw { bytes: head.garbled(), breaks: true },
+            false => WireAction::Head(head),
+        }));
+        // Where no byte can be read it is the head that is to blame.
+        let broke = |action: &WireAction| matches!(action, WireAction::Raw { breaks: true, .. });
+        if blamed && !body.iter().any(broke) {
+            actions.push(WireAction::Raw { bytes: Bytes::new(), breaks: true });
+        }
+        actions.extend(body);
+        let cut = matches!(
+            self.ending,
+            WireAction::Close | WireAction::Reset | WireAction::RstStream(_) | WireAction::Goaway(_)
+        );
+        if cut && actions.iter().any(|action| matches!(action, WireAction::Head(_) | WireAction::Raw { .. }))
+        {
             actions.push(WireAction::Wait(BEFORE_CUT));
         }
         actions.push(self.ending);
-        Plan { actions, doubtful: self.doubtful }
+        let mut plan = Plan { actions, doubtful: self.doubtful };
+        if bodiless && plan.is_below_http() {
+            plan.actions.iter_mut().for_each(|action| {
+                if let WireAction::Head(head) = action {
+                    head.framing = Framing::None;
+                }
+            });
+        }
+        plan
+    }
+
+    /// Bytes of the body.
+    pub(super) fn length(&self) -> usize {
+        length(&self.body)
+    }
+
+    /// Has the head say what the body's length is by now, where it says the true one and no other.
+    pub(super) fn count_again(&mut self, before: usize) {
+        let now = self.length() as u64;
+        if let Some(Head { framing: Framing::Length(told), .. }) = &mut self.head
+            && *told == before as u64
+        {
+            *told = now;
+        }
     }
 
     /// How many whole frames are sent before a place.
@@ -195,7 +258,7 @@ impl Timeline {
     }
 
     /// The offsets behind each whole frame.
-    fn frame_ends(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn frame_ends(&self) -> impl Iterator<Item = usize> {
         self.body
             .iter()
             .scan(0, |offset, action| {
@@ -208,7 +271,7 @@ impl Timeline {
 
     /// The index into `body` of what comes after `offset` bytes and after the waits there; a write
     /// that reaches over the offset is split.
-    fn split(&mut self, offset: usize) -> usize {
+    pub(super) fn split(&mut self, offset: usize) -> usize {
         let mut seen = 0;
         let mut index = 0;
         while let Some(action) = self.body.get_mut(index) {
@@ -227,6 +290,32 @@ impl Timeline {
         }
         index
     }
+}
+
+/// Turns what stands behind `from` bytes of a body into bytes that are part of no message; the first of
+/// them break it, unless it is broken by then.
+fn unreadable(body: Vec<WireAction>, from: Option<usize>, mut broken: bool) -> Vec<WireAction> {
+    let Some(from) = from else { return body };
+    let mut offset = 0;
+    let mut changed = Vec::with_capacity(body.len() + 1);
+    for action in body {
+        let WireAction::Write { mut bytes, completes_frame } = action else {
+            changed.push(action);
+            continue;
+        };
+        let readable = from.saturating_sub(offset).min(bytes.len());
+        offset += bytes.len();
+        if readable == bytes.len() {
+            changed.push(WireAction::Write { bytes, completes_frame });
+            continue;
+        }
+        if readable > 0 {
+            changed.push(WireAction::Write { bytes: bytes.split_to(readable), completes_frame: false });
+        }
+        changed.push(WireAction::Raw { bytes, breaks: !broken });
+        broken = true;
+    }
+    changed
 }
 
 /// Takes framing headers that a scenario has set out of `headers`: they decide the framing, even

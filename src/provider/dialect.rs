@@ -85,6 +85,13 @@ pub fn content_pieces(reply: &Reply, canaries: &Canaries) -> Vec<String> {
         Reply::Ok => 5,
         Reply::Chunks(n) => (*n).max(1),
         Reply::ToolCall => return Vec::new(),
+        // Characters of two, three, three and four bytes in UTF-8.
+        Reply::NonAscii => {
+            let first = format!("[1] {} ", canaries.content);
+            return [&first, "[2] \u{e9} ", "[3] \u{20ac} ", "[4] \u{6f22} ", "[5] \u{1f600}"]
+                .map(str::to_owned)
+                .to_vec();
+        }
     };
     (1..=n)
         .map(|i| match i {
@@ -269,8 +276,9 @@ pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Messag
             // All of it is ASCII, so every place is between two characters.
             bytes.slice(..bytes.len() / 2)
         }
+        // These are the answer itself, which `fault` edits in its place.
         Malform::InvalidUtf8 | Malform::ByteOrderMark | Malform::DeepNesting(_) | Malform::VeryLarge(_) => {
-            Bytes::new()
+            return reply(&Asked { stream: false, ..asked.clone() }, &Reply::Ok, canaries);
         }
         Malform::Error(name) => {
             let mut message = error(asked, name, canaries);

@@ -9,7 +9,7 @@ use crate::{
     builtin,
     observation::Identity,
     proxy::InstanceSettings,
-    scenario::{Answer, Case, Fault, ProxySettings, Turn},
+    scenario::{Answer, Case, Fault, Malform, ProxySettings, Reply, Turn},
 };
 
 /// What will be run, and what not.
@@ -102,32 +102,52 @@ pub fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
 pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<Turn>>) -> Duration {
     let mut waits = Duration::ZERO;
     for turn in deployments.flatten() {
+        let events = events(&turn);
         for fault in &turn.faults {
-            match fault {
-                Fault::Delay { lasting, .. } | Fault::Stall { lasting: Some(lasting), .. } => {
-                    waits += *lasting
-                }
-                Fault::Drip { bytes_per_second } => waits += drip(&turn.answer, *bytes_per_second),
-                _ => {}
-            }
+            let wait = match fault {
+                Fault::Drip { bytes_per_second } => drip(&turn, *bytes_per_second),
+                fault => fault.wait(events),
+            };
+            waits = waits.saturating_add(wait);
         }
     }
     let chain = u32::try_from(settings.fallback.len().max(1)).unwrap_or(u32::MAX);
     let attempts = (settings.retries + 1).saturating_mul(chain);
     let pauses = Duration::from_secs(3) * settings.retries * chain;
-    (settings.timeout + Duration::from_secs(1)).saturating_mul(attempts)
-        + pauses
-        + waits
-        + Duration::from_secs(2)
+    (settings.timeout + Duration::from_secs(1))
+        .saturating_mul(attempts)
+        .saturating_add(pauses + Duration::from_secs(2))
+        .saturating_add(waits)
+}
+
+/// At most so many events has a turn's answer as a stream, those that faults put in included.
+fn events(turn: &Turn) -> u32 {
+    let pieces = match &turn.answer {
+        Answer::Reply(Reply::Chunks(n)) => u32::from(*n),
+        Answer::Reply(_) => 5,
+        Answer::Error(_) | Answer::Literal { .. } => 1,
+    };
+    // No dialect puts as many around the pieces.
+    pieces.saturating_add(20).saturating_add(u32::try_from(turn.faults.len()).unwrap_or(u32::MAX))
 }
 
 /// A generous guess at how long a dripping reply takes.
-fn drip(answer: &Answer, bytes_per_second: u32) -> Duration {
-    let bytes = match answer {
-        Answer::Reply(crate::scenario::Reply::Chunks(n)) => 400.0 * f64::from(*n) + 1000.0,
+fn drip(turn: &Turn, bytes_per_second: u32) -> Duration {
+    let answer = match &turn.answer {
+        Answer::Reply(Reply::Chunks(n)) => 400.0 * f64::from(*n) + 1000.0,
         Answer::Literal { body: Some(body), .. } => body.to_string().len() as f64,
         _ => 3000.0,
     };
+    let more: f64 = turn
+        .faults
+        .iter()
+        .map(|fault| match fault {
+            Fault::Malform(Malform::VeryLarge(bytes)) => f64::from(*bytes),
+            Fault::Malform(Malform::DeepNesting(levels)) => 2.0 * f64::from(*levels),
+            _ => 0.0,
+        })
+        .sum();
+    let bytes = answer + more;
     Duration::from_secs_f64((bytes / f64::from(bytes_per_second.max(1))).min(600.0))
 }
 

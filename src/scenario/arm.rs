@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn turns_are_written_as_in_a_scenario_file() {
-        let wanted = load(r#"{"provider": "anthropic", "upstream": [{"error": "overloaded"}, {"reply": {"chunks": 3}, "faults": ["refuse"]}], "ttl": "60s"}"#).unwrap();
+        let wanted = load(r#"{"provider": "anthropic", "upstream": [{"error": "overloaded"}, {"reply": {"chunks": 3}, "faults": ["crlf"]}], "ttl": "60s"}"#).unwrap();
         assert_eq!(wanted.combination.provider, Provider::Anthropic);
         assert_eq!(wanted.deployments["primary"].len(), 2);
         assert_eq!(wanted.deployments["primary"][0].answer, Answer::Error(ErrorName::Overloaded));

@@ -110,6 +110,8 @@ pub enum Reply {
     Chunks(u16),
     /// One tool call, its arguments in several pieces.
     ToolCall,
+    /// A short text with characters of two, three and four bytes; as a stream, five pieces of content.
+    NonAscii,
 }
 
 /// How the proxy is set for a scenario.

@@ -1,3 +1,5 @@
+mod faults;
+
 use super::*;
 
 fn errors(text: &str) -> String {
@@ -28,7 +30,7 @@ fn an_unknown_key_shows_the_line_and_what_was_meant() {
     3 | upstram:
       | ^^^^^^^
       |
-      = help: did you mean `upstream`? Possible are: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `account`, `proxy`, `steps`, `expect`, `except`
+      = help: did you mean `upstream`? Possible are: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `proxy`, `steps`, `expect`, `except`
     ");
 }
 
@@ -231,9 +233,12 @@ deployments:
         - drop_terminator
     - reply: tool_call
       faults: [{malform: {error: quota}}]
-    - faults: [refuse]
+    - reply: non_ascii
+      faults: [{latency: {before: each_event, time: {normal: {mean: 10ms, deviation: 2ms}}}}, split_characters]
   backup: [{reply: ok}]
-proxy: {timeout: 2s, retries: 1, fallback: [primary, backup], cooldown: {after: 1, for: 5s}}
+  gone: [{faults: [refuse]}]
+transport: tls
+proxy: {timeout: 2s, retries: 1, fallback: [primary, backup, gone], cooldown: {after: 1, for: 5s}}
 steps: [{body: {max_tokens: 5, stream_options: null}, headers: {x: y}}, {}]
 expect: {status: [408, 5xx], attempts: {primary: 1, backup: 0}, ending: failure, error: {code: a}, headers: {retry-after: null}, within: 4s}
 except: {status.mirrored: because}

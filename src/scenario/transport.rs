@@ -1,7 +1,7 @@
 //! What a scenario's upstreams are reached by: as written, or as its faults need it.
 
 use super::{
-    fault::Fault,
+    fault::{ConnectionFault, Fault, TlsFault},
     file::{At, DeploymentsFile, TurnFile},
     validate::Checker,
     words::Transport,
@@ -42,9 +42,17 @@ pub(super) fn transport(
         (None, Some((needed, _))) => needed,
         (None, None) => Transport::Plain,
     };
-    let http1 = faults.iter().find(|fault| matches!(fault.value, Fault::Http1(_)));
+    let http1 = faults.iter().find(|fault| {
+        matches!(
+            fault.value,
+            Fault::Http1(_)
+                | Fault::Tls(TlsFault::NoCloseNotify)
+                | Fault::Connection(ConnectionFault::ClosedWhenReused)
+        )
+    });
     if let (Transport::Http2, Some(http1)) = (chosen, http1) {
-        let error = check.error(&http1.range, "`http1` has nothing to strike: these upstreams speak HTTP/2");
+        let message = format!("`{}` has nothing to strike: these upstreams speak HTTP/2", http1.value.name());
+        let error = check.error(&http1.range, message);
         if let Some((_, fault)) = demanding {
             *error = error.clone().also(fault.range.clone(), format!("`{}` is here", fault.value.name()));
         }

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use super::{
     diagnostic::nearest,
-    fault::{Fault, Point},
+    fault::Stage,
     file::{At, TurnFile},
+    fitting::fitting,
     model::{Answer, Combination, Reply, Turn},
+    together::together,
     validate::Checker,
 };
 
@@ -20,7 +22,27 @@ pub(super) fn turns(
         check.error(&list.range, "an upstream without a turn would never answer").help =
             Some("write at least one, for example `- reply: ok`; the last turn repeats".to_owned());
     }
+    addresses(check, &list.value);
     list.value.iter().filter_map(|turn| one(check, turn, matrix)).collect()
+}
+
+/// What is wrong with an address is wrong from the first attempt to the last.
+fn addresses(check: &mut Checker<'_>, turns: &[At<TurnFile>]) {
+    let faults =
+        turns.iter().enumerate().flat_map(|(i, turn)| turn.value.faults.iter().map(move |fault| (i, fault)));
+    let found = faults.into_iter().find(|(_, fault)| fault.value.stage() == Stage::Address);
+    let Some((i, fault)) = found else { return };
+    let Some(other) = turns.get(usize::from(i == 0)) else { return };
+    let error = check.error(
+        &fault.range,
+        format!("`{}` holds for the whole deployment, which has other turns", fault.value.name()),
+    );
+    *error = error.clone().also(other.range.clone(), "this one would never be played");
+    error.help = Some(
+        "let it stand in the only turn, or use what strikes one connection, such as \
+         `connection: reset_at_once`"
+            .to_owned(),
+    );
 }
 
 fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> Option<Turn> {
@@ -74,7 +96,10 @@ fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> 
             Answer::Reply(Reply::Ok)
         }
     };
-    faults(check, &file.faults, &answer, matrix);
+    together(check, &file.faults);
+    for fault in &file.faults {
+        fitting(check, fault, &answer, matrix);
+    }
     Some(Turn {
         answer,
         headers: file
@@ -117,90 +142,5 @@ fn placeholders(check: &mut Checker<'_>, range: &Range<usize>, text: &str) {
                 None => format!("possible are: {}", CANARIES.join(", ")),
             });
         }
-    }
-}
-
-fn faults(check: &mut Checker<'_>, faults: &[At<Fault>], answer: &Answer, matrix: &[Combination]) {
-    let last = faults.iter().position(|fault| fault.value.is_final());
-    if let Some(ending) = last
-        && let Some(after) = faults.get(ending + 1)
-    {
-        conflict(check, &faults[ending], after, "never happens: the fault before it ends the reply").help =
-            Some("a list may hold one fault that ends the reply, as its last".to_owned());
-    }
-    for (i, fault) in faults.iter().enumerate() {
-        if let Some(twin) = faults[..i].iter().find(|other| {
-            other.value.name() == fault.value.name()
-                && matches!(fault.value, Fault::Drip { .. } | Fault::Malform(_))
-        }) {
-            conflict(check, twin, fault, "stands twice").help = Some("keep one of them".to_owned());
-        }
-        if let (Fault::Refuse, true) = (&fault.value, faults.len() > 1) {
-            let other = &faults[usize::from(i == 0)];
-            conflict(check, other, fault, "leaves nothing for another fault to edit").help =
-                Some("let `refuse` stand alone".to_owned());
-        }
-        single(check, fault, answer, matrix);
-    }
-}
-
-fn conflict<'c>(
-    check: &'c mut Checker<'_>,
-    first: &At<Fault>,
-    second: &At<Fault>,
-    what: &str,
-) -> &'c mut super::Diagnostic {
-    let error = check.error(&second.range, format!("`{}` {what}", second.value.name()));
-    *error = error.clone().also(first.range.clone(), format!("`{}` is here", first.value.name()));
-    error
-}
-
-fn single(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &[Combination]) {
-    let name = fault.value.name();
-    let needs_events = matches!(fault.value, Fault::DropTerminator | Fault::ErrorEvent { .. })
-        || matches!(fault.value.at(), Some(Point::AfterEvents(_)));
-    if needs_events {
-        if !matches!(answer, Answer::Reply(_)) {
-            check
-                .error(
-                    &fault.range,
-                    format!("`{name}` needs the events of a stream, and this turn sends none"),
-                )
-                .help =
-                Some("use it on a `reply`; inside an error or a literal body use `after_bytes`".to_owned());
-        } else if matrix.iter().any(|combination| !combination.stream) {
-            check
-                .error(
-                    &fault.range,
-                    format!("`{name}` needs the events of a stream, and not every case here is one"),
-                )
-                .help = Some(match matrix.iter().find(|combination| !combination.api.streams()) {
-                Some(Combination { api, .. }) => format!("{api} has no stream: leave the fault out for it"),
-                None => "write `matrix: {stream: [true]}`, or a point such as `after_bytes`".to_owned(),
-            });
-        }
-    }
-    match &fault.value {
-        Fault::Drip { bytes_per_second: 0 } => {
-            check.error(&fault.range, "`bytes_per_second` must be at least 1").help =
-                Some("for silence use `stall` or `hang`".to_owned());
-        }
-        Fault::ErrorEvent { at: Point::BeforeHeaders | Point::AfterBytes(_), .. } => {
-            check.error(&fault.range, "an event cannot be put there").help =
-                Some("use `after_headers`, `after_events` or `before_end`".to_owned());
-        }
-        Fault::Truncate { at: Point::BeforeHeaders } => {
-            check.error(&fault.range, "there is no frame to cut before the headers").help =
-                Some("use `close: {at: before_headers}`".to_owned());
-        }
-        Fault::Malform(_) if !matches!(answer, Answer::Reply(_)) => {
-            check
-                .error(
-                    &fault.range,
-                    "`malform` replaces the body of a successful reply, and this turn is none",
-                )
-                .help = Some("write the body that you want: `status: …` with `body: …`".to_owned());
-        }
-        _ => {}
     }
 }

@@ -210,7 +210,14 @@ impl Body for Performance {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Some(WireAction::Head(_) | WireAction::Raw { .. }) => {
+                // What has bytes is performed below HTTP; without any it says what the body's own are worth.
+                Some(WireAction::Raw { breaks, .. }) => {
+                    if let (true, Some(recorder)) = (*breaks, &self.recorder) {
+                        recorder.broke();
+                    }
+                    self.actions.pop_front();
+                }
+                Some(WireAction::Head(_)) => {
                     self.actions.pop_front();
                 }
                 Some(ending) => {

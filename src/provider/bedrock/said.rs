@@ -37,7 +37,7 @@ impl Said {
     pub(super) fn of(reply: &Reply, canaries: &Canaries) -> Self {
         match reply {
             Reply::ToolCall => Self { pieces: tool_argument_pieces(canaries), kind: Kind::ToolCall },
-            Reply::Ok | Reply::Chunks(_) => {
+            Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
                 Self { pieces: content_pieces(reply, canaries), kind: Kind::Text }
             }
         }

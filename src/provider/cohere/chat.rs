@@ -42,7 +42,7 @@ fn whole(reply: &Reply, canaries: &Canaries) -> Value {
             });
             (message, "TOOL_CALL", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
             let pieces = content_pieces(reply, canaries);
             let content = json!({"type": "text", "text": pieces.concat()});
             (json!({"role": "assistant", "content": [content]}), "COMPLETE", pieces.len())
@@ -84,7 +84,7 @@ fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
             events.push(event(&json!({"type": "tool-call-end", "index": 0})));
             ("TOOL_CALL", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
             let content = json!({"message": {"content": {"type": "text", "text": ""}}});
             events.push(event(&json!({"type": "content-start", "index": 0, "delta": content})));
             let pieces = content_pieces(reply, canaries);

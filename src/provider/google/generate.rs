@@ -43,7 +43,7 @@ pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'sta
 fn whole(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
     let (part, tokens) = match reply {
         Reply::ToolCall => (call(canaries), tool_argument_pieces(canaries).len()),
-        Reply::Ok | Reply::Chunks(_) => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
             let pieces = content_pieces(reply, canaries);
             (json!({"text": pieces.concat()}), pieces.len())
         }
@@ -73,7 +73,7 @@ fn chunks(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (Vec<String>, St
     let chunk = |part: Value| format!("{before}{part}{middle}");
     let (chunks, tokens): (Vec<_>, _) = match reply {
         Reply::ToolCall => (vec![chunk(call(canaries))], tool_argument_pieces(canaries).len()),
-        Reply::Ok | Reply::Chunks(_) => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
             let pieces = content_pieces(reply, canaries);
             let tokens = pieces.len();
             (pieces.into_iter().map(|piece| chunk(json!({"text": piece}))).collect(), tokens)

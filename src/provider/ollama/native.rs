@@ -54,13 +54,15 @@ pub(super) fn reply(
     if !asked.stream {
         let said = match reply {
             Reply::ToolCall => (endpoint.whole_call)(canaries),
-            Reply::Ok | Reply::Chunks(_) => (endpoint.text)(&pieces.concat()),
+            Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => (endpoint.text)(&pieces.concat()),
         };
         return json(&ended(endpoint, asked, said, pieces.len()));
     }
     let said = match reply {
         Reply::ToolCall => (endpoint.call)(canaries),
-        Reply::Ok | Reply::Chunks(_) => pieces.iter().map(|piece| (endpoint.text)(piece)).collect(),
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+            pieces.iter().map(|piece| (endpoint.text)(piece)).collect()
+        }
     };
     let events: Vec<_> = said.into_iter().map(|said| line(&begun(asked, said, false))).collect();
     let last = ended(endpoint, asked, (endpoint.text)(""), events.len());

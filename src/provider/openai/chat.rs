@@ -48,7 +48,7 @@ fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
                 json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
             (message, "tool_calls", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
             let pieces = content_pieces(reply, canaries);
             let message = json!({"role": "assistant", "content": pieces.concat(), "refusal": null});
             (message, "stop", pieces.len())
@@ -88,7 +88,7 @@ fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
             }));
             ("tool_calls", tool_argument_pieces(canaries).len())
         }
-        Reply::Ok | Reply::Chunks(_) => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
             events.push(chunks.opening(json!({"role": "assistant", "content": "", "refusal": null})));
             let pieces = content_pieces(reply, canaries);
             events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));

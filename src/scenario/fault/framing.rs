@@ -44,8 +44,10 @@ pub enum Http1Fault {
     /// Bytes behind the end of the message, on a connection that stays open.
     TrailingBytes,
     /// Status 204 with a body (RFC 9110 section 15.3.5).
+    #[serde(rename = "body_on_204")]
     BodyOn204,
     /// Status 304 with a body (RFC 9110 section 15.4.5).
+    #[serde(rename = "body_on_304")]
     BodyOn304,
 }
 

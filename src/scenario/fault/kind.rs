@@ -209,7 +209,8 @@ impl Fault {
             | Self::Redirect(_)
             | Self::Http2(_) => true,
             Self::Connection(fault) => !matches!(fault, ConnectionFault::SlowAccept(_)),
-            Self::Tls(_) => true,
+            // A client that takes the certificate all the same gets the reply.
+            Self::Tls(fault) => !fault.is_certificate(),
             Self::Http1(fault) => fault.is_final(),
             _ => false,
         }

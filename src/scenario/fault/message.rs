@@ -88,6 +88,13 @@ impl EventStreamFault {
     }
 }
 
+impl Malform {
+    /// Whether it is still the answer, though hard to read, and not something in its place.
+    pub fn keeps_the_answer(self) -> bool {
+        matches!(self, Self::InvalidUtf8 | Self::ByteOrderMark | Self::DeepNesting(_) | Self::VeryLarge(_))
+    }
+}
+
 impl fmt::Display for Malform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,122 @@
+//! What is wrong with a reply as an HTTP/1.1 message.
+
+use bytes::Bytes;
+
+use super::{
+    plan::{Framing, Head, WireAction},
+    timeline::Timeline,
+};
+use crate::scenario::{Http1Fault, Point};
+
+/// A header of more bytes is refused by many clients and taken by others (RFC 9110 section 5.4).
+const USUAL_HEADER: u32 = 8 * 1024;
+
+/// What stands behind the end of a reply: the beginning of no other.
+const TRAILING: &[u8] = b"these bytes belong to no reply\r\n\r\n";
+
+impl Timeline {
+    /// Applies one fault of HTTP/1.1; of a reply whose head is not sent any more there is nothing to change.
+    pub(super) fn http1(&mut self, fault: Http1Fault) {
+        let (length, whole) = (self.length() as u64, self.whole);
+        let half = length / 2;
+        let Some(head) = &mut self.head else { return };
+        match fault {
+            Http1Fault::GarbageStatusLine => {
+                self.garbled = true;
+                self.unreadable_from = Some(0);
+                self.finish = WireAction::Close;
+            }
+            Http1Fault::UnknownStatus(status) => head.status = status.clamp(200, 999),
+            Http1Fault::Interim(status) => self.before.push(interim(status)),
+            Http1Fault::OversizedHeader(bytes) => {
+                let value = "a".repeat(bytes as usize);
+                line(head, &format!("x-upfault-padding: {value}\r\n"));
+                self.doubtful |= bytes > USUAL_HEADER;
+            }
+            Http1Fault::FoldedHeader => {
+                line(head, "x-upfault-folded: one\r\n two\r\n");
+                self.doubtful = true;
+            }
+            Http1Fault::DuplicatedHeader => {
+                if !head.headers.iter().any(|(name, _)| name == "content-type") {
+                    line(head, "content-type: application/json\r\n");
+                }
+                line(head, "content-type: text/html\r\n");
+                self.doubtful = true;
+            }
+            Http1Fault::ConflictingContentLength => {
+                // Half of nothing would be no conflict.
+                let other = if length == 0 { 1 } else { half };
+                line(head, &format!("content-length: {length}\r\ncontent-length: {other}\r\n"));
+                head.framing = Framing::None;
+                self.unreadable_from = Some(0);
+            }
+            Http1Fault::ShortContentLength => {
+                head.framing = Framing::Length(half);
+                self.unreadable_from = (length > 0).then_some(half as usize);
+            }
+            Http1Fault::LongContentLength => {
+                head.framing = Framing::Length((length * 2).max(1));
+                self.finish = WireAction::Close;
+            }
+            Http1Fault::ChunkedNotSent => {
+                line(head, "transfer-encoding: chunked\r\n");
+                head.framing = Framing::None;
+                self.unreadable_from = Some(0);
+                // Whoever waits for a chunk would wait for ever.
+                self.finish = WireAction::Close;
+            }
+            Http1Fault::UnknownTransferEncoding => {
+                line(head, "transfer-encoding: rot13\r\n");
+                head.framing = Framing::UntilClose;
+                self.doubtful = true;
+            }
+            Http1Fault::BadChunkSize { at } => {
+                head.framing = Framing::Chunked;
+                self.bad_chunk_size(at);
+            }
+            Http1Fault::MissingLastChunk => {
+                head.framing = Framing::Chunked;
+                self.finish = WireAction::Close;
+            }
+            Http1Fault::TrailingBytes => self.finish = WireAction::Overrun(Bytes::from_static(TRAILING)),
+            Http1Fault::BodyOn204 | Http1Fault::BodyOn304 => {
+                head.status = if fault == Http1Fault::BodyOn204 { 204 } else { 304 };
+                if whole || length > 0 {
+                    line(head, &format!("content-length: {length}\r\n"));
+                }
+                head.framing = Framing::None;
+                self.unreadable_from = Some(0);
+            }
+        }
+    }
+
+    /// Ends the reply at a point by a chunk whose size is no number, with the rest of the body in it.
+    fn bad_chunk_size(&mut self, at: Point) {
+        let index = self.split(self.find(at).offset());
+        let rest = self.body.split_off(index);
+        let parts = rest.iter().filter_map(|action| match action {
+            WireAction::Write { bytes, .. } => Some(&bytes[..]),
+            _ => None,
+        });
+        let chunk: Vec<u8> =
+            [&b"ZZ\r\n"[..]].into_iter().chain(parts).chain([&b"\r\n"[..]]).flatten().copied().collect();
+        self.body.push(WireAction::Raw { bytes: chunk.into(), breaks: true });
+        self.terminator = 0;
+        self.ending = WireAction::Close;
+    }
+}
+
+fn line(head: &mut Head, line: &str) {
+    head.lines.push(Bytes::copy_from_slice(line.as_bytes()));
+}
+
+/// A reply before the reply (RFC 9110 section 15.2), whole and well-formed.
+fn interim(status: u16) -> WireAction {
+    let text = match status {
+        100 => "HTTP/1.1 100 Continue\r\n\r\n",
+        102 => "HTTP/1.1 102 Processing\r\n\r\n",
+        _ => "HTTP/1.1 103 Early Hints\r\nlink: </upfault.css>; rel=preload; as=style\r\n\r\n",
+    };
+    WireAction::Raw { bytes: Bytes::from_static(text.as_bytes()), breaks: false }
+}

@@ -1,0 +1,208 @@
+//! What is odd about a stream of events, in whatever carries it.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::{
+    plan::WireAction,
+    timeline::{Place, Timeline},
+};
+use crate::{
+    scenario::{Api, EventStreamFault},
+    wire::{eventstream, frames::Carrier},
+};
+
+/// The name of an event, or of a message, that nobody knows.
+const UNKNOWN: &str = "upfault.unknown";
+
+impl Timeline {
+    /// Sends the terminator twice, if the reply still has one.
+    pub(super) fn duplicate_terminator(&mut self) {
+        if self.terminator == 0 {
+            return;
+        }
+        let at = self.split(self.length() - self.terminator);
+        let again: Vec<u8> = self.body[at..]
+            .iter()
+            .filter_map(|action| match action {
+                WireAction::Write { bytes, .. } => Some(&bytes[..]),
+                _ => None,
+            })
+            .flatten()
+            .copied()
+            .collect();
+        self.body.push(WireAction::Write { bytes: again.into(), completes_frame: true });
+    }
+
+    /// Puts in an event that the dialect does not have.
+    pub(super) fn unknown_event(&mut self, place: Place, carrier: Carrier) {
+        let data = json!({ "type": UNKNOWN });
+        let event = match carrier {
+            Carrier::Sse => format!("event: {UNKNOWN}\ndata: {data}\n\n").into(),
+            Carrier::Ndjson => format!("{data}\n").into(),
+            Carrier::Aws => unknown_message(),
+        };
+        // No document of such a stream says that there may be lines of another kind.
+        self.doubtful |= carrier == Carrier::Ndjson;
+        self.put(place, event, true);
+    }
+
+    /// Puts in a line that is there for whoever looks at the bytes (WHATWG HTML section 9.2.6).
+    pub(super) fn comment(&mut self, place: Place) {
+        self.put(place, Bytes::from_static(b": upfault\n\n"), false);
+    }
+
+    /// Puts in what keeps a connection of this dialect from looking idle.
+    pub(super) fn ping(&mut self, place: Place, api: Option<Api>) {
+        if api == Some(Api::AnthropicMessages) {
+            self.put(place, Bytes::from_static(b"event: ping\ndata: {\"type\":\"ping\"}\n\n"), true);
+        } else {
+            self.put(place, Bytes::from_static(b": ping\n\n"), false);
+        }
+    }
+
+    /// Ends every line by CR LF.
+    pub(super) fn crlf(&mut self) {
+        let mut last = b'\n';
+        self.rewrite(|bytes| {
+            let mut changed = Vec::with_capacity(bytes.len() + bytes.len() / 16 + 8);
+            for byte in bytes {
+                if *byte == b'\n' && last != b'\r' {
+                    changed.push(b'\r');
+                }
+                changed.push(*byte);
+                last = *byte;
+            }
+            changed.into()
+        });
+    }
+
+    /// Spreads the data of each event over lines that are the same JSON when they are joined by line feeds.
+    pub(super) fn multi_line_data(&mut self) {
+        self.rewrite(|bytes| spread(bytes).into());
+    }
+
+    /// Damages a message of AWS's, or puts in one of a type that nobody knows.
+    pub(super) fn event_stream(&mut self, fault: EventStreamFault) {
+        let place = self.find(fault.at());
+        let begin = self.boundary(place);
+        let ends = self.frame_ends().find(|end| *end > begin);
+        let flipped = match (fault, ends) {
+            (EventStreamFault::UnknownMessage { .. }, _) => return self.put(place, unknown_message(), true),
+            (_, None) => return,
+            // Behind both lengths, of four bytes each.
+            (EventStreamFault::BadPreludeCrc { .. }, Some(_)) => begin + 8,
+            (EventStreamFault::BadMessageCrc { .. }, Some(end)) => end - 1,
+        };
+        let mut offset = 0;
+        for action in &mut self.body {
+            let WireAction::Write { bytes, .. } = action else { continue };
+            if (offset..offset + bytes.len()).contains(&flipped) {
+                let mut damaged = bytes.to_vec();
+                damaged[flipped - offset] ^= 0xff;
+                *bytes = damaged.into();
+                break;
+            }
+            offset += bytes.len();
+        }
+        let at = self.split(begin);
+        self.body.insert(at, WireAction::Raw { bytes: Bytes::new(), breaks: true });
+    }
+
+    /// Puts a frame between two others, behind the one in which `place` lies.
+    fn put(&mut self, place: Place, bytes: Bytes, completes_frame: bool) {
+        let offset = self.boundary(place);
+        let at = self.split(offset);
+        self.body.insert(at, WireAction::Write { bytes, completes_frame });
+    }
+
+    /// The end of the frame in which a place lies.
+    fn boundary(&self, place: Place) -> usize {
+        match place.offset() {
+            0 => 0,
+            offset => self.frame_ends().find(|end| *end >= offset).unwrap_or_else(|| self.length()),
+        }
+    }
+
+    /// Changes the bytes of every write.
+    fn rewrite(&mut self, mut change: impl FnMut(&[u8]) -> Bytes) {
+        let before = self.length();
+        let terminated = before - self.terminator;
+        let (mut offset, mut terminator) = (0, 0);
+        for action in &mut self.body {
+            let WireAction::Write { bytes, .. } = action else { continue };
+            let closing = offset >= terminated;
+            offset += bytes.len();
+            *bytes = change(bytes);
+            if closing {
+                terminator += bytes.len();
+            }
+        }
+        self.terminator = terminator;
+        self.count_again(before);
+    }
+}
+
+/// A whole and sound message; what a client does with one of an unknown type is to pass it over.
+fn unknown_message() -> Bytes {
+    let headers =
+        [(":event-type", UNKNOWN), (":content-type", "application/json"), (":message-type", "event")];
+    // It is far below every limit of the format.
+    eventstream::encode(&headers, b"{}").unwrap_or_default()
+}
+
+/// An event with a `data:` line of its own for whatever follows a comma of its JSON.
+fn spread(event: &[u8]) -> Vec<u8> {
+    let mut spread = Vec::with_capacity(event.len() * 2);
+    for line in event.split_inclusive(|byte| *byte == b'\n') {
+        let Some(data) = line.strip_prefix(b"data: ").filter(|data| data.starts_with(b"{")) else {
+            spread.extend_from_slice(line);
+            continue;
+        };
+        let end: &[u8] = if line.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+        spread.extend_from_slice(b"data: ");
+        let (mut inside, mut escaped) = (false, false);
+        for byte in data {
+            spread.push(*byte);
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if inside => escaped = true,
+                b'"' => inside = !inside,
+                b',' if !inside => {
+                    spread.extend_from_slice(end);
+                    spread.extend_from_slice(b"data: ");
+                }
+                _ => {}
+            }
+        }
+    }
+    spread
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::sse;
+
+    #[test]
+    fn data_on_several_lines_is_the_same_json() {
+        let value = json!({"a": "x, \"y\", \\", "b": [1, 2, {"c": "é,"}], "d": ""});
+        for end in ["\n", "\r\n"] {
+            let event = format!("event: e{end}data: {value}{end}{end}");
+            let spread = spread(event.as_bytes());
+            assert_eq!(spread.windows(6).filter(|window| window == b"data: ").count(), 5);
+            let mut decoder = sse::Decoder::strict();
+            decoder.feed(&spread).unwrap();
+            let read = decoder.pop().unwrap();
+            assert_eq!(read.event.as_deref(), Some("e"));
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&read.data).unwrap(), value);
+        }
+        assert_eq!(spread(b"data: [DONE]\n\n"), b"data: [DONE]\n\n");
+    }
+
+    #[test]
+    fn the_unknown_message_is_sound() {
+        let message = eventstream::decode(&unknown_message()).remove(0);
+        assert_eq!(message.text(":event-type"), Some(UNKNOWN));
+    }
+}

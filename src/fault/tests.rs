@@ -1,0 +1,513 @@
+//! What faults make of a reply.
+
+mod any;
+mod every;
+mod sound;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    observation::Identity,
+    provider::{self, Asked, Message, MessageBody},
+    scenario::{
+        Api, ContentEncodingFault, ErrorName, EventStreamFault, Fault, Http1Fault, Latency, LatencyPlace,
+        LatencyShape, Malform, Point, Provider, Reply,
+    },
+};
+
+const ORIGIN: Origin<'_> = Origin {
+    address: std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80),
+    token: "abc",
+    deployment: "main",
+    attempt: 1,
+    seed: 1,
+};
+
+fn message(body: MessageBody) -> Message {
+    Message { status: 200, headers: vec![], body }
+}
+
+fn whole(text: &str) -> Message {
+    message(MessageBody::Whole(Bytes::copy_from_slice(text.as_bytes())))
+}
+
+fn events() -> Message {
+    let events = ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"].map(Bytes::from).to_vec();
+    message(MessageBody::Events { events, terminator: Some(Bytes::from_static(b"data: [DONE]\n\n")) })
+}
+
+fn compiled(message: Message, faults: &[Fault]) -> Plan {
+    let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+    let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
+    compile(message, faults, &Context { asked: &asked, canaries: &canaries, origin: ORIGIN })
+}
+
+fn bytes(plan: &Plan) -> Vec<u8> {
+    plan.actions
+        .iter()
+        .filter_map(|action| match action {
+            WireAction::Write { bytes, .. } => Some(&bytes[..]),
+            _ => None,
+        })
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+fn second() -> Duration {
+    Duration::from_secs(1)
+}
+
+#[test]
+fn a_reset_after_events_sends_exactly_those_events() {
+    let plan = compiled(events(), &[Fault::Reset { at: Point::AfterEvents(2) }]);
+    insta::assert_snapshot!(plan, @r#"
+    head   200 (chunked)
+    write  9 bytes: "data: 1\n\n"
+    write  9 bytes: "data: 2\n\n"
+    wait   100ms
+    reset  (TCP RST)
+    "#);
+}
+
+#[test]
+fn before_headers_nothing_is_sent_but_the_waits_stand() {
+    let at = Point::BeforeHeaders;
+    let plan = compiled(events(), &[Fault::Delay { at, lasting: second() }, Fault::Close { at }]);
+    insta::assert_snapshot!(plan, @"
+    wait   1s
+    close  (FIN, framing incomplete)
+    ");
+}
+
+#[test]
+fn truncate_cuts_the_frame_behind_its_point_in_half() {
+    insta::assert_snapshot!(compiled(events(), &[Fault::Truncate { at: Point::BeforeEnd }]), @r#"
+    head   200 (chunked)
+    write  9 bytes: "data: 1\n\n"
+    write  9 bytes: "data: 2\n\n"
+    write  9 bytes: "data: 3\n\n"
+    write  7 bytes, part of a frame: "data: ["
+    wait   100ms
+    close  (FIN, framing incomplete)
+    "#);
+    insta::assert_snapshot!(compiled(whole("0123456789"), &[Fault::Truncate { at: Point::AfterHeaders }]), @r#"
+    head   200 (content-length 10)
+    write  5 bytes, part of a frame: "01234"
+    wait   100ms
+    close  (FIN, framing incomplete)
+    "#);
+}
+
+#[test]
+fn a_plain_body_stops_before_its_last_byte_where_its_end_or_its_events_are_named() {
+    for at in [Point::BeforeEnd, Point::AfterEvents(0), Point::AfterEvents(3)] {
+        let plan = compiled(whole("0123456789"), &[Fault::Hang { at }]);
+        assert_eq!(bytes(&plan), b"012345678", "{at}");
+    }
+}
+
+#[test]
+fn a_stream_that_is_too_short_is_struck_before_its_terminator() {
+    let plan = compiled(events(), &[Fault::Reset { at: Point::AfterEvents(50) }]);
+    assert_eq!(bytes(&plan), b"data: 1\n\ndata: 2\n\ndata: 3\n\n");
+}
+
+#[test]
+fn without_its_terminator_a_stream_still_finishes() {
+    let plan = compiled(events(), &[Fault::Drip { bytes_per_second: 100 }, Fault::DropTerminator]);
+    assert_eq!(bytes(&plan), b"data: 1\n\ndata: 2\n\ndata: 3\n\n");
+    assert_eq!(plan.actions.last(), Some(&WireAction::Finish));
+}
+
+#[test]
+fn an_error_event_has_the_number_that_follows_in_a_stream_that_counts() {
+    let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+    let asked = Asked::plain(Provider::Openai, Api::OpenaiResponses, true);
+    for (point, number) in [(Point::AfterHeaders, 0), (Point::AfterEvents(5), 5), (Point::BeforeEnd, 12)] {
+        let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: point, form: None };
+        let reply = provider::reply(&asked, &Reply::Ok, &canaries);
+        let plan = compile(reply, &[fault], &Context { asked: &asked, canaries: &canaries, origin: ORIGIN });
+        let sent = String::from_utf8(bytes(&plan)).unwrap();
+        let error = sent.split("event: error\n").nth(1).unwrap();
+        let wanted = format!("data: {{\"type\":\"error\",\"sequence_number\":{number},");
+        assert!(error.starts_with(&wanted), "{error}");
+    }
+}
+
+#[test]
+fn an_error_event_is_the_last_thing_in_a_stream() {
+    let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: Point::AfterEvents(1), form: None };
+    let text = String::from_utf8(bytes(&compiled(events(), std::slice::from_ref(&fault)))).unwrap();
+    assert!(text.starts_with("data: 1\n\ndata: {\"error\":{\"message\":"), "{text}");
+    assert!(text.ends_with("\"code\":null}}\n\n"), "{text}");
+
+    let plan = compiled(whole("{}"), &[fault]);
+    assert!(matches!(&plan.actions[0], WireAction::Head(head) if head.status == 500), "{plan}");
+}
+
+#[test]
+fn a_drip_is_as_fast_as_it_says() {
+    for (speed, ticks) in [(1, 10), (7, 10), (50, 4), (1_000_000, 1)] {
+        let plan = compiled(whole("0123456789"), &[Fault::Drip { bytes_per_second: speed }]);
+        let waits: Vec<_> = plan
+            .actions
+            .iter()
+            .filter_map(|action| if let WireAction::Wait(time) = action { Some(*time) } else { None })
+            .collect();
+        assert_eq!(waits.len(), ticks, "{speed}");
+        let total = waits.iter().sum::<Duration>().as_secs_f64();
+        assert!((total - 10.0 / f64::from(speed)).abs() < 1e-6, "{speed}: {total}");
+    }
+}
+
+#[test]
+fn a_malformed_reply_keeps_the_headers_that_were_set() {
+    let mut original = events();
+    original.headers.push(("content-type".into(), "text/event-stream".into()));
+    original.headers.push(("x-set".into(), "1".into()));
+    let plan = compiled(original, &[Fault::Malform(Malform::Null)]);
+    let WireAction::Head(head) = &plan.actions[0] else { panic!("{plan}") };
+    assert_eq!(head.framing, Framing::Length(4));
+    assert!(head.headers.contains(&("x-set".into(), "1".into())));
+    assert!(head.headers.contains(&("content-type".into(), "application/json".into())));
+    assert_eq!(bytes(&plan), b"null");
+}
+
+#[test]
+fn framing_headers_of_a_scenario_decide_the_framing() {
+    let mut lying = whole("0123");
+    lying.headers.push(("content-length".into(), "99".into()));
+    let plan = compiled(lying, &[]);
+    let WireAction::Head(head) = &plan.actions[0] else { panic!("{plan}") };
+    assert_eq!((head.framing, head.headers.len()), (Framing::Length(99), 0));
+}
+
+fn http1(fault: Http1Fault) -> Fault {
+    Fault::Http1(fault)
+}
+
+#[test]
+fn a_length_that_is_too_short_leaves_the_rest_unreadable() {
+    insta::assert_snapshot!(compiled(whole("0123456789"), &[http1(Http1Fault::ShortContentLength)]), @r#"
+    head   200 (content-length 5)
+    write  5 bytes, part of a frame: "01234"
+    raw    5 bytes, unreadable from here: "56789"
+    finish
+    "#);
+}
+
+#[test]
+fn a_later_cut_does_not_change_what_the_head_has_told() {
+    let faults = [http1(Http1Fault::ShortContentLength), Fault::Hang { at: Point::AfterBytes(7) }];
+    insta::assert_snapshot!(compiled(whole("0123456789"), &faults), @r#"
+    head   200 (content-length 5)
+    write  5 bytes, part of a frame: "01234"
+    raw    2 bytes, unreadable from here: "56"
+    hang   (for ever)
+    "#);
+}
+
+#[test]
+fn a_bad_chunk_size_stands_at_its_point_and_swallows_the_rest() {
+    let fault = http1(Http1Fault::BadChunkSize { at: Point::AfterEvents(2) });
+    insta::assert_snapshot!(compiled(events(), &[fault]), @r#"
+    head   200 (chunked)
+    write  9 bytes: "data: 1\n\n"
+    write  9 bytes: "data: 2\n\n"
+    raw    29 bytes, unreadable from here: "ZZ\r\ndata: 3\n\ndata: [DONE]\n\n\r\n"
+    wait   100ms
+    close  (FIN, framing incomplete)
+    "#);
+}
+
+#[test]
+fn a_garbled_head_stands_in_the_place_of_the_status_line_behind_an_interim_reply() {
+    let faults = [http1(Http1Fault::Interim(103)), http1(Http1Fault::GarbageStatusLine)];
+    let mut reply = whole("{}");
+    reply.headers.push(("x-set".into(), "1".into()));
+    insta::assert_snapshot!(compiled(reply, &faults), @r#"
+    raw    73 bytes: "HTTP/1.1 103 Early Hints\r\nlink: </upfault.css>; rel=preload; as=style\r\n\r\n"
+    raw    60 bytes, unreadable from here: "\x00\x01\xfe\xff this is no status line\r\nx-set: 1\r\ncontent-length: 2\r\n\r\n"
+    raw    2 bytes: "{}"
+    wait   100ms
+    close  (FIN, framing incomplete)
+    "#);
+}
+
+#[test]
+fn waits_for_each_event_are_drawn_one_by_one_and_a_list_begins_again_behind_its_last() {
+    let times = |numbers: &[u64]| numbers.iter().copied().map(Duration::from_millis).collect::<Vec<_>>();
+    let latency = |before, time| Fault::Latency(Latency { before, time });
+    let each = latency(LatencyPlace::EachEvent, LatencyShape::List(times(&[1, 2])));
+    insta::assert_snapshot!(compiled(events(), &[each]), @r#"
+    head   200 (chunked)
+    write  9 bytes: "data: 1\n\n"
+    wait   1ms
+    write  9 bytes: "data: 2\n\n"
+    wait   2ms
+    write  9 bytes: "data: 3\n\n"
+    wait   1ms
+    write  14 bytes: "data: [DONE]\n\n"
+    finish
+    "#);
+
+    let once = latency(LatencyPlace::FirstByte, LatencyShape::List(times(&[1, 2])));
+    let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+    let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
+    for (attempt, wanted) in [(1, 1), (2, 2), (3, 1)] {
+        let context = Context { asked: &asked, canaries: &canaries, origin: Origin { attempt, ..ORIGIN } };
+        let plan = compile(events(), std::slice::from_ref(&once), &context);
+        assert_eq!(plan.actions[0], WireAction::Wait(Duration::from_millis(wanted)));
+    }
+}
+
+#[test]
+fn a_normal_latency_is_drawn_around_its_mean() {
+    let second = Duration::from_secs(1);
+    let time = LatencyShape::Normal { mean: second, deviation: second / 10 };
+    let fault = Fault::Latency(Latency { before: LatencyPlace::FirstByte, time });
+    let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+    let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
+    let mut total = Duration::ZERO;
+    for seed in 0..1000 {
+        let context = Context { asked: &asked, canaries: &canaries, origin: Origin { seed, ..ORIGIN } };
+        let plan = compile(events(), std::slice::from_ref(&fault), &context);
+        let WireAction::Wait(time) = plan.actions[0] else { panic!("{plan}") };
+        assert!(time <= second + second / 10 * 4, "{time:?}");
+        total += time;
+    }
+    // The mean of a thousand has a deviation of 3 ms; the seeds are always the same, so this is no chance.
+    let mean = total / 1000;
+    assert!(mean.abs_diff(second) < Duration::from_millis(10), "{mean:?}");
+}
+
+#[test]
+fn a_gzip_that_was_cut_or_made_twice_is_what_it_says() {
+    use std::io::Read as _;
+    let unpacked = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        flate2::read::GzDecoder::new(bytes).read_to_end(&mut out).map(|_| out)
+    };
+    let encoding = |fault| [Fault::ContentEncoding(fault)];
+    for message in [whole("0123456789"), events()] {
+        let plain = bytes(&compiled(message.clone(), &[]));
+        let twice = compiled(message.clone(), &encoding(ContentEncodingFault::DoubleGzip));
+        assert_eq!(unpacked(&unpacked(&bytes(&twice)).unwrap()).unwrap(), plain);
+        let cut = compiled(message.clone(), &encoding(ContentEncodingFault::CutGzip));
+        assert_eq!(unpacked(&bytes(&cut)).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+        let not = compiled(message, &encoding(ContentEncodingFault::GzipNotSent));
+        assert_eq!(bytes(&not), plain);
+        for plan in [twice, cut, not] {
+            let WireAction::Head(head) = &plan.actions[0] else { panic!("{plan}") };
+            assert!(head.headers.contains(&("content-encoding".into(), "gzip".into())));
+            assert!(!plan.doubtful);
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_compressed_twice_is_still_sent_event_by_event() {
+    let plan = compiled(
+        events(),
+        &[
+            Fault::ContentEncoding(ContentEncodingFault::DoubleGzip),
+            Fault::Hang { at: Point::AfterEvents(2) },
+        ],
+    );
+    assert_eq!(plan.actions.iter().filter(|action| matches!(action, WireAction::Write { .. })).count(), 2);
+}
+
+/// The answer of an endpoint with one fault, as a plan and as the bytes of its body.
+fn answered(provider: Provider, api: Api, stream: bool, reply: &Reply, fault: Fault) -> (Plan, Vec<u8>) {
+    let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+    let asked = Asked::plain(provider, api, stream);
+    let message = provider::reply(&asked, reply, &canaries);
+    let plan = compile(message, &[fault], &Context { asked: &asked, canaries: &canaries, origin: ORIGIN });
+    let bytes = bytes(&plan);
+    (plan, bytes)
+}
+
+#[test]
+fn a_malformed_answer_is_still_the_answer() {
+    for stream in [false, true] {
+        let answer = |malform| {
+            answered(Provider::Openai, Api::OpenaiChat, stream, &Reply::Ok, Fault::Malform(malform))
+        };
+        let (plan, plain) = answered(
+            Provider::Openai,
+            Api::OpenaiChat,
+            stream,
+            &Reply::Ok,
+            Fault::Delay { at: Point::BeforeHeaders, lasting: second() },
+        );
+        assert!(!plan.doubtful);
+        let kind = |plan: &Plan| {
+            plan.actions.iter().find_map(|action| match action {
+                WireAction::Head(head) => {
+                    head.headers.iter().find(|(name, _)| name == "content-type").cloned()
+                }
+                _ => None,
+            })
+        };
+
+        let (marked, bytes) = answer(Malform::ByteOrderMark);
+        assert_eq!(bytes.strip_prefix(b"\xef\xbb\xbf"), Some(&plain[..]));
+        assert_eq!(kind(&marked), kind(&plan));
+        assert!(marked.doubtful);
+
+        let (_, bytes) = answer(Malform::InvalidUtf8);
+        let at = bytes.windows(2).position(|pair| pair == b"\xff\xfe").unwrap();
+        assert!(bytes[at + 2..].starts_with(b"canary-"), "{}", String::from_utf8_lossy(&bytes));
+        assert_eq!([&bytes[..at], &bytes[at + 2..]].concat(), plain);
+
+        let (nested, bytes) = answer(Malform::DeepNesting(1_000_000));
+        assert_eq!(
+            bytes.iter().filter(|byte| **byte == b'[').count(),
+            1_000_000 + plain.iter().filter(|byte| **byte == b'[').count()
+        );
+        assert!(nested.doubtful);
+
+        let (large, bytes) = answer(Malform::VeryLarge(100_000));
+        assert_eq!(bytes.len(), plain.len() + 100_000 + ",\"upfault_padding\":\"\"".len());
+        sound::assert_sound(&large);
+        if !stream {
+            assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_gibibyte_is_made_of_one_part_over_and_over() {
+    let (plan, _) = {
+        let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+        let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, false);
+        let message = provider::reply(&asked, &Reply::Ok, &canaries);
+        let fault = Fault::Malform(Malform::VeryLarge(1 << 30));
+        (compile(message, &[fault], &Context { asked: &asked, canaries: &canaries, origin: ORIGIN }), ())
+    };
+    let mut parts: Vec<_> = plan
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            WireAction::Write { bytes, .. } if bytes.len() > 1000 => Some(bytes.as_ptr()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parts.len(), 16_384);
+    parts.dedup();
+    assert_eq!(parts.len(), 1);
+    let WireAction::Head(head) = &plan.actions[0] else { panic!() };
+    assert!(matches!(head.framing, Framing::Length(length) if length > 1 << 30));
+}
+
+#[test]
+fn an_event_stream_ends_for_its_reader_where_a_sum_is_wrong() {
+    use crate::wire::eventstream;
+    for (fault, frames) in [
+        (EventStreamFault::BadPreludeCrc { at: Point::AfterEvents(3) }, 3),
+        (EventStreamFault::BadMessageCrc { at: Point::AfterHeaders }, 0),
+    ] {
+        let (plan, bytes) =
+            answered(Provider::Bedrock, Api::BedrockConverse, true, &Reply::Ok, Fault::EventStream(fault));
+        assert_eq!(eventstream::decode(&bytes).len(), frames);
+        let before: usize = plan
+            .actions
+            .iter()
+            .take_while(|action| !matches!(action, WireAction::Raw { breaks: true, .. }))
+            .filter(|action| matches!(action, WireAction::Write { .. }))
+            .count();
+        assert_eq!(before, frames);
+        assert!(!plan.is_below_http());
+    }
+    let unknown = Fault::EventStream(EventStreamFault::UnknownMessage { at: Point::BeforeEnd });
+    let (plan, bytes) = answered(Provider::Bedrock, Api::BedrockConverse, true, &Reply::Ok, unknown);
+    let messages = eventstream::decode(&bytes);
+    let names: Vec<_> = messages.iter().map(|message| message.text(":event-type").unwrap()).collect();
+    // The last two are what ends a stream of this operation.
+    assert_eq!(names[names.len() - 3..], ["upfault.unknown", "messageStop", "metadata"]);
+    assert!(!plan.doubtful);
+}
+
+#[test]
+fn an_unknown_event_fits_what_carries_the_stream() {
+    let unknown = || Fault::UnknownEvent { at: Point::AfterEvents(1) };
+    for (provider, api) in [
+        (Provider::Openai, Api::OpenaiChat),
+        (Provider::Ollama, Api::OllamaChat),
+        (Provider::Bedrock, Api::BedrockConverse),
+    ] {
+        let (plan, _) = answered(provider, api, true, &Reply::Ok, unknown());
+        let second =
+            plan.actions.iter().filter(|action| matches!(action, WireAction::Write { .. })).nth(1).unwrap();
+        assert!(second.to_string().contains("upfault.unknown"), "{plan}");
+        let (whole, _) = answered(provider, api, false, &Reply::Ok, unknown());
+        assert!(!whole.to_string().contains("upfault.unknown"));
+    }
+}
+
+#[test]
+fn a_ping_is_anthropics_own_event_and_elsewhere_a_comment() {
+    let ping = || Fault::Ping { at: Point::AfterHeaders };
+    let (_, bytes) = answered(Provider::Anthropic, Api::AnthropicMessages, true, &Reply::Ok, ping());
+    assert!(bytes.starts_with(b"event: ping\ndata: {"));
+    let (_, bytes) = answered(Provider::Openai, Api::OpenaiChat, true, &Reply::Ok, ping());
+    assert!(bytes.starts_with(b": ping\n\ndata: {"));
+}
+
+#[test]
+fn other_line_ends_and_other_packets_say_the_same() {
+    use crate::wire::frames::{Carrier, decode};
+    for api in
+        [Api::OpenaiChat, Api::OpenaiResponses, Api::AnthropicMessages, Api::GeminiGenerate, Api::CohereChat]
+    {
+        let provider = api.native_provider();
+        let play = |fault| answered(provider, api, true, &Reply::NonAscii, fault);
+        let (_, plain) = play(Fault::Split { bytes: 7 });
+        let frames = decode(Carrier::Sse, &plain);
+        let (_, crlf) = play(Fault::Crlf);
+        assert_eq!(decode(Carrier::Sse, &crlf), frames, "{api}");
+        assert_eq!(
+            crlf.iter().filter(|byte| **byte == b'\r').count(),
+            plain.iter().filter(|byte| **byte == b'\n').count()
+        );
+        let (characters, bytes) = play(Fault::SplitCharacters);
+        assert_eq!(bytes, plain);
+        let flushes = characters.actions.iter().filter(|action| **action == WireAction::Flush).count();
+        assert!(flushes >= 4, "{api}: {flushes}");
+        let (_, lines) = play(Fault::MultiLineData);
+        let json = |frames: Vec<crate::wire::frames::Frame>| -> Vec<_> {
+            frames.iter().map(|frame| serde_json::from_str::<serde_json::Value>(&frame.data).ok()).collect()
+        };
+        assert!(lines.len() > plain.len());
+        assert_eq!(json(decode(Carrier::Sse, &lines)), json(frames), "{api}");
+    }
+}
+
+#[test]
+fn a_redirect_has_nothing_of_the_reply_but_leads_to_another_origin() {
+    insta::assert_snapshot!(compiled(events(), &[Fault::Redirect(307)]), @r#"
+    head   307 (content-length 0)
+             location: http://localhost:80/abc/main/elsewhere
+    finish
+    "#);
+}
+
+#[test]
+fn a_204_that_must_be_written_below_http_has_no_length() {
+    let mut message = whole("0123");
+    message.status = 204;
+    insta::assert_snapshot!(compiled(message.clone(), &[http1(Http1Fault::FoldedHeader)]), @r#"
+    head   204 (framing as the lines below say)
+             as it stands: "x-upfault-folded: one\r\n two\r\n"
+    finish
+    "#);
+    insta::assert_snapshot!(compiled(message, &[http1(Http1Fault::BodyOn204)]), @r#"
+    head   204 (framing as the lines below say)
+             as it stands: "content-length: 4\r\n"
+    raw    4 bytes, unreadable from here: "0123"
+    finish
+    "#);
+}
