@@ -57,22 +57,22 @@ fn is_no_exhibit(leaf: &str) -> bool {
     let catalogue = ErrorName::ALL.iter().any(|error| {
         [format!("error_event.error.{error}"), format!("malform.error.{error}")].contains(&leaf.to_owned())
     });
-    let no_place_for_an_event =
-        ["error_event", "unknown_event", "comment", "ping", "event_stream.unknown_message"].iter().any(
-            |fault| {
-                [format!("{fault}.at.before_headers"), format!("{fault}.at.after_bytes")]
-                    .contains(&leaf.to_owned())
-            },
-        );
+    let no_place_for_an_event = [
+        "error_event",
+        "unknown_event",
+        "comment",
+        "ping",
+        "event_stream.unknown_message",
+        "event_stream.bad_prelude_crc",
+        "event_stream.bad_message_crc",
+    ]
+    .iter()
+    .any(|fault| {
+        [format!("{fault}.at.before_headers"), format!("{fault}.at.after_bytes")].contains(&leaf.to_owned())
+    });
     catalogue
         || no_place_for_an_event
-        || [
-            "truncate.at.before_headers",
-            "http1.bad_chunk_size.at.before_headers",
-            "event_stream.bad_prelude_crc.at.before_headers",
-            "event_stream.bad_message_crc.at.before_headers",
-        ]
-        .contains(&leaf)
+        || ["truncate.at.before_headers", "http1.bad_chunk_size.at.before_headers"].contains(&leaf)
 }
 
 #[test]
@@ -91,6 +91,7 @@ fn every_word_of_the_vocabulary_is_shown() {
 
 #[test]
 fn every_exhibit_can_be_written_in_a_file_as_it_is_shown() {
+    let mut refused = Vec::new();
     for exhibit in exhibits().iter().filter(|exhibit| !exhibit.turn.faults.is_empty()) {
         let faults: Vec<String> = exhibit.turn.faults.iter().map(written).collect();
         let text = format!(
@@ -99,11 +100,17 @@ fn every_exhibit_can_be_written_in_a_file_as_it_is_shown() {
             exhibit.transport,
             faults.join("\n      - ")
         );
-        let wanted: Wanted = load_arm(&text, &Library::default())
-            .unwrap_or_else(|errors| panic!("{}\n{text}", errors.render(false)));
+        let wanted: Wanted = match load_arm(&text, &Library::default()) {
+            Ok(wanted) => wanted,
+            Err(errors) => {
+                refused.push(errors.render(false));
+                continue;
+            }
+        };
         let turns = wanted.deployments.into_iter().next().unwrap().1;
         assert_eq!(turns[0].faults, exhibit.turn.faults, "{text}");
     }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
 }
 
 #[test]

@@ -1,15 +1,27 @@
 //! Performs a plan below HTTP: what no library would send, byte by byte on the socket.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use tokio::{io::AsyncWriteExt, time::sleep_until};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{sleep, sleep_until},
+};
 
 use super::{beat::Beat, ledger::Recorder, socket::Socket};
 use crate::{
     fault::{Framing, Head, Plan, WireAction},
     observation::AttemptEnd,
 };
+
+/// The pause behind a packet, as short as the runtime's clock allows.
+const BETWEEN_PACKETS: Duration = Duration::from_millis(1);
+
+/// Behind so many packets there are no more pauses: a split shall not make a long reply slow.
+const MOST_PACED: u32 = 256;
 
 /// A connection on which a reply came to its end, so that the next request may follow.
 pub(super) struct Reusable {
@@ -32,6 +44,7 @@ pub(super) async fn perform(
     let mut writer = Writer { socket, written, framing: Framing::None, unread: unread.to_vec(), recorder };
     let mut actions = plan.actions.into_iter();
     let mut beat = Beat::default();
+    let mut packets = 0;
     let ending = loop {
         let action = actions.next()?;
         match action {
@@ -43,10 +56,16 @@ pub(super) async fn perform(
                 }
                 writer.recorder.woke(beat.woke(due));
             }
-            // A packet that is to be one must have left before the next is made.
+            // A packet that is to be one must have left before the next is made, and be read before
+            // the next comes: the kernel joins what waits for a reader.
             WireAction::Flush => {
                 writer.socket.flush().await.ok()?;
-                tokio::task::yield_now().await;
+                if packets < MOST_PACED {
+                    packets += 1;
+                    sleep(BETWEEN_PACKETS).await;
+                } else {
+                    tokio::task::yield_now().await;
+                }
             }
             ending if ending.is_ending() => break ending,
             action => writer.write(action).await.ok()?,

@@ -1,6 +1,6 @@
 //! AWS's event stream encoding: sums that are wrong, messages that nobody knows, frames that are cut.
 
-use super::catalogue::{POINTS, before, offset};
+use super::catalogue::{BETWEEN_EVENTS, before, offset};
 use crate::{
     scenario::{Api, ErrorName, EventForm, EventStreamFault, Fault, Point},
     selftest::{Base, Call, Claim, Ending, Exhibit, Family, Framing, Seen},
@@ -13,14 +13,9 @@ fn stream(fault: Fault, seen: Seen) -> Exhibit {
     Exhibit::of(Family::EventStream, Call::new(Api::BedrockConverse, true), [fault], seen)
 }
 
-/// The points that a stream has between its first byte and its last, and those inside it.
-fn points() -> impl Iterator<Item = Point> {
-    POINTS.into_iter().filter(|at| *at != Point::BeforeHeaders)
-}
-
 pub(super) fn exhibits() -> Vec<Exhibit> {
     let mut exhibits = Vec::new();
-    for at in points() {
+    for at in BETWEEN_EVENTS {
         exhibits.push(damaged(EventStreamFault::BadPreludeCrc { at }, at, ViolationKind::BadPreludeCrc));
         exhibits.push(damaged(EventStreamFault::BadMessageCrc { at }, at, ViolationKind::BadMessageCrc));
         exhibits.push(stranger(at));

@@ -36,13 +36,8 @@ fn heads() -> Vec<Exhibit> {
                 let bytes = sight.transcript.bytes();
                 !bytes.is_empty() && !bytes.starts_with(b"HTTP/")
             })),
-        plain(Http1Fault::UnknownStatus(299), Seen::Whole { status: 299 }).open().claim(Claim::whole_body()),
-        plain(Http1Fault::UnknownStatus(799), Seen::Whole { status: 799 })
-            .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::that("the status line says 799", |sight| {
-                sight.head().starts_with(b"HTTP/1.1 799")
-            })),
+        strange(600),
+        strange(999),
         stream(Http1Fault::OversizedHeader(HEADER), Seen::Doubtful)
             .open()
             .claim(Claim::whole_body())
@@ -77,6 +72,14 @@ fn heads() -> Vec<Exhibit> {
             }))
     }));
     exhibits
+}
+
+fn strange(status: u16) -> Exhibit {
+    plain(Http1Fault::UnknownStatus(status), Seen::Whole { status }).open().claim(Claim::whole_body()).claim(
+        Claim::that(format!("the status line says {status}"), move |sight| {
+            sight.head().starts_with(format!("HTTP/1.1 {status} ").as_bytes())
+        }),
+    )
 }
 
 fn framings() -> Vec<Exhibit> {

@@ -1,6 +1,6 @@
 //! Events that should not be there, or not like that.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::catalogue::{BETWEEN_EVENTS, before, offset};
 use crate::{
@@ -151,7 +151,9 @@ fn strangers() -> Vec<Exhibit> {
     exhibits.push(
         whole(Exhibit::of(Family::Stream, call, [Fault::Ping { at }], WHOLE)).note("Anthropic's own").claim(
             Claim::that("the dialect's own ping stands there, and all else", move |sight| {
-                inserted(sight, at).is_some_and(|text| text == "event: ping\ndata: {\"type\": \"ping\"}\n\n")
+                let events = inserted(sight, at).map(|text| sse::decode(text.as_bytes()));
+                matches!(events.as_deref(), Some([event]) if event.event.as_deref() == Some("ping")
+                    && parsed(&event.data) == Some(json!({"type": "ping"})))
             }),
         ),
     );
