@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     args::{ExplainArgs, PathArgs},
+    connection,
     context::Context,
     failure::Failure,
     print, select,
@@ -19,7 +20,7 @@ use crate::{
     provider::{self, Asked},
     report::EXIT_OK,
     runner::identity,
-    scenario::{Api, Case, Combination, Fault, LoadError, Step, expand, nearest},
+    scenario::{Api, Case, Combination, LoadError, Step, expand, nearest},
 };
 
 /// Prints what a scenario does on the wire, or why a rule exists.
@@ -122,8 +123,11 @@ fn describe_case(case: &Case) -> String {
         for (n, turn) in (1..).zip(turns) {
             let more = if n as usize == turns.len() { " and every later one" } else { "" };
             let _ = writeln!(text, "\n  {name}, attempt {n}{more}{note}:");
-            if turn.faults.contains(&Fault::Refuse) {
-                text.push_str("    the connection is refused\n");
+            let connection = connection::of(&turn.faults);
+            for line in &connection.lines {
+                let _ = writeln!(text, "    {line}");
+            }
+            if !connection.lets_replies_through {
                 continue;
             }
             let canaries = identity.canaries(name, n);
@@ -138,6 +142,9 @@ fn describe_case(case: &Case) -> String {
             let plan = fault::plan(turn, &fault::Context { asked: &asked, canaries: &canaries, origin });
             for line in plan.to_string().lines() {
                 let _ = writeln!(text, "    {line}");
+            }
+            if plan.doubtful {
+                text.push_str("    a sound client may take this reply, or refuse it\n");
             }
         }
     }
@@ -206,6 +213,18 @@ mod tests {
             wait   100ms
             reset  (TCP RST)
         "#);
+    }
+
+    #[test]
+    fn what_happens_before_a_reply_is_told_in_words() {
+        let text = |faults: &str| {
+            described(&format!("title: t\nwhy: w\nupstream: [{{reply: ok, faults: [{faults}]}}]\n"))
+        };
+        let refused = text("refuse");
+        assert!(refused.ends_with("every later one:\n    the connection is refused\n\n"), "{refused}");
+        let expired = text("{tls: expired_certificate}, {redirect: 307}");
+        assert!(expired.contains("whose time has run out; who takes it all the same gets:\n    head   307"));
+        assert!(text("{content_type: wrong}").contains("a sound client may take this reply, or refuse it"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod connection;
 mod context;
 mod entry;
 mod explain;

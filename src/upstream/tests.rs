@@ -1,5 +1,7 @@
 //! Every fault proves itself on a raw socket.
 
+mod broken;
+
 use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{

@@ -1,0 +1,141 @@
+//! Replies that cannot be read to their end: what a raw client sees, and where the ledger says that they broke.
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::{
+    observation::Attempt,
+    scenario::{ConnectionFault, EventStreamFault, Http1Fault},
+};
+
+/// A plain chat's answer with one fault of HTTP/1.1.
+async fn plain(fault: Http1Fault) -> (String, io::Result<()>, Attempt) {
+    play(ok(vec![Fault::Http1(fault)]), false).await
+}
+
+fn body(text: &str) -> &str {
+    text.split_once("\r\n\r\n").expect("there is a head").1
+}
+
+#[tokio::test]
+async fn the_ledger_says_behind_which_byte_nothing_can_be_read() {
+    let length = play(ok(vec![]), false).await.2.sent.bytes;
+    let faults = [
+        (Http1Fault::GarbageStatusLine, Some(0), AttemptEnd::Closed),
+        (Http1Fault::ConflictingContentLength, Some(0), AttemptEnd::Finished),
+        (Http1Fault::ShortContentLength, Some(length / 2), AttemptEnd::Finished),
+        (Http1Fault::LongContentLength, None, AttemptEnd::Closed),
+        (Http1Fault::ChunkedNotSent, Some(0), AttemptEnd::Closed),
+        (Http1Fault::UnknownTransferEncoding, None, AttemptEnd::Finished),
+        (Http1Fault::BadChunkSize { at: Point::AfterBytes(7) }, Some(7), AttemptEnd::Closed),
+        (Http1Fault::MissingLastChunk, None, AttemptEnd::Closed),
+        (Http1Fault::TrailingBytes, None, AttemptEnd::Finished),
+        (Http1Fault::BodyOn204, Some(0), AttemptEnd::Finished),
+        (Http1Fault::BodyOn304, Some(0), AttemptEnd::Finished),
+        (Http1Fault::Interim(103), None, AttemptEnd::Finished),
+        (Http1Fault::UnknownStatus(799), None, AttemptEnd::Finished),
+    ];
+    // All at once: those whose connection stays open are read until nothing comes for a second.
+    let played = join_all(faults.map(|(fault, ..)| plain(fault))).await;
+    for ((fault, broken_after, end), (text, _, attempt)) in faults.into_iter().zip(played) {
+        assert_eq!((attempt.sent.broken_after, attempt.end), (broken_after, end), "{fault}: {text}");
+        let garbled = fault == Http1Fault::GarbageStatusLine;
+        assert_eq!(attempt.sent.status.is_none(), garbled, "{fault}: {text}");
+        assert!(text.contains("canary-txt-tok-main-1"), "{fault} sends the body all the same: {text}");
+    }
+}
+
+#[tokio::test]
+async fn lengths_lie_by_a_factor_of_two_and_the_whole_body_is_sent() {
+    let whole = play(ok(vec![]), false).await.0;
+    let whole = body(&whole).to_owned();
+    for (fault, told) in [
+        (Http1Fault::ShortContentLength, vec![whole.len() / 2]),
+        (Http1Fault::LongContentLength, vec![whole.len() * 2]),
+        (Http1Fault::ConflictingContentLength, vec![whole.len(), whole.len() / 2]),
+    ] {
+        let (text, _, _) = plain(fault).await;
+        let lengths: Vec<usize> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("content-length: "))
+            .map(|length| length.trim().parse().unwrap())
+            .collect();
+        assert_eq!((lengths, body(&text)), (told, &whole[..]), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_with_a_wrong_sum_breaks_a_stream_whose_http_is_whole() {
+    let upstream = Upstream::start().await.unwrap();
+    let fault = Fault::EventStream(EventStreamFault::BadMessageCrc { at: Point::AfterEvents(2) });
+    let case = upstream
+        .arm(Armed {
+            identity: Identity { token: "tok".into() },
+            combination: Combination { api: Api::BedrockConverse, provider: Provider::Bedrock, stream: true },
+            deployments: vec![("main".into(), vec![ok(vec![fault])])],
+            transport: Transport::Plain,
+            account: None,
+            seed: 1,
+        })
+        .unwrap();
+    let request =
+        request("/tok/main/model/m/converse-stream", "{}").replace("Host:", "Connection: close\r\nHost:");
+    let mut socket = send(upstream.address(), &request).await;
+    let (text, end) = drain(&mut socket).await;
+    assert!(end.is_ok() && text.ends_with("0\r\n\r\n"), "{text}");
+    let sent = case.attempts().pop().unwrap().sent;
+    let messages = crate::wire::eventstream::decode(&sent.body_bytes());
+    assert_eq!(messages.len(), 2);
+    assert_eq!(sent.broken_after, Some(messages[1].span.end));
+    assert!(sent.bytes > messages[1].span.end);
+}
+
+#[tokio::test]
+async fn what_stands_behind_a_reply_is_read_as_the_next_one() {
+    for (fault, next) in
+        [(Http1Fault::TrailingBytes, "these bytes belong to no reply"), (Http1Fault::BodyOn204, "{\"id\":")]
+    {
+        let upstream = Upstream::start().await.unwrap();
+        let case = arm(&upstream, "tok", vec![ok(vec![Fault::Http1(fault)]), ok(vec![])]);
+        let mut socket = send(upstream.address(), &chat(false)).await;
+        socket
+            .write_all(chat(false).replace("Host:", "Connection: close\r\nHost:").as_bytes())
+            .await
+            .unwrap();
+        let (text, end) = drain(&mut socket).await;
+        assert!(end.is_ok(), "{fault}");
+        // Where a client thinks that the first reply ended.
+        let head = text.split_once("\r\n\r\n").unwrap();
+        let length = head.0.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = if head.0.contains(" 204 ") { 0 } else { length.unwrap().parse().unwrap() };
+        assert!(head.1[length..].starts_with(next), "{fault}: {text}");
+        assert!(head.1[length..].contains("HTTP/1.1 200 OK"), "{fault}: {text}");
+        assert_eq!(case.attempts().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_when_it_is_reused_answers_once() {
+    let upstream = Upstream::start().await.unwrap();
+    let fault = Fault::Connection(ConnectionFault::ClosedWhenReused);
+    let case = arm(&upstream, "tok", vec![ok(vec![fault])]);
+    let mut socket = send(upstream.address(), &chat(false)).await;
+    let mut first = vec![0; 64 * 1024];
+    let read = timeout(Duration::from_secs(1), socket.read(&mut first)).await.unwrap().unwrap();
+    assert!(first[..read].starts_with(b"HTTP/1.1 200 OK"));
+    socket.write_all(chat(false).as_bytes()).await.unwrap();
+    let (text, _) = drain(&mut socket).await;
+    assert!(!text.contains("HTTP/1.1"), "{text}");
+    assert_eq!(case.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_in_packets_of_a_byte_is_the_same_stream() {
+    let (text, _, attempt) = play(ok(vec![Fault::Split { bytes: 1 }]), true).await;
+    assert!(text.ends_with("\r\n0\r\n\r\n"), "{text}");
+    let whole = play(ok(vec![]), true).await.2;
+    assert_eq!((attempt.sent.body, attempt.sent.frames), (whole.sent.body, whole.sent.frames));
+    let (_, chunks) = text.split_once("\r\n\r\n").unwrap();
+    // Size, line end, the byte, line end; and the last chunk.
+    assert_eq!(chunks.len(), 6 * whole.sent.bytes as usize + 5);
+}
