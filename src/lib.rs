@@ -10,6 +10,7 @@ pub mod provider;
 pub mod fault;
 pub mod upstream;
 pub mod serve;
+pub mod selftest;
 pub mod proxy;
 pub mod builtin;
 pub mod client;

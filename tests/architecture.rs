@@ -15,7 +15,7 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order: each may use those before it and none after it.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "scenario",
     "wire",
     "observation",
@@ -23,6 +23,7 @@ const ORDER: [&str; 16] = [
     "fault",
     "upstream",
     "serve",
+    "selftest",
     "proxy",
     "builtin",
     "client",
@@ -35,7 +36,8 @@ const ORDER: [&str; 16] = [
 ];
 
 /// What the order would allow and the design does not: module, what it must not use, why.
-const FORBIDDEN: [(&str, &[&str], &str); 8] = [
+const FORBIDDEN: [(&str, &[&str], &str); 9] = [
+    ("selftest", &["serve"], "it arms the mock itself: no API stands between a fault and its proof"),
     ("proxy", &["upstream", "serve"], "only the runner joins upstream, proxy and client"),
     (
         "builtin",
@@ -58,7 +60,7 @@ const FORBIDDEN: [(&str, &[&str], &str); 8] = [
         "it works on data, so that a stored run can be compared",
     ),
     ("event", &["upstream", "serve", "proxy", "builtin", "client"], "events are data for any consumer"),
-    ("runner", &["serve"], "the mocks alone are a command of their own"),
+    ("runner", &["serve", "selftest"], "the mocks alone are a command of their own, and so is their proof"),
     (
         "report",
         &["runner", "upstream", "serve", "proxy", "builtin", "client"],

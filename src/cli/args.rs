@@ -38,6 +38,8 @@ pub enum Command {
     Run(RunArgs),
     /// Serve the mock providers alone, with a control API, for any client or test suite
     Serve(ServeArgs),
+    /// Have every fault prove itself on a raw connection, without a proxy
+    Selftest(SelftestArgs),
     /// Check scenario files and proxy definitions (folders with a proxy.yaml), offline
     Check(PathArgs),
     /// List the cases that would run
@@ -195,6 +197,23 @@ pub struct ServeArgs {
     pub listen: std::net::SocketAddr,
 }
 
+/// For `upfault selftest`.
+#[derive(Debug, ClapArgs)]
+pub struct SelftestArgs {
+    /// Only exhibits that speak of this, for example `reset` or `tls: *alert`; `*` stands for anything
+    #[arg(long, value_name = "WORD")]
+    pub filter: Option<String>,
+    /// Write a report to a file: `json=PATH`
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub report: Vec<ReportTo>,
+    /// Show every claim, and not only those that did not hold
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// The seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
 /// For `upfault explain`.
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
@@ -259,6 +278,8 @@ pub enum SchemaOf {
     Scenario,
     /// The JSON report
     Report,
+    /// The JSON report of `upfault selftest`
+    Selftest,
     /// The control API of `upfault serve`, as OpenAPI
     Openapi,
 }

@@ -10,7 +10,7 @@ use super::{
     context::Context,
     explain,
     failure::Failure,
-    list, print, proxy, review, run, schema, serve,
+    list, print, proxy, review, run, schema, selftest, serve,
 };
 use crate::report::{EXIT_BROKE, EXIT_OK, EXIT_USAGE};
 
@@ -50,6 +50,7 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Run(args) => run::run(context, args),
         Command::Serve(args) => serve::serve(context, &args),
+        Command::Selftest(args) => selftest::selftest(context, &args),
         Command::Check(paths) => check::check(context, &paths),
         Command::List(select) => list::list(context, &select),
         Command::Explain(args) => explain::explain(context, &args),

@@ -5,6 +5,7 @@ use crate::{
     report::{EXIT_BROKE, EXIT_PROXY, EXIT_USAGE},
     runner::RunError,
     scenario::LoadError,
+    selftest::SelftestError,
     snapshot::StoreError,
 };
 
@@ -26,6 +27,9 @@ pub enum Failure {
     /// A snapshot that cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Faults that could not even be shown.
+    #[error(transparent)]
+    Selftest(#[from] SelftestError),
     /// Something of the system's.
     #[error("{what}: {source}")]
     Io {
@@ -55,7 +59,7 @@ impl Failure {
                 RunError::Client(_) | RunError::Builtin { .. } | RunError::Upstream(_) => EXIT_BROKE,
             },
             Self::Store(error) => store_code(error),
-            Self::Io { .. } => EXIT_BROKE,
+            Self::Selftest(_) | Self::Io { .. } => EXIT_BROKE,
         }
     }
 

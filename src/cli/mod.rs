@@ -16,6 +16,7 @@ mod review;
 mod run;
 mod schema;
 mod select;
+mod selftest;
 mod serve;
 
 pub use args::Args;

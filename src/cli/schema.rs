@@ -1,13 +1,14 @@
 //! `upfault schema`
 
 use super::{args::SchemaOf, failure::Failure, print};
-use crate::{report, scenario, serve};
+use crate::{report, scenario, selftest, serve};
 
 /// Prints a JSON Schema, or the OpenAPI document.
 pub fn schema(of: SchemaOf) -> Result<u8, Failure> {
     print::out(&match of {
         SchemaOf::Scenario => scenario::schema(),
         SchemaOf::Openapi => serve::document(),
+        SchemaOf::Selftest => format!("{:#}\n", selftest::json_schema()),
         SchemaOf::Report => format!("{:#}\n", report::json_schema()),
     })?;
     Ok(report::EXIT_OK)

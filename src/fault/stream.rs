@@ -90,7 +90,10 @@ impl Timeline {
     pub(super) fn event_stream(&mut self, fault: EventStreamFault) {
         let place = self.find(fault.at());
         let begin = self.boundary(place);
-        let ends = self.frame_ends().find(|end| *end > begin);
+        // A frame may hold several messages: the first of them says how long it is.
+        let length: Vec<u8> = self.bytes_from(begin).take(4).collect();
+        let length = <[u8; 4]>::try_from(length).map(u32::from_be_bytes).ok();
+        let ends = length.map(|length| begin + length as usize).filter(|end| *end <= self.length());
         let flipped = match (fault, ends) {
             (EventStreamFault::UnknownMessage { .. }, _) => return self.put(place, unknown_message(), true),
             (_, None) => return,
@@ -111,6 +114,14 @@ impl Timeline {
         }
         let at = self.split(begin);
         self.body.insert(at, WireAction::Raw { bytes: Bytes::new(), breaks: true });
+    }
+
+    fn bytes_from(&self, offset: usize) -> impl Iterator<Item = u8> {
+        let writes = self.body.iter().filter_map(|action| match action {
+            WireAction::Write { bytes, .. } => Some(bytes),
+            _ => None,
+        });
+        writes.flatten().copied().skip(offset)
     }
 
     /// Puts a frame between two others, behind the one in which `place` lies.

@@ -3,12 +3,13 @@
 use std::{
     io::{self, Write as _},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,12 @@ use crate::{
     fault::{Framing, Head, Plan, WireAction},
     observation::AttemptEnd,
 };
+
+/// The pause behind a packet, as short as the runtime's clock allows.
+const BETWEEN_PACKETS: Duration = Duration::from_millis(1);
+
+/// Behind so many packets there are no more pauses: a split shall not make a long reply slow.
+const MOST_PACED: u32 = 256;
 
 /// A connection on which a reply came to its end, so that the next request may follow.
 pub(super) struct Reusable {
@@ -51,6 +58,7 @@ pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written
         Writer { socket, written, framing: Framing::None, last: false, unread: unread.to_vec(), recorder };
     let mut actions = plan.actions.into_iter();
     let mut beat = Beat::default();
+    let mut packets = 0;
     let ending = loop {
         let action = actions.next()?;
         match action {
@@ -62,10 +70,16 @@ pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written
                 }
                 writer.recorder.woke(beat.woke(due));
             }
-            // A packet that is to be one must have left before the next is made.
+            // A packet that is to be one must have left before the next is made, and be read before
+            // the next comes: the kernel joins what waits for a reader.
             WireAction::Flush => {
                 writer.socket.flush().await.ok()?;
-                tokio::task::yield_now().await;
+                if packets < MOST_PACED {
+                    packets += 1;
+                    sleep(BETWEEN_PACKETS).await;
+                } else {
+                    tokio::task::yield_now().await;
+                }
             }
             ending if ending.is_ending() => break ending,
             action => writer.write(action).await.ok()?,

@@ -1,0 +1,48 @@
+//! `upfault selftest`
+
+use super::{
+    args::{ReportFormat, SelftestArgs},
+    context::Context,
+    failure::Failure,
+    print,
+};
+use crate::{
+    report::{EXIT_FINDINGS, EXIT_OK, write_selftest},
+    selftest::{exhibits, prove},
+    snapshot::write_atomically,
+};
+
+/// Has every fault prove itself.
+pub fn selftest(context: &Context, args: &SelftestArgs) -> Result<u8, Failure> {
+    let mut chosen = exhibits();
+    if let Some(filter) = &args.filter {
+        chosen.retain(|exhibit| exhibit.matches(filter));
+        if chosen.is_empty() {
+            return Err(Failure::Usage(format!(
+                "no exhibit speaks of `{filter}`\nhelp: `upfault selftest` alone lists them all; a word as it stands there \
+                 will do, `*` stands for anything"
+            )));
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::io("cannot start threads"))?;
+    let selftest = runtime.block_on(prove(&chosen, args.seed));
+    runtime.shutdown_background();
+    let selftest = selftest?;
+    for report in &args.report {
+        let ReportFormat::Json = report.format;
+        let text = serde_json::to_string_pretty(&selftest).map_err(|error| Failure::Io {
+            what: "cannot write the report".to_owned(),
+            source: error.into(),
+        })?;
+        let what = format!("cannot write the report {}", report.path.display());
+        write_atomically(&report.path, &format!("{text}\n")).map_err(Failure::io(what))?;
+    }
+    let mut table = Vec::new();
+    write_selftest(&mut table, &selftest, args.verbose, context.color_out, context.width)
+        .map_err(Failure::io("cannot write the table"))?;
+    print::out(&String::from_utf8_lossy(&table))?;
+    Ok(if selftest.unproven == 0 { EXIT_OK } else { EXIT_FINDINGS })
+}

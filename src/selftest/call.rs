@@ -1,0 +1,93 @@
+//! The request by which a fault is shown.
+
+use http::{HeaderMap, HeaderValue};
+use serde_json::json;
+
+use crate::{
+    provider,
+    scenario::{Api, Provider},
+};
+
+/// One request, as any client would send it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Which endpoint.
+    pub api: Api,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// Bytes that the prompt has more than it needs.
+    pub padding: usize,
+}
+
+impl Call {
+    /// For `api`, of whose provider the dialect is.
+    pub fn new(api: Api, stream: bool) -> Self {
+        Self { api, stream, padding: 0 }
+    }
+
+    /// Whose mock it goes to.
+    pub fn provider(&self) -> Provider {
+        self.api.native_provider()
+    }
+
+    /// `POST`
+    pub fn method(&self) -> &'static str {
+        self.api.method()
+    }
+
+    /// The path below a deployment's own: `/v1/chat/completions`.
+    pub fn path(&self) -> String {
+        self.api.path(self.stream).replace("{model}", provider::model(self.provider()))
+    }
+
+    /// The URL, given the deployment's base URL as the provider's SDK takes it.
+    pub fn url(&self, base_url: &str) -> String {
+        let root = base_url.strip_suffix(provider::base_path(self.provider())).unwrap_or(base_url);
+        format!("{root}{}", self.path())
+    }
+
+    /// Key, version and content type, for any of the dialects.
+    pub fn headers(&self, key: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("authorization", format!("Bearer {key}")),
+            ("x-api-key", key.to_owned()),
+            ("anthropic-version", "2023-06-01".to_owned()),
+            ("content-type", "application/json".to_owned()),
+        ]
+    }
+
+    /// The same as a library takes them; what is no header value is left out.
+    pub(super) fn header_map(&self, key: &str) -> HeaderMap {
+        let values = self.headers(key).into_iter();
+        values
+            .filter_map(|(name, value)| {
+                Some((http::HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+            })
+            .collect()
+    }
+
+    /// The JSON body.
+    pub fn body(&self) -> String {
+        let content = format!("Hello.{}", "x".repeat(self.padding));
+        let message = json!({"role": "user", "content": content});
+        json!({
+            "model": provider::model(self.provider()),
+            "stream": self.stream,
+            "max_tokens": 64,
+            "messages": [message],
+            "input": "Hello.",
+        })
+        .to_string()
+    }
+
+    /// The whole request as HTTP/1.1 bytes.
+    pub(super) fn http1(&self, host: &str, path: &str, key: &str) -> Vec<u8> {
+        let body = self.body();
+        let mut text = format!("{} {path} HTTP/1.1\r\nhost: {host}\r\n", self.method());
+        for (name, value) in self.headers(key) {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+        text.into_bytes()
+    }
+}

@@ -1,0 +1,160 @@
+//! Bodies that are no answer, and headers that do not fit them.
+
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+
+use crate::{
+    scenario::{ContentEncodingFault, ContentTypeFault, ErrorName, Fault, Malform},
+    selftest::{Claim, Exhibit, Family, Framing, Seen, Sight},
+};
+
+const WHOLE: Seen = Seen::Whole { status: 200 };
+
+/// Deeper than most readers of JSON go.
+const LEVELS: u32 = 1000;
+
+/// More than a socket takes at once.
+const LARGE: u32 = 1_000_000;
+
+fn plain(fault: Fault, seen: Seen) -> Exhibit {
+    Exhibit::plain(Family::Body, [fault], seen).open().claim(Claim::framing(Framing::Whole))
+}
+
+fn json(sight: &Sight<'_>) -> Option<Value> {
+    serde_json::from_slice(&sight.reply().body).ok()
+}
+
+pub(super) fn exhibits() -> Vec<Exhibit> {
+    [malformed(), encoded(), typed(), redirected()].concat()
+}
+
+fn malform(malform: Malform, seen: Seen) -> Exhibit {
+    plain(Fault::Malform(malform), seen)
+}
+
+fn malformed() -> Vec<Exhibit> {
+    vec![
+        malform(Malform::NotJson, WHOLE)
+            .claim(Claim::that("the body is no JSON, and not empty", |sight| {
+                json(sight).is_none() && !sight.reply().body.is_empty()
+            }))
+            .claim(Claim::header("content-type", &["application/json"])),
+        malform(Malform::Empty, WHOLE).claim(Claim::body("empty", |_| Vec::new())),
+        malform(Malform::Null, WHOLE).claim(Claim::body("null", |_| b"null".to_vec())),
+        malform(Malform::Html, WHOLE).claim(Claim::that("the body is an HTML page, and says so", |sight| {
+            sight.reply().body.starts_with(b"<")
+                && sight.reply().all("content-type").iter().all(|kind| kind.starts_with("text/html"))
+        })),
+        malform(Malform::CutJson, WHOLE)
+            .claim(Claim::body("the first half of the answer", |base| {
+                let body = base.body();
+                body[..body.len() / 2].to_vec()
+            }))
+            .claim(Claim::that("that is no JSON", |sight| json(sight).is_none())),
+        malform(Malform::Error(ErrorName::RateLimit), WHOLE).claim(Claim::that(
+            "the body is an error with the canary of its message",
+            |sight| {
+                json(sight).is_some_and(|json| json.get("error").is_some())
+                    && contains(&sight.reply().body, sight.base.canaries.message.as_bytes())
+            },
+        )),
+        malform(Malform::InvalidUtf8, Seen::Doubtful).claim(Claim::that(
+            "the body is the answer but for bytes that are no UTF-8",
+            |sight| {
+                let body = &sight.reply().body;
+                let valid: Vec<u8> = body.utf8_chunks().flat_map(|chunk| chunk.valid().bytes()).collect();
+                valid == sight.base.body() && valid.len() < body.len()
+            },
+        )),
+        malform(Malform::ByteOrderMark, Seen::Doubtful)
+            .claim(Claim::body("a byte order mark and the answer", |base| {
+                [&b"\xef\xbb\xbf"[..], &base.body()].concat()
+            })),
+        malform(Malform::DeepNesting(LEVELS), Seen::Doubtful).claim(Claim::that(
+            "something is nested a thousand levels deep",
+            |sight| {
+                let body = &sight.reply().body;
+                depth(body) >= LEVELS as usize && depth(body) < LEVELS as usize + 8
+            },
+        )),
+        malform(Malform::VeryLarge(LARGE), Seen::Doubtful).claim(Claim::that(
+            "the answer has a million bytes more and is still JSON",
+            |sight| {
+                let more = sight.reply().body.len().saturating_sub(sight.base.body().len());
+                json(sight).is_some() && (LARGE as usize..LARGE as usize + 100).contains(&more)
+            },
+        )),
+    ]
+}
+
+/// How deep brackets are nested; none stands in a string here.
+fn depth(body: &[u8]) -> usize {
+    let mut open: usize = 0;
+    let mut deepest = 0;
+    for byte in body {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn encoded() -> Vec<Exhibit> {
+    let encoding = |fault: ContentEncodingFault| {
+        plain(Fault::ContentEncoding(fault), WHOLE).claim(Claim::header("content-encoding", &["gzip"]))
+    };
+    vec![
+        encoding(ContentEncodingFault::GzipNotSent).claim(Claim::whole_body()),
+        encoding(ContentEncodingFault::DoubleGzip).claim(Claim::that(
+            "unpacked twice it is the answer",
+            |sight| {
+                let once = unpacked(&sight.reply().body);
+                once.and_then(|once| unpacked(&once)).is_some_and(|twice| twice == sight.base.body())
+            },
+        )),
+        encoding(ContentEncodingFault::CutGzip)
+            .claim(Claim::that("it begins as gzip and cannot be unpacked to its end", |sight| {
+                sight.reply().body.starts_with(&[0x1f, 0x8b]) && unpacked(&sight.reply().body).is_none()
+            })),
+    ]
+}
+
+fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut out).ok()?;
+    Some(out)
+}
+
+fn typed() -> Vec<Exhibit> {
+    let kind =
+        |fault: ContentTypeFault| plain(Fault::ContentType(fault), Seen::Doubtful).claim(Claim::whole_body());
+    vec![
+        kind(ContentTypeFault::Wrong).claim(Claim::header("content-type", &["text/html"])),
+        kind(ContentTypeFault::WrongCharset)
+            .claim(Claim::header("content-type", &["application/json; charset=utf-16"])),
+        kind(ContentTypeFault::Missing).claim(Claim::header("content-type", &[])),
+    ]
+}
+
+fn redirected() -> Vec<Exhibit> {
+    [301, 302, 303, 307, 308]
+        .map(|status| {
+            plain(Fault::Redirect(status), Seen::Whole { status }).claim(Claim::that(
+                "the client is sent to another name",
+                |sight| {
+                    matches!(sight.reply().all("location")[..],
+                        [place] if place.starts_with("http://localhost:"))
+                },
+            ))
+        })
+        .to_vec()
+}

@@ -1,0 +1,57 @@
+//! The list of all exhibits, and what several families build theirs from.
+
+use std::time::Duration;
+
+use super::{body, combined, connection, ending, event_stream, http1, http2, stream, timing, tls};
+use crate::{
+    scenario::Point,
+    selftest::{Base, Exhibit},
+};
+
+/// Every exhibit, family by family. Every word of the vocabulary of faults stands in at least one.
+pub fn all() -> Vec<Exhibit> {
+    [
+        connection::exhibits(),
+        tls::exhibits(),
+        http1::exhibits(),
+        http2::exhibits(),
+        body::exhibits(),
+        stream::exhibits(),
+        event_stream::exhibits(),
+        timing::exhibits(),
+        ending::exhibits(),
+        combined::exhibits(),
+    ]
+    .concat()
+}
+
+/// Every kind of point, each at a place of its own in a stream of chat.
+pub(super) const POINTS: [Point; 5] = [
+    Point::BeforeHeaders,
+    Point::AfterHeaders,
+    Point::AfterEvents(3),
+    Point::AfterBytes(700),
+    Point::BeforeEnd,
+];
+
+/// The points at which an event can stand.
+pub(super) const BETWEEN_EVENTS: [Point; 3] = [Point::AfterHeaders, Point::AfterEvents(3), Point::BeforeEnd];
+
+/// How many bytes of a stream's body stand before a point.
+pub(super) fn offset(base: &Base, point: Point) -> usize {
+    match point {
+        Point::BeforeHeaders | Point::AfterHeaders => 0,
+        Point::AfterEvents(n) => base.first(n as usize).len(),
+        Point::AfterBytes(n) => usize::try_from(n).unwrap_or(usize::MAX).min(base.body().len()),
+        Point::BeforeEnd => base.events().concat().len(),
+    }
+}
+
+/// What of a stream's body stands before a point.
+pub(super) fn before(base: &Base, point: Point) -> Vec<u8> {
+    base.body()[..offset(base, point)].to_vec()
+}
+
+pub(super) const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}

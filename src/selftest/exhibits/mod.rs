@@ -1,0 +1,15 @@
+//! All exhibits, one file for each family.
+
+mod body;
+mod catalogue;
+mod combined;
+mod connection;
+mod ending;
+mod event_stream;
+mod http1;
+mod http2;
+mod stream;
+mod timing;
+mod tls;
+
+pub use catalogue::all;

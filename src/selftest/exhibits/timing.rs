@@ -1,0 +1,141 @@
+//! Waits, speeds and packets.
+
+use std::time::Duration;
+
+use super::catalogue::{POINTS, millis, offset};
+use crate::{
+    scenario::{Answer, Fault, Latency, LatencyPlace, LatencyShape, Point, Reply},
+    selftest::{Base, Before, Claim, Exhibit, Family, Framing, Seen},
+};
+
+const WHOLE: Seen = Seen::Whole { status: 200 };
+
+/// Long enough that no pause of a busy machine is taken for it.
+const WAIT: Duration = millis(120);
+
+/// Body bytes a second: an answer then takes about a fifth of a second.
+const SPEED: u32 = 2000;
+
+fn whole(exhibit: Exhibit) -> Exhibit {
+    exhibit.open().claim(Claim::whole_body()).claim(Claim::framing(Framing::Whole))
+}
+
+fn stream(fault: Fault) -> Exhibit {
+    whole(Exhibit::stream(Family::Timing, [fault], WHOLE))
+}
+
+pub(super) fn exhibits() -> Vec<Exhibit> {
+    [waits(), latencies(), speeds(), packets()].concat()
+}
+
+fn waits() -> Vec<Exhibit> {
+    let mut exhibits = Vec::new();
+    for at in POINTS {
+        exhibits.push(waiting(Fault::Delay { at, lasting: WAIT }, at));
+        exhibits.push(waiting(Fault::Stall { at, lasting: Some(WAIT) }, at));
+    }
+    exhibits
+}
+
+/// The byte behind the point is late, and what stands before it is not.
+fn waiting(fault: Fault, at: Point) -> Exhibit {
+    if at == Point::BeforeHeaders {
+        return stream(fault).claim(Claim::waits(WAIT, |_| Before::FirstByte));
+    }
+    stream(fault)
+        .claim(Claim::waits(WAIT, move |base| Before::Byte(offset(base, at))))
+        .claim(Claim::pause(WAIT, move |base| offset(base, at)))
+}
+
+fn latencies() -> Vec<Exhibit> {
+    let latency = |before: LatencyPlace, time: LatencyShape| stream(Fault::Latency(Latency { before, time }));
+    vec![
+        latency(LatencyPlace::FirstByte, LatencyShape::Fixed(WAIT))
+            .claim(Claim::waits(WAIT, |_| Before::FirstByte)),
+        latency(LatencyPlace::End, LatencyShape::Fixed(WAIT))
+            .claim(Claim::waits(WAIT, |base| Before::Byte(offset(base, Point::BeforeEnd))))
+            .claim(Claim::pause(WAIT, |base| offset(base, Point::BeforeEnd))),
+        latency(LatencyPlace::FirstByte, LatencyShape::Uniform { from: millis(60), to: millis(120) })
+            .claim(Claim::waits(millis(60), |_| Before::FirstByte))
+            .claim(drawn_between(1, millis(60), millis(120)))
+            .claim(as_drawn()),
+        latency(LatencyPlace::EachEvent, LatencyShape::Uniform { from: millis(10), to: millis(40) })
+            .claim(drawn_between(7, millis(10), millis(40)))
+            .claim(as_drawn()),
+        latency(LatencyPlace::FirstByte, LatencyShape::Normal { mean: millis(80), deviation: millis(10) })
+            .claim(drawn_between(1, Duration::ZERO, millis(120)))
+            .claim(as_drawn()),
+        latency(LatencyPlace::EachEvent, LatencyShape::Normal { mean: millis(20), deviation: millis(5) })
+            .claim(drawn_between(7, Duration::ZERO, millis(40)))
+            .claim(as_drawn()),
+        // Of eight frames seven wait: four times the first, three times the second.
+        latency(LatencyPlace::EachEvent, LatencyShape::List(vec![millis(30), millis(10)]))
+            .claim(Claim::waits(millis(150), |base| Before::Byte(offset(base, Point::BeforeEnd)))),
+    ]
+}
+
+/// Waits of which the seed decides: so many, and none is shorter or longer than it may be.
+fn drawn_between(count: usize, least: Duration, most: Duration) -> Claim {
+    Claim::new(
+        format!("{count} waits of {} to {} ms are drawn", least.as_millis(), most.as_millis()),
+        move |sight| {
+            let waits = sight.base.single_waits();
+            let fit = waits.iter().all(|wait| (least..=most).contains(wait));
+            if waits.len() == count && fit { Ok(()) } else { Err(format!("{waits:?}")) }
+        },
+    )
+}
+
+/// The last frame is as late as all that was drawn before it comes to.
+fn as_drawn() -> Claim {
+    Claim::waits_as("the waits are those that the seed gives", |base: &Base| {
+        let last = offset(base, Point::BeforeEnd);
+        let waited = base.waits().into_iter().rev().find(|(at, _)| *at <= last);
+        (waited.map_or(Duration::ZERO, |(_, time)| time), Before::Byte(last))
+    })
+}
+
+fn speeds() -> Vec<Exhibit> {
+    let drip = Fault::Drip { bytes_per_second: SPEED };
+    let dripped = |exhibit: Exhibit| {
+        whole(exhibit)
+            .claim(Claim::waits_as(format!("the last byte is due at {SPEED} bytes a second"), |base| {
+                let bytes = base.body().len();
+                (
+                    Duration::from_secs_f64(bytes as f64 / f64::from(SPEED)).saturating_sub(millis(1)),
+                    Before::Byte(bytes - 1),
+                )
+            }))
+            .claim(Claim::that("it comes in several parts", |sight| sight.transcript.body_cuts().len() > 2))
+    };
+    vec![
+        dripped(Exhibit::plain(Family::Timing, [drip.clone()], WHOLE)),
+        dripped(Exhibit::stream(Family::Timing, [drip], WHOLE)),
+    ]
+}
+
+/// Each of them has more bytes than one.
+const CHARACTERS: &str = "caf\u{e9} \u{6f22}\u{5b57} \u{1f600} \u{fc}ber";
+
+fn packets() -> Vec<Exhibit> {
+    let literal = Answer::Literal { status: 200, body: Some(serde_json::Value::from(CHARACTERS)) };
+    let of = |bytes: u32| {
+        move |exhibit: Exhibit| {
+            whole(exhibit).claim(Claim::packets(&format!("behind every {bytes} bytes"), move |_, cut| {
+                cut.is_multiple_of(bytes as usize)
+            }))
+        }
+    };
+    let split = |bytes: u32| Fault::Split { bytes };
+    let inside = |_: &Base, cut: usize| !CHARACTERS.is_char_boundary(cut);
+    vec![
+        of(1)(Exhibit::stream(Family::Timing, [split(1)], WHOLE)),
+        of(7)(Exhibit::stream(Family::Timing, [split(7)], WHOLE)),
+        of(16)(Exhibit::plain(Family::Timing, [split(16)], WHOLE)),
+        whole(Exhibit::plain(Family::Timing, [Fault::SplitCharacters], WHOLE).answer(literal))
+            .claim(Claim::packets("inside a character", inside)),
+        whole(Exhibit::stream(Family::Timing, [split(1)], WHOLE))
+            .answer(Answer::Reply(Reply::ToolCall))
+            .note("a tool call"),
+    ]
+}

@@ -1,0 +1,65 @@
+//! The families in which faults are shown.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A layer of the wire, and the faults that strike it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Ports, backlogs, accepted connections.
+    Connection,
+    /// Names and TLS.
+    Tls,
+    /// The form of HTTP/1.1 messages.
+    Http1,
+    /// The frames of HTTP/2.
+    Http2,
+    /// Whole bodies and what headers say of them.
+    Body,
+    /// Events of a stream.
+    Stream,
+    /// AWS's event stream encoding.
+    EventStream,
+    /// Waits and packets.
+    Timing,
+    /// How a reply breaks off.
+    Ending,
+    /// Several faults in one list.
+    Combined,
+}
+
+impl Family {
+    /// Every family, in the order of the table.
+    pub const ALL: [Self; 10] = [
+        Self::Connection,
+        Self::Tls,
+        Self::Http1,
+        Self::Http2,
+        Self::Body,
+        Self::Stream,
+        Self::EventStream,
+        Self::Timing,
+        Self::Ending,
+        Self::Combined,
+    ];
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Connection => "connection",
+            Self::Tls => "name and TLS",
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+            Self::Body => "body",
+            Self::Stream => "stream",
+            Self::EventStream => "AWS event stream",
+            Self::Timing => "timing",
+            Self::Ending => "endings",
+            Self::Combined => "combined",
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! That every word of the vocabulary is shown, and can be written in a file.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::scenario::{ErrorName, Fault, Library, Wanted, load_arm};
+
+/// Every leaf that the JSON Schema of a fault has: `reset.at.before_end`, `tls.alert.access_denied`.
+fn vocabulary() -> BTreeSet<String> {
+    let schema = schemars::schema_for!(Fault).to_value();
+    let mut leaves = BTreeSet::new();
+    walk(&schema, &schema, "", &mut leaves);
+    leaves
+}
+
+fn walk(root: &Value, schema: &Value, path: &str, leaves: &mut BTreeSet<String>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    if let Some(place) = schema.get("$ref").and_then(Value::as_str) {
+        let target = root.pointer(place.trim_start_matches('#')).expect("a reference leads somewhere");
+        return walk(root, target, path, leaves);
+    }
+    for any in ["oneOf", "anyOf"] {
+        if let Some(variants) = schema.get(any).and_then(Value::as_array) {
+            return variants.iter().for_each(|variant| walk(root, variant, path, leaves));
+        }
+    }
+    if let Some(word) = schema.get("const").and_then(Value::as_str) {
+        leaves.insert(below(word));
+    } else if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        leaves.extend(words.iter().filter_map(Value::as_str).map(below));
+    } else if let Some(members) = schema.get("properties").and_then(Value::as_object) {
+        members.iter().for_each(|(name, member)| walk(root, member, &below(name), leaves));
+    } else if schema.get("type") != Some(&json!("null")) {
+        leaves.insert(path.to_owned());
+    }
+}
+
+/// The leaves that one fault shows.
+fn shown(value: &Value, path: &str, leaves: &mut BTreeSet<String>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| shown(member, &below(name), leaves))
+        }
+        Value::String(word) => leaves.extend([path.to_owned(), below(word)]),
+        _ => {
+            leaves.insert(path.to_owned());
+        }
+    }
+}
+
+/// What a file may not say, because it can never happen, or what is proven elsewhere.
+fn is_no_exhibit(leaf: &str) -> bool {
+    // Which bytes an error has is the provider's catalogue, and tested there row by row.
+    let catalogue = ErrorName::ALL.iter().any(|error| {
+        [format!("error_event.error.{error}"), format!("malform.error.{error}")].contains(&leaf.to_owned())
+    });
+    let no_place_for_an_event = [
+        "error_event",
+        "unknown_event",
+        "comment",
+        "ping",
+        "event_stream.unknown_message",
+        "event_stream.bad_prelude_crc",
+        "event_stream.bad_message_crc",
+    ]
+    .iter()
+    .any(|fault| {
+        [format!("{fault}.at.before_headers"), format!("{fault}.at.after_bytes")].contains(&leaf.to_owned())
+    });
+    catalogue
+        || no_place_for_an_event
+        || ["truncate.at.before_headers", "http1.bad_chunk_size.at.before_headers"].contains(&leaf)
+}
+
+#[test]
+fn every_word_of_the_vocabulary_is_shown() {
+    let mut leaves = BTreeSet::new();
+    for exhibit in exhibits() {
+        for fault in &exhibit.turn.faults {
+            shown(&serde_json::to_value(fault).unwrap(), "", &mut leaves);
+        }
+    }
+    let vocabulary = vocabulary();
+    assert!(vocabulary.len() > 120, "the walk through the schema finds {}", vocabulary.len());
+    let missing: Vec<_> = vocabulary.difference(&leaves).filter(|leaf| !is_no_exhibit(leaf)).collect();
+    assert!(missing.is_empty(), "no exhibit shows these: {missing:#?}");
+}
+
+#[test]
+fn every_exhibit_can_be_written_in_a_file_as_it_is_shown() {
+    let mut refused = Vec::new();
+    for exhibit in exhibits().iter().filter(|exhibit| !exhibit.turn.faults.is_empty()) {
+        let faults: Vec<String> = exhibit.turn.faults.iter().map(written).collect();
+        let text = format!(
+            "provider: {}\ntransport: {}\nupstream:\n  - reply: ok\n    faults:\n      - {}\n",
+            exhibit.call.provider(),
+            exhibit.transport,
+            faults.join("\n      - ")
+        );
+        let wanted: Wanted = match load_arm(&text, &Library::default()) {
+            Ok(wanted) => wanted,
+            Err(errors) => {
+                refused.push(errors.render(false));
+                continue;
+            }
+        };
+        let turns = wanted.deployments.into_iter().next().unwrap().1;
+        assert_eq!(turns[0].faults, exhibit.turn.faults, "{text}");
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn no_two_exhibits_have_the_same_name() {
+    let mut names: Vec<String> =
+        exhibits().iter().map(|exhibit| format!("{}: {}", exhibit.family, exhibit.name())).collect();
+    names.sort();
+    let twins: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| &pair[0]).collect();
+    assert!(twins.is_empty(), "{twins:#?}");
+}
+
+#[test]
+fn words_and_patterns_choose_exhibits() {
+    let count = |word: &str| exhibits().iter().filter(|exhibit| exhibit.matches(word)).count();
+    assert_eq!(count("tls: {alert:"), 8);
+    assert_eq!(count("ALERT*access"), 1);
+    assert_eq!(count("http/2: *goaway*no_error"), 6);
+    assert_eq!(count("nothing like that"), 0);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "`just schema` says so by a variable")]
+fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/selftest.schema.json");
+    let now = format!("{:#}\n", json_schema());
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(kept == now, "schema/selftest.schema.json is out of date: run `just schema`");
+}

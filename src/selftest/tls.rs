@@ -1,0 +1,183 @@
+//! TLS as a careful client speaks it: it trusts the run's authority alone, and says exactly what
+//! it does not like.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::raw::{self, Ending};
+
+/// Why a certificate is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateRefusal {
+    /// Its time is over.
+    Expired,
+    /// It is for another name.
+    WrongName,
+    /// It is its own issuer.
+    SelfSigned,
+    /// Its issuer is unknown.
+    UnknownIssuer,
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for CertificateRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired => f.write_str("expired certificate"),
+            Self::WrongName => f.write_str("certificate for another name"),
+            Self::SelfSigned => f.write_str("certificate that is its own issuer"),
+            Self::UnknownIssuer => f.write_str("certificate of an unknown issuer"),
+            Self::Other(words) => write!(f, "certificate refused: {words}"),
+        }
+    }
+}
+
+/// Whose certificates are taken.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    roots: Arc<RootCertStore>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Trust {
+    /// These authorities alone; what is no certificate is left out.
+    pub fn in_these(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates);
+        Self { roots: Arc::new(roots), provider: Arc::new(rustls::crypto::ring::default_provider()) }
+    }
+}
+
+/// Verifies as rustls does, and keeps what it was shown where it does not like it.
+#[derive(Debug)]
+struct Watching {
+    inner: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+    refused: Mutex<Option<CertificateRefusal>>,
+}
+
+impl ServerCertVerifier for Watching {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.inner.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        if let Err(error) = &verified {
+            let refusal = match error {
+                Error::InvalidCertificate(
+                    CertificateError::Expired | CertificateError::ExpiredContext { .. },
+                ) => CertificateRefusal::Expired,
+                Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                ) => CertificateRefusal::WrongName,
+                Error::InvalidCertificate(CertificateError::UnknownIssuer)
+                    if self.issued_itself(certificate, name, now) =>
+                {
+                    CertificateRefusal::SelfSigned
+                }
+                Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                    CertificateRefusal::UnknownIssuer
+                }
+                other => CertificateRefusal::Other(other.to_string()),
+            };
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+impl Watching {
+    /// Whether all would be well if the certificate itself were trusted: then it has signed itself.
+    fn issued_itself(&self, certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> bool {
+        let mut roots = RootCertStore::empty();
+        if roots.add(certificate.clone().into_owned()).is_err() {
+            return false;
+        }
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
+            .build()
+            .is_ok_and(|verifier| verifier.verify_server_cert(certificate, &[], name, &[], now).is_ok())
+    }
+}
+
+/// Shakes hands, offering one protocol.
+pub(super) async fn connect(
+    tcp: TcpStream,
+    host: &str,
+    trust: &Trust,
+    protocol: &[u8],
+) -> Result<TlsStream<TcpStream>, Ending> {
+    let broken = |error: &dyn fmt::Display| Ending::Other(error.to_string());
+    let inner = WebPkiServerVerifier::builder_with_provider(trust.roots.clone(), trust.provider.clone())
+        .build()
+        .map_err(|error| broken(&error))?;
+    let watching = Arc::new(Watching { inner, provider: trust.provider.clone(), refused: Mutex::new(None) });
+    let mut config = ClientConfig::builder_with_provider(trust.provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| broken(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(watching.clone())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let name =
+        ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| broken(&error))?;
+    TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|error| {
+        let refused = watching.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match refused {
+            Some(refused) => Ending::Certificate(refused),
+            // In the middle of a handshake an end is an end, announced or not.
+            None if error.kind() == io::ErrorKind::UnexpectedEof => Ending::Fin,
+            None => raw::ending_of(&error),
+        }
+    })
+}
+
+/// What rustls says of how the connection ended, where it was rustls that said something.
+pub(super) fn ending_of(error: &io::Error) -> Option<Ending> {
+    match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::AlertReceived(AlertDescription::CloseNotify) => Some(Ending::Fin),
+        Error::AlertReceived(alert) => Some(Ending::Alert(u8::from(*alert))),
+        other => Some(Ending::Other(other.to_string())),
+    }
+}
