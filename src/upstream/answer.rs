@@ -10,18 +10,20 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    case::Case,
+    case::{Case, Claim},
+    entrance::Visit,
     ledger::{Arrival, Recorder},
     line::{Line, Takeover},
     perform::{Performance, perform},
+    raw::Order,
     received::ReceivedRequest,
     server::Shared,
 };
 use crate::{
-    fault::{self, Context, Origin, Plan},
+    fault::{self, Context, Origin, Plan, WireAction},
     observation::Canaries,
     provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
-    scenario::Provider,
+    scenario::{ConnectionFault, Fault, Provider, Stage, TlsFault, Turn},
 };
 
 /// What a mock answers with.
@@ -32,6 +34,7 @@ pub(super) type Answer = Either<Performance, Full<Bytes>>;
 pub(super) async fn answer(
     shared: Arc<Shared>,
     line: Arc<Line>,
+    visit: Option<Arc<Visit>>,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, hyper::Error> {
     let arrived = Instant::now();
@@ -47,30 +50,49 @@ pub(super) async fn answer(
         };
         return Ok(answer.map(Either::Right));
     };
-    let address = shared.address;
-    let (plan, recorder) = enter(&case, deployment, rest, &parts, body.as_deref(), arrived, address);
+    let claim = visit.and_then(|visit| visit.take(&case, deployment));
+    let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
+    let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
     if plan.is_below_http() {
-        line.take_over(Takeover::Perform(Box::new(plan), recorder, case.stop.clone()));
+        let order = Order { plan, recorder, run: case.run(), deployment, over: case.stop.clone() };
+        line.take_over(Takeover::Perform(Box::new(order)));
         return std::future::pending().await;
     }
     let response = perform(plan, recorder, line, case.stop.clone()).await;
     Ok(response.map(Either::Left))
 }
 
-/// Enters the request in the ledger and decides what it gets.
-fn enter(
+/// A request that has come for a deployment.
+pub(super) struct Asking<'a> {
+    pub(super) parts: &'a Parts,
+    /// Below the deployment's base.
+    pub(super) path: &'a str,
+    /// `None` where it is larger than the provider takes.
+    pub(super) body: Option<&'a [u8]>,
+    pub(super) arrived: Instant,
+}
+
+/// Enters the request in the ledger and decides what it gets. Where its connection plays a turn it
+/// plays that one.
+pub(super) fn enter(
     case: &Case,
     deployment: usize,
-    path: &str,
-    parts: &Parts,
-    body: Option<&[u8]>,
-    arrived: Instant,
+    asking: &Asking<'_>,
+    claim: Option<Claim>,
     address: SocketAddr,
 ) -> (Plan, Recorder) {
+    let Asking { parts, path, body, arrived } = *asking;
     let run = case.run();
-    let name = &case.deployments[deployment].name;
+    let known = &case.deployments[deployment];
+    let name = &known.name;
     let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
-    let recorder = run.open(Arrival { deployment, at: arrived, request }, case.stop.clone());
+    let (claimed, recorder) = match claim {
+        Some(Claim { turn: _, nth, recorder }) => {
+            recorder.asked(request);
+            (Some(nth), recorder)
+        }
+        None => (None, run.open(Arrival { deployment, at: arrived, request }, case.stop.clone())),
+    };
     let canaries = case.identity.canaries(name, recorder.n);
     let origin = Origin {
         address,
@@ -80,20 +102,30 @@ fn enter(
         seed: case.seed,
     };
 
-    let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
+    let mut plan = match admit(case.combination.provider, path, parts, body, &canaries) {
         Ok(asked) => {
             recorder.asks(&asked);
             let context = Context { asked: &asked, canaries: &canaries, origin };
             let admission = run.admit(&asked, || case.identity.key(name), arrived);
             if let Some(refusal) = admission.refusal(&asked, &canaries) {
-                return (fault::compile(refusal, &[], &context), recorder);
+                let mut plan = fault::compile(refusal, &[], &context);
+                if known.one_each {
+                    say_the_last(&mut plan);
+                }
+                return (plan, recorder);
             }
-            let part = case.part(&run, deployment);
+            let part = match claimed {
+                Some(nth) => case.nth(deployment, nth),
+                None => case.part(&run, deployment),
+            };
             let mut message = part.message(&asked, &canaries);
             if let Admission::Passes(Some(state)) = admission {
                 provider::show_limits(&mut message, asked.provider, &part.turn, &state);
             }
-            let plan = fault::compile(message, &part.turn.faults, &context);
+            let mut plan = fault::compile(message, &part.turn.faults, &context);
+            if claimed.is_none() {
+                strike_late(&mut plan, &part.turn);
+            }
             if plan.doubtful {
                 recorder.doubts();
             }
@@ -105,7 +137,39 @@ fn enter(
             fault::compile(refusal, &[], &Context { asked: &asked, canaries: &canaries, origin })
         }
     };
+    if known.one_each {
+        say_the_last(&mut plan);
+    }
     (plan, recorder)
+}
+
+/// Tells the client that the connection ends with this reply.
+fn say_the_last(plan: &mut Plan) {
+    for action in &mut plan.actions {
+        if let WireAction::Head(head) = action {
+            head.headers.push(("connection".to_owned(), "close".to_owned()));
+        }
+    }
+}
+
+/// A turn that was to strike as a connection came in, but whose request comes on one that was open
+/// before: it strikes now, as far as it can.
+fn strike_late(plan: &mut Plan, turn: &Turn) {
+    for fault in turn.faults.iter().filter(|fault| fault.stage() == Stage::Connection) {
+        let ending = match fault {
+            Fault::Connection(ConnectionFault::SlowAccept(time)) => {
+                plan.actions.insert(0, WireAction::Wait(*time));
+                continue;
+            }
+            Fault::Connection(ConnectionFault::ResetAtOnce) => WireAction::Reset,
+            Fault::Connection(ConnectionFault::AcceptedSilent)
+            | Fault::Tls(TlsFault::HandshakeStall)
+            | Fault::Http2(_) => WireAction::Hang,
+            _ => WireAction::Close,
+        };
+        plan.actions = vec![ending];
+        return;
+    }
 }
 
 /// What the request asks for, or the provider's own refusal.

@@ -1,9 +1,6 @@
 //! What the mock saw and did, attempt by attempt.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -35,7 +32,7 @@ pub(super) struct Run {
     /// From when times count.
     pub(super) epoch: Instant,
     /// Every deployment answers well from now on.
-    pub(super) healed: AtomicBool,
+    healed: CancellationToken,
     keep: Keep,
     account: Option<Mutex<AccountState>>,
     entries: Mutex<Entries>,
@@ -139,7 +136,7 @@ impl Run {
     pub(super) fn new(epoch: Instant, deployments: usize, keep: Keep) -> Self {
         let entries =
             Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
-        Self { epoch, healed: AtomicBool::new(false), keep, account: None, entries: Mutex::new(entries) }
+        Self { epoch, healed: CancellationToken::new(), keep, account: None, entries: Mutex::new(entries) }
     }
 
     pub(super) fn with_account(mut self, account: Option<Account>) -> Self {
@@ -188,6 +185,24 @@ impl Run {
         turn
     }
 
+    /// The number of the turn that is played next, if it is a `wanted` one; then it is played by
+    /// whoever asks.
+    pub(super) fn next_turn_if(
+        &self,
+        deployment: usize,
+        wanted: impl FnOnce(usize) -> bool,
+    ) -> Option<usize> {
+        let mut entries = locked(&self.entries);
+        let turn = entries.turns[deployment];
+        if !wanted(turn) {
+            return None;
+        }
+        if self.keep == Keep::Everything {
+            entries.turns[deployment] += 1;
+        }
+        Some(turn)
+    }
+
     /// Every attempt; `name` tells the name of the so-manieth deployment.
     pub(super) fn attempts<'a>(&self, identity: &Identity, name: impl Fn(usize) -> &'a str) -> Vec<Attempt> {
         let records = locked(&self.entries).records.clone();
@@ -204,11 +219,16 @@ impl Run {
     }
 
     pub(super) fn heal(&self) {
-        self.healed.store(true, Ordering::Release);
+        self.healed.cancel();
+    }
+
+    /// Ready when every deployment answers well.
+    pub(super) async fn healed(&self) {
+        self.healed.cancelled().await;
     }
 
     pub(super) fn is_healed(&self) -> bool {
-        self.healed.load(Ordering::Acquire)
+        self.healed.is_cancelled()
     }
 }
 
@@ -222,6 +242,11 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
+    /// The request that came on a connection which was an attempt already.
+    pub(super) fn asked(&self, request: ReceivedRequest) {
+        locked(&self.record).arrival.request = request;
+    }
+
     /// What was understood of the request.
     pub(super) fn asks(&self, asked: &Asked) {
         locked(&self.record).api = asked.api;

@@ -5,9 +5,12 @@
 //! owner of its connection acts and waits.
 
 mod answer;
+mod authority;
 mod beat;
 mod case;
 mod connection;
+mod deployment;
+mod entrance;
 mod fallback;
 mod ledger;
 mod line;

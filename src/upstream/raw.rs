@@ -1,11 +1,23 @@
 //! Performs a plan below HTTP: what no library would send, byte by byte on the socket.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use tokio::{io::AsyncWriteExt, time::sleep_until};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
 
-use super::{beat::Beat, ledger::Recorder, socket::Socket};
+use super::{
+    beat::Beat,
+    ledger::{Arrival, Recorder, Run},
+    received::ReceivedRequest,
+    socket::Socket,
+};
 use crate::{
     fault::{Framing, Head, Plan, WireAction},
     observation::AttemptEnd,
@@ -19,17 +31,24 @@ pub(super) struct Reusable {
     pub(super) written: u64,
 }
 
+/// What is to be performed, and for whom.
+pub(super) struct Order {
+    pub(super) plan: Plan,
+    pub(super) recorder: Recorder,
+    /// The ledger in which the attempt stands.
+    pub(super) run: Arc<Run>,
+    pub(super) deployment: usize,
+    /// Cancelled when the case is over.
+    pub(super) over: CancellationToken,
+}
+
 /// Performs a plan from its beginning. The connection comes back where it may be used again.
 ///
 /// Where the client leaves, the attempt's end is noted by the drop of its recorder.
-pub(super) async fn perform(
-    plan: Plan,
-    socket: Socket,
-    unread: Bytes,
-    written: u64,
-    recorder: Recorder,
-) -> Option<Reusable> {
-    let mut writer = Writer { socket, written, framing: Framing::None, unread: unread.to_vec(), recorder };
+pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written: u64) -> Option<Reusable> {
+    let Order { plan, recorder, run, deployment, over } = order;
+    let mut writer =
+        Writer { socket, written, framing: Framing::None, last: false, unread: unread.to_vec(), recorder };
     let mut actions = plan.actions.into_iter();
     let mut beat = Beat::default();
     let ending = loop {
@@ -52,7 +71,38 @@ pub(super) async fn perform(
             action => writer.write(action).await.ok()?,
         }
     };
+    if ending == WireAction::CloseWhenReused {
+        writer.finish().await.ok()?;
+        let Writer { socket, unread, recorder, .. } = writer;
+        recorder.end(AttemptEnd::Finished);
+        return close_when_reused(socket, !unread.is_empty(), &run, deployment, over).await;
+    }
     writer.end(ending).await
+}
+
+/// Waits for the next request, ends the connection without reading it, and notes that as an attempt
+/// without a request. Once everything is well the connection ends as an idle one does.
+async fn close_when_reused(
+    mut socket: Socket,
+    reused: bool,
+    run: &Run,
+    deployment: usize,
+    over: CancellationToken,
+) -> Option<Reusable> {
+    if !reused {
+        let mut first = Vec::with_capacity(1);
+        tokio::select! {
+            read = socket.read_buf(&mut first) => if read.ok()? == 0 { return None },
+            () = run.healed() => {
+                socket.close().await;
+                return None;
+            }
+        }
+    }
+    let arrival = Arrival { deployment, at: Instant::now(), request: ReceivedRequest::none() };
+    run.open(arrival, over).end(AttemptEnd::Closed);
+    socket.close().await;
+    None
 }
 
 struct Writer {
@@ -60,6 +110,8 @@ struct Writer {
     written: u64,
     /// How the body's end is told.
     framing: Framing,
+    /// The connection ends with this reply, and the head says so.
+    last: bool,
     unread: Vec<u8>,
     recorder: Recorder,
 }
@@ -69,6 +121,8 @@ impl Writer {
         match action {
             WireAction::Head(head) => {
                 self.framing = head.framing;
+                self.last = head.framing == Framing::UntilClose
+                    || head.headers.iter().any(|(name, value)| name == "connection" && value == "close");
                 let bytes = encoded(&head);
                 self.recorder.head(head);
                 self.send(&bytes).await
@@ -104,29 +158,14 @@ impl Writer {
 
     async fn end(mut self, ending: WireAction) -> Option<Reusable> {
         match ending {
-            WireAction::Finish if self.framing != Framing::UntilClose => {
+            WireAction::Finish => {
                 self.finish().await.ok()?;
-                self.reusable()
+                self.over().await
             }
             WireAction::Overrun(bytes) => {
                 self.finish().await.ok()?;
                 self.send(&bytes).await.ok()?;
-                self.reusable()
-            }
-            WireAction::CloseWhenReused => {
-                self.finish().await.ok()?;
-                self.recorder.end(AttemptEnd::Finished);
-                if self.unread.is_empty() {
-                    let mut first = Vec::with_capacity(1);
-                    tokio::io::AsyncReadExt::read_buf(&mut self.socket, &mut first).await.ok()?;
-                }
-                self.socket.close().await;
-                None
-            }
-            WireAction::Finish => {
-                self.recorder.end(AttemptEnd::Finished);
-                self.socket.close().await;
-                None
+                self.over().await
             }
             WireAction::CloseUnannounced => {
                 let complete = self.framing == Framing::UntilClose;
@@ -151,8 +190,12 @@ impl Writer {
         }
     }
 
-    fn reusable(self) -> Option<Reusable> {
+    async fn over(self) -> Option<Reusable> {
         self.recorder.end(AttemptEnd::Finished);
+        if self.last {
+            self.socket.close().await;
+            return None;
+        }
         Some(Reusable { socket: self.socket, unread: self.unread.into(), written: self.written })
     }
 }

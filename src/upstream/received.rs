@@ -39,6 +39,11 @@ impl ReceivedRequest {
         Self { words: kept.into_boxed_slice() }
     }
 
+    /// Where no request was read.
+    pub(super) fn none() -> Self {
+        Self { words: Box::default() }
+    }
+
     pub(super) fn read(&self) -> ReadRequest {
         let mut rest = &*self.words;
         let mut next = || {

@@ -113,8 +113,8 @@ fn stream_events(facts: &Facts<'_>) -> Outcome {
     // over what they do not know.
     let api = facts.api();
     let sent = |text: &str| {
-        let own = |attempt: &Attempt| api.native_provider() != Provider::Openai && attempt.api == Some(api);
-        facts.attempts.iter().filter(|(attempt, _)| own(attempt)).any(|(attempt, _)| {
+        let own = facts.attempts.iter().filter(|(attempt, _)| attempt.api == Some(api));
+        own.into_iter().any(|(attempt, _)| {
             fate::frames(&attempt.sent, api).into_iter().flatten().any(|frame| frame.data == text)
         })
     };

@@ -1,0 +1,7 @@
+mod address;
+mod broken;
+mod client;
+mod connection;
+mod reply;
+mod stage;
+mod tls;
