@@ -53,7 +53,10 @@ impl Timeline {
             }
             Http1Fault::ShortContentLength => {
                 head.framing = Framing::Length(half);
-                self.unreadable_from = (length > 0).then_some(half as usize);
+                if length > 0 {
+                    // What cannot be read from its beginning cannot be read from its middle.
+                    self.unreadable_from.get_or_insert(half as usize);
+                }
             }
             Http1Fault::LongContentLength => {
                 head.framing = Framing::Length((length * 2).max(1));
@@ -79,7 +82,11 @@ impl Timeline {
                 head.framing = Framing::Chunked;
                 self.finish = WireAction::Close;
             }
-            Http1Fault::TrailingBytes => self.finish = WireAction::Overrun(Bytes::from_static(TRAILING)),
+            // They may mean that the length before them is wrong (RFC 9112 section 6.3).
+            Http1Fault::TrailingBytes => {
+                self.finish = WireAction::Overrun(Bytes::from_static(TRAILING));
+                self.doubtful = true;
+            }
             Http1Fault::BodyOn204 | Http1Fault::BodyOn304 => {
                 head.status = if fault == Http1Fault::BodyOn204 { 204 } else { 304 };
                 if whole || length > 0 {
