@@ -158,7 +158,7 @@ async fn bare(kind: Kind) -> std::io::Result<SocketAddr> {
         .headers
         .iter()
         .filter_map(|(name, value)| {
-            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+            Some((HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?))
         })
         .collect();
     let body = message.body;
@@ -207,17 +207,16 @@ fn bare_body(kind: Kind, body: &MessageBody) -> BareBody {
 /// wiremock cannot stream: it sends the same bytes in one piece.
 fn matching(kind: Kind) -> Mock {
     let message = kind.message();
-    let body = match message.body {
+    let body = match &message.body {
         MessageBody::Whole(bytes) => bytes.to_vec(),
         MessageBody::Events { events, terminator } => {
-            events.iter().chain(&terminator).flat_map(|bytes| bytes.to_vec()).collect()
+            events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
         }
     };
-    let content_type = message.headers.iter().find(|(name, _)| name == "content-type");
-    let content_type = content_type.map_or("", |(_, value)| value.as_str());
+    let content_type = message.header("content-type").unwrap_or_default();
     let mut template = ResponseTemplate::new(message.status).set_body_raw(body, content_type);
-    for (name, value) in message.headers.iter().filter(|(name, _)| name != "content-type") {
-        template = template.append_header(name.as_str(), value.as_str());
+    for (name, value) in message.headers.iter().filter(|(name, _)| **name != *"content-type") {
+        template = template.append_header(&**name, &**value);
     }
     Mock::given(any()).respond_with(template)
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     observation::Canaries,
-    provider::{self, Asked, Message},
+    provider::{self, Asked, Header, Message},
     scenario::{Fault, Malform, Turn},
 };
 
@@ -68,7 +68,7 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
 }
 
 /// The malformed body under the original's headers, so that those a scenario has set stay.
-fn malformed(headers: &[(String, String)], malform: Malform, context: &Context<'_>) -> Message {
+fn malformed(headers: &[Header], malform: Malform, context: &Context<'_>) -> Message {
     let mut message = provider::malformed(context.asked, malform, context.canaries);
     for (name, value) in headers {
         if message.header(name).is_none() {

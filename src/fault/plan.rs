@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
+use crate::provider::Header;
+
 /// A printable list of timed actions: all that is random or timed has been decided here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -48,7 +50,7 @@ pub struct Head {
     /// 200–599.
     pub status: u16,
     /// Names in lower case, in the order in which they are sent.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// How the body's end is told.
     pub framing: Framing,
 }

@@ -38,7 +38,7 @@ pub use dialect::{
     tool_argument_pieces,
 };
 pub use limits::{LimitState, Window};
-pub use message::{Message, MessageBody};
+pub use message::{Header, Message, MessageBody, owned_headers};
 pub use prepared::Prepared;
 pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, StreamError, of as profile};
 pub use request::{Asked, Received, Verb};

@@ -13,7 +13,7 @@ use super::received::{ReadRequest, ReceivedRequest};
 use crate::{
     fault::{Framing, Head},
     observation::{Attempt, AttemptEnd, Identity, Sent},
-    provider::{AccountState, Admission, Asked},
+    provider::{AccountState, Admission, Asked, owned_headers},
     scenario::{Account, Api, Turn},
 };
 
@@ -107,7 +107,8 @@ impl Record {
                 Framing::Length(n) => ("content-length".to_owned(), n.to_string()),
             };
             sent.status = Some(head.status);
-            sent.headers = head.headers.iter().cloned().chain([framing]).collect();
+            sent.headers = owned_headers(&head.headers);
+            sent.headers.push(framing);
         }
         sent.set_body(&self.body);
         Attempt {
