@@ -25,6 +25,11 @@ pub fn plan(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Plan {
     compile(message, &turn.faults, &Context { asked, canaries })
 }
 
+/// The plan of a message without any fault.
+pub fn unharmed(message: Message) -> Plan {
+    Timeline::new(message).into_plan()
+}
+
 /// Applies faults in their order, each to what the ones before it left.
 ///
 /// A point that the reply does not have (`after_events: 50` of a short stream, any number of

@@ -4,5 +4,5 @@ mod compile;
 mod plan;
 mod timeline;
 
-pub use compile::{Context, compile, plan};
+pub use compile::{Context, compile, plan, unharmed};
 pub use plan::{Framing, Head, Plan, WireAction};

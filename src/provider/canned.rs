@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    message::{Message, MessageBody, header},
+    header::header,
+    message::{Message, MessageBody},
     profile,
     request::Asked,
 };

@@ -10,8 +10,9 @@ use super::{
     canned::{fill, fill_value, literal},
     catalogue::{ErrorRow, Form, Limits},
     cohere, form, google,
+    header::{Header, header},
     limits::{self, LimitState},
-    message::{Header, Message, MessageBody, header},
+    message::{Message, MessageBody},
     ollama, openai,
     profile::{self, Profile},
     request::{Asked, Received},
@@ -293,6 +294,18 @@ pub fn read(
     received: &Received<'_>,
     canaries: &Canaries,
 ) -> Result<Asked, (Asked, Message)> {
+    read_with(provider, received, || canaries)
+}
+
+/// The same for tokens that are made when they are needed: few requests are refused.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with<'a>(
+    provider: Provider,
+    received: &Received<'_>,
+    canaries: impl FnOnce() -> &'a Canaries,
+) -> Result<Asked, (Asked, Message)> {
     route::read(provider, received).map_err(|refusal| {
         let (row, asked) = refusal.row(provider);
         let path = received.path.split('?').next().unwrap_or_default();
@@ -301,7 +314,7 @@ pub fn read(
         for value in row.headers.values_mut() {
             *value = value.replace("{allowed}", &refusal.allowed());
         }
-        let message = refused(&asked, &row, canaries);
+        let message = refused(&asked, &row, canaries());
         (asked, message)
     })
 }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use bytestring::ByteString;
-
 use super::{
     catalogue::{LimitStyle, Limits},
-    message::{Header, header},
+    header::{Header, header},
 };
 
 /// What is left of a minute's allowance.
@@ -128,7 +126,7 @@ fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<H
         ("x-ratelimit-limit-req-minute", requests.limit.to_string()),
         ("x-ratelimit-remaining-req-minute", requests.remaining.to_string()),
     ];
-    headers.extend(rows.map(|(name, value)| header(ByteString::from_static(name), value)));
+    headers.extend(rows.map(|(name, value)| header(name, value)));
 }
 
 fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<Header>) {
@@ -139,7 +137,7 @@ fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<
         ("x-tokenlimit-limit", tokens.limit.to_string()),
         ("x-tokenlimit-remaining", tokens.remaining.to_string()),
     ];
-    headers.extend(rows.map(|(name, value)| header(ByteString::from_static(name), value)));
+    headers.extend(rows.map(|(name, value)| header(name, value)));
 }
 
 /// As Go's `Duration.String` writes it: `7s`, `120ms`, `1m0.5s`.

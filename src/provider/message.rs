@@ -3,19 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-/// A header's name, in lower case, and its value: text that is shared and not copied, as most of it is the same
-/// in every reply.
-pub type Header = (ByteString, ByteString);
-
-/// A header of texts of any kind.
-pub(super) fn header(name: impl Into<ByteString>, value: impl Into<ByteString>) -> Header {
-    (name.into(), value.into())
-}
-
-/// The same headers as texts of their own, as an observation has them.
-pub fn owned_headers(headers: &[Header]) -> Vec<(String, String)> {
-    headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
-}
+use super::header::Header;
 
 /// A complete reply in a provider's dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]

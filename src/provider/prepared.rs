@@ -7,7 +7,8 @@ use bytestring::ByteString;
 
 use super::{
     dialect,
-    message::{Header, Message, MessageBody},
+    header::{Header, Name},
+    message::{Message, MessageBody},
     request::Asked,
 };
 use crate::{observation::Canaries, scenario::Turn};
@@ -21,7 +22,7 @@ use crate::{observation::Canaries, scenario::Turn};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
     status: u16,
-    headers: Vec<(ByteString, HeaderValue)>,
+    headers: Vec<(Name, HeaderValue)>,
     /// All of the body.
     body: Template,
     /// The parts of it.

@@ -1,6 +1,6 @@
 //! From a request to the plan of its answer.
 
-use std::sync::Arc;
+use std::{cell::LazyCell, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
@@ -65,43 +65,50 @@ fn enter(
     let name = &case.deployments[deployment].name;
     let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
     let recorder = run.open(Arrival { deployment, at: arrived, request }, case.stop.clone());
-    let canaries = case.identity.canaries(name, recorder.n);
+    let stem = case.identity.stem(name, recorder.n);
+    // A prepared reply has its tokens already.
+    let canaries = LazyCell::new(|| Canaries::with_stem(&stem));
 
-    let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
-        Ok(asked) => {
-            recorder.asks(&asked);
-            let context = Context { asked: &asked, canaries: &canaries };
-            let admission = run.admit(&asked, || case.identity.key(name), arrived);
-            if let Some(refusal) = admission.refusal(&asked, &canaries) {
-                return (fault::compile(refusal, &[], &context), recorder);
-            }
-            let part = case.part(&run, deployment);
-            let mut message = part.message(&asked, &canaries);
-            if let Admission::Passes(Some(state)) = admission {
-                provider::show_limits(&mut message, asked.provider, &part.turn, &state);
-            }
-            recorder.plays(part.turn.clone());
-            fault::compile(message, &part.turn.faults, &context)
-        }
+    let asked = match admit(case.combination.provider, path, parts, body, || &canaries) {
+        Ok(asked) => asked,
         Err((asked, refusal)) => {
             recorder.asks(&asked);
-            fault::compile(refusal, &[], &Context { asked: &asked, canaries: &canaries })
+            return (fault::unharmed(refusal), recorder);
         }
+    };
+    recorder.asks(&asked);
+    let admission = run.admit(&asked, || case.identity.key(name), arrived);
+    if !matches!(admission, Admission::Passes(_))
+        && let Some(refusal) = admission.refusal(&asked, &canaries)
+    {
+        return (fault::unharmed(refusal), recorder);
+    }
+    let part = case.part(&run, deployment);
+    let mut message = part.message(&asked, &stem, || &canaries);
+    if let Admission::Passes(Some(state)) = admission {
+        provider::show_limits(&mut message, asked.provider, &part.turn, &state);
+    }
+    recorder.plays(part.turn.clone());
+    let plan = match &part.turn.faults[..] {
+        [] => fault::unharmed(message),
+        faults => fault::compile(message, faults, &Context { asked: &asked, canaries: &canaries }),
     };
     (plan, recorder)
 }
 
 /// What the request asks for, or the provider's own refusal.
-fn admit(
+fn admit<'a>(
     provider: Provider,
     path: &str,
     parts: &Parts,
     body: Option<&[u8]>,
-    canaries: &Canaries,
+    canaries: impl FnOnce() -> &'a Canaries,
 ) -> Result<Asked, (Asked, Message)> {
-    let body = body.ok_or_else(|| (Asked::nothing(provider), provider::too_large(provider, canaries)))?;
+    let Some(body) = body else {
+        return Err((Asked::nothing(provider), provider::too_large(provider, canaries())));
+    };
     let received = Received { method: parts.method.as_str(), path, headers: &parts.headers, body };
-    provider::read(provider, &received, canaries)
+    provider::read_with(provider, &received, canaries)
 }
 
 /// The whole body, or `None` where it is larger than the provider takes. It is read to its end all

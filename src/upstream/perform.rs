@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -175,11 +175,10 @@ fn header_map(head: &Head) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 2);
     for (name, value) in &head.headers {
         // A scenario may name what cannot be a header; it has been told so when it was loaded.
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_maybe_shared(value.as_bytes().clone()),
-        ) {
-            headers.append(name, value);
+        if let (Some(name), Ok(value)) =
+            (name.http(), HeaderValue::from_maybe_shared(value.as_bytes().clone()))
+        {
+            headers.append(name.clone(), value);
         }
     }
     headers

@@ -16,7 +16,8 @@ use crate::{
     observation::Canaries,
     provider::{
         dialect::{json, model_asked, stem},
-        message::{Header, MessageBody},
+        header::Header,
+        message::MessageBody,
         request::Asked,
     },
 };

@@ -8,7 +8,8 @@ use crate::{
     provider::{
         catalogue::Form,
         dialect::Failure,
-        message::{Header, MessageBody, header},
+        header::{Header, header},
+        message::MessageBody,
         request::Asked,
     },
     scenario::{Api, EventForm, Reply},
