@@ -68,7 +68,8 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, stop: Cancella
         let line = line.clone();
         service_fn(move |request| answer(shared.clone(), line.clone(), request))
     };
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
+    // What is due at once goes out in one write: hyper would queue up sixteen events and then flush.
+    let mut connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(wire), service);
     tokio::select! {
         biased;
         () = stop.cancelled() => return,

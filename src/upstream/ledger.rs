@@ -225,8 +225,11 @@ impl Recorder {
         locked(&self.record).turn = Some(turn);
     }
 
-    pub(super) fn head(&self, head: Head) {
-        locked(&self.record).head = Some(head);
+    /// `length` is that of the whole body as it is planned.
+    pub(super) fn head(&self, head: Head, length: usize) {
+        let mut record = locked(&self.record);
+        record.head = Some(head);
+        record.body.reserve_exact(length.min(KEPT_BODY));
     }
 
     pub(super) fn wrote(&self, bytes: &Bytes, completes_frame: bool) {

@@ -99,7 +99,7 @@ impl Performance {
         let head = Head { status, headers, framing };
         let headers = header_map(&head);
         if let Some(recorder) = &self.recorder {
-            recorder.head(head);
+            recorder.head(head, length(&self.actions));
         }
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // These two never have a body (RFC 9110 sections 15.3.5 and 15.4.5): it is as good as sent.
@@ -168,6 +168,15 @@ impl Performance {
             recorder.end(AttemptEnd::Finished);
         }
     }
+}
+
+/// Bytes of the body.
+fn length(actions: &VecDeque<WireAction>) -> usize {
+    let length = |action: &WireAction| match action {
+        WireAction::Write { bytes, .. } => bytes.len(),
+        _ => 0,
+    };
+    actions.iter().map(length).sum()
 }
 
 fn header_map(head: &Head) -> HeaderMap {
