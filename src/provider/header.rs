@@ -34,7 +34,7 @@ impl From<&str> for Name {
     fn from(text: &str) -> Self {
         match HeaderName::from_bytes(text.as_bytes()) {
             // One that would come back in lower case is kept as it is written.
-            Ok(name) if name == *text => Self(Known::Name(name)),
+            Ok(name) if name.as_str() == text => Self(Known::Name(name)),
             _ => Self(Known::Text(text.into())),
         }
     }
