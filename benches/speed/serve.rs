@@ -51,7 +51,12 @@ pub fn serve(args: &[String]) -> Result<(), Failure> {
 
 async fn run(role: Role, kind: Kind) -> Result<(), Failure> {
     let server = match role {
-        Role::Bare => Running::Bare(bare(kind).await?),
+        Role::Bare => Running::Bare(bare(kind, http1::Builder::new()).await?),
+        Role::BareFlat => {
+            let mut builder = http1::Builder::new();
+            builder.writev(false);
+            Running::Bare(bare(kind, builder).await?)
+        }
         Role::Mock => {
             let upstream = Upstream::start().await?;
             let case = upstream.arm(Armed {
@@ -148,8 +153,8 @@ fn say(what: &dyn std::fmt::Display) -> std::io::Result<()> {
 
 type BareBody = Either<Full<Bytes>, StreamBody<stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>>>;
 
-/// hyper with its defaults, and the least that can answer with these bytes.
-async fn bare(kind: Kind) -> std::io::Result<SocketAddr> {
+/// hyper, and the least that can answer with these bytes.
+async fn bare(kind: Kind, builder: http1::Builder) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let message = kind.message();
@@ -175,13 +180,13 @@ async fn bare(kind: Kind) -> std::io::Result<SocketAddr> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let service = service.clone();
+            let (service, builder) = (service.clone(), builder.clone());
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
                     let service = service.clone();
                     async move { service(request).await }
                 });
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+                builder.serve_connection(TokioIo::new(stream), service).await
             });
         }
     });
