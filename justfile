@@ -10,6 +10,10 @@ check:
 test *ARGS:
     cargo test {{ ARGS }}
 
+# How fast the mocks are, against a bare hyper server (two minutes); `just bench requests` for one figure
+bench *ARGS:
+    cargo bench --locked -- {{ ARGS }}
+
 # Formatting and lints
 lint:
     cargo fmt --check

@@ -16,6 +16,8 @@ use crate::{figure::Failure, kind::Kind, serve};
 pub enum Role {
     /// hyper and a function that returns the reply: what there is to compare with.
     Bare,
+    /// The same, told to send in one write what is due at once, as the mock does.
+    BareFlat,
     /// An [`upfault::upstream::Upstream`] with a case.
     Mock,
     /// The crate of that name.
@@ -23,11 +25,12 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 3] = [Self::Bare, Self::Mock, Self::Wiremock];
+    pub const ALL: [Self; 4] = [Self::Bare, Self::BareFlat, Self::Mock, Self::Wiremock];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare hyper",
+            Self::BareFlat => "bare hyper, writev(false)",
             Self::Mock => "upfault",
             Self::Wiremock => "wiremock",
         }

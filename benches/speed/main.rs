@@ -11,6 +11,7 @@
 
 mod child;
 mod connection;
+mod cores;
 mod delay;
 mod figure;
 mod held;

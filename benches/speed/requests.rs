@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     child::{Role, Server},
     connection::Pool,
+    cores::Cores,
     figure::{Failure, Length},
     kind::Kind,
     serve::AFRESH,
@@ -16,12 +17,14 @@ const CONNECTIONS: [usize; 2] = [1, 64];
 
 pub fn measure(length: Length) -> Result<Vec<Table>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let cores = Cores::find()?;
     let mut tables = Vec::new();
     for kind in [Kind::Success, Kind::Limited, Kind::Stream] {
         for connections in CONNECTIONS {
-            tables.push(runtime.block_on(compare(kind, connections, length.rounds(25)))?);
+            tables.push(runtime.block_on(compare(&cores, kind, connections, length.rounds(25)))?);
         }
     }
+    cores.free()?;
     Ok(tables)
 }
 
@@ -41,11 +44,11 @@ struct Round {
     speed: f64,
 }
 
-async fn compare(kind: Kind, connections: usize, rounds: usize) -> Result<Table, Failure> {
+async fn compare(cores: &Cores, kind: Kind, connections: usize, rounds: usize) -> Result<Table, Failure> {
     let each = if connections == 1 { 600 } else { 1500_usize.div_ceil(connections) };
     let mut contestants = Vec::new();
     for role in Role::ALL {
-        let server = Server::start(role, kind)?;
+        let server = cores.part(connections, || Server::start(role, kind))??;
         let pool = Pool::open(server.address, connections, kind.request()).await?;
         contestants.push(Contestant { role, server, pool, rounds: Vec::new() });
     }

@@ -51,7 +51,12 @@ pub fn serve(args: &[String]) -> Result<(), Failure> {
 
 async fn run(role: Role, kind: Kind) -> Result<(), Failure> {
     let server = match role {
-        Role::Bare => Running::Bare(bare(kind).await?),
+        Role::Bare => Running::Bare(bare(kind, http1::Builder::new()).await?),
+        Role::BareFlat => {
+            let mut builder = http1::Builder::new();
+            builder.writev(false);
+            Running::Bare(bare(kind, builder).await?)
+        }
         Role::Mock => {
             let upstream = Upstream::start().await?;
             let case = upstream.arm(Armed {
@@ -149,8 +154,8 @@ fn say(what: &dyn std::fmt::Display) -> std::io::Result<()> {
 
 type BareBody = Either<Full<Bytes>, StreamBody<stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>>>;
 
-/// hyper with its defaults, and the least that can answer with these bytes.
-async fn bare(kind: Kind) -> std::io::Result<SocketAddr> {
+/// hyper, and the least that can answer with these bytes.
+async fn bare(kind: Kind, builder: http1::Builder) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let message = kind.message();
@@ -159,7 +164,7 @@ async fn bare(kind: Kind) -> std::io::Result<SocketAddr> {
         .headers
         .iter()
         .filter_map(|(name, value)| {
-            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+            Some((HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?))
         })
         .collect();
     let body = message.body;
@@ -176,13 +181,13 @@ async fn bare(kind: Kind) -> std::io::Result<SocketAddr> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let service = service.clone();
+            let (service, builder) = (service.clone(), builder.clone());
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
                     let service = service.clone();
                     async move { service(request).await }
                 });
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+                builder.serve_connection(TokioIo::new(stream), service).await
             });
         }
     });
@@ -208,17 +213,16 @@ fn bare_body(kind: Kind, body: &MessageBody) -> BareBody {
 /// wiremock cannot stream: it sends the same bytes in one piece.
 fn matching(kind: Kind) -> Mock {
     let message = kind.message();
-    let body = match message.body {
+    let body = match &message.body {
         MessageBody::Whole(bytes) => bytes.to_vec(),
         MessageBody::Events { events, terminator } => {
-            events.iter().chain(&terminator).flat_map(|bytes| bytes.to_vec()).collect()
+            events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
         }
     };
-    let content_type = message.headers.iter().find(|(name, _)| name == "content-type");
-    let content_type = content_type.map_or("", |(_, value)| value.as_str());
+    let content_type = message.header("content-type").unwrap_or_default();
     let mut template = ResponseTemplate::new(message.status).set_body_raw(body, content_type);
-    for (name, value) in message.headers.iter().filter(|(name, _)| name != "content-type") {
-        template = template.append_header(name.as_str(), value.as_str());
+    for (name, value) in message.headers.iter().filter(|(name, _)| **name != *"content-type") {
+        template = template.append_header(&**name, &**value);
     }
     Mock::given(any()).respond_with(template)
 }

@@ -12,6 +12,7 @@ use super::{
     failure::Failure,
     retry,
     rules::Rules,
+    secrets::Secrets,
 };
 use crate::proxy::Route;
 
@@ -20,6 +21,7 @@ use crate::proxy::Route;
 pub(super) struct Shared {
     pub outbound: Outbound,
     pub routes: Arc<[Route]>,
+    pub secrets: Arc<Secrets>,
     /// From a model name to the first route of that name.
     pub by_model: HashMap<String, usize>,
     pub proxy_key: String,

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::dialect::ErrorObject;
-use crate::proxy::Route;
 
 /// The `type` of errors that have none of the upstream's own.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";
@@ -141,50 +140,6 @@ fn collapsed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Takes the proxy's secrets out of an error: provider keys and upstream addresses.
-pub(super) fn redact(error: &mut ErrorObject, routes: &[Route]) {
-    for value in error.values_mut() {
-        redact_value(value, routes);
-    }
-}
-
-fn redact_value(value: &mut Value, routes: &[Route]) {
-    match value {
-        Value::String(text) => {
-            if let Cow::Owned(clean) = redacted(text, routes) {
-                *text = clean;
-            }
-        }
-        Value::Array(entries) => entries.iter_mut().for_each(|entry| redact_value(entry, routes)),
-        Value::Object(members) => members.values_mut().for_each(|member| redact_value(member, routes)),
-        _ => {}
-    }
-}
-
-/// The same for a text.
-pub(super) fn redacted<'a>(text: &'a str, routes: &[Route]) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(text);
-    for route in routes {
-        let address = authority(&route.base_url);
-        for (secret, shown) in [
-            (route.api_key.as_str(), "[key]"),
-            (route.base_url.as_str(), "[upstream]"),
-            (address, "[upstream]"),
-        ] {
-            if !secret.is_empty() && text.contains(secret) {
-                text = Cow::Owned(text.replace(secret, shown));
-            }
-        }
-    }
-    text
-}
-
-/// `127.0.0.1:PORT` of a base URL.
-fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,26 +193,6 @@ mod tests {
             shown(r#"{"error":"m","error_type":"overloaded"}"#),
             r#"{"message":"m","type":"overloaded","param":null,"code":null}"#
         );
-    }
-
-    #[test]
-    fn secrets_are_taken_out_wherever_they_stand() {
-        let route = Route {
-            model: "m".into(),
-            api: crate::scenario::Api::OpenaiChat,
-            provider: crate::scenario::Provider::Openai,
-            upstream_model: "u".into(),
-            base_url: "http://127.0.0.1:9/x/v1".into(),
-            api_key: "sk-secret".into(),
-            timeout_s: 1.0,
-            retries: 0,
-            fallbacks: vec![],
-            group: "g".into(),
-        };
-        let mut error = of_body(br#"{"error":{"message":"key sk-secret at 127.0.0.1:9","details":["http://127.0.0.1:9/x/v1/chat"]}}"#, 401);
-        redact(&mut error, &[route]);
-        assert_eq!(error["message"], "key [key] at [upstream]");
-        assert_eq!(error["details"][0], "[upstream]/chat");
     }
 
     proptest::proptest! {

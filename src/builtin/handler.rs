@@ -11,7 +11,6 @@ use super::{
     chain::{self, Failed, Shared},
     classify::AWS_TYPE,
     dialect::{self, Family},
-    envelope,
     failure::{Cause, Failure},
     headers, incoming,
     relay::Relay,
@@ -103,8 +102,8 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
                 std::future::pending::<()>().await;
             }
             let mut failure = failure.into_family(family);
-            envelope::redact(&mut failure.told.error, &shared.routes);
-            envelope::redact(&mut failure.told.around, &shared.routes);
+            shared.secrets.redact(&mut failure.told.error);
+            shared.secrets.redact(&mut failure.told.around);
             let context = tamper::Context {
                 route,
                 api: ask.api,
@@ -149,7 +148,7 @@ fn head(
     upstream: &[(String, String)],
 ) {
     for (_, value) in &mut told {
-        *value = envelope::redacted(value, &shared.routes).into_owned();
+        *value = shared.secrets.redacted(value).into_owned();
     }
     headers::name_request_id(family, &mut told);
     tamper::head(shared.defect, &mut told, upstream, route);

@@ -24,6 +24,7 @@ mod multipart;
 mod relay;
 mod retry;
 mod rules;
+mod secrets;
 mod server;
 mod split;
 mod stream;

@@ -52,7 +52,7 @@ impl Relay {
         };
         let mut relay = Self {
             source,
-            reader: Reader::new(shared.routes.clone(), ask.api, upstream, include_usage),
+            reader: Reader::new(shared.secrets.clone(), ask.api, upstream, include_usage),
             tamper: Tamper::new(shared.defect, ask.api),
             out: VecDeque::new(),
             gap: shared.limit(&route),

@@ -25,6 +25,7 @@ use super::{
     cooldown::Memory,
     handler::{Reply, ReplyBody, handle},
     rules::Rules,
+    secrets::Secrets,
 };
 use crate::proxy::{InstanceSettings, Route};
 
@@ -58,13 +59,15 @@ impl Builtin {
         for (index, route) in routes.iter().enumerate() {
             by_model.entry(route.model.clone()).or_insert(index);
         }
+        let routes: Arc<[Route]> = routes.into();
         let proxy_key = fresh_key();
         let shared = Arc::new(Shared {
             outbound: attempt::Outbound {
                 client: attempt::client(ca, rules.check_certificates).map_err(io::Error::other)?,
                 follow_redirects: rules.follow_redirects,
             },
-            routes: routes.into(),
+            secrets: Arc::new(Secrets::of(routes.clone())),
+            routes,
             by_model,
             proxy_key: proxy_key.clone(),
             defect,

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use super::{
     dialect::{self, Family, Meaning, Told, meaning},
     envelope,
+    secrets::Secrets,
     split::RawFrame,
     translate::Translator,
 };
-use crate::{proxy::Route, scenario::Api, wire::frames::Frame};
+use crate::{scenario::Api, wire::frames::Frame};
 
 /// Something to be sent to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub(super) enum Stop {
 /// Follows one stream, from its first frame to its end.
 #[derive(Debug)]
 pub(super) struct Reader {
-    routes: Arc<[Route]>,
+    secrets: Arc<Secrets>,
     /// Whose frames come.
     upstream: Api,
     /// Whose frames are sent.
@@ -70,12 +71,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// `routes` hold the secrets that no error event may carry out. `include_usage` is what the
+    /// `secrets` are what no error event may carry out. `include_usage` is what the
     /// caller of a chat asked for.
-    pub fn new(routes: Arc<[Route]>, caller: Api, upstream: Api, include_usage: bool) -> Self {
+    pub fn new(secrets: Arc<Secrets>, caller: Api, upstream: Api, include_usage: bool) -> Self {
         let translator = Translator::new(caller, upstream, include_usage);
         let (seen, finished) = (BTreeSet::new(), BTreeSet::new());
-        Self { routes, upstream, caller, translator, seen, finished, frames: 0 }
+        Self { secrets, upstream, caller, translator, seen, finished, frames: 0 }
     }
 
     /// What to send for a frame.
@@ -152,7 +153,7 @@ impl Reader {
     /// The event as it came, unless it holds a secret or is not of the caller's form.
     fn error_event(&self, frame: &Frame, told: Told, raw: Bytes) -> Bytes {
         let text = String::from_utf8_lossy(&raw);
-        let has_secret = matches!(envelope::redacted(&text, &self.routes), Cow::Owned(_));
+        let has_secret = matches!(self.secrets.redacted(&text), Cow::Owned(_));
         let is_own = self.upstream == self.caller && dialect::passes_as_it_came(self.caller, frame);
         if is_own && !has_secret {
             return raw;
@@ -164,8 +165,8 @@ impl Reader {
     fn reworded(&self, frame: &Frame, told: Told) -> Bytes {
         let status = super::classify::status_of(self.upstream, frame, &told);
         let mut told = told.into_family(Family::of(self.caller), status);
-        envelope::redact(&mut told.error, &self.routes);
-        envelope::redact(&mut told.around, &self.routes);
+        self.secrets.redact(&mut told.error);
+        self.secrets.redact(&mut told.around);
         dialect::error_frame(self.caller, told, status, self.frames)
     }
 
@@ -197,7 +198,7 @@ mod tests {
     const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
 
     fn reader() -> Reader {
-        Reader::new(Arc::from([]), Api::OpenaiChat, Api::OpenaiChat, false)
+        Reader::new(Arc::new(Secrets::of(Arc::from([]))), Api::OpenaiChat, Api::OpenaiChat, false)
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Timeline {
         let place = head.headers.iter().position(|(known, _)| known == name).unwrap_or(head.headers.len());
         head.headers.retain(|(known, _)| known != name);
         if let Some(value) = value {
-            head.headers.insert(place, (name.to_owned(), value));
+            head.headers.insert(place, (name.into(), value.into()));
         }
     }
 }

@@ -32,6 +32,11 @@ pub fn plan(turn: &Turn, context: &Context<'_>) -> Plan {
     compile(message, &turn.faults, context)
 }
 
+/// The plan of a message without any fault.
+pub fn unharmed(message: Message) -> Plan {
+    Timeline::new(message).into_plan()
+}
+
 /// Applies faults in their order, each to what the ones before it left.
 ///
 /// A point that the reply does not have (`after_events: 50` of a short stream, any number of
@@ -130,7 +135,7 @@ impl Timeline {
             Fault::ContentEncoding(fault) => self.content_encoding(*fault),
             Fault::ContentType(fault) => self.content_type(*fault),
             Fault::Redirect(status) => {
-                let location = vec![("location".to_owned(), context.origin.elsewhere())];
+                let location = vec![("location".into(), context.origin.elsewhere().into())];
                 let body = MessageBody::Whole(Bytes::new());
                 self.replace(Message { status: *status, headers: location, body });
             }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{compile::Context, plan::WireAction, timeline::Timeline};
 use crate::{
-    provider::{self, Asked, Message},
+    provider::{self, Asked, Header, Message},
     scenario::{Malform, Reply},
     wire::frames::Carrier,
 };
@@ -19,7 +19,7 @@ impl Timeline {
         &mut self,
         malform: Malform,
         carrier: Option<Carrier>,
-        headers: &[(String, String)],
+        headers: &[Header],
         context: &Context<'_>,
     ) {
         if !malform.keeps_the_answer() {
@@ -113,7 +113,7 @@ impl Timeline {
 }
 
 /// A body under the original's headers, so that those a scenario has set stay.
-fn under(mut message: Message, headers: &[(String, String)]) -> Message {
+fn under(mut message: Message, headers: &[Header]) -> Message {
     for (name, value) in headers {
         if message.header(name).is_none() {
             message.headers.push((name.clone(), value.clone()));

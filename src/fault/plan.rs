@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use crate::scenario::Http2Code;
+use crate::{provider::Header, scenario::Http2Code};
 
 /// A printable list of timed actions: all that is random or timed has been decided here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub struct Head {
     /// 200–999.
     pub status: u16,
     /// Names in lower case, in the order in which they are sent.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// More lines behind the headers, as they stand, each with its CR LF: what no library would write.
     pub lines: Vec<Bytes>,
     /// How the body's end is told.

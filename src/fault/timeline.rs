@@ -10,7 +10,7 @@ use super::{
     plan::{Framing, Head, WireAction},
 };
 use crate::{
-    provider::{Message, MessageBody},
+    provider::{Header, Message, MessageBody},
     scenario::Point,
 };
 
@@ -245,9 +245,9 @@ impl Timeline {
 
 /// Takes framing headers that a scenario has set out of `headers`: they decide the framing, even
 /// where they lie about the body.
-fn framing(headers: &mut Vec<(String, String)>, whole: Option<u64>) -> Framing {
+fn framing(headers: &mut Vec<Header>, whole: Option<u64>) -> Framing {
     let mut framing = whole.map_or(Framing::Chunked, Framing::Length);
-    headers.retain(|(name, value)| match name.as_str() {
+    headers.retain(|(name, value)| match &**name {
         "content-length" => {
             if let Ok(n) = value.trim().parse() {
                 framing = Framing::Length(n);

@@ -31,7 +31,12 @@ impl Identity {
 
     /// The tokens that attempt `n` (from 1) of a deployment plants in its reply.
     pub fn canaries(&self, deployment: &str, n: u32) -> Canaries {
-        Canaries::with_stem(&format!("{}-{deployment}-{n}", self.token))
+        Canaries::with_stem(&self.stem(deployment, n))
+    }
+
+    /// What these tokens end in.
+    pub fn stem(&self, deployment: &str, n: u32) -> String {
+        format!("{}-{deployment}-{n}", self.token)
     }
 }
 

@@ -253,7 +253,7 @@ mod tests {
         assert!(matches!(state.admit(&asked(1), "own", at(0.2)), Admission::Passes(_)));
         let limited = state.admit(&asked(1), "own", at(0.9));
         let refusal = limited.refusal(&asked(1), &canaries()).unwrap();
-        let of_limits = |name: &String| name.starts_with("retry-after") || name.starts_with("x-ratelimit-");
+        let of_limits = |name: &str| name.starts_with("retry-after") || name.starts_with("x-ratelimit-");
         let headers: Vec<String> = refusal
             .headers
             .iter()

@@ -39,7 +39,8 @@ pub(super) struct Outline {
 impl Body {
     /// A body of JSON with its outline; `None` where the text is no JSON object.
     pub(super) fn read(text: &[u8]) -> Option<(Self, Outline)> {
-        let outline = serde_json::from_slice(text).ok()?;
+        // Looked at once as a whole, which is quicker than string by string.
+        let outline = serde_json::from_str(std::str::from_utf8(text).ok()?).ok()?;
         Some((Self(Arc::new(Inner { text: text.into(), value: OnceLock::new() })), outline))
     }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
+    header::header,
     message::{Message, MessageBody},
     profile,
     request::Asked,
@@ -76,10 +77,10 @@ pub fn literal(asked: &Asked, status: u16, body: &Option<Value>, canaries: &Cana
         }
     };
     let mut headers = Vec::new();
-    headers.extend(content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
+    headers.extend(content_type.map(|kind| header("content-type", kind)));
     let own = &profile::of(asked.provider).headers;
     let request_id = own.iter().filter(|(_, value)| value.contains("canary.request_id"));
-    headers.extend(request_id.map(|(name, value)| (name.clone(), fill(value, canaries))));
+    headers.extend(request_id.map(|(name, value)| header(&**name, fill(value, canaries))));
     Message { status, headers, body }
 }
 

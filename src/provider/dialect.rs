@@ -10,6 +10,7 @@ use super::{
     canned::{fill, fill_value, literal},
     catalogue::{ErrorRow, Form, Limits},
     cohere, form, google,
+    header::{Header, header},
     limits::{self, LimitState},
     message::{Message, MessageBody},
     ollama, openai,
@@ -43,7 +44,10 @@ pub fn message(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Message {
         message.set_header("retry-after-ms", None);
     }
     for (name, value) in &turn.headers {
-        message.set_header(&name.to_ascii_lowercase(), value.as_deref().map(|value| fill(value, canaries)));
+        message.set_header(
+            &name.to_ascii_lowercase(),
+            value.as_deref().map(|value| fill(value, canaries).into()),
+        );
     }
     message
 }
@@ -69,7 +73,7 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
         object.extend(members.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
         *whole = Value::Object(object).to_string().into();
     }
-    let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    let mut headers = vec![header("content-type", content_type)];
     headers.extend(own_headers(profile, canaries));
     if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {
         headers.extend(bedrock::headers(api, reply, asked, canaries));
@@ -170,11 +174,11 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
     let row = &in_own_words(asked, row);
     let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
-    headers.extend(written.content_type.map(|kind| ("content-type".to_owned(), kind.to_owned())));
+    headers.extend(written.content_type.map(|kind| header("content-type", kind)));
     if written.own {
         headers.extend(own_headers(profile, canaries));
         if form == Form::Aws {
-            headers.extend(row.kind.clone().map(|kind| ("x-amzn-errortype".to_owned(), kind)));
+            headers.extend(row.kind.clone().map(|kind| header("x-amzn-errortype", kind)));
         }
         if row.limits != Limits::None {
             headers.extend(limits::headers(profile.limits, limits));
@@ -184,7 +188,7 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
     }
     let mut message = Message { status: row.status, headers, body: MessageBody::Whole(written.text.into()) };
     for (name, value) in &row.headers {
-        message.set_header(name, Some(fill(value, canaries)));
+        message.set_header(name, Some(fill(value, canaries).into()));
     }
     message
 }
@@ -266,7 +270,7 @@ pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Messag
         Malform::Null => Bytes::from_static(b"null"),
         Malform::Html => {
             let page = form::short_page("cloudflare", "Just a moment...", canaries);
-            let mut headers = vec![("content-type".to_owned(), "text/html; charset=UTF-8".to_owned())];
+            let mut headers = vec![header("content-type", "text/html; charset=UTF-8")];
             headers.extend(network_headers(Form::CloudflarePage));
             return Message { status: 200, headers, body: MessageBody::Whole(page.into()) };
         }
@@ -286,7 +290,7 @@ pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Messag
             return message;
         }
     };
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let mut headers = vec![header("content-type", "application/json")];
     headers.extend(own_headers(profile::of(asked.provider), canaries));
     Message { status: 200, headers, body: MessageBody::Whole(body) }
 }
@@ -301,6 +305,18 @@ pub fn read(
     received: &Received<'_>,
     canaries: &Canaries,
 ) -> Result<Asked, (Asked, Message)> {
+    read_with(provider, received, || canaries)
+}
+
+/// The same for tokens that are made when they are needed: few requests are refused.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with<'a>(
+    provider: Provider,
+    received: &Received<'_>,
+    canaries: impl FnOnce() -> &'a Canaries,
+) -> Result<Asked, (Asked, Message)> {
     route::read(provider, received).map_err(|refusal| {
         let (row, asked) = refusal.row(provider);
         let path = received.path.split('?').next().unwrap_or_default();
@@ -309,7 +325,7 @@ pub fn read(
         for value in row.headers.values_mut() {
             *value = value.replace("{allowed}", &refusal.allowed());
         }
-        let message = refused(&asked, &row, canaries);
+        let message = refused(&asked, &row, canaries());
         (asked, message)
     })
 }
@@ -342,13 +358,12 @@ fn row_of(asked: &Asked, name: ErrorName) -> &'static ErrorRow {
     own.unwrap_or_else(|| catalogue_row(asked.provider, name))
 }
 
-fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<(String, String)> {
-    profile.headers.iter().map(|(name, value)| (name.clone(), fill(value, canaries))).collect()
+fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<Header> {
+    profile.headers.iter().map(|(name, value)| header(&**name, fill(value, canaries))).collect()
 }
 
 /// What the network in front of a provider says of itself.
-fn network_headers(form: Form) -> Vec<(String, String)> {
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+fn network_headers(form: Form) -> Vec<Header> {
     match form {
         Form::NginxPage => vec![header("server", "nginx")],
         Form::OpenrestyPage => vec![header("server", "openresty")],

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::catalogue::{LimitStyle, Limits};
+use super::{
+    catalogue::{LimitStyle, Limits},
+    header::{Header, header},
+};
 
 /// What is left of a minute's allowance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +62,13 @@ pub(super) fn told(text: &str, state: &LimitState) -> String {
 
 /// The headers of a style, names in lower case; on an error that says that a limit is used up, those
 /// that tell when to try again come first.
-pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<(String, String)> {
+pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<Header> {
     let mut headers = Vec::new();
     let says_when = !matches!(style, LimitStyle::None | LimitStyle::Mistral | LimitStyle::Together);
     if state.used_up != Limits::None && says_when {
-        headers.push(("retry-after".into(), seconds(state.retry_after)));
+        headers.push(header("retry-after", seconds(state.retry_after)));
         if matches!(style, LimitStyle::Openai | LimitStyle::Azure) {
-            headers.push(("retry-after-ms".into(), state.retry_after.as_millis().to_string()));
+            headers.push(header("retry-after-ms", state.retry_after.as_millis().to_string()));
         }
     }
     match style {
@@ -84,20 +87,20 @@ fn seconds(time: Duration) -> String {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).to_string()
 }
 
-fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<(String, String)>) {
+fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<Header>) {
     let windows = [("requests", &state.requests), ("tokens", &state.tokens)];
     for (name, window) in windows {
-        headers.push((format!("x-ratelimit-limit-{name}"), window.limit.to_string()));
+        headers.push(header(format!("x-ratelimit-limit-{name}"), window.limit.to_string()));
     }
     for (name, window) in windows {
-        headers.push((format!("x-ratelimit-remaining-{name}"), window.remaining.to_string()));
+        headers.push(header(format!("x-ratelimit-remaining-{name}"), window.remaining.to_string()));
     }
     for (name, window) in windows {
-        headers.push((format!("x-ratelimit-reset-{name}"), reset(window.reset)));
+        headers.push(header(format!("x-ratelimit-reset-{name}"), reset(window.reset)));
     }
 }
 
-fn anthropic(state: &LimitState, headers: &mut Vec<(String, String)>) {
+fn anthropic(state: &LimitState, headers: &mut Vec<Header>) {
     // What is told of the tokens is told of whichever kind is nearest to its limit: here the input.
     let output = Window { limit: 8_000, remaining: 8_000, reset: Duration::ZERO };
     let windows = [
@@ -109,13 +112,13 @@ fn anthropic(state: &LimitState, headers: &mut Vec<(String, String)>) {
     for (name, window) in windows {
         let reset = super::dialect::created() + i64::try_from(window.reset.as_secs()).unwrap_or(i64::MAX / 2);
         let reset = jiff::Timestamp::from_second(reset).map(|time| time.to_string()).unwrap_or_default();
-        headers.push((format!("anthropic-ratelimit-{name}-limit"), window.limit.to_string()));
-        headers.push((format!("anthropic-ratelimit-{name}-remaining"), window.remaining.to_string()));
-        headers.push((format!("anthropic-ratelimit-{name}-reset"), reset));
+        headers.push(header(format!("anthropic-ratelimit-{name}-limit"), window.limit.to_string()));
+        headers.push(header(format!("anthropic-ratelimit-{name}-remaining"), window.remaining.to_string()));
+        headers.push(header(format!("anthropic-ratelimit-{name}-reset"), reset));
     }
 }
 
-fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<(String, String)>) {
+fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<Header>) {
     let rows = [
         ("ratelimitbysize-limit", tokens.limit.to_string()),
         ("ratelimitbysize-remaining", tokens.remaining.to_string()),
@@ -123,10 +126,10 @@ fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<(
         ("x-ratelimit-limit-req-minute", requests.limit.to_string()),
         ("x-ratelimit-remaining-req-minute", requests.remaining.to_string()),
     ];
-    headers.extend(rows.map(|(name, value)| (name.to_owned(), value)));
+    headers.extend(rows.map(|(name, value)| header(name, value)));
 }
 
-fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<(String, String)>) {
+fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<Header>) {
     let rows = [
         ("x-ratelimit-limit", requests.limit.to_string()),
         ("x-ratelimit-remaining", requests.remaining.to_string()),
@@ -134,7 +137,7 @@ fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<
         ("x-tokenlimit-limit", tokens.limit.to_string()),
         ("x-tokenlimit-remaining", tokens.remaining.to_string()),
     ];
-    headers.extend(rows.map(|(name, value)| (name.to_owned(), value)));
+    headers.extend(rows.map(|(name, value)| header(name, value)));
 }
 
 /// As Go's `Duration.String` writes it: `7s`, `120ms`, `1m0.5s`.

@@ -1,6 +1,9 @@
 //! A reply as a provider would send it, before any fault.
 
 use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::header::Header;
 
 /// A complete reply in a provider's dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +11,7 @@ pub struct Message {
     /// The status code.
     pub status: u16,
     /// Names in lower case; without the framing headers, which the plan decides.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// What follows.
     pub body: MessageBody,
 }
@@ -30,14 +33,14 @@ pub enum MessageBody {
 impl Message {
     /// The first header of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| **key == *name).map(|(_, value)| &**value)
     }
 
     /// Sets a header, or takes it away.
-    pub fn set_header(&mut self, name: &str, value: Option<String>) {
-        self.headers.retain(|(key, _)| key != name);
+    pub fn set_header(&mut self, name: &str, value: Option<ByteString>) {
+        self.headers.retain(|(key, _)| **key != *name);
         if let Some(value) = value {
-            self.headers.push((name.to_owned(), value));
+            self.headers.push((name.into(), value));
         }
     }
 }

@@ -16,6 +16,7 @@ mod cohere;
 mod dialect;
 mod form;
 mod google;
+mod header;
 mod limits;
 mod message;
 mod multipart;
@@ -34,9 +35,10 @@ pub use canned::fill;
 pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
 pub use dialect::{
     MAX_REQUEST_BYTES, base_path, beyond, catalogue_row, content_pieces, error, error_event,
-    error_event_after, limited, malformed, message, model, read, reply, show_limits, too_large,
+    error_event_after, limited, malformed, message, model, read, read_with, reply, show_limits, too_large,
     tool_argument_pieces,
 };
+pub use header::{Header, Name, owned_headers};
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};
 pub use prepared::Prepared;

@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::{
     dialect,
+    header::{Header, Name},
     message::{Message, MessageBody},
     request::Asked,
 };
@@ -20,7 +22,7 @@ use crate::{observation::Canaries, scenario::Turn};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
     status: u16,
-    headers: Vec<(String, Template)>,
+    headers: Vec<(Name, HeaderValue)>,
     /// All of the body.
     body: Template,
     /// The parts of it.
@@ -57,7 +59,7 @@ impl Prepared {
 
     /// The reply with the tokens that end in `stem`, which must [suit](Self::suits).
     pub fn message(&self, stem: &str) -> Message {
-        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.filled_text(stem)));
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.filled(stem)));
         let bytes = Bytes::from(self.body.filled(stem));
         let body = match &self.frames {
             Frames::Whole => MessageBody::Whole(bytes),
@@ -89,16 +91,35 @@ impl Prepared {
                 Frames::Events { ends, terminated }
             }
         };
-        let header = |(name, value): (String, String)| {
-            let mut template = Template::default();
-            template.push(value.as_bytes(), STEMS[0]);
-            (name, template)
-        };
+        let header = |(name, value): Header| (name, HeaderValue::of(value));
         Self {
             status: message.status,
             headers: message.headers.into_iter().map(header).collect(),
             body,
             frames,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HeaderValue {
+    /// The same in every reply.
+    Fixed(ByteString),
+    Filled(Template),
+}
+
+impl HeaderValue {
+    fn of(value: ByteString) -> Self {
+        let mut template = Template::default();
+        template.push(value.as_bytes(), STEMS[0]);
+        if template.holes.is_empty() { Self::Fixed(value) } else { Self::Filled(template) }
+    }
+
+    fn filled(&self, stem: &str) -> ByteString {
+        match self {
+            Self::Fixed(value) => value.clone(),
+            // Text with text in its holes is text.
+            Self::Filled(template) => String::from_utf8(template.filled(stem)).unwrap_or_default().into(),
         }
     }
 }
@@ -149,11 +170,6 @@ impl Template {
         }
         filled.extend_from_slice(&self.text[start..]);
         filled
-    }
-
-    /// The same of a template that was made of text.
-    fn filled_text(&self, stem: &str) -> String {
-        String::from_utf8(self.filled(stem)).unwrap_or_default()
     }
 }
 

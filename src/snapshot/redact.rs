@@ -14,6 +14,31 @@ use crate::observation::{Arrangement, Attempt, Observation};
 pub struct Redactor {
     /// Token and placeholder, longest token first: `…-primary-10` begins with `…-primary-1`.
     pairs: Vec<(String, String)>,
+    /// Whether a token begins with this character, where it is ASCII; most places of a text are
+    /// passed over by that alone.
+    begins: Beginnings,
+}
+
+#[derive(Debug, Clone)]
+struct Beginnings([bool; 128]);
+
+impl Default for Beginnings {
+    fn default() -> Self {
+        Self([false; 128])
+    }
+}
+
+impl Beginnings {
+    fn add(&mut self, token: &str) {
+        if let Some(known) = token.bytes().next().and_then(|byte| self.0.get_mut(usize::from(byte))) {
+            *known = true;
+        }
+    }
+
+    /// Whether a token may begin with this; always so for what is not ASCII.
+    fn may_be(&self, first: char) -> bool {
+        self.0.get(first as usize).copied().unwrap_or(true)
+    }
 }
 
 impl Redactor {
@@ -86,6 +111,7 @@ impl Redactor {
     fn sorted(mut self) -> Self {
         let mut seen = HashSet::new();
         self.pairs.retain(|(token, _)| seen.insert(token.clone()));
+        self.pairs.iter().for_each(|(token, _)| self.begins.add(token));
         self.pairs.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self
     }
@@ -95,7 +121,8 @@ impl Redactor {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         'next: while let Some(first) = rest.chars().next() {
-            for (token, placeholder) in &self.pairs {
+            let pairs = if self.begins.may_be(first) { &self.pairs[..] } else { &[] };
+            for (token, placeholder) in pairs {
                 if let Some(after) = rest.strip_prefix(token.as_str()) {
                     out.push_str(placeholder);
                     rest = after;

@@ -1,6 +1,6 @@
 //! From a request to the plan of its answer.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{cell::LazyCell, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
@@ -93,59 +93,73 @@ pub(super) fn enter(
         }
         None => (None, run.open(Arrival { deployment, at: arrived, request }, case.stop.clone())),
     };
-    let canaries = case.identity.canaries(name, recorder.n);
-    let origin = Origin {
-        address,
-        token: &case.identity.token,
-        deployment: name,
-        attempt: recorder.n,
-        seed: case.seed,
-    };
+    let stem = case.identity.stem(name, recorder.n);
+    // A prepared reply has its tokens already.
+    let canaries = LazyCell::new(|| Canaries::with_stem(&stem));
 
-    let mut plan = match admit(case.combination.provider, path, parts, body, &canaries) {
-        Ok(asked) => {
-            recorder.asks(&asked);
-            let context = Context { asked: &asked, canaries: &canaries, origin };
-            let admission = run.admit(&asked, || case.identity.key(name), arrived);
-            if let Some(refusal) = admission.refusal(&asked, &canaries) {
-                let mut plan = fault::compile(refusal, &[], &context);
-                if known.one_each {
-                    say_the_last(&mut plan);
-                }
-                return (plan, recorder);
-            }
-            let part =
-                claimed.map_or_else(|| case.part(&run, deployment), |turn| case.part_of(deployment, turn));
-            let mut message = part.message(&asked, &canaries);
-            if let Admission::Passes(Some(state)) = admission {
-                provider::show_limits(&mut message, asked.provider, &part.turn, &state);
-            }
-            let mut plan = fault::compile(message, &part.turn.faults, &context);
-            if claimed.is_none() {
-                strike_late(&mut plan, &part.turn);
-            }
-            if plan.doubtful {
-                recorder.doubts();
-            }
-            recorder.plays(part.turn.clone());
-            plan
-        }
+    let mut plan = match admit(case.combination.provider, path, parts, body, || &canaries) {
         Err((asked, refusal)) => {
             recorder.asks(&asked);
-            fault::compile(refusal, &[], &Context { asked: &asked, canaries: &canaries, origin })
+            fault::unharmed(refusal)
+        }
+        Ok(asked) => {
+            recorder.asks(&asked);
+            let admission = run.admit(&asked, || case.identity.key(name), arrived);
+            let refusal = match &admission {
+                Admission::Passes(_) => None,
+                refusing => refusing.refusal(&asked, &canaries),
+            };
+            if let Some(refusal) = refusal {
+                fault::unharmed(refusal)
+            } else {
+                let part = claimed
+                    .map_or_else(|| case.part(&run, deployment), |turn| case.part_of(deployment, turn));
+                recorder.plays(part.turn.clone());
+                let mut message = part.message(&asked, &stem, || &canaries);
+                if let Admission::Passes(Some(state)) = admission {
+                    provider::show_limits(&mut message, asked.provider, &part.turn, &state);
+                }
+                let origin = Origin {
+                    address,
+                    token: &case.identity.token,
+                    deployment: name,
+                    attempt: recorder.n,
+                    seed: case.seed,
+                };
+                struck(message, &part.turn, claimed.is_none(), || Context {
+                    asked: &asked,
+                    canaries: &canaries,
+                    origin,
+                })
+            }
         }
     };
+    if plan.doubtful {
+        recorder.doubts();
+    }
     if known.one_each {
         say_the_last(&mut plan);
     }
     (plan, recorder)
 }
 
+/// The plan of a turn's message with its faults; `late` where none of them has struck yet.
+fn struck<'a>(message: Message, turn: &Turn, late: bool, context: impl FnOnce() -> Context<'a>) -> Plan {
+    if turn.faults.is_empty() {
+        return fault::unharmed(message);
+    }
+    let mut plan = fault::compile(message, &turn.faults, &context());
+    if late {
+        strike_late(&mut plan, turn);
+    }
+    plan
+}
+
 /// Tells the client that the connection ends with this reply.
 fn say_the_last(plan: &mut Plan) {
     for action in &mut plan.actions {
         if let WireAction::Head(head) = action {
-            head.headers.push(("connection".to_owned(), "close".to_owned()));
+            head.headers.push(("connection".into(), "close".into()));
         }
     }
 }
@@ -171,16 +185,18 @@ fn strike_late(plan: &mut Plan, turn: &Turn) {
 }
 
 /// What the request asks for, or the provider's own refusal.
-fn admit(
+fn admit<'a>(
     provider: Provider,
     path: &str,
     parts: &Parts,
     body: Option<&[u8]>,
-    canaries: &Canaries,
+    canaries: impl FnOnce() -> &'a Canaries,
 ) -> Result<Asked, (Asked, Message)> {
-    let body = body.ok_or_else(|| (Asked::nothing(provider), provider::too_large(provider, canaries)))?;
+    let Some(body) = body else {
+        return Err((Asked::nothing(provider), provider::too_large(provider, canaries())));
+    };
     let received = Received { method: parts.method.as_str(), path, headers: &parts.headers, body };
-    provider::read(provider, &received, canaries)
+    provider::read_with(provider, &received, canaries)
 }
 
 /// The whole body, or `None` where it is larger than the provider takes. It is read to its end all

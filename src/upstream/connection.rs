@@ -63,7 +63,8 @@ async fn until_taken_over(
         let (line, shared, visit) = (line.clone(), shared.clone(), visit.cloned());
         service_fn(move |request| answer(shared.clone(), line.clone(), visit.clone(), request))
     };
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
+    // What is due at once goes out in one write: hyper would queue up sixteen events and then flush.
+    let mut connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(wire), service);
     tokio::select! {
         biased;
         () = line.flushed() => {}

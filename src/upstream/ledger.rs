@@ -10,7 +10,7 @@ use super::received::{ReadRequest, ReceivedRequest};
 use crate::{
     fault::{Framing, Head},
     observation::{Attempt, AttemptEnd, Identity, Sent},
-    provider::{AccountState, Admission, Asked},
+    provider::{AccountState, Admission, Asked, owned_headers},
     scenario::{Account, Api, Turn},
 };
 
@@ -111,7 +111,8 @@ impl Record {
                 Framing::UntilClose | Framing::None => None,
             };
             sent.status = Some(head.status);
-            sent.headers = head.headers.iter().cloned().chain(framing).collect();
+            sent.headers = owned_headers(&head.headers);
+            sent.headers.extend(framing);
         }
         sent.set_body(&self.body);
         Attempt {
@@ -256,8 +257,11 @@ impl Recorder {
         locked(&self.record).turn = Some(turn);
     }
 
-    pub(super) fn head(&self, head: Head) {
-        locked(&self.record).head = Some(head);
+    /// `length` is that of the whole body as it is planned.
+    pub(super) fn head(&self, head: Head, length: usize) {
+        let mut record = locked(&self.record);
+        record.head = Some(head);
+        record.body.reserve_exact(length.min(KEPT_BODY));
     }
 
     pub(super) fn wrote(&self, bytes: &Bytes, completes_frame: bool) {

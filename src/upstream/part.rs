@@ -36,10 +36,16 @@ impl Part {
     }
 
     /// What the turn says before its faults.
-    pub(super) fn message(&self, asked: &Asked, canaries: &Canaries) -> Message {
+    /// `canaries` are the tokens that end in `stem`.
+    pub(super) fn message<'a>(
+        &self,
+        asked: &Asked,
+        stem: &str,
+        canaries: impl FnOnce() -> &'a Canaries,
+    ) -> Message {
         match self.prepared(asked) {
-            Some(prepared) if Prepared::suits(canaries.stem()) => prepared.message(canaries.stem()),
-            _ => provider::message(asked, &self.turn, canaries),
+            Some(prepared) if Prepared::suits(stem) => prepared.message(stem),
+            _ => provider::message(asked, &self.turn, canaries()),
         }
     }
 
@@ -81,7 +87,10 @@ mod tests {
             // More ways than are remembered, some more often than others.
             let asked = asked(format!("m{}", n % 7 % 5), n % 3 == 0);
             let canaries = Canaries::with_stem(&format!("abc-main-{n}"));
-            assert_eq!(part.message(&asked, &canaries), provider::message(&asked, &turn, &canaries));
+            assert_eq!(
+                part.message(&asked, canaries.stem(), || &canaries),
+                provider::message(&asked, &turn, &canaries)
+            );
         }
         assert_eq!(locked(&part.ways).len(), WAYS);
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -95,7 +95,7 @@ impl Performance {
         let (status, framing) = (head.status, head.framing);
         let headers = header_map(&head);
         if let Some(recorder) = &self.recorder {
-            recorder.head(head);
+            recorder.head(head, length(&self.actions));
         }
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // These two never have a body (RFC 9110 sections 15.3.5 and 15.4.5): it is as good as sent.
@@ -162,13 +162,24 @@ impl Performance {
     }
 }
 
+/// Bytes of the body.
+fn length(actions: &VecDeque<WireAction>) -> usize {
+    let length = |action: &WireAction| match action {
+        WireAction::Write { bytes, .. } => bytes.len(),
+        _ => 0,
+    };
+    actions.iter().map(length).sum()
+}
+
 pub(super) fn header_map(head: &Head) -> HeaderMap {
     // hyper adds the date and the framing.
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 2);
     for (name, value) in &head.headers {
         // A scenario may name what cannot be a header; it has been told so when it was loaded.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.append(name, value);
+        if let (Some(name), Ok(value)) =
+            (name.http(), HeaderValue::from_maybe_shared(value.as_bytes().clone()))
+        {
+            headers.append(name.clone(), value);
         }
     }
     headers

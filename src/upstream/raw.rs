@@ -152,7 +152,7 @@ impl Writer {
                 self.last = head.framing == Framing::UntilClose
                     || head.headers.iter().any(|(name, value)| name == "connection" && value == "close");
                 self.due.extend(encoded(&head));
-                self.recorder.head(head);
+                self.recorder.head(head, 0);
             }
             WireAction::Write { bytes, completes_frame } => {
                 self.recorder.wrote(&bytes, completes_frame);

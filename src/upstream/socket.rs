@@ -119,8 +119,11 @@ async fn settle(stream: &TcpStream, written: u64) {
     }
     let deadline = Instant::now() + GOODBYE;
     sleep(Duration::from_millis(2)).await;
+    // The table grows with the connections of the whole machine: it is not read more often than need be.
+    let mut pause = Duration::from_millis(5);
     while written > SMALL && Instant::now() < deadline && unacknowledged(stream).is_some_and(|n| n > 0) {
-        sleep(Duration::from_millis(5)).await;
+        sleep(pause).await;
+        pause = (2 * pause).min(Duration::from_millis(40));
     }
 }
 

@@ -174,9 +174,9 @@ impl Performance {
 
     fn head(&mut self, mut head: Head) -> Option<()> {
         let Out::Head(out) = &mut self.out else { return Some(()) };
-        head.headers.retain(|(name, _)| !OF_CONNECTIONS.contains(&name.as_str()));
+        head.headers.retain(|(name, _)| !OF_CONNECTIONS.contains(&&**name));
         if let Framing::Length(length) = head.framing {
-            head.headers.push(("content-length".to_owned(), length.to_string()));
+            head.headers.push(("content-length".into(), length.to_string().into()));
         }
         // The stream's own frames tell the end of a body.
         head.framing = Framing::None;
@@ -184,7 +184,7 @@ impl Performance {
         *response.status_mut() =
             StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         *response.headers_mut() = header_map(&head);
-        self.recorder.head(head);
+        self.recorder.head(head, 0);
         self.out = Out::Body(out.send_response(response, false).ok()?);
         Some(())
     }

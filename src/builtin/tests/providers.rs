@@ -140,9 +140,10 @@ fn every_good_reply_is_known_as_one() {
 
 /// What the proxy does not understand of a good reply.
 fn unknown(ask: &Ask, upstream: Api, told: Message) -> Option<String> {
+    let headers = provider::owned_headers(&told.headers);
     let (events, terminator) = match told.body {
         MessageBody::Whole(body) => {
-            let judged = classify::whole(upstream, 200, told.headers, body);
+            let judged = classify::whole(upstream, 200, headers, body);
             return match judged {
                 Err(failure) => Some(failure.told.message().to_owned()),
                 Ok(()) => ask.stream.then(|| "no stream".to_owned()),
@@ -150,7 +151,7 @@ fn unknown(ask: &Ask, upstream: Api, told: Message) -> Option<String> {
         }
         MessageBody::Events { events, terminator } => (events, terminator),
     };
-    let kind = headers::value(&told.headers, "content-type").unwrap_or_default();
+    let kind = headers::value(&headers, "content-type").unwrap_or_default();
     if Carrier::of(kind) != Some(ask::carrier(upstream)) {
         return Some(format!("carried by {kind}"));
     }
@@ -182,7 +183,12 @@ fn every_error_keeps_its_text_on_its_way_to_the_caller() {
             }
             // Some say nothing but their status.
             let has_text = String::from_utf8_lossy(&body).contains(&canaries().message);
-            let judged = classify::whole(asked.api.unwrap(), told.status, told.headers, body.clone());
+            let judged = classify::whole(
+                asked.api.unwrap(),
+                told.status,
+                provider::owned_headers(&told.headers),
+                body.clone(),
+            );
             let told = judged.map_err(|failure| failure.into_family(Family::of(ask.api)));
             let kept =
                 told.as_ref().is_err_and(|failure| failure.told.message().contains(&canaries().message));

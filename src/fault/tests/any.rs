@@ -9,7 +9,7 @@ use super::{ORIGIN, bytes, compiled, every, message, sound::assert_sound};
 use crate::{
     fault::{Context, Origin, Plan, WireAction, compile},
     observation::Identity,
-    provider::{Asked, Message, MessageBody},
+    provider::{Asked, Header, Message, MessageBody},
     scenario::{
         Api, ErrorName, EventStreamFault, Fault, Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency,
         LatencyPlace, LatencyShape, Malform, Point, Provider,
@@ -119,8 +119,8 @@ fn any_message() -> impl Strategy<Value = Message> {
     // Now and then a scenario has set a length, which may lie.
     let length = prop_oneof![8 => Just(None), 1 => (0..60u32).prop_map(Some)];
     (body, kind, status, length).prop_map(|(body, kind, status, length)| {
-        let mut headers = vec![("content-type".to_owned(), kind.to_owned())];
-        headers.extend(length.map(|length| ("content-length".to_owned(), length.to_string())));
+        let mut headers: Vec<Header> = vec![("content-type".into(), kind.into())];
+        headers.extend(length.map(|length| ("content-length".into(), length.to_string().into())));
         Message { status, headers, ..message(body) }
     })
 }

@@ -51,7 +51,11 @@ fn tried(asked: &Asked, message: &Message, body: &[u8], end: AttemptEnd) -> Seen
     let api = asked.api.unwrap();
     let seen = if asked.stream { streamed() } else { plain() };
     let mut seen = seen.calling(api, asked.provider).tried_until(Say::nothing(), end);
-    let mut sent = Sent { status: Some(message.status), headers: message.headers.clone(), ..Sent::default() };
+    let mut sent = Sent {
+        status: Some(message.status),
+        headers: provider::owned_headers(&message.headers),
+        ..Sent::default()
+    };
     sent.set_body(body);
     sent.bytes = body.len() as u64;
     seen.observation.attempts[0].sent = sent;

@@ -16,6 +16,7 @@ use crate::{
     observation::Canaries,
     provider::{
         dialect::{json, model_asked, stem},
+        header::Header,
         message::MessageBody,
         request::Asked,
     },
@@ -30,14 +31,14 @@ pub(super) fn reply(said: &Said, asked: &Asked, canaries: &Canaries) -> (&'stati
 }
 
 /// What the operation says in headers beside its body.
-pub(super) fn headers(said: &Said, asked: &Asked) -> Vec<(String, String)> {
+pub(super) fn headers(said: &Said, asked: &Asked) -> Vec<Header> {
     if asked.stream {
         return vec![("x-amzn-bedrock-content-type".into(), "application/json".into())];
     }
     vec![
-        ("x-amzn-bedrock-invocation-latency".into(), LATENCY_MS.to_string()),
-        ("x-amzn-bedrock-input-token-count".into(), INPUT_TOKENS.to_string()),
-        ("x-amzn-bedrock-output-token-count".into(), said.output_tokens().to_string()),
+        ("x-amzn-bedrock-invocation-latency".into(), LATENCY_MS.to_string().into()),
+        ("x-amzn-bedrock-input-token-count".into(), INPUT_TOKENS.to_string().into()),
+        ("x-amzn-bedrock-output-token-count".into(), said.output_tokens().to_string().into()),
     ]
 }
 

@@ -5,7 +5,13 @@ use bytes::Bytes;
 use super::{converse, exception, invoke, said::Said};
 use crate::{
     observation::Canaries,
-    provider::{catalogue::Form, dialect::Failure, message::MessageBody, request::Asked},
+    provider::{
+        catalogue::Form,
+        dialect::Failure,
+        header::{Header, header},
+        message::MessageBody,
+        request::Asked,
+    },
     scenario::{Api, EventForm, Reply},
 };
 
@@ -26,10 +32,10 @@ pub(in crate::provider) fn intervened(
     text: &str,
     asked: &Asked,
     canaries: &Canaries,
-) -> Option<(Vec<(String, String)>, MessageBody)> {
+) -> Option<(Vec<Header>, MessageBody)> {
     let said = Said::blocked(text);
     let (content_type, body) = written(api, &said, asked, canaries)?;
-    let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    let mut headers = vec![header("content-type", content_type)];
     headers.extend(headers_of(api, &said, asked));
     Some((headers, body))
 }
@@ -48,11 +54,11 @@ pub(in crate::provider) fn headers(
     reply: &Reply,
     asked: &Asked,
     canaries: &Canaries,
-) -> Vec<(String, String)> {
+) -> Vec<Header> {
     headers_of(api, &Said::of(reply, canaries), asked)
 }
 
-fn headers_of(api: Api, said: &Said, asked: &Asked) -> Vec<(String, String)> {
+fn headers_of(api: Api, said: &Said, asked: &Asked) -> Vec<Header> {
     if api == Api::BedrockInvoke { invoke::headers(said, asked) } else { Vec::new() }
 }
 

@@ -1,0 +1,103 @@
+//! Headers of a reply, made to be sent many times.
+
+use std::{fmt, ops::Deref};
+
+use bytestring::ByteString;
+use http::HeaderName;
+
+/// A header's name, in lower case, and its value. Both are shared and not copied: most of them are
+/// the same in every reply.
+pub type Header = (Name, ByteString);
+
+/// A header's name, read once however often it is sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Name(Known);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Known {
+    Name(HeaderName),
+    /// What HTTP does not take for a name.
+    Text(ByteString),
+}
+
+impl Name {
+    /// The name as HTTP has it; `None` where it cannot be one.
+    pub fn http(&self) -> Option<&HeaderName> {
+        match &self.0 {
+            Known::Name(name) => Some(name),
+            Known::Text(_) => None,
+        }
+    }
+}
+
+impl PartialEq<str> for Name {
+    /// Not as HTTP compares names: these are written in lower case.
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        match HeaderName::from_bytes(text.as_bytes()) {
+            // One that would come back in lower case is kept as it is written.
+            Ok(name) if name.as_str() == text => Self(Known::Name(name)),
+            _ => Self(Known::Text(text.into())),
+        }
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Known::Name(name) => name.as_str(),
+            Known::Text(text) => text,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// A header of texts of any kind.
+pub(super) fn header(name: impl Into<Name>, value: impl Into<ByteString>) -> Header {
+    (name.into(), value.into())
+}
+
+/// The same headers as texts of their own, as an observation has them.
+pub fn owned_headers(headers: &[Header]) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_keeps_its_text_whether_http_takes_it_or_not() {
+        for (text, http) in
+            [("retry-after", true), ("x-own", true), ("X-Own", false), ("a b", false), ("", false)]
+        {
+            let name = Name::from(text);
+            assert_eq!((&*name, name.http().is_some()), (text, http));
+            assert_eq!((name.to_string(), format!("{name:?}")), (text.to_owned(), format!("{text:?}")));
+        }
+    }
+}
