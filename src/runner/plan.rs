@@ -9,7 +9,7 @@ use crate::{
     builtin,
     observation::Identity,
     proxy::InstanceSettings,
-    scenario::{Answer, Case, Fault, Malform, ProxySettings, Reply, Stage, Transport, Turn},
+    scenario::{Answer, Case, Fault, Malform, ProxySettings, Reply, Transport, Turn},
 };
 
 /// What will be run, and what not.
@@ -70,10 +70,9 @@ pub fn lacks_when_remote(case: &Case) -> Option<String> {
         )
     } else if case.scenario.transport != Transport::Plain {
         Some("the authority that signs for upstreams reached by TLS is not there before the run".to_owned())
-    } else if let Some(fault) = faults().find(|fault| fault.stage() != Stage::Reply) {
-        Some(format!("`{fault}` needs a port of its own, which is not known before the run"))
     } else {
-        None
+        let apart = faults().find(|fault| fault.needs_own_address());
+        apart.map(|fault| format!("`{fault}` needs a port of its own, which is not known before the run"))
     }
 }
 
