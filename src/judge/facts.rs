@@ -2,8 +2,8 @@
 
 use super::{dialect::Completion, fate::Fate, policy::Policy, told::Told};
 use crate::{
-    observation::{Answer, Arrangement, Attempt, Exchange, Observation, StepName},
-    scenario::{Api, Fault, Turn},
+    observation::{Answer, Arrangement, Attempt, DeploymentArranged, Exchange, Observation, StepName},
+    scenario::{Api, ConnectionFault, Fault, Stage, Turn},
 };
 
 /// All that a rule may look at.
@@ -22,8 +22,8 @@ pub struct Facts<'a> {
     pub attempts: Vec<(&'a Attempt, Fate)>,
     /// Attempts of the whole case.
     pub all_attempts: &'a [Attempt],
-    /// Deployments that refuse connections, and so never see an attempt.
-    pub refusing: Vec<&'a str>,
+    /// Deployments that cannot be reached, and so never see an attempt, each with what is wrong.
+    pub unreachable: Vec<(&'a str, &'a Fault)>,
 }
 
 impl<'a> Facts<'a> {
@@ -32,15 +32,14 @@ impl<'a> Facts<'a> {
         let arrangement = &observation.arrangement;
         let case = arrangement.combination;
         let last = observation.exchanges.iter().rfind(|exchange| exchange.step != StepName::Recovery);
-        let refusing = if exchange.step == StepName::Recovery {
+        let unreachable = if exchange.step == StepName::Recovery {
             Vec::new()
         } else {
-            arrangement
-                .deployments
-                .iter()
-                .filter(|deployment| deployment.turns.iter().any(refuses))
-                .map(|deployment| deployment.name.as_str())
-                .collect()
+            let with_fault = |deployment: &'a DeploymentArranged| {
+                let fault = deployment.turns.iter().find_map(unreachable_by)?;
+                Some((deployment.name.as_str(), fault))
+            };
+            arrangement.deployments.iter().filter_map(with_fault).collect()
         };
         Self {
             arrangement,
@@ -53,7 +52,7 @@ impl<'a> Facts<'a> {
                 .map(|attempt| (attempt, Fate::of(attempt, case)))
                 .collect(),
             all_attempts: &observation.attempts,
-            refusing,
+            unreachable,
         }
     }
 
@@ -89,14 +88,29 @@ impl<'a> Facts<'a> {
 
     /// Whether every upstream that was tried failed, so that the caller is owed a failure.
     ///
-    /// False where nothing was tried and nobody refuses: then the answer is the proxy's own.
+    /// False where nothing was tried and everybody can be reached: then the answer is the proxy's own.
+    /// False too where a reply could be taken or refused: nobody is owed either.
     pub fn is_failure(&self) -> bool {
-        self.success().is_none() && (!self.attempts.is_empty() || self.is_refused())
+        let doubtful = self.attempts.iter().any(|(attempt, _)| attempt.sent.doubtful);
+        self.success().is_none() && !doubtful && (!self.attempts.is_empty() || self.is_unreachable())
     }
 
-    /// Nobody could be reached: no attempt arrived, and a deployment of the chain refuses.
-    pub fn is_refused(&self) -> bool {
-        self.attempts.is_empty() && !self.refusing.is_empty()
+    /// Nobody could be reached: no attempt arrived, and a deployment of the chain cannot see one.
+    pub fn is_unreachable(&self) -> bool {
+        self.attempts.is_empty() && !self.unreachable.is_empty()
+    }
+
+    /// A deployment that never sees an attempt.
+    pub fn cannot_reach(&self, deployment: &str) -> bool {
+        self.unreachable.iter().any(|(name, _)| *name == deployment)
+    }
+
+    /// Whoever tries to reach it waits in vain, where others are told at once.
+    pub fn is_unreachable_in_silence(&self) -> bool {
+        let silent = |fault: &Fault| {
+            matches!(fault, Fault::Connection(ConnectionFault::NeverAccepted | ConnectionFault::BacklogFull))
+        };
+        self.is_unreachable() && self.unreachable.iter().any(|(_, fault)| silent(fault))
     }
 
     /// The failed attempts. Where all failed, the caller may be told of any of them.
@@ -120,8 +134,7 @@ impl<'a> Facts<'a> {
     /// Every failure was a plain status, of which `wanted` is true for each.
     pub fn failed_only_by(&self, wanted: impl Fn(u16) -> bool) -> bool {
         self.is_failure()
-            && !self.is_refused()
-            && self.refusing.is_empty()
+            && self.unreachable.is_empty()
             && self.failures().all(|(_, fate)| matches!(fate, Fate::Status { status, .. } if wanted(*status)))
     }
 
@@ -158,13 +171,20 @@ impl<'a> Facts<'a> {
             let to = if last > first.n { format!(" to #{last}") } else { String::new() };
             lines.push(format!("upstream {}#{}{to} {}", first.deployment, first.n, fate.describe()));
         }
-        for deployment in &self.refusing {
-            lines.push(format!("upstream {deployment} refuses connections"));
+        for (deployment, fault) in &self.unreachable {
+            let what = match fault {
+                Fault::Connection(ConnectionFault::UnresolvableName) => "has a name that does not resolve",
+                Fault::Connection(ConnectionFault::NeverAccepted) => "never accepts a connection",
+                Fault::Connection(ConnectionFault::BacklogFull) => "takes no further connection",
+                _ => "refuses connections",
+            };
+            lines.push(format!("upstream {deployment} {what}"));
         }
         lines
     }
 }
 
-fn refuses(turn: &Turn) -> bool {
-    turn.faults.contains(&Fault::Refuse)
+/// What keeps attempts from a deployment with this turn.
+fn unreachable_by(turn: &Turn) -> Option<&Fault> {
+    turn.faults.iter().find(|fault| fault.stage() == Stage::Address)
 }

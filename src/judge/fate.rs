@@ -1,5 +1,7 @@
 //! What became of one attempt upstream, read from what the mock really sent.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::dialect::{self, Completion, ErrorObject, StreamEvent};
@@ -63,19 +65,23 @@ impl Fate {
     pub fn of(attempt: &Attempt, case: Combination) -> Self {
         let sent = &attempt.sent;
         let api = attempt.api.unwrap_or(case.api);
-        let body = sent.body_bytes();
+        let body = readable(sent);
+        let broken = sent.broken_after.is_some();
         let json = || serde_json::from_slice::<Value>(&body).ok();
         let error = || json().and_then(|value| error(&value, sent, case.provider));
         let Some(status) = sent.status else {
             return match attempt.end {
-                end if end.is_cut() => Self::Cut { head_sent: false, before: Completion::default() },
+                // It was answered, but by nothing that is HTTP.
+                end if broken || end.is_cut() => {
+                    Self::Cut { head_sent: false, before: Completion::default() }
+                }
                 _ => Self::Silent { head_sent: false, before: Completion::default() },
             };
         };
         if !(200..300).contains(&status) {
             // A status whose body never came to its end is no answer that could be passed on.
             return match attempt.end {
-                end if end.is_cut() && json().is_none() => {
+                end if (broken || end.is_cut()) && json().is_none() => {
                     Self::Cut { head_sent: true, before: Completion::default() }
                 }
                 AttemptEnd::Open | AttemptEnd::ClientLeft if json().is_none() => {
@@ -88,6 +94,7 @@ impl Fate {
             return Self::of_stream(attempt, api, case.provider, frames);
         }
         match (attempt.end, dialect::completion(api, &body, sent.header("content-type"))) {
+            _ if broken => Self::Cut { head_sent: true, before: Completion::default() },
             // A whole body that was handed over is an answer even if the proxy then went away.
             (AttemptEnd::Finished | AttemptEnd::ClientLeft, Some(completion)) => Self::Success(completion),
             (AttemptEnd::Finished, None) => Self::OddBody { error: error() },
@@ -125,6 +132,7 @@ impl Fate {
             before.finish.is_some() || (is_truncated(&attempt.sent) && attempt.end == AttemptEnd::Finished);
         match attempt.end {
             _ if complete => Self::Success(before),
+            _ if attempt.sent.broken_after.is_some() => Self::Cut { head_sent: true, before },
             AttemptEnd::Finished => Self::EndedEarly { before, done },
             end if end.is_cut() => Self::Cut { head_sent: true, before },
             _ => Self::Silent { head_sent: true, before },
@@ -193,6 +201,24 @@ impl Fate {
     }
 }
 
+/// The body as far as somebody who keeps to HTTP can read it.
+fn readable(sent: &Sent) -> Cow<'_, [u8]> {
+    let body = sent.body_bytes();
+    // Compressed, or said to be: only faults send that, and none of them can be unpacked.
+    let end = if sent.header("content-encoding").is_some_and(|coding| coding != "identity") {
+        0
+    } else {
+        sent.broken_after.map_or(body.len(), |end| body.len().min(usize::try_from(end).unwrap_or(usize::MAX)))
+    };
+    match body {
+        Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[..end]),
+        Cow::Owned(mut bytes) => {
+            bytes.truncate(end);
+            Cow::Owned(bytes)
+        }
+    }
+}
+
 /// Whether only a part of a very long body is on record.
 pub(super) fn is_truncated(sent: &Sent) -> bool {
     (sent.body_bytes().len() as u64) < sent.bytes
@@ -210,10 +236,11 @@ pub(super) fn is_terminated(attempt: &Attempt, case: Combination) -> bool {
 
 /// The frames of a streamed body; `None` where it is none.
 pub(super) fn frames(sent: &Sent, api: Api) -> Option<Vec<frames::Frame>> {
+    let body = readable(sent);
     if let Some(carrier) = sent.carrier() {
-        return Some(frames::decode(carrier, &sent.body_bytes()));
+        return Some(frames::decode(carrier, &body));
     }
-    let elements = dialect::elements(api, &sent.body)?;
+    let elements = dialect::elements(api, &String::from_utf8_lossy(&body))?;
     Some(elements.into_iter().map(|data| frames::Frame { event: None, data }).collect())
 }
 

@@ -31,16 +31,7 @@ impl Identity {
 
     /// The tokens that attempt `n` (from 1) of a deployment plants in its reply.
     pub fn canaries(&self, deployment: &str, n: u32) -> Canaries {
-        let stem = format!("{}-{deployment}-{n}", self.token);
-        Canaries {
-            message: format!("canary-msg-{stem}"),
-            code: format!("canary_code_{stem}"),
-            kind: format!("canary_type_{stem}"),
-            param: format!("canary_param_{stem}"),
-            header: format!("canary-hdr-{stem}"),
-            request_id: format!("req_{stem}"),
-            content: format!("canary-txt-{stem}"),
-        }
+        Canaries::with_stem(&format!("{}-{deployment}-{n}", self.token))
     }
 }
 
@@ -62,4 +53,25 @@ pub struct Canaries {
     pub request_id: String,
     /// Stands inside a successful reply's text.
     pub content: String,
+}
+
+impl Canaries {
+    /// The tokens that end in `stem`.
+    pub fn with_stem(stem: &str) -> Self {
+        let token = |kind: &str| [kind, stem].concat();
+        Self {
+            message: token("canary-msg-"),
+            code: token("canary_code_"),
+            kind: token("canary_type_"),
+            param: token("canary_param_"),
+            header: token("canary-hdr-"),
+            request_id: token("req_"),
+            content: token("canary-txt-"),
+        }
+    }
+
+    /// What all of them end in.
+    pub fn stem(&self) -> &str {
+        self.request_id.strip_prefix("req_").unwrap_or(&self.request_id)
+    }
 }

@@ -230,7 +230,7 @@ mod tests {
     fn asked(tokens: u64) -> Asked {
         Asked {
             key: Some("own".into()),
-            body: json!({"model": "m", "max_tokens": tokens}),
+            body: json!({"model": "m", "max_tokens": tokens}).into(),
             model: "m".into(),
             ..Asked::plain(Provider::Openai, Api::OpenaiChat, false)
         }

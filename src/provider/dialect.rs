@@ -360,7 +360,7 @@ fn network_headers(form: Form) -> Vec<(String, String)> {
 
 /// What follows the prefix of the request's id: a stem for ids of the same reply.
 pub(super) fn stem(canaries: &Canaries) -> &str {
-    canaries.request_id.strip_prefix("req_").unwrap_or(&canaries.request_id)
+    canaries.stem()
 }
 
 /// The model that a reply names: the one that was asked for.

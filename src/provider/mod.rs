@@ -9,6 +9,7 @@
 mod account;
 mod anthropic;
 mod bedrock;
+mod body;
 mod canned;
 mod catalogue;
 mod cohere;
@@ -20,6 +21,7 @@ mod message;
 mod multipart;
 mod ollama;
 mod openai;
+mod prepared;
 mod profile;
 mod request;
 mod route;
@@ -27,6 +29,7 @@ mod stream_error;
 mod tokens;
 
 pub use account::{AccountState, Admission};
+pub use body::Body;
 pub use canned::fill;
 pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
 pub use dialect::{
@@ -36,6 +39,7 @@ pub use dialect::{
 };
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};
+pub use prepared::Prepared;
 pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, StreamError, of as profile};
 pub use request::{Asked, Received, Verb};
 

@@ -1,9 +1,8 @@
 //! What reaches a mock, and what it asks for.
 
 use http::HeaderMap;
-use serde_json::Value;
 
-use super::profile;
+use super::{body::Body, profile};
 use crate::scenario::{Api, Provider};
 
 /// A request as it reached a mock.
@@ -39,9 +38,11 @@ pub struct Asked {
     pub query: String,
     /// The key that was sent, without its scheme; of an AWS signature the access key's id.
     pub key: Option<String>,
+    /// Whether the answer is to tell what it cost in any case: `stream_options.include_usage`.
+    pub with_usage: bool,
     /// The body, where it is JSON, or the fields of a form, a file being `{"filename", "bytes"}` with
     /// its length; `null` otherwise.
-    pub body: Value,
+    pub body: Body,
 }
 
 /// What a request does to the things that an endpoint keeps.
@@ -69,8 +70,23 @@ impl Asked {
             stream: false,
             query: String::new(),
             key: None,
-            body: Value::Null,
+            with_usage: false,
+            body: Body::default(),
         }
+    }
+
+    /// Whether the other asks for the same thing, whatever the two bodies hold beside that.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let Self { provider, api, verb, id, model, stream, query, key, with_usage, body: _ } = self;
+        *provider == other.provider
+            && *api == other.api
+            && *verb == other.verb
+            && *id == other.id
+            && *model == other.model
+            && *stream == other.stream
+            && *query == other.query
+            && *key == other.key
+            && *with_usage == other.with_usage
     }
 
     /// A plain request for `api`, as a proxy would send it for the provider's
@@ -82,7 +98,7 @@ impl Asked {
             verb: if api.method() == "GET" { Verb::List } else { Verb::Create },
             stream,
             query: if stream && api == Api::GeminiGenerate { "alt=sse".into() } else { String::new() },
-            body: serde_json::json!({"model": model, "stream": stream}),
+            body: serde_json::json!({"model": model, "stream": stream}).into(),
             model,
             ..Self::nothing(provider)
         }

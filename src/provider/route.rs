@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    body::Body,
     catalogue::ErrorRow,
     multipart,
     profile::{self, RouteRow},
@@ -78,30 +79,34 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
     }
     if takes_form(row, received) {
         match multipart::fields(received.headers, received.body) {
-            Some(fields) => asked.body = Value::Object(fields),
+            Some(fields) => {
+                if asked.model.is_empty() {
+                    asked.model = fields.get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
+                }
+                asked.stream = streams(row, fields.get("stream").and_then(Value::as_bool));
+                asked.body = Value::Object(fields).into();
+            }
             None => return Err(Refusal::BadForm(asked)),
         }
     } else if takes_json(row) {
-        match serde_json::from_slice(received.body) {
-            Ok(body @ Value::Object(_)) => asked.body = body,
-            _ => return Err(Refusal::BadJson(asked)),
-        }
-    }
-    if asked.body.is_object() {
+        let Some((body, outline)) = Body::read(received.body) else { return Err(Refusal::BadJson(asked)) };
         if asked.model.is_empty() {
-            asked.model = asked.body["model"].as_str().unwrap_or_default().to_owned();
+            asked.model = outline.model.unwrap_or_default();
         }
-        asked.stream = row.stream.unwrap_or(row.api.streams() && wants_stream(row.api, &asked.body));
+        asked.stream = streams(row, outline.stream);
+        asked.with_usage = outline.with_usage;
+        asked.body = body;
     }
     Ok(asked)
 }
 
-/// Ollama's own endpoints stream unless they are told not to.
-fn wants_stream(api: Api, body: &Value) -> bool {
-    match api {
-        Api::OllamaChat | Api::OllamaGenerate => body["stream"] != false,
-        _ => body["stream"] == true,
-    }
+/// Whether a route answers with a stream to a body that says so, says no, or neither.
+fn streams(row: &RouteRow, wanted: Option<bool>) -> bool {
+    row.stream.unwrap_or_else(|| {
+        // Ollama's own endpoints stream unless they are told not to.
+        let usual = matches!(row.api, Api::OllamaChat | Api::OllamaGenerate);
+        row.api.streams() && wanted.unwrap_or(usual)
+    })
 }
 
 /// An image is described in JSON, or sent with what is to be changed in it.

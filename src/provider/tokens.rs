@@ -92,7 +92,8 @@ mod tests {
             (Api::OpenaiChat, json!({"max_tokens": u64::MAX, "prompt": "1"}), u64::MAX),
             (Api::OpenaiModels, json!(null), 0),
         ] {
-            let asked = Asked { api: Some(api), body: body.clone(), ..Asked::nothing(Provider::Openai) };
+            let asked =
+                Asked { api: Some(api), body: body.clone().into(), ..Asked::nothing(Provider::Openai) };
             assert_eq!(estimate(&asked), tokens, "{body}");
         }
     }

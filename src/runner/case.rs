@@ -118,7 +118,7 @@ impl Ready {
             expect: scenario.expect.clone(),
             except: scenario.except.clone(),
             proxy_secrets: gateway.secrets(),
-            upstream_addresses: self.armed.addresses().iter().map(ToString::to_string).collect(),
+            upstream_addresses: self.armed.hosts(),
         }
     }
 }

@@ -173,9 +173,9 @@ async fn nowhere(method: Method, uri: Uri) -> Refused {
 fn armed(granted: Granted, expires: jiff::Timestamp, headers: &HeaderMap, address: SocketAddr) -> ArmedReply {
     let host = host(headers, address);
     let url = |url: &str, at: SocketAddr| {
-        // A deployment that refuses connections has a port of its own.
+        // Some deployments have a port of their own.
         let here = if at == address { host.clone() } else { format!("{}:{}", name(&host), at.port()) };
-        url.replacen(&format!("http://{at}"), &format!("http://{here}"), 1)
+        url.replacen(&format!("//{at}/"), &format!("//{here}/"), 1)
     };
     let base_urls: indexmap::IndexMap<String, String> = granted
         .deployments

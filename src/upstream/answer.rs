@@ -3,24 +3,26 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    case::Case,
-    ledger::{KEPT_BODY, Recorder, millis},
+    case::{Case, Claim},
+    entrance::Visit,
+    ledger::{Arrival, Recorder},
     line::{Line, Takeover},
     perform::{Performance, perform},
+    received::ReceivedRequest,
     server::Shared,
 };
 use crate::{
-    fault::{self, Context, Origin, Plan},
-    observation::{Attempt, AttemptEnd, Canaries, Sent},
+    fault::{self, Context, Origin, Plan, WireAction},
+    observation::Canaries,
     provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
-    scenario::Provider,
+    scenario::{ConnectionFault, Fault, Provider, Stage, TlsFault, Turn},
 };
 
 /// What a mock answers with.
@@ -31,6 +33,7 @@ pub(super) type Answer = Either<Performance, Full<Bytes>>;
 pub(super) async fn answer(
     shared: Arc<Shared>,
     line: Arc<Line>,
+    visit: Option<Arc<Visit>>,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, hyper::Error> {
     let arrived = Instant::now();
@@ -41,13 +44,14 @@ pub(super) async fn answer(
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let Some((case, deployment, rest)) = shared.find(path) else {
         let answer = match shared.fallback.get().cloned() {
-            Some(fallback) => fallback(Request::from_parts(parts, body)).await.map(Full::new),
+            Some(fallback) => fallback(Request::from_parts(parts, body)).await,
             None => nobody(parts.method.as_str(), path),
         };
-        return Ok(answer.map(Either::Right));
+        return Ok(answer.map(Full::new).map(Either::Right));
     };
-    let address = shared.address;
-    let (plan, recorder) = enter(&case, deployment, rest, &parts, body.as_deref(), arrived, address);
+    let claim = visit.and_then(|visit| visit.take(&case, deployment));
+    let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
+    let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
     if plan.is_below_http() {
         line.take_over(Takeover::Perform(Box::new(plan), recorder, case.stop.clone()));
         return std::future::pending().await;
@@ -56,64 +60,72 @@ pub(super) async fn answer(
     Ok(response.map(Either::Left))
 }
 
-/// Enters the request in the ledger and decides what it gets.
-fn enter(
+/// A request that has come for a deployment.
+pub(super) struct Asking<'a> {
+    pub(super) parts: &'a Parts,
+    /// Below the deployment's base.
+    pub(super) path: &'a str,
+    /// `None` where it is larger than the provider takes.
+    pub(super) body: Option<&'a [u8]>,
+    pub(super) arrived: Instant,
+}
+
+/// Enters the request in the ledger and decides what it gets. Where its connection plays a turn it
+/// plays that one.
+pub(super) fn enter(
     case: &Case,
     deployment: usize,
-    path: &str,
-    parts: &Parts,
-    body: Option<&[u8]>,
-    arrived: Instant,
+    asking: &Asking<'_>,
+    claim: Option<Claim>,
     address: SocketAddr,
 ) -> (Plan, Recorder) {
+    let Asking { parts, path, body, arrived } = *asking;
     let run = case.run();
-    let name = &case.deployments[deployment].name;
-    let mut canaries = None;
-    let recorder = run.open(deployment, case.stop.clone(), |n| {
-        let tokens = canaries.insert(case.identity.canaries(name, n)).clone();
-        Attempt {
-            deployment: name.clone(),
-            n,
-            at_ms: millis(run.epoch, arrived),
-            method: parts.method.as_str().to_owned(),
-            path: path.to_owned(),
-            api: None,
-            headers: headers(&parts.headers),
-            body: body.map(kept).unwrap_or_default(),
-            turn: None,
-            canaries: tokens,
-            sent: Sent::default(),
-            end: AttemptEnd::Open,
-            end_ms: None,
+    let known = &case.deployments[deployment];
+    let name = &known.name;
+    let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
+    let (claimed, recorder) = match claim {
+        Some(Claim { turn, recorder }) => {
+            recorder.asked(request);
+            (Some(turn), recorder)
         }
-    });
-    let canaries = canaries.unwrap_or_else(|| case.identity.canaries(name, 0));
+        None => (None, run.open(Arrival { deployment, at: arrived, request }, case.stop.clone())),
+    };
+    let canaries = case.identity.canaries(name, recorder.n);
     let origin = Origin {
         address,
         token: &case.identity.token,
         deployment: name,
-        attempt: recorder.number(),
+        attempt: recorder.n,
         seed: case.seed,
     };
 
-    let plan = match admit(case.combination.provider, path, parts, body, &canaries) {
+    let mut plan = match admit(case.combination.provider, path, parts, body, &canaries) {
         Ok(asked) => {
             recorder.asks(&asked);
             let context = Context { asked: &asked, canaries: &canaries, origin };
-            let admission = run.admit(&asked, &case.identity.key(name), arrived);
+            let admission = run.admit(&asked, || case.identity.key(name), arrived);
             if let Some(refusal) = admission.refusal(&asked, &canaries) {
-                return (fault::compile(refusal, &[], &context), recorder);
+                let mut plan = fault::compile(refusal, &[], &context);
+                if known.one_each {
+                    say_the_last(&mut plan);
+                }
+                return (plan, recorder);
             }
-            let turn = case.turn(&run, deployment);
-            let mut message = provider::message(&asked, &turn, &canaries);
+            let part =
+                claimed.map_or_else(|| case.part(&run, deployment), |turn| case.part_of(deployment, turn));
+            let mut message = part.message(&asked, &canaries);
             if let Admission::Passes(Some(state)) = admission {
-                provider::show_limits(&mut message, asked.provider, &turn, &state);
+                provider::show_limits(&mut message, asked.provider, &part.turn, &state);
             }
-            let plan = fault::compile(message, &turn.faults, &context);
+            let mut plan = fault::compile(message, &part.turn.faults, &context);
+            if claimed.is_none() {
+                strike_late(&mut plan, &part.turn);
+            }
             if plan.doubtful {
                 recorder.doubts();
             }
-            recorder.plays(turn);
+            recorder.plays(part.turn.clone());
             plan
         }
         Err((asked, refusal)) => {
@@ -121,12 +133,39 @@ fn enter(
             fault::compile(refusal, &[], &Context { asked: &asked, canaries: &canaries, origin })
         }
     };
+    if known.one_each {
+        say_the_last(&mut plan);
+    }
     (plan, recorder)
 }
 
-/// What the ledger holds of a request's body.
-fn kept(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(KEPT_BODY)]).into_owned()
+/// Tells the client that the connection ends with this reply.
+fn say_the_last(plan: &mut Plan) {
+    for action in &mut plan.actions {
+        if let WireAction::Head(head) = action {
+            head.headers.push(("connection".to_owned(), "close".to_owned()));
+        }
+    }
+}
+
+/// A turn that was to strike as a connection came in, but whose request comes on one that was open
+/// before: it strikes now, as far as it can.
+fn strike_late(plan: &mut Plan, turn: &Turn) {
+    for fault in turn.faults.iter().filter(|fault| fault.stage() == Stage::Connection) {
+        let ending = match fault {
+            Fault::Connection(ConnectionFault::SlowAccept(time)) => {
+                plan.actions.insert(0, WireAction::Wait(*time));
+                continue;
+            }
+            Fault::Connection(ConnectionFault::ResetAtOnce) => WireAction::Reset,
+            Fault::Connection(ConnectionFault::AcceptedSilent)
+            | Fault::Tls(TlsFault::HandshakeStall)
+            | Fault::Http2(_) => WireAction::Hang,
+            _ => WireAction::Close,
+        };
+        plan.actions = vec![ending];
+        return;
+    }
 }
 
 /// What the request asks for, or the provider's own refusal.
@@ -165,21 +204,12 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     }))
 }
 
-fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect()
-}
-
 /// What a path gets that belongs to no deployment.
-fn nobody(method: &str, path: &str) -> Response<Full<Bytes>> {
+pub(super) fn nobody(method: &str, path: &str) -> Response<Bytes> {
     // In the form that most clients can read.
     let message = format!("No mock is armed at this path ({method} {path})");
     let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});
-    let mut response = Response::new(Full::new(json!({ "error": error }).to_string().into()));
+    let mut response = Response::new(json!({ "error": error }).to_string().into());
     *response.status_mut() = StatusCode::NOT_FOUND;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -11,14 +11,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ledger::{Keep, Run},
-    port::RefusedPort,
+    deployment::{Deployment, is_played_by_connections},
+    ledger::{Arrival, Keep, Recorder, Run},
+    part::Part,
+    received::ReceivedRequest,
     server::Shared,
 };
 use crate::{
     observation::{Attempt, Identity},
     provider,
-    scenario::{Account, Answer, Combination, Fault, Provider, Reply, Transport, Turn},
+    scenario::{Account, Answer, Combination, Provider, Reply, Transport, Turn},
 };
 
 /// What a mock is to do for one case.
@@ -42,6 +44,8 @@ pub(super) struct Case {
     pub(super) identity: Identity,
     pub(super) combination: Combination,
     pub(super) deployments: Vec<Deployment>,
+    /// What is played once everything is well.
+    well: Part,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
     pub(super) seed: u64,
@@ -50,35 +54,25 @@ pub(super) struct Case {
     run: RwLock<Arc<Run>>,
 }
 
-pub(super) struct Deployment {
-    pub(super) name: String,
-    turns: Vec<Turn>,
-    /// Where a turn refuses the connection: a port of its own.
-    refused: Option<RefusedPort>,
+/// A turn that a connection plays before a request is read, with the attempt that it makes.
+pub(super) struct Claim {
+    /// Its number at the deployment, from 0.
+    pub(super) turn: usize,
+    pub(super) recorder: Recorder,
 }
 
 impl Case {
     pub(super) fn new(armed: Armed, keep: Keep, stop: CancellationToken) -> io::Result<Self> {
-        let Armed { identity, combination, deployments, transport: _, account, seed } = armed;
+        let Armed { identity, combination, deployments, transport, account, seed } = armed;
         let deployments = deployments
             .into_iter()
-            .map(|(name, turns)| {
-                let refuses = turns.iter().any(|turn| turn.faults.contains(&Fault::Refuse));
-                let refused = refuses.then(RefusedPort::hold).transpose()?;
-                Ok(Deployment { name, turns, refused })
-            })
+            .map(|(name, turns)| Deployment::new(name, turns, transport))
             .collect::<io::Result<Vec<_>>>()?;
         let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
-        Ok(Self {
-            identity,
-            combination,
-            deployments,
-            seed,
-            account,
-            stop,
-            keep,
-            run: RwLock::new(Arc::new(run)),
-        })
+        let well = Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() };
+        let well = Part::new(well);
+        let run = RwLock::new(Arc::new(run));
+        Ok(Self { identity, combination, deployments, well, seed, account, stop, keep, run })
     }
 
     pub(super) fn run(&self) -> Arc<Run> {
@@ -86,13 +80,31 @@ impl Case {
     }
 
     /// The turn that a deployment plays now.
-    pub(super) fn turn(&self, run: &Run, deployment: usize) -> Turn {
-        let turns = &self.deployments[deployment].turns;
+    pub(super) fn part(&self, run: &Run, deployment: usize) -> &Part {
         let next = run.next_turn(deployment);
-        match turns.get(next).or(turns.last()) {
-            Some(turn) if !run.is_healed() => turn.clone(),
-            _ => Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() },
+        if run.is_healed() { &self.well } else { self.part_of(deployment, next) }
+    }
+
+    /// The so-manieth turn of a deployment, from 0.
+    pub(super) fn part_of(&self, deployment: usize, turn: usize) -> &Part {
+        self.deployments[deployment].part(turn).unwrap_or(&self.well)
+    }
+}
+
+impl Case {
+    /// What a connection that comes in now plays by itself, if the next turn is such a one.
+    pub(super) fn claim(&self, deployment: usize, arrived: Instant) -> Option<Claim> {
+        let run = self.run();
+        if run.is_healed() {
+            return None;
         }
+        let known = &self.deployments[deployment];
+        let is_played = |n: usize| known.part(n).is_some_and(|part| is_played_by_connections(&part.turn));
+        let turn = run.next_turn_if(deployment, is_played)?;
+        let arrival = Arrival { deployment, at: arrived, request: ReceivedRequest::nothing() };
+        let recorder = run.open(arrival, self.stop.clone());
+        recorder.plays(self.part_of(deployment, turn).turn.clone());
+        Some(Claim { turn, recorder })
     }
 }
 
@@ -103,10 +115,14 @@ pub struct ArmedCase {
     shared: Arc<Shared>,
 }
 
-/// The base URL of a deployment of a mock at `address`, as the provider's SDK takes it:
-/// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
+/// The base URL of a deployment of a mock at `address`, as the provider's SDK takes it, where it
+/// has no port of its own: `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
 pub fn base_url(address: SocketAddr, provider: Provider, identity: &Identity, deployment: &str) -> String {
-    format!("http://{address}/{}{}", identity.path(deployment), provider::base_path(provider))
+    url("http", &address.to_string(), provider, identity, deployment)
+}
+
+fn url(scheme: &str, host: &str, provider: Provider, identity: &Identity, deployment: &str) -> String {
+    format!("{scheme}://{host}/{}{}", identity.path(deployment), provider::base_path(provider))
 }
 
 impl ArmedCase {
@@ -115,62 +131,80 @@ impl ArmedCase {
     }
 
     /// The base URL of a deployment as the provider's SDK takes it:
-    /// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
+    /// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai; `https://…` where it is reached by TLS.
     pub fn base_url(&self, deployment: &str) -> String {
-        base_url(self.address(deployment), self.case.combination.provider, &self.case.identity, deployment)
+        let known = self.case.deployments.iter().find(|known| known.name == deployment);
+        let scheme = known.map_or("http", Deployment::scheme);
+        let provider = self.case.combination.provider;
+        url(scheme, &self.host(deployment), provider, &self.case.identity, deployment)
     }
 
-    /// `127.0.0.1:PORT` of a deployment.
+    /// `127.0.0.1:PORT` of a deployment. Where its name cannot be resolved, that of all the others.
     pub fn address(&self, deployment: &str) -> SocketAddr {
         let shared = self.shared.address;
-        let named = self.case.deployments.iter().find(|known| known.name == deployment);
-        match named.and_then(|known| known.refused.as_ref()) {
-            Some(refused) => SocketAddr::new(shared.ip(), refused.port()),
+        let known = self.case.deployments.iter().find(|known| known.name == deployment);
+        match known.and_then(|known| known.own.as_ref()) {
+            Some(own) => SocketAddr::new(shared.ip(), own.port()),
             None => shared,
         }
     }
 
-    /// The address of every deployment, each once.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        let mut addresses: Vec<_> =
-            self.case.deployments.iter().map(|deployment| self.address(&deployment.name)).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses
+    /// What stands for a deployment in its URL: `127.0.0.1:PORT`, or `TOKEN.upfault.invalid:PORT`
+    /// where its name is not to be resolved (RFC 6761 section 6.4).
+    pub fn host(&self, deployment: &str) -> String {
+        let address = self.address(deployment);
+        let known = self.case.deployments.iter().find(|known| known.name == deployment);
+        if known.is_some_and(|known| known.nameless) {
+            format!("{}.upfault.invalid:{}", self.case.identity.token, address.port())
+        } else {
+            address.to_string()
+        }
+    }
+
+    /// The [`host`](Self::host) of every deployment, each once.
+    pub fn hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<_> =
+            self.case.deployments.iter().map(|deployment| self.host(&deployment.name)).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        hosts
     }
 
     /// Starts the ledger and the turns afresh, and takes back [`heal`](Self::heal); the account is whole again; times count from
     /// `epoch`. What connections of an earlier run still do no longer shows.
     pub fn begin(&self, epoch: Instant) {
-        for refused in self.case.deployments.iter().filter_map(|deployment| deployment.refused.as_ref()) {
-            refused.shut();
+        for own in self.case.deployments.iter().filter_map(|deployment| deployment.own.as_ref()) {
+            own.shut();
         }
         let run = Run::new(epoch, self.case.deployments.len(), self.case.keep);
         let run = Arc::new(run.with_account(self.case.account.clone()));
         *self.case.run.write().unwrap_or_else(PoisonError::into_inner) = run;
     }
 
-    /// Has every deployment answer well from now on, whatever the account says; a refused port is listened at. What is already
-    /// being answered goes on as it was planned.
+    /// Has every deployment answer well from now on, whatever the account says; a port that refused connections or did not
+    /// accept them does so. What is already being answered goes on as it was planned.
     ///
     /// # Errors
-    /// When a refused port cannot be listened at.
+    /// When a port cannot be listened at, and when a deployment's name cannot be resolved: that stays so.
     pub fn heal(&self) -> io::Result<()> {
         self.case.run().heal();
-        for refused in self.case.deployments.iter().filter_map(|deployment| deployment.refused.as_ref()) {
-            let _runtime = self.shared.runtime.enter();
-            if let Some((listener, stop)) = refused.open(&self.case.stop)? {
-                self.shared.accept(listener, stop);
+        self.shared.open(&self.case)?;
+        match self.case.deployments.iter().find(|deployment| deployment.nameless) {
+            Some(deployment) => {
+                let message = format!("the name of `{}` is not to be resolved", deployment.name);
+                Err(io::Error::new(io::ErrorKind::Unsupported, message))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// A copy of the ledger: the attempts in order of arrival.
     ///
-    /// A request that the proxy did not send to its end is no attempt.
+    /// A request that the proxy did not send to its end is no attempt. A connection that was met by a
+    /// fault before a request was read is one without a method.
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.case.run().attempts()
+        let name = |deployment: usize| self.case.deployments[deployment].name.as_str();
+        self.case.run().attempts(&self.case.identity, name)
     }
 
     /// How many attempts are still being answered.

@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::answer,
+    entrance::{Door, Entered, Visit},
+    http2,
     ledger::Recorder,
     line::{Cut, Line, Takeover, Wire},
     raw::{self, Reusable},
@@ -18,31 +20,48 @@ use super::{
 };
 use crate::observation::AttemptEnd;
 
-/// Serves a connection until it ends, is cut, or `stop` is cancelled.
-pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, stop: CancellationToken) {
+/// Serves a connection until it ends, is cut, or `stop` is cancelled. At a deployment's own port it
+/// comes in by its `door`.
+pub(super) async fn serve(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    door: Option<Arc<Door>>,
+    stop: CancellationToken,
+) {
     // Without it an event would wait for the ACK of the one before.
     let _ = stream.set_nodelay(true);
-    let mut fresh = Reusable { socket: Socket::Plain(stream), unread: Bytes::new(), written: 0 };
-    loop {
-        let next = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            next = requests(fresh, &shared) => next,
-        };
-        match next {
-            ControlFlow::Continue(reusable) => fresh = reusable,
-            ControlFlow::Break(()) => return,
+    let serving = async {
+        let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None).await };
+        let Some(Entered { socket, http2, claim }) = door.enter(stream, &shared).await else { return };
+        let visit = claim.map(|claim| Arc::new(Visit::new(door, claim)));
+        if http2 {
+            http2::serve(socket, &shared, visit).await;
+        } else {
+            requests(socket, &shared, visit).await;
         }
+    };
+    stop.run_until_cancelled(serving).await;
+}
+
+/// Answers requests until the connection ends.
+async fn requests(socket: Socket, shared: &Arc<Shared>, visit: Option<Arc<Visit>>) {
+    let mut fresh = Reusable { socket, unread: Bytes::new(), written: 0 };
+    while let ControlFlow::Continue(reusable) = until_taken_over(fresh, shared, visit.as_ref()).await {
+        fresh = reusable;
     }
 }
 
 /// Has hyper serve requests until an answer has the connection taken over, and does what it wants.
-async fn requests(fresh: Reusable, shared: &Arc<Shared>) -> ControlFlow<(), Reusable> {
+async fn until_taken_over(
+    fresh: Reusable,
+    shared: &Arc<Shared>,
+    visit: Option<&Arc<Visit>>,
+) -> ControlFlow<(), Reusable> {
     let line = Arc::new(Line::default());
     let wire = Wire::new(fresh.socket, line.clone(), fresh.unread, fresh.written);
     let service = {
-        let (line, shared) = (line.clone(), shared.clone());
-        service_fn(move |request| answer(shared.clone(), line.clone(), request))
+        let (line, shared, visit) = (line.clone(), shared.clone(), visit.cloned());
+        service_fn(move |request| answer(shared.clone(), line.clone(), visit.clone(), request))
     };
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
     tokio::select! {

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::received::{ReadRequest, ReceivedRequest};
 use crate::{
     fault::{Framing, Head},
-    observation::{Attempt, AttemptEnd},
+    observation::{Attempt, AttemptEnd, Identity, Sent},
     provider::{AccountState, Admission, Asked},
-    scenario::{Account, Turn},
+    scenario::{Account, Api, Turn},
 };
 
 /// How much of a body is kept, on either way.
@@ -49,9 +50,89 @@ struct Entries {
     turns: Vec<usize>,
 }
 
+/// One attempt, as it is cheapest to write.
 struct Record {
-    attempt: Attempt,
+    arrival: Arrival,
+    /// The how-manieth at its deployment, from 1.
+    n: u32,
+    api: Option<Api>,
+    turn: Option<Arc<Turn>>,
+    head: Option<Head>,
     body: Vec<u8>,
+    /// Body bytes handed over.
+    bytes: u64,
+    /// Whole frames handed over.
+    frames: u32,
+    broken_after: Option<u64>,
+    doubtful: bool,
+    timer_error_ms: f64,
+    end: AttemptEnd,
+    ended: Option<Instant>,
+}
+
+/// A request that has reached a deployment.
+pub(super) struct Arrival {
+    pub(super) deployment: usize,
+    pub(super) at: Instant,
+    pub(super) request: ReceivedRequest,
+}
+
+impl Record {
+    fn new(arrival: Arrival, n: u32) -> Self {
+        Self {
+            arrival,
+            n,
+            api: None,
+            turn: None,
+            head: None,
+            body: Vec::new(),
+            bytes: 0,
+            frames: 0,
+            broken_after: None,
+            doubtful: false,
+            timer_error_ms: 0.0,
+            end: AttemptEnd::Open,
+            ended: None,
+        }
+    }
+
+    /// The attempt at a deployment of this name.
+    fn read(&self, epoch: Instant, identity: &Identity, deployment: &str) -> Attempt {
+        let ReadRequest { method, path, headers, body } = self.arrival.request.read();
+        let mut sent = Sent {
+            bytes: self.bytes,
+            frames: self.frames,
+            broken_after: self.broken_after,
+            doubtful: self.doubtful,
+            timer_error_ms: self.timer_error_ms,
+            ..Sent::default()
+        };
+        if let Some(head) = &self.head {
+            let framing = match head.framing {
+                Framing::Chunked => Some(("transfer-encoding".to_owned(), "chunked".to_owned())),
+                Framing::Length(n) => Some(("content-length".to_owned(), n.to_string())),
+                Framing::UntilClose | Framing::None => None,
+            };
+            sent.status = Some(head.status);
+            sent.headers = head.headers.iter().cloned().chain(framing).collect();
+        }
+        sent.set_body(&self.body);
+        Attempt {
+            deployment: deployment.to_owned(),
+            n: self.n,
+            at_ms: millis(epoch, self.arrival.at),
+            method,
+            path,
+            api: self.api,
+            headers,
+            body,
+            turn: self.turn.as_deref().cloned(),
+            canaries: identity.canaries(deployment, self.n),
+            sent,
+            end: self.end,
+            end_ms: self.ended.map(|ended| millis(epoch, ended)),
+        }
+    }
 }
 
 impl Run {
@@ -68,32 +149,31 @@ impl Run {
 
     /// What the account says to a request that arrived then; nothing where there is none, or
     /// where everything is well by now.
-    pub(super) fn admit(&self, asked: &Asked, own_key: &str, arrived: Instant) -> Admission {
+    pub(super) fn admit(&self, asked: &Asked, own_key: impl Fn() -> String, arrived: Instant) -> Admission {
         match &self.account {
             Some(account) if !self.is_healed() => {
-                locked(account).admit(asked, own_key, arrived.saturating_duration_since(self.epoch))
+                locked(account).admit(asked, &own_key(), arrived.saturating_duration_since(self.epoch))
             }
             _ => Admission::Passes(None),
         }
     }
 
-    /// Enters an attempt at the `deployment`-th deployment; `make` gets its number, from 1.
-    pub(super) fn open(
-        &self,
-        deployment: usize,
-        stop: CancellationToken,
-        make: impl FnOnce(u32) -> Attempt,
-    ) -> Recorder {
+    /// Enters an attempt; the recorder knows its number, from 1.
+    pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> Recorder {
+        let recorder = |record: Record| {
+            let n = record.n;
+            Recorder { n, record: Arc::new(Mutex::new(record)), stop }
+        };
         if self.keep == Keep::Nothing {
-            let record = Arc::new(Mutex::new(Record { attempt: make(1), body: Vec::new() }));
-            return Recorder { epoch: self.epoch, record, stop };
+            return recorder(Record::new(arrival, 1));
         }
         let mut entries = locked(&self.entries);
-        entries.attempts[deployment] += 1;
-        let attempt = make(entries.attempts[deployment]);
-        let record = Arc::new(Mutex::new(Record { attempt, body: Vec::new() }));
-        entries.records.push(record.clone());
-        Recorder { epoch: self.epoch, record, stop }
+        let attempts = &mut entries.attempts[arrival.deployment];
+        *attempts += 1;
+        let n = *attempts;
+        let recorder = recorder(Record::new(arrival, n));
+        entries.records.push(recorder.record.clone());
+        recorder
     }
 
     /// The number of the turn that is played next at a deployment, from 0. Attempts that the mock
@@ -108,22 +188,37 @@ impl Run {
         turn
     }
 
-    pub(super) fn attempts(&self) -> Vec<Attempt> {
+    /// The number of the turn that is played next, if it is a `wanted` one; then it is played by
+    /// whoever asks.
+    pub(super) fn next_turn_if(
+        &self,
+        deployment: usize,
+        wanted: impl FnOnce(usize) -> bool,
+    ) -> Option<usize> {
+        let mut entries = locked(&self.entries);
+        let turn = entries.turns[deployment];
+        if !wanted(turn) {
+            return None;
+        }
+        if self.keep == Keep::Everything {
+            entries.turns[deployment] += 1;
+        }
+        Some(turn)
+    }
+
+    /// Every attempt; `name` tells the name of the so-manieth deployment.
+    pub(super) fn attempts<'a>(&self, identity: &Identity, name: impl Fn(usize) -> &'a str) -> Vec<Attempt> {
         let records = locked(&self.entries).records.clone();
-        records
-            .iter()
-            .map(|record| {
-                let record = locked(record);
-                let mut attempt = record.attempt.clone();
-                attempt.sent.set_body(&record.body);
-                attempt
-            })
-            .collect()
+        let read = |record: &Mutex<Record>| {
+            let record = locked(record);
+            record.read(self.epoch, identity, name(record.arrival.deployment))
+        };
+        records.iter().map(|record| read(record)).collect()
     }
 
     pub(super) fn open_attempts(&self) -> usize {
         let records = locked(&self.entries).records.clone();
-        records.iter().filter(|record| locked(record).attempt.end == AttemptEnd::Open).count()
+        records.iter().filter(|record| locked(record).end == AttemptEnd::Open).count()
     }
 
     pub(super) fn heal(&self) {
@@ -138,61 +233,55 @@ impl Run {
 /// Writes one attempt's record. An attempt whose recorder is dropped before an end was written
 /// lost its client, unless the case itself was over.
 pub(super) struct Recorder {
-    epoch: Instant,
+    /// The how-manieth attempt at its deployment this is, from 1.
+    pub(super) n: u32,
     record: Arc<Mutex<Record>>,
     stop: CancellationToken,
 }
 
 impl Recorder {
-    /// The how-manieth attempt at its deployment it is.
-    pub(super) fn number(&self) -> u32 {
-        locked(&self.record).attempt.n
+    /// The request that came on a connection which was an attempt already.
+    pub(super) fn asked(&self, request: ReceivedRequest) {
+        locked(&self.record).arrival.request = request;
     }
 
     /// What was understood of the request.
     pub(super) fn asks(&self, asked: &Asked) {
-        locked(&self.record).attempt.api = asked.api;
+        locked(&self.record).api = asked.api;
     }
 
-    pub(super) fn plays(&self, turn: Turn) {
-        locked(&self.record).attempt.turn = Some(turn);
+    pub(super) fn plays(&self, turn: Arc<Turn>) {
+        locked(&self.record).turn = Some(turn);
     }
 
-    pub(super) fn head(&self, head: &Head) {
-        let framing = match head.framing {
-            Framing::Chunked => Some(("transfer-encoding".to_owned(), "chunked".to_owned())),
-            Framing::Length(n) => Some(("content-length".to_owned(), n.to_string())),
-            Framing::UntilClose | Framing::None => None,
-        };
-        let sent = &mut locked(&self.record).attempt.sent;
-        sent.status = Some(head.status);
-        sent.headers = head.headers.clone();
-        sent.headers.extend(framing);
+    pub(super) fn head(&self, head: Head) {
+        locked(&self.record).head = Some(head);
     }
 
     pub(super) fn wrote(&self, bytes: &Bytes, completes_frame: bool) {
         let mut record = locked(&self.record);
         let kept = bytes.len().min(KEPT_BODY.saturating_sub(record.body.len()));
         record.body.extend_from_slice(&bytes[..kept]);
-        record.attempt.sent.bytes += bytes.len() as u64;
-        record.attempt.sent.frames += u32::from(completes_frame);
+        record.bytes += bytes.len() as u64;
+        record.frames += u32::from(completes_frame);
     }
 
     /// What is sent from now on cannot be read.
     pub(super) fn broke(&self) {
-        let sent = &mut locked(&self.record).attempt.sent;
-        sent.broken_after.get_or_insert(sent.bytes);
+        let mut record = locked(&self.record);
+        let bytes = record.bytes;
+        record.broken_after.get_or_insert(bytes);
     }
 
     /// A sound client may take or refuse what is sent.
     pub(super) fn doubts(&self) {
-        locked(&self.record).attempt.sent.doubtful = true;
+        locked(&self.record).doubtful = true;
     }
 
     /// A wait was over so many milliseconds too late.
     pub(super) fn woke(&self, late_ms: f64) {
-        let sent = &mut locked(&self.record).attempt.sent;
-        sent.timer_error_ms = sent.timer_error_ms.max(late_ms);
+        let mut record = locked(&self.record);
+        record.timer_error_ms = record.timer_error_ms.max(late_ms);
     }
 
     pub(super) fn end(self, end: AttemptEnd) {
@@ -200,11 +289,10 @@ impl Recorder {
     }
 
     fn close(&self, end: AttemptEnd) {
-        let now = millis(self.epoch, Instant::now());
-        let attempt = &mut locked(&self.record).attempt;
-        if attempt.end == AttemptEnd::Open {
-            attempt.end = end;
-            attempt.end_ms = Some(now);
+        let mut record = locked(&self.record);
+        if record.end == AttemptEnd::Open {
+            record.end = end;
+            record.ended = Some(Instant::now());
         }
     }
 }

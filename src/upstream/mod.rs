@@ -5,17 +5,25 @@
 //! owner of its connection acts and waits.
 
 mod answer;
+mod authority;
 mod beat;
 mod case;
 mod connection;
+mod deployment;
+mod entrance;
 mod fallback;
+mod http2;
 mod ledger;
+mod lent;
 mod line;
+mod part;
 mod perform;
 mod port;
 mod raw;
+mod received;
 mod server;
 mod socket;
+mod stream;
 
 pub use case::{Armed, ArmedCase, base_url};
 pub use fallback::{Fallback, FallbackAnswer};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -22,7 +22,7 @@ use super::{
     line::{Cut, Line, Takeover},
 };
 use crate::{
-    fault::{Framing, Plan, WireAction},
+    fault::{Framing, Head, Plan, WireAction},
     observation::AttemptEnd,
 };
 
@@ -92,23 +92,18 @@ impl Performance {
             // Not reached: `poll_before_head` is ready at a head only.
             return Response::new(self);
         };
+        let (status, framing) = (head.status, head.framing);
+        let headers = header_map(&head);
         if let Some(recorder) = &self.recorder {
-            recorder.head(&head);
+            recorder.head(head);
         }
-        let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // These two never have a body (RFC 9110 sections 15.3.5 and 15.4.5): it is as good as sent.
         let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        self.framing = Some(if bodiless { Framing::Length(0) } else { head.framing });
+        self.framing = Some(if bodiless { Framing::Length(0) } else { framing });
         let mut response = Response::new(self);
         *response.status_mut() = status;
-        for (name, value) in head.headers {
-            // A scenario may name what cannot be a header; it has been told so when it was loaded.
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
-            {
-                response.headers_mut().append(name, value);
-            }
-        }
+        *response.headers_mut() = headers;
         response
     }
 
@@ -165,6 +160,18 @@ impl Performance {
             recorder.end(AttemptEnd::Finished);
         }
     }
+}
+
+pub(super) fn header_map(head: &Head) -> HeaderMap {
+    // hyper adds the date and the framing.
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + 2);
+    for (name, value) in &head.headers {
+        // A scenario may name what cannot be a header; it has been told so when it was loaded.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
 }
 
 impl Body for Performance {

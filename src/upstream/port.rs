@@ -1,9 +1,10 @@
-//! A port at which nobody listens, until somebody does.
+//! A deployment's own port: held for it, and ill in its own way until it is healed.
 
 use std::{
     io,
     net::{Ipv4Addr, Shutdown, SocketAddr},
     sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -14,6 +15,26 @@ use super::ledger::locked;
 
 /// Connections that may wait to be accepted: enough for a suite that starts all at once.
 const BACKLOG: i32 = 4096;
+
+/// Connections of our own that fill a queue. Linux lets one in with a backlog of 0; those that find no
+/// place knock again and again, and take one that another system may have.
+const FILLERS: usize = 4;
+
+/// How long the first of them may take to find its place. On loopback it has it at once.
+const KNOCK: Duration = Duration::from_millis(100);
+
+/// What a port does to connections as long as its deployment is ill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// It serves them: only what comes after goes wrong.
+    Serves,
+    /// Nobody listens.
+    Refuses,
+    /// The kernel takes them, and nobody accepts them.
+    NeverAccepts,
+    /// The kernel takes none: too many wait to be accepted.
+    Full,
+}
 
 /// A socket bound to loopback. `port` 0 takes a free one.
 fn bound(port: u16) -> io::Result<Socket> {
@@ -34,51 +55,117 @@ pub(super) fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// A port that is held but not listened at: connections to it are refused, and nobody else gets
-/// it.
-pub(super) struct RefusedPort {
-    _holder: Socket,
+/// A port that nobody else gets as long as this is there.
+pub(super) struct OwnPort {
+    pub(super) manner: Manner,
+    /// Listens, unless the port refuses connections.
+    holder: Socket,
     port: u16,
-    /// Owned by the task that serves it, so that it goes when that ends.
-    open: Mutex<Option<(Weak<TcpListener>, CancellationToken)>>,
+    state: Mutex<State>,
 }
 
-impl RefusedPort {
-    pub(super) fn hold() -> io::Result<Self> {
+#[derive(Default)]
+struct State {
+    /// Connections of our own in the queue of those that wait.
+    fillers: Vec<Socket>,
+    /// Owned by the task that serves it, so that it goes when that ends.
+    open: Option<(Weak<TcpListener>, CancellationToken)>,
+}
+
+impl OwnPort {
+    pub(super) fn hold(manner: Manner) -> io::Result<Self> {
         let holder = bound(0)?;
         let address = holder.local_addr()?.as_socket();
         let port = address.ok_or_else(|| io::Error::other("a socket without an IP address"))?.port();
-        Ok(Self { _holder: holder, port, open: Mutex::new(None) })
+        let fillers = match manner {
+            Manner::Refuses => Vec::new(),
+            Manner::Serves | Manner::NeverAccepts => {
+                holder.listen(BACKLOG)?;
+                Vec::new()
+            }
+            Manner::Full => {
+                holder.listen(0)?;
+                fill(port)?
+            }
+        };
+        Ok(Self { manner, holder, port, state: Mutex::new(State { fillers, open: None }) })
     }
 
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Begins to listen; `None` where it does already. The listener is to be served until the token
-    /// is cancelled, which is a child of `stop`.
+    /// Begins to accept; `None` where it does already. The listener is to be served until the token
+    /// is cancelled, which is a child of `stop`. Must be called in a tokio runtime.
     pub(super) fn open(
         &self,
         stop: &CancellationToken,
     ) -> io::Result<Option<(Arc<TcpListener>, CancellationToken)>> {
-        let mut open = locked(&self.open);
-        if open.is_some() {
+        let mut state = locked(&self.state);
+        if state.open.is_some() {
             return Ok(None);
         }
-        let listener = Arc::new(listen(self.port)?);
+        let listener = match self.manner {
+            Manner::Refuses => listen(self.port)?,
+            Manner::Serves => TcpListener::from_std(self.holder.try_clone()?.into())?,
+            Manner::NeverAccepts | Manner::Full => {
+                state.fillers.clear();
+                self.holder.listen(BACKLOG)?;
+                // Those who came before are too late: what they sent is none of the time after.
+                while self.holder.accept().is_ok() {}
+                TcpListener::from_std(self.holder.try_clone()?.into())?
+            }
+        };
+        let listener = Arc::new(listener);
         let token = stop.child_token();
-        *open = Some((Arc::downgrade(&listener), token.clone()));
+        state.open = Some((Arc::downgrade(&listener), token.clone()));
         Ok(Some((listener, token)))
     }
 
-    /// Refuses connections again, from now on.
+    /// Is ill again, from now on. One that serves goes on.
+    ///
+    /// Where there is no socket left to fill a queue with, it stays open to a connection.
     pub(super) fn shut(&self) {
-        if let Some((listener, token)) = locked(&self.open).take() {
-            token.cancel();
+        let mut state = locked(&self.state);
+        if self.manner == Manner::Serves {
+            return;
+        }
+        let Some((listener, token)) = state.open.take() else { return };
+        token.cancel();
+        match self.manner {
             // The task that owns the listener drops it a little later; this ends listening at once.
-            if let Some(listener) = listener.upgrade() {
-                let _ = SockRef::from(&*listener).shutdown(Shutdown::Both);
+            Manner::Refuses => {
+                if let Some(listener) = listener.upgrade() {
+                    let _ = SockRef::from(&*listener).shutdown(Shutdown::Both);
+                }
             }
+            Manner::Full => {
+                let _ = self.holder.listen(0);
+                state.fillers = fill(self.port).unwrap_or_default();
+            }
+            Manner::Serves | Manner::NeverAccepts => {}
         }
     }
+}
+
+/// Connections that wait at this port to be accepted, and further ones that wait for their turn.
+fn fill(port: u16) -> io::Result<Vec<Socket>> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
+    (0..FILLERS)
+        .map(|n| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            if n == 0 {
+                match socket.connect_timeout(&address, KNOCK) {
+                    // Somebody else has the last place, which is as good.
+                    Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
+                    _ => {}
+                }
+            } else {
+                socket.set_nonblocking(true)?;
+                // It is under way, which is all that is wanted.
+                let _ = socket.connect(&address);
+            }
+            Ok(socket)
+        })
+        .collect()
 }

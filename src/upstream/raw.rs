@@ -41,7 +41,8 @@ pub(super) async fn perform(
     written: u64,
     recorder: Recorder,
 ) -> Option<Reusable> {
-    let mut writer = Writer { socket, written, framing: Framing::None, unread: unread.to_vec(), recorder };
+    let mut writer =
+        Writer { socket, written, framing: Framing::None, last: false, unread: unread.to_vec(), recorder };
     let mut actions = plan.actions.into_iter();
     let mut beat = Beat::default();
     let mut packets = 0;
@@ -79,6 +80,8 @@ struct Writer {
     written: u64,
     /// How the body's end is told.
     framing: Framing,
+    /// The connection ends with this reply, and the head says so.
+    last: bool,
     unread: Vec<u8>,
     recorder: Recorder,
 }
@@ -88,8 +91,11 @@ impl Writer {
         match action {
             WireAction::Head(head) => {
                 self.framing = head.framing;
-                self.recorder.head(&head);
-                self.send(&encoded(&head)).await
+                self.last = head.framing == Framing::UntilClose
+                    || head.headers.iter().any(|(name, value)| name == "connection" && value == "close");
+                let bytes = encoded(&head);
+                self.recorder.head(head);
+                self.send(&bytes).await
             }
             WireAction::Write { bytes, completes_frame } => {
                 self.recorder.wrote(&bytes, completes_frame);
@@ -122,14 +128,14 @@ impl Writer {
 
     async fn end(mut self, ending: WireAction) -> Option<Reusable> {
         match ending {
-            WireAction::Finish if self.framing != Framing::UntilClose => {
+            WireAction::Finish => {
                 self.finish().await.ok()?;
-                self.reusable()
+                self.over().await
             }
             WireAction::Overrun(bytes) => {
                 self.finish().await.ok()?;
                 self.send(&bytes).await.ok()?;
-                self.reusable()
+                self.over().await
             }
             WireAction::CloseWhenReused => {
                 self.finish().await.ok()?;
@@ -138,11 +144,6 @@ impl Writer {
                     let mut first = Vec::with_capacity(1);
                     tokio::io::AsyncReadExt::read_buf(&mut self.socket, &mut first).await.ok()?;
                 }
-                self.socket.close().await;
-                None
-            }
-            WireAction::Finish => {
-                self.recorder.end(AttemptEnd::Finished);
                 self.socket.close().await;
                 None
             }
@@ -169,8 +170,12 @@ impl Writer {
         }
     }
 
-    fn reusable(self) -> Option<Reusable> {
+    async fn over(self) -> Option<Reusable> {
         self.recorder.end(AttemptEnd::Finished);
+        if self.last {
+            self.socket.close().await;
+            return None;
+        }
         Some(Reusable { socket: self.socket, unread: self.unread.into(), written: self.written })
     }
 }

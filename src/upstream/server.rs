@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     io,
     net::SocketAddr,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -12,19 +12,22 @@ use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    authority::Authority,
     case::{Armed, ArmedCase, Case},
     connection,
+    entrance::Door,
     fallback::Fallback,
-    ledger::Keep,
-    port,
+    ledger::{Keep, locked},
+    port::{self, Manner},
 };
+use crate::scenario::Transport;
 
-/// The mock providers: one listener on a loopback port of its own.
+/// The mock providers: one listener on a loopback port for all deployments that need none of their own.
 ///
 /// [`shutdown`](Self::shutdown) waits until every connection is gone. Dropping it ends them too,
 /// without waiting.
 pub struct Upstream {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
@@ -34,6 +37,8 @@ pub(super) struct Shared {
     cases: RwLock<HashMap<String, Arc<Case>>>,
     /// For every other path.
     pub(super) fallback: OnceLock<Fallback>,
+    /// Made when it is first needed.
+    authority: Mutex<Option<Arc<Authority>>>,
     /// Ends everything.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -63,23 +68,33 @@ impl Upstream {
             runtime: Handle::current(),
             cases: RwLock::default(),
             fallback: OnceLock::new(),
+            authority: Mutex::new(None),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        shared.accept(listener, shared.stop.clone());
+        shared.accept(listener, shared.stop.clone(), None);
         Ok(Self { shared })
     }
 
-    /// Where the deployments are found that don't refuse connections.
+    /// Where the deployments are found that have no port of their own.
     pub fn address(&self) -> SocketAddr {
         self.shared.address
+    }
+
+    /// The certificate of the authority that has signed those of the deployments which are reached by
+    /// TLS, as PEM: what a client must trust. Every `Upstream` makes its own.
+    ///
+    /// # Errors
+    /// When there is no randomness for its key.
+    pub fn ca_pem(&self) -> io::Result<String> {
+        self.shared.authority().map(|authority| authority.pem.clone())
     }
 
     /// Answers for a case until the handle is dropped.
     ///
     /// # Errors
-    /// When a port for a deployment that refuses connections cannot be had, or when the case's
-    /// token is in use.
+    /// When a port for a deployment that needs its own cannot be had, or when the case's token is in
+    /// use.
     pub fn arm(&self, armed: Armed) -> io::Result<ArmedCase> {
         self.enter(armed, Keep::Everything)
     }
@@ -100,7 +115,19 @@ impl Upstream {
     }
 
     fn enter(&self, armed: Armed, keep: Keep) -> io::Result<ArmedCase> {
+        if armed.transport != Transport::Plain {
+            // Where there is none, that is to be told here and not by every connection.
+            self.shared.authority()?;
+        }
         let case = Arc::new(Case::new(armed, keep, self.shared.stop.child_token())?);
+        self.admit(&case)?;
+        let armed = ArmedCase::new(case.clone(), self.shared.clone());
+        self.shared.open_serving(&case)?;
+        Ok(armed)
+    }
+
+    /// Makes a case known by its token.
+    fn admit(&self, case: &Arc<Case>) -> io::Result<()> {
         let mut cases = self.shared.cases.write().unwrap_or_else(PoisonError::into_inner);
         match cases.entry(case.identity.token.clone()) {
             Entry::Vacant(entry) => entry.insert(case.clone()),
@@ -109,7 +136,7 @@ impl Upstream {
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
             }
         };
-        Ok(ArmedCase::new(case, self.shared.clone()))
+        Ok(())
     }
 
     /// Ends every connection and the listener, and returns when they are gone.
@@ -127,14 +154,51 @@ impl Drop for Upstream {
 }
 
 impl Shared {
-    /// Serves a listener until `stop` is cancelled.
-    pub(super) fn accept(self: &Arc<Self>, listener: Arc<TcpListener>, stop: CancellationToken) {
+    pub(super) fn authority(&self) -> io::Result<Arc<Authority>> {
+        let mut made = locked(&self.authority);
+        if let Some(authority) = &*made {
+            return Ok(authority.clone());
+        }
+        let authority = Arc::new(Authority::new()?);
+        *made = Some(authority.clone());
+        Ok(authority)
+    }
+
+    /// Has the ports of a case's deployments serve that are not ill.
+    fn open_serving(self: &Arc<Self>, case: &Arc<Case>) -> io::Result<()> {
+        self.open_those(case, |manner| manner == Manner::Serves)
+    }
+
+    /// Has every port of a case's deployments serve.
+    pub(super) fn open(self: &Arc<Self>, case: &Arc<Case>) -> io::Result<()> {
+        self.open_those(case, |_| true)
+    }
+
+    fn open_those(self: &Arc<Self>, case: &Arc<Case>, wanted: impl Fn(Manner) -> bool) -> io::Result<()> {
+        let _runtime = self.runtime.enter();
+        for (index, deployment) in case.deployments.iter().enumerate() {
+            let Some(own) = deployment.own.as_ref().filter(|own| wanted(own.manner)) else { continue };
+            if let Some((listener, stop)) = own.open(&case.stop)? {
+                let door = Door { case: case.clone(), deployment: index };
+                self.accept(listener, stop, Some(Arc::new(door)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves a listener until `stop` is cancelled; a deployment's own has a door.
+    fn accept(
+        self: &Arc<Self>,
+        listener: Arc<TcpListener>,
+        stop: CancellationToken,
+        door: Option<Arc<Door>>,
+    ) {
         let shared = self.clone();
         let accepting = async move {
             while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
                 match accepted {
                     Ok((stream, _)) => {
-                        let serving = connection::serve(stream, shared.clone(), stop.clone());
+                        let serving = connection::serve(stream, shared.clone(), door.clone(), stop.clone());
                         shared.tasks.spawn_on(serving, &shared.runtime);
                     }
                     // A client that left before it was accepted, or no file descriptor left: the

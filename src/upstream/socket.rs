@@ -9,24 +9,28 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
+use tokio_rustls::server::TlsStream;
 
 /// How long a goodbye may take: a client that does not read must not keep the mock.
-const GOODBYE: Duration = Duration::from_millis(500);
+pub(super) const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What a connection's bytes go through.
 pub(super) enum Socket {
     /// TCP alone.
     Plain(TcpStream),
+    /// TLS on TCP.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Socket {
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
         }
     }
 
@@ -43,6 +47,17 @@ impl Socket {
         self.read_away();
     }
 
+    /// Ends it by a FIN, if that has not been sent yet, and reads away what the client still sends, for a
+    /// moment: unread it would make a RST of the FIN.
+    pub(super) async fn linger(mut self) {
+        let _ = timeout(GOODBYE, async {
+            let _ = self.shutdown().await;
+            let mut unread = [0; 4096];
+            while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
+    }
+
     /// Ends it by a RST, once the peer has been given the `written` bytes.
     pub(super) async fn reset(self, written: u64) {
         settle(self.tcp(), written).await;
@@ -53,6 +68,12 @@ impl Socket {
     fn read_away(&self) {
         let mut unread = [0; 4096];
         while self.tcp().try_read(&mut unread).is_ok_and(|n| n > 0) {}
+    }
+
+    /// Ready when the peer has ended the connection, whatever it sends before.
+    pub(super) async fn left_for_good(mut self) {
+        let mut unread = [0; 4096];
+        while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
     }
 
     /// Ready when the peer has ended the connection; whatever else it sends is kept in `unread`.
@@ -66,6 +87,21 @@ impl Socket {
             }
         }
         std::future::pending().await
+    }
+}
+
+/// Ready when the peer has ended a connection from which nobody reads. Nothing can be read from it
+/// by the same handle afterwards: what has come is taken for read.
+pub(super) async fn left_unread(stream: &TcpStream) {
+    loop {
+        match stream.ready(Interest::READABLE).await {
+            Ok(ready) if !ready.is_read_closed() => {
+                // Whatever there is to read has been seen: wait for the next thing to happen.
+                let _ = stream
+                    .try_io(Interest::READABLE, || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock)));
+            }
+            _ => return,
+        }
     }
 }
 
@@ -107,6 +143,7 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
         }
     }
 }
@@ -115,6 +152,7 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
         }
     }
 
@@ -125,24 +163,28 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }

@@ -107,7 +107,7 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
 }
 
 fn not_for_bad_requests(facts: &Facts<'_>) -> Outcome {
-    if facts.arrangement.proxy.cooldown.is_none() || !facts.refusing.is_empty() {
+    if facts.arrangement.proxy.cooldown.is_none() || !facts.unreachable.is_empty() {
         return Outcome::NotApplicable;
     }
     let earlier: Vec<(&Attempt, Fate)> = facts

@@ -63,14 +63,14 @@ fn used(facts: &Facts<'_>) -> Outcome {
     let mut outcome = Outcome::NotApplicable;
     for pair in chain.windows(2) {
         let [name, next] = pair else { continue };
-        let refused = facts.refusing.contains(name);
+        let unreachable = facts.cannot_reach(name);
         let last = facts.attempts.iter().rfind(|(attempt, _)| attempt.deployment == *name);
-        let failed = refused || last.is_some_and(|(_, fate)| deserves_fallback(fate));
+        let failed = unreachable || last.is_some_and(|(_, fate)| deserves_fallback(fate));
         if !failed {
             break;
         }
-        let tried = facts.refusing.contains(next)
-            || facts.attempts.iter().any(|(attempt, _)| attempt.deployment == *next);
+        let tried =
+            facts.cannot_reach(next) || facts.attempts.iter().any(|(attempt, _)| attempt.deployment == *next);
         if !tried {
             return Outcome::broken(
                 format!("an attempt at {next} after {name} failed"),

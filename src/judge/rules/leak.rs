@@ -5,8 +5,8 @@ use crate::{
         facts::Facts,
         rule::{Outcome, Rule},
     },
-    observation::Answer,
-    scenario::Level,
+    observation::{Answer, Attempt},
+    scenario::{Fault, Level},
 };
 
 pub const RULES: &[Rule] = &[
@@ -55,7 +55,29 @@ pub const RULES: &[Rule] = &[
         timing: false,
         check: traceback,
     },
+    Rule {
+        id: "leak.unproven-upstream",
+        level: Level::Required,
+        title: "No request is sent to an upstream whose certificate proves nothing",
+        reason: "Whoever sits in between reads the key and the prompt. That the address was right is all that is \
+                 left to trust, and it is what he controls.",
+        references: &["RFC 9110 section 4.3.4", "RFC 9325 section 3.1"],
+        timing: false,
+        check: unproven_upstream,
+    },
+    Rule {
+        id: "leak.redirected-key",
+        level: Level::Required,
+        title: "A redirect to another origin is not followed with the provider's key",
+        reason: "Whoever answers there is given the key, and nobody asked for it to be there.",
+        references: &["RFC 9110 section 15.4"],
+        timing: false,
+        check: redirected_key,
+    },
 ];
+
+/// Where a redirect leads, below a deployment's base.
+const ELSEWHERE: &str = "/elsewhere";
 
 /// The first of `secrets` that the answer holds, and where; what the upstream itself said before is
 /// no leak of the proxy's.
@@ -95,6 +117,45 @@ fn in_body(answer: &Answer, secret: &str) -> Option<String> {
 
 fn provider_key(facts: &Facts<'_>) -> Outcome {
     search(facts, facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str()), anywhere)
+}
+
+fn unproven_upstream(facts: &Facts<'_>) -> Outcome {
+    let unproven = |fault: &Fault| matches!(fault, Fault::Tls(fault) if fault.is_certificate());
+    let mut outcome = Outcome::NotApplicable;
+    for (attempt, _) in &facts.attempts {
+        let Some(fault) = attempt.turn.iter().flat_map(|turn| &turn.faults).find(|fault| unproven(fault))
+        else {
+            continue;
+        };
+        if attempt.was_asked() {
+            return Outcome::broken(
+                format!("no request to {}#{} ({fault})", attempt.deployment, attempt.n),
+                format!("{} {} with {} header(s)", attempt.method, attempt.path, attempt.headers.len()),
+                Vec::new(),
+            );
+        }
+        outcome = Outcome::Holds;
+    }
+    outcome
+}
+
+fn redirected_key(facts: &Facts<'_>) -> Outcome {
+    let redirects = |attempt: &Attempt| {
+        let turn = attempt.turn.iter().flat_map(|turn| &turn.faults);
+        turn.into_iter().any(|fault| matches!(fault, Fault::Redirect(_)))
+    };
+    if !facts.attempts.iter().any(|(attempt, _)| redirects(attempt)) {
+        return Outcome::NotApplicable;
+    }
+    let followed = facts.attempts.iter().find_map(|(attempt, _)| {
+        let key = facts.key_of(&attempt.deployment)?;
+        let header = attempt.headers.iter().find(|(_, value)| value.contains(key))?;
+        attempt.path.starts_with(ELSEWHERE).then_some((attempt, header))
+    });
+    Outcome::check(followed.is_none(), || {
+        let shown = followed.map(|(attempt, (name, _))| format!("{}, with the key in {name}", attempt.path));
+        ("no request with a key at the other origin".to_owned(), shown.unwrap_or_default())
+    })
 }
 
 fn proxy_secret(facts: &Facts<'_>) -> Outcome {

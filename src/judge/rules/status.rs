@@ -182,21 +182,37 @@ fn credentials(facts: &Facts<'_>) -> Outcome {
 }
 
 fn timeout(facts: &Facts<'_>) -> Outcome {
-    let silent = facts.refusing.is_empty()
+    let silent = facts.unreachable.is_empty()
         && facts.is_failure()
         && facts
             .failures()
             .all(|(attempt, fate)| matches!(fate, Fate::Silent { .. }) && !had_status(attempt));
-    within(facts, silent, &facts.policy.timeout)
+    // A connection that was never read, or a handshake that never ended, is as much a provider that
+    // cannot be reached.
+    let allowed = if facts.attempts.iter().all(|(attempt, _)| attempt.was_asked()) {
+        facts.policy.timeout.clone()
+    } else {
+        unreachable_or_late(facts)
+    };
+    within(facts, silent, &allowed)
 }
 
 fn unreachable(facts: &Facts<'_>) -> Outcome {
-    within(facts, facts.is_refused(), &facts.policy.unreachable)
+    let allowed = if facts.is_unreachable_in_silence() {
+        unreachable_or_late(facts)
+    } else {
+        facts.policy.unreachable.clone()
+    };
+    within(facts, facts.is_unreachable(), &allowed)
+}
+
+fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
+    StatusSet([facts.policy.unreachable.0.clone(), facts.policy.timeout.0.clone()].concat())
 }
 
 fn broken_reply(facts: &Facts<'_>) -> Outcome {
     let broken = facts.is_failure()
-        && facts.refusing.is_empty()
+        && facts.unreachable.is_empty()
         && facts.failures().all(|(attempt, fate)| match fate {
             Fate::OddBody { error } => error.is_none(),
             Fate::Status { status, .. } => (300..400).contains(status),
@@ -214,7 +230,7 @@ fn broken_reply(facts: &Facts<'_>) -> Outcome {
 
 fn overloaded(facts: &Facts<'_>) -> Outcome {
     let applies = facts.is_failure()
-        && !facts.is_refused()
+        && !facts.is_unreachable()
         && facts.failures().all(|(attempt, fate)| {
             // Where a provider says it with a 4xx, the rules on those speak of it.
             matches!(fate, Fate::Status { status: 529, .. })

@@ -73,6 +73,9 @@ fn delivered(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     }
     let Some((attempt, _)) = facts.success() else { return Outcome::NotApplicable };
+    if attempt.sent.doubtful {
+        return Outcome::NotApplicable;
+    }
     // Google refuses a prompt under 200: a caller may be told by an error, or by a finish reason.
     if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, Answer::Error(_))) {
         return Outcome::NotApplicable;
@@ -134,7 +137,7 @@ fn forwarded(facts: &Facts<'_>) -> Outcome {
     if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
         return Outcome::NotApplicable;
     }
-    if facts.is_refused() || facts.arrangement.proxy.cooldown.is_some() {
+    if facts.is_unreachable() || facts.arrangement.proxy.cooldown.is_some() {
         return Outcome::NotApplicable;
     }
     Outcome::check(!facts.attempts.is_empty(), || {

@@ -38,7 +38,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 fn silent(facts: &Facts<'_>) -> bool {
-    facts.failures().any(|(_, fate)| matches!(fate, Fate::Silent { .. }))
+    facts.is_unreachable_in_silence() || facts.failures().any(|(_, fate)| matches!(fate, Fate::Silent { .. }))
 }
 
 fn honoured(facts: &Facts<'_>) -> Outcome {

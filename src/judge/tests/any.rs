@@ -15,8 +15,8 @@ use crate::{
         StepName,
     },
     scenario::{
-        Answer as Reply, Api, Attempts, Combination, Cooldown, EndingExpect, ErrorExpect, ErrorName, Expect,
-        Fault, Level, Provider, ProxySettings, StatusPattern, StatusSet, Turn,
+        Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
+        ErrorName, Expect, Fault, Level, Provider, ProxySettings, StatusPattern, StatusSet, TlsFault, Turn,
     },
     wire::sse,
 };
@@ -198,18 +198,29 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     })
 }
 
+fn fault() -> impl Strategy<Value = Option<Fault>> {
+    option::of(select(vec![
+        Fault::Refuse,
+        Fault::Connection(ConnectionFault::NeverAccepted),
+        Fault::Connection(ConnectionFault::UnresolvableName),
+        Fault::Tls(TlsFault::SelfSigned),
+        Fault::Redirect(307),
+    ]))
+}
+
 fn turn() -> impl Strategy<Value = Turn> {
     let answer = select(vec![ErrorName::Overloaded, ErrorName::RateLimit]).prop_map(Reply::Error);
-    (answer, any::<bool>()).prop_map(|(answer, refuses)| Turn {
+    (answer, fault()).prop_map(|(answer, fault)| Turn {
         answer,
         headers: indexmap::IndexMap::new(),
-        faults: if refuses { vec![Fault::Refuse] } else { Vec::new() },
+        faults: fault.into_iter().collect(),
     })
 }
 
 fn attempt() -> impl Strategy<Value = Attempt> {
-    let sent =
-        (option::weighted(0.8, status()), headers(), prop_oneof![text(), stream()], option::of(0..9u64));
+    let broken = (option::weighted(0.2, 0..99u64), any::<bool>());
+    let body = (prop_oneof![text(), stream()], broken);
+    let sent = (option::weighted(0.8, status()), headers(), body, option::of(0..9u64));
     let end = select(vec![
         AttemptEnd::Open,
         AttemptEnd::Finished,
@@ -217,15 +228,26 @@ fn attempt() -> impl Strategy<Value = Attempt> {
         AttemptEnd::Reset,
         AttemptEnd::Closed,
         AttemptEnd::ClientLeft,
+        AttemptEnd::StreamReset,
+        AttemptEnd::GoneAway,
+        AttemptEnd::HandshakeFailed,
     ]);
-    let asked = (name(), option::of(select(Api::ALL.to_vec())), any::<bool>());
+    let asked = (name(), option::of(select(Api::ALL.to_vec())), any::<bool>(), select(vec!["", "POST"]));
     (asked, any::<u32>(), time(), sent, end, option::of(time()), option::of(turn())).prop_map(
-        |((deployment, api, base64), n, at_ms, (status, headers, body, bytes), end, end_ms, turn)| Attempt {
+        |(
+            (deployment, api, base64, method),
+            n,
+            at_ms,
+            (status, headers, (body, (broken_after, doubtful)), bytes),
+            end,
+            end_ms,
+            turn,
+        )| Attempt {
             canaries: Identity { token: "tok".to_owned() }.canaries(&deployment, n % 3),
             deployment,
             n,
             at_ms,
-            method: "POST".to_owned(),
+            method: method.to_owned(),
             path: "/v1/chat/completions".to_owned(),
             api,
             headers: Vec::new(),
@@ -238,8 +260,9 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 bytes: bytes.unwrap_or(body.len() as u64),
                 body,
                 frames: 1,
+                broken_after,
+                doubtful,
                 timer_error_ms: 0.0,
-                ..Sent::default()
             },
             end,
             end_ms,

@@ -1,6 +1,6 @@
 //! Each rule holds where it should, and is broken where it should be.
 
-use super::{answers, conduct, demands, seen::Seen, words};
+use super::{answers, below, conduct, demands, seen::Seen, words};
 use crate::judge::{self, Policy};
 
 /// A rule, an observation in which it holds, and one that breaks it.
@@ -10,7 +10,7 @@ pub type Proof = (&'static str, Seen, Seen);
 fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
     let policy = Policy::default();
     let proofs: Vec<Proof> =
-        [answers::proofs(), conduct::proofs(), words::proofs(), demands::proofs()].concat();
+        [answers::proofs(), below::proofs(), conduct::proofs(), words::proofs(), demands::proofs()].concat();
     for (rule, holds, breaks) in &proofs {
         let broken = |seen: &Seen| {
             judge::judge(&seen.observation, &policy).into_iter().find(|finding| finding.rule == *rule)

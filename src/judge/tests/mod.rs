@@ -2,6 +2,7 @@
 
 mod answers;
 mod any;
+mod below;
 mod conduct;
 mod demands;
 mod dialects;

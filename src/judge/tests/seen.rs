@@ -7,7 +7,7 @@ use crate::{
         Answer, Arrangement, Attempt, AttemptEnd, Body, DeploymentArranged, Ending, Exchange, Frame,
         Identity, Observation, Outcome, Sent, StepName,
     },
-    scenario::{Api, Combination, Cooldown, Expect, Level, Provider, ProxySettings},
+    scenario::{Api, Combination, Cooldown, Expect, Fault, Level, Provider, ProxySettings, Reply, Turn},
     wire::{
         frames::{self, Carrier},
         sse,
@@ -90,6 +90,14 @@ pub struct Seen {
     /// When the exchange in progress was sent.
     sent: f64,
     step: u32,
+}
+
+fn struck(fault: Fault) -> Turn {
+    Turn {
+        answer: crate::scenario::Answer::Reply(Reply::Ok),
+        headers: indexmap::IndexMap::new(),
+        faults: vec![fault],
+    }
 }
 
 /// A plain call of one deployment.
@@ -198,6 +206,24 @@ impl Seen {
             attempt.sent = Sent::default();
         }
         self
+    }
+
+    /// The last attempt, otherwise.
+    pub fn attempt(mut self, edit: impl FnOnce(&mut Attempt)) -> Self {
+        if let Some(attempt) = self.observation.attempts.last_mut() {
+            edit(attempt);
+        }
+        self
+    }
+
+    /// The last attempt played a turn with this fault.
+    pub fn with_fault(self, fault: Fault) -> Self {
+        self.attempt(|attempt| attempt.turn = Some(struck(fault)))
+    }
+
+    /// No attempt reaches `primary`: its address has this fault.
+    pub fn unreachable(self, fault: Fault) -> Self {
+        self.set(|arrangement| arrangement.deployments[0].turns = vec![struck(fault)])
     }
 
     pub fn tried_at(mut self, deployment: &str, said: Say, end: AttemptEnd) -> Self {

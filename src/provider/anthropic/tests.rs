@@ -142,7 +142,7 @@ fn a_tool_calls_input_is_the_same_in_both_forms() {
 fn counting_tokens_counts_more_for_a_longer_prompt() {
     let count = |text: &str| {
         let asked = Asked {
-            body: json!({"messages": [{"role": "user", "content": text}]}),
+            body: json!({"messages": [{"role": "user", "content": text}]}).into(),
             ..Asked::plain(Provider::Anthropic, Api::AnthropicCountTokens, false)
         };
         let body = body(&provider::reply(&asked, &Reply::Ok, &canaries()));

@@ -19,7 +19,7 @@ fn asked(api: Api, stream: bool) -> Asked {
 }
 
 fn with(api: Api, body: Value) -> Asked {
-    Asked { body, ..asked(api, false) }
+    Asked { body: body.into(), ..asked(api, false) }
 }
 
 fn whole(message: &Message) -> Value {

@@ -135,7 +135,7 @@ impl<'a> Chunks<'a> {
         extras.lay(&extras.data.chunk, &mut common);
         let choice = extras.filled(&extras.data.choice);
         let delta = extras.filled(&extras.data.delta);
-        let with_usage = asked.body["stream_options"]["include_usage"] == true;
+        let with_usage = asked.with_usage;
         Self { extras, members, stem: opened(&common), choice, delta, with_usage }
     }
 
@@ -262,7 +262,9 @@ mod tests {
     fn asked(body: Value) -> Asked {
         let model = body["model"].as_str().unwrap_or_default().to_owned();
         let stream = body["stream"] == true;
-        Asked { model, stream, body, ..Asked::plain(Provider::Openai, Api::OpenaiChat, false) }
+        let with_usage = body["stream_options"]["include_usage"] == true;
+        let plain = Asked::plain(Provider::Openai, Api::OpenaiChat, false);
+        Asked { model, stream, with_usage, body: body.into(), ..plain }
     }
 
     fn answered(kind: &Reply, body: Value) -> Message {

@@ -49,7 +49,7 @@ fn completion(asked: &Asked, canaries: &Canaries, text: &str, finish: Option<&st
 }
 
 fn stream(pieces: &[String], asked: &Asked, canaries: &Canaries) -> MessageBody {
-    let with_usage = asked.body["stream_options"]["include_usage"] == true;
+    let with_usage = asked.with_usage;
     let event = |mut chunk: Value, usage: Value| {
         // With include_usage every chunk has the member, null in all but the last.
         if with_usage {

@@ -33,7 +33,8 @@ fn refused(provider: Provider, method: &str, path: &str, body: &[u8]) -> Message
 
 fn asked(api: Api, body: Value) -> Asked {
     let plain = Asked::plain(Provider::Openai, api, body["stream"] == true);
-    Asked { body, ..plain }
+    let with_usage = body["stream_options"]["include_usage"] == true;
+    Asked { with_usage, body: body.into(), ..plain }
 }
 
 fn answered(api: Api, kind: &Reply, body: Value) -> Message {

@@ -1,8 +1,6 @@
-//! Every fault proves itself on a raw socket.
+//! Every fault of a reply proves itself on a raw socket.
 
-mod broken;
-
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,89 +8,16 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Armed, ArmedCase, Upstream};
+use super::{
+    super::{Armed, Upstream},
+    stage::{arm, chat, count, drain, kind, ok, play, request, send, turn},
+};
 use crate::{
     observation::{AttemptEnd, Identity},
     scenario::{
-        Account, Answer, Api, Combination, ErrorName, Fault, Keys, Malform, Point, Provider, Reply,
-        Transport, Turn,
+        Account, Answer, Api, Combination, ErrorName, Fault, Keys, Malform, Point, Provider, Reply, Transport,
     },
 };
-
-fn turn(answer: Answer, faults: Vec<Fault>) -> Turn {
-    Turn { answer, headers: indexmap::IndexMap::new(), faults }
-}
-
-fn ok(faults: Vec<Fault>) -> Turn {
-    turn(Answer::Reply(Reply::Ok), faults)
-}
-
-fn arm(upstream: &Upstream, token: &str, turns: Vec<Turn>) -> ArmedCase {
-    let combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: true };
-    let identity = Identity { token: token.into() };
-    upstream
-        .arm(Armed {
-            identity,
-            combination,
-            deployments: vec![("main".into(), turns)],
-            transport: Transport::Plain,
-            account: None,
-            seed: 1,
-        })
-        .unwrap()
-}
-
-fn request(path: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: mock\r\nAuthorization: Bearer sk-x\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-fn chat(stream: bool) -> String {
-    request("/tok/main/v1/chat/completions", &format!("{{\"model\":\"m\",\"stream\":{stream}}}"))
-}
-
-/// Everything that comes, and how it ends: `Ok` for a FIN. Fails when nothing comes for a second.
-async fn drain(stream: &mut TcpStream) -> (String, io::Result<()>) {
-    let mut all = Vec::new();
-    let mut buf = [0; 4096];
-    let end = loop {
-        match timeout(Duration::from_secs(1), stream.read(&mut buf)).await {
-            Ok(Ok(0)) => break Ok(()),
-            Ok(Ok(n)) => all.extend_from_slice(&buf[..n]),
-            Ok(Err(error)) => break Err(error),
-            Err(_) => break Err(io::ErrorKind::TimedOut.into()),
-        }
-    };
-    (String::from_utf8_lossy(&all).into_owned(), end)
-}
-
-async fn send(address: SocketAddr, request: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream
-}
-
-/// What one request on a fresh connection gets from a case with this one turn.
-async fn play(turn: Turn, stream: bool) -> (String, io::Result<()>, crate::observation::Attempt) {
-    let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, "tok", vec![turn]);
-    let request = chat(stream).replace("Host:", "Connection: close\r\nHost:");
-    let mut socket = send(upstream.address(), &request).await;
-    let (text, end) = drain(&mut socket).await;
-    let attempt = case.attempts().pop().unwrap();
-    upstream.shutdown().await;
-    (text, end, attempt)
-}
-
-fn kind(end: &io::Result<()>) -> Option<io::ErrorKind> {
-    end.as_ref().err().map(io::Error::kind)
-}
-
-fn count(text: &str, part: &str) -> usize {
-    text.matches(part).count()
-}
 
 #[tokio::test]
 async fn without_a_fault_a_stream_is_whole() {
@@ -255,31 +180,6 @@ async fn a_delay_comes_where_it_was_put_and_is_measured() {
     assert!(started.elapsed() >= 2 * lasting);
     assert!(text.ends_with("0\r\n\r\n"));
     assert!(attempt.sent.timer_error_ms >= 0.0);
-}
-
-#[tokio::test]
-async fn a_refused_port_refuses_heals_and_refuses_again() {
-    let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, "tok", vec![ok(vec![Fault::Refuse])]);
-    let address = case.address("main");
-    assert_ne!(address, upstream.address());
-    assert_eq!(case.base_url("main"), format!("http://{address}/tok/main/v1"));
-    let refused = async || TcpStream::connect(address).await.map(drop).map_err(|error| error.kind());
-    assert_eq!(refused().await, Err(io::ErrorKind::ConnectionRefused));
-
-    case.heal().unwrap();
-    case.heal().unwrap();
-    let mut socket = send(address, &chat(false).replace("Host:", "Connection: close\r\nHost:")).await;
-    let (text, _) = drain(&mut socket).await;
-    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-
-    case.begin(Instant::now());
-    assert_eq!(refused().await, Err(io::ErrorKind::ConnectionRefused));
-    assert!(case.attempts().is_empty());
-    case.heal().unwrap();
-    assert_eq!(refused().await, Ok(()));
-    upstream.shutdown().await;
-    assert_eq!(refused().await, Err(io::ErrorKind::ConnectionRefused));
 }
 
 #[tokio::test]

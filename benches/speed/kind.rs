@@ -1,0 +1,102 @@
+//! What is asked, and what every server answers to it.
+
+use std::time::Duration;
+
+use upfault::{
+    observation::Identity,
+    provider::{self, Asked, Message},
+    scenario::{Answer, Api, ErrorName, Fault, Point, Provider, Reply, Turn},
+};
+
+/// The deployment of the one case that is armed.
+pub const DEPLOYMENT: &str = "main";
+
+/// The delay that is injected.
+pub const DELAY: Duration = Duration::from_millis(100);
+
+/// The events that are sent before a stream hangs.
+pub const BEFORE_HANG: usize = 2;
+
+/// One kind of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole reply of OpenAI's chat.
+    Success,
+    /// A 429 of the catalogue.
+    Limited,
+    /// A stream of twenty events.
+    Stream,
+    /// A whole reply behind a delay.
+    Delayed,
+    /// A stream that stops after some events and stays open.
+    Hung,
+}
+
+impl Kind {
+    pub const ALL: [Self; 5] = [Self::Success, Self::Limited, Self::Stream, Self::Delayed, Self::Hung];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Limited => "429",
+            Self::Stream => "stream of 20 events",
+            Self::Delayed => "delayed",
+            Self::Hung => "hung",
+        }
+    }
+
+    pub fn streams(self) -> bool {
+        matches!(self, Self::Stream | Self::Hung)
+    }
+
+    /// What the mock is armed with.
+    pub fn turn(self) -> Turn {
+        let answer = match self {
+            Self::Success | Self::Delayed => Answer::Reply(Reply::Ok),
+            Self::Limited => Answer::Error(ErrorName::RateLimit),
+            // With the role, the finish reason and `[DONE]`: twenty.
+            Self::Stream | Self::Hung => Answer::Reply(Reply::Chunks(17)),
+        };
+        let faults = match self {
+            Self::Delayed => vec![Fault::Delay { at: Point::BeforeHeaders, lasting: DELAY }],
+            Self::Hung => vec![Fault::Hang { at: Point::AfterEvents(BEFORE_HANG as u32) }],
+            _ => Vec::new(),
+        };
+        Turn { answer, headers: Default::default(), faults }
+    }
+
+    /// The bytes that a first attempt at the mock gets, faults aside: what the others answer.
+    pub fn message(self) -> Message {
+        let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, self.streams());
+        provider::message(&asked, &self.turn(), &identity().canaries(DEPLOYMENT, 1))
+    }
+
+    /// A request as an SDK sends it, with a [`NUMBER`](crate::connection::NUMBER) in its prompt.
+    pub fn request(self) -> Vec<u8> {
+        let body = serde_json::json!({
+            "model": provider::model(Provider::Openai),
+            "messages": [
+                {"role": "system", "content": "You are a helpful assistant."},
+                {"role": "user", "content": "Question 00000000: what is the weather in Paris today?"},
+            ],
+            "temperature": 0.7,
+            "stream": self.streams(),
+        })
+        .to_string();
+        let identity = identity();
+        format!(
+            "POST /{}/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n\
+             accept-encoding: gzip, deflate\r\nuser-agent: OpenAI/Python 2.8.1\r\nx-stainless-lang: python\r\n\
+             authorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            identity.path(DEPLOYMENT),
+            identity.key(DEPLOYMENT),
+            body.len(),
+        )
+        .into_bytes()
+    }
+}
+
+/// Whose path and key the requests have.
+pub fn identity() -> Identity {
+    Identity { token: "a1b2c3d4e5f6".into() }
+}

@@ -1,0 +1,74 @@
+//! How much the mocks cost, how exact their waits are, what they hold, what a run costs.
+//!
+//! Every figure is taken against a bare hyper server in the same run, in many short rounds that
+//! take turns, so that a busy machine harms both alike. Each server is a process of its own (this
+//! program, started again), so that its CPU time is its alone; this process is the load.
+//!
+//! `cargo bench -- requests` runs one figure, `--markdown` prints the tables of
+//! docs/performance.md, `--long` takes five times as many rounds.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its result")]
+
+mod child;
+mod connection;
+mod delay;
+mod figure;
+mod held;
+mod kind;
+mod machine;
+mod requests;
+mod serve;
+mod spread;
+mod suite;
+mod table;
+
+use std::process::ExitCode;
+
+use figure::{Failure, Figure, Length};
+use table::Table;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let done = match args.split_first() {
+        Some((first, rest)) if first == serve::COMMAND => serve::serve(rest),
+        _ => bench(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(args: &[String]) -> Result<(), Failure> {
+    let (options, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with("--"));
+    // Cargo adds `--bench`.
+    if let Some(unknown) =
+        options.iter().find(|option| !matches!(option.as_str(), "--bench" | "--markdown" | "--long"))
+    {
+        return Err(format!("{unknown} is not known: there are --markdown and --long").into());
+    }
+    let given = |option: &str| options.iter().any(|given| *given == option);
+    let length = if given("--long") { Length::Long } else { Length::Quick };
+    let chosen: Vec<Figure> = Figure::ALL
+        .into_iter()
+        .filter(|figure| names.is_empty() || names.iter().any(|name| figure.name().contains(name.as_str())))
+        .collect();
+    if chosen.is_empty() {
+        let known = Figure::ALL.map(Figure::name).join(", ");
+        return Err(format!("no figure has such a name; there are {known}").into());
+    }
+    let show = |table: &Table| {
+        if given("--markdown") { println!("{}", table.markdown()) } else { println!("{}", table.text()) }
+    };
+    println!("{}\n", machine::describe());
+    for figure in chosen {
+        eprintln!("{} …", figure.name());
+        for table in figure.measure(length)? {
+            show(&table);
+        }
+    }
+    Ok(())
+}

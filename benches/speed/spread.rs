@@ -1,0 +1,27 @@
+//! Medians and their like.
+
+/// Values in order.
+pub struct Spread(Vec<f64>);
+
+impl Spread {
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+
+    /// The value that this part of all (0 to 1) does not exceed.
+    pub fn quantile(&self, part: f64) -> f64 {
+        let last = self.0.len().saturating_sub(1);
+        self.0.get((part * last as f64).round() as usize).copied().unwrap_or(f64::NAN)
+    }
+
+    pub fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// `1.21 (1.19–1.24)`: the median, and the middle half of all values.
+    pub fn ratio(&self) -> String {
+        format!("{:.2} ({:.2}–{:.2})", self.median(), self.quantile(0.25), self.quantile(0.75))
+    }
+}

@@ -1,0 +1,121 @@
+//! What the judge makes of faults below the message: no connection, no handshake, no sound HTTP.
+
+use super::{every_rule::Proof, seen::*};
+use crate::{
+    judge::{self, Policy},
+    observation::{AttemptEnd, Ending},
+    scenario::{ConnectionFault, Fault, TlsFault},
+};
+
+pub fn proofs() -> Vec<Proof> {
+    let expired = Fault::Tls(TlsFault::ExpiredCertificate);
+    let refused = || plain().tried_in_vain(AttemptEnd::HandshakeFailed).with_fault(expired.clone());
+    let redirected = || plain().tried(say(307, "")).with_fault(Fault::Redirect(307));
+    let key = |seen: &Seen| seen.observation.arrangement.deployments[0].key.clone();
+    vec![
+        (
+            "leak.unproven-upstream",
+            refused().attempt(|attempt| attempt.method.clear()).told(error(502)),
+            plain().tried(say(200, OK)).with_fault(expired.clone()).told(say(200, OK)),
+        ),
+        ("leak.redirected-key", redirected().told(error(502)), {
+            let seen = redirected();
+            let key = key(&seen);
+            let followed = seen.tried(error(404)).attempt(|attempt| {
+                attempt.path = "/elsewhere".to_owned();
+                attempt.headers.push(("authorization".to_owned(), format!("Bearer {key}")));
+            });
+            followed.told(error(404))
+        }),
+    ]
+}
+
+fn broken(seen: Seen) -> Vec<String> {
+    judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+}
+
+#[test]
+fn what_comes_after_a_break_in_the_framing_counts_as_cut() {
+    // All of the stream was sent, but nothing behind its first piece could be read.
+    let first = events(&[ONE]);
+    let broken_behind = || {
+        streamed().tried(events(GOOD)).attempt(|attempt| {
+            let body = attempt.sent.body.clone();
+            attempt.sent.broken_after = body.find("\n\n").map(|end| end as u64 + 2);
+        })
+    };
+    assert!(broken(broken_behind().told(events(&[ONE, ERROR]))).is_empty());
+    assert_eq!(broken(broken_behind().told(events(GOOD)))[0], "stream.no-forged-success");
+    assert!(broken(broken_behind().told_until(first, Ending::Closed)).is_empty());
+
+    let plain = || plain().tried(say(200, OK)).attempt(|attempt| attempt.sent.broken_after = Some(0));
+    assert!(broken(plain().told(error(502))).is_empty());
+    assert!(broken(plain().told(say(200, OK))).contains(&"status.failure-not-success".to_owned()));
+    assert!(broken(plain().told(error(400))).contains(&"status.broken-reply".to_owned()));
+}
+
+#[test]
+fn a_reply_without_a_readable_status_line_is_a_broken_reply() {
+    let garbage = || {
+        plain().tried(say(200, OK)).attempt(|attempt| {
+            attempt.sent.status = None;
+            attempt.sent.broken_after = Some(0);
+        })
+    };
+    assert!(broken(garbage().told(error(502))).is_empty());
+    assert!(broken(garbage().told(error(404))).contains(&"status.broken-reply".to_owned()));
+}
+
+#[test]
+fn a_doubtful_reply_may_be_taken_or_refused_but_is_not_changed() {
+    let doubtful = || plain().tried(say(200, OK)).attempt(|attempt| attempt.sent.doubtful = true);
+    assert!(broken(doubtful().told(say(200, OK))).is_empty());
+    assert!(broken(doubtful().told(error(502))).is_empty());
+    assert_eq!(broken(doubtful().told(say(200, &OK.replace("two", "three")))), ["success.content-intact"]);
+    assert_eq!(broken(doubtful().told_nothing(Ending::Deadline)), ["timeout.answered"]);
+}
+
+#[test]
+fn a_compressed_body_that_cannot_be_unpacked_is_no_answer() {
+    let packed = || plain().tried(say(200, OK).with("content-encoding", "gzip"));
+    assert!(broken(packed().told(error(502))).is_empty());
+    assert!(broken(packed().told(say(200, OK))).contains(&"status.failure-not-success".to_owned()));
+}
+
+#[test]
+fn a_provider_that_never_accepts_is_late_and_unreachable() {
+    let never = || plain().unreachable(Fault::Connection(ConnectionFault::NeverAccepted));
+    for status in [502, 503, 504, 408] {
+        assert!(broken(never().wait(2100.0).told(error(status))).is_empty(), "{status}");
+    }
+    assert_eq!(broken(never().wait(2100.0).told(error(500))), ["status.unreachable"]);
+    assert_eq!(broken(never().wait(3100.0).told(error(504))), ["timeout.honoured"]);
+
+    let nameless = || plain().unreachable(Fault::Connection(ConnectionFault::UnresolvableName));
+    assert!(broken(nameless().told(error(502))).is_empty());
+    assert_eq!(broken(nameless().told(error(504))), ["status.unreachable"]);
+}
+
+#[test]
+fn a_connection_on_which_nothing_was_read_is_no_part_of_the_budget() {
+    let closed =
+        |seen: Seen| seen.tried_in_vain(AttemptEnd::Closed).attempt(|attempt| attempt.method.clear());
+    let twice = closed(closed(plain()));
+    let budget = "retry.budget".to_owned();
+    assert!(!broken(twice.clone().tried(error(503)).told(error(503))).contains(&budget));
+    assert!(broken(twice.tried(error(503)).tried(error(503)).told(error(503))).contains(&budget));
+}
+
+#[test]
+fn a_handshake_that_never_ends_is_late_or_unreachable() {
+    let stalled = || {
+        plain()
+            .tried_in_vain(AttemptEnd::ClientLeft)
+            .with_fault(Fault::Tls(TlsFault::HandshakeStall))
+            .attempt(|attempt| attempt.method.clear())
+    };
+    for status in [502, 503, 504] {
+        assert!(broken(stalled().wait(2000.0).told(error(status))).is_empty(), "{status}");
+    }
+    assert_eq!(broken(stalled().wait(2000.0).told(error(500))), ["status.timeout"]);
+}

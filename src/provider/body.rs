@@ -1,0 +1,290 @@
+//! The body of a request, of which most answers need very little.
+
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Value;
+
+/// A JSON value that is read when somebody looks at it. What a mock answers seldom depends on more
+/// than the model and on whether it is to stream, and a prompt may be long.
+///
+/// It knows whether it was looked at: an answer that was made without is the same for any body.
+#[derive(Clone, Default)]
+pub struct Body(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    text: Box<[u8]>,
+    value: OnceLock<Value>,
+}
+
+/// What is always read of a JSON object.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outline {
+    /// `model`, where it is text.
+    pub model: Option<String>,
+    /// `stream`, where it is true or false.
+    pub stream: Option<bool>,
+    /// Whether `stream_options.include_usage` is true.
+    pub with_usage: bool,
+}
+
+impl Body {
+    /// A body of JSON with its outline; `None` where the text is no JSON object.
+    pub(super) fn read(text: &[u8]) -> Option<(Self, Outline)> {
+        let outline = serde_json::from_slice(text).ok()?;
+        Some((Self(Arc::new(Inner { text: text.into(), value: OnceLock::new() })), outline))
+    }
+
+    /// Whether anybody has looked at it, or at a clone of it.
+    pub(super) fn was_looked_at(&self) -> bool {
+        self.0.value.get().is_some()
+    }
+
+    /// The same body that nobody has looked at yet; `None` for one that did not come as text.
+    pub(super) fn unseen(&self) -> Option<Self> {
+        let text = (!self.0.text.is_empty()).then(|| self.0.text.clone())?;
+        Some(Self(Arc::new(Inner { text, value: OnceLock::new() })))
+    }
+}
+
+impl Deref for Body {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        self.0.value.get_or_init(|| serde_json::from_slice(&self.0.text).unwrap_or_default())
+    }
+}
+
+impl From<Value> for Body {
+    fn from(value: Value) -> Self {
+        Self(Arc::new(Inner { text: Box::default(), value: value.into() }))
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Outline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Outlining)
+    }
+}
+
+struct Outlining;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Member {
+    Model,
+    Stream,
+    StreamOptions,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Visitor<'de> for Outlining {
+    type Value = Outline;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    /// Of members of one name the last counts, as in a [`Value`].
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Outline, A::Error> {
+        let mut outline = Outline::default();
+        while let Some(member) = members.next_key()? {
+            match member {
+                Member::Model => {
+                    let value = members.next_value::<Value>()?;
+                    outline.model = if let Value::String(model) = value { Some(model) } else { None };
+                }
+                Member::Stream => outline.stream = members.next_value::<Value>()?.as_bool(),
+                Member::StreamOptions => {
+                    outline.with_usage = members.next_value::<Value>()?["include_usage"] == true;
+                }
+                Member::Other => {
+                    members.next_value::<Checked>()?;
+                }
+            }
+        }
+        Ok(outline)
+    }
+}
+
+/// Any JSON, read as strictly as a [`Value`] and dropped: serde's `IgnoredAny` takes numbers, escapes and
+/// depths that a value refuses.
+struct Checked;
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_key::<Name>()?.is_some() {
+            members.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
+}
+
+/// A member's name, read as strictly as text and dropped.
+struct Name;
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Checked).map(|_| Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn outline(text: &str) -> Outline {
+        Body::read(text.as_bytes()).unwrap().1
+    }
+
+    #[test]
+    fn the_outline_is_what_a_value_would_say() {
+        let expected = |model: Option<&str>, stream, with_usage| Outline {
+            model: model.map(str::to_owned),
+            stream,
+            with_usage,
+        };
+        for (text, said) in [
+            ("{}", expected(None, None, false)),
+            (r#"{"model":"m","stream":true}"#, expected(Some("m"), Some(true), false)),
+            (r#" {"a":[{"model":"x"}],"model":"m\u00fc"} "#, expected(Some("mü"), None, false)),
+            (r#"{"model":"m","model":7,"stream":"true"}"#, expected(None, None, false)),
+            (r#"{"stream_options":{"include_usage":true}}"#, expected(None, None, true)),
+            (r#"{"stream_options":{"include_usage":1}}"#, expected(None, None, false)),
+            (r#"{"stream_options":[true]}"#, expected(None, None, false)),
+        ] {
+            assert_eq!(outline(text), said, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_knows_whether_it_was_looked_at() {
+        let (body, _) = Body::read(br#"{"input":"x"}"#).unwrap();
+        let clone = body.clone();
+        assert!(!body.was_looked_at());
+        assert_eq!(clone["input"], "x");
+        assert!(body.was_looked_at(), "a clone is the same body");
+        let unseen = body.unseen().unwrap();
+        assert!(!unseen.was_looked_at());
+        assert_eq!(unseen, body);
+        assert!(Body::from(json!({})).unseen().is_none());
+    }
+
+    /// Texts that are nearly JSON objects.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let part = prop_oneof![
+            prop::sample::select(vec![
+                "{",
+                "}",
+                "[",
+                "]",
+                ":",
+                ",",
+                "\"",
+                "\"a\"",
+                "\"model\"",
+                "\"\\ud800\"",
+                "\"\\u00e9\"",
+                "\"\\x\"",
+                "1",
+                "-0",
+                "1e999",
+                "0.5",
+                "01",
+                "null",
+                "true",
+                " ",
+                "\u{1}",
+            ])
+            .prop_map(|part| part.as_bytes().to_vec()),
+            prop::collection::vec(any::<u8>(), 0..2),
+        ];
+        prop::collection::vec(part, 0..8).prop_map(|parts| {
+            let inner = parts.concat();
+            [b"{\"k\":" as &[u8], &inner, b"}"].concat()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_no_object_as_a_value_is_none_here(text in prop_oneof![text(), any::<Vec<u8>>()]) {
+            let value = serde_json::from_slice::<Value>(&text).ok().filter(Value::is_object);
+            let body = Body::read(&text).map(|(body, _)| Value::clone(&body));
+            prop_assert_eq!(body, value);
+        }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_none() {
+        for depth in [100, 127, 128, 500] {
+            let text = format!("{{\"k\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+            let value = serde_json::from_str::<Value>(&text);
+            assert_eq!(Body::read(text.as_bytes()).is_some(), value.is_ok(), "{depth}");
+        }
+    }
+}

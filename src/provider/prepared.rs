@@ -1,0 +1,241 @@
+//! Replies in which nothing but the tokens changes from one attempt to the next.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{
+    dialect,
+    message::{Message, MessageBody},
+    request::Asked,
+};
+use crate::{observation::Canaries, scenario::Turn};
+
+/// What a turn says to requests that ask for the same thing, with holes where the stem of the
+/// tokens stands.
+///
+/// No dialect has to know of it: a reply is made twice, with two stems, and is prepared if filling
+/// the holes of the one with the other's stem gives the other. That is not so where a checksum or
+/// an encoding covers a token, and then there is nothing to prepare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    status: u16,
+    headers: Vec<(String, Template)>,
+    /// All of the body.
+    body: Template,
+    /// The parts of it.
+    frames: Frames,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Frames {
+    Whole,
+    /// Where each event ends, and whether the last of them is the terminator.
+    Events {
+        ends: Vec<Mark>,
+        terminated: bool,
+    },
+}
+
+/// Stems of different length, so that a length that is written somewhere shows too. They are
+/// nothing that a request or a scenario would hold by chance.
+const STEMS: [&str; 2] = ["0e5b7c-stem-of-upfault-1", "7a90f2d4-stem-of-upfault-65536"];
+
+impl Prepared {
+    /// Prepares what `turn` says to `asked`; `None` where that depends on more than the stem.
+    pub fn of(asked: &Asked, turn: &Turn) -> Option<Self> {
+        let asked = Asked { body: asked.body.unseen()?, ..asked.clone() };
+        let [message, other] = STEMS.map(|stem| dialect::message(&asked, turn, &Canaries::with_stem(stem)));
+        let prepared = Self::from_message(message);
+        (!asked.body.was_looked_at() && prepared.message(STEMS[1]) == other).then_some(prepared)
+    }
+
+    /// Whether tokens with this stem are written as they are wherever they stand.
+    pub fn suits(stem: &str) -> bool {
+        stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
+
+    /// The reply with the tokens that end in `stem`, which must [suit](Self::suits).
+    pub fn message(&self, stem: &str) -> Message {
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.filled_text(stem)));
+        let bytes = Bytes::from(self.body.filled(stem));
+        let body = match &self.frames {
+            Frames::Whole => MessageBody::Whole(bytes),
+            Frames::Events { ends, terminated } => {
+                let mut start = 0;
+                let mut events: Vec<Bytes> = Vec::with_capacity(ends.len());
+                for end in ends {
+                    let end = end.filled(stem);
+                    events.push(bytes.slice(start..end));
+                    start = end;
+                }
+                let terminator = if *terminated { events.pop() } else { None };
+                MessageBody::Events { events, terminator }
+            }
+        };
+        Message { status: self.status, headers: headers.collect(), body }
+    }
+
+    fn from_message(message: Message) -> Self {
+        let mut body = Template::default();
+        let frames = match message.body {
+            MessageBody::Whole(bytes) => {
+                body.push(&bytes, STEMS[0]);
+                Frames::Whole
+            }
+            MessageBody::Events { events, terminator } => {
+                let terminated = terminator.is_some();
+                let ends = events.iter().chain(&terminator).map(|event| body.push(event, STEMS[0])).collect();
+                Frames::Events { ends, terminated }
+            }
+        };
+        let header = |(name, value): (String, String)| {
+            let mut template = Template::default();
+            template.push(value.as_bytes(), STEMS[0]);
+            (name, template)
+        };
+        Self {
+            status: message.status,
+            headers: message.headers.into_iter().map(header).collect(),
+            body,
+            frames,
+        }
+    }
+}
+
+/// Bytes with holes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Template {
+    /// What stands between the holes.
+    text: Vec<u8>,
+    /// Where they are in it.
+    holes: Vec<usize>,
+}
+
+/// A place in a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    offset: usize,
+    /// How many holes are before it.
+    holes: usize,
+}
+
+impl Mark {
+    /// The same place once the holes are filled.
+    fn filled(self, stem: &str) -> usize {
+        self.offset + self.holes * stem.len()
+    }
+}
+
+impl Template {
+    /// Appends bytes, with a hole for each `stem` in them; the place behind them.
+    fn push(&mut self, mut bytes: &[u8], stem: &str) -> Mark {
+        while let Some(at) = find(bytes, stem.as_bytes()) {
+            self.text.extend_from_slice(&bytes[..at]);
+            self.holes.push(self.text.len());
+            bytes = &bytes[at + stem.len()..];
+        }
+        self.text.extend_from_slice(bytes);
+        Mark { offset: self.text.len(), holes: self.holes.len() }
+    }
+
+    fn filled(&self, stem: &str) -> Vec<u8> {
+        let mut filled = Vec::with_capacity(self.text.len() + self.holes.len() * stem.len());
+        let mut start = 0;
+        for hole in &self.holes {
+            filled.extend_from_slice(&self.text[Range { start, end: *hole }]);
+            filled.extend_from_slice(stem.as_bytes());
+            start = *hole;
+        }
+        filled.extend_from_slice(&self.text[start..]);
+        filled
+    }
+
+    /// The same of a template that was made of text.
+    fn filled_text(&self, stem: &str) -> String {
+        String::from_utf8(self.filled(stem)).unwrap_or_default()
+    }
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        provider::Body,
+        scenario::{Answer, Api, ErrorName, Provider, Reply},
+    };
+
+    /// A request whose body came as text, as the wire brings it.
+    fn asked(provider: Provider, api: Api, stream: bool) -> Asked {
+        let plain = Asked::plain(provider, api, stream);
+        let text = json!({"model": plain.model, "stream": stream, "input": "x"}).to_string();
+        let (body, _) = Body::read(text.as_bytes()).unwrap();
+        Asked { body, ..plain }
+    }
+
+    fn turn(answer: Answer) -> Turn {
+        Turn { answer, headers: IndexMap::new(), faults: Vec::new() }
+    }
+
+    #[test]
+    fn whatever_is_prepared_says_what_would_have_been_said() {
+        let canaries = Canaries::with_stem("abc123-main-17");
+        let answers = [
+            Answer::Reply(Reply::Ok),
+            Answer::Reply(Reply::Chunks(3)),
+            Answer::Reply(Reply::ToolCall),
+            Answer::Error(ErrorName::RateLimit),
+            Answer::Error(ErrorName::BadGateway),
+            Answer::Literal { status: 418, body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")) },
+        ];
+        let mut prepared = 0;
+        for provider in Provider::ALL {
+            for api in Api::ALL {
+                for (answer, stream) in answers.iter().flat_map(|answer| [(answer, false), (answer, true)]) {
+                    let (asked, turn) = (asked(*provider, *api, stream), turn(answer.clone()));
+                    let Some(reply) = Prepared::of(&asked, &turn) else { continue };
+                    prepared += 1;
+                    assert_eq!(
+                        reply.message(canaries.stem()),
+                        dialect::message(&asked, &turn, &canaries),
+                        "{provider} {api} {answer:?} {stream}"
+                    );
+                }
+            }
+        }
+        assert!(prepared > 1000, "{prepared}");
+    }
+
+    #[test]
+    fn chat_is_prepared_whatever_the_prompt() {
+        for stream in [false, true] {
+            let asked = asked(Provider::Openai, Api::OpenaiChat, stream);
+            assert!(Prepared::of(&asked, &turn(Answer::Reply(Reply::Ok))).is_some());
+        }
+    }
+
+    #[test]
+    fn a_reply_that_depends_on_the_body_or_has_checksums_is_not_prepared() {
+        let ok = turn(Answer::Reply(Reply::Ok));
+        let embeddings = asked(Provider::Openai, Api::OpenaiEmbeddings, false);
+        assert_eq!(Prepared::of(&embeddings, &ok), None);
+        assert!(!embeddings.body.was_looked_at(), "trying leaves the request as it is");
+        assert_eq!(Prepared::of(&asked(Provider::Bedrock, Api::BedrockConverse, true), &ok), None);
+    }
+
+    #[test]
+    fn a_stem_that_json_or_a_url_would_escape_does_not_suit() {
+        for (stem, suits) in
+            [("a1-main-2", true), ("a1-my_own-2", true), ("a1-\"-2", false), ("a1-ä-2", false)]
+        {
+            assert_eq!(Prepared::suits(stem), suits, "{stem}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! One stream of an HTTP/2 connection: a request, and the plan of its answer.
+
+use std::{future::poll_fn, sync::Arc};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use http::{Request, Response, StatusCode};
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    answer::{Asking, enter, nobody},
+    beat::Beat,
+    entrance::Visit,
+    http2::Ending,
+    ledger::Recorder,
+    line::Cut,
+    perform::header_map,
+    server::Shared,
+};
+use crate::{
+    fault::{Framing, Head, Plan, WireAction},
+    observation::AttemptEnd,
+    provider::MAX_REQUEST_BYTES,
+};
+
+/// Fields that speak of a connection and have no place on HTTP/2 (RFC 9113 section 8.2.2).
+const OF_CONNECTIONS: [&str; 5] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// The way back to the client.
+pub(super) enum Out {
+    /// Before the head.
+    Head(SendResponse<Bytes>),
+    /// Behind it.
+    Body(SendStream<Bytes>),
+}
+
+impl Out {
+    /// Ready when the client has given the stream up.
+    async fn left(&mut self) {
+        let _ = poll_fn(|cx| match self {
+            Self::Head(out) => out.poll_reset(cx),
+            Self::Body(out) => out.poll_reset(cx),
+        })
+        .await;
+    }
+
+    pub(super) fn send_reset(&mut self, reason: Reason) {
+        match self {
+            Self::Head(out) => out.send_reset(reason),
+            Self::Body(out) => out.send_reset(reason),
+        }
+    }
+}
+
+/// Answers one request.
+pub(super) async fn answer(
+    request: Request<RecvStream>,
+    out: SendResponse<Bytes>,
+    shared: Arc<Shared>,
+    visit: Option<Arc<Visit>>,
+) -> Ending {
+    let arrived = Instant::now();
+    let (parts, body) = request.into_parts();
+    let Ok(body) = read(body).await else { return Ending::Over };
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let Some((case, deployment, rest)) = shared.find(path) else {
+        let response = match shared.fallback.get().cloned() {
+            Some(fallback) => fallback(Request::from_parts(parts, body)).await,
+            None => nobody(parts.method.as_str(), path),
+        };
+        say(out, response).await;
+        return Ending::Over;
+    };
+    let claim = visit.and_then(|visit| visit.take(&case, deployment));
+    let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
+    let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
+    let performance = Performance {
+        out: Out::Head(out),
+        recorder,
+        beat: Beat::default(),
+        last: case.deployments[deployment].one_each,
+    };
+    performance.perform(plan).await.unwrap_or(Ending::Over)
+}
+
+/// The whole body, or `None` where it is larger than the provider takes.
+async fn read(mut body: RecvStream) -> Result<Option<Bytes>, h2::Error> {
+    let mut all = Vec::new();
+    let mut length = 0_usize;
+    while let Some(data) = body.data().await {
+        let data = data?;
+        length = length.saturating_add(data.len());
+        // Whatever is kept of it, the client may go on.
+        body.flow_control().release_capacity(data.len())?;
+        if length <= MAX_REQUEST_BYTES {
+            all.extend_from_slice(&data);
+        } else {
+            all = Vec::new();
+        }
+    }
+    Ok((length <= MAX_REQUEST_BYTES).then(|| all.into()))
+}
+
+/// Sends an answer that is none of a deployment's.
+async fn say(mut out: SendResponse<Bytes>, response: Response<Bytes>) {
+    let (mut parts, body) = response.into_parts();
+    for name in OF_CONNECTIONS {
+        parts.headers.remove(name);
+    }
+    if let Ok(mut stream) = out.send_response(Response::from_parts(parts, ()), false) {
+        send(&mut stream, body, true).await;
+    }
+}
+
+/// Hands bytes over as the client makes room for them; whether it has taken them all.
+async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes, end: bool) -> bool {
+    while !bytes.is_empty() {
+        stream.reserve_capacity(bytes.len());
+        let Some(Ok(room)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return false };
+        let now = bytes.split_to(room.min(bytes.len()));
+        let last = end && bytes.is_empty();
+        if stream.send_data(now, last).is_err() {
+            return false;
+        }
+        if last {
+            return true;
+        }
+    }
+    !end || stream.send_data(Bytes::new(), true).is_ok()
+}
+
+/// A plan that is being performed.
+struct Performance {
+    out: Out,
+    recorder: Recorder,
+    beat: Beat,
+    /// The connection takes no other request.
+    last: bool,
+}
+
+impl Performance {
+    /// `None` where the client has left, which the drop of the recorder notes.
+    async fn perform(mut self, plan: Plan) -> Option<Ending> {
+        let mut actions = plan.actions.into_iter();
+        let ending = loop {
+            match actions.next()? {
+                WireAction::Head(head) => self.head(head)?,
+                WireAction::Write { bytes, completes_frame } => {
+                    self.recorder.wrote(&bytes, completes_frame);
+                    self.write(bytes).await?;
+                }
+                WireAction::Raw { bytes, breaks } => {
+                    if breaks {
+                        self.recorder.broke();
+                    }
+                    self.write(bytes).await?;
+                }
+                WireAction::Wait(time) => {
+                    let due = self.beat.due(time);
+                    tokio::select! {
+                        () = sleep_until(due) => {}
+                        () = self.out.left() => return None,
+                    }
+                    self.recorder.woke(self.beat.woke(due));
+                }
+                // The connection sends what it has before it asks here again.
+                WireAction::Flush => tokio::task::yield_now().await,
+                ending => break ending,
+            }
+        };
+        self.end(ending).await
+    }
+
+    fn head(&mut self, mut head: Head) -> Option<()> {
+        let Out::Head(out) = &mut self.out else { return Some(()) };
+        head.headers.retain(|(name, _)| !OF_CONNECTIONS.contains(&name.as_str()));
+        if let Framing::Length(length) = head.framing {
+            head.headers.push(("content-length".to_owned(), length.to_string()));
+        }
+        // The stream's own frames tell the end of a body.
+        head.framing = Framing::None;
+        let mut response = Response::new(());
+        *response.status_mut() =
+            StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.headers_mut() = header_map(&head);
+        self.recorder.head(head);
+        self.out = Out::Body(out.send_response(response, false).ok()?);
+        Some(())
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Option<()> {
+        let Out::Body(stream) = &mut self.out else { return Some(()) };
+        send(stream, bytes, false).await.then_some(())
+    }
+
+    async fn end(mut self, ending: WireAction) -> Option<Ending> {
+        let last = self.last;
+        Some(match ending {
+            WireAction::Finish | WireAction::Overrun(_) => {
+                self.finish()?;
+                if last { Ending::Last } else { Ending::Over }
+            }
+            WireAction::CloseWhenReused => {
+                self.finish()?;
+                Ending::RefuseNext
+            }
+            WireAction::Hang => {
+                self.out.left().await;
+                return None;
+            }
+            WireAction::RstStream(code) => Ending::Reset(self.out, code.number().into(), self.recorder),
+            WireAction::Goaway(code) => Ending::GoAway(self.out, code.number().into(), self.recorder),
+            WireAction::Reset => Ending::Cut(self.out, Cut::Reset, self.recorder),
+            WireAction::CloseUnannounced => Ending::Unannounced(self.out, self.recorder),
+            _ => Ending::Cut(self.out, Cut::Close, self.recorder),
+        })
+    }
+
+    fn finish(self) -> Option<()> {
+        let Out::Body(mut stream) = self.out else { return None };
+        // Noted first: it is sent when the connection comes to its turn.
+        self.recorder.end(AttemptEnd::Finished);
+        stream.send_data(Bytes::new(), true).ok()
+    }
+}
