@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::Client;
+use reqwest::{Client, header::LOCATION};
 
 use super::{
-    ask::{self, Ask},
+    ask::{self, Ask, Sent},
     classify,
     failure::{Cause, Failure, Raw},
     headers,
@@ -28,12 +28,20 @@ pub(super) enum Success {
     Stream { headers: Vec<(String, String)>, first: RawFrame, source: Box<FrameSource> },
 }
 
+/// How upstreams are asked.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub client: Client,
+    /// Only ever done by a defect.
+    pub follow_redirects: bool,
+}
+
 /// The client for upstreams. Connections may be used again, but no request is sent twice.
 #[expect(
     clippy::disallowed_methods,
     reason = "a proxy's own client: what would send twice is turned off here"
 )]
-pub(super) fn client() -> reqwest::Result<Client> {
+pub(super) fn client(check_certificates: bool) -> reqwest::Result<Client> {
     // An error says that a provider is installed already, which is all that is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -44,7 +52,31 @@ pub(super) fn client() -> reqwest::Result<Client> {
         .connect_timeout(Duration::from_secs(10))
         // Upstreams are mocks on this machine: no need to read the platform's roots.
         .tls_certs_only([])
+        .tls_danger_accept_invalid_certs(!check_certificates)
         .build()
+}
+
+impl Outbound {
+    async fn send(&self, sent: Sent) -> reqwest::Result<reqwest::Response> {
+        let response = self.ask(&sent, &sent.url).await?;
+        match response.headers().get(LOCATION).and_then(|location| location.to_str().ok()) {
+            Some(location) if self.follow_redirects && response.status().is_redirection() => {
+                self.ask(&sent, location).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    async fn ask(&self, sent: &Sent, url: &str) -> reqwest::Result<reqwest::Response> {
+        let mut request = self.client.request(sent.method.clone(), url);
+        for (name, value) in &sent.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = &sent.body {
+            request = request.body(body.clone());
+        }
+        request.send().await
+    }
 }
 
 /// Asks the upstream of `route` once. For a whole answer `limit` covers all of it; for a stream,
@@ -54,12 +86,12 @@ pub(super) fn client() -> reqwest::Result<Client> {
 ///
 /// The failure that the caller is to be told.
 pub(super) async fn attempt(
-    client: &Client,
+    outbound: &Outbound,
     route: &Route,
     ask: &Ask,
     limit: Option<Duration>,
 ) -> Result<Success, Failure> {
-    let attempt = send(client, route, ask);
+    let attempt = send(outbound, route, ask);
     match limit {
         Some(limit) => {
             tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(Failure::timeout(limit)))
@@ -68,17 +100,10 @@ pub(super) async fn attempt(
     }
 }
 
-async fn send(client: &Client, route: &Route, ask: &Ask) -> Result<Success, Failure> {
+async fn send(outbound: &Outbound, route: &Route, ask: &Ask) -> Result<Success, Failure> {
     let sent = ask.sent(route)?;
     let api = sent.api;
-    let mut request = client.request(sent.method, sent.url);
-    for (name, value) in sent.headers {
-        request = request.header(name, value);
-    }
-    if let Some(body) = sent.body {
-        request = request.body(body);
-    }
-    let response = request.send().await.map_err(|error| transport(&error))?;
+    let response = outbound.send(sent).await.map_err(|error| transport(&error))?;
     let status = response.status().as_u16();
     let headers: Vec<_> = response
         .headers()
@@ -89,7 +114,8 @@ async fn send(client: &Client, route: &Route, ask: &Ask) -> Result<Success, Fail
         .collect();
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
     let is_stream = Carrier::of(content_type) == Some(ask::carrier(api));
-    if ask.is_framed() && is_stream && classify::is_success(status) {
+    let is_plain = headers::coding(&headers).is_none();
+    if ask.is_framed() && is_stream && is_plain && classify::is_success(status) {
         return open(FrameSource::new(response, api), headers).await;
     }
     let body = whole_body(response, classify::is_success(status)).await?;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Defect,
     ask::Ask,
-    attempt::{self, Success},
+    attempt::{self, Outbound, Success},
     cooldown::Memory,
     failure::Failure,
     retry,
@@ -18,7 +18,7 @@ use crate::proxy::Route;
 /// What all requests of an instance share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub client: reqwest::Client,
+    pub outbound: Outbound,
     pub routes: Arc<[Route]>,
     /// From a model name to the first route of that name.
     pub by_model: HashMap<String, usize>,
@@ -93,7 +93,7 @@ async fn tries(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Fai
             // What an upstream said a moment ago, in this request, is the better answer.
             return Err(last.unwrap_or(refusal));
         }
-        let result = attempt::attempt(&shared.client, route, ask, shared.limit(route)).await;
+        let result = attempt::attempt(&shared.outbound, route, ask, shared.limit(route)).await;
         let now = Instant::now();
         let failure = match result {
             Ok(success) => {

@@ -29,13 +29,16 @@ pub(super) fn whole(
     body: Bytes,
 ) -> Result<(), Failure> {
     let content_type = headers::value(&upstream, "content-type").unwrap_or_default();
+    let coding = headers::coding(&upstream);
     let (cause, told) = match status {
-        200..300 if dialect::is_answer(api, content_type, &body) => return Ok(()),
+        200..300 if coding.is_none() && dialect::is_answer(api, content_type, &body) => return Ok(()),
         200..300 => (Cause::OddBody, 502),
         400..600 => (Cause::Status(status), status),
         _ => (Cause::OddStatus, 502),
     };
-    let error = if cause == Cause::OddBody && !dialect::carries_error(api, &body) {
+    let error = if let (Cause::OddBody, Some(coding)) = (cause, coding) {
+        odd(&format!("The upstream answered in the content coding {coding}, which was not asked for."))
+    } else if cause == Cause::OddBody && !dialect::carries_error(api, &body) {
         odd(&odd_body(api, &body))
     } else if cause == Cause::OddStatus {
         odd(&format!("The upstream answered with status {status}, which is no answer of this API."))

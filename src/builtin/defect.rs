@@ -98,6 +98,8 @@ defects! {
     BaseUrlLeaked = "base-url-leaked": "The upstream's base URL stands in the error message",
     BaseUrlInHeader = "base-url-in-header": "The upstream's base URL stands in a header",
     TracebackLeaked = "traceback-leaked": "A traceback stands in the error message",
+    CertificatesUnchecked = "certificates-unchecked": "Whatever certificate an upstream shows is taken for good",
+    RedirectFollowed = "redirect-followed": "A redirect of an upstream is followed, with the provider's key",
 }
 
 impl fmt::Display for Defect {

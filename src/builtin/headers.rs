@@ -66,6 +66,13 @@ pub(super) fn is_framing(name: &str) -> bool {
     )
 }
 
+/// The coding that a body is said to be in, where it is one. None was asked for.
+pub(super) fn coding(headers: &[(String, String)]) -> Option<&str> {
+    value(headers, "content-encoding")
+        .map(str::trim)
+        .filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -144,7 +144,7 @@ impl Relay {
                 None => return self.stopped(Stop::Cut),
             },
         };
-        match attempt::attempt(&self.shared.client, route, &self.ask, self.gap).await {
+        match attempt::attempt(&self.shared.outbound, route, &self.ask, self.gap).await {
             Ok(Success::Stream { first, source, .. }) => {
                 self.source = source;
                 self.frame(first);

@@ -36,6 +36,10 @@ pub(super) struct Rules {
     pub ask_fallback_too: bool,
     /// An upstream 503 is never answered.
     pub mute: bool,
+    /// Redirects are followed with all headers.
+    pub follow_redirects: bool,
+    /// Certificates of upstreams are checked.
+    pub check_certificates: bool,
 }
 
 impl Rules {
@@ -53,6 +57,8 @@ impl Rules {
             resume: None,
             ask_fallback_too: false,
             mute: false,
+            follow_redirects: false,
+            check_certificates: true,
         };
         match defect {
             Some(Defect::TimeoutIgnored) => rules.timeouts = false,
@@ -67,6 +73,8 @@ impl Rules {
             Some(Defect::FallbackSpliced) => rules.resume = Some(Resume::Fallback),
             Some(Defect::FallbackAskedToo) => rules.ask_fallback_too = true,
             Some(Defect::FailureUnanswered) => rules.mute = true,
+            Some(Defect::RedirectFollowed) => rules.follow_redirects = true,
+            Some(Defect::CertificatesUnchecked) => rules.check_certificates = false,
             _ => {}
         }
         rules

@@ -58,7 +58,10 @@ impl Builtin {
         }
         let proxy_key = fresh_key();
         let shared = Arc::new(Shared {
-            client: attempt::client().map_err(io::Error::other)?,
+            outbound: attempt::Outbound {
+                client: attempt::client(rules.check_certificates).map_err(io::Error::other)?,
+                follow_redirects: rules.follow_redirects,
+            },
             routes: routes.into(),
             by_model,
             proxy_key: proxy_key.clone(),

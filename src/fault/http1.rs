@@ -53,7 +53,10 @@ impl Timeline {
             }
             Http1Fault::ShortContentLength => {
                 head.framing = Framing::Length(half);
-                self.unreadable_from = (length > 0).then_some(half as usize);
+                if length > 0 {
+                    // What cannot be read from its beginning cannot be read from its middle.
+                    self.unreadable_from.get_or_insert(half as usize);
+                }
             }
             Http1Fault::LongContentLength => {
                 head.framing = Framing::Length((length * 2).max(1));
@@ -79,7 +82,11 @@ impl Timeline {
                 head.framing = Framing::Chunked;
                 self.finish = WireAction::Close;
             }
-            Http1Fault::TrailingBytes => self.finish = WireAction::Overrun(Bytes::from_static(TRAILING)),
+            // They may mean that the length before them is wrong (RFC 9112 section 6.3).
+            Http1Fault::TrailingBytes => {
+                self.finish = WireAction::Overrun(Bytes::from_static(TRAILING));
+                self.doubtful = true;
+            }
             Http1Fault::BodyOn204 | Http1Fault::BodyOn304 => {
                 head.status = if fault == Http1Fault::BodyOn204 { 204 } else { 304 };
                 if whole || length > 0 {
@@ -94,14 +101,14 @@ impl Timeline {
     /// Ends the reply at a point by a chunk whose size is no number, with the rest of the body in it.
     fn bad_chunk_size(&mut self, at: Point) {
         let index = self.split(self.find(at).offset());
-        let rest = self.body.split_off(index);
-        let parts = rest.iter().filter_map(|action| match action {
-            WireAction::Write { bytes, .. } => Some(&bytes[..]),
-            _ => None,
-        });
-        let chunk: Vec<u8> =
-            [&b"ZZ\r\n"[..]].into_iter().chain(parts).chain([&b"\r\n"[..]]).flatten().copied().collect();
-        self.body.push(WireAction::Raw { bytes: chunk.into(), breaks: true });
+        let raw = |bytes, breaks| WireAction::Raw { bytes, breaks };
+        let rest: Vec<_> = self.body.split_off(index);
+        self.body.push(raw(Bytes::from_static(b"ZZ\r\n"), true));
+        self.body.extend(rest.into_iter().map(|action| match action {
+            WireAction::Write { bytes, .. } => raw(bytes, false),
+            other => other,
+        }));
+        self.body.push(raw(Bytes::from_static(b"\r\n"), false));
         self.terminator = 0;
         self.ending = WireAction::Close;
     }

@@ -8,6 +8,7 @@ mod malform;
 mod origin;
 mod packets;
 mod plan;
+mod settle;
 mod stream;
 mod timeline;
 

@@ -65,8 +65,12 @@ impl Timeline {
     pub(super) fn crlf(&mut self) {
         let mut last = b'\n';
         self.rewrite(|bytes| {
+            if !bytes.contains(&b'\n') {
+                last = bytes.last().copied().unwrap_or(last);
+                return bytes.clone();
+            }
             let mut changed = Vec::with_capacity(bytes.len() + bytes.len() / 16 + 8);
-            for byte in bytes {
+            for byte in bytes.iter() {
                 if *byte == b'\n' && last != b'\r' {
                     changed.push(b'\r');
                 }
@@ -79,7 +83,7 @@ impl Timeline {
 
     /// Spreads the data of each event over lines that are the same JSON when they are joined by line feeds.
     pub(super) fn multi_line_data(&mut self) {
-        self.rewrite(|bytes| spread(bytes).into());
+        self.rewrite(|bytes| if bytes.contains(&b',') { spread(bytes).into() } else { bytes.clone() });
     }
 
     /// Damages a message of AWS's, or puts in one of a type that nobody knows.
@@ -136,7 +140,7 @@ impl Timeline {
     }
 
     /// Changes the bytes of every write.
-    fn rewrite(&mut self, mut change: impl FnMut(&[u8]) -> Bytes) {
+    fn rewrite(&mut self, mut change: impl FnMut(&Bytes) -> Bytes) {
         let before = self.length();
         let terminated = before - self.terminator;
         let (mut offset, mut terminator) = (0, 0);

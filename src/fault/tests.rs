@@ -211,13 +211,31 @@ fn a_later_cut_does_not_change_what_the_head_has_told() {
 }
 
 #[test]
+fn bytes_that_nobody_can_read_come_in_packets_too() {
+    let faults = [http1(Http1Fault::ShortContentLength), Fault::Split { bytes: 4 }];
+    insta::assert_snapshot!(compiled(whole("0123456789"), &faults), @r#"
+    head   200 (content-length 5)
+    write  4 bytes, part of a frame: "0123"
+    flush
+    write  1 bytes, part of a frame: "4"
+    raw    3 bytes, unreadable from here: "567"
+    flush
+    raw    2 bytes: "89"
+    finish
+    "#);
+}
+
+#[test]
 fn a_bad_chunk_size_stands_at_its_point_and_swallows_the_rest() {
     let fault = http1(Http1Fault::BadChunkSize { at: Point::AfterEvents(2) });
     insta::assert_snapshot!(compiled(events(), &[fault]), @r#"
     head   200 (chunked)
     write  9 bytes: "data: 1\n\n"
     write  9 bytes: "data: 2\n\n"
-    raw    29 bytes, unreadable from here: "ZZ\r\ndata: 3\n\ndata: [DONE]\n\n\r\n"
+    raw    4 bytes, unreadable from here: "ZZ\r\n"
+    raw    9 bytes: "data: 3\n\n"
+    raw    14 bytes: "data: [DONE]\n\n"
+    raw    2 bytes: "\r\n"
     wait   100ms
     close  (FIN, framing incomplete)
     "#);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     packets::Packets,
-    plan::{Framing, Head, Plan, WireAction},
+    plan::{Framing, Head, WireAction},
 };
 use crate::{
     provider::{Message, MessageBody},
@@ -17,11 +17,6 @@ use crate::{
 /// The most parts that a dripped or split body is cut into; what is left then goes out in one piece. At
 /// twenty parts a second this is more than an hour, which no case lives to see.
 pub(super) const MAX_PARTS: usize = 100_000;
-
-/// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
-/// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
-/// and then, and a fault would not be the same fault twice.
-const BEFORE_CUT: Duration = Duration::from_millis(100);
 
 pub(super) struct Timeline {
     /// What comes before the status line: waits, interim replies.
@@ -190,50 +185,6 @@ impl Timeline {
         self.body = dripped;
     }
 
-    pub(super) fn into_plan(mut self) -> Plan {
-        if self.ending == WireAction::Finish {
-            self.ending = self.finish;
-        }
-        let mut body = self.packets.cut(unreadable(self.body, self.unreadable_from, self.garbled));
-        // Neither ever has a body (RFC 9110 sections 15.3.5 and 15.4.5), unless that is the fault.
-        let bodiless = self.unreadable_from.is_none()
-            && self.head.as_ref().is_some_and(|head| matches!(head.status, 204 | 304));
-        if bodiless {
-            body.retain(|action| matches!(action, WireAction::Wait(_)));
-        }
-        let mut actions = Vec::with_capacity(self.before.len() + body.len() + 3);
-        actions.append(&mut self.before);
-        let blamed = self.head.is_some() && !self.garbled && self.unreadable_from == Some(0);
-        actions.extend(self.head.map(|head| match self.garbled {
-            true => WireAction::Raw { bytes: head.garbled(), breaks: true },
-            false => WireAction::Head(head),
-        }));
-        // Where no byte can be read it is the head that is to blame.
-        let broke = |action: &WireAction| matches!(action, WireAction::Raw { breaks: true, .. });
-        if blamed && !body.iter().any(broke) {
-            actions.push(WireAction::Raw { bytes: Bytes::new(), breaks: true });
-        }
-        actions.extend(body);
-        let cut = matches!(
-            self.ending,
-            WireAction::Close | WireAction::Reset | WireAction::RstStream(_) | WireAction::Goaway(_)
-        );
-        if cut && actions.iter().any(|action| matches!(action, WireAction::Head(_) | WireAction::Raw { .. }))
-        {
-            actions.push(WireAction::Wait(BEFORE_CUT));
-        }
-        actions.push(self.ending);
-        let mut plan = Plan { actions, doubtful: self.doubtful };
-        if bodiless && plan.is_below_http() {
-            plan.actions.iter_mut().for_each(|action| {
-                if let WireAction::Head(head) = action {
-                    head.framing = Framing::None;
-                }
-            });
-        }
-        plan
-    }
-
     /// Bytes of the body.
     pub(super) fn length(&self) -> usize {
         length(&self.body)
@@ -290,32 +241,6 @@ impl Timeline {
         }
         index
     }
-}
-
-/// Turns what stands behind `from` bytes of a body into bytes that are part of no message; the first of
-/// them break it, unless it is broken by then.
-fn unreadable(body: Vec<WireAction>, from: Option<usize>, mut broken: bool) -> Vec<WireAction> {
-    let Some(from) = from else { return body };
-    let mut offset = 0;
-    let mut changed = Vec::with_capacity(body.len() + 1);
-    for action in body {
-        let WireAction::Write { mut bytes, completes_frame } = action else {
-            changed.push(action);
-            continue;
-        };
-        let readable = from.saturating_sub(offset).min(bytes.len());
-        offset += bytes.len();
-        if readable == bytes.len() {
-            changed.push(WireAction::Write { bytes, completes_frame });
-            continue;
-        }
-        if readable > 0 {
-            changed.push(WireAction::Write { bytes: bytes.split_to(readable), completes_frame: false });
-        }
-        changed.push(WireAction::Raw { bytes, breaks: !broken });
-        broken = true;
-    }
-    changed
 }
 
 /// Takes framing headers that a scenario has set out of `headers`: they decide the framing, even

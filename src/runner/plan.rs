@@ -154,6 +154,7 @@ fn drip(turn: &Turn, bytes_per_second: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{provider, scenario::Api};
 
     #[test]
     fn a_case_is_the_same_for_the_same_seed_and_another_for_every_other() {
@@ -172,5 +173,33 @@ mod tests {
             cooldown: None,
         };
         assert!(deadline(&settings, std::iter::empty()) > Duration::from_secs(3 * 4));
+    }
+
+    #[test]
+    fn the_deadline_counts_every_wait_between_events_in_every_dialect() {
+        let canaries = Identity { token: "abc".into() }.canaries("main", 1);
+        for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
+            for reply in [Reply::Ok, Reply::ToolCall, Reply::NonAscii, Reply::Chunks(1), Reply::Chunks(300)] {
+                let asked = provider::Asked::plain(api.native_provider(), api, true);
+                let message = provider::reply(&asked, &reply, &canaries);
+                let provider::MessageBody::Events { events: frames, .. } = message.body else {
+                    panic!("{api} does not stream")
+                };
+                let turn =
+                    Turn { answer: Answer::Reply(reply), headers: Default::default(), faults: Vec::new() };
+                assert!(frames.len() < events(&turn) as usize, "{api} {reply:?}: {}", frames.len());
+            }
+        }
+    }
+
+    #[test]
+    fn the_deadline_has_room_for_what_faults_wait() {
+        let text = "title: t\nwhy: w\nmatrix: {stream: [true]}\nupstream:\n  - reply: {chunks: 10}\n    faults:\n      \
+                    - latency: {before: each_event, time: {uniform: {from: 1s, to: 2s}}}\n      \
+                    - connection: {slow_accept: 3s}\n";
+        let scenario = crate::scenario::load_text("x", "f", text).unwrap();
+        let plain = deadline(&scenario.proxy, std::iter::empty());
+        let late = deadline(&scenario.proxy, scenario.deployments.values().cloned());
+        assert!(late >= plain + Duration::from_secs(2 * 10 + 3), "{late:?}");
     }
 }

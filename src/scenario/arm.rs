@@ -202,7 +202,15 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
                     check.error(&(0..1), "there is nothing to arm").help = Some(EXAMPLE.to_owned());
                     IndexMap::new()
                 }
-                (upstream, deployments) => named(&mut check, upstream.as_ref(), deployments.as_ref(), &[]),
+                (upstream, deployments) => {
+                    // Nobody knows what will be asked for. As a stream it could be anything that faults need.
+                    let any = file.provider.as_ref().map(|at| Combination {
+                        api: Api::OpenaiChat,
+                        provider: at.value,
+                        stream: true,
+                    });
+                    named(&mut check, upstream.as_ref(), deployments.as_ref(), any.as_slice())
+                }
             };
             (Vec::new(), turns, None, written)
         }
@@ -323,6 +331,15 @@ mod tests {
           | ^
           |
           = help: say what the provider does, for example `{"provider": "openai", "upstream": [{"error": "rate_limit"}]}`, or name a `scenario`
+        "#);
+        insta::assert_snapshot!(said(r#"{"provider": "ollama", "upstream": [{"faults": ["crlf"]}]}"#), @r#"
+        error: `crlf` is about server-sent events, and ollama has streams of another kind
+         --> the request's body:1:49
+          |
+        1 | {"provider": "ollama", "upstream": [{"faults": ["crlf"]}]}
+          |                                                 ^^^^^^
+          |
+          = help: choose other providers; `unknown_event` fits every kind of stream
         "#);
         insta::assert_snapshot!(said("not json"), @"
         error: expected keys with values (`{key: value}`)

@@ -81,9 +81,8 @@ fn carried(check: &mut Checker<'_>, fault: &At<Fault>, matrix: &[Combination]) {
                             "`{name}` is about server-sent events, and {provider} has streams of another kind"
                         ),
                     )
-                    .help = Some(
-                    "leave it out of `matrix.provider`; `unknown_event` fits every kind of stream".to_owned(),
-                );
+                    .help =
+                    Some("choose other providers; `unknown_event` fits every kind of stream".to_owned());
             }
         }
         Fault::EventStream(_) => {

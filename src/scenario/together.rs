@@ -4,7 +4,10 @@ use std::mem::discriminant;
 
 use super::{
     diagnostic::Diagnostic,
-    fault::{ConnectionFault, Fault, Http1Fault, LatencyPlace, Malform, Point, Stage, TlsFault},
+    fault::{
+        ConnectionFault, ContentEncodingFault, Fault, Http1Fault, LatencyPlace, Malform, Point, Stage,
+        TlsFault,
+    },
     file::At,
     validate::Checker,
 };
@@ -16,7 +19,7 @@ struct Clash {
 }
 
 /// The rules, the first of which that speaks of a pair is told.
-const RULES: [fn(&Fault, &Fault) -> Option<Clash>; 10] = [
+const RULES: [fn(&Fault, &Fault) -> Option<Clash>; 11] = [
     alone,
     behind_the_end,
     twice,
@@ -27,6 +30,7 @@ const RULES: [fn(&Fault, &Fault) -> Option<Clash>; 10] = [
     encoded_already,
     counted_already,
     broken_events,
+    too_long_to_compress,
 ];
 
 /// Checks each fault against those before it, and tells the first reason against it.
@@ -249,5 +253,20 @@ fn broken_events(first: &Fault, second: &Fault) -> Option<Clash> {
     (whole && cuts).then_some(Clash {
         what: "comes too late: it changes whole events, and these have been cut in parts",
         help: "put it first: faults are applied in their order",
+    })
+}
+
+/// What a second of computing time can compress, with room to spare.
+const COMPRESSIBLE: u32 = 16 * 1024 * 1024;
+
+fn too_long_to_compress(first: &Fault, second: &Fault) -> Option<Clash> {
+    let compresses = matches!(
+        second,
+        Fault::ContentEncoding(ContentEncodingFault::DoubleGzip | ContentEncodingFault::CutGzip)
+    );
+    let large = matches!(first, Fault::Malform(Malform::VeryLarge(bytes)) if *bytes > COMPRESSIBLE);
+    (compresses && large).then_some(Clash {
+        what: "compresses the body before it is sent, and there is too much of it",
+        help: "16777216 bytes or less can be compressed",
     })
 }

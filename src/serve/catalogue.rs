@@ -1,13 +1,14 @@
 //! The catalogue by URL: `/PROVIDER/NAME` always answers in one way.
 
-use std::io;
+use std::{io, time::Duration};
 
 use indexmap::IndexMap;
 
 use crate::{
     observation::Identity,
     scenario::{
-        Answer, Api, Combination, ErrorName, Fault, Malform, Point, Provider, Reply, Transport, Turn,
+        Answer, Api, Combination, ContentEncodingFault, ErrorName, Fault, Http1Fault, Malform, Point,
+        Provider, Reply, Transport, Turn,
     },
     upstream::{Armed, ArmedCase, Upstream},
 };
@@ -35,6 +36,7 @@ pub fn entries() -> Vec<Entry> {
     let fault = |name, about, fault| entry(name, about, ok(), vec![fault]);
     // The role is out by then, and a piece of content.
     let middle = Point::AfterEvents(3);
+    let slow = Fault::Delay { at: Point::BeforeHeaders, lasting: Duration::from_secs(2) };
 
     let mut entries =
         vec![reply("ok", "a short text", Reply::Ok), reply("tool_call", "one tool call", Reply::ToolCall)];
@@ -57,6 +59,27 @@ pub fn entries() -> Vec<Entry> {
         fault("cut_json", "a 200 whose JSON is cut off", Fault::Malform(Malform::CutJson)),
         fault("html", "a 200 with a page", Fault::Malform(Malform::Html)),
         fault("empty", "a 200 without a body", Fault::Malform(Malform::Empty)),
+        fault("invalid_utf8", "an answer with bytes that are no UTF-8", Fault::Malform(Malform::InvalidUtf8)),
+        fault(
+            "deep_nesting",
+            "an answer with a member nested 20,000 deep",
+            Fault::Malform(Malform::DeepNesting(20_000)),
+        ),
+        fault("slow", "a first byte after two seconds", slow),
+        fault("drip", "100 bytes a second", Fault::Drip { bytes_per_second: 100 }),
+        fault("byte_by_byte", "every byte in a packet of its own", Fault::Split { bytes: 1 }),
+        fault("garbage", "no status line", Fault::Http1(Http1Fault::GarbageStatusLine)),
+        fault(
+            "stream_bad_chunk",
+            "a stream with a chunk size that is no number after three events",
+            Fault::Http1(Http1Fault::BadChunkSize { at: middle }),
+        ),
+        fault(
+            "gzip_not_sent",
+            "a body that says gzip and is not",
+            Fault::ContentEncoding(ContentEncodingFault::GzipNotSent),
+        ),
+        fault("redirect", "a 307 to another origin", Fault::Redirect(307)),
     ]);
     entries
 }

@@ -15,6 +15,7 @@ use super::{
     ledger::{Arrival, Recorder},
     line::{Line, Takeover},
     perform::{Performance, perform},
+    raw::Order,
     received::ReceivedRequest,
     server::Shared,
 };
@@ -53,7 +54,8 @@ pub(super) async fn answer(
     let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
     let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
     if plan.is_below_http() {
-        line.take_over(Takeover::Perform(Box::new(plan), recorder, case.stop.clone()));
+        let order = Order { plan, recorder, run: case.run(), deployment, over: case.stop.clone() };
+        line.take_over(Takeover::Perform(Box::new(order)));
         return std::future::pending().await;
     }
     let response = perform(plan, recorder, line, case.stop.clone()).await;

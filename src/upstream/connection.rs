@@ -80,8 +80,9 @@ async fn until_taken_over(
             cut(socket, written, how, recorder).await;
             ControlFlow::Break(())
         }
-        Takeover::Perform(plan, recorder, over) => {
-            let performed = raw::perform(*plan, socket, parts.read_buf, written, recorder);
+        Takeover::Perform(order) => {
+            let over = order.over.clone();
+            let performed = raw::perform(*order, socket, parts.read_buf, written);
             match over.run_until_cancelled(performed).await.flatten() {
                 Some(reusable) => ControlFlow::Continue(reusable),
                 None => ControlFlow::Break(()),

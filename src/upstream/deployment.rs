@@ -32,7 +32,9 @@ impl Deployment {
             Fault::Connection(ConnectionFault::BacklogFull) => Some(Manner::Full),
             _ => None,
         });
-        let manner = ill.or((one_each || transport != Transport::Plain).then_some(Manner::Serves));
+        let apart = transport != Transport::Plain
+            || faults().any(|fault| fault.needs_own_address() && fault.stage() != Stage::Address);
+        let manner = ill.or(apart.then_some(Manner::Serves));
         let own = manner.map(OwnPort::hold).transpose()?;
         let parts = turns.into_iter().map(Part::new).collect();
         Ok(Self { name, parts, transport, own, nameless, one_each })

@@ -1,9 +1,6 @@
 //! What the mock saw and did, attempt by attempt.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -35,7 +32,7 @@ pub(super) struct Run {
     /// From when times count.
     pub(super) epoch: Instant,
     /// Every deployment answers well from now on.
-    pub(super) healed: AtomicBool,
+    healed: CancellationToken,
     keep: Keep,
     account: Option<Mutex<AccountState>>,
     entries: Mutex<Entries>,
@@ -139,7 +136,7 @@ impl Run {
     pub(super) fn new(epoch: Instant, deployments: usize, keep: Keep) -> Self {
         let entries =
             Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
-        Self { epoch, healed: AtomicBool::new(false), keep, account: None, entries: Mutex::new(entries) }
+        Self { epoch, healed: CancellationToken::new(), keep, account: None, entries: Mutex::new(entries) }
     }
 
     pub(super) fn with_account(mut self, account: Option<Account>) -> Self {
@@ -222,11 +219,16 @@ impl Run {
     }
 
     pub(super) fn heal(&self) {
-        self.healed.store(true, Ordering::Release);
+        self.healed.cancel();
+    }
+
+    /// Ready when every deployment answers well.
+    pub(super) async fn healed(&self) {
+        self.healed.cancelled().await;
     }
 
     pub(super) fn is_healed(&self) -> bool {
-        self.healed.load(Ordering::Acquire)
+        self.healed.is_cancelled()
     }
 }
 

@@ -15,13 +15,12 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     ledger::{Recorder, locked},
+    raw::Order,
     socket::Socket,
 };
-use crate::fault::Plan;
 
 /// How a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +36,7 @@ pub(super) enum Takeover {
     /// End it, and note that as the end of the attempt.
     Cut(Cut, Option<Recorder>),
     /// Write the whole reply, of which hyper has written nothing.
-    ///
-    /// The token is cancelled when the case is over.
-    Perform(Box<Plan>, Recorder, CancellationToken),
+    Perform(Box<Order>),
 }
 
 /// The handle by which an answer has its connection taken from hyper once all that it wrote has been

@@ -2,16 +2,23 @@
 
 use std::{
     io::{self, Write as _},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
-    io::AsyncWriteExt,
-    time::{sleep, sleep_until},
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep, sleep_until},
 };
+use tokio_util::sync::CancellationToken;
 
-use super::{beat::Beat, ledger::Recorder, socket::Socket};
+use super::{
+    beat::Beat,
+    ledger::{Arrival, Recorder, Run},
+    received::ReceivedRequest,
+    socket::Socket,
+};
 use crate::{
     fault::{Framing, Head, Plan, WireAction},
     observation::AttemptEnd,
@@ -31,18 +38,31 @@ pub(super) struct Reusable {
     pub(super) written: u64,
 }
 
+/// What is to be performed, and for whom.
+pub(super) struct Order {
+    pub(super) plan: Plan,
+    pub(super) recorder: Recorder,
+    /// The ledger in which the attempt stands.
+    pub(super) run: Arc<Run>,
+    pub(super) deployment: usize,
+    /// Cancelled when the case is over.
+    pub(super) over: CancellationToken,
+}
+
 /// Performs a plan from its beginning. The connection comes back where it may be used again.
 ///
 /// Where the client leaves, the attempt's end is noted by the drop of its recorder.
-pub(super) async fn perform(
-    plan: Plan,
-    socket: Socket,
-    unread: Bytes,
-    written: u64,
-    recorder: Recorder,
-) -> Option<Reusable> {
-    let mut writer =
-        Writer { socket, written, framing: Framing::None, last: false, unread: unread.to_vec(), recorder };
+pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written: u64) -> Option<Reusable> {
+    let Order { plan, recorder, run, deployment, over } = order;
+    let mut writer = Writer {
+        socket,
+        due: Vec::new(),
+        written,
+        framing: Framing::None,
+        last: false,
+        unread: unread.to_vec(),
+        recorder,
+    };
     let mut actions = plan.actions.into_iter();
     let mut beat = Beat::default();
     let mut packets = 0;
@@ -50,6 +70,7 @@ pub(super) async fn perform(
         let action = actions.next()?;
         match action {
             WireAction::Wait(time) => {
+                writer.flush().await.ok()?;
                 let due = beat.due(time);
                 tokio::select! {
                     () = sleep_until(due) => {}
@@ -60,7 +81,7 @@ pub(super) async fn perform(
             // A packet that is to be one must have left before the next is made, and be read before
             // the next comes: the kernel joins what waits for a reader.
             WireAction::Flush => {
-                writer.socket.flush().await.ok()?;
+                writer.flush().await.ok()?;
                 if packets < MOST_PACED {
                     packets += 1;
                     sleep(BETWEEN_PACKETS).await;
@@ -72,11 +93,48 @@ pub(super) async fn perform(
             action => writer.write(action).await.ok()?,
         }
     };
+    if ending == WireAction::CloseWhenReused {
+        writer.finish();
+        writer.flush().await.ok()?;
+        let Writer { socket, unread, recorder, .. } = writer;
+        recorder.end(AttemptEnd::Finished);
+        return close_when_reused(socket, !unread.is_empty(), &run, deployment, over).await;
+    }
     writer.end(ending).await
 }
 
+/// Waits for the next request, ends the connection without reading it, and notes that as an attempt
+/// without a request. Once everything is well the connection ends as an idle one does.
+async fn close_when_reused(
+    mut socket: Socket,
+    reused: bool,
+    run: &Run,
+    deployment: usize,
+    over: CancellationToken,
+) -> Option<Reusable> {
+    if !reused {
+        let mut first = Vec::with_capacity(1);
+        tokio::select! {
+            read = socket.read_buf(&mut first) => if read.ok()? == 0 { return None },
+            () = run.healed() => {
+                socket.close().await;
+                return None;
+            }
+        }
+    }
+    let arrival = Arrival { deployment, at: Instant::now(), request: ReceivedRequest::nothing() };
+    run.open(arrival, over).end(AttemptEnd::Closed);
+    socket.close().await;
+    None
+}
+
+/// More than this is not held back.
+const MOST_DUE: usize = 64 * 1024;
+
 struct Writer {
     socket: Socket,
+    /// Goes out in one write at the next wait, so that what is due at once is read at once.
+    due: Vec<u8>,
     written: u64,
     /// How the body's end is told.
     framing: Framing,
@@ -93,60 +151,55 @@ impl Writer {
                 self.framing = head.framing;
                 self.last = head.framing == Framing::UntilClose
                     || head.headers.iter().any(|(name, value)| name == "connection" && value == "close");
-                let bytes = encoded(&head);
+                self.due.extend(encoded(&head));
                 self.recorder.head(head);
-                self.send(&bytes).await
             }
             WireAction::Write { bytes, completes_frame } => {
                 self.recorder.wrote(&bytes, completes_frame);
                 if self.framing == Framing::Chunked {
-                    let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat();
-                    self.send(&chunk).await
+                    self.due.extend(format!("{:x}\r\n", bytes.len()).into_bytes());
+                    self.due.extend_from_slice(&bytes);
+                    self.due.extend_from_slice(b"\r\n");
                 } else {
-                    self.send(&bytes).await
+                    self.due.extend_from_slice(&bytes);
                 }
             }
             WireAction::Raw { bytes, breaks } => {
                 if breaks {
                     self.recorder.broke();
                 }
-                self.send(&bytes).await
+                self.due.extend_from_slice(&bytes);
             }
-            _ => Ok(()),
+            _ => {}
         }
+        if self.due.len() > MOST_DUE { self.flush().await } else { Ok(()) }
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.socket.write_all(bytes).await?;
-        self.written += bytes.len() as u64;
+    async fn flush(&mut self) -> io::Result<()> {
+        self.socket.write_all(&self.due).await?;
+        self.written += self.due.len() as u64;
+        self.due.clear();
         self.socket.flush().await
     }
 
-    async fn finish(&mut self) -> io::Result<()> {
-        if self.framing == Framing::Chunked { self.send(b"0\r\n\r\n").await } else { Ok(()) }
+    fn finish(&mut self) {
+        if self.framing == Framing::Chunked {
+            self.due.extend_from_slice(b"0\r\n\r\n");
+        }
     }
 
     async fn end(mut self, ending: WireAction) -> Option<Reusable> {
-        match ending {
-            WireAction::Finish => {
-                self.finish().await.ok()?;
-                self.over().await
-            }
+        match &ending {
+            WireAction::Finish => self.finish(),
             WireAction::Overrun(bytes) => {
-                self.finish().await.ok()?;
-                self.send(&bytes).await.ok()?;
-                self.over().await
+                self.finish();
+                self.due.extend_from_slice(bytes);
             }
-            WireAction::CloseWhenReused => {
-                self.finish().await.ok()?;
-                self.recorder.end(AttemptEnd::Finished);
-                if self.unread.is_empty() {
-                    let mut first = Vec::with_capacity(1);
-                    tokio::io::AsyncReadExt::read_buf(&mut self.socket, &mut first).await.ok()?;
-                }
-                self.socket.close().await;
-                None
-            }
+            _ => {}
+        }
+        self.flush().await.ok()?;
+        match ending {
+            WireAction::Finish | WireAction::Overrun(_) => self.over().await,
             WireAction::CloseUnannounced => {
                 let complete = self.framing == Framing::UntilClose;
                 self.recorder.end(if complete { AttemptEnd::Finished } else { AttemptEnd::Closed });

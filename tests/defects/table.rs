@@ -219,4 +219,11 @@ pub const ROWS: &[Row] = &[
     row(BaseUrlLeaked, "leak.upstream-address", &[], &["leaks", "status"]),
     row(BaseUrlInHeader, "leak.upstream-address-header", &[], &["leaks", "status", "healthy"]),
     row(TracebackLeaked, "leak.traceback", &[], &["leaks", "status"]),
+    row(CertificatesUnchecked, "leak.unproven-upstream", &[], &["tls"]),
+    row(
+        RedirectFollowed,
+        "leak.redirected-key",
+        &["retry.budget"],
+        &["bodies/307-elsewhere", "bodies/301-elsewhere"],
+    ),
 ];

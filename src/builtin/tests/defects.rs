@@ -166,6 +166,10 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope => {
             unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
         }
+        // They need an upstream elsewhere, or one behind TLS: tests/defects.rs has both.
+        CertificatesUnchecked | RedirectFollowed => {
+            unreachable!("{defect} does not show with an upstream like these")
+        }
         KeyLeaked => (rich_error(), |s| s.message().contains("sk-secret-main")),
         ProxyKeyLeaked => (rich_error(), |s| s.message().contains(s.stage.proxy.proxy_key())),
         BaseUrlLeaked => (rich_error(), |s| s.message().contains(&s.stage.main.address)),
@@ -184,7 +188,9 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 5] = [
+const OTHERWISE: [Defect; 7] = [
+    Defect::CertificatesUnchecked,
+    Defect::RedirectFollowed,
     Defect::CooldownIgnored,
     Defect::ClientErrorsCoolDown,
     Defect::RoutePoisoned,

@@ -125,7 +125,7 @@ fn frames(api: Api, bytes: &[u8]) -> Vec<RawFrame> {
 fn every_good_reply_is_known_as_one() {
     let mut problems = Vec::new();
     for (ask, asked) in all_asked() {
-        for reply in [Reply::Ok, Reply::Chunks(1), Reply::ToolCall] {
+        for reply in [Reply::Ok, Reply::Chunks(1), Reply::NonAscii, Reply::ToolCall] {
             let told = provider::reply(&asked, &reply, &canaries());
             if told.status == 200
                 && let Some(problem) = unknown(&ask, asked.api.unwrap(), told)

@@ -327,7 +327,7 @@ impl Stage {
 }
 
 pub fn reqwest_client() -> reqwest::Client {
-    crate::builtin::attempt::client().unwrap()
+    crate::builtin::attempt::client(true).unwrap()
 }
 
 /// Sends a request and takes the reply as far as it comes.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{ORIGIN, sound::assert_sound};
@@ -218,6 +219,27 @@ fn every_pair_that_loads_makes_a_sound_plan() {
         }
     }
     assert!(sound > 500, "only {sound} pairs load");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A list grows as long as it loads: so it comes to hold as many faults as go together.
+    #[test]
+    fn every_list_that_loads_makes_a_sound_plan(candidates in proptest::collection::vec(0..FAULTS.len(), 12)) {
+        let mut list: Vec<&str> = Vec::new();
+        for candidate in candidates {
+            list.push(FAULTS[candidate]);
+            if loaded(provider(&list), &list).is_err() {
+                list.pop();
+            }
+        }
+        let provider = provider(&list);
+        let faults = loaded(provider, &list).unwrap();
+        for stream in [true, false] {
+            assert_sound(&compiled(provider, stream, None, &faults));
+        }
+    }
 }
 
 /// What a proxy gets that waits for a reply's end, it gets, or the connection ends; never silence.

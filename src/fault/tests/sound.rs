@@ -38,7 +38,8 @@ pub fn assert_sound(plan: &Plan) {
     let ends_well =
         matches!(ending, WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused);
     let Some(head) = heads.first().filter(|_| ends_well) else { return };
-    if matches!(head.status, 204 | 304) {
+    // Above HTTP a library sees to it that a length that a scenario has set does nobody harm.
+    if matches!(head.status, 204 | 304) || !plan.is_below_http() {
         return;
     }
     match head.framing {

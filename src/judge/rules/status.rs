@@ -140,7 +140,7 @@ fn mirrored(facts: &Facts<'_>) -> Outcome {
 
 fn class_kept(facts: &Facts<'_>) -> Outcome {
     let has_own_rule = |status| matches!(status, 400 | 401 | 403 | 404 | 407 | 408 | 422 | 429);
-    let by_class = |status: u16| status >= 400 && !has_own_rule(status);
+    let by_class = |status: u16| (400..600).contains(&status) && !has_own_rule(status);
     match (facts.failed_only_by(by_class), failed_status(facts)) {
         (true, Some(got)) => {
             let sent = facts.upstream_statuses();
@@ -215,7 +215,8 @@ fn broken_reply(facts: &Facts<'_>) -> Outcome {
         && facts.unreachable.is_empty()
         && facts.failures().all(|(attempt, fate)| match fate {
             Fate::OddBody { error } => error.is_none(),
-            Fate::Status { status, .. } => (300..400).contains(status),
+            // Neither is a status that there is no answer to.
+            Fate::Status { status, .. } => (300..400).contains(status) || *status >= 600,
             Fate::EndedEarly { .. } => true,
             Fate::Cut { .. } => !had_status(attempt),
             _ => false,

@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn each_piece_is_one_line_and_the_last_line_says_done() {
         for (api, text) in [(Api::OllamaChat, "/message/content"), (Api::OllamaGenerate, "/response")] {
-            for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
+            for kind in [Reply::Ok, Reply::NonAscii, Reply::Chunks(1), Reply::Chunks(37)] {
                 let (lines, last) = lines(api, &kind);
                 let texts: Vec<_> =
                     lines.iter().map(|line| line.pointer(text).unwrap().as_str().unwrap()).collect();

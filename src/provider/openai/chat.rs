@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_request_decides_about_the_stream_and_each_piece_is_one_event() {
-        for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
+        for kind in [Reply::Ok, Reply::NonAscii, Reply::Chunks(1), Reply::Chunks(37)] {
             let request = json!({"model": "a\"b", "stream": true});
             let chunks = chunks(&answered(&kind, request));
             let contents: Vec<_> = chunks

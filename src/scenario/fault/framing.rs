@@ -74,6 +74,18 @@ impl Http1Fault {
         )
     }
 
+    /// Whether bytes of the reply can be left on a connection that is used again.
+    pub(super) fn spoils_connection(self) -> bool {
+        matches!(
+            self,
+            Self::ConflictingContentLength
+                | Self::ShortContentLength
+                | Self::TrailingBytes
+                | Self::BodyOn204
+                | Self::BodyOn304
+        )
+    }
+
     /// Whether it replaces the status line.
     pub fn is_about_status(self) -> bool {
         matches!(self, Self::GarbageStatusLine | Self::UnknownStatus(_) | Self::BodyOn204 | Self::BodyOn304)

@@ -237,6 +237,17 @@ impl Fault {
         }
     }
 
+    /// Whether a deployment with it must have an address of its own: it strikes before a request has
+    /// said whose it is, or it spoils the connection for the request behind it. At a shared address that
+    /// request may be another's, since proxies keep connections by address.
+    pub fn needs_own_address(&self) -> bool {
+        match self {
+            Self::Connection(ConnectionFault::ClosedWhenReused) => true,
+            Self::Http1(fault) => fault.spoils_connection(),
+            other => other.stage() != Stage::Reply,
+        }
+    }
+
     /// The most that it can make a reply late, where that is known without the reply; a drip's is not.
     pub fn wait(&self, events: u32) -> Duration {
         match self {

@@ -68,6 +68,7 @@ fn what_cannot_happen_together_is_refused() {
         "{http1: chunked_not_sent}, {ping: {at: before_end}}",
         "{malform: empty}, {http1: short_content_length}",
         "{drip: {bytes_per_second: 10}}, multi_line_data",
+        "{malform: {very_large: 16777217}}, {content_encoding: double_gzip}",
     ];
     let said: Vec<_> = pairs.iter().map(|pair| format!("{pair}\n  {}", refused(pair))).collect();
     assert!(said.iter().all(|said| said.contains("[2]")), "{said:#?}");
@@ -120,6 +121,8 @@ fn what_cannot_happen_together_is_refused() {
       `http1: short_content_length` needs a body, and there is none any more [2]
     {drip: {bytes_per_second: 10}}, multi_line_data
       `multi_line_data` comes too late: it changes whole events, and these have been cut in parts [2]
+    {malform: {very_large: 16777217}}, {content_encoding: double_gzip}
+      `content_encoding` compresses the body before it is sent, and there is too much of it [2]
     ");
 }
 
@@ -197,7 +200,7 @@ fn what_a_stream_is_carried_in_is_known_from_the_matrix() {
     4 | upstream: [{reply: ok, faults: [crlf]}]
       |                                 ^^^^
       |
-      = help: leave it out of `matrix.provider`; `unknown_event` fits every kind of stream
+      = help: choose other providers; `unknown_event` fits every kind of stream
     ");
     insta::assert_snapshot!(errors(&text("bedrock", "{event_stream: {unknown_message: {at: before_end}}}")), @"
     error: `event_stream` is about AWS's event streams, and openai sends none

@@ -63,6 +63,11 @@ async fn faults_have_names_of_their_own() {
     assert!(!play("drop_terminator").await.body.contains("[DONE]"));
     assert!(play("tool_call").await.body.contains("tool_calls"));
     assert_eq!(play("empty").await.body, "");
+    assert_eq!(play("garbage").await.status, 0);
+    assert!(play("stream_bad_chunk").await.body.contains("ZZ\r\n"));
+    assert!(play("gzip_not_sent").await.head.contains("content-encoding: gzip"));
+    let redirect = play("redirect").await;
+    assert!(redirect.status == 307 && redirect.head.contains("location: http://localhost:"), "{redirect:?}");
 }
 
 #[tokio::test]

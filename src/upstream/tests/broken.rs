@@ -1,11 +1,22 @@
 //! Replies that cannot be read to their end: what a raw client sees, and where the ledger says that they broke.
 
-use futures_util::future::join_all;
+use std::{io, time::Duration};
 
-use super::*;
+use futures_util::future::join_all;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use super::{
+    super::{Armed, Upstream},
+    stage::{arm, chat, drain, ok, play, request, send},
+};
 use crate::{
-    observation::Attempt,
-    scenario::{ConnectionFault, EventStreamFault, Http1Fault},
+    observation::{Attempt, AttemptEnd, Identity},
+    scenario::{
+        Api, Combination, ConnectionFault, EventStreamFault, Fault, Http1Fault, Point, Provider, Transport,
+    },
 };
 
 /// A plain chat's answer with one fault of HTTP/1.1.
@@ -126,6 +137,23 @@ async fn a_connection_that_is_closed_when_it_is_reused_answers_once() {
     socket.write_all(chat(false).as_bytes()).await.unwrap();
     let (text, _) = drain(&mut socket).await;
     assert!(!text.contains("HTTP/1.1"), "{text}");
+    let attempts = case.attempts();
+    assert_eq!(attempts.len(), 2, "the ledger holds what was not read, too");
+    assert!(attempts[0].was_asked() && !attempts[1].was_asked());
+    assert_eq!((attempts[0].end, attempts[1].end), (AttemptEnd::Finished, AttemptEnd::Closed));
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_to_be_closed_ends_once_all_is_well() {
+    let upstream = Upstream::start().await.unwrap();
+    let fault = Fault::Connection(ConnectionFault::ClosedWhenReused);
+    let case = arm(&upstream, "tok", vec![ok(vec![fault])]);
+    let mut socket = send(upstream.address(), &chat(false)).await;
+    let mut first = vec![0; 64 * 1024];
+    let read = timeout(Duration::from_secs(1), socket.read(&mut first)).await.unwrap().unwrap();
+    assert!(first[..read].starts_with(b"HTTP/1.1 200 OK"));
+    case.heal().unwrap();
+    assert_eq!(timeout(Duration::from_secs(1), socket.read(&mut first)).await.unwrap().unwrap(), 0);
     assert_eq!(case.attempts().len(), 1);
 }
 

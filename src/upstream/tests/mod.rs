@@ -1,4 +1,5 @@
 mod address;
+mod broken;
 mod client;
 mod connection;
 mod http2;

@@ -1,0 +1,125 @@
+//! What can be said of a reply only when all its faults have had their turn: packets, bytes that nobody can
+//! read, and how it ends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{
+    plan::{Framing, Head, Plan, WireAction},
+    timeline::Timeline,
+};
+
+/// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
+/// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
+/// and then, and a fault would not be the same fault twice.
+const BEFORE_CUT: Duration = Duration::from_millis(100);
+
+impl Timeline {
+    pub(super) fn into_plan(mut self) -> Plan {
+        if self.ending == WireAction::Finish {
+            self.ending = self.finish.clone();
+        }
+        let bodiless = self.is_bodiless();
+        let lies = self.unreadable_from.is_none() && self.lies();
+        let mut body = unreadable(self.packets.cut(self.body), self.unreadable_from, self.garbled);
+        if bodiless {
+            body.retain(|action| matches!(action, WireAction::Wait(_)));
+        }
+        let mut actions = Vec::with_capacity(self.before.len() + body.len() + 3);
+        actions.append(&mut self.before);
+        let blamed = self.head.is_some() && !self.garbled && self.unreadable_from == Some(0);
+        actions.extend(self.head.map(|head| match self.garbled {
+            true => WireAction::Raw { bytes: head.garbled(), breaks: true },
+            false => WireAction::Head(head),
+        }));
+        // Where no byte can be read it is the head that is to blame.
+        let broke = |action: &WireAction| matches!(action, WireAction::Raw { breaks: true, .. });
+        if blamed && !body.iter().any(broke) {
+            actions.push(WireAction::Raw { bytes: Bytes::new(), breaks: true });
+        }
+        actions.extend(body);
+        actions.push(self.ending);
+        let mut plan = Plan { actions, doubtful: self.doubtful };
+        if (bodiless || lies) && plan.is_below_http() {
+            as_a_library_would(&mut plan.actions, bodiless);
+        }
+        let begun = |action: &WireAction| matches!(action, WireAction::Head(_) | WireAction::Raw { .. });
+        if plan.actions.last().is_some_and(cuts) && plan.actions.iter().any(begun) {
+            plan.actions.insert(plan.actions.len() - 1, WireAction::Wait(BEFORE_CUT));
+        }
+        plan
+    }
+
+    /// Whether its status never has a body (RFC 9110 sections 15.3.5 and 15.4.5), and that is no fault.
+    fn is_bodiless(&self) -> bool {
+        let status = self.head.as_ref().map(|head| head.status);
+        self.unreadable_from.is_none() && matches!(status, Some(204 | 304))
+    }
+
+    /// Whether a scenario has set a length that is not the body's.
+    fn lies(&self) -> bool {
+        match self.head {
+            Some(Head { framing: Framing::Length(told), .. }) => told != self.length() as u64,
+            _ => false,
+        }
+    }
+}
+
+/// Has a reply that is written below HTTP treat what is no fault as a library does above: a status without a
+/// body tells no length, no more is sent than was told, and a reply that stays too short ends its connection.
+fn as_a_library_would(actions: &mut Vec<WireAction>, bodiless: bool) {
+    let mut left = None;
+    for action in actions.iter_mut() {
+        match (action, &mut left) {
+            (WireAction::Head(head), left) => match head.framing {
+                _ if bodiless => head.framing = Framing::None,
+                Framing::Length(told) => *left = Some(told),
+                _ => {}
+            },
+            (WireAction::Write { bytes, .. }, Some(left)) => {
+                bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= bytes.len() as u64;
+            }
+            _ => {}
+        }
+    }
+    actions.retain(|action| !matches!(action, WireAction::Write { bytes, .. } if bytes.is_empty()));
+    if let Some(ending) = actions.last_mut()
+        && matches!(ending, WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused)
+        && left.is_some_and(|left| left > 0)
+    {
+        *ending = WireAction::Close;
+    }
+}
+
+/// Whether it ends a reply before its end.
+fn cuts(ending: &WireAction) -> bool {
+    matches!(ending, WireAction::Close | WireAction::Reset | WireAction::RstStream(_) | WireAction::Goaway(_))
+}
+
+/// Turns what stands behind `from` bytes of a body into bytes that are part of no message; the first of
+/// them break it, unless it is broken by then.
+fn unreadable(body: Vec<WireAction>, from: Option<usize>, mut broken: bool) -> Vec<WireAction> {
+    let Some(from) = from else { return body };
+    let mut offset = 0;
+    let mut changed = Vec::with_capacity(body.len() + 1);
+    for action in body {
+        let WireAction::Write { mut bytes, completes_frame } = action else {
+            changed.push(action);
+            continue;
+        };
+        let readable = from.saturating_sub(offset).min(bytes.len());
+        offset += bytes.len();
+        if readable == bytes.len() {
+            changed.push(WireAction::Write { bytes, completes_frame });
+            continue;
+        }
+        if readable > 0 {
+            changed.push(WireAction::Write { bytes: bytes.split_to(readable), completes_frame: false });
+        }
+        changed.push(WireAction::Raw { bytes, breaks: !broken });
+        broken = true;
+    }
+    changed
+}
