@@ -36,11 +36,7 @@ fn seen(proof: &Proof, got: &Got) -> bool {
 fn instead(instead: Instead, proof: &Proof, got: &Got) -> bool {
     match instead {
         Instead::Error => got.error.is_some() && !got.timed_out,
-        Instead::Whole { status } => {
-            got.error.is_none() && got.status == Some(status) && got.bytes == proof.body_bytes
-        }
         Instead::OtherBytes => got.error.is_none() && got.status.is_some() && got.bytes != proof.body_bytes,
         Instead::CutUnnoticed => got.error.is_none() && got.status == Some(200),
-        Instead::TimeOut => got.timed_out,
     }
 }
