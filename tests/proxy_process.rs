@@ -71,6 +71,7 @@ impl Fixture {
         let launch = Launch {
             routes: Vec::new(),
             settings: InstanceSettings::default(),
+            ca: "ca.pem".into(),
             work_dir: self.folder.path().join("instance"),
         };
         installed.launch(launch, &|_| {}).await
@@ -398,6 +399,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
     let launch = Launch {
         routes: vec![route.clone()],
         settings: InstanceSettings::default(),
+        ca: "ca.pem".into(),
         work_dir: fixture.folder.path().join("instance"),
     };
     let instance = installed.launch(launch, &|_| {}).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, header::LOCATION};
+use reqwest::{Certificate, Client, header::LOCATION};
 
 use super::{
     ask::{self, Ask, Sent},
@@ -41,17 +41,18 @@ pub(super) struct Outbound {
     clippy::disallowed_methods,
     reason = "a proxy's own client: what would send twice is turned off here"
 )]
-pub(super) fn client(check_certificates: bool) -> reqwest::Result<Client> {
+pub(super) fn client(ca: Option<&str>, check_certificates: bool) -> reqwest::Result<Client> {
     // An error says that a provider is installed already, which is all that is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = ca.map(|pem| Certificate::from_pem(pem.as_bytes())).transpose()?;
     Client::builder()
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .http1_only()
         .connect_timeout(Duration::from_secs(10))
-        // Upstreams are mocks on this machine: no need to read the platform's roots.
-        .tls_certs_only([])
+        // Upstreams are mocks on this machine: no need to read the platform's roots. HTTP/2 is spoken
+        // with those that offer it.
+        .tls_certs_only(authority)
         .tls_danger_accept_invalid_certs(!check_certificates)
         .build()
 }

@@ -39,14 +39,16 @@ pub struct Builtin {
 
 impl Builtin {
     /// Starts a proxy on a free loopback port; when this returns it takes requests. Needs a Tokio
-    /// runtime, on which it then lives.
+    /// runtime, on which it then lives. Of upstreams that are reached by TLS it trusts those whose
+    /// certificate is signed by the authority `ca` (PEM), and no other.
     ///
     /// # Errors
     ///
-    /// Where no port can be bound or the HTTP client cannot be set up.
+    /// Where no port can be bound, the HTTP client cannot be set up, or `ca` is no certificate.
     pub async fn start(
         routes: Vec<Route>,
         settings: InstanceSettings,
+        ca: Option<&str>,
         defect: Option<Defect>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -59,7 +61,7 @@ impl Builtin {
         let proxy_key = fresh_key();
         let shared = Arc::new(Shared {
             outbound: attempt::Outbound {
-                client: attempt::client(rules.check_certificates).map_err(io::Error::other)?,
+                client: attempt::client(ca, rules.check_certificates).map_err(io::Error::other)?,
                 follow_redirects: rules.follow_redirects,
             },
             routes: routes.into(),

@@ -56,7 +56,11 @@ impl Failure {
                 RunError::Proxy(error) => proxy_code(error),
                 RunError::Control { .. } => EXIT_PROXY,
                 RunError::Store(error) => store_code(error),
-                RunError::Client(_) | RunError::Builtin { .. } | RunError::Upstream(_) => EXIT_BROKE,
+                RunError::Client(_)
+                | RunError::Builtin { .. }
+                | RunError::Upstream(_)
+                | RunError::Authority(_)
+                | RunError::WorkDir { .. } => EXIT_BROKE,
             },
             Self::Store(error) => store_code(error),
             Self::Selftest(_) | Self::Io { .. } => EXIT_BROKE,

@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn an_unknown_setting_is_shown_with_those_that_exist() {
         insta::assert_snapshot!(with("settings: {timeouts: route}"), @"
-        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, cooldown; did you mean `timeout`?
+        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, cooldown, tls, http2; did you mean `timeout`?
           |
         3 | settings: {timeouts: route}
           |            ^

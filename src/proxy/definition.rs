@@ -10,7 +10,7 @@ use super::{
     route::InstanceSettings,
     source::Source,
 };
-use crate::scenario::{Api, Combination, Provider, ProxySettings};
+use crate::scenario::{Api, Combination, Provider, ProxySettings, Transport};
 
 /// The version of a definition that names none.
 pub const LOCAL_VERSION: &str = "local";
@@ -77,13 +77,19 @@ impl Definition {
         self.source.display(super::source::FILE)
     }
 
-    /// The providers and APIs that people would look for in it in vain, each with the reason.
+    /// The providers, APIs and transports that people would look for in it in vain, each with the reason.
     pub fn unserved(&self) -> impl Iterator<Item = (String, &str)> {
         self.document.lacks.iter().map(|(lacked, reason)| (lacked.to_string(), reason.as_str()))
     }
 
-    /// Why a case with this combination and these settings cannot be run, if it cannot.
-    pub fn lacks(&self, combination: &Combination, settings: &ProxySettings) -> Option<String> {
+    /// Why a case with this combination, these settings and upstreams that are reached like this cannot
+    /// be run, if it cannot.
+    pub fn lacks(
+        &self,
+        combination: &Combination,
+        settings: &ProxySettings,
+        transport: Transport,
+    ) -> Option<String> {
         let name = &self.name;
         let because =
             |lacked| self.document.lacks.get(&lacked).map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -97,6 +103,15 @@ impl Definition {
                 "{name} does not serve {} from {}{because}",
                 combination.api, combination.provider
             ));
+        }
+        // Whoever speaks HTTP/2 here does so over TLS, with the same certificates.
+        if transport == Transport::Http2 && !self.settings.contains_key(&Setting::Http2) {
+            let because = because(Lacked::Transport(transport));
+            return Some(format!("{name} does not speak HTTP/2 to providers{because}"));
+        }
+        if transport != Transport::Plain && !self.settings.contains_key(&Setting::Tls) {
+            let because = because(Lacked::Transport(Transport::Tls));
+            return Some(format!("{name} cannot be told which authority to trust{because}"));
         }
         let default = ProxySettings::default();
         let wanted = [
@@ -149,7 +164,7 @@ mod tests {
 
     #[test]
     fn litellm_lacks_nothing_that_can_be_set() {
-        assert_eq!(litellm().lacks(&CHAT, &demanding()), None);
+        assert_eq!(litellm().lacks(&CHAT, &demanding(), Transport::Plain), None);
     }
 
     #[test]
@@ -157,17 +172,47 @@ mod tests {
         let mut definition = litellm();
         definition.settings.clear();
         let mut settings = demanding();
-        assert_eq!(definition.lacks(&CHAT, &settings).unwrap(), "litellm cannot be set to a timeout");
+        assert_eq!(
+            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
+            "litellm cannot be set to a timeout"
+        );
         settings.timeout = ProxySettings::default().timeout;
-        assert_eq!(definition.lacks(&CHAT, &settings).unwrap(), "litellm cannot be set to retries");
-        assert_eq!(definition.lacks(&CHAT, &ProxySettings::default()), None);
+        assert_eq!(
+            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
+            "litellm cannot be set to retries"
+        );
+        assert_eq!(definition.lacks(&CHAT, &ProxySettings::default(), Transport::Plain), None);
         definition.apis[&Api::OpenaiChat].clear();
         assert_eq!(
-            definition.lacks(&CHAT, &settings).unwrap(),
+            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
             "litellm does not serve openai/chat from openai"
         );
         definition.apis.clear();
-        assert_eq!(definition.lacks(&CHAT, &settings).unwrap(), "litellm does not serve openai/chat");
+        assert_eq!(
+            definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
+            "litellm does not serve openai/chat"
+        );
+    }
+
+    #[test]
+    fn a_transport_that_is_not_declared_is_lacked_with_its_reason() {
+        let mut definition = litellm();
+        let lacks = |definition: &Definition, transport| {
+            definition.lacks(&CHAT, &ProxySettings::default(), transport)
+        };
+        assert_eq!(lacks(&definition, Transport::Tls), None);
+        assert_eq!(
+            lacks(&definition, Transport::Http2).unwrap(),
+            "litellm does not speak HTTP/2 to providers: it speaks HTTP/1.1 to all of them"
+        );
+        definition.settings.insert(Setting::Http2, Width::Instance);
+        assert_eq!(lacks(&definition, Transport::Http2), None);
+        definition.settings.shift_remove(&Setting::Tls);
+        for transport in [Transport::Tls, Transport::Http2] {
+            let told = lacks(&definition, transport).unwrap();
+            assert_eq!(told, "litellm cannot be told which authority to trust");
+        }
+        assert_eq!(lacks(&definition, Transport::Plain), None);
     }
 
     #[test]

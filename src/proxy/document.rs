@@ -7,7 +7,7 @@ use regex::Regex;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use crate::scenario::{Api, Provider, duration};
+use crate::scenario::{Api, Provider, Transport, duration};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,11 +45,12 @@ pub(super) struct Document {
     pub(super) volatile: Vec<VolatileDocument>,
 }
 
-/// A provider or an API that a proxy does not serve.
+/// A provider, an API or a transport that a proxy does not serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lacked {
     Provider(Provider),
     Api(Api),
+    Transport(Transport),
 }
 
 impl std::fmt::Display for Lacked {
@@ -57,6 +58,7 @@ impl std::fmt::Display for Lacked {
         match self {
             Self::Provider(provider) => provider.fmt(f),
             Self::Api(api) => api.fmt(f),
+            Self::Transport(transport) => transport.fmt(f),
         }
     }
 }
@@ -64,9 +66,12 @@ impl std::fmt::Display for Lacked {
 impl<'de> Deserialize<'de> for Lacked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        // An API has a slash in its name.
-        let named =
-            if name.contains('/') { name.parse().map(Self::Api) } else { name.parse().map(Self::Provider) };
+        // An API has a slash in its name, and no provider is called like a transport.
+        let named = match name.parse() {
+            Ok(transport) => Ok(Self::Transport(transport)),
+            Err(_) if name.contains('/') => name.parse().map(Self::Api),
+            Err(_) => name.parse().map(Self::Provider),
+        };
         named.map_err(serde::de::Error::custom)
     }
 }
@@ -98,6 +103,10 @@ pub enum Setting {
     Fallback,
     /// Leaving a failing deployment alone for a while.
     Cooldown,
+    /// Trusting the authority in the file `ca`, of the certificates of providers that are reached by TLS.
+    Tls,
+    /// Speaking HTTP/2 to providers over TLS, where they offer it.
+    Http2,
 }
 
 /// How widely a setting holds.

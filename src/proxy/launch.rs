@@ -28,6 +28,9 @@ pub struct Launch {
     pub routes: Vec<Route>,
     /// What holds for all of them.
     pub settings: InstanceSettings,
+    /// The certificate of the authority that it must trust where upstreams are reached by TLS: a file of
+    /// PEM.
+    pub ca: PathBuf,
     /// Where its files and its log go; created where it is not there. An instance needs its own.
     pub work_dir: PathBuf,
 }
@@ -60,6 +63,8 @@ impl Installed {
         let work_dir =
             std::path::absolute(&launch.work_dir).map_err(ProxyError::io("find", &launch.work_dir))?;
         fs::create_dir_all(&work_dir).map_err(ProxyError::io("create", &work_dir))?;
+        // The proxy's own folder need not be ours.
+        let ca = std::path::absolute(&launch.ca).map_err(ProxyError::io("find", &launch.ca))?;
         let mut attempt = 1;
         loop {
             // The first port is kept until the proxy has it; see there why not every one.
@@ -71,6 +76,7 @@ impl Installed {
                 settings: launch.settings.clone(),
                 dir: self.dir.clone(),
                 here: self.here.clone(),
+                ca: ca.clone(),
                 work_dir: work_dir.clone(),
             };
             match self.start(&launch.routes, context, reserved, attempt < PORTS, progress).await {

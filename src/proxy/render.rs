@@ -29,6 +29,8 @@ pub struct RenderContext {
     pub dir: PathBuf,
     /// The definition's folder.
     pub here: PathBuf,
+    /// The certificate of the authority that the proxy must trust, in a file of PEM.
+    pub ca: PathBuf,
     /// Where the rendered files are.
     pub work_dir: PathBuf,
 }
@@ -42,6 +44,7 @@ impl RenderContext {
             settings: InstanceSettings::default(),
             dir: PathBuf::from("/install"),
             here: PathBuf::from("/definition"),
+            ca: PathBuf::from("/work/ca.pem"),
             work_dir: PathBuf::from("/work"),
         }
     }
@@ -77,6 +80,7 @@ impl Definition {
             ("proxy_key".to_owned(), json!(context.proxy_key)),
             ("master_key".to_owned(), json!(context.proxy_key)),
             ("settings".to_owned(), json!(context.settings.template_value())),
+            ("ca".to_owned(), json!(context.ca.display().to_string())),
         ]);
         for file in &self.templates {
             all.insert(

@@ -14,8 +14,19 @@ use super::{
 };
 
 /// What every template sees, besides the names of the definition's own files.
-pub(super) const VARIABLES: &[&str] =
-    &["routes", "port", "proxy_key", "master_key", "version", "name", "dir", "here", "settings", "pins"];
+pub(super) const VARIABLES: &[&str] = &[
+    "routes",
+    "port",
+    "proxy_key",
+    "master_key",
+    "version",
+    "name",
+    "dir",
+    "here",
+    "ca",
+    "settings",
+    "pins",
+];
 
 /// What templates under `request` see as well.
 pub(super) const REQUEST_VARIABLES: &[&str] = &["route", "path", "stream"];

@@ -31,6 +31,17 @@ pub enum RunError {
     /// The mock upstreams could not be started.
     #[error("cannot start the mock upstreams on a loopback port: {0}")]
     Upstream(std::io::Error),
+    /// The certificates for upstreams reached by TLS could not be made.
+    #[error("cannot make the certificates of the mock upstreams: {0}")]
+    Authority(std::io::Error),
+    /// A file that a proxy needs could not be written.
+    #[error("cannot write {path}: {source}\nhelp: is the folder ours to write in, and is there room?")]
+    WorkDir {
+        /// Where it should be.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The driver could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),

@@ -9,7 +9,7 @@ use super::{
     case::{Ready, routes},
     control::Control,
     error::{Died, RunError},
-    gateway::Gateway,
+    gateway::{Gateway, Trust},
     group::{Group, GroupDone},
     outcome::{Bench, unjudged},
     pace::Pacer,
@@ -22,7 +22,7 @@ use crate::{
     judge::Verdict,
     observation::Identity,
     proxy::Route,
-    scenario::Case,
+    scenario::{Case, Transport},
     snapshot::{CaseSnapshot, Recorded, SnapshotFile},
     upstream::{Armed, Upstream},
 };
@@ -164,11 +164,12 @@ async fn start(
         ProxyChoice::Definition(definition) => Some(definition.install(&settings.cache, &say).await?),
         _ => None,
     };
+    let trust = trust(&plan, settings, upstream)?;
     let instances = plan.groups.len();
     let groups = plan.groups.clone();
     let armed = arm(plan, settings.seed, upstream).map_err(RunError::Upstream)?;
     let starts = (1..).zip(groups).zip(armed).map(|((n, instance), (cases, control))| {
-        let (say, installed) = (&say, installed.as_ref());
+        let (say, installed, trust) = (&say, installed.as_ref(), &trust);
         async move {
             // Several instances start at once: each line says whose it is.
             let progress = |line: String| {
@@ -178,7 +179,8 @@ async fn start(
                 control.routes().chain(cases.iter().flat_map(|ready| ready.all_routes().cloned())).collect();
             let work_dir = settings.work_dir.join(format!("instance-{n}"));
             let gateway =
-                Gateway::start(&settings.proxy, installed, routes, instance, work_dir, &progress).await?;
+                Gateway::start(&settings.proxy, installed, routes, instance, trust, work_dir, &progress)
+                    .await?;
             let (gateway, baseline) = warm(gateway, settings, &control, driver, &progress).await?;
             Ok::<_, RunError>(Running { gateway, control, cases, baseline })
         }
@@ -189,6 +191,22 @@ async fn start(
         startup_ms: began.elapsed().as_secs_f64() * 1000.0,
     });
     Ok(running)
+}
+
+/// What the proxies are to trust: the run's own authority.
+fn trust(plan: &Plan, settings: &RunSettings, upstream: &Upstream) -> Result<Trust, RunError> {
+    let file = settings.work_dir.join("ca.pem");
+    let is_launched = matches!(settings.proxy, ProxyChoice::Definition(_));
+    let needed = plan.cases.iter().any(|planned| planned.case.scenario.transport != Transport::Plain);
+    if !is_launched && !needed {
+        return Ok(Trust { pem: None, file });
+    }
+    let pem = upstream.ca_pem().map_err(RunError::Authority)?;
+    if is_launched {
+        let written = std::fs::create_dir_all(&settings.work_dir).and_then(|()| std::fs::write(&file, &pem));
+        written.map_err(|source| RunError::WorkDir { path: file.display().to_string(), source })?;
+    }
+    Ok(Trust { pem: Some(pem), file })
 }
 
 /// Arms every case at the mock, group by group, each with its control requests.

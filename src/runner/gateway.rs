@@ -14,6 +14,14 @@ use crate::{
     scenario::{Combination, Step},
 };
 
+/// The authority that a proxy must trust where upstreams are reached by TLS.
+pub struct Trust {
+    /// Its certificate; `None` where no upstream is.
+    pub pem: Option<String>,
+    /// The same as a file. It is there for every proxy with a process of its own.
+    pub file: PathBuf,
+}
+
 /// One running proxy.
 pub enum Gateway {
     /// Inside this process.
@@ -31,18 +39,20 @@ impl Gateway {
         installed: Option<&Installed>,
         routes: Vec<Route>,
         settings: InstanceSettings,
+        trust: &Trust,
         work_dir: PathBuf,
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Self, RunError> {
         match (choice, installed) {
             (ProxyChoice::Builtin(defect), _) => {
                 let defect = *defect;
-                let started = Builtin::start(routes, settings, defect).await;
+                let started = Builtin::start(routes, settings, trust.pem.as_deref(), defect).await;
                 started.map(Self::Builtin).map_err(|source| RunError::Builtin { defect, source })
             }
             (ProxyChoice::Remote(remote), _) => Ok(Self::Remote(remote.clone())),
             (ProxyChoice::Definition(definition), Some(installed)) => {
-                let instance = installed.launch(Launch { routes, settings, work_dir }, progress).await?;
+                let launch = Launch { routes, settings, ca: trust.file.clone(), work_dir };
+                let instance = installed.launch(launch, progress).await?;
                 Ok(Self::Process(Box::new(instance), definition.title()))
             }
             (ProxyChoice::Definition(_), None) => {

@@ -9,7 +9,7 @@ use crate::{
     builtin,
     observation::Identity,
     proxy::InstanceSettings,
-    scenario::{Answer, Case, Fault, Malform, ProxySettings, Reply, Turn},
+    scenario::{Answer, Case, Fault, Malform, ProxySettings, Reply, Stage, Transport, Turn},
 };
 
 /// What will be run, and what not.
@@ -53,22 +53,25 @@ pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> Plan {
 fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
     match proxy {
         ProxyChoice::Builtin(_) => builtin::lacks(&case.combination),
-        ProxyChoice::Definition(definition) => definition.lacks(&case.combination, &case.scenario.proxy),
+        ProxyChoice::Definition(definition) => {
+            definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport)
+        }
         ProxyChoice::Remote(_) => lacks_when_remote(case),
     }
 }
 
 /// Why a case cannot be run through a proxy that was configured before the run.
 pub fn lacks_when_remote(case: &Case) -> Option<String> {
-    let refuses =
-        case.scenario.deployments.values().flatten().any(|turn| turn.faults.contains(&Fault::Refuse));
+    let faults = || case.scenario.deployments.values().flatten().flat_map(|turn| &turn.faults);
     if case.scenario.proxy.cooldown.is_some() {
         Some(
             "a proxy that somebody else runs has one setting for cooldowns, and other cases need none"
                 .to_owned(),
         )
-    } else if refuses {
-        Some("a port that refuses connections is not known before the run".to_owned())
+    } else if case.scenario.transport != Transport::Plain {
+        Some("the authority that signs for upstreams reached by TLS is not there before the run".to_owned())
+    } else if let Some(fault) = faults().find(|fault| fault.stage() != Stage::Reply) {
+        Some(format!("`{fault}` needs a port of its own, which is not known before the run"))
     } else {
         None
     }

@@ -19,7 +19,9 @@ pub fn static_routes(cases: &[Case], definition: &Definition, listen: SocketAddr
     let served: Vec<&Case> = cases
         .iter()
         .filter(|case| lacks_when_remote(case).is_none())
-        .filter(|case| definition.lacks(&case.combination, &case.scenario.proxy).is_none())
+        .filter(|case| {
+            definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport).is_none()
+        })
         .collect();
     let combinations: Vec<_> = served.iter().map(|case| case.combination).collect();
     let mut all = control::static_routes(&combinations, listen);

@@ -77,7 +77,12 @@ pub const ROWS: &[Row] = &[
         &["connection/refused", "fallback/on-refused-connection", "leaks"],
     ),
     row(BrokenReplyAs400, "status.broken-reply", &[], &["bodies", "connection"]),
-    row(NullBody, "status.failure-not-success", &["stream.error-visible"], &["bodies", "stream"]),
+    row(
+        NullBody,
+        "status.failure-not-success",
+        &["stream.error-visible", "stream.content-intact", "stream.no-forged-success"],
+        &["bodies", "stream"],
+    ),
     row(
         DetailLost,
         "detail.message-kept",

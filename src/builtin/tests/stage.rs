@@ -254,7 +254,7 @@ impl Setup {
         first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
         let routes = vec![first, route("backup", &backup.address)];
         let settings = InstanceSettings { cooldown: self.cooldown, ..Default::default() };
-        let proxy = Builtin::start(routes, settings, defect).await.unwrap();
+        let proxy = Builtin::start(routes, settings, None, defect).await.unwrap();
         Stage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
 
@@ -327,7 +327,7 @@ impl Stage {
 }
 
 pub fn reqwest_client() -> reqwest::Client {
-    crate::builtin::attempt::client(true).unwrap()
+    crate::builtin::attempt::client(None, true).unwrap()
 }
 
 /// Sends a request and takes the reply as far as it comes.
