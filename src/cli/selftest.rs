@@ -28,7 +28,7 @@ pub fn selftest(context: &Context, args: &SelftestArgs) -> Result<u8, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::io("cannot start threads"))?;
-    let selftest = runtime.block_on(prove(&chosen, args.seed));
+    let selftest = runtime.block_on(prove(chosen, args.seed));
     runtime.shutdown_background();
     let selftest = selftest?;
     for report in &args.report {

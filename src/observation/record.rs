@@ -17,6 +17,11 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// How far injected waits missed their time in this case, at the worst, in milliseconds.
+    pub fn timer_error_ms(&self) -> f64 {
+        self.attempts.iter().map(|attempt| attempt.sent.timer_error_ms).fold(0.0, f64::max)
+    }
+
     /// The attempts that reached an upstream while `exchange` was the latest one sent.
     ///
     /// Steps of a case run one after the other, so the time of arrival tells which is which; what

@@ -79,6 +79,9 @@ pub struct CaseReport {
     pub observation: Option<Observation>,
     /// From its first request to its last byte.
     pub duration_ms: f64,
+    /// How far injected waits missed their time on this machine, at the worst of the case's attempts.
+    #[serde(default)]
+    pub timer_error_ms: f64,
 }
 
 /// Why a file is no report.
@@ -151,6 +154,7 @@ impl CaseReport {
             change: case.change.clone(),
             observation: case.observation.clone(),
             duration_ms: case.duration_ms,
+            timer_error_ms: case.observation.as_ref().map_or(0.0, Observation::timer_error_ms),
         };
         match &case.observation {
             Some(observation) => plain.redacted(&Redactor::secrets(&observation.arrangement)),

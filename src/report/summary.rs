@@ -62,8 +62,8 @@ impl Summary {
         {
             self.slowest = Some(Slowest { id: case.id.clone(), ms: case.duration_ms });
         }
-        for attempt in case.observation.iter().flat_map(|observation| &observation.attempts) {
-            self.timer_error_ms = self.timer_error_ms.max(attempt.sent.timer_error_ms);
+        if let Some(observation) = &case.observation {
+            self.timer_error_ms = self.timer_error_ms.max(observation.timer_error_ms());
         }
     }
 

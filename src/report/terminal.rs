@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{
     Reporter, Summary,
     paint::{Painter, safe, verdict_style},
-    terminal_case::{seconds, show},
+    terminal_case::{LATE_MS, seconds, show},
     terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
     terminal_matrix,
 };
@@ -246,6 +246,9 @@ impl<W: Write> TerminalReporter<W> {
         }
         if let Some(start) = self.summary.proxy_start_ms {
             line.push_str(&format!(", proxy start {}", seconds(start)));
+        }
+        if self.summary.timer_error_ms >= LATE_MS {
+            line.push_str(&format!(", injected waits up to {:.1}ms late", self.summary.timer_error_ms));
         }
         line
     }

@@ -26,6 +26,9 @@ const EVENTS: usize = 3;
 /// Headers that are shown.
 const HEADERS: usize = 6;
 
+/// Below this a wait that was late is the clock's own grain.
+pub(super) const LATE_MS: f64 = 1.0;
+
 /// Column of the text beside `caller got`.
 const LABEL: &str = "  upstream sent  ";
 
@@ -128,7 +131,9 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
         attempt.turn.iter().flat_map(|turn| &turn.faults).map(ToString::to_string).collect();
     let faults = if faults.is_empty() { String::new() } else { format!("; fault: {}", faults.join(", ")) };
     let end = end_words(attempt.end);
-    field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}", attempt.sent.bytes))?;
+    let late = attempt.sent.timer_error_ms;
+    let late = if late >= LATE_MS { format!(" (waits up to {late:.1}ms late)") } else { String::new() };
+    field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}{late}", attempt.sent.bytes))?;
     headers(painter, &attempt.sent.headers)?;
     let frames = attempt.sent.carrier().map(|carrier| frames::decode(carrier, &attempt.sent.body_bytes()));
     match frames.filter(|frames| !frames.is_empty()) {

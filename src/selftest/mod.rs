@@ -26,7 +26,7 @@ pub use claim::{Before, Claim, Sight};
 pub use exhibit::Exhibit;
 pub use exhibits::all as exhibits;
 pub use family::Family;
-pub use prove::{SelftestError, prove};
+pub use prove::{SelftestError, identity, prove};
 pub use raw::{Ending, Read, Transcript};
 pub use reply::{Framing, Reply};
 pub use report::{ClaimResult, Lateness, Proof, SCHEMA_VERSION, Selftest, Timing, json_schema};

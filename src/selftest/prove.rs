@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 use super::{
@@ -47,30 +47,36 @@ pub enum SelftestError {
 struct Scene {
     upstream: Upstream,
     trust: Trust,
+    exhibits: Vec<Exhibit>,
     seed: u64,
 }
 
 /// Shows every exhibit at a mock, all of them at once. What could not be proven among all the others
 /// is shown once more without them: a busy machine is late, and that is no fault's doing.
 ///
+/// Must be called in a tokio runtime; it spawns a task for each exhibit.
+///
 /// # Errors
 /// When the mock cannot be started or armed.
-pub async fn prove(exhibits: &[Exhibit], seed: u64) -> Result<Selftest, SelftestError> {
+pub async fn prove(exhibits: Vec<Exhibit>, seed: u64) -> Result<Selftest, SelftestError> {
     let began = Instant::now();
     let upstream = Upstream::start().await.map_err(SelftestError::Upstream)?;
     let trust = trust(&upstream).map_err(SelftestError::Upstream)?;
-    let scene = Arc::new(Scene { upstream, trust, seed });
-    let showing = exhibits.iter().enumerate().map(|(i, exhibit)| show(&scene, exhibit, i, 1));
-    let (shown, bare) = tokio::join!(join_all(showing), bare_sleeps(exhibits));
-    let mut proofs = shown.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let scene = Arc::new(Scene { upstream, trust, exhibits, seed });
+    let shown = show_all(&scene, (0..scene.exhibits.len()).collect()).await?;
+    // Judged only now: whoever reads and compares keeps the machine from being in time.
+    let mut proofs: Vec<Proof> =
+        scene.exhibits.iter().zip(&shown).map(|(exhibit, shown)| proof(exhibit, shown, 1)).collect();
+    let bare: Vec<f64> = shown.into_iter().filter_map(|shown| shown.bare).collect();
     let doubted: Vec<usize> = (0..proofs.len()).filter(|i| !proofs[*i].proven).collect();
-    let again = join_all(doubted.iter().map(|i| show(&scene, &exhibits[*i], *i, 2))).await;
-    for (i, proof) in doubted.into_iter().zip(again) {
-        proofs[i] = proof?;
+    let again = show_all(&scene, doubted.clone()).await?;
+    for (i, shown) in doubted.into_iter().zip(again) {
+        proofs[i] = proof(&scene.exhibits[i], &shown, 2);
     }
     scene.upstream.shutdown().await;
     let injected = proofs.iter().filter_map(|proof| proof.timer_error_ms).collect();
     let proven = proofs.iter().filter(|proof| proof.proven).count();
+    let timing = Timing { injected: Lateness::of(injected), bare: Lateness::of(bare) };
     Ok(Selftest {
         schema: SCHEMA_VERSION,
         upfault: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,18 +84,53 @@ pub async fn prove(exhibits: &[Exhibit], seed: u64) -> Result<Selftest, Selftest
         proven,
         unproven: proofs.len() - proven,
         exhibits: proofs,
-        timing: Timing { injected: Lateness::of(injected), bare: Lateness::of(bare) },
+        timing,
         wall_ms: ms(began.elapsed()),
     })
 }
 
-/// Whose certificates a client of this mock takes.
-fn trust(_upstream: &Upstream) -> io::Result<Trust> {
-    Ok(Trust::in_these([]))
+/// Everything that was seen of one exhibit.
+struct Shown {
+    base: Base,
+    transcript: Transcript,
+    attempts: Vec<Attempt>,
+    /// How late plain sleeps were beside the mock's waits.
+    bare: Option<f64>,
 }
 
-async fn show(scene: &Scene, exhibit: &Exhibit, index: usize, tries: u32) -> Result<Proof, SelftestError> {
-    let identity = Identity { token: format!("selftest{index:03}{tries}") };
+/// Shows those at these places of the list, each in a task of its own, in their order.
+async fn show_all(scene: &Arc<Scene>, places: Vec<usize>) -> Result<Vec<Shown>, SelftestError> {
+    let tasks: Vec<_> = places
+        .into_iter()
+        .map(|index| {
+            let scene = scene.clone();
+            tokio::spawn(async move { show(&scene, index).await })
+        })
+        .collect();
+    let mut shown = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        // Nobody aborts them: a task that fails has panicked, and its panic goes on here.
+        shown.push(task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?);
+    }
+    Ok(shown)
+}
+
+/// Whose certificates a client of this mock takes.
+fn trust(upstream: &Upstream) -> io::Result<Trust> {
+    let pem = upstream.ca_pem()?;
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    Ok(Trust::in_these(certificates.map_err(io::Error::other)?))
+}
+
+/// Who the exhibit at this place of a list is. Its tokens stand in what is sent, so that the same
+/// identity gets the same bytes.
+pub fn identity(index: usize) -> Identity {
+    Identity { token: format!("selftest{index:04}") }
+}
+
+async fn show(scene: &Scene, index: usize) -> Result<Shown, SelftestError> {
+    let exhibit = &scene.exhibits[index];
+    let identity = identity(index);
     let broken = |source| SelftestError::Arm { name: exhibit.name(), source };
     let armed = scene.upstream.arm(exhibit.armed(identity.clone(), scene.seed)).map_err(broken)?;
     let url = exhibit.call.url(&armed.base_url("main"));
@@ -107,34 +148,30 @@ async fn show(scene: &Scene, exhibit: &Exhibit, index: usize, tries: u32) -> Res
         waits: exhibit.longest_wait(),
         asks_again: exhibit.asks_again,
     };
+    let bare = bare_sleeps(base.single_waits());
     let transcript = raw::ask(&request).await;
-    Ok(judged(exhibit, &base, &transcript, &armed, tries).await)
+    let attempts = settled(exhibit, &base, &transcript, &armed).await;
+    Ok(Shown { base, transcript, attempts, bare: bare.await })
 }
 
-/// Checks every claim. The mock may be about to write what the client has seen already into its
-/// ledger, so that is waited for.
-async fn judged(
-    exhibit: &Exhibit,
-    base: &Base,
-    transcript: &Transcript,
-    armed: &ArmedCase,
-    tries: u32,
-) -> Proof {
+/// The ledger, once it agrees: the mock may be about to write down what the client has seen already.
+async fn settled(exhibit: &Exhibit, base: &Base, transcript: &Transcript, armed: &ArmedCase) -> Vec<Attempt> {
     let deadline = Instant::now() + LEDGER;
-    let of_ledger = ledger::claims(&exhibit.turn.faults);
+    let claims = ledger::claims(&exhibit.turn.faults);
     loop {
         let attempts = armed.attempts();
         let sight = Sight { base, transcript, attempts: &attempts };
-        let agrees = of_ledger.iter().all(|claim| claim.check(&sight).is_ok());
-        if agrees || Instant::now() >= deadline {
-            return proof(exhibit, &sight, tries, &of_ledger);
+        if claims.iter().all(|claim| claim.check(&sight).is_ok()) || Instant::now() >= deadline {
+            return attempts;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-fn proof(exhibit: &Exhibit, sight: &Sight<'_>, tries: u32, of_ledger: &[super::Claim]) -> Proof {
-    let transcript = sight.transcript;
+fn proof(exhibit: &Exhibit, shown: &Shown, tries: u32) -> Proof {
+    let transcript = &shown.transcript;
+    let sight = &Sight { base: &shown.base, transcript, attempts: &shown.attempts };
+    let of_ledger = ledger::claims(&exhibit.turn.faults);
     let seen = ledger::seen(sight);
     let first = ClaimResult {
         claim: format!("a client gets {}", exhibit.seen),
@@ -143,7 +180,7 @@ fn proof(exhibit: &Exhibit, sight: &Sight<'_>, tries: u32, of_ledger: &[super::C
     let rest = exhibit
         .claims
         .iter()
-        .chain(of_ledger)
+        .chain(&of_ledger)
         .map(|claim| ClaimResult { claim: claim.says.clone(), instead: claim.check(sight).err() });
     let claims: Vec<ClaimResult> = std::iter::once(first).chain(rest).collect();
     Proof {
@@ -210,15 +247,18 @@ fn words_of(ending: &Ending) -> String {
     words(ending)
 }
 
-/// How late plain sleeps of the same lengths are, beside those of the mock.
-async fn bare_sleeps(exhibits: &[Exhibit]) -> Vec<f64> {
-    let waits = exhibits.iter().map(Exhibit::longest_wait).filter(|wait| !wait.is_zero());
-    let sleeping = waits.map(|wait| async move {
-        let due = tokio::time::Instant::now() + wait;
-        tokio::time::sleep_until(due).await;
-        ms(due.elapsed())
+/// How late plain sleeps of these lengths are at the worst, one behind the other as the mock has them.
+fn bare_sleeps(waits: Vec<Duration>) -> impl Future<Output = Option<f64>> {
+    let sleeping = tokio::spawn(async move {
+        let mut worst = None;
+        for wait in waits {
+            let due = tokio::time::Instant::now() + wait;
+            tokio::time::sleep_until(due).await;
+            worst = Some(worst.unwrap_or(0.0_f64).max(ms(due.elapsed())));
+        }
+        worst
     });
-    join_all(sleeping).await
+    async move { sleeping.await.ok().flatten() }
 }
 
 fn ms(time: Duration) -> f64 {

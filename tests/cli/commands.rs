@@ -26,6 +26,32 @@ fn a_run_without_news_is_0_and_one_with_a_finding_is_1() {
 }
 
 #[test]
+fn a_selftest_says_what_is_proven_and_writes_it_down() {
+    let stage = Stage::small();
+    let path = stage.path("out/selftest.json");
+    let report = format!("json={}", path.display());
+    let said =
+        stage.upfault(&["selftest", "--filter", "endings: reset", "--report", &report]).code(0).out_has(&[
+            "endings  7 of 7 proven",
+            "  ok    reset: {at: before_headers}",
+            "200, 3 events (",
+            "7 exhibits proven on the wire",
+            "injected by the mock",
+        ]);
+    assert!(!said.out.contains("FAIL") && !said.out.contains('\u{1b}'));
+    let report: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!((&report["schema"], &report["proven"]), (&1.into(), &7.into()));
+    let schema: Value = serde_json::from_str(&stage.upfault(&["schema", "selftest"]).code(0).out).unwrap();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&report)
+        .map(|error| error.to_string())
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+    stage.upfault(&["selftest", "--filter", "no such fault"]).code(2).err_has(&["`no such fault`", "help: "]);
+}
+
+#[test]
 fn words_that_name_nothing_are_2_with_a_way_on() {
     let stage = Stage::small();
     for (args, words) in [

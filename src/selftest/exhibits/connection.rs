@@ -27,9 +27,12 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
         exhibit(ConnectionFault::ResetAtOnce, Seen::BrokenBeforeHead)
             .ending(Ending::Reset)
             .claim(Claim::no_bytes()),
+        // The next connection is to be a turn of its own: the reply says that it is the last on this one.
         exhibit(ConnectionFault::SlowAccept(late), Seen::Whole { status: 200 })
-            .open()
+            .ending(Ending::Fin)
+            .claim(Claim::header("connection", &["close"]))
             .claim(Claim::whole_body())
+            .claim(Claim::framing(Framing::Whole))
             .claim(Claim::waits(late, |_| Before::FirstByte)),
         exhibit(ConnectionFault::ClosedWhenReused, Seen::Whole { status: 200 })
             .asking_again()

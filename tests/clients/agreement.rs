@@ -1,0 +1,42 @@
+//! Whether a client made of a reply what the selftest says that it can.
+
+use upfault::selftest::{Proof, Seen};
+
+use super::{
+    client::Got,
+    differences::{self, Instead},
+};
+
+/// What is wrong, if something is.
+pub fn check(client: &str, proof: &Proof, got: &Got) -> Result<(), String> {
+    let fits = match differences::of(client, &proof.name) {
+        Some(difference) => instead(difference.instead, proof, got),
+        None => seen(proof, got),
+    };
+    if fits { Ok(()) } else { Err(format!("{} was to be expected, and it got {got:?}", proof.seen)) }
+}
+
+fn seen(proof: &Proof, got: &Got) -> bool {
+    let failed = got.error.is_some();
+    match proof.seen {
+        Seen::Whole { status } => {
+            !failed && !got.timed_out && got.status == Some(status) && got.bytes == proof.body_bytes
+        }
+        Seen::BrokenBeforeHead => failed && !got.timed_out && got.status.is_none(),
+        // A client that hands out whole bodies only tells no status either.
+        Seen::BrokenAfterHead => failed && !got.timed_out && matches!(got.status, None | Some(200)),
+        Seen::Silent => got.timed_out,
+        Seen::NotConnected => (failed || got.timed_out) && got.status.is_none(),
+        Seen::Doubtful => {
+            !got.timed_out && (failed || (got.status.is_some() && got.bytes == proof.body_bytes))
+        }
+    }
+}
+
+fn instead(instead: Instead, proof: &Proof, got: &Got) -> bool {
+    match instead {
+        Instead::Error => got.error.is_some() && !got.timed_out,
+        Instead::OtherBytes => got.error.is_none() && got.status.is_some() && got.bytes != proof.body_bytes,
+        Instead::CutUnnoticed => got.error.is_none() && got.status == Some(200),
+    }
+}

@@ -1,0 +1,136 @@
+//! Every fault proves itself, and independent clients make of it what the selftest says that they can.
+
+#![cfg(unix)]
+
+#[path = "clients/agreement.rs"]
+mod agreement;
+#[path = "clients/client.rs"]
+mod client;
+#[path = "clients/curl.rs"]
+mod curl;
+#[path = "clients/differences.rs"]
+mod differences;
+#[path = "clients/hyper.rs"]
+mod hyper_client;
+#[path = "clients/script.rs"]
+mod script;
+
+use std::collections::HashMap;
+
+use upfault::{
+    selftest::{Exhibit, Proof, Selftest, exhibits, identity, prove},
+    upstream::{ArmedCase, Upstream},
+};
+
+use client::{Ask, Client, Got};
+
+fn unproven(selftest: &Selftest) -> Vec<String> {
+    let broken = selftest.exhibits.iter().filter(|proof| !proof.proven);
+    broken
+        .map(|proof| {
+            let claims: Vec<String> = proof
+                .broken()
+                .map(|(claim, instead)| format!("\n      claimed: {claim}\n      seen:    {instead}"))
+                .collect();
+            format!("{}: {}{}", proof.family, proof.name, claims.concat())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_does_what_its_name_says() {
+    let selftest = prove(exhibits(), 0).await.unwrap();
+    let unproven = unproven(&selftest);
+    assert!(unproven.is_empty(), "{} not proven:\n  {}", unproven.len(), unproven.join("\n  "));
+    assert_eq!((selftest.proven, selftest.unproven), (exhibits().len(), 0));
+    assert!(selftest.timing.injected.count > 10 && selftest.timing.bare.count > 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_is_not_true_is_told() {
+    let mut wrong: Vec<Exhibit> =
+        exhibits().into_iter().filter(|one| one.matches("endings: close")).collect();
+    // A FIN where the name says RST: what other tools sell as a reset.
+    for exhibit in &mut wrong {
+        exhibit.claims = exhibits().into_iter().find(|one| one.matches("endings: reset")).unwrap().claims;
+    }
+    let selftest = prove(wrong.clone(), 0).await.unwrap();
+    assert_eq!((selftest.proven, selftest.unproven), (0, wrong.len()));
+    let told: Vec<_> = selftest.exhibits[0].broken().collect();
+    assert!(told.contains(&("the connection ends by RST", "it ended by FIN")), "{told:?}");
+}
+
+/// Exhibits armed at a mock, with what is to be asked of each.
+struct Stage {
+    upstream: Upstream,
+    _cases: Vec<ArmedCase>,
+    asks: Vec<Ask>,
+}
+
+impl Stage {
+    /// Of the exhibits at these places of the list.
+    async fn new(places: &[usize]) -> Self {
+        let upstream = Upstream::start().await.unwrap();
+        let exhibits = exhibits();
+        let mut cases = Vec::new();
+        let mut asks = Vec::new();
+        for &id in places {
+            let exhibit = &exhibits[id];
+            // The selftest's own, so that bodies are the same to the byte.
+            let identity = identity(id);
+            let key = identity.key("main");
+            let case = upstream.arm(exhibit.armed(identity, 0)).unwrap();
+            asks.push(Ask {
+                id,
+                url: exhibit.call.url(&case.base_url("main")),
+                headers: exhibit.call.headers(&key),
+                body: exhibit.call.body(),
+            });
+            cases.push(case);
+        }
+        Self { upstream, _cases: cases, asks }
+    }
+
+    /// What a client gets of each.
+    async fn ask(self, client: &Client) -> HashMap<usize, Got> {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, self.upstream.ca_pem().unwrap()).unwrap();
+        let got = client.ask(self.asks, &ca).await;
+        self.upstream.shutdown().await;
+        got
+    }
+}
+
+/// What a client makes of every exhibit, against what the selftest says of it.
+async fn disagreements(client: &Client, proofs: &[Proof]) -> Vec<String> {
+    let all: Vec<usize> = (0..proofs.len()).collect();
+    let mut got = Stage::new(&all).await.ask(client).await;
+    assert_eq!(got.len(), proofs.len(), "{} has not answered for every exhibit", client.name());
+    // Two hundred requests at once can be too much for the client's time; alone they are not.
+    let late: Vec<usize> = all
+        .into_iter()
+        .filter(|id| got[id].timed_out && agreement::check(client.name(), &proofs[*id], &got[id]).is_err())
+        .collect();
+    if !late.is_empty() {
+        got.extend(Stage::new(&late).await.ask(client).await);
+    }
+    let check = |(id, proof): (usize, &Proof)| {
+        let problem = agreement::check(client.name(), proof, &got[&id]).err()?;
+        Some(format!("{}: {}: {}: {problem}", client.name(), proof.family, proof.name))
+    };
+    proofs.iter().enumerate().filter_map(check).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_independent_clients_agree_with_the_selftest_where_they_are_installed() {
+    let selftest = prove(exhibits(), 0).await.unwrap();
+    assert_eq!(unproven(&selftest), Vec::<String>::new());
+    let clients = client::installed().await;
+    let mut problems = Vec::new();
+    for client in &clients {
+        problems.extend(disagreements(client, &selftest.exhibits).await);
+    }
+    assert!(problems.is_empty(), "{} disagreements:\n  {}", problems.len(), problems.join("\n  "));
+    assert_eq!(differences::idle(&selftest.exhibits), Vec::<String>::new());
+}
