@@ -101,7 +101,7 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
 
 /// Lines of at most `width` characters (at least 1), broken at blanks; a word that is longer is
 /// broken behind a comma, or anywhere. Blanks at the beginning stay.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     // `None` at the very beginning, where no blank stands before the first word.
     let mut line: Option<Vec<char>> = None;

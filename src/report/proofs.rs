@@ -5,13 +5,16 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    paint::{Painter, safe},
+    paint::{Painter, safe, wrap},
     terminal_groups::plural,
 };
 use crate::selftest::{Family, Proof, Selftest};
 
 /// Columns of the table where nobody says how wide a terminal is.
 const WIDTH: usize = 100;
+
+/// A wider table would be hard to follow from one side to the other.
+const WIDEST: usize = 120;
 
 /// Columns of a fault's name; a longer one has a line of its own.
 const NAME: usize = 48;
@@ -56,15 +59,20 @@ fn line(painter: &mut Painter<'_>, proof: &Proof, width: usize) -> io::Result<()
     let style = Style::new().bold().fg_color(Some(tint.into()));
     let mark = format!("  {}{:pad$}", painter.styled(style, mark), "", pad = MARK - 2 - mark.len());
     let time = time(proof.ended_ms);
-    let room = width.min(120).saturating_sub(MARK + NAME + 2 + TIME);
     let (name, showed) = (safe(&proof.name), safe(&proof.showed));
-    let shown = format!("{showed:room$} {time:>TIME$}");
-    if name.chars().count() <= NAME {
-        painter.raw(format!("{mark}{name:NAME$}  {shown}").trim_end())
-    } else {
-        painter.raw(&format!("{mark}{name}"))?;
-        painter.raw(format!("{:lead$}{shown}", "", lead = MARK + NAME + 2).trim_end())
+    // One column stays between what was shown and the time.
+    let room = width.min(WIDEST).saturating_sub(MARK + NAME + 2 + 1 + TIME);
+    if name.chars().count() <= NAME && showed.chars().count() <= room {
+        return painter.raw(&format!("{mark}{name:NAME$}  {showed:room$} {time:>TIME$}"));
     }
+    let lines = wrap(&name, width.saturating_sub(MARK));
+    for (i, line) in lines.iter().enumerate() {
+        painter.raw(&if i == 0 { format!("{mark}{line}") } else { format!("{:MARK$}{line}", "") })?;
+    }
+    let fits = MARK + NAME + 2 + showed.chars().count() + 1 + TIME <= width;
+    let lead = MARK + if fits { NAME + 2 } else { 2 };
+    let room = width.min(WIDEST).saturating_sub(lead + 1 + TIME);
+    painter.raw(&format!("{:lead$}{showed:room$} {time:>TIME$}", ""))
 }
 
 /// What did not hold, and with `verbose` what held too.
@@ -167,12 +175,12 @@ mod tests {
         write_selftest(&mut out, &selftest, false, false, 0).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         endings  2 of 3 proven
-          ok    reset: {at: {after_events: 3}}                    200, 3 events (412 bytes), RST        104ms
-          FAIL  close: {at: before_headers}                       RST                                   104ms
+          ok    reset: {at: {after_events: 3}}                    200, 3 events (412 bytes), RST       104ms
+          FAIL  close: {at: before_headers}                       RST                                 104ms
                 claimed: the connection ends by RST
                 seen:    Reset
           ok    delay: {at: before_headers, for: 80ms}, drip: {bytes_per_second: 20000}
-                                                                  200, FIN                              104ms
+                                                                  200, FIN                            104ms
 
         2 exhibits proven on the wire, 1 NOT proven, in 1.2s
         How late waits are on this machine (ms):
