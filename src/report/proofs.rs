@@ -176,11 +176,11 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         endings  2 of 3 proven
           ok    reset: {at: {after_events: 3}}                    200, 3 events (412 bytes), RST       104ms
-          FAIL  close: {at: before_headers}                       RST                                 104ms
+          FAIL  close: {at: before_headers}                       RST                                  104ms
                 claimed: the connection ends by RST
                 seen:    Reset
           ok    delay: {at: before_headers, for: 80ms}, drip: {bytes_per_second: 20000}
-                                                                  200, FIN                            104ms
+                                                                  200, FIN                             104ms
 
         2 exhibits proven on the wire, 1 NOT proven, in 1.2s
         How late waits are on this machine (ms):
