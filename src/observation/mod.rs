@@ -8,9 +8,11 @@ mod attempt;
 mod canary;
 mod exchange;
 mod record;
+mod stray;
 
 pub use arrangement::{Arrangement, DeploymentArranged};
 pub use attempt::{Attempt, AttemptEnd, Sent};
 pub use canary::{Canaries, Identity};
 pub use exchange::{Answer, Body, Ending, Exchange, Frame, Outcome, StepName};
 pub use record::Observation;
+pub use stray::{Stray, StrayKind};

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    observation::{Attempt, Identity},
+    observation::{Attempt, Identity, Stray},
     scenario::{Library, Wanted},
     upstream::{Armed, ArmedCase, Upstream},
 };
@@ -66,6 +66,8 @@ pub(super) struct Ledger {
     pub(super) attempts: Vec<Attempt>,
     /// How many are still being answered.
     pub(super) open: usize,
+    /// What came and was no request.
+    pub(super) strays: Vec<Stray>,
 }
 
 impl Armory {
@@ -113,7 +115,21 @@ impl Armory {
 
     /// `None` where nothing of this id is armed, or no longer.
     pub(super) fn ledger(&self, id: &str) -> Option<Ledger> {
-        self.with(id, |case| Ledger { attempts: case.attempts(), open: case.open_attempts() })
+        self.with(id, |case| Ledger {
+            attempts: case.attempts(),
+            open: case.open_attempts(),
+            strays: case.strays(),
+        })
+    }
+
+    /// What came to this server and was no request.
+    pub(super) fn strays(&self) -> Vec<Stray> {
+        self.upstream.strays()
+    }
+
+    /// The authority that signs for what is armed with TLS.
+    pub(super) fn ca_pem(&self) -> io::Result<String> {
+        self.upstream.ca_pem()
     }
 
     /// Starts ledger and turns afresh; whether anything of this id is armed.

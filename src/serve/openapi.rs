@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::reply::{ArmedReply, ErrorReply, HealthReply, LedgerReply};
+use super::reply::{ArmedReply, ErrorReply, HealthReply, LedgerReply, StraysReply};
 use crate::scenario::ArmFile;
 
 const ABOUT: &str = "\
@@ -31,6 +31,7 @@ fn value() -> Value {
     let armed = generator.subschema_for::<ArmedReply>();
     let arm = generator.subschema_for::<ArmFile>();
     let ledger = generator.subschema_for::<LedgerReply>();
+    let strays = generator.subschema_for::<StraysReply>();
     let health = generator.subschema_for::<HealthReply>();
     let error = generator.subschema_for::<ErrorReply>();
     let schemas = generator.take_definitions(true);
@@ -84,6 +85,17 @@ fn value() -> Value {
         "/_upfault/ledger/{id}": {"get": {
             "operationId": "ledger", "summary": "What arrived at what is armed, and what it got", "parameters": id,
             "responses": {"200": answer("The attempts, in order", &ledger), "404": unknown},
+        }},
+        "/_upfault/strays": {"get": {
+            "operationId": "strays", "summary": "What came and was no request, or under nobody's path",
+            "responses": {"200": answer("The newest thousand", &strays)},
+        }},
+        "/_upfault/ca.pem": {"get": {
+            "operationId": "ca", "summary": "The authority that signs for what is armed with TLS, made by this server",
+            "responses": {
+                "200": {"description": "PEM", "content": {"application/x-pem-file": {"schema": {"type": "string"}}}},
+                "503": answer("It could not be made", &error),
+            },
         }},
         "/_upfault/ledger/{id}/reset": {"post": {
             "operationId": "reset", "summary": "Empty the ledger and begin with the first turn again", "parameters": id,

@@ -42,6 +42,8 @@ pub(super) fn index(host: &str) -> String {
          Arm it: you get a base URL of your own, which nobody else sees, and which ends by itself.\n\n\
         \x20 curl http://{host}/_upfault/arm -d '{{\"provider\": \"openai\", \"upstream\": [{{\"error\": \"rate_limit\"}}, {{\"reply\": \"ok\"}}], \"ttl\": \"60s\"}}'\n\
         \x20 curl http://{host}/_upfault/ledger/ID              what arrived there, and what it got\n\
+        \x20 curl http://{host}/_upfault/strays                 what came and was no request\n\
+        \x20 curl http://{host}/_upfault/ca.pem                 the authority of what is armed with TLS\n\
         \x20 curl -X POST http://{host}/_upfault/ledger/ID/reset   ledger and turns from the start\n\
         \x20 curl -X DELETE http://{host}/_upfault/arm/ID       the end of it\n\n\
          http://{host}/_upfault/openapi.json describes all of it.\n"

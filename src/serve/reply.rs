@@ -6,7 +6,10 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{observation::Attempt, scenario::LoadErrors};
+use crate::{
+    observation::{Attempt, Stray},
+    scenario::LoadErrors,
+};
 
 /// What was armed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +35,15 @@ pub struct LedgerReply {
     pub attempts: Vec<Attempt>,
     /// How many of them are still being answered.
     pub open: usize,
+    /// What came and was no request: halves of one, and at a port of its own garbage.
+    pub strays: Vec<Stray>,
+}
+
+/// Everything that came to this server and was no request, or under nobody's path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StraysReply {
+    /// The newest thousand, the newest last.
+    pub strays: Vec<Stray>,
 }
 
 /// Whether the server is well.

@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use super::{
     armory::{Armory, Granted},
     catalogue, openapi, page,
-    reply::{ArmedReply, HealthReply, LedgerReply, Refused, json, plain, typed},
+    reply::{ArmedReply, HealthReply, LedgerReply, Refused, StraysReply, json, plain, typed},
 };
 use crate::scenario::{Provider, load_arm, nearest};
 
@@ -37,7 +37,7 @@ pub(super) struct Route {
 }
 
 /// Every route of the server but the mocks' own.
-pub(super) const ROUTES: [Route; 8] = [
+pub(super) const ROUTES: [Route; 10] = [
     Route { method: MethodFilter::GET, path: "/", handler: |method| on(method, index) },
     Route { method: MethodFilter::GET, path: "/_upfault/health", handler: |method| on(method, health) },
     Route {
@@ -48,6 +48,8 @@ pub(super) const ROUTES: [Route; 8] = [
     Route { method: MethodFilter::POST, path: "/_upfault/arm", handler: |method| on(method, arm) },
     Route { method: MethodFilter::DELETE, path: "/_upfault/arm/{id}", handler: |method| on(method, disarm) },
     Route { method: MethodFilter::GET, path: "/_upfault/ledger/{id}", handler: |method| on(method, ledger) },
+    Route { method: MethodFilter::GET, path: "/_upfault/strays", handler: |method| on(method, strays) },
+    Route { method: MethodFilter::GET, path: "/_upfault/ca.pem", handler: |method| on(method, ca) },
     Route {
         method: MethodFilter::POST,
         path: "/_upfault/ledger/{id}/reset",
@@ -132,7 +134,25 @@ async fn disarm(Extension(armory): Here, Path(id): Path<String>) -> Told {
 
 async fn ledger(Extension(armory): Here, Path(id): Path<String>) -> Told {
     let ledger = armory.ledger(&id).ok_or_else(|| Refused::unknown(&id))?;
-    Ok(json(StatusCode::OK, &LedgerReply { id, attempts: ledger.attempts, open: ledger.open }))
+    Ok(json(
+        StatusCode::OK,
+        &LedgerReply { id, attempts: ledger.attempts, open: ledger.open, strays: ledger.strays },
+    ))
+}
+
+async fn strays(Extension(armory): Here) -> AxumResponse {
+    json(StatusCode::OK, &StraysReply { strays: armory.strays() })
+}
+
+async fn ca(Extension(armory): Here) -> Told {
+    let pem = armory.ca_pem().map_err(|error| {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the authority could not be made: {error}"),
+            "what is armed without `transport` and without faults of TLS needs none",
+        )
+    })?;
+    Ok(typed(StatusCode::OK, "application/x-pem-file", pem))
 }
 
 async fn reset(Extension(armory): Here, Path(id): Path<String>) -> Told {

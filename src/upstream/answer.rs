@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     fault::{self, Context, Origin, Plan, WireAction},
-    observation::Canaries,
+    observation::{Canaries, StrayKind},
     provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
     scenario::{ConnectionFault, Fault, Provider, Stage, TlsFault, Turn},
 };
@@ -40,13 +40,22 @@ pub(super) async fn answer(
     let arrived = Instant::now();
     let (parts, body) = request.into_parts();
     // Read before anything else: unread bytes would turn a FIN into a RST.
-    let body = read(body).await?;
-
+    let body = read(body).await;
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let body = body.inspect_err(|_| {
+        let found = shared.find(path);
+        let whose = found.as_ref().map(|(case, deployment, _)| (case, *deployment));
+        shared.strays.note(StrayKind::HalfBody, line.unasked(), None, whose);
+    })?;
+    let asked = line.unasked();
+    line.asked();
     let Some((case, deployment, rest)) = shared.find(path) else {
         let answer = match shared.fallback.get().cloned() {
             Some(fallback) => fallback(Request::from_parts(parts, body)).await,
-            None => nobody(parts.method.as_str(), path),
+            None => {
+                shared.strays.note(StrayKind::UnknownPath, asked, Some(404), None);
+                nobody(parts.method.as_str(), path)
+            }
         };
         return Ok(answer.map(Full::new).map(Either::Right));
     };

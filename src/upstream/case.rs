@@ -18,7 +18,7 @@ use super::{
     server::Shared,
 };
 use crate::{
-    observation::{Attempt, Identity},
+    observation::{Attempt, Identity, Stray},
     provider,
     scenario::{Account, Answer, Combination, Provider, Reply, Transport, Turn},
 };
@@ -205,6 +205,11 @@ impl ArmedCase {
     pub fn attempts(&self) -> Vec<Attempt> {
         let name = |deployment: usize| self.case.deployments[deployment].name.as_str();
         self.case.run().attempts(&self.case.identity, name)
+    }
+
+    /// Visits to its deployments that became no attempt: garbage, halves of requests.
+    pub fn strays(&self) -> Vec<Stray> {
+        self.shared.strays.of(Some(&self.case.identity.token))
     }
 
     /// How many attempts are still being answered.

@@ -18,7 +18,7 @@ use super::{
     server::Shared,
     socket::Socket,
 };
-use crate::observation::AttemptEnd;
+use crate::observation::{AttemptEnd, StrayKind};
 
 /// Serves a connection until it ends, is cut, or `stop` is cancelled. At a deployment's own port it
 /// comes in by its `door`.
@@ -31,22 +31,22 @@ pub(super) async fn serve(
     // Without it an event would wait for the ACK of the one before.
     let _ = stream.set_nodelay(true);
     let serving = async {
-        let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None).await };
+        let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None, None).await };
         let Some(Entered { socket, http2, claim }) = door.enter(stream, &shared).await else { return };
-        let visit = claim.map(|claim| Arc::new(Visit::new(door, claim)));
+        let visit = claim.map(|claim| Arc::new(Visit::new(door.clone(), claim)));
         if http2 {
             http2::serve(socket, &shared, visit).await;
         } else {
-            requests(socket, &shared, visit).await;
+            requests(socket, &shared, Some(&door), visit).await;
         }
     };
     stop.run_until_cancelled(serving).await;
 }
 
 /// Answers requests until the connection ends.
-async fn requests(socket: Socket, shared: &Arc<Shared>, visit: Option<Arc<Visit>>) {
+async fn requests(socket: Socket, shared: &Arc<Shared>, door: Option<&Arc<Door>>, visit: Option<Arc<Visit>>) {
     let mut fresh = Reusable { socket, unread: Bytes::new(), written: 0 };
-    while let ControlFlow::Continue(reusable) = until_taken_over(fresh, shared, visit.as_ref()).await {
+    while let ControlFlow::Continue(reusable) = until_taken_over(fresh, shared, door, visit.as_ref()).await {
         fresh = reusable;
     }
 }
@@ -55,6 +55,7 @@ async fn requests(socket: Socket, shared: &Arc<Shared>, visit: Option<Arc<Visit>
 async fn until_taken_over(
     fresh: Reusable,
     shared: &Arc<Shared>,
+    door: Option<&Arc<Door>>,
     visit: Option<&Arc<Visit>>,
 ) -> ControlFlow<(), Reusable> {
     let line = Arc::new(Line::default());
@@ -71,7 +72,10 @@ async fn until_taken_over(
         // An error here is the client's doing (it left, or spoke no HTTP); an attempt that was in
         // progress has noted it by the drop of its recorder.
         // One that ended well may have to be cut all the same, behind a body that was complete.
-        ended = &mut connection => if ended.is_err() { return ControlFlow::Break(()) },
+        ended = &mut connection => if let Err(error) = ended {
+            note_stray(&error, &line, shared, door);
+            return ControlFlow::Break(());
+        },
     }
     let Some(takeover) = line.taken() else { return ControlFlow::Break(()) };
     let parts = connection.into_parts();
@@ -90,6 +94,19 @@ async fn until_taken_over(
             }
         }
     }
+}
+
+/// Enters what came and was no request.
+fn note_stray(error: &hyper::Error, line: &Line, shared: &Shared, door: Option<&Arc<Door>>) {
+    let what = if error.is_parse() {
+        StrayKind::Garbage
+    } else if error.is_incomplete_message() && line.unasked() > 0 {
+        StrayKind::HalfHead
+    } else {
+        return;
+    };
+    let whose = door.map(|door| (&door.case, door.deployment));
+    shared.strays.note(what, line.unasked(), line.status(), whose);
 }
 
 async fn cut(socket: Socket, written: u64, how: Cut, recorder: Option<Recorder>) {

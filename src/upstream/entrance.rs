@@ -22,7 +22,7 @@ use super::{
     socket::{Socket, left_unread},
 };
 use crate::{
-    observation::AttemptEnd,
+    observation::{AttemptEnd, StrayKind},
     scenario::{ConnectionFault, Fault, Http2Fault, TlsFault, Transport},
 };
 
@@ -96,6 +96,10 @@ impl Door {
         }
         let server = shared.authority().ok()?.server(certificate, transport == Transport::Http2);
         let Ok(stream) = TlsAcceptor::from(server).accept(stream).await else {
+            if claim.is_none() {
+                let whose = Some((&self.case, self.deployment));
+                shared.strays.note(StrayKind::NoHandshake, 0, None, whose);
+            }
             end(claim, AttemptEnd::HandshakeFailed);
             return None;
         };

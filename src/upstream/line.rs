@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
     },
     task::{Context, Poll},
 };
@@ -49,9 +49,36 @@ pub(super) struct Line {
     wanted: AtomicBool,
     takeover: Mutex<Option<Takeover>>,
     flushed: Notify,
+    /// Bytes that were read since the last request was complete.
+    unasked: AtomicU64,
+    /// The status line that was written last, 0 for none.
+    status: AtomicU16,
 }
 
 impl Line {
+    /// A request has been read to its end.
+    pub(super) fn asked(&self) {
+        self.unasked.store(0, Ordering::Relaxed);
+    }
+
+    /// Bytes of a request that is not complete.
+    pub(super) fn unasked(&self) -> u64 {
+        self.unasked.load(Ordering::Relaxed)
+    }
+
+    /// The status that was written last.
+    pub(super) fn status(&self) -> Option<u16> {
+        Some(self.status.load(Ordering::Relaxed)).filter(|status| *status > 0)
+    }
+
+    /// Looks whether a status line is written. hyper writes one of its own for what it cannot read.
+    fn note_status(&self, written: &[u8]) {
+        let status = written.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        if let Some(status) = status.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()) {
+            self.status.store(status, Ordering::Relaxed);
+        }
+    }
+
     /// Has the connection taken over after the next flush. To be called from within hyper's own poll
     /// (of the service or the body), which ends in a flush of everything written before.
     pub(super) fn take_over(&self, takeover: Takeover) {
@@ -104,12 +131,16 @@ impl AsyncRead for Wire {
             buf.put_slice(&self.unread.split_to(now));
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.socket).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut self.socket).poll_read(cx, buf);
+        self.line.unasked.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        poll
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.line.note_status(buf);
         let poll = Pin::new(&mut self.socket).poll_write(cx, buf);
         self.count(poll)
     }

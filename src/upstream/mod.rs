@@ -23,6 +23,7 @@ mod raw;
 mod received;
 mod server;
 mod socket;
+mod strays;
 mod stream;
 
 pub use case::{Armed, ArmedCase, base_url};

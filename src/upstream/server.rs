@@ -19,8 +19,9 @@ use super::{
     fallback::Fallback,
     ledger::{Keep, locked},
     port::{self, Manner},
+    strays::Strays,
 };
-use crate::scenario::Transport;
+use crate::{observation::Stray, scenario::Transport};
 
 /// The mock providers: one listener on a loopback port for all deployments that need none of their own.
 ///
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) fallback: OnceLock<Fallback>,
     /// Made when it is first needed.
     authority: Mutex<Option<Arc<Authority>>>,
+    /// Who came and asked for nothing.
+    pub(super) strays: Strays,
     /// Ends everything.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -69,6 +72,7 @@ impl Upstream {
             cases: RwLock::default(),
             fallback: OnceLock::new(),
             authority: Mutex::new(None),
+            strays: Strays::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -137,6 +141,12 @@ impl Upstream {
             }
         };
         Ok(())
+    }
+
+    /// Visits that became no attempt, the newest last: garbage, halves of requests, paths of nobody. A
+    /// thousand are kept.
+    pub fn strays(&self) -> Vec<Stray> {
+        self.shared.strays.of(None)
     }
 
     /// Ends every connection and the listener, and returns when they are gone.

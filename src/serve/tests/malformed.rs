@@ -3,11 +3,12 @@
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::client::{Answer, key_of, paths_of, plain, read, send, start};
+use super::client::{Answer, ask, key_of, paths_of, plain, read, send, start};
 use crate::{
-    observation::Identity,
+    observation::{Identity, Stray, StrayKind},
     provider::{self, MAX_REQUEST_BYTES, MessageBody, base_path, profile},
     scenario::{ErrorName, Provider},
+    serve::Server,
 };
 
 /// An answer in the provider's own words: one of its refusals, with its canary.
@@ -134,4 +135,47 @@ async fn half_a_request_harms_nobody() {
     let broken = plain("POST", &path, &key_of(Provider::Openai), "zz\r\n")
         .replace("Content-Length: 4", "Transfer-Encoding: chunked");
     assert!([0, 400].contains(&send(server.address(), broken.as_bytes()).await.status));
+}
+
+/// What stands in the ledger of strays, once there are so many.
+async fn strays(server: &Server, wanted: usize) -> Vec<Stray> {
+    loop {
+        let answer = ask(server.address(), "GET", "/_upfault/strays", "").await;
+        let strays: Vec<Stray> = serde_json::from_value(answer.json()["strays"].clone()).unwrap();
+        if strays.len() >= wanted {
+            return strays;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_ledger_says_what_came_and_was_no_request_and_what_it_got() {
+    let server = start().await;
+    let path = "/openai/ok/v1/chat/completions";
+    let whole = plain("POST", path, &key_of(Provider::Openai), "{\"model\": \"m\"}");
+    let long = plain("POST", path, &[format!("x-long: {}", "a".repeat(600_000))], "{}");
+    let tls = "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\r\n\r\n".to_owned();
+    let openai = Some(("openai".to_owned(), "ok".to_owned()));
+    let half_head = whole[..20].to_owned();
+    let half_body = whole[..whole.len() - 3].to_owned();
+    for (n, (sent, what, statuses, deployment)) in (1..).zip([
+        ("garbage\r\n\r\n".to_owned(), StrayKind::Garbage, [Some(400), None], None),
+        (tls, StrayKind::Garbage, [Some(400), None], None),
+        (long, StrayKind::Garbage, [Some(431), None], None),
+        (half_head, StrayKind::HalfHead, [None, None], None),
+        (half_body, StrayKind::HalfBody, [None, None], openai),
+    ]) {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        // The mock may have had enough before all of it is sent.
+        let _ = stream.write_all(sent.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        let got = read(&mut stream).await.status;
+        let strays = strays(&server, n).await;
+        let stray = strays.last().unwrap();
+        assert_eq!((stray.what, &stray.deployment), (what, &deployment), "{stray:?}");
+        assert!(statuses.contains(&stray.status) && stray.bytes > 0, "{stray:?}");
+        assert!(got == 0 || stray.status == Some(got), "{got}: {stray:?}");
+    }
+    server.shutdown().await;
 }
