@@ -32,7 +32,7 @@ const FIRST: usize = 8;
 const MOST: usize = 48;
 
 /// Cases in flight at first for the embedded proxy; more as long as it keeps pace.
-const EMBEDDED_FIRST: usize = 400;
+const EMBEDDED_FIRST: usize = 200;
 
 /// A case is looked at side by side with others, then perhaps once more, then perhaps alone.
 const LOOKS: usize = 3;

@@ -8,7 +8,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -137,8 +137,15 @@ async fn wait(stream: TcpStream, time: Duration, claim: Option<&Claim>) -> Optio
     TcpStream::from_std(stream.into_std().ok()?).ok()
 }
 
+/// How long a client may take to find out that it is connected. One that is reset before it has would be
+/// told now that it could not connect, and now that it was cut: one fault must look one way.
+const CONNECTED: Duration = Duration::from_millis(20);
+
 /// Ends a connection unread, or leaves it alone until the client goes.
 async fn refuse(stream: TcpStream, fault: &ConnectionFault, claim: Option<Claim>) -> Option<Entered> {
+    if matches!(fault, ConnectionFault::AcceptedClosed | ConnectionFault::ResetAtOnce) {
+        sleep(CONNECTED).await;
+    }
     match fault {
         ConnectionFault::AcceptedClosed => {
             // Noted first: whoever sees the end finds it in the ledger.
