@@ -1,4 +1,7 @@
 //! One connection: hyper speaks HTTP on it, and whoever answers on it can have it taken over.
+//!
+//! What few connections come to is boxed: ten thousand streams that hang are ten thousand of these
+//! futures, and each is as large as the largest thing that it may do.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -32,10 +35,10 @@ pub(super) async fn serve(
     let _ = stream.set_nodelay(true);
     let serving = async {
         let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None, None).await };
-        let Some(Entered { socket, http2, claim }) = door.enter(stream, &shared).await else { return };
+        let Some(Entered { socket, http2, claim }) = Box::pin(door.enter(stream, &shared)).await else { return };
         let visit = claim.map(|claim| Arc::new(Visit::new(door.clone(), claim)));
         if http2 {
-            http2::serve(socket, &shared, visit).await;
+            Box::pin(http2::serve(socket, &shared, visit)).await;
         } else {
             requests(socket, &shared, Some(&door), visit).await;
         }
@@ -82,13 +85,13 @@ async fn until_taken_over(
     let Wire { socket, written, .. } = parts.io.into_inner();
     match takeover {
         Takeover::Cut(how, recorder) => {
-            cut(socket, written, how, recorder).await;
+            Box::pin(cut(socket, written, how, recorder)).await;
             ControlFlow::Break(())
         }
         Takeover::Perform(order) => {
             let over = order.over.clone();
             let performed = raw::perform(*order, socket, parts.read_buf, written);
-            match over.run_until_cancelled(performed).await.flatten() {
+            match Box::pin(over.run_until_cancelled(performed)).await.flatten() {
                 Some(reusable) => ControlFlow::Continue(reusable),
                 None => ControlFlow::Break(()),
             }
