@@ -35,7 +35,9 @@ pub(super) async fn serve(
     let _ = stream.set_nodelay(true);
     let serving = async {
         let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None, None).await };
-        let Some(Entered { socket, http2, claim }) = Box::pin(door.enter(stream, &shared)).await else { return };
+        let Some(Entered { socket, http2, claim }) = Box::pin(door.enter(stream, &shared)).await else {
+            return;
+        };
         let visit = claim.map(|claim| Arc::new(Visit::new(door.clone(), claim)));
         if http2 {
             Box::pin(http2::serve(socket, &shared, visit)).await;
