@@ -103,7 +103,7 @@ pub(super) struct Wire {
     line: Arc<Line>,
     /// Read from the socket already, and not yet by who reads now.
     unread: Bytes,
-    /// Bytes written so far.
+    /// Bytes written since the client last sent something: it has been given what came before.
     pub(super) written: u64,
 }
 
@@ -133,7 +133,11 @@ impl AsyncRead for Wire {
         }
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.socket).poll_read(cx, buf);
-        self.line.unasked.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        let read = (buf.filled().len() - before) as u64;
+        self.line.unasked.fetch_add(read, Ordering::Relaxed);
+        if read > 0 {
+            self.written = 0;
+        }
         poll
     }
 }
