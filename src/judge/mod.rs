@@ -9,6 +9,7 @@ mod policy;
 mod rule;
 mod rules;
 mod told;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +22,4 @@ pub use finding::{Finding, Verdict};
 pub use policy::Policy;
 pub use rule::{Breach, Outcome, Rule};
 pub use told::{StreamTold, Told};
+pub use trace::{DetailFate, ErrorOrigin, Evidence, Maker, Traced, origins};

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Reporter, Summary};
 use crate::{
     event::{CaseResult, Event, RunStarted},
-    judge::{Finding, Verdict},
+    judge::{self, ErrorOrigin, Finding, Verdict},
     observation::Observation,
     scenario::Combination,
     snapshot::{Difference, Redactor, write_atomically},
@@ -72,6 +72,9 @@ pub struct CaseReport {
     pub reason: Option<String>,
     /// The rules that it broke.
     pub findings: Vec<Finding>,
+    /// Who made each error that the caller got, and what became of the provider's details.
+    #[serde(default)]
+    pub origins: Vec<ErrorOrigin>,
     /// How it stands to the accepted snapshot.
     pub change: Option<Difference>,
     /// What was seen on both sides; secrets are placeholders throughout, so that a leak can still
@@ -151,6 +154,7 @@ impl CaseReport {
             verdict: case.verdict,
             reason: case.reason.clone(),
             findings: case.findings.clone(),
+            origins: case.observation.as_ref().map(judge::origins).unwrap_or_default(),
             change: case.change.clone(),
             observation: case.observation.clone(),
             duration_ms: case.duration_ms,
@@ -174,6 +178,9 @@ impl CaseReport {
         Self {
             reason: self.reason.map(text),
             findings: findings.collect(),
+            origins: serde_json::to_value(&self.origins)
+                .and_then(|value| serde_json::from_value(redactor.json(&value)))
+                .unwrap_or_default(),
             change: self.change.map(|change| Difference { diff: text(change.diff), ..change }),
             // An observation that does not survive the way through JSON is left out rather than
             // shown with its secrets.

@@ -11,6 +11,7 @@ mod terminal;
 mod terminal_case;
 mod terminal_groups;
 mod terminal_matrix;
+mod terminal_origin;
 
 pub use exit::{EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE, exit_code};
 pub use fanout::{Fanout, Reporter};

@@ -9,6 +9,7 @@ use super::{
     curl::curl_line,
     json::CaseReport,
     paint::{Painter, cut, diff_style, safe, verdict_style},
+    terminal_origin::{fates, made_by},
 };
 use crate::{
     event::CaseResult,
@@ -93,6 +94,13 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) 
         }
         if !reached {
             field(painter, "upstream saw", "nothing")?;
+        }
+        let origin = case.origins.iter().find(|origin| origin.step == exchange.step);
+        if let Some(origin) = origin.filter(|_| !case.findings.is_empty()) {
+            field(painter, "error made by", &cut(&made_by(origin), BODY))?;
+            if let Some(fates) = fates(origin) {
+                field(painter, "its details", &cut(&fates, 2 * BODY))?;
+            }
         }
         // Redacted, the arrangement names the placeholders that stand where its secrets were.
         let line = curl_line(exchange, &observation.arrangement.proxy_secrets);

@@ -5,6 +5,7 @@ use crate::{
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
+        trace::poison,
     },
     observation::{Attempt, AttemptEnd},
     scenario::{Level, Provider},
@@ -173,19 +174,9 @@ fn no_poison(facts: &Facts<'_>) -> Outcome {
     let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
     let mut outcome = Outcome::NotApplicable;
     for (attempt, _) in &facts.attempts {
-        let named = sent(attempt, "connection").unwrap_or_default().to_ascii_lowercase();
-        let hop_by_hop: Vec<&str> =
-            named.split(',').map(str::trim).filter(|n| !matches!(*n, "" | "close" | "keep-alive")).collect();
-        for (name, value) in &attempt.sent.headers {
-            let poison = matches!(
-                name.as_str(),
-                "set-cookie" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"
-            ) || hop_by_hop.contains(&name.as_str());
-            if !poison {
-                continue;
-            }
+        for (name, value) in poison(attempt) {
             outcome = Outcome::Holds;
-            if answer.headers.iter().any(|(key, got)| key.ends_with(name.as_str()) && got == value) {
+            if answer.headers.iter().any(|(key, got)| key.ends_with(name) && got == value) {
                 return Outcome::broken(format!("no {name}"), found(facts, name), Vec::new());
             }
         }

@@ -6,7 +6,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     dialects,
-    seen::{DONE, ERROR, GOOD, OK, ONE, STOP, plain},
+    seen::{DONE, ERROR, GOOD, OK, ONE, STOP, plain, say},
 };
 use crate::{
     judge::{self, Policy},
@@ -346,6 +346,41 @@ proptest! {
         let read: Observation = serde_json::from_str(&stored).unwrap();
         let policy = Policy::default();
         prop_assert_eq!(judge::judge(&read, &policy), judge::judge(&seen, &policy));
+    }
+
+    #[test]
+    fn the_origin_of_any_error_can_be_told_and_is_the_same_again(seen in observation()) {
+        let origins = judge::origins(&seen);
+        prop_assert_eq!(&origins, &judge::origins(&seen));
+        for origin in &origins {
+            prop_assert!(!origin.evidence.is_empty(), "{:?}", origin);
+        }
+        let stored = serde_json::to_string(&origins).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Vec<judge::ErrorOrigin>>(&stored).unwrap(), origins);
+    }
+
+    /// A proxy that changes nothing loses nothing.
+    #[test]
+    fn an_answer_that_is_the_upstreams_own_keeps_everything(
+        status in 400..600u16,
+        (kind, code, param) in (json(), json(), json()),
+        headers in headers(),
+    ) {
+        let body = format!("{{\"error\":{{\"message\":\"no MSG\",\"type\":{kind},\"code\":{code},\"param\":{param}}}}}");
+        let mut said = say(status, &body);
+        let poison = ["set-cookie", "connection", "te"];
+        let others = headers.iter().filter(|(name, _)| name != "content-type" && !poison.contains(&name.as_str()));
+        for (name, value) in others {
+            said = said.with(name, value);
+        }
+        let turn = Turn { answer: Reply::Error(ErrorName::RateLimit), headers: indexmap::IndexMap::new(), faults: Vec::new() };
+        let seen = plain().tried(said.clone()).attempt(|attempt| attempt.turn = Some(turn)).told(said);
+        let origins = judge::origins(&seen.observation);
+        prop_assert_eq!(origins.len(), 1);
+        prop_assert_eq!(&origins[0].maker, &judge::Maker::Upstream { deployment: "primary".to_owned(), n: 1 });
+        for traced in &origins[0].details {
+            prop_assert_eq!(&traced.fate, &judge::DetailFate::Kept, "{:?}", traced);
+        }
     }
 
     #[test]

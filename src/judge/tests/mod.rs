@@ -8,5 +8,6 @@ mod demands;
 mod dialects;
 mod every_rule;
 mod mocks;
+mod origins;
 mod seen;
 mod words;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     judge::Finding,
-    scenario::{Api, Combination, Level, Provider},
+    scenario::{Answer, Api, Combination, ErrorName, Level, Provider, Turn},
     snapshot::{Difference, sample_observation},
 };
 
@@ -50,9 +50,16 @@ fn finding(rule: &str, level: Level) -> Finding {
 }
 
 pub(crate) fn failing(id: &str) -> CaseResult {
+    let mut observation = sample_observation();
+    // A turn of the scenario was played; without one the mock itself would have refused the request.
+    observation.attempts[0].turn = Some(Turn {
+        answer: Answer::Error(ErrorName::RateLimit),
+        headers: indexmap::IndexMap::new(),
+        faults: Vec::new(),
+    });
     CaseResult {
         findings: vec![finding("headers.retry-after", Level::Required)],
-        observation: Some(sample_observation()),
+        observation: Some(observation),
         ..case(id, Verdict::Fail)
     }
 }
@@ -138,6 +145,10 @@ fn a_failure_shows_both_sides_of_the_wire() {
                      {"error":{"message":"Rate limit reached
                      canary-msg-k3x9w2m4p7q1-primary-1","type":"requests","param":null,
                      "code":"rate_limit_exceeded"}}
+      error made by  upstream primary#1 (its message in error.message, its request id in header
+                     x-request-id)
+      its details    message inside a longer message; type "requests" became "throttling_error"; code
+                     "rate_limit_exceeded" became "429"; retry-after lost
       curl -siN -X POST http://127.0.0.1:50222/v1/chat/completions -H 'authorization: Bearer '"$PROXY_KEY" -H 'content-type: application/json' --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
 
     2 cases: 1 pass, 1 fail

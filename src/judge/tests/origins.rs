@@ -1,0 +1,188 @@
+//! Who made an error, and the fate of each detail.
+
+use super::seen::*;
+use crate::{
+    judge::{DetailFate, ErrorOrigin, Maker, origins},
+    observation::Ending,
+    scenario::{Answer, Api, ErrorName, Provider, Turn},
+};
+
+/// What the upstream says in these tests: every kind of detail is in it.
+const SENT: &str =
+    r#"{"error":{"message":"no MSG","type":"requests","param":"model","code":"rate_limit_exceeded"}}"#;
+
+fn failing() -> Say {
+    say(429, SENT)
+        .with("retry-after", "7")
+        .with("x-request-id", "RID")
+        .with("x-ratelimit-limit-requests", "60")
+}
+
+/// Played, and not refused by the mock.
+fn played(seen: Seen) -> Seen {
+    seen.attempt(|attempt| {
+        attempt.turn = Some(Turn {
+            answer: Answer::Error(ErrorName::RateLimit),
+            headers: indexmap::IndexMap::new(),
+            faults: Vec::new(),
+        });
+    })
+}
+
+fn origin_of(told: Say) -> ErrorOrigin {
+    only(played(plain().tried(failing())).told(told))
+}
+
+#[track_caller]
+fn only(seen: Seen) -> ErrorOrigin {
+    let mut origins = origins(&seen.observation);
+    assert_eq!(origins.len(), 1, "{origins:#?}");
+    origins.remove(0)
+}
+
+#[track_caller]
+fn fate(origin: &ErrorOrigin, detail: &str) -> DetailFate {
+    let found = origin.details.iter().find(|traced| traced.detail == detail);
+    found.unwrap_or_else(|| panic!("nothing of {detail} in {origin:#?}")).fate.clone()
+}
+
+fn primary() -> Maker {
+    Maker::Upstream { deployment: "primary".to_owned(), n: 1 }
+}
+
+fn moved(to: &str) -> DetailFate {
+    DetailFate::Moved { to: to.to_owned() }
+}
+
+#[test]
+fn what_is_passed_on_as_it_was_is_kept_and_the_upstream_made_it() {
+    let origin = origin_of(failing());
+    assert_eq!(origin.maker, primary());
+    let evidence: Vec<String> = origin.evidence.iter().map(ToString::to_string).collect();
+    assert_eq!(evidence, ["its message in error.message", "its request id in header x-request-id"]);
+    assert_eq!(origin.details.len(), 7, "{origin:#?}");
+    assert!(origin.details.iter().all(|traced| traced.fate == DetailFate::Kept), "{origin:#?}");
+}
+
+#[test]
+fn an_error_in_the_proxys_own_words_is_the_proxys_and_everything_is_lost() {
+    let origin = origin_of(say(500, r#"{"error":{"message":"Something went wrong"}}"#));
+    assert_eq!(origin.maker, Maker::Proxy);
+    assert_eq!(origin.details.len(), 7);
+    assert!(origin.details.iter().all(|traced| traced.fate == DetailFate::Lost), "{origin:#?}");
+}
+
+#[test]
+fn a_member_with_another_value_is_told_with_it() {
+    let told = r#"{"error":{"message":"RateLimitError: no MSG","type":"throttling_error","code":"429"}}"#;
+    let origin = origin_of(say(429, told).with("retry-after", "60"));
+    assert_eq!(fate(&origin, "message"), DetailFate::Prose);
+    assert_eq!(fate(&origin, "type"), DetailFate::Mapped { to: "throttling_error".to_owned() });
+    assert_eq!(fate(&origin, "code"), DetailFate::Mapped { to: "429".to_owned() });
+    assert_eq!(fate(&origin, "param"), DetailFate::Lost);
+    assert_eq!(fate(&origin, "retry-after"), DetailFate::Mapped { to: "60".to_owned() });
+}
+
+#[test]
+fn a_detail_in_another_place_is_told_with_the_place() {
+    let told = r#"{"error":{"message":"Provider returned error","code":429,
+        "metadata":{"raw":"no MSG","code":"rate_limit_exceeded","retry_after":7,"upstream_id":"RID"}}}"#;
+    let origin = origin_of(say(429, told).with("llm_provider-x-ratelimit-limit-requests", "60"));
+    assert_eq!(origin.maker, primary());
+    assert_eq!(fate(&origin, "message"), moved("error.metadata.raw"));
+    assert_eq!(fate(&origin, "code"), moved("error.metadata.code"));
+    assert_eq!(fate(&origin, "retry-after"), moved("error.metadata.retry_after"));
+    assert_eq!(fate(&origin, "x-request-id"), moved("error.metadata.upstream_id"));
+    let limit = fate(&origin, "x-ratelimit-limit-requests");
+    assert_eq!(limit, moved("header llm_provider-x-ratelimit-limit-requests"));
+}
+
+#[test]
+fn a_common_word_or_number_elsewhere_proves_nothing() {
+    let told = r#"{"error":{"message":"7 requests failed: rate_limit_exceeded","kind":"requests","n":"60"}}"#;
+    let origin = origin_of(say(429, told).with("age", "7"));
+    for detail in ["type", "code", "retry-after", "x-ratelimit-limit-requests"] {
+        assert_eq!(fate(&origin, detail), DetailFate::Lost, "{detail}");
+    }
+}
+
+#[test]
+fn a_planted_word_inside_the_message_is_prose() {
+    let sent = r#"{"error":{"message":"no MSG","type":"t","code":"canary_code_tok-primary-1"}}"#;
+    let told = r#"{"error":{"message":"no MSG (canary_code_tok-primary-1, RID)"}}"#;
+    let seen = played(plain().tried(say(400, sent).with("request-id", "RID"))).told(say(400, told));
+    let origin = only(seen);
+    assert_eq!(fate(&origin, "code"), DetailFate::Prose);
+    assert_eq!(fate(&origin, "request-id"), DetailFate::Prose);
+}
+
+#[test]
+fn what_must_not_come_out_is_told_as_leaked() {
+    let told = say(500, r#"{"error":{"message":"127.0.0.1:9 refused KEY"}}"#);
+    let seen = played(plain().tried(failing().with("set-cookie", "a=b")));
+    let key = seen.observation.arrangement.deployments[0].key.clone();
+    let origin = only(seen.told(told.with("x-key", &key).with("set-cookie", "a=b")));
+    let leaked = |at: &str| DetailFate::Leaked { at: at.to_owned() };
+    assert_eq!(fate(&origin, "key of primary"), leaked("header x-key"));
+    assert_eq!(fate(&origin, "address of an upstream"), leaked("the body"));
+    assert_eq!(fate(&origin, "set-cookie"), leaked("header set-cookie"));
+}
+
+#[test]
+fn of_several_attempts_the_one_whose_words_came_out_made_the_error() {
+    let seen = played(plain().chained().tried(failing()));
+    let end = crate::observation::AttemptEnd::Finished;
+    let told = r#"{"error":{"message":"no backup.MSG","type":"requests"}}"#;
+    let origin = only(played(seen.tried_at("backup", failing(), end)).told(say(429, told)));
+    assert_eq!(origin.maker, Maker::Upstream { deployment: "backup".to_owned(), n: 1 });
+}
+
+#[test]
+fn a_token_that_another_one_begins_with_is_not_found_in_it() {
+    let origin = origin_of(say(429, r#"{"error":{"message":"no MSG0","type":"requests"}}"#));
+    assert_eq!(origin.maker, Maker::Proxy, "attempt 10 is not attempt 1");
+}
+
+#[test]
+fn in_a_stream_the_error_event_is_what_is_looked_at() {
+    let seen = played(streamed().tried(events(&[ONE, SENT])));
+    let origin = only(seen.clone().told(events(&[ONE, SENT])));
+    assert_eq!((&origin.maker, fate(&origin, "code")), (&primary(), DetailFate::Kept));
+    let forged = only(seen.told(events(&[ONE, STOP, DONE])));
+    assert_eq!(forged.maker, Maker::Nobody);
+    assert_eq!(fate(&forged, "message"), DetailFate::Lost);
+}
+
+#[test]
+fn what_upfault_did_itself_says_nothing_of_the_proxy() {
+    let late = only(played(plain().tried(failing())).told_nothing(Ending::Deadline));
+    assert_eq!(late.maker, Maker::Upfault);
+    let unarmed = r#"{"error":{"message":"No mock is armed at this path (POST /x)"}}"#;
+    assert_eq!(only(plain().told(say(404, unarmed))).maker, Maker::Upfault);
+    let refused = only(plain().tried(failing()).told(failing()));
+    assert_eq!(refused.maker, Maker::Upfault, "no turn was played");
+    let reset = only(played(plain().tried(failing())).told_nothing(Ending::Reset));
+    assert_eq!(reset.maker, Maker::Proxy);
+}
+
+#[test]
+fn a_page_that_is_passed_on_whole_is_known_by_being_the_same() {
+    let page = || say(502, "<html>Bad gateway</html>").with("content-type", "text/html");
+    let origin = only(played(plain().tried(page())).told(page()));
+    assert_eq!(origin.maker, primary());
+}
+
+#[test]
+fn between_two_dialects_a_word_that_was_translated_is_told_as_such() {
+    let seen = plain().calling(Api::AnthropicMessages, Provider::Openai).tried(failing());
+    let told = r#"{"type":"error","error":{"type":"rate_limit_error","message":"no MSG"}}"#;
+    let origin = only(played(seen.asked(Api::OpenaiChat)).told(say(429, told)));
+    assert_eq!(fate(&origin, "message"), DetailFate::Kept);
+    assert_eq!(fate(&origin, "type"), DetailFate::Mapped { to: "rate_limit_error".to_owned() });
+    assert_eq!(fate(&origin, "code"), DetailFate::Lost);
+}
+
+#[test]
+fn a_success_has_no_origin() {
+    assert_eq!(origins(&plain().tried(say(200, OK)).told(say(200, OK)).observation), []);
+}

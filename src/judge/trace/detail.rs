@@ -1,0 +1,191 @@
+//! The fate of each thing that an upstream said about its failure.
+
+use serde_json::Value;
+
+use super::{
+    model::{DetailFate, Traced},
+    place,
+};
+use crate::{
+    judge::{
+        dialect::{ErrorObject, Family, text},
+        facts::Facts,
+        fate::Fate,
+    },
+    observation::Attempt,
+};
+
+/// What the caller got, as far as a detail can stand in it.
+struct Got<'f> {
+    error: Option<&'f ErrorObject>,
+    headers: &'f [(String, String)],
+    /// Every leaf of the error's JSON; where there is no error object, of the whole body.
+    leaves: Vec<(String, String, String)>,
+    /// The body, where it is no JSON.
+    prose: &'f str,
+}
+
+/// What became of everything that `attempt` said.
+pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Vec<Traced> {
+    let error = facts.told.error();
+    let answer = facts.answer();
+    let body = answer.map_or("", |answer| answer.body.text.as_str());
+    let whole = || serde_json::from_str::<Value>(body).ok();
+    let value = error.map(|error| error.raw.clone()).or_else(whole);
+    let got = Got {
+        error,
+        headers: answer.map_or(&[], |answer| answer.headers.as_slice()),
+        prose: if value.is_none() { body } else { "" },
+        leaves: value.as_ref().map(place::leaves).unwrap_or_default(),
+    };
+    let mut traced = Vec::new();
+    let mut add = |detail: &str, sent: &str, fate: DetailFate| {
+        traced.push(Traced { detail: detail.to_owned(), sent: sent.to_owned(), fate });
+    };
+    match fate.error() {
+        Some(sent) => {
+            if !sent.message.is_empty() {
+                add("message", &sent.message, message(&got, attempt, &sent.message));
+            }
+            let none = Value::Null;
+            let members = [
+                ("type", &sent.kind, error.map_or(&none, |error| &error.kind)),
+                ("code", &sent.code, error.map_or(&none, |error| &error.code)),
+                ("param", &sent.param, error.map_or(&none, |error| &error.param)),
+            ];
+            for (name, value, there) in members {
+                if !value.is_null() {
+                    add(name, &text(value), member(&got, sent, name, value, there));
+                }
+            }
+        }
+        // No object of any dialect, and yet it may say something: a page, a plain text.
+        None if attempt.said().contains(&attempt.canaries.message) => {
+            add("message", &attempt.said(), message(&got, attempt, &attempt.said()));
+        }
+        None => {}
+    }
+    for (name, value) in &attempt.sent.headers {
+        let planted = [&attempt.canaries.request_id, &attempt.canaries.header]
+            .into_iter()
+            .any(|token| place::stands_in(value, token));
+        if planted || is_detail(name) {
+            add(name, value, header(&got, name, value, planted));
+        }
+    }
+    traced
+}
+
+/// Whether a header says something about a failure.
+fn is_detail(name: &str) -> bool {
+    matches!(
+        name,
+        "retry-after"
+            | "retry-after-ms"
+            | "x-should-retry"
+            | "x-request-id"
+            | "request-id"
+            | "apim-request-id"
+            | "x-amzn-requestid"
+    ) || ["x-ratelimit-", "anthropic-ratelimit-", "ratelimitbysize-", "x-tokenlimit-"]
+        .iter()
+        .any(|family| name.starts_with(family))
+}
+
+impl Got<'_> {
+    /// Another place than the message in which a text stands that cannot be mistaken.
+    fn elsewhere(&self, token: &str) -> Option<String> {
+        let in_message = |path: &str| self.is_message(path);
+        let leaf =
+            self.leaves.iter().find(|(path, _, text)| !in_message(path) && place::stands_in(text, token));
+        let header = || self.headers.iter().find(|(_, value)| place::stands_in(value, token));
+        leaf.map(|(path, ..)| path.clone()).or_else(|| header().map(|(name, _)| place::header(name)))
+    }
+
+    /// The path of the message, in whichever dialect.
+    fn is_message(&self, path: &str) -> bool {
+        let error = self.error.map_or("", |error| error.message.as_str());
+        let there = self.leaves.iter().find(|(.., text)| !error.is_empty() && text == error);
+        there.is_some_and(|(message, ..)| message == path)
+    }
+
+    /// The text of the message, or the body where it is no JSON.
+    fn message(&self) -> &str {
+        self.error.map_or(self.prose, |error| error.message.as_str())
+    }
+}
+
+fn message(got: &Got<'_>, attempt: &Attempt, sent: &str) -> DetailFate {
+    if got.message() == sent {
+        return DetailFate::Kept;
+    }
+    let canary = attempt.canaries.message.as_str();
+    let token = if sent.contains(canary) { canary } else { sent };
+    if place::stands_in(got.message(), token) {
+        return DetailFate::Prose;
+    }
+    match got.elsewhere(token) {
+        Some(to) => DetailFate::Moved { to },
+        None => DetailFate::Lost,
+    }
+}
+
+/// `there` is what stands in the member of this meaning.
+fn member(got: &Got<'_>, sent: &ErrorObject, name: &str, value: &Value, there: &Value) -> DetailFate {
+    let word = text(value);
+    let same = |other: &str| match sent.family {
+        // AWS begins a type with a capital in the header, and with a small letter in a stream.
+        Family::Aws => other.eq_ignore_ascii_case(&word),
+        _ => other == word,
+    };
+    if !there.is_null() && same(&text(there)) {
+        return DetailFate::Kept;
+    }
+    // A common word proves nothing, unless the member has the same name.
+    let leaf = got.leaves.iter().find(|(_, key, text)| place::same_name(key, name) && same(text));
+    if let Some((path, ..)) = leaf {
+        return DetailFate::Moved { to: path.clone() };
+    }
+    if is_unmistakable(&word) {
+        if let Some(to) = got.elsewhere(&word) {
+            return DetailFate::Moved { to };
+        }
+        if place::stands_in(got.message(), &word) && !place::stands_in(&sent.message, &word) {
+            return DetailFate::Prose;
+        }
+    }
+    if there.is_null() { DetailFate::Lost } else { DetailFate::Mapped { to: text(there) } }
+}
+
+/// Nobody says this by chance: a planted token.
+fn is_unmistakable(word: &str) -> bool {
+    word.starts_with("canary_")
+}
+
+/// `planted` says that the value is a token of this attempt's own.
+fn header(got: &Got<'_>, name: &str, value: &str, planted: bool) -> DetailFate {
+    let named = || got.headers.iter().filter(|(key, _)| key == name);
+    if named().any(|(_, there)| there == value) {
+        return DetailFate::Kept;
+    }
+    let prefixed = got.headers.iter().find(|(key, there)| key.ends_with(name) && there == value);
+    if let Some((key, _)) = prefixed {
+        return DetailFate::Moved { to: place::header(key) };
+    }
+    let leaf = got.leaves.iter().find(|(_, key, text)| place::same_name(key, name) && text == value);
+    if let Some((path, ..)) = leaf {
+        return DetailFate::Moved { to: path.clone() };
+    }
+    if planted {
+        if let Some(to) = got.elsewhere(value) {
+            return DetailFate::Moved { to };
+        }
+        if place::stands_in(got.message(), value) {
+            return DetailFate::Prose;
+        }
+    }
+    match named().next() {
+        Some((_, there)) => DetailFate::Mapped { to: there.clone() },
+        None => DetailFate::Lost,
+    }
+}

@@ -1,0 +1,63 @@
+//! What must not come out and did.
+
+use super::{
+    model::{DetailFate, Traced},
+    place,
+};
+use crate::{
+    judge::facts::Facts,
+    observation::{Answer, Attempt},
+};
+
+/// The headers of a reply that belong to the upstream's connection or session.
+pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
+    let named = attempt.sent.header("connection").unwrap_or_default().to_ascii_lowercase();
+    let hop_by_hop: Vec<String> = named
+        .split(',')
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !matches!(name.as_str(), "" | "close" | "keep-alive"))
+        .collect();
+    let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    headers.filter(move |(name, _)| {
+        matches!(
+            *name,
+            "set-cookie" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"
+        ) || hop_by_hop.iter().any(|hop| hop == name)
+    })
+}
+
+/// Everything of an upstream in this answer that must not reach a caller.
+pub(super) fn leaked(facts: &Facts<'_>) -> Vec<Traced> {
+    let Some(answer) = facts.answer() else { return Vec::new() };
+    let keys = facts.arrangement.deployments.iter().map(|d| (format!("key of {}", d.name), d.key.as_str()));
+    let addresses = facts
+        .arrangement
+        .upstream_addresses
+        .iter()
+        .map(|a| ("address of an upstream".to_owned(), a.as_str()));
+    let leak =
+        |detail: String, at: String| Traced { detail, sent: String::new(), fate: DetailFate::Leaked { at } };
+    let mut found: Vec<Traced> = Vec::new();
+    for (what, secret) in keys.chain(addresses).filter(|(_, secret)| !secret.is_empty()) {
+        // What the upstream itself said is no leak of the proxy's.
+        if facts.attempts.iter().any(|(attempt, _)| attempt.said().contains(secret)) {
+            continue;
+        }
+        found.extend(first_place(answer, secret).map(|at| leak(what, at)));
+    }
+    for (attempt, _) in &facts.attempts {
+        for (name, value) in poison(attempt) {
+            let got = answer.headers.iter().find(|(key, got)| key.ends_with(name) && got == value);
+            found.extend(got.map(|(key, _)| leak(name.to_owned(), place::header(key))));
+        }
+    }
+    found.dedup();
+    found
+}
+
+fn first_place(answer: &Answer, secret: &str) -> Option<String> {
+    let header = answer.headers.iter().find(|(_, value)| value.contains(secret));
+    header
+        .map(|(name, _)| place::header(name))
+        .or_else(|| answer.body.text.contains(secret).then(|| "the body".to_owned()))
+}

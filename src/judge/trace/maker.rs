@@ -1,0 +1,96 @@
+//! Who made an error, by the tokens that stand in it.
+
+use serde_json::Value;
+
+use super::{
+    model::{Evidence, Maker},
+    place,
+};
+use crate::{
+    judge::{facts::Facts, told::Told},
+    observation::{Answer, Attempt, Ending},
+};
+
+/// What a mock answers by itself where nobody told it what to do.
+const NOT_ARMED: &str = "No mock is armed at this path";
+
+/// Who made the error that the caller got, and what shows it; the attempt, where it is an upstream.
+pub(super) fn maker<'a>(facts: &Facts<'a>) -> (Maker, Vec<Evidence>, Option<&'a Attempt>) {
+    if let Told::Nothing(ending) = &facts.told {
+        return match ending {
+            Ending::Deadline => {
+                let why = "upfault's own deadline ended the wait; no status line had come";
+                (Maker::Upfault, vec![Evidence::sentence(why)], None)
+            }
+            other => (Maker::Proxy, vec![Evidence::sentence(&format!("no answer: {other}"))], None),
+        };
+    }
+    let Some(answer) = facts.answer() else { return (Maker::Nobody, Vec::new(), None) };
+    if answer.body.text.contains(NOT_ARMED) {
+        let why = "a mock that nobody had told what to do answered, and the proxy passed that on";
+        return (Maker::Upfault, vec![Evidence::sentence(why)], None);
+    }
+    let object = facts.told.error().map(|error| error.raw.clone());
+    // Attempts of this request come after the others, and the last of equals is taken.
+    let own = |attempt: &Attempt| facts.attempts.iter().any(|(other, _)| std::ptr::eq(*other, attempt));
+    let found = facts
+        .all_attempts
+        .iter()
+        .map(|attempt| (evidence(answer, object.as_ref(), attempt), attempt))
+        .filter(|(evidence, _)| !evidence.is_empty())
+        .max_by_key(|(evidence, attempt)| (evidence.len(), own(attempt)));
+    match found {
+        // Whatever a mock refuses by itself no scenario asked for.
+        Some((mut evidence, attempt)) if attempt.turn.is_none() => {
+            let why =
+                format!("the mock of {}#{} refused the request by itself", attempt.deployment, attempt.n);
+            evidence.insert(0, Evidence::sentence(&why));
+            (Maker::Upfault, evidence, Some(attempt))
+        }
+        Some((evidence, attempt)) => {
+            let maker = Maker::Upstream { deployment: attempt.deployment.clone(), n: attempt.n };
+            (maker, evidence, Some(attempt))
+        }
+        None => {
+            let why = if facts.all_attempts.is_empty() {
+                "no request had reached an upstream"
+            } else {
+                "nothing by which an upstream marks its replies stands in it"
+            };
+            (Maker::Proxy, vec![Evidence::sentence(why)], None)
+        }
+    }
+}
+
+/// Everything of this attempt that stands in the error.
+fn evidence(answer: &Answer, object: Option<&Value>, attempt: &Attempt) -> Vec<Evidence> {
+    let canaries = &attempt.canaries;
+    let tokens = [
+        ("message", &canaries.message),
+        ("code", &canaries.code),
+        ("type", &canaries.kind),
+        ("param", &canaries.param),
+        ("request id", &canaries.request_id),
+        ("header", &canaries.header),
+    ];
+    let leaves = object.map(place::leaves).unwrap_or_default();
+    let place = |token: &str| {
+        let leaf = leaves.iter().find(|(_, _, text)| place::stands_in(text, token));
+        let header = || answer.headers.iter().find(|(_, value)| place::stands_in(value, token));
+        let body = || object.is_none() && place::stands_in(&answer.body.text, token);
+        leaf.map(|(path, ..)| path.clone())
+            .filter(|path| !path.is_empty())
+            .or_else(|| header().map(|(name, _)| place::header(name)))
+            .or_else(|| body().then(|| "the body".to_owned()))
+    };
+    let mut found: Vec<Evidence> = tokens
+        .iter()
+        .filter_map(|(name, token)| Some(Evidence { found: (*name).to_owned(), place: Some(place(token)?) }))
+        .collect();
+    // A page of HTML or an error without a place for a token is known by being the same.
+    let said = attempt.said();
+    if found.is_empty() && !said.is_empty() && answer.body.text == said {
+        found.push(Evidence::sentence("the body is the one that it sent"));
+    }
+    found
+}

@@ -1,0 +1,12 @@
+//! Where an error came from, and what became of each thing that the provider said about it.
+
+mod detail;
+mod leaked;
+mod maker;
+mod model;
+mod origin;
+mod place;
+
+pub use leaked::poison;
+pub use model::{DetailFate, ErrorOrigin, Evidence, Maker, Traced};
+pub use origin::origins;

@@ -1,0 +1,46 @@
+//! The origin of every error of a case.
+
+use super::{
+    detail::details,
+    leaked::leaked,
+    maker::maker,
+    model::{ErrorOrigin, Evidence, Maker},
+};
+use crate::{
+    judge::{facts::Facts, policy::Policy, told::Told},
+    observation::Observation,
+};
+
+/// Where each error came from that a caller got in this case, or should have got. Pure: it does not
+/// depend on the policy, since nothing is judged.
+pub fn origins(observation: &Observation) -> Vec<ErrorOrigin> {
+    let policy = Policy::default();
+    let facts = observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, &policy));
+    facts.filter_map(|facts| origin(&facts)).collect()
+}
+
+fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
+    let (maker, evidence, attempt) = if is_error(&facts.told) {
+        maker(facts)
+    } else if facts.is_failure() {
+        let why = "an upstream failed, and no error in words reached the caller";
+        (Maker::Nobody, vec![Evidence::sentence(why)], None)
+    } else {
+        return None;
+    };
+    let failed = || facts.failures().last();
+    let own = |attempt| facts.attempts.iter().find(|(other, _)| std::ptr::eq(*other, attempt));
+    // The reply of an earlier request is no failure of this one, and nothing of it had to be kept.
+    let spoken = match attempt {
+        Some(attempt) => own(attempt).map(|(attempt, fate)| (*attempt, fate)),
+        None => failed(),
+    };
+    let mut traced = spoken.map(|(attempt, fate)| details(facts, attempt, fate)).unwrap_or_default();
+    traced.extend(leaked(facts));
+    Some(ErrorOrigin { step: facts.exchange.step, maker, evidence, details: traced })
+}
+
+/// The caller got an error in words, by status, or by no answer at all.
+fn is_error(told: &Told) -> bool {
+    matches!(told, Told::Nothing(_) | Told::Failure { .. }) || told.error().is_some()
+}

@@ -1,0 +1,54 @@
+//! Finding a value in what the caller got, and naming the place.
+
+use serde_json::Value;
+
+use crate::judge::dialect::text;
+
+/// Members deeper than this are not looked at: no client looks there either.
+const DEEPEST: usize = 32;
+
+/// Whether `token` stands in `text`, and not only as the beginning or end of a longer word:
+/// `…-primary-1` is not `…-primary-10`.
+pub(super) fn stands_in(text: &str, token: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    !token.is_empty()
+        && text
+            .match_indices(token)
+            .any(|(at, _)| !text[..at].ends_with(word) && !text[at + token.len()..].starts_with(word))
+}
+
+/// Every text, number and truth value in `value`, with its path and the name of its member.
+pub(super) fn leaves(value: &Value) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    collect(value, String::new(), "", 0, &mut found);
+    found
+}
+
+fn collect(value: &Value, path: String, name: &str, depth: usize, found: &mut Vec<(String, String, String)>) {
+    let below = |member: &str| if path.is_empty() { member.to_owned() } else { format!("{path}.{member}") };
+    match value {
+        Value::Null => {}
+        _ if depth > DEEPEST => {}
+        Value::Object(members) => {
+            for (member, value) in members {
+                collect(value, below(member), member, depth + 1, found);
+            }
+        }
+        Value::Array(items) => {
+            for (i, value) in items.iter().enumerate() {
+                collect(value, format!("{path}[{i}]"), name, depth + 1, found);
+            }
+        }
+        leaf => found.push((path, name.to_owned(), text(leaf))),
+    }
+}
+
+/// Names are compared as people read them: `retry_after` is `Retry-After`.
+pub(super) fn same_name(a: &str, b: &str) -> bool {
+    a.replace('_', "-").eq_ignore_ascii_case(&b.replace('_', "-"))
+}
+
+/// A header by its name, as a place.
+pub(super) fn header(name: &str) -> String {
+    format!("header {name}")
+}
