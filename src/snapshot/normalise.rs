@@ -222,8 +222,12 @@ fn attempts(observation: &Observation, lines: &mut Vec<String>) {
         }
     }
     for name in names {
-        let ends: Vec<&str> =
-            observation.attempts.iter().filter(|a| a.deployment == name).map(|a| end_word(a.end)).collect();
+        let ends: Vec<&str> = observation
+            .attempts
+            .iter()
+            .filter(|a| a.deployment == name)
+            .map(|a| end_word(a.end_as_planned()))
+            .collect();
         if ends.is_empty() {
             lines.push(format!("  {name}: 0"));
         } else {
