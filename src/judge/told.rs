@@ -153,7 +153,9 @@ impl Told {
                 format!("200 with an error object: {}", shorten(&error.message))
             }
             Self::Whole { completion: Some(_), .. } => "200 with a completion".to_owned(),
-            Self::Whole { completion: None, complete: false, .. } => "200 with a body that broke off".to_owned(),
+            Self::Whole { completion: None, complete: false, .. } => {
+                "200 with a body that broke off".to_owned()
+            }
             Self::Whole { completion: None, .. } => "200 with a body that is no completion".to_owned(),
             Self::Stream(stream) => stream.describe(),
         }
