@@ -20,6 +20,8 @@ pub struct Facts<'a> {
     pub told: Told,
     /// The attempts that it led to, in order of arrival.
     pub attempts: Vec<(&'a Attempt, Fate)>,
+    /// What the proxy asked besides: the properties of a model, the place that a redirect names.
+    pub beside: Vec<&'a Attempt>,
     /// Attempts of the whole case.
     pub all_attempts: &'a [Attempt],
     /// Deployments that cannot be reached, and so never see an attempt, each with what is wrong.
@@ -41,16 +43,15 @@ impl<'a> Facts<'a> {
             };
             arrangement.deployments.iter().filter_map(with_fault).collect()
         };
+        let [attempts, beside] = attempts_of(observation, exchange);
         Self {
             arrangement,
             policy,
             exchange,
             is_last_step: last.is_some_and(|last| std::ptr::eq(last, exchange)),
             told: Told::of(exchange, case.api),
-            attempts: observation
-                .attempts_of(exchange)
-                .map(|attempt| (attempt, Fate::of(attempt, case)))
-                .collect(),
+            attempts: attempts.into_iter().map(|attempt| (attempt, Fate::of(attempt, case))).collect(),
+            beside,
             all_attempts: &observation.attempts,
             unreachable,
         }
@@ -187,4 +188,17 @@ impl<'a> Facts<'a> {
 /// What keeps attempts from a deployment with this turn.
 fn unreachable_by(turn: &Turn) -> Option<&Fault> {
     turn.faults.iter().find(|fault| fault.stage() == Stage::Address)
+}
+
+/// The attempts at what was asked for, and those beside them. What goes to a path that the provider's mock
+/// does not have is a question of the proxy's own, unless nothing else was asked: then it is a call gone
+/// wrong.
+fn attempts_of<'a>(observation: &'a Observation, exchange: &'a Exchange) -> [Vec<&'a Attempt>; 2] {
+    let all: Vec<&Attempt> = observation.attempts_of(exchange).collect();
+    let is_beside = |attempt: &&Attempt| attempt.was_asked() && attempt.api.is_none();
+    if all.iter().all(is_beside) {
+        return [all, Vec::new()];
+    }
+    let (beside, attempts) = all.into_iter().partition(is_beside);
+    [attempts, beside]
 }

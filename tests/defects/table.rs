@@ -228,7 +228,7 @@ pub const ROWS: &[Row] = &[
     row(
         RedirectFollowed,
         "leak.redirected-key",
-        &["retry.budget"],
+        &["status.broken-reply"],
         &["bodies/307-elsewhere", "bodies/301-elsewhere"],
     ),
 ];

@@ -150,3 +150,15 @@ fn an_error_event_in_good_time_ends_the_wait_for_a_silent_stream_and_a_late_one_
     assert!(breaks(&silent().wait(9000.0).told(events(&[ERROR])), rule), "its own event is no sign of life");
     assert!(breaks(&silent().wait(9000.0).told(events(&[STOP, DONE])), rule), "nor is a forged end");
 }
+
+#[test]
+fn a_question_beside_the_call_is_no_attempt_at_it() {
+    // LiteLLM asks Ollama for a model's properties between two tries of a call.
+    let beside = |seen: Seen| seen.tried(error(404)).attempt(|attempt| attempt.api = None);
+    let retried = beside(plain().retrying(1).tried(error(503))).tried(say(200, OK)).told(say(200, OK));
+    assert!(!breaks(&retried, "retry.terminal-errors-once"));
+    // What failed is the call, not the question.
+    assert!(breaks(&beside(plain().tried(error(429))).told(error(500)), "status.rate-limit"));
+    // Where nothing else was asked the call itself went astray.
+    assert!(breaks(&beside(plain()).told(say(200, OK)), "status.failure-not-success"));
+}
