@@ -8,6 +8,7 @@ mod finding;
 mod policy;
 mod rule;
 mod rules;
+mod sdk;
 mod told;
 
 #[cfg(test)]
@@ -20,4 +21,5 @@ pub use fate::Fate;
 pub use finding::{Finding, Verdict};
 pub use policy::Policy;
 pub use rule::{Breach, Outcome, Rule};
+pub use sdk::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, StepView, Wait, sdk_view};
 pub use told::{StreamTold, Told};

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Reporter, Summary};
 use crate::{
     event::{CaseResult, Event, RunStarted},
-    judge::{Finding, Verdict},
+    judge::{Finding, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
     snapshot::{Difference, Redactor, write_atomically},
@@ -74,6 +74,10 @@ pub struct CaseReport {
     pub findings: Vec<Finding>,
     /// How it stands to the accepted snapshot.
     pub change: Option<Difference>,
+    /// What the official SDKs that call this endpoint make of each exchange, by measured rules. Nothing
+    /// where there is none.
+    #[serde(default)]
+    pub sdk_view: Vec<StepView>,
     /// What was seen on both sides; secrets are placeholders throughout, so that a leak can still
     /// be told. Null where nothing was run.
     pub observation: Option<Observation>,
@@ -152,6 +156,7 @@ impl CaseReport {
             reason: case.reason.clone(),
             findings: case.findings.clone(),
             change: case.change.clone(),
+            sdk_view: case.observation.as_ref().map(sdk_view).unwrap_or_default(),
             observation: case.observation.clone(),
             duration_ms: case.duration_ms,
             timer_error_ms: case.observation.as_ref().map_or(0.0, Observation::timer_error_ms),
@@ -283,6 +288,22 @@ mod tests {
         assert_eq!(report.summary.timer_error_ms, 0.25);
         let again: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
         assert_eq!(again, report);
+    }
+
+    #[test]
+    fn a_report_tells_what_the_sdks_make_of_a_case_and_one_without_that_is_read_too() {
+        let (_dir, path) = written(&run());
+        let mut value: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let case = &mut value["cases"][1];
+        let retry = serde_json::json!({"attempts": 3, "reason": "status", "wait": "backoff"});
+        let outcome = serde_json::json!({"raises": {"class": "RateLimitError", "retry": retry}});
+        assert_eq!(
+            case["sdk_view"][0]["sdks"][0],
+            serde_json::json!({"sdk": "openai-python", "release": "2.54.0", "outcome": outcome, "silent": false})
+        );
+        case.as_object_mut().unwrap().remove("sdk_view");
+        fs::write(&path, value.to_string()).unwrap();
+        assert_eq!(Report::read(&path).unwrap().cases[1].sdk_view, []);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod fanout;
 mod json;
 mod paint;
 mod proofs;
+mod sdk_block;
 mod summary;
 mod terminal;
 mod terminal_case;

@@ -349,6 +349,17 @@ proptest! {
     }
 
     #[test]
+    fn the_sdks_see_something_in_any_exchange_and_none_is_blamed_that_raises(seen in observation()) {
+        let view = judge::sdk_view(&seen);
+        let speaks = judge::Sdk::speaking(seen.arrangement.combination.api).count();
+        prop_assert_eq!(view.len(), if speaks == 0 { 0 } else { seen.exchanges.len() });
+        for sdk in view.iter().flat_map(|step| &step.sdks) {
+            prop_assert!(!sdk.silent || sdk.outcome == judge::SdkOutcome::Returns);
+        }
+        prop_assert!(view.iter().all(|step| step.sdks.len() == speaks));
+    }
+
+    #[test]
     fn the_order_of_headers_means_nothing(seen in observation()) {
         let mut turned = seen.clone();
         turned.attempts.iter_mut().for_each(|attempt| attempt.sent.headers.reverse());

@@ -8,5 +8,5 @@ mod demands;
 mod dialects;
 mod every_rule;
 mod mocks;
-mod seen;
+pub(super) mod seen;
 mod words;

@@ -63,6 +63,11 @@ impl Say {
         say(0, "")
     }
 
+    /// These headers and bytes.
+    pub fn raw(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        Self { status, headers, body, lasting: 1.0 }
+    }
+
     /// All of what an upstream sent.
     pub fn exactly(sent: &Sent) -> Self {
         let body = sent.body_bytes().into_owned();
