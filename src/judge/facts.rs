@@ -2,7 +2,7 @@
 
 use super::{dialect::Completion, fate::Fate, policy::Policy, told::Told};
 use crate::{
-    observation::{Answer, Arrangement, Attempt, DeploymentArranged, Exchange, Observation, StepName},
+    observation::{Answer, Arrangement, Attempt, DeploymentArranged, Exchange, Left, Observation, StepName},
     scenario::{Api, ConnectionFault, Fault, Stage, Turn},
 };
 
@@ -16,12 +16,16 @@ pub struct Facts<'a> {
     pub exchange: &'a Exchange,
     /// Whether it is the last step of the scenario (the recovery request is none of its steps).
     pub is_last_step: bool,
+    /// That the caller left, and so was not there for the end.
+    pub left: Option<&'a Left>,
     /// What the caller was told.
     pub told: Told,
     /// The attempts that it led to, in order of arrival.
     pub attempts: Vec<(&'a Attempt, Fate)>,
     /// Attempts of the whole case.
     pub all_attempts: &'a [Attempt],
+    /// Exchanges of the whole case.
+    pub all_exchanges: &'a [Exchange],
     /// Deployments that cannot be reached, and so never see an attempt, each with what is wrong.
     pub unreachable: Vec<(&'a str, &'a Fault)>,
 }
@@ -46,14 +50,27 @@ impl<'a> Facts<'a> {
             policy,
             exchange,
             is_last_step: last.is_some_and(|last| std::ptr::eq(last, exchange)),
+            left: exchange.abandoned(),
             told: Told::of(exchange, case.api),
             attempts: observation
                 .attempts_of(exchange)
                 .map(|attempt| (attempt, Fate::of(attempt, case)))
                 .collect(),
             all_attempts: &observation.attempts,
+            all_exchanges: &observation.exchanges,
             unreachable,
         }
+    }
+
+    /// Whether an attempt was cut short because its caller had left: that tells nothing of the upstream.
+    pub fn ended_by_leaving(&self, attempt: &Attempt) -> bool {
+        self.all_exchanges.iter().any(|exchange| {
+            exchange.left.as_ref().is_some_and(|left| {
+                attempt.at_ms >= exchange.sent_ms
+                    && attempt.at_ms <= exchange.end_ms
+                    && attempt.end_ms.is_none_or(|end| end >= left.at_ms)
+            })
+        })
     }
 
     /// The endpoint that the caller called.

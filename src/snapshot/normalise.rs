@@ -324,6 +324,7 @@ pub(crate) mod tests {
                     ending: Ending::Complete,
                 }),
                 end_ms: 12.5,
+                left: None,
             }],
             attempts: vec![attempt(
                 &canaries,

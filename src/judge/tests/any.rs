@@ -11,12 +11,13 @@ use super::{
 use crate::{
     judge::{self, Policy},
     observation::{
-        Answer, Attempt, AttemptEnd, Body, Ending, Exchange, Frame, Identity, Observation, Outcome, Sent,
-        StepName,
+        Answer, Attempt, AttemptEnd, Body, Ending, Exchange, Frame, Identity, Left, Observation, Outcome,
+        Sent, StepName,
     },
     scenario::{
         Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
-        ErrorName, Expect, Fault, Level, Provider, ProxySettings, StatusPattern, StatusSet, TlsFault, Turn,
+        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, StatusPattern,
+        StatusSet, TlsFault, Turn,
     },
     wire::sse,
 };
@@ -161,6 +162,7 @@ fn ending() -> impl Strategy<Value = Ending> {
         Ending::Closed,
         Ending::Refused,
         Ending::Deadline,
+        Ending::Left,
         Ending::Broken("?".to_owned()),
     ])
 }
@@ -186,7 +188,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
     ];
     let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
-    (step, time(), outcome, time()).prop_map(|(step, sent_ms, outcome, end_ms)| Exchange {
+    (step, time(), outcome, time(), left()).prop_map(|(step, sent_ms, outcome, end_ms, left)| Exchange {
         step,
         sent_ms,
         method: "POST".to_owned(),
@@ -195,7 +197,14 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         request_body: String::new(),
         outcome,
         end_ms,
+        left,
     })
+}
+
+fn left() -> impl Strategy<Value = Option<Left>> {
+    let at = select(vec![LeavePoint::BeforeHeaders, LeavePoint::AfterHeaders, LeavePoint::AfterEvents(2)]);
+    let how = (at, select(vec![LeaveBy::Close, LeaveBy::HalfClose])).prop_map(|(at, by)| Leave { at, by });
+    option::weighted(0.3, (time(), how).prop_map(|(at_ms, how)| Left { at_ms, how }))
 }
 
 fn fault() -> impl Strategy<Value = Option<Fault>> {

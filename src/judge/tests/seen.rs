@@ -327,6 +327,7 @@ impl Seen {
             request_body: String::new(),
             outcome,
             end_ms: self.now,
+            left: None,
         });
         self.step += 1;
         self.sent = self.now + 1.0;
