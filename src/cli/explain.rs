@@ -112,6 +112,9 @@ fn describe_case(case: &Case) -> String {
     }
     for (n, step) in (1..).zip(&scenario.steps) {
         let _ = writeln!(text, "  step {n}  {}", request(case, &identity.model("primary"), step));
+        if let Some(leave) = step.leave {
+            let _ = writeln!(text, "          the caller {leave}");
+        }
     }
     let Combination { provider, api, stream } = case.combination;
     // What the proxy asks the provider for is up to the proxy: shown is the endpoint that the caller

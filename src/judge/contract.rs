@@ -5,7 +5,7 @@ use super::{
     finding::Finding,
     policy::Policy,
     rule::{Outcome, Rule},
-    rules::{EXPECT, FAMILIES},
+    rules::{DISCONNECT, EXPECT, FAMILIES},
 };
 use crate::{observation::Observation, scenario::Level};
 
@@ -26,13 +26,20 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
     for exchange in &observation.exchanges {
         let facts = Facts::of(observation, exchange, policy);
         for rule in rules().filter(|rule| !lifted.contains_key(rule.id)) {
-            let Outcome::Broken(breach) = (rule.check)(&facts) else { continue };
+            let Outcome::Broken(breach) = check(rule, &facts) else { continue };
             // One finding a rule and case: the first exchange that breaks it is the evidence.
             if findings.iter().any(|finding| finding.rule == rule.id) {
                 continue;
             }
             let mut evidence = facts.attempt_lines();
             evidence.push(format!("{}: the caller got {}", exchange.step, facts.told.describe()));
+            evidence.extend(facts.left.map(|left| {
+                let (left_ms, gone_ms) = (left.at_ms, exchange.end_ms);
+                format!(
+                    "the caller {}: it did so at {left_ms:.0} ms, and was gone at {gone_ms:.0} ms",
+                    left.how
+                )
+            }));
             evidence.extend(breach.evidence);
             findings.push(Finding {
                 rule: rule.id.to_owned(),
@@ -48,12 +55,19 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
     findings
 }
 
+/// What a rule says of an exchange. Of one whose caller left only the rules on that speak, and what
+/// the scenario itself demands: what the caller would have got nobody knows.
+fn check(rule: &Rule, facts: &Facts<'_>) -> Outcome {
+    let speaks = || [DISCONNECT, EXPECT].into_iter().flatten().any(|own| own.id == rule.id);
+    if facts.left.is_some() && !speaks() { Outcome::NotApplicable } else { (rule.check)(facts) }
+}
+
 /// The rules that speak of a case at all, whether they hold or not.
 pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static str> {
     let all: Vec<Facts<'_>> =
         observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, policy)).collect();
     rules()
-        .filter(|rule| all.iter().any(|facts| (rule.check)(facts) != Outcome::NotApplicable))
+        .filter(|rule| all.iter().any(|facts| check(rule, facts) != Outcome::NotApplicable))
         .map(|rule| rule.id)
         .collect()
 }

@@ -282,6 +282,7 @@ pub(crate) mod tests {
             canaries.message
         );
         Observation {
+            began: None,
             arrangement: Arrangement {
                 combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
                 level: Level::Required,
@@ -328,6 +329,7 @@ pub(crate) mod tests {
                     ending: Ending::Complete,
                 }),
                 end_ms: 12.5,
+                left: None,
             }],
             attempts: vec![attempt(
                 &canaries,

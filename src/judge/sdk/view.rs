@@ -49,7 +49,8 @@ pub fn sdk_view(observation: &Observation) -> Vec<StepView> {
         };
         StepView { step: exchange.step, sdks: Sdk::speaking(api).map(view).collect() }
     };
-    observation.exchanges.iter().map(step).collect()
+    // Whoever has left sees nothing any more.
+    observation.exchanges.iter().filter(|exchange| exchange.abandoned().is_none()).map(step).collect()
 }
 
 /// Every upstream failed, or what the caller got is no whole answer.
@@ -81,7 +82,7 @@ fn unanswered(sdk: Sdk, ending: &Ending) -> SdkOutcome {
             sdk.by_language("APITimeoutError", "APIConnectionTimeoutError"),
             retry::by_connection(),
         ),
-        Ending::Refused | Ending::Complete | Ending::Broken(_) => {
+        Ending::Refused | Ending::Complete | Ending::Left | Ending::Broken(_) => {
             SdkOutcome::not_measured("a connection that ends so")
         }
     }

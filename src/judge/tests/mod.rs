@@ -7,6 +7,7 @@ mod conduct;
 mod demands;
 mod dialects;
 mod every_rule;
+mod leaving;
 mod mocks;
-pub(super) mod seen;
+pub(in crate::judge) mod seen;
 mod words;

@@ -109,6 +109,7 @@ fn struck(fault: Fault) -> Turn {
 pub fn plain() -> Seen {
     let mut seen = Seen {
         observation: Observation {
+            began: None,
             arrangement: Arrangement {
                 identity: Identity { token: "tok".to_owned() },
                 combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
@@ -332,6 +333,7 @@ impl Seen {
             request_body: String::new(),
             outcome,
             end_ms: self.now,
+            left: None,
         });
         self.step += 1;
         self.sent = self.now + 1.0;
