@@ -1,5 +1,7 @@
 //! One exchange with what the upstreams did for it: all that a rule may look at.
 
+use jiff::Timestamp;
+
 use super::{dialect::Completion, fate::Fate, policy::Policy, told::Told};
 use crate::{
     observation::{Answer, Arrangement, Attempt, DeploymentArranged, Exchange, Left, Observation, StepName},
@@ -10,6 +12,8 @@ use crate::{
 pub struct Facts<'a> {
     /// What was set up.
     pub arrangement: &'a Arrangement,
+    /// The time of day at which the record's clock stood at 0.
+    pub began: Option<Timestamp>,
     /// The chosen answers to disputed questions.
     pub policy: &'a Policy,
     /// The exchange that is judged.
@@ -47,6 +51,7 @@ impl<'a> Facts<'a> {
         };
         Self {
             arrangement,
+            began: observation.began,
             policy,
             exchange,
             is_last_step: last.is_some_and(|last| std::ptr::eq(last, exchange)),

@@ -6,6 +6,7 @@ mod facts;
 mod fate;
 mod finding;
 mod policy;
+mod retry_after;
 mod rule;
 mod rules;
 mod told;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{gateway::Gateway, plan};
@@ -53,7 +54,7 @@ impl Ready {
 
     /// Runs the case once, from a fresh ledger, and returns all that was seen.
     pub async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
-        let epoch = Instant::now();
+        let (epoch, began) = (Instant::now(), Timestamp::now());
         self.armed.begin(epoch);
         let scenario = &self.case.scenario;
         let limit = plan::deadline(&scenario.proxy, scenario.deployments.values().cloned());
@@ -80,7 +81,12 @@ impl Ready {
             exchanges.push(self.send(gateway, driver, StepName::Recovery, &step, epoch, RECOVERY).await);
             self.settle().await;
         }
-        Observation { arrangement: self.arrangement(gateway), exchanges, attempts: self.armed.attempts() }
+        Observation {
+            began: Some(began),
+            arrangement: self.arrangement(gateway),
+            exchanges,
+            attempts: self.armed.attempts(),
+        }
     }
 
     async fn send(

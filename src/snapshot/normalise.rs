@@ -278,6 +278,7 @@ pub(crate) mod tests {
             canaries.message
         );
         Observation {
+            began: None,
             arrangement: Arrangement {
                 combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
                 level: Level::Required,

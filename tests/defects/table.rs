@@ -184,7 +184,7 @@ pub const ROWS: &[Row] = &[
         RetryAfterIgnored,
         "retry.pacing",
         &[],
-        &["retries/rate-limit-then-ok", "retries/latest-retry-after-counts"],
+        &["retries/rate-limit-then-ok", "retries/latest-retry-after-counts", "retries/far-date-gives-up"],
     ),
     row(
         RetryAfterContent,

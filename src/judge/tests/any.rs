@@ -135,6 +135,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
             "0",
             "7",
             "-1",
+            "Thu, 31 Dec 2037 23:59:59 GMT",
             "1e999",
             "NaN",
             "te, x-other",
@@ -328,7 +329,8 @@ fn observation() -> impl Strategy<Value = Observation> {
             arrangement.expect = expect;
             arrangement.deployments.truncate(deployments);
             arrangement.deployments.iter_mut().for_each(|deployment| deployment.turns = turns.clone());
-            Observation { arrangement, exchanges, attempts }
+            let began = (deployments > 0).then_some(jiff::Timestamp::UNIX_EPOCH);
+            Observation { began, arrangement, exchanges, attempts }
         },
     )
 }

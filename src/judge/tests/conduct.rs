@@ -48,6 +48,16 @@ fn retry() -> Vec<Proof> {
     ]
 }
 
+#[test]
+fn after_a_retry_after_that_lies_years_ahead_any_retry_is_too_early() {
+    let far = error(429).with("retry-after", "Thu, 31 Dec 2037 23:59:59 GMT");
+    let mut seen = plain().retrying(1).tried(far).wait(60_000.0).tried(say(200, OK)).told(say(200, OK));
+    seen.observation.began = Some("2037-12-31T00:00:00Z".parse().unwrap());
+    let findings = judge::judge(&seen.observation, &Policy::default());
+    let pacing = findings.iter().find(|finding| finding.rule == "retry.pacing").expect("it is broken");
+    insta::assert_snapshot!(pacing.expected, @"primary left alone for 23h 59m 59s after #1");
+}
+
 fn fallback() -> Vec<Proof> {
     let end = AttemptEnd::Finished;
     let both = || plain().chained().tried(error(503)).tried_at("backup", error(500), end);

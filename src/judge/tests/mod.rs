@@ -9,5 +9,5 @@ mod dialects;
 mod every_rule;
 mod leaving;
 mod mocks;
-mod seen;
+pub(in crate::judge) mod seen;
 mod words;

@@ -104,6 +104,7 @@ fn struck(fault: Fault) -> Turn {
 pub fn plain() -> Seen {
     let mut seen = Seen {
         observation: Observation {
+            began: None,
             arrangement: Arrangement {
                 identity: Identity { token: "tok".to_owned() },
                 combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
