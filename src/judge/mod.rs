@@ -18,6 +18,6 @@ pub use dialect::{Completion, ErrorObject, Family, StreamEvent};
 pub use facts::Facts;
 pub use fate::Fate;
 pub use finding::{Finding, Verdict};
-pub use policy::Policy;
+pub use policy::{AfterError, ChainError, CleanEnd, Policy, Question, RuleName, Ruling, Weight};
 pub use rule::{Breach, Outcome, Rule};
 pub use told::{StreamTold, Told};
