@@ -48,7 +48,7 @@ pub struct RunStarted {
     /// The seed of everything random.
     pub seed: u64,
     /// The policy by which disputed questions are judged.
-    pub policy: Policy,
+    pub policy: Box<Policy>,
 }
 
 /// One case with its verdict.

@@ -38,7 +38,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         proxy: report.proxy.name.clone(),
         proxy_version: report.proxy.version.clone(),
         seed: report.seed,
-        policy: policy.clone(),
+        policy: Box::new(policy.clone()),
     };
     let mut events = vec![Event::RunStarted(started)];
     for case in &report.cases {

@@ -218,7 +218,7 @@ impl JsonReporter {
             upfault: env!("CARGO_PKG_VERSION").to_owned(),
             seed: started.as_ref().map_or(0, |started| started.seed),
             policy: started.as_ref().map(|started| started.policy.describe()).unwrap_or_default(),
-            judged_by: started.as_ref().map(|started| started.policy.clone()),
+            judged_by: started.as_ref().map(|started| (*started.policy).clone()),
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),

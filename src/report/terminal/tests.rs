@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    judge::{Finding, Policy},
+    judge::Finding,
     scenario::{Api, Combination, Level, Provider},
     snapshot::{Difference, sample_observation},
 };
@@ -13,7 +13,7 @@ pub(crate) fn started(cases: usize) -> Event {
         proxy: "litellm".to_owned(),
         proxy_version: Some("1.102.4".to_owned()),
         seed: 7,
-        policy: Policy::default(),
+        policy: Box::default(),
     })
 }
 
