@@ -38,7 +38,7 @@ const POLICIES: &str = "
 Where the field disagrees, the answer is a policy's: one key for each question. `--policy` takes the name of a bundled one, or
 a YAML file of your own that says what differs:
 
-```yaml
+```yaml fragment
 extends: rfc9110        # `default` where it is left out
 timeout: [504, 408]     # an answer, or {answer: …, reason: …}
 levels: {headers.request-id: required}   # a rule may be required, recommended, informative or lifted
