@@ -3,7 +3,7 @@
 use super::{
     facts::Facts,
     finding::Finding,
-    policy::Policy,
+    policy::{Policy, Weight},
     rule::{Outcome, Rule},
     rules::{DISCONNECT, EXPECT, FAMILIES},
 };
@@ -26,6 +26,7 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
     for exchange in &observation.exchanges {
         let facts = Facts::of(observation, exchange, policy);
         for rule in rules().filter(|rule| !lifted.contains_key(rule.id)) {
+            let Some(under_policy) = under_policy(rule, policy) else { continue };
             let Outcome::Broken(breach) = check(rule, &facts) else { continue };
             // One finding a rule and case: the first exchange that breaks it is the evidence.
             if findings.iter().any(|finding| finding.rule == rule.id) {
@@ -43,7 +44,7 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
             evidence.extend(breach.evidence);
             findings.push(Finding {
                 rule: rule.id.to_owned(),
-                level: level(rule, observation.arrangement.level),
+                level: level(rule, under_policy, observation.arrangement.level),
                 expected: breach.expected,
                 observed: breach.observed,
                 evidence,
@@ -67,14 +68,20 @@ pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static st
     let all: Vec<Facts<'_>> =
         observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, policy)).collect();
     rules()
+        .filter(|rule| under_policy(rule, policy).is_some())
         .filter(|rule| all.iter().any(|facts| check(rule, facts) != Outcome::NotApplicable))
         .map(|rule| rule.id)
         .collect()
 }
 
 /// A scenario's own demands have the scenario's level; the contract's are never raised by it.
-fn level(rule: &Rule, scenario: Level) -> Level {
-    if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { rule.level.weaker(scenario) }
+fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
+    if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { own.weaker(scenario) }
+}
+
+/// The level of a rule where a policy has its own; none where the policy lifts it.
+fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
+    policy.weight(rule.id).map_or(Some(rule.level), Weight::level)
 }
 
 /// Whether one of these findings fails a case.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Reporter, Summary};
 use crate::{
     event::{CaseResult, Event, RunStarted},
-    judge::{Finding, StepView, Verdict, sdk_view},
+    judge::{Finding, Policy, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
     snapshot::{Difference, Redactor, write_atomically},
@@ -32,8 +32,12 @@ pub struct Report {
     pub upfault: String,
     /// The seed of everything random.
     pub seed: u64,
-    /// The policy by which disputed questions were judged.
+    /// The policy by which disputed questions were judged, and what differs from the one bundled under
+    /// its name: `default, with timeout = 504`.
     pub policy: String,
+    /// That policy, whole; null in a report of a version that did not write it.
+    #[serde(default)]
+    pub judged_by: Option<Policy>,
     /// What was tested.
     pub proxy: ProxyReport,
     /// In the order of their ids.
@@ -218,7 +222,8 @@ impl JsonReporter {
             schema: SCHEMA_VERSION,
             upfault: env!("CARGO_PKG_VERSION").to_owned(),
             seed: started.as_ref().map_or(0, |started| started.seed),
-            policy: started.as_ref().map(|started| started.policy.clone()).unwrap_or_default(),
+            policy: started.as_ref().map(|started| started.policy.describe()).unwrap_or_default(),
+            judged_by: started.as_ref().map(|started| (*started.policy).clone()),
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Consumers of events: the terminal, the JSON report, the exit code.
 
+mod again;
 mod curl;
 mod exit;
 mod fanout;
@@ -13,6 +14,7 @@ mod terminal_case;
 mod terminal_groups;
 mod terminal_matrix;
 
+pub use again::{Again, Departure, judge_again};
 pub use exit::{EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE, exit_code};
 pub use fanout::{Fanout, Reporter};
 pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportError, SCHEMA_VERSION, json_schema};

@@ -13,7 +13,7 @@ pub(crate) fn started(cases: usize) -> Event {
         proxy: "litellm".to_owned(),
         proxy_version: Some("1.102.4".to_owned()),
         seed: 7,
-        policy: "default".to_owned(),
+        policy: Box::default(),
     })
 }
 
