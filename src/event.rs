@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    judge::{Finding, Verdict},
+    judge::{Finding, Policy, Verdict},
     observation::Observation,
     scenario::Combination,
     snapshot::Difference,
@@ -48,7 +48,7 @@ pub struct RunStarted {
     /// The seed of everything random.
     pub seed: u64,
     /// The policy by which disputed questions are judged.
-    pub policy: String,
+    pub policy: Box<Policy>,
 }
 
 /// One case with its verdict.

@@ -6,6 +6,8 @@
 mod commands;
 #[path = "cli/dying.rs"]
 mod dying;
+#[path = "cli/lying.rs"]
+mod lying;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/serve.rs"]

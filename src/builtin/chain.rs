@@ -10,9 +10,11 @@ use super::{
     attempt::{self, Outbound, Success},
     cooldown::Memory,
     failure::Failure,
+    linger::RetryForNobody,
     retry,
     rules::Rules,
     secrets::Secrets,
+    tasks::Tasks,
 };
 use crate::proxy::Route;
 
@@ -28,6 +30,7 @@ pub(super) struct Shared {
     pub defect: Option<Defect>,
     pub rules: Rules,
     pub memory: Memory,
+    pub tasks: Tasks,
 }
 
 impl Shared {
@@ -58,7 +61,7 @@ pub(super) struct Failed {
 ///
 /// When all failed: the first failure that an upstream spoke of itself, else the first of all.
 pub(super) async fn run<'a>(
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     route: &'a Route,
     ask: &Ask,
 ) -> Result<(Success, &'a Route), Failed> {
@@ -88,7 +91,14 @@ pub(super) async fn run<'a>(
     Err(Failed { failure: failures.swap_remove(telling), routes })
 }
 
-async fn tries(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Failure> {
+async fn tries(shared: &Arc<Shared>, route: &Route, ask: &Ask) -> Result<Success, Failure> {
+    let mut for_nobody = RetryForNobody::new(shared, route, ask);
+    let result = tries_while_wanted(shared, route, ask).await;
+    for_nobody.disarm();
+    result
+}
+
+async fn tries_while_wanted(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Failure> {
     let mut last = None;
     for tried in 1.. {
         if let Some(refusal) = shared.memory.refusal(&route.model, Instant::now()) {

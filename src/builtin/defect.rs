@@ -92,6 +92,9 @@ defects! {
     CooldownIgnored = "cooldown-ignored": "A failing route is never left alone",
     ClientErrorsCoolDown = "client-errors-cool-down": "A 4xx of the caller's making counts as a failure of the route",
     RoutePoisoned = "route-poisoned": "After a failure the next request on that route fails too",
+    // Callers that leave.
+    CallerGoneIgnored = "caller-gone-ignored": "A request is carried on with when its caller has left",
+    RetriesForNobody = "retries-for-nobody": "A request whose caller has left is tried once more",
     // Leaks.
     KeyLeaked = "key-leaked": "The provider key stands in the error message",
     ProxyKeyLeaked = "proxy-key-leaked": "The proxy's own key stands in the error message",

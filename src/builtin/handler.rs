@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::mpsc;
 
 use super::{
     ask::{self, Ask},
@@ -34,6 +35,8 @@ pub(super) struct Reply {
 pub(super) enum ReplyBody {
     Whole(Bytes),
     Stream(Box<Relay>),
+    /// A stream that goes on without its caller (only ever sent by a defect).
+    Detached(mpsc::UnboundedReceiver<Bytes>),
 }
 
 impl Reply {

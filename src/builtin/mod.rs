@@ -7,6 +7,7 @@
 //! `retry`, `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A
 //! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
 //! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
+//! What is done for callers that have left is in `linger`.
 
 mod ask;
 mod attempt;
@@ -20,6 +21,7 @@ mod failure;
 mod handler;
 mod headers;
 mod incoming;
+mod linger;
 mod multipart;
 mod relay;
 mod retry;
@@ -30,6 +32,7 @@ mod split;
 mod stream;
 mod tamper;
 mod tamper_stream;
+mod tasks;
 mod translate;
 
 #[cfg(test)]

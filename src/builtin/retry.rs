@@ -66,8 +66,8 @@ fn retry_after(failure: &Failure, now: jiff::Timestamp) -> Option<Duration> {
     }
     let text = failure.header("retry-after")?;
     number(text, 1.0).or_else(|| {
-        let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
-        Some(Duration::try_from(date.timestamp().duration_since(now)).unwrap_or_default())
+        let date = jiff::Timestamp::try_from(httpdate::parse_http_date(text.trim()).ok()?).ok()?;
+        Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
     })
 }
 
@@ -110,6 +110,7 @@ mod tests {
         assert_eq!(wait("retry-after-ms", "150"), Some(Duration::from_millis(150)));
         assert_eq!(wait("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(3)));
         assert_eq!(wait("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("retry-after", "Sunday, 06-Nov-94 08:49:36 GMT"), Some(Duration::from_secs(2)));
         assert_eq!(wait("retry-after", "60"), None);
         assert_eq!(wait("retry-after", "soon"), Some(FIRST_PAUSE));
         assert_eq!(wait("retry-after", "-1"), Some(FIRST_PAUSE));

@@ -36,6 +36,10 @@ pub(super) struct Rules {
     pub ask_fallback_too: bool,
     /// An upstream 503 is never answered.
     pub mute: bool,
+    /// A request is carried on with when its caller has left.
+    pub outlives_caller: bool,
+    /// A request that may be tried again is so once more when its caller has left.
+    pub retries_for_nobody: bool,
     /// Redirects are followed with all headers.
     pub follow_redirects: bool,
     /// Certificates of upstreams are checked.
@@ -57,6 +61,8 @@ impl Rules {
             resume: None,
             ask_fallback_too: false,
             mute: false,
+            outlives_caller: false,
+            retries_for_nobody: false,
             follow_redirects: false,
             check_certificates: true,
         };
@@ -73,6 +79,8 @@ impl Rules {
             Some(Defect::FallbackSpliced) => rules.resume = Some(Resume::Fallback),
             Some(Defect::FallbackAskedToo) => rules.ask_fallback_too = true,
             Some(Defect::FailureUnanswered) => rules.mute = true,
+            Some(Defect::CallerGoneIgnored) => rules.outlives_caller = true,
+            Some(Defect::RetriesForNobody) => rules.retries_for_nobody = true,
             Some(Defect::RedirectFollowed) => rules.follow_redirects = true,
             Some(Defect::CertificatesUnchecked) => rules.check_certificates = false,
             _ => {}

@@ -17,15 +17,16 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Defect, attempt,
     chain::Shared,
     cooldown::Memory,
     handler::{Reply, ReplyBody, handle},
+    linger,
     rules::Rules,
     secrets::Secrets,
+    tasks::Tasks,
 };
 use crate::proxy::{InstanceSettings, Route};
 
@@ -34,8 +35,7 @@ use crate::proxy::{InstanceSettings, Route};
 pub struct Builtin {
     address: SocketAddr,
     proxy_key: String,
-    cancel: CancellationToken,
-    tasks: TaskTracker,
+    tasks: Tasks,
 }
 
 impl Builtin {
@@ -54,7 +54,7 @@ impl Builtin {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let rules = Rules::of(defect);
+        let (rules, tasks) = (Rules::of(defect), Tasks::default());
         let mut by_model = HashMap::new();
         for (index, route) in routes.iter().enumerate() {
             by_model.entry(route.model.clone()).or_insert(index);
@@ -73,11 +73,10 @@ impl Builtin {
             defect,
             memory: Memory::new(settings.cooldown, &rules),
             rules,
+            tasks: tasks.clone(),
         });
-        let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let server = Server { shared, cancel: cancel.clone(), tasks: tasks.clone() };
-        tasks.spawn(cancel.clone().run_until_cancelled_owned(server.accept(listener)));
-        Ok(Self { address, proxy_key, cancel, tasks })
+        tasks.spawn(Server { shared }.accept(listener));
+        Ok(Self { address, proxy_key, tasks })
     }
 
     /// `http://127.0.0.1:PORT`
@@ -92,15 +91,14 @@ impl Builtin {
 
     /// Ends the listener and all connections at once, and returns when they are gone.
     pub async fn stop(self) {
-        self.cancel.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.cancel();
+        self.tasks.gone().await;
     }
 }
 
 impl Drop for Builtin {
     fn drop(&mut self) {
-        self.cancel.cancel();
+        self.tasks.cancel();
     }
 }
 
@@ -116,8 +114,6 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 #[derive(Debug, Clone)]
 struct Server {
     shared: Arc<Shared>,
-    cancel: CancellationToken,
-    tasks: TaskTracker,
 }
 
 impl Server {
@@ -134,7 +130,7 @@ impl Server {
             // Small frames must not wait for each other.
             let _ = socket.set_nodelay(true);
             let server = self.clone();
-            self.spawn(async move {
+            self.shared.tasks.spawn(async move {
                 let service = service_fn(|request| {
                     let server = server.clone();
                     async move { Ok::<_, Infallible>(server.respond(request).await) }
@@ -145,17 +141,15 @@ impl Server {
         }
     }
 
-    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
-        let cancel = self.cancel.clone();
-        self.tasks.spawn(async move {
-            cancel.run_until_cancelled_owned(task).await;
-        });
-    }
-
     /// A caller who leaves makes hyper drop this future or the body that it gave, and with it the
     /// upstream request.
     async fn respond(&self, request: http::Request<Incoming>) -> Response<Body> {
-        written(handle(self.shared.clone(), request).await)
+        let shared = self.shared.clone();
+        written(if shared.rules.outlives_caller {
+            linger::answer_anyhow(shared, request).await
+        } else {
+            handle(shared, request).await
+        })
     }
 }
 
@@ -166,6 +160,13 @@ fn written(reply: Reply) -> Response<Body> {
             let pieces = stream::unfold(relay, async |mut relay| {
                 let bytes = relay.next().await?;
                 Some((Ok(Frame::data(bytes)), relay))
+            });
+            BodyExt::boxed_unsync(StreamBody::new(pieces))
+        }
+        ReplyBody::Detached(pieces) => {
+            let pieces = stream::unfold(pieces, async |mut pieces| {
+                let bytes = pieces.recv().await?;
+                Some((Ok(Frame::data(bytes)), pieces))
             });
             BodyExt::boxed_unsync(StreamBody::new(pieces))
         }

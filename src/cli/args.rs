@@ -137,8 +137,8 @@ pub struct RunArgs {
     /// Write a report to a file: `json=PATH`
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
-    /// How disputed questions are judged: `default`, `rfc9110`, `litellm-docs`
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    /// How disputed questions are judged: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub policy: String,
     /// Another folder of snapshots
     #[arg(long, value_name = "DIR")]
@@ -217,8 +217,12 @@ pub struct SelftestArgs {
 /// For `upfault explain`.
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
-    /// A scenario (`limits/rate-limit`, a case id, or a file), a rule (`headers.retry-after`), or `rules` for a list of them
+    /// A scenario (`limits/rate-limit`, a case id, or a file), a rule (`headers.retry-after`), `rules` for a list of them,
+    /// `policies` for the disputed questions, or a JSON report, which is judged again
     pub what: String,
+    /// For a report: judge it by this policy, a name or a file, instead of its own
+    #[arg(long, value_name = "NAME|FILE")]
+    pub policy: Option<String>,
 }
 
 /// For `upfault review`.

@@ -10,13 +10,14 @@ use super::{
     args::{ExplainArgs, PathArgs},
     connection,
     context::Context,
+    explain_run::{explain_run, is_report},
     failure::Failure,
     print, select,
 };
 use crate::{
     client,
     fault::{self, Origin},
-    judge::{self, Rule},
+    judge::{self, Policy, Rule},
     provider::{self, Asked},
     report::EXIT_OK,
     runner::identity,
@@ -25,6 +26,19 @@ use crate::{
 
 /// Prints what a scenario does on the wire, or why a rule exists.
 pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
+    if is_report(context, &args.what) {
+        return explain_run(context, &args.what, args.policy.as_deref());
+    }
+    if args.policy.is_some() {
+        return Err(Failure::Usage(format!(
+            "--policy judges a stored run again, and `{}` is none\nhelp: give the file that `upfault run --report json=PATH` wrote",
+            args.what
+        )));
+    }
+    if args.what == "policies" {
+        print::out(&describe_policies())?;
+        return Ok(EXIT_OK);
+    }
     if let Some(rule) = judge::rule(&args.what) {
         print::out(&describe_rule(rule))?;
         return Ok(EXIT_OK);
@@ -68,10 +82,33 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
+/// Every disputed question with the answer of each policy; a reason that is the default's is said once.
+fn describe_policies() -> String {
+    let policies = Policy::all();
+    let mut text = String::new();
+    for (n, question) in Policy::QUESTIONS.iter().enumerate() {
+        let _ =
+            writeln!(text, "{}: {}\n  read by {}", question.key, question.asks, question.rules.join(", "));
+        let mut said: Vec<(String, &str)> = Vec::new();
+        for policy in &policies {
+            let (_, answer, reason) = policy.rows().swap_remove(n);
+            if !said.contains(&(answer.clone(), reason)) {
+                let _ = writeln!(text, "  {}: {answer}\n    {reason}", policy.name);
+                said.push((answer, reason));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
 fn describe_rule(rule: &Rule) -> String {
     let mut text = format!("{} ({})\n  {}\n\n  {}\n", rule.id, rule.level, rule.title, rule.reason);
     if !rule.references.is_empty() {
         let _ = writeln!(text, "\n  See {}.", rule.references.join(", "));
+    }
+    for question in Policy::questions_of(rule.id) {
+        let _ = writeln!(text, "\n  The policy's `{}` decides: {}", question.key, question.asks);
     }
     if rule.timing {
         text.push_str(
@@ -112,6 +149,9 @@ fn describe_case(case: &Case) -> String {
     }
     for (n, step) in (1..).zip(&scenario.steps) {
         let _ = writeln!(text, "  step {n}  {}", request(case, &identity.model("primary"), step));
+        if let Some(leave) = step.leave {
+            let _ = writeln!(text, "          the caller {leave}");
+        }
     }
     let Combination { provider, api, stream } = case.combination;
     // What the proxy asks the provider for is up to the proxy: shown is the endpoint that the caller
@@ -262,6 +302,8 @@ mod tests {
           SDKs wait as long as it says. Without it one limit becomes a storm of retries.
 
           See RFC 9110 section 10.2.3, BerriAI/litellm#21553.
+
+          The policy's `retry_after` decides: Is Retry-After passed on as it is?
         ");
     }
 }

@@ -11,12 +11,11 @@ use super::{
     context::Context,
     failure::Failure,
     interrupt::terminated,
-    print, select,
+    policy, print, select,
 };
 use crate::{
     builtin::Defect,
     event::Event,
-    judge::Policy,
     proxy::Definition,
     report::{
         EXIT_FINDINGS, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
@@ -56,10 +55,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
 /// Raw arguments become settings.
 fn settings(context: &Context, args: &RunArgs) -> Result<RunSettings, Failure> {
     let proxy = proxy(context, args)?;
-    let policy = Policy::named(&args.policy).ok_or_else(|| {
-        let names: Vec<String> = Policy::all().into_iter().map(|policy| policy.name).collect();
-        Failure::Usage(format!("there is no policy `{}`; possible are: {}", args.policy, names.join(", ")))
-    })?;
+    let policy = policy::chosen(context, &args.policy)?;
     let cases = select::cases(context, &args.select)?;
     // What a defect shows is no baseline of anything.
     let defective = matches!(proxy, ProxyChoice::Builtin(Some(_)));

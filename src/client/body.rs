@@ -49,6 +49,11 @@ impl Recorder {
         }
     }
 
+    /// Frames so far.
+    pub(super) fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
     pub(super) fn finish(mut self) -> Body {
         if self.bytes > self.kept.len() as u64 && self.utf8.is_good_so_far() {
             // The cap may have cut a character in two; that would look like bad UTF-8.

@@ -9,7 +9,7 @@ use super::{body::Recorder, call::Call, ending::ending_of};
 use crate::observation::{Answer, Ending, Exchange, Outcome};
 
 /// No answer to a test request is longer; what is would only fill memory.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A caller that heals nothing: each [`send`](Self::send) is one connection and one request.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl Driver {
             },
             Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
         };
-        Exchange { step, sent_ms, method, url, request_headers, request_body, outcome, end_ms: clock.now() }
+        let end_ms = clock.now();
+        Exchange { step, sent_ms, method, url, request_headers, request_body, outcome, end_ms, left: None }
     }
 
     fn prepare(&self, call: Call) -> Result<(&Client, Request), String> {
@@ -99,10 +100,10 @@ fn builder() -> ClientBuilder {
 
 /// Milliseconds since the case began.
 #[derive(Debug, Clone, Copy)]
-struct Clock(Instant);
+pub(super) struct Clock(pub(super) Instant);
 
 impl Clock {
-    fn now(self) -> f64 {
+    pub(super) fn now(self) -> f64 {
         self.0.elapsed().as_secs_f64() * 1000.0
     }
 }

@@ -8,6 +8,7 @@ mod call;
 mod driver;
 mod ending;
 mod form;
+mod leave;
 
 pub use call::{Call, Request, RequestBody, request};
 pub use driver::{ClientError, Driver};

@@ -3,9 +3,9 @@
 use super::{
     facts::Facts,
     finding::Finding,
-    policy::Policy,
+    policy::{Policy, Weight},
     rule::{Outcome, Rule},
-    rules::{EXPECT, FAMILIES},
+    rules::{DISCONNECT, EXPECT, FAMILIES},
 };
 use crate::{observation::Observation, scenario::Level};
 
@@ -26,17 +26,25 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
     for exchange in &observation.exchanges {
         let facts = Facts::of(observation, exchange, policy);
         for rule in rules().filter(|rule| !lifted.contains_key(rule.id)) {
-            let Outcome::Broken(breach) = (rule.check)(&facts) else { continue };
+            let Some(under_policy) = under_policy(rule, policy) else { continue };
+            let Outcome::Broken(breach) = check(rule, &facts) else { continue };
             // One finding a rule and case: the first exchange that breaks it is the evidence.
             if findings.iter().any(|finding| finding.rule == rule.id) {
                 continue;
             }
             let mut evidence = facts.attempt_lines();
             evidence.push(format!("{}: the caller got {}", exchange.step, facts.told.describe()));
+            evidence.extend(facts.left.map(|left| {
+                let (left_ms, gone_ms) = (left.at_ms, exchange.end_ms);
+                format!(
+                    "the caller {}: it did so at {left_ms:.0} ms, and was gone at {gone_ms:.0} ms",
+                    left.how
+                )
+            }));
             evidence.extend(breach.evidence);
             findings.push(Finding {
                 rule: rule.id.to_owned(),
-                level: level(rule, observation.arrangement.level),
+                level: level(rule, under_policy, observation.arrangement.level),
                 expected: breach.expected,
                 observed: breach.observed,
                 evidence,
@@ -48,19 +56,32 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
     findings
 }
 
+/// What a rule says of an exchange. Of one whose caller left only the rules on that speak, and what
+/// the scenario itself demands: what the caller would have got nobody knows.
+fn check(rule: &Rule, facts: &Facts<'_>) -> Outcome {
+    let speaks = || [DISCONNECT, EXPECT].into_iter().flatten().any(|own| own.id == rule.id);
+    if facts.left.is_some() && !speaks() { Outcome::NotApplicable } else { (rule.check)(facts) }
+}
+
 /// The rules that speak of a case at all, whether they hold or not.
 pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static str> {
     let all: Vec<Facts<'_>> =
         observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, policy)).collect();
     rules()
-        .filter(|rule| all.iter().any(|facts| (rule.check)(facts) != Outcome::NotApplicable))
+        .filter(|rule| under_policy(rule, policy).is_some())
+        .filter(|rule| all.iter().any(|facts| check(rule, facts) != Outcome::NotApplicable))
         .map(|rule| rule.id)
         .collect()
 }
 
 /// A scenario's own demands have the scenario's level; the contract's are never raised by it.
-fn level(rule: &Rule, scenario: Level) -> Level {
-    if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { rule.level.weaker(scenario) }
+fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
+    if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { own.weaker(scenario) }
+}
+
+/// The level of a rule where a policy has its own; none where the policy lifts it.
+fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
+    policy.weight(rule.id).map_or(Some(rule.level), Weight::level)
 }
 
 /// Whether one of these findings fails a case.

@@ -1,8 +1,10 @@
 //! One exchange with what the upstreams did for it: all that a rule may look at.
 
+use jiff::Timestamp;
+
 use super::{dialect::Completion, fate::Fate, policy::Policy, told::Told};
 use crate::{
-    observation::{Answer, Arrangement, Attempt, DeploymentArranged, Exchange, Observation, StepName},
+    observation::{Answer, Arrangement, Attempt, DeploymentArranged, Exchange, Left, Observation, StepName},
     scenario::{Api, ConnectionFault, Fault, Stage, Turn},
 };
 
@@ -10,18 +12,26 @@ use crate::{
 pub struct Facts<'a> {
     /// What was set up.
     pub arrangement: &'a Arrangement,
+    /// The time of day at which the record's clock stood at 0.
+    pub began: Option<Timestamp>,
     /// The chosen answers to disputed questions.
     pub policy: &'a Policy,
     /// The exchange that is judged.
     pub exchange: &'a Exchange,
     /// Whether it is the last step of the scenario (the recovery request is none of its steps).
     pub is_last_step: bool,
+    /// That the caller left, and so was not there for the end.
+    pub left: Option<&'a Left>,
     /// What the caller was told.
     pub told: Told,
     /// The attempts that it led to, in order of arrival.
     pub attempts: Vec<(&'a Attempt, Fate)>,
+    /// What the proxy asked besides: the properties of a model, the place that a redirect names.
+    pub beside: Vec<&'a Attempt>,
     /// Attempts of the whole case.
     pub all_attempts: &'a [Attempt],
+    /// Exchanges of the whole case.
+    pub all_exchanges: &'a [Exchange],
     /// Deployments that cannot be reached, and so never see an attempt, each with what is wrong.
     pub unreachable: Vec<(&'a str, &'a Fault)>,
 }
@@ -41,19 +51,32 @@ impl<'a> Facts<'a> {
             };
             arrangement.deployments.iter().filter_map(with_fault).collect()
         };
+        let [attempts, beside] = attempts_of(observation, exchange);
         Self {
             arrangement,
+            began: observation.began,
             policy,
             exchange,
             is_last_step: last.is_some_and(|last| std::ptr::eq(last, exchange)),
+            left: exchange.abandoned(),
             told: Told::of(exchange, case.api),
-            attempts: observation
-                .attempts_of(exchange)
-                .map(|attempt| (attempt, Fate::of(attempt, case)))
-                .collect(),
+            attempts: attempts.into_iter().map(|attempt| (attempt, Fate::of(attempt, case))).collect(),
+            beside,
             all_attempts: &observation.attempts,
+            all_exchanges: &observation.exchanges,
             unreachable,
         }
+    }
+
+    /// Whether an attempt was cut short because its caller had left: that tells nothing of the upstream.
+    pub fn ended_by_leaving(&self, attempt: &Attempt) -> bool {
+        self.all_exchanges.iter().any(|exchange| {
+            exchange.left.as_ref().is_some_and(|left| {
+                attempt.at_ms >= exchange.sent_ms
+                    && attempt.at_ms <= exchange.end_ms
+                    && attempt.end_ms.is_none_or(|end| end >= left.at_ms)
+            })
+        })
     }
 
     /// The endpoint that the caller called.
@@ -187,4 +210,17 @@ impl<'a> Facts<'a> {
 /// What keeps attempts from a deployment with this turn.
 fn unreachable_by(turn: &Turn) -> Option<&Fault> {
     turn.faults.iter().find(|fault| fault.stage() == Stage::Address)
+}
+
+/// The attempts at what was asked for, and those beside them. What goes to a path that the provider's mock
+/// does not have is a question of the proxy's own, unless nothing else was asked: then it is a call gone
+/// wrong.
+fn attempts_of<'a>(observation: &'a Observation, exchange: &'a Exchange) -> [Vec<&'a Attempt>; 2] {
+    let all: Vec<&Attempt> = observation.attempts_of(exchange).collect();
+    let is_beside = |attempt: &&Attempt| attempt.was_asked() && attempt.api.is_none();
+    if all.iter().all(is_beside) {
+        return [all, Vec::new()];
+    }
+    let (beside, attempts) = all.into_iter().partition(is_beside);
+    [attempts, beside]
 }

@@ -66,22 +66,20 @@ impl Fate {
         let sent = &attempt.sent;
         let api = attempt.api.unwrap_or(case.api);
         let body = readable(sent);
-        let broken = sent.broken_after.is_some();
+        let (broken, end) = (sent.broken_after.is_some(), attempt.end_as_planned());
         let json = || serde_json::from_slice::<Value>(&body).ok();
         let error = || json().and_then(|value| error(&value, sent, case.provider));
         let Some(status) = sent.status else {
-            return match attempt.end {
+            return match end {
                 // It was answered, but by nothing that is HTTP.
-                end if broken || end.is_cut() => {
-                    Self::Cut { head_sent: false, before: Completion::default() }
-                }
+                _ if broken || end.is_cut() => Self::Cut { head_sent: false, before: Completion::default() },
                 _ => Self::Silent { head_sent: false, before: Completion::default() },
             };
         };
         if !(200..300).contains(&status) {
             // A status whose body never came to its end is no answer that could be passed on.
-            return match attempt.end {
-                end if (broken || end.is_cut()) && json().is_none() => {
+            return match end {
+                _ if (broken || end.is_cut()) && json().is_none() => {
                     Self::Cut { head_sent: true, before: Completion::default() }
                 }
                 AttemptEnd::Open | AttemptEnd::ClientLeft if json().is_none() => {
@@ -93,12 +91,12 @@ impl Fate {
         if let Some(frames) = frames(sent, api) {
             return Self::of_stream(attempt, api, case.provider, frames);
         }
-        match (attempt.end, dialect::completion(api, &body, sent.header("content-type"))) {
+        match (end, dialect::completion(api, &body, sent.header("content-type"))) {
             _ if broken => Self::Cut { head_sent: true, before: Completion::default() },
             // A whole body that was handed over is an answer even if the proxy then went away.
             (AttemptEnd::Finished | AttemptEnd::ClientLeft, Some(completion)) => Self::Success(completion),
             (AttemptEnd::Finished, None) => Self::OddBody { error: error() },
-            (end, _) if end.is_cut() => Self::Cut { head_sent: true, before: Completion::default() },
+            _ if end.is_cut() => Self::Cut { head_sent: true, before: Completion::default() },
             _ => Self::Silent { head_sent: true, before: Completion::default() },
         }
     }
@@ -130,7 +128,7 @@ impl Fate {
         // What is kept of a very long stream is cut off; its end then tells what became of it.
         let complete =
             before.finish.is_some() || (is_truncated(&attempt.sent) && attempt.end == AttemptEnd::Finished);
-        match attempt.end {
+        match attempt.end_as_planned() {
             _ if complete => Self::Success(before),
             _ if attempt.sent.broken_after.is_some() => Self::Cut { head_sent: true, before },
             AttemptEnd::Finished => Self::EndedEarly { before, done },

@@ -52,6 +52,8 @@ pub struct StreamTold {
     pub complete: bool,
     /// Whether it was still open when upfault gave up waiting.
     pub unending: bool,
+    /// Whether the caller left before its end.
+    pub left: bool,
 }
 
 impl StreamTold {
@@ -66,7 +68,7 @@ impl StreamTold {
     /// The caller can see that something went wrong.
     pub fn shows_failure(&self) -> bool {
         !self.errors.is_empty()
-            || (!self.complete && !self.unending)
+            || (!self.complete && !self.unending && !self.left)
             || self.completion.finish.as_deref() == Some("error")
     }
 }
@@ -153,6 +155,9 @@ impl Told {
                 format!("200 with an error object: {}", shorten(&error.message))
             }
             Self::Whole { completion: Some(_), .. } => "200 with a completion".to_owned(),
+            Self::Whole { completion: None, complete: false, .. } => {
+                "200 with a body that broke off".to_owned()
+            }
             Self::Whole { completion: None, .. } => "200 with a body that is no completion".to_owned(),
             Self::Stream(stream) => stream.describe(),
         }
@@ -173,6 +178,7 @@ impl StreamTold {
             parts.push(dialect::terminator(self.api).unwrap_or("[DONE]").to_owned());
         }
         parts.push(match (self.unending, self.complete) {
+            _ if self.left => "until the caller left".to_owned(),
             (true, _) => "never ended".to_owned(),
             (false, true) => "ended properly".to_owned(),
             (false, false) => "connection cut".to_owned(),
@@ -201,6 +207,7 @@ fn stream(answer: &Answer, api: Api, frames: &[Frame]) -> StreamTold {
         odd: Vec::new(),
         complete: answer.ending == Ending::Complete,
         unending: answer.ending == Ending::Deadline,
+        left: answer.ending == Ending::Left,
     };
     for frame in frames {
         let name = frame.event.as_deref();

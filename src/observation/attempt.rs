@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Canaries, exchange::binary_size};
 use crate::{
-    scenario::{Api, Turn},
+    scenario::{Api, Fault, Point, Turn},
     wire::frames::Carrier,
 };
 
@@ -74,6 +74,24 @@ impl Attempt {
     /// Whether a request was read, and not only a connection taken.
     pub fn was_asked(&self) -> bool {
         !self.method.is_empty()
+    }
+
+    /// How it ended, for whoever read it: a reply that had come to where it was to be cut counts as cut,
+    /// even where its client left in the moment before. Who of the two is first is a race.
+    pub fn end_as_planned(&self) -> AttemptEnd {
+        let faults = self.turn.as_ref().map(|turn| turn.faults.as_slice());
+        let (cut, at) = match (self.end, faults) {
+            (AttemptEnd::ClientLeft, Some([Fault::Reset { at }])) => (AttemptEnd::Reset, *at),
+            (AttemptEnd::ClientLeft, Some([Fault::Close { at }])) => (AttemptEnd::Closed, *at),
+            (end, _) => return end,
+        };
+        let there = match at {
+            Point::AfterHeaders => self.sent.status.is_some(),
+            Point::AfterEvents(events) => self.sent.frames >= events,
+            Point::AfterBytes(bytes) => self.sent.bytes >= bytes,
+            Point::BeforeHeaders | Point::BeforeEnd => false,
+        };
+        if there { cut } else { self.end }
     }
 
     /// The body that was sent, as text: what is no text in it is replaced.
@@ -156,4 +174,57 @@ pub enum AttemptEnd {
     HandshakeFailed,
     /// The proxy went away before the mock was done.
     ClientLeft,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        observation::Identity,
+        scenario::{Answer, Reply},
+    };
+
+    /// An attempt that the client left, of a turn with these faults.
+    fn left(faults: Vec<Fault>, sent: Sent) -> Attempt {
+        Attempt {
+            deployment: "primary".to_owned(),
+            n: 1,
+            at_ms: 0.0,
+            method: "POST".to_owned(),
+            path: "/v1/chat/completions".to_owned(),
+            api: Some(Api::OpenaiChat),
+            headers: Vec::new(),
+            body: String::new(),
+            turn: Some(Turn { answer: Answer::Reply(Reply::Ok), headers: Default::default(), faults }),
+            canaries: Identity { token: "abc".to_owned() }.canaries("primary", 1),
+            sent,
+            end: AttemptEnd::ClientLeft,
+            end_ms: Some(1.0),
+        }
+    }
+
+    #[test]
+    fn a_reply_that_had_come_to_its_cut_counts_as_cut_whoever_was_first() {
+        let sent = |frames, bytes| Sent { status: Some(200), frames, bytes, ..Sent::default() };
+        let reset = |at| vec![Fault::Reset { at }];
+        let close = |at| vec![Fault::Close { at }];
+        for (faults, sent, end) in [
+            (reset(Point::AfterEvents(5)), sent(5, 600), AttemptEnd::Reset),
+            (reset(Point::AfterEvents(5)), sent(4, 500), AttemptEnd::ClientLeft),
+            (close(Point::AfterBytes(600)), sent(5, 600), AttemptEnd::Closed),
+            (close(Point::AfterBytes(601)), sent(5, 600), AttemptEnd::ClientLeft),
+            (reset(Point::AfterHeaders), sent(0, 0), AttemptEnd::Reset),
+            (reset(Point::AfterHeaders), Sent::default(), AttemptEnd::ClientLeft),
+            (vec![], sent(5, 600), AttemptEnd::ClientLeft),
+            // It waited for something else before, and the client may have left because of that.
+            (
+                [reset(Point::AfterEvents(5)), close(Point::AfterEvents(6))].concat(),
+                sent(6, 600),
+                AttemptEnd::ClientLeft,
+            ),
+        ] {
+            let shown = format!("{faults:?} {sent:?}");
+            assert_eq!(left(faults, sent).end_as_planned(), end, "{shown}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::frames::Carrier;
+use crate::{scenario::Leave, wire::frames::Carrier};
 
 /// One request and its response on the downstream side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,12 +26,34 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// Milliseconds since the case began.
     pub end_ms: f64,
+    /// That the caller left before the answer was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+}
+
+/// That a caller left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Left {
+    /// Milliseconds since the case began.
+    pub at_ms: f64,
+    /// When it was to leave, and how.
+    pub how: Leave,
 }
 
 impl Exchange {
     /// How long the exchange took, in milliseconds.
     pub fn duration_ms(&self) -> f64 {
         self.end_ms - self.sent_ms
+    }
+
+    /// The caller left, and so was not there for the end. One that only half-closed and was answered
+    /// to the end has an answer like any other.
+    pub fn abandoned(&self) -> Option<&Left> {
+        let ending = match &self.outcome {
+            Outcome::Answer(answer) => &answer.ending,
+            Outcome::NoAnswer { ending } => ending,
+        };
+        self.left.as_ref().filter(|_| *ending != Ending::Complete)
     }
 
     /// The answer, if there was one.
@@ -154,6 +176,8 @@ pub enum Ending {
     Refused,
     /// upfault's own deadline for the case ran out.
     Deadline,
+    /// The caller left, as the scenario says.
+    Left,
     /// What came was no HTTP, or something else went wrong.
     Broken(String),
 }
@@ -166,6 +190,7 @@ impl fmt::Display for Ending {
             Self::Closed => f.write_str("connection closed before the end (FIN)"),
             Self::Refused => f.write_str("connection refused"),
             Self::Deadline => f.write_str("nothing more until upfault's deadline"),
+            Self::Left => f.write_str("the caller left"),
             Self::Broken(reason) => write!(f, "broken: {reason}"),
         }
     }

@@ -1,5 +1,6 @@
 //! The record of one case.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,10 @@ use super::{Arrangement, Attempt, Exchange};
 /// Everything seen in one case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
+    /// The time of day at which the record's clock stood at 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub began: Option<Timestamp>,
     /// What was set up: the settings, the deployments and what each of them was to do.
     pub arrangement: Arrangement,
     /// The downstream side, in the order in which requests were sent.

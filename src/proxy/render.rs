@@ -44,7 +44,7 @@ impl RenderContext {
             settings: InstanceSettings::default(),
             dir: PathBuf::from("/install"),
             here: PathBuf::from("/definition"),
-            ca: PathBuf::from("/work/ca.pem"),
+            ca: PathBuf::from("/run/ca.pem"),
             work_dir: PathBuf::from("/work"),
         }
     }

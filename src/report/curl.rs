@@ -93,6 +93,7 @@ mod tests {
             request_body: body.into(),
             outcome: Outcome::NoAnswer { ending: Ending::Refused },
             end_ms: 1.0,
+            left: None,
         }
     }
 

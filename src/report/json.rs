@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Reporter, Summary};
 use crate::{
     event::{CaseResult, Event, RunStarted},
-    judge::{self, ErrorOrigin, Finding, Verdict},
+    judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
     snapshot::{Difference, Redactor, write_atomically},
@@ -32,8 +32,12 @@ pub struct Report {
     pub upfault: String,
     /// The seed of everything random.
     pub seed: u64,
-    /// The policy by which disputed questions were judged.
+    /// The policy by which disputed questions were judged, and what differs from the one bundled under
+    /// its name: `default, with timeout = 504`.
     pub policy: String,
+    /// That policy, whole; null in a report of a version that did not write it.
+    #[serde(default)]
+    pub judged_by: Option<Policy>,
     /// What was tested.
     pub proxy: ProxyReport,
     /// In the order of their ids.
@@ -77,6 +81,10 @@ pub struct CaseReport {
     pub origins: Vec<ErrorOrigin>,
     /// How it stands to the accepted snapshot.
     pub change: Option<Difference>,
+    /// What the official SDKs that call this endpoint make of each exchange, by measured rules. Nothing
+    /// where there is none.
+    #[serde(default)]
+    pub sdk_view: Vec<StepView>,
     /// What was seen on both sides; secrets are placeholders throughout, so that a leak can still
     /// be told. Null where nothing was run.
     pub observation: Option<Observation>,
@@ -156,6 +164,7 @@ impl CaseReport {
             findings: case.findings.clone(),
             origins: case.observation.as_ref().map(judge::origins).unwrap_or_default(),
             change: case.change.clone(),
+            sdk_view: case.observation.as_ref().map(sdk_view).unwrap_or_default(),
             observation: case.observation.clone(),
             duration_ms: case.duration_ms,
             timer_error_ms: case.observation.as_ref().map_or(0.0, Observation::timer_error_ms),
@@ -220,7 +229,8 @@ impl JsonReporter {
             schema: SCHEMA_VERSION,
             upfault: env!("CARGO_PKG_VERSION").to_owned(),
             seed: started.as_ref().map_or(0, |started| started.seed),
-            policy: started.as_ref().map(|started| started.policy.clone()).unwrap_or_default(),
+            policy: started.as_ref().map(|started| started.policy.describe()).unwrap_or_default(),
+            judged_by: started.as_ref().map(|started| (*started.policy).clone()),
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),
@@ -290,6 +300,22 @@ mod tests {
         assert_eq!(report.summary.timer_error_ms, 0.25);
         let again: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
         assert_eq!(again, report);
+    }
+
+    #[test]
+    fn a_report_tells_what_the_sdks_make_of_a_case_and_one_without_that_is_read_too() {
+        let (_dir, path) = written(&run());
+        let mut value: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let case = &mut value["cases"][1];
+        let retry = serde_json::json!({"attempts": 3, "reason": "status", "wait": "backoff"});
+        let outcome = serde_json::json!({"raises": {"class": "RateLimitError", "retry": retry}});
+        assert_eq!(
+            case["sdk_view"][0]["sdks"][0],
+            serde_json::json!({"sdk": "openai-python", "release": "2.54.0", "outcome": outcome, "silent": false})
+        );
+        case.as_object_mut().unwrap().remove("sdk_view");
+        fs::write(&path, value.to_string()).unwrap();
+        assert_eq!(Report::read(&path).unwrap().cases[1].sdk_view, []);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Consumers of events: the terminal, the JSON report, the exit code.
 
+mod again;
 mod curl;
 mod exit;
 mod fanout;
 mod json;
 mod paint;
 mod proofs;
+mod sdk_block;
 mod summary;
 mod terminal;
 mod terminal_case;
@@ -13,6 +15,7 @@ mod terminal_groups;
 mod terminal_matrix;
 mod terminal_origin;
 
+pub use again::{Again, Departure, judge_again};
 pub use exit::{EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE, exit_code};
 pub use fanout::{Fanout, Reporter};
 pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportError, SCHEMA_VERSION, json_schema};

@@ -131,7 +131,9 @@ impl<W: Write> TerminalReporter<W> {
             let cases = plural(started.cases, "case");
             let line = format!(
                 "Testing {}{version}: {cases}, policy {}, seed {}",
-                started.proxy, started.policy, started.seed
+                started.proxy,
+                started.policy.describe(),
+                started.seed
             );
             painter.text(0, Style::new(), &safe(&line))?;
         }

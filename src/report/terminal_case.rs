@@ -9,6 +9,7 @@ use super::{
     curl::curl_line,
     json::CaseReport,
     paint::{Painter, cut, diff_style, safe, verdict_style},
+    sdk_block,
     terminal_origin::{fates, made_by},
 };
 use crate::{
@@ -87,6 +88,9 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) 
             painter.text(2, Style::new().underline(), &exchange.step.to_string())?;
         }
         caller(painter, exchange)?;
+        if let Some(view) = case.sdk_view.iter().find(|view| view.step == exchange.step) {
+            sdk_block::show(painter, LABEL.len(), view)?;
+        }
         let mut reached = false;
         for attempt in observation.attempts_of(exchange) {
             reached = true;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{gateway::Gateway, plan};
@@ -18,6 +19,9 @@ use crate::{
 
 /// How long the mock's side may take to see the end of an exchange that is over for the caller.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long a proxy is watched after its caller left: a little more than the contract gives it.
+const WATCH: Duration = Duration::from_millis(2250);
 
 /// How long the control request after the fault may take.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -50,16 +54,22 @@ impl Ready {
 
     /// Runs the case once, from a fresh ledger, and returns all that was seen.
     pub async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
-        let epoch = Instant::now();
+        let (epoch, began) = (Instant::now(), Timestamp::now());
         self.armed.begin(epoch);
         let scenario = &self.case.scenario;
         let limit = plan::deadline(&scenario.proxy, scenario.deployments.values().cloned());
         let mut exchanges = Vec::new();
         for (n, step) in (1..).zip(&scenario.steps) {
+            let before = self.armed.arrived();
             let exchange = self.send(gateway, driver, StepName::Step(n), step, epoch, limit).await;
             let over = !gave_up(&exchange);
+            let left = exchange.abandoned().is_some();
             exchanges.push(exchange);
-            self.settle().await;
+            if left {
+                self.see_let_go(before).await;
+            } else {
+                self.settle().await;
+            }
             if !over {
                 break;
             }
@@ -71,7 +81,12 @@ impl Ready {
             exchanges.push(self.send(gateway, driver, StepName::Recovery, &step, epoch, RECOVERY).await);
             self.settle().await;
         }
-        Observation { arrangement: self.arrangement(gateway), exchanges, attempts: self.armed.attempts() }
+        Observation {
+            began: Some(began),
+            arrangement: self.arrangement(gateway),
+            exchanges,
+            attempts: self.armed.attempts(),
+        }
     }
 
     async fn send(
@@ -84,15 +99,42 @@ impl Ready {
         limit: Duration,
     ) -> Exchange {
         let call = gateway.call(name, self.case.combination, &self.routes[0], step);
-        driver.send(call, epoch, Instant::now() + limit).await
+        let deadline = Instant::now() + limit;
+        match step.leave {
+            None => driver.send(call, epoch, deadline).await,
+            Some(leave) => {
+                let asked = Box::pin(self.asked_again(self.armed.arrived()));
+                driver.send_and_leave(call, leave, asked, epoch, deadline).await
+            }
+        }
+    }
+
+    /// Ready when there have been more attempts than so many.
+    async fn asked_again(&self, attempts: usize) {
+        let mut tick = tick();
+        while self.armed.arrived() <= attempts {
+            tick.tick().await;
+        }
+    }
+
+    /// Gives the proxy time to let the upstreams go after its caller left, and to ask others all the
+    /// same; there were `before` attempts before it asked. Where all are let go and it may ask nobody any more, there is nothing to wait for.
+    async fn see_let_go(&self, before: usize) {
+        let settings = &self.case.scenario.proxy;
+        let chain = settings.fallback.len().max(1);
+        let allowed = before + (settings.retries as usize + 1).saturating_mul(chain);
+        let end = Instant::now() + WATCH;
+        let mut tick = tick();
+        while (self.armed.open_attempts() > 0 || self.armed.arrived() < allowed) && Instant::now() < end {
+            tick.tick().await;
+        }
     }
 
     /// Waits until the mock's side has seen the end too, within a bound: a proxy passes the last
     /// byte on before it is done with its own connection.
     async fn settle(&self) {
         let end = Instant::now() + SETTLE;
-        let mut tick = tokio::time::interval(Duration::from_millis(2));
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = tick();
         while self.armed.open_attempts() > 0 && Instant::now() < end {
             tick.tick().await;
         }
@@ -121,6 +163,13 @@ impl Ready {
             upstream_addresses: self.armed.hosts(),
         }
     }
+}
+
+/// The pace at which the ledger is looked at.
+fn tick() -> tokio::time::Interval {
+    let mut tick = tokio::time::interval(Duration::from_millis(2));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
 }
 
 /// Whether upfault's own deadline ended the exchange.

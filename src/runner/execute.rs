@@ -72,7 +72,7 @@ pub async fn run(
         proxy: proxy.name(),
         proxy_version: proxy.version(),
         seed: *seed,
-        policy: policy.name.clone(),
+        policy: Box::new(policy.clone()),
     };
     let _ = events.send(Event::RunStarted(started));
     let scenarios: BTreeMap<String, Case> =

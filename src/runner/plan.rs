@@ -56,7 +56,12 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
         ProxyChoice::Definition(definition) => {
             definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport)
         }
-        ProxyChoice::Remote(_) => lacks_when_remote(case),
+        ProxyChoice::Remote(remote) => lacks_when_remote(case).or_else(|| {
+            let leaves = case.scenario.steps.iter().any(|step| step.leave.is_some());
+            (leaves && remote.url.scheme() != "http").then(|| {
+                "a caller can only leave over plain HTTP, and this proxy is reached by TLS".to_owned()
+            })
+        }),
     }
 }
 

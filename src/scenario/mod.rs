@@ -9,6 +9,7 @@ mod expect;
 mod fault;
 mod file;
 mod fitting;
+mod leave;
 mod load;
 mod model;
 mod parse;
@@ -29,6 +30,7 @@ pub use fault::{
     ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, Http1Fault, Http2Code,
     Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert, TlsFault,
 };
+pub use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_text};
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;

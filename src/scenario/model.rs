@@ -11,6 +11,7 @@ use super::{
     duration,
     expect::Expect,
     fault::Fault,
+    leave::Leave,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
@@ -157,4 +158,7 @@ pub struct Step {
     pub body: serde_json::Map<String, serde_json::Value>,
     /// Headers sent on top of the standard ones.
     pub headers: IndexMap<String, String>,
+    /// That the caller does not wait for the end; it does where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leave: Option<Leave>,
 }

@@ -9,6 +9,7 @@ use super::{
     diagnostic::{Diagnostic, nearest},
     expect::Attempts,
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
+    leave::leaves,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
     transport::transport,
     turn::turns,
@@ -78,6 +79,7 @@ pub fn validate(
                     Some("leave `steps` out for one plain request, or write `steps: [{}]`".to_owned());
             }
             bodies(&mut check, &steps, &matrix);
+            leaves(&mut check, &steps, &matrix);
             steps.value
         }
     };

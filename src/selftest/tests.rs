@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scenario::{ErrorName, Fault, Library, Wanted, load_arm};
+use crate::scenario::{ErrorName, Fault, Library, Wanted, load_arm, load_dir};
 
 /// Every leaf that the JSON Schema of a fault has: `reset.at.before_end`, `tls.alert.access_denied`.
 fn vocabulary() -> BTreeSet<String> {
@@ -87,6 +87,43 @@ fn every_word_of_the_vocabulary_is_shown() {
     assert!(vocabulary.len() > 120, "the walk through the schema finds {}", vocabulary.len());
     let missing: Vec<_> = vocabulary.difference(&leaves).filter(|leaf| !is_no_exhibit(leaf)).collect();
     assert!(missing.is_empty(), "no exhibit shows these: {missing:#?}");
+}
+
+/// The fault that a leaf belongs to: of those in families (`tls`, `http1`, …) with the word behind, but
+/// without codes, places and times.
+fn fault_of(leaf: &str) -> String {
+    const FAMILIES: &[&str] = &[
+        "connection",
+        "tls",
+        "http1",
+        "http2",
+        "malform",
+        "content_encoding",
+        "content_type",
+        "event_stream",
+    ];
+    let mut words = leaf.split('.');
+    let first = words.next().unwrap_or_default();
+    match words.next() {
+        Some(second) if FAMILIES.contains(&first) => format!("{first}.{second}"),
+        _ => first.to_owned(),
+    }
+}
+
+#[test]
+fn every_fault_stands_in_a_bundled_scenario() {
+    let library = load_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), &[]).expect("it loads");
+    let mut leaves = BTreeSet::new();
+    for turn in library.scenarios.iter().flat_map(|scenario| scenario.deployments.values()).flatten() {
+        for fault in &turn.faults {
+            shown(&serde_json::to_value(fault).unwrap(), "", &mut leaves);
+        }
+    }
+    let of = |leaves: &BTreeSet<String>| leaves.iter().map(|leaf| fault_of(leaf)).collect::<BTreeSet<_>>();
+    let (all, there) = (of(&vocabulary()), of(&leaves));
+    assert!(all.len() > 60, "the vocabulary has {}", all.len());
+    let missing: Vec<_> = all.difference(&there).collect();
+    assert!(missing.is_empty(), "no scenario has these: {missing:#?}");
 }
 
 #[test]

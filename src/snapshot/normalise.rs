@@ -222,8 +222,12 @@ fn attempts(observation: &Observation, lines: &mut Vec<String>) {
         }
     }
     for name in names {
-        let ends: Vec<&str> =
-            observation.attempts.iter().filter(|a| a.deployment == name).map(|a| end_word(a.end)).collect();
+        let ends: Vec<&str> = observation
+            .attempts
+            .iter()
+            .filter(|a| a.deployment == name)
+            .map(|a| end_word(a.end_as_planned()))
+            .collect();
         if ends.is_empty() {
             lines.push(format!("  {name}: 0"));
         } else {
@@ -278,6 +282,7 @@ pub(crate) mod tests {
             canaries.message
         );
         Observation {
+            began: None,
             arrangement: Arrangement {
                 combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
                 level: Level::Required,
@@ -324,6 +329,7 @@ pub(crate) mod tests {
                     ending: Ending::Complete,
                 }),
                 end_ms: 12.5,
+                left: None,
             }],
             attempts: vec![attempt(
                 &canaries,

@@ -212,6 +212,11 @@ impl ArmedCase {
         self.shared.strays.of(Some(&self.case.identity.token))
     }
 
+    /// How many attempts there have been since the ledger was begun.
+    pub fn arrived(&self) -> usize {
+        self.case.run().arrived()
+    }
+
     /// How many attempts are still being answered.
     pub fn open_attempts(&self) -> usize {
         self.case.run().open_attempts()

@@ -214,6 +214,11 @@ impl Run {
         records.iter().map(|record| read(record)).collect()
     }
 
+    /// How many attempts there have been.
+    pub(super) fn arrived(&self) -> usize {
+        locked(&self.entries).records.len()
+    }
+
     pub(super) fn open_attempts(&self) -> usize {
         let records = locked(&self.entries).records.clone();
         records.iter().filter(|record| locked(record).end == AttemptEnd::Open).count()

@@ -101,7 +101,8 @@ fn no_key_and_no_secret_is_in_anything_that_is_shown_or_kept() {
 fn steady(value: &mut Value, varying: &regex::Regex) {
     match value {
         Value::Object(members) => {
-            members.retain(|name, _| !name.ends_with("_ms") && name != "slowest" && name != "ms");
+            let is_time = |name: &str| name.ends_with("_ms") || matches!(name, "ms" | "began");
+            members.retain(|name, _| !is_time(name) && name != "slowest");
             members.values_mut().for_each(|member| steady(member, varying));
         }
         Value::Array(items) => items.iter_mut().for_each(|item| steady(item, varying)),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use upfault::{
     judge::{self, Policy, Rule},
-    scenario::{Level, StatusSet},
+    scenario::Level,
 };
 
 use super::table::Row;
@@ -35,8 +35,14 @@ without a new required finding is changed. [The README](../README.md) lists all 
 const POLICIES: &str = "
 ## Policies
 
-Where the field disagrees on a status, the answer is chosen by `--policy`. Each row names what happened upstream, and the
-statuses that a caller may get for it.
+Where the field disagrees, the answer is a policy's: one key for each question. `--policy` takes the name of a bundled one, or
+a YAML file of your own that says what differs:
+
+```yaml fragment
+extends: rfc9110        # `default` where it is left out
+timeout: [504, 408]     # an answer, or {answer: …, reason: …}
+levels: {headers.request-id: required}   # a rule may be required, recommended, informative or lifted
+```
 ";
 
 /// `docs/contract.md`
@@ -57,21 +63,27 @@ pub fn contract(rows: &[Row]) -> String {
 }
 
 fn policies(text: &mut String) {
-    type Question = (&'static str, fn(&Policy) -> &StatusSet);
-    let questions: [Question; 5] = [
-        ("it rejects the proxy's own key (401, 403)", |policy| &policy.credentials),
-        ("it answers 429", |policy| &policy.rate_limit),
-        ("it does not answer in time", |policy| &policy.timeout),
-        ("it cannot be reached", |policy| &policy.unreachable),
-        ("it is overloaded (503, 529)", |policy| &policy.overloaded),
-    ];
     let policies = Policy::all();
     let names: Vec<String> = policies.iter().map(|policy| format!("`{}`", policy.name)).collect();
-    let _ = writeln!(text, "| the upstream | {} |", names.join(" | "));
+    let _ = writeln!(text, "| key | {} |", names.join(" | "));
     let _ = writeln!(text, "|---|{}", "---|".repeat(policies.len()));
-    for (what, of) in questions {
-        let sets: Vec<String> = policies.iter().map(|policy| of(policy).to_string()).collect();
-        let _ = writeln!(text, "| {what} | {} |", sets.join(" | "));
+    let rows_of_all: Vec<_> = policies.iter().map(Policy::rows).collect();
+    for (n, question) in Policy::QUESTIONS.iter().enumerate() {
+        let answers: Vec<&str> = rows_of_all.iter().map(|rows| rows[n].1.as_str()).collect();
+        let _ = writeln!(text, "| `{}` | {} |", question.key, answers.join(" | "));
+    }
+    for (n, question) in Policy::QUESTIONS.iter().enumerate() {
+        let rules: Vec<String> = question.rules.iter().map(|rule| format!("`{rule}`")).collect();
+        let _ =
+            write!(text, "\n### `{}`\n\n{} Read by {}.\n\n", question.key, question.asks, rules.join(", "));
+        for (policy, rows) in policies.iter().zip(&rows_of_all) {
+            let (_, answer, reason) = &rows[n];
+            // What is taken over from the default has been said.
+            let first = &rows_of_all[0][n];
+            if policy.name == "default" || (answer, reason) != (&first.1, &first.2) {
+                let _ = writeln!(text, "- `{}`: **{answer}**. {reason}", policy.name);
+            }
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use upfault::{
     builtin::{self, Defect},
     event::{CaseResult, Event},
-    judge::{Finding, Policy, Verdict},
+    judge::{Finding, Policy, Verdict, judge},
+    report::CaseReport,
     runner::{self, ProxyChoice, RunSettings},
     scenario::Case,
     snapshot::{Store, WriteMode},
@@ -50,6 +51,16 @@ pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult
     for result in &results {
         let told = matches!(result.verdict, Verdict::Pass | Verdict::Fail);
         assert!(told, "{defect:?}: {} is {}: {:?}", result.id, result.verdict, result.reason);
+    }
+    // What a report holds, with placeholders for secrets, is judged as it was live.
+    for result in &results {
+        let stored = CaseReport::new(result);
+        let findings = stored.observation.map(|seen| judge(&seen, &Policy::default())).unwrap_or_default();
+        let named = |findings: &[Finding]| -> Vec<_> {
+            findings.iter().map(|finding| (finding.rule.clone(), finding.level)).collect()
+        };
+        let (again, live) = (named(&findings), named(&result.findings));
+        assert_eq!(again, live, "{defect:?}: {} is judged otherwise from a report", result.id);
     }
     assert_eq!(results.len(), expected, "{defect:?}: every case has a verdict");
     results

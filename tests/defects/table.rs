@@ -184,7 +184,7 @@ pub const ROWS: &[Row] = &[
         RetryAfterIgnored,
         "retry.pacing",
         &[],
-        &["retries/rate-limit-then-ok", "retries/latest-retry-after-counts"],
+        &["retries/rate-limit-then-ok", "retries/latest-retry-after-counts", "retries/far-date-gives-up"],
     ),
     row(
         RetryAfterContent,
@@ -219,6 +219,13 @@ pub const ROWS: &[Row] = &[
         &["request.forwarded", "cooldown.not-for-bad-requests"],
         &["status", "limits"],
     ),
+    row(
+        CallerGoneIgnored,
+        "disconnect.stream-let-go",
+        &["disconnect.plain-let-go", "disconnect.no-new-attempt"],
+        &["disconnect"],
+    ),
+    row(RetriesForNobody, "disconnect.no-new-attempt", &[], &["disconnect"]),
     row(KeyLeaked, "leak.provider-key", &[], &["leaks", "status"]),
     row(ProxyKeyLeaked, "leak.proxy-secret", &[], &["leaks", "status"]),
     row(BaseUrlLeaked, "leak.upstream-address", &[], &["leaks", "status"]),
@@ -228,7 +235,7 @@ pub const ROWS: &[Row] = &[
     row(
         RedirectFollowed,
         "leak.redirected-key",
-        &["retry.budget"],
+        &["status.broken-reply"],
         &["bodies/307-elsewhere", "bodies/301-elsewhere"],
     ),
 ];

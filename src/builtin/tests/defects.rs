@@ -163,7 +163,8 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
             (setup, |s| s.text() == [ONE, TWO, STOP, DONE].concat())
         }
         FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
-        CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope => {
+        CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope
+        | CallerGoneIgnored | RetriesForNobody => {
             unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
         }
         // They need an upstream elsewhere, or one behind TLS: tests/defects.rs has both.
@@ -188,7 +189,7 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 7] = [
+const OTHERWISE: [Defect; 9] = [
     Defect::CertificatesUnchecked,
     Defect::RedirectFollowed,
     Defect::CooldownIgnored,
@@ -196,6 +197,8 @@ const OTHERWISE: [Defect; 7] = [
     Defect::RoutePoisoned,
     Defect::FailureUnanswered,
     Defect::OpenaiEnvelope,
+    Defect::CallerGoneIgnored,
+    Defect::RetriesForNobody,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,5 +282,24 @@ async fn an_unanswered_failure_leaves_the_caller_waiting() {
         // The honest proxy answers within a few milliseconds.
         let answer = tokio::time::timeout(Duration::from_millis(if answered { 5000 } else { 300 }), caller);
         assert_eq!(answer.await.is_ok(), answered);
+    }
+}
+
+#[tokio::test]
+async fn only_a_defect_tries_again_for_a_caller_that_has_left() {
+    for defect in [None, Some(Defect::CallerGoneIgnored), Some(Defect::RetriesForNobody)] {
+        let first = match defect {
+            Some(Defect::CallerGoneIgnored) => [vec![Act::Wait(200)], error(503, "", "c")].concat(),
+            _ => vec![Act::Hang],
+        };
+        let stage = Setup { retries: 1, ..Setup::new([first, ok()]) }.start(defect).await;
+        let caller = tokio::spawn(take(stage.request()));
+        eventually(|| stage.main.attempts() == 1).await;
+        caller.abort();
+        match defect {
+            None => eventually(|| stage.main.left() == 1).await,
+            Some(_) => eventually(|| stage.main.attempts() == 2).await,
+        }
+        assert_eq!(stage.main.attempts(), if defect.is_some() { 2 } else { 1 });
     }
 }

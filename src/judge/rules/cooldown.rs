@@ -55,7 +55,9 @@ fn put_to_sleep_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> Optio
     let mut failures = 0;
     let mut last = None;
     let known = facts.all_attempts.iter().filter(|attempt| {
-        attempt.deployment == deployment && attempt.end_ms.is_some_and(|end| end <= facts.exchange.sent_ms)
+        attempt.deployment == deployment
+            && attempt.end_ms.is_some_and(|end| end <= facts.exchange.sent_ms)
+            && !facts.ended_by_leaving(attempt)
     });
     for attempt in known {
         if is_trouble(&Fate::of(attempt, facts.arrangement.combination)) {

@@ -6,6 +6,7 @@ use crate::{
     judge::{
         facts::Facts,
         fate::Fate,
+        policy::ChainError,
         rule::{Outcome, Rule},
     },
     observation::StepName,
@@ -65,7 +66,7 @@ fn used(facts: &Facts<'_>) -> Outcome {
         let [name, next] = pair else { continue };
         let unreachable = facts.cannot_reach(name);
         let last = facts.attempts.iter().rfind(|(attempt, _)| attempt.deployment == *name);
-        let failed = unreachable || last.is_some_and(|(_, fate)| deserves_fallback(fate));
+        let failed = unreachable || last.is_some_and(|(_, fate)| deserves_fallback(facts, fate));
         if !failed {
             break;
         }
@@ -83,9 +84,10 @@ fn used(facts: &Facts<'_>) -> Outcome {
     outcome
 }
 
-fn deserves_fallback(fate: &Fate) -> bool {
+fn deserves_fallback(facts: &Facts<'_>, fate: &Fate) -> bool {
     match fate {
-        Fate::Status { status, .. } => *status == 429 || *status >= 500,
+        // Beyond 599 it is no status at all, and nobody disputes that.
+        Fate::Status { status, .. } => facts.policy.fallback_on.answer.contains(*status) || *status >= 600,
         Fate::Cut { .. } | Fate::Silent { .. } => !fate.failed_after_content(),
         _ => false,
     }
@@ -109,15 +111,25 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
     if !chain_matters(facts) || !facts.is_failure() || facts.content_committed() {
         return Outcome::NotApplicable;
     }
-    let canaries: Vec<&str> = facts
+    let told: Vec<_> = facts
         .failures()
         .filter(|(_, fate)| fate.error().is_some())
         .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
-        .map(|(attempt, _)| attempt.canaries.message.as_str())
+        .map(|(attempt, _)| attempt)
+        .collect();
+    let (wanted, whose) = match facts.policy.chain_error.answer {
+        ChainError::Any => (None, "one of the failed upstreams"),
+        ChainError::First => (told.first(), "the upstream that failed first"),
+        ChainError::Last => (told.last(), "the upstream that failed last"),
+    };
+    let canaries: Vec<&str> = told
+        .iter()
+        .filter(|attempt| wanted.is_none_or(|wanted| wanted.deployment == attempt.deployment))
+        .map(|attempt| attempt.canaries.message.as_str())
         .collect();
     let Some(answer) = facts.answer().filter(|_| !canaries.is_empty()) else { return Outcome::NotApplicable };
     Outcome::check(canaries.iter().any(|canary| answer.body.text.contains(canary)), || {
-        ("the message of one of the failed upstreams".to_owned(), facts.told.describe())
+        (format!("the message of {whose}"), facts.told.describe())
     })
 }
 

@@ -1,8 +1,8 @@
 //! Every rule, family by family.
 
 use super::{
-    cooldown, detail, expect, fallback, format, headers, leak, recovery, retry, status, stream, success,
-    timeout,
+    cooldown, detail, disconnect, expect, fallback, format, headers, leak, recovery, retry, status, stream,
+    success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -15,6 +15,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     retry::RULES,
     fallback::RULES,
     cooldown::RULES,
+    disconnect::RULES,
     detail::RULES,
     headers::RULES,
     format::RULES,

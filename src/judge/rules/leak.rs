@@ -147,7 +147,7 @@ fn redirected_key(facts: &Facts<'_>) -> Outcome {
     if !facts.attempts.iter().any(|(attempt, _)| redirects(attempt)) {
         return Outcome::NotApplicable;
     }
-    let followed = facts.attempts.iter().find_map(|(attempt, _)| {
+    let followed = facts.beside.iter().find_map(|attempt| {
         let key = facts.key_of(&attempt.deployment)?;
         let header = attempt.headers.iter().find(|(_, value)| value.contains(key))?;
         attempt.path.starts_with(ELSEWHERE).then_some((attempt, header))

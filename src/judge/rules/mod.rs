@@ -2,6 +2,7 @@
 
 mod cooldown;
 mod detail;
+mod disconnect;
 mod expect;
 mod fallback;
 mod families;
@@ -15,5 +16,6 @@ mod stream;
 mod success;
 mod timeout;
 
+pub use disconnect::RULES as DISCONNECT;
 pub use expect::RULES as EXPECT;
 pub use families::FAMILIES;

@@ -1,11 +1,12 @@
 //! How often, and when, an upstream is tried again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     judge::{
         facts::Facts,
         fate::Fate,
+        retry_after::wait_ms,
         rule::{Outcome, Rule},
     },
     observation::Attempt,
@@ -45,7 +46,7 @@ pub const RULES: &[Rule] = &[
         level: Level::Required,
         title: "A retry waits for as long as Retry-After says",
         reason: "Coming back too early is what the limit punishes next.",
-        references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#21736"],
+        references: &["RFC 9110 section 10.2.3", "RFC 9110 section 5.6.7", "BerriAI/litellm#21736"],
         timing: true,
         check: pacing,
     },
@@ -132,12 +133,12 @@ fn pacing(facts: &Facts<'_>) -> Outcome {
     for (deployment, attempts) in by_deployment(facts) {
         for pair in attempts.windows(2) {
             let [(before, _), (after, _)] = pair else { continue };
-            let Some(wait_ms) = retry_after_ms(before) else { continue };
+            let Some(wait_ms) = wait_ms(before, facts.began) else { continue };
             // From the end of the answer that asked for it; a tenth is left for clocks and rounding.
             let gap_ms = after.at_ms - before.end_ms.unwrap_or(before.at_ms);
             if gap_ms < wait_ms * 0.9 {
                 return Outcome::broken(
-                    format!("{deployment} left alone for {:.1} s after #{}", wait_ms / 1000.0, before.n),
+                    format!("{deployment} left alone for {} after #{}", shown(wait_ms), before.n),
                     format!("tried again after {:.2} s", gap_ms / 1000.0),
                     Vec::new(),
                 );
@@ -148,17 +149,11 @@ fn pacing(facts: &Facts<'_>) -> Outcome {
     outcome
 }
 
-/// What the reply asked for, in milliseconds; dates are left to scenarios of their own.
-fn retry_after_ms(attempt: &Attempt) -> Option<f64> {
-    let header = |wanted: &str| {
-        attempt
-            .sent
-            .headers
-            .iter()
-            .find(|(name, _)| name == wanted)
-            .and_then(|(_, v)| v.trim().parse::<f64>().ok())
-    };
-    header("retry-after-ms")
-        .or_else(|| header("retry-after").map(|seconds| seconds * 1000.0))
-        .filter(|ms| *ms > 0.0)
+/// A time for people.
+fn shown(ms: f64) -> String {
+    if ms < 60_000.0 {
+        format!("{:.1} s", ms / 1000.0)
+    } else {
+        humantime::format_duration(Duration::from_secs_f64((ms / 1000.0).round().min(1e12))).to_string()
+    }
 }

@@ -131,6 +131,12 @@ fn mirrored(facts: &Facts<'_>) -> Outcome {
     let fixed = |status| matches!(status, 400 | 404 | 422);
     match (facts.failed_only_by(fixed) && !rejects_key(facts), failed_status(facts)) {
         (true, Some(got)) => {
+            if is_spent_quota(facts) {
+                let allowed = &facts.policy.quota.answer;
+                return Outcome::check(allowed.contains(got), || {
+                    (allowed.to_string(), facts.told.describe())
+                });
+            }
             let sent = facts.upstream_statuses();
             Outcome::check(sent.contains(&got), || (list(&sent), facts.told.describe()))
         }
@@ -166,12 +172,18 @@ fn rejects_key(facts: &Facts<'_>) -> bool {
     facts.failed_only_by(|status| status == 400) && facts.failures().all(|(attempt, _)| means(attempt, &keys))
 }
 
+/// Money or a quota was spent, and the provider says so by a status that elsewhere means a bad request.
+fn is_spent_quota(facts: &Facts<'_>) -> bool {
+    facts.failed_only_by(|status| status == 400)
+        && facts.failures().all(|(attempt, _)| means(attempt, &[ErrorName::Quota]))
+}
+
 fn rate_limit(facts: &Facts<'_>) -> Outcome {
-    within(facts, facts.failed_only_by(|status| status == 429), &facts.policy.rate_limit)
+    within(facts, facts.failed_only_by(|status| status == 429), &facts.policy.rate_limit.answer)
 }
 
 fn credentials(facts: &Facts<'_>) -> Outcome {
-    let allowed = &facts.policy.credentials;
+    let allowed = &facts.policy.credentials.answer;
     if rejects_key(facts) {
         // As it came, or as what it means.
         let mut allowed = allowed.clone();
@@ -190,7 +202,7 @@ fn timeout(facts: &Facts<'_>) -> Outcome {
     // A connection that was never read, or a handshake that never ended, is as much a provider that
     // cannot be reached.
     let allowed = if facts.attempts.iter().all(|(attempt, _)| attempt.was_asked()) {
-        facts.policy.timeout.clone()
+        facts.policy.timeout.answer.clone()
     } else {
         unreachable_or_late(facts)
     };
@@ -201,13 +213,13 @@ fn unreachable(facts: &Facts<'_>) -> Outcome {
     let allowed = if facts.is_unreachable_in_silence() {
         unreachable_or_late(facts)
     } else {
-        facts.policy.unreachable.clone()
+        facts.policy.unreachable.answer.clone()
     };
     within(facts, facts.is_unreachable(), &allowed)
 }
 
 fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
-    StatusSet([facts.policy.unreachable.0.clone(), facts.policy.timeout.0.clone()].concat())
+    StatusSet([facts.policy.unreachable.answer.0.clone(), facts.policy.timeout.answer.0.clone()].concat())
 }
 
 fn broken_reply(facts: &Facts<'_>) -> Outcome {
@@ -238,7 +250,7 @@ fn overloaded(facts: &Facts<'_>) -> Outcome {
                 || (matches!(fate, Fate::Status { status: 500.., .. })
                     && means(attempt, &[ErrorName::Overloaded]))
         });
-    within(facts, applies, &facts.policy.overloaded)
+    within(facts, applies, &facts.policy.overloaded.answer)
 }
 
 fn within(facts: &Facts<'_>, applies: bool, allowed: &StatusSet) -> Outcome {

@@ -5,6 +5,7 @@ use crate::{
         dialect::{self, StreamEvent},
         facts::Facts,
         fate::Fate,
+        policy::{AfterError, CleanEnd},
         rule::{Outcome, Rule},
         told::{StreamTold, Told, shorten},
     },
@@ -111,8 +112,7 @@ fn no_forged_success(facts: &Facts<'_>) -> Outcome {
     if facts.failures().all(|(_, fate)| matches!(fate, Fate::Status { .. } | Fate::OddBody { .. })) {
         return Outcome::NotApplicable;
     }
-    // Where the upstream itself said that it was done, the proxy has forged nothing.
-    if facts.failures().any(|(_, fate)| matches!(fate, Fate::EndedEarly { done: true, .. })) {
+    if may_be_a_success(facts) {
         return Outcome::NotApplicable;
     }
     let forged = match &facts.told {
@@ -129,10 +129,25 @@ fn no_forged_success(facts: &Facts<'_>) -> Outcome {
     })
 }
 
+/// Whether the policy takes the clean end of a stream, without a finish reason, for a success as well.
+fn may_be_a_success(facts: &Facts<'_>) -> bool {
+    let ended = |said_done: bool| {
+        facts.failures().any(|(_, fate)| matches!(fate, Fate::EndedEarly { done, .. } if *done || !said_done))
+    };
+    match facts.policy.clean_end.answer {
+        CleanEnd::Failure => false,
+        CleanEnd::FailureUnlessDone => ended(true),
+        CleanEnd::Either => ended(false),
+    }
+}
+
 fn error_visible(facts: &Facts<'_>) -> Outcome {
     let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
     // A forged ending is worse, and the rule above speaks of it; an open one is for the timeouts.
     if stream.looks_finished() || stream.unending {
+        return Outcome::NotApplicable;
+    }
+    if facts.policy.clean_end.answer == CleanEnd::Either && may_be_a_success(facts) {
         return Outcome::NotApplicable;
     }
     Outcome::check(stream.shows_failure(), || {
@@ -168,7 +183,25 @@ fn one_error_event(facts: &Facts<'_>) -> Outcome {
     let closes = |frame: &Frame| dialect::closes_error(api, frame.event.as_deref(), &frame.data);
     let frames = facts.answer().map(|answer| answer.body.frames.as_slice()).unwrap_or_default();
     let after = frames.iter().skip_while(|frame| !is_error(frame)).skip(1);
-    let trailing = after.filter(|frame| !closes(frame)).count();
+    let after: Vec<&Frame> = after.collect();
+    let trailing = after.iter().filter(|frame| !closes(frame)).count();
+    let done = after
+        .iter()
+        .any(|frame| dialect::event(api, frame.event.as_deref(), &frame.data) == StreamEvent::Done);
+    match facts.policy.after_error.answer {
+        AfterError::Nothing if done => {
+            return Outcome::broken(
+                "an error event, and no terminator after it",
+                facts.told.describe(),
+                Vec::new(),
+            );
+        }
+        // No other dialect's clients are told to expect one behind an error.
+        AfterError::Done if !done && dialect::terminator(api) == Some("[DONE]") => {
+            return Outcome::broken("an error event, then [DONE]", facts.told.describe(), Vec::new());
+        }
+        _ => {}
+    }
     Outcome::check(stream.errors.len() == 1 && trailing == 0, || {
         let more = dialect::terminator(api).map(|name| format!(", then at most {name}"));
         (

@@ -11,12 +11,13 @@ use super::{
 use crate::{
     judge::{self, Policy},
     observation::{
-        Answer, Attempt, AttemptEnd, Body, Ending, Exchange, Frame, Identity, Observation, Outcome, Sent,
-        StepName,
+        Answer, Attempt, AttemptEnd, Body, Ending, Exchange, Frame, Identity, Left, Observation, Outcome,
+        Sent, StepName,
     },
     scenario::{
         Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
-        ErrorName, Expect, Fault, Level, Provider, ProxySettings, StatusPattern, StatusSet, TlsFault, Turn,
+        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, StatusPattern,
+        StatusSet, TlsFault, Turn,
     },
     wire::sse,
 };
@@ -134,6 +135,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
             "0",
             "7",
             "-1",
+            "Thu, 31 Dec 2037 23:59:59 GMT",
             "1e999",
             "NaN",
             "te, x-other",
@@ -161,6 +163,7 @@ fn ending() -> impl Strategy<Value = Ending> {
         Ending::Closed,
         Ending::Refused,
         Ending::Deadline,
+        Ending::Left,
         Ending::Broken("?".to_owned()),
     ])
 }
@@ -186,7 +189,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
     ];
     let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
-    (step, time(), outcome, time()).prop_map(|(step, sent_ms, outcome, end_ms)| Exchange {
+    (step, time(), outcome, time(), left()).prop_map(|(step, sent_ms, outcome, end_ms, left)| Exchange {
         step,
         sent_ms,
         method: "POST".to_owned(),
@@ -195,7 +198,14 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         request_body: String::new(),
         outcome,
         end_ms,
+        left,
     })
+}
+
+fn left() -> impl Strategy<Value = Option<Left>> {
+    let at = select(vec![LeavePoint::BeforeHeaders, LeavePoint::AfterHeaders, LeavePoint::AfterEvents(2)]);
+    let how = (at, select(vec![LeaveBy::Close, LeaveBy::HalfClose])).prop_map(|(at, by)| Leave { at, by });
+    option::weighted(0.3, (time(), how).prop_map(|(at_ms, how)| Left { at_ms, how }))
 }
 
 fn fault() -> impl Strategy<Value = Option<Fault>> {
@@ -319,7 +329,8 @@ fn observation() -> impl Strategy<Value = Observation> {
             arrangement.expect = expect;
             arrangement.deployments.truncate(deployments);
             arrangement.deployments.iter_mut().for_each(|deployment| deployment.turns = turns.clone());
-            Observation { arrangement, exchanges, attempts }
+            let began = (deployments > 0).then_some(jiff::Timestamp::UNIX_EPOCH);
+            Observation { began, arrangement, exchanges, attempts }
         },
     )
 }
@@ -373,14 +384,25 @@ proptest! {
         for (name, value) in others {
             said = said.with(name, value);
         }
-        let turn = Turn { answer: Reply::Error(ErrorName::RateLimit), headers: indexmap::IndexMap::new(), faults: Vec::new() };
-        let seen = plain().tried(said.clone()).attempt(|attempt| attempt.turn = Some(turn)).told(said);
+        let seen = plain().tried(said.clone()).told(said);
         let origins = judge::origins(&seen.observation);
         prop_assert_eq!(origins.len(), 1);
         prop_assert_eq!(&origins[0].maker, &judge::Maker::Upstream { deployment: "primary".to_owned(), n: 1 });
         for traced in &origins[0].details {
             prop_assert_eq!(&traced.fate, &judge::DetailFate::Kept, "{:?}", traced);
         }
+    }
+
+    #[test]
+    fn the_sdks_see_something_in_any_exchange_and_none_is_blamed_that_raises(seen in observation()) {
+        let view = judge::sdk_view(&seen);
+        let speaks = judge::Sdk::speaking(seen.arrangement.combination.api).count();
+        let there = seen.exchanges.iter().filter(|exchange| exchange.abandoned().is_none()).count();
+        prop_assert_eq!(view.len(), if speaks == 0 { 0 } else { there });
+        for sdk in view.iter().flat_map(|step| &step.sdks) {
+            prop_assert!(!sdk.silent || sdk.outcome == judge::SdkOutcome::Returns);
+        }
+        prop_assert!(view.iter().all(|step| step.sdks.len() == speaks));
     }
 
     #[test]

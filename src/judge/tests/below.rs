@@ -23,6 +23,7 @@ pub fn proofs() -> Vec<Proof> {
             let key = key(&seen);
             let followed = seen.tried(error(404)).attempt(|attempt| {
                 attempt.path = "/elsewhere".to_owned();
+                attempt.api = None;
                 attempt.headers.push(("authorization".to_owned(), format!("Bearer {key}")));
             });
             followed.told(error(404))

@@ -48,6 +48,16 @@ fn retry() -> Vec<Proof> {
     ]
 }
 
+#[test]
+fn after_a_retry_after_that_lies_years_ahead_any_retry_is_too_early() {
+    let far = error(429).with("retry-after", "Thu, 31 Dec 2037 23:59:59 GMT");
+    let mut seen = plain().retrying(1).tried(far).wait(60_000.0).tried(say(200, OK)).told(say(200, OK));
+    seen.observation.began = Some("2037-12-31T00:00:00Z".parse().unwrap());
+    let findings = judge::judge(&seen.observation, &Policy::default());
+    let pacing = findings.iter().find(|finding| finding.rule == "retry.pacing").expect("it is broken");
+    insta::assert_snapshot!(pacing.expected, @"primary left alone for 23h 59m 59s after #1");
+}
+
 fn fallback() -> Vec<Proof> {
     let end = AttemptEnd::Finished;
     let both = || plain().chained().tried(error(503)).tried_at("backup", error(500), end);
@@ -149,4 +159,16 @@ fn an_error_event_in_good_time_ends_the_wait_for_a_silent_stream_and_a_late_one_
     assert!(!breaks(&silent().wait(2500.0).told(events(&[ERROR]).lasting(9000.0)), rule));
     assert!(breaks(&silent().wait(9000.0).told(events(&[ERROR])), rule), "its own event is no sign of life");
     assert!(breaks(&silent().wait(9000.0).told(events(&[STOP, DONE])), rule), "nor is a forged end");
+}
+
+#[test]
+fn a_question_beside_the_call_is_no_attempt_at_it() {
+    // LiteLLM asks Ollama for a model's properties between two tries of a call.
+    let beside = |seen: Seen| seen.tried(error(404)).attempt(|attempt| attempt.api = None);
+    let retried = beside(plain().retrying(1).tried(error(503))).tried(say(200, OK)).told(say(200, OK));
+    assert!(!breaks(&retried, "retry.terminal-errors-once"));
+    // What failed is the call, not the question.
+    assert!(breaks(&beside(plain().tried(error(429))).told(error(500)), "status.rate-limit"));
+    // Where nothing else was asked the call itself went astray.
+    assert!(breaks(&beside(plain()).told(say(200, OK)), "status.failure-not-success"));
 }

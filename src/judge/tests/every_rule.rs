@@ -1,6 +1,6 @@
 //! Each rule holds where it should, and is broken where it should be.
 
-use super::{answers, below, conduct, demands, seen::Seen, words};
+use super::{answers, below, conduct, demands, leaving, seen::Seen, words};
 use crate::judge::{self, Policy};
 
 /// A rule, an observation in which it holds, and one that breaks it.
@@ -9,8 +9,15 @@ pub type Proof = (&'static str, Seen, Seen);
 #[test]
 fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
     let policy = Policy::default();
-    let proofs: Vec<Proof> =
-        [answers::proofs(), below::proofs(), conduct::proofs(), words::proofs(), demands::proofs()].concat();
+    let proofs: Vec<Proof> = [
+        answers::proofs(),
+        below::proofs(),
+        conduct::proofs(),
+        leaving::proofs(),
+        words::proofs(),
+        demands::proofs(),
+    ]
+    .concat();
     for (rule, holds, breaks) in &proofs {
         let broken = |seen: &Seen| {
             judge::judge(&seen.observation, &policy).into_iter().find(|finding| finding.rule == *rule)

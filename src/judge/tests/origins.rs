@@ -4,7 +4,7 @@ use super::seen::*;
 use crate::{
     judge::{DetailFate, ErrorOrigin, Maker, origins},
     observation::Ending,
-    scenario::{Answer, Api, ErrorName, Provider, Turn},
+    scenario::{Api, Provider},
 };
 
 /// What the upstream says in these tests: every kind of detail is in it.
@@ -18,19 +18,8 @@ fn failing() -> Say {
         .with("x-ratelimit-limit-requests", "60")
 }
 
-/// Played, and not refused by the mock.
-fn played(seen: Seen) -> Seen {
-    seen.attempt(|attempt| {
-        attempt.turn = Some(Turn {
-            answer: Answer::Error(ErrorName::RateLimit),
-            headers: indexmap::IndexMap::new(),
-            faults: Vec::new(),
-        });
-    })
-}
-
 fn origin_of(told: Say) -> ErrorOrigin {
-    only(played(plain().tried(failing())).told(told))
+    only(plain().tried(failing()).told(told))
 }
 
 #[track_caller]
@@ -110,7 +99,7 @@ fn a_common_word_or_number_elsewhere_proves_nothing() {
 fn a_planted_word_inside_the_message_is_prose() {
     let sent = r#"{"error":{"message":"no MSG","type":"t","code":"canary_code_tok-primary-1"}}"#;
     let told = r#"{"error":{"message":"no MSG (canary_code_tok-primary-1, RID)"}}"#;
-    let seen = played(plain().tried(say(400, sent).with("request-id", "RID"))).told(say(400, told));
+    let seen = plain().tried(say(400, sent).with("request-id", "RID")).told(say(400, told));
     let origin = only(seen);
     assert_eq!(fate(&origin, "code"), DetailFate::Prose);
     assert_eq!(fate(&origin, "request-id"), DetailFate::Prose);
@@ -119,7 +108,7 @@ fn a_planted_word_inside_the_message_is_prose() {
 #[test]
 fn what_must_not_come_out_is_told_as_leaked() {
     let told = say(500, r#"{"error":{"message":"127.0.0.1:9 refused KEY"}}"#);
-    let seen = played(plain().tried(failing().with("set-cookie", "a=b")));
+    let seen = plain().tried(failing().with("set-cookie", "a=b"));
     let key = seen.observation.arrangement.deployments[0].key.clone();
     let origin = only(seen.told(told.with("x-key", &key).with("set-cookie", "a=b")));
     let leaked = |at: &str| DetailFate::Leaked { at: at.to_owned() };
@@ -130,10 +119,10 @@ fn what_must_not_come_out_is_told_as_leaked() {
 
 #[test]
 fn of_several_attempts_the_one_whose_words_came_out_made_the_error() {
-    let seen = played(plain().chained().tried(failing()));
+    let seen = plain().chained().tried(failing());
     let end = crate::observation::AttemptEnd::Finished;
     let told = r#"{"error":{"message":"no backup.MSG","type":"requests"}}"#;
-    let origin = only(played(seen.tried_at("backup", failing(), end)).told(say(429, told)));
+    let origin = only(seen.tried_at("backup", failing(), end).told(say(429, told)));
     assert_eq!(origin.maker, Maker::Upstream { deployment: "backup".to_owned(), n: 1 });
 }
 
@@ -145,7 +134,7 @@ fn a_token_that_another_one_begins_with_is_not_found_in_it() {
 
 #[test]
 fn in_a_stream_the_error_event_is_what_is_looked_at() {
-    let seen = played(streamed().tried(events(&[ONE, SENT])));
+    let seen = streamed().tried(events(&[ONE, SENT]));
     let origin = only(seen.clone().told(events(&[ONE, SENT])));
     assert_eq!((&origin.maker, fate(&origin, "code")), (&primary(), DetailFate::Kept));
     let forged = only(seen.told(events(&[ONE, STOP, DONE])));
@@ -155,20 +144,18 @@ fn in_a_stream_the_error_event_is_what_is_looked_at() {
 
 #[test]
 fn what_upfault_did_itself_says_nothing_of_the_proxy() {
-    let late = only(played(plain().tried(failing())).told_nothing(Ending::Deadline));
+    let late = only(plain().tried(failing()).told_nothing(Ending::Deadline));
     assert_eq!(late.maker, Maker::Upfault);
     let unarmed = r#"{"error":{"message":"No mock is armed at this path (POST /x)"}}"#;
     assert_eq!(only(plain().told(say(404, unarmed))).maker, Maker::Upfault);
-    let refused = only(plain().tried(failing()).told(failing()));
-    assert_eq!(refused.maker, Maker::Upfault, "no turn was played");
-    let reset = only(played(plain().tried(failing())).told_nothing(Ending::Reset));
+    let reset = only(plain().tried(failing()).told_nothing(Ending::Reset));
     assert_eq!(reset.maker, Maker::Proxy);
 }
 
 #[test]
 fn a_page_that_is_passed_on_whole_is_known_by_being_the_same() {
     let page = || say(502, "<html>Bad gateway</html>").with("content-type", "text/html");
-    let origin = only(played(plain().tried(page())).told(page()));
+    let origin = only(plain().tried(page()).told(page()));
     assert_eq!(origin.maker, primary());
 }
 
@@ -176,7 +163,7 @@ fn a_page_that_is_passed_on_whole_is_known_by_being_the_same() {
 fn between_two_dialects_a_word_that_was_translated_is_told_as_such() {
     let seen = plain().calling(Api::AnthropicMessages, Provider::Openai).tried(failing());
     let told = r#"{"type":"error","error":{"type":"rate_limit_error","message":"no MSG"}}"#;
-    let origin = only(played(seen.asked(Api::OpenaiChat)).told(say(429, told)));
+    let origin = only(seen.asked(Api::OpenaiChat).told(say(429, told)));
     assert_eq!(fate(&origin, "message"), DetailFate::Kept);
     assert_eq!(fate(&origin, "type"), DetailFate::Mapped { to: "rate_limit_error".to_owned() });
     assert_eq!(fate(&origin, "code"), DetailFate::Lost);

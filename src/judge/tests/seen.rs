@@ -63,6 +63,11 @@ impl Say {
         say(0, "")
     }
 
+    /// These headers and bytes.
+    pub fn raw(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        Self { status, headers, body, lasting: 1.0 }
+    }
+
     /// All of what an upstream sent.
     pub fn exactly(sent: &Sent) -> Self {
         let body = sent.body_bytes().into_owned();
@@ -104,6 +109,7 @@ fn struck(fault: Fault) -> Turn {
 pub fn plain() -> Seen {
     let mut seen = Seen {
         observation: Observation {
+            began: None,
             arrangement: Arrangement {
                 identity: Identity { token: "tok".to_owned() },
                 combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
@@ -327,6 +333,7 @@ impl Seen {
             request_body: String::new(),
             outcome,
             end_ms: self.now,
+            left: None,
         });
         self.step += 1;
         self.sent = self.now + 1.0;

@@ -40,13 +40,6 @@ pub(super) fn maker<'a>(facts: &Facts<'a>) -> (Maker, Vec<Evidence>, Option<&'a 
         .filter(|(evidence, _)| !evidence.is_empty())
         .max_by_key(|(evidence, attempt)| (evidence.len(), own(attempt)));
     match found {
-        // Whatever a mock refuses by itself no scenario asked for.
-        Some((mut evidence, attempt)) if attempt.turn.is_none() => {
-            let why =
-                format!("the mock of {}#{} refused the request by itself", attempt.deployment, attempt.n);
-            evidence.insert(0, Evidence::sentence(&why));
-            (Maker::Upfault, evidence, Some(attempt))
-        }
         Some((evidence, attempt)) => {
             let maker = Maker::Upstream { deployment: attempt.deployment.clone(), n: attempt.n };
             (maker, evidence, Some(attempt))

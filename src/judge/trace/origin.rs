@@ -20,6 +20,10 @@ pub fn origins(observation: &Observation) -> Vec<ErrorOrigin> {
 }
 
 fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
+    // Whoever left waited for no answer, and nobody owes one.
+    if facts.left.is_some() {
+        return None;
+    }
     let (maker, evidence, attempt) = if is_error(&facts.told) {
         maker(facts)
     } else if facts.is_failure() {

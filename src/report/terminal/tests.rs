@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     judge::Finding,
-    scenario::{Answer, Api, Combination, ErrorName, Level, Provider, Turn},
+    scenario::{Api, Combination, Level, Provider},
     snapshot::{Difference, sample_observation},
 };
 
@@ -13,7 +13,7 @@ pub(crate) fn started(cases: usize) -> Event {
         proxy: "litellm".to_owned(),
         proxy_version: Some("1.102.4".to_owned()),
         seed: 7,
-        policy: "default".to_owned(),
+        policy: Box::default(),
     })
 }
 
@@ -50,16 +50,9 @@ fn finding(rule: &str, level: Level) -> Finding {
 }
 
 pub(crate) fn failing(id: &str) -> CaseResult {
-    let mut observation = sample_observation();
-    // A turn of the scenario was played; without one the mock itself would have refused the request.
-    observation.attempts[0].turn = Some(Turn {
-        answer: Answer::Error(ErrorName::RateLimit),
-        headers: indexmap::IndexMap::new(),
-        faults: Vec::new(),
-    });
     CaseResult {
         findings: vec![finding("headers.retry-after", Level::Required)],
-        observation: Some(observation),
+        observation: Some(sample_observation()),
         ..case(id, Verdict::Fail)
     }
 }
@@ -137,6 +130,7 @@ fn a_failure_shows_both_sides_of_the_wire() {
                      canary-msg-k3x9w2m4p7q1-primary-1. Received Model
                      Group=upfault-k3x9w2m4p7q1-primary, took
                      0.012s","type":"throttling_error","param":null,"code":"429"}}
+      an SDK sees    openai-python, openai-node  RateLimitError, retried twice
       upstream saw   primary#1 POST /v1/chat/completions
                      {"model":"gpt-4o-mini"}
       upstream sent  429, 136 bytes, finished
@@ -172,7 +166,7 @@ fn a_stream_is_shown_by_its_beginning_and_its_end() {
     let text = shown(TerminalSettings { width: 72, ..plain() }, vec![failing], end());
     assert!(!text.contains('\u{1b}'), "a reply must not steer the terminal");
     let got: String =
-        text.lines().skip_while(|l| !l.contains("caller got")).take(10).map(|l| format!("{l}\n")).collect();
+        text.lines().skip_while(|l| !l.contains("caller got")).take(9).map(|l| format!("{l}\n")).collect();
     insta::assert_snapshot!(got, @r#"
     caller got     200, complete (after 12ms)
                    content-type: text/event-stream
@@ -183,7 +177,6 @@ fn a_stream_is_shown_by_its_beginning_and_its_end() {
                    data: {..."choices":[{"delta":{"content":"x"}}]}
                    data: {..."choices":[{"delta":{"content":"x"}}]}
                    event: error data: \u{1b}[31mred
-    upstream saw   primary#1 POST /v1/chat/completions
     "#);
 }
 

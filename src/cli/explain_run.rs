@@ -1,0 +1,84 @@
+//! `upfault explain RUN.json`: a stored run, judged again.
+
+use std::{fmt::Write, path::Path};
+
+use super::{context::Context, failure::Failure, policy, print};
+use crate::{
+    event::Event,
+    judge::Policy,
+    report::{
+        Again, EXIT_OK, Report, Reporter, Summary, TerminalReporter, TerminalSettings, exit_code, judge_again,
+    },
+};
+
+/// Judges a stored run again, by its own policy or by another one. The exit code is that of a run:
+/// 1 where a case fails or has changed.
+pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8, Failure> {
+    let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+    let report = Report::read(&context.root.join(file)).map_err(|error| usage(&error))?;
+    let own = report.judged_by.clone().or_else(|| Policy::named(&report.policy));
+    let policy = match (by, &own) {
+        (Some(name), _) => policy::chosen(context, name)?,
+        (None, Some(own)) => own.clone(),
+        (None, None) => {
+            return Err(Failure::Usage(format!(
+                "{file} was judged by `{}`, which is not known here\nhelp: say by which it is to be judged: --policy NAME",
+                report.policy
+            )));
+        }
+    };
+    let again = judge_again(&report, &policy);
+    let settings = TerminalSettings {
+        color: context.color_out,
+        progress: false,
+        width: context.width,
+        verbose: false,
+        strict: false,
+    };
+    let mut terminal = TerminalReporter::new(std::io::stdout(), settings);
+    let mut summary = Summary::default();
+    for event in &again.events {
+        if let Event::CaseFinished(case) = event {
+            summary.add(case);
+        }
+        match terminal.event(event) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(EXIT_OK),
+            other => other.map_err(Failure::io("cannot write to standard output"))?,
+        }
+    }
+    print::out(&compared(&report, &policy, own.as_ref(), &again))?;
+    Ok(exit_code(&summary, false, report.summary.interrupted))
+}
+
+/// How the findings differ from what the run itself said.
+fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Again) -> String {
+    let mut text =
+        format!("\nJudged again by {}; the run was judged by {}", policy.describe(), report.policy);
+    if again.differences.is_empty() {
+        text.push_str(": the same findings.\n");
+        return text;
+    }
+    text.push_str(":\n");
+    for departure in &again.differences {
+        let _ = writeln!(text, "  {}", departure.case);
+        for (what, names) in [("new", &departure.new), ("gone", &departure.gone)] {
+            if !names.is_empty() {
+                let _ = writeln!(text, "    {what}: {}", names.join(", "));
+            }
+        }
+    }
+    if own == Some(policy) {
+        let _ = writeln!(
+            text,
+            "note: the policy is the same, so the rules are not: the report was written by upfault {}",
+            report.upfault
+        );
+    }
+    text
+}
+
+/// Whether `what` names a report rather than anything else that can be explained.
+pub fn is_report(context: &Context, what: &str) -> bool {
+    let path = Path::new(what);
+    path.extension().is_some_and(|extension| extension == "json") && context.root.join(path).is_file()
+}

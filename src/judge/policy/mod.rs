@@ -1,0 +1,8 @@
+//! The chosen answers to the questions on which the field disagrees: data, one key for each question.
+
+mod answer;
+mod bundled;
+mod keys;
+
+pub use answer::{AfterError, ChainError, CleanEnd, RuleName, Ruling, Weight};
+pub use keys::{Policy, Question};

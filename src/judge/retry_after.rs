@@ -1,0 +1,69 @@
+//! How long a reply asks to be left alone.
+
+use jiff::Timestamp;
+
+use crate::observation::Attempt;
+
+/// The wait that a reply asked for, in milliseconds from its end; `None` where it asked for none:
+/// zero, a date that is past, and what is no number of seconds and no date (RFC 9110 section 10.2.3).
+///
+/// `began` is the time of day at which the record's clock stood at 0; without it a date says nothing.
+pub fn wait_ms(attempt: &Attempt, began: Option<Timestamp>) -> Option<f64> {
+    let header = |name: &str| attempt.sent.header(name).map(str::trim);
+    let until = |text: &str| {
+        let date = Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
+        let ended = began?.as_millisecond() as f64 + attempt.end_ms.unwrap_or(attempt.at_ms);
+        Some(date.as_millisecond() as f64 - ended)
+    };
+    header("retry-after-ms")
+        .and_then(number)
+        .or_else(|| {
+            let text = header("retry-after")?;
+            number(text).map(|seconds| seconds * 1000.0).or_else(|| until(text))
+        })
+        .filter(|ms| *ms > 0.0)
+}
+
+/// Digits, perhaps with a fraction: providers send those too. No sign, no exponent, no `inf`.
+fn number(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse().ok().filter(|number: &f64| plain && number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::seen::{error, plain};
+
+    fn asked(name: &str, value: &str) -> Option<f64> {
+        let seen = plain().tried(error(429).with(name, value));
+        // The reply ends two milliseconds after the clock began.
+        wait_ms(&seen.observation.attempts[0], Some("1994-11-06T08:49:34Z".parse().unwrap()))
+    }
+
+    #[test]
+    fn seconds_milliseconds_and_dates_of_every_form_are_read() {
+        assert_eq!(asked("retry-after", "2"), Some(2000.0));
+        assert_eq!(asked("retry-after", " 1.5 "), Some(1500.0));
+        assert_eq!(asked("retry-after-ms", "150"), Some(150.0));
+        for date in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            assert_eq!(asked("retry-after", date), Some(2998.0), "{date}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_no_wait_asks_for_none() {
+        let past = "Sun, 06 Nov 1994 08:00:00 GMT";
+        for value in ["0", "0.0", past, "-1", "soon", "", "1e999", "inf", "NaN", "0x10", "+5", "1.2.3"] {
+            assert_eq!(asked("retry-after", value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn without_the_time_of_day_a_date_says_nothing() {
+        let seen = plain().tried(error(429).with("retry-after", "Thu, 31 Dec 2037 23:59:59 GMT"));
+        assert_eq!(wait_ms(&seen.observation.attempts[0], None), None);
+    }
+}

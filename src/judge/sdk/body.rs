@@ -1,0 +1,72 @@
+//! An answer under 200 to a call that asked for no stream.
+
+use serde_json::{Value, error::Category};
+
+use super::{
+    kinds::Sdk,
+    outcome::{Retry, RetryReason, SdkOutcome},
+    retry,
+};
+use crate::{
+    judge::told::Told,
+    observation::{Answer, Ending},
+    scenario::Api,
+};
+
+/// What a whole answer under 200 comes to.
+pub(super) fn whole(sdk: Sdk, api: Api, answer: &Answer, told: &Told) -> SdkOutcome {
+    match &answer.ending {
+        Ending::Complete => {}
+        Ending::Closed if answer.header("content-length").is_some() => {
+            return SdkOutcome::raises(
+                sdk.by_language("APIConnectionError", "TypeError"),
+                retry::by_cut_body(sdk),
+            );
+        }
+        _ => return SdkOutcome::not_measured("a body that ends so"),
+    }
+    let success = matches!(told, Told::Whole { completion: Some(_), error: None, .. });
+    if success {
+        return SdkOutcome::Returns;
+    }
+    // What is no success was measured with the two most used calls only; some others look at their answer.
+    if !matches!(api, Api::OpenaiChat | Api::AnthropicMessages) {
+        return SdkOutcome::not_measured("an odd body at this endpoint");
+    }
+    if !answer.body.utf8 || answer.body.bytes > answer.body.text.len() as u64 {
+        return SdkOutcome::not_measured("a body that is no UTF-8, or very long");
+    }
+    let kind = answer.header("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        // It is handed to the caller as a string.
+        "text/html" if !answer.body.text.is_empty() => SdkOutcome::Returns,
+        "application/json" => json(sdk, &answer.body.text),
+        _ => SdkOutcome::not_measured("a body with this content type"),
+    }
+}
+
+fn json(sdk: Sdk, text: &str) -> SdkOutcome {
+    let refused = |class| SdkOutcome::raises(class, Retry::never(RetryReason::Body));
+    if text.is_empty() {
+        return if sdk.is_python() { refused("JSONDecodeError") } else { SdkOutcome::Returns };
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Null) => SdkOutcome::Returns,
+        Ok(Value::Object(members)) if members.contains_key("error") => SdkOutcome::Returns,
+        Ok(_) => SdkOutcome::not_measured("JSON that is neither an answer nor an error"),
+        Err(error) if is_broken(text, &error) => refused(sdk.by_language("JSONDecodeError", "SyntaxError")),
+        Err(_) => SdkOutcome::not_measured("JSON that not every parser takes"),
+    }
+}
+
+/// Whether no parser takes it for JSON: of what serde refuses, Python and Node take deep nesting, huge
+/// numbers, halves of surrogate pairs, and Python's also `NaN` and `Infinity`.
+pub(super) fn is_broken(text: &str, error: &serde_json::Error) -> bool {
+    let told = error.to_string();
+    let lenient = ["recursion limit", "out of range", "surrogate", "hex escape"];
+    matches!(error.classify(), Category::Syntax | Category::Eof)
+        && !lenient.iter().any(|word| told.contains(word))
+        && !text.contains("NaN")
+        && !text.contains("Infinity")
+}

@@ -1,0 +1,88 @@
+//! Exception classes by status.
+
+use serde_json::Value;
+
+use super::{kinds::Sdk, outcome::SdkOutcome, retry};
+use crate::observation::{Answer, Ending};
+
+/// The class of each status below 500 that was measured: openai-python, openai-node, then both of Anthropic's.
+/// Where Anthropic's two differ the Python class stands first.
+const CLASSES: &[(u16, &str, &str, (&str, &str))] = &[
+    (400, "BadRequestError", "BadRequestError", both("BadRequestError")),
+    (401, "AuthenticationError", "AuthenticationError", both("AuthenticationError")),
+    (402, PLAIN.0, PLAIN.1, both("PaymentRequiredError")),
+    (403, "PermissionDeniedError", "PermissionDeniedError", both("PermissionDeniedError")),
+    (404, "NotFoundError", "NotFoundError", both("NotFoundError")),
+    (405, PLAIN.0, PLAIN.1, PLAIN),
+    (408, PLAIN.0, PLAIN.1, both("RequestTimeoutError")),
+    (409, "ConflictError", "ConflictError", both("ConflictError")),
+    (412, PLAIN.0, PLAIN.1, both("PreconditionFailedError")),
+    (413, PLAIN.0, PLAIN.1, both("ContentTooLargeError")),
+    (415, PLAIN.0, PLAIN.1, PLAIN),
+    (422, "UnprocessableEntityError", "UnprocessableEntityError", both("UnprocessableEntityError")),
+    (424, PLAIN.0, PLAIN.1, PLAIN),
+    (425, PLAIN.0, PLAIN.1, PLAIN),
+    (429, "RateLimitError", "RateLimitError", both("RateLimitError")),
+    (431, PLAIN.0, PLAIN.1, both("RequestHeaderFieldsTooLargeError")),
+    (451, PLAIN.0, PLAIN.1, PLAIN),
+    (498, PLAIN.0, PLAIN.1, PLAIN),
+    (499, PLAIN.0, PLAIN.1, both("ClientClosedRequestError")),
+];
+
+/// What Anthropic's two have instead of `InternalServerError`.
+const ANTHROPIC_5XX: &[(u16, (&str, &str))] = &[
+    (501, ("HTTPNotImplementedError", "NotImplementedError")),
+    (503, both("ServiceUnavailableError")),
+    (504, both("GatewayTimeoutError")),
+    (529, both("OverloadedError")),
+];
+
+/// Classes of Anthropic's two that go by `error.details.error_code` under a status.
+const ANTHROPIC_CODES: &[(u16, &str, &str)] = &[
+    (429, "enforced_spend_limit_reached", "EnforcedSpendLimitReachedError"),
+    (429, "ramp_limit_exceeded", "RampLimitExceededError"),
+];
+
+/// What a status is raised as that has no class of its own: Python, Node.
+const PLAIN: (&str, &str) = ("APIStatusError", "APIError");
+
+const fn both(class: &str) -> (&str, &str) {
+    (class, class)
+}
+
+/// What an answer with a status of 4xx or 5xx comes to.
+pub(super) fn failure(sdk: Sdk, answer: &Answer) -> SdkOutcome {
+    // Whether a body that breaks off hides the status was not measured.
+    if answer.ending != Ending::Complete {
+        return SdkOutcome::not_measured("the body of an error broke off");
+    }
+    match class(sdk, answer) {
+        Ok(class) => SdkOutcome::raises(class, retry::by_answer(sdk, answer)),
+        Err(why) => SdkOutcome::not_measured(why),
+    }
+}
+
+fn class(sdk: Sdk, answer: &Answer) -> Result<&'static str, &'static str> {
+    let status = answer.status;
+    let code = if sdk.is_anthropic() { error_code(&answer.body.text) } else { None };
+    if let Some(code) = code {
+        return ANTHROPIC_CODES
+            .iter()
+            .find(|row| row.0 == status && row.1 == code)
+            .map(|row| row.2)
+            .ok_or("this error_code under this status");
+    }
+    let pick = |(python, node)| sdk.by_language(python, node);
+    if (500..600).contains(&status) {
+        let special = ANTHROPIC_5XX.iter().find(|row| sdk.is_anthropic() && row.0 == status);
+        return Ok(special.map_or("InternalServerError", |row| pick(row.1)));
+    }
+    let row = CLASSES.iter().find(|row| row.0 == status).ok_or("this status")?;
+    Ok(if sdk.is_anthropic() { pick(row.3) } else { pick((row.1, row.2)) })
+}
+
+/// `error.details.error_code`, where there is one.
+fn error_code(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    body.pointer("/error/details/error_code")?.as_str().map(str::to_owned)
+}

@@ -1,0 +1,16 @@
+//! What the official SDKs make of an answer: by rules that were measured, never guessed.
+
+mod body;
+mod classes;
+mod kinds;
+mod outcome;
+mod retry;
+mod stream;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use kinds::Sdk;
+pub use outcome::{Retry, RetryReason, SdkOutcome, Wait};
+pub use view::{SdkView, StepView, sdk_view};

@@ -1,0 +1,103 @@
+//! Whether an SDK asks again.
+
+use jiff::{Timestamp, fmt::rfc2822};
+
+use super::{
+    kinds::Sdk,
+    outcome::{Retry, RetryReason, Wait},
+};
+use crate::observation::Answer;
+
+/// The first request and the two retries that every one of them makes by default.
+const ATTEMPTS: u32 = 3;
+
+/// openai-python waits no longer, and then does not ask again at all.
+const LONGEST_SECONDS: f64 = 120.0;
+
+/// No timer of Node's is longer; anthropic-node falls back to its own backoff.
+const LONGEST_TIMER_MS: f64 = 2_147_483_647.0;
+
+/// anthropic-python waits no longer.
+const LONGEST_SLEEP_SECONDS: f64 = 4_294_967.0;
+
+/// What an answer says of a wait.
+enum Told {
+    Nothing,
+    Seconds(f64),
+    /// Something of which nobody measured what it comes to.
+    Unclear,
+}
+
+/// No answer came at all, and the connection was there.
+pub(super) const fn by_connection() -> Retry {
+    Retry { attempts: Some(ATTEMPTS), reason: RetryReason::Connection, wait: Some(Wait::Backoff) }
+}
+
+/// The body of a 200 was cut short: only the Python SDKs ask again.
+pub(super) fn by_cut_body(sdk: Sdk) -> Retry {
+    if sdk.is_python() {
+        Retry { attempts: Some(ATTEMPTS), reason: RetryReason::Body, wait: Some(Wait::Backoff) }
+    } else {
+        Retry::never(RetryReason::Body)
+    }
+}
+
+/// By status and headers of an answer that is an error.
+pub(super) fn by_answer(sdk: Sdk, answer: &Answer) -> Retry {
+    let told = told(answer);
+    let (again, reason) = match answer.header("x-should-retry") {
+        Some("true") => (true, RetryReason::XShouldRetry),
+        Some("false") => (false, RetryReason::XShouldRetry),
+        _ => (matches!(answer.status, 408 | 409 | 429 | 500..), RetryReason::Status),
+    };
+    if !again {
+        return Retry::never(reason);
+    }
+    match told {
+        Told::Seconds(seconds) if sdk == Sdk::OpenaiPython && seconds > LONGEST_SECONDS => {
+            Retry::never(RetryReason::RetryAfterTooLong)
+        }
+        Told::Unclear if sdk == Sdk::OpenaiPython => {
+            Retry { attempts: None, reason: RetryReason::RetryAfterUnclear, wait: None }
+        }
+        told => Retry { attempts: Some(ATTEMPTS), reason, wait: wait(sdk, &told, answer) },
+    }
+}
+
+fn wait(sdk: Sdk, told: &Told, answer: &Answer) -> Option<Wait> {
+    match told {
+        Told::Nothing => Some(Wait::Backoff),
+        Told::Unclear => None,
+        // Zero was measured in `retry-after` only.
+        Told::Seconds(0.0) if answer.header("retry-after-ms").is_some() => None,
+        Told::Seconds(0.0) if sdk == Sdk::OpenaiNode => Some(Wait::AtOnce),
+        Told::Seconds(0.0) => Some(Wait::Backoff),
+        Told::Seconds(seconds) if seconds * 1000.0 > LONGEST_TIMER_MS => match sdk {
+            Sdk::AnthropicNode => Some(Wait::Backoff),
+            Sdk::AnthropicPython if *seconds <= LONGEST_SLEEP_SECONDS => Some(Wait::AsTold),
+            _ => None,
+        },
+        Told::Seconds(_) => Some(Wait::AsTold),
+    }
+}
+
+/// `retry-after-ms` comes before `retry-after`, whose value is a number of seconds or a date.
+fn told(answer: &Answer) -> Told {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
+    if let Some(ms) = answer.header("retry-after-ms") {
+        return number(ms).map_or(Told::Unclear, |ms| Told::Seconds(ms / 1000.0));
+    }
+    let Some(text) = answer.header("retry-after") else { return Told::Nothing };
+    if let Some(seconds) = number(text) {
+        return Told::Seconds(seconds);
+    }
+    // The caller's clock is not on record, so the answer's own date stands for it.
+    let seconds = date(text).zip(answer.header("date").and_then(date)).map(|(at, now)| at - now);
+    seconds.filter(|seconds| *seconds > 0.0).map_or(Told::Unclear, Told::Seconds)
+}
+
+/// An HTTP date in seconds since 1970.
+fn date(text: &str) -> Option<f64> {
+    let date: Timestamp = rfc2822::parse(text.trim()).ok()?.timestamp();
+    Some(date.as_duration().as_secs_f64())
+}

@@ -1,0 +1,335 @@
+//! The view against the tables of `tests/sdk/expected/`. There each row is a wire and what the SDKs were
+//! seen to do with it, and the released SDKs are held to the same rows: where both agree with a row, the
+//! view says what the SDK does.
+
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, Wait, sdk_view};
+use crate::{
+    fault::{self, Context, Framing, Origin, Plan, WireAction},
+    judge::tests::seen::{DONE, ONE, STOP, Say, Seen, error, events, plain, say, streamed},
+    observation::Ending,
+    provider::{Asked, owned_headers},
+    scenario::{Api, Library, load_arm},
+};
+
+fn table(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/expected").join(name);
+    serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn sdk(name: &str) -> Option<Sdk> {
+    Sdk::ALL.into_iter().find(|sdk| sdk.as_str() == name)
+}
+
+fn api_of(sdk: Sdk, call: &str) -> Api {
+    match (sdk.is_anthropic(), call) {
+        (true, _) => Api::AnthropicMessages,
+        (false, "responses_stream") => Api::OpenaiResponses,
+        (false, _) => Api::OpenaiChat,
+    }
+}
+
+/// The turn with what its names stand for, as `tests/sdk/cells.py` spells it out.
+fn spelled_out(turn: &Value, provider: &str, wire: &Value) -> Value {
+    let mut turn = turn.clone();
+    let own = wire["own"][provider].clone();
+    if turn["headers"] == "$sse" {
+        turn["headers"] = wire["sse"].clone();
+    }
+    if let Some(seconds) =
+        turn["headers"]["retry-after"].as_str().and_then(|text| text.strip_prefix("$date+"))
+    {
+        let seconds: u32 = seconds.parse().unwrap();
+        turn["headers"] = json!({
+            "date": "Sun, 06 Nov 1994 08:49:00 GMT",
+            "retry-after": format!("Sun, 06 Nov 1994 08:49:{seconds:02} GMT"),
+        });
+    }
+    let body = turn["body"].as_str().map(str::to_owned);
+    match body.as_deref() {
+        Some("$own") => turn["body"] = own,
+        Some(text) => {
+            if text == "$html" {
+                turn["headers"] = json!({"content-type": "text/html"});
+            }
+            let text = text
+                .replace("${good}", wire["good"][provider].as_str().unwrap())
+                .replace("${rest}", wire["rest"][provider].as_str().unwrap())
+                .replace("${responses}", wire["responses"].as_str().unwrap())
+                .replace("$responses", wire["responses"].as_str().unwrap())
+                .replace("${own}", &own.to_string())
+                .replace("$own", &own.to_string())
+                .replace("${html}", wire["html"].as_str().unwrap())
+                .replace("$html", wire["html"].as_str().unwrap());
+            turn["body"] = text.into();
+        }
+        None => {}
+    }
+    turn
+}
+
+/// What a caller gets of a turn, if nobody stands between. One with patience hears no more after a longer
+/// silence.
+fn seen(turn: &Value, api: Api, stream: bool, patience: Duration) -> Seen {
+    let provider = api.native_provider();
+    let armed = json!({"provider": provider, "upstream": [turn]}).to_string();
+    let wanted = load_arm(&armed, &Library::default()).unwrap();
+    let turn = &wanted.deployments["primary"][0];
+    let case = if stream { streamed() } else { plain() }.calling(api, provider);
+    let canaries = case.observation.arrangement.identity.canaries("primary", 1);
+    let asked = Asked::plain(provider, api, stream);
+    let address: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let origin = Origin { address, token: "tok", deployment: "primary", attempt: 1, seed: 0 };
+    let plan = fault::plan(turn, &Context { asked: &asked, canaries: &canaries, origin });
+    got(case, &plan, patience)
+}
+
+fn got(case: Seen, plan: &Plan, patience: Duration) -> Seen {
+    let mut head = None;
+    let mut body = Vec::new();
+    let mut ending = Ending::Complete;
+    for action in &plan.actions {
+        match action {
+            WireAction::Head(it) => head = Some(it),
+            WireAction::Write { bytes, .. } => body.extend_from_slice(bytes),
+            WireAction::Reset => ending = Ending::Reset,
+            WireAction::Close => ending = Ending::Closed,
+            WireAction::Hang => ending = Ending::Deadline,
+            WireAction::Wait(time) if *time > patience => {
+                ending = Ending::Deadline;
+                break;
+            }
+            _ => {}
+        }
+    }
+    let Some(head) = head else { return case.told_nothing(ending) };
+    let mut headers = owned_headers(&head.headers);
+    match head.framing {
+        Framing::Length(length) => headers.push(("content-length".to_owned(), length.to_string())),
+        _ => headers.push(("transfer-encoding".to_owned(), "chunked".to_owned())),
+    }
+    case.told_until(Say::raw(head.status, headers, body), ending)
+}
+
+/// A row's cell, as the tables write it.
+fn written(view: &SdkView) -> String {
+    match &view.outcome {
+        SdkOutcome::Raises { class, retry } => format!("{class} /{}", retry.attempts.unwrap_or(0)),
+        SdkOutcome::Returns => "returns".to_owned(),
+        SdkOutcome::NotMeasured { why } => format!("not measured: {why}"),
+    }
+}
+
+/// The part of a cell of which the view speaks: class and attempts.
+fn cell(text: &str) -> String {
+    let (result, attempts) = text.split_once(" /").unwrap_or((text, "1"));
+    match result.split_whitespace().next() {
+        Some("returns" | "ends") => "returns".to_owned(),
+        class => format!("{} /{attempts}", class.unwrap_or_default()),
+    }
+}
+
+fn view_of(seen: &Seen, sdk: Sdk) -> SdkView {
+    let steps = sdk_view(&seen.observation);
+    steps[0].sdks.iter().find(|view| view.sdk == sdk).unwrap().clone()
+}
+
+/// Holds every row of a table against the view; answers how many cells there were.
+fn hold(name: &str) -> usize {
+    let (table, wire) = (table(name), table("wire.yaml"));
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for row in table["rows"].as_array().unwrap() {
+        let call = row.get("call").unwrap_or(&table["call"]).as_str().unwrap();
+        let columns = table["columns"].as_array().unwrap().iter().zip(row["expect"].as_array().unwrap());
+        for (column, expected) in columns {
+            let (Some(sdk), Some(expected)) = (sdk(column.as_str().unwrap()), expected.as_str()) else {
+                continue;
+            };
+            if expected == "-" {
+                continue;
+            }
+            let api = api_of(sdk, call);
+            let provider = api.native_provider().as_str();
+            let turn = row.get("turn").unwrap_or_else(|| &row["turns"][provider]);
+            let turn = spelled_out(turn, provider, &wire);
+            // Node's SDKs have no timeout between the pieces of a body.
+            let patience = row["timeout"]
+                .as_u64()
+                .filter(|_| sdk.is_python())
+                .map_or(Duration::MAX, Duration::from_secs);
+            let view = view_of(&seen(&turn, api, call.ends_with("_stream"), patience), sdk);
+            count += 1;
+            if written(&view) != cell(expected) {
+                wrong.push(format!(
+                    "{}: {sdk}: {expected}, and the view says {}",
+                    row["wire"],
+                    written(&view)
+                ));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    count
+}
+
+#[test]
+fn a_status_or_a_body_comes_to_what_was_measured() {
+    assert!(hold("1-status.yaml") > 250);
+}
+
+#[test]
+fn a_stream_comes_to_what_was_measured() {
+    assert!(hold("2-stream.yaml") > 60);
+}
+
+#[test]
+fn a_stream_of_responses_comes_to_what_was_measured() {
+    assert!(hold("3-responses.yaml") > 18);
+}
+
+#[test]
+fn every_error_of_the_catalogues_comes_to_what_was_measured() {
+    let table = table("7-catalogue.yaml");
+    let mut count = 0;
+    for sdk in Sdk::ALL {
+        let api = api_of(sdk, "chat");
+        let rules = &table["rules"][sdk.as_str()];
+        for (name, row) in table["errors"][api.native_provider().as_str()].as_object().unwrap() {
+            let status = row.as_u64().or_else(|| row["status"].as_u64()).unwrap();
+            let class = format!("{}xx", status / 100);
+            let rule = [&row["class"], &rules[status.to_string()], &rules[class]];
+            let expected = rule.into_iter().find_map(Value::as_str).unwrap();
+            let view = view_of(&seen(&json!({ "error": name }), api, false, Duration::MAX), sdk);
+            assert_eq!(written(&view), cell(expected), "{name}: {sdk}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 4 * 17);
+}
+
+#[test]
+fn the_releases_are_those_that_the_real_sdks_are_run_with() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
+    let python = fs::read_to_string(root.join("requirements.txt")).unwrap();
+    let node: Value = serde_json::from_str(&fs::read_to_string(root.join("package.json")).unwrap()).unwrap();
+    for (sdk, package) in [(Sdk::OpenaiPython, "openai"), (Sdk::AnthropicPython, "anthropic")] {
+        let pinned = format!("{package}=={}", sdk.release());
+        let pins = python.lines().filter_map(|line| line.split_whitespace().next());
+        assert!(pins.into_iter().any(|pin| pin == pinned), "{pinned}");
+    }
+    for (sdk, package) in [(Sdk::OpenaiNode, "openai"), (Sdk::AnthropicNode, "@anthropic-ai/sdk")] {
+        assert_eq!(node["dependencies"][package], sdk.release(), "{package}");
+    }
+}
+
+/// How each SDK that speaks chat or messages retries an error with these headers.
+fn retries(status: u16, headers: &[(&str, &str)]) -> Vec<Retry> {
+    let mut told = error(status);
+    for (name, value) in headers {
+        told = told.with(name, value);
+    }
+    let of = |sdk| {
+        let seen = plain().calling(api_of(sdk, "chat"), api_of(sdk, "chat").native_provider());
+        match view_of(&seen.tried(error(status)).told(told.clone()), sdk).outcome {
+            SdkOutcome::Raises { retry, .. } => retry,
+            other => panic!("{sdk}: {other:?}"),
+        }
+    };
+    Sdk::ALL.into_iter().map(of).collect()
+}
+
+#[test]
+fn a_wait_is_as_told_or_the_sdks_own_and_none_for_zero_in_openais_node() {
+    let waits = |headers: &[(&str, &str)]| -> Vec<_> {
+        retries(429, headers).iter().map(|retry| retry.wait).collect()
+    };
+    assert_eq!(waits(&[]), [Some(Wait::Backoff); 4]);
+    assert_eq!(waits(&[("retry-after", "7")]), [Some(Wait::AsTold); 4]);
+    let backoff = Some(Wait::Backoff);
+    assert_eq!(waits(&[("retry-after", "0")]), [backoff, Some(Wait::AtOnce), backoff, backoff]);
+    // Milliseconds come before seconds.
+    assert_eq!(waits(&[("retry-after", "0"), ("retry-after-ms", "100")]), [Some(Wait::AsTold); 4]);
+    assert_eq!(waits(&[("retry-after", "3000000")])[3], backoff, "no timer of Node's is as long");
+    // Nobody measured what becomes of these.
+    assert_eq!(waits(&[("retry-after", "soon")]), [None; 4]);
+    assert_eq!(waits(&[("retry-after-ms", "0")]), [None; 4]);
+}
+
+#[test]
+fn what_decides_about_a_retry_is_named() {
+    let reasons = |status, headers: &[(&str, &str)]| -> Vec<_> {
+        retries(status, headers).iter().map(|retry| (retry.retried(), retry.reason)).collect()
+    };
+    assert_eq!(reasons(400, &[]), [(Some(false), RetryReason::Status); 4]);
+    assert_eq!(reasons(400, &[("x-should-retry", "true")]), [(Some(true), RetryReason::XShouldRetry); 4]);
+    assert_eq!(reasons(503, &[("x-should-retry", "false")]), [(Some(false), RetryReason::XShouldRetry); 4]);
+    let long = reasons(429, &[("retry-after", "121")]);
+    assert_eq!(long[0], (Some(false), RetryReason::RetryAfterTooLong));
+    assert_eq!(long[1..], [(Some(true), RetryReason::Status); 3]);
+    let date = "Sun, 06 Nov 1994 08:54:00 GMT";
+    let now = "Sun, 06 Nov 1994 08:49:00 GMT";
+    assert_eq!(reasons(429, &[("retry-after", date), ("date", now)])[0], long[0], "a date in five minutes");
+    assert_eq!(reasons(429, &[("retry-after", date)])[0], (None, RetryReason::RetryAfterUnclear));
+}
+
+/// Who sees no exception at all.
+fn silent(seen: &Seen) -> Vec<Sdk> {
+    let steps = sdk_view(&seen.observation);
+    steps[0].sdks.iter().filter(|view| view.silent).map(|view| view.sdk).collect()
+}
+
+#[test]
+fn a_failed_call_without_an_exception_is_silent_and_nothing_else_is() {
+    let both = [Sdk::OpenaiPython, Sdk::OpenaiNode];
+    let failed = || plain().tried(error(500));
+    assert_eq!(silent(&failed().told(error(200))), both, "an error under 200");
+    let ok = crate::judge::tests::seen::OK;
+    assert_eq!(silent(&failed().told(say(200, ok))), both, "a success that no upstream gave");
+    assert_eq!(silent(&failed().told(error(500))), []);
+    assert_eq!(silent(&plain().tried(say(200, ok)).told(say(200, ok))), []);
+
+    let failed = || streamed().tried(error(500));
+    assert_eq!(silent(&failed().told(events(&[ONE]))), both, "a stream that just ends");
+    assert_eq!(silent(&failed().told(events(&[ONE, STOP, DONE]))), both, "one that says it is complete");
+    let event = r#"{"error":{"message":"no MSG"}}"#;
+    assert_eq!(silent(&failed().told(events(&[ONE, event]))), []);
+    let failed = || {
+        let seen = streamed().calling(Api::AnthropicMessages, crate::scenario::Provider::Anthropic);
+        seen.tried(error(500))
+    };
+    assert_eq!(silent(&failed().told(events(&[event]))), [Sdk::AnthropicPython, Sdk::AnthropicNode]);
+    let good = streamed().tried(events(&[ONE, STOP, DONE])).told(events(&[ONE, STOP, DONE]));
+    assert_eq!(silent(&good), []);
+    // A provider that refuses under 200 is passed on as an answer.
+    let refused = r#"{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}"#;
+    assert_eq!(silent(&plain().tried(say(200, "{}")).told(say(200, refused))), []);
+}
+
+#[test]
+fn what_nobody_measured_is_not_guessed() {
+    let told = |said: Say, ending: Ending| {
+        written(&view_of(&plain().tried(error(500)).told_until(said, ending), Sdk::OpenaiPython))
+    };
+    let ok = crate::judge::tests::seen::OK;
+    let unknown = [
+        told(error(418), Ending::Complete),
+        told(error(302), Ending::Complete),
+        told(error(204), Ending::Complete),
+        told(error(500), Ending::Closed),
+        told(say(200, ok), Ending::Reset),
+        told(say(200, "[1]"), Ending::Complete),
+        told(say(200, "{}"), Ending::Complete),
+        told(say(200, "[NaN"), Ending::Complete),
+        told(say(200, "no").with("content-type", "text/plain"), Ending::Complete),
+        written(&view_of(&plain().told_nothing(Ending::Refused), Sdk::OpenaiPython)),
+    ];
+    for view in unknown {
+        assert!(view.starts_with("not measured: "), "{view}");
+    }
+    let gemini = plain().calling(Api::GeminiGenerate, crate::scenario::Provider::Gemini);
+    assert_eq!(sdk_view(&gemini.tried(error(500)).told(error(500)).observation), []);
+}

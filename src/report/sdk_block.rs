@@ -1,0 +1,137 @@
+//! What the official SDKs make of an exchange, in a line for all that agree.
+
+use std::io;
+
+use anstyle::{AnsiColor, Style};
+
+use super::paint::Painter;
+use crate::judge::{Retry, RetryReason, SdkOutcome, SdkView, StepView, Wait};
+
+/// Shows the view below what the caller got; `column` is that of the text beside the labels.
+pub(super) fn show(painter: &mut Painter<'_>, column: usize, view: &StepView) -> io::Result<()> {
+    let mut lines: Vec<(String, Vec<&SdkView>)> = Vec::new();
+    for sdk in &view.sdks {
+        let words = words(sdk);
+        match lines.iter_mut().find(|(line, _)| *line == words) {
+            Some((_, sdks)) => sdks.push(sdk),
+            None => lines.push((words, vec![sdk])),
+        }
+    }
+    let mut label = "an SDK sees";
+    for (words, sdks) in lines {
+        let names = sdks.iter().map(|sdk| sdk.sdk.as_str()).collect::<Vec<_>>().join(", ");
+        let silent = sdks.iter().any(|sdk| sdk.silent);
+        let words = if silent { painter.styled(alarm(), &words) } else { words };
+        let width = column - 2;
+        painter.field(2, &format!("{label:width$}"), &format!("{names}  {words}"))?;
+        label = "";
+    }
+    Ok(())
+}
+
+/// Worse than any exception.
+fn alarm() -> Style {
+    Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
+}
+
+fn words(view: &SdkView) -> String {
+    match &view.outcome {
+        SdkOutcome::Returns if view.silent => "no exception at all: the call looks like a success".to_owned(),
+        SdkOutcome::Returns => "no exception".to_owned(),
+        SdkOutcome::NotMeasured { why } => format!("not measured: {why}"),
+        SdkOutcome::Raises { class, retry } => format!("{class}, {}", retried(*retry)),
+    }
+}
+
+fn retried(retry: Retry) -> String {
+    let wait = match retry.wait {
+        Some(Wait::AtOnce) => " at once",
+        _ => "",
+    };
+    let times = match retry.attempts {
+        None => "retries not measured".to_owned(),
+        Some(0 | 1) => "not retried".to_owned(),
+        Some(2) => "retried once".to_owned(),
+        Some(3) => "retried twice".to_owned(),
+        Some(n) => format!("retried {} times", n - 1),
+    };
+    // That the status decides is what everybody expects.
+    match retry.reason {
+        RetryReason::Status => format!("{times}{wait}"),
+        reason => format!("{times}{wait} ({reason})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        judge::{Sdk, sdk_view},
+        observation::Observation,
+        scenario::Api,
+        snapshot::sample_observation,
+    };
+
+    fn shown(observation: &Observation, color: bool) -> String {
+        let mut out = Vec::new();
+        let mut painter = Painter::new(&mut out, color, 100);
+        show(&mut painter, 17, &sdk_view(observation)[0]).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn answered(status: u16, header: Option<(&str, &str)>) -> Observation {
+        let mut observation = sample_observation();
+        if let crate::observation::Outcome::Answer(answer) = &mut observation.exchanges[0].outcome {
+            answer.status = status;
+            answer.headers.extend(header.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        observation
+    }
+
+    #[test]
+    fn sdks_that_agree_share_a_line() {
+        insta::assert_snapshot!(shown(&answered(429, None), false), @"  an SDK sees    openai-python, openai-node  RateLimitError, retried twice");
+        insta::assert_snapshot!(shown(&answered(402, None), false), @r"
+          an SDK sees    openai-python  APIStatusError, not retried
+                         openai-node  APIError, not retried
+        ");
+    }
+
+    #[test]
+    fn what_overrules_the_status_is_named() {
+        insta::assert_snapshot!(shown(&answered(429, Some(("retry-after", "600"))), false), @r"
+          an SDK sees    openai-python  RateLimitError, not retried (Retry-After is over 120 s)
+                         openai-node  RateLimitError, retried twice
+        ");
+        insta::assert_snapshot!(shown(&answered(429, Some(("retry-after", "0"))), false), @r"
+          an SDK sees    openai-python  RateLimitError, retried twice
+                         openai-node  RateLimitError, retried twice at once
+        ");
+        insta::assert_snapshot!(shown(&answered(400, Some(("x-should-retry", "true"))), false), @"  an SDK sees    openai-python, openai-node  BadRequestError, retried twice (by x-should-retry)");
+    }
+
+    #[test]
+    fn no_exception_for_a_failed_call_stands_out() {
+        let observation = answered(200, None);
+        insta::assert_snapshot!(shown(&observation, false), @"  an SDK sees    openai-python, openai-node  no exception at all: the call looks like a success");
+        let alarming = format!("{}no exception at all", alarm());
+        let mut in_color = sdk_view(&observation);
+        assert!(in_color[0].sdks.iter().all(|view| view.silent));
+        assert!(shown(&observation, true).contains(&alarming));
+        // The same words without a failure are plain.
+        in_color[0].sdks.iter_mut().for_each(|view| view.silent = false);
+        let mut out = Vec::new();
+        show(&mut Painter::new(&mut out, true, 100), 17, &in_color[0]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("  no exception\n"), "{text:?}");
+    }
+
+    #[test]
+    fn what_was_not_measured_is_said_and_other_dialects_have_no_block() {
+        insta::assert_snapshot!(shown(&answered(418, None), false), @"  an SDK sees    openai-python, openai-node  not measured: this status");
+        let mut gemini = answered(429, None);
+        gemini.arrangement.combination.api = Api::GeminiGenerate;
+        assert_eq!(sdk_view(&gemini), []);
+        assert_eq!(Sdk::speaking(Api::GeminiGenerate).count(), 0);
+    }
+}

@@ -1,0 +1,159 @@
+//! A caller that leaves before its answer is over.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    file::At,
+    model::{Combination, Step},
+    validate::Checker,
+};
+
+/// That the caller leaves: when, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Leave {
+    /// When.
+    pub at: LeavePoint,
+    /// How; it closes the connection where left out.
+    #[serde(default)]
+    pub by: LeaveBy,
+}
+
+/// When a caller leaves. An answer that is over before then is an answer like any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LeavePoint {
+    /// As soon as an upstream has the request.
+    BeforeHeaders,
+    /// As soon as the status and the headers are there.
+    AfterHeaders,
+    /// As soon as so many events of the stream are there (at least 1).
+    AfterEvents(u32),
+}
+
+/// How a caller leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveBy {
+    /// The connection is closed, for both directions.
+    #[default]
+    Close,
+    /// A FIN is sent, and what still comes is read: for two seconds, then the connection is closed.
+    HalfClose,
+}
+
+impl fmt::Display for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.by {
+            LeaveBy::Close => "closes the connection ",
+            LeaveBy::HalfClose => "half-closes the connection ",
+        })?;
+        match self.at {
+            LeavePoint::BeforeHeaders => f.write_str("as soon as an upstream has the request"),
+            LeavePoint::AfterHeaders => f.write_str("as soon as the headers are there"),
+            LeavePoint::AfterEvents(1) => f.write_str("after 1 event"),
+            LeavePoint::AfterEvents(n) => write!(f, "after {n} events"),
+        }
+    }
+}
+
+/// A caller can leave only at a point that its answers have.
+pub(super) fn leaves(check: &mut Checker<'_>, steps: &At<Vec<Step>>, matrix: &[Combination]) {
+    for step in &steps.value {
+        let Some(Leave { at: LeavePoint::AfterEvents(n), .. }) = step.leave else { continue };
+        let place = check.word(&steps.range, "after_events");
+        if n == 0 {
+            check.error(&place, "`after_events` must be at least 1").help =
+                Some("before the first event there are only the headers: `after_headers`".to_owned());
+        }
+        if let Some(plain) = matrix.iter().find(|combination| !combination.stream) {
+            check.error(&place, "the caller waits for events, and not every case here is a stream").help =
+                Some(if plain.api.streams() {
+                    "write `matrix: {stream: [true]}`, or let it leave at `before_headers` or `after_headers`"
+                        .to_owned()
+                } else {
+                    format!("{} has no stream: use `before_headers` or `after_headers`", plain.api)
+                });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::load_text;
+
+    const HEAD: &str = "title: t\nwhy: w\nupstream: [{reply: ok}]\n";
+
+    fn loaded(text: &str) -> Result<Option<Leave>, String> {
+        let scenario = load_text("x", "scenarios/x.yaml", &format!("{HEAD}{text}"));
+        scenario.map(|scenario| scenario.steps[0].leave).map_err(|errors| errors.render(false))
+    }
+
+    #[test]
+    fn a_caller_leaves_by_closing_its_connection_unless_said_otherwise() {
+        let leave = |at, by| Ok(Some(Leave { at, by }));
+        assert_eq!(
+            loaded("steps: [{leave: {at: before_headers}}]"),
+            leave(LeavePoint::BeforeHeaders, LeaveBy::Close)
+        );
+        assert_eq!(
+            loaded("matrix: {stream: [true]}\nsteps: [{leave: {at: {after_events: 2}, by: half_close}}]"),
+            leave(LeavePoint::AfterEvents(2), LeaveBy::HalfClose)
+        );
+        assert_eq!(loaded("steps: [{}]"), Ok(None));
+    }
+
+    #[test]
+    fn a_point_that_no_answer_has_is_refused_with_its_place() {
+        let error = |text: &str| loaded(text).expect_err("this file is wrong");
+        insta::assert_snapshot!(error("matrix: {stream: [true, false]}\nsteps: [{leave: {at: {after_events: 2}}}]"), @"
+        error: the caller waits for events, and not every case here is a stream
+         --> scenarios/x.yaml:5:23
+          |
+        5 | steps: [{leave: {at: {after_events: 2}}}]
+          |                       ^^^^^^^^^^^^
+          |
+          = help: write `matrix: {stream: [true]}`, or let it leave at `before_headers` or `after_headers`
+        ");
+        insta::assert_snapshot!(error("matrix: {api: [openai/embeddings]}\nsteps: [{leave: {at: {after_events: 2}}}]"), @"
+        error: the caller waits for events, and not every case here is a stream
+         --> scenarios/x.yaml:5:23
+          |
+        5 | steps: [{leave: {at: {after_events: 2}}}]
+          |                       ^^^^^^^^^^^^
+          |
+          = help: openai/embeddings has no stream: use `before_headers` or `after_headers`
+        ");
+        insta::assert_snapshot!(error("matrix: {stream: [true]}\nsteps: [{leave: {at: {after_events: 0}}}]"), @"
+        error: `after_events` must be at least 1
+         --> scenarios/x.yaml:5:23
+          |
+        5 | steps: [{leave: {at: {after_events: 0}}}]
+          |                       ^^^^^^^^^^^^
+          |
+          = help: before the first event there are only the headers: `after_headers`
+        ");
+        insta::assert_snapshot!(error("steps: [{leave: {at: before_end}}]"), @"
+        error: unknown name `before_end`
+         --> scenarios/x.yaml:4:22
+          |
+        4 | steps: [{leave: {at: before_end}}]
+          |                      ^^^^^^^^^^
+          |
+          = help: possible are: `before_headers`, `after_headers`, `after_events`
+        ");
+        insta::assert_snapshot!(error("steps: [{leave: {by: close}}]"), @"
+        error: the key `at` is missing
+         --> scenarios/x.yaml:4:18
+          |
+        4 | steps: [{leave: {by: close}}]
+          |                  ^^
+          |
+          = help: add `at: …`
+        ");
+    }
+}
