@@ -7,6 +7,8 @@
 
 #[path = "defects/documents.rs"]
 mod documents;
+#[path = "defects/origins.rs"]
+mod origins;
 #[path = "defects/run.rs"]
 mod run;
 #[path = "defects/table.rs"]

@@ -11,6 +11,7 @@ use crate::{
         dialect::{ErrorObject, Family, text},
         facts::Facts,
         fate::Fate,
+        told::shorten,
     },
     observation::Attempt,
 };
@@ -40,7 +41,7 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Vec<
     };
     let mut traced = Vec::new();
     let mut add = |detail: &str, sent: &str, fate: DetailFate| {
-        traced.push(Traced { detail: detail.to_owned(), sent: sent.to_owned(), fate });
+        traced.push(Traced { detail: detail.to_owned(), sent: shorten(sent), fate });
     };
     match fate.error() {
         Some(sent) => {
@@ -66,9 +67,8 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Vec<
         None => {}
     }
     for (name, value) in &attempt.sent.headers {
-        let planted = [&attempt.canaries.request_id, &attempt.canaries.header]
-            .into_iter()
-            .any(|token| place::stands_in(value, token));
+        // However a provider calls it: the header by which it names the request.
+        let planted = place::stands_in(value, &attempt.canaries.request_id);
         if planted || is_detail(name) {
             add(name, value, header(&got, name, value, planted));
         }
@@ -154,7 +154,7 @@ fn member(got: &Got<'_>, sent: &ErrorObject, name: &str, value: &Value, there: &
             return DetailFate::Prose;
         }
     }
-    if there.is_null() { DetailFate::Lost } else { DetailFate::Mapped { to: text(there) } }
+    if there.is_null() { DetailFate::Lost } else { DetailFate::Mapped { to: shorten(&text(there)) } }
 }
 
 /// Nobody says this by chance: a planted token.
@@ -185,7 +185,7 @@ fn header(got: &Got<'_>, name: &str, value: &str, planted: bool) -> DetailFate {
         }
     }
     match named().next() {
-        Some((_, there)) => DetailFate::Mapped { to: there.clone() },
+        Some((_, there)) => DetailFate::Mapped { to: shorten(there) },
         None => DetailFate::Lost,
     }
 }

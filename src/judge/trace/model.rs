@@ -80,7 +80,7 @@ impl fmt::Display for Evidence {
 pub struct Traced {
     /// `message`, `type`, `code`, `param`, or the name of a header; of a leak, what leaked.
     pub detail: String,
-    /// As it was sent; empty for a leak.
+    /// As it was sent, at most 200 characters of it; empty for a leak.
     pub sent: String,
     /// What became of it.
     pub fate: DetailFate,
