@@ -59,7 +59,19 @@ impl Driver {
             Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
         };
         let end_ms = clock.now();
-        Exchange { step, sent_ms, method, url, request_headers, request_body, outcome, end_ms, left: None }
+        Exchange {
+            step,
+            sent_ms,
+            method,
+            url,
+            request_headers,
+            request_body,
+            outcome,
+            end_ms,
+            left: None,
+            to: None,
+            together: false,
+        }
     }
 
     fn prepare(&self, call: Call) -> Result<(&Client, Request), String> {

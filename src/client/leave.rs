@@ -66,6 +66,8 @@ impl Driver {
             outcome,
             end_ms: clock.now(),
             left: left.map(|at_ms| Left { at_ms, how: leave }),
+            to: None,
+            together: false,
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub all_attempts: &'a [Attempt],
     /// Exchanges of the whole case.
     pub all_exchanges: &'a [Exchange],
+    /// All that was seen in the case.
+    pub seen: &'a Observation,
     /// Deployments that cannot be reached, and so never see an attempt, each with what is wrong.
     pub unreachable: Vec<(&'a str, &'a Fault)>,
 }
@@ -42,6 +44,7 @@ impl<'a> Facts<'a> {
         let arrangement = &observation.arrangement;
         let case = arrangement.combination;
         let last = observation.exchanges.iter().rfind(|exchange| exchange.step != StepName::Recovery);
+        let chain = arrangement.chain(exchange.to.as_deref());
         let unreachable = if exchange.step == StepName::Recovery {
             Vec::new()
         } else {
@@ -49,7 +52,8 @@ impl<'a> Facts<'a> {
                 let fault = deployment.turns.iter().find_map(unreachable_by)?;
                 Some((deployment.name.as_str(), fault))
             };
-            arrangement.deployments.iter().filter_map(with_fault).collect()
+            let led_to = |deployment: &&DeploymentArranged| chain.contains(&deployment.name.as_str());
+            arrangement.deployments.iter().filter(led_to).filter_map(with_fault).collect()
         };
         let [attempts, beside] = attempts_of(observation, exchange);
         Self {
@@ -64,6 +68,7 @@ impl<'a> Facts<'a> {
             beside,
             all_attempts: &observation.attempts,
             all_exchanges: &observation.exchanges,
+            seen: observation,
             unreachable,
         }
     }
@@ -173,12 +178,7 @@ impl<'a> Facts<'a> {
 
     /// The deployments that the proxy may try, in order.
     pub fn chain(&self) -> Vec<&'a str> {
-        let fallback = &self.arrangement.proxy.fallback;
-        if fallback.is_empty() {
-            self.arrangement.deployments.first().map(|d| d.name.as_str()).into_iter().collect()
-        } else {
-            fallback.iter().map(String::as_str).collect()
-        }
+        self.arrangement.chain(self.exchange.to.as_deref())
     }
 
     /// One line for each attempt, for evidence.

@@ -29,6 +29,19 @@ pub struct Arrangement {
     pub upstream_addresses: Vec<String>,
 }
 
+impl Arrangement {
+    /// The deployments that a request may lead to, in order: the chain that begins with the first, or
+    /// the one other that it addresses.
+    pub fn chain(&self, to: Option<&str>) -> Vec<&str> {
+        let first = self.deployments.first().map(|deployment| deployment.name.as_str());
+        match self.deployments.iter().find(|deployment| Some(deployment.name.as_str()) == to) {
+            Some(other) if Some(other.name.as_str()) != first => vec![&other.name],
+            _ if self.proxy.fallback.is_empty() => first.into_iter().collect(),
+            _ => self.proxy.fallback.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
 /// One upstream endpoint that the proxy knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentArranged {

@@ -80,3 +80,97 @@ impl Canaries {
         self.request_id.strip_prefix("req_").unwrap_or(&self.request_id)
     }
 }
+
+/// A token that stands in a text, whoever it was planted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planted<'a> {
+    /// `message`, `request id`, `content`, …
+    pub kind: &'static str,
+    /// All of it.
+    pub token: &'a str,
+    /// What tells whose it is.
+    pub stem: &'a str,
+}
+
+/// What tokens begin with.
+const BEGINNINGS: [(&str, &str); 7] = [
+    ("message", "canary-msg-"),
+    ("code", "canary_code_"),
+    ("type", "canary_type_"),
+    ("param", "canary_param_"),
+    ("header", "canary-hdr-"),
+    ("request id", "req_"),
+    ("content", "canary-txt-"),
+];
+
+/// Every token that stands in `text`, of any case and any attempt. Others make ids that begin with
+/// `req_` too: of what follows it only the form is looked at.
+pub fn planted(text: &str) -> Vec<Planted<'_>> {
+    let mut found: Vec<(usize, Planted<'_>)> = Vec::new();
+    for (kind, beginning) in BEGINNINGS {
+        for (at, _) in text.match_indices(beginning) {
+            let begin = at + beginning.len();
+            if let Some(length) = stem(&text[begin..]) {
+                let end = begin + length;
+                found.push((at, Planted { kind, token: &text[at..end], stem: &text[begin..end] }));
+            }
+        }
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, planted)| planted).collect()
+}
+
+/// How long the stem is that `text` begins with: `TOKEN-DEPLOYMENT-N`.
+fn stem(text: &str) -> Option<usize> {
+    let word = |text: &str| text.bytes().take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit()).count();
+    let mut length = 0;
+    for _ in 0..2 {
+        let part = word(&text[length..]);
+        length += part;
+        if part == 0 || !text[length..].starts_with('-') {
+            return None;
+        }
+        length += 1;
+    }
+    let digits = text[length..].bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 0).then_some(length + digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planted_tokens_are_found_wherever_they_stand_and_with_whose_they_are() {
+        let one = Identity { token: "abc234".to_owned() }.canaries("primary", 1);
+        let ten = Identity { token: "xyz".to_owned() }.canaries("backup", 10);
+        let text = format!(
+            "{{\"message\":\"no ({}).\",\"id\":\"{}\",\"code\":\"x{}\"}} req_7 canary-msg- req_1-2 {}é",
+            one.message, ten.request_id, ten.code, one.content
+        );
+        let found: Vec<_> = planted(&text).iter().map(|planted| (planted.kind, planted.stem)).collect();
+        assert_eq!(
+            found,
+            [
+                ("message", one.stem()),
+                ("request id", ten.stem()),
+                ("code", ten.stem()),
+                ("content", one.stem())
+            ]
+        );
+        for planted in planted(&text) {
+            assert!(planted.token.ends_with(planted.stem) && text.contains(planted.token));
+        }
+    }
+
+    #[test]
+    fn every_token_of_an_attempt_is_found() {
+        let canaries = Identity { token: "abc".to_owned() }.canaries("primary", 3);
+        let Canaries { message, code, kind, param, header, request_id, content } = &canaries;
+        for token in [message, code, kind, param, header, request_id, content] {
+            let found = planted(token);
+            assert_eq!(found.iter().map(|planted| planted.token).collect::<Vec<_>>(), [token]);
+            assert_eq!(found[0].stem, canaries.stem());
+        }
+    }
+}

@@ -29,6 +29,12 @@ pub struct Exchange {
     /// That the caller left before the answer was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
+    /// The deployment that the caller addressed; the first one where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// That it was sent at the same moment as the exchange before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
 }
 
 /// That a caller left.

@@ -12,7 +12,7 @@ mod stray;
 
 pub use arrangement::{Arrangement, DeploymentArranged};
 pub use attempt::{Attempt, AttemptEnd, Sent};
-pub use canary::{Canaries, Identity};
+pub use canary::{Canaries, Identity, Planted, planted};
 pub use exchange::{Answer, Body, Ending, Exchange, Frame, Left, Outcome, StepName};
 pub use record::Observation;
 pub use stray::{Stray, StrayKind};

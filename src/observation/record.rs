@@ -27,17 +27,39 @@ impl Observation {
         self.attempts.iter().map(|attempt| attempt.sent.timer_error_ms).fold(0.0, f64::max)
     }
 
-    /// The attempts that reached an upstream while `exchange` was the latest one sent.
+    /// The attempts that `exchange` of this record led to.
     ///
     /// Steps of a case run one after the other, so the time of arrival tells which is which; what
-    /// a proxy still sends after an exchange ended (a late retry) counts for that exchange.
+    /// a proxy still sends after an exchange ended (a late retry) counts for that exchange. Those that
+    /// were sent together have deployments of their own, which tell them apart.
     pub fn attempts_of<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Attempt> {
+        let together = self.sent_together(exchange);
+        let from = together.iter().map(|one| one.sent_ms).fold(exchange.sent_ms, f64::min);
         let next = self
             .exchanges
             .iter()
+            .filter(|other| !together.iter().any(|one| std::ptr::eq(one, *other)))
             .map(|other| other.sent_ms)
-            .filter(|sent| *sent > exchange.sent_ms)
+            .filter(|sent| *sent > from)
             .fold(f64::INFINITY, f64::min);
-        self.attempts.iter().filter(move |attempt| attempt.at_ms >= exchange.sent_ms && attempt.at_ms < next)
+        let apart = together.len() > 1;
+        let chain = self.arrangement.chain(exchange.to.as_deref());
+        self.attempts.iter().filter(move |attempt| {
+            attempt.at_ms >= from
+                && attempt.at_ms < next
+                && (!apart || chain.contains(&attempt.deployment.as_str()))
+        })
+    }
+
+    /// The exchange that led to `attempt` of this record.
+    pub fn exchange_of(&self, attempt: &Attempt) -> Option<&Exchange> {
+        let led = |exchange: &&Exchange| self.attempts_of(exchange).any(|own| std::ptr::eq(own, attempt));
+        self.exchanges.iter().find(led)
+    }
+
+    /// `exchange` and all that were sent at the same moment; nothing where it is of another record.
+    fn sent_together(&self, exchange: &Exchange) -> &[Exchange] {
+        let mut groups = self.exchanges.chunk_by(|_, next| next.together);
+        groups.find(|group| group.iter().any(|one| std::ptr::eq(one, exchange))).unwrap_or_default()
     }
 }

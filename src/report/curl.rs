@@ -94,6 +94,8 @@ mod tests {
             outcome: Outcome::NoAnswer { ending: Ending::Refused },
             end_ms: 1.0,
             left: None,
+            to: None,
+            together: false,
         }
     }
 

@@ -85,7 +85,7 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) 
         }
         painter.gap()?;
         if observation.exchanges.len() > 1 {
-            painter.text(2, Style::new().underline(), &exchange.step.to_string())?;
+            painter.text(2, Style::new().underline(), &named(exchange))?;
         }
         caller(painter, exchange)?;
         if let Some(view) = case.sdk_view.iter().find(|view| view.step == exchange.step) {
@@ -111,6 +111,13 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) 
         painter.raw(&format!("  {}", safe(&line)))?;
     }
     Ok(())
+}
+
+/// Which request it is, and what is special about it.
+fn named(exchange: &Exchange) -> String {
+    let to = exchange.to.as_ref().map(|to| format!(", to {to}"));
+    let together = if exchange.together { ", together with the one before" } else { "" };
+    format!("{}{}{together}", exchange.step, to.unwrap_or_default())
 }
 
 fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {

@@ -59,22 +59,27 @@ impl Ready {
         let scenario = &self.case.scenario;
         let limit = plan::deadline(&scenario.proxy, scenario.deployments.values().cloned());
         let mut exchanges = Vec::new();
-        for (n, step) in (1..).zip(&scenario.steps) {
+        let mut answered = false;
+        let mut names = (1..).map(StepName::Step);
+        for together in scenario.steps.chunk_by(|_, next| next.together) {
             let before = self.armed.arrived();
-            let exchange = self.send(gateway, driver, StepName::Step(n), step, epoch, limit).await;
-            let over = !gave_up(&exchange);
-            let left = exchange.abandoned().is_some();
-            exchanges.push(exchange);
+            let sent = together
+                .iter()
+                .zip(&mut names)
+                .map(|(step, name)| self.send(gateway, driver, name, step, epoch, limit));
+            let got = futures_util::future::join_all(sent).await;
+            answered = !got.iter().any(gave_up);
+            let left = got.iter().any(|exchange| exchange.abandoned().is_some());
+            exchanges.extend(got);
             if left {
                 self.see_let_go(before).await;
             } else {
                 self.settle().await;
             }
-            if !over {
+            if !answered {
                 break;
             }
         }
-        let answered = exchanges.last().is_some_and(|last| !gave_up(last));
         // Without the upstreams in order a control request would say nothing about the proxy.
         if answered && self.armed.heal().is_ok() {
             let step = Step::default();
@@ -98,15 +103,18 @@ impl Ready {
         epoch: Instant,
         limit: Duration,
     ) -> Exchange {
-        let call = gateway.call(name, self.case.combination, &self.routes[0], step);
+        let model = step.to.as_deref().map(|to| self.identity.model(to));
+        let route = self.routes.iter().find(|route| Some(&route.model) == model.as_ref());
+        let call = gateway.call(name, self.case.combination, route.unwrap_or(&self.routes[0]), step);
         let deadline = Instant::now() + limit;
-        match step.leave {
+        let exchange = match step.leave {
             None => driver.send(call, epoch, deadline).await,
             Some(leave) => {
                 let asked = Box::pin(self.asked_again(self.armed.arrived()));
                 driver.send_and_leave(call, leave, asked, epoch, deadline).await
             }
-        }
+        };
+        Exchange { to: step.to.clone(), together: step.together, ..exchange }
     }
 
     /// Ready when there have been more attempts than so many.

@@ -86,7 +86,7 @@ pub struct ScenarioFile {
     #[serde(default = "default_settings")]
     pub proxy: At<ProxySettings>,
     /// What the caller does, one request after the other; one plain request where left out.
-    pub steps: Option<At<Vec<Step>>>,
+    pub steps: Option<At<Vec<At<Step>>>>,
     /// What must come out, beyond the contract.
     #[serde(default = "no_expectation")]
     pub expect: At<Expect>,

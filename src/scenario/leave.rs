@@ -61,10 +61,10 @@ impl fmt::Display for Leave {
 }
 
 /// A caller can leave only at a point that its answers have.
-pub(super) fn leaves(check: &mut Checker<'_>, steps: &At<Vec<Step>>, matrix: &[Combination]) {
-    for step in &steps.value {
-        let Some(Leave { at: LeavePoint::AfterEvents(n), .. }) = step.leave else { continue };
-        let place = check.word(&steps.range, "after_events");
+pub(super) fn leaves(check: &mut Checker<'_>, steps: &[At<Step>], matrix: &[Combination]) {
+    for step in steps {
+        let Some(Leave { at: LeavePoint::AfterEvents(n), .. }) = step.value.leave else { continue };
+        let place = check.word(&step.range, "after_events");
         if n == 0 {
             check.error(&place, "`after_events` must be at least 1").help =
                 Some("before the first event there are only the headers: `after_headers`".to_owned());

@@ -15,6 +15,7 @@ mod model;
 mod parse;
 mod path;
 mod schema;
+mod step;
 mod together;
 mod transport;
 mod turn;

@@ -161,4 +161,11 @@ pub struct Step {
     /// That the caller does not wait for the end; it does where left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave: Option<Leave>,
+    /// The deployment that the caller addresses; the first one where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// That it is sent at the same moment as the step before it; where left out, it is sent when that
+    /// one is over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
 }

@@ -11,6 +11,7 @@ use super::{
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     leave::leaves,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
+    step::addressed,
     transport::transport,
     turn::turns,
     words::Api,
@@ -78,9 +79,10 @@ pub fn validate(
                 check.error(&steps.range, "`steps` is empty").help =
                     Some("leave `steps` out for one plain request, or write `steps: [{}]`".to_owned());
             }
-            bodies(&mut check, &steps, &matrix);
-            leaves(&mut check, &steps, &matrix);
-            steps.value
+            bodies(&mut check, &steps.value, &matrix);
+            leaves(&mut check, &steps.value, &matrix);
+            addressed(&mut check, &steps.value, &deployments, &file.proxy.value.fallback);
+            steps.value.into_iter().map(|step| step.value).collect()
         }
     };
     if !check.errors.is_empty() {
@@ -127,16 +129,16 @@ fn matrix(check: &mut Checker<'_>, matrix: &MatrixFile) -> Vec<Combination> {
 }
 
 /// A step's body must be something that the request can carry.
-fn bodies(check: &mut Checker<'_>, steps: &At<Vec<Step>>, matrix: &[Combination]) {
+fn bodies(check: &mut Checker<'_>, steps: &[At<Step>], matrix: &[Combination]) {
     let first = |wanted: fn(Api) -> bool| matrix.iter().map(|one| one.api).find(|api| wanted(*api));
-    let members = || steps.value.iter().flat_map(|step| &step.body);
-    if let (Some(api), Some((name, _))) = (first(|api| api.method() == "GET"), members().next()) {
-        check.error(&check.word(&steps.range, name), format!("a request of {api} has no body")).help =
+    let members = || steps.iter().flat_map(|step| step.value.body.iter().map(|member| (&step.range, member)));
+    if let (Some(api), Some((step, (name, _)))) = (first(|api| api.method() == "GET"), members().next()) {
+        check.error(&check.word(step, name), format!("a request of {api} has no body")).help =
             Some("leave `body` out, or give this API a file of its own".to_owned());
     }
     if let Some(api) = first(Api::is_form) {
-        for (name, _) in members().filter(|(_, value)| value.is_object() || value.is_array()) {
-            let place = check.word(&steps.range, name);
+        for (step, (name, _)) in members().filter(|(_, (_, value))| value.is_object() || value.is_array()) {
+            let place = check.word(step, name);
             check.error(&place, format!("`{name}` cannot be a field of {api}'s form")).help =
                 Some("a field is a text, a number or a truth value; `null` takes one away".to_owned());
         }
@@ -269,7 +271,7 @@ fn expectations(check: &mut Checker<'_>, file: &ScenarioFile, deployments: &Inde
     }
 }
 
-fn known_deployment(
+pub(super) fn known_deployment(
     check: &mut Checker<'_>,
     range: &Range<usize>,
     name: &str,

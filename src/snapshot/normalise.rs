@@ -36,6 +36,12 @@ pub fn normalise(observation: &Observation, own: &[Volatile]) -> String {
     lines.join("\n")
 }
 
+/// Which request it is, and whom it was for where that is not the first deployment.
+fn addressed(exchange: &Exchange) -> String {
+    let to = exchange.to.as_ref().map(|to| format!(" to {to}"));
+    format!("{}{}", exchange.step, to.unwrap_or_default())
+}
+
 /// Redaction for one case: placeholders for its own tokens first, on parsed JSON where it is JSON,
 /// then for what varies by itself.
 #[derive(Debug, Clone)]
@@ -102,12 +108,12 @@ impl<'a> Normaliser<'a> {
         let answer = match &exchange.outcome {
             Outcome::Answer(answer) => answer,
             Outcome::NoAnswer { ending } => {
-                lines.push(format!("{}: no answer", exchange.step));
+                lines.push(format!("{}: no answer", addressed(exchange)));
                 lines.push(format!("  ending: {}", self.ending(ending)));
                 return;
             }
         };
-        lines.push(format!("{}: {}", exchange.step, answer.status));
+        lines.push(format!("{}: {}", addressed(exchange), answer.status));
         lines.extend(self.headers(answer).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.body(answer).into_iter().map(|line| format!("  {line}")));
         lines.push(format!("  ending: {}", self.ending(&answer.ending)));
@@ -330,6 +336,8 @@ pub(crate) mod tests {
                 }),
                 end_ms: 12.5,
                 left: None,
+                to: None,
+                together: false,
             }],
             attempts: vec![attempt(
                 &canaries,

@@ -7,6 +7,7 @@ use crate::{
         rule::{Outcome, Rule},
         told::Told,
     },
+    observation::StepName,
     scenario::{Attempts, EndingExpect, Level},
 };
 
@@ -40,10 +41,11 @@ fn attempts(facts: &Facts<'_>) -> Outcome {
         return Outcome::NotApplicable;
     };
     // Over all steps, and whatever still came after the last one; the recovery request is not meant.
-    let end = facts
-        .attempts
-        .last()
-        .map_or(facts.exchange.end_ms, |(attempt, _)| attempt.at_ms.max(facts.exchange.end_ms));
+    let steps = facts.all_exchanges.iter().filter(|exchange| exchange.step != StepName::Recovery);
+    let end = steps
+        .map(|step| step.end_ms)
+        .chain(facts.attempts.last().map(|(attempt, _)| attempt.at_ms))
+        .fold(facts.exchange.end_ms, f64::max);
     let seen: Vec<&str> = facts
         .all_attempts
         .iter()

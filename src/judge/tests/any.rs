@@ -189,17 +189,22 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
     ];
     let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
-    (step, time(), outcome, time(), left()).prop_map(|(step, sent_ms, outcome, end_ms, left)| Exchange {
-        step,
-        sent_ms,
-        method: "POST".to_owned(),
-        url: "http://127.0.0.1:1/".to_owned(),
-        request_headers: Vec::new(),
-        request_body: String::new(),
-        outcome,
-        end_ms,
-        left,
-    })
+    let addressed = (option::of(name()), any::<bool>());
+    (step, time(), outcome, time(), left(), addressed).prop_map(
+        |(step, sent_ms, outcome, end_ms, left, (to, together))| Exchange {
+            step,
+            sent_ms,
+            method: "POST".to_owned(),
+            url: "http://127.0.0.1:1/".to_owned(),
+            request_headers: Vec::new(),
+            request_body: String::new(),
+            outcome,
+            end_ms,
+            left,
+            to,
+            together,
+        },
+    )
 }
 
 fn left() -> impl Strategy<Value = Option<Left>> {

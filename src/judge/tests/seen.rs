@@ -176,6 +176,25 @@ impl Seen {
         self.set(|arrangement| arrangement.proxy.fallback = vec!["primary".into(), "backup".into()])
     }
 
+    /// With a deployment that callers address by its own name.
+    pub fn beside(mut self, name: &str) -> Self {
+        self.deploy(name);
+        self
+    }
+
+    /// The exchange before had another beside it, which was sent with it to this deployment and got this.
+    pub fn together(mut self, to: &str, said: Say) -> Self {
+        let sent = self.observation.exchanges.last().map(|before| before.sent_ms);
+        let now = self.now;
+        self.sent = sent.unwrap_or(self.sent);
+        self = self.told(said);
+        if let Some(last) = self.observation.exchanges.last_mut() {
+            (last.to, last.together) = (Some(to.to_owned()), true);
+        }
+        self.now = self.now.max(now);
+        self
+    }
+
     pub fn retrying(self, retries: u32) -> Self {
         self.set(|arrangement| arrangement.proxy.retries = retries)
     }
@@ -334,6 +353,8 @@ impl Seen {
             outcome,
             end_ms: self.now,
             left: None,
+            to: None,
+            together: false,
         });
         self.step += 1;
         self.sent = self.now + 1.0;

@@ -1,0 +1,27 @@
+//! Requests that are sent at the same moment.
+
+use super::seen::{OK, plain, say};
+use crate::observation::AttemptEnd;
+
+#[test]
+fn exchanges_that_were_sent_together_are_told_apart_by_their_deployments() {
+    let record = plain()
+        .beside("backup")
+        .tried(say(200, OK))
+        .tried_at("backup", say(200, OK), AttemptEnd::Finished)
+        .told(say(200, OK))
+        .together("backup", say(200, OK))
+        .tried(say(200, OK))
+        .told(say(200, OK))
+        .observation;
+    let of = |n: usize| -> Vec<(&str, u32)> {
+        let exchange = &record.exchanges[n];
+        record.attempts_of(exchange).map(|attempt| (attempt.deployment.as_str(), attempt.n)).collect()
+    };
+    assert_eq!(of(0), [("primary", 1)]);
+    assert_eq!(of(1), [("backup", 1)]);
+    assert_eq!(of(2), [("primary", 2)]);
+    for (attempt, exchange) in record.attempts.iter().zip(&record.exchanges) {
+        assert_eq!(record.exchange_of(attempt), Some(exchange));
+    }
+}
