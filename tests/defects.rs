@@ -1,6 +1,6 @@
 //! The proof of the judge: the honest embedded proxy breaks no rule over the whole library, every
 //! named defect breaks the rule that it was made for and none that its row does not name, and no
-//! rule is without a defect. The documents on rules and defects are written from the same table.
+//! rule is without a defect or without a scenario. The documents on rules and defects are written from the same table.
 //!
 //! With `WHOLE_LIBRARY=1` (`just defects`) every defect runs over every scenario, and its row must
 //! name exactly what it breaks.
@@ -11,19 +11,22 @@ mod documents;
 mod origins;
 #[path = "defects/run.rs"]
 mod run;
+#[path = "defects/score.rs"]
+mod score;
 #[path = "defects/table.rs"]
 mod table;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use futures_util::{StreamExt, stream};
 use upfault::{
     builtin::Defect,
-    judge,
+    event::CaseResult,
+    judge::{self, Policy},
     scenario::{Case, expand, load_dir},
 };
 
@@ -60,12 +63,31 @@ fn block_on<F: Future>(future: F) -> F::Output {
     runtime.expect("a runtime starts").block_on(future)
 }
 
+/// The whole library through the honest proxy, once for all tests that look at it.
+fn honest() -> &'static [Arc<CaseResult>] {
+    static HONEST: OnceLock<Vec<Arc<CaseResult>>> = OnceLock::new();
+    HONEST.get_or_init(|| {
+        let _alone = alone();
+        block_on(run(None, library()))
+    })
+}
+
 #[test]
 fn the_honest_proxy_breaks_no_rule_of_any_level() {
-    let _alone = alone();
-    let results = block_on(run(None, library()));
-    let broken = broken(&results);
+    let results = honest();
+    let broken = broken(results);
+    score::honest(results.len(), results.iter().map(|result| result.findings.len()).sum());
     assert!(broken.is_empty(), "the honest proxy is said to break {broken:#?}");
+}
+
+#[test]
+fn every_rule_speaks_of_some_case_of_the_library() {
+    let policy = Policy::default();
+    let seen = honest().iter().filter_map(|result| result.observation.as_ref());
+    let spoken: BTreeSet<&str> = seen.flat_map(|seen| judge::applicable(seen, &policy)).collect();
+    let silent: Vec<&str> =
+        judge::rules().map(|rule| rule.id).filter(|rule| !spoken.contains(rule)).collect();
+    assert!(silent.is_empty(), "no scenario shows what {silent:?} speak of");
 }
 
 #[test]
@@ -75,28 +97,33 @@ fn every_defect_breaks_its_rule_and_none_beyond_its_row() {
     // All scenarios at once keep a machine busy already.
     let at_once = if whole { 1 } else { AT_ONCE };
     let library = Arc::new(library());
-    let problems: Vec<String> = block_on(
+    let seen: Vec<(&Row, Broken)> = block_on(
         stream::iter(ROWS)
             .map(|row| {
                 let cases: Vec<Case> =
                     library.iter().filter(|case| whole || row.is_shown_by(case)).cloned().collect();
-                tokio::spawn(async move {
-                    contradictions(row, &broken(&run(Some(row.defect), cases).await), whole)
-                })
+                tokio::spawn(async move { (row, broken(&run(Some(row.defect), cases).await)) })
             })
             .buffer_unordered(at_once)
             .map(|joined| joined.expect("a run does not panic"))
             .collect::<Vec<_>>(),
-    )
-    .concat();
+    );
+    let caught = seen.iter().filter(|(row, broken)| is_caught(row, broken)).count();
+    score::defects(caught, ROWS.len());
+    let problems: Vec<String> =
+        seen.iter().flat_map(|(row, broken)| contradictions(row, broken, whole)).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The rule that a defect is meant to break is broken, with evidence that a person can check.
+fn is_caught(row: &Row, broken: &Broken) -> bool {
+    broken.get(row.breaks).is_some_and(|(_, finding)| !finding.evidence.is_empty())
 }
 
 /// Where what was seen of a defect is not what its row says.
 fn contradictions(row: &Row, broken: &Broken, whole: bool) -> Vec<String> {
     let mut problems = Vec::new();
-    let meant = broken.get(row.breaks);
-    if meant.is_none_or(|(_, finding)| finding.evidence.is_empty()) {
+    if !is_caught(row, broken) {
         problems.push(format!("{}: {} is not broken, with evidence", row.defect, row.breaks));
     }
     for (rule, (case, finding)) in broken {

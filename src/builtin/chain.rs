@@ -8,6 +8,7 @@ use super::{
     Defect,
     ask::Ask,
     attempt::{self, Outbound, Success},
+    between::Between,
     cooldown::Memory,
     failure::Failure,
     linger::RetryForNobody,
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub defect: Option<Defect>,
     pub rules: Rules,
     pub memory: Memory,
+    pub between: Between,
     pub tasks: Tasks,
 }
 

@@ -41,6 +41,7 @@ defects! {
     UnreachableAs400 = "unreachable-as-400": "An unreachable upstream is answered with 400",
     BrokenReplyAs400 = "broken-reply-as-400": "A reply that broke off or is no completion is answered with 400",
     NullBody = "null-body": "An odd body under 200 is passed on as it came",
+    SuccessMadeUp = "success-made-up": "A failure is answered with an empty completion",
     // The detail.
     DetailLost = "detail-lost": "The upstream's message is replaced by `Internal error`",
     ServerMessageLost = "server-message-lost": "The message of an upstream 5xx is replaced by `Internal error`",
@@ -95,6 +96,21 @@ defects! {
     // Callers that leave.
     CallerGoneIgnored = "caller-gone-ignored": "A request is carried on with when its caller has left",
     RetriesForNobody = "retries-for-nobody": "A request whose caller has left is tried once more",
+    // At the same time.
+    ErrorsSwapped = "errors-swapped": "Two errors that come up at the same time are told to each other's callers",
+    AnswersSwapped = "answers-swapped": "Two answers that are under way at the same time are given to each other's callers",
+    HeadersSwapped = "headers-swapped": "Two errors that come up at the same time get each other's headers",
+    // Now and then.
+    ThirdMessageLost = "third-message-lost": "The message of every third error of a route is replaced by `Internal error`",
+    ThirdLimitAs500 = "third-limit-as-500": "A 429 that is the third error of a route is answered with 500, and so is every third after it",
+    ThirdRetryAfterLost = "third-retry-after-lost": "Retry-After is not passed on with every third error of a route",
+    ThirdCutFinished = "third-cut-finished": "Every third cut stream of a route is given finish_reason stop and `[DONE]`",
+    // After something else.
+    RetryAfterStale = "retry-after-stale": "An error without Retry-After gets that of an earlier one",
+    ErrorStale = "error-stale": "An error tells what the first error of its route with that status said",
+    AnswerStale = "answer-stale": "After a lost connection each caller of the route gets the answer of the one before",
+    ResetPoisonsRoute = "reset-poisons-route": "After a lost connection the route fails for ever",
+    SlotsLeaked = "slots-leaked": "After three errors a route is said to be busy, for ever",
     // Leaks.
     KeyLeaked = "key-leaked": "The provider key stands in the error message",
     ProxyKeyLeaked = "proxy-key-leaked": "The proxy's own key stands in the error message",

@@ -80,15 +80,23 @@ where
 
 async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
     let family = Family::of(ask.api);
-    match chain::run(shared, route, &ask).await {
-        Ok((Success::Whole { status, headers, body }, route)) => {
+    let inside = shared.between.enter(route);
+    let (outcome, answering) = match shared.between.refusal(route) {
+        Some(refusal) => (Err(refusal), route),
+        None => match chain::run(shared, route, &ask).await {
+            Ok((success, answering)) => (Ok(success), answering),
+            Err(failed) => (Err(failed), route),
+        },
+    };
+    match shared.between.instead(route, inside.as_ref(), outcome).await {
+        Ok(Success::Whole { status, headers, body }) => {
             let mut reply = Reply::whole(status, content_type(ask.api, &headers), body);
-            head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
+            head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
-        Ok((Success::Stream { headers, first, source }, route)) => {
+        Ok(Success::Stream { headers, first, source }) => {
             let content_type = ask::stream_type(ask.api);
-            let relay = Relay::new(shared.clone(), route.clone(), ask, first, source);
+            let relay = Relay::new(shared.clone(), answering.clone(), ask, first, source);
             let mut reply = Reply {
                 status: 200,
                 headers: vec![
@@ -97,7 +105,7 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
                 ],
                 body: ReplyBody::Stream(Box::new(relay)),
             };
-            head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
+            head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Err(Failed { failure, routes }) => {
@@ -113,6 +121,7 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
                 stream: ask.stream,
                 routes,
                 proxy_key: &shared.proxy_key,
+                now_and_then: shared.between.is_now_and_then(route),
             };
             tamper::failure(shared.defect, &mut failure, &context);
             let mut reply = tamper::form(shared.defect, &failure, &context)

@@ -7,10 +7,12 @@
 //! `retry`, `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A
 //! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
 //! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
-//! What is done for callers that have left is in `linger`.
+//! What is done for callers that have left is in `linger`, what is carried over from one request to another
+//! in `between`.
 
 mod ask;
 mod attempt;
+mod between;
 mod chain;
 mod classify;
 mod cooldown;
@@ -22,6 +24,7 @@ mod handler;
 mod headers;
 mod incoming;
 mod linger;
+mod meeting;
 mod multipart;
 mod relay;
 mod retry;

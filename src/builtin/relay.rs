@@ -114,6 +114,9 @@ impl Relay {
             return self.take(piece);
         }
         let piece = self.tamper.stopped(self.reader.stopped(stop), &self.reader);
+        if piece.kind == PieceKind::Interrupted {
+            self.tamper.now_and_then = self.shared.between.is_cut_now_and_then(&self.route);
+        }
         match (piece.kind, stop) {
             (PieceKind::Interrupted, Stop::Gap(limit)) => self.note(Err(&Failure::timeout(limit))),
             (PieceKind::Interrupted, _) => self.note(Err(&Failure::disconnected())),

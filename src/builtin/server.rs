@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 
 use super::{
     Defect, attempt,
+    between::Between,
     chain::Shared,
     cooldown::Memory,
     handler::{Reply, ReplyBody, handle},
@@ -72,6 +73,7 @@ impl Builtin {
             proxy_key: proxy_key.clone(),
             defect,
             memory: Memory::new(settings.cooldown, &rules),
+            between: Between::new(defect),
             rules,
             tasks: tasks.clone(),
         });

@@ -24,6 +24,8 @@ pub(super) struct Context<'a> {
     pub routes: usize,
     /// The key that callers show.
     pub proxy_key: &'a str,
+    /// That this error is one of those that are told wrong now and then.
+    pub now_and_then: bool,
 }
 
 /// Bends a failure that an upstream is the cause of.
@@ -71,6 +73,13 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         Defect::FallbackErrorHidden if context.routes > 1 => {
             let error = envelope::error("The router has no model left to try.".into(), "router_error", None);
             failure.told = Told::openai(error).into_family(Family::of(context.api), status);
+        }
+        Defect::ThirdMessageLost if context.now_and_then => {
+            set(failure, "message", json!("Internal error"));
+        }
+        Defect::ThirdLimitAs500 if context.now_and_then && status == 429 => failure.status = 500,
+        Defect::ThirdRetryAfterLost if context.now_and_then => {
+            failure.headers.retain(|(name, _)| name != "retry-after");
         }
         Defect::KeyLeaked => append(failure, &format!(" (key: {})", context.route.api_key)),
         Defect::ProxyKeyLeaked => append(failure, &format!(" (caller: {})", context.proxy_key)),
@@ -132,6 +141,15 @@ pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<
         Defect::StreamErrorAsSse if context.stream => {
             let frame = dialect::error_frame(context.api, failure.told.clone(), failure.status, 0);
             reply(200, ask::stream_type(context.api), frame)
+        }
+        Defect::SuccessMadeUp if context.stream => {
+            let (finish, done) = (tamper_stream::finish(context.api), tamper_stream::done(context.api));
+            let body = [finish.bytes, done.bytes].concat();
+            reply(200, ask::stream_type(context.api), body.into())
+        }
+        Defect::SuccessMadeUp => {
+            let body = dialect::made_up(context.api)?;
+            reply(200, "application/json", body.to_string().into())
         }
         Defect::FirstErrorEmptySuccess if failure.cause == Cause::FirstEvent => {
             let (finish, done) = (tamper_stream::finish(context.api), tamper_stream::done(context.api));

@@ -19,11 +19,21 @@ pub(super) struct Tamper {
     begun: bool,
     content_seen: bool,
     failed: bool,
+    /// That the cut of this stream is one of those that are told wrong now and then.
+    pub now_and_then: bool,
 }
 
 impl Tamper {
     pub fn new(defect: Option<Defect>, api: Api) -> Self {
-        Self { defect, api, held: None, begun: false, content_seen: false, failed: false }
+        Self {
+            defect,
+            api,
+            held: None,
+            begun: false,
+            content_seen: false,
+            failed: false,
+            now_and_then: false,
+        }
     }
 
     /// What is sent in place of `piece`.
@@ -37,6 +47,10 @@ impl Tamper {
             (Some(Defect::CutStreamFinished), PieceKind::Interrupted) => {
                 vec![finish(self.api), done(self.api)]
             }
+            (Some(Defect::ThirdCutFinished), PieceKind::Interrupted) if self.now_and_then => {
+                vec![finish(self.api), done(self.api)]
+            }
+            (Some(Defect::SuccessMadeUp), _) if is_failure => vec![finish(self.api), done(self.api)],
             (Some(Defect::CutStreamSilent), PieceKind::Interrupted) => vec![],
             (Some(Defect::ErrorEventSwallowed), PieceKind::ErrorEvent) => match self.api {
                 // `[DONE]` alone is what clients of these take for a good end.

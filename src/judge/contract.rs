@@ -29,7 +29,8 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
             let Some(under_policy) = under_policy(rule, policy) else { continue };
             let Outcome::Broken(breach) = check(rule, &facts) else { continue };
             // One finding a rule and case: the first exchange that breaks it is the evidence.
-            if findings.iter().any(|finding| finding.rule == rule.id) {
+            if let Some(finding) = findings.iter_mut().find(|finding| finding.rule == rule.id) {
+                finding.evidence.push(format!("broken too in {}: {}", exchange.step, breach.observed));
                 continue;
             }
             let mut evidence = facts.attempt_lines();

@@ -9,7 +9,7 @@ use upfault::{
     judge::{DetailFate, Maker, Traced, origins},
 };
 
-use super::{alone, block_on, library, run::run, table::holds};
+use super::{alone, block_on, honest, library, run::run, table::holds};
 
 /// A defect, the detail that it touches, what becomes of it, and scenarios that show it.
 type Touched = (Defect, &'static str, fn(&DetailFate) -> bool, &'static [&'static str]);
@@ -69,10 +69,9 @@ fn a_defect_that_touches_a_detail_is_told_as_its_fate_and_the_honest_proxy_keeps
 
 #[test]
 fn whatever_the_honest_proxy_says_is_an_upstreams_or_its_own_and_nothing_leaks() {
-    let _alone = alone();
-    let results = block_on(run(None, library()));
+    let results = honest();
     let mut upstreams = 0;
-    for result in &results {
+    for result in results {
         for origin in result.observation.as_ref().map(origins).unwrap_or_default() {
             upstreams += u32::from(matches!(origin.maker, Maker::Upstream { .. }));
             let known = matches!(origin.maker, Maker::Upstream { .. } | Maker::Proxy);
@@ -80,6 +79,6 @@ fn whatever_the_honest_proxy_says_is_an_upstreams_or_its_own_and_nothing_leaks()
         }
     }
     assert!(upstreams > 500, "most errors are an upstream's, and only {upstreams} are said to be");
-    let leaked: Vec<_> = traced(&results).into_iter().filter(|(_, traced)| is_leaked(&traced.fate)).collect();
+    let leaked: Vec<_> = traced(results).into_iter().filter(|(_, traced)| is_leaked(&traced.fate)).collect();
     assert!(leaked.is_empty(), "{leaked:#?}");
 }

@@ -1,6 +1,6 @@
 //! Whether a whole body under a good status is an answer of its API.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Family, Told};
 use crate::scenario::Api;
@@ -63,6 +63,24 @@ pub fn made_of(api: Api) -> &'static str {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions => "completion",
         _ => "answer of this API",
+    }
+}
+
+/// An empty answer, where one is known (only ever sent by a defect).
+pub fn made_up(api: Api) -> Option<Value> {
+    match api {
+        Api::OpenaiChat => {
+            let choice =
+                json!({"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"});
+            Some(
+                json!({"id": "chatcmpl-0", "object": "chat.completion", "created": 0, "model": "unknown", "choices": [choice]}),
+            )
+        }
+        Api::AnthropicMessages => Some(json!({
+            "id": "msg_0", "type": "message", "role": "assistant", "model": "unknown", "content": [],
+            "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 0, "output_tokens": 0},
+        })),
+        _ => None,
     }
 }
 

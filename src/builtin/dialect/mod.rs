@@ -10,7 +10,7 @@ mod serving;
 mod told;
 
 pub use address::{Address, address};
-pub use answer::{carries_error, is_answer, made_of};
+pub use answer::{carries_error, is_answer, made_of, made_up};
 pub use family::Family;
 pub use frame::{closing, error_frame, finish, ping};
 pub use meaning::{Meaning, meaning, passes_as_it_came};

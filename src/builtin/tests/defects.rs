@@ -77,6 +77,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         FailureUnder200 => (failing(503), |s| s.status() == 200 && s.message() == "canary c"),
         TimeoutAs500 => (slow(), |s| s.status() == 500),
         UnreachableAs200 => (unreachable(), |s| s.status() == 200),
+        SuccessMadeUp => (failing(503), |s| s.status() == 200 && s.text().contains("chat.completion")),
         UnreachableAs400 => (unreachable(), |s| s.status() == 400),
         BrokenReplyAs400 => (Setup::new([json(200, "", "null")]), |s| s.status() == 400),
         NullBody => (Setup::new([json(200, "", "null")]), |s| s.status() == 200 && s.text() == "null"),
@@ -164,7 +165,9 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         }
         FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
         CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope
-        | CallerGoneIgnored | RetriesForNobody => {
+        | CallerGoneIgnored | RetriesForNobody | ErrorsSwapped | AnswersSwapped | HeadersSwapped
+        | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished | RetryAfterStale
+        | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked => {
             unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
         }
         // They need an upstream elsewhere, or one behind TLS: tests/defects.rs has both.
@@ -189,7 +192,7 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 9] = [
+const OTHERWISE: [Defect; 21] = [
     Defect::CertificatesUnchecked,
     Defect::RedirectFollowed,
     Defect::CooldownIgnored,
@@ -199,6 +202,18 @@ const OTHERWISE: [Defect; 9] = [
     Defect::OpenaiEnvelope,
     Defect::CallerGoneIgnored,
     Defect::RetriesForNobody,
+    Defect::ErrorsSwapped,
+    Defect::AnswersSwapped,
+    Defect::HeadersSwapped,
+    Defect::ThirdMessageLost,
+    Defect::ThirdLimitAs500,
+    Defect::ThirdRetryAfterLost,
+    Defect::ThirdCutFinished,
+    Defect::RetryAfterStale,
+    Defect::ErrorStale,
+    Defect::AnswerStale,
+    Defect::ResetPoisonsRoute,
+    Defect::SlotsLeaked,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! The embedded proxy over real sockets: honest behaviour, and each defect beside it.
 
+mod between;
 mod defects;
 mod dialects;
 mod honest;

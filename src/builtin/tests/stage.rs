@@ -308,11 +308,16 @@ impl Got {
 
 impl Stage {
     pub fn request(&self) -> reqwest::RequestBuilder {
+        self.request_to("main")
+    }
+
+    /// A request for one of the models, `main` or `backup`.
+    pub fn request_to(&self, model: &str) -> reqwest::RequestBuilder {
         let stream = if self.stream { r#","stream":true"# } else { "" };
         reqwest_client()
             .post(format!("{}/v1/chat/completions", self.proxy.root()))
             .bearer_auth(self.proxy.proxy_key())
-            .body(format!(r#"{{"model":"main"{stream},"messages":[]}}"#))
+            .body(format!(r#"{{"model":"{model}"{stream},"messages":[]}}"#))
     }
 
     /// A request for another path, with the usual key.

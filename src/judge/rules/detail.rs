@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::own;
 use crate::{
     judge::{
         dialect::{self, ErrorObject, Family},
@@ -32,6 +33,16 @@ pub const RULES: &[Rule] = &[
         references: &["https://docs.litellm.ai/docs/exception_mapping"],
         timing: false,
         check: server_message_kept,
+    },
+    Rule {
+        id: "detail.own-error",
+        level: Level::Required,
+        title: "An error says nothing that was said to another request",
+        reason: "Two callers whose errors are swapped, or one that is shown an old error, mend what is not broken; \
+                 and a message may hold what only the other was to see.",
+        references: &["RFC 9112 section 9.2", "https://openai.com/index/march-20-chatgpt-outage/"],
+        timing: false,
+        check: own::error,
     },
     Rule {
         id: "detail.message-once",

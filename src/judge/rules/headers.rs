@@ -1,5 +1,6 @@
 //! Which headers of a failure reach the caller, and which must not.
 
+use super::own;
 use crate::{
     judge::{
         facts::Facts,
@@ -29,6 +30,15 @@ pub const RULES: &[Rule] = &[
         references: &["https://github.com/openai/openai-python"],
         timing: false,
         check: retry_after_ms,
+    },
+    Rule {
+        id: "headers.own-retry-after",
+        level: Level::Required,
+        title: "The Retry-After of another request does not stand in an answer",
+        reason: "A caller that may go on at once is made to wait; where the header is another's, its owner has lost it.",
+        references: &["RFC 9110 section 10.2.3"],
+        timing: false,
+        check: own::retry_after,
     },
     Rule {
         id: "headers.rate-limits",

@@ -9,6 +9,7 @@ mod families;
 mod format;
 mod headers;
 mod leak;
+mod own;
 mod recovery;
 mod retry;
 mod status;

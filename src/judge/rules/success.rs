@@ -1,5 +1,6 @@
 //! What a caller is owed when an upstream did answer.
 
+use super::own;
 use crate::{
     judge::{
         dialect,
@@ -31,6 +32,16 @@ pub const RULES: &[Rule] = &[
         references: &["maximhq/bifrost#6783"],
         timing: false,
         check: content_intact,
+    },
+    Rule {
+        id: "success.own-answer",
+        level: Level::Required,
+        title: "An answer holds nothing that was said to another request",
+        reason: "A connection that is used again out of step, or a buffer that two requests share, hands one \
+                 caller's answer to another: the worst that a proxy can do, and invisible to both.",
+        references: &["RFC 9112 section 9.2", "https://openai.com/index/march-20-chatgpt-outage/"],
+        timing: false,
+        check: own::answer,
     },
     Rule {
         id: "success.terminated",

@@ -31,6 +31,11 @@ pub fn proofs() -> Vec<Proof> {
     ]
 }
 
+/// An error in the proxy's own words: nothing was said upstream.
+fn own(status: u16) -> Say {
+    say(status, &ERROR.replace("MSG", "answer"))
+}
+
 fn broken(seen: Seen) -> Vec<String> {
     judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
@@ -87,14 +92,14 @@ fn a_compressed_body_that_cannot_be_unpacked_is_no_answer() {
 fn a_provider_that_never_accepts_is_late_and_unreachable() {
     let never = || plain().unreachable(Fault::Connection(ConnectionFault::NeverAccepted));
     for status in [502, 503, 504, 408] {
-        assert!(broken(never().wait(2100.0).told(error(status))).is_empty(), "{status}");
+        assert!(broken(never().wait(2100.0).told(own(status))).is_empty(), "{status}");
     }
-    assert_eq!(broken(never().wait(2100.0).told(error(500))), ["status.unreachable"]);
-    assert_eq!(broken(never().wait(3100.0).told(error(504))), ["timeout.honoured"]);
+    assert_eq!(broken(never().wait(2100.0).told(own(500))), ["status.unreachable"]);
+    assert_eq!(broken(never().wait(3100.0).told(own(504))), ["timeout.honoured"]);
 
     let nameless = || plain().unreachable(Fault::Connection(ConnectionFault::UnresolvableName));
-    assert!(broken(nameless().told(error(502))).is_empty());
-    assert_eq!(broken(nameless().told(error(504))), ["status.unreachable"]);
+    assert!(broken(nameless().told(own(502))).is_empty());
+    assert_eq!(broken(nameless().told(own(504))), ["status.unreachable"]);
 }
 
 #[test]

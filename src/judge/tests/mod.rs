@@ -10,6 +10,7 @@ mod every_rule;
 mod leaving;
 mod mocks;
 mod origins;
+mod own;
 pub(in crate::judge) mod seen;
 mod together;
 mod words;

@@ -1,0 +1,120 @@
+//! Defects that do not show in a single request.
+
+use super::stage::*;
+use crate::builtin::Defect;
+
+/// The honest proxy, and the one with this defect.
+fn both(defect: Defect) -> [Option<Defect>; 2] {
+    [None, Some(defect)]
+}
+
+/// An upstream that keeps everybody waiting until others have come, and then says this.
+fn late(script: Script) -> Script {
+    [vec![Act::Wait(400)], script].concat()
+}
+
+fn messages(got: &[Got]) -> Vec<String> {
+    got.iter().map(|got| got.error()["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+async fn several(stage: &Stage, n: usize) -> Vec<Got> {
+    let mut got = Vec::new();
+    for _ in 0..n {
+        got.push(stage.send().await);
+    }
+    got
+}
+
+#[tokio::test]
+async fn two_errors_or_answers_at_the_same_time_are_swapped() {
+    for defect in [None, Some(Defect::ErrorsSwapped), Some(Defect::HeadersSwapped)] {
+        let one = late(error(400, "retry-after: 9\r\n", "one"));
+        let setup = Setup { backup: Some(vec![late(error(404, "", "two"))]), ..Setup::new([one]) };
+        let stage = setup.start(defect).await;
+        let other = take(stage.request_to("backup"));
+        let (one, two) = tokio::join!(take(stage.request_to("main")), other);
+        let waits = [one.header("retry-after"), two.header("retry-after")];
+        let swapped = defect == Some(Defect::ErrorsSwapped);
+        assert_eq!(waits, if defect.is_some() { [None, Some("9")] } else { [Some("9"), None] }, "{defect:?}");
+        assert_eq!([one.status, two.status], if swapped { [404, 400] } else { [400, 404] });
+        let told = if swapped { ["canary two", "canary one"] } else { ["canary one", "canary two"] };
+        assert_eq!(messages(&[one, two]), told);
+    }
+    let answer = |text: &str| {
+        json(200, "", &format!(r#"{{"choices":[{{"index":0,"message":{{"content":"{text}"}}}}]}}"#))
+    };
+    for defect in both(Defect::AnswersSwapped) {
+        let setup = Setup { backup: Some(vec![late(answer("two"))]), ..Setup::new([late(answer("one"))]) };
+        let stage = setup.start(defect).await;
+        let (one, two) = tokio::join!(take(stage.request_to("main")), take(stage.request_to("backup")));
+        assert_eq!(one.text.contains("two"), defect.is_some());
+        assert_eq!(two.text.contains("one"), defect.is_some());
+    }
+}
+
+#[tokio::test]
+async fn of_six_errors_the_third_and_the_sixth_are_told_wrong() {
+    type Shows = fn(&Got) -> bool;
+    let cases: [(Defect, Shows); 3] = [
+        (Defect::ThirdMessageLost, |got| got.error()["message"] == "Internal error"),
+        (Defect::ThirdLimitAs500, |got| got.status == 500),
+        (Defect::ThirdRetryAfterLost, |got| got.header("retry-after").is_none()),
+    ];
+    for (defect, shows) in cases {
+        for with in both(defect) {
+            let stage = Setup::new([error(429, "retry-after: 9\r\n", "c")]).start(with).await;
+            let wrong: Vec<bool> = several(&stage, 6).await.iter().map(shows).collect();
+            let expected = [1, 2, 3, 4, 5, 6].map(|n| with.is_some() && n % 3 == 0);
+            assert_eq!(wrong, expected, "{with:?}");
+        }
+    }
+    for with in both(Defect::ThirdCutFinished) {
+        let stage = Setup::streamed([events(&[ONE, TWO], Last::Close)]).start(with).await;
+        let wrong: Vec<bool> = several(&stage, 4).await.iter().map(|got| got.text.ends_with(DONE)).collect();
+        assert_eq!(wrong, [false, false, with.is_some(), false]);
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_error_said_is_told_again() {
+    let limits = || Setup::new([error(429, "retry-after: 9\r\n", "one"), error(429, "", "two")]);
+    for with in both(Defect::RetryAfterStale) {
+        let got = several(&limits().start(with).await, 2).await;
+        assert_eq!(got[1].header("retry-after"), with.map(|_| "9"));
+    }
+    for with in both(Defect::ErrorStale) {
+        let got = several(&limits().start(with).await, 2).await;
+        let second = if with.is_some() { "canary one" } else { "canary two" };
+        assert_eq!(messages(&got), ["canary one", second]);
+    }
+}
+
+#[tokio::test]
+async fn after_a_lost_connection_answers_are_out_of_step_or_never_come() {
+    let answer = |text: &str| {
+        json(200, "", &format!(r#"{{"choices":[{{"index":0,"message":{{"content":"{text}"}}}}]}}"#))
+    };
+    let setup = || Setup::new([answer("one"), vec![Act::Reset], answer("two"), answer("three")]);
+    for with in [None, Some(Defect::AnswerStale), Some(Defect::ResetPoisonsRoute)] {
+        let stage = setup().start(with).await;
+        let got = several(&stage, 4).await;
+        let told = |got: &Got| ["one", "two", "three"].into_iter().find(|text| got.text.contains(*text));
+        let (third, fourth) = match with {
+            None => (Some("two"), Some("three")),
+            Some(Defect::AnswerStale) => (Some("one"), Some("two")),
+            Some(_) => (None, None),
+        };
+        assert_eq!([told(&got[2]), told(&got[3])], [third, fourth], "{with:?}");
+        assert_eq!(stage.main.attempts(), if with == Some(Defect::ResetPoisonsRoute) { 2 } else { 4 });
+    }
+}
+
+#[tokio::test]
+async fn errors_that_keep_their_slots_use_up_a_route() {
+    let script = error(500, "", "c");
+    for with in both(Defect::SlotsLeaked) {
+        let stage = Setup::new([script.clone(), script.clone(), script.clone(), ok()]).start(with).await;
+        let statuses: Vec<u16> = several(&stage, 4).await.iter().map(|got| got.status).collect();
+        assert_eq!(statuses, [500, 500, 500, if with.is_some() { 429 } else { 200 }]);
+    }
+}

@@ -1,0 +1,186 @@
+//! Whether what a caller is told was said to its own request: not to another that was under way at the
+//! same time, nor to an earlier one. The tokens in it say whose it is.
+
+use std::collections::HashSet;
+
+use crate::judge::{
+    facts::Facts,
+    rule::Outcome,
+    told::{Told, shorten},
+};
+use crate::observation::{Answer, Attempt, Planted, planted};
+
+/// A token of somebody else's, and where it stands.
+struct Foreign {
+    what: &'static str,
+    token: String,
+    place: String,
+}
+
+/// What stands in an answer: whether any token does, and the first that is another's.
+#[derive(Default)]
+struct Search {
+    traced: bool,
+    foreign: Option<Foreign>,
+}
+
+impl Search {
+    fn look(&mut self, facts: &Facts<'_>, own: &HashSet<&str>, place: &str, text: &str, kinds: &[&str]) {
+        for Planted { kind, token, stem } in planted(text) {
+            // Anybody may make ids of this form; only those that begin with the case's own token are ours.
+            let is_ours = kind != "request id" || stem.starts_with(&facts.arrangement.identity.token);
+            if !kinds.contains(&kind) || !is_ours {
+                continue;
+            }
+            self.traced = true;
+            if self.foreign.is_none() && !own.contains(stem) && !said_by_own(facts, token) {
+                let place = place.to_owned();
+                self.foreign = Some(Foreign { what: kind, token: token.to_owned(), place });
+            }
+        }
+    }
+
+    fn look_at_headers(&mut self, facts: &Facts<'_>, own: &HashSet<&str>, answer: &Answer, kinds: &[&str]) {
+        for (name, value) in &answer.headers {
+            self.look(facts, own, &format!("header {name}"), value, kinds);
+        }
+    }
+
+    fn outcome(self, facts: &Facts<'_>) -> Outcome {
+        let Some(Foreign { what, token, place }) = self.foreign else {
+            return if self.traced { Outcome::Holds } else { Outcome::NotApplicable };
+        };
+        Outcome::broken(
+            "only what an upstream said to this very request",
+            format!("the {what} {token} in the {place}"),
+            vec![whose(facts, &token)],
+        )
+    }
+}
+
+/// The attempts whose words may be told to this caller, by what their tokens end in. While a cooldown that
+/// was asked for keeps a route closed, the failure that closed it is what there is to tell.
+fn own<'a>(facts: &Facts<'a>) -> HashSet<&'a str> {
+    let chain = facts.chain();
+    let closing = |attempt: &&Attempt| {
+        facts.arrangement.proxy.cooldown.is_some()
+            && attempt.at_ms <= facts.exchange.end_ms
+            && chain.contains(&attempt.deployment.as_str())
+    };
+    let attempts = facts.attempts.iter().map(|(attempt, _)| *attempt);
+    attempts
+        .chain(facts.beside.iter().copied())
+        .chain(facts.all_attempts.iter().filter(closing))
+        .map(|attempt| attempt.canaries.stem())
+        .collect()
+}
+
+/// An upstream may itself say what is another's.
+fn said_by_own(facts: &Facts<'_>, token: &str) -> bool {
+    facts.attempts.iter().any(|(attempt, _)| said(attempt, token))
+}
+
+fn said(attempt: &Attempt, token: &str) -> bool {
+    attempt.said().contains(token) || attempt.sent.headers.iter().any(|(_, value)| value.contains(token))
+}
+
+/// Whose token it is, as far as this case knows.
+fn whose(facts: &Facts<'_>, token: &str) -> String {
+    let stem = planted(token).first().map_or("", |planted| planted.stem);
+    match facts.all_attempts.iter().find(|attempt| attempt.canaries.stem() == stem) {
+        Some(attempt) => {
+            let step = facts.seen.exchange_of(attempt).map(|exchange| format!(" for {}", exchange.step));
+            let Attempt { deployment, n, at_ms, .. } = attempt;
+            format!(
+                "{token} is of upstream {deployment}#{n}, which was asked at {at_ms:.0} ms{}",
+                step.unwrap_or_default()
+            )
+        }
+        None => format!("{token} is of another case that ran at the same time"),
+    }
+}
+
+/// `detail.own-error`
+pub fn error(facts: &Facts<'_>) -> Outcome {
+    const KINDS: &[&str] = &["message", "code", "type", "param", "request id", "header"];
+    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    let is_failure = matches!(facts.told, Told::Failure { .. });
+    if !is_failure && facts.told.error().is_none() {
+        return Outcome::NotApplicable;
+    }
+    let (own, mut search) = (own(facts), Search::default());
+    search.look(facts, &own, "body", &answer.body.text, KINDS);
+    for frame in &answer.body.frames {
+        search.look(facts, &own, "event of the error", &frame.data, KINDS);
+    }
+    if is_failure {
+        search.look_at_headers(facts, &own, answer, KINDS);
+    }
+    search.outcome(facts)
+}
+
+/// `success.own-answer`
+pub fn answer(facts: &Facts<'_>) -> Outcome {
+    let (Some(answer), Some(got)) = (facts.answer(), facts.told.completion()) else {
+        return Outcome::NotApplicable;
+    };
+    let (own, mut search) = (own(facts), Search::default());
+    search.look(facts, &own, "content", &got.text(), &["content"]);
+    search.look_at_headers(facts, &own, answer, &["request id", "header"]);
+    search.outcome(facts)
+}
+
+/// `headers.own-retry-after`
+pub fn retry_after(facts: &Facts<'_>) -> Outcome {
+    const NAMES: [&str; 2] = ["retry-after", "retry-after-ms"];
+    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    // A cooldown that was asked for has a time of its own to tell.
+    if facts.arrangement.proxy.cooldown.is_some() {
+        return Outcome::NotApplicable;
+    }
+    let waits = |attempt: &Attempt| NAMES.into_iter().any(|name| attempt.sent.header(name).is_some());
+    if facts.attempts.iter().any(|(own, _)| waits(own)) {
+        return Outcome::NotApplicable;
+    }
+    let others = || facts.all_attempts.iter().filter(|attempt| attempt.at_ms <= answer.head_ms);
+    if !others().any(waits) {
+        return Outcome::NotApplicable;
+    }
+    for name in NAMES {
+        let Some(got) = answer.header(name) else { continue };
+        // A proxy may name a time of its own. That it is somebody else's shows in its value alone.
+        let from = others().find(|attempt| {
+            let sent = attempt.sent.header(name);
+            sent.is_some_and(|sent| is_left_of(name, sent, got, answer.head_ms - attempt.at_ms))
+        });
+        let Some(from) = from else { continue };
+        let step =
+            facts.seen.exchange_of(from).map(|exchange| format!(", which was asked for {}", exchange.step));
+        let Attempt { deployment, n, .. } = from;
+        return Outcome::broken(
+            format!("no {name}: nothing of this request came with one"),
+            format!("{name}: {}", shorten(got)),
+            vec![format!(
+                "upstream {deployment}#{n}{} sent {name}: {}",
+                step.unwrap_or_default(),
+                from.sent.header(name).unwrap_or_default()
+            )],
+        );
+    }
+    Outcome::Holds
+}
+
+/// Whether `got` is what was sent, or what is left of it after a while. A few seconds may be anybody's
+/// own idea of a wait.
+fn is_left_of(name: &str, sent: &str, got: &str, elapsed_ms: f64) -> bool {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let unit_ms = if name == "retry-after" { 1000.0 } else { 1.0 };
+    match (number(sent), number(got)) {
+        (Some(sent), Some(got)) if sent * unit_ms > 5000.0 => {
+            let left_ms = sent * unit_ms - elapsed_ms;
+            got == sent || (got * unit_ms - left_ms).abs() <= 1000.0
+        }
+        (Some(_), _) => false,
+        (None, _) => sent == got,
+    }
+}
