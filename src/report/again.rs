@@ -104,7 +104,7 @@ fn named(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{report::terminal::tests::failing, scenario::Level};
+    use crate::{judge::tests::any::observation, report::terminal::tests::failing, scenario::Level};
 
     fn report(case: CaseReport) -> Report {
         Report {
@@ -160,6 +160,23 @@ mod tests {
         let again = judge_again(&report(lenient), &Policy::default());
         assert_eq!(again.differences[0].new, gone);
         assert_eq!(finished(&again).verdict, Verdict::Fail);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, ..Default::default() })]
+
+        /// Through the report and its JSON, with placeholders in the place of secrets.
+        #[test]
+        fn whatever_was_seen_is_judged_from_a_stored_run_as_it_was_live(seen in observation()) {
+            for policy in Policy::all() {
+                let mut live = failing("limits/rate-limit");
+                live.findings = judge::judge(&seen, &policy);
+                live.observation = Some(seen.clone());
+                let stored = serde_json::to_string(&report(CaseReport::new(&live))).unwrap();
+                let read: Report = serde_json::from_str(&stored).unwrap();
+                proptest::prop_assert_eq!(judge_again(&read, &policy).differences, []);
+            }
+        }
     }
 
     #[test]
