@@ -89,6 +89,7 @@ fn describe_policies() -> String {
     for (n, question) in Policy::QUESTIONS.iter().enumerate() {
         let _ =
             writeln!(text, "{}: {}\n  read by {}", question.key, question.asks, question.rules.join(", "));
+        let _ = writeln!(text, "  may be {}", question.possible.join(", "));
         let mut said: Vec<(String, &str)> = Vec::new();
         for policy in &policies {
             let (_, answer, reason) = policy.rows().swap_remove(n);
@@ -98,6 +99,13 @@ fn describe_policies() -> String {
             }
         }
         text.push('\n');
+    }
+    text.push_str("levels: rules that speak more strongly or more weakly than the contract says\n");
+    for policy in policies.iter().filter(|policy| !policy.levels.is_empty()) {
+        let _ = writeln!(text, "  {}:", policy.name);
+        for (rule, ruling) in &policy.levels {
+            let _ = writeln!(text, "    {} {}\n      {}", rule.0, ruling.answer, ruling.reason);
+        }
     }
     text
 }

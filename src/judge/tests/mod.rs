@@ -10,5 +10,6 @@ mod every_rule;
 mod leaving;
 mod mocks;
 mod origins;
+mod policies;
 pub(in crate::judge) mod seen;
 mod words;
