@@ -119,9 +119,9 @@ pub struct RunArgs {
     /// Which cases.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// The proxy: `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running one
-    #[arg(long, value_name = "PROXY", default_value = "builtin")]
-    pub proxy: String,
+    /// The proxy: `builtin` (where not given), `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running one
+    #[arg(long, value_name = "PROXY")]
+    pub proxy: Option<String>,
     /// Accept what is seen as the new snapshots
     #[arg(long)]
     pub accept: bool,
@@ -131,15 +131,15 @@ pub struct RunArgs {
     /// Cases in flight at the most; left to the proxy's own pace where not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// The seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// The seed of everything random; 0 where not given
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Write a report to a file: `json=PATH`
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
-    /// How disputed questions are judged: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file
-    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
-    pub policy: String,
+    /// How disputed questions are judged: `default` (where not given), `rfc9110`, `litellm-docs`, `strict`, or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub policy: Option<String>,
     /// Another folder of snapshots
     #[arg(long, value_name = "DIR")]
     pub snapshots: Option<PathBuf>,
@@ -261,12 +261,12 @@ pub enum ProxyCommand {
         /// Which cases it is to know
         #[command(flatten)]
         select: SelectArgs,
-        /// Where the mock upstreams will listen (give the same to `upfault run --listen`)
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
-        listen: std::net::SocketAddr,
-        /// The seed that the run will have
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        seed: u64,
+        /// Where the mock upstreams will listen (give the same to `upfault run --listen`); 127.0.0.1:9400 where not given
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<std::net::SocketAddr>,
+        /// The seed that the run will have; 0 where not given
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
     },
     /// Look whether a proxy could be installed and started here
     Doctor {

@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
-use super::{args::PathArgs, context::Context, failure::Failure, print, select};
+use super::{
+    args::PathArgs,
+    context::{Context, DEFINITION},
+    failure::Failure,
+    print, select,
+};
 use crate::{
     proxy::Definition,
     report::{EXIT_OK, plural},
     scenario::expand,
 };
 
-/// What makes a folder a proxy definition.
-const FILE: &str = "proxy.yaml";
-
 /// Checks scenario files and the folders of proxy definitions; everything where no path is given.
 pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
     let (definitions, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
-        paths.paths.iter().cloned().partition(|path| context.root.join(path).join(FILE).is_file());
+        paths.paths.iter().cloned().partition(|path| context.place(path).join(DEFINITION).is_file());
     let mut text = String::new();
     if definitions.is_empty() || !scenarios.is_empty() {
         let library = select::library(context, &PathArgs { paths: scenarios })?;
@@ -36,7 +38,7 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
         specs.extend(own_definitions(context, &specs));
     }
     for spec in specs {
-        let definition = Definition::find(&spec, &context.root)?;
+        let definition = context.definition(&context.cwd, &spec)?;
         text.push_str(&format!("{}: all right\n", definition.file()));
     }
     print::out(&text)?;
@@ -46,7 +48,7 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
 /// Folders below `proxies/` that are no bundled definition's.
 fn own_definitions(context: &Context, bundled: &[String]) -> Vec<String> {
     let entries = std::fs::read_dir(context.root.join("proxies")).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().join(FILE).is_file());
+    let folders = entries.filter(|entry| entry.path().join(DEFINITION).is_file());
     let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
     let mut own: Vec<String> =
         names.filter(|name| !bundled.contains(name)).map(|name| format!("proxies/{name}")).collect();

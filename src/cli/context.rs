@@ -1,15 +1,22 @@
 //! The world, read once.
 
-use std::{ffi::OsString, io::IsTerminal, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use etcetera::BaseStrategy;
 use tokio::time::Instant;
 
 use super::args::Color;
+use crate::proxy::{Definition, ProxyError};
 
 /// What the commands know of the world outside.
 pub struct Context {
-    /// The current folder.
+    /// The current folder: what is written on the command line is meant from here.
+    pub cwd: PathBuf,
+    /// The project's folder: `scenarios/`, `proxies/` and `snapshots/` are looked for here.
     pub root: PathBuf,
     /// Where proxies are installed and logs are kept.
     pub cache: PathBuf,
@@ -41,8 +48,10 @@ impl Context {
             Color::Never => false,
             Color::Auto => terminal && !plain,
         };
+        let cwd = std::env::current_dir()?;
         Ok(Self {
-            root: std::env::current_dir()?,
+            root: cwd.clone(),
+            cwd,
             cache: cache(set("UPFAULT_CACHE")),
             ci: set("CI").is_some_and(|value| value != "false" && value != "0"),
             color_out: colored(out),
@@ -54,6 +63,33 @@ impl Context {
         })
     }
 }
+
+impl Context {
+    /// A path of the command line.
+    pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.cwd.join(path)
+    }
+
+    /// A path that means from the project's folder what `path` means from `base`, if there is something;
+    /// a name, and a path that leads nowhere, stays what it is.
+    pub fn at_root(&self, base: &Path, path: &Path) -> PathBuf {
+        let there = base.join(path);
+        if base != self.root && there.exists() { there } else { path.to_owned() }
+    }
+
+    /// The proxy definition that is meant by words which were written at `base`.
+    pub fn definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
+        let place = spec.rsplit_once('@').map_or(spec, |(place, _)| place);
+        let is_folder = |place: &str| base.join(place).join(DEFINITION).is_file();
+        if base != self.root && (is_folder(spec) || is_folder(place)) {
+            return Definition::find(&base.join(spec).display().to_string(), &self.root);
+        }
+        Definition::find(spec, &self.root)
+    }
+}
+
+/// What makes a folder a proxy definition.
+pub const DEFINITION: &str = "proxy.yaml";
 
 /// `UPFAULT_CACHE`, or the platform's cache folder.
 fn cache(chosen: Option<OsString>) -> PathBuf {

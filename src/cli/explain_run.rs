@@ -15,7 +15,7 @@ use crate::{
 /// 1 where a case fails or has changed.
 pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
-    let report = Report::read(&context.root.join(file)).map_err(|error| usage(&error))?;
+    let report = Report::read(&context.place(file)).map_err(|error| usage(&error))?;
     let own = report.judged_by.clone().or_else(|| Policy::named(&report.policy));
     let policy = match (by, &own) {
         (Some(name), _) => policy::chosen(context, name)?,
@@ -80,5 +80,5 @@ fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Agai
 /// Whether `what` names a report rather than anything else that can be explained.
 pub fn is_report(context: &Context, what: &str) -> bool {
     let path = Path::new(what);
-    path.extension().is_some_and(|extension| extension == "json") && context.root.join(path).is_file()
+    path.extension().is_some_and(|extension| extension == "json") && context.place(path).is_file()
 }

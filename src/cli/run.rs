@@ -16,7 +16,6 @@ use super::{
 use crate::{
     builtin::Defect,
     event::Event,
-    proxy::Definition,
     report::{
         EXIT_FINDINGS, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
         TerminalSettings, exit_code,
@@ -55,7 +54,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
 /// Raw arguments become settings.
 fn settings(context: &Context, args: &RunArgs) -> Result<RunSettings, Failure> {
     let proxy = proxy(context, args)?;
-    let policy = policy::chosen(context, &args.policy)?;
+    let policy = args.policy.as_ref().map(|name| policy::chosen(context, name)).transpose()?;
     let cases = select::cases(context, &args.select)?;
     // What a defect shows is no baseline of anything.
     let defective = matches!(proxy, ProxyChoice::Builtin(Some(_)));
@@ -74,22 +73,22 @@ fn settings(context: &Context, args: &RunArgs) -> Result<RunSettings, Failure> {
     Ok(RunSettings {
         cases,
         proxy,
-        policy,
-        seed: args.seed,
+        policy: policy.unwrap_or_default(),
+        seed: args.seed.unwrap_or_default(),
         jobs: args.jobs.map(usize::from),
         strict: args.strict,
         store: if chosen.is_some() { store.without_bundled() } else { store },
         cache: context.cache.clone(),
         work_dir: work_dir(context)?,
         listen: args.listen,
-        root: context.root.clone(),
+        root: context.cwd.clone(),
         began: context.began,
     })
 }
 
 /// What `--proxy` names.
 pub fn proxy(context: &Context, args: &RunArgs) -> Result<ProxyChoice, Failure> {
-    let spec = args.proxy.as_str();
+    let spec = args.proxy.as_deref().unwrap_or("builtin");
     if let Some(defect) = spec.strip_prefix("builtin:") {
         return match Defect::from_str(defect) {
             Ok(defect) => Ok(ProxyChoice::Builtin(Some(defect))),
@@ -113,10 +112,10 @@ pub fn proxy(context: &Context, args: &RunArgs) -> Result<ProxyChoice, Failure> 
         }
         return Ok(ProxyChoice::Remote(Remote { url, key: args.proxy_key.clone() }));
     }
-    if nearest(spec, ["builtin"]).is_some() && !context.root.join(spec).exists() {
+    if nearest(spec, ["builtin"]).is_some() && !context.place(spec).exists() {
         return Err(Failure::Usage(format!("there is no proxy `{spec}`\nhelp: did you mean `builtin`?")));
     }
-    Ok(ProxyChoice::Definition(Box::new(Definition::find(spec, &context.root)?)))
+    Ok(ProxyChoice::Definition(Box::new(context.definition(&context.cwd, spec)?)))
 }
 
 /// A folder of this run's own for configurations and logs; those of the last runs are kept.

@@ -1,5 +1,7 @@
 //! From arguments to cases.
 
+use std::path::PathBuf;
+
 use super::{
     args::{PathArgs, SelectArgs},
     context::Context,
@@ -13,7 +15,8 @@ use crate::{
 
 /// Loads scenarios and checks what only the house as a whole can check.
 pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> {
-    let library = load_dir(&context.root, &paths.paths)?;
+    let paths: Vec<PathBuf> = paths.paths.iter().map(|path| context.at_root(&context.cwd, path)).collect();
+    let library = load_dir(&context.root, &paths)?;
     let mut errors = Vec::new();
     for scenario in &library.scenarios {
         for rule in scenario.except.keys().filter(|id| judge::rule(id).is_none()) {

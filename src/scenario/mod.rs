@@ -31,7 +31,7 @@ pub use fault::{
     Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert, TlsFault,
 };
 pub use leave::{Leave, LeaveBy, LeavePoint};
-pub use load::{Library, LoadError, load_dir, load_text};
+pub use load::{Library, LoadError, load_dir, load_from, load_text};
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;
 pub use path::fill_model;
