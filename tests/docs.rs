@@ -73,6 +73,27 @@ fn every_scenario_in_the_documents_loads() {
 }
 
 #[test]
+fn the_settings_in_the_documents_are_valid_and_explain_every_key() {
+    let path = root().join("schema/upfault.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).expect("it is there")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    let mut count = 0;
+    for (path, text) in documents() {
+        for (line, block) in blocks(&text, "toml") {
+            count += 1;
+            let value: Value = toml::from_str(&block).expect("it is TOML");
+            let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}:{line}: {errors:?}", path.display());
+        }
+    }
+    assert!(count >= 3, "the documents hold {count} settings only: are they still found?");
+    let reference = fs::read_to_string(root().join("docs/settings.md")).expect("there is a page on settings");
+    for key in schema["properties"].as_object().expect("they are listed").keys() {
+        assert!(reference.contains(&format!("\n| `{key}` |")), "docs/settings.md does not explain {key}");
+    }
+}
+
+#[test]
 fn every_link_between_documents_leads_somewhere() {
     for (path, text) in documents() {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {

@@ -1,18 +1,25 @@
 //! Which policy is meant.
 
-use super::{context::Context, failure::Failure};
+use super::{context::Context, failure::Failure, settings::Settings};
 use crate::{judge::Policy, scenario::LoadErrors};
 
-/// The policy that `--policy` names: a bundled one, or a user's file.
+/// The policy that `--policy` names: a bundled one, or a user's file, which may be settings.
 pub fn chosen(context: &Context, name: &str) -> Result<Policy, Failure> {
     if let Some(policy) = Policy::named(name) {
         return Ok(policy);
     }
     let path = context.place(name);
+    if path.is_file() && path.extension().is_some_and(|extension| extension == "toml") {
+        return Settings::of(context, &path)?.policy.ok_or_else(|| {
+            Failure::Usage(format!(
+                "{name} says nothing of a policy\nhelp: give it a `[policy]`, or name another file"
+            ))
+        });
+    }
     if path.is_file() {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::Usage(format!("cannot read the policy {name}: {error}")))?;
-        return Policy::from_text(name, &text).map_err(|error| Failure::Policy(LoadErrors(vec![*error])));
+        return Policy::from_text(name, &text).map_err(|error| Failure::Settings(LoadErrors(vec![*error])));
     }
     Policy::known(name).map_err(|unknown| {
         let help = unknown.help;

@@ -6,17 +6,15 @@ use std::{
 };
 
 use super::{
-    args::{ProxyCommand, SelectArgs},
-    context::Context,
-    failure::Failure,
-    interrupt::terminated,
-    print, select,
+    args::ProxyCommand, context::Context, failure::Failure, interrupt::terminated, print, select,
+    settings::Settings,
 };
 use crate::{
     builtin::Defect,
     proxy::{Definition, RenderContext},
     report::{EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY},
     runner,
+    scenario::Case,
 };
 
 /// Where the mocks are expected by a configuration that is printed, where nobody says where.
@@ -42,8 +40,10 @@ pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
         ProxyCommand::Show { proxy } => show(context, &proxy),
         ProxyCommand::Install { proxy } => install(context, &proxy),
         ProxyCommand::Render { proxy, select, listen, seed } => {
-            let listen = listen.unwrap_or(RENDERED_FOR);
-            render(context, &proxy, &select, listen, seed.unwrap_or_default())
+            let settings = Settings::read(context)?;
+            let cases = select::cases(context, &settings, &select)?;
+            let listen = listen.or(settings.listen).unwrap_or(RENDERED_FOR);
+            render(context, &proxy, &cases, listen, seed.or(settings.seed).unwrap_or_default())
         }
         ProxyCommand::Doctor { proxy } => doctor(context, proxy.as_deref()),
     }
@@ -110,13 +110,12 @@ fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
 fn render(
     context: &Context,
     spec: &str,
-    select: &SelectArgs,
+    cases: &[Case],
     listen: SocketAddr,
     seed: u64,
 ) -> Result<u8, Failure> {
     let definition = context.definition(&context.cwd, spec)?;
-    let cases = select::cases(context, select)?;
-    let routes = runner::static_routes(&cases, &definition, listen, seed);
+    let routes = runner::static_routes(cases, &definition, listen, seed);
     let files = definition.render(&routes, &RenderContext::sample())?;
     let several = files.len() > 1;
     let mut text = String::new();

@@ -23,7 +23,7 @@ mod words;
 
 pub use account::{Account, KeyState, Keys};
 pub use arm::{ArmFile, Wanted, load_arm};
-pub use diagnostic::{Diagnostic, Label, LoadErrors, nearest};
+pub use diagnostic::{Diagnostic, Label, LoadErrors, meant, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
 pub use fault::{
