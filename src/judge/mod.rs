@@ -14,7 +14,7 @@ mod told;
 mod trace;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use contract::{applicable, has_required, has_timing, judge, rule, rules};
 pub use dialect::{Completion, ErrorObject, Family, StreamEvent};

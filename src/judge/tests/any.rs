@@ -316,7 +316,7 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
         })
 }
 
-fn observation() -> impl Strategy<Value = Observation> {
+pub fn observation() -> impl Strategy<Value = Observation> {
     let combination = (select(Api::ALL.to_vec()), select(Provider::ALL.to_vec()), any::<bool>())
         .prop_map(|(api, provider, stream)| Combination { api, provider, stream });
     let arranged = (combination, select(Level::ALL.to_vec()), settings(), expect(), vec(turn(), 0..2));

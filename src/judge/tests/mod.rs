@@ -1,7 +1,7 @@
 //! The contract, tried on observations that are made up: no socket, no clock.
 
 mod answers;
-mod any;
+pub(crate) mod any;
 mod below;
 mod conduct;
 mod demands;
@@ -11,5 +11,5 @@ mod leaving;
 mod mocks;
 mod origins;
 mod policies;
-pub(in crate::judge) mod seen;
+pub(crate) mod seen;
 mod words;
