@@ -86,7 +86,8 @@ impl Told {
             let error = body.as_ref().and_then(|value| error(api, value, answer));
             return Self::Failure { status: answer.status, body, error };
         }
-        if answer.carrier().is_some() {
+        // One that does not say what it is was read as the API's own clients read it.
+        if answer.carrier().is_some() || !answer.body.frames.is_empty() {
             return Self::Stream(stream(answer, api, &answer.body.frames));
         }
         if let Some(elements) = dialect::elements(api, &answer.body.text) {

@@ -123,6 +123,14 @@ impl Answer {
         self.header("content-type").and_then(Carrier::of)
     }
 
+    /// The same; of a success that says nothing of what it is, `expected`.
+    pub fn carrier_or(&self, expected: Option<Carrier>) -> Option<Carrier> {
+        match self.header("content-type") {
+            Some(kind) => Carrier::of(kind),
+            None => expected.filter(|_| (200..300).contains(&self.status)),
+        }
+    }
+
     /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
     pub fn binary_size(&self) -> Option<String> {
         binary_size(self.header("content-type"), self.body.bytes).filter(|_| self.body.frames.is_empty())

@@ -25,6 +25,15 @@ impl Carrier {
             _ => None,
         }
     }
+
+    /// The content type that tells of it.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Sse => "text/event-stream",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Aws => "application/vnd.amazon.eventstream",
+        }
+    }
 }
 
 /// One frame of a streamed body.

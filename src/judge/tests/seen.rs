@@ -7,6 +7,7 @@ use crate::{
         Answer, Arrangement, Attempt, AttemptEnd, Body, DeploymentArranged, Ending, Exchange, Frame,
         Identity, Observation, Outcome, Sent, StepName,
     },
+    provider,
     scenario::{Api, Combination, Cooldown, Expect, Fault, Level, Provider, ProxySettings, Reply, Turn},
     wire::{
         frames::{self, Carrier},
@@ -78,6 +79,12 @@ impl Say {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Without any header of this name.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(key, _)| key != name);
         self
     }
 
@@ -292,7 +299,12 @@ impl Seen {
         };
         let text = fill(&String::from_utf8_lossy(&said.body));
         let kind = said.headers.iter().find(|(name, _)| name == "content-type");
-        let carrier = kind.and_then(|(_, value)| Carrier::of(value));
+        let case = self.observation.arrangement.combination;
+        let carrier = match kind {
+            Some((_, value)) => Carrier::of(value),
+            // As the client reads it.
+            None => case.stream.then(|| provider::carrier(case.api)),
+        };
         // Binary frames must not go through text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
         let decoded = carrier.map(|carrier| frames::decode(carrier, &bytes)).unwrap_or_default();
