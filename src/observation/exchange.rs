@@ -156,6 +156,9 @@ pub struct Body {
     pub utf8: bool,
     /// For an event stream: its frames with their times.
     pub frames: Vec<Frame>,
+    /// What made the rest of an event stream unreadable for every client: a wrong checksum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// One event of a stream, as the caller got it.

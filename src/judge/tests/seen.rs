@@ -307,14 +307,20 @@ impl Seen {
         };
         // Binary frames must not go through text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
-        let decoded = carrier.map(|carrier| frames::decode(carrier, &bytes)).unwrap_or_default();
+        let mut decoder = carrier.map(frames::Decoder::new);
+        let mut decoded = Vec::new();
+        if let Some(decoder) = &mut decoder {
+            decoder.feed(&bytes);
+            decoded.extend(std::iter::from_fn(|| decoder.pop()));
+        }
+        let damage = decoder.and_then(|decoder| decoder.damage());
         let frame = |frame: frames::Frame| Frame { at_ms: self.now, event: frame.event, data: frame.data };
         let frames = decoded.into_iter().map(frame).collect();
         let answer = Answer {
             status: said.status,
             headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             head_ms: self.now,
-            body: Body { bytes: text.len() as u64, utf8: true, frames, text },
+            body: Body { bytes: text.len() as u64, utf8: true, frames, damage, text },
             ending,
         };
         self.now += said.lasting;
