@@ -254,10 +254,15 @@ impl Fault {
             Self::Delay { lasting, .. } | Self::Stall { lasting: Some(lasting), .. } => *lasting,
             Self::Connection(ConnectionFault::SlowAccept(time)) => *time,
             Self::Latency(latency) => latency.longest(events),
+            Self::Split { .. } | Self::SplitCharacters => SPLIT,
             _ => Duration::ZERO,
         }
     }
 }
+
+/// What a split may take: a few hundred packets with a pause of a millisecond behind each, of which
+/// a busy machine makes twenty.
+const SPLIT: Duration = Duration::from_secs(6);
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
