@@ -79,6 +79,7 @@ defects! {
     TerminatorDropped = "terminator-dropped": "A good stream ends without `[DONE]`",
     TerminatorDemanded = "terminator-demanded": "A stream that is finished but lacks `[DONE]` is told as broken off",
     PingEventSent = "ping-event-sent": "A stream begins with a ping event in Anthropic's form",
+    LimitAsStop = "limit-as-stop": "An answer that the limit of tokens cut off is told as finished",
     // Time, retries, fallbacks.
     FailureUnanswered = "failure-unanswered": "An upstream 503 is never answered",
     TimeoutIgnored = "timeout-ignored": "The timeout of a route is not applied",

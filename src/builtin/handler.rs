@@ -82,6 +82,7 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
     let family = Family::of(ask.api);
     match chain::run(shared, route, &ask).await {
         Ok((Success::Whole { status, headers, body }, route)) => {
+            let body = tamper::success(shared.defect, body);
             let mut reply = Reply::whole(status, content_type(ask.api, &headers), body);
             head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply

@@ -184,3 +184,22 @@ pub(super) fn head(
         _ => {}
     }
 }
+
+/// Bends a part of a success as the caller is to get it: a whole body, or a frame of a stream.
+pub(super) fn success(defect: Option<Defect>, bytes: Bytes) -> Bytes {
+    if defect != Some(Defect::LimitAsStop) {
+        return bytes;
+    }
+    // Each dialect's word for the limit, and for a good end.
+    let words = [
+        (r#""finish_reason":"length""#, r#""finish_reason":"stop""#),
+        (r#""done_reason":"length""#, r#""done_reason":"stop""#),
+        (r#""stop_reason":"max_tokens""#, r#""stop_reason":"end_turn""#),
+        (r#""finishReason": "MAX_TOKENS""#, r#""finishReason": "STOP""#),
+        (r#""finishReason":"MAX_TOKENS""#, r#""finishReason":"STOP""#),
+        (r#""finish_reason":"MAX_TOKENS""#, r#""finish_reason":"COMPLETE""#),
+    ];
+    let Ok(text) = std::str::from_utf8(&bytes) else { return bytes };
+    let bent = words.iter().fold(text.to_owned(), |text, (limit, end)| text.replace(limit, end));
+    bent.into()
+}

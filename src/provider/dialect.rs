@@ -86,7 +86,7 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
 /// exactly one event of content for each. Empty for a tool call.
 pub fn content_pieces(reply: &Reply, canaries: &Canaries) -> Vec<String> {
     let n = match reply {
-        Reply::Ok => 5,
+        Reply::Ok | Reply::MaxTokens => 5,
         Reply::Chunks(n) => (*n).max(1),
         Reply::ToolCall => return Vec::new(),
         // Characters of two, three, three and four bytes in UTF-8.

@@ -207,6 +207,7 @@ mod tests {
             Answer::Reply(Reply::Ok),
             Answer::Reply(Reply::Chunks(3)),
             Answer::Reply(Reply::ToolCall),
+            Answer::Reply(Reply::MaxTokens),
             Answer::Error(ErrorName::RateLimit),
             Answer::Error(ErrorName::BadGateway),
             Answer::Literal { status: 418, body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")) },

@@ -164,9 +164,16 @@ pub const ROWS: &[Row] = &[
     row(ChunkDropped, "stream.content-intact", &[], &["stream", "healthy"]),
     row(ChunkDoubled, "success.content-intact", &["stream.content-intact"], &["healthy", "stream"]),
     row(StreamLeftOpen, "stream.ends-after-error", &[], &["timeouts/silence-in-mid-stream"]),
-    row(TerminatorDropped, "success.terminated", &[], &["healthy", "stream"]),
+    // Ollama's last line is the end and its reason in one.
+    row(
+        TerminatorDropped,
+        "success.terminated",
+        &["success.delivered", "recovery.next-request-ok"],
+        &["healthy", "stream"],
+    ),
     row(TerminatorDemanded, "success.delivered", &[], &["healthy", "stream"]),
     row(PingEventSent, "format.stream-events", &[], &["healthy", "stream"]),
+    row(LimitAsStop, "success.limit-told", &[], &["healthy"]),
     row(FailureUnanswered, "timeout.answered", &[], &["status/503-unavailable"]),
     row(
         TimeoutIgnored,

@@ -61,6 +61,11 @@ fn good_stream() -> Setup {
     Setup::streamed([events(&[ONE, TWO, STOP, DONE], Last::End)])
 }
 
+fn limited() -> Setup {
+    let choice = r#"{"index":0,"message":{"content":"hi"},"finish_reason":"length"}"#;
+    Setup::new([json(200, "", &format!(r#"{{"choices":[{choice}]}}"#))])
+}
+
 /// The situation in which a defect shows, and how it shows.
 fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
     use Defect::*;
@@ -143,6 +148,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
             s.text().starts_with(&[ONE, STOP, "data: {\"error\""].concat()) && !s.text().contains(DONE)
         }),
         PingEventSent => (good_stream(), |s| s.text().starts_with("event: ping\n")),
+        LimitAsStop => (limited(), |s| s.text().contains(r#""finish_reason":"stop""#)),
         TimeoutIgnored => (slow(), |s| s.status() == 200),
         TerminalRetried => (failing(404), |s| s.stage.main.attempts() == 3 && s.status() == 404),
         RetryBudgetExceeded => (Setup { retries: 1, ..failing(503) }, |s| s.stage.main.attempts() == 3),

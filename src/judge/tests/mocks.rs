@@ -113,6 +113,21 @@ fn a_tool_call_has_the_same_arguments_in_every_dialect() {
     }
 }
 
+#[test]
+fn the_limit_of_tokens_is_told_in_a_word_of_every_dialect() {
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
+        if !asked.api.is_some_and(Api::streams) || served(&asked).is_none() {
+            continue;
+        }
+        for (reply, cut) in [(Reply::Ok, false), (Reply::MaxTokens, true)] {
+            let message = provider::reply(&asked, &reply, &canaries());
+            let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+            let Fate::Success(completion) = fate(&seen) else { panic!("{asked:?}: {message:#?}") };
+            assert_eq!(completion.is_cut_by_limit(), Some(cut), "{asked:?}: {:?}", completion.finish);
+        }
+    }
+}
+
 fn has_tools(api: Api) -> bool {
     api.streams() && !matches!(api, Api::OpenaiCompletions | Api::OllamaGenerate)
 }

@@ -18,6 +18,8 @@ use crate::{
 pub const ERROR: &str = r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c"}}"#;
 pub const OK: &str =
     r#"{"choices":[{"index":0,"message":{"content":"one TXT two"},"finish_reason":"stop"}]}"#;
+pub const LIMITED: &str =
+    r#"{"choices":[{"index":0,"message":{"content":"one TXT two"},"finish_reason":"length"}]}"#;
 pub const ONE: &str = r#"{"choices":[{"index":0,"delta":{"content":"one TXT"},"finish_reason":null}]}"#;
 pub const TWO: &str = r#"{"choices":[{"index":0,"delta":{"content":" two"},"finish_reason":null}]}"#;
 pub const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
