@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{eventstream, sse};
+use super::{eventstream, sse, websocket};
 
 /// What a streamed body's frames are carried in, as its content type tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +13,20 @@ pub enum Carrier {
     Ndjson,
     /// `application/vnd.amazon.eventstream`
     Aws,
+    /// A WebSocket, behind a 101.
+    WebSocket,
 }
 
 impl Carrier {
+    /// By a status and the headers `upgrade` and `content-type`.
+    pub fn of_reply<'a>(status: Option<u16>, header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        let upgrade = header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+        if status == Some(101) {
+            return upgrade.then_some(Self::WebSocket);
+        }
+        header("content-type").and_then(Self::of)
+    }
+
     /// By the value of a content-type header; `None` where the body is no stream of frames.
     pub fn of(content_type: &str) -> Option<Self> {
         match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
@@ -73,6 +84,7 @@ enum Inner {
         lines: std::collections::VecDeque<String>,
     },
     Aws(eventstream::Decoder),
+    WebSocket(websocket::Decoder),
 }
 
 impl Decoder {
@@ -82,6 +94,7 @@ impl Decoder {
             Carrier::Sse => Inner::Sse(sse::Decoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson { rest: Vec::new(), lines: Default::default() },
             Carrier::Aws => Inner::Aws(eventstream::Decoder::lenient()),
+            Carrier::WebSocket => Inner::WebSocket(websocket::Decoder::default()),
         })
     }
 
@@ -109,6 +122,7 @@ impl Decoder {
                 // The same.
                 let _ = decoder.feed(bytes);
             }
+            Inner::WebSocket(decoder) => decoder.feed(bytes),
         }
     }
 
@@ -118,6 +132,17 @@ impl Decoder {
             Inner::Sse(decoder) => decoder.pop().map(|event| Frame { event: event.event, data: event.data }),
             Inner::Ndjson { lines, .. } => lines.pop_front().map(|data| Frame { event: None, data }),
             Inner::Aws(decoder) => decoder.pop().map(Frame::from),
+            // Messages alone: pings and the end are no events.
+            Inner::WebSocket(decoder) => loop {
+                match decoder.pop()? {
+                    websocket::Said::Text(data) => return Some(Frame { event: None, data }),
+                    websocket::Said::Binary(bytes) => {
+                        let data = format!("<{} bytes>", bytes.len());
+                        return Some(Frame { event: Some("binary".to_owned()), data });
+                    }
+                    _ => {}
+                }
+            },
         }
     }
 }

@@ -252,6 +252,12 @@ impl Seen {
             timer_error_ms: 0.0,
             ..Sent::default()
         };
+        let mut sent = sent;
+        if std::str::from_utf8(&said.body).is_err() {
+            // Binary frames must not go through text.
+            sent.set_body(&said.body);
+            sent.bytes = said.body.len() as u64;
+        }
         let at_ms = self.now;
         self.now += 1.0;
         self.observation.attempts.push(Attempt {
@@ -291,8 +297,10 @@ impl Seen {
             text
         };
         let text = fill(&String::from_utf8_lossy(&said.body));
-        let kind = said.headers.iter().find(|(name, _)| name == "content-type");
-        let carrier = kind.and_then(|(_, value)| Carrier::of(value));
+        let header = |wanted: &str| {
+            said.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+        };
+        let carrier = Carrier::of_reply(Some(said.status), header);
         // Binary frames must not go through text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
         let decoded = carrier.map(|carrier| frames::decode(carrier, &bytes)).unwrap_or_default();
@@ -304,6 +312,7 @@ impl Seen {
             head_ms: self.now,
             body: Body { bytes: text.len() as u64, utf8: true, frames, text },
             ending,
+            closed: None,
         };
         self.now += said.lasting;
         self.over(Outcome::Answer(answer))
