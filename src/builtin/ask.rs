@@ -12,9 +12,9 @@ use super::{
     translate,
 };
 use crate::{
+    provider,
     proxy::Route,
     scenario::{Api, Provider},
-    wire::frames::Carrier,
 };
 
 /// The version of Anthropic's API that is asked for where the caller names none.
@@ -144,28 +144,9 @@ fn session_headers() -> impl Iterator<Item = (String, String)> {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
-/// What carries the streams of an API.
-pub(super) fn carrier(api: Api) -> Carrier {
-    match api {
-        Api::BedrockConverse | Api::BedrockInvoke => Carrier::Aws,
-        Api::OllamaChat | Api::OllamaGenerate => Carrier::Ndjson,
-        _ => Carrier::Sse,
-    }
-}
-
-/// The content type of an API's streams.
-pub(super) fn stream_type(api: Api) -> &'static str {
-    match carrier(api) {
-        Carrier::Sse => "text/event-stream",
-        Carrier::Ndjson => "application/x-ndjson",
-        Carrier::Aws => "application/vnd.amazon.eventstream",
-        Carrier::WebSocket => "application/octet-stream",
-    }
-}
-
 fn accept(api: Api, stream: bool) -> &'static str {
     match api {
-        _ if stream => stream_type(api),
+        _ if stream => provider::carrier(api).content_type(),
         Api::OpenaiSpeech | Api::OpenaiTranscriptions => "*/*",
         _ => "application/json",
     }

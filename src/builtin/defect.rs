@@ -56,6 +56,7 @@ defects! {
     AnthropicEnvelope = "anthropic-envelope": "An error comes in Anthropic's form",
     OpenaiEnvelope = "openai-envelope": "An error by status comes in OpenAI's form, whatever the caller's dialect",
     HtmlPassedThrough = "html-passed-through": "An upstream error that is no JSON is passed on as it came",
+    StreamTypeLost = "stream-type-lost": "A stream has no content type",
     ErrorContentType = "error-content-type": "A JSON error is labelled text/html",
     // The headers.
     RetryAfterDropped = "retry-after-dropped": "Retry-After is not passed on",

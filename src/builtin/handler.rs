@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::mpsc;
 
 use super::{
-    ask::{self, Ask},
+    ask::Ask,
     attempt::Success,
     chain::{self, Failed, Shared},
     classify::AWS_TYPE,
@@ -95,16 +95,9 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
             reply
         }
         Ok((Success::Stream { headers, first, source }, route)) => {
-            let content_type = ask::stream_type(ask.api);
+            let own = tamper::stream_head(shared.defect, ask.api);
             let relay = Relay::new(shared.clone(), route.clone(), ask, first, source);
-            let mut reply = Reply {
-                status: 200,
-                headers: vec![
-                    ("content-type".into(), content_type.into()),
-                    ("cache-control".into(), "no-cache".into()),
-                ],
-                body: ReplyBody::Stream(Box::new(relay)),
-            };
+            let mut reply = Reply { status: 200, headers: own, body: ReplyBody::Stream(Box::new(relay)) };
             head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }

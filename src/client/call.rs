@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::form::Form;
 use crate::{
     observation::StepName,
+    provider,
     scenario::{Api, Step, fill_model},
+    wire::frames::Carrier,
 };
 
 /// One request to be sent.
@@ -21,6 +23,8 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// The bytes of the body.
     pub body: Vec<u8>,
+    /// As what an answer is read that does not say what it is: the API's own clients do not ask.
+    pub carrier: Option<Carrier>,
 }
 
 /// A request of an API, before it is known which proxy it goes to.
@@ -34,6 +38,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// What follows them.
     pub body: RequestBody,
+    /// What the API carries the events of a stream in, where one is asked for.
+    pub carrier: Option<Carrier>,
 }
 
 /// The body of a request.
@@ -98,7 +104,8 @@ pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> Request {
     if api == Api::OpenaiModels {
         path = fill_model(&format!("{path}?model={{model}}"), model);
     }
-    Request { method, path, headers, body }
+    let carrier = (stream && api.streams()).then(|| provider::carrier(api));
+    Request { method, path, headers, body, carrier }
 }
 
 /// The handshake of a session; the body is what the caller says when it stands.
@@ -133,6 +140,7 @@ fn session(api: Api, model: &str, step: &Step) -> Request {
         path: fill_model(&format!("{path}?model={{model}}"), model),
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         body,
+        carrier: None,
     }
 }
 

@@ -207,6 +207,7 @@ impl Session {
             text: lines.join("\n"),
             bytes: self.bytes,
             utf8: true,
+            damage: None,
             frames: std::mem::take(&mut self.frames),
         };
         answer.closed = self.closed;

@@ -60,6 +60,8 @@ pub struct StreamTold {
     pub unending: bool,
     /// Whether the caller left before its end.
     pub left: bool,
+    /// What made the rest of it unreadable: the caller's own reader fails there.
+    pub damage: Option<String>,
 }
 
 impl StreamTold {
@@ -68,12 +70,16 @@ impl StreamTold {
         let finish = self.completion.finish.as_deref();
         // A `[DONE]` in a dialect that has none ends nothing: its clients pass it over.
         let done = self.done && dialect::terminator(self.api).is_some();
-        self.errors.is_empty() && finish != Some("error") && (finish.is_some() || done)
+        self.errors.is_empty()
+            && self.damage.is_none()
+            && finish != Some("error")
+            && (finish.is_some() || done)
     }
 
     /// The caller can see that something went wrong.
     pub fn shows_failure(&self) -> bool {
         !self.errors.is_empty()
+            || self.damage.is_some()
             || (!self.complete && !self.unending && !self.left)
             || self.completion.finish.as_deref() == Some("error")
     }
@@ -95,7 +101,8 @@ impl Told {
             let error = body.as_ref().and_then(|value| error(api, value, answer));
             return Self::Failure { status: answer.status, body, error };
         }
-        if answer.carrier().is_some() {
+        // One that does not say what it is was read as the API's own clients read it.
+        if answer.carrier().is_some() || !answer.body.frames.is_empty() {
             return Self::Stream(stream(answer, api, &answer.body.frames));
         }
         if let Some(elements) = dialect::elements(api, &answer.body.text) {
@@ -190,6 +197,7 @@ impl StreamTold {
         if self.done {
             parts.push(dialect::terminator(self.api).unwrap_or("[DONE]").to_owned());
         }
+        parts.extend(self.damage.clone());
         parts.push(match (self.unending, self.complete) {
             _ if self.left => "until the caller left".to_owned(),
             (true, _) => "never ended".to_owned(),
@@ -221,6 +229,7 @@ fn stream(answer: &Answer, api: Api, frames: &[Frame]) -> StreamTold {
         complete: answer.ending == Ending::Complete,
         unending: answer.ending == Ending::Deadline,
         left: answer.ending == Ending::Left,
+        damage: answer.body.damage.clone(),
     };
     for frame in frames {
         let name = frame.event.as_deref();

@@ -148,6 +148,14 @@ impl Answer {
         Carrier::of_reply(Some(self.status), |name| self.header(name))
     }
 
+    /// The same; of a success that says nothing of what it is, `expected`.
+    pub fn carrier_or(&self, expected: Option<Carrier>) -> Option<Carrier> {
+        match self.header("content-type") {
+            Some(kind) => Carrier::of(kind),
+            None => expected.filter(|_| (200..300).contains(&self.status)),
+        }
+    }
+
     /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
     pub fn binary_size(&self) -> Option<String> {
         binary_size(self.header("content-type"), self.body.bytes).filter(|_| self.body.frames.is_empty())
@@ -173,6 +181,9 @@ pub struct Body {
     pub utf8: bool,
     /// For an event stream, or a WebSocket session: its frames with their times.
     pub frames: Vec<Frame>,
+    /// What made the rest of an event stream unreadable for every client: a wrong checksum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// One event of a stream, as the caller got it.

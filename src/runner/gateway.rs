@@ -79,6 +79,7 @@ impl Gateway {
             url: format!("{}{path}", self.root()),
             headers,
             body: request.body.bytes(),
+            carrier: request.carrier,
         }
     }
 

@@ -149,6 +149,7 @@ impl<'a> Normaliser<'a> {
             let mut lines = vec![kind.to_owned()];
             lines
                 .extend(stream::shape(&answer.body.frames, self).into_iter().map(|line| format!("  {line}")));
+            lines.extend(answer.body.damage.iter().map(|damage| format!("  unreadable from here: {damage}")));
             return lines;
         }
         let Body { text, bytes, utf8, .. } = &answer.body;
@@ -381,7 +382,7 @@ pub(crate) mod tests {
     }
 
     fn body(text: &str) -> Body {
-        Body { text: text.to_owned(), bytes: text.len() as u64, utf8: true, frames: Vec::new() }
+        Body { text: text.to_owned(), bytes: text.len() as u64, utf8: true, ..Body::default() }
     }
 
     /// The answer of the first exchange, to be bent into shape.

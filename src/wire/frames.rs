@@ -36,6 +36,16 @@ impl Carrier {
             _ => None,
         }
     }
+
+    /// The content type that tells of it; empty for a WebSocket, of which the status tells.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Sse => "text/event-stream",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Aws => "application/vnd.amazon.eventstream",
+            Self::WebSocket => "",
+        }
+    }
 }
 
 /// One frame of a streamed body.
@@ -145,6 +155,18 @@ impl Decoder {
             },
         }
     }
+
+    /// What made the rest of the stream unreadable for every client; `None` where nothing did.
+    pub fn damage(&self) -> Option<String> {
+        match &self.0 {
+            Inner::Aws(decoder) => {
+                let fatal = decoder.violations().iter().find(|violation| violation.kind.is_fatal());
+                fatal.map(ToString::to_string)
+            }
+            Inner::WebSocket(decoder) => decoder.broken().map(ToString::to_string),
+            Inner::Sse(_) | Inner::Ndjson { .. } => None,
+        }
+    }
 }
 
 /// All complete frames of a body.
@@ -194,7 +216,11 @@ mod tests {
         let good = frame(&[(":event-type", "a")], "");
         let mut bad = good.to_vec();
         bad[14] ^= 1;
-        let frames = decode(Carrier::Aws, &[&good[..], &bad, &good].concat());
-        assert_eq!(frames.len(), 1);
+        let mut decoder = Decoder::new(Carrier::Aws);
+        decoder.feed(&good);
+        assert_eq!(decoder.damage(), None);
+        decoder.feed(&[&bad[..], &good].concat());
+        assert_eq!(std::iter::from_fn(|| decoder.pop()).count(), 1);
+        assert_eq!(decoder.damage().as_deref(), Some("a wrong checksum of the message at byte 32"));
     }
 }

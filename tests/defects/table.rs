@@ -126,6 +126,7 @@ pub const ROWS: &[Row] = &[
         &["messages", "generate", "converse", "cohere", "ollama"],
     ),
     row(HtmlPassedThrough, "format.envelope", &["format.content-type"], &["bodies"]),
+    row(StreamTypeLost, "format.stream-content-type", &[], &["healthy", "stream"]),
     row(ErrorContentType, "format.content-type", &[], &["status", "limits/rate-limit"]),
     row(
         RetryAfterDropped,

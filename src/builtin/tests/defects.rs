@@ -99,6 +99,9 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         ErrorContentType => (rich_error(), |s| {
             s.got.header("content-type").is_some_and(|value| value.starts_with("text/html"))
         }),
+        StreamTypeLost => (good_stream(), |s| {
+            s.got.header("content-type").is_none() && s.text() == [ONE, TWO, STOP, DONE].concat()
+        }),
         RetryAfterDropped => {
             (rich_error(), |s| s.got.header("retry-after").is_none() && has(s, "retry-after-ms"))
         }

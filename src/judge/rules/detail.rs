@@ -45,7 +45,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: "detail.message-plain",
-        level: Level::Required,
+        level: Level::Recommended,
         title: "The message is text, not an error object written into a string",
         reason: "A client shows it to a person, or searches it for words; neither reads escaped JSON.",
         references: &["BerriAI/litellm#40135"],

@@ -171,11 +171,12 @@ fn ending() -> impl Strategy<Value = Ending> {
 }
 
 fn body() -> impl Strategy<Value = Body> {
-    (prop_oneof![text(), stream()], any::<bool>(), option::of(0..9u64), time()).prop_map(
-        |(text, utf8, bytes, at_ms)| {
+    let damage = option::weighted(0.1, Just("a wrong checksum".to_owned()));
+    (prop_oneof![text(), stream()], any::<bool>(), option::of(0..9u64), time(), damage).prop_map(
+        |(text, utf8, bytes, at_ms, damage)| {
             let frame = |event: sse::Event| Frame { at_ms, event: event.event, data: event.data };
             let frames = sse::decode(text.as_bytes()).into_iter().map(frame).collect();
-            Body { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames }
+            Body { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames, damage }
         },
     )
 }

@@ -7,6 +7,7 @@ use crate::{
         Answer, Arrangement, Attempt, AttemptEnd, Body, DeploymentArranged, Ending, Exchange, Frame,
         Identity, Observation, Outcome, Sent, StepName,
     },
+    provider,
     scenario::{Api, Combination, Cooldown, Expect, Fault, Level, Provider, ProxySettings, Reply, Turn},
     wire::{
         frames::{self, Carrier},
@@ -78,6 +79,12 @@ impl Say {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Without any header of this name.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(key, _)| key != name);
         self
     }
 
@@ -297,20 +304,32 @@ impl Seen {
             text
         };
         let text = fill(&String::from_utf8_lossy(&said.body));
+        let case = self.observation.arrangement.combination;
         let header = |wanted: &str| {
             said.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
         };
-        let carrier = Carrier::of_reply(Some(said.status), header);
+        // As the client reads it.
+        let expected = || case.stream.then(|| provider::carrier(case.api));
+        let carrier = match header("content-type").or(header("upgrade")) {
+            Some(_) => Carrier::of_reply(Some(said.status), header),
+            None => expected(),
+        };
         // Binary frames must not go through text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
-        let decoded = carrier.map(|carrier| frames::decode(carrier, &bytes)).unwrap_or_default();
+        let mut decoder = carrier.map(frames::Decoder::new);
+        let mut decoded = Vec::new();
+        if let Some(decoder) = &mut decoder {
+            decoder.feed(&bytes);
+            decoded.extend(std::iter::from_fn(|| decoder.pop()));
+        }
+        let damage = decoder.and_then(|decoder| decoder.damage());
         let frame = |frame: frames::Frame| Frame { at_ms: self.now, event: frame.event, data: frame.data };
         let frames = decoded.into_iter().map(frame).collect();
         let answer = Answer {
             status: said.status,
             headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             head_ms: self.now,
-            body: Body { bytes: text.len() as u64, utf8: true, frames, text },
+            body: Body { bytes: text.len() as u64, utf8: true, frames, damage, text },
             ending,
             closed: None,
         };
