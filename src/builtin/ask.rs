@@ -73,7 +73,12 @@ impl Ask {
         if let AskBody::Json(_) = self.body {
             headers.push(("content-type".into(), "application/json".into()));
         }
-        headers.push(("accept".into(), accept(api, self.stream).into()));
+        if api.is_session() {
+            query.push(("model".to_owned(), route.upstream_model.clone()));
+            headers.extend(session_headers());
+        } else {
+            headers.push(("accept".into(), accept(api, self.stream).into()));
+        }
         let named = |wanted: &str| self.headers.iter().any(|(name, _)| name == wanted);
         if api.native_provider() == Provider::Anthropic && !named("anthropic-version") {
             headers.push(("anthropic-version".into(), ANTHROPIC_VERSION.into()));
@@ -124,6 +129,19 @@ impl Ask {
             }
         }
     }
+}
+
+/// The handshake of a WebSocket (RFC 6455 section 4.1). Any sixteen bytes do for a key that nobody
+/// between here and a mock could mistake for another's.
+fn session_headers() -> impl Iterator<Item = (String, String)> {
+    [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dXBmYXVsdC1yZWxheWluZw=="),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 fn accept(api: Api, stream: bool) -> &'static str {

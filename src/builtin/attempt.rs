@@ -24,6 +24,8 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 pub(super) enum Success {
     /// A whole answer, in the caller's dialect.
     Whole { status: u16, headers: Vec<(String, String)>, body: Bytes },
+    /// A session that stands.
+    Session { headers: Vec<(String, String)>, upstream: Box<reqwest::Upgraded> },
     /// A stream whose first event is good.
     Stream { headers: Vec<(String, String)>, first: RawFrame, source: Box<FrameSource> },
 }
@@ -113,6 +115,10 @@ async fn send(outbound: &Outbound, route: &Route, ask: &Ask) -> Result<Success, 
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
+    if api.is_session() && status == 101 {
+        let upgraded = response.upgrade().await.map_err(|error| transport(&error))?;
+        return Ok(Success::Session { headers, upstream: Box::new(upgraded) });
+    }
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
     let is_stream = Carrier::of(content_type) == Some(provider::carrier(api));
     let is_plain = headers::coding(&headers).is_none();

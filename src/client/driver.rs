@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use reqwest::{Client, ClientBuilder, Request, header};
 use tokio::time::{Instant, timeout_at};
 
-use super::{body::Recorder, call::Call, ending::ending_of};
+use super::{body::Recorder, call::Call, ending::ending_of, session};
 use crate::{
     observation::{Answer, Ending, Exchange, Outcome},
     wire::frames::Carrier,
@@ -44,8 +44,14 @@ impl Driver {
     /// The record's request headers are those of the call; `host`, `content-length` and, where the
     /// call has none, `accept: */*` go out on top of them.
     ///
+    /// A call that asks for a WebSocket holds a session: its body is what is said once that stands, and it
+    /// lasts until there is an answer, an error or an end.
+    ///
     /// Headers that repeat a name stand together in the record, in the order in which they came.
     pub async fn send(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
+        if session::is_session(&call) {
+            return self.hold_session(call, epoch, deadline).await;
+        }
         let clock = Clock(epoch);
         let sent_ms = clock.now();
         let step = call.step;
@@ -132,6 +138,7 @@ async fn record(
         head_ms,
         body: Default::default(),
         ending: Ending::Complete,
+        closed: None,
     };
     let mut recorder = Recorder::new(answer.carrier_or(carrier));
     answer.ending = loop {

@@ -49,7 +49,7 @@ impl Driver {
     ) -> Exchange {
         let clock = Clock(epoch);
         let sent_ms = clock.now();
-        let (outcome, left) = match prepare(&call) {
+        let (outcome, left) = match prepare(&call, "a caller can only leave") {
             Err(reason) => (Outcome::NoAnswer { ending: Ending::Broken(reason) }, None),
             Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
                 Ok(Ok(socket)) => visit(socket, request, call.carrier, leave, asked, clock, deadline).await,
@@ -71,14 +71,14 @@ impl Driver {
     }
 }
 
-type Request = http::Request<Full<Bytes>>;
+pub(super) type Request = http::Request<Full<Bytes>>;
 
 /// Where to connect to, and what to send there.
-fn prepare(call: &Call) -> Result<((String, u16), Request), String> {
+pub(super) fn prepare(call: &Call, what: &str) -> Result<((String, u16), Request), String> {
     let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is no URL: {error}", call.url))?;
     let host = url.host_str().filter(|_| url.scheme() == "http");
     let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
-        return Err(format!("a caller can only leave over plain HTTP, and `{}` is something else", call.url));
+        return Err(format!("{what} over plain HTTP, and `{}` is something else", call.url));
     };
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -203,6 +203,7 @@ impl Caller<'_> {
             head_ms: self.clock.now(),
             body: Default::default(),
             ending: Ending::Complete,
+            closed: None,
         };
         let mut recorder = Recorder::new(answer.carrier_or(self.carrier));
         answer.ending = if self.leaves_at(LeavePoint::AfterHeaders) && self.go() {

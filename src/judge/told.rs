@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use super::dialect::{self, Completion, ErrorObject, StreamEvent};
+use super::{
+    dialect::{self, Completion, ErrorObject, StreamEvent},
+    session::SessionTold,
+};
 use crate::{
     observation::{Answer, Ending, Exchange, Frame, Outcome},
     scenario::{Api, Provider},
+    wire::frames::Carrier,
 };
 
 /// What the caller was told.
@@ -33,6 +37,8 @@ pub enum Told {
     },
     /// 2xx with an event stream.
     Stream(StreamTold),
+    /// 101 with a session behind it.
+    Session(SessionTold),
 }
 
 /// A stream as the caller got it.
@@ -86,6 +92,9 @@ impl Told {
             Outcome::NoAnswer { ending } => return Self::Nothing(ending.clone()),
             Outcome::Answer(answer) => answer,
         };
+        if answer.carrier() == Some(Carrier::WebSocket) {
+            return Self::Session(SessionTold::of(answer, api));
+        }
         let body = || serde_json::from_str::<Value>(&answer.body.text).ok();
         if !(200..300).contains(&answer.status) {
             let body = body();
@@ -115,6 +124,7 @@ impl Told {
                 *complete && completion.is_some() && error.is_none()
             }
             Self::Stream(stream) => stream.looks_finished() && stream.complete,
+            Self::Session(session) => session.looks_successful(),
             Self::Nothing(_) | Self::Failure { .. } => false,
         }
     }
@@ -137,6 +147,7 @@ impl Told {
         match self {
             Self::Failure { error, .. } | Self::Whole { error, .. } => error.as_ref(),
             Self::Stream(stream) => stream.errors.first().map(|(_, error)| error),
+            Self::Session(session) => session.error(),
             Self::Nothing(_) => None,
         }
     }
@@ -146,6 +157,7 @@ impl Told {
         match self {
             Self::Whole { completion, .. } => completion.as_ref(),
             Self::Stream(stream) => Some(&stream.completion),
+            Self::Session(session) => Some(&session.completion),
             _ => None,
         }
     }
@@ -167,6 +179,7 @@ impl Told {
             }
             Self::Whole { completion: None, .. } => "200 with a body that is no completion".to_owned(),
             Self::Stream(stream) => stream.describe(),
+            Self::Session(session) => session.describe(),
         }
     }
 }

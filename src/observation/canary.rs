@@ -29,6 +29,11 @@ impl Identity {
         format!("sk-canary-{}-{deployment}", self.token)
     }
 
+    /// The token and the deployment that such a key is of.
+    pub fn of_key(key: &str) -> Option<(&str, &str)> {
+        key.strip_prefix("sk-canary-")?.rsplit_once('-')
+    }
+
     /// The tokens that attempt `n` (from 1) of a deployment plants in its reply.
     pub fn canaries(&self, deployment: &str, n: u32) -> Canaries {
         Canaries::with_stem(&self.stem(deployment, n))

@@ -73,6 +73,11 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
         object.extend(members.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
         *whole = Value::Object(object).to_string().into();
     }
+    if let MessageBody::Session { .. } = body {
+        let mut headers = vec![header("upgrade", "websocket"), header("connection", "Upgrade")];
+        headers.extend(own_headers(profile, canaries));
+        return Message { status: 101, headers, body };
+    }
     let mut headers = vec![header("content-type", content_type)];
     headers.extend(own_headers(profile, canaries));
     if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {

@@ -8,7 +8,10 @@ use super::{
     said, stream,
     volatile::{Volatile, without_volatile},
 };
-use crate::observation::{Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName};
+use crate::{
+    observation::{Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName},
+    wire::frames::Carrier,
+};
 
 /// Messages that are longer are shortened in the middle; so many characters remain.
 const LONGEST_MESSAGE: usize = 600;
@@ -110,6 +113,9 @@ impl<'a> Normaliser<'a> {
         lines.push(format!("{}: {}", exchange.step, answer.status));
         lines.extend(self.headers(answer).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.body(answer).into_iter().map(|line| format!("  {line}")));
+        if let Some(closed) = answer.closed.as_ref().filter(|closed| !closed.answered) {
+            lines.push(format!("  closed: {}", self.message(&closed.to_string())));
+        }
         lines.push(format!("  ending: {}", self.ending(&answer.ending)));
     }
 
@@ -137,8 +143,10 @@ impl<'a> Normaliser<'a> {
     fn body(&self, answer: &Answer) -> Vec<String> {
         // JSON or a page under the name of a stream is shown as what it is.
         let no_body = answer.body.text.trim().is_empty();
-        if !answer.body.frames.is_empty() || (answer.carrier().is_some() && no_body) {
-            let mut lines = vec!["stream:".to_owned()];
+        let is_session = answer.carrier() == Some(Carrier::WebSocket);
+        if !answer.body.frames.is_empty() || is_session || (answer.carrier().is_some() && no_body) {
+            let kind = if is_session { "session:" } else { "stream:" };
+            let mut lines = vec![kind.to_owned()];
             lines
                 .extend(stream::shape(&answer.body.frames, self).into_iter().map(|line| format!("  {line}")));
             lines.extend(answer.body.damage.iter().map(|damage| format!("  unreadable from here: {damage}")));
@@ -328,6 +336,7 @@ pub(crate) mod tests {
                         identity.model("primary")
                     )),
                     ending: Ending::Complete,
+                    closed: None,
                 }),
                 end_ms: 12.5,
                 left: None,

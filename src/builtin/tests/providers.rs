@@ -39,7 +39,7 @@ fn route(api: Api, provider: Provider) -> Route {
 
 fn ask_for(api: Api, stream: bool) -> Ask {
     let body = match api {
-        Api::OpenaiModels => AskBody::None,
+        Api::OpenaiModels | Api::OpenaiRealtime => AskBody::None,
         Api::OpenaiTranscriptions | Api::OpenaiFiles => {
             let form = FORM.replace('\n', "\r\n");
             let at = form.find("alias").unwrap();
@@ -150,6 +150,7 @@ fn unknown(ask: &Ask, upstream: Api, told: Message) -> Option<String> {
             };
         }
         MessageBody::Events { events, terminator } => (events, terminator),
+        MessageBody::Session { .. } => return Some("a session".to_owned()),
     };
     let kind = headers::value(&headers, "content-type").unwrap_or_default();
     if Carrier::of(kind) != Some(provider::carrier(upstream)) {

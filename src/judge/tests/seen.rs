@@ -261,6 +261,12 @@ impl Seen {
             timer_error_ms: 0.0,
             ..Sent::default()
         };
+        let mut sent = sent;
+        if std::str::from_utf8(&said.body).is_err() {
+            // Binary frames must not go through text.
+            sent.set_body(&said.body);
+            sent.bytes = said.body.len() as u64;
+        }
         let at_ms = self.now;
         self.now += 1.0;
         self.observation.attempts.push(Attempt {
@@ -300,12 +306,15 @@ impl Seen {
             text
         };
         let text = fill(&String::from_utf8_lossy(&said.body));
-        let kind = said.headers.iter().find(|(name, _)| name == "content-type");
         let case = self.observation.arrangement.combination;
-        let carrier = match kind {
-            Some((_, value)) => Carrier::of(value),
-            // As the client reads it.
-            None => case.stream.then(|| provider::carrier(case.api)),
+        let header = |wanted: &str| {
+            said.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+        };
+        // As the client reads it.
+        let expected = || case.stream.then(|| provider::carrier(case.api));
+        let carrier = match header("content-type").or(header("upgrade")) {
+            Some(_) => Carrier::of_reply(Some(said.status), header),
+            None => expected(),
         };
         // Binary frames must not go through text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
@@ -324,6 +333,7 @@ impl Seen {
             head_ms: self.now,
             body: Body { bytes: text.len() as u64, utf8: true, frames, damage, text },
             ending,
+            closed: None,
         };
         self.now += said.lasting;
         self.over(Outcome::Answer(answer))
