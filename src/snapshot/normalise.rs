@@ -133,7 +133,9 @@ impl<'a> Normaliser<'a> {
                 }
                 let shown =
                     if is_request_id(name) && !landed { "<own id>".to_owned() } else { self.message(value) };
-                Some(format!("{name}: {shown}"))
+                // By its whole line, so that a definition can say whose value varies.
+                let line = format!("{name}: {shown}");
+                Some(self.own.iter().fold(line, |line, volatile| volatile.replace(&line)))
             })
             .collect();
         lines.sort();
