@@ -10,6 +10,7 @@ mod retry_after;
 mod rule;
 mod rules;
 mod sdk;
+mod session;
 mod told;
 mod trace;
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Reporter, Summary};
 use crate::{
-    event::{CaseResult, Event, RunStarted},
+    event::{CaseResult, Event, LogLeak, RunStarted},
     judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
@@ -42,6 +42,9 @@ pub struct Report {
     pub proxy: ProxyReport,
     /// In the order of their ids.
     pub cases: Vec<CaseReport>,
+    /// Secrets that stand in the logs of the proxies that were started. They decide no case.
+    #[serde(default)]
+    pub log_leaks: Vec<LogLeak>,
     /// The run in numbers.
     pub summary: Summary,
 }
@@ -208,13 +211,14 @@ pub struct JsonReporter {
     path: PathBuf,
     started: Option<RunStarted>,
     cases: Vec<Arc<CaseResult>>,
+    log_leaks: Vec<LogLeak>,
     summary: Summary,
 }
 
 impl JsonReporter {
     /// One that will write to `path`. Its folder is made if need be.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, started: None, cases: Vec::new(), summary: Summary::default() }
+        Self { path, started: None, cases: Vec::new(), log_leaks: Vec::new(), summary: Summary::default() }
     }
 
     fn report(&self) -> Report {
@@ -231,6 +235,7 @@ impl JsonReporter {
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),
             cases,
+            log_leaks: self.log_leaks.clone(),
             summary: self.summary.clone(),
         }
     }
@@ -247,6 +252,7 @@ impl Reporter for JsonReporter {
             }
             Event::RunFinished(end) => {
                 self.summary.finish(end);
+                self.log_leaks.clone_from(&end.log_leaks);
                 let mut text = serde_json::to_string_pretty(&self.report())?;
                 text.push('\n');
                 write_atomically(&self.path, &text).map_err(|error| {

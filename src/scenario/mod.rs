@@ -15,6 +15,7 @@ mod model;
 mod parse;
 mod path;
 mod schema;
+mod session;
 mod together;
 mod transport;
 mod turn;
@@ -27,8 +28,9 @@ pub use diagnostic::{Diagnostic, Label, LoadErrors, meant, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
 pub use fault::{
-    ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, Http1Fault, Http2Code,
-    Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert, TlsFault,
+    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, Http1Fault,
+    Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert,
+    TlsFault,
 };
 pub use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_from, load_text};

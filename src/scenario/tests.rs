@@ -1,4 +1,5 @@
 mod faults;
+mod sessions;
 
 use super::*;
 

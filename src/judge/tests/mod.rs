@@ -12,4 +12,5 @@ mod mocks;
 mod origins;
 mod policies;
 pub(crate) mod seen;
+mod sessions;
 mod words;
