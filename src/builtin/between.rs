@@ -105,7 +105,7 @@ impl Between {
                     (*status, *headers, *body) = last;
                 }
             }
-            Ok(Success::Stream { .. }) => {}
+            Ok(Success::Stream { .. } | Success::Session { .. }) => {}
             Err(Failed { failure, .. }) => before.failed(self.defect, failure),
         });
         let Some(inside) = inside else { return outcome };

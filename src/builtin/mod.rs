@@ -9,6 +9,8 @@
 //! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
 //! What is done for callers that have left is in `linger`, what is carried over from one request to another
 //! in `between`.
+//! What is done for callers that have left is in `linger`. A session over a WebSocket begins like any other request
+//! and is then relayed (`session`, `tamper_session`).
 
 mod ask;
 mod attempt;
@@ -31,9 +33,11 @@ mod retry;
 mod rules;
 mod secrets;
 mod server;
+mod session;
 mod split;
 mod stream;
 mod tamper;
+mod tamper_session;
 mod tamper_stream;
 mod tasks;
 mod translate;

@@ -10,6 +10,7 @@ mod retry_after;
 mod rule;
 mod rules;
 mod sdk;
+mod session;
 mod told;
 mod trace;
 
@@ -21,7 +22,10 @@ pub use dialect::{Completion, ErrorObject, Family, StreamEvent};
 pub use facts::Facts;
 pub use fate::Fate;
 pub use finding::{Finding, Verdict};
-pub use policy::{AfterError, ChainError, CleanEnd, Policy, Question, RuleName, Ruling, Weight};
+pub use policy::{
+    AfterError, ChainError, CleanEnd, Policy, PolicyEdits, Question, RuleName, Ruling, StatusesOrNone,
+    UnknownPolicy, Weight,
+};
 pub use rule::{Breach, Outcome, Rule};
 pub use sdk::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, StepView, Wait, sdk_view};
 pub use told::{StreamTold, Told};

@@ -13,6 +13,6 @@ mod stray;
 pub use arrangement::{Arrangement, DeploymentArranged};
 pub use attempt::{Attempt, AttemptEnd, Sent};
 pub use canary::{Canaries, Identity, Planted, planted};
-pub use exchange::{Answer, Body, Ending, Exchange, Frame, Left, Outcome, StepName};
+pub use exchange::{Answer, Body, Closed, Ending, Exchange, Frame, Left, Outcome, StepName};
 pub use record::Observation;
 pub use stray::{Stray, StrayKind};

@@ -11,6 +11,7 @@ use super::{
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     leave::leaves,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
+    session,
     step::addressed,
     transport::transport,
     turn::turns,
@@ -69,6 +70,7 @@ pub fn validate(
     let deployments = deployments(&mut check, &file, &matrix);
     let transport =
         transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
+    session::over_http1(&mut check, file.transport.as_ref(), &matrix);
     let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
     expectations(&mut check, &file, &deployments);
@@ -81,6 +83,7 @@ pub fn validate(
             }
             bodies(&mut check, &steps.value, &matrix);
             leaves(&mut check, &steps.value, &matrix);
+            session::stays(&mut check, &steps, &matrix);
             addressed(&mut check, &steps.value, &deployments, &file.proxy.value.fallback);
             steps.value.into_iter().map(|step| step.value).collect()
         }

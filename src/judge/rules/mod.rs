@@ -10,6 +10,7 @@ mod format;
 mod headers;
 mod leak;
 mod own;
+mod realtime;
 mod recovery;
 mod retry;
 mod status;
