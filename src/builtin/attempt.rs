@@ -7,7 +7,7 @@ use reqwest::{Certificate, Client, header::LOCATION};
 
 use super::{
     ask::{Ask, Sent},
-    classify,
+    classify, envelope,
     failure::{Cause, Failure, Raw},
     headers,
     split::{RawFrame, Splitter},
@@ -133,8 +133,8 @@ async fn send(outbound: &Outbound, route: &Route, ask: &Ask) -> Result<Success, 
         let mut failure = Failure::own(
             Cause::OddBody,
             502,
-            super::envelope::UPSTREAM_ERROR,
-            Some("invalid_upstream_response"),
+            envelope::UPSTREAM_ERROR,
+            Some(envelope::INVALID_RESPONSE),
             message,
         );
         failure.raw = Some(Box::new(Raw { headers, body }));

@@ -61,7 +61,8 @@ pub(super) struct Failed {
 ///
 /// # Errors
 ///
-/// When all failed: the first failure that an upstream spoke of itself, else the first of all.
+/// When all failed: the first failure of which an upstream spoke itself, else the first that came as an
+/// answer, else the first of all.
 pub(super) async fn run<'a>(
     shared: &'a Arc<Shared>,
     route: &'a Route,
@@ -89,7 +90,9 @@ pub(super) async fn run<'a>(
         }
     }
     let routes = failures.len();
-    let telling = failures.iter().position(Failure::is_upstreams_own).unwrap_or(0);
+    let first = |is: fn(&Failure) -> bool| failures.iter().position(is);
+    let telling = first(Failure::is_in_the_upstreams_words).or_else(|| first(Failure::is_upstreams_own));
+    let telling = telling.unwrap_or(0);
     Err(Failed { failure: failures.swap_remove(telling), routes })
 }
 

@@ -98,7 +98,7 @@ fn aws_name(frame: &Frame) -> Option<String> {
 }
 
 fn odd(message: &str) -> Told {
-    let code = Some("invalid_upstream_response");
+    let code = Some(envelope::INVALID_RESPONSE);
     Told::openai(envelope::error(message.into(), envelope::UPSTREAM_ERROR, code))
 }
 

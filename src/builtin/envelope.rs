@@ -9,6 +9,9 @@ use super::dialect::ErrorObject;
 /// The `type` of errors that have none of the upstream's own.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";
 
+/// The code where an upstream answered with nothing that is an answer, so that only the proxy can say so.
+pub(super) const INVALID_RESPONSE: &str = "invalid_upstream_response";
+
 /// So many characters of a body that is no error object are shown.
 const SHOWN: usize = 1000;
 

@@ -104,6 +104,12 @@ impl Failure {
         matches!(self.cause, Cause::Status(_) | Cause::FirstEvent | Cause::OddBody | Cause::CoolingDown)
     }
 
+    /// Whether the upstream said itself what is wrong: not where the proxy can only say what it saw.
+    pub fn is_in_the_upstreams_words(&self) -> bool {
+        let is_seen = self.told.error.get("code").is_some_and(|code| code == envelope::INVALID_RESPONSE);
+        self.is_upstreams_own() && !is_seen
+    }
+
     /// The first header of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -171,6 +171,18 @@ impl<'a> Facts<'a> {
         self.is_failure() && self.failures().any(|(_, fate)| fate.failed_after_content())
     }
 
+    /// The caller got a stream whose upstream then fell away without a word: the head is committed, and what
+    /// is told in the stream can only be the proxy's own.
+    pub fn ended_without_a_word(&self) -> bool {
+        let begun = |(attempt, fate): &(&Attempt, Fate)| {
+            attempt.sent.status == Some(200)
+                && matches!(fate, Fate::Cut { .. } | Fate::Silent { .. } | Fate::EndedEarly { .. })
+        };
+        self.wants_stream()
+            && self.answer().is_some_and(|answer| answer.status == 200)
+            && self.attempts.last().is_some_and(begun)
+    }
+
     /// A deployment by name, as it was set up.
     pub fn key_of(&self, deployment: &str) -> Option<&'a str> {
         self.arrangement.deployments.iter().find(|d| d.name == deployment).map(|d| d.key.as_str())

@@ -101,7 +101,8 @@ impl Fate {
         match (end, dialect::completion(api, &body, sent.header("content-type"))) {
             _ if broken => Self::Cut { head_sent: true, before: Completion::default() },
             // A whole body that was handed over is an answer even if the proxy then went away.
-            (AttemptEnd::Finished | AttemptEnd::ClientLeft, Some(completion)) => Self::Success(completion),
+            (AttemptEnd::Finished, Some(completion)) => Self::Success(completion),
+            (AttemptEnd::ClientLeft, Some(completion)) if !is_short(sent) => Self::Success(completion),
             (AttemptEnd::Finished, None) => Self::OddBody { error: error() },
             _ if end.is_cut() => Self::Cut { head_sent: true, before: Completion::default() },
             _ => Self::Silent { head_sent: true, before: Completion::default() },
@@ -229,6 +230,12 @@ fn readable(sent: &Sent) -> Cow<'_, [u8]> {
             Cow::Owned(bytes)
         }
     }
+}
+
+/// Whether less of a body was sent than its length says, be it only the line end after its JSON.
+fn is_short(sent: &Sent) -> bool {
+    let length = sent.header("content-length").and_then(|text| text.parse::<u64>().ok());
+    length.is_some_and(|length| sent.bytes < length)
 }
 
 /// Whether only a part of a very long body is on record.

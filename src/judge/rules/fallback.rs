@@ -9,7 +9,7 @@ use crate::{
         policy::{ChainError, Weight},
         rule::{Outcome, Rule},
     },
-    observation::StepName,
+    observation::{Answer, Attempt, StepName},
     scenario::Level,
 };
 
@@ -66,7 +66,8 @@ fn used(facts: &Facts<'_>) -> Outcome {
         let [name, next] = pair else { continue };
         let unreachable = facts.cannot_reach(name);
         let last = facts.attempts.iter().rfind(|(attempt, _)| attempt.deployment == *name);
-        let failed = unreachable || last.is_some_and(|(_, fate)| deserves_fallback(facts, fate));
+        let failed =
+            unreachable || last.is_some_and(|(attempt, fate)| deserves_fallback(facts, attempt, fate));
         if !failed {
             break;
         }
@@ -84,11 +85,20 @@ fn used(facts: &Facts<'_>) -> Outcome {
     outcome
 }
 
-fn deserves_fallback(facts: &Facts<'_>, fate: &Fate) -> bool {
+fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> bool {
+    // Beyond 599 it is no status at all, and nobody disputes that.
+    let by_status = |status: u16| facts.policy.fallback_on.answer.contains(status) || status >= 600;
     match fate {
-        // Beyond 599 it is no status at all, and nobody disputes that.
-        Fate::Status { status, .. } => facts.policy.fallback_on.answer.contains(*status) || *status >= 600,
-        Fate::Cut { .. } | Fate::Silent { .. } => !fate.failed_after_content(),
+        Fate::Status { status, .. } => by_status(*status),
+        // Who has read the status of an error knows what it is, whatever became of its body.
+        Fate::Cut { .. } | Fate::Silent { .. } => {
+            // Once an event was passed on, be it without content, the head is committed.
+            if attempt.sent.frames > 0 && facts.ended_without_a_word() {
+                return false;
+            }
+            let refused = attempt.sent.status.filter(|status| !(200..300).contains(status));
+            refused.map_or(!fate.failed_after_content(), by_status)
+        }
         _ => false,
     }
 }
@@ -115,7 +125,7 @@ fn only_when_needed(facts: &Facts<'_>) -> Outcome {
             continue;
         };
         let (attempt, fate) = &facts.attempts[last];
-        let Some(status) = forbids_fallback(facts, fate) else { continue };
+        let Some(status) = forbids_fallback(facts, attempt, fate) else { continue };
         if let Some((next, _)) = facts.attempts.get(last + 1) {
             return Outcome::broken(
                 format!(
@@ -132,9 +142,10 @@ fn only_when_needed(facts: &Facts<'_>) -> Outcome {
 }
 
 /// The status of a failure after which the policy wants nobody else to be asked.
-fn forbids_fallback(facts: &Facts<'_>, fate: &Fate) -> Option<u16> {
+fn forbids_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Option<u16> {
     let Fate::Status { status, .. } = fate else { return None };
-    let forbidden = facts.policy.no_fallback_on.answer.contains(*status) && !deserves_fallback(facts, fate);
+    let forbidden =
+        facts.policy.no_fallback_on.answer.contains(*status) && !deserves_fallback(facts, attempt, fate);
     forbidden.then_some(*status)
 }
 
@@ -153,30 +164,44 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
     if !chain_matters(facts) || !facts.is_failure() || facts.content_committed() {
         return Outcome::NotApplicable;
     }
-    let told: Vec<_> = facts
+    // Of several tries at one deployment the last is what became of it.
+    let is_last = |attempt: &Attempt| {
+        let of_it = |(other, _): &&(&Attempt, Fate)| other.deployment == attempt.deployment;
+        facts.attempts.iter().rfind(of_it).is_some_and(|(last, _)| last.n == attempt.n)
+    };
+    let spoke: Vec<_> = facts
         .failures()
-        .filter(|(_, fate)| fate.error().is_some())
+        .filter(|(attempt, fate)| is_last(attempt) && fate.error().is_some())
         .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
         .collect();
     // Where one of them may be told in words of the proxy's own, no message shows that it was not.
-    if told.iter().any(|(_, fate)| may_be_hidden(facts, fate)) {
+    if spoke.iter().any(|(_, fate)| may_be_hidden(facts, fate)) {
         return Outcome::NotApplicable;
     }
-    let told: Vec<_> = told.into_iter().map(|(attempt, _)| attempt).collect();
+    let spoke: Vec<_> = spoke.into_iter().map(|(attempt, _)| attempt).collect();
     let (wanted, whose) = match facts.policy.chain_error.answer {
         ChainError::Any => (None, "one of the failed upstreams"),
-        ChainError::First => (told.first(), "the upstream that failed first"),
-        ChainError::Last => (told.last(), "the upstream that failed last"),
+        ChainError::First => (spoke.first(), "the upstream that failed first"),
+        ChainError::Last => (spoke.last(), "the upstream that failed last"),
     };
-    let canaries: Vec<&str> = told
-        .iter()
-        .filter(|attempt| wanted.is_none_or(|wanted| wanted.deployment == attempt.deployment))
-        .map(|attempt| attempt.canaries.message.as_str())
-        .collect();
-    let Some(answer) = facts.answer().filter(|_| !canaries.is_empty()) else { return Outcome::NotApplicable };
-    Outcome::check(canaries.iter().any(|canary| answer.body.text.contains(canary)), || {
-        (format!("the message of {whose}"), facts.told.describe())
-    })
+    let Some(answer) = facts.answer().filter(|_| !spoke.is_empty()) else { return Outcome::NotApplicable };
+    if facts.ended_without_a_word() || tells_of_a_wordless_failure(facts, answer, &spoke) {
+        return Outcome::NotApplicable;
+    }
+    // Words that are no error object of the dialect need not be found; told, they are as true.
+    let is_true = facts.failures().any(|(attempt, fate)| {
+        let counts = fate.error().is_none() || wanted.is_none_or(|one| one.deployment == attempt.deployment);
+        counts && answer.body.text.contains(&attempt.canaries.message)
+    });
+    Outcome::check(is_true, || (format!("the message of {whose}"), facts.told.describe()))
+}
+
+/// The status is that of an upstream which said nothing in its dialect, and of none that did.
+fn tells_of_a_wordless_failure(facts: &Facts<'_>, answer: &Answer, spoke: &[&Attempt]) -> bool {
+    let has = |attempt: &Attempt| attempt.sent.status == Some(answer.status);
+    answer.status >= 400
+        && !spoke.iter().any(|attempt| has(attempt))
+        && facts.failures().any(|(attempt, fate)| fate.error().is_none() && has(attempt))
 }
 
 fn no_splice(facts: &Facts<'_>) -> Outcome {

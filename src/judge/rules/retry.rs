@@ -132,7 +132,11 @@ fn pacing(facts: &Facts<'_>) -> Outcome {
     let mut outcome = Outcome::NotApplicable;
     for (deployment, attempts) in by_deployment(facts) {
         for pair in attempts.windows(2) {
-            let [(before, _), (after, _)] = pair else { continue };
+            let [(before, fate), (after, _)] = pair else { continue };
+            // An HTTP client that reports a lost connection may not hand the head out.
+            if matches!(fate, Fate::Cut { .. } | Fate::Silent { .. }) {
+                continue;
+            }
             let Some(wait_ms) = wait_ms(before, facts.began) else { continue };
             // From the end of the answer that asked for it; a tenth is left for clocks and rounding.
             let gap_ms = after.at_ms - before.end_ms.unwrap_or(before.at_ms);

@@ -222,7 +222,9 @@ fn ends_after_error(facts: &Facts<'_>) -> Outcome {
 }
 
 fn error_detail(facts: &Facts<'_>) -> Outcome {
-    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+    let Some(stream) = failed_stream(facts).filter(|_| !facts.ended_without_a_word()) else {
+        return Outcome::NotApplicable;
+    };
     let canaries: Vec<&str> = facts
         .failures()
         .filter(|(attempt, fate)| match fate {

@@ -3,6 +3,7 @@
 mod answers;
 pub(crate) mod any;
 mod below;
+mod chains;
 mod conduct;
 mod demands;
 mod dialects;
