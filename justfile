@@ -29,9 +29,17 @@ docs:
     UPDATE_DOCS=1 cargo test --test docs the_table_of_keys
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 
-# Every defect of the embedded proxy over every scenario: what it breaks is exactly what its row says (minutes)
+# The score of the judge: defects of the embedded proxy that are caught, and findings on the honest one
 defects:
+    cargo test --test defects -- every_defect_breaks the_honest_proxy_breaks
+
+# Every defect of the embedded proxy over every scenario: what it breaks is exactly what its row says (minutes)
+defects-everywhere:
     WHOLE_LIBRARY=1 cargo test --test defects
+
+# The honest proxy over every scenario, so many times, each with another seed, and over so many drawn ones: no finding
+honest RUNS="20" DRAWN="2000":
+    HONEST_RUNS={{ RUNS }} DRAWN={{ DRAWN }} cargo test --release --locked --test defects -- the_honest_proxy_breaks any::
 
 # Write the JSON Schemas anew from the types
 schema:

@@ -2,9 +2,12 @@
 //! named defect breaks the rule that it was made for and none that its row does not name, and no
 //! rule is without a defect or without a scenario. The documents on rules and defects are written from the same table.
 //!
-//! With `WHOLE_LIBRARY=1` (`just defects`) every defect runs over every scenario, and its row must
-//! name exactly what it breaks.
+//! With `WHOLE_LIBRARY=1` (`just defects-everywhere`) every defect runs over every scenario, and its row must
+//! name exactly what it breaks. With `HONEST_RUNS=20` (`just honest`) the honest proxy runs so often, each time
+//! with another seed.
 
+#[path = "defects/any.rs"]
+mod any;
 #[path = "defects/documents.rs"]
 mod documents;
 #[path = "defects/origins.rs"]
@@ -30,7 +33,7 @@ use upfault::{
     scenario::{Case, expand, load_dir},
 };
 
-use run::{Broken, broken, run};
+use run::{Broken, broken, run, run_seeded};
 use table::{ROWS, Row};
 
 /// Defects that run at once: each waits most of its time, and is given room to be on time.
@@ -58,6 +61,13 @@ fn asked_for(variable: &str) -> bool {
     std::env::var_os(variable).is_some()
 }
 
+/// How much of something a person asks for.
+#[expect(clippy::disallowed_methods, reason = "the justfile says so by a variable")]
+fn number_of(variable: &str) -> Option<usize> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
+}
+
 fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.expect("a runtime starts").block_on(future)
@@ -74,10 +84,27 @@ fn honest() -> &'static [Arc<CaseResult>] {
 
 #[test]
 fn the_honest_proxy_breaks_no_rule_of_any_level() {
-    let results = honest();
-    let broken = broken(results);
-    score::honest(results.len(), results.iter().map(|result| result.findings.len()).sum());
-    assert!(broken.is_empty(), "the honest proxy is said to break {broken:#?}");
+    let runs = number_of("HONEST_RUNS").unwrap_or(1).max(1);
+    let (mut cases, mut findings, mut broken_in) = (0, 0, Vec::new());
+    for seed in 1..=runs {
+        let again;
+        let results = if seed == 1 {
+            honest()
+        } else {
+            let _alone = alone();
+            again = block_on(run_seeded(None, library(), seed as u64));
+            &again
+        };
+        let found: usize = results.iter().map(|result| result.findings.len()).sum();
+        if runs > 1 {
+            score::tell(&format!("seed {seed} of {runs}: {found} findings over {} cases", results.len()));
+        }
+        (cases, findings) = (cases + results.len(), findings + found);
+        broken_in
+            .extend(Some(broken(results)).filter(|broken| !broken.is_empty()).map(|broken| (seed, broken)));
+    }
+    score::honest(cases, findings);
+    assert!(broken_in.is_empty(), "the honest proxy is said to break, by seed, {broken_in:#?}");
 }
 
 #[test]

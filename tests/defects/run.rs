@@ -19,6 +19,11 @@ pub type Broken = BTreeMap<String, (String, Finding)>;
 
 /// Runs cases, every one of which gets a verdict.
 pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult>> {
+    run_seeded(defect, cases, 1).await
+}
+
+/// The same with another seed: other tokens, and other draws where something is drawn.
+pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
     // What the embedded proxy does not serve tells nothing of it.
     let cases: Vec<Case> =
         cases.into_iter().filter(|case| builtin::lacks(&case.combination).is_none()).collect();
@@ -28,7 +33,7 @@ pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult
         cases,
         proxy: ProxyChoice::Builtin(defect),
         policy: Policy::default(),
-        seed: 1,
+        seed,
         jobs: None,
         strict: false,
         store: Store::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled(),

@@ -1,0 +1,221 @@
+//! Scenarios that nobody wrote: whatever an upstream does, the honest proxy breaks no rule, and one more
+//! fault never makes a failed call pass.
+//!
+//! They are drawn as text, so that a test that fails prints a file to keep. The same are drawn each time;
+//! `DRAWN=500` draws so many.
+
+use std::collections::BTreeMap;
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::select,
+    strategy::{BoxedStrategy, ValueTree},
+    test_runner::TestRunner,
+};
+use upfault::{
+    builtin::Defect,
+    judge::has_required,
+    scenario::{Case, expand, load_text},
+};
+
+use super::{alone, block_on, number_of, run::run};
+
+/// How many are drawn.
+const DRAWN: usize = 200;
+
+fn drawn<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>) -> Vec<T> {
+    let mut runner = TestRunner::deterministic();
+    let mut draw = || strategy.new_tree(&mut runner).expect("nothing is left out").current();
+    (0..number_of("DRAWN").unwrap_or(DRAWN)).map(|_| draw()).collect()
+}
+
+fn text(words: &'static [&'static str]) -> BoxedStrategy<String> {
+    select(words).prop_map(str::to_owned).boxed()
+}
+
+/// Places in a reply; only a stream has events. All lie before its end: where it ends anyway, a connection that
+/// is cut just after is already used again, by another case perhaps.
+fn point(events: bool) -> BoxedStrategy<String> {
+    let words = text(&["before_headers", "after_headers", "before_end"]);
+    let bytes = (1..15u32).prop_map(|n| format!("{{after_bytes: {n}}}"));
+    if !events {
+        return prop_oneof![words, bytes].boxed();
+    }
+    prop_oneof![words, bytes, (1..7u32).prop_map(|n| format!("{{after_events: {n}}}"))].boxed()
+}
+
+const ERRORS: &[&str] = &[
+    "invalid_api_key",
+    "permission",
+    "model_not_found",
+    "bad_request",
+    "context_length",
+    "content_policy",
+    "too_large",
+    "unprocessable",
+    "rate_limit",
+    "quota",
+    "internal",
+    "bad_gateway",
+    "unavailable",
+    "gateway_timeout",
+    "overloaded",
+];
+
+/// A fault that changes when bytes go out, or what stands between them, but fails nothing.
+fn harmless(events: bool) -> BoxedStrategy<String> {
+    let delay = (point(events), 0..200u32).prop_map(|(at, ms)| format!("delay: {{at: {at}, for: {ms}ms}}"));
+    let split = (1..60u32).prop_map(|bytes| format!("split: {{bytes: {bytes}}}"));
+    if !events {
+        return prop_oneof![delay, split].boxed();
+    }
+    let put_in = (text(&["comment", "ping"]), 1..7u32)
+        .prop_map(|(what, n)| format!("{what}: {{at: {{after_events: {n}}}}}"));
+    prop_oneof![delay, put_in, split, text(&["crlf", "multi_line_data", "duplicate_terminator"])].boxed()
+}
+
+/// A fault that may end a reply.
+fn harmful(events: bool) -> BoxedStrategy<String> {
+    let cut = (text(&["reset", "close", "truncate", "hang"]), point(events))
+        .prop_map(|(what, at)| format!("{what}: {{at: {at}}}"));
+    if !events {
+        return cut.boxed();
+    }
+    let event = (select(ERRORS), 0..7u32)
+        .prop_map(|(error, n)| format!("error_event: {{error: {error}, at: {{after_events: {n}}}}}"));
+    prop_oneof![cut, event].boxed()
+}
+
+fn fault(events: bool) -> impl Strategy<Value = String> {
+    prop_oneof![harmful(events), harmless(events)]
+}
+
+fn faults(events: bool) -> impl Strategy<Value = Vec<String>> {
+    (vec(harmless(events), 0..2), proptest::option::of(harmful(events))).prop_map(|(mut faults, end)| {
+        faults.extend(end);
+        faults
+    })
+}
+
+fn reply() -> BoxedStrategy<String> {
+    text(&["reply: ok", "reply: tool_call", "reply: non_ascii", "reply: {chunks: 12}"])
+}
+
+fn refusal() -> impl Strategy<Value = String> {
+    let literal = (
+        400..600u16,
+        text(&["'no {{canary.message}}'", "'<html>no</html>'", "{detail: '{{canary.message}}'}"]),
+    );
+    prop_oneof![
+        3 => select(ERRORS).prop_map(|error| format!("error: {error}")),
+        1 => literal.prop_map(|(status, body)| format!("status: {status}, body: {body}")),
+    ]
+}
+
+/// What stands in the place of a good reply, and leaves no room for another fault.
+fn instead() -> impl Strategy<Value = String> {
+    let body = text(&["not_json", "empty", "null", "html", "cut_json", "{error: rate_limit}"]);
+    prop_oneof![3 => body.prop_map(|body| format!("malform: {body}")), 1 => Just("redirect: 307".to_owned())]
+}
+
+/// A turn's answer and its faults.
+type Turn = (String, Vec<String>);
+
+fn turn(stream: bool) -> BoxedStrategy<Turn> {
+    prop_oneof![
+        3 => (reply(), faults(stream)),
+        3 => (refusal(), faults(false)),
+        1 => (reply(), instead().prop_map(|fault| vec![fault])),
+    ]
+    .boxed()
+}
+
+fn written((answer, faults): &Turn) -> String {
+    let faults: Vec<String> = faults.iter().map(|fault| format!("{{{fault}}}")).collect();
+    format!("{{{answer}, faults: [{}]}}", faults.join(", "))
+}
+
+fn matrix(stream: bool) -> impl Strategy<Value = String> {
+    let apis = text(&["openai/chat", "anthropic/messages", "openai/responses", "gemini/generate"]);
+    apis.prop_map(move |api| format!("matrix: {{api: [{api}], stream: [{stream}]}}\n"))
+}
+
+/// Whole scenarios: several turns of one or two deployments, retries, a chain or callers at the same time.
+fn scenario() -> impl Strategy<Value = String> {
+    let parts = |stream| {
+        let deployments = (vec(turn(stream), 1..4), vec(turn(stream), 1..3));
+        (matrix(stream), deployments, 0..3u32, 0..3u32, 1..4usize)
+    };
+    any::<bool>().prop_flat_map(parts).prop_map(
+        |(matrix, (one, two), retries, shape, steps)| {
+            let list = |turns: &[Turn]| turns.iter().map(written).collect::<Vec<_>>().join(", ");
+            let steps = vec!["{}"; steps].join(", ");
+            let (fallback, more) = match shape {
+                0 => ("", ""),
+                1 => (", fallback: [one, two]", ""),
+                _ => ("", ", {to: one}, {to: two, together: true}"),
+            };
+            format!(
+                "{matrix}deployments:\n  one: [{}]\n  two: [{}]\nproxy: {{timeout: 1s, retries: {retries}{fallback}}}\n\
+                 steps: [{steps}{more}]\n",
+                list(&one),
+                list(&two)
+            )
+        },
+    )
+}
+
+/// The cases of a file; none where its faults cannot happen together.
+fn cases(id: &str, text: &str) -> Vec<Case> {
+    let text = format!("title: t\nwhy: w\n{text}");
+    load_text(id, "any.yaml", &text).map(|scenario| expand(&scenario.into())).unwrap_or_default()
+}
+
+#[test]
+fn whatever_upstreams_do_the_honest_proxy_breaks_no_rule() {
+    let texts: BTreeMap<String, String> =
+        drawn(scenario()).into_iter().enumerate().map(|(n, text)| (format!("any/{n}"), text)).collect();
+    let all: Vec<Case> = texts.iter().flat_map(|(id, text)| cases(id, text)).collect();
+    assert!(all.len() > texts.len() / 2, "{} of {} load", all.len(), texts.len());
+    let _alone = alone();
+    let results = block_on(run(None, all));
+    let accused: Vec<String> = results
+        .iter()
+        .filter(|result| has_required(&result.findings))
+        .map(|result| format!("{:#?}\n{}", result.findings, texts[&result.scenario]))
+        .collect();
+    assert!(accused.is_empty(), "{} of {}:\n{}", accused.len(), results.len(), accused.join("\n"));
+}
+
+#[test]
+fn one_more_fault_never_makes_a_failed_call_pass() {
+    let pair =
+        any::<bool>().prop_flat_map(|stream| (matrix(stream), turn(stream), fault(stream), any::<bool>()));
+    let mut texts = BTreeMap::new();
+    for (n, (matrix, turn, more, first)) in drawn(pair).into_iter().enumerate() {
+        let (answer, mut faults) = turn.clone();
+        faults.insert(if first { 0 } else { faults.len() }, more);
+        let file = |turn: &Turn| format!("{matrix}upstream: [{}]\nproxy: {{timeout: 1s}}\n", written(turn));
+        let (before, after) = (file(&turn), file(&(answer, faults)));
+        let ids = (format!("any/{n}/before"), format!("any/{n}/after"));
+        if !cases(&ids.0, &before).is_empty() && !cases(&ids.1, &after).is_empty() {
+            texts.extend([(ids.0, before), (ids.1, after)]);
+        }
+    }
+    let all: Vec<Case> = texts.iter().flat_map(|(id, text)| cases(id, text)).collect();
+    let _alone = alone();
+    // Whatever fails, this one says that it went well.
+    let results = block_on(run(Some(Defect::SuccessMadeUp), all));
+    let failed: BTreeMap<&str, bool> =
+        results.iter().map(|result| (result.scenario.as_str(), has_required(&result.findings))).collect();
+    let of = |n: &str, which: &str| failed.get(format!("{n}/{which}").as_str()).copied();
+    let numbers = || texts.keys().filter_map(|id| id.strip_suffix("/before"));
+    let failing = numbers().filter(|n| of(n, "before") == Some(true)).count();
+    assert!(failing > 20, "only {failing} of these calls fail");
+    let healed: Vec<String> = numbers()
+        .filter(|n| of(n, "before") == Some(true) && of(n, "after") == Some(false))
+        .map(|n| format!("{}{}", texts[&format!("{n}/before")], texts[&format!("{n}/after")]))
+        .collect();
+    assert!(healed.is_empty(), "{} of {failing}:\n{}", healed.len(), healed.join("\n"));
+}
