@@ -111,6 +111,10 @@ defects! {
     // Callers that leave.
     CallerGoneIgnored = "caller-gone-ignored": "A request is carried on with when its caller has left",
     RetriesForNobody = "retries-for-nobody": "A request whose caller has left is tried once more",
+    // Mistakes of callers.
+    KeyUnchecked = "key-unchecked": "A caller with a wrong key is served",
+    RefusalAs500 = "refusal-as-500": "What is wrong with the request itself is answered with 500",
+    RefusalInOpenaiForm = "refusal-in-openai-form": "What is wrong with the request itself is told in OpenAI's form to every caller",
     // Leaks.
     KeyLeaked = "key-leaked": "The provider key stands in the error message",
     ProxyKeyLeaked = "proxy-key-leaked": "The proxy's own key stands in the error message",
