@@ -127,6 +127,10 @@ defects! {
     AnswerStale = "answer-stale": "After a lost connection each caller of the route gets the answer of the one before",
     ResetPoisonsRoute = "reset-poisons-route": "After a lost connection the route fails for ever",
     SlotsLeaked = "slots-leaked": "After three errors a route is said to be busy, for ever",
+    // Mistakes of callers.
+    KeyUnchecked = "key-unchecked": "A caller with a wrong key is served",
+    RefusalAs500 = "refusal-as-500": "What is wrong with the request itself is answered with 500",
+    RefusalInOpenaiForm = "refusal-in-openai-form": "What is wrong with the request itself is told in OpenAI's form to every caller",
     // Leaks.
     KeyLeaked = "key-leaked": "The provider key stands in the error message",
     ProxyKeyLeaked = "proxy-key-leaked": "The proxy's own key stands in the error message",

@@ -81,6 +81,7 @@ impl Driver {
             left: None,
             to: None,
             together: false,
+            mistake: None,
         }
     }
 

@@ -69,6 +69,7 @@ impl Driver {
             left: left.map(|at_ms| Left { at_ms, how: leave }),
             to: None,
             together: false,
+            mistake: None,
         }
     }
 }

@@ -68,6 +68,7 @@ impl Driver {
             left: None,
             to: None,
             together: false,
+            mistake: None,
         }
     }
 }

@@ -98,6 +98,7 @@ mod tests {
             left: None,
             to: None,
             together: false,
+            mistake: None,
         }
     }
 

@@ -122,6 +122,9 @@ fn named(exchange: &Exchange) -> String {
 
 fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
     field(painter, "caller sent", &format!("{} {}", exchange.method, exchange.url))?;
+    if let Some(mistake) = exchange.mistake {
+        more(painter, &format!("(it {mistake})"))?;
+    }
     more(painter, &exchange.request_body)?;
     let answer = match &exchange.outcome {
         Outcome::NoAnswer { ending } => {

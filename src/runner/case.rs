@@ -114,7 +114,7 @@ impl Ready {
                 driver.send_and_leave(call, leave, asked, epoch, deadline).await
             }
         };
-        Exchange { to: step.to.clone(), together: step.together, ..exchange }
+        Exchange { to: step.to.clone(), together: step.together, mistake: step.mistake, ..exchange }
     }
 
     /// Ready when there have been more attempts than so many.

@@ -12,6 +12,7 @@ use super::{
     expect::Expect,
     fault::Fault,
     leave::Leave,
+    mistake::Mistake,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
@@ -178,4 +179,7 @@ pub struct Step {
     /// one is over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub together: bool,
+    /// What is wrong with the request, so that the proxy itself has to refuse it; nothing where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<Mistake>,
 }

@@ -10,6 +10,7 @@ use super::{
     expect::Attempts,
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     leave::leaves,
+    mistake::mistakes,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
     session,
     step::addressed,
@@ -83,6 +84,7 @@ pub fn validate(
             }
             bodies(&mut check, &steps.value, &matrix);
             leaves(&mut check, &steps.value, &matrix);
+            mistakes(&mut check, &steps.value, &matrix);
             session::stays(&mut check, &steps, &matrix);
             addressed(&mut check, &steps.value, &deployments, &file.proxy.value.fallback);
             steps.value.into_iter().map(|step| step.value).collect()

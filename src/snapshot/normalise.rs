@@ -350,6 +350,7 @@ pub(crate) mod tests {
                 left: None,
                 to: None,
                 together: false,
+                mistake: None,
             }],
             attempts: vec![attempt(
                 &canaries,

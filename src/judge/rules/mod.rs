@@ -9,6 +9,7 @@ mod families;
 mod format;
 mod headers;
 mod leak;
+mod mistake;
 mod own;
 mod realtime;
 mod recovery;

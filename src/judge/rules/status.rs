@@ -228,7 +228,9 @@ fn unreachable(facts: &Facts<'_>) -> Outcome {
 }
 
 fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
-    StatusSet([facts.policy.unreachable.answer.0.clone(), facts.policy.timeout.answer.0.clone()].concat())
+    let (unreachable, late) = (&facts.policy.unreachable.answer.0, &facts.policy.timeout.answer.0);
+    let more = late.iter().filter(|status| !unreachable.contains(status));
+    StatusSet(unreachable.iter().chain(more).cloned().collect())
 }
 
 fn broken_reply(facts: &Facts<'_>) -> Outcome {

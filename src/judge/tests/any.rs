@@ -16,8 +16,8 @@ use crate::{
     },
     scenario::{
         Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
-        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, StatusPattern,
-        StatusSet, TlsFault, Turn,
+        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Mistake, Provider, ProxySettings,
+        StatusPattern, StatusSet, TlsFault, Turn,
     },
     wire::sse,
 };
@@ -198,9 +198,10 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
     ];
     let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
-    let addressed = (option::of(name()), any::<bool>());
-    (step, time(), outcome, time(), left(), addressed).prop_map(
-        |(step, sent_ms, outcome, end_ms, left, (to, together))| Exchange {
+    let mistakes = vec![Mistake::WrongKey, Mistake::UnknownModel, Mistake::BrokenJson];
+    let asked = (left(), option::weighted(0.1, select(mistakes)), option::of(name()), any::<bool>());
+    (step, time(), outcome, time(), asked).prop_map(
+        |(step, sent_ms, outcome, end_ms, (left, mistake, to, together))| Exchange {
             step,
             sent_ms,
             method: "POST".to_owned(),
@@ -212,6 +213,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
             left,
             to,
             together,
+            mistake,
         },
     )
 }

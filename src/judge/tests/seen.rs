@@ -385,6 +385,7 @@ impl Seen {
             left: None,
             to: None,
             together: false,
+            mistake: None,
         });
         self.step += 1;
         self.sent = self.now + 1.0;
