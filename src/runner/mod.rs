@@ -8,6 +8,7 @@ mod error;
 mod execute;
 mod gateway;
 mod group;
+mod kinship;
 mod outcome;
 mod pace;
 mod plan;

@@ -15,6 +15,7 @@ mod model;
 mod parse;
 mod path;
 mod schema;
+mod sibling;
 mod together;
 mod transport;
 mod turn;
@@ -36,6 +37,7 @@ pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scena
 pub use parse::parse;
 pub use path::fill_model;
 pub use schema::schema;
+pub use sibling::{Kin, Sibling, siblings};
 pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
 
 #[cfg(test)]

@@ -191,6 +191,19 @@ impl Api {
         )
     }
 
+    /// Whether it is how a provider is talked to: what the endpoints beside it are measured by.
+    pub const fn is_chat(self) -> bool {
+        matches!(
+            self,
+            Self::OpenaiChat
+                | Self::AnthropicMessages
+                | Self::GeminiGenerate
+                | Self::BedrockConverse
+                | Self::CohereChat
+                | Self::OllamaChat
+        )
+    }
+
     /// Whether its request is a form, `multipart/form-data`, in place of JSON.
     pub const fn is_form(self) -> bool {
         matches!(self, Self::OpenaiTranscriptions | Self::OpenaiFiles)

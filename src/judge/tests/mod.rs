@@ -11,4 +11,5 @@ mod leaving;
 mod mocks;
 mod origins;
 pub(in crate::judge) mod seen;
+mod siblings;
 mod words;
