@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::mpsc;
 
 use super::{
-    ask::{self, Ask},
+    ask::Ask,
     attempt::Success,
     chain::{self, Failed, Shared},
     classify::AWS_TYPE,
@@ -15,7 +15,8 @@ use super::{
     failure::{Cause, Failure},
     headers, incoming,
     relay::Relay,
-    tamper,
+    session::Source,
+    tamper, tamper_session,
 };
 use crate::{proxy::Route, scenario::Api};
 
@@ -35,6 +36,8 @@ pub(super) struct Reply {
 pub(super) enum ReplyBody {
     Whole(Bytes),
     Stream(Box<Relay>),
+    /// What comes behind a 101.
+    Session(Source),
     /// A stream that goes on without its caller (only ever sent by a defect).
     Detached(mpsc::UnboundedReceiver<Bytes>),
 }
@@ -82,27 +85,31 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
     let family = Family::of(ask.api);
     match chain::run(shared, route, &ask).await {
         Ok((Success::Whole { status, headers, body }, route)) => {
+            let body = tamper::success(shared.defect, body);
             let mut reply = Reply::whole(status, content_type(ask.api, &headers), body);
             head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
+        Ok((Success::Session { headers, upstream }, route)) => {
+            let mut reply = session_reply(Source::Upstream(upstream));
+            head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
+            reply
+        }
         Ok((Success::Stream { headers, first, source }, route)) => {
-            let content_type = ask::stream_type(ask.api);
+            let own = tamper::stream_head(shared.defect, ask.api);
             let relay = Relay::new(shared.clone(), route.clone(), ask, first, source);
-            let mut reply = Reply {
-                status: 200,
-                headers: vec![
-                    ("content-type".into(), content_type.into()),
-                    ("cache-control".into(), "no-cache".into()),
-                ],
-                body: ReplyBody::Stream(Box::new(relay)),
-            };
+            let mut reply = Reply { status: 200, headers: own, body: ReplyBody::Stream(Box::new(relay)) };
             head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Err(Failed { failure, routes }) => {
             if shared.rules.mute && failure.cause == Cause::Status(503) {
                 std::future::pending::<()>().await;
+            }
+            if let Some(source) =
+                tamper_session::refused(shared.defect, &failure).filter(|_| ask.api.is_session())
+            {
+                return session_reply(source);
             }
             let mut failure = failure.into_family(family);
             shared.secrets.redact(&mut failure.told.error);
@@ -129,6 +136,10 @@ async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
             reply
         }
     }
+}
+
+fn session_reply(source: Source) -> Reply {
+    Reply { status: 101, headers: Vec::new(), body: ReplyBody::Session(source) }
 }
 
 /// Sound and plain text keep the type that the upstream gave them; all else is JSON.

@@ -69,6 +69,10 @@ pub(super) fn read<'a>(
     bytes: Bytes,
 ) -> Result<(&'a Route, Ask), Failure> {
     let Address { api, model, stream } = address;
+    if api.is_session() && header(head, "sec-websocket-key").is_none() {
+        let message = "This path is for WebSockets: ask for the upgrade.";
+        return Err(Failure::caller(426, "upgrade_required", message));
+    }
     let mut query = query(head);
     let body = body(api, header(head, "content-type").unwrap_or_default(), bytes)?;
     let named = match &body {

@@ -7,7 +7,8 @@
 //! `retry`, `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A
 //! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
 //! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
-//! What is done for callers that have left is in `linger`.
+//! What is done for callers that have left is in `linger`. A session over a WebSocket begins like any other request
+//! and is then relayed (`session`, `tamper_session`).
 
 mod ask;
 mod attempt;
@@ -28,9 +29,11 @@ mod retry;
 mod rules;
 mod secrets;
 mod server;
+mod session;
 mod split;
 mod stream;
 mod tamper;
+mod tamper_session;
 mod tamper_stream;
 mod tasks;
 mod translate;

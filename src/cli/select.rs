@@ -1,22 +1,29 @@
 //! From arguments to cases.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::PathBuf};
 
 use super::{
     args::{PathArgs, SelectArgs, Shard},
     context::Context,
     failure::Failure,
     filter::Filter,
+    settings::Settings,
 };
 use crate::{
     judge,
     report::plural,
-    scenario::{Case, Diagnostic, Library, LoadErrors, Provider, expand, load_dir, nearest},
+    scenario::{Case, Diagnostic, Library, LoadErrors, Provider, expand, load_from, nearest},
 };
 
 /// Loads scenarios and checks what only the house as a whole can check.
-pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> {
-    let library = load_dir(&context.root, &paths.paths)?;
+pub fn library(context: &Context, settings: &Settings, paths: &PathArgs) -> Result<Library, Failure> {
+    let paths: Vec<PathBuf> = paths.paths.iter().map(|path| context.at_root(&context.cwd, path)).collect();
+    let named_here = !paths.is_empty();
+    let library =
+        load_from(&context.root, &settings.scenarios, &paths).map_err(|error| match named_here {
+            true => Failure::Load(error),
+            false => settings.about_scenarios(error),
+        })?;
     let mut errors = Vec::new();
     for scenario in &library.scenarios {
         for rule in scenario.except.keys().filter(|id| judge::rule(id).is_none()) {
@@ -41,14 +48,14 @@ pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> 
 }
 
 /// The cases that the arguments select, never none.
-pub fn cases(context: &Context, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
+pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
     let filter = select
         .filter
         .as_deref()
         .map(Filter::parse)
         .transpose()
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let library = library(context, &select.paths)?;
+    let library = library(context, settings, &select.paths)?;
     let all: Vec<Case> = library.scenarios.iter().flat_map(expand).collect();
     let total = all.len();
     let cases: Vec<Case> =

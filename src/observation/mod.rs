@@ -14,7 +14,7 @@ mod stray;
 pub use arrangement::{Arrangement, DeploymentArranged};
 pub use attempt::{Attempt, AttemptEnd, Sent};
 pub use canary::{Canaries, Identity};
-pub use exchange::{Answer, Body, Ending, Exchange, Frame, Left, Outcome, StepName};
+pub use exchange::{Answer, Body, Closed, Ending, Exchange, Frame, Left, Outcome, StepName};
 pub use meaningful::{MEANINGFUL_HEADERS, is_meaningful};
 pub use record::Observation;
 pub use stray::{Stray, StrayKind};

@@ -59,6 +59,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         interrupted: summary.interrupted,
         wall_ms: summary.wall_ms,
         total_ms: summary.total_ms,
+        log_leaks: report.log_leaks.clone(),
         ..RunFinished::default()
     }));
     Again { events, differences }
@@ -128,6 +129,7 @@ mod tests {
             judged_by: Some(Policy::default()),
             proxy: super::super::json::ProxyReport::default(),
             cases: vec![case],
+            log_leaks: Vec::new(),
             summary: super::super::Summary::default(),
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     error::{Died, RunError},
+    log_leaks::Searched,
     settings::{ProxyChoice, Remote},
 };
 use crate::{
@@ -79,6 +80,7 @@ impl Gateway {
             url: format!("{}{path}", self.root()),
             headers,
             body: request.body.bytes(),
+            carrier: request.carrier,
         }
     }
 
@@ -141,6 +143,16 @@ impl Gateway {
     pub fn log(&self) -> Option<String> {
         match self {
             Self::Process(instance, _) => Some(instance.log_path().display().to_string()),
+            _ => None,
+        }
+    }
+
+    /// Its log, to be searched for secrets when it has ended.
+    pub fn searched(&self) -> Option<Searched> {
+        match self {
+            Self::Process(instance, _) => {
+                Some(Searched { path: instance.log_path().to_owned(), secrets: instance.secrets() })
+            }
             _ => None,
         }
     }

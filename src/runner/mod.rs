@@ -9,6 +9,7 @@ mod execute;
 mod gateway;
 mod group;
 mod kinship;
+mod log_leaks;
 mod outcome;
 mod pace;
 mod plan;

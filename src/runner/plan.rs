@@ -186,7 +186,14 @@ mod tests {
     fn the_deadline_counts_every_wait_between_events_in_every_dialect() {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
-            for reply in [Reply::Ok, Reply::ToolCall, Reply::NonAscii, Reply::Chunks(1), Reply::Chunks(300)] {
+            for reply in [
+                Reply::Ok,
+                Reply::ToolCall,
+                Reply::NonAscii,
+                Reply::MaxTokens,
+                Reply::Chunks(1),
+                Reply::Chunks(300),
+            ] {
                 let asked = provider::Asked::plain(api.native_provider(), api, true);
                 let message = provider::reply(&asked, &reply, &canaries);
                 let provider::MessageBody::Events { events: frames, .. } = message.body else {

@@ -113,6 +113,16 @@ pub enum Reply {
     ToolCall,
     /// A short text with characters of two, three and four bytes; as a stream, five pieces of content.
     NonAscii,
+    /// A short text that the limit of tokens cut off, told as each provider tells it: `length`,
+    /// `max_tokens`, an incomplete response. As a stream, five pieces of content.
+    MaxTokens,
+}
+
+impl Reply {
+    /// The limit of tokens cut it off.
+    pub const fn is_cut_by_limit(&self) -> bool {
+        matches!(self, Self::MaxTokens)
+    }
 }
 
 /// How the proxy is set for a scenario.

@@ -17,8 +17,11 @@ pub enum Kin {
 
 impl Kin {
     /// How `held` differs from the case that it is held against; `None` where they differ in nothing, or
-    /// in more than one thing.
+    /// in more than one thing. A session is like no other call.
     pub fn between(held: Combination, other: Combination) -> Option<Self> {
+        if held.api.is_session() || other.api.is_session() {
+            return None;
+        }
         match (held.api == other.api, held.provider == other.provider, held.stream == other.stream) {
             (true, true, false) if held.stream => Some(Self::Stream),
             (false, true, true) => Some(Self::Route),
@@ -52,8 +55,10 @@ pub fn siblings(case: &Case) -> Vec<Sibling> {
 
 /// The route by which the others of one provider are measured: the one that is like chat, else the first.
 fn measure(matrix: &[Combination], held: Combination) -> Option<&Combination> {
-    let alike =
-        || matrix.iter().filter(|other| (other.provider, other.stream) == (held.provider, held.stream));
+    let alike = || {
+        let same = |other: &&Combination| (other.provider, other.stream) == (held.provider, held.stream);
+        matrix.iter().filter(same).filter(|other| !other.api.is_session())
+    };
     let chat = alike().find(|other| other.api == Api::OpenaiChat);
     chat.or_else(|| alike().find(|other| other.api.is_chat())).or_else(|| alike().next())
 }
@@ -110,5 +115,14 @@ mod tests {
         for (id, siblings) in held("{api: [openai/chat, anthropic/messages]}") {
             assert_eq!(siblings, [], "{id}");
         }
+    }
+
+    #[test]
+    fn a_session_is_no_sibling_of_anything() {
+        for (id, siblings) in held("{api: [openai/realtime, openai/responses]}") {
+            assert_eq!(siblings, [], "{id}");
+        }
+        let others = held("{api: [openai/realtime, openai/embeddings, openai/images]}");
+        assert_eq!(others[2].1, [("x[openai/embeddings]".to_owned(), Kin::Route)]);
     }
 }

@@ -1,4 +1,5 @@
 mod faults;
+mod sessions;
 
 use super::*;
 
@@ -275,4 +276,25 @@ fn the_schema_accepts_what_the_loader_accepts() {
             panic!("{}: {error}", scenario.file);
         };
     }
+}
+
+#[test]
+fn a_project_that_has_chosen_scenarios_has_those_and_knows_them_by_name() {
+    let root = tempfile::tempdir().unwrap();
+    let text = "title: T\nwhy: W\nupstream: [{reply: ok}]\n";
+    for file in ["llm/cut.yaml", "scenarios/own.yaml"] {
+        let path = root.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let ids = |chosen: &[&str], paths: &[&str]| -> Vec<String> {
+        let [chosen, paths] = [chosen, paths].map(|list| list.iter().map(Into::into).collect::<Vec<_>>());
+        let library = load_from(root.path(), &chosen, &paths).unwrap();
+        library.scenarios.iter().map(|scenario| scenario.id.clone()).collect()
+    };
+    assert_eq!(ids(&["llm"], &[]), ["cut"]);
+    assert_eq!(ids(&["llm", "limits/rate-limit"], &[]), ["cut", "limits/rate-limit"]);
+    // What was not chosen can be asked for all the same.
+    assert_eq!(ids(&["llm"], &["own", "cut"]), ["cut", "own"]);
+    assert!(load_from(root.path(), &[], &["cut".into()]).is_err());
 }

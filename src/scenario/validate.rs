@@ -11,6 +11,7 @@ use super::{
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     leave::leaves,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
+    session,
     transport::transport,
     turn::turns,
     words::Api,
@@ -68,6 +69,7 @@ pub fn validate(
     let deployments = deployments(&mut check, &file, &matrix);
     let transport =
         transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
+    session::over_http1(&mut check, file.transport.as_ref(), &matrix);
     let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
     expectations(&mut check, &file, &deployments);
@@ -80,6 +82,7 @@ pub fn validate(
             }
             bodies(&mut check, &steps, &matrix);
             leaves(&mut check, &steps, &matrix);
+            session::stays(&mut check, &steps, &matrix);
             steps.value
         }
     };

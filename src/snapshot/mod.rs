@@ -8,6 +8,7 @@ mod redact;
 mod review;
 mod said;
 mod store;
+mod stored;
 mod stream;
 mod volatile;
 
@@ -17,6 +18,7 @@ pub use normalise::{Normaliser, normalise};
 pub use redact::Redactor;
 pub use review::{PendingSnapshot, pending};
 pub use store::{Recorded, Store, StoreError, WriteMode};
+pub use stored::without_secrets;
 pub use volatile::{Volatile, without_volatile};
 
 pub(crate) use atomic::write_atomically;

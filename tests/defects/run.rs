@@ -62,6 +62,7 @@ pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult
         proxy: ProxyReport::default(),
         cases: results.iter().map(|result| CaseReport::new(result)).collect(),
         summary: Summary::default(),
+        log_leaks: Vec::new(),
     };
     let differences = judge_again(&report, &Policy::default()).differences;
     assert_eq!(differences, [], "{defect:?} is judged otherwise from a report");

@@ -4,4 +4,5 @@ mod defects;
 mod dialects;
 mod honest;
 mod providers;
+mod sessions;
 mod stage;

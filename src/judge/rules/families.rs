@@ -1,8 +1,8 @@
 //! Every rule, family by family.
 
 use super::{
-    cooldown, detail, disconnect, expect, fallback, format, headers, leak, recovery, retry, status, stream,
-    success, timeout,
+    cooldown, detail, disconnect, expect, fallback, format, headers, leak, realtime, recovery, retry, status,
+    stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -11,6 +11,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     success::RULES,
     status::RULES,
     stream::RULES,
+    realtime::RULES,
     timeout::RULES,
     retry::RULES,
     fallback::RULES,

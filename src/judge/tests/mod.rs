@@ -1,7 +1,7 @@
 //! The contract, tried on observations that are made up: no socket, no clock.
 
 mod answers;
-mod any;
+pub(crate) mod any;
 mod below;
 mod conduct;
 mod demands;
@@ -10,6 +10,8 @@ mod every_rule;
 mod leaving;
 mod mocks;
 mod origins;
-pub(in crate::judge) mod seen;
+mod policies;
+pub(crate) mod seen;
+mod sessions;
 mod siblings;
 mod words;

@@ -18,7 +18,9 @@ pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
         .filter(|name| !matches!(name.as_str(), "" | "close" | "keep-alive"))
         .collect();
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    headers.filter(move |(name, _)| {
+    // A switch of protocols says the same on every connection.
+    let switched = attempt.sent.status == Some(101);
+    headers.filter(move |(name, _)| !(switched && *name == "upgrade")).filter(move |(name, _)| {
         matches!(
             *name,
             "set-cookie" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"
