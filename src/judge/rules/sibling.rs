@@ -90,7 +90,7 @@ pub const RULES: &[SiblingRule] = &[
         rule: Rule {
             id: "sibling.route-detail",
             level: Level::Recommended,
-            title: "What the provider says of one failure is told on every route where it is told on one",
+            title: "One upstream failure is told with the same detail on every route",
             reason: "Code that reads a type, a code or a message on one route reads it on the next.",
             references: &["BerriAI/litellm#40135"],
             timing: false,
