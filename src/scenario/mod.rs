@@ -17,6 +17,7 @@ mod parse;
 mod path;
 mod schema;
 mod session;
+mod sibling;
 mod together;
 mod transport;
 mod turn;
@@ -40,6 +41,7 @@ pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scena
 pub use parse::parse;
 pub use path::fill_model;
 pub use schema::schema;
+pub use sibling::{Kin, Sibling, siblings};
 pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
 
 #[cfg(test)]

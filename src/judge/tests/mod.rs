@@ -14,4 +14,5 @@ mod origins;
 mod policies;
 pub(crate) mod seen;
 mod sessions;
+mod siblings;
 mod words;
