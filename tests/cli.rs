@@ -16,6 +16,8 @@ mod report;
 mod serve;
 #[path = "cli/settings.rs"]
 mod settings;
+#[path = "cli/siblings.rs"]
+mod siblings;
 #[path = "cli/signals.rs"]
 mod signals;
 #[path = "cli/snapshots.rs"]

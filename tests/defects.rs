@@ -30,6 +30,7 @@ use upfault::{
     builtin::Defect,
     event::CaseResult,
     judge::{self, Policy},
+    observation::Observation,
     scenario::{Case, expand, load_dir},
 };
 
@@ -110,8 +111,16 @@ fn the_honest_proxy_breaks_no_rule_of_any_level() {
 #[test]
 fn every_rule_speaks_of_some_case_of_the_library() {
     let policy = Policy::default();
-    let seen = honest().iter().filter_map(|result| result.observation.as_ref());
-    let spoken: BTreeSet<&str> = seen.flat_map(|seen| judge::applicable(seen, &policy)).collect();
+    let seen: BTreeMap<&str, &Observation> = honest()
+        .iter()
+        .filter_map(|result| Some((result.id.as_str(), result.observation.as_ref()?)))
+        .collect();
+    let mut spoken = BTreeSet::new();
+    for case in seen.values() {
+        spoken.extend(judge::applicable(case, &policy));
+        let siblings = case.arrangement.held_against.iter().filter_map(|id| seen.get(id.as_str()));
+        spoken.extend(siblings.flat_map(|sibling| judge::applicable_beside(case, sibling, &policy)));
+    }
     let silent: Vec<&str> =
         judge::rules().map(|rule| rule.id).filter(|rule| !spoken.contains(rule)).collect();
     assert!(silent.is_empty(), "no scenario shows what {silent:?} speak of");

@@ -131,6 +131,13 @@ defects! {
     KeyUnchecked = "key-unchecked": "A caller with a wrong key is served",
     RefusalAs500 = "refusal-as-500": "What is wrong with the request itself is answered with 500",
     RefusalInOpenaiForm = "refusal-in-openai-form": "What is wrong with the request itself is told in OpenAI's form to every caller",
+    // The same failure in a stream, or on another route.
+    StreamGatewayErrorAs500 = "stream-gateway-error-as-500": "An upstream 502 or 504 before a stream is answered with 500, one of a plain call as it came",
+    StreamErrorReworded = "stream-error-reworded": "The message of an error before a stream is put into words that a plain call does not have",
+    StreamHeadersDropped = "stream-headers-dropped": "An error before a stream comes without the headers that a plain call gets",
+    StreamNotRetried = "stream-not-retried": "A call for a stream is tried once, however often plain calls may be tried",
+    SideGatewayErrorAs500 = "side-gateway-error-as-500": "An upstream 502 or 504 is answered with 500 on every endpoint but chat",
+    SideMessageLost = "side-message-lost": "The upstream's message is replaced by `Internal error` on every endpoint but chat",
     // Leaks.
     KeyLeaked = "key-leaked": "The provider key stands in the error message",
     ProxyKeyLeaked = "proxy-key-leaked": "The proxy's own key stands in the error message",

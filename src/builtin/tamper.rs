@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Defect,
+    classify::AWS_TYPE,
     dialect::{self, Family, Told},
     envelope,
     failure::{Cause, Failure, Raw},
@@ -48,6 +49,26 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         Defect::AuthErrorAs500 if matches!(status, 401..=403) => failure.status = 500,
         Defect::AuthErrorAs429 if matches!(status, 401..=403) => failure.status = 429,
         Defect::OverloadAs500 if matches!(failure.cause, Cause::Status(503 | 529)) => failure.status = 500,
+        Defect::StreamGatewayErrorAs500
+            if context.stream && matches!(failure.cause, Cause::Status(502 | 504)) =>
+        {
+            failure.status = 500;
+        }
+        Defect::StreamErrorReworded if context.stream => {
+            let message = format!("The stream could not be opened: {}", failure.told.message());
+            set(failure, "message", json!(message));
+        }
+        Defect::StreamHeadersDropped if context.stream => {
+            failure.headers.retain(|(name, _)| name == AWS_TYPE);
+        }
+        Defect::SideGatewayErrorAs500
+            if !context.api.is_chat() && matches!(failure.cause, Cause::Status(502 | 504)) =>
+        {
+            failure.status = 500;
+        }
+        Defect::SideMessageLost if !context.api.is_chat() => {
+            set(failure, "message", json!("Internal error"));
+        }
         Defect::ServerErrorAs400 if matches!(failure.cause, Cause::Status(500..)) => failure.status = 400,
         Defect::FailureUnder200 if failure.is_upstreams_own() => failure.status = 200,
         Defect::TimeoutAs500 if failure.cause == Cause::Timeout => failure.status = 500,

@@ -1,9 +1,9 @@
 //! From arguments to cases.
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use super::{
-    args::{PathArgs, SelectArgs},
+    args::{PathArgs, SelectArgs, Shard},
     context::Context,
     failure::Failure,
     filter::Filter,
@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     judge,
-    scenario::{Case, Diagnostic, Library, LoadErrors, expand, load_from, nearest},
+    report::plural,
+    scenario::{Case, Diagnostic, Library, LoadErrors, Provider, expand, load_from, nearest},
 };
 
 /// Loads scenarios and checks what only the house as a whole can check.
@@ -67,13 +68,41 @@ pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Res
         return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` shows them all")));
     }
     let Some(shard) = select.shard else { return Ok(cases) };
-    if shard.n > cases.len() {
+    dealt(cases, shard)
+}
+
+/// The cases of one shard: each gets the same number, as far as that goes without parting those that are
+/// held against each other.
+fn dealt(cases: Vec<Case>, shard: Shard) -> Result<Vec<Case>, Failure> {
+    let mut families: Vec<(&str, Provider, usize)> = Vec::new();
+    for case in &cases {
+        let (scenario, provider) = (case.scenario.id.as_str(), case.combination.provider);
+        match families.iter_mut().rfind(|family| (family.0, family.1) == (scenario, provider)) {
+            Some(family) => family.2 += 1,
+            None => families.push((scenario, provider, 1)),
+        }
+    }
+    if shard.n > families.len() {
+        let parts = families.len();
         return Err(Failure::Usage(format!(
-            "{} cases cannot be dealt to {} shards\nhelp: choose N of `--shard K/N` no larger than that",
-            cases.len(),
+            "{} cannot be dealt to {} shards, since cases that are held against each other stay together\nhelp: \
+             choose N of `--shard K/N` no larger than {parts}",
+            plural(cases.len(), "case"),
             shard.n
         )));
     }
-    // Every N-th case, so that slow neighbours of one folder are spread over the shards.
-    Ok(cases.into_iter().skip(shard.k - 1).step_by(shard.n).collect())
+    // The large ones first, so that the small ones can make good for them; slow neighbours of one folder
+    // are spread over the shards.
+    families.sort_by_key(|family| std::cmp::Reverse(family.2));
+    let mut hands = vec![0; shard.n];
+    let mut mine = HashSet::new();
+    for (scenario, provider, size) in families {
+        let Some(least) = (0..hands.len()).min_by_key(|hand| hands[*hand]) else { continue };
+        hands[least] += size;
+        if least + 1 == shard.k {
+            mine.insert((scenario.to_owned(), provider));
+        }
+    }
+    let is_mine = |case: &Case| mine.contains(&(case.scenario.id.clone(), case.combination.provider));
+    Ok(cases.into_iter().filter(is_mine).collect())
 }

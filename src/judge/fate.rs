@@ -85,11 +85,12 @@ impl Fate {
         };
         if !(200..300).contains(&status) && sent.carrier() != Some(Carrier::WebSocket) {
             // A status whose body never came to its end is no answer that could be passed on.
+            let is_whole = json().is_some() && !is_short(sent);
             return match end {
-                _ if (broken || end.is_cut()) && json().is_none() => {
+                _ if (broken || end.is_cut()) && !is_whole => {
                     Self::Cut { head_sent: true, before: Completion::default() }
                 }
-                AttemptEnd::Open | AttemptEnd::ClientLeft if json().is_none() => {
+                AttemptEnd::Open | AttemptEnd::ClientLeft if !is_whole => {
                     Self::Silent { head_sent: true, before: Completion::default() }
                 }
                 _ => Self::Status { status, error: error() },

@@ -1,11 +1,12 @@
 //! A stored run, judged again.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::json::{CaseReport, Report};
 use crate::{
     event::{CaseResult, Event, RunFinished, RunStarted},
     judge::{self, Finding, Policy, Verdict},
+    observation::Observation,
 };
 
 /// A stored run as it is judged now.
@@ -41,8 +42,15 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         policy: Box::new(policy.clone()),
     };
     let mut events = vec![Event::RunStarted(started)];
+    // Of what could not be told then nothing can be told now.
+    let told: HashMap<&str, &Observation> = report
+        .cases
+        .iter()
+        .filter(|case| case.verdict.is_of_findings())
+        .filter_map(|case| Some((case.id.as_str(), case.observation.as_ref()?)))
+        .collect();
     for case in &report.cases {
-        let (result, departure) = case_again(case, policy);
+        let (result, departure) = case_again(case, &told, policy);
         differences.extend(departure);
         events.push(Event::CaseFinished(Arc::new(result)));
     }
@@ -57,7 +65,12 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
     Again { events, differences }
 }
 
-fn case_again(case: &CaseReport, policy: &Policy) -> (CaseResult, Option<Departure>) {
+/// `told` are the cases that others are held against.
+fn case_again(
+    case: &CaseReport,
+    told: &HashMap<&str, &Observation>,
+    policy: &Policy,
+) -> (CaseResult, Option<Departure>) {
     let stored = CaseResult {
         id: case.id.clone(),
         scenario: case.scenario.clone(),
@@ -72,10 +85,10 @@ fn case_again(case: &CaseReport, policy: &Policy) -> (CaseResult, Option<Departu
         observation: case.observation.clone(),
         duration_ms: case.duration_ms,
     };
-    // Of what could not be told then nothing can be told now.
-    let judged = matches!(case.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known | Verdict::Changed);
-    let Some(observation) = case.observation.as_ref().filter(|_| judged) else { return (stored, None) };
-    let findings = judge::judge(observation, policy);
+    let Some(observation) = told.get(case.id.as_str()) else { return (stored, None) };
+    let siblings =
+        observation.arrangement.held_against.iter().filter_map(|id| told.get(id.as_str()).copied());
+    let findings = judge::judge_beside(observation, &siblings.collect::<Vec<_>>(), policy);
     let lacks = |from: &[Finding], of: &[Finding]| -> Vec<String> {
         let missing = from.iter().filter(|one| !of.iter().any(|other| named(other) == named(one)));
         missing.map(named).collect()
@@ -105,7 +118,10 @@ fn named(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{judge::tests::any::observation, report::terminal::tests::failing, scenario::Level};
+    use crate::{
+        judge::tests::any::observation, observation::Outcome, report::terminal::tests::failing,
+        scenario::Level,
+    };
 
     fn report(case: CaseReport) -> Report {
         Report {
@@ -167,14 +183,27 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, ..Default::default() })]
 
-        /// Through the report and its JSON, with placeholders in the place of secrets.
+        /// Through the report and its JSON, with placeholders in the place of secrets; beside a sibling too.
         #[test]
-        fn whatever_was_seen_is_judged_from_a_stored_run_as_it_was_live(seen in observation()) {
+        fn whatever_was_seen_is_judged_from_a_stored_run_as_it_was_live(
+            mut seen in observation(),
+            mut other in observation(),
+        ) {
+            seen.arrangement.combination.stream = true;
+            other.arrangement = seen.arrangement.clone();
+            other.arrangement.combination.stream = false;
+            other.arrangement.identity.token = "other".to_owned();
+            seen.arrangement.held_against = vec!["plain".to_owned()];
+            let mut plain = failing("plain");
+            plain.observation = Some(other.clone());
             for policy in Policy::all() {
-                let mut live = failing("limits/rate-limit");
-                live.findings = judge::judge(&seen, &policy);
+                plain.findings = judge::judge(&other, &policy);
+                let mut live = failing("stream");
+                live.findings = judge::judge_beside(&seen, &[&other], &policy);
                 live.observation = Some(seen.clone());
-                let stored = serde_json::to_string(&report(CaseReport::new(&live))).unwrap();
+                let cases = vec![CaseReport::new(&live), CaseReport::new(&plain)];
+                let written = Report { cases, ..report(stored()) };
+                let stored = serde_json::to_string(&written).unwrap();
                 let read: Report = serde_json::from_str(&stored).unwrap();
                 proptest::prop_assert_eq!(judge_again(&read, &policy).differences, []);
             }
@@ -198,5 +227,25 @@ mod tests {
         known.verdict = Verdict::Inconclusive;
         let again = judge_again(&report(known), &Policy::default());
         assert_eq!((again.differences.len(), finished(&again).verdict), (0, Verdict::Inconclusive));
+    }
+
+    #[test]
+    fn a_case_is_held_against_its_sibling_again_as_far_as_that_could_be_told() {
+        let mut stream = stored();
+        let mut plain = CaseReport::new(&failing("limits/rate-limit[plain]"));
+        plain.observation.clone_from(&stream.observation);
+        let seen = stream.observation.as_mut().unwrap();
+        seen.arrangement.combination.stream = true;
+        seen.arrangement.held_against = vec![plain.id.clone()];
+        let Outcome::Answer(answer) = &mut seen.exchanges[0].outcome else { panic!("no answer") };
+        answer.status = 500;
+        let mut beside = |verdict| {
+            plain.verdict = verdict;
+            let report = Report { cases: vec![stream.clone(), plain.clone()], ..report(stream.clone()) };
+            let again = judge_again(&report, &Policy::default());
+            finished(&again).findings.iter().any(|finding| finding.rule == "sibling.stream-status")
+        };
+        assert!(beside(Verdict::Known));
+        assert!(!beside(Verdict::Inconclusive));
     }
 }

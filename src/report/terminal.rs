@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     Reporter, Summary,
+    alone::alone,
     paint::{Painter, safe, verdict_style},
     terminal_case::{LATE_MS, seconds, show},
     terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
@@ -222,6 +223,9 @@ impl<W: Write> TerminalReporter<W> {
                 secret.describe()
             );
             painter.text(0, verdict_style(Verdict::Inconclusive), &safe(&line))?;
+        }
+        if let Some(alone) = alone(&self.cases) {
+            painter.text(0, Style::new(), &safe(&format!("note: {alone}")))?;
         }
         for note in &end.notes {
             painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;

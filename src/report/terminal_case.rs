@@ -14,8 +14,7 @@ use super::{
 };
 use crate::{
     event::CaseResult,
-    observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName},
-    snapshot::is_meaningful,
+    observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName, is_meaningful},
     wire::frames,
 };
 

@@ -13,7 +13,7 @@ use crate::{
     },
     provider,
     proxy::Route,
-    scenario::{Case, Step},
+    scenario::{Case, Step, siblings},
     upstream::ArmedCase,
 };
 
@@ -167,6 +167,7 @@ impl Ready {
                 .collect(),
             expect: scenario.expect.clone(),
             except: scenario.except.clone(),
+            held_against: siblings(&self.case).into_iter().map(|sibling| sibling.id).collect(),
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),
         }

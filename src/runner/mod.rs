@@ -8,6 +8,7 @@ mod error;
 mod execute;
 mod gateway;
 mod group;
+mod kinship;
 mod log_leaks;
 mod outcome;
 mod pace;

@@ -10,13 +10,14 @@ mod fault;
 mod file;
 mod fitting;
 mod leave;
-mod mistake;
 mod load;
+mod mistake;
 mod model;
 mod parse;
 mod path;
 mod schema;
 mod session;
+mod sibling;
 mod step;
 mod together;
 mod transport;
@@ -41,6 +42,7 @@ pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scena
 pub use parse::parse;
 pub use path::fill_model;
 pub use schema::schema;
+pub use sibling::{Kin, Sibling, siblings};
 pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
 
 #[cfg(test)]

@@ -194,6 +194,19 @@ impl Api {
         )
     }
 
+    /// Whether it is how a provider is talked to: what the endpoints beside it are measured by.
+    pub const fn is_chat(self) -> bool {
+        matches!(
+            self,
+            Self::OpenaiChat
+                | Self::AnthropicMessages
+                | Self::GeminiGenerate
+                | Self::BedrockConverse
+                | Self::CohereChat
+                | Self::OllamaChat
+        )
+    }
+
     /// Whether it is a session: a WebSocket on which both sides speak in events (RFC 6455). It is
     /// neither a plain answer nor a stream.
     pub const fn is_session(self) -> bool {

@@ -3,7 +3,6 @@
 mod atomic;
 mod compare;
 mod format;
-mod headers;
 mod normalise;
 mod redact;
 mod review;
@@ -15,7 +14,6 @@ mod volatile;
 
 pub use compare::{Comparison, Difference, compare, verdict};
 pub use format::{CaseSnapshot, Damage, FindingLine, SnapshotFile};
-pub use headers::{MEANINGFUL_HEADERS, is_meaningful};
 pub use normalise::{Normaliser, normalise};
 pub use redact::Redactor;
 pub use review::{PendingSnapshot, pending};

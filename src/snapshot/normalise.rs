@@ -3,13 +3,15 @@
 use serde_json::Value;
 
 use super::{
-    headers::{is_meaningful, is_request_id},
     redact::Redactor,
     said, stream,
     volatile::{Volatile, without_volatile},
 };
 use crate::{
-    observation::{Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName},
+    observation::{
+        Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName, is_meaningful,
+        is_request_id,
+    },
     wire::frames::Carrier,
 };
 
@@ -312,6 +314,7 @@ pub(crate) mod tests {
                 }],
                 expect: Expect::default(),
                 except: IndexMap::new(),
+                held_against: Vec::new(),
                 proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
                 upstream_addresses: vec![address.to_owned()],
                 identity: identity.clone(),

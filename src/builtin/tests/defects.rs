@@ -197,6 +197,22 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         CertificatesUnchecked | RedirectFollowed => {
             unreachable!("{defect} does not show with an upstream like these")
         }
+        StreamGatewayErrorAs500 => (Setup { stream: true, ..failing(502) }, |s| s.status() == 500),
+        StreamErrorReworded => (Setup { stream: true, ..rich_error() }, |s| {
+            s.message() == "The stream could not be opened: canary" && s.status() == 429
+        }),
+        StreamHeadersDropped => (Setup { stream: true, ..rich_error() }, |s| {
+            !has(s, "retry-after") && !has(s, "x-ratelimit-limit-requests") && s.status() == 429
+        }),
+        StreamNotRetried => {
+            let scripts = [error(503, "", "c"), events(&[ONE, STOP, DONE], Last::End)];
+            (Setup { retries: 1, ..Setup::streamed(scripts) }, |s| {
+                s.status() == 503 && s.stage.main.attempts() == 1
+            })
+        }
+        SideGatewayErrorAs500 | SideMessageLost => {
+            unreachable!("{defect} does not show in an answer to a chat and has a test of its own")
+        }
         KeyLeaked => (rich_error(), |s| s.message().contains("sk-secret-main")),
         ProxyKeyLeaked => (rich_error(), |s| s.message().contains(s.stage.proxy.proxy_key())),
         BaseUrlLeaked => (rich_error(), |s| s.message().contains(&s.stage.main.address)),
@@ -215,7 +231,9 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 24] = [
+const OTHERWISE: [Defect; 26] = [
+    Defect::SideGatewayErrorAs500,
+    Defect::SideMessageLost,
     Defect::CertificatesUnchecked,
     Defect::RedirectFollowed,
     Defect::CooldownIgnored,
@@ -271,6 +289,39 @@ async fn defects_leave_success_alone() {
         assert_eq!(got.status, 200, "{defect}");
         let (got, _stage) = good_stream().run(Some(defect)).await;
         assert_eq!(got.text, [ONE, TWO, STOP, DONE].concat(), "{defect}");
+    }
+}
+
+#[tokio::test]
+async fn what_streams_alone_suffer_plain_calls_do_not() {
+    use Defect::*;
+    for defect in [StreamGatewayErrorAs500, StreamErrorReworded, StreamHeadersDropped, StreamNotRetried] {
+        let setup = |with| async move {
+            let scripts = [error(502, "retry-after: 0\r\n", "c"), error(504, "retry-after: 9\r\n", "d")];
+            let (got, stage) = Setup { retries: 1, ..Setup::new(scripts) }.run(with).await;
+            (
+                got.status,
+                got.text.clone(),
+                got.header("retry-after").map(str::to_owned),
+                stage.main.attempts(),
+            )
+        };
+        assert_eq!(setup(Some(defect)).await, setup(None).await, "{defect}");
+    }
+}
+
+#[tokio::test]
+async fn what_routes_beside_chat_suffer_chat_does_not() {
+    let (kept, own) = ("canary c", "Internal error");
+    for (defect, path, status, message) in [
+        (Defect::SideGatewayErrorAs500, "/v1/embeddings", 500, kept),
+        (Defect::SideGatewayErrorAs500, "/v1/chat/completions", 502, kept),
+        (Defect::SideMessageLost, "/v1/embeddings", 502, own),
+        (Defect::SideMessageLost, "/v1/chat/completions", 502, kept),
+    ] {
+        let stage = failing(502).start(Some(defect)).await;
+        let got = stage.post(path, r#"{"model":"main","input":"x","messages":[]}"#).await;
+        assert_eq!((got.status, got.error()["message"].as_str()), (status, Some(message)), "{defect} {path}");
     }
 }
 

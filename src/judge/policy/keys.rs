@@ -137,7 +137,8 @@ policy! {
     after_error: AfterError, "Does `[DONE]` follow the error event of a stream?", ["stream.one-error-event"];
     clean_end: CleanEnd, "Is a stream that ends properly without a finish reason a failure?",
         ["stream.no-forged-success", "stream.error-visible"];
-    hold_back: Weight, "Is the 200 of a stream held back until the upstream has begun?", ["stream.error-status"];
+    hold_back: Weight, "Is the 200 of a stream held back until the upstream has begun?",
+        ["stream.error-status"] and ["sibling.stream-status"];
     chain_error: ChainError, "Whose error is told when the whole chain fails?", ["fallback.true-error"];
     fallback_on: StatusSet, "Which statuses must be followed by the next of a chain?",
         ["fallback.used", "fallback.only-when-needed"];

@@ -369,6 +369,38 @@ proptest! {
     }
 
     #[test]
+    fn any_two_observations_are_compared_and_compared_the_same_again(
+        (seen, other) in (observation(), observation()),
+        turn in option::of(any::<bool>()),
+    ) {
+        // Two that were drawn apart are hardly ever siblings.
+        let mut held = other.clone();
+        held.arrangement = seen.arrangement.clone();
+        held.arrangement.identity.token = "other".to_owned();
+        match turn {
+            Some(_) => held.arrangement.combination.stream = false,
+            None => held.arrangement.combination.api = other.arrangement.combination.api,
+        }
+        for policy in Policy::all() {
+            let findings = judge::judge_beside(&seen, &[&held, &other], &policy);
+            prop_assert_eq!(&findings, &judge::judge_beside(&seen, &[&held, &other], &policy));
+            let beside: Vec<_> = findings.iter().filter(|finding| judge::kin_of(&finding.rule).is_some()).collect();
+            let spoken = judge::applicable_beside(&seen, &held, &policy);
+            prop_assert!(beside.iter().all(|finding| spoken.contains(&finding.rule.as_str())));
+        }
+    }
+
+    /// A case beside a sibling that saw the same is accused of nothing.
+    #[test]
+    fn two_that_saw_the_same_differ_in_nothing(mut seen in observation()) {
+        let mut other = seen.clone();
+        seen.arrangement.combination.stream = true;
+        other.arrangement.combination.stream = false;
+        let findings = judge::compare_siblings(&seen, &other, &Policy::default());
+        prop_assert_eq!(findings, []);
+    }
+
+    #[test]
     fn a_stored_observation_is_judged_as_it_was(seen in observation()) {
         let stored = serde_json::to_string(&seen).unwrap();
         let read: Observation = serde_json::from_str(&stored).unwrap();

@@ -92,3 +92,16 @@ fn a_body_that_is_short_of_its_length_is_no_success_though_its_json_is_whole() {
     assert!(whole(length).contains(&"success.delivered".to_owned()));
     assert!(!whole(length + 1).contains(&"success.delivered".to_owned()));
 }
+
+#[test]
+fn an_error_that_is_short_of_its_length_need_not_be_passed_on_though_its_json_is_whole() {
+    let length = plain().tried(error(400)).observation.attempts[0].sent.bytes as usize;
+    let own = |missing: usize, end| {
+        let said = error(400).with("content-length", &(length + missing).to_string());
+        broken(&plain().tried_until(said, end).told(say(504, OWN)))
+    };
+    for end in [ClientLeft, Closed] {
+        assert!(own(0, end).contains(&"detail.message-kept".to_owned()));
+        assert_eq!(own(1, end), [""; 0]);
+    }
+}

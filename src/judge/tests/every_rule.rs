@@ -32,6 +32,8 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
     }
     let without: Vec<&str> = judge::rules()
         .map(|rule| rule.id)
+        // What holds a case against another one is proved by pairs.
+        .filter(|id| judge::kin_of(id).is_none())
         .filter(|id| proofs.iter().all(|(proved, ..)| proved != id))
         .collect();
     assert!(without.is_empty(), "no observation proves {without:?}");

@@ -16,5 +16,6 @@ mod own;
 mod policies;
 pub(crate) mod seen;
 mod sessions;
+mod siblings;
 mod together;
 mod words;

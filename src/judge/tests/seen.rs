@@ -127,6 +127,7 @@ pub fn plain() -> Seen {
                 deployments: Vec::new(),
                 expect: Expect::default(),
                 except: indexmap::IndexMap::new(),
+                held_against: Vec::new(),
                 proxy_secrets: vec!["sk-proxy".to_owned()],
                 upstream_addresses: vec!["127.0.0.1:9".to_owned()],
             },
@@ -161,6 +162,11 @@ impl Seen {
             attempt.api = Some(api);
         }
         self
+    }
+
+    /// The same with another record.
+    pub fn holding(self, observation: Observation) -> Self {
+        Self { observation, ..self }
     }
 
     fn deploy(&mut self, name: &str) {
