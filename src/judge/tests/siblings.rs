@@ -246,6 +246,46 @@ fn a_route_that_passes_on_what_came_is_right_beside_one_that_is_only_the_first()
 }
 
 #[test]
+fn a_member_that_is_the_providers_own_is_right_whatever_stands_elsewhere() {
+    let told = |kind: &str, code: &str| {
+        let text = format!(r#"{{"error":{{"message":"no MSG","type":{kind},"param":"p","code":{code}}}}}"#);
+        say(400, &text)
+    };
+    let (kept, lost) = (r#""kind""#, "null");
+    let beside = |code: &str| failed(plain_call(), 400, told(lost, code));
+    // The code is the same wrong one on both.
+    assert_eq!(broken(failed(images(), 400, told(kept, r#""400""#)), beside(r#""400""#)), [""; 0]);
+    assert_eq!(broken(failed(images(), 400, told(lost, r#""c""#)), beside(r#""400""#)), [""; 0]);
+    let flattened = failed(images(), 400, told(lost, "null"));
+    assert_eq!(broken(flattened, failed(plain_call(), 400, told(kept, "null"))), ["sibling.route-detail"]);
+    // Between a stream and a plain call there is no other reader.
+    assert_eq!(
+        broken(failed(streamed(), 400, told(kept, r#""400""#)), beside(r#""400""#)),
+        ["sibling.stream-detail"]
+    );
+}
+
+#[test]
+fn of_headers_only_those_are_compared_that_do_not_say_what_the_body_is() {
+    for (name, counts) in [
+        ("content-encoding", false),
+        ("llm_provider-content-type", false),
+        ("date", false),
+        ("llm_provider-retry-after", true),
+        ("x-request-id", true),
+    ] {
+        let told = error(503).with(name, "x");
+        let lacking = || streamed().tried(told.clone()).told(error(503));
+        let having = plain_call().tried(told.clone()).told(told.clone());
+        let expected: &[&str] = if counts { &["sibling.stream-headers"] } else { &[] };
+        assert_eq!(broken(lacking(), having), expected, "{name}");
+        // It is as wrong the other way about.
+        let beside = plain_call().tried(told.clone()).told(error(503));
+        assert_eq!(broken(streamed().tried(told.clone()).told(told.clone()), beside), expected, "{name}");
+    }
+}
+
+#[test]
 fn between_dialects_a_server_error_may_have_another_number() {
     let messages = |sent, told: u16| {
         plain()
