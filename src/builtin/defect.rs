@@ -111,6 +111,10 @@ defects! {
     // Callers that leave.
     CallerGoneIgnored = "caller-gone-ignored": "A request is carried on with when its caller has left",
     RetriesForNobody = "retries-for-nobody": "A request whose caller has left is tried once more",
+    // Mistakes of callers.
+    KeyUnchecked = "key-unchecked": "A caller with a wrong key is served",
+    RefusalAs500 = "refusal-as-500": "What is wrong with the request itself is answered with 500",
+    RefusalInOpenaiForm = "refusal-in-openai-form": "What is wrong with the request itself is told in OpenAI's form to every caller",
     // The same failure in a stream, or on another route.
     StreamGatewayErrorAs500 = "stream-gateway-error-as-500": "An upstream 502 or 504 before a stream is answered with 500, one of a plain call as it came",
     StreamErrorReworded = "stream-error-reworded": "The message of an error before a stream is put into words that a plain call does not have",

@@ -61,7 +61,10 @@ where
     let (head, body) = request.into_parts();
     let address = dialect::address(head.uri.path());
     let family = address.as_ref().map_or(Family::Openai, |address| Family::of(address.api));
-    let told = |failure: Failure| written(&failure.into_family(family));
+    let told = |failure: Failure| {
+        let (failure, family) = tamper::refusal(shared.defect, failure, family);
+        written(&failure.into_family(family))
+    };
     let address = match incoming::admit(&shared, &head, address) {
         Ok(address) => address,
         Err(failure) => return told(failure),

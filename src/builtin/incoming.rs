@@ -5,6 +5,7 @@ use http::request::Parts;
 use serde_json::Value;
 
 use super::{
+    Defect,
     ask::{Ask, AskBody},
     chain::Shared,
     dialect::Address,
@@ -27,7 +28,8 @@ pub(super) fn admit(shared: &Shared, head: &Parts, address: Option<Address>) -> 
         let message = format!("This path takes {method} only.");
         return Err(Failure::caller(405, "method_not_allowed", message));
     }
-    if key(head).as_deref() != Some(&shared.proxy_key) {
+    let checked = shared.defect != Some(Defect::KeyUnchecked);
+    if checked && key(head).as_deref() != Some(&shared.proxy_key) {
         return Err(Failure::caller(
             401,
             "invalid_api_key",

@@ -27,6 +27,16 @@ pub(super) struct Context<'a> {
     pub proxy_key: &'a str,
 }
 
+/// Bends what the caller of this dialect is told of a mistake of its own.
+pub(super) fn refusal(defect: Option<Defect>, mut failure: Failure, family: Family) -> (Failure, Family) {
+    match defect {
+        Some(Defect::RefusalAs500) => failure.status = 500,
+        Some(Defect::RefusalInOpenaiForm) => return (failure, Family::Openai),
+        _ => {}
+    }
+    (failure, family)
+}
+
 /// Bends a failure that an upstream is the cause of.
 pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &Context<'_>) {
     let Some(defect) = defect else { return };

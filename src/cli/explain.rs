@@ -164,6 +164,9 @@ fn describe_case(case: &Case) -> String {
         if let Some(leave) = step.leave {
             let _ = writeln!(text, "          the caller {leave}");
         }
+        if let Some(mistake) = step.mistake {
+            let _ = writeln!(text, "          the caller {mistake}");
+        }
     }
     let Combination { provider, api, stream } = case.combination;
     // What the proxy asks the provider for is up to the proxy: shown is the endpoint that the caller

@@ -69,7 +69,18 @@ impl Driver {
             Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
         };
         let end_ms = clock.now();
-        Exchange { step, sent_ms, method, url, request_headers, request_body, outcome, end_ms, left: None }
+        Exchange {
+            step,
+            sent_ms,
+            method,
+            url,
+            request_headers,
+            request_body,
+            outcome,
+            end_ms,
+            left: None,
+            mistake: None,
+        }
     }
 
     fn prepare(&self, call: Call) -> Result<(&Client, Request), String> {

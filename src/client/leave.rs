@@ -67,6 +67,7 @@ impl Driver {
             outcome,
             end_ms: clock.now(),
             left: left.map(|at_ms| Left { at_ms, how: leave }),
+            mistake: None,
         }
     }
 }

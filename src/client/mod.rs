@@ -9,6 +9,7 @@ mod driver;
 mod ending;
 mod form;
 mod leave;
+mod mistake;
 mod session;
 
 pub use call::{Call, Request, RequestBody, request};

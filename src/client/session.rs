@@ -66,6 +66,7 @@ impl Driver {
             outcome,
             end_ms: clock.now(),
             left: None,
+            mistake: None,
         }
     }
 }

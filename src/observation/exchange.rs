@@ -5,7 +5,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{scenario::Leave, wire::frames::Carrier};
+use crate::{
+    scenario::{Leave, Mistake},
+    wire::frames::Carrier,
+};
 
 /// One request and its response on the downstream side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +32,9 @@ pub struct Exchange {
     /// That the caller left before the answer was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
+    /// What was wrong with the request, on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<Mistake>,
 }
 
 /// That a caller left.

@@ -96,6 +96,7 @@ mod tests {
             outcome: Outcome::NoAnswer { ending: Ending::Refused },
             end_ms: 1.0,
             left: None,
+            mistake: None,
         }
     }
 

@@ -74,13 +74,17 @@ impl Gateway {
         let mut headers = request.headers;
         headers.extend(self.headers(route));
         headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        Call {
+        let call = Call {
             step: name,
             method: request.method,
             url: format!("{}{path}", self.root()),
             headers,
             body: request.body.bytes(),
             carrier: request.carrier,
+        };
+        match step.mistake {
+            Some(mistake) => call.mistaken(mistake, &route.model, &self.secrets()),
+            None => call,
         }
     }
 

@@ -10,6 +10,7 @@ mod fault;
 mod file;
 mod fitting;
 mod leave;
+mod mistake;
 mod load;
 mod model;
 mod parse;
@@ -35,6 +36,7 @@ pub use fault::{
 };
 pub use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_from, load_text};
+pub use mistake::Mistake;
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;
 pub use path::fill_model;

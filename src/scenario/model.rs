@@ -12,6 +12,7 @@ use super::{
     expect::Expect,
     fault::Fault,
     leave::Leave,
+    mistake::Mistake,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
@@ -171,4 +172,7 @@ pub struct Step {
     /// That the caller does not wait for the end; it does where left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave: Option<Leave>,
+    /// What is wrong with the request, so that the proxy itself has to refuse it; nothing where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<Mistake>,
 }

@@ -10,6 +10,7 @@ use super::{
     expect::Attempts,
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     leave::leaves,
+    mistake::mistakes,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
     session,
     transport::transport,
@@ -82,6 +83,7 @@ pub fn validate(
             }
             bodies(&mut check, &steps, &matrix);
             leaves(&mut check, &steps, &matrix);
+            mistakes(&mut check, &steps, &matrix);
             session::stays(&mut check, &steps, &matrix);
             steps.value
         }

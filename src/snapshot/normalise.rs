@@ -345,6 +345,7 @@ pub(crate) mod tests {
                 }),
                 end_ms: 12.5,
                 left: None,
+                mistake: None,
             }],
             attempts: vec![attempt(
                 &canaries,

@@ -262,6 +262,9 @@ pub const ROWS: &[Row] = &[
         &["disconnect"],
     ),
     row(RetriesForNobody, "disconnect.no-new-attempt", &[], &["disconnect"]),
+    row(KeyUnchecked, "mistake.not-forwarded", &["mistake.refused"], &["mistakes"]),
+    row(RefusalAs500, "mistake.refused", &[], &["mistakes"]),
+    row(RefusalInOpenaiForm, "format.envelope", &[], &["mistakes"]),
     row(
         StreamGatewayErrorAs500,
         "sibling.stream-status",

@@ -173,7 +173,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         }
         FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
         CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope
-        | CallerGoneIgnored | RetriesForNobody => {
+        | CallerGoneIgnored | RetriesForNobody | KeyUnchecked | RefusalAs500 | RefusalInOpenaiForm => {
             unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
         }
         SessionLeftOpen
@@ -227,7 +227,7 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 11] = [
+const OTHERWISE: [Defect; 14] = [
     Defect::SideGatewayErrorAs500,
     Defect::SideMessageLost,
     Defect::CertificatesUnchecked,
@@ -239,6 +239,9 @@ const OTHERWISE: [Defect; 11] = [
     Defect::OpenaiEnvelope,
     Defect::CallerGoneIgnored,
     Defect::RetriesForNobody,
+    Defect::KeyUnchecked,
+    Defect::RefusalAs500,
+    Defect::RefusalInOpenaiForm,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -377,5 +380,32 @@ async fn only_a_defect_tries_again_for_a_caller_that_has_left() {
             Some(_) => eventually(|| stage.main.attempts() == 2).await,
         }
         assert_eq!(stage.main.attempts(), if defect.is_some() { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_itself_is_refused_in_its_own_dialect() {
+    let message = r#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#;
+    for defect in
+        [None, Some(Defect::KeyUnchecked), Some(Defect::RefusalAs500), Some(Defect::RefusalInOpenaiForm)]
+    {
+        let stage = Setup { provider: Provider::Anthropic, ..Setup::new([json(200, "", message)]) }
+            .start(defect)
+            .await;
+        let url = format!("{}/v1/messages", stage.proxy.root());
+        let send = |key: &'static str, body: &'static str| {
+            take(reqwest_client().post(&url).bearer_auth(key).body(body))
+        };
+        let wrong = send("sk-wrong", r#"{"model":"main"}"#).await;
+        let status = match defect {
+            Some(Defect::KeyUnchecked) => 200,
+            Some(Defect::RefusalAs500) => 500,
+            _ => 401,
+        };
+        assert_eq!((wrong.status, stage.main.attempts()), (status, usize::from(status == 200)), "{defect:?}");
+        let broken = stage.post("/v1/messages", r#"{"model":"ma"#).await;
+        assert_eq!(broken.status, if defect == Some(Defect::RefusalAs500) { 500 } else { 400 }, "{defect:?}");
+        let anthropics = broken.text.starts_with(r#"{"type":"error""#);
+        assert_eq!(anthropics, defect != Some(Defect::RefusalInOpenaiForm), "{defect:?}: {}", broken.text);
     }
 }

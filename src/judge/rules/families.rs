@@ -1,8 +1,8 @@
 //! Every rule, family by family.
 
 use super::{
-    cooldown, detail, disconnect, expect, fallback, format, headers, leak, realtime, recovery, retry, status,
-    stream, success, timeout,
+    cooldown, detail, disconnect, expect, fallback, format, headers, leak, mistake, realtime, recovery,
+    retry, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -17,6 +17,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     fallback::RULES,
     cooldown::RULES,
     disconnect::RULES,
+    mistake::RULES,
     detail::RULES,
     headers::RULES,
     format::RULES,

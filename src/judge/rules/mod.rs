@@ -9,6 +9,7 @@ mod families;
 mod format;
 mod headers;
 mod leak;
+mod mistake;
 mod realtime;
 mod recovery;
 mod retry;

@@ -160,6 +160,9 @@ fn data(terminator: &str) -> String {
 }
 
 fn forwarded(facts: &Facts<'_>) -> Outcome {
+    if facts.exchange.mistake.is_some() {
+        return Outcome::NotApplicable;
+    }
     // A list of models, or a count of tokens, a proxy may have of its own.
     if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
         return Outcome::NotApplicable;

@@ -16,8 +16,8 @@ use crate::{
     },
     scenario::{
         Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
-        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, StatusPattern,
-        StatusSet, TlsFault, Turn,
+        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Mistake, Provider, ProxySettings,
+        StatusPattern, StatusSet, TlsFault, Turn,
     },
     wire::sse,
 };
@@ -198,16 +198,21 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
     ];
     let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
-    (step, time(), outcome, time(), left()).prop_map(|(step, sent_ms, outcome, end_ms, left)| Exchange {
-        step,
-        sent_ms,
-        method: "POST".to_owned(),
-        url: "http://127.0.0.1:1/".to_owned(),
-        request_headers: Vec::new(),
-        request_body: String::new(),
-        outcome,
-        end_ms,
-        left,
+    let mistakes = vec![Mistake::WrongKey, Mistake::UnknownModel, Mistake::BrokenJson];
+    let asked = (left(), option::weighted(0.1, select(mistakes)));
+    (step, time(), outcome, time(), asked).prop_map(|(step, sent_ms, outcome, end_ms, (left, mistake))| {
+        Exchange {
+            step,
+            sent_ms,
+            method: "POST".to_owned(),
+            url: "http://127.0.0.1:1/".to_owned(),
+            request_headers: Vec::new(),
+            request_body: String::new(),
+            outcome,
+            end_ms,
+            left,
+            mistake,
+        }
     })
 }
 

@@ -1,6 +1,6 @@
 //! Each rule holds where it should, and is broken where it should be.
 
-use super::{answers, below, conduct, demands, leaving, seen::Seen, sessions, words};
+use super::{answers, below, conduct, demands, leaving, mistakes, seen::Seen, sessions, words};
 use crate::judge::{self, Policy};
 
 /// A rule, an observation in which it holds, and one that breaks it.
@@ -14,6 +14,7 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
         below::proofs(),
         conduct::proofs(),
         leaving::proofs(),
+        mistakes::proofs(),
         sessions::proofs(),
         words::proofs(),
         demands::proofs(),

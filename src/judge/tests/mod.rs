@@ -8,6 +8,7 @@ mod demands;
 mod dialects;
 mod every_rule;
 mod leaving;
+mod mistakes;
 mod mocks;
 mod origins;
 mod policies;

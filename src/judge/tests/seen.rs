@@ -370,6 +370,7 @@ impl Seen {
             outcome,
             end_ms: self.now,
             left: None,
+            mistake: None,
         });
         self.step += 1;
         self.sent = self.now + 1.0;
