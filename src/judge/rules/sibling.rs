@@ -7,7 +7,7 @@ use crate::{
     judge::{
         beside::alone,
         dialect::{self, ErrorObject},
-        pair::{Pair, told_member, wording},
+        pair::{Pair, apart, told_member},
         policy::Weight,
         rule::{Outcome, Rule, SiblingRule},
         told::{Told, shorten},
@@ -151,11 +151,9 @@ fn stream_detail(pair: &Pair<'_>) -> Outcome {
         }
     };
     let mut differences = members(pair, [own, other], |_| true);
-    let words = [(&pair.own, own), (&pair.other, other)]
-        .map(|(facts, error)| wording(&told_member(facts, &Value::from(error.message.as_str()))));
-    if words[0] != words[1] {
-        let shown = |error: &ErrorObject| format!("the message {:?}", shorten(&error.message));
-        differences.push(both(pair, shown(own), shown(other)));
+    if let Some(messages) = apart(&own.message, &other.message) {
+        let [own, other] = messages.map(|message| format!("the message {:?}", shorten(&message)));
+        differences.push(both(pair, own, other));
     }
     Outcome::check(differences.is_empty(), || {
         ("the same error, streaming or not".to_owned(), differences.join("; "))

@@ -141,6 +141,28 @@ fn what_differs_by_whose_it_is_alone_is_the_same() {
 }
 
 #[test]
+fn where_long_messages_part_is_what_is_shown() {
+    let told = |end: &str| {
+        let message = format!("no MSG after 12 s. {} In the {end}", "Words. ".repeat(60));
+        say(503, &format!(r#"{{"error":{{"message":"{message}","type":"kind","param":"p","code":"c"}}}}"#))
+    };
+    let pair = |own: &str, beside: &str| {
+        findings(&[failed(streamed(), 503, told(own)), failed(plain_call(), 503, told(beside))])
+    };
+    let found = pair("end upfault-tok-primary and upfault-kot-primary failed.", "end none failed.");
+    assert_eq!(
+        found[0].observed,
+        "the message \"… In the end upfault-tok-primary and upfault-kot-primary failed.\" for the stream, \
+         the message \"… In the end none failed.\" for the plain call"
+    );
+    // One that goes on where the other has ended.
+    assert!(pair("end", "end of it.")[0].observed.contains("\"… In the end\" for the stream"));
+    // Which models a proxy has besides differs by the order in which it counts them, and by nothing else.
+    let models = ["upfault-tok-primary, upfault-kot-primary.", "upfault-kot-primary, upfault-xyz-backup."];
+    assert_eq!(pair(models[0], models[1]), []);
+}
+
+#[test]
 fn only_what_the_upstream_did_to_both_is_compared() {
     let served = || plain_call().tried(say(200, OK)).told(say(200, OK));
     let cut = |seen: Seen| seen.tried_until(events(&[ONE]), AttemptEnd::Reset);
