@@ -116,6 +116,8 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         timeout_s: 2.0,
         retries: 0,
         fallbacks,
+        pass_through: false,
+        keep_alive_s: None,
         group: "case".to_owned(),
     };
     let (api, provider) = (Api::OpenaiChat, Provider::Openai);
@@ -123,10 +125,19 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         route("primary", api, provider, vec!["backup".to_owned()]),
         route("backup", api, provider, Vec::new()),
     ];
-    for (api, providers) in &definition.apis {
-        let served = providers.iter().map(|provider| (format!("{api}-{provider}"), *api, *provider));
-        routes.extend(served.map(|(model, api, provider)| route(&model, api, provider, Vec::new())));
-    }
+    let named = |(api, providers): (&Api, &Vec<Provider>), passing: &str| {
+        let name = |provider: &Provider| (format!("{api}-{provider}{passing}"), *api, *provider);
+        providers.iter().map(name).collect::<Vec<_>>()
+    };
+    let served = definition.apis.iter().flat_map(|served| named(served, ""));
+    routes.extend(served.map(|(model, api, provider)| Route {
+        keep_alive_s: Some(0.5),
+        ..route(&model, api, provider, Vec::new())
+    }));
+    let passing = definition.document.pass_through.iter().flat_map(|passing| &passing.apis);
+    routes.extend(passing.flat_map(|passing| named(passing, "-passing")).map(|(model, api, provider)| {
+        Route { pass_through: true, ..route(&model, api, provider, Vec::new()) }
+    }));
     definition.render(&routes, context)?;
     let environment = template::environment(&definition.source);
     let document = &definition.document;
@@ -163,6 +174,8 @@ mod tests {
             timeout_s: 2.5,
             retries: 1,
             fallbacks: fallbacks.iter().map(|&model| model.to_owned()).collect(),
+            pass_through: false,
+            keep_alive_s: None,
             group: "case".to_owned(),
         }
     }

@@ -246,6 +246,8 @@ impl Setup {
             timeout_s: self.timeout_s,
             retries: self.retries,
             fallbacks: vec![],
+            pass_through: false,
+            keep_alive_s: None,
             group: "case".into(),
         };
         let mut first = route("main", if self.refuse { &refusing } else { &main.address });

@@ -105,7 +105,8 @@ fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attem
 }
 
 fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
-    if !facts.failed_only_by(wanted) || facts.content_committed() {
+    // Behind keep-alive pings there is nothing but an event, and the rules on streams speak of that.
+    if !facts.failed_only_by(wanted) || facts.content_committed() || facts.is_pinged() {
         return Outcome::NotApplicable;
     }
     let canaries: Vec<&str> = facts

@@ -1,8 +1,8 @@
 //! Every rule, family by family.
 
 use super::{
-    cooldown, detail, disconnect, expect, fallback, format, headers, leak, recovery, retry, status, stream,
-    success, timeout,
+    cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, passthrough, recovery,
+    retry, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -11,6 +11,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     success::RULES,
     status::RULES,
     stream::RULES,
+    keepalive::RULES,
     timeout::RULES,
     retry::RULES,
     fallback::RULES,
@@ -20,6 +21,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     headers::RULES,
     format::RULES,
     leak::RULES,
+    passthrough::RULES,
     recovery::RULES,
     expect::RULES,
 ];

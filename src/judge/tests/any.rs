@@ -313,6 +313,7 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
             retries,
             fallback,
             cooldown,
+            ..ProxySettings::default()
         })
 }
 
