@@ -292,6 +292,24 @@ mod tests {
     }
 
     #[test]
+    fn litellm_pings_where_a_route_asks_for_it_and_hands_on_what_is_to_be_passed_through() {
+        let pinged = Route { keep_alive_s: Some(0.3), ..route("m1", &[]) };
+        let passing = |provider, model| Route { provider, pass_through: true, ..route(model, &[]) };
+        let routes = [pinged, passing(Provider::Openai, "m2"), passing(Provider::Anthropic, "m3")];
+        let config = parse(&litellm(&routes, InstanceSettings::default()));
+        assert_eq!(config["model_list"].as_array().unwrap().len(), 1);
+        assert_eq!(config["model_list"][0]["litellm_params"]["keepalive_seconds"], 0.3);
+        let passed = &config["general_settings"]["pass_through_endpoints"];
+        assert_eq!(
+            (&passed[0]["path"], &passed[0]["target"]),
+            (&json!("/pass/m2"), &json!("http://127.0.0.1:9/m2/v1"))
+        );
+        assert_eq!(passed[0]["headers"], json!({"Authorization": "Bearer sk-m2"}));
+        assert_eq!(passed[1]["headers"]["x-api-key"], "sk-m3");
+        assert_eq!((&passed[1]["timeout"], &passed[1]["auth"]), (&json!(2.5), &json!(true)));
+    }
+
+    #[test]
     fn litellm_gets_an_empty_list_where_there_are_no_routes() {
         assert_eq!(parse(&litellm(&[], InstanceSettings::default()))["model_list"], json!([]));
     }
