@@ -23,9 +23,10 @@ lint:
 fmt:
     cargo fmt
 
-# Write docs/contract.md and docs/defects.md anew; the library's documentation, warnings being errors
+# Write docs/contract.md, docs/defects.md and the table in docs/policies.md anew; the library's documentation, warnings being errors
 docs:
     UPDATE_DOCS=1 cargo test --test defects the_documents
+    UPDATE_DOCS=1 cargo test --test docs the_table_of_keys
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 
 # Every defect of the embedded proxy over every scenario: what it breaks is exactly what its row says (minutes)

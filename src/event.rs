@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -93,6 +94,41 @@ pub struct RunFinished {
     pub pending: Vec<String>,
     /// Snapshot files that were accepted.
     pub accepted: Vec<String>,
+    /// Secrets that stand in the logs of the proxies that were started.
+    pub log_leaks: Vec<LogLeak>,
     /// Accepted snapshots of scenarios that no longer exist or cases that were not run.
     pub notes: Vec<String>,
+}
+
+/// A secret that stands in a proxy's own log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogLeak {
+    /// The log, by its place in the folder of the run: `instance-1/litellm.log`.
+    pub log: String,
+    /// What stands there.
+    pub secret: LogSecret,
+    /// In how many lines.
+    pub lines: u64,
+    /// The first of them, from 1.
+    pub first_line: u64,
+}
+
+/// Whose secret it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogSecret {
+    /// A key by which the proxy asks an upstream.
+    ProviderKey,
+    /// The proxy's own key, which is its master key too.
+    ProxySecret,
+}
+
+impl LogSecret {
+    /// In a sentence.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::ProviderKey => "a provider key",
+            Self::ProxySecret => "the proxy's own key",
+        }
+    }
 }

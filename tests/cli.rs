@@ -6,12 +6,18 @@
 mod commands;
 #[path = "cli/dying.rs"]
 mod dying;
+#[path = "cli/judging.rs"]
+mod judging;
 #[path = "cli/lying.rs"]
 mod lying;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/serve.rs"]
 mod serve;
+#[path = "cli/settings.rs"]
+mod settings;
+#[path = "cli/siblings.rs"]
+mod siblings;
 #[path = "cli/signals.rs"]
 mod signals;
 #[path = "cli/snapshots.rs"]

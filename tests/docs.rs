@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::Value;
 use upfault::{
+    judge::Policy,
     provider::{Confidence, catalogue_row, profile},
     scenario::{Api, ErrorName, Level, Provider, load_text, schema},
 };
@@ -69,6 +70,27 @@ fn every_scenario_in_the_documents_loads() {
         }
     }
     assert!(count >= 10, "the documents hold {count} scenarios only: are they still found?");
+}
+
+#[test]
+fn the_settings_in_the_documents_are_valid_and_explain_every_key() {
+    let path = root().join("schema/upfault.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).expect("it is there")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    let mut count = 0;
+    for (path, text) in documents() {
+        for (line, block) in blocks(&text, "toml") {
+            count += 1;
+            let value: Value = toml::from_str(&block).expect("it is TOML");
+            let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}:{line}: {errors:?}", path.display());
+        }
+    }
+    assert!(count >= 3, "the documents hold {count} settings only: are they still found?");
+    let reference = fs::read_to_string(root().join("docs/settings.md")).expect("there is a page on settings");
+    for key in schema["properties"].as_object().expect("they are listed").keys() {
+        assert!(reference.contains(&format!("\n| `{key}` |")), "docs/settings.md does not explain {key}");
+    }
 }
 
 #[test]
@@ -161,6 +183,54 @@ fn the_page_of_deviations_names_the_recalled_rows() {
             .filter(|name| catalogue_row(provider, **name).confidence == Confidence::Recalled)
             .map(|name| name.as_str());
         assert_eq!(listed, recalled.collect(), "{title}");
+    }
+}
+
+/// The table of the keys of a policy, for docs/policies.md.
+fn table_of_keys() -> String {
+    let policies = Policy::all();
+    let names: Vec<String> = policies.iter().map(|policy| format!("`{}`", policy.name)).collect();
+    let mut text = format!("| key | question | may be | {} |\n", names.join(" | "));
+    text.push_str(&format!("|---|---|---|{}\n", "---|".repeat(policies.len())));
+    for (n, question) in Policy::QUESTIONS.iter().enumerate() {
+        let answers: Vec<String> = policies.iter().map(|policy| policy.rows()[n].1.clone()).collect();
+        let possible: Vec<String> = question.possible.iter().map(|word| format!("`{word}`")).collect();
+        text.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            question.key,
+            question.asks,
+            possible.join(", "),
+            answers.join(" | ")
+        ));
+    }
+    text
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "`just docs` says so by a variable")]
+fn the_table_of_keys_is_that_of_the_code() {
+    let path = root().join("docs/policies.md");
+    let text = fs::read_to_string(&path).expect("there is a page on policies");
+    let (before, rest) = text.split_once("<!-- keys:").expect("the place of the table is marked");
+    let (mark, rest) = rest.split_once("-->\n").expect("the mark is closed");
+    let (_, after) = rest.split_once("<!-- end -->").expect("the end of the table is marked");
+    let now = format!("{before}<!-- keys:{mark}-->\n{}<!-- end -->{after}", table_of_keys());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &now).expect("it can be written");
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == now, "docs/policies.md is stale: run `just docs`");
+}
+
+#[test]
+fn the_page_on_policies_tells_the_positions_on_every_question() {
+    let text = fs::read_to_string(root().join("docs/policies.md")).expect("there is a page on policies");
+    let (_, positions) = text.split_once("## Where the positions come from").expect("they have a section");
+    for question in Policy::QUESTIONS {
+        let listed = positions
+            .lines()
+            .any(|line| line.starts_with("- **`") && line.contains(&format!("`{}`", question.key)));
+        assert!(listed, "docs/policies.md does not tell who holds what on `{}`", question.key);
     }
 }
 

@@ -12,9 +12,9 @@ use super::{
     translate,
 };
 use crate::{
+    provider,
     proxy::Route,
     scenario::{Api, Provider},
-    wire::frames::Carrier,
 };
 
 /// The version of Anthropic's API that is asked for where the caller names none.
@@ -73,7 +73,12 @@ impl Ask {
         if let AskBody::Json(_) = self.body {
             headers.push(("content-type".into(), "application/json".into()));
         }
-        headers.push(("accept".into(), accept(api, self.stream).into()));
+        if api.is_session() {
+            query.push(("model".to_owned(), route.upstream_model.clone()));
+            headers.extend(session_headers());
+        } else {
+            headers.push(("accept".into(), accept(api, self.stream).into()));
+        }
         let named = |wanted: &str| self.headers.iter().any(|(name, _)| name == wanted);
         if api.native_provider() == Provider::Anthropic && !named("anthropic-version") {
             headers.push(("anthropic-version".into(), ANTHROPIC_VERSION.into()));
@@ -126,27 +131,22 @@ impl Ask {
     }
 }
 
-/// What carries the streams of an API.
-pub(super) fn carrier(api: Api) -> Carrier {
-    match api {
-        Api::BedrockConverse | Api::BedrockInvoke => Carrier::Aws,
-        Api::OllamaChat | Api::OllamaGenerate => Carrier::Ndjson,
-        _ => Carrier::Sse,
-    }
-}
-
-/// The content type of an API's streams.
-pub(super) fn stream_type(api: Api) -> &'static str {
-    match carrier(api) {
-        Carrier::Sse => "text/event-stream",
-        Carrier::Ndjson => "application/x-ndjson",
-        Carrier::Aws => "application/vnd.amazon.eventstream",
-    }
+/// The handshake of a WebSocket (RFC 6455 section 4.1). Any sixteen bytes do for a key that nobody
+/// between here and a mock could mistake for another's.
+fn session_headers() -> impl Iterator<Item = (String, String)> {
+    [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dXBmYXVsdC1yZWxheWluZw=="),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 fn accept(api: Api, stream: bool) -> &'static str {
     match api {
-        _ if stream => stream_type(api),
+        _ if stream => provider::carrier(api).content_type(),
         Api::OpenaiSpeech | Api::OpenaiTranscriptions => "*/*",
         _ => "application/json",
     }

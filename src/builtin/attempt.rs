@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{Certificate, Client, header::LOCATION};
 
 use super::{
-    ask::{self, Ask, Sent},
+    ask::{Ask, Sent},
     classify,
     failure::{Cause, Failure, Raw},
     headers,
@@ -14,7 +14,7 @@ use super::{
     stream::Stop,
     translate,
 };
-use crate::{proxy::Route, scenario::Api, wire::frames::Carrier};
+use crate::{provider, proxy::Route, scenario::Api, wire::frames::Carrier};
 
 /// No upstream answer, and no single event, is longer.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -24,6 +24,8 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 pub(super) enum Success {
     /// A whole answer, in the caller's dialect.
     Whole { status: u16, headers: Vec<(String, String)>, body: Bytes },
+    /// A session that stands.
+    Session { headers: Vec<(String, String)>, upstream: Box<reqwest::Upgraded> },
     /// A stream whose first event is good.
     Stream { headers: Vec<(String, String)>, first: RawFrame, source: Box<FrameSource> },
 }
@@ -113,8 +115,12 @@ async fn send(outbound: &Outbound, route: &Route, ask: &Ask) -> Result<Success, 
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
+    if api.is_session() && status == 101 {
+        let upgraded = response.upgrade().await.map_err(|error| transport(&error))?;
+        return Ok(Success::Session { headers, upstream: Box::new(upgraded) });
+    }
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
-    let is_stream = Carrier::of(content_type) == Some(ask::carrier(api));
+    let is_stream = Carrier::of(content_type) == Some(provider::carrier(api));
     let is_plain = headers::coding(&headers).is_none();
     if ask.is_framed() && is_stream && is_plain && classify::is_success(status) {
         return open(FrameSource::new(response, api), headers).await;
@@ -190,7 +196,7 @@ pub(super) struct FrameSource {
 
 impl FrameSource {
     fn new(response: reqwest::Response, api: Api) -> Self {
-        Self { api, response, splitter: Splitter::new(ask::carrier(api)) }
+        Self { api, response, splitter: Splitter::new(provider::carrier(api)) }
     }
 
     /// The next frame, or how the stream stopped.

@@ -100,6 +100,7 @@ async fn tries(shared: &Arc<Shared>, route: &Route, ask: &Ask) -> Result<Success
 
 async fn tries_while_wanted(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Failure> {
     let mut last = None;
+    let retries = if ask.stream && !shared.rules.stream_retries { 0 } else { route.retries };
     for tried in 1.. {
         if let Some(refusal) = shared.memory.refusal(&route.model, Instant::now()) {
             // What an upstream said a moment ago, in this request, is the better answer.
@@ -118,7 +119,7 @@ async fn tries_while_wanted(shared: &Shared, route: &Route, ask: &Ask) -> Result
             Err(failure) => failure,
         };
         shared.memory.note(&route.model, Err(&failure), now);
-        match retry::pause(&failure, tried, route.retries, &shared.rules, jiff::Timestamp::now()) {
+        match retry::pause(&failure, tried, retries, &shared.rules, jiff::Timestamp::now()) {
             Some(pause) => sleep(pause).await,
             None => return Err(failure),
         }

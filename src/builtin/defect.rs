@@ -56,6 +56,7 @@ defects! {
     AnthropicEnvelope = "anthropic-envelope": "An error comes in Anthropic's form",
     OpenaiEnvelope = "openai-envelope": "An error by status comes in OpenAI's form, whatever the caller's dialect",
     HtmlPassedThrough = "html-passed-through": "An upstream error that is no JSON is passed on as it came",
+    StreamTypeLost = "stream-type-lost": "A stream has no content type",
     ErrorContentType = "error-content-type": "A JSON error is labelled text/html",
     // The headers.
     RetryAfterDropped = "retry-after-dropped": "Retry-After is not passed on",
@@ -88,6 +89,21 @@ defects! {
     PassThroughMended = "pass-through-mended": "Through a pass-through bytes that are no UTF-8 are replaced",
     PassThroughHopByHop = "pass-through-hop-by-hop": "Through a pass-through headers of the upstream's connection come out",
     PassThroughCutFinished = "pass-through-cut-finished": "Through a pass-through a body that broke off ends as if it were whole",
+    LimitAsStop = "limit-as-stop": "An answer that the limit of tokens cut off is told as finished",
+    // Sessions.
+    SessionLeftOpen = "session-left-open": "When the upstream's session has ended the caller's stays open and silent",
+    SessionEndAsGoodbye = "session-end-as-goodbye": "A session that the upstream ended is closed with code 1000",
+    SessionErrorAsGoodbye = "session-error-as-goodbye": "In place of an error event the session is closed with code 1000",
+    SessionErrorSwallowed = "session-error-swallowed": "An error event of a session is not passed on",
+    SessionDetailLost = "session-detail-lost": "The message of a session's error event is replaced by `Internal error`",
+    SessionErrorAsString = "session-error-as-string": "`error` is a string in a session's error event",
+    SessionEventLost = "session-event-lost": "The first piece of content of a session is lost",
+    SessionForged = "session-forged": "Before a session that the upstream ended is closed, a completed response is made up",
+    SessionCut = "session-cut": "When the upstream's session has ended the caller's connection ends without a close frame",
+    CloseCodeReplaced = "close-code-replaced": "The upstream's close code is replaced by 1011",
+    CloseReasonLost = "close-reason-lost": "The reason of the upstream's close is not passed on",
+    RefusalUpgraded = "refusal-upgraded": "A handshake that the upstream refused is accepted, and nothing comes",
+    RefusalAsClose = "refusal-as-close": "A handshake that the upstream refused is accepted, and the session closed",
     // Time, retries, fallbacks.
     FailureUnanswered = "failure-unanswered": "An upstream 503 is never answered",
     TimeoutIgnored = "timeout-ignored": "The timeout of a route is not applied",
@@ -108,6 +124,17 @@ defects! {
     // Callers that leave.
     CallerGoneIgnored = "caller-gone-ignored": "A request is carried on with when its caller has left",
     RetriesForNobody = "retries-for-nobody": "A request whose caller has left is tried once more",
+    // Mistakes of callers.
+    KeyUnchecked = "key-unchecked": "A caller with a wrong key is served",
+    RefusalAs500 = "refusal-as-500": "What is wrong with the request itself is answered with 500",
+    RefusalInOpenaiForm = "refusal-in-openai-form": "What is wrong with the request itself is told in OpenAI's form to every caller",
+    // The same failure in a stream, or on another route.
+    StreamGatewayErrorAs500 = "stream-gateway-error-as-500": "An upstream 502 or 504 before a stream is answered with 500, one of a plain call as it came",
+    StreamErrorReworded = "stream-error-reworded": "The message of an error before a stream is put into words that a plain call does not have",
+    StreamHeadersDropped = "stream-headers-dropped": "An error before a stream comes without the headers that a plain call gets",
+    StreamNotRetried = "stream-not-retried": "A call for a stream is tried once, however often plain calls may be tried",
+    SideGatewayErrorAs500 = "side-gateway-error-as-500": "An upstream 502 or 504 is answered with 500 on every endpoint but chat",
+    SideMessageLost = "side-message-lost": "The upstream's message is replaced by `Internal error` on every endpoint but chat",
     // Leaks.
     KeyLeaked = "key-leaked": "The provider key stands in the error message",
     ProxyKeyLeaked = "proxy-key-leaked": "The proxy's own key stands in the error message",

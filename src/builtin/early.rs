@@ -7,21 +7,22 @@ use tokio::time::timeout;
 
 use super::{
     Defect,
-    ask::{self, Ask},
+    ask::Ask,
     chain::Shared,
     dialect::{self, Family, Told},
     handler::{self, Reply, ReplyBody},
     headers,
     relay::Relay,
 };
-use crate::{proxy::Route, scenario::Api, wire::frames::Carrier};
+use crate::{provider, proxy::Route, scenario::Api, wire::frames::Carrier};
 
 /// A comment, which every reader of events passes over, whatever dialect it speaks.
 const PING: Bytes = Bytes::from_static(b": ping\n\n");
 
 /// How long the caller of this route may wait in silence, where pings are wanted and can be sent.
 pub(super) fn interval(route: &Route, ask: &Ask) -> Option<Duration> {
-    let seconds = route.keep_alive_s.filter(|_| ask.is_framed() && ask::carrier(ask.api) == Carrier::Sse)?;
+    let seconds =
+        route.keep_alive_s.filter(|_| ask.is_framed() && provider::carrier(ask.api) == Carrier::Sse)?;
     Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero())
 }
 
@@ -34,7 +35,7 @@ pub(super) async fn answer(shared: Arc<Shared>, route: &Route, ask: Ask, interva
         return reply;
     }
     let early = Early { api, defect, interval, pinged: false, state: State::Waiting(work) };
-    let mut reply = Reply::whole(200, ask::stream_type(api), Bytes::new());
+    let mut reply = Reply::whole(200, provider::carrier(api).content_type(), Bytes::new());
     reply.headers.push(("cache-control".into(), "no-cache".into()));
     reply.body = ReplyBody::Early(Box::new(early));
     reply

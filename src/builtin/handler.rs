@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::mpsc;
 
 use super::{
-    ask::{self, Ask},
+    ask::Ask,
     attempt::Success,
     chain::{self, Failed, Shared},
     classify::AWS_TYPE,
@@ -17,7 +17,8 @@ use super::{
     headers, incoming,
     passing::{self, Passed},
     relay::Relay,
-    tamper,
+    session::Source,
+    tamper, tamper_session,
 };
 use crate::{proxy::Route, scenario::Api};
 
@@ -41,6 +42,8 @@ pub(super) enum ReplyBody {
     Early(Box<Early>),
     /// A provider's own body, as it comes.
     Passed(Box<Passed>),
+    /// What comes behind a 101.
+    Session(Source),
     /// A stream that goes on without its caller (only ever sent by a defect).
     Detached(mpsc::UnboundedReceiver<Bytes>),
 }
@@ -74,7 +77,10 @@ where
     }
     let address = dialect::address(head.uri.path());
     let family = address.as_ref().map_or(Family::Openai, |address| Family::of(address.api));
-    let told = |failure: Failure| written(&failure.into_family(family));
+    let told = |failure: Failure| {
+        let (failure, family) = tamper::refusal(shared.defect, failure, family);
+        written(&failure.into_family(family))
+    };
     let address = match incoming::admit(&shared, &head, address) {
         Ok(address) => address,
         Err(failure) => return told(failure),
@@ -112,27 +118,31 @@ pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> R
     let family = Family::of(ask.api);
     match chain::run(shared, route, &ask).await {
         Ok((Success::Whole { status, headers, body }, route)) => {
+            let body = tamper::success(shared.defect, body);
             let mut reply = Reply::whole(status, content_type(ask.api, &headers), body);
             head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
+        Ok((Success::Session { headers, upstream }, route)) => {
+            let mut reply = session_reply(Source::Upstream(upstream));
+            head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
+            reply
+        }
         Ok((Success::Stream { headers, first, source }, route)) => {
-            let content_type = ask::stream_type(ask.api);
+            let own = tamper::stream_head(shared.defect, ask.api);
             let relay = Relay::new(shared.clone(), route.clone(), ask, first, source);
-            let mut reply = Reply {
-                status: 200,
-                headers: vec![
-                    ("content-type".into(), content_type.into()),
-                    ("cache-control".into(), "no-cache".into()),
-                ],
-                body: ReplyBody::Stream(Box::new(relay)),
-            };
+            let mut reply = Reply { status: 200, headers: own, body: ReplyBody::Stream(Box::new(relay)) };
             head(shared, route, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Err(Failed { failure, routes }) => {
             if shared.rules.mute && failure.cause == Cause::Status(503) {
                 std::future::pending::<()>().await;
+            }
+            if let Some(source) =
+                tamper_session::refused(shared.defect, &failure).filter(|_| ask.api.is_session())
+            {
+                return session_reply(source);
             }
             let mut failure = failure.into_family(family);
             shared.secrets.redact(&mut failure.told.error);
@@ -159,6 +169,10 @@ pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> R
             reply
         }
     }
+}
+
+fn session_reply(source: Source) -> Reply {
+    Reply { status: 101, headers: Vec::new(), body: ReplyBody::Session(source) }
 }
 
 /// Sound and plain text keep the type that the upstream gave them; all else is JSON.

@@ -5,6 +5,7 @@ use http::request::Parts;
 use serde_json::Value;
 
 use super::{
+    Defect,
     ask::{Ask, AskBody},
     chain::Shared,
     dialect::Address,
@@ -32,7 +33,7 @@ pub(super) fn admit(shared: &Shared, head: &Parts, address: Option<Address>) -> 
 
 /// Whether a caller may use the proxy.
 pub(super) fn has_key(shared: &Shared, head: &Parts) -> bool {
-    key(head).as_deref() == Some(&shared.proxy_key)
+    shared.defect == Some(Defect::KeyUnchecked) || key(head).as_deref() == Some(&shared.proxy_key)
 }
 
 /// What a caller is told who may not.
@@ -72,6 +73,10 @@ pub(super) fn read<'a>(
     bytes: Bytes,
 ) -> Result<(&'a Route, Ask), Failure> {
     let Address { api, model, stream } = address;
+    if api.is_session() && header(head, "sec-websocket-key").is_none() {
+        let message = "This path is for WebSockets: ask for the upgrade.";
+        return Err(Failure::caller(426, "upgrade_required", message));
+    }
     let mut query = query(head);
     let body = body(api, header(head, "content-type").unwrap_or_default(), bytes)?;
     let named = match &body {

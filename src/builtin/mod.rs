@@ -8,7 +8,8 @@
 //! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
 //! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
 //! What is done for callers that have left is in `linger`; `passing` hands requests on as they are, and
-//! `early` begins a stream with pings before there is an answer.
+//! `early` begins a stream with pings before there is an answer. A session over a WebSocket begins like any
+//! other request and is then relayed (`session`, `tamper_session`).
 
 mod ask;
 mod attempt;
@@ -31,9 +32,11 @@ mod retry;
 mod rules;
 mod secrets;
 mod server;
+mod session;
 mod split;
 mod stream;
 mod tamper;
+mod tamper_session;
 mod tamper_stream;
 mod tasks;
 mod translate;

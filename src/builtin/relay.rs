@@ -14,6 +14,7 @@ use super::{
     rules::Resume,
     split::RawFrame,
     stream::{PieceKind, Reader, Stop},
+    tamper,
     tamper_stream::Tamper,
 };
 use crate::proxy::Route;
@@ -130,7 +131,11 @@ impl Relay {
     fn take(&mut self, piece: super::stream::Piece) {
         self.over |= piece.kind.is_last();
         self.out.extend(
-            self.tamper.apply(piece).into_iter().map(|piece| piece.bytes).filter(|bytes| !bytes.is_empty()),
+            self.tamper
+                .apply(piece)
+                .into_iter()
+                .map(|piece| tamper::success(self.shared.defect, piece.bytes))
+                .filter(|bytes| !bytes.is_empty()),
         );
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Rules {
     pub extra_retries: u32,
     /// How often an error that cannot pass is tried again.
     pub terminal_retries: u32,
+    /// Calls for a stream are tried again like others.
+    pub stream_retries: bool,
     /// Retry-After is waited for.
     pub wait_retry_after: bool,
     /// Fallbacks are tried.
@@ -57,6 +59,7 @@ impl Rules {
             timeouts: true,
             extra_retries: 0,
             terminal_retries: 0,
+            stream_retries: true,
             wait_retry_after: true,
             fallbacks: true,
             cooldown: true,
@@ -76,6 +79,7 @@ impl Rules {
             Some(Defect::TimeoutIgnored) => rules.timeouts = false,
             Some(Defect::RetryBudgetExceeded) => rules.extra_retries = 1,
             Some(Defect::TerminalRetried) => rules.terminal_retries = 2,
+            Some(Defect::StreamNotRetried) => rules.stream_retries = false,
             Some(Defect::RetryAfterIgnored) => rules.wait_retry_after = false,
             Some(Defect::FallbackSkipped) => rules.fallbacks = false,
             Some(Defect::CooldownIgnored) => rules.cooldown = false,

@@ -26,6 +26,7 @@ use super::{
     linger,
     rules::Rules,
     secrets::Secrets,
+    session,
     tasks::Tasks,
 };
 use crate::proxy::{InstanceSettings, Route};
@@ -136,20 +137,30 @@ impl Server {
                     async move { Ok::<_, Infallible>(server.respond(request).await) }
                 });
                 // An error here means that the caller left; there is nobody to tell.
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+                let _ = http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), service)
+                    .with_upgrades()
+                    .await;
             });
         }
     }
 
     /// A caller who leaves makes hyper drop this future or the body that it gave, and with it the
     /// upstream request.
-    async fn respond(&self, request: http::Request<Incoming>) -> Response<Body> {
+    async fn respond(&self, mut request: http::Request<Incoming>) -> Response<Body> {
         let shared = self.shared.clone();
-        written(if shared.rules.outlives_caller {
+        let session = session::key(&request).map(|key| (key, hyper::upgrade::on(&mut request)));
+        let mut reply = if shared.rules.outlives_caller {
             linger::answer_anyhow(shared, request).await
         } else {
             handle(shared, request).await
-        })
+        };
+        if let (Some((key, caller)), ReplyBody::Session(source)) = (session, &mut reply.body) {
+            let source = std::mem::replace(source, session::Source::Nobody(None));
+            session::switching(&mut reply, &key);
+            self.shared.tasks.spawn(session::relay(self.shared.clone(), caller, source));
+        }
+        written(reply)
     }
 }
 
@@ -171,6 +182,8 @@ fn written(reply: Reply) -> Response<Body> {
             });
             BodyExt::boxed_unsync(StreamBody::new(pieces))
         }
+        // Without a WebSocket of the caller's there is nothing to relay.
+        ReplyBody::Session(_) => Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync(),
         ReplyBody::Stream(relay) => {
             let pieces = stream::unfold(relay, async |mut relay| {
                 let bytes = relay.next().await?;

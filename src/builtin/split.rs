@@ -35,7 +35,8 @@ enum Inner {
 impl Splitter {
     pub fn new(carrier: Carrier) -> Self {
         let inner = match carrier {
-            Carrier::Sse => Inner::Sse(sse::Decoder::lenient()),
+            // What comes on a WebSocket is no body: `session` relays it.
+            Carrier::Sse | Carrier::WebSocket => Inner::Sse(sse::Decoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson,
             Carrier::Aws => Inner::Aws(eventstream::Decoder::lenient()),
         };

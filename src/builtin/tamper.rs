@@ -4,14 +4,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    Defect, ask,
+    Defect,
+    classify::AWS_TYPE,
     dialect::{self, Family, Told},
     envelope,
     failure::{Cause, Failure, Raw},
     handler::Reply,
     headers, tamper_stream,
 };
-use crate::{proxy::Route, scenario::Api};
+use crate::{provider, proxy::Route, scenario::Api};
 
 /// What a defect may know of the request whose failure it bends.
 #[derive(Debug)]
@@ -26,6 +27,16 @@ pub(super) struct Context<'a> {
     pub proxy_key: &'a str,
 }
 
+/// Bends what the caller of this dialect is told of a mistake of its own.
+pub(super) fn refusal(defect: Option<Defect>, mut failure: Failure, family: Family) -> (Failure, Family) {
+    match defect {
+        Some(Defect::RefusalAs500) => failure.status = 500,
+        Some(Defect::RefusalInOpenaiForm) => return (failure, Family::Openai),
+        _ => {}
+    }
+    (failure, family)
+}
+
 /// Bends a failure that an upstream is the cause of.
 pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &Context<'_>) {
     let Some(defect) = defect else { return };
@@ -36,6 +47,26 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         Defect::AuthErrorAs500 if matches!(status, 401..=403) => failure.status = 500,
         Defect::AuthErrorAs429 if matches!(status, 401..=403) => failure.status = 429,
         Defect::OverloadAs500 if matches!(failure.cause, Cause::Status(503 | 529)) => failure.status = 500,
+        Defect::StreamGatewayErrorAs500
+            if context.stream && matches!(failure.cause, Cause::Status(502 | 504)) =>
+        {
+            failure.status = 500;
+        }
+        Defect::StreamErrorReworded if context.stream => {
+            let message = format!("The stream could not be opened: {}", failure.told.message());
+            set(failure, "message", json!(message));
+        }
+        Defect::StreamHeadersDropped if context.stream => {
+            failure.headers.retain(|(name, _)| name == AWS_TYPE);
+        }
+        Defect::SideGatewayErrorAs500
+            if !context.api.is_chat() && matches!(failure.cause, Cause::Status(502 | 504)) =>
+        {
+            failure.status = 500;
+        }
+        Defect::SideMessageLost if !context.api.is_chat() => {
+            set(failure, "message", json!("Internal error"));
+        }
         Defect::ServerErrorAs400 if matches!(failure.cause, Cause::Status(500..)) => failure.status = 400,
         Defect::FailureUnder200 if failure.is_upstreams_own() => failure.status = 200,
         Defect::CooldownAs500 if failure.cause == Cause::CoolingDown => failure.status = 500,
@@ -132,12 +163,12 @@ pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<
         }
         Defect::StreamErrorAsSse if context.stream => {
             let frame = dialect::error_frame(context.api, failure.told.clone(), failure.status, 0);
-            reply(200, ask::stream_type(context.api), frame)
+            reply(200, provider::carrier(context.api).content_type(), frame)
         }
         Defect::FirstErrorEmptySuccess if failure.cause == Cause::FirstEvent => {
             let (finish, done) = (tamper_stream::finish(context.api), tamper_stream::done(context.api));
             let body = [finish.bytes, done.bytes].concat();
-            reply(200, ask::stream_type(context.api), body.into())
+            reply(200, provider::carrier(context.api).content_type(), body.into())
         }
         _ => None,
     }
@@ -147,6 +178,18 @@ fn as_it_came(status: u16, raw: &Raw) -> Reply {
     let content_type =
         raw.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
     Reply::whole(status, content_type.unwrap_or("application/octet-stream"), raw.body.clone())
+}
+
+/// The headers with which a stream begins.
+pub(super) fn stream_head(defect: Option<Defect>, api: Api) -> Vec<(String, String)> {
+    let mut head = vec![
+        ("content-type".to_owned(), provider::carrier(api).content_type().to_owned()),
+        ("cache-control".to_owned(), "no-cache".to_owned()),
+    ];
+    if defect == Some(Defect::StreamTypeLost) {
+        head.remove(0);
+    }
+    head
 }
 
 /// Bends the headers of an answer; `upstream` is all that the upstream sent.
@@ -172,4 +215,23 @@ pub(super) fn head(
         }
         _ => {}
     }
+}
+
+/// Bends a part of a success as the caller is to get it: a whole body, or a frame of a stream.
+pub(super) fn success(defect: Option<Defect>, bytes: Bytes) -> Bytes {
+    if defect != Some(Defect::LimitAsStop) {
+        return bytes;
+    }
+    // Each dialect's word for the limit, and for a good end.
+    let words = [
+        (r#""finish_reason":"length""#, r#""finish_reason":"stop""#),
+        (r#""done_reason":"length""#, r#""done_reason":"stop""#),
+        (r#""stop_reason":"max_tokens""#, r#""stop_reason":"end_turn""#),
+        (r#""finishReason": "MAX_TOKENS""#, r#""finishReason": "STOP""#),
+        (r#""finishReason":"MAX_TOKENS""#, r#""finishReason":"STOP""#),
+        (r#""finish_reason":"MAX_TOKENS""#, r#""finish_reason":"COMPLETE""#),
+    ];
+    let Ok(text) = std::str::from_utf8(&bytes) else { return bytes };
+    let bent = words.iter().fold(text.to_owned(), |text, (limit, end)| text.replace(limit, end));
+    bent.into()
 }

@@ -14,6 +14,12 @@ pub struct Args {
     /// When to use colour.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
+    /// The project's settings; `upfault.toml` here or in the nearest folder above where not given
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Read no settings
+    #[arg(long, global = true)]
+    pub no_config: bool,
 }
 
 const EXIT_CODES: &str = "\
@@ -40,7 +46,7 @@ pub enum Command {
     Serve(ServeArgs),
     /// Have every fault prove itself on a raw connection, without a proxy
     Selftest(SelftestArgs),
-    /// Check scenario files and proxy definitions (folders with a proxy.yaml), offline
+    /// Check scenario files, proxy definitions (folders with a proxy.yaml) and settings (upfault.toml), offline
     Check(PathArgs),
     /// List the cases that would run
     List(SelectArgs),
@@ -65,7 +71,8 @@ pub enum Command {
 /// Scenario files and folders.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct PathArgs {
-    /// Scenario files or folders, or names as `list` shows them (`limits`, `limits/rate-limit`); all where none is given
+    /// Scenario files or folders, or names as `list` shows them (`limits`, `limits/rate-limit`); all where none is
+    /// given, or those that upfault.toml names
     pub paths: Vec<PathBuf>,
 }
 
@@ -119,9 +126,9 @@ pub struct RunArgs {
     /// Which cases.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// The proxy: `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running one
-    #[arg(long, value_name = "PROXY", default_value = "builtin")]
-    pub proxy: String,
+    /// The proxy: `builtin` (where not given), `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running one
+    #[arg(long, value_name = "PROXY", env = "UPFAULT_PROXY")]
+    pub proxy: Option<String>,
     /// Accept what is seen as the new snapshots
     #[arg(long)]
     pub accept: bool,
@@ -129,19 +136,19 @@ pub struct RunArgs {
     #[arg(long)]
     pub strict: bool,
     /// Cases in flight at the most; left to the proxy's own pace where not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", env = "UPFAULT_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// The seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// The seed of everything random; 0 where not given
+    #[arg(long, value_name = "N", env = "UPFAULT_SEED")]
+    pub seed: Option<u64>,
     /// Write a report to a file: `json=PATH`
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
-    /// How disputed questions are judged: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file
-    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
-    pub policy: String,
+    /// How disputed questions are judged: `default` (where not given), `rfc9110`, `litellm-docs`, `strict`, or a file
+    #[arg(long, value_name = "NAME|FILE", env = "UPFAULT_POLICY")]
+    pub policy: Option<String>,
     /// Another folder of snapshots
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "UPFAULT_SNAPSHOTS")]
     pub snapshots: Option<PathBuf>,
     /// List passing cases too, and show every other one in full
     #[arg(long, short)]
@@ -150,7 +157,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "KEY", env = "UPFAULT_PROXY_KEY", hide_env_values = true)]
     pub proxy_key: Option<String>,
     /// Where the mock upstreams listen; a free loopback port where not given
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN")]
     pub listen: Option<std::net::SocketAddr>,
 }
 
@@ -220,7 +227,7 @@ pub struct ExplainArgs {
     /// A scenario (`limits/rate-limit`, a case id, or a file), a rule (`headers.retry-after`), `rules` for a list of them,
     /// `policies` for the disputed questions, or a JSON report, which is judged again
     pub what: String,
-    /// For a report: judge it by this policy, a name or a file, instead of its own
+    /// For a report: judge it by this policy, a name or a file (`upfault.toml` too), instead of its own
     #[arg(long, value_name = "NAME|FILE")]
     pub policy: Option<String>,
 }
@@ -235,7 +242,7 @@ pub struct ReviewArgs {
     #[arg(long)]
     pub reject: bool,
     /// Another folder of snapshots
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "UPFAULT_SNAPSHOTS")]
     pub snapshots: Option<PathBuf>,
 }
 
@@ -261,12 +268,12 @@ pub enum ProxyCommand {
         /// Which cases it is to know
         #[command(flatten)]
         select: SelectArgs,
-        /// Where the mock upstreams will listen (give the same to `upfault run --listen`)
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
-        listen: std::net::SocketAddr,
-        /// The seed that the run will have
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        seed: u64,
+        /// Where the mock upstreams will listen (give the same to `upfault run --listen`); 127.0.0.1:9400 where not given
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<std::net::SocketAddr>,
+        /// The seed that the run will have; 0 where not given
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
     },
     /// Look whether a proxy could be installed and started here
     Doctor {
@@ -284,6 +291,8 @@ pub enum SchemaOf {
     Report,
     /// The JSON report of `upfault selftest`
     Selftest,
+    /// A project's settings, `upfault.toml`
+    Settings,
     /// The control API of `upfault serve`, as OpenAPI
     Openapi,
 }

@@ -1,34 +1,44 @@
 //! `upfault check`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{args::PathArgs, context::Context, failure::Failure, print, select};
+use super::{
+    args::PathArgs,
+    context::{Context, DEFINITION},
+    failure::Failure,
+    print, run, select,
+    settings::Settings,
+};
 use crate::{
     proxy::Definition,
     report::{EXIT_OK, plural},
     scenario::expand,
 };
 
-/// What makes a folder a proxy definition.
-const FILE: &str = "proxy.yaml";
-
-/// Checks scenario files and the folders of proxy definitions; everything where no path is given.
+/// Checks scenario files, the folders of proxy definitions, and settings; everything where no path is given.
 pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
+    let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.paths.iter().cloned().partition(|path| path.extension().is_some_and(|kind| kind == "toml"));
     let (definitions, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
-        paths.paths.iter().cloned().partition(|path| context.root.join(path).join(FILE).is_file());
+        others.into_iter().partition(|path| context.place(path).join(DEFINITION).is_file());
+    let settings = Settings::read(context)?;
     let mut text = String::new();
-    if definitions.is_empty() || !scenarios.is_empty() {
-        let library = select::library(context, &PathArgs { paths: scenarios })?;
+    let all = paths.paths.is_empty();
+    for file in files.iter().chain(context.config.iter().filter(|_| all)) {
+        text.push_str(&check_settings(context, &context.place(file))?);
+    }
+    if all || !scenarios.is_empty() {
+        let library = select::library(context, &settings, &PathArgs { paths: scenarios })?;
         if library.scenarios.is_empty() {
             let places: Vec<String> = paths.paths.iter().map(|path| path.display().to_string()).collect();
             return Err(Failure::Usage(format!("there is no scenario in {}", places.join(", "))));
         }
         let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
-        text = format!(
+        text.push_str(&format!(
             "{}, {}: all right\n",
             plural(library.scenarios.len(), "scenario"),
             plural(cases, "case")
-        );
+        ));
     }
     let mut specs: Vec<String> = definitions.iter().map(|path| path.display().to_string()).collect();
     if paths.paths.is_empty() {
@@ -36,17 +46,34 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
         specs.extend(own_definitions(context, &specs));
     }
     for spec in specs {
-        let definition = Definition::find(&spec, &context.root)?;
+        let definition = context.definition(&context.cwd, &spec)?;
         text.push_str(&format!("{}: all right\n", definition.file()));
     }
     print::out(&text)?;
     Ok(EXIT_OK)
 }
 
+/// Settings, the proxy that they name, and the scenarios.
+fn check_settings(context: &Context, file: &Path) -> Result<String, Failure> {
+    let settings = Settings::of(context, file)?;
+    if let Some(spec) = &settings.proxy {
+        run::proxy(context, &settings.base, spec, settings.listen, None)
+            .map_err(|failure| settings.about_proxy(failure))?;
+    }
+    if !settings.scenarios.is_empty() {
+        select::library(context, &settings, &PathArgs::default())?;
+    }
+    let name = settings.shown().unwrap_or_default();
+    Ok(match &settings.policy {
+        Some(policy) => format!("{name}: all right, policy {}\n", policy.describe()),
+        None => format!("{name}: all right\n"),
+    })
+}
+
 /// Folders below `proxies/` that are no bundled definition's.
 fn own_definitions(context: &Context, bundled: &[String]) -> Vec<String> {
     let entries = std::fs::read_dir(context.root.join("proxies")).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().join(FILE).is_file());
+    let folders = entries.filter(|entry| entry.path().join(DEFINITION).is_file());
     let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
     let mut own: Vec<String> =
         names.filter(|name| !bundled.contains(name)).map(|name| format!("proxies/{name}")).collect();

@@ -1,16 +1,30 @@
 //! The world, read once.
 
-use std::{ffi::OsString, io::IsTerminal, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use etcetera::BaseStrategy;
 use tokio::time::Instant;
 
-use super::args::Color;
+use super::{
+    args::{Args, Color},
+    failure::Failure,
+    settings,
+};
+use crate::proxy::{Definition, ProxyError};
 
 /// What the commands know of the world outside.
 pub struct Context {
-    /// The current folder.
+    /// The current folder: what is written on the command line is meant from here.
+    pub cwd: PathBuf,
+    /// The project's folder, which is that of its settings: `scenarios/`, `proxies/` and `snapshots/` are
+    /// looked for here. The current folder where there are no settings.
     pub root: PathBuf,
+    /// The file with the project's settings.
+    pub config: Option<PathBuf>,
     /// Where proxies are installed and logs are kept.
     pub cache: PathBuf,
     /// `CI` is set: nothing is written to snapshots.
@@ -32,17 +46,21 @@ pub struct Context {
 impl Context {
     /// Reads environment, terminal and current folder.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn read(color: Color) -> std::io::Result<Self> {
+    pub fn read(args: &Args) -> Result<Self, Failure> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
         let plain = set("NO_COLOR").is_some();
-        let colored = |terminal: bool| match color {
+        let colored = |terminal: bool| match args.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => terminal && !plain,
         };
+        let cwd = std::env::current_dir().map_err(Failure::io("cannot read the current folder"))?;
+        let config = config(args, &cwd)?;
         Ok(Self {
-            root: std::env::current_dir()?,
+            root: config.as_deref().and_then(Path::parent).unwrap_or(&cwd).to_owned(),
+            cwd,
+            config,
             cache: cache(set("UPFAULT_CACHE")),
             ci: set("CI").is_some_and(|value| value != "false" && value != "0"),
             color_out: colored(out),
@@ -52,6 +70,46 @@ impl Context {
             width: if out { terminal_width() } else { 0 },
             began: Instant::now(),
         })
+    }
+}
+
+impl Context {
+    /// A path of the command line.
+    pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.cwd.join(path)
+    }
+
+    /// A path that means from the project's folder what `path` means from `base`, if there is something;
+    /// a name, and a path that leads nowhere, stays what it is.
+    pub fn at_root(&self, base: &Path, path: &Path) -> PathBuf {
+        let there = base.join(path);
+        if base != self.root && there.exists() { there } else { path.to_owned() }
+    }
+
+    /// The proxy definition that is meant by words which were written at `base`.
+    pub fn definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
+        let place = spec.rsplit_once('@').map_or(spec, |(place, _)| place);
+        let is_folder = |place: &str| base.join(place).join(DEFINITION).is_file();
+        if base != self.root && (is_folder(spec) || is_folder(place)) {
+            return Definition::find(&base.join(spec).display().to_string(), &self.root);
+        }
+        Definition::find(spec, &self.root)
+    }
+}
+
+/// What makes a folder a proxy definition.
+pub const DEFINITION: &str = "proxy.yaml";
+
+/// The settings that are named, or those that are found.
+fn config(args: &Args, cwd: &Path) -> Result<Option<PathBuf>, Failure> {
+    match &args.config {
+        _ if args.no_config => Ok(None),
+        None => Ok(settings::find(cwd)),
+        Some(named) if cwd.join(named).is_file() => Ok(Some(cwd.join(named))),
+        Some(named) => Err(Failure::Usage(format!(
+            "there is no file {}\nhelp: --config names a file like `upfault.toml`; leave it out for the one of this folder",
+            named.display()
+        ))),
     }
 }
 
@@ -66,4 +124,24 @@ fn cache(chosen: Option<OsString>) -> PathBuf {
 
 fn terminal_width() -> usize {
     terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0))
+}
+
+#[cfg(test)]
+impl Context {
+    /// One in this folder, in a world that says nothing.
+    pub fn for_tests(cwd: &Path, config: Option<&Path>) -> Self {
+        Self {
+            cwd: cwd.to_owned(),
+            root: config.and_then(Path::parent).unwrap_or(cwd).to_owned(),
+            config: config.map(Path::to_owned),
+            cache: cwd.join("cache"),
+            ci: false,
+            color_out: false,
+            color_err: false,
+            progress: false,
+            interactive: false,
+            width: 0,
+            began: Instant::now(),
+        }
+    }
 }

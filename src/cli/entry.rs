@@ -12,7 +12,7 @@ use super::{
     failure::Failure,
     list, print, proxy, review, run, schema, selftest, serve,
 };
-use crate::report::{EXIT_BROKE, EXIT_OK, EXIT_USAGE};
+use crate::report::{EXIT_OK, EXIT_USAGE};
 
 /// Parses, runs, and says how it ended.
 pub fn main() -> ExitCode {
@@ -30,11 +30,11 @@ fn code() -> u8 {
             };
         }
     };
-    let context = match Context::read(args.color) {
+    let context = match Context::read(&args) {
         Ok(context) => context,
-        Err(error) => {
-            print::note(&format!("error: cannot read the current folder: {error}"));
-            return EXIT_BROKE;
+        Err(failure) => {
+            print::note(&failure.render(false));
+            return failure.code();
         }
     };
     match dispatch(&context, args.command) {

@@ -13,6 +13,7 @@ use super::{
     explain_run::{explain_run, is_report},
     failure::Failure,
     print, select,
+    settings::Settings,
 };
 use crate::{
     client,
@@ -36,7 +37,9 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
         )));
     }
     if args.what == "policies" {
-        print::out(&describe_policies())?;
+        let mut policies = Policy::all();
+        policies.extend(Settings::read(context)?.policy.filter(|own| !policies.contains(own)));
+        print::out(&describe_policies(&policies))?;
         return Ok(EXIT_OK);
     }
     if let Some(rule) = judge::rule(&args.what) {
@@ -55,14 +58,16 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
         None => (args.what.as_str(), None),
     };
     let paths = PathArgs { paths: vec![PathBuf::from(path)] };
-    let library = match select::library(context, &paths) {
+    let library = match select::library(context, &Settings::read(context)?, &paths) {
         Err(Failure::Load(LoadError::NotFound { path, near })) => {
             let rule = nearest(&args.what, judge::rules().map(|rule| rule.id));
             let help = match near.as_deref().or(rule) {
+                _ if path.ends_with(".json") => "`upfault run --report json=PATH` writes a report".to_owned(),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`upfault list` shows the scenarios, `upfault explain rules` the rules".to_owned(),
             };
-            return Err(Failure::Usage(format!("there is no scenario and no rule `{path}`\nhelp: {help}")));
+            let what = if path.ends_with(".json") { "no report, no scenario" } else { "no scenario" };
+            return Err(Failure::Usage(format!("there is {what} and no rule `{path}`\nhelp: {help}")));
         }
         other => other?,
     };
@@ -83,14 +88,14 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
 }
 
 /// Every disputed question with the answer of each policy; a reason that is the default's is said once.
-fn describe_policies() -> String {
-    let policies = Policy::all();
+fn describe_policies(policies: &[Policy]) -> String {
     let mut text = String::new();
     for (n, question) in Policy::QUESTIONS.iter().enumerate() {
         let _ =
             writeln!(text, "{}: {}\n  read by {}", question.key, question.asks, question.rules.join(", "));
+        let _ = writeln!(text, "  may be {}", question.possible.join(", "));
         let mut said: Vec<(String, &str)> = Vec::new();
-        for policy in &policies {
+        for policy in policies {
             let (_, answer, reason) = policy.rows().swap_remove(n);
             if !said.contains(&(answer.clone(), reason)) {
                 let _ = writeln!(text, "  {}: {answer}\n    {reason}", policy.name);
@@ -98,6 +103,13 @@ fn describe_policies() -> String {
             }
         }
         text.push('\n');
+    }
+    text.push_str("levels: rules that speak more strongly or more weakly than the contract says\n");
+    for policy in policies.iter().filter(|policy| !policy.levels.is_empty()) {
+        let _ = writeln!(text, "  {}:", policy.name);
+        for (rule, ruling) in &policy.levels {
+            let _ = writeln!(text, "    {} {}\n      {}", rule.0, ruling.answer, ruling.reason);
+        }
     }
     text
 }
@@ -157,6 +169,9 @@ fn describe_case(case: &Case) -> String {
         let _ = writeln!(text, "  step {n}  {}", request(case, &identity.model("primary"), step));
         if let Some(leave) = step.leave {
             let _ = writeln!(text, "          the caller {leave}");
+        }
+        if let Some(mistake) = step.mistake {
+            let _ = writeln!(text, "          the caller {mistake}");
         }
     }
     let Combination { provider, api, stream } = case.combination;

@@ -2,6 +2,8 @@
 
 use std::{fmt::Write, path::Path};
 
+use serde::{Deserialize, de::IgnoredAny};
+
 use super::{context::Context, failure::Failure, policy, print};
 use crate::{
     event::Event,
@@ -15,7 +17,7 @@ use crate::{
 /// 1 where a case fails or has changed.
 pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
-    let report = Report::read(&context.root.join(file)).map_err(|error| usage(&error))?;
+    let report = Report::read(&context.place(file)).map_err(|error| usage(&error))?;
     let own = report.judged_by.clone().or_else(|| Policy::named(&report.policy));
     let policy = match (by, &own) {
         (Some(name), _) => policy::chosen(context, name)?,
@@ -77,8 +79,22 @@ fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Agai
     text
 }
 
-/// Whether `what` names a report rather than anything else that can be explained.
+/// Whether `what` names a report rather than anything else that can be explained: a JSON file, unless it
+/// is a scenario.
 pub fn is_report(context: &Context, what: &str) -> bool {
     let path = Path::new(what);
-    path.extension().is_some_and(|extension| extension == "json") && context.root.join(path).is_file()
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    if !is_json || !context.place(path).is_file() {
+        return false;
+    }
+    let text = std::fs::read_to_string(context.place(path)).unwrap_or_default();
+    let members: Option<Members> = serde_json::from_str(&text).ok();
+    !members.is_some_and(|members| members.schema.is_none() && members.title.is_some())
+}
+
+/// By what a report and a scenario are told apart.
+#[derive(Deserialize)]
+struct Members {
+    schema: Option<IgnoredAny>,
+    title: Option<IgnoredAny>,
 }

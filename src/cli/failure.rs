@@ -18,9 +18,9 @@ pub enum Failure {
     /// Files that do not load.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A policy that does not load.
+    /// Settings or a policy that do not load.
     #[error(transparent)]
-    Policy(LoadErrors),
+    Settings(LoadErrors),
     /// A run that could not be made.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -53,7 +53,7 @@ impl Failure {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Load(_) | Self::Policy(_) => EXIT_USAGE,
+            Self::Usage(_) | Self::Load(_) | Self::Settings(_) => EXIT_USAGE,
             Self::Proxy(error) | Self::Run(RunError::Proxy(error)) => proxy_code(error),
             Self::Run(error) => match error {
                 RunError::Proxy(error) => proxy_code(error),
@@ -78,7 +78,7 @@ impl Failure {
                 let n = files.0.len();
                 format!("{text}\n\n{n} error{} in scenario files", if n == 1 { "" } else { "s" })
             }
-            Self::Policy(errors) => errors.render(color),
+            Self::Settings(errors) => errors.render(color),
             other => format!("error: {other}"),
         }
     }

@@ -20,6 +20,7 @@ mod schema;
 mod select;
 mod selftest;
 mod serve;
+mod settings;
 
 pub use args::Args;
 pub use entry::main;

@@ -1,20 +1,24 @@
 //! `upfault proxy`
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use super::{
-    args::{ProxyCommand, SelectArgs},
-    context::Context,
-    failure::Failure,
-    interrupt::terminated,
-    print, select,
+    args::ProxyCommand, context::Context, failure::Failure, interrupt::terminated, print, select,
+    settings::Settings,
 };
 use crate::{
     builtin::Defect,
     proxy::{Definition, RenderContext},
     report::{EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY},
     runner,
+    scenario::Case,
 };
+
+/// Where the mocks are expected by a configuration that is printed, where nobody says where.
+const RENDERED_FOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9400);
 
 /// Shows, installs and examines proxies.
 pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
@@ -36,7 +40,10 @@ pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
         ProxyCommand::Show { proxy } => show(context, &proxy),
         ProxyCommand::Install { proxy } => install(context, &proxy),
         ProxyCommand::Render { proxy, select, listen, seed } => {
-            render(context, &proxy, &select, listen, seed)
+            let settings = Settings::read(context)?;
+            let cases = select::cases(context, &settings, &select)?;
+            let listen = listen.or(settings.listen).unwrap_or(RENDERED_FOR);
+            render(context, &proxy, &cases, listen, seed.or(settings.seed).unwrap_or_default())
         }
         ProxyCommand::Doctor { proxy } => doctor(context, proxy.as_deref()),
     }
@@ -57,7 +64,7 @@ fn list() -> Result<u8, Failure> {
 }
 
 fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
-    let definition = Definition::find(spec, &context.root)?;
+    let definition = context.definition(&context.cwd, spec)?;
     let mut text = format!(
         "{}\n  {}\n  {}\n  defined in {}\n",
         definition.title(),
@@ -84,7 +91,7 @@ fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
 }
 
 fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
-    let definition = Definition::find(spec, &context.root)?;
+    let definition = context.definition(&context.cwd, spec)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -107,13 +114,12 @@ fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
 fn render(
     context: &Context,
     spec: &str,
-    select: &SelectArgs,
-    listen: std::net::SocketAddr,
+    cases: &[Case],
+    listen: SocketAddr,
     seed: u64,
 ) -> Result<u8, Failure> {
-    let definition = Definition::find(spec, &context.root)?;
-    let cases = select::cases(context, select)?;
-    let routes = runner::static_routes(&cases, &definition, listen, seed);
+    let definition = context.definition(&context.cwd, spec)?;
+    let routes = runner::static_routes(cases, &definition, listen, seed);
     let files = definition.render(&routes, &RenderContext::sample())?;
     let several = files.len() > 1;
     let mut text = String::new();
@@ -136,7 +142,7 @@ fn doctor(context: &Context, spec: Option<&str>) -> Result<u8, Failure> {
     let mut text = String::new();
     let mut well = true;
     for spec in specs {
-        let definition = Definition::find(&spec, &context.root)?;
+        let definition = context.definition(&context.cwd, &spec)?;
         let _ = writeln!(text, "{}", definition.title());
         for check in definition.doctor(&context.cache) {
             well &= check.ok;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::{args::ReviewArgs, context::Context, failure::Failure, print};
+use super::{args::ReviewArgs, context::Context, failure::Failure, print, settings::Settings};
 use crate::{
     report::{EXIT_FINDINGS, EXIT_OK},
     snapshot::{PendingSnapshot, pending},
@@ -24,7 +24,11 @@ struct Answer {
 
 /// Shows pending snapshots and asks, or does with all what the arguments say.
 pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
-    let root = args.snapshots.clone().unwrap_or_else(|| context.root.join("snapshots"));
+    let chosen = match &args.snapshots {
+        Some(folder) => Some(context.place(folder)),
+        None => Settings::read(context)?.snapshots,
+    };
+    let root = chosen.unwrap_or_else(|| context.root.join("snapshots"));
     let waiting = pending(&root)?;
     if waiting.is_empty() {
         print::note("no snapshot waits for a review");

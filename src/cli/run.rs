@@ -1,6 +1,11 @@
 //! `upfault run`
 
-use std::{io::Write, path::PathBuf, str::FromStr};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,11 +17,11 @@ use super::{
     failure::Failure,
     interrupt::terminated,
     policy, print, select,
+    settings::Settings,
 };
 use crate::{
     builtin::Defect,
     event::Event,
-    proxy::Definition,
     report::{
         EXIT_FINDINGS, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
         TerminalSettings, exit_code,
@@ -28,8 +33,9 @@ use crate::{
 
 /// Runs scenarios against a proxy.
 pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
-    let settings = settings(context, &args)?;
-    let reporter = reporters(context, &args);
+    let chosen = Settings::read(context)?;
+    let settings = settings(context, &chosen, &args)?;
+    let reporter = reporters(context, &chosen, &args);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -52,11 +58,20 @@ pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     Ok(if args.accept && code == EXIT_FINDINGS { EXIT_OK } else { code })
 }
 
-/// Raw arguments become settings.
-fn settings(context: &Context, args: &RunArgs) -> Result<RunSettings, Failure> {
-    let proxy = proxy(context, args)?;
-    let policy = policy::chosen(context, &args.policy)?;
-    let cases = select::cases(context, &args.select)?;
+/// What the arguments say, else what the project has chosen, else what is built in.
+fn settings(context: &Context, chosen: &Settings, args: &RunArgs) -> Result<RunSettings, Failure> {
+    let listen = args.listen.or(chosen.listen);
+    let proxy = match (&args.proxy, &chosen.proxy) {
+        (Some(spec), _) => proxy(context, &context.cwd, spec, listen, args.proxy_key.clone())?,
+        (None, Some(spec)) => proxy(context, &chosen.base, spec, listen, args.proxy_key.clone())
+            .map_err(|failure| chosen.about_proxy(failure))?,
+        (None, None) => ProxyChoice::Builtin(None),
+    };
+    let policy = match &args.policy {
+        Some(name) => policy::chosen(context, name)?,
+        None => chosen.policy.clone().unwrap_or_default(),
+    };
+    let cases = select::cases(context, chosen, &args.select)?;
     // What a defect shows is no baseline of anything.
     let defective = matches!(proxy, ProxyChoice::Builtin(Some(_)));
     let mode = match (args.accept, context.ci || defective) {
@@ -68,28 +83,33 @@ fn settings(context: &Context, args: &RunArgs) -> Result<RunSettings, Failure> {
         (false, true) => WriteMode::Never,
         (false, false) => WriteMode::Pending,
     };
-    let chosen = args.snapshots.clone();
-    let dir = chosen.clone().unwrap_or_else(|| context.root.join("snapshots")).join(proxy.name());
+    let own = args.snapshots.as_ref().map(|folder| context.place(folder)).or(chosen.snapshots.clone());
+    let dir = own.clone().unwrap_or_else(|| context.root.join("snapshots")).join(proxy.name());
     let store = Store::new(dir, mode);
     Ok(RunSettings {
         cases,
         proxy,
         policy,
-        seed: args.seed,
-        jobs: args.jobs.map(usize::from),
+        seed: args.seed.or(chosen.seed).unwrap_or_default(),
+        jobs: args.jobs.or(chosen.jobs).map(usize::from),
         strict: args.strict,
-        store: if chosen.is_some() { store.without_bundled() } else { store },
+        store: if own.is_some() { store.without_bundled() } else { store },
         cache: context.cache.clone(),
         work_dir: work_dir(context)?,
-        listen: args.listen,
-        root: context.root.clone(),
+        listen,
+        root: context.cwd.clone(),
         began: context.began,
     })
 }
 
-/// What `--proxy` names.
-pub fn proxy(context: &Context, args: &RunArgs) -> Result<ProxyChoice, Failure> {
-    let spec = args.proxy.as_str();
+/// The proxy that is meant by words which were written at `base`.
+pub fn proxy(
+    context: &Context,
+    base: &Path,
+    spec: &str,
+    listen: Option<SocketAddr>,
+    key: Option<String>,
+) -> Result<ProxyChoice, Failure> {
     if let Some(defect) = spec.strip_prefix("builtin:") {
         return match Defect::from_str(defect) {
             Ok(defect) => Ok(ProxyChoice::Builtin(Some(defect))),
@@ -103,7 +123,7 @@ pub fn proxy(context: &Context, args: &RunArgs) -> Result<ProxyChoice, Failure> 
     }
     if spec.starts_with("http://") || spec.starts_with("https://") {
         let url = Url::parse(spec).map_err(|error| Failure::Usage(format!("`{spec}` is no URL: {error}")))?;
-        if args.listen.is_none() {
+        if listen.is_none() {
             return Err(Failure::Usage(
                 "a proxy that somebody else runs must know where the mock upstreams are\n\
                  help: configure it with what `upfault proxy render NAME --listen ADDR` prints, and give the same \
@@ -111,12 +131,12 @@ pub fn proxy(context: &Context, args: &RunArgs) -> Result<ProxyChoice, Failure> 
                     .to_owned(),
             ));
         }
-        return Ok(ProxyChoice::Remote(Remote { url, key: args.proxy_key.clone() }));
+        return Ok(ProxyChoice::Remote(Remote { url, key }));
     }
-    if nearest(spec, ["builtin"]).is_some() && !context.root.join(spec).exists() {
+    if nearest(spec, ["builtin"]).is_some() && !base.join(spec).exists() {
         return Err(Failure::Usage(format!("there is no proxy `{spec}`\nhelp: did you mean `builtin`?")));
     }
-    Ok(ProxyChoice::Definition(Box::new(Definition::find(spec, &context.root)?)))
+    Ok(ProxyChoice::Definition(Box::new(context.definition(base, spec)?)))
 }
 
 /// A folder of this run's own for configurations and logs; those of the last runs are kept.
@@ -139,7 +159,7 @@ fn work_dir(context: &Context) -> Result<PathBuf, Failure> {
     Ok(dir)
 }
 
-fn reporters(context: &Context, args: &RunArgs) -> Fanout {
+fn reporters(context: &Context, chosen: &Settings, args: &RunArgs) -> Fanout {
     let settings = TerminalSettings {
         color: context.color_out,
         progress: context.progress,
@@ -153,6 +173,9 @@ fn reporters(context: &Context, args: &RunArgs) -> Fanout {
         match report.format {
             ReportFormat::Json => reporters.push(Box::new(JsonReporter::new(report.path.clone()))),
         }
+    }
+    if let Some(path) = chosen.json.clone().filter(|_| args.report.is_empty()) {
+        reporters.push(Box::new(JsonReporter::new(path)));
     }
     Fanout::new(reporters)
 }

@@ -1,19 +1,29 @@
 //! From arguments to cases.
 
+use std::{collections::HashSet, path::PathBuf};
+
 use super::{
-    args::{PathArgs, SelectArgs},
+    args::{PathArgs, SelectArgs, Shard},
     context::Context,
     failure::Failure,
     filter::Filter,
+    settings::Settings,
 };
 use crate::{
     judge,
-    scenario::{Case, Diagnostic, Library, LoadErrors, expand, load_dir, nearest},
+    report::plural,
+    scenario::{Case, Diagnostic, Library, LoadErrors, Provider, expand, load_from, nearest},
 };
 
 /// Loads scenarios and checks what only the house as a whole can check.
-pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> {
-    let library = load_dir(&context.root, &paths.paths)?;
+pub fn library(context: &Context, settings: &Settings, paths: &PathArgs) -> Result<Library, Failure> {
+    let paths: Vec<PathBuf> = paths.paths.iter().map(|path| context.at_root(&context.cwd, path)).collect();
+    let named_here = !paths.is_empty();
+    let library =
+        load_from(&context.root, &settings.scenarios, &paths).map_err(|error| match named_here {
+            true => Failure::Load(error),
+            false => settings.about_scenarios(error),
+        })?;
     let mut errors = Vec::new();
     for scenario in &library.scenarios {
         for rule in scenario.except.keys().filter(|id| judge::rule(id).is_none()) {
@@ -38,14 +48,14 @@ pub fn library(context: &Context, paths: &PathArgs) -> Result<Library, Failure> 
 }
 
 /// The cases that the arguments select, never none.
-pub fn cases(context: &Context, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
+pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
     let filter = select
         .filter
         .as_deref()
         .map(Filter::parse)
         .transpose()
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let library = library(context, &select.paths)?;
+    let library = library(context, settings, &select.paths)?;
     let all: Vec<Case> = library.scenarios.iter().flat_map(expand).collect();
     let total = all.len();
     let cases: Vec<Case> =
@@ -58,13 +68,41 @@ pub fn cases(context: &Context, select: &SelectArgs) -> Result<Vec<Case>, Failur
         return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` shows them all")));
     }
     let Some(shard) = select.shard else { return Ok(cases) };
-    if shard.n > cases.len() {
+    dealt(cases, shard)
+}
+
+/// The cases of one shard: each gets the same number, as far as that goes without parting those that are
+/// held against each other.
+fn dealt(cases: Vec<Case>, shard: Shard) -> Result<Vec<Case>, Failure> {
+    let mut families: Vec<(&str, Provider, usize)> = Vec::new();
+    for case in &cases {
+        let (scenario, provider) = (case.scenario.id.as_str(), case.combination.provider);
+        match families.iter_mut().rfind(|family| (family.0, family.1) == (scenario, provider)) {
+            Some(family) => family.2 += 1,
+            None => families.push((scenario, provider, 1)),
+        }
+    }
+    if shard.n > families.len() {
+        let parts = families.len();
         return Err(Failure::Usage(format!(
-            "{} cases cannot be dealt to {} shards\nhelp: choose N of `--shard K/N` no larger than that",
-            cases.len(),
+            "{} cannot be dealt to {} shards, since cases that are held against each other stay together\nhelp: \
+             choose N of `--shard K/N` no larger than {parts}",
+            plural(cases.len(), "case"),
             shard.n
         )));
     }
-    // Every N-th case, so that slow neighbours of one folder are spread over the shards.
-    Ok(cases.into_iter().skip(shard.k - 1).step_by(shard.n).collect())
+    // The large ones first, so that the small ones can make good for them; slow neighbours of one folder
+    // are spread over the shards.
+    families.sort_by_key(|family| std::cmp::Reverse(family.2));
+    let mut hands = vec![0; shard.n];
+    let mut mine = HashSet::new();
+    for (scenario, provider, size) in families {
+        let Some(least) = (0..hands.len()).min_by_key(|hand| hands[*hand]) else { continue };
+        hands[least] += size;
+        if least + 1 == shard.k {
+            mine.insert((scenario.to_owned(), provider));
+        }
+    }
+    let is_mine = |case: &Case| mine.contains(&(case.scenario.id.clone(), case.combination.provider));
+    Ok(cases.into_iter().filter(is_mine).collect())
 }

@@ -8,6 +8,7 @@ use super::{
     failure::Failure,
     interrupt::{self, Asked},
     print, select,
+    settings::Settings,
 };
 use crate::{
     report::{EXIT_INTERRUPTED, EXIT_OK},
@@ -18,8 +19,9 @@ use crate::{
 pub fn serve(context: &Context, args: &ServeArgs) -> Result<u8, Failure> {
     // What is named comes on top of what `list` shows: a path must not take the bundled ones away.
     let named = PathArgs { paths: args.paths.clone() };
-    let named = (!args.paths.is_empty()).then(|| select::library(context, &named)).transpose()?;
-    let library = select::library(context, &PathArgs::default())?.with(named.unwrap_or_default());
+    let settings = Settings::read(context)?;
+    let named = (!args.paths.is_empty()).then(|| select::library(context, &settings, &named)).transpose()?;
+    let library = select::library(context, &settings, &PathArgs::default())?.with(named.unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

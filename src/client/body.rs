@@ -65,6 +65,7 @@ impl Recorder {
             bytes: self.bytes,
             utf8: self.utf8.is_whole(),
             frames: self.frames,
+            damage: self.decoder.and_then(|decoder| decoder.damage()),
         }
     }
 }

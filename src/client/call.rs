@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::form::Form;
 use crate::{
     observation::StepName,
+    provider,
     scenario::{Api, Step, fill_model},
+    wire::frames::Carrier,
 };
 
 /// One request to be sent.
@@ -21,6 +23,8 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// The bytes of the body.
     pub body: Vec<u8>,
+    /// As what an answer is read that does not say what it is: the API's own clients do not ask.
+    pub carrier: Option<Carrier>,
 }
 
 /// A request of an API, before it is known which proxy it goes to.
@@ -34,6 +38,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// What follows them.
     pub body: RequestBody,
+    /// What the API carries the events of a stream in, where one is asked for.
+    pub carrier: Option<Carrier>,
 }
 
 /// The body of a request.
@@ -58,6 +64,9 @@ pub enum RequestBody {
 /// A member that the step sets to `null` is left out; a step cannot send a `null`. In a form a member
 /// becomes a field.
 pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> Request {
+    if api.is_session() {
+        return session(api, model, step);
+    }
     let mut body = match standard(api) {
         Standard::None => RequestBody::None,
         Standard::Json(body) => RequestBody::Json(body),
@@ -95,7 +104,44 @@ pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> Request {
     if api == Api::OpenaiModels {
         path = fill_model(&format!("{path}?model={{model}}"), model);
     }
-    Request { method, path, headers, body }
+    let carrier = (stream && api.streams()).then(|| provider::carrier(api));
+    Request { method, path, headers, body, carrier }
+}
+
+/// The handshake of a session; the body is what the caller says when it stands.
+fn session(api: Api, model: &str, step: &Step) -> Request {
+    let body = json!({
+        "type": "response.create",
+        "response": {
+            "conversation": "none",
+            "output_modalities": ["text"],
+            "input": [{
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Say hello."}],
+            }],
+        },
+    });
+    let mut body = match body {
+        Value::Object(members) => RequestBody::Json(members),
+        _ => RequestBody::None,
+    };
+    body.lay_over(&step.body);
+    let path = api.path(false);
+    let headers = [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        // Any sixteen bytes: who answers shows by them that it has understood.
+        ("sec-websocket-key", "dXBmYXVsdC1pcy10aGVyZQ=="),
+    ];
+    Request {
+        method: http::Method::GET,
+        path: fill_model(&format!("{path}?model={{model}}"), model),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        body,
+        carrier: None,
+    }
 }
 
 fn names_model_in_path(api: Api) -> bool {
@@ -169,7 +215,8 @@ fn standard(api: Api) -> Standard {
         Api::OpenaiSpeech => json!({"input": PROMPT, "voice": "alloy"}),
         Api::OpenaiTranscriptions => return Standard::Form(Form::transcription()),
         Api::OpenaiFiles => return Standard::Form(Form::batch_file()),
-        Api::OpenaiModels => return Standard::None,
+        // A session is not asked for by a body.
+        Api::OpenaiModels | Api::OpenaiRealtime => return Standard::None,
         Api::OpenaiBatches => json!({
             "input_file_id": "file-upfault",
             "endpoint": "/v1/chat/completions",
@@ -255,6 +302,7 @@ mod tests {
         GET /v1/models?model=m
         POST /v1/files form: purpose=batch, model=m, file=batch.jsonl (136 bytes)
         POST /v1/batches {"model":"m","input_file_id":"file-upfault","endpoint":"/v1/chat/completions","completion_window":"24h"}
+        GET /v1/realtime?model=m {"type":"response.create","response":{"conversation":"none","output_modalities":["text"],"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Say hello."}]}]}}
         POST /v1/messages {"model":"m","max_tokens":64,"messages":[{"role":"user","content":"Say hello."}],"stream":true}
         POST /v1/messages/count_tokens {"model":"m","messages":[{"role":"user","content":"Say hello."}]}
         POST /v1beta/models/m:streamGenerateContent?alt=sse {"contents":[{"role":"user","parts":[{"text":"Say hello."}]}]}

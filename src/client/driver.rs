@@ -5,8 +5,11 @@ use std::sync::OnceLock;
 use reqwest::{Client, ClientBuilder, Request, header};
 use tokio::time::{Instant, timeout_at};
 
-use super::{body::Recorder, call::Call, ending::ending_of};
-use crate::observation::{Answer, Ending, Exchange, Outcome};
+use super::{body::Recorder, call::Call, ending::ending_of, session};
+use crate::{
+    observation::{Answer, Ending, Exchange, Outcome},
+    wire::frames::Carrier,
+};
 
 /// No answer to a test request is longer; what is would only fill memory.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -41,25 +44,43 @@ impl Driver {
     /// The record's request headers are those of the call; `host`, `content-length` and, where the
     /// call has none, `accept: */*` go out on top of them.
     ///
+    /// A call that asks for a WebSocket holds a session: its body is what is said once that stands, and it
+    /// lasts until there is an answer, an error or an end.
+    ///
     /// Headers that repeat a name stand together in the record, in the order in which they came.
     pub async fn send(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
+        if session::is_session(&call) {
+            return self.hold_session(call, epoch, deadline).await;
+        }
         let clock = Clock(epoch);
         let sent_ms = clock.now();
         let step = call.step;
         let method = call.method.as_str().to_owned();
         let url = call.url.clone();
         let request_headers = call.headers.clone();
+        let carrier = call.carrier;
         let request_body = String::from_utf8_lossy(&call.body).into_owned();
         let outcome = match self.prepare(call) {
             Ok((client, request)) => match timeout_at(deadline, client.execute(request)).await {
-                Ok(Ok(response)) => Outcome::Answer(record(response, clock, deadline).await),
+                Ok(Ok(response)) => Outcome::Answer(record(response, carrier, clock, deadline).await),
                 Ok(Err(error)) => Outcome::NoAnswer { ending: ending_of(&error) },
                 Err(_) => Outcome::NoAnswer { ending: Ending::Deadline },
             },
             Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
         };
         let end_ms = clock.now();
-        Exchange { step, sent_ms, method, url, request_headers, request_body, outcome, end_ms, left: None }
+        Exchange {
+            step,
+            sent_ms,
+            method,
+            url,
+            request_headers,
+            request_body,
+            outcome,
+            end_ms,
+            left: None,
+            mistake: None,
+        }
     }
 
     fn prepare(&self, call: Call) -> Result<(&Client, Request), String> {
@@ -108,7 +129,12 @@ impl Clock {
     }
 }
 
-async fn record(mut response: reqwest::Response, clock: Clock, deadline: Instant) -> Answer {
+async fn record(
+    mut response: reqwest::Response,
+    carrier: Option<Carrier>,
+    clock: Clock,
+    deadline: Instant,
+) -> Answer {
     let head_ms = clock.now();
     let headers = response
         .headers()
@@ -123,8 +149,9 @@ async fn record(mut response: reqwest::Response, clock: Clock, deadline: Instant
         head_ms,
         body: Default::default(),
         ending: Ending::Complete,
+        closed: None,
     };
-    let mut recorder = Recorder::new(answer.carrier());
+    let mut recorder = Recorder::new(answer.carrier_or(carrier));
     answer.ending = loop {
         match timeout_at(deadline, response.chunk()).await {
             Ok(Ok(Some(bytes))) => {
@@ -212,6 +239,7 @@ mod tests {
             url: url.into(),
             headers: vec![("content-type".into(), "application/json".into())],
             body: b"ping".to_vec(),
+            carrier: None,
         }
     }
 
@@ -265,6 +293,25 @@ mod tests {
         assert_eq!(answer.ending, Ending::Deadline);
         assert_eq!(answer.body.frames.iter().map(|frame| frame.data.as_str()).collect::<Vec<_>>(), ["a"]);
         assert!(answer.body.frames[0].at_ms < exchange.end_ms);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_does_not_say_what_it_is_is_read_as_the_apis_own_clients_read_it() {
+        let frames = async |head: &'static str, carrier| {
+            let server = server(head, Then::Close).await;
+            let now = Instant::now();
+            let call = Call { carrier, ..call(&server.url) };
+            let exchange = Driver::new().unwrap().send(call, now, now + Duration::from_secs(20)).await;
+            exchange.answer().unwrap().body.frames.iter().map(|frame| frame.data.clone()).collect::<Vec<_>>()
+        };
+        let unnamed = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ndata: a\n\n";
+        assert_eq!(frames(unnamed, Some(Carrier::Sse)).await, ["a"]);
+        assert_eq!(frames(unnamed, Some(Carrier::Ndjson)).await, ["data: a"]);
+        assert!(frames(unnamed, None).await.is_empty(), "no stream was asked for");
+        let named = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\ndata: a\n\n";
+        assert!(frames(named, Some(Carrier::Sse)).await.is_empty(), "it says that it is something else");
+        let failed = "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\ndata: a\n\n";
+        assert!(frames(failed, Some(Carrier::Sse)).await.is_empty(), "a failure is a body");
     }
 
     #[tokio::test]

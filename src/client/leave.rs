@@ -26,6 +26,7 @@ use super::{
 use crate::{
     observation::{Answer, Ending, Exchange, Left, Outcome},
     scenario::{Leave, LeaveBy, LeavePoint},
+    wire::frames::Carrier,
 };
 
 /// For so long a caller that half-closed goes on reading.
@@ -48,10 +49,10 @@ impl Driver {
     ) -> Exchange {
         let clock = Clock(epoch);
         let sent_ms = clock.now();
-        let (outcome, left) = match prepare(&call) {
+        let (outcome, left) = match prepare(&call, "a caller can only leave") {
             Err(reason) => (Outcome::NoAnswer { ending: Ending::Broken(reason) }, None),
             Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
-                Ok(Ok(socket)) => visit(socket, request, leave, asked, clock, deadline).await,
+                Ok(Ok(socket)) => visit(socket, request, call.carrier, leave, asked, clock, deadline).await,
                 Ok(Err(error)) => (Outcome::NoAnswer { ending: ending_of(&error) }, None),
                 Err(_) => (Outcome::NoAnswer { ending: Ending::Deadline }, None),
             },
@@ -66,18 +67,19 @@ impl Driver {
             outcome,
             end_ms: clock.now(),
             left: left.map(|at_ms| Left { at_ms, how: leave }),
+            mistake: None,
         }
     }
 }
 
-type Request = http::Request<Full<Bytes>>;
+pub(super) type Request = http::Request<Full<Bytes>>;
 
 /// Where to connect to, and what to send there.
-fn prepare(call: &Call) -> Result<((String, u16), Request), String> {
+pub(super) fn prepare(call: &Call, what: &str) -> Result<((String, u16), Request), String> {
     let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is no URL: {error}", call.url))?;
     let host = url.host_str().filter(|_| url.scheme() == "http");
     let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
-        return Err(format!("a caller can only leave over plain HTTP, and `{}` is something else", call.url));
+        return Err(format!("{what} over plain HTTP, and `{}` is something else", call.url));
     };
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -101,6 +103,7 @@ fn prepare(call: &Call) -> Result<((String, u16), Request), String> {
 async fn visit(
     socket: TcpStream,
     request: Request,
+    carrier: Option<Carrier>,
     leave: Leave,
     asked: Asked<'_>,
     clock: Clock,
@@ -120,6 +123,7 @@ async fn visit(
         connection: Box::pin(connection),
         connected: true,
         door,
+        carrier,
         leave,
         asked,
         clock,
@@ -140,6 +144,8 @@ struct Caller<'a> {
     /// The connection has still to be driven.
     connected: bool,
     door: Socket,
+    /// As what an answer is read that does not say what it is.
+    carrier: Option<Carrier>,
     leave: Leave,
     asked: Asked<'a>,
     clock: Clock,
@@ -198,8 +204,9 @@ impl Caller<'_> {
             head_ms: self.clock.now(),
             body: Default::default(),
             ending: Ending::Complete,
+            closed: None,
         };
-        let mut recorder = Recorder::new(answer.carrier());
+        let mut recorder = Recorder::new(answer.carrier_or(self.carrier));
         answer.ending = if self.leaves_at(LeavePoint::AfterHeaders) && self.go() {
             Ending::Left
         } else {
@@ -301,6 +308,7 @@ mod tests {
             url: url.to_owned(),
             headers: vec![("content-type".into(), "application/json".into())],
             body: b"ping".to_vec(),
+            carrier: None,
         };
         let epoch = Instant::now();
         let driver = Driver::new().unwrap();

@@ -9,6 +9,8 @@ mod driver;
 mod ending;
 mod form;
 mod leave;
+mod mistake;
+mod session;
 
 pub use call::{Call, Request, RequestBody, request};
 pub use driver::{ClientError, Driver};

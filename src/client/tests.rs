@@ -38,6 +38,7 @@ async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_follow
             ("authorization".to_owned(), "Bearer k".to_owned()),
         ],
         body: request.body.bytes(),
+        carrier: request.carrier,
     };
     let now = Instant::now();
     let exchange = Driver::new().expect("a driver").send(call, now, now + Duration::from_secs(10)).await;

@@ -72,6 +72,7 @@ fn carrier(message: &Message) -> Option<Carrier> {
     match message.body {
         MessageBody::Whole(_) => None,
         MessageBody::Events { .. } => message.header("content-type").and_then(Carrier::of),
+        MessageBody::Session { .. } => Some(Carrier::WebSocket),
     }
 }
 
@@ -92,6 +93,12 @@ impl Timeline {
             Fault::SplitCharacters => self.packets = Packets::InsideCharacters,
             Fault::Reset { at } => self.end(self.find(*at), WireAction::Reset),
             Fault::Close { at } => self.end(self.find(*at), WireAction::Close),
+            Fault::CloseFrame(frame) if carrier == Some(Carrier::WebSocket) => {
+                let reason = provider::fill(&frame.reason, context.canaries);
+                self.end(self.find(frame.at), WireAction::CloseFrame { code: frame.code, reason });
+            }
+            // What was armed for a session is asked for something else.
+            Fault::CloseFrame(frame) => self.end(self.find(frame.at), WireAction::Close),
             Fault::Truncate { at } => self.cut_frame(self.find(*at), WireAction::Close),
             Fault::DropTerminator => self.drop_terminator(),
             Fault::DuplicateTerminator => self.duplicate_terminator(),
@@ -114,6 +121,9 @@ impl Timeline {
             }
             Fault::Comment { at } if sse => self.comment(self.find(*at)),
             Fault::Ping { at } if sse => self.ping(self.find(*at), context.asked.api),
+            Fault::Ping { at } if carrier == Some(Carrier::WebSocket) => {
+                self.websocket_ping(self.find(*at));
+            }
             Fault::Crlf if sse => self.crlf(),
             Fault::MultiLineData if sse => self.multi_line_data(),
             Fault::EventStream(fault) if carrier == Some(Carrier::Aws) => self.event_stream(*fault),

@@ -22,7 +22,8 @@ impl Plan {
     pub fn is_below_http(&self) -> bool {
         self.actions.iter().any(|action| match action {
             WireAction::Head(head) => {
-                !head.lines.is_empty() || matches!(head.framing, Framing::None | Framing::UntilClose)
+                !head.lines.is_empty()
+                    || matches!(head.framing, Framing::None | Framing::UntilClose | Framing::WebSocket)
             }
             WireAction::Raw { bytes, .. } => !bytes.is_empty(),
             WireAction::Flush
@@ -54,6 +55,8 @@ pub enum WireAction {
         /// Whether nothing that comes after can be read any more.
         breaks: bool,
     },
+    /// Wait until the client of a WebSocket has sent an event of this type.
+    Await(&'static str),
     /// Hand what was written to the network now: what follows goes out in another packet.
     Flush,
     /// Send nothing for so long.
@@ -64,6 +67,13 @@ pub enum WireAction {
     Overrun(Bytes),
     /// End the reply properly; the next request on the connection is not read, but answered by a FIN.
     CloseWhenReused,
+    /// A close frame, and a FIN once the client has answered it.
+    CloseFrame {
+        /// None for an empty frame.
+        code: Option<u16>,
+        /// What it says.
+        reason: String,
+    },
     /// FIN, with the HTTP framing left as it stands.
     Close,
     /// FIN without TLS's `close_notify`, with the HTTP framing left as it stands.
@@ -81,7 +91,15 @@ pub enum WireAction {
 impl WireAction {
     /// Nothing comes after it.
     pub fn is_ending(&self) -> bool {
-        !matches!(self, Self::Head(_) | Self::Write { .. } | Self::Raw { .. } | Self::Flush | Self::Wait(_))
+        !matches!(
+            self,
+            Self::Head(_)
+                | Self::Write { .. }
+                | Self::Raw { .. }
+                | Self::Flush
+                | Self::Wait(_)
+                | Self::Await(_)
+        )
     }
 }
 
@@ -107,6 +125,8 @@ pub enum Framing {
     Length(u64),
     /// The end of the connection is the end of the body.
     UntilClose,
+    /// No body follows but the frames of a WebSocket.
+    WebSocket,
     /// Nothing is said here: `lines` say it, or nobody can read it.
     None,
 }
@@ -148,6 +168,7 @@ impl fmt::Display for WireAction {
                     Framing::Chunked => "chunked".to_owned(),
                     Framing::Length(n) => format!("content-length {n}"),
                     Framing::UntilClose => "until the connection ends".to_owned(),
+                    Framing::WebSocket => "a WebSocket".to_owned(),
                     Framing::None => "framing as the lines below say".to_owned(),
                 };
                 write!(f, "head   {} ({framing})", head.status)?;
@@ -168,6 +189,11 @@ impl fmt::Display for WireAction {
                 write!(f, "raw    {} bytes{note}: \"{}\"", bytes.len(), readable(bytes))
             }
             Self::Flush => f.write_str("flush"),
+            Self::Await(kind) => write!(f, "await  `{kind}` of the client"),
+            Self::CloseFrame { code, reason } => {
+                let code = code.map_or("without a code".to_owned(), |code| code.to_string());
+                write!(f, "close  (frame {code}: \"{}\", FIN)", readable(reason.as_bytes()))
+            }
             Self::Overrun(bytes) => {
                 write!(f, "finish, then {} bytes more: \"{}\"", bytes.len(), readable(bytes))
             }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     scenario::{Api, EventStreamFault},
-    wire::{eventstream, frames::Carrier},
+    wire::{eventstream, frames::Carrier, websocket},
 };
 
 /// The name of an event, or of a message, that nobody knows.
@@ -41,6 +41,7 @@ impl Timeline {
             Carrier::Sse => format!("event: {UNKNOWN}\ndata: {data}\n\n").into(),
             Carrier::Ndjson => format!("{data}\n").into(),
             Carrier::Aws => unknown_message(),
+            Carrier::WebSocket => websocket::text(&data.to_string()),
         };
         // No document of such a stream says that there may be lines of another kind.
         self.doubtful |= carrier == Carrier::Ndjson;
@@ -59,6 +60,11 @@ impl Timeline {
         } else {
             self.put(place, Bytes::from_static(b": ping\n\n"), false);
         }
+    }
+
+    /// Puts in a ping, which every client of a WebSocket answers by itself (RFC 6455 section 5.5.2).
+    pub(super) fn websocket_ping(&mut self, place: Place) {
+        self.put(place, websocket::ping(b"upfault"), false);
     }
 
     /// Ends every line by CR LF.

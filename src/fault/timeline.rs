@@ -25,7 +25,7 @@ pub(super) struct Timeline {
     pub(super) head: Option<Head>,
     /// Whether what is no status line is sent in place of it.
     pub(super) garbled: bool,
-    /// Nothing but `Write`, `Wait` and `Raw`; of these only a `Write` holds bytes of the body.
+    /// Nothing but `Write`, `Wait`, `Await` and `Raw`; of these only a `Write` holds bytes of the body.
     pub(super) body: Vec<WireAction>,
     /// Length of the terminator at the end of the body; 0 where there is none (any more).
     pub(super) terminator: usize,
@@ -62,6 +62,7 @@ impl Place {
 impl Timeline {
     pub(super) fn new(message: Message) -> Self {
         let Message { status, mut headers, body } = message;
+        let mut awaited = None;
         let (writes, terminator, whole) = match body {
             MessageBody::Whole(bytes) => (vec![bytes], 0, true),
             MessageBody::Events { events: mut frames, terminator } => {
@@ -69,14 +70,29 @@ impl Timeline {
                 frames.extend(terminator);
                 (frames, length, false)
             }
+            MessageBody::Session { opening, awaited: kind, mut events, last } => {
+                let length = last.len();
+                events.push(last);
+                awaited = Some((opening.len(), kind));
+                (opening.into_iter().chain(events).collect(), length, false)
+            }
         };
-        let body: Vec<_> = writes
+        let mut body: Vec<_> = writes
             .into_iter()
             .filter(|bytes| !bytes.is_empty())
             .map(|bytes| WireAction::Write { bytes, completes_frame: true })
             .collect();
-        let framing = framing(&mut headers, whole.then(|| length(&body) as u64));
-        let head = Head { status: status.clamp(200, 999), headers, lines: Vec::new(), framing };
+        let mut framing = framing(&mut headers, whole.then(|| length(&body) as u64));
+        if let Some((index, kind)) = awaited {
+            body.insert(index, WireAction::Await(kind));
+            framing = Framing::WebSocket;
+        }
+        let head = Head {
+            status: status.clamp(if awaited.is_some() { 101 } else { 200 }, 999),
+            headers,
+            lines: Vec::new(),
+            framing,
+        };
         Self {
             before: Vec::new(),
             head: Some(head),

@@ -5,13 +5,13 @@ use super::{
     finding::Finding,
     policy::{Policy, Weight},
     rule::{Outcome, Rule},
-    rules::{DISCONNECT, EXPECT, FAMILIES, binds_a_pass_through},
+    rules::{DISCONNECT, EXPECT, FAMILIES, SIBLINGS, binds_a_pass_through},
 };
 use crate::{observation::Observation, scenario::Level};
 
 /// Every rule, in the order in which a report lists findings.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    FAMILIES.iter().flat_map(|family| family.iter())
+    FAMILIES.iter().flat_map(|family| family.iter()).chain(SIBLINGS.iter().map(|sibling| &sibling.rule))
 }
 
 /// The rule of this id.
@@ -32,15 +32,7 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
             if findings.iter().any(|finding| finding.rule == rule.id) {
                 continue;
             }
-            let mut evidence = facts.attempt_lines();
-            evidence.push(format!("{}: the caller got {}", exchange.step, facts.told.describe()));
-            evidence.extend(facts.left.map(|left| {
-                let (left_ms, gone_ms) = (left.at_ms, exchange.end_ms);
-                format!(
-                    "the caller {}: it did so at {left_ms:.0} ms, and was gone at {gone_ms:.0} ms",
-                    left.how
-                )
-            }));
+            let mut evidence = evidence(&facts);
             evidence.extend(breach.evidence);
             findings.push(Finding {
                 rule: rule.id.to_owned(),
@@ -54,6 +46,17 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
     let order = |finding: &Finding| rules().position(|rule| rule.id == finding.rule);
     findings.sort_by_key(order);
     findings
+}
+
+/// What every finding shows of its exchange.
+pub(super) fn evidence(facts: &Facts<'_>) -> Vec<String> {
+    let mut lines = facts.attempt_lines();
+    lines.push(format!("{}: the caller got {}", facts.exchange.step, facts.told.describe()));
+    lines.extend(facts.left.map(|left| {
+        let (left_ms, gone_ms) = (left.at_ms, facts.exchange.end_ms);
+        format!("the caller {}: it did so at {left_ms:.0} ms, and was gone at {gone_ms:.0} ms", left.how)
+    }));
+    lines
 }
 
 /// What a rule says of an exchange. Of one whose caller left only the rules on that speak, and what
@@ -78,12 +81,12 @@ pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static st
 }
 
 /// A scenario's own demands have the scenario's level; the contract's are never raised by it.
-fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
+pub(super) fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
     if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { own.weaker(scenario) }
 }
 
 /// The level of a rule where a policy has its own; none where the policy lifts it.
-fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
+pub(super) fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
     policy.weight(rule.id).map_or(Some(rule.level), Weight::level)
 }
 

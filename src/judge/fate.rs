@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::dialect::{self, Completion, ErrorObject, StreamEvent};
 use crate::{
-    observation::{Attempt, AttemptEnd, Sent},
+    observation::{Attempt, AttemptEnd, Closed, Sent},
     provider::{self, Form},
     scenario::{Api, Combination, Provider},
-    wire::frames,
+    wire::frames::{self, Carrier},
 };
 
 /// What became of one attempt.
@@ -37,6 +37,13 @@ pub enum Fate {
         head_sent: bool,
         /// What was delivered before it.
         before: Completion,
+    },
+    /// A session that was ended by a close frame before there was an answer.
+    Closed {
+        /// What was delivered before it.
+        before: Completion,
+        /// The frame.
+        closed: Closed,
     },
     /// Nothing more came, for longer than the proxy was ready to wait.
     Silent {
@@ -76,7 +83,7 @@ impl Fate {
                 _ => Self::Silent { head_sent: false, before: Completion::default() },
             };
         };
-        if !(200..300).contains(&status) {
+        if !(200..300).contains(&status) && sent.carrier() != Some(Carrier::WebSocket) {
             // A status whose body never came to its end is no answer that could be passed on.
             return match end {
                 _ if (broken || end.is_cut()) && json().is_none() => {
@@ -128,6 +135,9 @@ impl Fate {
         // What is kept of a very long stream is cut off; its end then tells what became of it.
         let complete =
             before.finish.is_some() || (is_truncated(&attempt.sent) && attempt.end == AttemptEnd::Finished);
+        if let (false, Some(closed)) = (complete, &attempt.sent.closed) {
+            return Self::Closed { before, closed: closed.clone() };
+        }
         match attempt.end_as_planned() {
             _ if complete => Self::Success(before),
             _ if attempt.sent.broken_after.is_some() => Self::Cut { head_sent: true, before },
@@ -148,6 +158,7 @@ impl Fate {
             Self::Success(completion) => Some(completion),
             Self::ErrorEvent { before, .. }
             | Self::Cut { before, .. }
+            | Self::Closed { before, .. }
             | Self::Silent { before, .. }
             | Self::EndedEarly { before, .. } => Some(before),
             Self::Status { .. } | Self::OddBody { .. } => None,
@@ -183,6 +194,9 @@ impl Fate {
             Self::Cut { head_sent: false, .. } => "cut the connection before the status line".to_owned(),
             Self::Cut { before, .. } => {
                 format!("cut the connection after {} pieces of content", before.pieces.len())
+            }
+            Self::Closed { before, closed } => {
+                format!("closed the session after {} pieces of content: {closed}", before.pieces.len())
             }
             Self::Silent { head_sent: false, .. } => "never answered".to_owned(),
             Self::Silent { before, .. } => {

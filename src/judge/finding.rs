@@ -45,6 +45,11 @@ impl Verdict {
     pub const ALL: [Self; 7] =
         [Self::Broken, Self::Fail, Self::Changed, Self::Inconclusive, Self::Known, Self::Skipped, Self::Pass];
 
+    /// Whether it rests on what was seen of the proxy: not where nothing could be told.
+    pub const fn is_of_findings(self) -> bool {
+        matches!(self, Self::Pass | Self::Fail | Self::Known | Self::Changed)
+    }
+
     /// The word in reports.
     pub const fn as_str(self) -> &'static str {
         match self {

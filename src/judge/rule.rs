@@ -1,8 +1,8 @@
 //! What a rule is.
 
-use crate::scenario::Level;
+use crate::scenario::{Kin, Level};
 
-use super::facts::Facts;
+use super::{facts::Facts, pair::Pair};
 
 /// A rule of the contract: a named, pure function over the facts of one exchange.
 pub struct Rule {
@@ -20,6 +20,16 @@ pub struct Rule {
     pub timing: bool,
     /// Looks at one exchange.
     pub check: fn(&Facts<'_>) -> Outcome,
+}
+
+/// A rule that holds a case against its sibling: a named, pure function over the same step of both.
+pub struct SiblingRule {
+    /// All but what it looks at: of a case alone it says nothing.
+    pub rule: Rule,
+    /// Which siblings it holds against each other.
+    pub kin: Kin,
+    /// Looks at the same step of both.
+    pub compare: fn(&Pair<'_>) -> Outcome,
 }
 
 /// What a rule says of one exchange.

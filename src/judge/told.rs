@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use super::dialect::{self, Completion, ErrorObject, StreamEvent};
+use super::{
+    dialect::{self, Completion, ErrorObject, StreamEvent},
+    session::SessionTold,
+};
 use crate::{
     observation::{Answer, Ending, Exchange, Frame, Outcome},
     scenario::{Api, Provider},
+    wire::frames::Carrier,
 };
 
 /// What the caller was told.
@@ -33,6 +37,8 @@ pub enum Told {
     },
     /// 2xx with an event stream.
     Stream(StreamTold),
+    /// 101 with a session behind it.
+    Session(SessionTold),
 }
 
 /// A stream as the caller got it.
@@ -54,6 +60,8 @@ pub struct StreamTold {
     pub unending: bool,
     /// Whether the caller left before its end.
     pub left: bool,
+    /// What made the rest of it unreadable: the caller's own reader fails there.
+    pub damage: Option<String>,
 }
 
 impl StreamTold {
@@ -62,12 +70,16 @@ impl StreamTold {
         let finish = self.completion.finish.as_deref();
         // A `[DONE]` in a dialect that has none ends nothing: its clients pass it over.
         let done = self.done && dialect::terminator(self.api).is_some();
-        self.errors.is_empty() && finish != Some("error") && (finish.is_some() || done)
+        self.errors.is_empty()
+            && self.damage.is_none()
+            && finish != Some("error")
+            && (finish.is_some() || done)
     }
 
     /// The caller can see that something went wrong.
     pub fn shows_failure(&self) -> bool {
         !self.errors.is_empty()
+            || self.damage.is_some()
             || (!self.complete && !self.unending && !self.left)
             || self.completion.finish.as_deref() == Some("error")
     }
@@ -80,13 +92,17 @@ impl Told {
             Outcome::NoAnswer { ending } => return Self::Nothing(ending.clone()),
             Outcome::Answer(answer) => answer,
         };
+        if answer.carrier() == Some(Carrier::WebSocket) {
+            return Self::Session(SessionTold::of(answer, api));
+        }
         let body = || serde_json::from_str::<Value>(&answer.body.text).ok();
         if !(200..300).contains(&answer.status) {
             let body = body();
             let error = body.as_ref().and_then(|value| error(api, value, answer));
             return Self::Failure { status: answer.status, body, error };
         }
-        if answer.carrier().is_some() {
+        // One that does not say what it is was read as the API's own clients read it.
+        if answer.carrier().is_some() || !answer.body.frames.is_empty() {
             return Self::Stream(stream(answer, api, &answer.body.frames));
         }
         if let Some(elements) = dialect::elements(api, &answer.body.text) {
@@ -108,6 +124,7 @@ impl Told {
                 *complete && completion.is_some() && error.is_none()
             }
             Self::Stream(stream) => stream.looks_finished() && stream.complete,
+            Self::Session(session) => session.looks_successful(),
             Self::Nothing(_) | Self::Failure { .. } => false,
         }
     }
@@ -130,6 +147,7 @@ impl Told {
         match self {
             Self::Failure { error, .. } | Self::Whole { error, .. } => error.as_ref(),
             Self::Stream(stream) => stream.errors.first().map(|(_, error)| error),
+            Self::Session(session) => session.error(),
             Self::Nothing(_) => None,
         }
     }
@@ -139,6 +157,7 @@ impl Told {
         match self {
             Self::Whole { completion, .. } => completion.as_ref(),
             Self::Stream(stream) => Some(&stream.completion),
+            Self::Session(session) => Some(&session.completion),
             _ => None,
         }
     }
@@ -160,6 +179,7 @@ impl Told {
             }
             Self::Whole { completion: None, .. } => "200 with a body that is no completion".to_owned(),
             Self::Stream(stream) => stream.describe(),
+            Self::Session(session) => session.describe(),
         }
     }
 }
@@ -177,6 +197,7 @@ impl StreamTold {
         if self.done {
             parts.push(dialect::terminator(self.api).unwrap_or("[DONE]").to_owned());
         }
+        parts.extend(self.damage.clone());
         parts.push(match (self.unending, self.complete) {
             _ if self.left => "until the caller left".to_owned(),
             (true, _) => "never ended".to_owned(),
@@ -208,6 +229,7 @@ fn stream(answer: &Answer, api: Api, frames: &[Frame]) -> StreamTold {
         complete: answer.ending == Ending::Complete,
         unending: answer.ending == Ending::Deadline,
         left: answer.ending == Ending::Left,
+        damage: answer.body.damage.clone(),
     };
     for frame in frames {
         let name = frame.event.as_deref();

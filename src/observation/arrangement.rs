@@ -23,6 +23,9 @@ pub struct Arrangement {
     pub expect: Expect,
     /// Rules that the scenario lifts, with the reason.
     pub except: indexmap::IndexMap<String, String>,
+    /// The ids of those cases of the scenario that this one is held against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_against: Vec<String>,
     /// Secrets of the proxy that must never come out: its own key, its master key.
     pub proxy_secrets: Vec<String>,
     /// `127.0.0.1:PORT` of each mock, which no caller should get to see.

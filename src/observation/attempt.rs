@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Canaries, exchange::binary_size};
+use super::{Canaries, Closed, exchange::binary_size};
 use crate::{
     scenario::{Api, Fault, Point, Turn},
     wire::frames::Carrier,
@@ -29,7 +29,8 @@ pub struct Attempt {
     pub api: Option<Api>,
     /// As received, names in lower case, in order.
     pub headers: Vec<(String, String)>,
-    /// The request body as text (at most 1 MiB of it, invalid UTF-8 replaced).
+    /// The request body as text (at most 1 MiB of it, invalid UTF-8 replaced); in a WebSocket session
+    /// the messages that came, one a line.
     pub body: String,
     /// The turn that was played; `None` for a request that the mock itself refused.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
@@ -66,6 +67,9 @@ pub struct Sent {
     /// Whether a sound client could take the reply or refuse it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubtful: bool,
+    /// The close frame by which the mock ended a WebSocket session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
     /// How far injected waits missed their time, at the worst, in milliseconds.
     pub timer_error_ms: f64,
 }
@@ -150,7 +154,7 @@ impl Sent {
 
     /// What its frames are carried in, where it says that it is a stream of them.
     pub fn carrier(&self) -> Option<Carrier> {
-        self.header("content-type").and_then(Carrier::of)
+        Carrier::of_reply(self.status, |name| self.header(name))
     }
 }
 

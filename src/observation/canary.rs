@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What every provider key begins with.
+const KEY: &str = "sk-canary-";
+
 /// What makes one case's traffic tell-able from every other's.
 ///
 /// It is carried by things that every proxy must pass on or map: the model alias, the path of the
@@ -26,7 +29,17 @@ impl Identity {
 
     /// The provider key that the proxy holds for a deployment. A secret of the proxy's own.
     pub fn key(&self, deployment: &str) -> String {
-        format!("sk-canary-{}-{deployment}", self.token)
+        format!("{KEY}{}-{deployment}", self.token)
+    }
+
+    /// Whether anybody's provider key stands in `text`.
+    pub fn stands_in(text: &str) -> bool {
+        text.contains(KEY)
+    }
+
+    /// The token and the deployment that such a key is of.
+    pub fn of_key(key: &str) -> Option<(&str, &str)> {
+        key.strip_prefix(KEY)?.rsplit_once('-')
     }
 
     /// The tokens that attempt `n` (from 1) of a deployment plants in its reply.

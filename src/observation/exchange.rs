@@ -5,7 +5,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{scenario::Leave, wire::frames::Carrier};
+use crate::{
+    scenario::{Leave, Mistake},
+    wire::frames::Carrier,
+};
 
 /// One request and its response on the downstream side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +32,9 @@ pub struct Exchange {
     /// That the caller left before the answer was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
+    /// What was wrong with the request, on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<Mistake>,
 }
 
 /// That a caller left.
@@ -110,6 +116,31 @@ pub struct Answer {
     pub body: Body,
     /// How it ended.
     pub ending: Ending,
+    /// The close frame that ended a WebSocket session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+}
+
+/// A close frame (RFC 6455 section 5.5.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Closed {
+    /// None where the frame was empty.
+    pub code: Option<u16>,
+    /// What it says, for people.
+    pub reason: String,
+    /// Whether the caller sent one first, being done, and this is the answer to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "{code}")?,
+            None => f.write_str("without a code")?,
+        }
+        if self.reason.is_empty() { Ok(()) } else { write!(f, ", {}", self.reason) }
+    }
 }
 
 impl Answer {
@@ -120,7 +151,15 @@ impl Answer {
 
     /// What its frames are carried in, where it says that it is a stream of them.
     pub fn carrier(&self) -> Option<Carrier> {
-        self.header("content-type").and_then(Carrier::of)
+        Carrier::of_reply(Some(self.status), |name| self.header(name))
+    }
+
+    /// The same; of a success that says nothing of what it is, `expected`.
+    pub fn carrier_or(&self, expected: Option<Carrier>) -> Option<Carrier> {
+        match self.header("content-type") {
+            Some(kind) => Carrier::of(kind),
+            None => expected.filter(|_| (200..300).contains(&self.status)),
+        }
     }
 
     /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
@@ -146,8 +185,11 @@ pub struct Body {
     pub bytes: u64,
     /// Whether what came was UTF-8 (a character cut off by the end counts as none).
     pub utf8: bool,
-    /// For an event stream: its frames with their times.
+    /// For an event stream, or a WebSocket session: its frames with their times.
     pub frames: Vec<Frame>,
+    /// What made the rest of an event stream unreadable for every client: a wrong checksum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// One event of a stream, as the caller got it.

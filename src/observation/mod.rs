@@ -7,12 +7,16 @@ mod arrangement;
 mod attempt;
 mod canary;
 mod exchange;
+mod meaningful;
 mod record;
 mod stray;
 
 pub use arrangement::{Arrangement, DeploymentArranged};
 pub use attempt::{Attempt, AttemptEnd, Sent};
 pub use canary::{Canaries, Identity};
-pub use exchange::{Answer, Body, Ending, Exchange, Frame, Left, Outcome, StepName};
+pub use exchange::{Answer, Body, Closed, Ending, Exchange, Frame, Left, Outcome, StepName};
+pub use meaningful::{MEANINGFUL_HEADERS, is_meaningful};
 pub use record::Observation;
 pub use stray::{Stray, StrayKind};
+
+pub(crate) use meaningful::is_request_id;

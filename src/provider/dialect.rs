@@ -73,6 +73,11 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
         object.extend(members.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
         *whole = Value::Object(object).to_string().into();
     }
+    if let MessageBody::Session { .. } = body {
+        let mut headers = vec![header("upgrade", "websocket"), header("connection", "Upgrade")];
+        headers.extend(own_headers(profile, canaries));
+        return Message { status: 101, headers, body };
+    }
     let mut headers = vec![header("content-type", content_type)];
     headers.extend(own_headers(profile, canaries));
     if let Some(api) = asked.api.filter(|api| api.native_provider() == Provider::Bedrock) {
@@ -86,7 +91,7 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
 /// exactly one event of content for each. Empty for a tool call.
 pub fn content_pieces(reply: &Reply, canaries: &Canaries) -> Vec<String> {
     let n = match reply {
-        Reply::Ok => 5,
+        Reply::Ok | Reply::MaxTokens => 5,
         Reply::Chunks(n) => (*n).max(1),
         Reply::ToolCall => return Vec::new(),
         // Characters of two, three, three and four bytes in UTF-8.

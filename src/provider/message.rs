@@ -28,6 +28,17 @@ pub enum MessageBody {
         /// The one that says that the stream is complete (`data: [DONE]`), where the dialect has one.
         terminator: Option<Bytes>,
     },
+    /// A WebSocket session; each entry is one frame as it goes over the wire.
+    Session {
+        /// What the server says before it is spoken to.
+        opening: Vec<Bytes>,
+        /// The type of the event that it then waits for.
+        awaited: &'static str,
+        /// What it answers.
+        events: Vec<Bytes>,
+        /// The last event of the answer.
+        last: Bytes,
+    },
 }
 
 impl Message {
@@ -53,6 +64,12 @@ impl Message {
             MessageBody::Whole(bytes) => bytes.to_vec(),
             MessageBody::Events { events, terminator } => {
                 events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
+            }
+            MessageBody::Session { opening, events, last, .. } => {
+                let frames = opening.iter().chain(events).chain([last]);
+                let bytes: Vec<u8> = frames.flat_map(|bytes| bytes.to_vec()).collect();
+                let said = crate::wire::frames::decode(crate::wire::frames::Carrier::WebSocket, &bytes);
+                said.into_iter().flat_map(|frame| (frame.data + "\n").into_bytes()).collect()
             }
         };
         String::from_utf8(bytes).expect("this dialect is text")

@@ -11,6 +11,7 @@ mod anthropic;
 mod bedrock;
 mod body;
 mod canned;
+mod carried;
 mod catalogue;
 mod cohere;
 mod dialect;
@@ -33,6 +34,7 @@ mod tokens;
 pub use account::{AccountState, Admission};
 pub use body::Body;
 pub use canned::fill;
+pub use carried::carrier;
 pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
 pub use dialect::{
     MAX_REQUEST_BYTES, base_path, beyond, catalogue_row, content_pieces, error, error_event,

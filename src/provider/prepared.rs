@@ -48,7 +48,7 @@ impl Prepared {
     pub fn of(asked: &Asked, turn: &Turn) -> Option<Self> {
         let asked = Asked { body: asked.body.unseen()?, ..asked.clone() };
         let [message, other] = STEMS.map(|stem| dialect::message(&asked, turn, &Canaries::with_stem(stem)));
-        let prepared = Self::from_message(message);
+        let prepared = Self::from_message(message)?;
         (!asked.body.was_looked_at() && prepared.message(STEMS[1]) == other).then_some(prepared)
     }
 
@@ -78,26 +78,25 @@ impl Prepared {
         Message { status: self.status, headers: headers.collect(), body }
     }
 
-    fn from_message(message: Message) -> Self {
+    fn from_message(message: Message) -> Option<Self> {
         let mut body = Template::default();
         let frames = match message.body {
             MessageBody::Whole(bytes) => {
                 body.push(&bytes, STEMS[0]);
-                Frames::Whole
+                Some(Frames::Whole)
             }
             MessageBody::Events { events, terminator } => {
                 let terminated = terminator.is_some();
                 let ends = events.iter().chain(&terminator).map(|event| body.push(event, STEMS[0])).collect();
-                Frames::Events { ends, terminated }
+                Some(Frames::Events { ends, terminated })
             }
+            // It is made for few, and each frame tells its length.
+            MessageBody::Session { .. } => None,
         };
+        let frames = frames?;
         let header = |(name, value): Header| (name, HeaderValue::of(value));
-        Self {
-            status: message.status,
-            headers: message.headers.into_iter().map(header).collect(),
-            body,
-            frames,
-        }
+        let headers = message.headers.into_iter().map(header).collect();
+        Some(Self { status: message.status, headers, body, frames })
     }
 }
 
@@ -207,6 +206,7 @@ mod tests {
             Answer::Reply(Reply::Ok),
             Answer::Reply(Reply::Chunks(3)),
             Answer::Reply(Reply::ToolCall),
+            Answer::Reply(Reply::MaxTokens),
             Answer::Error(ErrorName::RateLimit),
             Answer::Error(ErrorName::BadGateway),
             Answer::Literal { status: 418, body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")) },

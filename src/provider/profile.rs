@@ -158,6 +158,8 @@ pub struct Refusals {
     pub bad_json: ErrorRow,
     /// A body that is no form where one is wanted; the same as for JSON where left out.
     pub bad_form: Option<ErrorRow>,
+    /// A request for a session that asks for no WebSocket; the same as for JSON where left out.
+    pub not_upgraded: Option<ErrorRow>,
 }
 
 /// Where a key may stand in a request.

@@ -1,5 +1,6 @@
 //! From a request to what it asks for, as a provider's profile describes its endpoints.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
@@ -26,6 +27,8 @@ pub(super) enum Refusal {
     BadJson(Asked),
     /// The body is no form.
     BadForm(Asked),
+    /// A session was asked for without a WebSocket.
+    NotUpgraded(Asked),
 }
 
 impl Refusal {
@@ -38,6 +41,7 @@ impl Refusal {
             Self::NoKey(asked) => (super::dialect::catalogue_row(provider, ErrorName::MissingApiKey), asked),
             Self::NoHeader(asked, row) => (*row, asked),
             Self::BadJson(asked) => (&refusals.bad_json, asked),
+            Self::NotUpgraded(asked) => (refusals.not_upgraded.as_ref().unwrap_or(&refusals.bad_json), asked),
             Self::BadForm(asked) => (refusals.bad_form.as_ref().unwrap_or(&refusals.bad_json), asked),
         };
         (row, asked.clone())
@@ -77,7 +81,13 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
     if let Some((_, row)) = profile.required_headers.iter().find(missing) {
         return Err(Refusal::NoHeader(asked, row));
     }
-    if takes_form(row, received) {
+    if row.api.is_session() {
+        let mut named = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "model");
+        asked.model = named.next().map(|(_, model)| model.into_owned()).unwrap_or_default();
+        if !asks_for_websocket(received) {
+            return Err(Refusal::NotUpgraded(asked));
+        }
+    } else if takes_form(row, received) {
         match multipart::fields(received.headers, received.body) {
             Some(fields) => {
                 if asked.model.is_empty() {
@@ -98,6 +108,14 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
         asked.body = body;
     }
     Ok(asked)
+}
+
+/// Whether a request is the handshake of a WebSocket, its key sixteen bytes long (RFC 6455 section 4.2.1).
+fn asks_for_websocket(received: &Received<'_>) -> bool {
+    let header = |name| received.headers.get(name).map(http::HeaderValue::as_bytes);
+    let key = header(http::header::SEC_WEBSOCKET_KEY).and_then(|key| BASE64_STANDARD.decode(key).ok());
+    header(http::header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
+        && key.is_some_and(|key| key.len() == 16)
 }
 
 /// Whether a route answers with a stream to a body that says so, says no, or neither.

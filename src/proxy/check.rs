@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn an_unknown_api_is_shown_with_its_place() {
         insta::assert_snapshot!(said(&format!("apis: {{openai/chats: [openai]}}\n{REST}"), ""), @"
-        proxy.yaml:2:8: unknown variant `openai/chats`, expected one of openai/chat, openai/responses, openai/completions, openai/embeddings, openai/images, openai/speech, openai/transcriptions, openai/moderations, openai/models, openai/files, openai/batches, anthropic/messages, anthropic/count_tokens, gemini/generate, bedrock/converse, bedrock/invoke, cohere/chat, cohere/embed, cohere/rerank, ollama/chat, ollama/generate; did you mean `openai/chat`?
+        proxy.yaml:2:8: unknown variant `openai/chats`, expected one of openai/chat, openai/responses, openai/completions, openai/embeddings, openai/images, openai/speech, openai/transcriptions, openai/moderations, openai/models, openai/files, openai/batches, openai/realtime, anthropic/messages, anthropic/count_tokens, gemini/generate, bedrock/converse, bedrock/invoke, cohere/chat, cohere/embed, cohere/rerank, ollama/chat, ollama/generate; did you mean `openai/chat`?
           |
         2 | apis: {openai/chats: [openai]}
           |        ^

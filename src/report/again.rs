@@ -1,11 +1,12 @@
 //! A stored run, judged again.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::json::{CaseReport, Report};
 use crate::{
     event::{CaseResult, Event, RunFinished, RunStarted},
     judge::{self, Finding, Policy, Verdict},
+    observation::Observation,
 };
 
 /// A stored run as it is judged now.
@@ -41,8 +42,15 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         policy: Box::new(policy.clone()),
     };
     let mut events = vec![Event::RunStarted(started)];
+    // Of what could not be told then nothing can be told now.
+    let told: HashMap<&str, &Observation> = report
+        .cases
+        .iter()
+        .filter(|case| case.verdict.is_of_findings())
+        .filter_map(|case| Some((case.id.as_str(), case.observation.as_ref()?)))
+        .collect();
     for case in &report.cases {
-        let (result, departure) = case_again(case, policy);
+        let (result, departure) = case_again(case, &told, policy);
         differences.extend(departure);
         events.push(Event::CaseFinished(Arc::new(result)));
     }
@@ -51,12 +59,18 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         interrupted: summary.interrupted,
         wall_ms: summary.wall_ms,
         total_ms: summary.total_ms,
+        log_leaks: report.log_leaks.clone(),
         ..RunFinished::default()
     }));
     Again { events, differences }
 }
 
-fn case_again(case: &CaseReport, policy: &Policy) -> (CaseResult, Option<Departure>) {
+/// `told` are the cases that others are held against.
+fn case_again(
+    case: &CaseReport,
+    told: &HashMap<&str, &Observation>,
+    policy: &Policy,
+) -> (CaseResult, Option<Departure>) {
     let stored = CaseResult {
         id: case.id.clone(),
         scenario: case.scenario.clone(),
@@ -71,10 +85,10 @@ fn case_again(case: &CaseReport, policy: &Policy) -> (CaseResult, Option<Departu
         observation: case.observation.clone(),
         duration_ms: case.duration_ms,
     };
-    // Of what could not be told then nothing can be told now.
-    let judged = matches!(case.verdict, Verdict::Pass | Verdict::Fail | Verdict::Known | Verdict::Changed);
-    let Some(observation) = case.observation.as_ref().filter(|_| judged) else { return (stored, None) };
-    let findings = judge::judge(observation, policy);
+    let Some(observation) = told.get(case.id.as_str()) else { return (stored, None) };
+    let siblings =
+        observation.arrangement.held_against.iter().filter_map(|id| told.get(id.as_str()).copied());
+    let findings = judge::judge_beside(observation, &siblings.collect::<Vec<_>>(), policy);
     let lacks = |from: &[Finding], of: &[Finding]| -> Vec<String> {
         let missing = from.iter().filter(|one| !of.iter().any(|other| named(other) == named(one)));
         missing.map(named).collect()
@@ -104,7 +118,7 @@ fn named(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{report::terminal::tests::failing, scenario::Level};
+    use crate::{observation::Outcome, report::terminal::tests::failing, scenario::Level};
 
     fn report(case: CaseReport) -> Report {
         Report {
@@ -115,6 +129,7 @@ mod tests {
             judged_by: Some(Policy::default()),
             proxy: super::super::json::ProxyReport::default(),
             cases: vec![case],
+            log_leaks: Vec::new(),
             summary: super::super::Summary::default(),
         }
     }
@@ -179,5 +194,25 @@ mod tests {
         known.verdict = Verdict::Inconclusive;
         let again = judge_again(&report(known), &Policy::default());
         assert_eq!((again.differences.len(), finished(&again).verdict), (0, Verdict::Inconclusive));
+    }
+
+    #[test]
+    fn a_case_is_held_against_its_sibling_again_as_far_as_that_could_be_told() {
+        let mut stream = stored();
+        let mut plain = CaseReport::new(&failing("limits/rate-limit[plain]"));
+        plain.observation.clone_from(&stream.observation);
+        let seen = stream.observation.as_mut().unwrap();
+        seen.arrangement.combination.stream = true;
+        seen.arrangement.held_against = vec![plain.id.clone()];
+        let Outcome::Answer(answer) = &mut seen.exchanges[0].outcome else { panic!("no answer") };
+        answer.status = 500;
+        let mut beside = |verdict| {
+            plain.verdict = verdict;
+            let report = Report { cases: vec![stream.clone(), plain.clone()], ..report(stream.clone()) };
+            let again = judge_again(&report, &Policy::default());
+            finished(&again).findings.iter().any(|finding| finding.rule == "sibling.stream-status")
+        };
+        assert!(beside(Verdict::Known));
+        assert!(!beside(Verdict::Inconclusive));
     }
 }

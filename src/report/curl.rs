@@ -9,7 +9,9 @@ const MADE_BY_CURL: &[&str] = &["host", "content-length", "accept-encoding", "co
 /// instead, outside the single quotes so that a shell fills it in.
 pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
     let quoted = |text: &str| quote(text, secrets);
-    let body = &exchange.request_body;
+    // Of a session curl can send the handshake; what comes behind it is shown as it came.
+    let is_session = exchange.request_headers.iter().any(|(name, _)| name == "sec-websocket-key");
+    let body = if is_session { "" } else { exchange.request_body.as_str() };
     // What a terminal would eat on the way, or no argument can hold, is written by printf.
     let piped = body.chars().any(|c| c.is_control() && c != '\n');
     // A form begins with dashes, which printf takes for an option.
@@ -17,11 +19,11 @@ pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
     // -i shows status and headers, -N a stream as it comes.
     let mut line = format!("{written}curl -siN -X {} {}", quoted(&exchange.method), quoted(&exchange.url));
     for (name, value) in &exchange.request_headers {
-        if !MADE_BY_CURL.contains(&name.as_str()) {
+        if !MADE_BY_CURL.contains(&name.as_str()) || is_session && name == "connection" {
             line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
         }
     }
-    match body.as_str() {
+    match body {
         "" => {}
         _ if piped => line.push_str(" --data-binary @-"),
         body => line.push_str(&format!(" --data-raw {}", quoted(body))),
@@ -94,6 +96,7 @@ mod tests {
             outcome: Outcome::NoAnswer { ending: Ending::Refused },
             end_ms: 1.0,
             left: None,
+            mistake: None,
         }
     }
 

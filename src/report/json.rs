@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::{Reporter, Summary};
 use crate::{
-    event::{CaseResult, Event, RunStarted},
+    event::{CaseResult, Event, LogLeak, RunStarted},
     judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
-    snapshot::{Difference, Redactor, write_atomically},
+    snapshot::{Difference, Redactor, without_secrets, write_atomically},
 };
 
 /// The version of the report's form. It rises when a reader of the old form could be misled.
@@ -42,6 +42,9 @@ pub struct Report {
     pub proxy: ProxyReport,
     /// In the order of their ids.
     pub cases: Vec<CaseReport>,
+    /// Secrets that stand in the logs of the proxies that were started. They decide no case.
+    #[serde(default)]
+    pub log_leaks: Vec<LogLeak>,
     /// The run in numbers.
     pub summary: Summary,
 }
@@ -191,12 +194,8 @@ impl CaseReport {
                 .and_then(|value| serde_json::from_value(redactor.json(&value)))
                 .unwrap_or_default(),
             change: self.change.map(|change| Difference { diff: text(change.diff), ..change }),
-            // An observation that does not survive the way through JSON is left out rather than
-            // shown with its secrets.
-            observation: self.observation.and_then(|observation| {
-                let value = serde_json::to_value(&observation).ok()?;
-                serde_json::from_value(redactor.json(&value)).ok()
-            }),
+            // Placeholders as long as what they stand for: it is to be judged again.
+            observation: self.observation.as_ref().and_then(without_secrets),
             ..self
         }
     }
@@ -212,13 +211,14 @@ pub struct JsonReporter {
     path: PathBuf,
     started: Option<RunStarted>,
     cases: Vec<Arc<CaseResult>>,
+    log_leaks: Vec<LogLeak>,
     summary: Summary,
 }
 
 impl JsonReporter {
     /// One that will write to `path`. Its folder is made if need be.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, started: None, cases: Vec::new(), summary: Summary::default() }
+        Self { path, started: None, cases: Vec::new(), log_leaks: Vec::new(), summary: Summary::default() }
     }
 
     fn report(&self) -> Report {
@@ -235,6 +235,7 @@ impl JsonReporter {
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),
             cases,
+            log_leaks: self.log_leaks.clone(),
             summary: self.summary.clone(),
         }
     }
@@ -251,6 +252,7 @@ impl Reporter for JsonReporter {
             }
             Event::RunFinished(end) => {
                 self.summary.finish(end);
+                self.log_leaks.clone_from(&end.log_leaks);
                 let mut text = serde_json::to_string_pretty(&self.report())?;
                 text.push('\n');
                 write_atomically(&self.path, &text).map_err(|error| {

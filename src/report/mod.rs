@@ -1,6 +1,7 @@
 //! Consumers of events: the terminal, the JSON report, the exit code.
 
 mod again;
+mod alone;
 mod curl;
 mod exit;
 mod fanout;

@@ -11,13 +11,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     Reporter, Summary,
+    alone::alone,
     paint::{Painter, safe, verdict_style},
     terminal_case::{LATE_MS, seconds, show},
     terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
     terminal_matrix,
 };
 use crate::{
-    event::{CaseResult, Event, RunFinished, RunStarted},
+    event::{CaseResult, Event, LogLeak, RunFinished, RunStarted},
     judge::Verdict,
 };
 
@@ -213,6 +214,18 @@ impl<W: Write> TerminalReporter<W> {
                 "warning: {cases} inconclusive, for the reasons above; nothing is known of what they test"
             );
             painter.text(0, verdict_style(Verdict::Inconclusive), &line)?;
+        }
+        for leak in &end.log_leaks {
+            let LogLeak { log, secret, lines, first_line } = leak;
+            let lines = if *lines == 1 { String::new() } else { format!(", and {} more of it", lines - 1) };
+            let line = format!(
+                "warning: {} stands in the proxy's log, {log} line {first_line}{lines}",
+                secret.describe()
+            );
+            painter.text(0, verdict_style(Verdict::Inconclusive), &safe(&line))?;
+        }
+        if let Some(alone) = alone(&self.cases) {
+            painter.text(0, Style::new(), &safe(&format!("note: {alone}")))?;
         }
         for note in &end.notes {
             painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;

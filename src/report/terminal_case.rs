@@ -14,8 +14,7 @@ use super::{
 };
 use crate::{
     event::CaseResult,
-    observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName},
-    snapshot::is_meaningful,
+    observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName, is_meaningful},
     wire::frames,
 };
 
@@ -115,6 +114,9 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) 
 
 fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
     field(painter, "caller sent", &format!("{} {}", exchange.method, exchange.url))?;
+    if let Some(mistake) = exchange.mistake {
+        more(painter, &format!("(it {mistake})"))?;
+    }
     more(painter, &exchange.request_body)?;
     let answer = match &exchange.outcome {
         Outcome::NoAnswer { ending } => {

@@ -13,7 +13,7 @@ use crate::{
     },
     provider,
     proxy::Route,
-    scenario::{Case, Step},
+    scenario::{Case, Step, siblings},
     upstream::ArmedCase,
 };
 
@@ -100,13 +100,14 @@ impl Ready {
     ) -> Exchange {
         let call = gateway.call(name, self.case.combination, &self.routes[0], step);
         let deadline = Instant::now() + limit;
-        match step.leave {
+        let exchange = match step.leave {
             None => driver.send(call, epoch, deadline).await,
             Some(leave) => {
                 let asked = Box::pin(self.asked_again(self.armed.arrived()));
                 driver.send_and_leave(call, leave, asked, epoch, deadline).await
             }
-        }
+        };
+        Exchange { mistake: step.mistake, ..exchange }
     }
 
     /// Ready when there have been more attempts than so many.
@@ -159,6 +160,7 @@ impl Ready {
                 .collect(),
             expect: scenario.expect.clone(),
             except: scenario.except.clone(),
+            held_against: siblings(&self.case).into_iter().map(|sibling| sibling.id).collect(),
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),
         }

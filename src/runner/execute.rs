@@ -11,6 +11,7 @@ use super::{
     error::{Died, RunError},
     gateway::{Gateway, Trust},
     group::{Group, GroupDone},
+    log_leaks,
     outcome::{Bench, unjudged},
     pace::Pacer,
     plan::{Plan, Planned, look_identity, plan},
@@ -123,17 +124,24 @@ pub async fn run(
     let wall = first_request.elapsed();
     drop(groups);
 
-    let mut cases = Vec::new();
+    let mut logs = Vec::new();
+    let mut stops = Vec::new();
     for Running { gateway, control, cases: ready, .. } in running {
         drop((control, ready));
-        cases.push(gateway.stop());
+        logs.extend(gateway.searched());
+        stops.push(gateway.stop());
     }
-    futures_util::future::join_all(cases).await;
+    futures_util::future::join_all(stops).await;
     upstream.shutdown().await;
+    let log_leaks = log_leaks::search(logs, &settings.work_dir).await;
 
     let interrupted = cancel.is_cancelled();
-    let mut finished =
-        RunFinished { interrupted, wall_ms: wall.as_secs_f64() * 1000.0, ..RunFinished::default() };
+    let mut finished = RunFinished {
+        interrupted,
+        wall_ms: wall.as_secs_f64() * 1000.0,
+        log_leaks,
+        ..RunFinished::default()
+    };
     let died = record(&settings, &scenarios, done, &mut finished)?;
     finish(&settings, events, finished);
     Ok(Ended { interrupted, died })

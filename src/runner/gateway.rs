@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     error::{Died, RunError},
+    log_leaks::Searched,
     settings::{ProxyChoice, Remote},
 };
 use crate::{
@@ -78,12 +79,17 @@ impl Gateway {
         let mut headers = request.headers;
         headers.extend(self.headers(route));
         headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        Call {
+        let call = Call {
             step: name,
             method: request.method,
             url: format!("{}{path}", self.root()),
             headers,
             body: request.body.bytes(),
+            carrier: request.carrier,
+        };
+        match step.mistake {
+            Some(mistake) => call.mistaken(mistake, &route.model, &self.secrets()),
+            None => call,
         }
     }
 
@@ -146,6 +152,16 @@ impl Gateway {
     pub fn log(&self) -> Option<String> {
         match self {
             Self::Process(instance, _) => Some(instance.log_path().display().to_string()),
+            _ => None,
+        }
+    }
+
+    /// Its log, to be searched for secrets when it has ended.
+    pub fn searched(&self) -> Option<Searched> {
+        match self {
+            Self::Process(instance, _) => {
+                Some(Searched { path: instance.log_path().to_owned(), secrets: instance.secrets() })
+            }
             _ => None,
         }
     }

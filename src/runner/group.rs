@@ -1,6 +1,6 @@
 //! The cases that share one instance: side by side first, alone where that did not settle it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
@@ -14,7 +14,8 @@ use super::{
     control::Control,
     error::Died,
     gateway::Gateway,
-    outcome::{Bench, Judged, judged, unjudged},
+    kinship::Kinship,
+    outcome::{self, Bench, Judged, unjudged},
     pace::{Pacer, SLOW},
 };
 use crate::{
@@ -56,12 +57,27 @@ pub struct GroupDone {
 }
 
 /// One run of one case, with the word on whether it can be trusted.
-struct Seen<'r> {
-    ready: &'r Ready,
+pub struct Seen<'r> {
+    /// The case.
+    pub ready: &'r Ready,
+    /// The how-manieth look at it this is, from 0.
+    look: usize,
     observation: Observation,
-    judged: Judged,
     /// The slowest control request meanwhile, where it was slow.
     slow: Option<Duration>,
+}
+
+/// The look at which nothing else is going on.
+const ALONE: usize = 2;
+
+/// The work of a group, as far as it has come.
+struct Round<'r> {
+    done: GroupDone,
+    kinship: Kinship<'r>,
+    /// To be looked at twice.
+    again: Vec<&'r Ready>,
+    /// To be looked at in quiet.
+    alone: VecDeque<&'r Ready>,
 }
 
 impl Group<'_> {
@@ -103,47 +119,67 @@ impl Group<'_> {
     }
 
     async fn cases(&self, cases: &[Ready], death: &watch::Sender<Option<Died>>) -> GroupDone {
-        let mut done = GroupDone::default();
-        let mut alone = Vec::new();
-        let mut again = Vec::new();
+        let mut round = Round {
+            done: GroupDone::default(),
+            kinship: Kinship::of(cases.iter().map(|ready| &ready.case)),
+            again: Vec::new(),
+            alone: VecDeque::new(),
+        };
         let mut running: FuturesUnordered<_> =
             cases.iter().map(|ready| self.paced(ready, 0, death)).collect();
-        while let Some(seen) = running.next().await {
-            match seen {
-                Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
-                Some(seen) if seen.judged.is_news() && seen.judged.change.is_some() => again.push(seen.ready),
-                Some(seen) => self.tell(&mut done, seen, None),
-                None => {}
+        loop {
+            while let Some((ready, seen)) = running.next().await {
+                self.take(&mut round, ready, seen);
+            }
+            // What differs from the accepted snapshot is looked at twice before it is called a change.
+            if !round.again.is_empty() {
+                running.extend(round.again.drain(..).map(|ready| self.paced(ready, 1, death)));
+            } else if let Some(ready) = round.alone.pop_front() {
+                let seen = self.once(ready, 2, death).await;
+                self.take(&mut round, ready, seen);
+            } else {
+                // Nobody waits: those that are held against each other stand in no circle, and each case has
+                // been told or given up.
+                return round.done;
             }
         }
-        // What differs from the accepted snapshot is looked at twice before it is called a change.
-        let mut running: FuturesUnordered<_> =
-            again.into_iter().map(|ready| self.paced(ready, 1, death)).collect();
-        while let Some(seen) = running.next().await {
-            match seen {
-                Some(seen) if self.needs_quiet(&seen) => alone.push(seen.ready),
-                Some(seen) => {
-                    let note = (!seen.judged.is_news())
-                        .then(|| "the first of two runs differed from the accepted snapshot".to_owned());
-                    self.tell(&mut done, seen, note);
-                }
-                None => {}
-            }
+    }
+
+    /// Takes in one run of a case, and tells whatever stands now.
+    fn take<'r>(&self, round: &mut Round<'r>, ready: &Ready, seen: Option<Seen<'r>>) {
+        match seen {
+            Some(seen) => self.weigh(round, seen),
+            None => round.kinship.settle(&ready.case.id, None),
         }
-        for ready in alone {
-            if let Some(seen) = self.once(ready, 2, death).await {
-                self.tell_alone(&mut done, seen);
-            }
+        while let Some(seen) = round.kinship.released() {
+            self.weigh(round, seen);
         }
-        done
+    }
+
+    /// Decides whether a case is told, waits for its siblings, or is looked at again.
+    fn weigh<'r>(&self, round: &mut Round<'r>, seen: Seen<'r>) {
+        let case = &seen.ready.case;
+        let judged = self.bench.judge(case, &seen.observation, &round.kinship.beside(case));
+        if seen.look < ALONE && self.needs_quiet(&seen, &judged) {
+            round.alone.push_back(seen.ready);
+        } else if seen.look == 0 && judged.is_news() && judged.change.is_some() {
+            round.again.push(seen.ready);
+        } else if let Some(reason) = too_busy(&seen, &judged) {
+            self.result(unjudged(case, Verdict::Inconclusive, reason, Some(seen.observation)));
+            round.kinship.settle(&case.id, None);
+        } else if round.kinship.must_wait(case) {
+            round.kinship.wait(seen);
+        } else {
+            self.tell(round, seen, judged);
+        }
     }
 
     /// What time had a part in is run again alone before anything is said.
-    fn needs_quiet(&self, seen: &Seen<'_>) -> bool {
+    fn needs_quiet(&self, seen: &Seen<'_>, judged: &Judged) -> bool {
         let embedded = matches!(self.gateway, Gateway::Builtin(_));
-        let suspicious = seen.judged.is_about_time() || seen.judged.is_news();
+        let suspicious = judged.is_about_time() || judged.is_news();
         // The embedded proxy shares our process: what slows it slows the control requests as well.
-        (seen.slow.is_some() && suspicious) || (seen.judged.is_about_time() && !embedded)
+        (seen.slow.is_some() && suspicious) || (judged.is_about_time() && !embedded)
     }
 
     async fn paced<'r>(
@@ -151,12 +187,12 @@ impl Group<'_> {
         ready: &'r Ready,
         look: usize,
         death: &watch::Sender<Option<Died>>,
-    ) -> Option<Seen<'r>> {
+    ) -> (&'r Ready, Option<Seen<'r>>) {
         let _place = tokio::select! {
             place = self.pacer.enter() => place,
-            () = self.cancel.cancelled() => return None,
+            () = self.cancel.cancelled() => return (ready, None),
         };
-        self.once(ready, look, death).await
+        (ready, self.once(ready, look, death).await)
     }
 
     /// Runs a case once, for the n-th look at it; `None` if the run or the proxy ended meanwhile.
@@ -193,8 +229,7 @@ impl Group<'_> {
             return None;
         }
         let slow = self.pacer.slowest_between(began, Instant::now()).filter(|took| *took > SLOW);
-        let judged = self.bench.judge(&ready.case, &observation);
-        Some(Seen { ready, observation, judged, slow })
+        Some(Seen { ready, look, observation, slow })
     }
 
     /// How the proxy ended, if it did. Its connections close a moment before its process can be seen
@@ -212,28 +247,28 @@ impl Group<'_> {
         }
     }
 
-    fn tell_alone(&self, done: &mut GroupDone, seen: Seen<'_>) {
-        match seen.slow {
-            Some(took) if seen.judged.is_about_time() => {
-                let reason = format!(
-                    "control requests took up to {} ms while this case ran alone: the machine is too busy to tell",
-                    took.as_millis()
-                );
-                let case = &seen.ready.case;
-                self.result(unjudged(case, Verdict::Inconclusive, reason, Some(seen.observation)));
-            }
-            _ => self.tell(done, seen, None),
-        }
-    }
-
-    fn tell(&self, done: &mut GroupDone, seen: Seen<'_>, note: Option<String>) {
+    fn tell(&self, round: &mut Round<'_>, seen: Seen<'_>, judged: Judged) {
         let case = &seen.ready.case;
-        done.snapshots.push((case.scenario.id.clone(), seen.judged.snapshot.clone()));
-        self.result(judged(case, seen.judged, seen.observation, note));
+        let note = (seen.look == 1 && !judged.is_news())
+            .then(|| "the first of two runs differed from the accepted snapshot".to_owned());
+        round.done.snapshots.push((case.scenario.id.clone(), judged.snapshot.clone()));
+        let result = self.result(outcome::judged(case, judged, seen.observation, note));
+        round.kinship.settle(&case.id, Some(result));
     }
 
-    fn result(&self, result: CaseResult) {
+    fn result(&self, result: CaseResult) -> Arc<CaseResult> {
+        let result = Arc::new(result);
         // A reporter that went away does not end the run.
-        let _ = self.events.send(Event::CaseFinished(Arc::new(result)));
+        let _ = self.events.send(Event::CaseFinished(Arc::clone(&result)));
+        result
     }
+}
+
+/// Why nothing can be said of a case that was run alone: the machine was busy even then.
+fn too_busy(seen: &Seen<'_>, judged: &Judged) -> Option<String> {
+    let took = seen.slow.filter(|_| seen.look == ALONE && judged.is_about_time())?;
+    Some(format!(
+        "control requests took up to {} ms while this case ran alone: the machine is too busy to tell",
+        took.as_millis()
+    ))
 }

@@ -8,6 +8,8 @@ mod error;
 mod execute;
 mod gateway;
 mod group;
+mod kinship;
+mod log_leaks;
 mod outcome;
 mod pace;
 mod plan;

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::error::RunError;
+use super::{error::RunError, kinship::Beside};
 use crate::{
     event::CaseResult,
-    judge::{Finding, Policy, Verdict, has_timing, judge},
+    judge::{Finding, Policy, Verdict, has_timing, judge_beside, kin_of},
     observation::Observation,
     scenario::Case,
     snapshot::{CaseSnapshot, Comparison, Difference, SnapshotFile, Store, Volatile, compare, verdict},
@@ -65,11 +65,17 @@ impl Bench {
         Ok(Self { accepted, policy, strict, own })
     }
 
-    /// Judges what was seen of a case.
-    pub fn judge(&self, case: &Case, observation: &Observation) -> Judged {
-        let findings = judge(observation, &self.policy);
-        let snapshot = CaseSnapshot::new(&case.id, observation, &findings, &self.own);
+    /// Judges what was seen of a case, alone and beside its siblings. Where one of them is not there, what
+    /// is accepted of the rules on it is neither confirmed nor gone.
+    pub fn judge(&self, case: &Case, observation: &Observation, siblings: &[Beside<'_>]) -> Judged {
+        let there: Vec<&Observation> = siblings.iter().filter_map(|sibling| sibling.seen).collect();
+        let findings = judge_beside(observation, &there, &self.policy);
+        let mut snapshot = CaseSnapshot::new(&case.id, observation, &findings, &self.own);
         let accepted = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
+        if let Some(accepted) = accepted {
+            let away = |kin| siblings.iter().any(|sibling| sibling.kin == kin && sibling.seen.is_none());
+            snapshot = snapshot.keeping(accepted, |rule| kin_of(rule).is_some_and(away));
+        }
         let comparison = compare(accepted, &snapshot);
         let verdict = verdict(&findings, &comparison, self.strict);
         let change = match comparison {

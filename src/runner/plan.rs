@@ -9,7 +9,7 @@ use crate::{
     builtin,
     observation::Identity,
     proxy::InstanceSettings,
-    scenario::{Answer, Case, Fault, Malform, ProxySettings, Reply, Transport, Turn},
+    scenario::{Answer, Case, Fault, Malform, Mistake, ProxySettings, Reply, Step, Transport, Turn},
 };
 
 /// What will be run, and what not.
@@ -58,9 +58,14 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
         }
         ProxyChoice::Remote(remote) => lacks_when_remote(case).or_else(|| {
             let leaves = case.scenario.steps.iter().any(|step| step.leave.is_some());
-            (leaves && remote.url.scheme() != "http").then(|| {
-                "a caller can only leave over plain HTTP, and this proxy is reached by TLS".to_owned()
-            })
+            if leaves && remote.url.scheme() != "http" {
+                return Some(
+                    "a caller can only leave over plain HTTP, and this proxy is reached by TLS".to_owned(),
+                );
+            }
+            let wrong = |step: &Step| step.mistake == Some(Mistake::WrongKey);
+            (remote.key.is_none() && case.scenario.steps.iter().any(wrong))
+                .then(|| "no key is wrong for a proxy that wants none (`--proxy-key`)".to_owned())
         }),
     }
 }
@@ -190,7 +195,14 @@ mod tests {
     fn the_deadline_counts_every_wait_between_events_in_every_dialect() {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
-            for reply in [Reply::Ok, Reply::ToolCall, Reply::NonAscii, Reply::Chunks(1), Reply::Chunks(300)] {
+            for reply in [
+                Reply::Ok,
+                Reply::ToolCall,
+                Reply::NonAscii,
+                Reply::MaxTokens,
+                Reply::Chunks(1),
+                Reply::Chunks(300),
+            ] {
                 let asked = provider::Asked::plain(api.native_provider(), api, true);
                 let message = provider::reply(&asked, &reply, &canaries);
                 let provider::MessageBody::Events { events: frames, .. } = message.body else {

@@ -16,6 +16,7 @@ use super::{
     account::{Account, AccountFile, account},
     diagnostic::{Diagnostic, LoadErrors, nearest},
     duration,
+    fault::Fault,
     file::{At, DeploymentsFile, ScenarioFile, TurnFile},
     load::Library,
     model::{Combination, Turn},
@@ -204,11 +205,17 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
                 }
                 (upstream, deployments) => {
                     // Nobody knows what will be asked for. As a stream it could be anything that faults need.
-                    let any = file.provider.as_ref().map(|at| Combination {
-                        api: Api::OpenaiChat,
-                        provider: at.value,
-                        stream: true,
-                    });
+                    let lists =
+                        upstream.iter().chain(deployments.iter().flat_map(|named| named.value.values()));
+                    let faults = lists.flat_map(|turns| &turns.value).flat_map(|turn| &turn.value.faults);
+                    let closes = |fault: &At<Fault>| matches!(fault.value, Fault::CloseFrame(_));
+                    // Only a session ends by a close frame.
+                    let (api, stream) = match { faults }.any(closes) {
+                        true => (Api::OpenaiRealtime, false),
+                        false => (Api::OpenaiChat, true),
+                    };
+                    let any =
+                        file.provider.as_ref().map(|at| Combination { api, provider: at.value, stream });
                     named(&mut check, upstream.as_ref(), deployments.as_ref(), any.as_slice())
                 }
             };

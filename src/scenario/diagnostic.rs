@@ -143,3 +143,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
         .map(|(_, candidate)| candidate)
 }
+
+/// What was most likely meant by a word that is none of those that can stand there, and which these are.
+pub fn meant(word: &str, expected: &[&str]) -> String {
+    let list = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
+    match nearest(word, expected.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? Possible are: {list}"),
+        None => format!("possible are: {list}"),
+    }
+}

@@ -6,6 +6,7 @@ use super::{
     fault::{Fault, Http1Fault, Latency, LatencyPlace, LatencyShape, Malform, Point},
     file::At,
     model::{Answer, Combination},
+    session,
     validate::Checker,
     words::{Api, Provider},
 };
@@ -15,6 +16,9 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Checks one fault by itself.
 pub(super) fn fitting(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &[Combination]) {
+    if !session::fits(check, fault, matrix) {
+        return;
+    }
     if needs_events(&fault.value) && !events(check, fault, answer, matrix) {
         return;
     }
@@ -50,16 +54,18 @@ fn events(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &
             Some("use it on a `reply`; inside an error or a literal body use `after_bytes`".to_owned());
         return false;
     }
-    if matrix.iter().any(|combination| !combination.stream) {
+    let without = |combination: &&Combination| !combination.stream && !combination.api.is_session();
+    if matrix.iter().any(|combination| without(&combination)) {
         check
             .error(
                 &fault.range,
                 format!("`{name}` needs the events of a stream, and not every case here is one"),
             )
-            .help = Some(match matrix.iter().find(|combination| !combination.api.streams()) {
-            Some(Combination { api, .. }) => format!("{api} has no stream: leave the fault out for it"),
-            None => "write `matrix: {stream: [true]}`, or a point such as `after_bytes`".to_owned(),
-        });
+            .help =
+            Some(match matrix.iter().filter(without).find(|combination| !combination.api.streams()) {
+                Some(Combination { api, .. }) => format!("{api} has no stream: leave the fault out for it"),
+                None => "write `matrix: {stream: [true]}`, or a point such as `after_bytes`".to_owned(),
+            });
         return false;
     }
     true
@@ -163,6 +169,7 @@ fn places(check: &mut Checker<'_>, fault: &At<Fault>) {
             | Fault::Comment { .. }
             | Fault::Ping { .. }
             | Fault::EventStream(_)
+            | Fault::CloseFrame(_)
     );
     let said = match (&fault.value, fault.value.at()) {
         (_, Some(Point::BeforeHeaders | Point::AfterBytes(_))) if between => {

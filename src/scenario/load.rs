@@ -106,16 +106,26 @@ pub fn load_text(id: &str, file: &str, text: &str) -> Result<Scenario, LoadError
 ///
 /// Every file that does not load is reported, not only the first.
 pub fn load_dir(root: &Path, paths: &[PathBuf]) -> Result<Library, LoadError> {
+    load_from(root, &[], paths)
+}
+
+/// Like [`load_dir`], in a project that has chosen its own scenarios, by such paths: where it has, all means
+/// those, and their names are known too.
+///
+/// # Errors
+///
+/// Those of [`load_dir`].
+pub fn load_from(root: &Path, chosen: &[PathBuf], paths: &[PathBuf]) -> Result<Library, LoadError> {
     let mut found = BTreeMap::new();
-    if paths.is_empty() {
+    if paths.is_empty() && chosen.is_empty() {
         collect_all(root, &mut found)?;
     }
-    for path in paths {
+    for path in if paths.is_empty() { chosen } else { paths } {
         let on_disk = root.join(path);
         if on_disk.exists() {
             collect_disk(root, &on_disk, &mut found)?;
         } else {
-            collect_named(root, path, &mut found)?;
+            collect_named(root, chosen, path, &mut found)?;
         }
     }
     read_all(found)
@@ -165,9 +175,17 @@ fn collect_bundled(dir: &Dir<'static>, found: &mut BTreeMap<String, Found>) {
 }
 
 /// What `list` would show under this name, so that an id can be copied from there.
-fn collect_named(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
+fn collect_named(
+    root: &Path,
+    chosen: &[PathBuf],
+    path: &Path,
+    found: &mut BTreeMap<String, Found>,
+) -> Result<(), LoadError> {
     let mut all = BTreeMap::new();
     collect_all(root, &mut all)?;
+    for on_disk in chosen.iter().map(|path| root.join(path)).filter(|path| path.exists()) {
+        collect_disk(root, &on_disk, &mut all)?;
+    }
     let wanted = id_of(path.strip_prefix(FOLDER).unwrap_or(path));
     let folder = format!("{wanted}/");
     let names: Vec<String> = all.keys().cloned().collect();

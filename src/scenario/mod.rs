@@ -11,11 +11,14 @@ mod fault;
 mod file;
 mod fitting;
 mod leave;
+mod mistake;
 mod load;
 mod model;
 mod parse;
 mod path;
 mod schema;
+mod session;
+mod sibling;
 mod together;
 mod transport;
 mod turn;
@@ -24,19 +27,22 @@ mod words;
 
 pub use account::{Account, KeyState, Keys};
 pub use arm::{ArmFile, Wanted, load_arm};
-pub use diagnostic::{Diagnostic, Label, LoadErrors, nearest};
+pub use diagnostic::{Diagnostic, Label, LoadErrors, meant, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
 pub use fault::{
-    ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, Http1Fault, Http2Code,
-    Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert, TlsFault,
+    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, Http1Fault,
+    Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert,
+    TlsFault,
 };
 pub use leave::{Leave, LeaveBy, LeavePoint};
-pub use load::{Library, LoadError, load_dir, load_text};
+pub use load::{Library, LoadError, load_dir, load_from, load_text};
+pub use mistake::Mistake;
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;
 pub use path::fill_model;
 pub use schema::schema;
+pub use sibling::{Kin, Sibling, siblings};
 pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
 
 #[cfg(test)]

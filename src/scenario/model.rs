@@ -12,6 +12,7 @@ use super::{
     expect::Expect,
     fault::Fault,
     leave::Leave,
+    mistake::Mistake,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
@@ -113,6 +114,16 @@ pub enum Reply {
     ToolCall,
     /// A short text with characters of two, three and four bytes; as a stream, five pieces of content.
     NonAscii,
+    /// A short text that the limit of tokens cut off, told as each provider tells it: `length`,
+    /// `max_tokens`, an incomplete response. As a stream, five pieces of content.
+    MaxTokens,
+}
+
+impl Reply {
+    /// The limit of tokens cut it off.
+    pub const fn is_cut_by_limit(&self) -> bool {
+        matches!(self, Self::MaxTokens)
+    }
 }
 
 /// How the proxy is set for a scenario.
@@ -177,4 +188,7 @@ pub struct Step {
     /// That the caller does not wait for the end; it does where left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave: Option<Leave>,
+    /// What is wrong with the request, so that the proxy itself has to refuse it; nothing where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<Mistake>,
 }

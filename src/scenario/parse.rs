@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_saphyr::Error;
 
-use super::diagnostic::{Diagnostic, nearest};
+use super::diagnostic::{Diagnostic, meant};
 
 /// Reads strict YAML: unknown keys, duplicate keys and wrong types are errors with a place.
 ///
@@ -88,14 +88,6 @@ fn kind(ty: &str) -> &str {
         _ if ty.starts_with('u') && ty[1..].parse::<u8>().is_ok() => "a whole number, 0 or more",
         _ if ty.starts_with('i') && ty[1..].parse::<u8>().is_ok() => "a whole number",
         other => other,
-    }
-}
-
-fn meant(word: &str, expected: &[&'static str]) -> String {
-    let list = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
-    match nearest(word, expected.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`? Possible are: {list}"),
-        None => format!("possible are: {list}"),
     }
 }
 

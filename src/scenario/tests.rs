@@ -1,4 +1,5 @@
 mod faults;
+mod sessions;
 
 use super::*;
 
@@ -292,4 +293,25 @@ fn what_a_pass_through_excludes_and_where_nothing_can_be_pinged_on_is_told_with_
     assert!(told.contains("--> scenarios/x.yaml:4:29"), "{told}");
     let good = "matrix: {stream: [true]}\nupstream: [{reply: ok}]\nproxy: {keep_alive: 300ms}\n";
     assert!(load_text("x", "scenarios/x.yaml", &format!("{HEAD}{good}")).is_ok());
+}
+
+#[test]
+fn a_project_that_has_chosen_scenarios_has_those_and_knows_them_by_name() {
+    let root = tempfile::tempdir().unwrap();
+    let text = "title: T\nwhy: W\nupstream: [{reply: ok}]\n";
+    for file in ["llm/cut.yaml", "scenarios/own.yaml"] {
+        let path = root.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let ids = |chosen: &[&str], paths: &[&str]| -> Vec<String> {
+        let [chosen, paths] = [chosen, paths].map(|list| list.iter().map(Into::into).collect::<Vec<_>>());
+        let library = load_from(root.path(), &chosen, &paths).unwrap();
+        library.scenarios.iter().map(|scenario| scenario.id.clone()).collect()
+    };
+    assert_eq!(ids(&["llm"], &[]), ["cut"]);
+    assert_eq!(ids(&["llm", "limits/rate-limit"], &[]), ["cut", "limits/rate-limit"]);
+    // What was not chosen can be asked for all the same.
+    assert_eq!(ids(&["llm"], &["own", "cut"]), ["cut", "own"]);
+    assert!(load_from(root.path(), &[], &["cut".into()]).is_err());
 }

@@ -11,7 +11,9 @@ use super::{
     expect::Attempts,
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
     leave::leaves,
+    mistake::mistakes,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
+    session,
     transport::transport,
     turn::turns,
     words::Api,
@@ -69,6 +71,7 @@ pub fn validate(
     let deployments = deployments(&mut check, &file, &matrix);
     let transport =
         transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
+    session::over_http1(&mut check, file.transport.as_ref(), &matrix);
     let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
     pings(&mut check, &file.proxy, &matrix);
@@ -82,6 +85,8 @@ pub fn validate(
             }
             bodies(&mut check, &steps, &matrix);
             leaves(&mut check, &steps, &matrix);
+            mistakes(&mut check, &steps, &matrix);
+            session::stays(&mut check, &steps, &matrix);
             steps.value
         }
     };

@@ -128,6 +128,8 @@ words! {
         OpenaiFiles = "openai/files",
         /// `POST /v1/batches`
         OpenaiBatches = "openai/batches",
+        /// `GET /v1/realtime`, a session over a WebSocket
+        OpenaiRealtime = "openai/realtime",
         /// `POST /v1/messages`
         AnthropicMessages = "anthropic/messages",
         /// `POST /v1/messages/count_tokens`
@@ -165,7 +167,8 @@ impl Api {
             | Self::OpenaiModerations
             | Self::OpenaiModels
             | Self::OpenaiFiles
-            | Self::OpenaiBatches => Provider::Openai,
+            | Self::OpenaiBatches
+            | Self::OpenaiRealtime => Provider::Openai,
             Self::AnthropicMessages | Self::AnthropicCountTokens => Provider::Anthropic,
             Self::GeminiGenerate => Provider::Gemini,
             Self::BedrockConverse | Self::BedrockInvoke => Provider::Bedrock,
@@ -191,6 +194,25 @@ impl Api {
         )
     }
 
+    /// Whether it is how a provider is talked to: what the endpoints beside it are measured by.
+    pub const fn is_chat(self) -> bool {
+        matches!(
+            self,
+            Self::OpenaiChat
+                | Self::AnthropicMessages
+                | Self::GeminiGenerate
+                | Self::BedrockConverse
+                | Self::CohereChat
+                | Self::OllamaChat
+        )
+    }
+
+    /// Whether it is a session: a WebSocket on which both sides speak in events (RFC 6455). It is
+    /// neither a plain answer nor a stream.
+    pub const fn is_session(self) -> bool {
+        matches!(self, Self::OpenaiRealtime)
+    }
+
     /// Whether its request is a form, `multipart/form-data`, in place of JSON.
     pub const fn is_form(self) -> bool {
         matches!(self, Self::OpenaiTranscriptions | Self::OpenaiFiles)
@@ -199,7 +221,7 @@ impl Api {
     /// `GET` or `POST`.
     pub const fn method(self) -> &'static str {
         match self {
-            Self::OpenaiModels => "GET",
+            Self::OpenaiModels | Self::OpenaiRealtime => "GET",
             _ => "POST",
         }
     }
@@ -219,6 +241,7 @@ impl Api {
             (Self::OpenaiModels, _) => "/v1/models",
             (Self::OpenaiFiles, _) => "/v1/files",
             (Self::OpenaiBatches, _) => "/v1/batches",
+            (Self::OpenaiRealtime, _) => "/v1/realtime",
             (Self::AnthropicMessages, _) => "/v1/messages",
             (Self::AnthropicCountTokens, _) => "/v1/messages/count_tokens",
             (Self::GeminiGenerate, false) => "/v1beta/models/{model}:generateContent",

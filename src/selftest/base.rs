@@ -62,6 +62,17 @@ impl Base {
         match &self.message.body {
             MessageBody::Events { events, .. } => events,
             MessageBody::Whole(_) => &[],
+            MessageBody::Session { .. } => &[],
+        }
+    }
+
+    /// Every frame of a session, in order; none of anything else.
+    pub fn session_frames(&self) -> Vec<Bytes> {
+        match &self.message.body {
+            MessageBody::Session { opening, events, last, .. } => {
+                opening.iter().chain(events).chain([last]).cloned().collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -75,7 +86,9 @@ impl Base {
 
     /// How many events stand in a body that came, whole, from its beginning.
     pub fn events_in(&self, body: &[u8]) -> usize {
-        let Some(carrier) = self.header("content-type").and_then(Carrier::of) else { return 0 };
+        let Some(carrier) = Carrier::of_reply(Some(self.status()), |name| self.header(name)) else {
+            return 0;
+        };
         frames::decode(carrier, body).len()
     }
 
@@ -84,6 +97,7 @@ impl Base {
         match &self.message.body {
             MessageBody::Whole(bytes) => bytes.to_vec(),
             MessageBody::Events { .. } => [&self.events().concat(), self.terminator()].concat(),
+            MessageBody::Session { .. } => self.session_frames().concat(),
         }
     }
 

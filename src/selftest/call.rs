@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::{
     provider,
     scenario::{Api, Provider},
+    wire::websocket,
 };
 
 /// One request, as any client would send it.
@@ -37,7 +38,9 @@ impl Call {
 
     /// The path below a deployment's own: `/v1/chat/completions`.
     pub fn path(&self) -> String {
-        self.api.path(self.stream).replace("{model}", provider::model(self.provider()))
+        let model = provider::model(self.provider());
+        let path = self.api.path(self.stream).replace("{model}", model);
+        if self.api.is_session() { format!("{path}?model={model}") } else { path }
     }
 
     /// The URL, given the deployment's base URL as the provider's SDK takes it.
@@ -48,6 +51,15 @@ impl Call {
 
     /// Key, version and content type, for any of the dialects.
     pub fn headers(&self, key: &str) -> Vec<(&'static str, String)> {
+        if self.api.is_session() {
+            return vec![
+                ("authorization", format!("Bearer {key}")),
+                ("connection", "Upgrade".to_owned()),
+                ("upgrade", "websocket".to_owned()),
+                ("sec-websocket-version", "13".to_owned()),
+                ("sec-websocket-key", "dXBmYXVsdC1pcy10aGVyZQ==".to_owned()),
+            ];
+        }
         vec![
             ("authorization", format!("Bearer {key}")),
             ("x-api-key", key.to_owned()),
@@ -66,8 +78,11 @@ impl Call {
             .collect()
     }
 
-    /// The JSON body.
+    /// The JSON body; of a session, what the client says in it.
     pub fn body(&self) -> String {
+        if self.api.is_session() {
+            return json!({ "type": "response.create" }).to_string();
+        }
         let content = format!("Hello.{}", "x".repeat(self.padding));
         let message = json!({"role": "user", "content": content});
         json!({
@@ -86,6 +101,11 @@ impl Call {
         let mut text = format!("{} {path} HTTP/1.1\r\nhost: {host}\r\n", self.method());
         for (name, value) in self.headers(key) {
             text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if self.api.is_session() {
+            text.push_str("\r\n");
+            // Said before there is an answer, it waits in the socket until the session stands.
+            return [text.as_bytes(), &websocket::masked_text(&body, [1, 2, 3, 4])].concat();
         }
         text.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
         text.into_bytes()

@@ -23,6 +23,8 @@ pub enum Family {
     Stream,
     /// AWS's event stream encoding.
     EventStream,
+    /// Sessions over a WebSocket.
+    Session,
     /// Waits and packets.
     Timing,
     /// How a reply breaks off.
@@ -33,7 +35,7 @@ pub enum Family {
 
 impl Family {
     /// Every family, in the order of the table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connection,
         Self::Tls,
         Self::Http1,
@@ -41,6 +43,7 @@ impl Family {
         Self::Body,
         Self::Stream,
         Self::EventStream,
+        Self::Session,
         Self::Timing,
         Self::Ending,
         Self::Combined,
@@ -57,6 +60,7 @@ impl fmt::Display for Family {
             Self::Body => "body",
             Self::Stream => "stream",
             Self::EventStream => "AWS event stream",
+            Self::Session => "WebSocket session",
             Self::Timing => "timing",
             Self::Ending => "endings",
             Self::Combined => "combined",

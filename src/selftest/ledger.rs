@@ -63,6 +63,10 @@ fn reply(sight: &Sight<'_>, attempt: &Attempt) -> Result<(), String> {
         Ending::Reset => &[AttemptEnd::Reset],
         Ending::StreamReset(_) => &[AttemptEnd::StreamReset],
         Ending::GoneAway(_) => &[AttemptEnd::GoneAway],
+        // A session that ends by a close frame is whole as a message, whatever the frame says.
+        Ending::Fin if seen.status == Some(101) => &[AttemptEnd::Closed, AttemptEnd::Finished],
+        // What stays open waits for its client.
+        Ending::Open if seen.status == Some(101) => &[AttemptEnd::Finished],
         Ending::Fin | Ending::Truncated if seen.framing == Framing::Whole => &[AttemptEnd::Finished],
         // A message that nobody can read may have been sent to its end all the same.
         Ending::Fin | Ending::Truncated => &[AttemptEnd::Closed, AttemptEnd::Finished],

@@ -224,7 +224,7 @@ async fn exchange(
     began: Instant,
     only_one: bool,
 ) -> Transcript {
-    let bytes = request.call.http1(authority(request.url), request.url.path(), request.key);
+    let bytes = request.call.http1(authority(request.url), target(request.url), request.key);
     let mut reads = Vec::new();
     let mut so_far = Vec::new();
     // Whoever was cut off while he wrote may still find something to read.
@@ -257,6 +257,11 @@ async fn exchange(
 /// `127.0.0.1:PORT`, as it stands in the URL.
 pub(super) fn authority(url: &Url) -> &str {
     &url[url::Position::BeforeHost..url::Position::AfterPort]
+}
+
+/// The path with the query.
+fn target(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
 /// What an error of the system, or of TLS, says of how the connection ended.

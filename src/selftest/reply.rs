@@ -45,6 +45,8 @@ enum Length {
     Bytes(usize),
     Chunked,
     UntilClose,
+    /// A WebSocket's, up to its close frame.
+    Frames,
     /// Two lengths that do not agree.
     Contradicted,
 }
@@ -83,7 +85,7 @@ impl Reply {
                 reply.framing = Framing::NoHead;
                 return reply;
             };
-            if (100..200).contains(&status) {
+            if (100..200).contains(&status) && status != 101 {
                 reply.interim.push(status);
                 at = end;
                 if at == bytes.len() {
@@ -105,6 +107,14 @@ impl Reply {
                 reply.take(bytes, at..end);
                 reply.framing = Framing::Cut;
                 if end - at == length {
+                    reply.finish(bytes, end);
+                }
+            }
+            Length::Frames => {
+                let end = at + before_close_frame(&bytes[at..]);
+                reply.take(bytes, at..end);
+                reply.framing = Framing::Cut;
+                if end < bytes.len() {
                     reply.finish(bytes, end);
                 }
             }
@@ -157,6 +167,9 @@ impl Reply {
     fn length(&self) -> Length {
         let codings = self.all("transfer-encoding");
         let lengths = self.all("content-length");
+        if self.status == Some(101) {
+            return Length::Frames;
+        }
         if matches!(self.status, Some(204 | 304)) {
             return Length::None;
         }
@@ -220,6 +233,28 @@ impl Reply {
             self.rest = bytes[at..].to_vec();
         }
     }
+}
+
+/// How many bytes stand before a close frame, or in all where none comes.
+fn before_close_frame(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    // A server's frame: its kind, then its length in one, three or nine bytes (RFC 6455 section 5.2).
+    while let [kind, length, rest @ ..] = &bytes[at..] {
+        const CLOSE: u8 = 0x88;
+        if *kind == CLOSE {
+            return at;
+        }
+        let (head, length) = match (length, rest) {
+            (126, [a, b, ..]) => (4, usize::from(u16::from_be_bytes([*a, *b]))),
+            (127, [_, _, _, _, a, b, c, d, ..]) => (10, u32::from_be_bytes([*a, *b, *c, *d]) as usize),
+            (length, _) => (2, usize::from(*length)),
+        };
+        at = at.saturating_add(head).saturating_add(length);
+        if at >= bytes.len() {
+            break;
+        }
+    }
+    bytes.len()
 }
 
 /// `HTTP/1.1 200 OK`

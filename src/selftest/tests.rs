@@ -62,6 +62,7 @@ fn is_no_exhibit(leaf: &str) -> bool {
         "unknown_event",
         "comment",
         "ping",
+        "close_frame",
         "event_stream.unknown_message",
         "event_stream.bad_prelude_crc",
         "event_stream.bad_message_crc",

@@ -38,8 +38,11 @@ pub fn entries() -> Vec<Entry> {
     let middle = Point::AfterEvents(3);
     let slow = Fault::Delay { at: Point::BeforeHeaders, lasting: Duration::from_secs(2) };
 
-    let mut entries =
-        vec![reply("ok", "a short text", Reply::Ok), reply("tool_call", "one tool call", Reply::ToolCall)];
+    let mut entries = vec![
+        reply("ok", "a short text", Reply::Ok),
+        reply("tool_call", "one tool call", Reply::ToolCall),
+        reply("max_tokens", "a text that the limit of tokens cut off", Reply::MaxTokens),
+    ];
     entries
         .extend(ErrorName::ALL.iter().map(|name| entry(name.as_str(), "", Answer::Error(*name), Vec::new())));
     entries.extend([

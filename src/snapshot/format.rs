@@ -90,6 +90,16 @@ impl CaseSnapshot {
         Self { id: one_line(id), text: lines.join("\n").trim_matches('\n').to_owned(), findings }
     }
 
+    /// With those findings of `accepted` whose rules could not speak this time: nothing that was seen now
+    /// says that they are gone.
+    #[must_use]
+    pub fn keeping(mut self, accepted: &Self, could_not_speak: impl Fn(&str) -> bool) -> Self {
+        let kept = accepted.findings.iter().filter(|finding| could_not_speak(&finding.rule));
+        self.findings.extend(kept.cloned());
+        self.findings.sort();
+        self
+    }
+
     /// The block in the file, ending in a line feed.
     pub fn render(&self) -> String {
         let mut out = format!("== {}\n", self.id);

@@ -3,22 +3,22 @@
 mod atomic;
 mod compare;
 mod format;
-mod headers;
 mod normalise;
 mod redact;
 mod review;
 mod said;
 mod store;
+mod stored;
 mod stream;
 mod volatile;
 
 pub use compare::{Comparison, Difference, compare, verdict};
 pub use format::{CaseSnapshot, Damage, FindingLine, SnapshotFile};
-pub use headers::{MEANINGFUL_HEADERS, is_meaningful};
 pub use normalise::{Normaliser, normalise};
 pub use redact::Redactor;
 pub use review::{PendingSnapshot, pending};
 pub use store::{Recorded, Store, StoreError, WriteMode};
+pub use stored::without_secrets;
 pub use volatile::{Volatile, without_volatile};
 
 pub(crate) use atomic::write_atomically;

@@ -3,12 +3,17 @@
 use serde_json::Value;
 
 use super::{
-    headers::{is_meaningful, is_request_id},
     redact::Redactor,
     said, stream,
     volatile::{Volatile, without_volatile},
 };
-use crate::observation::{Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName};
+use crate::{
+    observation::{
+        Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName, is_meaningful,
+        is_request_id,
+    },
+    wire::frames::Carrier,
+};
 
 /// Messages that are longer are shortened in the middle; so many characters remain.
 const LONGEST_MESSAGE: usize = 600;
@@ -110,6 +115,9 @@ impl<'a> Normaliser<'a> {
         lines.push(format!("{}: {}", exchange.step, answer.status));
         lines.extend(self.headers(answer).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.body(answer).into_iter().map(|line| format!("  {line}")));
+        if let Some(closed) = answer.closed.as_ref().filter(|closed| !closed.answered) {
+            lines.push(format!("  closed: {}", self.message(&closed.to_string())));
+        }
         lines.push(format!("  ending: {}", self.ending(&answer.ending)));
     }
 
@@ -127,7 +135,9 @@ impl<'a> Normaliser<'a> {
                 }
                 let shown =
                     if is_request_id(name) && !landed { "<own id>".to_owned() } else { self.message(value) };
-                Some(format!("{name}: {shown}"))
+                // By its whole line, so that a definition can say whose value varies.
+                let line = format!("{name}: {shown}");
+                Some(self.own.iter().fold(line, |line, volatile| volatile.replace(&line)))
             })
             .collect();
         lines.sort();
@@ -137,10 +147,13 @@ impl<'a> Normaliser<'a> {
     fn body(&self, answer: &Answer) -> Vec<String> {
         // JSON or a page under the name of a stream is shown as what it is.
         let no_body = answer.body.text.trim().is_empty();
-        if !answer.body.frames.is_empty() || (answer.carrier().is_some() && no_body) {
-            let mut lines = vec!["stream:".to_owned()];
+        let is_session = answer.carrier() == Some(Carrier::WebSocket);
+        if !answer.body.frames.is_empty() || is_session || (answer.carrier().is_some() && no_body) {
+            let kind = if is_session { "session:" } else { "stream:" };
+            let mut lines = vec![kind.to_owned()];
             lines
                 .extend(stream::shape(&answer.body.frames, self).into_iter().map(|line| format!("  {line}")));
+            lines.extend(answer.body.damage.iter().map(|damage| format!("  unreadable from here: {damage}")));
             return lines;
         }
         let Body { text, bytes, utf8, .. } = &answer.body;
@@ -295,6 +308,7 @@ pub(crate) mod tests {
                 }],
                 expect: Expect::default(),
                 except: IndexMap::new(),
+                held_against: Vec::new(),
                 proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
                 upstream_addresses: vec![address.to_owned()],
                 identity: identity.clone(),
@@ -327,9 +341,11 @@ pub(crate) mod tests {
                         identity.model("primary")
                     )),
                     ending: Ending::Complete,
+                    closed: None,
                 }),
                 end_ms: 12.5,
                 left: None,
+                mistake: None,
             }],
             attempts: vec![attempt(
                 &canaries,
@@ -372,7 +388,7 @@ pub(crate) mod tests {
     }
 
     fn body(text: &str) -> Body {
-        Body { text: text.to_owned(), bytes: text.len() as u64, utf8: true, frames: Vec::new() }
+        Body { text: text.to_owned(), bytes: text.len() as u64, utf8: true, ..Body::default() }
     }
 
     /// The answer of the first exchange, to be bent into shape.

@@ -68,6 +68,17 @@ impl Redactor {
         redactor.sorted()
     }
 
+    /// Secrets alone, each placeholder as long as what it stands for: `<key primary--------->`. What is
+    /// told of a text by its length stays true.
+    pub fn secrets_in_place(arrangement: &Arrangement) -> Self {
+        let mut redactor = Self::default();
+        redactor.add_secrets(arrangement);
+        for (token, placeholder) in &mut redactor.pairs {
+            *placeholder = stretched(placeholder, token.len());
+        }
+        redactor.sorted()
+    }
+
     fn add_secrets(&mut self, arrangement: &Arrangement) {
         for (i, secret) in arrangement.proxy_secrets.iter().enumerate() {
             // The first is the key that callers use; a second one is told apart.
@@ -135,6 +146,36 @@ impl Redactor {
         out
     }
 
+    /// Bytes with every token replaced.
+    pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut rest = bytes;
+        'next: while let Some((first, more)) = rest.split_first() {
+            for (token, placeholder) in &self.pairs {
+                if let Some(after) = rest.strip_prefix(token.as_bytes()) {
+                    out.extend_from_slice(placeholder.as_bytes());
+                    rest = after;
+                    continue 'next;
+                }
+            }
+            out.push(*first);
+            rest = more;
+        }
+        out
+    }
+
+    /// Every string of `value`, with every token replaced; names of members are left alone.
+    pub fn values(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.iter().map(|item| self.values(item)).collect(),
+            Value::Object(members) => Value::Object(
+                members.iter().map(|(name, value)| (name.clone(), self.values(value))).collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
     /// Every string and every member name of `value`, with every token replaced.
     pub fn json(&self, value: &Value) -> Value {
         match value {
@@ -145,6 +186,15 @@ impl Redactor {
             ),
             other => other.clone(),
         }
+    }
+}
+
+/// A placeholder made as long as its token; where that is shorter, nothing but its length is told.
+fn stretched(placeholder: &str, length: usize) -> String {
+    match length.checked_sub(placeholder.len()) {
+        Some(more) => format!("{}{}>", placeholder.trim_end_matches('>'), "-".repeat(more)),
+        None if length > 2 => format!("<{}>", "*".repeat(length - 2)),
+        None => "*".repeat(length),
     }
 }
 

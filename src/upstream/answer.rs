@@ -3,7 +3,11 @@
 use std::{cell::LazyCell, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, SEC_WEBSOCKET_KEY},
+    request::Parts,
+};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -49,7 +53,8 @@ pub(super) async fn answer(
     })?;
     let asked = line.unasked();
     line.asked();
-    let Some((case, deployment, rest)) = shared.find(path) else {
+    let found = shared.find(path).or_else(|| shared.find_session(&parts, path));
+    let Some((case, deployment, rest)) = found else {
         let answer = match shared.fallback.get().cloned() {
             Some(fallback) => fallback(Request::from_parts(parts, body)).await,
             None => {
@@ -63,7 +68,9 @@ pub(super) async fn answer(
     let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
     let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
     if plan.is_below_http() {
-        let order = Order { plan, recorder, run: case.run(), deployment, over: case.stop.clone() };
+        let key = parts.headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
+        let key = key.unwrap_or_default().trim().to_owned();
+        let order = Order { plan, recorder, run: case.run(), deployment, over: case.stop.clone(), key };
         line.take_over(Takeover::Perform(Box::new(order)));
         return std::future::pending().await;
     }

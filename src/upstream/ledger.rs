@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::received::{ReadRequest, ReceivedRequest};
 use crate::{
     fault::{Framing, Head},
-    observation::{Attempt, AttemptEnd, Identity, Sent},
+    observation::{Attempt, AttemptEnd, Closed, Identity, Sent},
     provider::{AccountState, Admission, Asked, owned_headers},
     scenario::{Account, Api, Turn},
 };
@@ -62,6 +62,9 @@ struct Record {
     frames: u32,
     broken_after: Option<u64>,
     doubtful: bool,
+    /// What the client of a WebSocket said, a message a line.
+    heard: String,
+    closed: Option<Closed>,
     timer_error_ms: f64,
     end: AttemptEnd,
     ended: Option<Instant>,
@@ -87,6 +90,8 @@ impl Record {
             frames: 0,
             broken_after: None,
             doubtful: false,
+            heard: String::new(),
+            closed: None,
             timer_error_ms: 0.0,
             end: AttemptEnd::Open,
             ended: None,
@@ -101,6 +106,7 @@ impl Record {
             frames: self.frames,
             broken_after: self.broken_after,
             doubtful: self.doubtful,
+            closed: self.closed.clone(),
             timer_error_ms: self.timer_error_ms,
             ..Sent::default()
         };
@@ -108,7 +114,7 @@ impl Record {
             let framing = match head.framing {
                 Framing::Chunked => Some(("transfer-encoding".to_owned(), "chunked".to_owned())),
                 Framing::Length(n) => Some(("content-length".to_owned(), n.to_string())),
-                Framing::UntilClose | Framing::None => None,
+                Framing::UntilClose | Framing::WebSocket | Framing::None => None,
             };
             sent.status = Some(head.status);
             sent.headers = owned_headers(&head.headers);
@@ -123,7 +129,7 @@ impl Record {
             path,
             api: self.api,
             headers,
-            body,
+            body: body + &self.heard,
             turn: self.turn.as_deref().cloned(),
             canaries: identity.canaries(deployment, self.n),
             sent,
@@ -275,6 +281,20 @@ impl Recorder {
         record.body.extend_from_slice(&bytes[..kept]);
         record.bytes += bytes.len() as u64;
         record.frames += u32::from(completes_frame);
+    }
+
+    /// The client of a WebSocket said something.
+    pub(super) fn heard(&self, text: &str) {
+        let mut record = locked(&self.record);
+        if record.heard.len() + text.len() < KEPT_BODY {
+            record.heard.push_str(text);
+            record.heard.push('\n');
+        }
+    }
+
+    /// A WebSocket session ends by this frame.
+    pub(super) fn closed(&self, closed: Closed) {
+        locked(&self.record).closed = Some(closed);
     }
 
     /// What is sent from now on cannot be read.

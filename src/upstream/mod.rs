@@ -22,6 +22,7 @@ mod port;
 mod raw;
 mod received;
 mod server;
+mod session;
 mod socket;
 mod strays;
 mod stream;

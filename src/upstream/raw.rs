@@ -17,6 +17,7 @@ use super::{
     beat::Beat,
     ledger::{Arrival, Recorder, Run},
     received::ReceivedRequest,
+    session,
     socket::Socket,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// The pause behind a packet, as short as the runtime's clock allows.
-const BETWEEN_PACKETS: Duration = Duration::from_millis(1);
+pub(super) const BETWEEN_PACKETS: Duration = Duration::from_millis(1);
 
 /// Behind so many packets there are no more pauses: a split shall not make a long reply slow.
 const MOST_PACED: u32 = 256;
@@ -47,13 +48,19 @@ pub(super) struct Order {
     pub(super) deployment: usize,
     /// Cancelled when the case is over.
     pub(super) over: CancellationToken,
+    /// The key by which a client asks for a WebSocket; empty where it does not.
+    pub(super) key: String,
 }
 
 /// Performs a plan from its beginning. The connection comes back where it may be used again.
 ///
 /// Where the client leaves, the attempt's end is noted by the drop of its recorder.
 pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written: u64) -> Option<Reusable> {
-    let Order { plan, recorder, run, deployment, over } = order;
+    if session::is_session(&order.plan) {
+        session::perform(order, socket, unread, written).await;
+        return None;
+    }
+    let Order { plan, recorder, run, deployment, over, .. } = order;
     let mut writer = Writer {
         socket,
         due: Vec::new(),
@@ -234,14 +241,14 @@ impl Writer {
 }
 
 /// A status line and its headers, as they go over the wire (RFC 9112 sections 4 and 5).
-fn encoded(head: &Head) -> Vec<u8> {
+pub(super) fn encoded(head: &Head) -> Vec<u8> {
     let reason = http::StatusCode::from_u16(head.status).ok().and_then(|status| status.canonical_reason());
     let mut bytes = Vec::with_capacity(512);
     let framing = match head.framing {
         Framing::Chunked => "transfer-encoding: chunked\r\n".to_owned(),
         Framing::Length(n) => format!("content-length: {n}\r\n"),
         Framing::UntilClose => "connection: close\r\n".to_owned(),
-        Framing::None => String::new(),
+        Framing::WebSocket | Framing::None => String::new(),
     };
     // Writing to memory does not fail.
     let _ = write!(bytes, "HTTP/1.1 {} {}\r\n", head.status, reason.unwrap_or_default());

@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use http::{
+    header::{AUTHORIZATION, UPGRADE},
+    request::Parts,
+};
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,7 +25,10 @@ use super::{
     port::{self, Manner},
     strays::Strays,
 };
-use crate::{observation::Stray, scenario::Transport};
+use crate::{
+    observation::{Identity, Stray},
+    scenario::Transport,
+};
 
 /// The mock providers: one listener on a loopback port for all deployments that need none of their own.
 ///
@@ -229,6 +236,21 @@ impl Shared {
         let case = self.cases.read().unwrap_or_else(PoisonError::into_inner).get(token)?.clone();
         let deployment = case.deployments.iter().position(|deployment| deployment.name == name)?;
         Some((case, deployment, rest))
+    }
+
+    /// The deployment that a request for a WebSocket means by its key. Some proxies build the URL of a
+    /// WebSocket anew and keep of a base URL nothing but its host.
+    pub(super) fn find_session<'a>(
+        &self,
+        parts: &Parts,
+        path: &'a str,
+    ) -> Option<(Arc<Case>, usize, &'a str)> {
+        parts.headers.get(UPGRADE)?;
+        let key = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_ascii_whitespace().last()?;
+        let (token, name) = Identity::of_key(key)?;
+        let case = self.cases.read().unwrap_or_else(PoisonError::into_inner).get(token)?.clone();
+        let deployment = case.deployments.iter().position(|deployment| deployment.name == name)?;
+        Some((case, deployment, path))
     }
 
     pub(super) fn disarm(&self, case: &Arc<Case>) {

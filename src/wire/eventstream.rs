@@ -263,6 +263,19 @@ pub fn decode(bytes: &[u8]) -> Vec<Message> {
     std::iter::from_fn(|| decoder.pop()).collect()
 }
 
+/// Puts into `changed` the checksums that its messages need, each of which stands where `decode` finds one in
+/// `original`: bytes were replaced, and no length. What was not sound before stays so.
+pub fn reseal(original: &[u8], changed: &mut [u8]) {
+    for message in decode(original) {
+        let [Ok(start), Ok(end)] = [message.span.start, message.span.end].map(usize::try_from) else {
+            continue;
+        };
+        let Some(bytes) = changed.get_mut(start..end) else { continue };
+        let (said, checksum) = bytes.split_at_mut(bytes.len() - 4);
+        checksum.copy_from_slice(&crc32fast::hash(said).to_be_bytes());
+    }
+}
+
 /// Why a message cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooLong {

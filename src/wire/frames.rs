@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{eventstream, sse};
+use super::{eventstream, sse, websocket};
 
 /// What a streamed body's frames are carried in, as its content type tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +13,20 @@ pub enum Carrier {
     Ndjson,
     /// `application/vnd.amazon.eventstream`
     Aws,
+    /// A WebSocket, behind a 101.
+    WebSocket,
 }
 
 impl Carrier {
+    /// By a status and the headers `upgrade` and `content-type`.
+    pub fn of_reply<'a>(status: Option<u16>, header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        let upgrade = header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+        if status == Some(101) {
+            return upgrade.then_some(Self::WebSocket);
+        }
+        header("content-type").and_then(Self::of)
+    }
+
     /// By the value of a content-type header; `None` where the body is no stream of frames.
     pub fn of(content_type: &str) -> Option<Self> {
         match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
@@ -23,6 +34,16 @@ impl Carrier {
             "application/x-ndjson" => Some(Self::Ndjson),
             "application/vnd.amazon.eventstream" => Some(Self::Aws),
             _ => None,
+        }
+    }
+
+    /// The content type that tells of it; empty for a WebSocket, of which the status tells.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Sse => "text/event-stream",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Aws => "application/vnd.amazon.eventstream",
+            Self::WebSocket => "",
         }
     }
 }
@@ -73,6 +94,7 @@ enum Inner {
         lines: std::collections::VecDeque<String>,
     },
     Aws(eventstream::Decoder),
+    WebSocket(websocket::Decoder),
 }
 
 impl Decoder {
@@ -82,6 +104,7 @@ impl Decoder {
             Carrier::Sse => Inner::Sse(sse::Decoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson { rest: Vec::new(), lines: Default::default() },
             Carrier::Aws => Inner::Aws(eventstream::Decoder::lenient()),
+            Carrier::WebSocket => Inner::WebSocket(websocket::Decoder::default()),
         })
     }
 
@@ -109,6 +132,7 @@ impl Decoder {
                 // The same.
                 let _ = decoder.feed(bytes);
             }
+            Inner::WebSocket(decoder) => decoder.feed(bytes),
         }
     }
 
@@ -118,6 +142,29 @@ impl Decoder {
             Inner::Sse(decoder) => decoder.pop().map(|event| Frame { event: event.event, data: event.data }),
             Inner::Ndjson { lines, .. } => lines.pop_front().map(|data| Frame { event: None, data }),
             Inner::Aws(decoder) => decoder.pop().map(Frame::from),
+            // Messages alone: pings and the end are no events.
+            Inner::WebSocket(decoder) => loop {
+                match decoder.pop()? {
+                    websocket::Said::Text(data) => return Some(Frame { event: None, data }),
+                    websocket::Said::Binary(bytes) => {
+                        let data = format!("<{} bytes>", bytes.len());
+                        return Some(Frame { event: Some("binary".to_owned()), data });
+                    }
+                    _ => {}
+                }
+            },
+        }
+    }
+
+    /// What made the rest of the stream unreadable for every client; `None` where nothing did.
+    pub fn damage(&self) -> Option<String> {
+        match &self.0 {
+            Inner::Aws(decoder) => {
+                let fatal = decoder.violations().iter().find(|violation| violation.kind.is_fatal());
+                fatal.map(ToString::to_string)
+            }
+            Inner::WebSocket(decoder) => decoder.broken().map(ToString::to_string),
+            Inner::Sse(_) | Inner::Ndjson { .. } => None,
         }
     }
 }
@@ -169,7 +216,11 @@ mod tests {
         let good = frame(&[(":event-type", "a")], "");
         let mut bad = good.to_vec();
         bad[14] ^= 1;
-        let frames = decode(Carrier::Aws, &[&good[..], &bad, &good].concat());
-        assert_eq!(frames.len(), 1);
+        let mut decoder = Decoder::new(Carrier::Aws);
+        decoder.feed(&good);
+        assert_eq!(decoder.damage(), None);
+        decoder.feed(&[&bad[..], &good].concat());
+        assert_eq!(std::iter::from_fn(|| decoder.pop()).count(), 1);
+        assert_eq!(decoder.damage().as_deref(), Some("a wrong checksum of the message at byte 32"));
     }
 }

@@ -3,3 +3,4 @@
 pub mod eventstream;
 pub mod frames;
 pub mod sse;
+pub mod websocket;

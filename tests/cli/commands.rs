@@ -192,10 +192,10 @@ fn check_finds_everything_bundled_all_right() {
 #[test]
 fn the_schemas_printed_are_those_checked_in() {
     let stage = Stage::new();
-    for of in ["scenario", "report"] {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schema/{of}.schema.json"));
+    for (of, name) in [("scenario", "scenario"), ("report", "report"), ("settings", "upfault")] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schema/{name}.schema.json"));
         let said = stage.upfault(&["schema", of]).code(0);
-        assert!(said.out == fs::read_to_string(file).unwrap(), "schema/{of}.schema.json differs");
+        assert!(said.out == fs::read_to_string(file).unwrap(), "schema/{name}.schema.json differs");
     }
 }
 

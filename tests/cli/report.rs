@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
-use upfault::judge::Verdict;
+use upfault::{event::LogSecret, judge::Verdict};
 
 use super::stage::Stage;
 
@@ -66,6 +66,10 @@ fn no_key_and_no_secret_is_in_anything_that_is_shown_or_kept() {
         "the key did come out: {:?}",
         leaking.findings
     );
+    let logged: Vec<_> = report.log_leaks.iter().map(|leak| (leak.secret, leak.log.as_str())).collect();
+    let log = "instance-1/fake.log";
+    assert_eq!(logged, [(LogSecret::ProviderKey, log), (LogSecret::ProxySecret, log)]);
+    let said = said.out_has(&["warning: a provider key stands in the proxy's log, instance-1/fake.log line"]);
     let config = fs::read_to_string(
         stage
             .tree("cache/runs")

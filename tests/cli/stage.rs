@@ -14,6 +14,17 @@ use upfault::{judge::Verdict, report::Report};
 /// Longer than anything here takes on a busy machine; a test that comes to it has found a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What can be said by the environment.
+const VARIABLES: [&str; 7] = [
+    "UPFAULT_PROXY",
+    "UPFAULT_PROXY_KEY",
+    "UPFAULT_POLICY",
+    "UPFAULT_SEED",
+    "UPFAULT_JOBS",
+    "UPFAULT_LISTEN",
+    "UPFAULT_SNAPSHOTS",
+];
+
 /// Succeeds through any honest proxy: two cases.
 pub const PLAIN: &str = "\
 title: A plain answer
@@ -105,13 +116,19 @@ impl Stage {
 
     /// The fake proxy as `NAME/proxy.yaml`, NAME being its mode.
     pub fn fake(self, mode: &str) -> Self {
+        self.fake_in("", mode);
+        self
+    }
+
+    /// The same in a folder below this one.
+    pub fn fake_in(&self, folder: &str, mode: &str) {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake-proxy");
         for name in ["proxy.yaml", "proxy.py", "config.json.j2"] {
             let text = fs::read_to_string(source.join(name)).unwrap();
             let within = if mode == "deaf" { "1s" } else { "30s" };
-            self.write(&format!("{mode}/{name}"), &text.replace("MODE", mode).replace("WITHIN", within));
+            let file = Path::new(folder).join(mode).join(name);
+            self.write(&file.display().to_string(), &text.replace("MODE", mode).replace("WITHIN", within));
         }
-        self
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -136,7 +153,7 @@ impl Stage {
             .current_dir(self.folder.path())
             .env("UPFAULT_CACHE", self.path("cache"))
             .stdin(Stdio::null());
-        for name in ["CI", "NO_COLOR", "UPFAULT_PROXY_KEY", "CLICOLOR_FORCE"] {
+        for name in ["CI", "NO_COLOR", "CLICOLOR_FORCE"].into_iter().chain(VARIABLES) {
             command.env_remove(name);
         }
         command
@@ -144,6 +161,13 @@ impl Stage {
 
     pub fn upfault(&self, args: &[&str]) -> Said {
         self.ended(self.command(args))
+    }
+
+    /// The program in a folder below this one.
+    pub fn upfault_in(&self, folder: &str, args: &[&str]) -> Said {
+        let mut command = self.command(args);
+        command.current_dir(self.path(folder));
+        self.ended(command)
     }
 
     pub fn with_env(&self, name: &str, value: &str, args: &[&str]) -> Said {

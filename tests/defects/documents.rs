@@ -36,13 +36,7 @@ const POLICIES: &str = "
 ## Policies
 
 Where the field disagrees, the answer is a policy's: one key for each question. `--policy` takes the name of a bundled one, or
-a YAML file of your own that says what differs:
-
-```yaml fragment
-extends: rfc9110        # `default` where it is left out
-timeout: [504, 408]     # an answer, or {answer: …, reason: …}
-levels: {headers.request-id: required}   # a rule may be required, recommended, informative or lifted
-```
+a YAML file of your own that says what differs; `upfault.toml` holds what a project has chosen. [Policies](policies.md) tells how.
 ";
 
 /// `docs/contract.md`
@@ -83,6 +77,15 @@ fn policies(text: &mut String) {
             if policy.name == "default" || (answer, reason) != (&first.1, &first.2) {
                 let _ = writeln!(text, "- `{}`: **{answer}**. {reason}", policy.name);
             }
+        }
+    }
+    text.push_str(
+        "\n### `levels`\n\nRules that speak more strongly or more weakly than the contract says.\n\n",
+    );
+    for policy in policies.iter().filter(|policy| !policy.levels.is_empty()) {
+        for (rule, ruling) in &policy.levels {
+            let _ =
+                writeln!(text, "- `{}`: `{}` **{}**. {}", policy.name, rule.0, ruling.answer, ruling.reason);
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use upfault::{
     builtin::{self, Defect},
     event::{CaseResult, Event},
-    judge::{Finding, Policy, Verdict, judge},
-    report::CaseReport,
+    judge::{Finding, Policy, Verdict},
+    report::{CaseReport, ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again},
     runner::{self, ProxyChoice, RunSettings},
     scenario::Case,
     snapshot::{Store, WriteMode},
@@ -55,15 +55,19 @@ pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult
         assert!(told, "{defect:?}: {} is {}: {:?}", result.id, result.verdict, result.reason);
     }
     // What a report holds, with placeholders for secrets, is judged as it was live.
-    for result in &results {
-        let stored = CaseReport::new(result);
-        let findings = stored.observation.map(|seen| judge(&seen, &Policy::default())).unwrap_or_default();
-        let named = |findings: &[Finding]| -> Vec<_> {
-            findings.iter().map(|finding| (finding.rule.clone(), finding.level)).collect()
-        };
-        let (again, live) = (named(&findings), named(&result.findings));
-        assert_eq!(again, live, "{defect:?}: {} is judged otherwise from a report", result.id);
-    }
+    let report = Report {
+        schema: SCHEMA_VERSION,
+        upfault: String::new(),
+        seed: 1,
+        policy: "default".to_owned(),
+        judged_by: Some(Policy::default()),
+        proxy: ProxyReport::default(),
+        cases: results.iter().map(|result| CaseReport::new(result)).collect(),
+        summary: Summary::default(),
+        log_leaks: Vec::new(),
+    };
+    let differences = judge_again(&report, &Policy::default()).differences;
+    assert_eq!(differences, [], "{defect:?} is judged otherwise from a report");
     assert_eq!(results.len(), expected, "{defect:?}: every case has a verdict");
     results
 }

@@ -32,7 +32,7 @@ fn is_answer_value(api: Api, value: &Value) -> bool {
             Api::OpenaiTranscriptions => text("text"),
             Api::OpenaiModerations | Api::CohereRerank => list("results"),
             Api::OpenaiFiles | Api::OpenaiBatches => text("id"),
-            Api::OpenaiSpeech => false,
+            Api::OpenaiSpeech | Api::OpenaiRealtime => false,
             Api::AnthropicMessages => list("content"),
             Api::AnthropicCountTokens => value.get("input_tokens").is_some_and(Value::is_u64),
             // A list of chunks is how Google streams to who does not ask for events.

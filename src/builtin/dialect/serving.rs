@@ -1,7 +1,6 @@
 //! Which pairs of a caller's API and a provider are served, and where an upstream takes requests.
 
 use crate::{
-    builtin::ask,
     provider::{self, AZURE_VERSION, KeyPlace, endpoint_pattern, fill_pattern},
     proxy::Route,
     scenario::{Api, Combination, Provider, ProxySettings},
@@ -12,11 +11,11 @@ use crate::{
 pub fn lacks(combination: &Combination, settings: &ProxySettings) -> Option<String> {
     let Combination { api, provider, .. } = *combination;
     let asked = upstream_api(api, provider);
-    if settings.pass_through && asked != Some(api) {
+    if settings.pass_through && (asked != Some(api) || api.is_session()) {
         return Some(format!("builtin does not pass {api} through to {provider}"));
     }
     // A comment is a ping that every reader of events passes over; other framings have none.
-    if settings.keep_alive.is_some() && ask::carrier(api) != Carrier::Sse {
+    if settings.keep_alive.is_some() && (provider::carrier(api) != Carrier::Sse || api.is_session()) {
         return Some(format!("builtin has no keep-alive pings in streams of {api}"));
     }
     asked.is_none().then(|| format!("builtin does not serve {api} from {provider}"))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::stage::*;
+use super::{sessions, stage::*};
 use crate::{
     builtin::Defect,
     scenario::{Cooldown, Provider},
@@ -61,6 +61,11 @@ fn good_stream() -> Setup {
     Setup::streamed([events(&[ONE, TWO, STOP, DONE], Last::End)])
 }
 
+fn limited() -> Setup {
+    let choice = r#"{"index":0,"message":{"content":"hi"},"finish_reason":"length"}"#;
+    Setup::new([json(200, "", &format!(r#"{{"choices":[{choice}]}}"#))])
+}
+
 /// The situation in which a defect shows, and how it shows.
 fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
     use Defect::*;
@@ -98,6 +103,9 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         }),
         ErrorContentType => (rich_error(), |s| {
             s.got.header("content-type").is_some_and(|value| value.starts_with("text/html"))
+        }),
+        StreamTypeLost => (good_stream(), |s| {
+            s.got.header("content-type").is_none() && s.text() == [ONE, TWO, STOP, DONE].concat()
         }),
         RetryAfterDropped => {
             (rich_error(), |s| s.got.header("retry-after").is_none() && has(s, "retry-after-ms"))
@@ -140,6 +148,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
             s.text().starts_with(&[ONE, STOP, "data: {\"error\""].concat()) && !s.text().contains(DONE)
         }),
         PingEventSent => (good_stream(), |s| s.text().starts_with("event: ping\n")),
+        LimitAsStop => (limited(), |s| s.text().contains(r#""finish_reason":"stop""#)),
         TimeoutIgnored => (slow(), |s| s.status() == 200),
         TerminalRetried => (failing(404), |s| s.stage.main.attempts() == 3 && s.status() == 404),
         RetryBudgetExceeded => (Setup { retries: 1, ..failing(503) }, |s| s.stage.main.attempts() == 3),
@@ -164,9 +173,22 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         }
         FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
         CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope
-        | CallerGoneIgnored | RetriesForNobody => {
+        | CallerGoneIgnored | RetriesForNobody | KeyUnchecked | RefusalAs500 | RefusalInOpenaiForm => {
             unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
         }
+        SessionLeftOpen
+        | SessionEndAsGoodbye
+        | SessionErrorAsGoodbye
+        | SessionErrorSwallowed
+        | SessionDetailLost
+        | SessionErrorAsString
+        | SessionEventLost
+        | SessionForged
+        | SessionCut
+        | CloseCodeReplaced
+        | CloseReasonLost
+        | RefusalUpgraded
+        | RefusalAsClose => unreachable!("{defect} shows in a session and has a test of its own"),
         // They need an upstream elsewhere, one behind TLS, a route with other settings, or several
         // requests: tests/defects.rs has all of that.
         CertificatesUnchecked
@@ -184,6 +206,22 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | PassThroughHopByHop
         | PassThroughCutFinished => {
             unreachable!("{defect} does not show with an upstream like these")
+        }
+        StreamGatewayErrorAs500 => (Setup { stream: true, ..failing(502) }, |s| s.status() == 500),
+        StreamErrorReworded => (Setup { stream: true, ..rich_error() }, |s| {
+            s.message() == "The stream could not be opened: canary" && s.status() == 429
+        }),
+        StreamHeadersDropped => (Setup { stream: true, ..rich_error() }, |s| {
+            !has(s, "retry-after") && !has(s, "x-ratelimit-limit-requests") && s.status() == 429
+        }),
+        StreamNotRetried => {
+            let scripts = [error(503, "", "c"), events(&[ONE, STOP, DONE], Last::End)];
+            (Setup { retries: 1, ..Setup::streamed(scripts) }, |s| {
+                s.status() == 503 && s.stage.main.attempts() == 1
+            })
+        }
+        SideGatewayErrorAs500 | SideMessageLost => {
+            unreachable!("{defect} does not show in an answer to a chat and has a test of its own")
         }
         KeyLeaked => (rich_error(), |s| s.message().contains("sk-secret-main")),
         ProxyKeyLeaked => (rich_error(), |s| s.message().contains(s.stage.proxy.proxy_key())),
@@ -203,7 +241,7 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 21] = [
+const OTHERWISE: [Defect; 26] = [
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,
@@ -216,6 +254,8 @@ const OTHERWISE: [Defect; 21] = [
     Defect::PassThroughMended,
     Defect::PassThroughHopByHop,
     Defect::PassThroughCutFinished,
+    Defect::SideGatewayErrorAs500,
+    Defect::SideMessageLost,
     Defect::CertificatesUnchecked,
     Defect::RedirectFollowed,
     Defect::CooldownIgnored,
@@ -225,12 +265,18 @@ const OTHERWISE: [Defect; 21] = [
     Defect::OpenaiEnvelope,
     Defect::CallerGoneIgnored,
     Defect::RetriesForNobody,
+    Defect::KeyUnchecked,
+    Defect::RefusalAs500,
+    Defect::RefusalInOpenaiForm,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_defect_shows_and_the_honest_proxy_never_does_the_same() {
     let mut runs = tokio::task::JoinSet::new();
     for defect in Defect::ALL.iter().copied().filter(|defect| !OTHERWISE.contains(defect)) {
+        if sessions::shows_in_a_session(defect) {
+            continue;
+        }
         for with in [None, Some(defect)] {
             runs.spawn(async move {
                 let (setup, shows) = case(defect);
@@ -253,6 +299,39 @@ async fn defects_leave_success_alone() {
         assert_eq!(got.status, 200, "{defect}");
         let (got, _stage) = good_stream().run(Some(defect)).await;
         assert_eq!(got.text, [ONE, TWO, STOP, DONE].concat(), "{defect}");
+    }
+}
+
+#[tokio::test]
+async fn what_streams_alone_suffer_plain_calls_do_not() {
+    use Defect::*;
+    for defect in [StreamGatewayErrorAs500, StreamErrorReworded, StreamHeadersDropped, StreamNotRetried] {
+        let setup = |with| async move {
+            let scripts = [error(502, "retry-after: 0\r\n", "c"), error(504, "retry-after: 9\r\n", "d")];
+            let (got, stage) = Setup { retries: 1, ..Setup::new(scripts) }.run(with).await;
+            (
+                got.status,
+                got.text.clone(),
+                got.header("retry-after").map(str::to_owned),
+                stage.main.attempts(),
+            )
+        };
+        assert_eq!(setup(Some(defect)).await, setup(None).await, "{defect}");
+    }
+}
+
+#[tokio::test]
+async fn what_routes_beside_chat_suffer_chat_does_not() {
+    let (kept, own) = ("canary c", "Internal error");
+    for (defect, path, status, message) in [
+        (Defect::SideGatewayErrorAs500, "/v1/embeddings", 500, kept),
+        (Defect::SideGatewayErrorAs500, "/v1/chat/completions", 502, kept),
+        (Defect::SideMessageLost, "/v1/embeddings", 502, own),
+        (Defect::SideMessageLost, "/v1/chat/completions", 502, kept),
+    ] {
+        let stage = failing(502).start(Some(defect)).await;
+        let got = stage.post(path, r#"{"model":"main","input":"x","messages":[]}"#).await;
+        assert_eq!((got.status, got.error()["message"].as_str()), (status, Some(message)), "{defect} {path}");
     }
 }
 
@@ -327,5 +406,32 @@ async fn only_a_defect_tries_again_for_a_caller_that_has_left() {
             Some(_) => eventually(|| stage.main.attempts() == 2).await,
         }
         assert_eq!(stage.main.attempts(), if defect.is_some() { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_itself_is_refused_in_its_own_dialect() {
+    let message = r#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#;
+    for defect in
+        [None, Some(Defect::KeyUnchecked), Some(Defect::RefusalAs500), Some(Defect::RefusalInOpenaiForm)]
+    {
+        let stage = Setup { provider: Provider::Anthropic, ..Setup::new([json(200, "", message)]) }
+            .start(defect)
+            .await;
+        let url = format!("{}/v1/messages", stage.proxy.root());
+        let send = |key: &'static str, body: &'static str| {
+            take(reqwest_client().post(&url).bearer_auth(key).body(body))
+        };
+        let wrong = send("sk-wrong", r#"{"model":"main"}"#).await;
+        let status = match defect {
+            Some(Defect::KeyUnchecked) => 200,
+            Some(Defect::RefusalAs500) => 500,
+            _ => 401,
+        };
+        assert_eq!((wrong.status, stage.main.attempts()), (status, usize::from(status == 200)), "{defect:?}");
+        let broken = stage.post("/v1/messages", r#"{"model":"ma"#).await;
+        assert_eq!(broken.status, if defect == Some(Defect::RefusalAs500) { 500 } else { 400 }, "{defect:?}");
+        let anthropics = broken.text.starts_with(r#"{"type":"error""#);
+        assert_eq!(anthropics, defect != Some(Defect::RefusalInOpenaiForm), "{defect:?}: {}", broken.text);
     }
 }

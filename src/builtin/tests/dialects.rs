@@ -262,7 +262,7 @@ fn streamed(api: Api, text: &str, last: Last) -> Script {
 }
 
 fn carrier_type(api: Api) -> &'static str {
-    crate::builtin::ask::stream_type(api)
+    crate::provider::carrier(api).content_type()
 }
 
 #[tokio::test]

@@ -5,4 +5,5 @@ mod dialects;
 mod handed;
 mod honest;
 mod providers;
+mod sessions;
 mod stage;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     builtin::{
-        ask::{self, Ask, AskBody},
+        ask::{Ask, AskBody},
         classify,
         dialect::{self, Family, Meaning},
         headers,
@@ -41,7 +41,7 @@ fn route(api: Api, provider: Provider) -> Route {
 
 fn ask_for(api: Api, stream: bool) -> Ask {
     let body = match api {
-        Api::OpenaiModels => AskBody::None,
+        Api::OpenaiModels | Api::OpenaiRealtime => AskBody::None,
         Api::OpenaiTranscriptions | Api::OpenaiFiles => {
             let form = FORM.replace('\n', "\r\n");
             let at = form.find("alias").unwrap();
@@ -116,7 +116,7 @@ fn all_asked() -> Vec<(Ask, Asked)> {
 }
 
 fn frames(api: Api, bytes: &[u8]) -> Vec<RawFrame> {
-    let mut splitter = Splitter::new(ask::carrier(api));
+    let mut splitter = Splitter::new(provider::carrier(api));
     splitter.feed(bytes);
     let mut frames: Vec<_> = std::iter::from_fn(|| splitter.pop()).collect();
     frames.extend(splitter.last());
@@ -152,9 +152,10 @@ fn unknown(ask: &Ask, upstream: Api, told: Message) -> Option<String> {
             };
         }
         MessageBody::Events { events, terminator } => (events, terminator),
+        MessageBody::Session { .. } => return Some("a session".to_owned()),
     };
     let kind = headers::value(&headers, "content-type").unwrap_or_default();
-    if Carrier::of(kind) != Some(ask::carrier(upstream)) {
+    if Carrier::of(kind) != Some(provider::carrier(upstream)) {
         return Some(format!("carried by {kind}"));
     }
     let bytes: Vec<u8> = events.iter().chain(&terminator).flat_map(|frame| frame.to_vec()).collect();

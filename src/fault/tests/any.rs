@@ -131,6 +131,9 @@ fn body(message: &Message) -> Vec<u8> {
         MessageBody::Events { events, terminator } => {
             events.iter().chain(terminator).flat_map(|bytes| bytes.to_vec()).collect()
         }
+        MessageBody::Session { opening, events, last, .. } => {
+            opening.iter().chain(events).chain([last]).flat_map(|bytes| bytes.to_vec()).collect()
+        }
     }
 }
 
@@ -194,6 +197,7 @@ proptest! {
         let events = match &message.body {
             MessageBody::Whole(_) => 1,
             MessageBody::Events { events, terminator } => events.len() + usize::from(terminator.is_some()),
+            MessageBody::Session { opening, events, .. } => opening.len() + events.len() + 1,
         };
         let waits = waits(&plan);
         prop_assert!(waits.iter().all(|time| *time <= latency.time.longest()));

@@ -65,6 +65,7 @@ const FAULTS: &[&str] = &[
     "split_characters",
     "reset: {at: {after_events: 1}}",
     "close: {at: before_end}",
+    "close_frame: {code: 1011, at: {after_events: 1}}",
     "truncate: {at: {after_events: 1}}",
     "drop_terminator",
     "duplicate_terminator",
@@ -111,8 +112,12 @@ fn loaded(provider: Provider, faults: &[&str]) -> Result<Vec<Fault>, String> {
     let list = faults
         .iter()
         .map(|fault| if fault.contains(": ") { format!("{{{fault}}}") } else { (*fault).to_owned() });
+    let matrix = match faults.iter().any(|fault| fault.starts_with("close_frame")) {
+        true => format!("api: [openai/realtime], provider: [{provider}]"),
+        false => format!("provider: [{provider}], stream: [true]"),
+    };
     let text = format!(
-        "title: t\nwhy: w\nmatrix: {{provider: [{provider}], stream: [true]}}\nupstream: [{{reply: ok, faults: [{}]}}]\n",
+        "title: t\nwhy: w\nmatrix: {{{matrix}}}\nupstream: [{{reply: ok, faults: [{}]}}]\n",
         list.collect::<Vec<_>>().join(", ")
     );
     let scenario = load_text("x", "f", &text).map_err(|errors| errors.to_string())?;
@@ -125,8 +130,30 @@ fn provider(faults: &[&str]) -> Provider {
     if aws { Provider::Bedrock } else { Provider::Openai }
 }
 
+fn is_session(faults: &[Fault]) -> bool {
+    faults.iter().any(|fault| matches!(fault, Fault::CloseFrame(_)))
+}
+
+/// A session of two events.
+fn short_session() -> Message {
+    let frame = |data: &str| crate::wire::websocket::text(data);
+    Message {
+        status: 101,
+        headers: vec![("upgrade".into(), "websocket".into())],
+        body: MessageBody::Session {
+            opening: vec![frame("{\"n\":1}")],
+            awaited: "response.create",
+            events: vec![frame("{\"n\":2}")],
+            last: frame("{\"n\":3}"),
+        },
+    }
+}
+
 /// A stream of two events that can be read at a glance.
-fn short(provider: Provider) -> Message {
+fn short(provider: Provider, faults: &[Fault]) -> Message {
+    if is_session(faults) {
+        return short_session();
+    }
     let canary = Identity { token: "abc".into() }.canaries("main", 1).content;
     let data = [format!("{{\"n\":1,\"text\":\"\u{e9} {canary}\"}}"), "{\"n\":2,\"text\":\"b\"}".to_owned()];
     let (kind, frame): (_, fn(&str) -> Bytes) = match provider {
@@ -147,8 +174,12 @@ fn short(provider: Provider) -> Message {
 
 fn compiled(provider: Provider, stream: bool, message: Option<Message>, faults: &[Fault]) -> Plan {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-    let api = if provider == Provider::Bedrock { Api::BedrockConverse } else { Api::OpenaiChat };
-    let asked = Asked::plain(provider, api, stream);
+    let api = match provider {
+        _ if is_session(faults) => Api::OpenaiRealtime,
+        Provider::Bedrock => Api::BedrockConverse,
+        _ => Api::OpenaiChat,
+    };
+    let asked = Asked::plain(provider, api, stream && api.streams());
     let message = message.unwrap_or_else(|| provider::reply(&asked, &Reply::NonAscii, &canaries));
     compile(message, faults, &Context { asked: &asked, canaries: &canaries, origin: ORIGIN })
 }
@@ -159,7 +190,7 @@ fn every_fault_makes_the_plan_that_it_is_called_after() {
     for fault in FAULTS {
         let provider = provider(&[fault]);
         let faults = loaded(provider, &[fault]).unwrap_or_else(|errors| panic!("{errors}"));
-        let plan = compiled(provider, true, Some(short(provider)), &faults);
+        let plan = compiled(provider, true, Some(short(provider, &faults)), &faults);
         assert_sound(&plan);
         let doubtful = if plan.doubtful { " (doubtful)" } else { "" };
         let _ = writeln!(text, "{fault}\n  {}{doubtful}", faults[0]);
@@ -210,7 +241,7 @@ fn every_pair_that_loads_makes_a_sound_plan() {
             let Ok(faults) = loaded(provider, &[first, second]) else { continue };
             sound += 1;
             for plan in [
-                compiled(provider, true, Some(short(provider)), &faults),
+                compiled(provider, true, Some(short(provider, &faults)), &faults),
                 compiled(provider, true, None, &faults),
                 compiled(provider, false, None, &faults),
             ] {

@@ -46,6 +46,8 @@ pub fn assert_sound(plan: &Plan) {
         Framing::Chunked => {}
         Framing::Length(length) => assert!(length <= sum(true) && sum(false) <= length, "{plan}"),
         Framing::UntilClose => assert_eq!(ending, &WireAction::Finish, "{plan}"),
+        // A session has no end of its own.
+        Framing::WebSocket => assert_eq!(ending, &WireAction::Finish, "{plan}"),
         Framing::None => {
             assert!(head.lines.iter().any(|line| line.starts_with(b"content-length: ")), "{plan}");
         }

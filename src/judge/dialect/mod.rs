@@ -13,6 +13,7 @@ mod gemini;
 mod ollama;
 mod payload;
 mod read;
+mod realtime;
 mod responses;
 mod words;
 

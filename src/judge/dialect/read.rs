@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    anthropic, bedrock, chat, cohere, gemini, ollama, payload, responses,
+    anthropic, bedrock, chat, cohere, gemini, ollama, payload, realtime, responses,
     words::{Completion, StreamEvent},
 };
 use crate::scenario::Api;
@@ -24,7 +24,8 @@ pub fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<C
         Api::OpenaiResponses => responses::completion(&value),
         Api::OpenaiEmbeddings | Api::CohereEmbed => payload::embeddings(&value),
         Api::OpenaiImages => payload::images(&value),
-        Api::OpenaiSpeech => None,
+        // A session has no whole reply.
+        Api::OpenaiSpeech | Api::OpenaiRealtime => None,
         Api::OpenaiTranscriptions => payload::transcription(&value),
         Api::OpenaiModerations => payload::moderations(&value),
         Api::OpenaiModels => payload::models(&value),
@@ -44,6 +45,7 @@ pub fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<C
 pub fn event(api: Api, name: Option<&str>, data: &str) -> StreamEvent {
     match api {
         Api::OpenaiResponses => responses::event(name, data),
+        Api::OpenaiRealtime => realtime::event(data),
         Api::AnthropicMessages => anthropic::event(name, data),
         Api::GeminiGenerate => gemini::event(data),
         Api::BedrockConverse => bedrock::converse(name, data),

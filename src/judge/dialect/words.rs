@@ -57,6 +57,16 @@ impl Completion {
         self.pieces.concat()
     }
 
+    /// Whether the limit of tokens cut it off, in the word of any dialect; `None` where nothing is said
+    /// of how it ended.
+    pub fn is_cut_by_limit(&self) -> Option<bool> {
+        let word = self.finish.as_deref()?.to_ascii_lowercase();
+        Some(matches!(
+            word.as_str(),
+            "length" | "max_tokens" | "max_output_tokens" | "model_length" | "incomplete"
+        ))
+    }
+
     /// Whether both say the same. Arguments of a tool call are the same however their JSON is
     /// written: some dialects carry them as an object, others as text.
     pub fn says_the_same(&self, other: &Self) -> bool {

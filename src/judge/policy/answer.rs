@@ -2,9 +2,9 @@
 
 use std::{fmt, marker::PhantomData};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{
         Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
         value::{MapAccessDeserializer, SeqAccessDeserializer},
@@ -13,7 +13,7 @@ use serde::{
 
 use crate::{
     judge,
-    scenario::{Level, nearest},
+    scenario::{Level, StatusSet, nearest},
 };
 
 /// An answer, and why it is this one. In a file it may be written as the answer alone.
@@ -23,6 +23,13 @@ pub struct Ruling<T> {
     pub answer: T,
     /// Why; empty where nobody said.
     pub reason: String,
+}
+
+impl<T> Ruling<T> {
+    /// Whether nobody said why.
+    pub(super) fn is_unreasoned(&self) -> bool {
+        self.reason.trim().is_empty()
+    }
 }
 
 macro_rules! answers {
@@ -37,6 +44,10 @@ macro_rules! answers {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(match self { $(Self::$variant => $word,)* })
             }
+        }
+
+        impl Possible for $name {
+            const POSSIBLE: &[&str] = &[$($word),*];
         }
     };
 }
@@ -91,6 +102,40 @@ answers! {
     }
 }
 
+/// What may be written as an answer.
+pub(super) trait Possible {
+    /// Words, or what is possible in words.
+    const POSSIBLE: &[&str];
+}
+
+impl Possible for StatusSet {
+    const POSSIBLE: &[&str] = &["504", "5xx", "[503, 5xx]"];
+}
+
+impl Possible for StatusesOrNone {
+    const POSSIBLE: &[&str] = &["404", "4xx", "[400, 404]", "none"];
+}
+
+/// What an answer says of how strongly the rules that go by it speak.
+pub(super) trait Answer: Possible {
+    /// The weight, where the answer is one.
+    fn weight(&self) -> Option<Weight> {
+        None
+    }
+}
+
+impl Answer for Weight {
+    fn weight(&self) -> Option<Weight> {
+        Some(*self)
+    }
+}
+
+impl Answer for AfterError {}
+impl Answer for CleanEnd {}
+impl Answer for ChainError {}
+impl Answer for StatusSet {}
+impl Answer for StatusesOrNone {}
+
 impl Weight {
     /// The level of a finding; none where the rule is lifted.
     pub fn level(self) -> Option<Level> {
@@ -100,6 +145,87 @@ impl Weight {
             Self::Informative => Some(Level::Informative),
             Self::Lifted => None,
         }
+    }
+}
+
+/// A set of statuses, or `none` of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusesOrNone(pub Option<StatusSet>);
+
+impl StatusesOrNone {
+    /// The word for the empty set.
+    const NONE: &'static str = "none";
+
+    /// Whether `status` is in the set.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.as_ref().is_some_and(|statuses| statuses.contains(status))
+    }
+}
+
+impl fmt::Display for StatusesOrNone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(statuses) => statuses.fmt(f),
+            None => f.write_str(Self::NONE),
+        }
+    }
+}
+
+impl Serialize for StatusesOrNone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(statuses) => statuses.serialize(serializer),
+            None => serializer.serialize_str(Self::NONE),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusesOrNone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StatusesVisitor)
+    }
+}
+
+impl JsonSchema for StatusesOrNone {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StatusesOrNone".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let statuses = generator.subschema_for::<StatusSet>();
+        json_schema!({
+            "description": "A status, a class, a list of them, or `none`.",
+            "anyOf": [statuses, {"const": Self::NONE}],
+        })
+    }
+}
+
+struct StatusesVisitor;
+
+impl<'de> Visitor<'de> for StatusesVisitor {
+    type Value = StatusesOrNone;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a status (`404`), a class (`4xx`), a list of them, or `none`")
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        StatusSet::deserialize(value.into_deserializer()).map(|set| StatusesOrNone(Some(set)))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        StatusSet::deserialize(value.into_deserializer()).map(|set| StatusesOrNone(Some(set)))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+        match value {
+            StatusesOrNone::NONE => Ok(StatusesOrNone(None)),
+            _ => StatusSet::deserialize(value.into_deserializer()).map(|set| StatusesOrNone(Some(set))),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        StatusSet::deserialize(SeqAccessDeserializer::new(items)).map(|set| StatusesOrNone(Some(set)))
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::keys::{Edits, Policy};
+use super::keys::{PLUS, Policy, PolicyEdits};
 use crate::scenario::{Diagnostic, nearest, parse};
+
+/// What a policy file says.
+type Edits = PolicyEdits<serde_saphyr::Spanned<String>>;
 
 /// The files, the default first. Each of the others says what differs from the default.
 const FILES: [(&str, &str); 4] = [
@@ -31,10 +34,34 @@ fn bundled() -> Result<Vec<Policy>, String> {
     Ok(policies)
 }
 
+/// A name that is no bundled policy's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownPolicy {
+    /// As it was written.
+    pub name: String,
+    /// What was meant, and what there is.
+    pub help: String,
+}
+
 impl Policy {
     /// The policy of this name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
         POLICIES.iter().find(|policy| policy.name == name).cloned()
+    }
+
+    /// The policy of this name.
+    ///
+    /// # Errors
+    ///
+    /// There is none; the error says which there are.
+    pub fn known(name: &str) -> Result<Self, UnknownPolicy> {
+        Self::named(name).ok_or_else(|| {
+            let names = || POLICIES.iter().map(|policy| policy.name.as_str());
+            let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let near = nearest(name, names());
+            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            UnknownPolicy { name: name.to_owned(), help: format!("{near}bundled are: {known}") }
+        })
     }
 
     /// The bundled policies, the default first.
@@ -53,20 +80,32 @@ impl Policy {
         let edits: Edits = parse(file, &source)?;
         let base = match &edits.extends {
             None => Self::default(),
-            Some(name) => Self::named(&name.value).ok_or_else(|| {
+            Some(name) => Self::known(&name.value).map_err(|unknown| {
                 let span = name.referenced.span();
                 let start = span.byte_offset().map_or(0, |offset| offset as usize);
                 let end = start + span.byte_len().unwrap_or(1) as usize;
-                let names = || POLICIES.iter().map(|policy| policy.name.as_str());
-                let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                let near = nearest(&name.value, names());
-                let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-                let message = format!("there is no policy `{}` to extend", name.value);
-                let diagnostic = Diagnostic::new(file, &source, start..end, message);
-                Box::new(diagnostic.help(format!("{near}Possible are: {known}")))
+                let message = format!("there is no policy `{}` to extend", unknown.name);
+                Box::new(Diagnostic::new(file, &source, start..end, message).help(unknown.help))
             })?,
         };
         Ok(edits.applied_to(base))
+    }
+}
+
+impl PolicyEdits<String> {
+    /// The policy that the settings in `file` make of the one that they extend: `default + FILE`, unless they
+    /// give it a name of their own.
+    ///
+    /// # Errors
+    ///
+    /// The policy that is extended does not exist.
+    pub fn policy(self, file: &str) -> Result<Policy, UnknownPolicy> {
+        let base = match &self.extends {
+            None => Policy::default(),
+            Some(name) => Policy::known(name)?,
+        };
+        let named = format!("{}{PLUS}{file}", base.name);
+        Ok(self.applied_to(Policy { name: named, ..base }))
     }
 }
 
@@ -88,6 +127,9 @@ mod tests {
         for policy in &policies {
             for (question, answer, reason) in policy.rows() {
                 assert!(reason.ends_with('.'), "{}: {} = {answer} has no reason", policy.name, question.key);
+            }
+            for (rule, ruling) in &policy.levels {
+                assert!(ruling.reason.ends_with('.'), "{}: {} has no reason", policy.name, rule.0);
             }
         }
     }
@@ -123,6 +165,36 @@ mod tests {
         assert_eq!(policy.unreachable, Policy::named("rfc9110").unwrap().unreachable);
         assert_eq!(Policy::default().describe(), "default");
         assert_eq!(Policy::from_text("p", "name: ours\ntimeout: [408]\n").unwrap().describe(), "ours");
+    }
+
+    #[test]
+    fn the_name_of_a_policy_tells_that_settings_have_changed_it() {
+        let edits = |text: &str| parse::<PolicyEdits<String>>("p", &Arc::from(text)).unwrap();
+        let policy = edits("extends: strict\ntimeout: 408\n").policy("upfault.toml").unwrap();
+        assert_eq!(policy.name, "strict + upfault.toml");
+        assert_eq!(policy.describe(), "strict + upfault.toml, with timeout = 408");
+        assert_eq!(edits("name: ours\ntimeout: 408\n").policy("upfault.toml").unwrap().describe(), "ours");
+        let unknown = edits("extends: stric\n").policy("upfault.toml").unwrap_err();
+        assert!(unknown.help.starts_with("did you mean `strict`? bundled are: `default`,"), "{unknown:?}");
+    }
+
+    #[test]
+    fn answers_without_a_reason_are_named() {
+        let text = "timeout: {answer: 408, reason: \" \"}\nquota: {answer: 429, reason: So.}\nlevels: {status.timeout: lifted}\n";
+        let edits: PolicyEdits<String> = parse("p", &Arc::from(text)).unwrap();
+        assert_eq!(edits.without_reason(), [vec!["timeout"], vec!["levels", "status.timeout"]]);
+    }
+
+    #[test]
+    fn a_policy_that_was_stored_before_a_key_was_there_is_read() {
+        let mut stored = serde_json::to_value(Policy::named("strict").unwrap()).unwrap();
+        stored.as_object_mut().unwrap().remove("client_gone");
+        stored["levels"] = serde_json::json!({"status.timeout": "lifted"});
+        let read: Policy = serde_json::from_value(stored).unwrap();
+        assert_eq!(read.client_gone, Policy::default().client_gone);
+        assert_eq!(read.weight("status.timeout"), Some(super::super::Weight::Lifted));
+        let whole = serde_json::to_value(Policy::default()).unwrap();
+        assert_eq!(serde_json::from_value::<Policy>(whole).unwrap(), Policy::default());
     }
 
     #[test]

@@ -4,5 +4,6 @@ mod answer;
 mod bundled;
 mod keys;
 
-pub use answer::{AfterError, ChainError, CleanEnd, RuleName, Ruling, Weight};
-pub use keys::{Policy, Question};
+pub use answer::{AfterError, ChainError, CleanEnd, RuleName, Ruling, StatusesOrNone, Weight};
+pub use bundled::UnknownPolicy;
+pub use keys::{Policy, PolicyEdits, Question};

@@ -8,7 +8,7 @@ use crate::{
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
-        told::shorten,
+        told::{Told, shorten},
     },
     observation::Attempt,
     scenario::{Api, Level, Provider},
@@ -45,7 +45,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: "detail.message-plain",
-        level: Level::Required,
+        level: Level::Recommended,
         title: "The message is text, not an error object written into a string",
         reason: "A client shows it to a person, or searches it for words; neither reads escaped JSON.",
         references: &["BerriAI/litellm#40135"],
@@ -92,7 +92,9 @@ pub const RULES: &[Rule] = &[
 
 /// The error object that the caller got, and those that failed upstreams sent as a plain status.
 fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attempt, &'f ErrorObject)>)> {
-    if !facts.is_failure() || facts.content_committed() {
+    // What a session keeps is for its own rules: a close frame has no room for an object.
+    let in_session = matches!(facts.told, Told::Session(_));
+    if !facts.is_failure() || facts.content_committed() || in_session {
         return None;
     }
     let sent: Vec<_> = facts
@@ -106,7 +108,8 @@ fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attem
 
 fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
     // Behind keep-alive pings there is nothing but an event, and the rules on streams speak of that.
-    if !facts.failed_only_by(wanted) || facts.content_committed() || facts.is_pinged() {
+    let elsewhere = matches!(facts.told, Told::Session(_)) || facts.is_pinged();
+    if !facts.failed_only_by(wanted) || facts.content_committed() || elsewhere {
         return Outcome::NotApplicable;
     }
     let canaries: Vec<&str> = facts

@@ -83,12 +83,17 @@ fn ending(facts: &Facts<'_>) -> Outcome {
         EndingExpect::Failure => match told {
             Told::Failure { .. } => true,
             Told::Stream(stream) => stream.shows_failure(),
+            Told::Session(session) => session.shows_failure(),
             Told::Whole { complete, .. } => !complete,
             Told::Nothing(ending) => *ending != crate::observation::Ending::Deadline,
         },
-        EndingExpect::ErrorEvent => stream.is_some_and(|stream| !stream.errors.is_empty()),
+        EndingExpect::ErrorEvent => match told {
+            Told::Session(session) => !session.errors.is_empty(),
+            _ => stream.is_some_and(|stream| !stream.errors.is_empty()),
+        },
         EndingExpect::Cut => match told {
             Told::Stream(stream) => !stream.complete && !stream.unending,
+            Told::Session(session) => session.was_cut(),
             Told::Whole { complete, .. } => !complete,
             _ => false,
         },

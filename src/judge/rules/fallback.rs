@@ -6,7 +6,7 @@ use crate::{
     judge::{
         facts::Facts,
         fate::Fate,
-        policy::ChainError,
+        policy::{ChainError, Weight},
         rule::{Outcome, Rule},
     },
     observation::StepName,
@@ -26,8 +26,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "fallback.only-when-needed",
         level: Level::Required,
-        title: "A fallback is not called while the deployment before it succeeds",
-        reason: "It costs money, and it is often the worse model.",
+        title: "A fallback is not called while the deployment before it succeeds, or fails as the policy says that none may follow",
+        reason: "It costs money, and it is often the worse model; and where the request itself was wrong it hides that.",
         references: &["maximhq/bifrost#3261"],
         timing: false,
         check: only_when_needed,
@@ -97,14 +97,56 @@ fn only_when_needed(facts: &Facts<'_>) -> Outcome {
     if !chain_matters(facts) {
         return Outcome::NotApplicable;
     }
-    let Some(first) = facts.attempts.iter().position(|(_, fate)| fate.is_success()) else {
-        return Outcome::NotApplicable;
+    let mut outcome = Outcome::NotApplicable;
+    if let Some(first) = facts.attempts.iter().position(|(_, fate)| fate.is_success()) {
+        let more = facts.attempts.len() - first - 1;
+        if more > 0 {
+            let (attempt, _) = &facts.attempts[first];
+            return Outcome::broken(
+                format!("no attempt after {}#{} succeeded", attempt.deployment, attempt.n),
+                format!("{more} more"),
+                Vec::new(),
+            );
+        }
+        outcome = Outcome::Holds;
+    }
+    for name in facts.chain() {
+        let Some(last) = facts.attempts.iter().rposition(|(attempt, _)| attempt.deployment == name) else {
+            continue;
+        };
+        let (attempt, fate) = &facts.attempts[last];
+        let Some(status) = forbids_fallback(facts, fate) else { continue };
+        if let Some((next, _)) = facts.attempts.get(last + 1) {
+            return Outcome::broken(
+                format!(
+                    "no fallback after {}#{} answered {status} (policy `{}`)",
+                    attempt.deployment, attempt.n, facts.policy.name
+                ),
+                format!("an attempt at {}", next.deployment),
+                Vec::new(),
+            );
+        }
+        outcome = Outcome::Holds;
+    }
+    outcome
+}
+
+/// The status of a failure after which the policy wants nobody else to be asked.
+fn forbids_fallback(facts: &Facts<'_>, fate: &Fate) -> Option<u16> {
+    let Fate::Status { status, .. } = fate else { return None };
+    let forbidden = facts.policy.no_fallback_on.answer.contains(*status) && !deserves_fallback(facts, fate);
+    forbidden.then_some(*status)
+}
+
+/// Whether the policy lets a proxy keep the message of this failure to itself.
+fn may_be_hidden(facts: &Facts<'_>, fate: &Fate) -> bool {
+    let rule = match fate {
+        Fate::Status { status: ..500, .. } => "detail.message-kept",
+        Fate::Status { .. } => "detail.server-message-kept",
+        Fate::ErrorEvent { .. } => "stream.error-detail",
+        _ => return false,
     };
-    let more = facts.attempts.len() - first - 1;
-    Outcome::check(more == 0, || {
-        let (attempt, _) = &facts.attempts[first];
-        (format!("no attempt after {}#{} succeeded", attempt.deployment, attempt.n), format!("{more} more"))
-    })
+    facts.policy.weight(rule) == Some(Weight::Lifted)
 }
 
 fn true_error(facts: &Facts<'_>) -> Outcome {
@@ -115,8 +157,12 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
         .failures()
         .filter(|(_, fate)| fate.error().is_some())
         .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
-        .map(|(attempt, _)| attempt)
         .collect();
+    // Where one of them may be told in words of the proxy's own, no message shows that it was not.
+    if told.iter().any(|(_, fate)| may_be_hidden(facts, fate)) {
+        return Outcome::NotApplicable;
+    }
+    let told: Vec<_> = told.into_iter().map(|(attempt, _)| attempt).collect();
     let (wanted, whose) = match facts.policy.chain_error.answer {
         ChainError::Any => (None, "one of the failed upstreams"),
         ChainError::First => (told.first(), "the upstream that failed first"),

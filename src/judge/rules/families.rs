@@ -1,8 +1,8 @@
 //! Every rule, family by family.
 
 use super::{
-    cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, passthrough, recovery,
-    retry, status, stream, success, timeout,
+    cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake, passthrough,
+    realtime, recovery, retry, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -12,11 +12,13 @@ pub const FAMILIES: &[&[Rule]] = &[
     status::RULES,
     stream::RULES,
     keepalive::RULES,
+    realtime::RULES,
     timeout::RULES,
     retry::RULES,
     fallback::RULES,
     cooldown::RULES,
     disconnect::RULES,
+    mistake::RULES,
     detail::RULES,
     headers::RULES,
     format::RULES,

@@ -11,6 +11,7 @@ use crate::{
         told::{Told, shorten},
     },
     observation::{Attempt, Ending},
+    provider,
     scenario::{Level, Provider},
 };
 
@@ -36,6 +37,19 @@ pub const RULES: &[Rule] = &[
         references: &["RFC 9110 section 8.3"],
         timing: false,
         check: content_type,
+    },
+    Rule {
+        id: "format.stream-content-type",
+        level: Level::Recommended,
+        title: "A stream says what it is",
+        reason: "The official SDKs read what they asked for, whatever it is called; a browser, a gateway behind this \
+                 one and every generic client decide by the content type whether to read events at all.",
+        references: &[
+            "RFC 9110 section 8.3",
+            "https://html.spec.whatwg.org/multipage/server-sent-events.html",
+        ],
+        timing: false,
+        check: stream_content_type,
     },
     Rule {
         id: "format.stream-events",
@@ -104,6 +118,16 @@ fn content_type(facts: &Facts<'_>) -> Outcome {
     let essence = got.split(';').next().unwrap_or_default().trim();
     Outcome::check(essence.eq_ignore_ascii_case("application/json"), || {
         ("content-type: application/json".to_owned(), got.to_owned())
+    })
+}
+
+fn stream_content_type(facts: &Facts<'_>) -> Outcome {
+    let (Told::Stream(_), Some(answer)) = (&facts.told, facts.answer()) else {
+        return Outcome::NotApplicable;
+    };
+    Outcome::check(answer.header("content-type").is_some(), || {
+        let expected = provider::carrier(facts.api()).content_type();
+        (format!("content-type: {expected}"), "no content-type".to_owned())
     })
 }
 

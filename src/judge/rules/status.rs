@@ -150,12 +150,21 @@ fn class_kept(facts: &Facts<'_>) -> Outcome {
     match (facts.failed_only_by(by_class), failed_status(facts)) {
         (true, Some(got)) => {
             let sent = facts.upstream_statuses();
-            Outcome::check(sent.iter().any(|status| status / 100 == got / 100), || {
+            // An upstream that says itself that it was not answered in time did time out, and how that
+            // is told is the policy's.
+            let timed_out = facts.failures().all(|(attempt, _)| tells_a_timeout(attempt));
+            let allowed = timed_out && facts.policy.timeout.answer.contains(got);
+            Outcome::check(allowed || sent.iter().any(|status| status / 100 == got / 100), || {
                 (format!("the class of {}", list(&sent)), facts.told.describe())
             })
         }
         _ => Outcome::NotApplicable,
     }
+}
+
+/// A gateway before the provider waited in vain; 524 is Cloudflare's word for it.
+fn tells_a_timeout(attempt: &Attempt) -> bool {
+    matches!(attempt.sent.status, Some(504 | 524))
 }
 
 /// The catalogue says what an attempt's failure means, whichever status the provider gives it.
@@ -219,7 +228,9 @@ fn unreachable(facts: &Facts<'_>) -> Outcome {
 }
 
 fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
-    StatusSet([facts.policy.unreachable.answer.0.clone(), facts.policy.timeout.answer.0.clone()].concat())
+    let (unreachable, late) = (&facts.policy.unreachable.answer.0, &facts.policy.timeout.answer.0);
+    let more = late.iter().filter(|status| !unreachable.contains(status));
+    StatusSet(unreachable.iter().chain(more).cloned().collect())
 }
 
 fn broken_reply(facts: &Facts<'_>) -> Outcome {

@@ -33,6 +33,16 @@ pub const RULES: &[Rule] = &[
         check: content_intact,
     },
     Rule {
+        id: "success.limit-told",
+        level: Level::Required,
+        title: "An answer that the limit of tokens cut off is told as such, and no other is",
+        reason: "Under `stop` a half answer is taken for a whole one, and a half tool call is executed; a caller \
+                 that is told `length` asks for the rest.",
+        references: &["BerriAI/litellm#37710", "https://platform.openai.com/docs/api-reference/chat"],
+        timing: false,
+        check: limit_told,
+    },
+    Rule {
         id: "success.terminated",
         level: Level::Required,
         title: "A successful stream ends with the terminator of its dialect: `data: [DONE]`, `message_stop`",
@@ -109,6 +119,23 @@ fn content_intact(facts: &Facts<'_>) -> Outcome {
     })
 }
 
+fn limit_told(facts: &Facts<'_>) -> Outcome {
+    let (Some((_, sent)), Some(got)) = (facts.success(), facts.told.completion()) else {
+        return Outcome::NotApplicable;
+    };
+    if !facts.told.looks_successful() || !sent.says_the_same(got) {
+        return Outcome::NotApplicable;
+    }
+    let (Some(cut), Some(told)) = (sent.is_cut_by_limit(), got.is_cut_by_limit()) else {
+        return Outcome::NotApplicable;
+    };
+    Outcome::check(cut == told, || {
+        let expected = if cut { "that the limit of tokens cut it off" } else { "that it is whole" };
+        let words = [sent, got].map(|side| side.finish.clone().unwrap_or_default());
+        (format!("{expected}: the upstream said `{}`", words[0]), format!("`{}`", words[1]))
+    })
+}
+
 fn terminated(facts: &Facts<'_>) -> Outcome {
     let (Told::Stream(got), Some((attempt, sent))) = (&facts.told, facts.success()) else {
         return Outcome::NotApplicable;
@@ -133,6 +160,9 @@ fn data(terminator: &str) -> String {
 }
 
 fn forwarded(facts: &Facts<'_>) -> Outcome {
+    if facts.exchange.mistake.is_some() {
+        return Outcome::NotApplicable;
+    }
     // A list of models, or a count of tokens, a proxy may have of its own.
     if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
         return Outcome::NotApplicable;

@@ -41,8 +41,14 @@ fn silent(facts: &Facts<'_>) -> bool {
     facts.is_unreachable_in_silence() || facts.failures().any(|(_, fate)| matches!(fate, Fate::Silent { .. }))
 }
 
+/// A session may be silent for as long as nobody speaks; only its handshake has a limit.
+fn in_session_only(facts: &Facts<'_>) -> bool {
+    let handshake = |fate: &Fate| matches!(fate, Fate::Silent { head_sent: false, .. });
+    matches!(facts.told, Told::Session(_)) && !facts.failures().any(|(_, fate)| handshake(fate))
+}
+
 fn honoured(facts: &Facts<'_>) -> Outcome {
-    if !silent(facts) {
+    if !silent(facts) || in_session_only(facts) {
         return Outcome::NotApplicable;
     }
     let settings = &facts.arrangement.proxy;
@@ -62,11 +68,17 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
     // With its error event the upstream is given up; when the stream then ends is for its own rule.
     let given_up = match &facts.told {
         Told::Stream(stream) => stream.errors.first().map(|(at_ms, _)| *at_ms),
+        Told::Session(session) => session.errors.first().map(|(at_ms, _)| *at_ms),
         _ => None,
     };
     let took_ms = given_up.unwrap_or(facts.exchange.end_ms) - facts.exchange.sent_ms;
-    let open = given_up.is_none() && is_open(&facts.told);
-    Outcome::check(took_ms <= limit_ms && !open, || {
+    let left_open = matches!(&facts.told, Told::Session(session) if session.is_open());
+    let open = given_up.is_none() && (is_open(&facts.told) || left_open);
+    if open && took_ms <= limit_ms {
+        // upfault stopped waiting before the proxy's time was over: nobody knows what it would have done.
+        return Outcome::NotApplicable;
+    }
+    Outcome::check(took_ms <= limit_ms, || {
         let how = if open { "still waiting" } else { "over" };
         (
             format!(

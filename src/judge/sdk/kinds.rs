@@ -28,7 +28,9 @@ impl Sdk {
 
     /// The SDKs that call this endpoint.
     pub fn speaking(api: Api) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |sdk| sdk.provider() == api.native_provider())
+        // What they make of a session has not been measured.
+        let asked = move |sdk: &Self| sdk.provider() == api.native_provider() && !api.is_session();
+        Self::ALL.into_iter().filter(asked)
     }
 
     /// Its name in reports.

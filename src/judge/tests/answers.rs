@@ -13,9 +13,11 @@ pub fn proofs() -> Vec<Proof> {
 fn success() -> Vec<Proof> {
     let ok = || plain().tried(say(200, OK));
     let stream = || streamed().tried(events(GOOD));
+    let limited = || plain().tried(say(200, LIMITED));
     vec![
         ("success.delivered", ok().told(say(200, OK)), ok().told(error(502))),
         ("success.content-intact", stream().told(events(GOOD)), stream().told(events(&[ONE, STOP, DONE]))),
+        ("success.limit-told", limited().told(say(200, LIMITED)), limited().told(say(200, OK))),
         ("success.terminated", stream().told(events(GOOD)), stream().told(events(&[ONE, TWO, STOP]))),
         ("request.forwarded", ok().told(say(200, OK)), plain().told(error(500))),
     ]

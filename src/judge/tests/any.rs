@@ -11,13 +11,13 @@ use super::{
 use crate::{
     judge::{self, Policy},
     observation::{
-        Answer, Attempt, AttemptEnd, Body, Ending, Exchange, Frame, Identity, Left, Observation, Outcome,
-        Sent, StepName,
+        Answer, Attempt, AttemptEnd, Body, Closed, Ending, Exchange, Frame, Identity, Left, Observation,
+        Outcome, Sent, StepName,
     },
     scenario::{
         Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
-        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, StatusPattern,
-        StatusSet, TlsFault, Turn,
+        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Mistake, Provider, ProxySettings,
+        StatusPattern, StatusSet, TlsFault, Turn,
     },
     wire::sse,
 };
@@ -122,6 +122,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
         "set-cookie",
         "connection",
         "te",
+        "upgrade",
         "x-other",
         "llm-retry-after",
     ];
@@ -132,6 +133,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
             "application/x-ndjson",
             "application/vnd.amazon.eventstream",
             "audio/mpeg",
+            "websocket",
             "0",
             "7",
             "-1",
@@ -150,7 +152,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
 
 fn status() -> impl Strategy<Value = u16> {
     prop_oneof![
-        4 => select(vec![200u16, 204, 302, 400, 401, 404, 413, 422, 429, 500, 502, 503, 504, 529]),
+        4 => select(vec![101u16, 101, 200, 204, 302, 400, 401, 404, 413, 422, 429, 500, 502, 503, 504, 529]),
         1 => any::<u16>(),
     ]
 }
@@ -169,19 +171,26 @@ fn ending() -> impl Strategy<Value = Ending> {
 }
 
 fn body() -> impl Strategy<Value = Body> {
-    (prop_oneof![text(), stream()], any::<bool>(), option::of(0..9u64), time()).prop_map(
-        |(text, utf8, bytes, at_ms)| {
+    let damage = option::weighted(0.1, Just("a wrong checksum".to_owned()));
+    (prop_oneof![text(), stream()], any::<bool>(), option::of(0..9u64), time(), damage).prop_map(
+        |(text, utf8, bytes, at_ms, damage)| {
             let frame = |event: sse::Event| Frame { at_ms, event: event.event, data: event.data };
             let frames = sse::decode(text.as_bytes()).into_iter().map(frame).collect();
-            Body { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames }
+            Body { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames, damage }
         },
     )
 }
 
+fn closed() -> impl Strategy<Value = Option<Closed>> {
+    let code = option::of(select(vec![1000u16, 1001, 1008, 1011, 4001, 0, u16::MAX]));
+    let frame = (code, text(), any::<bool>());
+    option::weighted(0.3, frame.prop_map(|(code, reason, answered)| Closed { code, reason, answered }))
+}
+
 fn exchange() -> impl Strategy<Value = Exchange> {
-    let answer = (status(), headers(), time(), body(), ending()).prop_map(
-        |(status, headers, head_ms, body, ending)| {
-            Outcome::Answer(Answer { status, headers, head_ms, body, ending })
+    let answer = (status(), headers(), time(), body(), ending(), closed()).prop_map(
+        |(status, headers, head_ms, body, ending, closed)| {
+            Outcome::Answer(Answer { status, headers, head_ms, body, ending, closed })
         },
     );
     let outcome = prop_oneof![
@@ -189,16 +198,21 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
     ];
     let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
-    (step, time(), outcome, time(), left()).prop_map(|(step, sent_ms, outcome, end_ms, left)| Exchange {
-        step,
-        sent_ms,
-        method: "POST".to_owned(),
-        url: "http://127.0.0.1:1/".to_owned(),
-        request_headers: Vec::new(),
-        request_body: String::new(),
-        outcome,
-        end_ms,
-        left,
+    let mistakes = vec![Mistake::WrongKey, Mistake::UnknownModel, Mistake::BrokenJson];
+    let asked = (left(), option::weighted(0.1, select(mistakes)));
+    (step, time(), outcome, time(), asked).prop_map(|(step, sent_ms, outcome, end_ms, (left, mistake))| {
+        Exchange {
+            step,
+            sent_ms,
+            method: "POST".to_owned(),
+            url: "http://127.0.0.1:1/".to_owned(),
+            request_headers: Vec::new(),
+            request_body: String::new(),
+            outcome,
+            end_ms,
+            left,
+            mistake,
+        }
     })
 }
 
@@ -230,7 +244,7 @@ fn turn() -> impl Strategy<Value = Turn> {
 fn attempt() -> impl Strategy<Value = Attempt> {
     let broken = (option::weighted(0.2, 0..99u64), any::<bool>());
     let body = (prop_oneof![text(), stream()], broken);
-    let sent = (option::weighted(0.8, status()), headers(), body, option::of(0..9u64));
+    let sent = (option::weighted(0.8, status()), headers(), body, option::of(0..9u64), closed());
     let end = select(vec![
         AttemptEnd::Open,
         AttemptEnd::Finished,
@@ -248,7 +262,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
             (deployment, api, base64, method),
             n,
             at_ms,
-            (status, headers, (body, (broken_after, doubtful)), bytes),
+            (status, headers, (body, (broken_after, doubtful)), bytes, closed),
             end,
             end_ms,
             turn,
@@ -272,6 +286,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 frames: 1,
                 broken_after,
                 doubtful,
+                closed,
                 timer_error_ms: 0.0,
             },
             end,
@@ -317,7 +332,7 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
         })
 }
 
-fn observation() -> impl Strategy<Value = Observation> {
+pub fn observation() -> impl Strategy<Value = Observation> {
     let combination = (select(Api::ALL.to_vec()), select(Provider::ALL.to_vec()), any::<bool>())
         .prop_map(|(api, provider, stream)| Combination { api, provider, stream });
     let arranged = (combination, select(Level::ALL.to_vec()), settings(), expect(), vec(turn(), 0..2));
@@ -353,6 +368,38 @@ proptest! {
     }
 
     #[test]
+    fn any_two_observations_are_compared_and_compared_the_same_again(
+        (seen, other) in (observation(), observation()),
+        turn in option::of(any::<bool>()),
+    ) {
+        // Two that were drawn apart are hardly ever siblings.
+        let mut held = other.clone();
+        held.arrangement = seen.arrangement.clone();
+        held.arrangement.identity.token = "other".to_owned();
+        match turn {
+            Some(_) => held.arrangement.combination.stream = false,
+            None => held.arrangement.combination.api = other.arrangement.combination.api,
+        }
+        for policy in Policy::all() {
+            let findings = judge::judge_beside(&seen, &[&held, &other], &policy);
+            prop_assert_eq!(&findings, &judge::judge_beside(&seen, &[&held, &other], &policy));
+            let beside: Vec<_> = findings.iter().filter(|finding| judge::kin_of(&finding.rule).is_some()).collect();
+            let spoken = judge::applicable_beside(&seen, &held, &policy);
+            prop_assert!(beside.iter().all(|finding| spoken.contains(&finding.rule.as_str())));
+        }
+    }
+
+    /// A case beside a sibling that saw the same is accused of nothing.
+    #[test]
+    fn two_that_saw_the_same_differ_in_nothing(mut seen in observation()) {
+        let mut other = seen.clone();
+        seen.arrangement.combination.stream = true;
+        other.arrangement.combination.stream = false;
+        let findings = judge::compare_siblings(&seen, &other, &Policy::default());
+        prop_assert_eq!(findings, []);
+    }
+
+    #[test]
     fn a_stored_observation_is_judged_as_it_was(seen in observation()) {
         let stored = serde_json::to_string(&seen).unwrap();
         let read: Observation = serde_json::from_str(&stored).unwrap();
@@ -380,7 +427,7 @@ proptest! {
     ) {
         let body = format!("{{\"error\":{{\"message\":\"no MSG\",\"type\":{kind},\"code\":{code},\"param\":{param}}}}}");
         let mut said = say(status, &body);
-        let poison = ["set-cookie", "connection", "te"];
+        let poison = ["set-cookie", "connection", "te", "upgrade"];
         let others = headers.iter().filter(|(name, _)| name != "content-type" && !poison.contains(&name.as_str()));
         for (name, value) in others {
             said = said.with(name, value);

@@ -3,7 +3,7 @@
 use super::{every_rule::Proof, seen::*};
 use crate::{
     judge::{self, Policy},
-    observation::{AttemptEnd, Ending},
+    observation::{AttemptEnd, Ending, Outcome},
     scenario::{ConnectionFault, Fault, TlsFault},
 };
 
@@ -119,4 +119,29 @@ fn a_handshake_that_never_ends_is_late_or_unreachable() {
         assert!(broken(stalled().wait(2000.0).told(error(status))).is_empty(), "{status}");
     }
     assert_eq!(broken(stalled().wait(2000.0).told(error(500))), ["status.timeout"]);
+}
+
+#[test]
+fn a_damaged_message_that_is_passed_on_is_a_failure_that_its_reader_sees() {
+    let cut = || streamed().tried_until(events(&[ONE, TWO]), AttemptEnd::Closed);
+    let mut seen = cut().told(events(&[ONE, TWO]));
+    assert!(broken(seen.clone()).contains(&"stream.error-visible".to_owned()));
+    let exchange = seen.observation.exchanges.first_mut().expect("an exchange");
+    let Outcome::Answer(answer) = &mut exchange.outcome else { panic!("an answer") };
+    answer.body.damage = Some("a wrong checksum of the message at byte 33".to_owned());
+    assert!(!broken(seen).contains(&"stream.error-visible".to_owned()));
+}
+
+#[test]
+fn a_timeout_that_the_upstream_itself_tells_may_be_told_as_the_policy_tells_timeouts() {
+    for (sent, told, fair) in
+        [(524, 408, true), (524, 504, true), (504, 408, true), (524, 400, false), (502, 408, false)]
+    {
+        let rules = broken(plain().tried(error(sent)).told(error(told)));
+        assert_eq!(
+            !rules.contains(&"status.class-kept".to_owned()),
+            fair,
+            "{sent} told as {told}: {rules:?}"
+        );
+    }
 }

@@ -171,6 +171,15 @@ fn an_error_event_in_good_time_ends_the_wait_for_a_silent_stream_and_a_late_one_
 }
 
 #[test]
+fn who_stopped_waiting_in_good_time_has_nothing_to_say_about_the_limit() {
+    let never = |ms| {
+        streamed().tried_until(events(&[ONE]), AttemptEnd::ClientLeft).wait(ms).told_nothing(Ending::Deadline)
+    };
+    assert!(!breaks(&never(2500.0), "timeout.honoured"), "upfault gave up before the proxy had to");
+    assert!(breaks(&never(9000.0), "timeout.honoured"));
+}
+
+#[test]
 fn a_question_beside_the_call_is_no_attempt_at_it() {
     // LiteLLM asks Ollama for a model's properties between two tries of a call.
     let beside = |seen: Seen| seen.tried(error(404)).attempt(|attempt| attempt.api = None);

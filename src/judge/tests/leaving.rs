@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The caller left at 2 ms; the upstream was let go so many milliseconds later.
-fn let_go_after(seen: Seen, ms: f64) -> Seen {
+pub fn let_go_after(seen: Seen, ms: f64) -> Seen {
     let left = seen.tried_in_vain(AttemptEnd::ClientLeft).told_nothing(Ending::Left);
     left.left_by(LeaveBy::Close).attempt(|attempt| attempt.end_ms = Some(2.0 + ms))
 }

@@ -39,6 +39,9 @@ fn bytes(message: &Message) -> Vec<u8> {
         MessageBody::Events { events, terminator } => {
             events.iter().chain(terminator).flat_map(|event| event.to_vec()).collect()
         }
+        MessageBody::Session { opening, events, last, .. } => {
+            opening.iter().chain(events).chain([last]).flat_map(|event| event.to_vec()).collect()
+        }
     }
 }
 
@@ -69,7 +72,7 @@ fn fate(seen: &Seen) -> Fate {
 /// A mock that does not serve an endpoint says so with an error.
 fn served(asked: &Asked) -> Option<Message> {
     let message = provider::reply(asked, &Reply::Ok, &canaries());
-    (message.status == 200).then_some(message)
+    matches!(message.status, 101 | 200).then_some(message)
 }
 
 #[test]
@@ -81,10 +84,10 @@ fn every_reply_of_a_mock_is_a_success_with_the_content_that_it_was_made_of() {
         let Fate::Success(completion) = fate(&seen) else {
             panic!("{asked:?}: {:?}\n{message:#?}", fate(&seen))
         };
-        if asked.api.is_some_and(Api::streams) {
+        if asked.api.is_some_and(|api| api.streams() || api.is_session()) {
             let pieces = provider::content_pieces(&Reply::Ok, &canaries());
             assert_eq!(completion.text(), pieces.concat(), "{asked:?}");
-            if asked.stream {
+            if asked.stream || asked.api.is_some_and(Api::is_session) {
                 assert_eq!(completion.pieces, pieces, "{asked:?}");
             }
         }
@@ -113,8 +116,23 @@ fn a_tool_call_has_the_same_arguments_in_every_dialect() {
     }
 }
 
+#[test]
+fn the_limit_of_tokens_is_told_in_a_word_of_every_dialect() {
+    for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
+        if !asked.api.is_some_and(Api::streams) || served(&asked).is_none() {
+            continue;
+        }
+        for (reply, cut) in [(Reply::Ok, false), (Reply::MaxTokens, true)] {
+            let message = provider::reply(&asked, &reply, &canaries());
+            let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
+            let Fate::Success(completion) = fate(&seen) else { panic!("{asked:?}: {message:#?}") };
+            assert_eq!(completion.is_cut_by_limit(), Some(cut), "{asked:?}: {:?}", completion.finish);
+        }
+    }
+}
+
 fn has_tools(api: Api) -> bool {
-    api.streams() && !matches!(api, Api::OpenaiCompletions | Api::OllamaGenerate)
+    api.is_session() || api.streams() && !matches!(api, Api::OpenaiCompletions | Api::OllamaGenerate)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The contract, tried on observations that are made up: no socket, no clock.
 
 mod answers;
-mod any;
+pub(crate) mod any;
 mod below;
 mod conduct;
 mod demands;
@@ -9,7 +9,11 @@ mod dialects;
 mod every_rule;
 mod handed;
 mod leaving;
+mod mistakes;
 mod mocks;
 mod origins;
-pub(in crate::judge) mod seen;
+mod policies;
+pub(crate) mod seen;
+mod sessions;
+mod siblings;
 mod words;

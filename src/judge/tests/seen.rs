@@ -7,6 +7,7 @@ use crate::{
         Answer, Arrangement, Attempt, AttemptEnd, Body, DeploymentArranged, Ending, Exchange, Frame,
         Identity, Observation, Outcome, Sent, StepName,
     },
+    provider,
     scenario::{Api, Combination, Cooldown, Expect, Fault, Level, Provider, ProxySettings, Reply, Turn},
     wire::{
         frames::{self, Carrier},
@@ -17,6 +18,8 @@ use crate::{
 pub const ERROR: &str = r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c"}}"#;
 pub const OK: &str =
     r#"{"choices":[{"index":0,"message":{"content":"one TXT two"},"finish_reason":"stop"}]}"#;
+pub const LIMITED: &str =
+    r#"{"choices":[{"index":0,"message":{"content":"one TXT two"},"finish_reason":"length"}]}"#;
 pub const ONE: &str = r#"{"choices":[{"index":0,"delta":{"content":"one TXT"},"finish_reason":null}]}"#;
 pub const TWO: &str = r#"{"choices":[{"index":0,"delta":{"content":" two"},"finish_reason":null}]}"#;
 pub const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
@@ -81,6 +84,12 @@ impl Say {
         self
     }
 
+    /// Without any header of this name.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(key, _)| key != name);
+        self
+    }
+
     /// The end comes so many milliseconds after the last frame.
     pub fn lasting(self, ms: f64) -> Self {
         Self { lasting: ms, ..self }
@@ -118,6 +127,7 @@ pub fn plain() -> Seen {
                 deployments: Vec::new(),
                 expect: Expect::default(),
                 except: indexmap::IndexMap::new(),
+                held_against: Vec::new(),
                 proxy_secrets: vec!["sk-proxy".to_owned()],
                 upstream_addresses: vec!["127.0.0.1:9".to_owned()],
             },
@@ -152,6 +162,11 @@ impl Seen {
             attempt.api = Some(api);
         }
         self
+    }
+
+    /// The same with another record.
+    pub fn holding(self, observation: Observation) -> Self {
+        Self { observation, ..self }
     }
 
     fn deploy(&mut self, name: &str) {
@@ -252,6 +267,12 @@ impl Seen {
             timer_error_ms: 0.0,
             ..Sent::default()
         };
+        let mut sent = sent;
+        if std::str::from_utf8(&said.body).is_err() {
+            // Binary frames must not go through text.
+            sent.set_body(&said.body);
+            sent.bytes = said.body.len() as u64;
+        }
         let at_ms = self.now;
         self.now += 1.0;
         self.observation.attempts.push(Attempt {
@@ -291,19 +312,34 @@ impl Seen {
             text
         };
         let text = fill(&String::from_utf8_lossy(&said.body));
-        let kind = said.headers.iter().find(|(name, _)| name == "content-type");
-        let carrier = kind.and_then(|(_, value)| Carrier::of(value));
+        let case = self.observation.arrangement.combination;
+        let header = |wanted: &str| {
+            said.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+        };
+        // As the client reads it.
+        let expected = || case.stream.then(|| provider::carrier(case.api));
+        let carrier = match header("content-type").or(header("upgrade")) {
+            Some(_) => Carrier::of_reply(Some(said.status), header),
+            None => expected(),
+        };
         // Binary frames must not go through text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
-        let decoded = carrier.map(|carrier| frames::decode(carrier, &bytes)).unwrap_or_default();
+        let mut decoder = carrier.map(frames::Decoder::new);
+        let mut decoded = Vec::new();
+        if let Some(decoder) = &mut decoder {
+            decoder.feed(&bytes);
+            decoded.extend(std::iter::from_fn(|| decoder.pop()));
+        }
+        let damage = decoder.and_then(|decoder| decoder.damage());
         let frame = |frame: frames::Frame| Frame { at_ms: self.now, event: frame.event, data: frame.data };
         let frames = decoded.into_iter().map(frame).collect();
         let answer = Answer {
             status: said.status,
             headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             head_ms: self.now,
-            body: Body { bytes: text.len() as u64, utf8: true, frames, text },
+            body: Body { bytes: text.len() as u64, utf8: true, frames, damage, text },
             ending,
+            closed: None,
         };
         self.now += said.lasting;
         self.over(Outcome::Answer(answer))
@@ -334,6 +370,7 @@ impl Seen {
             outcome,
             end_ms: self.now,
             left: None,
+            mistake: None,
         });
         self.step += 1;
         self.sent = self.now + 1.0;

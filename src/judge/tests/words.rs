@@ -71,6 +71,11 @@ fn format() -> Vec<Proof> {
         ("format.envelope", passed(400, ERROR), passed(400, r#"{"error":"no MSG"}"#)),
         ("format.content-type", passed(400, ERROR), plain().tried(error(400)).told(html)),
         (
+            "format.stream-content-type",
+            stream().told(events(GOOD)),
+            stream().told(events(GOOD).without("content-type")),
+        ),
+        (
             "format.stream-events",
             stream().told(events(GOOD)),
             stream().told(events(&[r#"{"type":"ping"}"#, ONE, TWO, STOP, DONE])),

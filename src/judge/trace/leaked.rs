@@ -36,7 +36,9 @@ fn named_by_connection(attempt: &Attempt) -> Vec<String> {
 pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     let hop_by_hop = named_by_connection(attempt);
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    headers.filter(move |(name, _)| {
+    // A switch of protocols says the same on every connection.
+    let switched = attempt.sent.status == Some(101);
+    headers.filter(move |(name, _)| !(switched && *name == "upgrade")).filter(move |(name, _)| {
         matches!(
             *name,
             "set-cookie" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"

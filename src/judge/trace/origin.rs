@@ -7,7 +7,7 @@ use super::{
     model::{ErrorOrigin, Evidence, Maker},
 };
 use crate::{
-    judge::{facts::Facts, policy::Policy, told::Told},
+    judge::{facts::Facts, fate::Fate, policy::Policy, session::is_normal, told::Told},
     observation::Observation,
 };
 
@@ -28,7 +28,7 @@ fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
     let handed_back = facts.arrangement.proxy.pass_through && facts.is_failure();
     let (maker, evidence, attempt) = if is_error(&facts.told) || handed_back {
         maker(facts)
-    } else if facts.is_failure() {
+    } else if facts.is_failure() && !ended_by_its_server(facts) {
         let why = "an upstream failed, and no error in words reached the caller";
         (Maker::Nobody, vec![Evidence::sentence(why)], None)
     } else {
@@ -44,6 +44,14 @@ fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
     let mut traced = spoken.map(|(attempt, fate)| details(facts, attempt, fate)).unwrap_or_default();
     traced.extend(leaked(facts));
     Some(ErrorOrigin { step: facts.exchange.step, maker, evidence, details: traced })
+}
+
+/// A session that its server ended as one that has served its purpose, and that ended so for the caller
+/// too, has no error.
+fn ended_by_its_server(facts: &Facts<'_>) -> bool {
+    let normal = |fate: &Fate| matches!(fate, Fate::Closed { closed, .. } if is_normal(closed.code));
+    matches!(&facts.told, Told::Session(session) if session.closed.is_some())
+        && facts.failures().all(|(_, fate)| normal(fate))
 }
 
 /// The caller got an error in words, by status, or by no answer at all.

@@ -38,13 +38,15 @@ pub(in crate::provider) fn reply(
 struct Content {
     pieces: Vec<String>,
     tool: bool,
+    /// The limit of tokens cut it off.
+    limited: bool,
 }
 
 impl Content {
     fn of(reply: &Reply, canaries: &Canaries) -> Self {
         let tool = matches!(reply, Reply::ToolCall);
         let pieces = if tool { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) };
-        Self { pieces, tool }
+        Self { pieces, tool, limited: reply.is_cut_by_limit() }
     }
 
     /// The block as it begins: empty.
@@ -70,7 +72,11 @@ impl Content {
     }
 
     fn stop_reason(&self) -> &'static str {
-        if self.tool { "tool_use" } else { "end_turn" }
+        match self {
+            Self { tool: true, .. } => "tool_use",
+            Self { limited: true, .. } => "max_tokens",
+            _ => "end_turn",
+        }
     }
 }
 

@@ -25,7 +25,7 @@ fn whole(said: &Said, canaries: &Canaries) -> Value {
             let id = call_id("tooluse_", canaries);
             json!({"toolUse": {"input": said.arguments(), "name": TOOL, "toolUseId": id}})
         }
-        Kind::Text | Kind::Blocked => json!({"text": said.text()}),
+        Kind::Text | Kind::Limited | Kind::Blocked => json!({"text": said.text()}),
     };
     json!({
         "metrics": {"latencyMs": LATENCY_MS},
@@ -56,7 +56,7 @@ fn deltas(said: &Said) -> impl Iterator<Item = Bytes> {
     said.pieces.iter().map(|piece| {
         let delta = match said.kind {
             Kind::ToolCall => json!({"toolUse": {"input": piece}}),
-            Kind::Text | Kind::Blocked => json!({"text": piece}),
+            Kind::Text | Kind::Limited | Kind::Blocked => json!({"text": piece}),
         };
         event("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": delta}))
     })
@@ -82,6 +82,7 @@ fn event(name: &str, mut payload: Value) -> Bytes {
 fn stop_reason(said: &Said) -> &'static str {
     match said.kind {
         Kind::Text => "end_turn",
+        Kind::Limited => "max_tokens",
         Kind::ToolCall => "tool_use",
         Kind::Blocked => "guardrail_intervened",
     }

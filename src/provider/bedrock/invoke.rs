@@ -48,7 +48,7 @@ fn whole(said: &Said, asked: &Asked, canaries: &Canaries) -> Value {
             let id = call_id("toolu_bdrk_", canaries);
             json!({"type": "tool_use", "id": id, "name": TOOL, "input": said.arguments()})
         }
-        Kind::Text | Kind::Blocked => json!({"type": "text", "text": said.text()}),
+        Kind::Text | Kind::Limited | Kind::Blocked => json!({"type": "text", "text": said.text()}),
     };
     let mut message = message(asked, canaries);
     message["content"] = json!([content]);
@@ -81,7 +81,7 @@ fn stream(said: &Said, asked: &Asked, canaries: &Canaries) -> MessageBody {
             let id = call_id("toolu_bdrk_", canaries);
             json!({"type": "tool_use", "id": id, "name": TOOL, "input": {}})
         }
-        Kind::Text | Kind::Blocked => json!({"type": "text", "text": ""}),
+        Kind::Text | Kind::Limited | Kind::Blocked => json!({"type": "text", "text": ""}),
     };
     let block = json!({"type": "content_block_start", "index": 0, "content_block": block});
     let mut events = vec![chunk(&start), chunk(&block)];
@@ -101,7 +101,7 @@ fn deltas(said: &Said) -> impl Iterator<Item = Bytes> {
     said.pieces.iter().map(|piece| {
         let delta = match said.kind {
             Kind::ToolCall => json!({"type": "input_json_delta", "partial_json": piece}),
-            Kind::Text | Kind::Blocked => json!({"type": "text_delta", "text": piece}),
+            Kind::Text | Kind::Limited | Kind::Blocked => json!({"type": "text_delta", "text": piece}),
         };
         chunk(&json!({"type": "content_block_delta", "index": 0, "delta": delta}))
     })
@@ -138,7 +138,11 @@ fn chunk(event: &Value) -> Bytes {
 }
 
 fn stop_reason(said: &Said) -> &'static str {
-    if said.kind == Kind::ToolCall { "tool_use" } else { "end_turn" }
+    match said.kind {
+        Kind::Text | Kind::Blocked => "end_turn",
+        Kind::Limited => "max_tokens",
+        Kind::ToolCall => "tool_use",
+    }
 }
 
 /// Anthropic's own name of a model: `claude-3-x` of `us.anthropic.claude-3-x-v1:0`.

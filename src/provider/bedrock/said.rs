@@ -18,6 +18,8 @@ pub(super) struct Said {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
+    /// A text that the limit of tokens cut off.
+    Limited,
     /// The pieces are a tool's arguments.
     ToolCall,
     /// The text that a guardrail puts in the place of the model's.
@@ -37,6 +39,7 @@ impl Said {
     pub(super) fn of(reply: &Reply, canaries: &Canaries) -> Self {
         match reply {
             Reply::ToolCall => Self { pieces: tool_argument_pieces(canaries), kind: Kind::ToolCall },
+            Reply::MaxTokens => Self { pieces: content_pieces(reply, canaries), kind: Kind::Limited },
             Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
                 Self { pieces: content_pieces(reply, canaries), kind: Kind::Text }
             }

@@ -31,6 +31,11 @@ pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'sta
     if asked.stream { ("text/event-stream", stream(reply, canaries)) } else { json(&whole(reply, canaries)) }
 }
 
+/// Why a text ended.
+const fn finish_reason(reply: &Reply) -> &'static str {
+    if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "COMPLETE" }
+}
+
 fn whole(reply: &Reply, canaries: &Canaries) -> Value {
     let (message, finish, tokens) = match reply {
         Reply::ToolCall => {
@@ -42,10 +47,10 @@ fn whole(reply: &Reply, canaries: &Canaries) -> Value {
             });
             (message, "TOOL_CALL", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             let content = json!({"type": "text", "text": pieces.concat()});
-            (json!({"role": "assistant", "content": [content]}), "COMPLETE", pieces.len())
+            (json!({"role": "assistant", "content": [content]}), finish_reason(reply), pieces.len())
         }
     };
     json!({"id": stem(canaries), "finish_reason": finish, "message": message, "usage": usage(tokens)})
@@ -84,7 +89,7 @@ fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
             events.push(event(&json!({"type": "tool-call-end", "index": 0})));
             ("TOOL_CALL", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
             let content = json!({"message": {"content": {"type": "text", "text": ""}}});
             events.push(event(&json!({"type": "content-start", "index": 0, "delta": content})));
             let pieces = content_pieces(reply, canaries);
@@ -93,7 +98,7 @@ fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
                 event(&json!({"type": "content-delta", "index": 0, "delta": delta}))
             }));
             events.push(event(&json!({"type": "content-end", "index": 0})));
-            ("COMPLETE", pieces.len())
+            (finish_reason(reply), pieces.len())
         }
     };
     let delta = json!({"finish_reason": finish, "usage": usage(tokens)});

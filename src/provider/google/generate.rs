@@ -40,16 +40,20 @@ pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'sta
     }
 }
 
+/// Why an answer ended; a function call is no reason of its own.
+const fn finish_reason(reply: &Reply) -> &'static str {
+    if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "STOP" }
+}
+
 fn whole(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
     let (part, tokens) = match reply {
         Reply::ToolCall => (call(canaries), tool_argument_pieces(canaries).len()),
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             (json!({"text": pieces.concat()}), pieces.len())
         }
     };
-    let candidate =
-        json!({"content": {"parts": [part], "role": "model"}, "finishReason": "STOP", "index": 0});
+    let candidate = json!({"content": {"parts": [part], "role": "model"}, "finishReason": finish_reason(reply), "index": 0});
     json!({
         "candidates": [candidate],
         "usageMetadata": usage(tokens),
@@ -73,14 +77,15 @@ fn chunks(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (Vec<String>, St
     let chunk = |part: Value| format!("{before}{part}{middle}");
     let (chunks, tokens): (Vec<_>, _) = match reply {
         Reply::ToolCall => (vec![chunk(call(canaries))], tool_argument_pieces(canaries).len()),
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             let tokens = pieces.len();
             (pieces.into_iter().map(|piece| chunk(json!({"text": piece}))).collect(), tokens)
         }
     };
     let last = format!(
-        r#"{before}{{"text":""}}],"role":"model"}},"finishReason":"STOP","index":0}}],"usageMetadata":{}{tail}"#,
+        r#"{before}{{"text":""}}],"role":"model"}},"finishReason":"{}","index":0}}],"usageMetadata":{}{tail}"#,
+        finish_reason(reply),
         usage(tokens)
     );
     (chunks, last)

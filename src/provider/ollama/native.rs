@@ -54,18 +54,20 @@ pub(super) fn reply(
     if !asked.stream {
         let said = match reply {
             Reply::ToolCall => (endpoint.whole_call)(canaries),
-            Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => (endpoint.text)(&pieces.concat()),
+            Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+                (endpoint.text)(&pieces.concat())
+            }
         };
-        return json(&ended(endpoint, asked, said, pieces.len()));
+        return json(&ended(endpoint, reply, asked, said, pieces.len()));
     }
     let said = match reply {
         Reply::ToolCall => (endpoint.call)(canaries),
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
             pieces.iter().map(|piece| (endpoint.text)(piece)).collect()
         }
     };
     let events: Vec<_> = said.into_iter().map(|said| line(&begun(asked, said, false))).collect();
-    let last = ended(endpoint, asked, (endpoint.text)(""), events.len());
+    let last = ended(endpoint, reply, asked, (endpoint.text)(""), events.len());
     ("application/x-ndjson", MessageBody::Events { events, terminator: Some(line(&last)) })
 }
 
@@ -89,10 +91,16 @@ fn begun(asked: &Asked, (name, said): (&'static str, Value), done: bool) -> Valu
 }
 
 /// The last line of a stream, or the whole of a reply; durations in nanoseconds.
-fn ended(endpoint: &Endpoint, asked: &Asked, said: (&'static str, Value), tokens: usize) -> Value {
+fn ended(
+    endpoint: &Endpoint,
+    reply: &Reply,
+    asked: &Asked,
+    said: (&'static str, Value),
+    tokens: usize,
+) -> Value {
     let mut line = begun(asked, said, true);
     let totals = json!({
-        "done_reason": "stop",
+        "done_reason": if reply.is_cut_by_limit() { "length" } else { "stop" },
         "total_duration": 4_000_000,
         "load_duration": 1_000_000,
         "prompt_eval_count": 9,
@@ -181,7 +189,7 @@ mod tests {
     #[test]
     fn each_piece_is_one_line_and_the_last_line_says_done() {
         for (api, text) in [(Api::OllamaChat, "/message/content"), (Api::OllamaGenerate, "/response")] {
-            for kind in [Reply::Ok, Reply::NonAscii, Reply::Chunks(1), Reply::Chunks(37)] {
+            for kind in [Reply::Ok, Reply::NonAscii, Reply::MaxTokens, Reply::Chunks(1), Reply::Chunks(37)] {
                 let (lines, last) = lines(api, &kind);
                 let texts: Vec<_> =
                     lines.iter().map(|line| line.pointer(text).unwrap().as_str().unwrap()).collect();

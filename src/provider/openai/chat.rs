@@ -33,6 +33,11 @@ pub(in crate::provider) fn reply(
     }
 }
 
+/// Why a text ended, as chat and the older completions say it.
+pub(super) const fn finish_reason(reply: &Reply) -> &'static str {
+    if reply.is_cut_by_limit() { "length" } else { "stop" }
+}
+
 fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
     let extras = Extras::of(asked, canaries);
     let (mut message, finish, tokens) = match reply {
@@ -48,10 +53,10 @@ fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
                 json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
             (message, "tool_calls", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             let message = json!({"role": "assistant", "content": pieces.concat(), "refusal": null});
-            (message, "stop", pieces.len())
+            (message, finish_reason(reply), pieces.len())
         }
     };
     extras.lay(&extras.data.message, &mut message);
@@ -88,11 +93,11 @@ fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
             }));
             ("tool_calls", tool_argument_pieces(canaries).len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii => {
+        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
             events.push(chunks.opening(json!({"role": "assistant", "content": "", "refusal": null})));
             let pieces = content_pieces(reply, canaries);
             events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));
-            ("stop", pieces.len())
+            (finish_reason(reply), pieces.len())
         }
     };
     events.push(chunks.last(finish, tokens));
@@ -303,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_request_decides_about_the_stream_and_each_piece_is_one_event() {
-        for kind in [Reply::Ok, Reply::NonAscii, Reply::Chunks(1), Reply::Chunks(37)] {
+        for kind in [Reply::Ok, Reply::NonAscii, Reply::MaxTokens, Reply::Chunks(1), Reply::Chunks(37)] {
             let request = json!({"model": "a\"b", "stream": true});
             let chunks = chunks(&answered(&kind, request));
             let contents: Vec<_> = chunks
@@ -314,7 +319,7 @@ mod tests {
             assert_eq!(contents, provider::content_pieces(&kind, &canaries()));
             assert_eq!(chunks.len(), contents.len() + 2);
             assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
-            assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "stop");
+            assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], finish_reason(&kind));
             assert!(chunks.iter().all(|chunk| chunk["model"] == "a\"b" && chunk.get("usage").is_none()));
 
             let plain = answered(&kind, json!({"model": "m"}));

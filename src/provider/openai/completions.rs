@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::chat::finish_reason;
 use crate::{
     observation::Canaries,
     provider::{
@@ -23,10 +24,11 @@ pub(in crate::provider) fn reply(
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let pieces = text_pieces(reply, canaries);
+    let finish = finish_reason(reply);
     if asked.stream {
-        ("text/event-stream; charset=utf-8", stream(&pieces, asked, canaries))
+        ("text/event-stream; charset=utf-8", stream(&pieces, finish, asked, canaries))
     } else {
-        let mut completion = completion(asked, canaries, &pieces.concat(), Some("stop"));
+        let mut completion = completion(asked, canaries, &pieces.concat(), Some(finish));
         completion["usage"] = usage(pieces.len());
         json(&completion)
     }
@@ -48,7 +50,7 @@ fn completion(asked: &Asked, canaries: &Canaries, text: &str, finish: Option<&st
     })
 }
 
-fn stream(pieces: &[String], asked: &Asked, canaries: &Canaries) -> MessageBody {
+fn stream(pieces: &[String], finish: &str, asked: &Asked, canaries: &Canaries) -> MessageBody {
     let with_usage = asked.with_usage;
     let event = |mut chunk: Value, usage: Value| {
         // With include_usage every chunk has the member, null in all but the last.
@@ -59,7 +61,7 @@ fn stream(pieces: &[String], asked: &Asked, canaries: &Canaries) -> MessageBody 
     };
     let chunk = |text: &str, finish| event(completion(asked, canaries, text, finish), Value::Null);
     let mut events: Vec<_> = pieces.iter().map(|piece| chunk(piece, None)).collect();
-    events.push(chunk("", Some("stop")));
+    events.push(chunk("", Some(finish)));
     if with_usage {
         let mut last = completion(asked, canaries, "", None);
         last["choices"] = json!([]);

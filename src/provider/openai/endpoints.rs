@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{audio, chat, completions, embeddings, images, listing, moderations, responses};
+use super::{audio, chat, completions, embeddings, images, listing, moderations, realtime, responses};
 
 use crate::{
     observation::Canaries,
@@ -29,6 +29,8 @@ pub(in crate::provider) fn reply(
         Api::OpenaiModels => listing::models(asked, canaries),
         Api::OpenaiFiles => listing::files(asked, canaries),
         Api::OpenaiBatches => listing::batches(asked, canaries),
+        // What there is before the switch to a WebSocket has no content.
+        Api::OpenaiRealtime => ("", realtime::reply(reply, asked, canaries)),
         _ => return None,
     })
 }
@@ -42,6 +44,7 @@ pub(in crate::provider) fn error_event(
 ) -> Bytes {
     match api {
         Api::OpenaiResponses => responses::error_event(failure, form, canaries),
+        Api::OpenaiRealtime => realtime::error_event(failure, canaries),
         _ => chat::error_event(&failure.error, form),
     }
 }

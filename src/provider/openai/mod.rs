@@ -8,6 +8,7 @@ mod endpoints;
 mod images;
 mod listing;
 mod moderations;
+mod realtime;
 mod responses;
 
 pub(super) use endpoints::{error_event, reply};

@@ -27,13 +27,15 @@ pub(in crate::provider) fn reply(
         ("text/event-stream; charset=utf-8", stream(reply, asked, canaries))
     } else {
         let output = Output::of(reply, canaries);
-        json(&completed(&output, asked, canaries))
+        json(&ended(&output, asked, canaries))
     }
 }
 
 /// The one item of the output, and the pieces in which a stream sends it.
 struct Output {
     call: bool,
+    /// The limit of tokens cut it off.
+    incomplete: bool,
     id: String,
     call_id: String,
     pieces: Vec<String>,
@@ -45,10 +47,16 @@ impl Output {
         let stem = stem(canaries);
         Self {
             call,
+            incomplete: reply.is_cut_by_limit(),
             id: if call { format!("fc_{stem}") } else { format!("msg_{stem}") },
             call_id: format!("call_{stem}"),
             pieces: if call { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) },
         }
+    }
+
+    /// How the item ends, and the response with it.
+    fn end(&self) -> &'static str {
+        if self.incomplete { "incomplete" } else { "completed" }
     }
 
     fn item(&self, status: &str, text: &str) -> Value {
@@ -62,7 +70,7 @@ impl Output {
                 "name": "get_weather",
             });
         }
-        let content = if status == "completed" { json!([part(text)]) } else { json!([]) };
+        let content = if status == "in_progress" { json!([]) } else { json!([part(text)]) };
         json!({"id": self.id, "type": "message", "status": status, "content": content, "role": "assistant"})
     }
 }
@@ -112,11 +120,15 @@ fn response(asked: &Asked, canaries: &Canaries, status: &str) -> Value {
     })
 }
 
-fn completed(output: &Output, asked: &Asked, canaries: &Canaries) -> Value {
-    let mut response = response(asked, canaries, "completed");
+fn ended(output: &Output, asked: &Asked, canaries: &Canaries) -> Value {
+    let mut response = response(asked, canaries, output.end());
     let tokens = output.pieces.len();
-    response["completed_at"] = json!(created() + 1);
-    response["output"] = json!([output.item("completed", &output.pieces.concat())]);
+    if output.incomplete {
+        response["incomplete_details"] = json!({"reason": "max_output_tokens"});
+    } else {
+        response["completed_at"] = json!(created() + 1);
+    }
+    response["output"] = json!([output.item(output.end(), &output.pieces.concat())]);
     response["usage"] = json!({
         "input_tokens": 9,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -153,10 +165,10 @@ fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
         events.push("response.output_text.done", with(&place, json!({"text": whole, "logprobs": []})));
         events.push("response.content_part.done", with(&place, json!({ "part": part(&whole) })));
     }
-    let item = output.item("completed", &whole);
+    let item = output.item(output.end(), &whole);
     events.push("response.output_item.done", json!({"output_index": 0, "item": item}));
-    let last = json!({ "response": completed(&output, asked, canaries) });
-    let terminator = event("response.completed", events.frames.len(), &last);
+    let last = json!({ "response": ended(&output, asked, canaries) });
+    let terminator = event(&format!("response.{}", output.end()), events.frames.len(), &last);
     MessageBody::Events { events: events.frames, terminator: Some(terminator) }
 }
 

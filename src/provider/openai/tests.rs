@@ -44,7 +44,7 @@ fn answered(api: Api, kind: &Reply, body: Value) -> Message {
 fn bytes(message: &Message) -> Vec<u8> {
     match &message.body {
         MessageBody::Whole(bytes) => bytes.to_vec(),
-        MessageBody::Events { .. } => panic!("a stream"),
+        MessageBody::Events { .. } | MessageBody::Session { .. } => panic!("a stream"),
     }
 }
 
@@ -74,7 +74,8 @@ fn parsed(frame: &[u8]) -> Vec<(String, Value)> {
 #[test]
 fn every_route_answers_in_the_type_of_its_endpoint() {
     for provider in [Provider::Openai, Provider::Azure] {
-        for row in &provider::profile(provider).routes {
+        // A session has no answer before its switch of protocols.
+        for row in provider::profile(provider).routes.iter().filter(|row| !row.api.is_session()) {
             let rows = [("GET", &row.get), ("POST", &row.post), ("DELETE", &row.delete)];
             let (method, path) =
                 rows.into_iter().find_map(|(name, path)| Some((name, path.clone()?))).unwrap();

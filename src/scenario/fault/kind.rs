@@ -11,6 +11,7 @@ use super::{
     latency::Latency,
     message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, Malform},
     point::Point,
+    session::CloseFrame,
 };
 use crate::scenario::{
     duration,
@@ -81,6 +82,8 @@ pub enum Fault {
         /// What is still sent before it.
         at: Point,
     },
+    /// End a WebSocket session by a close frame.
+    CloseFrame(CloseFrame),
     /// Cut the frame at this point in two: its first half is sent, then a FIN.
     Truncate {
         /// The frame that is cut is the one that follows this point.
@@ -160,6 +163,7 @@ impl Fault {
             Self::SplitCharacters => "split_characters",
             Self::Reset { .. } => "reset",
             Self::Close { .. } => "close",
+            Self::CloseFrame(_) => "close_frame",
             Self::Truncate { .. } => "truncate",
             Self::DropTerminator => "drop_terminator",
             Self::DuplicateTerminator => "duplicate_terminator",
@@ -191,6 +195,7 @@ impl Fault {
             | Self::Comment { at }
             | Self::Ping { at }
             | Self::Http1(Http1Fault::BadChunkSize { at }) => Some(*at),
+            Self::CloseFrame(frame) => Some(frame.at),
             Self::EventStream(fault) => Some(fault.at()),
             Self::Http2(Http2Fault::RstStream(strike) | Http2Fault::Goaway(strike)) => Some(strike.at),
             _ => None,
@@ -205,6 +210,7 @@ impl Fault {
             | Self::Stall { lasting: None, .. }
             | Self::Reset { .. }
             | Self::Close { .. }
+            | Self::CloseFrame(_)
             | Self::Truncate { .. }
             | Self::Redirect(_)
             | Self::Http2(_) => true,
@@ -254,10 +260,15 @@ impl Fault {
             Self::Delay { lasting, .. } | Self::Stall { lasting: Some(lasting), .. } => *lasting,
             Self::Connection(ConnectionFault::SlowAccept(time)) => *time,
             Self::Latency(latency) => latency.longest(events),
+            Self::Split { .. } | Self::SplitCharacters => SPLIT,
             _ => Duration::ZERO,
         }
     }
 }
+
+/// What a split may take: a few hundred packets with a pause of a millisecond behind each, of which
+/// a busy machine makes twenty.
+const SPLIT: Duration = Duration::from_secs(6);
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -280,6 +291,10 @@ impl fmt::Display for Fault {
             Self::ContentEncoding(fault) => write!(f, " {fault}")?,
             Self::ContentType(fault) => write!(f, " {fault}")?,
             Self::Redirect(status) => write!(f, " {status}")?,
+            Self::CloseFrame(frame) => match frame.code {
+                Some(code) => write!(f, " {code}")?,
+                None => f.write_str(" without a code")?,
+            },
             _ => {}
         }
         match self.at() {

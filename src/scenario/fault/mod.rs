@@ -7,6 +7,7 @@ mod kind;
 mod latency;
 mod message;
 mod point;
+mod session;
 
 pub use below::{ConnectionFault, Http2Code, Http2Fault, Http2Strike, TlsAlert, TlsFault};
 pub use framing::Http1Fault;
@@ -14,3 +15,4 @@ pub use kind::{Fault, Stage};
 pub use latency::{Latency, LatencyPlace, LatencyShape};
 pub use message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, Malform};
 pub use point::Point;
+pub use session::CloseFrame;

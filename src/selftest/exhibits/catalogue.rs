@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{body, combined, connection, ending, event_stream, http1, http2, stream, timing, tls};
+use super::{body, combined, connection, ending, event_stream, http1, http2, session, stream, timing, tls};
 use crate::{
     scenario::Point,
     selftest::{Base, Exhibit},
@@ -18,6 +18,7 @@ pub fn all() -> Vec<Exhibit> {
         body::exhibits(),
         stream::exhibits(),
         event_stream::exhibits(),
+        session::exhibits(),
         timing::exhibits(),
         ending::exhibits(),
         combined::exhibits(),

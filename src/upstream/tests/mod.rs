@@ -4,5 +4,6 @@ mod client;
 mod connection;
 mod http2;
 mod reply;
+mod session;
 mod stage;
 mod tls;

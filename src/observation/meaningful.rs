@@ -44,7 +44,7 @@ pub fn is_meaningful(name: &str) -> bool {
 }
 
 /// Whether its value is an id of the request.
-pub(super) fn is_request_id(name: &str) -> bool {
+pub(crate) fn is_request_id(name: &str) -> bool {
     matches!(
         bare(name),
         "x-request-id" | "request-id" | "apim-request-id" | "x-amzn-requestid" | "x-generation-id"

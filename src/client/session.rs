@@ -1,0 +1,299 @@
+//! A caller's WebSocket session: it asks for one answer, and records what it was told until then.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::{
+    body::Recorder,
+    call::Call,
+    driver::{Clock, Driver, MAX_BYTES},
+    ending::ending_of,
+    leave::{Request, prepare},
+};
+use crate::{
+    observation::{Answer, Body, Closed, Ending, Exchange, Frame, Outcome},
+    wire::websocket::{self, Decoder, Said},
+};
+
+/// For so long a caller that was told of an error waits for the other side to end the session: some do
+/// and some don't.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// For so long it waits for the answer to its own close frame.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A mask keeps bytes of a caller's choosing from looking like a request to what is in between (RFC 6455
+/// section 10.3). On loopback nothing is, and the same run shall send the same bytes.
+const MASK: [u8; 4] = *b"upfa";
+
+/// Whether a call asks for a WebSocket.
+pub(super) fn is_session(call: &Call) -> bool {
+    call.headers.iter().any(|(name, value)| name == "upgrade" && value == "websocket")
+}
+
+impl Driver {
+    /// Opens the session, says the call's body once the session stands, and stays until there is an
+    /// answer, an error or an end.
+    pub(super) async fn hold_session(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
+        let clock = Clock(epoch);
+        let sent_ms = clock.now();
+        let event = String::from_utf8_lossy(&call.body).into_owned();
+        let handshake = Call { body: Vec::new(), ..call };
+        let outcome = match prepare(&handshake, "a session can only be held") {
+            Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
+            Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
+                Ok(Ok(socket)) => Caller { clock, deadline }.visit(socket, request, &event).await,
+                Ok(Err(error)) => Outcome::NoAnswer { ending: ending_of(&error) },
+                Err(_) => Outcome::NoAnswer { ending: Ending::Deadline },
+            },
+        };
+        Exchange {
+            step: handshake.step,
+            sent_ms,
+            method: handshake.method.as_str().to_owned(),
+            url: handshake.url,
+            request_headers: handshake.headers,
+            request_body: event,
+            outcome,
+            end_ms: clock.now(),
+            left: None,
+            mistake: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Caller {
+    clock: Clock,
+    deadline: Instant,
+}
+
+impl Caller {
+    async fn visit(self, socket: TcpStream, request: Request, event: &str) -> Outcome {
+        let _ = socket.set_nodelay(true);
+        let no_answer = |ending| Outcome::NoAnswer { ending };
+        let (mut sender, connection) = match http1::handshake(TokioIo::new(socket)).await {
+            Ok(both) => both,
+            Err(error) => return no_answer(ending_of(&error)),
+        };
+        let mut connection = Box::pin(connection.with_upgrades());
+        let mut connected = true;
+        // Waits for something and drives the connection meanwhile.
+        macro_rules! wait {
+            ($what:expr) => {{
+                let mut what = std::pin::pin!($what);
+                loop {
+                    tokio::select! {
+                        biased;
+                        got = &mut what => break Ok(got),
+                        () = sleep_until(self.deadline) => break Err(Ending::Deadline),
+                        _ = &mut connection, if connected => connected = false,
+                    }
+                }
+            }};
+        }
+        let response = match wait!(sender.send_request(request)) {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return no_answer(ending_of(&error)),
+            Err(ending) => return no_answer(ending),
+        };
+        let mut answer = self.head(&response);
+        if answer.status == 101 {
+            let upgraded = match wait!(hyper::upgrade::on(response)) {
+                Ok(Ok(upgraded)) => upgraded,
+                Ok(Err(error)) => {
+                    answer.ending = ending_of(&error);
+                    return Outcome::Answer(answer);
+                }
+                Err(ending) => {
+                    answer.ending = ending;
+                    return Outcome::Answer(answer);
+                }
+            };
+            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+                return no_answer(Ending::Broken("the connection is not the caller's own".to_owned()));
+            };
+            let session = Session::new(self, parts.io.into_inner(), &parts.read_buf);
+            return Outcome::Answer(session.hold(answer, event).await);
+        }
+        let mut body = response.into_body();
+        let mut recorder = Recorder::new(answer.carrier());
+        answer.ending = loop {
+            match wait!(body.frame()) {
+                Ok(Some(Ok(frame))) => {
+                    recorder.take(frame.data_ref().map_or(&[][..], |bytes| bytes), self.clock.now());
+                    if recorder.bytes() > MAX_BYTES {
+                        break Ending::Broken("the body is longer than 64 MiB".into());
+                    }
+                }
+                Ok(Some(Err(error))) => break ending_of(&error),
+                Ok(None) => break Ending::Complete,
+                Err(ending) => break ending,
+            }
+        };
+        answer.body = recorder.finish();
+        Outcome::Answer(answer)
+    }
+
+    fn head<T>(self, response: &http::Response<T>) -> Answer {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers =
+            response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes())));
+        Answer {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            head_ms: self.clock.now(),
+            body: Body::default(),
+            ending: Ending::Complete,
+            closed: None,
+        }
+    }
+}
+
+/// How far a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The session does not stand yet.
+    Opening,
+    /// It has asked.
+    Asked,
+    /// It was told of an error, and waits whether the session ends.
+    Told,
+    /// It has what it wanted, or has waited long enough, and has said goodbye.
+    Leaving,
+}
+
+struct Session {
+    caller: Caller,
+    socket: TcpStream,
+    decoder: Decoder,
+    bytes: u64,
+    frames: Vec<Frame>,
+    phase: Phase,
+    /// When it waits no longer for what its phase waits for.
+    until: Instant,
+    closed: Option<Closed>,
+}
+
+impl Session {
+    fn new(caller: Caller, socket: TcpStream, read: &Bytes) -> Self {
+        let mut decoder = Decoder::default();
+        decoder.feed(read);
+        Self {
+            caller,
+            socket,
+            decoder,
+            bytes: read.len() as u64,
+            frames: Vec::new(),
+            phase: Phase::Opening,
+            until: caller.deadline,
+            closed: None,
+        }
+    }
+
+    async fn hold(mut self, mut answer: Answer, event: &str) -> Answer {
+        answer.ending = self.until_over(event).await;
+        let mut lines: Vec<&str> = self.frames.iter().map(|frame| frame.data.as_str()).collect();
+        lines.extend(self.closed.as_ref().map(|closed| closed.reason.as_str()));
+        answer.body = Body {
+            text: lines.join("\n"),
+            bytes: self.bytes,
+            utf8: true,
+            damage: None,
+            frames: std::mem::take(&mut self.frames),
+        };
+        answer.closed = self.closed;
+        answer
+    }
+
+    async fn until_over(&mut self, event: &str) -> Ending {
+        loop {
+            while let Some(said) = self.decoder.pop() {
+                if let Some(ending) = self.take(said, event).await {
+                    return ending;
+                }
+            }
+            if let Some(broken) = self.decoder.broken() {
+                return Ending::Broken(format!("no frames of a WebSocket: {broken}"));
+            }
+            if self.bytes > MAX_BYTES {
+                return Ending::Broken("the session is longer than 64 MiB".into());
+            }
+            let mut bytes = Vec::with_capacity(16 * 1024);
+            match timeout_at(self.until, self.socket.read_buf(&mut bytes)).await {
+                // Who was said goodbye to may go without a word.
+                Ok(Ok(0) | Err(_)) if self.phase == Phase::Leaving => return Ending::Complete,
+                Ok(Ok(0)) => return Ending::Closed,
+                Ok(Ok(n)) => {
+                    self.bytes += n as u64;
+                    self.decoder.feed(&bytes);
+                }
+                Ok(Err(error)) => return ending_of(&error),
+                Err(_) => match self.phase {
+                    Phase::Told => self.leave().await,
+                    Phase::Leaving => return Ending::Complete,
+                    Phase::Opening | Phase::Asked => return Ending::Deadline,
+                },
+            }
+        }
+    }
+
+    async fn take(&mut self, said: Said, event: &str) -> Option<Ending> {
+        match said {
+            Said::Text(data) => {
+                let kind = serde_json::from_str::<serde_json::Value>(&data).unwrap_or_default();
+                let kind = kind["type"].as_str().map(str::to_owned).unwrap_or_default();
+                self.frames.push(Frame { at_ms: self.caller.clock.now(), event: None, data });
+                match (kind.as_str(), self.phase) {
+                    ("session.created", Phase::Opening) => {
+                        self.phase = Phase::Asked;
+                        self.say(&websocket::masked_text(event, MASK)).await;
+                    }
+                    ("response.done", Phase::Asked) => self.leave().await,
+                    ("error", Phase::Opening | Phase::Asked) => {
+                        self.phase = Phase::Told;
+                        self.until = self.caller.deadline.min(Instant::now() + AFTER_ERROR);
+                    }
+                    _ => {}
+                }
+            }
+            Said::Binary(bytes) => {
+                let data = format!("<{} bytes>", bytes.len());
+                let event = Some("binary".to_owned());
+                self.frames.push(Frame { at_ms: self.caller.clock.now(), event, data });
+            }
+            Said::Ping(payload) => self.say(&websocket::pong(&payload, Some(MASK))).await,
+            Said::Pong => {}
+            Said::Close(code, reason) => {
+                let answered = self.phase == Phase::Leaving;
+                self.closed = Some(Closed { code, reason, answered });
+                if !answered {
+                    self.say(&websocket::close(code, "", Some(MASK))).await;
+                }
+                return Some(Ending::Complete);
+            }
+        }
+        None
+    }
+
+    /// Says goodbye, and waits for the answer.
+    async fn leave(&mut self) {
+        self.phase = Phase::Leaving;
+        self.until = self.caller.deadline.min(Instant::now() + GOODBYE);
+        self.say(&websocket::close(Some(1000), "", Some(MASK))).await;
+    }
+
+    /// What cannot be said is seen where it is read on.
+    async fn say(&mut self, frame: &[u8]) {
+        let _ = timeout_at(self.caller.deadline, self.socket.write_all(frame)).await;
+    }
+}

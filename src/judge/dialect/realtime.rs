@@ -1,0 +1,51 @@
+//! `openai/realtime`: events of a session, each a message of a WebSocket.
+
+use serde_json::Value;
+
+use super::{
+    error::{nested, text},
+    words::{ErrorObject, Family, StreamEvent},
+};
+
+/// Reads one event of a session. A response that failed says so where it ends.
+pub(super) fn event(data: &str) -> StreamEvent {
+    let Ok(value) = serde_json::from_str::<Value>(data) else {
+        return StreamEvent::Odd(data.to_owned());
+    };
+    let delta = || value.get("delta").and_then(Value::as_str).unwrap_or_default();
+    match value.get("type").and_then(Value::as_str) {
+        Some("error") => match nested(&value) {
+            Some(error) => StreamEvent::Error(ErrorObject { family: Family::OpenAi, ..error }),
+            None => StreamEvent::Error(ErrorObject { raw: value, ..ErrorObject::default() }),
+        },
+        Some(
+            "response.output_text.delta" | "response.text.delta" | "response.function_call_arguments.delta",
+        ) => StreamEvent::piece(delta()),
+        Some("response.done") => done(&value),
+        Some(_) => StreamEvent::NOTHING,
+        None => match nested(&value) {
+            Some(error) => StreamEvent::Error(error),
+            None => StreamEvent::Odd(data.to_owned()),
+        },
+    }
+}
+
+fn done(value: &Value) -> StreamEvent {
+    let response = &value["response"];
+    let details = &response["status_details"];
+    match response["status"].as_str() {
+        Some("failed") => {
+            let error = &details["error"];
+            StreamEvent::Error(ErrorObject {
+                message: error.get("message").map(text).unwrap_or_default(),
+                kind: error["type"].clone(),
+                code: error["code"].clone(),
+                family: Family::OpenAi,
+                raw: value.clone(),
+                ..ErrorObject::default()
+            })
+        }
+        Some("completed") => StreamEvent::finish("completed"),
+        other => StreamEvent::finish(details["reason"].as_str().or(other).unwrap_or("unknown")),
+    }
+}

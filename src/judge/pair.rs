@@ -1,0 +1,236 @@
+//! The same step of two siblings: all that a rule on siblings may look at.
+
+use std::borrow::Cow;
+
+use super::{dialect::text, facts::Facts, fate::Fate, policy::Policy};
+use crate::{
+    observation::{
+        Arrangement, Attempt, AttemptEnd, Ending, Exchange, Observation, Outcome, StepName, is_meaningful,
+    },
+    scenario::Kin,
+};
+
+/// The same step of a case and of the sibling that it is held against.
+pub struct Pair<'a> {
+    /// In what the two differ.
+    pub kin: Kin,
+    /// The exchange that is judged.
+    pub own: Facts<'a>,
+    /// The one that it is held against, in the tokens of the case that is judged.
+    pub other: Facts<'a>,
+}
+
+/// What an upstream did, as far as it can be the same for both siblings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Deed<'a> {
+    Succeeded,
+    Answered { status: u16, kind: Option<&'a str>, headers: Vec<&'a str>, body: String },
+    Cut(AttemptEnd),
+    Silent,
+}
+
+impl<'a> Pair<'a> {
+    /// What both siblings saw of each step that both played, where the two can be compared at all.
+    pub fn of(observation: &'a Observation, sibling: &'a Observation, policy: &'a Policy) -> Vec<Self> {
+        let (own, other) = (&observation.arrangement, &sibling.arrangement);
+        let Some(kin) = Kin::between(own.combination, other.combination) else { return Vec::new() };
+        let turns = |arrangement: &Arrangement| {
+            let turns = arrangement.deployments.iter().map(|one| (one.name.clone(), one.turns.clone()));
+            turns.collect::<Vec<_>>()
+        };
+        // What is passed through is held against the provider's own answer, which is more.
+        if own.proxy.pass_through || own.proxy != other.proxy || turns(own) != turns(other) {
+            return Vec::new();
+        }
+        let steps = observation.exchanges.iter().filter(|one| one.step != StepName::Recovery);
+        steps
+            .filter_map(|exchange| {
+                let same = sibling.exchanges.iter().find(|other| other.step == exchange.step)?;
+                (came_to_its_end(exchange) && came_to_its_end(same)).then(|| Self {
+                    kin,
+                    own: Facts::of(observation, exchange, policy),
+                    other: Facts::of(sibling, same, policy),
+                })
+            })
+            .filter(|pair| !pair.facts().any(|facts| facts.attempts.iter().any(|(one, _)| one.sent.doubtful)))
+            .collect()
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &Facts<'a>> {
+        [&self.own, &self.other].into_iter()
+    }
+
+    /// Both failed, after the upstreams had done the very same for both. How often does not matter.
+    pub fn failed_alike(&self) -> bool {
+        self.facts().all(Facts::is_failure)
+            && self.histories().is_some_and(|[mut own, mut other]| {
+                own.dedup();
+                other.dedup();
+                own == other
+            })
+    }
+
+    /// How many attempts there were for the case and for its sibling, where the upstreams did the very same
+    /// as long as both were tried.
+    pub fn attempts(&self) -> Option<[usize; 2]> {
+        let [own, other] = self.histories()?;
+        let both = own.len().min(other.len());
+        (both > 0 && own[..both] == other[..both]).then_some([own.len(), other.len()])
+    }
+
+    /// What each upstream did, one attempt after the other; `None` where one of them did what only the
+    /// half of the siblings can see, such as to fail in the middle of a stream.
+    fn histories(&self) -> Option<[Vec<(&'a str, Deed<'a>)>; 2]> {
+        let history = |facts: &Facts<'a>| -> Option<Vec<_>> {
+            let deed = |(attempt, fate): &(&'a Attempt, Fate)| {
+                Some((attempt.deployment.as_str(), deed(attempt, fate)?))
+            };
+            facts.attempts.iter().filter(|(attempt, _)| attempt.was_asked()).map(deed).collect()
+        };
+        Some([history(&self.own)?, history(&self.other)?])
+    }
+
+    /// The other call, in words.
+    pub fn other_call(&self) -> String {
+        match self.kin {
+            Kin::Stream => "the plain call".to_owned(),
+            Kin::Route => format!("the call of {}", self.other.api()),
+        }
+    }
+
+    /// The call that is judged, in words.
+    pub fn own_call(&self) -> String {
+        match self.kin {
+            Kin::Stream => "the stream".to_owned(),
+            Kin::Route => self.own.api().to_string(),
+        }
+    }
+
+    /// What was seen beside it, for evidence.
+    pub fn evidence(&self) -> Vec<String> {
+        let call = self.other_call();
+        let mut lines: Vec<String> =
+            self.other.attempt_lines().into_iter().map(|line| format!("{call}: {line}")).collect();
+        lines.push(format!("{call}: the caller got {}", self.other.told.describe()));
+        lines
+    }
+}
+
+/// Neither the caller nor upfault ended it.
+fn came_to_its_end(exchange: &Exchange) -> bool {
+    let ending = match &exchange.outcome {
+        Outcome::Answer(answer) => &answer.ending,
+        Outcome::NoAnswer { ending } => ending,
+    };
+    exchange.left.is_none() && *ending != Ending::Deadline
+}
+
+fn deed<'a>(attempt: &'a Attempt, fate: &Fate) -> Option<Deed<'a>> {
+    match fate {
+        Fate::Success(_) => Some(Deed::Succeeded),
+        Fate::Status { status, .. } => {
+            let names = attempt.sent.headers.iter().map(|(name, _)| name.as_str());
+            let mut headers: Vec<&str> = names.filter(|name| is_meaningful(name)).collect();
+            headers.sort_unstable();
+            Some(Deed::Answered {
+                status: *status,
+                kind: attempt.sent.header("content-type"),
+                headers,
+                body: without_stem(&attempt.said(), attempt).into_owned(),
+            })
+        }
+        Fate::Cut { head_sent: false, .. } => Some(Deed::Cut(attempt.end_as_planned())),
+        Fate::Silent { head_sent: false, .. } => Some(Deed::Silent),
+        // Under a 200 the two are sent different things.
+        _ => None,
+    }
+}
+
+/// `text` with the attempt's own tokens cut down to what does not tell one attempt from another.
+fn without_stem<'t>(text: &'t str, attempt: &Attempt) -> Cow<'t, str> {
+    let stem = attempt.canaries.message.trim_start_matches("canary-msg-");
+    if stem.is_empty() || !text.contains(stem) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(stem, &attempt.deployment))
+}
+
+/// A member of the error that a caller got, as text that is the same whichever attempt it is of.
+pub fn told_member(facts: &Facts<'_>, value: &serde_json::Value) -> String {
+    let mut attempts: Vec<&Attempt> = facts.attempts.iter().map(|(attempt, _)| *attempt).collect();
+    // `…-primary-10` begins with `…-primary-1`.
+    attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.canaries.message.len()));
+    let told = text(value);
+    attempts.iter().fold(told, |told, attempt| without_stem(&told, attempt).into_owned())
+}
+
+/// The words of a message without what differs from call to call: ids, addresses, times, numbers.
+pub fn wording(message: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
+    let mut words = Vec::new();
+    for word in message.split_whitespace() {
+        let mut rest = word;
+        let mut kept = String::new();
+        while let Some(first) = rest.chars().next() {
+            let part = is_part(first);
+            let end = rest.find(|c| is_part(c) != part).unwrap_or(rest.len());
+            let varies = part && rest[..end].contains(|c: char| c.is_ascii_digit());
+            kept.push_str(if varies { "#" } else { &rest[..end] });
+            rest = &rest[end..];
+        }
+        words.push(kept);
+    }
+    words.join(" ")
+}
+
+/// What a sibling saw, in the tokens of the case that is held against it: what differs then differs in
+/// more than whose it is, and what is shown of it gives nothing away that the case itself would not.
+pub fn in_the_tokens_of(arrangement: &Arrangement, sibling: &Observation) -> Observation {
+    let mut seen = sibling.clone();
+    let theirs = &sibling.arrangement;
+    let mut tokens = vec![(theirs.identity.token.as_str(), arrangement.identity.token.as_str())];
+    let addresses = theirs.upstream_addresses.iter().zip(&arrangement.upstream_addresses);
+    tokens.extend(addresses.map(|(from, to)| (from.as_str(), to.as_str())));
+    tokens.retain(|(from, to)| !from.is_empty() && from != to);
+    let own = |text: &mut String| {
+        for (from, to) in &tokens {
+            if text.contains(from) {
+                *text = text.replace(from, to);
+            }
+        }
+    };
+    own(&mut seen.arrangement.identity.token);
+    seen.arrangement.upstream_addresses.iter_mut().for_each(own);
+    for deployment in &mut seen.arrangement.deployments {
+        own(&mut deployment.model);
+        own(&mut deployment.key);
+    }
+    for exchange in &mut seen.exchanges {
+        own(&mut exchange.url);
+        own(&mut exchange.request_body);
+        let Outcome::Answer(answer) = &mut exchange.outcome else { continue };
+        answer.headers.iter_mut().for_each(|(_, value)| own(value));
+        own(&mut answer.body.text);
+        answer.body.frames.iter_mut().for_each(|frame| own(&mut frame.data));
+    }
+    for attempt in &mut seen.attempts {
+        own(&mut attempt.path);
+        own(&mut attempt.body);
+        attempt.headers.iter_mut().for_each(|(_, value)| own(value));
+        attempt.sent.headers.iter_mut().for_each(|(_, value)| own(value));
+        own(&mut attempt.sent.body);
+        let canaries = &mut attempt.canaries;
+        for token in [
+            &mut canaries.message,
+            &mut canaries.code,
+            &mut canaries.kind,
+            &mut canaries.param,
+            &mut canaries.header,
+            &mut canaries.request_id,
+            &mut canaries.content,
+        ] {
+            own(token);
+        }
+    }
+    seen
+}

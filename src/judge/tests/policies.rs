@@ -1,0 +1,271 @@
+//! Each key of a policy decides something: by one answer a rule is broken, by another it is not, and
+//! each bundled policy has an answer of its own.
+
+use super::{leaving::let_go_after, seen::*};
+use crate::{
+    judge::{self, Policy},
+    observation::AttemptEnd,
+    scenario::{Answer, ErrorName, Fault, Level, Turn},
+};
+
+/// What a key decides, shown at one observation.
+struct Shown {
+    key: &'static str,
+    rule: &'static str,
+    seen: Seen,
+    /// An answer by which the rule is broken there, and one by which it is not.
+    answers: (&'static str, &'static str),
+    /// The level of the finding by `default`, `rfc9110`, `litellm-docs` and `strict`.
+    bundled: [Option<Level>; 4],
+}
+
+const REQUIRED: Option<Level> = Some(Level::Required);
+const RECOMMENDED: Option<Level> = Some(Level::Recommended);
+const INFORMATIVE: Option<Level> = Some(Level::Informative);
+
+fn failed(upstream: u16, told: u16) -> Seen {
+    plain().tried(error(upstream)).told(error(told))
+}
+
+fn reworded(status: u16, from: &str, to: &str) -> Seen {
+    assert!(ERROR.contains(from), "there is something to change");
+    plain().tried(error(status)).told(say(status, &ERROR.replace(from, to)))
+}
+
+fn chained(first: u16) -> Seen {
+    plain().chained().tried(error(first))
+}
+
+fn statuses() -> Vec<Shown> {
+    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408));
+    let refused = plain().unreachable(Fault::Refuse).told(error(500));
+    let spent = failed(400, 429).attempt(|attempt| {
+        let answer = Answer::Error(ErrorName::Quota);
+        attempt.turn = Some(Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() });
+    });
+    vec![
+        Shown {
+            key: "credentials",
+            rule: "status.credentials",
+            seen: failed(401, 401),
+            answers: ("502", "401"),
+            bundled: [None, REQUIRED, None, REQUIRED],
+        },
+        Shown {
+            key: "timeout",
+            rule: "status.timeout",
+            seen: late,
+            answers: ("504", "408"),
+            bundled: [None, RECOMMENDED, None, REQUIRED],
+        },
+        Shown {
+            key: "overloaded",
+            rule: "status.overloaded",
+            seen: failed(529, 500),
+            answers: ("[503, 529]", "5xx"),
+            bundled: [RECOMMENDED, RECOMMENDED, None, REQUIRED],
+        },
+        Shown {
+            key: "rate_limit",
+            rule: "status.rate-limit",
+            seen: failed(429, 503),
+            answers: ("429", "503"),
+            bundled: [REQUIRED; 4],
+        },
+        Shown {
+            key: "unreachable",
+            rule: "status.unreachable",
+            seen: refused,
+            answers: ("502", "500"),
+            bundled: [RECOMMENDED, RECOMMENDED, None, REQUIRED],
+        },
+        Shown {
+            key: "quota",
+            rule: "status.mirrored",
+            seen: spent,
+            answers: ("400", "[400, 429]"),
+            bundled: [REQUIRED; 4],
+        },
+    ]
+}
+
+fn streams() -> Vec<Shown> {
+    let broken = || streamed().tried(events(&[ONE, TWO, ERROR]));
+    let unsaid = r#"{"error":{"message":"Internal error"}}"#;
+    vec![
+        Shown {
+            key: "after_error",
+            rule: "stream.one-error-event",
+            seen: broken().told(events(&[ONE, TWO, ERROR, DONE])),
+            answers: ("nothing", "either"),
+            bundled: [None, None, None, REQUIRED],
+        },
+        Shown {
+            key: "clean_end",
+            rule: "stream.no-forged-success",
+            seen: streamed().tried(events(&[ONE, DONE])).told(events(&[ONE, DONE])),
+            answers: ("failure", "failure_unless_done"),
+            bundled: [None, None, None, REQUIRED],
+        },
+        Shown {
+            key: "hold_back",
+            rule: "stream.error-status",
+            seen: streamed().tried(error(503)).told(events(&[ERROR])),
+            answers: ("required", "lifted"),
+            bundled: [REQUIRED; 4],
+        },
+        Shown {
+            key: "stream_message",
+            rule: "stream.error-detail",
+            seen: broken().told(events(&[ONE, TWO, unsaid])),
+            answers: ("required", "lifted"),
+            bundled: [REQUIRED; 4],
+        },
+        Shown {
+            key: "client_gone",
+            rule: "disconnect.plain-let-go",
+            seen: let_go_after(plain(), 2001.0),
+            answers: ("required", "lifted"),
+            bundled: [RECOMMENDED, RECOMMENDED, INFORMATIVE, REQUIRED],
+        },
+    ]
+}
+
+fn chains() -> Vec<Shown> {
+    let end = AttemptEnd::Finished;
+    let of_the_last =
+        chained(503).tried_at("backup", error(500), end).told(say(503, &ERROR.replace("MSG", "backup.MSG")));
+    let saved = chained(404).tried_at("backup", say(200, OK), end).told(say(200, OK));
+    vec![
+        Shown {
+            key: "chain_error",
+            rule: "fallback.true-error",
+            seen: of_the_last,
+            answers: ("first", "last"),
+            bundled: [None, None, REQUIRED, REQUIRED],
+        },
+        Shown {
+            key: "fallback_on",
+            rule: "fallback.used",
+            seen: chained(404).told(error(404)),
+            answers: ("[404, 429, 5xx]", "[429, 5xx]"),
+            bundled: [None; 4],
+        },
+        Shown {
+            key: "no_fallback_on",
+            rule: "fallback.only-when-needed",
+            seen: saved,
+            answers: ("[400, 404]", "none"),
+            bundled: [None, None, None, REQUIRED],
+        },
+    ]
+}
+
+fn words() -> Vec<Shown> {
+    let hidden = |status| reworded(status, "no MSG", "Internal error");
+    vec![
+        Shown {
+            key: "retry_after",
+            rule: "headers.retry-after",
+            seen: plain().tried(error(429).with("retry-after", "7")).told(error(429)),
+            answers: ("recommended", "lifted"),
+            bundled: [REQUIRED, REQUIRED, None, REQUIRED],
+        },
+        Shown {
+            key: "error_code",
+            rule: "detail.code-kept",
+            seen: reworded(400, r#""c""#, "null"),
+            answers: ("required", "lifted"),
+            bundled: [RECOMMENDED, RECOMMENDED, INFORMATIVE, REQUIRED],
+        },
+        Shown {
+            key: "error_type",
+            rule: "detail.type-kept",
+            seen: reworded(400, "kind", "api_error"),
+            answers: ("required", "lifted"),
+            bundled: [RECOMMENDED, RECOMMENDED, RECOMMENDED, REQUIRED],
+        },
+        Shown {
+            key: "request_message",
+            rule: "detail.message-kept",
+            seen: hidden(400),
+            answers: ("informative", "lifted"),
+            bundled: [REQUIRED; 4],
+        },
+        Shown {
+            key: "server_message",
+            rule: "detail.server-message-kept",
+            seen: hidden(500),
+            answers: ("informative", "lifted"),
+            bundled: [RECOMMENDED, RECOMMENDED, RECOMMENDED, REQUIRED],
+        },
+    ]
+}
+
+fn all() -> Vec<Shown> {
+    [statuses(), streams(), chains(), words()].into_iter().flatten().collect()
+}
+
+/// The level of the finding of this rule, if it is broken.
+fn level(seen: &Seen, rule: &str, policy: &Policy) -> Option<Level> {
+    let findings = judge::judge(&seen.observation, policy);
+    findings.into_iter().find(|finding| finding.rule == rule).map(|finding| finding.level)
+}
+
+fn with(key: &str, answer: &str) -> Policy {
+    Policy::from_text("p.yaml", &format!("{key}: {answer}\n")).unwrap()
+}
+
+#[test]
+fn each_key_decides_whether_a_rule_is_broken() {
+    for Shown { key, rule, seen, answers: (breaking, lenient), .. } in all() {
+        let question = Policy::QUESTIONS.iter().find(|question| question.key == key).unwrap();
+        assert!(question.rules.contains(&rule), "{key} does not name {rule}");
+        assert!(level(&seen, rule, &with(key, breaking)).is_some(), "{key} = {breaking}: {rule} holds");
+        assert_eq!(level(&seen, rule, &with(key, lenient)), None, "{key} = {lenient}: {rule} is broken");
+    }
+}
+
+#[test]
+fn each_bundled_policy_has_an_answer_for_each_key() {
+    for Shown { key, rule, seen, bundled, .. } in all() {
+        let levels: Vec<_> = Policy::all().iter().map(|policy| level(&seen, rule, policy)).collect();
+        assert_eq!(levels, bundled, "{key}, {rule}");
+    }
+}
+
+#[test]
+fn no_key_is_without_a_proof() {
+    let shown: Vec<&str> = all().iter().map(|shown| shown.key).collect();
+    for question in Policy::QUESTIONS {
+        assert!(shown.contains(&question.key), "{} is not shown to decide anything", question.key);
+    }
+}
+
+#[test]
+fn a_status_that_a_fallback_must_follow_may_be_followed_by_one() {
+    let end = AttemptEnd::Finished;
+    let saved = |status| chained(status).tried_at("backup", say(200, OK), end).told(say(200, OK));
+    let policy = Policy::from_text("p", "fallback_on: [404, 429, 5xx]\nno_fallback_on: 4xx\n").unwrap();
+    let rule = "fallback.only-when-needed";
+    assert_eq!(level(&saved(404), rule, &policy), None);
+    assert_eq!(level(&saved(429), rule, &policy), None);
+    assert_eq!(level(&saved(400), rule, &policy), REQUIRED);
+    // The last of a chain is followed by nobody.
+    let alone = chained(503).tried_at("backup", error(400), end).told(error(400));
+    assert_eq!(level(&alone, rule, &policy), None);
+    assert!(judge::applicable(&alone.observation, &policy).contains(&rule));
+}
+
+#[test]
+fn where_a_proxy_may_hide_a_message_a_chain_may_be_told_in_its_own_words() {
+    let end = AttemptEnd::Finished;
+    let router = r#"{"error":{"message":"no model left","type":"router","param":null,"code":null}}"#;
+    let told = |status| chained(status).tried_at("backup", error(500), end).told(say(500, router));
+    let rule = "fallback.true-error";
+    assert_eq!(level(&told(503), rule, &with("request_message", "lifted")), REQUIRED);
+    assert_eq!(level(&told(503), rule, &with("server_message", "lifted")), None);
+    assert_eq!(level(&told(503), rule, &with("server_message", "recommended")), REQUIRED);
+    assert_eq!(level(&told(503), rule, &with("levels", "{detail.server-message-kept: lifted}")), None);
+    assert_eq!(level(&told(404), rule, &with("request_message", "lifted")), None);
+}

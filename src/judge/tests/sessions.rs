@@ -1,0 +1,159 @@
+//! Sessions over a WebSocket.
+
+use super::{every_rule::Proof, seen::*};
+use crate::{
+    judge::{self, Policy},
+    observation::{AttemptEnd, Closed, Ending, Outcome},
+    scenario::{Api, Provider},
+    wire::websocket,
+};
+
+const CREATED: &str = r#"{"type":"session.created"}"#;
+const A: &str = r#"{"type":"response.output_text.delta","delta":"a"}"#;
+const B: &str = r#"{"type":"response.output_text.delta","delta":"b"}"#;
+const DONE: &str = r#"{"type":"response.done","response":{"status":"completed"}}"#;
+/// With the token of the first attempt: a frame tells its length, so that nothing can be filled in later.
+const ERROR: &str =
+    r#"{"type":"error","error":{"type":"kind","code":"c","message":"no canary-msg-tok-primary-1"}}"#;
+
+fn session(events: &[&str]) -> Say {
+    let headers = [("upgrade", "websocket"), ("connection", "Upgrade")];
+    let frames = events.iter().flat_map(|event| websocket::text(event).to_vec()).collect();
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Say::raw(101, headers, frames)
+}
+
+fn calling() -> Seen {
+    plain().calling(Api::OpenaiRealtime, Provider::Openai)
+}
+
+/// The upstream said this and was well.
+fn said(events: &[&str]) -> Seen {
+    calling().tried_until(session(events), AttemptEnd::Finished)
+}
+
+/// The upstream said this and closed the session.
+fn closed(events: &[&str], code: u16) -> Seen {
+    let mut seen = calling().tried_until(session(events), AttemptEnd::Closed);
+    seen.observation.attempts[0].sent.closed =
+        Some(Closed { code: Some(code), reason: "over".to_owned(), answered: false });
+    seen
+}
+
+/// The upstream refused the handshake.
+fn refused(status: u16) -> Seen {
+    calling().tried(error(status))
+}
+
+/// The caller got this, and the proxy closed the session so.
+fn ended(seen: Seen, events: &[&str], code: u16, reason: &str) -> Seen {
+    let mut seen = seen.told(session(events));
+    if let Some(Outcome::Answer(answer)) = seen.observation.exchanges.last_mut().map(|last| &mut last.outcome)
+    {
+        answer.closed = Some(Closed { code: Some(code), reason: reason.to_owned(), answered: false });
+        answer.body.text.push_str(reason);
+    }
+    seen
+}
+
+fn open(seen: Seen, events: &[&str]) -> Seen {
+    seen.told_until(session(events).lasting(9000.0), Ending::Deadline)
+}
+
+pub fn proofs() -> Vec<Proof> {
+    let told = |events: &[&str]| said(events).told(session(events));
+    let one = &[CREATED, A];
+    vec![
+        (
+            "realtime.no-silent-socket",
+            ended(closed(one, 1011), one, 1011, "over"),
+            open(closed(one, 1011), one),
+        ),
+        (
+            "realtime.error-visible",
+            ended(closed(one, 1011), one, 1008, "over"),
+            ended(closed(one, 1011), one, 1001, "over"),
+        ),
+        (
+            "realtime.no-forged-success",
+            ended(closed(one, 1011), one, 1011, "over"),
+            ended(closed(one, 1011), &[CREATED, A, DONE], 1000, ""),
+        ),
+        (
+            "realtime.events-intact",
+            ended(closed(&[A, B], 1011), &[A, B], 1011, "over"),
+            ended(closed(&[A, B], 1011), &[B, A], 1011, "over"),
+        ),
+        ("realtime.detail", told(&[CREATED, ERROR]), ended(refused(429), &[], 1013, "try later")),
+        (
+            "realtime.event-form",
+            told(&[CREATED, ERROR]),
+            said(&[CREATED, ERROR])
+                .told(session(&[r#"{"type":"error","error":"canary-msg-tok-primary-1"}"#])),
+        ),
+        ("realtime.handshake-status", refused(429).told(error(429)), ended(refused(429), &[ERROR], 1013, "")),
+        (
+            "realtime.close-code",
+            ended(closed(one, 4001), one, 4001, "over"),
+            ended(closed(one, 4001), one, 1011, "over"),
+        ),
+        (
+            "realtime.close-reason",
+            ended(closed(one, 4001), one, 4001, "it is over"),
+            ended(closed(one, 4001), one, 4001, "no more"),
+        ),
+        (
+            "realtime.close-told",
+            ended(closed(one, 4001), one, 4001, "over"),
+            closed(one, 4001).told_until(session(one), Ending::Closed),
+        ),
+    ]
+}
+
+fn findings(seen: &Seen) -> Vec<String> {
+    judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+}
+
+#[test]
+fn a_session_that_was_relayed_as_it_came_breaks_nothing() {
+    let nothing: Vec<String> = Vec::new();
+    let all = &[CREATED, A, B, DONE];
+    assert_eq!(findings(&said(all).told(session(all))), nothing);
+    for code in [1000, 1001, 1008, 1011, 4001] {
+        assert_eq!(
+            findings(&ended(closed(&[CREATED, A], code), &[CREATED, A], code, "over")),
+            nothing,
+            "{code}"
+        );
+    }
+    let failed = &[CREATED, A, ERROR];
+    assert_eq!(findings(&said(failed).told(session(failed))), nothing);
+}
+
+#[test]
+fn a_session_that_is_silent_because_its_upstream_is_breaks_nothing() {
+    let silent = calling().tried_until(session(&[CREATED]), AttemptEnd::ClientLeft);
+    assert_eq!(findings(&open(silent, &[CREATED])), Vec::<String>::new());
+}
+
+#[test]
+fn a_handshake_that_is_never_answered_has_the_limit_of_any_call() {
+    let silent = || calling().tried_in_vain(AttemptEnd::Open);
+    assert_eq!(findings(&open(silent(), &[])), ["timeout.honoured"]);
+    assert_eq!(findings(&silent().told(error(504))), Vec::<String>::new());
+}
+
+#[test]
+fn rules_about_bodies_and_streams_say_nothing_of_a_session() {
+    // Let in and thrown out: the headers, the type and the code of the refusal have no place there.
+    let thrown_out = ended(refused(429), &[ERROR], 1013, "no canary-msg-tok-primary-1");
+    assert_eq!(findings(&thrown_out), ["realtime.handshake-status"]);
+}
+
+#[test]
+fn a_success_that_lost_a_piece_is_seen_in_a_session_too() {
+    let lost = said(&[CREATED, A, B, DONE]).told(session(&[CREATED, B, DONE]));
+    assert_eq!(findings(&lost), ["success.content-intact"]);
+    let never = open(said(&[CREATED, A, B, DONE]), &[CREATED, A, B]);
+    assert!(findings(&never).contains(&"success.delivered".to_owned()), "{:?}", findings(&never));
+}

@@ -1,0 +1,185 @@
+//! OpenAI: `GET /v1/realtime`, a session over a WebSocket.
+//!
+//! Sources: <https://developers.openai.com/api/docs/guides/realtime-websocket> and the reference of server
+//! events, <https://developers.openai.com/api/reference/resources/realtime>. The caller gets text, so that
+//! what was said can be compared; with sound the order of events is the same.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    observation::Canaries,
+    provider::{
+        content_pieces,
+        dialect::{Failure, created, model_asked, stem},
+        message::MessageBody,
+        request::Asked,
+        tool_argument_pieces,
+    },
+    scenario::Reply,
+    wire::websocket,
+};
+
+/// What a caller says to have an answer.
+const AWAITED: &str = "response.create";
+
+/// A session that answers once.
+pub(in crate::provider) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
+    let mut events = Events { stem: stem(canaries), n: 0, frames: Vec::new() };
+    events.push("session.created", json!({ "session": session(asked, canaries) }));
+    let opening = std::mem::take(&mut events.frames);
+
+    let call = matches!(reply, Reply::ToolCall);
+    let pieces = if call { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) };
+    let whole = pieces.concat();
+    let id = format!("item_{}", stem(canaries));
+    let item = |status: &str, text: &str| item(&id, call, status, text, canaries);
+    let begun = response("in_progress", json!([]), Value::Null, canaries);
+    events.push("response.created", json!({ "response": begun }));
+    let place = json!({"response_id": begun["id"], "output_index": 0});
+    events.push("response.output_item.added", with(&place, json!({"item": item("in_progress", "")})));
+    events
+        .push("conversation.item.added", json!({"previous_item_id": null, "item": item("in_progress", "")}));
+    let place = with(&place, json!({ "item_id": id }));
+    if call {
+        let place = with(&place, json!({ "call_id": format!("call_{}", stem(canaries)) }));
+        for piece in &pieces {
+            events.push("response.function_call_arguments.delta", with(&place, json!({ "delta": piece })));
+        }
+        events.push("response.function_call_arguments.done", with(&place, json!({ "arguments": whole })));
+    } else {
+        let place = with(&place, json!({ "content_index": 0 }));
+        let part = |text: &str| json!({"part": {"type": "text", "text": text}});
+        events.push("response.content_part.added", with(&place, part("")));
+        for piece in &pieces {
+            events.push("response.output_text.delta", with(&place, json!({ "delta": piece })));
+        }
+        events.push("response.output_text.done", with(&place, json!({ "text": whole })));
+        events.push("response.content_part.done", with(&place, part(&whole)));
+    }
+    let done = item("completed", &whole);
+    events.push("conversation.item.done", json!({"previous_item_id": null, "item": done}));
+    let place = json!({"response_id": begun["id"], "output_index": 0});
+    events.push("response.output_item.done", with(&place, json!({ "item": done })));
+    let usage = json!({
+        "total_tokens": 9 + pieces.len(),
+        "input_tokens": 9,
+        "output_tokens": pieces.len(),
+        "input_token_details": {"text_tokens": 9, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 0},
+        "output_token_details": {"text_tokens": pieces.len(), "audio_tokens": 0},
+    });
+    let last = events
+        .frame("response.done", json!({ "response": response("completed", json!([done]), usage, canaries) }));
+    MessageBody::Session { opening, awaited: AWAITED, events: events.frames, last }
+}
+
+/// The events of a session, each with an id of its own.
+struct Events<'a> {
+    stem: &'a str,
+    n: usize,
+    frames: Vec<Bytes>,
+}
+
+impl Events<'_> {
+    fn push(&mut self, kind: &str, members: Value) {
+        let frame = self.frame(kind, members);
+        self.frames.push(frame);
+    }
+
+    fn frame(&mut self, kind: &str, members: Value) -> Bytes {
+        self.n += 1;
+        let id = format!("event_{}-{}", self.stem, self.n);
+        websocket::text(&with(&json!({"type": kind, "event_id": id}), members).to_string())
+    }
+}
+
+fn with(members: &Value, more: Value) -> Value {
+    let mut all = members.clone();
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    all
+}
+
+fn item(id: &str, call: bool, status: &str, text: &str, canaries: &Canaries) -> Value {
+    let common = json!({"id": id, "object": "realtime.item", "status": status});
+    if call {
+        let call_id = format!("call_{}", stem(canaries));
+        return with(
+            &common,
+            json!({"type": "function_call", "name": "get_weather", "call_id": call_id, "arguments": text}),
+        );
+    }
+    let content =
+        if status == "completed" { json!([{"type": "output_text", "text": text}]) } else { json!([]) };
+    with(&common, json!({"type": "message", "role": "assistant", "content": content}))
+}
+
+fn response(status: &str, output: Value, usage: Value, canaries: &Canaries) -> Value {
+    json!({
+        "object": "realtime.response",
+        "id": format!("resp_{}", stem(canaries)),
+        "status": status,
+        "status_details": null,
+        "output": output,
+        "conversation_id": format!("conv_{}", stem(canaries)),
+        "output_modalities": ["text"],
+        "max_output_tokens": "inf",
+        "audio": {"output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "alloy"}},
+        "usage": usage,
+        "metadata": null,
+    })
+}
+
+fn session(asked: &Asked, canaries: &Canaries) -> Value {
+    json!({
+        "type": "realtime",
+        "object": "realtime.session",
+        "id": format!("sess_{}", stem(canaries)),
+        "model": model_asked(asked),
+        "output_modalities": ["audio"],
+        "instructions": "",
+        "tools": [],
+        "tool_choice": "auto",
+        "max_output_tokens": "inf",
+        "tracing": null,
+        "truncation": "auto",
+        "prompt": null,
+        "expires_at": created() + 3600,
+        "audio": {
+            "input": {
+                "format": {"type": "audio/pcm", "rate": 24000},
+                "transcription": null,
+                "noise_reduction": null,
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": 0.5,
+                    "prefix_padding_ms": 300,
+                    "silence_duration_ms": 200,
+                    "idle_timeout_ms": null,
+                    "create_response": true,
+                    "interrupt_response": true,
+                },
+            },
+            "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "alloy", "speed": 1.0},
+        },
+        "include": null,
+    })
+}
+
+/// An error as an event: the error object of a body, with the id of the caller's event that led to it.
+pub(in crate::provider) fn error_event(failure: &Failure<'_>, canaries: &Canaries) -> Bytes {
+    let error = &failure.error["error"];
+    let event = json!({
+        "type": "error",
+        "event_id": format!("event_{}-{}", stem(canaries), failure.after + 1),
+        "error": {
+            "type": error["type"],
+            "code": error["code"],
+            "message": failure.text,
+            "param": error["param"],
+            "event_id": null,
+        },
+    });
+    websocket::text(&event.to_string())
+}

@@ -1,0 +1,106 @@
+//! What fits a session over a WebSocket, and what needs one.
+
+use std::ops::Range;
+
+use super::{
+    fault::{CloseFrame, ConnectionFault, Fault, TlsFault},
+    file::At,
+    model::{Combination, Step},
+    validate::Checker,
+    words::{Api, Transport},
+};
+
+/// Whether some case here is a session.
+fn session(matrix: &[Combination]) -> Option<Api> {
+    matrix.iter().map(|one| one.api).find(|api| api.is_session())
+}
+
+/// Checks one fault by itself; `false` where it cannot be here at all.
+pub(super) fn fits(check: &mut Checker<'_>, fault: &At<Fault>, matrix: &[Combination]) -> bool {
+    if let Fault::CloseFrame(frame) = &fault.value {
+        if let Some(other) = matrix.iter().find(|one| !one.api.is_session()) {
+            let message = format!("`close_frame` ends a WebSocket session, and {} has none", other.api);
+            let place = api_place(check, other.api);
+            let error = check.error(&fault.range, message);
+            if let Some(place) = place {
+                *error = error.clone().also(place, format!("{} is here", other.api));
+            }
+            error.help =
+                Some("write `matrix: {api: [openai/realtime]}`, or end the reply by `close`".to_owned());
+            return false;
+        }
+        closing(check, fault, frame);
+        return true;
+    }
+    let Some(api) = session(matrix) else { return true };
+    let Some(why) = why_not(&fault.value) else { return true };
+    let message = format!("`{}` {why}, and {api} is a session over a WebSocket", fault.value.name());
+    let place = api_place(check, api);
+    let error = check.error(&fault.range, message);
+    if let Some(place) = place {
+        *error = error.clone().also(place, format!("{api} is here"));
+    }
+    error.help = Some(
+        "a session can be ended by `close_frame`, `close`, `reset`, `hang` and `truncate`, and fail by \
+         `error_event`; before it begins it can be refused by an error or a status"
+            .to_owned(),
+    );
+    false
+}
+
+/// Where the matrix names an API; `None` where it stands there by default.
+fn api_place(check: &Checker<'_>, api: Api) -> Option<Range<usize>> {
+    let matrix = check.word(&(0..0), "matrix");
+    let place = check.word(&matrix, api.as_str());
+    (!matrix.is_empty() && place != matrix).then_some(place)
+}
+
+fn closing(check: &mut Checker<'_>, fault: &At<Fault>, frame: &CloseFrame) {
+    if let Some(code) = frame.code.filter(|code| !CloseFrame::may_be_sent(*code)) {
+        check
+            .error(&check.word(&fault.range, "code"), format!("{code} cannot stand in a close frame"))
+            .help = Some(
+            "possible are 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4)".to_owned(),
+        );
+    }
+    // The frame has room for 123 bytes, and a token is longer than its placeholder.
+    if frame.reason.len() > 80 {
+        check.error(&check.word(&fault.range, "reason"), "`reason` must not be longer than 80 bytes").help =
+            Some("a close frame holds 125 bytes with its code (RFC 6455 section 5.5)".to_owned());
+    }
+}
+
+/// Why a fault has nothing to strike in a session.
+fn why_not(fault: &Fault) -> Option<&'static str> {
+    match fault {
+        Fault::Http1(_) | Fault::SplitCharacters => Some("is about the body of an HTTP reply"),
+        Fault::Connection(ConnectionFault::ClosedWhenReused) => Some("needs a connection that is used again"),
+        Fault::Tls(TlsFault::NoCloseNotify) => Some("is about the end of an HTTP reply"),
+        Fault::Http2(_) => Some("needs HTTP/2"),
+        Fault::DropTerminator | Fault::DuplicateTerminator => Some("is about the end of a stream"),
+        Fault::Comment { .. } | Fault::Crlf | Fault::MultiLineData => Some("is about server-sent events"),
+        Fault::EventStream(_) => Some("is about AWS's event streams"),
+        Fault::ContentEncoding(_) | Fault::ContentType(_) | Fault::Malform(_) => {
+            Some("edits the body of an HTTP reply")
+        }
+        _ => None,
+    }
+}
+
+/// A caller of a session stays to its end.
+pub(super) fn stays(check: &mut Checker<'_>, steps: &At<Vec<Step>>, matrix: &[Combination]) {
+    let Some(api) = session(matrix) else { return };
+    if steps.value.iter().any(|step| step.leave.is_some()) {
+        let place = check.word(&steps.range, "leave");
+        check.error(&place, format!("a caller of {api} cannot leave yet")).help =
+            Some("give the sessions a file of their own".to_owned());
+    }
+}
+
+/// A WebSocket is opened on a connection of HTTP/1.1.
+pub(super) fn over_http1(check: &mut Checker<'_>, written: Option<&At<Transport>>, matrix: &[Combination]) {
+    if let (Some(api), Some(At { value: Transport::Http2, range })) = (session(matrix), written) {
+        check.error(range, format!("{api} is opened on HTTP/1.1")).help =
+            Some("write `transport: tls`, or leave the line out".to_owned());
+    }
+}

@@ -1,0 +1,222 @@
+//! What is stored is judged as it was seen, and shows no secret.
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+use super::*;
+use crate::{
+    judge::{
+        self, Policy,
+        tests::{any::observation, seen::*},
+    },
+    observation::{AttemptEnd, Outcome},
+    scenario::{Api, Provider},
+    wire::eventstream,
+};
+
+/// By what a finding is known.
+fn broken(seen: &Observation, policy: &Policy) -> Vec<(String, crate::scenario::Level)> {
+    judge::judge(seen, policy).into_iter().map(|finding| (finding.rule, finding.level)).collect()
+}
+
+/// As reports did it: placeholders for people.
+fn with_short_placeholders(seen: &Observation) -> Observation {
+    let redactor = Redactor::secrets(&seen.arrangement);
+    serde_json::from_value(redactor.json(&serde_json::to_value(seen).unwrap())).unwrap()
+}
+
+fn key(seen: &Seen) -> String {
+    seen.observation.arrangement.deployments[0].key.clone()
+}
+
+#[test]
+fn a_placeholder_of_another_length_would_change_what_is_judged() {
+    let policy = Policy::default();
+    let echoing = ONE.replace("one", &format!("one {}", key(&streamed())));
+    // A stream that ends early, and tells its caller so; its body is shorter than what was sent.
+    let early = streamed().tried(events(&[&echoing])).told(events(&[&echoing, ERROR]));
+    // A cut at a byte that is on record.
+    let cut = streamed()
+        .tried(events(&[&echoing, STOP, DONE]))
+        .attempt(|attempt| {
+            attempt.sent.broken_after = Some(attempt.sent.bytes - 20);
+            attempt.end = AttemptEnd::Finished;
+        })
+        .told(events(&[&echoing, STOP, DONE]));
+    for seen in [early, cut] {
+        let seen = seen.observation;
+        assert_ne!(broken(&with_short_placeholders(&seen), &policy), broken(&seen, &policy));
+        assert_eq!(broken(&without_secrets(&seen).unwrap(), &policy), broken(&seen, &policy));
+    }
+}
+
+#[test]
+fn a_key_in_a_binary_frame_is_hidden_and_the_frame_is_sound() {
+    let error = format!("{{\"message\":\"no MSG for {}\"}}", key(&streamed()));
+    let seen = |error: &str| {
+        let headers = [(":message-type", "exception"), (":exception-type", "throttlingException")];
+        let mut body = eventstream::encode(&headers, error.as_bytes()).unwrap().to_vec();
+        body.extend_from_slice(&[0xff, 0xfe]);
+        let kind = vec![("content-type".to_owned(), "application/vnd.amazon.eventstream".to_owned())];
+        let seen =
+            streamed().calling(Api::BedrockConverse, Provider::Bedrock).tried(Say::raw(200, kind, vec![]));
+        let bytes = body.len() as u64;
+        let seen = seen.attempt(|attempt| {
+            attempt.sent.set_body(&body);
+            attempt.sent.bytes = bytes;
+        });
+        seen.told(say(429, error)).observation
+    };
+    let seen = seen(&error);
+    assert!(seen.attempts[0].sent.base64);
+    let stored = without_secrets(&seen).unwrap();
+    let body = stored.attempts[0].sent.body_bytes().into_owned();
+    let messages = eventstream::decode(&body);
+    assert_eq!(messages.len(), 1, "its checksum is right");
+    let text = String::from_utf8_lossy(&messages[0].payload).into_owned();
+    assert!(text.contains("<key primary-") && !text.contains(&seen.arrangement.deployments[0].key), "{text}");
+    // What the upstream itself said is no leak of the proxy's, then as now.
+    for policy in Policy::all() {
+        assert_eq!(broken(&stored, &policy), broken(&seen, &policy));
+    }
+}
+
+#[test]
+fn placeholders_are_as_long_as_what_they_stand_for() {
+    for (secret, shown) in [
+        ("sk-a-long-secret", "<proxy key----->"),
+        ("twelve-bytes", "<proxy key->"),
+        ("eleven-byte", "<proxy key>"),
+        ("sk-short", "<******>"),
+    ] {
+        let mut seen = plain().observation;
+        seen.arrangement.proxy_secrets = vec![secret.to_owned()];
+        let redactor = Redactor::secrets_in_place(&seen.arrangement);
+        assert_eq!(redactor.text(&format!("a {secret}.")), format!("a {shown}."));
+        assert_eq!(redactor.bytes(format!("a {secret}.").as_bytes()), format!("a {shown}.").into_bytes());
+        assert_eq!(secret.len(), shown.len());
+    }
+}
+
+#[test]
+fn what_could_be_a_word_of_the_record_itself_is_left_out_rather_than_mistaken() {
+    let mut seen = plain().tried(say(200, OK)).told(say(200, OK)).observation;
+    seen.arrangement.proxy_secrets = vec!["openai/chat".to_owned()];
+    assert_eq!(without_secrets(&seen), None);
+}
+
+/// Where a secret may turn up.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    SentBody,
+    SentHeader,
+    Received,
+    ToldBody,
+    ToldHeader,
+    Frame,
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    use Place::*;
+    proptest::sample::select(vec![
+        SentBody, SentBody, SentBody, SentHeader, Received, ToldBody, ToldHeader, Frame,
+    ])
+}
+
+/// `text` with `secret` somewhere in it, as a word of its own: glued to a token of ours it would make
+/// another word of it, and a placeholder would not.
+fn put(text: &mut String, at: Index, secret: &str) {
+    let mut at = at.index(text.len() + 1);
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    text.insert_str(at, &format!(" {secret} "));
+}
+
+/// A secret put into an observation, where there is such a place.
+fn plant(seen: &mut Observation, place: Place, which: Index, at: Index, secret: &str) {
+    let attempt = match seen.attempts.len() {
+        0 => None,
+        n => seen.attempts.get_mut(which.index(n)),
+    };
+    let answer = match seen.exchanges.len() {
+        0 => None,
+        n => seen.exchanges.get_mut(which.index(n)),
+    }
+    .and_then(|exchange| match &mut exchange.outcome {
+        Outcome::Answer(answer) => Some(answer),
+        Outcome::NoAnswer { .. } => None,
+    });
+    match place {
+        Place::SentBody => {
+            if let Some(attempt) = attempt {
+                let mut body = String::from_utf8_lossy(&attempt.sent.body_bytes()).into_owned();
+                let whole = attempt.sent.bytes == body.len() as u64;
+                put(&mut body, at, secret);
+                if attempt.sent.base64 {
+                    attempt.sent.body = BASE64_STANDARD.encode(&body);
+                } else {
+                    attempt.sent.body = body.clone();
+                }
+                if whole {
+                    attempt.sent.bytes = body.len() as u64;
+                }
+            }
+        }
+        Place::SentHeader => {
+            if let Some((_, value)) = attempt.and_then(|attempt| attempt.sent.headers.last_mut()) {
+                put(value, at, secret);
+            }
+        }
+        Place::Received => {
+            if let Some(attempt) = attempt {
+                attempt.headers.push(("authorization".to_owned(), format!("Bearer {secret}")));
+                put(&mut attempt.body, at, secret);
+            }
+        }
+        Place::ToldBody => {
+            if let Some(answer) = answer {
+                put(&mut answer.body.text, at, secret);
+            }
+        }
+        Place::ToldHeader => {
+            if let Some((_, value)) = answer.and_then(|answer| answer.headers.last_mut()) {
+                put(value, at, secret);
+            }
+        }
+        Place::Frame => {
+            if let Some(frame) = answer.and_then(|answer| answer.body.frames.last_mut()) {
+                put(&mut frame.data, at, secret);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_observation_without_its_secrets_is_judged_as_it_was(
+        mut seen in observation(),
+        places in vec((place(), any::<Index>(), any::<Index>(), any::<Index>()), 1..6),
+    ) {
+        let own = seen.arrangement.deployments.iter().map(|deployment| &deployment.key);
+        let secrets: Vec<String> = own.chain(&seen.arrangement.proxy_secrets).cloned().collect();
+        for (place, which, at, secret) in places {
+            plant(&mut seen, place, which, at, secret.get(secrets.as_slice()).as_str());
+        }
+        let stored = without_secrets(&seen).expect("no secret is a word of the record");
+        for policy in Policy::all() {
+            prop_assert_eq!(broken(&stored, &policy), broken(&seen, &policy));
+            prop_assert_eq!(judge::applicable(&stored, &policy), judge::applicable(&seen, &policy));
+        }
+        prop_assert_eq!(judge::sdk_view(&stored), judge::sdk_view(&seen));
+        let makers = |seen| judge::origins(seen).into_iter().map(|origin| origin.maker).collect::<Vec<_>>();
+        prop_assert_eq!(makers(&stored), makers(&seen));
+        let text = serde_json::to_string(&stored).unwrap();
+        let mut all = vec![text];
+        all.extend(stored.attempts.iter().map(|attempt| attempt.said().into_owned()));
+        for secret in &secrets {
+            prop_assert!(all.iter().all(|text| !text.contains(secret.as_str())), "{} is still there", secret);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Performs a plan on a WebSocket: says what is planned, waits for what the client is to say, and
+//! answers what every server answers by itself.
+
+use std::io;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{
+    beat::Beat,
+    ledger::Recorder,
+    raw::{BETWEEN_PACKETS, Order, encoded},
+    socket::{GOODBYE, Socket},
+};
+use crate::{
+    fault::{Framing, Plan, WireAction},
+    observation::{AttemptEnd, Closed},
+    wire::websocket::{self, Decoder, Said},
+};
+
+/// Whether a plan opens a WebSocket.
+pub(super) fn is_session(plan: &Plan) -> bool {
+    plan.actions
+        .iter()
+        .any(|action| matches!(action, WireAction::Head(head) if head.framing == Framing::WebSocket))
+}
+
+/// Performs a plan from its beginning. The connection is never used for anything else.
+///
+/// Where the client leaves, the attempt's end is noted by the drop of its recorder.
+pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written: u64) {
+    let Order { plan, recorder, key, .. } = order;
+    let mut decoder = Decoder::default();
+    decoder.feed(&unread);
+    let session =
+        Session { socket, due: Vec::new(), written, decoder, recorder: Some(recorder), key, silent: false };
+    // An error is the end of the connection: there is nobody to tell.
+    let _ = session.play(plan).await;
+}
+
+struct Session {
+    socket: Socket,
+    /// What has still to be written.
+    due: Vec<u8>,
+    written: u64,
+    decoder: Decoder,
+    /// Gone once the attempt's end is noted.
+    recorder: Option<Recorder>,
+    /// What the client is to see that it was understood by.
+    key: String,
+    /// Not even pings are answered.
+    silent: bool,
+}
+
+/// The client has left, or what it says cannot be read.
+struct Left;
+
+impl From<io::Error> for Left {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+impl Session {
+    async fn play(mut self, plan: Plan) -> Result<(), Left> {
+        let mut beat = Beat::default();
+        for action in plan.actions {
+            match action {
+                WireAction::Head(mut head) => {
+                    let accept = websocket::accept(&self.key);
+                    head.headers.push(("sec-websocket-accept".into(), accept.into()));
+                    self.due.extend(encoded(&head));
+                    if let Some(recorder) = &self.recorder {
+                        recorder.head(head, 0);
+                    }
+                }
+                WireAction::Write { bytes, completes_frame } => {
+                    if let Some(recorder) = &self.recorder {
+                        recorder.wrote(&bytes, completes_frame);
+                    }
+                    self.due.extend_from_slice(&bytes);
+                }
+                WireAction::Raw { bytes, breaks } => {
+                    if let (true, Some(recorder)) = (breaks, &self.recorder) {
+                        recorder.broke();
+                    }
+                    self.due.extend_from_slice(&bytes);
+                }
+                WireAction::Flush => {
+                    self.flush().await?;
+                    sleep(BETWEEN_PACKETS).await;
+                }
+                WireAction::Wait(time) => {
+                    self.flush().await?;
+                    self.wait(beat.due(time), &mut beat).await?;
+                }
+                WireAction::Await(kind) => {
+                    self.flush().await?;
+                    while !self.hear().await?.is_some_and(|text| is_of(&text, kind)) {}
+                }
+                ending => {
+                    self.flush().await?;
+                    return self.end(ending).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(mut self, ending: WireAction) -> Result<(), Left> {
+        match ending {
+            WireAction::CloseFrame { code, reason } => {
+                self.due.extend(websocket::close(code, &reason, None));
+                // Noted first: whoever sees the end finds it in the ledger.
+                if let Some(recorder) = self.recorder.take() {
+                    recorder.closed(Closed { code, reason, answered: false });
+                    recorder.end(if code == Some(1000) { AttemptEnd::Finished } else { AttemptEnd::Closed });
+                }
+                self.flush().await?;
+                // The one who begins to close waits for the other (RFC 6455 section 7.1.1).
+                let _ = timeout(GOODBYE, async { while self.hear().await.is_ok() {} }).await;
+                self.socket.linger().await;
+            }
+            WireAction::Reset | WireAction::RstStream(_) => {
+                self.note(AttemptEnd::Reset);
+                self.socket.reset(self.written).await;
+            }
+            WireAction::Hang => {
+                self.silent = true;
+                while self.hear().await.is_ok() {}
+            }
+            // A session stays open until the client has what it wants.
+            WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused => {
+                self.note(AttemptEnd::Finished);
+                while self.hear().await.is_ok() {}
+                self.flush().await?;
+                self.socket.linger().await;
+            }
+            _ => {
+                self.note(AttemptEnd::Closed);
+                self.socket.linger().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, end: AttemptEnd) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.end(end);
+        }
+    }
+
+    /// Lets time pass, and answers pings meanwhile.
+    async fn wait(&mut self, due: Instant, beat: &mut Beat) -> Result<(), Left> {
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => break,
+                heard = self.hear() => { heard?; }
+            }
+        }
+        let late = beat.woke(due);
+        if let Some(recorder) = &self.recorder {
+            recorder.woke(late);
+        }
+        Ok(())
+    }
+
+    /// The next thing that the client says, if it is a message of text. To be dropped at any time.
+    async fn hear(&mut self) -> Result<Option<String>, Left> {
+        loop {
+            match self.decoder.pop() {
+                Some(Said::Text(text)) => {
+                    if let Some(recorder) = &self.recorder {
+                        recorder.heard(&text);
+                    }
+                    return Ok(Some(text));
+                }
+                Some(Said::Ping(payload)) if !self.silent => {
+                    self.due.extend(websocket::pong(&payload, None));
+                    self.flush().await?;
+                    return Ok(None);
+                }
+                Some(Said::Close(code, _)) => {
+                    if !self.silent {
+                        self.due.extend(websocket::close(code, "", None));
+                        self.flush().await?;
+                    }
+                    return Err(Left);
+                }
+                Some(_) => return Ok(None),
+                None if self.decoder.broken().is_some() => return Err(Left),
+                None => {
+                    let mut bytes = Vec::with_capacity(4096);
+                    if self.socket.read_buf(&mut bytes).await? == 0 {
+                        return Err(Left);
+                    }
+                    self.decoder.feed(&bytes);
+                }
+            }
+        }
+    }
+
+    /// Writes what is due. What has been written is not due any more, wherever this is dropped.
+    async fn flush(&mut self) -> io::Result<()> {
+        while !self.due.is_empty() {
+            let written = self.socket.write(&self.due).await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.due.drain(..written);
+            self.written += written as u64;
+        }
+        self.socket.flush().await
+    }
+}
+
+fn is_of(text: &str, kind: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|event| event["type"] == kind)
+}

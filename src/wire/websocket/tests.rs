@@ -1,0 +1,110 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// All that a decoder makes of bytes which come in pieces of this size.
+fn read(bytes: &[u8], piece: usize) -> (Vec<Said>, Option<Broken>) {
+    let mut decoder = Decoder::default();
+    let mut said = Vec::new();
+    for piece in bytes.chunks(piece.max(1)) {
+        decoder.feed(piece);
+        said.extend(std::iter::from_fn(|| decoder.pop()));
+    }
+    (said, decoder.broken().cloned())
+}
+
+fn broken(bytes: &[u8]) -> String {
+    let (said, broken) = read(bytes, bytes.len());
+    assert_eq!(said, []);
+    broken.expect("these bytes break the frames").to_string()
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let mask = Some([1, 2, 3, 4]);
+    let bytes = [
+        text("é {}"),
+        masked_text("x", [9, 8, 7, 6]),
+        ping(b"p"),
+        pong(b"p", mask),
+        close(Some(4001), "over", mask),
+        close(None, "without a code there is no reason", None),
+    ]
+    .concat();
+    let (said, broken) = read(&bytes, 3);
+    assert_eq!(
+        said,
+        [
+            Said::Text("é {}".into()),
+            Said::Text("x".into()),
+            Said::Ping(Bytes::from_static(b"p")),
+            Said::Pong,
+            Said::Close(Some(4001), "over".into()),
+            Said::Close(None, String::new()),
+        ]
+    );
+    assert_eq!(broken, None);
+}
+
+#[test]
+fn a_message_in_several_frames_is_one_and_a_ping_may_stand_between_them() {
+    let bytes = [&[0x01, 1, b'a'][..], &ping(b""), &[0x80, 1, b'b'], &[0x82, 2, 0, 255]].concat();
+    let (said, _) = read(&bytes, 1);
+    assert_eq!(
+        said,
+        [Said::Ping(Bytes::new()), Said::Text("ab".into()), Said::Binary(Bytes::from_static(&[0, 255]))]
+    );
+}
+
+#[test]
+fn a_reason_that_is_too_long_is_cut_between_two_characters() {
+    let frame = close(Some(1011), &"é".repeat(80), None);
+    assert_eq!(frame.len(), 2 + 2 + 122);
+    assert_eq!(read(&frame, 7).0, [Said::Close(Some(1011), "é".repeat(61))]);
+}
+
+#[test]
+fn what_no_peer_may_send_ends_it_with_its_reason() {
+    insta::assert_snapshot!(broken(&[0xc1, 0]), @"a reserved bit, which no extension was agreed on for");
+    insta::assert_snapshot!(broken(&[0x09, 0]), @"a control frame in several parts");
+    insta::assert_snapshot!(broken(&[0x80, 0]), @"a continuation of no message");
+    insta::assert_snapshot!(broken(&[0x01, 0, 0x81, 0]), @"a message inside another");
+    insta::assert_snapshot!(broken(&[0x88, 1, 3]), @"a close frame with half a code");
+    insta::assert_snapshot!(broken(&[0x88, 126, 0, 200]), @"a frame of 200 bytes, where 125 is the most");
+    let mut decoder = Decoder::default();
+    decoder.feed(&[0x83, 0]);
+    assert_eq!(decoder.pop(), None);
+    assert!(decoder.broken().is_some());
+    decoder.feed(&text("nobody can tell where this begins"));
+    assert_eq!(decoder.pop(), None);
+}
+
+#[test]
+fn the_accept_of_the_standards_own_example_is_the_standards() {
+    assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+proptest! {
+    #[test]
+    fn messages_of_any_length_survive_any_cut_and_any_mask(
+        texts in proptest::collection::vec("\\PC{0,200}", 0..6),
+        long in 0..70_000usize,
+        mask: [u8; 4],
+        piece in 1..5000usize,
+    ) {
+        let mut texts = texts;
+        texts.push("x".repeat(long));
+        let bytes: Vec<u8> = texts.iter().flat_map(|text| masked_text(text, mask).to_vec()).collect();
+        let (said, broken) = read(&bytes, piece);
+        prop_assert_eq!(said, texts.into_iter().map(Said::Text).collect::<Vec<_>>());
+        prop_assert_eq!(broken, None);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_and_pieces_change_nothing(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        piece in 1..20usize,
+    ) {
+        prop_assert_eq!(read(&bytes, piece), read(&bytes, 300));
+    }
+}

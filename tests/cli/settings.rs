@@ -1,0 +1,183 @@
+//! `upfault.toml`: found, read, overridden, and told of where it is wrong.
+
+use upfault::report::Report;
+
+use super::stage::{LIMIT, Stage};
+
+/// Lifts what the defect breaks.
+const LENIENT: &str = "\
+[policy]
+retry_after = {answer = \"lifted\", reason = \"Our clients never wait.\"}
+";
+
+fn project(settings: &str) -> Stage {
+    let stage = Stage::small();
+    stage.write("upfault.toml", settings);
+    stage
+}
+
+#[test]
+fn a_project_is_run_as_its_settings_say_and_the_report_tells_so() {
+    let settings = format!(
+        "proxy = \"builtin:retry-after-dropped\"\nscenarios = [\"scenarios/t\"]\nreport.json = \"out/report.json\"\n\
+         seed = 5\njobs = 2\n{LENIENT}"
+    );
+    let stage = project(&settings);
+    stage.upfault(&["run"]).code(0).out_has(&[
+        "Testing builtin:retry-after-dropped: 4 cases, policy default + upfault.toml, with retry_after = lifted, seed 5",
+        "4 cases: 4 pass",
+    ]);
+    let report = Report::read(&stage.path("out/report.json")).unwrap();
+    assert_eq!(
+        (report.seed, report.policy.as_str()),
+        (5, "default + upfault.toml, with retry_after = lifted")
+    );
+    let policy = report.judged_by.unwrap();
+    assert_eq!(policy.name, "default + upfault.toml");
+    assert_eq!(policy.retry_after.reason, "Our clients never wait.");
+    assert_eq!(policy.timeout, upfault::judge::Policy::default().timeout, "the whole policy is there");
+    // The same without the file is a finding.
+    stage
+        .upfault(&["run", "scenarios/t", "--proxy", "builtin:retry-after-dropped", "--no-config"])
+        .code(1)
+        .out_has(&["policy default, seed 0", "headers.retry-after (required)"]);
+}
+
+#[test]
+fn the_command_line_beats_the_environment_which_beats_the_file_which_beats_what_is_built_in() {
+    let stage = project(
+        "seed = 5\npolicy = \"strict\"\nproxy = \"builtin:retry-after-dropped\"\nscenarios = [\"t/plain\"]\n",
+    );
+    let begins = |said: super::stage::Said, words: &[&str]| {
+        said.code(0).out_has(words);
+    };
+    begins(stage.upfault(&["run"]), &["builtin:retry-after-dropped: 2 cases, policy strict, seed 5"]);
+    begins(stage.with_env("UPFAULT_SEED", "6", &["run"]), &["2 cases, policy strict, seed 6"]);
+    begins(stage.with_env("UPFAULT_POLICY", "rfc9110", &["run"]), &["policy rfc9110, seed 5"]);
+    begins(
+        stage.with_env("UPFAULT_PROXY", "builtin", &["run"]),
+        &["Testing builtin: 2 cases, policy strict"],
+    );
+    begins(stage.with_env("UPFAULT_SEED", "6", &["run", "--seed", "7"]), &["policy strict, seed 7"]);
+    begins(
+        stage.upfault(&["run", "t", "--proxy", "builtin", "--policy", "default"]),
+        &["Testing builtin: 4 cases, policy default, seed 5"],
+    );
+    begins(
+        stage.upfault(&["run", "t", "--no-config"]),
+        &["Testing builtin: 4 cases, policy default, seed 0"],
+    );
+    stage.with_env("UPFAULT_JOBS", "0", &["run"]).code(2).err_has(&["--jobs"]);
+}
+
+#[test]
+fn a_project_is_the_same_from_every_folder_of_it() {
+    let stage = project("seed = 5\nscenarios = [\"scenarios/t\"]\nreport.json = \"report.json\"\n");
+    std::fs::create_dir_all(stage.path("src/deep")).unwrap();
+    let run = |args: &[&str]| stage.upfault_in("src/deep", args);
+    run(&["run"]).code(0).out_has(&["4 cases, policy default, seed 5", "2 pending snapshots"]);
+    assert!(stage.path("snapshots/builtin/t/limit.snap.new").exists(), "snapshots are the project's");
+    assert!(stage.path("report.json").exists(), "a path in the file is meant from its folder");
+    run(&["review", "--accept"]).code(0).err_has(&["accepted builtin/t/limit"]);
+    // What is written on the command line is meant from where it is written.
+    stage.write("src/deep/own/here.yaml", LIMIT);
+    run(&["run", "own", "--report", "json=here.json"]).code(0).out_has(&["2 cases"]);
+    assert!(stage.path("src/deep/here.json").exists());
+    run(&["list", "../../scenarios/t/limit.yaml"]).code(0).out_has(&["t/limit[stream]"]);
+    run(&["check", "own"]).code(0).out_has(&["1 scenario, 2 cases: all right"]);
+    stage.fake_in("src/deep", "honest");
+    run(&["proxy", "show", "./honest"]).code(0).out_has(&["src/deep/./honest/proxy.yaml"]);
+    // A nearer file speaks alone.
+    stage.write("src/upfault.toml", "seed = 9\n");
+    run(&["run", "own"]).code(0).out_has(&["seed 9"]);
+}
+
+#[test]
+fn the_scenarios_of_a_project_are_known_by_the_names_that_list_shows() {
+    let stage = Stage::new();
+    stage.write("upfault.toml", "scenarios = [\"llm\"]\nsnapshots = \"llm/accepted\"\n");
+    stage.write("llm/limit.yaml", LIMIT);
+    let said = stage.upfault(&["list"]).code(0);
+    assert_eq!(said.out.lines().count(), 2, "{}", said.out);
+    for args in [&["list", "limit"][..], &["explain", "limit"], &["explain", "limit[stream]"]] {
+        stage.upfault(args).code(0).out_has(&["limit[stream]"]);
+    }
+    stage.upfault(&["run", "limit"]).code(0).out_has(&["2 cases: 2 pass"]);
+    assert!(stage.path("llm/accepted/builtin/limit.snap.new").exists());
+    // The bundled ones are still there for who asks for them.
+    stage.upfault(&["list", "limits/rate-limit"]).code(0).out_has(&["limits/rate-limit[stream]"]);
+    stage.upfault(&["review", "--accept"]).code(0).err_has(&["accepted builtin/limit"]);
+    let listen = ["proxy", "render", "litellm", "--listen", "127.0.0.1:9555"];
+    stage.upfault(&listen).code(0).out_has(&["127.0.0.1:9555"]);
+    stage.write("upfault.toml", "scenarios = [\"llm\"]\nlisten = \"127.0.0.1:9444\"\n");
+    stage.upfault(&listen[..3]).code(0).out_has(&["127.0.0.1:9444"]);
+}
+
+#[test]
+fn settings_may_be_elsewhere_and_their_folder_is_then_the_projects() {
+    let stage = Stage::small();
+    stage.write("ci/nightly.toml", &format!("scenarios = [\"../scenarios/t\"]\nseed = 3\n{LENIENT}"));
+    stage
+        .upfault(&["run", "--config", "ci/nightly.toml"])
+        .code(0)
+        .out_has(&["4 cases, policy default + nightly.toml, with retry_after = lifted, seed 3"]);
+    assert!(stage.path("ci/snapshots/builtin/t/limit.snap.new").exists());
+    stage
+        .upfault(&["run", "--config", "ci/weekly.toml"])
+        .code(2)
+        .err_has(&["there is no file ci/weekly.toml", "help: "]);
+    stage.upfault(&["run", "--config", "ci/nightly.toml", "--no-config"]).code(2).err_has(&["--no-config"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_settings_is_told_in_its_place_by_every_command_that_reads_them() {
+    let stage = project("seed = 1\n[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n");
+    for args in
+        [&["run"][..], &["list"], &["check"], &["review"], &["explain", "t/limit"], &["explain", "policies"]]
+    {
+        let said = stage.upfault(args).code(2).err_has(&[
+            "error: unknown key `timeot`",
+            "upfault.toml:3:1",
+            "3 | timeot = {answer = 504",
+            "did you mean `timeout`?",
+        ]);
+        assert_eq!(said.out, "", "{args:?}");
+    }
+    // Those that need none work all the same.
+    for args in
+        [&["schema"][..], &["explain", "status.timeout"], &["proxy", "list"], &["list", "--no-config"]]
+    {
+        stage.upfault(args).code(0);
+    }
+}
+
+#[test]
+fn check_finds_what_only_the_house_knows_to_be_wrong_with_settings() {
+    for (settings, place, words) in [
+        ("proxy = \"litelm\"\n", "upfault.toml:1:9", "did you mean `litellm`?"),
+        (
+            "proxy = \"builtin:retry-after-droped\"\n",
+            "upfault.toml:1:9",
+            "did you mean `retry-after-dropped`?",
+        ),
+        ("proxy = \"http://127.0.0.1:1\"\n", "upfault.toml:1:9", "--listen"),
+        ("scenarios = [\"t\", \"limts\"]\n", "upfault.toml:1:19", "did you mean `limits`?"),
+        ("policy = \"ours.yaml\"\n", "upfault.toml:1:10", "no policy `ours.yaml`, and no file"),
+        ("[policy]\ntimeout = 504\n", "upfault.toml:2:11", "`timeout` is answered without a reason"),
+    ] {
+        let stage = project(settings);
+        for command in ["check", "run"] {
+            stage.upfault(&[command]).code(2).err_has(&[place, words, "help: "]);
+        }
+        stage.upfault(&["check", "upfault.toml"]).code(2).err_has(&[place, words]);
+    }
+    let stage = project(&format!("proxy = \"builtin\"\n{LENIENT}"));
+    stage.upfault(&["check"]).code(0).out_has(&[
+        "upfault.toml: all right, policy default + upfault.toml, with retry_after = lifted",
+        "cases: all right",
+        "litellm/proxy.yaml: all right",
+    ]);
+    let said = stage.upfault(&["check", "upfault.toml"]).code(0);
+    assert_eq!(said.out.lines().count(), 1, "{}", said.out);
+    stage.upfault(&["check", "nothing.toml"]).code(2).err_has(&["nothing.toml", "cannot be read"]);
+}
