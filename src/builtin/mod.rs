@@ -7,8 +7,9 @@
 //! `retry`, `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A
 //! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
 //! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
-//! What is done for callers that have left is in `linger`. A session over a WebSocket begins like any other request
-//! and is then relayed (`session`, `tamper_session`).
+//! What is done for callers that have left is in `linger`; `passing` hands requests on as they are, and
+//! `early` begins a stream with pings before there is an answer. A session over a WebSocket begins like any
+//! other request and is then relayed (`session`, `tamper_session`).
 
 mod ask;
 mod attempt;
@@ -17,6 +18,7 @@ mod classify;
 mod cooldown;
 mod defect;
 mod dialect;
+mod early;
 mod envelope;
 mod failure;
 mod handler;
@@ -24,6 +26,7 @@ mod headers;
 mod incoming;
 mod linger;
 mod multipart;
+mod passing;
 mod relay;
 mod retry;
 mod rules;
@@ -43,4 +46,5 @@ mod tests;
 
 pub use defect::{Defect, UnknownDefect};
 pub use dialect::lacks;
+pub use passing::pass_through_path;
 pub use server::Builtin;

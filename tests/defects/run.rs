@@ -20,8 +20,10 @@ pub type Broken = BTreeMap<String, (String, Finding)>;
 /// Runs cases, every one of which gets a verdict.
 pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult>> {
     // What the embedded proxy does not serve tells nothing of it.
-    let cases: Vec<Case> =
-        cases.into_iter().filter(|case| builtin::lacks(&case.combination).is_none()).collect();
+    let cases: Vec<Case> = cases
+        .into_iter()
+        .filter(|case| builtin::lacks(&case.combination, &case.scenario.proxy).is_none())
+        .collect();
     let expected = cases.len();
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = RunSettings {

@@ -2,6 +2,7 @@
 
 mod defects;
 mod dialects;
+mod handed;
 mod honest;
 mod providers;
 mod sessions;

@@ -328,6 +328,7 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
             retries,
             fallback,
             cooldown,
+            ..ProxySettings::default()
         })
 }
 

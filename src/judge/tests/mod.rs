@@ -7,6 +7,7 @@ mod conduct;
 mod demands;
 mod dialects;
 mod every_rule;
+mod handed;
 mod leaving;
 mod mistakes;
 mod mocks;
