@@ -123,8 +123,17 @@ fn every_rule_speaks_of_some_case_of_the_library() {
     }
     let silent: Vec<&str> =
         judge::rules().map(|rule| rule.id).filter(|rule| !spoken.contains(rule)).collect();
-    assert!(silent.is_empty(), "no scenario shows what {silent:?} speak of");
+    assert_eq!(
+        silent, SPOKEN_OF_DEFECTS_ALONE,
+        "no scenario shows what these rules speak of, or one does now"
+    );
 }
+
+/// Rules on what the honest proxy never does: the runs with their defects show that they speak of a case.
+const SPOKEN_OF_DEFECTS_ALONE: [&str; 1] = [
+    // It puts no route to rest for a key that was rejected.
+    "cooldown.names-cause",
+];
 
 #[test]
 fn every_defect_breaks_its_rule_and_none_beyond_its_row() {

@@ -393,6 +393,8 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
         timeout_s: 1.5,
         retries: 0,
         fallbacks: Vec::new(),
+        pass_through: false,
+        keep_alive_s: None,
         group: "case".to_owned(),
     };
     let installed = fixture.find().unwrap().install(&fixture.cache(), &|_| {}).await.unwrap();

@@ -164,7 +164,10 @@ async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result
 }
 
 /// Reads a body to its end. An error's body may end early: its status is worth passing on.
-async fn whole_body(mut response: reqwest::Response, must_be_whole: bool) -> Result<Bytes, Failure> {
+pub(super) async fn whole_body(
+    mut response: reqwest::Response,
+    must_be_whole: bool,
+) -> Result<Bytes, Failure> {
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -178,7 +181,7 @@ async fn whole_body(mut response: reqwest::Response, must_be_whole: bool) -> Res
 }
 
 /// The text of the error names the URL, so none of it is shown.
-fn transport(error: &reqwest::Error) -> Failure {
+pub(super) fn transport(error: &reqwest::Error) -> Failure {
     if error.is_connect() || error.is_builder() { Failure::unreachable() } else { Failure::disconnected() }
 }
 

@@ -20,6 +20,8 @@ use crate::scenario::Cooldown;
 pub(super) struct Memory {
     cooldown: Option<Cooldown>,
     client_errors_count: bool,
+    rejected_key_counts: bool,
+    tells_time: bool,
     poison: bool,
     routes: Mutex<HashMap<String, RouteMemory>>,
 }
@@ -39,6 +41,8 @@ impl Memory {
         Self {
             cooldown: cooldown.filter(|_| rules.cooldown),
             client_errors_count: rules.client_errors_cool_down,
+            rejected_key_counts: rules.rejected_key_cools_down,
+            tells_time: rules.cooldown_told,
             poison: rules.poison,
             routes: Mutex::default(),
         }
@@ -69,11 +73,25 @@ impl Memory {
             return None;
         }
         let left = (*until - now).as_secs_f64().ceil().max(1.0);
+        let time = || vec![("retry-after".to_owned(), left.to_string())];
+        let headers = if self.tells_time { time() } else { Vec::new() };
+        if self.rejected_key_counts && is_rejected_key(last) {
+            let code = Some("rate_limit_exceeded");
+            let mut limit = Failure::own(
+                Cause::CoolingDown,
+                429,
+                "requests",
+                code,
+                "Too many requests. Please try again later.",
+            );
+            limit.headers = headers;
+            return Some(limit);
+        }
         Some(Failure {
             cause: Cause::CoolingDown,
             status: if last.status == 429 { 429 } else { 503 },
             told: last.told.clone(),
-            headers: vec![("retry-after".into(), left.to_string())],
+            headers,
             raw: None,
         })
     }
@@ -87,7 +105,8 @@ impl Memory {
             Err(failure) => {
                 memory.poisoned = self.poison;
                 let counts = retry::may_pass(failure)
-                    || self.client_errors_count && matches!(failure.cause, Cause::Status(_));
+                    || self.client_errors_count && matches!(failure.cause, Cause::Status(_))
+                    || self.rejected_key_counts && is_rejected_key(failure);
                 let Some(Cooldown { after, lasting }) = self.cooldown.filter(|_| counts) else { return };
                 memory.failures = memory.failures.saturating_add(1);
                 if memory.failures >= after {
@@ -98,6 +117,10 @@ impl Memory {
             }
         }
     }
+}
+
+fn is_rejected_key(failure: &Failure) -> bool {
+    matches!(failure.cause, Cause::Status(401 | 403))
 }
 
 #[cfg(test)]

@@ -80,6 +80,16 @@ defects! {
     TerminatorDropped = "terminator-dropped": "A good stream ends without `[DONE]`",
     TerminatorDemanded = "terminator-demanded": "A stream that is finished but lacks `[DONE]` is told as broken off",
     PingEventSent = "ping-event-sent": "A stream begins with a ping event in Anthropic's form",
+    PingedFailureFinished = "pinged-failure-finished": "A call that fails after keep-alive pings ends as a finished answer",
+    PingedFailureCut = "pinged-failure-cut": "A call that fails after keep-alive pings just ends",
+    PingedCodeLost = "pinged-code-lost": "A call that fails after keep-alive pings is told as an error of no known cause",
+    // Routes that hand requests on as they are.
+    PassThroughStatusMade = "pass-through-status-made": "Through a pass-through every upstream 5xx is a 502",
+    PassThroughTypeMade = "pass-through-type-made": "Through a pass-through everything but a stream is labelled as JSON",
+    PassThroughWrapped = "pass-through-wrapped": "Through a pass-through a body that is no JSON is wrapped into an error object",
+    PassThroughMended = "pass-through-mended": "Through a pass-through bytes that are no UTF-8 are replaced",
+    PassThroughHopByHop = "pass-through-hop-by-hop": "Through a pass-through headers of the upstream's connection come out",
+    PassThroughCutFinished = "pass-through-cut-finished": "Through a pass-through a body that broke off ends as if it were whole",
     LimitAsStop = "limit-as-stop": "An answer that the limit of tokens cut off is told as finished",
     // Sessions.
     SessionLeftOpen = "session-left-open": "When the upstream's session has ended the caller's stays open and silent",
@@ -108,6 +118,9 @@ defects! {
     FallbackErrorHidden = "fallback-error-hidden": "When all fallbacks fail only a sentence about the router is shown",
     CooldownIgnored = "cooldown-ignored": "A failing route is never left alone",
     ClientErrorsCoolDown = "client-errors-cool-down": "A 4xx of the caller's making counts as a failure of the route",
+    CooldownAs500 = "cooldown-as-500": "A call to a route that is left alone is answered with 500",
+    CooldownWithoutTime = "cooldown-without-time": "While a route is left alone nobody is told for how long",
+    RejectedKeyRests = "rejected-key-rests": "A rejected key puts its route to rest, and callers are told that they called too often",
     RoutePoisoned = "route-poisoned": "After a failure the next request on that route fails too",
     // Callers that leave.
     CallerGoneIgnored = "caller-gone-ignored": "A request is carried on with when its caller has left",

@@ -12,8 +12,10 @@ use super::{
     chain::{self, Failed, Shared},
     classify::AWS_TYPE,
     dialect::{self, Family},
+    early::{self, Early},
     failure::{Cause, Failure},
     headers, incoming,
+    passing::{self, Passed},
     relay::Relay,
     session::Source,
     tamper, tamper_session,
@@ -36,6 +38,10 @@ pub(super) struct Reply {
 pub(super) enum ReplyBody {
     Whole(Bytes),
     Stream(Box<Relay>),
+    /// A stream that was begun before the upstream had answered.
+    Early(Box<Early>),
+    /// A provider's own body, as it comes.
+    Passed(Box<Passed>),
     /// What comes behind a 101.
     Session(Source),
     /// A stream that goes on without its caller (only ever sent by a defect).
@@ -59,6 +65,16 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (head, body) = request.into_parts();
+    if let Some((route, rest)) = passing::address(&shared, head.uri.path()) {
+        let told = |failure: Failure| written(&failure.into_family(Family::of(route.api)));
+        if !incoming::has_key(&shared, &head) {
+            return told(incoming::no_key());
+        }
+        return match collected(body).await {
+            Ok(body) => passing::pass(&shared, route, rest, &head, body).await,
+            Err(failure) => told(failure),
+        };
+    }
     let address = dialect::address(head.uri.path());
     let family = address.as_ref().map_or(Family::Openai, |address| Family::of(address.api));
     let told = |failure: Failure| {
@@ -69,22 +85,36 @@ where
         Ok(address) => address,
         Err(failure) => return told(failure),
     };
-    let body = match Limited::new(body, MAX_REQUEST).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return told(Failure::caller(413, "request_too_large", "The request body is too large."));
-        }
-        Err(_) => {
-            return told(Failure::caller(400, "bad_request", "The request body could not be read."));
-        }
+    let body = match collected(body).await {
+        Ok(body) => body,
+        Err(failure) => return told(failure),
     };
     match incoming::read(&shared, &head, address, body) {
-        Ok((route, ask)) => answer(&shared, route, ask).await,
+        Ok((route, ask)) => match early::interval(route, &ask) {
+            Some(interval) => early::answer(shared.clone(), route, ask, interval).await,
+            None => answered(&shared, route, ask).await,
+        },
         Err(failure) => told(failure),
     }
 }
 
-async fn answer(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
+/// All of a request's body.
+async fn collected<B>(body: B) -> Result<Bytes, Failure>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match Limited::new(body, MAX_REQUEST).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Failure::caller(413, "request_too_large", "The request body is too large."))
+        }
+        Err(_) => Err(Failure::caller(400, "bad_request", "The request body could not be read.")),
+    }
+}
+
+/// What comes of a request, when it is known.
+pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
     let family = Family::of(ask.api);
     let inside = shared.between.enter(route);
     let (outcome, answering) = match shared.between.refusal(route) {
@@ -182,7 +212,7 @@ fn head(
 }
 
 /// A failure in the honest form.
-fn written(failure: &Failure) -> Reply {
+pub(super) fn written(failure: &Failure) -> Reply {
     let body = failure.told.body().to_string();
     let mut reply = Reply::whole(failure.status, "application/json", body.into());
     if failure.told.family == Family::Aws {

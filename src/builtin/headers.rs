@@ -66,6 +66,25 @@ pub(super) fn is_framing(name: &str) -> bool {
     )
 }
 
+/// The headers of a message that speak of one connection only, names in lower case
+/// (RFC 9110 sections 7.6.1 and 11.7).
+pub(super) fn hop_by_hop(all: &http::HeaderMap) -> Vec<String> {
+    let listed = all.get_all("connection").iter().filter_map(|value| value.to_str().ok());
+    let listed = listed.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
+    let known = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    known.into_iter().map(str::to_owned).chain(listed.filter(|name| !name.is_empty())).collect()
+}
+
 /// The coding that a body is said to be in, where it is one. None was asked for.
 pub(super) fn coding(headers: &[(String, String)]) -> Option<&str> {
     value(headers, "content-encoding")

@@ -28,15 +28,17 @@ pub(super) fn admit(shared: &Shared, head: &Parts, address: Option<Address>) -> 
         let message = format!("This path takes {method} only.");
         return Err(Failure::caller(405, "method_not_allowed", message));
     }
-    let checked = shared.defect != Some(Defect::KeyUnchecked);
-    if checked && key(head).as_deref() != Some(&shared.proxy_key) {
-        return Err(Failure::caller(
-            401,
-            "invalid_api_key",
-            "The API key of this proxy is missing or wrong.",
-        ));
-    }
-    Ok(address)
+    if has_key(shared, head) { Ok(address) } else { Err(no_key()) }
+}
+
+/// Whether a caller may use the proxy.
+pub(super) fn has_key(shared: &Shared, head: &Parts) -> bool {
+    shared.defect == Some(Defect::KeyUnchecked) || key(head).as_deref() == Some(&shared.proxy_key)
+}
+
+/// What a caller is told who may not.
+pub(super) fn no_key() -> Failure {
+    Failure::caller(401, "invalid_api_key", "The API key of this proxy is missing or wrong.")
 }
 
 /// The key that a caller shows, wherever the SDKs put it.

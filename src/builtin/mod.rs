@@ -8,9 +8,9 @@
 //! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
 //! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
 //! What is done for callers that have left is in `linger`, what is carried over from one request to another
-//! in `between`.
-//! What is done for callers that have left is in `linger`. A session over a WebSocket begins like any other request
-//! and is then relayed (`session`, `tamper_session`).
+//! in `between`; `passing` hands requests on as they are, and `early` begins a stream with pings before there
+//! is an answer. A session over a WebSocket begins like any other request and is then relayed (`session`,
+//! `tamper_session`).
 
 mod ask;
 mod attempt;
@@ -20,6 +20,7 @@ mod classify;
 mod cooldown;
 mod defect;
 mod dialect;
+mod early;
 mod envelope;
 mod failure;
 mod handler;
@@ -28,6 +29,7 @@ mod incoming;
 mod linger;
 mod meeting;
 mod multipart;
+mod passing;
 mod relay;
 mod retry;
 mod rules;
@@ -47,4 +49,5 @@ mod tests;
 
 pub use defect::{Defect, UnknownDefect};
 pub use dialect::lacks;
+pub use passing::pass_through_path;
 pub use server::Builtin;

@@ -30,6 +30,10 @@ pub(super) struct Rules {
     pub cooldown: bool,
     /// A 4xx other than 429 counts towards it.
     pub client_errors_cool_down: bool,
+    /// Those who call a route that is left alone are told for how long.
+    pub cooldown_told: bool,
+    /// A rejected key counts towards it, and is told as a limit.
+    pub rejected_key_cools_down: bool,
     /// A failure makes the next request on the route fail.
     pub poison: bool,
     /// Who is asked for the rest of a cut stream.
@@ -60,6 +64,8 @@ impl Rules {
             fallbacks: true,
             cooldown: true,
             client_errors_cool_down: false,
+            cooldown_told: true,
+            rejected_key_cools_down: false,
             poison: false,
             resume: None,
             ask_fallback_too: false,
@@ -78,6 +84,8 @@ impl Rules {
             Some(Defect::FallbackSkipped) => rules.fallbacks = false,
             Some(Defect::CooldownIgnored) => rules.cooldown = false,
             Some(Defect::ClientErrorsCoolDown) => rules.client_errors_cool_down = true,
+            Some(Defect::CooldownWithoutTime) => rules.cooldown_told = false,
+            Some(Defect::RejectedKeyRests) => rules.rejected_key_cools_down = true,
             Some(Defect::RoutePoisoned) => rules.poison = true,
             Some(Defect::RetryAfterContent) => rules.resume = Some(Resume::Same),
             Some(Defect::FallbackSpliced) => rules.resume = Some(Resume::Fallback),

@@ -102,6 +102,8 @@ mod tests {
             timeout_s: 1.0,
             retries: 0,
             fallbacks: vec![],
+            pass_through: false,
+            keep_alive_s: None,
             group: "g".into(),
         }
     }

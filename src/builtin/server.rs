@@ -112,7 +112,7 @@ fn fresh_key() -> String {
     format!("sk-upfault-{:016x}{:016x}", part(), part())
 }
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 #[derive(Debug, Clone)]
 struct Server {
@@ -168,9 +168,24 @@ impl Server {
 
 fn written(reply: Reply) -> Response<Body> {
     let body = match reply.body {
-        ReplyBody::Whole(bytes) => Full::new(bytes).boxed_unsync(),
+        ReplyBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
+        ReplyBody::Early(early) => {
+            let pieces = stream::unfold(early, async |mut early| {
+                let bytes = early.next().await?;
+                Some((Ok(Frame::data(bytes)), early))
+            });
+            BodyExt::boxed_unsync(StreamBody::new(pieces))
+        }
+        // An error in a body makes hyper break the connection off, as the upstream did.
+        ReplyBody::Passed(passed) => {
+            let pieces = stream::unfold(passed, async |mut passed| {
+                let bytes = passed.next().await?;
+                Some((bytes.map(Frame::data), passed))
+            });
+            BodyExt::boxed_unsync(StreamBody::new(pieces))
+        }
         // Without a WebSocket of the caller's there is nothing to relay.
-        ReplyBody::Session(_) => Full::new(Bytes::new()).boxed_unsync(),
+        ReplyBody::Session(_) => Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync(),
         ReplyBody::Stream(relay) => {
             let pieces = stream::unfold(relay, async |mut relay| {
                 let bytes = relay.next().await?;

@@ -71,6 +71,7 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         }
         Defect::ServerErrorAs400 if matches!(failure.cause, Cause::Status(500..)) => failure.status = 400,
         Defect::FailureUnder200 if failure.is_upstreams_own() => failure.status = 200,
+        Defect::CooldownAs500 if failure.cause == Cause::CoolingDown => failure.status = 500,
         Defect::TimeoutAs500 if failure.cause == Cause::Timeout => failure.status = 500,
         Defect::UnreachableAs200 if failure.cause == Cause::Unreachable => failure.status = 200,
         Defect::UnreachableAs400 if failure.cause == Cause::Unreachable => failure.status = 400,

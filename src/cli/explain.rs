@@ -152,6 +152,12 @@ fn describe_case(case: &Case) -> String {
             humantime::format_duration(cooldown.lasting)
         );
     }
+    if settings.pass_through {
+        text.push_str(", handing requests and answers on as they are");
+    }
+    if let Some(interval) = settings.keep_alive {
+        let _ = write!(text, ", a ping after {} of silence", humantime::format_duration(interval));
+    }
     text.push('\n');
     if let Some(account) = &scenario.account {
         let _ = writeln!(text, "  account {account}; what it refuses plays no attempt of those below");

@@ -76,6 +76,10 @@ fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
         let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
         let _ = writeln!(text, "  serves {api} from {}", names.join(", "));
     }
+    for (api, providers) in definition.passed_through() {
+        let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
+        let _ = writeln!(text, "  passes {api} through to {}", names.join(", "));
+    }
     for (name, reason) in definition.unserved() {
         let _ = writeln!(text, "  does not serve {name}: {reason}");
     }

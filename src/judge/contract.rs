@@ -5,7 +5,7 @@ use super::{
     finding::Finding,
     policy::{Policy, Weight},
     rule::{Outcome, Rule},
-    rules::{DISCONNECT, EXPECT, FAMILIES, SIBLINGS},
+    rules::{DISCONNECT, EXPECT, FAMILIES, SIBLINGS, binds_a_pass_through},
 };
 use crate::{observation::Observation, scenario::Level};
 
@@ -63,6 +63,9 @@ pub(super) fn evidence(facts: &Facts<'_>) -> Vec<String> {
 /// What a rule says of an exchange. Of one whose caller left only the rules on that speak, and what
 /// the scenario itself demands: what the caller would have got nobody knows.
 fn check(rule: &Rule, facts: &Facts<'_>) -> Outcome {
+    if facts.arrangement.proxy.pass_through && !binds_a_pass_through(rule.id) {
+        return Outcome::NotApplicable;
+    }
     let speaks = || [DISCONNECT, EXPECT].into_iter().flatten().any(|own| own.id == rule.id);
     if facts.left.is_some() && !speaks() { Outcome::NotApplicable } else { (rule.check)(facts) }
 }

@@ -183,6 +183,17 @@ impl<'a> Facts<'a> {
             && self.attempts.last().is_some_and(begun)
     }
 
+    /// The 200 of a stream was out, with keep-alive pings, before the upstreams had failed: the status was
+    /// given away on purpose, and only an event can tell the truth.
+    pub fn is_pinged(&self) -> bool {
+        let Some(answer) = self.answer().filter(|answer| (200..300).contains(&answer.status)) else {
+            return false;
+        };
+        self.arrangement.proxy.keep_alive.is_some()
+            && self.wants_stream()
+            && self.attempts.iter().all(|(attempt, _)| attempt.end_ms.is_none_or(|end| end > answer.head_ms))
+    }
+
     /// A deployment by name, as it was set up.
     pub fn key_of(&self, deployment: &str) -> Option<&'a str> {
         self.arrangement.deployments.iter().find(|d| d.name == deployment).map(|d| d.key.as_str())

@@ -38,7 +38,8 @@ impl<'a> Pair<'a> {
             let turns = arrangement.deployments.iter().map(|one| (one.name.clone(), one.turns.clone()));
             turns.collect::<Vec<_>>()
         };
-        if own.proxy != other.proxy || turns(own) != turns(other) {
+        // What is passed through is held against the provider's own answer, which is more.
+        if own.proxy.pass_through || own.proxy != other.proxy || turns(own) != turns(other) {
             return Vec::new();
         }
         let steps = observation.exchanges.iter().filter(|one| one.step != StepName::Recovery);
@@ -163,23 +164,37 @@ pub fn told_member(facts: &Facts<'_>, value: &serde_json::Value) -> String {
     attempts.iter().fold(told, |told, attempt| without_stem(&told, attempt).into_owned())
 }
 
-/// The words of a message without what differs from call to call: ids, addresses, times, numbers.
-pub fn wording(message: &str) -> String {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
-    let mut words = Vec::new();
-    for word in message.split_whitespace() {
-        let mut rest = word;
-        let mut kept = String::new();
-        while let Some(first) = rest.chars().next() {
-            let part = is_part(first);
-            let end = rest.find(|c| is_part(c) != part).unwrap_or(rest.len());
-            let varies = part && rest[..end].contains(|c: char| c.is_ascii_digit());
-            kept.push_str(if varies { "#" } else { &rest[..end] });
-            rest = &rest[end..];
-        }
-        words.push(kept);
+/// Where the words of two messages part, each from a few words before on; `None` where they are the same.
+pub fn apart(own: &str, other: &str) -> Option<[String; 2]> {
+    const BEFORE: usize = 3;
+    let words = [own, other].map(|message| message.split_whitespace().collect::<Vec<_>>());
+    let [of_own, of_other] = &words;
+    let alike = of_own.iter().zip(of_other).take_while(|(own, other)| wording(own) == wording(other)).count();
+    if alike == of_own.len() && alike == of_other.len() {
+        return None;
     }
-    words.join(" ")
+    let from = alike.saturating_sub(BEFORE);
+    Some(words.map(|words| {
+        let rest = words.get(from..).unwrap_or_default().join(" ");
+        if from == 0 { rest } else { format!("… {rest}") }
+    }))
+}
+
+/// A word without what differs from call to call: ids, addresses, times, numbers, and the models of this
+/// or any other case.
+fn wording(word: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
+    let mut rest = word;
+    let mut kept = String::new();
+    while let Some(first) = rest.chars().next() {
+        let part = is_part(first);
+        let end = rest.find(|c| is_part(c) != part).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        let varies = part && (run.contains(|c: char| c.is_ascii_digit()) || run.starts_with("upfault-"));
+        kept.push_str(if varies { "#" } else { run });
+        rest = after;
+    }
+    kept
 }
 
 /// What a sibling saw, in the tokens of the case that is held against it: what differs then differs in

@@ -9,11 +9,19 @@ use crate::observation::Attempt;
 ///
 /// `began` is the time of day at which the record's clock stood at 0; without it a date says nothing.
 pub fn wait_ms(attempt: &Attempt, began: Option<Timestamp>) -> Option<f64> {
-    let header = |name: &str| attempt.sent.header(name).map(str::trim);
+    asked_ms(|name| attempt.sent.header(name), attempt.end_ms.unwrap_or(attempt.at_ms), began)
+}
+
+/// The same for any message whose headers can be looked up and that ended at `ended_ms`.
+pub fn asked_ms<'h>(
+    header: impl Fn(&str) -> Option<&'h str>,
+    ended_ms: f64,
+    began: Option<Timestamp>,
+) -> Option<f64> {
+    let header = |name: &str| header(name).map(str::trim);
     let until = |text: &str| {
         let date = Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
-        let ended = began?.as_millisecond() as f64 + attempt.end_ms.unwrap_or(attempt.at_ms);
-        Some(date.as_millisecond() as f64 - ended)
+        Some(date.as_millisecond() as f64 - (began?.as_millisecond() as f64 + ended_ms))
     };
     header("retry-after-ms")
         .and_then(number)

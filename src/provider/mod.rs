@@ -15,6 +15,7 @@ mod carried;
 mod catalogue;
 mod cohere;
 mod dialect;
+mod endpoint;
 mod form;
 mod google;
 mod header;
@@ -40,6 +41,7 @@ pub use dialect::{
     error_event_after, limited, malformed, message, model, read, read_with, reply, show_limits, too_large,
     tool_argument_pieces,
 };
+pub use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
 pub use header::{Header, Name, owned_headers};
 pub use limits::{LimitState, Window};
 pub use message::{Message, MessageBody};

@@ -85,12 +85,16 @@ pub(super) fn load(source: Source, version: Option<&str>) -> Result<Definition, 
 
     let default = document.version.clone().unwrap_or_else(|| LOCAL_VERSION.to_owned());
     let version = version.map_or(default, str::to_owned);
+    let mut settings = document.settings.clone();
+    if let Some(without) = document.without.get(&version) {
+        settings.retain(|setting, _| !without.contains_key(setting));
+    }
     let definition = Definition {
         name: name.source,
         summary: document.summary.clone(),
         homepage: document.homepage.clone(),
         apis: document.apis.clone(),
-        settings: document.settings.clone(),
+        settings,
         needs: document.needs.clone(),
         pins: document.versions.get(&version).cloned().unwrap_or_default(),
         version,
@@ -104,6 +108,7 @@ pub(super) fn load(source: Source, version: Option<&str>) -> Result<Definition, 
         timeout: Some(Duration::from_secs(1)),
         retries: Some(1),
         fallback: true,
+        keep_alive: Some(Duration::from_secs(1)),
     };
     for settings in [InstanceSettings::default(), everything] {
         render::rehearse(&definition, &RenderContext { settings, ..RenderContext::sample() })?;
@@ -126,6 +131,7 @@ fn texts(document: &Document) -> Vec<(&Text, bool)> {
     texts.extend(document.paths.values().map(|text| (text, true)));
     texts.extend(document.request.headers.values().map(|text| (text, true)));
     texts.extend(document.request.path.iter().map(|text| (text, true)));
+    texts.extend(document.pass_through.iter().map(|passing| (&passing.path, true)));
     texts
 }
 
@@ -184,7 +190,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, needs, install, install_help, files, launch, ready, auth, paths, request, volatile; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, without, needs, install, install_help, files, launch, ready, auth, paths, request, pass_through, volatile; did you mean `install`?
           |
         3 | instal: []
           | ^
@@ -225,7 +231,7 @@ mod tests {
     #[test]
     fn an_unknown_setting_is_shown_with_those_that_exist() {
         insta::assert_snapshot!(with("settings: {timeouts: route}"), @"
-        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, cooldown, tls, http2; did you mean `timeout`?
+        proxy.yaml:3:12: unknown variant `timeouts`, expected one of timeout, retries, fallback, cooldown, tls, http2, keep_alive; did you mean `timeout`?
           |
         3 | settings: {timeouts: route}
           |            ^

@@ -82,6 +82,11 @@ impl Definition {
         self.document.lacks.iter().map(|(lacked, reason)| (lacked.to_string(), reason.as_str()))
     }
 
+    /// What can be called through it as the provider takes it.
+    pub fn passed_through(&self) -> impl Iterator<Item = (&Api, &Vec<Provider>)> {
+        self.document.pass_through.iter().flat_map(|passing| &passing.apis)
+    }
+
     /// Why a case with this combination, these settings and upstreams that are reached like this cannot
     /// be run, if it cannot.
     pub fn lacks(
@@ -93,11 +98,18 @@ impl Definition {
         let name = &self.name;
         let because =
             |lacked| self.document.lacks.get(&lacked).map(|reason| format!(": {reason}")).unwrap_or_default();
-        let Some(providers) = self.apis.get(&combination.api) else {
+        if settings.pass_through {
+            let Some(passing) = &self.document.pass_through else {
+                return Some(format!("{name} has no pass-through routes"));
+            };
+            let Combination { api, provider, .. } = combination;
+            if !passing.apis.get(api).is_some_and(|providers| providers.contains(provider)) {
+                return Some(format!("{name} does not pass {api} through to {provider}"));
+            }
+        } else if !self.apis.contains_key(&combination.api) {
             let because = because(Lacked::Api(combination.api));
             return Some(format!("{name} does not serve {}{because}", combination.api));
-        };
-        if !providers.contains(&combination.provider) {
+        } else if !self.apis[&combination.api].contains(&combination.provider) {
             let because = because(Lacked::Provider(combination.provider));
             return Some(format!(
                 "{name} does not serve {} from {}{because}",
@@ -119,11 +131,16 @@ impl Definition {
             (Setting::Retries, settings.retries != default.retries, "retries"),
             (Setting::Fallback, !settings.fallback.is_empty(), "a fallback"),
             (Setting::Cooldown, settings.cooldown.is_some(), "a cooldown"),
+            (Setting::KeepAlive, settings.keep_alive.is_some(), "keep-alive pings"),
         ];
-        wanted
+        let (setting, _, what) = wanted
             .into_iter()
-            .find(|(setting, wanted, _)| *wanted && !self.settings.contains_key(setting))
-            .map(|(.., what)| format!("{name} cannot be set to {what}"))
+            .find(|(setting, wanted, _)| *wanted && !self.settings.contains_key(setting))?;
+        let because = self.document.without.get(&self.version).and_then(|without| without.get(&setting));
+        Some(match because {
+            Some(reason) => format!("{} cannot be set to {what}: {reason}", self.title()),
+            None => format!("{name} cannot be set to {what}"),
+        })
     }
 
     /// What a case needs of its instance: cases that differ in it cannot share one.
@@ -136,6 +153,7 @@ impl Definition {
             timeout: wide(Setting::Timeout).then_some(settings.timeout),
             retries: wide(Setting::Retries).then_some(settings.retries),
             fallback: wide(Setting::Fallback) && !settings.fallback.is_empty(),
+            keep_alive: settings.keep_alive.filter(|_| wide(Setting::KeepAlive)),
         }
     }
 }
@@ -159,6 +177,8 @@ mod tests {
             retries: 2,
             fallback: vec!["a".to_owned(), "b".to_owned()],
             cooldown: Some(Cooldown { after: 1, lasting: Duration::from_secs(3) }),
+            keep_alive: Some(Duration::from_secs(1)),
+            ..ProxySettings::default()
         }
     }
 
@@ -191,6 +211,36 @@ mod tests {
         assert_eq!(
             definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
             "litellm does not serve openai/chat"
+        );
+    }
+
+    #[test]
+    fn what_single_versions_lack_is_told_with_the_version_and_the_reason() {
+        let old = Definition::find("litellm@1.90.7", Path::new("/nonexistent")).unwrap();
+        insta::assert_snapshot!(
+            old.lacks(&CHAT, &demanding(), Transport::Plain).unwrap(),
+            @"litellm 1.90.7 cannot be set to keep-alive pings: they came with a later version"
+        );
+    }
+
+    #[test]
+    fn a_pass_through_is_asked_for_by_its_own_list() {
+        let passing = ProxySettings { pass_through: true, ..ProxySettings::default() };
+        let mut definition = litellm();
+        let lacks = |definition: &Definition, provider| {
+            definition.lacks(&Combination { provider, ..CHAT }, &passing, Transport::Plain)
+        };
+        assert_eq!(lacks(&definition, Provider::Openai), None);
+        insta::assert_snapshot!(
+            lacks(&definition, Provider::Bedrock).unwrap(),
+            @"litellm does not pass openai/chat through to bedrock"
+        );
+        let mut document = (*definition.document).clone();
+        document.pass_through = None;
+        definition.document = Arc::new(document);
+        insta::assert_snapshot!(
+            lacks(&definition, Provider::Openai).unwrap(),
+            @"litellm has no pass-through routes"
         );
     }
 

@@ -27,6 +27,9 @@ pub(super) struct Document {
     pub(super) lacks: IndexMap<Lacked, String>,
     #[serde(default)]
     pub(super) settings: IndexMap<Setting, Width>,
+    /// What single versions cannot be set to though others can, each with the reason.
+    #[serde(default)]
+    pub(super) without: IndexMap<String, IndexMap<Setting, String>>,
     #[serde(default)]
     pub(super) needs: IndexMap<String, String>,
     #[serde(default)]
@@ -41,6 +44,8 @@ pub(super) struct Document {
     pub(super) paths: IndexMap<Api, Text>,
     #[serde(default)]
     pub(super) request: RequestDocument,
+    /// The routes that hand a request to a provider as it is, where the proxy has such.
+    pub(super) pass_through: Option<PassThroughDocument>,
     #[serde(default)]
     pub(super) volatile: Vec<VolatileDocument>,
 }
@@ -107,6 +112,8 @@ pub enum Setting {
     Tls,
     /// Speaking HTTP/2 to providers over TLS, where they offer it.
     Http2,
+    /// Pinging on a stream that is silent, before its first event too.
+    KeepAlive,
 }
 
 /// How widely a setting holds.
@@ -156,6 +163,16 @@ pub(super) struct RequestDocument {
     pub(super) headers: IndexMap<String, Text>,
     pub(super) path: Option<Text>,
     pub(super) body: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How callers use routes that hand a request to a provider as it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PassThroughDocument {
+    /// Below the proxy's root; `path` is what the provider's own SDK puts behind its base URL.
+    pub(super) path: Text,
+    /// Which APIs of which providers can be reached so.
+    pub(super) apis: IndexMap<Api, Vec<Provider>>,
 }
 
 /// A template written in proxy.yaml, with its place.

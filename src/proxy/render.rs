@@ -116,6 +116,8 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         timeout_s: 2.0,
         retries: 0,
         fallbacks,
+        pass_through: false,
+        keep_alive_s: None,
         group: "case".to_owned(),
     };
     let (api, provider) = (Api::OpenaiChat, Provider::Openai);
@@ -123,10 +125,19 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         route("primary", api, provider, vec!["backup".to_owned()]),
         route("backup", api, provider, Vec::new()),
     ];
-    for (api, providers) in &definition.apis {
-        let served = providers.iter().map(|provider| (format!("{api}-{provider}"), *api, *provider));
-        routes.extend(served.map(|(model, api, provider)| route(&model, api, provider, Vec::new())));
-    }
+    let named = |(api, providers): (&Api, &Vec<Provider>), passing: &str| {
+        let name = |provider: &Provider| (format!("{api}-{provider}{passing}"), *api, *provider);
+        providers.iter().map(name).collect::<Vec<_>>()
+    };
+    let served = definition.apis.iter().flat_map(|served| named(served, ""));
+    routes.extend(served.map(|(model, api, provider)| Route {
+        keep_alive_s: Some(0.5),
+        ..route(&model, api, provider, Vec::new())
+    }));
+    let passing = definition.document.pass_through.iter().flat_map(|passing| &passing.apis);
+    routes.extend(passing.flat_map(|passing| named(passing, "-passing")).map(|(model, api, provider)| {
+        Route { pass_through: true, ..route(&model, api, provider, Vec::new()) }
+    }));
     definition.render(&routes, context)?;
     let environment = template::environment(&definition.source);
     let document = &definition.document;
@@ -163,6 +174,8 @@ mod tests {
             timeout_s: 2.5,
             retries: 1,
             fallbacks: fallbacks.iter().map(|&model| model.to_owned()).collect(),
+            pass_through: false,
+            keep_alive_s: None,
             group: "case".to_owned(),
         }
     }
@@ -276,6 +289,24 @@ mod tests {
         huggingface/m http://127.0.0.1:9/tgi/v1
         nvidia_nim/m http://127.0.0.1:9/nvidia/v1
         ");
+    }
+
+    #[test]
+    fn litellm_pings_where_a_route_asks_for_it_and_hands_on_what_is_to_be_passed_through() {
+        let pinged = Route { keep_alive_s: Some(0.3), ..route("m1", &[]) };
+        let passing = |provider, model| Route { provider, pass_through: true, ..route(model, &[]) };
+        let routes = [pinged, passing(Provider::Openai, "m2"), passing(Provider::Anthropic, "m3")];
+        let config = parse(&litellm(&routes, InstanceSettings::default()));
+        assert_eq!(config["model_list"].as_array().unwrap().len(), 1);
+        assert_eq!(config["model_list"][0]["litellm_params"]["keepalive_seconds"], 0.3);
+        let passed = &config["general_settings"]["pass_through_endpoints"];
+        assert_eq!(
+            (&passed[0]["path"], &passed[0]["target"]),
+            (&json!("/pass/m2"), &json!("http://127.0.0.1:9/m2/v1"))
+        );
+        assert_eq!(passed[0]["headers"], json!({"Authorization": "Bearer sk-m2"}));
+        assert_eq!(passed[1]["headers"]["x-api-key"], "sk-m3");
+        assert_eq!((&passed[1]["timeout"], &passed[1]["auth"]), (&json!(2.5), &json!(true)));
     }
 
     #[test]

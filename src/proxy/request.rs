@@ -12,7 +12,10 @@ use super::{
     route::Route,
     template::{self, Context},
 };
-use crate::scenario::{Api, fill_model};
+use crate::{
+    provider::endpoint,
+    scenario::{Api, fill_model},
+};
 
 /// Everything that a definition says about requests, rendered for each route.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +54,8 @@ impl Mapping {
                 .collect::<Result<_, ProxyError>>()?,
         };
         let mut mapping = Self { auth, by_model: HashMap::new() };
-        if document.paths.is_empty()
+        if document.pass_through.is_none()
+            && document.paths.is_empty()
             && document.request.path.is_none()
             && document.request.headers.is_empty()
             && document.request.body.is_empty()
@@ -64,6 +68,19 @@ impl Mapping {
         for route in routes {
             context.insert("route".to_owned(), json!(route));
             context.insert("path".to_owned(), json!(""));
+            if let Some(passing) = document.pass_through.as_ref().filter(|_| route.pass_through) {
+                let mut paths = HashMap::new();
+                for (api, stream) in passing.apis.keys().flat_map(|api| [(*api, false), (*api, true)]) {
+                    let behind = endpoint(route.provider, api, stream, &route.upstream_model);
+                    let Some(behind) = behind else { continue };
+                    context.insert("stream".to_owned(), json!(stream));
+                    context.insert("path".to_owned(), json!(behind));
+                    paths.insert((api, stream), render(&passing.path, &context)?);
+                }
+                context.remove("stream");
+                mapping.by_model.insert(route.model.clone(), Mapped { paths, ..Mapped::default() });
+                continue;
+            }
             let headers = document
                 .request
                 .headers
@@ -163,6 +180,8 @@ mod tests {
             timeout_s: 1.0,
             retries: 0,
             fallbacks: Vec::new(),
+            pass_through: false,
+            keep_alive_s: None,
             group: "case".to_owned(),
         };
         let context = definition.context(std::slice::from_ref(&route), &RenderContext::sample());

@@ -27,6 +27,10 @@ pub struct Route {
     pub retries: u32,
     /// The models to try next, in order.
     pub fallbacks: Vec<String>,
+    /// Whether callers hand requests to it as they are, and get its answers as they are.
+    pub pass_through: bool,
+    /// How long a stream may be silent before it is pinged on, in seconds.
+    pub keep_alive_s: Option<f64>,
     /// The case that the route belongs to.
     pub group: String,
 }
@@ -43,11 +47,14 @@ pub struct InstanceSettings {
     /// Whether cases with a fallback are among its routes, where a proxy keeps them apart: an error
     /// of LiteLLM's shows the fallbacks of all models, so other cases' texts would depend on them.
     pub fallback: bool,
+    /// How long a stream may be silent before it is pinged on, where the proxy has one value for all.
+    pub keep_alive: Option<Duration>,
 }
 
 impl InstanceSettings {
-    /// As templates see it: `settings.cooldown` is `none` or `{after, for_s}`, `settings.timeout_s`
-    /// and `settings.retries` are `none` or a number, `settings.fallback` is a truth value.
+    /// As templates see it: `settings.cooldown` is `none` or `{after, for_s}`, `settings.timeout_s`,
+    /// `settings.retries` and `settings.keep_alive_s` are `none` or a number, `settings.fallback` is a
+    /// truth value.
     pub fn template_value(&self) -> BTreeMap<&'static str, serde_json::Value> {
         let cooldown = self.cooldown.map_or(
             serde_json::Value::Null,
@@ -58,6 +65,7 @@ impl InstanceSettings {
             ("timeout_s", serde_json::json!(self.timeout.map(|timeout| timeout.as_secs_f64()))),
             ("retries", serde_json::json!(self.retries)),
             ("fallback", serde_json::json!(self.fallback)),
+            ("keep_alive_s", serde_json::json!(self.keep_alive.map(|interval| interval.as_secs_f64()))),
         ])
     }
 }

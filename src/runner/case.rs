@@ -210,6 +210,8 @@ pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> Strin
             } else {
                 Vec::new()
             },
+            pass_through: settings.pass_through,
+            keep_alive_s: settings.keep_alive.map(|interval| interval.as_secs_f64()),
             group: identity.token.clone(),
         })
         .collect()

@@ -41,6 +41,22 @@ pub struct Control {
     probed: AtomicUsize,
 }
 
+/// What tells routes apart that a proxy treats alike: an API and a provider, and whether requests are
+/// handed on as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    combination: Combination,
+    pass_through: bool,
+}
+
+impl Kind {
+    /// The kind of route that a case uses.
+    pub fn of(case: &Case) -> Self {
+        let combination = Combination { stream: false, ..case.combination };
+        Self { combination, pass_through: case.scenario.proxy.pass_through }
+    }
+}
+
 /// One route that always succeeds and one that always fails.
 struct Pair {
     well: Ready,
@@ -48,8 +64,8 @@ struct Pair {
 }
 
 impl Control {
-    /// Arms them; `combinations` are those of the group's cases.
-    pub fn arm(upstream: &Upstream, group: usize, combinations: &[Combination]) -> io::Result<Self> {
+    /// Arms them; `kinds` are those of the group's cases.
+    pub fn arm(upstream: &Upstream, group: usize, kinds: &[Kind]) -> io::Result<Self> {
         let arm = |case: Case| {
             let identity = Identity { token: case.id.clone() };
             let combination = case.combination;
@@ -65,7 +81,7 @@ impl Control {
             let routes = routes(&case, &identity, |name| armed.base_url(name));
             Ok::<_, io::Error>(Ready { case, identity, armed, routes, spares: Vec::new() })
         };
-        let pairs = cases(group, combinations)
+        let pairs = cases(group, kinds)
             .into_iter()
             .map(|[well, ill]| Ok(Pair { well: arm(well)?, ill: arm(ill)? }))
             .collect::<io::Result<_>>()?;
@@ -105,7 +121,8 @@ impl Control {
                 } else {
                     let kind = if stream { "a stream" } else { "a plain request" };
                     let told = told.describe();
-                    progress(format!("{api} from {provider}: {kind} does not come through: {told}"));
+                    let way = if pair.well.routes[0].pass_through { ", passed through" } else { "" };
+                    progress(format!("{api} from {provider}{way}: {kind} does not come through: {told}"));
                     bad = bad.or(Some(told));
                 }
                 send(&pair.ill, gateway, driver, stream, WARM_UP).await;
@@ -143,9 +160,9 @@ async fn send(ready: &Ready, gateway: &Gateway, driver: &Driver, stream: bool, l
 }
 
 /// The routes of upfault's own for a mock that will be at `address`.
-pub fn static_routes(combinations: &[Combination], address: SocketAddr) -> Vec<Route> {
+pub fn static_routes(kinds: &[Kind], address: SocketAddr) -> Vec<Route> {
     let mut all = Vec::new();
-    for case in cases(0, combinations).into_iter().flatten() {
+    for case in cases(0, kinds).into_iter().flatten() {
         let identity = Identity { token: case.id.clone() };
         let provider = case.combination.provider;
         all.extend(routes(&case, &identity, |name| base_url(address, provider, &identity, name)));
@@ -153,27 +170,27 @@ pub fn static_routes(combinations: &[Combination], address: SocketAddr) -> Vec<R
     all
 }
 
-/// For each API and provider, a case that always succeeds and one that always fails.
-fn cases(group: usize, combinations: &[Combination]) -> Vec<[Case; 2]> {
-    let mut seen: Vec<Combination> = Vec::new();
-    for combination in combinations {
-        let plain = Combination { stream: false, ..*combination };
-        if !seen.contains(&plain) {
-            seen.push(plain);
+/// For each kind, a case that always succeeds and one that always fails.
+fn cases(group: usize, kinds: &[Kind]) -> Vec<[Case; 2]> {
+    let mut seen: Vec<Kind> = Vec::new();
+    for kind in kinds {
+        if !seen.contains(kind) {
+            seen.push(*kind);
         }
     }
-    let make = |i: usize, combination: Combination, kind: &str, answer: Answer| {
-        let identity = Identity { token: format!("control{group}x{i}{kind}") };
-        case(&identity, combination, Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() })
+    let make = |i: usize, kind: Kind, end: &str, answer: Answer| {
+        let identity = Identity { token: format!("control{group}x{i}{end}") };
+        case(&identity, kind, Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() })
     };
-    let pair = |(i, combination)| {
-        let well = make(i, combination, "ok", Answer::Reply(Reply::Ok));
-        [well, make(i, combination, "no", Answer::Error(ErrorName::Internal))]
+    let pair = |(i, kind)| {
+        let well = make(i, kind, "ok", Answer::Reply(Reply::Ok));
+        [well, make(i, kind, "no", Answer::Error(ErrorName::Internal))]
     };
     seen.into_iter().enumerate().map(pair).collect()
 }
 
-fn case(identity: &Identity, combination: Combination, turn: Turn) -> Case {
+fn case(identity: &Identity, kind: Kind, turn: Turn) -> Case {
+    let Kind { combination, pass_through } = kind;
     let scenario = Scenario {
         id: identity.token.clone(),
         file: String::new(),
@@ -186,7 +203,7 @@ fn case(identity: &Identity, combination: Combination, turn: Turn) -> Case {
         deployments: [("primary".to_owned(), vec![turn])].into_iter().collect(),
         transport: Transport::Plain,
         account: None,
-        proxy: ProxySettings::default(),
+        proxy: ProxySettings { pass_through, ..ProxySettings::default() },
         steps: vec![Step::default()],
         expect: Expect::default(),
         except: indexmap::IndexMap::new(),

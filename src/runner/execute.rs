@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     case::{Ready, routes},
-    control::Control,
+    control::{Control, Kind},
     error::{Died, RunError},
     gateway::{Gateway, Trust},
     group::{Group, GroupDone},
@@ -241,8 +241,8 @@ fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<R
         groups[group].push(Ready { spares, ..ready(case, identity)? });
     }
     let with_control = |(group, cases): (usize, Vec<Ready>)| {
-        let combinations: Vec<_> = cases.iter().map(|ready| ready.case.combination).collect();
-        Ok((cases, Control::arm(upstream, group, &combinations)?))
+        let kinds: Vec<_> = cases.iter().map(|ready| Kind::of(&ready.case)).collect();
+        Ok((cases, Control::arm(upstream, group, &kinds)?))
     };
     groups.into_iter().enumerate().map(with_control).collect()
 }

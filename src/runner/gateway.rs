@@ -8,7 +8,7 @@ use super::{
     settings::{ProxyChoice, Remote},
 };
 use crate::{
-    builtin::Builtin,
+    builtin::{self, Builtin},
     client::{Call, request},
     observation::StepName,
     proxy::{Installed, Instance, InstanceSettings, Launch, Route},
@@ -62,12 +62,17 @@ impl Gateway {
         }
     }
 
-    /// A request on this route: the API's own, `step` laid over it, and what the proxy wants beside.
+    /// A request on this route: the API's own, `step` laid over it, and what the proxy wants beside. On
+    /// a pass-through it is the provider's, with the provider's name for the model.
     pub fn call(&self, name: StepName, combination: Combination, route: &Route, step: &Step) -> Call {
         let Combination { api, stream, .. } = combination;
-        let mut request = request(api, &route.model, stream, step);
+        let model = if route.pass_through { &route.upstream_model } else { &route.model };
+        let mut request = request(api, model, stream, step);
         let path = match self {
             Self::Process(instance, _) => instance.path(api, stream, route).unwrap_or(request.path),
+            Self::Builtin(_) if route.pass_through => {
+                builtin::pass_through_path(route, api, stream).unwrap_or(request.path)
+            }
             Self::Builtin(_) | Self::Remote(_) => request.path,
         };
         request.body.lay_over(&self.body(route));

@@ -52,7 +52,7 @@ pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> Plan {
 
 fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
     match proxy {
-        ProxyChoice::Builtin(_) => builtin::lacks(&case.combination),
+        ProxyChoice::Builtin(_) => builtin::lacks(&case.combination, &case.scenario.proxy),
         ProxyChoice::Definition(definition) => {
             definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport)
         }
@@ -78,6 +78,10 @@ pub fn lacks_when_remote(case: &Case) -> Option<String> {
             "a proxy that somebody else runs has one setting for cooldowns, and other cases need none"
                 .to_owned(),
         )
+    } else if case.scenario.proxy.pass_through {
+        Some("where a proxy that somebody else runs has pass-through routes is not known".to_owned())
+    } else if case.scenario.proxy.keep_alive.is_some() {
+        Some("whether a proxy that somebody else runs sends keep-alive pings is not known".to_owned())
     } else if case.scenario.transport != Transport::Plain {
         Some("the authority that signs for upstreams reached by TLS is not there before the run".to_owned())
     } else {
@@ -182,7 +186,7 @@ mod tests {
             timeout: Duration::from_secs(2),
             retries: 1,
             fallback: vec!["a".into(), "b".into()],
-            cooldown: None,
+            ..ProxySettings::default()
         };
         assert!(deadline(&settings, std::iter::empty()) > Duration::from_secs(3 * 4));
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     case::routes,
-    control,
+    control::{self, Kind},
     plan::{identity, lacks_when_remote},
 };
 use crate::{
@@ -23,8 +23,8 @@ pub fn static_routes(cases: &[Case], definition: &Definition, listen: SocketAddr
             definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport).is_none()
         })
         .collect();
-    let combinations: Vec<_> = served.iter().map(|case| case.combination).collect();
-    let mut all = control::static_routes(&combinations, listen);
+    let kinds: Vec<_> = served.iter().map(|case| Kind::of(case)).collect();
+    let mut all = control::static_routes(&kinds, listen);
     for case in served {
         let identity = identity(seed, &case.id);
         let provider = case.combination.provider;

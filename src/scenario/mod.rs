@@ -2,6 +2,7 @@
 
 mod account;
 mod arm;
+mod conduct;
 mod diagnostic;
 pub mod duration;
 mod expand;

@@ -141,11 +141,27 @@ pub struct ProxySettings {
     /// Whether, and for how long, a failing deployment is left alone. Off where left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<Cooldown>,
+    /// Whether callers use a route that hands a request to the provider as it is, and the provider's
+    /// answer back as it is. They then speak the provider's own dialect and name its own model.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pass_through: bool,
+    /// How long a stream may be silent before the proxy sends a ping, from the very beginning: the 200
+    /// is then out before the provider has answered. Off where left out.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub keep_alive: Option<Duration>,
 }
 
 impl Default for ProxySettings {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), retries: 0, fallback: Vec::new(), cooldown: None }
+        Self {
+            timeout: Duration::from_secs(10),
+            retries: 0,
+            fallback: Vec::new(),
+            cooldown: None,
+            pass_through: false,
+            keep_alive: None,
+        }
     }
 }
 

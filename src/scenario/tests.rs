@@ -279,6 +279,23 @@ fn the_schema_accepts_what_the_loader_accepts() {
 }
 
 #[test]
+fn what_a_pass_through_excludes_and_where_nothing_can_be_pinged_on_is_told_with_its_place() {
+    let told = errors(&format!(
+        "{HEAD}upstream: [{{reply: ok}}]\nproxy: {{pass_through: true, retries: 1, keep_alive: 10ms}}\n"
+    ));
+    let heads: Vec<&str> = told.lines().filter(|line| line.starts_with("error: ")).collect();
+    insta::assert_snapshot!(heads.join("\n"), @"
+    error: `keep_alive` must lie between 50ms and 1m
+    error: `retries` and `pass_through` exclude each other
+    error: `keep_alive` and `pass_through` exclude each other
+    error: `keep_alive` needs a stream in every case of the file
+    ");
+    assert!(told.contains("--> scenarios/x.yaml:4:29"), "{told}");
+    let good = "matrix: {stream: [true]}\nupstream: [{reply: ok}]\nproxy: {keep_alive: 300ms}\n";
+    assert!(load_text("x", "scenarios/x.yaml", &format!("{HEAD}{good}")).is_ok());
+}
+
+#[test]
 fn a_project_that_has_chosen_scenarios_has_those_and_knows_them_by_name() {
     let root = tempfile::tempdir().unwrap();
     let text = "title: T\nwhy: W\nupstream: [{reply: ok}]\n";

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     account::account,
+    conduct::{conduct, pings},
     diagnostic::{Diagnostic, nearest},
     expect::Attempts,
     file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
@@ -74,6 +75,7 @@ pub fn validate(
     session::over_http1(&mut check, file.transport.as_ref(), &matrix);
     let account = file.account.as_ref().map(|at| account(&mut check, at));
     settings(&mut check, &file.proxy, &deployments);
+    pings(&mut check, &file.proxy, &matrix);
     expectations(&mut check, &file, &deployments);
     let steps = match file.steps {
         None => vec![Step::default()],
@@ -237,6 +239,7 @@ fn settings(
     if value.cooldown.is_some_and(|cooldown| cooldown.after == 0) {
         check.error(&key(check, "cooldown"), "`cooldown.after` must be at least 1");
     }
+    conduct(check, range, value);
     let mut seen = HashSet::new();
     for name in &value.fallback {
         known_deployment(check, range, name, deployments);

@@ -25,8 +25,10 @@ pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult
 /// The same with another seed: other tokens, and other draws where something is drawn.
 pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
     // What the embedded proxy does not serve tells nothing of it.
-    let cases: Vec<Case> =
-        cases.into_iter().filter(|case| builtin::lacks(&case.combination).is_none()).collect();
+    let cases: Vec<Case> = cases
+        .into_iter()
+        .filter(|case| builtin::lacks(&case.combination, &case.scenario.proxy).is_none())
+        .collect();
     let expected = cases.len();
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = RunSettings {

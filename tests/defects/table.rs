@@ -49,7 +49,7 @@ pub const ROWS: &[Row] = &[
     row(
         RateLimitAs500,
         "status.rate-limit",
-        &["headers.request-id"],
+        &["headers.request-id", "cooldown.status"],
         &["limits/rate-limit", "status", "stream", "fallback/all-fail"],
     ),
     row(ClientErrorAs500, "status.mirrored", &["status.class-kept"], &["status", "detail"]),
@@ -62,7 +62,7 @@ pub const ROWS: &[Row] = &[
         &["headers.request-id", "status.overloaded"],
         &["status", "stream", "fallback/backup-refuses-request"],
     ),
-    row(FailureUnder200, "status.failure-not-success", &[], &["status", "detail"]),
+    row(FailureUnder200, "status.failure-not-success", &["cooldown.status"], &["status", "detail"]),
     row(TimeoutAs500, "status.timeout", &[], &["timeouts/no-answer", "timeouts/silence-in-plain-body"]),
     row(
         UnreachableAs200,
@@ -97,18 +97,18 @@ pub const ROWS: &[Row] = &[
     row(
         DetailLost,
         "detail.message-kept",
-        &["detail.server-message-kept", "fallback.true-error"],
+        &["detail.server-message-kept", "fallback.true-error", "stream.error-detail"],
         &["detail", "status", "fallback/all-fail"],
     ),
     row(
         ServerMessageLost,
         "detail.server-message-kept",
-        &["fallback.true-error"],
+        &["fallback.true-error", "stream.error-detail"],
         &["detail", "status", "fallback/all-fail"],
     ),
     row(DetailRepeated, "detail.message-once", &[], &["detail", "status"]),
     row(CodeLost, "detail.code-kept", &[], &["detail", "status"]),
-    row(TypeLost, "detail.type-kept", &[], &["detail", "status"]),
+    row(TypeLost, "detail.type-kept", &["keepalive.true-cause"], &["detail", "status"]),
     row(ParamLost, "detail.param-kept", &[], &["detail", "status"]),
     row(DetailEncodedTwice, "detail.message-plain", &[], &["detail", "status"]),
     row(
@@ -121,7 +121,7 @@ pub const ROWS: &[Row] = &[
     row(
         ErrorAsString,
         "format.envelope",
-        &["detail.code-kept", "detail.param-kept", "detail.type-kept"],
+        &["detail.code-kept", "detail.param-kept", "detail.type-kept", "keepalive.true-cause"],
         &["detail", "status"],
     ),
     row(
@@ -142,7 +142,7 @@ pub const ROWS: &[Row] = &[
     row(
         RetryAfterDropped,
         "headers.retry-after",
-        &[],
+        &["cooldown.retry-after"],
         &["headers", "limits/rate-limit", "limits/retry-after-one-hour"],
     ),
     row(RetryAfterMsDropped, "headers.retry-after-ms", &[], &["headers", "limits/retry-after-ms"]),
@@ -189,6 +189,15 @@ pub const ROWS: &[Row] = &[
     ),
     row(TerminatorDemanded, "success.delivered", &[], &["healthy", "stream"]),
     row(PingEventSent, "format.stream-events", &[], &["healthy", "stream"]),
+    row(PingedFailureFinished, "stream.no-forged-success", &[], &["keepalive"]),
+    row(PingedFailureCut, "stream.error-visible", &[], &["keepalive"]),
+    row(PingedCodeLost, "keepalive.true-cause", &["detail.code-kept", "detail.type-kept"], &["keepalive"]),
+    row(PassThroughStatusMade, "passthrough.status", &[], &["passthrough"]),
+    row(PassThroughTypeMade, "passthrough.content-type", &[], &["passthrough"]),
+    row(PassThroughWrapped, "passthrough.body", &[], &["passthrough"]),
+    row(PassThroughMended, "passthrough.body", &[], &["passthrough"]),
+    row(PassThroughHopByHop, "passthrough.hop-by-hop", &[], &["passthrough"]),
+    row(PassThroughCutFinished, "passthrough.cut-stays-cut", &[], &["passthrough"]),
     row(LimitAsStop, "success.limit-told", &[], &["healthy"]),
     row(
         SessionLeftOpen,
@@ -265,10 +274,13 @@ pub const ROWS: &[Row] = &[
     row(FallbackErrorHidden, "fallback.true-error", &["detail.type-kept"], &["fallback/all-fail", "leaks"]),
     row(CooldownIgnored, "cooldown.honoured", &[], &["limits", "fallback/cooldown-goes-to-backup"]),
     row(ClientErrorsCoolDown, "cooldown.not-for-bad-requests", &[], &["limits"]),
+    row(CooldownAs500, "cooldown.status", &[], &["limits/cooldown-tells-how-long"]),
+    row(CooldownWithoutTime, "cooldown.retry-after", &[], &["limits/cooldown-tells-how-long"]),
+    row(RejectedKeyRests, "cooldown.names-cause", &[], &["limits/cooldown-names-rejected-key"]),
     row(
         RoutePoisoned,
         "recovery.next-request-ok",
-        &["request.forwarded", "cooldown.not-for-bad-requests"],
+        &["request.forwarded", "cooldown.not-for-bad-requests", "cooldown.status", "cooldown.retry-after"],
         &["status", "limits"],
     ),
     row(

@@ -1,29 +1,31 @@
 //! Which pairs of a caller's API and a provider are served, and where an upstream takes requests.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use crate::{
-    provider::{self, KeyPlace, RouteRow},
+    provider::{self, AZURE_VERSION, KeyPlace, endpoint_pattern, fill_pattern},
     proxy::Route,
-    scenario::{Api, Combination, Provider},
+    scenario::{Api, Combination, Provider, ProxySettings},
+    wire::frames::Carrier,
 };
 
-/// What stays as it is in a segment of a path (RFC 3986 section 2.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The version of Azure's API that is asked for.
-const AZURE_VERSION: &str = "2024-10-21";
-
-/// Why the embedded proxy cannot serve a combination, if it cannot.
-pub fn lacks(combination: &Combination) -> Option<String> {
+/// Why the embedded proxy cannot serve a combination with these settings, if it cannot.
+pub fn lacks(combination: &Combination, settings: &ProxySettings) -> Option<String> {
     let Combination { api, provider, .. } = *combination;
-    upstream_api(api, provider).is_none().then(|| format!("builtin does not serve {api} from {provider}"))
+    let asked = upstream_api(api, provider);
+    if settings.pass_through && (asked != Some(api) || api.is_session()) {
+        return Some(format!("builtin does not pass {api} through to {provider}"));
+    }
+    // A comment is a ping that every reader of events passes over; other framings have none.
+    if settings.keep_alive.is_some() && (provider::carrier(api) != Carrier::Sse || api.is_session()) {
+        return Some(format!("builtin has no keep-alive pings in streams of {api}"));
+    }
+    asked.is_none().then(|| format!("builtin does not serve {api} from {provider}"))
 }
 
 /// What a provider is asked for on behalf of a caller of `api`: the same where it passes through,
 /// another where it is translated, `None` where it is not served.
 pub fn upstream_api(api: Api, provider: Provider) -> Option<Api> {
-    let through = native(api, provider) || speaks(api, provider) && row(api, false, provider).is_some();
+    let through =
+        native(api, provider) || speaks(api, provider) && endpoint_pattern(provider, api, false).is_some();
     match (api, provider) {
         _ if through => Some(api),
         (Api::OpenaiChat, Provider::Anthropic) => Some(Api::AnthropicMessages),
@@ -48,20 +50,9 @@ fn speaks(api: Api, provider: Provider) -> bool {
     }
 }
 
-/// The provider's own row for an endpoint.
-fn row(api: Api, stream: bool, provider: Provider) -> Option<&'static RouteRow> {
-    provider::profile(provider).routes.iter().find(|row| {
-        row.api == api && row.stream.is_none_or(|streams| streams == stream) && path(row).is_some()
-    })
-}
-
-fn path(row: &RouteRow) -> Option<&str> {
-    if row.api.method() == "GET" { row.get.as_deref() } else { row.post.as_deref() }
-}
-
 /// Where the upstream of `route` takes requests for `api`, with the query.
 pub fn upstream_url(route: &Route, api: Api, stream: bool, query: &[(String, String)]) -> String {
-    let own = row(api, stream, route.provider).and_then(path).unwrap_or(api.path(stream));
+    let own = endpoint_pattern(route.provider, api, stream).unwrap_or(api.path(stream));
     let (pattern, own_query) = own.split_once('?').unwrap_or((own, ""));
     let base = route.base_url.trim_end_matches('/');
     let end = provider::profile(route.provider).base.as_str();
@@ -69,7 +60,7 @@ pub fn upstream_url(route: &Route, api: Api, stream: bool, query: &[(String, Str
         Some(root) => (root, pattern),
         None => (base, pattern.strip_prefix(end).unwrap_or(pattern)),
     };
-    let mut url = format!("{root}{}", filled(pattern, &route.upstream_model));
+    let mut url = format!("{root}{}", fill_pattern(pattern, &route.upstream_model));
     let mut query = query.to_vec();
     for (name, value) in url::form_urlencoded::parse(own_query.as_bytes()) {
         if !query.iter().any(|(known, _)| *known == name) {
@@ -85,24 +76,6 @@ pub fn upstream_url(route: &Route, api: Api, stream: bool, query: &[(String, Str
         url.push_str(&pairs);
     }
     url
-}
-
-/// A pattern with the model in its place; what else it leaves open does not matter to a mock.
-fn filled(pattern: &str, model: &str) -> String {
-    let mut text = String::new();
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else { break };
-        text.push_str(before);
-        match name {
-            "model" => text.extend(utf8_percent_encode(model, SEGMENT)),
-            "v" | "version" => text.push_str("v1beta"),
-            "publisher" => text.push_str("google"),
-            other => text.push_str(other),
-        }
-        rest = after;
-    }
-    text + rest
 }
 
 /// A key as a provider takes it.
@@ -145,16 +118,14 @@ mod tests {
             assert_eq!(upstream_api(api, api.native_provider()), Some(api));
         }
         let combination = Combination { provider: Provider::Gemini, api: Api::OpenaiChat, stream: false };
-        insta::assert_snapshot!(lacks(&combination).unwrap_or_default(), @"builtin does not serve openai/chat from gemini");
-    }
-
-    #[test]
-    fn a_pattern_is_filled_with_the_model_as_a_segment() {
-        assert_eq!(filled("/model/{model}/converse", "a.b-v1:0"), "/model/a.b-v1%3A0/converse");
-        assert_eq!(
-            filled("/{v}/models/{model}:generateContent", "a/b"),
-            "/v1beta/models/a%2Fb:generateContent"
-        );
-        assert_eq!(filled("/v1/projects/{project}/x{", "m"), "/v1/projects/project/x{");
+        let told = |settings| lacks(&combination, &settings).unwrap_or_default();
+        insta::assert_snapshot!(told(ProxySettings::default()), @"builtin does not serve openai/chat from gemini");
+        let passing = ProxySettings { pass_through: true, ..ProxySettings::default() };
+        insta::assert_snapshot!(told(passing), @"builtin does not pass openai/chat through to gemini");
+        let combination =
+            Combination { provider: Provider::Bedrock, api: Api::BedrockConverse, stream: true };
+        let pinging =
+            ProxySettings { keep_alive: Some(std::time::Duration::from_secs(1)), ..ProxySettings::default() };
+        insta::assert_snapshot!(lacks(&combination, &pinging).unwrap_or_default(), @"builtin has no keep-alive pings in streams of bedrock/converse");
     }
 }

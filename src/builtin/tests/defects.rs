@@ -193,8 +193,22 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | CloseReasonLost
         | RefusalUpgraded
         | RefusalAsClose => unreachable!("{defect} shows in a session and has a test of its own"),
-        // They need an upstream elsewhere, or one behind TLS: tests/defects.rs has both.
-        CertificatesUnchecked | RedirectFollowed => {
+        // They need an upstream elsewhere, one behind TLS, a route with other settings, or several
+        // requests: tests/defects.rs has all of that.
+        CertificatesUnchecked
+        | RedirectFollowed
+        | CooldownAs500
+        | CooldownWithoutTime
+        | RejectedKeyRests
+        | PingedFailureFinished
+        | PingedFailureCut
+        | PingedCodeLost
+        | PassThroughStatusMade
+        | PassThroughTypeMade
+        | PassThroughWrapped
+        | PassThroughMended
+        | PassThroughHopByHop
+        | PassThroughCutFinished => {
             unreachable!("{defect} does not show with an upstream like these")
         }
         StreamGatewayErrorAs500 => (Setup { stream: true, ..failing(502) }, |s| s.status() == 500),
@@ -231,7 +245,19 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 26] = [
+const OTHERWISE: [Defect; 38] = [
+    Defect::CooldownAs500,
+    Defect::CooldownWithoutTime,
+    Defect::RejectedKeyRests,
+    Defect::PingedFailureFinished,
+    Defect::PingedFailureCut,
+    Defect::PingedCodeLost,
+    Defect::PassThroughStatusMade,
+    Defect::PassThroughTypeMade,
+    Defect::PassThroughWrapped,
+    Defect::PassThroughMended,
+    Defect::PassThroughHopByHop,
+    Defect::PassThroughCutFinished,
     Defect::SideGatewayErrorAs500,
     Defect::SideMessageLost,
     Defect::CertificatesUnchecked,

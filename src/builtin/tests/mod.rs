@@ -3,6 +3,7 @@
 mod between;
 mod defects;
 mod dialects;
+mod handed;
 mod honest;
 mod providers;
 mod sessions;

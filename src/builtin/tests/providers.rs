@@ -33,6 +33,8 @@ fn route(api: Api, provider: Provider) -> Route {
         timeout_s: 1.0,
         retries: 0,
         fallbacks: vec![],
+        pass_through: false,
+        keep_alive_s: None,
         group: "case".into(),
     }
 }

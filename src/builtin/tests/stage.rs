@@ -209,6 +209,8 @@ pub struct Setup {
     pub timeout_s: f64,
     pub retries: u32,
     pub cooldown: Option<Cooldown>,
+    pub pass_through: bool,
+    pub keep_alive_s: Option<f64>,
 }
 
 impl Setup {
@@ -222,6 +224,8 @@ impl Setup {
             timeout_s: 20.0,
             retries: 0,
             cooldown: None,
+            pass_through: false,
+            keep_alive_s: None,
         }
     }
 
@@ -246,6 +250,8 @@ impl Setup {
             timeout_s: self.timeout_s,
             retries: self.retries,
             fallbacks: vec![],
+            pass_through: self.pass_through,
+            keep_alive_s: self.keep_alive_s,
             group: "case".into(),
         };
         let mut first = route("main", if self.refuse { &refusing } else { &main.address });

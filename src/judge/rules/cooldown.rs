@@ -4,6 +4,7 @@ use crate::{
     judge::{
         facts::Facts,
         fate::Fate,
+        retry_after::{asked_ms, wait_ms},
         rule::{Outcome, Rule},
     },
     observation::Attempt,
@@ -30,6 +31,36 @@ pub const RULES: &[Rule] = &[
         references: &["sgl-project/sglang#25811", "vllm-project/router#60"],
         timing: false,
         check: not_for_bad_requests,
+    },
+    Rule {
+        id: "cooldown.status",
+        level: Level::Required,
+        title: "A call that is refused because its deployment rests after 429s gets a 429 or a 503",
+        reason: "The reason is unchanged: there is a limit, and waiting helps. A 500, or a 200, says that something \
+                 broke, or nothing.",
+        references: &["BerriAI/litellm#2487", "BerriAI/litellm#27823"],
+        timing: false,
+        check: status,
+    },
+    Rule {
+        id: "cooldown.retry-after",
+        level: Level::Required,
+        title: "A call that is refused because its deployment rests after 429s is told by Retry-After for how long",
+        reason: "The proxy knows to the second when it will ask again. Callers who are not told come back at once, \
+                 or never.",
+        references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#27823"],
+        timing: false,
+        check: retry_after,
+    },
+    Rule {
+        id: "cooldown.names-cause",
+        level: Level::Required,
+        title: "While a deployment rests because its key was rejected, a 429 names that cause",
+        reason: "The key is the operator's, and no pause of the caller's repairs it: a bare 429 sends the caller \
+                 looking at its own traffic.",
+        references: &["BerriAI/litellm#5764", "kortix-ai/suna#4923"],
+        timing: false,
+        check: names_cause,
     },
 ];
 
@@ -131,4 +162,80 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> Outcome {
         );
     }
     Outcome::Holds
+}
+
+/// The failures since the last success, of an exchange that was refused without asking anybody.
+fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, Fate)>> {
+    facts.arrangement.proxy.cooldown?;
+    if !facts.attempts.is_empty() || !facts.unreachable.is_empty() {
+        return None;
+    }
+    let known = facts.all_attempts.iter().filter(|attempt| {
+        attempt.end_ms.is_some_and(|end| end <= facts.exchange.sent_ms) && !facts.ended_by_leaving(attempt)
+    });
+    let mut failures: Vec<(&Attempt, Fate)> =
+        known.map(|attempt| (attempt, Fate::of(attempt, facts.arrangement.combination))).collect();
+    if let Some(last) = failures.iter().rposition(|(_, fate)| fate.is_success()) {
+        failures.drain(..=last);
+    }
+    (!failures.is_empty()).then_some(failures)
+}
+
+/// The same, where every one of them was of these statuses and there was some answer.
+fn refused_after_only<'a>(facts: &Facts<'a>, statuses: &[u16]) -> Option<Vec<(&'a Attempt, Fate)>> {
+    facts.answer()?;
+    let only = |(_, fate): &(&Attempt, Fate)| matches!(fate, Fate::Status { status, .. } if statuses.contains(status));
+    refused_after(facts).filter(|failures| failures.iter().all(only))
+}
+
+fn lines(failures: &[(&Attempt, Fate)]) -> Vec<String> {
+    let line = |(attempt, fate): &(&Attempt, Fate)| {
+        format!("upstream {}#{} {}", attempt.deployment, attempt.n, fate.describe())
+    };
+    failures.iter().map(line).collect()
+}
+
+fn status(facts: &Facts<'_>) -> Outcome {
+    let Some(failures) = refused_after_only(facts, &[429]) else { return Outcome::NotApplicable };
+    let got = facts.told.failure_status();
+    if got.is_some_and(|got| matches!(got, 429 | 503) || facts.policy.rate_limit.answer.contains(got)) {
+        return Outcome::Holds;
+    }
+    Outcome::broken("429 or 503", facts.told.describe(), lines(&failures))
+}
+
+fn retry_after(facts: &Facts<'_>) -> Outcome {
+    let Some(failures) = refused_after_only(facts, &[429]) else { return Outcome::NotApplicable };
+    let (Some(answer), Some(cooldown)) = (facts.answer(), facts.arrangement.proxy.cooldown) else {
+        return Outcome::NotApplicable;
+    };
+    // What the provider asked for may be longer than the cooldown; a second is left for rounding.
+    let own_ms = cooldown.lasting.as_secs_f64() * 1000.0;
+    let asked = failures.iter().filter_map(|(attempt, _)| wait_ms(attempt, facts.began));
+    let most_ms = asked.fold(own_ms, f64::max) + 1000.0;
+    let got = asked_ms(|name| answer.header(name), facts.exchange.end_ms, facts.began);
+    if got.is_some_and(|got| got <= most_ms) {
+        return Outcome::Holds;
+    }
+    let observed = match answer.header("retry-after") {
+        Some(value) => format!("retry-after: {value}"),
+        None => format!("no retry-after; the caller got {}", facts.told.describe()),
+    };
+    let expected = format!("Retry-After of at most {:.0} s", most_ms / 1000.0);
+    Outcome::broken(expected, observed, lines(&failures))
+}
+
+fn names_cause(facts: &Facts<'_>) -> Outcome {
+    let Some(failures) = refused_after_only(facts, &[401, 403]) else { return Outcome::NotApplicable };
+    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    let text = answer.body.text.to_ascii_lowercase();
+    const WORDS: [&str; 7] =
+        ["401", "403", "authenticat", "unauthorized", "credential", "api key", "api_key"];
+    let planted = |(attempt, _): &(&Attempt, Fate)| answer.body.text.contains(&attempt.canaries.message);
+    let named = failures.iter().any(planted) || WORDS.iter().any(|word| text.contains(word));
+    if answer.status != 429 || named {
+        return Outcome::Holds;
+    }
+    let expected = "another status than 429, or a word about the rejected key";
+    Outcome::broken(expected, facts.told.describe(), lines(&failures))
 }

@@ -118,8 +118,9 @@ fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attem
 }
 
 fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
-    let in_session = matches!(facts.told, Told::Session(_));
-    if !facts.failed_only_by(wanted) || facts.content_committed() || in_session {
+    // Behind keep-alive pings there is nothing but an event, and the rules on streams speak of that.
+    let elsewhere = matches!(facts.told, Told::Session(_)) || facts.is_pinged();
+    if !facts.failed_only_by(wanted) || facts.content_committed() || elsewhere {
         return Outcome::NotApplicable;
     }
     let canaries: Vec<&str> = facts

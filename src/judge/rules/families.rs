@@ -1,8 +1,8 @@
 //! Every rule, family by family.
 
 use super::{
-    cooldown, detail, disconnect, expect, fallback, format, headers, leak, mistake, realtime, recovery,
-    retry, status, stream, success, timeout,
+    cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake, passthrough,
+    realtime, recovery, retry, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -11,6 +11,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     success::RULES,
     status::RULES,
     stream::RULES,
+    keepalive::RULES,
     realtime::RULES,
     timeout::RULES,
     retry::RULES,
@@ -22,6 +23,7 @@ pub const FAMILIES: &[&[Rule]] = &[
     headers::RULES,
     format::RULES,
     leak::RULES,
+    passthrough::RULES,
     recovery::RULES,
     expect::RULES,
 ];

@@ -7,7 +7,7 @@ use crate::{
     judge::{
         beside::alone,
         dialect::{self, ErrorObject},
-        pair::{Pair, told_member, wording},
+        pair::{Pair, apart, told_member},
         policy::Weight,
         rule::{Outcome, Rule, SiblingRule},
         told::{Told, shorten},
@@ -150,30 +150,31 @@ fn stream_detail(pair: &Pair<'_>) -> Outcome {
             return Outcome::broken("the same error, streaming or not", observed, Vec::new());
         }
     };
-    let mut differences = members(pair, own, other);
-    let words = [(&pair.own, own), (&pair.other, other)]
-        .map(|(facts, error)| wording(&told_member(facts, &Value::from(error.message.as_str()))));
-    if words[0] != words[1] {
-        let shown = |error: &ErrorObject| format!("the message {:?}", shorten(&error.message));
-        differences.push(both(pair, shown(own), shown(other)));
+    let mut differences = members(pair, [own, other], |_| true);
+    if let Some(messages) = apart(&own.message, &other.message) {
+        let [own, other] = messages.map(|message| format!("the message {:?}", shorten(&message)));
+        differences.push(both(pair, own, other));
     }
     Outcome::check(differences.is_empty(), || {
         ("the same error, streaming or not".to_owned(), differences.join("; "))
     })
 }
 
-/// The members of two errors in one dialect that are not the same.
-fn members(pair: &Pair<'_>, own: &ErrorObject, other: &ErrorObject) -> Vec<String> {
-    let named = [
-        ("type", &own.kind, &other.kind),
-        ("code", &own.code, &other.code),
-        ("param", &own.param, &other.param),
-    ];
-    let differs = |(name, own, other): (&str, &Value, &Value)| {
-        let (own, other) = (told_member(&pair.own, own), told_member(&pair.other, other));
-        (own != other).then(|| both(pair, format!("the {name} `{own}`"), format!("`{other}`")))
+/// A member by which callers branch.
+type Member = (&'static str, fn(&ErrorObject) -> &Value);
+
+const MEMBERS: [Member; 3] =
+    [("type", |error| &error.kind), ("code", |error| &error.code), ("param", |error| &error.param)];
+
+/// The members of two errors in one dialect that are not the same, of those that count.
+fn members(pair: &Pair<'_>, [own, other]: [&ErrorObject; 2], counts: impl Fn(Member) -> bool) -> Vec<String> {
+    let differs = |member: Member| {
+        let (name, of) = member;
+        let (own, other) = (told_member(&pair.own, of(own)), told_member(&pair.other, of(other)));
+        (own != other && counts(member))
+            .then(|| both(pair, format!("the {name} `{own}`"), format!("`{other}`")))
     };
-    named.into_iter().filter_map(differs).collect()
+    MEMBERS.into_iter().filter_map(differs).collect()
 }
 
 fn stream_headers(pair: &Pair<'_>) -> Outcome {
@@ -203,10 +204,12 @@ fn stream_headers(pair: &Pair<'_>) -> Outcome {
     })
 }
 
-/// The headers that mean something, but for those that say what the body is.
+/// The headers that mean something, but for those that say what the body is, or was.
 fn meaningful(answer: &Answer) -> impl Iterator<Item = &str> {
     let names = answer.headers.iter().map(|(name, _)| name.as_str());
-    names.filter(|name| is_meaningful(name) && !matches!(*name, "content-type" | "content-encoding"))
+    names.filter(|name| {
+        is_meaningful(name) && !name.ends_with("content-type") && !name.ends_with("content-encoding")
+    })
 }
 
 fn stream_attempts(pair: &Pair<'_>) -> Outcome {
@@ -273,7 +276,7 @@ fn route_detail(pair: &Pair<'_>) -> Outcome {
         && let (Some(own), Some(other)) = (pair.own.told.error(), pair.other.told.error())
     {
         any = true;
-        differences.extend(members(pair, own, other).into_iter().filter(|_| !passes_on(pair, own)));
+        differences.extend(members(pair, [own, other], |member| !passes_on(pair, own, member)));
     }
     if !any {
         return Outcome::NotApplicable;
@@ -283,10 +286,8 @@ fn route_detail(pair: &Pair<'_>) -> Outcome {
     })
 }
 
-/// Whether type, code and param are those that an upstream sent: then they are right whatever stands elsewhere.
-fn passes_on(pair: &Pair<'_>, own: &ErrorObject) -> bool {
-    let same = |a: &Value, b: &Value| dialect::text(a) == dialect::text(b);
-    pair.own.failures().filter_map(|(_, fate)| fate.error()).any(|sent| {
-        same(&sent.kind, &own.kind) && same(&sent.code, &own.code) && same(&sent.param, &own.param)
-    })
+/// Whether a member is the one that an upstream sent: then it is right whatever stands elsewhere.
+fn passes_on(pair: &Pair<'_>, own: &ErrorObject, (_, of): Member) -> bool {
+    let mut sent = pair.own.failures().filter_map(|(_, fate)| fate.error());
+    sent.any(|sent| dialect::text(of(sent)) == dialect::text(of(own)))
 }

@@ -116,7 +116,7 @@ fn failure_not_success(facts: &Facts<'_>) -> Outcome {
         matches!(fate, Fate::ErrorEvent { .. } | Fate::EndedEarly { .. })
             || matches!(fate, Fate::Cut { head_sent: true, .. } | Fate::Silent { head_sent: true, .. })
     });
-    if facts.wants_stream() && in_stream {
+    if facts.wants_stream() && (in_stream || facts.is_pinged()) {
         return Outcome::NotApplicable;
     }
     if let crate::judge::told::Told::Stream(stream) = &facts.told

@@ -93,7 +93,7 @@ fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f StreamTold> {
 fn error_status(facts: &Facts<'_>) -> Outcome {
     let before_stream =
         facts.is_failure() && facts.failures().all(|(_, fate)| matches!(fate, Fate::Status { .. }));
-    if !facts.wants_stream() || !before_stream {
+    if !facts.wants_stream() || !before_stream || facts.is_pinged() {
         return Outcome::NotApplicable;
     }
     match &facts.told {
@@ -109,7 +109,8 @@ fn no_forged_success(facts: &Facts<'_>) -> Outcome {
     if !facts.wants_stream() || !facts.is_failure() {
         return Outcome::NotApplicable;
     }
-    if facts.failures().all(|(_, fate)| matches!(fate, Fate::Status { .. } | Fate::OddBody { .. })) {
+    let by_status = |fate: &Fate| matches!(fate, Fate::Status { .. } | Fate::OddBody { .. });
+    if !facts.is_pinged() && facts.failures().all(|(_, fate)| by_status(fate)) {
         return Outcome::NotApplicable;
     }
     if may_be_a_success(facts) {
@@ -229,6 +230,8 @@ fn error_detail(facts: &Facts<'_>) -> Outcome {
         .failures()
         .filter(|(attempt, fate)| match fate {
             Fate::ErrorEvent { error, .. } => error.raw.to_string().contains(&attempt.canaries.message),
+            // Behind pings the event stands in the place of the whole answer.
+            Fate::Status { .. } => facts.is_pinged() && attempt.said().contains(&attempt.canaries.message),
             _ => false,
         })
         .map(|(attempt, _)| attempt.canaries.message.as_str())

@@ -330,6 +330,7 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
             retries,
             fallback,
             cooldown,
+            ..ProxySettings::default()
         })
 }
 

@@ -96,6 +96,8 @@ fn fallback() -> Vec<Proof> {
 
 fn cooldown() -> Vec<Proof> {
     let limited = || plain().cooling(1, 5).tried(error(429)).told(error(429));
+    let rejected = || plain().cooling(1, 5).tried(error(401)).told(error(401));
+    let bare = r#"{"error":{"message":"slow down","type":"requests","param":null,"code":null}}"#;
     let faulty = || plain().cooling(1, 5).tried(error(400)).told(error(400));
     vec![
         ("cooldown.honoured", limited().told(error(429)), limited().tried(error(429)).told(error(429))),
@@ -104,6 +106,13 @@ fn cooldown() -> Vec<Proof> {
             faulty().tried(say(200, OK)).told(say(200, OK)),
             faulty().told(error(503)),
         ),
+        ("cooldown.status", limited().told(error(503)), limited().told(error(500))),
+        (
+            "cooldown.retry-after",
+            limited().told(error(429).with("retry-after", "5")),
+            limited().told(error(429).with("retry-after", "3600")),
+        ),
+        ("cooldown.names-cause", rejected().told(error(429)), rejected().told(say(429, bare))),
     ]
 }
 

@@ -8,6 +8,7 @@ mod conduct;
 mod demands;
 mod dialects;
 mod every_rule;
+mod handed;
 mod leaving;
 mod mistakes;
 mod mocks;

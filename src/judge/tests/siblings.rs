@@ -141,6 +141,28 @@ fn what_differs_by_whose_it_is_alone_is_the_same() {
 }
 
 #[test]
+fn where_long_messages_part_is_what_is_shown() {
+    let told = |end: &str| {
+        let message = format!("no MSG after 12 s. {} In the {end}", "Words. ".repeat(60));
+        say(503, &format!(r#"{{"error":{{"message":"{message}","type":"kind","param":"p","code":"c"}}}}"#))
+    };
+    let pair = |own: &str, beside: &str| {
+        findings(&[failed(streamed(), 503, told(own)), failed(plain_call(), 503, told(beside))])
+    };
+    let found = pair("end upfault-tok-primary and upfault-kot-primary failed.", "end none failed.");
+    assert_eq!(
+        found[0].observed,
+        "the message \"… In the end upfault-tok-primary and upfault-kot-primary failed.\" for the stream, \
+         the message \"… In the end none failed.\" for the plain call"
+    );
+    // One that goes on where the other has ended.
+    assert!(pair("end", "end of it.")[0].observed.contains("\"… In the end\" for the stream"));
+    // Which models a proxy has besides differs by the order in which it counts them, and by nothing else.
+    let models = ["upfault-tok-primary, upfault-kot-primary.", "upfault-kot-primary, upfault-xyz-backup."];
+    assert_eq!(pair(models[0], models[1]), []);
+}
+
+#[test]
 fn only_what_the_upstream_did_to_both_is_compared() {
     let served = || plain_call().tried(say(200, OK)).told(say(200, OK));
     let cut = |seen: Seen| seen.tried_until(events(&[ONE]), AttemptEnd::Reset);
@@ -243,6 +265,46 @@ fn a_route_that_passes_on_what_came_is_right_beside_one_that_is_only_the_first()
     // Beside chat it is another matter.
     let chat = failed(plain_call(), 503, error(500));
     assert_eq!(broken(failed(images(), 503, error(503)), chat), ["sibling.route-status"]);
+}
+
+#[test]
+fn a_member_that_is_the_providers_own_is_right_whatever_stands_elsewhere() {
+    let told = |kind: &str, code: &str| {
+        let text = format!(r#"{{"error":{{"message":"no MSG","type":{kind},"param":"p","code":{code}}}}}"#);
+        say(400, &text)
+    };
+    let (kept, lost) = (r#""kind""#, "null");
+    let beside = |code: &str| failed(plain_call(), 400, told(lost, code));
+    // The code is the same wrong one on both.
+    assert_eq!(broken(failed(images(), 400, told(kept, r#""400""#)), beside(r#""400""#)), [""; 0]);
+    assert_eq!(broken(failed(images(), 400, told(lost, r#""c""#)), beside(r#""400""#)), [""; 0]);
+    let flattened = failed(images(), 400, told(lost, "null"));
+    assert_eq!(broken(flattened, failed(plain_call(), 400, told(kept, "null"))), ["sibling.route-detail"]);
+    // Between a stream and a plain call there is no other reader.
+    assert_eq!(
+        broken(failed(streamed(), 400, told(kept, r#""400""#)), beside(r#""400""#)),
+        ["sibling.stream-detail"]
+    );
+}
+
+#[test]
+fn of_headers_only_those_are_compared_that_do_not_say_what_the_body_is() {
+    for (name, counts) in [
+        ("content-encoding", false),
+        ("llm_provider-content-type", false),
+        ("date", false),
+        ("llm_provider-retry-after", true),
+        ("x-request-id", true),
+    ] {
+        let told = error(503).with(name, "x");
+        let lacking = || streamed().tried(told.clone()).told(error(503));
+        let having = plain_call().tried(told.clone()).told(told.clone());
+        let expected: &[&str] = if counts { &["sibling.stream-headers"] } else { &[] };
+        assert_eq!(broken(lacking(), having), expected, "{name}");
+        // It is as wrong the other way about.
+        let beside = plain_call().tried(told.clone()).told(error(503));
+        assert_eq!(broken(streamed().tried(told.clone()).told(told.clone()), beside), expected, "{name}");
+    }
 }
 
 #[test]

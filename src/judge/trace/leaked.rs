@@ -9,14 +9,32 @@ use crate::{
     observation::{Answer, Attempt},
 };
 
-/// The headers of a reply that belong to the upstream's connection or session.
-pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
+/// The headers of a reply that speak of the upstream's connection alone (RFC 9110 section 7.6.1). Those
+/// that say how the body is framed, and `Connection` itself, every connection has of its own.
+pub fn hop_by_hop(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
+    let named = named_by_connection(attempt);
+    let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    headers.filter(move |(name, _)| {
+        matches!(
+            *name,
+            "keep-alive" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"
+        ) || named.iter().any(|hop| hop == name)
+    })
+}
+
+/// The names of headers that `Connection` lists.
+fn named_by_connection(attempt: &Attempt) -> Vec<String> {
     let named = attempt.sent.header("connection").unwrap_or_default().to_ascii_lowercase();
-    let hop_by_hop: Vec<String> = named
+    named
         .split(',')
         .map(|name| name.trim().to_owned())
         .filter(|name| !matches!(name.as_str(), "" | "close" | "keep-alive"))
-        .collect();
+        .collect()
+}
+
+/// The headers of a reply that belong to the upstream's connection or session.
+pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
+    let hop_by_hop = named_by_connection(attempt);
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     // A switch of protocols says the same on every connection.
     let switched = attempt.sent.status == Some(101);

@@ -7,6 +7,6 @@ mod model;
 mod origin;
 mod place;
 
-pub use leaked::poison;
+pub use leaked::{hop_by_hop, poison};
 pub use model::{DetailFate, ErrorOrigin, Evidence, Maker, Traced};
 pub use origin::origins;

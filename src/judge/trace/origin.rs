@@ -24,7 +24,9 @@ fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
     if facts.left.is_some() {
         return None;
     }
-    let (maker, evidence, attempt) = if is_error(&facts.told) {
+    // What a pass-through hands back is an error where its provider meant one, in whatever words.
+    let handed_back = facts.arrangement.proxy.pass_through && facts.is_failure();
+    let (maker, evidence, attempt) = if is_error(&facts.told) || handed_back {
         maker(facts)
     } else if facts.is_failure() && !ended_by_its_server(facts) {
         let why = "an upstream failed, and no error in words reached the caller";

@@ -1,0 +1,62 @@
+//! What is handed on as it is, and streams that begin before there is an answer.
+
+use super::stage::*;
+
+fn passing(script: Script) -> Setup {
+    Setup { pass_through: true, ..Setup::new([script]) }
+}
+
+const PATH: &str = "/pass-through/main/chat/completions";
+
+#[tokio::test]
+async fn a_pass_through_hands_on_the_request_with_the_routes_key_and_the_answer_byte_for_byte() {
+    let headers = "content-type: text/html\r\nset-cookie: a=b\r\nkeep-alive: timeout=9\r\n";
+    let stage = passing(json(520, headers, "<p>no")).start(None).await;
+    let body = r#"{ "model": "theirs" }"#;
+    let got = stage.post(PATH, body).await;
+    assert_eq!((got.status, got.text.as_str(), got.end), (520, "<p>no", End::Complete));
+    assert_eq!(got.header("set-cookie"), Some("a=b"), "what is said end to end is no matter of a hop");
+    assert_eq!(got.header("keep-alive"), None);
+    let request = stage.main.request(0);
+    assert!(request.starts_with("POST /main/v1/chat/completions HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("authorization: Bearer sk-secret-main\r\n"), "{request}");
+    assert!(!request.contains(stage.proxy.proxy_key()) && request.ends_with(body), "{request}");
+}
+
+#[tokio::test]
+async fn a_pass_through_breaks_off_where_its_upstream_did() {
+    let stage = passing(events(&[ONE, TWO], Last::Close)).start(None).await;
+    let got = stage.post(PATH, "{}").await;
+    assert_eq!((got.status, got.text, got.end), (200, [ONE, TWO].concat(), End::Cut));
+}
+
+#[tokio::test]
+async fn a_pass_through_is_for_routes_that_have_one_and_callers_that_have_the_key() {
+    let stage = Setup::new([ok()]).start(None).await;
+    assert_eq!(stage.post(PATH, "{}").await.status, 404);
+    let stage = passing(ok()).start(None).await;
+    let url = format!("{}{PATH}", stage.proxy.root());
+    assert_eq!(take(reqwest_client().post(url).body("{}")).await.status, 401);
+    assert_eq!(stage.main.attempts(), 0);
+}
+
+#[tokio::test]
+async fn a_failure_behind_pings_is_an_error_event_and_one_before_them_a_status() {
+    let slow = [vec![Act::Wait(300)], error(429, "", "c")].concat();
+    let pinged = |script: Script, every| Setup { keep_alive_s: Some(every), ..Setup::streamed([script]) };
+    let (got, _stage) = pinged(slow, 0.05).run(None).await;
+    assert_eq!((got.status, got.end), (200, End::Complete));
+    assert!(got.text.starts_with(": ping\n\n"), "{}", got.text);
+    let event = r#"data: {"error":{"message":"canary c","type":"kind","param":null,"code":"c"}}"#;
+    assert_eq!(got.text.replace(": ping\n\n", "").trim_end(), event);
+    let (got, _stage) = pinged(error(429, "", "c"), 30.0).run(None).await;
+    assert_eq!(got.status, 429);
+}
+
+#[tokio::test]
+async fn an_answer_behind_pings_is_whole() {
+    let slow = [vec![Act::Wait(300)], events(&[ONE, STOP, DONE], Last::End)].concat();
+    let (got, _stage) = Setup { keep_alive_s: Some(0.05), ..Setup::streamed([slow]) }.run(None).await;
+    assert_eq!(got.text.replace(": ping\n\n", ""), [ONE, STOP, DONE].concat());
+    assert_ne!(got.text, [ONE, STOP, DONE].concat());
+}

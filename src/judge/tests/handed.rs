@@ -1,0 +1,91 @@
+//! Pass-throughs, and streams that were begun with pings.
+
+use std::time::Duration;
+
+use super::{every_rule::Proof, seen::*};
+use crate::{
+    judge::{self, Policy},
+    observation::{AttemptEnd, Ending},
+};
+
+fn passed() -> Seen {
+    plain().set(|arrangement| arrangement.proxy.pass_through = true)
+}
+
+fn passed_stream() -> Seen {
+    streamed().set(|arrangement| arrangement.proxy.pass_through = true)
+}
+
+/// The head of the answer is out when the upstream fails.
+fn pinged(said: Say) -> Seen {
+    let interval = Duration::from_millis(100);
+    let seen = streamed().set(|arrangement| arrangement.proxy.keep_alive = Some(interval));
+    seen.tried(said).attempt(|attempt| attempt.end_ms = Some(1000.0))
+}
+
+pub fn proofs() -> Vec<Proof> {
+    let page = || say(502, "<html>down</html>").with("content-type", "text/html");
+    let cut = || passed_stream().tried_until(events(&[ONE]), AttemptEnd::Reset);
+    let hop = || error(429).with("keep-alive", "timeout=5");
+    let nothing = r#"{"error":{"message":"no MSG","type":"api_error","param":null,"code":null}}"#;
+    vec![
+        (
+            "passthrough.status",
+            passed().tried(error(529)).told(error(529)),
+            passed().tried(error(529)).told(error(502)),
+        ),
+        (
+            "passthrough.content-type",
+            passed().tried(page()).told(page()),
+            passed().tried(page()).told(page().with("content-type", "application/json")),
+        ),
+        (
+            "passthrough.body",
+            passed().tried(page()).told(page()),
+            passed().tried(page()).told(say(502, ERROR).with("content-type", "text/html")),
+        ),
+        (
+            "passthrough.cut-stays-cut",
+            cut().told_until(events(&[ONE]), Ending::Closed),
+            cut().told(events(&[ONE])),
+        ),
+        ("passthrough.hop-by-hop", passed().tried(hop()).told(error(429)), passed().tried(hop()).told(hop())),
+        (
+            "keepalive.true-cause",
+            pinged(error(429)).told(events(&[ERROR])),
+            pinged(error(429)).told(events(&[nothing])),
+        ),
+    ]
+}
+
+fn broken(seen: &Seen) -> Vec<String> {
+    judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+}
+
+#[test]
+fn what_a_provider_says_is_nothing_that_a_pass_through_could_be_accused_of() {
+    let page = || say(502, "<html>down</html>").with("content-type", "text/html");
+    for said in [page(), say(500, ""), say(200, ERROR), say(200, "null"), error(400)] {
+        assert_eq!(broken(&passed().tried(said.clone()).told(said)), Vec::<String>::new());
+    }
+    // A stream that its provider ends early, or goes on with behind an error, is not the proxy's either.
+    for said in [events(&[ONE]), events(&[ONE, ERROR, TWO])] {
+        assert_eq!(broken(&passed_stream().tried(said.clone()).told(said)), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn behind_pings_a_failure_may_be_an_event_and_no_success() {
+    let good = pinged(error(429)).told(events(&[ERROR]));
+    assert_eq!(broken(&good), Vec::<String>::new());
+    let forged = broken(&pinged(error(429)).told(events(&[STOP, DONE])));
+    assert!(forged.contains(&"stream.no-forged-success".to_owned()), "{forged:?}");
+    let silent = broken(&pinged(error(429)).told(events(&[])));
+    assert!(silent.contains(&"stream.error-visible".to_owned()), "{silent:?}");
+    let wordless = ERROR.replace("MSG", "");
+    let wordless = broken(&pinged(error(429)).told(events(&[&wordless])));
+    assert!(wordless.contains(&"stream.error-detail".to_owned()), "{wordless:?}");
+    // A failure that came before the first ping still had a status to fail with.
+    let early = pinged(error(429)).attempt(|attempt| attempt.end_ms = Some(1.5)).told(events(&[ERROR]));
+    assert!(broken(&early).contains(&"stream.error-status".to_owned()));
+}

@@ -1,0 +1,81 @@
+//! Where a provider takes the requests of an API, as whoever calls it directly knows it.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::profile::{self, RouteRow};
+use crate::scenario::{Api, Provider};
+
+/// What stays as it is in a segment of a path (RFC 3986 section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The version of Azure's API that is asked for.
+pub const AZURE_VERSION: &str = "2024-10-21";
+
+/// The pattern of the provider's own path for an API, the end of its base URL included.
+pub fn endpoint_pattern(provider: Provider, api: Api, stream: bool) -> Option<&'static str> {
+    let fits = |row: &&RouteRow| row.api == api && row.stream.is_none_or(|streams| streams == stream);
+    profile::of(provider).routes.iter().filter(fits).find_map(path)
+}
+
+fn path(row: &'static RouteRow) -> Option<&'static str> {
+    if row.api.method() == "GET" { row.get.as_deref() } else { row.post.as_deref() }
+}
+
+/// What the provider's own SDK puts behind its base URL to call an API: path and query, the model in
+/// its place. `None` where the provider has no such endpoint.
+pub fn endpoint(provider: Provider, api: Api, stream: bool, model: &str) -> Option<String> {
+    let pattern = endpoint_pattern(provider, api, stream)?;
+    let base = profile::of(provider).base.as_str();
+    let behind = fill_pattern(pattern.strip_prefix(base).unwrap_or(pattern), model);
+    let own = api.path(stream).split_once('?').map(|(_, query)| query.to_owned());
+    let query = match provider {
+        Provider::Azure => Some(format!("api-version={AZURE_VERSION}")),
+        _ => own,
+    };
+    Some(query.map_or(behind.clone(), |query| format!("{behind}?{query}")))
+}
+
+/// A pattern with the model in its place; what else it leaves open does not matter to a mock.
+pub fn fill_pattern(pattern: &str, model: &str) -> String {
+    let mut text = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { break };
+        text.push_str(before);
+        match name {
+            "model" => text.extend(utf8_percent_encode(model, SEGMENT)),
+            "v" | "version" => text.push_str("v1beta"),
+            "publisher" => text.push_str("google"),
+            other => text.push_str(other),
+        }
+        rest = after;
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_filled_with_the_model_as_a_segment() {
+        assert_eq!(fill_pattern("/model/{model}/converse", "a.b-v1:0"), "/model/a.b-v1%3A0/converse");
+        assert_eq!(
+            fill_pattern("/{v}/models/{model}:generateContent", "a/b"),
+            "/v1beta/models/a%2Fb:generateContent"
+        );
+        assert_eq!(fill_pattern("/v1/projects/{project}/x{", "m"), "/v1/projects/project/x{");
+    }
+
+    #[test]
+    fn an_endpoint_is_what_an_sdk_puts_behind_its_base_url() {
+        use Provider::{Anthropic, Azure, Gemini, Groq, Openai};
+        let of = |provider, api, stream| endpoint(provider, api, stream, "m").unwrap();
+        assert_eq!(of(Openai, Api::OpenaiChat, true), "/chat/completions");
+        assert_eq!(of(Groq, Api::OpenaiChat, false), "/chat/completions");
+        assert_eq!(of(Anthropic, Api::AnthropicMessages, false), "/v1/messages");
+        assert_eq!(of(Gemini, Api::GeminiGenerate, true), "/v1beta/models/m:streamGenerateContent?alt=sse");
+        assert!(of(Azure, Api::OpenaiChat, false).ends_with("/chat/completions?api-version=2024-10-21"));
+        assert_eq!(endpoint(Anthropic, Api::OpenaiEmbeddings, false, "m"), None);
+    }
+}
