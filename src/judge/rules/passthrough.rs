@@ -70,12 +70,15 @@ pub const RULES: &[Rule] = &[
 pub fn binds_too(rule: &str) -> bool {
     const FAMILIES: [&str; 7] =
         ["passthrough.", "timeout.", "retry.", "disconnect.", "leak.", "recovery.", "expect."];
-    const RULES: [&str; 7] = [
+    const RULES: [&str; 10] = [
         "request.forwarded",
+        "success.own-answer",
+        "detail.own-error",
         "headers.retry-after",
         "headers.retry-after-ms",
         "headers.rate-limits",
         "headers.request-id",
+        "headers.own-retry-after",
         // Where there is no answer to hand back, the proxy speaks for itself.
         "status.timeout",
         "status.unreachable",
