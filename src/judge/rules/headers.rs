@@ -165,7 +165,11 @@ fn request_id(facts: &Facts<'_>) -> Outcome {
     let shown = |(_, id): &(&str, &str)| {
         answer.headers.iter().any(|(_, value)| value.contains(*id)) || answer.body.text.contains(*id)
     };
-    Outcome::check(ids.iter().any(shown), || {
+    // Whoever tells of a last try that broke off after its head may name that one.
+    let last =
+        facts.attempts.last().filter(|(_, fate)| matches!(fate, Fate::Cut { .. } | Fate::Silent { .. }));
+    let of_last = last.and_then(|(attempt, _)| id_sent(attempt));
+    Outcome::check(ids.iter().chain(&of_last).any(shown), || {
         let (name, _) = ids[0];
         let ids: Vec<&str> = ids.iter().map(|(_, id)| *id).collect();
         (format!("{} in a header or the body", ids.join(" or ")), found(facts, name))

@@ -105,3 +105,22 @@ fn an_error_that_is_short_of_its_length_need_not_be_passed_on_though_its_json_is
         assert_eq!(own(1, end), [""; 0]);
     }
 }
+
+#[test]
+fn the_request_id_may_be_that_of_a_last_try_which_broke_off_after_its_head() {
+    let limit = error(429).with("x-request-id", "RID");
+    let seen = |end| {
+        let mut seen = plain().retrying(1).tried(limit.clone()).tried_until(limit.clone(), end);
+        let last = seen.observation.attempts.last_mut().unwrap();
+        last.sent.body.truncate(9);
+        last.sent.bytes = 9;
+        let id = last.canaries.request_id.clone();
+        let seen = seen.told(say(429, OWN).with("x-request-id", &id));
+        let findings = judge::judge(&seen.observation, &Policy::default());
+        findings.iter().any(|finding| finding.rule == "headers.request-id")
+    };
+    assert!(!seen(Closed));
+    let other = plain().tried(limit.clone()).told(say(429, OWN).with("x-request-id", "req_other"));
+    let findings = judge::judge(&other.observation, &Policy::default());
+    assert!(findings.iter().any(|finding| finding.rule == "headers.request-id"));
+}
