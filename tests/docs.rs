@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use serde_json::Value;
@@ -102,6 +103,43 @@ fn every_link_between_documents_leads_somewhere() {
             assert!(outside || there.exists(), "{}: the link to `{target}` leads nowhere", path.display());
         }
     }
+}
+
+/// What follows each `--filter` of a run or a list in the documents, without its quotes.
+fn filters(text: &str) -> Vec<String> {
+    let of_cases = text.lines().filter(|line| !line.contains("upfault selftest"));
+    let after = of_cases.flat_map(|line| line.split("--filter ").skip(1));
+    after
+        .filter_map(|rest| match rest.strip_prefix('\'') {
+            Some(quoted) => quoted.split('\'').next(),
+            None => rest.split([' ', '`']).next(),
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_filter_in_the_documents_chooses_something() {
+    let mut count = 0;
+    for (path, text) in documents() {
+        for filter in filters(&text) {
+            count += 1;
+            let listed = Command::new(env!("CARGO_BIN_EXE_upfault"))
+                .args(["list", "--filter", &filter])
+                .current_dir(root())
+                .output()
+                .expect("upfault can be started");
+            let told = String::from_utf8_lossy(&listed.stderr);
+            assert!(listed.status.success(), "{}: `{filter}`: {told}", path.display());
+        }
+    }
+    assert!(count >= 3, "the documents hold {count} filters only: are they still found?");
+}
+
+#[test]
+fn a_filter_is_found_in_quotes_and_without() {
+    let text = "upfault run --filter a/b --strict\n`--filter 'x & y'`\nupfault selftest --filter reset\n";
+    assert_eq!(filters(text), ["a/b", "x & y"]);
 }
 
 /// The keys of every object in a JSON Schema, and the values of its enumerations.
