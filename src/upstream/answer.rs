@@ -109,7 +109,7 @@ pub(super) fn enter(
         }
         None => (None, run.open(Arrival { deployment, at: arrived, request }, case.stop.clone())),
     };
-    let stem = case.identity.stem(name, recorder.n);
+    let stem = case.identity.stem(name, recorder.token_n);
     // A prepared reply has its tokens already.
     let canaries = LazyCell::new(|| Canaries::with_stem(&stem));
 

@@ -171,14 +171,15 @@ impl ArmedCase {
     }
 
     /// Starts the ledger and the turns afresh, and takes back [`heal`](Self::heal); the account is whole again; times count from
-    /// `epoch`. What connections of an earlier run still do no longer shows.
+    /// `epoch`. What connections of an earlier run still do no longer shows, and the tokens of an earlier run are
+    /// not planted again.
     pub fn begin(&self, epoch: Instant) {
         for own in self.case.deployments.iter().filter_map(|deployment| deployment.own.as_ref()) {
             own.shut();
         }
-        let run = Run::new(epoch, self.case.deployments.len(), self.case.keep);
-        let run = Arc::new(run.with_account(self.case.account.clone()));
-        *self.case.run.write().unwrap_or_else(PoisonError::into_inner) = run;
+        let mut current = self.case.run.write().unwrap_or_else(PoisonError::into_inner);
+        let run = Run::new(epoch, self.case.deployments.len(), self.case.keep).after(&current);
+        *current = Arc::new(run.with_account(self.case.account.clone()));
     }
 
     /// Has every deployment answer well from now on, whatever the account says; a port that refused connections or did not

@@ -35,6 +35,8 @@ pub(super) struct Run {
     healed: CancellationToken,
     keep: Keep,
     account: Option<Mutex<AccountState>>,
+    /// Attempts of each deployment in the runs before this one.
+    before: Vec<u32>,
     entries: Mutex<Entries>,
 }
 
@@ -50,8 +52,10 @@ struct Entries {
 /// One attempt, as it is cheapest to write.
 struct Record {
     arrival: Arrival,
-    /// The how-manieth at its deployment, from 1.
+    /// 1-based attempt number at its deployment.
     n: u32,
+    /// The number in its tokens: that of the attempt, counted on from one run of the case to the next.
+    token_n: u32,
     api: Option<Api>,
     turn: Option<Arc<Turn>>,
     head: Option<Head>,
@@ -78,10 +82,11 @@ pub(super) struct Arrival {
 }
 
 impl Record {
-    fn new(arrival: Arrival, n: u32) -> Self {
+    fn new(arrival: Arrival, n: u32, token_n: u32) -> Self {
         Self {
             arrival,
             n,
+            token_n,
             api: None,
             turn: None,
             head: None,
@@ -131,7 +136,7 @@ impl Record {
             headers,
             body: body + &self.heard,
             turn: self.turn.as_deref().cloned(),
-            canaries: identity.canaries(deployment, self.n),
+            canaries: identity.canaries(deployment, self.token_n),
             sent,
             end: self.end,
             end_ms: self.ended.map(|ended| millis(epoch, ended)),
@@ -143,7 +148,21 @@ impl Run {
     pub(super) fn new(epoch: Instant, deployments: usize, keep: Keep) -> Self {
         let entries =
             Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
-        Self { epoch, healed: CancellationToken::new(), keep, account: None, entries: Mutex::new(entries) }
+        Self {
+            epoch,
+            healed: CancellationToken::new(),
+            keep,
+            account: None,
+            before: vec![0; deployments],
+            entries: Mutex::new(entries),
+        }
+    }
+
+    /// The same after another run of the same case: no token of that one is planted again.
+    pub(super) fn after(mut self, earlier: &Self) -> Self {
+        let attempts = &locked(&earlier.entries).attempts;
+        self.before = earlier.before.iter().zip(attempts).map(|(before, more)| before + more).collect();
+        self
     }
 
     pub(super) fn with_account(mut self, account: Option<Account>) -> Self {
@@ -165,17 +184,18 @@ impl Run {
     /// Enters an attempt; the recorder knows its number, from 1.
     pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> Recorder {
         let recorder = |record: Record| {
-            let n = record.n;
-            Recorder { n, record: Arc::new(Mutex::new(record)), stop }
+            let (n, token_n) = (record.n, record.token_n);
+            Recorder { n, token_n, record: Arc::new(Mutex::new(record)), stop }
         };
         if self.keep == Keep::Nothing {
-            return recorder(Record::new(arrival, 1));
+            return recorder(Record::new(arrival, 1, 1));
         }
         let mut entries = locked(&self.entries);
         let attempts = &mut entries.attempts[arrival.deployment];
         *attempts += 1;
         let n = *attempts;
-        let recorder = recorder(Record::new(arrival, n));
+        let token_n = self.before[arrival.deployment] + n;
+        let recorder = recorder(Record::new(arrival, n, token_n));
         entries.records.push(recorder.record.clone());
         recorder
     }
@@ -247,8 +267,10 @@ impl Run {
 /// Writes one attempt's record. An attempt whose recorder is dropped before an end was written
 /// lost its client, unless the case itself was over.
 pub(super) struct Recorder {
-    /// The how-manieth attempt at its deployment this is, from 1.
+    /// 1-based attempt number at its deployment.
     pub(super) n: u32,
+    /// The number in the tokens that the attempt plants.
+    pub(super) token_n: u32,
     record: Arc<Mutex<Record>>,
     stop: CancellationToken,
 }
