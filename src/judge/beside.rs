@@ -24,7 +24,11 @@ pub fn judge_beside(observation: &Observation, siblings: &[&Observation], policy
 
 /// What a case breaks as it is held against one sibling. Pure, as [`judge`] is.
 pub fn compare_siblings(observation: &Observation, sibling: &Observation, policy: &Policy) -> Vec<Finding> {
-    let sibling = in_the_tokens_of(&observation.arrangement, sibling);
+    // What was seen of a case that stopped the proxy says nothing about how it answers.
+    if observation.stopped_the_proxy() || sibling.stopped_the_proxy() {
+        return Vec::new();
+    }
+    let sibling = in_the_tokens_of(observation, sibling);
     let lifted = &observation.arrangement.except;
     let mut findings: Vec<Finding> = Vec::new();
     for pair in Pair::of(observation, &sibling, policy) {
@@ -57,7 +61,7 @@ pub fn applicable_beside(
     sibling: &Observation,
     policy: &Policy,
 ) -> Vec<&'static str> {
-    let sibling = in_the_tokens_of(&observation.arrangement, sibling);
+    let sibling = in_the_tokens_of(observation, sibling);
     let pairs = Pair::of(observation, &sibling, policy);
     let speaks = |one: &&SiblingRule| {
         under_policy(&one.rule, policy).is_some()

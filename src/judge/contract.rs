@@ -5,7 +5,7 @@ use super::{
     finding::Finding,
     policy::{Policy, Weight},
     rule::{Outcome, Rule},
-    rules::{DISCONNECT, EXPECT, FAMILIES, SIBLINGS, binds_a_pass_through},
+    rules::{DISCONNECT, EXPECT, FAMILIES, PROCESS, SIBLINGS, binds_a_pass_through},
 };
 use crate::{observation::Observation, scenario::Level};
 
@@ -61,8 +61,15 @@ pub(super) fn evidence(facts: &Facts<'_>) -> Vec<String> {
 }
 
 /// What a rule says of an exchange. Of one whose caller left only the rules on that speak, and what
-/// the scenario itself demands: what the caller would have got nobody knows.
+/// the scenario itself demands: what the caller would have got nobody knows. Of a case that stopped the
+/// proxy only the rules on that speak: everything else is a consequence.
 fn check(rule: &Rule, facts: &Facts<'_>) -> Outcome {
+    if PROCESS.iter().any(|own| own.id == rule.id) {
+        return (rule.check)(facts);
+    }
+    if facts.seen.stopped_the_proxy() {
+        return Outcome::NotApplicable;
+    }
     if facts.arrangement.proxy.pass_through && !binds_a_pass_through(rule.id) {
         return Outcome::NotApplicable;
     }
@@ -89,6 +96,11 @@ pub(super) fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
 /// The level of a rule where a policy has its own; none where the policy lifts it.
 pub(super) fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
     policy.weight(rule.id).map_or(Some(rule.level), Weight::level)
+}
+
+/// Whether a rule is about a case that stopped the proxy.
+pub fn stops_the_proxy(rule: &str) -> bool {
+    matches!(rule, "process.keeps-running" | "process.keeps-answering")
 }
 
 /// Whether one of these findings fails a case.

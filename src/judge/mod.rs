@@ -20,7 +20,7 @@ mod trace;
 pub(crate) mod tests;
 
 pub use beside::{applicable_beside, compare_siblings, judge_beside, kin_of};
-pub use contract::{applicable, has_required, has_timing, judge, rule, rules};
+pub use contract::{applicable, has_required, has_timing, judge, rule, rules, stops_the_proxy};
 pub use dialect::{Completion, ErrorObject, Family, StreamEvent};
 pub use facts::Facts;
 pub use fate::Fate;

@@ -199,10 +199,22 @@ fn wording(word: &str) -> String {
 
 /// What a sibling saw, in the tokens of the case that is held against it: what differs then differs in
 /// more than whose it is, and what is shown of it gives nothing away that the case itself would not.
-pub fn in_the_tokens_of(arrangement: &Arrangement, sibling: &Observation) -> Observation {
+pub fn in_the_tokens_of(observation: &Observation, sibling: &Observation) -> Observation {
+    let arrangement = &observation.arrangement;
     let mut seen = sibling.clone();
     let theirs = &sibling.arrangement;
-    let mut tokens = vec![(theirs.identity.token.as_str(), arrangement.identity.token.as_str())];
+    // The same attempt of both, whichever look at each case it belongs to.
+    let mut tokens: Vec<(&str, &str)> = Vec::new();
+    for attempt in &sibling.attempts {
+        let own = observation
+            .attempts
+            .iter()
+            .find(|own| own.deployment == attempt.deployment && own.n == attempt.n);
+        tokens.extend(own.map(|own| (attempt.canaries.stem(), own.canaries.stem())));
+    }
+    // `…-primary-10` begins with `…-primary-1`.
+    tokens.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+    tokens.push((&theirs.identity.token, &arrangement.identity.token));
     let addresses = theirs.upstream_addresses.iter().zip(&arrangement.upstream_addresses);
     tokens.extend(addresses.map(|(from, to)| (from.as_str(), to.as_str())));
     tokens.retain(|(from, to)| !from.is_empty() && from != to);

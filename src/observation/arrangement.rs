@@ -26,6 +26,9 @@ pub struct Arrangement {
     /// The ids of those cases of the scenario that this one is held against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_against: Vec<String>,
+    /// The tokens under which other looks at the same case went, where a look has an identity of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_looks: Vec<String>,
     /// Secrets of the proxy that must never come out: its own key, its master key.
     pub proxy_secrets: Vec<String>,
     /// `127.0.0.1:PORT` of each mock, which no caller should get to see.

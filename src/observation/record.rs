@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrangement, Attempt, Exchange};
+use super::{Arrangement, Attempt, Exchange, Harm};
 
 /// Everything seen in one case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,9 +19,17 @@ pub struct Observation {
     pub exchanges: Vec<Exchange>,
     /// The upstream side, in the order of arrival.
     pub attempts: Vec<Attempt>,
+    /// What the case did to the proxy as a whole; usually nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harm: Option<Harm>,
 }
 
 impl Observation {
+    /// Whether the case stopped the proxy, which then had to be started again.
+    pub fn stopped_the_proxy(&self) -> bool {
+        self.harm.as_ref().is_some_and(Harm::stopped_the_proxy)
+    }
+
     /// How far injected waits missed their time in this case, at the worst, in milliseconds.
     pub fn timer_error_ms(&self) -> f64 {
         self.attempts.iter().map(|attempt| attempt.sent.timer_error_ms).fold(0.0, f64::max)

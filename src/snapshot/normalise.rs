@@ -29,6 +29,10 @@ const TIME_MEMBERS: &[&str] = &["created", "created_at", "createTime", "timestam
 ///
 /// One paragraph for each exchange, then the attempts of each deployment.
 pub fn normalise(observation: &Observation, own: &[Volatile]) -> String {
+    if let Some(harm) = observation.harm.as_ref().filter(|harm| harm.stopped_the_proxy()) {
+        // Who was cut off where is a matter of chance.
+        return harm.to_string();
+    }
     let normaliser = Normaliser::new(observation, own);
     let mut lines = Vec::new();
     for exchange in &observation.exchanges {
@@ -315,6 +319,7 @@ pub(crate) mod tests {
                 expect: Expect::default(),
                 except: IndexMap::new(),
                 held_against: Vec::new(),
+                other_looks: Vec::new(),
                 proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
                 upstream_addresses: vec![address.to_owned()],
                 identity: identity.clone(),
@@ -361,6 +366,7 @@ pub(crate) mod tests {
                 &[("content-type", "application/json"), ("retry-after", "7")],
                 &upstream_body,
             )],
+            harm: None,
         }
     }
 

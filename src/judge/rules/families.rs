@@ -2,12 +2,13 @@
 
 use super::{
     cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake, passthrough,
-    realtime, recovery, retry, status, stream, success, timeout,
+    process, realtime, recovery, retry, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
 /// Every family of rules, in the order in which a report lists findings.
 pub const FAMILIES: &[&[Rule]] = &[
+    process::RULES,
     success::RULES,
     status::RULES,
     stream::RULES,

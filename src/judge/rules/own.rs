@@ -84,6 +84,13 @@ fn said(attempt: &Attempt, token: &str) -> bool {
     attempt.said().contains(token) || attempt.sent.headers.iter().any(|(_, value)| value.contains(token))
 }
 
+/// Whether a token is of the same case as it was run before.
+fn is_of_another_look(facts: &Facts<'_>, stem: &str) -> bool {
+    let identity = &facts.arrangement.identity;
+    let looks = facts.arrangement.other_looks.iter().chain([&identity.token]);
+    looks.into_iter().any(|token| stem.strip_prefix(token.as_str()).is_some_and(|rest| rest.starts_with('-')))
+}
+
 /// Whose token it is, as far as this case knows.
 fn whose(facts: &Facts<'_>, token: &str) -> String {
     let stem = planted(token).first().map_or("", |planted| planted.stem);
@@ -94,6 +101,11 @@ fn whose(facts: &Facts<'_>, token: &str) -> String {
             format!(
                 "{token} is of upstream {deployment}#{n}, which was asked at {at_ms:.0} ms{}",
                 step.unwrap_or_default()
+            )
+        }
+        None if is_of_another_look(facts, stem) => {
+            format!(
+                "{token} is of an earlier look at this very case: upfault had sent the same requests before"
             )
         }
         None => format!("{token} is of another case that ran at the same time"),

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     judge::{self, Policy},
     observation::{
-        Answer, Attempt, AttemptEnd, Body, Closed, Ending, Exchange, Frame, Identity, Left, Observation,
-        Outcome, Sent, StepName,
+        Answer, Attempt, AttemptEnd, Body, Closed, Ending, Exchange, Frame, Harm, Identity, Left,
+        Observation, Outcome, Sent, StepName,
     },
     scenario::{
         Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
@@ -334,12 +334,22 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
         })
 }
 
+fn harm() -> impl Strategy<Value = Option<Harm>> {
+    prop_oneof![
+        8 => Just(None),
+        1 => name().prop_map(|how| Some(Harm::Exited { log: vec![how.clone()], how })),
+        1 => (0.0..20000.0).prop_map(|silent_ms| Some(Harm::Froze { silent_ms, log: Vec::new() })),
+        1 => (0.0..9000.0, 0.0..9000.0)
+            .prop_map(|(sent_ms, answered_ms)| Some(Harm::HeldUpOthers { sent_ms, answered_ms })),
+    ]
+}
+
 pub fn observation() -> impl Strategy<Value = Observation> {
     let combination = (select(Api::ALL.to_vec()), select(Provider::ALL.to_vec()), any::<bool>())
         .prop_map(|(api, provider, stream)| Combination { api, provider, stream });
     let arranged = (combination, select(Level::ALL.to_vec()), settings(), expect(), vec(turn(), 0..2));
-    (arranged, 0..3usize, vec(exchange(), 0..4), vec(attempt(), 0..5)).prop_map(
-        |((combination, level, proxy, expect, turns), deployments, exchanges, attempts)| {
+    (arranged, 0..3usize, vec(exchange(), 0..4), vec(attempt(), 0..5), harm()).prop_map(
+        |((combination, level, proxy, expect, turns), deployments, exchanges, attempts, harm)| {
             let mut arrangement = plain().chained().observation.arrangement;
             arrangement.combination = combination;
             arrangement.level = level;
@@ -348,7 +358,7 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             arrangement.deployments.truncate(deployments);
             arrangement.deployments.iter_mut().for_each(|deployment| deployment.turns = turns.clone());
             let began = (deployments > 0).then_some(jiff::Timestamp::UNIX_EPOCH);
-            Observation { began, arrangement, exchanges, attempts }
+            Observation { began, arrangement, exchanges, attempts, harm }
         },
     )
 }

@@ -1,6 +1,8 @@
 //! Each rule holds where it should, and is broken where it should be.
 
-use super::{answers, below, conduct, demands, handed, leaving, mistakes, own, seen::Seen, sessions, words};
+use super::{
+    answers, below, conduct, demands, handed, leaving, mistakes, own, process, seen::Seen, sessions, words,
+};
 use crate::judge::{self, Policy};
 
 /// A rule, an observation in which it holds, and one that breaks it.
@@ -17,6 +19,7 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
         leaving::proofs(),
         mistakes::proofs(),
         own::proofs(),
+        process::proofs(),
         sessions::proofs(),
         words::proofs(),
         demands::proofs(),

@@ -15,6 +15,7 @@ mod mocks;
 mod origins;
 mod own;
 mod policies;
+mod process;
 pub(crate) mod seen;
 mod sessions;
 mod siblings;

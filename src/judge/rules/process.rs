@@ -1,0 +1,94 @@
+//! Whether the proxy as a whole outlives a case, and goes on serving others meanwhile.
+//!
+//! These rules read what the runner recorded, and it records that only of a case that ran alone.
+
+use crate::{
+    judge::{
+        facts::Facts,
+        rule::{Outcome, Rule},
+    },
+    observation::Harm,
+    scenario::Level,
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "process.keeps-running",
+        level: Level::Required,
+        title: "No response of a provider ends the proxy's process",
+        reason: "Every other caller loses the request that is under way, and nobody is served until something \
+                 starts the proxy again.",
+        references: &[],
+        timing: false,
+        check: keeps_running,
+    },
+    Rule {
+        id: "process.keeps-answering",
+        level: Level::Required,
+        title: "No response of a provider makes the proxy stop answering requests",
+        reason: "A process that runs and answers nothing looks healthy to whatever would restart it, while every \
+                 caller waits for a timeout.",
+        references: &[],
+        timing: false,
+        check: keeps_answering,
+    },
+    Rule {
+        id: "process.serves-others",
+        level: Level::Required,
+        title: "While one provider is silent, the callers of other providers are served",
+        reason: "Otherwise one provider's outage is an outage of all of them: each request waits for the slowest \
+                 one before it.",
+        references: &["BerriAI/litellm#28624"],
+        timing: false,
+        check: serves_others,
+    },
+];
+
+/// What a case of this kind of harm breaks; said once, with the case's first exchange.
+fn judged<'a>(facts: &Facts<'a>, breach: impl FnOnce(&'a Harm) -> Option<Outcome>) -> Outcome {
+    if facts.seen.exchanges.first().is_none_or(|first| !std::ptr::eq(first, facts.exchange)) {
+        return Outcome::NotApplicable;
+    }
+    facts.seen.harm.as_ref().and_then(breach).unwrap_or(Outcome::Holds)
+}
+
+/// Evidence, and the end of the proxy's log.
+fn with_log(line: String, log: &[String]) -> Vec<String> {
+    std::iter::once(line).chain(log.iter().map(|line| format!("the proxy's log ends with: {line}"))).collect()
+}
+
+fn keeps_running(facts: &Facts<'_>) -> Outcome {
+    judged(facts, |harm| {
+        let Harm::Exited { how, log } = harm else { return None };
+        let evidence = with_log("no other case was under way".to_owned(), log);
+        Some(Outcome::broken("the proxy keeps running", format!("the proxy {how}"), evidence))
+    })
+}
+
+fn keeps_answering(facts: &Facts<'_>) -> Outcome {
+    judged(facts, |harm| {
+        let Harm::Froze { silent_ms, log } = harm else { return None };
+        let seconds = silent_ms / 1000.0;
+        let line = format!(
+            "requests on other routes, to upstreams that answer at once, got nothing for {seconds:.0} s; no other \
+             case was under way"
+        );
+        let expected = "the proxy goes on answering requests";
+        Some(Outcome::broken(expected, "it answered no request at all", with_log(line, log)))
+    })
+}
+
+fn serves_others(facts: &Facts<'_>) -> Outcome {
+    judged(facts, |harm| {
+        let Harm::HeldUpOthers { sent_ms, answered_ms } = harm else { return None };
+        let waited = answered_ms - sent_ms;
+        Some(Outcome::broken(
+            "a request on another route, to an upstream that answers at once, is answered at once",
+            format!("it was answered after {waited:.0} ms, when a request of this case was over"),
+            vec![
+                format!("the other request was sent at {sent_ms:.0} ms and answered at {answered_ms:.0} ms"),
+                "this case ran alone, twice, with the same result".to_owned(),
+            ],
+        ))
+    })
+}
