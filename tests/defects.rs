@@ -141,12 +141,14 @@ fn every_defect_breaks_its_rule_and_none_beyond_its_row() {
     let whole = asked_for("WHOLE_LIBRARY");
     // All scenarios at once keep a machine busy already.
     let at_once = if whole { 1 } else { AT_ONCE };
+    // One that stops the proxy, or serves one request at a time, would take hours over all of them.
+    let is_whole = |row: &Row| whole && !row.defect.stops_the_process() && row.defect != Defect::OneAtATime;
     let library = Arc::new(library());
     let seen: Vec<(&Row, Broken)> = block_on(
         stream::iter(ROWS)
             .map(|row| {
                 let cases: Vec<Case> =
-                    library.iter().filter(|case| whole || row.is_shown_by(case)).cloned().collect();
+                    library.iter().filter(|case| is_whole(row) || row.is_shown_by(case)).cloned().collect();
                 tokio::spawn(async move { (row, broken(&run(Some(row.defect), cases).await)) })
             })
             .buffer_unordered(at_once)
@@ -156,7 +158,7 @@ fn every_defect_breaks_its_rule_and_none_beyond_its_row() {
     let caught = seen.iter().filter(|(row, broken)| is_caught(row, broken)).count();
     score::defects(caught, ROWS.len());
     let problems: Vec<String> =
-        seen.iter().flat_map(|(row, broken)| contradictions(row, broken, whole)).collect();
+        seen.iter().flat_map(|(row, broken)| contradictions(row, broken, is_whole(row))).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 

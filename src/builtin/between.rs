@@ -30,6 +30,7 @@ pub(super) struct Between {
     defect: Option<Defect>,
     routes: Mutex<HashMap<String, RouteBefore>>,
     meeting: Meeting<Outcome>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// What came of a request.
@@ -54,13 +55,26 @@ struct RouteBefore {
 
 impl Between {
     pub fn new(defect: Option<Defect>) -> Self {
-        Self { defect, routes: Mutex::default(), meeting: Meeting::default() }
+        Self {
+            defect,
+            routes: Mutex::default(),
+            meeting: Meeting::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     fn route(&self, model: &str, change: impl FnOnce(&mut RouteBefore)) {
         let mut routes: MutexGuard<'_, HashMap<_, _>> =
             self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         change(routes.entry(model.to_owned()).or_default());
+    }
+
+    /// Waits until it is a request's turn, where they are served one after the other.
+    pub async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        match self.defect {
+            Some(Defect::OneAtATime) => Some(self.turn.lock().await),
+            _ => None,
+        }
     }
 
     /// Notes that a request is under way, where somebody may want to know.

@@ -12,7 +12,7 @@ use super::{
     cooldown::Memory,
     failure::Failure,
     linger::RetryForNobody,
-    retry,
+    mortal, retry,
     rules::Rules,
     secrets::Secrets,
     tasks::Tasks,
@@ -123,6 +123,7 @@ async fn tries_while_wanted(shared: &Shared, route: &Route, ask: &Ask) -> Result
             }
             Err(failure) => failure,
         };
+        mortal::strike(shared.defect, &failure, ask);
         shared.memory.note(&route.model, Err(&failure), now);
         match retry::pause(&failure, tried, retries, &shared.rules, jiff::Timestamp::now()) {
             Some(pause) => sleep(pause).await,

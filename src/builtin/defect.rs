@@ -27,6 +27,13 @@ macro_rules! defects {
     };
 }
 
+impl Defect {
+    /// Whether it ends or blocks the whole process, so that the proxy must have one of its own.
+    pub const fn stops_the_process(self) -> bool {
+        matches!(self, Self::ExitsOnConflict | Self::ExitsOnThree | Self::FreezesOnConflict)
+    }
+}
+
 defects! {
     // The status.
     RateLimitAs500 = "rate-limit-as-500": "An upstream 429 is answered with 500",
@@ -106,6 +113,10 @@ defects! {
     RefusalUpgraded = "refusal-upgraded": "A handshake that the upstream refused is accepted, and nothing comes",
     RefusalAsClose = "refusal-as-close": "A handshake that the upstream refused is accepted, and the session closed",
     // Time, retries, fallbacks.
+    ExitsOnConflict = "exits-on-conflict": "An upstream 409 to a plain call ends the process",
+    ExitsOnThree = "exits-on-three": "An upstream 408, 415 or 520 to a plain call ends the process",
+    FreezesOnConflict = "freezes-on-conflict": "After an upstream 409 to a plain call nobody gets an answer",
+    OneAtATime = "one-at-a-time": "A request is read when the one before it has been answered",
     FailureUnanswered = "failure-unanswered": "An upstream 503 is never answered",
     TimeoutIgnored = "timeout-ignored": "The timeout of a route is not applied",
     TerminalRetried = "terminal-retried": "A 4xx that cannot succeed is tried three times",

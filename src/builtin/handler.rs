@@ -25,6 +25,9 @@ use crate::{proxy::Route, scenario::Api};
 /// No request of a test is longer.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
+/// Answers whoever asks, without a key.
+const HEALTH: &str = "/health";
+
 /// What goes back to the caller.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -65,6 +68,10 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (head, body) = request.into_parts();
+    if head.uri.path() == HEALTH {
+        return Reply::whole(200, "application/json", Bytes::from_static(b"{\"status\":\"ok\"}"));
+    }
+    let _turn = shared.between.turn().await;
     if let Some((route, rest)) = passing::address(&shared, head.uri.path()) {
         let told = |failure: Failure| written(&failure.into_family(Family::of(route.api)));
         if !incoming::has_key(&shared, &head) {

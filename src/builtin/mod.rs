@@ -28,7 +28,9 @@ mod headers;
 mod incoming;
 mod linger;
 mod meeting;
+mod mortal;
 mod multipart;
+mod own_process;
 mod passing;
 mod relay;
 mod retry;
@@ -49,5 +51,6 @@ mod tests;
 
 pub use defect::{Defect, UnknownDefect};
 pub use dialect::lacks;
+pub use own_process::OwnProcess;
 pub use passing::pass_through_path;
 pub use server::Builtin;

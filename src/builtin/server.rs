@@ -47,14 +47,30 @@ impl Builtin {
     ///
     /// # Errors
     ///
-    /// Where no port can be bound, the HTTP client cannot be set up, or `ca` is no certificate.
+    /// Where no port can be bound, the HTTP client cannot be set up, `ca` is no certificate, or the defect
+    /// would stop this process.
     pub async fn start(
         routes: Vec<Route>,
         settings: InstanceSettings,
         ca: Option<&str>,
         defect: Option<Defect>,
     ) -> io::Result<Self> {
+        if let Some(defect) = defect.filter(|defect| defect.stops_the_process()) {
+            return Err(io::Error::other(format!("`{defect}` needs a process of its own")));
+        }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_on(listener, fresh_key(), routes, settings, ca, defect)
+    }
+
+    /// The same on a socket that listens already, with a key that callers know already.
+    pub(super) fn start_on(
+        listener: TcpListener,
+        proxy_key: String,
+        routes: Vec<Route>,
+        settings: InstanceSettings,
+        ca: Option<&str>,
+        defect: Option<Defect>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (rules, tasks) = (Rules::of(defect), Tasks::default());
         let mut by_model = HashMap::new();
@@ -62,7 +78,6 @@ impl Builtin {
             by_model.entry(route.model.clone()).or_insert(index);
         }
         let routes: Arc<[Route]> = routes.into();
-        let proxy_key = fresh_key();
         let shared = Arc::new(Shared {
             outbound: attempt::Outbound {
                 client: attempt::client(ca, rules.check_certificates).map_err(io::Error::other)?,

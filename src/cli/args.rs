@@ -60,6 +60,9 @@ pub enum Command {
         #[command(subcommand)]
         command: ProxyCommand,
     },
+    /// The embedded proxy in a process of its own; a run starts it for defects that stop a process
+    #[command(hide = true)]
+    Gateway(GatewayArgs),
     /// Print a JSON Schema
     Schema {
         /// Of what.
@@ -135,6 +138,9 @@ pub struct RunArgs {
     /// Known findings fail too
     #[arg(long)]
     pub strict: bool,
+    /// Exit with 1 if more cases than these are inconclusive; 5 where not given
+    #[arg(long, value_name = "N")]
+    pub allow_inconclusive: Option<usize>,
     /// Cases in flight at the most; left to the proxy's own pace where not given
     #[arg(long, value_name = "N", env = "UPFAULT_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -230,6 +236,17 @@ pub struct ExplainArgs {
     /// For a report: judge it by this policy, a name or a file (`upfault.toml` too), instead of its own
     #[arg(long, value_name = "NAME|FILE")]
     pub policy: Option<String>,
+}
+
+/// For `upfault gateway`.
+#[derive(Debug, ClapArgs)]
+pub struct GatewayArgs {
+    /// What the run has written for it
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Where it listens, on loopback
+    #[arg(long)]
+    pub port: u16,
 }
 
 /// For `upfault review`.

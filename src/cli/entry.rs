@@ -10,7 +10,7 @@ use super::{
     context::Context,
     explain,
     failure::Failure,
-    list, print, proxy, review, run, schema, selftest, serve,
+    gateway, list, print, proxy, review, run, schema, selftest, serve,
 };
 use crate::report::{EXIT_OK, EXIT_USAGE};
 
@@ -56,6 +56,7 @@ fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Explain(args) => explain::explain(context, &args),
         Command::Review(args) => review::review(context, &args),
         Command::Proxy { command } => proxy::proxy(context, command),
+        Command::Gateway(args) => gateway::gateway(context, &args),
         Command::Schema { of } => schema::schema(of),
     }
 }

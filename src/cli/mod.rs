@@ -9,6 +9,7 @@ mod explain;
 mod explain_run;
 mod failure;
 mod filter;
+mod gateway;
 mod interrupt;
 mod list;
 mod policy;

@@ -84,6 +84,11 @@ impl Instance {
         group.ended().map(process::how)
     }
 
+    /// Kills the whole process group without waiting for it to be gone.
+    pub fn kill(&self) {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner).kill();
+    }
+
     /// Ends the whole process group: SIGTERM, two seconds, SIGKILL. Afterwards its port is free.
     pub async fn stop(self) {
         let Self { group, log, .. } = self;

@@ -129,7 +129,7 @@ impl Installed {
             variables.push((name.into(), value.into()));
         }
 
-        let log_path = context.work_dir.join(format!("{}.log", definition.name));
+        let log_path = context.work_dir.join(format!("{}.log", definition.name.replace(':', "-")));
         let (mut log, output) = Log::create(log_path.clone()).map_err(ProxyError::io("write", &log_path))?;
         log.watch(LIMIT);
         progress(format!("starting {}", definition.title()));

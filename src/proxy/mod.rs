@@ -6,6 +6,7 @@ mod check;
 mod definition;
 mod doctor;
 mod document;
+mod embedded;
 mod error;
 mod find;
 mod guard;

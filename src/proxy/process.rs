@@ -82,6 +82,12 @@ impl Group {
         }
     }
 
+    /// SIGKILL to the group.
+    pub(super) fn kill(&mut self) {
+        // Nobody being left is no error.
+        let _ = self.child.start_kill();
+    }
+
     /// SIGTERM to the group, `grace` to end, then SIGKILL to what is left of it.
     pub(super) async fn stop(mut self, grace: Duration) {
         if self.ended().is_none() && self.child.signal(SIGTERM).is_ok() {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
 };
 
@@ -11,6 +12,7 @@ use upfault::{
     builtin::{self, Defect},
     event::{CaseResult, Event},
     judge::{Finding, Policy, Verdict},
+    proxy::Definition,
     report::{CaseReport, ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again},
     runner::{self, ProxyChoice, RunSettings},
     scenario::Case,
@@ -67,6 +69,7 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
         cases: results.iter().map(|result| CaseReport::new(result)).collect(),
         summary: Summary::default(),
         log_leaks: Vec::new(),
+        stops: Vec::new(),
     };
     let differences = judge_again(&report, &Policy::default()).differences;
     assert_eq!(differences, [], "{defect:?} is judged otherwise from a report");
@@ -74,11 +77,23 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
     results
 }
 
+/// The embedded proxy; in a process of its own with a defect that would stop this one.
+fn proxy(defect: Option<Defect>) -> ProxyChoice {
+    match defect.filter(|defect| defect.stops_the_process()) {
+        Some(defect) => {
+            let program = Path::new(env!("CARGO_BIN_EXE_upfault"));
+            let definition = Definition::embedded(program, defect.as_str()).expect("it is a definition");
+            ProxyChoice::Definition(Box::new(definition))
+        }
+        None => ProxyChoice::Builtin(defect),
+    }
+}
+
 async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = RunSettings {
         cases,
-        proxy: ProxyChoice::Builtin(defect),
+        proxy: proxy(defect),
         policy: Policy::default(),
         seed,
         jobs: None,

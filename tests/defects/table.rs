@@ -235,6 +235,10 @@ pub const ROWS: &[Row] = &[
         &["realtime/refused-rate-limit", "realtime/refused-key"],
     ),
     row(RefusalAsClose, "realtime.handshake-status", &[], &["realtime"]),
+    row(ExitsOnConflict, "process.keeps-running", &[], &["status/409-conflict"]),
+    row(ExitsOnThree, "process.keeps-running", &[], &["status", "bodies/html-520"]),
+    row(FreezesOnConflict, "process.keeps-answering", &[], &["status/409-conflict", "limits/rate-limit"]),
+    row(OneAtATime, "process.serves-others", &[], &["concurrency/one-provider-hangs"]),
     row(FailureUnanswered, "timeout.answered", &[], &["status/503-unavailable"]),
     row(
         TimeoutIgnored,

@@ -177,8 +177,11 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | CallerGoneIgnored | RetriesForNobody | ErrorsSwapped | AnswersSwapped | HeadersSwapped
         | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished | RetryAfterStale
         | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked | KeyUnchecked | RefusalAs500
-        | RefusalInOpenaiForm => {
+        | RefusalInOpenaiForm | OneAtATime => {
             unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
+        }
+        ExitsOnConflict | ExitsOnThree | FreezesOnConflict => {
+            unreachable!("{defect} stops the process: tests/cli/stopping.rs gives it one of its own")
         }
         SessionLeftOpen
         | SessionEndAsGoodbye
@@ -245,7 +248,7 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 38] = [
+const OTHERWISE: [Defect; 42] = [
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,
@@ -265,6 +268,10 @@ const OTHERWISE: [Defect; 38] = [
     Defect::CooldownIgnored,
     Defect::ClientErrorsCoolDown,
     Defect::RoutePoisoned,
+    Defect::ExitsOnConflict,
+    Defect::ExitsOnThree,
+    Defect::FreezesOnConflict,
+    Defect::OneAtATime,
     Defect::FailureUnanswered,
     Defect::OpenaiEnvelope,
     Defect::CallerGoneIgnored,
@@ -310,7 +317,8 @@ async fn each_defect_shows_and_the_honest_proxy_never_does_the_same() {
 #[tokio::test]
 async fn defects_leave_success_alone() {
     let known = [Defect::ChunkDoubled, Defect::TerminatorDropped, Defect::PingEventSent];
-    for defect in Defect::ALL.iter().copied().filter(|defect| !known.contains(defect)) {
+    let is_known = |defect: &Defect| known.contains(defect) || defect.stops_the_process();
+    for defect in Defect::ALL.iter().copied().filter(|defect| !is_known(defect)) {
         let (got, _stage) = Setup::new([ok()]).run(Some(defect)).await;
         assert_eq!(got.status, 200, "{defect}");
         let (got, _stage) = good_stream().run(Some(defect)).await;

@@ -1,0 +1,38 @@
+//! The embedded proxy as a definition like any other: a process of its own.
+
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use serde_json::json;
+
+use super::{check, definition::Definition, error::ProxyError, source::Source};
+
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/proxy/embedded");
+
+impl Definition {
+    /// The embedded proxy with a defect, run by `program` (an `upfault` executable) in a process of its
+    /// own, for a defect that stops the whole process.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError::Invalid`] if the files inside the binary are not a definition.
+    pub fn embedded(program: &Path, defect: &str) -> Result<Self, ProxyError> {
+        let mut definition = check::load(Source::Bundled(&EMBEDDED), None)?;
+        definition.name = format!("builtin:{defect}");
+        definition.pins.insert("program".to_owned(), json!(program.display().to_string()));
+        definition.pins.insert("defect".to_owned(), json!(defect));
+        Ok(definition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_named_like_the_defect_and_has_no_version() {
+        let definition = Definition::embedded(Path::new("/bin/upfault"), "exits-on-conflict").unwrap();
+        assert_eq!(definition.title(), "builtin:exits-on-conflict");
+        assert_eq!(definition.release(), None);
+    }
+}
