@@ -96,8 +96,23 @@ pub struct RunFinished {
     pub accepted: Vec<String>,
     /// Secrets that stand in the logs of the proxies that were started.
     pub log_leaks: Vec<LogLeak>,
+    /// Each time that a proxy stopped serving.
+    pub stops: Vec<ProxyStop>,
     /// Accepted snapshots of scenarios that no longer exist or cases that were not run.
     pub notes: Vec<String>,
+}
+
+/// A proxy stopped serving in mid-run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProxyStop {
+    /// `exited with code 1`, `was killed by signal 9`, `answered no request for 12 s`.
+    pub how: String,
+    /// The case that did it; null where none of those under way did it alone.
+    pub case: Option<String>,
+    /// The cases that were under way, where there were several. Each was repeated alone.
+    pub beside: Vec<String>,
+    /// The log of the process, if it has one that we know.
+    pub log: Option<String>,
 }
 
 /// A secret that stands in a proxy's own log.

@@ -24,3 +24,5 @@ mod signals;
 mod snapshots;
 #[path = "cli/stage.rs"]
 mod stage;
+#[path = "cli/stopping.rs"]
+mod stopping;

@@ -9,7 +9,8 @@ use crate::{
     event::Event,
     judge::Policy,
     report::{
-        Again, EXIT_OK, Report, Reporter, Summary, TerminalReporter, TerminalSettings, exit_code, judge_again,
+        Again, EXIT_OK, Report, Reporter, Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code,
+        judge_again,
     },
 };
 
@@ -49,7 +50,7 @@ pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8
         }
     }
     print::out(&compared(&report, &policy, own.as_ref(), &again))?;
-    Ok(exit_code(&summary, false, report.summary.interrupted))
+    Ok(exit_code(&summary, Tolerance::default(), report.summary.interrupted))
 }
 
 /// How the findings differ from what the run itself said.

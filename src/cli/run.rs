@@ -22,11 +22,12 @@ use super::{
 use crate::{
     builtin::Defect,
     event::Event,
+    proxy::Definition,
     report::{
-        EXIT_FINDINGS, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
-        TerminalSettings, exit_code,
+        ALLOWED_INCONCLUSIVE, EXIT_FINDINGS, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary,
+        TerminalReporter, TerminalSettings, Tolerance, exit_code,
     },
-    runner::{self, Ended, ProxyChoice, Remote, RunSettings},
+    runner::{self, Died, Ended, ProxyChoice, Remote, RunSettings},
     scenario::nearest,
     snapshot::{Store, WriteMode},
 };
@@ -45,17 +46,26 @@ pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     runtime.shutdown_background();
     let (ended, summary) = result?;
     if let Some(died) = &ended.died {
-        let tail: String = died.tail.lines().map(|line| format!("  | {line}\n")).collect();
-        print::note(&format!(
-            "error: {} before every case had its verdict\n{tail}its log is {}\n\
-             help: run the cases that are inconclusive above one by one to find the one that ends it",
-            died.how, died.log
-        ));
+        print::note(&gone(died));
         return Ok(EXIT_PROXY);
     }
-    let code = exit_code(&summary, args.strict, ended.interrupted);
+    let inconclusive = args.allow_inconclusive.or(chosen.allow_inconclusive);
+    let tolerance =
+        Tolerance { strict: args.strict, inconclusive: inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE) };
+    let code = exit_code(&summary, tolerance, ended.interrupted);
     // What was accepted is no news any more.
     Ok(if args.accept && code == EXIT_FINDINGS { EXIT_OK } else { code })
+}
+
+/// A proxy that stopped serving and was not started again.
+fn gone(died: &Died) -> String {
+    let Died { how, why, tail, log } = died;
+    let log = log.as_ref().map(|log| format!("the whole log is {log}\n")).unwrap_or_default();
+    format!(
+        "error: {how} before every case had its verdict, and was not started again: {why}\n{tail}{log}\
+         help: the failing cases above name the responses that stop it; if there are none, run the inconclusive \
+         ones one by one"
+    )
 }
 
 /// What the arguments say, else what the project has chosen, else what is built in.
@@ -73,7 +83,7 @@ fn settings(context: &Context, chosen: &Settings, args: &RunArgs) -> Result<RunS
     };
     let cases = select::cases(context, chosen, &args.select)?;
     // What a defect shows is no baseline of anything.
-    let defective = matches!(proxy, ProxyChoice::Builtin(Some(_)));
+    let defective = proxy.name().starts_with("builtin:");
     let mode = match (args.accept, context.ci || defective) {
         (true, true) => {
             let why = if defective { "a defect's behaviour is no baseline" } else { "`CI` is set" };
@@ -112,6 +122,10 @@ pub fn proxy(
 ) -> Result<ProxyChoice, Failure> {
     if let Some(defect) = spec.strip_prefix("builtin:") {
         return match Defect::from_str(defect) {
+            Ok(defect) if defect.stops_the_process() => {
+                let program = std::env::current_exe().map_err(Failure::io("cannot find upfault itself"))?;
+                Ok(ProxyChoice::Definition(Box::new(Definition::embedded(&program, defect.as_str())?)))
+            }
             Ok(defect) => Ok(ProxyChoice::Builtin(Some(defect))),
             Err(error) => {
                 Err(Failure::Usage(format!("{error}\nhelp: `upfault proxy list` shows every defect")))

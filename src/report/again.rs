@@ -60,6 +60,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         wall_ms: summary.wall_ms,
         total_ms: summary.total_ms,
         log_leaks: report.log_leaks.clone(),
+        stops: report.stops.clone(),
         ..RunFinished::default()
     }));
     Again { events, differences }
@@ -133,6 +134,7 @@ mod tests {
             proxy: super::super::json::ProxyReport::default(),
             cases: vec![case],
             log_leaks: Vec::new(),
+            stops: Vec::new(),
             summary: super::super::Summary::default(),
         }
     }

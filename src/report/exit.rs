@@ -16,21 +16,43 @@ pub const EXIT_BROKE: u8 = 4;
 /// Stopped by a signal (128 + SIGINT).
 pub const EXIT_INTERRUPTED: u8 = 130;
 
+/// Inconclusive cases that do not fail a run: a busy machine leaves one or two now and then.
+pub const ALLOWED_INCONCLUSIVE: usize = 5;
+
+/// What a run may come to without failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tolerance {
+    /// Known findings fail the run too.
+    pub strict: bool,
+    /// More inconclusive cases than these fail the run.
+    pub inconclusive: usize,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { strict: false, inconclusive: ALLOWED_INCONCLUSIVE }
+    }
+}
+
 /// The exit code of a run that got as far as its cases.
 ///
 /// An interrupted run says nothing about the rest, and a broken case nothing about the proxy, so
-/// these two come before findings. What is inconclusive is shown as a warning and fails nothing.
-pub fn exit_code(summary: &Summary, strict: bool, interrupted: bool) -> u8 {
+/// these two come before findings. A run of which too much is inconclusive fails: nobody may take it
+/// for one that found nothing.
+pub fn exit_code(summary: &Summary, tolerance: Tolerance, interrupted: bool) -> u8 {
     if interrupted {
         return EXIT_INTERRUPTED;
     }
+    let Tolerance { strict, inconclusive } = tolerance;
+    let fails_otherwise = summary.unexplained_stops > 0 || summary.inconclusive > inconclusive;
+    let least = if fails_otherwise { EXIT_FINDINGS } else { EXIT_OK };
     let code = |verdict| match verdict {
         Verdict::Broken => EXIT_BROKE,
         Verdict::Fail | Verdict::Changed => EXIT_FINDINGS,
         Verdict::Known if strict => EXIT_FINDINGS,
         Verdict::Known | Verdict::Inconclusive | Verdict::Skipped | Verdict::Pass => EXIT_OK,
     };
-    Verdict::ALL.into_iter().filter(|verdict| summary.count(*verdict) > 0).map(code).max().unwrap_or(EXIT_OK)
+    Verdict::ALL.into_iter().filter(|verdict| summary.count(*verdict) > 0).map(code).fold(least, u8::max)
 }
 
 #[cfg(test)]
@@ -46,10 +68,15 @@ mod tests {
             (Summary { pass: 9, changed: 1, ..Summary::default() }, 1, 1),
             (Summary { fail: 1, ..Summary::default() }, 1, 1),
             (Summary { fail: 1, broken: 1, ..Summary::default() }, 4, 4),
+            (Summary { pass: 9, inconclusive: ALLOWED_INCONCLUSIVE, ..Summary::default() }, 0, 0),
+            (Summary { pass: 9, inconclusive: ALLOWED_INCONCLUSIVE + 1, ..Summary::default() }, 1, 1),
+            (Summary { pass: 9, unexplained_stops: 1, ..Summary::default() }, 1, 1),
         ] {
-            assert_eq!(exit_code(&summary, false, false), loose, "{summary:?}");
-            assert_eq!(exit_code(&summary, true, false), strict, "{summary:?}");
-            assert_eq!(exit_code(&summary, true, true), 130);
+            let (lenient, severe) =
+                (Tolerance::default(), Tolerance { strict: true, ..Tolerance::default() });
+            assert_eq!(exit_code(&summary, lenient, false), loose, "{summary:?}");
+            assert_eq!(exit_code(&summary, severe, false), strict, "{summary:?}");
+            assert_eq!(exit_code(&summary, severe, true), 130);
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Reporter, Summary};
 use crate::{
-    event::{CaseResult, Event, LogLeak, RunStarted},
+    event::{CaseResult, Event, LogLeak, ProxyStop, RunStarted},
     judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
@@ -45,6 +45,9 @@ pub struct Report {
     /// Secrets that stand in the logs of the proxies that were started. They decide no case.
     #[serde(default)]
     pub log_leaks: Vec<LogLeak>,
+    /// Each time that the proxy stopped serving and was started again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<ProxyStop>,
     /// The run in numbers.
     pub summary: Summary,
 }
@@ -212,13 +215,15 @@ pub struct JsonReporter {
     started: Option<RunStarted>,
     cases: Vec<Arc<CaseResult>>,
     log_leaks: Vec<LogLeak>,
+    stops: Vec<ProxyStop>,
     summary: Summary,
 }
 
 impl JsonReporter {
     /// One that will write to `path`. Its folder is made if need be.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, started: None, cases: Vec::new(), log_leaks: Vec::new(), summary: Summary::default() }
+        let (cases, log_leaks, stops) = (Vec::new(), Vec::new(), Vec::new());
+        Self { path, started: None, cases, log_leaks, stops, summary: Summary::default() }
     }
 
     fn report(&self) -> Report {
@@ -236,6 +241,7 @@ impl JsonReporter {
                 .unwrap_or_default(),
             cases,
             log_leaks: self.log_leaks.clone(),
+            stops: self.stops.clone(),
             summary: self.summary.clone(),
         }
     }
@@ -253,6 +259,7 @@ impl Reporter for JsonReporter {
             Event::RunFinished(end) => {
                 self.summary.finish(end);
                 self.log_leaks.clone_from(&end.log_leaks);
+                self.stops.clone_from(&end.stops);
                 let mut text = serde_json::to_string_pretty(&self.report())?;
                 text.push('\n');
                 write_atomically(&self.path, &text).map_err(|error| {

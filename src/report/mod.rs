@@ -9,6 +9,7 @@ mod json;
 mod paint;
 mod proofs;
 mod sdk_block;
+mod stops;
 mod summary;
 mod terminal;
 mod terminal_case;
@@ -17,7 +18,10 @@ mod terminal_matrix;
 mod terminal_origin;
 
 pub use again::{Again, Departure, judge_again};
-pub use exit::{EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE, exit_code};
+pub use exit::{
+    ALLOWED_INCONCLUSIVE, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE,
+    Tolerance, exit_code,
+};
 pub use fanout::{Fanout, Reporter};
 pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportError, SCHEMA_VERSION, json_schema};
 pub use proofs::write_selftest;

@@ -41,6 +41,13 @@ pub struct Summary {
     pub interrupted: bool,
     /// How far injected waits missed their time, at the worst of all attempts.
     pub timer_error_ms: f64,
+    /// How often the proxy stopped serving and no single case did it alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unexplained_stops: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// The case that took longest.
@@ -72,6 +79,7 @@ impl Summary {
         self.wall_ms = end.wall_ms;
         self.total_ms = end.total_ms;
         self.interrupted = end.interrupted;
+        self.unexplained_stops = end.stops.iter().filter(|stop| stop.case.is_none()).count();
     }
 
     /// How many cases have this verdict.

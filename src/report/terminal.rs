@@ -13,6 +13,7 @@ use super::{
     Reporter, Summary,
     alone::alone,
     paint::{Painter, safe, verdict_style},
+    stops::stop_lines,
     terminal_case::{LATE_MS, seconds, show},
     terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
     terminal_matrix,
@@ -214,6 +215,9 @@ impl<W: Write> TerminalReporter<W> {
                 "warning: {cases} inconclusive, for the reasons above; nothing is known of what they test"
             );
             painter.text(0, verdict_style(Verdict::Inconclusive), &line)?;
+        }
+        for line in stop_lines(&end.stops) {
+            painter.text(0, verdict_style(Verdict::Fail), &safe(&line))?;
         }
         for leak in &end.log_leaks {
             let LogLeak { log, secret, lines, first_line } = leak;

@@ -39,9 +39,27 @@ pub struct Ready {
     /// The same case under other names, for a second and a third look: a proxy that was asked to
     /// remember failures must not remember those of the look before.
     pub spares: Vec<Ready>,
+    /// The tokens of the looks before this one.
+    pub other_looks: Vec<String>,
 }
 
 impl Ready {
+    /// One look's worth of a case.
+    pub fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Vec<Route>) -> Self {
+        Self { case, identity, armed, routes, spares: Vec::new(), other_looks: Vec::new() }
+    }
+
+    /// With others of the same case, each of which learns the tokens of those before it.
+    pub fn with_spares(mut self, mut spares: Vec<Self>) -> Self {
+        let mut tokens = vec![self.identity.token.clone()];
+        for spare in &mut spares {
+            spare.other_looks.clone_from(&tokens);
+            tokens.push(spare.identity.token.clone());
+        }
+        self.spares = spares;
+        self
+    }
+
     /// The case as it is run for the n-th look, from 0.
     pub fn look(&self, n: usize) -> &Self {
         n.checked_sub(1).and_then(|spare| self.spares.get(spare)).unwrap_or(self)
@@ -91,6 +109,7 @@ impl Ready {
             arrangement: self.arrangement(gateway),
             exchanges,
             attempts: self.armed.attempts(),
+            harm: None,
         }
     }
 
@@ -168,6 +187,7 @@ impl Ready {
             expect: scenario.expect.clone(),
             except: scenario.except.clone(),
             held_against: siblings(&self.case).into_iter().map(|sibling| sibling.id).collect(),
+            other_looks: self.other_looks.clone(),
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),
         }

@@ -32,7 +32,7 @@ use crate::{
 const WARM_UP: Duration = Duration::from_secs(60);
 
 /// A control request that takes longer than this counts as this.
-const PROBE: Duration = Duration::from_secs(5);
+pub const PROBE: Duration = Duration::from_secs(5);
 
 /// Deployments of upfault's own on one instance, for each API and provider that its cases use.
 pub struct Control {
@@ -57,6 +57,14 @@ impl Kind {
     }
 }
 
+/// What one control request showed.
+pub struct Probe {
+    /// From sending it to its end, or to the limit.
+    pub took: Duration,
+    /// Whether it got at least a status.
+    pub answered: bool,
+}
+
 /// One route that always succeeds and one that always fails.
 struct Pair {
     well: Ready,
@@ -79,7 +87,7 @@ impl Control {
             })?;
             armed.begin(Instant::now());
             let routes = routes(&case, &identity, |name| armed.base_url(name));
-            Ok::<_, io::Error>(Ready { case, identity, armed, routes, spares: Vec::new() })
+            Ok::<_, io::Error>(Ready::new(case, identity, armed, routes))
         };
         let pairs = cases(group, kinds)
             .into_iter()
@@ -134,19 +142,24 @@ impl Control {
         self.probed.store(good.unwrap_or_default(), Ordering::Relaxed);
         let mut times = Vec::new();
         for _ in 0..5 {
-            times.push(self.probe(gateway, driver).await);
+            times.push(self.probe(gateway, driver).await.took);
         }
         times.sort();
         Ok(times.get(times.len() / 2).copied().unwrap_or_default())
     }
 
-    /// One control request: how long it took.
-    pub async fn probe(&self, gateway: &Gateway, driver: &Driver) -> Duration {
+    /// One control request. After one that got nothing the next takes another kind of route, if there is
+    /// one: a route may be stuck by itself.
+    pub async fn probe(&self, gateway: &Gateway, driver: &Driver) -> Probe {
         let began = Instant::now();
-        if let Some(pair) = self.pairs.get(self.probed.load(Ordering::Relaxed)) {
-            send(&pair.well, gateway, driver, false, PROBE).await;
+        let index = self.probed.load(Ordering::Relaxed);
+        let Some(pair) = self.pairs.get(index) else { return Probe { took: Duration::ZERO, answered: true } };
+        let exchange = send(&pair.well, gateway, driver, false, PROBE).await;
+        let answered = exchange.answer().is_some();
+        if !answered {
+            self.probed.store((index + 1) % self.pairs.len(), Ordering::Relaxed);
         }
-        began.elapsed()
+        Probe { took: began.elapsed(), answered }
     }
 }
 

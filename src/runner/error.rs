@@ -50,13 +50,15 @@ pub enum RunError {
     Store(#[from] StoreError),
 }
 
-/// The proxy ended in mid-run.
+/// The proxy stopped serving in mid-run and was not started again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Died {
     /// `litellm 1.102.4 was killed by signal 9`
     pub how: String,
+    /// Why it was not started again.
+    pub why: String,
     /// The end of its log.
     pub tail: String,
-    /// Where all of it is.
-    pub log: String,
+    /// Where all of it is, if it has one that we know.
+    pub log: Option<String>,
 }

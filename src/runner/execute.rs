@@ -1,6 +1,6 @@
 //! A whole run, from the plan to the last verdict.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -11,18 +11,18 @@ use super::{
     error::{Died, RunError},
     gateway::{Gateway, Trust},
     group::{Group, GroupDone},
-    log_leaks,
+    log_leaks::{self, Searched},
     outcome::{Bench, unjudged},
     pace::Pacer,
     plan::{Plan, Planned, look_identity, plan},
     settings::{ProxyChoice, RunSettings},
+    site::{Restarts, Site},
 };
 use crate::{
     client::Driver,
     event::{Event, RunFinished, RunStarted},
     judge::Verdict,
     observation::Identity,
-    proxy::Route,
     scenario::{Case, Transport},
     snapshot::{CaseSnapshot, Recorded, SnapshotFile},
     upstream::{Armed, Upstream},
@@ -35,8 +35,9 @@ const MOST: usize = 48;
 /// Cases in flight at first for the embedded proxy; more as long as it keeps pace.
 const EMBEDDED_FIRST: usize = 200;
 
-/// A case is looked at side by side with others, then perhaps once more, then perhaps alone.
-const LOOKS: usize = 3;
+/// A case is looked at side by side with others, then perhaps twice more, then perhaps alone, and twice so
+/// where it kept another caller waiting.
+const LOOKS: usize = 5;
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -48,9 +49,9 @@ pub struct Ended {
 }
 
 /// One instance with its cases.
-struct Running {
+struct Running<'a> {
+    site: Site<'a>,
     gateway: Gateway,
-    control: Control,
     cases: Vec<Ready>,
     baseline: Duration,
 }
@@ -81,7 +82,7 @@ pub async fn run(
     let plan = plan(cases.clone(), proxy, *seed);
     for (case, reason) in &plan.skipped {
         let result = unjudged(case, Verdict::Skipped, reason.clone(), None);
-        let _ = events.send(Event::CaseFinished(std::sync::Arc::new(result)));
+        let _ = events.send(Event::CaseFinished(Arc::new(result)));
     }
 
     let upstream = match settings.listen {
@@ -90,8 +91,10 @@ pub async fn run(
     }
     .map_err(RunError::Upstream)?;
     let driver = Driver::new()?;
+    let trust = trust(&plan, &settings, &upstream)?;
+    let start = install_and_start(plan, &settings, &trust, &upstream, &driver, events);
     let started = tokio::select! {
-        started = start(plan, &settings, &upstream, &driver, events) => started,
+        started = start => started,
         () = cancel.cancelled() => {
             finish(&settings, events, RunFinished { interrupted: true, ..RunFinished::default() });
             return Ok(Ended { interrupted: true, died: None });
@@ -100,49 +103,31 @@ pub async fn run(
     let running = started?;
 
     let first_request = Instant::now();
-    let groups: Vec<Group<'_>> = running
-        .iter()
-        .map(|one| {
-            let (first, most) = match (&one.gateway, settings.jobs) {
-                (_, Some(jobs)) => (jobs, jobs),
-                (Gateway::Builtin(_), None) => (EMBEDDED_FIRST.min(one.cases.len()), one.cases.len()),
-                (_, None) => (FIRST, MOST),
-            };
-            Group {
-                gateway: &one.gateway,
-                control: &one.control,
-                pacer: Pacer::new(first, most, one.baseline),
-                driver: &driver,
-                bench: &bench,
-                events,
-                cancel,
-            }
-        })
-        .collect();
-    let work = groups.iter().zip(&running).map(|(group, one)| group.run(&one.cases));
-    let done = futures_util::future::join_all(work).await;
+    let work = running.into_iter().map(|Running { site, gateway, cases, baseline }| {
+        let (first, most) = match (&gateway, settings.jobs) {
+            (_, Some(jobs)) => (jobs, jobs),
+            (Gateway::Builtin(_), None) => (EMBEDDED_FIRST.min(cases.len()), cases.len()),
+            (_, None) => (FIRST, MOST),
+        };
+        let pacer = Pacer::new(first, most, baseline);
+        let group = Group { site, gateway, pacer, bench: &bench, events, cancel };
+        async move { group.run(&cases).await }
+    });
+    let ended = futures_util::future::join_all(work).await;
     let wall = first_request.elapsed();
-    drop(groups);
 
-    let mut logs = Vec::new();
-    let mut stops = Vec::new();
-    for Running { gateway, control, cases: ready, .. } in running {
-        drop((control, ready));
-        logs.extend(gateway.searched());
-        stops.push(gateway.stop());
-    }
-    futures_util::future::join_all(stops).await;
+    let (done, gateways): (Vec<GroupDone>, Vec<Gateway>) = ended.into_iter().unzip();
+    let logs: Vec<_> = gateways.iter().filter_map(Gateway::searched).collect();
+    futures_util::future::join_all(gateways.into_iter().map(Gateway::stop)).await;
     upstream.shutdown().await;
-    let log_leaks = log_leaks::search(logs, &settings.work_dir).await;
 
-    let interrupted = cancel.is_cancelled();
     let mut finished = RunFinished {
-        interrupted,
+        interrupted: cancel.is_cancelled(),
         wall_ms: wall.as_secs_f64() * 1000.0,
-        log_leaks,
         ..RunFinished::default()
     };
-    let died = record(&settings, &scenarios, done, &mut finished)?;
+    let interrupted = finished.interrupted;
+    let died = record(&settings, &scenarios, done, logs, &mut finished).await?;
     finish(&settings, events, finished);
     Ok(Ended { interrupted, died })
 }
@@ -157,40 +142,45 @@ fn finish(settings: &RunSettings, events: &UnboundedSender<Event>, mut finished:
 }
 
 /// Arms every case, starts every instance and warms it up.
-async fn start(
+async fn install_and_start<'a>(
     plan: Plan,
-    settings: &RunSettings,
+    settings: &'a RunSettings,
+    trust: &'a Trust,
     upstream: &Upstream,
-    driver: &Driver,
-    events: &UnboundedSender<Event>,
-) -> Result<Vec<Running>, RunError> {
+    driver: &'a Driver,
+    events: &'a UnboundedSender<Event>,
+) -> Result<Vec<Running<'a>>, RunError> {
     let began = Instant::now();
     let say = |line: String| {
         let _ = events.send(Event::ProxyProgress(line));
     };
     let installed = match &settings.proxy {
-        ProxyChoice::Definition(definition) => Some(definition.install(&settings.cache, &say).await?),
+        ProxyChoice::Definition(definition) => {
+            Some(Arc::new(definition.install(&settings.cache, &say).await?))
+        }
         _ => None,
     };
-    let trust = trust(&plan, settings, upstream)?;
-    let instances = plan.groups.len();
-    let groups = plan.groups.clone();
+    let restarts = Arc::new(Restarts::default());
+    let instances = plan.groups.clone();
+    let of = instances.len();
     let armed = arm(plan, settings.seed, upstream).map_err(RunError::Upstream)?;
-    let starts = (1..).zip(groups).zip(armed).map(|((n, instance), (cases, control))| {
-        let (say, installed, trust) = (&say, installed.as_ref(), &trust);
+    let starts = (1..).zip(instances).zip(armed).map(|((n, instance), (cases, control))| {
+        let routes = control.routes().chain(cases.iter().flat_map(|ready| ready.all_routes().cloned()));
+        let site = Site {
+            routes: routes.collect(),
+            settings,
+            installed: installed.clone(),
+            trust,
+            instance,
+            number: (n, of),
+            control,
+            driver,
+            events,
+            restarts: restarts.clone(),
+        };
         async move {
-            // Several instances start at once: each line says whose it is.
-            let progress = |line: String| {
-                say(if instances > 1 { format!("{line} ({n} of {instances})") } else { line });
-            };
-            let routes: Vec<Route> =
-                control.routes().chain(cases.iter().flat_map(|ready| ready.all_routes().cloned())).collect();
-            let work_dir = settings.work_dir.join(format!("instance-{n}"));
-            let gateway =
-                Gateway::start(&settings.proxy, installed, routes, instance, trust, work_dir, &progress)
-                    .await?;
-            let (gateway, baseline) = warm(gateway, settings, &control, driver, &progress).await?;
-            Ok::<_, RunError>(Running { gateway, control, cases, baseline })
+            let (gateway, baseline) = site.start().await?;
+            Ok::<_, RunError>(Running { site, gateway, cases, baseline })
         }
     });
     let running = futures_util::future::try_join_all(starts).await?;
@@ -232,13 +222,14 @@ fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<R
         })?;
         armed.begin(Instant::now());
         let routes = routes(&case, &identity, |name| armed.base_url(name));
-        Ok::<_, std::io::Error>(Ready { case, identity, armed, routes, spares: Vec::new() })
+        Ok::<_, std::io::Error>(Ready::new(case, identity, armed, routes))
     };
     for Planned { case, identity, group } in plan.cases {
         let looks = if case.scenario.proxy.cooldown.is_some() { LOOKS } else { 1 };
-        let spares = (2..=looks).map(|n| ready(case.clone(), look_identity(seed, &case.id, n)));
-        let spares = spares.collect::<Result<_, _>>()?;
-        groups[group].push(Ready { spares, ..ready(case, identity)? });
+        let spares: Vec<Ready> = (2..=looks)
+            .map(|n| ready(case.clone(), look_identity(seed, &case.id, n)))
+            .collect::<Result<_, _>>()?;
+        groups[group].push(ready(case, identity)?.with_spares(spares));
     }
     let with_control = |(group, cases): (usize, Vec<Ready>)| {
         let kinds: Vec<_> = cases.iter().map(|ready| Kind::of(&ready.case)).collect();
@@ -247,49 +238,26 @@ fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<R
     groups.into_iter().enumerate().map(with_control).collect()
 }
 
-/// Uses every kind of route once; a proxy through which a plain request does not come is stopped.
-async fn warm(
-    gateway: Gateway,
-    settings: &RunSettings,
-    control: &Control,
-    driver: &Driver,
-    progress: &(dyn Fn(String) + Sync),
-) -> Result<(Gateway, Duration), RunError> {
-    if !matches!(gateway, Gateway::Builtin(_)) {
-        progress("warming up".to_owned());
-    }
-    let told = match control.warm_up(&gateway, driver, progress).await {
-        Ok(baseline) => return Ok((gateway, baseline)),
-        Err(told) => told,
-    };
-    let (tail, log) = (gateway.tail(), gateway.log());
-    gateway.stop().await;
-    let help = match log {
-        Some(log) => format!("the whole log is {log}; `upfault proxy render` prints its configuration"),
-        None => {
-            "is it running? It needs the configuration that `upfault proxy render NAME --listen ADDR` prints \
-                 for the same cases, with the same ADDR and seed"
-                .to_owned()
-        }
-    };
-    Err(RunError::Control { proxy: settings.proxy.name(), told, tail, help })
-}
-
-/// Holds what was seen against what is accepted, and writes what the store may write.
-fn record(
+/// Holds what was seen against what is accepted, writes what the store may write, and searches the
+/// logs of processes that are gone; `logs` are those of the last ones.
+async fn record(
     settings: &RunSettings,
     scenarios: &BTreeMap<String, Case>,
     done: Vec<GroupDone>,
+    mut logs: Vec<Searched>,
     finished: &mut RunFinished,
 ) -> Result<Option<Died>, RunError> {
     let mut died = None;
     let mut by_scenario: BTreeMap<String, Vec<CaseSnapshot>> = BTreeMap::new();
     for group in done {
         died = died.or(group.died);
+        finished.stops.extend(group.stops);
+        logs.extend(group.logs);
         for (scenario, snapshot) in group.snapshots {
             by_scenario.entry(scenario).or_default().push(snapshot);
         }
     }
+    finished.log_leaks = log_leaks::search(logs, &settings.work_dir).await;
     for (id, mut cases) in by_scenario {
         let Some(case) = scenarios.get(&id) else { continue };
         cases.sort_by(|a, b| a.id.cmp(&b.id));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    error::{Died, RunError},
+    error::RunError,
     log_leaks::Searched,
     settings::{ProxyChoice, Remote},
 };
@@ -128,14 +128,41 @@ impl Gateway {
         }
     }
 
-    /// How it ended, if it did.
-    pub fn died(&self) -> Option<Died> {
-        let Self::Process(instance, title) = self else { return None };
-        instance.exited().map(|how| Died {
-            how: format!("{title} {how}"),
-            tail: instance.log_tail(15),
-            log: instance.log_path().display().to_string(),
-        })
+    /// Name and version.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Builtin(_) => "the embedded proxy".to_owned(),
+            Self::Process(_, title) => title.clone(),
+            Self::Remote(remote) => remote.url.as_str().trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// Whether it can stop while this process goes on.
+    pub fn can_stop(&self) -> bool {
+        !matches!(self, Self::Builtin(_))
+    }
+
+    /// How its process ended, if it did: `exited with code 1`.
+    pub fn exited(&self) -> Option<String> {
+        match self {
+            Self::Process(instance, _) => instance.exited(),
+            _ => None,
+        }
+    }
+
+    /// Ends its process at once, so that every connection to it is closed.
+    pub fn kill(&self) {
+        if let Self::Process(instance, _) = self {
+            instance.kill();
+        }
+    }
+
+    /// The last lines of its log.
+    pub fn last_lines(&self, lines: usize) -> Vec<String> {
+        match self {
+            Self::Process(instance, _) => instance.log_tail(lines).lines().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The end of its log, each line indented; empty where it has none.

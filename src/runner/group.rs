@@ -1,44 +1,54 @@
-//! The cases that share one instance: side by side first, alone where that did not settle it.
+//! The cases that share one instance: side by side first, alone where that did not settle it. When one
+//! of them stops the proxy, the proxy is started again and the case is found.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
-    time::{Instant, MissedTickBehavior},
+    sync::{Notify, mpsc::UnboundedSender},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    beat::{Beat, Silence, beat},
     case::Ready,
-    control::Control,
     error::Died,
     gateway::Gateway,
-    kinship::Kinship,
-    outcome::{self, Bench, Judged, unjudged},
-    pace::{Pacer, SLOW},
+    log_leaks::Searched,
+    outcome::Bench,
+    pace::Pacer,
+    round::{Look, Round, Seen},
+    site::Site,
 };
 use crate::{
-    client::Driver,
-    event::{CaseResult, Event},
-    judge::Verdict,
-    observation::{Ending, Observation, Outcome},
+    event::{CaseResult, Event, ProxyStop},
+    observation::Harm,
     snapshot::CaseSnapshot,
 };
 
-/// How often a control request is sent.
-const PULSE: Duration = Duration::from_millis(200);
+/// How long a case that stopped the proxy may take to see its connections closed.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Everything that the cases of one group need.
+/// A proxy that so many scenarios in a row stop, with no other case surviving between them, does not
+/// serve at all.
+const IN_A_ROW: usize = 6;
+
+/// Lines of the log in a finding.
+const LOG_LINES: usize = 5;
+
+/// The cases of one instance, and everything that they need.
 pub struct Group<'a> {
+    /// How the instance is started again.
+    pub site: Site<'a>,
     /// The instance.
-    pub gateway: &'a Gateway,
-    /// Requests of upfault's own.
-    pub control: &'a Control,
+    pub gateway: Gateway,
     /// How many cases at once.
     pub pacer: Pacer,
-    /// The downstream side.
-    pub driver: &'a Driver,
     /// What is accepted, and the policy.
     pub bench: &'a Bench,
     /// Where results go.
@@ -52,223 +62,204 @@ pub struct Group<'a> {
 pub struct GroupDone {
     /// What would be accepted: scenario and case.
     pub snapshots: Vec<(String, CaseSnapshot)>,
-    /// The proxy ended before its cases did.
+    /// Each time that the proxy stopped serving.
+    pub stops: Vec<ProxyStop>,
+    /// It was not started again, so that cases are without a verdict.
     pub died: Option<Died>,
+    /// The logs of processes that are gone, to be searched for secrets.
+    pub logs: Vec<Searched>,
+    /// Cases that could not be judged even alone, since the machine was too busy.
+    pub(super) busy: usize,
+    /// The scenarios that stopped the proxy since a case last survived.
+    in_a_row: HashSet<String>,
 }
 
-/// One run of one case, with the word on whether it can be trusted.
-pub struct Seen<'r> {
-    /// The case.
-    pub ready: &'r Ready,
-    /// The how-manieth look at it this is, from 0.
-    look: usize,
-    observation: Observation,
-    /// The slowest control request meanwhile, where it was slow.
-    slow: Option<Duration>,
+/// How a proxy stopped serving.
+enum Stop {
+    /// Its process ended.
+    Exited(String),
+    /// It answered nobody for so long.
+    Froze(Duration),
 }
 
-/// The look at which nothing else is going on.
-const ALONE: usize = 2;
+impl Stop {
+    fn describe(&self) -> String {
+        match self {
+            Self::Exited(how) => how.clone(),
+            Self::Froze(silent) => format!("answered no request for {} s", silent.as_secs()),
+        }
+    }
 
-/// The work of a group, as far as it has come.
-struct Round<'r> {
-    done: GroupDone,
-    kinship: Kinship<'r>,
-    /// To be looked at twice.
-    again: Vec<&'r Ready>,
-    /// To be looked at in quiet.
-    alone: VecDeque<&'r Ready>,
+    fn harm(&self, log: Vec<String>) -> Harm {
+        match self {
+            Self::Exited(how) => Harm::Exited { how: how.clone(), log },
+            Self::Froze(silent) => Harm::Froze { silent_ms: silent.as_secs_f64() * 1000.0, log },
+        }
+    }
+}
+
+/// How a phase ended, in which one process served.
+enum Phase {
+    /// Every case is done, or the run was interrupted.
+    Done,
+    /// The proxy stopped serving.
+    Stopped(Stop),
 }
 
 impl Group<'_> {
-    /// Runs every case and tells its result as soon as it stands.
-    pub async fn run(&self, cases: &[Ready]) -> GroupDone {
-        let (pulse_end, pulse) = watch::channel(());
-        let (death, _) = watch::channel(None);
-        let work = async {
-            let done = self.cases(cases, &death).await;
-            drop(pulse_end);
-            done
-        };
-        let (mut done, ()) = tokio::join!(work, self.pulse(pulse, &death));
-        done.died = death.borrow().clone();
-        done
+    /// Runs every case and reports its result as soon as it is known. Returns the instance, to be stopped.
+    pub async fn run(mut self, cases: &[Ready]) -> (GroupDone, Gateway) {
+        let mut round = Round::new(cases, |ready| self.bench.is_known_to_stop_the_proxy(&ready.case));
+        let mut restarts = 0;
+        while let Phase::Stopped(stop) = self.phase(&mut round).await {
+            restarts += 1;
+            let again = match round.done.in_a_row.len() {
+                IN_A_ROW.. => Err(format!("{IN_A_ROW} scenarios in a row stopped it")),
+                _ => self.site.start_again(&self.gateway, restarts).await,
+            };
+            match again {
+                Ok(None) => {}
+                Ok(Some(gateway)) => {
+                    let old = std::mem::replace(&mut self.gateway, gateway);
+                    round.done.logs.extend(old.searched());
+                    old.stop().await;
+                }
+                Err(why) => {
+                    self.give_up(&mut round, &stop, why);
+                    break;
+                }
+            }
+        }
+        (round.done, self.gateway)
     }
 
-    /// Sends control requests and watches the process until the cases are done.
-    async fn pulse(&self, mut end: watch::Receiver<()>, death: &watch::Sender<Option<Died>>) {
-        let mut tick = tokio::time::interval(PULSE);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = end.changed() => return,
-                () = self.cancel.cancelled() => return,
-                _ = tick.tick() => {}
+    /// Runs cases until all are done or the proxy stops serving.
+    async fn phase<'r>(&self, round: &mut Round<'r>) -> Phase {
+        let hurry = Notify::new();
+        let begun = Mutex::new(HashSet::new());
+        let mut silence = Silence::new();
+        let mut running = FuturesUnordered::new();
+        let look_at_proxy = || beat(&self.gateway, &self.site.control, self.site.driver, &self.pacer, &hurry);
+        let mut next_beat = Box::pin(look_at_proxy());
+        let stop = loop {
+            if round.is_idle() {
+                let batch = round.next();
+                if batch.is_empty() {
+                    return Phase::Done;
+                }
+                running.extend(batch.into_iter().map(|look| self.look(look, &begun)));
             }
-            if let Some(died) = self.gateway.died() {
-                death.send_replace(Some(died));
-                return;
-            }
-            let began = Instant::now();
             tokio::select! {
-                _ = end.changed() => return,
-                () = self.cancel.cancelled() => return,
-                took = self.control.probe(self.gateway, self.driver) => self.pacer.sample(began, took),
+                () = self.cancel.cancelled() => return Phase::Done,
+                Some(seen) = running.next(), if !running.is_empty() => {
+                    if seen.observation.exchanges.iter().any(|exchange| exchange.answer().is_some()) {
+                        silence.ends();
+                    }
+                    let ended = seen.span.1;
+                    let must_wait = self.gateway.can_stop() || seen.look.alone;
+                    round.over(seen);
+                    if !must_wait {
+                        self.confirm(round, ended);
+                    } else if running.is_empty() {
+                        hurry.notify_one();
+                    }
+                }
+                state = &mut next_beat => {
+                    match state {
+                        Beat::Answered(began) => {
+                            silence.ends();
+                            self.confirm(round, began);
+                        }
+                        Beat::Late => silence.ends(),
+                        Beat::Unanswered => {}
+                        Beat::Exited(how) => break Stop::Exited(how),
+                    }
+                    next_beat.set(look_at_proxy());
+                }
+                silent = silence.is_too_long(), if self.gateway.can_stop() => break Stop::Froze(silent),
+            }
+        };
+        self.gateway.kill();
+        match round.take_only() {
+            Some((look, seen)) => {
+                let seen = match seen {
+                    Some(seen) => Some(seen),
+                    // Its connections are closed by now, and that belongs to what was seen.
+                    None => tokio::time::timeout(LAST_WORDS, running.next()).await.ok().flatten(),
+                };
+                self.blame(round, look, seen, &stop);
+            }
+            None => {
+                let begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+                let beside = round.suspect(|look| begun.contains(&look.ready.case.id));
+                let log = self.gateway.log();
+                round.done.stops.push(ProxyStop { how: stop.describe(), case: None, beside, log });
+            }
+        }
+        Phase::Stopped(stop)
+    }
+
+    /// Runs a case once.
+    async fn look<'r>(&self, look: Look<'r>, begun: &Mutex<HashSet<String>>) -> Seen<'r> {
+        let _place = self.pacer.enter().await;
+        let case = &look.ready.case;
+        begun.lock().unwrap_or_else(PoisonError::into_inner).insert(case.id.clone());
+        let _ = self.events.send(Event::CaseStarted { id: case.id.clone() });
+        let began = Instant::now();
+        let observation = look.ready.look(look.n).run(&self.gateway, self.site.driver).await;
+        Seen { look, observation, span: (began, Instant::now()) }
+    }
+
+    /// Takes in every look that was over when the proxy is known to have served.
+    fn confirm<'r>(&self, round: &mut Round<'r>, then: Instant) {
+        for seen in round.confirmed(then) {
+            round.done.in_a_row.clear();
+            self.weigh(round, seen);
+            while let Some(seen) = round.kinship.released() {
+                self.weigh(round, seen);
             }
         }
     }
 
-    async fn cases(&self, cases: &[Ready], death: &watch::Sender<Option<Died>>) -> GroupDone {
-        let mut round = Round {
-            done: GroupDone::default(),
-            kinship: Kinship::of(cases.iter().map(|ready| &ready.case)),
-            again: Vec::new(),
-            alone: VecDeque::new(),
-        };
-        let mut running: FuturesUnordered<_> =
-            cases.iter().map(|ready| self.paced(ready, 0, death)).collect();
-        loop {
-            while let Some((ready, seen)) = running.next().await {
-                self.take(&mut round, ready, seen);
-            }
-            // What differs from the accepted snapshot is looked at twice before it is called a change.
-            if !round.again.is_empty() {
-                running.extend(round.again.drain(..).map(|ready| self.paced(ready, 1, death)));
-            } else if let Some(ready) = round.alone.pop_front() {
-                let seen = self.once(ready, 2, death).await;
-                self.take(&mut round, ready, seen);
-            } else {
-                // Nobody waits: those that are held against each other stand in no circle, and each case has
-                // been told or given up.
-                return round.done;
-            }
+    /// The proxy stopped while this case was the only one under way.
+    fn blame<'r>(&self, round: &mut Round<'r>, look: Look<'r>, seen: Option<Seen<'r>>, stop: &Stop) {
+        let case = &look.ready.case;
+        // It explains the stop because of which it was run alone, if it was.
+        for open in round.done.stops.iter_mut().filter(|stop| stop.beside.contains(&case.id)) {
+            open.case.get_or_insert_with(|| case.id.clone());
         }
+        let log = self.gateway.log();
+        let how = stop.describe();
+        round.done.stops.push(ProxyStop { how, case: Some(case.id.clone()), beside: Vec::new(), log });
+        round.done.in_a_row.insert(case.scenario.id.clone());
+        let Some(mut seen) = seen else {
+            let reason = format!("the proxy {} while this case ran alone", stop.describe());
+            return self.unjudged(round, case, reason, None);
+        };
+        seen.observation.harm = Some(stop.harm(self.gateway.last_lines(LOG_LINES)));
+        self.weigh(round, seen);
     }
 
-    /// Takes in one run of a case, and tells whatever stands now.
-    fn take<'r>(&self, round: &mut Round<'r>, ready: &Ready, seen: Option<Seen<'r>>) {
-        match seen {
-            Some(seen) => self.weigh(round, seen),
-            None => round.kinship.settle(&ready.case.id, None),
+    /// The proxy is gone: the cases that are left get no verdict.
+    fn give_up<'r>(&self, round: &mut Round<'r>, stop: &Stop, why: String) {
+        let how = format!("{} {}", self.gateway.title(), stop.describe());
+        let reason = format!("{how} and was not started again: {why}");
+        // What was not repeated alone is not known to be innocent.
+        round.done.stops.retain(|stop| stop.case.is_some());
+        for look in round.give_up() {
+            self.unjudged(round, &look.ready.case, reason.clone(), None);
         }
         while let Some(seen) = round.kinship.released() {
             self.weigh(round, seen);
         }
+        let (tail, log) = (self.gateway.tail(), self.gateway.log());
+        round.done.died = Some(Died { how, why, tail, log });
     }
 
-    /// Decides whether a case is told, waits for its siblings, or is looked at again.
-    fn weigh<'r>(&self, round: &mut Round<'r>, seen: Seen<'r>) {
-        let case = &seen.ready.case;
-        let judged = self.bench.judge(case, &seen.observation, &round.kinship.beside(case));
-        if seen.look < ALONE && self.needs_quiet(&seen, &judged) {
-            round.alone.push_back(seen.ready);
-        } else if seen.look == 0 && judged.is_news() && judged.change.is_some() {
-            round.again.push(seen.ready);
-        } else if let Some(reason) = too_busy(&seen, &judged) {
-            self.result(unjudged(case, Verdict::Inconclusive, reason, Some(seen.observation)));
-            round.kinship.settle(&case.id, None);
-        } else if round.kinship.must_wait(case) {
-            round.kinship.wait(seen);
-        } else {
-            self.tell(round, seen, judged);
-        }
-    }
-
-    /// What time had a part in is run again alone before anything is said.
-    fn needs_quiet(&self, seen: &Seen<'_>, judged: &Judged) -> bool {
-        let embedded = matches!(self.gateway, Gateway::Builtin(_));
-        let suspicious = judged.is_about_time() || judged.is_news();
-        // The embedded proxy shares our process: what slows it slows the control requests as well.
-        (seen.slow.is_some() && suspicious) || (judged.is_about_time() && !embedded)
-    }
-
-    async fn paced<'r>(
-        &self,
-        ready: &'r Ready,
-        look: usize,
-        death: &watch::Sender<Option<Died>>,
-    ) -> (&'r Ready, Option<Seen<'r>>) {
-        let _place = tokio::select! {
-            place = self.pacer.enter() => place,
-            () = self.cancel.cancelled() => return (ready, None),
-        };
-        (ready, self.once(ready, look, death).await)
-    }
-
-    /// Runs a case once, for the n-th look at it; `None` if the run or the proxy ended meanwhile.
-    async fn once<'r>(
-        &self,
-        ready: &'r Ready,
-        look: usize,
-        death: &watch::Sender<Option<Died>>,
-    ) -> Option<Seen<'r>> {
-        let lost = |how: &str| {
-            let reason = format!("the proxy ended while this case was to run: {how}");
-            self.result(unjudged(&ready.case, Verdict::Inconclusive, reason, None));
-        };
-        let mut died = death.subscribe();
-        if let Some(died) = died.borrow().as_ref() {
-            lost(&died.how);
-            return None;
-        }
-        let began = Instant::now();
-        let _ = self.events.send(Event::CaseStarted { id: ready.case.id.clone() });
-        let observation = tokio::select! {
-            observation = ready.look(look).run(self.gateway, self.driver) => observation,
-            () = self.cancel.cancelled() => return None,
-            Ok(changed) = died.wait_for(Option::is_some) => {
-                lost(changed.as_ref().map_or("", |died| died.how.as_str()));
-                return None;
-            }
-        };
-        // The pulse looks at the process now and then; a proxy that died under this case is seen here.
-        if let Some(died) = self.death_behind(&observation).await {
-            lost(&died.how);
-            // Without this the run would end before the pulse looks again, and nobody would be told.
-            death.send_replace(Some(died));
-            return None;
-        }
-        let slow = self.pacer.slowest_between(began, Instant::now()).filter(|took| *took > SLOW);
-        Some(Seen { ready, look, observation, slow })
-    }
-
-    /// How the proxy ended, if it did. Its connections close a moment before its process can be seen
-    /// to have ended, so where nobody answered that moment is waited for.
-    async fn death_behind(&self, observation: &Observation) -> Option<Died> {
-        const MOMENT: Duration = Duration::from_millis(200);
-        let nobody = Outcome::NoAnswer { ending: Ending::Refused };
-        let silent = observation.exchanges.last().is_some_and(|last| last.outcome == nobody);
-        let end = Instant::now() + if silent { MOMENT } else { Duration::ZERO };
-        loop {
-            match self.gateway.died() {
-                None if Instant::now() < end => tokio::time::sleep(Duration::from_millis(10)).await,
-                died => return died,
-            }
-        }
-    }
-
-    fn tell(&self, round: &mut Round<'_>, seen: Seen<'_>, judged: Judged) {
-        let case = &seen.ready.case;
-        let note = (seen.look == 1 && !judged.is_news())
-            .then(|| "the first of two runs differed from the accepted snapshot".to_owned());
-        round.done.snapshots.push((case.scenario.id.clone(), judged.snapshot.clone()));
-        let result = self.result(outcome::judged(case, judged, seen.observation, note));
-        round.kinship.settle(&case.id, Some(result));
-    }
-
-    fn result(&self, result: CaseResult) -> Arc<CaseResult> {
+    pub(super) fn result(&self, result: CaseResult) -> Arc<CaseResult> {
         let result = Arc::new(result);
         // A reporter that went away does not end the run.
         let _ = self.events.send(Event::CaseFinished(Arc::clone(&result)));
         result
     }
-}
-
-/// Why nothing can be said of a case that was run alone: the machine was busy even then.
-fn too_busy(seen: &Seen<'_>, judged: &Judged) -> Option<String> {
-    let took = seen.slow.filter(|_| seen.look == ALONE && judged.is_about_time())?;
-    Some(format!(
-        "control requests took up to {} ms while this case ran alone: the machine is too busy to tell",
-        took.as_millis()
-    ))
 }

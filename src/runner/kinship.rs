@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::group::Seen;
+use super::round::Seen;
 use crate::{
     event::CaseResult,
     observation::Observation,
@@ -77,7 +77,7 @@ impl<'r> Kinship<'r> {
 
     /// One that need not wait any more.
     pub fn released(&mut self) -> Option<Seen<'r>> {
-        let free = self.waiting.iter().position(|seen| !self.must_wait(&seen.ready.case))?;
+        let free = self.waiting.iter().position(|seen| !self.must_wait(&seen.look.ready.case))?;
         Some(self.waiting.swap_remove(free))
     }
 }

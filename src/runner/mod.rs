@@ -2,6 +2,7 @@
 //!
 //! It alone joins upstream, proxy and client, and it tells what happens as a stream of events.
 
+mod beat;
 mod case;
 mod control;
 mod error;
@@ -13,8 +14,11 @@ mod log_leaks;
 mod outcome;
 mod pace;
 mod plan;
+mod round;
 mod settings;
+mod site;
 mod static_config;
+mod weigh;
 
 pub use error::{Died, RunError};
 pub use execute::{Ended, run};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{error::RunError, kinship::Beside};
 use crate::{
     event::CaseResult,
-    judge::{Finding, Policy, Verdict, has_timing, judge_beside, kin_of},
+    judge::{Finding, Policy, Verdict, has_timing, judge_beside, kin_of, stops_the_proxy},
     observation::Observation,
     scenario::Case,
     snapshot::{CaseSnapshot, Comparison, Difference, SnapshotFile, Store, Volatile, compare, verdict},
@@ -37,6 +37,14 @@ impl Judged {
         has_timing(&self.findings)
     }
 
+    /// The same was seen, and the same rules are broken.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let rules = |judged: &Self| -> Vec<String> {
+            judged.findings.iter().map(|finding| finding.rule.clone()).collect()
+        };
+        self.snapshot.text == other.snapshot.text && rules(self) == rules(other)
+    }
+
     /// It differs from what was accepted, or breaks a rule anew.
     pub fn is_news(&self) -> bool {
         matches!(self.verdict, Verdict::Fail | Verdict::Changed)
@@ -63,6 +71,13 @@ impl Bench {
             }
         }
         Ok(Self { accepted, policy, strict, own })
+    }
+
+    /// Whether the accepted snapshot says that a case stops the proxy.
+    pub fn is_known_to_stop_the_proxy(&self, case: &Case) -> bool {
+        let accepted = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
+        accepted
+            .is_some_and(|accepted| accepted.findings.iter().any(|finding| stops_the_proxy(&finding.rule)))
     }
 
     /// Judges what was seen of a case, alone and beside its siblings. Where one of them is not there, what

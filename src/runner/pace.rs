@@ -83,13 +83,13 @@ impl Pacer {
 
     /// The slowest control request that overlaps a span of time, if there was one.
     pub fn slowest_between(&self, from: Instant, to: Instant) -> Option<Duration> {
-        let state = self.state();
-        state
-            .samples
-            .iter()
-            .filter(|(began, took)| *began <= to && *began + *took >= from)
-            .map(|(_, took)| *took)
-            .max()
+        self.samples_between(from, to).into_iter().map(|(_, took)| took).max()
+    }
+
+    /// The control requests that overlap a span of time: when each began and how long it took.
+    pub fn samples_between(&self, from: Instant, to: Instant) -> Vec<(Instant, Duration)> {
+        let overlaps = |(began, took): &&(Instant, Duration)| *began <= to && *began + *took >= from;
+        self.state().samples.iter().filter(overlaps).copied().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,10 +1,10 @@
-//! Proxies that die, hang, flood, or never begin: what a run says of them, and what it leaves behind.
+//! Proxies that never begin, hang or flood: what a run says of them, and what it leaves behind.
 
 use std::time::Duration;
 
 use upfault::judge::Verdict;
 
-use super::stage::{MARKED, PLAIN, Stage, verdict};
+use super::stage::Stage;
 
 #[test]
 fn an_honest_proxy_in_a_folder_passes_and_is_gone_afterwards() {
@@ -13,46 +13,6 @@ fn an_honest_proxy_in_a_folder_passes_and_is_gone_afterwards() {
     said.code(0).out_has(&["4 cases: 4 pass", "proxy start"]).err_has(&["starting fake"]);
     assert_eq!(report.proxy.name, "fake");
     stage.nothing_is_left();
-}
-
-#[test]
-fn a_proxy_killed_in_mid_run_ends_the_run_with_3_and_keeps_what_was_finished() {
-    let stage =
-        Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).scenario("t/c", PLAIN).fake("kill");
-    // One after the other, so that it is known which come before the marked one.
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill", "--jobs", "1"]);
-    let said = said.code(3).out_has(&["INCONCLUSIVE", "5 cases: 2 pass, 3 inconclusive"]).err_has(&[
-        "error: fake was killed by signal 9 before every case had its verdict",
-        "  | fake proxy begins",
-        "fake.log",
-        "help: run the cases that are inconclusive",
-    ]);
-    assert!(said.took < Duration::from_secs(20), "deadlines were waited for: {:?}", said.took);
-    for id in ["t/a", "t/a[stream]"] {
-        assert_eq!(verdict(&report, id).0, Verdict::Pass, "{id}");
-    }
-    for id in ["t/b", "t/c", "t/c[stream]"] {
-        let (verdict, reason) = verdict(&report, id);
-        assert_eq!(verdict, Verdict::Inconclusive, "{id}");
-        assert!(reason.contains("was killed by signal 9"), "{reason}");
-    }
-    // Only what was seen may be offered for acceptance.
-    assert!(stage.path("snapshots/fake/t/a.snap.new").exists());
-    assert!(!stage.path("snapshots/fake/t/b.snap.new").exists());
-    let log = stage.path("cache/runs");
-    assert!(said.err.contains(log.to_str().unwrap()), "the log's path is whole: {}", said.err);
-    stage.nothing_is_left();
-}
-
-#[test]
-fn a_proxy_killed_under_its_last_case_is_told_too() {
-    // Nothing runs after it, so no later look at the process can find the death.
-    for _ in 0..3 {
-        let stage = Stage::new().scenario("t/b", MARKED).fake("kill");
-        let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
-        said.code(3).err_has(&["was killed by signal 9"]);
-        assert_eq!(verdict(&report, "t/b").0, Verdict::Inconclusive);
-    }
 }
 
 #[test]

@@ -195,24 +195,30 @@ impl Stage {
         (said, report)
     }
 
-    /// What a fake proxy wrote into a file of its folder, of the only instance of the only run.
+    /// What the first fake proxy wrote into a file of its folder.
     pub fn noted(&self, name: &str) -> Option<String> {
-        let runs = fs::read_dir(self.path("cache/runs")).ok()?;
-        let text = runs
-            .filter_map(|run| fs::read_to_string(run.ok()?.path().join("instance-1").join(name)).ok())
-            .next()?;
-        text.ends_with('\n').then(|| text.trim().to_owned())
+        self.all_noted(name).into_iter().next()
+    }
+
+    /// What each fake proxy wrote into a file of its folder, those that were started again included.
+    pub fn all_noted(&self, name: &str) -> Vec<String> {
+        let files = self.tree("cache/runs").into_iter().filter(|(path, _)| path.ends_with(name));
+        let texts = files.map(|(_, bytes)| String::from_utf8(bytes).unwrap());
+        texts.filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned()).collect()
     }
 
     /// Panics if a fake proxy, its child or its port is still there.
     #[track_caller]
     pub fn nothing_is_left(&self) {
-        let pid = self.noted("pid").expect("the fake proxy began");
-        for pid in [Some(pid), self.noted("child")].into_iter().flatten() {
+        let pids = self.all_noted("pid");
+        assert!(!pids.is_empty(), "no fake proxy began");
+        for pid in pids.into_iter().chain(self.all_noted("child")) {
             eventually(&format!("the end of {pid}"), || !is_alive(&pid));
         }
-        let port: u16 = self.noted("port").unwrap().parse().unwrap();
-        eventually("a free port", || TcpListener::bind(("127.0.0.1", port)).is_ok());
+        for port in self.all_noted("port") {
+            let port: u16 = port.parse().unwrap();
+            eventually("a free port", || TcpListener::bind(("127.0.0.1", port)).is_ok());
+        }
     }
 
     /// Every file below a folder with its bytes, for comparison.

@@ -34,6 +34,8 @@ pub struct SettingsFile {
     pub seed: Option<u64>,
     /// Cases in flight at the most; left to the proxy's own pace where it is left out.
     pub jobs: Option<NonZeroU16>,
+    /// A run fails if more cases than these are inconclusive; 5 if it is left out.
+    pub allow_inconclusive: Option<usize>,
     /// How disputed questions are judged.
     pub policy: Option<PolicyChoice>,
 }

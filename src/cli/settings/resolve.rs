@@ -33,6 +33,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Cases in flight at the most.
     pub jobs: Option<u16>,
+    /// A run fails if more cases than these are inconclusive.
+    pub allow_inconclusive: Option<usize>,
     /// The folder of the snapshots.
     pub snapshots: Option<PathBuf>,
     /// The scenarios; none where the usual ones are meant.
@@ -88,6 +90,7 @@ impl Settings {
             listen: given.listen,
             seed: given.seed,
             jobs: given.jobs.map(u16::from),
+            allow_inconclusive: given.allow_inconclusive,
             snapshots: given.snapshots.map(place),
             scenarios: scenarios.iter().map(|path| context.at_root(&base, Path::new(path))).collect(),
             json: given.report.and_then(|report| report.json).map(place),

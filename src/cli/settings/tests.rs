@@ -117,7 +117,7 @@ fn a_mistake_is_shown_in_its_place_with_what_was_meant() {
     2 | polcy = "strict"
       | ^^^^^
       |
-      = help: did you mean `policy`? Possible are: `proxy`, `listen`, `scenarios`, `snapshots`, `report`, `seed`, `jobs`, `policy`
+      = help: did you mean `policy`? Possible are: `proxy`, `listen`, `scenarios`, `snapshots`, `report`, `seed`, `jobs`, `allow_inconclusive`, `policy`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n"), @r#"
     error: unknown key `timeot`

@@ -1,0 +1,117 @@
+//! Responses that stop the proxy: the case is found and named, all others have verdicts.
+
+use upfault::{
+    judge::Verdict,
+    report::{CaseReport, Report},
+};
+
+use super::stage::{MARKED, PLAIN, Stage, verdict};
+
+/// The cases that stopped the proxy, by a required finding.
+fn culprits(report: &Report) -> Vec<&CaseReport> {
+    let stops = |case: &&CaseReport| case.findings.iter().any(|one| one.rule == "process.keeps-running");
+    report.cases.iter().filter(stops).collect()
+}
+
+#[test]
+fn the_one_response_that_ends_the_proxy_is_named_and_every_other_case_has_a_verdict() {
+    let stage = Stage::new();
+    let (said, report) = stage.run(&["status", "--proxy", "builtin:exits-on-conflict"]);
+    let said = said.code(1).err_has(&["builtin:exits-on-conflict stopped serving: starting it again"]);
+    let found = culprits(&report);
+    assert_eq!(found.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(), ["status/409-conflict"]);
+    assert_eq!(found[0].findings.len(), 1, "what else was seen is a consequence: {:?}", found[0].findings);
+    assert_eq!((report.summary.pass, report.summary.fail), (report.cases.len() - 1, 1), "{}", said.out);
+    insta::assert_snapshot!(found[0].findings[0].observed, @"the proxy exited with code 70");
+    insta::assert_snapshot!(found[0].findings[0].evidence.join("\n"), @r"
+    upstream primary#1 answered 409
+    step 1: the caller got no answer: connection closed before the end (FIN)
+    no other case was under way
+    the proxy's log ends with: fatal: no way to report an upstream 409
+    ");
+    // Both wires are there.
+    let observation = found[0].observation.as_ref().unwrap();
+    assert_eq!(observation.attempts.last().unwrap().sent.status, Some(409));
+    assert!(!observation.exchanges.is_empty());
+    assert!(
+        said.out.contains("the proxy exited with code 70 because of status/409-conflict"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn each_of_three_responses_that_end_the_proxy_is_named() {
+    let stage = Stage::new();
+    let (said, report) = stage.run(&["status", "bodies/html-520", "--proxy", "builtin:exits-on-three"]);
+    let said = said.code(1);
+    assert_eq!(
+        culprits(&report).iter().map(|case| case.id.as_str()).collect::<Vec<_>>(),
+        ["bodies/html-520", "status/408-request-timeout", "status/415-unsupported-media-type"]
+    );
+    assert_eq!(report.summary.pass, report.cases.len() - 3, "{}", said.out);
+}
+
+#[test]
+fn a_stored_run_says_the_same_of_a_case_that_ended_the_proxy() {
+    let stage = Stage::new();
+    stage.run(&["status/409-conflict", "--proxy", "builtin:exits-on-conflict"]).0.code(1);
+    stage.upfault(&["explain", "report.json"]).code(1).out_has(&[
+        "process.keeps-running",
+        "the proxy exited with code 70",
+        "the same findings",
+    ]);
+}
+
+#[test]
+fn a_proxy_killed_by_one_case_is_started_again_and_leaves_nothing_behind() {
+    let stage =
+        Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).scenario("t/c", PLAIN).fake("kill");
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    said.code(1).out_has(&["5 cases: 4 pass, 1 fail", "was killed by signal 9 because of t/b"]);
+    assert_eq!(verdict(&report, "t/b").0, Verdict::Fail);
+    assert!(!report.stops.is_empty());
+    // The log of the process that was killed is still there.
+    assert!(stage.all_noted("pid").len() > 1);
+    let text = report.cases.iter().find(|case| case.id == "t/b").unwrap().findings[0].evidence.join("\n");
+    assert!(text.contains("the proxy's log ends with: fake proxy begins"), "{text}");
+    stage.nothing_is_left();
+}
+
+#[test]
+fn a_case_that_is_known_to_stop_the_proxy_is_run_last_and_fails_nothing() {
+    let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("kill");
+    stage.run(&["scenarios/t", "--proxy", "kill", "--accept"]).0.code(0);
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    said.code(0).out_has(&["3 cases: 2 pass, 1 known"]);
+    // No other case was under way when it was stopped.
+    assert_eq!(report.stops.iter().map(|stop| stop.beside.len()).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn a_proxy_that_every_case_stops_ends_the_run_with_3() {
+    let mut stage = Stage::new().fake("kill");
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        stage = stage.scenario(&format!("t/{name}"), MARKED);
+    }
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    said.code(3).out_has(&["8 cases: 6 fail, 2 inconclusive"]).err_has(&[
+        "error: fake was killed by signal 9 before every case had its verdict",
+        "was not started again: 6 scenarios in a row stopped it",
+        "fake.log",
+        "help: the failing cases above name the responses that stop it",
+    ]);
+    assert_eq!(culprits(&report).len(), 6);
+    stage.nothing_is_left();
+}
+
+#[test]
+fn a_proxy_that_does_not_come_back_ends_the_run_with_3() {
+    let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("once");
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "once", "--jobs", "1"]);
+    said.code(3).err_has(&["was not started again: fake exited with code 1", "the first time was enough"]);
+    let (verdict, reason) = verdict(&report, "t/b");
+    assert_eq!(verdict, Verdict::Inconclusive);
+    assert!(reason.contains("was not started again"), "{reason}");
+    stage.nothing_is_left();
+}
