@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::serve::HostName;
+
 /// Tests what an LLM gateway tells its callers when a provider fails.
 #[derive(Debug, Parser)]
 #[command(name = "upfault", version, about, max_term_width = 100, after_help = EXIT_CODES)]
@@ -208,6 +210,10 @@ pub struct ServeArgs {
     /// Where to listen; the port 0 takes a free one, and the first line of the output tells which
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: std::net::SocketAddr,
+    /// Another host name by which the control API may be reached, for example that of a container; may be
+    /// repeated
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<HostName>,
 }
 
 /// For `upfault selftest`.

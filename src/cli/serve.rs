@@ -28,12 +28,13 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Result<u8, Failure> {
         .map_err(Failure::io("cannot start threads"))?;
     runtime.block_on(async {
         let asked = interrupt::asked().map_err(Failure::io("cannot listen for signals"))?;
-        let server =
-            Server::start(args.listen, library).await.map_err(|error| unbound(args.listen, error))?;
+        let server = Server::start(args.listen, library, args.allow_host.clone())
+            .await
+            .map_err(|error| unbound(args.listen, error))?;
         if !args.listen.ip().is_loopback() {
             print::note(
-                "warning: this address is no loopback one: whoever reaches it can arm what they like\n\
-                 help: `--listen 127.0.0.1:PORT` keeps it to this machine",
+                "warning: this is not a loopback address: anyone who can reach it can arm mocks\n\
+                 help: `--listen 127.0.0.1:PORT` restricts it to this machine",
             );
         }
         print::out(&started(&server))?;

@@ -16,6 +16,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use super::access::Access;
 use crate::{
     observation::{Attempt, Identity, Stray},
     scenario::{Library, Wanted},
@@ -25,6 +26,7 @@ use crate::{
 /// The mock with what is armed at it.
 pub(super) struct Armory {
     pub(super) library: Library,
+    pub(super) access: Access,
     upstream: Upstream,
     /// Never looked at: as long as it is there, the catalogue is.
     _catalogue: Vec<ArmedCase>,
@@ -71,8 +73,20 @@ pub(super) struct Ledger {
 }
 
 impl Armory {
-    pub(super) fn new(upstream: Upstream, catalogue: Vec<ArmedCase>, library: Library) -> Self {
-        Self { library, upstream, _catalogue: catalogue, armed: Mutex::default(), ids: Ids::default() }
+    pub(super) fn new(
+        upstream: Upstream,
+        catalogue: Vec<ArmedCase>,
+        library: Library,
+        access: Access,
+    ) -> Self {
+        Self {
+            library,
+            access,
+            upstream,
+            _catalogue: catalogue,
+            armed: Mutex::default(),
+            ids: Ids::default(),
+        }
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -1,6 +1,7 @@
 //! The mock providers alone, for any client or test suite: the catalogue by URL, and a small control
 //! API by which anything else is armed.
 
+mod access;
 mod armory;
 mod catalogue;
 mod openapi;
@@ -9,6 +10,7 @@ mod reply;
 mod routes;
 mod server;
 
+pub use access::HostName;
 pub use catalogue::{Entry, entries};
 pub use openapi::document;
 pub use server::Server;

@@ -84,7 +84,7 @@ pub struct ErrorTold {
 /// An error with its status.
 #[derive(Debug)]
 pub(super) struct Refused {
-    status: StatusCode,
+    pub(super) status: StatusCode,
     told: ErrorTold,
 }
 

@@ -10,12 +10,13 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::HOST};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::{
+    access::Called,
     armory::{Armory, Granted},
     catalogue, openapi, page,
     reply::{ArmedReply, HealthReply, LedgerReply, Refused, StraysReply, json, plain, typed},
@@ -77,31 +78,35 @@ pub(super) async fn answer(
     armory: Arc<Armory>,
     request: Request<Option<Bytes>>,
 ) -> Response<Bytes> {
-    let (mut parts, body) = request.into_parts();
-    let response = match body.filter(|body| body.len() <= MAX_BODY) {
-        Some(body) => {
-            parts.extensions.insert(armory);
-            let request = Request::from_parts(parts, Body::from(body));
-            match TowerToHyperService::new(router).call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        }
-        None => Refused::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {MAX_BODY} bytes"),
-            "arm fewer turns at once, or name a scenario that `upfault serve` was given",
-        )
-        .into_response(),
-    };
+    let response = admitted(router, armory, request).await.unwrap_or_else(IntoResponse::into_response);
     let (parts, body) = response.into_parts();
     // All of our bodies are whole and cannot fail.
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     Response::from_parts(parts, body)
 }
 
-async fn index(Extension(armory): Here, headers: HeaderMap) -> AxumResponse {
-    plain(page::index(&host(&headers, armory.address())))
+async fn admitted(
+    router: Router,
+    armory: Arc<Armory>,
+    request: Request<Option<Bytes>>,
+) -> Result<AxumResponse, Refused> {
+    let (mut parts, body) = request.into_parts();
+    let called = armory.access.admit(&parts)?;
+    let body = body.filter(|body| body.len() <= MAX_BODY).ok_or_else(|| {
+        Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is larger than {MAX_BODY} bytes"),
+            "arm fewer turns at once, or name a scenario that `upfault serve` was given",
+        )
+    })?;
+    parts.extensions.insert(armory);
+    parts.extensions.insert(called);
+    let request = Request::from_parts(parts, Body::from(body));
+    TowerToHyperService::new(router).call(request).await.map_err(|never| match never {})
+}
+
+async fn index(Extension(Called(host)): Extension<Called>) -> AxumResponse {
+    plain(page::index(&host))
 }
 
 async fn health() -> AxumResponse {
@@ -113,7 +118,7 @@ async fn description() -> AxumResponse {
     typed(StatusCode::OK, "application/json", openapi::document())
 }
 
-async fn arm(Extension(armory): Here, headers: HeaderMap, body: Bytes) -> Told {
+async fn arm(Extension(armory): Here, Extension(Called(host)): Extension<Called>, body: Bytes) -> Told {
     let text = std::str::from_utf8(&body)
         .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body is not UTF-8", "send JSON in UTF-8"))?;
     let wanted = load_arm(text, &armory.library)?;
@@ -125,7 +130,7 @@ async fn arm(Extension(armory): Here, headers: HeaderMap, body: Bytes) -> Told {
         )
     })?;
     let expires = jiff::Timestamp::now() + wanted.ttl;
-    Ok(json(StatusCode::CREATED, &armed(granted, expires, &headers, armory.address())))
+    Ok(json(StatusCode::CREATED, &armed(granted, expires, &host, armory.address())))
 }
 
 async fn disarm(Extension(armory): Here, Path(id): Path<String>) -> Told {
@@ -190,11 +195,12 @@ async fn nowhere(method: Method, uri: Uri) -> Refused {
     Refused::new(StatusCode::NOT_FOUND, format!("no mock is armed at this path ({method} {path})"), help)
 }
 
-fn armed(granted: Granted, expires: jiff::Timestamp, headers: &HeaderMap, address: SocketAddr) -> ArmedReply {
-    let host = host(headers, address);
+/// The URLs begin with the `host` under which the client has found us, which need not be the address
+/// that we listen at.
+fn armed(granted: Granted, expires: jiff::Timestamp, host: &str, address: SocketAddr) -> ArmedReply {
     let url = |url: &str, at: SocketAddr| {
         // Some deployments have a port of their own.
-        let here = if at == address { host.clone() } else { format!("{}:{}", name(&host), at.port()) };
+        let here = if at == address { host.to_owned() } else { format!("{}:{}", name(host), at.port()) };
         url.replacen(&format!("//{at}/"), &format!("//{here}/"), 1)
     };
     let base_urls: indexmap::IndexMap<String, String> = granted
@@ -218,12 +224,4 @@ fn name(host: &str) -> &str {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     }
-}
-
-/// The name under which the client has found us, which need not be the one that we listen at.
-fn host(headers: &HeaderMap, address: SocketAddr) -> String {
-    let named = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
-    });
-    named.map_or_else(|| address.to_string(), str::to_owned)
 }

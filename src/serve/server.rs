@@ -9,7 +9,11 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 
-use super::{armory::Armory, catalogue, reply, routes};
+use super::{
+    access::{Access, HostName},
+    armory::Armory,
+    catalogue, reply, routes,
+};
 use crate::{
     scenario::Library,
     upstream::{Fallback, Upstream},
@@ -22,16 +26,18 @@ pub struct Server {
 
 impl Server {
     /// Binds `listen` (port 0 for a free one) and serves it. The scenarios of `library` can be armed
-    /// by their names.
+    /// by their names. The control API answers for a loopback host, for the address itself, and for the
+    /// `allowed` hosts; it refuses requests that a browser sends for pages of other origins.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn start(listen: SocketAddr, library: Library) -> io::Result<Self> {
+    pub async fn start(listen: SocketAddr, library: Library, allowed: Vec<HostName>) -> io::Result<Self> {
         let upstream = Upstream::start_at(listen).await?;
         let catalogue = catalogue::open(&upstream)?;
+        let access = Access::new(upstream.address(), allowed);
         let armory = Arc::new_cyclic(|armory| {
             upstream.fall_back_to(fallback(armory.clone()));
-            Armory::new(upstream, catalogue, library)
+            Armory::new(upstream, catalogue, library, access)
         });
         Ok(Self { armory })
     }

@@ -117,7 +117,7 @@ fn an_address_that_others_reach_is_warned_about() {
     let stage = Stage::new();
     let (code, err) = Serving::start(&stage, &["--listen", "0.0.0.0:0"]).end("TERM");
     assert_eq!(code, Some(0));
-    assert!(err.contains("warning: this address is no loopback one"), "{err}");
+    assert!(err.contains("warning: this is not a loopback address"), "{err}");
 }
 
 #[test]

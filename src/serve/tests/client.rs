@@ -32,10 +32,10 @@ impl Answer {
     }
 }
 
-/// A server with the bundled scenarios.
+/// A server with the bundled scenarios, reached as `mock.test` too.
 pub(super) async fn start() -> Server {
     let library = load_dir(std::path::Path::new("/nonexistent"), &[]).unwrap();
-    Server::start("127.0.0.1:0".parse().unwrap(), library).await.unwrap()
+    Server::start("127.0.0.1:0".parse().unwrap(), library, vec!["mock.test".parse().unwrap()]).await.unwrap()
 }
 
 /// Sends these bytes on a connection of their own and reads to its end.
