@@ -29,8 +29,8 @@ use super::{
 /// How long what is armed lasts where nothing is said.
 const TTL: Duration = Duration::from_secs(600);
 
-/// How long it may last.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// The longest `ttl` of what is armed.
+pub const MAX_TTL: Duration = Duration::from_secs(3600);
 
 /// What people call the text in which something is wrong.
 const NAME: &str = "the request's body";
@@ -241,9 +241,10 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
 fn ttl(check: &mut Checker<'_>, written: Option<&At<String>>) -> Duration {
     let Some(At { value, range }) = written else { return TTL };
     match duration::parse(value) {
-        Ok(ttl) if ttl.is_zero() || ttl > LONGEST => {
-            check.error(range, "`ttl` must be more than nothing and at most 1h").help =
-                Some("arm anew what is needed for longer".to_owned());
+        Ok(ttl) if ttl.is_zero() || ttl > MAX_TTL => {
+            let most = humantime::format_duration(MAX_TTL);
+            check.error(range, format!("`ttl` must be more than nothing and at most {most}")).help =
+                Some("arm it again when its time is over".to_owned());
             TTL
         }
         Ok(ttl) => ttl,
@@ -321,7 +322,7 @@ mod tests {
         1 | {"ttl": "2h"}
           |         ^^^^
           |
-          = help: arm anew what is needed for longer
+          = help: arm it again when its time is over
 
         error: `provider` is missing: whose dialect is to be spoken?
          --> the request's body:1:1

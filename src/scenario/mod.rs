@@ -27,7 +27,7 @@ mod validate;
 mod words;
 
 pub use account::{Account, KeyState, Keys};
-pub use arm::{ArmFile, Wanted, load_arm};
+pub use arm::{ArmFile, MAX_TTL, Wanted, load_arm};
 pub use diagnostic::{Diagnostic, Label, LoadErrors, meant, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};

@@ -13,10 +13,13 @@ use std::{
 
 use tokio::{
     task::AbortHandle,
-    time::{Instant, sleep_until},
+    time::{Duration, Instant, sleep_until},
 };
 
-use super::access::Access;
+use super::{
+    access::Access,
+    limits::{LEDGER, MAX_ARMED},
+};
 use crate::{
     observation::{Attempt, Identity, Stray},
     scenario::{Library, Wanted},
@@ -63,9 +66,20 @@ pub(super) struct GrantedDeployment {
     pub(super) key: String,
 }
 
+/// Why nothing was armed.
+#[derive(Debug)]
+pub(super) enum NotArmed {
+    /// [`MAX_ARMED`] are armed; the next of them ends after this time.
+    Full(Duration),
+    /// A port or the authority could not be had.
+    System(io::Error),
+}
+
 /// The attempts so far.
 pub(super) struct Ledger {
     pub(super) attempts: Vec<Attempt>,
+    /// How many more there were after the ledger was full.
+    pub(super) not_kept: usize,
     /// How many are still being answered.
     pub(super) open: usize,
     /// What came and was no request.
@@ -94,10 +108,19 @@ impl Armory {
     }
 
     /// Arms what is wanted under an id of its own, and disarms it when its time is over.
-    pub(super) fn arm(self: &Arc<Self>, wanted: &Wanted) -> io::Result<Granted> {
+    pub(super) fn arm(self: &Arc<Self>, wanted: &Wanted) -> Result<Granted, NotArmed> {
+        // Held until the lease is in, so that not even the shortest one outlives its timer.
+        let mut armed = locked(&self.armed);
+        let now = Instant::now();
+        armed.retain(|_, lease| lease.expires > now);
+        if let Some(next) =
+            armed.values().map(|lease| lease.expires).min().filter(|_| armed.len() >= MAX_ARMED)
+        {
+            return Err(NotArmed::Full(next - now));
+        }
         let id = self.ids.next();
         let identity = Identity { token: id.clone() };
-        let case = self.upstream.arm(Armed {
+        let wants = Armed {
             identity: identity.clone(),
             combination: wanted.combination,
             deployments: wanted
@@ -108,7 +131,8 @@ impl Armory {
             transport: wanted.transport,
             account: wanted.account.clone(),
             seed: 0,
-        })?;
+        };
+        let case = self.upstream.arm_within(wants, LEDGER).map_err(NotArmed::System)?;
         let deployments = wanted
             .deployments
             .keys()
@@ -119,9 +143,7 @@ impl Armory {
                 key: identity.key(name),
             })
             .collect();
-        let expires = Instant::now() + wanted.ttl;
-        // Held until the lease is in, so that not even the shortest one outlives its timer.
-        let mut armed = locked(&self.armed);
+        let expires = now + wanted.ttl;
         let expiry = tokio::spawn(expire(Arc::downgrade(self), id.clone(), expires)).abort_handle();
         armed.insert(id.clone(), Lease { case, expires, expiry });
         Ok(Granted { id, deployments })
@@ -131,9 +153,16 @@ impl Armory {
     pub(super) fn ledger(&self, id: &str) -> Option<Ledger> {
         self.with(id, |case| Ledger {
             attempts: case.attempts(),
+            not_kept: case.not_kept(),
             open: case.open_attempts(),
             strays: case.strays(),
         })
+    }
+
+    /// How many mocks are armed.
+    pub(super) fn count(&self) -> usize {
+        let now = Instant::now();
+        locked(&self.armed).values().filter(|lease| lease.expires > now).count()
     }
 
     /// What came to this server and was no request.

@@ -4,6 +4,7 @@
 mod access;
 mod armory;
 mod catalogue;
+mod limits;
 mod openapi;
 mod page;
 mod reply;

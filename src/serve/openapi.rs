@@ -3,7 +3,10 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::reply::{ArmedReply, ErrorReply, HealthReply, LedgerReply, StraysReply};
+use super::{
+    limits,
+    reply::{ArmedReply, ErrorReply, HealthReply, LedgerReply, StraysReply},
+};
 use crate::scenario::ArmFile;
 
 const ABOUT: &str = "\
@@ -13,7 +16,14 @@ The catalogue needs no call of this API: `http://HOST:PORT/PROVIDER/NAME` follow
 in is a base URL that always answers in one way (`/openai/rate_limit/v1`, `/anthropic/overloaded`). `GET /` lists the \
 providers and the names.
 
-Anything else is armed under a path of its own, and ends by itself. Two clients never see each other's.";
+Anything else is armed under a path of its own, and ends by itself. Two clients never see each other's.
+
+A browser cannot use this API for a page of another origin, nor under a host name that the server was not started for. \
+Programs need nothing for it: they send no `Origin`, and the host that they were given.
+
+What is armed and kept is limited:
+
+";
 
 /// The OpenAPI 3.1 document as pretty JSON with a line feed at its end.
 pub fn document() -> String {
@@ -49,7 +59,7 @@ fn value() -> Value {
         "upstream": [{"error": "rate_limit", "headers": {"retry-after": "1"}}, {"reply": "ok"}],
         "ttl": "60s",
     });
-    let paths = json!({
+    let mut paths = json!({
         "/": {"get": {
             "operationId": "index", "summary": "What this server offers, for people",
             "responses": {"200": text},
@@ -74,7 +84,8 @@ fn value() -> Value {
             "responses": {
                 "201": answer("Armed", &armed),
                 "400": answer("The body is not what can be armed; it says where and why", &error),
-                "413": answer("The body is larger than 1 MiB", &error),
+                "413": answer("The body is larger than the limit", &error),
+                "429": answer("As many mocks are armed as the limit allows", &error),
                 "503": answer("The system has no port left for a deployment that refuses connections", &error),
             },
         }},
@@ -88,7 +99,7 @@ fn value() -> Value {
         }},
         "/_upfault/strays": {"get": {
             "operationId": "strays", "summary": "What came and was no request, or under nobody's path",
-            "responses": {"200": answer("The newest thousand", &strays)},
+            "responses": {"200": answer("The newest", &strays)},
         }},
         "/_upfault/ca.pem": {"get": {
             "operationId": "ca", "summary": "The authority that signs for what is armed with TLS, made by this server",
@@ -102,9 +113,21 @@ fn value() -> Value {
             "responses": {"204": nothing("Done"), "404": unknown},
         }},
     });
+    let refusals = [
+        ("400", answer("The request does not name one host", &error)),
+        ("403", answer("A page of another origin sent the request", &error)),
+        ("421", answer("The request is for a host that is not this server's", &error)),
+    ];
+    let items = paths.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut);
+    for operation in items.filter_map(Value::as_object_mut).flat_map(serde_json::Map::values_mut) {
+        let Some(responses) = operation["responses"].as_object_mut() else { continue };
+        for (status, refusal) in &refusals {
+            responses.entry(*status).or_insert_with(|| refusal.clone());
+        }
+    }
     json!({
         "openapi": "3.1.0",
-        "info": {"title": "upfault serve", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT},
+        "info": {"title": "upfault serve", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT.to_owned() + &limits::table()},
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": schemas},

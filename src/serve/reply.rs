@@ -33,7 +33,12 @@ pub struct LedgerReply {
     pub id: String,
     /// Each request that arrived, in order, with what it got.
     pub attempts: Vec<Attempt>,
-    /// How many of them are still being answered.
+    /// How many more arrived after the ledger was full: they were answered, and are not in it.
+    pub not_kept: usize,
+    /// What to do next if the ledger is full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// How many of the `attempts` are still being answered.
     pub open: usize,
     /// What came and was no request: halves of one, and at a port of its own garbage.
     pub strays: Vec<Stray>,
@@ -53,6 +58,8 @@ pub struct HealthReply {
     pub status: String,
     /// Of upfault.
     pub version: String,
+    /// How many mocks are armed now.
+    pub armed: usize,
 }
 
 /// Why a request to the control API was not carried out.
@@ -101,7 +108,7 @@ impl Refused {
         Self::new(
             StatusCode::NOT_FOUND,
             format!("nothing is armed under `{id}`"),
-            "its time may be over: arm it anew with POST /_upfault/arm, with a longer `ttl` if need be",
+            "its time may be over: arm it again with POST /_upfault/arm, with a longer `ttl` if need be",
         )
     }
 }

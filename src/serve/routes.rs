@@ -17,14 +17,13 @@ use hyper_util::service::TowerToHyperService;
 
 use super::{
     access::Called,
-    armory::{Armory, Granted},
-    catalogue, openapi, page,
+    armory::{Armory, Granted, Ledger, NotArmed},
+    catalogue,
+    limits::{MAX_ARMED, MAX_BODY, MAX_DEPLOYMENTS},
+    openapi, page,
     reply::{ArmedReply, HealthReply, LedgerReply, Refused, StraysReply, json, plain, typed},
 };
 use crate::scenario::{Provider, load_arm, nearest};
-
-/// The largest body that the control API takes: far more than a scenario needs.
-const MAX_BODY: usize = 1024 * 1024;
 
 type Here = Extension<Arc<Armory>>;
 type Told = Result<AxumResponse, Refused>;
@@ -109,9 +108,9 @@ async fn index(Extension(Called(host)): Extension<Called>) -> AxumResponse {
     plain(page::index(&host))
 }
 
-async fn health() -> AxumResponse {
+async fn health(Extension(armory): Here) -> AxumResponse {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    json(StatusCode::OK, &HealthReply { status: "ok".to_owned(), version })
+    json(StatusCode::OK, &HealthReply { status: "ok".to_owned(), version, armed: armory.count() })
 }
 
 async fn description() -> AxumResponse {
@@ -122,15 +121,36 @@ async fn arm(Extension(armory): Here, Extension(Called(host)): Extension<Called>
     let text = std::str::from_utf8(&body)
         .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body is not UTF-8", "send JSON in UTF-8"))?;
     let wanted = load_arm(text, &armory.library)?;
-    let granted = armory.arm(&wanted).map_err(|error| {
-        Refused::new(
+    let deployments = wanted.deployments.len();
+    if deployments > MAX_DEPLOYMENTS {
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            format!("{deployments} deployments are more than the limit of {MAX_DEPLOYMENTS} for one mock"),
+            "arm several mocks: each has a base URL and a ledger of its own",
+        ));
+    }
+    let granted = armory.arm(&wanted).map_err(refused)?;
+    let expires = jiff::Timestamp::now() + wanted.ttl;
+    Ok(json(StatusCode::CREATED, &armed(granted, expires, &host, armory.address())))
+}
+
+fn refused(not_armed: NotArmed) -> Refused {
+    match not_armed {
+        NotArmed::Full(next) => Refused::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{MAX_ARMED} mocks are armed, which is the limit"),
+            format!(
+                "end those that are no longer needed with DELETE /_upfault/arm/ID, or arm them with a shorter \
+                 `ttl`; the next one ends by itself in {} s",
+                next.as_secs() + 1
+            ),
+        ),
+        NotArmed::System(error) => Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("it could not be armed: {error}"),
             "a fault that refuses connections needs a port of its own; end what is no longer needed",
-        )
-    })?;
-    let expires = jiff::Timestamp::now() + wanted.ttl;
-    Ok(json(StatusCode::CREATED, &armed(granted, expires, &host, armory.address())))
+        ),
+    }
 }
 
 async fn disarm(Extension(armory): Here, Path(id): Path<String>) -> Told {
@@ -139,10 +159,13 @@ async fn disarm(Extension(armory): Here, Path(id): Path<String>) -> Told {
 
 async fn ledger(Extension(armory): Here, Path(id): Path<String>) -> Told {
     let ledger = armory.ledger(&id).ok_or_else(|| Refused::unknown(&id))?;
-    Ok(json(
-        StatusCode::OK,
-        &LedgerReply { id, attempts: ledger.attempts, open: ledger.open, strays: ledger.strays },
-    ))
+    let Ledger { attempts, not_kept, open, strays } = ledger;
+    let help = (not_kept > 0).then(|| {
+        format!(
+            "the ledger is full: POST /_upfault/ledger/{id}/reset empties it; the catalogue is for load tests"
+        )
+    });
+    Ok(json(StatusCode::OK, &LedgerReply { id, attempts, not_kept, help, open, strays }))
 }
 
 async fn strays(Extension(armory): Here) -> AxumResponse {

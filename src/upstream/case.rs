@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deployment::{Deployment, is_played_by_connections},
-    ledger::{Arrival, Keep, Recorder, Run},
+    ledger::{Arrival, Recorder, Run},
     part::Part,
     received::ReceivedRequest,
+    room::Keep,
     server::Shared,
 };
 use crate::{
@@ -213,12 +214,17 @@ impl ArmedCase {
         self.shared.strays.of(Some(&self.case.identity.token))
     }
 
-    /// How many attempts there have been since the ledger was begun.
+    /// How many attempts are in the ledger since it was begun.
     pub fn arrived(&self) -> usize {
         self.case.run().arrived()
     }
 
-    /// How many attempts are still being answered.
+    /// How many more attempts there have been since then, for which the ledger had no room.
+    pub fn not_kept(&self) -> usize {
+        self.case.run().not_kept()
+    }
+
+    /// How many of the attempts in the ledger are still being answered.
     pub fn open_attempts(&self) -> usize {
         self.case.run().open_attempts()
     }

@@ -6,25 +6,16 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::received::{ReadRequest, ReceivedRequest};
+use super::{
+    received::{ReadRequest, ReceivedRequest},
+    room::{Keep, MAX_KEPT_BODY, Room},
+};
 use crate::{
     fault::{Framing, Head},
     observation::{Attempt, AttemptEnd, Closed, Identity, Sent},
     provider::{AccountState, Admission, Asked, owned_headers},
     scenario::{Account, Api, Turn},
 };
-
-/// How much of a body is kept, on either way.
-pub(super) const KEPT_BODY: usize = 1024 * 1024;
-
-/// What a ledger remembers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
-    /// Every attempt.
-    Everything,
-    /// Nothing: each attempt is the first.
-    Nothing,
-}
 
 /// The ledger of one run of a case. A second run gets a ledger of its own, and what connections of
 /// the first still do goes to the first's.
@@ -34,6 +25,7 @@ pub(super) struct Run {
     /// Every deployment answers well from now on.
     healed: CancellationToken,
     keep: Keep,
+    room: Room,
     account: Option<Mutex<AccountState>>,
     /// Attempts of each deployment in the runs before this one.
     before: Vec<u32>,
@@ -152,6 +144,7 @@ impl Run {
             epoch,
             healed: CancellationToken::new(),
             keep,
+            room: keep.room(),
             account: None,
             before: vec![0; deployments],
             entries: Mutex::new(entries),
@@ -183,19 +176,23 @@ impl Run {
 
     /// Enters an attempt; the recorder knows its number, from 1.
     pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> Recorder {
-        let recorder = |record: Record| {
-            let (n, token_n) = (record.n, record.token_n);
-            Recorder { n, token_n, record: Arc::new(Mutex::new(record)), stop }
+        let recorder = |arrival, n, token_n, room| {
+            let record = Arc::new(Mutex::new(Record::new(arrival, n, token_n)));
+            Recorder { n, token_n, record, room, stop }
         };
         if self.keep == Keep::Nothing {
-            return recorder(Record::new(arrival, 1, 1));
+            return recorder(arrival, 1, 1, Room::None);
         }
         let mut entries = locked(&self.entries);
         let attempts = &mut entries.attempts[arrival.deployment];
         *attempts += 1;
         let n = *attempts;
         let token_n = self.before[arrival.deployment] + n;
-        let recorder = recorder(Record::new(arrival, n, token_n));
+        if entries.records.len() >= self.keep.attempts() || self.room.left() == 0 {
+            return recorder(arrival, n, token_n, Room::None);
+        }
+        self.room.take(arrival.request.size());
+        let recorder = recorder(arrival, n, token_n, self.room.clone());
         entries.records.push(recorder.record.clone());
         recorder
     }
@@ -245,6 +242,12 @@ impl Run {
         locked(&self.entries).records.len()
     }
 
+    /// How many attempts there have been besides, for which there was no room.
+    pub(super) fn not_kept(&self) -> usize {
+        let entries = locked(&self.entries);
+        entries.attempts.iter().map(|n| *n as usize).sum::<usize>() - entries.records.len()
+    }
+
     pub(super) fn open_attempts(&self) -> usize {
         let records = locked(&self.entries).records.clone();
         records.iter().filter(|record| locked(record).end == AttemptEnd::Open).count()
@@ -272,12 +275,15 @@ pub(super) struct Recorder {
     /// The number in the tokens that the attempt plants.
     pub(super) token_n: u32,
     record: Arc<Mutex<Record>>,
+    /// For the bytes of the record.
+    room: Room,
     stop: CancellationToken,
 }
 
 impl Recorder {
     /// The request that came on a connection which was an attempt already.
     pub(super) fn asked(&self, request: ReceivedRequest) {
+        self.room.take(request.size());
         locked(&self.record).arrival.request = request;
     }
 
@@ -294,12 +300,12 @@ impl Recorder {
     pub(super) fn head(&self, head: Head, length: usize) {
         let mut record = locked(&self.record);
         record.head = Some(head);
-        record.body.reserve_exact(length.min(KEPT_BODY));
+        record.body.reserve_exact(length.min(MAX_KEPT_BODY).min(self.room.left()));
     }
 
     pub(super) fn wrote(&self, bytes: &Bytes, completes_frame: bool) {
         let mut record = locked(&self.record);
-        let kept = bytes.len().min(KEPT_BODY.saturating_sub(record.body.len()));
+        let kept = self.room.take(bytes.len().min(MAX_KEPT_BODY.saturating_sub(record.body.len())));
         record.body.extend_from_slice(&bytes[..kept]);
         record.bytes += bytes.len() as u64;
         record.frames += u32::from(completes_frame);
@@ -308,7 +314,8 @@ impl Recorder {
     /// The client of a WebSocket said something.
     pub(super) fn heard(&self, text: &str) {
         let mut record = locked(&self.record);
-        if record.heard.len() + text.len() < KEPT_BODY {
+        let length = text.len() + 1;
+        if record.heard.len() + length <= MAX_KEPT_BODY && self.room.take(length) == length {
             record.heard.push_str(text);
             record.heard.push('\n');
         }

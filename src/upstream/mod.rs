@@ -21,6 +21,7 @@ mod perform;
 mod port;
 mod raw;
 mod received;
+mod room;
 mod server;
 mod session;
 mod socket;
@@ -29,7 +30,9 @@ mod stream;
 
 pub use case::{Armed, ArmedCase, base_url};
 pub use fallback::{Fallback, FallbackAnswer};
+pub use room::{LedgerBounds, MAX_KEPT_BODY};
 pub use server::Upstream;
+pub use strays::MAX_STRAYS;
 
 #[cfg(test)]
 mod tests;

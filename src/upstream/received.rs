@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use super::ledger::KEPT_BODY;
+use super::room::MAX_KEPT_BODY;
 
 /// Method, path, headers and the beginning of the body, in one piece of memory.
 ///
@@ -24,7 +24,7 @@ pub(super) struct ReadRequest {
 impl ReceivedRequest {
     /// `path` is what stands below the deployment's own.
     pub(super) fn of(parts: &Parts, path: &str, body: &[u8]) -> Self {
-        let body = &body[..body.len().min(KEPT_BODY)];
+        let body = &body[..body.len().min(MAX_KEPT_BODY)];
         let words = || {
             let headers = parts.headers.iter();
             let headers = headers.flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
@@ -42,6 +42,11 @@ impl ReceivedRequest {
     /// That of a connection on which no request was read.
     pub(super) fn nothing() -> Self {
         Self { words: Box::default() }
+    }
+
+    /// How many bytes it takes up.
+    pub(super) fn size(&self) -> usize {
+        self.words.len()
     }
 
     pub(super) fn read(&self) -> ReadRequest {
@@ -91,7 +96,7 @@ mod tests {
     #[test]
     fn of_a_long_body_the_beginning_is_kept() {
         let (parts, ()) = Request::new(()).into_parts();
-        let read = ReceivedRequest::of(&parts, "", &[b'x'; KEPT_BODY + 1]).read();
-        assert_eq!((read.body.len(), read.headers.len()), (KEPT_BODY, 0));
+        let read = ReceivedRequest::of(&parts, "", &[b'x'; MAX_KEPT_BODY + 1]).read();
+        assert_eq!((read.body.len(), read.headers.len()), (MAX_KEPT_BODY, 0));
     }
 }

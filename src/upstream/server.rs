@@ -21,8 +21,9 @@ use super::{
     connection,
     entrance::Door,
     fallback::Fallback,
-    ledger::{Keep, locked},
+    ledger::locked,
     port::{self, Manner},
+    room::{Keep, LedgerBounds},
     strays::Strays,
 };
 use crate::{
@@ -108,6 +109,14 @@ impl Upstream {
     /// use.
     pub fn arm(&self, armed: Armed) -> io::Result<ArmedCase> {
         self.enter(armed, Keep::Everything)
+    }
+
+    /// The same with a ledger that keeps no more than this: for cases whose clients nobody waits for.
+    ///
+    /// # Errors
+    /// As [`arm`](Self::arm).
+    pub fn arm_within(&self, armed: Armed, bounds: LedgerBounds) -> io::Result<ArmedCase> {
+        self.enter(armed, Keep::Within(bounds))
     }
 
     /// The same without a memory: no ledger, every attempt is the first, and so is every turn. For

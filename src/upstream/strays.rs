@@ -13,8 +13,8 @@ use super::{
 };
 use crate::observation::{Stray, StrayKind};
 
-/// So many are kept; older ones go.
-const MOST: usize = 1000;
+/// How many visits that became no attempt are kept; the oldest go.
+pub const MAX_STRAYS: usize = 1000;
 
 /// Whose visit it was, where that is known.
 pub(super) type Whose<'a> = Option<(&'a Arc<Case>, usize)>;
@@ -35,7 +35,7 @@ impl Strays {
         });
         let at_ms = millis(self.began, Instant::now());
         let mut kept = locked(&self.kept);
-        if kept.len() == MOST {
+        if kept.len() == MAX_STRAYS {
             kept.pop_front();
         }
         kept.push_back(Stray { at_ms, what, bytes, status, deployment });

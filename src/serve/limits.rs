@@ -1,0 +1,52 @@
+//! How much can be armed and kept, and what happens at each limit.
+
+use std::fmt::Write as _;
+
+pub(super) use crate::upstream::MAX_STRAYS;
+use crate::{
+    scenario::MAX_TTL,
+    upstream::{LedgerBounds, MAX_KEPT_BODY},
+};
+
+/// The largest body that the control API accepts, in bytes: far more than a scenario needs.
+pub(super) const MAX_BODY: usize = MIB;
+
+/// How many mocks can be armed at the same time.
+pub(super) const MAX_ARMED: usize = 1000;
+
+/// How many deployments one of them can have. Each may need a port of its own.
+pub(super) const MAX_DEPLOYMENTS: usize = 100;
+
+/// How much is kept of what arrives at one of them.
+pub(super) const LEDGER: LedgerBounds = LedgerBounds { attempts: 10_000, bytes: 64 * MIB };
+
+const MIB: usize = 1024 * 1024;
+
+/// All of them as a Markdown table, for the documents.
+pub(super) fn table() -> String {
+    let count = |n: usize| if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) };
+    let mib = |bytes: usize| format!("{} MiB", bytes / MIB);
+    let rows = [
+        ("body of a request to the control API", mib(MAX_BODY), "413"),
+        ("mocks armed at the same time", count(MAX_ARMED), "429 until one ends"),
+        ("deployments of one mock", count(MAX_DEPLOYMENTS), "400"),
+        ("`ttl`", humantime::format_duration(MAX_TTL).to_string(), "400"),
+        (
+            "attempts in one ledger",
+            count(LEDGER.attempts),
+            "later ones are answered but not kept; `not_kept` counts them",
+        ),
+        (
+            "requests and response bodies in one ledger",
+            mib(LEDGER.bytes),
+            "the same, and responses that are being sent are kept in part",
+        ),
+        ("one request's or response's body in a ledger", mib(MAX_KEPT_BODY), "its beginning is kept"),
+        ("strays", count(MAX_STRAYS), "the oldest are dropped"),
+    ];
+    let mut table = "| what | at most | beyond it |\n|---|---|---|\n".to_owned();
+    for (what, most, beyond) in rows {
+        let _ = writeln!(table, "| {what} | {most} | {beyond} |");
+    }
+    table
+}
