@@ -34,7 +34,8 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Result<u8, Failure> {
         if !args.listen.ip().is_loopback() {
             print::note(
                 "warning: this is not a loopback address: anyone who can reach it can arm mocks\n\
-                 help: `--listen 127.0.0.1:PORT` restricts it to this machine",
+                 help: `--listen 127.0.0.1:PORT` restricts it to this machine; `--allow-host NAME` is for clients \
+                 that reach it by a name",
             );
         }
         print::out(&started(&server))?;

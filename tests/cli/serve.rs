@@ -34,13 +34,17 @@ impl Serving {
 
     /// Status and body of an answer.
     fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        self.ask_as(&self.address, method, path, body)
+    }
+
+    /// The same under another name.
+    fn ask_as(&self, host: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer sk-x\r\nConnection: close\r\n\
-             Content-Length: {length}\r\n\r\n{body}",
-            self.address
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer sk-x\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         let mut text = String::new();
@@ -118,6 +122,19 @@ fn an_address_that_others_reach_is_warned_about() {
     let (code, err) = Serving::start(&stage, &["--listen", "0.0.0.0:0"]).end("TERM");
     assert_eq!(code, Some(0));
     assert!(err.contains("warning: this is not a loopback address"), "{err}");
+}
+
+#[test]
+fn a_name_by_which_it_is_reached_is_allowed_by_an_option() {
+    let stage = Stage::new();
+    let serving = Serving::start(&stage, &["--allow-host", "mocks", "--allow-host", "mocks.internal"]);
+    for (host, status) in [("mocks:80", 200), ("Mocks.Internal", 200), ("other.internal", 421)] {
+        assert_eq!(serving.ask_as(host, "GET", "/_upfault/health", "").0, status, "{host}");
+    }
+    let (_, refusal) = serving.ask_as("other.internal", "GET", "/", "");
+    assert!(refusal.contains("`upfault serve --allow-host other.internal`"), "{refusal}");
+    assert_eq!(serving.end("TERM"), (Some(0), String::new()));
+    stage.upfault(&["serve", "--allow-host", "mocks:80"]).code(2).err_has(&["leave the port out"]);
 }
 
 #[test]
