@@ -53,6 +53,13 @@ builtin *ARGS:
 litellm VERSION="" *ARGS:
     cargo run --release --locked -- run --proxy litellm{{ VERSION }} {{ ARGS }}
 
+# A browser, curl, pytest and vitest against the control API of `serve` (needs them, uv, node and the network)
+control-api:
+    uv venv --quiet --allow-existing --python '>=3.11' target/ci/programs
+    uv pip install --quiet --python target/ci/programs/bin/python httpx==0.28.1 pytest==9.2.0
+    npm ci --prefix tests/control_api --ignore-scripts --no-audit --no-fund --loglevel=error
+    UPFAULT_PYTHON=target/ci/programs/bin/python UPFAULT_PROGRAMS=chromium,curl,pytest,vitest cargo test --test control_api
+
 # The official SDKs against the mocks (needs uv, node and the network): `just sdk --only boto3`
 sdk *ARGS:
     uv venv --quiet --allow-existing --python '>=3.11' target/ci/sdk
