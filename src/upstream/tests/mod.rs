@@ -4,6 +4,7 @@ mod client;
 mod connection;
 mod http2;
 mod reply;
+mod room;
 mod session;
 mod stage;
 mod tls;
