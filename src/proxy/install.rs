@@ -19,6 +19,7 @@ use super::{
     source::hex,
     template,
 };
+use crate::shell;
 
 /// What marks a folder as completely installed. It is written last.
 const STAMP: &str = ".upfault-installed.json";
@@ -148,7 +149,7 @@ impl Definition {
                 self.title(),
                 index + 1,
                 commands.len(),
-                process::shown(words)
+                shell::command(words)
             ));
             let command =
                 Command { words, directory: dir, environment: environment.clone(), output: &output };
@@ -168,7 +169,7 @@ impl Definition {
             };
             return Err(ProxyError::Install {
                 proxy: self.title().into(),
-                command: process::shown(words).into(),
+                command: shell::command(words).into(),
                 how: how.into(),
                 tail: log.quoted_tail(12).into(),
                 log: path,

@@ -10,13 +10,14 @@ use super::{
     instance::Instance,
     log::{LIMIT, Log},
     port::{self, Reserved},
-    process::{self, Command, Group},
+    process::{Command, Group},
     ready,
     render::RenderContext,
     request::Mapping,
     route::{InstanceSettings, Route},
     template,
 };
+use crate::shell;
 
 /// How many ports are tried when another process is faster.
 const PORTS: usize = 3;
@@ -174,7 +175,7 @@ impl Installed {
                     how: how.into(),
                     tail: instance.quoted_tail(15).into(),
                     log: instance.log_path().to_owned(),
-                    command: process::shown(words).into(),
+                    command: shell::command(words).into(),
                 }));
             }
             match answer {

@@ -142,27 +142,3 @@ fn is_executable(path: &Path) -> bool {
     #[cfg(not(unix))]
     path.is_file()
 }
-
-/// A command as it can be pasted into a shell.
-pub(super) fn shown(words: &[String]) -> String {
-    let quoted = words.iter().map(|word| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shown_command_can_be_pasted() {
-        let words = ["uv", "pip", "litellm[proxy]==1", "it's", ""].map(str::to_owned);
-        assert_eq!(shown(&words), r"uv pip 'litellm[proxy]==1' 'it'\''s' ''");
-    }
-}
