@@ -12,6 +12,8 @@ mod judging;
 mod lying;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/rerun.rs"]
+mod rerun;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/settings.rs"]

@@ -98,6 +98,7 @@ pub struct SelectArgs {
 const FILTER_HELP: &str = "\
 Only cases that match the expression:
   limits/*            a case id, `*` stands for anything
+  case:limits/a       exactly this case; case:\"a b\" for ids with blanks or &|!()
   tag:stream          a tag of the scenario
   level:required      the scenario's level
   provider:azure      who stands behind the proxy

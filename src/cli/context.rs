@@ -14,7 +14,10 @@ use super::{
     failure::Failure,
     settings,
 };
-use crate::proxy::{Definition, ProxyError};
+use crate::{
+    proxy::{Definition, ProxyError},
+    report::option,
+};
 
 /// What the commands know of the world outside.
 pub struct Context {
@@ -25,6 +28,8 @@ pub struct Context {
     pub root: PathBuf,
     /// The file with the project's settings.
     pub config: Option<PathBuf>,
+    /// The words that chose the settings: `--config FILE`, `--no-config`, or none.
+    pub settings_words: Vec<String>,
     /// Where proxies are installed and logs are kept.
     pub cache: PathBuf,
     /// `CI` is set: nothing is written to snapshots.
@@ -61,6 +66,7 @@ impl Context {
             root: config.as_deref().and_then(Path::parent).unwrap_or(&cwd).to_owned(),
             cwd,
             config,
+            settings_words: settings_words(args),
             cache: cache(set("UPFAULT_CACHE")),
             ci: set("CI").is_some_and(|value| value != "false" && value != "0"),
             color_out: colored(out),
@@ -113,6 +119,14 @@ fn config(args: &Args, cwd: &Path) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
+fn settings_words(args: &Args) -> Vec<String> {
+    match &args.config {
+        Some(file) => option("--config", &file.display().to_string()),
+        None if args.no_config => vec!["--no-config".to_owned()],
+        None => Vec::new(),
+    }
+}
+
 /// `UPFAULT_CACHE`, or the platform's cache folder.
 fn cache(chosen: Option<OsString>) -> PathBuf {
     chosen.map(PathBuf::from).unwrap_or_else(|| match etcetera::choose_base_strategy() {
@@ -134,6 +148,7 @@ impl Context {
             cwd: cwd.to_owned(),
             root: config.and_then(Path::parent).unwrap_or(cwd).to_owned(),
             config: config.map(Path::to_owned),
+            settings_words: Vec::new(),
             cache: cwd.join("cache"),
             ci: false,
             color_out: false,

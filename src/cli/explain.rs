@@ -23,6 +23,7 @@ use crate::{
     report::EXIT_OK,
     runner::identity,
     scenario::{Api, Case, Combination, LoadError, Step, expand, nearest},
+    shell,
 };
 
 /// Prints what a scenario does on the wire, or why a rule exists.
@@ -79,8 +80,9 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     }
     if text.is_empty() {
         return Err(Failure::Usage(format!(
-            "there is no case `{}`\nhelp: `upfault list {path}` shows them",
-            args.what
+            "there is no case `{}`\nhelp: `{}` shows them",
+            args.what,
+            shell::command(&["upfault", "list", path])
         )));
     }
     print::out(&text)?;

@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     judge::Policy,
     report::{
-        Again, EXIT_OK, Report, Reporter, Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code,
+        Again, EXIT_OK, Report, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code,
         judge_again,
     },
 };
@@ -38,7 +38,11 @@ pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8
         verbose: false,
         strict: false,
     };
-    let mut terminal = TerminalReporter::new(std::io::stdout(), settings);
+    // Run again, a case is judged as it is here.
+    let policy_word =
+        |rerun: Rerun| Rerun { policy: by.map(str::to_owned).or(rerun.policy.clone()), ..rerun };
+    let mut terminal =
+        TerminalReporter::new(std::io::stdout(), settings).with_rerun(report.rerun.clone().map(policy_word));
     let mut summary = Summary::default();
     for event in &again.events {
         if let Event::CaseFinished(case) = event {

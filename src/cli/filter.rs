@@ -11,6 +11,8 @@ use crate::scenario::{Api, Case, Level, Provider};
 pub enum Filter {
     /// The case's id, or its scenario's, matches a pattern.
     Id(GlobMatcher),
+    /// The case has this id.
+    Case(String),
     /// The scenario has this tag.
     Tag(String),
     /// The scenario has this level.
@@ -58,6 +60,7 @@ impl Filter {
     pub fn matches(&self, case: &Case) -> bool {
         match self {
             Self::Id(glob) => glob.is_match(&case.id) || glob.is_match(&case.scenario.id),
+            Self::Case(id) => case.id == *id,
             Self::Tag(tag) => case.scenario.tags.contains(tag),
             Self::Level(level) => case.scenario.level == *level,
             Self::Provider(provider) => case.combination.provider == *provider,
@@ -107,6 +110,11 @@ impl Parser<'_> {
         self.skip_space();
         let start = self.at;
         let rest = &self.text[start..];
+        if let Some(quoted) = rest.strip_prefix("case:\"") {
+            let (id, length) = unquoted(quoted).ok_or_else(|| self.error("the closing `\"` is missing"))?;
+            self.at = self.text.len() - quoted.len() + length;
+            return Ok(Filter::Case(id));
+        }
         let end = rest.find(|c: char| c.is_whitespace() || "&|!()".contains(c)).unwrap_or(rest.len());
         let word = &rest[..end];
         if word.is_empty() {
@@ -117,13 +125,14 @@ impl Parser<'_> {
         let filter = match (word, word.split_once(':')) {
             ("stream", _) => Filter::Stream(true),
             ("plain", _) => Filter::Stream(false),
+            (_, Some(("case", id))) => Filter::Case(id.to_owned()),
             (_, Some(("tag", tag))) => Filter::Tag(tag.to_owned()),
             (_, Some(("level", level))) => Filter::Level(self.named(level)?),
             (_, Some(("provider", provider))) => Filter::Provider(self.named(provider)?),
             (_, Some(("api", api))) => Filter::Api(self.named(api)?),
             (_, Some((key, _))) => {
                 return Err(self.error(&format!(
-                    "there is no key `{key}`; possible are `tag`, `level`, `provider` and `api`"
+                    "there is no key `{key}`; possible are `case`, `tag`, `level`, `provider` and `api`"
                 )));
             }
             _ => Filter::Id(self.glob(word)?),
@@ -170,6 +179,21 @@ impl Parser<'_> {
     }
 }
 
+/// What stands before the next `"`, and how many bytes that takes with it. A backslash makes the character
+/// after it stand for itself.
+fn unquoted(text: &str) -> Option<(String, usize)> {
+    let mut out = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((out, at + 1)),
+            '\\' => out.push(chars.next()?.1),
+            c => out.push(c),
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -193,6 +217,26 @@ mod tests {
         assert_eq!(matching("tag:slow & !stream"), ["limits/a"]);
         assert_eq!(matching("(plain|tag:other)&level:required"), ["limits/a"]);
         assert!(matching("other/*").is_empty());
+    }
+
+    #[test]
+    fn one_case_can_be_named_though_its_id_is_its_scenarios_too() {
+        assert_eq!(matching("limits/a").len(), 2);
+        assert_eq!(matching("case:limits/a"), ["limits/a"]);
+        assert_eq!(matching("case:limits/*"), [""; 0]);
+        assert_eq!(matching("(case:\"limits/a[stream]\")|tag:other"), ["limits/a[stream]"]);
+        let error = Filter::parse("case:\"a").unwrap_err().to_string();
+        assert!(error.starts_with("the closing `\"` is missing\n  case:\"a\n"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_id_can_be_named_exactly(id in ".{1,12}") {
+            let filter = format!("!{} | stream", crate::report::exactly(&id));
+            let Ok(Filter::Or(named, _)) = Filter::parse(&filter) else { panic!("{filter}") };
+            let Filter::Not(named) = *named else { panic!("{filter}") };
+            proptest::prop_assert!(matches!(*named, Filter::Case(named) if named == id));
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod list;
 mod policy;
 mod print;
 mod proxy;
+mod rerun;
 mod review;
 mod run;
 mod schema;

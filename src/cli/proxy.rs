@@ -15,6 +15,7 @@ use crate::{
     report::{EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY},
     runner,
     scenario::Case,
+    shell,
 };
 
 /// Where the mocks are expected by a configuration that is printed, where nobody says where.
@@ -32,7 +33,8 @@ pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
     if let Some(name) = named.filter(|name| *name == "builtin" || name.starts_with("builtin:")) {
         return Err(Failure::Usage(format!(
             "`{name}` is inside upfault: there is nothing to show, install or configure\n\
-             help: `upfault run --proxy {name}` runs it, `upfault proxy list` shows its defects"
+             help: `{}` runs it, `upfault proxy list` shows its defects",
+            shell::command(&["upfault", "run", "--proxy", name])
         )));
     }
     match command {

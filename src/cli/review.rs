@@ -2,9 +2,12 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::{args::ReviewArgs, context::Context, failure::Failure, print, settings::Settings};
+use super::{
+    args::ReviewArgs, context::Context, failure::Failure, print, rerun::project, settings::Settings,
+};
 use crate::{
     report::{EXIT_FINDINGS, EXIT_OK},
+    shell,
     snapshot::{PendingSnapshot, pending},
 };
 
@@ -55,9 +58,10 @@ pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
         left += usize::from(!apply(one, decision)?);
     }
     if left > 0 && !context.interactive {
-        print::note(&format!(
-            "{left} pending; `upfault review --accept` accepts all, `--reject` rejects all"
-        ));
+        let words = ["upfault", "review", "--accept"].map(str::to_owned).into_iter();
+        let all: Vec<String> = words.chain(project(context, args.snapshots.as_deref())).collect();
+        let all = shell::command(&all);
+        print::note(&format!("{left} pending; `{all}` accepts all, `--reject` instead rejects all"));
     }
     Ok(if left > 0 { EXIT_FINDINGS } else { EXIT_OK })
 }

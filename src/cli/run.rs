@@ -16,7 +16,9 @@ use super::{
     context::Context,
     failure::Failure,
     interrupt::terminated,
-    policy, print, select,
+    policy, print,
+    rerun::rerun,
+    select,
     settings::Settings,
 };
 use crate::{
@@ -82,6 +84,7 @@ fn settings(context: &Context, chosen: &Settings, args: &RunArgs) -> Result<RunS
         None => chosen.policy.clone().unwrap_or_default(),
     };
     let cases = select::cases(context, chosen, &args.select)?;
+    let own = args.snapshots.as_ref().map(|folder| context.place(folder)).or(chosen.snapshots.clone());
     // What a defect shows is no baseline of anything.
     let defective = proxy.name().starts_with("builtin:");
     let mode = match (args.accept, context.ci || defective) {
@@ -93,7 +96,6 @@ fn settings(context: &Context, chosen: &Settings, args: &RunArgs) -> Result<RunS
         (false, true) => WriteMode::Never,
         (false, false) => WriteMode::Pending,
     };
-    let own = args.snapshots.as_ref().map(|folder| context.place(folder)).or(chosen.snapshots.clone());
     let dir = own.clone().unwrap_or_else(|| context.root.join("snapshots")).join(proxy.name());
     let store = Store::new(dir, mode);
     Ok(RunSettings {
@@ -135,7 +137,7 @@ pub fn proxy(
     if spec == "builtin" {
         return Ok(ProxyChoice::Builtin(None));
     }
-    if spec.starts_with("http://") || spec.starts_with("https://") {
+    if is_url(spec) {
         let url = Url::parse(spec).map_err(|error| Failure::Usage(format!("`{spec}` is no URL: {error}")))?;
         if listen.is_none() {
             return Err(Failure::Usage(
@@ -151,6 +153,11 @@ pub fn proxy(
         return Err(Failure::Usage(format!("there is no proxy `{spec}`\nhelp: did you mean `builtin`?")));
     }
     Ok(ProxyChoice::Definition(Box::new(context.definition(base, spec)?)))
+}
+
+/// Whether a proxy is named by its URL: somebody else runs it.
+pub fn is_url(spec: &str) -> bool {
+    spec.starts_with("http://") || spec.starts_with("https://")
 }
 
 /// A folder of this run's own for configurations and logs; those of the last runs are kept.
@@ -181,15 +188,19 @@ fn reporters(context: &Context, chosen: &Settings, args: &RunArgs) -> Fanout {
         verbose: args.verbose,
         strict: args.strict,
     };
-    let terminal = TerminalReporter::new(std::io::stdout(), settings).with_log(Box::new(std::io::stderr()));
+    let rerun = rerun(context, chosen, args);
+    let terminal = TerminalReporter::new(std::io::stdout(), settings)
+        .with_log(Box::new(std::io::stderr()))
+        .with_rerun(Some(rerun.clone()));
+    let json = |path: &PathBuf| JsonReporter::new(path.clone()).with_rerun(rerun.clone());
     let mut reporters: Vec<Box<dyn Reporter + Send>> = vec![Box::new(terminal)];
     for report in &args.report {
         match report.format {
-            ReportFormat::Json => reporters.push(Box::new(JsonReporter::new(report.path.clone()))),
+            ReportFormat::Json => reporters.push(Box::new(json(&report.path))),
         }
     }
-    if let Some(path) = chosen.json.clone().filter(|_| args.report.is_empty()) {
-        reporters.push(Box::new(JsonReporter::new(path)));
+    if let Some(path) = chosen.json.as_ref().filter(|_| args.report.is_empty()) {
+        reporters.push(Box::new(json(path)));
     }
     Fanout::new(reporters)
 }

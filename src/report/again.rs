@@ -132,6 +132,7 @@ mod tests {
             policy: "default".to_owned(),
             judged_by: Some(Policy::default()),
             proxy: super::super::json::ProxyReport::default(),
+            rerun: None,
             cases: vec![case],
             log_leaks: Vec::new(),
             stops: Vec::new(),

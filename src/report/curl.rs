@@ -1,21 +1,26 @@
 //! A request as a `curl` command line.
 
-use crate::observation::Exchange;
+use super::rerun::PROXY_KEY;
+use crate::{
+    observation::Exchange,
+    shell::{printf_format, word},
+};
 
 /// Headers that curl makes itself.
 const MADE_BY_CURL: &[&str] = &["host", "content-length", "accept-encoding", "connection"];
 
-/// A command that sends `exchange` again. Where one of `secrets` stands, `$PROXY_KEY` is put
-/// instead, outside the single quotes so that a shell fills it in.
+/// A command that sends `exchange` again. Where one of `secrets` stands, `$UPFAULT_PROXY_KEY`
+/// is put instead, outside the single quotes so that a shell fills it in.
 pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
     let quoted = |text: &str| quote(text, secrets);
     // Of a session curl can send the handshake; what comes behind it is shown as it came.
     let is_session = exchange.request_headers.iter().any(|(name, _)| name == "sec-websocket-key");
     let body = if is_session { "" } else { exchange.request_body.as_str() };
     // What a terminal would eat on the way, or no argument can hold, is written by printf.
-    let piped = body.chars().any(|c| c.is_control() && c != '\n');
-    // A form begins with dashes, which printf takes for an option.
-    let written = if piped { format!("printf -- {} | ", quoted(&escaped(body))) } else { String::new() };
+    let piped = body.chars().any(char::is_control);
+    // A form begins with dashes, which printf takes for an option without `--`.
+    let written =
+        if piped { format!("printf -- {} | ", quoted(&printf_format(body))) } else { String::new() };
     // -i shows status and headers, -N a stream as it comes.
     let mut line = format!("{written}curl -siN -X {} {}", quoted(&exchange.method), quoted(&exchange.url));
     for (name, value) in &exchange.request_headers {
@@ -31,21 +36,7 @@ pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
     line
 }
 
-/// A format of printf's that writes `text`: octal numbers in place of control characters.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '%' => out.push_str("%%"),
-            '\\' => out.push_str(r"\\"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\{:03o}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// One word for a POSIX shell.
+/// One argument for a POSIX shell.
 fn quote(text: &str, secrets: &[String]) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -57,24 +48,15 @@ fn quote(text: &str, secrets: &[String]) -> String {
             .min_by_key(|(at, length)| (*at, std::cmp::Reverse(*length)));
         let Some((at, length)) = next else { break };
         if at > 0 {
-            out.push_str(&plain(&rest[..at]));
+            out.push_str(&word(&rest[..at]));
         }
-        out.push_str("\"$PROXY_KEY\"");
+        out.push_str(&format!("\"${PROXY_KEY}\""));
         rest = &rest[at + length..];
     }
     if !rest.is_empty() || out.is_empty() {
-        out.push_str(&plain(rest));
+        out.push_str(&word(rest));
     }
     out
-}
-
-fn plain(text: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
-    if !text.is_empty() && text.chars().all(safe) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -106,7 +88,7 @@ mod tests {
     fn a_body_stands_in_the_line_and_the_key_does_not() {
         insta::assert_snapshot!(
             curl_line(&exchange(r#"{"content":"it's `x`"}"#), &["sk-1".to_owned()]),
-            @r#"curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer '"$PROXY_KEY" --data-raw '{"content":"it'\''s `x`"}'"#
+            @r#"curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer '"$UPFAULT_PROXY_KEY" --data-raw '{"content":"it'\''s `x`"}'"#
         );
         insta::assert_snapshot!(curl_line(&exchange(""), &[]), @"curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer sk-1'");
     }
@@ -120,8 +102,11 @@ mod tests {
     fn a_shell_reads_back_what_was_quoted_and_fills_in_the_key() {
         let secrets = ["sk-1".to_owned()];
         assert_eq!(quote("it's", &secrets), r"'it'\''s'");
-        assert_eq!(quote("authorization: Bearer sk-1", &secrets), r#"'authorization: Bearer '"$PROXY_KEY""#);
-        assert_eq!(quote("sk-1", &secrets), r#""$PROXY_KEY""#);
+        assert_eq!(
+            quote("authorization: Bearer sk-1", &secrets),
+            r#"'authorization: Bearer '"$UPFAULT_PROXY_KEY""#
+        );
+        assert_eq!(quote("sk-1", &secrets), r#""$UPFAULT_PROXY_KEY""#);
         assert_eq!(quote("", &secrets), "''");
         assert_eq!(quote("$(rm) `x` \\", &[]), r"'$(rm) `x` \'");
     }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Reporter, Summary};
+use super::{Reporter, Summary, rerun::Rerun};
 use crate::{
     event::{CaseResult, Event, LogLeak, ProxyStop, RunStarted},
     judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
@@ -40,6 +40,10 @@ pub struct Report {
     pub judged_by: Option<Policy>,
     /// What was tested.
     pub proxy: ProxyReport,
+    /// From what the commands are made that run a case again; absent in a report of a version that did not
+    /// write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun: Option<Rerun>,
     /// In the order of their ids.
     pub cases: Vec<CaseReport>,
     /// Secrets that stand in the logs of the proxies that were started. They decide no case.
@@ -212,6 +216,7 @@ pub fn json_schema() -> Value {
 /// Writes the report when the run is over, interrupted or not.
 pub struct JsonReporter {
     path: PathBuf,
+    rerun: Option<Rerun>,
     started: Option<RunStarted>,
     cases: Vec<Arc<CaseResult>>,
     log_leaks: Vec<LogLeak>,
@@ -222,8 +227,21 @@ pub struct JsonReporter {
 impl JsonReporter {
     /// One that will write to `path`. Its folder is made if need be.
     pub fn new(path: PathBuf) -> Self {
-        let (cases, log_leaks, stops) = (Vec::new(), Vec::new(), Vec::new());
-        Self { path, started: None, cases, log_leaks, stops, summary: Summary::default() }
+        Self {
+            path,
+            rerun: None,
+            started: None,
+            cases: Vec::new(),
+            log_leaks: Vec::new(),
+            stops: Vec::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// Stores what `upfault explain` needs to show the commands that run a case again.
+    #[must_use]
+    pub fn with_rerun(self, rerun: Rerun) -> Self {
+        Self { rerun: Some(rerun), ..self }
     }
 
     fn report(&self) -> Report {
@@ -239,6 +257,7 @@ impl JsonReporter {
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),
+            rerun: self.rerun.clone(),
             cases,
             log_leaks: self.log_leaks.clone(),
             stops: self.stops.clone(),

@@ -8,6 +8,7 @@ mod fanout;
 mod json;
 mod paint;
 mod proofs;
+mod rerun;
 mod sdk_block;
 mod stops;
 mod summary;
@@ -25,6 +26,7 @@ pub use exit::{
 pub use fanout::{Fanout, Reporter};
 pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportError, SCHEMA_VERSION, json_schema};
 pub use proofs::write_selftest;
+pub use rerun::{Rerun, exactly, option};
 pub use summary::{Slowest, Summary};
 pub use terminal::{TerminalReporter, TerminalSettings};
 pub use terminal_groups::plural;

@@ -13,6 +13,7 @@ use super::{
     Reporter, Summary,
     alone::alone,
     paint::{Painter, safe, verdict_style},
+    rerun::Rerun,
     stops::stop_lines,
     terminal_case::{LATE_MS, seconds, show},
     terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
@@ -63,6 +64,7 @@ pub struct TerminalReporter<W> {
     log: Option<Box<dyn Write + Send>>,
     bar: Option<ProgressBar>,
     started: Option<RunStarted>,
+    rerun: Option<Rerun>,
     cases: Vec<Arc<CaseResult>>,
     summary: Summary,
 }
@@ -71,7 +73,7 @@ impl<W: Write> TerminalReporter<W> {
     /// One that writes results to `out` and progress, where the settings allow it, to standard error.
     pub fn new(out: W, settings: TerminalSettings) -> Self {
         let summary = Summary::default();
-        Self { out, settings, log: None, bar: None, started: None, cases: Vec::new(), summary }
+        Self { out, settings, log: None, bar: None, started: None, rerun: None, cases: Vec::new(), summary }
     }
 
     /// Writes what is being prepared to `log`, line by line, where there is no progress bar: an
@@ -79,6 +81,12 @@ impl<W: Write> TerminalReporter<W> {
     #[must_use]
     pub fn with_log(self, log: Box<dyn Write + Send>) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Shows with each case the command that runs it again.
+    #[must_use]
+    pub fn with_rerun(self, rerun: Option<Rerun>) -> Self {
+        Self { rerun, ..self }
     }
 
     fn start_bar(&mut self, started: &RunStarted) {
@@ -153,7 +161,7 @@ impl<W: Write> TerminalReporter<W> {
         let (shown, rest) = if verbose { (bad, Vec::new()) } else { select(bad, IN_FULL) };
         for case in &shown {
             painter.gap()?;
-            show(&mut painter, case, &self.proxy_spec())?;
+            show(&mut painter, case, self.rerun.as_ref())?;
         }
         if !rest.is_empty() {
             painter.gap()?;
@@ -185,13 +193,6 @@ impl<W: Write> TerminalReporter<W> {
         }
         let note = "because the proxy cannot do what these cases need";
         by_reason(&mut painter, Verdict::Skipped, note, &self.cases, verbose)
-    }
-
-    /// The proxy as `--proxy` names it.
-    fn proxy_spec(&self) -> String {
-        let Some(started) = &self.started else { return String::new() };
-        let version = started.proxy_version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
-        format!("{}{version}", started.proxy)
     }
 
     /// What it comes to, and what to do next.
@@ -252,7 +253,8 @@ impl<W: Write> TerminalReporter<W> {
             }
         }
         if !end.pending.is_empty() {
-            painter.text(0, Style::new(), "next: `upfault review` accepts or rejects what is pending")?;
+            let review = self.rerun.as_ref().map_or_else(|| "upfault review".to_owned(), Rerun::review);
+            painter.raw(&format!("next: `{}` accepts or rejects what is pending", safe(&review)))?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::{
     curl::curl_line,
     json::CaseReport,
     paint::{Painter, cut, diff_style, safe, verdict_style},
+    rerun::Rerun,
     sdk_block,
     terminal_origin::{fates, made_by},
 };
@@ -35,8 +36,8 @@ const LABEL: &str = "  upstream sent  ";
 
 /// Shows a case with everything that a reader needs to believe it.
 ///
-/// `proxy` is what `--proxy` was given, for the line that runs the case again.
-pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) -> io::Result<()> {
+/// `rerun` makes the command that runs the case again; without it there is none.
+pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option<&Rerun>) -> io::Result<()> {
     // What is shown has the same placeholders as what is stored.
     let case = CaseReport::new(result);
     let word = case.verdict.as_str().to_uppercase();
@@ -44,7 +45,10 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, proxy: &str) 
     painter.raw(&format!("{heading} {}", painter.styled(Style::new().bold(), &safe(&case.id))))?;
     painter.text(2, Style::new(), &safe(&case.title))?;
     painter.text(2, Style::new().dimmed(), &safe(&result.why))?;
-    painter.field(2, "again: ", &safe(&format!("upfault run {} --proxy {proxy}", case.file)))?;
+    if let Some(rerun) = rerun {
+        let label = painter.styled(Style::new().bold(), "again: ");
+        painter.raw(&format!("  {label}{}", safe(&rerun.command(&case))))?;
+    }
     if let Some(reason) = &case.reason {
         painter.field(2, "reason: ", &safe(reason))?;
     }

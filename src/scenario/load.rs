@@ -244,7 +244,8 @@ fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
     Diagnostic::new(file, &source, at..at + 1, "this file is not UTF-8 from here on").help("save it as UTF-8")
 }
 
-fn is_scenario(path: &Path) -> bool {
+/// Whether a file of this name is taken for a scenario.
+pub fn is_scenario(path: &Path) -> bool {
     matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"))
 }
 

@@ -65,7 +65,7 @@ pub struct Stage {
 }
 
 /// What a command said, and how it ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Said {
     pub code: Option<i32>,
     pub out: String,
@@ -148,11 +148,24 @@ impl Stage {
     /// The program in this folder, with an environment that says nothing.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("upfault"));
-        command
-            .args(args)
-            .current_dir(self.folder.path())
-            .env("UPFAULT_CACHE", self.path("cache"))
-            .stdin(Stdio::null());
+        command.args(args);
+        self.at_home(command)
+    }
+
+    /// A line that a POSIX shell runs in this folder, with the program on its path.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        let program = assert_cmd::cargo::cargo_bin!("upfault").parent().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the shell's own path, with one folder more")]
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(program.to_owned()).chain(std::env::split_paths(&inherited));
+        command.args(["-c", line]).env("PATH", std::env::join_paths(folders).unwrap());
+        self.at_home(command)
+    }
+
+    /// In this folder, with an environment that says nothing.
+    fn at_home(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).env("UPFAULT_CACHE", self.path("cache")).stdin(Stdio::null());
         for name in ["CI", "NO_COLOR", "CLICOLOR_FORCE"].into_iter().chain(VARIABLES) {
             command.env_remove(name);
         }
@@ -176,7 +189,7 @@ impl Stage {
         self.ended(command)
     }
 
-    fn ended(&self, command: Command) -> Said {
+    pub fn ended(&self, command: Command) -> Said {
         let began = Instant::now();
         let output = assert_cmd::Command::from_std(command).timeout(PATIENCE).output().unwrap();
         Said {

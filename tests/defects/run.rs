@@ -66,6 +66,7 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
         policy: "default".to_owned(),
         judged_by: Some(Policy::default()),
         proxy: ProxyReport::default(),
+        rerun: None,
         cases: results.iter().map(|result| CaseReport::new(result)).collect(),
         summary: Summary::default(),
         log_leaks: Vec::new(),

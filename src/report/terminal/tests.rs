@@ -63,7 +63,7 @@ fn plain() -> TerminalSettings {
 
 fn shown(settings: TerminalSettings, cases: Vec<CaseResult>, end: RunFinished) -> String {
     let mut out = Vec::new();
-    let mut reporter = TerminalReporter::new(&mut out, settings);
+    let mut reporter = TerminalReporter::new(&mut out, settings).with_rerun(Some(rerun()));
     let total = cases.len() + usize::from(end.interrupted) * 3;
     reporter.event(&started(total)).unwrap();
     reporter.event(&Event::ProxyReady { instances: 1, startup_ms: 18230.0 }).unwrap();
@@ -72,6 +72,11 @@ fn shown(settings: TerminalSettings, cases: Vec<CaseResult>, end: RunFinished) -
     }
     reporter.event(&Event::RunFinished(end)).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+fn rerun() -> Rerun {
+    let options = ["--proxy", "litellm@1.102.4"].map(str::to_owned).to_vec();
+    Rerun { options, ..Rerun::default() }
 }
 
 fn end() -> RunFinished {
@@ -113,7 +118,7 @@ fn a_failure_shows_both_sides_of_the_wire() {
     FAIL limits/rate-limit
       A 429 keeps its status, its detail and its Retry-After
       SDKs wait as long as Retry-After says.
-      again: upfault run scenarios/limits/rate-limit.yaml --proxy litellm@1.102.4
+      again: upfault run --filter case:limits/rate-limit --proxy litellm@1.102.4
 
       headers.retry-after (required)
         expected: retry-after: 7
@@ -143,7 +148,7 @@ fn a_failure_shows_both_sides_of_the_wire() {
                      x-request-id)
       its details    message inside a longer message; type "requests" became "throttling_error"; code
                      "rate_limit_exceeded" became "429"; retry-after lost
-      curl -siN -X POST http://127.0.0.1:50222/v1/chat/completions -H 'authorization: Bearer '"$PROXY_KEY" -H 'content-type: application/json' --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
+      curl -siN -X POST http://127.0.0.1:50222/v1/chat/completions -H 'authorization: Bearer '"$UPFAULT_PROXY_KEY" -H 'content-type: application/json' --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
 
     2 cases: 1 pass, 1 fail
     wall 2.1s, slowest case 12ms (limits/rate-limit), sum of all 15ms, proxy start 18.2s
@@ -223,7 +228,7 @@ fn a_change_shows_its_diff() {
     CHANGED limits/rate-limit
       A 429 keeps its status, its detail and its Retry-After
       SDKs wait as long as Retry-After says.
-      again: upfault run scenarios/limits/rate-limit.yaml --proxy litellm@1.102.4
+      again: upfault run --filter case:limits/rate-limit --proxy litellm@1.102.4
 
       detail.code-kept (recommended, new)
         expected: retry-after: 7
@@ -272,19 +277,19 @@ fn broken_inconclusive_and_skipped_say_why() {
     BROKEN a/broken
       A 429 keeps its status, its detail and its Retry-After
       SDKs wait as long as Retry-After says.
-      again: upfault run scenarios/a/broken.yaml --proxy litellm@1.102.4
+      again: upfault run --filter case:a/broken --proxy litellm@1.102.4
       reason: the mock could not bind a port: Address already in use
 
     INCONCLUSIVE b/unclear
       A 429 keeps its status, its detail and its Retry-After
       SDKs wait as long as Retry-After says.
-      again: upfault run scenarios/b/unclear.yaml --proxy litellm@1.102.4
+      again: upfault run --filter case:b/unclear --proxy litellm@1.102.4
       reason: control requests took 900ms: the proxy is out of CPU
 
     INCONCLUSIVE b/unclear[stream]
       A 429 keeps its status, its detail and its Retry-After
       SDKs wait as long as Retry-After says.
-      again: upfault run scenarios/b/unclear.yaml --proxy litellm@1.102.4
+      again: upfault run --filter 'case:b/unclear[stream]' --proxy litellm@1.102.4
       reason: control requests took 900ms: the proxy is out of CPU
 
     INCONCLUSIVE cases, neither good nor bad news, by reason

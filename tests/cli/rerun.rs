@@ -1,0 +1,238 @@
+//! Every `again:` line of a report is a command that works where the report was made.
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+};
+
+use upfault::{judge::Verdict, report::Report};
+
+use super::stage::{LIMIT, PLAIN, Said, Stage, eventually};
+
+/// The embedded proxy with this defect breaks it in two cases.
+const DEFECT: &str = "builtin:rate-limit-as-500";
+
+/// What must not be read back as anything else.
+const ODD_NAME: &str = "my llm/it's (a) \"b\" & c, d=[e]";
+
+/// A program that is ended with its handle.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The commands that a report names.
+fn commands(said: &Said) -> Vec<String> {
+    let lines = said.out.lines().filter_map(|line| line.strip_prefix("  again: "));
+    lines.map(str::to_owned).collect()
+}
+
+/// Pastes every `again:` line of `said` into a shell in `folder`, in the same environment, and expects the same
+/// verdict as in `report` for one case each. Returns the lines.
+#[track_caller]
+fn all_work(stage: &Stage, folder: &str, said: &Said, report: &Report, env: &[(&str, &str)]) -> Vec<String> {
+    let lines = commands(said);
+    assert!(!lines.is_empty(), "no line in {}", said.out);
+    let mut seen = Vec::new();
+    for line in &lines {
+        let paste = format!("{line} --report json=\"$OUT\"");
+        let out = stage.path("again.json");
+        let mut shell = stage.shell(&paste);
+        shell.current_dir(stage.path(folder)).env("OUT", &out).envs(env.iter().copied());
+        let output = shell.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let err = String::from_utf8_lossy(&output.stderr);
+        let again = Report::read(&out).unwrap_or_else(|error| panic!("{line}\n{error}\n{text}{err}"));
+        fs::remove_file(out).unwrap();
+        assert_eq!((again.seed, &again.policy), (report.seed, &report.policy), "{line}");
+        assert_eq!(again.proxy, report.proxy, "{line}");
+        let same = |id: &str| report.cases.iter().find(|case| case.id == id).expect("it ran before");
+        let bad: Vec<_> = again.cases.iter().filter(|case| case.verdict != Verdict::Pass).collect();
+        let [case] = bad[..] else { panic!("{line} runs other cases:\n{text}") };
+        let before = same(&case.id);
+        assert_eq!(case.verdict, before.verdict, "{line}\n{text}");
+        let rules = |case: &upfault::report::CaseReport| -> Vec<String> {
+            case.findings.iter().map(|finding| finding.rule.clone()).collect()
+        };
+        assert_eq!(rules(case), rules(before), "{line}\n{text}");
+        assert_eq!(commands(&Said { out: text, ..Said::default() }).len(), 1, "{line}");
+        seen.push(case.id.clone());
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), lines.len(), "each line has a case of its own: {lines:?}");
+    lines
+}
+
+#[test]
+fn a_case_of_the_embedded_proxy_runs_again_alone_and_not_with_its_scenario() {
+    let stage = Stage::small();
+    let (said, report) = stage.run(&["--filter", "t/*", "--proxy", DEFECT, "--jobs", "2", "-v"]);
+    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    assert_eq!(
+        lines,
+        [
+            "upfault run --filter case:t/limit --proxy builtin:rate-limit-as-500",
+            "upfault run --filter 'case:t/limit[stream]' --proxy builtin:rate-limit-as-500",
+        ]
+    );
+    // A stored run names the same, and the policy by which it is judged now.
+    let explained = stage.upfault(&["explain", "report.json"]).code(1);
+    assert_eq!(commands(&explained), lines);
+    let strict = stage.upfault(&["explain", "report.json", "--policy", "strict"]).code(1);
+    let report = Report { policy: "strict".to_owned(), ..report };
+    all_work(&stage, "", &strict, &report, &[]);
+}
+
+#[test]
+fn a_report_of_a_version_that_did_not_store_it_has_no_such_line() {
+    let stage = Stage::small();
+    let (said, _) = stage.run(&["t", "--proxy", DEFECT]);
+    said.code(1);
+    let mut value: serde_json::Value = serde_json::from_str(&stage.read("report.json")).unwrap();
+    assert!(value.as_object_mut().unwrap().remove("rerun").is_some());
+    stage.write("report.json", &value.to_string());
+    assert_eq!(commands(&stage.upfault(&["explain", "report.json"]).code(1)), [""; 0]);
+}
+
+#[test]
+fn policy_seed_snapshots_and_strictness_are_those_of_the_run() {
+    let stage = Stage::small();
+    let policy = "extends: default\nlevels: {status.rate-limit: {answer: recommended, reason: r}}\n";
+    stage.write("our policies/it's one.yaml", policy);
+    let policy = ["--policy", "our policies/it's one.yaml"];
+    let options = [&policy[..], &["--seed", "7", "--snapshots", "our snaps", "--strict"]].concat();
+    // What was accepted changes, and that shows against this folder alone.
+    stage.upfault(&[&["run", "t", "--accept"], &options[..]].concat()).code(0);
+    stage.write("scenarios/t/limit.yaml", &LIMIT.replace("\"7\"", "\"9\""));
+    let (said, report) = stage.run(&[&["t"], &options[..]].concat());
+    let said = said.code(1).out_has(&["2 pass, 2 changed"]);
+    all_work(&stage, "", &said, &report, &[]);
+    // The same from the environment, which the line spells out.
+    let mut command = stage.command(&["run", "t", "--strict", "--report", "json=report.json"]);
+    let env = [
+        ("UPFAULT_POLICY", policy[1]),
+        ("UPFAULT_SEED", "7"),
+        ("UPFAULT_SNAPSHOTS", "our snaps"),
+        ("UPFAULT_PROXY", "builtin"),
+    ];
+    command.envs(env);
+    let said = stage.ended(command).code(1);
+    let report = Report::read(&stage.path("report.json")).unwrap();
+    let lines = all_work(&stage, "", &said, &report, &[]);
+    all_work(&stage, "", &said, &report, &env);
+    assert!(lines.iter().all(|line| line.contains(" --proxy builtin --seed 7 --strict ")), "{lines:?}");
+}
+
+#[test]
+fn a_folder_proxy_is_named_by_its_folder() {
+    let stage = Stage::small();
+    stage.fake_in("my proxies", "leaky");
+    stage.write("scenarios/t/limit.yaml", &format!("{LIMIT}expect: {{status: 200}}\n"));
+    let (said, report) = stage.run(&["t", "--proxy", "./my proxies/leaky"]);
+    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    assert!(lines[0].contains(" --proxy './my proxies/leaky'"), "{lines:?}");
+}
+
+#[test]
+fn in_a_project_the_settings_go_on_to_hold_from_the_folder_of_the_run() {
+    let stage = Stage::small();
+    stage.write(
+        "upfault.toml",
+        &format!("proxy = \"{DEFECT}\"\nseed = 5\nscenarios = [\"scenarios/t\"]\npolicy = \"rfc9110\"\n"),
+    );
+    fs::create_dir_all(stage.path("src/deep")).unwrap();
+    stage.write("src/deep/own/sub/here.yaml", LIMIT);
+    let run = |args: &[&str]| {
+        let said = stage.upfault_in("src/deep", &[&["run", "--report", "json=r.json"], args].concat());
+        (said.code(1), Report::read(&stage.path("src/deep/r.json")).unwrap())
+    };
+    for (args, line) in [
+        (&[][..], "upfault run --filter case:t/limit"),
+        (&["../../scenarios/t/limit.yaml"], "upfault run ../../scenarios/t/limit.yaml --filter case:t/limit"),
+        // The id counts from what was named.
+        (&["own"], "upfault run own --filter case:sub/here"),
+        (&["own/sub/here.yaml", "--seed", "6"], "upfault run own/sub/here.yaml --filter case:here --seed 6"),
+        (
+            &["own", "--no-config", "--proxy", DEFECT],
+            "upfault run own --filter case:sub/here --proxy builtin:rate-limit-as-500 --no-config",
+        ),
+        (
+            &["own", "--config", "../../upfault.toml"],
+            "upfault run own --filter case:sub/here --config ../../upfault.toml",
+        ),
+    ] {
+        let (said, report) = run(args);
+        assert_eq!(all_work(&stage, "src/deep", &said, &report, &[])[0], line);
+    }
+}
+
+#[test]
+fn a_path_and_a_name_may_hold_what_a_shell_and_a_filter_have_words_for() {
+    let stage = Stage::new();
+    stage.write(&format!("{ODD_NAME}.yaml"), LIMIT);
+    for path in [format!("{ODD_NAME}.yaml"), "my llm".to_owned()] {
+        let (said, report) = stage.run(&[&path, "--proxy", DEFECT]);
+        all_work(&stage, "", &said.code(1), &report, &[]);
+    }
+    // Of several files one is enough.
+    stage.write("my llm/plain.yaml", PLAIN);
+    let (said, report) = stage.run(&["my llm/plain.yaml", &format!("{ODD_NAME}.yaml"), "--proxy", DEFECT]);
+    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    assert!(!lines[0].contains("plain.yaml"), "{lines:?}");
+}
+
+#[test]
+fn a_finding_that_compares_two_cases_runs_both() {
+    let gateway = LIMIT.replace("error: rate_limit, headers: {retry-after: \"7\"}", "error: bad_gateway");
+    let stage = Stage::new().scenario("t/gateway", &gateway);
+    let (said, report) = stage.run(&["t", "--proxy", "builtin:stream-gateway-error-as-500"]);
+    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    assert!(lines[0].contains("--filter 'case:t/gateway[stream] | case:t/gateway'"), "{lines:?}");
+}
+
+#[test]
+fn a_running_proxy_is_named_by_its_url_and_its_key_by_the_variable() {
+    const KEY: &str = "sk-upfault-proxy-sample";
+    let stage = Stage::small().fake("leaky");
+    stage.write("scenarios/t/limit.yaml", &format!("{LIMIT}expect: {{status: 200}}\n"));
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (listen, proxy) = (free(), free());
+    let address = listen.to_string();
+    let rendered = stage.upfault(&["proxy", "render", "./leaky", "t", "--listen", &address]).code(0).out;
+    let mut config: serde_json::Value = serde_json::from_str(&rendered).unwrap();
+    config["proxy_key"] = KEY.into();
+    stage.write("config.json", &config.to_string());
+    let mut python = Command::new("python3");
+    python.arg(stage.path("leaky/proxy.py")).arg("config.json").arg(proxy.port().to_string()).arg("leaky");
+    python.current_dir(stage.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Running(python.spawn().unwrap());
+    eventually("the proxy", || std::net::TcpStream::connect(proxy).is_ok());
+    let url = format!("http://{proxy}/");
+    let args = ["t", "--proxy", &url, "--listen", &address, "--proxy-key", KEY];
+    let (said, report) = stage.run(&args);
+    let said = said.code(1);
+    assert!(!said.out.contains(KEY) && !stage.read("report.json").contains(KEY), "{}", said.out);
+    let lines = all_work(&stage, "", &said, &report, &[("UPFAULT_PROXY_KEY", KEY)]);
+    assert_eq!(
+        lines[0],
+        format!(
+            "upfault run t --filter case:t/limit --proxy {url} --listen {address} --proxy-key \"${{UPFAULT_PROXY_KEY:?}}\""
+        )
+    );
+    // The line of curl shows the key by the same variable.
+    said.out_has(&["-H 'authorization: Bearer '\"$UPFAULT_PROXY_KEY\""]);
+    let unset = stage.shell(&lines[0]).output().unwrap();
+    let err = String::from_utf8_lossy(&unset.stderr).into_owned();
+    assert!(!unset.status.success() && err.contains("UPFAULT_PROXY_KEY"), "{err}");
+}
+
+#[test]
+fn a_key_that_no_proxy_needs_is_not_asked_for() {
+    let said = Stage::small().with_env("UPFAULT_PROXY_KEY", "sk-x", &["run", "t", "--proxy", DEFECT]).code(1);
+    assert!(commands(&said).iter().all(|line| !line.contains("KEY")), "{}", said.out);
+}
