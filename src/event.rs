@@ -1,6 +1,6 @@
 //! What the runner tells the reporters: one stream of events, many independent consumers.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,8 +92,10 @@ pub struct RunFinished {
     pub total_ms: f64,
     /// Pending snapshot files that were written.
     pub pending: Vec<String>,
-    /// Snapshot files that were accepted.
-    pub accepted: Vec<String>,
+    /// Cases that would have been left pending in a folder that is an upfault project.
+    pub unkept: usize,
+    /// Snapshot files that were accepted; `None` if nothing was to be accepted.
+    pub accepted: Option<Vec<AcceptedFile>>,
     /// Secrets that stand in the logs of the proxies that were started.
     pub log_leaks: Vec<LogLeak>,
     /// Each time that a proxy stopped serving.
@@ -113,6 +115,15 @@ pub struct ProxyStop {
     pub beside: Vec<String>,
     /// The log of the process, if it has one that we know.
     pub log: Option<String>,
+}
+
+/// A snapshot file that a run accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AcceptedFile {
+    /// As shown to people.
+    pub file: String,
+    /// For each case in it that has findings: the rules.
+    pub broken: Vec<BTreeSet<String>>,
 }
 
 /// A secret that stands in a proxy's own log.

@@ -6,13 +6,15 @@ use super::{
     args::PathArgs,
     context::{Context, DEFINITION},
     failure::Failure,
-    print, run, select,
+    print,
+    project::own_definitions,
+    run, select,
     settings::Settings,
 };
 use crate::{
     proxy::Definition,
     report::{EXIT_OK, plural},
-    scenario::expand,
+    scenario::{Scenario, expand},
 };
 
 /// Checks scenario files, the folders of proxy definitions, and settings; everything where no path is given.
@@ -34,6 +36,10 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
             return Err(Failure::Usage(format!("there is no scenario in {}", places.join(", "))));
         }
         let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
+        for scenario in library.replacing() {
+            let Scenario { file, id, .. } = scenario;
+            text.push_str(&format!("{file}: replaces the bundled scenario {id}\n"));
+        }
         text.push_str(&format!(
             "{}, {}: all right\n",
             plural(library.scenarios.len(), "scenario"),
@@ -43,7 +49,7 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
     let mut specs: Vec<String> = definitions.iter().map(|path| path.display().to_string()).collect();
     if paths.paths.is_empty() {
         specs.extend(Definition::bundled().into_iter().map(|bundled| bundled.name));
-        specs.extend(own_definitions(context, &specs));
+        specs.extend(own_definitions(&context.root));
     }
     for spec in specs {
         let definition = context.definition(&context.cwd, &spec)?;
@@ -68,15 +74,4 @@ fn check_settings(context: &Context, file: &Path) -> Result<String, Failure> {
         Some(policy) => format!("{name}: all right, policy {}\n", policy.describe()),
         None => format!("{name}: all right\n"),
     })
-}
-
-/// Folders below `proxies/` that are no bundled definition's.
-fn own_definitions(context: &Context, bundled: &[String]) -> Vec<String> {
-    let entries = std::fs::read_dir(context.root.join("proxies")).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.path().join(DEFINITION).is_file());
-    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut own: Vec<String> =
-        names.filter(|name| !bundled.contains(name)).map(|name| format!("proxies/{name}")).collect();
-    own.sort();
-    own
 }

@@ -9,8 +9,8 @@ use crate::{
     event::Event,
     judge::Policy,
     report::{
-        Again, EXIT_OK, Report, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code,
-        judge_again,
+        Again, EXIT_OK, Report, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings, Tolerance,
+        exit_code, judge_again,
     },
 };
 

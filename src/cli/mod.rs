@@ -14,6 +14,7 @@ mod interrupt;
 mod list;
 mod policy;
 mod print;
+mod project;
 mod proxy;
 mod rerun;
 mod review;

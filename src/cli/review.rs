@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, Write};
 
 use super::{
-    args::ReviewArgs, context::Context, failure::Failure, print, rerun::project, settings::Settings,
+    args::ReviewArgs, context::Context, failure::Failure, print, project::SNAPSHOTS, rerun::project,
+    settings::Settings,
 };
 use crate::{
     report::{EXIT_FINDINGS, EXIT_OK},
@@ -31,7 +32,7 @@ pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
         Some(folder) => Some(context.place(folder)),
         None => Settings::read(context)?.snapshots,
     };
-    let root = chosen.unwrap_or_else(|| context.root.join("snapshots"));
+    let root = chosen.unwrap_or_else(|| context.root.join(SNAPSHOTS));
     let waiting = pending(&root)?;
     if waiting.is_empty() {
         print::note("no snapshot waits for a review");

@@ -17,6 +17,7 @@ use super::{
     failure::Failure,
     interrupt::terminated,
     policy, print,
+    project::{SNAPSHOTS, is_project},
     rerun::rerun,
     select,
     settings::Settings,
@@ -94,9 +95,10 @@ fn settings(context: &Context, chosen: &Settings, args: &RunArgs) -> Result<RunS
         }
         (true, false) => WriteMode::Accept,
         (false, true) => WriteMode::Never,
+        (false, false) if own.is_none() && !is_project(context) => WriteMode::Outside,
         (false, false) => WriteMode::Pending,
     };
-    let dir = own.clone().unwrap_or_else(|| context.root.join("snapshots")).join(proxy.name());
+    let dir = own.clone().unwrap_or_else(|| context.root.join(SNAPSHOTS)).join(proxy.name());
     let store = Store::new(dir, mode);
     Ok(RunSettings {
         cases,

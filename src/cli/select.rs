@@ -7,12 +7,13 @@ use super::{
     context::Context,
     failure::Failure,
     filter::Filter,
+    print,
     settings::Settings,
 };
 use crate::{
     judge,
     report::plural,
-    scenario::{Case, Diagnostic, Library, LoadErrors, Provider, expand, load_from, nearest},
+    scenario::{Case, Diagnostic, Library, LoadErrors, Provider, Scenario, expand, load_from, nearest},
 };
 
 /// Loads scenarios and checks what only the house as a whole can check.
@@ -47,7 +48,8 @@ pub fn library(context: &Context, settings: &Settings, paths: &PathArgs) -> Resu
     if errors.is_empty() { Ok(library) } else { Err(Failure::Load(LoadErrors(errors).into())) }
 }
 
-/// The cases that the arguments select, never none.
+/// The cases that the arguments select, never none. A note on standard error names files of the project that
+/// replace bundled scenarios.
 pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
     let filter = select
         .filter
@@ -67,8 +69,30 @@ pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Res
         };
         return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` shows them all")));
     }
-    let Some(shard) = select.shard else { return Ok(cases) };
-    dealt(cases, shard)
+    let cases = match select.shard {
+        Some(shard) => dealt(cases, shard)?,
+        None => cases,
+    };
+    let replacing: Vec<&Scenario> = library
+        .replacing()
+        .filter(|scenario| cases.iter().any(|case| case.scenario.id == scenario.id))
+        .collect();
+    if let Some(note) = about_replacing(&replacing) {
+        print::note(&note);
+    }
+    Ok(cases)
+}
+
+/// One line about files of the project that run in the place of bundled scenarios, lest it goes unseen.
+fn about_replacing(replacing: &[&Scenario]) -> Option<String> {
+    match replacing {
+        [] => None,
+        [one] => Some(format!("note: {} replaces the bundled scenario of this id", one.file)),
+        [first, ..] => {
+            let n = replacing.len();
+            Some(format!("note: {n} files replace bundled scenarios, for example {}", first.file))
+        }
+    }
 }
 
 /// The cases of one shard: each gets the same number, as far as that goes without parting those that are

@@ -17,6 +17,7 @@ mod terminal_case;
 mod terminal_groups;
 mod terminal_matrix;
 mod terminal_origin;
+mod terminal_snapshots;
 
 pub use again::{Again, Departure, judge_again};
 pub use exit::{

@@ -18,6 +18,7 @@ use super::{
     terminal_case::{LATE_MS, seconds, show},
     terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
     terminal_matrix,
+    terminal_snapshots::show_written,
 };
 use crate::{
     event::{CaseResult, Event, LogLeak, RunFinished, RunStarted},
@@ -26,9 +27,6 @@ use crate::{
 
 /// Cases that are shown in full; of more than these nobody reads the wire in a terminal.
 const IN_FULL: usize = 10;
-
-/// Snapshot files that are named one by one.
-const FILES: usize = 5;
 
 /// The order in the summary line.
 const IN_SUMMARY: [Verdict; 7] = [
@@ -235,28 +233,7 @@ impl<W: Write> TerminalReporter<W> {
         for note in &end.notes {
             painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;
         }
-        for (files, what) in [(&end.accepted, "accepted"), (&end.pending, "pending")] {
-            if files.is_empty() {
-                continue;
-            }
-            painter.text(
-                0,
-                Style::new(),
-                &format!("{}:", plural(files.len(), &format!("{what} snapshot"))),
-            )?;
-            let shown = if files.len() > FILES { FILES - 1 } else { files.len() };
-            for file in &files[..shown] {
-                painter.raw(&format!("  {}", safe(file)))?;
-            }
-            if shown < files.len() {
-                painter.raw(&format!("  ... and {} more", files.len() - shown))?;
-            }
-        }
-        if !end.pending.is_empty() {
-            let review = self.rerun.as_ref().map_or_else(|| "upfault review".to_owned(), Rerun::review);
-            painter.raw(&format!("next: `{}` accepts or rejects what is pending", safe(&review)))?;
-        }
-        Ok(())
+        show_written(&mut painter, end, self.rerun.as_ref())
     }
 
     fn times(&self) -> String {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     client::Driver,
-    event::{Event, RunFinished, RunStarted},
+    event::{AcceptedFile, Event, RunFinished, RunStarted},
     judge::Verdict,
     observation::Identity,
     scenario::{Case, Transport},
@@ -248,6 +248,7 @@ async fn record(
     finished: &mut RunFinished,
 ) -> Result<Option<Died>, RunError> {
     let mut died = None;
+    finished.accepted = settings.store.accepts().then(Vec::new);
     let mut by_scenario: BTreeMap<String, Vec<CaseSnapshot>> = BTreeMap::new();
     for group in done {
         died = died.or(group.died);
@@ -268,7 +269,11 @@ async fn record(
         };
         match settings.store.record(&id, &file)? {
             Recorded::Pending(path) => finished.pending.push(settings.shown(&path)),
-            Recorded::Accepted(path) => finished.accepted.push(settings.shown(&path)),
+            Recorded::Unkept(cases) => finished.unkept += cases,
+            Recorded::Accepted(path, holds) => {
+                let accepted = AcceptedFile { file: settings.shown(&path), broken: holds.broken() };
+                finished.accepted.get_or_insert_default().push(accepted);
+            }
             Recorded::Unchanged | Recorded::NotWritten => {}
         }
     }

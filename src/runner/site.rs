@@ -138,9 +138,7 @@ impl Site<'_> {
         let (tail, log) = (gateway.tail(), gateway.log());
         gateway.stop().await;
         let help = match log {
-            Some(log) => {
-                format!("the whole log is {log}; `upfault proxy render` prints its configuration")
-            }
+            Some(log) => format!("the whole log is {log}; the proxy's configuration is in the same folder"),
             None => {
                 "is it running? It needs the configuration that `upfault proxy render NAME --listen ADDR` prints \
                  for the same cases, with the same ADDR and seed"

@@ -1,7 +1,7 @@
 //! Finding scenario files on disk and inside the binary, and reading them all.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,11 +20,15 @@ static BUNDLED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 /// The folder in which scenarios are looked for, and from which their ids are counted.
 const FOLDER: &str = "scenarios";
 
+/// How the names of scenario files end.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+
 /// Scenarios by id, in the order of their ids.
 #[derive(Debug, Clone, Default)]
 pub struct Library {
     /// What was loaded.
     pub scenarios: Vec<Arc<Scenario>>,
+    replacing: BTreeSet<String>,
     texts: BTreeMap<String, Arc<str>>,
 }
 
@@ -35,8 +39,14 @@ impl Library {
         self.scenarios.retain(|known| !other.texts.contains_key(&known.id));
         self.scenarios.extend(other.scenarios);
         self.scenarios.sort_by(|a, b| a.id.cmp(&b.id));
+        self.replacing.extend(other.replacing);
         self.texts.extend(other.texts);
         self
+    }
+
+    /// The scenarios on disk that have the id of a bundled one and another text.
+    pub fn replacing(&self) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter().map(Arc::as_ref).filter(|scenario| self.replacing.contains(&scenario.id))
     }
 
     /// The text of a scenario's file, for diagnostics that only the house as a whole can make.
@@ -134,7 +144,7 @@ pub fn load_from(root: &Path, chosen: &[PathBuf], paths: &[PathBuf]) -> Result<L
 fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
     let mut library = Library::default();
     let mut errors = Vec::new();
-    for (id, Found { file, text, broken, .. }) in found {
+    for (id, Found { file, text, on_disk, broken }) in found {
         if let Some(broken) = broken {
             errors.push(broken);
             continue;
@@ -144,6 +154,9 @@ fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
             .and_then(|parsed| validate(&id, &file, &text, parsed))
         {
             Ok(scenario) => {
+                if on_disk && bundled_text(&id).is_some_and(|bundled| *bundled != *text) {
+                    library.replacing.insert(id.clone());
+                }
                 library.scenarios.push(Arc::new(scenario));
                 library.texts.insert(id, text);
             }
@@ -172,6 +185,18 @@ fn collect_bundled(dir: &Dir<'static>, found: &mut BTreeMap<String, Found>) {
     for sub in dir.dirs() {
         collect_bundled(sub, found);
     }
+}
+
+/// The text of the bundled scenario of this id.
+fn bundled_text(id: &str) -> Option<&'static str> {
+    EXTENSIONS.iter().find_map(|end| BUNDLED.get_file(format!("{id}.{end}"))?.contents_utf8())
+}
+
+/// Whether there are scenarios of a project's own in `root/scenarios`.
+pub fn has_scenarios(root: &Path) -> bool {
+    let walk = ignore::WalkBuilder::new(root.join(FOLDER)).require_git(false).build();
+    walk.flatten()
+        .any(|entry| entry.file_type().is_some_and(|kind| kind.is_file()) && is_scenario(entry.path()))
 }
 
 /// What `list` would show under this name, so that an id can be copied from there.
@@ -246,7 +271,7 @@ fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
 
 /// Whether a file of this name is taken for a scenario.
 pub fn is_scenario(path: &Path) -> bool {
-    matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"))
+    path.extension().and_then(|end| end.to_str()).is_some_and(|end| EXTENSIONS.contains(&end))
 }
 
 fn id_of(path: &Path) -> String {

@@ -37,7 +37,7 @@ pub use fault::{
     TlsFault,
 };
 pub use leave::{Leave, LeaveBy, LeavePoint};
-pub use load::{Library, LoadError, is_scenario, load_dir, load_from, load_text};
+pub use load::{Library, LoadError, has_scenarios, is_scenario, load_dir, load_from, load_text};
 pub use mistake::Mistake;
 pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
 pub use parse::parse;

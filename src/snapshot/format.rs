@@ -15,6 +15,8 @@
 //! A heading begins at the margin with `== `; the case's text is indented by two blanks; `findings:`
 //! stands at the margin again (`findings: none` where there are none), one line for each below it.
 
+use std::collections::BTreeSet;
+
 use crate::{judge::Finding, observation::Observation, scenario::Level};
 
 use super::normalise::{Normaliser, normalise, shorten};
@@ -125,6 +127,12 @@ impl SnapshotFile {
     /// The case of this id.
     pub fn case(&self, id: &str) -> Option<&CaseSnapshot> {
         self.cases.iter().find(|case| case.id == id)
+    }
+
+    /// For each case that has findings: the rules.
+    pub fn broken(&self) -> Vec<BTreeSet<String>> {
+        let rules = |case: &CaseSnapshot| case.findings.iter().map(|finding| finding.rule.clone()).collect();
+        self.cases.iter().map(rules).filter(|rules: &BTreeSet<_>| !rules.is_empty()).collect()
     }
 
     /// `self` with the cases of `other` laid over it; those that `other` lacks stay as they are.

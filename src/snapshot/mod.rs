@@ -16,7 +16,7 @@ pub use compare::{Comparison, Difference, compare, verdict};
 pub use format::{CaseSnapshot, Damage, FindingLine, SnapshotFile};
 pub use normalise::{Normaliser, normalise};
 pub use redact::Redactor;
-pub use review::{PendingSnapshot, pending};
+pub use review::{PendingSnapshot, has_snapshots, pending};
 pub use store::{Recorded, Store, StoreError, WriteMode};
 pub use stored::without_secrets;
 pub use volatile::{Volatile, without_volatile};

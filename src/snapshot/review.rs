@@ -38,6 +38,14 @@ pub fn pending(root: &Path) -> Result<Vec<PendingSnapshot>, StoreError> {
     Ok(found.collect())
 }
 
+/// Whether there is a snapshot of any proxy below `root`, accepted or pending.
+pub fn has_snapshots(root: &Path) -> bool {
+    let is_ours = |path: &PathBuf, suffix| id_below(root, path, suffix).is_some_and(|id| id.contains('/'));
+    [".snap", PENDING]
+        .iter()
+        .any(|suffix| files(root, suffix).is_ok_and(|found| found.iter().any(|path| is_ours(path, suffix))))
+}
+
 impl PendingSnapshot {
     /// What would change, case by case: a unified diff for each case that differs, under its id.
     ///

@@ -21,6 +21,8 @@ static BUNDLED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/snapshots");
 pub enum WriteMode {
     /// Nothing (`CI` is set).
     Never,
+    /// Nothing, since nobody keeps snapshots here (the folder is not a project).
+    Outside,
     /// Pending files beside the accepted ones.
     Pending,
     /// What was seen is accepted at once.
@@ -30,14 +32,16 @@ pub enum WriteMode {
 /// What became of a scenario's snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// All is as accepted; a pending file is gone if there was one.
+    /// Nothing has to be reviewed; a pending file is gone if there was one.
     Unchanged,
-    /// It differs, and nothing may be written.
+    /// Something would have to be reviewed, and nothing may be written.
     NotWritten,
-    /// It differs and waits for a review in this file.
+    /// The same outside a project: in so many cases.
+    Unkept(usize),
+    /// It waits for a review in this file.
     Pending(PathBuf),
-    /// It was accepted into this file.
-    Accepted(PathBuf),
+    /// It was accepted into this file, which now holds this.
+    Accepted(PathBuf, SnapshotFile),
 }
 
 /// Why a snapshot could not be read or written.
@@ -117,10 +121,17 @@ impl Store {
         }
     }
 
-    /// Holds what was seen in a run of a scenario against what is accepted, and writes what the
-    /// mode allows. `now` holds only cases that were judged: no skipped, inconclusive or broken one.
+    /// Whether what is recorded is accepted at once.
+    pub fn accepts(&self) -> bool {
+        self.mode == WriteMode::Accept
+    }
+
+    /// Compares what was seen in a run of a scenario with what is accepted, and writes what the mode allows.
+    /// `now` holds only cases that were judged: no skipped, inconclusive or broken one.
     ///
-    /// Cases that were not run stay as they are, in the accepted file and in the pending one.
+    /// A case has to be reviewed if it differs from what is accepted, or if nothing is accepted and it has a
+    /// finding. Only such cases are pending. Cases that were not run stay as they are, in the accepted file and
+    /// in the pending one.
     ///
     /// # Errors
     ///
@@ -128,31 +139,27 @@ impl Store {
     /// any of them.
     pub fn record(&self, scenario: &str, now: &SnapshotFile) -> Result<Recorded, StoreError> {
         let accepted = self.load(scenario)?;
-        let pending_path = self.path(scenario, "snap.new")?;
-        let as_accepted = covers(accepted.as_ref(), now);
-        if self.mode == WriteMode::Never {
-            return Ok(if as_accepted { Recorded::Unchanged } else { Recorded::NotWritten });
-        }
-        // A damaged pending file is no loss: it is made of runs, and this is one.
-        let waiting = read_if_there(&pending_path)?.and_then(|text| SnapshotFile::parse(&text).ok());
         let base = accepted.clone().unwrap_or_default();
-        if self.mode == WriteMode::Accept {
-            let merged = base.overlaid_by(now);
-            let path = self.path(scenario, "snap")?;
-            if !as_accepted {
-                write(&path, &merged)?;
+        let news = to_review(&base, now.clone());
+        match self.mode {
+            WriteMode::Never | WriteMode::Outside if news.cases.is_empty() => Ok(Recorded::Unchanged),
+            WriteMode::Never => Ok(Recorded::NotWritten),
+            WriteMode::Outside => Ok(Recorded::Unkept(news.cases.len())),
+            WriteMode::Pending => {
+                let pending = self.keep_waiting(scenario, &base, now, news)?;
+                Ok(pending.map_or(Recorded::Unchanged, Recorded::Pending))
             }
-            self.keep_waiting(&pending_path, waiting, &merged, now)?;
-            return Ok(if as_accepted { Recorded::Unchanged } else { Recorded::Accepted(path) });
+            WriteMode::Accept => {
+                let merged = base.overlaid_by(now);
+                let path = self.path(scenario, "snap")?;
+                let is_news = !covers(accepted.as_ref(), now);
+                if is_news {
+                    write(&path, &merged)?;
+                }
+                self.keep_waiting(scenario, &merged, now, SnapshotFile { cases: Vec::new(), ..now.clone() })?;
+                Ok(if is_news { Recorded::Accepted(path, merged) } else { Recorded::Unchanged })
+            }
         }
-        if as_accepted {
-            return Ok(match self.keep_waiting(&pending_path, waiting, &base, now)? {
-                true => Recorded::Pending(pending_path),
-                false => Recorded::Unchanged,
-            });
-        }
-        write(&pending_path, &base.overlaid_by(&waiting.unwrap_or_default()).overlaid_by(now))?;
-        Ok(Recorded::Pending(pending_path))
     }
 
     /// The scenarios that have an accepted file on disk, sorted: to tell those that no longer exist.
@@ -165,26 +172,29 @@ impl Store {
         Ok(files.into_iter().filter_map(|path| super::review::id_below(&self.dir, &path, ".snap")).collect())
     }
 
-    /// What an earlier run left pending for cases that this one did not run goes on waiting; whether
-    /// anything does.
+    /// Makes `news` the pending file, with what an earlier run left pending for cases that this one did not
+    /// run. A file in which nothing would wait is removed. Returns the file if there is one.
     fn keep_waiting(
         &self,
-        path: &Path,
-        waiting: Option<SnapshotFile>,
+        scenario: &str,
         accepted: &SnapshotFile,
         now: &SnapshotFile,
-    ) -> Result<bool, StoreError> {
-        let mut rest = waiting.unwrap_or_default();
-        rest.cases.retain(|case| now.case(&case.id).is_none());
-        if !rest.cases.is_empty() && !covers(Some(accepted), &rest) {
-            write(path, &accepted.overlaid_by(&rest))?;
-            return Ok(true);
+        mut news: SnapshotFile,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        let path = self.path(scenario, "snap.new")?;
+        // A damaged pending file is no loss: it is made of runs, and this is one.
+        let waiting = read_if_there(&path)?.and_then(|text| SnapshotFile::parse(&text).ok());
+        let waiting = to_review(accepted, waiting.unwrap_or_default());
+        news.cases.extend(waiting.cases.into_iter().filter(|case| now.case(&case.id).is_none()));
+        if !news.cases.is_empty() {
+            write(&path, &accepted.overlaid_by(&news))?;
+            return Ok(Some(path));
         }
-        match fs::remove_file(path) {
+        match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::Unwritable { path: path.to_owned(), source })
+                Err(StoreError::Unwritable { path, source })
             }
-            _ => Ok(false),
+            _ => Ok(None),
         }
     }
 
@@ -204,6 +214,16 @@ fn covers(accepted: Option<&SnapshotFile>, now: &SnapshotFile) -> bool {
         let held = accepted.and_then(|file| file.case(&case.id));
         matches!(compare(held, case), Comparison::Against(difference) if difference.is_empty())
     })
+}
+
+/// The cases of `now` that somebody has to review: those that differ from what is accepted, and new ones with
+/// findings.
+fn to_review(accepted: &SnapshotFile, mut now: SnapshotFile) -> SnapshotFile {
+    now.cases.retain(|case| match compare(accepted.case(&case.id), case) {
+        Comparison::Against(difference) => !difference.is_empty(),
+        Comparison::NoBaseline => !case.findings.is_empty(),
+    });
+    now
 }
 
 /// The bundled snapshot of a scenario: its path as it is shown, and its text.
@@ -232,10 +252,18 @@ fn write(path: &Path, file: &SnapshotFile) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::format::CaseSnapshot, *};
+    use super::{
+        super::format::{CaseSnapshot, FindingLine},
+        *,
+    };
+    use crate::scenario::Level;
 
+    /// Cases with their texts; one whose text begins with `!` has a finding.
     fn file(cases: &[(&str, &str)]) -> SnapshotFile {
-        let cases = cases.iter().map(|(id, text)| CaseSnapshot::from_parts(id, text, vec![]));
+        let finding =
+            || FindingLine { rule: "a.rule".to_owned(), level: Level::Recommended, observed: String::new() };
+        let findings = |text: &str| if text.starts_with('!') { vec![finding()] } else { vec![] };
+        let cases = cases.iter().map(|(id, text)| CaseSnapshot::from_parts(id, text, findings(text)));
         SnapshotFile { source: "s.yaml".to_owned(), description: "d".to_owned(), cases: cases.collect() }
     }
 
@@ -246,7 +274,7 @@ mod tests {
     #[test]
     fn a_new_case_waits_beside_and_is_accepted_on_demand() {
         let dir = tempfile::tempdir().unwrap();
-        let now = file(&[("a/b", "1")]);
+        let now = file(&[("a/b", "!1")]);
         let pending = dir.path().join("builtin/a/b.snap.new");
         assert_eq!(store(&dir, WriteMode::Never).record("a/b", &now).unwrap(), Recorded::NotWritten);
         assert!(!pending.exists());
@@ -254,10 +282,37 @@ mod tests {
         assert_eq!(recorded, Recorded::Pending(pending.clone()));
         assert_eq!(store(&dir, WriteMode::Pending).load("a/b").unwrap(), None, "pending is not accepted");
         let recorded = store(&dir, WriteMode::Accept).record("a/b", &now).unwrap();
-        assert_eq!(recorded, Recorded::Accepted(dir.path().join("builtin/a/b.snap")));
+        assert_eq!(recorded, Recorded::Accepted(dir.path().join("builtin/a/b.snap"), now.clone()));
         assert!(!pending.exists());
         assert_eq!(store(&dir, WriteMode::Never).load("a/b").unwrap(), Some(now));
         assert_eq!(store(&dir, WriteMode::Never).scenarios().unwrap(), ["a/b"]);
+    }
+
+    #[test]
+    fn a_new_case_without_findings_is_accepted_on_demand_and_never_pending() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = file(&[("s", "1"), ("s[stream]", "1")]);
+        for mode in [WriteMode::Never, WriteMode::Outside, WriteMode::Pending] {
+            assert_eq!(store(&dir, mode).record("s", &good).unwrap(), Recorded::Unchanged, "{mode:?}");
+        }
+        assert!(!dir.path().join("builtin").exists());
+        let (pending, path) = (store(&dir, WriteMode::Pending), dir.path().join("builtin/s.snap.new"));
+        let held = || SnapshotFile::parse(&fs::read_to_string(&path).unwrap()).unwrap();
+        // Of two new cases the one with a finding waits, until it has none any more.
+        let mixed = file(&[("s", "1"), ("s[stream]", "!1")]);
+        assert_eq!(pending.record("s", &mixed).unwrap(), Recorded::Pending(path.clone()));
+        assert_eq!(held(), file(&[("s[stream]", "!1")]));
+        assert_eq!(store(&dir, WriteMode::Outside).record("s", &mixed).unwrap(), Recorded::Unkept(1));
+        assert_eq!(pending.record("s", &good).unwrap(), Recorded::Unchanged);
+        assert!(!path.exists());
+        // Beside an accepted case that changes, the new good one is not pending either.
+        store(&dir, WriteMode::Accept).record("s", &file(&[("s", "0")])).unwrap();
+        assert_eq!(pending.record("s", &good).unwrap(), Recorded::Pending(path.clone()));
+        assert_eq!(held(), file(&[("s", "1")]));
+        let recorded = store(&dir, WriteMode::Accept).record("s", &good).unwrap();
+        assert_eq!(recorded, Recorded::Accepted(dir.path().join("builtin/s.snap"), good.clone()));
+        assert!(!path.exists());
+        assert_eq!(store(&dir, WriteMode::Accept).record("s", &good).unwrap(), Recorded::Unchanged);
     }
 
     #[test]
@@ -293,7 +348,7 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_told_with_its_path_and_a_next_step() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("builtin"), "a file where the folder should be").unwrap();
-        let error = store(&dir, WriteMode::Pending).record("s", &file(&[("s", "1")])).unwrap_err();
+        let error = store(&dir, WriteMode::Pending).record("s", &file(&[("s", "!1")])).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("s.snap") && text.contains("--snapshots DIR"), "{text}");
     }

@@ -75,10 +75,14 @@ fn a_project_is_the_same_from_every_folder_of_it() {
     let stage = project("seed = 5\nscenarios = [\"scenarios/t\"]\nreport.json = \"report.json\"\n");
     std::fs::create_dir_all(stage.path("src/deep")).unwrap();
     let run = |args: &[&str]| stage.upfault_in("src/deep", args);
-    run(&["run"]).code(0).out_has(&["4 cases, policy default, seed 5", "2 pending snapshots"]);
-    assert!(stage.path("snapshots/builtin/t/limit.snap.new").exists(), "snapshots are the project's");
+    let said = run(&["run", "--accept"]).code(0);
+    said.out_has(&[
+        "4 cases, policy default, seed 5",
+        "2 accepted snapshots",
+        "/snapshots/builtin/t/limit.snap\n",
+    ]);
+    assert!(stage.path("snapshots/builtin/t/limit.snap").exists(), "snapshots are the project's");
     assert!(stage.path("report.json").exists(), "a path in the file is meant from its folder");
-    run(&["review", "--accept"]).code(0).err_has(&["accepted builtin/t/limit"]);
     // What is written on the command line is meant from where it is written.
     stage.write("src/deep/own/here.yaml", LIMIT);
     run(&["run", "own", "--report", "json=here.json"]).code(0).out_has(&["2 cases"]);
@@ -102,11 +106,10 @@ fn the_scenarios_of_a_project_are_known_by_the_names_that_list_shows() {
     for args in [&["list", "limit"][..], &["explain", "limit"], &["explain", "limit[stream]"]] {
         stage.upfault(args).code(0).out_has(&["limit[stream]"]);
     }
-    stage.upfault(&["run", "limit"]).code(0).out_has(&["2 cases: 2 pass"]);
-    assert!(stage.path("llm/accepted/builtin/limit.snap.new").exists());
+    stage.upfault(&["run", "limit", "--accept"]).code(0).out_has(&["2 cases: 2 pass"]);
+    assert!(stage.path("llm/accepted/builtin/limit.snap").exists());
     // The bundled ones are still there for who asks for them.
     stage.upfault(&["list", "limits/rate-limit"]).code(0).out_has(&["limits/rate-limit[stream]"]);
-    stage.upfault(&["review", "--accept"]).code(0).err_has(&["accepted builtin/limit"]);
     let listen = ["proxy", "render", "litellm", "--listen", "127.0.0.1:9555"];
     stage.upfault(&listen).code(0).out_has(&["127.0.0.1:9555"]);
     stage.write("upfault.toml", "scenarios = [\"llm\"]\nlisten = \"127.0.0.1:9444\"\n");
@@ -118,10 +121,10 @@ fn settings_may_be_elsewhere_and_their_folder_is_then_the_projects() {
     let stage = Stage::small();
     stage.write("ci/nightly.toml", &format!("scenarios = [\"../scenarios/t\"]\nseed = 3\n{LENIENT}"));
     stage
-        .upfault(&["run", "--config", "ci/nightly.toml"])
+        .upfault(&["run", "--config", "ci/nightly.toml", "--accept"])
         .code(0)
         .out_has(&["4 cases, policy default + nightly.toml, with retry_after = lifted, seed 3"]);
-    assert!(stage.path("ci/snapshots/builtin/t/limit.snap.new").exists());
+    assert!(stage.path("ci/snapshots/builtin/t/limit.snap").exists());
     stage
         .upfault(&["run", "--config", "ci/weekly.toml"])
         .code(2)
