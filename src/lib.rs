@@ -12,6 +12,7 @@ pub mod fault;
 pub mod upstream;
 pub mod serve;
 pub mod selftest;
+pub mod lock;
 pub mod proxy;
 pub mod builtin;
 pub mod client;

@@ -15,7 +15,7 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order: each may use those before it and none after it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "shell",
     "scenario",
     "wire",
@@ -25,6 +25,7 @@ const ORDER: [&str; 18] = [
     "upstream",
     "serve",
     "selftest",
+    "lock",
     "proxy",
     "builtin",
     "client",
