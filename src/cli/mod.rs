@@ -19,6 +19,7 @@ mod proxy;
 mod rerun;
 mod review;
 mod run;
+mod run_folder;
 mod schema;
 mod select;
 mod selftest;

@@ -1,11 +1,6 @@
 //! `upfault run`
 
-use std::{
-    io::Write,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{io::Write, net::SocketAddr, path::Path, str::FromStr};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +14,7 @@ use super::{
     policy, print,
     project::{SNAPSHOTS, is_project},
     rerun::rerun,
+    run_folder::RunFolder,
     select,
     settings::Settings,
 };
@@ -37,9 +33,17 @@ use crate::{
 
 /// Runs scenarios against a proxy.
 pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
+    let folder = RunFolder::create(&context.cache)?;
+    let code = run_in(folder.path(), context, &args)?;
+    folder.finish(code);
+    Ok(code)
+}
+
+/// Runs them with `folder` for the configurations and logs of proxies, and returns the exit code.
+fn run_in(folder: &Path, context: &Context, args: &RunArgs) -> Result<u8, Failure> {
     let chosen = Settings::read(context)?;
-    let settings = settings(context, &chosen, &args)?;
-    let reporter = reporters(context, &chosen, &args);
+    let settings = settings(context, &chosen, args, folder)?;
+    let reporter = reporters(context, &chosen, args);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -72,7 +76,12 @@ fn gone(died: &Died) -> String {
 }
 
 /// What the arguments say, else what the project has chosen, else what is built in.
-fn settings(context: &Context, chosen: &Settings, args: &RunArgs) -> Result<RunSettings, Failure> {
+fn settings(
+    context: &Context,
+    chosen: &Settings,
+    args: &RunArgs,
+    folder: &Path,
+) -> Result<RunSettings, Failure> {
     let listen = args.listen.or(chosen.listen);
     let proxy = match (&args.proxy, &chosen.proxy) {
         (Some(spec), _) => proxy(context, &context.cwd, spec, listen, args.proxy_key.clone())?,
@@ -109,7 +118,7 @@ fn settings(context: &Context, chosen: &Settings, args: &RunArgs) -> Result<RunS
         strict: args.strict,
         store: if own.is_some() { store.without_bundled() } else { store },
         cache: context.cache.clone(),
-        work_dir: work_dir(context)?,
+        work_dir: folder.to_owned(),
         listen,
         root: context.cwd.clone(),
         began: context.began,
@@ -160,26 +169,6 @@ pub fn proxy(
 /// Whether a proxy is named by its URL: somebody else runs it.
 pub fn is_url(spec: &str) -> bool {
     spec.starts_with("http://") || spec.starts_with("https://")
-}
-
-/// A folder of this run's own for configurations and logs; those of the last runs are kept.
-fn work_dir(context: &Context) -> Result<PathBuf, Failure> {
-    const KEPT: usize = 10;
-    let runs = context.cache.join("runs");
-    let failed = || Failure::io(format!("cannot create {}", runs.display()));
-    std::fs::create_dir_all(&runs).map_err(failed())?;
-    let mut old: Vec<PathBuf> =
-        std::fs::read_dir(&runs).map_err(failed())?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    // Names begin with the time, so that their order is their age.
-    old.sort();
-    for path in old.iter().take(old.len().saturating_sub(KEPT - 1)) {
-        // Another run may be at the same work; a folder that stays costs nothing.
-        let _ = std::fs::remove_dir_all(path);
-    }
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S");
-    let dir = runs.join(format!("{now}-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).map_err(failed())?;
-    Ok(dir)
 }
 
 fn reporters(context: &Context, chosen: &Settings, args: &RunArgs) -> Fanout {
