@@ -30,6 +30,33 @@ pub enum ProxyError {
         /// What the system says.
         source: io::Error,
     },
+    /// An installation that other processes use or change, for longer than anybody waits.
+    #[error(
+        "another process has kept {proxy} locked for {waited}: {}\n\
+         help: wait until that run or installation is over, or end it (`fuser {}` shows its process id), and try \
+         again; UPFAULT_CACHE=DIR names another cache",
+        path.display(), path.display()
+    )]
+    Locked {
+        /// Name and version.
+        proxy: String,
+        /// How long this process waited: `30m`.
+        waited: String,
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// A lock file that cannot be opened, or is on a file system without locks.
+    #[error(
+        "cannot lock {}: {source}\n\
+         help: proxies are installed where upfault can write and lock files; UPFAULT_CACHE=DIR names another cache",
+        path.display()
+    )]
+    CannotLock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A program that is not on the PATH.
     #[error("{proxy} needs the program `{program}`, which is not on the PATH\nhelp: {help}")]
     MissingProgram {

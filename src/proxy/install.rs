@@ -2,27 +2,26 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, TryLockError},
+    fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
     definition::Definition,
     error::ProxyError,
+    installation::{Folder, Turn},
     log::Log,
     process::{self, Command, Group},
     source::hex,
     template,
 };
-use crate::shell;
-
-/// What marks a folder as completely installed. It is written last.
-const STAMP: &str = ".upfault-installed.json";
+use crate::{lock::Lock, shell};
 
 /// No install command may take longer than this.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
@@ -32,12 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
 const NOT_INHERITED: &[&str] =
     &["PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "NODE_ENV"];
 
-/// A proxy that is ready to be launched.
+/// A proxy that is ready to be launched. Nobody changes or removes what is installed as long as this,
+/// a clone of it, or an instance that it has launched is there.
 #[derive(Debug, Clone)]
 pub struct Installed {
     pub(super) definition: Definition,
     pub(super) dir: PathBuf,
     pub(super) here: PathBuf,
+    /// Held by every user of the installation; `None` where there can be no lock.
+    pub(super) in_use: Option<Arc<Lock>>,
 }
 
 impl Installed {
@@ -87,16 +89,17 @@ impl Definition {
 
     /// Whether this version is completely installed.
     pub fn is_installed(&self, cache: &Path) -> bool {
-        self.install_dir(cache).is_ok_and(|dir| dir.join(STAMP).is_file())
+        self.install_dir(cache).is_ok_and(|dir| Folder::new(&dir).is_complete())
     }
 
-    /// Installs this version below `cache` unless it is there, telling what it does line by line.
-    /// Two processes that install the same do it one after the other. Dropping the future ends the
-    /// command that is running; what it left is not taken for an installation.
+    /// Installs this version below `cache` unless it is there, and describes each step in a line.
+    /// Processes that install the same do it one after the other, and wait for those that use what is to
+    /// be replaced. Dropping the future ends the command that is running; what it left does not count as
+    /// an installation.
     ///
     /// # Errors
     /// [`ProxyError::MissingProgram`], [`ProxyError::Install`] with the last lines of the output,
-    /// [`ProxyError::Io`].
+    /// [`ProxyError::Locked`], [`ProxyError::CannotLock`], [`ProxyError::Io`].
     pub async fn install(
         &self,
         cache: &Path,
@@ -106,40 +109,49 @@ impl Definition {
         let cache = std::path::absolute(cache).map_err(ProxyError::io("find", cache))?;
         fs::create_dir_all(cache.join("proxies")).map_err(ProxyError::io("create", cache.join("proxies")))?;
         let here = self.source.unpack(&cache)?;
-        let installed = Installed { definition: self.clone(), dir: dir.clone(), here: here.clone() };
-        if dir.join(STAMP).is_file() {
-            return Ok(installed);
+        let folder = Folder::new(&dir);
+        loop {
+            match folder.turn(&self.title(), progress).await? {
+                Turn::Use(lock) => {
+                    let in_use = lock.map(Arc::new);
+                    return Ok(Installed { definition: self.clone(), dir, here, in_use });
+                }
+                Turn::Install(alone) => self.install_alone(&folder, &alone, &dir, &here, progress).await?,
+            }
         }
-        // Beside the folder, which may be removed while the lock is held. Released when closed,
-        // also by a crash.
-        let _lock = self.lock(&with_suffix(&dir, ".lock"), progress).await?;
-        if dir.join(STAMP).is_file() {
-            return Ok(installed);
-        }
+    }
+
+    /// For the one process that holds the lock `alone`.
+    async fn install_alone(
+        &self,
+        folder: &Folder,
+        alone: &Lock,
+        dir: &Path,
+        here: &Path,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<(), ProxyError> {
         if dir.exists() {
             progress(format!("removing an unfinished installation of {}", self.title()));
-            fs::remove_dir_all(&dir).map_err(ProxyError::io("remove", &dir))?;
+            folder.clear(alone)?;
         }
         // In its final place, because virtual environments cannot be moved.
-        fs::create_dir_all(&dir).map_err(ProxyError::io("create", &dir))?;
-        let commands = self.install_commands(&dir, &here)?;
+        fs::create_dir_all(dir).map_err(ProxyError::io("create", dir))?;
+        let commands = self.install_commands(dir, here)?;
         if !commands.is_empty() {
             self.find_programs()?;
-            self.run_commands(&commands, &dir, progress).await?;
+            self.run_commands(&commands, dir, folder.log_path(), progress).await?;
         }
         let stamp = json!({"proxy": self.name, "version": self.version, "commands": commands});
-        let path = dir.join(STAMP);
-        fs::write(&path, format!("{stamp:#}\n")).map_err(ProxyError::io("write", &path))?;
-        Ok(installed)
+        folder.complete(alone, &format!("{stamp:#}\n"))
     }
 
     async fn run_commands(
         &self,
         commands: &[Vec<String>],
         dir: &Path,
+        path: PathBuf,
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<(), ProxyError> {
-        let path = with_suffix(dir, ".log");
         let (mut log, output) = Log::create(path.clone()).map_err(ProxyError::io("write", &path))?;
         log.watch(super::log::LIMIT);
         let environment = inherited(std::env::vars_os());
@@ -219,30 +231,6 @@ impl Definition {
             ),
         }
     }
-
-    async fn lock(&self, path: &Path, progress: &(dyn Fn(String) + Sync)) -> Result<File, ProxyError> {
-        let file = File::create(path).map_err(ProxyError::io("write", path))?;
-        let mut told = false;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if told => {}
-                Err(TryLockError::WouldBlock) => {
-                    told = true;
-                    progress(format!("waiting for another process that installs {}", self.title()));
-                }
-                Err(TryLockError::Error(source)) => return Err(ProxyError::io("lock", path)(source)),
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
-
-/// `1.102.4-abcdef` and `.log` become `1.102.4-abcdef.log`; `with_extension` would eat the version.
-fn with_suffix(dir: &Path, suffix: &str) -> PathBuf {
-    let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    dir.with_file_name(name)
 }
 
 /// The environment of install commands: the caller's (package managers need its proxies, mirrors and

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use super::{
     request::Mapping,
     route::Route,
 };
-use crate::scenario::Api;
+use crate::{lock::Lock, scenario::Api};
 
 /// How long a proxy may take to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -25,11 +25,21 @@ pub struct Instance {
     mapping: Mapping,
     group: Mutex<Group>,
     log: Log,
+    _in_use: Option<Arc<Lock>>,
 }
 
 impl Instance {
-    pub(super) fn new(port: u16, proxy_key: String, mapping: Mapping, group: Group, log: Log) -> Self {
-        Self { root: format!("http://127.0.0.1:{port}"), proxy_key, mapping, group: Mutex::new(group), log }
+    /// `in_use` is held as long as the instance is there.
+    pub(super) fn new(
+        port: u16,
+        proxy_key: String,
+        mapping: Mapping,
+        group: Group,
+        log: Log,
+        in_use: Option<Arc<Lock>>,
+    ) -> Self {
+        let root = format!("http://127.0.0.1:{port}");
+        Self { root, proxy_key, mapping, group: Mutex::new(group), log, _in_use: in_use }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -91,7 +101,7 @@ impl Instance {
 
     /// Ends the whole process group: SIGTERM, two seconds, SIGKILL. Afterwards its port is free.
     pub async fn stop(self) {
-        let Self { group, log, .. } = self;
+        let Self { group, log, _in_use, .. } = self;
         group.into_inner().unwrap_or_else(PoisonError::into_inner).stop(GRACE).await;
         drop(log);
     }

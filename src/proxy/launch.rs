@@ -146,7 +146,7 @@ impl Installed {
                 self.dir.display()
             ),
         })?;
-        let instance = Instance::new(port, context.proxy_key, mapping, group, log);
+        let instance = Instance::new(port, context.proxy_key, mapping, group, log, self.in_use.clone());
         self.wait_until_ready(&instance, port, &ready_path, &words, again).await?;
         drop(reserved);
         Ok(instance)

@@ -1,0 +1,269 @@
+//! The folder that a version is installed in: who uses it, and who may change it.
+//!
+//! Its lock is beside it, because the folder itself may be removed while the lock is held. Processes
+//! that use what is installed share the lock; whoever changes or removes it holds it alone.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::error::ProxyError;
+use crate::lock::{Access, Lock};
+
+/// What marks a folder as completely installed. It is written last.
+const STAMP: &str = ".upfault-installed.json";
+
+/// How long a process waits for others that have an installation locked: as long as an install
+/// command may take.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// How often it tries again.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What became of an installation that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It is removed.
+    Removed,
+    /// A process uses or installs it, so nothing was done.
+    InUse,
+    /// There was none.
+    Missing,
+}
+
+/// Removes the installation in this folder, complete or not, with its lock and its log, unless a
+/// process uses or installs it. Does not wait.
+///
+/// # Errors
+/// [`ProxyError::Io`], [`ProxyError::CannotLock`]. What is left does not count as an installation.
+pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
+    let folder = Folder::new(dir);
+    if !dir.exists() {
+        return Ok(Removal::Missing);
+    }
+    let path = folder.lock_path();
+    let lock = match Lock::attempt(&path, Access::Exclusive) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => return Ok(Removal::InUse),
+        Err(source) => return Err(ProxyError::CannotLock { path, source }),
+    };
+    folder.clear(&lock)?;
+    for path in [folder.log_path(), folder.lock_path()] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(ProxyError::io("remove", path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(Removal::Removed)
+}
+
+/// The folder of an installation, which may or may not be there.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    dir: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.dir.join(STAMP).is_file()
+    }
+
+    /// Declares what is in the folder complete.
+    pub(super) fn complete(&self, _alone: &Lock, stamp: &str) -> Result<(), ProxyError> {
+        let path = self.dir.join(STAMP);
+        fs::write(&path, stamp).map_err(ProxyError::io("write", path))
+    }
+
+    /// Removes everything that is installed. The stamp goes first: if this does not come to its end,
+    /// the rest does not count as an installation.
+    pub(super) fn clear(&self, _alone: &Lock) -> Result<(), ProxyError> {
+        let gone = |result: io::Result<()>| match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        gone(fs::remove_file(self.dir.join(STAMP)))
+            .and_then(|()| gone(fs::remove_dir_all(&self.dir)))
+            .map_err(ProxyError::io("remove", &self.dir))
+    }
+
+    /// The output of the install commands.
+    pub(super) fn log_path(&self) -> PathBuf {
+        self.beside(".log")
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.beside(".lock")
+    }
+
+    /// `1.102.4-abcdef` and `.log` become `1.102.4-abcdef.log`; `with_extension` would eat the version.
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name: OsString = self.dir.file_name().unwrap_or_default().to_owned();
+        name.push(suffix);
+        self.dir.with_file_name(name)
+    }
+}
+
+/// What a process may do with an installation, as long as it holds the lock.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// Use it: it is complete, and nobody changes or removes it. Without a lock where there can be none:
+    /// then nobody can lock it for a change either.
+    Use(Option<Lock>),
+    /// Install it: it is not complete, and nobody else uses or changes it.
+    Install(Lock),
+}
+
+impl Folder {
+    /// Waits until the installation is complete and can be used, or until this process may install it,
+    /// and says so in one line. Never takes longer than [`PATIENCE`].
+    ///
+    /// # Errors
+    /// [`ProxyError::Locked`], [`ProxyError::CannotLock`].
+    pub(super) async fn turn(
+        &self,
+        title: &str,
+        progress: &(dyn Fn(String) + Sync),
+    ) -> Result<Turn, ProxyError> {
+        let path = self.lock_path();
+        let deadline = Instant::now() + PATIENCE;
+        let mut announced = false;
+        loop {
+            // Asked each time: the others may have installed it, and then it can be used beside them.
+            let complete = self.is_complete();
+            let access = if complete { Access::Shared } else { Access::Exclusive };
+            match Lock::attempt(&path, access) {
+                // Only what is true under the lock stays true.
+                Ok(Some(_)) if self.is_complete() != complete => continue,
+                Ok(Some(lock)) if complete => return Ok(Turn::Use(Some(lock))),
+                Ok(Some(lock)) => return Ok(Turn::Install(lock)),
+                Ok(None) => {}
+                Err(_) if complete => return Ok(Turn::Use(None)),
+                Err(source) => return Err(ProxyError::CannotLock { path, source }),
+            }
+            if Instant::now() >= deadline {
+                let waited = humantime::format_duration(PATIENCE).to_string();
+                return Err(ProxyError::Locked { proxy: title.to_owned(), waited, path });
+            }
+            if !announced {
+                announced = true;
+                progress(format!(
+                    "waiting for another process that installs or uses {title} ({})",
+                    path.display()
+                ));
+            }
+            sleep(POLL).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = Folder::new(&cache.path().join("1.0-abc"));
+        fs::create_dir(&folder.dir).unwrap();
+        (cache, folder)
+    }
+
+    async fn to_install(folder: &Folder) -> Lock {
+        match folder.turn("fake", &|line| panic!("{line}")).await.unwrap() {
+            Turn::Install(lock) => lock,
+            Turn::Use(_) => panic!("it is not complete"),
+        }
+    }
+
+    async fn to_use(folder: &Folder) -> Option<Lock> {
+        match folder.turn("fake", &|_| {}).await.unwrap() {
+            Turn::Use(lock) => lock,
+            Turn::Install(_) => panic!("it is complete"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_is_announced_once_and_ends_with_the_place_and_the_next_step() {
+        let (cache, folder) = folder();
+        let _other = to_install(&folder).await;
+        let told = Mutex::new(Vec::new());
+        let progress = |line| told.lock().unwrap().push(line);
+        let error = folder.turn("fake 1.0", &progress).await.unwrap_err();
+        let plain = |text: &String| text.replace(&cache.path().display().to_string(), "CACHE");
+        let told: Vec<String> = told.lock().unwrap().iter().map(plain).collect();
+        assert_eq!(told, ["waiting for another process that installs or uses fake 1.0 (CACHE/1.0-abc.lock)"]);
+        insta::assert_snapshot!(plain(&error.to_string()), @"
+        another process has kept fake 1.0 locked for 30m: CACHE/1.0-abc.lock
+        help: wait until that run or installation is over, or end it (`fuser CACHE/1.0-abc.lock` shows its process id), and try again; UPFAULT_CACHE=DIR names another cache
+        ");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_installation_uses_it_beside_the_process_that_made_it() {
+        let (_cache, folder) = folder();
+        let alone = to_install(&folder).await;
+        let (second, first) = tokio::join!(to_use(&folder), async {
+            sleep(POLL * 10).await;
+            folder.complete(&alone, "{}").unwrap();
+            drop(alone);
+            to_use(&folder).await
+        });
+        assert!(first.is_some() && second.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_installation_that_fails_installs_it() {
+        let (_cache, folder) = folder();
+        let alone = to_install(&folder).await;
+        let (turn, ()) = tokio::join!(folder.turn("fake", &|_| {}), async {
+            sleep(POLL * 10).await;
+            drop(alone);
+        });
+        assert!(matches!(turn, Ok(Turn::Install(_))), "{turn:?}");
+    }
+
+    #[tokio::test]
+    async fn an_installation_that_cannot_be_locked_can_be_used_but_not_changed() {
+        let (_cache, folder) = folder();
+        // A link that leads nowhere can be neither opened nor created.
+        std::os::unix::fs::symlink("/nowhere/lock", folder.lock_path()).unwrap();
+        let error = folder.turn("fake", &|line| panic!("{line}")).await.unwrap_err().to_string();
+        assert!(error.contains("1.0-abc.lock") && error.contains("help: "), "{error}");
+        assert!(remove_installation(&folder.dir).is_err());
+        fs::write(folder.dir.join(STAMP), "{}").unwrap();
+        assert!(to_use(&folder).await.is_none());
+        assert!(remove_installation(&folder.dir).is_err());
+        assert!(folder.is_complete());
+    }
+
+    #[tokio::test]
+    async fn an_installation_is_removed_only_when_nobody_uses_it() {
+        let (cache, folder) = folder();
+        let alone = to_install(&folder).await;
+        fs::write(folder.log_path(), "installed").unwrap();
+        folder.complete(&alone, "{}").unwrap();
+        assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::InUse);
+        drop(alone);
+        let users = [to_use(&folder).await, to_use(&folder).await];
+        for user in users {
+            assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::InUse);
+            assert!(folder.is_complete());
+            drop(user);
+        }
+        assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Removed);
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0, "nothing is left of it");
+        assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Missing);
+    }
+}
