@@ -1,6 +1,10 @@
 //! Where a definition's files come from: a folder, or the binary itself.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
@@ -45,7 +49,7 @@ impl Source {
     }
 
     /// The folder as `{{ here }}`: a bundled one is written below `cache` by [`Source::unpack`].
-    pub(super) fn here(&self, cache: &std::path::Path) -> PathBuf {
+    pub(super) fn here(&self, cache: &Path) -> PathBuf {
         match self {
             Self::Disk(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
             Self::Bundled(folder) => {
@@ -61,7 +65,7 @@ impl Source {
     }
 
     /// Makes `{{ here }}` exist.
-    pub(super) fn unpack(&self, cache: &std::path::Path) -> Result<PathBuf, ProxyError> {
+    pub(super) fn unpack(&self, cache: &Path) -> Result<PathBuf, ProxyError> {
         let here = self.here(cache);
         if let Self::Bundled(folder) = self {
             for file in folder.files() {
@@ -71,7 +75,7 @@ impl Source {
                     continue;
                 }
                 fs::create_dir_all(&here).map_err(ProxyError::io("create", &here))?;
-                fs::write(&path, file.contents()).map_err(ProxyError::io("write", &path))?;
+                write_whole(&path, &here, file.contents()).map_err(ProxyError::io("write", &path))?;
             }
         }
         Ok(here)
@@ -101,7 +105,46 @@ impl Source {
     }
 }
 
+/// Writes a file of `folder` so that a process that reads it at the same moment sees all of it or none.
+fn write_whole(path: &Path, folder: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // Those of any new file; a temporary one would be for its owner alone.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(contents)?;
+    file.persist(path)?;
+    Ok(())
+}
+
 /// Lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_reads_a_definition_is_not_disturbed_by_one_that_unpacks_it() {
+        let cache = tempfile::tempdir().unwrap();
+        let source = Source::Bundled(BUNDLED.get_dir("litellm").unwrap());
+        let path = source.unpack(cache.path()).unwrap().join(FILE);
+        let whole = fs::read_to_string(&path).unwrap();
+        assert_eq!(whole, source.read(FILE).unwrap());
+        // As another version of upfault, or a full disk, may have left it.
+        fs::write(&path, "damaged").unwrap();
+        let mut reader = fs::File::open(&path).unwrap();
+        source.unpack(cache.path()).unwrap();
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "damaged", "the file was replaced, not emptied and filled again");
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+    }
 }
