@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 use upfault::{
-    proxy::{Definition, InstanceSettings, Launch, ProxyError},
+    proxy::{Definition, InstanceSettings, Launch, ProxyError, Removal, remove_installation},
     scenario::{Api, Provider},
 };
 
@@ -200,8 +200,28 @@ async fn a_proxy_that_ends_at_once_is_not_waited_for_and_shows_its_last_words() 
     fake exited with code 7 before it was ready
       no such model: ada
     its log is TMP/instance/fake.log
-    help: the last lines above are its own; try the command by hand: python3 TMP/fake/ADDRESS
+    help: start it by hand in TMP/instance to see why: python3 TMP/fake/ADDRESS
     ");
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_without_a_word_is_told_from_one_whose_folder_was_removed() {
+    let silent = Fixture::yaml("launch: {command: ['false']}\nready: {get: /ready}\n");
+    insta::assert_snapshot!(silent.plain(&silent.launch().await.unwrap_err()), @r"
+    fake exited with code 1 before it was ready
+      (it wrote nothing to its log)
+    its log is TMP/instance/fake.log
+    help: start it by hand in TMP/instance to see why: false
+    ");
+    let robbed = Fixture::yaml(
+        "launch: {command: [sh, -c, 'echo words; rm -r \"$PWD\"; exit 1']}\nready: {get: /ready}\n",
+    );
+    insta::assert_snapshot!(robbed.plain(&robbed.launch().await.unwrap_err()), @r#"
+    fake exited with code 1 before it was ready
+      (its log cannot be read any more: No such file or directory (os error 2))
+    its log is TMP/instance/fake.log
+    help: start it by hand in TMP/instance to see why: sh -c 'echo words; rm -r "$PWD"; exit 1'
+    "#);
 }
 
 #[tokio::test]
@@ -325,6 +345,21 @@ async fn two_installations_of_the_same_run_one_after_the_other_and_only_one_does
     let (one, two) = tokio::join!(definition.install(&cache, &|_| {}), definition.install(&cache, &|_| {}));
     assert_eq!(one.unwrap().dir(), two.unwrap().dir());
     assert_eq!(fs::read_to_string(cache.join("proxies/count")).unwrap(), "once\n");
+}
+
+#[tokio::test]
+async fn an_installation_is_in_use_as_long_as_an_instance_of_it_is_there() {
+    let fixture = Fixture::python("serve()");
+    let dir = fixture.find().unwrap().install_dir(&fixture.cache()).unwrap();
+    // What it was launched from is dropped here: the instance alone keeps the installation.
+    let instance = fixture.launch().await.unwrap();
+    assert_eq!(remove_installation(&dir).unwrap(), Removal::InUse);
+    assert!(fixture.find().unwrap().is_installed(&fixture.cache()));
+    instance.stop().await;
+    assert_eq!(remove_installation(&dir).unwrap(), Removal::Removed);
+    assert!(!fixture.find().unwrap().is_installed(&fixture.cache()));
+    // The next run installs it again.
+    fixture.launch().await.unwrap().stop().await;
 }
 
 #[tokio::test]

@@ -101,8 +101,8 @@ pub enum ProxyError {
     /// The proxy ended before it was ready.
     #[error(
         "{proxy} {how} before it was ready\n{tail}its log is {}\n\
-         help: the last lines above are its own; try the command by hand: {command}",
-        log.display()
+         help: start it by hand in {} to see why: {command}",
+        log.display(), log.parent().unwrap_or(log).display()
     )]
     Exited {
         /// Name and version.

@@ -54,18 +54,19 @@ impl Log {
 
     /// The last lines, of the last 64 KiB.
     pub(super) fn tail(&self, lines: usize) -> String {
-        let text = read_tail(&self.path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let all: Vec<&str> = text.lines().collect();
-        all[all.len().saturating_sub(lines)..].join("\n")
+        last_lines(&read_tail(&self.path).unwrap_or_default(), lines)
     }
 
-    /// The same for an error message: indented, each line ended, cut to a readable width.
+    /// The same for an error message: indented, each line ended, cut to a readable width. An empty log
+    /// and one that cannot be read are told apart.
     pub(super) fn quoted_tail(&self, lines: usize) -> String {
-        let tail = self.tail(lines);
+        let tail = match read_tail(&self.path) {
+            Ok(bytes) => last_lines(&bytes, lines),
+            Err(error) => return format!("  (its log cannot be read any more: {error})\n"),
+        };
         let tail = tail.trim_matches('\n');
         if tail.is_empty() {
-            return "  (it wrote nothing)\n".to_owned();
+            return "  (it wrote nothing to its log)\n".to_owned();
         }
         tail.lines().map(|line| format!("  {}\n", line.chars().take(300).collect::<String>())).collect()
     }
@@ -77,6 +78,12 @@ impl Drop for Log {
             watch.abort();
         }
     }
+}
+
+fn last_lines(bytes: &[u8], lines: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
 }
 
 fn read_tail(path: &Path) -> io::Result<Vec<u8>> {
@@ -108,6 +115,19 @@ mod tests {
         file.write_all(b"one\ntwo\n\xff\xfe\nfour\n").unwrap();
         assert_eq!(log.tail(2), "\u{fffd}\u{fffd}\nfour");
         assert_eq!(log.quoted_tail(1), "  four\n");
+    }
+
+    #[test]
+    fn an_empty_log_and_one_that_was_removed_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _file) = Log::create(folder.path().join("log")).unwrap();
+        assert_eq!(log.quoted_tail(3), "  (it wrote nothing to its log)\n");
+        std::fs::remove_file(log.path()).unwrap();
+        assert!(
+            log.quoted_tail(3).starts_with("  (its log cannot be read any more: "),
+            "{}",
+            log.quoted_tail(3)
+        );
     }
 
     #[test]
