@@ -101,8 +101,10 @@ fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
     // What installs is in a process group of its own, which a Ctrl-C does not reach; dropping it ends it.
     let installed = runtime.block_on(async {
         tokio::select! {
-            installed = definition.install(&context.cache, &|line| print::note(&line)) => installed.map(Some),
+            // Listened for before anything is started.
+            biased;
             () = terminated() => Ok(None),
+            installed = definition.install(&context.cache, &|line| print::note(&line)) => installed.map(Some),
         }
     })?;
     let Some(installed) = installed else {
