@@ -16,12 +16,16 @@ mod project;
 mod report;
 #[path = "cli/rerun.rs"]
 mod rerun;
+#[path = "cli/running.rs"]
+mod running;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/siblings.rs"]
 mod siblings;
+#[path = "cli/side_by_side.rs"]
+mod side_by_side;
 #[path = "cli/signals.rs"]
 mod signals;
 #[path = "cli/snapshots.rs"]

@@ -1,55 +1,11 @@
 //! SIGINT and SIGTERM: a run ends in order, and leaves nothing behind even when it is hurried.
 
-use std::{
-    io::Read,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use super::{
+    running::{Running, pause},
+    stage::{PLAIN, SLOW, Stage, eventually},
 };
-
-use super::stage::{PLAIN, SLOW, Said, Stage, eventually};
-
-/// The program, running.
-struct Running {
-    child: Child,
-    began: Instant,
-}
-
-impl Running {
-    fn start(stage: &Stage, args: &[&str]) -> Self {
-        let mut command = stage.command(args);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { child: command.spawn().unwrap(), began: Instant::now() }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
-    }
-
-    /// Waits for it, and kills it before failing where it does not end.
-    fn end(mut self) -> Said {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if Instant::now() > deadline {
-                self.child.kill().unwrap();
-                panic!("it did not end");
-            }
-            pause();
-        };
-        let (mut out, mut err) = (String::new(), String::new());
-        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-        Said { code: status.code(), out, err, took: self.began.elapsed() }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "there is nothing else to do in this thread")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(20));
-}
 
 /// A run of quick cases and slow ones, at the moment at which only the slow ones are left.
 fn under_way(stage: &Stage, proxy: &str) -> Running {
@@ -108,14 +64,7 @@ fn a_second_interrupt_does_not_wait_for_a_stubborn_proxy_and_kills_it_all_the_sa
     let mut running = under_way(&stage, "./stubborn");
     running.signal("INT");
     // Signals do not queue up: the second counts once the first has been taken.
-    let mut told = [0; 9];
-    let mut text = Vec::new();
-    let stderr = running.child.stderr.as_mut().unwrap();
-    while !String::from_utf8_lossy(&text).contains("again to leave at once") {
-        let n = stderr.read(&mut told).unwrap();
-        assert!(n > 0, "it ended before the second signal");
-        text.extend_from_slice(&told[..n]);
-    }
+    running.until_err_has("again to leave at once");
     pause();
     let asked = Instant::now();
     running.signal("INT");
