@@ -1,6 +1,6 @@
 //! `upfault run`
 
-use std::{io::Write, net::SocketAddr, path::Path, str::FromStr};
+use std::{io::Write, net::SocketAddr, path::Path, path::PathBuf, str::FromStr};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
