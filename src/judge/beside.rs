@@ -49,6 +49,7 @@ pub fn compare_siblings(observation: &Observation, sibling: &Observation, policy
                 expected: breach.expected,
                 observed: breach.observed,
                 evidence: lines,
+                policy: Vec::new(),
             });
         }
     }

@@ -41,6 +41,7 @@ pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
                 expected: breach.expected,
                 observed: breach.observed,
                 evidence,
+                policy: Vec::new(),
             });
         }
     }

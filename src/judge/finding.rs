@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::policy::PolicyAnswer;
 use crate::scenario::Level;
 
 /// One rule broken in one case.
@@ -18,6 +19,10 @@ pub struct Finding {
     pub observed: String,
     /// What a person can check: parts of the wire, on either side.
     pub evidence: Vec<String>,
+    /// The answers of the policy without which this would be a weaker finding, or none. Empty where the
+    /// default policy says the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy: Vec<PolicyAnswer>,
 }
 
 /// What is said of a case in the end.

@@ -1,6 +1,7 @@
 //! Contract, policy, rules, findings, verdict: pure functions over data.
 
 mod beside;
+mod by_policy;
 mod contract;
 mod dialect;
 mod facts;
@@ -20,6 +21,7 @@ mod trace;
 pub(crate) mod tests;
 
 pub use beside::{applicable_beside, compare_siblings, judge_beside, kin_of};
+pub use by_policy::{ComparedSibling, Judgement, PolicyEffect, judge_by};
 pub use contract::{applicable, has_required, has_timing, judge, rule, rules, stops_the_proxy};
 pub use dialect::{Completion, ErrorObject, Family, StreamEvent};
 pub use facts::Facts;
@@ -27,8 +29,8 @@ pub use fate::Fate;
 pub use finding::{Finding, Verdict};
 pub use pair::Pair;
 pub use policy::{
-    AfterError, ChainError, CleanEnd, Policy, PolicyEdits, Question, RuleName, Ruling, StatusesOrNone,
-    UnknownPolicy, Weight,
+    AfterError, ChainError, CleanEnd, Policy, PolicyAnswer, PolicyEdits, Question, RuleName, Ruling,
+    StatusesOrNone, UnknownPolicy, Weight,
 };
 pub use rule::{Breach, Outcome, Rule, SiblingRule};
 pub use sdk::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, StepView, Wait, sdk_view};

@@ -32,6 +32,39 @@ impl<T> Ruling<T> {
     }
 }
 
+/// One answer of a policy, as data: it names what a finding rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyAnswer {
+    /// The key below `policy`: `timeout`, or `levels.status.timeout`.
+    pub key: String,
+    /// The answer as text: `504 or 408`.
+    pub answer: String,
+}
+
+impl fmt::Display for PolicyAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "policy.{} = {}", self.key, self.answer)
+    }
+}
+
+impl PolicyAnswer {
+    /// Several of them in a sentence: `policy.timeout = 504 and policy.unreachable = 502`.
+    pub fn list(answers: &[Self]) -> String {
+        answers.iter().map(Self::to_string).collect::<Vec<_>>().join(Self::AND)
+    }
+
+    /// What [`list`](Self::list) wrote; `None` for any other text.
+    pub fn parse_list(text: &str) -> Option<Vec<Self>> {
+        let parse = |one: &str| {
+            let (key, answer) = one.strip_prefix("policy.")?.split_once(" = ")?;
+            Some(Self { key: key.to_owned(), answer: answer.to_owned() })
+        };
+        text.split(Self::AND).map(parse).collect()
+    }
+
+    const AND: &'static str = " and ";
+}
+
 macro_rules! answers {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*

@@ -88,7 +88,7 @@ impl Policy {
                 Box::new(Diagnostic::new(file, &source, start..end, message).help(unknown.help))
             })?,
         };
-        Ok(edits.applied_to(base))
+        Ok(edits.enforced_on(base))
     }
 }
 
@@ -105,7 +105,7 @@ impl PolicyEdits<String> {
             Some(name) => Policy::known(name)?,
         };
         let named = format!("{}{PLUS}{file}", base.name);
-        Ok(self.applied_to(Policy { name: named, ..base }))
+        Ok(self.enforced_on(Policy { name: named, ..base }))
     }
 }
 

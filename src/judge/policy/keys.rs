@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{
-    AfterError, Answer, ChainError, CleanEnd, Possible, RuleName, Ruling, StatusesOrNone, Weight,
+    AfterError, Answer, ChainError, CleanEnd, PolicyAnswer, Possible, RuleName, Ruling, StatusesOrNone,
+    Weight,
 };
 use crate::scenario::StatusSet;
 
@@ -26,8 +27,9 @@ pub struct Question {
 }
 
 /// One list of keys makes the policy, what a file may say of it, and the table of questions: a key that
-/// stands in one of them alone cannot be. An answer that is a weight is the weight of the rules in the
-/// first list; those in the second only look at it.
+/// stands in one of them alone cannot be. The first list has the rules that the key decides: an answer that
+/// is a weight is theirs, and any other answer makes them required where a user chose it. The rules in the
+/// second list only look at the answer.
 macro_rules! policy {
     ($($key:ident: $answer:ty, $asks:literal, [$($rule:literal),*] $(and [$($also:literal),*])?;)*) => {
         /// The answers by which a run is judged, each with its reason.
@@ -39,6 +41,9 @@ macro_rules! policy {
             $(#[doc = $asks] pub $key: Ruling<$answer>,)*
             /// Rules that speak more strongly or more weakly than the contract says.
             pub levels: IndexMap<RuleName, Ruling<Weight>>,
+            /// Keys that a user's own file answers. The rules that they decide are required, unless the
+            /// answer is itself a weight or `levels` names the rule.
+            pub enforced: Vec<String>,
         }
 
         /// What a file says: the answers that differ from those of the policy that it extends. `Name`
@@ -64,6 +69,7 @@ macro_rules! policy {
                     name: name.to_owned(),
                     $($key: self.$key.ok_or(stringify!($key))?,)*
                     levels: self.levels,
+                    enforced: Vec::new(),
                 })
             }
 
@@ -75,7 +81,17 @@ macro_rules! policy {
                     name: self.name.unwrap_or(base.name),
                     $($key: self.$key.unwrap_or(base.$key),)*
                     levels,
+                    enforced: base.enforced,
                 }
+            }
+
+            /// The same for a user's own file: what it answers is enforced.
+            pub(super) fn enforced_on(self, base: Policy) -> Policy {
+                let mut enforced = Vec::new();
+                $(if self.$key.is_some() {
+                    enforced.push(stringify!($key).to_owned());
+                })*
+                Policy { enforced, ..self.applied_to(base) }
             }
 
             /// The answers that come without a reason, each as the path of its key: `timeout`, or
@@ -114,10 +130,24 @@ macro_rules! policy {
                 if let Some(own) = self.levels.get(rule) {
                     return Some(own.answer);
                 }
-                $(if let (Some(weight), true) = (self.$key.answer.weight(), [$($rule),*].contains(&rule)) {
-                    return Some(weight);
+                $(if [$($rule),*].contains(&rule) {
+                    let enforced = self.enforces(stringify!($key)).then_some(Weight::Required);
+                    if let Some(weight) = self.$key.answer.weight().or(enforced) {
+                        return Some(weight);
+                    }
                 })*
                 None
+            }
+
+            /// The same policy with the default's answer to one question.
+            fn with_default_for(&self, key: &str) -> Self {
+                let mut policy = self.clone();
+                let default = Self::default();
+                policy.enforced.retain(|enforced| enforced != key);
+                $(if key == stringify!($key) {
+                    policy.$key = default.$key;
+                })*
+                policy
             }
         }
     };
@@ -127,13 +157,13 @@ policy! {
     credentials: StatusSet, "What status is it when the upstream rejects the proxy's own key (401, 403)?",
         ["status.credentials"];
     timeout: StatusSet, "What status is it when the upstream does not answer in time?",
-        ["status.timeout", "status.unreachable"];
+        ["status.timeout"] and ["status.unreachable", "status.class-kept"];
     overloaded: StatusSet, "What status is it when the upstream is overloaded (503, 529)?", ["status.overloaded"];
     rate_limit: StatusSet, "What status is it when the upstream limits a key that callers share (429)?",
-        ["status.rate-limit"];
+        ["status.rate-limit"] and ["cooldown.status"];
     retry_after: Weight, "Is Retry-After passed on as it is?", ["headers.retry-after"];
     unreachable: StatusSet, "What status is it when the upstream cannot be reached?",
-        ["status.unreachable", "status.timeout"];
+        ["status.unreachable"] and ["status.timeout"];
     after_error: AfterError, "Does `[DONE]` follow the error event of a stream?", ["stream.one-error-event"];
     clean_end: CleanEnd, "Is a stream that ends properly without a finish reason a failure?",
         ["stream.no-forged-success", "stream.error-visible"];
@@ -162,6 +192,32 @@ impl Policy {
     /// The questions whose answers a rule goes by.
     pub fn questions_of(rule: &str) -> impl Iterator<Item = &'static Question> {
         Self::QUESTIONS.iter().filter(move |question| question.rules.contains(&rule))
+    }
+
+    fn enforces(&self, key: &str) -> bool {
+        self.enforced.iter().any(|enforced| enforced == key)
+    }
+
+    /// Every answer that a rule goes by and that the default policy does not give, with its reason and the
+    /// policy that would be left without it.
+    pub(in crate::judge) fn own_answers(&self, rule: &str) -> Vec<(PolicyAnswer, String, Self)> {
+        let default = Self::default();
+        let rows = self.rows().into_iter().zip(default.rows());
+        let mut own: Vec<(PolicyAnswer, String, Self)> = rows
+            .filter(|((question, ..), _)| question.rules.contains(&rule))
+            .filter(|((question, answer, _), (_, usual, _))| answer != usual || self.enforces(question.key))
+            .map(|((question, answer, reason), _)| {
+                let key = question.key.to_owned();
+                (PolicyAnswer { key, answer }, reason.to_owned(), self.with_default_for(question.key))
+            })
+            .collect();
+        if let Some(ruling) = self.levels.get(rule) {
+            let mut without = self.clone();
+            without.levels.shift_remove(rule);
+            let answer = PolicyAnswer { key: format!("levels.{rule}"), answer: ruling.answer.to_string() };
+            own.push((answer, ruling.reason.clone(), without));
+        }
+        own
     }
 
     /// Its name, and what differs from the policy that is bundled under that name:

@@ -4,6 +4,6 @@ mod answer;
 mod bundled;
 mod keys;
 
-pub use answer::{AfterError, ChainError, CleanEnd, RuleName, Ruling, StatusesOrNone, Weight};
+pub use answer::{AfterError, ChainError, CleanEnd, PolicyAnswer, RuleName, Ruling, StatusesOrNone, Weight};
 pub use bundled::UnknownPolicy;
 pub use keys::{Policy, PolicyEdits, Question};

@@ -344,6 +344,48 @@ fn harm() -> impl Strategy<Value = Option<Harm>> {
     ]
 }
 
+/// A bundled policy, or a user's own file on top of one.
+pub fn policy() -> impl Strategy<Value = Policy> {
+    let answers = vec![
+        "timeout: 504",
+        "timeout: [408, 504]",
+        "credentials: 5xx",
+        "overloaded: 503",
+        "rate_limit: 503",
+        "unreachable: [500, 504]",
+        "retry_after: lifted",
+        "retry_after: informative",
+        "after_error: done",
+        "after_error: nothing",
+        "clean_end: either",
+        "clean_end: failure",
+        "hold_back: recommended",
+        "chain_error: last",
+        "chain_error: first",
+        "fallback_on: 4xx",
+        "no_fallback_on: [404, 4xx]",
+        "error_code: required",
+        "error_type: lifted",
+        "request_message: lifted",
+        "server_message: required",
+        "stream_message: informative",
+        "quota: 429",
+        "client_gone: required",
+        "levels: {status.class-kept: lifted, headers.request-id: required, expect.status: informative}",
+        "levels: {status.timeout: recommended, leak.provider-key: lifted, detail.message-kept: lifted}",
+    ];
+    let key = |answer: &&str| answer.split(':').next().map(str::to_owned);
+    (select(Policy::all()), vec(select(answers), 0..6)).prop_map(move |(base, mut lines)| {
+        lines.sort_unstable();
+        lines.dedup_by_key(|line| key(&*line));
+        if lines.is_empty() {
+            return base;
+        }
+        let text = format!("extends: {}\n{}\n", base.name, lines.join("\n"));
+        Policy::from_text("p.yaml", &text).expect("the answers are good ones")
+    })
+}
+
 pub fn observation() -> impl Strategy<Value = Observation> {
     let combination = (select(Api::ALL.to_vec()), select(Provider::ALL.to_vec()), any::<bool>())
         .prop_map(|(api, provider, stream)| Combination { api, provider, stream });
@@ -398,6 +440,26 @@ proptest! {
             let beside: Vec<_> = findings.iter().filter(|finding| judge::kin_of(&finding.rule).is_some()).collect();
             let spoken = judge::applicable_beside(&seen, &held, &policy);
             prop_assert!(beside.iter().all(|finding| spoken.contains(&finding.rule.as_str())));
+        }
+    }
+
+    /// Nothing that a policy changes about the findings of the default one goes without the answers behind it.
+    #[test]
+    fn whatever_a_policy_makes_of_a_case_names_its_answers(seen in observation(), policy in policy()) {
+        let judged = judge::judge_by(&seen, &[], &policy);
+        prop_assert_eq!(&judged.by_default, &judge::judge(&seen, &Policy::default()));
+        for effect in &judged.eased {
+            prop_assert!(!effect.answers.is_empty(), "{:?}", effect);
+        }
+        for finding in &judged.findings {
+            let usual = judged.by_default.iter().find(|usual| usual.rule == finding.rule);
+            let is_own = usual.is_none_or(|usual| finding.level < usual.level);
+            prop_assert_eq!(is_own, !finding.policy.is_empty(), "{:?}", finding);
+        }
+        for usual in &judged.by_default {
+            let now = judged.findings.iter().find(|finding| finding.rule == usual.rule);
+            let is_less = now.is_none_or(|now| now.level > usual.level);
+            prop_assert_eq!(is_less, judged.eased.iter().any(|effect| effect.rule == usual.rule));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{leaving::let_go_after, seen::*};
 use crate::{
-    judge::{self, Policy},
+    judge::{self, Finding, Policy, PolicyAnswer},
     observation::AttemptEnd,
     scenario::{Answer, ErrorName, Fault, Level, Turn},
 };
@@ -223,6 +223,76 @@ fn each_key_decides_whether_a_rule_is_broken() {
         assert!(question.rules.contains(&rule), "{key} does not name {rule}");
         assert!(level(&seen, rule, &with(key, breaking)).is_some(), "{key} = {breaking}: {rule} holds");
         assert_eq!(level(&seen, rule, &with(key, lenient)), None, "{key} = {lenient}: {rule} is broken");
+    }
+}
+
+/// The finding of this rule by a policy that is compared with the default one.
+fn found(seen: &Seen, rule: &str, policy: &Policy) -> Option<Finding> {
+    let findings = judge::judge_by(&seen.observation, &[], policy).findings;
+    findings.into_iter().find(|finding| finding.rule == rule)
+}
+
+#[test]
+fn what_a_user_answers_is_enforced_and_the_finding_names_the_key() {
+    for Shown { key, rule, seen, answers: (breaking, _), .. } in all() {
+        let words = ["required", "recommended", "informative"];
+        let weight = words.contains(&breaking).then(|| breaking.parse::<Level>().unwrap());
+        let text = format!("name: ours\n{key}: {{answer: {breaking}, reason: We say so.}}\n");
+        let policy = Policy::from_text("p.yaml", &text).unwrap();
+        let finding = found(&seen, rule, &policy).unwrap();
+        assert_eq!(finding.level, weight.unwrap_or(Level::Required), "{key} = {breaking}");
+        // What the default policy finds just as strongly is nobody's choice.
+        let usual = found(&seen, rule, &Policy::default()).map(|usual| usual.level);
+        if usual.is_some_and(|usual| usual <= finding.level) {
+            assert_eq!(finding.policy, [], "{key}");
+            continue;
+        }
+        assert_eq!(finding.policy.len(), 1, "{key}: {finding:?}");
+        let named = finding.policy[0].to_string();
+        assert!(named.starts_with(&format!("policy.{key} = ")), "{named}");
+        let line = format!("{named} (ours): We say so.");
+        assert!(finding.evidence.contains(&line), "{finding:?}");
+    }
+}
+
+#[test]
+fn a_user_lowers_what_an_answer_enforces_by_levels() {
+    let late = || plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408));
+    let level = |text: &str| {
+        let policy = Policy::from_text("p.yaml", text).unwrap();
+        found(&late(), "status.timeout", &policy).map(|finding| finding.level)
+    };
+    assert_eq!(level("timeout: 504\n"), REQUIRED);
+    assert_eq!(level("timeout: 504\nlevels: {status.timeout: recommended}\n"), RECOMMENDED);
+    assert_eq!(level("timeout: 504\nlevels: {status.timeout: lifted}\n"), None);
+    assert_eq!(level("extends: rfc9110\n"), RECOMMENDED, "what is bundled is not the user's own answer");
+    assert_eq!(level("extends: strict\ntimeout: 504\n"), REQUIRED);
+    // Each answer enforces its own rule, not those that merely look at it.
+    let refused = plain().unreachable(Fault::Refuse).told(error(500));
+    let policy = with("timeout", "504");
+    assert_eq!(found(&refused, "status.unreachable", &policy).unwrap().level, Level::Recommended);
+}
+
+#[test]
+fn a_finding_names_only_the_answers_that_decide_it() {
+    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408));
+    let strict = Policy::named("strict").unwrap();
+    let keys = |policy: &Policy| -> Vec<String> {
+        found(&late, "status.timeout", policy).unwrap().policy.into_iter().map(|one| one.key).collect()
+    };
+    // Its answer for `unreachable` is not the default's either, and has no part in this.
+    assert_eq!(keys(&strict), ["timeout", "levels.status.timeout"]);
+    assert_eq!(keys(&Policy::named("rfc9110").unwrap()), ["timeout"]);
+}
+
+#[test]
+fn what_a_policy_does_not_ask_for_names_the_answer_too() {
+    let seen = plain().tried(error(429).with("retry-after", "7")).told(error(429));
+    for (answer, eased) in [("lifted", true), ("recommended", true), ("required", false)] {
+        let judgement = judge::judge_by(&seen.observation, &[], &with("retry_after", answer));
+        let named: Vec<String> = judgement.eased.iter().map(|one| PolicyAnswer::list(&one.answers)).collect();
+        let expected = [format!("policy.retry_after = {answer}")];
+        assert_eq!(named, if eased { &expected[..] } else { &[] });
     }
 }
 
