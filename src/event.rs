@@ -9,7 +9,7 @@ use crate::{
     judge::{Finding, Policy, Verdict},
     observation::Observation,
     scenario::Combination,
-    snapshot::Difference,
+    snapshot::{Accepted, Difference},
 };
 
 /// Something that a reporter may want to show or store.
@@ -50,6 +50,8 @@ pub struct RunStarted {
     pub seed: u64,
     /// The policy by which disputed questions are judged.
     pub policy: Box<Policy>,
+    /// Whether known findings fail a case.
+    pub strict: bool,
 }
 
 /// One case with its verdict.
@@ -73,8 +75,10 @@ pub struct CaseResult {
     pub reason: Option<String>,
     /// The rules that it broke.
     pub findings: Vec<Finding>,
-    /// For `changed` and `known`: how the case stands to the accepted snapshot.
+    /// How the case differs from the accepted snapshot, if it does.
     pub change: Option<Difference>,
+    /// What was accepted of it when it was judged; absent if it was not.
+    pub accepted: Option<Accepted>,
     /// What was seen; absent where nothing was run.
     pub observation: Option<Observation>,
     /// From its first request to its last byte.

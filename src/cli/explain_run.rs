@@ -4,19 +4,25 @@ use std::{fmt::Write, path::Path};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{context::Context, failure::Failure, policy, print};
+use super::{
+    args::{ExplainArgs, ReportFormat},
+    context::Context,
+    failure::Failure,
+    policy, print,
+};
 use crate::{
     event::Event,
     judge::Policy,
     report::{
-        Again, EXIT_OK, Report, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings, Tolerance,
-        exit_code, judge_again,
+        Again, EXIT_OK, JsonReporter, Report, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings,
+        Tolerance, exit_code, judge_again,
     },
 };
 
-/// Judges a stored run again, by its own policy or by another one. The exit code is that of a run:
-/// 1 where a case fails or has changed.
-pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8, Failure> {
+/// Judges a stored run again, by its own policy or by another one. Verdicts and exit code are those of a run
+/// under that policy, as strict as the stored one.
+pub fn explain_run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
+    let (file, by) = (&args.what, args.policy.as_deref());
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let report = Report::read(&context.place(file)).map_err(|error| usage(&error))?;
     let own = report.judged_by.clone().or_else(|| Policy::named(&report.policy));
@@ -36,17 +42,27 @@ pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8
         progress: false,
         width: context.width,
         verbose: false,
-        strict: false,
+        strict: report.strict,
     };
     // Run again, a case is judged as it is here.
     let policy_word =
         |rerun: Rerun| Rerun { policy: by.map(str::to_owned).or(rerun.policy.clone()), ..rerun };
     let mut terminal =
         TerminalReporter::new(std::io::stdout(), settings).with_rerun(report.rerun.clone().map(policy_word));
+    let mut files: Vec<JsonReporter> = args
+        .report
+        .iter()
+        .map(|report| match report.format {
+            ReportFormat::Json => JsonReporter::new(report.path.clone()),
+        })
+        .collect();
     let mut summary = Summary::default();
     for event in &again.events {
         if let Event::CaseFinished(case) = event {
             summary.add(case);
+        }
+        for file in &mut files {
+            file.event(event).map_err(Failure::io("cannot write the report"))?;
         }
         match terminal.event(event) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(EXIT_OK),
@@ -54,15 +70,16 @@ pub fn explain_run(context: &Context, file: &str, by: Option<&str>) -> Result<u8
         }
     }
     print::out(&compared(&report, &policy, own.as_ref(), &again))?;
-    Ok(exit_code(&summary, Tolerance::default(), report.summary.interrupted))
+    let tolerance = Tolerance { strict: report.strict, ..Tolerance::default() };
+    Ok(exit_code(&summary, tolerance, report.summary.interrupted))
 }
 
-/// How the findings differ from what the run itself said.
+/// How findings and verdicts differ from what the run itself said.
 fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Again) -> String {
     let mut text =
         format!("\nJudged again by {}; the run was judged by {}", policy.describe(), report.policy);
     if again.differences.is_empty() {
-        text.push_str(": the same findings.\n");
+        text.push_str(": the same findings and verdicts.\n");
         return text;
     }
     text.push_str(":\n");
@@ -72,6 +89,9 @@ fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Agai
             if !names.is_empty() {
                 let _ = writeln!(text, "    {what}: {}", names.join(", "));
             }
+        }
+        if let Some((then, now)) = departure.verdict {
+            let _ = writeln!(text, "    verdict: {then} in the report, {now} now");
         }
     }
     if own == Some(policy) {

@@ -5,20 +5,21 @@ use std::{collections::HashMap, sync::Arc};
 use super::json::{CaseReport, Report};
 use crate::{
     event::{CaseResult, Event, RunFinished, RunStarted},
-    judge::{self, Finding, Policy, Verdict},
+    judge::{ComparedSibling, Finding, Policy, PolicyAnswer, Verdict, judge_by},
     observation::Observation,
+    scenario::{Level, kin_by_id},
+    snapshot::{Accepted, FindingLine, judge_case},
 };
 
 /// A stored run as it is judged now.
 pub struct Again {
     /// What a reporter is told, as if the run were being made.
     pub events: Vec<Event>,
-    /// The cases whose findings are others than those that the report holds.
+    /// The cases whose findings or verdicts are others than those that the report holds.
     pub differences: Vec<Departure>,
 }
 
-/// How the findings of one case differ from those of the report. A rule whose level is another one is
-/// both new and gone.
+/// How one case is judged differently from the report. A rule whose level is another one is both new and gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Departure {
     /// The case's id.
@@ -27,11 +28,12 @@ pub struct Departure {
     pub new: Vec<String>,
     /// Found then, and not now.
     pub gone: Vec<String>,
+    /// The verdict in the report, and that of now; nothing if they are the same.
+    pub verdict: Option<(Verdict, Verdict)>,
 }
 
-/// Judges every case of a report by `policy`.
-///
-/// Snapshots are left out: a case keeps what the report says of it where its findings are the same.
+/// Judges every case of a report by `policy`, as a run under it would: compared with what was accepted when the
+/// report was made, and as strictly. A case that could not be judged then keeps its verdict.
 pub fn judge_again(report: &Report, policy: &Policy) -> Again {
     let mut differences = Vec::new();
     let started = RunStarted {
@@ -40,17 +42,17 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         proxy_version: report.proxy.version.clone(),
         seed: report.seed,
         policy: Box::new(policy.clone()),
+        strict: report.strict,
     };
     let mut events = vec![Event::RunStarted(started)];
-    // Of what could not be told then nothing can be told now.
-    let told: HashMap<&str, &Observation> = report
+    let judged: HashMap<&str, &Observation> = report
         .cases
         .iter()
         .filter(|case| case.verdict.is_of_findings())
         .filter_map(|case| Some((case.id.as_str(), case.observation.as_ref()?)))
         .collect();
     for case in &report.cases {
-        let (result, departure) = case_again(case, &told, policy);
+        let (result, departure) = case_again(report, case, &judged, policy);
         differences.extend(departure);
         events.push(Event::CaseFinished(Arc::new(result)));
     }
@@ -66,10 +68,11 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
     Again { events, differences }
 }
 
-/// `told` are the cases that others are held against.
+/// `judged` are the cases that others are compared with.
 fn case_again(
+    report: &Report,
     case: &CaseReport,
-    told: &HashMap<&str, &Observation>,
+    judged: &HashMap<&str, &Observation>,
     policy: &Policy,
 ) -> (CaseResult, Option<Departure>) {
     let stored = CaseResult {
@@ -83,33 +86,80 @@ fn case_again(
         reason: case.reason.clone(),
         findings: case.findings.clone(),
         change: case.change.clone(),
+        accepted: case.accepted.clone(),
         observation: case.observation.clone(),
         duration_ms: case.duration_ms,
     };
-    let Some(observation) = told.get(case.id.as_str()) else { return (stored, None) };
-    let siblings =
-        observation.arrangement.held_against.iter().filter_map(|id| told.get(id.as_str()).copied());
-    let findings = judge::judge_beside(observation, &siblings.collect::<Vec<_>>(), policy);
+    let Some(observation) = judged.get(case.id.as_str()) else { return (stored, None) };
+    let sibling = |id: &String| ComparedSibling {
+        kin: kin_by_id(&case.scenario, observation.arrangement.combination, id),
+        seen: judged.get(id.as_str()).copied(),
+    };
+    let siblings: Vec<_> = observation.arrangement.held_against.iter().map(sibling).collect();
+    let diff = case.change.as_ref().map_or("", |change| change.diff.as_str());
+    let gathered = || gathered(case, &report.policy, observation, &siblings);
+    let accepted = case.accepted.clone().unwrap_or_else(gathered);
+    let now = judge_case(observation, &siblings, policy, &accepted, diff, report.strict);
     let lacks = |from: &[Finding], of: &[Finding]| -> Vec<String> {
         let missing = from.iter().filter(|one| !of.iter().any(|other| named(other) == named(one)));
         missing.map(named).collect()
     };
     let departure = Departure {
         case: case.id.clone(),
-        new: lacks(&findings, &case.findings),
-        gone: lacks(&case.findings, &findings),
+        new: lacks(&now.findings, &case.findings),
+        gone: lacks(&case.findings, &now.findings),
+        verdict: (now.verdict != case.verdict).then_some((case.verdict, now.verdict)),
     };
-    if departure.new.is_empty() && departure.gone.is_empty() {
-        return (CaseResult { findings, ..stored }, None);
+    let same = departure.new.is_empty() && departure.gone.is_empty() && departure.verdict.is_none();
+    let result = CaseResult {
+        verdict: now.verdict,
+        findings: now.findings,
+        change: now.change.filter(|change| !change.is_empty()),
+        ..stored
+    };
+    (result, (!same).then_some(departure))
+}
+
+/// What must have been accepted of a case in a report that does not say so; `policy` is what judged it.
+fn gathered(
+    case: &CaseReport,
+    policy: &str,
+    observation: &Observation,
+    siblings: &[ComparedSibling<'_>],
+) -> Accepted {
+    if case.change.is_none() && case.verdict != Verdict::Known {
+        return Accepted::Nothing;
     }
-    let anew = departure.new.iter().any(|name| name.ends_with("(required)"));
-    let verdict = match (judge::has_required(&findings), case.verdict) {
-        (false, _) => Verdict::Pass,
-        // What the accepted snapshot holds, it holds under another policy too.
-        (true, Verdict::Known) if !anew => Verdict::Known,
-        (true, _) => Verdict::Fail,
+    let line = |rule: &str, level: Level| FindingLine {
+        rule: rule.to_owned(),
+        level,
+        observed: String::new(),
+        policy: Vec::new(),
     };
-    (CaseResult { verdict, findings, change: None, ..stored }, Some(departure))
+    let mut lines: Vec<FindingLine> = judge_by(observation, siblings, &Policy::default())
+        .by_default
+        .iter()
+        .map(|finding| line(&finding.rule, finding.level))
+        .collect();
+    if let Some(change) = &case.change {
+        for rule in &change.new_findings {
+            if let Some(at) = lines.iter().position(|line| line.rule == *rule) {
+                lines.swap_remove(at);
+            }
+        }
+        lines.extend(change.vanished_findings.iter().map(|rule| line(rule, Level::Required)));
+    }
+    // A known one was accepted, by whichever policy it was found.
+    if case.verdict == Verdict::Known {
+        let name = PolicyAnswer { key: "name".to_owned(), answer: policy.to_owned() };
+        for Finding { rule, level, .. } in &case.findings {
+            let known = line(rule, *level);
+            if *level == Level::Required && !lines.contains(&known) {
+                lines.push(FindingLine { policy: vec![name.clone()], ..known });
+            }
+        }
+    }
+    Accepted::Findings(lines)
 }
 
 fn named(finding: &Finding) -> String {
@@ -118,10 +168,17 @@ fn named(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
     use crate::{
-        judge::tests::any::observation, observation::Outcome, report::terminal::tests::failing,
-        scenario::Level,
+        judge::{
+            self,
+            tests::any::{observation, policy},
+        },
+        observation::Outcome,
+        report::terminal::tests::failing,
+        scenario::{Kin, case_id},
     };
 
     fn report(case: CaseReport) -> Report {
@@ -131,6 +188,7 @@ mod tests {
             seed: 0,
             policy: "default".to_owned(),
             judged_by: Some(Policy::default()),
+            strict: false,
             proxy: super::super::json::ProxyReport::default(),
             rerun: None,
             cases: vec![case],
@@ -173,7 +231,12 @@ mod tests {
         let gone: Vec<String> = case.findings.iter().map(named).collect();
         assert_eq!(
             again.differences,
-            [Departure { case: case.id.clone(), new: Vec::new(), gone: gone.clone() }]
+            [Departure {
+                case: case.id.clone(),
+                new: Vec::new(),
+                gone: gone.clone(),
+                verdict: Some((Verdict::Fail, Verdict::Pass)),
+            }]
         );
         assert_eq!(finished(&again).verdict, Verdict::Pass);
         // And the other way about.
@@ -183,33 +246,80 @@ mod tests {
         assert_eq!(finished(&again).verdict, Verdict::Fail);
     }
 
-    proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, ..Default::default() })]
+    /// What an accepted snapshot may hold: of any rule, at any level, under any policy.
+    fn accepted() -> impl Strategy<Value = Accepted> {
+        let rules: Vec<&str> = judge::rules().map(|rule| rule.id).collect();
+        let line =
+            (select(rules), select(Level::ALL.to_vec()), any::<bool>()).prop_map(|(rule, level, own)| {
+                let answer = PolicyAnswer { key: "timeout".to_owned(), answer: "504".to_owned() };
+                FindingLine {
+                    rule: rule.to_owned(),
+                    level: if own { Level::Required } else { level },
+                    observed: "something".to_owned(),
+                    policy: own.then_some(answer).into_iter().collect(),
+                }
+            });
+        prop_oneof![
+            1 => Just(Accepted::Nothing),
+            4 => vec(line, 0..6).prop_map(Accepted::Findings),
+        ]
+    }
 
-        /// Through the report and its JSON, with placeholders in the place of secrets; beside a sibling too.
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+        /// A run under one policy, stored, and judged again by another one says what a run under that one
+        /// says: through the report and its JSON, with placeholders in the place of secrets, with a sibling
+        /// that was judged, could not be judged or was not run.
         #[test]
         fn whatever_was_seen_is_judged_from_a_stored_run_as_it_was_live(
             mut seen in observation(),
             mut other in observation(),
+            accepted in accepted(),
+            diff in select(vec!["", "-one\n+two\n"]),
+            there in select(vec![Some(Verdict::Pass), Some(Verdict::Inconclusive), None]),
+            strict in any::<bool>(),
+            policies in (policy(), policy()),
         ) {
             seen.arrangement.combination.stream = true;
             other.arrangement = seen.arrangement.clone();
             other.arrangement.combination.stream = false;
             other.arrangement.identity.token = "other".to_owned();
-            seen.arrangement.held_against = vec!["plain".to_owned()];
-            let mut plain = failing("plain");
-            plain.observation = Some(other.clone());
-            for policy in Policy::all() {
-                plain.findings = judge::judge(&other, &policy);
-                let mut live = failing("stream");
-                live.findings = judge::judge_beside(&seen, &[&other], &policy);
+            let id = case_id("s", &seen.arrangement.combination);
+            let plain_id = case_id("s", &other.arrangement.combination);
+            seen.arrangement.held_against = vec![plain_id.clone()];
+            let judged = there.is_some_and(Verdict::is_of_findings);
+            let siblings = [ComparedSibling { kin: Kin::Stream, seen: judged.then_some(&other) }];
+            let diff = if accepted == Accepted::Nothing { "" } else { diff };
+            let live = |policy: &Policy| {
+                let now = judge_case(&seen, &siblings, policy, &accepted, diff, strict);
+                let mut live = failing(&id);
+                live.verdict = now.verdict;
+                live.findings = now.findings;
+                live.change = now.change.filter(|change| !change.is_empty());
+                live.accepted = Some(accepted.clone());
                 live.observation = Some(seen.clone());
-                let cases = vec![CaseReport::new(&live), CaseReport::new(&plain)];
-                let written = Report { cases, ..report(stored()) };
-                let stored = serde_json::to_string(&written).unwrap();
-                let read: Report = serde_json::from_str(&stored).unwrap();
-                proptest::prop_assert_eq!(judge_again(&read, &policy).differences, []);
-            }
+                CaseReport::new(&live)
+            };
+            let plain = there.map(|verdict| {
+                let mut plain = failing(&plain_id);
+                plain.verdict = verdict;
+                plain.observation = Some(other.clone());
+                CaseReport::new(&plain)
+            });
+            let (then, now) = policies;
+            let cases = std::iter::once(live(&then)).chain(plain).collect();
+            let written = Report { cases, strict, ..report(stored()) };
+            let stored = serde_json::to_string(&written).unwrap();
+            let read: Report = serde_json::from_str(&stored).unwrap();
+            let again = judge_again(&read, &now);
+            let (again, live) = (CaseReport::new(finished(&again)), live(&now));
+            prop_assert_eq!(again.verdict, live.verdict);
+            let names = |case: &CaseReport| case.findings.iter().map(named).collect::<Vec<_>>();
+            prop_assert_eq!(names(&again), names(&live));
+            prop_assert_eq!(again.change, live.change);
+            let by_its_own = judge_again(&read, &then).differences;
+            prop_assert_eq!(by_its_own.iter().find(|one| one.case == id), None);
         }
     }
 
@@ -223,6 +333,7 @@ mod tests {
             expected: String::new(),
             observed: String::new(),
             evidence: Vec::new(),
+            policy: Vec::new(),
         });
         let again = judge_again(&report(known.clone()), &Policy::default());
         assert_eq!(again.differences[0].gone, ["status.timeout (required)"]);

@@ -16,7 +16,7 @@ use crate::{
     judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
-    snapshot::{Difference, Redactor, without_secrets, write_atomically},
+    snapshot::{Accepted, Difference, FindingLine, Redactor, without_secrets, write_atomically},
 };
 
 /// The version of the report's form. It rises when a reader of the old form could be misled.
@@ -38,6 +38,9 @@ pub struct Report {
     /// That policy, whole; null in a report of a version that did not write it.
     #[serde(default)]
     pub judged_by: Option<Policy>,
+    /// Whether known findings failed a case.
+    #[serde(default)]
+    pub strict: bool,
     /// What was tested.
     pub proxy: ProxyReport,
     /// From what the commands are made that run a case again; absent in a report of a version that did not
@@ -89,8 +92,12 @@ pub struct CaseReport {
     /// Who made each error that the caller got, and what became of the provider's details.
     #[serde(default)]
     pub origins: Vec<ErrorOrigin>,
-    /// How it stands to the accepted snapshot.
+    /// How it differs from the accepted snapshot; null if it does not.
     pub change: Option<Difference>,
+    /// What was accepted of it when it was judged. Null if it was not judged, and in a report of a version that
+    /// did not write it.
+    #[serde(default)]
+    pub accepted: Option<Accepted>,
     /// What the official SDKs that call this endpoint make of each exchange, by measured rules. Nothing
     /// where there is none.
     #[serde(default)]
@@ -174,6 +181,7 @@ impl CaseReport {
             findings: case.findings.clone(),
             origins: case.observation.as_ref().map(judge::origins).unwrap_or_default(),
             change: case.change.clone(),
+            accepted: case.accepted.clone(),
             sdk_view: case.observation.as_ref().map(sdk_view).unwrap_or_default(),
             observation: case.observation.clone(),
             duration_ms: case.duration_ms,
@@ -201,6 +209,15 @@ impl CaseReport {
                 .and_then(|value| serde_json::from_value(redactor.json(&value)))
                 .unwrap_or_default(),
             change: self.change.map(|change| Difference { diff: text(change.diff), ..change }),
+            accepted: self.accepted.map(|accepted| match accepted {
+                Accepted::Nothing => Accepted::Nothing,
+                Accepted::Findings(lines) => Accepted::Findings(
+                    lines
+                        .into_iter()
+                        .map(|line| FindingLine { observed: text(line.observed), ..line })
+                        .collect(),
+                ),
+            }),
             // Placeholders as long as what they stand for: it is to be judged again.
             observation: self.observation.as_ref().and_then(without_secrets),
             ..self
@@ -254,6 +271,7 @@ impl JsonReporter {
             seed: started.as_ref().map_or(0, |started| started.seed),
             policy: started.as_ref().map(|started| started.policy.describe()).unwrap_or_default(),
             judged_by: started.as_ref().map(|started| (*started.policy).clone()),
+            strict: started.as_ref().is_some_and(|started| started.strict),
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),

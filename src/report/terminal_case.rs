@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     event::CaseResult,
+    judge::{PolicyAnswer, PolicyEffect},
     observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName, is_meaningful},
     wire::frames,
 };
@@ -55,10 +56,14 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option
     let mut told: Vec<&str> = Vec::new();
     for finding in &case.findings {
         let change = case.change.as_ref();
-        let new = change.is_some_and(|change| change.new_findings.contains(&finding.rule));
+        let new = change.is_some_and(|change| change.is_new(&finding.rule));
         let mark = if new { ", new" } else { "" };
+        let by = match finding.policy.as_slice() {
+            [] => String::new(),
+            answers => format!(" by {}", PolicyAnswer::list(answers)),
+        };
         painter.gap()?;
-        painter.field(2, &finding.rule, &format!(" ({}{mark})", finding.level))?;
+        painter.field(2, &finding.rule, &safe(&format!(" ({}{by}{mark})", finding.level)))?;
         painter.field(4, "expected: ", &safe(&finding.expected))?;
         painter.field(4, "observed: ", &safe(&finding.observed))?;
         // Most findings of a case rest on the same exchange: its lines are said once.
@@ -71,6 +76,17 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option
         painter.gap()?;
         for rule in &change.vanished_findings {
             painter.field(2, "no longer broken: ", &safe(rule))?;
+        }
+        if !change.is_change() {
+            painter.text(
+                2,
+                Style::new(),
+                "only the policy makes the difference: what was seen is as accepted",
+            )?;
+        }
+        for PolicyEffect { rule, answers } in &change.eased {
+            let by = format!("{rule}, by {}", PolicyAnswer::list(answers));
+            painter.field(2, "accepted, and not asked for: ", &safe(&by))?;
         }
         for line in change.diff.lines() {
             let line = painter.styled(diff_style(line), &safe(line));

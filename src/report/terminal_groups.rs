@@ -7,7 +7,7 @@ use anstyle::Style;
 use super::paint::{Painter, cut, safe, verdict_style};
 use crate::{
     event::CaseResult,
-    judge::{Finding, Verdict},
+    judge::{Finding, PolicyAnswer, PolicyEffect, Verdict},
     scenario::Level,
     snapshot::Redactor,
 };
@@ -37,7 +37,7 @@ impl Findings {
             Self::Advice => !required,
             Self::New => {
                 let change = case.change.as_ref();
-                required && change.is_none_or(|change| change.new_findings.contains(&finding.rule))
+                required && change.is_none_or(|change| change.is_new(&finding.rule))
             }
         }
     }
@@ -182,6 +182,12 @@ fn kind(case: &CaseResult) -> String {
     };
     lines.extend(change.new_findings.iter().map(|rule| format!("new: {rule}")));
     lines.extend(change.vanished_findings.iter().map(|rule| format!("gone: {rule}")));
+    lines.extend(
+        change
+            .enforced
+            .iter()
+            .map(|PolicyEffect { rule, answers }| format!("new by {}: {rule}", PolicyAnswer::list(answers))),
+    );
     if lines.len() == 1 {
         let edits = change.diff.lines().filter(|line| line.starts_with(['+', '-']));
         let edits = edits.filter(|line| !line.starts_with("+++") && !line.starts_with("---"));

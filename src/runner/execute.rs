@@ -75,6 +75,7 @@ pub async fn run(
         proxy_version: proxy.version(),
         seed: *seed,
         policy: Box::new(policy.clone()),
+        strict: settings.strict,
     };
     let _ = events.send(Event::RunStarted(started));
     let scenarios: BTreeMap<String, Case> =

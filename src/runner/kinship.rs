@@ -8,8 +8,8 @@ use std::{
 use super::round::Seen;
 use crate::{
     event::CaseResult,
-    observation::Observation,
-    scenario::{Case, Kin, Sibling, siblings},
+    judge::ComparedSibling,
+    scenario::{Case, Sibling, siblings},
 };
 
 /// What is known of the cases of one group to those that are held against them.
@@ -24,14 +24,6 @@ pub struct Kinship<'r> {
     told: HashMap<String, Arc<CaseResult>>,
     /// Seen, and waiting for siblings.
     waiting: Vec<Seen<'r>>,
-}
-
-/// A sibling that a case is held against.
-pub struct Beside<'a> {
-    /// In what they differ.
-    pub kin: Kin,
-    /// What was seen of it; nothing where it was not run, or could not be judged.
-    pub seen: Option<&'a Observation>,
 }
 
 impl<'r> Kinship<'r> {
@@ -56,9 +48,9 @@ impl<'r> Kinship<'r> {
     }
 
     /// The siblings of a case, each with what was seen of it as far as it has been told.
-    pub fn beside(&self, case: &Case) -> Vec<Beside<'_>> {
+    pub fn beside(&self, case: &Case) -> Vec<ComparedSibling<'_>> {
         let seen = |id: &str| self.told.get(id).and_then(|result| result.observation.as_ref());
-        let beside = |sibling: &Sibling| Beside { kin: sibling.kin, seen: seen(&sibling.id) };
+        let beside = |sibling: &Sibling| ComparedSibling { kin: sibling.kin, seen: seen(&sibling.id) };
         self.siblings(case).iter().map(beside).collect()
     }
 

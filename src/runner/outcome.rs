@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{error::RunError, kinship::Beside};
+use super::error::RunError;
 use crate::{
     event::CaseResult,
-    judge::{Finding, Policy, Verdict, has_timing, judge_beside, kin_of, stops_the_proxy},
+    judge::{ComparedSibling, Finding, Policy, Verdict, has_timing, stops_the_proxy},
     observation::Observation,
     scenario::Case,
-    snapshot::{CaseSnapshot, Comparison, Difference, SnapshotFile, Store, Volatile, compare, verdict},
+    snapshot::{
+        Accepted, CaseSnapshot, CaseVerdict, Difference, SnapshotFile, Store, Volatile, diff, judge_case,
+    },
 };
 
 /// What is accepted, and by which rules is judged.
@@ -27,6 +29,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// How it stands to the accepted snapshot.
     pub change: Option<Difference>,
+    /// What is accepted of it.
+    pub accepted: Accepted,
     /// As it would be accepted.
     pub snapshot: CaseSnapshot,
 }
@@ -45,9 +49,9 @@ impl Judged {
         self.snapshot.text == other.snapshot.text && rules(self) == rules(other)
     }
 
-    /// It differs from what was accepted, or breaks a rule anew.
+    /// What was seen differs from what was accepted, or nothing was and it breaks a rule.
     pub fn is_news(&self) -> bool {
-        matches!(self.verdict, Verdict::Fail | Verdict::Changed)
+        self.change.as_ref().map_or(self.verdict == Verdict::Fail, Difference::is_change)
     }
 }
 
@@ -80,24 +84,16 @@ impl Bench {
             .is_some_and(|accepted| accepted.findings.iter().any(|finding| stops_the_proxy(&finding.rule)))
     }
 
-    /// Judges what was seen of a case, alone and beside its siblings. Where one of them is not there, what
-    /// is accepted of the rules on it is neither confirmed nor gone.
-    pub fn judge(&self, case: &Case, observation: &Observation, siblings: &[Beside<'_>]) -> Judged {
-        let there: Vec<&Observation> = siblings.iter().filter_map(|sibling| sibling.seen).collect();
-        let findings = judge_beside(observation, &there, &self.policy);
-        let mut snapshot = CaseSnapshot::new(&case.id, observation, &findings, &self.own);
-        let accepted = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
-        if let Some(accepted) = accepted {
-            let away = |kin| siblings.iter().any(|sibling| sibling.kin == kin && sibling.seen.is_none());
-            snapshot = snapshot.keeping(accepted, |rule| kin_of(rule).is_some_and(away));
-        }
-        let comparison = compare(accepted, &snapshot);
-        let verdict = verdict(&findings, &comparison, self.strict);
-        let change = match comparison {
-            Comparison::Against(difference) => Some(difference),
-            Comparison::NoBaseline => None,
-        };
-        Judged { verdict, findings, change, snapshot }
+    /// Judges what was seen of a case, alone and compared with its siblings.
+    pub fn judge(&self, case: &Case, observation: &Observation, siblings: &[ComparedSibling<'_>]) -> Judged {
+        let held = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
+        let accepted = held.map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
+        let seen = CaseSnapshot::new(&case.id, observation, &self.own);
+        let diff = held.map(|held| diff(&held.text, &seen.text)).unwrap_or_default();
+        let CaseVerdict { verdict, findings, change, to_hold } =
+            judge_case(observation, siblings, &self.policy, &accepted, &diff, self.strict);
+        let snapshot = seen.holding(observation, to_hold, &self.own);
+        Judged { verdict, findings, change, accepted, snapshot }
     }
 }
 
@@ -119,6 +115,7 @@ pub fn unjudged(
         reason: Some(reason),
         findings: Vec::new(),
         change: None,
+        accepted: None,
         duration_ms: observation.as_ref().map_or(0.0, duration_ms),
         observation,
     }
@@ -131,6 +128,7 @@ pub fn judged(case: &Case, judged: Judged, observation: Observation, reason: Opt
         reason,
         findings: judged.findings,
         change: judged.change.filter(|change| !change.is_empty()),
+        accepted: Some(judged.accepted),
         ..unjudged(case, Verdict::Pass, String::new(), Some(observation))
     }
 }

@@ -43,7 +43,7 @@ pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scena
 pub use parse::parse;
 pub use path::fill_model;
 pub use schema::schema;
-pub use sibling::{Kin, Sibling, siblings};
+pub use sibling::{Kin, Sibling, kin_by_id, siblings};
 pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
 
 #[cfg(test)]

@@ -30,6 +30,13 @@ impl Kin {
     }
 }
 
+/// In what a case differs from a sibling of this id, one of those that [`siblings`] gives: for a record that
+/// names its siblings and has not seen them.
+pub fn kin_by_id(scenario: &str, held: Combination, sibling: &str) -> Kin {
+    let plain = case_id(scenario, &Combination { stream: false, ..held });
+    if held.stream && sibling == plain { Kin::Stream } else { Kin::Route }
+}
+
 /// A case that another one is held against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sibling {
@@ -73,7 +80,14 @@ mod tests {
     fn held(matrix: &str) -> Vec<(String, Vec<(String, Kin)>)> {
         let text = format!("title: t\nwhy: w\nmatrix: {matrix}\nupstream: [{{error: internal}}]\n");
         let scenario = Arc::new(load_text("x", "f", &text).expect("the scenario loads"));
-        let of = |case: &Case| siblings(case).into_iter().map(|sibling| (sibling.id, sibling.kin)).collect();
+        let of = |case: &Case| {
+            let kin = |id: &str| kin_by_id("x", case.combination, id);
+            let one = |sibling: Sibling| {
+                assert_eq!(kin(&sibling.id), sibling.kin, "{} by its id", sibling.id);
+                (sibling.id, sibling.kin)
+            };
+            siblings(case).into_iter().map(one).collect()
+        };
         expand(&scenario).iter().map(|case| (case.id.clone(), of(case))).collect()
     }
 

@@ -1,26 +1,14 @@
-//! How a case stands to its accepted snapshot, and what is said of it. Pure.
+//! How a case differs from its accepted snapshot. Pure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 
-use super::format::{CaseSnapshot, FindingLine};
-use crate::{
-    judge::{Finding, Verdict},
-    scenario::Level,
-};
+use super::format::CaseSnapshot;
+use crate::judge::{PolicyAnswer, PolicyEffect};
 
 /// Lines of the old text around each change in a diff.
 const CONTEXT: usize = 2;
-
-/// How a case stands to its accepted snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Comparison {
-    /// No snapshot of this case has been accepted.
-    NoBaseline,
-    /// There is one, and this is how the case differs (an empty difference: not at all).
-    Against(Difference),
-}
 
 /// How a case differs from its accepted snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +17,14 @@ pub struct Difference {
     pub new_findings: Vec<String>,
     /// Rules whose findings the snapshot holds and that were not broken now.
     pub vanished_findings: Vec<String>,
+    /// Rules that only the policy in force requires and whose findings were not accepted under such a policy.
+    /// They fail the case, and are not a change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enforced: Vec<PolicyEffect>,
+    /// Rules whose findings the snapshot holds and that are still broken, of which the policy in force finds
+    /// less or nothing. They are not a change either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub eased: Vec<PolicyEffect>,
     /// A unified diff of the normalised observation, empty where it did not change.
     pub diff: String,
 }
@@ -36,64 +32,41 @@ pub struct Difference {
 impl Difference {
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        self.new_findings.is_empty() && self.vanished_findings.is_empty() && self.diff.is_empty()
+        !self.is_change() && self.enforced.is_empty() && self.eased.is_empty()
+    }
+
+    /// Whether what was seen differs, and not only what the policy makes of it.
+    pub fn is_change(&self) -> bool {
+        !self.new_findings.is_empty() || !self.vanished_findings.is_empty() || !self.diff.is_empty()
+    }
+
+    /// Whether the findings of a rule are news: by what was seen, or by the policy in force.
+    pub fn is_new(&self, rule: &str) -> bool {
+        self.new_findings.iter().any(|new| new == rule) || self.enforced.iter().any(|one| one.rule == rule)
     }
 }
 
-/// Compares a case with its accepted snapshot: the text, and which rules are broken how often.
-pub fn compare(accepted: Option<&CaseSnapshot>, now: &CaseSnapshot) -> Comparison {
-    let Some(accepted) = accepted else {
-        return Comparison::NoBaseline;
+/// Whether two snapshots of a case hold the same behaviour: the text, and which rules the default policy
+/// finds broken how often.
+pub fn same_behaviour(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
+    let broken = |case: &CaseSnapshot| -> Vec<String> {
+        let usual = case.findings.iter().filter(|line| line.policy.is_empty());
+        usual.map(|line| line.rule.clone()).collect()
     };
-    Comparison::Against(Difference {
-        new_findings: missing_in(&accepted.findings, &now.findings),
-        vanished_findings: missing_in(&now.findings, &accepted.findings),
-        diff: diff(&accepted.text, &now.text),
-    })
+    accepted.text == now.text && broken(accepted) == broken(now)
 }
 
-/// What is said of a case that ran to its end and could be judged.
-///
-/// Findings below `required` never fail a case by themselves: the snapshot holds them, and they
-/// count when they come or go.
-pub fn verdict(findings: &[Finding], comparison: &Comparison, strict: bool) -> Verdict {
-    let required = |finding: &&Finding| finding.level == Level::Required;
-    let any_required = findings.iter().any(|finding| required(&finding));
-    match comparison {
-        Comparison::NoBaseline if any_required => Verdict::Fail,
-        Comparison::NoBaseline => Verdict::Pass,
-        Comparison::Against(difference) => {
-            let is_new = |finding: &Finding| difference.new_findings.contains(&finding.rule);
-            if findings.iter().filter(required).any(is_new) {
-                Verdict::Fail
-            } else if !difference.is_empty() {
-                Verdict::Changed
-            } else if any_required {
-                if strict { Verdict::Fail } else { Verdict::Known }
-            } else {
-                Verdict::Pass
-            }
-        }
-    }
-}
-
-/// The rules of `these` that `held` does not hold as often.
-fn missing_in(held: &[FindingLine], these: &[FindingLine]) -> Vec<String> {
-    let mut held: Vec<&str> = held.iter().map(|finding| finding.rule.as_str()).collect();
-    let mut missing = Vec::new();
-    for finding in these {
-        match held.iter().position(|rule| *rule == finding.rule) {
-            Some(at) => {
-                held.swap_remove(at);
-            }
-            None => missing.push(finding.rule.clone()),
-        }
-    }
-    missing
+/// Whether they also hold the same findings of other policies.
+pub fn same_for_every_policy(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
+    let of_policies = |case: &CaseSnapshot| -> Vec<(String, Vec<PolicyAnswer>)> {
+        let lines = case.findings.iter().filter(|line| !line.policy.is_empty());
+        lines.map(|line| (line.rule.clone(), line.policy.clone())).collect()
+    };
+    same_behaviour(accepted, now) && of_policies(accepted) == of_policies(now)
 }
 
 /// A unified diff, empty where the two are the same.
-pub(super) fn diff(accepted: &str, now: &str) -> String {
+pub fn diff(accepted: &str, now: &str) -> String {
     if accepted == now {
         return String::new();
     }
@@ -107,63 +80,16 @@ pub(super) fn diff(accepted: &str, now: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::format::tests::finding_of, *};
+    use super::{super::format::FindingLine, *};
+    use crate::scenario::Level;
 
-    fn case(text: &str, findings: &[Finding]) -> CaseSnapshot {
-        let lines = findings.iter().map(|finding| FindingLine {
-            rule: finding.rule.clone(),
-            level: finding.level,
-            observed: String::new(),
-        });
-        CaseSnapshot::from_parts("a/b", text, lines.collect())
-    }
-
-    fn judged(accepted: Option<(&str, &[Finding])>, text: &str, now: &[Finding], strict: bool) -> Verdict {
-        let accepted = accepted.map(|(text, findings)| case(text, findings));
-        verdict(now, &compare(accepted.as_ref(), &case(text, now)), strict)
-    }
-
-    #[test]
-    fn the_verdict_follows_the_table() {
-        let required = [finding_of("a.required", Level::Required)];
-        let other = [finding_of("b.required", Level::Required)];
-        let advice = [finding_of("c.recommended", Level::Recommended)];
-        let both = [required[0].clone(), advice[0].clone()];
-        let twice = [required[0].clone(), required[0].clone()];
-        use Verdict::*;
-        for (accepted, text, now, loose, strict) in [
-            // Nothing accepted: the contract alone.
-            (None, "x", &[][..], Pass, Pass),
-            (None, "x", &required[..], Fail, Fail),
-            (None, "x", &advice[..], Pass, Pass),
-            // The same as accepted.
-            (Some(("x", &[][..])), "x", &[][..], Pass, Pass),
-            (Some(("x", &required[..])), "x", &required[..], Known, Fail),
-            (Some(("x", &advice[..])), "x", &advice[..], Pass, Pass),
-            // The observation changed.
-            (Some(("x", &[][..])), "y", &[][..], Changed, Changed),
-            (Some(("x", &required[..])), "y", &required[..], Changed, Changed),
-            // Findings came or went.
-            (Some(("x", &[][..])), "x", &required[..], Fail, Fail),
-            (Some(("x", &[][..])), "x", &advice[..], Changed, Changed),
-            (Some(("x", &required[..])), "x", &[][..], Changed, Changed),
-            (Some(("x", &required[..])), "x", &other[..], Fail, Fail),
-            (Some(("x", &required[..])), "x", &both[..], Changed, Changed),
-            (Some(("x", &required[..])), "x", &twice[..], Fail, Fail),
-        ] {
-            assert_eq!(judged(accepted, text, now, false), loose, "{accepted:?} {text} {now:?}");
-            assert_eq!(judged(accepted, text, now, true), strict, "strict: {accepted:?} {text} {now:?}");
-        }
+    fn case(text: &str, findings: Vec<FindingLine>) -> CaseSnapshot {
+        CaseSnapshot::from_parts("a/b", text, findings)
     }
 
     #[test]
     fn the_diff_shows_a_few_lines_around_the_change() {
-        let accepted = case("1\n2\n3\nretry-after: 7\n5\n6\n7", &[]);
-        let now = case("1\n2\n3\n5\n6\n7", &[]);
-        let Comparison::Against(difference) = compare(Some(&accepted), &now) else {
-            panic!("there is a baseline")
-        };
-        insta::assert_snapshot!(difference.diff, @r"
+        insta::assert_snapshot!(diff("1\n2\n3\nretry-after: 7\n5\n6\n7", "1\n2\n3\n5\n6\n7"), @r"
         --- accepted
         +++ now
         @@ -2,5 +2,4 @@
@@ -176,10 +102,21 @@ mod tests {
     }
 
     #[test]
-    fn another_wording_of_the_same_finding_is_no_change() {
-        let mut now = case("x", &[finding_of("a.b", Level::Required)]);
-        let accepted = now.clone();
-        now.findings[0].observed = "something else".to_owned();
-        assert_eq!(compare(Some(&accepted), &now), Comparison::Against(Difference::default()));
+    fn another_wording_of_the_same_finding_is_no_change_and_another_policy_is_no_behaviour() {
+        let line = |observed: &str, policy: &[(&str, &str)]| FindingLine {
+            rule: "a.b".to_owned(),
+            level: Level::Required,
+            observed: observed.to_owned(),
+            policy: policy
+                .iter()
+                .map(|(key, answer)| PolicyAnswer { key: (*key).to_owned(), answer: (*answer).to_owned() })
+                .collect(),
+        };
+        let accepted = case("x", vec![line("one thing", &[])]);
+        assert!(same_for_every_policy(&accepted, &case("x", vec![line("something else", &[])])));
+        assert!(!same_behaviour(&accepted, &case("y", vec![line("one thing", &[])])));
+        assert!(!same_behaviour(&accepted, &case("x", vec![])));
+        let more = case("x", vec![line("one thing", &[]), line("one thing", &[("timeout", "504")])]);
+        assert!(same_behaviour(&accepted, &more) && !same_for_every_policy(&accepted, &more));
     }
 }

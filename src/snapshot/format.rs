@@ -14,16 +14,30 @@
 //!
 //! A heading begins at the margin with `== `; the case's text is indented by two blanks; `findings:`
 //! stands at the margin again (`findings: none` where there are none), one line for each below it.
+//!
+//! The findings are those of the default policy. A required one that only another policy makes, and that was
+//! accepted under it, follows with the answers behind it: `status.timeout (required by policy.timeout = 504): 408`.
 
 use std::collections::BTreeSet;
 
-use crate::{judge::Finding, observation::Observation, scenario::Level};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    judge::{Finding, PolicyAnswer},
+    observation::Observation,
+    scenario::Level,
+};
 
 use super::normalise::{Normaliser, normalise, shorten};
+use super::verdict::ToHold;
 use super::volatile::Volatile;
 
 /// The findings' lines are cut to so many characters.
 const LONGEST_OBSERVED: usize = 200;
+
+/// Between a finding's level and the answers of the policy that make it one.
+const BY: &str = " by ";
 
 /// One case as a snapshot holds it, accepted or just seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +51,7 @@ pub struct CaseSnapshot {
 }
 
 /// One finding as a snapshot holds it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct FindingLine {
     /// The rule's id.
     pub rule: String,
@@ -45,6 +59,9 @@ pub struct FindingLine {
     pub level: Level,
     /// What was, in one line, normalised. For the reader: comparisons look at the rule alone.
     pub observed: String,
+    /// The answers of the policy under which it was accepted; empty for a finding of the default policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy: Vec<PolicyAnswer>,
 }
 
 /// All cases of one scenario for one proxy.
@@ -69,15 +86,23 @@ pub struct Damage {
 }
 
 impl CaseSnapshot {
-    /// What was seen and found in a case now; `own` is what varies in the proxy's own words.
-    pub fn new(id: &str, observation: &Observation, findings: &[Finding], own: &[Volatile]) -> Self {
+    /// What was seen in a case now, as yet without findings; `own` is what varies in the proxy's own words.
+    pub fn new(id: &str, observation: &Observation, own: &[Volatile]) -> Self {
+        Self::from_parts(id, &normalise(observation, own), Vec::new())
+    }
+
+    /// With the findings of the same observation that it is to hold.
+    #[must_use]
+    pub fn holding(self, observation: &Observation, to_hold: ToHold, own: &[Volatile]) -> Self {
         let normaliser = Normaliser::new(observation, own);
-        let lines = findings.iter().map(|finding| FindingLine {
-            rule: finding.rule.clone(),
+        let line = |finding: Finding| FindingLine {
+            rule: finding.rule,
             level: finding.level,
             observed: shorten(&without_durations(&normaliser.message(&finding.observed)), LONGEST_OBSERVED),
-        });
-        Self::from_parts(id, &normalise(observation, own), lines.collect())
+            policy: finding.policy,
+        };
+        let lines = to_hold.found.into_iter().map(line).chain(to_hold.kept).collect();
+        Self::from_parts(&self.id, &self.text, lines)
     }
 
     /// From its parts, brought into the form that a file can hold: no control characters, no
@@ -90,16 +115,6 @@ impl CaseSnapshot {
         findings.sort();
         let lines: Vec<String> = text.split('\n').map(|line| visible(line).trim_end().to_owned()).collect();
         Self { id: one_line(id), text: lines.join("\n").trim_matches('\n').to_owned(), findings }
-    }
-
-    /// With those findings of `accepted` whose rules could not speak this time: nothing that was seen now
-    /// says that they are gone.
-    #[must_use]
-    pub fn keeping(mut self, accepted: &Self, could_not_speak: impl Fn(&str) -> bool) -> Self {
-        let kept = accepted.findings.iter().filter(|finding| could_not_speak(&finding.rule));
-        self.findings.extend(kept.cloned());
-        self.findings.sort();
-        self
     }
 
     /// The block in the file, ending in a line feed.
@@ -115,7 +130,11 @@ impl CaseSnapshot {
             out.push_str("findings:\n");
         }
         for finding in &self.findings {
-            let line = format!("  {} ({}): {}", finding.rule, finding.level, finding.observed);
+            let by = match finding.policy.as_slice() {
+                [] => String::new(),
+                answers => format!("{BY}{}", PolicyAnswer::list(answers)),
+            };
+            let line = format!("  {} ({}{by}): {}", finding.rule, finding.level, finding.observed);
             out.push_str(line.trim_end());
             out.push('\n');
         }
@@ -274,10 +293,15 @@ impl Block {
 fn finding(line: &str) -> Option<FindingLine> {
     let (rule, rest) = line.split_once(" (")?;
     let (level, observed) = rest.split_once("):")?;
+    let (level, policy) = match level.split_once(BY) {
+        Some((level, answers)) => (level, PolicyAnswer::parse_list(answers)?),
+        None => (level, Vec::new()),
+    };
     Some(FindingLine {
         rule: rule.to_owned(),
         level: level.parse().ok()?,
         observed: observed.trim_start().to_owned(),
+        policy,
     })
 }
 
@@ -338,17 +362,32 @@ pub(crate) mod tests {
             expected: "7".to_owned(),
             observed: "absent after 2013 ms".to_owned(),
             evidence: Vec::new(),
+            policy: Vec::new(),
         }
+    }
+
+    fn answers() -> impl Strategy<Value = Vec<PolicyAnswer>> {
+        let keys = || proptest::sample::select(vec!["timeout", "levels.status.timeout"]);
+        let answer = proptest::sample::select(vec!["504", "504 or 408", "required", "none"]);
+        let one = (keys(), answer)
+            .prop_map(|(key, answer)| PolicyAnswer { key: key.to_owned(), answer: answer.to_owned() });
+        proptest::collection::vec(one, 0..3)
     }
 
     #[test]
     fn a_file_reads_as_where_each_detail_landed() {
-        let findings = [finding_of("headers.retry-after", Level::Required)];
+        let by_policy = Finding {
+            policy: vec![PolicyAnswer { key: "timeout".to_owned(), answer: "504".to_owned() }],
+            observed: "429".to_owned(),
+            ..finding_of("status.timeout", Level::Required)
+        };
+        let found = vec![finding_of("headers.retry-after", Level::Required), by_policy];
+        let to_hold = ToHold { found, kept: Vec::new() };
         let file = SnapshotFile {
             source: "scenarios/limits/rate-limit.yaml".to_owned(),
             description: "A 429: \"kept\"".to_owned(),
             cases: vec![
-                CaseSnapshot::new("limits/rate-limit", &sample(), &findings, &[]),
+                CaseSnapshot::new("limits/rate-limit", &sample(), &[]).holding(&sample(), to_hold, &[]),
                 CaseSnapshot::from_parts("limits/rate-limit[stream]", "step 1: 429\n", vec![]),
             ],
         };
@@ -375,6 +414,7 @@ pub(crate) mod tests {
             primary: 1 (finished)
         findings:
           headers.retry-after (required): absent after <duration>
+          status.timeout (required by policy.timeout = 504): 429
 
         == limits/rate-limit[stream]
           step 1: 429
@@ -396,6 +436,7 @@ pub(crate) mod tests {
             ("findings:", "findings: some", 6),
             ("findings:", "findings: none", 7),
             ("(required)", "(fatal)", 7),
+            ("(required)", "(required by timeout)", 7),
             (" (required)", "", 7),
             ("  step 1: 200", "findings:", 6),
             ("  x.y (required): z", "== a/b", 7),
@@ -431,13 +472,13 @@ pub(crate) mod tests {
             description in "\\PC{0,30}",
             cases in proptest::collection::btree_map(
                 "[a-z/]{1,8}(\\[[a-z,]{1,8}\\])?",
-                ("(?s).{0,80}", proptest::collection::vec(("[a-z.-]{1,12}", 0..3usize, "(?s).{0,30}"), 0..4)),
+                ("(?s).{0,80}", proptest::collection::vec(("[a-z.-]{1,12}", 0..3usize, "(?s).{0,30}", answers()), 0..4)),
                 0..5,
             ),
         ) {
             let cases = cases.iter().map(|(id, (text, findings))| {
-                let findings = findings.iter().map(|(rule, level, observed)| FindingLine {
-                    rule: rule.clone(), level: Level::ALL[*level], observed: observed.clone(),
+                let findings = findings.iter().map(|(rule, level, observed, policy)| FindingLine {
+                    rule: rule.clone(), level: Level::ALL[*level], observed: observed.clone(), policy: policy.clone(),
                 });
                 CaseSnapshot::from_parts(id, text, findings.collect())
             });

@@ -10,15 +10,17 @@ mod said;
 mod store;
 mod stored;
 mod stream;
+mod verdict;
 mod volatile;
 
-pub use compare::{Comparison, Difference, compare, verdict};
+pub use compare::{Difference, diff};
 pub use format::{CaseSnapshot, Damage, FindingLine, SnapshotFile};
 pub use normalise::{Normaliser, normalise};
 pub use redact::Redactor;
 pub use review::{PendingSnapshot, has_snapshots, pending};
 pub use store::{Recorded, Store, StoreError, WriteMode};
 pub use stored::without_secrets;
+pub use verdict::{Accepted, CaseVerdict, ToHold, judge_case};
 pub use volatile::{Volatile, without_volatile};
 
 pub(crate) use atomic::write_atomically;

@@ -9,8 +9,8 @@ use include_dir::{Dir, include_dir};
 
 use super::{
     atomic::write_atomically,
-    compare::{Comparison, compare},
-    format::{Damage, SnapshotFile},
+    compare::{same_behaviour, same_for_every_policy},
+    format::{CaseSnapshot, Damage, SnapshotFile},
 };
 
 /// The accepted snapshots that come with the binary.
@@ -132,6 +132,7 @@ impl Store {
     /// A case has to be reviewed if it differs from what is accepted, or if nothing is accepted and it has a
     /// finding. Only such cases are pending. Cases that were not run stay as they are, in the accepted file and
     /// in the pending one.
+    /// What differs only by the policy is written when it is accepted, and never waits for a review.
     ///
     /// # Errors
     ///
@@ -152,7 +153,7 @@ impl Store {
             WriteMode::Accept => {
                 let merged = base.overlaid_by(now);
                 let path = self.path(scenario, "snap")?;
-                let is_news = !covers(accepted.as_ref(), now);
+                let is_news = !covers(accepted.as_ref(), now, same_for_every_policy);
                 if is_news {
                     write(&path, &merged)?;
                 }
@@ -208,20 +209,23 @@ impl Store {
     }
 }
 
-/// Whether every case of `now` is held by `accepted` as it is.
-fn covers(accepted: Option<&SnapshotFile>, now: &SnapshotFile) -> bool {
-    now.cases.iter().all(|case| {
-        let held = accepted.and_then(|file| file.case(&case.id));
-        matches!(compare(held, case), Comparison::Against(difference) if difference.is_empty())
-    })
+/// Whether `accepted` holds every case of `now`, and `same` says of each that nothing differs.
+fn covers(
+    accepted: Option<&SnapshotFile>,
+    now: &SnapshotFile,
+    same: impl Fn(&CaseSnapshot, &CaseSnapshot) -> bool,
+) -> bool {
+    now.cases
+        .iter()
+        .all(|case| accepted.and_then(|file| file.case(&case.id)).is_some_and(|held| same(held, case)))
 }
 
 /// The cases of `now` that somebody has to review: those that differ from what is accepted, and new ones with
 /// findings.
 fn to_review(accepted: &SnapshotFile, mut now: SnapshotFile) -> SnapshotFile {
-    now.cases.retain(|case| match compare(accepted.case(&case.id), case) {
-        Comparison::Against(difference) => !difference.is_empty(),
-        Comparison::NoBaseline => !case.findings.is_empty(),
+    now.cases.retain(|case| match accepted.case(&case.id) {
+        Some(held) => !same_behaviour(held, case),
+        None => !case.findings.is_empty(),
     });
     now
 }
@@ -260,8 +264,12 @@ mod tests {
 
     /// Cases with their texts; one whose text begins with `!` has a finding.
     fn file(cases: &[(&str, &str)]) -> SnapshotFile {
-        let finding =
-            || FindingLine { rule: "a.rule".to_owned(), level: Level::Recommended, observed: String::new() };
+        let finding = || FindingLine {
+            rule: "a.rule".to_owned(),
+            level: Level::Recommended,
+            observed: String::new(),
+            policy: Vec::new(),
+        };
         let findings = |text: &str| if text.starts_with('!') { vec![finding()] } else { vec![] };
         let cases = cases.iter().map(|(id, text)| CaseSnapshot::from_parts(id, text, findings(text)));
         SnapshotFile { source: "s.yaml".to_owned(), description: "d".to_owned(), cases: cases.collect() }

@@ -65,6 +65,7 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
         seed: 1,
         policy: "default".to_owned(),
         judged_by: Some(Policy::default()),
+        strict: false,
         proxy: ProxyReport::default(),
         rerun: None,
         cases: results.iter().map(|result| CaseReport::new(result)).collect(),

@@ -14,6 +14,7 @@ pub(crate) fn started(cases: usize) -> Event {
         proxy_version: Some("1.102.4".to_owned()),
         seed: 7,
         policy: Box::default(),
+        strict: false,
     })
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn case(id: &str, verdict: Verdict) -> CaseResult {
         reason: None,
         findings: Vec::new(),
         change: None,
+        accepted: None,
         observation: None,
         duration_ms: 12.0,
     }
@@ -46,6 +48,7 @@ fn finding(rule: &str, level: Level) -> Finding {
         expected: "retry-after: 7".to_owned(),
         observed: "no retry-after".to_owned(),
         evidence: vec!["upstream primary#1 sent retry-after: 7".to_owned()],
+        policy: Vec::new(),
     }
 }
 
@@ -216,6 +219,7 @@ fn a_change_shows_its_diff() {
         new_findings: vec!["detail.code-kept".to_owned()],
         vanished_findings: vec!["status.mirrored".to_owned()],
         diff: "--- accepted\n+++ now\n@@ -1,3 +1,3 @@\n-step 1: 500\n+step 1: 429\n   content-type: application/json\n".to_owned(),
+        ..Difference::default()
     };
     let changed = CaseResult {
         change: Some(change),

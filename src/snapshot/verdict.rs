@@ -1,0 +1,151 @@
+//! The verdict of a case: what the policy finds, compared with what is accepted. Pure. A run and a stored
+//! report are judged by this one path.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{compare::Difference, format::FindingLine};
+use crate::{
+    judge::{
+        ComparedSibling, Finding, Judgement, Policy, PolicyEffect, Verdict, Weight, has_required, judge_by,
+        kin_of,
+    },
+    observation::Observation,
+    scenario::Level,
+};
+
+/// What is accepted of a case at the time of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Accepted {
+    /// There is no snapshot of it.
+    Nothing,
+    /// The findings of its snapshot.
+    Findings(Vec<FindingLine>),
+}
+
+/// One case, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseVerdict {
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// What the policy in force finds.
+    pub findings: Vec<Finding>,
+    /// How it differs from what is accepted; nothing if nothing is.
+    pub change: Option<Difference>,
+    /// What a snapshot of it would hold.
+    pub to_hold: ToHold,
+}
+
+/// The findings that a new snapshot of a case holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToHold {
+    /// Found now.
+    pub found: Vec<Finding>,
+    /// Taken over from the accepted snapshot.
+    pub kept: Vec<FindingLine>,
+}
+
+/// Judges a case by `policy` and compares it with what is accepted. `diff` is the difference between the
+/// accepted text and that of `observation`, empty if there is none; `strict` fails known findings.
+///
+/// Findings below `required` never fail a case by themselves, and a difference that only the policy makes is
+/// never a change: what it requires beyond the default policy has been accepted or fails, and what it does
+/// not ask for is passed over.
+pub fn judge_case(
+    observation: &Observation,
+    siblings: &[ComparedSibling<'_>],
+    policy: &Policy,
+    accepted: &Accepted,
+    diff: &str,
+    strict: bool,
+) -> CaseVerdict {
+    let Judgement { findings, by_default, mut eased } = judge_by(observation, siblings, policy);
+    let required = |finding: &&Finding| finding.level == Level::Required;
+    let enforced: Vec<&Finding> =
+        findings.iter().filter(required).filter(|finding| !finding.policy.is_empty()).collect();
+    let Accepted::Findings(lines) = accepted else {
+        let found = by_default.iter().chain(enforced).cloned().collect();
+        let verdict = if has_required(&findings) { Verdict::Fail } else { Verdict::Pass };
+        let to_hold = ToHold { found, kept: Vec::new() };
+        return CaseVerdict { verdict, findings, change: None, to_hold };
+    };
+    let (usual, of_policies): (Vec<&FindingLine>, Vec<&FindingLine>) =
+        lines.iter().partition(|line| line.policy.is_empty());
+    let is_found = |rule: &str, by: &[Finding]| by.iter().any(|finding| finding.rule == rule);
+
+    // What differs in behaviour, as far as the policy in force speaks of it.
+    let rules = |found: &[Finding]| found.iter().map(|finding| finding.rule.clone()).collect::<Vec<_>>();
+    let held: Vec<String> = usual.iter().map(|line| line.rule.clone()).collect();
+    let mut new_findings = missing_in(&held, &rules(&by_default));
+    new_findings.retain(|rule| is_found(rule, &findings));
+    let gone = missing_in(&rules(&by_default), &held);
+    // A rule on a sibling that was not judged is neither kept nor broken now.
+    let could_speak = |rule: &str| {
+        let kin = kin_of(rule);
+        !siblings.iter().any(|sibling| Some(sibling.kin) == kin && sibling.seen.is_none())
+    };
+    let is_gone = |rule: &&String| {
+        let only_by_policy = is_found(rule, &findings) && !is_found(rule, &by_default);
+        could_speak(rule) && !only_by_policy && policy.weight(rule) != Some(Weight::Lifted)
+    };
+    let vanished_findings = gone.iter().filter(is_gone).cloned().collect();
+
+    // What only the policy in force requires, or does not ask for.
+    let is_held = |rule: &str| lines.iter().any(|line| line.rule == rule && line.level == Level::Required);
+    let mut not_held: Vec<PolicyEffect> = Vec::new();
+    for finding in enforced.iter().filter(|finding| !is_held(&finding.rule)) {
+        let effect = PolicyEffect { rule: finding.rule.clone(), answers: finding.policy.clone() };
+        if !not_held.contains(&effect) {
+            not_held.push(effect);
+        }
+    }
+    eased.retain(|effect| held.contains(&effect.rule));
+    let diff = diff.to_owned();
+    let change = Difference { new_findings, vanished_findings, enforced: not_held, eased, diff };
+
+    let mut to_hold = ToHold { found: enforced.into_iter().cloned().collect(), kept: Vec::new() };
+    // For the same text other policies still find what was accepted under them.
+    let of_others = of_policies.into_iter().filter(|line| !is_found(&line.rule, &to_hold.found));
+    if change.diff.is_empty() {
+        to_hold.kept.extend(of_others.cloned());
+    }
+    if change.is_change() {
+        to_hold.found.extend(by_default);
+        let unspoken = usual.iter().filter(|line| gone.contains(&line.rule) && !could_speak(&line.rule));
+        to_hold.kept.extend(unspoken.copied().cloned());
+    } else {
+        to_hold.kept.extend(usual.into_iter().cloned());
+    }
+
+    let verdict = if findings.iter().filter(required).any(|finding| change.is_new(&finding.rule)) {
+        Verdict::Fail
+    } else if change.is_change() {
+        Verdict::Changed
+    } else if !has_required(&findings) {
+        Verdict::Pass
+    } else if strict {
+        Verdict::Fail
+    } else {
+        Verdict::Known
+    };
+    CaseVerdict { verdict, findings, change: Some(change), to_hold }
+}
+
+/// The rules of `these` that `held` does not hold as often.
+fn missing_in(held: &[String], these: &[String]) -> Vec<String> {
+    let mut held: Vec<&String> = held.iter().collect();
+    let mut missing = Vec::new();
+    for rule in these {
+        match held.iter().position(|other| *other == rule) {
+            Some(at) => {
+                held.swap_remove(at);
+            }
+            None => missing.push(rule.clone()),
+        }
+    }
+    missing
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Verdicts, by the table and for whatever was seen.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::*;
+use crate::{
+    judge::{
+        PolicyAnswer,
+        tests::{
+            any::{observation, policy},
+            seen::{ERROR, Seen, error, plain, say},
+        },
+    },
+    observation::AttemptEnd,
+    scenario::Kin,
+    snapshot::{CaseSnapshot, Recorded, SnapshotFile, Store, WriteMode},
+};
+
+fn line(rule: &str, level: Level) -> FindingLine {
+    FindingLine { rule: rule.to_owned(), level, observed: String::new(), policy: Vec::new() }
+}
+
+/// A call that breaks `status.mirrored` (required) and `detail.type-kept` (recommended) and nothing else.
+fn seen() -> Seen {
+    plain().tried(error(400)).told(say(500, &ERROR.replace("kind", "other")))
+}
+
+#[test]
+fn the_verdict_follows_the_table() {
+    use Verdict::{Changed, Fail, Known, Pass};
+    let clean = plain().tried(error(400)).told(error(400));
+    let required = || line("status.mirrored", Level::Required);
+    let advice = || line("detail.type-kept", Level::Recommended);
+    let other = || line("headers.retry-after", Level::Required);
+    let rules: Vec<String> = judge_by(&seen().observation, &[], &Policy::default())
+        .findings
+        .into_iter()
+        .map(|one| one.rule)
+        .collect();
+    assert_eq!(rules, ["status.mirrored", "detail.type-kept"]);
+    for (accepted, diff, seen, loose, strict) in [
+        // Nothing accepted: the contract alone.
+        (None, "", clean.clone(), Pass, Pass),
+        (None, "", seen(), Fail, Fail),
+        // The same as accepted.
+        (Some(vec![]), "", clean.clone(), Pass, Pass),
+        (Some(vec![required(), advice()]), "", seen(), Known, Fail),
+        // The observation changed.
+        (Some(vec![]), "-a\n+b\n", clean.clone(), Changed, Changed),
+        (Some(vec![required(), advice()]), "-a\n+b\n", seen(), Changed, Changed),
+        // Findings came or went.
+        (Some(vec![]), "", seen(), Fail, Fail),
+        (Some(vec![advice()]), "", seen(), Fail, Fail),
+        (Some(vec![required()]), "", seen(), Changed, Changed),
+        (Some(vec![required(), advice(), other()]), "", seen(), Changed, Changed),
+        (Some(vec![required()]), "", clean.clone(), Changed, Changed),
+        (Some(vec![other(), advice()]), "", seen(), Fail, Fail),
+    ] {
+        let accepted = accepted.map_or(Accepted::Nothing, Accepted::Findings);
+        let verdict = |strict| {
+            let policy = Policy::default();
+            judge_case(&seen.observation, &[], &policy, &accepted, diff, strict).verdict
+        };
+        assert_eq!((verdict(false), verdict(true)), (loose, strict), "{accepted:?} {diff}");
+    }
+}
+
+#[test]
+fn what_only_the_policy_makes_is_no_change_and_what_it_requires_fails_until_it_is_accepted() {
+    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408)).observation;
+    let judged = |text: &str, lines: &[FindingLine]| {
+        let policy = Policy::from_text("p.yaml", text).unwrap();
+        judge_case(&late, &[], &policy, &Accepted::Findings(lines.to_vec()), "", false)
+    };
+    let ours = "timeout: 504\n";
+    let enforced = judged(ours, &[]);
+    assert_eq!(enforced.verdict, Verdict::Fail);
+    let change = enforced.change.as_ref().unwrap();
+    assert!(!change.is_change() && change.is_new("status.timeout"), "{change:?}");
+    assert_eq!(PolicyAnswer::list(&change.enforced[0].answers), "policy.timeout = 504");
+    // One that is advice was never accepted, and changes nothing.
+    let advice = judged("extends: rfc9110\n", &[]);
+    assert_eq!((advice.verdict, advice.change), (Verdict::Pass, Some(Difference::default())));
+    // Once it is accepted it is known, under that policy and under no other.
+    let [finding] = enforced.to_hold.found.as_slice() else { panic!("{:?}", enforced.to_hold) };
+    let accepted = FindingLine { policy: finding.policy.clone(), ..line(&finding.rule, finding.level) };
+    assert_eq!(judged(ours, std::slice::from_ref(&accepted)).verdict, Verdict::Known);
+    let default = judged("extends: default\n", std::slice::from_ref(&accepted));
+    assert_eq!((default.verdict, default.change), (Verdict::Pass, Some(Difference::default())));
+    assert_eq!(default.to_hold.kept, [accepted], "another policy's finding is not forgotten");
+}
+
+#[test]
+fn what_the_policy_does_not_ask_for_is_said_and_changes_nothing() {
+    let seen = plain().tried(error(429).with("retry-after", "7")).told(error(429)).observation;
+    let lenient = Policy::named("litellm-docs").unwrap();
+    let accepted = Accepted::Findings(vec![line("headers.retry-after", Level::Required)]);
+    let judged = judge_case(&seen, &[], &lenient, &accepted, "", false);
+    assert_eq!(judged.verdict, Verdict::Pass);
+    let change = judged.change.unwrap();
+    assert!(!change.is_change() && !change.is_empty());
+    assert_eq!(change.eased[0].rule, "headers.retry-after");
+    assert_eq!(PolicyAnswer::list(&change.eased[0].answers), "policy.retry_after = lifted");
+    // Nor does it if that finding is really gone.
+    let kept = plain().tried(error(429)).told(error(429)).observation;
+    let judged = judge_case(&kept, &[], &lenient, &accepted, "", false);
+    assert_eq!((judged.verdict, judged.change), (Verdict::Pass, Some(Difference::default())));
+}
+
+/// A case, its siblings and those of them that were judged.
+fn family() -> impl Strategy<Value = (Observation, [(Kin, Observation); 2], [bool; 2])> {
+    (observation(), observation(), observation(), any::<[bool; 2]>()).prop_map(
+        |(mut seen, mut plain, mut route, judged)| {
+            seen.arrangement.combination.stream = true;
+            for (sibling, token) in [(&mut plain, "plain"), (&mut route, "route")] {
+                let own = sibling.arrangement.combination;
+                sibling.arrangement = seen.arrangement.clone();
+                sibling.arrangement.identity.token = token.to_owned();
+                sibling.arrangement.combination.api = own.api;
+            }
+            plain.arrangement.combination = seen.arrangement.combination;
+            plain.arrangement.combination.stream = false;
+            (seen, [(Kin::Stream, plain), (Kin::Route, route)], judged)
+        },
+    )
+}
+
+/// The same through a file, as a later run reads it.
+fn stored(snapshot: &CaseSnapshot) -> CaseSnapshot {
+    let file = SnapshotFile { cases: vec![snapshot.clone()], ..SnapshotFile::default() };
+    SnapshotFile::parse(&file.render()).unwrap().cases.remove(0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever was accepted of an observation, by whichever policies, the same observation is no change by
+    /// any policy; nothing is left pending; and what a policy accepted is no news to it afterwards.
+    #[test]
+    fn the_same_observation_is_never_changed_whatever_the_policies(
+        (seen, siblings, judged) in family(),
+        policies in vec(policy(), 1..4),
+        last in policy(),
+        strict in any::<bool>(),
+    ) {
+        let siblings: Vec<ComparedSibling<'_>> = siblings
+            .iter()
+            .zip(judged)
+            .map(|((kin, seen), judged)| ComparedSibling { kin: *kin, seen: judged.then_some(seen) })
+            .collect();
+        let dir = tempfile::tempdir().unwrap();
+        let store = |mode| Store::new(dir.path().join("proxy"), mode).without_bundled();
+        let record = |mode, snapshot: &CaseSnapshot| {
+            let now = SnapshotFile { cases: vec![snapshot.clone()], ..SnapshotFile::default() };
+            store(mode).record("s", &now).unwrap()
+        };
+        let mut held: Option<CaseSnapshot> = None;
+        let judge = |held: &Option<CaseSnapshot>, policy: &Policy, strict| {
+            let accepted =
+                held.as_ref().map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
+            let judged = judge_case(&seen, &siblings, policy, &accepted, "", strict);
+            let now = CaseSnapshot::new("s", &seen, &[]).holding(&seen, judged.to_hold.clone(), &[]);
+            (judged, now)
+        };
+        for policy in &policies {
+            let (_, now) = judge(&held, policy, false);
+            record(WriteMode::Accept, &now);
+            held = Some(stored(&now));
+            let (again, same) = judge(&held, policy, false);
+            prop_assert!(matches!(again.verdict, Verdict::Pass | Verdict::Known), "{:?}", again);
+            prop_assert_eq!(record(WriteMode::Accept, &stored(&same)), Recorded::Unchanged);
+        }
+        // Every policy that accepted it knows it still.
+        for policy in &policies {
+            let (again, _) = judge(&held, policy, false);
+            prop_assert!(matches!(again.verdict, Verdict::Pass | Verdict::Known), "{:?}", again);
+        }
+        let (by_last, now) = judge(&held, &last, strict);
+        prop_assert!(by_last.verdict != Verdict::Changed, "{:?}", by_last);
+        prop_assert!(!by_last.change.as_ref().unwrap().is_change(), "{:?}", by_last);
+        prop_assert_eq!(record(WriteMode::Pending, &now), Recorded::Unchanged);
+        if by_last.verdict == Verdict::Fail && !strict {
+            let change = by_last.change.unwrap();
+            prop_assert!(!change.enforced.is_empty() && change.enforced.iter().all(|one| !one.answers.is_empty()));
+        }
+    }
+
+    /// Nobody is shown a change without being shown what changed.
+    #[test]
+    fn a_change_always_shows_something(
+        seen in observation(),
+        policy in policy(),
+        rules in vec((select(crate::judge::rules().map(|rule| rule.id).collect::<Vec<_>>()), 0..3usize), 0..4),
+        diff in select(vec!["", "-a\n+b\n"]),
+        strict in any::<bool>(),
+    ) {
+        let lines = rules.into_iter().map(|(rule, level)| line(rule, Level::ALL[level])).collect();
+        let judged = judge_case(&seen, &[], &policy, &Accepted::Findings(lines), diff, strict);
+        let change = judged.change.unwrap();
+        if judged.verdict == Verdict::Changed {
+            let shown = !change.diff.is_empty()
+                || !change.vanished_findings.is_empty()
+                || judged.findings.iter().any(|finding| change.is_new(&finding.rule));
+            prop_assert!(shown, "{:?}", change);
+        }
+    }
+}
