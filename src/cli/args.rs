@@ -243,6 +243,9 @@ pub struct ExplainArgs {
     /// For a report: judge it by this policy, a name or a file (`upfault.toml` too), instead of its own
     #[arg(long, value_name = "NAME|FILE")]
     pub policy: Option<String>,
+    /// For a report: write what it says by that policy to a file, `json=PATH`
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub report: Vec<ReportTo>,
 }
 
 /// For `upfault gateway`.

@@ -29,11 +29,12 @@ use crate::{
 /// Prints what a scenario does on the wire, or why a rule exists.
 pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     if is_report(context, &args.what) {
-        return explain_run(context, &args.what, args.policy.as_deref());
+        return explain_run(context, args);
     }
-    if args.policy.is_some() {
+    let option = args.policy.as_ref().map(|_| "--policy").or(args.report.first().map(|_| "--report"));
+    if let Some(option) = option {
         return Err(Failure::Usage(format!(
-            "--policy judges a stored run again, and `{}` is none\nhelp: give the file that `upfault run --report json=PATH` wrote",
+            "{option} judges a stored run again, and `{}` is none\nhelp: give the file that `upfault run --report json=PATH` wrote",
             args.what
         )));
     }
