@@ -10,6 +10,8 @@ mod dying;
 mod judging;
 #[path = "cli/lying.rs"]
 mod lying;
+#[path = "cli/policies.rs"]
+mod policies;
 #[path = "cli/project.rs"]
 mod project;
 #[path = "cli/report.rs"]

@@ -16,6 +16,8 @@ mod origins;
 mod run;
 #[path = "defects/score.rs"]
 mod score;
+#[path = "defects/stored.rs"]
+mod stored;
 #[path = "defects/table.rs"]
 mod table;
 

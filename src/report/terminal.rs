@@ -16,7 +16,7 @@ use super::{
     rerun::Rerun,
     stops::stop_lines,
     terminal_case::{LATE_MS, seconds, show},
-    terminal_groups::{Findings, by_reason, by_rule, count, in_kinds, plural, select},
+    terminal_groups::{Findings, by_reason, by_rule, count, eased, in_kinds, plural, select},
     terminal_matrix,
     terminal_snapshots::show_written,
 };
@@ -183,6 +183,7 @@ impl<W: Write> TerminalReporter<W> {
             let note = "findings that are recommended or informative; they fail nothing";
             by_rule(&mut painter, ("ADVICE:", Style::new().bold()), note, &self.cases, Findings::Advice)?;
         }
+        eased(&mut painter, &self.cases)?;
         terminal_matrix::smoke(&mut painter, &self.cases)?;
         let note = "cases, neither good nor bad news, by reason";
         // One alone has just said its reason.

@@ -86,7 +86,7 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option
         }
         for PolicyEffect { rule, answers } in &change.eased {
             let by = format!("{rule}, by {}", PolicyAnswer::list(answers));
-            painter.field(2, "accepted, and not asked for: ", &safe(&by))?;
+            painter.field(2, "accepted, and not required now: ", &safe(&by))?;
         }
         for line in change.diff.lines() {
             let line = painter.styled(diff_style(line), &safe(line));

@@ -82,6 +82,30 @@ pub(super) fn by_rule(
     Ok(())
 }
 
+/// A line for each rule of which the policy finds less than is accepted, though it is still broken: how many
+/// cases, and by which answers.
+pub(super) fn eased(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io::Result<()> {
+    let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    let effects = cases.iter().filter_map(|case| case.change.as_ref()).flat_map(|change| &change.eased);
+    for PolicyEffect { rule, answers } in effects {
+        *counts.entry((rule, PolicyAnswer::list(answers))).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    painter.gap()?;
+    let heading = painter.styled(Style::new().bold(), "POLICY:");
+    painter.raw(&format!(
+        "{heading} accepted findings that are still there and that this policy does not require"
+    ))?;
+    let width = counts.keys().map(|(rule, _)| rule.chars().count()).max().unwrap_or(0);
+    for ((rule, answers), count) in counts {
+        let line = format!("{}, by {answers}", plural(count, "case"));
+        painter.field(2, &format!("{:width$}  ", safe(rule)), &safe(&line))?;
+    }
+    Ok(())
+}
+
 /// One line about one finding, its secrets hidden.
 fn example(case: &CaseResult, finding: &Finding) -> String {
     let text = format!("expected {}, observed {}", finding.expected, finding.observed);

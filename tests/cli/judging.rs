@@ -19,7 +19,7 @@ fn a_stored_run_is_judged_as_it_was_live() {
         "FAIL t/limit[stream]",
         "headers.retry-after (required)",
         "4 cases: 2 pass, 2 fail",
-        "Judged again by default; the run was judged by default: the same findings.",
+        "Judged again by default; the run was judged by default: the same findings and verdicts.",
     ]);
     // Also by a policy that is bundled nowhere, since the report holds it.
     stage.write("ours.yaml", "name: ours\nretry_after: recommended\n");
@@ -30,7 +30,7 @@ fn a_stored_run_is_judged_as_it_was_live() {
     stage
         .upfault(&["explain", "report.json"])
         .code(0)
-        .out_has(&["Judged again by ours; the run was judged by ours: the same findings."]);
+        .out_has(&["Judged again by ours; the run was judged by ours: the same findings and verdicts."]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn another_policy_says_what_is_new_and_what_is_gone() {
     stage
         .upfault(&["explain", "report.json"])
         .code(1)
-        .out_has(&["Judged again by default;", "the same findings"]);
+        .out_has(&["Judged again by default;", "the same findings and verdicts"]);
     stage
         .upfault(&["explain", "report.json", "--policy", "upfault.toml"])
         .code(0)

@@ -39,7 +39,7 @@ fn a_stream_that_fails_otherwise_than_the_plain_call_fails_the_run_and_is_judged
     stage.upfault(&["explain", "report.json"]).code(1).out_has(&[
         "sibling.stream-status (required)",
         "2 cases: 1 pass, 1 fail",
-        ": the same findings.",
+        ": the same findings and verdicts.",
     ]);
 }
 
@@ -50,7 +50,7 @@ fn a_stream_alone_is_held_against_nothing_and_the_report_says_so() {
     let note = "note: t/gateway[stream] was not held against t/gateway, which was not run";
     said.code(0).out_has(&["1 case: 1 pass", note]);
     assert_eq!(rules(&report, "t/gateway[stream]"), [""; 0]);
-    stage.upfault(&["explain", "report.json"]).code(0).out_has(&[note, ": the same findings."]);
+    stage.upfault(&["explain", "report.json"]).code(0).out_has(&[note, ": the same findings and verdicts."]);
     // A plain call is held against nobody, alone or not.
     let (said, _) = stage.run(&["scenarios/t", "--filter", "!stream", "--proxy", DEFECT]);
     assert!(!said.code(0).out.contains("note: t/gateway"));

@@ -43,6 +43,15 @@ upstream: [{error: rate_limit, headers: {retry-after: \"7\"}}]
 proxy: {timeout: 5s}
 ";
 
+/// No provider answers in time: two cases, which any honest proxy ends with 504 or 408.
+pub const LATE: &str = "\
+title: A provider that never answers
+why: Somebody has to give up.
+matrix: {stream: [false, true]}
+upstream: [{reply: ok, faults: [{hang: {at: before_headers}}]}]
+proxy: {timeout: 200ms}
+";
+
 /// Its route has three retries, at which a fake proxy in mode `kill` ends itself.
 pub const MARKED: &str = "\
 title: The marked one

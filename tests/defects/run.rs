@@ -59,21 +59,7 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
         assert!(told, "{defect:?}: {} is {}: {:?}", result.id, result.verdict, result.reason);
     }
     // What a report holds, with placeholders for secrets, is judged as it was live.
-    let report = Report {
-        schema: SCHEMA_VERSION,
-        upfault: String::new(),
-        seed: 1,
-        policy: "default".to_owned(),
-        judged_by: Some(Policy::default()),
-        strict: false,
-        proxy: ProxyReport::default(),
-        rerun: None,
-        cases: results.iter().map(|result| CaseReport::new(result)).collect(),
-        summary: Summary::default(),
-        log_leaks: Vec::new(),
-        stops: Vec::new(),
-    };
-    let differences = judge_again(&report, &Policy::default()).differences;
+    let differences = judge_again(&report(&results), &Policy::default()).differences;
     assert_eq!(differences, [], "{defect:?} is judged otherwise from a report");
     assert_eq!(results.len(), cases.len(), "{defect:?}: every case has a verdict");
     results
@@ -93,14 +79,27 @@ fn proxy(defect: Option<Defect>) -> ProxyChoice {
 
 async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = Store::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled();
+    run_by(Policy::default(), store, defect, cases, seed).await
+}
+
+/// Runs cases once by a policy, compared with what a store holds.
+pub async fn run_by(
+    policy: Policy,
+    store: Store,
+    defect: Option<Defect>,
+    cases: Vec<Case>,
+    seed: u64,
+) -> Vec<Arc<CaseResult>> {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = RunSettings {
         cases,
         proxy: proxy(defect),
-        policy: Policy::default(),
+        policy,
         seed,
         jobs: None,
         strict: false,
-        store: Store::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled(),
+        store,
         cache: dir.path().join("cache"),
         work_dir: dir.path().join("work"),
         listen: None,
@@ -118,6 +117,22 @@ async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Ar
         }
     }
     results
+}
+
+/// What a report of a run by the default policy holds.
+pub fn report(results: &[Arc<CaseResult>]) -> Report {
+    Report {
+        schema: SCHEMA_VERSION,
+        upfault: String::new(),
+        seed: 1,
+        policy: "default".to_owned(),
+        judged_by: Some(Policy::default()),
+        strict: false,
+        proxy: ProxyReport::default(),
+        cases: results.iter().map(|result| CaseReport::new(result)).collect(),
+        summary: Summary::default(),
+        log_leaks: Vec::new(),
+    }
 }
 
 /// What cases broke.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    judge::Finding,
+    judge::{Finding, PolicyAnswer, PolicyEffect},
     scenario::{Api, Combination, Level, Provider},
     snapshot::{Difference, sample_observation},
 };
@@ -210,6 +210,85 @@ fn known_findings_are_a_line_for_each_rule() {
 
     2 cases: 2 known
     wall 2.1s, slowest case 12ms (a/one), sum of all 24ms, proxy start 18.2s
+    ");
+}
+
+fn by_policy(rule: &str, key: &str, answer: &str) -> PolicyEffect {
+    let answer = PolicyAnswer { key: key.to_owned(), answer: answer.to_owned() };
+    PolicyEffect { rule: rule.to_owned(), answers: vec![answer] }
+}
+
+#[test]
+fn what_only_the_policy_makes_says_so_and_names_the_key() {
+    let enforced = by_policy("status.timeout", "timeout", "504");
+    let eased = by_policy("headers.retry-after", "retry_after", "lifted");
+    let failed = |id: &str| CaseResult {
+        change: Some(Difference {
+            enforced: vec![enforced.clone()],
+            eased: vec![eased.clone()],
+            ..Difference::default()
+        }),
+        findings: vec![Finding {
+            rule: "status.timeout".to_owned(),
+            expected: "504 (policy `default + upfault.toml`)".to_owned(),
+            observed: "408 with an error".to_owned(),
+            evidence: vec![
+                "policy.timeout = 504 (default + upfault.toml): Ours count 408 as theirs.".to_owned(),
+            ],
+            policy: enforced.answers.clone(),
+            level: Level::Required,
+        }],
+        ..case(id, Verdict::Fail)
+    };
+    let passed = CaseResult {
+        change: Some(Difference { eased: vec![eased.clone()], ..Difference::default() }),
+        ..passing("limits/rate-limit", 12.0)
+    };
+    let ids = ["timeouts/a", "timeouts/b", "timeouts/c", "timeouts/d"];
+    let cases = ids.map(failed).into_iter().chain([passed]).collect();
+    insta::assert_snapshot!(shown(plain(), cases, end()), @r"
+    Testing litellm 1.102.4: 5 cases, policy default, seed 7
+
+    FAIL timeouts/a
+      A 429 keeps its status, its detail and its Retry-After
+      SDKs wait as long as Retry-After says.
+      again: upfault run scenarios/timeouts/a.yaml --proxy litellm@1.102.4
+
+      status.timeout (required by policy.timeout = 504, new)
+        expected: 504 (policy `default + upfault.toml`)
+        observed: 408 with an error
+        - policy.timeout = 504 (default + upfault.toml): Ours count 408 as theirs.
+
+      only the policy makes the difference: what was seen is as accepted
+      accepted, and not required now: headers.retry-after, by policy.retry_after = lifted
+
+    FAIL timeouts/b
+      A 429 keeps its status, its detail and its Retry-After
+      SDKs wait as long as Retry-After says.
+      again: upfault run scenarios/timeouts/b.yaml --proxy litellm@1.102.4
+
+      status.timeout (required by policy.timeout = 504, new)
+        expected: 504 (policy `default + upfault.toml`)
+        observed: 408 with an error
+        - policy.timeout = 504 (default + upfault.toml): Ours count 408 as theirs.
+
+      only the policy makes the difference: what was seen is as accepted
+      accepted, and not required now: headers.retry-after, by policy.retry_after = lifted
+
+    and 2 more cases, by kind; --verbose shows each in full
+    FAIL 2 cases
+        new by policy.timeout = 504: status.timeout
+        timeouts/c, timeouts/d
+
+    NEW rules that are broken anew; `upfault explain RULE` tells why a rule is there
+      status.timeout  4 cases
+        e.g. timeouts/a: expected 504 (policy `default + upfault.toml`), observed 408 with an error
+
+    POLICY: accepted findings that are still there and that this policy does not require
+      headers.retry-after  5 cases, by policy.retry_after = lifted
+
+    5 cases: 1 pass, 4 fail
+    wall 2.1s, slowest case 12ms (limits/rate-limit), sum of all 60ms, proxy start 18.2s
     ");
 }
 

@@ -1,0 +1,96 @@
+//! A run under one policy, judged again by another one, says what a run under that one says.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use upfault::{
+    builtin::Defect,
+    event::{CaseResult, Event},
+    judge::{Policy, Verdict},
+    report::judge_again,
+    scenario::Level,
+    snapshot::{Store, WriteMode},
+};
+
+use super::{
+    alone, block_on, library,
+    run::{report, run_by},
+};
+
+/// Families in which policies disagree: statuses, details, headers, chains, streams, siblings, silence.
+const SLICE: [&str; 8] = [
+    "status/",
+    "detail/",
+    "limits/rate-limit",
+    "headers/",
+    "fallback/",
+    "siblings/",
+    "timeouts/no-answer",
+    "stream/",
+];
+
+/// A user's own policy, which enforces, lowers, raises and lifts.
+const OURS: &str = "
+name: ours
+extends: rfc9110
+timeout: {answer: 408, reason: So.}
+rate_limit: {answer: 503, reason: So.}
+retry_after: {answer: recommended, reason: So.}
+error_type: {answer: lifted, reason: So.}
+after_error: {answer: done, reason: So.}
+levels:
+  headers.request-id: {answer: required, reason: So.}
+  status.mirrored: {answer: lifted, reason: So.}
+";
+
+type Said = (Verdict, Vec<(String, Level)>);
+
+fn said<'r>(results: impl Iterator<Item = &'r CaseResult>) -> BTreeMap<String, Said> {
+    results
+        .map(|case| {
+            let findings = case.findings.iter().map(|finding| (finding.rule.clone(), finding.level));
+            (case.id.clone(), (case.verdict, findings.collect()))
+        })
+        .collect()
+}
+
+#[test]
+fn a_stored_run_is_judged_by_any_policy_as_a_run_under_it() {
+    let _alone = alone();
+    let cases: Vec<_> =
+        library().into_iter().filter(|case| SLICE.iter().any(|family| case.id.starts_with(family))).collect();
+    let mut policies = Policy::all();
+    policies.push(Policy::from_text("ours.yaml", OURS).expect("it is a good policy"));
+    let mut seen = BTreeMap::new();
+    for defect in [None, Some(Defect::RetryAfterDropped), Some(Defect::StreamGatewayErrorAs500)] {
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = |mode| Store::new(dir.path().join("proxy"), mode).without_bundled();
+        let run =
+            |policy: &Policy, mode| block_on(run_by(policy.clone(), store(mode), defect, cases.clone(), 1));
+        // Half of what the proxy does is accepted, by the user's own policy.
+        let half = cases.iter().filter(|case| !case.id.starts_with("detail/")).cloned().collect();
+        block_on(run_by(policies[4].clone(), store(WriteMode::Accept), defect, half, 1));
+        let stored = report(&run(&policies[0], WriteMode::Never));
+        for policy in &policies {
+            let live = run(policy, WriteMode::Never);
+            let live = said(live.iter().map(Arc::as_ref));
+            let again = judge_again(&stored, policy).events;
+            let again = said(again.iter().filter_map(|event| match event {
+                Event::CaseFinished(case) => Some(case.as_ref()),
+                _ => None,
+            }));
+            assert_eq!(again.len(), live.len());
+            for (id, (verdict, findings)) in &live {
+                let (again, found) = &again[id];
+                // A busy machine leaves a case without a verdict now and then.
+                if ![again, verdict].contains(&&Verdict::Inconclusive) {
+                    assert_eq!((again, found), (verdict, findings), "{id} by {}, {defect:?}", policy.name);
+                }
+                *seen.entry(*verdict).or_insert(0) += 1;
+            }
+        }
+    }
+    for verdict in [Verdict::Pass, Verdict::Known, Verdict::Fail] {
+        assert!(seen.contains_key(&verdict), "the slice shows no {verdict}: {seen:?}");
+    }
+    assert!(!seen.contains_key(&Verdict::Changed), "{seen:?}");
+}
