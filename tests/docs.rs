@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use upfault::{
-    judge::Policy,
+    judge::{Policy, rule},
     provider::{Confidence, catalogue_row, profile},
     scenario::{Api, ErrorName, Level, Provider, load_text, schema},
 };
@@ -228,16 +228,19 @@ fn the_page_of_deviations_names_the_recalled_rows() {
 fn table_of_keys() -> String {
     let policies = Policy::all();
     let names: Vec<String> = policies.iter().map(|policy| format!("`{}`", policy.name)).collect();
-    let mut text = format!("| key | question | may be | {} |\n", names.join(" | "));
-    text.push_str(&format!("|---|---|---|{}\n", "---|".repeat(policies.len())));
+    let mut text = format!("| key | question | may be | decides | {} |\n", names.join(" | "));
+    text.push_str(&format!("|---|---|---|---|{}\n", "---|".repeat(policies.len())));
     for (n, question) in Policy::QUESTIONS.iter().enumerate() {
         let answers: Vec<String> = policies.iter().map(|policy| policy.rows()[n].1.clone()).collect();
         let possible: Vec<String> = question.possible.iter().map(|word| format!("`{word}`")).collect();
+        let decided = question.decides.iter().filter_map(|id| rule(id));
+        let decided: Vec<String> = decided.map(|rule| format!("`{}` ({})", rule.id, rule.level)).collect();
         text.push_str(&format!(
-            "| `{}` | {} | {} | {} |\n",
+            "| `{}` | {} | {} | {} | {} |\n",
             question.key,
             question.asks,
             possible.join(", "),
+            decided.join(", "),
             answers.join(" | ")
         ));
     }

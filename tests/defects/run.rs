@@ -129,9 +129,11 @@ pub fn report(results: &[Arc<CaseResult>]) -> Report {
         judged_by: Some(Policy::default()),
         strict: false,
         proxy: ProxyReport::default(),
+        rerun: None,
         cases: results.iter().map(|result| CaseReport::new(result)).collect(),
         summary: Summary::default(),
         log_leaks: Vec::new(),
+        stops: Vec::new(),
     }
 }
 

@@ -20,7 +20,9 @@ pub struct Question {
     pub key: &'static str,
     /// What is asked, in one line.
     pub asks: &'static str,
-    /// The rules that go by the answer.
+    /// The rules whose level the answer decides: it is that level, or, where a user gives it, makes them required.
+    pub decides: &'static [&'static str],
+    /// All the rules that go by the answer.
     pub rules: &'static [&'static str],
     /// What may be written as an answer; of statuses, examples.
     pub possible: &'static [&'static str],
@@ -113,6 +115,7 @@ macro_rules! policy {
                 $(Question {
                     key: stringify!($key),
                     asks: $asks,
+                    decides: &[$($rule),*],
                     rules: &[$($rule,)* $($($also,)*)?],
                     possible: <$answer as Possible>::POSSIBLE,
                 },)*
