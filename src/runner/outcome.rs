@@ -79,16 +79,20 @@ impl Bench {
 
     /// Whether the accepted snapshot says that a case stops the proxy.
     pub fn is_known_to_stop_the_proxy(&self, case: &Case) -> bool {
-        let accepted = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
-        accepted
-            .is_some_and(|accepted| accepted.findings.iter().any(|finding| stops_the_proxy(&finding.rule)))
+        self.forms(case).any(|form| form.findings.iter().any(|finding| stops_the_proxy(&finding.rule)))
+    }
+
+    /// Every form of a case that is accepted.
+    pub fn forms(&self, case: &Case) -> impl Iterator<Item = &CaseSnapshot> {
+        self.accepted.get(&case.scenario.id).into_iter().flat_map(|file| file.forms(&case.id))
     }
 
     /// Judges what was seen of a case, alone and compared with its siblings.
     pub fn judge(&self, case: &Case, observation: &Observation, siblings: &[ComparedSibling<'_>]) -> Judged {
-        let held = self.accepted.get(&case.scenario.id).and_then(|file| file.case(&case.id));
-        let accepted = held.map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
         let seen = CaseSnapshot::new(&case.id, observation, &self.own);
+        let same_text = self.forms(case).find(|form| form.text == seen.text);
+        let held = same_text.or_else(|| self.forms(case).next());
+        let accepted = held.map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
         let diff = held.map(|held| diff(&held.text, &seen.text)).unwrap_or_default();
         let CaseVerdict { verdict, findings, change, to_hold } =
             judge_case(observation, siblings, &self.policy, &accepted, &diff, self.strict);

@@ -14,6 +14,7 @@ use crate::{
     judge::Verdict,
     observation::{Harm, Observation},
     scenario::Case,
+    snapshot::CaseSnapshot,
 };
 
 /// Looks at a case that differs from the accepted snapshot, and each time in another way.
@@ -97,15 +98,32 @@ impl Group<'_> {
             let which = if judged.is_news() { "like this one" } else { "as accepted" };
             format!("differs between looks: {alike} of {looks} {which}")
         });
+        let snapshots = self.to_record(case, &earlier, &judged);
         // What a later look only confirms is shown as it was seen first.
         let first = earlier.into_iter().next().filter(|first| first.judged.is_like(&judged));
         let (observation, judged) = match first {
             Some(first) => (first.seen.observation, Judged { verdict: judged.verdict, ..first.judged }),
             None => (seen.observation, judged),
         };
-        round.done.snapshots.push((case.scenario.id.clone(), judged.snapshot.clone()));
+        round.done.snapshots.extend(snapshots.into_iter().map(|form| (case.scenario.id.clone(), form)));
         let result = self.result(outcome::judged(case, judged, observation, note));
         round.kinship.settle(&case.id, Some(result));
+    }
+
+    /// What a snapshot of a case would hold: one form, or each form in which it was seen where its looks
+    /// differ. Forms that were accepted before stay where there are several, or where one of them was seen.
+    fn to_record(&self, case: &Case, earlier: &[Earlier<'_>], judged: &Judged) -> Vec<CaseSnapshot> {
+        let mut forms = vec![judged.snapshot.clone()];
+        let looks = earlier.iter().filter(|one| !one.about_time).map(|one| &one.judged.snapshot);
+        let stays = self.bench.forms(case).count() > 1 || !judged.is_news();
+        for form in looks.chain(self.bench.forms(case).filter(|_| stays)) {
+            if !forms.iter().any(|known| known.text == form.text) {
+                forms.push(form.clone());
+            }
+        }
+        // In an order that does not depend on which was seen first.
+        forms.sort_by(|a, b| a.text.cmp(&b.text));
+        forms
     }
 
     /// The last word on a case that could not be judged.

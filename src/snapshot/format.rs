@@ -15,6 +15,9 @@
 //! A heading begins at the margin with `== `; the case's text is indented by two blanks; `findings:`
 //! stands at the margin again (`findings: none` where there are none), one line for each below it.
 //!
+//! A proxy that behaves now one way, now another has a case in several forms: the headings of all but the first end in
+//! `(another form)`.
+//!
 //! The findings are those of the default policy. A required one that only another policy makes, and that was
 //! accepted under it, follows with the answers behind it: `status.timeout (required by policy.timeout = 504): 408`.
 
@@ -32,6 +35,9 @@ use crate::{
 use super::normalise::{Normaliser, normalise, shorten};
 use super::verdict::ToHold;
 use super::volatile::Volatile;
+
+/// What a heading of another form of a case ends in.
+const ANOTHER: &str = " (another form)";
 
 /// The findings' lines are cut to so many characters.
 const LONGEST_OBSERVED: usize = 200;
@@ -117,9 +123,9 @@ impl CaseSnapshot {
         Self { id: one_line(id), text: lines.join("\n").trim_matches('\n').to_owned(), findings }
     }
 
-    /// The block in the file, ending in a line feed.
-    pub fn render(&self) -> String {
-        let mut out = format!("== {}\n", self.id);
+    /// The block in the file, ending in a line feed; `another` form of the case says so in its heading.
+    fn render(&self, another: bool) -> String {
+        let mut out = format!("== {}{}\n", self.id, if another { ANOTHER } else { "" });
         for line in self.text.lines() {
             out.push_str(format!("  {line}").trim_end());
             out.push('\n');
@@ -143,9 +149,20 @@ impl CaseSnapshot {
 }
 
 impl SnapshotFile {
-    /// The case of this id.
+    /// The case of this id, in the first of its forms.
     pub fn case(&self, id: &str) -> Option<&CaseSnapshot> {
-        self.cases.iter().find(|case| case.id == id)
+        self.forms(id).next()
+    }
+
+    /// Every form in which a case has been seen: a proxy may behave now one way, now another.
+    pub fn forms(&self, id: &str) -> impl Iterator<Item = &CaseSnapshot> {
+        self.cases.iter().filter(move |case| case.id == id)
+    }
+
+    /// The blocks of a case in the file; empty where it has none.
+    pub fn render_case(&self, id: &str) -> String {
+        let blocks: Vec<String> = (0..).zip(self.forms(id)).map(|(n, case)| case.render(n > 0)).collect();
+        blocks.join("\n")
     }
 
     /// For each case that has findings: the rules.
@@ -170,7 +187,8 @@ impl SnapshotFile {
             out.push_str(&format!("description: {}\n", quoted(&self.description)));
         }
         out.push_str("---\n");
-        let blocks: Vec<String> = self.cases.iter().map(CaseSnapshot::render).collect();
+        let forms = self.cases.chunk_by(|a, b| a.id == b.id).filter_map(|forms| forms.first());
+        let blocks: Vec<String> = forms.map(|case| self.render_case(&case.id)).collect();
         out.push_str(&blocks.join("\n"));
         out
     }
@@ -200,10 +218,11 @@ impl SnapshotFile {
                 if let Some(block) = block.take() {
                     file.cases.push(block.finish()?);
                 }
-                if file.case(id).is_some() {
-                    return Err(damage(number, &format!("the case `{id}` stands here twice")));
+                let another = id.strip_suffix(ANOTHER);
+                if another.is_none() && file.case(id).is_some() {
+                    return Err(damage(number, &format!("the case `{id}` is specified twice")));
                 }
-                block = Some(Block::new(number, id));
+                block = Some(Block::new(number, another.unwrap_or(id)));
             } else if let Some(block) = &mut block {
                 block.line(number, line)?;
             } else if !line.is_empty() {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     compare::diff,
-    format::{CaseSnapshot, SnapshotFile},
+    format::SnapshotFile,
     store::{StoreError, bundled, parse, read_if_there},
 };
 
@@ -62,13 +62,13 @@ impl PendingSnapshot {
             },
         };
         let gone = accepted.cases.iter().filter(|case| pending.case(&case.id).is_none());
+        let mut ids: Vec<&str> = pending.cases.iter().chain(gone).map(|case| case.id.as_str()).collect();
+        ids.dedup();
         let mut out = String::new();
-        for case in pending.cases.iter().chain(gone) {
-            let block =
-                |file: &SnapshotFile| file.case(&case.id).map(CaseSnapshot::render).unwrap_or_default();
-            let diff = diff(block(&accepted).trim_end(), block(&pending).trim_end());
+        for id in ids {
+            let diff = diff(accepted.render_case(id).trim_end(), pending.render_case(id).trim_end());
             if !diff.is_empty() {
-                out.push_str(&format!("{}\n{diff}", case.id));
+                out.push_str(&format!("{id}\n{diff}"));
             }
         }
         Ok(out)
@@ -142,7 +142,7 @@ pub(super) fn id_below(root: &Path, path: &Path, suffix: &str) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Store, WriteMode},
+        super::{Store, WriteMode, format::CaseSnapshot},
         *,
     };
 

@@ -141,7 +141,7 @@ impl Store {
     pub fn record(&self, scenario: &str, now: &SnapshotFile) -> Result<Recorded, StoreError> {
         let accepted = self.load(scenario)?;
         let base = accepted.clone().unwrap_or_default();
-        let news = to_review(&base, now.clone());
+        let news = to_review(&base, now);
         match self.mode {
             WriteMode::Never | WriteMode::Outside if news.cases.is_empty() => Ok(Recorded::Unchanged),
             WriteMode::Never => Ok(Recorded::NotWritten),
@@ -151,9 +151,9 @@ impl Store {
                 Ok(pending.map_or(Recorded::Unchanged, Recorded::Pending))
             }
             WriteMode::Accept => {
-                let merged = base.overlaid_by(now);
+                let unheld = unheld(&base, now, same_for_every_policy);
+                let (is_news, merged) = (!unheld.cases.is_empty(), base.overlaid_by(&unheld));
                 let path = self.path(scenario, "snap")?;
-                let is_news = !covers(accepted.as_ref(), now, same_for_every_policy);
                 if is_news {
                     write(&path, &merged)?;
                 }
@@ -185,7 +185,7 @@ impl Store {
         let path = self.path(scenario, "snap.new")?;
         // A damaged pending file is no loss: it is made of runs, and this is one.
         let waiting = read_if_there(&path)?.and_then(|text| SnapshotFile::parse(&text).ok());
-        let waiting = to_review(accepted, waiting.unwrap_or_default());
+        let waiting = to_review(accepted, &waiting.unwrap_or_default());
         news.cases.extend(waiting.cases.into_iter().filter(|case| now.case(&case.id).is_none()));
         if !news.cases.is_empty() {
             write(&path, &accepted.overlaid_by(&news))?;
@@ -209,25 +209,24 @@ impl Store {
     }
 }
 
-/// Whether `accepted` holds every case of `now`, and `same` says of each that nothing differs.
-fn covers(
-    accepted: Option<&SnapshotFile>,
+/// The cases of `now` that `accepted` does not hold in each form in which they were seen; `same` says whether
+/// two forms are the same.
+fn unheld(
+    accepted: &SnapshotFile,
     now: &SnapshotFile,
     same: impl Fn(&CaseSnapshot, &CaseSnapshot) -> bool,
-) -> bool {
-    now.cases
-        .iter()
-        .all(|case| accepted.and_then(|file| file.case(&case.id)).is_some_and(|held| same(held, case)))
+) -> SnapshotFile {
+    let is_held = |case: &CaseSnapshot| accepted.forms(&case.id).any(|held| same(held, case));
+    let differs = |case: &&CaseSnapshot| now.forms(&case.id).any(|form| !is_held(form));
+    SnapshotFile { cases: now.cases.iter().filter(differs).cloned().collect(), ..now.clone() }
 }
 
 /// The cases of `now` that somebody has to review: those that differ from what is accepted, and new ones with
 /// findings.
-fn to_review(accepted: &SnapshotFile, mut now: SnapshotFile) -> SnapshotFile {
-    now.cases.retain(|case| match accepted.case(&case.id) {
-        Some(held) => !same_behaviour(held, case),
-        None => !case.findings.is_empty(),
-    });
-    now
+fn to_review(accepted: &SnapshotFile, now: &SnapshotFile) -> SnapshotFile {
+    let mut news = unheld(accepted, now, same_behaviour);
+    news.cases.retain(|case| accepted.case(&case.id).is_some() || !case.findings.is_empty());
+    news
 }
 
 /// The bundled snapshot of a scenario: its path as it is shown, and its text.
@@ -321,6 +320,24 @@ mod tests {
         assert_eq!(recorded, Recorded::Accepted(dir.path().join("builtin/s.snap"), good.clone()));
         assert!(!path.exists());
         assert_eq!(store(&dir, WriteMode::Accept).record("s", &good).unwrap(), Recorded::Unchanged);
+    }
+
+    #[test]
+    fn a_case_in_several_forms_is_held_in_any_of_them_and_waits_for_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (accept, pending) = (store(&dir, WriteMode::Accept), store(&dir, WriteMode::Pending));
+        let both = file(&[("s", "1"), ("s", "2")]);
+        accept.record("s", &both).unwrap();
+        assert_eq!(accept.load("s").unwrap(), Some(both.clone()));
+        for one in ["1", "2"] {
+            assert_eq!(accept.record("s", &file(&[("s", one)])).unwrap(), Recorded::Unchanged);
+            assert_eq!(pending.record("s", &file(&[("s", one)])).unwrap(), Recorded::Unchanged);
+        }
+        assert_eq!(accept.load("s").unwrap(), Some(both));
+        let three = file(&[("s", "1"), ("s", "2"), ("s", "3")]);
+        let path = dir.path().join("builtin/s.snap.new");
+        assert_eq!(pending.record("s", &three).unwrap(), Recorded::Pending(path.clone()));
+        assert_eq!(SnapshotFile::parse(&fs::read_to_string(path).unwrap()).unwrap(), three);
     }
 
     #[test]

@@ -252,7 +252,7 @@ fn what_only_the_policy_makes_says_so_and_names_the_key() {
     FAIL timeouts/a
       A 429 keeps its status, its detail and its Retry-After
       SDKs wait as long as Retry-After says.
-      again: upfault run scenarios/timeouts/a.yaml --proxy litellm@1.102.4
+      again: upfault run --filter case:timeouts/a --proxy litellm@1.102.4
 
       status.timeout (required by policy.timeout = 504, new)
         expected: 504 (policy `default + upfault.toml`)
@@ -265,7 +265,7 @@ fn what_only_the_policy_makes_says_so_and_names_the_key() {
     FAIL timeouts/b
       A 429 keeps its status, its detail and its Retry-After
       SDKs wait as long as Retry-After says.
-      again: upfault run scenarios/timeouts/b.yaml --proxy litellm@1.102.4
+      again: upfault run --filter case:timeouts/b --proxy litellm@1.102.4
 
       status.timeout (required by policy.timeout = 504, new)
         expected: 504 (policy `default + upfault.toml`)
