@@ -6,6 +6,11 @@ use bytes::Bytes;
 
 use crate::{provider::Header, scenario::Http2Code};
 
+/// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
+/// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
+/// and then, and a fault would not be the same fault twice.
+pub(super) const BEFORE_CUT: Duration = Duration::from_millis(100);
+
 /// A printable list of timed actions: all that is random or timed has been decided here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -17,6 +22,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Its ending, if nothing in it waits for anything. The pause before a cut is no wait: it only keeps the
+    /// cut apart from the bytes before it.
+    pub fn ending_at_once(&self) -> Option<&WireAction> {
+        let (ending, rest) = self.actions.split_last()?;
+        let rest = match rest.split_last() {
+            Some((WireAction::Wait(BEFORE_CUT), rest)) => rest,
+            _ => rest,
+        };
+        let waits = |action: &WireAction| matches!(action, WireAction::Wait(_) | WireAction::Await(_));
+        (!rest.iter().any(waits) && *ending != WireAction::Hang).then_some(ending)
+    }
+
     /// Whether it asks for what no HTTP library sends, so that the connection's owner must write the
     /// reply's framing itself.
     pub fn is_below_http(&self) -> bool {

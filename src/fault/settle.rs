@@ -1,19 +1,12 @@
 //! What can be said of a reply only when all its faults have had their turn: packets, bytes that nobody can
 //! read, and how it ends.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::{
-    plan::{Framing, Head, Plan, WireAction},
+    plan::{BEFORE_CUT, Framing, Head, Plan, WireAction},
     timeline::Timeline,
 };
-
-/// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
-/// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
-/// and then, and a fault would not be the same fault twice.
-const BEFORE_CUT: Duration = Duration::from_millis(100);
 
 impl Timeline {
     pub(super) fn into_plan(mut self) -> Plan {

@@ -73,7 +73,7 @@ impl Fate {
         let sent = &attempt.sent;
         let api = attempt.api.unwrap_or(case.api);
         let body = readable(sent);
-        let (broken, end) = (sent.broken_after.is_some(), attempt.end_as_planned());
+        let (broken, end) = (sent.broken_after.is_some(), end(attempt));
         let json = || serde_json::from_slice::<Value>(&body).ok();
         let error = || json().and_then(|value| error(&value, sent, case.provider));
         let Some(status) = sent.status else {
@@ -140,7 +140,7 @@ impl Fate {
         if let (false, Some(closed)) = (complete, &attempt.sent.closed) {
             return Self::Closed { before, closed: closed.clone() };
         }
-        match attempt.end_as_planned() {
+        match end(attempt) {
             _ if complete => Self::Success(before),
             _ if attempt.sent.broken_after.is_some() => Self::Cut { head_sent: true, before },
             AttemptEnd::Finished => Self::EndedEarly { before, done },
@@ -212,6 +212,15 @@ impl Fate {
             }
             Self::OddBody { .. } => "answered 2xx with a body that is no completion".to_owned(),
         }
+    }
+}
+
+/// How an attempt ended; one that was about to be cut counts as cut. One that was about to be finished does
+/// not count as finished: what its client left behind was never sent.
+fn end(attempt: &Attempt) -> AttemptEnd {
+    match attempt.end_as_planned() {
+        AttemptEnd::Finished => attempt.end,
+        planned => planned,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Canaries, Closed, exchange::binary_size};
 use crate::{
-    scenario::{Api, Fault, Point, Turn},
+    scenario::{Api, Turn},
     wire::frames::Carrier,
 };
 
@@ -70,6 +70,9 @@ pub struct Sent {
     /// The close frame by which the mock ended a WebSocket session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// Of a reply whose client left: how the mock was about to end it, if there was no wait in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at_once: Option<AttemptEnd>,
     /// How far injected waits missed their time, at the worst, in milliseconds.
     pub timer_error_ms: f64,
 }
@@ -80,22 +83,13 @@ impl Attempt {
         !self.method.is_empty()
     }
 
-    /// How it ended, for whoever read it: a reply that had come to where it was to be cut counts as cut,
-    /// even where its client left in the moment before. Who of the two is first is a race.
+    /// How it ended as the mock had planned it. The mock ends a reply without a wait at the moment at which
+    /// its client may leave: which of the two comes first is a race, and only the plan is the same each time.
     pub fn end_as_planned(&self) -> AttemptEnd {
-        let faults = self.turn.as_ref().map(|turn| turn.faults.as_slice());
-        let (cut, at) = match (self.end, faults) {
-            (AttemptEnd::ClientLeft, Some([Fault::Reset { at }])) => (AttemptEnd::Reset, *at),
-            (AttemptEnd::ClientLeft, Some([Fault::Close { at }])) => (AttemptEnd::Closed, *at),
-            (end, _) => return end,
-        };
-        let there = match at {
-            Point::AfterHeaders => self.sent.status.is_some(),
-            Point::AfterEvents(events) => self.sent.frames >= events,
-            Point::AfterBytes(bytes) => self.sent.bytes >= bytes,
-            Point::BeforeHeaders | Point::BeforeEnd => false,
-        };
-        if there { cut } else { self.end }
+        match (self.end, self.sent.ends_at_once) {
+            (AttemptEnd::ClientLeft, Some(planned)) => planned,
+            (end, _) => end,
+        }
     }
 
     /// The body that was sent, as text: what is no text in it is replaced.
@@ -183,14 +177,11 @@ pub enum AttemptEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        observation::Identity,
-        scenario::{Answer, Reply},
-    };
+    use crate::observation::Identity;
 
-    /// An attempt that the client left, of a turn with these faults.
-    fn left(faults: Vec<Fault>, sent: Sent) -> Attempt {
-        Attempt {
+    #[test]
+    fn a_reply_without_a_wait_ended_as_planned_even_if_its_client_left_first() {
+        let attempt = |end, ends_at_once| Attempt {
             deployment: "primary".to_owned(),
             n: 1,
             at_ms: 0.0,
@@ -199,36 +190,21 @@ mod tests {
             api: Some(Api::OpenaiChat),
             headers: Vec::new(),
             body: String::new(),
-            turn: Some(Turn { answer: Answer::Reply(Reply::Ok), headers: Default::default(), faults }),
+            turn: None,
             canaries: Identity { token: "abc".to_owned() }.canaries("primary", 1),
-            sent,
-            end: AttemptEnd::ClientLeft,
+            sent: Sent { ends_at_once, ..Sent::default() },
+            end,
             end_ms: Some(1.0),
-        }
-    }
-
-    #[test]
-    fn a_reply_that_had_come_to_its_cut_counts_as_cut_whoever_was_first() {
-        let sent = |frames, bytes| Sent { status: Some(200), frames, bytes, ..Sent::default() };
-        let reset = |at| vec![Fault::Reset { at }];
-        let close = |at| vec![Fault::Close { at }];
-        for (faults, sent, end) in [
-            (reset(Point::AfterEvents(5)), sent(5, 600), AttemptEnd::Reset),
-            (reset(Point::AfterEvents(5)), sent(4, 500), AttemptEnd::ClientLeft),
-            (close(Point::AfterBytes(600)), sent(5, 600), AttemptEnd::Closed),
-            (close(Point::AfterBytes(601)), sent(5, 600), AttemptEnd::ClientLeft),
-            (reset(Point::AfterHeaders), sent(0, 0), AttemptEnd::Reset),
-            (reset(Point::AfterHeaders), Sent::default(), AttemptEnd::ClientLeft),
-            (vec![], sent(5, 600), AttemptEnd::ClientLeft),
-            // It waited for something else before, and the client may have left because of that.
-            (
-                [reset(Point::AfterEvents(5)), close(Point::AfterEvents(6))].concat(),
-                sent(6, 600),
-                AttemptEnd::ClientLeft,
-            ),
+        };
+        use AttemptEnd::{ClientLeft, Closed, Finished, Reset};
+        for (end, at_once, planned) in [
+            (ClientLeft, Some(Finished), Finished),
+            (ClientLeft, Some(Reset), Reset),
+            // It waited, and the client may have left because of that.
+            (ClientLeft, None, ClientLeft),
+            (Closed, None, Closed),
         ] {
-            let shown = format!("{faults:?} {sent:?}");
-            assert_eq!(left(faults, sent).end_as_planned(), end, "{shown}");
+            assert_eq!(attempt(end, at_once).end_as_planned(), planned, "{end:?} {at_once:?}");
         }
     }
 }

@@ -150,9 +150,7 @@ pub(super) fn enter(
             }
         }
     };
-    if plan.doubtful {
-        recorder.doubts();
-    }
+    recorder.plans(&plan);
     if known.one_each {
         say_the_last(&mut plan);
     }

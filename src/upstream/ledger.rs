@@ -11,7 +11,7 @@ use super::{
     room::{Keep, MAX_KEPT_BODY, Room},
 };
 use crate::{
-    fault::{Framing, Head},
+    fault::{Framing, Head, Plan, WireAction},
     observation::{Attempt, AttemptEnd, Closed, Identity, Sent},
     provider::{AccountState, Admission, Asked, owned_headers},
     scenario::{Account, Api, Turn},
@@ -62,6 +62,7 @@ struct Record {
     heard: String,
     closed: Option<Closed>,
     timer_error_ms: f64,
+    ends_at_once: Option<AttemptEnd>,
     end: AttemptEnd,
     ended: Option<Instant>,
 }
@@ -90,6 +91,7 @@ impl Record {
             heard: String::new(),
             closed: None,
             timer_error_ms: 0.0,
+            ends_at_once: None,
             end: AttemptEnd::Open,
             ended: None,
         }
@@ -105,6 +107,7 @@ impl Record {
             doubtful: self.doubtful,
             closed: self.closed.clone(),
             timer_error_ms: self.timer_error_ms,
+            ends_at_once: self.ends_at_once.filter(|_| self.end == AttemptEnd::ClientLeft),
             ..Sent::default()
         };
         if let Some(head) = &self.head {
@@ -296,6 +299,21 @@ impl Recorder {
         locked(&self.record).turn = Some(turn);
     }
 
+    /// What is going to be performed, before any of it is.
+    pub(super) fn plans(&self, plan: &Plan) {
+        let ends_at_once = plan.ending_at_once().and_then(|ending| match ending {
+            WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused => {
+                Some(AttemptEnd::Finished)
+            }
+            WireAction::Close => Some(AttemptEnd::Closed),
+            WireAction::Reset => Some(AttemptEnd::Reset),
+            _ => None,
+        });
+        let mut record = locked(&self.record);
+        record.ends_at_once = ends_at_once;
+        record.doubtful |= plan.doubtful;
+    }
+
     /// `length` is that of the whole body as it is planned.
     pub(super) fn head(&self, head: Head, length: usize) {
         let mut record = locked(&self.record);
@@ -331,11 +349,6 @@ impl Recorder {
         let mut record = locked(&self.record);
         let bytes = record.bytes;
         record.broken_after.get_or_insert(bytes);
-    }
-
-    /// A sound client may take or refuse what is sent.
-    pub(super) fn doubts(&self) {
-        locked(&self.record).doubtful = true;
     }
 
     /// A wait was over so many milliseconds too late.

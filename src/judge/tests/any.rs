@@ -289,6 +289,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 broken_after,
                 doubtful,
                 closed,
+                ends_at_once: None,
                 timer_error_ms: 0.0,
             },
             end,
