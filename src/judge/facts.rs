@@ -84,6 +84,12 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// A text of the proxy's own, without what varies by itself: the one in which common words may be looked
+    /// for, because none is in it by chance.
+    pub fn steady(&self, text: &str) -> String {
+        self.arrangement.volatile.iter().fold(text.to_owned(), |text, volatile| volatile.replace(&text))
+    }
+
     /// The endpoint that the caller called.
     pub fn api(&self) -> Api {
         self.arrangement.combination.api

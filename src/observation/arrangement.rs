@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::{Identity, Volatile};
 use crate::scenario::{Combination, Expect, Level, ProxySettings, Turn};
 
 /// What was set up for a case.
@@ -33,6 +33,9 @@ pub struct Arrangement {
     pub proxy_secrets: Vec<String>,
     /// `127.0.0.1:PORT` of each mock, which no caller should get to see.
     pub upstream_addresses: Vec<String>,
+    /// What varies by itself in the proxy's own words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volatile: Vec<Volatile>,
 }
 
 impl Arrangement {

@@ -9,8 +9,11 @@ mod canary;
 mod exchange;
 mod harm;
 mod meaningful;
+mod random;
 mod record;
 mod stray;
+mod volatile;
+pub mod word;
 
 pub use arrangement::{Arrangement, DeploymentArranged};
 pub use attempt::{Attempt, AttemptEnd, Sent};
@@ -18,7 +21,9 @@ pub use canary::{Canaries, Identity, Planted, planted};
 pub use exchange::{Answer, Body, Closed, Ending, Exchange, Frame, Left, Outcome, StepName};
 pub use harm::Harm;
 pub use meaningful::{MEANINGFUL_HEADERS, is_meaningful};
+pub use random::{looks_random, without_random};
 pub use record::Observation;
 pub use stray::{Stray, StrayKind};
+pub use volatile::Volatile;
 
 pub(crate) use meaningful::is_request_id;

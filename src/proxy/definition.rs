@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use regex::Regex;
 
 use super::{
     document::{Document, Lacked, Setting, Width},
     route::InstanceSettings,
     source::Source,
 };
-use crate::scenario::{Api, Combination, Provider, ProxySettings, Transport};
+use crate::{
+    observation::Volatile,
+    scenario::{Api, Combination, Provider, ProxySettings, Transport},
+};
 
 /// The version of a definition that names none.
 pub const LOCAL_VERSION: &str = "local";
@@ -67,9 +69,9 @@ impl Definition {
         }
     }
 
-    /// What varies by itself in its own words, and what stands in its place in snapshots.
-    pub fn volatile(&self) -> impl Iterator<Item = (Regex, String)> {
-        self.document.volatile.iter().map(|one| (one.pattern.clone(), one.with.clone()))
+    /// What varies by itself in its own words.
+    pub fn volatile(&self) -> &[Volatile] {
+        &self.document.volatile
     }
 
     /// Where the definition is: its proxy.yaml, as it is shown to people.

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use regex::Regex;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use crate::scenario::{Api, Provider, Transport, duration};
+use crate::{
+    observation::Volatile,
+    scenario::{Api, Provider, Transport, duration},
+};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,7 +49,7 @@ pub(super) struct Document {
     /// The routes that hand a request to a provider as it is, where the proxy has such.
     pub(super) pass_through: Option<PassThroughDocument>,
     #[serde(default)]
-    pub(super) volatile: Vec<VolatileDocument>,
+    pub(super) volatile: Vec<Volatile>,
 }
 
 /// A provider, an API or a transport that a proxy does not serve.
@@ -79,21 +81,6 @@ impl<'de> Deserialize<'de> for Lacked {
         };
         named.map_err(serde::de::Error::custom)
     }
-}
-
-/// Something in the proxy's own words that varies by itself: snapshots must not hold it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct VolatileDocument {
-    /// A regular expression (the syntax of the `regex` crate).
-    #[serde(deserialize_with = "regex")]
-    pub(super) pattern: Regex,
-    /// What stands in its place; `$1` is the first group.
-    pub(super) with: String,
-}
-
-fn regex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
-    Regex::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 /// What a scenario may set on a proxy.

@@ -12,7 +12,7 @@ use super::{
     request::Mapping,
     route::Route,
 };
-use crate::{lock::Lock, scenario::Api};
+use crate::{lock::Lock, observation::Volatile, scenario::Api};
 
 /// How long a proxy may take to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -23,6 +23,7 @@ pub struct Instance {
     root: String,
     proxy_key: String,
     mapping: Mapping,
+    volatile: Vec<Volatile>,
     group: Mutex<Group>,
     log: Log,
     _in_use: Option<Arc<Lock>>,
@@ -34,12 +35,13 @@ impl Instance {
         port: u16,
         proxy_key: String,
         mapping: Mapping,
+        volatile: Vec<Volatile>,
         group: Group,
         log: Log,
         in_use: Option<Arc<Lock>>,
     ) -> Self {
         let root = format!("http://127.0.0.1:{port}");
-        Self { root, proxy_key, mapping, group: Mutex::new(group), log, _in_use: in_use }
+        Self { root, proxy_key, mapping, volatile, group: Mutex::new(group), log, _in_use: in_use }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -55,6 +57,11 @@ impl Instance {
     /// What must never come out of the proxy: its key, which is its master key too.
     pub fn secrets(&self) -> Vec<String> {
         vec![self.proxy_key.clone()]
+    }
+
+    /// What varies by itself in the proxy's own words.
+    pub fn volatile(&self) -> &[Volatile] {
+        &self.volatile
     }
 
     /// The headers that a request for this route carries besides the API's own: auth, and what the

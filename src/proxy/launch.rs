@@ -146,7 +146,9 @@ impl Installed {
                 self.dir.display()
             ),
         })?;
-        let instance = Instance::new(port, context.proxy_key, mapping, group, log, self.in_use.clone());
+        let volatile = definition.volatile().to_vec();
+        let in_use = self.in_use.clone();
+        let instance = Instance::new(port, context.proxy_key, mapping, volatile, group, log, in_use);
         self.wait_until_ready(&instance, port, &ready_path, &words, again).await?;
         drop(reserved);
         Ok(instance)

@@ -190,6 +190,7 @@ impl Ready {
             other_looks: self.other_looks.clone(),
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),
+            volatile: gateway.volatile(),
         }
     }
 }

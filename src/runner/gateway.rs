@@ -10,7 +10,7 @@ use super::{
 use crate::{
     builtin::{self, Builtin},
     client::{Call, request},
-    observation::StepName,
+    observation::{StepName, Volatile},
     proxy::{Installed, Instance, InstanceSettings, Launch, Route},
     scenario::{Combination, Step},
 };
@@ -125,6 +125,14 @@ impl Gateway {
             Self::Builtin(builtin) => vec![builtin.proxy_key().to_owned()],
             Self::Process(instance, _) => instance.secrets(),
             Self::Remote(remote) => remote.key.clone().into_iter().collect(),
+        }
+    }
+
+    /// What varies by itself in its own words.
+    pub fn volatile(&self) -> Vec<Volatile> {
+        match self {
+            Self::Process(instance, _) => instance.volatile().to_vec(),
+            _ => Vec::new(),
         }
     }
 

@@ -6,11 +6,9 @@ use super::error::RunError;
 use crate::{
     event::CaseResult,
     judge::{ComparedSibling, Finding, Policy, Verdict, has_timing, stops_the_proxy},
-    observation::Observation,
+    observation::{Observation, Volatile},
     scenario::Case,
-    snapshot::{
-        Accepted, CaseSnapshot, CaseVerdict, Difference, SnapshotFile, Store, Volatile, diff, judge_case,
-    },
+    snapshot::{Accepted, CaseSnapshot, CaseVerdict, Difference, SnapshotFile, Store, diff, judge_case},
 };
 
 /// What is accepted, and by which rules is judged.

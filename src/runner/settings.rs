@@ -6,11 +6,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::{
-    builtin::Defect,
-    judge::Policy,
-    proxy::Definition,
-    scenario::Case,
-    snapshot::{Store, Volatile},
+    builtin::Defect, judge::Policy, observation::Volatile, proxy::Definition, scenario::Case, snapshot::Store,
 };
 
 /// What a run is asked to do.
@@ -82,9 +78,7 @@ impl ProxyChoice {
     /// What varies by itself in its own words.
     pub fn volatile(&self) -> Vec<Volatile> {
         match self {
-            Self::Definition(definition) => {
-                definition.volatile().map(|(pattern, with)| Volatile::new(pattern, with)).collect()
-            }
+            Self::Definition(definition) => definition.volatile().to_vec(),
             _ => Vec::new(),
         }
     }

@@ -28,13 +28,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     judge::{Finding, PolicyAnswer},
-    observation::Observation,
+    observation::{Observation, Volatile},
     scenario::Level,
 };
 
 use super::normalise::{Normaliser, normalise, shorten};
 use super::verdict::ToHold;
-use super::volatile::Volatile;
 
 /// What a heading of another form of a case ends in.
 const ANOTHER: &str = " (another form)";

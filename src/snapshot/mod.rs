@@ -1,6 +1,7 @@
 //! Snapshots: normalise, redact, compare, store. Only the store and the review do I/O.
 
 mod atomic;
+mod attempts;
 mod compare;
 mod format;
 mod normalise;
@@ -21,7 +22,7 @@ pub use review::{PendingSnapshot, has_snapshots, pending};
 pub use store::{Recorded, Store, StoreError, WriteMode};
 pub use stored::without_secrets;
 pub use verdict::{Accepted, CaseVerdict, ToHold, judge_case};
-pub use volatile::{Volatile, without_volatile};
+pub use volatile::without_volatile;
 
 pub(crate) use atomic::write_atomically;
 

@@ -3,27 +3,22 @@
 use serde_json::Value;
 
 use super::{
+    attempts,
     redact::Redactor,
     said, stream,
-    volatile::{Volatile, without_volatile},
+    volatile::{holds_id, holds_time, without_volatile},
 };
 use crate::{
     observation::{
-        Answer, AttemptEnd, Body, Ending, Exchange, Frame, Observation, Outcome, StepName, is_meaningful,
+        Answer, Body, Ending, Exchange, Frame, Observation, Outcome, StepName, Volatile, is_meaningful,
         is_request_id,
     },
+    scenario::{LeaveBy, LeavePoint},
     wire::frames::Carrier,
 };
 
 /// Messages that are longer are shortened in the middle; so many characters remain.
 const LONGEST_MESSAGE: usize = 600;
-
-/// Members that hold an id of the proxy's own where they hold no canary.
-const ID_MEMBERS: &[&str] =
-    &["id", "request_id", "requestId", "responseId", "system_fingerprint", "litellm_call_id"];
-
-/// Members that hold the time.
-const TIME_MEMBERS: &[&str] = &["created", "created_at", "createTime", "timestamp"];
 
 /// The text of a case: what a caller can rely on, and nothing that varies by itself.
 ///
@@ -37,11 +32,15 @@ pub fn normalise(observation: &Observation, own: &[Volatile]) -> String {
     let mut lines = Vec::new();
     for exchange in &observation.exchanges {
         match exchange.step {
-            StepName::Step(_) => normaliser.exchange(exchange, &mut lines),
+            StepName::Step(_) => {
+                let waits = observation.arrangement.proxy.cooldown.is_some()
+                    && observation.attempts_of(exchange).next().is_none();
+                normaliser.exchange(exchange, waits, &mut lines);
+            }
             StepName::Recovery => lines.push(normaliser.recovery(exchange)),
         }
     }
-    attempts(observation, &mut lines);
+    lines.extend(attempts::lines(observation));
     lines.join("\n")
 }
 
@@ -49,6 +48,14 @@ pub fn normalise(observation: &Observation, own: &[Volatile]) -> String {
 fn addressed(exchange: &Exchange) -> String {
     let to = exchange.to.as_ref().map(|to| format!(" to {to}"));
     format!("{}{}", exchange.step, to.unwrap_or_default())
+}
+
+/// Whether the caller was to leave before any answer, and did. How much of one had come by then says how fast
+/// the proxy and the machine were.
+fn left_before_an_answer(exchange: &Exchange) -> bool {
+    exchange
+        .abandoned()
+        .is_some_and(|left| left.how.at == LeavePoint::BeforeHeaders && left.how.by == LeaveBy::Close)
 }
 
 /// Redaction for one case: placeholders for its own tokens first, on parsed JSON where it is JSON,
@@ -105,25 +112,25 @@ impl<'a> Normaliser<'a> {
 
     fn member(&self, name: &str, value: &Value) -> Value {
         match value {
-            Value::String(text) if ID_MEMBERS.contains(&name) && !text.contains("<canary ") => {
-                "<own id>".into()
-            }
-            Value::Number(_) | Value::String(_) if TIME_MEMBERS.contains(&name) => "<time>".into(),
+            Value::String(text) if holds_id(name) && !text.contains("<canary ") => "<own id>".into(),
+            Value::Number(_) | Value::String(_) if holds_time(name) => "<time>".into(),
             other => self.scrub(other),
         }
     }
 
-    fn exchange(&self, exchange: &Exchange, lines: &mut Vec<String>) {
-        let answer = match &exchange.outcome {
-            Outcome::Answer(answer) => answer,
-            Outcome::NoAnswer { ending } => {
-                lines.push(format!("{}: no answer", addressed(exchange)));
-                lines.push(format!("  ending: {}", self.ending(ending)));
-                return;
-            }
+    /// `waits` says that the proxy refused the request by itself, because a cooldown was not over yet.
+    fn exchange(&self, exchange: &Exchange, waits: bool, lines: &mut Vec<String>) {
+        let (answer, ending) = match &exchange.outcome {
+            Outcome::Answer(answer) => (Some(answer), &answer.ending),
+            Outcome::NoAnswer { ending } => (None, ending),
+        };
+        let Some(answer) = answer.filter(|_| !left_before_an_answer(exchange)) else {
+            lines.push(format!("{}: no answer", addressed(exchange)));
+            lines.push(format!("  ending: {}", self.ending(ending)));
+            return;
         };
         lines.push(format!("{}: {}", addressed(exchange), answer.status));
-        lines.extend(self.headers(answer).into_iter().map(|line| format!("  {line}")));
+        lines.extend(self.headers(answer, waits).into_iter().map(|line| format!("  {line}")));
         lines.extend(self.body(answer).into_iter().map(|line| format!("  {line}")));
         if let Some(closed) = answer.closed.as_ref().filter(|closed| !closed.answered) {
             lines.push(format!("  closed: {}", self.message(&closed.to_string())));
@@ -131,7 +138,7 @@ impl<'a> Normaliser<'a> {
         lines.push(format!("  ending: {}", self.ending(&answer.ending)));
     }
 
-    fn headers(&self, answer: &Answer) -> Vec<String> {
+    fn headers(&self, answer: &Answer, waits: bool) -> Vec<String> {
         let mut lines: Vec<String> = answer
             .headers
             .iter()
@@ -143,8 +150,11 @@ impl<'a> Normaliser<'a> {
                 if !landed && !is_meaningful(name) {
                     return None;
                 }
-                let shown =
-                    if is_request_id(name) && !landed { "<own id>".to_owned() } else { self.message(value) };
+                let shown = match name.as_str() {
+                    _ if is_request_id(name) && !landed => "<own id>".to_owned(),
+                    "retry-after" | "retry-after-ms" if waits => "<what is left of the cooldown>".to_owned(),
+                    _ => self.message(value),
+                };
                 // By its whole line, so that a definition can say whose value varies.
                 let line = format!("{name}: {shown}");
                 Some(self.own.iter().fold(line, |line, volatile| volatile.replace(&line)))
@@ -236,41 +246,6 @@ fn chunks(value: &Value) -> Option<Vec<Frame>> {
     })
 }
 
-fn attempts(observation: &Observation, lines: &mut Vec<String>) {
-    lines.push("attempts:".to_owned());
-    let mut names: Vec<&str> = observation.arrangement.deployments.iter().map(|d| d.name.as_str()).collect();
-    for attempt in &observation.attempts {
-        if !names.contains(&attempt.deployment.as_str()) {
-            names.push(&attempt.deployment);
-        }
-    }
-    for name in names {
-        let ends: Vec<&str> = observation
-            .attempts
-            .iter()
-            .filter(|a| a.deployment == name)
-            .map(|a| end_word(a.end_as_planned()))
-            .collect();
-        if ends.is_empty() {
-            lines.push(format!("  {name}: 0"));
-        } else {
-            lines.push(format!("  {name}: {} ({})", ends.len(), ends.join(", ")));
-        }
-    }
-}
-
-fn end_word(end: AttemptEnd) -> &'static str {
-    match end {
-        AttemptEnd::Open | AttemptEnd::ClientLeft => "left unfinished by the proxy",
-        AttemptEnd::Finished => "finished",
-        AttemptEnd::Reset => "reset",
-        AttemptEnd::Closed => "closed",
-        AttemptEnd::StreamReset => "stream reset",
-        AttemptEnd::GoneAway => "gone away",
-        AttemptEnd::HandshakeFailed => "no handshake",
-    }
-}
-
 /// At most `longest` characters of `text`: its beginning and its end, with the number of those
 /// that were left out between them.
 pub(crate) fn shorten(text: &str, longest: usize) -> String {
@@ -291,8 +266,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        observation::{Arrangement, Attempt, Canaries, DeploymentArranged, Identity, Sent},
-        scenario::{Api, Combination, Expect, Level, Provider, ProxySettings},
+        observation::{Arrangement, Attempt, AttemptEnd, Canaries, DeploymentArranged, Identity, Left, Sent},
+        scenario::{Api, Combination, Cooldown, Expect, Leave, Level, Provider, ProxySettings},
     };
 
     /// One 429 that came out with its detail kept, but for the Retry-After.
@@ -322,6 +297,7 @@ pub(crate) mod tests {
                 other_looks: Vec::new(),
                 proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
                 upstream_addresses: vec![address.to_owned()],
+                volatile: Vec::new(),
                 identity: identity.clone(),
             },
             exchanges: vec![Exchange {
@@ -786,6 +762,38 @@ pub(crate) mod tests {
         attempts:
           primary: 1 (finished)
         "#);
+    }
+
+    #[test]
+    fn how_much_of_an_answer_a_leaving_caller_had_by_then_does_not_show() {
+        let mut observation = sample();
+        let exchange = &mut observation.exchanges[0];
+        let how = Leave { at: LeavePoint::BeforeHeaders, by: LeaveBy::Close };
+        exchange.left = Some(Left { at_ms: 3.0, how });
+        let mut nothing = observation.clone();
+        nothing.exchanges[0].outcome = Outcome::NoAnswer { ending: Ending::Left };
+        answer_mut(&mut observation).ending = Ending::Left;
+        assert_eq!(normalise(&observation, &[]), normalise(&nothing, &[]));
+        // What came to a caller that stayed is the answer.
+        answer_mut(&mut observation).ending = Ending::Complete;
+        assert_ne!(normalise(&observation, &[]), normalise(&nothing, &[]));
+    }
+
+    #[test]
+    fn what_is_left_of_a_cooldown_does_not_show() {
+        let mut observation = sample();
+        observation.arrangement.proxy.cooldown =
+            Some(Cooldown { after: 1, lasting: std::time::Duration::from_secs(5) });
+        let set = |observation: &mut Observation, seconds: &str| {
+            answer_mut(observation).headers = pairs(&[("retry-after", seconds)]);
+        };
+        let text = |observation: &Observation| normalise(observation, &[]);
+        set(&mut observation, "7");
+        assert!(text(&observation).contains("retry-after: 7"), "an upstream was asked");
+        observation.attempts.clear();
+        let seven = text(&observation);
+        set(&mut observation, "6");
+        assert_eq!(text(&observation), seven);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::observation::{Arrangement, Attempt, Observation};
+use crate::observation::{Arrangement, Attempt, Observation, word};
 
 /// Replaces known tokens by placeholders that say what they are: `<canary message primary#1>`.
 ///
@@ -12,11 +12,28 @@ use crate::observation::{Arrangement, Attempt, Observation};
 /// the business of [`without_volatile`](super::without_volatile).
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
-    /// Token and placeholder, longest token first: `…-primary-10` begins with `…-primary-1`.
-    pairs: Vec<(String, String)>,
+    /// Longest token first: `…-primary-10` begins with `…-primary-1`.
+    tokens: Vec<Token>,
     /// Whether a token begins with this character, where it is ASCII; most places of a text are
     /// passed over by that alone.
     begins: Beginnings,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    text: String,
+    placeholder: String,
+    /// Whether it counts even as the beginning of a longer word. A secret of somebody's own is hidden wherever
+    /// it stands; a token that is longer than one of upfault's is another token.
+    anywhere: bool,
+}
+
+impl Token {
+    /// What follows it, if `text` begins with it.
+    fn after<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
+        let rest = text.strip_prefix(self.text.as_bytes())?;
+        (self.anywhere || !word::goes_on(self.text.as_bytes(), rest)).then_some(rest)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -73,8 +90,8 @@ impl Redactor {
     pub fn secrets_in_place(arrangement: &Arrangement) -> Self {
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
-        for (token, placeholder) in &mut redactor.pairs {
-            *placeholder = stretched(placeholder, token.len());
+        for token in &mut redactor.tokens {
+            token.placeholder = stretched(&token.placeholder, token.text.len());
         }
         redactor.sorted()
     }
@@ -84,7 +101,7 @@ impl Redactor {
             // The first is the key that callers use; a second one is told apart.
             let placeholder =
                 if i == 0 { "<proxy key>".to_owned() } else { format!("<proxy key {}>", i + 1) };
-            self.add(secret, placeholder);
+            self.add_token(secret, placeholder, true);
         }
         for deployment in &arrangement.deployments {
             self.add(&deployment.key, format!("<key {}>", deployment.name));
@@ -107,6 +124,10 @@ impl Redactor {
     }
 
     fn add(&mut self, token: &str, placeholder: String) {
+        self.add_token(token, placeholder, false);
+    }
+
+    fn add_token(&mut self, token: &str, placeholder: String, anywhere: bool) {
         if token.is_empty() {
             return;
         }
@@ -114,16 +135,17 @@ impl Redactor {
         let escaped = Value::from(token).to_string();
         let escaped = &escaped[1..escaped.len() - 1];
         if escaped != token {
-            self.pairs.push((escaped.to_owned(), placeholder.clone()));
+            let (text, placeholder) = (escaped.to_owned(), placeholder.clone());
+            self.tokens.push(Token { text, placeholder, anywhere });
         }
-        self.pairs.push((token.to_owned(), placeholder));
+        self.tokens.push(Token { text: token.to_owned(), placeholder, anywhere });
     }
 
     fn sorted(mut self) -> Self {
         let mut seen = HashSet::new();
-        self.pairs.retain(|(token, _)| seen.insert(token.clone()));
-        self.pairs.iter().for_each(|(token, _)| self.begins.add(token));
-        self.pairs.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.tokens.retain(|token| seen.insert(token.text.clone()));
+        self.tokens.iter().for_each(|token| self.begins.add(&token.text));
+        self.tokens.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
         self
     }
 
@@ -132,11 +154,11 @@ impl Redactor {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         'next: while let Some(first) = rest.chars().next() {
-            let pairs = if self.begins.may_be(first) { &self.pairs[..] } else { &[] };
-            for (token, placeholder) in pairs {
-                if let Some(after) = rest.strip_prefix(token.as_str()) {
-                    out.push_str(placeholder);
-                    rest = after;
+            let tokens = if self.begins.may_be(first) { &self.tokens[..] } else { &[] };
+            for token in tokens {
+                if let Some(after) = token.after(rest.as_bytes()) {
+                    out.push_str(&token.placeholder);
+                    rest = &rest[rest.len() - after.len()..];
                     continue 'next;
                 }
             }
@@ -151,9 +173,9 @@ impl Redactor {
         let mut out = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
         'next: while let Some((first, more)) = rest.split_first() {
-            for (token, placeholder) in &self.pairs {
-                if let Some(after) = rest.strip_prefix(token.as_bytes()) {
-                    out.extend_from_slice(placeholder.as_bytes());
+            for token in &self.tokens {
+                if let Some(after) = token.after(rest) {
+                    out.extend_from_slice(token.placeholder.as_bytes());
                     rest = after;
                     continue 'next;
                 }
@@ -212,6 +234,20 @@ mod tests {
         let token = tenth.canaries.message.clone();
         observation.attempts.push(tenth);
         assert_eq!(Redactor::full(&observation).text(&token), "<canary message primary#10>");
+    }
+
+    #[test]
+    fn a_longer_word_is_another_token_and_a_secret_is_hidden_in_any() {
+        let observation = sample();
+        let redactor = Redactor::full(&observation);
+        let address = &observation.arrangement.upstream_addresses[0];
+        let model = &observation.arrangement.deployments[0].model;
+        assert_eq!(
+            redactor.text(&format!("{address} {address}1 {model} {model}2")),
+            format!("<upstream> {address}1 <model primary> upfault-<token>-primary2")
+        );
+        assert_eq!(redactor.text("xsk-proxy-51c0ffeex"), "x<proxy key>x");
+        assert_eq!(redactor.bytes(b"xsk-proxy-51c0ffeex"), b"x<proxy key>x");
     }
 
     #[test]

@@ -131,6 +131,7 @@ pub fn plain() -> Seen {
                 other_looks: Vec::new(),
                 proxy_secrets: vec!["sk-proxy".to_owned()],
                 upstream_addresses: vec!["127.0.0.1:9".to_owned()],
+                volatile: Vec::new(),
             },
             exchanges: Vec::new(),
             attempts: Vec::new(),

@@ -1,0 +1,69 @@
+//! How often each deployment was asked, and how each attempt ended.
+
+use crate::observation::{AttemptEnd, Observation};
+
+/// One line for each deployment, in the order of the scenario.
+pub(super) fn lines(observation: &Observation) -> Vec<String> {
+    let mut lines = vec!["attempts:".to_owned()];
+    let mut names: Vec<&str> = observation.arrangement.deployments.iter().map(|d| d.name.as_str()).collect();
+    for attempt in &observation.attempts {
+        if !names.contains(&attempt.deployment.as_str()) {
+            names.push(&attempt.deployment);
+        }
+    }
+    for name in names {
+        let ends: Vec<&str> = observation
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.deployment == name)
+            .map(|attempt| word(attempt.end_as_planned()))
+            .collect();
+        if ends.is_empty() {
+            lines.push(format!("  {name}: 0"));
+        } else {
+            lines.push(format!("  {name}: {} ({})", ends.len(), ends.join(", ")));
+        }
+    }
+    lines
+}
+
+fn word(end: AttemptEnd) -> &'static str {
+    match end {
+        AttemptEnd::Open | AttemptEnd::ClientLeft => "left unfinished by the proxy",
+        AttemptEnd::Finished => "finished",
+        AttemptEnd::Reset => "reset",
+        AttemptEnd::Closed => "closed",
+        AttemptEnd::StreamReset => "stream reset",
+        AttemptEnd::GoneAway => "gone away",
+        AttemptEnd::HandshakeFailed => "no handshake",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::normalise::tests::sample;
+
+    fn shown(end: AttemptEnd, ends_at_once: Option<AttemptEnd>) -> String {
+        let mut observation = sample();
+        observation.attempts[0].end = end;
+        observation.attempts[0].sent.ends_at_once = ends_at_once;
+        lines(&observation).join("\n")
+    }
+
+    #[test]
+    fn who_of_mock_and_proxy_was_first_to_end_an_attempt_does_not_show() {
+        use AttemptEnd::{ClientLeft, Closed, Finished};
+        for end in [Finished, Closed] {
+            assert_eq!(shown(ClientLeft, Some(end)), shown(end, None));
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_gave_up_on_a_reply_that_waited_shows() {
+        assert_eq!(
+            shown(AttemptEnd::ClientLeft, None),
+            "attempts:\n  primary: 1 (left unfinished by the proxy)"
+        );
+    }
+}
