@@ -6,6 +6,7 @@ use super::{dialect::text, facts::Facts, fate::Fate, policy::Policy};
 use crate::{
     observation::{
         Arrangement, Attempt, AttemptEnd, Ending, Exchange, Observation, Outcome, StepName, is_meaningful,
+        looks_random, word,
     },
     scenario::Kin,
 };
@@ -149,10 +150,10 @@ fn deed<'a>(attempt: &'a Attempt, fate: &Fate) -> Option<Deed<'a>> {
 /// `text` with the attempt's own tokens cut down to what does not tell one attempt from another.
 fn without_stem<'t>(text: &'t str, attempt: &Attempt) -> Cow<'t, str> {
     let stem = attempt.canaries.message.trim_start_matches("canary-msg-");
-    if stem.is_empty() || !text.contains(stem) {
+    if !word::has_token(text, stem) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.replace(stem, &attempt.deployment))
+    Cow::Owned(word::replace_token(text, stem, &attempt.deployment))
 }
 
 /// A member of the error that a caller got, as text that is the same whichever attempt it is of.
@@ -190,7 +191,10 @@ fn wording(word: &str) -> String {
         let part = is_part(first);
         let end = rest.find(|c| is_part(c) != part).unwrap_or(rest.len());
         let (run, after) = rest.split_at(end);
-        let varies = part && (run.contains(|c: char| c.is_ascii_digit()) || run.starts_with("upfault-"));
+        let varies = part
+            && (run.contains(|c: char| c.is_ascii_digit())
+                || run.starts_with("upfault-")
+                || looks_random(run));
         kept.push_str(if varies { "#" } else { run });
         rest = after;
     }
@@ -220,8 +224,8 @@ pub fn in_the_tokens_of(observation: &Observation, sibling: &Observation) -> Obs
     tokens.retain(|(from, to)| !from.is_empty() && from != to);
     let own = |text: &mut String| {
         for (from, to) in &tokens {
-            if text.contains(from) {
-                *text = text.replace(from, to);
+            if word::has_token(text, from) {
+                *text = word::replace_token(text, from, to);
             }
         }
     };

@@ -1,5 +1,9 @@
 //! Whether a cooldown that was asked for is kept, and closes no route for the wrong reason.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::{
     judge::{
         facts::Facts,
@@ -7,7 +11,7 @@ use crate::{
         retry_after::{asked_ms, wait_ms},
         rule::{Outcome, Rule},
     },
-    observation::Attempt,
+    observation::{Attempt, word},
     scenario::{Cooldown, Level},
 };
 
@@ -188,6 +192,19 @@ fn refused_after_only<'a>(facts: &Facts<'a>, statuses: &[u16]) -> Option<Vec<(&'
     refused_after(facts).filter(|failures| failures.iter().all(only))
 }
 
+/// Whether a text says that a key was rejected, by the status or in words.
+fn names_rejected_key(text: &str) -> bool {
+    // At the beginning of a word, be it behind an escape of JSON or, by its capital, inside a name.
+    static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i:(?:^|[^a-z0-9]|\\[ntrbf])(?:authenticat|unauthori[sz]ed|credential|api[ _-]?key))|Authenticat|Unauthori[sz]ed|Credential|A(?:PI|pi)Key",
+        )
+        .ok()
+    });
+    ["401", "403"].iter().any(|status| word::occurs(text, status))
+        || WORDS.as_ref().is_some_and(|words| words.is_match(text))
+}
+
 fn lines(failures: &[(&Attempt, Fate)]) -> Vec<String> {
     let line = |(attempt, fate): &(&Attempt, Fate)| {
         format!("upstream {}#{} {}", attempt.deployment, attempt.n, fate.describe())
@@ -228,11 +245,10 @@ fn retry_after(facts: &Facts<'_>) -> Outcome {
 fn names_cause(facts: &Facts<'_>) -> Outcome {
     let Some(failures) = refused_after_only(facts, &[401, 403]) else { return Outcome::NotApplicable };
     let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
-    let text = answer.body.text.to_ascii_lowercase();
-    const WORDS: [&str; 7] =
-        ["401", "403", "authenticat", "unauthorized", "credential", "api key", "api_key"];
-    let planted = |(attempt, _): &(&Attempt, Fate)| answer.body.text.contains(&attempt.canaries.message);
-    let named = failures.iter().any(planted) || WORDS.iter().any(|word| text.contains(word));
+    let text = facts.steady(&answer.body.text);
+    let planted =
+        |(attempt, _): &(&Attempt, Fate)| word::has_token(&answer.body.text, &attempt.canaries.message);
+    let named = failures.iter().any(planted) || names_rejected_key(&text);
     if answer.status != 429 || named {
         return Outcome::Holds;
     }

@@ -11,7 +11,7 @@ use crate::{
         rule::{Outcome, Rule},
         told::{Told, shorten},
     },
-    observation::Attempt,
+    observation::{Attempt, word},
     scenario::{Api, Level, Provider},
 };
 
@@ -125,7 +125,7 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
     }
     let canaries: Vec<&str> = facts
         .failures()
-        .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
+        .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message))
         .filter(|(_, fate)| fate.error().is_some())
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
@@ -134,7 +134,7 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
     if facts.chain().len() > 1 {
         return Outcome::NotApplicable;
     }
-    Outcome::check(canaries.iter().any(|canary| answer.body.text.contains(canary)), || {
+    Outcome::check(canaries.iter().any(|canary| word::has_token(&answer.body.text, canary)), || {
         (format!("the provider's message, which holds {}", canaries.join(" or ")), facts.told.describe())
     })
 }
@@ -161,8 +161,8 @@ fn message_once(facts: &Facts<'_>) -> Outcome {
     let mut outcome = Outcome::NotApplicable;
     for (attempt, _) in facts.failures() {
         let canary = attempt.canaries.message.as_str();
-        let sent = attempt.said().matches(canary).count();
-        let count = text.matches(canary).count();
+        let sent = word::count_tokens(&attempt.said(), canary);
+        let count = word::count_tokens(&text, canary);
         if sent != 1 || count == 0 {
             continue;
         }
@@ -235,11 +235,6 @@ fn param_kept(facts: &Facts<'_>) -> Outcome {
     member(facts, "param", |error| &error.param)
 }
 
-/// Whether `literal` stands in a text other than as the end of a word: `the web's`, `bitmap[0]`.
-fn stands_alone(text: &str, literal: &str) -> bool {
-    text.match_indices(literal).any(|(at, _)| !text[..at].ends_with(char::is_alphanumeric))
-}
-
 fn no_language_literals(facts: &Facts<'_>) -> Outcome {
     if !facts.is_failure() {
         return Outcome::NotApplicable;
@@ -257,8 +252,10 @@ fn no_language_literals(facts: &Facts<'_>) -> Outcome {
             );
         }
     }
+    let message = facts.steady(&got.message);
     for literal in ["b'", "b\"", "<nil>", "map[", "[object Object]"] {
-        if stands_alone(&got.message, literal) && !sent.contains(literal) {
+        // `the web's` and `bitmap[0]` are none.
+        if word::occurs(&message, literal) && !word::occurs(&sent, literal) {
             return Outcome::broken(
                 "a message without literals of a programming language",
                 format!("{literal:?} in {:?}", shorten(&got.message)),

@@ -9,7 +9,7 @@ use crate::{
         policy::{ChainError, Weight},
         rule::{Outcome, Rule},
     },
-    observation::{Answer, Attempt, StepName},
+    observation::{Answer, Attempt, StepName, word},
     scenario::Level,
 };
 
@@ -172,7 +172,7 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
     let spoke: Vec<_> = facts
         .failures()
         .filter(|(attempt, fate)| is_last(attempt) && fate.error().is_some())
-        .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
+        .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message))
         .collect();
     // Where one of them may be told in words of the proxy's own, no message shows that it was not.
     if spoke.iter().any(|(_, fate)| may_be_hidden(facts, fate)) {
@@ -191,7 +191,7 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
     // Words that are no error object of the dialect need not be found; told, they are as true.
     let is_true = facts.failures().any(|(attempt, fate)| {
         let counts = fate.error().is_none() || wanted.is_none_or(|one| one.deployment == attempt.deployment);
-        counts && answer.body.text.contains(&attempt.canaries.message)
+        counts && word::has_token(&answer.body.text, &attempt.canaries.message)
     });
     Outcome::check(is_true, || (format!("the message of {whose}"), facts.told.describe()))
 }
@@ -210,7 +210,7 @@ fn no_splice(facts: &Facts<'_>) -> Outcome {
     let sources: BTreeSet<&str> = facts
         .attempts
         .iter()
-        .filter(|(attempt, _)| text.contains(&attempt.canaries.content))
+        .filter(|(attempt, _)| word::has_token(&text, &attempt.canaries.content))
         .map(|(attempt, _)| attempt.deployment.as_str())
         .collect();
     if facts.arrangement.deployments.len() < 2 || sources.is_empty() {

@@ -6,9 +6,9 @@ use crate::{
         facts::Facts,
         fate::Fate,
         rule::{Outcome, Rule},
-        trace::poison,
+        trace::{is_named_after, poison},
     },
-    observation::{Attempt, AttemptEnd},
+    observation::{Attempt, AttemptEnd, word},
     scenario::{Level, Provider},
 };
 
@@ -110,7 +110,7 @@ fn found(facts: &Facts<'_>, name: &str) -> String {
     let headers = facts.answer().map_or(&[][..], |answer| answer.headers.as_slice());
     let forms: Vec<String> = headers
         .iter()
-        .filter(|(key, _)| key.ends_with(name))
+        .filter(|(key, _)| is_named_after(key, name))
         .map(|(key, value)| format!("{key}: {value}"))
         .collect();
     if forms.is_empty() { format!("no {name}") } else { forms.join(", ") }
@@ -163,7 +163,7 @@ fn request_id(facts: &Facts<'_>) -> Outcome {
     let ids: Vec<(&str, &str)> = mirrored(facts).into_iter().filter_map(id_sent).collect();
     let Some(answer) = facts.answer().filter(|_| !ids.is_empty()) else { return Outcome::NotApplicable };
     let shown = |(_, id): &(&str, &str)| {
-        answer.headers.iter().any(|(_, value)| value.contains(*id)) || answer.body.text.contains(*id)
+        answer.headers.iter().any(|(_, value)| word::occurs(value, id)) || word::occurs(&answer.body.text, id)
     };
     // Whoever tells of a last try that broke off after its head may name that one.
     let last =
@@ -178,7 +178,7 @@ fn request_id(facts: &Facts<'_>) -> Outcome {
 
 /// The header by which a provider names a request, whatever it is called there, and its value.
 fn id_sent(attempt: &Attempt) -> Option<(&str, &str)> {
-    let planted = |(_, value): &&(String, String)| value.contains(&attempt.canaries.request_id);
+    let planted = |(_, value): &&(String, String)| word::has_token(value, &attempt.canaries.request_id);
     sent(attempt, "x-request-id").map(|id| ("x-request-id", id)).or_else(|| {
         attempt.sent.headers.iter().find(planted).map(|(name, value)| (name.as_str(), value.as_str()))
     })
@@ -190,7 +190,7 @@ fn no_poison(facts: &Facts<'_>) -> Outcome {
     for (attempt, _) in &facts.attempts {
         for (name, value) in poison(attempt) {
             outcome = Outcome::Holds;
-            if answer.headers.iter().any(|(key, got)| key.ends_with(name) && got == value) {
+            if answer.headers.iter().any(|(key, got)| is_named_after(key, name) && got == value) {
                 return Outcome::broken(format!("no {name}"), found(facts, name), Vec::new());
             }
         }

@@ -5,7 +5,7 @@ use crate::{
         facts::Facts,
         rule::{Outcome, Rule},
     },
-    observation::{Answer, Attempt},
+    observation::{Answer, Attempt, word},
     scenario::{Fault, Level},
 };
 
@@ -79,44 +79,49 @@ pub const RULES: &[Rule] = &[
 /// Where a redirect leads, below a deployment's base.
 const ELSEWHERE: &str = "/elsewhere";
 
-/// The first of `secrets` that the answer holds, and where; what the upstream itself said before is
-/// no leak of the proxy's.
+/// Where a text contains something that must not come out.
+type Find = fn(&str, &str) -> Option<usize>;
+
+/// The first of `secrets` that the answer contains, and where; what the upstream itself said before is not a
+/// leak of the proxy's.
 fn search<'s>(
     facts: &Facts<'_>,
     secrets: impl Iterator<Item = &'s str>,
-    place: fn(&Answer, &str) -> Option<String>,
+    find: Find,
+    place: fn(&Answer, &str, Find) -> Option<String>,
 ) -> Outcome {
     let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
     for secret in secrets.filter(|secret| !secret.is_empty()) {
-        if facts.attempts.iter().any(|(attempt, _)| attempt.said().contains(secret)) {
+        if facts.attempts.iter().any(|(attempt, _)| find(&attempt.said(), secret).is_some()) {
             continue;
         }
-        if let Some(place) = place(answer, secret) {
+        if let Some(place) = place(answer, secret, find) {
             return Outcome::broken("nothing of it", place, Vec::new());
         }
     }
     Outcome::Holds
 }
 
-fn anywhere(answer: &Answer, secret: &str) -> Option<String> {
-    in_headers(answer, secret).or_else(|| in_body(answer, secret))
+fn anywhere(answer: &Answer, secret: &str, find: Find) -> Option<String> {
+    in_headers(answer, secret, find).or_else(|| in_body(answer, secret, find))
 }
 
-fn in_headers(answer: &Answer, secret: &str) -> Option<String> {
-    let (name, value) = answer.headers.iter().find(|(_, value)| value.contains(secret))?;
+fn in_headers(answer: &Answer, secret: &str, find: Find) -> Option<String> {
+    let (name, value) = answer.headers.iter().find(|(_, value)| find(value, secret).is_some())?;
     Some(format!("in the header {name}: {value}"))
 }
 
 /// With a few characters before it.
-fn in_body(answer: &Answer, secret: &str) -> Option<String> {
-    let at = answer.body.text.find(secret)?;
+fn in_body(answer: &Answer, secret: &str, find: Find) -> Option<String> {
+    let at = find(&answer.body.text, secret)?;
     let around: String =
         answer.body.text[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
     Some(format!("in the body: …{around}{secret}…"))
 }
 
 fn provider_key(facts: &Facts<'_>) -> Outcome {
-    search(facts, facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str()), anywhere)
+    let keys = facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str());
+    search(facts, keys, word::find_token, anywhere)
 }
 
 fn unproven_upstream(facts: &Facts<'_>) -> Outcome {
@@ -149,7 +154,7 @@ fn redirected_key(facts: &Facts<'_>) -> Outcome {
     }
     let followed = facts.beside.iter().find_map(|attempt| {
         let key = facts.key_of(&attempt.deployment)?;
-        let header = attempt.headers.iter().find(|(_, value)| value.contains(key))?;
+        let header = attempt.headers.iter().find(|(_, value)| word::has_token(value, key))?;
         attempt.path.starts_with(ELSEWHERE).then_some((attempt, header))
     });
     Outcome::check(followed.is_none(), || {
@@ -159,15 +164,17 @@ fn redirected_key(facts: &Facts<'_>) -> Outcome {
 }
 
 fn proxy_secret(facts: &Facts<'_>) -> Outcome {
-    search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str), anywhere)
+    // Whatever it is glued to, a secret is out.
+    let find = |text: &str, secret: &str| text.find(secret);
+    search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str), find, anywhere)
 }
 
 fn upstream_address(facts: &Facts<'_>) -> Outcome {
-    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), in_body)
+    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_body)
 }
 
 fn upstream_address_header(facts: &Facts<'_>) -> Outcome {
-    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), in_headers)
+    search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_headers)
 }
 
 fn traceback(facts: &Facts<'_>) -> Outcome {
@@ -179,5 +186,5 @@ fn traceback(facts: &Facts<'_>) -> Outcome {
         "    at Object.<anonymous>",
         "thread 'main' panicked",
     ];
-    search(facts, marks.into_iter(), anywhere)
+    search(facts, marks.into_iter(), word::find, anywhere)
 }

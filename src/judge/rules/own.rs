@@ -8,7 +8,7 @@ use crate::judge::{
     rule::Outcome,
     told::{Told, shorten},
 };
-use crate::observation::{Answer, Attempt, Planted, planted};
+use crate::observation::{Answer, Attempt, Planted, planted, word};
 
 /// A token of somebody else's, and where it stands.
 struct Foreign {
@@ -81,7 +81,8 @@ fn said_by_own(facts: &Facts<'_>, token: &str) -> bool {
 }
 
 fn said(attempt: &Attempt, token: &str) -> bool {
-    attempt.said().contains(token) || attempt.sent.headers.iter().any(|(_, value)| value.contains(token))
+    word::has_token(&attempt.said(), token)
+        || attempt.sent.headers.iter().any(|(_, value)| word::has_token(value, token))
 }
 
 /// Whether a token is of the same case as it was run before.

@@ -8,7 +8,7 @@ use crate::{
         session::{SessionTold, is_normal},
         told::{Told, shorten},
     },
-    observation::{Attempt, StepName},
+    observation::{Attempt, StepName, word},
     scenario::Level,
 };
 
@@ -194,7 +194,7 @@ fn owed<'a>(facts: &Facts<'a>) -> Vec<&'a str> {
             Fate::Status { status, error } => (400..500).contains(status) && error.is_some(),
             _ => false,
         })
-        .filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message))
+        .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message))
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect()
 }
@@ -207,7 +207,7 @@ fn detail(facts: &Facts<'_>) -> Outcome {
     if owed.is_empty() {
         return Outcome::NotApplicable;
     }
-    Outcome::check(owed.iter().any(|message| answer.body.text.contains(message)), || {
+    Outcome::check(owed.iter().any(|message| word::has_token(&answer.body.text, message)), || {
         (format!("the upstream's message, which holds {}", owed.join(" or ")), facts.told.describe())
     })
 }
@@ -269,7 +269,7 @@ fn close_reason(facts: &Facts<'_>) -> Outcome {
     let Some(answer) = facts.answer().filter(|_| !sent.reason.is_empty()) else {
         return Outcome::NotApplicable;
     };
-    Outcome::check(answer.body.text.contains(&sent.reason), || {
+    Outcome::check(word::occurs(&answer.body.text, &sent.reason), || {
         (format!("the reason {:?}", shorten(&sent.reason)), facts.told.describe())
     })
 }

@@ -12,7 +12,7 @@ use crate::{
         rule::{Outcome, Rule, SiblingRule},
         told::{Told, shorten},
     },
-    observation::{Answer, is_meaningful},
+    observation::{Answer, is_meaningful, word},
     scenario::{Kin, Level},
 };
 
@@ -258,9 +258,10 @@ fn route_detail(pair: &Pair<'_>) -> Outcome {
     let mut any = false;
     let canary = |facts: &crate::judge::facts::Facts<'_>| {
         let body = facts.answer().map_or("", |answer| answer.body.text.as_str());
-        let mut said =
-            facts.failures().filter(|(attempt, _)| attempt.said().contains(&attempt.canaries.message));
-        said.any(|(attempt, _)| body.contains(&attempt.canaries.message))
+        let mut said = facts
+            .failures()
+            .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message));
+        said.any(|(attempt, _)| word::has_token(body, &attempt.canaries.message))
     };
     if canary(&pair.other) {
         any = true;

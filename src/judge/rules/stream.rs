@@ -9,7 +9,7 @@ use crate::{
         rule::{Outcome, Rule},
         told::{StreamTold, Told, shorten},
     },
-    observation::Frame,
+    observation::{Frame, word},
     scenario::Level,
 };
 
@@ -229,9 +229,13 @@ fn error_detail(facts: &Facts<'_>) -> Outcome {
     let canaries: Vec<&str> = facts
         .failures()
         .filter(|(attempt, fate)| match fate {
-            Fate::ErrorEvent { error, .. } => error.raw.to_string().contains(&attempt.canaries.message),
+            Fate::ErrorEvent { error, .. } => {
+                word::has_token(&error.raw.to_string(), &attempt.canaries.message)
+            }
             // Behind pings the event stands in the place of the whole answer.
-            Fate::Status { .. } => facts.is_pinged() && attempt.said().contains(&attempt.canaries.message),
+            Fate::Status { .. } => {
+                facts.is_pinged() && word::has_token(&attempt.said(), &attempt.canaries.message)
+            }
             _ => false,
         })
         .map(|(attempt, _)| attempt.canaries.message.as_str())
@@ -239,8 +243,9 @@ fn error_detail(facts: &Facts<'_>) -> Outcome {
     if canaries.is_empty() || stream.errors.is_empty() {
         return Outcome::NotApplicable;
     }
-    let shown =
-        |canary: &&str| stream.errors.iter().any(|(_, error)| error.raw.to_string().contains(*canary));
+    let shown = |canary: &&str| {
+        stream.errors.iter().any(|(_, error)| word::has_token(&error.raw.to_string(), canary))
+    };
     Outcome::check(canaries.iter().any(shown), || {
         ("the upstream's message in the error event".to_owned(), facts.told.describe())
     })

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     judge::told::Told,
-    observation::{Answer, Ending},
+    observation::{Answer, Ending, word},
     scenario::Api,
 };
 
@@ -67,6 +67,6 @@ pub(super) fn is_broken(text: &str, error: &serde_json::Error) -> bool {
     let lenient = ["recursion limit", "out of range", "surrogate", "hex escape"];
     matches!(error.classify(), Category::Syntax | Category::Eof)
         && !lenient.iter().any(|word| told.contains(word))
-        && !text.contains("NaN")
-        && !text.contains("Infinity")
+        && !word::occurs(text, "NaN")
+        && !word::occurs(text, "Infinity")
 }

@@ -9,6 +9,7 @@ mod demands;
 mod dialects;
 mod every_rule;
 mod handed;
+mod hashes;
 mod leaving;
 mod mistakes;
 mod mocks;

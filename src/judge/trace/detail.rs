@@ -13,7 +13,7 @@ use crate::{
         fate::Fate,
         told::shorten,
     },
-    observation::Attempt,
+    observation::{Attempt, word},
 };
 
 /// What the caller got, as far as a detail can stand in it.
@@ -61,14 +61,14 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Vec<
             }
         }
         // No object of any dialect, and yet it may say something: a page, a plain text.
-        None if attempt.said().contains(&attempt.canaries.message) => {
+        None if word::has_token(&attempt.said(), &attempt.canaries.message) => {
             add("message", &attempt.said(), message(&got, attempt, &attempt.said()));
         }
         None => {}
     }
     for (name, value) in &attempt.sent.headers {
         // However a provider calls it: the header by which it names the request.
-        let planted = place::stands_in(value, &attempt.canaries.request_id);
+        let planted = word::occurs(value, &attempt.canaries.request_id);
         if planted || is_detail(name) {
             add(name, value, header(&got, name, value, planted));
         }
@@ -96,9 +96,8 @@ impl Got<'_> {
     /// Another place than the message in which a text stands that cannot be mistaken.
     fn elsewhere(&self, token: &str) -> Option<String> {
         let in_message = |path: &str| self.is_message(path);
-        let leaf =
-            self.leaves.iter().find(|(path, _, text)| !in_message(path) && place::stands_in(text, token));
-        let header = || self.headers.iter().find(|(_, value)| place::stands_in(value, token));
+        let leaf = self.leaves.iter().find(|(path, _, text)| !in_message(path) && word::occurs(text, token));
+        let header = || self.headers.iter().find(|(_, value)| word::occurs(value, token));
         leaf.map(|(path, ..)| path.clone()).or_else(|| header().map(|(name, _)| place::header(name)))
     }
 
@@ -120,8 +119,8 @@ fn message(got: &Got<'_>, attempt: &Attempt, sent: &str) -> DetailFate {
         return DetailFate::Kept;
     }
     let canary = attempt.canaries.message.as_str();
-    let token = if sent.contains(canary) { canary } else { sent };
-    if place::stands_in(got.message(), token) {
+    let token = if word::has_token(sent, canary) { canary } else { sent };
+    if word::occurs(got.message(), token) {
         return DetailFate::Prose;
     }
     match got.elsewhere(token) {
@@ -150,7 +149,7 @@ fn member(got: &Got<'_>, sent: &ErrorObject, name: &str, value: &Value, there: &
         if let Some(to) = got.elsewhere(&word) {
             return DetailFate::Moved { to };
         }
-        if place::stands_in(got.message(), &word) && !place::stands_in(&sent.message, &word) {
+        if word::occurs(got.message(), &word) && !word::occurs(&sent.message, &word) {
             return DetailFate::Prose;
         }
     }
@@ -168,7 +167,7 @@ fn header(got: &Got<'_>, name: &str, value: &str, planted: bool) -> DetailFate {
     if named().any(|(_, there)| there == value) {
         return DetailFate::Kept;
     }
-    let prefixed = got.headers.iter().find(|(key, there)| key.ends_with(name) && there == value);
+    let prefixed = got.headers.iter().find(|(key, there)| place::is_named_after(key, name) && there == value);
     if let Some((key, _)) = prefixed {
         return DetailFate::Moved { to: place::header(key) };
     }
@@ -180,7 +179,7 @@ fn header(got: &Got<'_>, name: &str, value: &str, planted: bool) -> DetailFate {
         if let Some(to) = got.elsewhere(value) {
             return DetailFate::Moved { to };
         }
-        if place::stands_in(got.message(), value) {
+        if word::occurs(got.message(), value) {
             return DetailFate::Prose;
         }
     }

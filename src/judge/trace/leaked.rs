@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     judge::facts::Facts,
-    observation::{Answer, Attempt},
+    observation::{Answer, Attempt, word},
 };
 
 /// The headers of a reply that speak of the upstream's connection alone (RFC 9110 section 7.6.1). Those
@@ -49,25 +49,26 @@ pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
 /// Everything of an upstream in this answer that must not reach a caller.
 pub(super) fn leaked(facts: &Facts<'_>) -> Vec<Traced> {
     let Some(answer) = facts.answer() else { return Vec::new() };
-    let keys = facts.arrangement.deployments.iter().map(|d| (format!("key of {}", d.name), d.key.as_str()));
-    let addresses = facts
-        .arrangement
-        .upstream_addresses
-        .iter()
-        .map(|a| ("address of an upstream".to_owned(), a.as_str()));
+    let arrangement = facts.arrangement;
+    let keys = arrangement.deployments.iter().map(|d| (format!("key of {}", d.name), d.key.as_str()));
+    let addresses =
+        arrangement.upstream_addresses.iter().map(|a| ("address of an upstream".to_owned(), a.as_str()));
+    let secrets = keys.map(|key| (key, word::has_token as Contains));
+    let secrets = secrets.chain(addresses.map(|address| (address, word::occurs as Contains)));
     let leak =
         |detail: String, at: String| Traced { detail, sent: String::new(), fate: DetailFate::Leaked { at } };
     let mut found: Vec<Traced> = Vec::new();
-    for (what, secret) in keys.chain(addresses).filter(|(_, secret)| !secret.is_empty()) {
+    for ((what, secret), contains) in secrets.filter(|((_, secret), _)| !secret.is_empty()) {
         // What the upstream itself said is no leak of the proxy's.
-        if facts.attempts.iter().any(|(attempt, _)| attempt.said().contains(secret)) {
+        if facts.attempts.iter().any(|(attempt, _)| contains(&attempt.said(), secret)) {
             continue;
         }
-        found.extend(first_place(answer, secret).map(|at| leak(what, at)));
+        found.extend(first_place(answer, secret, contains).map(|at| leak(what, at)));
     }
     for (attempt, _) in &facts.attempts {
         for (name, value) in poison(attempt) {
-            let got = answer.headers.iter().find(|(key, got)| key.ends_with(name) && got == value);
+            let got =
+                answer.headers.iter().find(|(key, got)| place::is_named_after(key, name) && got == value);
             found.extend(got.map(|(key, _)| leak(name.to_owned(), place::header(key))));
         }
     }
@@ -75,9 +76,12 @@ pub(super) fn leaked(facts: &Facts<'_>) -> Vec<Traced> {
     found
 }
 
-fn first_place(answer: &Answer, secret: &str) -> Option<String> {
-    let header = answer.headers.iter().find(|(_, value)| value.contains(secret));
+/// Whether a text contains something that must not come out.
+type Contains = fn(&str, &str) -> bool;
+
+fn first_place(answer: &Answer, secret: &str, contains: Contains) -> Option<String> {
+    let header = answer.headers.iter().find(|(_, value)| contains(value, secret));
     header
         .map(|(name, _)| place::header(name))
-        .or_else(|| answer.body.text.contains(secret).then(|| "the body".to_owned()))
+        .or_else(|| contains(&answer.body.text, secret).then(|| "the body".to_owned()))
 }

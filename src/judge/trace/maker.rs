@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     judge::{facts::Facts, told::Told},
-    observation::{Answer, Attempt, Ending},
+    observation::{Answer, Attempt, Ending, word},
 };
 
 /// What a mock answers by itself where nobody told it what to do.
@@ -68,9 +68,9 @@ fn evidence(answer: &Answer, object: Option<&Value>, attempt: &Attempt) -> Vec<E
     ];
     let leaves = object.map(place::leaves).unwrap_or_default();
     let place = |token: &str| {
-        let leaf = leaves.iter().find(|(_, _, text)| place::stands_in(text, token));
-        let header = || answer.headers.iter().find(|(_, value)| place::stands_in(value, token));
-        let body = || object.is_none() && place::stands_in(&answer.body.text, token);
+        let leaf = leaves.iter().find(|(_, _, text)| word::occurs(text, token));
+        let header = || answer.headers.iter().find(|(_, value)| word::occurs(value, token));
+        let body = || object.is_none() && word::occurs(&answer.body.text, token);
         leaf.map(|(path, ..)| path.clone())
             .filter(|path| !path.is_empty())
             .or_else(|| header().map(|(name, _)| place::header(name)))

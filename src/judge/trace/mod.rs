@@ -10,3 +10,4 @@ mod place;
 pub use leaked::{hop_by_hop, poison};
 pub use model::{DetailFate, ErrorOrigin, Evidence, Maker, Traced};
 pub use origin::origins;
+pub use place::is_named_after;

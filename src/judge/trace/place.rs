@@ -7,16 +7,6 @@ use crate::judge::dialect::text;
 /// Members deeper than this are not looked at: no client looks there either.
 const DEEPEST: usize = 32;
 
-/// Whether `token` stands in `text`, and not only as the beginning or end of a longer word:
-/// `…-primary-1` is not `…-primary-10`.
-pub(super) fn stands_in(text: &str, token: &str) -> bool {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    !token.is_empty()
-        && text
-            .match_indices(token)
-            .any(|(at, _)| !text[..at].ends_with(word) && !text[at + token.len()..].starts_with(word))
-}
-
 /// Every text, number and truth value in `value`, with its path and the name of its member.
 pub(super) fn leaves(value: &Value) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
@@ -46,6 +36,12 @@ fn collect(value: &Value, path: String, name: &str, depth: usize, found: &mut Ve
 /// Names are compared as people read them: `retry_after` is `Retry-After`.
 pub(super) fn same_name(a: &str, b: &str) -> bool {
     a.replace('_', "-").eq_ignore_ascii_case(&b.replace('_', "-"))
+}
+
+/// Whether a header is the one of this name, or its copy under a prefix of the proxy's
+/// (`llm_provider-retry-after`).
+pub fn is_named_after(header: &str, name: &str) -> bool {
+    header.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with(['-', '_']))
 }
 
 /// A header by its name, as a place.
