@@ -68,7 +68,7 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<Ended, RunError> {
     let RunSettings { cases, proxy, policy, seed, store, .. } = &settings;
-    let bench = Bench::load(store, cases.iter(), policy.clone(), settings.strict, proxy.volatile())?;
+    let bench = Bench::load(store, cases.iter(), policy.clone(), settings.strict)?;
     let started = RunStarted {
         cases: cases.len(),
         proxy: proxy.name(),

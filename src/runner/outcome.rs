@@ -6,7 +6,7 @@ use super::error::RunError;
 use crate::{
     event::CaseResult,
     judge::{ComparedSibling, Finding, Policy, Verdict, has_timing, stops_the_proxy},
-    observation::{Observation, Volatile},
+    observation::Observation,
     scenario::Case,
     snapshot::{Accepted, CaseSnapshot, CaseVerdict, Difference, SnapshotFile, Store, diff, judge_case},
 };
@@ -16,7 +16,6 @@ pub struct Bench {
     accepted: HashMap<String, SnapshotFile>,
     policy: Policy,
     strict: bool,
-    own: Vec<Volatile>,
 }
 
 /// One observation, judged.
@@ -61,7 +60,6 @@ impl Bench {
         cases: impl Iterator<Item = &'c Case>,
         policy: Policy,
         strict: bool,
-        own: Vec<Volatile>,
     ) -> Result<Self, RunError> {
         let mut accepted = HashMap::new();
         for case in cases {
@@ -72,7 +70,7 @@ impl Bench {
                 accepted.insert(id.clone(), file);
             }
         }
-        Ok(Self { accepted, policy, strict, own })
+        Ok(Self { accepted, policy, strict })
     }
 
     /// Whether the accepted snapshot says that a case stops the proxy.
@@ -87,14 +85,14 @@ impl Bench {
 
     /// Judges what was seen of a case, alone and compared with its siblings.
     pub fn judge(&self, case: &Case, observation: &Observation, siblings: &[ComparedSibling<'_>]) -> Judged {
-        let seen = CaseSnapshot::new(&case.id, observation, &self.own);
+        let seen = CaseSnapshot::new(&case.id, observation);
         let same_text = self.forms(case).find(|form| form.text == seen.text);
         let held = same_text.or_else(|| self.forms(case).next());
         let accepted = held.map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
         let diff = held.map(|held| diff(&held.text, &seen.text)).unwrap_or_default();
         let CaseVerdict { verdict, findings, change, to_hold } =
             judge_case(observation, siblings, &self.policy, &accepted, &diff, self.strict);
-        let snapshot = seen.holding(observation, to_hold, &self.own);
+        let snapshot = seen.holding(observation, to_hold);
         Judged { verdict, findings, change, accepted, snapshot }
     }
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{
-    builtin::Defect, judge::Policy, observation::Volatile, proxy::Definition, scenario::Case, snapshot::Store,
-};
+use crate::{builtin::Defect, judge::Policy, proxy::Definition, scenario::Case, snapshot::Store};
 
 /// What a run is asked to do.
 pub struct RunSettings {
@@ -72,14 +70,6 @@ impl ProxyChoice {
             Self::Builtin(Some(defect)) => format!("builtin:{defect}"),
             Self::Definition(definition) => definition.name.clone(),
             Self::Remote(remote) => remote.url.host_str().unwrap_or("remote").to_owned(),
-        }
-    }
-
-    /// What varies by itself in its own words.
-    pub fn volatile(&self) -> Vec<Volatile> {
-        match self {
-            Self::Definition(definition) => definition.volatile().to_vec(),
-            _ => Vec::new(),
         }
     }
 

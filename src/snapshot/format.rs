@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     judge::{Finding, PolicyAnswer},
-    observation::{Observation, Volatile},
+    observation::Observation,
     scenario::Level,
 };
 
@@ -91,15 +91,15 @@ pub struct Damage {
 }
 
 impl CaseSnapshot {
-    /// What was seen in a case now, as yet without findings; `own` is what varies in the proxy's own words.
-    pub fn new(id: &str, observation: &Observation, own: &[Volatile]) -> Self {
-        Self::from_parts(id, &normalise(observation, own), Vec::new())
+    /// What was seen in a case now, as yet without findings.
+    pub fn new(id: &str, observation: &Observation) -> Self {
+        Self::from_parts(id, &normalise(observation), Vec::new())
     }
 
     /// With the findings of the same observation that it is to hold.
     #[must_use]
-    pub fn holding(self, observation: &Observation, to_hold: ToHold, own: &[Volatile]) -> Self {
-        let normaliser = Normaliser::new(observation, own);
+    pub fn holding(self, observation: &Observation, to_hold: ToHold) -> Self {
+        let normaliser = Normaliser::new(observation);
         let line = |finding: Finding| FindingLine {
             rule: finding.rule,
             level: finding.level,
@@ -405,7 +405,7 @@ pub(crate) mod tests {
             source: "scenarios/limits/rate-limit.yaml".to_owned(),
             description: "A 429: \"kept\"".to_owned(),
             cases: vec![
-                CaseSnapshot::new("limits/rate-limit", &sample(), &[]).holding(&sample(), to_hold, &[]),
+                CaseSnapshot::new("limits/rate-limit", &sample()).holding(&sample(), to_hold),
                 CaseSnapshot::from_parts("limits/rate-limit[stream]", "step 1: 429\n", vec![]),
             ],
         };

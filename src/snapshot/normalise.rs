@@ -23,12 +23,12 @@ const LONGEST_MESSAGE: usize = 600;
 /// The text of a case: what a caller can rely on, and nothing that varies by itself.
 ///
 /// One paragraph for each exchange, then the attempts of each deployment.
-pub fn normalise(observation: &Observation, own: &[Volatile]) -> String {
+pub fn normalise(observation: &Observation) -> String {
     if let Some(harm) = observation.harm.as_ref().filter(|harm| harm.stopped_the_proxy()) {
         // Who was cut off where is a matter of chance.
         return harm.to_string();
     }
-    let normaliser = Normaliser::new(observation, own);
+    let normaliser = Normaliser::new(observation);
     let mut lines = Vec::new();
     for exchange in &observation.exchanges {
         match exchange.step {
@@ -63,14 +63,14 @@ fn left_before_an_answer(exchange: &Exchange) -> bool {
 #[derive(Debug, Clone)]
 pub struct Normaliser<'a> {
     redactor: Redactor,
+    /// What varies in the words of the proxy under test.
     own: &'a [Volatile],
 }
 
 impl<'a> Normaliser<'a> {
-    /// For everything that was seen in `observation`; `own` is what else varies in the words of the
-    /// proxy under test.
-    pub fn new(observation: &Observation, own: &'a [Volatile]) -> Self {
-        Self { redactor: Redactor::full(observation), own }
+    /// For everything that was seen in `observation`.
+    pub fn new(observation: &'a Observation) -> Self {
+        Self { redactor: Redactor::full(observation), own: &observation.arrangement.volatile }
     }
 
     /// A message: redacted, without what varies, shortened in the middle if it is long.
@@ -408,7 +408,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_text_says_where_each_upstream_detail_landed() {
-        insta::assert_snapshot!(normalise(&sample(), &[]), @r#"
+        insta::assert_snapshot!(normalise(&sample()), @r#"
         step 1: 429
           content-type: application/json
           x-request-id: <canary request id primary#1>
@@ -441,7 +441,7 @@ pub(crate) mod tests {
         let mut second: Observation = serde_json::from_str(&second).unwrap();
         second.exchanges[0].end_ms = 99.0;
         assert_ne!(first, second);
-        assert_eq!(normalise(&first, &[]), normalise(&second, &[]));
+        assert_eq!(normalise(&first), normalise(&second));
     }
 
     #[test]
@@ -472,7 +472,7 @@ pub(crate) mod tests {
             ],
         );
         answer_mut(&mut observation).ending = Ending::Reset;
-        insta::assert_snapshot!(normalise(&observation, &[]), @r#"
+        insta::assert_snapshot!(normalise(&observation), @r#"
         step 1: 200
           content-type: text/event-stream
           stream:
@@ -518,7 +518,7 @@ pub(crate) mod tests {
                 ),
             ],
         );
-        insta::assert_snapshot!(normalise(&observation, &[]), @r#"
+        insta::assert_snapshot!(normalise(&observation), @r#"
         step 1: 200
           content-type: text/event-stream
           stream:
@@ -543,7 +543,7 @@ pub(crate) mod tests {
     fn shape_of(events: &[(Option<&str>, &str)]) -> String {
         let mut observation = sample();
         make_stream(&mut observation, events);
-        let text = normalise(&observation, &[]);
+        let text = normalise(&observation);
         let lines = text.lines().skip_while(|line| *line != "  stream:").skip(1);
         let lines: Vec<&str> = lines.map_while(|line| line.strip_prefix("    ")).collect();
         lines.join("\n")
@@ -682,7 +682,7 @@ pub(crate) mod tests {
             let answer = answer_mut(&mut observation);
             (answer.status, answer.headers) = (200, pairs(&[("content-type", kind)]));
             answer.body = body(text);
-            normalise(&observation, &[])
+            normalise(&observation)
         };
         let chunk = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}"#;
         insta::assert_snapshot!(lines("application/json", &format!("[{chunk},{chunk}]")), @r#"
@@ -741,7 +741,7 @@ pub(crate) mod tests {
             r#"{"id":"x","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"total_tokens":2}}"#,
         );
         observation.exchanges.extend([page, silence, recovery]);
-        insta::assert_snapshot!(normalise(&observation, &[]), @r#"
+        insta::assert_snapshot!(normalise(&observation), @r#"
         step 1: 200
           content-type: application/json
           x-request-id: <canary request id primary#1>
@@ -773,10 +773,10 @@ pub(crate) mod tests {
         let mut nothing = observation.clone();
         nothing.exchanges[0].outcome = Outcome::NoAnswer { ending: Ending::Left };
         answer_mut(&mut observation).ending = Ending::Left;
-        assert_eq!(normalise(&observation, &[]), normalise(&nothing, &[]));
+        assert_eq!(normalise(&observation), normalise(&nothing));
         // What came to a caller that stayed is the answer.
         answer_mut(&mut observation).ending = Ending::Complete;
-        assert_ne!(normalise(&observation, &[]), normalise(&nothing, &[]));
+        assert_ne!(normalise(&observation), normalise(&nothing));
     }
 
     #[test]
@@ -787,7 +787,7 @@ pub(crate) mod tests {
         let set = |observation: &mut Observation, seconds: &str| {
             answer_mut(observation).headers = pairs(&[("retry-after", seconds)]);
         };
-        let text = |observation: &Observation| normalise(observation, &[]);
+        let text = |observation: &Observation| normalise(observation);
         set(&mut observation, "7");
         assert!(text(&observation).contains("retry-after: 7"), "an upstream was asked");
         observation.attempts.clear();

@@ -159,7 +159,7 @@ proptest! {
             let accepted =
                 held.as_ref().map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
             let judged = judge_case(&seen, &siblings, policy, &accepted, "", strict);
-            let now = CaseSnapshot::new("s", &seen, &[]).holding(&seen, judged.to_hold.clone(), &[]);
+            let now = CaseSnapshot::new("s", &seen).holding(&seen, judged.to_hold.clone());
             (judged, now)
         };
         for policy in &policies {
