@@ -26,6 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         seed: 0,
         jobs: None,
         strict: false,
+        allow_inconclusive: 5,
         store: Store::new(scratch.path().join("snapshots"), WriteMode::Never),
         cache: scratch.path().join("cache"),
         work_dir: scratch.path().join("work"),

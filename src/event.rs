@@ -52,6 +52,8 @@ pub struct RunStarted {
     pub policy: Box<Policy>,
     /// Whether known findings fail a case.
     pub strict: bool,
+    /// More inconclusive cases than these fail the run.
+    pub allow_inconclusive: usize,
 }
 
 /// One case with its verdict.
@@ -71,7 +73,7 @@ pub struct CaseResult {
     pub combination: Combination,
     /// What is said of it.
     pub verdict: Verdict,
-    /// Why it is inconclusive, skipped or broken.
+    /// Why it is inconclusive, skipped or broken; of a case that was judged, that its looks differ.
     pub reason: Option<String>,
     /// The rules that it broke.
     pub findings: Vec<Finding>,
@@ -113,9 +115,9 @@ pub struct RunFinished {
 pub struct ProxyStop {
     /// `exited with code 1`, `was killed by signal 9`, `answered no request for 12 s`.
     pub how: String,
-    /// The case that did it; null where none of those under way did it alone.
+    /// The case that did it; null if none of those under way did it when they were repeated.
     pub case: Option<String>,
-    /// The cases that were under way, where there were several. Each was repeated alone.
+    /// The cases that were under way.
     pub beside: Vec<String>,
     /// The log of the process, if it has one that we know.
     pub log: Option<String>,

@@ -115,8 +115,8 @@ defects! {
     // Time, retries, fallbacks.
     ExitsOnConflict = "exits-on-conflict": "An upstream 409 to a plain call ends the process",
     ExitsOnThree = "exits-on-three": "An upstream 408, 415 or 520 to a plain call ends the process",
-    FreezesOnConflict = "freezes-on-conflict": "After an upstream 409 to a plain call nobody gets an answer",
-    OneAtATime = "one-at-a-time": "A request is read when the one before it has been answered",
+    FreezesOnConflict = "freezes-on-conflict": "After an upstream 409 to a plain call no request is answered",
+    OneAtATime = "one-at-a-time": "A request is read only after the one before it has been answered",
     FailureUnanswered = "failure-unanswered": "An upstream 503 is never answered",
     TimeoutIgnored = "timeout-ignored": "The timeout of a route is not applied",
     TerminalRetried = "terminal-retried": "A 4xx that cannot succeed is tried three times",

@@ -26,7 +26,7 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 nothing new, 1 findings or changes, 2 usage or a file that does not load,
-3 the proxy could not be installed or started (or died), 4 upfault itself broke, 130 interrupted.";
+3 the proxy could not be installed, started or kept running, 4 upfault itself broke, 130 interrupted.";
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

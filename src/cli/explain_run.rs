@@ -14,8 +14,8 @@ use crate::{
     event::Event,
     judge::Policy,
     report::{
-        Again, EXIT_OK, JsonReporter, Report, Reporter, Rerun, Summary, TerminalReporter, TerminalSettings,
-        Tolerance, exit_code, judge_again,
+        ALLOWED_INCONCLUSIVE, Again, EXIT_OK, JsonReporter, Report, Reporter, Rerun, Summary,
+        TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again,
     },
 };
 
@@ -47,19 +47,27 @@ pub fn explain_run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure>
     // Run again, a case is judged as it is here.
     let policy_word =
         |rerun: Rerun| Rerun { policy: by.map(str::to_owned).or(rerun.policy.clone()), ..rerun };
-    let mut terminal =
-        TerminalReporter::new(std::io::stdout(), settings).with_rerun(report.rerun.clone().map(policy_word));
+    let rerun = report.rerun.clone().map(policy_word);
+    let mut terminal = TerminalReporter::new(std::io::stdout(), settings).with_rerun(rerun.clone());
     let mut files: Vec<JsonReporter> = args
         .report
         .iter()
         .map(|report| match report.format {
-            ReportFormat::Json => JsonReporter::new(report.path.clone()),
+            ReportFormat::Json => {
+                let reporter = JsonReporter::new(report.path.clone());
+                match rerun.clone() {
+                    Some(rerun) => reporter.with_rerun(rerun),
+                    None => reporter,
+                }
+            }
         })
         .collect();
     let mut summary = Summary::default();
     for event in &again.events {
-        if let Event::CaseFinished(case) = event {
-            summary.add(case);
+        match event {
+            Event::CaseFinished(case) => summary.add(case),
+            Event::RunFinished(end) => summary.finish(end),
+            _ => {}
         }
         for file in &mut files {
             file.event(event).map_err(Failure::io("cannot write the report"))?;
@@ -70,7 +78,8 @@ pub fn explain_run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure>
         }
     }
     print::out(&compared(&report, &policy, own.as_ref(), &again))?;
-    let tolerance = Tolerance { strict: report.strict, ..Tolerance::default() };
+    let inconclusive = report.allow_inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE);
+    let tolerance = Tolerance { strict: report.strict, inconclusive };
     Ok(exit_code(&summary, tolerance, report.summary.interrupted))
 }
 

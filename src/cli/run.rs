@@ -23,8 +23,8 @@ use crate::{
     event::Event,
     proxy::Definition,
     report::{
-        ALLOWED_INCONCLUSIVE, EXIT_FINDINGS, EXIT_OK, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary,
-        TerminalReporter, TerminalSettings, Tolerance, exit_code,
+        ALLOWED_INCONCLUSIVE, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
+        TerminalSettings, Tolerance, exit_code,
     },
     runner::{self, Died, Ended, ProxyChoice, Remote, RunSettings},
     scenario::nearest,
@@ -43,6 +43,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
 fn run_in(folder: &Path, context: &Context, args: &RunArgs) -> Result<u8, Failure> {
     let chosen = Settings::read(context)?;
     let settings = settings(context, &chosen, args, folder)?;
+    let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
     let reporter = reporters(context, &chosen, args);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -52,16 +53,13 @@ fn run_in(folder: &Path, context: &Context, args: &RunArgs) -> Result<u8, Failur
     // Whatever still waits for something must not hold up the exit.
     runtime.shutdown_background();
     let (ended, summary) = result?;
-    if let Some(died) = &ended.died {
+    if let Some(died) = ended.died.as_ref().filter(|_| !ended.interrupted) {
         print::note(&gone(died));
         return Ok(EXIT_PROXY);
     }
-    let inconclusive = args.allow_inconclusive.or(chosen.allow_inconclusive);
-    let tolerance =
-        Tolerance { strict: args.strict, inconclusive: inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE) };
-    let code = exit_code(&summary, tolerance, ended.interrupted);
-    // What was accepted is no news any more.
-    Ok(if args.accept && code == EXIT_FINDINGS { EXIT_OK } else { code })
+    // What was accepted is no news any more; that too little was decided still is.
+    let summary = if args.accept { Summary { fail: 0, changed: 0, known: 0, ..summary } } else { summary };
+    Ok(exit_code(&summary, tolerance, ended.interrupted))
 }
 
 /// A proxy that stopped serving and was not started again.
@@ -116,6 +114,10 @@ fn settings(
         seed: args.seed.or(chosen.seed).unwrap_or_default(),
         jobs: args.jobs.or(chosen.jobs).map(usize::from),
         strict: args.strict,
+        allow_inconclusive: args
+            .allow_inconclusive
+            .or(chosen.allow_inconclusive)
+            .unwrap_or(ALLOWED_INCONCLUSIVE),
         store: if own.is_some() { store.without_bundled() } else { store },
         cache: context.cache.clone(),
         work_dir: folder.to_owned(),

@@ -89,8 +89,12 @@ pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static st
         .collect()
 }
 
-/// A scenario's own demands have the scenario's level; the contract's are never raised by it.
+/// A scenario's own demands have the scenario's level; the contract's are never raised by it. What a case
+/// does to the proxy as a whole does not weigh less because the scenario does: it harms everybody's calls.
 pub(super) fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
+    if PROCESS.iter().any(|process| process.id == rule.id) {
+        return own;
+    }
     if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { own.weaker(scenario) }
 }
 

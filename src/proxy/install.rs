@@ -24,7 +24,7 @@ use super::{
 use crate::{lock::Lock, shell};
 
 /// No install command may take longer than this.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// Variables of the caller's shell that change what a package manager installs, or where. A proxy
 /// that is installed without compiled byte code pays for it at every start.

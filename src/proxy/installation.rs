@@ -12,15 +12,15 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::error::ProxyError;
+use super::{error::ProxyError, install};
 use crate::lock::{Access, Lock};
 
 /// What marks a folder as completely installed. It is written last.
 const STAMP: &str = ".upfault-installed.json";
 
-/// How long a process waits for others that have an installation locked: as long as an install
-/// command may take.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// How long a process waits for others that have an installation locked: longer than an installer that is
+/// well takes for all of its commands.
+const PATIENCE: Duration = install::PATIENCE.saturating_mul(2);
 
 /// How often it tries again.
 const POLL: Duration = Duration::from_millis(100);

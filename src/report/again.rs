@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::exit::ALLOWED_INCONCLUSIVE;
 use super::json::{CaseReport, Report};
 use crate::{
     event::{CaseResult, Event, RunFinished, RunStarted},
@@ -43,6 +44,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Again {
         seed: report.seed,
         policy: Box::new(policy.clone()),
         strict: report.strict,
+        allow_inconclusive: report.allow_inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE),
     };
     let mut events = vec![Event::RunStarted(started)];
     let judged: HashMap<&str, &Observation> = report
@@ -189,6 +191,7 @@ mod tests {
             policy: "default".to_owned(),
             judged_by: Some(Policy::default()),
             strict: false,
+            allow_inconclusive: None,
             proxy: super::super::json::ProxyReport::default(),
             rerun: None,
             cases: vec![case],

@@ -41,6 +41,9 @@ pub struct Report {
     /// Whether known findings failed a case.
     #[serde(default)]
     pub strict: bool,
+    /// More inconclusive cases than these failed the run; null in a report of a version that did not write it.
+    #[serde(default)]
+    pub allow_inconclusive: Option<usize>,
     /// What was tested.
     pub proxy: ProxyReport,
     /// From what the commands are made that run a case again; absent in a report of a version that did not
@@ -52,7 +55,7 @@ pub struct Report {
     /// Secrets that stand in the logs of the proxies that were started. They decide no case.
     #[serde(default)]
     pub log_leaks: Vec<LogLeak>,
-    /// Each time that the proxy stopped serving and was started again.
+    /// Each time that the proxy stopped serving.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stops: Vec<ProxyStop>,
     /// The run in numbers.
@@ -85,7 +88,7 @@ pub struct CaseReport {
     pub matrix: Combination,
     /// What is said of it.
     pub verdict: Verdict,
-    /// Why it is inconclusive, skipped or broken.
+    /// Why it is inconclusive, skipped or broken; of a case that was judged, that its looks differ.
     pub reason: Option<String>,
     /// The rules that it broke.
     pub findings: Vec<Finding>,
@@ -272,6 +275,7 @@ impl JsonReporter {
             policy: started.as_ref().map(|started| started.policy.describe()).unwrap_or_default(),
             judged_by: started.as_ref().map(|started| (*started.policy).clone()),
             strict: started.as_ref().is_some_and(|started| started.strict),
+            allow_inconclusive: started.as_ref().map(|started| started.allow_inconclusive),
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),

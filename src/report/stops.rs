@@ -21,7 +21,7 @@ pub fn stop_lines(stops: &[ProxyStop]) -> Vec<String> {
 fn line(stop: &ProxyStop) -> String {
     let ProxyStop { how, case, beside, log } = stop;
     if let Some(case) = case {
-        return format!("the proxy {how} because of {case}, and was started again");
+        return format!("the proxy {how} because of {case}");
     }
     let named = beside.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let more = match beside.len().saturating_sub(NAMED) {
@@ -30,7 +30,7 @@ fn line(stop: &ProxyStop) -> String {
     };
     let log = log.as_ref().map(|log| format!("; its log: {log}")).unwrap_or_default();
     format!(
-        "the proxy {how} while {} ran, was started again, and none of them stops it alone: {named}{more}{log}",
+        "the proxy {how} while {} ran, and when they were repeated it did not: {named}{more}{log}",
         plural(beside.len(), "case")
     )
 }
@@ -53,8 +53,8 @@ mod tests {
         let stops =
             [stop(Some("a/b"), &["a/b", "c/d"]), stop(Some("a/b"), &[]), stop(None, &["a", "b", "c", "d"])];
         insta::assert_snapshot!(stop_lines(&stops).join("\n"), @r"
-        the proxy exited with code 1 because of a/b, and was started again
-        the proxy exited with code 1 while 4 cases ran, was started again, and none of them stops it alone: a, b, c and 1 more; its log: /run/x.log
+        the proxy exited with code 1 because of a/b
+        the proxy exited with code 1 while 4 cases ran, and when they were repeated it did not: a, b, c and 1 more; its log: /run/x.log
         ");
     }
 }

@@ -184,6 +184,7 @@ impl<W: Write> TerminalReporter<W> {
             by_rule(&mut painter, ("ADVICE:", Style::new().bold()), note, &self.cases, Findings::Advice)?;
         }
         eased(&mut painter, &self.cases)?;
+        self.unsteady(&mut painter)?;
         terminal_matrix::smoke(&mut painter, &self.cases)?;
         let note = "cases, neither good nor bad news, by reason";
         // One alone has just said its reason.
@@ -192,6 +193,23 @@ impl<W: Write> TerminalReporter<W> {
         }
         let note = "because the proxy cannot do what these cases need";
         by_reason(&mut painter, Verdict::Skipped, note, &self.cases, verbose)
+    }
+
+    /// Cases that pass or are known although one of their looks differed: everything else shows its reason.
+    fn unsteady(&self, painter: &mut Painter<'_>) -> io::Result<()> {
+        let quiet = |case: &&Arc<CaseResult>| matches!(case.verdict, Verdict::Pass | Verdict::Known);
+        let unsteady: Vec<_> =
+            self.cases.iter().filter(quiet).filter_map(|case| Some((case, case.reason.as_ref()?))).collect();
+        if unsteady.is_empty() {
+            return Ok(());
+        }
+        painter.gap()?;
+        let note = "the proxy did not do the same each time; the cases do not fail";
+        painter.text(0, Style::new().bold(), &format!("UNSTEADY: {note}"))?;
+        for (case, reason) in unsteady {
+            painter.text(2, Style::new(), &safe(&format!("{}: {reason}", case.id)))?;
+        }
+        Ok(())
     }
 
     /// What it comes to, and what to do next.

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{control::Control, gateway::Gateway, pace::Pacer};
+use super::{
+    control::{Control, PROBE},
+    gateway::Gateway,
+    pace::Pacer,
+};
 use crate::client::Driver;
 
 /// How often a control request is sent.
@@ -24,8 +28,10 @@ const OWN_DELAY: Duration = Duration::from_secs(1);
 pub enum Beat {
     /// A control request that was sent then was answered.
     Answered(Instant),
-    /// It was not.
+    /// It was not: nothing came in time.
     Unanswered,
+    /// Its connection was refused or ended without an answer, and so was that of another one.
+    Refused,
     /// The machine is so busy that upfault itself does not run on time.
     Late,
     /// The process ended like this: `exited with code 1`.
@@ -81,18 +87,34 @@ pub async fn beat(
     if let Some(how) = gateway.exited() {
         return Beat::Exited(how);
     }
-    let began = Instant::now();
-    let probe = control.probe(gateway, driver).await;
-    pacer.sample(began, probe.took);
-    if probe.answered {
-        return Beat::Answered(began);
+    let mut refused = false;
+    loop {
+        let began = Instant::now();
+        let probe = control.probe(gateway, driver).await;
+        if probe.answered {
+            pacer.sample(began, probe.took);
+            return Beat::Answered(began);
+        }
+        if let Some(how) = exited_soon(gateway).await {
+            return Beat::Exited(how);
+        }
+        if probe.took >= PROBE {
+            pacer.sample(began, probe.took);
+            return Beat::Unanswered;
+        }
+        if std::mem::replace(&mut refused, true) {
+            return Beat::Refused;
+        }
     }
+}
+
+/// How the process ended, if it did so by now or a moment later.
+async fn exited_soon(gateway: &Gateway) -> Option<String> {
     let end = Instant::now() + MOMENT;
     loop {
         match gateway.exited() {
-            Some(how) => return Beat::Exited(how),
-            None if Instant::now() >= end => return Beat::Unanswered,
-            None => tokio::time::sleep(Duration::from_millis(10)).await,
+            None if Instant::now() < end => tokio::time::sleep(Duration::from_millis(10)).await,
+            exited => return exited,
         }
     }
 }

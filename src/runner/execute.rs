@@ -76,6 +76,7 @@ pub async fn run(
         seed: *seed,
         policy: Box::new(policy.clone()),
         strict: settings.strict,
+        allow_inconclusive: settings.allow_inconclusive,
     };
     let _ = events.send(Event::RunStarted(started));
     let scenarios: BTreeMap<String, Case> =

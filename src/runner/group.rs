@@ -38,6 +38,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// serve at all.
 const IN_A_ROW: usize = 6;
 
+/// What is said of a proxy whose process runs and that accepts no connection.
+const REFUSES: &str = "stopped accepting connections";
+
 /// Lines of the log in a finding.
 const LOG_LINES: usize = 5;
 
@@ -112,10 +115,17 @@ impl Group<'_> {
         let mut round = Round::new(cases, |ready| self.bench.is_known_to_stop_the_proxy(&ready.case));
         let mut restarts = 0;
         while let Phase::Stopped(stop) = self.phase(&mut round).await {
+            if round.is_done() {
+                break;
+            }
             restarts += 1;
-            let again = match round.done.in_a_row.len() {
-                IN_A_ROW.. => Err(format!("{IN_A_ROW} scenarios in a row stopped it")),
-                _ => self.site.start_again(&self.gateway, restarts).await,
+            let again = if round.done.in_a_row.len() >= IN_A_ROW {
+                Err(format!("{IN_A_ROW} scenarios in a row stopped it"))
+            } else {
+                tokio::select! {
+                    again = self.site.start_again(&self.gateway, restarts) => again,
+                    () = self.cancel.cancelled() => break,
+                }
             };
             match again {
                 Ok(None) => {}
@@ -137,6 +147,7 @@ impl Group<'_> {
     async fn phase<'r>(&self, round: &mut Round<'r>) -> Phase {
         let hurry = Notify::new();
         let begun = Mutex::new(HashSet::new());
+        let is_known = |look: &Look<'_>| self.bench.is_known_to_stop_the_proxy(&look.ready.case);
         let mut silence = Silence::new();
         let mut running = FuturesUnordered::new();
         let look_at_proxy = || beat(&self.gateway, &self.site.control, self.site.driver, &self.pacer, &hurry);
@@ -172,6 +183,7 @@ impl Group<'_> {
                         }
                         Beat::Late => silence.ends(),
                         Beat::Unanswered => {}
+                        Beat::Refused => break Stop::Exited(REFUSES.to_owned()),
                         Beat::Exited(how) => break Stop::Exited(how),
                     }
                     next_beat.set(look_at_proxy());
@@ -180,7 +192,7 @@ impl Group<'_> {
             }
         };
         self.gateway.kill();
-        match round.take_only() {
+        match round.take_culprit(|look| look.suspected || is_known(look)) {
             Some((look, seen)) => {
                 let seen = match seen {
                     Some(seen) => Some(seen),
@@ -191,7 +203,7 @@ impl Group<'_> {
             }
             None => {
                 let begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-                let beside = round.suspect(|look| begun.contains(&look.ready.case.id));
+                let beside = round.suspect(|look| begun.contains(&look.key()));
                 let log = self.gateway.log();
                 round.done.stops.push(ProxyStop { how: stop.describe(), case: None, beside, log });
             }
@@ -200,10 +212,10 @@ impl Group<'_> {
     }
 
     /// Runs a case once.
-    async fn look<'r>(&self, look: Look<'r>, begun: &Mutex<HashSet<String>>) -> Seen<'r> {
+    async fn look<'r>(&self, look: Look<'r>, begun: &Mutex<HashSet<(String, usize)>>) -> Seen<'r> {
         let _place = self.pacer.enter().await;
         let case = &look.ready.case;
-        begun.lock().unwrap_or_else(PoisonError::into_inner).insert(case.id.clone());
+        begun.lock().unwrap_or_else(PoisonError::into_inner).insert(look.key());
         let _ = self.events.send(Event::CaseStarted { id: case.id.clone() });
         let began = Instant::now();
         let observation = look.ready.look(look.n).run(&self.gateway, self.site.driver).await;
@@ -215,9 +227,14 @@ impl Group<'_> {
         for seen in round.confirmed(then) {
             round.done.in_a_row.clear();
             self.weigh(round, seen);
-            while let Some(seen) = round.kinship.released() {
-                self.weigh(round, seen);
-            }
+            self.weigh_released(round);
+        }
+    }
+
+    /// Cases that waited for siblings which have been judged, or never will be.
+    fn weigh_released(&self, round: &mut Round<'_>) {
+        while let Some(seen) = round.kinship.released() {
+            self.weigh(round, seen);
         }
     }
 
@@ -230,27 +247,38 @@ impl Group<'_> {
         }
         let log = self.gateway.log();
         let how = stop.describe();
-        round.done.stops.push(ProxyStop { how, case: Some(case.id.clone()), beside: Vec::new(), log });
-        round.done.in_a_row.insert(case.scenario.id.clone());
-        let Some(mut seen) = seen else {
-            let reason = format!("the proxy {} while this case ran alone", stop.describe());
-            return self.unjudged(round, case, reason, None);
-        };
-        seen.observation.harm = Some(stop.harm(self.gateway.last_lines(LOG_LINES)));
-        self.weigh(round, seen);
+        // Without a record there is no finding, and the stop must fail the run by itself.
+        let named = seen.is_some().then(|| case.id.clone());
+        round.done.stops.push(ProxyStop { how, case: named, beside: vec![case.id.clone()], log });
+        if !self.bench.is_known_to_stop_the_proxy(case) {
+            round.done.in_a_row.insert(case.scenario.id.clone());
+        }
+        match seen {
+            Some(mut seen) => {
+                seen.observation.harm = Some(stop.harm(self.gateway.last_lines(LOG_LINES)));
+                self.weigh(round, seen);
+            }
+            None => {
+                let reason = format!("the proxy {} while this case ran alone", stop.describe());
+                self.unjudged(round, case, reason, None);
+            }
+        }
+        self.weigh_released(round);
     }
 
     /// The proxy is gone: the cases that are left get no verdict.
     fn give_up<'r>(&self, round: &mut Round<'r>, stop: &Stop, why: String) {
         let how = format!("{} {}", self.gateway.title(), stop.describe());
-        let reason = format!("{how} and was not started again: {why}");
-        // What was not repeated alone is not known to be innocent.
+        let why_in_short = why.lines().next().unwrap_or_default();
+        let reason = format!("{how} and was not started again: {why_in_short}");
+        // What was not repeated is not known to be innocent.
         round.done.stops.retain(|stop| stop.case.is_some());
-        for look in round.give_up() {
-            self.unjudged(round, &look.ready.case, reason.clone(), None);
-        }
-        while let Some(seen) = round.kinship.released() {
-            self.weigh(round, seen);
+        // One that is released by another may ask for one more look.
+        while !round.is_done() {
+            for look in round.give_up() {
+                self.unjudged(round, &look.ready.case, reason.clone(), None);
+            }
+            self.weigh_released(round);
         }
         let (tail, log) = (self.gateway.tail(), self.gateway.log());
         round.done.died = Some(Died { how, why, tail, log });

@@ -1,11 +1,20 @@
 //! What is still to be done with the cases of one group, and in which order. Pure.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{case::Ready, group::GroupDone, kinship::Kinship, outcome::Judged};
 use crate::observation::Observation;
+
+/// How long after a case a proxy may stop because of it.
+const LATE_HARM: Duration = Duration::from_secs(1);
+
+/// In so many groups suspects are run, so that they are soon few.
+const GROUPS: usize = 8;
 
 /// One look at a case: a run of it.
 #[derive(Clone, Copy)]
@@ -16,17 +25,24 @@ pub struct Look<'r> {
     pub n: usize,
     /// Whether nothing else goes on meanwhile.
     pub alone: bool,
+    /// Whether the proxy stopped while the case was under way before.
+    pub suspected: bool,
 }
 
 impl<'r> Look<'r> {
     /// The first look at a case.
     pub fn first(ready: &'r Ready) -> Self {
-        Self { ready, n: 0, alone: false }
+        Self { ready, n: 0, alone: false, suspected: false }
     }
 
     /// The next one.
     pub fn next(self, alone: bool) -> Self {
-        Self { n: self.n + 1, alone, ..self }
+        Self { n: self.n + 1, alone, suspected: false, ..self }
+    }
+
+    /// What tells it from every other look.
+    pub fn key(&self) -> (String, usize) {
+        (self.ready.case.id.clone(), self.n)
     }
 
     fn is_at(&self, id: &str) -> bool {
@@ -66,10 +82,10 @@ pub struct Round<'r> {
     again: Vec<Look<'r>>,
     /// To be run alone.
     alone: VecDeque<Look<'r>>,
-    /// One of these stopped the proxy.
-    suspects: VecDeque<Look<'r>>,
-    /// How many suspects are run at once, so that they are soon few.
-    suspects_at_once: usize,
+    /// In one of these groups is a case that stopped the proxy. Each group is run side by side.
+    suspects: VecDeque<Vec<Look<'r>>>,
+    /// The look that ran alone before the one that is under way.
+    before: Option<Look<'r>>,
     /// Under way.
     open: Vec<Look<'r>>,
     /// Over, and the proxy has answered nobody since: it may have stopped.
@@ -91,7 +107,7 @@ impl<'r> Round<'r> {
             again: Vec::new(),
             alone: last.into_iter().map(|ready| Look { alone: true, ..Look::first(ready) }).collect(),
             suspects: VecDeque::new(),
-            suspects_at_once: 1,
+            before: None,
             open: Vec::new(),
             unconfirmed: Vec::new(),
             earlier: HashMap::new(),
@@ -117,11 +133,9 @@ impl<'r> Round<'r> {
     /// What is to be run now, side by side; nothing when all is done. Call it only when
     /// [`idle`](Self::is_idle).
     pub fn next(&mut self) -> Vec<Look<'r>> {
-        let few = self.suspects_at_once.min(self.suspects.len());
-        let batch = if few > 0 {
-            let few: Vec<_> = self.suspects.drain(..few).collect();
-            let alone = few.len() == 1;
-            few.into_iter().map(|look| Look { alone, ..look }).collect()
+        let batch = if let Some(group) = self.suspects.pop_front() {
+            let alone = group.len() == 1;
+            group.into_iter().map(|look| Look { alone, suspected: true, ..look }).collect()
         } else if !self.todo.is_empty() {
             std::mem::take(&mut self.todo)
         } else if !self.again.is_empty() {
@@ -140,46 +154,68 @@ impl<'r> Round<'r> {
         self.unconfirmed.push(seen);
     }
 
-    /// The looks that were over at `then`, at which the proxy is known to have served.
+    /// The looks that were over at `then`, at which the proxy is known to have served; suspected ones are
+    /// given time to do their harm.
     pub fn confirmed(&mut self, then: Instant) -> Vec<Seen<'r>> {
-        let (confirmed, rest) =
-            std::mem::take(&mut self.unconfirmed).into_iter().partition(|seen| seen.span.1 <= then);
+        let is_confirmed = |seen: &Seen<'r>| {
+            let grace = if seen.look.suspected { LATE_HARM } else { Duration::ZERO };
+            seen.span.1 + grace <= then
+        };
+        let (confirmed, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unconfirmed).into_iter().partition(is_confirmed);
         self.unconfirmed = rest;
+        if let Some(seen) = confirmed.iter().rfind(|seen| seen.look.alone) {
+            self.before = Some(seen.look);
+        }
         confirmed
     }
 
-    /// The one look that was under way or just over, if there was no other: what the proxy did then it
-    /// did because of it. What was seen is there if it was over.
-    pub fn take_only(&mut self) -> Option<(Look<'r>, Option<Seen<'r>>)> {
-        match (self.open.as_slice(), self.unconfirmed.len()) {
-            ([look], 0) if look.alone => {
+    /// The one look that was under way or just over, if there was no other and `is_proof` says that it is to
+    /// blame for what the proxy did then. What was seen is there if it was over.
+    pub fn take_culprit(
+        &mut self,
+        is_proof: impl Fn(&Look<'r>) -> bool,
+    ) -> Option<(Look<'r>, Option<Seen<'r>>)> {
+        match (self.open.as_slice(), self.unconfirmed.as_slice()) {
+            ([look], []) if look.alone && is_proof(look) => {
                 let look = *look;
                 self.open.clear();
                 Some((look, None))
             }
-            ([], 1) if self.unconfirmed[0].look.alone => {
+            ([], [seen]) if seen.look.alone && is_proof(&seen.look) => {
                 self.unconfirmed.pop().map(|seen| (seen.look, Some(seen)))
             }
             _ => None,
         }
     }
 
-    /// The proxy stopped while several cases were under way: those that had begun are suspects, in
-    /// groups of which there are at most eight; the others are still to be run.
+    /// The proxy stopped and nothing proves which case did it: those that had begun are suspects, in
+    /// groups of which there are at most eight; the others are still to be run. Returns their names.
     pub fn suspect(&mut self, has_begun: impl Fn(&Look<'r>) -> bool) -> Vec<String> {
         let over = std::mem::take(&mut self.unconfirmed).into_iter().map(|seen| seen.look);
         let (begun, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open).into_iter().partition(has_begun);
         let suspects: Vec<Look<'r>> = begun.into_iter().chain(over).collect();
-        let names = suspects.iter().map(|look| look.ready.case.id.clone()).collect();
+        // The one before has its verdict already. It is named, since its harm may have shown late.
+        let before = self.before.take().filter(|_| suspects.len() == 1);
+        let names = before.iter().chain(&suspects).map(|look| look.ready.case.id.clone()).collect();
         for look in rest {
             if look.n == 0 { self.todo.push(look) } else { self.repeat(look) }
         }
-        self.suspects_at_once = suspects.len().div_ceil(8).max(1);
+        let size = suspects.len().div_ceil(GROUPS).max(1);
         // Before what is suspected still: these have struck just now.
-        for look in suspects.into_iter().rev() {
-            self.suspects.push_front(look);
+        for group in suspects.chunks(size).rev() {
+            self.suspects.push_front(group.to_vec());
         }
         names
+    }
+
+    /// Whether nothing is left to be run.
+    pub fn is_done(&self) -> bool {
+        self.is_idle()
+            && self.suspects.is_empty()
+            && self.todo.is_empty()
+            && self.again.is_empty()
+            && self.alone.is_empty()
     }
 
     /// The cases that have no verdict yet, in no order.
@@ -187,7 +223,7 @@ impl<'r> Round<'r> {
         let mut rest: Vec<Look<'r>> = std::mem::take(&mut self.todo);
         rest.append(&mut self.again);
         rest.append(&mut self.open);
-        rest.extend(self.suspects.drain(..).chain(self.alone.drain(..)));
+        rest.extend(self.suspects.drain(..).flatten().chain(self.alone.drain(..)));
         rest.extend(self.unconfirmed.drain(..).map(|seen| seen.look));
         rest
     }

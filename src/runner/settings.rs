@@ -21,6 +21,8 @@ pub struct RunSettings {
     pub jobs: Option<usize>,
     /// Known findings fail too.
     pub strict: bool,
+    /// More inconclusive cases than these fail the run.
+    pub allow_inconclusive: usize,
     /// Accepted snapshots.
     pub store: Store,
     /// Where proxies are installed.

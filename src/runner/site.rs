@@ -2,10 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,29 +23,35 @@ use crate::{
     proxy::{Installed, InstanceSettings, Route},
 };
 
-/// How often the instances of one run are started again, all of them together.
-const MOST_RESTARTS: usize = 20;
+/// How often the instances of one run are started again, all of them together. One response that stops
+/// the proxy does so in each case of its scenario, and costs up to three restarts in each.
+const MOST_RESTARTS: usize = 60;
+
+/// So much time may go into starting instances again.
+const MOST_TIME: Duration = Duration::from_secs(30 * 60);
 
 /// How long a proxy that somebody else runs may take to come back.
 const RETURN: Duration = Duration::from_secs(60);
 
-/// Restarts that one run may still make.
-pub struct Restarts(AtomicUsize);
-
-impl Default for Restarts {
-    fn default() -> Self {
-        Self(AtomicUsize::new(MOST_RESTARTS))
-    }
-}
+/// What the restarts of one run have cost.
+#[derive(Default)]
+pub struct Restarts(Mutex<(usize, Duration)>);
 
 impl Restarts {
-    /// Takes one, or says why there is none.
+    /// Counts one more, or says why there is none.
     fn take(&self) -> Result<(), String> {
-        let less = |left: usize| left.checked_sub(1);
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(format!("it was started again {MOST_RESTARTS} times already")),
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.0 >= MOST_RESTARTS || spent.1 >= MOST_TIME {
+            let took = humantime::format_duration(Duration::from_secs(spent.1.as_secs()));
+            return Err(format!("it was started again {} times already, which took {took}", spent.0));
         }
+        spent.0 += 1;
+        Ok(())
+    }
+
+    /// Adds how long one took.
+    fn took(&self, time: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 += time;
     }
 }
 
@@ -102,7 +105,9 @@ impl Site<'_> {
         self.say(format!("{} stopped serving: starting it again", gateway.title()));
         // A folder of its own, so that the configuration and the log of the one before stay.
         let work_dir = self.work_dir().join(format!("restart-{n}"));
+        let began = Instant::now();
         let started = self.launch(work_dir).await;
+        self.restarts.took(began.elapsed());
         started.map(|(gateway, _)| Some(gateway)).map_err(|error| error.to_string())
     }
 
@@ -179,6 +184,11 @@ mod tests {
         for _ in 0..MOST_RESTARTS {
             restarts.take().unwrap();
         }
-        assert_eq!(restarts.take().unwrap_err(), "it was started again 20 times already");
+        let why = restarts.take().unwrap_err();
+        assert_eq!(why, "it was started again 60 times already, which took 0s");
+        let slow = Restarts::default();
+        slow.take().unwrap();
+        slow.took(MOST_TIME);
+        assert!(slow.take().unwrap_err().contains("took 30m"));
     }
 }

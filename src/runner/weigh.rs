@@ -46,8 +46,9 @@ impl Group<'_> {
             if slow.is_none() {
                 round.remember(Earlier { seen, judged, about_time: true });
             } else if round.done.busy >= BUSY {
-                let reason =
-                    format!("the machine is too busy to tell: so it was for {BUSY} cases that ran alone");
+                let reason = format!(
+                    "the machine is too busy: {BUSY} cases before this one could not be decided even alone"
+                );
                 return self.unjudged(round, case, reason, Some(seen.observation));
             }
             round.repeat(look.next(true));
@@ -60,7 +61,7 @@ impl Group<'_> {
             self.unjudged(round, case, reason, Some(seen.observation));
         } else if is_unsettled(round, &seen, &judged) {
             round.remember(Earlier { seen, judged, about_time: false });
-            round.repeat(look.next(false));
+            round.repeat(look.next(look.alone));
         } else if round.kinship.must_wait(case) {
             round.kinship.wait(seen);
         } else {
@@ -111,11 +112,11 @@ impl Group<'_> {
     }
 
     /// What a snapshot of a case would hold: one form, or each form in which it was seen where its looks
-    /// differ. Forms that were accepted before stay where there are several, or where one of them was seen.
+    /// differ. Forms that were accepted before stay if one of them was seen.
     fn to_record(&self, case: &Case, earlier: &[Earlier<'_>], judged: &Judged) -> Vec<CaseSnapshot> {
         let mut forms = vec![judged.snapshot.clone()];
         let looks = earlier.iter().filter(|one| !one.about_time).map(|one| &one.judged.snapshot);
-        let stays = self.bench.forms(case).count() > 1 || !judged.is_news();
+        let stays = !judged.is_news();
         for form in looks.chain(self.bench.forms(case).filter(|_| stays)) {
             if !forms.iter().any(|known| known.text == form.text) {
                 forms.push(form.clone());
@@ -148,7 +149,7 @@ fn is_spoilt_by_load(seen: &Seen<'_>, judged: &Judged) -> bool {
 /// where it then differs in the same way, twice where it does not.
 fn is_unsettled(round: &Round<'_>, seen: &Seen<'_>, judged: &Judged) -> bool {
     let differs = judged.is_news() && judged.change.is_some();
-    if seen.look.alone || !differs {
+    if !differs || seen.observation.stopped_the_proxy() {
         return false;
     }
     let earlier = round.earlier.get(&seen.look.ready.case.id).map_or(&[][..], Vec::as_slice);

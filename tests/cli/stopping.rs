@@ -84,8 +84,47 @@ fn a_case_that_is_known_to_stop_the_proxy_is_run_last_and_fails_nothing() {
     stage.run(&["scenarios/t", "--proxy", "kill", "--accept"]).0.code(0);
     let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
     said.code(0).out_has(&["3 cases: 2 pass, 1 known"]);
-    // No other case was under way when it was stopped.
-    assert_eq!(report.stops.iter().map(|stop| stop.beside.len()).collect::<Vec<_>>(), [0]);
+    // No other case was under way when it was stopped, and it was not started again for nothing.
+    assert_eq!(report.stops.iter().map(|stop| stop.beside.as_slice()).collect::<Vec<_>>(), [["t/b"]]);
+    assert_eq!(report.stops[0].case.as_deref(), Some("t/b"));
+}
+
+#[test]
+fn a_case_that_waits_for_the_one_that_stops_the_proxy_gets_its_verdict() {
+    let stage = Stage::new();
+    let (_, report) = stage.run(&["status/409-conflict", "--proxy", "builtin:exits-on-conflict"]);
+    // The stream is compared with the plain call, which stops the proxy and comes last.
+    assert_eq!(verdict(&report, "status/409-conflict").0, Verdict::Fail);
+    assert_eq!(verdict(&report, "status/409-conflict[stream]").0, Verdict::Pass);
+    let both = "\
+title: The marked one
+why: The fake proxy dies of it.
+matrix: {stream: [false, true]}
+upstream: [{error: rate_limit}]
+proxy: {timeout: 5s, retries: 3}
+";
+    let stage = Stage::new().scenario("t/b", both).fake("kill");
+    for (flags, expected) in [(&["--accept"][..], Verdict::Fail), (&[][..], Verdict::Known)] {
+        let (_, report) = stage.run(&[&["scenarios/t", "--proxy", "kill"], flags].concat());
+        for id in ["t/b", "t/b[stream]"] {
+            assert_eq!(verdict(&report, id).0, expected, "{id}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_a_weaker_scenario_stops_fails_the_run_all_the_same() {
+    let weak = format!("level: informative\n{MARKED}");
+    let stage = Stage::new().scenario("t/b", &weak).fake("kill");
+    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    said.code(1);
+    assert_eq!(verdict(&report, "t/b").0, Verdict::Fail);
+}
+
+#[test]
+fn what_is_accepted_does_not_hide_that_too_little_was_decided() {
+    let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("once");
+    stage.run(&["scenarios/t", "--proxy", "once", "--accept"]).0.code(3);
 }
 
 #[test]

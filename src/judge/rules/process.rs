@@ -16,8 +16,8 @@ pub const RULES: &[Rule] = &[
         id: "process.keeps-running",
         level: Level::Required,
         title: "No response of a provider ends the proxy's process",
-        reason: "Every other caller loses the request that is under way, and nobody is served until something \
-                 starts the proxy again.",
+        reason: "Every other caller loses the request that is under way, and no request is served until the \
+                 proxy has been started again.",
         references: &[],
         timing: false,
         check: keeps_running,
@@ -26,8 +26,8 @@ pub const RULES: &[Rule] = &[
         id: "process.keeps-answering",
         level: Level::Required,
         title: "No response of a provider makes the proxy stop answering requests",
-        reason: "A process that runs and answers nothing looks healthy to whatever would restart it, while every \
-                 caller waits for a timeout.",
+        reason: "A process that runs and answers nothing looks healthy to a supervisor, while every caller waits \
+                 for a timeout.",
         references: &[],
         timing: false,
         check: keeps_answering,

@@ -15,6 +15,7 @@ pub(crate) fn started(cases: usize) -> Event {
         seed: 7,
         policy: Box::default(),
         strict: false,
+        allow_inconclusive: 5,
     })
 }
 
