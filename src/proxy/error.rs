@@ -40,7 +40,7 @@ pub enum ProxyError {
     Locked {
         /// Name and version.
         proxy: String,
-        /// How long this process waited: `30m`.
+        /// How long this process waited: `1h`.
         waited: String,
         /// The lock file.
         path: PathBuf,

@@ -205,7 +205,7 @@ mod tests {
         let told: Vec<String> = told.lock().unwrap().iter().map(plain).collect();
         assert_eq!(told, ["waiting for another process that installs or uses fake 1.0 (CACHE/1.0-abc.lock)"]);
         insta::assert_snapshot!(plain(&error.to_string()), @"
-        another process has kept fake 1.0 locked for 30m: CACHE/1.0-abc.lock
+        another process has kept fake 1.0 locked for 1h: CACHE/1.0-abc.lock
         help: wait until that run or installation is over, or end it (`fuser CACHE/1.0-abc.lock` shows its process id), and try again; UPFAULT_CACHE=DIR names another cache
         ");
     }
