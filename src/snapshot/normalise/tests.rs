@@ -1,0 +1,541 @@
+//! What the text of a case shows, and what it leaves out.
+
+use indexmap::IndexMap;
+
+use super::*;
+use crate::{
+    observation::{Arrangement, Attempt, AttemptEnd, Canaries, DeploymentArranged, Identity, Left, Sent},
+    scenario::{Api, Combination, Cooldown, Expect, Leave, Level, Provider, ProxySettings},
+};
+
+/// One 429 that came out with its detail kept, but for the Retry-After.
+pub(crate) fn sample() -> Observation {
+    let identity = Identity { token: "k3x9w2m4p7q1".to_owned() };
+    let canaries = identity.canaries("primary", 1);
+    let address = "127.0.0.1:40411";
+    let upstream_body = format!(
+        r#"{{"error":{{"message":"Rate limit reached {}","type":"requests","param":null,"code":"rate_limit_exceeded"}}}}"#,
+        canaries.message
+    );
+    Observation {
+        began: None,
+        arrangement: Arrangement {
+            combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+            level: Level::Required,
+            proxy: ProxySettings::default(),
+            deployments: vec![DeploymentArranged {
+                name: "primary".to_owned(),
+                model: identity.model("primary"),
+                key: identity.key("primary"),
+                turns: Vec::new(),
+            }],
+            expect: Expect::default(),
+            except: IndexMap::new(),
+            held_against: Vec::new(),
+            other_looks: Vec::new(),
+            proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
+            upstream_addresses: vec![address.to_owned()],
+            volatile: Vec::new(),
+            identity: identity.clone(),
+        },
+        exchanges: vec![Exchange {
+            step: StepName::Step(1),
+            sent_ms: 0.5,
+            method: "POST".to_owned(),
+            url: "http://127.0.0.1:50222/v1/chat/completions".to_owned(),
+            request_headers: pairs(&[
+                ("authorization", "Bearer sk-proxy-51c0ffee"),
+                ("content-type", "application/json"),
+            ]),
+            request_body: format!(
+                r#"{{"model":"{}","messages":[{{"role":"user","content":"it's a test"}}]}}"#,
+                identity.model("primary")
+            ),
+            outcome: Outcome::Answer(Answer {
+                status: 429,
+                headers: pairs(&[
+                    ("date", "Sun, 22 Nov 2026 10:00:00 GMT"),
+                    ("content-type", "application/json"),
+                    ("x-request-id", &canaries.request_id),
+                    ("x-litellm-call-id", "7f9c24e8-3b12-4fef-91a8-0c2f1f8b7a11"),
+                ]),
+                head_ms: 11.0,
+                body: body(&format!(
+                    r#"{{"error":{{"message":"RateLimitError: Rate limit reached {}. Received Model Group={}, took 0.012s","type":"throttling_error","param":null,"code":"429"}}}}"#,
+                    canaries.message,
+                    identity.model("primary")
+                )),
+                ending: Ending::Complete,
+                closed: None,
+            }),
+            end_ms: 12.5,
+            left: None,
+            to: None,
+            together: false,
+            mistake: None,
+        }],
+        attempts: vec![attempt(
+            &canaries,
+            429,
+            &[("content-type", "application/json"), ("retry-after", "7")],
+            &upstream_body,
+        )],
+        harm: None,
+    }
+}
+
+fn attempt(canaries: &Canaries, status: u16, headers: &[(&str, &str)], body: &str) -> Attempt {
+    Attempt {
+        deployment: "primary".to_owned(),
+        n: 1,
+        at_ms: 4.0,
+        method: "POST".to_owned(),
+        path: "/v1/chat/completions".to_owned(),
+        api: Some(Api::OpenaiChat),
+        headers: pairs(&[("authorization", "Bearer sk-canary-k3x9w2m4p7q1-primary")]),
+        body: r#"{"model":"gpt-4o-mini"}"#.to_owned(),
+        turn: None,
+        canaries: canaries.clone(),
+        sent: Sent {
+            base64: false,
+            status: Some(status),
+            headers: pairs(headers),
+            body: body.to_owned(),
+            bytes: body.len() as u64,
+            frames: 1,
+            timer_error_ms: 0.25,
+            ..Sent::default()
+        },
+        end: AttemptEnd::Finished,
+        end_ms: Some(6.0),
+    }
+}
+
+pub(crate) fn pairs(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn body(text: &str) -> Body {
+    Body { text: text.to_owned(), bytes: text.len() as u64, utf8: true, ..Body::default() }
+}
+
+/// The answer of the first exchange, to be bent into shape.
+pub(crate) fn answer_mut(observation: &mut Observation) -> &mut Answer {
+    match &mut observation.exchanges[0].outcome {
+        Outcome::Answer(answer) => answer,
+        Outcome::NoAnswer { .. } => panic!("the sample has an answer"),
+    }
+}
+
+/// Turns the answer into a stream of these `(event, data)`.
+pub(crate) fn make_stream(observation: &mut Observation, events: &[(Option<&str>, &str)]) {
+    let answer = answer_mut(observation);
+    answer.status = 200;
+    answer.headers = pairs(&[("content-type", "text/event-stream")]);
+    answer.body = Body { utf8: true, ..Body::default() };
+    for (n, (event, data)) in events.iter().enumerate() {
+        answer.body.frames.push(Frame {
+            at_ms: 5.0 + n as f64,
+            event: event.map(str::to_owned),
+            data: (*data).to_owned(),
+        });
+        answer.body.text.push_str(&format!("data: {data}\n\n"));
+    }
+    answer.body.bytes = answer.body.text.len() as u64;
+}
+
+#[test]
+fn the_text_says_where_each_upstream_detail_landed() {
+    insta::assert_snapshot!(normalise(&sample()), @r#"
+    step 1: 429
+      content-type: application/json
+      x-request-id: <canary request id primary#1>
+      body:
+        {
+          "error": {
+            "code": "429",
+            "message": "RateLimitError: Rate limit reached <canary message primary#1>. Received Model Group=<model primary>, took <duration>",
+            "param": null,
+            "type": "throttling_error"
+          }
+        }
+      ending: complete
+    attempts:
+      primary: 1 (finished)
+    "#);
+}
+
+#[test]
+fn two_runs_that_differ_only_in_what_varies_have_the_same_text() {
+    let first = sample();
+    let second = serde_json::to_string(&first).unwrap();
+    let second = second
+        .replace("k3x9w2m4p7q1", "a1b2c3d4e5f6")
+        .replace("127.0.0.1:40411", "127.0.0.1:33333")
+        .replace("sk-proxy-51c0ffee", "sk-proxy-deadbeef")
+        .replace("7f9c24e8", "00000000")
+        .replace("22 Nov 2026 10:00:00", "23 Nov 2026 11:11:11")
+        .replace("0.012s", "1.9s");
+    let mut second: Observation = serde_json::from_str(&second).unwrap();
+    second.exchanges[0].end_ms = 99.0;
+    assert_ne!(first, second);
+    assert_eq!(normalise(&first), normalise(&second));
+}
+
+#[test]
+fn a_stream_is_told_by_its_shape() {
+    let mut observation = sample();
+    let token = observation.attempts[0].canaries.content.clone();
+    let role = r#"{"id":"chatcmpl-1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
+    let (left, right) = token.split_at(6);
+    let piece = |text: &str| {
+        format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#)
+    };
+    make_stream(
+        &mut observation,
+        &[
+            (None, role),
+            (None, &piece(left)),
+            (None, &piece(right)),
+            (
+                None,
+                r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"total_tokens":2,"prompt_tokens":1}}"#,
+            ),
+            (None, r#"{"error":{"message":"boom 0.5s","code":500}}"#),
+            (None, "[DONE]"),
+            (Some("ping"), "{}"),
+            (Some("mystery"), ""),
+            (None, r#"{"hello":1}"#),
+            (None, "{cut"),
+        ],
+    );
+    answer_mut(&mut observation).ending = Ending::Reset;
+    insta::assert_snapshot!(normalise(&observation), @r#"
+    step 1: 200
+      content-type: text/event-stream
+      stream:
+        1 event without content
+        2 content events: "<canary content primary#1>"
+        finish_reason: stop
+        usage: prompt_tokens, total_tokens
+        error event:
+          {
+            "error": {
+              "code": 500,
+              "message": "boom <duration>"
+            }
+          }
+        [DONE]
+        1 mystery event
+        unknown event: {"hello":1}
+        event that is no JSON: "{cut"
+      ending: connection reset (RST)
+    attempts:
+      primary: 1 (finished)
+    "#);
+}
+
+#[test]
+fn events_with_names_keep_them() {
+    let mut observation = sample();
+    make_stream(
+        &mut observation,
+        &[
+            (Some("message_start"), r#"{"type":"message_start","message":{"id":"msg_1"}}"#),
+            (
+                Some("content_block_delta"),
+                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#,
+            ),
+            (
+                Some("content_block_delta"),
+                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"b"}}"#,
+            ),
+            (
+                Some("error"),
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_9"}"#,
+            ),
+        ],
+    );
+    insta::assert_snapshot!(normalise(&observation), @r#"
+    step 1: 200
+      content-type: text/event-stream
+      stream:
+        1 message_start event
+        2 content events: "ab"
+        error event (event: error):
+          {
+            "error": {
+              "message": "Overloaded",
+              "type": "overloaded_error"
+            },
+            "request_id": "<own id>",
+            "type": "error"
+          }
+      ending: complete
+    attempts:
+      primary: 1 (finished)
+    "#);
+}
+
+/// The lines of the stream of these `(event, data)`.
+fn shape_of(events: &[(Option<&str>, &str)]) -> String {
+    let mut observation = sample();
+    make_stream(&mut observation, events);
+    let text = normalise(&observation);
+    let lines = text.lines().skip_while(|line| *line != "  stream:").skip(1);
+    let lines: Vec<&str> = lines.map_while(|line| line.strip_prefix("    ")).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn a_responses_stream_shows_its_content_and_how_it_failed() {
+    insta::assert_snapshot!(shape_of(&[
+        (Some("response.created"), r#"{"type":"response.created","response":{"id":"resp_1"}}"#),
+        (Some("response.output_text.delta"), r#"{"type":"response.output_text.delta","delta":"a"}"#),
+        (Some("response.output_text.delta"), r#"{"type":"response.output_text.delta","delta":"b"}"#),
+        (Some("response.output_text.done"), r#"{"type":"response.output_text.done","text":"ab"}"#),
+        (Some("error"), r#"{"type":"error","code":"c","message":"no","param":null}"#),
+        (Some("response.failed"), r#"{"type":"response.failed","response":{"id":"resp_1","created_at":5,"error":{"code":"c","message":"no"}}}"#),
+        (Some("response.completed"), r#"{"type":"response.completed","response":{"usage":{"input_tokens":1}}}"#),
+    ]), @r#"
+    1 response.created event
+    2 content events: "ab"
+    1 response.output_text.done event
+    error event (event: error):
+      {
+        "code": "c",
+        "message": "no",
+        "param": null,
+        "type": "error"
+      }
+    error event (event: response.failed):
+      {
+        "response": {
+          "created_at": "<time>",
+          "error": {
+            "code": "c",
+            "message": "no"
+          },
+          "id": "<own id>"
+        },
+        "type": "response.failed"
+      }
+    1 response.completed event
+    usage: input_tokens
+    "#);
+}
+
+#[test]
+fn streams_of_the_other_dialects_have_the_same_shape() {
+    let aws = |name: &str, data: &str| shape_of(&[(Some(name), data)]);
+    insta::assert_snapshot!(shape_of(&[
+        (Some("messageStart"), r#"{"role":"assistant"}"#),
+        (Some("contentBlockDelta"), r#"{"delta":{"text":"a"},"p":"ab"}"#),
+        (Some("contentBlockDelta"), r#"{"delta":{"text":"b"},"p":"abc"}"#),
+        (Some("messageStop"), r#"{"stopReason":"end_turn"}"#),
+        (Some("metadata"), r#"{"usage":{"outputTokens":1,"inputTokens":1},"metrics":{"latencyMs":1}}"#),
+        (Some("exception:throttlingException"), r#"{"message":"slow"}"#),
+        (Some("error:InternalError"), "it broke"),
+    ]), @r#"
+    1 messageStart event
+    2 content events: "ab"
+    1 messageStop event
+    finish_reason: end_turn
+    1 metadata event
+    usage: inputTokens, outputTokens
+    error event (event: exception:throttlingException):
+      {
+        "message": "slow"
+      }
+    error event (event: error:InternalError):
+      "it broke"
+    "#);
+    insta::assert_snapshot!(
+        aws("chunk", r#"{"bytes":"eyJ0eXBlIjoiZXJyb3IiLCJlcnJvciI6eyJtZXNzYWdlIjoibm8ifX0=","p":"ab"}"#), @r#"
+    error event:
+      {
+        "error": {
+          "message": "no"
+        },
+        "type": "error"
+      }
+    "#);
+    insta::assert_snapshot!(shape_of(&[
+        (None, r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"totalTokenCount":1}}"#),
+        (None, r#"{"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"}],"usageMetadata":{"totalTokenCount":2}}"#),
+        (None, r#"{"error":{"code":503,"message":"no","status":"UNAVAILABLE"}}"#),
+    ]), @r#"
+    2 content events: "ab"
+    finish_reason: STOP
+    usage: totalTokenCount
+    error event:
+      {
+        "error": {
+          "code": 503,
+          "message": "no",
+          "status": "UNAVAILABLE"
+        }
+      }
+    "#);
+    insta::assert_snapshot!(shape_of(&[
+        (Some("message-start"), r#"{"type":"message-start","delta":{"message":{"role":"assistant","content":[]}}}"#),
+        (Some("content-delta"), r#"{"type":"content-delta","delta":{"message":{"content":{"text":"a"}}}}"#),
+        (Some("message-end"), r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{"tokens":{}}}}"#),
+        (Some("message-end"), r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":"no"}}"#),
+    ]), @r#"
+    1 message-start event
+    1 content event: "a"
+    1 message-end event
+    finish_reason: COMPLETE
+    usage: tokens
+    error event (event: message-end):
+      {
+        "delta": {
+          "error": "no",
+          "finish_reason": "ERROR"
+        },
+        "type": "message-end"
+      }
+    "#);
+    insta::assert_snapshot!(shape_of(&[
+        (None, r#"{"message":{"role":"assistant","content":"a"},"done":false}"#),
+        (None, r#"{"response":"b","done":false}"#),
+        (None, r#"{"message":{"content":""},"done":true,"done_reason":"stop","eval_count":2,"total_duration":7}"#),
+        (None, r#"{"error":"no"}"#),
+    ]), @r#"
+    2 content events: "ab"
+    finish_reason: stop
+    usage: eval_count, prompt_eval_count
+    error event:
+      {
+        "error": "no"
+      }
+    "#);
+}
+
+#[test]
+fn an_array_of_chunks_is_a_stream_and_sound_is_counted() {
+    let lines = |kind: &str, text: &str| {
+        let mut observation = sample();
+        let answer = answer_mut(&mut observation);
+        (answer.status, answer.headers) = (200, pairs(&[("content-type", kind)]));
+        answer.body = body(text);
+        normalise(&observation)
+    };
+    let chunk = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}"#;
+    insta::assert_snapshot!(lines("application/json", &format!("[{chunk},{chunk}]")), @r#"
+    step 1: 200
+      content-type: application/json
+      stream in one array:
+        1 content event: "a"
+        finish_reason: STOP
+        1 content event: "a"
+        finish_reason: STOP
+      ending: complete
+    attempts:
+      primary: 1 (finished)
+    "#);
+    insta::assert_snapshot!(lines("audio/mpeg", "ID3\0\u{fffd}"), @"
+    step 1: 200
+      content-type: audio/mpeg
+      body: <7 bytes of audio/mpeg>
+      ending: complete
+    attempts:
+      primary: 1 (finished)
+    ");
+    insta::assert_snapshot!(
+        lines("application/json", r#"{"data":[{"embedding":[0.5,1]}],"usage":{"total_tokens":1}}"#), @"
+    step 1: 200
+      content-type: application/json
+      embeddings: 1 of 2 numbers
+      usage: total_tokens
+      ending: complete
+    attempts:
+      primary: 1 (finished)
+    ");
+}
+
+#[test]
+fn a_page_a_silence_and_a_success_each_have_a_form() {
+    let mut observation = sample();
+    let mut page = observation.exchanges[0].clone();
+    page.step = StepName::Step(2);
+    if let Outcome::Answer(answer) = &mut page.outcome {
+        answer.status = 502;
+        answer.headers = pairs(&[("content-type", "text/html")]);
+        answer.body = body("<html>\r\n<h1>502 Bad Gateway</h1>\r\n</html>");
+    }
+    let mut silence = observation.exchanges[0].clone();
+    silence.step = StepName::Step(3);
+    silence.outcome = Outcome::NoAnswer { ending: Ending::Deadline };
+    let mut recovery = observation.exchanges[0].clone();
+    recovery.step = StepName::Recovery;
+    if let Outcome::Answer(answer) = &mut recovery.outcome {
+        answer.status = 200;
+    }
+    let answer = answer_mut(&mut observation);
+    answer.status = 200;
+    answer.body = body(
+        r#"{"id":"x","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"total_tokens":2}}"#,
+    );
+    observation.exchanges.extend([page, silence, recovery]);
+    insta::assert_snapshot!(normalise(&observation), @r#"
+    step 1: 200
+      content-type: application/json
+      x-request-id: <canary request id primary#1>
+      content: "Hi"
+      finish_reason: stop
+      usage: total_tokens
+      ending: complete
+    step 2: 502
+      content-type: text/html
+      body that is no JSON:
+        | <html>
+        | <h1>502 Bad Gateway</h1>
+        | </html>
+      ending: complete
+    step 3: no answer
+      ending: nothing more until upfault's deadline
+    recovery: 200, complete
+    attempts:
+      primary: 1 (finished)
+    "#);
+}
+
+#[test]
+fn how_much_of_an_answer_a_leaving_caller_had_by_then_does_not_show() {
+    let mut observation = sample();
+    let exchange = &mut observation.exchanges[0];
+    let how = Leave { at: LeavePoint::BeforeHeaders, by: LeaveBy::Close };
+    exchange.left = Some(Left { at_ms: 3.0, how });
+    let mut nothing = observation.clone();
+    nothing.exchanges[0].outcome = Outcome::NoAnswer { ending: Ending::Left };
+    answer_mut(&mut observation).ending = Ending::Left;
+    assert_eq!(normalise(&observation), normalise(&nothing));
+    // What came to a caller that stayed is the answer.
+    answer_mut(&mut observation).ending = Ending::Complete;
+    assert_ne!(normalise(&observation), normalise(&nothing));
+}
+
+#[test]
+fn what_is_left_of_a_cooldown_does_not_show() {
+    let mut observation = sample();
+    observation.arrangement.proxy.cooldown =
+        Some(Cooldown { after: 1, lasting: std::time::Duration::from_secs(5) });
+    let set = |observation: &mut Observation, seconds: &str| {
+        answer_mut(observation).headers = pairs(&[("retry-after", seconds)]);
+    };
+    let text = |observation: &Observation| normalise(observation);
+    set(&mut observation, "7");
+    assert!(text(&observation).contains("retry-after: 7"), "an upstream was asked");
+    observation.attempts.clear();
+    let seven = text(&observation);
+    set(&mut observation, "6");
+    assert_eq!(text(&observation), seven);
+}
+
+#[test]
+fn a_long_message_is_shortened_in_the_middle() {
+    assert_eq!(shorten(&"x".repeat(10), 6), "xxxx [... 4 characters ...] xx");
+    assert_eq!(shorten("äöü", 3), "äöü");
+}
