@@ -166,12 +166,8 @@ impl Group<'_> {
                     if seen.observation.exchanges.iter().any(|exchange| exchange.answer().is_some()) {
                         silence.ends();
                     }
-                    let ended = seen.span.1;
-                    let must_wait = self.gateway.can_stop() || seen.look.alone;
                     round.over(seen);
-                    if !must_wait {
-                        self.confirm(round, ended);
-                    } else if running.is_empty() {
+                    if running.is_empty() {
                         hurry.notify_one();
                     }
                 }

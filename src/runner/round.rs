@@ -92,8 +92,10 @@ pub struct Round<'r> {
     unconfirmed: Vec<Seen<'r>>,
     /// Looks that were not reported, by case.
     pub earlier: HashMap<String, Vec<Earlier<'r>>>,
-    /// Cases that have held up another caller once.
+    /// Cases that have held up another caller once while they ran alone.
     pub held_up: HashSet<String>,
+    /// The same while other cases were under way.
+    pub held_up_beside: HashSet<String>,
 }
 
 impl<'r> Round<'r> {
@@ -112,6 +114,7 @@ impl<'r> Round<'r> {
             unconfirmed: Vec::new(),
             earlier: HashMap::new(),
             held_up: HashSet::new(),
+            held_up_beside: HashSet::new(),
         }
     }
 

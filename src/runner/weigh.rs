@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     judge::Verdict,
-    observation::{Harm, Observation},
+    observation::{Attempt, Harm, Observation},
     scenario::Case,
     snapshot::CaseSnapshot,
 };
@@ -24,6 +24,9 @@ const MOST_LOOKS: usize = 3;
 /// further case is repeated for that reason, so that the run comes to an end.
 const BUSY: usize = 20;
 
+/// So many cases are run alone only because another caller's request seems to have waited for them.
+const HELD_UP_CASES: usize = 10;
+
 /// A request of another caller that waits for less than this may have waited for anything.
 const HELD_UP_MS: f64 = 1000.0;
 
@@ -34,10 +37,19 @@ impl Group<'_> {
     /// Decides whether a case is reported, waits for its siblings, or is run again.
     pub(super) fn weigh<'r>(&self, round: &mut Round<'r>, mut seen: Seen<'r>) {
         let (look, case) = (seen.look, &seen.look.ready.case);
-        if look.alone && seen.observation.harm.is_none() {
-            seen.observation.harm = self.held_up_others(&seen);
-            if seen.observation.harm.is_some() && round.held_up.insert(case.id.clone()) {
+        if seen.observation.harm.is_none()
+            && let Some(harm) = self.held_up_others(&seen)
+        {
+            if !look.alone {
+                // Beside others it may be one of those that is to blame.
+                let is_first = round.held_up_beside.insert(case.id.clone());
+                if is_first && round.held_up_beside.len() <= HELD_UP_CASES {
+                    return round.repeat(look.next(true));
+                }
+            } else if round.held_up.insert(case.id.clone()) {
                 return round.repeat(look.next(true));
+            } else {
+                seen.observation.harm = Some(harm);
             }
         }
         let judged = self.bench.judge(case, &seen.observation, &round.kinship.beside(case));
@@ -160,12 +172,13 @@ fn is_unsettled(round: &Round<'_>, seen: &Seen<'_>, judged: &Judged) -> bool {
 /// Whether a request that was sent and answered then waited for one of the case: an upstream of the case
 /// was silent meanwhile, and the answer came when the case's request was over.
 fn is_held_up(observation: &Observation, sent_ms: f64, answered_ms: f64) -> bool {
-    let is_open = |attempt: &crate::observation::Attempt| {
-        attempt.at_ms <= sent_ms && attempt.end_ms.is_none_or(|end| end >= sent_ms + HELD_UP_MS)
+    let is_silent_meanwhile = |attempt: &Attempt| {
+        let until = attempt.end_ms.map_or(answered_ms, |end_ms| end_ms.min(answered_ms));
+        until - attempt.at_ms.max(sent_ms) >= HELD_UP_MS
     };
     let is_end = |end_ms: f64| (-TOGETHER_MS / 5.0..TOGETHER_MS).contains(&(answered_ms - end_ms));
     answered_ms - sent_ms >= HELD_UP_MS
-        && observation.attempts.iter().any(is_open)
+        && observation.attempts.iter().any(is_silent_meanwhile)
         && observation.exchanges.iter().any(|exchange| exchange.sent_ms <= sent_ms && is_end(exchange.end_ms))
 }
 
@@ -188,6 +201,9 @@ mod tests {
         let mut open = silent();
         open.attempts[0].end_ms = None;
         assert!(is_held_up(&open, 200.0, 4010.0), "an upstream that the proxy never let go");
+        let mut queued = silent();
+        queued.attempts[0].at_ms = 300.0;
+        assert!(is_held_up(&queued, 200.0, 4010.0), "both waited for a third request first");
     }
 
     #[test]
