@@ -161,7 +161,9 @@ fn is_spoilt_by_load(seen: &Seen<'_>, judged: &Judged) -> bool {
 /// where it then differs in the same way, twice where it does not.
 fn is_unsettled(round: &Round<'_>, seen: &Seen<'_>, judged: &Judged) -> bool {
     let differs = judged.is_news() && judged.change.is_some();
-    if !differs || seen.observation.stopped_the_proxy() {
+    // A look alone that follows another one is the last word already.
+    let is_last_word = seen.look.alone && seen.look.n > 0;
+    if !differs || is_last_word || seen.observation.stopped_the_proxy() {
         return false;
     }
     let earlier = round.earlier.get(&seen.look.ready.case.id).map_or(&[][..], Vec::as_slice);
