@@ -25,7 +25,7 @@ use crate::{proxy::Route, scenario::Api};
 /// No request of a test is longer.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
-/// Answers whoever asks, without a key.
+/// The path at which any caller, even without a key, learns that the proxy runs.
 const HEALTH: &str = "/health";
 
 /// What goes back to the caller.

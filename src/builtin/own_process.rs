@@ -42,7 +42,7 @@ impl OwnProcess {
     ///
     /// # Errors
     ///
-    /// Where the port cannot be bound, the authority cannot be read, or there is no such defect.
+    /// Where the port cannot be bound, the authority cannot be read, or the defect is unknown.
     pub async fn serve(self, port: u16) -> io::Result<()> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let ca = std::fs::read_to_string(&self.ca)?;
