@@ -11,8 +11,8 @@ use crate::{
 /// The largest body that the control API accepts, in bytes: far more than a scenario needs.
 pub(super) const MAX_BODY: usize = MIB;
 
-/// How many mocks can be armed at the same time.
-pub(super) const MAX_ARMED: usize = 1000;
+/// How many mocks can be armed at the same time: a test suite may arm one for every test at its start.
+pub(super) const MAX_ARMED: usize = 10_000;
 
 /// How many deployments one of them can have. Each may need a port of its own.
 pub(super) const MAX_DEPLOYMENTS: usize = 100;
