@@ -12,7 +12,7 @@ use upfault::{
     judge::Policy,
     runner::{ProxyChoice, RunSettings, run},
     scenario::{expand, load_dir},
-    snapshot::{Store, WriteMode},
+    snapshot::{SnapshotStore, WriteMode},
 };
 
 #[tokio::main]
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         jobs: None,
         strict: false,
         allow_inconclusive: 5,
-        store: Store::new(scratch.path().join("snapshots"), WriteMode::Never),
+        store: SnapshotStore::new(scratch.path().join("snapshots"), WriteMode::Never),
         cache: scratch.path().join("cache"),
         work_dir: scratch.path().join("work"),
         listen: None,

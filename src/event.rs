@@ -1,4 +1,4 @@
-//! What the runner tells the reporters: one stream of events, many independent consumers.
+//! Events of a run, which the runner sends to reporters.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,51 +12,51 @@ use crate::{
     snapshot::{Accepted, Difference},
 };
 
-/// Something that a reporter may want to show or store.
+/// Something that happened during a run.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The plan is made; nothing has been started.
+    /// The cases are planned; nothing has started yet.
     RunStarted(RunStarted),
-    /// A proxy is being prepared: one line for people (`installing litellm 1.102.4`).
+    /// A step of the preparation, as a line for people: `installing litellm 1.102.4`.
     ProxyProgress(String),
-    /// Traffic begins: every instance is ready and warm.
+    /// All instances of the proxy are ready and warm.
     ProxyReady {
-        /// Instances that were started.
+        /// The number of instances.
         instances: usize,
-        /// From the first launch until all were warm.
+        /// Milliseconds from the first launch until all were warm.
         startup_ms: f64,
     },
-    /// A case began.
+    /// A case started.
     CaseStarted {
         /// The case's id.
         id: String,
     },
-    /// A case has its verdict.
+    /// A case has a verdict.
     CaseFinished(Arc<CaseResult>),
-    /// Everything is over; also sent when the run was interrupted.
+    /// The run has ended, even if it was interrupted.
     RunFinished(RunFinished),
 }
 
-/// What is known before anything starts.
+/// What is known before the run starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// Cases that will be reported, those to be skipped included.
+    /// The number of cases, including those that will be skipped.
     pub cases: usize,
     /// The proxy's name: `litellm`, `builtin`, `builtin:retry-after-dropped`.
     pub proxy: String,
-    /// Its version, where it has one.
+    /// Its version, if known.
     pub proxy_version: Option<String>,
-    /// The seed of everything random.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// The policy by which disputed questions are judged.
+    /// The policy that decides disputed questions.
     pub policy: Box<Policy>,
-    /// Whether known findings fail a case.
+    /// Whether known findings fail cases.
     pub strict: bool,
-    /// More inconclusive cases than these fail the run.
+    /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: usize,
 }
 
-/// One case with its verdict.
+/// A case and its verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseResult {
     /// The case's id.
@@ -65,44 +65,44 @@ pub struct CaseResult {
     pub scenario: String,
     /// The scenario's title.
     pub title: String,
-    /// The scenario's file, as shown to people.
+    /// The path of the scenario's file, for messages.
     pub file: String,
-    /// Why it matters.
+    /// Why the scenario matters.
     pub why: String,
-    /// The point of the scenario's matrix; known also of a case that was not run.
+    /// The provider, API and streaming mode.
     pub combination: Combination,
-    /// What is said of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why it is inconclusive, skipped or broken; of a case that was judged, that its looks differ.
+    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its looks differ.
     pub reason: Option<String>,
-    /// The rules that it broke.
+    /// The rules that the proxy broke.
     pub findings: Vec<Finding>,
-    /// How the case differs from the accepted snapshot, if it does.
+    /// The difference from the accepted snapshot, if any.
     pub change: Option<Difference>,
-    /// What was accepted of it when it was judged; absent if it was not.
+    /// What the accepted snapshot contained when the case was judged; `None` if it was not judged.
     pub accepted: Option<Accepted>,
-    /// What was seen; absent where nothing was run.
+    /// Both sides of the wire; `None` if the case did not run.
     pub observation: Option<Observation>,
-    /// From its first request to its last byte.
+    /// Milliseconds from its first request to its last byte.
     pub duration_ms: f64,
 }
 
 /// The end of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunFinished {
-    /// Whether it was stopped before every case had its verdict.
+    /// Whether it was stopped before every case had a verdict.
     pub interrupted: bool,
-    /// From the first request to the last verdict, without the proxy's start.
+    /// Milliseconds from the first request to the last verdict.
     pub wall_ms: f64,
-    /// From the start of the command to the end.
+    /// Milliseconds from the start of the command to its end.
     pub total_ms: f64,
     /// Pending snapshot files that were written.
     pub pending: Vec<String>,
-    /// Cases that would have been left pending in a folder that is an upfault project.
+    /// How many new or changed cases were not saved because the folder is not an upfault project.
     pub unkept: usize,
-    /// Snapshot files that were accepted; `None` if nothing was to be accepted.
+    /// Snapshot files that were accepted; `None` without `--accept`.
     pub accepted: Option<Vec<AcceptedFile>>,
-    /// Secrets that stand in the logs of the proxies that were started.
+    /// Secrets found in the logs of proxies that upfault started.
     pub log_leaks: Vec<LogLeak>,
     /// Each time that a proxy stopped serving.
     pub stops: Vec<ProxyStop>,
@@ -110,53 +110,53 @@ pub struct RunFinished {
     pub notes: Vec<String>,
 }
 
-/// A proxy stopped serving in mid-run.
+/// The proxy stopped serving during the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProxyStop {
     /// `exited with code 1`, `was killed by signal 9`, `answered no request for 12 s`.
     pub how: String,
-    /// The case that did it; null if none of those under way did it when they were repeated.
+    /// The case that caused it; null if no single case did when upfault repeated them.
     pub case: Option<String>,
-    /// The cases that were under way.
-    pub beside: Vec<String>,
-    /// The log of the process, if it has one that we know.
+    /// The cases that were running.
+    pub running: Vec<String>,
+    /// The log of the process, if known.
     pub log: Option<String>,
 }
 
 /// A snapshot file that a run accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AcceptedFile {
-    /// As shown to people.
+    /// The path for messages.
     pub file: String,
-    /// For each case in it that has findings: the rules.
+    /// The broken rules of each case that has findings.
     pub broken: Vec<BTreeSet<String>>,
 }
 
-/// A secret that stands in a proxy's own log.
+/// A secret in the log of a proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLeak {
-    /// The log, by its place in the folder of the run: `instance-1/litellm.log`.
+    /// The path of the log in the folder of the run: `instance-1/litellm.log`.
     pub log: String,
-    /// What stands there.
+    /// The kind of secret.
     pub secret: LogSecret,
-    /// In how many lines.
+    /// How many lines contain it.
     pub lines: u64,
-    /// The first of them, from 1.
+    /// The 1-based number of the first line.
     pub first_line: u64,
 }
 
-/// Whose secret it is.
+/// The kind of a secret in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogSecret {
-    /// A key by which the proxy asks an upstream.
+    /// A key that the proxy uses for an upstream.
     ProviderKey,
-    /// The proxy's own key, which is its master key too.
+    /// The proxy's API key, which is its master key too.
     ProxySecret,
 }
 
 impl LogSecret {
-    /// In a sentence.
+    /// A noun phrase for messages.
     pub fn describe(self) -> &'static str {
         match self {
             Self::ProviderKey => "a provider key",

@@ -1,4 +1,4 @@
-//! Locks on files: which processes use a folder of the cache, and who may change it.
+//! File locks, which protect folders of the cache that several processes use.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -8,35 +8,34 @@ use std::{
 
 use same_file::Handle;
 
-/// Who may hold a lock at the same time.
+/// The kind of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Any number of holders, and no exclusive one: for processes that only use what is locked.
+pub enum LockMode {
+    /// Several processes can hold it at the same time. For processes that only use the folder.
     Shared,
-    /// One holder: for a process that changes or removes what is locked.
+    /// Only one process can hold it. For a process that changes or removes the folder.
     Exclusive,
 }
 
-/// A lock on a file. It is released when it is dropped, and by the system when its process ends,
-/// however it ends.
+/// A lock on a file. It is released when it is dropped, and by the operating system when the process ends.
 #[derive(Debug)]
 pub struct Lock(File);
 
 impl Lock {
-    /// Takes the lock without waiting and creates the file if it is missing. `None` means that
-    /// another holder has it, in this process or another one.
+    /// Takes the lock without waiting and creates the file if it does not exist. Returns `None` if another holder,
+    /// in this or another process, has the lock.
     ///
-    /// The holder of an exclusive lock may remove the file, or rename the folder around it, as the last
-    /// thing that it does under the lock. A lock that this returns is on the file that is at `path` now.
+    /// As its last action, the holder of an exclusive lock may remove the file or rename its folder. The returned
+    /// lock is always on the file that is at `path` now.
     ///
     /// # Errors
-    /// The file cannot be opened, or its file system has no locks.
-    pub fn attempt(path: &Path, access: Access) -> io::Result<Option<Self>> {
+    /// If the file cannot be opened, or the file system does not support locks.
+    pub fn attempt(path: &Path, access: LockMode) -> io::Result<Option<Self>> {
         loop {
             let file = open(path, access)?;
             let taken = match access {
-                Access::Shared => file.try_lock_shared(),
-                Access::Exclusive => file.try_lock(),
+                LockMode::Shared => file.try_lock_shared(),
+                LockMode::Exclusive => file.try_lock(),
             };
             match taken {
                 Ok(()) => {}
@@ -44,8 +43,8 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             let lock = Self(file);
-            // Between opening and locking, another holder may have removed the file. Then this lock
-            // is on a file that nobody else will ever find.
+            // Another holder may have removed the file between opening and locking. Then this lock is on a
+            // file that no other process can find.
             if lock.is_at(path)? {
                 return Ok(Some(lock));
             }
@@ -63,14 +62,14 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file is not enough while a child process that was just forked has a copy of it.
+        // A child process that was just forked has a copy of the file, so closing it would not be enough.
         let _ = self.0.unlock();
     }
 }
 
-fn open(path: &Path, access: Access) -> io::Result<File> {
-    // What is only used may be in a cache that this user cannot write.
-    if access == Access::Shared {
+fn open(path: &Path, access: LockMode) -> io::Result<File> {
+    // The user may not have write access to a shared cache.
+    if access == LockMode::Shared {
         match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
@@ -88,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    fn is_free(path: &Path, access: Access) -> bool {
+    fn is_free(path: &Path, access: LockMode) -> bool {
         Lock::attempt(path, access).unwrap().is_some()
     }
 
@@ -96,13 +95,13 @@ mod tests {
     fn one_holder_excludes_all_others_and_users_exclude_only_a_change() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let alone = Lock::attempt(&path, Access::Exclusive).unwrap();
-        assert!(!is_free(&path, Access::Exclusive) && !is_free(&path, Access::Shared));
+        let alone = Lock::attempt(&path, LockMode::Exclusive).unwrap();
+        assert!(!is_free(&path, LockMode::Exclusive) && !is_free(&path, LockMode::Shared));
         drop(alone);
-        let user = Lock::attempt(&path, Access::Shared).unwrap();
-        assert!(is_free(&path, Access::Shared) && !is_free(&path, Access::Exclusive));
+        let user = Lock::attempt(&path, LockMode::Shared).unwrap();
+        assert!(is_free(&path, LockMode::Shared) && !is_free(&path, LockMode::Exclusive));
         drop(user);
-        assert!(is_free(&path, Access::Exclusive));
+        assert!(is_free(&path, LockMode::Exclusive));
     }
 
     #[test]
@@ -114,10 +113,10 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     while taken.load(Ordering::SeqCst) < 500 {
-                        let Some(lock) = Lock::attempt(&path, Access::Exclusive).unwrap() else { continue };
+                        let Some(lock) = Lock::attempt(&path, LockMode::Exclusive).unwrap() else { continue };
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two hold the lock at once");
                         taken.fetch_add(1, Ordering::SeqCst);
-                        // From here on the next one may have it: this lock is on a file that is gone.
+                        // From here on another thread can take the lock: the file of this one is removed.
                         inside.fetch_sub(1, Ordering::SeqCst);
                         fs::remove_file(&path).unwrap();
                         drop(lock);
@@ -130,7 +129,7 @@ mod tests {
     #[test]
     fn a_lock_in_a_folder_that_is_gone_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Lock::attempt(&folder.path().join("gone/lock"), Access::Exclusive).unwrap_err();
+        let error = Lock::attempt(&folder.path().join("gone/lock"), LockMode::Exclusive).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/wording.rs"]
+mod wording;
 
 use std::{
     fmt::Write as _,
@@ -387,8 +389,75 @@ fn nothing_is_left_unfinished() {
     );
 }
 
+/// What people read in this repository: folders and files.
+const READ: [&str; 18] = [
+    ".ci",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.toml",
+    "README.md",
+    "benches",
+    "build.rs",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "examples",
+    "justfile",
+    "proxies",
+    "scenarios",
+    "schema",
+    "snapshots",
+    "src",
+    "tests",
+];
+
+/// Files with words that are not ours, or that are the list itself.
+const NOT_OURS: [&str; 2] = ["tests/architecture/wording.rs", "package-lock.json"];
+
+/// Every text file at and below a path.
+fn texts(path: &Path, found: &mut Vec<(String, String)>) {
+    let name =
+        path.strip_prefix(root()).expect("it is below the root").display().to_string().replace('\\', "/");
+    if path.is_dir() {
+        if path.ends_with("node_modules") {
+            return;
+        }
+        for entry in fs::read_dir(path).expect("a folder of the repository can be listed") {
+            texts(&entry.expect("its entries can be read").path(), found);
+        }
+    } else if !NOT_OURS.iter().any(|other| name.ends_with(other)) {
+        // What is not UTF-8 is not a text.
+        if let Ok(text) = fs::read_to_string(path) {
+            found.push((name, text));
+        }
+    }
+}
+
+#[test]
+fn wording_is_plain() {
+    let mut found = Vec::new();
+    for path in READ {
+        texts(&root().join(path), &mut found);
+    }
+    assert!(found.len() > READ.len(), "{} files are too few", found.len());
+    let problems: Vec<String> = found.iter().flat_map(|(name, text)| wording::banned(name, text)).collect();
+    assert_none(&problems, "write the sentence again as tests/architecture/wording.rs proposes");
+}
+
 mod of_these_checks {
     use super::*;
+
+    #[test]
+    fn banned_wording_is_found_across_lines_and_in_identifiers() {
+        let text =
+            "/// It is no\n/// header, and there is no other.\nfn is_told() -> ErrorTold {}\n// It stands\n";
+        let found = wording::banned("a.rs", text);
+        let lines: Vec<&str> =
+            found.iter().map(|line| line.split('"').take(2).last().unwrap_or_default()).collect();
+        assert_eq!(lines, ["told", "Told", "stands", "is no header"], "{found:?}");
+        assert!(found.iter().any(|line| line.starts_with("a.rs:1: \"is no header\"")), "{found:?}");
+        assert!(wording::banned("a.rs", "There is no header. It is no longer there.").is_empty());
+    }
 
     const PLANTED: &str = r##"
 //! use crate::cli;

@@ -121,7 +121,7 @@ fn every_rule_speaks_of_some_case_of_the_library() {
     for case in seen.values() {
         spoken.extend(judge::applicable(case, &policy));
         let siblings = case.arrangement.held_against.iter().filter_map(|id| seen.get(id.as_str()));
-        spoken.extend(siblings.flat_map(|sibling| judge::applicable_beside(case, sibling, &policy)));
+        spoken.extend(siblings.flat_map(|sibling| judge::applicable_to_siblings(case, sibling, &policy)));
     }
     let silent: Vec<&str> =
         judge::rules().map(|rule| rule.id).filter(|rule| !spoken.contains(rule)).collect();

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use upfault::{
     judge::{Policy, rule},
-    provider::{Confidence, catalogue_row, profile},
+    provider::{SourceConfidence, catalogue_row, profile},
     scenario::{Api, ErrorName, Level, Provider, load_text, schema},
 };
 
@@ -218,7 +218,7 @@ fn the_page_of_deviations_names_the_recalled_rows() {
         let listed: BTreeSet<&str> = listed.split('`').skip(1).step_by(2).collect();
         let recalled = ErrorName::ALL
             .iter()
-            .filter(|name| catalogue_row(provider, **name).confidence == Confidence::Recalled)
+            .filter(|name| catalogue_row(provider, **name).confidence == SourceConfidence::Recalled)
             .map(|name| name.as_str());
         assert_eq!(listed, recalled.collect(), "{title}");
     }

@@ -418,7 +418,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
          body: {extra: {keys: [\"{{ route.api_key }}\", 1]}}}\n",
     )
     .unwrap();
-    let route = upfault::proxy::Route {
+    let route = upfault::proxy::ProxyRoute {
         model: "m1".to_owned(),
         api: Api::OpenaiChat,
         provider: Provider::Openai,

@@ -18,7 +18,7 @@ mod script;
 use std::collections::HashMap;
 
 use upfault::{
-    selftest::{Exhibit, Family, Proof, Selftest, exhibits, identity, prove},
+    selftest::{Exhibit, FaultLayer, FaultProof, Selftest, exhibits, identity, prove},
     upstream::{ArmedCase, Upstream},
 };
 
@@ -103,9 +103,9 @@ impl Stage {
 }
 
 /// What a client makes of every exhibit, against what the selftest says of it.
-async fn disagreements(client: &Client, proofs: &[Proof]) -> Vec<String> {
+async fn disagreements(client: &Client, proofs: &[FaultProof]) -> Vec<String> {
     // Clients of HTTP open no sessions.
-    let all: Vec<usize> = (0..proofs.len()).filter(|id| proofs[*id].family != Family::Session).collect();
+    let all: Vec<usize> = (0..proofs.len()).filter(|id| proofs[*id].family != FaultLayer::Session).collect();
     let mut got = Stage::new(&all).await.ask(client).await;
     assert_eq!(got.len(), all.len(), "{} has not answered for every exhibit", client.name());
     // Two hundred requests at once can be too much for the client's time; alone they are not.
@@ -117,7 +117,7 @@ async fn disagreements(client: &Client, proofs: &[Proof]) -> Vec<String> {
     if !late.is_empty() {
         got.extend(Stage::new(&late).await.ask(client).await);
     }
-    let check = |(id, proof): (usize, &Proof)| {
+    let check = |(id, proof): (usize, &FaultProof)| {
         let problem = agreement::check(client.name(), proof, &got[&id]).err()?;
         Some(format!("{}: {}: {}: {problem}", client.name(), proof.family, proof.name))
     };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use upfault::{
     observation::Identity,
-    provider::{self, Asked, Message},
-    scenario::{Answer, Api, ErrorName, Fault, Point, Provider, Reply, Turn},
+    provider::{self, ProviderMessage, RequestedCall},
+    scenario::{Api, ErrorName, Fault, Point, Provider, SuccessReply, Turn, TurnReply},
 };
 
 /// The deployment of the one case that is armed.
@@ -52,10 +52,10 @@ impl Kind {
     /// What the mock is armed with.
     pub fn turn(self) -> Turn {
         let answer = match self {
-            Self::Success | Self::Delayed => Answer::Reply(Reply::Ok),
-            Self::Limited => Answer::Error(ErrorName::RateLimit),
+            Self::Success | Self::Delayed => TurnReply::Reply(SuccessReply::Ok),
+            Self::Limited => TurnReply::Error(ErrorName::RateLimit),
             // With the role, the finish reason and `[DONE]`: twenty.
-            Self::Stream | Self::Hung => Answer::Reply(Reply::Chunks(17)),
+            Self::Stream | Self::Hung => TurnReply::Reply(SuccessReply::Chunks(17)),
         };
         let faults = match self {
             Self::Delayed => vec![Fault::Delay { at: Point::BeforeHeaders, lasting: DELAY }],
@@ -66,8 +66,8 @@ impl Kind {
     }
 
     /// The bytes that a first attempt at the mock gets, faults aside: what the others answer.
-    pub fn message(self) -> Message {
-        let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, self.streams());
+    pub fn message(self) -> ProviderMessage {
+        let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, self.streams());
         provider::message(&asked, &self.turn(), &identity().canaries(DEPLOYMENT, 1))
     }
 

@@ -6,15 +6,15 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{Certificate, Client, header::LOCATION};
 
 use super::{
-    ask::{Ask, Sent},
     classify, envelope,
-    failure::{Cause, Failure, Raw},
+    failure::{CallFailure, Cause, RawUpstreamReply},
     headers,
     split::{RawFrame, Splitter},
-    stream::Stop,
+    stream::UpstreamStop,
     translate,
+    upstream_request::{Ask, UpstreamRequest},
 };
-use crate::{provider, proxy::Route, scenario::Api, wire::frames::Carrier};
+use crate::{provider, proxy::ProxyRoute, scenario::Api, wire::frames::Carrier};
 
 /// No upstream answer, and no single event, is longer.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -32,7 +32,7 @@ pub(super) enum Success {
 
 /// How upstreams are asked.
 #[derive(Debug)]
-pub(super) struct Outbound {
+pub(super) struct UpstreamClient {
     pub client: Client,
     /// Only ever done by a defect.
     pub follow_redirects: bool,
@@ -59,8 +59,8 @@ pub(super) fn client(ca: Option<&str>, check_certificates: bool) -> reqwest::Res
         .build()
 }
 
-impl Outbound {
-    async fn send(&self, sent: Sent) -> reqwest::Result<reqwest::Response> {
+impl UpstreamClient {
+    async fn send(&self, sent: UpstreamRequest) -> reqwest::Result<reqwest::Response> {
         let response = self.ask(&sent, &sent.url).await?;
         match response.headers().get(LOCATION).and_then(|location| location.to_str().ok()) {
             Some(location) if self.follow_redirects && response.status().is_redirection() => {
@@ -70,7 +70,7 @@ impl Outbound {
         }
     }
 
-    async fn ask(&self, sent: &Sent, url: &str) -> reqwest::Result<reqwest::Response> {
+    async fn ask(&self, sent: &UpstreamRequest, url: &str) -> reqwest::Result<reqwest::Response> {
         let mut request = self.client.request(sent.method.clone(), url);
         for (name, value) in &sent.headers {
             request = request.header(name, value);
@@ -89,21 +89,21 @@ impl Outbound {
 ///
 /// The failure that the caller is to be told.
 pub(super) async fn attempt(
-    outbound: &Outbound,
-    route: &Route,
+    outbound: &UpstreamClient,
+    route: &ProxyRoute,
     ask: &Ask,
     limit: Option<Duration>,
-) -> Result<Success, Failure> {
+) -> Result<Success, CallFailure> {
     let attempt = send(outbound, route, ask);
     match limit {
         Some(limit) => {
-            tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(Failure::timeout(limit)))
+            tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(CallFailure::timeout(limit)))
         }
         None => attempt.await,
     }
 }
 
-async fn send(outbound: &Outbound, route: &Route, ask: &Ask) -> Result<Success, Failure> {
+async fn send(outbound: &UpstreamClient, route: &ProxyRoute, ask: &Ask) -> Result<Success, CallFailure> {
     let sent = ask.sent(route)?;
     let api = sent.api;
     let response = outbound.send(sent).await.map_err(|error| transport(&error))?;
@@ -130,36 +130,36 @@ async fn send(outbound: &Outbound, route: &Route, ask: &Ask) -> Result<Success, 
     if ask.is_framed() {
         // A completion in one piece is no answer to somebody who waits for events.
         let message = "The upstream answered a request for a stream with something else.";
-        let mut failure = Failure::own(
+        let mut failure = CallFailure::own(
             Cause::OddBody,
             502,
             envelope::UPSTREAM_ERROR,
             Some(envelope::INVALID_RESPONSE),
             message,
         );
-        failure.raw = Some(Box::new(Raw { headers, body }));
+        failure.raw = Some(Box::new(RawUpstreamReply { headers, body }));
         return Err(failure);
     }
     let body = translate::reply(ask.api, api, body);
     Ok(Success::Whole { status, headers, body })
 }
 
-async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result<Success, Failure> {
+async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result<Success, CallFailure> {
     match source.next().await {
         Ok(first) => {
             classify::first_frame(source.api, Some(&first), &headers)?;
             Ok(Success::Stream { headers, first, source: Box::new(source) })
         }
-        Err(Stop::Clean) => {
+        Err(UpstreamStop::Clean) => {
             let rest = source.rest();
             if !rest.is_empty() {
                 // No event, but perhaps a bare JSON error.
                 classify::whole(source.api, 200, headers.clone(), rest)?;
             }
             let empty = classify::first_frame(source.api, None, &headers);
-            Err(empty.err().unwrap_or_else(Failure::disconnected))
+            Err(empty.err().unwrap_or_else(CallFailure::disconnected))
         }
-        Err(Stop::Cut | Stop::Gap(_)) => Err(Failure::disconnected()),
+        Err(UpstreamStop::Cut | UpstreamStop::Gap(_)) => Err(CallFailure::disconnected()),
     }
 }
 
@@ -167,12 +167,12 @@ async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result
 pub(super) async fn whole_body(
     mut response: reqwest::Response,
     must_be_whole: bool,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, CallFailure> {
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
             Ok(Some(bytes)) if body.len() + bytes.len() <= MAX_BYTES => body.extend_from_slice(&bytes),
-            Ok(Some(_)) => return Err(Failure::disconnected()),
+            Ok(Some(_)) => return Err(CallFailure::disconnected()),
             Ok(None) => return Ok(body.freeze()),
             Err(_) if !must_be_whole => return Ok(body.freeze()),
             Err(error) => return Err(transport(&error)),
@@ -181,8 +181,12 @@ pub(super) async fn whole_body(
 }
 
 /// The text of the error names the URL, so none of it is shown.
-pub(super) fn transport(error: &reqwest::Error) -> Failure {
-    if error.is_connect() || error.is_builder() { Failure::unreachable() } else { Failure::disconnected() }
+pub(super) fn transport(error: &reqwest::Error) -> CallFailure {
+    if error.is_connect() || error.is_builder() {
+        CallFailure::unreachable()
+    } else {
+        CallFailure::disconnected()
+    }
 }
 
 /// The frames of a response, with their bytes.
@@ -200,7 +204,7 @@ impl FrameSource {
     }
 
     /// The next frame, or how the stream stopped.
-    pub async fn next(&mut self) -> Result<RawFrame, Stop> {
+    pub async fn next(&mut self) -> Result<RawFrame, UpstreamStop> {
         loop {
             if let Some(frame) = self.splitter.pop() {
                 return Ok(frame);
@@ -209,8 +213,8 @@ impl FrameSource {
                 Ok(Some(bytes)) if self.splitter.waiting() + bytes.len() <= MAX_BYTES => {
                     self.splitter.feed(&bytes);
                 }
-                Ok(None) => return self.splitter.last().ok_or(Stop::Clean),
-                Ok(Some(_)) | Err(_) => return Err(Stop::Cut),
+                Ok(None) => return self.splitter.last().ok_or(UpstreamStop::Clean),
+                Ok(Some(_)) | Err(_) => return Err(UpstreamStop::Cut),
             }
         }
     }

@@ -6,42 +6,42 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Defect,
-    ask::Ask,
-    attempt::{self, Outbound, Success},
-    between::Between,
-    cooldown::Memory,
-    failure::Failure,
-    linger::RetryForNobody,
+    attempt::{self, Success, UpstreamClient},
+    cooldown::CooldownMemory,
+    defect_memory::DefectMemory,
+    failure::CallFailure,
     mortal, retry,
+    retry_after_leave::RetryAfterLeave,
     rules::Rules,
     secrets::Secrets,
     tasks::Tasks,
+    upstream_request::Ask,
 };
-use crate::proxy::Route;
+use crate::proxy::ProxyRoute;
 
 /// What all requests of an instance share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub outbound: Outbound,
-    pub routes: Arc<[Route]>,
+pub(super) struct ProxyShared {
+    pub outbound: UpstreamClient,
+    pub routes: Arc<[ProxyRoute]>,
     pub secrets: Arc<Secrets>,
     /// From a model name to the first route of that name.
     pub by_model: HashMap<String, usize>,
     pub proxy_key: String,
     pub defect: Option<Defect>,
     pub rules: Rules,
-    pub memory: Memory,
-    pub between: Between,
+    pub memory: CooldownMemory,
+    pub between: DefectMemory,
     pub tasks: Tasks,
 }
 
-impl Shared {
-    pub fn route(&self, model: &str) -> Option<&Route> {
+impl ProxyShared {
+    pub fn route(&self, model: &str) -> Option<&ProxyRoute> {
         self.by_model.get(model).and_then(|index| self.routes.get(*index))
     }
 
     /// The limit of one attempt.
-    pub fn limit(&self, route: &Route) -> Option<Duration> {
+    pub fn limit(&self, route: &ProxyRoute) -> Option<Duration> {
         // A limit that is no time at all (negative, not a number, too large) is none.
         Duration::try_from_secs_f64(route.timeout_s)
             .ok()
@@ -52,7 +52,7 @@ impl Shared {
 /// How a chain ended badly.
 #[derive(Debug)]
 pub(super) struct Failed {
-    pub failure: Failure,
+    pub failure: CallFailure,
     /// Routes that were tried.
     pub routes: usize,
 }
@@ -64,10 +64,10 @@ pub(super) struct Failed {
 /// When all failed: the first failure of which an upstream spoke itself, else the first that came as an
 /// answer, else the first of all.
 pub(super) async fn run<'a>(
-    shared: &'a Arc<Shared>,
-    route: &'a Route,
+    shared: &'a Arc<ProxyShared>,
+    route: &'a ProxyRoute,
     ask: &Ask,
-) -> Result<(Success, &'a Route), Failed> {
+) -> Result<(Success, &'a ProxyRoute), Failed> {
     let fallbacks =
         route.fallbacks.iter().filter(|_| shared.rules.fallbacks).filter_map(|model| shared.route(model));
     let mut failures = Vec::new();
@@ -90,20 +90,25 @@ pub(super) async fn run<'a>(
         }
     }
     let routes = failures.len();
-    let first = |is: fn(&Failure) -> bool| failures.iter().position(is);
-    let telling = first(Failure::is_in_the_upstreams_words).or_else(|| first(Failure::is_upstreams_own));
+    let first = |is: fn(&CallFailure) -> bool| failures.iter().position(is);
+    let telling =
+        first(CallFailure::is_in_the_upstreams_words).or_else(|| first(CallFailure::is_upstreams_own));
     let telling = telling.unwrap_or(0);
     Err(Failed { failure: failures.swap_remove(telling), routes })
 }
 
-async fn tries(shared: &Arc<Shared>, route: &Route, ask: &Ask) -> Result<Success, Failure> {
-    let mut for_nobody = RetryForNobody::new(shared, route, ask);
+async fn tries(shared: &Arc<ProxyShared>, route: &ProxyRoute, ask: &Ask) -> Result<Success, CallFailure> {
+    let mut for_nobody = RetryAfterLeave::new(shared, route, ask);
     let result = tries_while_wanted(shared, route, ask).await;
     for_nobody.disarm();
     result
 }
 
-async fn tries_while_wanted(shared: &Shared, route: &Route, ask: &Ask) -> Result<Success, Failure> {
+async fn tries_while_wanted(
+    shared: &ProxyShared,
+    route: &ProxyRoute,
+    ask: &Ask,
+) -> Result<Success, CallFailure> {
     let mut last = None;
     let retries = if ask.stream && !shared.rules.stream_retries { 0 } else { route.retries };
     for tried in 1.. {
@@ -131,5 +136,5 @@ async fn tries_while_wanted(shared: &Shared, route: &Route, ask: &Ask) -> Result
         }
         last = Some(failure);
     }
-    Err(last.unwrap_or_else(Failure::unreachable))
+    Err(last.unwrap_or_else(CallFailure::unreachable))
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    dialect::{self, Family, Meaning, Told, meaning},
+    dialect::{self, DialectError, ErrorForm, FrameMeaning, meaning},
     envelope,
-    failure::{Cause, Failure, Raw},
+    failure::{CallFailure, Cause, RawUpstreamReply},
     headers,
     split::RawFrame,
 };
@@ -27,7 +27,7 @@ pub(super) fn whole(
     status: u16,
     upstream: Vec<(String, String)>,
     body: Bytes,
-) -> Result<(), Failure> {
+) -> Result<(), CallFailure> {
     let content_type = headers::value(&upstream, "content-type").unwrap_or_default();
     let coding = headers::coding(&upstream);
     let (cause, told) = match status {
@@ -43,15 +43,15 @@ pub(super) fn whole(
     } else if cause == Cause::OddStatus {
         odd(&format!("The upstream answered with status {status}, which is no answer of this API."))
     } else {
-        Told::of_body(Family::of(api), &body, status)
+        DialectError::of_body(ErrorForm::of(api), &body, status)
     };
     let passed = headers::passed(&upstream);
-    Err(Failure {
+    Err(CallFailure {
         cause,
         status: told,
-        told: error,
+        error,
         headers: passed,
-        raw: Some(Box::new(Raw { headers: upstream, body })),
+        raw: Some(Box::new(RawUpstreamReply { headers: upstream, body })),
     })
 }
 
@@ -64,27 +64,27 @@ pub(super) fn first_frame(
     api: Api,
     first: Option<&RawFrame>,
     upstream: &[(String, String)],
-) -> Result<(), Failure> {
+) -> Result<(), CallFailure> {
     let mut passed = headers::passed(upstream);
     let (cause, status, told) = match first.map(|first| (&first.frame, meaning(api, &first.frame))) {
-        Some((_, Meaning::Part { .. } | Meaning::Done { is_whole: true })) => return Ok(()),
-        Some((frame, Meaning::Error(told))) => {
+        Some((_, FrameMeaning::Part { .. } | FrameMeaning::Done { is_whole: true })) => return Ok(()),
+        Some((frame, FrameMeaning::Error(told))) => {
             if let Some(name) = aws_name(frame) {
                 passed.retain(|(name, _)| name != AWS_TYPE);
                 passed.push((AWS_TYPE.to_owned(), name));
             }
             (Cause::FirstEvent, status_of(api, frame, &told), told)
         }
-        Some((_, Meaning::Broken)) => {
+        Some((_, FrameMeaning::Broken)) => {
             (Cause::OddBody, 502, odd("The upstream's stream begins with something that is no chunk."))
         }
-        Some((_, Meaning::Done { .. })) | None => {
+        Some((_, FrameMeaning::Done { .. })) | None => {
             (Cause::OddBody, 502, odd("The upstream's stream is empty."))
         }
     };
     let body = first.map(|first| first.raw.clone()).unwrap_or_default();
-    let raw = Raw { headers: upstream.to_vec(), body };
-    Err(Failure { cause, status, told, headers: passed, raw: Some(Box::new(raw)) })
+    let raw = RawUpstreamReply { headers: upstream.to_vec(), body };
+    Err(CallFailure { cause, status, error: told, headers: passed, raw: Some(Box::new(raw)) })
 }
 
 /// The header in which AWS names an error.
@@ -97,22 +97,22 @@ fn aws_name(frame: &Frame) -> Option<String> {
     letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
-fn odd(message: &str) -> Told {
+fn odd(message: &str) -> DialectError {
     let code = Some(envelope::INVALID_RESPONSE);
-    Told::openai(envelope::error(message.into(), envelope::UPSTREAM_ERROR, code))
+    DialectError::openai(envelope::error(message.into(), envelope::UPSTREAM_ERROR, code))
 }
 
 /// The status that fits an error which came under 200.
-pub(super) fn status_of(api: Api, frame: &Frame, told: &Told) -> u16 {
+pub(super) fn status_of(api: Api, frame: &Frame, told: &DialectError) -> u16 {
     let text = |name: &str| told.error.get(name).and_then(Value::as_str);
-    match Family::of(api) {
-        Family::Openai => match [text("code"), text("type")] {
+    match ErrorForm::of(api) {
+        ErrorForm::Openai => match [text("code"), text("type")] {
             words if words.contains(&Some("rate_limit_exceeded")) => 429,
             words if words.contains(&Some("insufficient_quota")) => 429,
             words if words.contains(&Some("server_is_overloaded")) => 503,
             _ => 502,
         },
-        Family::Anthropic => match text("type") {
+        ErrorForm::Anthropic => match text("type") {
             Some("invalid_request_error") => 400,
             Some("authentication_error") => 401,
             Some("billing_error") => 402,
@@ -125,14 +125,14 @@ pub(super) fn status_of(api: Api, frame: &Frame, told: &Told) -> u16 {
             Some("overloaded_error") => 529,
             _ => 502,
         },
-        Family::Google => told
+        ErrorForm::Google => told
             .error
             .get("code")
             .and_then(Value::as_u64)
             .and_then(|code| u16::try_from(code).ok())
             .filter(|code| (400..600).contains(code))
             .unwrap_or(502),
-        Family::Aws => match frame.event.as_deref().and_then(|event| event.strip_prefix("exception:")) {
+        ErrorForm::Aws => match frame.event.as_deref().and_then(|event| event.strip_prefix("exception:")) {
             Some("validationException") => 400,
             Some("modelTimeoutException") => 408,
             Some("modelStreamErrorException") => 424,
@@ -141,7 +141,7 @@ pub(super) fn status_of(api: Api, frame: &Frame, told: &Told) -> u16 {
             Some("serviceUnavailableException") => 503,
             _ => 502,
         },
-        Family::Cohere | Family::Ollama => 502,
+        ErrorForm::Cohere | ErrorForm::Ollama => 502,
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
 
     const CHAT: Api = Api::OpenaiChat;
 
-    fn failure(status: u16, body: &'static str) -> Failure {
+    fn failure(status: u16, body: &'static str) -> CallFailure {
         whole(CHAT, status, vec![], Bytes::from_static(body.as_bytes())).unwrap_err()
     }
 
@@ -184,11 +184,11 @@ mod tests {
         ] {
             let failure = failure(200, body);
             assert_eq!((failure.cause, failure.status), (Cause::OddBody, 502), "{body}");
-            assert_eq!(failure.told.error["code"], "invalid_upstream_response", "{body}");
+            assert_eq!(failure.error.error["code"], "invalid_upstream_response", "{body}");
         }
         let with_error = failure(200, r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#);
         assert_eq!(
-            (with_error.status, &with_error.told.error["message"], &with_error.told.error["code"]),
+            (with_error.status, &with_error.error.error["message"], &with_error.error.error["code"]),
             (502, &"m".into(), &"c".into())
         );
     }

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    failure::{Cause, Failure},
+    failure::{CallFailure, Cause},
     retry,
     rules::Rules,
 };
@@ -17,11 +17,11 @@ use crate::scenario::Cooldown;
 
 /// What is remembered of each route.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct CooldownMemory {
     cooldown: Option<Cooldown>,
     client_errors_count: bool,
     rejected_key_counts: bool,
-    tells_time: bool,
+    reports_time: bool,
     poison: bool,
     routes: Mutex<HashMap<String, RouteMemory>>,
 }
@@ -31,18 +31,18 @@ struct RouteMemory {
     /// Failures since the last success.
     failures: u32,
     /// Until when it is left alone, and because of what.
-    resting: Option<(Instant, Failure)>,
+    resting: Option<(Instant, CallFailure)>,
     /// The next request fails (only ever set by a defect).
     poisoned: bool,
 }
 
-impl Memory {
+impl CooldownMemory {
     pub fn new(cooldown: Option<Cooldown>, rules: &Rules) -> Self {
         Self {
             cooldown: cooldown.filter(|_| rules.cooldown),
             client_errors_count: rules.client_errors_cool_down,
             rejected_key_counts: rules.rejected_key_cools_down,
-            tells_time: rules.cooldown_told,
+            reports_time: rules.reports_cooldown,
             poison: rules.poison,
             routes: Mutex::default(),
         }
@@ -54,11 +54,11 @@ impl Memory {
     }
 
     /// What a request on this route is answered without asking the upstream, if it is.
-    pub fn refusal(&self, model: &str, now: Instant) -> Option<Failure> {
+    pub fn refusal(&self, model: &str, now: Instant) -> Option<CallFailure> {
         let mut routes = self.routes();
         let memory = routes.get_mut(model)?;
         if std::mem::take(&mut memory.poisoned) {
-            return Some(Failure::own(
+            return Some(CallFailure::own(
                 Cause::CoolingDown,
                 500,
                 "api_error",
@@ -74,10 +74,10 @@ impl Memory {
         }
         let left = (*until - now).as_secs_f64().ceil().max(1.0);
         let time = || vec![("retry-after".to_owned(), left.to_string())];
-        let headers = if self.tells_time { time() } else { Vec::new() };
+        let headers = if self.reports_time { time() } else { Vec::new() };
         if self.rejected_key_counts && is_rejected_key(last) {
             let code = Some("rate_limit_exceeded");
-            let mut limit = Failure::own(
+            let mut limit = CallFailure::own(
                 Cause::CoolingDown,
                 429,
                 "requests",
@@ -87,17 +87,17 @@ impl Memory {
             limit.headers = headers;
             return Some(limit);
         }
-        Some(Failure {
+        Some(CallFailure {
             cause: Cause::CoolingDown,
             status: if last.status == 429 { 429 } else { 503 },
-            told: last.told.clone(),
+            error: last.error.clone(),
             headers,
             raw: None,
         })
     }
 
     /// Notes how a try ended.
-    pub fn note(&self, model: &str, result: Result<(), &Failure>, now: Instant) {
+    pub fn note(&self, model: &str, result: Result<(), &CallFailure>, now: Instant) {
         let mut routes = self.routes();
         let memory = routes.entry(model.to_owned()).or_default();
         match result {
@@ -119,7 +119,7 @@ impl Memory {
     }
 }
 
-fn is_rejected_key(failure: &Failure) -> bool {
+fn is_rejected_key(failure: &CallFailure) -> bool {
     matches!(failure.cause, Cause::Status(401 | 403))
 }
 
@@ -127,12 +127,12 @@ fn is_rejected_key(failure: &Failure) -> bool {
 mod tests {
     use super::*;
 
-    fn memory() -> Memory {
-        Memory::new(Some(Cooldown { after: 2, lasting: Duration::from_secs(10) }), &Rules::of(None))
+    fn memory() -> CooldownMemory {
+        CooldownMemory::new(Some(Cooldown { after: 2, lasting: Duration::from_secs(10) }), &Rules::of(None))
     }
 
-    fn status(status: u16) -> Failure {
-        Failure::own(Cause::Status(status), status, "t", None, format!("says {status}"))
+    fn status(status: u16) -> CallFailure {
+        CallFailure::own(Cause::Status(status), status, "t", None, format!("says {status}"))
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         memory.note("m", Err(&status(429)), start);
         let refusal = memory.refusal("m", start + Duration::from_millis(7100)).unwrap();
         assert_eq!((refusal.status, refusal.header("retry-after")), (429, Some("3")));
-        assert_eq!(refusal.told.error["message"], "says 429");
+        assert_eq!(refusal.error.error["message"], "says 429");
         assert!(memory.refusal("other", start).is_none());
         assert!(memory.refusal("m", start + Duration::from_secs(10)).is_none());
         memory.note("m", Err(&status(429)), start + Duration::from_secs(11));
@@ -160,7 +160,7 @@ mod tests {
             memory.note("m", Err(&status(401)), now);
         }
         assert!(memory.refusal("m", now).is_none());
-        memory.note("m", Err(&Failure::unreachable()), now);
+        memory.note("m", Err(&CallFailure::unreachable()), now);
         memory.note("m", Err(&status(500)), now);
         assert_eq!(memory.refusal("m", now).unwrap().status, 503);
     }

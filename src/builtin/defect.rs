@@ -1,25 +1,25 @@
-//! The named defects: each one thing that a gateway in the field has been seen to do wrong.
+//! The defects of the embedded proxy. Each of them reproduces an error that a real gateway has made.
 
 use std::{fmt, str::FromStr};
 
 macro_rules! defects {
     ($( $variant:ident = $name:literal: $summary:literal, )+) => {
-        /// One deviation from honest behaviour; `--proxy builtin:NAME` chooses it.
+        /// An error that the embedded proxy makes on purpose. `--proxy builtin:NAME` selects it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Defect {
             $( #[doc = $summary] $variant, )+
         }
 
         impl Defect {
-            /// Every defect.
+            /// All defects.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
 
-            /// The name as it is written: `rate-limit-as-500`.
+            /// The name: `rate-limit-as-500`.
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $name, )+ }
             }
 
-            /// What it does, in one line.
+            /// What the proxy does, in one line.
             pub const fn summary(self) -> &'static str {
                 match self { $( Self::$variant => $summary, )+ }
             }
@@ -28,148 +28,148 @@ macro_rules! defects {
 }
 
 impl Defect {
-    /// Whether it ends or blocks the whole process, so that the proxy must have one of its own.
+    /// Whether it ends or blocks the process, so that the proxy must run in a separate one.
     pub const fn stops_the_process(self) -> bool {
         matches!(self, Self::ExitsOnConflict | Self::ExitsOnThree | Self::FreezesOnConflict)
     }
 }
 
 defects! {
-    // The status.
-    RateLimitAs500 = "rate-limit-as-500": "An upstream 429 is answered with 500",
-    ClientErrorAs500 = "client-error-as-500": "An upstream 400, 404, 413 or 422 is answered with 500",
-    AuthErrorAs500 = "auth-error-as-500": "An upstream 401, 402 or 403 is answered with 500",
-    AuthErrorAs429 = "auth-error-as-429": "An upstream 401, 402 or 403 is answered with 429",
-    OverloadAs500 = "overload-as-500": "An upstream 503 or 529 is answered with 500",
-    ServerErrorAs400 = "server-error-as-400": "An upstream 5xx is answered with 400",
-    FailureUnder200 = "failure-under-200": "An upstream error is served under status 200, its body kept",
-    TimeoutAs500 = "timeout-as-500": "A timeout is answered with 500",
-    UnreachableAs200 = "unreachable-as-200": "An unreachable upstream is answered with 200",
-    UnreachableAs400 = "unreachable-as-400": "An unreachable upstream is answered with 400",
-    BrokenReplyAs400 = "broken-reply-as-400": "A reply that broke off or is no completion is answered with 400",
-    NullBody = "null-body": "An odd body under 200 is passed on as it came",
-    SuccessMadeUp = "success-made-up": "A failure is answered with an empty completion",
-    // The detail.
-    DetailLost = "detail-lost": "The upstream's message is replaced by `Internal error`",
-    ServerMessageLost = "server-message-lost": "The message of an upstream 5xx is replaced by `Internal error`",
-    DetailRepeated = "detail-repeated": "The upstream's message is put into itself",
-    CodeLost = "code-lost": "The upstream's error code is replaced by null",
-    TypeLost = "type-lost": "The upstream's error type is replaced by `api_error`",
-    ParamLost = "param-lost": "The upstream's error param is replaced by null",
-    DetailEncodedTwice = "detail-encoded-twice": "The whole error is put into the message as JSON text",
-    NoneLiteral = "none-literal": "A null in the error becomes the text `None`",
-    // The form.
-    ErrorTypeAsInt = "error-type-as-int": "The error type is the status as a number",
-    ErrorAsString = "error-as-string": "`error` is a string in place of an object",
-    AnthropicEnvelope = "anthropic-envelope": "An error comes in Anthropic's form",
-    OpenaiEnvelope = "openai-envelope": "An error by status comes in OpenAI's form, whatever the caller's dialect",
-    HtmlPassedThrough = "html-passed-through": "An upstream error that is no JSON is passed on as it came",
-    StreamTypeLost = "stream-type-lost": "A stream has no content type",
-    ErrorContentType = "error-content-type": "A JSON error is labelled text/html",
-    // The headers.
-    RetryAfterDropped = "retry-after-dropped": "Retry-After is not passed on",
-    RetryAfterMsDropped = "retry-after-ms-dropped": "retry-after-ms is not passed on",
-    LimitHeadersDropped = "limit-headers-dropped": "The x-ratelimit headers are not passed on",
-    RequestIdDropped = "request-id-dropped": "The upstream's request id is not passed on",
-    PoisonHeadersForwarded = "poison-headers-forwarded": "Set-Cookie and other upstream headers that mean nothing to a caller are passed on",
+    // Status.
+    RateLimitAs500 = "rate-limit-as-500": "Answers 500 for an upstream 429",
+    ClientErrorAs500 = "client-error-as-500": "Answers 500 for an upstream 400, 404, 413 or 422",
+    AuthErrorAs500 = "auth-error-as-500": "Answers 500 for an upstream 401, 402 or 403",
+    AuthErrorAs429 = "auth-error-as-429": "Answers 429 for an upstream 401, 402 or 403",
+    OverloadAs500 = "overload-as-500": "Answers 500 for an upstream 503 or 529",
+    ServerErrorAs400 = "server-error-as-400": "Answers 400 for an upstream 5xx",
+    FailureUnder200 = "failure-under-200": "Sends the body of an upstream error with status 200",
+    TimeoutAs500 = "timeout-as-500": "Answers 500 for a timeout",
+    UnreachableAs200 = "unreachable-as-200": "Answers 200 for an unreachable upstream",
+    UnreachableAs400 = "unreachable-as-400": "Answers 400 for an unreachable upstream",
+    BrokenReplyAs400 = "broken-reply-as-400": "Answers 400 for an incomplete reply or one that is not a completion",
+    NullBody = "null-body": "Passes on an invalid body with status 200",
+    SuccessMadeUp = "success-made-up": "Answers a failure with an empty completion",
+    // Details.
+    DetailLost = "detail-lost": "Replaces the upstream's message with `Internal error`",
+    ServerMessageLost = "server-message-lost": "Replaces the message of an upstream 5xx with `Internal error`",
+    DetailRepeated = "detail-repeated": "Repeats the upstream's message inside itself",
+    CodeLost = "code-lost": "Replaces the upstream's error code with null",
+    TypeLost = "type-lost": "Replaces the upstream's error type with `api_error`",
+    ParamLost = "param-lost": "Replaces the upstream's error param with null",
+    DetailEncodedTwice = "detail-encoded-twice": "Puts the whole error into the message as JSON text",
+    NoneLiteral = "none-literal": "Writes a null in the error as the text `None`",
+    // Format.
+    ErrorTypeAsInt = "error-type-as-int": "Uses the numeric status as the error type",
+    ErrorAsString = "error-as-string": "Sends `error` as a string instead of an object",
+    AnthropicEnvelope = "anthropic-envelope": "Sends errors in Anthropic's form",
+    OpenaiEnvelope = "openai-envelope": "Sends error responses in OpenAI's form to callers of every dialect",
+    HtmlPassedThrough = "html-passed-through": "Passes on an upstream error that is not JSON",
+    StreamTypeLost = "stream-type-lost": "Sends streams without a content type",
+    ErrorContentType = "error-content-type": "Labels a JSON error as text/html",
+    // Headers.
+    RetryAfterDropped = "retry-after-dropped": "Drops Retry-After",
+    RetryAfterMsDropped = "retry-after-ms-dropped": "Drops retry-after-ms",
+    LimitHeadersDropped = "limit-headers-dropped": "Drops the x-ratelimit headers",
+    RequestIdDropped = "request-id-dropped": "Drops the upstream's request id",
+    PoisonHeadersForwarded = "poison-headers-forwarded": "Passes on Set-Cookie and other upstream headers that are not meant for callers",
     // Streams.
-    StreamErrorAsSse = "stream-error-as-sse": "An error before a stream is sent as an event stream under 200",
-    FirstErrorEmptySuccess = "first-error-empty-success": "An error as a stream's first event gives an empty completion",
-    CutStreamFinished = "cut-stream-finished": "A cut stream is given finish_reason stop and `[DONE]`",
-    CutStreamSilent = "cut-stream-silent": "A cut stream just ends, without an error and without `[DONE]`",
-    ErrorEventSwallowed = "error-event-swallowed": "An error event is skipped; the stream ends with its dialect's mark of a good end",
-    ErrorEventDropped = "error-event-dropped": "An error event of a stream is dropped, and the stream just ends",
-    ErrorEventDetailLost = "error-event-detail-lost": "The message of an error event is replaced by `Internal error`",
-    ErrorFrameDoubled = "error-frame-doubled": "The error event of a stream is sent twice",
-    ChunkDropped = "chunk-dropped": "The last piece of content before a stream's failure is lost",
-    ChunkDoubled = "chunk-doubled": "The first piece of content of a stream is sent twice",
-    StreamLeftOpen = "stream-left-open": "After its error event the stream never ends",
-    TerminatorDropped = "terminator-dropped": "A good stream ends without `[DONE]`",
-    TerminatorDemanded = "terminator-demanded": "A stream that is finished but lacks `[DONE]` is told as broken off",
-    PingEventSent = "ping-event-sent": "A stream begins with a ping event in Anthropic's form",
-    PingedFailureFinished = "pinged-failure-finished": "A call that fails after keep-alive pings ends as a finished answer",
-    PingedFailureCut = "pinged-failure-cut": "A call that fails after keep-alive pings just ends",
-    PingedCodeLost = "pinged-code-lost": "A call that fails after keep-alive pings is told as an error of no known cause",
-    // Routes that hand requests on as they are.
-    PassThroughStatusMade = "pass-through-status-made": "Through a pass-through every upstream 5xx is a 502",
-    PassThroughTypeMade = "pass-through-type-made": "Through a pass-through everything but a stream is labelled as JSON",
-    PassThroughWrapped = "pass-through-wrapped": "Through a pass-through a body that is no JSON is wrapped into an error object",
-    PassThroughMended = "pass-through-mended": "Through a pass-through bytes that are no UTF-8 are replaced",
-    PassThroughHopByHop = "pass-through-hop-by-hop": "Through a pass-through headers of the upstream's connection come out",
-    PassThroughCutFinished = "pass-through-cut-finished": "Through a pass-through a body that broke off ends as if it were whole",
-    LimitAsStop = "limit-as-stop": "An answer that the limit of tokens cut off is told as finished",
+    StreamErrorAsSse = "stream-error-as-sse": "Sends an error before a stream as an event stream with status 200",
+    FirstErrorEmptySuccess = "first-error-empty-success": "Turns an error in the first event of a stream into an empty completion",
+    CutStreamFinished = "cut-stream-finished": "Adds finish_reason stop and `[DONE]` to a cut stream",
+    CutStreamSilent = "cut-stream-silent": "Ends a cut stream without an error and without `[DONE]`",
+    ErrorEventSwallowed = "error-event-swallowed": "Skips an error event and ends the stream with the terminator of its dialect",
+    ErrorEventDropped = "error-event-dropped": "Drops an error event and ends the stream without a terminator",
+    ErrorEventDetailLost = "error-event-detail-lost": "Replaces the message of an error event with `Internal error`",
+    ErrorFrameDoubled = "error-frame-doubled": "Sends the error event of a stream twice",
+    ChunkDropped = "chunk-dropped": "Loses the last piece of content before a stream fails",
+    ChunkDoubled = "chunk-doubled": "Sends the first piece of content of a stream twice",
+    StreamLeftOpen = "stream-left-open": "Never ends a stream after its error event",
+    TerminatorDropped = "terminator-dropped": "Ends a successful stream without `[DONE]`",
+    TerminatorDemanded = "terminator-demanded": "Reports a finished stream without `[DONE]` as incomplete",
+    PingEventSent = "ping-event-sent": "Starts a stream with a ping event in Anthropic's form",
+    PingedFailureFinished = "pinged-failure-finished": "Ends a call that fails after keep-alive pings like a finished response",
+    PingedFailureCut = "pinged-failure-cut": "Ends a call that fails after keep-alive pings without an error",
+    PingedCodeLost = "pinged-code-lost": "Reports a failure after keep-alive pings as an error of unknown cause",
+    // Pass-through routes.
+    PassThroughStatusMade = "pass-through-status-made": "Turns every upstream 5xx on a pass-through route into a 502",
+    PassThroughTypeMade = "pass-through-type-made": "Labels everything but streams as JSON on a pass-through route",
+    PassThroughWrapped = "pass-through-wrapped": "Wraps a body that is not JSON into an error object on a pass-through route",
+    PassThroughMended = "pass-through-mended": "Replaces bytes that are not UTF-8 on a pass-through route",
+    PassThroughHopByHop = "pass-through-hop-by-hop": "Passes on hop-by-hop headers of the upstream on a pass-through route",
+    PassThroughCutFinished = "pass-through-cut-finished": "Ends an incomplete body like a complete one on a pass-through route",
+    LimitAsStop = "limit-as-stop": "Reports a response that the token limit cut off as finished",
     // Sessions.
-    SessionLeftOpen = "session-left-open": "When the upstream's session has ended the caller's stays open and silent",
-    SessionEndAsGoodbye = "session-end-as-goodbye": "A session that the upstream ended is closed with code 1000",
-    SessionErrorAsGoodbye = "session-error-as-goodbye": "In place of an error event the session is closed with code 1000",
-    SessionErrorSwallowed = "session-error-swallowed": "An error event of a session is not passed on",
-    SessionDetailLost = "session-detail-lost": "The message of a session's error event is replaced by `Internal error`",
-    SessionErrorAsString = "session-error-as-string": "`error` is a string in a session's error event",
-    SessionEventLost = "session-event-lost": "The first piece of content of a session is lost",
-    SessionForged = "session-forged": "Before a session that the upstream ended is closed, a completed response is made up",
-    SessionCut = "session-cut": "When the upstream's session has ended the caller's connection ends without a close frame",
-    CloseCodeReplaced = "close-code-replaced": "The upstream's close code is replaced by 1011",
-    CloseReasonLost = "close-reason-lost": "The reason of the upstream's close is not passed on",
-    RefusalUpgraded = "refusal-upgraded": "A handshake that the upstream refused is accepted, and nothing comes",
-    RefusalAsClose = "refusal-as-close": "A handshake that the upstream refused is accepted, and the session closed",
-    // Time, retries, fallbacks.
-    ExitsOnConflict = "exits-on-conflict": "An upstream 409 to a plain call ends the process",
-    ExitsOnThree = "exits-on-three": "An upstream 408, 415 or 520 to a plain call ends the process",
-    FreezesOnConflict = "freezes-on-conflict": "After an upstream 409 to a plain call no request is answered",
-    OneAtATime = "one-at-a-time": "A request is read only after the one before it has been answered",
-    FailureUnanswered = "failure-unanswered": "An upstream 503 is never answered",
-    TimeoutIgnored = "timeout-ignored": "The timeout of a route is not applied",
-    TerminalRetried = "terminal-retried": "A 4xx that cannot succeed is tried three times",
-    RetryBudgetExceeded = "retry-budget-exceeded": "A failure is tried once more than allowed",
-    RetryAfterIgnored = "retry-after-ignored": "Retries do not wait for Retry-After",
-    RetryAfterContent = "retry-after-content": "A cut stream is asked for again and spliced on",
-    FallbackSkipped = "fallback-skipped": "Fallbacks are never tried",
-    FallbackAskedToo = "fallback-asked-too": "The fallback is asked as well where the first model answers",
-    FallbackSpliced = "fallback-spliced": "A cut stream is continued by the fallback",
-    FallbackErrorHidden = "fallback-error-hidden": "When all fallbacks fail only a sentence about the router is shown",
-    CooldownIgnored = "cooldown-ignored": "A failing route is never left alone",
-    ClientErrorsCoolDown = "client-errors-cool-down": "A 4xx of the caller's making counts as a failure of the route",
-    CooldownAs500 = "cooldown-as-500": "A call to a route that is left alone is answered with 500",
-    CooldownWithoutTime = "cooldown-without-time": "While a route is left alone nobody is told for how long",
-    RejectedKeyRests = "rejected-key-rests": "A rejected key puts its route to rest, and callers are told that they called too often",
-    RoutePoisoned = "route-poisoned": "After a failure the next request on that route fails too",
+    SessionLeftOpen = "session-left-open": "Leaves the caller's session open and silent after the upstream ended it",
+    SessionEndAsGoodbye = "session-end-as-goodbye": "Closes a session that the upstream ended with code 1000",
+    SessionErrorAsGoodbye = "session-error-as-goodbye": "Closes a session with code 1000 instead of passing on an error event",
+    SessionErrorSwallowed = "session-error-swallowed": "Drops an error event of a session",
+    SessionDetailLost = "session-detail-lost": "Replaces the message of a session's error event with `Internal error`",
+    SessionErrorAsString = "session-error-as-string": "Sends `error` as a string in a session's error event",
+    SessionEventLost = "session-event-lost": "Loses the first piece of content of a session",
+    SessionForged = "session-forged": "Invents a completed response before it closes a session that the upstream ended",
+    SessionCut = "session-cut": "Closes the caller's connection without a close frame after the upstream ended the session",
+    CloseCodeReplaced = "close-code-replaced": "Replaces the upstream's close code with 1011",
+    CloseReasonLost = "close-reason-lost": "Drops the upstream's close reason",
+    RefusalUpgraded = "refusal-upgraded": "Accepts a handshake that the upstream refused, and sends nothing",
+    RefusalAsClose = "refusal-as-close": "Accepts a handshake that the upstream refused, and closes the session",
+    // Timeouts, retries, fallbacks, cooldowns.
+    ExitsOnConflict = "exits-on-conflict": "Exits after an upstream 409 to a plain call",
+    ExitsOnThree = "exits-on-three": "Exits after an upstream 408, 415 or 520 to a plain call",
+    FreezesOnConflict = "freezes-on-conflict": "Answers no request after an upstream 409 to a plain call",
+    OneAtATime = "one-at-a-time": "Reads a request only after it has answered the previous one",
+    FailureUnanswered = "failure-unanswered": "Never answers a caller after an upstream 503",
+    TimeoutIgnored = "timeout-ignored": "Ignores the timeout of a route",
+    TerminalRetried = "terminal-retried": "Tries a 4xx that cannot succeed three times",
+    RetryBudgetExceeded = "retry-budget-exceeded": "Retries a failure once more than allowed",
+    RetryAfterIgnored = "retry-after-ignored": "Does not wait for Retry-After before a retry",
+    RetryAfterContent = "retry-after-content": "Retries a cut stream and appends the result",
+    FallbackSkipped = "fallback-skipped": "Never tries fallbacks",
+    FallbackAskedToo = "fallback-asked-too": "Calls the fallback although the first model succeeds",
+    FallbackSpliced = "fallback-spliced": "Continues a cut stream with the fallback",
+    FallbackErrorHidden = "fallback-error-hidden": "Reports only a message about the router when all fallbacks fail",
+    CooldownIgnored = "cooldown-ignored": "Never puts a failing route into cooldown",
+    ClientErrorsCoolDown = "client-errors-cool-down": "Counts a 4xx that the caller caused as a failure of the route",
+    CooldownAs500 = "cooldown-as-500": "Answers 500 for a call to a route in cooldown",
+    CooldownWithoutTime = "cooldown-without-time": "Does not say how long a cooldown lasts",
+    RejectedKeyRests = "rejected-key-rests": "Puts a route into cooldown after a rejected key, and reports a rate limit to callers",
+    RoutePoisoned = "route-poisoned": "Fails the next request on a route after a failure",
     // Callers that leave.
-    CallerGoneIgnored = "caller-gone-ignored": "A request is carried on with when its caller has left",
-    RetriesForNobody = "retries-for-nobody": "A request whose caller has left is tried once more",
-    // At the same time.
-    ErrorsSwapped = "errors-swapped": "Two errors that come up at the same time are told to each other's callers",
-    AnswersSwapped = "answers-swapped": "Two answers that are under way at the same time are given to each other's callers",
-    HeadersSwapped = "headers-swapped": "Two errors that come up at the same time get each other's headers",
-    // Now and then.
-    ThirdMessageLost = "third-message-lost": "The message of every third error of a route is replaced by `Internal error`",
-    ThirdLimitAs500 = "third-limit-as-500": "A 429 that is the third error of a route is answered with 500, and so is every third after it",
-    ThirdRetryAfterLost = "third-retry-after-lost": "Retry-After is not passed on with every third error of a route",
-    ThirdCutFinished = "third-cut-finished": "Every third cut stream of a route is given finish_reason stop and `[DONE]`",
-    // After something else.
-    RetryAfterStale = "retry-after-stale": "An error without Retry-After gets that of an earlier one",
-    ErrorStale = "error-stale": "An error tells what the first error of its route with that status said",
-    AnswerStale = "answer-stale": "After a lost connection each caller of the route gets the answer of the one before",
-    ResetPoisonsRoute = "reset-poisons-route": "After a lost connection the route fails for ever",
-    SlotsLeaked = "slots-leaked": "After three errors a route is said to be busy, for ever",
-    // Mistakes of callers.
-    KeyUnchecked = "key-unchecked": "A caller with a wrong key is served",
-    RefusalAs500 = "refusal-as-500": "What is wrong with the request itself is answered with 500",
-    RefusalInOpenaiForm = "refusal-in-openai-form": "What is wrong with the request itself is told in OpenAI's form to every caller",
-    // The same failure in a stream, or on another route.
-    StreamGatewayErrorAs500 = "stream-gateway-error-as-500": "An upstream 502 or 504 before a stream is answered with 500, one of a plain call as it came",
-    StreamErrorReworded = "stream-error-reworded": "The message of an error before a stream is put into words that a plain call does not have",
-    StreamHeadersDropped = "stream-headers-dropped": "An error before a stream comes without the headers that a plain call gets",
-    StreamNotRetried = "stream-not-retried": "A call for a stream is tried once, however often plain calls may be tried",
-    SideGatewayErrorAs500 = "side-gateway-error-as-500": "An upstream 502 or 504 is answered with 500 on every endpoint but chat",
-    SideMessageLost = "side-message-lost": "The upstream's message is replaced by `Internal error` on every endpoint but chat",
+    CallerGoneIgnored = "caller-gone-ignored": "Continues a request after its caller has left",
+    RetriesForNobody = "retries-for-nobody": "Retries a request after its caller has left",
+    // Concurrent requests.
+    ErrorsSwapped = "errors-swapped": "Swaps two concurrent errors between their callers",
+    AnswersSwapped = "answers-swapped": "Swaps two concurrent responses between their callers",
+    HeadersSwapped = "headers-swapped": "Swaps the headers of two concurrent errors",
+    // Repeated faults.
+    ThirdMessageLost = "third-message-lost": "Replaces the message of every third error of a route with `Internal error`",
+    ThirdLimitAs500 = "third-limit-as-500": "Answers 500 for a 429 if it is the third, sixth, … error of a route",
+    ThirdRetryAfterLost = "third-retry-after-lost": "Drops Retry-After from every third error of a route",
+    ThirdCutFinished = "third-cut-finished": "Adds finish_reason stop and `[DONE]` to every third cut stream of a route",
+    // After an earlier failure.
+    RetryAfterStale = "retry-after-stale": "Adds the Retry-After of an earlier error to an error without one",
+    ErrorStale = "error-stale": "Repeats the first error of a route for every later error with that status",
+    AnswerStale = "answer-stale": "After a lost connection, sends each caller of the route the response to the previous request",
+    ResetPoisonsRoute = "reset-poisons-route": "Fails every request on a route after a lost connection",
+    SlotsLeaked = "slots-leaked": "Reports a route as busy after three errors, without end",
+    // Invalid requests.
+    KeyUnchecked = "key-unchecked": "Serves a caller with a wrong key",
+    RefusalAs500 = "refusal-as-500": "Answers 500 for an invalid request",
+    RefusalInOpenaiForm = "refusal-in-openai-form": "Rejects invalid requests in OpenAI's form to callers of every dialect",
+    // Siblings: streams and other endpoints.
+    StreamGatewayErrorAs500 = "stream-gateway-error-as-500": "Answers 500 for an upstream 502 or 504 before a stream, but keeps the status of a plain call",
+    StreamErrorReworded = "stream-error-reworded": "Rewords the message of an error before a stream, but not that of a plain call",
+    StreamHeadersDropped = "stream-headers-dropped": "Drops headers from an error before a stream that a plain call gets",
+    StreamNotRetried = "stream-not-retried": "Never retries calls for a stream, only plain calls",
+    SideGatewayErrorAs500 = "side-gateway-error-as-500": "Answers 500 for an upstream 502 or 504 on every endpoint but chat",
+    SideMessageLost = "side-message-lost": "Replaces the upstream's message with `Internal error` on every endpoint but chat",
     // Leaks.
-    KeyLeaked = "key-leaked": "The provider key stands in the error message",
-    ProxyKeyLeaked = "proxy-key-leaked": "The proxy's own key stands in the error message",
-    BaseUrlLeaked = "base-url-leaked": "The upstream's base URL stands in the error message",
-    BaseUrlInHeader = "base-url-in-header": "The upstream's base URL stands in a header",
-    TracebackLeaked = "traceback-leaked": "A traceback stands in the error message",
-    CertificatesUnchecked = "certificates-unchecked": "Whatever certificate an upstream shows is taken for good",
-    RedirectFollowed = "redirect-followed": "A redirect of an upstream is followed, with the provider's key",
+    KeyLeaked = "key-leaked": "Includes the provider key in the error message",
+    ProxyKeyLeaked = "proxy-key-leaked": "Includes the proxy's own key in the error message",
+    BaseUrlLeaked = "base-url-leaked": "Includes the upstream's base URL in the error message",
+    BaseUrlInHeader = "base-url-in-header": "Includes the upstream's base URL in a header",
+    TracebackLeaked = "traceback-leaked": "Includes a traceback in the error message",
+    CertificatesUnchecked = "certificates-unchecked": "Accepts any certificate of an upstream",
+    RedirectFollowed = "redirect-followed": "Follows a redirect of an upstream, with the provider's key",
 }
 
 impl fmt::Display for Defect {
@@ -178,13 +178,13 @@ impl fmt::Display for Defect {
     }
 }
 
-/// A name that no defect has.
+/// There is no defect with this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no defect `{name}`{}", .nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+#[error("unknown defect `{name}`{}", .nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
 pub struct UnknownDefect {
-    /// What was asked for.
+    /// The unknown name.
     pub name: String,
-    /// The defect whose name is closest, if one is close.
+    /// The defect with the most similar name, if there is one.
     pub nearest: Option<Defect>,
 }
 
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_defect_is_found_by_its_own_kebab_case_name() {
+    fn every_defect_has_a_kebab_case_name_and_a_summary() {
         for defect in Defect::ALL {
             assert_eq!(defect.to_string().parse(), Ok(*defect));
             assert!(
@@ -221,9 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_nearest_one() {
+    fn an_unknown_name_gets_a_suggestion() {
         let error = "retry-after-droped".parse::<Defect>().unwrap_err();
-        insta::assert_snapshot!(error, @"there is no defect `retry-after-droped`; did you mean `retry-after-dropped`?");
-        insta::assert_snapshot!("xyz".parse::<Defect>().unwrap_err(), @"there is no defect `xyz`");
+        insta::assert_snapshot!(error, @"unknown defect `retry-after-droped`; did you mean `retry-after-dropped`?");
+        insta::assert_snapshot!("xyz".parse::<Defect>().unwrap_err(), @"unknown defect `xyz`");
     }
 }

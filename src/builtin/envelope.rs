@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::dialect::ErrorObject;
+use super::dialect::ErrorMembers;
 
 /// The `type` of errors that have none of the upstream's own.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";
@@ -19,7 +19,7 @@ const SHOWN: usize = 1000;
 const PAGE: usize = 8 * 1024;
 
 /// An error object with all four members.
-pub(super) fn error(message: String, kind: &str, code: Option<&str>) -> ErrorObject {
+pub(super) fn error(message: String, kind: &str, code: Option<&str>) -> ErrorMembers {
     let members =
         [("message", json!(message)), ("type", json!(kind)), ("param", Value::Null), ("code", json!(code))];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -27,7 +27,7 @@ pub(super) fn error(message: String, kind: &str, code: Option<&str>) -> ErrorObj
 
 /// The error object of an upstream body: its own, untouched, where it has OpenAI's form; else one
 /// whose message is the short text of the body.
-pub(super) fn of_body(body: &[u8], status: u16) -> ErrorObject {
+pub(super) fn of_body(body: &[u8], status: u16) -> ErrorMembers {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return of_value(&value).unwrap_or_else(|| wrapped(&value.to_string(), status));
     }
@@ -37,7 +37,7 @@ pub(super) fn of_body(body: &[u8], status: u16) -> ErrorObject {
 }
 
 /// The error that a JSON value carries, if it carries one in a form that is known.
-pub(super) fn of_value(value: &Value) -> Option<ErrorObject> {
+pub(super) fn of_value(value: &Value) -> Option<ErrorMembers> {
     match value {
         Value::Object(members) => match members.get("error") {
             Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => {
@@ -75,7 +75,7 @@ fn sentence(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 /// An error whose members stand side by side, as with Mistral and xAI.
-fn flat(text: &str, members: &ErrorObject) -> ErrorObject {
+fn flat(text: &str, members: &ErrorMembers) -> ErrorMembers {
     let kind = ["type", "error_type", "title"].iter().find_map(|name| members.get(*name)?.as_str());
     let mut error = error(shortened(text), kind.unwrap_or(UPSTREAM_ERROR), None);
     for name in ["param", "code"] {
@@ -87,14 +87,14 @@ fn flat(text: &str, members: &ErrorObject) -> ErrorObject {
 }
 
 /// Typed clients expect all four members; those that the upstream sent stay as they are.
-fn completed(mut error: ErrorObject) -> ErrorObject {
+fn completed(mut error: ErrorMembers) -> ErrorMembers {
     for (name, value) in [("type", json!(UPSTREAM_ERROR)), ("param", Value::Null), ("code", Value::Null)] {
         error.entry(name).or_insert(value);
     }
     error
 }
 
-fn wrapped(text: &str, status: u16) -> ErrorObject {
+fn wrapped(text: &str, status: u16) -> ErrorMembers {
     let text = shortened(text);
     let empty = text.is_empty() || text == "null" || text == "{}" || text == "[]";
     let message = if empty { format!("The upstream answered {status} without saying why.") } else { text };

@@ -3,28 +3,28 @@
 use bytes::Bytes;
 
 use super::{
-    dialect::{Family, Told},
+    dialect::{DialectError, ErrorForm},
     envelope, headers,
 };
 
 /// What a caller is told when there is no success to pass on.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(super) struct CallFailure {
     /// Who or what failed.
     pub cause: Cause,
     /// The status that the caller gets.
     pub status: u16,
     /// The error, in whoever's words.
-    pub told: Told,
+    pub error: DialectError,
     /// Headers for the caller.
     pub headers: Vec<(String, String)>,
     /// What the upstream really sent; the honest proxy never shows it.
-    pub raw: Option<Box<Raw>>,
+    pub raw: Option<Box<RawUpstreamReply>>,
 }
 
 /// An upstream answer before anything was made of it.
 #[derive(Debug, Clone)]
-pub(super) struct Raw {
+pub(super) struct RawUpstreamReply {
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
@@ -52,7 +52,7 @@ pub(super) enum Cause {
     CoolingDown,
 }
 
-impl Failure {
+impl CallFailure {
     /// A failure that the proxy words itself.
     pub fn own(
         cause: Cause,
@@ -61,8 +61,8 @@ impl Failure {
         code: Option<&str>,
         message: impl Into<String>,
     ) -> Self {
-        let told = Told::openai(envelope::error(message.into(), kind, code));
-        Self { cause, status, told, headers: Vec::new(), raw: None }
+        let told = DialectError::openai(envelope::error(message.into(), kind, code));
+        Self { cause, status, error: told, headers: Vec::new(), raw: None }
     }
 
     /// The caller's own mistake.
@@ -87,13 +87,13 @@ impl Failure {
     }
 
     /// The same in the words that callers of this family know.
-    pub fn into_family(mut self, family: Family) -> Self {
-        let is_foreign = self.told.family != family;
-        self.told = self.told.into_family(family, self.status);
-        if family == Family::Anthropic && is_foreign {
+    pub fn into_family(mut self, family: ErrorForm) -> Self {
+        let is_foreign = self.error.family != family;
+        self.error = self.error.into_family(family, self.status);
+        if family == ErrorForm::Anthropic && is_foreign {
             // Its body names the request, wherever the upstream did.
             let id = headers::REQUEST_IDS.iter().find_map(|name| self.header(name)).map(str::to_owned);
-            self.told.around.extend(id.map(|id| ("request_id".to_owned(), id.into())));
+            self.error.around.extend(id.map(|id| ("request_id".to_owned(), id.into())));
         }
         self
     }
@@ -106,7 +106,7 @@ impl Failure {
 
     /// Whether the upstream said itself what is wrong: not where the proxy can only say what it saw.
     pub fn is_in_the_upstreams_words(&self) -> bool {
-        let is_seen = self.told.error.get("code").is_some_and(|code| code == envelope::INVALID_RESPONSE);
+        let is_seen = self.error.error.get("code").is_some_and(|code| code == envelope::INVALID_RESPONSE);
         self.is_upstreams_own() && !is_seen
     }
 

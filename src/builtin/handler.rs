@@ -7,20 +7,20 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::mpsc;
 
 use super::{
-    ask::Ask,
     attempt::Success,
-    chain::{self, Failed, Shared},
+    chain::{self, Failed, ProxyShared},
     classify::AWS_TYPE,
-    dialect::{self, Family},
-    early::{self, Early},
-    failure::{Cause, Failure},
+    dialect::{self, ErrorForm},
+    failure::{CallFailure, Cause},
     headers, incoming,
-    passing::{self, Passed},
-    relay::Relay,
-    session::Source,
+    passed_body::{self, PassedBody},
+    pinged_stream::{self, PingedStream},
+    relay::StreamRelay,
+    session::SessionSource,
     tamper, tamper_session,
+    upstream_request::Ask,
 };
-use crate::{proxy::Route, scenario::Api};
+use crate::{proxy::ProxyRoute, scenario::Api};
 
 /// No request of a test is longer.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
@@ -30,7 +30,7 @@ const HEALTH: &str = "/health";
 
 /// What goes back to the caller.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct ProxyReply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: ReplyBody,
@@ -40,18 +40,18 @@ pub(super) struct Reply {
 #[derive(Debug)]
 pub(super) enum ReplyBody {
     Whole(Bytes),
-    Stream(Box<Relay>),
+    Stream(Box<StreamRelay>),
     /// A stream that was begun before the upstream had answered.
-    Early(Box<Early>),
+    Early(Box<PingedStream>),
     /// A provider's own body, as it comes.
-    Passed(Box<Passed>),
+    Passed(Box<PassedBody>),
     /// What comes behind a 101.
-    Session(Source),
+    Session(SessionSource),
     /// A stream that goes on without its caller (only ever sent by a defect).
     Detached(mpsc::UnboundedReceiver<Bytes>),
 }
 
-impl Reply {
+impl ProxyReply {
     pub fn whole(status: u16, content_type: &str, body: Bytes) -> Self {
         Self {
             status,
@@ -62,29 +62,29 @@ impl Reply {
 }
 
 /// Answers one request.
-pub(super) async fn handle<B>(shared: Arc<Shared>, request: http::Request<B>) -> Reply
+pub(super) async fn handle<B>(shared: Arc<ProxyShared>, request: http::Request<B>) -> ProxyReply
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (head, body) = request.into_parts();
     if head.uri.path() == HEALTH {
-        return Reply::whole(200, "application/json", Bytes::from_static(b"{\"status\":\"ok\"}"));
+        return ProxyReply::whole(200, "application/json", Bytes::from_static(b"{\"status\":\"ok\"}"));
     }
     let _turn = shared.between.turn().await;
-    if let Some((route, rest)) = passing::address(&shared, head.uri.path()) {
-        let told = |failure: Failure| written(&failure.into_family(Family::of(route.api)));
+    if let Some((route, rest)) = passed_body::address(&shared, head.uri.path()) {
+        let told = |failure: CallFailure| written(&failure.into_family(ErrorForm::of(route.api)));
         if !incoming::has_key(&shared, &head) {
             return told(incoming::no_key());
         }
         return match collected(body).await {
-            Ok(body) => passing::pass(&shared, route, rest, &head, body).await,
+            Ok(body) => passed_body::pass(&shared, route, rest, &head, body).await,
             Err(failure) => told(failure),
         };
     }
     let address = dialect::address(head.uri.path());
-    let family = address.as_ref().map_or(Family::Openai, |address| Family::of(address.api));
-    let told = |failure: Failure| {
+    let family = address.as_ref().map_or(ErrorForm::Openai, |address| ErrorForm::of(address.api));
+    let told = |failure: CallFailure| {
         let (failure, family) = tamper::refusal(shared.defect, failure, family);
         written(&failure.into_family(family))
     };
@@ -97,8 +97,8 @@ where
         Err(failure) => return told(failure),
     };
     match incoming::read(&shared, &head, address, body) {
-        Ok((route, ask)) => match early::interval(route, &ask) {
-            Some(interval) => early::answer(shared.clone(), route, ask, interval).await,
+        Ok((route, ask)) => match pinged_stream::interval(route, &ask) {
+            Some(interval) => pinged_stream::answer(shared.clone(), route, ask, interval).await,
             None => answered(&shared, route, ask).await,
         },
         Err(failure) => told(failure),
@@ -106,7 +106,7 @@ where
 }
 
 /// All of a request's body.
-async fn collected<B>(body: B) -> Result<Bytes, Failure>
+async fn collected<B>(body: B) -> Result<Bytes, CallFailure>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -114,15 +114,15 @@ where
     match Limited::new(body, MAX_REQUEST).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(Failure::caller(413, "request_too_large", "The request body is too large."))
+            Err(CallFailure::caller(413, "request_too_large", "The request body is too large."))
         }
-        Err(_) => Err(Failure::caller(400, "bad_request", "The request body could not be read.")),
+        Err(_) => Err(CallFailure::caller(400, "bad_request", "The request body could not be read.")),
     }
 }
 
 /// What comes of a request, when it is known.
-pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> Reply {
-    let family = Family::of(ask.api);
+pub(super) async fn answered(shared: &Arc<ProxyShared>, route: &ProxyRoute, ask: Ask) -> ProxyReply {
+    let family = ErrorForm::of(ask.api);
     let inside = shared.between.enter(route);
     let (outcome, answering) = match shared.between.refusal(route) {
         Some(refusal) => (Err(refusal), route),
@@ -134,19 +134,20 @@ pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> R
     match shared.between.instead(route, inside.as_ref(), outcome).await {
         Ok(Success::Whole { status, headers, body }) => {
             let body = tamper::success(shared.defect, body);
-            let mut reply = Reply::whole(status, content_type(ask.api, &headers), body);
+            let mut reply = ProxyReply::whole(status, content_type(ask.api, &headers), body);
             head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Ok(Success::Session { headers, upstream }) => {
-            let mut reply = session_reply(Source::Upstream(upstream));
+            let mut reply = session_reply(SessionSource::Upstream(upstream));
             head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Ok(Success::Stream { headers, first, source }) => {
             let own = tamper::stream_head(shared.defect, ask.api);
-            let relay = Relay::new(shared.clone(), answering.clone(), ask, first, source);
-            let mut reply = Reply { status: 200, headers: own, body: ReplyBody::Stream(Box::new(relay)) };
+            let relay = StreamRelay::new(shared.clone(), answering.clone(), ask, first, source);
+            let mut reply =
+                ProxyReply { status: 200, headers: own, body: ReplyBody::Stream(Box::new(relay)) };
             head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
             reply
         }
@@ -160,9 +161,9 @@ pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> R
                 return session_reply(source);
             }
             let mut failure = failure.into_family(family);
-            shared.secrets.redact(&mut failure.told.error);
-            shared.secrets.redact(&mut failure.told.around);
-            let context = tamper::Context {
+            shared.secrets.redact(&mut failure.error.error);
+            shared.secrets.redact(&mut failure.error.around);
+            let context = tamper::TamperContext {
                 route,
                 api: ask.api,
                 stream: ask.stream,
@@ -172,13 +173,13 @@ pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> R
             };
             tamper::failure(shared.defect, &mut failure, &context);
             let mut reply = tamper::form(shared.defect, &failure, &context)
-                .unwrap_or_else(|| written(&Failure { headers: vec![], ..failure.clone() }));
+                .unwrap_or_else(|| written(&CallFailure { headers: vec![], ..failure.clone() }));
             let upstream = failure.raw.as_ref().map_or(&[][..], |raw| &raw.headers);
             let mut told = failure.headers;
-            if family == Family::Aws && headers::value(&told, AWS_TYPE).is_some() {
+            if family == ErrorForm::Aws && headers::value(&told, AWS_TYPE).is_some() {
                 reply.headers.retain(|(name, _)| name != AWS_TYPE);
             }
-            if family != Family::Aws {
+            if family != ErrorForm::Aws {
                 told.retain(|(name, _)| name != AWS_TYPE);
             }
             head(shared, route, family, &mut reply, told, upstream);
@@ -187,8 +188,8 @@ pub(super) async fn answered(shared: &Arc<Shared>, route: &Route, ask: Ask) -> R
     }
 }
 
-fn session_reply(source: Source) -> Reply {
-    Reply { status: 101, headers: Vec::new(), body: ReplyBody::Session(source) }
+fn session_reply(source: SessionSource) -> ProxyReply {
+    ProxyReply { status: 101, headers: Vec::new(), body: ReplyBody::Session(source) }
 }
 
 /// Sound and plain text keep the type that the upstream gave them; all else is JSON.
@@ -203,10 +204,10 @@ fn content_type(api: Api, upstream: &[(String, String)]) -> &str {
 
 /// Adds the headers that are passed on, cleaned of secrets.
 fn head(
-    shared: &Shared,
-    route: &Route,
-    family: Family,
-    reply: &mut Reply,
+    shared: &ProxyShared,
+    route: &ProxyRoute,
+    family: ErrorForm,
+    reply: &mut ProxyReply,
     mut told: Vec<(String, String)>,
     upstream: &[(String, String)],
 ) {
@@ -219,11 +220,11 @@ fn head(
 }
 
 /// A failure in the honest form.
-pub(super) fn written(failure: &Failure) -> Reply {
-    let body = failure.told.body().to_string();
-    let mut reply = Reply::whole(failure.status, "application/json", body.into());
-    if failure.told.family == Family::Aws {
-        let word = Family::Aws.word(failure.status).unwrap_or_default();
+pub(super) fn written(failure: &CallFailure) -> ProxyReply {
+    let body = failure.error.body().to_string();
+    let mut reply = ProxyReply::whole(failure.status, "application/json", body.into());
+    if failure.error.family == ErrorForm::Aws {
+        let word = ErrorForm::Aws.word(failure.status).unwrap_or_default();
         reply.headers.push((AWS_TYPE.into(), word.into()));
     }
     if failure.cause == Cause::Caller && failure.status == 401 {

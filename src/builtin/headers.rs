@@ -1,6 +1,6 @@
 //! Which upstream headers a caller gets to see.
 
-use super::dialect::Family;
+use super::dialect::ErrorForm;
 
 /// Headers that mean something to a caller. All others stay behind: those of the connection
 /// (RFC 9110 section 7.6.1), cookies, encodings, and what is told to the proxy's owner alone.
@@ -34,12 +34,12 @@ pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&
 }
 
 /// Puts the request's id where callers of this family look for it, if the upstream put it elsewhere.
-pub(super) fn name_request_id(family: Family, headers: &mut [(String, String)]) {
+pub(super) fn name_request_id(family: ErrorForm, headers: &mut [(String, String)]) {
     let wanted = family.request_id_header();
     let has = |name: &str| headers.iter().any(|(known, _)| known == name);
     let translated = match family {
-        Family::Openai => "request-id",
-        Family::Anthropic => "x-request-id",
+        ErrorForm::Openai => "request-id",
+        ErrorForm::Anthropic => "x-request-id",
         _ => return,
     };
     if !has(wanted) && has(translated) {

@@ -6,39 +6,43 @@ use serde_json::Value;
 
 use super::{
     Defect,
-    ask::{Ask, AskBody},
-    chain::Shared,
+    chain::ProxyShared,
     dialect::Address,
-    failure::Failure,
+    failure::CallFailure,
     multipart,
+    upstream_request::{Ask, UpstreamBody},
 };
 use crate::{
-    proxy::Route,
+    proxy::ProxyRoute,
     scenario::{Api, Provider},
 };
 
 /// Path, method and key, before the body is read.
-pub(super) fn admit(shared: &Shared, head: &Parts, address: Option<Address>) -> Result<Address, Failure> {
+pub(super) fn admit(
+    shared: &ProxyShared,
+    head: &Parts,
+    address: Option<Address>,
+) -> Result<Address, CallFailure> {
     let Some(address) = address else {
         let message = format!("Unknown path: {} {}", head.method, head.uri.path());
-        return Err(Failure::caller(404, "not_found", message));
+        return Err(CallFailure::caller(404, "not_found", message));
     };
     let method = address.api.method();
     if head.method != method {
         let message = format!("This path takes {method} only.");
-        return Err(Failure::caller(405, "method_not_allowed", message));
+        return Err(CallFailure::caller(405, "method_not_allowed", message));
     }
     if has_key(shared, head) { Ok(address) } else { Err(no_key()) }
 }
 
 /// Whether a caller may use the proxy.
-pub(super) fn has_key(shared: &Shared, head: &Parts) -> bool {
+pub(super) fn has_key(shared: &ProxyShared, head: &Parts) -> bool {
     shared.defect == Some(Defect::KeyUnchecked) || key(head).as_deref() == Some(&shared.proxy_key)
 }
 
 /// What a caller is told who may not.
-pub(super) fn no_key() -> Failure {
-    Failure::caller(401, "invalid_api_key", "The API key of this proxy is missing or wrong.")
+pub(super) fn no_key() -> CallFailure {
+    CallFailure::caller(401, "invalid_api_key", "The API key of this proxy is missing or wrong.")
 }
 
 /// The key that a caller shows, wherever the SDKs put it.
@@ -67,35 +71,35 @@ fn query(head: &Parts) -> Vec<(String, String)> {
 /// What is asked for, and on which route: the model's name stands in the path, in the body, or,
 /// where an API has none, in the query.
 pub(super) fn read<'a>(
-    shared: &'a Shared,
+    shared: &'a ProxyShared,
     head: &Parts,
     address: Address,
     bytes: Bytes,
-) -> Result<(&'a Route, Ask), Failure> {
+) -> Result<(&'a ProxyRoute, Ask), CallFailure> {
     let Address { api, model, stream } = address;
     if api.is_session() && header(head, "sec-websocket-key").is_none() {
         let message = "This path is for WebSockets: ask for the upgrade.";
-        return Err(Failure::caller(426, "upgrade_required", message));
+        return Err(CallFailure::caller(426, "upgrade_required", message));
     }
     let mut query = query(head);
     let body = body(api, header(head, "content-type").unwrap_or_default(), bytes)?;
     let named = match &body {
-        AskBody::None => None,
-        AskBody::Json(body) => body.get("model").and_then(Value::as_str).map(str::to_owned),
-        AskBody::Form { bytes, model } => {
+        UpstreamBody::None => None,
+        UpstreamBody::Json(body) => body.get("model").and_then(Value::as_str).map(str::to_owned),
+        UpstreamBody::Form { bytes, model } => {
             model.clone().map(|range| String::from_utf8_lossy(&bytes[range]).into_owned())
         }
     };
     let in_query = || query.iter().find(|(name, _)| name == "model").map(|(_, value)| value.clone());
     let Some(model) = model.or(named).or_else(in_query) else {
-        return Err(Failure::caller(400, "missing_model", "The request names no model."));
+        return Err(CallFailure::caller(400, "missing_model", "The request names no model."));
     };
     query.retain(|(name, _)| name != "model" && name != "key");
     let route = shared.route(&model).ok_or_else(|| {
-        Failure::caller(404, "model_not_found", format!("The model `{model}` does not exist."))
+        CallFailure::caller(404, "model_not_found", format!("The model `{model}` does not exist."))
     })?;
     let in_body = || match &body {
-        AskBody::Json(body) => wants_stream(api, body.get("stream")),
+        UpstreamBody::Json(body) => wants_stream(api, body.get("stream")),
         _ => false,
     };
     let stream = stream.unwrap_or_else(|| api.streams() && in_body());
@@ -103,7 +107,7 @@ pub(super) fn read<'a>(
     for name in PASSED_ON {
         headers.extend(header(head, name).map(|value| (name.to_owned(), value.to_owned())));
     }
-    if let AskBody::Form { .. } = body {
+    if let UpstreamBody::Form { .. } = body {
         headers.extend(header(head, "content-type").map(|kind| ("content-type".to_owned(), kind.to_owned())));
     }
     let ask = Ask { api, stream, body, query, headers };
@@ -114,21 +118,21 @@ pub(super) fn read<'a>(
 /// Headers of a caller that mean something to the upstream.
 const PASSED_ON: [&str; 2] = ["anthropic-version", "anthropic-beta"];
 
-fn body(api: Api, content_type: &str, bytes: Bytes) -> Result<AskBody, Failure> {
-    let bad = |message: &str| Failure::caller(400, "invalid_json", message);
+fn body(api: Api, content_type: &str, bytes: Bytes) -> Result<UpstreamBody, CallFailure> {
+    let bad = |message: &str| CallFailure::caller(400, "invalid_json", message);
     if api.method() == "GET" {
-        return Ok(AskBody::None);
+        return Ok(UpstreamBody::None);
     }
     if matches!(api, Api::OpenaiTranscriptions | Api::OpenaiFiles) {
         let Some(boundary) = multipart::boundary(content_type) else {
-            return Err(Failure::caller(400, "invalid_form", "The request body is no multipart form."));
+            return Err(CallFailure::caller(400, "invalid_form", "The request body is no multipart form."));
         };
         let model = multipart::field(&bytes, boundary, "model");
-        return Ok(AskBody::Form { model, bytes });
+        return Ok(UpstreamBody::Form { model, bytes });
     }
     let body: Value = serde_json::from_slice(&bytes).map_err(|_| bad("The request body is no JSON."))?;
     match body {
-        Value::Object(body) => Ok(AskBody::Json(body)),
+        Value::Object(body) => Ok(UpstreamBody::Json(body)),
         _ => Err(bad("The request body is no JSON object.")),
     }
 }

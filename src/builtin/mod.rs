@@ -12,26 +12,26 @@
 //! is an answer. A session over a WebSocket begins like any other request and is then relayed (`session`,
 //! `tamper_session`).
 
-mod ask;
+mod upstream_request;
 mod attempt;
-mod between;
+mod defect_memory;
 mod chain;
 mod classify;
 mod cooldown;
 mod defect;
 mod dialect;
-mod early;
+mod pinged_stream;
 mod envelope;
 mod failure;
 mod handler;
 mod headers;
 mod incoming;
-mod linger;
-mod meeting;
+mod retry_after_leave;
+mod concurrent_requests;
 mod mortal;
 mod multipart;
 mod own_process;
-mod passing;
+mod passed_body;
 mod relay;
 mod retry;
 mod rules;
@@ -52,5 +52,5 @@ mod tests;
 pub use defect::{Defect, UnknownDefect};
 pub use dialect::lacks;
 pub use own_process::OwnProcess;
-pub use passing::pass_through_path;
+pub use passed_body::pass_through_path;
 pub use server::Builtin;

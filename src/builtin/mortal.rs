@@ -4,15 +4,15 @@ use std::io::Write;
 
 use super::{
     Defect,
-    ask::Ask,
-    failure::{Cause, Failure},
+    failure::{CallFailure, Cause},
+    upstream_request::Ask,
 };
 
 /// The exit code of a process that a defect ends: EX_SOFTWARE of sysexits.h.
 const EXIT_CODE: i32 = 70;
 
 /// Stops this process where the defect does so at this failure.
-pub(super) fn strike(defect: Option<Defect>, failure: &Failure, ask: &Ask) {
+pub(super) fn strike(defect: Option<Defect>, failure: &CallFailure, ask: &Ask) {
     let (Some(defect), Cause::Status(status)) = (defect, failure.cause) else { return };
     if ask.stream {
         return;

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{Builtin, Defect};
 use crate::{
-    proxy::{InstanceSettings, Route},
+    proxy::{InstanceSettings, ProxyRoute},
     scenario::Cooldown,
 };
 
@@ -24,7 +24,7 @@ pub struct OwnProcess {
     /// After how many failures a deployment is in cooldown, and for how many seconds.
     pub cooldown: Option<CooldownSeconds>,
     /// Every deployment.
-    pub routes: Vec<Route>,
+    pub routes: Vec<ProxyRoute>,
 }
 
 /// A cooldown as templates write it.

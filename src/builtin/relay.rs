@@ -6,28 +6,28 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    ask::{Ask, AskBody},
     attempt::{self, FrameSource, Success},
-    chain::Shared,
+    chain::ProxyShared,
     classify,
-    failure::Failure,
+    failure::CallFailure,
     rules::Resume,
     split::RawFrame,
-    stream::{PieceKind, Reader, Stop},
+    stream::{PieceKind, Reader, UpstreamStop},
     tamper,
-    tamper_stream::Tamper,
+    tamper_stream::StreamTamper,
+    upstream_request::{Ask, UpstreamBody},
 };
-use crate::proxy::Route;
+use crate::proxy::ProxyRoute;
 
 /// A stream on its way to the caller. Dropping it ends the upstream request.
 #[derive(Debug)]
-pub(super) struct Relay {
-    shared: Arc<Shared>,
-    route: Route,
+pub(super) struct StreamRelay {
+    shared: Arc<ProxyShared>,
+    route: ProxyRoute,
     ask: Ask,
     source: Box<FrameSource>,
     reader: Reader,
-    tamper: Tamper,
+    tamper: StreamTamper,
     out: VecDeque<Bytes>,
     /// The longest silence between two events.
     gap: Option<Duration>,
@@ -36,17 +36,17 @@ pub(super) struct Relay {
     over: bool,
 }
 
-impl Relay {
+impl StreamRelay {
     pub fn new(
-        shared: Arc<Shared>,
-        route: Route,
+        shared: Arc<ProxyShared>,
+        route: ProxyRoute,
         ask: Ask,
         first: RawFrame,
         source: Box<FrameSource>,
     ) -> Self {
         let upstream = source.api;
         let include_usage = match &ask.body {
-            AskBody::Json(body) => {
+            UpstreamBody::Json(body) => {
                 body.get("stream_options").is_some_and(|options| options["include_usage"] == true)
             }
             _ => false,
@@ -54,7 +54,7 @@ impl Relay {
         let mut relay = Self {
             source,
             reader: Reader::new(shared.secrets.clone(), ask.api, upstream, include_usage),
-            tamper: Tamper::new(shared.defect, ask.api),
+            tamper: StreamTamper::new(shared.defect, ask.api),
             out: VecDeque::new(),
             gap: shared.limit(&route),
             resume: shared.rules.resume,
@@ -80,12 +80,12 @@ impl Relay {
                 return None;
             }
             let next = match self.gap {
-                Some(gap) => timeout(gap, self.source.next()).await.unwrap_or(Err(Stop::Gap(gap))),
+                Some(gap) => timeout(gap, self.source.next()).await.unwrap_or(Err(UpstreamStop::Gap(gap))),
                 None => self.source.next().await,
             };
             match next {
                 Ok(frame) => self.frame(frame),
-                Err(stop) => match self.resume.take().filter(|_| stop == Stop::Cut) {
+                Err(stop) => match self.resume.take().filter(|_| stop == UpstreamStop::Cut) {
                     Some(by) => self.resume(by).await,
                     None => self.stopped(stop),
                 },
@@ -98,7 +98,7 @@ impl Relay {
         match piece.kind {
             PieceKind::Content | PieceKind::Other => {}
             PieceKind::Done => self.note(Ok(())),
-            PieceKind::Interrupted => self.note(Err(&Failure::disconnected())),
+            PieceKind::Interrupted => self.note(Err(&CallFailure::disconnected())),
             PieceKind::ErrorEvent => {
                 let judged = classify::first_frame(self.source.api, Some(&frame), &[]);
                 self.note(judged.as_ref().map(|_| ()));
@@ -107,11 +107,11 @@ impl Relay {
         self.take(piece);
     }
 
-    fn stopped(&mut self, stop: Stop) {
-        if stop == Stop::Clean
+    fn stopped(&mut self, stop: UpstreamStop) {
+        if stop == UpstreamStop::Clean
             && let Some(piece) = self.reader.bare(&self.source.rest())
         {
-            self.note(Err(&Failure::disconnected()));
+            self.note(Err(&CallFailure::disconnected()));
             return self.take(piece);
         }
         let piece = self.tamper.stopped(self.reader.stopped(stop), &self.reader);
@@ -119,19 +119,21 @@ impl Relay {
             self.tamper.now_and_then = self.shared.between.is_cut_now_and_then(&self.route);
         }
         match (piece.kind, stop) {
-            (PieceKind::Interrupted, Stop::Gap(limit)) => self.note(Err(&Failure::timeout(limit))),
-            (PieceKind::Interrupted, _) => self.note(Err(&Failure::disconnected())),
+            (PieceKind::Interrupted, UpstreamStop::Gap(limit)) => {
+                self.note(Err(&CallFailure::timeout(limit)))
+            }
+            (PieceKind::Interrupted, _) => self.note(Err(&CallFailure::disconnected())),
             _ => self.note(Ok(())),
         }
         self.take(piece);
     }
 
     /// Tells the route's memory how the stream ended.
-    fn note(&self, result: Result<(), &Failure>) {
+    fn note(&self, result: Result<(), &CallFailure>) {
         self.shared.memory.note(&self.route.model, result, Instant::now());
     }
 
-    fn take(&mut self, piece: super::stream::Piece) {
+    fn take(&mut self, piece: super::stream::StreamPiece) {
         self.over |= piece.kind.is_last();
         self.out.extend(
             self.tamper
@@ -149,7 +151,7 @@ impl Relay {
             Resume::Same => &self.route,
             Resume::Fallback => match fallback {
                 Some(route) => route,
-                None => return self.stopped(Stop::Cut),
+                None => return self.stopped(UpstreamStop::Cut),
             },
         };
         match attempt::attempt(&self.shared.outbound, route, &self.ask, self.gap).await {
@@ -157,7 +159,7 @@ impl Relay {
                 self.source = source;
                 self.frame(first);
             }
-            _ => self.stopped(Stop::Cut),
+            _ => self.stopped(UpstreamStop::Cut),
         }
     }
 }

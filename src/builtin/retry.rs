@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    failure::{Cause, Failure},
+    failure::{CallFailure, Cause},
     rules::Rules,
 };
 
@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether the same request may succeed elsewhere or later: 429, 5xx, transport, timeouts, and a
 /// 200 that was none. Never what the caller's request or the proxy's key is to blame for.
-pub(super) fn may_pass(failure: &Failure) -> bool {
+pub(super) fn may_pass(failure: &CallFailure) -> bool {
     match failure.cause {
         Cause::Caller | Cause::OddStatus | Cause::CoolingDown => false,
         Cause::Timeout | Cause::Unreachable | Cause::Disconnected => true,
@@ -28,13 +28,13 @@ pub(super) fn may_pass(failure: &Failure) -> bool {
 }
 
 /// Whether the next model in line is asked.
-pub(super) fn falls_back(failure: &Failure) -> bool {
+pub(super) fn falls_back(failure: &CallFailure) -> bool {
     failure.cause == Cause::CoolingDown || may_pass(failure)
 }
 
 /// How long to wait before another try; `None` for no other try. `tried` counts from 1.
 pub(super) fn pause(
-    failure: &Failure,
+    failure: &CallFailure,
     tried: u32,
     retries: u32,
     rules: &Rules,
@@ -57,7 +57,7 @@ pub(super) fn pause(
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110 section 10.2.3).
-fn retry_after(failure: &Failure, now: jiff::Timestamp) -> Option<Duration> {
+fn retry_after(failure: &CallFailure, now: jiff::Timestamp) -> Option<Duration> {
     let number = |text: &str, unit: f64| {
         text.trim().parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * unit).ok())
     };
@@ -75,8 +75,8 @@ fn retry_after(failure: &Failure, now: jiff::Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn failure(status: u16, headers: &[(&str, &str)]) -> Failure {
-        let mut failure = Failure::own(Cause::Status(status), status, "t", None, "m");
+    fn failure(status: u16, headers: &[(&str, &str)]) -> CallFailure {
+        let mut failure = CallFailure::own(Cause::Status(status), status, "t", None, "m");
         failure.headers = headers.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         failure
     }
@@ -85,7 +85,7 @@ mod tests {
         "1994-11-06T08:49:34Z".parse().unwrap()
     }
 
-    fn pause_of(failure: &Failure, tried: u32, retries: u32) -> Option<Duration> {
+    fn pause_of(failure: &CallFailure, tried: u32, retries: u32) -> Option<Duration> {
         pause(failure, tried, retries, &Rules::of(None), now())
     }
 
@@ -98,8 +98,8 @@ mod tests {
         for status in [400, 401, 402, 403, 404, 408, 409, 413, 422] {
             assert_eq!(pause_of(&failure(status, &[]), 1, 2), None, "{status}");
         }
-        assert!(pause_of(&Failure::timeout(Duration::from_secs(1)), 1, 1).is_some());
-        assert_eq!(pause_of(&Failure::caller(400, "c", "m"), 1, 1), None);
+        assert!(pause_of(&CallFailure::timeout(Duration::from_secs(1)), 1, 1).is_some());
+        assert_eq!(pause_of(&CallFailure::caller(400, "c", "m"), 1, 1), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) struct Rules {
     /// A 4xx other than 429 counts towards it.
     pub client_errors_cool_down: bool,
     /// Those who call a route that is left alone are told for how long.
-    pub cooldown_told: bool,
+    pub reports_cooldown: bool,
     /// A rejected key counts towards it, and is told as a limit.
     pub rejected_key_cools_down: bool,
     /// A failure makes the next request on the route fail.
@@ -45,7 +45,7 @@ pub(super) struct Rules {
     /// A request is carried on with when its caller has left.
     pub outlives_caller: bool,
     /// A request that may be tried again is so once more when its caller has left.
-    pub retries_for_nobody: bool,
+    pub retries_after_leave: bool,
     /// Redirects are followed with all headers.
     pub follow_redirects: bool,
     /// Certificates of upstreams are checked.
@@ -64,14 +64,14 @@ impl Rules {
             fallbacks: true,
             cooldown: true,
             client_errors_cool_down: false,
-            cooldown_told: true,
+            reports_cooldown: true,
             rejected_key_cools_down: false,
             poison: false,
             resume: None,
             ask_fallback_too: false,
             mute: false,
             outlives_caller: false,
-            retries_for_nobody: false,
+            retries_after_leave: false,
             follow_redirects: false,
             check_certificates: true,
         };
@@ -84,7 +84,7 @@ impl Rules {
             Some(Defect::FallbackSkipped) => rules.fallbacks = false,
             Some(Defect::CooldownIgnored) => rules.cooldown = false,
             Some(Defect::ClientErrorsCoolDown) => rules.client_errors_cool_down = true,
-            Some(Defect::CooldownWithoutTime) => rules.cooldown_told = false,
+            Some(Defect::CooldownWithoutTime) => rules.reports_cooldown = false,
             Some(Defect::RejectedKeyRests) => rules.rejected_key_cools_down = true,
             Some(Defect::RoutePoisoned) => rules.poison = true,
             Some(Defect::RetryAfterContent) => rules.resume = Some(Resume::Same),
@@ -92,7 +92,7 @@ impl Rules {
             Some(Defect::FallbackAskedToo) => rules.ask_fallback_too = true,
             Some(Defect::FailureUnanswered) => rules.mute = true,
             Some(Defect::CallerGoneIgnored) => rules.outlives_caller = true,
-            Some(Defect::RetriesForNobody) => rules.retries_for_nobody = true,
+            Some(Defect::RetriesForNobody) => rules.retries_after_leave = true,
             Some(Defect::RedirectFollowed) => rules.follow_redirects = true,
             Some(Defect::CertificatesUnchecked) => rules.check_certificates = false,
             _ => {}

@@ -4,8 +4,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
-use super::dialect::ErrorObject;
-use crate::proxy::Route;
+use super::dialect::ErrorMembers;
+use crate::proxy::ProxyRoute;
 
 /// The secrets of all routes.
 ///
@@ -13,7 +13,7 @@ use crate::proxy::Route;
 /// with a secret lacks is looked for first.
 #[derive(Debug, Clone)]
 pub(super) struct Secrets {
-    routes: Arc<[Route]>,
+    routes: Arc<[ProxyRoute]>,
     /// What all keys begin with.
     beginning: String,
     /// Each `127.0.0.1:PORT` of a base URL once.
@@ -21,7 +21,7 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    pub fn of(routes: Arc<[Route]>) -> Self {
+    pub fn of(routes: Arc<[ProxyRoute]>) -> Self {
         let keys = || routes.iter().map(|route| route.api_key.as_str()).filter(|key| !key.is_empty());
         let beginning = keys().reduce(common).unwrap_or_default().to_owned();
         let mut authorities: Vec<String> =
@@ -32,7 +32,7 @@ impl Secrets {
     }
 
     /// Takes them out of an error.
-    pub fn redact(&self, error: &mut ErrorObject) {
+    pub fn redact(&self, error: &mut ErrorMembers) {
         error.values_mut().for_each(|value| self.redact_value(value));
     }
 
@@ -91,8 +91,8 @@ fn authority(url: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn route(base_url: &str, api_key: &str) -> Route {
-        Route {
+    fn route(base_url: &str, api_key: &str) -> ProxyRoute {
+        ProxyRoute {
             model: "m".into(),
             api: crate::scenario::Api::OpenaiChat,
             provider: crate::scenario::Provider::Openai,
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    fn secrets(routes: Vec<Route>) -> Secrets {
+    fn secrets(routes: Vec<ProxyRoute>) -> Secrets {
         Secrets::of(routes.into())
     }
 

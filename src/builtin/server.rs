@@ -20,17 +20,17 @@ use tokio::net::TcpListener;
 
 use super::{
     Defect, attempt,
-    between::Between,
-    chain::Shared,
-    cooldown::Memory,
-    handler::{Reply, ReplyBody, handle},
-    linger,
+    chain::ProxyShared,
+    cooldown::CooldownMemory,
+    defect_memory::DefectMemory,
+    handler::{ProxyReply, ReplyBody, handle},
+    retry_after_leave,
     rules::Rules,
     secrets::Secrets,
     session,
     tasks::Tasks,
 };
-use crate::proxy::{InstanceSettings, Route};
+use crate::proxy::{InstanceSettings, ProxyRoute};
 
 /// A running embedded proxy. Dropping it ends everything that it does.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Builtin {
     /// Where no port can be bound, the HTTP client cannot be set up, `ca` is no certificate, or the defect
     /// would stop this process.
     pub async fn start(
-        routes: Vec<Route>,
+        routes: Vec<ProxyRoute>,
         settings: InstanceSettings,
         ca: Option<&str>,
         defect: Option<Defect>,
@@ -66,7 +66,7 @@ impl Builtin {
     pub(super) fn start_on(
         listener: TcpListener,
         proxy_key: String,
-        routes: Vec<Route>,
+        routes: Vec<ProxyRoute>,
         settings: InstanceSettings,
         ca: Option<&str>,
         defect: Option<Defect>,
@@ -77,9 +77,9 @@ impl Builtin {
         for (index, route) in routes.iter().enumerate() {
             by_model.entry(route.model.clone()).or_insert(index);
         }
-        let routes: Arc<[Route]> = routes.into();
-        let shared = Arc::new(Shared {
-            outbound: attempt::Outbound {
+        let routes: Arc<[ProxyRoute]> = routes.into();
+        let shared = Arc::new(ProxyShared {
+            outbound: attempt::UpstreamClient {
                 client: attempt::client(ca, rules.check_certificates).map_err(io::Error::other)?,
                 follow_redirects: rules.follow_redirects,
             },
@@ -88,8 +88,8 @@ impl Builtin {
             by_model,
             proxy_key: proxy_key.clone(),
             defect,
-            memory: Memory::new(settings.cooldown, &rules),
-            between: Between::new(defect),
+            memory: CooldownMemory::new(settings.cooldown, &rules),
+            between: DefectMemory::new(defect),
             rules,
             tasks: tasks.clone(),
         });
@@ -131,7 +131,7 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 #[derive(Debug, Clone)]
 struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<ProxyShared>,
 }
 
 impl Server {
@@ -168,12 +168,12 @@ impl Server {
         let shared = self.shared.clone();
         let session = session::key(&request).map(|key| (key, hyper::upgrade::on(&mut request)));
         let mut reply = if shared.rules.outlives_caller {
-            linger::answer_anyhow(shared, request).await
+            retry_after_leave::answer_anyhow(shared, request).await
         } else {
             handle(shared, request).await
         };
         if let (Some((key, caller)), ReplyBody::Session(source)) = (session, &mut reply.body) {
-            let source = std::mem::replace(source, session::Source::Nobody(None));
+            let source = std::mem::replace(source, session::SessionSource::Nobody(None));
             session::switching(&mut reply, &key);
             self.shared.tasks.spawn(session::relay(self.shared.clone(), caller, source));
         }
@@ -181,7 +181,7 @@ impl Server {
     }
 }
 
-fn written(reply: Reply) -> Response<Body> {
+fn written(reply: ProxyReply) -> Response<Body> {
     let body = match reply.body {
         ReplyBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
         ReplyBody::Early(early) => {

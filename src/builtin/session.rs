@@ -13,14 +13,14 @@ use tungstenite::{
     protocol::{CloseFrame, Role, frame::coding::CloseCode},
 };
 
-use super::{Defect, chain::Shared, handler::Reply, secrets::Secrets, tamper_session};
+use super::{Defect, chain::ProxyShared, handler::ProxyReply, secrets::Secrets, tamper_session};
 
 /// How long a goodbye may take.
 const GOODBYE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// An upstream's end of a session.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum SessionSource {
     /// It is open.
     Upstream(Box<reqwest::Upgraded>),
     /// There is none (only ever done by a defect): nothing, or this and an end, is told.
@@ -34,24 +34,24 @@ pub(super) fn key<T>(request: &http::Request<T>) -> Option<String> {
 }
 
 /// The headers of a switch to a session.
-pub(super) fn switching(reply: &mut Reply, key: &str) {
+pub(super) fn switching(reply: &mut ProxyReply, key: &str) {
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     let headers = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", &accept)];
     reply.headers.extend(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 /// Relays until either side ends it.
-pub(super) async fn relay(shared: Arc<Shared>, caller: OnUpgrade, source: Source) {
+pub(super) async fn relay(shared: Arc<ProxyShared>, caller: OnUpgrade, source: SessionSource) {
     let Ok(caller) = caller.await else { return };
     let caller = WebSocketStream::from_raw_socket(TokioIo::new(caller), Role::Server, None).await;
     let mut relay = Relay { caller, secrets: shared.secrets.clone(), defect: shared.defect };
     match source {
-        Source::Upstream(upstream) => {
+        SessionSource::Upstream(upstream) => {
             let upstream = WebSocketStream::from_raw_socket(*upstream, Role::Client, None).await;
             relay.run(upstream).await;
         }
-        Source::Nobody(None) => relay.stay_silent().await,
-        Source::Nobody(Some(frame)) => relay.close(frame).await,
+        SessionSource::Nobody(None) => relay.stay_silent().await,
+        SessionSource::Nobody(Some(frame)) => relay.close(frame).await,
     }
 }
 
@@ -126,15 +126,15 @@ impl Relay {
             End::Cut => frame(CloseCode::Error, "The upstream's connection was lost."),
         };
         match tamper_session::end(self.defect, told) {
-            tamper_session::End::Close { before, frame } => {
+            tamper_session::SessionEnd::Close { before, frame } => {
                 if let Some(event) = before {
                     let _ = self.caller.send(Message::text(event.to_string())).await;
                 }
                 self.close(frame).await;
             }
             // Dropping the connection is all that a cut needs.
-            tamper_session::End::Cut => {}
-            tamper_session::End::Silence => self.stay_silent().await,
+            tamper_session::SessionEnd::Cut => {}
+            tamper_session::SessionEnd::Silence => self.stay_silent().await,
         }
     }
 

@@ -27,18 +27,18 @@ pub(super) struct Splitter {
 
 #[derive(Debug)]
 enum Inner {
-    Sse(sse::Decoder),
+    Sse(sse::SseDecoder),
     Ndjson,
-    Aws(eventstream::Decoder),
+    Aws(eventstream::EventStreamDecoder),
 }
 
 impl Splitter {
     pub fn new(carrier: Carrier) -> Self {
         let inner = match carrier {
             // What comes on a WebSocket is no body: `session` relays it.
-            Carrier::Sse | Carrier::WebSocket => Inner::Sse(sse::Decoder::lenient()),
+            Carrier::Sse | Carrier::WebSocket => Inner::Sse(sse::SseDecoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson,
-            Carrier::Aws => Inner::Aws(eventstream::Decoder::lenient()),
+            Carrier::Aws => Inner::Aws(eventstream::EventStreamDecoder::lenient()),
         };
         Self { inner, raw: BytesMut::new(), offset: 0 }
     }

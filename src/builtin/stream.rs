@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    dialect::{self, Family, Meaning, Told, meaning},
+    dialect::{self, DialectError, ErrorForm, FrameMeaning, meaning},
     envelope,
     secrets::Secrets,
     split::RawFrame,
@@ -16,7 +16,7 @@ use crate::{scenario::Api, wire::frames::Frame};
 
 /// Something to be sent to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct StreamPiece {
     pub kind: PieceKind,
     pub bytes: Bytes,
 }
@@ -45,7 +45,7 @@ impl PieceKind {
 
 /// How an upstream stream stopped without saying so itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum UpstreamStop {
     /// The HTTP framing came to its end.
     Clean,
     /// The connection was lost.
@@ -80,11 +80,11 @@ impl Reader {
     }
 
     /// What to send for a frame.
-    pub fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> Piece {
+    pub fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> StreamPiece {
         let raw = raw.clone();
         self.frames += 1;
         match meaning(self.upstream, frame) {
-            Meaning::Part { choices, has_content } => {
+            FrameMeaning::Part { choices, has_content } => {
                 for (index, finished) in choices {
                     self.seen.insert(index);
                     if finished {
@@ -95,37 +95,38 @@ impl Reader {
                     Some(translator) => translator.frame(frame),
                     None => raw,
                 };
-                Piece { kind: if has_content { PieceKind::Content } else { PieceKind::Other }, bytes }
+                StreamPiece { kind: if has_content { PieceKind::Content } else { PieceKind::Other }, bytes }
             }
-            Meaning::Error(told) => {
-                Piece { kind: PieceKind::ErrorEvent, bytes: self.error_event(frame, told, raw) }
+            FrameMeaning::Error(told) => {
+                StreamPiece { kind: PieceKind::ErrorEvent, bytes: self.error_event(frame, told, raw) }
             }
-            Meaning::Done { is_whole } if is_whole || self.is_complete() => {
-                Piece { kind: PieceKind::Done, bytes: self.translator.as_mut().map_or(raw, Translator::end) }
-            }
-            Meaning::Done { .. } => {
+            FrameMeaning::Done { is_whole } if is_whole || self.is_complete() => StreamPiece {
+                kind: PieceKind::Done,
+                bytes: self.translator.as_mut().map_or(raw, Translator::end),
+            },
+            FrameMeaning::Done { .. } => {
                 self.interrupted("The upstream ended the stream before the completion was finished.")
             }
-            Meaning::Broken => self.interrupted("The upstream's stream became unreadable."),
+            FrameMeaning::Broken => self.interrupted("The upstream's stream became unreadable."),
         }
     }
 
     /// What to send when the upstream stops.
-    pub fn stopped(&mut self, stop: Stop) -> Piece {
+    pub fn stopped(&mut self, stop: UpstreamStop) -> StreamPiece {
         // A completion that has its finish_reason is whole, whatever befell the connection then.
         if self.is_complete() {
             let closing = || dialect::closing(self.caller);
             let bytes = self.translator.as_mut().map_or_else(closing, Translator::end);
-            return Piece { kind: PieceKind::Done, bytes };
+            return StreamPiece { kind: PieceKind::Done, bytes };
         }
         match stop {
-            Stop::Clean => {
+            UpstreamStop::Clean => {
                 self.interrupted("The upstream ended the stream before the completion was finished.")
             }
-            Stop::Cut => {
+            UpstreamStop::Cut => {
                 self.interrupted("The connection to the upstream was lost in the middle of the stream.")
             }
-            Stop::Gap(limit) => {
+            UpstreamStop::Gap(limit) => {
                 let limit = humantime::format_duration(limit);
                 let message = format!("The upstream sent nothing for {limit} in the middle of the stream.");
                 self.own_error(message, 504, "timeout")
@@ -134,16 +135,16 @@ impl Reader {
     }
 
     /// What to send for bytes that made no frame, if they are an error that came bare.
-    pub fn bare(&self, rest: &Bytes) -> Option<Piece> {
+    pub fn bare(&self, rest: &Bytes) -> Option<StreamPiece> {
         let value = serde_json::from_slice(rest).ok().filter(|_| !self.is_complete())?;
-        let told = Told::of_value(Family::of(self.upstream), &value)?;
+        let told = DialectError::of_value(ErrorForm::of(self.upstream), &value)?;
         let frame = Frame { event: None, data: String::from_utf8_lossy(rest).into_owned() };
         // Only Google's SDKs look for it without a `data:` before it.
         let bytes = match self.caller {
             Api::GeminiGenerate => self.error_event(&frame, told, rest.clone()),
             _ => self.reworded(&frame, told),
         };
-        Some(Piece { kind: PieceKind::ErrorEvent, bytes })
+        Some(StreamPiece { kind: PieceKind::ErrorEvent, bytes })
     }
 
     fn is_complete(&self) -> bool {
@@ -151,7 +152,7 @@ impl Reader {
     }
 
     /// The event as it came, unless it holds a secret or is not of the caller's form.
-    fn error_event(&self, frame: &Frame, told: Told, raw: Bytes) -> Bytes {
+    fn error_event(&self, frame: &Frame, told: DialectError, raw: Bytes) -> Bytes {
         let text = String::from_utf8_lossy(&raw);
         let has_secret = matches!(self.secrets.redacted(&text), Cow::Owned(_));
         let is_own = self.upstream == self.caller && dialect::passes_as_it_came(self.caller, frame);
@@ -162,23 +163,23 @@ impl Reader {
     }
 
     /// The event in the caller's form, cleaned of secrets.
-    fn reworded(&self, frame: &Frame, told: Told) -> Bytes {
+    fn reworded(&self, frame: &Frame, told: DialectError) -> Bytes {
         let status = super::classify::status_of(self.upstream, frame, &told);
-        let mut told = told.into_family(Family::of(self.caller), status);
+        let mut told = told.into_family(ErrorForm::of(self.caller), status);
         self.secrets.redact(&mut told.error);
         self.secrets.redact(&mut told.around);
         dialect::error_frame(self.caller, told, status, self.frames)
     }
 
-    fn interrupted(&self, message: &str) -> Piece {
+    fn interrupted(&self, message: &str) -> StreamPiece {
         self.own_error(message.to_owned(), 502, "stream_interrupted")
     }
 
     /// The proxy's own word that the stream broke off.
-    pub fn own_error(&self, message: String, status: u16, code: &str) -> Piece {
-        let told = Told::openai(envelope::error(message, envelope::UPSTREAM_ERROR, Some(code)));
+    pub fn own_error(&self, message: String, status: u16, code: &str) -> StreamPiece {
+        let told = DialectError::openai(envelope::error(message, envelope::UPSTREAM_ERROR, Some(code)));
         let bytes = dialect::error_frame(self.caller, told, status, self.frames);
-        Piece { kind: PieceKind::Interrupted, bytes }
+        StreamPiece { kind: PieceKind::Interrupted, bytes }
     }
 }
 
@@ -190,7 +191,7 @@ mod tests {
         Frame { event: None, data: data.into() }
     }
 
-    fn read(reader: &mut Reader, data: &str) -> Piece {
+    fn read(reader: &mut Reader, data: &str) -> StreamPiece {
         reader.frame(&RawFrame { frame: event(data), raw: Bytes::from(format!("data:{data}\r\r")) })
     }
 
@@ -212,7 +213,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(&mut reader, data),
-                Piece { kind, bytes: Bytes::from(format!("data:{data}\r\r")) }
+                StreamPiece { kind, bytes: Bytes::from(format!("data:{data}\r\r")) }
             );
         }
     }
@@ -223,18 +224,18 @@ mod tests {
         read(&mut reader, TEXT);
         read(&mut reader, r#"{"choices":[{"index":1,"delta":{"content":"b"}}]}"#);
         read(&mut reader, STOP);
-        for stop in [Stop::Clean, Stop::Cut, Stop::Gap(Duration::from_secs(2))] {
+        for stop in [UpstreamStop::Clean, UpstreamStop::Cut, UpstreamStop::Gap(Duration::from_secs(2))] {
             assert_eq!(reader.stopped(stop).kind, PieceKind::Interrupted);
         }
         assert_eq!(read(&mut reader, "[DONE]").kind, PieceKind::Interrupted);
         read(&mut reader, r#"{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}"#);
-        let done = Piece { kind: PieceKind::Done, bytes: Bytes::from_static(b"data: [DONE]\n\n") };
-        assert_eq!(reader.stopped(Stop::Clean), done);
+        let done = StreamPiece { kind: PieceKind::Done, bytes: Bytes::from_static(b"data: [DONE]\n\n") };
+        assert_eq!(reader.stopped(UpstreamStop::Clean), done);
     }
 
     #[test]
     fn the_frame_of_a_gap_says_timeout() {
-        let piece = reader().stopped(Stop::Gap(Duration::from_millis(1500)));
+        let piece = reader().stopped(UpstreamStop::Gap(Duration::from_millis(1500)));
         insta::assert_snapshot!(
             String::from_utf8_lossy(&piece.bytes).trim_end(),
             @r#"data: {"error":{"message":"The upstream sent nothing for 1s 500ms in the middle of the stream.","type":"upstream_error","param":null,"code":"timeout"}}"#
@@ -258,9 +259,9 @@ mod tests {
     fn an_error_event_is_recognised_by_its_name_too() {
         let kind_of = |frame: &Frame| meaning(Api::OpenaiChat, frame);
         let named = |data: &str| kind_of(&Frame { event: Some("error".into()), ..event(data) });
-        assert!(matches!(named("plain words"), Meaning::Error(_)));
-        assert!(matches!(named(r#"{"message":"m"}"#), Meaning::Error(_)));
-        assert_eq!(kind_of(&event("plain words")), Meaning::Broken);
-        assert!(matches!(kind_of(&event(r#"{"choices":[],"error":null}"#)), Meaning::Part { .. }));
+        assert!(matches!(named("plain words"), FrameMeaning::Error(_)));
+        assert!(matches!(named(r#"{"message":"m"}"#), FrameMeaning::Error(_)));
+        assert_eq!(kind_of(&event("plain words")), FrameMeaning::Broken);
+        assert!(matches!(kind_of(&event(r#"{"choices":[],"error":null}"#)), FrameMeaning::Part { .. }));
     }
 }

@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use super::{
     Defect,
     classify::AWS_TYPE,
-    dialect::{self, Family, Told},
+    dialect::{self, DialectError, ErrorForm},
     envelope,
-    failure::{Cause, Failure, Raw},
-    handler::Reply,
+    failure::{CallFailure, Cause, RawUpstreamReply},
+    handler::ProxyReply,
     headers, tamper_stream,
 };
-use crate::{provider, proxy::Route, scenario::Api};
+use crate::{provider, proxy::ProxyRoute, scenario::Api};
 
 /// What a defect may know of the request whose failure it bends.
 #[derive(Debug)]
-pub(super) struct Context<'a> {
-    pub route: &'a Route,
+pub(super) struct TamperContext<'a> {
+    pub route: &'a ProxyRoute,
     /// What the caller asked for.
     pub api: Api,
     pub stream: bool,
@@ -30,17 +30,21 @@ pub(super) struct Context<'a> {
 }
 
 /// Bends what the caller of this dialect is told of a mistake of its own.
-pub(super) fn refusal(defect: Option<Defect>, mut failure: Failure, family: Family) -> (Failure, Family) {
+pub(super) fn refusal(
+    defect: Option<Defect>,
+    mut failure: CallFailure,
+    family: ErrorForm,
+) -> (CallFailure, ErrorForm) {
     match defect {
         Some(Defect::RefusalAs500) => failure.status = 500,
-        Some(Defect::RefusalInOpenaiForm) => return (failure, Family::Openai),
+        Some(Defect::RefusalInOpenaiForm) => return (failure, ErrorForm::Openai),
         _ => {}
     }
     (failure, family)
 }
 
 /// Bends a failure that an upstream is the cause of.
-pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &Context<'_>) {
+pub(super) fn failure(defect: Option<Defect>, failure: &mut CallFailure, context: &TamperContext<'_>) {
     let Some(defect) = defect else { return };
     let status = failure.status;
     match defect {
@@ -55,7 +59,7 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
             failure.status = 500;
         }
         Defect::StreamErrorReworded if context.stream => {
-            let message = format!("The stream could not be opened: {}", failure.told.message());
+            let message = format!("The stream could not be opened: {}", failure.error.message());
             set(failure, "message", json!(message));
         }
         Defect::StreamHeadersDropped if context.stream => {
@@ -83,19 +87,19 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
             set(failure, "message", json!("Internal error"));
         }
         Defect::DetailRepeated => {
-            let message = failure.told.message().to_owned();
+            let message = failure.error.message().to_owned();
             append(failure, &format!(" (caused by: {})", message));
         }
         Defect::CodeLost => set(failure, "code", Value::Null),
         Defect::TypeLost => set(failure, "type", json!("api_error")),
         Defect::ParamLost => set(failure, "param", Value::Null),
         Defect::DetailEncodedTwice => {
-            let text = failure.told.body().to_string();
+            let text = failure.error.body().to_string();
             set(failure, "message", json!(text));
         }
         Defect::NoneLiteral => {
             failure
-                .told
+                .error
                 .error
                 .values_mut()
                 .filter(|value| value.is_null())
@@ -104,7 +108,7 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
         Defect::ErrorTypeAsInt => set(failure, "type", json!(status)),
         Defect::FallbackErrorHidden if context.routes > 1 => {
             let error = envelope::error("The router has no model left to try.".into(), "router_error", None);
-            failure.told = Told::openai(error).into_family(Family::of(context.api), status);
+            failure.error = DialectError::openai(error).into_family(ErrorForm::of(context.api), status);
         }
         Defect::ThirdMessageLost if context.now_and_then => {
             set(failure, "message", json!("Internal error"));
@@ -124,39 +128,43 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut Failure, context: &C
     }
 }
 
-fn set(failure: &mut Failure, member: &str, value: Value) {
-    let error = &mut failure.told.error;
+fn set(failure: &mut CallFailure, member: &str, value: Value) {
+    let error = &mut failure.error.error;
     // Other dialects lack some of OpenAI's members.
-    if failure.told.family == Family::Openai || error.contains_key(member) {
+    if failure.error.family == ErrorForm::Openai || error.contains_key(member) {
         error.insert(member.to_owned(), value);
     }
 }
 
-fn append(failure: &mut Failure, text: &str) {
-    if let Some(Value::String(message)) = failure.told.error.get_mut("message") {
+fn append(failure: &mut CallFailure, text: &str) {
+    if let Some(Value::String(message)) = failure.error.error.get_mut("message") {
         message.push_str(text);
     }
 }
 
 /// Writes a failure in another form than the honest one, if the defect is about the form.
-pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<'_>) -> Option<Reply> {
-    let reply = |status, content_type: &str, body: Bytes| Some(Reply::whole(status, content_type, body));
-    let error = || failure.told.body();
+pub(super) fn form(
+    defect: Option<Defect>,
+    failure: &CallFailure,
+    context: &TamperContext<'_>,
+) -> Option<ProxyReply> {
+    let reply = |status, content_type: &str, body: Bytes| Some(ProxyReply::whole(status, content_type, body));
+    let error = || failure.error.body();
     match defect? {
         Defect::ErrorAsString => reply(
             failure.status,
             "application/json",
-            json!({ "error": failure.told.message() }).to_string().into(),
+            json!({ "error": failure.error.message() }).to_string().into(),
         ),
         Defect::AnthropicEnvelope => {
             let body = json!({
                 "type": "error",
-                "error": {"type": failure.told.error.get("type"), "message": failure.told.message()},
+                "error": {"type": failure.error.error.get("type"), "message": failure.error.message()},
             });
             reply(failure.status, "application/json", body.to_string().into())
         }
         Defect::OpenaiEnvelope => {
-            let told = failure.told.clone().into_family(Family::Openai, failure.status);
+            let told = failure.error.clone().into_family(ErrorForm::Openai, failure.status);
             reply(failure.status, "application/json", told.body().to_string().into())
         }
         Defect::ErrorContentType => {
@@ -171,7 +179,7 @@ pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<
             failure.raw.as_ref().filter(|_| failure.cause == Cause::OddBody).map(|raw| as_it_came(200, raw))
         }
         Defect::StreamErrorAsSse if context.stream => {
-            let frame = dialect::error_frame(context.api, failure.told.clone(), failure.status, 0);
+            let frame = dialect::error_frame(context.api, failure.error.clone(), failure.status, 0);
             reply(200, provider::carrier(context.api).content_type(), frame)
         }
         Defect::SuccessMadeUp if context.stream => {
@@ -192,10 +200,10 @@ pub(super) fn form(defect: Option<Defect>, failure: &Failure, context: &Context<
     }
 }
 
-fn as_it_came(status: u16, raw: &Raw) -> Reply {
+fn as_it_came(status: u16, raw: &RawUpstreamReply) -> ProxyReply {
     let content_type =
         raw.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
-    Reply::whole(status, content_type.unwrap_or("application/octet-stream"), raw.body.clone())
+    ProxyReply::whole(status, content_type.unwrap_or("application/octet-stream"), raw.body.clone())
 }
 
 /// The headers with which a stream begins.
@@ -215,7 +223,7 @@ pub(super) fn head(
     defect: Option<Defect>,
     told: &mut Vec<(String, String)>,
     upstream: &[(String, String)],
-    route: &Route,
+    route: &ProxyRoute,
 ) {
     match defect {
         Some(Defect::RetryAfterDropped) => told.retain(|(name, _)| name != "retry-after"),

@@ -8,8 +8,8 @@ use tungstenite::{
 
 use super::{
     Defect,
-    failure::{Cause, Failure},
-    session::{self, Source},
+    failure::{CallFailure, Cause},
+    session::{self, SessionSource},
 };
 
 /// Bends an event of the upstream's; `None` where it is held back.
@@ -41,7 +41,7 @@ pub(super) fn closes_instead(defect: Option<Defect>, message: &Message) -> bool 
 }
 
 /// How a caller is told of the end of the upstream's session.
-pub(super) enum End {
+pub(super) enum SessionEnd {
     Close {
         /// An event before it.
         before: Option<Value>,
@@ -54,33 +54,33 @@ pub(super) enum End {
 }
 
 /// Bends the end of a session.
-pub(super) fn end(defect: Option<Defect>, frame: CloseFrame) -> End {
-    let close = |frame| End::Close { before: None, frame };
+pub(super) fn end(defect: Option<Defect>, frame: CloseFrame) -> SessionEnd {
+    let close = |frame| SessionEnd::Close { before: None, frame };
     match defect {
-        Some(Defect::SessionLeftOpen) => End::Silence,
-        Some(Defect::SessionCut) => End::Cut,
+        Some(Defect::SessionLeftOpen) => SessionEnd::Silence,
+        Some(Defect::SessionCut) => SessionEnd::Cut,
         Some(Defect::SessionEndAsGoodbye) => close(CloseFrame { code: CloseCode::Normal, ..frame }),
         Some(Defect::CloseCodeReplaced) if frame.code != CloseCode::Error => {
             close(CloseFrame { code: CloseCode::Error, ..frame })
         }
         Some(Defect::CloseReasonLost) => close(session::frame(frame.code, "")),
-        Some(Defect::SessionForged) => End::Close { before: Some(session::forged()), frame },
+        Some(Defect::SessionForged) => SessionEnd::Close { before: Some(session::forged()), frame },
         _ => close(frame),
     }
 }
 
 /// What a caller gets in place of a refused handshake, if a defect lets it in all the same.
-pub(super) fn refused(defect: Option<Defect>, failure: &Failure) -> Option<Source> {
+pub(super) fn refused(defect: Option<Defect>, failure: &CallFailure) -> Option<SessionSource> {
     if !matches!(failure.cause, Cause::Status(_)) {
         return None;
     }
     match defect? {
-        Defect::RefusalUpgraded => Some(Source::Nobody(None)),
+        Defect::RefusalUpgraded => Some(SessionSource::Nobody(None)),
         Defect::RefusalAsClose => {
             // The frame has room for so many bytes (RFC 6455 section 5.5).
-            let message: String = failure.told.message().chars().rev().take(100).collect();
+            let message: String = failure.error.message().chars().rev().take(100).collect();
             let end: String = message.chars().rev().collect();
-            Some(Source::Nobody(Some(session::frame(CloseCode::Error, &end))))
+            Some(SessionSource::Nobody(Some(session::frame(CloseCode::Error, &end))))
         }
         _ => None,
     }

@@ -2,20 +2,20 @@
 
 use super::{
     Defect,
-    dialect::{self, Told},
+    dialect::{self, DialectError},
     envelope,
-    stream::{Piece, PieceKind, Reader},
+    stream::{PieceKind, Reader, StreamPiece},
 };
 use crate::scenario::Api;
 
 /// Bends what one stream sends. Without a defect every piece passes as it is.
 #[derive(Debug)]
-pub(super) struct Tamper {
+pub(super) struct StreamTamper {
     defect: Option<Defect>,
     /// Whose frames are sent.
     api: Api,
     /// A piece of content that is sent with the next good piece.
-    held: Option<Piece>,
+    held: Option<StreamPiece>,
     begun: bool,
     content_seen: bool,
     failed: bool,
@@ -23,7 +23,7 @@ pub(super) struct Tamper {
     pub now_and_then: bool,
 }
 
-impl Tamper {
+impl StreamTamper {
     pub fn new(defect: Option<Defect>, api: Api) -> Self {
         Self {
             defect,
@@ -37,7 +37,7 @@ impl Tamper {
     }
 
     /// What is sent in place of `piece`.
-    pub fn apply(&mut self, piece: Piece) -> Vec<Piece> {
+    pub fn apply(&mut self, piece: StreamPiece) -> Vec<StreamPiece> {
         let is_failure = matches!(piece.kind, PieceKind::ErrorEvent | PieceKind::Interrupted);
         self.failed |= is_failure;
         let is_first_content =
@@ -58,7 +58,7 @@ impl Tamper {
                 api => vec![finish(api), done(api)],
             },
             (Some(Defect::ErrorEventDropped), PieceKind::ErrorEvent) => vec![],
-            (Some(Defect::ErrorEventDetailLost), PieceKind::ErrorEvent) => vec![Piece {
+            (Some(Defect::ErrorEventDetailLost), PieceKind::ErrorEvent) => vec![StreamPiece {
                 kind: PieceKind::ErrorEvent,
                 bytes: dialect::error_frame(self.api, plain("Internal error"), 500, 0),
             }],
@@ -78,7 +78,7 @@ impl Tamper {
     }
 
     /// What is made of an upstream stream that stopped by itself.
-    pub fn stopped(&self, piece: Piece, reader: &Reader) -> Piece {
+    pub fn stopped(&self, piece: StreamPiece, reader: &Reader) -> StreamPiece {
         let has_terminator = !dialect::closing(self.api).is_empty();
         if self.defect == Some(Defect::TerminatorDemanded) && piece.kind == PieceKind::Done && has_terminator
         {
@@ -94,21 +94,21 @@ impl Tamper {
     }
 }
 
-fn plain(message: &str) -> Told {
-    Told::openai(envelope::error(message.into(), "api_error", None))
+fn plain(message: &str) -> DialectError {
+    DialectError::openai(envelope::error(message.into(), "api_error", None))
 }
 
 /// A frame that says that the answer is finished.
-pub(super) fn finish(api: Api) -> Piece {
-    Piece { kind: PieceKind::Other, bytes: dialect::finish(api) }
+pub(super) fn finish(api: Api) -> StreamPiece {
+    StreamPiece { kind: PieceKind::Other, bytes: dialect::finish(api) }
 }
 
 /// The end that the dialect marks.
-pub(super) fn done(api: Api) -> Piece {
-    Piece { kind: PieceKind::Done, bytes: dialect::closing(api) }
+pub(super) fn done(api: Api) -> StreamPiece {
+    StreamPiece { kind: PieceKind::Done, bytes: dialect::closing(api) }
 }
 
 /// An event that no dialect but Anthropic's has.
-fn ping(api: Api) -> Piece {
-    Piece { kind: PieceKind::Other, bytes: dialect::ping(api) }
+fn ping(api: Api) -> StreamPiece {
+    StreamPiece { kind: PieceKind::Other, bytes: dialect::ping(api) }
 }

@@ -1,4 +1,4 @@
-//! What people write on the command line, as they wrote it.
+//! The command line as clap parses it.
 
 use std::path::PathBuf;
 
@@ -6,27 +6,28 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::serve::HostName;
 
-/// Tests what an LLM gateway tells its callers when a provider fails.
+/// Test what an LLM gateway reports to its callers when a provider fails.
 #[derive(Debug, Parser)]
 #[command(name = "upfault", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Args {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
     /// When to use colour.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// The project's settings; `upfault.toml` here or in the nearest folder above where not given
+    /// Settings file [default: the nearest upfault.toml in this folder or one above it]
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
     pub config: Option<PathBuf>,
-    /// Read no settings
+    /// Ignore upfault.toml
     #[arg(long, global = true)]
     pub no_config: bool,
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 nothing new, 1 findings or changes, 2 usage or a file that does not load,
-3 the proxy could not be installed, started or kept running, 4 upfault itself broke, 130 interrupted.";
+Exit codes: 0 no new findings, 1 findings or changes, 2 invalid usage or a file that
+does not load, 3 the proxy could not be installed, started or kept running,
+4 upfault itself failed, 130 interrupted.";
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,35 +40,35 @@ pub enum Color {
     Never,
 }
 
-/// What to do.
+/// The subcommand.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run scenarios against a proxy and judge what it tells its callers
+pub enum CliCommand {
+    /// Run scenarios against a proxy and judge what it reports to its callers
     Run(RunArgs),
-    /// Serve the mock providers alone, with a control API, for any client or test suite
+    /// Serve the mock providers and a control API, for any client or test suite
     Serve(ServeArgs),
-    /// Have every fault prove itself on a raw connection, without a proxy
+    /// Verify the faults themselves on raw connections, without a proxy
     Selftest(SelftestArgs),
-    /// Check scenario files, proxy definitions (folders with a proxy.yaml) and settings (upfault.toml), offline
+    /// Validate scenario files, proxy definitions (folders with a proxy.yaml) and upfault.toml
     Check(PathArgs),
     /// List the cases that would run
     List(SelectArgs),
-    /// Print what a scenario does on the wire, or why a rule exists
+    /// Explain a scenario, a rule or a policy, or judge a stored report again
     Explain(ExplainArgs),
     /// Accept or reject pending snapshots
     Review(ReviewArgs),
-    /// Show, install and examine proxies
+    /// List, install and check proxies
     Proxy {
-        /// What to do with them.
+        /// The subcommand.
         #[command(subcommand)]
         command: ProxyCommand,
     },
-    /// The embedded proxy in a process of its own; a run starts it for defects that stop a process
+    /// The embedded proxy as a process; a run starts it for defects that stop the process
     #[command(hide = true)]
     Gateway(GatewayArgs),
     /// Print a JSON Schema
     Schema {
-        /// Of what.
+        /// What the schema describes
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
@@ -76,42 +77,42 @@ pub enum Command {
 /// Scenario files and folders.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct PathArgs {
-    /// Scenario files or folders, or names as `list` shows them (`limits`, `limits/rate-limit`); all where none is
-    /// given, or those that upfault.toml names
+    /// Scenario files or folders, or names as `upfault list` prints them (`limits`, `limits/rate-limit`) [default: the
+    /// `scenarios` of upfault.toml, or all]
     pub paths: Vec<PathBuf>,
 }
 
-/// Which cases.
+/// Options that select cases.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct SelectArgs {
-    /// Where scenarios come from.
+    /// Scenario files and folders.
     #[command(flatten)]
     pub paths: PathArgs,
-    /// Only cases that match, for example `stream/* & !tag:mid-stream` (see `upfault list --help`)
+    /// Only cases that match, for example `stream/* & !tag:mid-stream` (details: `--help`)
     #[arg(long, value_name = "EXPR", long_help = FILTER_HELP)]
     pub filter: Option<String>,
-    /// Only the K-th of N parts of the cases, for example `1/4`
+    /// Only part K of N equal parts of the cases, for example `1/4`
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
 }
 
 const FILTER_HELP: &str = "\
 Only cases that match the expression:
-  limits/*            a case id, `*` stands for anything
-  case:limits/a       exactly this case; case:\"a b\" for ids with blanks or &|!()
+  limits/*            a case id; `*` matches any text
+  case:limits/a       exactly this case; case:\"a b\" for ids with spaces or &|!()
   tag:stream          a tag of the scenario
   level:required      the scenario's level
-  provider:azure      who stands behind the proxy
-  api:cohere/chat     what the caller calls
-  stream, plain       whether the caller asks for a stream
+  provider:azure      the provider behind the proxy
+  api:cohere/chat     the API that the caller uses
+  stream, plain       whether the caller requests a stream
   !A, A & B, A | B, (A)";
 
 /// One of several equal parts of the cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// From 1.
+    /// 1-based number of the part.
     pub k: usize,
-    /// How many there are.
+    /// Number of parts.
     pub n: usize,
 }
 
@@ -126,46 +127,47 @@ impl std::str::FromStr for Shard {
     }
 }
 
-/// For `upfault run`.
+/// Options of `upfault run`.
 #[derive(Debug, ClapArgs)]
 pub struct RunArgs {
-    /// Which cases.
+    /// Options that select cases.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// The proxy: `builtin` (where not given), `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running one
+    /// `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running proxy
+    /// [default: builtin]
     #[arg(long, value_name = "PROXY", env = "UPFAULT_PROXY")]
     pub proxy: Option<String>,
-    /// Accept what is seen as the new snapshots
+    /// Accept the results of this run as the new snapshots
     #[arg(long)]
     pub accept: bool,
-    /// Known findings fail too
+    /// Fail known findings too
     #[arg(long)]
     pub strict: bool,
-    /// Exit with 1 if more cases than these are inconclusive; 5 where not given
+    /// Exit with 1 if more than N cases are inconclusive [default: 5]
     #[arg(long, value_name = "N")]
     pub allow_inconclusive: Option<usize>,
-    /// Cases in flight at the most; left to the proxy's own pace where not given
+    /// Maximum concurrent cases [default: adapts to the speed of the proxy]
     #[arg(long, value_name = "N", env = "UPFAULT_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// The seed of everything random; 0 where not given
+    /// Seed of all random choices [default: 0]
     #[arg(long, value_name = "N", env = "UPFAULT_SEED")]
     pub seed: Option<u64>,
     /// Write a report to a file: `json=PATH`
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
-    /// How disputed questions are judged: `default` (where not given), `rfc9110`, `litellm-docs`, `strict`, or a file
+    /// How to decide disputed questions: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file [default: default]
     #[arg(long, value_name = "NAME|FILE", env = "UPFAULT_POLICY")]
     pub policy: Option<String>,
-    /// Another folder of snapshots
+    /// Snapshot folder [default: snapshots]
     #[arg(long, value_name = "DIR", env = "UPFAULT_SNAPSHOTS")]
     pub snapshots: Option<PathBuf>,
-    /// List passing cases too, and show every other one in full
+    /// List passing cases and every group, and show every failing case in full
     #[arg(long, short)]
     pub verbose: bool,
-    /// The key that callers show to a running proxy (with a URL)
+    /// API key for a running proxy (with a URL)
     #[arg(long, value_name = "KEY", env = "UPFAULT_PROXY_KEY", hide_env_values = true)]
     pub proxy_key: Option<String>,
-    /// Where the mock upstreams listen; a free loopback port where not given
+    /// Address of the mock providers [default: a free port on loopback]
     #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN")]
     pub listen: Option<std::net::SocketAddr>,
 }
@@ -175,14 +177,14 @@ pub struct RunArgs {
 pub struct ReportTo {
     /// The format.
     pub format: ReportFormat,
-    /// Where it goes.
+    /// The file to write.
     pub path: PathBuf,
 }
 
-/// A format of report.
+/// A report format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportFormat {
-    /// `schema/report.schema.json` says what is in it.
+    /// JSON as `upfault schema report` describes it.
     Json,
 }
 
@@ -194,7 +196,7 @@ impl std::str::FromStr for ReportTo {
             text.split_once('=').ok_or("write FORMAT=PATH, for example `json=report.json`")?;
         let format = match format {
             "json" => ReportFormat::Json,
-            other => return Err(format!("there is no report format `{other}`; possible is `json`")),
+            other => return Err(format!("unknown report format `{other}`; the only format is `json`")),
         };
         if path.is_empty() {
             return Err("the path is missing after `=`".to_owned());
@@ -203,82 +205,81 @@ impl std::str::FromStr for ReportTo {
     }
 }
 
-/// For `upfault serve`.
+/// Options of `upfault serve`.
 #[derive(Debug, ClapArgs)]
 pub struct ServeArgs {
-    /// Scenario files or folders that can be armed by their names, on top of all that `list` shows
+    /// Scenario files or folders to arm by name, in addition to those that `upfault list` prints
     pub paths: Vec<PathBuf>,
-    /// Where to listen; the port 0 takes a free one, and the first line of the output tells which
+    /// Address to listen on; port 0 means a free port, which the first line of the output names
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: std::net::SocketAddr,
-    /// Another host name by which the control API may be reached, for example that of a container; may be
-    /// repeated
+    /// Host name under which clients may reach the control API, for example the name of a container; repeatable
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<HostName>,
 }
 
-/// For `upfault selftest`.
+/// Options of `upfault selftest`.
 #[derive(Debug, ClapArgs)]
 pub struct SelftestArgs {
-    /// Only exhibits that speak of this, for example `reset` or `tls: *alert`; `*` stands for anything
+    /// Only faults whose name or family contains this text, for example `reset` or `tls: *alert`; `*` matches any text
     #[arg(long, value_name = "WORD")]
     pub filter: Option<String>,
     /// Write a report to a file: `json=PATH`
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
-    /// Show every claim, and not only those that did not hold
+    /// Show every claim, not only those that did not hold
     #[arg(long, short)]
     pub verbose: bool,
-    /// The seed of everything random
+    /// Seed of all random choices
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
 
-/// For `upfault explain`.
+/// Options of `upfault explain`.
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
-    /// A scenario (`limits/rate-limit`, a case id, or a file), a rule (`headers.retry-after`), `rules` for a list of them,
-    /// `policies` for the disputed questions, or a JSON report, which is judged again
+    /// A scenario (`limits/rate-limit`, a case id or a file), a rule (`headers.retry-after`), `rules` for all rules,
+    /// `policies` for the disputed questions, or a JSON report to judge again
     pub what: String,
-    /// For a report: judge it by this policy, a name or a file (`upfault.toml` too), instead of its own
+    /// For a report: judge it by this policy (a name, a policy file or an upfault.toml) [default: the policy of its run]
     #[arg(long, value_name = "NAME|FILE")]
     pub policy: Option<String>,
-    /// For a report: write what it says by that policy to a file, `json=PATH`
+    /// For a report: write the new judgement to a file: `json=PATH`
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
 }
 
-/// For `upfault gateway`.
+/// Options of `upfault gateway`.
 #[derive(Debug, ClapArgs)]
 pub struct GatewayArgs {
-    /// What the run has written for it
+    /// The configuration that the run wrote
     #[arg(long)]
     pub config: PathBuf,
-    /// Where it listens, on loopback
+    /// The port on loopback
     #[arg(long)]
     pub port: u16,
 }
 
-/// For `upfault review`.
+/// Options of `upfault review`.
 #[derive(Debug, ClapArgs)]
 pub struct ReviewArgs {
-    /// Accept all without asking
+    /// Accept all pending snapshots without asking
     #[arg(long, conflicts_with = "reject")]
     pub accept: bool,
-    /// Reject all without asking
+    /// Reject all pending snapshots without asking
     #[arg(long)]
     pub reject: bool,
-    /// Another folder of snapshots
+    /// Snapshot folder [default: snapshots]
     #[arg(long, value_name = "DIR", env = "UPFAULT_SNAPSHOTS")]
     pub snapshots: Option<PathBuf>,
 }
 
-/// What to do with proxies.
+/// Subcommands of `upfault proxy`.
 #[derive(Debug, Subcommand)]
 pub enum ProxyCommand {
-    /// List the proxies that can be tested, and the defects of the embedded one
+    /// List the proxies that upfault can test, and the defects of the embedded proxy
     List,
-    /// Show a definition
+    /// Print the definition of a proxy
     Show {
         /// NAME[@VERSION] or a folder
         proxy: String,
@@ -292,24 +293,24 @@ pub enum ProxyCommand {
     Render {
         /// NAME[@VERSION] or a folder
         proxy: String,
-        /// Which cases it is to know
+        /// The cases to configure
         #[command(flatten)]
         select: SelectArgs,
-        /// Where the mock upstreams will listen (give the same to `upfault run --listen`); 127.0.0.1:9400 where not given
+        /// Address of the mock providers; pass the same to `upfault run --listen` [default: 127.0.0.1:9400]
         #[arg(long, value_name = "ADDR")]
         listen: Option<std::net::SocketAddr>,
-        /// The seed that the run will have; 0 where not given
+        /// Seed of the later run [default: 0]
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
     },
-    /// Look whether a proxy could be installed and started here
+    /// Check whether this machine can install and start a proxy
     Doctor {
-        /// NAME[@VERSION] or a folder; every bundled one where not given
+        /// NAME[@VERSION] or a folder [default: every bundled proxy]
         proxy: Option<String>,
     },
 }
 
-/// Of what a schema is printed.
+/// What a schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaOf {
     /// A scenario file

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     args::PathArgs,
-    context::{Context, DEFINITION},
+    context::{CliContext, DEFINITION},
     failure::Failure,
     print,
     project::own_definitions,
@@ -17,8 +17,8 @@ use crate::{
     scenario::{Scenario, expand},
 };
 
-/// Checks scenario files, the folders of proxy definitions, and settings; everything where no path is given.
-pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
+/// Validates scenario files, folders with proxy definitions, and settings: those in `paths`, or all if it is empty.
+pub fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failure> {
     let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.paths.iter().cloned().partition(|path| path.extension().is_some_and(|kind| kind == "toml"));
     let (definitions, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -33,7 +33,7 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
         let library = select::library(context, &settings, &PathArgs { paths: scenarios })?;
         if library.scenarios.is_empty() {
             let places: Vec<String> = paths.paths.iter().map(|path| path.display().to_string()).collect();
-            return Err(Failure::Usage(format!("there is no scenario in {}", places.join(", "))));
+            return Err(Failure::Usage(format!("no scenarios found in {}", places.join(", "))));
         }
         let cases: usize = library.scenarios.iter().map(|scenario| expand(scenario).len()).sum();
         for scenario in library.replacing() {
@@ -41,7 +41,7 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
             text.push_str(&format!("{file}: replaces the bundled scenario {id}\n"));
         }
         text.push_str(&format!(
-            "{}, {}: all right\n",
+            "{}, {}: valid\n",
             plural(library.scenarios.len(), "scenario"),
             plural(cases, "case")
         ));
@@ -53,14 +53,14 @@ pub fn check(context: &Context, paths: &PathArgs) -> Result<u8, Failure> {
     }
     for spec in specs {
         let definition = context.definition(&context.cwd, &spec)?;
-        text.push_str(&format!("{}: all right\n", definition.file()));
+        text.push_str(&format!("{}: valid\n", definition.file()));
     }
     print::out(&text)?;
     Ok(EXIT_OK)
 }
 
-/// Settings, the proxy that they name, and the scenarios.
-fn check_settings(context: &Context, file: &Path) -> Result<String, Failure> {
+/// Validates settings, and the proxy and the scenarios that they name.
+fn check_settings(context: &CliContext, file: &Path) -> Result<String, Failure> {
     let settings = Settings::of(context, file)?;
     if let Some(spec) = &settings.proxy {
         run::proxy(context, &settings.base, spec, settings.listen, None)
@@ -71,7 +71,7 @@ fn check_settings(context: &Context, file: &Path) -> Result<String, Failure> {
     }
     let name = settings.shown().unwrap_or_default();
     Ok(match &settings.policy {
-        Some(policy) => format!("{name}: all right, policy {}\n", policy.describe()),
-        None => format!("{name}: all right\n"),
+        Some(policy) => format!("{name}: valid, policy {}\n", policy.describe()),
+        None => format!("{name}: valid\n"),
     })
 }

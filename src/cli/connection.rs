@@ -1,12 +1,12 @@
-//! What happens on a connection before a reply is planned, in words.
+//! Descriptions of faults that act on a connection before the reply.
 
 use crate::scenario::{ConnectionFault, Fault, Http2Fault, TlsFault};
 
-/// What a turn's faults do to a connection.
+/// The effect of a turn's faults on a connection.
 pub(super) struct Connection {
-    /// One for each fault that strikes before a request is read.
+    /// A line for each fault that acts before a request is read.
     pub(super) lines: Vec<String>,
-    /// Whether a reply may follow.
+    /// Whether a reply can follow.
     pub(super) lets_replies_through: bool,
 }
 
@@ -16,51 +16,53 @@ pub(super) fn of(faults: &[Fault]) -> Connection {
         let (line, through) = match fault {
             Fault::Refuse => ("the connection is refused".to_owned(), false),
             Fault::Connection(fault) => match fault {
-                ConnectionFault::UnresolvableName => {
-                    ("the host has a name that does not resolve".to_owned(), false)
-                }
-                ConnectionFault::NeverAccepted => {
-                    ("the kernel takes the connection, and nobody ever accepts it".to_owned(), false)
-                }
+                ConnectionFault::UnresolvableName => ("the host name does not resolve".to_owned(), false),
+                ConnectionFault::NeverAccepted => (
+                    "the kernel completes the TCP handshake, but the server never accepts the connection"
+                        .to_owned(),
+                    false,
+                ),
                 ConnectionFault::BacklogFull => {
-                    ("the queue of connections is full: no SYN is answered".to_owned(), false)
+                    ("the listen queue is full: SYNs get no answer".to_owned(), false)
                 }
                 ConnectionFault::AcceptedSilent => {
-                    ("the connection is accepted, then neither read nor written, for ever".to_owned(), false)
+                    ("the server accepts the connection, then neither reads nor writes".to_owned(), false)
                 }
-                ConnectionFault::AcceptedClosed => {
-                    ("the connection is accepted, then ended by a FIN, nothing being read".to_owned(), false)
-                }
+                ConnectionFault::AcceptedClosed => (
+                    "the server accepts the connection and closes it (FIN) without reading".to_owned(),
+                    false,
+                ),
                 ConnectionFault::ResetAtOnce => (
-                    "the connection is accepted, then ended by a TCP RST, nothing being read".to_owned(),
+                    "the server accepts the connection and resets it (RST) without reading".to_owned(),
                     false,
                 ),
                 ConnectionFault::SlowAccept(time) => {
                     let time = humantime::format_duration(*time);
-                    (format!("the connection is accepted and read {time} late; then:"), true)
+                    (format!("the server accepts the connection after {time}; then:"), true)
                 }
                 ConnectionFault::ClosedWhenReused => continue,
             },
             Fault::Tls(fault) => match fault {
-                TlsFault::ExpiredCertificate => certificate("whose time has run out"),
+                TlsFault::ExpiredCertificate => certificate("that has expired"),
                 TlsFault::WrongName => certificate("for another name"),
-                TlsFault::SelfSigned => certificate("that is its own issuer"),
-                TlsFault::UnknownCa => certificate("of an authority that nobody was told of"),
+                TlsFault::SelfSigned => certificate("that is self-signed"),
+                TlsFault::UnknownCa => certificate("of an unknown authority"),
                 TlsFault::HandshakeStall => {
-                    ("the client's first message of TLS is never answered".to_owned(), false)
+                    ("the server never answers the TLS ClientHello".to_owned(), false)
                 }
                 TlsFault::Alert(alert) => {
                     let alert = format!("{} ({})", alert.as_str(), alert.number());
-                    (format!("the client's first message of TLS is answered by the alert {alert}"), false)
+                    (format!("the server answers the TLS ClientHello with the alert {alert}"), false)
                 }
                 TlsFault::NoCloseNotify => continue,
             },
             Fault::Http2(Http2Fault::SettingsStall) => {
-                ("HTTP/2 is agreed on, and the server's SETTINGS never come".to_owned(), false)
+                ("client and server negotiate HTTP/2, but the server never sends SETTINGS".to_owned(), false)
             }
-            Fault::Http2(Http2Fault::FlowControlStall) => {
-                ("the server's HTTP/2 window is never opened, and no request is answered".to_owned(), false)
-            }
+            Fault::Http2(Http2Fault::FlowControlStall) => (
+                "the server never opens its HTTP/2 flow-control window and answers no request".to_owned(),
+                false,
+            ),
             _ => continue,
         };
         connection.lines.push(line);
@@ -70,16 +72,16 @@ pub(super) fn of(faults: &[Fault]) -> Connection {
 }
 
 fn certificate(which: &str) -> (String, bool) {
-    (format!("the server shows a certificate {which}; who takes it all the same gets:"), true)
+    (format!("the server presents a certificate {which}; a client that accepts it gets:"), true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Stage, TlsAlert};
+    use crate::scenario::{FaultStage, TlsAlert};
 
     #[test]
-    fn what_strikes_before_a_reply_has_a_line_and_what_strikes_a_reply_has_none() {
+    fn faults_before_the_reply_have_a_line_and_faults_of_the_reply_have_none() {
         let all = [
             Fault::Refuse,
             Fault::Connection(ConnectionFault::BacklogFull),
@@ -92,10 +94,10 @@ mod tests {
             Fault::Crlf,
         ];
         for fault in &all {
-            let told = !of(std::slice::from_ref(fault)).lines.is_empty();
-            assert_eq!(told, fault.stage() != Stage::Reply, "{fault}");
+            let described = !of(std::slice::from_ref(fault)).lines.is_empty();
+            assert_eq!(described, fault.stage() != FaultStage::Reply, "{fault}");
         }
-        assert_eq!(of(&all[2..3]).lines, ["the connection is accepted and read 2s late; then:"]);
+        assert_eq!(of(&all[2..3]).lines, ["the server accepts the connection after 2s; then:"]);
         assert!(of(&all[2..3]).lets_replies_through && !of(&all[..1]).lets_replies_through);
     }
 }

@@ -1,4 +1,4 @@
-//! The world, read once.
+//! The environment of a command: folders, variables, terminal.
 
 use std::{
     ffi::OsString,
@@ -19,38 +19,38 @@ use crate::{
     report::option,
 };
 
-/// What the commands know of the world outside.
-pub struct Context {
-    /// The current folder: what is written on the command line is meant from here.
+/// The environment of a command.
+pub struct CliContext {
+    /// The current folder. Paths on the command line are relative to it.
     pub cwd: PathBuf,
-    /// The project's folder, which is that of its settings: `scenarios/`, `proxies/` and `snapshots/` are
-    /// looked for here. The current folder where there are no settings.
+    /// The project folder, which contains `scenarios/`, `proxies/` and `snapshots/`: the folder of the settings
+    /// file, or the current folder if there is no such file.
     pub root: PathBuf,
-    /// The file with the project's settings.
+    /// The settings file.
     pub config: Option<PathBuf>,
-    /// The words that chose the settings: `--config FILE`, `--no-config`, or none.
+    /// The options that chose the settings file: `--config FILE`, `--no-config`, or none.
     pub settings_words: Vec<String>,
-    /// Where proxies are installed and logs are kept.
+    /// The folder for installed proxies and logs.
     pub cache: PathBuf,
-    /// `CI` is set: nothing is written to snapshots.
+    /// Whether `CI` is set: then no snapshots are written.
     pub ci: bool,
-    /// Standard output may have colour.
+    /// Whether to use colour on standard output.
     pub color_out: bool,
-    /// Standard error may have colour.
+    /// Whether to use colour on standard error.
     pub color_err: bool,
-    /// Standard error is a terminal.
+    /// Whether to show progress on standard error.
     pub progress: bool,
-    /// Standard input is a terminal that can be asked.
+    /// Whether the user can answer questions on a terminal.
     pub interactive: bool,
-    /// Columns of the terminal; 0 for no limit.
+    /// The width of the terminal in columns; 0 means no limit.
     pub width: usize,
-    /// When the command began.
+    /// When the command started.
     pub began: Instant,
 }
 
-impl Context {
-    /// Reads environment, terminal and current folder.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+impl CliContext {
+    /// Reads the environment variables, the terminal and the current folder.
+    #[expect(clippy::disallowed_methods, reason = "only this function reads the environment")]
     pub fn read(args: &Args) -> Result<Self, Failure> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
@@ -79,20 +79,20 @@ impl Context {
     }
 }
 
-impl Context {
-    /// A path of the command line.
+impl CliContext {
+    /// Resolves a path of the command line.
     pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         self.cwd.join(path)
     }
 
-    /// A path that means from the project's folder what `path` means from `base`, if there is something;
-    /// a name, and a path that leads nowhere, stays what it is.
+    /// Resolves `path`, which is relative to `base`, if it exists there. Otherwise returns it unchanged: it may be
+    /// the name of a scenario.
     pub fn at_root(&self, base: &Path, path: &Path) -> PathBuf {
         let there = base.join(path);
         if base != self.root && there.exists() { there } else { path.to_owned() }
     }
 
-    /// The proxy definition that is meant by words which were written at `base`.
+    /// Finds a proxy definition. A path in `spec` is relative to `base`.
     pub fn definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
         let place = spec.rsplit_once('@').map_or(spec, |(place, _)| place);
         let is_folder = |place: &str| base.join(place).join(DEFINITION).is_file();
@@ -103,17 +103,17 @@ impl Context {
     }
 }
 
-/// What makes a folder a proxy definition.
+/// The file that makes a folder a proxy definition.
 pub const DEFINITION: &str = "proxy.yaml";
 
-/// The settings that are named, or those that are found.
+/// The settings file: the one that `--config` names, or the nearest one.
 fn config(args: &Args, cwd: &Path) -> Result<Option<PathBuf>, Failure> {
     match &args.config {
         _ if args.no_config => Ok(None),
         None => Ok(settings::find(cwd)),
         Some(named) if cwd.join(named).is_file() => Ok(Some(cwd.join(named))),
         Some(named) => Err(Failure::Usage(format!(
-            "there is no file {}\nhelp: --config names a file like `upfault.toml`; leave it out for the one of this folder",
+            "cannot find the file {}\nhelp: pass --config a file such as `upfault.toml`, or omit it to use the nearest upfault.toml",
             named.display()
         ))),
     }
@@ -131,7 +131,7 @@ fn settings_words(args: &Args) -> Vec<String> {
 fn cache(chosen: Option<OsString>) -> PathBuf {
     chosen.map(PathBuf::from).unwrap_or_else(|| match etcetera::choose_base_strategy() {
         Ok(strategy) => strategy.cache_dir().join("upfault"),
-        // Without a home folder there is still the current one.
+        // Without a home folder, use the current folder.
         Err(_) => PathBuf::from(".upfault-cache"),
     })
 }
@@ -141,8 +141,8 @@ fn terminal_width() -> usize {
 }
 
 #[cfg(test)]
-impl Context {
-    /// One in this folder, in a world that says nothing.
+impl CliContext {
+    /// A context in this folder, without environment variables and terminal.
     pub fn for_tests(cwd: &Path, config: Option<&Path>) -> Self {
         Self {
             cwd: cwd.to_owned(),

@@ -1,20 +1,20 @@
-//! From the command line to an exit code.
+//! The entry point: from the command line to an exit code.
 
 use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
 
 use super::{
-    args::{Args, Command},
+    args::{Args, CliCommand},
     check,
-    context::Context,
+    context::CliContext,
     explain,
     failure::Failure,
     gateway, list, print, proxy, review, run, schema, selftest, serve,
 };
 use crate::report::{EXIT_OK, EXIT_USAGE};
 
-/// Parses, runs, and says how it ended.
+/// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
     ExitCode::from(code())
 }
@@ -30,7 +30,7 @@ fn code() -> u8 {
             };
         }
     };
-    let context = match Context::read(&args) {
+    let context = match CliContext::read(&args) {
         Ok(context) => context,
         Err(failure) => {
             print::note(&failure.render(false));
@@ -46,17 +46,17 @@ fn code() -> u8 {
     }
 }
 
-fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
+fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
     match command {
-        Command::Run(args) => run::run(context, args),
-        Command::Serve(args) => serve::serve(context, &args),
-        Command::Selftest(args) => selftest::selftest(context, &args),
-        Command::Check(paths) => check::check(context, &paths),
-        Command::List(select) => list::list(context, &select),
-        Command::Explain(args) => explain::explain(context, &args),
-        Command::Review(args) => review::review(context, &args),
-        Command::Proxy { command } => proxy::proxy(context, command),
-        Command::Gateway(args) => gateway::gateway(context, &args),
-        Command::Schema { of } => schema::schema(of),
+        CliCommand::Run(args) => run::run(context, args),
+        CliCommand::Serve(args) => serve::serve(context, &args),
+        CliCommand::Selftest(args) => selftest::selftest(context, &args),
+        CliCommand::Check(paths) => check::check(context, &paths),
+        CliCommand::List(select) => list::list(context, &select),
+        CliCommand::Explain(args) => explain::explain(context, &args),
+        CliCommand::Review(args) => review::review(context, &args),
+        CliCommand::Proxy { command } => proxy::proxy(context, command),
+        CliCommand::Gateway(args) => gateway::gateway(context, &args),
+        CliCommand::Schema { of } => schema::schema(of),
     }
 }

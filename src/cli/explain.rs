@@ -9,7 +9,7 @@ use std::{
 use super::{
     args::{ExplainArgs, PathArgs},
     connection,
-    context::Context,
+    context::CliContext,
     explain_run::{explain_run, is_report},
     failure::Failure,
     print, select,
@@ -19,22 +19,22 @@ use crate::{
     client,
     fault::{self, Origin},
     judge::{self, Policy, Rule},
-    provider::{self, Asked},
+    provider::{self, RequestedCall},
     report::EXIT_OK,
     runner::identity,
     scenario::{Api, Case, Combination, LoadError, Step, expand, nearest},
     shell,
 };
 
-/// Prints what a scenario does on the wire, or why a rule exists.
-pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
+/// Explains a scenario, a rule or the policies, or judges a stored report again.
+pub fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Failure> {
     if is_report(context, &args.what) {
         return explain_run(context, args);
     }
     let option = args.policy.as_ref().map(|_| "--policy").or(args.report.first().map(|_| "--report"));
     if let Some(option) = option {
         return Err(Failure::Usage(format!(
-            "{option} judges a stored run again, and `{}` is none\nhelp: give the file that `upfault run --report json=PATH` wrote",
+            "{option} applies to a stored report, but `{}` is not a report\nhelp: pass a file that `upfault run --report json=PATH` wrote",
             args.what
         )));
     }
@@ -54,7 +54,7 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
         print::out(&judge::rules().map(line).collect::<String>())?;
         return Ok(EXIT_OK);
     }
-    // A case id is its scenario's, then which case of it.
+    // A case id is the scenario id, followed by the combination in brackets.
     let (path, case) = match args.what.split_once('[') {
         Some((scenario, _)) => (scenario, Some(args.what.as_str())),
         None => (args.what.as_str(), None),
@@ -66,10 +66,10 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
             let help = match near.as_deref().or(rule) {
                 _ if path.ends_with(".json") => "`upfault run --report json=PATH` writes a report".to_owned(),
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "`upfault list` shows the scenarios, `upfault explain rules` the rules".to_owned(),
+                None => "`upfault list` lists scenarios, `upfault explain rules` lists rules".to_owned(),
             };
-            let what = if path.ends_with(".json") { "no report, no scenario" } else { "no scenario" };
-            return Err(Failure::Usage(format!("there is {what} and no rule `{path}`\nhelp: {help}")));
+            let what = if path.ends_with(".json") { "report, scenario" } else { "scenario" };
+            return Err(Failure::Usage(format!("no {what} or rule is called `{path}`\nhelp: {help}")));
         }
         other => other?,
     };
@@ -81,7 +81,7 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     }
     if text.is_empty() {
         return Err(Failure::Usage(format!(
-            "there is no case `{}`\nhelp: `{}` shows them",
+            "no case is called `{}`\nhelp: `{}` lists the cases of the scenario",
             args.what,
             shell::command(&["upfault", "list", path])
         )));
@@ -90,13 +90,14 @@ pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
-/// Every disputed question with the answer of each policy; a reason that is the default's is said once.
+/// Every disputed question with the answers of the policies. An answer and reason that several policies share is
+/// printed once.
 fn describe_policies(policies: &[Policy]) -> String {
     let mut text = String::new();
     for (n, question) in Policy::QUESTIONS.iter().enumerate() {
         let _ =
-            writeln!(text, "{}: {}\n  read by {}", question.key, question.asks, question.rules.join(", "));
-        let _ = writeln!(text, "  may be {}", question.possible.join(", "));
+            writeln!(text, "{}: {}\n  used by {}", question.key, question.asks, question.rules.join(", "));
+        let _ = writeln!(text, "  answers: {}", question.possible.join(", "));
         let mut said: Vec<(String, &str)> = Vec::new();
         for policy in policies {
             let (_, answer, reason) = policy.rows().swap_remove(n);
@@ -107,7 +108,7 @@ fn describe_policies(policies: &[Policy]) -> String {
         }
         text.push('\n');
     }
-    text.push_str("levels: rules that speak more strongly or more weakly than the contract says\n");
+    text.push_str("levels: rules that are more or less strict than in the contract\n");
     for policy in policies.iter().filter(|policy| !policy.levels.is_empty()) {
         let _ = writeln!(text, "  {}:", policy.name);
         for (rule, ruling) in &policy.levels {
@@ -127,7 +128,7 @@ fn describe_rule(rule: &Rule) -> String {
     }
     if rule.timing {
         text.push_str(
-            "\n  It speaks of time: a case that breaks it is run again alone before anything is said.\n",
+            "\n  It depends on timing: upfault repeats a case that breaks it alone before it reports a finding.\n",
         );
     }
     text
@@ -156,16 +157,16 @@ fn describe_case(case: &Case) -> String {
         );
     }
     if settings.pass_through {
-        text.push_str(", handing requests and answers on as they are");
+        text.push_str(", passing requests and responses through unchanged");
     }
     if let Some(interval) = settings.keep_alive {
         let _ = write!(text, ", a ping after {} of silence", humantime::format_duration(interval));
     }
     text.push('\n');
     if let Some(account) = &scenario.account {
-        let _ = writeln!(text, "  account {account}; what it refuses plays no attempt of those below");
+        let _ = writeln!(text, "  account {account}; requests that it refuses do not count as attempts");
         if account.requests_per_minute.or(account.tokens_per_minute).is_some() {
-            text.push_str("          and its own numbers take the place of those in the headers of limits\n");
+            text.push_str("          its counters replace the values of rate-limit headers\n");
         }
     }
     for (n, step) in (1..).zip(&scenario.steps) {
@@ -178,11 +179,11 @@ fn describe_case(case: &Case) -> String {
         }
     }
     let Combination { provider, api, stream } = case.combination;
-    // What the proxy asks the provider for is up to the proxy: shown is the endpoint that the caller
-    // calls where the provider has it.
+    // The proxy decides which endpoint of the provider it calls: this shows the one that the caller uses, if the
+    // provider has it.
     let shown = asked_api(case.combination);
     let note =
-        if shown == api { String::new() } else { format!(" ({provider} has no {api}: shown is {shown})") };
+        if shown == api { String::new() } else { format!(" ({provider} has no {api}; this shows {shown})") };
     for (name, turns) in &scenario.deployments {
         for (n, turn) in (1..).zip(turns) {
             let more = if n as usize == turns.len() { " and every later one" } else { "" };
@@ -195,7 +196,7 @@ fn describe_case(case: &Case) -> String {
                 continue;
             }
             let canaries = identity.canaries(name, n);
-            let asked = Asked::plain(provider, shown, stream && shown.streams());
+            let asked = RequestedCall::plain(provider, shown, stream && shown.streams());
             let origin = Origin {
                 address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                 token: &identity.token,
@@ -203,12 +204,12 @@ fn describe_case(case: &Case) -> String {
                 attempt: n,
                 seed: 0,
             };
-            let plan = fault::plan(turn, &fault::Context { asked: &asked, canaries: &canaries, origin });
+            let plan = fault::plan(turn, &fault::FaultContext { asked: &asked, canaries: &canaries, origin });
             for line in plan.to_string().lines() {
                 let _ = writeln!(text, "    {line}");
             }
             if plan.doubtful {
-                text.push_str("    a sound client may take this reply, or refuse it\n");
+                text.push_str("    a correct client may accept or reject this reply\n");
             }
         }
     }
@@ -216,7 +217,7 @@ fn describe_case(case: &Case) -> String {
     text
 }
 
-/// What a proxy is likely to ask the provider for: the same API, or the provider's own for the like.
+/// The API that a proxy is likely to use: the same one, or the provider's equivalent.
 fn asked_api(combination: Combination) -> Api {
     let Combination { provider, api, .. } = combination;
     let routes = &provider::profile(provider).routes;
@@ -236,7 +237,7 @@ fn request(case: &Case, model: &str, step: &Step) -> String {
     format!("{} {} {}", request.method, request.path, request.body.describe()).trim_end().to_owned()
 }
 
-/// For tests: a case's description.
+/// The description of a case.
 #[cfg(test)]
 fn described(text: &str) -> String {
     let scenario =
@@ -249,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_is_explained_by_its_plan_on_the_wire() {
+    fn a_case_is_explained_by_its_plan() {
         insta::assert_snapshot!(described(
             "title: T\nwhy: W\nmatrix: {stream: [true]}\nupstream:\n  - reply: ok\n    faults: [{reset: {at: {after_events: 1}}}]\n"
         ), @r#"
@@ -280,33 +281,33 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_before_a_reply_is_told_in_words() {
+    fn faults_before_a_reply_are_described() {
         let text = |faults: &str| {
             described(&format!("title: t\nwhy: w\nupstream: [{{reply: ok, faults: [{faults}]}}]\n"))
         };
         let refused = text("refuse");
         assert!(refused.ends_with("every later one:\n    the connection is refused\n\n"), "{refused}");
         let expired = text("{tls: expired_certificate}, {redirect: 307}");
-        assert!(expired.contains("whose time has run out; who takes it all the same gets:\n    head   307"));
-        assert!(text("{content_type: wrong}").contains("a sound client may take this reply, or refuse it"));
+        assert!(expired.contains("that has expired; a client that accepts it gets:\n    head   307"));
+        assert!(text("{content_type: wrong}").contains("a correct client may accept or reject this reply"));
     }
 
     #[test]
-    fn an_account_that_counts_says_that_the_headers_show_other_numbers() {
+    fn counters_of_an_account_replace_rate_limit_headers() {
         let text = |account: &str| {
             described(&format!("title: t\nwhy: w\naccount: {account}\nupstream: [{{reply: ok}}]\n"))
         };
-        let note = "its own numbers take the place of those in the headers of limits";
+        let note = "its counters replace the values of rate-limit headers";
         assert!(text("{tokens_per_minute: 100}").contains(note));
         assert!(!text("{keys: {}}").contains(note));
     }
 
     #[test]
-    fn a_provider_without_the_callers_api_is_shown_at_one_of_its_own() {
+    fn a_provider_without_the_callers_api_is_shown_with_its_equivalent() {
         for (api, provider, heading) in [
-            ("openai/chat", "bedrock", "(bedrock has no openai/chat: shown is bedrock/converse):"),
-            ("openai/embeddings", "cohere", "(cohere has no openai/embeddings: shown is cohere/embed):"),
-            ("anthropic/messages", "openai", "(openai has no anthropic/messages: shown is openai/chat):"),
+            ("openai/chat", "bedrock", "(bedrock has no openai/chat; this shows bedrock/converse):"),
+            ("openai/embeddings", "cohere", "(cohere has no openai/embeddings; this shows cohere/embed):"),
+            ("anthropic/messages", "openai", "(openai has no anthropic/messages; this shows openai/chat):"),
             ("openai/chat", "mistral", "every later one:"),
         ] {
             let text = described(&format!(
@@ -327,7 +328,7 @@ mod tests {
 
           See RFC 9110 section 10.2.3, BerriAI/litellm#21553.
 
-          The policy's `retry_after` decides: Is Retry-After passed on as it is?
+          The policy's `retry_after` decides: Does the proxy pass on Retry-After unchanged?
         ");
     }
 }

@@ -1,4 +1,4 @@
-//! `upfault explain RUN.json`: a stored run, judged again.
+//! `upfault explain REPORT`: judges a stored run again.
 
 use std::{fmt::Write, path::Path};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     args::{ExplainArgs, ReportFormat},
-    context::Context,
+    context::CliContext,
     failure::Failure,
     policy, print,
 };
@@ -14,14 +14,14 @@ use crate::{
     event::Event,
     judge::Policy,
     report::{
-        ALLOWED_INCONCLUSIVE, Again, EXIT_OK, JsonReporter, Report, Reporter, Rerun, Summary,
+        ALLOWED_INCONCLUSIVE, EXIT_OK, JsonReporter, Rejudgement, Report, Reporter, Rerun, Summary,
         TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again,
     },
 };
 
-/// Judges a stored run again, by its own policy or by another one. Verdicts and exit code are those of a run
-/// under that policy, as strict as the stored one.
-pub fn explain_run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
+/// Judges a stored run again, by its own policy or by another one. Verdicts and exit code are those of a run with
+/// this policy and the strictness of the stored run.
+pub fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8, Failure> {
     let (file, by) = (&args.what, args.policy.as_deref());
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let report = Report::read(&context.place(file)).map_err(|error| usage(&error))?;
@@ -31,7 +31,7 @@ pub fn explain_run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure>
         (None, Some(own)) => own.clone(),
         (None, None) => {
             return Err(Failure::Usage(format!(
-                "{file} was judged by `{}`, which is not known here\nhelp: say by which it is to be judged: --policy NAME",
+                "{file} was judged by the policy `{}`, which this upfault does not have\nhelp: choose a policy: --policy NAME",
                 report.policy
             )));
         }
@@ -44,7 +44,7 @@ pub fn explain_run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure>
         verbose: false,
         strict: report.strict,
     };
-    // Run again, a case is judged as it is here.
+    // Commands that run a case again use this policy.
     let policy_word =
         |rerun: Rerun| Rerun { policy: by.map(str::to_owned).or(rerun.policy.clone()), ..rerun };
     let rerun = report.rerun.clone().map(policy_word);
@@ -83,8 +83,8 @@ pub fn explain_run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure>
     Ok(exit_code(&summary, tolerance, report.summary.interrupted))
 }
 
-/// How findings and verdicts differ from what the run itself said.
-fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Again) -> String {
+/// How findings and verdicts differ from those of the run.
+fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Rejudgement) -> String {
     let mut text =
         format!("\nJudged again by {}; the run was judged by {}", policy.describe(), report.policy);
     if again.differences.is_empty() {
@@ -106,16 +106,15 @@ fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Agai
     if own == Some(policy) {
         let _ = writeln!(
             text,
-            "note: the policy is the same, so the rules are not: the report was written by upfault {}",
+            "note: the policy is the same, so the rules have changed since upfault {} wrote the report",
             report.upfault
         );
     }
     text
 }
 
-/// Whether `what` names a report rather than anything else that can be explained: a JSON file, unless it
-/// is a scenario.
-pub fn is_report(context: &Context, what: &str) -> bool {
+/// Whether `what` is a report: a JSON file that is not a scenario.
+pub fn is_report(context: &CliContext, what: &str) -> bool {
     let path = Path::new(what);
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     if !is_json || !context.place(path).is_file() {
@@ -126,7 +125,7 @@ pub fn is_report(context: &Context, what: &str) -> bool {
     !members.is_some_and(|members| members.schema.is_none() && members.title.is_some())
 }
 
-/// By what a report and a scenario are told apart.
+/// The fields that distinguish a report from a scenario.
 #[derive(Deserialize)]
 struct Members {
     schema: Option<IgnoredAny>,

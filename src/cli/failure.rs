@@ -1,4 +1,4 @@
-//! Why a command ended, and with which code.
+//! Errors of commands, and their exit codes.
 
 use crate::{
     proxy::ProxyError,
@@ -9,19 +9,19 @@ use crate::{
     snapshot::StoreError,
 };
 
-/// Why a command could not do what it was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Words on the command line that make no sense together, or name nothing.
+    /// Invalid arguments.
     #[error("{0}")]
     Usage(String),
-    /// Files that do not load.
+    /// Scenario files that do not load.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// Settings or a policy that do not load.
     #[error(transparent)]
     Settings(LoadErrors),
-    /// A run that could not be made.
+    /// A run that could not start or continue.
     #[error(transparent)]
     Run(#[from] RunError),
     /// A proxy that cannot be found or installed.
@@ -30,21 +30,21 @@ pub enum Failure {
     /// A snapshot that cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Faults that could not even be shown.
+    /// A selftest that could not run.
     #[error(transparent)]
     Selftest(#[from] SelftestError),
-    /// Something of the system's.
+    /// An I/O error.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The failed operation.
         what: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
 impl Failure {
-    /// For `map_err`.
+    /// Wraps an I/O error, for `map_err`.
     pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
@@ -70,7 +70,7 @@ impl Failure {
         }
     }
 
-    /// The text for people.
+    /// The message, with colour if `color`.
     pub fn render(&self, color: bool) -> String {
         match self {
             Self::Load(LoadError::Files(files)) => {
@@ -84,7 +84,7 @@ impl Failure {
     }
 }
 
-/// A name that does not exist is the user's to mend; all else is the proxy's.
+/// An unknown or invalid proxy is a usage error; everything else is a failure of the proxy.
 fn proxy_code(error: &ProxyError) -> u8 {
     match error {
         ProxyError::Unknown { .. } | ProxyError::Invalid(_) => EXIT_USAGE,

@@ -1,4 +1,4 @@
-//! Which cases: a small expression language.
+//! Filter expressions, which select cases.
 //!
 //! `limits/* & !tag:slow`, `(stream | level:recommended)`; `!` binds tightest, then `&`, then `|`.
 
@@ -17,21 +17,21 @@ pub enum Filter {
     Tag(String),
     /// The scenario has this level.
     Level(Level),
-    /// This provider stands behind the proxy.
+    /// The provider behind the proxy is this one.
     Provider(Provider),
-    /// The caller calls this API.
+    /// The caller uses this API.
     Api(Api),
-    /// The caller asks for a stream, or not.
+    /// The caller requests a stream, or not.
     Stream(bool),
-    /// Not.
+    /// The filter does not match.
     Not(Box<Filter>),
-    /// Both.
+    /// Both match.
     And(Box<Filter>, Box<Filter>),
-    /// One of them at least.
+    /// At least one matches.
     Or(Box<Filter>, Box<Filter>),
 }
 
-/// A filter that cannot be read.
+/// A syntax error in a filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}\n  {text}\n  {}^", " ".repeat(*.at))]
 pub struct FilterError {
@@ -41,11 +41,11 @@ pub struct FilterError {
 }
 
 impl Filter {
-    /// Reads an expression.
+    /// Parses an expression.
     ///
     /// # Errors
     ///
-    /// [`FilterError`] with the place.
+    /// A syntax error, with its position.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let mut parser = Parser { text, at: 0 };
         let filter = parser.or()?;
@@ -132,7 +132,7 @@ impl Parser<'_> {
             (_, Some(("api", api))) => Filter::Api(self.named(api)?),
             (_, Some((key, _))) => {
                 return Err(self.error(&format!(
-                    "there is no key `{key}`; possible are `case`, `tag`, `level`, `provider` and `api`"
+                    "unknown key `{key}`; the keys are `case`, `tag`, `level`, `provider` and `api`"
                 )));
             }
             _ => Filter::Id(self.glob(word)?),
@@ -141,19 +141,19 @@ impl Parser<'_> {
         Ok(filter)
     }
 
-    /// One of the words of a scenario file.
+    /// Parses a word that scenario files use too.
     fn named<T: std::str::FromStr<Err = String>>(&self, word: &str) -> Result<T, FilterError> {
         word.parse().map_err(|message: String| self.error(&message))
     }
 
-    /// Case ids hold `[…]`, which stands for itself here; `*` goes over slashes.
+    /// A pattern for case ids: `[` is literal, because ids contain `[…]`, and `*` matches slashes too.
     fn glob(&self, word: &str) -> Result<GlobMatcher, FilterError> {
         let escaped = word.replace('[', "[[]");
         GlobBuilder::new(&escaped)
             .literal_separator(false)
             .build()
             .map(|glob| glob.compile_matcher())
-            .map_err(|error| self.error(&format!("this pattern does not work: {}", error.kind())))
+            .map_err(|error| self.error(&format!("invalid pattern: {}", error.kind())))
     }
 
     fn take(&mut self, wanted: char) -> bool {
@@ -179,8 +179,8 @@ impl Parser<'_> {
     }
 }
 
-/// What stands before the next `"`, and how many bytes that takes with it. A backslash makes the character
-/// after it stand for itself.
+/// The text up to the next `"`, and the number of bytes up to and including it. A backslash escapes the next
+/// character.
 fn unquoted(text: &str) -> Option<(String, usize)> {
     let mut out = String::new();
     let mut chars = text.char_indices();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_tags_levels_and_kinds_can_be_combined() {
+    fn conditions_can_be_combined() {
         assert_eq!(matching("limits/*").len(), 2);
         assert_eq!(matching("limits/a[stream]"), ["limits/a[stream]"]);
         assert_eq!(matching("*[stream]"), ["limits/a[stream]"]);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn one_case_can_be_named_though_its_id_is_its_scenarios_too() {
+    fn a_single_case_can_be_selected_even_if_its_id_is_that_of_its_scenario() {
         assert_eq!(matching("limits/a").len(), 2);
         assert_eq!(matching("case:limits/a"), ["limits/a"]);
         assert_eq!(matching("case:limits/*"), [""; 0]);
@@ -231,7 +231,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_id_can_be_named_exactly(id in ".{1,12}") {
+        fn every_id_can_be_selected_exactly(id in ".{1,12}") {
             let filter = format!("!{} | stream", crate::report::exactly(&id));
             let Ok(Filter::Or(named, _)) = Filter::parse(&filter) else { panic!("{filter}") };
             let Filter::Not(named) = *named else { panic!("{filter}") };
@@ -240,13 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn providers_and_apis_are_found_though_the_id_does_not_name_the_default() {
+    fn the_default_provider_and_api_are_found_although_ids_omit_them() {
         assert_eq!(matching("provider:openai & api:openai/chat").len(), 2);
         assert!(matching("provider:azure | api:openai/responses").is_empty());
     }
 
     #[test]
-    fn a_filter_that_cannot_be_read_shows_the_place() {
+    fn a_syntax_error_shows_its_position() {
         insta::assert_snapshot!(Filter::parse("tag:a & ").unwrap_err(), @r"
         expected a case id such as `limits/*`, or `tag:…`, `level:…`, `provider:…`, `api:…`, `stream`, `plain`
           tag:a & 

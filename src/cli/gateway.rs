@@ -1,10 +1,10 @@
-//! `upfault gateway`: the embedded proxy in a process of its own, as a run starts it.
+//! `upfault gateway`: the embedded proxy as a separate process. Runs start it.
 
-use super::{args::GatewayArgs, context::Context, failure::Failure};
+use super::{args::GatewayArgs, context::CliContext, failure::Failure};
 use crate::{builtin::OwnProcess, report::EXIT_OK};
 
-/// Serves until the process is ended. On one thread, so that a defect which blocks it blocks everything.
-pub fn gateway(context: &Context, args: &GatewayArgs) -> Result<u8, Failure> {
+/// Serves until the process is killed. It uses a single thread, so that a defect that blocks it blocks everything.
+pub fn gateway(context: &CliContext, args: &GatewayArgs) -> Result<u8, Failure> {
     let failed = |what: &str| Failure::io(format!("{what} {}", args.config.display()));
     let text = std::fs::read_to_string(context.place(&args.config)).map_err(failed("cannot read"))?;
     let process: OwnProcess = serde_json::from_str(&text)

@@ -1,35 +1,35 @@
-//! Being asked to stop.
+//! Signals that ask the program to stop.
 
-/// Who asked.
+/// The signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// A person, by Ctrl-C (SIGINT).
+pub enum StopSignal {
+    /// SIGINT, usually by Ctrl-C.
     Interrupt,
-    /// Whoever started the program, by SIGTERM.
+    /// SIGTERM, usually by a supervisor.
     Terminate,
 }
 
-/// Listens for SIGINT and SIGTERM from now on; the future ends with the first of them. To be called
-/// in a runtime.
+/// Listens for SIGINT and SIGTERM from the call on. The future resolves with the first of them. Must be called
+/// inside of a Tokio runtime.
 #[cfg(unix)]
-pub fn asked() -> std::io::Result<impl Future<Output = Asked>> {
+pub fn asked() -> std::io::Result<impl Future<Output = StopSignal>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => Asked::Interrupt,
-            _ = terminate.recv() => Asked::Terminate,
+            _ = interrupt.recv() => StopSignal::Interrupt,
+            _ = terminate.recv() => StopSignal::Terminate,
         }
     })
 }
 
-/// Listens for Ctrl-C.
+/// Listens for Ctrl-C. Must be called inside of a Tokio runtime.
 #[cfg(not(unix))]
-pub fn asked() -> std::io::Result<impl Future<Output = Asked>> {
+pub fn asked() -> std::io::Result<impl Future<Output = StopSignal>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
-        Asked::Interrupt
+        StopSignal::Interrupt
     })
 }
 

@@ -1,10 +1,10 @@
 //! `upfault list`
 
-use super::{args::SelectArgs, context::Context, failure::Failure, print, select, settings::Settings};
+use super::{args::SelectArgs, context::CliContext, failure::Failure, print, select, settings::Settings};
 use crate::report::EXIT_OK;
 
-/// Lists the cases that would run, one a line.
-pub fn list(context: &Context, args: &SelectArgs) -> Result<u8, Failure> {
+/// Prints the cases that would run, one per line.
+pub fn list(context: &CliContext, args: &SelectArgs) -> Result<u8, Failure> {
     let cases = select::cases(context, &Settings::read(context)?, args)?;
     let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
     let text: String =
@@ -13,7 +13,7 @@ pub fn list(context: &Context, args: &SelectArgs) -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
-/// A title may hold anything; a terminal must not obey it.
+/// Replaces control characters: a title must not control the terminal.
 fn shown(title: &str) -> String {
     title.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

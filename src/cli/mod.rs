@@ -1,4 +1,4 @@
-//! Arguments, settings, commands, exit codes.
+//! The command line: arguments, settings, commands, exit codes.
 
 mod args;
 mod check;

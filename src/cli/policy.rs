@@ -1,10 +1,10 @@
-//! Which policy is meant.
+//! Finds the policy of a run.
 
-use super::{context::Context, failure::Failure, settings::Settings};
+use super::{context::CliContext, failure::Failure, settings::Settings};
 use crate::{judge::Policy, scenario::LoadErrors};
 
-/// The policy that `--policy` names: a bundled one, or a user's file, which may be settings.
-pub fn chosen(context: &Context, name: &str) -> Result<Policy, Failure> {
+/// The policy that `--policy` names: a bundled policy, a policy file, or a settings file with a `[policy]` table.
+pub fn chosen(context: &CliContext, name: &str) -> Result<Policy, Failure> {
     if let Some(policy) = Policy::named(name) {
         return Ok(policy);
     }
@@ -12,7 +12,7 @@ pub fn chosen(context: &Context, name: &str) -> Result<Policy, Failure> {
     if path.is_file() && path.extension().is_some_and(|extension| extension == "toml") {
         return Settings::of(context, &path)?.policy.ok_or_else(|| {
             Failure::Usage(format!(
-                "{name} says nothing of a policy\nhelp: give it a `[policy]`, or name another file"
+                "{name} does not contain a policy\nhelp: add a `[policy]` table, or pass another file"
             ))
         });
     }
@@ -23,6 +23,6 @@ pub fn chosen(context: &Context, name: &str) -> Result<Policy, Failure> {
     }
     Policy::known(name).map_err(|unknown| {
         let help = unknown.help;
-        Failure::Usage(format!("there is no policy `{name}`, and no file of that name\nhelp: {help}"))
+        Failure::Usage(format!("unknown policy `{name}`, and no file with this name\nhelp: {help}"))
     })
 }

@@ -1,4 +1,4 @@
-//! Writing results. A reader that closes its end early (`| head`) is no error.
+//! Output. A reader that closes the pipe early (`| head`) is not an error.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ pub fn out(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard error; there is nobody left to tell if that fails.
+/// Writes a line to standard error and ignores failures: there is no other place to report them.
 pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

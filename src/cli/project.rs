@@ -1,14 +1,13 @@
-//! What belongs to a project.
+//! The files of a project.
 
 use std::path::Path;
 
-use super::context::{Context, DEFINITION};
+use super::context::{CliContext, DEFINITION};
 use crate::{proxy::Definition, scenario::has_scenarios, snapshot::has_snapshots};
 
-/// Whether this is the folder of an upfault project: settings speak for it, or it has scenarios in
-/// `scenarios/`, proxy definitions in `proxies/` or snapshots in `snapshots/`. Elsewhere a run leaves nothing
-/// behind that it was not asked for.
-pub fn is_project(context: &Context) -> bool {
+/// Whether this folder is an upfault project: it has a settings file, scenarios in `scenarios/`, proxy definitions in
+/// `proxies/` or snapshots in `snapshots/`. Outside of a project, a run writes only files that the user asked for.
+pub fn is_project(context: &CliContext) -> bool {
     let root = &context.root;
     context.config.is_some()
         || has_scenarios(root)
@@ -16,10 +15,10 @@ pub fn is_project(context: &Context) -> bool {
         || has_snapshots(&root.join(SNAPSHOTS))
 }
 
-/// The folder of a project's snapshots where it has not chosen another one.
+/// The default snapshot folder.
 pub const SNAPSHOTS: &str = "snapshots";
 
-/// The folders below `proxies/` that hold a definition, sorted: `proxies/NAME`.
+/// The folders in `proxies/` that contain a definition, sorted: `proxies/NAME`.
 pub fn definitions(root: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(root.join("proxies")).into_iter().flatten().flatten();
     let folders = entries.filter(|entry| entry.path().join(DEFINITION).is_file());
@@ -29,7 +28,7 @@ pub fn definitions(root: &Path) -> Vec<String> {
     found
 }
 
-/// Those of them that have no bundled definition's name.
+/// The folders from [`definitions`] that do not have the name of a bundled definition.
 pub fn own_definitions(root: &Path) -> Vec<String> {
     let bundled = Definition::bundled();
     let is_bundled = |folder: &String| bundled.iter().any(|one| folder.ends_with(&format!("/{}", one.name)));
@@ -41,14 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_a_project_by_what_it_holds() {
+    fn a_folder_is_a_project_if_it_contains_its_files() {
         for (file, expected) in [
             ("upfault.txt", false),
             ("scenarios/README.md", false),
             ("scenarios/a/b.yaml", true),
             ("proxies/notes.txt", false),
             ("proxies/ours/proxy.yaml", true),
-            // Other tools keep snapshots in a folder of this name as well, without a folder for each proxy.
+            // Other tools have a folder with this name too, but no folder per proxy inside.
             ("snapshots/lib__tests__a.snap", false),
             ("snapshots/builtin/a.snap", true),
             ("snapshots/builtin/a/b.snap.new", true),
@@ -57,9 +56,9 @@ mod tests {
             let path = dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, "").unwrap();
-            assert_eq!(is_project(&Context::for_tests(dir.path(), None)), expected, "{file}");
+            assert_eq!(is_project(&CliContext::for_tests(dir.path(), None)), expected, "{file}");
             let config = dir.path().join("upfault.toml");
-            assert!(is_project(&Context::for_tests(dir.path(), Some(&config))), "{file}");
+            assert!(is_project(&CliContext::for_tests(dir.path(), Some(&config))), "{file}");
         }
     }
 }

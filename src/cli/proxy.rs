@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    args::ProxyCommand, context::Context, failure::Failure, interrupt::terminated, print, select,
+    args::ProxyCommand, context::CliContext, failure::Failure, interrupt::terminated, print, select,
     settings::Settings,
 };
 use crate::{
@@ -18,11 +18,11 @@ use crate::{
     shell,
 };
 
-/// Where the mocks are expected by a configuration that is printed, where nobody says where.
+/// The default address of the mock providers in a printed configuration.
 const RENDERED_FOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9400);
 
-/// Shows, installs and examines proxies.
-pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
+/// Lists, shows, installs and checks proxies.
+pub fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, Failure> {
     let named = match &command {
         ProxyCommand::Show { proxy }
         | ProxyCommand::Install { proxy }
@@ -32,7 +32,7 @@ pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
     };
     if let Some(name) = named.filter(|name| *name == "builtin" || name.starts_with("builtin:")) {
         return Err(Failure::Usage(format!(
-            "`{name}` is inside upfault: there is nothing to show, install or configure\n\
+            "`{name}` is part of upfault: it needs no installation and no configuration\n\
              help: `{}` runs it, `upfault proxy list` shows its defects",
             shell::command(&["upfault", "run", "--proxy", name])
         )));
@@ -52,11 +52,11 @@ pub fn proxy(context: &Context, command: ProxyCommand) -> Result<u8, Failure> {
 }
 
 fn list() -> Result<u8, Failure> {
-    let mut text = String::from("builtin  the embedded proxy, honest\n");
+    let mut text = String::from("builtin  the embedded proxy, without defects\n");
     for bundled in Definition::bundled() {
         let _ = writeln!(text, "{}  {} (default version {})", bundled.name, bundled.summary, bundled.version);
     }
-    text.push_str("\nThe embedded proxy with one named defect:\n");
+    text.push_str("\nThe embedded proxy with one defect:\n");
     let width = Defect::ALL.iter().map(|defect| defect.as_str().len()).max().unwrap_or(0);
     for defect in Defect::ALL {
         let _ = writeln!(text, "builtin:{:width$}  {}", defect.as_str(), defect.summary());
@@ -65,7 +65,7 @@ fn list() -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
-fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
+fn show(context: &CliContext, spec: &str) -> Result<u8, Failure> {
     let definition = context.definition(&context.cwd, spec)?;
     let mut text = format!(
         "{}\n  {}\n  {}\n  defined in {}\n",
@@ -92,23 +92,23 @@ fn show(context: &Context, spec: &str) -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
-fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
+fn install(context: &CliContext, spec: &str) -> Result<u8, Failure> {
     let definition = context.definition(&context.cwd, spec)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::io("cannot start the runtime"))?;
-    // What installs is in a process group of its own, which a Ctrl-C does not reach; dropping it ends it.
+    // The installer runs in another process group, which Ctrl-C does not reach. Dropping the future kills it.
     let installed = runtime.block_on(async {
         tokio::select! {
-            // Listened for before anything is started.
+            // Starts to listen before it starts a process.
             biased;
             () = terminated() => Ok(None),
             installed = definition.install(&context.cache, &|line| print::note(&line)) => installed.map(Some),
         }
     })?;
     let Some(installed) = installed else {
-        print::note("interrupted; what was half installed is removed by the next install");
+        print::note("interrupted; the next installation removes the incomplete one");
         return Ok(EXIT_INTERRUPTED);
     };
     print::out(&format!("{} is installed in {}\n", definition.title(), installed.dir().display()))?;
@@ -116,7 +116,7 @@ fn install(context: &Context, spec: &str) -> Result<u8, Failure> {
 }
 
 fn render(
-    context: &Context,
+    context: &CliContext,
     spec: &str,
     cases: &[Case],
     listen: SocketAddr,
@@ -138,18 +138,18 @@ fn render(
     Ok(EXIT_OK)
 }
 
-fn doctor(context: &Context, spec: Option<&str>) -> Result<u8, Failure> {
+fn doctor(context: &CliContext, spec: Option<&str>) -> Result<u8, Failure> {
     let specs: Vec<String> = match spec {
         Some(spec) => vec![spec.to_owned()],
         None => Definition::bundled().into_iter().map(|bundled| bundled.name).collect(),
     };
     let mut text = String::new();
-    let mut well = true;
+    let mut ok = true;
     for spec in specs {
         let definition = context.definition(&context.cwd, &spec)?;
         let _ = writeln!(text, "{}", definition.title());
         for check in definition.doctor(&context.cache) {
-            well &= check.ok;
+            ok &= check.ok;
             let _ = writeln!(
                 text,
                 "  {}  {}: {}",
@@ -160,5 +160,5 @@ fn doctor(context: &Context, spec: Option<&str>) -> Result<u8, Failure> {
         }
     }
     print::out(&text)?;
-    Ok(if well { EXIT_OK } else { EXIT_PROXY })
+    Ok(if ok { EXIT_OK } else { EXIT_PROXY })
 }

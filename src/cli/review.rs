@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 
 use super::{
-    args::ReviewArgs, context::Context, failure::Failure, print, project::SNAPSHOTS, rerun::project,
+    args::ReviewArgs, context::CliContext, failure::Failure, print, project::SNAPSHOTS, rerun::project,
     settings::Settings,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     snapshot::{PendingSnapshot, pending},
 };
 
-/// What is done with one pending snapshot.
+/// What to do with a pending snapshot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Decision {
     Accept,
@@ -20,14 +20,14 @@ enum Decision {
     Skip,
 }
 
-/// An answer, and whether it holds for all that follow too.
+/// The user's answer, and whether it applies to all following snapshots.
 struct Answer {
     decision: Decision,
     rest: bool,
 }
 
-/// Shows pending snapshots and asks, or does with all what the arguments say.
-pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
+/// Shows pending snapshots and asks what to do, or accepts or rejects all if the arguments say so.
+pub fn review(context: &CliContext, args: &ReviewArgs) -> Result<u8, Failure> {
     let chosen = match &args.snapshots {
         Some(folder) => Some(context.place(folder)),
         None => Settings::read(context)?.snapshots,
@@ -35,7 +35,7 @@ pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
     let root = chosen.unwrap_or_else(|| context.root.join(SNAPSHOTS));
     let waiting = pending(&root)?;
     if waiting.is_empty() {
-        print::note("no snapshot waits for a review");
+        print::note("no pending snapshots");
         return Ok(EXIT_OK);
     }
     let total = waiting.len();
@@ -62,12 +62,12 @@ pub fn review(context: &Context, args: &ReviewArgs) -> Result<u8, Failure> {
         let words = ["upfault", "review", "--accept"].map(str::to_owned).into_iter();
         let all: Vec<String> = words.chain(project(context, args.snapshots.as_deref())).collect();
         let all = shell::command(&all);
-        print::note(&format!("{left} pending; `{all}` accepts all, `--reject` instead rejects all"));
+        print::note(&format!("{left} pending; `{all}` accepts all, and with `--reject` instead rejects all"));
     }
     Ok(if left > 0 { EXIT_FINDINGS } else { EXIT_OK })
 }
 
-/// Whether it is dealt with.
+/// Returns whether the snapshot is no longer pending.
 fn apply(one: PendingSnapshot, decision: Decision) -> Result<bool, Failure> {
     let name = one.name.clone();
     match decision {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     args::{ReportFormat, RunArgs},
-    context::Context,
+    context::CliContext,
     failure::Failure,
     interrupt::terminated,
     policy, print,
@@ -26,21 +26,21 @@ use crate::{
         ALLOWED_INCONCLUSIVE, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
         TerminalSettings, Tolerance, exit_code,
     },
-    runner::{self, Died, Ended, ProxyChoice, Remote, RunSettings},
+    runner::{self, ProxyChoice, ProxyGone, Remote, RunEnd, RunSettings},
     scenario::nearest,
-    snapshot::{Store, WriteMode},
+    snapshot::{SnapshotStore, WriteMode},
 };
 
 /// Runs scenarios against a proxy.
-pub fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
+pub fn run(context: &CliContext, args: RunArgs) -> Result<u8, Failure> {
     let folder = RunFolder::create(&context.cache)?;
     let code = run_in(folder.path(), context, &args)?;
     folder.finish(code);
     Ok(code)
 }
 
-/// Runs them with `folder` for the configurations and logs of proxies, and returns the exit code.
-fn run_in(folder: &Path, context: &Context, args: &RunArgs) -> Result<u8, Failure> {
+/// Runs scenarios and returns the exit code. Configurations and logs of proxies go to `folder`.
+fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Failure> {
     let chosen = Settings::read(context)?;
     let settings = settings(context, &chosen, args, folder)?;
     let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
@@ -50,32 +50,32 @@ fn run_in(folder: &Path, context: &Context, args: &RunArgs) -> Result<u8, Failur
         .build()
         .map_err(Failure::io("cannot start the runtime"))?;
     let result = runtime.block_on(drive(settings, reporter));
-    // Whatever still waits for something must not hold up the exit.
+    // Tasks that are still waiting must not delay the exit.
     runtime.shutdown_background();
     let (ended, summary) = result?;
     if let Some(died) = ended.died.as_ref().filter(|_| !ended.interrupted) {
         print::note(&gone(died));
         return Ok(EXIT_PROXY);
     }
-    // What was accepted does not fail the run; too many inconclusive cases and unexplained stops still do.
+    // Accepted findings do not fail the run. Too many inconclusive cases and unexplained stops do.
     let summary = if args.accept { Summary { fail: 0, changed: 0, known: 0, ..summary } } else { summary };
     Ok(exit_code(&summary, tolerance, ended.interrupted))
 }
 
-/// A proxy that stopped serving and was not started again.
-fn gone(died: &Died) -> String {
-    let Died { how, why, tail, log } = died;
-    let log = log.as_ref().map(|log| format!("the whole log is {log}\n")).unwrap_or_default();
+/// The message for a proxy that stopped serving and was not restarted.
+fn gone(died: &ProxyGone) -> String {
+    let ProxyGone { how, why, tail, log } = died;
+    let log = log.as_ref().map(|log| format!("the complete log: {log}\n")).unwrap_or_default();
     format!(
-        "error: {how} before every case had its verdict, and was not started again: {why}\n{tail}{log}\
-         help: the failing cases above name the responses that stop it; if there are none, run the inconclusive \
-         ones one by one"
+        "error: {how} before every case had a verdict, and was not restarted: {why}\n{tail}{log}\
+         help: the failing cases above show the responses that stop it; if there are none, run the inconclusive \
+         cases one by one"
     )
 }
 
-/// What the arguments say, else what the project has chosen, else what is built in.
+/// The settings of the run: from the arguments, else from the settings file, else the defaults.
 fn settings(
-    context: &Context,
+    context: &CliContext,
     chosen: &Settings,
     args: &RunArgs,
     folder: &Path,
@@ -93,12 +93,12 @@ fn settings(
     };
     let cases = select::cases(context, chosen, &args.select)?;
     let own = args.snapshots.as_ref().map(|folder| context.place(folder)).or(chosen.snapshots.clone());
-    // What a defect shows is no baseline of anything.
+    // The behaviour of a defect is not a baseline.
     let defective = proxy.name().starts_with("builtin:");
     let mode = match (args.accept, context.ci || defective) {
         (true, true) => {
-            let why = if defective { "a defect's behaviour is no baseline" } else { "`CI` is set" };
-            return Err(Failure::Usage(format!("--accept writes snapshots, and {why}")));
+            let why = if defective { "the behaviour of a defect is not a baseline" } else { "`CI` is set" };
+            return Err(Failure::Usage(format!("--accept cannot write snapshots: {why}")));
         }
         (true, false) => WriteMode::Accept,
         (false, true) => WriteMode::Never,
@@ -106,7 +106,7 @@ fn settings(
         (false, false) => WriteMode::Pending,
     };
     let dir = own.clone().unwrap_or_else(|| context.root.join(SNAPSHOTS)).join(proxy.name());
-    let store = Store::new(dir, mode);
+    let store = SnapshotStore::new(dir, mode);
     Ok(RunSettings {
         cases,
         proxy,
@@ -127,9 +127,9 @@ fn settings(
     })
 }
 
-/// The proxy that is meant by words which were written at `base`.
+/// Finds the proxy that `spec` names. A path in it is relative to `base`.
 pub fn proxy(
-    context: &Context,
+    context: &CliContext,
     base: &Path,
     spec: &str,
     listen: Option<SocketAddr>,
@@ -143,7 +143,7 @@ pub fn proxy(
             }
             Ok(defect) => Ok(ProxyChoice::Builtin(Some(defect))),
             Err(error) => {
-                Err(Failure::Usage(format!("{error}\nhelp: `upfault proxy list` shows every defect")))
+                Err(Failure::Usage(format!("{error}\nhelp: `upfault proxy list` lists all defects")))
             }
         };
     }
@@ -151,11 +151,12 @@ pub fn proxy(
         return Ok(ProxyChoice::Builtin(None));
     }
     if is_url(spec) {
-        let url = Url::parse(spec).map_err(|error| Failure::Usage(format!("`{spec}` is no URL: {error}")))?;
+        let url = Url::parse(spec)
+            .map_err(|error| Failure::Usage(format!("`{spec}` is not a valid URL: {error}")))?;
         if listen.is_none() {
             return Err(Failure::Usage(
-                "a proxy that somebody else runs must know where the mock upstreams are\n\
-                 help: configure it with what `upfault proxy render NAME --listen ADDR` prints, and give the same \
+                "a running proxy needs a fixed address for the mock providers\n\
+                 help: configure it with the output of `upfault proxy render NAME --listen ADDR`, and pass the same \
                  `--listen ADDR` here"
                     .to_owned(),
             ));
@@ -163,17 +164,17 @@ pub fn proxy(
         return Ok(ProxyChoice::Remote(Remote { url, key }));
     }
     if nearest(spec, ["builtin"]).is_some() && !base.join(spec).exists() {
-        return Err(Failure::Usage(format!("there is no proxy `{spec}`\nhelp: did you mean `builtin`?")));
+        return Err(Failure::Usage(format!("unknown proxy `{spec}`\nhelp: did you mean `builtin`?")));
     }
     Ok(ProxyChoice::Definition(Box::new(context.definition(base, spec)?)))
 }
 
-/// Whether a proxy is named by its URL: somebody else runs it.
+/// Whether `spec` is the URL of a running proxy.
 pub fn is_url(spec: &str) -> bool {
     spec.starts_with("http://") || spec.starts_with("https://")
 }
 
-fn reporters(context: &Context, chosen: &Settings, args: &RunArgs) -> Fanout {
+fn reporters(context: &CliContext, chosen: &Settings, args: &RunArgs) -> Fanout {
     let settings = TerminalSettings {
         color: context.color_out,
         progress: context.progress,
@@ -198,8 +199,8 @@ fn reporters(context: &Context, chosen: &Settings, args: &RunArgs) -> Fanout {
     Fanout::new(reporters)
 }
 
-/// Joins runner, reporters and Ctrl-C.
-async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(Ended, Summary), Failure> {
+/// Connects the runner, the reporters and Ctrl-C.
+async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, Summary), Failure> {
     let (events, mut listener) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
     let at_once = CancellationToken::new();
@@ -225,9 +226,9 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(Ended, Su
     let both = async { tokio::join!(running, listening) };
     let (ended, (summary, reported)) = tokio::select! {
         both = both => both,
-        // The run is dropped where it stands, which kills what it started.
+        // Dropping the run kills the processes that it started.
         () = at_once.cancelled() => {
-            return Ok((Ended { interrupted: true, died: None }, Summary::default()));
+            return Ok((RunEnd { interrupted: true, died: None }, Summary::default()));
         }
     };
     interrupt.abort();
@@ -240,11 +241,11 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(Ended, Su
     }
 }
 
-/// The first Ctrl-C ends the run in order; a second one does not wait for that.
+/// The first Ctrl-C stops the run after cleaning up; the second one stops it immediately.
 async fn on_interrupt(cancel: CancellationToken, at_once: CancellationToken) {
     terminated().await;
     cancel.cancel();
-    let _ = writeln!(std::io::stderr(), "\nstopping; press Ctrl-C again to leave at once");
+    let _ = writeln!(std::io::stderr(), "\nstopping; press Ctrl-C again to stop immediately");
     terminated().await;
     at_once.cancel();
 }

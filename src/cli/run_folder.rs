@@ -1,8 +1,8 @@
-//! The folder of a run below the cache: its proxies' configurations and logs.
+//! The folder of a run in the cache, with the configurations and logs of its proxies.
 //!
-//! A run holds the lock of its folder until it ends, and only the holder of that lock may remove a
-//! folder. So no run loses its folder to another one, at whatever moment that one starts. A folder is
-//! renamed before it is removed: a run that finds it by its name finds all of it or none.
+//! A run holds the lock of its folder until it ends, and only the holder of the lock may remove the folder. So no
+//! run can remove the folder of another one that is still running. A folder is renamed before it is removed, so
+//! that under its name it is either complete or missing.
 
 use std::{
     fs, io,
@@ -12,64 +12,62 @@ use std::{
 
 use super::failure::Failure;
 use crate::{
-    lock::{Access, Lock},
+    lock::{Lock, LockMode},
     report::EXIT_OK,
 };
 
-/// How many folders of passed runs are kept: the newest ones.
+/// How many of the newest folders of passed runs are kept.
 const PASSED_KEPT: usize = 10;
 
-/// How many folders of failed runs are kept: the newest ones. People look for the reason of a failure
-/// long after it, and passed runs must not push it out.
+/// How many of the newest folders of failed runs are kept. They are counted separately, because people look for
+/// the cause of a failure long after it, when there may have been many passed runs.
 const FAILED_KEPT: usize = 30;
 
-/// Where the file system has no locks, a run without an exit code counts as live for this long.
+/// On a file system without locks, a run without an exit code counts as live for this long.
 const LIVE_WITHOUT_LOCK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many names a run tries before it gives up.
+/// How many folder names a run tries before it gives up.
 const NAMES: usize = 1000;
 
-/// The folder below the cache.
+/// The folder in the cache.
 const RUNS: &str = "runs";
 
-/// The lock of a run's folder, inside it.
+/// The lock file in the folder of a run.
 const LOCK: &str = ".lock";
 
-/// The exit code of a run that came to its end, inside its folder. A run that died leaves none.
+/// The file with the exit code, in the folder of a run that has ended. A run that was killed does not write it.
 const EXIT_CODE: &str = "exit-code";
 
 /// The first part of the name of a folder that is being removed.
 const REMOVING: &str = ".removing-";
 
-/// The folder of a run that is going on. Dropping it ends the run: the folder stays for those who want
-/// to read its logs, unless nothing was written to it.
+/// The folder of the current run. Dropping it ends the run: the folder stays, with its logs, unless it is empty.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// `None` where the file system has no locks.
+    /// `None` if the file system does not support locks.
     _lock: Option<Lock>,
 }
 
 impl RunFolder {
-    /// Creates a folder below `cache` that no other run has, and removes the oldest ones of runs that
-    /// have ended.
+    /// Creates a new folder in `cache`, and removes old folders of runs that have ended.
     ///
     /// # Errors
-    /// [`Failure::Io`]: the folder cannot be created.
+    /// If the folder cannot be created.
     pub fn create(cache: &Path) -> Result<Self, Failure> {
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3f");
         let runs = cache.join(RUNS);
         let own = fs::create_dir_all(&runs)
             .and_then(|()| Self::claim(&runs, &format!("{now}-{}", std::process::id())))
             .map_err(Failure::io(format!(
-                "cannot create a folder for this run in {} (UPFAULT_CACHE=DIR names another cache)",
+                "cannot create a folder for this run in {} (UPFAULT_CACHE=DIR chooses another cache)",
                 runs.display()
             )))?;
         clean(&runs);
         Ok(own)
     }
 
-    /// Creates and locks `name` or, if there is such a folder, `name-2` and so on.
+    /// Creates and locks the folder `name`, or `name-2` and so on if it exists.
     fn claim(runs: &Path, name: &str) -> io::Result<Self> {
         for n in 1..=NAMES {
             let path = runs.join(if n == 1 { name.to_owned() } else { format!("{name}-{n}") });
@@ -77,26 +75,26 @@ impl RunFolder {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 created => created?,
             }
-            match Lock::attempt(&path.join(LOCK), Access::Exclusive) {
+            match Lock::attempt(&path.join(LOCK), LockMode::Exclusive) {
                 Ok(Some(lock)) => return Ok(Self { path, _lock: Some(lock) }),
-                // Another run that cleans up has found the folder before it was locked, and removes it.
+                // Another run found the folder before it was locked, and is removing it.
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(_) => return Ok(Self { path, _lock: None }),
             }
         }
-        Err(io::Error::other(format!("{NAMES} folders {name}-N are there already")))
+        Err(io::Error::other(format!("{NAMES} folders {name}-N already exist")))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Records how the run ended, which decides how long the folder is kept.
+    /// Records the exit code, which decides how long the folder is kept.
     pub fn finish(self, exit_code: u8) {
         if !is_unused(&self.path) {
-            // Without it the run counts as failed, and its folder is kept longer.
+            // Without the file the run counts as failed, and its folder is kept longer.
             let _ = fs::write(self.path.join(EXIT_CODE), format!("{exit_code}\n"));
         }
     }
@@ -110,21 +108,21 @@ impl Drop for RunFolder {
     }
 }
 
-/// What is known about a run by its folder.
+/// The state of a run, according to its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// It is going on, or nobody can say that it is not.
+    /// It is still running, or may be.
     Live,
     /// It ended with exit code 0.
     Passed,
-    /// It ended with another exit code, or died.
+    /// It ended with another exit code, or was killed.
     Failed,
-    /// It is over and left nothing.
+    /// It ended and wrote nothing.
     Unused,
 }
 
-/// Whether this is the name of a run's folder: `TIME-PROCESS` or `TIME-PROCESS-N`. It begins with the
-/// time, so that the order of names is that of their ages.
+/// Whether `name` is the name of a run's folder: `TIME-PROCESS` or `TIME-PROCESS-N`. Because names start with the
+/// time, sorting them by name sorts them by age.
 fn is_run_folder(name: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = name.split('-');
@@ -136,7 +134,7 @@ fn is_run_folder(name: &str) -> bool {
         && numbers.into_iter().all(is_number)
 }
 
-/// Removes folders of runs that are over. What cannot be removed stays: that must not fail a run.
+/// Removes old folders of runs that have ended. Errors are ignored, because they must not fail the current run.
 fn clean(runs: &Path) {
     let mut found = Vec::new();
     for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
@@ -147,7 +145,7 @@ fn clean(runs: &Path) {
         if is_run_folder(&name) {
             found.push((name, state(&entry.path())));
         } else if name.strip_prefix(REMOVING).is_some_and(is_run_folder) {
-            // A run that died while it removed this; or one that still does, and nothing is lost.
+            // Another run was killed while it removed this folder, or is still removing it.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -156,7 +154,7 @@ fn clean(runs: &Path) {
     }
 }
 
-/// Which of these folders, each with its name, are to be removed.
+/// The names of the folders to remove.
 fn surplus(mut found: Vec<(String, State)>) -> Vec<String> {
     found.sort_by(|(a, _), (b, _)| b.cmp(a));
     let (mut passed, mut failed) = (0, 0);
@@ -177,7 +175,7 @@ fn state(folder: &Path) -> State {
     if let Ok(code) = fs::read_to_string(folder.join(EXIT_CODE)) {
         return if code.trim() == EXIT_OK.to_string() { State::Passed } else { State::Failed };
     }
-    let is_live = match Lock::attempt(&folder.join(LOCK), Access::Exclusive) {
+    let is_live = match Lock::attempt(&folder.join(LOCK), LockMode::Exclusive) {
         Ok(lock) => lock.is_none(),
         Err(_) => is_recent(folder),
     };
@@ -188,29 +186,29 @@ fn state(folder: &Path) -> State {
     }
 }
 
-/// Without a lock only the age can tell. A folder whose age is unknown is left alone.
+/// Decides by the age of the folder, for a file system without locks. An unknown age counts as recent.
 fn is_recent(folder: &Path) -> bool {
     let changed = folder.metadata().and_then(|folder| folder.modified());
     changed.ok().and_then(|at| at.elapsed().ok()).is_none_or(|age| age < LIVE_WITHOUT_LOCK)
 }
 
-/// Whether the run has written nothing to its folder.
+/// Whether the folder contains nothing but the lock.
 fn is_unused(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|entries| {
         entries.flatten().all(|entry| entry.file_name().as_encoded_bytes() == LOCK.as_bytes())
     })
 }
 
-/// Removes a folder unless its run is going on. What was seen of the folder before it is locked may no
-/// longer be true, so this asks for the lock again, which a live run never gives away.
+/// Removes the folder unless its run is live. The state may have changed since it was read, so this takes the lock
+/// again.
 fn remove(folder: &Path) {
-    match Lock::attempt(&folder.join(LOCK), Access::Exclusive) {
+    match Lock::attempt(&folder.join(LOCK), LockMode::Exclusive) {
         Ok(None) => {}
         Ok(Some(_)) | Err(_) => discard(folder),
     }
 }
 
-/// For the holder of the lock.
+/// Removes the folder. The caller must hold the lock.
 fn discard(folder: &Path) {
     let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { return };
     let removing = folder.with_file_name(format!("{REMOVING}{name}"));
@@ -225,11 +223,11 @@ mod tests {
 
     use super::*;
 
-    /// A folder as a run of long ago left it: with a log, and with its exit code if there is one.
+    /// The folder of an old run, with a log, and with an exit code if `code` is given.
     fn left(runs: &Path, name: &str, code: Option<u8>) -> PathBuf {
         let folder = runs.join(name);
         fs::create_dir_all(folder.join("instance-1")).unwrap();
-        fs::write(folder.join("instance-1/fake.log"), "last words").unwrap();
+        fs::write(folder.join("instance-1/fake.log"), "a log").unwrap();
         if let Some(code) = code {
             fs::write(folder.join(EXIT_CODE), format!("{code}\n")).unwrap();
         }
@@ -246,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_passed_and_failed_runs_are_kept_each_kind_by_its_own_number() {
+    fn the_newest_passed_and_failed_runs_are_kept_separately() {
         let all = |state, n| (0..n).map(move |i| (format!("{i:02}-{state:?}"), state));
         let found = all(State::Failed, FAILED_KEPT + 2)
             .chain(all(State::Passed, PASSED_KEPT + 1))
@@ -259,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_a_folder_is_that_of_its_run() {
+    fn a_folder_shows_the_state_of_its_run() {
         let cache = tempfile::tempdir().unwrap();
         let runs = cache.path().join(RUNS);
         let unlocked = |name| left(&runs, name, None);
@@ -280,16 +278,16 @@ mod tests {
     }
 
     #[test]
-    fn without_locks_a_run_counts_as_live_for_a_day_or_until_it_says_how_it_ended() {
+    fn without_locks_a_run_is_live_for_a_day_or_until_it_writes_its_exit_code() {
         let runs = tempfile::tempdir().unwrap();
         let folder = left(runs.path(), "20260101T000000.000-1", None);
-        // A folder in the place of the lock file cannot be locked.
+        // A folder cannot be opened as a lock file.
         fs::create_dir(folder.join(LOCK)).unwrap();
         assert_eq!(state(&folder), State::Live);
         File::open(&folder).unwrap().set_modified(SystemTime::now() - LIVE_WITHOUT_LOCK).unwrap();
         assert_eq!(state(&folder), State::Failed);
         File::open(&folder).unwrap().set_modified(SystemTime::now() + LIVE_WITHOUT_LOCK).unwrap();
-        assert_eq!(state(&folder), State::Live, "nobody knows how old it is");
+        assert_eq!(state(&folder), State::Live, "its age is unknown");
         fs::write(folder.join(EXIT_CODE), "0\n").unwrap();
         assert_eq!(state(&folder), State::Passed);
         remove(&folder);
@@ -297,19 +295,19 @@ mod tests {
     }
 
     #[test]
-    fn a_start_removes_old_runs_and_touches_nothing_else() {
+    fn a_new_run_removes_old_folders_and_nothing_else() {
         let cache = tempfile::tempdir().unwrap();
         let runs = cache.path().join(RUNS);
-        // The oldest of all is still going on.
+        // The oldest run is still live.
         let live = left(&runs, "20250101T000000-7", None);
-        let _lock = Lock::attempt(&live.join(LOCK), Access::Exclusive).unwrap().unwrap();
+        let _lock = Lock::attempt(&live.join(LOCK), LockMode::Exclusive).unwrap().unwrap();
         for i in 0..PASSED_KEPT + 3 {
             left(&runs, &format!("20260101T0000{i:02}.000-7"), Some(0));
         }
         for i in 0..FAILED_KEPT + 3 {
             left(&runs, &format!("20260202T0000{i:02}.000-7"), (i % 2 == 0).then_some(1));
         }
-        // What a run that died while it removed a folder left behind.
+        // A run was killed while it removed this folder.
         left(&runs, ".removing-20250101T000000-1", None);
         fs::write(runs.join("20250101T000000-8"), "a file").unwrap();
         fs::write(runs.join("notes.txt"), "").unwrap();
@@ -340,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_not_shared() {
+    fn an_existing_folder_is_not_shared() {
         let runs = tempfile::tempdir().unwrap();
         left(runs.path(), "20260101T000000.000-1", Some(0));
         fs::write(runs.path().join("20260101T000000.000-1-2"), "a file").unwrap();
@@ -350,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_a_run_gives_are_those_of_run_folders() {
+    fn only_folders_of_runs_are_recognized() {
         for name in ["20260101T000000-1", "20260101T000000.000-4194304", "20260101T000000.000-1-12"] {
             assert!(is_run_folder(name), "{name}");
         }
@@ -368,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_that_is_a_file_is_an_error_with_the_place_and_the_next_step() {
+    fn a_cache_that_is_a_file_is_an_error_with_a_next_step() {
         let cache = tempfile::tempdir().unwrap();
         fs::write(cache.path().join(RUNS), "").unwrap();
         let text = RunFolder::create(cache.path()).unwrap_err().to_string();
@@ -377,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn no_run_loses_its_folder_to_others_that_start_and_end_at_the_same_time() {
+    fn concurrent_runs_do_not_remove_the_folders_of_each_other() {
         let cache = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
             for thread in 0..8 {
@@ -387,7 +385,7 @@ mod tests {
                         let own = RunFolder::create(cache).unwrap();
                         let (file, text) = (own.path().join("ca.pem"), format!("{thread} {round}"));
                         fs::write(&file, &text).unwrap();
-                        // Others start and clean up in the meantime.
+                        // Other runs start and clean up in the meantime.
                         drop(RunFolder::create(cache).unwrap());
                         assert_eq!(fs::read_to_string(&file).unwrap(), text);
                         own.finish(0);

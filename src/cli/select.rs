@@ -1,10 +1,10 @@
-//! From arguments to cases.
+//! Selects cases by the arguments.
 
 use std::{collections::HashSet, path::PathBuf};
 
 use super::{
     args::{PathArgs, SelectArgs, Shard},
-    context::Context,
+    context::CliContext,
     failure::Failure,
     filter::Filter,
     print,
@@ -16,8 +16,8 @@ use crate::{
     scenario::{Case, Diagnostic, Library, LoadErrors, Provider, Scenario, expand, load_from, nearest},
 };
 
-/// Loads scenarios and checks what only the house as a whole can check.
-pub fn library(context: &Context, settings: &Settings, paths: &PathArgs) -> Result<Library, Failure> {
+/// Loads scenarios and checks that the rules they name exist.
+pub fn library(context: &CliContext, settings: &Settings, paths: &PathArgs) -> Result<Library, Failure> {
     let paths: Vec<PathBuf> = paths.paths.iter().map(|path| context.at_root(&context.cwd, path)).collect();
     let named_here = !paths.is_empty();
     let library =
@@ -32,25 +32,20 @@ pub fn library(context: &Context, settings: &Settings, paths: &PathArgs) -> Resu
             let at = text.find(rule.as_str()).unwrap_or(0);
             let near = nearest(rule, judge::rules().map(|rule| rule.id));
             errors.push(
-                Diagnostic::new(
-                    &scenario.file,
-                    &text,
-                    at..at + rule.len(),
-                    format!("there is no rule `{rule}`"),
-                )
-                .help(near.map_or_else(
-                    || "`upfault explain rules` lists them".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                )),
+                Diagnostic::new(&scenario.file, &text, at..at + rule.len(), format!("unknown rule `{rule}`"))
+                    .help(near.map_or_else(
+                        || "`upfault explain rules` lists them".to_owned(),
+                        |near| format!("did you mean `{near}`?"),
+                    )),
             );
         }
     }
     if errors.is_empty() { Ok(library) } else { Err(Failure::Load(LoadErrors(errors).into())) }
 }
 
-/// The cases that the arguments select, never none. A note on standard error names files of the project that
+/// The cases that the arguments select; at least one. Prints a note on standard error if files of the project
 /// replace bundled scenarios.
-pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
+pub fn cases(context: &CliContext, settings: &Settings, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
     let filter = select
         .filter
         .as_deref()
@@ -65,12 +60,12 @@ pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Res
     if cases.is_empty() {
         let what = match &select.filter {
             Some(filter) => format!("no case matches `{filter}`"),
-            None => "there is no case to run".to_owned(),
+            None => "no case to run".to_owned(),
         };
-        return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` shows them all")));
+        return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` lists all cases")));
     }
     let cases = match select.shard {
-        Some(shard) => dealt(cases, shard)?,
+        Some(shard) => split(cases, shard)?,
         None => cases,
     };
     let replacing: Vec<&Scenario> = library
@@ -83,11 +78,11 @@ pub fn cases(context: &Context, settings: &Settings, select: &SelectArgs) -> Res
     Ok(cases)
 }
 
-/// One line about files of the project that run in the place of bundled scenarios, lest it goes unseen.
+/// A note about files of the project that replace bundled scenarios.
 fn about_replacing(replacing: &[&Scenario]) -> Option<String> {
     match replacing {
         [] => None,
-        [one] => Some(format!("note: {} replaces the bundled scenario of this id", one.file)),
+        [one] => Some(format!("note: {} replaces the bundled scenario with this id", one.file)),
         [first, ..] => {
             let n = replacing.len();
             Some(format!("note: {n} files replace bundled scenarios, for example {}", first.file))
@@ -95,9 +90,9 @@ fn about_replacing(replacing: &[&Scenario]) -> Option<String> {
     }
 }
 
-/// The cases of one shard: each gets the same number, as far as that goes without parting those that are
-/// held against each other.
-fn dealt(cases: Vec<Case>, shard: Shard) -> Result<Vec<Case>, Failure> {
+/// The cases of one shard. Shards get about the same number of cases; cases that are compared with each other stay
+/// together.
+fn split(cases: Vec<Case>, shard: Shard) -> Result<Vec<Case>, Failure> {
     let mut families: Vec<(&str, Provider, usize)> = Vec::new();
     for case in &cases {
         let (scenario, provider) = (case.scenario.id.as_str(), case.combination.provider);
@@ -109,20 +104,19 @@ fn dealt(cases: Vec<Case>, shard: Shard) -> Result<Vec<Case>, Failure> {
     if shard.n > families.len() {
         let parts = families.len();
         return Err(Failure::Usage(format!(
-            "{} cannot be dealt to {} shards, since cases that are held against each other stay together\nhelp: \
-             choose N of `--shard K/N` no larger than {parts}",
+            "{} cannot be split into {} shards, because cases that are compared with each other stay together\nhelp: \
+             choose an N of at most {parts} in `--shard K/N`",
             plural(cases.len(), "case"),
             shard.n
         )));
     }
-    // The large ones first, so that the small ones can make good for them; slow neighbours of one folder
-    // are spread over the shards.
+    // Large families first: small ones then even out the shards.
     families.sort_by_key(|family| std::cmp::Reverse(family.2));
-    let mut hands = vec![0; shard.n];
+    let mut shards = vec![0; shard.n];
     let mut mine = HashSet::new();
     for (scenario, provider, size) in families {
-        let Some(least) = (0..hands.len()).min_by_key(|hand| hands[*hand]) else { continue };
-        hands[least] += size;
+        let Some(least) = (0..shards.len()).min_by_key(|n| shards[*n]) else { continue };
+        shards[least] += size;
         if least + 1 == shard.k {
             mine.insert((scenario.to_owned(), provider));
         }

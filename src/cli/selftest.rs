@@ -2,7 +2,7 @@
 
 use super::{
     args::{ReportFormat, SelftestArgs},
-    context::Context,
+    context::CliContext,
     failure::Failure,
     print,
 };
@@ -12,15 +12,15 @@ use crate::{
     snapshot::write_atomically,
 };
 
-/// Has every fault prove itself.
-pub fn selftest(context: &Context, args: &SelftestArgs) -> Result<u8, Failure> {
+/// Verifies the faults and prints the results.
+pub fn selftest(context: &CliContext, args: &SelftestArgs) -> Result<u8, Failure> {
     let mut chosen = exhibits();
     if let Some(filter) = &args.filter {
         chosen.retain(|exhibit| exhibit.matches(filter));
         if chosen.is_empty() {
             return Err(Failure::Usage(format!(
-                "no exhibit speaks of `{filter}`\nhelp: `upfault selftest` alone lists them all; a word as it stands there \
-                 will do, `*` stands for anything"
+                "no fault matches `{filter}`\nhelp: `upfault selftest` lists all faults; a part of a name is enough, `*` \
+                 matches any text"
             )));
         }
     }

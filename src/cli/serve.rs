@@ -4,9 +4,9 @@ use std::io;
 
 use super::{
     args::{PathArgs, ServeArgs},
-    context::Context,
+    context::CliContext,
     failure::Failure,
-    interrupt::{self, Asked},
+    interrupt::{self, StopSignal},
     print, select,
     settings::Settings,
 };
@@ -15,9 +15,9 @@ use crate::{
     serve::Server,
 };
 
-/// Serves the mocks until it is asked to stop.
-pub fn serve(context: &Context, args: &ServeArgs) -> Result<u8, Failure> {
-    // What is named comes on top of what `list` shows: a path must not take the bundled ones away.
+/// Serves the mocks until a signal stops it.
+pub fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failure> {
+    // Named scenarios are added to the bundled ones.
     let named = PathArgs { paths: args.paths.clone() };
     let settings = Settings::read(context)?;
     let named = (!args.paths.is_empty()).then(|| select::library(context, &settings, &named)).transpose()?;
@@ -33,32 +33,32 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Result<u8, Failure> {
             .map_err(|error| unbound(args.listen, error))?;
         if !args.listen.ip().is_loopback() {
             print::note(
-                "warning: this is not a loopback address: anyone who can reach it can arm mocks\n\
-                 help: `--listen 127.0.0.1:PORT` restricts it to this machine; `--allow-host NAME` is for clients \
-                 that reach it by a name",
+                "warning: anyone who can reach this address can arm mocks: it is not a loopback address\n\
+                 help: `--listen 127.0.0.1:PORT` restricts it to this machine; `--allow-host NAME` allows \
+                 clients that use a host name",
             );
         }
         print::out(&started(&server))?;
         let asked = asked.await;
         server.shutdown().await;
         Ok(match asked {
-            Asked::Interrupt => EXIT_INTERRUPTED,
-            Asked::Terminate => EXIT_OK,
+            StopSignal::Interrupt => EXIT_INTERRUPTED,
+            StopSignal::Terminate => EXIT_OK,
         })
     })
 }
 
-/// The address stands first, on a line of its own, for programs that start this one.
+/// The first line contains only the address, for programs that start this one.
 fn started(server: &Server) -> String {
     let address = server.address();
     format!(
         "listening on http://{address}\n\
          \n\
-         base URLs that always answer in one way (http://{address}/ lists them all):\n\
+         base URLs with a fixed response (http://{address}/ lists all):\n\
          \x20 http://{address}/openai/ok/v1\n\
          \x20 http://{address}/anthropic/overloaded\n\
          \x20 http://{address}/gemini/rate_limit\n\
-         anything else is armed:\n\
+         arm any other response:\n\
          \x20 curl http://{address}/_upfault/arm -d '{{\"provider\": \"openai\", \"upstream\": [{{\"error\": \"rate_limit\"}}, {{\"reply\": \"ok\"}}]}}'\n"
     )
 }
@@ -66,13 +66,13 @@ fn started(server: &Server) -> String {
 fn unbound(listen: std::net::SocketAddr, error: io::Error) -> Failure {
     let next = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "somebody listens there already; choose another port, or leave `--listen` out for a free one"
+            "another program uses this port; choose another one, or omit `--listen` to use a free one"
         }
         io::ErrorKind::PermissionDenied => {
-            "ports below 1024 are kept for administrators; choose a higher one"
+            "ports below 1024 are reserved for administrators; choose a higher one"
         }
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address; 127.0.0.1 is always there",
-        _ => return Failure::io(format!("cannot listen at {listen}"))(error),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have this address; use 127.0.0.1",
+        _ => return Failure::io(format!("cannot listen on {listen}"))(error),
     };
-    Failure::Usage(format!("cannot listen at {listen}: {error}\nhelp: {next}"))
+    Failure::Usage(format!("cannot listen on {listen}: {error}\nhelp: {next}"))
 }

@@ -1,8 +1,8 @@
 //! The bytes of an answer, recorded as they come.
 
 use crate::{
-    observation::{Body, Frame},
-    wire::frames::{Carrier, Decoder},
+    observation::{ReceivedFrame, ResponseBody},
+    wire::frames::{Carrier, FrameDecoder},
 };
 
 /// So much of a body is kept as text.
@@ -10,22 +10,22 @@ const KEPT: usize = 1024 * 1024;
 
 /// Takes a body piece by piece.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(super) struct BodyRecorder {
     kept: Vec<u8>,
     bytes: u64,
     utf8: Utf8Check,
     /// For streams of frames only.
-    decoder: Option<Decoder>,
-    frames: Vec<Frame>,
+    decoder: Option<FrameDecoder>,
+    frames: Vec<ReceivedFrame>,
 }
 
-impl Recorder {
+impl BodyRecorder {
     pub(super) fn new(carrier: Option<Carrier>) -> Self {
         Self {
             kept: Vec::new(),
             bytes: 0,
             utf8: Utf8Check::default(),
-            decoder: carrier.map(Decoder::new),
+            decoder: carrier.map(FrameDecoder::new),
             frames: Vec::new(),
         }
     }
@@ -44,7 +44,7 @@ impl Recorder {
         if let Some(decoder) = &mut self.decoder {
             decoder.feed(bytes);
             while let Some(frame) = decoder.pop() {
-                self.frames.push(Frame { at_ms, event: frame.event, data: frame.data });
+                self.frames.push(ReceivedFrame { at_ms, event: frame.event, data: frame.data });
             }
         }
     }
@@ -54,13 +54,13 @@ impl Recorder {
         self.frames.len()
     }
 
-    pub(super) fn finish(mut self) -> Body {
+    pub(super) fn finish(mut self) -> ResponseBody {
         if self.bytes > self.kept.len() as u64 && self.utf8.is_good_so_far() {
             // The cap may have cut a character in two; that would look like bad UTF-8.
             let whole = std::str::from_utf8(&self.kept).map_or_else(|error| error.valid_up_to(), str::len);
             self.kept.truncate(whole);
         }
-        Body {
+        ResponseBody {
             text: String::from_utf8_lossy(&self.kept).into_owned(),
             bytes: self.bytes,
             utf8: self.utf8.is_whole(),
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_long_body_is_counted_whole_and_kept_to_the_cap_without_half_a_character() {
-        let mut recorder = Recorder::new(None);
+        let mut recorder = BodyRecorder::new(None);
         let text = "€".repeat(KEPT / 2);
         recorder.take(text.as_bytes(), 0.0);
         let body = recorder.finish();
@@ -145,21 +145,21 @@ mod tests {
 
     #[test]
     fn frames_have_the_time_of_the_byte_that_completed_them() {
-        let mut recorder = Recorder::new(Some(Carrier::Sse));
+        let mut recorder = BodyRecorder::new(Some(Carrier::Sse));
         recorder.take(b"data: a\n\nevent: error\nda", 1.0);
         recorder.take(b"ta: b\n\ndata: never", 2.5);
         assert_eq!(
             recorder.finish().frames,
             [
-                Frame { at_ms: 1.0, event: None, data: "a".into() },
-                Frame { at_ms: 2.5, event: Some("error".into()), data: "b".into() },
+                ReceivedFrame { at_ms: 1.0, event: None, data: "a".into() },
+                ReceivedFrame { at_ms: 2.5, event: Some("error".into()), data: "b".into() },
             ]
         );
     }
 
     #[test]
     fn a_character_cut_off_by_the_end_is_no_utf8() {
-        let mut recorder = Recorder::new(None);
+        let mut recorder = BodyRecorder::new(None);
         recorder.take(b"a\xe2\x82", 0.0);
         let body = recorder.finish();
         assert_eq!((body.text.as_str(), body.utf8), ("a\u{fffd}", false));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::form::Form;
+use super::form::MultipartForm;
 use crate::{
     observation::StepName,
     provider,
@@ -12,7 +12,7 @@ use crate::{
 
 /// One request to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct ClientCall {
     /// Which request of the case this is.
     pub step: StepName,
     /// `POST`.
@@ -29,7 +29,7 @@ pub struct Call {
 
 /// A request of an API, before it is known which proxy it goes to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct ApiRequest {
     /// `POST`, but for lists.
     pub method: http::Method,
     /// Below the proxy's root, with the model filled in and the query.
@@ -50,7 +50,7 @@ pub enum RequestBody {
     /// One JSON object.
     Json(Map<String, Value>),
     /// `multipart/form-data`
-    Form(Form),
+    Form(MultipartForm),
 }
 
 /// The standard request of an API for `model`, with the step's members laid over its body.
@@ -63,7 +63,7 @@ pub enum RequestBody {
 ///
 /// A member that the step sets to `null` is left out; a step cannot send a `null`. In a form a member
 /// becomes a field.
-pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> Request {
+pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> ApiRequest {
     if api.is_session() {
         return session(api, model, step);
     }
@@ -105,11 +105,11 @@ pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> Request {
         path = fill_model(&format!("{path}?model={{model}}"), model);
     }
     let carrier = (stream && api.streams()).then(|| provider::carrier(api));
-    Request { method, path, headers, body, carrier }
+    ApiRequest { method, path, headers, body, carrier }
 }
 
 /// The handshake of a session; the body is what the caller says when it stands.
-fn session(api: Api, model: &str, step: &Step) -> Request {
+fn session(api: Api, model: &str, step: &Step) -> ApiRequest {
     let body = json!({
         "type": "response.create",
         "response": {
@@ -135,7 +135,7 @@ fn session(api: Api, model: &str, step: &Step) -> Request {
         // Any sixteen bytes: who answers shows by them that it has understood.
         ("sec-websocket-key", "dXBmYXVsdC1pcy10aGVyZQ=="),
     ];
-    Request {
+    ApiRequest {
         method: http::Method::GET,
         path: fill_model(&format!("{path}?model={{model}}"), model),
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
@@ -182,7 +182,7 @@ impl RequestBody {
         match self {
             Self::None => None,
             Self::Json(_) => Some("application/json".to_owned()),
-            Self::Form(_) => Some(Form::content_type()),
+            Self::Form(_) => Some(MultipartForm::content_type()),
         }
     }
 
@@ -200,7 +200,7 @@ impl RequestBody {
 enum Standard {
     None,
     Json(Map<String, Value>),
-    Form(Form),
+    Form(MultipartForm),
 }
 
 fn standard(api: Api) -> Standard {
@@ -213,8 +213,8 @@ fn standard(api: Api) -> Standard {
         Api::OpenaiEmbeddings | Api::OpenaiModerations => json!({ "input": PROMPT }),
         Api::OpenaiImages => json!({ "prompt": "A red square." }),
         Api::OpenaiSpeech => json!({"input": PROMPT, "voice": "alloy"}),
-        Api::OpenaiTranscriptions => return Standard::Form(Form::transcription()),
-        Api::OpenaiFiles => return Standard::Form(Form::batch_file()),
+        Api::OpenaiTranscriptions => return Standard::Form(MultipartForm::transcription()),
+        Api::OpenaiFiles => return Standard::Form(MultipartForm::batch_file()),
         // A session is not asked for by a body.
         Api::OpenaiModels | Api::OpenaiRealtime => return Standard::None,
         Api::OpenaiBatches => json!({
@@ -248,7 +248,7 @@ fn standard(api: Api) -> Standard {
 mod tests {
     use super::*;
 
-    fn plain(api: Api, stream: bool) -> Request {
+    fn plain(api: Api, stream: bool) -> ApiRequest {
         request(api, "m", stream, &Step::default())
     }
 

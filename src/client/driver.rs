@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use reqwest::{Client, ClientBuilder, Request, header};
 use tokio::time::{Instant, timeout_at};
 
-use super::{body::Recorder, call::Call, ending::ending_of, session};
+use super::{body::BodyRecorder, call::ClientCall, ending::ending_of, session};
 use crate::{
-    observation::{Answer, Ending, Exchange, Outcome},
+    observation::{Exchange, ExchangeOutcome, Response, ResponseEnd},
     wire::frames::Carrier,
 };
 
@@ -48,7 +48,7 @@ impl Driver {
     /// lasts until there is an answer, an error or an end.
     ///
     /// Headers that repeat a name stand together in the record, in the order in which they came.
-    pub async fn send(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
+    pub async fn send(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
         if session::is_session(&call) {
             return self.hold_session(call, epoch, deadline).await;
         }
@@ -62,11 +62,11 @@ impl Driver {
         let request_body = String::from_utf8_lossy(&call.body).into_owned();
         let outcome = match self.prepare(call) {
             Ok((client, request)) => match timeout_at(deadline, client.execute(request)).await {
-                Ok(Ok(response)) => Outcome::Answer(record(response, carrier, clock, deadline).await),
-                Ok(Err(error)) => Outcome::NoAnswer { ending: ending_of(&error) },
-                Err(_) => Outcome::NoAnswer { ending: Ending::Deadline },
+                Ok(Ok(response)) => ExchangeOutcome::Answer(record(response, carrier, clock, deadline).await),
+                Ok(Err(error)) => ExchangeOutcome::NoAnswer { ending: ending_of(&error) },
+                Err(_) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Deadline },
             },
-            Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
+            Err(reason) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) },
         };
         let end_ms = clock.now();
         Exchange {
@@ -85,7 +85,7 @@ impl Driver {
         }
     }
 
-    fn prepare(&self, call: Call) -> Result<(&Client, Request), String> {
+    fn prepare(&self, call: ClientCall) -> Result<(&Client, Request), String> {
         let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is no URL: {error}", call.url))?;
         let client = match url.scheme() {
             "https" => self
@@ -136,7 +136,7 @@ async fn record(
     carrier: Option<Carrier>,
     clock: Clock,
     deadline: Instant,
-) -> Answer {
+) -> Response {
     let head_ms = clock.now();
     let headers = response
         .headers()
@@ -145,26 +145,26 @@ async fn record(
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
-    let mut answer = Answer {
+    let mut answer = Response {
         status: response.status().as_u16(),
         headers,
         head_ms,
         body: Default::default(),
-        ending: Ending::Complete,
+        ending: ResponseEnd::Complete,
         closed: None,
     };
-    let mut recorder = Recorder::new(answer.carrier_or(carrier));
+    let mut recorder = BodyRecorder::new(answer.carrier_or(carrier));
     answer.ending = loop {
         match timeout_at(deadline, response.chunk()).await {
             Ok(Ok(Some(bytes))) => {
                 recorder.take(&bytes, clock.now());
                 if recorder.bytes() > MAX_BYTES {
-                    break Ending::Broken("the body is longer than 64 MiB".into());
+                    break ResponseEnd::Broken("the body is longer than 64 MiB".into());
                 }
             }
-            Ok(Ok(None)) => break Ending::Complete,
+            Ok(Ok(None)) => break ResponseEnd::Complete,
             Ok(Err(error)) => break ending_of(&error),
-            Err(_) => break Ending::Deadline,
+            Err(_) => break ResponseEnd::Deadline,
         }
     };
     answer.body = recorder.finish();
@@ -234,8 +234,8 @@ mod tests {
         Server { url, accepts }
     }
 
-    fn call(url: &str) -> Call {
-        Call {
+    fn call(url: &str) -> ClientCall {
+        ClientCall {
             step: StepName::Step(1),
             method: http::Method::POST,
             url: url.into(),
@@ -254,10 +254,10 @@ mod tests {
         send_within(url, Duration::from_secs(20)).await
     }
 
-    fn no_answer(exchange: &Exchange) -> &Ending {
+    fn no_answer(exchange: &Exchange) -> &ResponseEnd {
         match &exchange.outcome {
-            Outcome::NoAnswer { ending } => ending,
-            Outcome::Answer(answer) => panic!("an answer: {answer:?}"),
+            ExchangeOutcome::NoAnswer { ending } => ending,
+            ExchangeOutcome::Answer(answer) => panic!("an answer: {answer:?}"),
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
         let answer = exchange.answer().unwrap();
         assert_eq!(
             (answer.status, answer.body.text.as_str(), &answer.ending),
-            (429, "hi", &Ending::Complete)
+            (429, "hi", &ResponseEnd::Complete)
         );
         let headers: Vec<_> = answer.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(
@@ -292,7 +292,7 @@ mod tests {
         .await;
         let exchange = send_within(&server.url, Duration::from_millis(800)).await;
         let answer = exchange.answer().unwrap();
-        assert_eq!(answer.ending, Ending::Deadline);
+        assert_eq!(answer.ending, ResponseEnd::Deadline);
         assert_eq!(answer.body.frames.iter().map(|frame| frame.data.as_str()).collect::<Vec<_>>(), ["a"]);
         assert!(answer.body.frames[0].at_ms < exchange.end_ms);
     }
@@ -302,7 +302,7 @@ mod tests {
         let frames = async |head: &'static str, carrier| {
             let server = server(head, Then::Close).await;
             let now = Instant::now();
-            let call = Call { carrier, ..call(&server.url) };
+            let call = ClientCall { carrier, ..call(&server.url) };
             let exchange = Driver::new().unwrap().send(call, now, now + Duration::from_secs(20)).await;
             exchange.answer().unwrap().body.frames.iter().map(|frame| frame.data.clone()).collect::<Vec<_>>()
         };
@@ -320,7 +320,7 @@ mod tests {
     async fn a_reset_and_a_close_inside_a_body_are_told_apart() {
         for head in ["transfer-encoding: chunked\r\n\r\n5\r\nhel", "content-length: 9\r\n\r\nhel"] {
             let text: &'static str = Box::leak(format!("HTTP/1.1 200 OK\r\n{head}").into_boxed_str());
-            for (then, ending) in [(Then::Close, Ending::Closed), (Then::Reset, Ending::Reset)] {
+            for (then, ending) in [(Then::Close, ResponseEnd::Closed), (Then::Reset, ResponseEnd::Reset)] {
                 let exchange = send(&server(text, then).await.url).await;
                 assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&ending), "{head:?}");
             }
@@ -329,11 +329,11 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_status_line_the_ending_is_all_that_is_known() {
-        for (then, ending) in [(Then::Close, Ending::Closed), (Then::Reset, Ending::Reset)] {
+        for (then, ending) in [(Then::Close, ResponseEnd::Closed), (Then::Reset, ResponseEnd::Reset)] {
             assert_eq!(no_answer(&send(&server("", then).await.url).await), &ending);
         }
         let hung = send_within(&server("", Then::Hang).await.url, Duration::from_millis(50)).await;
-        assert_eq!(no_answer(&hung), &Ending::Deadline);
+        assert_eq!(no_answer(&hung), &ResponseEnd::Deadline);
     }
 
     #[tokio::test]
@@ -342,7 +342,7 @@ mod tests {
         let deaf = tokio::net::TcpSocket::new_v4().unwrap();
         deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let url = format!("http://{}/", deaf.local_addr().unwrap());
-        assert_eq!(no_answer(&send(&url).await), &Ending::Refused);
+        assert_eq!(no_answer(&send(&url).await), &ResponseEnd::Refused);
     }
 
     #[tokio::test]
@@ -384,6 +384,6 @@ mod tests {
         let driver = Driver::new().unwrap();
         let exchange = driver.send(bad, epoch, epoch + Duration::from_secs(1)).await;
         insta::assert_snapshot!(no_answer(&exchange), @"broken: `no spaces` cannot be the name of a header");
-        assert!(matches!(no_answer(&send("nonsense").await), Ending::Broken(_)));
+        assert!(matches!(no_answer(&send("nonsense").await), ResponseEnd::Broken(_)));
     }
 }

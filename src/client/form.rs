@@ -9,7 +9,7 @@ const BOUNDARY: &str = "upfault-form-boundary";
 
 /// A form. Everything in it is text, so that a record of it is the form itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Form {
+pub struct MultipartForm {
     parts: Vec<Part>,
 }
 
@@ -21,7 +21,7 @@ struct Part {
     content: String,
 }
 
-impl Form {
+impl MultipartForm {
     /// A tenth of a second of near silence, to be transcribed.
     pub(super) fn transcription() -> Self {
         Self { parts: vec![file("hello.wav", "audio/wav", wav())] }
@@ -64,7 +64,7 @@ impl Form {
     }
 }
 
-impl fmt::Display for Form {
+impl fmt::Display for MultipartForm {
     /// RFC 7578.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Part { name, file, content } in &self.parts {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_form_is_written_as_the_standard_has_it() {
-        let mut form = Form::default();
+        let mut form = MultipartForm::default();
         form.set("model", &json!("m"));
         form.parts.push(file("a.jsonl", "application/jsonl", "{}\n".to_owned()));
         insta::assert_snapshot!(form.to_string().replace('\r', "␍"), @r#"

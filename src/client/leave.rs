@@ -18,13 +18,13 @@ use tokio::{
 };
 
 use super::{
-    body::Recorder,
-    call::Call,
+    body::BodyRecorder,
+    call::ClientCall,
     driver::{Clock, Driver, MAX_BYTES},
     ending::ending_of,
 };
 use crate::{
-    observation::{Answer, Ending, Exchange, Left, Outcome},
+    observation::{CallerLeft, Exchange, ExchangeOutcome, Response, ResponseEnd},
     scenario::{Leave, LeaveBy, LeavePoint},
     wire::frames::Carrier,
 };
@@ -33,7 +33,7 @@ use crate::{
 const AFTER_HALF_CLOSE: Duration = Duration::from_secs(2);
 
 /// Ready when an upstream has the request.
-pub type Asked<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+pub type UpstreamHasRequest<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Driver {
     /// Sends `call` over plain HTTP and leaves as `leave` says; otherwise as [`send`](Self::send).
@@ -41,20 +41,20 @@ impl Driver {
     /// record, and that it left.
     pub async fn send_and_leave(
         &self,
-        call: Call,
+        call: ClientCall,
         leave: Leave,
-        asked: Asked<'_>,
+        asked: UpstreamHasRequest<'_>,
         epoch: Instant,
         deadline: Instant,
     ) -> Exchange {
         let clock = Clock(epoch);
         let sent_ms = clock.now();
         let (outcome, left) = match prepare(&call, "a caller can only leave") {
-            Err(reason) => (Outcome::NoAnswer { ending: Ending::Broken(reason) }, None),
+            Err(reason) => (ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) }, None),
             Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
                 Ok(Ok(socket)) => visit(socket, request, call.carrier, leave, asked, clock, deadline).await,
-                Ok(Err(error)) => (Outcome::NoAnswer { ending: ending_of(&error) }, None),
-                Err(_) => (Outcome::NoAnswer { ending: Ending::Deadline }, None),
+                Ok(Err(error)) => (ExchangeOutcome::NoAnswer { ending: ending_of(&error) }, None),
+                Err(_) => (ExchangeOutcome::NoAnswer { ending: ResponseEnd::Deadline }, None),
             },
         };
         Exchange {
@@ -66,7 +66,7 @@ impl Driver {
             request_body: String::from_utf8_lossy(&call.body).into_owned(),
             outcome,
             end_ms: clock.now(),
-            left: left.map(|at_ms| Left { at_ms, how: leave }),
+            left: left.map(|at_ms| CallerLeft { at_ms, how: leave }),
             to: None,
             together: false,
             mistake: None,
@@ -74,10 +74,10 @@ impl Driver {
     }
 }
 
-pub(super) type Request = http::Request<Full<Bytes>>;
+pub(super) type LeavingRequest = http::Request<Full<Bytes>>;
 
 /// Where to connect to, and what to send there.
-pub(super) fn prepare(call: &Call, what: &str) -> Result<((String, u16), Request), String> {
+pub(super) fn prepare(call: &ClientCall, what: &str) -> Result<((String, u16), LeavingRequest), String> {
     let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is no URL: {error}", call.url))?;
     let host = url.host_str().filter(|_| url.scheme() == "http");
     let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
@@ -104,22 +104,22 @@ pub(super) fn prepare(call: &Call, what: &str) -> Result<((String, u16), Request
 /// One request and its answer, as far as the caller stays for it; with the time at which it left.
 async fn visit(
     socket: TcpStream,
-    request: Request,
+    request: LeavingRequest,
     carrier: Option<Carrier>,
     leave: Leave,
-    asked: Asked<'_>,
+    asked: UpstreamHasRequest<'_>,
     clock: Clock,
     deadline: Instant,
-) -> (Outcome, Option<f64>) {
+) -> (ExchangeOutcome, Option<f64>) {
     let _ = socket.set_nodelay(true);
     // A second handle on the same socket: the first is in the HTTP stack's hands.
     let door = match SockRef::from(&socket).try_clone() {
         Ok(door) => door,
-        Err(error) => return (Outcome::NoAnswer { ending: ending_of(&error) }, None),
+        Err(error) => return (ExchangeOutcome::NoAnswer { ending: ending_of(&error) }, None),
     };
     let (mut sender, connection) = match http1::handshake(TokioIo::new(socket)).await {
         Ok(both) => both,
-        Err(error) => return (Outcome::NoAnswer { ending: ending_of(&error) }, None),
+        Err(error) => return (ExchangeOutcome::NoAnswer { ending: ending_of(&error) }, None),
     };
     let mut caller = Caller {
         connection: Box::pin(connection),
@@ -133,9 +133,9 @@ async fn visit(
         left: None,
     };
     let outcome = match caller.wait(sender.send_request(request)).await {
-        Ok(Ok(response)) => Outcome::Answer(caller.read(response).await),
-        Ok(Err(error)) => Outcome::NoAnswer { ending: ending_of(&error) },
-        Err(ending) => Outcome::NoAnswer { ending },
+        Ok(Ok(response)) => ExchangeOutcome::Answer(caller.read(response).await),
+        Ok(Err(error)) => ExchangeOutcome::NoAnswer { ending: ending_of(&error) },
+        Err(ending) => ExchangeOutcome::NoAnswer { ending },
     };
     (outcome, caller.left)
 }
@@ -149,7 +149,7 @@ struct Caller<'a> {
     /// As what an answer is read that does not say what it is.
     carrier: Option<Carrier>,
     leave: Leave,
-    asked: Asked<'a>,
+    asked: UpstreamHasRequest<'a>,
     clock: Clock,
     /// When it stops waiting.
     until: Instant,
@@ -159,7 +159,7 @@ struct Caller<'a> {
 
 impl Caller<'_> {
     /// Waits for `what` and drives the connection meanwhile; the ending if that comes first.
-    async fn wait<T>(&mut self, what: impl Future<Output = T>) -> Result<T, Ending> {
+    async fn wait<T>(&mut self, what: impl Future<Output = T>) -> Result<T, ResponseEnd> {
         let mut what = std::pin::pin!(what);
         loop {
             tokio::select! {
@@ -167,11 +167,11 @@ impl Caller<'_> {
                 got = &mut what => return Ok(got),
                 () = &mut self.asked, if self.leaves_at(LeavePoint::BeforeHeaders) => {
                     if self.go() {
-                        return Err(Ending::Left);
+                        return Err(ResponseEnd::Left);
                     }
                 }
                 () = sleep_until(self.until) => {
-                    return Err(if self.left.is_some() { Ending::Left } else { Ending::Deadline });
+                    return Err(if self.left.is_some() { ResponseEnd::Left } else { ResponseEnd::Deadline });
                 }
                 _ = &mut self.connection, if self.connected => self.connected = false,
             }
@@ -196,26 +196,26 @@ impl Caller<'_> {
         }
     }
 
-    async fn read(&mut self, response: http::Response<Incoming>) -> Answer {
+    async fn read(&mut self, response: http::Response<Incoming>) -> Response {
         let (head, mut body) = response.into_parts();
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes())));
-        let mut answer = Answer {
+        let mut answer = Response {
             status: head.status.as_u16(),
             headers: headers.collect(),
             head_ms: self.clock.now(),
             body: Default::default(),
-            ending: Ending::Complete,
+            ending: ResponseEnd::Complete,
             closed: None,
         };
-        let mut recorder = Recorder::new(answer.carrier_or(self.carrier));
+        let mut recorder = BodyRecorder::new(answer.carrier_or(self.carrier));
         answer.ending = if self.leaves_at(LeavePoint::AfterHeaders) && self.go() {
-            Ending::Left
+            ResponseEnd::Left
         } else {
             self.read_body(&mut body, &mut recorder).await
         };
         answer.body = recorder.finish();
-        if let (Ending::Left, Leave { at: LeavePoint::AfterEvents(n), by: LeaveBy::Close }) =
+        if let (ResponseEnd::Left, Leave { at: LeavePoint::AfterEvents(n), by: LeaveBy::Close }) =
             (&answer.ending, self.leave)
         {
             // What came in one piece with the last event that it waited for, it does not read.
@@ -224,25 +224,25 @@ impl Caller<'_> {
         answer
     }
 
-    async fn read_body(&mut self, body: &mut Incoming, recorder: &mut Recorder) -> Ending {
+    async fn read_body(&mut self, body: &mut Incoming, recorder: &mut BodyRecorder) -> ResponseEnd {
         loop {
             let frame = match self.wait(body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(error))) => return ending_of(&error),
-                Ok(None) => return Ending::Complete,
+                Ok(None) => return ResponseEnd::Complete,
                 Err(ending) => return ending,
             };
             let Some(bytes) = frame.data_ref() else { continue };
             recorder.take(bytes, self.clock.now());
             if recorder.bytes() > MAX_BYTES {
-                return Ending::Broken("the body is longer than 64 MiB".into());
+                return ResponseEnd::Broken("the body is longer than 64 MiB".into());
             }
             if let LeavePoint::AfterEvents(n) = self.leave.at
                 && self.left.is_none()
                 && recorder.frames() >= n as usize
                 && self.go()
             {
-                return Ending::Left;
+                return ResponseEnd::Left;
             }
         }
     }
@@ -303,8 +303,8 @@ mod tests {
         Server { url, asked, request }
     }
 
-    async fn leave(url: &str, asked: Asked<'_>, at: LeavePoint, by: LeaveBy) -> Exchange {
-        let call = Call {
+    async fn leave(url: &str, asked: UpstreamHasRequest<'_>, at: LeavePoint, by: LeaveBy) -> Exchange {
+        let call = ClientCall {
             step: StepName::Step(1),
             method: http::Method::POST,
             url: url.to_owned(),
@@ -325,7 +325,7 @@ mod tests {
     async fn a_caller_that_leaves_before_the_headers_has_asked_and_has_nothing() {
         let server = server(String::new(), None).await;
         let (exchange, request) = server.leave(LeavePoint::BeforeHeaders, LeaveBy::Close).await;
-        assert_eq!(exchange.outcome, Outcome::NoAnswer { ending: Ending::Left });
+        assert_eq!(exchange.outcome, ExchangeOutcome::NoAnswer { ending: ResponseEnd::Left });
         let left = exchange.abandoned().expect("it left");
         assert!(exchange.sent_ms <= left.at_ms && left.at_ms <= exchange.end_ms);
         let request = request.await.unwrap();
@@ -339,7 +339,7 @@ mod tests {
             (LeavePoint::AfterEvents(2), format!("{HEAD}{EVENT}{EVENT}"), 2),
         ] {
             let (exchange, request) = server(first, None).await.leave(at, LeaveBy::Close).await;
-            assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&Ending::Left));
+            assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&ResponseEnd::Left));
             assert_eq!(frames(&exchange), events);
             request.await.expect("the server saw the connection end");
         }
@@ -351,7 +351,7 @@ mod tests {
             .await
             .leave(LeavePoint::AfterEvents(1), LeaveBy::HalfClose)
             .await;
-        assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&Ending::Complete));
+        assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&ResponseEnd::Complete));
         assert_eq!(frames(&exchange), 2);
         assert!(exchange.left.is_some() && exchange.abandoned().is_none(), "it was answered to the end");
 
@@ -359,7 +359,7 @@ mod tests {
             .await
             .leave(LeavePoint::AfterEvents(1), LeaveBy::HalfClose)
             .await;
-        assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&Ending::Closed));
+        assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&ResponseEnd::Closed));
         assert!(exchange.abandoned().is_some());
     }
 
@@ -369,7 +369,7 @@ mod tests {
             .await
             .leave(LeavePoint::AfterEvents(2), LeaveBy::Close)
             .await;
-        assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&Ending::Complete));
+        assert_eq!(exchange.answer().map(|answer| &answer.ending), Some(&ResponseEnd::Complete));
         assert_eq!(exchange.left, None);
     }
 
@@ -382,7 +382,7 @@ mod tests {
             LeaveBy::Close,
         )
         .await;
-        let Outcome::NoAnswer { ending } = exchange.outcome else { panic!("an answer") };
+        let ExchangeOutcome::NoAnswer { ending } = exchange.outcome else { panic!("an answer") };
         insta::assert_snapshot!(ending, @"broken: a caller can only leave over plain HTTP, and `https://127.0.0.1:1/` is something else");
     }
 }

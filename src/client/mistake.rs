@@ -1,7 +1,7 @@
 //! A request that is wrong in itself.
 
-use super::Call;
-use crate::scenario::Mistake;
+use super::ClientCall;
+use crate::scenario::RequestMistake;
 
 /// A key that no proxy was given.
 const WRONG_KEY: &str = "sk-upfault-not-the-key";
@@ -9,13 +9,13 @@ const WRONG_KEY: &str = "sk-upfault-not-the-key";
 /// A model that no proxy was told of.
 const UNKNOWN_MODEL: &str = "upfault-no-such-model";
 
-impl Call {
+impl ClientCall {
     /// With this mistake in it, and otherwise as it was. `model` and `keys` are what a right request
     /// shows to the proxy.
     #[must_use]
-    pub fn mistaken(mut self, mistake: Mistake, model: &str, keys: &[String]) -> Self {
+    pub fn mistaken(mut self, mistake: RequestMistake, model: &str, keys: &[String]) -> Self {
         match mistake {
-            Mistake::WrongKey => {
+            RequestMistake::WrongKey => {
                 for (_, value) in &mut self.headers {
                     for key in keys.iter().filter(|key| !key.is_empty()) {
                         *value = value.replace(key.as_str(), WRONG_KEY);
@@ -23,7 +23,7 @@ impl Call {
                 }
             }
             // Wherever it stands: in the path, the query, a header that says where to, the body.
-            Mistake::UnknownModel => {
+            RequestMistake::UnknownModel => {
                 self.url = self.url.replace(model, UNKNOWN_MODEL);
                 for (_, value) in &mut self.headers {
                     *value = value.replace(model, UNKNOWN_MODEL);
@@ -32,7 +32,7 @@ impl Call {
                     self.body = body.replace(model, UNKNOWN_MODEL).into_bytes();
                 }
             }
-            Mistake::BrokenJson => self.body.truncate(self.body.len() / 2),
+            RequestMistake::BrokenJson => self.body.truncate(self.body.len() / 2),
         }
         self
     }
@@ -43,8 +43,8 @@ mod tests {
     use super::*;
     use crate::observation::StepName;
 
-    fn call() -> Call {
-        Call {
+    fn call() -> ClientCall {
+        ClientCall {
             step: StepName::Step(1),
             method: http::Method::POST,
             url: "http://127.0.0.1:1/model/upfault-abc-primary/converse".to_owned(),
@@ -57,23 +57,23 @@ mod tests {
         }
     }
 
-    fn mistaken(mistake: Mistake) -> Call {
+    fn mistaken(mistake: RequestMistake) -> ClientCall {
         call().mistaken(mistake, "upfault-abc-primary", &["sk-right".to_owned(), String::new()])
     }
 
     #[test]
     fn only_what_is_mistaken_changes() {
-        let key = mistaken(Mistake::WrongKey);
+        let key = mistaken(RequestMistake::WrongKey);
         assert_eq!(key.headers[0].1, "Bearer sk-upfault-not-the-key");
         assert_eq!((&key.headers[1], &key.url, &key.body), (&call().headers[1], &call().url, &call().body));
 
-        let model = mistaken(Mistake::UnknownModel);
+        let model = mistaken(RequestMistake::UnknownModel);
         assert_eq!(model.url, "http://127.0.0.1:1/model/upfault-no-such-model/converse");
         assert_eq!(model.headers[1].1, UNKNOWN_MODEL);
         assert_eq!(model.body, br#"{"model":"upfault-no-such-model"}"#);
         assert_eq!(model.headers[0], call().headers[0]);
 
-        let json = mistaken(Mistake::BrokenJson);
+        let json = mistaken(RequestMistake::BrokenJson);
         assert!(serde_json::from_slice::<serde_json::Value>(&json.body).is_err());
         assert_eq!((json.headers, json.url), (call().headers, call().url));
     }

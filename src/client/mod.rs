@@ -12,7 +12,7 @@ mod leave;
 mod mistake;
 mod session;
 
-pub use call::{Call, Request, RequestBody, request};
+pub use call::{ApiRequest, ClientCall, RequestBody, request};
 pub use driver::{ClientError, Driver};
 
 #[cfg(test)]

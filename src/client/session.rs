@@ -13,15 +13,17 @@ use tokio::{
 };
 
 use super::{
-    body::Recorder,
-    call::Call,
+    body::BodyRecorder,
+    call::ClientCall,
     driver::{Clock, Driver, MAX_BYTES},
     ending::ending_of,
-    leave::{Request, prepare},
+    leave::{LeavingRequest, prepare},
 };
 use crate::{
-    observation::{Answer, Body, Closed, Ending, Exchange, Frame, Outcome},
-    wire::websocket::{self, Decoder, Said},
+    observation::{
+        Exchange, ExchangeOutcome, ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd,
+    },
+    wire::websocket::{self, WebSocketDecoder, WebSocketEvent},
 };
 
 /// For so long a caller that was told of an error waits for the other side to end the session: some do
@@ -36,24 +38,24 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const MASK: [u8; 4] = *b"upfa";
 
 /// Whether a call asks for a WebSocket.
-pub(super) fn is_session(call: &Call) -> bool {
+pub(super) fn is_session(call: &ClientCall) -> bool {
     call.headers.iter().any(|(name, value)| name == "upgrade" && value == "websocket")
 }
 
 impl Driver {
     /// Opens the session, says the call's body once the session stands, and stays until there is an
     /// answer, an error or an end.
-    pub(super) async fn hold_session(&self, call: Call, epoch: Instant, deadline: Instant) -> Exchange {
+    pub(super) async fn hold_session(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
         let clock = Clock(epoch);
         let sent_ms = clock.now();
         let event = String::from_utf8_lossy(&call.body).into_owned();
-        let handshake = Call { body: Vec::new(), ..call };
+        let handshake = ClientCall { body: Vec::new(), ..call };
         let outcome = match prepare(&handshake, "a session can only be held") {
-            Err(reason) => Outcome::NoAnswer { ending: Ending::Broken(reason) },
+            Err(reason) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) },
             Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
                 Ok(Ok(socket)) => Caller { clock, deadline }.visit(socket, request, &event).await,
-                Ok(Err(error)) => Outcome::NoAnswer { ending: ending_of(&error) },
-                Err(_) => Outcome::NoAnswer { ending: Ending::Deadline },
+                Ok(Err(error)) => ExchangeOutcome::NoAnswer { ending: ending_of(&error) },
+                Err(_) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Deadline },
             },
         };
         Exchange {
@@ -80,9 +82,9 @@ struct Caller {
 }
 
 impl Caller {
-    async fn visit(self, socket: TcpStream, request: Request, event: &str) -> Outcome {
+    async fn visit(self, socket: TcpStream, request: LeavingRequest, event: &str) -> ExchangeOutcome {
         let _ = socket.set_nodelay(true);
-        let no_answer = |ending| Outcome::NoAnswer { ending };
+        let no_answer = |ending| ExchangeOutcome::NoAnswer { ending };
         let (mut sender, connection) = match http1::handshake(TokioIo::new(socket)).await {
             Ok(both) => both,
             Err(error) => return no_answer(ending_of(&error)),
@@ -97,7 +99,7 @@ impl Caller {
                     tokio::select! {
                         biased;
                         got = &mut what => break Ok(got),
-                        () = sleep_until(self.deadline) => break Err(Ending::Deadline),
+                        () = sleep_until(self.deadline) => break Err(ResponseEnd::Deadline),
                         _ = &mut connection, if connected => connected = false,
                     }
                 }
@@ -114,48 +116,48 @@ impl Caller {
                 Ok(Ok(upgraded)) => upgraded,
                 Ok(Err(error)) => {
                     answer.ending = ending_of(&error);
-                    return Outcome::Answer(answer);
+                    return ExchangeOutcome::Answer(answer);
                 }
                 Err(ending) => {
                     answer.ending = ending;
-                    return Outcome::Answer(answer);
+                    return ExchangeOutcome::Answer(answer);
                 }
             };
             let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-                return no_answer(Ending::Broken("the connection is not the caller's own".to_owned()));
+                return no_answer(ResponseEnd::Broken("the connection is not the caller's own".to_owned()));
             };
             let session = Session::new(self, parts.io.into_inner(), &parts.read_buf);
-            return Outcome::Answer(session.hold(answer, event).await);
+            return ExchangeOutcome::Answer(session.hold(answer, event).await);
         }
         let mut body = response.into_body();
-        let mut recorder = Recorder::new(answer.carrier());
+        let mut recorder = BodyRecorder::new(answer.carrier());
         answer.ending = loop {
             match wait!(body.frame()) {
                 Ok(Some(Ok(frame))) => {
                     recorder.take(frame.data_ref().map_or(&[][..], |bytes| bytes), self.clock.now());
                     if recorder.bytes() > MAX_BYTES {
-                        break Ending::Broken("the body is longer than 64 MiB".into());
+                        break ResponseEnd::Broken("the body is longer than 64 MiB".into());
                     }
                 }
                 Ok(Some(Err(error))) => break ending_of(&error),
-                Ok(None) => break Ending::Complete,
+                Ok(None) => break ResponseEnd::Complete,
                 Err(ending) => break ending,
             }
         };
         answer.body = recorder.finish();
-        Outcome::Answer(answer)
+        ExchangeOutcome::Answer(answer)
     }
 
-    fn head<T>(self, response: &http::Response<T>) -> Answer {
+    fn head<T>(self, response: &http::Response<T>) -> Response {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let headers =
             response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes())));
-        Answer {
+        Response {
             status: response.status().as_u16(),
             headers: headers.collect(),
             head_ms: self.clock.now(),
-            body: Body::default(),
-            ending: Ending::Complete,
+            body: ResponseBody::default(),
+            ending: ResponseEnd::Complete,
             closed: None,
         }
     }
@@ -177,18 +179,18 @@ enum Phase {
 struct Session {
     caller: Caller,
     socket: TcpStream,
-    decoder: Decoder,
+    decoder: WebSocketDecoder,
     bytes: u64,
-    frames: Vec<Frame>,
+    frames: Vec<ReceivedFrame>,
     phase: Phase,
     /// When it waits no longer for what its phase waits for.
     until: Instant,
-    closed: Option<Closed>,
+    closed: Option<ReceivedClose>,
 }
 
 impl Session {
     fn new(caller: Caller, socket: TcpStream, read: &Bytes) -> Self {
-        let mut decoder = Decoder::default();
+        let mut decoder = WebSocketDecoder::default();
         decoder.feed(read);
         Self {
             caller,
@@ -202,11 +204,11 @@ impl Session {
         }
     }
 
-    async fn hold(mut self, mut answer: Answer, event: &str) -> Answer {
+    async fn hold(mut self, mut answer: Response, event: &str) -> Response {
         answer.ending = self.until_over(event).await;
         let mut lines: Vec<&str> = self.frames.iter().map(|frame| frame.data.as_str()).collect();
         lines.extend(self.closed.as_ref().map(|closed| closed.reason.as_str()));
-        answer.body = Body {
+        answer.body = ResponseBody {
             text: lines.join("\n"),
             bytes: self.bytes,
             utf8: true,
@@ -217,7 +219,7 @@ impl Session {
         answer
     }
 
-    async fn until_over(&mut self, event: &str) -> Ending {
+    async fn until_over(&mut self, event: &str) -> ResponseEnd {
         loop {
             while let Some(said) = self.decoder.pop() {
                 if let Some(ending) = self.take(said, event).await {
@@ -225,16 +227,16 @@ impl Session {
                 }
             }
             if let Some(broken) = self.decoder.broken() {
-                return Ending::Broken(format!("no frames of a WebSocket: {broken}"));
+                return ResponseEnd::Broken(format!("no frames of a WebSocket: {broken}"));
             }
             if self.bytes > MAX_BYTES {
-                return Ending::Broken("the session is longer than 64 MiB".into());
+                return ResponseEnd::Broken("the session is longer than 64 MiB".into());
             }
             let mut bytes = Vec::with_capacity(16 * 1024);
             match timeout_at(self.until, self.socket.read_buf(&mut bytes)).await {
                 // Who was said goodbye to may go without a word.
-                Ok(Ok(0) | Err(_)) if self.phase == Phase::Leaving => return Ending::Complete,
-                Ok(Ok(0)) => return Ending::Closed,
+                Ok(Ok(0) | Err(_)) if self.phase == Phase::Leaving => return ResponseEnd::Complete,
+                Ok(Ok(0)) => return ResponseEnd::Closed,
                 Ok(Ok(n)) => {
                     self.bytes += n as u64;
                     self.decoder.feed(&bytes);
@@ -242,19 +244,19 @@ impl Session {
                 Ok(Err(error)) => return ending_of(&error),
                 Err(_) => match self.phase {
                     Phase::Told => self.leave().await,
-                    Phase::Leaving => return Ending::Complete,
-                    Phase::Opening | Phase::Asked => return Ending::Deadline,
+                    Phase::Leaving => return ResponseEnd::Complete,
+                    Phase::Opening | Phase::Asked => return ResponseEnd::Deadline,
                 },
             }
         }
     }
 
-    async fn take(&mut self, said: Said, event: &str) -> Option<Ending> {
+    async fn take(&mut self, said: WebSocketEvent, event: &str) -> Option<ResponseEnd> {
         match said {
-            Said::Text(data) => {
+            WebSocketEvent::Text(data) => {
                 let kind = serde_json::from_str::<serde_json::Value>(&data).unwrap_or_default();
                 let kind = kind["type"].as_str().map(str::to_owned).unwrap_or_default();
-                self.frames.push(Frame { at_ms: self.caller.clock.now(), event: None, data });
+                self.frames.push(ReceivedFrame { at_ms: self.caller.clock.now(), event: None, data });
                 match (kind.as_str(), self.phase) {
                     ("session.created", Phase::Opening) => {
                         self.phase = Phase::Asked;
@@ -268,20 +270,20 @@ impl Session {
                     _ => {}
                 }
             }
-            Said::Binary(bytes) => {
+            WebSocketEvent::Binary(bytes) => {
                 let data = format!("<{} bytes>", bytes.len());
                 let event = Some("binary".to_owned());
-                self.frames.push(Frame { at_ms: self.caller.clock.now(), event, data });
+                self.frames.push(ReceivedFrame { at_ms: self.caller.clock.now(), event, data });
             }
-            Said::Ping(payload) => self.say(&websocket::pong(&payload, Some(MASK))).await,
-            Said::Pong => {}
-            Said::Close(code, reason) => {
+            WebSocketEvent::Ping(payload) => self.say(&websocket::pong(&payload, Some(MASK))).await,
+            WebSocketEvent::Pong => {}
+            WebSocketEvent::Close(code, reason) => {
                 let answered = self.phase == Phase::Leaving;
-                self.closed = Some(Closed { code, reason, answered });
+                self.closed = Some(ReceivedClose { code, reason, answered });
                 if !answered {
                     self.say(&websocket::close(code, "", Some(MASK))).await;
                 }
-                return Some(Ending::Complete);
+                return Some(ResponseEnd::Complete);
             }
         }
         None

@@ -10,7 +10,7 @@ use wiremock::{
 
 use super::*;
 use crate::{
-    observation::{Ending, Outcome, StepName},
+    observation::{ExchangeOutcome, ResponseEnd, StepName},
     scenario::{Api, Step},
 };
 
@@ -29,7 +29,7 @@ async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_follow
         .expect(1)
         .mount(&server)
         .await;
-    let call = Call {
+    let call = ClientCall {
         step: StepName::Step(1),
         method: http::Method::POST,
         url: format!("{}{}", server.uri(), request.path),
@@ -42,8 +42,8 @@ async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_follow
     };
     let now = Instant::now();
     let exchange = Driver::new().expect("a driver").send(call, now, now + Duration::from_secs(10)).await;
-    let Outcome::Answer(answer) = exchange.outcome else { panic!("{:?}", exchange.outcome) };
-    assert_eq!((answer.status, answer.ending), (307, Ending::Complete));
+    let ExchangeOutcome::Answer(answer) = exchange.outcome else { panic!("{:?}", exchange.outcome) };
+    assert_eq!((answer.status, answer.ending), (307, ResponseEnd::Complete));
     assert_eq!(answer.body.text, "moved");
     // Anything that asked for /elsewhere would have got wiremock's 404 and be on its record.
     assert_eq!(server.received_requests().await.map(|requests| requests.len()), Some(1));

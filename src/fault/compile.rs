@@ -10,16 +10,16 @@ use super::{
 };
 use crate::{
     observation::Canaries,
-    provider::{self, Asked, Message, MessageBody},
+    provider::{self, MessageBody, ProviderMessage, RequestedCall},
     scenario::{ConnectionFault, Fault, Http2Fault, TlsFault, Turn},
     wire::frames::Carrier,
 };
 
 /// What faults need to know that put other bytes of the provider's in place of a reply's own.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub struct FaultContext<'a> {
     /// The request that is being answered.
-    pub asked: &'a Asked,
+    pub asked: &'a RequestedCall,
     /// The tokens of this attempt.
     pub canaries: &'a Canaries,
     /// Whose attempt it is.
@@ -27,13 +27,13 @@ pub struct Context<'a> {
 }
 
 /// The whole plan of a turn: its message, then its faults.
-pub fn plan(turn: &Turn, context: &Context<'_>) -> Plan {
+pub fn plan(turn: &Turn, context: &FaultContext<'_>) -> Plan {
     let message = provider::message(context.asked, turn, context.canaries);
     compile(message, &turn.faults, context)
 }
 
 /// The plan of a message without any fault.
-pub fn unharmed(message: Message) -> Plan {
+pub fn unharmed(message: ProviderMessage) -> Plan {
     Timeline::new(message).into_plan()
 }
 
@@ -42,7 +42,7 @@ pub fn unharmed(message: Message) -> Plan {
 /// A point that the reply does not have (`after_events: 50` of a short stream, any number of
 /// events of a plain body) means before the end. What edits events leaves a reply alone that has none of
 /// its kind. Faults of the address and of the connection have no part in a plan: who listens performs them.
-pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Plan {
+pub fn compile(message: ProviderMessage, faults: &[Fault], context: &FaultContext<'_>) -> Plan {
     if faults.is_empty() {
         return Timeline::new(message).into_plan();
     }
@@ -68,7 +68,7 @@ pub fn compile(message: Message, faults: &[Fault], context: &Context<'_>) -> Pla
 }
 
 /// What a reply's events are carried in, where it is a stream of them.
-fn carrier(message: &Message) -> Option<Carrier> {
+fn carrier(message: &ProviderMessage) -> Option<Carrier> {
     match message.body {
         MessageBody::Whole(_) => None,
         MessageBody::Events { .. } => message.header("content-type").and_then(Carrier::of),
@@ -77,7 +77,7 @@ fn carrier(message: &Message) -> Option<Carrier> {
 }
 
 impl Timeline {
-    fn apply(&mut self, fault: &Fault, carrier: Option<Carrier>, context: &Context<'_>) {
+    fn apply(&mut self, fault: &Fault, carrier: Option<Carrier>, context: &FaultContext<'_>) {
         // A fault before it may have put something in the stream's place.
         let carrier = carrier.filter(|_| !self.whole);
         let sse = carrier == Some(Carrier::Sse);
@@ -147,7 +147,7 @@ impl Timeline {
             Fault::Redirect(status) => {
                 let location = vec![("location".into(), context.origin.elsewhere().into())];
                 let body = MessageBody::Whole(Bytes::new());
-                self.replace(Message { status: *status, headers: location, body });
+                self.replace(ProviderMessage { status: *status, headers: location, body });
             }
             // Faults of the address and of the connection; and what edits events of another carrier.
             Fault::Refuse

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{compile::Context, plan::WireAction, timeline::Timeline};
+use super::{compile::FaultContext, plan::WireAction, timeline::Timeline};
 use crate::{
-    provider::{self, Asked, Header, Message},
-    scenario::{Malform, Reply},
+    provider::{self, HeaderField, ProviderMessage, RequestedCall},
+    scenario::{MalformedBody, SuccessReply},
     wire::frames::Carrier,
 };
 
@@ -17,10 +17,10 @@ impl Timeline {
     /// or changes the answer in its place, where what is malformed is the answer itself.
     pub(super) fn malform(
         &mut self,
-        malform: Malform,
+        malform: MalformedBody,
         carrier: Option<Carrier>,
-        headers: &[Header],
-        context: &Context<'_>,
+        headers: &[HeaderField],
+        context: &FaultContext<'_>,
     ) {
         if !malform.keeps_the_answer() {
             let message = provider::malformed(context.asked, malform, context.canaries);
@@ -28,24 +28,24 @@ impl Timeline {
         }
         // The frames of AWS's carry their own lengths and sums: there it is the answer as a whole.
         if carrier == Some(Carrier::Aws) {
-            let asked = Asked { stream: false, ..context.asked.clone() };
-            self.replace(under(provider::reply(&asked, &Reply::Ok, context.canaries), headers));
+            let asked = RequestedCall { stream: false, ..context.asked.clone() };
+            self.replace(under(provider::reply(&asked, &SuccessReply::Ok, context.canaries), headers));
         }
         let before = self.length();
         let text = context.canaries.content.as_bytes();
         match malform {
-            Malform::ByteOrderMark => self.insert(0, vec![Bytes::from_static(b"\xef\xbb\xbf")]),
-            Malform::InvalidUtf8 => {
+            MalformedBody::ByteOrderMark => self.insert(0, vec![Bytes::from_static(b"\xef\xbb\xbf")]),
+            MalformedBody::InvalidUtf8 => {
                 if let Some(at) = self.position(text).or_else(|| self.position(b"\":\"").map(|at| at + 3)) {
                     self.insert(at, vec![Bytes::from_static(b"\xff\xfe")]);
                 }
             }
-            Malform::DeepNesting(levels) => {
+            MalformedBody::DeepNesting(levels) => {
                 let levels = levels as usize;
                 let nested = format!(",\"upfault_nested\":{}{}", "[".repeat(levels), "]".repeat(levels));
                 self.add_member(text, vec![nested.into()]);
             }
-            Malform::VeryLarge(bytes) => {
+            MalformedBody::VeryLarge(bytes) => {
                 let part = Bytes::from(vec![b'a'; PART.min(bytes as usize)]);
                 let mut parts = vec![Bytes::from_static(b",\"upfault_padding\":\"")];
                 parts.extend((0..bytes as usize / PART).map(|_| part.clone()));
@@ -113,7 +113,7 @@ impl Timeline {
 }
 
 /// A body under the original's headers, so that those a scenario has set stay.
-fn under(mut message: Message, headers: &[Header]) -> Message {
+fn under(mut message: ProviderMessage, headers: &[HeaderField]) -> ProviderMessage {
     for (name, value) in headers {
         if message.header(name).is_none() {
             message.headers.push((name.clone(), value.clone()));

@@ -12,7 +12,7 @@ mod settle;
 mod stream;
 mod timeline;
 
-pub use compile::{Context, compile, plan, unharmed};
+pub use compile::{FaultContext, compile, plan, unharmed};
 pub use origin::Origin;
 pub use plan::{Framing, Head, Plan, WireAction};
 

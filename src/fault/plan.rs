@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{provider::Header, scenario::Http2Code};
+use crate::{provider::HeaderField, scenario::Http2Code};
 
 /// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
 /// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
@@ -126,7 +126,7 @@ pub struct Head {
     /// 200–999.
     pub status: u16,
     /// Names in lower case, in the order in which they are sent.
-    pub headers: Vec<Header>,
+    pub headers: Vec<HeaderField>,
     /// More lines behind the headers, as they stand, each with its CR LF: what no library would write.
     pub lines: Vec<Bytes>,
     /// How the body's end is told.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     plan::WireAction,
-    timeline::{Place, Timeline},
+    timeline::{FaultPosition, Timeline},
 };
 use crate::{
     scenario::{Api, EventStreamFault},
@@ -35,7 +35,7 @@ impl Timeline {
     }
 
     /// Puts in an event that the dialect does not have.
-    pub(super) fn unknown_event(&mut self, place: Place, carrier: Carrier) {
+    pub(super) fn unknown_event(&mut self, place: FaultPosition, carrier: Carrier) {
         let data = json!({ "type": UNKNOWN });
         let event = match carrier {
             Carrier::Sse => format!("event: {UNKNOWN}\ndata: {data}\n\n").into(),
@@ -49,12 +49,12 @@ impl Timeline {
     }
 
     /// Puts in a line that is there for whoever looks at the bytes (WHATWG HTML section 9.2.6).
-    pub(super) fn comment(&mut self, place: Place) {
+    pub(super) fn comment(&mut self, place: FaultPosition) {
         self.put(place, Bytes::from_static(b": upfault\n\n"), false);
     }
 
     /// Puts in what keeps a connection of this dialect from looking idle.
-    pub(super) fn ping(&mut self, place: Place, api: Option<Api>) {
+    pub(super) fn ping(&mut self, place: FaultPosition, api: Option<Api>) {
         if api == Some(Api::AnthropicMessages) {
             self.put(place, Bytes::from_static(b"event: ping\ndata: {\"type\":\"ping\"}\n\n"), true);
         } else {
@@ -63,7 +63,7 @@ impl Timeline {
     }
 
     /// Puts in a ping, which every client of a WebSocket answers by itself (RFC 6455 section 5.5.2).
-    pub(super) fn websocket_ping(&mut self, place: Place) {
+    pub(super) fn websocket_ping(&mut self, place: FaultPosition) {
         self.put(place, websocket::ping(b"upfault"), false);
     }
 
@@ -131,14 +131,14 @@ impl Timeline {
     }
 
     /// Puts a frame between two others, behind the one in which `place` lies.
-    fn put(&mut self, place: Place, bytes: Bytes, completes_frame: bool) {
+    fn put(&mut self, place: FaultPosition, bytes: Bytes, completes_frame: bool) {
         let offset = self.boundary(place);
         let at = self.split(offset);
         self.body.insert(at, WireAction::Write { bytes, completes_frame });
     }
 
     /// The end of the frame in which a place lies.
-    fn boundary(&self, place: Place) -> usize {
+    fn boundary(&self, place: FaultPosition) -> usize {
         match place.offset() {
             0 => 0,
             offset => self.frame_ends().find(|end| *end >= offset).unwrap_or_else(|| self.length()),
@@ -212,7 +212,7 @@ mod tests {
             let event = format!("event: e{end}data: {value}{end}{end}");
             let spread = spread(event.as_bytes());
             assert_eq!(spread.windows(6).filter(|window| window == b"data: ").count(), 5);
-            let mut decoder = sse::Decoder::strict();
+            let mut decoder = sse::SseDecoder::strict();
             decoder.feed(&spread).unwrap();
             let read = decoder.pop().unwrap();
             assert_eq!(read.event.as_deref(), Some("e"));

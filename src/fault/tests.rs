@@ -11,10 +11,10 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     observation::Identity,
-    provider::{self, Asked, Message, MessageBody},
+    provider::{self, MessageBody, ProviderMessage, RequestedCall},
     scenario::{
         Api, ContentEncodingFault, ErrorName, EventStreamFault, Fault, Http1Fault, Latency, LatencyPlace,
-        LatencyShape, Malform, Point, Provider, Reply,
+        LatencyShape, MalformedBody, Point, Provider, SuccessReply,
     },
 };
 
@@ -26,23 +26,23 @@ const ORIGIN: Origin<'_> = Origin {
     seed: 1,
 };
 
-fn message(body: MessageBody) -> Message {
-    Message { status: 200, headers: vec![], body }
+fn message(body: MessageBody) -> ProviderMessage {
+    ProviderMessage { status: 200, headers: vec![], body }
 }
 
-fn whole(text: &str) -> Message {
+fn whole(text: &str) -> ProviderMessage {
     message(MessageBody::Whole(Bytes::copy_from_slice(text.as_bytes())))
 }
 
-fn events() -> Message {
+fn events() -> ProviderMessage {
     let events = ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"].map(Bytes::from).to_vec();
     message(MessageBody::Events { events, terminator: Some(Bytes::from_static(b"data: [DONE]\n\n")) })
 }
 
-fn compiled(message: Message, faults: &[Fault]) -> Plan {
+fn compiled(message: ProviderMessage, faults: &[Fault]) -> Plan {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-    let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
-    compile(message, faults, &Context { asked: &asked, canaries: &canaries, origin: ORIGIN })
+    let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, true);
+    compile(message, faults, &FaultContext { asked: &asked, canaries: &canaries, origin: ORIGIN })
 }
 
 fn bytes(plan: &Plan) -> Vec<u8> {
@@ -125,11 +125,12 @@ fn without_its_terminator_a_stream_still_finishes() {
 #[test]
 fn an_error_event_has_the_number_that_follows_in_a_stream_that_counts() {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-    let asked = Asked::plain(Provider::Openai, Api::OpenaiResponses, true);
+    let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiResponses, true);
     for (point, number) in [(Point::AfterHeaders, 0), (Point::AfterEvents(5), 5), (Point::BeforeEnd, 12)] {
         let fault = Fault::ErrorEvent { error: ErrorName::Internal, at: point, form: None };
-        let reply = provider::reply(&asked, &Reply::Ok, &canaries);
-        let plan = compile(reply, &[fault], &Context { asked: &asked, canaries: &canaries, origin: ORIGIN });
+        let reply = provider::reply(&asked, &SuccessReply::Ok, &canaries);
+        let plan =
+            compile(reply, &[fault], &FaultContext { asked: &asked, canaries: &canaries, origin: ORIGIN });
         let sent = String::from_utf8(bytes(&plan)).unwrap();
         let error = sent.split("event: error\n").nth(1).unwrap();
         let wanted = format!("data: {{\"type\":\"error\",\"sequence_number\":{number},");
@@ -168,7 +169,7 @@ fn a_malformed_reply_keeps_the_headers_that_were_set() {
     let mut original = events();
     original.headers.push(("content-type".into(), "text/event-stream".into()));
     original.headers.push(("x-set".into(), "1".into()));
-    let plan = compiled(original, &[Fault::Malform(Malform::Null)]);
+    let plan = compiled(original, &[Fault::Malform(MalformedBody::Null)]);
     let WireAction::Head(head) = &plan.actions[0] else { panic!("{plan}") };
     assert_eq!(head.framing, Framing::Length(4));
     assert!(head.headers.contains(&("x-set".into(), "1".into())));
@@ -274,9 +275,10 @@ fn waits_for_each_event_are_drawn_one_by_one_and_a_list_begins_again_behind_its_
 
     let once = latency(LatencyPlace::FirstByte, LatencyShape::List(times(&[1, 2])));
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-    let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
+    let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, true);
     for (attempt, wanted) in [(1, 1), (2, 2), (3, 1)] {
-        let context = Context { asked: &asked, canaries: &canaries, origin: Origin { attempt, ..ORIGIN } };
+        let context =
+            FaultContext { asked: &asked, canaries: &canaries, origin: Origin { attempt, ..ORIGIN } };
         let plan = compile(events(), std::slice::from_ref(&once), &context);
         assert_eq!(plan.actions[0], WireAction::Wait(Duration::from_millis(wanted)));
     }
@@ -288,10 +290,10 @@ fn a_normal_latency_is_drawn_around_its_mean() {
     let time = LatencyShape::Normal { mean: second, deviation: second / 10 };
     let fault = Fault::Latency(Latency { before: LatencyPlace::FirstByte, time });
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-    let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
+    let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, true);
     let mut total = Duration::ZERO;
     for seed in 0..1000 {
-        let context = Context { asked: &asked, canaries: &canaries, origin: Origin { seed, ..ORIGIN } };
+        let context = FaultContext { asked: &asked, canaries: &canaries, origin: Origin { seed, ..ORIGIN } };
         let plan = compile(events(), std::slice::from_ref(&fault), &context);
         let WireAction::Wait(time) = plan.actions[0] else { panic!("{plan}") };
         assert!(time <= second + second / 10 * 4, "{time:?}");
@@ -339,11 +341,18 @@ fn a_stream_that_is_compressed_twice_is_still_sent_event_by_event() {
 }
 
 /// The answer of an endpoint with one fault, as a plan and as the bytes of its body.
-fn answered(provider: Provider, api: Api, stream: bool, reply: &Reply, fault: Fault) -> (Plan, Vec<u8>) {
+fn answered(
+    provider: Provider,
+    api: Api,
+    stream: bool,
+    reply: &SuccessReply,
+    fault: Fault,
+) -> (Plan, Vec<u8>) {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-    let asked = Asked::plain(provider, api, stream);
+    let asked = RequestedCall::plain(provider, api, stream);
     let message = provider::reply(&asked, reply, &canaries);
-    let plan = compile(message, &[fault], &Context { asked: &asked, canaries: &canaries, origin: ORIGIN });
+    let plan =
+        compile(message, &[fault], &FaultContext { asked: &asked, canaries: &canaries, origin: ORIGIN });
     let bytes = bytes(&plan);
     (plan, bytes)
 }
@@ -352,13 +361,13 @@ fn answered(provider: Provider, api: Api, stream: bool, reply: &Reply, fault: Fa
 fn a_malformed_answer_is_still_the_answer() {
     for stream in [false, true] {
         let answer = |malform| {
-            answered(Provider::Openai, Api::OpenaiChat, stream, &Reply::Ok, Fault::Malform(malform))
+            answered(Provider::Openai, Api::OpenaiChat, stream, &SuccessReply::Ok, Fault::Malform(malform))
         };
         let (plan, plain) = answered(
             Provider::Openai,
             Api::OpenaiChat,
             stream,
-            &Reply::Ok,
+            &SuccessReply::Ok,
             Fault::Delay { at: Point::BeforeHeaders, lasting: second() },
         );
         assert!(!plan.doubtful);
@@ -371,24 +380,24 @@ fn a_malformed_answer_is_still_the_answer() {
             })
         };
 
-        let (marked, bytes) = answer(Malform::ByteOrderMark);
+        let (marked, bytes) = answer(MalformedBody::ByteOrderMark);
         assert_eq!(bytes.strip_prefix(b"\xef\xbb\xbf"), Some(&plain[..]));
         assert_eq!(kind(&marked), kind(&plan));
         assert!(marked.doubtful);
 
-        let (_, bytes) = answer(Malform::InvalidUtf8);
+        let (_, bytes) = answer(MalformedBody::InvalidUtf8);
         let at = bytes.windows(2).position(|pair| pair == b"\xff\xfe").unwrap();
         assert!(bytes[at + 2..].starts_with(b"canary-"), "{}", String::from_utf8_lossy(&bytes));
         assert_eq!([&bytes[..at], &bytes[at + 2..]].concat(), plain);
 
-        let (nested, bytes) = answer(Malform::DeepNesting(1_000_000));
+        let (nested, bytes) = answer(MalformedBody::DeepNesting(1_000_000));
         assert_eq!(
             bytes.iter().filter(|byte| **byte == b'[').count(),
             1_000_000 + plain.iter().filter(|byte| **byte == b'[').count()
         );
         assert!(nested.doubtful);
 
-        let (large, bytes) = answer(Malform::VeryLarge(100_000));
+        let (large, bytes) = answer(MalformedBody::VeryLarge(100_000));
         assert_eq!(bytes.len(), plain.len() + 100_000 + ",\"upfault_padding\":\"\"".len());
         sound::assert_sound(&large);
         if !stream {
@@ -401,10 +410,10 @@ fn a_malformed_answer_is_still_the_answer() {
 fn a_gibibyte_is_made_of_one_part_over_and_over() {
     let (plan, _) = {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-        let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, false);
-        let message = provider::reply(&asked, &Reply::Ok, &canaries);
-        let fault = Fault::Malform(Malform::VeryLarge(1 << 30));
-        (compile(message, &[fault], &Context { asked: &asked, canaries: &canaries, origin: ORIGIN }), ())
+        let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, false);
+        let message = provider::reply(&asked, &SuccessReply::Ok, &canaries);
+        let fault = Fault::Malform(MalformedBody::VeryLarge(1 << 30));
+        (compile(message, &[fault], &FaultContext { asked: &asked, canaries: &canaries, origin: ORIGIN }), ())
     };
     let mut parts: Vec<_> = plan
         .actions
@@ -428,8 +437,13 @@ fn an_event_stream_ends_for_its_reader_where_a_sum_is_wrong() {
         (EventStreamFault::BadPreludeCrc { at: Point::AfterEvents(3) }, 3),
         (EventStreamFault::BadMessageCrc { at: Point::AfterHeaders }, 0),
     ] {
-        let (plan, bytes) =
-            answered(Provider::Bedrock, Api::BedrockConverse, true, &Reply::Ok, Fault::EventStream(fault));
+        let (plan, bytes) = answered(
+            Provider::Bedrock,
+            Api::BedrockConverse,
+            true,
+            &SuccessReply::Ok,
+            Fault::EventStream(fault),
+        );
         assert_eq!(eventstream::decode(&bytes).len(), frames);
         let before: usize = plan
             .actions
@@ -441,7 +455,7 @@ fn an_event_stream_ends_for_its_reader_where_a_sum_is_wrong() {
         assert!(!plan.is_below_http());
     }
     let unknown = Fault::EventStream(EventStreamFault::UnknownMessage { at: Point::BeforeEnd });
-    let (plan, bytes) = answered(Provider::Bedrock, Api::BedrockConverse, true, &Reply::Ok, unknown);
+    let (plan, bytes) = answered(Provider::Bedrock, Api::BedrockConverse, true, &SuccessReply::Ok, unknown);
     let messages = eventstream::decode(&bytes);
     let names: Vec<_> = messages.iter().map(|message| message.text(":event-type").unwrap()).collect();
     // The last two are what ends a stream of this operation.
@@ -457,11 +471,11 @@ fn an_unknown_event_fits_what_carries_the_stream() {
         (Provider::Ollama, Api::OllamaChat),
         (Provider::Bedrock, Api::BedrockConverse),
     ] {
-        let (plan, _) = answered(provider, api, true, &Reply::Ok, unknown());
+        let (plan, _) = answered(provider, api, true, &SuccessReply::Ok, unknown());
         let second =
             plan.actions.iter().filter(|action| matches!(action, WireAction::Write { .. })).nth(1).unwrap();
         assert!(second.to_string().contains("upfault.unknown"), "{plan}");
-        let (whole, _) = answered(provider, api, false, &Reply::Ok, unknown());
+        let (whole, _) = answered(provider, api, false, &SuccessReply::Ok, unknown());
         assert!(!whole.to_string().contains("upfault.unknown"));
     }
 }
@@ -469,9 +483,9 @@ fn an_unknown_event_fits_what_carries_the_stream() {
 #[test]
 fn a_ping_is_anthropics_own_event_and_elsewhere_a_comment() {
     let ping = || Fault::Ping { at: Point::AfterHeaders };
-    let (_, bytes) = answered(Provider::Anthropic, Api::AnthropicMessages, true, &Reply::Ok, ping());
+    let (_, bytes) = answered(Provider::Anthropic, Api::AnthropicMessages, true, &SuccessReply::Ok, ping());
     assert!(bytes.starts_with(b"event: ping\ndata: {"));
-    let (_, bytes) = answered(Provider::Openai, Api::OpenaiChat, true, &Reply::Ok, ping());
+    let (_, bytes) = answered(Provider::Openai, Api::OpenaiChat, true, &SuccessReply::Ok, ping());
     assert!(bytes.starts_with(b": ping\n\ndata: {"));
 }
 
@@ -482,7 +496,7 @@ fn other_line_ends_and_other_packets_say_the_same() {
         [Api::OpenaiChat, Api::OpenaiResponses, Api::AnthropicMessages, Api::GeminiGenerate, Api::CohereChat]
     {
         let provider = api.native_provider();
-        let play = |fault| answered(provider, api, true, &Reply::NonAscii, fault);
+        let play = |fault| answered(provider, api, true, &SuccessReply::NonAscii, fault);
         let (_, plain) = play(Fault::Split { bytes: 7 });
         let frames = decode(Carrier::Sse, &plain);
         let (_, crlf) = play(Fault::Crlf);

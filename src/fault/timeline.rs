@@ -10,7 +10,7 @@ use super::{
     plan::{Framing, Head, WireAction},
 };
 use crate::{
-    provider::{Header, Message, MessageBody},
+    provider::{HeaderField, MessageBody, ProviderMessage},
     scenario::Point,
 };
 
@@ -44,12 +44,12 @@ pub(super) struct Timeline {
 
 /// Where a fault strikes: before the head, or at an offset into the body.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum FaultPosition {
     BeforeHead,
     Body(usize),
 }
 
-impl Place {
+impl FaultPosition {
     /// Before the head there is no body to strike at but its first byte.
     pub(super) fn offset(self) -> usize {
         match self {
@@ -60,8 +60,8 @@ impl Place {
 }
 
 impl Timeline {
-    pub(super) fn new(message: Message) -> Self {
-        let Message { status, mut headers, body } = message;
+    pub(super) fn new(message: ProviderMessage) -> Self {
+        let ProviderMessage { status, mut headers, body } = message;
         let mut awaited = None;
         let (writes, terminator, whole) = match body {
             MessageBody::Whole(bytes) => (vec![bytes], 0, true),
@@ -109,18 +109,18 @@ impl Timeline {
     }
 
     /// Starts over with another message; what comes before the head stays.
-    pub(super) fn replace(&mut self, message: Message) {
+    pub(super) fn replace(&mut self, message: ProviderMessage) {
         let before = std::mem::take(&mut self.before);
         *self = Self { before, ..Self::new(message) };
     }
 
     /// Where `point` is in the reply as it stands now. A point behind the last one that the reply
     /// has means before its end.
-    pub(super) fn find(&self, point: Point) -> Place {
+    pub(super) fn find(&self, point: Point) -> FaultPosition {
         let length = self.length();
         let end = if self.whole { length.saturating_sub(1) } else { length - self.terminator };
-        Place::Body(match point {
-            Point::BeforeHeaders => return Place::BeforeHead,
+        FaultPosition::Body(match point {
+            Point::BeforeHeaders => return FaultPosition::BeforeHead,
             Point::AfterHeaders => 0,
             Point::AfterEvents(0) if !self.whole => 0,
             Point::AfterEvents(_) if self.whole => end,
@@ -131,10 +131,10 @@ impl Timeline {
     }
 
     /// Puts a wait at a place, behind the waits that stand there already.
-    pub(super) fn wait(&mut self, place: Place, time: Duration) {
+    pub(super) fn wait(&mut self, place: FaultPosition, time: Duration) {
         match place {
-            Place::BeforeHead => self.before.push(WireAction::Wait(time)),
-            Place::Body(offset) => {
+            FaultPosition::BeforeHead => self.before.push(WireAction::Wait(time)),
+            FaultPosition::Body(offset) => {
                 let at = self.split(offset);
                 self.body.insert(at, WireAction::Wait(time));
             }
@@ -142,13 +142,13 @@ impl Timeline {
     }
 
     /// Ends the reply at a place: what came after it is gone.
-    pub(super) fn end(&mut self, place: Place, ending: WireAction) {
+    pub(super) fn end(&mut self, place: FaultPosition, ending: WireAction) {
         match place {
-            Place::BeforeHead => {
+            FaultPosition::BeforeHead => {
                 self.head = None;
                 self.body.clear();
             }
-            Place::Body(offset) => {
+            FaultPosition::Body(offset) => {
                 let at = self.split(offset);
                 self.body.truncate(at);
             }
@@ -159,15 +159,15 @@ impl Timeline {
 
     /// Cuts in two the frame that follows an offset (or what is left of it there), and ends the
     /// reply in the middle of it. The head is no frame; the first one that can be cut is the body's.
-    pub(super) fn cut_frame(&mut self, place: Place, ending: WireAction) {
+    pub(super) fn cut_frame(&mut self, place: FaultPosition, ending: WireAction) {
         let offset = place.offset();
         let next = self.frame_ends().find(|end| *end > offset).unwrap_or(offset);
-        self.end(Place::Body(offset + (next - offset) / 2), ending);
+        self.end(FaultPosition::Body(offset + (next - offset) / 2), ending);
     }
 
     /// Puts a last event in place of what follows, and ends the stream properly behind it.
-    pub(super) fn end_with_event(&mut self, place: Place, event: Bytes) {
-        self.end(Place::Body(place.offset()), WireAction::Finish);
+    pub(super) fn end_with_event(&mut self, place: FaultPosition, event: Bytes) {
+        self.end(FaultPosition::Body(place.offset()), WireAction::Finish);
         self.body.push(WireAction::Write { bytes: event, completes_frame: true });
     }
 
@@ -175,7 +175,7 @@ impl Timeline {
     pub(super) fn drop_terminator(&mut self) {
         if self.terminator > 0 {
             let ending = self.ending.clone();
-            self.end(Place::Body(self.length() - self.terminator), ending);
+            self.end(FaultPosition::Body(self.length() - self.terminator), ending);
         }
     }
 
@@ -217,10 +217,10 @@ impl Timeline {
     }
 
     /// How many whole frames are sent before a place.
-    pub(super) fn frames_before(&self, place: Place) -> usize {
+    pub(super) fn frames_before(&self, place: FaultPosition) -> usize {
         match place {
-            Place::BeforeHead => 0,
-            Place::Body(offset) => self.frame_ends().take_while(|end| *end <= offset).count(),
+            FaultPosition::BeforeHead => 0,
+            FaultPosition::Body(offset) => self.frame_ends().take_while(|end| *end <= offset).count(),
         }
     }
 
@@ -261,7 +261,7 @@ impl Timeline {
 
 /// Takes framing headers that a scenario has set out of `headers`: they decide the framing, even
 /// where they lie about the body.
-fn framing(headers: &mut Vec<Header>, whole: Option<u64>) -> Framing {
+fn framing(headers: &mut Vec<HeaderField>, whole: Option<u64>) -> Framing {
     let mut framing = whole.map_or(Framing::Chunked, Framing::Length);
     headers.retain(|(name, value)| match &**name {
         "content-length" => {

@@ -1,55 +1,55 @@
-//! What a policy finds in a case, compared with what the default policy finds.
+//! The findings of a case under a policy, compared with those under the default policy.
 //!
-//! A snapshot holds the findings of the default policy, so that it means the same for every policy. What a
-//! policy finds beyond them names the answers that make the difference.
+//! Snapshots contain the findings of the default policy, so that they do not depend on the policy of a run.
+//! Additional findings name the policy answers that cause them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    beside::judge_beside,
+    comparison::judge_with_siblings,
     finding::Finding,
     policy::{Policy, PolicyAnswer},
 };
 use crate::{
     observation::Observation,
-    scenario::{Kin, Level},
+    scenario::{Level, SiblingKind},
 };
 
 /// A sibling that a case is compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct ComparedSibling<'a> {
-    /// In what the two differ.
-    pub kin: Kin,
-    /// What was seen of it; nothing if it was not run or could not be judged.
+    /// How the two differ.
+    pub kin: SiblingKind,
+    /// Its observation; `None` if it did not run or could not be judged.
     pub seen: Option<&'a Observation>,
 }
 
-/// One case, judged by a policy and by the default one.
+/// The judgement of a case by a policy and by the default policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// By the policy in force. A finding that the default policy does not make, or makes at a weaker
-    /// level, has the answers behind it in `policy` and, with their reasons, in its evidence.
+    /// The findings under the policy. If the default policy does not make a finding, or makes it at a weaker level,
+    /// its `policy` contains the answers that cause it, and its evidence contains their reasons.
     pub findings: Vec<Finding>,
-    /// By the default policy.
+    /// The findings under the default policy.
     pub by_default: Vec<Finding>,
-    /// The rules of which the policy in force finds less than the default one.
+    /// The rules for which the policy makes weaker findings, or none.
     pub eased: Vec<PolicyEffect>,
 }
 
-/// What a policy does to the findings of one rule.
+/// The effect of a policy on the findings of one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyEffect {
     /// The rule's id.
     pub rule: String,
-    /// The answers by which the policy in force finds less than the default one.
+    /// The policy answers that cause the difference.
     pub answers: Vec<PolicyAnswer>,
 }
 
-/// Everything that a case breaks by `policy`, alone and compared with those siblings that were seen. Pure.
+/// Judges a case, including the comparison with those siblings that have an observation. Pure.
 pub fn judge_by(observation: &Observation, siblings: &[ComparedSibling<'_>], policy: &Policy) -> Judgement {
     let seen: Vec<&Observation> = siblings.iter().filter_map(|sibling| sibling.seen).collect();
-    let by = |policy: &Policy| judge_beside(observation, &seen, policy);
+    let by = |policy: &Policy| judge_with_siblings(observation, &seen, policy);
     let default = Policy::default();
     let by_default = by(&default);
     if *policy == default {
@@ -59,7 +59,7 @@ pub fn judge_by(observation: &Observation, siblings: &[ComparedSibling<'_>], pol
     let eased = eased(&findings, &by_default, policy, &by);
     for finding in &mut findings {
         let usual = strongest(&by_default, &finding.rule);
-        // A stronger level is the lesser one.
+        // Stricter levels are smaller.
         if usual.is_none_or(|usual| finding.level < usual) {
             let level = Some(finding.level);
             let (answers, reasons) = behind(&finding.rule, level, policy, &by);
@@ -88,8 +88,8 @@ fn eased(
     eased
 }
 
-/// The answers without any one of which the rule's strongest finding would have another level than `level`
-/// (or all that it goes by, if no single one decides), and a line of evidence for each.
+/// The answers that decide the level of the rule's strictest finding: without one of them, it would not be `level`.
+/// If no single answer decides, all that the rule uses. Also returns a line of evidence for each answer.
 fn behind(
     rule: &str,
     level: Option<Level>,

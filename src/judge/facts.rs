@@ -1,40 +1,44 @@
-//! One exchange with what the upstreams did for it: all that a rule may look at.
+//! The facts about an exchange that rules use.
 
 use jiff::Timestamp;
 
-use super::{dialect::Completion, fate::Fate, policy::Policy, told::Told};
+use super::{
+    attempt_outcome::AttemptOutcome, caller_response::CallerResponse, dialect::Completion, policy::Policy,
+};
 use crate::{
-    observation::{Answer, Arrangement, Attempt, DeploymentArranged, Exchange, Left, Observation, StepName},
-    scenario::{Api, ConnectionFault, Fault, Stage, Turn},
+    observation::{
+        Arrangement, Attempt, CallerLeft, DeploymentArranged, Exchange, Observation, Response, StepName,
+    },
+    scenario::{Api, ConnectionFault, Fault, FaultStage, Turn},
 };
 
-/// All that a rule may look at.
+/// The facts about an exchange: request, response, and what the upstreams did.
 pub struct Facts<'a> {
-    /// What was set up.
+    /// The arrangement of the case.
     pub arrangement: &'a Arrangement,
-    /// The time of day at which the record's clock stood at 0.
+    /// The time of day at 0 ms of the observation.
     pub began: Option<Timestamp>,
-    /// The chosen answers to disputed questions.
+    /// The answers to disputed questions.
     pub policy: &'a Policy,
-    /// The exchange that is judged.
+    /// The exchange.
     pub exchange: &'a Exchange,
-    /// Whether it is the last step of the scenario (the recovery request is none of its steps).
+    /// Whether it is the last step of the scenario, not counting the recovery request.
     pub is_last_step: bool,
-    /// That the caller left, and so was not there for the end.
-    pub left: Option<&'a Left>,
-    /// What the caller was told.
-    pub told: Told,
-    /// The attempts that it led to, in order of arrival.
-    pub attempts: Vec<(&'a Attempt, Fate)>,
-    /// What the proxy asked besides: the properties of a model, the place that a redirect names.
-    pub beside: Vec<&'a Attempt>,
-    /// Attempts of the whole case.
+    /// Set if the caller left before the end.
+    pub left: Option<&'a CallerLeft>,
+    /// The response that the caller got.
+    pub response: CallerResponse,
+    /// The attempts at upstreams, in order of arrival.
+    pub attempts: Vec<(&'a Attempt, AttemptOutcome)>,
+    /// Other requests of the proxy: for the properties of a model, or to the target of a redirect.
+    pub other_requests: Vec<&'a Attempt>,
+    /// All attempts of the case.
     pub all_attempts: &'a [Attempt],
-    /// Exchanges of the whole case.
+    /// All exchanges of the case.
     pub all_exchanges: &'a [Exchange],
-    /// All that was seen in the case.
+    /// The observation of the case.
     pub seen: &'a Observation,
-    /// Deployments that cannot be reached, and so never see an attempt, each with what is wrong.
+    /// Deployments that cannot be reached and so get no attempts, with the fault that is the cause.
     pub unreachable: Vec<(&'a str, &'a Fault)>,
 }
 
@@ -63,9 +67,12 @@ impl<'a> Facts<'a> {
             exchange,
             is_last_step: last.is_some_and(|last| std::ptr::eq(last, exchange)),
             left: exchange.abandoned(),
-            told: Told::of(exchange, case.api),
-            attempts: attempts.into_iter().map(|attempt| (attempt, Fate::of(attempt, case))).collect(),
-            beside,
+            response: CallerResponse::of(exchange, case.api),
+            attempts: attempts
+                .into_iter()
+                .map(|attempt| (attempt, AttemptOutcome::of(attempt, case)))
+                .collect(),
+            other_requests: beside,
             all_attempts: &observation.attempts,
             all_exchanges: &observation.exchanges,
             seen: observation,
@@ -73,7 +80,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether an attempt was cut short because its caller had left: that tells nothing of the upstream.
+    /// Whether an attempt ended because its caller left. Then its outcome says nothing about the upstream.
     pub fn ended_by_leaving(&self, attempt: &Attempt) -> bool {
         self.all_exchanges.iter().any(|exchange| {
             exchange.left.as_ref().is_some_and(|left| {
@@ -84,34 +91,33 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// A text of the proxy's own, without what varies by itself: the one in which common words may be looked
-    /// for, because none is in it by chance.
+    /// A text of the proxy without its volatile parts, such as random ids. Rules search this text for common words,
+    /// which a random part could contain by chance.
     pub fn steady(&self, text: &str) -> String {
         self.arrangement.volatile.iter().fold(text.to_owned(), |text, volatile| volatile.replace(&text))
     }
 
-    /// The endpoint that the caller called.
+    /// The API that the caller called.
     pub fn api(&self) -> Api {
         self.arrangement.combination.api
     }
 
-    /// The caller asked for a stream.
+    /// Whether the caller requested a stream.
     pub fn wants_stream(&self) -> bool {
         self.arrangement.combination.stream && self.api().streams()
     }
 
-    /// The answer, if there was one.
-    pub fn answer(&self) -> Option<&'a Answer> {
+    /// The response, if there was one.
+    pub fn raw_response(&self) -> Option<&'a Response> {
         self.exchange.answer()
     }
 
-    /// The attempt whose success the caller is owed: the one that it got, where it got one as it was
-    /// sent, else the last.
+    /// The successful attempt whose content the caller must get: the one whose content it got, or the last one.
     pub fn success(&self) -> Option<(&'a Attempt, &Completion)> {
-        let got = self.told.completion();
+        let got = self.response.completion();
         let mut chosen = None;
         for (attempt, fate) in self.attempts.iter().rev() {
-            let Fate::Success(completion) = fate else { continue };
+            let AttemptOutcome::Success(completion) = fate else { continue };
             if got.is_some_and(|got| got.says_the_same(completion)) {
                 return Some((*attempt, completion));
             }
@@ -120,26 +126,26 @@ impl<'a> Facts<'a> {
         chosen
     }
 
-    /// Whether every upstream that was tried failed, so that the caller is owed a failure.
+    /// Whether every attempt failed, so that the proxy must report a failure.
     ///
-    /// False where nothing was tried and everybody can be reached: then the answer is the proxy's own.
-    /// False too where a reply could be taken or refused: nobody is owed either.
+    /// False if there were no attempts although all upstreams are reachable: then the response is the proxy's own.
+    /// False if a correct client could accept or reject one of the replies.
     pub fn is_failure(&self) -> bool {
         let doubtful = self.attempts.iter().any(|(attempt, _)| attempt.sent.doubtful);
         self.success().is_none() && !doubtful && (!self.attempts.is_empty() || self.is_unreachable())
     }
 
-    /// Nobody could be reached: no attempt arrived, and a deployment of the chain cannot see one.
+    /// Whether there were no attempts because a deployment of the chain is unreachable.
     pub fn is_unreachable(&self) -> bool {
         self.attempts.is_empty() && !self.unreachable.is_empty()
     }
 
-    /// A deployment that never sees an attempt.
+    /// Whether a deployment is unreachable.
     pub fn cannot_reach(&self, deployment: &str) -> bool {
         self.unreachable.iter().any(|(name, _)| *name == deployment)
     }
 
-    /// Whoever tries to reach it waits in vain, where others are told at once.
+    /// Whether a connection to an unreachable deployment hangs, instead of failing immediately.
     pub fn is_unreachable_in_silence(&self) -> bool {
         let silent = |fault: &Fault| {
             matches!(fault, Fault::Connection(ConnectionFault::NeverAccepted | ConnectionFault::BacklogFull))
@@ -147,17 +153,17 @@ impl<'a> Facts<'a> {
         self.is_unreachable() && self.unreachable.iter().any(|(_, fault)| silent(fault))
     }
 
-    /// The failed attempts. Where all failed, the caller may be told of any of them.
-    pub fn failures(&self) -> impl Iterator<Item = (&'a Attempt, &Fate)> {
+    /// The failed attempts.
+    pub fn failures(&self) -> impl Iterator<Item = (&'a Attempt, &AttemptOutcome)> {
         self.attempts.iter().filter(|(_, fate)| !fate.is_success()).map(|(attempt, fate)| (*attempt, fate))
     }
 
-    /// The statuses other than 2xx that failed upstreams answered with.
+    /// The statuses of failed attempts.
     pub fn upstream_statuses(&self) -> Vec<u16> {
         let mut statuses: Vec<u16> = self
             .failures()
             .filter_map(|(_, fate)| match fate {
-                Fate::Status { status, .. } => Some(*status),
+                AttemptOutcome::Status { status, .. } => Some(*status),
                 _ => None,
             })
             .collect();
@@ -165,34 +171,41 @@ impl<'a> Facts<'a> {
         statuses
     }
 
-    /// Every failure was a plain status, of which `wanted` is true for each.
+    /// Whether every attempt failed with a status, and `wanted` is true for all of them.
     pub fn failed_only_by(&self, wanted: impl Fn(u16) -> bool) -> bool {
         self.is_failure()
             && self.unreachable.is_empty()
-            && self.failures().all(|(_, fate)| matches!(fate, Fate::Status { status, .. } if wanted(*status)))
+            && self
+                .failures()
+                .all(|(_, fate)| matches!(fate, AttemptOutcome::Status { status, .. } if wanted(*status)))
     }
 
-    /// The caller got content of a stream before the failure, so that its status is committed.
+    /// Whether an upstream failed after content, so that the proxy could no longer choose the status.
     pub fn content_committed(&self) -> bool {
         self.is_failure() && self.failures().any(|(_, fate)| fate.failed_after_content())
     }
 
-    /// The caller got a stream whose upstream then fell away without a word: the head is committed, and what
-    /// is told in the stream can only be the proxy's own.
+    /// Whether an upstream stopped in the middle of a stream without an error, so that an error event can only come
+    /// from the proxy.
     pub fn ended_without_a_word(&self) -> bool {
-        let begun = |(attempt, fate): &(&Attempt, Fate)| {
+        let begun = |(attempt, fate): &(&Attempt, AttemptOutcome)| {
             attempt.sent.status == Some(200)
-                && matches!(fate, Fate::Cut { .. } | Fate::Silent { .. } | Fate::EndedEarly { .. })
+                && matches!(
+                    fate,
+                    AttemptOutcome::Cut { .. }
+                        | AttemptOutcome::Silent { .. }
+                        | AttemptOutcome::EndedEarly { .. }
+                )
         };
         self.wants_stream()
-            && self.answer().is_some_and(|answer| answer.status == 200)
+            && self.raw_response().is_some_and(|answer| answer.status == 200)
             && self.attempts.last().is_some_and(begun)
     }
 
-    /// The 200 of a stream was out, with keep-alive pings, before the upstreams had failed: the status was
-    /// given away on purpose, and only an event can tell the truth.
+    /// Whether the proxy sent the 200 of a stream, with keep-alive pings, before the upstreams failed. Then only an
+    /// event can report the failure.
     pub fn is_pinged(&self) -> bool {
-        let Some(answer) = self.answer().filter(|answer| (200..300).contains(&answer.status)) else {
+        let Some(answer) = self.raw_response().filter(|answer| (200..300).contains(&answer.status)) else {
             return false;
         };
         self.arrangement.proxy.keep_alive.is_some()
@@ -200,20 +213,20 @@ impl<'a> Facts<'a> {
             && self.attempts.iter().all(|(attempt, _)| attempt.end_ms.is_none_or(|end| end > answer.head_ms))
     }
 
-    /// A deployment by name, as it was set up.
+    /// The key of a deployment.
     pub fn key_of(&self, deployment: &str) -> Option<&'a str> {
         self.arrangement.deployments.iter().find(|d| d.name == deployment).map(|d| d.key.as_str())
     }
 
-    /// The deployments that the proxy may try, in order.
+    /// The deployments that the proxy can try, in order.
     pub fn chain(&self) -> Vec<&'a str> {
         self.arrangement.chain(self.exchange.to.as_deref())
     }
 
-    /// One line for each attempt, for evidence.
+    /// A line for each attempt, for evidence.
     pub fn attempt_lines(&self) -> Vec<String> {
-        // Attempts that went alike, one after the other, are one line.
-        let alike = |a: &(&Attempt, Fate), b: &(&Attempt, Fate)| {
+        // Consecutive attempts with the same outcome are one line.
+        let alike = |a: &(&Attempt, AttemptOutcome), b: &(&Attempt, AttemptOutcome)| {
             a.0.deployment == b.0.deployment && a.1.describe() == b.1.describe()
         };
         let mut lines: Vec<String> = Vec::new();
@@ -227,7 +240,7 @@ impl<'a> Facts<'a> {
             let what = match fault {
                 Fault::Connection(ConnectionFault::UnresolvableName) => "has a name that does not resolve",
                 Fault::Connection(ConnectionFault::NeverAccepted) => "never accepts a connection",
-                Fault::Connection(ConnectionFault::BacklogFull) => "takes no further connection",
+                Fault::Connection(ConnectionFault::BacklogFull) => "accepts no further connections",
                 _ => "refuses connections",
             };
             lines.push(format!("upstream {deployment} {what}"));
@@ -236,14 +249,13 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What keeps attempts from a deployment with this turn.
+/// The fault of this turn that makes the deployment unreachable.
 fn unreachable_by(turn: &Turn) -> Option<&Fault> {
-    turn.faults.iter().find(|fault| fault.stage() == Stage::Address)
+    turn.faults.iter().find(|fault| fault.stage() == FaultStage::Address)
 }
 
-/// The attempts at what was asked for, and those beside them. What goes to a path that the provider's mock
-/// does not have is a question of the proxy's own, unless nothing else was asked: then it is a call gone
-/// wrong.
+/// The attempts for the caller's request, and other requests of the proxy. A request to a path that the mock does not
+/// serve is one of the latter, unless there are no others: then the proxy called the wrong path.
 fn attempts_of<'a>(observation: &'a Observation, exchange: &'a Exchange) -> [Vec<&'a Attempt>; 2] {
     let all: Vec<&Attempt> = observation.attempts_of(exchange).collect();
     let is_beside = |attempt: &&Attempt| attempt.was_asked() && attempt.api.is_none();

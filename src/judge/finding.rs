@@ -1,4 +1,4 @@
-//! What the judge says: findings and the verdict of a case.
+//! Findings, and the verdict of a case.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,56 +6,56 @@ use serde::{Deserialize, Serialize};
 use super::policy::PolicyAnswer;
 use crate::scenario::Level;
 
-/// One rule broken in one case.
+/// A rule that the proxy broke in a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The rule's id: `status.mirrored`.
     pub rule: String,
-    /// The weaker of the rule's level and the scenario's.
+    /// The weaker of the levels of the rule and the scenario.
     pub level: Level,
-    /// What should have been, in one line.
+    /// The expected behaviour, in one line.
     pub expected: String,
-    /// What was, in one line.
+    /// The observed behaviour, in one line.
     pub observed: String,
-    /// What a person can check: parts of the wire, on either side.
+    /// Evidence that a person can check: parts of the traffic on either side.
     pub evidence: Vec<String>,
-    /// The answers of the policy without which this would be a weaker finding, or none. Empty where the
-    /// default policy says the same.
+    /// The policy answers that cause the finding or make it stricter than under the default policy. Empty if the
+    /// default policy makes the same finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<PolicyAnswer>,
 }
 
-/// What is said of a case in the end.
+/// The verdict of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The contract holds.
+    /// The proxy keeps the contract.
     Pass,
-    /// It is broken, and no accepted snapshot says that this is known.
+    /// The proxy breaks the contract, and no accepted snapshot contains that.
     Fail,
-    /// It is broken exactly as the accepted snapshot holds.
+    /// The proxy breaks the contract exactly as the accepted snapshot says.
     Known,
-    /// What was seen differs from the accepted snapshot.
+    /// The observation differs from the accepted snapshot.
     Changed,
-    /// It could not be told; the reason stands beside it.
+    /// upfault could not decide; the report gives the reason.
     Inconclusive,
-    /// The proxy lacks what the case needs; the reason stands beside it.
+    /// The proxy cannot be configured the way the case needs; the report gives the reason.
     Skipped,
-    /// upfault itself failed; never the proxy's fault.
+    /// upfault itself failed. This says nothing about the proxy.
     Broken,
 }
 
 impl Verdict {
-    /// Every verdict, the worst for the reader first.
+    /// All verdicts, the worst first.
     pub const ALL: [Self; 7] =
         [Self::Broken, Self::Fail, Self::Changed, Self::Inconclusive, Self::Known, Self::Skipped, Self::Pass];
 
-    /// Whether it rests on what was seen of the proxy: not where nothing could be told.
+    /// Whether the verdict is a judgement of the proxy, unlike inconclusive, skipped and broken.
     pub const fn is_of_findings(self) -> bool {
         matches!(self, Self::Pass | Self::Fail | Self::Known | Self::Changed)
     }
 
-    /// The word in reports.
+    /// The name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",

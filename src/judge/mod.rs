@@ -1,11 +1,11 @@
-//! Contract, policy, rules, findings, verdict: pure functions over data.
+//! The judge: rules, policies, findings and verdicts. Pure functions over observations.
 
-mod beside;
+mod comparison;
 mod by_policy;
 mod contract;
 mod dialect;
 mod facts;
-mod fate;
+mod attempt_outcome;
 mod finding;
 mod pair;
 mod policy;
@@ -14,25 +14,25 @@ mod rule;
 mod rules;
 mod sdk;
 mod session;
-mod told;
+mod caller_response;
 mod trace;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use beside::{applicable_beside, compare_siblings, judge_beside, kin_of};
+pub use attempt_outcome::AttemptOutcome;
 pub use by_policy::{ComparedSibling, Judgement, PolicyEffect, judge_by};
+pub use caller_response::{CallerResponse, CallerStream};
+pub use comparison::{applicable_to_siblings, compare_siblings, judge_with_siblings, kin_of};
 pub use contract::{applicable, has_required, has_timing, judge, rule, rules, stops_the_proxy};
-pub use dialect::{Completion, ErrorObject, Family, StreamEvent};
+pub use dialect::{Completion, ErrorObject, StreamEvent, Vocabulary};
 pub use facts::Facts;
-pub use fate::Fate;
 pub use finding::{Finding, Verdict};
-pub use pair::Pair;
+pub use pair::SiblingPair;
 pub use policy::{
-    AfterError, ChainError, CleanEnd, Policy, PolicyAnswer, PolicyEdits, Question, RuleName, Ruling,
-    StatusesOrNone, UnknownPolicy, Weight,
+    AfterError, ChainError, CleanEnd, OptionalStatusSet, Policy, PolicyAnswer, PolicyEdits, PolicyQuestion,
+    PolicyRuling, RuleName, UnknownPolicy, Weight,
 };
-pub use rule::{Breach, Outcome, Rule, SiblingRule};
+pub use rule::{Rule, RuleBreach, RuleOutcome, SiblingRule};
 pub use sdk::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, StepView, Wait, sdk_view};
-pub use told::{StreamTold, Told};
-pub use trace::{DetailFate, ErrorOrigin, Evidence, Maker, Traced, origins};
+pub use trace::{DetailFate, ErrorOrigin, ErrorSource, Evidence, TracedDetail, origins};

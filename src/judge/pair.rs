@@ -1,45 +1,45 @@
-//! The same step of two siblings: all that a rule on siblings may look at.
+//! The same step of two siblings, for the rules that compare them.
 
 use std::borrow::Cow;
 
-use super::{dialect::text, facts::Facts, fate::Fate, policy::Policy};
+use super::{attempt_outcome::AttemptOutcome, dialect::text, facts::Facts, policy::Policy};
 use crate::{
     observation::{
-        Arrangement, Attempt, AttemptEnd, Ending, Exchange, Observation, Outcome, StepName, is_meaningful,
-        looks_random, word,
+        Arrangement, Attempt, AttemptEnd, Exchange, ExchangeOutcome, Observation, ResponseEnd, StepName,
+        is_meaningful, looks_random, word,
     },
-    scenario::Kin,
+    scenario::SiblingKind,
 };
 
-/// The same step of a case and of the sibling that it is held against.
-pub struct Pair<'a> {
-    /// In what the two differ.
-    pub kin: Kin,
-    /// The exchange that is judged.
+/// The same step of a case and of the sibling that it is compared with.
+pub struct SiblingPair<'a> {
+    /// How the two differ.
+    pub kin: SiblingKind,
+    /// The exchange of the case.
     pub own: Facts<'a>,
-    /// The one that it is held against, in the tokens of the case that is judged.
+    /// The exchange of the sibling, with the tokens of the case.
     pub other: Facts<'a>,
 }
 
-/// What an upstream did, as far as it can be the same for both siblings.
+/// What an upstream did, in a form that can be equal for both siblings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Deed<'a> {
+enum UpstreamAction<'a> {
     Succeeded,
     Answered { status: u16, kind: Option<&'a str>, headers: Vec<&'a str>, body: String },
     Cut(AttemptEnd),
     Silent,
 }
 
-impl<'a> Pair<'a> {
-    /// What both siblings saw of each step that both played, where the two can be compared at all.
+impl<'a> SiblingPair<'a> {
+    /// A pair for each step that both siblings played. Empty if the siblings cannot be compared.
     pub fn of(observation: &'a Observation, sibling: &'a Observation, policy: &'a Policy) -> Vec<Self> {
         let (own, other) = (&observation.arrangement, &sibling.arrangement);
-        let Some(kin) = Kin::between(own.combination, other.combination) else { return Vec::new() };
+        let Some(kin) = SiblingKind::between(own.combination, other.combination) else { return Vec::new() };
         let turns = |arrangement: &Arrangement| {
             let turns = arrangement.deployments.iter().map(|one| (one.name.clone(), one.turns.clone()));
             turns.collect::<Vec<_>>()
         };
-        // What is passed through is held against the provider's own answer, which is more.
+        // Pass-through routes are compared with the provider's own response, which is stricter.
         if own.proxy.pass_through || own.proxy != other.proxy || turns(own) != turns(other) {
             return Vec::new();
         }
@@ -61,7 +61,7 @@ impl<'a> Pair<'a> {
         [&self.own, &self.other].into_iter()
     }
 
-    /// Both failed, after the upstreams had done the very same for both. How often does not matter.
+    /// Whether both failed after the upstreams did the same for both. The number of attempts does not matter.
     pub fn failed_alike(&self) -> bool {
         self.facts().all(Facts::is_failure)
             && self.histories().is_some_and(|[mut own, mut other]| {
@@ -71,19 +71,19 @@ impl<'a> Pair<'a> {
             })
     }
 
-    /// How many attempts there were for the case and for its sibling, where the upstreams did the very same
-    /// as long as both were tried.
+    /// The numbers of attempts for the case and for its sibling. `None` if the upstreams did not do the same for as
+    /// long as both were tried.
     pub fn attempts(&self) -> Option<[usize; 2]> {
         let [own, other] = self.histories()?;
         let both = own.len().min(other.len());
         (both > 0 && own[..both] == other[..both]).then_some([own.len(), other.len()])
     }
 
-    /// What each upstream did, one attempt after the other; `None` where one of them did what only the
-    /// half of the siblings can see, such as to fail in the middle of a stream.
-    fn histories(&self) -> Option<[Vec<(&'a str, Deed<'a>)>; 2]> {
+    /// What the upstreams did, attempt by attempt. `None` if one of them did something that only one of the siblings
+    /// can observe, such as failing in the middle of a stream.
+    fn histories(&self) -> Option<[Vec<(&'a str, UpstreamAction<'a>)>; 2]> {
         let history = |facts: &Facts<'a>| -> Option<Vec<_>> {
-            let deed = |(attempt, fate): &(&'a Attempt, Fate)| {
+            let deed = |(attempt, fate): &(&'a Attempt, AttemptOutcome)| {
                 Some((attempt.deployment.as_str(), deed(attempt, fate)?))
             };
             facts.attempts.iter().filter(|(attempt, _)| attempt.was_asked()).map(deed).collect()
@@ -91,63 +91,63 @@ impl<'a> Pair<'a> {
         Some([history(&self.own)?, history(&self.other)?])
     }
 
-    /// The other call, in words.
+    /// The call of the sibling, in words.
     pub fn other_call(&self) -> String {
         match self.kin {
-            Kin::Stream => "the plain call".to_owned(),
-            Kin::Route => format!("the call of {}", self.other.api()),
+            SiblingKind::Stream => "the plain call".to_owned(),
+            SiblingKind::Route => format!("the call of {}", self.other.api()),
         }
     }
 
-    /// The call that is judged, in words.
+    /// The call of the case, in words.
     pub fn own_call(&self) -> String {
         match self.kin {
-            Kin::Stream => "the stream".to_owned(),
-            Kin::Route => self.own.api().to_string(),
+            SiblingKind::Stream => "the stream".to_owned(),
+            SiblingKind::Route => self.own.api().to_string(),
         }
     }
 
-    /// What was seen beside it, for evidence.
+    /// What was observed of the sibling, for evidence.
     pub fn evidence(&self) -> Vec<String> {
         let call = self.other_call();
         let mut lines: Vec<String> =
             self.other.attempt_lines().into_iter().map(|line| format!("{call}: {line}")).collect();
-        lines.push(format!("{call}: the caller got {}", self.other.told.describe()));
+        lines.push(format!("{call}: the caller got {}", self.other.response.describe()));
         lines
     }
 }
 
-/// Neither the caller nor upfault ended it.
+/// Whether the exchange ended by itself: neither the caller nor upfault ended it.
 fn came_to_its_end(exchange: &Exchange) -> bool {
     let ending = match &exchange.outcome {
-        Outcome::Answer(answer) => &answer.ending,
-        Outcome::NoAnswer { ending } => ending,
+        ExchangeOutcome::Answer(answer) => &answer.ending,
+        ExchangeOutcome::NoAnswer { ending } => ending,
     };
-    exchange.left.is_none() && *ending != Ending::Deadline
+    exchange.left.is_none() && *ending != ResponseEnd::Deadline
 }
 
-fn deed<'a>(attempt: &'a Attempt, fate: &Fate) -> Option<Deed<'a>> {
+fn deed<'a>(attempt: &'a Attempt, fate: &AttemptOutcome) -> Option<UpstreamAction<'a>> {
     match fate {
-        Fate::Success(_) => Some(Deed::Succeeded),
-        Fate::Status { status, .. } => {
+        AttemptOutcome::Success(_) => Some(UpstreamAction::Succeeded),
+        AttemptOutcome::Status { status, .. } => {
             let names = attempt.sent.headers.iter().map(|(name, _)| name.as_str());
             let mut headers: Vec<&str> = names.filter(|name| is_meaningful(name)).collect();
             headers.sort_unstable();
-            Some(Deed::Answered {
+            Some(UpstreamAction::Answered {
                 status: *status,
                 kind: attempt.sent.header("content-type"),
                 headers,
                 body: without_stem(&attempt.said(), attempt).into_owned(),
             })
         }
-        Fate::Cut { head_sent: false, .. } => Some(Deed::Cut(attempt.end_as_planned())),
-        Fate::Silent { head_sent: false, .. } => Some(Deed::Silent),
-        // Under a 200 the two are sent different things.
+        AttemptOutcome::Cut { head_sent: false, .. } => Some(UpstreamAction::Cut(attempt.end_as_planned())),
+        AttemptOutcome::Silent { head_sent: false, .. } => Some(UpstreamAction::Silent),
+        // With a 200, the plain body and the stream differ.
         _ => None,
     }
 }
 
-/// `text` with the attempt's own tokens cut down to what does not tell one attempt from another.
+/// `text` with the token of the attempt replaced by the name of the deployment, so that attempts can be compared.
 fn without_stem<'t>(text: &'t str, attempt: &Attempt) -> Cow<'t, str> {
     let stem = attempt.canaries.message.trim_start_matches("canary-msg-");
     if !word::has_token(text, stem) {
@@ -156,33 +156,31 @@ fn without_stem<'t>(text: &'t str, attempt: &Attempt) -> Cow<'t, str> {
     Cow::Owned(word::replace_token(text, stem, &attempt.deployment))
 }
 
-/// A member of the error that a caller got, as text that is the same whichever attempt it is of.
-pub fn told_member(facts: &Facts<'_>, value: &serde_json::Value) -> String {
+/// A member of the error that a caller got, as text that does not depend on the attempt.
+pub fn error_member(facts: &Facts<'_>, value: &serde_json::Value) -> String {
     let mut attempts: Vec<&Attempt> = facts.attempts.iter().map(|(attempt, _)| *attempt).collect();
     // `…-primary-10` begins with `…-primary-1`.
     attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.canaries.message.len()));
-    let told = text(value);
-    attempts.iter().fold(told, |told, attempt| without_stem(&told, attempt).into_owned())
+    attempts.iter().fold(text(value), |text, attempt| without_stem(&text, attempt).into_owned())
 }
 
-/// Where the words of two messages part, each from a few words before on; `None` where they are the same.
+/// The ends of two messages from a few words before their first difference; `None` if they are equal.
 pub fn apart(own: &str, other: &str) -> Option<[String; 2]> {
     const BEFORE: usize = 3;
     let words = [own, other].map(|message| message.split_whitespace().collect::<Vec<_>>());
     let [of_own, of_other] = &words;
-    let alike = of_own.iter().zip(of_other).take_while(|(own, other)| wording(own) == wording(other)).count();
-    if alike == of_own.len() && alike == of_other.len() {
+    let equal = of_own.iter().zip(of_other).take_while(|(own, other)| wording(own) == wording(other)).count();
+    if equal == of_own.len() && equal == of_other.len() {
         return None;
     }
-    let from = alike.saturating_sub(BEFORE);
+    let from = equal.saturating_sub(BEFORE);
     Some(words.map(|words| {
         let rest = words.get(from..).unwrap_or_default().join(" ");
         if from == 0 { rest } else { format!("… {rest}") }
     }))
 }
 
-/// A word without what differs from call to call: ids, addresses, times, numbers, and the models of this
-/// or any other case.
+/// A word without the parts that differ between calls: ids, addresses, times, numbers, and names of models.
 fn wording(word: &str) -> String {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
     let mut rest = word;
@@ -201,13 +199,13 @@ fn wording(word: &str) -> String {
     kept
 }
 
-/// What a sibling saw, in the tokens of the case that is held against it: what differs then differs in
-/// more than whose it is, and what is shown of it gives nothing away that the case itself would not.
+/// The observation of a sibling with the tokens and secrets of the case. Remaining differences are real ones, and the
+/// evidence contains no secrets of the sibling.
 pub fn in_the_tokens_of(observation: &Observation, sibling: &Observation) -> Observation {
     let arrangement = &observation.arrangement;
     let mut seen = sibling.clone();
     let theirs = &sibling.arrangement;
-    // The same attempt of both, whichever look at each case it belongs to.
+    // Attempts with the same number correspond to each other.
     let mut tokens: Vec<(&str, &str)> = Vec::new();
     for attempt in &sibling.attempts {
         let own = observation
@@ -238,7 +236,7 @@ pub fn in_the_tokens_of(observation: &Observation, sibling: &Observation) -> Obs
     for exchange in &mut seen.exchanges {
         own(&mut exchange.url);
         own(&mut exchange.request_body);
-        let Outcome::Answer(answer) = &mut exchange.outcome else { continue };
+        let ExchangeOutcome::Answer(answer) = &mut exchange.outcome else { continue };
         answer.headers.iter_mut().for_each(|(_, value)| own(value));
         own(&mut answer.body.text);
         answer.body.frames.iter_mut().for_each(|frame| own(&mut frame.data));

@@ -1,18 +1,18 @@
-//! How long a reply asks to be left alone.
+//! The wait that a response requests.
 
 use jiff::Timestamp;
 
 use crate::observation::Attempt;
 
-/// The wait that a reply asked for, in milliseconds from its end; `None` where it asked for none:
-/// zero, a date that is past, and what is no number of seconds and no date (RFC 9110 section 10.2.3).
+/// The wait that an upstream's response requests, in milliseconds from its end. `None` if it requests no wait:
+/// without a header, for zero or a date in the past, and for an invalid value (RFC 9110 section 10.2.3).
 ///
-/// `began` is the time of day at which the record's clock stood at 0; without it a date says nothing.
+/// `began` is the time of day at 0 ms of the observation; without it, dates are ignored.
 pub fn wait_ms(attempt: &Attempt, began: Option<Timestamp>) -> Option<f64> {
     asked_ms(|name| attempt.sent.header(name), attempt.end_ms.unwrap_or(attempt.at_ms), began)
 }
 
-/// The same for any message whose headers can be looked up and that ended at `ended_ms`.
+/// Like [`wait_ms`], for the headers of a message that ended at `ended_ms`.
 pub fn asked_ms<'h>(
     header: impl Fn(&str) -> Option<&'h str>,
     ended_ms: f64,
@@ -32,7 +32,7 @@ pub fn asked_ms<'h>(
         .filter(|ms| *ms > 0.0)
 }
 
-/// Digits, perhaps with a fraction: providers send those too. No sign, no exponent, no `inf`.
+/// Parses digits with an optional fraction, which some providers send. Rejects signs, exponents and `inf`.
 fn number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.parse().ok().filter(|number: &f64| plain && number.is_finite())
@@ -45,12 +45,12 @@ mod tests {
 
     fn asked(name: &str, value: &str) -> Option<f64> {
         let seen = plain().tried(error(429).with(name, value));
-        // The reply ends two milliseconds after the clock began.
+        // The response ends at 2 ms.
         wait_ms(&seen.observation.attempts[0], Some("1994-11-06T08:49:34Z".parse().unwrap()))
     }
 
     #[test]
-    fn seconds_milliseconds_and_dates_of_every_form_are_read() {
+    fn seconds_milliseconds_and_dates_are_parsed() {
         assert_eq!(asked("retry-after", "2"), Some(2000.0));
         assert_eq!(asked("retry-after", " 1.5 "), Some(1500.0));
         assert_eq!(asked("retry-after-ms", "150"), Some(150.0));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_no_wait_asks_for_none() {
+    fn zero_past_dates_and_invalid_values_request_no_wait() {
         let past = "Sun, 06 Nov 1994 08:00:00 GMT";
         for value in ["0", "0.0", past, "-1", "soon", "", "1e999", "inf", "NaN", "0x10", "+5", "1.2.3"] {
             assert_eq!(asked("retry-after", value), None, "{value}");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_time_of_day_a_date_says_nothing() {
+    fn without_the_time_of_day_dates_are_ignored() {
         let seen = plain().tried(error(429).with("retry-after", "Thu, 31 Dec 2037 23:59:59 GMT"));
         assert_eq!(wait_ms(&seen.observation.attempts[0], None), None);
     }

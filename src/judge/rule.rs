@@ -1,72 +1,72 @@
-//! What a rule is.
+//! Rules and their outcomes.
 
-use crate::scenario::{Kin, Level};
+use crate::scenario::{Level, SiblingKind};
 
-use super::{facts::Facts, pair::Pair};
+use super::{facts::Facts, pair::SiblingPair};
 
-/// A rule of the contract: a named, pure function over the facts of one exchange.
+/// A rule of the contract: a named, pure function of the facts about one exchange.
 pub struct Rule {
-    /// Stable and dotted: `status.mirrored`.
+    /// The stable id: `status.mirrored`.
     pub id: &'static str,
-    /// How strongly it speaks.
+    /// How severe a finding is.
     pub level: Level,
-    /// What must hold, in one line.
+    /// What must hold, as a sentence of one line.
     pub title: &'static str,
-    /// Why, in a sentence or two.
+    /// Why it must hold, in one or two sentences.
     pub reason: &'static str,
-    /// RFC sections, issues, provider pages.
+    /// RFC sections, issues, and pages of providers.
     pub references: &'static [&'static str],
-    /// Whether it speaks of time, so that a busy machine could break it in the proxy's place.
+    /// Whether it depends on timing: then a busy machine can cause a false finding.
     pub timing: bool,
-    /// Looks at one exchange.
-    pub check: fn(&Facts<'_>) -> Outcome,
+    /// Checks one exchange.
+    pub check: fn(&Facts<'_>) -> RuleOutcome,
 }
 
-/// A rule that holds a case against its sibling: a named, pure function over the same step of both.
+/// A rule that compares a case with a sibling: a named, pure function of the same step of both.
 pub struct SiblingRule {
-    /// All but what it looks at: of a case alone it says nothing.
+    /// The properties of the rule. Its `check` never applies.
     pub rule: Rule,
-    /// Which siblings it holds against each other.
-    pub kin: Kin,
-    /// Looks at the same step of both.
-    pub compare: fn(&Pair<'_>) -> Outcome,
+    /// Which siblings it compares.
+    pub kin: SiblingKind,
+    /// Compares the same step of both.
+    pub compare: fn(&SiblingPair<'_>) -> RuleOutcome,
 }
 
-/// What a rule says of one exchange.
+/// The result of checking one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It does not speak of this.
+pub enum RuleOutcome {
+    /// The rule does not apply to this exchange.
     NotApplicable,
-    /// It holds.
+    /// The proxy keeps the rule.
     Holds,
-    /// It is broken.
-    Broken(Breach),
+    /// The proxy breaks the rule.
+    Broken(RuleBreach),
 }
 
-/// How a rule is broken.
+/// How the proxy breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breach {
-    /// What should have been.
+pub struct RuleBreach {
+    /// The expected behaviour.
     pub expected: String,
-    /// What was.
+    /// The observed behaviour.
     pub observed: String,
-    /// Parts of the wire beyond the attempts, which are added to every finding.
+    /// Evidence in addition to the attempts, which every finding lists.
     pub evidence: Vec<String>,
 }
 
-impl Outcome {
-    /// Holds, or is broken with what was expected and observed.
+impl RuleOutcome {
+    /// [`Holds`](Self::Holds), or [`Broken`](Self::Broken) with the expected and the observed behaviour.
     pub fn check(holds: bool, breach: impl FnOnce() -> (String, String)) -> Self {
         if holds {
             Self::Holds
         } else {
             let (expected, observed) = breach();
-            Self::Broken(Breach { expected, observed, evidence: Vec::new() })
+            Self::Broken(RuleBreach { expected, observed, evidence: Vec::new() })
         }
     }
 
-    /// Broken, with evidence.
+    /// [`Broken`](Self::Broken), with evidence.
     pub fn broken(expected: impl Into<String>, observed: impl Into<String>, evidence: Vec<String>) -> Self {
-        Self::Broken(Breach { expected: expected.into(), observed: observed.into(), evidence })
+        Self::Broken(RuleBreach { expected: expected.into(), observed: observed.into(), evidence })
     }
 }

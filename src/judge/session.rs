@@ -1,43 +1,42 @@
-//! A session as its caller got it.
+//! A WebSocket session as the caller got it.
 
 use serde_json::json;
 
 use super::{
-    dialect::{self, Completion, ErrorObject, Family, StreamEvent},
-    told::shorten,
+    caller_response::shorten,
+    dialect::{self, Completion, ErrorObject, StreamEvent, Vocabulary},
 };
 use crate::{
-    observation::{Answer, Closed, Ending},
+    observation::{ReceivedClose, Response, ResponseEnd},
     scenario::Api,
 };
 
-/// What a caller was told in a WebSocket session.
+/// A WebSocket session as the caller got it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SessionTold {
-    /// Content and how the answer ended.
+pub struct CallerSession {
+    /// Content and finish reason.
     pub completion: Completion,
-    /// The error events, each with its time in milliseconds.
+    /// The error events with their times in milliseconds.
     pub errors: Vec<(f64, ErrorObject)>,
-    /// Messages that are no events of the dialect.
+    /// Messages that are not events of the dialect.
     pub odd: Vec<String>,
-    /// The close frame of the proxy.
-    pub closed: Option<Closed>,
-    /// The same as an error, where it tells of one.
+    /// The close frame from the proxy.
+    pub closed: Option<ReceivedClose>,
+    /// The close frame as an error, if its code is one.
     closing: Option<ErrorObject>,
     /// How the connection ended.
-    pub ending: Ending,
+    pub ending: ResponseEnd,
 }
 
-/// Whether a code says that all is well (RFC 6455 section 7.4.1): the session has served its purpose, or
-/// its server goes away. Clients raise no error for them.
+/// Whether a close code is not an error (RFC 6455 section 7.4.1): normal closure, or the server is going away.
 pub fn is_normal(code: Option<u16>) -> bool {
     matches!(code, Some(1000 | 1001))
 }
 
-impl SessionTold {
-    /// Reads it from what came.
-    pub(super) fn of(answer: &Answer, api: Api) -> Self {
-        let mut told = Self {
+impl CallerSession {
+    /// Parses the messages of a session.
+    pub(super) fn of(answer: &Response, api: Api) -> Self {
+        let mut session = Self {
             completion: Completion::default(),
             errors: Vec::new(),
             odd: Vec::new(),
@@ -48,58 +47,58 @@ impl SessionTold {
         for frame in &answer.body.frames {
             match dialect::event(api, frame.event.as_deref(), &frame.data) {
                 StreamEvent::Chunk { piece, finish } => {
-                    told.completion.pieces.extend(piece);
-                    told.completion.finish = finish.or(told.completion.finish);
+                    session.completion.pieces.extend(piece);
+                    session.completion.finish = finish.or(session.completion.finish);
                 }
-                StreamEvent::Error(error) => told.errors.push((frame.at_ms, error)),
+                StreamEvent::Error(error) => session.errors.push((frame.at_ms, error)),
                 StreamEvent::Done => {}
-                StreamEvent::Odd(text) => told.odd.push(text),
+                StreamEvent::Odd(text) => session.odd.push(text),
             }
         }
-        told
+        session
     }
 
-    /// The caller takes it for a success: it has its answer, and nothing said otherwise.
+    /// Whether the session looks like a success to the caller.
     pub fn looks_successful(&self) -> bool {
-        self.completion.finish.is_some() && !self.shows_failure() && self.ending == Ending::Complete
+        self.completion.finish.is_some() && !self.shows_failure() && self.ending == ResponseEnd::Complete
     }
 
-    /// The caller can see that something went wrong.
+    /// Whether the caller can see a failure.
     pub fn shows_failure(&self) -> bool {
         !self.errors.is_empty() || self.was_cut() || self.closed_in_error()
     }
 
-    /// It was still open when upfault gave up waiting.
+    /// Whether it was still open when upfault stopped waiting.
     pub fn is_open(&self) -> bool {
-        self.ending == Ending::Deadline
+        self.ending == ResponseEnd::Deadline
     }
 
-    /// The connection ended without a close frame.
+    /// Whether the connection ended without a close frame.
     pub fn was_cut(&self) -> bool {
-        matches!(self.ending, Ending::Reset | Ending::Closed | Ending::Broken(_))
+        matches!(self.ending, ResponseEnd::Reset | ResponseEnd::Closed | ResponseEnd::Broken(_))
     }
 
     fn closed_in_error(&self) -> bool {
         self.closed.as_ref().is_some_and(|closed| closed.code.is_some() && !is_well(closed))
     }
 
-    /// When it first showed that something went wrong, in milliseconds; `end_ms` is that of the exchange.
+    /// The time of the first visible failure in milliseconds. `end_ms` is the end of the exchange.
     pub fn failed_ms(&self, end_ms: f64) -> Option<f64> {
         let event = self.errors.first().map(|(at_ms, _)| *at_ms);
         event.or((self.was_cut() || self.closed.is_some()).then_some(end_ms))
     }
 
-    /// The first error: an event, else a close frame that tells of one.
+    /// The first error: from an event, or from the close frame.
     pub fn error(&self) -> Option<&ErrorObject> {
         self.errors.first().map(|(_, error)| error).or(self.closing.as_ref())
     }
 
-    /// In one line, for findings.
+    /// The session in one line, for findings.
     pub fn describe(&self) -> String {
         let mut parts =
             vec![format!("101, a session with {} pieces of content", self.completion.pieces.len())];
         if let Some(finish) = &self.completion.finish {
-            parts.push(format!("an answer that is `{finish}`"));
+            parts.push(format!("response status `{finish}`"));
         }
         if let Some((_, error)) = self.errors.first() {
             parts.push(format!("{} error event(s): {}", self.errors.len(), shorten(&error.message)));
@@ -115,16 +114,16 @@ impl SessionTold {
     }
 }
 
-/// A code that says that all is well, or the answer to the caller's own goodbye.
-fn is_well(closed: &Closed) -> bool {
+/// Whether the close frame is normal, or answers the close frame of the caller.
+fn is_well(closed: &ReceivedClose) -> bool {
     closed.answered || is_normal(closed.code)
 }
 
-fn closing(closed: &Closed) -> Option<ErrorObject> {
+fn closing(closed: &ReceivedClose) -> Option<ErrorObject> {
     (!is_well(closed)).then(|| ErrorObject {
         message: closed.reason.clone(),
         code: json!(closed.code),
-        family: Family::Other,
+        family: Vocabulary::Other,
         raw: json!({"code": closed.code, "reason": closed.reason}),
         ..ErrorObject::default()
     })

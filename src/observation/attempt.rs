@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Canaries, Closed, exchange::binary_size};
+use super::{Canaries, ReceivedClose, exchange::binary_size};
 use crate::{
     scenario::{Api, Turn},
     wire::frames::Carrier,
@@ -38,7 +38,7 @@ pub struct Attempt {
     /// The tokens planted in the reply.
     pub canaries: Canaries,
     /// What went out.
-    pub sent: Sent,
+    pub sent: SentReply,
     /// How it ended on the mock's side.
     pub end: AttemptEnd,
     /// Milliseconds since the case began; `None` while it is still open.
@@ -47,7 +47,7 @@ pub struct Attempt {
 
 /// What a mock sent for one attempt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Sent {
+pub struct SentReply {
     /// `None` where the fault struck before the status line.
     pub status: Option<u16>,
     /// As sent, names in lower case.
@@ -69,7 +69,7 @@ pub struct Sent {
     pub doubtful: bool,
     /// The close frame by which the mock ended a WebSocket session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed: Option<Closed>,
+    pub closed: Option<ReceivedClose>,
     /// Of a reply whose client left: how the mock was about to end it, if there was no wait in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_once: Option<AttemptEnd>,
@@ -111,7 +111,7 @@ impl AttemptEnd {
     }
 }
 
-impl Sent {
+impl SentReply {
     /// Keeps a body: as text where it is text, else as base64. A character that the end cuts in two
     /// does not make a text binary.
     pub fn set_body(&mut self, bytes: &[u8]) {
@@ -192,7 +192,7 @@ mod tests {
             body: String::new(),
             turn: None,
             canaries: Identity { token: "abc".to_owned() }.canaries("primary", 1),
-            sent: Sent { ends_at_once, ..Sent::default() },
+            sent: SentReply { ends_at_once, ..SentReply::default() },
             end,
             end_ms: Some(1.0),
         };

@@ -33,7 +33,7 @@ impl Identity {
     }
 
     /// Whether anybody's provider key stands in `text`.
-    pub fn stands_in(text: &str) -> bool {
+    pub fn contains_key(text: &str) -> bool {
         text.contains(KEY)
     }
 
@@ -96,7 +96,7 @@ impl Canaries {
 
 /// A token that stands in a text, whoever it was planted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Planted<'a> {
+pub struct PlantedToken<'a> {
     /// `message`, `request id`, `content`, …
     pub kind: &'static str,
     /// All of it.
@@ -118,14 +118,14 @@ const BEGINNINGS: [(&str, &str); 7] = [
 
 /// Every token that stands in `text`, of any case and any attempt. Others make ids that begin with
 /// `req_` too: of what follows it only the form is looked at.
-pub fn planted(text: &str) -> Vec<Planted<'_>> {
-    let mut found: Vec<(usize, Planted<'_>)> = Vec::new();
+pub fn planted(text: &str) -> Vec<PlantedToken<'_>> {
+    let mut found: Vec<(usize, PlantedToken<'_>)> = Vec::new();
     for (kind, beginning) in BEGINNINGS {
         for (at, _) in text.match_indices(beginning) {
             let begin = at + beginning.len();
             if let Some(length) = stem(&text[begin..]) {
                 let end = begin + length;
-                found.push((at, Planted { kind, token: &text[at..end], stem: &text[begin..end] }));
+                found.push((at, PlantedToken { kind, token: &text[at..end], stem: &text[begin..end] }));
             }
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    scenario::{Leave, Mistake},
+    scenario::{Leave, RequestMistake},
     wire::frames::Carrier,
 };
 
@@ -26,12 +26,12 @@ pub struct Exchange {
     /// As sent.
     pub request_body: String,
     /// What came back.
-    pub outcome: Outcome,
+    pub outcome: ExchangeOutcome,
     /// Milliseconds since the case began.
     pub end_ms: f64,
     /// That the caller left before the answer was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<Left>,
+    pub left: Option<CallerLeft>,
     /// The deployment that the caller addressed; the first one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
@@ -40,12 +40,12 @@ pub struct Exchange {
     pub together: bool,
     /// What was wrong with the request, on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mistake: Option<Mistake>,
+    pub mistake: Option<RequestMistake>,
 }
 
 /// That a caller left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Left {
+pub struct CallerLeft {
     /// Milliseconds since the case began.
     pub at_ms: f64,
     /// When it was to leave, and how.
@@ -60,19 +60,19 @@ impl Exchange {
 
     /// The caller left, and so was not there for the end. One that only half-closed and was answered
     /// to the end has an answer like any other.
-    pub fn abandoned(&self) -> Option<&Left> {
+    pub fn abandoned(&self) -> Option<&CallerLeft> {
         let ending = match &self.outcome {
-            Outcome::Answer(answer) => &answer.ending,
-            Outcome::NoAnswer { ending } => ending,
+            ExchangeOutcome::Answer(answer) => &answer.ending,
+            ExchangeOutcome::NoAnswer { ending } => ending,
         };
-        self.left.as_ref().filter(|_| *ending != Ending::Complete)
+        self.left.as_ref().filter(|_| *ending != ResponseEnd::Complete)
     }
 
     /// The answer, if there was one.
-    pub fn answer(&self) -> Option<&Answer> {
+    pub fn answer(&self) -> Option<&Response> {
         match &self.outcome {
-            Outcome::Answer(answer) => Some(answer),
-            Outcome::NoAnswer { .. } => None,
+            ExchangeOutcome::Answer(answer) => Some(answer),
+            ExchangeOutcome::NoAnswer { .. } => None,
         }
     }
 }
@@ -99,19 +99,19 @@ impl fmt::Display for StepName {
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ExchangeOutcome {
     /// At least a status line.
-    Answer(Answer),
+    Answer(Response),
     /// Not even that.
     NoAnswer {
         /// What happened instead.
-        ending: Ending,
+        ending: ResponseEnd,
     },
 }
 
 /// A response, as far as it came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// As received, names in lower case, in order.
@@ -119,17 +119,17 @@ pub struct Answer {
     /// Milliseconds since the case began at which the headers were there.
     pub head_ms: f64,
     /// What came after the headers.
-    pub body: Body,
+    pub body: ResponseBody,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: ResponseEnd,
     /// The close frame that ended a WebSocket session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed: Option<Closed>,
+    pub closed: Option<ReceivedClose>,
 }
 
 /// A close frame (RFC 6455 section 5.5.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Closed {
+pub struct ReceivedClose {
     /// None where the frame was empty.
     pub code: Option<u16>,
     /// What it says, for people.
@@ -139,7 +139,7 @@ pub struct Closed {
     pub answered: bool,
 }
 
-impl fmt::Display for Closed {
+impl fmt::Display for ReceivedClose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
             Some(code) => write!(f, "{code}")?,
@@ -149,7 +149,7 @@ impl fmt::Display for Closed {
     }
 }
 
-impl Answer {
+impl Response {
     /// The first header of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -184,7 +184,7 @@ pub(super) fn binary_size(content_type: Option<&str>, bytes: u64) -> Option<Stri
 
 /// The bytes after the headers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Body {
+pub struct ResponseBody {
     /// As text; invalid UTF-8 is replaced and `utf8` says so. At most 1 MiB of it is kept.
     pub text: String,
     /// How many bytes came.
@@ -192,7 +192,7 @@ pub struct Body {
     /// Whether what came was UTF-8 (a character cut off by the end counts as none).
     pub utf8: bool,
     /// For an event stream, or a WebSocket session: its frames with their times.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<ReceivedFrame>,
     /// What made the rest of an event stream unreadable for every client: a wrong checksum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
@@ -200,7 +200,7 @@ pub struct Body {
 
 /// One event of a stream, as the caller got it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Frame {
+pub struct ReceivedFrame {
     /// Milliseconds since the case began.
     pub at_ms: f64,
     /// The `event:` field, where there was one.
@@ -213,7 +213,7 @@ pub struct Frame {
 /// How an answer ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum ResponseEnd {
     /// The HTTP framing came to its end.
     Complete,
     /// TCP RST.
@@ -230,7 +230,7 @@ pub enum Ending {
     Broken(String),
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ResponseEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete => f.write_str("complete"),

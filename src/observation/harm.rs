@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// was the only one under way, so that it is known which one did it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Harm {
+pub enum ProxyHarm {
     /// The proxy's process ended.
     Exited {
         /// `exited with code 1`, `was killed by signal 9`.
@@ -33,7 +33,7 @@ pub enum Harm {
     },
 }
 
-impl Harm {
+impl ProxyHarm {
     /// Whether the proxy had to be started again. Nothing else that was seen of the case then says
     /// anything about the proxy.
     pub fn stopped_the_proxy(&self) -> bool {
@@ -41,7 +41,7 @@ impl Harm {
     }
 }
 
-impl fmt::Display for Harm {
+impl fmt::Display for ProxyHarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited { how, .. } => write!(f, "the proxy {how}"),

@@ -16,10 +16,13 @@ mod volatile;
 pub mod word;
 
 pub use arrangement::{Arrangement, DeploymentArranged};
-pub use attempt::{Attempt, AttemptEnd, Sent};
-pub use canary::{Canaries, Identity, Planted, planted};
-pub use exchange::{Answer, Body, Closed, Ending, Exchange, Frame, Left, Outcome, StepName};
-pub use harm::Harm;
+pub use attempt::{Attempt, AttemptEnd, SentReply};
+pub use canary::{Canaries, Identity, PlantedToken, planted};
+pub use exchange::{
+    CallerLeft, Exchange, ExchangeOutcome, ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd,
+    StepName,
+};
+pub use harm::ProxyHarm;
 pub use meaningful::{MEANINGFUL_HEADERS, is_meaningful};
 pub use random::{looks_random, without_random};
 pub use record::Observation;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrangement, Attempt, Exchange, Harm};
+use super::{Arrangement, Attempt, Exchange, ProxyHarm};
 
 /// Everything seen in one case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,13 +21,13 @@ pub struct Observation {
     pub attempts: Vec<Attempt>,
     /// What the case did to the proxy as a whole; usually nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub harm: Option<Harm>,
+    pub harm: Option<ProxyHarm>,
 }
 
 impl Observation {
     /// Whether the case stopped the proxy, which then had to be started again.
     pub fn stopped_the_proxy(&self) -> bool {
-        self.harm.as_ref().is_some_and(Harm::stopped_the_proxy)
+        self.harm.as_ref().is_some_and(ProxyHarm::stopped_the_proxy)
     }
 
     /// How far injected waits missed their time in this case, at the worst, in milliseconds.

@@ -8,10 +8,10 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     catalogue::Limits,
     dialect,
-    limits::{LimitState, Window},
-    message::Message,
+    limits::{LimitState, LimitWindow},
+    message::ProviderMessage,
     profile,
-    request::Asked,
+    request::RequestedCall,
     tokens,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub enum Admission {
 
 impl Admission {
     /// What the provider says to it; `None` where it passes.
-    pub fn refusal(&self, asked: &Asked, canaries: &Canaries) -> Option<Message> {
+    pub fn refusal(&self, asked: &RequestedCall, canaries: &Canaries) -> Option<ProviderMessage> {
         Some(match self {
             Self::Passes(_) => return None,
             Self::Refused(name) => dialect::error(asked, *name, canaries),
@@ -72,7 +72,7 @@ impl AccountState {
     /// `own` is the key that the deployment was given.
     ///
     /// What is wrong with a request is told before what is used up, as it stays wrong.
-    pub fn admit(&mut self, asked: &Asked, own: &str, now: Duration) -> Admission {
+    pub fn admit(&mut self, asked: &RequestedCall, own: &str, now: Duration) -> Admission {
         let key = asked.key.as_deref().unwrap_or_default();
         if let Some(refused) = self.key_refused(asked, key, own) {
             return Admission::Refused(refused);
@@ -98,7 +98,7 @@ impl AccountState {
         admission
     }
 
-    fn key_refused(&self, asked: &Asked, key: &str, own: &str) -> Option<ErrorName> {
+    fn key_refused(&self, asked: &RequestedCall, key: &str, own: &str) -> Option<ErrorName> {
         let keys = self.account.keys.as_ref()?;
         let listed = |list: &[String]| list.iter().any(|known| known == key);
         let state = if listed(&keys.valid) {
@@ -205,9 +205,9 @@ impl Bucket {
         self.sixtieths = self.sixtieths.saturating_sub(n.saturating_mul(60));
     }
 
-    fn window(&self) -> Window {
+    fn window(&self) -> LimitWindow {
         let missing = self.per_minute.saturating_mul(60).saturating_sub(self.sixtieths);
-        Window {
+        LimitWindow {
             limit: self.per_minute,
             remaining: self.sixtieths / 60,
             reset: Duration::from_secs(missing.div_ceil(self.per_minute)),
@@ -227,12 +227,12 @@ mod tests {
     };
 
     /// A chat request that needs so many tokens.
-    fn asked(tokens: u64) -> Asked {
-        Asked {
+    fn asked(tokens: u64) -> RequestedCall {
+        RequestedCall {
             key: Some("own".into()),
             body: json!({"model": "m", "max_tokens": tokens}).into(),
             model: "m".into(),
-            ..Asked::plain(Provider::Openai, Api::OpenaiChat, false)
+            ..RequestedCall::plain(Provider::Openai, Api::OpenaiChat, false)
         }
     }
 
@@ -281,7 +281,7 @@ mod tests {
         let account = Account { requests_per_minute: Some(1), ..Account::default() };
         let mut state = AccountState::new(account);
         for key in ["a", "b"] {
-            let asked = Asked { key: Some(key.into()), ..asked(1) };
+            let asked = RequestedCall { key: Some(key.into()), ..asked(1) };
             assert!(matches!(state.admit(&asked, "own", at(0.0)), Admission::Passes(_)));
             assert!(matches!(state.admit(&asked, "own", at(0.0)), Admission::Limited(..)));
         }
@@ -316,7 +316,7 @@ mod tests {
             ..Account::default()
         };
         let mut state = AccountState::new(account);
-        let with = |key: &str, model: &str, tokens, provider| Asked {
+        let with = |key: &str, model: &str, tokens, provider| RequestedCall {
             key: Some(key.into()),
             model: model.into(),
             provider,
@@ -357,7 +357,7 @@ mod tests {
             panic!()
         };
         let mut turn = crate::scenario::Turn {
-            answer: crate::scenario::Answer::Reply(crate::scenario::Reply::Ok),
+            answer: crate::scenario::TurnReply::Reply(crate::scenario::SuccessReply::Ok),
             headers: [("x-ratelimit-limit-tokens".to_owned(), Some("7".to_owned()))].into_iter().collect(),
             faults: Vec::new(),
         };
@@ -368,7 +368,7 @@ mod tests {
                 .map(|name| message.header(&format!("x-ratelimit-{name}")).map(str::to_owned))
         };
         assert_eq!(shown(&turn), ["7", "30", "1", "30s"].map(|value| Some(value.to_owned())));
-        turn.answer = crate::scenario::Answer::Error(ErrorName::Quota);
+        turn.answer = crate::scenario::TurnReply::Error(ErrorName::Quota);
         assert_eq!(shown(&turn)[1], None);
     }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 ///
 /// It knows whether it was looked at: an answer that was made without is the same for any body.
 #[derive(Clone, Default)]
-pub struct Body(Arc<Inner>);
+pub struct LazyJson(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -27,7 +27,7 @@ struct Inner {
 
 /// What is always read of a JSON object.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outline {
+pub(super) struct JsonOutline {
     /// `model`, where it is text.
     pub model: Option<String>,
     /// `stream`, where it is true or false.
@@ -36,9 +36,9 @@ pub(super) struct Outline {
     pub with_usage: bool,
 }
 
-impl Body {
+impl LazyJson {
     /// A body of JSON with its outline; `None` where the text is no JSON object.
-    pub(super) fn read(text: &[u8]) -> Option<(Self, Outline)> {
+    pub(super) fn read(text: &[u8]) -> Option<(Self, JsonOutline)> {
         // Looked at once as a whole, which is quicker than string by string.
         let outline = serde_json::from_str(std::str::from_utf8(text).ok()?).ok()?;
         Some((Self(Arc::new(Inner { text: text.into(), value: OnceLock::new() })), outline))
@@ -56,7 +56,7 @@ impl Body {
     }
 }
 
-impl Deref for Body {
+impl Deref for LazyJson {
     type Target = Value;
 
     fn deref(&self) -> &Value {
@@ -64,25 +64,25 @@ impl Deref for Body {
     }
 }
 
-impl From<Value> for Body {
+impl From<Value> for LazyJson {
     fn from(value: Value) -> Self {
         Self(Arc::new(Inner { text: Box::default(), value: value.into() }))
     }
 }
 
-impl PartialEq for Body {
+impl PartialEq for LazyJson {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for LazyJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-impl<'de> Deserialize<'de> for Outline {
+impl<'de> Deserialize<'de> for JsonOutline {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Outlining)
     }
@@ -101,15 +101,15 @@ enum Member {
 }
 
 impl<'de> Visitor<'de> for Outlining {
-    type Value = Outline;
+    type Value = JsonOutline;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
     /// Of members of one name the last counts, as in a [`Value`].
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Outline, A::Error> {
-        let mut outline = Outline::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonOutline, A::Error> {
+        let mut outline = JsonOutline::default();
         while let Some(member) = members.next_key()? {
             match member {
                 Member::Model => {
@@ -199,13 +199,13 @@ mod tests {
 
     use super::*;
 
-    fn outline(text: &str) -> Outline {
-        Body::read(text.as_bytes()).unwrap().1
+    fn outline(text: &str) -> JsonOutline {
+        LazyJson::read(text.as_bytes()).unwrap().1
     }
 
     #[test]
     fn the_outline_is_what_a_value_would_say() {
-        let expected = |model: Option<&str>, stream, with_usage| Outline {
+        let expected = |model: Option<&str>, stream, with_usage| JsonOutline {
             model: model.map(str::to_owned),
             stream,
             with_usage,
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_body_knows_whether_it_was_looked_at() {
-        let (body, _) = Body::read(br#"{"input":"x"}"#).unwrap();
+        let (body, _) = LazyJson::read(br#"{"input":"x"}"#).unwrap();
         let clone = body.clone();
         assert!(!body.was_looked_at());
         assert_eq!(clone["input"], "x");
@@ -233,7 +233,7 @@ mod tests {
         let unseen = body.unseen().unwrap();
         assert!(!unseen.was_looked_at());
         assert_eq!(unseen, body);
-        assert!(Body::from(json!({})).unseen().is_none());
+        assert!(LazyJson::from(json!({})).unseen().is_none());
     }
 
     /// Texts that are nearly JSON objects.
@@ -275,7 +275,7 @@ mod tests {
         #[test]
         fn what_is_no_object_as_a_value_is_none_here(text in prop_oneof![text(), any::<Vec<u8>>()]) {
             let value = serde_json::from_slice::<Value>(&text).ok().filter(Value::is_object);
-            let body = Body::read(&text).map(|(body, _)| Value::clone(&body));
+            let body = LazyJson::read(&text).map(|(body, _)| Value::clone(&body));
             prop_assert_eq!(body, value);
         }
     }
@@ -285,7 +285,7 @@ mod tests {
         for depth in [100, 127, 128, 500] {
             let text = format!("{{\"k\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
             let value = serde_json::from_str::<Value>(&text);
-            assert_eq!(Body::read(text.as_bytes()).is_some(), value.is_ok(), "{depth}");
+            assert_eq!(LazyJson::read(text.as_bytes()).is_some(), value.is_ok(), "{depth}");
         }
     }
 }

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::{
     header::header,
-    message::{Message, MessageBody},
+    message::{MessageBody, ProviderMessage},
     profile,
-    request::Asked,
+    request::RequestedCall,
 };
 use crate::observation::Canaries;
 
@@ -61,7 +61,12 @@ pub(super) fn fill_value(value: &Value, canaries: &Canaries) -> Value {
 ///
 /// A string that looks like JSON, HTML or an event stream gets that content type, any other
 /// `text/plain`; an event stream is sent event by event, so that faults can strike between them.
-pub fn literal(asked: &Asked, status: u16, body: &Option<Value>, canaries: &Canaries) -> Message {
+pub fn literal(
+    asked: &RequestedCall,
+    status: u16,
+    body: &Option<Value>,
+    canaries: &Canaries,
+) -> ProviderMessage {
     let (content_type, body) = match body {
         None => (None, MessageBody::Whole(Bytes::new())),
         Some(Value::String(text)) => {
@@ -81,7 +86,7 @@ pub fn literal(asked: &Asked, status: u16, body: &Option<Value>, canaries: &Cana
     let own = &profile::of(asked.provider).headers;
     let request_id = own.iter().filter(|(_, value)| value.contains("canary.request_id"));
     headers.extend(request_id.map(|(name, value)| header(&**name, fill(value, canaries))));
-    Message { status, headers, body }
+    ProviderMessage { status, headers, body }
 }
 
 fn text_type(text: &str) -> &'static str {
@@ -120,8 +125,8 @@ mod tests {
     use super::*;
     use crate::{observation::Identity, scenario::Provider};
 
-    fn asked() -> Asked {
-        Asked::nothing(Provider::Openai)
+    fn asked() -> RequestedCall {
+        RequestedCall::nothing(Provider::Openai)
     }
 
     fn canaries() -> Canaries {

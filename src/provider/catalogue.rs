@@ -11,7 +11,7 @@ pub struct ErrorRow {
     /// The provider's own status.
     pub status: u16,
     /// What kind of body carries it; the profile's own where left out.
-    pub form: Option<Form>,
+    pub form: Option<ErrorBodyForm>,
     /// `error.type`, or what stands in its place (`status` of a Google error, the name in an AWS
     /// error's header).
     #[serde(rename = "type")]
@@ -38,7 +38,7 @@ pub struct ErrorRow {
     #[serde(default)]
     pub limits: Limits,
     /// What the row rests on.
-    pub confidence: Confidence,
+    pub confidence: SourceConfidence,
     /// The page, fixture or issue; empty for a row that is recalled.
     #[serde(default)]
     pub source: String,
@@ -47,7 +47,7 @@ pub struct ErrorRow {
 /// What kind of body carries an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Form {
+pub enum ErrorBodyForm {
     /// `{"error": {"message", "type", "param", "code"}}`, all four always there.
     Openai,
     /// The same object with only those members that the row gives: `{"error": {"code", "message"}}`.
@@ -137,7 +137,7 @@ pub enum LimitStyle {
 /// What a row rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Confidence {
+pub enum SourceConfidence {
     /// The provider's documentation says so.
     Documented,
     /// A recorded reply, or the server's own source code.

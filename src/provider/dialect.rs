@@ -8,19 +8,19 @@ use serde_json::Value;
 use super::{
     anthropic, bedrock,
     canned::{fill, fill_value, literal},
-    catalogue::{ErrorRow, Form, Limits},
+    catalogue::{ErrorBodyForm, ErrorRow, Limits},
     cohere, form, google,
-    header::{Header, header},
+    header::{HeaderField, header},
     limits::{self, LimitState},
-    message::{Message, MessageBody},
+    message::{MessageBody, ProviderMessage},
     ollama, openai,
     profile::{self, Profile},
-    request::{Asked, Received},
+    request::{ReceivedCall, RequestedCall},
     route, stream_error,
 };
 use crate::{
     observation::Canaries,
-    scenario::{Answer, Api, ErrorName, EventForm, Malform, Provider, Reply, Turn},
+    scenario::{Api, ErrorName, EventForm, MalformedBody, Provider, SuccessReply, Turn, TurnReply},
 };
 
 /// The largest request body that a mock takes; a larger one gets the provider's own 413.
@@ -32,11 +32,11 @@ pub(super) const fn created() -> i64 {
 }
 
 /// What a turn says before its faults: its reply, error or literal, with its headers laid over.
-pub fn message(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Message {
+pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> ProviderMessage {
     let mut message = match &turn.answer {
-        Answer::Reply(kind) => reply(asked, kind, canaries),
-        Answer::Error(name) => error(asked, *name, canaries),
-        Answer::Literal { status, body } => literal(asked, *status, body, canaries),
+        TurnReply::Reply(kind) => reply(asked, kind, canaries),
+        TurnReply::Error(name) => error(asked, *name, canaries),
+        TurnReply::Literal { status, body } => literal(asked, *status, body, canaries),
     };
     // The two say the same in different units; a scenario that changes one does not mean to leave
     // them contradicting each other.
@@ -53,7 +53,7 @@ pub fn message(asked: &Asked, turn: &Turn, canaries: &Canaries) -> Message {
 }
 
 /// A successful reply, in the dialect of the endpoint that was asked.
-pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
+pub fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Canaries) -> ProviderMessage {
     let profile = profile::of(asked.provider);
     let served = asked.api.and_then(|api| match api.native_provider() {
         Provider::Anthropic => anthropic::reply(api, reply, asked, canaries),
@@ -76,7 +76,7 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
     if let MessageBody::Session { .. } = body {
         let mut headers = vec![header("upgrade", "websocket"), header("connection", "Upgrade")];
         headers.extend(own_headers(profile, canaries));
-        return Message { status: 101, headers, body };
+        return ProviderMessage { status: 101, headers, body };
     }
     let mut headers = vec![header("content-type", content_type)];
     headers.extend(own_headers(profile, canaries));
@@ -84,18 +84,18 @@ pub fn reply(asked: &Asked, reply: &Reply, canaries: &Canaries) -> Message {
         headers.extend(bedrock::headers(api, reply, asked, canaries));
     }
     headers.extend(limits::headers(profile.limits, &LimitState::standard(Limits::None)));
-    Message { status: 200, headers, body }
+    ProviderMessage { status: 200, headers, body }
 }
 
 /// The pieces of content that a reply consists of: together they are its text, and a stream sends
 /// exactly one event of content for each. Empty for a tool call.
-pub fn content_pieces(reply: &Reply, canaries: &Canaries) -> Vec<String> {
+pub fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
     let n = match reply {
-        Reply::Ok | Reply::MaxTokens => 5,
-        Reply::Chunks(n) => (*n).max(1),
-        Reply::ToolCall => return Vec::new(),
+        SuccessReply::Ok | SuccessReply::MaxTokens => 5,
+        SuccessReply::Chunks(n) => (*n).max(1),
+        SuccessReply::ToolCall => return Vec::new(),
         // Characters of two, three, three and four bytes in UTF-8.
-        Reply::NonAscii => {
+        SuccessReply::NonAscii => {
             let first = format!("[1] {} ", canaries.content);
             return [&first, "[2] \u{e9} ", "[3] \u{20ac} ", "[4] \u{6f22} ", "[5] \u{1f600}"]
                 .map(str::to_owned)
@@ -119,19 +119,24 @@ pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
 }
 
 /// An error in the provider's own form: its status, body and headers.
-pub fn error(asked: &Asked, name: ErrorName, canaries: &Canaries) -> Message {
+pub fn error(asked: &RequestedCall, name: ErrorName, canaries: &Canaries) -> ProviderMessage {
     refused(asked, row_of(asked, name), canaries)
 }
 
 /// A limit that is used up, with the headers that say so.
-pub fn limited(asked: &Asked, name: ErrorName, state: &LimitState, canaries: &Canaries) -> Message {
+pub fn limited(
+    asked: &RequestedCall,
+    name: ErrorName,
+    state: &LimitState,
+    canaries: &Canaries,
+) -> ProviderMessage {
     let row = row_of(asked, name);
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
 /// A request for more tokens than a whole minute allows: waiting does not help, so that no header
 /// tells anybody to.
-pub fn beyond(asked: &Asked, state: &LimitState, canaries: &Canaries) -> Message {
+pub fn beyond(asked: &RequestedCall, state: &LimitState, canaries: &Canaries) -> ProviderMessage {
     // Whatever the provider says of a limit, its text promises that the request will pass.
     let row = ErrorRow {
         message:
@@ -148,8 +153,8 @@ pub fn beyond(asked: &Asked, state: &LimitState, canaries: &Canaries) -> Message
 }
 
 /// Has a success tell the real state of its limits, where it tells any but those that `turn` sets.
-pub fn show_limits(message: &mut Message, provider: Provider, turn: &Turn, state: &LimitState) {
-    if !matches!(turn.answer, Answer::Reply(_)) {
+pub fn show_limits(message: &mut ProviderMessage, provider: Provider, turn: &Turn, state: &LimitState) {
+    if !matches!(turn.answer, TurnReply::Reply(_)) {
         return;
     }
     for (name, value) in limits::headers(profile::of(provider).limits, state) {
@@ -160,21 +165,27 @@ pub fn show_limits(message: &mut Message, provider: Provider, turn: &Turn, state
     }
 }
 
-fn refused(asked: &Asked, row: &ErrorRow, canaries: &Canaries) -> Message {
+fn refused(asked: &RequestedCall, row: &ErrorRow, canaries: &Canaries) -> ProviderMessage {
     let text = form::message(row, asked, canaries);
     written(asked, row, &text, &LimitState::standard(row.limits), canaries)
 }
 
-fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canaries: &Canaries) -> Message {
+fn written(
+    asked: &RequestedCall,
+    row: &ErrorRow,
+    text: &str,
+    limits: &LimitState,
+    canaries: &Canaries,
+) -> ProviderMessage {
     let profile = profile::of(asked.provider);
     let form = form_of(asked, row);
-    let text = &limits::told(text, limits);
-    if form == Form::Guardrail
+    let text = &limits::fill_in(text, limits);
+    if form == ErrorBodyForm::Guardrail
         && let Some((mut headers, body)) =
             asked.api.and_then(|api| bedrock::intervened(api, text, asked, canaries))
     {
         headers.extend(own_headers(profile, canaries));
-        return Message { status: row.status, headers, body };
+        return ProviderMessage { status: row.status, headers, body };
     }
     let row = &in_own_words(asked, row);
     let written = google::framed(form, asked, form::written(form, row, text, canaries));
@@ -182,7 +193,7 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
     headers.extend(written.content_type.map(|kind| header("content-type", kind)));
     if written.own {
         headers.extend(own_headers(profile, canaries));
-        if form == Form::Aws {
+        if form == ErrorBodyForm::Aws {
             headers.extend(row.kind.clone().map(|kind| header("x-amzn-errortype", kind)));
         }
         if row.limits != Limits::None {
@@ -191,7 +202,8 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
     } else {
         headers.extend(network_headers(form));
     }
-    let mut message = Message { status: row.status, headers, body: MessageBody::Whole(written.text.into()) };
+    let mut message =
+        ProviderMessage { status: row.status, headers, body: MessageBody::Whole(written.text.into()) };
     for (name, value) in &row.headers {
         message.set_header(name, Some(fill(value, canaries).into()));
     }
@@ -199,18 +211,18 @@ fn written(asked: &Asked, row: &ErrorRow, text: &str, limits: &LimitState, canar
 }
 
 /// The kind of body that carries a row's error to who asked for this.
-pub(super) fn form_of(asked: &Asked, row: &ErrorRow) -> Form {
+pub(super) fn form_of(asked: &RequestedCall, row: &ErrorRow) -> ErrorBodyForm {
     row.form.unwrap_or_else(|| own_form(asked))
 }
 
 /// The kind of body in which a provider's endpoint says what went wrong.
-fn own_form(asked: &Asked) -> Form {
+fn own_form(asked: &RequestedCall) -> ErrorBodyForm {
     let profile = profile::of(asked.provider);
     asked.api.and_then(|api| profile.forms.get(&api).copied()).unwrap_or(profile.form)
 }
 
 /// A row with the type that the endpoint's form has for its status, where the profile says so.
-fn in_own_words<'a>(asked: &Asked, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
+fn in_own_words<'a>(asked: &RequestedCall, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
     let types = profile::of(asked.provider).types.get(&own_form(asked));
     match types.and_then(|types| types.get(&row.status).or_else(|| types.get(&500))) {
         Some(kind) => Cow::Owned(ErrorRow { kind: Some(kind.clone()), ..row.clone() }),
@@ -219,9 +231,9 @@ fn in_own_words<'a>(asked: &Asked, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
 }
 
 /// An error of the catalogue, written as far as a body and an event have it in common.
-pub(super) struct Failure<'a> {
+pub(super) struct ProviderError<'a> {
     /// What was asked for.
-    pub asked: &'a Asked,
+    pub asked: &'a RequestedCall,
     pub row: &'a ErrorRow,
     /// What people read, the canary included.
     pub text: String,
@@ -232,20 +244,25 @@ pub(super) struct Failure<'a> {
 }
 
 /// An error as the first event of a stream, in the dialect of the endpoint that was asked.
-pub fn error_event(asked: &Asked, name: ErrorName, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
+pub fn error_event(
+    asked: &RequestedCall,
+    name: ErrorName,
+    form: Option<EventForm>,
+    canaries: &Canaries,
+) -> Bytes {
     error_event_after(asked, name, form, 0, canaries)
 }
 
 /// The same behind `after` events of the stream: some dialects number them.
 pub fn error_event_after(
-    asked: &Asked,
+    asked: &RequestedCall,
     name: ErrorName,
     form: Option<EventForm>,
     after: usize,
     canaries: &Canaries,
 ) -> Bytes {
     let row = &in_own_words(asked, row_of(asked, name));
-    let text = limits::told(&form::message(row, asked, canaries), &LimitState::standard(row.limits));
+    let text = limits::fill_in(&form::message(row, asked, canaries), &LimitState::standard(row.limits));
     let api = asked.api.unwrap_or(Api::OpenaiChat);
     let own_event = stream_error::of(profile::of(asked.provider), api);
     // A page of the network in front cannot stand in a stream: then it is the provider's own form.
@@ -255,7 +272,7 @@ pub fn error_event_after(
         .or_else(|| form::value(own_form(asked), row, &text, canaries))
         .unwrap_or_default();
     let form = form.or_else(|| own_event.filter(|event| event.named).map(|_| EventForm::Named));
-    let failure = Failure { asked, row, text, error, after };
+    let failure = ProviderError { asked, row, text, error, after };
     let event = match api.native_provider() {
         Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
         Provider::Gemini => google::error_event(api, &failure, form, canaries),
@@ -268,28 +285,33 @@ pub fn error_event_after(
 }
 
 /// A reply under status 200 that is no answer.
-pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Message {
+pub fn malformed(asked: &RequestedCall, malform: MalformedBody, canaries: &Canaries) -> ProviderMessage {
     let body = match malform {
-        Malform::NotJson => Bytes::from(format!("upstream said: {} (this is not JSON)", canaries.message)),
-        Malform::Empty => Bytes::new(),
-        Malform::Null => Bytes::from_static(b"null"),
-        Malform::Html => {
+        MalformedBody::NotJson => {
+            Bytes::from(format!("upstream said: {} (this is not JSON)", canaries.message))
+        }
+        MalformedBody::Empty => Bytes::new(),
+        MalformedBody::Null => Bytes::from_static(b"null"),
+        MalformedBody::Html => {
             let page = form::short_page("cloudflare", "Just a moment...", canaries);
             let mut headers = vec![header("content-type", "text/html; charset=UTF-8")];
-            headers.extend(network_headers(Form::CloudflarePage));
-            return Message { status: 200, headers, body: MessageBody::Whole(page.into()) };
+            headers.extend(network_headers(ErrorBodyForm::CloudflarePage));
+            return ProviderMessage { status: 200, headers, body: MessageBody::Whole(page.into()) };
         }
-        Malform::CutJson => {
-            let whole = reply(&Asked { stream: false, ..asked.clone() }, &Reply::Ok, canaries);
+        MalformedBody::CutJson => {
+            let whole = reply(&RequestedCall { stream: false, ..asked.clone() }, &SuccessReply::Ok, canaries);
             let MessageBody::Whole(bytes) = whole.body else { return whole };
             // All of it is ASCII, so every place is between two characters.
             bytes.slice(..bytes.len() / 2)
         }
         // These are the answer itself, which `fault` edits in its place.
-        Malform::InvalidUtf8 | Malform::ByteOrderMark | Malform::DeepNesting(_) | Malform::VeryLarge(_) => {
-            return reply(&Asked { stream: false, ..asked.clone() }, &Reply::Ok, canaries);
+        MalformedBody::InvalidUtf8
+        | MalformedBody::ByteOrderMark
+        | MalformedBody::DeepNesting(_)
+        | MalformedBody::VeryLarge(_) => {
+            return reply(&RequestedCall { stream: false, ..asked.clone() }, &SuccessReply::Ok, canaries);
         }
-        Malform::Error(name) => {
+        MalformedBody::Error(name) => {
             let mut message = error(asked, name, canaries);
             message.status = 200;
             return message;
@@ -297,7 +319,7 @@ pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Messag
     };
     let mut headers = vec![header("content-type", "application/json")];
     headers.extend(own_headers(profile::of(asked.provider), canaries));
-    Message { status: 200, headers, body: MessageBody::Whole(body) }
+    ProviderMessage { status: 200, headers, body: MessageBody::Whole(body) }
 }
 
 /// Reads a request as the provider would before it thinks about an answer.
@@ -307,9 +329,9 @@ pub fn malformed(asked: &Asked, malform: Malform, canaries: &Canaries) -> Messag
 /// that is no JSON object.
 pub fn read(
     provider: Provider,
-    received: &Received<'_>,
+    received: &ReceivedCall<'_>,
     canaries: &Canaries,
-) -> Result<Asked, (Asked, Message)> {
+) -> Result<RequestedCall, (RequestedCall, ProviderMessage)> {
     read_with(provider, received, || canaries)
 }
 
@@ -319,9 +341,9 @@ pub fn read(
 /// As [`read`].
 pub fn read_with<'a>(
     provider: Provider,
-    received: &Received<'_>,
+    received: &ReceivedCall<'_>,
     canaries: impl FnOnce() -> &'a Canaries,
-) -> Result<Asked, (Asked, Message)> {
+) -> Result<RequestedCall, (RequestedCall, ProviderMessage)> {
     route::read(provider, received).map_err(|refusal| {
         let (row, asked) = refusal.row(provider);
         let path = received.path.split('?').next().unwrap_or_default();
@@ -336,8 +358,8 @@ pub fn read_with<'a>(
 }
 
 /// The provider's own reply to a body above [`MAX_REQUEST_BYTES`].
-pub fn too_large(provider: Provider, canaries: &Canaries) -> Message {
-    error(&Asked::nothing(provider), ErrorName::TooLarge, canaries)
+pub fn too_large(provider: Provider, canaries: &Canaries) -> ProviderMessage {
+    error(&RequestedCall::nothing(provider), ErrorName::TooLarge, canaries)
 }
 
 /// What a base URL as the provider's SDK takes it ends in: `/v1` for openai.
@@ -357,23 +379,23 @@ pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
 }
 
 /// The same as the endpoint that was asked says it, where it has words of its own.
-fn row_of(asked: &Asked, name: ErrorName) -> &'static ErrorRow {
+fn row_of(asked: &RequestedCall, name: ErrorName) -> &'static ErrorRow {
     let overrides = &profile::of(asked.provider).overrides;
     let own = asked.api.and_then(|api| overrides.get(&api)).and_then(|rows| rows.get(&name));
     own.unwrap_or_else(|| catalogue_row(asked.provider, name))
 }
 
-fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<Header> {
+fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<HeaderField> {
     profile.headers.iter().map(|(name, value)| header(&**name, fill(value, canaries))).collect()
 }
 
 /// What the network in front of a provider says of itself.
-fn network_headers(form: Form) -> Vec<Header> {
+fn network_headers(form: ErrorBodyForm) -> Vec<HeaderField> {
     match form {
-        Form::NginxPage => vec![header("server", "nginx")],
-        Form::OpenrestyPage => vec![header("server", "openresty")],
-        Form::GooglePage => vec![header("referrer-policy", "no-referrer")],
-        Form::AwsPage => vec![header("server", "awselb/2.0")],
+        ErrorBodyForm::NginxPage => vec![header("server", "nginx")],
+        ErrorBodyForm::OpenrestyPage => vec![header("server", "openresty")],
+        ErrorBodyForm::GooglePage => vec![header("referrer-policy", "no-referrer")],
+        ErrorBodyForm::AwsPage => vec![header("server", "awselb/2.0")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
 }
@@ -384,7 +406,7 @@ pub(super) fn stem(canaries: &Canaries) -> &str {
 }
 
 /// The model that a reply names: the one that was asked for.
-pub(super) fn model_asked(asked: &Asked) -> &str {
+pub(super) fn model_asked(asked: &RequestedCall) -> &str {
     if asked.model.is_empty() { model(asked.provider) } else { &asked.model }
 }
 

@@ -4,13 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     canned::{fill, fill_value},
-    catalogue::{ErrorRow, Form},
-    request::Asked,
+    catalogue::{ErrorBodyForm, ErrorRow},
+    request::RequestedCall,
 };
 use crate::observation::Canaries;
 
 /// An error in its body's form.
-pub(super) struct Written {
+pub(super) struct WrittenError {
     /// `None` where there is no body.
     pub content_type: Option<&'static str>,
     pub text: String,
@@ -19,7 +19,7 @@ pub(super) struct Written {
 }
 
 /// What people read: the row's text, `{model}` and `{id}` filled in, then the canary.
-pub(super) fn message(row: &ErrorRow, asked: &Asked, canaries: &Canaries) -> String {
+pub(super) fn message(row: &ErrorRow, asked: &RequestedCall, canaries: &Canaries) -> String {
     let model = if asked.model.is_empty() { &super::profile::of(asked.provider).model } else { &asked.model };
     let id = asked.id.as_deref().unwrap_or("file-unknown");
     let text = row.message.replace("{model}", model).replace("{id}", id);
@@ -27,7 +27,12 @@ pub(super) fn message(row: &ErrorRow, asked: &Asked, canaries: &Canaries) -> Str
 }
 
 /// The error as JSON, for a body or an event; `None` in the forms that are no JSON.
-pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canaries) -> Option<Value> {
+pub(super) fn value(
+    form: ErrorBodyForm,
+    row: &ErrorRow,
+    message: &str,
+    canaries: &Canaries,
+) -> Option<Value> {
     let kind = json!(row.kind);
     let extra = row.extra.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries)));
     let with = |mut members: Map<String, Value>| {
@@ -41,11 +46,11 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
     };
     let object = |value: Value| if let Value::Object(members) = value { members } else { Map::new() };
     Some(match form {
-        Form::Openai => {
+        ErrorBodyForm::Openai => {
             let error = json!({"message": message, "type": kind, "param": row.param, "code": row.code});
             enveloped(with(object(error)))
         }
-        Form::OpenaiSparse => {
+        ErrorBodyForm::OpenaiSparse => {
             let mut error = Map::new();
             if !row.code.is_null() {
                 error.insert("code".into(), row.code.clone());
@@ -58,51 +63,58 @@ pub(super) fn value(form: Form, row: &ErrorRow, message: &str, canaries: &Canari
             }
             enveloped(with(error))
         }
-        Form::Anthropic => {
+        ErrorBodyForm::Anthropic => {
             let error = with(object(json!({"type": super::anthropic::word(row), "message": message})));
             json!({"type": "error", "error": error, "request_id": canaries.request_id})
         }
-        Form::Google => {
+        ErrorBodyForm::Google => {
             let code = if row.code.is_null() { json!(row.status) } else { row.code.clone() };
             json!({"error": with(object(json!({"code": code, "message": message, "status": kind})))})
         }
-        Form::GoogleBlocked => super::google::blocked(&kind, message, canaries),
-        Form::Aws | Form::Guardrail => with(object(json!({ "message": message }))),
-        Form::Flat => {
+        ErrorBodyForm::GoogleBlocked => super::google::blocked(&kind, message, canaries),
+        ErrorBodyForm::Aws | ErrorBodyForm::Guardrail => with(object(json!({ "message": message }))),
+        ErrorBodyForm::Flat => {
             let error = json!({"object": "error", "message": message, "type": kind, "param": row.param, "code": row.code});
             with(object(error))
         }
-        Form::Detail => with(object(json!({ "detail": message }))),
-        Form::Problem => with(object(json!({"status": row.status, "title": kind, "detail": message}))),
-        Form::CodeAndError => with(object(json!({"code": row.code, "error": message}))),
-        Form::Text => with(object(json!({ "error": message }))),
-        Form::Message => with(object(json!({ "message": message }))),
-        Form::Plain
-        | Form::Empty
-        | Form::NginxPage
-        | Form::OpenrestyPage
-        | Form::CloudflarePage
-        | Form::CloudflareBrandedPage
-        | Form::GooglePage
-        | Form::AwsPage => return None,
+        ErrorBodyForm::Detail => with(object(json!({ "detail": message }))),
+        ErrorBodyForm::Problem => {
+            with(object(json!({"status": row.status, "title": kind, "detail": message})))
+        }
+        ErrorBodyForm::CodeAndError => with(object(json!({"code": row.code, "error": message}))),
+        ErrorBodyForm::Text => with(object(json!({ "error": message }))),
+        ErrorBodyForm::Message => with(object(json!({ "message": message }))),
+        ErrorBodyForm::Plain
+        | ErrorBodyForm::Empty
+        | ErrorBodyForm::NginxPage
+        | ErrorBodyForm::OpenrestyPage
+        | ErrorBodyForm::CloudflarePage
+        | ErrorBodyForm::CloudflareBrandedPage
+        | ErrorBodyForm::GooglePage
+        | ErrorBodyForm::AwsPage => return None,
     })
 }
 
 /// The whole body.
-pub(super) fn written(form: Form, row: &ErrorRow, message: &str, canaries: &Canaries) -> Written {
+pub(super) fn written(
+    form: ErrorBodyForm,
+    row: &ErrorRow,
+    message: &str,
+    canaries: &Canaries,
+) -> WrittenError {
     if let Some(value) = value(form, row, message, canaries) {
-        return Written { content_type: Some("application/json"), text: value.to_string(), own: true };
+        return WrittenError { content_type: Some("application/json"), text: value.to_string(), own: true };
     }
-    let page = |text| Written { content_type: Some("text/html; charset=UTF-8"), text, own: false };
+    let page = |text| WrittenError { content_type: Some("text/html; charset=UTF-8"), text, own: false };
     match form {
-        Form::NginxPage => page(short_page("nginx", &row.message, canaries)),
-        Form::OpenrestyPage => page(short_page("openresty/1.27.4", &row.message, canaries)),
-        Form::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
-        Form::AwsPage => page(unsigned_page(&row.message, canaries)),
-        Form::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
-        Form::GooglePage => page(super::google::page(&row.message, canaries)),
-        Form::Empty => Written { content_type: None, text: String::new(), own: true },
-        _ => Written { content_type: Some("text/plain"), text: message.to_owned(), own: true },
+        ErrorBodyForm::NginxPage => page(short_page("nginx", &row.message, canaries)),
+        ErrorBodyForm::OpenrestyPage => page(short_page("openresty/1.27.4", &row.message, canaries)),
+        ErrorBodyForm::CloudflarePage => page(short_page("cloudflare", &row.message, canaries)),
+        ErrorBodyForm::AwsPage => page(unsigned_page(&row.message, canaries)),
+        ErrorBodyForm::CloudflareBrandedPage => page(branded_page(row.status, &row.message, canaries)),
+        ErrorBodyForm::GooglePage => page(super::google::page(&row.message, canaries)),
+        ErrorBodyForm::Empty => WrittenError { content_type: None, text: String::new(), own: true },
+        _ => WrittenError { content_type: Some("text/plain"), text: message.to_owned(), own: true },
     }
 }
 

@@ -7,7 +7,7 @@ use http::HeaderName;
 
 /// A header's name, in lower case, and its value. Both are shared and not copied: most of them are
 /// the same in every reply.
-pub type Header = (Name, ByteString);
+pub type HeaderField = (Name, ByteString);
 
 /// A header's name, read once however often it is sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -77,12 +77,12 @@ impl fmt::Debug for Name {
 }
 
 /// A header of texts of any kind.
-pub(super) fn header(name: impl Into<Name>, value: impl Into<ByteString>) -> Header {
+pub(super) fn header(name: impl Into<Name>, value: impl Into<ByteString>) -> HeaderField {
     (name.into(), value.into())
 }
 
 /// The same headers as texts of their own, as an observation has them.
-pub fn owned_headers(headers: &[Header]) -> Vec<(String, String)> {
+pub fn owned_headers(headers: &[HeaderField]) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 

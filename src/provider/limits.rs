@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{
     catalogue::{LimitStyle, Limits},
-    header::{Header, header},
+    header::{HeaderField, header},
 };
 
 /// What is left of a minute's allowance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct LimitWindow {
     /// How much a minute allows.
     pub limit: u64,
     /// How much is left.
@@ -22,9 +22,9 @@ pub struct Window {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitState {
     /// Requests in each minute.
-    pub requests: Window,
+    pub requests: LimitWindow,
     /// Tokens in each minute.
-    pub tokens: Window,
+    pub tokens: LimitWindow,
     /// Which of them has stopped the request.
     pub used_up: Limits,
     /// How much of it that request wanted.
@@ -39,7 +39,7 @@ impl LimitState {
         let window = |used: bool, limit, left, least, ms| {
             let (remaining, reset) =
                 if used { (least, Duration::from_secs(7)) } else { (left, Duration::from_millis(ms)) };
-            Window { limit, remaining, reset }
+            LimitWindow { limit, remaining, reset }
         };
         Self {
             requests: window(used_up == Limits::Requests, 500, 499, 0, 120),
@@ -52,7 +52,7 @@ impl LimitState {
 }
 
 /// Fills in `{limit}`, `{used}`, `{requested}` and `{retry_after}` of the limit that is used up.
-pub(super) fn told(text: &str, state: &LimitState) -> String {
+pub(super) fn fill_in(text: &str, state: &LimitState) -> String {
     let window = if state.used_up == Limits::Tokens { state.tokens } else { state.requests };
     text.replace("{limit}", &window.limit.to_string())
         .replace("{used}", &window.limit.saturating_sub(window.remaining).to_string())
@@ -62,7 +62,7 @@ pub(super) fn told(text: &str, state: &LimitState) -> String {
 
 /// The headers of a style, names in lower case; on an error that says that a limit is used up, those
 /// that tell when to try again come first.
-pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<Header> {
+pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<HeaderField> {
     let mut headers = Vec::new();
     let says_when = !matches!(style, LimitStyle::None | LimitStyle::Mistral | LimitStyle::Together);
     if state.used_up != Limits::None && says_when {
@@ -87,7 +87,7 @@ fn seconds(time: Duration) -> String {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).to_string()
 }
 
-fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<Header>) {
+fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<HeaderField>) {
     let windows = [("requests", &state.requests), ("tokens", &state.tokens)];
     for (name, window) in windows {
         headers.push(header(format!("x-ratelimit-limit-{name}"), window.limit.to_string()));
@@ -100,9 +100,9 @@ fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<H
     }
 }
 
-fn anthropic(state: &LimitState, headers: &mut Vec<Header>) {
+fn anthropic(state: &LimitState, headers: &mut Vec<HeaderField>) {
     // What is told of the tokens is told of whichever kind is nearest to its limit: here the input.
-    let output = Window { limit: 8_000, remaining: 8_000, reset: Duration::ZERO };
+    let output = LimitWindow { limit: 8_000, remaining: 8_000, reset: Duration::ZERO };
     let windows = [
         ("requests", &state.requests),
         ("tokens", &state.tokens),
@@ -118,7 +118,7 @@ fn anthropic(state: &LimitState, headers: &mut Vec<Header>) {
     }
 }
 
-fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<Header>) {
+fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<HeaderField>) {
     let rows = [
         ("ratelimitbysize-limit", tokens.limit.to_string()),
         ("ratelimitbysize-remaining", tokens.remaining.to_string()),
@@ -129,7 +129,7 @@ fn mistral(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<H
     headers.extend(rows.map(|(name, value)| header(name, value)));
 }
 
-fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<Header>) {
+fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<HeaderField>) {
     let rows = [
         ("x-ratelimit-limit", requests.limit.to_string()),
         ("x-ratelimit-remaining", requests.remaining.to_string()),

@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::header::Header;
+use super::header::HeaderField;
 
 /// A complete reply in a provider's dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct ProviderMessage {
     /// The status code.
     pub status: u16,
     /// Names in lower case; without the framing headers, which the plan decides.
-    pub headers: Vec<Header>,
+    pub headers: Vec<HeaderField>,
     /// What follows.
     pub body: MessageBody,
 }
@@ -41,7 +41,7 @@ pub enum MessageBody {
     },
 }
 
-impl Message {
+impl ProviderMessage {
     /// The first header of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| **key == *name).map(|(_, value)| &**value)
@@ -57,7 +57,7 @@ impl Message {
 }
 
 #[cfg(test)]
-impl Message {
+impl ProviderMessage {
     /// All of the body, the frames of a stream one after the other.
     pub(crate) fn text(&self) -> String {
         let bytes = match &self.body {

@@ -32,22 +32,22 @@ mod stream_error;
 mod tokens;
 
 pub use account::{AccountState, Admission};
-pub use body::Body;
+pub use body::LazyJson;
 pub use canned::fill;
 pub use carried::carrier;
-pub use catalogue::{Confidence, ErrorRow, Form, LimitStyle, Limits};
+pub use catalogue::{ErrorBodyForm, ErrorRow, LimitStyle, Limits, SourceConfidence};
 pub use dialect::{
     MAX_REQUEST_BYTES, base_path, beyond, catalogue_row, content_pieces, error, error_event,
     error_event_after, limited, malformed, message, model, read, read_with, reply, show_limits, too_large,
     tool_argument_pieces,
 };
 pub use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
-pub use header::{Header, Name, owned_headers};
-pub use limits::{LimitState, Window};
-pub use message::{Message, MessageBody};
+pub use header::{HeaderField, Name, owned_headers};
+pub use limits::{LimitState, LimitWindow};
+pub use message::{MessageBody, ProviderMessage};
 pub use prepared::Prepared;
 pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, StreamError, of as profile};
-pub use request::{Asked, Received, Verb};
+pub use request::{ReceivedCall, RequestedCall, Verb};
 
 #[cfg(test)]
 mod tests;

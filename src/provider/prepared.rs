@@ -7,9 +7,9 @@ use bytestring::ByteString;
 
 use super::{
     dialect,
-    header::{Header, Name},
-    message::{Message, MessageBody},
-    request::Asked,
+    header::{HeaderField, Name},
+    message::{MessageBody, ProviderMessage},
+    request::RequestedCall,
 };
 use crate::{observation::Canaries, scenario::Turn};
 
@@ -45,8 +45,8 @@ const STEMS: [&str; 2] = ["0e5b7c-stem-of-upfault-1", "7a90f2d4-stem-of-upfault-
 
 impl Prepared {
     /// Prepares what `turn` says to `asked`; `None` where that depends on more than the stem.
-    pub fn of(asked: &Asked, turn: &Turn) -> Option<Self> {
-        let asked = Asked { body: asked.body.unseen()?, ..asked.clone() };
+    pub fn of(asked: &RequestedCall, turn: &Turn) -> Option<Self> {
+        let asked = RequestedCall { body: asked.body.unseen()?, ..asked.clone() };
         let [message, other] = STEMS.map(|stem| dialect::message(&asked, turn, &Canaries::with_stem(stem)));
         let prepared = Self::from_message(message)?;
         (!asked.body.was_looked_at() && prepared.message(STEMS[1]) == other).then_some(prepared)
@@ -58,7 +58,7 @@ impl Prepared {
     }
 
     /// The reply with the tokens that end in `stem`, which must [suit](Self::suits).
-    pub fn message(&self, stem: &str) -> Message {
+    pub fn message(&self, stem: &str) -> ProviderMessage {
         let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.filled(stem)));
         let bytes = Bytes::from(self.body.filled(stem));
         let body = match &self.frames {
@@ -75,10 +75,10 @@ impl Prepared {
                 MessageBody::Events { events, terminator }
             }
         };
-        Message { status: self.status, headers: headers.collect(), body }
+        ProviderMessage { status: self.status, headers: headers.collect(), body }
     }
 
-    fn from_message(message: Message) -> Option<Self> {
+    fn from_message(message: ProviderMessage) -> Option<Self> {
         let mut body = Template::default();
         let frames = match message.body {
             MessageBody::Whole(bytes) => {
@@ -94,7 +94,7 @@ impl Prepared {
             MessageBody::Session { .. } => None,
         };
         let frames = frames?;
-        let header = |(name, value): Header| (name, HeaderValue::of(value));
+        let header = |(name, value): HeaderField| (name, HeaderValue::of(value));
         let headers = message.headers.into_iter().map(header).collect();
         Some(Self { status: message.status, headers, body, frames })
     }
@@ -183,19 +183,19 @@ mod tests {
 
     use super::*;
     use crate::{
-        provider::Body,
-        scenario::{Answer, Api, ErrorName, Provider, Reply},
+        provider::LazyJson,
+        scenario::{Api, ErrorName, Provider, SuccessReply, TurnReply},
     };
 
     /// A request whose body came as text, as the wire brings it.
-    fn asked(provider: Provider, api: Api, stream: bool) -> Asked {
-        let plain = Asked::plain(provider, api, stream);
+    fn asked(provider: Provider, api: Api, stream: bool) -> RequestedCall {
+        let plain = RequestedCall::plain(provider, api, stream);
         let text = json!({"model": plain.model, "stream": stream, "input": "x"}).to_string();
-        let (body, _) = Body::read(text.as_bytes()).unwrap();
-        Asked { body, ..plain }
+        let (body, _) = LazyJson::read(text.as_bytes()).unwrap();
+        RequestedCall { body, ..plain }
     }
 
-    fn turn(answer: Answer) -> Turn {
+    fn turn(answer: TurnReply) -> Turn {
         Turn { answer, headers: IndexMap::new(), faults: Vec::new() }
     }
 
@@ -203,13 +203,13 @@ mod tests {
     fn whatever_is_prepared_says_what_would_have_been_said() {
         let canaries = Canaries::with_stem("abc123-main-17");
         let answers = [
-            Answer::Reply(Reply::Ok),
-            Answer::Reply(Reply::Chunks(3)),
-            Answer::Reply(Reply::ToolCall),
-            Answer::Reply(Reply::MaxTokens),
-            Answer::Error(ErrorName::RateLimit),
-            Answer::Error(ErrorName::BadGateway),
-            Answer::Literal { status: 418, body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")) },
+            TurnReply::Reply(SuccessReply::Ok),
+            TurnReply::Reply(SuccessReply::Chunks(3)),
+            TurnReply::Reply(SuccessReply::ToolCall),
+            TurnReply::Reply(SuccessReply::MaxTokens),
+            TurnReply::Error(ErrorName::RateLimit),
+            TurnReply::Error(ErrorName::BadGateway),
+            TurnReply::Literal { status: 418, body: Some(json!("data: {{canary.code}}\n\ndata: 2\n\n")) },
         ];
         let mut prepared = 0;
         for provider in Provider::ALL {
@@ -233,13 +233,13 @@ mod tests {
     fn chat_is_prepared_whatever_the_prompt() {
         for stream in [false, true] {
             let asked = asked(Provider::Openai, Api::OpenaiChat, stream);
-            assert!(Prepared::of(&asked, &turn(Answer::Reply(Reply::Ok))).is_some());
+            assert!(Prepared::of(&asked, &turn(TurnReply::Reply(SuccessReply::Ok))).is_some());
         }
     }
 
     #[test]
     fn a_reply_that_depends_on_the_body_or_has_checksums_is_not_prepared() {
-        let ok = turn(Answer::Reply(Reply::Ok));
+        let ok = turn(TurnReply::Reply(SuccessReply::Ok));
         let embeddings = asked(Provider::Openai, Api::OpenaiEmbeddings, false);
         assert_eq!(Prepared::of(&embeddings, &ok), None);
         assert!(!embeddings.body.was_looked_at(), "trying leaves the request as it is");

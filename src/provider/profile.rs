@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::catalogue::{ErrorRow, Form, LimitStyle};
+use super::catalogue::{ErrorBodyForm, ErrorRow, LimitStyle};
 use crate::scenario::{Api, ErrorName, Provider};
 
 /// A file of `profiles/`.
@@ -43,14 +43,14 @@ pub struct Profile {
     #[serde(default)]
     pub limits: LimitStyle,
     /// The kind of body that carries its errors.
-    pub form: Form,
+    pub form: ErrorBodyForm,
     /// Where an endpoint has another.
     #[serde(default)]
-    pub forms: IndexMap<Api, Form>,
+    pub forms: IndexMap<Api, ErrorBodyForm>,
     /// The types that such another form knows, by status; that of 500 stands for any status that is
     /// not here. A form that is not here takes the row's own type.
     #[serde(default)]
-    pub types: IndexMap<Form, IndexMap<u16, String>>,
+    pub types: IndexMap<ErrorBodyForm, IndexMap<u16, String>>,
     /// Its endpoints.
     pub routes: Vec<RouteRow>,
     /// What it says to a request that never reaches a model.
@@ -237,7 +237,7 @@ fn text(provider: Provider) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::catalogue::Confidence;
+    use crate::provider::catalogue::SourceConfidence;
 
     #[test]
     fn every_profile_loads_and_has_a_row_for_every_error() {
@@ -254,7 +254,7 @@ mod tests {
         for provider in Provider::ALL.iter().copied() {
             let profile = of(provider);
             for (name, row) in profile.errors.iter().chain(profile.overrides.values().flatten()) {
-                let recalled = row.confidence == Confidence::Recalled;
+                let recalled = row.confidence == SourceConfidence::Recalled;
                 assert_eq!(recalled, row.source.is_empty(), "{provider}: {name}");
             }
         }

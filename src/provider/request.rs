@@ -2,12 +2,12 @@
 
 use http::HeaderMap;
 
-use super::{body::Body, profile};
+use super::{body::LazyJson, profile};
 use crate::scenario::{Api, Provider};
 
 /// A request as it reached a mock.
 #[derive(Debug, Clone, Copy)]
-pub struct Received<'a> {
+pub struct ReceivedCall<'a> {
     /// `POST`
     pub method: &'a str,
     /// Below the deployment's own path, with the query: `/v1/chat/completions`.
@@ -20,7 +20,7 @@ pub struct Received<'a> {
 
 /// What a request asks a provider for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub struct RequestedCall {
     /// Who is asked.
     pub provider: Provider,
     /// For which of its endpoints; `None` where the path is none of them.
@@ -42,7 +42,7 @@ pub struct Asked {
     pub with_usage: bool,
     /// The body, where it is JSON, or the fields of a form, a file being `{"filename", "bytes"}` with
     /// its length; `null` otherwise.
-    pub body: Body,
+    pub body: LazyJson,
 }
 
 /// What a request does to the things that an endpoint keeps.
@@ -58,7 +58,7 @@ pub enum Verb {
     Delete,
 }
 
-impl Asked {
+impl RequestedCall {
     /// Nothing in particular: for a refusal before the request is understood.
     pub fn nothing(provider: Provider) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Asked {
             query: String::new(),
             key: None,
             with_usage: false,
-            body: Body::default(),
+            body: LazyJson::default(),
         }
     }
 

@@ -4,11 +4,11 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
-    body::Body,
+    body::LazyJson,
     catalogue::ErrorRow,
     multipart,
     profile::{self, RouteRow},
-    request::{Asked, Received, Verb},
+    request::{ReceivedCall, RequestedCall, Verb},
 };
 use crate::scenario::{Api, ErrorName, Provider};
 
@@ -20,24 +20,24 @@ pub(super) enum Refusal {
     /// The path does not take this method, only these.
     Method(Vec<&'static str>),
     /// No key was sent.
-    NoKey(Asked),
+    NoKey(RequestedCall),
     /// A header is missing without which nothing is answered.
-    NoHeader(Asked, &'static ErrorRow),
+    NoHeader(RequestedCall, &'static ErrorRow),
     /// The body is no JSON object.
-    BadJson(Asked),
+    BadJson(RequestedCall),
     /// The body is no form.
-    BadForm(Asked),
+    BadForm(RequestedCall),
     /// A session was asked for without a WebSocket.
-    NotUpgraded(Asked),
+    NotUpgraded(RequestedCall),
 }
 
 impl Refusal {
     /// The row that says so, and what was understood of the request.
-    pub(super) fn row(&self, provider: Provider) -> (&'static ErrorRow, Asked) {
+    pub(super) fn row(&self, provider: Provider) -> (&'static ErrorRow, RequestedCall) {
         let refusals = &profile::of(provider).refusals;
         let (row, asked) = match self {
-            Self::NotFound => return (&refusals.not_found, Asked::nothing(provider)),
-            Self::Method(_) => return (&refusals.method_not_allowed, Asked::nothing(provider)),
+            Self::NotFound => return (&refusals.not_found, RequestedCall::nothing(provider)),
+            Self::Method(_) => return (&refusals.method_not_allowed, RequestedCall::nothing(provider)),
             Self::NoKey(asked) => (super::dialect::catalogue_row(provider, ErrorName::MissingApiKey), asked),
             Self::NoHeader(asked, row) => (*row, asked),
             Self::BadJson(asked) => (&refusals.bad_json, asked),
@@ -54,12 +54,12 @@ impl Refusal {
 }
 
 /// Reads a request as the provider would before it thinks about an answer.
-pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked, Refusal> {
+pub(super) fn read(provider: Provider, received: &ReceivedCall<'_>) -> Result<RequestedCall, Refusal> {
     let profile = profile::of(provider);
     let (path, query) = received.path.split_once('?').unwrap_or((received.path, ""));
     let (row, method, captured) = find(&profile.routes, received.method, path, query)?;
     let key = profile.key.iter().find_map(|place| place.read(received.headers, query));
-    let mut asked = Asked {
+    let mut asked = RequestedCall {
         api: Some(row.api),
         verb: match method {
             "DELETE" => Verb::Delete,
@@ -72,7 +72,7 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
         stream: row.stream.unwrap_or_default(),
         query: query.to_owned(),
         key,
-        ..Asked::nothing(provider)
+        ..RequestedCall::nothing(provider)
     };
     if asked.key.is_none() && !profile.key.is_empty() {
         return Err(Refusal::NoKey(asked));
@@ -99,7 +99,9 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
             None => return Err(Refusal::BadForm(asked)),
         }
     } else if takes_json(row) {
-        let Some((body, outline)) = Body::read(received.body) else { return Err(Refusal::BadJson(asked)) };
+        let Some((body, outline)) = LazyJson::read(received.body) else {
+            return Err(Refusal::BadJson(asked));
+        };
         if asked.model.is_empty() {
             asked.model = outline.model.unwrap_or_default();
         }
@@ -111,7 +113,7 @@ pub(super) fn read(provider: Provider, received: &Received<'_>) -> Result<Asked,
 }
 
 /// Whether a request is the handshake of a WebSocket, its key sixteen bytes long (RFC 6455 section 4.2.1).
-fn asks_for_websocket(received: &Received<'_>) -> bool {
+fn asks_for_websocket(received: &ReceivedCall<'_>) -> bool {
     let header = |name| received.headers.get(name).map(http::HeaderValue::as_bytes);
     let key = header(http::header::SEC_WEBSOCKET_KEY).and_then(|key| BASE64_STANDARD.decode(key).ok());
     header(http::header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
@@ -128,7 +130,7 @@ fn streams(row: &RouteRow, wanted: Option<bool>) -> bool {
 }
 
 /// An image is described in JSON, or sent with what is to be changed in it.
-fn takes_form(row: &RouteRow, received: &Received<'_>) -> bool {
+fn takes_form(row: &RouteRow, received: &ReceivedCall<'_>) -> bool {
     let sent = || {
         let kind = received.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"multipart/"))

@@ -8,7 +8,7 @@ use super::{
     catalogue::ErrorRow,
     dialect::model_asked,
     profile::{Profile, StreamError},
-    request::Asked,
+    request::RequestedCall,
 };
 use crate::{observation::Canaries, scenario::Api};
 
@@ -22,7 +22,7 @@ pub(super) fn data(
     event: &StreamError,
     row: &ErrorRow,
     text: &str,
-    asked: &Asked,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Value {
     filled(&event.data, &|name| {

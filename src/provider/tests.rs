@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, Asked, Received},
-    scenario::{Api, ErrorName, Malform, Provider},
+    provider::{self, ReceivedCall, RequestedCall},
+    scenario::{Api, ErrorName, MalformedBody, Provider},
 };
 
 fn canaries() -> Canaries {
     Identity { token: "abc123".into() }.canaries("main", 1)
 }
 
-fn asked() -> Asked {
-    Asked::plain(Provider::Openai, Api::OpenaiChat, false)
+fn asked() -> RequestedCall {
+    RequestedCall::plain(Provider::Openai, Api::OpenaiChat, false)
 }
 
 #[test]
@@ -83,12 +83,13 @@ fn used_up_limits_say_when_they_are_filled_again() {
 
 #[test]
 fn malformed_replies_are_no_answers() {
-    for malform in [Malform::NotJson, Malform::Empty, Malform::Html, Malform::CutJson] {
+    for malform in [MalformedBody::NotJson, MalformedBody::Empty, MalformedBody::Html, MalformedBody::CutJson]
+    {
         let message = provider::malformed(&asked(), malform, &canaries());
         assert_eq!(message.status, 200);
         assert!(serde_json::from_str::<Value>(&message.text()).is_err(), "{malform}");
     }
-    let error = provider::malformed(&asked(), Malform::Error(ErrorName::Quota), &canaries());
+    let error = provider::malformed(&asked(), MalformedBody::Error(ErrorName::Quota), &canaries());
     assert_eq!(error.status, 200);
     assert!(error.text().contains("insufficient_quota"));
 }
@@ -97,7 +98,7 @@ fn malformed_replies_are_no_answers() {
 fn unknown_paths_and_methods_get_openais_own_words() {
     let read = |method, path| {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer sk-x"))]);
-        let received = Received { method, path, headers: &headers, body: b"{}" };
+        let received = ReceivedCall { method, path, headers: &headers, body: b"{}" };
         provider::read(Provider::Openai, &received, &canaries()).map_err(|(_, refusal)| refusal)
     };
     assert_eq!(read("POST", "/v1/chat/completions?x=1").unwrap().api, Some(Api::OpenaiChat));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::request::Asked;
+use super::request::RequestedCall;
 
 /// Tokens of output where the request asks for no number of them.
 const OUTPUT: u64 = 16;
@@ -40,7 +40,7 @@ const MOST: [&str; 8] = [
 ];
 
 /// A quarter of the prompt's characters, rounded up, and the output that is asked for.
-pub(super) fn estimate(asked: &Asked) -> u64 {
+pub(super) fn estimate(asked: &RequestedCall) -> u64 {
     let characters: u64 = PROMPT.iter().filter_map(|name| asked.body.get(name)).map(characters).sum();
     let output = match asked.api {
         Some(api) if api.streams() => {
@@ -92,8 +92,11 @@ mod tests {
             (Api::OpenaiChat, json!({"max_tokens": u64::MAX, "prompt": "1"}), u64::MAX),
             (Api::OpenaiModels, json!(null), 0),
         ] {
-            let asked =
-                Asked { api: Some(api), body: body.clone().into(), ..Asked::nothing(Provider::Openai) };
+            let asked = RequestedCall {
+                api: Some(api),
+                body: body.clone().into(),
+                ..RequestedCall::nothing(Provider::Openai)
+            };
             assert_eq!(estimate(&asked), tokens, "{body}");
         }
     }

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     definition::{Definition, FileTemplate, LOCAL_VERSION},
-    document::{Auth, Document, Text},
+    document::{CallerAuth, Document, Text},
     error::{ProxyError, at, did_you_mean},
     render::{self, RenderContext},
     route::InstanceSettings,
-    source::{FILE, Source},
+    source::{DefinitionSource, FILE},
     template::{self, REQUEST_VARIABLES, VARIABLES},
 };
 use crate::scenario::Cooldown;
@@ -17,7 +17,7 @@ use crate::scenario::Cooldown;
 ///
 /// # Errors
 /// The first mistake, with file, line, column and the source line.
-pub(super) fn load(source: Source, version: Option<&str>) -> Result<Definition, ProxyError> {
+pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<Definition, ProxyError> {
     let file = source.display(FILE);
     let yaml =
         source.read(FILE).map_err(|error| ProxyError::Invalid(format!("cannot read {file}: {error}")))?;
@@ -124,8 +124,8 @@ fn texts(document: &Document) -> Vec<(&Text, bool)> {
     texts.extend(document.launch.env.values().map(|text| (text, false)));
     texts.push((&document.ready.get, false));
     match &document.auth {
-        Some(Auth::Bearer(text)) => texts.push((text, false)),
-        Some(Auth::Headers(headers)) => texts.extend(headers.values().map(|text| (text, false))),
+        Some(CallerAuth::Bearer(text)) => texts.push((text, false)),
+        Some(CallerAuth::Headers(headers)) => texts.extend(headers.values().map(|text| (text, false))),
         None => {}
     }
     texts.extend(document.paths.values().map(|text| (text, true)));
@@ -169,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("proxy.yaml"), format!("name: fake\n{rest}")).unwrap();
         fs::write(folder.path().join("config.j2"), template).unwrap();
-        match load(Source::Disk(folder.path().to_owned()), None) {
+        match load(DefinitionSource::Disk(folder.path().to_owned()), None) {
             Ok(_) => "loaded".to_owned(),
             Err(error) => error.to_string().replace(&format!("{}/", folder.path().display()), ""),
         }
@@ -335,7 +335,7 @@ mod tests {
             "name: ../up\napis: {}\nlaunch: {command: [x]}\nready: {get: /}\n",
         )
         .unwrap();
-        let error = load(Source::Disk(folder.path().to_owned()), None).unwrap_err();
+        let error = load(DefinitionSource::Disk(folder.path().to_owned()), None).unwrap_err();
         assert!(error.to_string().contains("a name is made of"), "{error}");
     }
 

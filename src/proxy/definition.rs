@@ -5,9 +5,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    document::{Document, Lacked, Setting, Width},
+    document::{Document, Setting, UnservedFeature, Width},
     route::InstanceSettings,
-    source::Source,
+    source::DefinitionSource,
 };
 use crate::{
     observation::Volatile,
@@ -39,7 +39,7 @@ pub struct Definition {
     /// `files`, with the text of each template.
     pub(super) templates: Vec<FileTemplate>,
     pub(super) document: Arc<Document>,
-    pub(super) source: Source,
+    pub(super) source: DefinitionSource,
 }
 
 /// A file that is rendered for each instance.
@@ -109,10 +109,10 @@ impl Definition {
                 return Some(format!("{name} does not pass {api} through to {provider}"));
             }
         } else if !self.apis.contains_key(&combination.api) {
-            let because = because(Lacked::Api(combination.api));
+            let because = because(UnservedFeature::Api(combination.api));
             return Some(format!("{name} does not serve {}{because}", combination.api));
         } else if !self.apis[&combination.api].contains(&combination.provider) {
-            let because = because(Lacked::Provider(combination.provider));
+            let because = because(UnservedFeature::Provider(combination.provider));
             return Some(format!(
                 "{name} does not serve {} from {}{because}",
                 combination.api, combination.provider
@@ -120,11 +120,11 @@ impl Definition {
         }
         // Whoever speaks HTTP/2 here does so over TLS, with the same certificates.
         if transport == Transport::Http2 && !self.settings.contains_key(&Setting::Http2) {
-            let because = because(Lacked::Transport(transport));
+            let because = because(UnservedFeature::Transport(transport));
             return Some(format!("{name} does not speak HTTP/2 to providers{because}"));
         }
         if transport != Transport::Plain && !self.settings.contains_key(&Setting::Tls) {
-            let because = because(Lacked::Transport(Transport::Tls));
+            let because = because(UnservedFeature::Transport(Transport::Tls));
             return Some(format!("{name} cannot be told which authority to trust{because}"));
         }
         let default = ProxySettings::default();

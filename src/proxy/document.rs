@@ -26,7 +26,7 @@ pub(super) struct Document {
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
     /// Who or what is not among `apis` though people would look for it, with the reason.
     #[serde(default)]
-    pub(super) lacks: IndexMap<Lacked, String>,
+    pub(super) lacks: IndexMap<UnservedFeature, String>,
     #[serde(default)]
     pub(super) settings: IndexMap<Setting, Width>,
     /// What single versions cannot be set to though others can, each with the reason.
@@ -41,7 +41,7 @@ pub(super) struct Document {
     pub(super) files: IndexMap<String, Spanned<String>>,
     pub(super) launch: LaunchDocument,
     pub(super) ready: ReadyDocument,
-    pub(super) auth: Option<Auth>,
+    pub(super) auth: Option<CallerAuth>,
     #[serde(default)]
     pub(super) paths: IndexMap<Api, Text>,
     #[serde(default)]
@@ -54,13 +54,13 @@ pub(super) struct Document {
 
 /// A provider, an API or a transport that a proxy does not serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Lacked {
+pub(super) enum UnservedFeature {
     Provider(Provider),
     Api(Api),
     Transport(Transport),
 }
 
-impl std::fmt::Display for Lacked {
+impl std::fmt::Display for UnservedFeature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Provider(provider) => provider.fmt(f),
@@ -70,7 +70,7 @@ impl std::fmt::Display for Lacked {
     }
 }
 
-impl<'de> Deserialize<'de> for Lacked {
+impl<'de> Deserialize<'de> for UnservedFeature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         // An API has a slash in its name, and no provider is called like a transport.
@@ -136,7 +136,7 @@ fn a_minute() -> Duration {
 /// How callers show that they may use the proxy.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Auth {
+pub(super) enum CallerAuth {
     /// `authorization: Bearer …`
     Bearer(Text),
     /// Any headers.

@@ -5,7 +5,7 @@ use std::path::Path;
 use include_dir::{Dir, include_dir};
 use serde_json::json;
 
-use super::{check, definition::Definition, error::ProxyError, source::Source};
+use super::{check, definition::Definition, error::ProxyError, source::DefinitionSource};
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/proxy/embedded");
 
@@ -17,7 +17,7 @@ impl Definition {
     ///
     /// [`ProxyError::Invalid`] if the files inside the binary are not a definition.
     pub fn embedded(program: &Path, defect: &str) -> Result<Self, ProxyError> {
-        let mut definition = check::load(Source::Bundled(&EMBEDDED), None)?;
+        let mut definition = check::load(DefinitionSource::Bundled(&EMBEDDED), None)?;
         definition.name = format!("builtin:{defect}");
         definition.pins.insert("program".to_owned(), json!(program.display().to_string()));
         definition.pins.insert("defect".to_owned(), json!(defect));

@@ -6,7 +6,7 @@ use super::{
     check,
     definition::Definition,
     error::{ProxyError, did_you_mean},
-    source::{BUNDLED, FILE, Source},
+    source::{BUNDLED, DefinitionSource, FILE},
 };
 
 /// A bundled definition, as it is listed.
@@ -29,7 +29,7 @@ impl Definition {
     pub fn find(spec: &str, root: &Path) -> Result<Self, ProxyError> {
         // A folder may have an `@` in its name.
         if let Some(folder) = folder(spec, root) {
-            return check::load(Source::Disk(folder), None);
+            return check::load(DefinitionSource::Disk(folder), None);
         }
         let (place, version) = match spec.rsplit_once('@') {
             Some((place, version)) if !version.contains(['/', '\\']) => (place, Some(version)),
@@ -43,10 +43,10 @@ impl Definition {
             });
         }
         if let Some(folder) = folder(place, root) {
-            return check::load(Source::Disk(folder), version);
+            return check::load(DefinitionSource::Disk(folder), version);
         }
         if let Some(dir) = BUNDLED.get_dir(place).filter(|_| !place.is_empty()) {
-            return check::load(Source::Bundled(dir), version);
+            return check::load(DefinitionSource::Bundled(dir), version);
         }
         let names: Vec<String> = Self::bundled().into_iter().map(|bundled| bundled.name).collect();
         let path = root.join(place);
@@ -66,7 +66,7 @@ impl Definition {
     pub fn bundled() -> Vec<Bundled> {
         let mut all: Vec<Bundled> = BUNDLED
             .dirs()
-            .filter_map(|dir| check::load(Source::Bundled(dir), None).ok())
+            .filter_map(|dir| check::load(DefinitionSource::Bundled(dir), None).ok())
             .map(|definition| Bundled {
                 name: definition.name,
                 version: definition.version,

@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use super::{
     definition::Definition,
     error::ProxyError,
-    installation::{Folder, Turn},
+    installation::{Folder, InstallationUse},
     log::Log,
-    process::{self, Command, Group},
+    process::{self, ProcessCommand, RunningProcess},
     source::hex,
     template,
 };
@@ -112,11 +112,13 @@ impl Definition {
         let folder = Folder::new(&dir);
         loop {
             match folder.turn(&self.title(), progress).await? {
-                Turn::Use(lock) => {
+                InstallationUse::Use(lock) => {
                     let in_use = lock.map(Arc::new);
                     return Ok(Installed { definition: self.clone(), dir, here, in_use });
                 }
-                Turn::Install(alone) => self.install_alone(&folder, &alone, &dir, &here, progress).await?,
+                InstallationUse::Install(alone) => {
+                    self.install_alone(&folder, &alone, &dir, &here, progress).await?
+                }
             }
         }
     }
@@ -164,8 +166,8 @@ impl Definition {
                 shell::command(words)
             ));
             let command =
-                Command { words, directory: dir, environment: environment.clone(), output: &output };
-            let mut group = Group::spawn(&command).map_err(|source| match source.kind() {
+                ProcessCommand { words, directory: dir, environment: environment.clone(), output: &output };
+            let mut group = RunningProcess::spawn(&command).map_err(|source| match source.kind() {
                 std::io::ErrorKind::NotFound => self.missing(words.first().map_or("", String::as_str)),
                 _ => ProxyError::Spawn {
                     proxy: self.title(),

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use super::{error::ProxyError, install};
-use crate::lock::{Access, Lock};
+use crate::lock::{Lock, LockMode};
 
 /// What marks a folder as completely installed. It is written last.
 const STAMP: &str = ".upfault-installed.json";
@@ -47,7 +47,7 @@ pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
         return Ok(Removal::Missing);
     }
     let path = folder.lock_path();
-    let lock = match Lock::attempt(&path, Access::Exclusive) {
+    let lock = match Lock::attempt(&path, LockMode::Exclusive) {
         Ok(Some(lock)) => lock,
         Ok(None) => return Ok(Removal::InUse),
         Err(source) => return Err(ProxyError::CannotLock { path, source }),
@@ -99,15 +99,15 @@ impl Folder {
 
     /// The output of the install commands.
     pub(super) fn log_path(&self) -> PathBuf {
-        self.beside(".log")
+        self.with_suffix(".log")
     }
 
     fn lock_path(&self) -> PathBuf {
-        self.beside(".lock")
+        self.with_suffix(".lock")
     }
 
     /// `1.102.4-abcdef` and `.log` become `1.102.4-abcdef.log`; `with_extension` would eat the version.
-    fn beside(&self, suffix: &str) -> PathBuf {
+    fn with_suffix(&self, suffix: &str) -> PathBuf {
         let mut name: OsString = self.dir.file_name().unwrap_or_default().to_owned();
         name.push(suffix);
         self.dir.with_file_name(name)
@@ -116,7 +116,7 @@ impl Folder {
 
 /// What a process may do with an installation, as long as it holds the lock.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum InstallationUse {
     /// Use it: it is complete, and nobody changes or removes it. Without a lock where there can be none:
     /// then nobody can lock it for a change either.
     Use(Option<Lock>),
@@ -134,21 +134,21 @@ impl Folder {
         &self,
         title: &str,
         progress: &(dyn Fn(String) + Sync),
-    ) -> Result<Turn, ProxyError> {
+    ) -> Result<InstallationUse, ProxyError> {
         let path = self.lock_path();
         let deadline = Instant::now() + PATIENCE;
         let mut announced = false;
         loop {
             // Asked each time: the others may have installed it, and then it can be used beside them.
             let complete = self.is_complete();
-            let access = if complete { Access::Shared } else { Access::Exclusive };
+            let access = if complete { LockMode::Shared } else { LockMode::Exclusive };
             match Lock::attempt(&path, access) {
                 // Only what is true under the lock stays true.
                 Ok(Some(_)) if self.is_complete() != complete => continue,
-                Ok(Some(lock)) if complete => return Ok(Turn::Use(Some(lock))),
-                Ok(Some(lock)) => return Ok(Turn::Install(lock)),
+                Ok(Some(lock)) if complete => return Ok(InstallationUse::Use(Some(lock))),
+                Ok(Some(lock)) => return Ok(InstallationUse::Install(lock)),
                 Ok(None) => {}
-                Err(_) if complete => return Ok(Turn::Use(None)),
+                Err(_) if complete => return Ok(InstallationUse::Use(None)),
                 Err(source) => return Err(ProxyError::CannotLock { path, source }),
             }
             if Instant::now() >= deadline {
@@ -182,15 +182,15 @@ mod tests {
 
     async fn to_install(folder: &Folder) -> Lock {
         match folder.turn("fake", &|line| panic!("{line}")).await.unwrap() {
-            Turn::Install(lock) => lock,
-            Turn::Use(_) => panic!("it is not complete"),
+            InstallationUse::Install(lock) => lock,
+            InstallationUse::Use(_) => panic!("it is not complete"),
         }
     }
 
     async fn to_use(folder: &Folder) -> Option<Lock> {
         match folder.turn("fake", &|_| {}).await.unwrap() {
-            Turn::Use(lock) => lock,
-            Turn::Install(_) => panic!("it is complete"),
+            InstallationUse::Use(lock) => lock,
+            InstallationUse::Install(_) => panic!("it is complete"),
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
             sleep(POLL * 10).await;
             drop(alone);
         });
-        assert!(matches!(turn, Ok(Turn::Install(_))), "{turn:?}");
+        assert!(matches!(turn, Ok(InstallationUse::Install(_))), "{turn:?}");
     }
 
     #[tokio::test]

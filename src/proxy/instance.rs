@@ -8,9 +8,9 @@ use std::{
 
 use super::{
     log::Log,
-    process::{self, Group},
+    process::{self, RunningProcess},
     request::Mapping,
-    route::Route,
+    route::ProxyRoute,
 };
 use crate::{lock::Lock, observation::Volatile, scenario::Api};
 
@@ -24,7 +24,7 @@ pub struct Instance {
     proxy_key: String,
     mapping: Mapping,
     volatile: Vec<Volatile>,
-    group: Mutex<Group>,
+    group: Mutex<RunningProcess>,
     log: Log,
     _in_use: Option<Arc<Lock>>,
 }
@@ -36,7 +36,7 @@ impl Instance {
         proxy_key: String,
         mapping: Mapping,
         volatile: Vec<Volatile>,
-        group: Group,
+        group: RunningProcess,
         log: Log,
         in_use: Option<Arc<Lock>>,
     ) -> Self {
@@ -66,18 +66,18 @@ impl Instance {
 
     /// The headers that a request for this route carries besides the API's own: auth, and what the
     /// definition's `request.headers` says. Names in lower case.
-    pub fn headers(&self, route: &Route) -> Vec<(String, String)> {
+    pub fn headers(&self, route: &ProxyRoute) -> Vec<(String, String)> {
         self.mapping.headers(route)
     }
 
     /// Where a request for this route goes, below [`Instance::root`], where the definition says so;
     /// elsewhere it is the API's own path.
-    pub fn path(&self, api: Api, stream: bool, route: &Route) -> Option<String> {
+    pub fn path(&self, api: Api, stream: bool, route: &ProxyRoute) -> Option<String> {
         self.mapping.path(api, stream, route)
     }
 
     /// Members that the definition's `request.body` lays over the body of a request for this route.
-    pub fn body(&self, route: &Route) -> serde_json::Map<String, serde_json::Value> {
+    pub fn body(&self, route: &ProxyRoute) -> serde_json::Map<String, serde_json::Value> {
         self.mapping.body(route)
     }
 

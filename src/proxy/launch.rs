@@ -10,11 +10,11 @@ use super::{
     instance::Instance,
     log::{LIMIT, Log},
     port::{self, Reserved},
-    process::{Command, Group},
+    process::{ProcessCommand, RunningProcess},
     ready,
     render::RenderContext,
     request::Mapping,
-    route::{InstanceSettings, Route},
+    route::{InstanceSettings, ProxyRoute},
     template,
 };
 use crate::shell;
@@ -26,7 +26,7 @@ const PORTS: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// Every deployment that it is to know.
-    pub routes: Vec<Route>,
+    pub routes: Vec<ProxyRoute>,
     /// What holds for all of them.
     pub settings: InstanceSettings,
     /// The certificate of the authority that it must trust where upstreams are reached by TLS: a file of
@@ -93,7 +93,7 @@ impl Installed {
 
     async fn start(
         &self,
-        routes: &[Route],
+        routes: &[ProxyRoute],
         context: RenderContext,
         reserved: Reserved,
         again: bool,
@@ -134,9 +134,13 @@ impl Installed {
         let (mut log, output) = Log::create(log_path.clone()).map_err(ProxyError::io("write", &log_path))?;
         log.watch(LIMIT);
         progress(format!("starting {}", definition.title()));
-        let command =
-            Command { words: &words, directory: &context.work_dir, environment: variables, output: &output };
-        let group = Group::spawn(&command).map_err(|source| ProxyError::Spawn {
+        let command = ProcessCommand {
+            words: &words,
+            directory: &context.work_dir,
+            environment: variables,
+            output: &output,
+        };
+        let group = RunningProcess::spawn(&command).map_err(|source| ProxyError::Spawn {
             proxy: definition.title(),
             program: words.first().cloned().unwrap_or_default(),
             source,

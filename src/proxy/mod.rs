@@ -34,4 +34,4 @@ pub use installation::{Removal, remove_installation};
 pub use instance::Instance;
 pub use launch::Launch;
 pub use render::RenderContext;
-pub use route::{InstanceSettings, Route};
+pub use route::{InstanceSettings, ProxyRoute};

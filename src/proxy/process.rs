@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// What is to be run.
 #[derive(Debug)]
-pub(super) struct Command<'a> {
+pub(super) struct ProcessCommand<'a> {
     pub(super) words: &'a [String],
     pub(super) directory: &'a Path,
     pub(super) environment: Vec<(OsString, OsString)>,
@@ -33,16 +33,16 @@ pub(super) struct Command<'a> {
 
 /// A running process group.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct RunningProcess {
     child: Box<dyn ChildWrapper>,
     ended: Option<ExitStatus>,
     /// Dropped last, when the group has been dealt with.
     _guard: Option<Guard>,
 }
 
-impl Group {
+impl RunningProcess {
     /// Starts a command with exactly the environment that is given.
-    pub(super) fn spawn(command: &Command<'_>) -> io::Result<Self> {
+    pub(super) fn spawn(command: &ProcessCommand<'_>) -> io::Result<Self> {
         let (program, arguments) = command
             .words
             .split_first()
@@ -103,7 +103,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         // The group may be there when its first process is not. Nobody being left is no error.
         let _ = self.child.start_kill();

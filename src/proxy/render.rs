@@ -11,8 +11,8 @@ use super::{
     definition::Definition,
     error::ProxyError,
     request,
-    route::{InstanceSettings, Route},
-    template::{self, Context},
+    route::{InstanceSettings, ProxyRoute},
+    template::{self, TemplateContext},
 };
 use crate::scenario::{Api, Provider};
 
@@ -57,7 +57,7 @@ impl Definition {
     /// [`ProxyError::Invalid`] with the line of the template.
     pub fn render(
         &self,
-        routes: &[Route],
+        routes: &[ProxyRoute],
         context: &RenderContext,
     ) -> Result<Vec<(String, String)>, ProxyError> {
         let environment = template::environment(&self.source);
@@ -72,7 +72,7 @@ impl Definition {
     }
 
     /// The variables of every template.
-    pub(super) fn context(&self, routes: &[Route], context: &RenderContext) -> Context {
+    pub(super) fn context(&self, routes: &[ProxyRoute], context: &RenderContext) -> TemplateContext {
         let mut all = self.install_context(&context.dir, &context.here);
         all.extend([
             ("routes".to_owned(), json!(routes)),
@@ -92,7 +92,7 @@ impl Definition {
     }
 
     /// The variables that have a value before there is an instance.
-    pub(super) fn install_context(&self, dir: &Path, here: &Path) -> Context {
+    pub(super) fn install_context(&self, dir: &Path, here: &Path) -> TemplateContext {
         BTreeMap::from([
             ("name".to_owned(), json!(self.name)),
             ("version".to_owned(), json!(self.version)),
@@ -106,7 +106,7 @@ impl Definition {
 /// Renders every template once, with routes that resemble real ones: a chain of two, and one for
 /// each API and provider that the definition says it serves.
 pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Result<(), ProxyError> {
-    let route = |model: &str, api, provider, fallbacks: Vec<String>| Route {
+    let route = |model: &str, api, provider, fallbacks: Vec<String>| ProxyRoute {
         model: model.to_owned(),
         api,
         provider,
@@ -130,13 +130,13 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         providers.iter().map(name).collect::<Vec<_>>()
     };
     let served = definition.apis.iter().flat_map(|served| named(served, ""));
-    routes.extend(served.map(|(model, api, provider)| Route {
+    routes.extend(served.map(|(model, api, provider)| ProxyRoute {
         keep_alive_s: Some(0.5),
         ..route(&model, api, provider, Vec::new())
     }));
     let passing = definition.document.pass_through.iter().flat_map(|passing| &passing.apis);
     routes.extend(passing.flat_map(|passing| named(passing, "-passing")).map(|(model, api, provider)| {
-        Route { pass_through: true, ..route(&model, api, provider, Vec::new()) }
+        ProxyRoute { pass_through: true, ..route(&model, api, provider, Vec::new()) }
     }));
     definition.render(&routes, context)?;
     let environment = template::environment(&definition.source);
@@ -163,8 +163,8 @@ mod tests {
     use super::*;
     use crate::scenario::Cooldown;
 
-    fn route(model: &str, fallbacks: &[&str]) -> Route {
-        Route {
+    fn route(model: &str, fallbacks: &[&str]) -> ProxyRoute {
+        ProxyRoute {
             model: model.to_owned(),
             api: Api::OpenaiChat,
             provider: Provider::Openai,
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    fn litellm(routes: &[Route], settings: InstanceSettings) -> String {
+    fn litellm(routes: &[ProxyRoute], settings: InstanceSettings) -> String {
         let definition = Definition::find("litellm", Path::new("/nonexistent")).unwrap();
         let context = RenderContext { settings, ..RenderContext::sample() };
         let files = definition.render(routes, &context).unwrap();
@@ -249,9 +249,9 @@ mod tests {
 
     #[test]
     fn litellm_is_told_of_each_provider_in_its_own_words() {
-        let routes: Vec<Route> = Provider::ALL
+        let routes: Vec<ProxyRoute> = Provider::ALL
             .iter()
-            .map(|&provider| Route {
+            .map(|&provider| ProxyRoute {
                 provider,
                 upstream_model: "m".to_owned(),
                 ..route(provider.as_str(), &[])
@@ -293,8 +293,8 @@ mod tests {
 
     #[test]
     fn litellm_pings_where_a_route_asks_for_it_and_hands_on_what_is_to_be_passed_through() {
-        let pinged = Route { keep_alive_s: Some(0.3), ..route("m1", &[]) };
-        let passing = |provider, model| Route { provider, pass_through: true, ..route(model, &[]) };
+        let pinged = ProxyRoute { keep_alive_s: Some(0.3), ..route("m1", &[]) };
+        let passing = |provider, model| ProxyRoute { provider, pass_through: true, ..route(model, &[]) };
         let routes = [pinged, passing(Provider::Openai, "m2"), passing(Provider::Anthropic, "m3")];
         let config = parse(&litellm(&routes, InstanceSettings::default()));
         assert_eq!(config["model_list"].as_array().unwrap().len(), 1);
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn fifteen_hundred_routes_are_rendered_without_running_out_of_fuel() {
-        let routes: Vec<Route> = (0..1500).map(|index| route(&format!("m{index}"), &["b"])).collect();
+        let routes: Vec<ProxyRoute> = (0..1500).map(|index| route(&format!("m{index}"), &["b"])).collect();
         let text = litellm(&routes, InstanceSettings::default());
         assert_eq!(text.matches("model_name").count(), 1500);
     }

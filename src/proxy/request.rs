@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     definition::Definition,
-    document::{Auth, Text},
+    document::{CallerAuth, Text},
     error::ProxyError,
-    route::Route,
-    template::{self, Context},
+    route::ProxyRoute,
+    template::{self, TemplateContext},
 };
 use crate::{
     provider::endpoint,
@@ -35,20 +35,20 @@ struct Mapped {
 impl Mapping {
     pub(super) fn new(
         definition: &Definition,
-        routes: &[Route],
-        context: &Context,
+        routes: &[ProxyRoute],
+        context: &TemplateContext,
     ) -> Result<Self, ProxyError> {
         let environment = template::environment(&definition.source);
-        let render = |text: &Text, context: &Context| {
+        let render = |text: &Text, context: &TemplateContext| {
             template::render(&environment, &definition.source, text, context)
         };
         let document = &definition.document;
         let auth = match &document.auth {
             None => Vec::new(),
-            Some(Auth::Bearer(key)) => {
+            Some(CallerAuth::Bearer(key)) => {
                 vec![("authorization".to_owned(), format!("Bearer {}", render(key, context)?))]
             }
-            Some(Auth::Headers(headers)) => headers
+            Some(CallerAuth::Headers(headers)) => headers
                 .iter()
                 .map(|(name, value)| Ok((name.to_ascii_lowercase(), render(value, context)?)))
                 .collect::<Result<_, ProxyError>>()?,
@@ -116,16 +116,16 @@ impl Mapping {
         Ok(mapping)
     }
 
-    pub(super) fn headers(&self, route: &Route) -> Vec<(String, String)> {
+    pub(super) fn headers(&self, route: &ProxyRoute) -> Vec<(String, String)> {
         let mapped = self.by_model.get(&route.model).map_or(&[][..], |mapped| &mapped.headers);
         self.auth.iter().chain(mapped).cloned().collect()
     }
 
-    pub(super) fn path(&self, api: Api, stream: bool, route: &Route) -> Option<String> {
+    pub(super) fn path(&self, api: Api, stream: bool, route: &ProxyRoute) -> Option<String> {
         self.by_model.get(&route.model)?.paths.get(&(api, stream)).cloned()
     }
 
-    pub(super) fn body(&self, route: &Route) -> Map<String, Value> {
+    pub(super) fn body(&self, route: &ProxyRoute) -> Map<String, Value> {
         self.by_model.get(&route.model).map(|mapped| mapped.body.clone()).unwrap_or_default()
     }
 }
@@ -135,7 +135,7 @@ fn body_value(
     environment: &Environment<'_>,
     definition: &Definition,
     value: &Value,
-    context: &Context,
+    context: &TemplateContext,
 ) -> Result<Value, ProxyError> {
     let inner = |value| body_value(environment, definition, value, context);
     Ok(match value {
@@ -170,7 +170,7 @@ mod tests {
         fs::create_dir(folder.path().join("fake")).unwrap();
         fs::write(folder.path().join("fake/proxy.yaml"), text).unwrap();
         let definition = Definition::find("./fake", Path::new(folder.path())).unwrap();
-        let route = Route {
+        let route = ProxyRoute {
             model: "a:b".to_owned(),
             api,
             provider: Provider::Gemini,

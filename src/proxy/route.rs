@@ -8,7 +8,7 @@ use crate::scenario::{Api, Cooldown, Provider};
 
 /// One deployment that the proxy is to know. Templates see these fields by these names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Route {
+pub struct ProxyRoute {
     /// The model name that callers use.
     pub model: String,
     /// What callers call on it.

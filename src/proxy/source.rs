@@ -19,12 +19,12 @@ pub(super) const FILE: &str = "proxy.yaml";
 
 /// A definition's folder.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(super) enum DefinitionSource {
     Disk(PathBuf),
     Bundled(&'static Dir<'static>),
 }
 
-impl Source {
+impl DefinitionSource {
     /// A file of the definition; `name` is relative to its folder and stays inside it.
     pub(super) fn read(&self, name: &str) -> Result<String, String> {
         if name.split(['/', '\\']).any(|part| part == "..") || name.starts_with(['/', '\\']) {
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_process_that_reads_a_definition_is_not_disturbed_by_one_that_unpacks_it() {
         let cache = tempfile::tempdir().unwrap();
-        let source = Source::Bundled(BUNDLED.get_dir("litellm").unwrap());
+        let source = DefinitionSource::Bundled(BUNDLED.get_dir("litellm").unwrap());
         let path = source.unpack(cache.path()).unwrap().join(FILE);
         let whole = fs::read_to_string(&path).unwrap();
         assert_eq!(whole, source.read(FILE).unwrap());

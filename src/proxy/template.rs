@@ -10,7 +10,7 @@ use minijinja::{
 use super::{
     document::Text,
     error::{ProxyError, at, did_you_mean},
-    source::{FILE, Source},
+    source::{DefinitionSource, FILE},
 };
 
 /// What every template sees, besides the names of the definition's own files.
@@ -32,10 +32,10 @@ pub(super) const VARIABLES: &[&str] = &[
 pub(super) const REQUEST_VARIABLES: &[&str] = &["route", "path", "stream"];
 
 /// The values of the variables.
-pub(super) type Context = BTreeMap<String, serde_json::Value>;
+pub(super) type TemplateContext = BTreeMap<String, serde_json::Value>;
 
 /// An environment whose includes come from the definition's folder.
-pub(super) fn environment(source: &Source) -> Environment<'static> {
+pub(super) fn environment(source: &DefinitionSource) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -79,9 +79,9 @@ pub(super) fn check(
 /// Renders a template of proxy.yaml.
 pub(super) fn render(
     environment: &Environment<'_>,
-    source: &Source,
+    source: &DefinitionSource,
     text: &Text,
-    context: &Context,
+    context: &TemplateContext,
 ) -> Result<String, ProxyError> {
     let value = Value::from(Serde(context));
     environment.render_str(&text.source, value).map_err(|error| {
@@ -96,7 +96,7 @@ pub(super) fn render_file(
     environment: &Environment<'_>,
     file: &str,
     text: &str,
-    context: &Context,
+    context: &TemplateContext,
 ) -> Result<String, ProxyError> {
     environment
         .render_named_str(file, text, Value::from(Serde(context)))
@@ -107,9 +107,9 @@ pub(super) fn render_file(
 /// left out, so that a flag can depend on a pin.
 pub(super) fn render_command(
     environment: &Environment<'_>,
-    source: &Source,
+    source: &DefinitionSource,
     command: &[Text],
-    context: &Context,
+    context: &TemplateContext,
 ) -> Result<Vec<String>, ProxyError> {
     let mut words = Vec::with_capacity(command.len());
     for text in command {

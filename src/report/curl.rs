@@ -6,34 +6,37 @@ use crate::{
     shell::{printf_format, word},
 };
 
-/// Headers that curl makes itself.
+/// Headers that curl adds by itself.
 const MADE_BY_CURL: &[&str] = &["host", "content-length", "accept-encoding", "connection"];
 
-/// A command that sends `exchange` again. Where one of `secrets` stands, `$UPFAULT_PROXY_KEY`
-/// is put instead, outside the single quotes so that a shell fills it in.
-pub(super) fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
+/// The words of a shell command that sends `exchange` again, quoted where needed. `$UPFAULT_PROXY_KEY` replaces
+/// each of `secrets`, outside of single quotes so that the shell expands it.
+pub(super) fn curl_words(exchange: &Exchange, secrets: &[String]) -> Vec<String> {
     let quoted = |text: &str| quote(text, secrets);
-    // Of a session curl can send the handshake; what comes behind it is shown as it came.
+    // curl can send only the handshake of a WebSocket session.
     let is_session = exchange.request_headers.iter().any(|(name, _)| name == "sec-websocket-key");
     let body = if is_session { "" } else { exchange.request_body.as_str() };
-    // What a terminal would eat on the way, or no argument can hold, is written by printf.
+    // A terminal would interpret control characters, and an argument cannot contain NUL: printf writes them.
     let piped = body.chars().any(char::is_control);
-    // A form begins with dashes, which printf takes for an option without `--`.
-    let written =
-        if piped { format!("printf -- {} | ", quoted(&printf_format(body))) } else { String::new() };
-    // -i shows status and headers, -N a stream as it comes.
-    let mut line = format!("{written}curl -siN -X {} {}", quoted(&exchange.method), quoted(&exchange.url));
+    let mut words = Vec::new();
+    if piped {
+        // A multipart body starts with dashes: without `--`, printf would take it as an option.
+        words.extend(["printf".to_owned(), "--".to_owned(), quoted(&printf_format(body)), "|".to_owned()]);
+    }
+    // -i shows status and headers, -N shows a stream as it arrives.
+    words.extend(["curl", "-siN", "-X"].map(str::to_owned));
+    words.extend([quoted(&exchange.method), quoted(&exchange.url)]);
     for (name, value) in &exchange.request_headers {
         if !MADE_BY_CURL.contains(&name.as_str()) || is_session && name == "connection" {
-            line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+            words.extend(["-H".to_owned(), quoted(&format!("{name}: {value}"))]);
         }
     }
     match body {
         "" => {}
-        _ if piped => line.push_str(" --data-binary @-"),
-        body => line.push_str(&format!(" --data-raw {}", quoted(body))),
+        _ if piped => words.extend(["--data-binary".to_owned(), "@-".to_owned()]),
+        body => words.extend(["--data-raw".to_owned(), quoted(body)]),
     }
-    line
+    words
 }
 
 /// One argument for a POSIX shell.
@@ -62,7 +65,11 @@ fn quote(text: &str, secrets: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Ending, Outcome, StepName};
+    use crate::observation::{ExchangeOutcome, ResponseEnd, StepName};
+
+    fn curl_line(exchange: &Exchange, secrets: &[String]) -> String {
+        curl_words(exchange, secrets).join(" ")
+    }
 
     fn exchange(body: &str) -> Exchange {
         Exchange {
@@ -75,7 +82,7 @@ mod tests {
                 ("authorization".into(), "Bearer sk-1".into()),
             ],
             request_body: body.into(),
-            outcome: Outcome::NoAnswer { ending: Ending::Refused },
+            outcome: ExchangeOutcome::NoAnswer { ending: ResponseEnd::Refused },
             end_ms: 1.0,
             left: None,
             to: None,
@@ -85,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_stands_in_the_line_and_the_key_does_not() {
+    fn the_command_contains_the_body_but_not_the_key() {
         insta::assert_snapshot!(
             curl_line(&exchange(r#"{"content":"it's `x`"}"#), &["sk-1".to_owned()]),
             @r#"curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer '"$UPFAULT_PROXY_KEY" --data-raw '{"content":"it'\''s `x`"}'"#
@@ -94,12 +101,12 @@ mod tests {
     }
 
     #[test]
-    fn a_form_goes_through_printf_since_no_argument_holds_its_bytes() {
+    fn printf_writes_a_body_with_control_characters() {
         insta::assert_snapshot!(curl_line(&exchange("--b\r\n100% \\ it's\0\r\n"), &[]), @r"printf -- '--b\015\012100%% \\ it'\''s\000\015\012' | curl -siN -X POST http://127.0.0.1:1/v1/files -H 'authorization: Bearer sk-1' --data-binary @-");
     }
 
     #[test]
-    fn a_shell_reads_back_what_was_quoted_and_fills_in_the_key() {
+    fn a_shell_reads_quoted_words_and_expands_the_key() {
         let secrets = ["sk-1".to_owned()];
         assert_eq!(quote("it's", &secrets), r"'it'\''s'");
         assert_eq!(

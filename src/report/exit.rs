@@ -1,30 +1,30 @@
-//! Exit codes: an API for scripts. They keep their numbers.
+//! Exit codes. Scripts rely on them: they never change.
 
 use super::Summary;
 use crate::judge::Verdict;
 
-/// Nothing new.
+/// No new findings.
 pub const EXIT_OK: u8 = 0;
 /// Findings or changes.
 pub const EXIT_FINDINGS: u8 = 1;
-/// Usage, or a file that does not load.
+/// Invalid usage, or a file that does not load.
 pub const EXIT_USAGE: u8 = 2;
 /// The proxy could not be installed or started.
 pub const EXIT_PROXY: u8 = 3;
-/// upfault itself broke.
+/// upfault itself failed.
 pub const EXIT_BROKE: u8 = 4;
 /// Stopped by a signal (128 + SIGINT).
 pub const EXIT_INTERRUPTED: u8 = 130;
 
-/// Inconclusive cases that do not fail a run: a busy machine leaves one or two now and then.
+/// How many inconclusive cases a run may have without failing: on a busy machine there are sometimes one or two.
 pub const ALLOWED_INCONCLUSIVE: usize = 5;
 
-/// What a run may come to without failing.
+/// What does not fail a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tolerance {
-    /// Known findings fail the run too.
+    /// Whether known findings fail the run too.
     pub strict: bool,
-    /// More inconclusive cases than these fail the run.
+    /// The run fails if more cases than these are inconclusive.
     pub inconclusive: usize,
 }
 
@@ -34,11 +34,10 @@ impl Default for Tolerance {
     }
 }
 
-/// The exit code of a run that got as far as its cases.
+/// The exit code of a run that started its cases.
 ///
-/// An interrupted run says nothing about the rest, and a broken case nothing about the proxy, so
-/// these two come before findings. A run of which too much is inconclusive fails: nobody may take it
-/// for one that found nothing.
+/// An interruption and a failure of upfault itself take precedence over findings, because the run is incomplete. A
+/// run with too many inconclusive cases fails, so that it is not mistaken for a run without findings.
 pub fn exit_code(summary: &Summary, tolerance: Tolerance, interrupted: bool) -> u8 {
     if interrupted {
         return EXIT_INTERRUPTED;

@@ -1,33 +1,33 @@
-//! One stream of events, many independent consumers.
+//! Sends one stream of events to several reporters.
 
 use std::io;
 
 use crate::event::Event;
 
-/// Listens to a run. It decides nothing and changes nothing.
+/// Receives the events of a run. A reporter cannot influence the run.
 pub trait Reporter {
-    /// Takes one event.
+    /// Handles one event.
     ///
     /// # Errors
     ///
-    /// What the system says when an output cannot be written.
+    /// If the output cannot be written.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 }
 
-/// Passes every event on to several reporters.
+/// Passes each event to several reporters.
 #[derive(Default)]
 pub struct Fanout(Vec<Box<dyn Reporter + Send>>);
 
 impl Fanout {
-    /// One that passes on to `reporters`, in this order.
+    /// Passes events to `reporters` in this order.
     pub fn new(reporters: Vec<Box<dyn Reporter + Send>>) -> Self {
         Self(reporters)
     }
 }
 
 impl Reporter for Fanout {
-    /// Every reporter gets the event, also after one has failed (a closed pipe behind the terminal
-    /// must not cost the JSON report); the first error is returned.
+    /// Every reporter gets the event, even if another one fails: if the terminal is a closed pipe, the JSON report is
+    /// still written. Returns the first error.
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let mut result = Ok(());
         for reporter in &mut self.0 {
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn one_reporter_that_fails_does_not_silence_the_next() {
+    fn a_failing_reporter_does_not_stop_the_next() {
         let count = Arc::new(Mutex::new(0));
         let mut fanout = Fanout::new(vec![
             Box::new(Counting(count.clone(), true)),

@@ -1,4 +1,4 @@
-//! The JSON report: an API with a version and a schema of its own.
+//! The JSON report. It is an API: it has a version and a schema.
 
 use std::{
     fs, io,
@@ -19,40 +19,39 @@ use crate::{
     snapshot::{Accepted, Difference, FindingLine, Redactor, without_secrets, write_atomically},
 };
 
-/// The version of the report's form. It rises when a reader of the old form could be misled.
+/// The version of the report format. It increases when an older reader could misunderstand a report.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A whole run, with enough to judge it again. Times are milliseconds.
+/// A complete run, with everything needed to judge it again. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "upfault report")]
 pub struct Report {
-    /// The version of this form: 1.
+    /// The version of the format: 1.
     pub schema: u32,
     /// The version of upfault that wrote it.
     pub upfault: String,
-    /// The seed of everything random.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// The policy by which disputed questions were judged, and what differs from the one bundled under
-    /// its name: `default, with timeout = 504`.
+    /// The policy that decided disputed questions, and how it differs from the bundled policy with this name:
+    /// `default, with timeout = 504`.
     pub policy: String,
-    /// That policy, whole; null in a report of a version that did not write it.
+    /// The complete policy; null in reports of older versions.
     #[serde(default)]
     pub judged_by: Option<Policy>,
-    /// Whether known findings failed a case.
+    /// Whether known findings failed cases.
     #[serde(default)]
     pub strict: bool,
-    /// More inconclusive cases than these failed the run; null in a report of a version that did not write it.
+    /// The run failed if more cases than these were inconclusive; null in reports of older versions.
     #[serde(default)]
     pub allow_inconclusive: Option<usize>,
-    /// What was tested.
+    /// The tested proxy.
     pub proxy: ProxyReport,
-    /// From what the commands are made that run a case again; absent in a report of a version that did not
-    /// write it.
+    /// The options for commands that run a case again; absent in reports of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun: Option<Rerun>,
-    /// In the order of their ids.
+    /// Sorted by id.
     pub cases: Vec<CaseReport>,
-    /// Secrets that stand in the logs of the proxies that were started. They decide no case.
+    /// Secrets found in the logs of proxies that upfault started. They do not affect verdicts.
     #[serde(default)]
     pub log_leaks: Vec<LogLeak>,
     /// Each time that the proxy stopped serving.
@@ -62,12 +61,12 @@ pub struct Report {
     pub summary: Summary,
 }
 
-/// What was tested.
+/// The tested proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProxyReport {
     /// `litellm`, `builtin:retry-after-dropped`.
     pub name: String,
-    /// Its version, where it has one.
+    /// Its version, if known.
     pub version: Option<String>,
 }
 
@@ -82,64 +81,64 @@ pub struct CaseReport {
     pub title: String,
     /// The scenario's file.
     pub file: String,
-    /// Why it matters.
+    /// Why the scenario matters.
     pub why: String,
-    /// The point of the scenario's matrix.
+    /// The provider, API and streaming mode.
     pub matrix: Combination,
-    /// What is said of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why it is inconclusive, skipped or broken; of a case that was judged, that its looks differ.
+    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its looks differ.
     pub reason: Option<String>,
-    /// The rules that it broke.
+    /// The rules that the proxy broke.
     pub findings: Vec<Finding>,
-    /// Who made each error that the caller got, and what became of the provider's details.
+    /// The source of each error that the caller got, and the fate of the provider's details.
     #[serde(default)]
     pub origins: Vec<ErrorOrigin>,
-    /// How it differs from the accepted snapshot; null if it does not.
+    /// The difference from the accepted snapshot; null if there is none.
     pub change: Option<Difference>,
-    /// What was accepted of it when it was judged. Null if it was not judged, and in a report of a version that
-    /// did not write it.
+    /// What the accepted snapshot contained when the case was judged. Null if it was not judged, and in reports of
+    /// older versions.
     #[serde(default)]
     pub accepted: Option<Accepted>,
-    /// What the official SDKs that call this endpoint make of each exchange, by measured rules. Nothing
-    /// where there is none.
+    /// How the official SDKs for this endpoint interpret each response, by measured rules. Empty if there is no such
+    /// SDK.
     #[serde(default)]
     pub sdk_view: Vec<StepView>,
-    /// What was seen on both sides; secrets are placeholders throughout, so that a leak can still
-    /// be told. Null where nothing was run.
+    /// Both sides of the wire. Placeholders replace secrets, so that leaks remain detectable. Null if the case did not
+    /// run.
     pub observation: Option<Observation>,
     /// From its first request to its last byte.
     pub duration_ms: f64,
-    /// How far injected waits missed their time on this machine, at the worst of the case's attempts.
+    /// The largest lateness of an injected delay in this case.
     #[serde(default)]
     pub timer_error_ms: f64,
 }
 
-/// Why a file is no report.
+/// Why a report could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the report {}: {source}\n  help: `upfault run --report json=PATH` writes one", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It is no report, or a damaged one.
-    #[error("{} is no upfault report: {source}\n  help: give a file that `upfault run --report json=PATH` wrote", path.display())]
+    /// The file is not a report, or it is damaged.
+    #[error("{} is not an upfault report: {source}\n  help: give a file that `upfault run --report json=PATH` wrote", path.display())]
     NotAReport {
         /// The file.
         path: PathBuf,
-        /// Where, and what is wrong.
+        /// The position and the error.
         source: serde_json::Error,
     },
-    /// It has another version.
-    #[error("{} is a report of schema {found}, and this upfault reads schema {SCHEMA_VERSION}\n  help: run again with this version, or read it with the one that wrote it", path.display())]
+    /// The report has another version.
+    #[error("{} is a report with schema version {found}, but this upfault reads version {SCHEMA_VERSION}\n  help: run the suite again, or use the version of upfault that wrote the report", path.display())]
     OtherSchema {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the report.
         found: u64,
     },
 }
@@ -149,11 +148,11 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, is no report, or has another version.
+    /// If the file cannot be read, is not a report, or has another schema version.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let text = fs::read_to_string(path)
             .map_err(|source| ReportError::Unreadable { path: path.to_owned(), source })?;
-        // The version first: what a report of another version looks like is not known here.
+        // The version comes first: the format of other versions is unknown.
         let head: Head = serde_json::from_str(&text)
             .map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })?;
         if head.schema != u64::from(SCHEMA_VERSION) {
@@ -170,7 +169,7 @@ struct Head {
 }
 
 impl CaseReport {
-    /// A case as it may be shown: its secrets are placeholders.
+    /// The case with placeholders for its secrets.
     pub fn new(case: &CaseResult) -> Self {
         let plain = Self {
             id: case.id.clone(),
@@ -196,7 +195,7 @@ impl CaseReport {
         }
     }
 
-    /// Every string of the findings, the change and the observation goes through `redactor`.
+    /// Applies `redactor` to every string.
     fn redacted(self, redactor: &Redactor) -> Self {
         let text = |text: String| redactor.text(&text);
         let findings = self.findings.into_iter().map(|finding| Finding {
@@ -221,19 +220,19 @@ impl CaseReport {
                         .collect(),
                 ),
             }),
-            // Placeholders as long as what they stand for: it is to be judged again.
+            // Its placeholders keep the length of the secrets, because the case can be judged again.
             observation: self.observation.as_ref().and_then(without_secrets),
             ..self
         }
     }
 }
 
-/// The JSON Schema of [`Report`], as it is checked in under `schema/report.schema.json`.
+/// The JSON Schema of [`Report`], which is stored in `schema/report.schema.json`.
 pub fn json_schema() -> Value {
     schemars::schema_for!(Report).to_value()
 }
 
-/// Writes the report when the run is over, interrupted or not.
+/// Writes the report at the end of the run, even if it was interrupted.
 pub struct JsonReporter {
     path: PathBuf,
     rerun: Option<Rerun>,
@@ -245,7 +244,7 @@ pub struct JsonReporter {
 }
 
 impl JsonReporter {
-    /// One that will write to `path`. Its folder is made if need be.
+    /// Writes to `path` and creates its folder if needed.
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -258,7 +257,7 @@ impl JsonReporter {
         }
     }
 
-    /// Stores what `upfault explain` needs to show the commands that run a case again.
+    /// Stores the options for the commands that run a case again.
     #[must_use]
     pub fn with_rerun(self, rerun: Rerun) -> Self {
         Self { rerun: Some(rerun), ..self }
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_read_back_as_it_was_written() {
+    fn a_report_survives_a_round_trip() {
         let (_dir, path) = written(&run());
         let report = Report::read(&path).unwrap();
         assert_eq!((report.schema, report.seed, report.cases.len()), (1, 7, 2));
@@ -353,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_tells_what_the_sdks_make_of_a_case_and_one_without_that_is_read_too() {
+    fn a_report_contains_the_sdk_view_and_is_readable_without_it() {
         let (_dir, path) = written(&run());
         let mut value: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let case = &mut value["cases"][1];
@@ -378,8 +377,8 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "`just schema` says so by a variable")]
-    fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
+    #[expect(clippy::disallowed_methods, reason = "`just schema` sets the variable")]
+    fn the_stored_schema_is_up_to_date() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/report.schema.json");
         let now = format!("{:#}\n", json_schema());
         if std::env::var_os("UPDATE_SCHEMA").is_some() {
@@ -390,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_in_a_report_and_a_leak_can_still_be_told() {
+    fn a_report_contains_no_secrets_and_leaks_remain_detectable() {
         let mut leaky = failing("leak/key");
         let key = leaky.observation.as_ref().unwrap().arrangement.deployments[0].key.clone();
         leaky.findings[0].observed = format!("the body shows {key}");
@@ -400,14 +399,14 @@ mod tests {
         let report = Report::read(&path).unwrap();
         let case = &report.cases[0];
         assert_eq!(case.findings[0].observed, "the body shows <key primary>");
-        // The arrangement names the same placeholder that stands where the secret was.
+        // The arrangement contains the placeholder that replaces the secret.
         let observation = case.observation.as_ref().unwrap();
         let secret = &observation.arrangement.proxy_secrets[0];
         assert!(observation.exchanges[0].request_headers[0].1.contains(secret.as_str()));
     }
 
     #[test]
-    fn what_is_no_report_is_told_with_the_reason() {
+    fn an_invalid_report_is_an_error_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.json");
         assert!(matches!(Report::read(&path), Err(ReportError::Unreadable { .. })));

@@ -1,13 +1,13 @@
 //! Consumers of events: the terminal, the JSON report, the exit code.
 
-mod again;
-mod alone;
+mod rejudge;
+mod missing_siblings;
 mod curl;
 mod exit;
 mod fanout;
 mod json;
 mod paint;
-mod proofs;
+mod selftest_table;
 mod rerun;
 mod sdk_block;
 mod stops;
@@ -19,15 +19,15 @@ mod terminal_matrix;
 mod terminal_origin;
 mod terminal_snapshots;
 
-pub use again::{Again, Departure, judge_again};
 pub use exit::{
     ALLOWED_INCONCLUSIVE, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE,
     Tolerance, exit_code,
 };
 pub use fanout::{Fanout, Reporter};
 pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportError, SCHEMA_VERSION, json_schema};
-pub use proofs::write_selftest;
+pub use rejudge::{JudgementChange, Rejudgement, judge_again};
 pub use rerun::{Rerun, exactly, option};
+pub use selftest_table::write_selftest;
 pub use summary::{Slowest, Summary};
 pub use terminal::{TerminalReporter, TerminalSettings};
 pub use terminal_groups::plural;

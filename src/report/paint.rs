@@ -1,4 +1,4 @@
-//! Lines for people: colour, wrapping, and text from the wire made safe for a terminal.
+//! Lines for people: colour, wrapping, and text from the wire that is safe to print.
 
 use std::io::{self, Write};
 
@@ -6,10 +6,10 @@ use anstyle::{AnsiColor, Style};
 
 use crate::judge::Verdict;
 
-/// Narrower than this no wrapping is of use.
+/// In a narrower terminal, wrapping would not help.
 const NARROWEST: usize = 40;
 
-/// Writes lines of at most so many columns, in colour or in plain ASCII.
+/// Writes lines that fit into the terminal, with or without colour.
 pub(super) struct Painter<'a> {
     out: &'a mut dyn Write,
     color: bool,
@@ -17,7 +17,7 @@ pub(super) struct Painter<'a> {
 }
 
 impl<'a> Painter<'a> {
-    /// `width` 0 stands for no limit.
+    /// `width` is in columns; 0 means no limit.
     pub(super) fn new(out: &'a mut dyn Write, color: bool, width: usize) -> Self {
         let width = if width == 0 { usize::MAX } else { width.max(NARROWEST) };
         Self { out, color, width }
@@ -28,12 +28,42 @@ impl<'a> Painter<'a> {
         writeln!(self.out)
     }
 
-    /// One line as it is: never wrapped, so that it can be copied.
+    /// A command for a POSIX shell after `label`. When it does not fit, it continues on the next lines, after
+    /// backslashes: it works when it is pasted.
+    pub(super) fn command(&mut self, indent: usize, label: &str, words: &[String]) -> io::Result<()> {
+        const CONTINUED: &str = " \\";
+        let mut line = format!("{:indent$}{}", "", self.styled(Style::new().bold(), label));
+        let mut column = indent + label.chars().count();
+        // An option stays on one line with its value.
+        let is_option = |word: &String| word.starts_with('-');
+        let arguments: Vec<String> = words
+            .chunk_by(|one, next| is_option(one) && !is_option(next))
+            .map(|chunk| chunk.join(" "))
+            .collect();
+        for (i, word) in arguments.iter().enumerate() {
+            let length = word.chars().count();
+            let reserved = if i + 1 < arguments.len() { CONTINUED.len() } else { 0 };
+            if i == 0 {
+                column += length;
+            } else if column + 1 + length + reserved <= self.width {
+                line.push(' ');
+                column += 1 + length;
+            } else {
+                writeln!(self.out, "{line}{CONTINUED}")?;
+                line = " ".repeat(indent + 2);
+                column = indent + 2 + length;
+            }
+            line.push_str(word);
+        }
+        writeln!(self.out, "{line}")
+    }
+
+    /// One line as it is, never wrapped.
     pub(super) fn raw(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.out, "{line}")
     }
 
-    /// `label` at the column `indent`, `text` beside it, wrapped to its own column.
+    /// `label` at the column `indent`, followed by `text`, whose wrapped lines align with its first line.
     pub(super) fn field(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
         let column = indent + label.chars().count();
         let mut lead = format!("{:indent$}{}", "", self.styled(Style::new().bold(), label));
@@ -44,7 +74,7 @@ impl<'a> Painter<'a> {
         Ok(())
     }
 
-    /// Text in one style, wrapped, every line at the column `indent`.
+    /// Wrapped text in one style. Every line starts at the column `indent`.
     pub(super) fn text(&mut self, indent: usize, style: Style, text: &str) -> io::Result<()> {
         for line in wrap(text, self.width.saturating_sub(indent).max(NARROWEST / 2)) {
             let line = self.styled(style, &line);
@@ -53,7 +83,7 @@ impl<'a> Painter<'a> {
         Ok(())
     }
 
-    /// `text` in `style` where there is colour.
+    /// `text` in `style`, or as it is if colour is off.
     pub(super) fn styled(&self, style: Style, text: &str) -> String {
         if self.color && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
@@ -82,14 +112,14 @@ pub(super) fn diff_style(line: &str) -> Style {
     Style::new().fg_color(Some(color.into()))
 }
 
-/// Control characters escaped (a reply must not steer the terminal), line feeds as `\n`.
+/// Escapes control characters, so that a reply cannot control the terminal.
 pub(super) fn safe(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
         .collect()
 }
 
-/// At most `longest` characters, the rest counted.
+/// The first `longest` characters, followed by how many more there are.
 pub(super) fn cut(text: &str, longest: usize) -> String {
     let count = text.chars().count();
     if count <= longest {
@@ -99,11 +129,11 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
     format!("{start}... ({} characters more)", count - longest)
 }
 
-/// Lines of at most `width` characters (at least 1), broken at blanks; a word that is longer is
-/// broken behind a comma, or anywhere. Blanks at the beginning stay.
+/// Breaks `text` at spaces into lines of at most `width` characters. A longer word is broken after a comma if
+/// possible, else at `width`. Leading spaces are kept.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    // `None` at the very beginning, where no blank stands before the first word.
+    // `None` only at the very beginning: no space precedes the first word.
     let mut line: Option<Vec<char>> = None;
     for word in text.split(' ') {
         let mut word: Vec<char> = word.chars().collect();
@@ -140,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_lines_are_broken_at_blanks_and_long_words_anywhere() {
+    fn long_lines_break_at_spaces_and_long_words_anywhere() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 3), [""]);
@@ -149,13 +179,30 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_cannot_steer_the_terminal() {
+    fn control_characters_are_escaped() {
         assert_eq!(safe("a\x1b[31m\nb"), "a\\u{1b}[31m\\nb");
+    }
+
+    #[test]
+    fn a_long_command_continues_after_backslashes() {
+        let words =
+            ["upfault", "run", "--filter", "case:limits/rate-limit", "--seed", "7"].map(str::to_owned);
+        let shown = |width| {
+            let mut out = Vec::new();
+            Painter::new(&mut out, false, width).command(2, "again: ", &words).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(shown(0), "  again: upfault run --filter case:limits/rate-limit --seed 7\n");
+        assert_eq!(
+            shown(40),
+            "  again: upfault run \\\n    --filter case:limits/rate-limit \\\n    --seed 7\n"
+        );
+        assert!(shown(40).lines().all(|line| line.chars().count() <= 40));
     }
 
     proptest::proptest! {
         #[test]
-        fn wrapping_loses_no_word_and_keeps_the_width(text in "[a-z ]{0,80}", width in 4..30usize) {
+        fn wrapping_keeps_every_word_and_the_width(text in "[a-z ]{0,80}", width in 4..30usize) {
             let lines = wrap(&text, width);
             proptest::prop_assert!(lines.iter().all(|line| line.chars().count() <= width));
             let squeezed = |text: &str| text.replace(' ', "");

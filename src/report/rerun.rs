@@ -1,4 +1,4 @@
-//! The command that runs one case of a run again.
+//! The command that runs one case again.
 
 use std::path::Path;
 
@@ -8,50 +8,53 @@ use serde::{Deserialize, Serialize};
 use super::json::CaseReport;
 use crate::{judge::kin_of, scenario::is_scenario, shell};
 
-/// The environment variable with the key of a running proxy.
+/// The environment variable that holds the key of a proxy that is already running.
 pub const PROXY_KEY: &str = "UPFAULT_PROXY_KEY";
 
-/// What the user chose on the command line and by the environment, as it was written: the commands that run a
-/// case of this run again have the same words. What comes out of `upfault.toml` is not repeated. Paths are
-/// relative to the folder in which the run was made.
+/// The options of a run, exactly as the user wrote them on the command line or in environment variables. Commands
+/// that run a case again repeat them. Settings from `upfault.toml` are not repeated. Paths are relative to the
+/// folder in which the run was started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rerun {
     /// Scenario files, folders and names; empty for all scenarios of the project.
     pub paths: Vec<String>,
-    /// The options of `upfault run`, without those that choose cases and those in the other members:
+    /// Options of `upfault run` other than filters and the options in the fields below:
     /// `["--proxy", "litellm", "--seed", "7"]`.
     pub options: Vec<String>,
-    /// What `--policy` was given.
+    /// The value of `--policy`.
     pub policy: Option<String>,
-    /// The options that `upfault review` takes too: the settings and the folder of the snapshots.
+    /// Options that `upfault review` accepts too: the settings file and the snapshot folder.
     pub project: Vec<String>,
-    /// Whether the key of a running proxy was given. The key itself is never stored.
+    /// Whether the run used a key for a proxy that was already running. The key itself is never stored.
     pub proxy_key: bool,
 }
 
 impl Rerun {
-    /// The command for a POSIX shell that runs this case alone. Where the findings compare the case with
-    /// siblings, these run too: without them there is nothing to compare with.
-    pub(super) fn command(&self, case: &CaseReport) -> String {
+    /// The words of a shell command that runs this case again, quoted where needed. If findings compare the case
+    /// with siblings, the siblings run too.
+    pub(super) fn command(&self, case: &CaseReport) -> Vec<String> {
         let mut words = vec!["upfault".to_owned(), "run".to_owned()];
         words.extend(self.paths_of(case));
         words.extend(["--filter".to_owned(), filter(case)]);
         words.extend(self.options.iter().cloned());
         words.extend(self.policy.iter().flat_map(|policy| option("--policy", policy)));
         words.extend(self.project.iter().cloned());
-        let line = shell::command(&words);
-        // A shell that does not know the key says so, and runs nothing.
-        if self.proxy_key { format!("{line} --proxy-key \"${{{PROXY_KEY}:?}}\"") } else { line }
+        let mut words: Vec<String> = words.iter().map(|word| shell::word(word)).collect();
+        if self.proxy_key {
+            // If the variable is not set, the shell reports that and runs nothing.
+            words.extend(["--proxy-key".to_owned(), format!("\"${{{PROXY_KEY}:?}}\"")]);
+        }
+        words
     }
 
-    /// The command for a POSIX shell that reviews what this run left pending.
+    /// The shell command that reviews the pending snapshots of this run.
     pub(super) fn review(&self) -> String {
         let words = ["upfault", "review"].into_iter().chain(self.project.iter().map(String::as_str));
         shell::command(&words.collect::<Vec<_>>())
     }
 
-    /// All paths, since a scenario's id depends on the path that led to it; a file is enough by itself where
-    /// only files were named.
+    /// The path of the case's file if the user named only files; otherwise all paths, because a scenario's id
+    /// depends on the path under which it was found.
     fn paths_of(&self, case: &CaseReport) -> Vec<String> {
         let is_file = |path: &String| is_scenario(Path::new(path));
         if self.paths.iter().all(is_file) && self.paths.contains(&case.file) {
@@ -61,8 +64,8 @@ impl Rerun {
     }
 }
 
-/// An option and its value as words of a command. A value that looks like an option has to be in one word
-/// with the name.
+/// An option and its value as words of a command: `--name=value` if the value starts with a dash, otherwise two
+/// words.
 pub fn option(name: &str, value: &str) -> Vec<String> {
     match value.starts_with('-') {
         true => vec![format!("{name}={value}")],
@@ -80,7 +83,7 @@ fn filter(case: &CaseReport) -> String {
     cases.map(|id| exactly(id)).collect::<Vec<_>>().join(" | ")
 }
 
-/// The filter that matches the case of this id and no other.
+/// A filter that matches only the case with this id.
 pub fn exactly(id: &str) -> String {
     let special = |c: char| c.is_whitespace() || "&|!()\"\\".contains(c);
     match id.contains(special) {
@@ -99,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn a_command_has_the_words_of_the_user_and_one_case() {
+    fn a_command_repeats_the_options_and_selects_one_case() {
         let case = CaseReport::new(&failing("limits/rate-limit[azure,stream]"));
         let none = Rerun::default();
-        insta::assert_snapshot!(none.command(&case), @"upfault run --filter 'case:limits/rate-limit[azure,stream]'");
+        insta::assert_snapshot!(none.command(&case).join(" "), @"upfault run --filter 'case:limits/rate-limit[azure,stream]'");
         insta::assert_snapshot!(none.review(), @"upfault review");
         let all = Rerun {
             paths: words(&["my llm", "limits"]),
@@ -111,21 +114,21 @@ mod tests {
             project: words(&["--config", "ci/nightly.toml", "--snapshots", "my snaps"]),
             proxy_key: true,
         };
-        insta::assert_snapshot!(all.command(&case), @r#"upfault run 'my llm' limits --filter 'case:limits/rate-limit[azure,stream]' --proxy './my proxies/fake@2' --seed 7 --strict --policy 'it'\''s ours.yaml' --config ci/nightly.toml --snapshots 'my snaps' --proxy-key "${UPFAULT_PROXY_KEY:?}""#);
+        insta::assert_snapshot!(all.command(&case).join(" "), @r#"upfault run 'my llm' limits --filter 'case:limits/rate-limit[azure,stream]' --proxy './my proxies/fake@2' --seed 7 --strict --policy 'it'\''s ours.yaml' --config ci/nightly.toml --snapshots 'my snaps' --proxy-key "${UPFAULT_PROXY_KEY:?}""#);
         insta::assert_snapshot!(all.review(), @"upfault review --config ci/nightly.toml --snapshots 'my snaps'");
     }
 
     #[test]
-    fn of_many_files_only_the_one_with_the_case_is_named() {
+    fn only_the_file_of_the_case_is_named_if_only_files_were_given() {
         let case = CaseReport::new(&failing("a"));
         let several = |paths: &[&str]| Rerun { paths: words(paths), ..Rerun::default() }.paths_of(&case);
         assert_eq!(several(&["b.yaml", "scenarios/a.yaml", "c.json"]), ["scenarios/a.yaml"]);
-        // The id may count from the folder.
+        // The id may start at the folder.
         assert_eq!(several(&["scenarios/a.yaml", "folder"]), ["scenarios/a.yaml", "folder"]);
     }
 
     #[test]
-    fn a_comparison_needs_its_siblings() {
+    fn siblings_run_too_if_a_finding_compares_with_them() {
         let mut case = failing("a[stream]");
         case.observation.as_mut().unwrap().arrangement.held_against = words(&["a"]);
         assert_eq!(filter(&CaseReport::new(&case)), "case:a[stream]");

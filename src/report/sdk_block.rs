@@ -1,4 +1,4 @@
-//! What the official SDKs make of an exchange, in a line for all that agree.
+//! How the official SDKs interpret a response: one line for all that agree.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::paint::Painter;
 use crate::judge::{Retry, RetryReason, SdkOutcome, SdkView, StepView, Wait};
 
-/// Shows the view below what the caller got; `column` is that of the text beside the labels.
+/// Prints the view below the response that the caller got. `column` is where the text after labels starts.
 pub(super) fn show(painter: &mut Painter<'_>, column: usize, view: &StepView) -> io::Result<()> {
     let mut lines: Vec<(String, Vec<&SdkView>)> = Vec::new();
     for sdk in &view.sdks {
@@ -29,14 +29,14 @@ pub(super) fn show(painter: &mut Painter<'_>, column: usize, view: &StepView) ->
     Ok(())
 }
 
-/// Worse than any exception.
+/// The style for a failure that raises no exception.
 fn alarm() -> Style {
     Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
 }
 
 fn words(view: &SdkView) -> String {
     match &view.outcome {
-        SdkOutcome::Returns if view.silent => "no exception at all: the call looks like a success".to_owned(),
+        SdkOutcome::Returns if view.silent => "no exception: the call looks successful".to_owned(),
         SdkOutcome::Returns => "no exception".to_owned(),
         SdkOutcome::NotMeasured { why } => format!("not measured: {why}"),
         SdkOutcome::Raises { class, retry } => format!("{class}, {}", retried(*retry)),
@@ -45,7 +45,7 @@ fn words(view: &SdkView) -> String {
 
 fn retried(retry: Retry) -> String {
     let wait = match retry.wait {
-        Some(Wait::AtOnce) => " at once",
+        Some(Wait::AtOnce) => " immediately",
         _ => "",
     };
     let times = match retry.attempts {
@@ -55,7 +55,7 @@ fn retried(retry: Retry) -> String {
         Some(3) => "retried twice".to_owned(),
         Some(n) => format!("retried {} times", n - 1),
     };
-    // That the status decides is what everybody expects.
+    // Only reasons other than the status are worth printing.
     match retry.reason {
         RetryReason::Status => format!("{times}{wait}"),
         reason => format!("{times}{wait} ({reason})"),
@@ -81,7 +81,7 @@ mod tests {
 
     fn answered(status: u16, header: Option<(&str, &str)>) -> Observation {
         let mut observation = sample_observation();
-        if let crate::observation::Outcome::Answer(answer) = &mut observation.exchanges[0].outcome {
+        if let crate::observation::ExchangeOutcome::Answer(answer) = &mut observation.exchanges[0].outcome {
             answer.status = status;
             answer.headers.extend(header.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
@@ -98,27 +98,27 @@ mod tests {
     }
 
     #[test]
-    fn what_overrules_the_status_is_named() {
+    fn reasons_other_than_the_status_are_named() {
         insta::assert_snapshot!(shown(&answered(429, Some(("retry-after", "600"))), false), @r"
           an SDK sees    openai-python  RateLimitError, not retried (Retry-After is over 120 s)
                          openai-node  RateLimitError, retried twice
         ");
         insta::assert_snapshot!(shown(&answered(429, Some(("retry-after", "0"))), false), @r"
           an SDK sees    openai-python  RateLimitError, retried twice
-                         openai-node  RateLimitError, retried twice at once
+                         openai-node  RateLimitError, retried twice immediately
         ");
         insta::assert_snapshot!(shown(&answered(400, Some(("x-should-retry", "true"))), false), @"  an SDK sees    openai-python, openai-node  BadRequestError, retried twice (by x-should-retry)");
     }
 
     #[test]
-    fn no_exception_for_a_failed_call_stands_out() {
+    fn a_failure_without_an_exception_is_highlighted() {
         let observation = answered(200, None);
-        insta::assert_snapshot!(shown(&observation, false), @"  an SDK sees    openai-python, openai-node  no exception at all: the call looks like a success");
-        let alarming = format!("{}no exception at all", alarm());
+        insta::assert_snapshot!(shown(&observation, false), @"  an SDK sees    openai-python, openai-node  no exception: the call looks successful");
+        let alarming = format!("{}no exception: ", alarm());
         let mut in_color = sdk_view(&observation);
         assert!(in_color[0].sdks.iter().all(|view| view.silent));
         assert!(shown(&observation, true).contains(&alarming));
-        // The same words without a failure are plain.
+        // A success without an exception is not highlighted.
         in_color[0].sdks.iter_mut().for_each(|view| view.silent = false);
         let mut out = Vec::new();
         show(&mut Painter::new(&mut out, true, 100), 17, &in_color[0]).unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_said_and_other_dialects_have_no_block() {
+    fn an_unmeasured_status_is_named_and_apis_without_sdks_have_no_block() {
         insta::assert_snapshot!(shown(&answered(418, None), false), @"  an SDK sees    openai-python, openai-node  not measured: this status");
         let mut gemini = answered(429, None);
         gemini.arrangement.combination.api = Api::GeminiGenerate;

@@ -1,4 +1,4 @@
-//! What a run comes to, in numbers.
+//! The result of a run in numbers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,20 +8,20 @@ use crate::{
     judge::Verdict,
 };
 
-/// Counts by verdict, and where the time went (milliseconds).
+/// Counts by verdict, and durations in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Cases in which the contract holds.
+    /// Cases that keep the contract.
     pub pass: usize,
-    /// Cases in which it is broken.
+    /// Cases that break the contract.
     pub fail: usize,
-    /// Cases in which it is broken as the accepted snapshot holds.
+    /// Cases that break the contract exactly as the accepted snapshot says.
     pub known: usize,
     /// Cases that differ from the accepted snapshot.
     pub changed: usize,
-    /// Cases of which nothing could be told.
+    /// Cases that upfault could not decide.
     pub inconclusive: usize,
-    /// Cases that the proxy cannot be asked.
+    /// Cases that did not run because the proxy cannot be configured for them.
     pub skipped: usize,
     /// Cases in which upfault itself failed.
     pub broken: usize,
@@ -29,19 +29,19 @@ pub struct Summary {
     pub wall_ms: f64,
     /// From the start of the command to the end.
     pub total_ms: f64,
-    /// From the proxy's first launch until all instances were warm; absent where none was started.
+    /// From the proxy's first launch until all instances were warm. Absent if upfault did not start the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_start_ms: Option<f64>,
-    /// The case that took longest.
+    /// The case that took the longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slowest: Option<Slowest>,
-    /// What all cases would have taken one after the other.
+    /// The total duration of all cases.
     pub sum_ms: f64,
     /// Whether the run was stopped before every case had its verdict.
     pub interrupted: bool,
-    /// How far injected waits missed their time, at the worst of all attempts.
+    /// The largest lateness of an injected delay.
     pub timer_error_ms: f64,
-    /// How often the proxy stopped serving and no single case did it alone.
+    /// How often the proxy stopped serving without a single case that caused it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unexplained_stops: usize,
 }
@@ -50,7 +50,7 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// The case that took longest.
+/// The case that took the longest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Slowest {
     /// Its id.
@@ -60,7 +60,7 @@ pub struct Slowest {
 }
 
 impl Summary {
-    /// Counts one more case.
+    /// Adds a case to the counts.
     pub fn add(&mut self, case: &CaseResult) {
         *self.slot(case.verdict) += 1;
         self.sum_ms += case.duration_ms;
@@ -74,7 +74,7 @@ impl Summary {
         }
     }
 
-    /// Takes over what is known only in the end.
+    /// Adds what is known only at the end of the run.
     pub fn finish(&mut self, end: &RunFinished) {
         self.wall_ms = end.wall_ms;
         self.total_ms = end.total_ms;

@@ -1,4 +1,4 @@
-//! The report for people: results to one output, progress to standard error.
+//! The report for people: results go to one output, progress to standard error.
 
 use std::{
     io::{self, Write},
@@ -11,12 +11,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     Reporter, Summary,
-    alone::alone,
+    missing_siblings::alone,
     paint::{Painter, safe, verdict_style},
     rerun::Rerun,
     stops::stop_lines,
     terminal_case::{LATE_MS, seconds, show},
-    terminal_groups::{Findings, by_reason, by_rule, count, eased, in_kinds, plural, select},
+    terminal_groups::{
+        Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, rules_of, select,
+    },
     terminal_matrix,
     terminal_snapshots::show_written,
 };
@@ -25,10 +27,13 @@ use crate::{
     judge::Verdict,
 };
 
-/// Cases that are shown in full; of more than these nobody reads the wire in a terminal.
+/// How many cases are shown in full.
 const IN_FULL: usize = 10;
 
-/// The order in the summary line.
+/// How many failing cases the last lines name.
+const NAMED_LAST: usize = 20;
+
+/// The order of verdicts in the summary line.
 const IN_SUMMARY: [Verdict; 7] = [
     Verdict::Pass,
     Verdict::Known,
@@ -39,23 +44,23 @@ const IN_SUMMARY: [Verdict; 7] = [
     Verdict::Broken,
 ];
 
-/// How the terminal is, and what its user asked for. Read once in `main`, injected here.
+/// Properties of the terminal and options of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalSettings {
-    /// Whether the results may have colour.
+    /// Whether to use colour.
     pub color: bool,
-    /// Whether standard error is a terminal that may have a progress bar.
+    /// Whether to show a progress bar on standard error.
     pub progress: bool,
-    /// Columns; 0 for no limit.
+    /// Width in columns; 0 means no limit.
     pub width: usize,
-    /// Whether to list passing cases and show every other one in full.
+    /// Whether to list passing cases and groups in full, and to show every failing case in full.
     pub verbose: bool,
-    /// Whether known findings fail the run.
+    /// Whether known findings fail the run too.
     pub strict: bool,
 }
 
-/// Shows a run to people. Nothing is written to the output before the run is over, so that its
-/// order does not depend on which case was faster.
+/// Prints a run for people. It prints results only when the run is over, so that their order does not depend on
+/// the speed of the cases.
 pub struct TerminalReporter<W> {
     out: W,
     settings: TerminalSettings,
@@ -68,20 +73,20 @@ pub struct TerminalReporter<W> {
 }
 
 impl<W: Write> TerminalReporter<W> {
-    /// One that writes results to `out` and progress, where the settings allow it, to standard error.
+    /// Writes results to `out`, and progress to standard error if the settings allow it.
     pub fn new(out: W, settings: TerminalSettings) -> Self {
         let summary = Summary::default();
         Self { out, settings, log: None, bar: None, started: None, rerun: None, cases: Vec::new(), summary }
     }
 
-    /// Writes what is being prepared to `log`, line by line, where there is no progress bar: an
-    /// install that takes minutes is not silent in a build's log either.
+    /// Without a progress bar, writes each step of the preparation as a line to `log`: an installation takes minutes,
+    /// and a build log shows that something happens.
     #[must_use]
     pub fn with_log(self, log: Box<dyn Write + Send>) -> Self {
         Self { log: Some(log), ..self }
     }
 
-    /// Shows with each case the command that runs it again.
+    /// Prints, for each case, the command that runs it again.
     #[must_use]
     pub fn with_rerun(self, rerun: Option<Rerun>) -> Self {
         Self { rerun, ..self }
@@ -106,7 +111,7 @@ impl<W: Write> TerminalReporter<W> {
         }
     }
 
-    /// `400 pass, 9 known, 3 fail`: verdicts that no case has are left out.
+    /// `400 pass, 9 known, 3 fail`, without verdicts that no case has.
     fn counts(&self, paint: impl Fn(Verdict, String) -> String) -> String {
         let parts: Vec<String> = IN_SUMMARY
             .into_iter()
@@ -129,7 +134,7 @@ impl<W: Write> TerminalReporter<W> {
         self.out.flush()
     }
 
-    /// Every case that a reader should know of.
+    /// Everything above the last lines.
     fn results(&self, out: &mut dyn Write) -> io::Result<()> {
         let TerminalSettings { color, width, verbose, strict, .. } = self.settings;
         let mut painter = Painter::new(out, color, width);
@@ -163,39 +168,47 @@ impl<W: Write> TerminalReporter<W> {
         }
         if !rest.is_empty() {
             painter.gap()?;
-            let line =
-                format!("and {}, by kind; --verbose shows each in full", plural(rest.len(), "more case"));
+            let line = format!("{} (-v shows each in full), by kind:", plural(rest.len(), "more case"));
             painter.text(0, Style::new().bold(), &line)?;
             in_kinds(&mut painter, &rest)?;
         }
         let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
         if failed.len() > 1 {
-            let note = "rules that are broken anew; `upfault explain RULE` tells why a rule is there";
-            by_rule(&mut painter, ("NEW", verdict_style(Verdict::Fail)), note, &failed, Findings::New)?;
+            let note = "newly broken; `upfault explain RULE` explains a rule";
+            let group =
+                GroupHeading { heading: "NEW", style: verdict_style(Verdict::Fail), note, listed: true };
+            by_rule(&mut painter, &group, &failed, Findings::New)?;
         }
         let known = self.of(&[Verdict::Known]);
         let note = match strict {
-            false => "findings, as the accepted snapshots hold them; they fail nothing",
-            true => "findings, as the accepted snapshots hold them; they fail a strict run",
+            false => "already accepted, do not fail the run",
+            true => "already accepted, fail a strict run",
         };
-        by_rule(&mut painter, ("KNOWN", verdict_style(Verdict::Known)), note, &known, Findings::Required)?;
+        let style = verdict_style(Verdict::Known);
+        let group = GroupHeading { heading: "KNOWN", style, note, listed: verbose };
+        by_rule(&mut painter, &group, &known, Findings::Required)?;
         if count(&self.cases, Findings::Advice) > 0 {
-            let note = "findings that are recommended or informative; they fail nothing";
-            by_rule(&mut painter, ("ADVICE:", Style::new().bold()), note, &self.cases, Findings::Advice)?;
+            let note = "not required, do not fail the run";
+            let group = GroupHeading { heading: "ADVICE", style: Style::new().bold(), note, listed: verbose };
+            by_rule(&mut painter, &group, &self.cases, Findings::Advice)?;
         }
         eased(&mut painter, &self.cases)?;
         self.unsteady(&mut painter)?;
-        terminal_matrix::smoke(&mut painter, &self.cases)?;
-        let note = "cases, neither good nor bad news, by reason";
-        // One alone has just said its reason.
+        terminal_matrix::smoke(&mut painter, &self.cases, verbose)?;
+        // A single inconclusive case has already been shown with its reason.
         if self.summary.inconclusive > 1 {
-            by_reason(&mut painter, Verdict::Inconclusive, note, &self.cases, verbose)?;
+            let note = "upfault could not decide; the reasons are";
+            let style = verdict_style(Verdict::Inconclusive);
+            let group = GroupHeading { heading: "INCONCLUSIVE", style, note, listed: true };
+            by_reason(&mut painter, &group, Verdict::Inconclusive, &self.cases, verbose)?;
         }
-        let note = "because the proxy cannot do what these cases need";
-        by_reason(&mut painter, Verdict::Skipped, note, &self.cases, verbose)
+        let note = "the proxy cannot be configured for them";
+        let style = verdict_style(Verdict::Skipped);
+        let group = GroupHeading { heading: "SKIPPED", style, note, listed: verbose };
+        by_reason(&mut painter, &group, Verdict::Skipped, &self.cases, verbose)
     }
 
-    /// Cases that pass or are known although one of their looks differed: everything else shows its reason.
+    /// Cases that pass or are known although their looks differed. Every other case is shown with its reason anyway.
     fn unsteady(&self, painter: &mut Painter<'_>) -> io::Result<()> {
         let quiet = |case: &&Arc<CaseResult>| matches!(case.verdict, Verdict::Pass | Verdict::Known);
         let unsteady: Vec<_> =
@@ -204,19 +217,35 @@ impl<W: Write> TerminalReporter<W> {
             return Ok(());
         }
         painter.gap()?;
-        let note = "the proxy did not do the same each time; the cases do not fail";
-        painter.text(0, Style::new().bold(), &format!("UNSTEADY: {note}"))?;
+        let note = "the proxy's behaviour differed between looks; these cases do not fail";
+        painter.field(0, "UNSTEADY ", note)?;
         for (case, reason) in unsteady {
             painter.text(2, Style::new(), &safe(&format!("{}: {reason}", case.id)))?;
         }
         Ok(())
     }
 
-    /// What it comes to, and what to do next.
+    /// The failing cases by name, at most [`NAMED_LAST`].
+    fn failures(&self, painter: &mut Painter<'_>) -> io::Result<()> {
+        let failed = self.of(&[Verdict::Broken, Verdict::Fail, Verdict::Changed]);
+        for case in failed.iter().take(NAMED_LAST) {
+            let word = case.verdict.as_str().to_uppercase();
+            let rules = rules_of(case).join(", ");
+            let rules = if rules.is_empty() { String::new() } else { format!("  {rules}") };
+            painter.field(0, &format!("{word} "), &safe(&format!("{}{rules}", case.id)))?;
+        }
+        match failed.len().saturating_sub(NAMED_LAST) {
+            0 => Ok(()),
+            more => painter.text(0, Style::new(), &format!("and {} that failed", plural(more, "more case"))),
+        }
+    }
+
+    /// Failing cases, counts, warnings and the next step.
     fn last_lines(&self, out: &mut dyn Write, end: &RunFinished) -> io::Result<()> {
         let TerminalSettings { color, width, .. } = self.settings;
         let mut painter = Painter::new(out, color, width);
         painter.gap()?;
+        self.failures(&mut painter)?;
         if end.interrupted {
             let all = self.started.as_ref().map_or(0, |started| started.cases);
             let left = all.saturating_sub(self.summary.cases());
@@ -230,7 +259,7 @@ impl<W: Write> TerminalReporter<W> {
         if self.summary.inconclusive > 0 {
             let cases = plural(self.summary.inconclusive, "case");
             let line = format!(
-                "warning: {cases} inconclusive, for the reasons above; nothing is known of what they test"
+                "warning: {cases} inconclusive, for the reasons above: upfault could not decide whether they pass"
             );
             painter.text(0, verdict_style(Verdict::Inconclusive), &line)?;
         }
@@ -239,9 +268,12 @@ impl<W: Write> TerminalReporter<W> {
         }
         for leak in &end.log_leaks {
             let LogLeak { log, secret, lines, first_line } = leak;
-            let lines = if *lines == 1 { String::new() } else { format!(", and {} more of it", lines - 1) };
+            let lines = match *lines {
+                1 => String::new(),
+                lines => format!(" and {} more", lines - 1),
+            };
             let line = format!(
-                "warning: {} stands in the proxy's log, {log} line {first_line}{lines}",
+                "warning: the proxy's log contains {}: {log}, line {first_line}{lines}",
                 secret.describe()
             );
             painter.text(0, verdict_style(Verdict::Inconclusive), &safe(&line))?;
@@ -259,13 +291,13 @@ impl<W: Write> TerminalReporter<W> {
         let mut line = format!("wall {}", seconds(self.summary.wall_ms));
         if let Some(slowest) = &self.summary.slowest {
             line.push_str(&format!(", slowest case {} ({})", seconds(slowest.ms), safe(&slowest.id)));
-            line.push_str(&format!(", sum of all {}", seconds(self.summary.sum_ms)));
+            line.push_str(&format!(", total case time {}", seconds(self.summary.sum_ms)));
         }
         if let Some(start) = self.summary.proxy_start_ms {
             line.push_str(&format!(", proxy start {}", seconds(start)));
         }
         if self.summary.timer_error_ms >= LATE_MS {
-            line.push_str(&format!(", injected waits up to {:.1}ms late", self.summary.timer_error_ms));
+            line.push_str(&format!(", injected delays up to {:.1}ms late", self.summary.timer_error_ms));
         }
         line
     }

@@ -1,4 +1,4 @@
-//! One case in full: what was found, both sides of the wire, how to ask again.
+//! One case in full: findings, both sides of the wire, and the commands that reproduce it.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use anstyle::Style;
 use serde_json::Value;
 
 use super::{
-    curl::curl_line,
+    curl::curl_words,
     json::CaseReport,
     paint::{Painter, cut, diff_style, safe, verdict_style},
     rerun::Rerun,
@@ -16,30 +16,30 @@ use super::{
 use crate::{
     event::CaseResult,
     judge::{PolicyAnswer, PolicyEffect},
-    observation::{Answer, Attempt, AttemptEnd, Exchange, Frame, Outcome, StepName, is_meaningful},
+    observation::{
+        Attempt, AttemptEnd, Exchange, ExchangeOutcome, ReceivedFrame, Response, StepName, is_meaningful,
+    },
     wire::frames,
 };
 
-/// Characters of a body that are shown.
+/// How many characters of a body are shown.
 const BODY: usize = 400;
 
-/// Events of a stream that are shown at its beginning and at its end.
+/// How many events are shown at the beginning and at the end of a stream.
 const EVENTS: usize = 3;
 
-/// Headers that are shown.
+/// How many headers are shown.
 const HEADERS: usize = 6;
 
-/// Below this a wait that was late is the clock's own grain.
+/// A delay that is late by less than this (milliseconds) is within the timer's resolution.
 pub(super) const LATE_MS: f64 = 1.0;
 
-/// Column of the text beside `caller got`.
+/// The text after a label such as `caller got` starts in the column after this.
 const LABEL: &str = "  upstream sent  ";
 
-/// Shows a case with everything that a reader needs to believe it.
-///
-/// `rerun` makes the command that runs the case again; without it there is none.
+/// Prints a case with the evidence for its verdict. With `rerun`, prints the command that runs it again too.
 pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option<&Rerun>) -> io::Result<()> {
-    // What is shown has the same placeholders as what is stored.
+    // The same placeholders replace secrets here as in a stored report.
     let case = CaseReport::new(result);
     let word = case.verdict.as_str().to_uppercase();
     let heading = painter.styled(verdict_style(case.verdict), &word);
@@ -47,13 +47,12 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option
     painter.text(2, Style::new(), &safe(&case.title))?;
     painter.text(2, Style::new().dimmed(), &safe(&result.why))?;
     if let Some(rerun) = rerun {
-        let label = painter.styled(Style::new().bold(), "again: ");
-        painter.raw(&format!("  {label}{}", safe(&rerun.command(&case))))?;
+        painter.command(2, "again: ", &rerun.command(&case))?;
     }
     if let Some(reason) = &case.reason {
         painter.field(2, "reason: ", &safe(reason))?;
     }
-    let mut told: Vec<&str> = Vec::new();
+    let mut shown: Vec<&str> = Vec::new();
     for finding in &case.findings {
         let change = case.change.as_ref();
         let new = change.is_some_and(|change| change.is_new(&finding.rule));
@@ -66,11 +65,11 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option
         painter.field(2, &finding.rule, &safe(&format!(" ({}{by}{mark})", finding.level)))?;
         painter.field(4, "expected: ", &safe(&finding.expected))?;
         painter.field(4, "observed: ", &safe(&finding.observed))?;
-        // Most findings of a case rest on the same exchange: its lines are said once.
-        for line in finding.evidence.iter().filter(|line| !told.contains(&line.as_str())) {
+        // Findings of a case often share their evidence: each line is printed once.
+        for line in finding.evidence.iter().filter(|line| !shown.contains(&line.as_str())) {
             painter.field(4, "- ", &safe(&cut(line, BODY)))?;
         }
-        told.extend(finding.evidence.iter().map(String::as_str));
+        shown.extend(finding.evidence.iter().map(String::as_str));
     }
     if let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) {
         painter.gap()?;
@@ -78,19 +77,14 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option
             painter.field(2, "no longer broken: ", &safe(rule))?;
         }
         if !change.is_change() {
-            painter.text(
-                2,
-                Style::new(),
-                "only the policy makes the difference: what was seen is as accepted",
-            )?;
+            painter.text(2, Style::new(), "only the policy differs: the proxy's behaviour is as accepted")?;
         }
         for PolicyEffect { rule, answers } in &change.eased {
             let by = format!("{rule}, by {}", PolicyAnswer::list(answers));
             painter.field(2, "accepted, and not required now: ", &safe(&by))?;
         }
         for line in change.diff.lines() {
-            let line = painter.styled(diff_style(line), &safe(line));
-            painter.raw(&format!("  {line}"))?;
+            painter.text(2, diff_style(line), &safe(line))?;
         }
     }
     let Some(observation) = &case.observation else {
@@ -116,26 +110,25 @@ pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option
             upstream(painter, attempt)?;
         }
         if !reached {
-            field(painter, "upstream saw", "nothing")?;
+            field(painter, "upstream saw", "no request")?;
         }
         let origin = case.origins.iter().find(|origin| origin.step == exchange.step);
         if let Some(origin) = origin.filter(|_| !case.findings.is_empty()) {
-            field(painter, "error made by", &cut(&made_by(origin), BODY))?;
+            field(painter, "error source", &cut(&made_by(origin), BODY))?;
             if let Some(fates) = fates(origin) {
-                field(painter, "its details", &cut(&fates, 2 * BODY))?;
+                field(painter, "detail fate", &cut(&fates, 2 * BODY))?;
             }
         }
-        // Redacted, the arrangement names the placeholders that stand where its secrets were.
-        let line = curl_line(exchange, &observation.arrangement.proxy_secrets);
-        painter.raw(&format!("  {}", safe(&line)))?;
+        // In a redacted observation these are the placeholders of the secrets.
+        painter.command(2, "", &curl_words(exchange, &observation.arrangement.proxy_secrets))?;
     }
     Ok(())
 }
 
-/// Which request it is, and what is special about it.
+/// The step, its target, and whether it ran concurrently.
 fn named(exchange: &Exchange) -> String {
     let to = exchange.to.as_ref().map(|to| format!(", to {to}"));
-    let together = if exchange.together { ", together with the one before" } else { "" };
+    let together = if exchange.together { ", concurrent with the previous one" } else { "" };
     format!("{}{}{together}", exchange.step, to.unwrap_or_default())
 }
 
@@ -146,11 +139,11 @@ fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
     }
     more(painter, &exchange.request_body)?;
     let answer = match &exchange.outcome {
-        Outcome::NoAnswer { ending } => {
+        ExchangeOutcome::NoAnswer { ending } => {
             let after = seconds(exchange.duration_ms());
-            return field(painter, "caller got", &format!("no answer: {ending} (after {after})"));
+            return field(painter, "caller got", &format!("no response: {ending} (after {after})"));
         }
-        Outcome::Answer(answer) => answer,
+        ExchangeOutcome::Answer(answer) => answer,
     };
     let after = seconds(exchange.duration_ms());
     field(painter, "caller got", &format!("{}, {} (after {after})", answer.status, answer.ending))?;
@@ -163,7 +156,7 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     let saw = if attempt.was_asked() {
         format!("{name} {} {}", attempt.method, attempt.path)
     } else {
-        format!("{name} a connection, and no request on it")
+        format!("{name} a connection without a request")
     };
     field(painter, "upstream saw", &saw)?;
     more(painter, &attempt.body)?;
@@ -173,7 +166,7 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     let faults = if faults.is_empty() { String::new() } else { format!("; fault: {}", faults.join(", ")) };
     let end = end_words(attempt.end);
     let late = attempt.sent.timer_error_ms;
-    let late = if late >= LATE_MS { format!(" (waits up to {late:.1}ms late)") } else { String::new() };
+    let late = if late >= LATE_MS { format!(" (delays up to {late:.1}ms late)") } else { String::new() };
     field(painter, "upstream sent", &format!("{status}, {} bytes, {end}{faults}{late}", attempt.sent.bytes))?;
     headers(painter, &attempt.sent.headers)?;
     let frames = attempt.sent.carrier().map(|carrier| frames::decode(carrier, &attempt.sent.body_bytes()));
@@ -188,20 +181,20 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
 
 fn end_words(end: AttemptEnd) -> &'static str {
     match end {
-        AttemptEnd::Open => "still open when the case was over",
+        AttemptEnd::Open => "still open when the case ended",
         AttemptEnd::Finished => "finished",
         AttemptEnd::Reset => "then cut by RST",
         AttemptEnd::Closed => "then cut by FIN",
         AttemptEnd::StreamReset => "then cut by RST_STREAM",
         AttemptEnd::GoneAway => "then cut by GOAWAY",
-        AttemptEnd::HandshakeFailed => "but TLS was not agreed on",
-        AttemptEnd::ClientLeft => "until the proxy went away",
+        AttemptEnd::HandshakeFailed => "but the TLS handshake failed",
+        AttemptEnd::ClientLeft => "until the proxy closed the connection",
     }
 }
 
 fn headers(painter: &mut Painter<'_>, headers: &[(String, String)]) -> io::Result<()> {
     let mut shown: Vec<&(String, String)> = headers.iter().filter(|(name, _)| is_meaningful(name)).collect();
-    // Families of headers are long, and what matters most stands alone.
+    // There are many rate-limit headers: they come last.
     shown.sort_by_key(|(name, _)| (name.contains("ratelimit"), name.starts_with("llm_provider")));
     for (name, value) in shown.iter().take(HEADERS) {
         more(painter, &format!("{name}: {value}"))?;
@@ -212,7 +205,7 @@ fn headers(painter: &mut Painter<'_>, headers: &[(String, String)]) -> io::Resul
     }
 }
 
-fn body(painter: &mut Painter<'_>, answer: &Answer) -> io::Result<()> {
+fn body(painter: &mut Painter<'_>, answer: &Response) -> io::Result<()> {
     let frames = &answer.body.frames;
     if frames.is_empty() {
         return match answer.body.text.is_empty() {
@@ -220,7 +213,7 @@ fn body(painter: &mut Painter<'_>, answer: &Answer) -> io::Result<()> {
             false => more(painter, &answer.binary_size().unwrap_or_else(|| answer.body.text.clone())),
         };
     }
-    let line = |frame: &Frame| event_line(frame.event.as_deref(), &frame.data);
+    let line = |frame: &ReceivedFrame| event_line(frame.event.as_deref(), &frame.data);
     events(painter, &frames.iter().map(line).collect::<Vec<_>>())
 }
 
@@ -239,8 +232,7 @@ fn events(painter: &mut Painter<'_>, lines: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-/// One event of a stream. Of a chunk only what differs from its neighbours is shown: the delta and
-/// the finish reason.
+/// One event of a stream. Of a chunk, only the delta and the finish reason are shown.
 fn event_line(event: Option<&str>, data: &str) -> String {
     let name = event.map(|name| format!("event: {name} ")).unwrap_or_default();
     let chunk = serde_json::from_str::<Value>(data).ok();
@@ -259,13 +251,13 @@ fn field(painter: &mut Painter<'_>, label: &str, text: &str) -> io::Result<()> {
     painter.field(2, &format!("{label:width$}"), &safe(text))
 }
 
-/// One more line under the last field; nothing where there is nothing to show.
+/// Text below the last field. Prints nothing if `text` is blank.
 fn more(painter: &mut Painter<'_>, text: &str) -> io::Result<()> {
     let text = text.trim();
     if text.is_empty() { Ok(()) } else { painter.text(LABEL.len(), Style::new(), &safe(&cut(text, BODY))) }
 }
 
-/// Milliseconds as people say them.
+/// `12ms`, `1.5s`.
 pub(super) fn seconds(ms: f64) -> String {
     if ms < 1000.0 { format!("{ms:.0}ms") } else { format!("{:.1}s", ms / 1000.0) }
 }

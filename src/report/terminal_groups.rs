@@ -1,4 +1,4 @@
-//! Many cases in few lines: by rule, by reason.
+//! Many cases in few lines: by rule, by reason, by kind.
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
@@ -12,20 +12,20 @@ use crate::{
     snapshot::Redactor,
 };
 
-/// Case ids that are named in a group.
+/// How many case ids a group names.
 const NAMED: usize = 3;
 
-/// Characters of an example.
+/// How many characters of an example are shown.
 const EXAMPLE: usize = 160;
 
-/// Which findings of a case a list is about.
+/// Which findings of a case a list contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Findings {
-    /// Those that can fail a case.
+    /// Findings of required rules: they can fail a case.
     Required,
-    /// The others.
+    /// Findings of recommended and informative rules.
     Advice,
-    /// Those that can fail a case and that no accepted snapshot holds.
+    /// Findings of required rules that no accepted snapshot contains.
     New,
 }
 
@@ -43,21 +43,45 @@ impl Findings {
     }
 }
 
+/// How a group of cases is introduced.
+pub(super) struct GroupHeading {
+    /// `KNOWN`
+    pub(super) heading: &'static str,
+    /// The heading's.
+    pub(super) style: Style,
+    /// What the group means.
+    pub(super) note: &'static str,
+    /// Whether its lines are printed, or only its heading with the counts.
+    pub(super) listed: bool,
+}
+
+impl GroupHeading {
+    /// Prints the heading: `KNOWN 293 cases, 27 rules: NOTE`. Returns whether the lines are to follow.
+    fn open(&self, painter: &mut Painter<'_>, counts: &str) -> io::Result<bool> {
+        let Self { heading, style, note, listed } = self;
+        painter.gap()?;
+        let heading = painter.styled(*style, heading);
+        let more = if *listed { ":" } else { " (-v lists them)" };
+        painter.text(0, Style::new(), &format!("{heading} {counts}: {note}{more}"))?;
+        Ok(*listed)
+    }
+}
+
 /// How many cases have findings of this kind.
 pub(super) fn count(cases: &[Arc<CaseResult>], kind: Findings) -> usize {
     cases.iter().filter(|case| case.findings.iter().any(|finding| kind.holds(case, finding))).count()
 }
 
-/// A heading, then a line for each rule: how many cases break it, with one example.
+/// The group's heading, then a line for each rule: how many cases break it, and one example.
 pub(super) fn by_rule(
     painter: &mut Painter<'_>,
-    heading: (&str, Style),
-    note: &str,
+    group: &GroupHeading,
     cases: &[Arc<CaseResult>],
     kind: Findings,
 ) -> io::Result<()> {
-    // Rule -> cases that break it, and the first of them with what was seen.
+    // For each rule: how many cases break it, and what was seen in the first of them.
     let mut rules: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut broken = 0;
     for case in cases {
         let mut counted: Vec<&str> = Vec::new();
         for finding in case.findings.iter().filter(|finding| kind.holds(case, finding)) {
@@ -68,12 +92,14 @@ pub(super) fn by_rule(
             let entry = rules.entry(finding.rule.clone()).or_insert_with(|| (0, example(case, finding)));
             entry.0 += 1;
         }
+        broken += usize::from(!counted.is_empty());
     }
     if rules.is_empty() {
         return Ok(());
     }
-    painter.gap()?;
-    painter.raw(&format!("{} {note}", painter.styled(heading.1, heading.0)))?;
+    if !group.open(painter, &format!("{}, {}", plural(broken, "case"), plural(rules.len(), "rule")))? {
+        return Ok(());
+    }
     let width = rules.keys().map(|rule| rule.chars().count()).max().unwrap_or(0);
     for (rule, (count, example)) in rules {
         painter.field(2, &format!("{:width$}  ", safe(&rule)), &plural(count, "case"))?;
@@ -82,8 +108,8 @@ pub(super) fn by_rule(
     Ok(())
 }
 
-/// A line for each rule of which the policy finds less than is accepted, though it is still broken: how many
-/// cases, and by which answers.
+/// A line for each rule that is still broken but that the policy no longer requires: how many cases, and which
+/// answers of the policy decide.
 pub(super) fn eased(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io::Result<()> {
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
     let effects = cases.iter().filter_map(|case| case.change.as_ref()).flat_map(|change| &change.eased);
@@ -94,10 +120,11 @@ pub(super) fn eased(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io:
         return Ok(());
     }
     painter.gap()?;
-    let heading = painter.styled(Style::new().bold(), "POLICY:");
-    painter.raw(&format!(
-        "{heading} accepted findings that are still there and that this policy does not require"
-    ))?;
+    painter.field(
+        0,
+        "POLICY ",
+        "accepted findings that are still present but that this policy does not require:",
+    )?;
     let width = counts.keys().map(|(rule, _)| rule.chars().count()).max().unwrap_or(0);
     for ((rule, answers), count) in counts {
         let line = format!("{}, by {answers}", plural(count, "case"));
@@ -106,7 +133,7 @@ pub(super) fn eased(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io:
     Ok(())
 }
 
-/// One line about one finding, its secrets hidden.
+/// A finding in one line, without secrets.
 fn example(case: &CaseResult, finding: &Finding) -> String {
     let text = format!("expected {}, observed {}", finding.expected, finding.observed);
     format!("{}: {}", case.id, cut(&without_secrets(case, &text), EXAMPLE))
@@ -119,11 +146,11 @@ fn without_secrets(case: &CaseResult, text: &str) -> String {
     }
 }
 
-/// A heading, then a line for each reason: how many cases, and some of their ids.
+/// The group's heading, then a line for each reason: how many cases, and some of their ids.
 pub(super) fn by_reason(
     painter: &mut Painter<'_>,
+    group: &GroupHeading,
     verdict: Verdict,
-    note: &str,
     cases: &[Arc<CaseResult>],
     all_ids: bool,
 ) -> io::Result<()> {
@@ -135,9 +162,10 @@ pub(super) fn by_reason(
     if reasons.is_empty() {
         return Ok(());
     }
-    painter.gap()?;
-    let heading = painter.styled(verdict_style(verdict), &verdict.as_str().to_uppercase());
-    painter.raw(&format!("{heading} {note}"))?;
+    let count = reasons.values().map(Vec::len).sum();
+    if !group.open(painter, &plural(count, "case"))? {
+        return Ok(());
+    }
     for (reason, ids) in reasons {
         painter.field(2, "", &safe(&format!("{reason}: {}", plural(ids.len(), "case"))))?;
         let named = if all_ids { ids.len() } else { NAMED };
@@ -150,8 +178,8 @@ pub(super) fn by_reason(
     Ok(())
 }
 
-/// Cases that are shown in full, and the rest: of cases that are alike the first two, and no more
-/// than `most` in all. What broke a rule comes before what merely reads differently.
+/// Splits cases into those that are shown in full and the rest. Of each kind the first two are shown, at most `most`
+/// cases in total; broken rules come before mere differences from the snapshot.
 pub(super) fn select(
     mut cases: Vec<Arc<CaseResult>>,
     most: usize,
@@ -168,7 +196,7 @@ pub(super) fn select(
     (shown, rest)
 }
 
-/// One paragraph for each kind of case: what they have in common, and some of their ids.
+/// A paragraph for each kind of case: what its cases have in common, and some of their ids.
 pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io::Result<()> {
     let mut kinds: Vec<(String, Vec<&CaseResult>)> = Vec::new();
     for case in cases {
@@ -194,8 +222,8 @@ pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> 
     Ok(())
 }
 
-/// What a case has in common with others: its verdict, the rules that are new or gone, or else what
-/// reads differently.
+/// What cases of one kind share: the verdict, and the rules that are newly broken or no longer broken. If there are
+/// none, the changed lines of the snapshot.
 fn kind(case: &CaseResult) -> String {
     let mut lines = vec![case.verdict.to_string()];
     let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) else {
@@ -215,7 +243,7 @@ fn kind(case: &CaseResult) -> String {
     if lines.len() == 1 {
         let edits = change.diff.lines().filter(|line| line.starts_with(['+', '-']));
         let edits = edits.filter(|line| !line.starts_with("+++") && !line.starts_with("---"));
-        // Of a message only that it changed: its words name the case.
+        // Messages contain tokens of their case: only the fact that they changed is the same in several cases.
         lines.extend(edits.map(|line| match line.split_once("\"message\":") {
             Some((before, _)) => format!("{}\"message\": ...", before.split_whitespace().collect::<String>()),
             None => line.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -224,13 +252,24 @@ fn kind(case: &CaseResult) -> String {
     lines.join("\n")
 }
 
+/// The rules to name for a failing case: the newly broken ones, or if there are none, all required ones it breaks.
+pub(super) fn rules_of(case: &CaseResult) -> Vec<&str> {
+    let is_new = |finding: &&Finding| Findings::New.holds(case, finding);
+    let mut rules: Vec<&str> = required(case).filter(is_new).map(|finding| finding.rule.as_str()).collect();
+    if rules.is_empty() {
+        rules = required(case).map(|finding| finding.rule.as_str()).collect();
+    }
+    rules.dedup();
+    rules
+}
+
 /// The findings that can fail a case.
 fn required(case: &CaseResult) -> impl Iterator<Item = &Finding> {
     case.findings.iter().filter(|finding| finding.level == Level::Required)
 }
 
-/// What a reader should see first: upfault's own failures, broken rules, another status or ending,
-/// other words.
+/// Sorts what a reader should see first: upfault's own failures, broken rules, a changed status or ending, other
+/// changes.
 fn weight(case: &CaseResult) -> u8 {
     let change = case.change.as_ref();
     let moved = |mark: &str| {

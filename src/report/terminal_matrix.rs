@@ -1,73 +1,58 @@
-//! The smoke matrix: which provider's plain success and plain failure come through at all.
+//! The smoke tests: which providers' plain success and plain failure reach the caller at all.
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
-use anstyle::Style;
-
-use super::paint::{Painter, safe, verdict_style};
+use super::paint::{Painter, safe};
 use crate::{event::CaseResult, judge::Verdict, scenario::Api};
 
-/// Scenarios in this folder make the matrix.
+/// The folder of these scenarios.
 const FOLDER: &str = "smoke/";
 
-/// A row for each provider and API, a column for each scenario of the folder, plain and streamed.
-/// Nothing for fewer than two rows: then the cases speak for themselves.
-pub(super) fn smoke(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io::Result<()> {
-    let cases: Vec<&CaseResult> =
+/// How many providers and APIs pass, and a line with the verdicts of each one that fails, or of all if `verbose`.
+/// Prints nothing if there are fewer than two rows: then the list of cases says it all.
+pub(super) fn smoke(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>], verbose: bool) -> io::Result<()> {
+    let mut rows: BTreeMap<(Api, String), BTreeMap<Verdict, Vec<String>>> = BTreeMap::new();
+    let mut cases: Vec<&CaseResult> =
         cases.iter().map(Arc::as_ref).filter(|case| case.scenario.starts_with(FOLDER)).collect();
-    let mut columns: Vec<String> = Vec::new();
-    let mut rows: BTreeMap<(Api, String), BTreeMap<usize, Verdict>> = BTreeMap::new();
-    let mut streams: Vec<&&CaseResult> = cases.iter().collect();
-    // Success stands before failure, and plain before streamed.
-    streams.sort_by_key(|case| {
+    // Success before failure, plain before streamed.
+    cases.sort_by_key(|case| {
         (!case.scenario.contains("success"), case.scenario.clone(), case.combination.stream)
     });
-    for case in streams {
-        let column = column(case);
-        let index = columns.iter().position(|known| *known == column).unwrap_or_else(|| {
-            columns.push(column);
-            columns.len() - 1
-        });
+    for case in cases {
         let row = (case.combination.api, case.combination.provider.to_string());
-        rows.entry(row).or_default().insert(index, case.verdict);
+        rows.entry(row).or_default().entry(case.verdict).or_default().push(kind(case));
     }
     if rows.len() < 2 {
         return Ok(());
     }
+    let passes = |verdicts: &BTreeMap<Verdict, Vec<String>>| verdicts.keys().all(|v| *v == Verdict::Pass);
+    let passing = rows.values().filter(|verdicts| passes(verdicts)).count();
+    let fails = |verdicts: &BTreeMap<Verdict, Vec<String>>| {
+        let quiet = |verdict: &Verdict| matches!(verdict, Verdict::Pass | Verdict::Known | Verdict::Skipped);
+        !verdicts.keys().all(quiet)
+    };
     painter.gap()?;
-    let title = painter.styled(Style::new().bold(), "SMOKE");
-    painter.raw(&format!("{title} what comes through of each provider"))?;
-    let names: Vec<String> = rows.keys().map(|(api, provider)| row_name(*api, provider)).collect();
-    let first = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let heading: String = columns.iter().map(|column| format!("  {column:12}")).collect();
-    painter.raw(format!("  {:first$}{}", "", safe(&heading)).trim_end())?;
-    for (name, row) in names.iter().zip(rows.values()) {
-        let cells: String = (0..columns.len())
-            .map(|index| match row.get(&index) {
-                Some(verdict) => {
-                    let word = verdict.to_string();
-                    format!(
-                        "  {}{:pad$}",
-                        painter.styled(verdict_style(*verdict), &word),
-                        "",
-                        pad = 12 - word.len().min(12)
-                    )
-                }
-                None => format!("  {:12}", "-"),
-            })
-            .collect();
-        painter.raw(format!("  {:first$}{cells}", safe(name)).trim_end())?;
+    let more = if verbose || passing == rows.len() { "" } else { " (-v lists all)" };
+    let line = format!("{passing} of {} provider APIs pass the basic cases{more}", rows.len());
+    painter.field(0, "SMOKE ", &line)?;
+    let shown = rows.into_iter().filter(|(_, verdicts)| verbose || fails(verdicts));
+    let shown: Vec<_> = shown.map(|((api, provider), verdicts)| (name(api, &provider), verdicts)).collect();
+    let width = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, verdicts) in shown {
+        let parts: Vec<String> =
+            verdicts.iter().map(|(verdict, kinds)| format!("{verdict}: {}", kinds.join(", "))).collect();
+        painter.field(2, &format!("{:width$}  ", safe(&name)), &safe(&parts.join("; ")))?;
     }
     Ok(())
 }
 
-/// `success`, `success, stream`.
-fn column(case: &CaseResult) -> String {
-    // One file for each API: `messages/success` stands in the column of `success`.
+/// `success`, `success (stream)`.
+fn kind(case: &CaseResult) -> String {
+    // Each API has its own file: `messages/success` is the same kind of case as `success`.
     let kind = case.scenario.rsplit('/').next().unwrap_or_default();
-    if case.combination.stream { format!("{kind}, stream") } else { kind.to_owned() }
+    if case.combination.stream { format!("{kind} (stream)") } else { kind.to_owned() }
 }
 
-fn row_name(api: Api, provider: &str) -> String {
+fn name(api: Api, provider: &str) -> String {
     if api == Api::OpenaiChat { provider.to_owned() } else { format!("{provider} ({api})") }
 }

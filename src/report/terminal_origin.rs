@@ -1,16 +1,16 @@
-//! Who made an error, and what became of what the provider said about it, in two fields.
+//! The source of an error, and the fate of the provider's details, in two fields.
 
-use crate::judge::{DetailFate, ErrorOrigin, Maker};
+use crate::judge::{DetailFate, ErrorOrigin, ErrorSource};
 
-/// Who made it, and what shows that.
+/// The source of an error and the evidence for it.
 pub(super) fn made_by(origin: &ErrorOrigin) -> String {
     let evidence: Vec<String> = origin.evidence.iter().map(ToString::to_string).collect();
     format!("{} ({})", origin.maker, evidence.join(", "))
 }
 
-/// What became of each detail; `None` where the provider said nothing.
+/// The fate of each detail; `None` if the provider sent no details.
 pub(super) fn fates(origin: &ErrorOrigin) -> Option<String> {
-    // Families of limits are long, and what is alike of them is said once.
+    // There are many rate-limit headers: they are counted by fate.
     let (limits, others): (Vec<_>, Vec<_>) =
         origin.details.iter().partition(|traced| traced.detail.contains("ratelimit"));
     let mut parts: Vec<String> = others.iter().map(ToString::to_string).collect();
@@ -26,8 +26,8 @@ pub(super) fn fates(origin: &ErrorOrigin) -> Option<String> {
         }
     }
     let whose = match &origin.maker {
-        Maker::Upstream { .. } | Maker::Upfault => "",
-        Maker::Proxy | Maker::Nobody => "of the last upstream that failed: ",
+        ErrorSource::Upstream { .. } | ErrorSource::Upfault => "",
+        ErrorSource::Proxy | ErrorSource::Nobody => "from the last upstream that failed: ",
     };
     (!parts.is_empty()).then(|| format!("{whose}{}", parts.join("; ")))
 }
@@ -36,12 +36,12 @@ pub(super) fn fates(origin: &ErrorOrigin) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        judge::{Evidence, Traced},
+        judge::{Evidence, TracedDetail},
         observation::StepName,
     };
 
-    fn origin(maker: Maker, details: Vec<(&str, DetailFate)>) -> ErrorOrigin {
-        let traced = |(detail, fate): (&str, DetailFate)| Traced {
+    fn origin(maker: ErrorSource, details: Vec<(&str, DetailFate)>) -> ErrorOrigin {
+        let traced = |(detail, fate): (&str, DetailFate)| TracedDetail {
             detail: detail.to_owned(),
             sent: "7".to_owned(),
             fate,
@@ -55,10 +55,10 @@ mod tests {
     }
 
     #[test]
-    fn each_fate_has_its_words_and_limits_are_counted() {
+    fn fates_are_in_words_and_limit_headers_are_counted() {
         let place = || "header llm_provider-retry-after".to_owned();
         let shown = fates(&origin(
-            Maker::Proxy,
+            ErrorSource::Proxy,
             vec![
                 ("message", DetailFate::Mapped { to: "Oops".to_owned() }),
                 ("type", DetailFate::Kept),
@@ -74,7 +74,7 @@ mod tests {
         insta::assert_snapshot!(
             shown.unwrap().replace("; ", ";\n"),
             @r#"
-        of the last upstream that failed: message replaced by "Oops";
+        from the last upstream that failed: message replaced by "Oops";
         type kept;
         code "7" only inside the message;
         param lost;
@@ -87,8 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn who_made_it_is_said_with_what_shows_it() {
-        let origin = origin(Maker::Proxy, Vec::new());
+    fn the_source_is_printed_with_its_evidence() {
+        let origin = origin(ErrorSource::Proxy, Vec::new());
         assert_eq!(made_by(&origin), "the proxy (no answer: connection refused)");
         assert_eq!(fates(&origin), None);
     }

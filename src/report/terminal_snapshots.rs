@@ -1,4 +1,4 @@
-//! What a run wrote into the folder of the snapshots, and what to do next.
+//! The snapshot files that a run wrote, and the next step.
 
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::event::{AcceptedFile, RunFinished};
 
-/// Files that are named one by one.
+/// How many files are listed individually.
 const FILES: usize = 5;
 
-/// Names the files that were written, few one by one and many by their number.
+/// Lists the files that were written, or counts them if there are many.
 pub(super) fn show_written(
     painter: &mut Painter<'_>,
     end: &RunFinished,
@@ -33,16 +33,16 @@ pub(super) fn show_written(
             painter.raw(&format!("  ... and {} more", end.pending.len() - shown))?;
         }
         let review = rerun.map_or_else(|| "upfault review".to_owned(), Rerun::review);
-        painter.raw(&format!("next: `{}` accepts or rejects what is pending", safe(&review)))?;
+        painter.raw(&format!("next: `{}` accepts or rejects pending snapshots", safe(&review)))?;
     }
     if end.unkept > 0 {
         let cases = plural(end.unkept, "new or changed case");
-        let line = format!("note: {cases} not saved: this folder is not a project");
+        let line = format!("note: {cases} not saved, because this folder is not a project");
         painter.text(0, Style::new(), &line)?;
         painter.text(
             0,
             Style::new(),
-            "next: keep a baseline by --accept, --snapshots DIR or an upfault.toml",
+            "next: keep a baseline with --accept, --snapshots DIR or an upfault.toml",
         )?;
     }
     Ok(())
@@ -50,7 +50,7 @@ pub(super) fn show_written(
 
 fn show_accepted(painter: &mut Painter<'_>, files: &[AcceptedFile]) -> io::Result<()> {
     if files.is_empty() {
-        return painter.text(0, Style::new(), "nothing to accept: no snapshot would change");
+        return painter.text(0, Style::new(), "nothing to accept: no snapshot changed");
     }
     let heading = plural(files.len(), "accepted snapshot");
     if files.len() > FILES {
@@ -63,10 +63,10 @@ fn show_accepted(painter: &mut Painter<'_>, files: &[AcceptedFile]) -> io::Resul
     }
     let broken: Vec<_> = files.iter().flat_map(|file| &file.broken).collect();
     if broken.is_empty() {
-        return painter.text(0, Style::new(), "no case in them has a finding");
+        return painter.text(0, Style::new(), "none of their cases has findings");
     }
     let (cases, have) = (plural(broken.len(), "case"), if broken.len() == 1 { "has" } else { "have" });
-    painter.text(0, Style::new(), &format!("{cases} in them {have} findings, now accepted:"))?;
+    painter.text(0, Style::new(), &format!("{cases} {have} findings, which are accepted now:"))?;
     let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
     for rule in broken.into_iter().flatten() {
         *rules.entry(rule).or_default() += 1;
@@ -78,7 +78,7 @@ fn show_accepted(painter: &mut Painter<'_>, files: &[AcceptedFile]) -> io::Resul
     Ok(())
 }
 
-/// The innermost folder that holds all of the files.
+/// The innermost folder that contains all of the files.
 fn common_folder(files: &[AcceptedFile]) -> String {
     let mut folders = files.iter().map(|file| Path::new(&file.file).parent().unwrap_or(Path::new("")));
     let Some(first) = folders.next() else { return String::new() };
@@ -111,52 +111,52 @@ mod tests {
     }
 
     #[test]
-    fn what_was_accepted_is_named_with_the_findings_in_it() {
-        insta::assert_snapshot!(accepting(vec![]), @"nothing to accept: no snapshot would change");
+    fn accepted_files_are_listed_with_their_findings() {
+        insta::assert_snapshot!(accepting(vec![]), @"nothing to accept: no snapshot changed");
         insta::assert_snapshot!(accepting(vec![accepted("limits/a", &[])]), @r"
         1 accepted snapshot:
           snapshots/litellm/limits/a.snap
-        no case in them has a finding
+        none of their cases has findings
         ");
         let two: [&[&str]; 2] = [&["status.timeout", "headers.retry-after"], &["status.timeout"]];
         insta::assert_snapshot!(accepting(vec![accepted("limits/a", &two), accepted("b", &[])]), @r"
         2 accepted snapshots:
           snapshots/litellm/limits/a.snap
           snapshots/litellm/b.snap
-        2 cases in them have findings, now accepted:
+        2 cases have findings, which are accepted now:
           headers.retry-after  1 case
           status.timeout       2 cases
         ");
         let many = (0..212).map(|n| accepted(&format!("f{n}/a"), if n == 3 { &two[1..] } else { &[] }));
         insta::assert_snapshot!(accepting(many.collect()), @r"
         212 accepted snapshots in snapshots/litellm
-        1 case in them has findings, now accepted:
+        1 case has findings, which are accepted now:
           status.timeout  1 case
         ");
     }
 
     #[test]
-    fn a_run_that_accepts_nothing_says_nothing_of_it() {
+    fn a_run_without_accept_prints_nothing_about_it() {
         assert_eq!(shown(&RunFinished::default(), None), "");
     }
 
     #[test]
-    fn what_is_pending_is_reviewed_with_the_options_of_the_run() {
+    fn the_review_command_repeats_the_options_of_the_run() {
         let end =
             RunFinished { pending: vec!["my snaps/builtin/a.snap.new".to_owned()], ..RunFinished::default() };
         let project = ["--snapshots".to_owned(), "my snaps".to_owned()].to_vec();
         insta::assert_snapshot!(shown(&end, Some(&Rerun { project, ..Rerun::default() })), @r"
         1 pending snapshot:
           my snaps/builtin/a.snap.new
-        next: `upfault review --snapshots 'my snaps'` accepts or rejects what is pending
+        next: `upfault review --snapshots 'my snaps'` accepts or rejects pending snapshots
         ");
     }
 
     #[test]
-    fn outside_a_project_a_run_says_how_to_keep_a_baseline() {
+    fn outside_a_project_a_run_explains_how_to_keep_a_baseline() {
         insta::assert_snapshot!(shown(&RunFinished { unkept: 1002, ..RunFinished::default() }, None), @r"
-        note: 1002 new or changed cases not saved: this folder is not a project
-        next: keep a baseline by --accept, --snapshots DIR or an upfault.toml
+        note: 1002 new or changed cases not saved, because this folder is not a project
+        next: keep a baseline with --accept, --snapshots DIR or an upfault.toml
         ");
     }
 }

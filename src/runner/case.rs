@@ -1,4 +1,4 @@
-//! One case: its steps, the control request after them, and the record of both sides.
+//! Runs a case: its steps, the recovery request after them, and the observation of both sides.
 
 use std::time::Duration;
 
@@ -9,47 +9,48 @@ use super::{gateway::Gateway, plan};
 use crate::{
     client::Driver,
     observation::{
-        Arrangement, DeploymentArranged, Ending, Exchange, Identity, Observation, Outcome, StepName,
+        Arrangement, DeploymentArranged, Exchange, ExchangeOutcome, Identity, Observation, ResponseEnd,
+        StepName,
     },
     provider,
-    proxy::Route,
+    proxy::ProxyRoute,
     scenario::{Case, Step, siblings},
     upstream::ArmedCase,
 };
 
-/// How long the mock's side may take to see the end of an exchange that is over for the caller.
+/// How long the mock may take to see the end of an exchange that has ended for the caller.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// How long a proxy is watched after its caller left: a little more than the contract gives it.
+/// How long a proxy is observed after its caller left: slightly longer than the contract allows.
 const WATCH: Duration = Duration::from_millis(2250);
 
-/// How long the control request after the fault may take.
+/// The timeout of the recovery request.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// One case that is ready to run, as often as need be.
-pub struct Ready {
+/// A case that is ready to run, several times if needed.
+pub struct ReadyCase {
     /// The case.
     pub case: Case,
-    /// Who it is.
+    /// Its identity.
     pub identity: Identity,
     /// Its upstreams.
     pub armed: ArmedCase,
-    /// What the proxy knows of it; the first is the one that callers address.
-    pub routes: Vec<Route>,
-    /// The same case under other names, for a second and a third look: a proxy that was asked to
-    /// remember failures must not remember those of the look before.
-    pub spares: Vec<Ready>,
+    /// Its routes in the configuration of the proxy. Callers use the first one.
+    pub routes: Vec<ProxyRoute>,
+    /// The same case with other identities, for further looks: a proxy with a cooldown must not remember the failures
+    /// of an earlier look.
+    pub spares: Vec<ReadyCase>,
     /// The tokens of the looks before this one.
     pub other_looks: Vec<String>,
 }
 
-impl Ready {
-    /// One look's worth of a case.
-    pub fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Vec<Route>) -> Self {
+impl ReadyCase {
+    /// A case without spares.
+    pub fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Vec<ProxyRoute>) -> Self {
         Self { case, identity, armed, routes, spares: Vec::new(), other_looks: Vec::new() }
     }
 
-    /// With others of the same case, each of which learns the tokens of those before it.
+    /// Adds spares. Each of them gets the tokens of the looks before it.
     pub fn with_spares(mut self, mut spares: Vec<Self>) -> Self {
         let mut tokens = vec![self.identity.token.clone()];
         for spare in &mut spares {
@@ -60,17 +61,17 @@ impl Ready {
         self
     }
 
-    /// The case as it is run for the n-th look, from 0.
+    /// The case to run for a look, whose number is 0-based.
     pub fn look(&self, n: usize) -> &Self {
         n.checked_sub(1).and_then(|spare| self.spares.get(spare)).unwrap_or(self)
     }
 
-    /// Every route that the proxy must know.
-    pub fn all_routes(&self) -> impl Iterator<Item = &Route> {
+    /// All routes for the configuration of the proxy.
+    pub fn all_routes(&self) -> impl Iterator<Item = &ProxyRoute> {
         self.routes.iter().chain(self.spares.iter().flat_map(|spare| &spare.routes))
     }
 
-    /// Runs the case once, from a fresh ledger, and returns all that was seen.
+    /// Runs the case once with an empty ledger, and returns the observation.
     pub async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
         let (epoch, began) = (Instant::now(), Timestamp::now());
         self.armed.begin(epoch);
@@ -98,7 +99,7 @@ impl Ready {
                 break;
             }
         }
-        // Without the upstreams in order a control request would say nothing about the proxy.
+        // The recovery request says something about the proxy only if the upstreams are healthy.
         if answered && self.armed.heal().is_ok() {
             let step = Step::default();
             exchanges.push(self.send(gateway, driver, StepName::Recovery, &step, epoch, RECOVERY).await);
@@ -136,7 +137,7 @@ impl Ready {
         Exchange { to: step.to.clone(), together: step.together, mistake: step.mistake, ..exchange }
     }
 
-    /// Ready when there have been more attempts than so many.
+    /// Resolves when the ledger contains more than `attempts` attempts. Cancel-safe.
     async fn asked_again(&self, attempts: usize) {
         let mut tick = tick();
         while self.armed.arrived() <= attempts {
@@ -144,8 +145,9 @@ impl Ready {
         }
     }
 
-    /// Gives the proxy time to let the upstreams go after its caller left, and to ask others all the
-    /// same; there were `before` attempts before it asked. Where all are let go and it may ask nobody any more, there is nothing to wait for.
+    /// Gives the proxy time to cancel upstream requests after its caller left, and to start further attempts, which
+    /// would be a finding. `before` is the number of attempts before the step. Returns early if all attempts have
+    /// ended and no further ones are allowed.
     async fn see_let_go(&self, before: usize) {
         let settings = &self.case.scenario.proxy;
         let chain = settings.fallback.len().max(1);
@@ -157,8 +159,8 @@ impl Ready {
         }
     }
 
-    /// Waits until the mock's side has seen the end too, within a bound: a proxy passes the last
-    /// byte on before it is done with its own connection.
+    /// Waits for at most [`SETTLE`] until the mock has seen the end of all attempts: a proxy passes on the last byte
+    /// before it finishes its own connection.
     async fn settle(&self) {
         let end = Instant::now() + SETTLE;
         let mut tick = tick();
@@ -195,29 +197,29 @@ impl Ready {
     }
 }
 
-/// The pace at which the ledger is looked at.
+/// The interval at which the ledger is polled.
 fn tick() -> tokio::time::Interval {
     let mut tick = tokio::time::interval(Duration::from_millis(2));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick
 }
 
-/// Whether upfault's own deadline ended the exchange.
+/// Whether the exchange ended because upfault stopped waiting.
 pub fn gave_up(exchange: &Exchange) -> bool {
     match &exchange.outcome {
-        Outcome::Answer(answer) => answer.ending == Ending::Deadline,
-        Outcome::NoAnswer { ending } => *ending == Ending::Deadline,
+        ExchangeOutcome::Answer(answer) => answer.ending == ResponseEnd::Deadline,
+        ExchangeOutcome::NoAnswer { ending } => *ending == ResponseEnd::Deadline,
     }
 }
 
-/// What a proxy is told about the deployments of a case; `base_url` says where each is.
-pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<Route> {
+/// The routes of a case for the configuration of a proxy. `base_url` returns the base URL of a deployment.
+pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<ProxyRoute> {
     let settings = &case.scenario.proxy;
     case.scenario
         .deployments
         .keys()
         .enumerate()
-        .map(|(i, name)| Route {
+        .map(|(i, name)| ProxyRoute {
             model: identity.model(name),
             api: case.combination.api,
             provider: case.combination.provider,

@@ -1,4 +1,4 @@
-//! Small requests of upfault's own: they warm a proxy up, and tell how it is doing.
+//! Control requests of upfault: they warm up a proxy and check whether it serves.
 
 use std::{
     io,
@@ -13,43 +13,42 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    case::{Ready, routes},
+    case::{ReadyCase, routes},
     gateway::Gateway,
 };
 use crate::{
     client::Driver,
-    judge::Told,
+    judge::CallerResponse,
     observation::{Exchange, Identity, StepName},
-    proxy::Route,
+    proxy::ProxyRoute,
     scenario::{
-        Answer, Case, Combination, ErrorName, Expect, Level, ProxySettings, Reply, Scenario, Step, Transport,
-        Turn,
+        Case, Combination, ErrorName, Expect, Level, ProxySettings, Scenario, Step, SuccessReply, Transport,
+        Turn, TurnReply,
     },
     upstream::{Armed, Upstream, base_url},
 };
 
-/// First use of a route imports, connects and compiles: it may take long, and is none of a case's.
+/// The timeout of the first request on a route, during which the proxy may import, connect and compile.
 const WARM_UP: Duration = Duration::from_secs(60);
 
-/// A control request that takes longer than this counts as this.
+/// The timeout of a control request.
 pub const PROBE: Duration = Duration::from_secs(5);
 
-/// Deployments of upfault's own on one instance, for each API and provider that its cases use.
+/// The deployments for control requests on an instance: for each API and provider that its cases use.
 pub struct Control {
     pairs: Vec<Pair>,
-    /// The pair by which the proxy's pace is told.
+    /// The index of the pair for control requests.
     probed: AtomicUsize,
 }
 
-/// What tells routes apart that a proxy treats alike: an API and a provider, and whether requests are
-/// handed on as they are.
+/// A kind of route: API, provider, and whether it is a pass-through route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
+pub struct RouteKind {
     combination: Combination,
     pass_through: bool,
 }
 
-impl Kind {
+impl RouteKind {
     /// The kind of route that a case uses.
     pub fn of(case: &Case) -> Self {
         let combination = Combination { stream: false, ..case.combination };
@@ -57,23 +56,23 @@ impl Kind {
     }
 }
 
-/// What one control request showed.
-pub struct Probe {
-    /// From sending it to its end, or to the limit.
+/// The result of a control request.
+pub struct ControlResult {
+    /// Its duration, at most [`PROBE`].
     pub took: Duration,
-    /// Whether it got at least a status.
+    /// Whether a status arrived.
     pub answered: bool,
 }
 
-/// One route that always succeeds and one that always fails.
+/// A route that always succeeds and one that always fails.
 struct Pair {
-    well: Ready,
-    ill: Ready,
+    well: ReadyCase,
+    ill: ReadyCase,
 }
 
 impl Control {
-    /// Arms them; `kinds` are those of the group's cases.
-    pub fn arm(upstream: &Upstream, group: usize, kinds: &[Kind]) -> io::Result<Self> {
+    /// Arms the deployments. `kinds` are those of the cases of the instance.
+    pub fn arm(upstream: &Upstream, group: usize, kinds: &[RouteKind]) -> io::Result<Self> {
         let arm = |case: Case| {
             let identity = Identity { token: case.id.clone() };
             let combination = case.combination;
@@ -87,7 +86,7 @@ impl Control {
             })?;
             armed.begin(Instant::now());
             let routes = routes(&case, &identity, |name| armed.base_url(name));
-            Ok::<_, io::Error>(Ready::new(case, identity, armed, routes))
+            Ok::<_, io::Error>(ReadyCase::new(case, identity, armed, routes))
         };
         let pairs = cases(group, kinds)
             .into_iter()
@@ -96,19 +95,18 @@ impl Control {
         Ok(Self { pairs, probed: AtomicUsize::new(0) })
     }
 
-    /// What the proxy must know of them.
-    pub fn routes(&self) -> impl Iterator<Item = Route> {
+    /// The routes for the configuration of the proxy.
+    pub fn routes(&self) -> impl Iterator<Item = ProxyRoute> {
         self.pairs.iter().flat_map(|pair| pair.well.routes.iter().chain(&pair.ill.routes)).cloned()
     }
 
-    /// Uses every kind of route once, and says what a control request takes when nothing else goes on.
+    /// Uses every kind of route once, and returns the duration of a control request without load.
     ///
-    /// A kind whose plain success does not come through is told to `progress`; its cases will show
-    /// it, and the others can be run all the same.
+    /// Reports kinds for which a simple request fails to `progress`. Their cases will fail too; others can run.
     ///
     /// # Errors
     ///
-    /// What came back in place of a plain success, where none came through.
+    /// If simple requests fail for every kind of route. The error is the response that came instead.
     pub async fn warm_up(
         &self,
         gateway: &Gateway,
@@ -123,21 +121,21 @@ impl Control {
                     continue;
                 }
                 let exchange = send(&pair.well, gateway, driver, stream, WARM_UP).await;
-                let told = Told::of(&exchange, api);
-                if told.looks_successful() {
+                let response = CallerResponse::of(&exchange, api);
+                if response.looks_successful() {
                     good = good.or((!stream).then_some(index));
                 } else {
                     let kind = if stream { "a stream" } else { "a plain request" };
-                    let told = told.describe();
+                    let got = response.describe();
                     let way = if pair.well.routes[0].pass_through { ", passed through" } else { "" };
-                    progress(format!("{api} from {provider}{way}: {kind} does not come through: {told}"));
-                    bad = bad.or(Some(told));
+                    progress(format!("{api} from {provider}{way}: {kind} fails: {got}"));
+                    bad = bad.or(Some(got));
                 }
                 send(&pair.ill, gateway, driver, stream, WARM_UP).await;
             }
         }
-        if let (None, Some(told)) = (good, bad) {
-            return Err(told);
+        if let (None, Some(got)) = (good, bad) {
+            return Err(got);
         }
         self.probed.store(good.unwrap_or_default(), Ordering::Relaxed);
         let mut times = Vec::new();
@@ -148,32 +146,40 @@ impl Control {
         Ok(times.get(times.len() / 2).copied().unwrap_or_default())
     }
 
-    /// One control request. After one that got nothing the next takes another kind of route, if there is
-    /// one: a route may be stuck by itself.
-    pub async fn probe(&self, gateway: &Gateway, driver: &Driver) -> Probe {
+    /// Sends a control request. If it gets no response, the next one uses another kind of route, because a single route
+    /// may be stuck.
+    pub async fn probe(&self, gateway: &Gateway, driver: &Driver) -> ControlResult {
         let began = Instant::now();
         let index = self.probed.load(Ordering::Relaxed);
-        let Some(pair) = self.pairs.get(index) else { return Probe { took: Duration::ZERO, answered: true } };
+        let Some(pair) = self.pairs.get(index) else {
+            return ControlResult { took: Duration::ZERO, answered: true };
+        };
         let exchange = send(&pair.well, gateway, driver, false, PROBE).await;
         let answered = exchange.answer().is_some();
         if !answered {
             self.probed.store((index + 1) % self.pairs.len(), Ordering::Relaxed);
         }
-        Probe { took: began.elapsed(), answered }
+        ControlResult { took: began.elapsed(), answered }
     }
 }
 
-async fn send(ready: &Ready, gateway: &Gateway, driver: &Driver, stream: bool, limit: Duration) -> Exchange {
+async fn send(
+    ready: &ReadyCase,
+    gateway: &Gateway,
+    driver: &Driver,
+    stream: bool,
+    limit: Duration,
+) -> Exchange {
     let epoch = Instant::now();
-    // A fresh ledger each time, so that hours of control requests do not pile up in it.
+    // With a new ledger each time, so that control requests do not accumulate.
     ready.armed.begin(epoch);
     let combination = Combination { stream, ..ready.case.combination };
     let call = gateway.call(StepName::Step(1), combination, &ready.routes[0], &Step::default());
     driver.send(call, epoch, epoch + limit).await
 }
 
-/// The routes of upfault's own for a mock that will be at `address`.
-pub fn static_routes(kinds: &[Kind], address: SocketAddr) -> Vec<Route> {
+/// The routes of control requests for mocks that will listen on `address`.
+pub fn static_routes(kinds: &[RouteKind], address: SocketAddr) -> Vec<ProxyRoute> {
     let mut all = Vec::new();
     for case in cases(0, kinds).into_iter().flatten() {
         let identity = Identity { token: case.id.clone() };
@@ -183,32 +189,32 @@ pub fn static_routes(kinds: &[Kind], address: SocketAddr) -> Vec<Route> {
     all
 }
 
-/// For each kind, a case that always succeeds and one that always fails.
-fn cases(group: usize, kinds: &[Kind]) -> Vec<[Case; 2]> {
-    let mut seen: Vec<Kind> = Vec::new();
+/// A case that always succeeds and one that always fails, for each kind.
+fn cases(group: usize, kinds: &[RouteKind]) -> Vec<[Case; 2]> {
+    let mut seen: Vec<RouteKind> = Vec::new();
     for kind in kinds {
         if !seen.contains(kind) {
             seen.push(*kind);
         }
     }
-    let make = |i: usize, kind: Kind, end: &str, answer: Answer| {
+    let make = |i: usize, kind: RouteKind, end: &str, answer: TurnReply| {
         let identity = Identity { token: format!("control{group}x{i}{end}") };
         case(&identity, kind, Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() })
     };
     let pair = |(i, kind)| {
-        let well = make(i, kind, "ok", Answer::Reply(Reply::Ok));
-        [well, make(i, kind, "no", Answer::Error(ErrorName::Internal))]
+        let well = make(i, kind, "ok", TurnReply::Reply(SuccessReply::Ok));
+        [well, make(i, kind, "no", TurnReply::Error(ErrorName::Internal))]
     };
     seen.into_iter().enumerate().map(pair).collect()
 }
 
-fn case(identity: &Identity, kind: Kind, turn: Turn) -> Case {
-    let Kind { combination, pass_through } = kind;
+fn case(identity: &Identity, kind: RouteKind, turn: Turn) -> Case {
+    let RouteKind { combination, pass_through } = kind;
     let scenario = Scenario {
         id: identity.token.clone(),
         file: String::new(),
         title: "A control request".to_owned(),
-        why: "It tells how the proxy is doing.".to_owned(),
+        why: "It checks whether the proxy serves.".to_owned(),
         level: Level::Informative,
         tags: Vec::new(),
         references: Vec::new(),

@@ -1,64 +1,66 @@
-//! Why a run could not be made.
+//! Errors of runs.
 
 use crate::{builtin::Defect, client::ClientError, proxy::ProxyError, snapshot::StoreError};
 
-/// Why a run could not be made, or not be finished.
+/// Why a run could not start or finish.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The proxy could not be installed or started.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
-    /// A plain request does not come through the proxy.
-    #[error("a plain request does not come through {proxy}: {told}\n{tail}help: {help}")]
+    /// A simple request through the proxy fails.
+    #[error("a simple request through {proxy} fails: {got}\n{tail}help: {help}")]
     Control {
         /// Name and version.
         proxy: String,
-        /// What came back instead of the mock's answer.
-        told: String,
-        /// The end of its log, each line with a line feed.
+        /// The response instead of the mock's.
+        got: String,
+        /// The last lines of its log, each with a newline.
         tail: String,
-        /// What to do.
+        /// The next step.
         help: String,
     },
     /// The embedded proxy could not be started.
     #[error("cannot start the embedded proxy{}: {source}", .defect.map(|d| format!(" ({d})")).unwrap_or_default())]
     Builtin {
-        /// With which defect.
+        /// The defect.
         defect: Option<Defect>,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The mock upstreams could not be started.
-    #[error("cannot start the mock upstreams on a loopback port: {0}")]
+    #[error("cannot start the mock providers on a loopback port: {0}")]
     Upstream(std::io::Error),
-    /// The certificates for upstreams reached by TLS could not be made.
-    #[error("cannot make the certificates of the mock upstreams: {0}")]
+    /// The certificates for upstreams with TLS could not be created.
+    #[error("cannot create the certificates of the mock providers: {0}")]
     Authority(std::io::Error),
     /// A file that a proxy needs could not be written.
-    #[error("cannot write {path}: {source}\nhelp: is the folder ours to write in, and is there room?")]
+    #[error(
+        "cannot write {path}: {source}\nhelp: check the permissions of the folder and the free disk space"
+    )]
     WorkDir {
-        /// Where it should be.
+        /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The driver could not be made.
+    /// The HTTP client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// An accepted snapshot cannot be read, or a pending one not be written.
+    /// A snapshot cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The proxy stopped serving in mid-run and was not started again.
+/// The proxy stopped serving during the run and was not restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Died {
+pub struct ProxyGone {
     /// `litellm 1.102.4 was killed by signal 9`
     pub how: String,
-    /// Why it was not started again.
+    /// Why it was not restarted.
     pub why: String,
-    /// The end of its log.
+    /// The last lines of its log.
     pub tail: String,
-    /// Where all of it is, if it has one that we know.
+    /// The path of the complete log, if known.
     pub log: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! A whole run, from the plan to the last verdict.
+//! Executes a run, from the plan to the last verdict.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -6,17 +6,17 @@ use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    case::{Ready, routes},
-    control::{Control, Kind},
-    error::{Died, RunError},
-    gateway::{Gateway, Trust},
-    group::{Group, GroupDone},
-    log_leaks::{self, Searched},
-    outcome::{Bench, unjudged},
+    case::{ReadyCase, routes},
+    control::{Control, RouteKind},
+    error::{ProxyGone, RunError},
+    gateway::{Gateway, TrustedAuthority},
+    instance_run::{InstanceResults, InstanceRun},
+    instance_site::{InstanceSite, Restarts},
+    log_leaks::{self, SearchedLog},
+    outcome::{JudgingContext, unjudged},
     pace::Pacer,
-    plan::{Plan, Planned, look_identity, plan},
+    plan::{PlannedCase, RunPlan, look_identity, plan},
     settings::{ProxyChoice, RunSettings},
-    site::{Restarts, Site},
 };
 use crate::{
     client::Driver,
@@ -28,47 +28,46 @@ use crate::{
     upstream::{Armed, Upstream},
 };
 
-/// Cases in flight at first, and at the most, for a proxy with a process of its own.
+/// The initial and the maximum number of concurrent cases for a proxy that is a separate process.
 const FIRST: usize = 8;
 const MOST: usize = 48;
 
-/// Cases in flight at first for the embedded proxy; more as long as it keeps pace.
+/// The initial number of concurrent cases for the embedded proxy. It increases as long as the proxy keeps up.
 const EMBEDDED_FIRST: usize = 200;
 
-/// A case is looked at side by side with others, then perhaps twice more, then perhaps alone, and twice so
-/// where it kept another caller waiting.
+/// The maximum number of looks at a case: one with others, up to two more with others, one alone, and another one
+/// alone if it delayed another caller.
 const LOOKS: usize = 5;
 
 /// How a run ended.
 #[derive(Debug, Default)]
-pub struct Ended {
-    /// It was stopped before every case had its verdict.
+pub struct RunEnd {
+    /// Whether it was stopped before every case had a verdict.
     pub interrupted: bool,
-    /// The proxy ended before its cases did.
-    pub died: Option<Died>,
+    /// Set if the proxy stopped before every case had a verdict.
+    pub died: Option<ProxyGone>,
 }
 
-/// One instance with its cases.
+/// An instance of the proxy and its cases.
 struct Running<'a> {
-    site: Site<'a>,
+    site: InstanceSite<'a>,
     gateway: Gateway,
-    cases: Vec<Ready>,
+    cases: Vec<ReadyCase>,
     baseline: Duration,
 }
 
-/// Runs every case against the proxy. Whatever happens, nothing that was started is left behind.
+/// Runs every case against the proxy. It always stops the processes that it started.
 ///
 /// # Errors
 ///
-/// [`RunError`] if nothing could be run. Findings, skipped cases and even a proxy that dies in
-/// mid-run are no errors: they are told as events.
+/// If no case could run. Findings, skipped cases and a proxy that stops during the run are not errors but events.
 pub async fn run(
     settings: RunSettings,
     events: &UnboundedSender<Event>,
     cancel: &CancellationToken,
-) -> Result<Ended, RunError> {
+) -> Result<RunEnd, RunError> {
     let RunSettings { cases, proxy, policy, seed, store, .. } = &settings;
-    let bench = Bench::load(store, cases.iter(), policy.clone(), settings.strict)?;
+    let bench = JudgingContext::load(store, cases.iter(), policy.clone(), settings.strict)?;
     let started = RunStarted {
         cases: cases.len(),
         proxy: proxy.name(),
@@ -99,7 +98,7 @@ pub async fn run(
         started = start => started,
         () = cancel.cancelled() => {
             finish(&settings, events, RunFinished { interrupted: true, ..RunFinished::default() });
-            return Ok(Ended { interrupted: true, died: None });
+            return Ok(RunEnd { interrupted: true, died: None });
         }
     };
     let running = started?;
@@ -112,13 +111,13 @@ pub async fn run(
             (_, None) => (FIRST, MOST),
         };
         let pacer = Pacer::new(first, most, baseline);
-        let group = Group { site, gateway, pacer, bench: &bench, events, cancel };
+        let group = InstanceRun { site, gateway, pacer, bench: &bench, events, cancel };
         async move { group.run(&cases).await }
     });
     let ended = futures_util::future::join_all(work).await;
     let wall = first_request.elapsed();
 
-    let (done, gateways): (Vec<GroupDone>, Vec<Gateway>) = ended.into_iter().unzip();
+    let (done, gateways): (Vec<InstanceResults>, Vec<Gateway>) = ended.into_iter().unzip();
     let logs: Vec<_> = gateways.iter().filter_map(Gateway::searched).collect();
     futures_util::future::join_all(gateways.into_iter().map(Gateway::stop)).await;
     upstream.shutdown().await;
@@ -131,13 +130,13 @@ pub async fn run(
     let interrupted = finished.interrupted;
     let died = record(&settings, &scenarios, done, logs, &mut finished).await?;
     finish(&settings, events, finished);
-    Ok(Ended { interrupted, died })
+    Ok(RunEnd { interrupted, died })
 }
 
 fn finish(settings: &RunSettings, events: &UnboundedSender<Event>, mut finished: RunFinished) {
     if matches!(settings.proxy, ProxyChoice::Definition(_)) {
         let place = settings.work_dir.display();
-        finished.notes.push(format!("the proxy's configuration and log are in {place}"));
+        finished.notes.push(format!("the configuration and the log of the proxy are in {place}"));
     }
     finished.total_ms = settings.began.elapsed().as_secs_f64() * 1000.0;
     let _ = events.send(Event::RunFinished(finished));
@@ -145,9 +144,9 @@ fn finish(settings: &RunSettings, events: &UnboundedSender<Event>, mut finished:
 
 /// Arms every case, starts every instance and warms it up.
 async fn install_and_start<'a>(
-    plan: Plan,
+    plan: RunPlan,
     settings: &'a RunSettings,
-    trust: &'a Trust,
+    trust: &'a TrustedAuthority,
     upstream: &Upstream,
     driver: &'a Driver,
     events: &'a UnboundedSender<Event>,
@@ -168,7 +167,7 @@ async fn install_and_start<'a>(
     let armed = arm(plan, settings.seed, upstream).map_err(RunError::Upstream)?;
     let starts = (1..).zip(instances).zip(armed).map(|((n, instance), (cases, control))| {
         let routes = control.routes().chain(cases.iter().flat_map(|ready| ready.all_routes().cloned()));
-        let site = Site {
+        let site = InstanceSite {
             routes: routes.collect(),
             settings,
             installed: installed.clone(),
@@ -193,25 +192,25 @@ async fn install_and_start<'a>(
     Ok(running)
 }
 
-/// What the proxies are to trust: the run's own authority.
-fn trust(plan: &Plan, settings: &RunSettings, upstream: &Upstream) -> Result<Trust, RunError> {
+/// The certificate authority of the run, which the proxies trust.
+fn trust(plan: &RunPlan, settings: &RunSettings, upstream: &Upstream) -> Result<TrustedAuthority, RunError> {
     let file = settings.work_dir.join("ca.pem");
     let is_launched = matches!(settings.proxy, ProxyChoice::Definition(_));
     let needed = plan.cases.iter().any(|planned| planned.case.scenario.transport != Transport::Plain);
     if !is_launched && !needed {
-        return Ok(Trust { pem: None, file });
+        return Ok(TrustedAuthority { pem: None, file });
     }
     let pem = upstream.ca_pem().map_err(RunError::Authority)?;
     if is_launched {
         let written = std::fs::create_dir_all(&settings.work_dir).and_then(|()| std::fs::write(&file, &pem));
         written.map_err(|source| RunError::WorkDir { path: file.display().to_string(), source })?;
     }
-    Ok(Trust { pem: Some(pem), file })
+    Ok(TrustedAuthority { pem: Some(pem), file })
 }
 
-/// Arms every case at the mock, group by group, each with its control requests.
-fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<Ready>, Control)>> {
-    let mut groups: Vec<Vec<Ready>> = plan.groups.iter().map(|_| Vec::new()).collect();
+/// Arms the mocks of all cases and control requests, grouped by instance.
+fn arm(plan: RunPlan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<ReadyCase>, Control)>> {
+    let mut groups: Vec<Vec<ReadyCase>> = plan.groups.iter().map(|_| Vec::new()).collect();
     let ready = |case: Case, identity: Identity| {
         let deployments = &case.scenario.deployments;
         let armed = upstream.arm(Armed {
@@ -224,31 +223,30 @@ fn arm(plan: Plan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Vec<R
         })?;
         armed.begin(Instant::now());
         let routes = routes(&case, &identity, |name| armed.base_url(name));
-        Ok::<_, std::io::Error>(Ready::new(case, identity, armed, routes))
+        Ok::<_, std::io::Error>(ReadyCase::new(case, identity, armed, routes))
     };
-    for Planned { case, identity, group } in plan.cases {
+    for PlannedCase { case, identity, group } in plan.cases {
         let looks = if case.scenario.proxy.cooldown.is_some() { LOOKS } else { 1 };
-        let spares: Vec<Ready> = (2..=looks)
+        let spares: Vec<ReadyCase> = (2..=looks)
             .map(|n| ready(case.clone(), look_identity(seed, &case.id, n)))
             .collect::<Result<_, _>>()?;
         groups[group].push(ready(case, identity)?.with_spares(spares));
     }
-    let with_control = |(group, cases): (usize, Vec<Ready>)| {
-        let kinds: Vec<_> = cases.iter().map(|ready| Kind::of(&ready.case)).collect();
+    let with_control = |(group, cases): (usize, Vec<ReadyCase>)| {
+        let kinds: Vec<_> = cases.iter().map(|ready| RouteKind::of(&ready.case)).collect();
         Ok((cases, Control::arm(upstream, group, &kinds)?))
     };
     groups.into_iter().enumerate().map(with_control).collect()
 }
 
-/// Holds what was seen against what is accepted, writes what the store may write, and searches the
-/// logs of processes that are gone; `logs` are those of the last ones.
+/// Writes snapshots and searches the logs of processes that have ended. `logs` are the logs of the last processes.
 async fn record(
     settings: &RunSettings,
     scenarios: &BTreeMap<String, Case>,
-    done: Vec<GroupDone>,
-    mut logs: Vec<Searched>,
+    done: Vec<InstanceResults>,
+    mut logs: Vec<SearchedLog>,
     finished: &mut RunFinished,
-) -> Result<Option<Died>, RunError> {
+) -> Result<Option<ProxyGone>, RunError> {
     let mut died = None;
     finished.accepted = settings.store.accepts().then(Vec::new);
     let mut by_scenario: BTreeMap<String, Vec<CaseSnapshot>> = BTreeMap::new();

@@ -1,46 +1,46 @@
-//! One running proxy, whichever kind it is.
+//! A running proxy of any kind.
 
 use std::path::PathBuf;
 
 use super::{
     error::RunError,
-    log_leaks::Searched,
+    log_leaks::SearchedLog,
     settings::{ProxyChoice, Remote},
 };
 use crate::{
     builtin::{self, Builtin},
-    client::{Call, request},
+    client::{ClientCall, request},
     observation::{StepName, Volatile},
-    proxy::{Installed, Instance, InstanceSettings, Launch, Route},
+    proxy::{Installed, Instance, InstanceSettings, Launch, ProxyRoute},
     scenario::{Combination, Step},
 };
 
-/// The authority that a proxy must trust where upstreams are reached by TLS.
-pub struct Trust {
-    /// Its certificate; `None` where no upstream is.
+/// The certificate authority that a proxy must trust for upstreams with TLS.
+pub struct TrustedAuthority {
+    /// The certificate as PEM; `None` if no upstream uses TLS.
     pub pem: Option<String>,
-    /// The same as a file. It is there for every proxy with a process of its own.
+    /// The same in a file, which exists if the proxy is a separate process.
     pub file: PathBuf,
 }
 
-/// One running proxy.
+/// A running proxy.
 pub enum Gateway {
-    /// Inside this process.
+    /// The embedded proxy in this process.
     Builtin(Builtin),
-    /// A process group that we started.
+    /// A process group that upfault started, and the title of the proxy.
     Process(Box<Instance>, String),
-    /// Somebody else's.
+    /// A proxy that was already running.
     Remote(Remote),
 }
 
 impl Gateway {
-    /// Starts one.
+    /// Starts the proxy.
     pub async fn start(
         choice: &ProxyChoice,
         installed: Option<&Installed>,
-        routes: Vec<Route>,
+        routes: Vec<ProxyRoute>,
         settings: InstanceSettings,
-        trust: &Trust,
+        trust: &TrustedAuthority,
         work_dir: PathBuf,
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Self, RunError> {
@@ -62,9 +62,15 @@ impl Gateway {
         }
     }
 
-    /// A request on this route: the API's own, `step` laid over it, and what the proxy wants beside. On
-    /// a pass-through it is the provider's, with the provider's name for the model.
-    pub fn call(&self, name: StepName, combination: Combination, route: &Route, step: &Step) -> Call {
+    /// A request on this route: the usual request of the API, with the changes of `step` and the additional headers and
+    /// members that the proxy requires. On a pass-through route it uses the provider's name for the model.
+    pub fn call(
+        &self,
+        name: StepName,
+        combination: Combination,
+        route: &ProxyRoute,
+        step: &Step,
+    ) -> ClientCall {
         let Combination { api, stream, .. } = combination;
         let model = if route.pass_through { &route.upstream_model } else { &route.model };
         let mut request = request(api, model, stream, step);
@@ -79,7 +85,7 @@ impl Gateway {
         let mut headers = request.headers;
         headers.extend(self.headers(route));
         headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        let call = Call {
+        let call = ClientCall {
             step: name,
             method: request.method,
             url: format!("{}{path}", self.root()),
@@ -101,8 +107,8 @@ impl Gateway {
         }
     }
 
-    /// The headers that the proxy wants of a caller.
-    fn headers(&self, route: &Route) -> Vec<(String, String)> {
+    /// The headers that the proxy requires from a caller.
+    fn headers(&self, route: &ProxyRoute) -> Vec<(String, String)> {
         let bearer = |key: &str| vec![("authorization".to_owned(), format!("Bearer {key}"))];
         match self {
             Self::Builtin(builtin) => bearer(builtin.proxy_key()),
@@ -111,15 +117,15 @@ impl Gateway {
         }
     }
 
-    /// Members that the proxy wants in the body of a request on this route.
-    fn body(&self, route: &Route) -> serde_json::Map<String, serde_json::Value> {
+    /// The members that the proxy requires in the body of a request on this route.
+    fn body(&self, route: &ProxyRoute) -> serde_json::Map<String, serde_json::Value> {
         match self {
             Self::Process(instance, _) => instance.body(route),
             _ => serde_json::Map::new(),
         }
     }
 
-    /// What must never come out of it.
+    /// The proxy's own keys, which must not leak.
     pub fn secrets(&self) -> Vec<String> {
         match self {
             Self::Builtin(builtin) => vec![builtin.proxy_key().to_owned()],
@@ -128,7 +134,7 @@ impl Gateway {
         }
     }
 
-    /// What varies by itself in its own words.
+    /// Patterns for the volatile parts of its messages.
     pub fn volatile(&self) -> Vec<Volatile> {
         match self {
             Self::Process(instance, _) => instance.volatile().to_vec(),
@@ -136,7 +142,7 @@ impl Gateway {
         }
     }
 
-    /// Name and version.
+    /// The name and version for messages.
     pub fn title(&self) -> String {
         match self {
             Self::Builtin(_) => "the embedded proxy".to_owned(),
@@ -145,12 +151,12 @@ impl Gateway {
         }
     }
 
-    /// Whether it can stop while this process goes on.
+    /// Whether it can stop while this process continues.
     pub fn can_stop(&self) -> bool {
         !matches!(self, Self::Builtin(_))
     }
 
-    /// How its process ended, if it did: `exited with code 1`.
+    /// How its process ended, if it has: `exited with code 1`.
     pub fn exited(&self) -> Option<String> {
         match self {
             Self::Process(instance, _) => instance.exited(),
@@ -158,7 +164,7 @@ impl Gateway {
         }
     }
 
-    /// Ends its process at once, so that every connection to it is closed.
+    /// Kills its process, which closes all connections to it.
     pub fn kill(&self) {
         if let Self::Process(instance, _) = self {
             instance.kill();
@@ -173,7 +179,7 @@ impl Gateway {
         }
     }
 
-    /// The end of its log, each line indented; empty where it has none.
+    /// The last lines of its log, indented; empty if there is no log.
     pub fn tail(&self) -> String {
         match self {
             Self::Process(instance, _) => {
@@ -183,7 +189,7 @@ impl Gateway {
         }
     }
 
-    /// Where its log is.
+    /// The path of its log.
     pub fn log(&self) -> Option<String> {
         match self {
             Self::Process(instance, _) => Some(instance.log_path().display().to_string()),
@@ -191,17 +197,17 @@ impl Gateway {
         }
     }
 
-    /// Its log, to be searched for secrets when it has ended.
-    pub fn searched(&self) -> Option<Searched> {
+    /// Its log, which is searched for secrets after it has ended.
+    pub fn searched(&self) -> Option<SearchedLog> {
         match self {
             Self::Process(instance, _) => {
-                Some(Searched { path: instance.log_path().to_owned(), secrets: instance.secrets() })
+                Some(SearchedLog { path: instance.log_path().to_owned(), secrets: instance.secrets() })
             }
             _ => None,
         }
     }
 
-    /// Ends it and everything that it started.
+    /// Stops the proxy and every process that it started.
     pub async fn stop(self) {
         match self {
             Self::Builtin(builtin) => builtin.stop().await,

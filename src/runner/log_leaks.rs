@@ -1,7 +1,7 @@
-//! What a proxy's own log holds that does not belong there: keys.
+//! Searches the logs of proxies for keys.
 //!
-//! A log is kept longer and read by more people than a configuration. It is no part of what a caller
-//! is told, so it decides no case: the run tells it.
+//! Logs are kept longer and read by more people than configurations. Callers do not see them, so a key in a log does not
+//! affect verdicts: it is a warning of the run.
 
 use std::{
     fs::File,
@@ -14,21 +14,20 @@ use crate::{
     observation::Identity,
 };
 
-/// A log that is searched when its process has ended.
-pub struct Searched {
+/// A log to search after its process has ended.
+pub struct SearchedLog {
     /// The file.
     pub path: PathBuf,
-    /// The secrets of the proxy's own.
+    /// The proxy's own keys.
     pub secrets: Vec<String>,
 }
 
-/// What stands in the logs, each named by its place below `work_dir`. A log that cannot be read has
-/// been told already by whoever needed it.
-pub async fn search(logs: Vec<Searched>, work_dir: &Path) -> Vec<LogLeak> {
+/// Finds keys in logs. Paths in the result are relative to `work_dir`. Logs that cannot be read are ignored.
+pub async fn search(logs: Vec<SearchedLog>, work_dir: &Path) -> Vec<LogLeak> {
     let work_dir = work_dir.to_owned();
     let work = tokio::task::spawn_blocking(move || {
         let mut leaks = Vec::new();
-        for Searched { path, secrets } in logs {
+        for SearchedLog { path, secrets } in logs {
             let name = path.strip_prefix(&work_dir).unwrap_or(&path).display().to_string();
             let found = File::open(&path).and_then(|file| in_log(BufReader::new(file), &name, &secrets));
             leaks.extend(found.unwrap_or_default());
@@ -46,7 +45,7 @@ fn in_log(mut log: impl BufRead, name: &str, secrets: &[String]) -> io::Result<V
         number += 1;
         let text = String::from_utf8_lossy(&line);
         let own = secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
-        let found = [(LogSecret::ProviderKey, Identity::stands_in(&text)), (LogSecret::ProxySecret, own)];
+        let found = [(LogSecret::ProviderKey, Identity::contains_key(&text)), (LogSecret::ProxySecret, own)];
         for (secret, _) in found.into_iter().filter(|(_, found)| *found) {
             match leaks.iter_mut().find(|leak| leak.secret == secret) {
                 Some(leak) => leak.lines += 1,
@@ -68,14 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_secret_is_told_once_with_its_first_line() {
+    fn each_kind_of_secret_is_reported_once_with_its_first_line() {
         let key = Identity { token: "abcdefghijkl".to_owned() }.key("main");
         let log = format!("begins\nkey={key}\nnothing\nsk-proxy-0 calls with {key}\n");
         assert_eq!(found(log.as_bytes()), [(LogSecret::ProviderKey, 2, 2), (LogSecret::ProxySecret, 1, 4)]);
     }
 
     #[test]
-    fn a_log_without_secrets_and_one_that_is_no_text_say_nothing() {
+    fn a_log_without_secrets_and_one_that_is_not_text_have_no_leaks() {
         assert_eq!(found(b""), []);
         assert_eq!(found(b"\xff\xfe\nsk-c****main, sk-proxy-\nno end of line"), []);
     }

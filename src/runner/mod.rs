@@ -1,27 +1,27 @@
-//! The only orchestrator: it plans, groups, schedules, executes and cancels.
+//! Runs cases: plans, groups, schedules, executes and cancels them.
 //!
-//! It alone joins upstream, proxy and client, and it tells what happens as a stream of events.
+//! Only this module connects upstream, proxy and client. It reports progress and results as a stream of events.
 
-mod beat;
+mod proxy_state;
 mod case;
 mod control;
 mod error;
 mod execute;
 mod gateway;
-mod group;
-mod kinship;
+mod instance_run;
+mod siblings;
 mod log_leaks;
 mod outcome;
 mod pace;
 mod plan;
-mod round;
+mod worklist;
 mod settings;
-mod site;
+mod instance_site;
 mod static_config;
-mod weigh;
+mod decide;
 
-pub use error::{Died, RunError};
-pub use execute::{Ended, run};
-pub use plan::{Plan, Planned, identity, plan};
+pub use error::{ProxyGone, RunError};
+pub use execute::{RunEnd, run};
+pub use plan::{PlannedCase, RunPlan, identity, plan};
 pub use settings::{ProxyChoice, Remote, RunSettings};
 pub use static_config::static_routes;

@@ -1,4 +1,4 @@
-//! From an observation to a case's result: judged, held against what is accepted.
+//! Turns an observation into the result of a case: judges it and compares it with the accepted snapshot.
 
 use std::collections::HashMap;
 
@@ -8,37 +8,39 @@ use crate::{
     judge::{ComparedSibling, Finding, Policy, Verdict, has_timing, stops_the_proxy},
     observation::Observation,
     scenario::Case,
-    snapshot::{Accepted, CaseSnapshot, CaseVerdict, Difference, SnapshotFile, Store, diff, judge_case},
+    snapshot::{
+        Accepted, CaseSnapshot, CaseVerdict, Difference, SnapshotFile, SnapshotStore, diff, judge_case,
+    },
 };
 
-/// What is accepted, and by which rules is judged.
-pub struct Bench {
+/// The accepted snapshots and the policy.
+pub struct JudgingContext {
     accepted: HashMap<String, SnapshotFile>,
     policy: Policy,
     strict: bool,
 }
 
-/// One observation, judged.
-pub struct Judged {
-    /// What is said of it.
+/// The judgement of an observation.
+pub struct JudgedLook {
+    /// The verdict.
     pub verdict: Verdict,
-    /// The rules that it broke.
+    /// The findings.
     pub findings: Vec<Finding>,
-    /// How it stands to the accepted snapshot.
+    /// The difference from the accepted snapshot.
     pub change: Option<Difference>,
-    /// What is accepted of it.
+    /// The contents of the accepted snapshot.
     pub accepted: Accepted,
-    /// As it would be accepted.
+    /// The snapshot of the observation.
     pub snapshot: CaseSnapshot,
 }
 
-impl Judged {
-    /// One of its findings speaks of time.
+impl JudgedLook {
+    /// Whether a finding depends on timing.
     pub fn is_about_time(&self) -> bool {
         has_timing(&self.findings)
     }
 
-    /// The same was seen, and the same rules are broken.
+    /// Whether both have the same snapshot and the same broken rules.
     pub fn is_like(&self, other: &Self) -> bool {
         let rules = |judged: &Self| -> Vec<String> {
             judged.findings.iter().map(|finding| finding.rule.clone()).collect()
@@ -46,17 +48,16 @@ impl Judged {
         self.snapshot.text == other.snapshot.text && rules(self) == rules(other)
     }
 
-    /// What was seen differs from what was accepted, or nothing was and it breaks a rule.
+    /// Whether the result is new: it differs from the accepted snapshot, or there is none and it breaks a rule.
     pub fn is_news(&self) -> bool {
         self.change.as_ref().map_or(self.verdict == Verdict::Fail, Difference::is_change)
     }
 }
 
-impl Bench {
-    /// Reads the accepted snapshot of every scenario, so that a damaged one is told before anything
-    /// is started.
+impl JudgingContext {
+    /// Loads the accepted snapshots of all scenarios, so that a damaged one is reported before the run starts.
     pub fn load<'c>(
-        store: &Store,
+        store: &SnapshotStore,
         cases: impl Iterator<Item = &'c Case>,
         policy: Policy,
         strict: bool,
@@ -78,13 +79,18 @@ impl Bench {
         self.forms(case).any(|form| form.findings.iter().any(|finding| stops_the_proxy(&finding.rule)))
     }
 
-    /// Every form of a case that is accepted.
+    /// All accepted forms of a case.
     pub fn forms(&self, case: &Case) -> impl Iterator<Item = &CaseSnapshot> {
         self.accepted.get(&case.scenario.id).into_iter().flat_map(|file| file.forms(&case.id))
     }
 
-    /// Judges what was seen of a case, alone and compared with its siblings.
-    pub fn judge(&self, case: &Case, observation: &Observation, siblings: &[ComparedSibling<'_>]) -> Judged {
+    /// Judges the observation of a case, including the comparison with its siblings.
+    pub fn judge(
+        &self,
+        case: &Case,
+        observation: &Observation,
+        siblings: &[ComparedSibling<'_>],
+    ) -> JudgedLook {
         let seen = CaseSnapshot::new(&case.id, observation);
         let same_text = self.forms(case).find(|form| form.text == seen.text);
         let held = same_text.or_else(|| self.forms(case).next());
@@ -93,11 +99,11 @@ impl Bench {
         let CaseVerdict { verdict, findings, change, to_hold } =
             judge_case(observation, siblings, &self.policy, &accepted, &diff, self.strict);
         let snapshot = seen.holding(observation, to_hold);
-        Judged { verdict, findings, change, accepted, snapshot }
+        JudgedLook { verdict, findings, change, accepted, snapshot }
     }
 }
 
-/// A result without an observation, or whose observation says nothing: with the reason.
+/// The result of a case that was not judged, with the reason.
 pub fn unjudged(
     case: &Case,
     verdict: Verdict,
@@ -121,8 +127,13 @@ pub fn unjudged(
     }
 }
 
-/// A result with its verdict.
-pub fn judged(case: &Case, judged: Judged, observation: Observation, reason: Option<String>) -> CaseResult {
+/// The result of a case that was judged.
+pub fn judged(
+    case: &Case,
+    judged: JudgedLook,
+    observation: Observation,
+    reason: Option<String>,
+) -> CaseResult {
     CaseResult {
         verdict: judged.verdict,
         reason,
@@ -133,7 +144,7 @@ pub fn judged(case: &Case, judged: Judged, observation: Observation, reason: Opt
     }
 }
 
-/// From a case's first request to its last byte, in milliseconds.
+/// Milliseconds from the first request of a case to its last byte.
 fn duration_ms(observation: &Observation) -> f64 {
     observation.exchanges.iter().map(|exchange| exchange.end_ms).fold(0.0, f64::max)
 }

@@ -1,7 +1,7 @@
-//! How many cases are in flight: load is not a finding.
+//! Limits the number of concurrent cases, so that load does not cause findings.
 //!
-//! A proxy that is out of CPU answers late. Small control requests tell how it is doing; when they
-//! slow down, fewer cases run at once (additive increase, multiplicative decrease, as TCP does).
+//! A proxy that is out of CPU answers late. If control requests become slow, fewer cases run concurrently (additive
+//! increase, multiplicative decrease, like TCP congestion control).
 
 use std::{
     collections::VecDeque,
@@ -14,48 +14,48 @@ use tokio::{
     time::Instant,
 };
 
-/// A control request slower than this says that what is timed now is the load, not the proxy:
-/// rules on time allow a second of grace, and this is well below it.
+/// If a control request takes longer than this, timing reflects the load and not the proxy. Rules that depend on
+/// timing allow a second of grace, which is much longer.
 pub const SLOW: Duration = Duration::from_millis(400);
 
-/// How many control requests are remembered.
+/// How many control requests are recorded.
 const KEPT: usize = 4096;
 
-/// Lets as many cases run as the proxy can take.
+/// Limits the number of concurrent cases to what the proxy can handle.
 pub struct Pacer {
     semaphore: Semaphore,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Cases that may be in flight.
+    /// The current limit.
     limit: usize,
-    /// Permits that are to vanish when they come back.
+    /// How many permits to remove when they are returned.
     debt: usize,
     most: usize,
-    /// What a control request takes when nothing else goes on.
+    /// The duration of a control request without load.
     baseline: Duration,
-    /// When control requests began and how long they took.
+    /// The start and the duration of control requests.
     samples: VecDeque<(Instant, Duration)>,
 }
 
 impl Pacer {
-    /// Starts with `first` cases and goes up to `most`; `baseline` is what a control request takes
-    /// while nothing else goes on.
+    /// Starts with a limit of `first`, which can increase to `most`. `baseline` is the duration of a control request
+    /// without load.
     pub fn new(first: usize, most: usize, baseline: Duration) -> Self {
         let first = first.clamp(1, most.max(1));
         let state = State { limit: first, debt: 0, most: most.max(1), baseline, samples: VecDeque::new() };
         Self { semaphore: Semaphore::new(first), state: Mutex::new(state) }
     }
 
-    /// Waits for a place.
-    pub async fn enter(&self) -> Place<'_> {
+    /// Waits until another case may run. Cancel-safe.
+    pub async fn enter(&self) -> CasePermit<'_> {
         // The semaphore is never closed, so the only outcome is a permit.
         let permit = self.semaphore.acquire().await.ok();
-        Place { pacer: self, permit }
+        CasePermit { pacer: self, permit }
     }
 
-    /// Takes in how long a control request took.
+    /// Records a control request and adjusts the limit.
     pub fn sample(&self, began: Instant, took: Duration) {
         let mut state = self.state();
         state.samples.push_back((began, took));
@@ -81,12 +81,12 @@ impl Pacer {
         }
     }
 
-    /// The slowest control request that overlaps a span of time, if there was one.
+    /// The longest duration of a control request that overlaps a span of time, if there is one.
     pub fn slowest_between(&self, from: Instant, to: Instant) -> Option<Duration> {
         self.samples_between(from, to).into_iter().map(|(_, took)| took).max()
     }
 
-    /// The control requests that overlap a span of time: when each began and how long it took.
+    /// The start and the duration of control requests that overlap a span of time.
     pub fn samples_between(&self, from: Instant, to: Instant) -> Vec<(Instant, Duration)> {
         let overlaps = |(began, took): &&(Instant, Duration)| *began <= to && *began + *took >= from;
         self.state().samples.iter().filter(overlaps).copied().collect()
@@ -97,13 +97,13 @@ impl Pacer {
     }
 }
 
-/// A place among the cases in flight.
-pub struct Place<'a> {
+/// A permit to run a case.
+pub struct CasePermit<'a> {
     pacer: &'a Pacer,
     permit: Option<SemaphorePermit<'a>>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for CasePermit<'_> {
     fn drop(&mut self) {
         let Some(permit) = self.permit.take() else { return };
         let mut state = self.pacer.state();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_control_request_makes_fewer_places_and_quick_ones_more() {
+    async fn slow_control_requests_decrease_the_limit_and_quick_ones_increase_it() {
         let pacer = Pacer::new(10, 12, ms(10));
         let places = futures_util::future::join_all((0..10).map(|_| pacer.enter())).await;
         pacer.sample(Instant::now(), ms(1000));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_always_one_place() {
+    async fn the_limit_is_at_least_one() {
         let pacer = Pacer::new(4, 4, ms(1));
         for _ in 0..50 {
             pacer.sample(Instant::now(), ms(5000));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_overlaps_a_span_counts_for_it() {
+    async fn only_overlapping_control_requests_count() {
         let pacer = Pacer::new(1, 1, ms(1));
         let start = Instant::now();
         pacer.sample(start, ms(700));

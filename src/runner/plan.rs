@@ -1,4 +1,4 @@
-//! From cases to a plan: who each case is, which instance it runs on, and which cannot be run.
+//! Plans a run: the identities of cases, their instances, and which cases are skipped.
 
 use std::time::Duration;
 
@@ -9,32 +9,35 @@ use crate::{
     builtin,
     observation::Identity,
     proxy::InstanceSettings,
-    scenario::{Answer, Case, Fault, Malform, Mistake, ProxySettings, Reply, Step, Transport, Turn},
+    scenario::{
+        Case, Fault, MalformedBody, ProxySettings, RequestMistake, Step, SuccessReply, Transport, Turn,
+        TurnReply,
+    },
 };
 
-/// What will be run, and what not.
-pub struct Plan {
-    /// Cases that will be run, each with the index of its group.
-    pub cases: Vec<Planned>,
-    /// The instance-wide settings of each group.
+/// The plan of a run.
+pub struct RunPlan {
+    /// Cases to run.
+    pub cases: Vec<PlannedCase>,
+    /// The settings of each instance.
     pub groups: Vec<InstanceSettings>,
-    /// Cases that cannot be run with this proxy, with the reason.
+    /// Skipped cases with the reasons.
     pub skipped: Vec<(Case, String)>,
 }
 
-/// One case that will be run.
-pub struct Planned {
+/// A case to run.
+pub struct PlannedCase {
     /// The case.
     pub case: Case,
-    /// Who it is.
+    /// Its identity.
     pub identity: Identity,
-    /// Which group of instance-wide settings it belongs to.
+    /// The index of its instance.
     pub group: usize,
 }
 
-/// Groups cases by the instance they need and sets aside those that the proxy cannot serve.
-pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> Plan {
-    let mut plan = Plan { cases: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
+/// Assigns cases to instances, and skips those for which the proxy cannot be configured.
+pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan {
+    let mut plan = RunPlan { cases: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
     for case in cases {
         if let Some(reason) = lacks(proxy, &case) {
             plan.skipped.push((case, reason));
@@ -45,7 +48,7 @@ pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> Plan {
             plan.groups.push(settings);
             plan.groups.len() - 1
         });
-        plan.cases.push(Planned { identity: identity(seed, &case.id), case, group });
+        plan.cases.push(PlannedCase { identity: identity(seed, &case.id), case, group });
     }
     plan
 }
@@ -60,33 +63,35 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
             let leaves = case.scenario.steps.iter().any(|step| step.leave.is_some());
             if leaves && remote.url.scheme() != "http" {
                 return Some(
-                    "a caller can only leave over plain HTTP, and this proxy is reached by TLS".to_owned(),
+                    "upfault can simulate a caller that leaves only over plain HTTP, but this proxy uses TLS"
+                        .to_owned(),
                 );
             }
-            let wrong = |step: &Step| step.mistake == Some(Mistake::WrongKey);
-            (remote.key.is_none() && case.scenario.steps.iter().any(wrong))
-                .then(|| "no key is wrong for a proxy that wants none (`--proxy-key`)".to_owned())
+            let wrong = |step: &Step| step.mistake == Some(RequestMistake::WrongKey);
+            (remote.key.is_none() && case.scenario.steps.iter().any(wrong)).then(|| {
+                "a proxy that requires no key accepts a wrong one (set a key with `--proxy-key`)".to_owned()
+            })
         }),
     }
 }
 
-/// Why a case cannot be run through a proxy that was configured before the run.
+/// Why a case cannot run with a proxy that was configured before the run.
 pub fn lacks_when_remote(case: &Case) -> Option<String> {
     let faults = || case.scenario.deployments.values().flatten().flat_map(|turn| &turn.faults);
     if case.scenario.proxy.cooldown.is_some() {
+        Some("a running proxy has one setting for cooldowns, but other cases need it to be off".to_owned())
+    } else if case.scenario.proxy.pass_through {
+        Some("upfault does not know the pass-through routes of a running proxy".to_owned())
+    } else if case.scenario.proxy.keep_alive.is_some() {
+        Some("upfault does not know whether a running proxy sends keep-alive pings".to_owned())
+    } else if case.scenario.transport != Transport::Plain {
         Some(
-            "a proxy that somebody else runs has one setting for cooldowns, and other cases need none"
+            "a running proxy cannot trust the certificate authority, which upfault creates for each run"
                 .to_owned(),
         )
-    } else if case.scenario.proxy.pass_through {
-        Some("where a proxy that somebody else runs has pass-through routes is not known".to_owned())
-    } else if case.scenario.proxy.keep_alive.is_some() {
-        Some("whether a proxy that somebody else runs sends keep-alive pings is not known".to_owned())
-    } else if case.scenario.transport != Transport::Plain {
-        Some("the authority that signs for upstreams reached by TLS is not there before the run".to_owned())
     } else {
         let apart = faults().find(|fault| fault.needs_own_address());
-        apart.map(|fault| format!("`{fault}` needs a port of its own, which is not known before the run"))
+        apart.map(|fault| format!("`{fault}` needs a separate port, which is not known before the run"))
     }
 }
 
@@ -97,7 +102,7 @@ fn instance_settings(proxy: &ProxyChoice, settings: &ProxySettings) -> InstanceS
     }
 }
 
-/// Who a case is: the same for the same seed, another for every case.
+/// The identity of a case: equal for the same seed, different for each case.
 pub fn identity(seed: u64, case: &str) -> Identity {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(case).finalize();
@@ -105,16 +110,15 @@ pub fn identity(seed: u64, case: &str) -> Identity {
     Identity { token }
 }
 
-/// Who a case is when it is looked at for the n-th time (from 2) and must not be recognised.
+/// The identity of a case for a further look (`n` starts at 2), so that the proxy does not recognize the case.
 pub fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
     identity(seed, &format!("{case}, look {n}"))
 }
 
 /// How long one exchange of a case may take before upfault stops waiting.
 ///
-/// Longer than any proxy that keeps its settings can need: every allowed attempt with its timeout
-/// and a second of grace, the waits that the scenario itself puts into replies, the pauses that
-/// `Retry-After` may ask for, and a margin.
+/// This is longer than a proxy that keeps its settings can need: the timeouts of all allowed attempts with a second of
+/// grace each, the delays in the replies of the scenario, the pauses that `Retry-After` may request, and a margin.
 pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<Turn>>) -> Duration {
     let mut waits = Duration::ZERO;
     for turn in deployments.flatten() {
@@ -136,30 +140,30 @@ pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<
         .saturating_add(waits)
 }
 
-/// At most so many events has a turn's answer as a stream, those that faults put in included.
+/// An upper limit for the number of events in a streamed reply, including those that faults insert.
 fn events(turn: &Turn) -> u32 {
     let pieces = match &turn.answer {
-        Answer::Reply(Reply::Chunks(n)) => u32::from(*n),
-        Answer::Reply(_) => 5,
-        Answer::Error(_) | Answer::Literal { .. } => 1,
+        TurnReply::Reply(SuccessReply::Chunks(n)) => u32::from(*n),
+        TurnReply::Reply(_) => 5,
+        TurnReply::Error(_) | TurnReply::Literal { .. } => 1,
     };
-    // No dialect puts as many around the pieces.
+    // Every dialect adds fewer events than this.
     pieces.saturating_add(20).saturating_add(u32::try_from(turn.faults.len()).unwrap_or(u32::MAX))
 }
 
-/// A generous guess at how long a dripping reply takes.
+/// An upper estimate of the duration of a dripping reply.
 fn drip(turn: &Turn, bytes_per_second: u32) -> Duration {
     let answer = match &turn.answer {
-        Answer::Reply(Reply::Chunks(n)) => 400.0 * f64::from(*n) + 1000.0,
-        Answer::Literal { body: Some(body), .. } => body.to_string().len() as f64,
+        TurnReply::Reply(SuccessReply::Chunks(n)) => 400.0 * f64::from(*n) + 1000.0,
+        TurnReply::Literal { body: Some(body), .. } => body.to_string().len() as f64,
         _ => 3000.0,
     };
     let more: f64 = turn
         .faults
         .iter()
         .map(|fault| match fault {
-            Fault::Malform(Malform::VeryLarge(bytes)) => f64::from(*bytes),
-            Fault::Malform(Malform::DeepNesting(levels)) => 2.0 * f64::from(*levels),
+            Fault::Malform(MalformedBody::VeryLarge(bytes)) => f64::from(*bytes),
+            Fault::Malform(MalformedBody::DeepNesting(levels)) => 2.0 * f64::from(*levels),
             _ => 0.0,
         })
         .sum();
@@ -173,7 +177,7 @@ mod tests {
     use crate::{provider, scenario::Api};
 
     #[test]
-    fn a_case_is_the_same_for_the_same_seed_and_another_for_every_other() {
+    fn identities_depend_on_the_seed_and_the_case() {
         assert_eq!(identity(1, "a"), identity(1, "a"));
         assert_ne!(identity(1, "a"), identity(2, "a"));
         assert_ne!(identity(1, "a"), identity(1, "b"));
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_leaves_room_for_every_allowed_attempt() {
+    fn the_deadline_includes_every_allowed_attempt() {
         let settings = ProxySettings {
             timeout: Duration::from_secs(2),
             retries: 1,
@@ -192,31 +196,31 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_counts_every_wait_between_events_in_every_dialect() {
+    fn the_deadline_includes_delays_before_every_event_in_every_dialect() {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
             for reply in [
-                Reply::Ok,
-                Reply::ToolCall,
-                Reply::NonAscii,
-                Reply::MaxTokens,
-                Reply::Chunks(1),
-                Reply::Chunks(300),
+                SuccessReply::Ok,
+                SuccessReply::ToolCall,
+                SuccessReply::NonAscii,
+                SuccessReply::MaxTokens,
+                SuccessReply::Chunks(1),
+                SuccessReply::Chunks(300),
             ] {
-                let asked = provider::Asked::plain(api.native_provider(), api, true);
+                let asked = provider::RequestedCall::plain(api.native_provider(), api, true);
                 let message = provider::reply(&asked, &reply, &canaries);
                 let provider::MessageBody::Events { events: frames, .. } = message.body else {
                     panic!("{api} does not stream")
                 };
                 let turn =
-                    Turn { answer: Answer::Reply(reply), headers: Default::default(), faults: Vec::new() };
+                    Turn { answer: TurnReply::Reply(reply), headers: Default::default(), faults: Vec::new() };
                 assert!(frames.len() < events(&turn) as usize, "{api} {reply:?}: {}", frames.len());
             }
         }
     }
 
     #[test]
-    fn the_deadline_has_room_for_what_faults_wait() {
+    fn the_deadline_includes_the_delays_of_faults() {
         let text = "title: t\nwhy: w\nmatrix: {stream: [true]}\nupstream:\n  - reply: {chunks: 10}\n    faults:\n      \
                     - latency: {before: each_event, time: {uniform: {from: 1s, to: 2s}}}\n      \
                     - connection: {slow_accept: 3s}\n";

@@ -1,44 +1,44 @@
-//! What a run is asked to do.
+//! Settings of a run.
 
 use std::path::{Path, PathBuf};
 
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{builtin::Defect, judge::Policy, proxy::Definition, scenario::Case, snapshot::Store};
+use crate::{builtin::Defect, judge::Policy, proxy::Definition, scenario::Case, snapshot::SnapshotStore};
 
-/// What a run is asked to do.
+/// Settings of a run.
 pub struct RunSettings {
-    /// The cases, in the order in which they are reported where it matters.
+    /// The cases to run.
     pub cases: Vec<Case>,
     /// The proxy under test.
     pub proxy: ProxyChoice,
-    /// How disputed questions are judged.
+    /// How to decide disputed questions.
     pub policy: Policy,
-    /// The seed of everything random.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Cases in flight at the most; `None` leaves it to the pace of the proxy.
+    /// Maximum concurrent cases; `None` adapts it to the speed of the proxy.
     pub jobs: Option<usize>,
-    /// Known findings fail too.
+    /// Whether known findings fail cases.
     pub strict: bool,
-    /// More inconclusive cases than these fail the run.
+    /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: usize,
     /// Accepted snapshots.
-    pub store: Store,
-    /// Where proxies are installed.
+    pub store: SnapshotStore,
+    /// The folder for installed proxies.
     pub cache: PathBuf,
-    /// Where configurations and logs of this run go.
+    /// The folder for configurations and logs of this run.
     pub work_dir: PathBuf,
-    /// Where the mock upstreams listen; a free loopback port where `None`.
+    /// The address of the mock providers; `None` uses a free port on loopback.
     pub listen: Option<std::net::SocketAddr>,
-    /// The folder that paths are shown relative to.
+    /// Paths in messages are relative to this folder.
     pub root: PathBuf,
-    /// When the command began.
+    /// When the command started.
     pub began: Instant,
 }
 
 impl RunSettings {
-    /// A path as people would write it.
+    /// A path for messages.
     pub fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
@@ -47,25 +47,25 @@ impl RunSettings {
 /// The proxy under test.
 #[derive(Debug)]
 pub enum ProxyChoice {
-    /// The embedded one, honest or with a defect.
+    /// The embedded proxy, with or without a defect.
     Builtin(Option<Defect>),
-    /// One that is installed and started.
+    /// A proxy that upfault installs and starts.
     Definition(Box<Definition>),
-    /// One that somebody else runs.
+    /// A proxy that is already running.
     Remote(Remote),
 }
 
-/// A proxy that somebody else runs, configured with what `upfault proxy render` printed.
+/// A proxy that is already running, with the configuration that `upfault proxy render` printed.
 #[derive(Debug, Clone)]
 pub struct Remote {
-    /// Its root.
+    /// Its base URL.
     pub url: Url,
-    /// The key that callers show to it.
+    /// The API key for callers.
     pub key: Option<String>,
 }
 
 impl ProxyChoice {
-    /// The name under which results are kept: the folder of its snapshots.
+    /// The name of the proxy, which is also the name of its snapshot folder.
     pub fn name(&self) -> String {
         match self {
             Self::Builtin(None) => "builtin".to_owned(),
@@ -75,7 +75,7 @@ impl ProxyChoice {
         }
     }
 
-    /// Its version, where it has one.
+    /// Its version, if known.
     pub fn version(&self) -> Option<String> {
         match self {
             Self::Definition(definition) => definition.release().map(str::to_owned),

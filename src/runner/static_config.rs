@@ -1,21 +1,26 @@
-//! The routes of a run that is still to come, for a proxy that somebody else configures.
+//! The routes of a later run, for the configuration of a proxy that upfault does not start.
 
 use std::net::SocketAddr;
 
 use super::{
     case::routes,
-    control::{self, Kind},
+    control::{self, RouteKind},
     plan::{identity, lacks_when_remote},
 };
 use crate::{
-    proxy::{Definition, Route},
+    proxy::{Definition, ProxyRoute},
     scenario::Case,
     upstream::base_url,
 };
 
-/// What a proxy must know so that `upfault run --proxy URL --listen ADDR`, with the same seed and
-/// the same cases, finds its deployments there: names, paths and keys follow from the seed alone.
-pub fn static_routes(cases: &[Case], definition: &Definition, listen: SocketAddr, seed: u64) -> Vec<Route> {
+/// The routes that a proxy needs for `upfault run --proxy URL --listen ADDR` with the same seed and cases. Names, paths
+/// and keys depend only on the seed.
+pub fn static_routes(
+    cases: &[Case],
+    definition: &Definition,
+    listen: SocketAddr,
+    seed: u64,
+) -> Vec<ProxyRoute> {
     let served: Vec<&Case> = cases
         .iter()
         .filter(|case| lacks_when_remote(case).is_none())
@@ -23,7 +28,7 @@ pub fn static_routes(cases: &[Case], definition: &Definition, listen: SocketAddr
             definition.lacks(&case.combination, &case.scenario.proxy, case.scenario.transport).is_none()
         })
         .collect();
-    let kinds: Vec<_> = served.iter().map(|case| Kind::of(case)).collect();
+    let kinds: Vec<_> = served.iter().map(|case| RouteKind::of(case)).collect();
     let mut all = control::static_routes(&kinds, listen);
     for case in served {
         let identity = identity(seed, &case.id);

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt, ops::RangeInclusive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{file::At, validate::Checker};
+use super::{file::Located, validate::FileChecker};
 
 /// An account as it is written. What is left out is not limited and not checked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -13,17 +13,17 @@ use super::{file::At, validate::Checker};
 #[schemars(rename = "Account")]
 pub struct AccountFile {
     /// Requests that each key may make in a minute, refilled all the time.
-    pub requests_per_minute: Option<At<u64>>,
+    pub requests_per_minute: Option<Located<u64>>,
     /// Tokens that each key may use in a minute, those of the prompt and those asked for.
-    pub tokens_per_minute: Option<At<u64>>,
+    pub tokens_per_minute: Option<Located<u64>>,
     /// Keys are checked: which are good. Where it is left out any key is.
-    pub keys: Option<At<Keys>>,
+    pub keys: Option<Located<Keys>>,
     /// The models that there are; any, where left out.
-    pub models: Option<At<Vec<String>>>,
+    pub models: Option<Located<Vec<String>>>,
     /// The longest request in tokens, those of the prompt and those asked for.
-    pub context_window: Option<At<u64>>,
+    pub context_window: Option<Located<u64>>,
     /// What each key may spend, in US dollars; ten dollars buy a million tokens.
-    pub spend_limit: Option<At<f64>>,
+    pub spend_limit: Option<Located<f64>>,
 }
 
 /// Which keys are good.
@@ -91,7 +91,7 @@ impl fmt::Display for Account {
 const COUNT: RangeInclusive<u64> = 1..=1_000_000_000;
 
 /// Turns an account as written into one, and notes what is wrong with it.
-pub(super) fn account(check: &mut Checker<'_>, file: &At<AccountFile>) -> Account {
+pub(super) fn account(check: &mut FileChecker<'_>, file: &Located<AccountFile>) -> Account {
     let AccountFile { requests_per_minute, tokens_per_minute, keys, models, context_window, spend_limit } =
         &file.value;
     for (name, given) in [
@@ -99,7 +99,7 @@ pub(super) fn account(check: &mut Checker<'_>, file: &At<AccountFile>) -> Accoun
         ("tokens_per_minute", tokens_per_minute),
         ("context_window", context_window),
     ] {
-        if let Some(At { value, range }) = given
+        if let Some(Located { value, range }) = given
             && !COUNT.contains(value)
         {
             check
@@ -107,18 +107,18 @@ pub(super) fn account(check: &mut Checker<'_>, file: &At<AccountFile>) -> Accoun
                 .help = Some("leave it out for no limit".to_owned());
         }
     }
-    if let Some(At { value, range }) = spend_limit
+    if let Some(Located { value, range }) = spend_limit
         && !(0.0..=1e6).contains(value)
     {
         check.error(range, "`spend_limit` must lie between 0 and 1000000 dollars");
     }
-    if let Some(At { value, range }) = models
+    if let Some(Located { value, range }) = models
         && value.is_empty()
     {
         check.error(range, "`models` is empty: no request could ever be answered").help =
             Some("leave it out for any model".to_owned());
     }
-    if let Some(At { value: Keys { valid, revoked, .. }, range }) = keys {
+    if let Some(Located { value: Keys { valid, revoked, .. }, range }) = keys {
         let mut seen = HashSet::new();
         if let Some(twice) = valid.iter().chain(revoked).find(|key| !seen.insert(*key)) {
             let place = check.word(range, twice);
@@ -126,7 +126,7 @@ pub(super) fn account(check: &mut Checker<'_>, file: &At<AccountFile>) -> Accoun
                 Some("a key is valid or revoked, not both; keep one".to_owned());
         }
     }
-    let given = |count: &Option<At<u64>>| count.as_ref().map(|at| at.value);
+    let given = |count: &Option<Located<u64>>| count.as_ref().map(|at| at.value);
     Account {
         requests_per_minute: given(requests_per_minute),
         tokens_per_minute: given(tokens_per_minute),

@@ -17,12 +17,12 @@ use super::{
     diagnostic::{Diagnostic, LoadErrors, nearest},
     duration,
     fault::Fault,
-    file::{At, DeploymentsFile, ScenarioFile, TurnFile},
+    file::{DeploymentsFile, Located, ScenarioFile, TurnFile},
     load::Library,
     model::{Combination, Turn},
     parse::parse,
     transport::transport,
-    validate::{Checker, named, validate},
+    validate::{FileChecker, named, validate},
     words::{Api, Provider, Transport},
 };
 
@@ -45,24 +45,24 @@ const EXAMPLE: &str = "say what the provider does, for example `{\"provider\": \
 #[schemars(rename = "Arm")]
 pub struct ArmFile {
     /// Whose dialect is spoken; needed with `upstream` and `deployments`, else the scenario's first.
-    pub provider: Option<At<Provider>>,
+    pub provider: Option<Located<Provider>>,
     /// What the one deployment, `primary`, does, turn by turn; the last turn repeats.
-    pub upstream: Option<At<Vec<At<TurnFile>>>>,
+    pub upstream: Option<Located<Vec<Located<TurnFile>>>>,
     /// Several deployments by name, each with a base URL of its own.
     pub deployments: Option<DeploymentsFile>,
     /// A scenario that is known here (`limits/rate-limit`), or a whole one. Only what its upstreams do counts.
-    pub scenario: Option<At<ScenarioWanted>>,
+    pub scenario: Option<Located<RequestedScenario>>,
     /// What the deployments are reached by; what their faults need where left out, else `plain`.
-    pub transport: Option<At<Transport>>,
+    pub transport: Option<Located<Transport>>,
     /// The account behind the keys; that of the scenario where left out.
-    pub account: Option<At<AccountFile>>,
+    pub account: Option<Located<AccountFile>>,
     /// For how long, from now: `60s`; ten minutes where left out, an hour at the most.
-    pub ttl: Option<At<String>>,
+    pub ttl: Option<Located<String>>,
 }
 
 /// A scenario by its name, or a whole one.
 #[derive(Debug, Clone)]
-pub enum ScenarioWanted {
+pub enum RequestedScenario {
     /// `limits/rate-limit`
     Named(String),
     /// All that a file would hold.
@@ -70,24 +70,24 @@ pub enum ScenarioWanted {
 }
 
 // By hand, because an untagged enum would lose the places of what is in it.
-impl<'de> Deserialize<'de> for ScenarioWanted {
+impl<'de> Deserialize<'de> for RequestedScenario {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
 
         impl<'de> Visitor<'de> for Either {
-            type Value = ScenarioWanted;
+            type Value = RequestedScenario;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a scenario's name, or a whole scenario")
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(ScenarioWanted::Named(name.to_owned()))
+                Ok(RequestedScenario::Named(name.to_owned()))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 ScenarioFile::deserialize(MapAccessDeserializer::new(map))
-                    .map(|file| ScenarioWanted::Whole(Box::new(file)))
+                    .map(|file| RequestedScenario::Whole(Box::new(file)))
             }
         }
 
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for ScenarioWanted {
     }
 }
 
-impl JsonSchema for ScenarioWanted {
+impl JsonSchema for RequestedScenario {
     fn inline_schema() -> bool {
         true
     }
@@ -112,7 +112,7 @@ impl JsonSchema for ScenarioWanted {
 
 /// What a mock is to play, and for how long.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
+pub struct ArmRequest {
     /// Whose dialect is spoken.
     pub combination: Combination,
     /// Each deployment with its turns, the last of which repeats.
@@ -129,7 +129,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// Everything that is wrong with the text, each with its place.
-pub fn load_arm(text: &str, library: &Library) -> Result<Wanted, LoadErrors> {
+pub fn load_arm(text: &str, library: &Library) -> Result<ArmRequest, LoadErrors> {
     let source: Arc<str> = as_yaml(text).into();
     if source.trim().is_empty() {
         let error = Diagnostic::new(NAME, &source, 0..0, "the body is empty").help(EXAMPLE);
@@ -150,8 +150,8 @@ fn as_yaml(text: &str) -> String {
     text.to_owned()
 }
 
-fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, Vec<Diagnostic>> {
-    let mut check = Checker::new(NAME, source);
+fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<ArmRequest, Vec<Diagnostic>> {
+    let mut check = FileChecker::new(NAME, source);
     let ttl = ttl(&mut check, file.ttl.as_ref());
     let own = file.account.as_ref().map(|at| account(&mut check, at));
     let given: Vec<_> = [
@@ -170,13 +170,13 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
     let written =
         transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
     let (matrix, deployments, scenarios, transport) = match file.scenario {
-        Some(At { value: ScenarioWanted::Whole(scenario), .. }) => {
+        Some(Located { value: RequestedScenario::Whole(scenario), .. }) => {
             match validate("armed", NAME, source, *scenario) {
                 Ok(one) => (one.matrix, one.deployments, one.account, one.transport),
                 Err(more) => return Err([check.into_errors(), more].concat()),
             }
         }
-        Some(At { value: ScenarioWanted::Named(name), range }) => {
+        Some(Located { value: RequestedScenario::Named(name), range }) => {
             match library.scenarios.iter().find(|scenario| scenario.id == name) {
                 Some(one) => {
                     (one.matrix.clone(), one.deployments.clone(), one.account.clone(), one.transport)
@@ -208,7 +208,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
                     let lists =
                         upstream.iter().chain(deployments.iter().flat_map(|named| named.value.values()));
                     let faults = lists.flat_map(|turns| &turns.value).flat_map(|turn| &turn.value.faults);
-                    let closes = |fault: &At<Fault>| matches!(fault.value, Fault::CloseFrame(_));
+                    let closes = |fault: &Located<Fault>| matches!(fault.value, Fault::CloseFrame(_));
                     // Only a session ends by a close frame.
                     let (api, stream) = match { faults }.any(closes) {
                         true => (Api::OpenaiRealtime, false),
@@ -229,7 +229,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
     let plain = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
     let first = matrix.first().copied().unwrap_or(plain);
     let provider = file.provider.map_or(first.provider, |at| at.value);
-    Ok(Wanted {
+    Ok(ArmRequest {
         combination: Combination { provider, ..first },
         deployments,
         transport,
@@ -238,8 +238,8 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<Wanted, V
     })
 }
 
-fn ttl(check: &mut Checker<'_>, written: Option<&At<String>>) -> Duration {
-    let Some(At { value, range }) = written else { return TTL };
+fn ttl(check: &mut FileChecker<'_>, written: Option<&Located<String>>) -> Duration {
+    let Some(Located { value, range }) = written else { return TTL };
     match duration::parse(value) {
         Ok(ttl) if ttl.is_zero() || ttl > MAX_TTL => {
             let most = humantime::format_duration(MAX_TTL);
@@ -258,9 +258,9 @@ fn ttl(check: &mut Checker<'_>, written: Option<&At<String>>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Answer, ErrorName, load_dir};
+    use crate::scenario::{ErrorName, TurnReply, load_dir};
 
-    fn load(text: &str) -> Result<Wanted, String> {
+    fn load(text: &str) -> Result<ArmRequest, String> {
         let library = load_dir(std::path::Path::new("/nonexistent"), &[]).expect("the bundled ones load");
         load_arm(text, &library).map_err(|errors| errors.to_string())
     }
@@ -270,7 +270,7 @@ mod tests {
         let wanted = load(r#"{"provider": "anthropic", "upstream": [{"error": "overloaded"}, {"reply": {"chunks": 3}, "faults": ["crlf"]}], "ttl": "60s"}"#).unwrap();
         assert_eq!(wanted.combination.provider, Provider::Anthropic);
         assert_eq!(wanted.deployments["primary"].len(), 2);
-        assert_eq!(wanted.deployments["primary"][0].answer, Answer::Error(ErrorName::Overloaded));
+        assert_eq!(wanted.deployments["primary"][0].answer, TurnReply::Error(ErrorName::Overloaded));
         assert_eq!(wanted.ttl, Duration::from_secs(60));
     }
 
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn what_json_escapes_is_read_as_json_means_it() {
         let wanted = load("{\n\t\"provider\": \"openai\",\n\t\"upstream\": [{\"status\": 418, \"body\": \"\\ud83d\\ude00\"}]\n}").unwrap();
-        let Answer::Literal { body, .. } = &wanted.deployments["primary"][0].answer else {
+        let TurnReply::Literal { body, .. } = &wanted.deployments["primary"][0].answer else {
             panic!("{wanted:?}")
         };
         assert_eq!(body.as_ref().unwrap(), "😀");

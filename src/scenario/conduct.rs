@@ -4,13 +4,13 @@
 use std::{ops::Range, time::Duration};
 
 use super::{
-    file::At,
+    file::Located,
     model::{Combination, ProxySettings},
-    validate::Checker,
+    validate::FileChecker,
 };
 
 /// A pass-through has one upstream and one attempt, and pings would change what it hands back.
-pub(super) fn conduct(check: &mut Checker<'_>, range: &Range<usize>, settings: &ProxySettings) {
+pub(super) fn conduct(check: &mut FileChecker<'_>, range: &Range<usize>, settings: &ProxySettings) {
     if let Some(interval) = settings.keep_alive
         && !(Duration::from_millis(50)..=Duration::from_secs(60)).contains(&interval)
     {
@@ -36,7 +36,7 @@ pub(super) fn conduct(check: &mut Checker<'_>, range: &Range<usize>, settings: &
 }
 
 /// Only a stream can be pinged on.
-pub(super) fn pings(check: &mut Checker<'_>, settings: &At<ProxySettings>, matrix: &[Combination]) {
+pub(super) fn pings(check: &mut FileChecker<'_>, settings: &Located<ProxySettings>, matrix: &[Combination]) {
     if settings.value.keep_alive.is_some() && !matrix.iter().all(|one| one.stream) {
         let place = check.word(&settings.range, "keep_alive");
         check.error(&place, "`keep_alive` needs a stream in every case of the file").help =

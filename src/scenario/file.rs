@@ -9,20 +9,20 @@ use super::{
     account::AccountFile,
     expect::Expect,
     fault::Fault,
-    model::{ProxySettings, Reply, Step},
+    model::{ProxySettings, Step, SuccessReply},
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
 /// A value and the byte range in the file that it came from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct At<T> {
+pub struct Located<T> {
     /// The value.
     pub value: T,
     /// Where its text begins and ends, in bytes.
     pub range: std::ops::Range<usize>,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<T>::deserialize(deserializer)?;
         let span = spanned.referenced.span();
@@ -32,7 +32,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for At<T> {
+impl<T: JsonSchema> JsonSchema for Located<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
     }
@@ -51,7 +51,7 @@ impl<T: JsonSchema> JsonSchema for At<T> {
 }
 
 /// Deployments by name, each with its turns.
-pub type DeploymentsFile = At<IndexMap<At<String>, At<Vec<At<TurnFile>>>>>;
+pub type DeploymentsFile = Located<IndexMap<Located<String>, Located<Vec<Located<TurnFile>>>>>;
 
 /// A failure scenario: what the upstream does, how the proxy is set, what must come out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -59,15 +59,15 @@ pub type DeploymentsFile = At<IndexMap<At<String>, At<Vec<At<TurnFile>>>>>;
 #[schemars(rename = "Scenario")]
 pub struct ScenarioFile {
     /// One line that says what must hold.
-    pub title: At<String>,
+    pub title: Located<String>,
     /// Why it matters to a caller.
-    pub why: At<String>,
+    pub why: Located<String>,
     /// The strongest level that a finding in it can have.
     #[serde(default = "required")]
     pub level: Level,
     /// Free words to filter by.
     #[serde(default)]
-    pub tags: Vec<At<String>>,
+    pub tags: Vec<Located<String>>,
     /// RFC sections, issues, provider pages.
     #[serde(default)]
     pub references: Vec<String>,
@@ -75,21 +75,21 @@ pub struct ScenarioFile {
     #[serde(default)]
     pub matrix: MatrixFile,
     /// What the one upstream does, turn by turn; the last turn repeats.
-    pub upstream: Option<At<Vec<At<TurnFile>>>>,
+    pub upstream: Option<Located<Vec<Located<TurnFile>>>>,
     /// Several upstreams by name, the one that callers address first.
     pub deployments: Option<DeploymentsFile>,
     /// What the upstreams are reached by; what their faults need where left out, else `plain`.
-    pub transport: Option<At<Transport>>,
+    pub transport: Option<Located<Transport>>,
     /// The account behind the keys, as the provider keeps it; without one everything is allowed.
-    pub account: Option<At<AccountFile>>,
+    pub account: Option<Located<AccountFile>>,
     /// How the proxy is set.
     #[serde(default = "default_settings")]
-    pub proxy: At<ProxySettings>,
+    pub proxy: Located<ProxySettings>,
     /// What the caller does, one request after the other; one plain request where left out.
-    pub steps: Option<At<Vec<At<Step>>>>,
+    pub steps: Option<Located<Vec<Located<Step>>>>,
     /// What must come out, beyond the contract.
     #[serde(default = "no_expectation")]
-    pub expect: At<Expect>,
+    pub expect: Located<Expect>,
     /// Rules that are lifted here, each with the reason.
     #[serde(default)]
     pub except: IndexMap<String, String>,
@@ -99,21 +99,21 @@ fn required() -> Level {
     Level::Required
 }
 
-fn default_settings() -> At<ProxySettings> {
-    At { value: ProxySettings::default(), range: 0..0 }
+fn default_settings() -> Located<ProxySettings> {
+    Located { value: ProxySettings::default(), range: 0..0 }
 }
 
-fn no_expectation() -> At<Expect> {
-    At { value: Expect::default(), range: 0..0 }
+fn no_expectation() -> Located<Expect> {
+    Located { value: Expect::default(), range: 0..0 }
 }
 
-impl<T: std::hash::Hash> std::hash::Hash for At<T> {
+impl<T: std::hash::Hash> std::hash::Hash for Located<T> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.value.hash(state);
     }
 }
 
-impl<T: Eq> Eq for At<T> {}
+impl<T: Eq> Eq for Located<T> {}
 
 /// The axes of a scenario's matrix.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -121,11 +121,11 @@ impl<T: Eq> Eq for At<T> {}
 #[schemars(rename = "Matrix")]
 pub struct MatrixFile {
     /// Who stands behind the proxy; the API's own provider where left out.
-    pub provider: Option<At<Vec<Provider>>>,
+    pub provider: Option<Located<Vec<Provider>>>,
     /// What the caller calls; `openai/chat` where left out.
-    pub api: Option<At<Vec<Api>>>,
+    pub api: Option<Located<Vec<Api>>>,
     /// Whether the caller asks for a stream; `false` where left out.
-    pub stream: Option<At<Vec<bool>>>,
+    pub stream: Option<Located<Vec<bool>>>,
 }
 
 /// What a deployment does on its n-th attempt: exactly one of `reply`, `error` and `status`.
@@ -134,18 +134,18 @@ pub struct MatrixFile {
 #[schemars(rename = "Turn")]
 pub struct TurnFile {
     /// A successful reply.
-    pub reply: Option<At<Reply>>,
+    pub reply: Option<Located<SuccessReply>>,
     /// An error of the provider's catalogue: its own status, body and headers.
-    pub error: Option<At<ErrorName>>,
+    pub error: Option<Located<ErrorName>>,
     /// A literal status (200 to 599), with `body`.
-    pub status: Option<At<u16>>,
+    pub status: Option<Located<u16>>,
     /// A string is sent as it is, anything else as JSON; `{{canary.message}}` and its like are filled in.
     #[schemars(with = "Option<serde_json::Value>")]
-    pub body: Option<At<serde_json::Value>>,
+    pub body: Option<Located<serde_json::Value>>,
     /// Headers set on top of the reply's own; `null` takes one away.
     #[serde(default)]
-    pub headers: IndexMap<At<String>, Option<At<String>>>,
+    pub headers: IndexMap<Located<String>, Option<Located<String>>>,
     /// Edits of how the reply reaches the wire, in order.
     #[serde(default)]
-    pub faults: Vec<At<Fault>>,
+    pub faults: Vec<Located<Fault>>,
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    fault::{Fault, Http1Fault, Latency, LatencyPlace, LatencyShape, Malform, Point},
-    file::At,
-    model::{Answer, Combination},
+    fault::{Fault, Http1Fault, Latency, LatencyPlace, LatencyShape, MalformedBody, Point},
+    file::Located,
+    model::{Combination, TurnReply},
     session,
-    validate::Checker,
+    validate::FileChecker,
     words::{Api, Provider},
 };
 
@@ -15,7 +15,12 @@ use super::{
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Checks one fault by itself.
-pub(super) fn fitting(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &[Combination]) {
+pub(super) fn fitting(
+    check: &mut FileChecker<'_>,
+    fault: &Located<Fault>,
+    answer: &TurnReply,
+    matrix: &[Combination],
+) {
     if !session::fits(check, fault, matrix) {
         return;
     }
@@ -45,9 +50,14 @@ fn needs_events(fault: &Fault) -> bool {
 }
 
 /// Whether the turn sends events in every case.
-fn events(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &[Combination]) -> bool {
+fn events(
+    check: &mut FileChecker<'_>,
+    fault: &Located<Fault>,
+    answer: &TurnReply,
+    matrix: &[Combination],
+) -> bool {
     let name = fault.value.name();
-    if !matches!(answer, Answer::Reply(_)) {
+    if !matches!(answer, TurnReply::Reply(_)) {
         check
             .error(&fault.range, format!("`{name}` needs the events of a stream, and this turn sends none"))
             .help =
@@ -72,7 +82,7 @@ fn events(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &
 }
 
 /// Whether the streams of every case are carried in what the fault is about.
-fn carried(check: &mut Checker<'_>, fault: &At<Fault>, matrix: &[Combination]) {
+fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combination]) {
     let name = fault.value.name();
     let is_sse = |provider| !matches!(provider, Provider::Bedrock | Provider::Ollama);
     let other =
@@ -106,7 +116,7 @@ fn carried(check: &mut Checker<'_>, fault: &At<Fault>, matrix: &[Combination]) {
 }
 
 /// Whether numbers lie where they can be what they are called.
-fn numbers(check: &mut Checker<'_>, fault: &At<Fault>) {
+fn numbers(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
     let said = match &fault.value {
         Fault::Drip { bytes_per_second: 0 } => {
             Some(("`bytes_per_second` must be at least 1", "for silence use `stall` or `hang`"))
@@ -129,11 +139,11 @@ fn numbers(check: &mut Checker<'_>, fault: &At<Fault>) {
             "`redirect` must be 301, 302, 303, 307 or 308",
             "307 and 308 ask for the same method and body again, the others need not",
         )),
-        Fault::Malform(Malform::DeepNesting(levels)) if !(1..=1_000_000).contains(levels) => Some((
+        Fault::Malform(MalformedBody::DeepNesting(levels)) if !(1..=1_000_000).contains(levels) => Some((
             "`deep_nesting` must lie between 1 and 1000000 levels",
             "many parsers have their limit at 128",
         )),
-        Fault::Malform(Malform::VeryLarge(bytes)) if !(1..=1 << 30).contains(bytes) => Some((
+        Fault::Malform(MalformedBody::VeryLarge(bytes)) if !(1..=1 << 30).contains(bytes) => Some((
             "`very_large` must lie between 1 and 1073741824 bytes",
             "bytes are counted, as in `very_large: 10485760` for 10 MiB",
         )),
@@ -161,7 +171,7 @@ fn latency_said(shape: &LatencyShape) -> Option<(&'static str, &'static str)> {
 }
 
 /// Whether it can strike at its point.
-fn places(check: &mut Checker<'_>, fault: &At<Fault>) {
+fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
     let between = matches!(
         fault.value,
         Fault::ErrorEvent { .. }
@@ -199,18 +209,19 @@ fn needs_body(fault: &Fault) -> bool {
 }
 
 /// Whether the turn's answer has the body that it needs.
-fn bodies(check: &mut Checker<'_>, fault: &At<Fault>, answer: &Answer, matrix: &[Combination]) {
+fn bodies(check: &mut FileChecker<'_>, fault: &Located<Fault>, answer: &TurnReply, matrix: &[Combination]) {
     let name = fault.value.name();
     match (&fault.value, answer) {
-        (fault_value, Answer::Literal { status: 204 | 304, .. } | Answer::Literal { body: None, .. })
-            if needs_body(fault_value) =>
-        {
+        (
+            fault_value,
+            TurnReply::Literal { status: 204 | 304, .. } | TurnReply::Literal { body: None, .. },
+        ) if needs_body(fault_value) => {
             check.error(&fault.range, format!("`{name}` needs a body, and this turn sends none")).help = Some(
                 "give the turn a `body`; for a 204 or a 304 with one use `http1: body_on_204` or `body_on_304`"
                     .to_owned(),
             );
         }
-        (Fault::Malform(_), Answer::Error(_) | Answer::Literal { .. }) => {
+        (Fault::Malform(_), TurnReply::Error(_) | TurnReply::Literal { .. }) => {
             check
                 .error(
                     &fault.range,

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    file::At,
+    file::Located,
     model::{Combination, Step},
-    validate::Checker,
+    validate::FileChecker,
 };
 
 /// That the caller leaves: when, and how.
@@ -61,7 +61,7 @@ impl fmt::Display for Leave {
 }
 
 /// A caller can leave only at a point that its answers have.
-pub(super) fn leaves(check: &mut Checker<'_>, steps: &[At<Step>], matrix: &[Combination]) {
+pub(super) fn leaves(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
     for step in steps {
         let Some(Leave { at: LeavePoint::AfterEvents(n), .. }) = step.value.leave else { continue };
         let place = check.word(&step.range, "after_events");

@@ -6,16 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    file::At,
+    file::Located,
     model::{Combination, Step},
-    validate::Checker,
+    validate::FileChecker,
     words::Api,
 };
 
 /// What is wrong with a request, so that the proxy itself has to refuse it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Mistake {
+pub enum RequestMistake {
     /// Its key is not the proxy's.
     WrongKey,
     /// It names a model that the proxy does not know.
@@ -24,7 +24,7 @@ pub enum Mistake {
     BrokenJson,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for RequestMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WrongKey => "shows a wrong key",
@@ -35,13 +35,13 @@ impl fmt::Display for Mistake {
 }
 
 /// A mistake has to be possible in every case of the file.
-pub(super) fn mistakes(check: &mut Checker<'_>, steps: &[At<Step>], matrix: &[Combination]) {
+pub(super) fn mistakes(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
     for step in steps {
         let Some(mistake) = step.value.mistake else { continue };
         let place = check.word(&step.range, "mistake");
         let without_json = |api: Api| api.method() == "GET" || api.is_form() || api.is_session();
         let first = |wanted: &dyn Fn(Api) -> bool| matrix.iter().map(|one| one.api).find(|api| wanted(*api));
-        if mistake == Mistake::BrokenJson
+        if mistake == RequestMistake::BrokenJson
             && let Some(api) = first(&without_json)
         {
             check.error(&place, format!("a request of {api} is no JSON that could be broken")).help =
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::scenario::load_text;
 
-    fn loaded(text: &str) -> Result<Option<Mistake>, String> {
+    fn loaded(text: &str) -> Result<Option<RequestMistake>, String> {
         let text = format!("title: t\nwhy: w\nupstream: [{{reply: ok}}]\n{text}");
         let scenario = load_text("x", "scenarios/x.yaml", &text);
         scenario.map(|scenario| scenario.steps[0].mistake).map_err(|errors| errors.render(false))
@@ -68,9 +68,9 @@ mod tests {
     #[test]
     fn a_step_may_be_wrong_in_one_of_three_ways() {
         for (word, mistake) in [
-            ("wrong_key", Mistake::WrongKey),
-            ("unknown_model", Mistake::UnknownModel),
-            ("broken_json", Mistake::BrokenJson),
+            ("wrong_key", RequestMistake::WrongKey),
+            ("unknown_model", RequestMistake::UnknownModel),
+            ("broken_json", RequestMistake::BrokenJson),
         ] {
             assert_eq!(loaded(&format!("steps: [{{mistake: {word}}}]")), Ok(Some(mistake)));
         }

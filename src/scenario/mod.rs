@@ -27,23 +27,23 @@ mod validate;
 mod words;
 
 pub use account::{Account, KeyState, Keys};
-pub use arm::{ArmFile, MAX_TTL, Wanted, load_arm};
+pub use arm::{ArmFile, ArmRequest, MAX_TTL, load_arm};
 pub use diagnostic::{Diagnostic, Label, LoadErrors, meant, nearest};
 pub use expand::{case_id, expand};
 pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
 pub use fault::{
-    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, Http1Fault,
-    Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, Malform, Point, Stage, TlsAlert,
-    TlsFault,
+    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, FaultStage,
+    Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, MalformedBody,
+    Point, TlsAlert, TlsFault,
 };
 pub use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, has_scenarios, is_scenario, load_dir, load_from, load_text};
-pub use mistake::Mistake;
-pub use model::{Answer, Case, Combination, Cooldown, ProxySettings, Reply, Scenario, Step, Turn};
+pub use mistake::RequestMistake;
+pub use model::{Case, Combination, Cooldown, ProxySettings, Scenario, Step, SuccessReply, Turn, TurnReply};
 pub use parse::parse;
 pub use path::fill_model;
 pub use schema::schema;
-pub use sibling::{Kin, Sibling, kin_by_id, siblings};
+pub use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
 pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
     expect::Expect,
     fault::Fault,
     leave::Leave,
-    mistake::Mistake,
+    mistake::RequestMistake,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
@@ -77,7 +77,7 @@ pub struct Case {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
     /// The reply before any fault.
-    pub answer: Answer,
+    pub answer: TurnReply,
     /// Headers set on top of the reply's own; `None` takes one away.
     pub headers: IndexMap<String, Option<String>>,
     /// The edits, in order.
@@ -87,9 +87,9 @@ pub struct Turn {
 /// The reply of a turn, before its faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum TurnReply {
     /// A successful reply in the provider's dialect.
-    Reply(Reply),
+    Reply(SuccessReply),
     /// An error of the provider's catalogue.
     Error(ErrorName),
     /// Status and body spelled out.
@@ -105,7 +105,7 @@ pub enum Answer {
 /// What a successful reply says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Reply {
+pub enum SuccessReply {
     /// A short text; as a stream, five pieces of content.
     Ok,
     /// A text in so many pieces of content (1–10000).
@@ -119,7 +119,7 @@ pub enum Reply {
     MaxTokens,
 }
 
-impl Reply {
+impl SuccessReply {
     /// The limit of tokens cut it off.
     pub const fn is_cut_by_limit(&self) -> bool {
         matches!(self, Self::MaxTokens)
@@ -197,5 +197,5 @@ pub struct Step {
     pub together: bool,
     /// What is wrong with the request, so that the proxy itself has to refuse it; nothing where left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mistake: Option<Mistake>,
+    pub mistake: Option<RequestMistake>,
 }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::{
     fault::{CloseFrame, ConnectionFault, Fault, TlsFault},
-    file::At,
+    file::Located,
     model::{Combination, Step},
-    validate::Checker,
+    validate::FileChecker,
     words::{Api, Transport},
 };
 
@@ -16,7 +16,7 @@ fn session(matrix: &[Combination]) -> Option<Api> {
 }
 
 /// Checks one fault by itself; `false` where it cannot be here at all.
-pub(super) fn fits(check: &mut Checker<'_>, fault: &At<Fault>, matrix: &[Combination]) -> bool {
+pub(super) fn fits(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combination]) -> bool {
     if let Fault::CloseFrame(frame) = &fault.value {
         if let Some(other) = matrix.iter().find(|one| !one.api.is_session()) {
             let message = format!("`close_frame` ends a WebSocket session, and {} has none", other.api);
@@ -49,13 +49,13 @@ pub(super) fn fits(check: &mut Checker<'_>, fault: &At<Fault>, matrix: &[Combina
 }
 
 /// Where the matrix names an API; `None` where it stands there by default.
-fn api_place(check: &Checker<'_>, api: Api) -> Option<Range<usize>> {
+fn api_place(check: &FileChecker<'_>, api: Api) -> Option<Range<usize>> {
     let matrix = check.word(&(0..0), "matrix");
     let place = check.word(&matrix, api.as_str());
     (!matrix.is_empty() && place != matrix).then_some(place)
 }
 
-fn closing(check: &mut Checker<'_>, fault: &At<Fault>, frame: &CloseFrame) {
+fn closing(check: &mut FileChecker<'_>, fault: &Located<Fault>, frame: &CloseFrame) {
     if let Some(code) = frame.code.filter(|code| !CloseFrame::may_be_sent(*code)) {
         check
             .error(&check.word(&fault.range, "code"), format!("{code} cannot stand in a close frame"))
@@ -88,7 +88,11 @@ fn why_not(fault: &Fault) -> Option<&'static str> {
 }
 
 /// A caller of a session stays to its end.
-pub(super) fn stays(check: &mut Checker<'_>, steps: &At<Vec<At<Step>>>, matrix: &[Combination]) {
+pub(super) fn stays(
+    check: &mut FileChecker<'_>,
+    steps: &Located<Vec<Located<Step>>>,
+    matrix: &[Combination],
+) {
     let Some(api) = session(matrix) else { return };
     if let Some(step) = steps.value.iter().find(|step| step.value.leave.is_some()) {
         let place = check.word(&step.range, "leave");
@@ -98,8 +102,12 @@ pub(super) fn stays(check: &mut Checker<'_>, steps: &At<Vec<At<Step>>>, matrix: 
 }
 
 /// A WebSocket is opened on a connection of HTTP/1.1.
-pub(super) fn over_http1(check: &mut Checker<'_>, written: Option<&At<Transport>>, matrix: &[Combination]) {
-    if let (Some(api), Some(At { value: Transport::Http2, range })) = (session(matrix), written) {
+pub(super) fn over_http1(
+    check: &mut FileChecker<'_>,
+    written: Option<&Located<Transport>>,
+    matrix: &[Combination],
+) {
+    if let (Some(api), Some(Located { value: Transport::Http2, range })) = (session(matrix), written) {
         check.error(range, format!("{api} is opened on HTTP/1.1")).help =
             Some("write `transport: tls`, or leave the line out".to_owned());
     }

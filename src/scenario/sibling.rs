@@ -8,14 +8,14 @@ use super::{
 
 /// In which one thing two cases of a scenario differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kin {
+pub enum SiblingKind {
     /// One asks for a stream, the other does not.
     Stream,
     /// They call different endpoints.
     Route,
 }
 
-impl Kin {
+impl SiblingKind {
     /// How `held` differs from the case that it is held against; `None` where they differ in nothing, or
     /// in more than one thing. A session is like no other call.
     pub fn between(held: Combination, other: Combination) -> Option<Self> {
@@ -32,9 +32,9 @@ impl Kin {
 
 /// In what a case differs from a sibling of this id, one of those that [`siblings`] gives: for a record that
 /// names its siblings and has not seen them.
-pub fn kin_by_id(scenario: &str, held: Combination, sibling: &str) -> Kin {
+pub fn kin_by_id(scenario: &str, held: Combination, sibling: &str) -> SiblingKind {
     let plain = case_id(scenario, &Combination { stream: false, ..held });
-    if held.stream && sibling == plain { Kin::Stream } else { Kin::Route }
+    if held.stream && sibling == plain { SiblingKind::Stream } else { SiblingKind::Route }
 }
 
 /// A case that another one is held against.
@@ -43,7 +43,7 @@ pub struct Sibling {
     /// Its id.
     pub id: String,
     /// In what they differ.
-    pub kin: Kin,
+    pub kin: SiblingKind,
 }
 
 /// The cases of the same scenario that this one is held against: a stream against the plain call, a
@@ -52,10 +52,10 @@ pub struct Sibling {
 pub fn siblings(case: &Case) -> Vec<Sibling> {
     let held = case.combination;
     let matrix = &case.scenario.matrix;
-    let plain = matrix.iter().find(|other| Kin::between(held, **other) == Some(Kin::Stream));
+    let plain = matrix.iter().find(|other| SiblingKind::between(held, **other) == Some(SiblingKind::Stream));
     let route = measure(matrix, held).filter(|other| other.api != held.api);
     let sibling = |other: &Combination| {
-        Some(Sibling { id: case_id(&case.scenario.id, other), kin: Kin::between(held, *other)? })
+        Some(Sibling { id: case_id(&case.scenario.id, other), kin: SiblingKind::between(held, *other)? })
     };
     plain.into_iter().chain(route).filter_map(sibling).collect()
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::scenario::{expand, load_text};
 
-    fn held(matrix: &str) -> Vec<(String, Vec<(String, Kin)>)> {
+    fn held(matrix: &str) -> Vec<(String, Vec<(String, SiblingKind)>)> {
         let text = format!("title: t\nwhy: w\nmatrix: {matrix}\nupstream: [{{error: internal}}]\n");
         let scenario = Arc::new(load_text("x", "f", &text).expect("the scenario loads"));
         let of = |case: &Case| {
@@ -91,7 +91,7 @@ mod tests {
         expand(&scenario).iter().map(|case| (case.id.clone(), of(case))).collect()
     }
 
-    fn is(id: &str, siblings: &[(&str, Kin)]) -> (String, Vec<(String, Kin)>) {
+    fn is(id: &str, siblings: &[(&str, SiblingKind)]) -> (String, Vec<(String, SiblingKind)>) {
         (id.to_owned(), siblings.iter().map(|(id, kin)| ((*id).to_owned(), *kin)).collect())
     }
 
@@ -100,13 +100,13 @@ mod tests {
         assert_eq!(
             held("{api: [openai/responses, openai/chat], stream: [false, true]}"),
             [
-                is("x[openai/responses]", &[("x", Kin::Route)]),
+                is("x[openai/responses]", &[("x", SiblingKind::Route)]),
                 is(
                     "x[openai/responses,stream]",
-                    &[("x[openai/responses]", Kin::Stream), ("x[stream]", Kin::Route)]
+                    &[("x[openai/responses]", SiblingKind::Stream), ("x[stream]", SiblingKind::Route)]
                 ),
                 is("x", &[]),
-                is("x[stream]", &[("x", Kin::Stream)]),
+                is("x[stream]", &[("x", SiblingKind::Stream)]),
             ]
         );
     }
@@ -117,11 +117,11 @@ mod tests {
             held("{api: [openai/embeddings, openai/images]}"),
             [
                 is("x[openai/embeddings]", &[]),
-                is("x[openai/images]", &[("x[openai/embeddings]", Kin::Route)])
+                is("x[openai/images]", &[("x[openai/embeddings]", SiblingKind::Route)])
             ]
         );
         let measured_by_messages = held("{api: [anthropic/count_tokens, anthropic/messages]}");
-        assert_eq!(measured_by_messages[0].1, [("x[anthropic/messages]".to_owned(), Kin::Route)]);
+        assert_eq!(measured_by_messages[0].1, [("x[anthropic/messages]".to_owned(), SiblingKind::Route)]);
     }
 
     #[test]
@@ -137,6 +137,6 @@ mod tests {
             assert_eq!(siblings, [], "{id}");
         }
         let others = held("{api: [openai/realtime, openai/embeddings, openai/images]}");
-        assert_eq!(others[2].1, [("x[openai/embeddings]".to_owned(), Kin::Route)]);
+        assert_eq!(others[2].1, [("x[openai/embeddings]".to_owned(), SiblingKind::Route)]);
     }
 }

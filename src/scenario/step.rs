@@ -4,16 +4,16 @@ use indexmap::IndexMap;
 
 use super::{
     diagnostic::Label,
-    file::At,
+    file::Located,
     model::{Step, Turn},
-    validate::{Checker, known_deployment},
+    validate::{FileChecker, known_deployment},
 };
 
 /// Steps address deployments that are there. Of those that are sent together each has deployments of
 /// its own: nothing else tells which of them an attempt is made for.
 pub(super) fn addressed(
-    check: &mut Checker<'_>,
-    steps: &[At<Step>],
+    check: &mut FileChecker<'_>,
+    steps: &[Located<Step>],
     deployments: &IndexMap<String, Vec<Turn>>,
     fallback: &[String],
 ) {

@@ -5,11 +5,11 @@ use std::mem::discriminant;
 use super::{
     diagnostic::Diagnostic,
     fault::{
-        ConnectionFault, ContentEncodingFault, Fault, Http1Fault, LatencyPlace, Malform, Point, Stage,
-        TlsFault,
+        ConnectionFault, ContentEncodingFault, Fault, FaultStage, Http1Fault, LatencyPlace, MalformedBody,
+        Point, TlsFault,
     },
-    file::At,
-    validate::Checker,
+    file::Located,
+    validate::FileChecker,
 };
 
 /// Why two faults do not go together: what is said of the second, and what to do.
@@ -34,7 +34,7 @@ const RULES: [fn(&Fault, &Fault) -> Option<Clash>; 11] = [
 ];
 
 /// Checks each fault against those before it, and tells the first reason against it.
-pub(super) fn together(check: &mut Checker<'_>, faults: &[At<Fault>]) {
+pub(super) fn together(check: &mut FileChecker<'_>, faults: &[Located<Fault>]) {
     for (i, second) in faults.iter().enumerate() {
         let clash = faults[..i].iter().find_map(|first| {
             RULES.iter().find_map(|rule| rule(&first.value, &second.value)).map(|clash| (first, clash))
@@ -45,7 +45,7 @@ pub(super) fn together(check: &mut Checker<'_>, faults: &[At<Fault>]) {
     }
 }
 
-fn conflict(check: &mut Checker<'_>, first: &At<Fault>, second: &At<Fault>, clash: &Clash) {
+fn conflict(check: &mut FileChecker<'_>, first: &Located<Fault>, second: &Located<Fault>, clash: &Clash) {
     let error = check.error(&second.range, format!("`{}` {}", called(&second.value), clash.what));
     let labelled: Diagnostic =
         error.clone().also(first.range.clone(), format!("`{}` is here", called(&first.value)));
@@ -72,7 +72,7 @@ fn lets_replies_through(fault: &Fault) -> bool {
     match fault {
         Fault::Connection(ConnectionFault::SlowAccept(_)) => true,
         Fault::Tls(fault) => fault.is_certificate() || *fault == TlsFault::NoCloseNotify,
-        fault => fault.stage() == Stage::Reply,
+        fault => fault.stage() == FaultStage::Reply,
     }
 }
 
@@ -140,7 +140,7 @@ fn twice(first: &Fault, second: &Fault) -> Option<Clash> {
 }
 
 /// Whether it says how the end of the body is told.
-fn tells_the_end(fault: &Fault) -> bool {
+fn ends_the_body(fault: &Fault) -> bool {
     match fault {
         Fault::Http1(fault) => fault.is_about_framing() || *fault == Http1Fault::GarbageStatusLine,
         Fault::Tls(fault) => *fault == TlsFault::NoCloseNotify,
@@ -149,7 +149,7 @@ fn tells_the_end(fault: &Fault) -> bool {
 }
 
 fn one_framing(first: &Fault, second: &Fault) -> Option<Clash> {
-    (tells_the_end(first) && tells_the_end(second)).then_some(Clash {
+    (ends_the_body(first) && ends_the_body(second)).then_some(Clash {
         what: "cannot be told beside another fault of the framing",
         help: "a reply tells in one way where it ends: give the two a turn each",
     })
@@ -166,7 +166,7 @@ fn one_status(first: &Fault, second: &Fault) -> Option<Clash> {
 /// A connection that is closed behind the reply cannot be used again.
 fn one_connection_end(first: &Fault, second: &Fault) -> Option<Clash> {
     let reused = |fault: &Fault| matches!(fault, Fault::Connection(ConnectionFault::ClosedWhenReused));
-    ((tells_the_end(first) && reused(second)) || (reused(first) && tells_the_end(second))).then_some(Clash {
+    ((ends_the_body(first) && reused(second)) || (reused(first) && ends_the_body(second))).then_some(Clash {
         what: "needs a reply that leaves the connection as it should be",
         help: "give the two a turn each",
     })
@@ -178,7 +178,7 @@ fn outlasts_the_reply(fault: &Fault) -> bool {
         Fault::Delay { at, .. } | Fault::Stall { at, .. } => *at == Point::BeforeHeaders,
         Fault::Latency(latency) => latency.before == LatencyPlace::FirstByte,
         Fault::Http1(fault) => matches!(fault, Http1Fault::Interim(_)),
-        fault => fault.stage() != Stage::Reply,
+        fault => fault.stage() != FaultStage::Reply,
     }
 }
 
@@ -228,13 +228,13 @@ fn encoded_already(first: &Fault, second: &Fault) -> Option<Clash> {
 }
 
 fn counted_already(first: &Fault, second: &Fault) -> Option<Clash> {
-    if tells_the_end(first) && edits_the_body(second) {
+    if ends_the_body(first) && edits_the_body(second) {
         return Some(Clash {
             what: "comes too late: the head has told the length of the body already",
             help: "put the fault of the framing behind it: faults are applied in their order",
         });
     }
-    let empty = matches!(first, Fault::Malform(Malform::Empty)) && tells_the_end(second);
+    let empty = matches!(first, Fault::Malform(MalformedBody::Empty)) && ends_the_body(second);
     empty.then_some(Clash {
         what: "needs a body, and there is none any more",
         help: "give the two a turn each",
@@ -264,7 +264,7 @@ fn too_long_to_compress(first: &Fault, second: &Fault) -> Option<Clash> {
         second,
         Fault::ContentEncoding(ContentEncodingFault::DoubleGzip | ContentEncodingFault::CutGzip)
     );
-    let large = matches!(first, Fault::Malform(Malform::VeryLarge(bytes)) if *bytes > COMPRESSIBLE);
+    let large = matches!(first, Fault::Malform(MalformedBody::VeryLarge(bytes)) if *bytes > COMPRESSIBLE);
     (compresses && large).then_some(Clash {
         what: "compresses the body before it is sent, and there is too much of it",
         help: "16777216 bytes or less can be compressed",

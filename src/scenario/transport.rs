@@ -2,8 +2,8 @@
 
 use super::{
     fault::{ConnectionFault, Fault, TlsFault},
-    file::{At, DeploymentsFile, TurnFile},
-    validate::Checker,
+    file::{DeploymentsFile, Located, TurnFile},
+    validate::FileChecker,
     words::Transport,
 };
 
@@ -18,13 +18,13 @@ fn needed(fault: &Fault) -> Option<Transport> {
 
 /// The transport of all deployments, and what is wrong with what was written.
 pub(super) fn transport(
-    check: &mut Checker<'_>,
-    written: Option<&At<Transport>>,
-    upstream: Option<&At<Vec<At<TurnFile>>>>,
+    check: &mut FileChecker<'_>,
+    written: Option<&Located<Transport>>,
+    upstream: Option<&Located<Vec<Located<TurnFile>>>>,
     deployments: Option<&DeploymentsFile>,
 ) -> Transport {
     let lists = upstream.into_iter().chain(deployments.iter().flat_map(|named| named.value.values()));
-    let faults: Vec<&At<Fault>> =
+    let faults: Vec<&Located<Fault>> =
         lists.flat_map(|turns| &turns.value).flat_map(|turn| &turn.value.faults).collect();
     let demanding = faults
         .iter()

@@ -4,18 +4,18 @@ use std::ops::Range;
 
 use super::{
     diagnostic::nearest,
-    fault::Stage,
-    file::{At, TurnFile},
+    fault::FaultStage,
+    file::{Located, TurnFile},
     fitting::fitting,
-    model::{Answer, Combination, Reply, Turn},
+    model::{Combination, SuccessReply, Turn, TurnReply},
     together::together,
-    validate::Checker,
+    validate::FileChecker,
 };
 
 /// Turns a list as written into turns.
 pub(super) fn turns(
-    check: &mut Checker<'_>,
-    list: &At<Vec<At<TurnFile>>>,
+    check: &mut FileChecker<'_>,
+    list: &Located<Vec<Located<TurnFile>>>,
     matrix: &[Combination],
 ) -> Vec<Turn> {
     if list.value.is_empty() {
@@ -27,10 +27,10 @@ pub(super) fn turns(
 }
 
 /// What is wrong with an address is wrong from the first attempt to the last.
-fn addresses(check: &mut Checker<'_>, turns: &[At<TurnFile>]) {
+fn addresses(check: &mut FileChecker<'_>, turns: &[Located<TurnFile>]) {
     let faults =
         turns.iter().enumerate().flat_map(|(i, turn)| turn.value.faults.iter().map(move |fault| (i, fault)));
-    let found = faults.into_iter().find(|(_, fault)| fault.value.stage() == Stage::Address);
+    let found = faults.into_iter().find(|(_, fault)| fault.value.stage() == FaultStage::Address);
     let Some((i, fault)) = found else { return };
     let Some(other) = turns.get(usize::from(i == 0)) else { return };
     let error = check.error(
@@ -45,7 +45,7 @@ fn addresses(check: &mut Checker<'_>, turns: &[At<TurnFile>]) {
     );
 }
 
-fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> Option<Turn> {
+fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combination]) -> Option<Turn> {
     let file = &turn.value;
     let given: Vec<(&str, &Range<usize>)> = [
         ("reply", file.reply.as_ref().map(|at| &at.range)),
@@ -71,20 +71,23 @@ fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> 
     }
     let answer = match (&file.reply, &file.error, &file.status) {
         (Some(reply), _, _) => {
-            if let Reply::Chunks(n) = reply.value
+            if let SuccessReply::Chunks(n) = reply.value
                 && !(1..=10_000).contains(&n)
             {
                 check.error(&reply.range, "`chunks` must lie between 1 and 10000");
             }
-            Answer::Reply(reply.value)
+            TurnReply::Reply(reply.value)
         }
-        (_, Some(error), _) => Answer::Error(error.value),
+        (_, Some(error), _) => TurnReply::Error(error.value),
         (_, _, Some(status)) => {
             if !(200..600).contains(&status.value) {
                 check.error(&status.range, format!("{} is no final HTTP status", status.value)).help =
                     Some("write 200 to 599".to_owned());
             }
-            Answer::Literal { status: status.value, body: file.body.as_ref().map(|body| body.value.clone()) }
+            TurnReply::Literal {
+                status: status.value,
+                body: file.body.as_ref().map(|body| body.value.clone()),
+            }
         }
         (None, None, None) => {
             // `- faults: [refuse]` says all there is to say: the answer would never be seen.
@@ -93,7 +96,7 @@ fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> 
                     Some("for a plain success write `reply: ok`".to_owned());
                 return None;
             }
-            Answer::Reply(Reply::Ok)
+            TurnReply::Reply(SuccessReply::Ok)
         }
     };
     together(check, &file.faults);
@@ -111,7 +114,7 @@ fn one(check: &mut Checker<'_>, turn: &At<TurnFile>, matrix: &[Combination]) -> 
     })
 }
 
-fn headers(check: &mut Checker<'_>, file: &TurnFile) {
+fn headers(check: &mut FileChecker<'_>, file: &TurnFile) {
     for (name, value) in &file.headers {
         if http::HeaderName::from_bytes(name.value.as_bytes()).is_err() {
             check.error(&name.range, format!("`{}` is no header name", name.value));
@@ -131,7 +134,7 @@ fn headers(check: &mut Checker<'_>, file: &TurnFile) {
 const CANARIES: [&str; 7] = ["message", "code", "type", "param", "request_id", "header", "content"];
 
 /// A placeholder that does not exist would go over the wire as it stands.
-fn placeholders(check: &mut Checker<'_>, range: &Range<usize>, text: &str) {
+fn placeholders(check: &mut FileChecker<'_>, range: &Range<usize>, text: &str) {
     for rest in text.split("{{canary.").skip(1) {
         let name = rest.split("}}").next().unwrap_or_default();
         if !CANARIES.contains(&name) {

@@ -9,7 +9,7 @@ use super::{
     conduct::{conduct, pings},
     diagnostic::{Diagnostic, nearest},
     expect::Attempts,
-    file::{At, DeploymentsFile, MatrixFile, ScenarioFile, TurnFile},
+    file::{DeploymentsFile, Located, MatrixFile, ScenarioFile, TurnFile},
     leave::leaves,
     mistake::mistakes,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
@@ -21,13 +21,13 @@ use super::{
 };
 
 /// Collects what is wrong with one file.
-pub(super) struct Checker<'a> {
+pub(super) struct FileChecker<'a> {
     file: &'a str,
     source: &'a Arc<str>,
     errors: Vec<Diagnostic>,
 }
 
-impl<'a> Checker<'a> {
+impl<'a> FileChecker<'a> {
     pub(super) fn new(file: &'a str, source: &'a Arc<str>) -> Self {
         Self { file, source, errors: Vec::new() }
     }
@@ -61,7 +61,7 @@ pub fn validate(
     source: &Arc<str>,
     file: ScenarioFile,
 ) -> Result<Scenario, Vec<Diagnostic>> {
-    let mut check = Checker::new(name, source);
+    let mut check = FileChecker::new(name, source);
     for (text, key) in [(&file.title, "title"), (&file.why, "why")] {
         if text.value.trim().is_empty() {
             check.error(&text.range, format!("`{key}` is empty")).help =
@@ -114,7 +114,7 @@ pub fn validate(
     })
 }
 
-fn matrix(check: &mut Checker<'_>, matrix: &MatrixFile) -> Vec<Combination> {
+fn matrix(check: &mut FileChecker<'_>, matrix: &MatrixFile) -> Vec<Combination> {
     let apis = axis(check, matrix.api.as_ref()).unwrap_or_else(|| vec![Api::OpenaiChat]);
     let providers = axis(check, matrix.provider.as_ref());
     let streams = axis(check, matrix.stream.as_ref()).unwrap_or_else(|| vec![false]);
@@ -136,7 +136,7 @@ fn matrix(check: &mut Checker<'_>, matrix: &MatrixFile) -> Vec<Combination> {
 }
 
 /// A step's body must be something that the request can carry.
-fn bodies(check: &mut Checker<'_>, steps: &[At<Step>], matrix: &[Combination]) {
+fn bodies(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
     let first = |wanted: fn(Api) -> bool| matrix.iter().map(|one| one.api).find(|api| wanted(*api));
     let members = || steps.iter().flat_map(|step| step.value.body.iter().map(|member| (&step.range, member)));
     if let (Some(api), Some((step, (name, _)))) = (first(|api| api.method() == "GET"), members().next()) {
@@ -153,8 +153,8 @@ fn bodies(check: &mut Checker<'_>, steps: &[At<Step>], matrix: &[Combination]) {
 }
 
 fn axis<T: Copy + Eq + Hash + std::fmt::Debug>(
-    check: &mut Checker<'_>,
-    values: Option<&At<Vec<T>>>,
+    check: &mut FileChecker<'_>,
+    values: Option<&Located<Vec<T>>>,
 ) -> Option<Vec<T>> {
     let values = values?;
     if values.value.is_empty() {
@@ -170,7 +170,7 @@ fn axis<T: Copy + Eq + Hash + std::fmt::Debug>(
 }
 
 fn deployments(
-    check: &mut Checker<'_>,
+    check: &mut FileChecker<'_>,
     file: &ScenarioFile,
     matrix: &[Combination],
 ) -> IndexMap<String, Vec<Turn>> {
@@ -195,8 +195,8 @@ fn deployments(
 
 /// Each deployment by its name; the one of `upstream` is `primary`.
 pub(super) fn named(
-    check: &mut Checker<'_>,
-    upstream: Option<&At<Vec<At<TurnFile>>>>,
+    check: &mut FileChecker<'_>,
+    upstream: Option<&Located<Vec<Located<TurnFile>>>>,
     deployments: Option<&DeploymentsFile>,
     matrix: &[Combination],
 ) -> IndexMap<String, Vec<Turn>> {
@@ -222,13 +222,13 @@ pub(super) fn named(
 }
 
 fn settings(
-    check: &mut Checker<'_>,
-    settings: &At<ProxySettings>,
+    check: &mut FileChecker<'_>,
+    settings: &Located<ProxySettings>,
     deployments: &IndexMap<String, Vec<Turn>>,
 ) {
     let range = &settings.range;
     let value = &settings.value;
-    let key = |check: &Checker<'_>, key: &str| check.word(range, key);
+    let key = |check: &FileChecker<'_>, key: &str| check.word(range, key);
     if value.timeout < Duration::from_millis(100) || value.timeout > Duration::from_secs(600) {
         check.error(&key(check, "timeout"), "`timeout` must lie between 100ms and 10m").help =
             Some("below 100 ms the machine's own delays are measured, not the proxy".to_owned());
@@ -265,7 +265,7 @@ fn settings(
     }
 }
 
-fn expectations(check: &mut Checker<'_>, file: &ScenarioFile, deployments: &IndexMap<String, Vec<Turn>>) {
+fn expectations(check: &mut FileChecker<'_>, file: &ScenarioFile, deployments: &IndexMap<String, Vec<Turn>>) {
     let range = &file.expect.range;
     if let Some(Attempts::Each(each)) = &file.expect.value.attempts {
         for name in each.keys() {
@@ -280,7 +280,7 @@ fn expectations(check: &mut Checker<'_>, file: &ScenarioFile, deployments: &Inde
 }
 
 pub(super) fn known_deployment(
-    check: &mut Checker<'_>,
+    check: &mut FileChecker<'_>,
     range: &Range<usize>,
     name: &str,
     deployments: &IndexMap<String, Vec<Turn>>,

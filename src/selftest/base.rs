@@ -7,25 +7,25 @@ use bytes::Bytes;
 
 use super::exhibit::Exhibit;
 use crate::{
-    fault::{self, Context, Origin, Plan, WireAction},
+    fault::{self, FaultContext, Origin, Plan, WireAction},
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody, Received},
+    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
     scenario::Turn,
     wire::frames::{self, Carrier},
 };
 
 /// The reply without any fault, and the plan with them.
 #[derive(Debug, Clone)]
-pub struct Base {
+pub struct UnfaultedReply {
     /// What was understood of the request.
-    pub asked: Asked,
+    pub asked: RequestedCall,
     /// The tokens of the attempt.
     pub canaries: Canaries,
-    message: Message,
+    message: ProviderMessage,
     plan: Plan,
 }
 
-impl Base {
+impl UnfaultedReply {
     /// Of the first attempt at the deployment `main` of `identity`.
     pub fn new(exhibit: &Exhibit, identity: &Identity, address: SocketAddr, seed: u64) -> Self {
         let call = &exhibit.call;
@@ -33,7 +33,7 @@ impl Base {
         let headers = call.header_map(&identity.key("main"));
         let (path, body) = (call.path(), call.body());
         let received =
-            Received { method: call.method(), path: &path, headers: &headers, body: body.as_bytes() };
+            ReceivedCall { method: call.method(), path: &path, headers: &headers, body: body.as_bytes() };
         let plain = Turn { faults: Vec::new(), ..exhibit.turn.clone() };
         let (asked, message) = match provider::read(call.provider(), &received, &canaries) {
             Ok(asked) => {
@@ -43,7 +43,7 @@ impl Base {
             Err(refused) => refused,
         };
         let origin = Origin { address, token: &identity.token, deployment: "main", attempt: 1, seed };
-        let plan = fault::plan(&exhibit.turn, &Context { asked: &asked, canaries: &canaries, origin });
+        let plan = fault::plan(&exhibit.turn, &FaultContext { asked: &asked, canaries: &canaries, origin });
         Self { asked, canaries, message, plan }
     }
 

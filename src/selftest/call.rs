@@ -11,7 +11,7 @@ use crate::{
 
 /// One request, as any client would send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
+pub struct ClientRequest {
     /// Which endpoint.
     pub api: Api,
     /// Whether a stream is asked for.
@@ -20,7 +20,7 @@ pub struct Call {
     pub padding: usize,
 }
 
-impl Call {
+impl ClientRequest {
     /// For `api`, of whose provider the dialect is.
     pub fn new(api: Api, stream: bool) -> Self {
         Self { api, stream, padding: 0 }

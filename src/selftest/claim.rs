@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    base::Base,
-    raw::{Ending, Transcript},
-    reply::{Framing, Reply},
+    base::UnfaultedReply,
+    raw::{ConnectionEnd, Transcript},
+    reply::{MessageFraming, ParsedReply},
 };
 use crate::observation::Attempt;
 
@@ -14,18 +14,18 @@ use crate::observation::Attempt;
 const LATE: Duration = Duration::from_secs(2);
 
 /// All that was seen of one exhibit, on both sides.
-pub struct Sight<'a> {
+pub struct ExhibitView<'a> {
     /// The reply without faults.
-    pub base: &'a Base,
+    pub base: &'a UnfaultedReply,
     /// What the client got.
     pub transcript: &'a Transcript,
     /// The mock's ledger.
     pub attempts: &'a [Attempt],
 }
 
-impl Sight<'_> {
+impl ExhibitView<'_> {
     /// The message that came.
-    pub fn reply(&self) -> &Reply {
+    pub fn reply(&self) -> &ParsedReply {
         &self.transcript.reply
     }
 
@@ -35,17 +35,17 @@ impl Sight<'_> {
     }
 }
 
-type Check = dyn Fn(&Sight<'_>) -> Result<(), String> + Send + Sync;
+type Check = dyn Fn(&ExhibitView<'_>) -> Result<(), String> + Send + Sync;
 
 /// One thing that must be true.
 #[derive(Clone)]
-pub struct Claim {
+pub struct WireClaim {
     /// In words: `the body is the first 3 events`.
     pub says: String,
     check: Arc<Check>,
 }
 
-impl fmt::Debug for Claim {
+impl fmt::Debug for WireClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Claim").field(&self.says).finish()
     }
@@ -62,32 +62,35 @@ pub enum Before {
     Ending,
 }
 
-impl Claim {
+impl WireClaim {
     /// Anything; what was seen instead is the error.
     pub fn new(
         says: impl Into<String>,
-        check: impl Fn(&Sight<'_>) -> Result<(), String> + Send + Sync + 'static,
+        check: impl Fn(&ExhibitView<'_>) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
         Self { says: says.into(), check: Arc::new(check) }
     }
 
     /// Something that is true or not of the message.
-    pub fn that(says: impl Into<String>, holds: impl Fn(&Sight<'_>) -> bool + Send + Sync + 'static) -> Self {
+    pub fn that(
+        says: impl Into<String>,
+        holds: impl Fn(&ExhibitView<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
         Self::new(says, move |sight| if holds(sight) { Ok(()) } else { Err(seen_bytes(sight)) })
     }
 
     /// How the connection ends.
-    pub fn ends(ending: Ending) -> Self {
+    pub fn ends(ending: ConnectionEnd) -> Self {
         Self::new(format!("the connection ends by {}", words(&ending)), move |sight| ended(&ending, sight))
     }
 
     /// It ends by nobody.
     pub fn stays_open() -> Self {
-        Self::new("the connection stays open", |sight| ended(&Ending::Open, sight))
+        Self::new("the connection stays open", |sight| ended(&ConnectionEnd::Open, sight))
     }
 
     /// What became of the framing.
-    pub fn framing(framing: Framing) -> Self {
+    pub fn framing(framing: MessageFraming) -> Self {
         Self::new(format!("the framing is {framing:?}").to_lowercase(), move |sight| {
             equal(&framing, &sight.reply().framing)
         })
@@ -99,7 +102,7 @@ impl Claim {
     }
 
     /// The body, byte for byte.
-    pub fn body(says: &str, wanted: impl Fn(&Base) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub fn body(says: &str, wanted: impl Fn(&UnfaultedReply) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::new(format!("the body is {says}"), move |sight| {
             let (wanted, got) = (wanted(sight.base), &sight.reply().body);
             if wanted == *got {
@@ -116,7 +119,7 @@ impl Claim {
 
     /// The body that the provider would have sent.
     pub fn whole_body() -> Self {
-        Self::body("all that the provider would send", Base::body)
+        Self::body("all that the provider would send", UnfaultedReply::body)
     }
 
     /// A header's values, in order.
@@ -126,14 +129,14 @@ impl Claim {
     }
 
     /// What the place is waited for at the least and, on any machine, at the most, in all.
-    pub fn waits(time: Duration, before: impl Fn(&Base) -> Before + Send + Sync + 'static) -> Self {
+    pub fn waits(time: Duration, before: impl Fn(&UnfaultedReply) -> Before + Send + Sync + 'static) -> Self {
         Self::waits_as(format!("{} ms of wait", time.as_millis()), move |base| (time, before(base)))
     }
 
     /// The same where time and place follow from the plan.
     pub fn waits_as(
         says: impl Into<String>,
-        wait: impl Fn(&Base) -> (Duration, Before) + Send + Sync + 'static,
+        wait: impl Fn(&UnfaultedReply) -> (Duration, Before) + Send + Sync + 'static,
     ) -> Self {
         Self::new(says, move |sight| {
             let (time, before) = wait(sight.base);
@@ -155,7 +158,7 @@ impl Claim {
 
     /// What stands before the body's byte at this offset comes so much earlier than it: that is
     /// where the wait is.
-    pub fn pause(time: Duration, offset: impl Fn(&Base) -> usize + Send + Sync + 'static) -> Self {
+    pub fn pause(time: Duration, offset: impl Fn(&UnfaultedReply) -> usize + Send + Sync + 'static) -> Self {
         Self::new("what stands before the wait is not held back by it", move |sight| {
             let at = offset(sight.base);
             let after = sight.transcript.body_arrival(at).unwrap_or(sight.transcript.ended);
@@ -171,7 +174,10 @@ impl Claim {
     }
 
     /// Every read ends where a packet may end, and there are several.
-    pub fn packets(says: &str, cuts: impl Fn(&Base, usize) -> bool + Send + Sync + 'static) -> Self {
+    pub fn packets(
+        says: &str,
+        cuts: impl Fn(&UnfaultedReply, usize) -> bool + Send + Sync + 'static,
+    ) -> Self {
         Self::new(format!("packets end {says}"), move |sight| {
             let got = sight.transcript.body_cuts();
             let length = sight.reply().body.len();
@@ -188,12 +194,12 @@ impl Claim {
     ///
     /// # Errors
     /// What was seen instead.
-    pub fn check(&self, sight: &Sight<'_>) -> Result<(), String> {
+    pub fn check(&self, sight: &ExhibitView<'_>) -> Result<(), String> {
         (self.check)(sight)
     }
 }
 
-fn ended(wanted: &Ending, sight: &Sight<'_>) -> Result<(), String> {
+fn ended(wanted: &ConnectionEnd, sight: &ExhibitView<'_>) -> Result<(), String> {
     let got = &sight.transcript.ending;
     if wanted == got { Ok(()) } else { Err(format!("it ended by {}", words(got))) }
 }
@@ -213,7 +219,7 @@ fn equal<T: PartialEq + fmt::Debug>(wanted: &T, got: &T) -> Result<(), String> {
 }
 
 /// The beginning of what came, as far as it is of use to a reader.
-fn seen_bytes(sight: &Sight<'_>) -> String {
+fn seen_bytes(sight: &ExhibitView<'_>) -> String {
     let bytes = sight.transcript.bytes();
     let shown = bytes.len().min(240);
     let dots = if shown < bytes.len() { "..." } else { "" };
@@ -221,19 +227,19 @@ fn seen_bytes(sight: &Sight<'_>) -> String {
 }
 
 /// An ending in a few words.
-pub fn words(ending: &Ending) -> String {
+pub fn words(ending: &ConnectionEnd) -> String {
     match ending {
-        Ending::NameUnknown => "a name without an address".to_owned(),
-        Ending::Refused => "RST to the SYN".to_owned(),
-        Ending::ConnectTimedOut => "a SYN without an answer".to_owned(),
-        Ending::Certificate(refusal) => refusal.to_string(),
-        Ending::Alert(number) => format!("TLS alert {number}"),
-        Ending::Fin => "FIN".to_owned(),
-        Ending::Truncated => "FIN without close_notify".to_owned(),
-        Ending::Reset => "RST".to_owned(),
-        Ending::StreamReset(code) => format!("RST_STREAM {code}"),
-        Ending::GoneAway(code) => format!("GOAWAY {code} and FIN"),
-        Ending::Open => "nothing".to_owned(),
-        Ending::Other(words) => words.clone(),
+        ConnectionEnd::NameUnknown => "a name without an address".to_owned(),
+        ConnectionEnd::Refused => "RST to the SYN".to_owned(),
+        ConnectionEnd::ConnectTimedOut => "a SYN without an answer".to_owned(),
+        ConnectionEnd::Certificate(refusal) => refusal.to_string(),
+        ConnectionEnd::Alert(number) => format!("TLS alert {number}"),
+        ConnectionEnd::Fin => "FIN".to_owned(),
+        ConnectionEnd::Truncated => "FIN without close_notify".to_owned(),
+        ConnectionEnd::Reset => "RST".to_owned(),
+        ConnectionEnd::StreamReset(code) => format!("RST_STREAM {code}"),
+        ConnectionEnd::GoneAway(code) => format!("GOAWAY {code} and FIN"),
+        ConnectionEnd::Open => "nothing".to_owned(),
+        ConnectionEnd::Other(words) => words.clone(),
     }
 }

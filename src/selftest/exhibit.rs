@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::{call::Call, claim::Claim, family::Family, raw::Ending, seen::Seen, written::written};
+use super::{
+    call::ClientRequest, claim::WireClaim, family::FaultLayer, raw::ConnectionEnd, seen::ClientView,
+    written::written,
+};
 use crate::{
     observation::Identity,
-    scenario::{Answer, Api, Combination, Fault, Reply, Transport, Turn},
+    scenario::{Api, Combination, Fault, SuccessReply, Transport, Turn, TurnReply},
     upstream::Armed,
 };
 
@@ -15,11 +18,11 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Exhibit {
     /// Where it stands in the table.
-    pub family: Family,
+    pub family: FaultLayer,
     /// What the mock plays on the first attempt.
     pub turn: Turn,
     /// The request.
-    pub call: Call,
+    pub call: ClientRequest,
     /// What it travels over.
     pub transport: Transport,
     /// What sets it apart from another of the same faults.
@@ -27,26 +30,31 @@ pub struct Exhibit {
     /// Whether the connection is used once more, behind the first reply.
     pub asks_again: bool,
     /// What any client can make of it.
-    pub seen: Seen,
+    pub seen: ClientView,
     /// Whether the connection is to end by itself: then its end is waited for, and silence is none.
     pub ends: bool,
     /// What is claimed beyond that.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<WireClaim>,
 }
 
 impl Exhibit {
     /// A stream of chat with these faults.
-    pub fn stream(family: Family, faults: impl Into<Vec<Fault>>, seen: Seen) -> Self {
-        Self::of(family, Call::new(Api::OpenaiChat, true), faults, seen)
+    pub fn stream(family: FaultLayer, faults: impl Into<Vec<Fault>>, seen: ClientView) -> Self {
+        Self::of(family, ClientRequest::new(Api::OpenaiChat, true), faults, seen)
     }
 
     /// A plain answer of chat with these faults.
-    pub fn plain(family: Family, faults: impl Into<Vec<Fault>>, seen: Seen) -> Self {
-        Self::of(family, Call::new(Api::OpenaiChat, false), faults, seen).note("plain")
+    pub fn plain(family: FaultLayer, faults: impl Into<Vec<Fault>>, seen: ClientView) -> Self {
+        Self::of(family, ClientRequest::new(Api::OpenaiChat, false), faults, seen).note("plain")
     }
 
     /// Any call with these faults.
-    pub fn of(family: Family, call: Call, faults: impl Into<Vec<Fault>>, seen: Seen) -> Self {
+    pub fn of(
+        family: FaultLayer,
+        call: ClientRequest,
+        faults: impl Into<Vec<Fault>>,
+        seen: ClientView,
+    ) -> Self {
         let faults = faults.into();
         let needs = |fault: &Fault| match fault {
             Fault::Http2(_) => Transport::Http2,
@@ -56,7 +64,7 @@ impl Exhibit {
         let transport = faults.iter().map(needs).max().unwrap_or(Transport::Plain);
         Self {
             family,
-            turn: Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults },
+            turn: Turn { answer: TurnReply::Reply(SuccessReply::Ok), headers: IndexMap::new(), faults },
             call,
             transport,
             note: None,
@@ -68,23 +76,23 @@ impl Exhibit {
     }
 
     /// The connection ends like this.
-    pub fn ending(self, ending: Ending) -> Self {
-        Self { ends: true, ..self }.claim(Claim::ends(ending))
+    pub fn ending(self, ending: ConnectionEnd) -> Self {
+        Self { ends: true, ..self }.claim(WireClaim::ends(ending))
     }
 
     /// The connection stays open.
     pub fn open(self) -> Self {
-        self.claim(Claim::stays_open())
+        self.claim(WireClaim::stays_open())
     }
 
     /// With one more claim.
-    pub fn claim(mut self, claim: Claim) -> Self {
+    pub fn claim(mut self, claim: WireClaim) -> Self {
         self.claims.push(claim);
         self
     }
 
     /// With several more.
-    pub fn claims(mut self, claims: impl IntoIterator<Item = Claim>) -> Self {
+    pub fn claims(mut self, claims: impl IntoIterator<Item = WireClaim>) -> Self {
         self.claims.extend(claims);
         self
     }
@@ -96,7 +104,7 @@ impl Exhibit {
     }
 
     /// With another answer than a short text.
-    pub fn answer(mut self, answer: Answer) -> Self {
+    pub fn answer(mut self, answer: TurnReply) -> Self {
         self.turn.answer = answer;
         self
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A layer of the wire, and the faults that strike it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Family {
+pub enum FaultLayer {
     /// Ports, backlogs, accepted connections.
     Connection,
     /// Names and TLS.
@@ -33,7 +33,7 @@ pub enum Family {
     Combined,
 }
 
-impl Family {
+impl FaultLayer {
     /// Every family, in the order of the table.
     pub const ALL: [Self; 11] = [
         Self::Connection,
@@ -50,7 +50,7 @@ impl Family {
     ];
 }
 
-impl fmt::Display for Family {
+impl fmt::Display for FaultLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Connection => "connection",

@@ -8,8 +8,8 @@ use tokio::{
 };
 
 use super::{
-    raw::{self, Ending, Read, Request, Transcript},
-    reply::Reply,
+    raw::{self, ConnectionEnd, RawRequest, Read, Transcript},
+    reply::ParsedReply,
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -59,7 +59,7 @@ struct Speaker<S> {
 /// Sends the request on a stream of its own, and records what comes.
 pub(super) async fn ask(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &Request<'_>,
+    request: &RawRequest<'_>,
     began: Instant,
 ) -> Transcript {
     let mut speaker = Speaker {
@@ -83,9 +83,9 @@ pub(super) async fn ask(
         Ok(()) => loop {
             let mut buffer = Vec::with_capacity(MOST_PAYLOAD);
             match timeout(request.quiet(), speaker.stream.read_buf(&mut buffer)).await {
-                Err(_) => break Ending::Open,
+                Err(_) => break ConnectionEnd::Open,
                 Ok(Err(error)) => break raw::ending_of(&error),
-                Ok(Ok(0)) => break Ending::Fin,
+                Ok(Ok(0)) => break ConnectionEnd::Fin,
                 Ok(Ok(_)) => {
                     speaker.raw.extend_from_slice(&buffer);
                     reads.push(Read { at: began.elapsed(), bytes: buffer });
@@ -93,24 +93,26 @@ pub(super) async fn ask(
                         break raw::ending_of(&error);
                     }
                     if speaker.alive {
-                        break Ending::Open;
+                        break ConnectionEnd::Open;
                     }
                 }
             }
         },
     };
     let ending = match (speaker.gone, speaker.reset) {
-        (Some(code), _) if matches!(ending, Ending::Fin | Ending::Truncated) => Ending::GoneAway(code),
-        (None, Some(code)) if speaker.alive => Ending::StreamReset(code),
+        (Some(code), _) if matches!(ending, ConnectionEnd::Fin | ConnectionEnd::Truncated) => {
+            ConnectionEnd::GoneAway(code)
+        }
+        (None, Some(code)) if speaker.alive => ConnectionEnd::StreamReset(code),
         _ => ending,
     };
-    let reply = Reply::of_frames(speaker.status, &speaker.pieces, speaker.ended, speaker.raw.len());
+    let reply = ParsedReply::of_frames(speaker.status, &speaker.pieces, speaker.ended, speaker.raw.len());
     Transcript { reads, ending, ended: began.elapsed(), reply, frames: speaker.frames, next: None }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Speaker<S> {
     /// The preface, the settings, the request's head, and as much of its body as may be sent.
-    async fn open(&mut self, request: &Request<'_>) -> io::Result<()> {
+    async fn open(&mut self, request: &RawRequest<'_>) -> io::Result<()> {
         let mut block = Vec::new();
         let authority = raw::authority(request.url);
         let path = request.url.path();

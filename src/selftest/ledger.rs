@@ -1,27 +1,27 @@
 //! The other side of the wire: what the mock's ledger says must be what was seen.
 
 use super::{
-    claim::{Claim, Sight},
-    raw::Ending,
-    reply::Framing,
-    seen::Seen,
+    claim::{ExhibitView, WireClaim},
+    raw::ConnectionEnd,
+    reply::MessageFraming,
+    seen::ClientView,
 };
 use crate::{
     observation::{Attempt, AttemptEnd},
-    scenario::{Fault, Stage},
+    scenario::{Fault, FaultStage},
 };
 
 /// What the ledger must say of any exhibit with these faults.
-pub(super) fn claims(faults: &[Fault]) -> Vec<Claim> {
+pub(super) fn claims(faults: &[Fault]) -> Vec<WireClaim> {
     match faults.iter().map(Fault::stage).min() {
-        Some(Stage::Address) => {
-            vec![Claim::new("the mock sees nobody", |sight| match sight.attempts {
+        Some(FaultStage::Address) => {
+            vec![WireClaim::new("the mock sees nobody", |sight| match sight.attempts {
                 [] => Ok(()),
                 attempts => Err(format!("{} attempts in the ledger", attempts.len())),
             })]
         }
         // Where the connection itself is struck, what is in the ledger depends on how far it came.
-        Some(Stage::Connection) if !faults.iter().any(|fault| fault.stage() == Stage::Reply) => {
+        Some(FaultStage::Connection) if !faults.iter().any(|fault| fault.stage() == FaultStage::Reply) => {
             vec![agreement("the ledger says the same", connection)]
         }
         _ => vec![agreement("the ledger says the same", reply)],
@@ -30,16 +30,16 @@ pub(super) fn claims(faults: &[Fault]) -> Vec<Claim> {
 
 fn agreement(
     says: &str,
-    check: impl Fn(&Sight<'_>, &Attempt) -> Result<(), String> + Send + Sync + 'static,
-) -> Claim {
-    Claim::new(says, move |sight| match sight.attempts.first() {
+    check: impl Fn(&ExhibitView<'_>, &Attempt) -> Result<(), String> + Send + Sync + 'static,
+) -> WireClaim {
+    WireClaim::new(says, move |sight| match sight.attempts.first() {
         Some(attempt) => check(sight, attempt),
         None => Err("nothing in the ledger".to_owned()),
     })
 }
 
 /// No request was read, or the reply is as well as any.
-fn connection(sight: &Sight<'_>, attempt: &Attempt) -> Result<(), String> {
+fn connection(sight: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
     match (sight.reply().status, attempt.sent.status) {
         (Some(_), Some(_)) => reply(sight, attempt),
         (None, None) => Ok(()),
@@ -47,30 +47,36 @@ fn connection(sight: &Sight<'_>, attempt: &Attempt) -> Result<(), String> {
     }
 }
 
-fn reply(sight: &Sight<'_>, attempt: &Attempt) -> Result<(), String> {
+fn reply(sight: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
     let (seen, sent) = (sight.reply(), &attempt.sent);
     // What nobody can read is a status line to the mock alone.
-    if seen.framing != Framing::NoHead && seen.status != sent.status {
+    if seen.framing != MessageFraming::NoHead && seen.status != sent.status {
         return Err(format!("status {:?} was sent and {:?} was seen", sent.status, seen.status));
     }
-    if matches!(seen.framing, Framing::Whole | Framing::Cut)
+    if matches!(seen.framing, MessageFraming::Whole | MessageFraming::Cut)
         && seen.rest.is_empty()
         && seen.body.len() as u64 != sent.bytes
     {
         return Err(format!("{} bytes of body were sent and {} seen", sent.bytes, seen.body.len()));
     }
     let expected: &[AttemptEnd] = match &sight.transcript.ending {
-        Ending::Reset => &[AttemptEnd::Reset],
-        Ending::StreamReset(_) => &[AttemptEnd::StreamReset],
-        Ending::GoneAway(_) => &[AttemptEnd::GoneAway],
+        ConnectionEnd::Reset => &[AttemptEnd::Reset],
+        ConnectionEnd::StreamReset(_) => &[AttemptEnd::StreamReset],
+        ConnectionEnd::GoneAway(_) => &[AttemptEnd::GoneAway],
         // A session that ends by a close frame is whole as a message, whatever the frame says.
-        Ending::Fin if seen.status == Some(101) => &[AttemptEnd::Closed, AttemptEnd::Finished],
+        ConnectionEnd::Fin if seen.status == Some(101) => &[AttemptEnd::Closed, AttemptEnd::Finished],
         // What stays open waits for its client.
-        Ending::Open if seen.status == Some(101) => &[AttemptEnd::Finished],
-        Ending::Fin | Ending::Truncated if seen.framing == Framing::Whole => &[AttemptEnd::Finished],
+        ConnectionEnd::Open if seen.status == Some(101) => &[AttemptEnd::Finished],
+        ConnectionEnd::Fin | ConnectionEnd::Truncated if seen.framing == MessageFraming::Whole => {
+            &[AttemptEnd::Finished]
+        }
         // A message that nobody can read may have been sent to its end all the same.
-        Ending::Fin | Ending::Truncated => &[AttemptEnd::Closed, AttemptEnd::Finished],
-        _ if matches!(seen.framing, Framing::Whole | Framing::Broken | Framing::NoHead) => {
+        ConnectionEnd::Fin | ConnectionEnd::Truncated => &[AttemptEnd::Closed, AttemptEnd::Finished],
+        _ if matches!(
+            seen.framing,
+            MessageFraming::Whole | MessageFraming::Broken | MessageFraming::NoHead
+        ) =>
+        {
             &[AttemptEnd::Finished]
         }
         // The watching client may have left by now.
@@ -83,7 +89,7 @@ fn reply(sight: &Sight<'_>, attempt: &Attempt) -> Result<(), String> {
 }
 
 /// What a client can make of it, with the ledger's word for what the standards leave open.
-pub(super) fn seen(sight: &Sight<'_>) -> Seen {
+pub(super) fn seen(sight: &ExhibitView<'_>) -> ClientView {
     let doubtful = sight.attempts.first().is_some_and(|attempt| attempt.sent.doubtful);
-    Seen::of(sight.transcript, doubtful)
+    ClientView::of(sight.transcript, doubtful)
 }

@@ -20,17 +20,17 @@ mod seen;
 mod tls;
 mod written;
 
-pub use base::Base;
-pub use call::Call;
-pub use claim::{Before, Claim, Sight};
+pub use base::UnfaultedReply;
+pub use call::ClientRequest;
+pub use claim::{Before, ExhibitView, WireClaim};
 pub use exhibit::Exhibit;
 pub use exhibits::all as exhibits;
-pub use family::Family;
+pub use family::FaultLayer;
 pub use prove::{SelftestError, identity, prove};
-pub use raw::{Ending, Read, Transcript};
-pub use reply::{Framing, Reply};
-pub use report::{ClaimResult, Lateness, Proof, SCHEMA_VERSION, Selftest, Timing, json_schema};
-pub use seen::Seen;
+pub use raw::{ConnectionEnd, Read, Transcript};
+pub use reply::{MessageFraming, ParsedReply};
+pub use report::{ClaimResult, FaultProof, Lateness, SCHEMA_VERSION, Selftest, Timing, json_schema};
+pub use seen::ClientView;
 pub use tls::CertificateRefusal;
 pub use written::written;
 

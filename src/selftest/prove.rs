@@ -10,15 +10,15 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 use super::{
-    base::Base,
-    claim::{Sight, words},
+    base::UnfaultedReply,
+    claim::{ExhibitView, words},
     exhibit::Exhibit,
     ledger,
-    raw::{self, Ending, Request, Transcript},
-    reply::Framing,
-    report::{ClaimResult, Lateness, Proof, SCHEMA_VERSION, Selftest, Timing},
-    seen::Seen,
-    tls::Trust,
+    raw::{self, ConnectionEnd, RawRequest, Transcript},
+    reply::MessageFraming,
+    report::{ClaimResult, FaultProof, Lateness, SCHEMA_VERSION, Selftest, Timing},
+    seen::ClientView,
+    tls::TrustedCertificates,
 };
 use crate::{
     observation::{Attempt, Identity},
@@ -46,7 +46,7 @@ pub enum SelftestError {
 
 struct Scene {
     upstream: Upstream,
-    trust: Trust,
+    trust: TrustedCertificates,
     exhibits: Vec<Exhibit>,
     seed: u64,
 }
@@ -65,7 +65,7 @@ pub async fn prove(exhibits: Vec<Exhibit>, seed: u64) -> Result<Selftest, Selfte
     let scene = Arc::new(Scene { upstream, trust, exhibits, seed });
     let shown = show_all(&scene, (0..scene.exhibits.len()).collect()).await?;
     // Judged only now: whoever reads and compares keeps the machine from being in time.
-    let mut proofs: Vec<Proof> =
+    let mut proofs: Vec<FaultProof> =
         scene.exhibits.iter().zip(&shown).map(|(exhibit, shown)| proof(exhibit, shown, 1)).collect();
     let bare: Vec<f64> = shown.into_iter().filter_map(|shown| shown.bare).collect();
     let doubted: Vec<usize> = (0..proofs.len()).filter(|i| !proofs[*i].proven).collect();
@@ -91,7 +91,7 @@ pub async fn prove(exhibits: Vec<Exhibit>, seed: u64) -> Result<Selftest, Selfte
 
 /// Everything that was seen of one exhibit.
 struct Shown {
-    base: Base,
+    base: UnfaultedReply,
     transcript: Transcript,
     attempts: Vec<Attempt>,
     /// How late plain sleeps were beside the mock's waits.
@@ -116,10 +116,10 @@ async fn show_all(scene: &Arc<Scene>, places: Vec<usize>) -> Result<Vec<Shown>, 
 }
 
 /// Whose certificates a client of this mock takes.
-fn trust(upstream: &Upstream) -> io::Result<Trust> {
+fn trust(upstream: &Upstream) -> io::Result<TrustedCertificates> {
     let pem = upstream.ca_pem()?;
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
-    Ok(Trust::in_these(certificates.map_err(io::Error::other)?))
+    Ok(TrustedCertificates::in_these(certificates.map_err(io::Error::other)?))
 }
 
 /// Who the exhibit at this place of a list is. Its tokens stand in what is sent, so that the same
@@ -135,16 +135,16 @@ async fn show(scene: &Scene, index: usize) -> Result<Shown, SelftestError> {
     let armed = scene.upstream.arm(exhibit.armed(identity.clone(), scene.seed)).map_err(broken)?;
     let url = exhibit.call.url(&armed.base_url("main"));
     let url = Url::parse(&url).map_err(|error| broken(io::Error::other(error)))?;
-    let base = Base::new(exhibit, &identity, scene.upstream.address(), scene.seed);
+    let base = UnfaultedReply::new(exhibit, &identity, scene.upstream.address(), scene.seed);
     let key = identity.key("main");
-    let request = Request {
+    let request = RawRequest {
         url: &url,
         transport: exhibit.transport,
         call: &exhibit.call,
         key: &key,
         trust: &scene.trust,
         stays_open: !exhibit.ends,
-        connects: exhibit.seen != Seen::NotConnected,
+        connects: exhibit.seen != ClientView::NotConnected,
         waits: exhibit.longest_wait(),
         asks_again: exhibit.asks_again,
     };
@@ -155,12 +155,17 @@ async fn show(scene: &Scene, index: usize) -> Result<Shown, SelftestError> {
 }
 
 /// The ledger, once it agrees: the mock may be about to write down what the client has seen already.
-async fn settled(exhibit: &Exhibit, base: &Base, transcript: &Transcript, armed: &ArmedCase) -> Vec<Attempt> {
+async fn settled(
+    exhibit: &Exhibit,
+    base: &UnfaultedReply,
+    transcript: &Transcript,
+    armed: &ArmedCase,
+) -> Vec<Attempt> {
     let deadline = Instant::now() + LEDGER;
     let claims = ledger::claims(&exhibit.turn.faults);
     loop {
         let attempts = armed.attempts();
-        let sight = Sight { base, transcript, attempts: &attempts };
+        let sight = ExhibitView { base, transcript, attempts: &attempts };
         if claims.iter().all(|claim| claim.check(&sight).is_ok()) || Instant::now() >= deadline {
             return attempts;
         }
@@ -168,9 +173,9 @@ async fn settled(exhibit: &Exhibit, base: &Base, transcript: &Transcript, armed:
     }
 }
 
-fn proof(exhibit: &Exhibit, shown: &Shown, tries: u32) -> Proof {
+fn proof(exhibit: &Exhibit, shown: &Shown, tries: u32) -> FaultProof {
     let transcript = &shown.transcript;
-    let sight = &Sight { base: &shown.base, transcript, attempts: &shown.attempts };
+    let sight = &ExhibitView { base: &shown.base, transcript, attempts: &shown.attempts };
     let of_ledger = ledger::claims(&exhibit.turn.faults);
     let seen = ledger::seen(sight);
     let first = ClaimResult {
@@ -183,7 +188,7 @@ fn proof(exhibit: &Exhibit, shown: &Shown, tries: u32) -> Proof {
         .chain(&of_ledger)
         .map(|claim| ClaimResult { claim: claim.says.clone(), instead: claim.check(sight).err() });
     let claims: Vec<ClaimResult> = std::iter::once(first).chain(rest).collect();
-    Proof {
+    FaultProof {
         family: exhibit.family,
         name: exhibit.name(),
         proven: claims.iter().all(|claim| claim.instead.is_none()),
@@ -205,7 +210,7 @@ fn waited(attempt: &Attempt) -> Option<f64> {
 }
 
 /// What the wire showed, in a few words: `200, 3 events (412 bytes), RST`.
-fn showed(sight: &Sight<'_>) -> String {
+fn showed(sight: &ExhibitView<'_>) -> String {
     let (transcript, reply) = (sight.transcript, sight.reply());
     let mut words = Vec::new();
     for interim in &reply.interim {
@@ -213,7 +218,7 @@ fn showed(sight: &Sight<'_>) -> String {
     }
     match (reply.status, reply.framing) {
         (Some(status), _) => words.push(status.to_string()),
-        (None, Framing::NoHead) => words.push("no status line".to_owned()),
+        (None, MessageFraming::NoHead) => words.push("no status line".to_owned()),
         _ => {}
     }
     if !reply.body.is_empty() {
@@ -225,16 +230,16 @@ fn showed(sight: &Sight<'_>) -> String {
             n => format!("{n} events ({bytes})"),
         });
     }
-    if reply.framing == Framing::Broken {
+    if reply.framing == MessageFraming::Broken {
         words.push("unreadable from there".to_owned());
     }
-    if !reply.rest.is_empty() && reply.framing == Framing::Whole {
+    if !reply.rest.is_empty() && reply.framing == MessageFraming::Whole {
         words.push(format!("{} bytes behind the end", reply.rest.len()));
     }
     words.push(match (&transcript.ending, reply.framing) {
-        (Ending::Open, Framing::Whole) => "whole".to_owned(),
-        (Ending::Open, Framing::Broken | Framing::NoHead) => "left open".to_owned(),
-        (Ending::Open, _) => "then silence".to_owned(),
+        (ConnectionEnd::Open, MessageFraming::Whole) => "whole".to_owned(),
+        (ConnectionEnd::Open, MessageFraming::Broken | MessageFraming::NoHead) => "left open".to_owned(),
+        (ConnectionEnd::Open, _) => "then silence".to_owned(),
         (ending, _) => words_of(ending),
     });
     if let Some(next) = &transcript.next {
@@ -243,7 +248,7 @@ fn showed(sight: &Sight<'_>) -> String {
     words.join(", ")
 }
 
-fn words_of(ending: &Ending) -> String {
+fn words_of(ending: &ConnectionEnd) -> String {
     words(ending)
 }
 

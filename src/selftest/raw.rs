@@ -10,10 +10,10 @@ use tokio::{
 use url::Url;
 
 use super::{
-    call::Call,
+    call::ClientRequest,
     http2,
-    reply::{Framing, Reply},
-    tls::{self, CertificateRefusal, Trust},
+    reply::{MessageFraming, ParsedReply},
+    tls::{self, CertificateRefusal, TrustedCertificates},
 };
 use crate::scenario::Transport;
 
@@ -32,11 +32,11 @@ pub struct Transcript {
     /// What was read, without TLS, read by read.
     pub reads: Vec<Read>,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: ConnectionEnd,
     /// When: from the moment at which the connection was asked for.
     pub ended: Duration,
     /// What it comes to as a message.
-    pub reply: Reply,
+    pub reply: ParsedReply,
     /// The frames of HTTP/2, one word each, in order.
     pub frames: Vec<String>,
     /// What came of a second request on the same connection.
@@ -54,7 +54,7 @@ pub struct Read {
 
 /// How a connection ended, or did not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum ConnectionEnd {
     /// The name has no address.
     NameUnknown,
     /// RST to the SYN.
@@ -83,17 +83,17 @@ pub enum Ending {
 
 /// Where a request goes, and what is waited for.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
+pub struct RawRequest<'a> {
     /// The URL.
     pub url: &'a Url,
     /// What it travels over.
     pub transport: Transport,
     /// The request.
-    pub call: &'a Call,
+    pub call: &'a ClientRequest,
     /// The key that it shows.
     pub key: &'a str,
     /// Whose certificates are taken.
-    pub trust: &'a Trust,
+    pub trust: &'a TrustedCertificates,
     /// Whether the connection is to stay open: silence then ends the watch.
     pub stays_open: bool,
     /// Whether there is to be a connection at all.
@@ -104,7 +104,7 @@ pub struct Request<'a> {
     pub asks_again: bool,
 }
 
-impl Request<'_> {
+impl RawRequest<'_> {
     /// After so long without a byte nothing more is expected.
     pub(super) fn quiet(&self) -> Duration {
         self.waits + if self.stays_open { QUIET } else { LONG }
@@ -116,12 +116,12 @@ impl Request<'_> {
 }
 
 impl Transcript {
-    fn none(ending: Ending, began: Instant) -> Self {
+    fn none(ending: ConnectionEnd, began: Instant) -> Self {
         Self {
             reads: Vec::new(),
             ending,
             ended: began.elapsed(),
-            reply: Reply::nothing(),
+            reply: ParsedReply::nothing(),
             frames: Vec::new(),
             next: None,
         }
@@ -164,7 +164,7 @@ impl Transcript {
 }
 
 /// Sends the request and records what comes, until the connection ends or falls silent.
-pub async fn ask(request: &Request<'_>) -> Transcript {
+pub async fn ask(request: &RawRequest<'_>) -> Transcript {
     let began = Instant::now();
     let tcp = match connect(request).await {
         Ok(tcp) => tcp,
@@ -176,27 +176,27 @@ pub async fn ask(request: &Request<'_>) -> Transcript {
     let host = request.url.host_str().unwrap_or_default();
     let protocol: &[u8] = if request.transport == Transport::Http2 { b"h2" } else { b"http/1.1" };
     match timeout(request.quiet(), tls::connect(tcp, host, request.trust, protocol)).await {
-        Err(_) => Transcript::none(Ending::Open, began),
+        Err(_) => Transcript::none(ConnectionEnd::Open, began),
         Ok(Err(ending)) => Transcript::none(ending, began),
         Ok(Ok(stream)) if request.transport == Transport::Http2 => http2::ask(stream, request, began).await,
         Ok(Ok(stream)) => speak(stream, request, began).await,
     }
 }
 
-async fn connect(request: &Request<'_>) -> Result<TcpStream, Ending> {
+async fn connect(request: &RawRequest<'_>) -> Result<TcpStream, ConnectionEnd> {
     let host = request.url.host_str().unwrap_or_default();
     let port = request.url.port_or_known_default().unwrap_or(80);
     // A resolver that gets no answer has found no address either.
     let found = timeout(4 * QUIET, lookup_host((host, port))).await;
     let addresses: Vec<SocketAddr> = match found {
         Ok(Ok(addresses)) => addresses.collect(),
-        _ => return Err(Ending::NameUnknown),
+        _ => return Err(ConnectionEnd::NameUnknown),
     };
     // The mocks have no IPv6, whatever the name of this machine resolves to.
     let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-    let Some(address) = address else { return Err(Ending::NameUnknown) };
+    let Some(address) = address else { return Err(ConnectionEnd::NameUnknown) };
     match timeout(request.connect_within(), TcpStream::connect(address)).await {
-        Err(_) => Err(Ending::ConnectTimedOut),
+        Err(_) => Err(ConnectionEnd::ConnectTimedOut),
         Ok(Err(error)) => Err(ending_of(&error)),
         Ok(Ok(tcp)) => {
             let _ = tcp.set_nodelay(true);
@@ -208,11 +208,11 @@ async fn connect(request: &Request<'_>) -> Result<TcpStream, Ending> {
 /// Speaks HTTP/1.1 over a connection, once or twice.
 async fn speak(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &Request<'_>,
+    request: &RawRequest<'_>,
     began: Instant,
 ) -> Transcript {
     let mut first = exchange(&mut stream, request, began, request.asks_again).await;
-    if request.asks_again && first.ending == Ending::Open {
+    if request.asks_again && first.ending == ConnectionEnd::Open {
         first.next = Some(Box::new(exchange(&mut stream, request, began, false).await));
     }
     first
@@ -220,7 +220,7 @@ async fn speak(
 
 async fn exchange(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    request: &Request<'_>,
+    request: &RawRequest<'_>,
     began: Instant,
     only_one: bool,
 ) -> Transcript {
@@ -229,19 +229,19 @@ async fn exchange(
     let mut so_far = Vec::new();
     // Whoever was cut off while he wrote may still find something to read.
     let ending = match stream.write_all(&bytes).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ending::Reset,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => ConnectionEnd::Reset,
         _ => loop {
             let mut buffer = Vec::with_capacity(READ);
             match timeout(request.quiet(), stream.read_buf(&mut buffer)).await {
-                Err(_) => break Ending::Open,
-                Ok(Ok(0)) => break Ending::Fin,
+                Err(_) => break ConnectionEnd::Open,
+                Ok(Ok(0)) => break ConnectionEnd::Fin,
                 Ok(Ok(_)) => {
                     if only_one {
                         so_far.extend_from_slice(&buffer);
                     }
                     reads.push(Read { at: began.elapsed(), bytes: buffer });
-                    if only_one && Reply::read(&so_far, false).framing == Framing::Whole {
-                        break Ending::Open;
+                    if only_one && ParsedReply::read(&so_far, false).framing == MessageFraming::Whole {
+                        break ConnectionEnd::Open;
                     }
                 }
                 Ok(Err(error)) => break ending_of(&error),
@@ -249,8 +249,8 @@ async fn exchange(
         },
     };
     let mut transcript = Transcript { reads, ..Transcript::none(ending, began) };
-    let over = matches!(transcript.ending, Ending::Fin | Ending::Truncated);
-    transcript.reply = Reply::read(&transcript.bytes(), over);
+    let over = matches!(transcript.ending, ConnectionEnd::Fin | ConnectionEnd::Truncated);
+    transcript.reply = ParsedReply::read(&transcript.bytes(), over);
     transcript
 }
 
@@ -265,14 +265,14 @@ fn target(url: &Url) -> &str {
 }
 
 /// What an error of the system, or of TLS, says of how the connection ended.
-pub(super) fn ending_of(error: &io::Error) -> Ending {
+pub(super) fn ending_of(error: &io::Error) -> ConnectionEnd {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Ending::Refused,
+        io::ErrorKind::ConnectionRefused => ConnectionEnd::Refused,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            Ending::Reset
+            ConnectionEnd::Reset
         }
-        io::ErrorKind::UnexpectedEof => Ending::Truncated,
-        io::ErrorKind::TimedOut => Ending::ConnectTimedOut,
-        _ => tls::ending_of(error).unwrap_or_else(|| Ending::Other(error.to_string())),
+        io::ErrorKind::UnexpectedEof => ConnectionEnd::Truncated,
+        io::ErrorKind::TimedOut => ConnectionEnd::ConnectTimedOut,
+        _ => tls::ending_of(error).unwrap_or_else(|| ConnectionEnd::Other(error.to_string())),
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What the bytes of a connection come to as a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct ParsedReply {
     /// The statuses of interim replies.
     pub interim: Vec<u16>,
     /// The final status; `None` where no head came or none can be read.
@@ -17,7 +17,7 @@ pub struct Reply {
     /// The body, without its framing.
     pub body: Vec<u8>,
     /// What became of the framing.
-    pub framing: Framing,
+    pub framing: MessageFraming,
     /// Bytes behind the end of the message.
     pub rest: Vec<u8>,
     /// Pieces of the body: where each begins in the body, where in what came, and how long it is.
@@ -26,7 +26,7 @@ pub struct Reply {
 
 /// What can be said of a message's framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub enum MessageFraming {
     /// No byte came.
     Nothing,
     /// What stands in place of a head is none.
@@ -51,7 +51,7 @@ enum Length {
     Contradicted,
 }
 
-impl Reply {
+impl ParsedReply {
     /// Of no bytes at all.
     pub fn nothing() -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Reply {
             head: 0..0,
             headers: Vec::new(),
             body: Vec::new(),
-            framing: Framing::Nothing,
+            framing: MessageFraming::Nothing,
             rest: Vec::new(),
             pieces: Vec::new(),
         }
@@ -77,19 +77,19 @@ impl Reply {
             let Some(length) = find(&bytes[at..], b"\r\n\r\n") else {
                 let line = bytes[at..].split(|byte| *byte == b'\n').next().unwrap_or_default();
                 let begun = b"HTTP/1.1 ".starts_with(line) || status(line).is_some();
-                reply.framing = if begun { Framing::Cut } else { Framing::NoHead };
+                reply.framing = if begun { MessageFraming::Cut } else { MessageFraming::NoHead };
                 return reply;
             };
             let end = at + length + 4;
             let Some((status, headers)) = head(&bytes[at..end]) else {
-                reply.framing = Framing::NoHead;
+                reply.framing = MessageFraming::NoHead;
                 return reply;
             };
             if (100..200).contains(&status) && status != 101 {
                 reply.interim.push(status);
                 at = end;
                 if at == bytes.len() {
-                    reply.framing = Framing::Cut;
+                    reply.framing = MessageFraming::Cut;
                     return reply;
                 }
                 continue;
@@ -105,7 +105,7 @@ impl Reply {
             Length::Bytes(length) => {
                 let end = bytes.len().min(at.saturating_add(length));
                 reply.take(bytes, at..end);
-                reply.framing = Framing::Cut;
+                reply.framing = MessageFraming::Cut;
                 if end - at == length {
                     reply.finish(bytes, end);
                 }
@@ -113,18 +113,18 @@ impl Reply {
             Length::Frames => {
                 let end = at + before_close_frame(&bytes[at..]);
                 reply.take(bytes, at..end);
-                reply.framing = Framing::Cut;
+                reply.framing = MessageFraming::Cut;
                 if end < bytes.len() {
                     reply.finish(bytes, end);
                 }
             }
             Length::UntilClose => {
                 reply.take(bytes, at..bytes.len());
-                reply.framing = if ended { Framing::Whole } else { Framing::Cut };
+                reply.framing = if ended { MessageFraming::Whole } else { MessageFraming::Cut };
             }
             Length::Contradicted => {
                 reply.take(bytes, at..bytes.len());
-                reply.framing = Framing::Broken;
+                reply.framing = MessageFraming::Broken;
             }
             Length::Chunked => reply.chunks(bytes, at),
         }
@@ -139,9 +139,9 @@ impl Reply {
             reply.body.extend_from_slice(piece);
         }
         reply.framing = match (status, ended) {
-            (Some(_), true) => Framing::Whole,
-            (None, _) if bytes == 0 => Framing::Nothing,
-            _ => Framing::Cut,
+            (Some(_), true) => MessageFraming::Whole,
+            (None, _) if bytes == 0 => MessageFraming::Nothing,
+            _ => MessageFraming::Cut,
         };
         reply
     }
@@ -191,20 +191,20 @@ impl Reply {
     }
 
     fn finish(&mut self, bytes: &[u8], end: usize) {
-        self.framing = Framing::Whole;
+        self.framing = MessageFraming::Whole;
         self.rest = bytes[end..].to_vec();
     }
 
     /// A chunked body (RFC 9112 section 7.1). Nobody here sends trailers.
     fn chunks(&mut self, bytes: &[u8], mut at: usize) {
-        self.framing = Framing::Cut;
+        self.framing = MessageFraming::Cut;
         while let Some(length) = find(&bytes[at..], b"\r\n") {
             let size = std::str::from_utf8(&bytes[at..at + length])
                 .ok()
                 .filter(|size| !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_hexdigit()))
                 .and_then(|size| usize::from_str_radix(size, 16).ok());
             let Some(size) = size else {
-                self.framing = Framing::Broken;
+                self.framing = MessageFraming::Broken;
                 self.rest = bytes[at..].to_vec();
                 return;
             };
@@ -212,7 +212,7 @@ impl Reply {
             if size == 0 {
                 return match bytes.get(data..data + 2) {
                     Some(b"\r\n") => self.finish(bytes, data + 2),
-                    Some(_) => self.framing = Framing::Broken,
+                    Some(_) => self.framing = MessageFraming::Broken,
                     None => {}
                 };
             }
@@ -221,7 +221,7 @@ impl Reply {
             match bytes.get(end..end.saturating_add(2)) {
                 Some(b"\r\n") => at = end + 2,
                 Some(_) => {
-                    self.framing = Framing::Broken;
+                    self.framing = MessageFraming::Broken;
                     return;
                 }
                 None => return,
@@ -229,7 +229,7 @@ impl Reply {
         }
         // A size that does not end, and of which no digit is one.
         if bytes[at..].first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
-            self.framing = Framing::Broken;
+            self.framing = MessageFraming::Broken;
             self.rest = bytes[at..].to_vec();
         }
     }
@@ -297,47 +297,52 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Reply {
-        Reply::read(text.as_bytes(), true)
+    fn read(text: &str) -> ParsedReply {
+        ParsedReply::read(text.as_bytes(), true)
     }
 
     #[test]
     fn a_message_is_whole_only_where_its_framing_says_so() {
         for (text, framing, body, rest) in [
-            ("", Framing::Nothing, "", ""),
-            ("HTTP/1.1 200 OK\r\ncontent-le", Framing::Cut, "", ""),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcd", Framing::Whole, "abc", "d"),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcd", Framing::Cut, "abcd", ""),
-            ("HTTP/1.1 200 OK\r\n\r\nabcd", Framing::Whole, "abcd", ""),
-            ("HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nab", Framing::Whole, "", "ab"),
+            ("", MessageFraming::Nothing, "", ""),
+            ("HTTP/1.1 200 OK\r\ncontent-le", MessageFraming::Cut, "", ""),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcd", MessageFraming::Whole, "abc", "d"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcd", MessageFraming::Cut, "abcd", ""),
+            ("HTTP/1.1 200 OK\r\n\r\nabcd", MessageFraming::Whole, "abcd", ""),
+            ("HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nab", MessageFraming::Whole, "", "ab"),
             (
                 "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nContent-Length: 2\r\n\r\nab",
-                Framing::Broken,
+                MessageFraming::Broken,
                 "ab",
                 "",
             ),
             (
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
-                Framing::Whole,
+                MessageFraming::Whole,
                 "abc",
                 "",
             ),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n", Framing::Cut, "ab", ""),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nab", Framing::Cut, "ab", ""),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n",
+                MessageFraming::Cut,
+                "ab",
+                "",
+            ),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nab", MessageFraming::Cut, "ab", ""),
             (
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n",
-                Framing::Broken,
+                MessageFraming::Broken,
                 "ab",
                 "zz\r\n",
             ),
             (
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{\"a\":1}",
-                Framing::Broken,
+                MessageFraming::Broken,
                 "",
                 "{\"a\":1}",
             ),
-            ("SSH-2.0-x\r\nfoo: bar\r\n\r\nabc", Framing::NoHead, "", ""),
-            ("HTTP/1.1 20 OK\r\n\r\n", Framing::NoHead, "", ""),
+            ("SSH-2.0-x\r\nfoo: bar\r\n\r\nabc", MessageFraming::NoHead, "", ""),
+            ("HTTP/1.1 20 OK\r\n\r\n", MessageFraming::NoHead, "", ""),
         ] {
             let reply = read(text);
             let got =
@@ -348,7 +353,7 @@ mod tests {
 
     #[test]
     fn without_an_end_a_body_that_ends_with_the_connection_is_not_whole() {
-        assert_eq!(Reply::read(b"HTTP/1.1 200 OK\r\n\r\nabcd", false).framing, Framing::Cut);
+        assert_eq!(ParsedReply::read(b"HTTP/1.1 200 OK\r\n\r\nabcd", false).framing, MessageFraming::Cut);
     }
 
     #[test]
@@ -356,7 +361,7 @@ mod tests {
         let reply =
             read("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         assert_eq!((reply.interim.as_slice(), reply.status), (&[103][..], Some(200)));
-        assert_eq!(reply.framing, Framing::Whole);
+        assert_eq!(reply.framing, MessageFraming::Whole);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{family::Family, seen::Seen};
+use super::{family::FaultLayer, seen::ClientView};
 
 /// The version of the report's form. It rises when a reader of the old form could be misled.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -20,7 +20,7 @@ pub struct Selftest {
     /// The seed of everything random.
     pub seed: u64,
     /// Family by family.
-    pub exhibits: Vec<Proof>,
+    pub exhibits: Vec<FaultProof>,
     /// How many of them are proven.
     pub proven: usize,
     /// How many are not.
@@ -33,15 +33,15 @@ pub struct Selftest {
 
 /// One list of faults, and what the wire showed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Proof {
+pub struct FaultProof {
     /// Where it belongs.
-    pub family: Family,
+    pub family: FaultLayer,
     /// The faults as a scenario file has them, one behind the other.
     pub name: String,
     /// Whether every claim held.
     pub proven: bool,
     /// What a client can make of it.
-    pub seen: Seen,
+    pub seen: ClientView,
     /// What the wire showed, in a few words.
     pub showed: String,
     /// Every claim.
@@ -105,7 +105,7 @@ impl Lateness {
     }
 }
 
-impl Proof {
+impl FaultProof {
     /// The claims that did not hold.
     pub fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
         self.claims.iter().filter_map(|claim| Some((claim.claim.as_str(), claim.instead.as_deref()?)))

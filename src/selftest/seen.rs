@@ -6,14 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    raw::{Ending, Transcript},
-    reply::Framing,
+    raw::{ConnectionEnd, Transcript},
+    reply::MessageFraming,
 };
 
 /// What a client that knows its standards can say in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Seen {
+pub enum ClientView {
     /// A whole reply.
     Whole {
         /// Its status.
@@ -31,7 +31,7 @@ pub enum Seen {
     Doubtful,
 }
 
-impl Seen {
+impl ClientView {
     /// Of what came; `doubtful` where the standards leave open what to make of it.
     pub fn of(transcript: &Transcript, doubtful: bool) -> Self {
         let reply = &transcript.reply;
@@ -40,24 +40,24 @@ impl Seen {
         }
         match (&transcript.ending, reply.framing, reply.status) {
             (
-                Ending::Refused
-                | Ending::ConnectTimedOut
-                | Ending::NameUnknown
-                | Ending::Certificate(_)
-                | Ending::Alert(_),
+                ConnectionEnd::Refused
+                | ConnectionEnd::ConnectTimedOut
+                | ConnectionEnd::NameUnknown
+                | ConnectionEnd::Certificate(_)
+                | ConnectionEnd::Alert(_),
                 ..,
             ) => Self::NotConnected,
-            (_, Framing::Whole, Some(status)) => Self::Whole { status },
-            (_, Framing::Broken, _) => Self::BrokenAfterHead,
-            (_, Framing::NoHead, _) => Self::BrokenBeforeHead,
-            (Ending::Open, ..) => Self::Silent,
+            (_, MessageFraming::Whole, Some(status)) => Self::Whole { status },
+            (_, MessageFraming::Broken, _) => Self::BrokenAfterHead,
+            (_, MessageFraming::NoHead, _) => Self::BrokenBeforeHead,
+            (ConnectionEnd::Open, ..) => Self::Silent,
             (_, _, Some(_)) => Self::BrokenAfterHead,
             (_, _, None) => Self::BrokenBeforeHead,
         }
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for ClientView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole { status } => write!(f, "a whole {status}"),

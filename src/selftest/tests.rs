@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scenario::{ErrorName, Fault, Library, Wanted, load_arm, load_dir};
+use crate::scenario::{ArmRequest, ErrorName, Fault, Library, load_arm, load_dir};
 
 /// Every leaf that the JSON Schema of a fault has: `reset.at.before_end`, `tls.alert.access_denied`.
 fn vocabulary() -> BTreeSet<String> {
@@ -138,7 +138,7 @@ fn every_exhibit_can_be_written_in_a_file_as_it_is_shown() {
             exhibit.transport,
             faults.join("\n      - ")
         );
-        let wanted: Wanted = match load_arm(&text, &Library::default()) {
+        let wanted: ArmRequest = match load_arm(&text, &Library::default()) {
             Ok(wanted) => wanted,
             Err(errors) => {
                 refused.push(errors.render(false));

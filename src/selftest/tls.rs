@@ -19,7 +19,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::raw::{self, Ending};
+use super::raw::{self, ConnectionEnd};
 
 /// Why a certificate is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +50,12 @@ impl fmt::Display for CertificateRefusal {
 
 /// Whose certificates are taken.
 #[derive(Debug, Clone)]
-pub struct Trust {
+pub struct TrustedCertificates {
     roots: Arc<RootCertStore>,
     provider: Arc<CryptoProvider>,
 }
 
-impl Trust {
+impl TrustedCertificates {
     /// These authorities alone; what is no certificate is left out.
     pub fn in_these(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         let mut roots = RootCertStore::empty();
@@ -145,10 +145,10 @@ impl Watching {
 pub(super) async fn connect(
     tcp: TcpStream,
     host: &str,
-    trust: &Trust,
+    trust: &TrustedCertificates,
     protocol: &[u8],
-) -> Result<TlsStream<TcpStream>, Ending> {
-    let broken = |error: &dyn fmt::Display| Ending::Other(error.to_string());
+) -> Result<TlsStream<TcpStream>, ConnectionEnd> {
+    let broken = |error: &dyn fmt::Display| ConnectionEnd::Other(error.to_string());
     let inner = WebPkiServerVerifier::builder_with_provider(trust.roots.clone(), trust.provider.clone())
         .build()
         .map_err(|error| broken(&error))?;
@@ -165,19 +165,19 @@ pub(super) async fn connect(
     TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|error| {
         let refused = watching.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
         match refused {
-            Some(refused) => Ending::Certificate(refused),
+            Some(refused) => ConnectionEnd::Certificate(refused),
             // In the middle of a handshake an end is an end, announced or not.
-            None if error.kind() == io::ErrorKind::UnexpectedEof => Ending::Fin,
+            None if error.kind() == io::ErrorKind::UnexpectedEof => ConnectionEnd::Fin,
             None => raw::ending_of(&error),
         }
     })
 }
 
 /// What rustls says of how the connection ended, where it was rustls that said something.
-pub(super) fn ending_of(error: &io::Error) -> Option<Ending> {
+pub(super) fn ending_of(error: &io::Error) -> Option<ConnectionEnd> {
     match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::AlertReceived(AlertDescription::CloseNotify) => Some(Ending::Fin),
-        Error::AlertReceived(alert) => Some(Ending::Alert(u8::from(*alert))),
-        other => Some(Ending::Other(other.to_string())),
+        Error::AlertReceived(AlertDescription::CloseNotify) => Some(ConnectionEnd::Fin),
+        Error::AlertReceived(alert) => Some(ConnectionEnd::Alert(u8::from(*alert))),
+        other => Some(ConnectionEnd::Other(other.to_string())),
     }
 }

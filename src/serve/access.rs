@@ -42,16 +42,16 @@ impl FromStr for HostName {
 }
 
 /// The hosts that the control API answers for.
-pub(super) struct Access {
+pub(super) struct AllowedHosts {
     listen: SocketAddr,
     allowed: Vec<HostName>,
 }
 
 /// `host[:port]` as the client wrote it: what the URLs in an answer must begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Called(pub(super) String);
+pub(super) struct RequestHost(pub(super) String);
 
-impl Access {
+impl AllowedHosts {
     /// For a server that listens at `listen`. Requests for a loopback host or that address are always
     /// accepted; those for any other name only if it is `allowed`.
     pub(super) fn new(listen: SocketAddr, allowed: Vec<HostName>) -> Self {
@@ -63,7 +63,7 @@ impl Access {
     /// # Errors
     /// 400 for a head that does not name one host, 421 for a host that is not this server's, 403 for a
     /// request of a page from another origin.
-    pub(super) fn admit(&self, parts: &Parts) -> Result<Called, Refused> {
+    pub(super) fn admit(&self, parts: &Parts) -> Result<RequestHost, Refused> {
         let named = named(parts)?;
         let host = named.as_ref().map(|named| {
             if self.answers_for(&named.host) { Ok(named) } else { Err(self.misdirected(named)) }
@@ -77,7 +77,7 @@ impl Access {
         {
             return Err(self.foreign("another origin"));
         }
-        Ok(Called(host.map_or_else(|| self.listen.to_string(), |host| host.text.clone())))
+        Ok(RequestHost(host.map_or_else(|| self.listen.to_string(), |host| host.text.clone())))
     }
 
     /// The port is not compared: behind a forwarded port it is not the server's, and a page that was
@@ -205,7 +205,7 @@ mod tests {
 
     /// The status of the refusal, or the host under which the request was accepted.
     fn admitted(listen: &str, head: &str) -> Result<String, u16> {
-        let access = Access::new(listen.parse().unwrap(), vec!["upfault".parse().unwrap()]);
+        let access = AllowedHosts::new(listen.parse().unwrap(), vec!["upfault".parse().unwrap()]);
         let mut lines = head.split(" | ");
         let target = lines.next().unwrap();
         let (version, target) = match target.strip_prefix("1.0 ") {

@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use crate::{
     observation::Identity,
     scenario::{
-        Answer, Api, Combination, ContentEncodingFault, ErrorName, Fault, Http1Fault, Malform, Point,
-        Provider, Reply, Transport, Turn,
+        Api, Combination, ContentEncodingFault, ErrorName, Fault, Http1Fault, MalformedBody, Point, Provider,
+        SuccessReply, Transport, Turn, TurnReply,
     },
     upstream::{Armed, ArmedCase, Upstream},
 };
@@ -31,20 +31,21 @@ pub fn entries() -> Vec<Entry> {
         about,
         turn: Turn { answer, headers: IndexMap::new(), faults },
     };
-    let ok = || Answer::Reply(Reply::Ok);
-    let reply = |name, about, reply| entry(name, about, Answer::Reply(reply), Vec::new());
+    let ok = || TurnReply::Reply(SuccessReply::Ok);
+    let reply = |name, about, reply| entry(name, about, TurnReply::Reply(reply), Vec::new());
     let fault = |name, about, fault| entry(name, about, ok(), vec![fault]);
     // The role is out by then, and a piece of content.
     let middle = Point::AfterEvents(3);
     let slow = Fault::Delay { at: Point::BeforeHeaders, lasting: Duration::from_secs(2) };
 
     let mut entries = vec![
-        reply("ok", "a short text", Reply::Ok),
-        reply("tool_call", "one tool call", Reply::ToolCall),
-        reply("max_tokens", "a text that the limit of tokens cut off", Reply::MaxTokens),
+        reply("ok", "a short text", SuccessReply::Ok),
+        reply("tool_call", "one tool call", SuccessReply::ToolCall),
+        reply("max_tokens", "a text that the limit of tokens cut off", SuccessReply::MaxTokens),
     ];
-    entries
-        .extend(ErrorName::ALL.iter().map(|name| entry(name.as_str(), "", Answer::Error(*name), Vec::new())));
+    entries.extend(
+        ErrorName::ALL.iter().map(|name| entry(name.as_str(), "", TurnReply::Error(*name), Vec::new())),
+    );
     entries.extend([
         fault("hang", "no answer at all", Fault::Hang { at: Point::BeforeHeaders }),
         fault("reset", "a TCP RST in place of an answer", Fault::Reset { at: Point::BeforeHeaders }),
@@ -58,15 +59,19 @@ pub fn entries() -> Vec<Entry> {
             Fault::ErrorEvent { error: ErrorName::Overloaded, at: middle, form: None },
         ),
         fault("drop_terminator", "a stream that ends without saying so", Fault::DropTerminator),
-        fault("not_json", "a 200 whose body is no JSON", Fault::Malform(Malform::NotJson)),
-        fault("cut_json", "a 200 whose JSON is cut off", Fault::Malform(Malform::CutJson)),
-        fault("html", "a 200 with a page", Fault::Malform(Malform::Html)),
-        fault("empty", "a 200 without a body", Fault::Malform(Malform::Empty)),
-        fault("invalid_utf8", "an answer with bytes that are no UTF-8", Fault::Malform(Malform::InvalidUtf8)),
+        fault("not_json", "a 200 whose body is no JSON", Fault::Malform(MalformedBody::NotJson)),
+        fault("cut_json", "a 200 whose JSON is cut off", Fault::Malform(MalformedBody::CutJson)),
+        fault("html", "a 200 with a page", Fault::Malform(MalformedBody::Html)),
+        fault("empty", "a 200 without a body", Fault::Malform(MalformedBody::Empty)),
+        fault(
+            "invalid_utf8",
+            "an answer with bytes that are no UTF-8",
+            Fault::Malform(MalformedBody::InvalidUtf8),
+        ),
         fault(
             "deep_nesting",
             "an answer with a member nested 20,000 deep",
-            Fault::Malform(Malform::DeepNesting(20_000)),
+            Fault::Malform(MalformedBody::DeepNesting(20_000)),
         ),
         fault("slow", "a first byte after two seconds", slow),
         fault("drip", "100 bytes a second", Fault::Drip { bytes_per_second: 100 }),

@@ -2,7 +2,7 @@
 //! API by which anything else is armed.
 
 mod access;
-mod armory;
+mod armed_mocks;
 mod catalogue;
 mod limits;
 mod openapi;

@@ -66,12 +66,12 @@ pub struct HealthReply {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorReply {
     /// The one member.
-    pub error: ErrorTold,
+    pub error: ErrorBody,
 }
 
 /// What is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ErrorTold {
+pub struct ErrorBody {
     /// In one sentence.
     pub message: String,
     /// What to do next.
@@ -92,14 +92,14 @@ pub struct ErrorTold {
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
-    told: ErrorTold,
+    body: ErrorBody,
 }
 
 impl Refused {
     pub(super) fn new(status: StatusCode, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             status,
-            told: ErrorTold { message: message.into(), help: Some(help.into()), ..ErrorTold::default() },
+            body: ErrorBody { message: message.into(), help: Some(help.into()), ..ErrorBody::default() },
         }
     }
 
@@ -117,9 +117,9 @@ impl From<LoadErrors> for Refused {
     fn from(errors: LoadErrors) -> Self {
         let shown = Some(errors.render(false));
         let first = errors.0.into_iter().next();
-        let told = first.map_or_else(ErrorTold::default, |first| {
+        let told = first.map_or_else(ErrorBody::default, |first| {
             let (line, column) = first.position();
-            ErrorTold {
+            ErrorBody {
                 message: first.message,
                 help: first.help,
                 line: Some(line),
@@ -127,13 +127,13 @@ impl From<LoadErrors> for Refused {
                 shown,
             }
         });
-        Self { status: StatusCode::BAD_REQUEST, told }
+        Self { status: StatusCode::BAD_REQUEST, body: told }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> AxumResponse {
-        json(self.status, &ErrorReply { error: self.told })
+        json(self.status, &ErrorReply { error: self.body })
     }
 }
 

@@ -16,8 +16,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::{
-    access::Called,
-    armory::{Armory, Granted, Ledger, NotArmed},
+    access::RequestHost,
+    armed_mocks::{ArmedMock, ArmedMocks, Ledger, NotArmed},
     catalogue,
     limits::{MAX_ARMED, MAX_BODY, MAX_DEPLOYMENTS},
     openapi, page,
@@ -25,11 +25,11 @@ use super::{
 };
 use crate::scenario::{Provider, load_arm, nearest};
 
-type Here = Extension<Arc<Armory>>;
+type Here = Extension<Arc<ArmedMocks>>;
 type Told = Result<AxumResponse, Refused>;
 
 /// A path with its method and who answers there; the description of the API is held against it.
-pub(super) struct Route {
+pub(super) struct ApiRoute {
     pub(super) method: MethodFilter,
     /// As OpenAPI and axum write it alike: `/_upfault/ledger/{id}`.
     pub(super) path: &'static str,
@@ -37,25 +37,33 @@ pub(super) struct Route {
 }
 
 /// Every route of the server but the mocks' own.
-pub(super) const ROUTES: [Route; 10] = [
-    Route { method: MethodFilter::GET, path: "/", handler: |method| on(method, index) },
-    Route { method: MethodFilter::GET, path: "/_upfault/health", handler: |method| on(method, health) },
-    Route {
+pub(super) const ROUTES: [ApiRoute; 10] = [
+    ApiRoute { method: MethodFilter::GET, path: "/", handler: |method| on(method, index) },
+    ApiRoute { method: MethodFilter::GET, path: "/_upfault/health", handler: |method| on(method, health) },
+    ApiRoute {
         method: MethodFilter::GET,
         path: "/_upfault/openapi.json",
         handler: |method| on(method, description),
     },
-    Route { method: MethodFilter::POST, path: "/_upfault/arm", handler: |method| on(method, arm) },
-    Route { method: MethodFilter::DELETE, path: "/_upfault/arm/{id}", handler: |method| on(method, disarm) },
-    Route { method: MethodFilter::GET, path: "/_upfault/ledger/{id}", handler: |method| on(method, ledger) },
-    Route { method: MethodFilter::GET, path: "/_upfault/strays", handler: |method| on(method, strays) },
-    Route { method: MethodFilter::GET, path: "/_upfault/ca.pem", handler: |method| on(method, ca) },
-    Route {
+    ApiRoute { method: MethodFilter::POST, path: "/_upfault/arm", handler: |method| on(method, arm) },
+    ApiRoute {
+        method: MethodFilter::DELETE,
+        path: "/_upfault/arm/{id}",
+        handler: |method| on(method, disarm),
+    },
+    ApiRoute {
+        method: MethodFilter::GET,
+        path: "/_upfault/ledger/{id}",
+        handler: |method| on(method, ledger),
+    },
+    ApiRoute { method: MethodFilter::GET, path: "/_upfault/strays", handler: |method| on(method, strays) },
+    ApiRoute { method: MethodFilter::GET, path: "/_upfault/ca.pem", handler: |method| on(method, ca) },
+    ApiRoute {
         method: MethodFilter::POST,
         path: "/_upfault/ledger/{id}/reset",
         handler: |method| on(method, reset),
     },
-    Route {
+    ApiRoute {
         method: MethodFilter::GET,
         path: "/favicon.ico",
         handler: |method| on(method, async || StatusCode::NO_CONTENT),
@@ -74,7 +82,7 @@ pub(super) fn router() -> Router {
 /// Answers one request that belongs to no mock.
 pub(super) async fn answer(
     router: Router,
-    armory: Arc<Armory>,
+    armory: Arc<ArmedMocks>,
     request: Request<Option<Bytes>>,
 ) -> Response<Bytes> {
     let response = admitted(router, armory, request).await.unwrap_or_else(IntoResponse::into_response);
@@ -86,7 +94,7 @@ pub(super) async fn answer(
 
 async fn admitted(
     router: Router,
-    armory: Arc<Armory>,
+    armory: Arc<ArmedMocks>,
     request: Request<Option<Bytes>>,
 ) -> Result<AxumResponse, Refused> {
     let (mut parts, body) = request.into_parts();
@@ -104,7 +112,7 @@ async fn admitted(
     TowerToHyperService::new(router).call(request).await.map_err(|never| match never {})
 }
 
-async fn index(Extension(Called(host)): Extension<Called>) -> AxumResponse {
+async fn index(Extension(RequestHost(host)): Extension<RequestHost>) -> AxumResponse {
     plain(page::index(&host))
 }
 
@@ -117,7 +125,11 @@ async fn description() -> AxumResponse {
     typed(StatusCode::OK, "application/json", openapi::document())
 }
 
-async fn arm(Extension(armory): Here, Extension(Called(host)): Extension<Called>, body: Bytes) -> Told {
+async fn arm(
+    Extension(armory): Here,
+    Extension(RequestHost(host)): Extension<RequestHost>,
+    body: Bytes,
+) -> Told {
     let text = std::str::from_utf8(&body)
         .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body is not UTF-8", "send JSON in UTF-8"))?;
     let wanted = load_arm(text, &armory.library)?;
@@ -220,7 +232,7 @@ async fn nowhere(method: Method, uri: Uri) -> Refused {
 
 /// The URLs begin with the `host` under which the client has found us, which need not be the address
 /// that we listen at.
-fn armed(granted: Granted, expires: jiff::Timestamp, host: &str, address: SocketAddr) -> ArmedReply {
+fn armed(granted: ArmedMock, expires: jiff::Timestamp, host: &str, address: SocketAddr) -> ArmedReply {
     let url = |url: &str, at: SocketAddr| {
         // Some deployments have a port of their own.
         let here = if at == address { host.to_owned() } else { format!("{}:{}", name(host), at.port()) };

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{
-    access::{Access, HostName},
-    armory::Armory,
+    access::{AllowedHosts, HostName},
+    armed_mocks::ArmedMocks,
     catalogue, reply, routes,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 
 /// The mock providers with their control API. Dropping it ends it without waiting.
 pub struct Server {
-    armory: Arc<Armory>,
+    armory: Arc<ArmedMocks>,
 }
 
 impl Server {
@@ -34,10 +34,10 @@ impl Server {
     pub async fn start(listen: SocketAddr, library: Library, allowed: Vec<HostName>) -> io::Result<Self> {
         let upstream = Upstream::start_at(listen).await?;
         let catalogue = catalogue::open(&upstream)?;
-        let access = Access::new(upstream.address(), allowed);
+        let access = AllowedHosts::new(upstream.address(), allowed);
         let armory = Arc::new_cyclic(|armory| {
             upstream.fall_back_to(fallback(armory.clone()));
-            Armory::new(upstream, catalogue, library, access)
+            ArmedMocks::new(upstream, catalogue, library, access)
         });
         Ok(Self { armory })
     }
@@ -48,7 +48,7 @@ impl Server {
     }
 
     #[cfg(test)]
-    pub(super) fn armory(&self) -> &Arc<Armory> {
+    pub(super) fn armory(&self) -> &Arc<ArmedMocks> {
         &self.armory
     }
 
@@ -59,7 +59,7 @@ impl Server {
 }
 
 /// The mock must not keep alive who owns it.
-fn fallback(armory: Weak<Armory>) -> Fallback {
+fn fallback(armory: Weak<ArmedMocks>) -> Fallback {
     let router = routes::router();
     Arc::new(move |request: Request<Option<Bytes>>| {
         let (armory, router) = (armory.upgrade(), router.clone());

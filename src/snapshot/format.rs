@@ -33,7 +33,7 @@ use crate::{
 };
 
 use super::normalise::{Normaliser, normalise, shorten};
-use super::verdict::ToHold;
+use super::verdict::SnapshotFindings;
 
 /// What a heading of another form of a case ends in.
 const ANOTHER: &str = " (another form)";
@@ -98,7 +98,7 @@ impl CaseSnapshot {
 
     /// With the findings of the same observation that it is to hold.
     #[must_use]
-    pub fn holding(self, observation: &Observation, to_hold: ToHold) -> Self {
+    pub fn holding(self, observation: &Observation, to_hold: SnapshotFindings) -> Self {
         let normaliser = Normaliser::new(observation);
         let line = |finding: Finding| FindingLine {
             rule: finding.rule,
@@ -400,7 +400,7 @@ pub(crate) mod tests {
             ..finding_of("status.timeout", Level::Required)
         };
         let found = vec![finding_of("headers.retry-after", Level::Required), by_policy];
-        let to_hold = ToHold { found, kept: Vec::new() };
+        let to_hold = SnapshotFindings { found, kept: Vec::new() };
         let file = SnapshotFile {
             source: "scenarios/limits/rate-limit.yaml".to_owned(),
             description: "A 429: \"kept\"".to_owned(),

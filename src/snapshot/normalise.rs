@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use super::{
-    attempts,
+    attempts, event_text,
     redact::Redactor,
-    said, stream,
+    stream,
     volatile::{holds_id, holds_time, without_volatile},
 };
 use crate::{
     observation::{
-        Answer, Body, Ending, Exchange, Frame, Observation, Outcome, StepName, Volatile, is_meaningful,
-        is_request_id,
+        Exchange, ExchangeOutcome, Observation, ReceivedFrame, Response, ResponseBody, ResponseEnd, StepName,
+        Volatile, is_meaningful, is_request_id,
     },
     scenario::{LeaveBy, LeavePoint},
     wire::frames::Carrier,
@@ -121,8 +121,8 @@ impl<'a> Normaliser<'a> {
     /// `waits` says that the proxy refused the request by itself, because a cooldown was not over yet.
     fn exchange(&self, exchange: &Exchange, waits: bool, lines: &mut Vec<String>) {
         let (answer, ending) = match &exchange.outcome {
-            Outcome::Answer(answer) => (Some(answer), &answer.ending),
-            Outcome::NoAnswer { ending } => (None, ending),
+            ExchangeOutcome::Answer(answer) => (Some(answer), &answer.ending),
+            ExchangeOutcome::NoAnswer { ending } => (None, ending),
         };
         let Some(answer) = answer.filter(|_| !left_before_an_answer(exchange)) else {
             lines.push(format!("{}: no answer", addressed(exchange)));
@@ -138,7 +138,7 @@ impl<'a> Normaliser<'a> {
         lines.push(format!("  ending: {}", self.ending(&answer.ending)));
     }
 
-    fn headers(&self, answer: &Answer, waits: bool) -> Vec<String> {
+    fn headers(&self, answer: &Response, waits: bool) -> Vec<String> {
         let mut lines: Vec<String> = answer
             .headers
             .iter()
@@ -164,7 +164,7 @@ impl<'a> Normaliser<'a> {
         lines
     }
 
-    fn body(&self, answer: &Answer) -> Vec<String> {
+    fn body(&self, answer: &Response) -> Vec<String> {
         // JSON or a page under the name of a stream is shown as what it is.
         let no_body = answer.body.text.trim().is_empty();
         let is_session = answer.carrier() == Some(Carrier::WebSocket);
@@ -176,7 +176,7 @@ impl<'a> Normaliser<'a> {
             lines.extend(answer.body.damage.iter().map(|damage| format!("  unreadable from here: {damage}")));
             return lines;
         }
-        let Body { text, bytes, utf8, .. } = &answer.body;
+        let ResponseBody { text, bytes, utf8, .. } = &answer.body;
         if *bytes == 0 && text.is_empty() {
             return vec!["body: empty".to_owned()];
         }
@@ -207,17 +207,17 @@ impl<'a> Normaliser<'a> {
     /// What matters of a successful answer; empty where it is none that we know.
     fn success(&self, value: &Value) -> Vec<String> {
         let mut lines = Vec::new();
-        let content = said::content(value);
+        let content = event_text::content(value);
         if !content.is_empty() {
             lines.push(format!("content: {}", Value::from(self.message(&content))));
         }
-        if let Some(embeddings) = said::embeddings(value) {
+        if let Some(embeddings) = event_text::embeddings(value) {
             lines.push(format!("embeddings: {embeddings}"));
         }
-        if let Some(reason) = said::finish_reason(value) {
+        if let Some(reason) = event_text::finish_reason(value) {
             lines.push(format!("finish_reason: {}", self.message(&reason)));
         }
-        if let Some(names) = said::usage(value) {
+        if let Some(names) = event_text::usage(value) {
             lines.push(format!("usage: {names}"));
         }
         lines
@@ -225,23 +225,23 @@ impl<'a> Normaliser<'a> {
 
     fn recovery(&self, exchange: &Exchange) -> String {
         match &exchange.outcome {
-            Outcome::NoAnswer { ending } => format!("recovery: no answer, {}", self.ending(ending)),
-            Outcome::Answer(answer) => {
+            ExchangeOutcome::NoAnswer { ending } => format!("recovery: no answer, {}", self.ending(ending)),
+            ExchangeOutcome::Answer(answer) => {
                 format!("recovery: {}, {}", answer.status, self.ending(&answer.ending))
             }
         }
     }
 
-    fn ending(&self, ending: &Ending) -> String {
+    fn ending(&self, ending: &ResponseEnd) -> String {
         self.message(&ending.to_string()).replace(['\n', '\r'], " ")
     }
 }
 
 /// The elements of an array in which Google streams where it is not asked for events.
-fn chunks(value: &Value) -> Option<Vec<Frame>> {
+fn chunks(value: &Value) -> Option<Vec<ReceivedFrame>> {
     let elements = value.as_array()?;
     elements.iter().any(|element| element.get("candidates").is_some()).then(|| {
-        let frame = |element: &Value| Frame { at_ms: 0.0, event: None, data: element.to_string() };
+        let frame = |element: &Value| ReceivedFrame { at_ms: 0.0, event: None, data: element.to_string() };
         elements.iter().map(frame).collect()
     })
 }

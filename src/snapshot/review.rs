@@ -142,14 +142,14 @@ pub(super) fn id_below(root: &Path, path: &Path, suffix: &str) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Store, WriteMode, format::CaseSnapshot},
+        super::{SnapshotStore, WriteMode, format::CaseSnapshot},
         *,
     };
 
     fn record(root: &Path, mode: WriteMode, text: &str) {
         let case = CaseSnapshot::from_parts("s/t[stream]", text, vec![]);
         let file = SnapshotFile { source: "s".to_owned(), description: String::new(), cases: vec![case] };
-        Store::new(root.join("proxy"), mode).without_bundled().record("s/t", &file).unwrap();
+        SnapshotStore::new(root.join("proxy"), mode).without_bundled().record("s/t", &file).unwrap();
     }
 
     #[test]

@@ -83,13 +83,13 @@ pub enum StoreError {
 
 /// The snapshots of one proxy.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct SnapshotStore {
     dir: PathBuf,
     mode: WriteMode,
     bundled: bool,
 }
 
-impl Store {
+impl SnapshotStore {
     /// A store in `dir` (`snapshots/PROXY`), which need not exist. A scenario that has no file there
     /// is looked up among the snapshots of that PROXY inside the binary.
     pub fn new(dir: PathBuf, mode: WriteMode) -> Self {
@@ -274,8 +274,8 @@ mod tests {
         SnapshotFile { source: "s.yaml".to_owned(), description: "d".to_owned(), cases: cases.collect() }
     }
 
-    fn store(dir: &tempfile::TempDir, mode: WriteMode) -> Store {
-        Store::new(dir.path().join("builtin"), mode).without_bundled()
+    fn store(dir: &tempfile::TempDir, mode: WriteMode) -> SnapshotStore {
+        SnapshotStore::new(dir.path().join("builtin"), mode).without_bundled()
     }
 
     #[test]

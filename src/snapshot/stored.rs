@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::Redactor;
 use crate::{
-    observation::{Observation, Sent},
+    observation::{Observation, SentReply},
     wire::{eventstream, frames::Carrier},
 };
 
@@ -26,7 +26,7 @@ pub fn without_secrets(observation: &Observation) -> Option<Observation> {
 }
 
 /// A body that is kept as base64, in which no text is found.
-fn encoded(redactor: &Redactor, sent: &Sent) -> Option<String> {
+fn encoded(redactor: &Redactor, sent: &SentReply) -> Option<String> {
     let bytes = BASE64_STANDARD.decode(&sent.body).ok()?;
     let mut changed = redactor.bytes(&bytes);
     if sent.carrier() == Some(Carrier::Aws) {

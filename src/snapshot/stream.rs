@@ -4,10 +4,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
+    event_text::{content, finish_reason, has_tool_call, usage},
     normalise::Normaliser,
-    said::{content, finish_reason, has_tool_call, usage},
 };
-use crate::observation::Frame;
+use crate::observation::ReceivedFrame;
 
 /// What an event of a stream is to a caller.
 enum Part {
@@ -32,7 +32,7 @@ enum Part {
 }
 
 /// The lines of a stream's shape.
-pub(super) fn shape(frames: &[Frame], normaliser: &Normaliser) -> Vec<String> {
+pub(super) fn shape(frames: &[ReceivedFrame], normaliser: &Normaliser) -> Vec<String> {
     let parts: Vec<Part> = frames.iter().flat_map(classify).collect();
     let mut lines = Vec::new();
     let mut rest = parts.as_slice();
@@ -91,7 +91,7 @@ fn same_run(first: &Part, part: &Part) -> bool {
     }
 }
 
-fn classify(frame: &Frame) -> Vec<Part> {
+fn classify(frame: &ReceivedFrame) -> Vec<Part> {
     let data = frame.data.trim();
     if data == "[DONE]" {
         return vec![Part::Done];
@@ -135,9 +135,9 @@ fn classify(frame: &Frame) -> Vec<Part> {
 }
 
 /// The event that an event of Bedrock's Invoke carries as base64.
-fn inner(value: &Value) -> Option<Frame> {
+fn inner(value: &Value) -> Option<ReceivedFrame> {
     let bytes = BASE64_STANDARD.decode(value.get("bytes")?.as_str()?).ok()?;
-    Some(Frame { at_ms: 0.0, event: None, data: String::from_utf8(bytes).ok()? })
+    Some(ReceivedFrame { at_ms: 0.0, event: None, data: String::from_utf8(bytes).ok()? })
 }
 
 /// Whether the name of an event says that it is an exception, or an error below that.

@@ -34,12 +34,12 @@ pub struct CaseVerdict {
     /// How it differs from what is accepted; nothing if nothing is.
     pub change: Option<Difference>,
     /// What a snapshot of it would hold.
-    pub to_hold: ToHold,
+    pub to_hold: SnapshotFindings,
 }
 
 /// The findings that a new snapshot of a case holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToHold {
+pub struct SnapshotFindings {
     /// Found now.
     pub found: Vec<Finding>,
     /// Taken over from the accepted snapshot.
@@ -67,7 +67,7 @@ pub fn judge_case(
     let Accepted::Findings(lines) = accepted else {
         let found = by_default.iter().chain(enforced).cloned().collect();
         let verdict = if has_required(&findings) { Verdict::Fail } else { Verdict::Pass };
-        let to_hold = ToHold { found, kept: Vec::new() };
+        let to_hold = SnapshotFindings { found, kept: Vec::new() };
         return CaseVerdict { verdict, findings, change: None, to_hold };
     };
     let (usual, of_policies): (Vec<&FindingLine>, Vec<&FindingLine>) =
@@ -104,7 +104,7 @@ pub fn judge_case(
     let diff = diff.to_owned();
     let change = Difference { new_findings, vanished_findings, enforced: not_held, eased, diff };
 
-    let mut to_hold = ToHold { found: enforced.into_iter().cloned().collect(), kept: Vec::new() };
+    let mut to_hold = SnapshotFindings { found: enforced.into_iter().cloned().collect(), kept: Vec::new() };
     // For the same text other policies still find what was accepted under them.
     let of_others = of_policies.into_iter().filter(|line| !is_found(&line.rule, &to_hold.found));
     if change.diff.is_empty() {

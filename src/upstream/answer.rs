@@ -14,33 +14,33 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    case::{Case, Claim},
-    entrance::Visit,
-    ledger::{Arrival, Recorder},
-    line::{Line, Takeover},
+    case::{ClaimedTurn, MockCase},
+    connection_turn::ConnectionTurn,
+    ledger::{Arrival, AttemptRecorder},
     perform::{Performance, perform},
-    raw::Order,
+    raw::RawReply,
     received::ReceivedRequest,
-    server::Shared,
+    server::ServerState,
+    takeover::{SocketTakeover, TakeoverHandle},
 };
 use crate::{
-    fault::{self, Context, Origin, Plan, WireAction},
+    fault::{self, FaultContext, Origin, Plan, WireAction},
     observation::{Canaries, StrayKind},
-    provider::{self, Admission, Asked, MAX_REQUEST_BYTES, Message, Received},
-    scenario::{ConnectionFault, Fault, Provider, Stage, TlsFault, Turn},
+    provider::{self, Admission, MAX_REQUEST_BYTES, ProviderMessage, ReceivedCall, RequestedCall},
+    scenario::{ConnectionFault, Fault, FaultStage, Provider, TlsFault, Turn},
 };
 
 /// What a mock answers with.
-pub(super) type Answer = Either<Performance, Full<Bytes>>;
+pub(super) type MockResponse = Either<Performance, Full<Bytes>>;
 
 /// Answers one request. Fails only where the client does not send its request to the end; then
 /// there is nobody to tell.
 pub(super) async fn answer(
-    shared: Arc<Shared>,
-    line: Arc<Line>,
-    visit: Option<Arc<Visit>>,
+    shared: Arc<ServerState>,
+    line: Arc<TakeoverHandle>,
+    visit: Option<Arc<ConnectionTurn>>,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, hyper::Error> {
+) -> Result<Response<MockResponse>, hyper::Error> {
     let arrived = Instant::now();
     let (parts, body) = request.into_parts();
     // Read before anything else: unread bytes would turn a FIN into a RST.
@@ -59,19 +59,19 @@ pub(super) async fn answer(
             Some(fallback) => fallback(Request::from_parts(parts, body)).await,
             None => {
                 shared.strays.note(StrayKind::UnknownPath, asked, Some(404), None);
-                nobody(parts.method.as_str(), path)
+                no_mock(parts.method.as_str(), path)
             }
         };
         return Ok(answer.map(Full::new).map(Either::Right));
     };
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
-    let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
+    let asking = PendingRequest { parts: &parts, path: rest, body: body.as_deref(), arrived };
     let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
     if plan.is_below_http() {
         let key = parts.headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
         let key = key.unwrap_or_default().trim().to_owned();
-        let order = Order { plan, recorder, run: case.run(), deployment, over: case.stop.clone(), key };
-        line.take_over(Takeover::Perform(Box::new(order)));
+        let order = RawReply { plan, recorder, run: case.run(), deployment, over: case.stop.clone(), key };
+        line.take_over(SocketTakeover::Perform(Box::new(order)));
         return std::future::pending().await;
     }
     let response = perform(plan, recorder, line, case.stop.clone()).await;
@@ -79,7 +79,7 @@ pub(super) async fn answer(
 }
 
 /// A request that has come for a deployment.
-pub(super) struct Asking<'a> {
+pub(super) struct PendingRequest<'a> {
     pub(super) parts: &'a Parts,
     /// Below the deployment's base.
     pub(super) path: &'a str,
@@ -91,19 +91,19 @@ pub(super) struct Asking<'a> {
 /// Enters the request in the ledger and decides what it gets. Where its connection plays a turn it
 /// plays that one.
 pub(super) fn enter(
-    case: &Case,
+    case: &MockCase,
     deployment: usize,
-    asking: &Asking<'_>,
-    claim: Option<Claim>,
+    asking: &PendingRequest<'_>,
+    claim: Option<ClaimedTurn>,
     address: SocketAddr,
-) -> (Plan, Recorder) {
-    let Asking { parts, path, body, arrived } = *asking;
+) -> (Plan, AttemptRecorder) {
+    let PendingRequest { parts, path, body, arrived } = *asking;
     let run = case.run();
     let known = &case.deployments[deployment];
     let name = &known.name;
     let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
     let (claimed, recorder) = match claim {
-        Some(Claim { turn, recorder }) => {
+        Some(ClaimedTurn { turn, recorder }) => {
             recorder.asked(request);
             (Some(turn), recorder)
         }
@@ -142,7 +142,7 @@ pub(super) fn enter(
                     attempt: recorder.n,
                     seed: case.seed,
                 };
-                struck(message, &part.turn, claimed.is_none(), || Context {
+                struck(message, &part.turn, claimed.is_none(), || FaultContext {
                     asked: &asked,
                     canaries: &canaries,
                     origin,
@@ -158,7 +158,12 @@ pub(super) fn enter(
 }
 
 /// The plan of a turn's message with its faults; `late` where none of them has struck yet.
-fn struck<'a>(message: Message, turn: &Turn, late: bool, context: impl FnOnce() -> Context<'a>) -> Plan {
+fn struck<'a>(
+    message: ProviderMessage,
+    turn: &Turn,
+    late: bool,
+    context: impl FnOnce() -> FaultContext<'a>,
+) -> Plan {
     if turn.faults.is_empty() {
         return fault::unharmed(message);
     }
@@ -181,7 +186,7 @@ fn say_the_last(plan: &mut Plan) {
 /// A turn that was to strike as a connection came in, but whose request comes on one that was open
 /// before: it strikes now, as far as it can.
 fn strike_late(plan: &mut Plan, turn: &Turn) {
-    for fault in turn.faults.iter().filter(|fault| fault.stage() == Stage::Connection) {
+    for fault in turn.faults.iter().filter(|fault| fault.stage() == FaultStage::Connection) {
         let ending = match fault {
             Fault::Connection(ConnectionFault::SlowAccept(time)) => {
                 plan.actions.insert(0, WireAction::Wait(*time));
@@ -205,11 +210,11 @@ fn admit<'a>(
     parts: &Parts,
     body: Option<&[u8]>,
     canaries: impl FnOnce() -> &'a Canaries,
-) -> Result<Asked, (Asked, Message)> {
+) -> Result<RequestedCall, (RequestedCall, ProviderMessage)> {
     let Some(body) = body else {
-        return Err((Asked::nothing(provider), provider::too_large(provider, canaries())));
+        return Err((RequestedCall::nothing(provider), provider::too_large(provider, canaries())));
     };
-    let received = Received { method: parts.method.as_str(), path, headers: &parts.headers, body };
+    let received = ReceivedCall { method: parts.method.as_str(), path, headers: &parts.headers, body };
     provider::read_with(provider, &received, canaries)
 }
 
@@ -237,7 +242,7 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
 }
 
 /// What a path gets that belongs to no deployment.
-pub(super) fn nobody(method: &str, path: &str) -> Response<Bytes> {
+pub(super) fn no_mock(method: &str, path: &str) -> Response<Bytes> {
     // In the form that most clients can read.
     let message = format!("No mock is armed at this path ({method} {path})");
     let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});

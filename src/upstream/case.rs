@@ -12,16 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     deployment::{Deployment, is_played_by_connections},
-    ledger::{Arrival, Recorder, Run},
-    part::Part,
+    deployment_turns::DeploymentTurns,
+    ledger::{Arrival, AttemptRecorder, Run},
+    ledger_budget::LedgerMode,
     received::ReceivedRequest,
-    room::Keep,
-    server::Shared,
+    server::ServerState,
 };
 use crate::{
     observation::{Attempt, Identity, Stray},
     provider,
-    scenario::{Account, Answer, Combination, Provider, Reply, Transport, Turn},
+    scenario::{Account, Combination, Provider, SuccessReply, Transport, Turn, TurnReply},
 };
 
 /// What a mock is to do for one case.
@@ -41,37 +41,38 @@ pub struct Armed {
     pub seed: u64,
 }
 
-pub(super) struct Case {
+pub(super) struct MockCase {
     pub(super) identity: Identity,
     pub(super) combination: Combination,
     pub(super) deployments: Vec<Deployment>,
     /// What is played once everything is well.
-    well: Part,
+    well: DeploymentTurns,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
     pub(super) seed: u64,
     account: Option<Account>,
-    keep: Keep,
+    keep: LedgerMode,
     run: RwLock<Arc<Run>>,
 }
 
 /// A turn that a connection plays before a request is read, with the attempt that it makes.
-pub(super) struct Claim {
+pub(super) struct ClaimedTurn {
     /// Its number at the deployment, from 0.
     pub(super) turn: usize,
-    pub(super) recorder: Recorder,
+    pub(super) recorder: AttemptRecorder,
 }
 
-impl Case {
-    pub(super) fn new(armed: Armed, keep: Keep, stop: CancellationToken) -> io::Result<Self> {
+impl MockCase {
+    pub(super) fn new(armed: Armed, keep: LedgerMode, stop: CancellationToken) -> io::Result<Self> {
         let Armed { identity, combination, deployments, transport, account, seed } = armed;
         let deployments = deployments
             .into_iter()
             .map(|(name, turns)| Deployment::new(name, turns, transport))
             .collect::<io::Result<Vec<_>>>()?;
         let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
-        let well = Turn { answer: Answer::Reply(Reply::Ok), headers: IndexMap::new(), faults: Vec::new() };
-        let well = Part::new(well);
+        let well =
+            Turn { answer: TurnReply::Reply(SuccessReply::Ok), headers: IndexMap::new(), faults: Vec::new() };
+        let well = DeploymentTurns::new(well);
         let run = RwLock::new(Arc::new(run));
         Ok(Self { identity, combination, deployments, well, seed, account, stop, keep, run })
     }
@@ -81,20 +82,20 @@ impl Case {
     }
 
     /// The turn that a deployment plays now.
-    pub(super) fn part(&self, run: &Run, deployment: usize) -> &Part {
+    pub(super) fn part(&self, run: &Run, deployment: usize) -> &DeploymentTurns {
         let next = run.next_turn(deployment);
         if run.is_healed() { &self.well } else { self.part_of(deployment, next) }
     }
 
     /// The so-manieth turn of a deployment, from 0.
-    pub(super) fn part_of(&self, deployment: usize, turn: usize) -> &Part {
+    pub(super) fn part_of(&self, deployment: usize, turn: usize) -> &DeploymentTurns {
         self.deployments[deployment].part(turn).unwrap_or(&self.well)
     }
 }
 
-impl Case {
+impl MockCase {
     /// What a connection that comes in now plays by itself, if the next turn is such a one.
-    pub(super) fn claim(&self, deployment: usize, arrived: Instant) -> Option<Claim> {
+    pub(super) fn claim(&self, deployment: usize, arrived: Instant) -> Option<ClaimedTurn> {
         let run = self.run();
         if run.is_healed() {
             return None;
@@ -105,15 +106,15 @@ impl Case {
         let arrival = Arrival { deployment, at: arrived, request: ReceivedRequest::nothing() };
         let recorder = run.open(arrival, self.stop.clone());
         recorder.plays(self.part_of(deployment, turn).turn.clone());
-        Some(Claim { turn, recorder })
+        Some(ClaimedTurn { turn, recorder })
     }
 }
 
 /// A case that the mock answers for. Dropping it disarms the case and drops the connections on
 /// which it is still being answered.
 pub struct ArmedCase {
-    case: Arc<Case>,
-    shared: Arc<Shared>,
+    case: Arc<MockCase>,
+    shared: Arc<ServerState>,
 }
 
 /// The base URL of a deployment of a mock at `address`, as the provider's SDK takes it, where it
@@ -127,7 +128,7 @@ fn url(scheme: &str, host: &str, provider: Provider, identity: &Identity, deploy
 }
 
 impl ArmedCase {
-    pub(super) fn new(case: Arc<Case>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(case: Arc<MockCase>, shared: Arc<ServerState>) -> Self {
         Self { case, shared }
     }
 

@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::answer,
-    entrance::{Door, Entered, Visit},
+    connection_turn::{ConnectionTurn, DeploymentPort, ReadyConnection},
     http2,
-    ledger::Recorder,
-    line::{Cut, Line, Takeover, Wire},
+    ledger::AttemptRecorder,
     raw::{self, Reusable},
-    server::Shared,
+    server::ServerState,
     socket::Socket,
+    takeover::{ConnectionCut, SocketTakeover, TakeoverHandle, TakeoverSocket},
 };
 use crate::observation::{AttemptEnd, StrayKind};
 
@@ -27,18 +27,19 @@ use crate::observation::{AttemptEnd, StrayKind};
 /// comes in by its `door`.
 pub(super) async fn serve(
     stream: TcpStream,
-    shared: Arc<Shared>,
-    door: Option<Arc<Door>>,
+    shared: Arc<ServerState>,
+    door: Option<Arc<DeploymentPort>>,
     stop: CancellationToken,
 ) {
     // Without it an event would wait for the ACK of the one before.
     let _ = stream.set_nodelay(true);
     let serving = async {
         let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None, None).await };
-        let Some(Entered { socket, http2, claim }) = Box::pin(door.enter(stream, &shared)).await else {
+        let Some(ReadyConnection { socket, http2, claim }) = Box::pin(door.enter(stream, &shared)).await
+        else {
             return;
         };
-        let visit = claim.map(|claim| Arc::new(Visit::new(door.clone(), claim)));
+        let visit = claim.map(|claim| Arc::new(ConnectionTurn::new(door.clone(), claim)));
         if http2 {
             Box::pin(http2::serve(socket, &shared, visit)).await;
         } else {
@@ -49,7 +50,12 @@ pub(super) async fn serve(
 }
 
 /// Answers requests until the connection ends.
-async fn requests(socket: Socket, shared: &Arc<Shared>, door: Option<&Arc<Door>>, visit: Option<Arc<Visit>>) {
+async fn requests(
+    socket: Socket,
+    shared: &Arc<ServerState>,
+    door: Option<&Arc<DeploymentPort>>,
+    visit: Option<Arc<ConnectionTurn>>,
+) {
     let mut fresh = Reusable { socket, unread: Bytes::new(), written: 0 };
     while let ControlFlow::Continue(reusable) = until_taken_over(fresh, shared, door, visit.as_ref()).await {
         fresh = reusable;
@@ -59,12 +65,12 @@ async fn requests(socket: Socket, shared: &Arc<Shared>, door: Option<&Arc<Door>>
 /// Has hyper serve requests until an answer has the connection taken over, and does what it wants.
 async fn until_taken_over(
     fresh: Reusable,
-    shared: &Arc<Shared>,
-    door: Option<&Arc<Door>>,
-    visit: Option<&Arc<Visit>>,
+    shared: &Arc<ServerState>,
+    door: Option<&Arc<DeploymentPort>>,
+    visit: Option<&Arc<ConnectionTurn>>,
 ) -> ControlFlow<(), Reusable> {
-    let line = Arc::new(Line::default());
-    let wire = Wire::new(fresh.socket, line.clone(), fresh.unread, fresh.written);
+    let line = Arc::new(TakeoverHandle::default());
+    let wire = TakeoverSocket::new(fresh.socket, line.clone(), fresh.unread, fresh.written);
     let service = {
         let (line, shared, visit) = (line.clone(), shared.clone(), visit.cloned());
         service_fn(move |request| answer(shared.clone(), line.clone(), visit.clone(), request))
@@ -84,13 +90,13 @@ async fn until_taken_over(
     }
     let Some(takeover) = line.taken() else { return ControlFlow::Break(()) };
     let parts = connection.into_parts();
-    let Wire { socket, written, .. } = parts.io.into_inner();
+    let TakeoverSocket { socket, written, .. } = parts.io.into_inner();
     match takeover {
-        Takeover::Cut(how, recorder) => {
+        SocketTakeover::Cut(how, recorder) => {
             Box::pin(cut(socket, written, how, recorder)).await;
             ControlFlow::Break(())
         }
-        Takeover::Perform(order) => {
+        SocketTakeover::Perform(order) => {
             let over = order.over.clone();
             let performed = raw::perform(*order, socket, parts.read_buf, written);
             match Box::pin(over.run_until_cancelled(performed)).await.flatten() {
@@ -102,7 +108,12 @@ async fn until_taken_over(
 }
 
 /// Enters what came and was no request.
-fn note_stray(error: &hyper::Error, line: &Line, shared: &Shared, door: Option<&Arc<Door>>) {
+fn note_stray(
+    error: &hyper::Error,
+    line: &TakeoverHandle,
+    shared: &ServerState,
+    door: Option<&Arc<DeploymentPort>>,
+) {
     let what = if error.is_parse() {
         StrayKind::Garbage
     } else if error.is_incomplete_message() && line.unasked() > 0 {
@@ -114,7 +125,7 @@ fn note_stray(error: &hyper::Error, line: &Line, shared: &Shared, door: Option<&
     shared.strays.note(what, line.unasked(), line.status(), whose);
 }
 
-async fn cut(socket: Socket, written: u64, how: Cut, recorder: Option<Recorder>) {
+async fn cut(socket: Socket, written: u64, how: ConnectionCut, recorder: Option<AttemptRecorder>) {
     // Noted first: whoever sees the cut finds it in the ledger.
     let note = |end| {
         if let Some(recorder) = recorder {
@@ -122,11 +133,11 @@ async fn cut(socket: Socket, written: u64, how: Cut, recorder: Option<Recorder>)
         }
     };
     match how {
-        Cut::Close => {
+        ConnectionCut::Close => {
             note(AttemptEnd::Closed);
             socket.close().await;
         }
-        Cut::Reset => {
+        ConnectionCut::Reset => {
             note(AttemptEnd::Reset);
             socket.reset(written).await;
         }

@@ -3,14 +3,14 @@
 use std::io;
 
 use super::{
-    part::Part,
-    port::{Manner, OwnPort},
+    deployment_port::{OwnPort, PortBehaviour},
+    deployment_turns::DeploymentTurns,
 };
-use crate::scenario::{ConnectionFault, Fault, Stage, Transport, Turn};
+use crate::scenario::{ConnectionFault, Fault, FaultStage, Transport, Turn};
 
 pub(super) struct Deployment {
     pub(super) name: String,
-    parts: Vec<Part>,
+    parts: Vec<DeploymentTurns>,
     pub(super) transport: Transport,
     /// Where its faults strike before a request is read, or where it does not speak plain HTTP/1.1.
     pub(super) own: Option<OwnPort>,
@@ -27,21 +27,21 @@ impl Deployment {
         let one_each = turns.iter().any(is_played_by_connections);
         // What is true of an address is true for as long as it is ill.
         let ill = faults().find_map(|fault| match fault {
-            Fault::Refuse => Some(Manner::Refuses),
-            Fault::Connection(ConnectionFault::NeverAccepted) => Some(Manner::NeverAccepts),
-            Fault::Connection(ConnectionFault::BacklogFull) => Some(Manner::Full),
+            Fault::Refuse => Some(PortBehaviour::Refuses),
+            Fault::Connection(ConnectionFault::NeverAccepted) => Some(PortBehaviour::NeverAccepts),
+            Fault::Connection(ConnectionFault::BacklogFull) => Some(PortBehaviour::Full),
             _ => None,
         });
         let apart = transport != Transport::Plain
-            || faults().any(|fault| fault.needs_own_address() && fault.stage() != Stage::Address);
-        let manner = ill.or(apart.then_some(Manner::Serves));
+            || faults().any(|fault| fault.needs_own_address() && fault.stage() != FaultStage::Address);
+        let manner = ill.or(apart.then_some(PortBehaviour::Serves));
         let own = manner.map(OwnPort::hold).transpose()?;
-        let parts = turns.into_iter().map(Part::new).collect();
+        let parts = turns.into_iter().map(DeploymentTurns::new).collect();
         Ok(Self { name, parts, transport, own, nameless, one_each })
     }
 
     /// The so-manieth turn, from 0; the last one repeats.
-    pub(super) fn part(&self, n: usize) -> Option<&Part> {
+    pub(super) fn part(&self, n: usize) -> Option<&DeploymentTurns> {
         self.parts.get(n).or(self.parts.last())
     }
 
@@ -55,5 +55,5 @@ impl Deployment {
 
 /// Whether a turn strikes when a connection comes in, before a request is read.
 pub(super) fn is_played_by_connections(turn: &Turn) -> bool {
-    turn.faults.iter().any(|fault| fault.stage() == Stage::Connection)
+    turn.faults.iter().any(|fault| fault.stage() == FaultStage::Connection)
 }

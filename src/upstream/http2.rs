@@ -10,25 +10,25 @@ use http::Request;
 use tokio::time::timeout;
 
 use super::{
-    entrance::Visit,
-    ledger::Recorder,
-    lent::{Lent, Owner, lend},
-    line::Cut,
-    server::Shared,
+    connection_turn::ConnectionTurn,
+    ledger::AttemptRecorder,
+    lent_socket::{LentSocket, SocketOwner, lend},
+    server::ServerState,
     socket::{GOODBYE, Socket},
-    stream::{Out, answer},
+    stream::{ResponseWriter, answer},
+    takeover::ConnectionCut,
 };
 use crate::observation::AttemptEnd;
 
 /// What a client may send before it is read: a large request is not to wait for us.
 const WINDOW: u32 = 1 << 20;
 
-type Connection = server::Connection<Lent, Bytes>;
+type Connection = server::Connection<LentSocket, Bytes>;
 type Accepted = (Request<RecvStream>, server::SendResponse<Bytes>);
 
 /// How a stream ended, and what that means for its connection. A way back that is dropped sends a
 /// RST_STREAM: where the connection is cut it comes along.
-pub(super) enum Ending {
+pub(super) enum StreamClose {
     /// As it should, or the client has left it.
     Over,
     /// The same, and the connection takes no other.
@@ -36,17 +36,17 @@ pub(super) enum Ending {
     /// The same, and the next one on the connection gets a FIN.
     RefuseNext,
     /// By RST_STREAM.
-    Reset(Out, Reason, Recorder),
+    Reset(ResponseWriter, Reason, AttemptRecorder),
     /// With its connection, by GOAWAY.
-    GoAway(Out, Reason, Recorder),
+    GoAway(ResponseWriter, Reason, AttemptRecorder),
     /// With its connection, by a FIN or a RST.
-    Cut(Out, Cut, Recorder),
+    Cut(ResponseWriter, ConnectionCut, AttemptRecorder),
     /// With its connection, by a FIN without `close_notify`.
-    Unannounced(Out, Recorder),
+    Unannounced(ResponseWriter, AttemptRecorder),
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(socket: Socket, shared: &Arc<Shared>, visit: Option<Arc<Visit>>) {
+pub(super) async fn serve(socket: Socket, shared: &Arc<ServerState>, visit: Option<Arc<ConnectionTurn>>) {
     let (lent, owner) = lend(socket);
     let mut builder = server::Builder::new();
     builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
@@ -58,7 +58,7 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<Shared>, visit: Option<Ar
             biased;
             Some(ending) = streams.next(), if !streams.is_empty() => ending,
             accepted = connection.accept() => match accepted {
-                Some(Ok(_)) if refuses => return cut(&mut connection, &owner, Cut::Close).await,
+                Some(Ok(_)) if refuses => return cut(&mut connection, &owner, ConnectionCut::Close).await,
                 Some(Ok((request, out))) => {
                     streams.push(answer(request, out, shared.clone(), visit.clone()));
                     continue;
@@ -68,17 +68,17 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<Shared>, visit: Option<Ar
             },
         };
         match ending {
-            Ending::Over => {}
-            Ending::Last => connection.graceful_shutdown(),
-            Ending::RefuseNext => refuses = true,
-            Ending::Reset(mut out, reason, recorder) => {
+            StreamClose::Over => {}
+            StreamClose::Last => connection.graceful_shutdown(),
+            StreamClose::RefuseNext => refuses = true,
+            StreamClose::Reset(mut out, reason, recorder) => {
                 for (request, out) in flushed(&mut connection, &owner).await {
                     streams.push(answer(request, out, shared.clone(), visit.clone()));
                 }
                 recorder.end(AttemptEnd::StreamReset);
                 out.send_reset(reason);
             }
-            Ending::GoAway(_out, reason, recorder) => {
+            StreamClose::GoAway(_out, reason, recorder) => {
                 flushed(&mut connection, &owner).await;
                 recorder.end(AttemptEnd::GoneAway);
                 connection.abrupt_shutdown(reason);
@@ -86,13 +86,17 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<Shared>, visit: Option<Ar
                     timeout(GOODBYE, async { while let Some(Ok(_)) = connection.accept().await {} }).await;
                 return linger(&owner).await;
             }
-            Ending::Cut(_out, how, recorder) => {
+            StreamClose::Cut(_out, how, recorder) => {
                 flushed(&mut connection, &owner).await;
                 // Noted first: whoever sees the cut finds it in the ledger.
-                recorder.end(if how == Cut::Close { AttemptEnd::Closed } else { AttemptEnd::Reset });
+                recorder.end(if how == ConnectionCut::Close {
+                    AttemptEnd::Closed
+                } else {
+                    AttemptEnd::Reset
+                });
                 return cut(&mut connection, &owner, how).await;
             }
-            Ending::Unannounced(_out, recorder) => {
+            StreamClose::Unannounced(_out, recorder) => {
                 flushed(&mut connection, &owner).await;
                 recorder.end(AttemptEnd::Closed);
                 if let Some((socket, _)) = owner.take() {
@@ -126,7 +130,7 @@ pub(super) async fn never_open_the_window(socket: Socket) {
 }
 
 /// Sends what the streams have handed over; returns those that came meanwhile.
-async fn flushed(connection: &mut Connection, owner: &Owner) -> Vec<Accepted> {
+async fn flushed(connection: &mut Connection, owner: &SocketOwner) -> Vec<Accepted> {
     let mut came = Vec::new();
     let flushing = poll_fn(|cx| {
         while let Poll::Ready(accepted) = connection.poll_accept(cx) {
@@ -142,17 +146,17 @@ async fn flushed(connection: &mut Connection, owner: &Owner) -> Vec<Accepted> {
     came
 }
 
-async fn cut(connection: &mut Connection, owner: &Owner, how: Cut) {
+async fn cut(connection: &mut Connection, owner: &SocketOwner, how: ConnectionCut) {
     flushed(connection, owner).await;
     match (owner.take(), how) {
-        (Some((socket, _)), Cut::Close) => socket.close().await,
-        (Some((socket, written)), Cut::Reset) => socket.reset(written).await,
+        (Some((socket, _)), ConnectionCut::Close) => socket.close().await,
+        (Some((socket, written)), ConnectionCut::Reset) => socket.reset(written).await,
         (None, _) => {}
     }
 }
 
 /// Sees to it that what the client still sends makes no RST of a FIN.
-async fn linger(owner: &Owner) {
+async fn linger(owner: &SocketOwner) {
     if let Some((socket, _)) = owner.take() {
         socket.linger().await;
     }

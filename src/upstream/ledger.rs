@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    ledger_budget::{LedgerBudget, LedgerMode, MAX_KEPT_BODY},
     received::{ReadRequest, ReceivedRequest},
-    room::{Keep, MAX_KEPT_BODY, Room},
 };
 use crate::{
     fault::{Framing, Head, Plan, WireAction},
-    observation::{Attempt, AttemptEnd, Closed, Identity, Sent},
-    provider::{AccountState, Admission, Asked, owned_headers},
+    observation::{Attempt, AttemptEnd, Identity, ReceivedClose, SentReply},
+    provider::{AccountState, Admission, RequestedCall, owned_headers},
     scenario::{Account, Api, Turn},
 };
 
@@ -24,8 +24,8 @@ pub(super) struct Run {
     pub(super) epoch: Instant,
     /// Every deployment answers well from now on.
     healed: CancellationToken,
-    keep: Keep,
-    room: Room,
+    keep: LedgerMode,
+    room: LedgerBudget,
     account: Option<Mutex<AccountState>>,
     /// Attempts of each deployment in the runs before this one.
     before: Vec<u32>,
@@ -60,7 +60,7 @@ struct Record {
     doubtful: bool,
     /// What the client of a WebSocket said, a message a line.
     heard: String,
-    closed: Option<Closed>,
+    closed: Option<ReceivedClose>,
     timer_error_ms: f64,
     ends_at_once: Option<AttemptEnd>,
     end: AttemptEnd,
@@ -100,7 +100,7 @@ impl Record {
     /// The attempt at a deployment of this name.
     fn read(&self, epoch: Instant, identity: &Identity, deployment: &str) -> Attempt {
         let ReadRequest { method, path, headers, body } = self.arrival.request.read();
-        let mut sent = Sent {
+        let mut sent = SentReply {
             bytes: self.bytes,
             frames: self.frames,
             broken_after: self.broken_after,
@@ -108,7 +108,7 @@ impl Record {
             closed: self.closed.clone(),
             timer_error_ms: self.timer_error_ms,
             ends_at_once: self.ends_at_once.filter(|_| self.end == AttemptEnd::ClientLeft),
-            ..Sent::default()
+            ..SentReply::default()
         };
         if let Some(head) = &self.head {
             let framing = match head.framing {
@@ -140,7 +140,7 @@ impl Record {
 }
 
 impl Run {
-    pub(super) fn new(epoch: Instant, deployments: usize, keep: Keep) -> Self {
+    pub(super) fn new(epoch: Instant, deployments: usize, keep: LedgerMode) -> Self {
         let entries =
             Entries { records: Vec::new(), attempts: vec![0; deployments], turns: vec![0; deployments] };
         Self {
@@ -168,7 +168,12 @@ impl Run {
 
     /// What the account says to a request that arrived then; nothing where there is none, or
     /// where everything is well by now.
-    pub(super) fn admit(&self, asked: &Asked, own_key: impl Fn() -> String, arrived: Instant) -> Admission {
+    pub(super) fn admit(
+        &self,
+        asked: &RequestedCall,
+        own_key: impl Fn() -> String,
+        arrived: Instant,
+    ) -> Admission {
         match &self.account {
             Some(account) if !self.is_healed() => {
                 locked(account).admit(asked, &own_key(), arrived.saturating_duration_since(self.epoch))
@@ -178,13 +183,13 @@ impl Run {
     }
 
     /// Enters an attempt; the recorder knows its number, from 1.
-    pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> Recorder {
+    pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> AttemptRecorder {
         let recorder = |arrival, n, token_n, room| {
             let record = Arc::new(Mutex::new(Record::new(arrival, n, token_n)));
-            Recorder { n, token_n, record, room, stop }
+            AttemptRecorder { n, token_n, record, room, stop }
         };
-        if self.keep == Keep::Nothing {
-            return recorder(arrival, 1, 1, Room::None);
+        if self.keep == LedgerMode::Nothing {
+            return recorder(arrival, 1, 1, LedgerBudget::None);
         }
         let mut entries = locked(&self.entries);
         let attempts = &mut entries.attempts[arrival.deployment];
@@ -192,7 +197,7 @@ impl Run {
         let n = *attempts;
         let token_n = self.before[arrival.deployment] + n;
         if entries.records.len() >= self.keep.attempts() || self.room.left() == 0 {
-            return recorder(arrival, n, token_n, Room::None);
+            return recorder(arrival, n, token_n, LedgerBudget::None);
         }
         self.room.take(arrival.request.size());
         let recorder = recorder(arrival, n, token_n, self.room.clone());
@@ -203,7 +208,7 @@ impl Run {
     /// The number of the turn that is played next at a deployment, from 0. Attempts that the mock
     /// itself refuses don't play one.
     pub(super) fn next_turn(&self, deployment: usize) -> usize {
-        if self.keep == Keep::Nothing {
+        if self.keep == LedgerMode::Nothing {
             return 0;
         }
         let mut entries = locked(&self.entries);
@@ -224,7 +229,7 @@ impl Run {
         if !wanted(turn) {
             return None;
         }
-        if self.keep == Keep::Everything {
+        if self.keep == LedgerMode::Everything {
             entries.turns[deployment] += 1;
         }
         Some(turn)
@@ -272,18 +277,18 @@ impl Run {
 
 /// Writes one attempt's record. An attempt whose recorder is dropped before an end was written
 /// lost its client, unless the case itself was over.
-pub(super) struct Recorder {
+pub(super) struct AttemptRecorder {
     /// 1-based attempt number at its deployment.
     pub(super) n: u32,
     /// The number in the tokens that the attempt plants.
     pub(super) token_n: u32,
     record: Arc<Mutex<Record>>,
     /// For the bytes of the record.
-    room: Room,
+    room: LedgerBudget,
     stop: CancellationToken,
 }
 
-impl Recorder {
+impl AttemptRecorder {
     /// The request that came on a connection which was an attempt already.
     pub(super) fn asked(&self, request: ReceivedRequest) {
         self.room.take(request.size());
@@ -291,7 +296,7 @@ impl Recorder {
     }
 
     /// What was understood of the request.
-    pub(super) fn asks(&self, asked: &Asked) {
+    pub(super) fn asks(&self, asked: &RequestedCall) {
         locked(&self.record).api = asked.api;
     }
 
@@ -340,7 +345,7 @@ impl Recorder {
     }
 
     /// A WebSocket session ends by this frame.
-    pub(super) fn closed(&self, closed: Closed) {
+    pub(super) fn closed(&self, closed: ReceivedClose) {
         locked(&self.record).closed = Some(closed);
     }
 
@@ -370,7 +375,7 @@ impl Recorder {
     }
 }
 
-impl Drop for Recorder {
+impl Drop for AttemptRecorder {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() {
             self.close(AttemptEnd::ClientLeft);

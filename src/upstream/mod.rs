@@ -6,22 +6,22 @@
 
 mod answer;
 mod authority;
-mod beat;
+mod delay_clock;
 mod case;
 mod connection;
 mod deployment;
-mod entrance;
+mod connection_turn;
 mod fallback;
 mod http2;
 mod ledger;
-mod lent;
-mod line;
-mod part;
+mod lent_socket;
+mod takeover;
+mod deployment_turns;
 mod perform;
-mod port;
+mod deployment_port;
 mod raw;
 mod received;
-mod room;
+mod ledger_budget;
 mod server;
 mod session;
 mod socket;
@@ -30,7 +30,7 @@ mod stream;
 
 pub use case::{Armed, ArmedCase, base_url};
 pub use fallback::{Fallback, FallbackAnswer};
-pub use room::{LedgerBounds, MAX_KEPT_BODY};
+pub use ledger_budget::{LedgerBounds, MAX_KEPT_BODY};
 pub use server::Upstream;
 pub use strays::MAX_STRAYS;
 

@@ -17,9 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
-    beat::Beat,
-    ledger::Recorder,
-    line::{Cut, Line, Takeover},
+    delay_clock::DelayClock,
+    ledger::AttemptRecorder,
+    takeover::{ConnectionCut, SocketTakeover, TakeoverHandle},
 };
 use crate::{
     fault::{Framing, Head, Plan, WireAction},
@@ -30,8 +30,8 @@ use crate::{
 /// has no head this never returns: hyper drops it with the connection.
 pub(super) async fn perform(
     plan: Plan,
-    recorder: Recorder,
-    line: Arc<Line>,
+    recorder: AttemptRecorder,
+    line: Arc<TakeoverHandle>,
     stop: CancellationToken,
 ) -> Response<Performance> {
     let mut performance = Performance {
@@ -40,7 +40,7 @@ pub(super) async fn perform(
         line,
         stop,
         pause: None,
-        beat: Beat::default(),
+        beat: DelayClock::default(),
         stopped: None,
         framing: None,
         wrote: false,
@@ -54,11 +54,11 @@ pub(super) async fn perform(
 pub(super) struct Performance {
     actions: VecDeque<WireAction>,
     /// Gone once the attempt's end is noted or left to the connection's owner.
-    recorder: Option<Recorder>,
-    line: Arc<Line>,
+    recorder: Option<AttemptRecorder>,
+    line: Arc<TakeoverHandle>,
     stop: CancellationToken,
     pause: Option<(Instant, Pin<Box<Sleep>>)>,
-    beat: Beat,
+    beat: DelayClock,
     stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Once the head is out: how the body's end is told, with what is left of its length.
     framing: Option<Framing>,
@@ -132,7 +132,7 @@ impl Performance {
         let stopped = self.stopped.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
         if !self.cut && stopped.as_mut().poll(cx).is_ready() {
             self.cut = true;
-            self.line.take_over(Takeover::Cut(Cut::Close, self.recorder.take()));
+            self.line.take_over(SocketTakeover::Cut(ConnectionCut::Close, self.recorder.take()));
         }
         Poll::Pending
     }
@@ -140,8 +140,8 @@ impl Performance {
     /// Ready for `Finish` alone.
     fn poll_ending(&mut self, ending: &WireAction, cx: &mut Context<'_>) -> Poll<()> {
         let how = match ending {
-            WireAction::Close | WireAction::Goaway(_) => Cut::Close,
-            WireAction::Reset | WireAction::RstStream(_) => Cut::Reset,
+            WireAction::Close | WireAction::Goaway(_) => ConnectionCut::Close,
+            WireAction::Reset | WireAction::RstStream(_) => ConnectionCut::Reset,
             WireAction::Hang => return self.poll_stopped(cx),
             _ => {
                 self.note_finished();
@@ -150,7 +150,7 @@ impl Performance {
         };
         if !self.cut {
             self.cut = true;
-            self.line.take_over(Takeover::Cut(how, self.recorder.take()));
+            self.line.take_over(SocketTakeover::Cut(how, self.recorder.take()));
         }
         Poll::Pending
     }
@@ -276,10 +276,10 @@ impl Drop for Performance {
         if !self.cut && matches!(self.framing, Some(Framing::Length(0))) {
             match self.actions.back() {
                 Some(WireAction::Close) => {
-                    self.line.take_over(Takeover::Cut(Cut::Close, self.recorder.take()))
+                    self.line.take_over(SocketTakeover::Cut(ConnectionCut::Close, self.recorder.take()))
                 }
                 Some(WireAction::Reset) => {
-                    self.line.take_over(Takeover::Cut(Cut::Reset, self.recorder.take()))
+                    self.line.take_over(SocketTakeover::Cut(ConnectionCut::Reset, self.recorder.take()))
                 }
                 _ => self.note_finished(),
             }

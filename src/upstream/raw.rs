@@ -14,8 +14,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    beat::Beat,
-    ledger::{Arrival, Recorder, Run},
+    delay_clock::DelayClock,
+    ledger::{Arrival, AttemptRecorder, Run},
     received::ReceivedRequest,
     session,
     socket::Socket,
@@ -40,9 +40,9 @@ pub(super) struct Reusable {
 }
 
 /// What is to be performed, and for whom.
-pub(super) struct Order {
+pub(super) struct RawReply {
     pub(super) plan: Plan,
-    pub(super) recorder: Recorder,
+    pub(super) recorder: AttemptRecorder,
     /// The ledger in which the attempt stands.
     pub(super) run: Arc<Run>,
     pub(super) deployment: usize,
@@ -55,12 +55,17 @@ pub(super) struct Order {
 /// Performs a plan from its beginning. The connection comes back where it may be used again.
 ///
 /// Where the client leaves, the attempt's end is noted by the drop of its recorder.
-pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written: u64) -> Option<Reusable> {
+pub(super) async fn perform(
+    order: RawReply,
+    socket: Socket,
+    unread: Bytes,
+    written: u64,
+) -> Option<Reusable> {
     if session::is_session(&order.plan) {
         session::perform(order, socket, unread, written).await;
         return None;
     }
-    let Order { plan, recorder, run, deployment, over, .. } = order;
+    let RawReply { plan, recorder, run, deployment, over, .. } = order;
     let mut writer = Writer {
         socket,
         due: Vec::new(),
@@ -71,7 +76,7 @@ pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written
         recorder,
     };
     let mut actions = plan.actions.into_iter();
-    let mut beat = Beat::default();
+    let mut beat = DelayClock::default();
     let mut packets = 0;
     let ending = loop {
         let action = actions.next()?;
@@ -148,7 +153,7 @@ struct Writer {
     /// The connection ends with this reply, and the head says so.
     last: bool,
     unread: Vec<u8>,
-    recorder: Recorder,
+    recorder: AttemptRecorder,
 }
 
 impl Writer {

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use super::room::MAX_KEPT_BODY;
+use super::ledger_budget::MAX_KEPT_BODY;
 
 /// Method, path, headers and the beginning of the body, in one piece of memory.
 ///

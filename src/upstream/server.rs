@@ -17,14 +17,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     authority::Authority,
-    case::{Armed, ArmedCase, Case},
+    case::{Armed, ArmedCase, MockCase},
     connection,
-    entrance::Door,
+    connection_turn::DeploymentPort,
+    deployment_port::{self, PortBehaviour},
     fallback::Fallback,
     ledger::locked,
-    port::{self, Manner},
-    room::{Keep, LedgerBounds},
-    strays::Strays,
+    ledger_budget::{LedgerBounds, LedgerMode},
+    strays::StrayLog,
 };
 use crate::{
     observation::{Identity, Stray},
@@ -36,20 +36,20 @@ use crate::{
 /// [`shutdown`](Self::shutdown) waits until every connection is gone. Dropping it ends them too,
 /// without waiting.
 pub struct Upstream {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ServerState>,
 }
 
-pub(super) struct Shared {
+pub(super) struct ServerState {
     pub(super) address: SocketAddr,
     pub(super) runtime: Handle,
     /// By token.
-    cases: RwLock<HashMap<String, Arc<Case>>>,
+    cases: RwLock<HashMap<String, Arc<MockCase>>>,
     /// For every other path.
     pub(super) fallback: OnceLock<Fallback>,
     /// Made when it is first needed.
     authority: Mutex<Option<Arc<Authority>>>,
     /// Who came and asked for nothing.
-    pub(super) strays: Strays,
+    pub(super) strays: StrayLog,
     /// Ends everything.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -61,7 +61,7 @@ impl Upstream {
     /// # Errors
     /// When no port can be bound.
     pub async fn start() -> io::Result<Self> {
-        Self::serve(port::listen(0)?)
+        Self::serve(deployment_port::listen(0)?)
     }
 
     /// Binds this address and serves it: for a proxy whose configuration was made beforehand.
@@ -74,13 +74,13 @@ impl Upstream {
 
     fn serve(listener: tokio::net::TcpListener) -> io::Result<Self> {
         let listener = Arc::new(listener);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ServerState {
             address: listener.local_addr()?,
             runtime: Handle::current(),
             cases: RwLock::default(),
             fallback: OnceLock::new(),
             authority: Mutex::new(None),
-            strays: Strays::new(),
+            strays: StrayLog::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -108,7 +108,7 @@ impl Upstream {
     /// When a port for a deployment that needs its own cannot be had, or when the case's token is in
     /// use.
     pub fn arm(&self, armed: Armed) -> io::Result<ArmedCase> {
-        self.enter(armed, Keep::Everything)
+        self.enter(armed, LedgerMode::Everything)
     }
 
     /// The same with a ledger that keeps no more than this: for cases whose clients nobody waits for.
@@ -116,7 +116,7 @@ impl Upstream {
     /// # Errors
     /// As [`arm`](Self::arm).
     pub fn arm_within(&self, armed: Armed, bounds: LedgerBounds) -> io::Result<ArmedCase> {
-        self.enter(armed, Keep::Within(bounds))
+        self.enter(armed, LedgerMode::Within(bounds))
     }
 
     /// The same without a memory: no ledger, every attempt is the first, and so is every turn. For
@@ -125,7 +125,7 @@ impl Upstream {
     /// # Errors
     /// As [`arm`](Self::arm).
     pub fn arm_stateless(&self, armed: Armed) -> io::Result<ArmedCase> {
-        self.enter(armed, Keep::Nothing)
+        self.enter(armed, LedgerMode::Nothing)
     }
 
     /// Has somebody else answer requests under paths that belong to no case. Only the first call
@@ -134,12 +134,12 @@ impl Upstream {
         let _ = self.shared.fallback.set(fallback);
     }
 
-    fn enter(&self, armed: Armed, keep: Keep) -> io::Result<ArmedCase> {
+    fn enter(&self, armed: Armed, keep: LedgerMode) -> io::Result<ArmedCase> {
         if armed.transport != Transport::Plain {
             // Where there is none, that is to be told here and not by every connection.
             self.shared.authority()?;
         }
-        let case = Arc::new(Case::new(armed, keep, self.shared.stop.child_token())?);
+        let case = Arc::new(MockCase::new(armed, keep, self.shared.stop.child_token())?);
         self.admit(&case)?;
         let armed = ArmedCase::new(case.clone(), self.shared.clone());
         self.shared.open_serving(&case)?;
@@ -147,7 +147,7 @@ impl Upstream {
     }
 
     /// Makes a case known by its token.
-    fn admit(&self, case: &Arc<Case>) -> io::Result<()> {
+    fn admit(&self, case: &Arc<MockCase>) -> io::Result<()> {
         let mut cases = self.shared.cases.write().unwrap_or_else(PoisonError::into_inner);
         match cases.entry(case.identity.token.clone()) {
             Entry::Vacant(entry) => entry.insert(case.clone()),
@@ -179,7 +179,7 @@ impl Drop for Upstream {
     }
 }
 
-impl Shared {
+impl ServerState {
     pub(super) fn authority(&self) -> io::Result<Arc<Authority>> {
         let mut made = locked(&self.authority);
         if let Some(authority) = &*made {
@@ -191,21 +191,25 @@ impl Shared {
     }
 
     /// Has the ports of a case's deployments serve that are not ill.
-    fn open_serving(self: &Arc<Self>, case: &Arc<Case>) -> io::Result<()> {
-        self.open_those(case, |manner| manner == Manner::Serves)
+    fn open_serving(self: &Arc<Self>, case: &Arc<MockCase>) -> io::Result<()> {
+        self.open_those(case, |manner| manner == PortBehaviour::Serves)
     }
 
     /// Has every port of a case's deployments serve.
-    pub(super) fn open(self: &Arc<Self>, case: &Arc<Case>) -> io::Result<()> {
+    pub(super) fn open(self: &Arc<Self>, case: &Arc<MockCase>) -> io::Result<()> {
         self.open_those(case, |_| true)
     }
 
-    fn open_those(self: &Arc<Self>, case: &Arc<Case>, wanted: impl Fn(Manner) -> bool) -> io::Result<()> {
+    fn open_those(
+        self: &Arc<Self>,
+        case: &Arc<MockCase>,
+        wanted: impl Fn(PortBehaviour) -> bool,
+    ) -> io::Result<()> {
         let _runtime = self.runtime.enter();
         for (index, deployment) in case.deployments.iter().enumerate() {
             let Some(own) = deployment.own.as_ref().filter(|own| wanted(own.manner)) else { continue };
             if let Some((listener, stop)) = own.open(&case.stop)? {
-                let door = Door { case: case.clone(), deployment: index };
+                let door = DeploymentPort { case: case.clone(), deployment: index };
                 self.accept(listener, stop, Some(Arc::new(door)));
             }
         }
@@ -217,7 +221,7 @@ impl Shared {
         self: &Arc<Self>,
         listener: Arc<TcpListener>,
         stop: CancellationToken,
-        door: Option<Arc<Door>>,
+        door: Option<Arc<DeploymentPort>>,
     ) {
         let shared = self.clone();
         let accepting = async move {
@@ -237,7 +241,7 @@ impl Shared {
     }
 
     /// The deployment that a path means, with what of the path stands below its base.
-    pub(super) fn find<'a>(&self, path: &'a str) -> Option<(Arc<Case>, usize, &'a str)> {
+    pub(super) fn find<'a>(&self, path: &'a str) -> Option<(Arc<MockCase>, usize, &'a str)> {
         let (token, below) = path.strip_prefix('/')?.split_once('/')?;
         // A proxy may take a base URL for a model's and append the verb: `…/main:generateContent`.
         let end = below.find(['/', '?', ':']).unwrap_or(below.len());
@@ -253,7 +257,7 @@ impl Shared {
         &self,
         parts: &Parts,
         path: &'a str,
-    ) -> Option<(Arc<Case>, usize, &'a str)> {
+    ) -> Option<(Arc<MockCase>, usize, &'a str)> {
         parts.headers.get(UPGRADE)?;
         let key = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_ascii_whitespace().last()?;
         let (token, name) = Identity::of_key(key)?;
@@ -262,7 +266,7 @@ impl Shared {
         Some((case, deployment, path))
     }
 
-    pub(super) fn disarm(&self, case: &Arc<Case>) {
+    pub(super) fn disarm(&self, case: &Arc<MockCase>) {
         let mut cases = self.cases.write().unwrap_or_else(PoisonError::into_inner);
         let token = &case.identity.token;
         if cases.get(token).is_some_and(|known| Arc::ptr_eq(known, case)) {

@@ -11,15 +11,15 @@ use tokio::{
 };
 
 use super::{
-    beat::Beat,
-    ledger::Recorder,
-    raw::{BETWEEN_PACKETS, Order, encoded},
+    delay_clock::DelayClock,
+    ledger::AttemptRecorder,
+    raw::{BETWEEN_PACKETS, RawReply, encoded},
     socket::{GOODBYE, Socket},
 };
 use crate::{
     fault::{Framing, Plan, WireAction},
-    observation::{AttemptEnd, Closed},
-    wire::websocket::{self, Decoder, Said},
+    observation::{AttemptEnd, ReceivedClose},
+    wire::websocket::{self, WebSocketDecoder, WebSocketEvent},
 };
 
 /// Whether a plan opens a WebSocket.
@@ -32,9 +32,9 @@ pub(super) fn is_session(plan: &Plan) -> bool {
 /// Performs a plan from its beginning. The connection is never used for anything else.
 ///
 /// Where the client leaves, the attempt's end is noted by the drop of its recorder.
-pub(super) async fn perform(order: Order, socket: Socket, unread: Bytes, written: u64) {
-    let Order { plan, recorder, key, .. } = order;
-    let mut decoder = Decoder::default();
+pub(super) async fn perform(order: RawReply, socket: Socket, unread: Bytes, written: u64) {
+    let RawReply { plan, recorder, key, .. } = order;
+    let mut decoder = WebSocketDecoder::default();
     decoder.feed(&unread);
     let session =
         Session { socket, due: Vec::new(), written, decoder, recorder: Some(recorder), key, silent: false };
@@ -47,9 +47,9 @@ struct Session {
     /// What has still to be written.
     due: Vec<u8>,
     written: u64,
-    decoder: Decoder,
+    decoder: WebSocketDecoder,
     /// Gone once the attempt's end is noted.
-    recorder: Option<Recorder>,
+    recorder: Option<AttemptRecorder>,
     /// What the client is to see that it was understood by.
     key: String,
     /// Not even pings are answered.
@@ -67,7 +67,7 @@ impl From<io::Error> for Left {
 
 impl Session {
     async fn play(mut self, plan: Plan) -> Result<(), Left> {
-        let mut beat = Beat::default();
+        let mut beat = DelayClock::default();
         for action in plan.actions {
             match action {
                 WireAction::Head(mut head) => {
@@ -117,7 +117,7 @@ impl Session {
                 self.due.extend(websocket::close(code, &reason, None));
                 // Noted first: whoever sees the end finds it in the ledger.
                 if let Some(recorder) = self.recorder.take() {
-                    recorder.closed(Closed { code, reason, answered: false });
+                    recorder.closed(ReceivedClose { code, reason, answered: false });
                     recorder.end(if code == Some(1000) { AttemptEnd::Finished } else { AttemptEnd::Closed });
                 }
                 self.flush().await?;
@@ -155,7 +155,7 @@ impl Session {
     }
 
     /// Lets time pass, and answers pings meanwhile.
-    async fn wait(&mut self, due: Instant, beat: &mut Beat) -> Result<(), Left> {
+    async fn wait(&mut self, due: Instant, beat: &mut DelayClock) -> Result<(), Left> {
         loop {
             tokio::select! {
                 () = sleep_until(due) => break,
@@ -173,18 +173,18 @@ impl Session {
     async fn hear(&mut self) -> Result<Option<String>, Left> {
         loop {
             match self.decoder.pop() {
-                Some(Said::Text(text)) => {
+                Some(WebSocketEvent::Text(text)) => {
                     if let Some(recorder) = &self.recorder {
                         recorder.heard(&text);
                     }
                     return Ok(Some(text));
                 }
-                Some(Said::Ping(payload)) if !self.silent => {
+                Some(WebSocketEvent::Ping(payload)) if !self.silent => {
                     self.due.extend(websocket::pong(&payload, None));
                     self.flush().await?;
                     return Ok(None);
                 }
-                Some(Said::Close(code, _)) => {
+                Some(WebSocketEvent::Close(code, _)) => {
                     if !self.silent {
                         self.due.extend(websocket::close(code, "", None));
                         self.flush().await?;

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    case::Case,
+    case::MockCase,
     ledger::{locked, millis},
 };
 use crate::observation::{Stray, StrayKind};
@@ -17,19 +17,19 @@ use crate::observation::{Stray, StrayKind};
 pub const MAX_STRAYS: usize = 1000;
 
 /// Whose visit it was, where that is known.
-pub(super) type Whose<'a> = Option<(&'a Arc<Case>, usize)>;
+pub(super) type StrayOwner<'a> = Option<(&'a Arc<MockCase>, usize)>;
 
-pub(super) struct Strays {
+pub(super) struct StrayLog {
     began: Instant,
     kept: Mutex<VecDeque<Stray>>,
 }
 
-impl Strays {
+impl StrayLog {
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), kept: Mutex::default() }
     }
 
-    pub(super) fn note(&self, what: StrayKind, bytes: u64, status: Option<u16>, whose: Whose<'_>) {
+    pub(super) fn note(&self, what: StrayKind, bytes: u64, status: Option<u16>, whose: StrayOwner<'_>) {
         let deployment = whose.map(|(case, deployment)| {
             (case.identity.token.clone(), case.deployments[deployment].name.clone())
         });
@@ -56,7 +56,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_newest_thousand_are_kept() {
-        let strays = Strays::new();
+        let strays = StrayLog::new();
         for bytes in 0..1003 {
             strays.note(StrayKind::Garbage, bytes, Some(400), None);
         }

@@ -8,14 +8,14 @@ use http::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    answer::{Asking, enter, nobody},
-    beat::Beat,
-    entrance::Visit,
-    http2::Ending,
-    ledger::Recorder,
-    line::Cut,
+    answer::{PendingRequest, enter, no_mock},
+    connection_turn::ConnectionTurn,
+    delay_clock::DelayClock,
+    http2::StreamClose,
+    ledger::AttemptRecorder,
     perform::header_map,
-    server::Shared,
+    server::ServerState,
+    takeover::ConnectionCut,
 };
 use crate::{
     fault::{Framing, Head, Plan, WireAction},
@@ -28,14 +28,14 @@ const OF_CONNECTIONS: [&str; 5] =
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
 /// The way back to the client.
-pub(super) enum Out {
+pub(super) enum ResponseWriter {
     /// Before the head.
     Head(SendResponse<Bytes>),
     /// Behind it.
     Body(SendStream<Bytes>),
 }
 
-impl Out {
+impl ResponseWriter {
     /// Ready when the client has given the stream up.
     async fn left(&mut self) {
         let _ = poll_fn(|cx| match self {
@@ -57,31 +57,31 @@ impl Out {
 pub(super) async fn answer(
     request: Request<RecvStream>,
     out: SendResponse<Bytes>,
-    shared: Arc<Shared>,
-    visit: Option<Arc<Visit>>,
-) -> Ending {
+    shared: Arc<ServerState>,
+    visit: Option<Arc<ConnectionTurn>>,
+) -> StreamClose {
     let arrived = Instant::now();
     let (parts, body) = request.into_parts();
-    let Ok(body) = read(body).await else { return Ending::Over };
+    let Ok(body) = read(body).await else { return StreamClose::Over };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let Some((case, deployment, rest)) = shared.find(path) else {
         let response = match shared.fallback.get().cloned() {
             Some(fallback) => fallback(Request::from_parts(parts, body)).await,
-            None => nobody(parts.method.as_str(), path),
+            None => no_mock(parts.method.as_str(), path),
         };
         say(out, response).await;
-        return Ending::Over;
+        return StreamClose::Over;
     };
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
-    let asking = Asking { parts: &parts, path: rest, body: body.as_deref(), arrived };
+    let asking = PendingRequest { parts: &parts, path: rest, body: body.as_deref(), arrived };
     let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
     let performance = Performance {
-        out: Out::Head(out),
+        out: ResponseWriter::Head(out),
         recorder,
-        beat: Beat::default(),
+        beat: DelayClock::default(),
         last: case.deployments[deployment].one_each,
     };
-    performance.perform(plan).await.unwrap_or(Ending::Over)
+    performance.perform(plan).await.unwrap_or(StreamClose::Over)
 }
 
 /// The whole body, or `None` where it is larger than the provider takes.
@@ -132,16 +132,16 @@ async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes, end: bool) -> bo
 
 /// A plan that is being performed.
 struct Performance {
-    out: Out,
-    recorder: Recorder,
-    beat: Beat,
+    out: ResponseWriter,
+    recorder: AttemptRecorder,
+    beat: DelayClock,
     /// The connection takes no other request.
     last: bool,
 }
 
 impl Performance {
     /// `None` where the client has left, which the drop of the recorder notes.
-    async fn perform(mut self, plan: Plan) -> Option<Ending> {
+    async fn perform(mut self, plan: Plan) -> Option<StreamClose> {
         let mut actions = plan.actions.into_iter();
         let ending = loop {
             match actions.next()? {
@@ -173,7 +173,7 @@ impl Performance {
     }
 
     fn head(&mut self, mut head: Head) -> Option<()> {
-        let Out::Head(out) = &mut self.out else { return Some(()) };
+        let ResponseWriter::Head(out) = &mut self.out else { return Some(()) };
         head.headers.retain(|(name, _)| !OF_CONNECTIONS.contains(&&**name));
         if let Framing::Length(length) = head.framing {
             head.headers.push(("content-length".into(), length.to_string().into()));
@@ -185,40 +185,40 @@ impl Performance {
             StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         *response.headers_mut() = header_map(&head);
         self.recorder.head(head, 0);
-        self.out = Out::Body(out.send_response(response, false).ok()?);
+        self.out = ResponseWriter::Body(out.send_response(response, false).ok()?);
         Some(())
     }
 
     async fn write(&mut self, bytes: Bytes) -> Option<()> {
-        let Out::Body(stream) = &mut self.out else { return Some(()) };
+        let ResponseWriter::Body(stream) = &mut self.out else { return Some(()) };
         send(stream, bytes, false).await.then_some(())
     }
 
-    async fn end(mut self, ending: WireAction) -> Option<Ending> {
+    async fn end(mut self, ending: WireAction) -> Option<StreamClose> {
         let last = self.last;
         Some(match ending {
             WireAction::Finish | WireAction::Overrun(_) => {
                 self.finish()?;
-                if last { Ending::Last } else { Ending::Over }
+                if last { StreamClose::Last } else { StreamClose::Over }
             }
             WireAction::CloseWhenReused => {
                 self.finish()?;
-                Ending::RefuseNext
+                StreamClose::RefuseNext
             }
             WireAction::Hang => {
                 self.out.left().await;
                 return None;
             }
-            WireAction::RstStream(code) => Ending::Reset(self.out, code.number().into(), self.recorder),
-            WireAction::Goaway(code) => Ending::GoAway(self.out, code.number().into(), self.recorder),
-            WireAction::Reset => Ending::Cut(self.out, Cut::Reset, self.recorder),
-            WireAction::CloseUnannounced => Ending::Unannounced(self.out, self.recorder),
-            _ => Ending::Cut(self.out, Cut::Close, self.recorder),
+            WireAction::RstStream(code) => StreamClose::Reset(self.out, code.number().into(), self.recorder),
+            WireAction::Goaway(code) => StreamClose::GoAway(self.out, code.number().into(), self.recorder),
+            WireAction::Reset => StreamClose::Cut(self.out, ConnectionCut::Reset, self.recorder),
+            WireAction::CloseUnannounced => StreamClose::Unannounced(self.out, self.recorder),
+            _ => StreamClose::Cut(self.out, ConnectionCut::Close, self.recorder),
         })
     }
 
     fn finish(self) -> Option<()> {
-        let Out::Body(mut stream) = self.out else { return None };
+        let ResponseWriter::Body(mut stream) = self.out else { return None };
         // Noted first: it is sent when the connection comes to its turn.
         self.recorder.end(AttemptEnd::Finished);
         stream.send_data(Bytes::new(), true).ok()

@@ -14,7 +14,7 @@ use std::{collections::VecDeque, fmt, ops::Range};
 
 use bytes::Bytes;
 
-pub use header::{Header, HeaderValue};
+pub use header::{EventStreamHeader, HeaderValue};
 
 /// The longest message, with all its parts, in bytes: 16 MiB.
 pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;
@@ -30,16 +30,16 @@ const OVERHEAD: usize = PRELUDE + 4;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Message {
+pub struct EventStreamMessage {
     /// In their order; no name occurs twice.
-    pub headers: Vec<Header>,
+    pub headers: Vec<EventStreamHeader>,
     /// What it carries, most often JSON.
     pub payload: Vec<u8>,
     /// Offsets of its bytes in the stream.
     pub span: Range<u64>,
 }
 
-impl Message {
+impl EventStreamMessage {
     /// The value of the header of this name, where it is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.name == name).and_then(|header| match &header.value {
@@ -52,9 +52,9 @@ impl Message {
 /// Something in a stream that no sender may write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
-pub struct Violation {
+pub struct EventStreamViolation {
     /// What it was.
-    pub kind: ViolationKind,
+    pub kind: EventStreamViolationKind,
     /// Where the message begins that has it, in bytes from the start of the stream.
     pub offset: u64,
 }
@@ -62,7 +62,7 @@ pub struct Violation {
 /// What can be wrong with a stream. After the first five no border of a message can be trusted, so
 /// that even a lenient decoder reads no further; AWS's SDKs stop there too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ViolationKind {
+pub enum EventStreamViolationKind {
     /// The checksum of the two lengths is wrong.
     BadPreludeCrc,
     /// The message is shorter than its fixed parts, or longer than [`MAX_MESSAGE`].
@@ -85,7 +85,7 @@ pub enum ViolationKind {
     InvalidUtf8,
 }
 
-impl ViolationKind {
+impl EventStreamViolationKind {
     /// Whether nothing after it can be read.
     pub const fn is_fatal(self) -> bool {
         matches!(
@@ -99,7 +99,7 @@ impl ViolationKind {
     }
 }
 
-impl fmt::Display for ViolationKind {
+impl fmt::Display for EventStreamViolationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BadPreludeCrc => "a wrong checksum of the prelude",
@@ -123,7 +123,7 @@ const MAX_VIOLATIONS: usize = 256;
 /// [`finish`](Self::finish). How the bytes are split makes no difference. It holds at most one
 /// message that is not complete, and so at most [`MAX_MESSAGE`] bytes beside what it was just fed.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct EventStreamDecoder {
     strict: bool,
     /// Bytes of complete messages so far.
     taken: u64,
@@ -131,11 +131,11 @@ pub struct Decoder {
     rest: Vec<u8>,
     /// No border can be trusted any more.
     lost: bool,
-    messages: VecDeque<Message>,
-    violations: Vec<Violation>,
+    messages: VecDeque<EventStreamMessage>,
+    violations: Vec<EventStreamViolation>,
 }
 
-impl Decoder {
+impl EventStreamDecoder {
     /// Decodes as much as an AWS SDK at most would, and records the violations: a message whose
     /// headers are wrong is given with those that could be read, while a wrong length or checksum
     /// ends the stream without that message.
@@ -152,7 +152,7 @@ impl Decoder {
     ///
     /// # Errors
     /// Strict decoders only: the first violation. Messages before it can still be fetched.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), EventStreamViolation> {
         self.check()?;
         if self.lost {
             return Ok(());
@@ -174,12 +174,12 @@ impl Decoder {
     }
 
     /// The next message, if one is complete.
-    pub fn pop(&mut self) -> Option<Message> {
+    pub fn pop(&mut self) -> Option<EventStreamMessage> {
         self.messages.pop_front()
     }
 
     /// What was wrong so far; at most 256 entries are kept.
-    pub fn violations(&self) -> &[Violation] {
+    pub fn violations(&self) -> &[EventStreamViolation] {
         &self.violations
     }
 
@@ -187,10 +187,10 @@ impl Decoder {
     ///
     /// # Errors
     /// Strict decoders only: the first violation.
-    pub fn finish(mut self) -> Result<Vec<Violation>, Violation> {
+    pub fn finish(mut self) -> Result<Vec<EventStreamViolation>, EventStreamViolation> {
         self.check()?;
         if !self.rest.is_empty() {
-            self.violation(ViolationKind::Incomplete);
+            self.violation(EventStreamViolationKind::Incomplete);
         }
         self.check()?;
         Ok(self.violations)
@@ -205,17 +205,17 @@ impl Decoder {
         let (total, headers) = (total as usize, headers as usize);
         // The checksum comes first: of a prelude that is damaged the lengths say nothing.
         let broken = if crc32fast::hash(&bytes[..8]) != prelude_crc {
-            Some(ViolationKind::BadPreludeCrc)
+            Some(EventStreamViolationKind::BadPreludeCrc)
         } else if !(OVERHEAD..=MAX_MESSAGE).contains(&total) {
-            Some(ViolationKind::LengthOutOfRange)
+            Some(EventStreamViolationKind::LengthOutOfRange)
         } else if headers > (total - OVERHEAD).min(MAX_HEADERS) {
-            Some(ViolationKind::HeadersLengthOutOfRange)
+            Some(EventStreamViolationKind::HeadersLengthOutOfRange)
         } else if bytes.len() < total {
             return None;
         } else {
             let crc = total - 4;
             (Some(crc32fast::hash(&bytes[..crc])) != number(bytes, crc))
-                .then_some(ViolationKind::BadMessageCrc)
+                .then_some(EventStreamViolationKind::BadMessageCrc)
         };
         if let Some(kind) = broken {
             self.lost = true;
@@ -233,20 +233,20 @@ impl Decoder {
         }
         let span = self.taken..self.taken + total as u64;
         self.taken = span.end;
-        self.messages.push_back(Message { headers, payload: payload.to_vec(), span });
+        self.messages.push_back(EventStreamMessage { headers, payload: payload.to_vec(), span });
         Some(total)
     }
 
-    fn check(&self) -> Result<(), Violation> {
+    fn check(&self) -> Result<(), EventStreamViolation> {
         match self.violations.first() {
             Some(first) if self.strict => Err(first.clone()),
             _ => Ok(()),
         }
     }
 
-    fn violation(&mut self, kind: ViolationKind) {
+    fn violation(&mut self, kind: EventStreamViolationKind) {
         if self.violations.len() < MAX_VIOLATIONS {
-            self.violations.push(Violation { kind, offset: self.taken });
+            self.violations.push(EventStreamViolation { kind, offset: self.taken });
         }
     }
 }
@@ -256,8 +256,8 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// All complete messages of a stream that is at hand as a whole; violations are passed over.
-pub fn decode(bytes: &[u8]) -> Vec<Message> {
-    let mut decoder = Decoder::lenient();
+pub fn decode(bytes: &[u8]) -> Vec<EventStreamMessage> {
+    let mut decoder = EventStreamDecoder::lenient();
     // The lenient decoder notes violations instead of failing.
     let _ = decoder.feed(bytes);
     std::iter::from_fn(|| decoder.pop()).collect()
@@ -278,7 +278,7 @@ pub fn reseal(original: &[u8], changed: &mut [u8]) {
 
 /// Why a message cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TooLong {
+pub enum MessageTooLong {
     /// A name of no byte or of more than 255.
     #[error("the name of a header has no byte, or more than 255")]
     Name,
@@ -297,21 +297,21 @@ pub enum TooLong {
 ///
 /// # Errors
 /// A part that is longer than the format, or a limit that receivers hold, allows.
-pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Result<Bytes, TooLong> {
+pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Result<Bytes, MessageTooLong> {
     let mut block = Vec::new();
     for (name, value) in headers {
         header::write(&mut block, name, value)?;
     }
     if block.len() > MAX_HEADERS {
-        return Err(TooLong::Headers);
+        return Err(MessageTooLong::Headers);
     }
     let total = OVERHEAD + block.len() + payload.len();
     if total > MAX_MESSAGE {
-        return Err(TooLong::Message);
+        return Err(MessageTooLong::Message);
     }
     let mut message = Vec::with_capacity(total);
     for length in [total, block.len()] {
-        message.extend_from_slice(&u32::try_from(length).map_err(|_| TooLong::Message)?.to_be_bytes());
+        message.extend_from_slice(&u32::try_from(length).map_err(|_| MessageTooLong::Message)?.to_be_bytes());
     }
     message.extend_from_slice(&crc32fast::hash(&message).to_be_bytes());
     message.extend_from_slice(&block);

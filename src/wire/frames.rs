@@ -58,8 +58,8 @@ pub struct Frame {
     pub data: String,
 }
 
-impl From<eventstream::Message> for Frame {
-    fn from(message: eventstream::Message) -> Self {
+impl From<eventstream::EventStreamMessage> for Frame {
+    fn from(message: eventstream::EventStreamMessage) -> Self {
         let text = |name| message.text(name).unwrap_or_default();
         match message.text(":message-type") {
             Some("exception") => Self {
@@ -83,28 +83,28 @@ impl From<eventstream::Message> for Frame {
 /// An AWS event stream ends for it, as for AWS's own SDKs, at the first message whose length or
 /// checksum is wrong: that message and whatever follows it are no frames.
 #[derive(Debug)]
-pub struct Decoder(Inner);
+pub struct FrameDecoder(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Sse(sse::Decoder),
+    Sse(sse::SseDecoder),
     /// The line that has begun.
     Ndjson {
         rest: Vec<u8>,
         lines: std::collections::VecDeque<String>,
     },
-    Aws(eventstream::Decoder),
-    WebSocket(websocket::Decoder),
+    Aws(eventstream::EventStreamDecoder),
+    WebSocket(websocket::WebSocketDecoder),
 }
 
-impl Decoder {
+impl FrameDecoder {
     /// For one body.
     pub fn new(carrier: Carrier) -> Self {
         Self(match carrier {
-            Carrier::Sse => Inner::Sse(sse::Decoder::lenient()),
+            Carrier::Sse => Inner::Sse(sse::SseDecoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson { rest: Vec::new(), lines: Default::default() },
-            Carrier::Aws => Inner::Aws(eventstream::Decoder::lenient()),
-            Carrier::WebSocket => Inner::WebSocket(websocket::Decoder::default()),
+            Carrier::Aws => Inner::Aws(eventstream::EventStreamDecoder::lenient()),
+            Carrier::WebSocket => Inner::WebSocket(websocket::WebSocketDecoder::default()),
         })
     }
 
@@ -145,8 +145,8 @@ impl Decoder {
             // Messages alone: pings and the end are no events.
             Inner::WebSocket(decoder) => loop {
                 match decoder.pop()? {
-                    websocket::Said::Text(data) => return Some(Frame { event: None, data }),
-                    websocket::Said::Binary(bytes) => {
+                    websocket::WebSocketEvent::Text(data) => return Some(Frame { event: None, data }),
+                    websocket::WebSocketEvent::Binary(bytes) => {
                         let data = format!("<{} bytes>", bytes.len());
                         return Some(Frame { event: Some("binary".to_owned()), data });
                     }
@@ -171,7 +171,7 @@ impl Decoder {
 
 /// All complete frames of a body.
 pub fn decode(carrier: Carrier, bytes: &[u8]) -> Vec<Frame> {
-    let mut decoder = Decoder::new(carrier);
+    let mut decoder = FrameDecoder::new(carrier);
     decoder.feed(bytes);
     std::iter::from_fn(|| decoder.pop()).collect()
 }
@@ -216,7 +216,7 @@ mod tests {
         let good = frame(&[(":event-type", "a")], "");
         let mut bad = good.to_vec();
         bad[14] ^= 1;
-        let mut decoder = Decoder::new(Carrier::Aws);
+        let mut decoder = FrameDecoder::new(Carrier::Aws);
         decoder.feed(&good);
         assert_eq!(decoder.damage(), None);
         decoder.feed(&[&bad[..], &good].concat());

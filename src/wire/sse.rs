@@ -8,7 +8,7 @@ use std::{collections::VecDeque, fmt, ops::Range};
 
 /// One dispatched event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct SseEvent {
     /// The `event:` field, where there was one that was not empty.
     pub event: Option<String>,
     /// The `data:` lines, joined by line feeds.
@@ -26,16 +26,16 @@ pub struct Event {
 /// Something in the stream that the standard drops or repairs without a word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
-pub struct Violation {
+pub struct SseViolation {
     /// What it was.
-    pub kind: ViolationKind,
+    pub kind: SseViolationKind,
     /// Where, in bytes from the start of the stream.
     pub offset: u64,
 }
 
 /// What can be wrong with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ViolationKind {
+pub enum SseViolationKind {
     /// Bytes that are no UTF-8; they were replaced by U+FFFD.
     InvalidUtf8,
     /// A line that is a field's name alone. The grammar allows it, but no provider sends it: it is
@@ -55,7 +55,7 @@ pub enum ViolationKind {
     IncompleteEvent,
 }
 
-impl fmt::Display for ViolationKind {
+impl fmt::Display for SseViolationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InvalidUtf8 => "invalid UTF-8",
@@ -76,7 +76,7 @@ const MAX_VIOLATIONS: usize = 256;
 /// An incremental decoder: [`feed`](Self::feed) bytes, [`pop`](Self::pop) events, then
 /// [`finish`](Self::finish). How the bytes are split makes no difference.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct SseDecoder {
     strict: bool,
     /// Bytes taken so far.
     taken: u64,
@@ -89,8 +89,8 @@ pub struct Decoder {
     pending: Pending,
     last_id: String,
     event_start: u64,
-    events: VecDeque<Event>,
-    violations: Vec<Violation>,
+    events: VecDeque<SseEvent>,
+    violations: Vec<SseViolation>,
 }
 
 /// The buffers of the event that is being read.
@@ -103,7 +103,7 @@ struct Pending {
     start: Option<u64>,
 }
 
-impl Decoder {
+impl SseDecoder {
     /// Decodes whatever comes and records the violations.
     pub fn lenient() -> Self {
         Self::default()
@@ -119,7 +119,7 @@ impl Decoder {
     /// # Errors
     ///
     /// Strict decoders only: the first violation. Events before it can still be fetched.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SseViolation> {
         self.check()?;
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
@@ -157,12 +157,12 @@ impl Decoder {
     }
 
     /// The next event, if one is complete.
-    pub fn pop(&mut self) -> Option<Event> {
+    pub fn pop(&mut self) -> Option<SseEvent> {
         self.events.pop_front()
     }
 
     /// What was wrong so far; at most 256 entries are kept.
-    pub fn violations(&self) -> &[Violation] {
+    pub fn violations(&self) -> &[SseViolation] {
         &self.violations
     }
 
@@ -172,37 +172,37 @@ impl Decoder {
     /// # Errors
     ///
     /// Strict decoders only: the first violation.
-    pub fn finish(mut self) -> Result<Vec<Violation>, Violation> {
+    pub fn finish(mut self) -> Result<Vec<SseViolation>, SseViolation> {
         self.check()?;
         let line_start = self.taken - self.line.len() as u64;
         if !self.line.is_empty() {
             let line = std::mem::take(&mut self.line);
             self.check_utf8(&line, line_start);
-            self.violation(ViolationKind::IncompleteLine, line_start);
+            self.violation(SseViolationKind::IncompleteLine, line_start);
         }
         if let Some(start) = self.pending.start {
-            self.violation(ViolationKind::IncompleteEvent, start);
+            self.violation(SseViolationKind::IncompleteEvent, start);
         }
         self.check()?;
         Ok(self.violations)
     }
 
-    fn check(&self) -> Result<(), Violation> {
+    fn check(&self) -> Result<(), SseViolation> {
         match self.violations.first() {
             Some(first) if self.strict => Err(first.clone()),
             _ => Ok(()),
         }
     }
 
-    fn violation(&mut self, kind: ViolationKind, offset: u64) {
+    fn violation(&mut self, kind: SseViolationKind, offset: u64) {
         if self.violations.len() < MAX_VIOLATIONS {
-            self.violations.push(Violation { kind, offset });
+            self.violations.push(SseViolation { kind, offset });
         }
     }
 
     fn check_utf8(&mut self, line: &[u8], start: u64) {
         if let Err(error) = std::str::from_utf8(line) {
-            self.violation(ViolationKind::InvalidUtf8, start + error.valid_up_to() as u64);
+            self.violation(SseViolationKind::InvalidUtf8, start + error.valid_up_to() as u64);
         }
     }
 
@@ -229,7 +229,7 @@ impl Decoder {
         let (field, value) = match text.split_once(':') {
             Some((field, value)) => (field, value.strip_prefix(' ').unwrap_or(value)),
             None => {
-                self.violation(ViolationKind::FieldWithoutColon, start);
+                self.violation(SseViolationKind::FieldWithoutColon, start);
                 (text.as_ref(), "")
             }
         };
@@ -242,17 +242,17 @@ impl Decoder {
                 }
                 None => self.pending.data = Some(value.to_owned()),
             },
-            "id" if value.contains('\0') => self.violation(ViolationKind::NulInId, start),
+            "id" if value.contains('\0') => self.violation(SseViolationKind::NulInId, start),
             "id" => value.clone_into(&mut self.last_id),
             "retry" => {
                 let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
                 match value.parse() {
                     Ok(retry) if digits => self.pending.retry = Some(retry),
-                    _ => self.violation(ViolationKind::BadRetry, start),
+                    _ => self.violation(SseViolationKind::BadRetry, start),
                 }
             }
             // A line without a colon has been reported already.
-            _ if text.contains(':') => self.violation(ViolationKind::UnknownField, start),
+            _ if text.contains(':') => self.violation(SseViolationKind::UnknownField, start),
             _ => {}
         }
     }
@@ -261,13 +261,13 @@ impl Decoder {
         let pending = std::mem::take(&mut self.pending);
         let Some(data) = pending.data else {
             if let Some(start) = pending.start {
-                self.violation(ViolationKind::EventWithoutData, start);
+                self.violation(SseViolationKind::EventWithoutData, start);
             }
             return;
         };
         let span = self.event_start..self.taken;
         self.event_start = self.taken;
-        self.events.push_back(Event {
+        self.events.push_back(SseEvent {
             event: Some(pending.event).filter(|name| !name.is_empty()),
             data,
             id: self.last_id.clone(),
@@ -278,8 +278,8 @@ impl Decoder {
 }
 
 /// All complete events of a text that is at hand as a whole; violations are passed over.
-pub fn decode(bytes: &[u8]) -> Vec<Event> {
-    let mut decoder = Decoder::lenient();
+pub fn decode(bytes: &[u8]) -> Vec<SseEvent> {
+    let mut decoder = SseDecoder::lenient();
     // The lenient decoder notes violations instead of failing.
     let _ = decoder.feed(bytes);
     std::iter::from_fn(|| decoder.pop()).collect()
@@ -323,8 +323,8 @@ mod tests {
 
     use super::*;
 
-    fn decode_in(pieces: &[&[u8]]) -> (Vec<Event>, Vec<Violation>) {
-        let mut decoder = Decoder::lenient();
+    fn decode_in(pieces: &[&[u8]]) -> (Vec<SseEvent>, Vec<SseViolation>) {
+        let mut decoder = SseDecoder::lenient();
         let mut events = Vec::new();
         for piece in pieces {
             decoder.feed(piece).expect("a lenient decoder takes anything");
@@ -333,7 +333,7 @@ mod tests {
         (events, decoder.finish().expect("a lenient decoder takes anything"))
     }
 
-    fn decode(bytes: &[u8]) -> (Vec<Event>, Vec<Violation>) {
+    fn decode(bytes: &[u8]) -> (Vec<SseEvent>, Vec<SseViolation>) {
         decode_in(&[bytes])
     }
 
@@ -341,7 +341,7 @@ mod tests {
         decode(bytes).0.into_iter().map(|event| event.data).collect()
     }
 
-    fn kinds(bytes: &[u8]) -> Vec<(ViolationKind, u64)> {
+    fn kinds(bytes: &[u8]) -> Vec<(SseViolationKind, u64)> {
         decode(bytes).1.into_iter().map(|violation| (violation.kind, violation.offset)).collect()
     }
 
@@ -370,14 +370,14 @@ mod tests {
         assert_eq!(
             events,
             [
-                Event {
+                SseEvent {
                     event: Some("error".into()),
                     data: "x".into(),
                     id: "7".into(),
                     retry: Some(250),
                     span: 0..39
                 },
-                Event { event: None, data: "y".into(), id: "7".into(), retry: None, span: 39..48 },
+                SseEvent { event: None, data: "y".into(), id: "7".into(), retry: None, span: 39..48 },
             ]
         );
         assert_eq!(violations, []);
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn what_a_browser_would_swallow_is_reported_with_its_place() {
-        use ViolationKind::*;
+        use SseViolationKind::*;
         assert_eq!(kinds(b"data: a\xff\n\n"), [(InvalidUtf8, 7)]);
         assert_eq!(kinds(b": c\n<html>\n\n"), [(FieldWithoutColon, 4), (EventWithoutData, 4)]);
         assert_eq!(kinds(b"{\"error\": 1}\n"), [(UnknownField, 0), (IncompleteEvent, 0)]);
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn an_event_without_its_blank_line_is_left_over_and_no_event() {
-        use ViolationKind::*;
+        use SseViolationKind::*;
         assert_eq!(data(b"data: a\n\ndata: b\n"), ["a"]);
         assert_eq!(kinds(b"data: a\n\ndata: b\n"), [(IncompleteEvent, 9)]);
         assert_eq!(kinds(b"data: a\n\ndata: {\"cho"), [(IncompleteLine, 9)]);
@@ -413,8 +413,8 @@ mod tests {
 
     #[test]
     fn a_strict_decoder_stops_at_the_first_violation_and_keeps_what_came_before() {
-        let mut decoder = Decoder::strict();
-        let violation = Violation { kind: ViolationKind::UnknownField, offset: 9 };
+        let mut decoder = SseDecoder::strict();
+        let violation = SseViolation { kind: SseViolationKind::UnknownField, offset: 9 };
         assert_eq!(decoder.feed(b"data: a\n\nfoo: 1\ndata: b\n\n"), Err(violation.clone()));
         assert_eq!(decoder.pop().map(|event| event.data), Some("a".to_owned()));
         assert_eq!(decoder.pop(), None);
@@ -493,7 +493,7 @@ mod tests {
             let wire = encode(name.as_deref(), &data);
             let (events, violations) = decode(wire.as_bytes());
             prop_assert_eq!(violations, vec![]);
-            prop_assert_eq!(events, vec![Event {
+            prop_assert_eq!(events, vec![SseEvent {
                 event: name, data, id: String::new(), retry: None, span: 0..wire.len() as u64,
             }]);
         }

@@ -19,7 +19,7 @@ const MOST_CONTROL: u64 = 125;
 
 /// One thing that a peer said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum WebSocketEvent {
     /// A message of text; what is no UTF-8 in it is replaced.
     Text(String),
     /// A message of bytes.
@@ -102,14 +102,14 @@ fn unmask(payload: &mut [u8], mask: Option<[u8; 4]>) {
 /// Reads what a peer says out of bytes as they come. What breaks the frames ends it: behind that no
 /// byte can be told from another.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct WebSocketDecoder {
     unread: Vec<u8>,
     /// The message that has begun, and whether it is text.
     begun: Option<(bool, Vec<u8>)>,
     broken: Option<Broken>,
 }
 
-impl Decoder {
+impl WebSocketDecoder {
     /// Takes the bytes that came next.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.broken.is_none() {
@@ -128,7 +128,7 @@ impl Decoder {
     }
 
     /// The next thing that is complete.
-    pub fn pop(&mut self) -> Option<Said> {
+    pub fn pop(&mut self) -> Option<WebSocketEvent> {
         while self.broken.is_none() {
             match self.frame() {
                 Ok(Some((header, payload))) => match self.take(&header, payload) {
@@ -169,7 +169,7 @@ impl Decoder {
         Ok(Some((header, payload)))
     }
 
-    fn take(&mut self, header: &FrameHeader, payload: Vec<u8>) -> Result<Option<Said>, Broken> {
+    fn take(&mut self, header: &FrameHeader, payload: Vec<u8>) -> Result<Option<WebSocketEvent>, Broken> {
         if header.rsv1 || header.rsv2 || header.rsv3 {
             return Err(Broken("a reserved bit, which no extension was agreed on for".to_owned()));
         }
@@ -181,8 +181,8 @@ impl Decoder {
                 }
                 return Ok(Some(match control {
                     Control::Close => closing(&payload)?,
-                    Control::Ping => Said::Ping(payload.into()),
-                    Control::Pong => Said::Pong,
+                    Control::Ping => WebSocketEvent::Ping(payload.into()),
+                    Control::Pong => WebSocketEvent::Pong,
                     Control::Reserved(code) => return Err(Broken(format!("an unknown opcode {code}"))),
                 }));
             }
@@ -207,19 +207,19 @@ impl Decoder {
             return Ok(None);
         }
         Ok(Some(match is_text {
-            true => Said::Text(String::from_utf8_lossy(&message).into_owned()),
-            false => Said::Binary(message.into()),
+            true => WebSocketEvent::Text(String::from_utf8_lossy(&message).into_owned()),
+            false => WebSocketEvent::Binary(message.into()),
         }))
     }
 }
 
-fn closing(payload: &[u8]) -> Result<Said, Broken> {
+fn closing(payload: &[u8]) -> Result<WebSocketEvent, Broken> {
     match payload {
-        [] => Ok(Said::Close(None, String::new())),
+        [] => Ok(WebSocketEvent::Close(None, String::new())),
         [_] => Err(Broken("a close frame with half a code".to_owned())),
         [high, low, reason @ ..] => {
             let reason = String::from_utf8_lossy(reason).into_owned();
-            Ok(Said::Close(Some(u16::from_be_bytes([*high, *low])), reason))
+            Ok(WebSocketEvent::Close(Some(u16::from_be_bytes([*high, *low])), reason))
         }
     }
 }

@@ -85,7 +85,7 @@ fn a_case_that_is_known_to_stop_the_proxy_is_run_last_and_fails_nothing() {
     let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
     said.code(0).out_has(&["3 cases: 2 pass, 1 known"]);
     // No other case was under way when it was stopped, and it was not started again for nothing.
-    assert_eq!(report.stops.iter().map(|stop| stop.beside.as_slice()).collect::<Vec<_>>(), [["t/b"]]);
+    assert_eq!(report.stops.iter().map(|stop| stop.running.as_slice()).collect::<Vec<_>>(), [["t/b"]]);
     assert_eq!(report.stops[0].case.as_deref(), Some("t/b"));
 }
 

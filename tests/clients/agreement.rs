@@ -1,6 +1,6 @@
 //! Whether a client made of a reply what the selftest says that it can.
 
-use upfault::selftest::{Proof, Seen};
+use upfault::selftest::{ClientView, FaultProof};
 
 use super::{
     client::Got,
@@ -8,7 +8,7 @@ use super::{
 };
 
 /// What is wrong, if something is.
-pub fn check(client: &str, proof: &Proof, got: &Got) -> Result<(), String> {
+pub fn check(client: &str, proof: &FaultProof, got: &Got) -> Result<(), String> {
     let fits = match differences::of(client, &proof.name) {
         Some(difference) => instead(difference.instead, proof, got),
         None => seen(proof, got),
@@ -16,24 +16,24 @@ pub fn check(client: &str, proof: &Proof, got: &Got) -> Result<(), String> {
     if fits { Ok(()) } else { Err(format!("{} was to be expected, and it got {got:?}", proof.seen)) }
 }
 
-fn seen(proof: &Proof, got: &Got) -> bool {
+fn seen(proof: &FaultProof, got: &Got) -> bool {
     let failed = got.error.is_some();
     match proof.seen {
-        Seen::Whole { status } => {
+        ClientView::Whole { status } => {
             !failed && !got.timed_out && got.status == Some(status) && got.bytes == proof.body_bytes
         }
-        Seen::BrokenBeforeHead => failed && !got.timed_out && got.status.is_none(),
+        ClientView::BrokenBeforeHead => failed && !got.timed_out && got.status.is_none(),
         // A client that hands out whole bodies only tells no status either.
-        Seen::BrokenAfterHead => failed && !got.timed_out && matches!(got.status, None | Some(200)),
-        Seen::Silent => got.timed_out,
-        Seen::NotConnected => (failed || got.timed_out) && got.status.is_none(),
-        Seen::Doubtful => {
+        ClientView::BrokenAfterHead => failed && !got.timed_out && matches!(got.status, None | Some(200)),
+        ClientView::Silent => got.timed_out,
+        ClientView::NotConnected => (failed || got.timed_out) && got.status.is_none(),
+        ClientView::Doubtful => {
             !got.timed_out && (failed || (got.status.is_some() && got.bytes == proof.body_bytes))
         }
     }
 }
 
-fn instead(instead: Instead, proof: &Proof, got: &Got) -> bool {
+fn instead(instead: Instead, proof: &FaultProof, got: &Got) -> bool {
     match instead {
         Instead::Error => got.error.is_some() && !got.timed_out,
         Instead::OtherBytes => got.error.is_none() && got.status.is_some() && got.bytes != proof.body_bytes,

@@ -1,6 +1,6 @@
 //! Where a client makes something else of a reply than the others, and may.
 
-use upfault::selftest::Proof;
+use upfault::selftest::FaultProof;
 
 /// What it makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub fn of(client: &str, exhibit: &str) -> Option<&'static Difference> {
 }
 
 /// Rows that speak of no exhibit: the faults have changed, and the table has not.
-pub fn idle(proofs: &[Proof]) -> Vec<String> {
+pub fn idle(proofs: &[FaultProof]) -> Vec<String> {
     let idle = |row: &&Difference| !proofs.iter().any(|proof| proof.name.starts_with(row.exhibit));
     TABLE.iter().filter(idle).map(|row| format!("{}: {} ({})", row.client, row.exhibit, row.why)).collect()
 }

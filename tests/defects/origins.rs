@@ -6,7 +6,7 @@ use std::sync::Arc;
 use upfault::{
     builtin::Defect::{self, *},
     event::CaseResult,
-    judge::{DetailFate, Maker, Traced, origins},
+    judge::{DetailFate, ErrorSource, TracedDetail, origins},
 };
 
 use super::{alone, block_on, honest, library, run::run, table::holds};
@@ -41,7 +41,7 @@ fn is_leaked(fate: &DetailFate) -> bool {
 }
 
 /// Every detail of every error of these results, with the case that it is of.
-fn traced(results: &[Arc<CaseResult>]) -> Vec<(String, Traced)> {
+fn traced(results: &[Arc<CaseResult>]) -> Vec<(String, TracedDetail)> {
     let of = |result: &Arc<CaseResult>| {
         let origins = result.observation.as_ref().map(origins).unwrap_or_default();
         let details = origins.into_iter().flat_map(|origin| origin.details);
@@ -73,8 +73,8 @@ fn whatever_the_honest_proxy_says_is_an_upstreams_or_its_own_and_nothing_leaks()
     let mut upstreams = 0;
     for result in results {
         for origin in result.observation.as_ref().map(origins).unwrap_or_default() {
-            upstreams += u32::from(matches!(origin.maker, Maker::Upstream { .. }));
-            let known = matches!(origin.maker, Maker::Upstream { .. } | Maker::Proxy);
+            upstreams += u32::from(matches!(origin.maker, ErrorSource::Upstream { .. }));
+            let known = matches!(origin.maker, ErrorSource::Upstream { .. } | ErrorSource::Proxy);
             assert!(known, "{}: {:?}, {:?}", result.id, origin.maker, origin.evidence);
         }
     }

@@ -16,7 +16,7 @@ use upfault::{
     report::{CaseReport, ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again},
     runner::{self, ProxyChoice, RunSettings},
     scenario::Case,
-    snapshot::{Store, WriteMode},
+    snapshot::{SnapshotStore, WriteMode},
 };
 
 /// Each rule that was broken, with the first case and finding.
@@ -79,14 +79,14 @@ fn proxy(defect: Option<Defect>) -> ProxyChoice {
 
 async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let store = Store::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled();
+    let store = SnapshotStore::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled();
     run_by(Policy::default(), store, defect, cases, seed).await
 }
 
 /// Runs cases once by a policy, compared with what a store holds.
 pub async fn run_by(
     policy: Policy,
-    store: Store,
+    store: SnapshotStore,
     defect: Option<Defect>,
     cases: Vec<Case>,
     seed: u64,

@@ -8,7 +8,7 @@ use upfault::{
     judge::{Policy, Verdict},
     report::judge_again,
     scenario::Level,
-    snapshot::{Store, WriteMode},
+    snapshot::{SnapshotStore, WriteMode},
 };
 
 use super::{
@@ -65,7 +65,7 @@ fn a_stored_run_is_judged_by_any_policy_as_a_run_under_it() {
     let mut seen = BTreeMap::new();
     for defect in [Defect::RetryAfterDropped, Defect::StreamGatewayErrorAs500] {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
-        let store = |mode| Store::new(dir.path().join("proxy"), mode).without_bundled();
+        let store = |mode| SnapshotStore::new(dir.path().join("proxy"), mode).without_bundled();
         let run = |policy: &Policy, mode, cases| {
             block_on(run_by(policy.clone(), store(mode), Some(defect), cases, 1))
         };

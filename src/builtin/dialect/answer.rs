@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Family, Told};
+use super::{DialectError, ErrorForm};
 use crate::scenario::Api;
 
 /// Whether a body is what callers of `api` hope for.
@@ -54,7 +54,9 @@ fn is_answer_value(api: Api, value: &Value) -> bool {
 /// Whether a body carries an error in a form that is known.
 pub fn carries_error(api: Api, body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|value| {
-        Told::of_value(Family::of(api), &value).or_else(|| Told::of_value(Family::Openai, &value)).is_some()
+        DialectError::of_value(ErrorForm::of(api), &value)
+            .or_else(|| DialectError::of_value(ErrorForm::Openai, &value))
+            .is_some()
     })
 }
 

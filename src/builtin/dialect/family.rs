@@ -4,7 +4,7 @@ use crate::scenario::{Api, Provider};
 
 /// A family of dialects whose errors have one form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum ErrorForm {
     /// `{"error": {"message", "type", "param", "code"}}`
     Openai,
     /// `{"type": "error", "error": {"type", "message"}, "request_id"}`
@@ -19,7 +19,7 @@ pub enum Family {
     Ollama,
 }
 
-impl Family {
+impl ErrorForm {
     /// That of an API's own dialect.
     pub const fn of(api: Api) -> Self {
         match api.native_provider() {

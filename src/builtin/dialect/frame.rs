@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Family, Told};
+use super::{DialectError, ErrorForm};
 use crate::{
     scenario::Api,
     wire::{eventstream, sse},
@@ -12,8 +12,8 @@ use crate::{
 
 /// An error as the last frame of a stream of `api`. `status` is the one that it would have had as
 /// an answer, `position` that of the frame in its stream.
-pub fn error_frame(api: Api, told: Told, status: u16, position: u64) -> Bytes {
-    let told = told.into_family(Family::of(api), status);
+pub fn error_frame(api: Api, told: DialectError, status: u16, position: u64) -> Bytes {
+    let told = told.into_family(ErrorForm::of(api), status);
     let body = told.body();
     match api {
         Api::OpenaiResponses => {
@@ -121,7 +121,7 @@ fn ollama_end(name: &str, content: Value) -> Bytes {
 }
 
 /// An exception of AWS's event stream, of the nearest name that both operations declare.
-fn exception(told: Told, status: u16) -> Bytes {
+fn exception(told: DialectError, status: u16) -> Bytes {
     let name = match status {
         408 | 424 | 502 | 504 => "modelStreamErrorException",
         429 => "throttlingException",
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::{
         builtin::{
-            dialect::{Meaning, meaning},
+            dialect::{FrameMeaning, meaning},
             envelope,
         },
         wire::frames::{Carrier, decode},
@@ -169,15 +169,15 @@ mod tests {
         }
     }
 
-    fn told() -> Told {
-        Told::openai(envelope::error("m".into(), envelope::UPSTREAM_ERROR, Some("timeout")))
+    fn told() -> DialectError {
+        DialectError::openai(envelope::error("m".into(), envelope::UPSTREAM_ERROR, Some("timeout")))
     }
 
     #[test]
     fn an_error_frame_is_read_as_an_error_by_who_knows_the_dialect() {
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
             let frames = decode(carrier(api), &error_frame(api, told(), 504, 3));
-            let Meaning::Error(read) = meaning(api, &frames[0]) else { panic!("{api}: {frames:?}") };
+            let FrameMeaning::Error(read) = meaning(api, &frames[0]) else { panic!("{api}: {frames:?}") };
             assert_eq!((read.message(), frames.len()), ("m", 1), "{api}");
         }
     }
@@ -186,13 +186,13 @@ mod tests {
     fn a_finish_and_its_closing_end_an_answer_for_who_knows_the_dialect() {
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
             let frames = decode(carrier(api), &[finish(api), closing(api)].concat());
-            let read: Vec<Meaning> = frames.iter().map(|frame| meaning(api, frame)).collect();
-            let says_why = |read: &Meaning| {
-                let whole = matches!(read, Meaning::Done { is_whole: true });
-                whole || matches!(read, Meaning::Part { choices, .. } if choices.contains(&(0, true)))
+            let read: Vec<FrameMeaning> = frames.iter().map(|frame| meaning(api, frame)).collect();
+            let says_why = |read: &FrameMeaning| {
+                let whole = matches!(read, FrameMeaning::Done { is_whole: true });
+                whole || matches!(read, FrameMeaning::Part { choices, .. } if choices.contains(&(0, true)))
             };
             assert!(read.iter().any(says_why), "{api}: {frames:?}");
-            assert!(!read.contains(&Meaning::Broken), "{api}: {frames:?}");
+            assert!(!read.contains(&FrameMeaning::Broken), "{api}: {frames:?}");
         }
     }
 

@@ -3,12 +3,12 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Family, Told, told::ErrorObject};
+use super::{DialectError, ErrorForm, dialect_error::ErrorMembers};
 use crate::{builtin::envelope, scenario::Api, wire::frames::Frame};
 
 /// What a frame is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Meaning {
+pub enum FrameMeaning {
     /// A part of the answer.
     Part {
         /// Each choice that it speaks of, and whether it says why that choice ended. Dialects with
@@ -18,7 +18,7 @@ pub enum Meaning {
         has_content: bool,
     },
     /// An error in place of a part.
-    Error(Told),
+    Error(DialectError),
     /// The end that the dialect marks.
     Done {
         /// Whether it says by itself that the answer is whole.
@@ -29,21 +29,23 @@ pub enum Meaning {
 }
 
 /// Reads one frame of a stream of `api`.
-pub fn meaning(api: Api, frame: &Frame) -> Meaning {
+pub fn meaning(api: Api, frame: &Frame) -> FrameMeaning {
     match api.native_provider() {
         crate::scenario::Provider::Bedrock => return aws(api, frame),
-        _ if frame.data.trim() == "[DONE]" => return Meaning::Done { is_whole: false },
+        _ if frame.data.trim() == "[DONE]" => return FrameMeaning::Done { is_whole: false },
         _ => {}
     }
     let is_error_event = frame.event.as_deref() == Some("error");
     let value = match serde_json::from_str::<Value>(&frame.data) {
         Ok(value @ Value::Object(_)) => value,
         // Google's errors come in a list where its answers do.
-        Ok(value) if api == Api::GeminiGenerate && Told::of_value(Family::Google, &value).is_some() => {
+        Ok(value)
+            if api == Api::GeminiGenerate && DialectError::of_value(ErrorForm::Google, &value).is_some() =>
+        {
             return error(api, frame);
         }
         _ if is_error_event => return error(api, frame),
-        _ => return Meaning::Broken,
+        _ => return FrameMeaning::Broken,
     };
     let has_types = matches!(api, Api::OpenaiResponses | Api::AnthropicMessages);
     let is_error = match value.get("error") {
@@ -79,8 +81,10 @@ pub fn passes_as_it_came(api: Api, frame: &Frame) -> bool {
         Api::OpenaiResponses => {
             named || matches!(value()["type"].as_str(), Some("error" | "response.failed"))
         }
-        Api::AnthropicMessages => named && Told::of_value(Family::Anthropic, &value()).is_some(),
-        Api::GeminiGenerate => value().is_object() && Told::of_value(Family::Google, &value()).is_some(),
+        Api::AnthropicMessages => named && DialectError::of_value(ErrorForm::Anthropic, &value()).is_some(),
+        Api::GeminiGenerate => {
+            value().is_object() && DialectError::of_value(ErrorForm::Google, &value()).is_some()
+        }
         Api::BedrockConverse | Api::BedrockInvoke => true,
         Api::CohereChat => value()["type"] == "message-end",
         Api::OllamaChat | Api::OllamaGenerate => value()["error"].is_string(),
@@ -88,23 +92,23 @@ pub fn passes_as_it_came(api: Api, frame: &Frame) -> bool {
     }
 }
 
-fn part(finished: bool, has_content: bool) -> Meaning {
-    Meaning::Part { choices: vec![(0, finished)], has_content }
+fn part(finished: bool, has_content: bool) -> FrameMeaning {
+    FrameMeaning::Part { choices: vec![(0, finished)], has_content }
 }
 
-fn error(api: Api, frame: &Frame) -> Meaning {
-    Meaning::Error(Told::of_body(Family::of(api), frame.data.as_bytes(), 200))
+fn error(api: Api, frame: &Frame) -> FrameMeaning {
+    FrameMeaning::Error(DialectError::of_body(ErrorForm::of(api), frame.data.as_bytes(), 200))
 }
 
 /// Of chat and of completions.
-fn chunk(value: &Value) -> Meaning {
+fn chunk(value: &Value) -> FrameMeaning {
     let choices = value.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let has_content = |choice: &Value| {
         let delta = &choice["delta"];
         let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
         is_text(&delta["content"]) || delta["tool_calls"].is_array() || is_text(&choice["text"])
     };
-    Meaning::Part {
+    FrameMeaning::Part {
         choices: choices
             .iter()
             .map(|choice| {
@@ -116,32 +120,32 @@ fn chunk(value: &Value) -> Meaning {
     }
 }
 
-fn response(value: &Value, frame: &Frame) -> Meaning {
+fn response(value: &Value, frame: &Frame) -> FrameMeaning {
     match value["type"].as_str().or(frame.event.as_deref()) {
-        Some("response.completed" | "response.incomplete") => Meaning::Done { is_whole: true },
+        Some("response.completed" | "response.incomplete") => FrameMeaning::Done { is_whole: true },
         Some("response.failed") => {
             let error = value.pointer("/response/error").filter(|error| error.is_object());
             let body = json!({ "error": error.unwrap_or(value) }).to_string();
-            Meaning::Error(Told::of_body(Family::Openai, body.as_bytes(), 200))
+            FrameMeaning::Error(DialectError::of_body(ErrorForm::Openai, body.as_bytes(), 200))
         }
         Some(kind) => part(false, kind.ends_with(".delta")),
-        None => Meaning::Broken,
+        None => FrameMeaning::Broken,
     }
 }
 
-fn message(value: &Value, frame: &Frame) -> Meaning {
+fn message(value: &Value, frame: &Frame) -> FrameMeaning {
     match value["type"].as_str().or(frame.event.as_deref()) {
-        Some("message_stop") => Meaning::Done { is_whole: false },
+        Some("message_stop") => FrameMeaning::Done { is_whole: false },
         Some("message_delta") => {
             part(value.pointer("/delta/stop_reason").is_some_and(Value::is_string), false)
         }
         Some("content_block_delta") => part(false, true),
         Some(_) => part(false, false),
-        None => Meaning::Broken,
+        None => FrameMeaning::Broken,
     }
 }
 
-fn generated(value: &Value) -> Meaning {
+fn generated(value: &Value) -> FrameMeaning {
     let candidates = value["candidates"].as_array().map_or(&[][..], Vec::as_slice);
     let finished = candidates.iter().any(|candidate| candidate["finishReason"].is_string())
         || value.pointer("/promptFeedback/blockReason").is_some();
@@ -155,7 +159,7 @@ fn generated(value: &Value) -> Meaning {
     part(finished, has_content)
 }
 
-fn cohere(value: &Value) -> Meaning {
+fn cohere(value: &Value) -> FrameMeaning {
     match value["type"].as_str() {
         Some("message-end") => {
             let reason = value.pointer("/delta/finish_reason").and_then(Value::as_str);
@@ -164,17 +168,21 @@ fn cohere(value: &Value) -> Meaning {
                 return part(reason.is_some(), false);
             }
             let text = text.unwrap_or("The upstream ended the message with an error.");
-            let error = ErrorObject::from_iter([("message".to_owned(), json!(text))]);
-            Meaning::Error(Told { family: Family::Cohere, error, around: ErrorObject::new() })
+            let error = ErrorMembers::from_iter([("message".to_owned(), json!(text))]);
+            FrameMeaning::Error(DialectError {
+                family: ErrorForm::Cohere,
+                error,
+                around: ErrorMembers::new(),
+            })
         }
         Some(kind) => part(false, matches!(kind, "content-delta" | "tool-call-delta" | "tool-plan-delta")),
-        None => Meaning::Broken,
+        None => FrameMeaning::Broken,
     }
 }
 
-fn ollama(value: &Value) -> Meaning {
+fn ollama(value: &Value) -> FrameMeaning {
     if value["done"] == true {
-        return Meaning::Done { is_whole: true };
+        return FrameMeaning::Done { is_whole: true };
     }
     let message = &value["message"];
     let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
@@ -184,36 +192,37 @@ fn ollama(value: &Value) -> Meaning {
     )
 }
 
-fn aws(api: Api, frame: &Frame) -> Meaning {
+fn aws(api: Api, frame: &Frame) -> FrameMeaning {
     let event = frame.event.as_deref().unwrap_or_default();
     if let Some(name) = event.strip_prefix("exception:").or_else(|| event.strip_prefix("error:")) {
         let value = serde_json::from_str(&frame.data).unwrap_or_default();
-        let mut told = Told::of_value(Family::Aws, &value).unwrap_or_else(|| {
+        let mut told = DialectError::of_value(ErrorForm::Aws, &value).unwrap_or_else(|| {
             let text = format!("The upstream's stream ended with {name}.");
-            Told::openai(envelope::error(text, envelope::UPSTREAM_ERROR, None)).into_family(Family::Aws, 502)
+            DialectError::openai(envelope::error(text, envelope::UPSTREAM_ERROR, None))
+                .into_family(ErrorForm::Aws, 502)
         });
         told.around.clear();
         told.error.retain(|_, value| !value.is_null());
-        return Meaning::Error(told);
+        return FrameMeaning::Error(told);
     }
     let Ok(value @ Value::Object(_)) = serde_json::from_str::<Value>(&frame.data) else {
-        return Meaning::Broken;
+        return FrameMeaning::Broken;
     };
     match (api, event) {
         (_, "messageStop") => part(true, false),
-        (_, "metadata") => Meaning::Done { is_whole: false },
+        (_, "metadata") => FrameMeaning::Done { is_whole: false },
         (_, "contentBlockDelta") => part(false, true),
         (Api::BedrockInvoke, "chunk") => invoked(&value),
-        (_, "") => Meaning::Broken,
+        (_, "") => FrameMeaning::Broken,
         _ => part(false, false),
     }
 }
 
 /// A chunk of `InvokeModelWithResponseStream`: the model's own event in base64.
-fn invoked(value: &Value) -> Meaning {
+fn invoked(value: &Value) -> FrameMeaning {
     let inner = value["bytes"].as_str().and_then(|text| STANDARD.decode(text).ok());
     let Some(inner) = inner.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else {
-        return Meaning::Broken;
+        return FrameMeaning::Broken;
     };
     let says_why = |value: &Value| {
         ["stop_reason", "stopReason", "completionReason", "finish_reason"]
@@ -221,7 +230,7 @@ fn invoked(value: &Value) -> Meaning {
             .any(|name| value[*name].is_string())
     };
     match inner["type"].as_str() {
-        Some("message_stop") => Meaning::Done { is_whole: false },
+        Some("message_stop") => FrameMeaning::Done { is_whole: false },
         Some("message_delta") => part(says_why(&inner["delta"]), false),
         Some("content_block_delta") => part(false, true),
         Some(_) => part(false, false),
@@ -233,19 +242,19 @@ fn invoked(value: &Value) -> Meaning {
 mod tests {
     use super::*;
 
-    fn read(api: Api, event: Option<&str>, data: &str) -> Meaning {
+    fn read(api: Api, event: Option<&str>, data: &str) -> FrameMeaning {
         meaning(api, &Frame { event: event.map(str::to_owned), data: data.to_owned() })
     }
 
     fn kind(api: Api, event: Option<&str>, data: &str) -> &'static str {
         match read(api, event, data) {
-            Meaning::Part { choices, .. } if choices.iter().any(|choice| choice.1) => "finish",
-            Meaning::Part { has_content: true, .. } => "content",
-            Meaning::Part { .. } => "other",
-            Meaning::Error(_) => "error",
-            Meaning::Done { is_whole: true } => "whole",
-            Meaning::Done { .. } => "done",
-            Meaning::Broken => "broken",
+            FrameMeaning::Part { choices, .. } if choices.iter().any(|choice| choice.1) => "finish",
+            FrameMeaning::Part { has_content: true, .. } => "content",
+            FrameMeaning::Part { .. } => "other",
+            FrameMeaning::Error(_) => "error",
+            FrameMeaning::Done { is_whole: true } => "whole",
+            FrameMeaning::Done { .. } => "done",
+            FrameMeaning::Broken => "broken",
         }
     }
 
@@ -333,7 +342,7 @@ mod tests {
             (CohereChat, None, r#"{"type":"message-end","delta":{"error":"m"}}"#),
             (OllamaChat, None, r#"{"error":"m"}"#),
         ] {
-            let Meaning::Error(told) = read(api, event, data) else { panic!("{api}: {data}") };
+            let FrameMeaning::Error(told) = read(api, event, data) else { panic!("{api}: {data}") };
             assert_eq!(told.message(), "m", "{api}: {data}");
         }
     }

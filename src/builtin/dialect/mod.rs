@@ -7,12 +7,12 @@ mod family;
 mod frame;
 mod meaning;
 mod serving;
-mod told;
+mod dialect_error;
 
 pub use address::{Address, address};
 pub use answer::{carries_error, is_answer, made_of, made_up};
-pub use family::Family;
+pub use dialect_error::{DialectError, ErrorMembers};
+pub use family::ErrorForm;
 pub use frame::{closing, error_frame, finish, ping};
-pub use meaning::{Meaning, meaning, passes_as_it_came};
+pub use meaning::{FrameMeaning, meaning, passes_as_it_came};
 pub use serving::{Credential, credential, lacks, upstream_api, upstream_url};
-pub use told::{ErrorObject, Told};

@@ -2,7 +2,7 @@
 
 use crate::{
     provider::{self, AZURE_VERSION, KeyPlace, endpoint_pattern, fill_pattern},
-    proxy::Route,
+    proxy::ProxyRoute,
     scenario::{Api, Combination, Provider, ProxySettings},
     wire::frames::Carrier,
 };
@@ -51,7 +51,7 @@ fn speaks(api: Api, provider: Provider) -> bool {
 }
 
 /// Where the upstream of `route` takes requests for `api`, with the query.
-pub fn upstream_url(route: &Route, api: Api, stream: bool, query: &[(String, String)]) -> String {
+pub fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[(String, String)]) -> String {
     let own = endpoint_pattern(route.provider, api, stream).unwrap_or(api.path(stream));
     let (pattern, own_query) = own.split_once('?').unwrap_or((own, ""));
     let base = route.base_url.trim_end_matches('/');
@@ -88,7 +88,7 @@ pub enum Credential {
 }
 
 /// The key of a route at the place where its provider usually takes it.
-pub fn credential(route: &Route) -> Credential {
+pub fn credential(route: &ProxyRoute) -> Credential {
     let key = &route.api_key;
     match provider::profile(route.provider).key.first() {
         Some(KeyPlace::Header(name)) => Credential::Header(name, key.clone()),

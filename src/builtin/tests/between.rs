@@ -10,14 +10,14 @@ fn both(defect: Defect) -> [Option<Defect>; 2] {
 
 /// An upstream that keeps everybody waiting until others have come, and then says this.
 fn late(script: Script) -> Script {
-    [vec![Act::Wait(400)], script].concat()
+    [vec![ScriptStep::Wait(400)], script].concat()
 }
 
-fn messages(got: &[Got]) -> Vec<String> {
+fn messages(got: &[CallerResult]) -> Vec<String> {
     got.iter().map(|got| got.error()["message"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-async fn several(stage: &Stage, n: usize) -> Vec<Got> {
+async fn several(stage: &ProxyStage, n: usize) -> Vec<CallerResult> {
     let mut got = Vec::new();
     for _ in 0..n {
         got.push(stage.send().await);
@@ -54,7 +54,7 @@ async fn two_errors_or_answers_at_the_same_time_are_swapped() {
 
 #[tokio::test]
 async fn of_six_errors_the_third_and_the_sixth_are_told_wrong() {
-    type Shows = fn(&Got) -> bool;
+    type Shows = fn(&CallerResult) -> bool;
     let cases: [(Defect, Shows); 3] = [
         (Defect::ThirdMessageLost, |got| got.error()["message"] == "Internal error"),
         (Defect::ThirdLimitAs500, |got| got.status == 500),
@@ -94,11 +94,12 @@ async fn after_a_lost_connection_answers_are_out_of_step_or_never_come() {
     let answer = |text: &str| {
         json(200, "", &format!(r#"{{"choices":[{{"index":0,"message":{{"content":"{text}"}}}}]}}"#))
     };
-    let setup = || Setup::new([answer("one"), vec![Act::Reset], answer("two"), answer("three")]);
+    let setup = || Setup::new([answer("one"), vec![ScriptStep::Reset], answer("two"), answer("three")]);
     for with in [None, Some(Defect::AnswerStale), Some(Defect::ResetPoisonsRoute)] {
         let stage = setup().start(with).await;
         let got = several(&stage, 4).await;
-        let told = |got: &Got| ["one", "two", "three"].into_iter().find(|text| got.text.contains(*text));
+        let told =
+            |got: &CallerResult| ["one", "two", "three"].into_iter().find(|text| got.text.contains(*text));
         let (third, fourth) = match with {
             None => (Some("two"), Some("three")),
             Some(Defect::AnswerStale) => (Some("one"), Some("two")),

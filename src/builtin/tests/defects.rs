@@ -12,8 +12,8 @@ use crate::{
 
 /// What one run looked like.
 struct Seen {
-    got: Got,
-    stage: Stage,
+    got: CallerResult,
+    stage: ProxyStage,
 }
 
 impl Seen {
@@ -70,7 +70,7 @@ fn limited() -> Setup {
 fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
     use Defect::*;
     let unreachable = || Setup { refuse: true, ..Setup::new([ok()]) };
-    let slow = || Setup { timeout_s: 0.1, ..Setup::new([[vec![Act::Wait(700)], ok()].concat()]) };
+    let slow = || Setup { timeout_s: 0.1, ..Setup::new([[vec![ScriptStep::Wait(700)], ok()].concat()]) };
     let both_fail = || Setup { backup: Some(vec![error(503, "", "b")]), ..failing(503) };
     match defect {
         RateLimitAs500 => (rich_error(), |s| s.status() == 500 && s.message() == "canary"),
@@ -142,7 +142,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         ChunkDropped => (broken_by_event(), |s| s.text() == [ONE, ERROR].concat()),
         ChunkDoubled => (good_stream(), |s| s.text() == [ONE, ONE, TWO, STOP, DONE].concat()),
         StreamLeftOpen => {
-            (broken_by_event(), |s| s.text() == [ONE, TWO, ERROR].concat() && s.got.end == End::Open)
+            (broken_by_event(), |s| s.text() == [ONE, TWO, ERROR].concat() && s.got.end == ScriptEnd::Open)
         }
         TerminatorDropped => (good_stream(), |s| s.text() == [ONE, TWO, STOP].concat()),
         TerminatorDemanded => (Setup::streamed([events(&[ONE, STOP], Last::End)]), |s| {
@@ -418,8 +418,8 @@ async fn an_unanswered_failure_leaves_the_caller_waiting() {
 async fn only_a_defect_tries_again_for_a_caller_that_has_left() {
     for defect in [None, Some(Defect::CallerGoneIgnored), Some(Defect::RetriesForNobody)] {
         let first = match defect {
-            Some(Defect::CallerGoneIgnored) => [vec![Act::Wait(200)], error(503, "", "c")].concat(),
-            _ => vec![Act::Hang],
+            Some(Defect::CallerGoneIgnored) => [vec![ScriptStep::Wait(200)], error(503, "", "c")].concat(),
+            _ => vec![ScriptStep::Hang],
         };
         let stage = Setup { retries: 1, ..Setup::new([first, ok()]) }.start(defect).await;
         let caller = tokio::spawn(take(stage.request()));

@@ -110,8 +110,8 @@ async fn apis_without_a_model_are_routed_by_the_query_and_forms_by_their_field()
 #[tokio::test]
 async fn sound_keeps_its_type_and_its_bytes() {
     let script = vec![
-        Act::Send("HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 4\r\n\r\n".into()),
-        Act::Bytes(vec![0xff, 0xf3, 0, 0x80]),
+        ScriptStep::Send("HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 4\r\n\r\n".into()),
+        ScriptStep::Bytes(vec![0xff, 0xf3, 0, 0x80]),
     ];
     let stage = Setup::new([script]).start(None).await;
     let got = stage.post("/v1/audio/speech", &request(false)).await;
@@ -156,7 +156,7 @@ async fn an_error_of_the_dialects_own_keeps_status_body_and_headers() {
 
 #[tokio::test]
 async fn the_proxys_own_errors_and_foreign_bodies_have_the_callers_form() {
-    let word = |api: Api, got: &Got| -> (String, String) {
+    let word = |api: Api, got: &CallerResult| -> (String, String) {
         let body: Value = serde_json::from_str(&got.text).unwrap();
         let text =
             |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -190,7 +190,7 @@ async fn the_proxys_own_errors_and_foreign_bodies_have_the_callers_form() {
         for (setup, status, expected, says) in [
             (native(api, [page]), 503, words[0], "503 canary"),
             (
-                Setup { timeout_s: 0.1, ..native(api, [vec![Act::Hang]]) },
+                Setup { timeout_s: 0.1, ..native(api, [vec![ScriptStep::Hang]]) },
                 504,
                 words[1],
                 "The upstream did not answer within 100ms.",
@@ -272,7 +272,7 @@ async fn a_good_stream_passes_byte_for_byte_in_every_dialect() {
             let stage = native(api, [streamed(api, &sent, Last::End)]).start(None).await;
             let got = stage.post(&path(api, true), &request(true)).await;
             assert_eq!((got.status, got.header("content-type")), (200, Some(carrier_type(api))), "{api}");
-            assert_eq!((got.text, got.end), ([content, finish, end].concat(), End::Complete), "{api}");
+            assert_eq!((got.text, got.end), ([content, finish, end].concat(), ScriptEnd::Complete), "{api}");
         }
     }
 }
@@ -291,8 +291,11 @@ async fn a_stream_that_breaks_off_ends_with_one_error_frame_of_its_dialect() {
             let rest = got.text.strip_prefix(content).unwrap_or_else(|| panic!("{api}: {}", got.text));
             let carrier = Carrier::of(carrier_type(api)).unwrap();
             let told = decode(carrier, rest.as_bytes());
-            assert_eq!((told.len(), got.end), (1, End::Complete), "{api} {last:?}: {}", got.text);
-            assert!(matches!(dialect::meaning(api, &told[0]), dialect::Meaning::Error(_)), "{api}: {told:?}");
+            assert_eq!((told.len(), got.end), (1, ScriptEnd::Complete), "{api} {last:?}: {}", got.text);
+            assert!(
+                matches!(dialect::meaning(api, &told[0]), dialect::FrameMeaning::Error(_)),
+                "{api}: {told:?}"
+            );
             assert_eq!(stage.main.attempts(), 1);
         }
     }

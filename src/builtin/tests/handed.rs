@@ -14,7 +14,7 @@ async fn a_pass_through_hands_on_the_request_with_the_routes_key_and_the_answer_
     let stage = passing(json(520, headers, "<p>no")).start(None).await;
     let body = r#"{ "model": "theirs" }"#;
     let got = stage.post(PATH, body).await;
-    assert_eq!((got.status, got.text.as_str(), got.end), (520, "<p>no", End::Complete));
+    assert_eq!((got.status, got.text.as_str(), got.end), (520, "<p>no", ScriptEnd::Complete));
     assert_eq!(got.header("set-cookie"), Some("a=b"), "what is said end to end is no matter of a hop");
     assert_eq!(got.header("keep-alive"), None);
     let request = stage.main.request(0);
@@ -27,7 +27,7 @@ async fn a_pass_through_hands_on_the_request_with_the_routes_key_and_the_answer_
 async fn a_pass_through_breaks_off_where_its_upstream_did() {
     let stage = passing(events(&[ONE, TWO], Last::Close)).start(None).await;
     let got = stage.post(PATH, "{}").await;
-    assert_eq!((got.status, got.text, got.end), (200, [ONE, TWO].concat(), End::Cut));
+    assert_eq!((got.status, got.text, got.end), (200, [ONE, TWO].concat(), ScriptEnd::Cut));
 }
 
 #[tokio::test]
@@ -42,10 +42,10 @@ async fn a_pass_through_is_for_routes_that_have_one_and_callers_that_have_the_ke
 
 #[tokio::test]
 async fn a_failure_behind_pings_is_an_error_event_and_one_before_them_a_status() {
-    let slow = [vec![Act::Wait(300)], error(429, "", "c")].concat();
+    let slow = [vec![ScriptStep::Wait(300)], error(429, "", "c")].concat();
     let pinged = |script: Script, every| Setup { keep_alive_s: Some(every), ..Setup::streamed([script]) };
     let (got, _stage) = pinged(slow, 0.05).run(None).await;
-    assert_eq!((got.status, got.end), (200, End::Complete));
+    assert_eq!((got.status, got.end), (200, ScriptEnd::Complete));
     assert!(got.text.starts_with(": ping\n\n"), "{}", got.text);
     let event = r#"data: {"error":{"message":"canary c","type":"kind","param":null,"code":"c"}}"#;
     assert_eq!(got.text.replace(": ping\n\n", "").trim_end(), event);
@@ -55,7 +55,7 @@ async fn a_failure_behind_pings_is_an_error_event_and_one_before_them_a_status()
 
 #[tokio::test]
 async fn an_answer_behind_pings_is_whole() {
-    let slow = [vec![Act::Wait(300)], events(&[ONE, STOP, DONE], Last::End)].concat();
+    let slow = [vec![ScriptStep::Wait(300)], events(&[ONE, STOP, DONE], Last::End)].concat();
     let (got, _stage) = Setup { keep_alive_s: Some(0.05), ..Setup::streamed([slow]) }.run(None).await;
     assert_eq!(got.text.replace(": ping\n\n", ""), [ONE, STOP, DONE].concat());
     assert_ne!(got.text, [ONE, STOP, DONE].concat());

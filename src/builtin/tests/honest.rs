@@ -8,7 +8,7 @@ use super::stage::*;
 use crate::scenario::Cooldown;
 
 /// The code of the one error frame that ends a stream.
-fn last_error_code(got: &Got) -> serde_json::Value {
+fn last_error_code(got: &CallerResult) -> serde_json::Value {
     let frames: Vec<_> = got.text.split_terminator("\n\n").collect();
     assert_eq!(frames.iter().filter(|frame| frame.contains("\"error\"")).count(), 1, "{}", got.text);
     let data = frames.last().and_then(|frame| frame.strip_prefix("data: ")).unwrap();
@@ -115,12 +115,13 @@ async fn odd_bodies_under_200_and_redirects_become_502() {
 async fn no_connection_a_lost_one_and_silence_are_502_502_and_504() {
     let (got, _stage) = Setup { refuse: true, ..Setup::new([ok()]) }.run(None).await;
     assert_eq!((got.status, &got.error()["code"]), (502, &json!("upstream_unreachable")));
-    for script in [vec![], vec![Act::Reset]] {
+    for script in [vec![], vec![ScriptStep::Reset]] {
         let (got, _stage) = Setup::new([script]).run(None).await;
         assert_eq!((got.status, &got.error()["code"]), (502, &json!("upstream_disconnected")));
     }
     for stream in [false, true] {
-        let (got, stage) = Setup { timeout_s: 0.15, stream, ..Setup::new([vec![Act::Hang]]) }.run(None).await;
+        let (got, stage) =
+            Setup { timeout_s: 0.15, stream, ..Setup::new([vec![ScriptStep::Hang]]) }.run(None).await;
         assert_eq!((got.status, &got.error()["code"]), (504, &json!("timeout")));
         assert!(got.took >= Duration::from_millis(150) && got.took < Duration::from_secs(5));
         assert_eq!(stage.main.attempts(), 1);
@@ -130,25 +131,25 @@ async fn no_connection_a_lost_one_and_silence_are_502_502_and_504() {
 #[tokio::test]
 async fn the_timeout_covers_the_whole_of_a_plain_body_but_only_the_gaps_of_a_stream() {
     let mut slow = json(200, "", &format!("{}{}", "x".repeat(5), "y"));
-    slow.push(Act::Hang);
-    let Act::Send(text) = &mut slow[0] else { panic!() };
+    slow.push(ScriptStep::Hang);
+    let ScriptStep::Send(text) = &mut slow[0] else { panic!() };
     text.pop();
     let (got, _stage) = Setup { timeout_s: 0.15, ..Setup::new([slow]) }.run(None).await;
     assert_eq!(got.status, 504);
 
     // Three gaps of 400 ms together are longer than the limit of 1 s, each alone is not.
-    let Act::Send(head) = events(&[], Last::Close)[0].clone() else { panic!() };
-    let mut steady = vec![Act::Send(head)];
+    let ScriptStep::Send(head) = events(&[], Last::Close)[0].clone() else { panic!() };
+    let mut steady = vec![ScriptStep::Send(head)];
     for event in [ONE, TWO, STOP, DONE] {
-        steady.extend([Act::Send(format!("{:x}\r\n{event}\r\n", event.len())), Act::Wait(400)]);
+        steady.extend([ScriptStep::Send(format!("{:x}\r\n{event}\r\n", event.len())), ScriptStep::Wait(400)]);
     }
     let (got, _stage) = Setup { timeout_s: 1.0, ..Setup::streamed([steady]) }.run(None).await;
-    assert_eq!((got.text, got.end), ([ONE, TWO, STOP, DONE].concat(), End::Complete));
+    assert_eq!((got.text, got.end), ([ONE, TWO, STOP, DONE].concat(), ScriptEnd::Complete));
 }
 
 #[tokio::test]
 async fn only_what_may_pass_is_retried() {
-    let flaky = [error(503, "", "a"), vec![Act::Reset], ok()];
+    let flaky = [error(503, "", "a"), vec![ScriptStep::Reset], ok()];
     let (got, stage) = Setup { retries: 2, ..Setup::new(flaky.clone()) }.run(None).await;
     assert_eq!((got.status, stage.main.attempts()), (200, 3));
     let (got, stage) = Setup { retries: 1, ..Setup::new(flaky) }.run(None).await;
@@ -220,7 +221,7 @@ async fn a_good_stream_passes_byte_for_byte() {
         Setup::streamed([events(&[ROLE, ": note\n\n", odd, STOP, DONE], Last::End)]).run(None).await;
     assert_eq!((got.status, got.header("content-type")), (200, Some("text/event-stream")));
     assert_eq!((got.header("x-ratelimit-remaining-requests"), got.header("set-cookie")), (Some("9"), None));
-    assert_eq!((got.text, got.end), ([ROLE, ": note\n\n", odd, STOP, DONE].concat(), End::Complete));
+    assert_eq!((got.text, got.end), ([ROLE, ": note\n\n", odd, STOP, DONE].concat(), ScriptEnd::Complete));
 }
 
 #[tokio::test]
@@ -263,7 +264,7 @@ async fn an_error_as_the_first_event_becomes_a_status() {
 async fn an_error_event_passes_once_and_ends_the_stream_without_done() {
     let (got, stage) =
         Setup { retries: 2, ..Setup::streamed([events(&[ONE, ERROR, DONE], Last::End)]) }.run(None).await;
-    assert_eq!((got.text, got.end), ([ONE, ERROR].concat(), End::Complete));
+    assert_eq!((got.text, got.end), ([ONE, ERROR].concat(), ScriptEnd::Complete));
     assert_eq!(stage.main.attempts(), 1);
 }
 
@@ -279,7 +280,7 @@ async fn a_stream_that_breaks_off_ends_with_one_error_frame() {
         let setup = Setup { timeout_s, retries: 2, ..Setup::streamed([events(&[ONE, TWO], last)]) };
         let (got, stage) = setup.run(None).await;
         assert!(got.text.starts_with(&[ONE, TWO].concat()), "{}", got.text);
-        assert_eq!((last_error_code(&got), got.end), (json!(code), End::Complete));
+        assert_eq!((last_error_code(&got), got.end), (json!(code), ScriptEnd::Complete));
         assert_eq!(stage.main.attempts(), 1, "nothing is tried again after content");
     }
     let (got, _stage) = Setup::streamed([events(&[ONE, "data: {\"cho\n\n"], Last::End)]).run(None).await;
@@ -290,7 +291,7 @@ async fn a_stream_that_breaks_off_ends_with_one_error_frame() {
 async fn a_finished_stream_without_done_is_a_success() {
     for last in [Last::End, Last::Close] {
         let (got, _stage) = Setup::streamed([events(&[ONE, STOP], last)]).run(None).await;
-        assert_eq!((got.text, got.end), ([ONE, STOP, DONE].concat(), End::Complete));
+        assert_eq!((got.text, got.end), ([ONE, STOP, DONE].concat(), ScriptEnd::Complete));
     }
 }
 
@@ -310,7 +311,7 @@ async fn no_secret_of_the_proxy_comes_out() {
 
 #[tokio::test]
 async fn the_upstream_request_ends_when_the_caller_leaves() {
-    for setup in [Setup::new([vec![Act::Hang]]), Setup::streamed([events(&[ONE], Last::Hang)])] {
+    for setup in [Setup::new([vec![ScriptStep::Hang]]), Setup::streamed([events(&[ONE], Last::Hang)])] {
         let stage = setup.start(None).await;
         let caller = tokio::spawn(take(stage.request()));
         eventually(|| stage.main.attempts() == 1).await;
@@ -325,10 +326,10 @@ async fn stopping_and_dropping_end_everything_at_once() {
     let (root, caller) = (stage.proxy.root(), tokio::spawn(take(stage.request())));
     eventually(|| stage.main.attempts() == 1).await;
     tokio::time::timeout(Duration::from_secs(5), stage.proxy.stop()).await.expect("it stops");
-    assert_eq!(caller.await.map(|got| got.end).unwrap_or(End::Cut), End::Cut);
+    assert_eq!(caller.await.map(|got| got.end).unwrap_or(ScriptEnd::Cut), ScriptEnd::Cut);
     assert!(reqwest_client().get(root).send().await.is_err());
 
-    let stage = Setup::new([vec![Act::Hang]]).start(None).await;
+    let stage = Setup::new([vec![ScriptStep::Hang]]).start(None).await;
     let request = stage.request().send();
     let caller = tokio::spawn(request);
     eventually(|| stage.main.attempts() == 1).await;

@@ -5,16 +5,16 @@ use serde_json::json;
 
 use crate::{
     builtin::{
-        ask::{Ask, AskBody},
         classify,
-        dialect::{self, Family, Meaning},
+        dialect::{self, ErrorForm, FrameMeaning},
         headers,
         split::{RawFrame, Splitter},
+        upstream_request::{Ask, UpstreamBody},
     },
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody, Received},
-    proxy::Route,
-    scenario::{Api, ErrorName, Provider, Reply},
+    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    proxy::ProxyRoute,
+    scenario::{Api, ErrorName, Provider, SuccessReply},
     wire::frames::Carrier,
 };
 
@@ -22,8 +22,8 @@ fn canaries() -> Canaries {
     Identity { token: "tokentoken12".into() }.canaries("primary", 1)
 }
 
-fn route(api: Api, provider: Provider) -> Route {
-    Route {
+fn route(api: Api, provider: Provider) -> ProxyRoute {
+    ProxyRoute {
         model: "alias".into(),
         api,
         provider,
@@ -41,20 +41,20 @@ fn route(api: Api, provider: Provider) -> Route {
 
 fn ask_for(api: Api, stream: bool) -> Ask {
     let body = match api {
-        Api::OpenaiModels | Api::OpenaiRealtime => AskBody::None,
+        Api::OpenaiModels | Api::OpenaiRealtime => UpstreamBody::None,
         Api::OpenaiTranscriptions | Api::OpenaiFiles => {
             let form = FORM.replace('\n', "\r\n");
             let at = form.find("alias").unwrap();
-            AskBody::Form { bytes: form.into(), model: Some(at..at + 5) }
+            UpstreamBody::Form { bytes: form.into(), model: Some(at..at + 5) }
         }
         _ => {
             let body = json!({"model": "alias", "stream": stream, "messages": []});
-            AskBody::Json(body.as_object().cloned().unwrap())
+            UpstreamBody::Json(body.as_object().cloned().unwrap())
         }
     };
     let events = stream && api == Api::GeminiGenerate;
     let query = events.then(|| ("alt".to_owned(), "sse".to_owned())).into_iter().collect();
-    let is_form = matches!(body, AskBody::Form { .. });
+    let is_form = matches!(body, UpstreamBody::Form { .. });
     let kind = ("content-type".to_owned(), "multipart/form-data; boundary=b".to_owned());
     Ask { api, stream, body, query, headers: is_form.then_some(kind).into_iter().collect() }
 }
@@ -75,7 +75,7 @@ sound
 ";
 
 /// What the mock makes of what the proxy sends, for every pair that is served.
-fn all_asked() -> Vec<(Ask, Asked)> {
+fn all_asked() -> Vec<(Ask, RequestedCall)> {
     let mut all = Vec::new();
     for api in Api::ALL.iter().copied() {
         for provider in Provider::ALL.iter().copied() {
@@ -93,7 +93,7 @@ fn all_asked() -> Vec<(Ask, Asked)> {
                         (name, HeaderValue::from_str(value).unwrap())
                     })
                     .collect();
-                let received = Received {
+                let received = ReceivedCall {
                     method: sent.method.as_str(),
                     path: sent.url.strip_prefix("http://127.0.0.1:9/case").unwrap(),
                     headers: &headers,
@@ -127,7 +127,9 @@ fn frames(api: Api, bytes: &[u8]) -> Vec<RawFrame> {
 fn every_good_reply_is_known_as_one() {
     let mut problems = Vec::new();
     for (ask, asked) in all_asked() {
-        for reply in [Reply::Ok, Reply::Chunks(1), Reply::NonAscii, Reply::ToolCall] {
+        for reply in
+            [SuccessReply::Ok, SuccessReply::Chunks(1), SuccessReply::NonAscii, SuccessReply::ToolCall]
+        {
             let told = provider::reply(&asked, &reply, &canaries());
             if told.status == 200
                 && let Some(problem) = unknown(&ask, asked.api.unwrap(), told)
@@ -141,13 +143,13 @@ fn every_good_reply_is_known_as_one() {
 }
 
 /// What the proxy does not understand of a good reply.
-fn unknown(ask: &Ask, upstream: Api, told: Message) -> Option<String> {
+fn unknown(ask: &Ask, upstream: Api, told: ProviderMessage) -> Option<String> {
     let headers = provider::owned_headers(&told.headers);
     let (events, terminator) = match told.body {
         MessageBody::Whole(body) => {
             let judged = classify::whole(upstream, 200, headers, body);
             return match judged {
-                Err(failure) => Some(failure.told.message().to_owned()),
+                Err(failure) => Some(failure.error.message().to_owned()),
                 Ok(()) => ask.stream.then(|| "no stream".to_owned()),
             };
         }
@@ -162,11 +164,11 @@ fn unknown(ask: &Ask, upstream: Api, told: Message) -> Option<String> {
     let (mut parts, mut ended) = (0, false);
     for frame in frames(upstream, &bytes) {
         match dialect::meaning(upstream, &frame.frame) {
-            Meaning::Part { has_content, choices } => {
+            FrameMeaning::Part { has_content, choices } => {
                 parts += usize::from(has_content);
                 ended |= choices.iter().any(|choice| choice.1);
             }
-            Meaning::Done { is_whole } => ended |= is_whole,
+            FrameMeaning::Done { is_whole } => ended |= is_whole,
             other => return Some(format!("{other:?} of {frame:?}")),
         }
     }
@@ -192,9 +194,9 @@ fn every_error_keeps_its_text_on_its_way_to_the_caller() {
                 provider::owned_headers(&told.headers),
                 body.clone(),
             );
-            let told = judged.map_err(|failure| failure.into_family(Family::of(ask.api)));
+            let told = judged.map_err(|failure| failure.into_family(ErrorForm::of(ask.api)));
             let kept =
-                told.as_ref().is_err_and(|failure| failure.told.message().contains(&canaries().message));
+                told.as_ref().is_err_and(|failure| failure.error.message().contains(&canaries().message));
             if told.is_ok() || has_text && !kept {
                 let body = String::from_utf8_lossy(&body);
                 problems.push(format!("{} from {}: {name}: {body}: {told:?}", ask.api, asked.provider));
@@ -215,8 +217,8 @@ fn every_error_event_is_known_as_one_and_keeps_its_text() {
             let meaning = frames.first().map(|first| dialect::meaning(upstream, &first.frame));
             match meaning {
                 // Some block content with an answer.
-                Some(Meaning::Part { .. }) if *name == ErrorName::ContentPolicy => {}
-                Some(Meaning::Error(told)) if told.message().contains(&canaries().message) => {}
+                Some(FrameMeaning::Part { .. }) if *name == ErrorName::ContentPolicy => {}
+                Some(FrameMeaning::Error(told)) if told.message().contains(&canaries().message) => {}
                 other => {
                     let event = String::from_utf8_lossy(&bytes);
                     let (api, provider) = (ask.api, asked.provider);

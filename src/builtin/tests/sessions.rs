@@ -21,10 +21,10 @@ const FAILED: &str = r#"{"type":"error","error":{"type":"kind","code":"c","messa
 /// An upstream that switches, says all this in one go, and then does what `last` says.
 fn session(frames: &[bytes::Bytes], last: Last) -> Setup {
     let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-request-id: r\r\n\r\n";
-    let mut script = vec![Act::Send(head.to_owned()), Act::Bytes(frames.concat())];
+    let mut script = vec![ScriptStep::Send(head.to_owned()), ScriptStep::Bytes(frames.concat())];
     match last {
-        Last::Hang => script.push(Act::Hang),
-        Last::Reset => script.extend([Act::Wait(30), Act::Reset]),
+        Last::Hang => script.push(ScriptStep::Hang),
+        Last::Reset => script.extend([ScriptStep::Wait(30), ScriptStep::Reset]),
         Last::Close | Last::End => {}
     }
     Setup::new([script])

@@ -16,12 +16,12 @@ use tokio::{
 
 use crate::{
     builtin::{Builtin, Defect},
-    proxy::{InstanceSettings, Route},
+    proxy::{InstanceSettings, ProxyRoute},
     scenario::{Api, Cooldown, Provider},
 };
 
 #[derive(Debug, Clone)]
-pub enum Act {
+pub enum ScriptStep {
     Send(String),
     /// What is no text.
     Bytes(Vec<u8>),
@@ -32,11 +32,11 @@ pub enum Act {
 }
 
 /// What an upstream does on one request; a FIN follows the last act.
-pub type Script = Vec<Act>;
+pub type Script = Vec<ScriptStep>;
 
 pub fn json(status: u16, headers: &str, body: &str) -> Script {
     let length = body.len();
-    vec![Act::Send(format!(
+    vec![ScriptStep::Send(format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
     ))]
 }
@@ -69,11 +69,11 @@ pub fn events(events: &[&str], last: Last) -> Script {
     if last == Last::End {
         text.push_str("0\r\n\r\n");
     }
-    let mut script = vec![Act::Send(text)];
+    let mut script = vec![ScriptStep::Send(text)];
     match last {
         Last::End | Last::Close => {}
-        Last::Reset => script.extend([Act::Wait(30), Act::Reset]),
-        Last::Hang => script.push(Act::Hang),
+        Last::Reset => script.extend([ScriptStep::Wait(30), ScriptStep::Reset]),
+        Last::Hang => script.push(ScriptStep::Hang),
     }
     script
 }
@@ -81,11 +81,11 @@ pub fn events(events: &[&str], last: Last) -> Script {
 /// The same with frames of any content type, and without a length: a FIN is the end.
 pub fn frames(content_type: &str, frames: &[&[u8]], last: Last) -> Script {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n");
-    let mut script = vec![Act::Send(head), Act::Bytes(frames.concat())];
+    let mut script = vec![ScriptStep::Send(head), ScriptStep::Bytes(frames.concat())];
     match last {
         Last::End | Last::Close => {}
-        Last::Reset => script.extend([Act::Wait(30), Act::Reset]),
-        Last::Hang => script.push(Act::Hang),
+        Last::Reset => script.extend([ScriptStep::Wait(30), ScriptStep::Reset]),
+        Last::Hang => script.push(ScriptStep::Hang),
     }
     script
 }
@@ -100,7 +100,7 @@ pub enum Last {
 
 /// A mock that plays one script for each request; the last repeats.
 #[derive(Debug)]
-pub struct Upstream {
+pub struct ScriptedUpstream {
     pub address: String,
     requests: Arc<Mutex<Vec<(Instant, String)>>>,
     /// Callers that went away while they were being kept waiting.
@@ -108,7 +108,7 @@ pub struct Upstream {
     _tasks: JoinSet<()>,
 }
 
-impl Upstream {
+impl ScriptedUpstream {
     pub async fn start(scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -173,22 +173,22 @@ async fn read_request(socket: &mut TcpStream) -> Option<String> {
 async fn play(socket: &mut TcpStream, script: &Script, gone: &AtomicUsize) {
     for act in script {
         match act {
-            Act::Send(text) => {
+            ScriptStep::Send(text) => {
                 if socket.write_all(text.as_bytes()).await.is_err() {
                     return;
                 }
             }
-            Act::Bytes(bytes) => {
+            ScriptStep::Bytes(bytes) => {
                 if socket.write_all(bytes).await.is_err() {
                     return;
                 }
             }
-            Act::Wait(ms) => tokio::time::sleep(Duration::from_millis(*ms)).await,
-            Act::Reset => {
+            ScriptStep::Wait(ms) => tokio::time::sleep(Duration::from_millis(*ms)).await,
+            ScriptStep::Reset => {
                 socket.set_zero_linger().unwrap();
                 return;
             }
-            Act::Hang => {
+            ScriptStep::Hang => {
                 let mut byte = [0];
                 let _ = socket.read(&mut byte).await;
                 gone.fetch_add(1, Ordering::SeqCst);
@@ -233,14 +233,14 @@ impl Setup {
         Self { stream: true, ..Self::new(scripts) }
     }
 
-    pub async fn start(&self, defect: Option<Defect>) -> Stage {
-        let main = Upstream::start(self.scripts.clone()).await;
-        let backup = Upstream::start(self.backup.clone().unwrap_or_else(|| vec![ok()])).await;
+    pub async fn start(&self, defect: Option<Defect>) -> ProxyStage {
+        let main = ScriptedUpstream::start(self.scripts.clone()).await;
+        let backup = ScriptedUpstream::start(self.backup.clone().unwrap_or_else(|| vec![ok()])).await;
         // Bound, so that nobody else gets the port, but not listening: connections are refused.
         let deaf = TcpSocket::new_v4().unwrap();
         deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let refusing = deaf.local_addr().unwrap().to_string();
-        let route = |model: &str, address: &str| Route {
+        let route = |model: &str, address: &str| ProxyRoute {
             model: model.into(),
             api: Api::OpenaiChat,
             provider: Provider::Openai,
@@ -261,11 +261,11 @@ impl Setup {
         let routes = vec![first, route("backup", &backup.address)];
         let settings = InstanceSettings { cooldown: self.cooldown, ..Default::default() };
         let proxy = Builtin::start(routes, settings, None, defect).await.unwrap();
-        Stage { proxy, main, backup, stream: self.stream, _deaf: deaf }
+        ProxyStage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
 
     /// Starts all of it and sends one request.
-    pub async fn run(&self, defect: Option<Defect>) -> (Got, Stage) {
+    pub async fn run(&self, defect: Option<Defect>) -> (CallerResult, ProxyStage) {
         let stage = self.start(defect).await;
         (stage.send().await, stage)
     }
@@ -273,35 +273,35 @@ impl Setup {
 
 /// A running proxy with its upstreams.
 #[derive(Debug)]
-pub struct Stage {
+pub struct ProxyStage {
     pub proxy: Builtin,
-    pub main: Upstream,
-    pub backup: Upstream,
+    pub main: ScriptedUpstream,
+    pub backup: ScriptedUpstream,
     stream: bool,
     _deaf: TcpSocket,
 }
 
 /// What a caller got.
 #[derive(Debug)]
-pub struct Got {
+pub struct CallerResult {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     /// The body, what is no UTF-8 replaced.
     pub text: String,
     pub bytes: Vec<u8>,
-    pub end: End,
+    pub end: ScriptEnd,
     pub took: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum End {
+pub enum ScriptEnd {
     Complete,
     Cut,
     /// Nothing more for a long while.
     Open,
 }
 
-impl Got {
+impl CallerResult {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -312,7 +312,7 @@ impl Got {
     }
 }
 
-impl Stage {
+impl ProxyStage {
     pub fn request(&self) -> reqwest::RequestBuilder {
         self.request_to("main")
     }
@@ -327,12 +327,12 @@ impl Stage {
     }
 
     /// A request for another path, with the usual key.
-    pub async fn post(&self, path: &str, body: &str) -> Got {
+    pub async fn post(&self, path: &str, body: &str) -> CallerResult {
         let url = format!("{}{path}", self.proxy.root());
         take(reqwest_client().post(url).bearer_auth(self.proxy.proxy_key()).body(body.to_owned())).await
     }
 
-    pub async fn send(&self) -> Got {
+    pub async fn send(&self) -> CallerResult {
         take(self.request()).await
     }
 }
@@ -342,7 +342,7 @@ pub fn reqwest_client() -> reqwest::Client {
 }
 
 /// Sends a request and takes the reply as far as it comes.
-pub async fn take(request: reqwest::RequestBuilder) -> Got {
+pub async fn take(request: reqwest::RequestBuilder) -> CallerResult {
     let start = Instant::now();
     let mut response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -350,13 +350,13 @@ pub async fn take(request: reqwest::RequestBuilder) -> Got {
     let end = loop {
         match tokio::time::timeout(Duration::from_secs(2), response.chunk()).await {
             Ok(Ok(Some(piece))) => bytes.extend_from_slice(&piece),
-            Ok(Ok(None)) => break End::Complete,
-            Ok(Err(_)) => break End::Cut,
-            Err(_) => break End::Open,
+            Ok(Ok(None)) => break ScriptEnd::Complete,
+            Ok(Err(_)) => break ScriptEnd::Cut,
+            Err(_) => break ScriptEnd::Open,
         }
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Got { status, headers, text, bytes, end, took: start.elapsed() }
+    CallerResult { status, headers, text, bytes, end, took: start.elapsed() }
 }
 
 /// Waits until something is so; the test fails if it never is.

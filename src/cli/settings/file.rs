@@ -1,4 +1,4 @@
-//! What may stand in the file.
+//! The format of the settings file.
 
 use std::{fmt, net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
@@ -10,33 +10,32 @@ use serde::{
 
 use crate::judge::PolicyEdits;
 
-/// What a project has chosen: the defaults of `upfault`'s command line. A relative path is meant from the
-/// folder of the file.
+/// Settings of a project: defaults for the options of `upfault`. Paths are relative to the folder of the file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "upfault.toml")]
 pub struct SettingsFile {
-    /// The proxy to test: `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of
-    /// a running one.
+    /// The proxy to test: `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a
+    /// running proxy.
     pub proxy: Option<String>,
-    /// Where the mock upstreams listen; for a proxy that somebody else runs.
+    /// The address of the mock providers, for a proxy that is already running.
     #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
-    /// The project's scenarios: files, folders, or names as `upfault list` shows them. Where it is left out, those
-    /// that are bundled and those in the folder `scenarios`.
+    /// Scenarios: files, folders, or names as `upfault list` prints them. Default: the bundled ones and those in the
+    /// folder `scenarios`.
     #[schemars(length(min = 1))]
     pub scenarios: Option<Vec<String>>,
-    /// The folder of the snapshots; `snapshots` where it is left out.
+    /// The snapshot folder. Default: `snapshots`.
     pub snapshots: Option<PathBuf>,
     /// Reports that every run writes.
     pub report: Option<ReportFiles>,
-    /// The seed of everything random.
+    /// The seed of all random choices. Default: 0.
     pub seed: Option<u64>,
-    /// Cases in flight at the most; left to the proxy's own pace where it is left out.
+    /// Maximum concurrent cases. Default: adapts to the speed of the proxy.
     pub jobs: Option<NonZeroU16>,
-    /// A run fails if more cases than these are inconclusive; 5 if it is left out.
+    /// The run fails if more cases than these are inconclusive. Default: 5.
     pub allow_inconclusive: Option<usize>,
-    /// How disputed questions are judged.
+    /// How to decide disputed questions.
     pub policy: Option<PolicyChoice>,
 }
 
@@ -44,16 +43,16 @@ pub struct SettingsFile {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportFiles {
-    /// Where the JSON report goes.
+    /// The path of the JSON report.
     pub json: Option<PathBuf>,
 }
 
-/// A policy by its name or file, or what differs from a bundled one.
+/// A policy by name or file, or changes to a bundled policy.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PolicyChoice {
     /// `default`, `rfc9110`, `litellm-docs`, `strict`, or a policy file.
     Named(String),
-    /// A table: the answers that differ, each with its reason.
+    /// The changed answers, each with a reason.
     Edited(Box<PolicyEdits<String>>),
 }
 
@@ -69,7 +68,7 @@ impl<'de> Visitor<'de> for ChoiceVisitor {
     type Value = PolicyChoice;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a policy, a policy file, or a table `[policy]`")
+        f.write_str("the name of a policy, a policy file, or a `[policy]` table")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
@@ -90,13 +89,13 @@ impl JsonSchema for PolicyChoice {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let edits = generator.subschema_for::<PolicyEdits<String>>();
         json_schema!({
-            "description": "A policy by its name or file, or what differs from a bundled one.",
+            "description": "A policy by name or file, or changes to a bundled policy.",
             "anyOf": [{"type": "string"}, edits],
         })
     }
 }
 
-/// JSON Schema (2020-12) of the file, as pretty JSON with a line feed at its end.
+/// The JSON Schema (2020-12) of the file, as formatted JSON with a final newline.
 pub fn schema() -> String {
     format!("{:#}\n", schemars::schema_for!(SettingsFile).to_value())
 }

@@ -1,11 +1,11 @@
-//! Where the file is.
+//! Finds the settings file.
 
 use std::path::{Path, PathBuf};
 
-/// Its name.
+/// The name of the settings file.
 pub const NAME: &str = "upfault.toml";
 
-/// The file that speaks for what is done in `folder`: the one there, or in the nearest folder above.
+/// The settings file in `folder`, or in the nearest folder above it.
 pub fn find(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|above| above.join(NAME)).find(|file| file.is_file())
 }

@@ -1,4 +1,4 @@
-//! `upfault.toml`: what a project has chosen, where the command line says nothing.
+//! `upfault.toml`: the settings of a project. Options on the command line take precedence.
 
 mod file;
 mod found;

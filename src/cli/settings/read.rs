@@ -1,4 +1,4 @@
-//! From text to what stands in the file, with errors that show the place.
+//! Parses a settings file, with errors that show the position.
 
 use std::{ops::Range, path::Path, sync::Arc};
 
@@ -9,27 +9,27 @@ use crate::scenario::{Diagnostic, meant};
 
 /// A TOML file and its text.
 #[derive(Debug, Clone)]
-pub struct Source {
-    /// As it is shown to people.
+pub struct TomlSource {
+    /// The path for messages.
     pub shown: String,
     pub text: Arc<str>,
 }
 
-impl Source {
+impl TomlSource {
     /// Reads a file.
     pub fn read(path: &Path, shown: String) -> Result<Self, Box<Diagnostic>> {
         let failed = |why: String| {
             let none: Arc<str> = "".into();
-            Box::new(Diagnostic::new(&shown, &none, 0..0, format!("this file cannot be read: {why}")))
+            Box::new(Diagnostic::new(&shown, &none, 0..0, format!("cannot read this file: {why}")))
         };
         let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { shown, text: text.into() }),
-            Err(_) => Err(failed("it is no UTF-8".to_owned())),
+            Err(_) => Err(failed("it is not valid UTF-8".to_owned())),
         }
     }
 
-    /// What stands in it: unknown keys, keys that stand there twice and wrong types are errors.
+    /// Parses the text. Unknown keys, duplicate keys and wrong types are errors.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Box<Diagnostic>> {
         toml::from_str(&self.text).map_err(|error| {
             let (message, help) = describe(error.message());
@@ -42,8 +42,7 @@ impl Source {
         })
     }
 
-    /// What is wrong with the value of a key, which is named by those above it and its own; where it is
-    /// a list, `item` is which of its items.
+    /// An error about the value of a key. `keys` is the path to the key; `item` is the index in a list.
     pub fn wrong(&self, keys: &[&str], item: Option<usize>, message: impl Into<String>) -> Diagnostic {
         let range = place(&self.text, keys, item).unwrap_or(0..0);
         Diagnostic::new(&self.shown, &self.text, range, message)
@@ -68,7 +67,7 @@ fn place(text: &str, keys: &[&str], item: Option<usize>) -> Option<Range<usize>>
     }
 }
 
-/// The library's words, in those of a file's author, and what to do.
+/// Translates a message of the TOML library into one for the author of the file, and a suggestion.
 fn describe(text: &str) -> (String, Option<String>) {
     let text = text.trim().replace('\n', ", ");
     let quoted =
@@ -83,14 +82,14 @@ fn describe(text: &str) -> (String, Option<String>) {
     }
     if let Some(rest) = text.strip_prefix("missing field ") {
         let help = quoted(rest).first().map(|key| format!("add `{key} = …`"));
-        return (format!("the key {rest} is missing"), help);
+        return (format!("missing key {rest}"), help);
     }
     if text.starts_with("duplicate key") || text.starts_with("duplicate field") {
-        return ("this key stands here twice".to_owned(), Some("keep one of them".to_owned()));
+        return ("this key is specified twice".to_owned(), Some("keep one of them".to_owned()));
     }
     if text == "invalid socket address syntax" {
         let help = "write one like `127.0.0.1:9400`".to_owned();
-        return ("this is no address with a port".to_owned(), Some(help));
+        return ("this is not an address with a port".to_owned(), Some(help));
     }
     let found = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "));
     match found.and_then(|rest| rest.rsplit_once(", expected ")) {
@@ -99,7 +98,7 @@ fn describe(text: &str) -> (String, Option<String>) {
     }
 }
 
-/// Types as a file's author knows them.
+/// Describes a type to the author of a file.
 fn kind(expected: &str) -> &str {
     match expected {
         "a string" | "path string" => "text (`\"…\"`)",

@@ -1,4 +1,4 @@
-//! What the file means, checked as a whole.
+//! The settings after all checks, with resolved paths.
 
 use std::{
     net::SocketAddr,
@@ -8,71 +8,70 @@ use std::{
 use super::{
     file::{PolicyChoice, SettingsFile},
     found::NAME,
-    read::Source,
+    read::TomlSource,
 };
 use crate::{
-    cli::{context::Context, failure::Failure},
+    cli::{context::CliContext, failure::Failure},
     judge::{Policy, PolicyEdits},
     proxy::ProxyError,
     scenario::{Diagnostic, LoadError, LoadErrors},
 };
 
-/// What a project has chosen, with every path as it is found from anywhere. Nothing, where there is no
-/// file.
+/// The settings of a project, with resolved paths. The default is used if there is no file.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// Its folder, from which its paths are meant.
+    /// The folder of the file. Its paths are relative to it.
     pub base: PathBuf,
-    /// How disputed questions are judged.
+    /// How to decide disputed questions.
     pub policy: Option<Policy>,
-    /// The proxy, as it stands there.
+    /// The proxy as written in the file.
     pub proxy: Option<String>,
-    /// Where the mock upstreams listen.
+    /// The address of the mock providers.
     pub listen: Option<SocketAddr>,
-    /// The seed of everything random.
+    /// The seed of all random choices.
     pub seed: Option<u64>,
-    /// Cases in flight at the most.
+    /// Maximum concurrent cases.
     pub jobs: Option<u16>,
-    /// A run fails if more cases than these are inconclusive.
+    /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: Option<usize>,
-    /// The folder of the snapshots.
+    /// The snapshot folder.
     pub snapshots: Option<PathBuf>,
-    /// The scenarios; none where the usual ones are meant.
+    /// The scenarios; empty means the default ones.
     pub scenarios: Vec<PathBuf>,
-    /// Where the JSON report goes.
+    /// The path of the JSON report.
     pub json: Option<PathBuf>,
-    source: Option<Source>,
+    source: Option<TomlSource>,
 }
 
 impl Settings {
-    /// Those of the project, or none.
+    /// The settings of the project, or the default if there is no file.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, and where.
-    pub fn read(context: &Context) -> Result<Self, Failure> {
+    /// If the file is invalid, with the positions of the errors.
+    pub fn read(context: &CliContext) -> Result<Self, Failure> {
         match &context.config {
             Some(file) => Self::of(context, file),
             None => Ok(Self::default()),
         }
     }
 
-    /// Those in a file.
+    /// The settings in `file`.
     ///
     /// # Errors
     ///
     /// What is wrong with the file, and where.
-    pub fn of(context: &Context, file: &Path) -> Result<Self, Failure> {
+    pub fn of(context: &CliContext, file: &Path) -> Result<Self, Failure> {
         let shown = file.strip_prefix(&context.cwd).unwrap_or(file).display().to_string();
-        let source = Source::read(file, shown).map_err(|diagnostic| one(*diagnostic))?;
+        let source = TomlSource::read(file, shown).map_err(|diagnostic| one(*diagnostic))?;
         let base = file.parent().unwrap_or(&context.cwd).to_owned();
         let given: SettingsFile = source.parse().map_err(|diagnostic| one(*diagnostic))?;
         let name = file.file_name().map_or(NAME.into(), |name| name.to_string_lossy());
         let policy = given.policy.map(|choice| policy(&source, &base, &name, choice)).transpose();
         let mut errors = Vec::new();
         if given.scenarios.as_ref().is_some_and(Vec::is_empty) {
-            let message = "an empty list of scenarios would run nothing";
-            let help = "leave the key out for the bundled ones and those in the folder `scenarios`";
+            let message = "an empty list selects no scenarios";
+            let help = "omit the key to use the bundled scenarios and those in the folder `scenarios`";
             errors.push(source.wrong(&["scenarios"], None, message).help(help));
         }
         let policy = policy.unwrap_or_else(|more| {
@@ -99,12 +98,12 @@ impl Settings {
         })
     }
 
-    /// How the file is shown, where there is one.
+    /// The path of the file for messages, if there is a file.
     pub fn shown(&self) -> Option<&str> {
         self.source.as_ref().map(|source| source.shown.as_str())
     }
 
-    /// A failure to find the proxy that the file names, told in its place.
+    /// Adds the position in the file to an error about the proxy that it names.
     pub fn about_proxy(&self, failure: Failure) -> Failure {
         let Some(source) = &self.source else { return failure };
         let (message, help) = match failure {
@@ -112,30 +111,29 @@ impl Settings {
                 Some((message, help)) => (message.to_owned(), help.to_owned()),
                 None => (
                     text,
-                    format!("write a proxy as `--proxy` takes it, or leave it out of {}", source.shown),
+                    format!("write a proxy that `--proxy` accepts, or remove the key from {}", source.shown),
                 ),
             },
             Failure::Proxy(ProxyError::Unknown { spec, detail, help }) => {
-                (format!("there is no proxy `{spec}`{detail}"), help)
+                (format!("unknown proxy `{spec}`{detail}"), help)
             }
             other => return other,
         };
         Failure::Settings(LoadErrors(vec![source.wrong(&["proxy"], None, message).help(help)]))
     }
 
-    /// A failure to find the scenarios that the file names, told in its place.
+    /// Adds the position in the file to an error about the scenarios that it names.
     pub fn about_scenarios(&self, error: LoadError) -> Failure {
         match (&self.source, error) {
             (Some(source), LoadError::NotFound { path, near }) => {
                 let item = self.scenarios.iter().position(|chosen| *chosen == Path::new(&path));
                 let help = match near {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!(
-                        "a path is meant from {}; a name is one that `upfault list` shows",
-                        self.base.display()
-                    ),
+                    None => {
+                        format!("paths are relative to {}; `upfault list` prints names", self.base.display())
+                    }
                 };
-                let message = format!("no scenario at `{path}`");
+                let message = format!("cannot find the scenario `{path}`");
                 Failure::Settings(LoadErrors(vec![source.wrong(&["scenarios"], item, message).help(help)]))
             }
             (_, other) => Failure::Load(other),
@@ -147,7 +145,12 @@ fn one(diagnostic: Diagnostic) -> Failure {
     Failure::Settings(LoadErrors(vec![diagnostic]))
 }
 
-fn policy(source: &Source, base: &Path, file: &str, choice: PolicyChoice) -> Result<Policy, Vec<Diagnostic>> {
+fn policy(
+    source: &TomlSource,
+    base: &Path,
+    file: &str,
+    choice: PolicyChoice,
+) -> Result<Policy, Vec<Diagnostic>> {
     match choice {
         PolicyChoice::Named(name) => named(source, base, &name).map_err(|diagnostic| vec![diagnostic]),
         PolicyChoice::Edited(edits) => edited(source, file, *edits),
@@ -155,37 +158,37 @@ fn policy(source: &Source, base: &Path, file: &str, choice: PolicyChoice) -> Res
 }
 
 /// A bundled policy, or a file.
-fn named(source: &Source, base: &Path, name: &str) -> Result<Policy, Diagnostic> {
+fn named(source: &TomlSource, base: &Path, name: &str) -> Result<Policy, Diagnostic> {
     if let Some(policy) = Policy::named(name) {
         return Ok(policy);
     }
     let path = base.join(name);
     if path.is_file() {
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            source.wrong(&["policy"], None, format!("the policy {} cannot be read: {error}", path.display()))
+            source.wrong(&["policy"], None, format!("cannot read the policy {}: {error}", path.display()))
         })?;
         return Policy::from_text(&path.display().to_string(), &text).map_err(|diagnostic| *diagnostic);
     }
     Policy::known(name).map_err(|unknown| {
-        let message = format!("there is no policy `{name}`, and no file {}", path.display());
+        let message = format!("unknown policy `{name}`, and no file {}", path.display());
         source.wrong(&["policy"], None, message).help(unknown.help)
     })
 }
 
-/// What the table makes of the policy that it extends.
-fn edited(source: &Source, file: &str, edits: PolicyEdits<String>) -> Result<Policy, Vec<Diagnostic>> {
+/// The policy that the `[policy]` table extends, with its changes.
+fn edited(source: &TomlSource, file: &str, edits: PolicyEdits<String>) -> Result<Policy, Vec<Diagnostic>> {
     let unreasoned = |path: &Vec<&str>| {
         let keys: Vec<&str> = std::iter::once("policy").chain(path.iter().copied()).collect();
         source
-            .wrong(&keys, None, format!("`{}` is answered without a reason", path.join(".")))
-            .help("write {answer = …, reason = \"…\"}, so that others know in a year what it was for")
+            .wrong(&keys, None, format!("`{}` has no reason", path.join(".")))
+            .help("write {answer = …, reason = \"…\"}, so that others understand the choice")
     };
     let errors: Vec<Diagnostic> = edits.without_reason().iter().map(unreasoned).collect();
     if !errors.is_empty() {
         return Err(errors);
     }
     edits.policy(file).map_err(|unknown| {
-        let message = format!("there is no policy `{}` to extend", unknown.name);
+        let message = format!("unknown policy `{}`, which cannot be extended", unknown.name);
         vec![source.wrong(&["policy", "extends"], None, message).help(unknown.help)]
     })
 }

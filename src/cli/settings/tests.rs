@@ -1,13 +1,13 @@
-//! What stands in upfault.toml, what it means, and what is wrong with it.
+//! Tests of upfault.toml: valid files, invalid files, and the schema.
 
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::{Settings, find, schema};
-use crate::cli::{context::Context, failure::Failure};
+use crate::cli::{context::CliContext, failure::Failure};
 
-/// A project in a folder of its own.
+/// A project in a temporary folder.
 struct Project(TempDir);
 
 impl Project {
@@ -33,16 +33,16 @@ impl Project {
 
     fn read_from(&self, folder: &str) -> Result<Settings, Failure> {
         let file = self.path("upfault.toml");
-        Settings::read(&Context::for_tests(&self.path(folder), Some(&file)))
+        Settings::read(&CliContext::for_tests(&self.path(folder), Some(&file)))
     }
 }
 
 fn wrong(text: &str) -> String {
-    Project::with(text).read().expect_err("it is wrong").render(false)
+    Project::with(text).read().expect_err("it is invalid").render(false)
 }
 
 #[test]
-fn everything_that_may_stand_there_is_read() {
+fn every_key_is_read() {
     let text = r#"
 proxy = "builtin:retry-after-dropped"
 listen = "127.0.0.1:9400"
@@ -79,15 +79,15 @@ server_message = {answer = "lifted", reason = "We hide it."}
 }
 
 #[test]
-fn an_empty_file_and_no_file_say_nothing() {
+fn an_empty_file_and_a_missing_file_set_nothing() {
     let empty = Project::with("# nothing yet\n").read().unwrap();
     assert!(empty.policy.is_none() && empty.proxy.is_none() && empty.scenarios.is_empty());
-    let none = Settings::read(&Context::for_tests(Path::new("/"), None)).unwrap();
+    let none = Settings::read(&CliContext::for_tests(Path::new("/"), None)).unwrap();
     assert!(none.shown().is_none() && none.policy.is_none());
 }
 
 #[test]
-fn a_policy_may_be_a_name_or_a_file_beside_the_settings() {
+fn a_policy_can_be_a_name_or_a_file() {
     assert_eq!(Project::with("policy = \"strict\"\n").read().unwrap().policy.unwrap().name, "strict");
     let project = Project::with("policy = \"ours.yaml\"\n");
     project.write("ours.yaml", "name: ours\ntimeout: 408\n");
@@ -98,18 +98,18 @@ fn a_policy_may_be_a_name_or_a_file_beside_the_settings() {
 }
 
 #[test]
-fn the_nearest_file_above_speaks() {
+fn the_nearest_file_is_used() {
     let project = Project::with("seed = 1\n");
     std::fs::create_dir_all(project.path("a/b")).unwrap();
     assert_eq!(find(&project.path("a/b")), Some(project.path("upfault.toml")));
     project.write("a/upfault.toml", "seed = 2\n");
     assert_eq!(find(&project.path("a/b")), Some(project.path("a/upfault.toml")));
     std::fs::create_dir_all(project.path("c/upfault.toml")).unwrap();
-    assert_eq!(find(&project.path("c")), Some(project.path("upfault.toml")), "a folder is no file");
+    assert_eq!(find(&project.path("c")), Some(project.path("upfault.toml")), "a folder is not a file");
 }
 
 #[test]
-fn a_mistake_is_shown_in_its_place_with_what_was_meant() {
+fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     insta::assert_snapshot!(wrong("seed = 1\npolcy = \"strict\"\n"), @r#"
     error: unknown key `polcy`
      --> upfault.toml:2:1
@@ -145,45 +145,45 @@ fn a_mistake_is_shown_in_its_place_with_what_was_meant() {
       = help: did you mean `failure`? Possible are: `failure`, `failure_unless_done`, `either`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeout = 504\nlevels.\"status.timeout\" = \"required\"\n"), @r#"
-    error: `timeout` is answered without a reason
+    error: `timeout` has no reason
      --> upfault.toml:2:11
       |
     2 | timeout = 504
       |           ^^^
       |
-      = help: write {answer = …, reason = "…"}, so that others know in a year what it was for
+      = help: write {answer = …, reason = "…"}, so that others understand the choice
 
-    error: `levels.status.timeout` is answered without a reason
+    error: `levels.status.timeout` has no reason
      --> upfault.toml:3:27
       |
     3 | levels."status.timeout" = "required"
       |                           ^^^^^^^^^^
       |
-      = help: write {answer = …, reason = "…"}, so that others know in a year what it was for
+      = help: write {answer = …, reason = "…"}, so that others understand the choice
     "#);
     insta::assert_snapshot!(wrong("[policy]\nlevels.\"status.timeot\" = {answer = \"required\", reason = \"So.\"}\n"), @r#"
-    error: there is no rule `status.timeot`; did you mean `status.timeout`?
+    error: unknown rule `status.timeot`; did you mean `status.timeout`?
      --> upfault.toml:2:8
       |
     2 | levels."status.timeot" = {answer = "required", reason = "So."}
       |        ^^^^^^^^^^^^^^^
     "#);
     insta::assert_snapshot!(wrong("policy = {extends = \"stric\"}\n"), @r#"
-    error: there is no policy `stric` to extend
+    error: unknown policy `stric`, which cannot be extended
      --> upfault.toml:1:21
       |
     1 | policy = {extends = "stric"}
       |                     ^^^^^^^
       |
-      = help: did you mean `strict`? bundled are: `default`, `rfc9110`, `litellm-docs`, `strict`
+      = help: did you mean `strict`? the bundled policies are: `default`, `rfc9110`, `litellm-docs`, `strict`
     "#);
     let unknown = wrong("policy = \"stric\"\n");
-    assert!(unknown.contains("there is no policy `stric`, and no file "), "{unknown}");
+    assert!(unknown.contains("unknown policy `stric`, and no file "), "{unknown}");
     assert!(unknown.contains("upfault.toml:1:10") && unknown.contains("did you mean `strict`?"), "{unknown}");
 }
 
 #[test]
-fn wrong_types_doubled_keys_and_broken_toml_are_shown_in_their_place() {
+fn wrong_types_duplicate_keys_and_invalid_toml_are_errors_with_a_position() {
     insta::assert_snapshot!(wrong("seed = \"one\"\n"), @r#"
     error: found string "one", expected a whole number, 0 or more
      --> upfault.toml:1:8
@@ -206,7 +206,7 @@ fn wrong_types_doubled_keys_and_broken_toml_are_shown_in_their_place() {
       |        ^
     ");
     insta::assert_snapshot!(wrong("listen = \"9400\"\n"), @r#"
-    error: this is no address with a port
+    error: this is not an address with a port
      --> upfault.toml:1:10
       |
     1 | listen = "9400"
@@ -222,16 +222,16 @@ fn wrong_types_doubled_keys_and_broken_toml_are_shown_in_their_place() {
       |             ^^^^^
     "#);
     insta::assert_snapshot!(wrong("scenarios = []\n"), @"
-    error: an empty list of scenarios would run nothing
+    error: an empty list selects no scenarios
      --> upfault.toml:1:13
       |
     1 | scenarios = []
       |             ^^
       |
-      = help: leave the key out for the bundled ones and those in the folder `scenarios`
+      = help: omit the key to use the bundled scenarios and those in the folder `scenarios`
     ");
     insta::assert_snapshot!(wrong("policy = 504\n"), @"
-    error: found integer `504`, expected the name of a policy, a policy file, or a table `[policy]`
+    error: found integer `504`, expected the name of a policy, a policy file, or a `[policy]` table
      --> upfault.toml:1:10
       |
     1 | policy = 504
@@ -245,7 +245,7 @@ fn wrong_types_doubled_keys_and_broken_toml_are_shown_in_their_place() {
       |          ^^^^^^^^^^^^^
     "#);
     insta::assert_snapshot!(wrong("seed = 1\nseed = 2\n"), @"
-    error: this key stands here twice
+    error: this key is specified twice
      --> upfault.toml:2:1
       |
     2 | seed = 2
@@ -270,19 +270,19 @@ fn wrong_types_doubled_keys_and_broken_toml_are_shown_in_their_place() {
 }
 
 #[test]
-fn what_is_no_text_is_told_with_the_file() {
+fn a_file_that_is_not_utf_8_is_an_error() {
     let project = Project::with("");
     std::fs::write(project.path("upfault.toml"), [b'a', 0xff]).unwrap();
     let error = project.read().unwrap_err().render(false);
     assert!(
-        error.contains("this file cannot be read: it is no UTF-8") && error.contains("upfault.toml"),
+        error.contains("cannot read this file: it is not valid UTF-8") && error.contains("upfault.toml"),
         "{error}"
     );
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "`just schema` says so by a variable")]
-fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
+#[expect(clippy::disallowed_methods, reason = "`just schema` sets the variable")]
+fn the_stored_schema_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/upfault.schema.json");
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(&path, schema()).unwrap();
@@ -292,7 +292,7 @@ fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
 }
 
 #[test]
-fn the_schema_takes_what_is_read_and_refuses_what_is_not() {
+fn the_schema_accepts_exactly_what_can_be_read() {
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema()).unwrap()).unwrap();
     let valid = |text: &str| {
         let value: serde_json::Value = toml::from_str(text).unwrap();

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 
 use super::{ORIGIN, bytes, compiled, every, message, sound::assert_sound};
 use crate::{
-    fault::{Context, Origin, Plan, WireAction, compile},
+    fault::{FaultContext, Origin, Plan, WireAction, compile},
     observation::Identity,
-    provider::{Asked, Header, Message, MessageBody},
+    provider::{HeaderField, MessageBody, ProviderMessage, RequestedCall},
     scenario::{
         Api, ErrorName, EventStreamFault, Fault, Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency,
-        LatencyPlace, LatencyShape, Malform, Point, Provider,
+        LatencyPlace, LatencyShape, MalformedBody, Point, Provider,
     },
 };
 
@@ -90,13 +90,13 @@ fn fault() -> impl Strategy<Value = Fault> {
             at,
             form: None
         }),
-        proptest::sample::select(ErrorName::ALL).prop_map(|name| Fault::Malform(Malform::Error(name))),
-        (0..200u32).prop_map(|levels| Fault::Malform(Malform::DeepNesting(levels))),
-        (0..200_000u32).prop_map(|bytes| Fault::Malform(Malform::VeryLarge(bytes))),
+        proptest::sample::select(ErrorName::ALL).prop_map(|name| Fault::Malform(MalformedBody::Error(name))),
+        (0..200u32).prop_map(|levels| Fault::Malform(MalformedBody::DeepNesting(levels))),
+        (0..200_000u32).prop_map(|bytes| Fault::Malform(MalformedBody::VeryLarge(bytes))),
     ]
 }
 
-fn any_message() -> impl Strategy<Value = Message> {
+fn any_message() -> impl Strategy<Value = ProviderMessage> {
     let frame = || {
         prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..20).prop_map(Bytes::from),
@@ -119,13 +119,13 @@ fn any_message() -> impl Strategy<Value = Message> {
     // Now and then a scenario has set a length, which may lie.
     let length = prop_oneof![8 => Just(None), 1 => (0..60u32).prop_map(Some)];
     (body, kind, status, length).prop_map(|(body, kind, status, length)| {
-        let mut headers: Vec<Header> = vec![("content-type".into(), kind.into())];
+        let mut headers: Vec<HeaderField> = vec![("content-type".into(), kind.into())];
         headers.extend(length.map(|length| ("content-length".into(), length.to_string().into())));
-        Message { status, headers, ..message(body) }
+        ProviderMessage { status, headers, ..message(body) }
     })
 }
 
-fn body(message: &Message) -> Vec<u8> {
+fn body(message: &ProviderMessage) -> Vec<u8> {
     match &message.body {
         MessageBody::Whole(bytes) => bytes.to_vec(),
         MessageBody::Events { events, terminator } => {
@@ -137,11 +137,11 @@ fn body(message: &Message) -> Vec<u8> {
     }
 }
 
-fn under_seed(seed: u64, message: Message, faults: &[Fault]) -> Plan {
+fn under_seed(seed: u64, message: ProviderMessage, faults: &[Fault]) -> Plan {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
-    let asked = Asked::plain(Provider::Openai, Api::OpenaiChat, true);
+    let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, true);
     let origin = Origin { seed, ..ORIGIN };
-    compile(message, faults, &Context { asked: &asked, canaries: &canaries, origin })
+    compile(message, faults, &FaultContext { asked: &asked, canaries: &canaries, origin })
 }
 
 fn waits(plan: &Plan) -> Vec<Duration> {

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::{ORIGIN, sound::assert_sound};
 use crate::{
-    fault::{Context, Plan, compile},
+    fault::{FaultContext, Plan, compile},
     observation::Identity,
-    provider::{self, Asked, Message, MessageBody},
-    scenario::{Api, Fault, Provider, Reply, load_text},
+    provider::{self, MessageBody, ProviderMessage, RequestedCall},
+    scenario::{Api, Fault, Provider, SuccessReply, load_text},
 };
 
 /// One of each, as they are written in a file.
@@ -135,9 +135,9 @@ fn is_session(faults: &[Fault]) -> bool {
 }
 
 /// A session of two events.
-fn short_session() -> Message {
+fn short_session() -> ProviderMessage {
     let frame = |data: &str| crate::wire::websocket::text(data);
-    Message {
+    ProviderMessage {
         status: 101,
         headers: vec![("upgrade".into(), "websocket".into())],
         body: MessageBody::Session {
@@ -150,7 +150,7 @@ fn short_session() -> Message {
 }
 
 /// A stream of two events that can be read at a glance.
-fn short(provider: Provider, faults: &[Fault]) -> Message {
+fn short(provider: Provider, faults: &[Fault]) -> ProviderMessage {
     if is_session(faults) {
         return short_session();
     }
@@ -162,7 +162,7 @@ fn short(provider: Provider, faults: &[Fault]) -> Message {
         }),
         _ => ("text/event-stream", |data| format!("data: {data}\n\n").into()),
     };
-    Message {
+    ProviderMessage {
         status: 200,
         headers: vec![("content-type".into(), kind.into())],
         body: MessageBody::Events {
@@ -172,16 +172,16 @@ fn short(provider: Provider, faults: &[Fault]) -> Message {
     }
 }
 
-fn compiled(provider: Provider, stream: bool, message: Option<Message>, faults: &[Fault]) -> Plan {
+fn compiled(provider: Provider, stream: bool, message: Option<ProviderMessage>, faults: &[Fault]) -> Plan {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
     let api = match provider {
         _ if is_session(faults) => Api::OpenaiRealtime,
         Provider::Bedrock => Api::BedrockConverse,
         _ => Api::OpenaiChat,
     };
-    let asked = Asked::plain(provider, api, stream && api.streams());
-    let message = message.unwrap_or_else(|| provider::reply(&asked, &Reply::NonAscii, &canaries));
-    compile(message, faults, &Context { asked: &asked, canaries: &canaries, origin: ORIGIN })
+    let asked = RequestedCall::plain(provider, api, stream && api.streams());
+    let message = message.unwrap_or_else(|| provider::reply(&asked, &SuccessReply::NonAscii, &canaries));
+    compile(message, faults, &FaultContext { asked: &asked, canaries: &canaries, origin: ORIGIN })
 }
 
 #[test]

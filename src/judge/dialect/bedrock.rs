@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     anthropic,
     error::text,
-    words::{Completion, ErrorObject, Family, StreamEvent},
+    words::{Completion, ErrorObject, StreamEvent, Vocabulary},
 };
 
 /// Reads one event of Converse's stream.
@@ -54,7 +54,7 @@ fn exception(name: Option<&str>, data: &str) -> Option<ErrorObject> {
     Some(ErrorObject {
         message: text(message),
         kind: kind.into(),
-        family: Family::Aws,
+        family: Vocabulary::Aws,
         raw: json!({ name: payload }),
         ..ErrorObject::default()
     })

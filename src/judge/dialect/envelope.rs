@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    judge::told::shorten,
+    judge::caller_response::shorten,
     scenario::{Api, Provider},
 };
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::words::{ErrorObject, Family};
+use super::words::{ErrorObject, Vocabulary};
 
 /// Reads `{"error": {…}}` or `{"error": "text"}`: OpenAI's form, Anthropic's, Google's, and the plain
 /// ones of Ollama, TGI and xAI.
@@ -13,15 +13,15 @@ pub fn nested(value: &Value) -> Option<ErrorObject> {
         Value::Object(error) => {
             let member = |name: &str| error.get(name).cloned().unwrap_or_default();
             let family = if value.get("type").is_some_and(|kind| kind == "error") {
-                Family::Anthropic
+                Vocabulary::Anthropic
             } else if member("status").is_string() && member("code").is_number() {
-                Family::Google
+                Vocabulary::Google
             } else {
-                Family::OpenAi
+                Vocabulary::OpenAi
             };
             Some(ErrorObject {
                 message: error.get("message").map(text).unwrap_or_default(),
-                kind: member(if family == Family::Google { "status" } else { "type" }),
+                kind: member(if family == Vocabulary::Google { "status" } else { "type" }),
                 code: member("code"),
                 param: member("param"),
                 family,
@@ -56,9 +56,9 @@ pub fn any(value: &Value, header: Option<&str>) -> Option<ErrorObject> {
     };
     let message = member(&["message", "Message", "detail", "title"])?;
     let family = match header {
-        Some(_) => Family::Aws,
-        None if members.get("object").is_some_and(|object| object == "error") => Family::OpenAi,
-        None => Family::Other,
+        Some(_) => Vocabulary::Aws,
+        None if members.get("object").is_some_and(|object| object == "error") => Vocabulary::OpenAi,
+        None => Vocabulary::Other,
     };
     // AWS may write `ThrottlingException:http://internal.amazon.com/…`.
     let header = header.map(|name| Value::from(name.split(':').next().unwrap_or(name)));

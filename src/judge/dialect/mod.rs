@@ -20,4 +20,4 @@ mod words;
 pub use envelope::{envelope, wrong_envelope};
 pub use error::{any as any_error, nested as nested_error, text};
 pub use read::{closes_error, completion, elements, event, terminator};
-pub use words::{Completion, ErrorObject, Family, StreamEvent};
+pub use words::{Completion, ErrorObject, StreamEvent, Vocabulary};

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     error::{nested, text},
-    words::{ErrorObject, Family, StreamEvent},
+    words::{ErrorObject, StreamEvent, Vocabulary},
 };
 
 /// Reads one event of a session. A response that failed says so where it ends.
@@ -15,7 +15,7 @@ pub(super) fn event(data: &str) -> StreamEvent {
     let delta = || value.get("delta").and_then(Value::as_str).unwrap_or_default();
     match value.get("type").and_then(Value::as_str) {
         Some("error") => match nested(&value) {
-            Some(error) => StreamEvent::Error(ErrorObject { family: Family::OpenAi, ..error }),
+            Some(error) => StreamEvent::Error(ErrorObject { family: Vocabulary::OpenAi, ..error }),
             None => StreamEvent::Error(ErrorObject { raw: value, ..ErrorObject::default() }),
         },
         Some(
@@ -40,7 +40,7 @@ fn done(value: &Value) -> StreamEvent {
                 message: error.get("message").map(text).unwrap_or_default(),
                 kind: error["type"].clone(),
                 code: error["code"].clone(),
-                family: Family::OpenAi,
+                family: Vocabulary::OpenAi,
                 raw: value.clone(),
                 ..ErrorObject::default()
             })

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     error::{nested, text},
-    words::{Completion, ErrorObject, Family, StreamEvent},
+    words::{Completion, ErrorObject, StreamEvent, Vocabulary},
 };
 
 /// Reads one event of a stream. An error may come nested, as recorded, or flat, as the published
@@ -26,7 +26,7 @@ pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
         "response.incomplete" => StreamEvent::finish(incomplete(&value["response"])),
         "response.failed" => StreamEvent::Error(failed(&value)),
         "error" => match nested(&value) {
-            Some(error) => StreamEvent::Error(ErrorObject { family: Family::OpenAi, ..error }),
+            Some(error) => StreamEvent::Error(ErrorObject { family: Vocabulary::OpenAi, ..error }),
             None => StreamEvent::Error(flat(&value)),
         },
         _ => match nested(&value) {
@@ -47,7 +47,7 @@ fn failed(value: &Value) -> ErrorObject {
     ErrorObject {
         message: error.get("message").map(text).unwrap_or_default(),
         code: error["code"].clone(),
-        family: Family::OpenAi,
+        family: Vocabulary::OpenAi,
         raw: value.clone(),
         ..ErrorObject::default()
     }
@@ -58,7 +58,7 @@ fn flat(value: &Value) -> ErrorObject {
         message: value.get("message").map(text).unwrap_or_default(),
         code: value["code"].clone(),
         param: value["param"].clone(),
-        family: Family::OpenAi,
+        family: Vocabulary::OpenAi,
         raw: value.clone(),
         ..ErrorObject::default()
     }

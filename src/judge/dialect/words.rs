@@ -14,7 +14,7 @@ pub struct ErrorObject {
     /// `error.param`.
     pub param: Value,
     /// Whose words `kind`, `code` and `param` are.
-    pub family: Family,
+    pub family: Vocabulary,
     /// The JSON that it was read from.
     pub raw: Value,
 }
@@ -22,7 +22,7 @@ pub struct ErrorObject {
 /// Whose words the members of an error object are. Only within one family can a proxy be asked to
 /// keep them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Family {
+pub enum Vocabulary {
     /// `type`, `code` and `param`, nested or flat.
     OpenAi,
     /// `type`.

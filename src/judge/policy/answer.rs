@@ -1,4 +1,4 @@
-//! What the answer to a disputed question may be.
+//! The possible answers to disputed questions.
 
 use std::{fmt, marker::PhantomData};
 
@@ -16,26 +16,26 @@ use crate::{
     scenario::{Level, StatusSet, nearest},
 };
 
-/// An answer, and why it is this one. In a file it may be written as the answer alone.
+/// An answer and the reason for it. In a file, the answer alone is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Ruling<T> {
+pub struct PolicyRuling<T> {
     /// The answer.
     pub answer: T,
-    /// Why; empty where nobody said.
+    /// The reason; empty if none was given.
     pub reason: String,
 }
 
-impl<T> Ruling<T> {
-    /// Whether nobody said why.
+impl<T> PolicyRuling<T> {
+    /// Whether the reason is missing.
     pub(super) fn is_unreasoned(&self) -> bool {
         self.reason.trim().is_empty()
     }
 }
 
-/// One answer of a policy, as data: it names what a finding rests on.
+/// A key of a policy and its answer, for findings that depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyAnswer {
-    /// The key below `policy`: `timeout`, or `levels.status.timeout`.
+    /// The key in `policy`: `timeout` or `levels.status.timeout`.
     pub key: String,
     /// The answer as text: `504 or 408`.
     pub answer: String,
@@ -48,12 +48,12 @@ impl fmt::Display for PolicyAnswer {
 }
 
 impl PolicyAnswer {
-    /// Several of them in a sentence: `policy.timeout = 504 and policy.unreachable = 502`.
+    /// Several answers in a sentence: `policy.timeout = 504 and policy.unreachable = 502`.
     pub fn list(answers: &[Self]) -> String {
         answers.iter().map(Self::to_string).collect::<Vec<_>>().join(Self::AND)
     }
 
-    /// What [`list`](Self::list) wrote; `None` for any other text.
+    /// Parses the output of [`list`](Self::list); `None` for other text.
     pub fn parse_list(text: &str) -> Option<Vec<Self>> {
         let parse = |one: &str| {
             let (key, answer) = one.strip_prefix("policy.")?.split_once(" = ")?;
@@ -79,32 +79,32 @@ macro_rules! answers {
             }
         }
 
-        impl Possible for $name {
+        impl PossibleAnswers for $name {
             const POSSIBLE: &[&str] = &[$($word),*];
         }
     };
 }
 
 answers! {
-    /// How strongly a rule speaks under a policy.
+    /// The level of a rule under a policy.
     Weight {
-        /// A finding of it fails a case.
+        /// A finding fails the case.
         Required = "required",
-        /// A finding of it is shown, and held by snapshots.
+        /// A finding is reported and stored in snapshots.
         Recommended = "recommended",
-        /// A finding of it is shown.
+        /// A finding is reported.
         Informative = "informative",
-        /// It does not speak at all.
+        /// The rule does not apply.
         Lifted = "lifted",
     }
 }
 
 answers! {
-    /// What may follow the error event of a stream.
+    /// What can follow the error event of a stream.
     AfterError {
         /// `[DONE]`, or nothing.
         Either = "either",
-        /// `[DONE]`, in dialects that have it.
+        /// `[DONE]`, in dialects that use it.
         Done = "done",
         /// No terminator.
         Nothing = "nothing",
@@ -112,65 +112,65 @@ answers! {
 }
 
 answers! {
-    /// What a stream is that ended properly without saying why.
+    /// How to treat a stream that ends properly but without a finish reason.
     CleanEnd {
-        /// A failure, whatever else it said.
+        /// A failure.
         Failure = "failure",
-        /// A failure, unless it said `[DONE]`: then a caller may be told of either.
+        /// A failure, unless it ended with `[DONE]`: then the proxy can report either.
         FailureUnlessDone = "failure_unless_done",
-        /// A caller may be told of a success or of a failure.
+        /// The proxy can report a success or a failure.
         Either = "either",
     }
 }
 
 answers! {
-    /// Whose error is told when every deployment of a chain has failed.
+    /// Which error the proxy reports when every deployment of a chain has failed.
     ChainError {
-        /// Of any one that was tried.
+        /// The error of any deployment that was tried.
         Any = "any",
-        /// Of the deployment that was tried first.
+        /// The error of the first deployment that was tried.
         First = "first",
-        /// Of the deployment that was tried last.
+        /// The error of the last deployment that was tried.
         Last = "last",
     }
 }
 
-/// What may be written as an answer.
-pub(super) trait Possible {
-    /// Words, or what is possible in words.
+/// A type of answers.
+pub(super) trait PossibleAnswers {
+    /// The possible answers as written in files, or examples.
     const POSSIBLE: &[&str];
 }
 
-impl Possible for StatusSet {
+impl PossibleAnswers for StatusSet {
     const POSSIBLE: &[&str] = &["504", "5xx", "[503, 5xx]"];
 }
 
-impl Possible for StatusesOrNone {
+impl PossibleAnswers for OptionalStatusSet {
     const POSSIBLE: &[&str] = &["404", "4xx", "[400, 404]", "none"];
 }
 
-/// What an answer says of how strongly the rules that go by it speak.
-pub(super) trait Answer: Possible {
-    /// The weight, where the answer is one.
+/// The level that an answer gives to the rules that use it.
+pub(super) trait AnswerLevel: PossibleAnswers {
+    /// The level, if the answer is one.
     fn weight(&self) -> Option<Weight> {
         None
     }
 }
 
-impl Answer for Weight {
+impl AnswerLevel for Weight {
     fn weight(&self) -> Option<Weight> {
         Some(*self)
     }
 }
 
-impl Answer for AfterError {}
-impl Answer for CleanEnd {}
-impl Answer for ChainError {}
-impl Answer for StatusSet {}
-impl Answer for StatusesOrNone {}
+impl AnswerLevel for AfterError {}
+impl AnswerLevel for CleanEnd {}
+impl AnswerLevel for ChainError {}
+impl AnswerLevel for StatusSet {}
+impl AnswerLevel for OptionalStatusSet {}
 
 impl Weight {
-    /// The level of a finding; none where the rule is lifted.
+    /// The level of a finding; `None` if the rule is lifted.
     pub fn level(self) -> Option<Level> {
         match self {
             Self::Required => Some(Level::Required),
@@ -181,11 +181,11 @@ impl Weight {
     }
 }
 
-/// A set of statuses, or `none` of all.
+/// A set of statuses, which can be empty: `none`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusesOrNone(pub Option<StatusSet>);
+pub struct OptionalStatusSet(pub Option<StatusSet>);
 
-impl StatusesOrNone {
+impl OptionalStatusSet {
     /// The word for the empty set.
     const NONE: &'static str = "none";
 
@@ -195,7 +195,7 @@ impl StatusesOrNone {
     }
 }
 
-impl fmt::Display for StatusesOrNone {
+impl fmt::Display for OptionalStatusSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(statuses) => statuses.fmt(f),
@@ -204,7 +204,7 @@ impl fmt::Display for StatusesOrNone {
     }
 }
 
-impl Serialize for StatusesOrNone {
+impl Serialize for OptionalStatusSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Some(statuses) => statuses.serialize(serializer),
@@ -213,13 +213,13 @@ impl Serialize for StatusesOrNone {
     }
 }
 
-impl<'de> Deserialize<'de> for StatusesOrNone {
+impl<'de> Deserialize<'de> for OptionalStatusSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(StatusesVisitor)
     }
 }
 
-impl JsonSchema for StatusesOrNone {
+impl JsonSchema for OptionalStatusSet {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "StatusesOrNone".into()
     }
@@ -236,29 +236,29 @@ impl JsonSchema for StatusesOrNone {
 struct StatusesVisitor;
 
 impl<'de> Visitor<'de> for StatusesVisitor {
-    type Value = StatusesOrNone;
+    type Value = OptionalStatusSet;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a status (`404`), a class (`4xx`), a list of them, or `none`")
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        StatusSet::deserialize(value.into_deserializer()).map(|set| StatusesOrNone(Some(set)))
+        StatusSet::deserialize(value.into_deserializer()).map(|set| OptionalStatusSet(Some(set)))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        StatusSet::deserialize(value.into_deserializer()).map(|set| StatusesOrNone(Some(set)))
+        StatusSet::deserialize(value.into_deserializer()).map(|set| OptionalStatusSet(Some(set)))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
         match value {
-            StatusesOrNone::NONE => Ok(StatusesOrNone(None)),
-            _ => StatusSet::deserialize(value.into_deserializer()).map(|set| StatusesOrNone(Some(set))),
+            OptionalStatusSet::NONE => Ok(OptionalStatusSet(None)),
+            _ => StatusSet::deserialize(value.into_deserializer()).map(|set| OptionalStatusSet(Some(set))),
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
-        StatusSet::deserialize(SeqAccessDeserializer::new(items)).map(|set| StatusesOrNone(Some(set)))
+        StatusSet::deserialize(SeqAccessDeserializer::new(items)).map(|set| OptionalStatusSet(Some(set)))
     }
 }
 
@@ -283,11 +283,11 @@ impl<'de> Deserialize<'de> for RuleName {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`upfault explain rules` lists them".to_owned(),
         };
-        Err(D::Error::custom(format!("there is no rule `{name}`; {help}")))
+        Err(D::Error::custom(format!("unknown rule `{name}`; {help}")))
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ruling<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for PolicyRuling<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(RulingVisitor(PhantomData))
     }
@@ -304,12 +304,12 @@ struct Reasoned<T> {
     reason: String,
 }
 
-fn bare<T, E>(answer: Result<T, E>) -> Result<Ruling<T>, E> {
-    answer.map(|answer| Ruling { answer, reason: String::new() })
+fn bare<T, E>(answer: Result<T, E>) -> Result<PolicyRuling<T>, E> {
+    answer.map(|answer| PolicyRuling { answer, reason: String::new() })
 }
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for RulingVisitor<T> {
-    type Value = Ruling<T>;
+    type Value = PolicyRuling<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an answer, or `{answer: …, reason: …}`")
@@ -333,6 +333,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for RulingVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
         let Reasoned { answer, reason } = Reasoned::deserialize(MapAccessDeserializer::new(members))?;
-        Ok(Ruling { answer, reason })
+        Ok(PolicyRuling { answer, reason })
     }
 }

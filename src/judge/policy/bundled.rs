@@ -1,14 +1,14 @@
-//! From files to policies: those that are bundled, and a user's own.
+//! Loads bundled policies and policy files.
 
 use std::sync::{Arc, LazyLock};
 
 use super::keys::{PLUS, Policy, PolicyEdits};
 use crate::scenario::{Diagnostic, nearest, parse};
 
-/// What a policy file says.
+/// The contents of a policy file.
 type Edits = PolicyEdits<serde_saphyr::Spanned<String>>;
 
-/// The files, the default first. Each of the others says what differs from the default.
+/// The files, the default first. The others contain only what differs from the default.
 const FILES: [(&str, &str); 4] = [
     ("default", include_str!("default.yaml")),
     ("rfc9110", include_str!("rfc9110.yaml")),
@@ -18,7 +18,7 @@ const FILES: [(&str, &str); 4] = [
 
 static POLICIES: LazyLock<Vec<Policy>> = LazyLock::new(|| match bundled() {
     Ok(policies) => policies,
-    // They are part of the program, and a test loads them.
+    // A test loads them.
     Err(why) => unreachable!("a bundled policy does not load: {why}"),
 });
 
@@ -27,40 +27,40 @@ fn bundled() -> Result<Vec<Policy>, String> {
     for (name, text) in FILES {
         let edits: Edits = parse(name, &Arc::from(text)).map_err(|error| error.render(false))?;
         policies.push(match policies.first().cloned() {
-            None => edits.complete(name).map_err(|key| format!("{name} leaves `{key}` open"))?,
+            None => edits.complete(name).map_err(|key| format!("{name} does not set `{key}`"))?,
             Some(base) => Policy { name: name.to_owned(), ..edits.applied_to(base) },
         });
     }
     Ok(policies)
 }
 
-/// A name that is no bundled policy's.
+/// There is no bundled policy with this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownPolicy {
-    /// As it was written.
+    /// The unknown name.
     pub name: String,
-    /// What was meant, and what there is.
+    /// A suggestion, and the names of the bundled policies.
     pub help: String,
 }
 
 impl Policy {
-    /// The policy of this name, if there is one.
+    /// The bundled policy with this name.
     pub fn named(name: &str) -> Option<Self> {
         POLICIES.iter().find(|policy| policy.name == name).cloned()
     }
 
-    /// The policy of this name.
+    /// The bundled policy with this name.
     ///
     /// # Errors
     ///
-    /// There is none; the error says which there are.
+    /// If there is no such policy. The error lists the bundled ones.
     pub fn known(name: &str) -> Result<Self, UnknownPolicy> {
         Self::named(name).ok_or_else(|| {
             let names = || POLICIES.iter().map(|policy| policy.name.as_str());
             let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let near = nearest(name, names());
             let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            UnknownPolicy { name: name.to_owned(), help: format!("{near}bundled are: {known}") }
+            UnknownPolicy { name: name.to_owned(), help: format!("{near}the bundled policies are: {known}") }
         })
     }
 
@@ -69,12 +69,11 @@ impl Policy {
         POLICIES.clone()
     }
 
-    /// A policy from a user's file: what differs from the bundled one that it extends, which is the
-    /// default where it names none.
+    /// Parses a policy file, which contains changes to the bundled policy that it extends (by default, `default`).
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, and where.
+    /// If the file is invalid, with the position.
     pub fn from_text(file: &str, text: &str) -> Result<Self, Box<Diagnostic>> {
         let source: Arc<str> = text.into();
         let edits: Edits = parse(file, &source)?;
@@ -84,7 +83,7 @@ impl Policy {
                 let span = name.referenced.span();
                 let start = span.byte_offset().map_or(0, |offset| offset as usize);
                 let end = start + span.byte_len().unwrap_or(1) as usize;
-                let message = format!("there is no policy `{}` to extend", unknown.name);
+                let message = format!("unknown policy `{}`, which cannot be extended", unknown.name);
                 Box::new(Diagnostic::new(file, &source, start..end, message).help(unknown.help))
             })?,
         };
@@ -93,12 +92,12 @@ impl Policy {
 }
 
 impl PolicyEdits<String> {
-    /// The policy that the settings in `file` make of the one that they extend: `default + FILE`, unless they
-    /// give it a name of their own.
+    /// Applies the changes from the settings in `file`. The policy is called `default + FILE`, unless the settings
+    /// name it.
     ///
     /// # Errors
     ///
-    /// The policy that is extended does not exist.
+    /// If the policy to extend does not exist.
     pub fn policy(self, file: &str) -> Result<Policy, UnknownPolicy> {
         let base = match &self.extends {
             None => Policy::default(),
@@ -121,7 +120,7 @@ mod tests {
     use crate::judge::rule;
 
     #[test]
-    fn the_bundled_policies_load_and_give_a_reason_for_every_answer() {
+    fn bundled_policies_load_and_have_a_reason_for_every_answer() {
         let policies = bundled().unwrap();
         assert_eq!(policies.len(), 4);
         for policy in &policies {
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read_by_rules_that_exist() {
+    fn every_key_is_used_by_existing_rules() {
         for question in Policy::QUESTIONS {
             assert!(!question.rules.is_empty(), "{}", question.key);
             assert!(question.rules.iter().all(|id| rule(id).is_some()), "{}", question.key);
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_leaves_every_level_as_the_contract_has_it() {
+    fn the_default_policy_does_not_change_levels() {
         let default = Policy::default();
         for rule in crate::judge::rules() {
             let level = default.weight(rule.id).map_or(Some(rule.level), super::super::Weight::level);
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_what_differs_and_a_report_names_it() {
+    fn a_policy_is_described_by_its_changes() {
         let policy = Policy::from_text(
             "p.yaml",
             "extends: rfc9110\ntimeout: 408\nchain_error: {answer: last, reason: So we do it.}\nlevels: {status.timeout: required}\n",
@@ -168,25 +167,28 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_policy_tells_that_settings_have_changed_it() {
+    fn the_name_of_a_policy_contains_the_settings_file() {
         let edits = |text: &str| parse::<PolicyEdits<String>>("p", &Arc::from(text)).unwrap();
         let policy = edits("extends: strict\ntimeout: 408\n").policy("upfault.toml").unwrap();
         assert_eq!(policy.name, "strict + upfault.toml");
         assert_eq!(policy.describe(), "strict + upfault.toml, with timeout = 408");
         assert_eq!(edits("name: ours\ntimeout: 408\n").policy("upfault.toml").unwrap().describe(), "ours");
         let unknown = edits("extends: stric\n").policy("upfault.toml").unwrap_err();
-        assert!(unknown.help.starts_with("did you mean `strict`? bundled are: `default`,"), "{unknown:?}");
+        assert!(
+            unknown.help.starts_with("did you mean `strict`? the bundled policies are: `default`,"),
+            "{unknown:?}"
+        );
     }
 
     #[test]
-    fn answers_without_a_reason_are_named() {
+    fn answers_without_a_reason_are_listed() {
         let text = "timeout: {answer: 408, reason: \" \"}\nquota: {answer: 429, reason: So.}\nlevels: {status.timeout: lifted}\n";
         let edits: PolicyEdits<String> = parse("p", &Arc::from(text)).unwrap();
         assert_eq!(edits.without_reason(), [vec!["timeout"], vec!["levels", "status.timeout"]]);
     }
 
     #[test]
-    fn a_policy_that_was_stored_before_a_key_was_there_is_read() {
+    fn a_stored_policy_without_a_new_key_can_be_read() {
         let mut stored = serde_json::to_value(Policy::named("strict").unwrap()).unwrap();
         stored.as_object_mut().unwrap().remove("client_gone");
         stored["levels"] = serde_json::json!({"status.timeout": "lifted"});
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_told_in_its_place() {
+    fn an_invalid_file_is_an_error_with_a_position() {
         for (text, place, word) in [
             ("name: x\ntimeot: [504]\n", (2, 1), "timeout"),
             ("timeout: [99]\n", (1, 11), "99 is no HTTP status"),

@@ -1,71 +1,71 @@
-//! A policy, its keys, and the questions that they answer.
+//! The keys of a policy and the questions that they answer.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{
-    AfterError, Answer, ChainError, CleanEnd, PolicyAnswer, Possible, RuleName, Ruling, StatusesOrNone,
-    Weight,
+    AfterError, AnswerLevel, ChainError, CleanEnd, OptionalStatusSet, PolicyAnswer, PolicyRuling,
+    PossibleAnswers, RuleName, Weight,
 };
 use crate::scenario::StatusSet;
 
-/// Between the name of a bundled policy and that of the file which changes it.
+/// Separates the name of a bundled policy from the file that changes it.
 pub(super) const PLUS: &str = " + ";
 
-/// A disputed question, and the key that holds its answer.
+/// A disputed question and its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Question {
-    /// As it stands in files.
+pub struct PolicyQuestion {
+    /// The key in files.
     pub key: &'static str,
-    /// What is asked, in one line.
+    /// The question, in one line.
     pub asks: &'static str,
-    /// The rules whose level the answer decides: it is that level, or, where a user gives it, makes them required.
+    /// The rules whose level the answer decides: either the answer is a level, or the rules become required if a
+    /// user chooses the answer.
     pub decides: &'static [&'static str],
-    /// All the rules that go by the answer.
+    /// All rules that use the answer.
     pub rules: &'static [&'static str],
-    /// What may be written as an answer; of statuses, examples.
+    /// The possible answers, or examples.
     pub possible: &'static [&'static str],
 }
 
-/// One list of keys makes the policy, what a file may say of it, and the table of questions: a key that
-/// stands in one of them alone cannot be. The first list has the rules that the key decides: an answer that
-/// is a weight is theirs, and any other answer makes them required where a user chose it. The rules in the
-/// second list only look at the answer.
+/// Defines the policy, the format of policy files and the table of questions from one list of keys. The first list
+/// of a key contains the rules whose level it decides: either its answer is their level, or they become required if
+/// a user chooses the answer. The second list contains other rules that use the answer.
 macro_rules! policy {
     ($($key:ident: $answer:ty, $asks:literal, [$($rule:literal),*] $(and [$($also:literal),*])?;)*) => {
-        /// The answers by which a run is judged, each with its reason.
+        /// The answers to disputed questions, with reasons.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default)]
         pub struct Policy {
-            /// The name that reports show.
+            /// The name in reports.
             pub name: String,
-            $(#[doc = $asks] pub $key: Ruling<$answer>,)*
-            /// Rules that speak more strongly or more weakly than the contract says.
-            pub levels: IndexMap<RuleName, Ruling<Weight>>,
-            /// Keys that a user's own file answers. The rules that they decide are required, unless the
-            /// answer is itself a weight or `levels` names the rule.
+            $(#[doc = $asks] pub $key: PolicyRuling<$answer>,)*
+            /// Rules with another level than in the contract.
+            pub levels: IndexMap<RuleName, PolicyRuling<Weight>>,
+            /// Keys from a user's file. The rules that they decide are required, unless the answer is a level itself
+            /// or `levels` contains the rule.
             pub enforced: Vec<String>,
         }
 
-        /// What a file says: the answers that differ from those of the policy that it extends. `Name`
-        /// is how that policy is named: with its place, where the format can tell it.
+        /// The contents of a policy file: changes to the policy that it extends. `Name` is the type of that
+        /// policy's name, which can include its position in the file.
         #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[schemars(rename = "PolicyEdits")]
         pub struct PolicyEdits<Name> {
-            /// What reports call it.
+            /// The name in reports.
             pub(super) name: Option<String>,
-            /// The bundled policy whose answers hold where this one says nothing; the default where it is left out.
+            /// The bundled policy that supplies the other answers. Default: `default`.
             pub(super) extends: Option<Name>,
-            $(#[doc = $asks] $key: Option<Ruling<$answer>>,)*
-            /// Rules that speak more strongly or more weakly than the contract says.
+            $(#[doc = $asks] $key: Option<PolicyRuling<$answer>>,)*
+            /// Rules with another level than in the contract.
             #[serde(default)]
-            levels: IndexMap<RuleName, Ruling<Weight>>,
+            levels: IndexMap<RuleName, PolicyRuling<Weight>>,
         }
 
         impl<Name> PolicyEdits<Name> {
-            /// A policy that rests on no other; the key that it leaves open, where there is one.
+            /// A policy that does not extend another one. If a key is missing, returns it as the error.
             pub(super) fn complete(self, name: &str) -> Result<Policy, &'static str> {
                 Ok(Policy {
                     name: name.to_owned(),
@@ -75,7 +75,7 @@ macro_rules! policy {
                 })
             }
 
-            /// `base` with these answers in the place of its own.
+            /// `base` with these changes.
             pub(super) fn applied_to(self, base: Policy) -> Policy {
                 let mut levels = base.levels;
                 levels.extend(self.levels);
@@ -87,7 +87,7 @@ macro_rules! policy {
                 }
             }
 
-            /// The same for a user's own file: what it answers is enforced.
+            /// `base` with these changes from a user's file, which are enforced.
             pub(super) fn enforced_on(self, base: Policy) -> Policy {
                 let mut enforced = Vec::new();
                 $(if self.$key.is_some() {
@@ -96,11 +96,10 @@ macro_rules! policy {
                 Policy { enforced, ..self.applied_to(base) }
             }
 
-            /// The answers that come without a reason, each as the path of its key: `timeout`, or
-            /// `levels`, `status.timeout`.
+            /// The paths of answers without a reason: `timeout`, or `levels`, `status.timeout`.
             pub fn without_reason(&self) -> Vec<Vec<&str>> {
                 let mut paths: Vec<Vec<&str>> = Vec::new();
-                $(if self.$key.as_ref().is_some_and(Ruling::is_unreasoned) {
+                $(if self.$key.as_ref().is_some_and(PolicyRuling::is_unreasoned) {
                     paths.push(vec![stringify!($key)]);
                 })*
                 let levels = self.levels.iter().filter(|(_, ruling)| ruling.is_unreasoned());
@@ -111,24 +110,24 @@ macro_rules! policy {
 
         impl Policy {
             /// The disputed questions, in the order of the keys.
-            pub const QUESTIONS: &[Question] = &[
-                $(Question {
+            pub const QUESTIONS: &[PolicyQuestion] = &[
+                $(PolicyQuestion {
                     key: stringify!($key),
                     asks: $asks,
                     decides: &[$($rule),*],
                     rules: &[$($rule,)* $($($also,)*)?],
-                    possible: <$answer as Possible>::POSSIBLE,
+                    possible: <$answer as PossibleAnswers>::POSSIBLE,
                 },)*
             ];
 
-            /// Every key with its answer as text and its reason.
-            pub fn rows(&self) -> Vec<(&'static Question, String, &str)> {
+            /// All questions with the answer as text and the reason.
+            pub fn rows(&self) -> Vec<(&'static PolicyQuestion, String, &str)> {
                 let rulings = [$((self.$key.answer.to_string(), self.$key.reason.as_str()),)*];
                 let rows = Self::QUESTIONS.iter().zip(rulings);
                 rows.map(|(question, (answer, reason))| (question, answer, reason)).collect()
             }
 
-            /// How strongly a rule speaks under this policy, where that is not as the contract says.
+            /// The level of a rule under this policy, if it differs from the contract.
             pub fn weight(&self, rule: &str) -> Option<Weight> {
                 if let Some(own) = self.levels.get(rule) {
                     return Some(own.answer);
@@ -142,7 +141,7 @@ macro_rules! policy {
                 None
             }
 
-            /// The same policy with the default's answer to one question.
+            /// This policy with the default answer to one question.
             fn with_default_for(&self, key: &str) -> Self {
                 let mut policy = self.clone();
                 let default = Self::default();
@@ -157,43 +156,43 @@ macro_rules! policy {
 }
 
 policy! {
-    credentials: StatusSet, "What status is it when the upstream rejects the proxy's own key (401, 403)?",
+    credentials: StatusSet, "Which status reports that the upstream rejects the proxy's own key (401, 403)?",
         ["status.credentials"];
-    timeout: StatusSet, "What status is it when the upstream does not answer in time?",
+    timeout: StatusSet, "Which status reports that the upstream does not answer in time?",
         ["status.timeout"] and ["status.unreachable", "status.class-kept"];
-    overloaded: StatusSet, "What status is it when the upstream is overloaded (503, 529)?", ["status.overloaded"];
-    rate_limit: StatusSet, "What status is it when the upstream limits a key that callers share (429)?",
+    overloaded: StatusSet, "Which status reports that the upstream is overloaded (503, 529)?", ["status.overloaded"];
+    rate_limit: StatusSet, "Which status reports that the upstream limits a key that callers share (429)?",
         ["status.rate-limit"] and ["cooldown.status"];
-    retry_after: Weight, "Is Retry-After passed on as it is?", ["headers.retry-after"];
-    unreachable: StatusSet, "What status is it when the upstream cannot be reached?",
+    retry_after: Weight, "Does the proxy pass on Retry-After unchanged?", ["headers.retry-after"];
+    unreachable: StatusSet, "Which status reports that the upstream cannot be reached?",
         ["status.unreachable"] and ["status.timeout"];
     after_error: AfterError, "Does `[DONE]` follow the error event of a stream?", ["stream.one-error-event"];
     clean_end: CleanEnd, "Is a stream that ends properly without a finish reason a failure?",
         ["stream.no-forged-success", "stream.error-visible"];
-    hold_back: Weight, "Is the 200 of a stream held back until the upstream has begun?",
+    hold_back: Weight, "Does the proxy send the 200 of a stream only after the upstream has started its response?",
         ["stream.error-status"] and ["sibling.stream-status"];
-    chain_error: ChainError, "Whose error is told when the whole chain fails?", ["fallback.true-error"];
-    fallback_on: StatusSet, "Which statuses must be followed by the next of a chain?",
+    chain_error: ChainError, "Which error does the proxy report when the whole chain fails?", ["fallback.true-error"];
+    fallback_on: StatusSet, "After which statuses must the proxy try the next deployment of a chain?",
         ["fallback.used", "fallback.only-when-needed"];
-    no_fallback_on: StatusesOrNone,
-        "Which statuses must not be followed by the next of a chain (but those of `fallback_on`)?",
+    no_fallback_on: OptionalStatusSet,
+        "After which statuses, other than those in `fallback_on`, must the proxy not try the next deployment?",
         ["fallback.only-when-needed"];
-    error_code: Weight, "Does the provider's error code stay what it was?", ["detail.code-kept"];
-    error_type: Weight, "Does the provider's error type stay what it was?", ["detail.type-kept"];
-    request_message: Weight, "Is the provider's message of a 4xx shown?",
+    error_code: Weight, "Does the proxy keep the provider's error code?", ["detail.code-kept"];
+    error_type: Weight, "Does the proxy keep the provider's error type?", ["detail.type-kept"];
+    request_message: Weight, "Does the proxy pass on the provider's message of a 4xx?",
         ["detail.message-kept"] and ["fallback.true-error"];
-    server_message: Weight, "Is the provider's message of a 5xx shown?",
+    server_message: Weight, "Does the proxy pass on the provider's message of a 5xx?",
         ["detail.server-message-kept"] and ["fallback.true-error"];
-    stream_message: Weight, "Is the provider's message of an error inside a stream shown?",
+    stream_message: Weight, "Does the proxy pass on the provider's message of an error inside a stream?",
         ["stream.error-detail"] and ["fallback.true-error"];
-    quota: StatusSet, "What status is it when a spent quota is reported as a 400?", ["status.mirrored"];
-    client_gone: Weight, "Is the upstream let go when the caller of a plain answer leaves (of a stream it must be)?",
+    quota: StatusSet, "Which status reports an exhausted quota for which the provider sent a 400?", ["status.mirrored"];
+    client_gone: Weight, "Does the proxy cancel the upstream request when the caller of a plain response leaves (for a stream it must)?",
         ["disconnect.plain-let-go"];
 }
 
 impl Policy {
-    /// The questions whose answers a rule goes by.
-    pub fn questions_of(rule: &str) -> impl Iterator<Item = &'static Question> {
+    /// The questions whose answers a rule uses.
+    pub fn questions_of(rule: &str) -> impl Iterator<Item = &'static PolicyQuestion> {
         Self::QUESTIONS.iter().filter(move |question| question.rules.contains(&rule))
     }
 
@@ -201,8 +200,8 @@ impl Policy {
         self.enforced.iter().any(|enforced| enforced == key)
     }
 
-    /// Every answer that a rule goes by and that the default policy does not give, with its reason and the
-    /// policy that would be left without it.
+    /// The answers that a rule uses and that differ from the default policy, each with its reason and the policy
+    /// without this answer.
     pub(in crate::judge) fn own_answers(&self, rule: &str) -> Vec<(PolicyAnswer, String, Self)> {
         let default = Self::default();
         let rows = self.rows().into_iter().zip(default.rows());
@@ -223,8 +222,7 @@ impl Policy {
         own
     }
 
-    /// Its name, and what differs from the policy that is bundled under that name:
-    /// `default, with timeout = 504`.
+    /// The name, and the differences from the bundled policy with this name: `default, with timeout = 504`.
     pub fn describe(&self) -> String {
         let bundled = self.name.split_once(PLUS).map_or(self.name.as_str(), |(base, _)| base);
         let Some(base) = Self::named(bundled) else { return self.name.clone() };
@@ -235,7 +233,7 @@ impl Policy {
             .filter(|((_, own, _), (_, base, _))| own != base)
             .map(|((question, own, _), _)| format!("{} = {own}", question.key))
             .collect();
-        let own = |(rule, ruling): &(&RuleName, &Ruling<Weight>)| {
+        let own = |(rule, ruling): &(&RuleName, &PolicyRuling<Weight>)| {
             base.levels.get(*rule).map(|ruling| ruling.answer) != Some(ruling.answer)
         };
         let levels = self.levels.iter().filter(own);

@@ -1,9 +1,11 @@
-//! The chosen answers to the questions on which the field disagrees: data, one key for each question.
+//! Policies: answers to the questions on which the field disagrees, one key per question.
 
 mod answer;
 mod bundled;
 mod keys;
 
-pub use answer::{AfterError, ChainError, CleanEnd, PolicyAnswer, RuleName, Ruling, StatusesOrNone, Weight};
+pub use answer::{
+    AfterError, ChainError, CleanEnd, OptionalStatusSet, PolicyAnswer, PolicyRuling, RuleName, Weight,
+};
 pub use bundled::UnknownPolicy;
-pub use keys::{Policy, PolicyEdits, Question};
+pub use keys::{Policy, PolicyEdits, PolicyQuestion};

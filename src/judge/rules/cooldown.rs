@@ -6,10 +6,10 @@ use regex::Regex;
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
         facts::Facts,
-        fate::Fate,
         retry_after::{asked_ms, wait_ms},
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
     observation::{Attempt, word},
     scenario::{Cooldown, Level},
@@ -69,17 +69,17 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// The provider is in trouble, and nobody disagrees: 429, 5xx, transport, silence.
-fn is_trouble(fate: &Fate) -> bool {
+fn is_trouble(fate: &AttemptOutcome) -> bool {
     match fate {
-        Fate::Status { status, .. } => *status == 429 || *status >= 500,
-        Fate::Cut { .. } | Fate::Silent { .. } => true,
+        AttemptOutcome::Status { status, .. } => *status == 429 || *status >= 500,
+        AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. } => true,
         _ => false,
     }
 }
 
 /// The request is wrong, and its provider well.
-fn is_callers(fate: &Fate) -> bool {
-    matches!(fate, Fate::Status { status: 400 | 404 | 413 | 422, .. })
+fn is_callers(fate: &AttemptOutcome) -> bool {
+    matches!(fate, AttemptOutcome::Status { status: 400 | 404 | 413 | 422, .. })
 }
 
 /// The last of the failures that put a deployment to sleep before this exchange was sent.
@@ -95,7 +95,7 @@ fn put_to_sleep_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> Optio
             && !facts.ended_by_leaving(attempt)
     });
     for attempt in known {
-        if is_trouble(&Fate::of(attempt, facts.arrangement.combination)) {
+        if is_trouble(&AttemptOutcome::of(attempt, facts.arrangement.combination)) {
             failures += 1;
             if failures >= after {
                 last = Some(attempt);
@@ -107,12 +107,12 @@ fn put_to_sleep_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> Optio
     last
 }
 
-fn honoured(facts: &Facts<'_>) -> Outcome {
+fn honoured(facts: &Facts<'_>) -> RuleOutcome {
     let Some(Cooldown { after, lasting }) = facts.arrangement.proxy.cooldown else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
     let lasting_ms = lasting.as_secs_f64() * 1000.0;
-    let mut outcome = Outcome::NotApplicable;
+    let mut outcome = RuleOutcome::NotApplicable;
     for deployment in &facts.arrangement.deployments {
         let name = deployment.name.as_str();
         let Some(failure) = put_to_sleep_by(facts, name, after) else { continue };
@@ -125,8 +125,8 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
             .map(|(attempt, _)| *attempt)
             .find(|attempt| attempt.deployment == name && gap_ms(attempt) < lasting_ms);
         if let Some(attempt) = too_early {
-            let fate = Fate::of(failure, facts.arrangement.combination);
-            return Outcome::broken(
+            let fate = AttemptOutcome::of(failure, facts.arrangement.combination);
+            return RuleOutcome::broken(
                 format!(
                     "{name} left alone for {} after {after} failure(s), the last of them #{}",
                     humantime::format_duration(lasting),
@@ -137,39 +137,39 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
             );
         }
         if facts.exchange.sent_ms - failure.at_ms < lasting_ms {
-            outcome = Outcome::Holds;
+            outcome = RuleOutcome::Holds;
         }
     }
     outcome
 }
 
-fn not_for_bad_requests(facts: &Facts<'_>) -> Outcome {
+fn not_for_bad_requests(facts: &Facts<'_>) -> RuleOutcome {
     if facts.arrangement.proxy.cooldown.is_none() || !facts.unreachable.is_empty() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let earlier: Vec<(&Attempt, Fate)> = facts
+    let earlier: Vec<(&Attempt, AttemptOutcome)> = facts
         .all_attempts
         .iter()
         .filter(|attempt| attempt.at_ms < facts.exchange.sent_ms)
-        .map(|attempt| (attempt, Fate::of(attempt, facts.arrangement.combination)))
+        .map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination)))
         .collect();
     let only_callers = earlier.iter().all(|(_, fate)| fate.is_success() || is_callers(fate));
     let Some((last, fate)) = earlier.iter().rfind(|(_, fate)| is_callers(fate)).filter(|_| only_callers)
     else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
     if facts.attempts.is_empty() {
-        return Outcome::broken(
+        return RuleOutcome::broken(
             "an attempt: all failures before were the callers' own",
-            format!("none; the caller got {}", facts.told.describe()),
+            format!("none; the caller got {}", facts.response.describe()),
             vec![format!("upstream {}#{} {}", last.deployment, last.n, fate.describe())],
         );
     }
-    Outcome::Holds
+    RuleOutcome::Holds
 }
 
 /// The failures since the last success, of an exchange that was refused without asking anybody.
-fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, Fate)>> {
+fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, AttemptOutcome)>> {
     facts.arrangement.proxy.cooldown?;
     if !facts.attempts.is_empty() || !facts.unreachable.is_empty() {
         return None;
@@ -177,8 +177,8 @@ fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, Fate)>> {
     let known = facts.all_attempts.iter().filter(|attempt| {
         attempt.end_ms.is_some_and(|end| end <= facts.exchange.sent_ms) && !facts.ended_by_leaving(attempt)
     });
-    let mut failures: Vec<(&Attempt, Fate)> =
-        known.map(|attempt| (attempt, Fate::of(attempt, facts.arrangement.combination))).collect();
+    let mut failures: Vec<(&Attempt, AttemptOutcome)> =
+        known.map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination))).collect();
     if let Some(last) = failures.iter().rposition(|(_, fate)| fate.is_success()) {
         failures.drain(..=last);
     }
@@ -186,9 +186,9 @@ fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, Fate)>> {
 }
 
 /// The same, where every one of them was of these statuses and there was some answer.
-fn refused_after_only<'a>(facts: &Facts<'a>, statuses: &[u16]) -> Option<Vec<(&'a Attempt, Fate)>> {
-    facts.answer()?;
-    let only = |(_, fate): &(&Attempt, Fate)| matches!(fate, Fate::Status { status, .. } if statuses.contains(status));
+fn refused_after_only<'a>(facts: &Facts<'a>, statuses: &[u16]) -> Option<Vec<(&'a Attempt, AttemptOutcome)>> {
+    facts.raw_response()?;
+    let only = |(_, fate): &(&Attempt, AttemptOutcome)| matches!(fate, AttemptOutcome::Status { status, .. } if statuses.contains(status));
     refused_after(facts).filter(|failures| failures.iter().all(only))
 }
 
@@ -205,26 +205,26 @@ fn names_rejected_key(text: &str) -> bool {
         || WORDS.as_ref().is_some_and(|words| words.is_match(text))
 }
 
-fn lines(failures: &[(&Attempt, Fate)]) -> Vec<String> {
-    let line = |(attempt, fate): &(&Attempt, Fate)| {
+fn lines(failures: &[(&Attempt, AttemptOutcome)]) -> Vec<String> {
+    let line = |(attempt, fate): &(&Attempt, AttemptOutcome)| {
         format!("upstream {}#{} {}", attempt.deployment, attempt.n, fate.describe())
     };
     failures.iter().map(line).collect()
 }
 
-fn status(facts: &Facts<'_>) -> Outcome {
-    let Some(failures) = refused_after_only(facts, &[429]) else { return Outcome::NotApplicable };
-    let got = facts.told.failure_status();
+fn status(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(failures) = refused_after_only(facts, &[429]) else { return RuleOutcome::NotApplicable };
+    let got = facts.response.failure_status();
     if got.is_some_and(|got| matches!(got, 429 | 503) || facts.policy.rate_limit.answer.contains(got)) {
-        return Outcome::Holds;
+        return RuleOutcome::Holds;
     }
-    Outcome::broken("429 or 503", facts.told.describe(), lines(&failures))
+    RuleOutcome::broken("429 or 503", facts.response.describe(), lines(&failures))
 }
 
-fn retry_after(facts: &Facts<'_>) -> Outcome {
-    let Some(failures) = refused_after_only(facts, &[429]) else { return Outcome::NotApplicable };
-    let (Some(answer), Some(cooldown)) = (facts.answer(), facts.arrangement.proxy.cooldown) else {
-        return Outcome::NotApplicable;
+fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(failures) = refused_after_only(facts, &[429]) else { return RuleOutcome::NotApplicable };
+    let (Some(answer), Some(cooldown)) = (facts.raw_response(), facts.arrangement.proxy.cooldown) else {
+        return RuleOutcome::NotApplicable;
     };
     // What the provider asked for may be longer than the cooldown; a second is left for rounding.
     let own_ms = cooldown.lasting.as_secs_f64() * 1000.0;
@@ -232,26 +232,27 @@ fn retry_after(facts: &Facts<'_>) -> Outcome {
     let most_ms = asked.fold(own_ms, f64::max) + 1000.0;
     let got = asked_ms(|name| answer.header(name), facts.exchange.end_ms, facts.began);
     if got.is_some_and(|got| got <= most_ms) {
-        return Outcome::Holds;
+        return RuleOutcome::Holds;
     }
     let observed = match answer.header("retry-after") {
         Some(value) => format!("retry-after: {value}"),
-        None => format!("no retry-after; the caller got {}", facts.told.describe()),
+        None => format!("no retry-after; the caller got {}", facts.response.describe()),
     };
     let expected = format!("Retry-After of at most {:.0} s", most_ms / 1000.0);
-    Outcome::broken(expected, observed, lines(&failures))
+    RuleOutcome::broken(expected, observed, lines(&failures))
 }
 
-fn names_cause(facts: &Facts<'_>) -> Outcome {
-    let Some(failures) = refused_after_only(facts, &[401, 403]) else { return Outcome::NotApplicable };
-    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+fn names_cause(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(failures) = refused_after_only(facts, &[401, 403]) else { return RuleOutcome::NotApplicable };
+    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
     let text = facts.steady(&answer.body.text);
-    let planted =
-        |(attempt, _): &(&Attempt, Fate)| word::has_token(&answer.body.text, &attempt.canaries.message);
+    let planted = |(attempt, _): &(&Attempt, AttemptOutcome)| {
+        word::has_token(&answer.body.text, &attempt.canaries.message)
+    };
     let named = failures.iter().any(planted) || names_rejected_key(&text);
     if answer.status != 429 || named {
-        return Outcome::Holds;
+        return RuleOutcome::Holds;
     }
     let expected = "another status than 429, or a word about the rejected key";
-    Outcome::broken(expected, facts.told.describe(), lines(&failures))
+    RuleOutcome::broken(expected, facts.response.describe(), lines(&failures))
 }

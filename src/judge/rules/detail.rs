@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::own;
 use crate::{
     judge::{
-        dialect::{self, ErrorObject, Family},
+        attempt_outcome::AttemptOutcome,
+        caller_response::{CallerResponse, shorten},
+        dialect::{self, ErrorObject, Vocabulary},
         facts::Facts,
-        fate::Fate,
-        rule::{Outcome, Rule},
-        told::{Told, shorten},
+        rule::{Rule, RuleOutcome},
     },
     observation::{Attempt, word},
     scenario::{Api, Level, Provider},
@@ -104,24 +104,24 @@ pub const RULES: &[Rule] = &[
 /// The error object that the caller got, and those that failed upstreams sent as a plain status.
 fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attempt, &'f ErrorObject)>)> {
     // What a session keeps is for its own rules: a close frame has no room for an object.
-    let in_session = matches!(facts.told, Told::Session(_));
+    let in_session = matches!(facts.response, CallerResponse::Session(_));
     if !facts.is_failure() || facts.content_committed() || in_session {
         return None;
     }
     let sent: Vec<_> = facts
         .failures()
-        .filter(|(_, fate)| matches!(fate, Fate::Status { .. }))
+        .filter(|(_, fate)| matches!(fate, AttemptOutcome::Status { .. }))
         .filter_map(|(attempt, fate)| fate.error().map(|error| (attempt, error)))
         .collect();
-    let got = facts.told.error()?;
+    let got = facts.response.error()?;
     (!sent.is_empty() && facts.failures().count() == sent.len()).then_some((got, sent))
 }
 
-fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
+fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> RuleOutcome {
     // Behind keep-alive pings there is nothing but an event, and the rules on streams speak of that.
-    let elsewhere = matches!(facts.told, Told::Session(_)) || facts.is_pinged();
+    let elsewhere = matches!(facts.response, CallerResponse::Session(_)) || facts.is_pinged();
     if !facts.failed_only_by(wanted) || facts.content_committed() || elsewhere {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let canaries: Vec<&str> = facts
         .failures()
@@ -129,36 +129,40 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Outcome {
         .filter(|(_, fate)| fate.error().is_some())
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
-    let Some(answer) = facts.answer().filter(|_| !canaries.is_empty()) else { return Outcome::NotApplicable };
+    let Some(answer) = facts.raw_response().filter(|_| !canaries.is_empty()) else {
+        return RuleOutcome::NotApplicable;
+    };
     // A chain that failed may show any of its failures; the rule on fallbacks speaks of none.
     if facts.chain().len() > 1 {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(canaries.iter().any(|canary| word::has_token(&answer.body.text, canary)), || {
-        (format!("the provider's message, which holds {}", canaries.join(" or ")), facts.told.describe())
+    RuleOutcome::check(canaries.iter().any(|canary| word::has_token(&answer.body.text, canary)), || {
+        (format!("the provider's message, which holds {}", canaries.join(" or ")), facts.response.describe())
     })
 }
 
-fn message_kept(facts: &Facts<'_>) -> Outcome {
+fn message_kept(facts: &Facts<'_>) -> RuleOutcome {
     message(facts, |status| (400..500).contains(&status))
 }
 
-fn server_message_kept(facts: &Facts<'_>) -> Outcome {
+fn server_message_kept(facts: &Facts<'_>) -> RuleOutcome {
     message(facts, |status| status >= 500)
 }
 
-fn message_once(facts: &Facts<'_>) -> Outcome {
-    let Some(answer) = facts.answer().filter(|_| facts.is_failure()) else { return Outcome::NotApplicable };
+fn message_once(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(answer) = facts.raw_response().filter(|_| facts.is_failure()) else {
+        return RuleOutcome::NotApplicable;
+    };
     // A chain that failed is often told as a list of what failed, and that is all right.
     if facts.chain().len() > 1 {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     // An error event doubled as a whole is for the rules on streams.
-    let text = match facts.told.error() {
+    let text = match facts.response.error() {
         Some(error) => error.raw.to_string(),
         None => answer.body.text.clone(),
     };
-    let mut outcome = Outcome::NotApplicable;
+    let mut outcome = RuleOutcome::NotApplicable;
     for (attempt, _) in facts.failures() {
         let canary = attempt.canaries.message.as_str();
         let sent = word::count_tokens(&attempt.said(), canary);
@@ -166,86 +170,90 @@ fn message_once(facts: &Facts<'_>) -> Outcome {
         if sent != 1 || count == 0 {
             continue;
         }
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
         if count > 1 {
-            return Outcome::broken("once", format!("{count} times: {}", facts.told.describe()), Vec::new());
+            return RuleOutcome::broken(
+                "once",
+                format!("{count} times: {}", facts.response.describe()),
+                Vec::new(),
+            );
         }
     }
     outcome
 }
 
-fn message_plain(facts: &Facts<'_>) -> Outcome {
-    let Some((got, sent)) = pair(facts) else { return Outcome::NotApplicable };
+fn message_plain(facts: &Facts<'_>) -> RuleOutcome {
+    let Some((got, sent)) = pair(facts) else { return RuleOutcome::NotApplicable };
     let encoded = |text: &str| {
         let object = text.find('{').map(|at| &text[at..]).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_str(object).into_iter::<Value>();
         matches!(values.next(), Some(Ok(Value::Object(members))) if members.contains_key("error") || members.contains_key("message"))
     };
     if sent.iter().any(|(_, error)| encoded(&error.message)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(!encoded(&got.message), || {
+    RuleOutcome::check(!encoded(&got.message), || {
         ("a message of plain text".to_owned(), format!("{:?}", shorten(&got.message)))
     })
 }
 
 /// The family of errors that the caller's dialect has.
-fn family(api: Api) -> Family {
+fn family(api: Api) -> Vocabulary {
     match api.native_provider() {
-        Provider::Anthropic => Family::Anthropic,
-        Provider::Gemini => Family::Google,
-        Provider::Bedrock => Family::Aws,
-        Provider::Cohere | Provider::Ollama => Family::Other,
-        _ => Family::OpenAi,
+        Provider::Anthropic => Vocabulary::Anthropic,
+        Provider::Gemini => Vocabulary::Google,
+        Provider::Bedrock => Vocabulary::Aws,
+        Provider::Cohere | Provider::Ollama => Vocabulary::Other,
+        _ => Vocabulary::OpenAi,
     }
 }
 
 /// Whether one member of the error object is, as text, what one of the upstreams sent. Between two
 /// dialects there is nothing to keep: the words of one mean nothing in the other.
-fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> Outcome {
-    let Some((got, sent)) = pair(facts) else { return Outcome::NotApplicable };
+fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> RuleOutcome {
+    let Some((got, sent)) = pair(facts) else { return RuleOutcome::NotApplicable };
     let own = family(facts.api());
     let sent: Vec<&Value> =
         sent.iter().filter(|(_, error)| error.family == own).map(|(_, error)| read(error)).collect();
     if sent.iter().all(|value| value.is_null()) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let got = read(got);
     let same = |sent: &Value| match (dialect::text(sent), dialect::text(got)) {
         // AWS begins a type with a capital in the header, and with a small letter in a stream.
-        (sent, got) if own == Family::Aws => sent.eq_ignore_ascii_case(&got),
+        (sent, got) if own == Vocabulary::Aws => sent.eq_ignore_ascii_case(&got),
         (sent, got) => sent == got,
     };
-    Outcome::check(sent.iter().any(|value| same(value)), || {
+    RuleOutcome::check(sent.iter().any(|value| same(value)), || {
         let mut sent: Vec<String> = sent.iter().map(|value| format!("`{}`", dialect::text(value))).collect();
         sent.dedup();
         (format!("`{name}` {}", sent.join(" or ")), format!("`{}`", dialect::text(got)))
     })
 }
 
-fn code_kept(facts: &Facts<'_>) -> Outcome {
+fn code_kept(facts: &Facts<'_>) -> RuleOutcome {
     member(facts, "code", |error| &error.code)
 }
 
-fn type_kept(facts: &Facts<'_>) -> Outcome {
+fn type_kept(facts: &Facts<'_>) -> RuleOutcome {
     member(facts, "type", |error| &error.kind)
 }
 
-fn param_kept(facts: &Facts<'_>) -> Outcome {
+fn param_kept(facts: &Facts<'_>) -> RuleOutcome {
     member(facts, "param", |error| &error.param)
 }
 
-fn no_language_literals(facts: &Facts<'_>) -> Outcome {
+fn no_language_literals(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.is_failure() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let Some(got) = facts.told.error() else { return Outcome::NotApplicable };
+    let Some(got) = facts.response.error() else { return RuleOutcome::NotApplicable };
     let sent: String = facts.failures().map(|(attempt, _)| attempt.said()).collect();
     for (name, value) in [("type", &got.kind), ("code", &got.code), ("param", &got.param)] {
         if let Value::String(text) = value
             && matches!(text.as_str(), "None" | "null" | "undefined" | "nil" | "<nil>")
         {
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!("`{name}` null, or a value"),
                 format!("the text {text:?}"),
                 Vec::new(),
@@ -256,12 +264,12 @@ fn no_language_literals(facts: &Facts<'_>) -> Outcome {
     for literal in ["b'", "b\"", "<nil>", "map[", "[object Object]"] {
         // `the web's` and `bitmap[0]` are none.
         if word::occurs(&message, literal) && !word::occurs(&sent, literal) {
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 "a message without literals of a programming language",
                 format!("{literal:?} in {:?}", shorten(&got.message)),
                 Vec::new(),
             );
         }
     }
-    Outcome::Holds
+    RuleOutcome::Holds
 }

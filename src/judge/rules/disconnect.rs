@@ -3,7 +3,7 @@
 use crate::{
     judge::{
         facts::Facts,
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
     observation::Attempt,
     scenario::Level,
@@ -51,18 +51,18 @@ fn gone_ms(facts: &Facts<'_>) -> Option<f64> {
     facts.left.map(|_| facts.exchange.end_ms)
 }
 
-fn stream_let_go(facts: &Facts<'_>) -> Outcome {
-    if facts.wants_stream() { let_go(facts) } else { Outcome::NotApplicable }
+fn stream_let_go(facts: &Facts<'_>) -> RuleOutcome {
+    if facts.wants_stream() { let_go(facts) } else { RuleOutcome::NotApplicable }
 }
 
-fn plain_let_go(facts: &Facts<'_>) -> Outcome {
-    if facts.wants_stream() { Outcome::NotApplicable } else { let_go(facts) }
+fn plain_let_go(facts: &Facts<'_>) -> RuleOutcome {
+    if facts.wants_stream() { RuleOutcome::NotApplicable } else { let_go(facts) }
 }
 
-fn let_go(facts: &Facts<'_>) -> Outcome {
-    let Some(gone) = gone_ms(facts) else { return Outcome::NotApplicable };
+fn let_go(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(gone) = gone_ms(facts) else { return RuleOutcome::NotApplicable };
     let late = |attempt: &Attempt| attempt.end_ms.is_none_or(|end| end - gone > LET_GO_MS);
-    let mut outcome = Outcome::NotApplicable;
+    let mut outcome = RuleOutcome::NotApplicable;
     for (attempt, _) in &facts.attempts {
         // What was over before has been let go already; what begins later is for the rule on that.
         if attempt.at_ms - gone > UNDER_WAY_MS || attempt.end_ms.is_some_and(|end| end < gone) {
@@ -73,23 +73,23 @@ fn let_go(facts: &Facts<'_>) -> Outcome {
                 Some(end) => format!("it was held for {:.1} s", (end - gone) / 1000.0),
                 None => "it was still held when upfault stopped watching".to_owned(),
             };
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!("{}#{} let go within 2 s of the caller's leaving", attempt.deployment, attempt.n),
                 observed,
                 Vec::new(),
             );
         }
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
     }
     outcome
 }
 
-fn no_new_attempt(facts: &Facts<'_>) -> Outcome {
-    let Some(gone) = gone_ms(facts) else { return Outcome::NotApplicable };
+fn no_new_attempt(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(gone) = gone_ms(facts) else { return RuleOutcome::NotApplicable };
     let new = facts.attempts.iter().find(|(attempt, _)| attempt.at_ms - gone > UNDER_WAY_MS);
     match new {
-        None => Outcome::Holds,
-        Some((attempt, _)) => Outcome::broken(
+        None => RuleOutcome::Holds,
+        Some((attempt, _)) => RuleOutcome::broken(
             "no further attempt after the caller left",
             format!(
                 "{}#{} began {:.2} s later",

@@ -2,10 +2,10 @@
 
 use crate::{
     judge::{
+        caller_response::CallerResponse,
         dialect,
         facts::Facts,
-        rule::{Outcome, Rule},
-        told::Told,
+        rule::{Rule, RuleOutcome},
     },
     observation::StepName,
     scenario::{Attempts, EndingExpect, Level},
@@ -22,23 +22,28 @@ pub const RULES: &[Rule] = &[
     rule("expect.within", "The answer is over within the time that the scenario demands", true, within),
 ];
 
-const fn rule(id: &'static str, title: &'static str, timing: bool, check: fn(&Facts<'_>) -> Outcome) -> Rule {
+const fn rule(
+    id: &'static str,
+    title: &'static str,
+    timing: bool,
+    check: fn(&Facts<'_>) -> RuleOutcome,
+) -> Rule {
     Rule { id, level: Level::Required, title, reason: REASON, references: &[], timing, check }
 }
 
-fn status(facts: &Facts<'_>) -> Outcome {
+fn status(facts: &Facts<'_>) -> RuleOutcome {
     let Some(wanted) = facts.arrangement.expect.status.as_ref().filter(|_| facts.is_last_step) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
-    let got = facts.answer().map(|answer| answer.status);
-    Outcome::check(got.is_some_and(|got| wanted.contains(got)), || {
-        (wanted.to_string(), facts.told.describe())
+    let got = facts.raw_response().map(|answer| answer.status);
+    RuleOutcome::check(got.is_some_and(|got| wanted.contains(got)), || {
+        (wanted.to_string(), facts.response.describe())
     })
 }
 
-fn attempts(facts: &Facts<'_>) -> Outcome {
+fn attempts(facts: &Facts<'_>) -> RuleOutcome {
     let Some(wanted) = facts.arrangement.expect.attempts.as_ref().filter(|_| facts.is_last_step) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
     // Over all steps, and whatever still came after the last one; the recovery request is not meant.
     let steps = facts.all_exchanges.iter().filter(|exchange| exchange.step != StepName::Recovery);
@@ -58,7 +63,7 @@ fn attempts(facts: &Facts<'_>) -> Outcome {
             each.iter().all(|(name, n)| seen.iter().filter(|seen| *seen == name).count() == *n as usize)
         }
     };
-    Outcome::check(holds, || {
+    RuleOutcome::check(holds, || {
         let observed = match wanted {
             Attempts::Total(_) => seen.len().to_string(),
             Attempts::Each(each) => each
@@ -71,36 +76,36 @@ fn attempts(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-fn ending(facts: &Facts<'_>) -> Outcome {
+fn ending(facts: &Facts<'_>) -> RuleOutcome {
     let Some(wanted) = facts.arrangement.expect.ending.filter(|_| facts.is_last_step) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
-    let told = &facts.told;
+    let told = &facts.response;
     let stream = match told {
-        Told::Stream(stream) => Some(stream),
+        CallerResponse::Stream(stream) => Some(stream),
         _ => None,
     };
     let holds = match wanted {
         EndingExpect::Success => told.looks_successful(),
         EndingExpect::Failure => match told {
-            Told::Failure { .. } => true,
-            Told::Stream(stream) => stream.shows_failure(),
-            Told::Session(session) => session.shows_failure(),
-            Told::Whole { complete, .. } => !complete,
-            Told::Nothing(ending) => *ending != crate::observation::Ending::Deadline,
+            CallerResponse::Failure { .. } => true,
+            CallerResponse::Stream(stream) => stream.shows_failure(),
+            CallerResponse::Session(session) => session.shows_failure(),
+            CallerResponse::Whole { complete, .. } => !complete,
+            CallerResponse::Nothing(ending) => *ending != crate::observation::ResponseEnd::Deadline,
         },
         EndingExpect::ErrorEvent => match told {
-            Told::Session(session) => !session.errors.is_empty(),
+            CallerResponse::Session(session) => !session.errors.is_empty(),
             _ => stream.is_some_and(|stream| !stream.errors.is_empty()),
         },
         EndingExpect::Cut => match told {
-            Told::Stream(stream) => !stream.complete && !stream.unending,
-            Told::Session(session) => session.was_cut(),
-            Told::Whole { complete, .. } => !complete,
+            CallerResponse::Stream(stream) => !stream.complete && !stream.unending,
+            CallerResponse::Session(session) => session.was_cut(),
+            CallerResponse::Whole { complete, .. } => !complete,
             _ => false,
         },
     };
-    Outcome::check(holds, || {
+    RuleOutcome::check(holds, || {
         let wanted = match wanted {
             EndingExpect::Success => "a complete success",
             EndingExpect::Failure => "a failure that the caller can see",
@@ -111,12 +116,12 @@ fn ending(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-fn error(facts: &Facts<'_>) -> Outcome {
+fn error(facts: &Facts<'_>) -> RuleOutcome {
     let Some(wanted) = facts.arrangement.expect.error.as_ref().filter(|_| facts.is_last_step) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
-    let Some(got) = facts.told.error() else {
-        return Outcome::broken("an error object", facts.told.describe(), Vec::new());
+    let Some(got) = facts.response.error() else {
+        return RuleOutcome::broken("an error object", facts.response.describe(), Vec::new());
     };
     let members = [
         ("code", &wanted.code, &got.code),
@@ -127,7 +132,7 @@ fn error(facts: &Facts<'_>) -> Outcome {
         if let Some(wanted) = wanted
             && *wanted != dialect::text(got)
         {
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!("`{name}` {wanted:?}"),
                 format!("`{}`", dialect::text(got)),
                 Vec::new(),
@@ -135,35 +140,35 @@ fn error(facts: &Facts<'_>) -> Outcome {
         }
     }
     match &wanted.message_contains {
-        Some(part) => Outcome::check(got.message.contains(part.as_str()), || {
+        Some(part) => RuleOutcome::check(got.message.contains(part.as_str()), || {
             (format!("{part:?} in the message"), got.message.clone())
         }),
-        None => Outcome::Holds,
+        None => RuleOutcome::Holds,
     }
 }
 
-fn headers(facts: &Facts<'_>) -> Outcome {
+fn headers(facts: &Facts<'_>) -> RuleOutcome {
     let wanted = &facts.arrangement.expect.headers;
     if wanted.is_empty() || !facts.is_last_step {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     for (name, value) in wanted {
-        let got = facts.answer().and_then(|answer| answer.header(&name.to_ascii_lowercase()));
+        let got = facts.raw_response().and_then(|answer| answer.header(&name.to_ascii_lowercase()));
         if got != value.as_deref() {
             let show =
                 |value: Option<&str>| value.map_or(format!("no {name}"), |value| format!("{name}: {value}"));
-            return Outcome::broken(show(value.as_deref()), show(got), Vec::new());
+            return RuleOutcome::broken(show(value.as_deref()), show(got), Vec::new());
         }
     }
-    Outcome::Holds
+    RuleOutcome::Holds
 }
 
-fn within(facts: &Facts<'_>) -> Outcome {
+fn within(facts: &Facts<'_>) -> RuleOutcome {
     let Some(limit) = facts.arrangement.expect.within.filter(|_| facts.is_last_step) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
     let took = facts.exchange.duration_ms();
-    Outcome::check(took <= limit.as_secs_f64() * 1000.0, || {
+    RuleOutcome::check(took <= limit.as_secs_f64() * 1000.0, || {
         (format!("over within {}", humantime::format_duration(limit)), format!("{:.2} s", took / 1000.0))
     })
 }

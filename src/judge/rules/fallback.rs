@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
         facts::Facts,
-        fate::Fate,
         policy::{ChainError, Weight},
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
-    observation::{Answer, Attempt, StepName, word},
+    observation::{Attempt, Response, StepName, word},
     scenario::Level,
 };
 
@@ -56,12 +56,12 @@ fn chain_matters(facts: &Facts<'_>) -> bool {
     facts.arrangement.proxy.fallback.len() > 1 && facts.exchange.step != StepName::Recovery
 }
 
-fn used(facts: &Facts<'_>) -> Outcome {
+fn used(facts: &Facts<'_>) -> RuleOutcome {
     if !chain_matters(facts) || facts.arrangement.proxy.cooldown.is_some() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let chain = facts.chain();
-    let mut outcome = Outcome::NotApplicable;
+    let mut outcome = RuleOutcome::NotApplicable;
     for pair in chain.windows(2) {
         let [name, next] = pair else { continue };
         let unreachable = facts.cannot_reach(name);
@@ -74,24 +74,24 @@ fn used(facts: &Facts<'_>) -> Outcome {
         let tried =
             facts.cannot_reach(next) || facts.attempts.iter().any(|(attempt, _)| attempt.deployment == *next);
         if !tried {
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!("an attempt at {next} after {name} failed"),
-                format!("none; the caller got {}", facts.told.describe()),
+                format!("none; the caller got {}", facts.response.describe()),
                 Vec::new(),
             );
         }
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
     }
     outcome
 }
 
-fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> bool {
+fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcome) -> bool {
     // Beyond 599 it is no status at all, and nobody disputes that.
     let by_status = |status: u16| facts.policy.fallback_on.answer.contains(status) || status >= 600;
     match fate {
-        Fate::Status { status, .. } => by_status(*status),
+        AttemptOutcome::Status { status, .. } => by_status(*status),
         // Who has read the status of an error knows what it is, whatever became of its body.
-        Fate::Cut { .. } | Fate::Silent { .. } => {
+        AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. } => {
             // Once an event was passed on, be it without content, the head is committed.
             if attempt.sent.frames > 0 && facts.ended_without_a_word() {
                 return false;
@@ -103,22 +103,22 @@ fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> bool 
     }
 }
 
-fn only_when_needed(facts: &Facts<'_>) -> Outcome {
+fn only_when_needed(facts: &Facts<'_>) -> RuleOutcome {
     if !chain_matters(facts) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let mut outcome = Outcome::NotApplicable;
+    let mut outcome = RuleOutcome::NotApplicable;
     if let Some(first) = facts.attempts.iter().position(|(_, fate)| fate.is_success()) {
         let more = facts.attempts.len() - first - 1;
         if more > 0 {
             let (attempt, _) = &facts.attempts[first];
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!("no attempt after {}#{} succeeded", attempt.deployment, attempt.n),
                 format!("{more} more"),
                 Vec::new(),
             );
         }
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
     }
     for name in facts.chain() {
         let Some(last) = facts.attempts.iter().rposition(|(attempt, _)| attempt.deployment == name) else {
@@ -127,7 +127,7 @@ fn only_when_needed(facts: &Facts<'_>) -> Outcome {
         let (attempt, fate) = &facts.attempts[last];
         let Some(status) = forbids_fallback(facts, attempt, fate) else { continue };
         if let Some((next, _)) = facts.attempts.get(last + 1) {
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!(
                     "no fallback after {}#{} answered {status} (policy `{}`)",
                     attempt.deployment, attempt.n, facts.policy.name
@@ -136,37 +136,37 @@ fn only_when_needed(facts: &Facts<'_>) -> Outcome {
                 Vec::new(),
             );
         }
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
     }
     outcome
 }
 
 /// The status of a failure after which the policy wants nobody else to be asked.
-fn forbids_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Option<u16> {
-    let Fate::Status { status, .. } = fate else { return None };
+fn forbids_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcome) -> Option<u16> {
+    let AttemptOutcome::Status { status, .. } = fate else { return None };
     let forbidden =
         facts.policy.no_fallback_on.answer.contains(*status) && !deserves_fallback(facts, attempt, fate);
     forbidden.then_some(*status)
 }
 
 /// Whether the policy lets a proxy keep the message of this failure to itself.
-fn may_be_hidden(facts: &Facts<'_>, fate: &Fate) -> bool {
+fn may_be_hidden(facts: &Facts<'_>, fate: &AttemptOutcome) -> bool {
     let rule = match fate {
-        Fate::Status { status: ..500, .. } => "detail.message-kept",
-        Fate::Status { .. } => "detail.server-message-kept",
-        Fate::ErrorEvent { .. } => "stream.error-detail",
+        AttemptOutcome::Status { status: ..500, .. } => "detail.message-kept",
+        AttemptOutcome::Status { .. } => "detail.server-message-kept",
+        AttemptOutcome::ErrorEvent { .. } => "stream.error-detail",
         _ => return false,
     };
     facts.policy.weight(rule) == Some(Weight::Lifted)
 }
 
-fn true_error(facts: &Facts<'_>) -> Outcome {
+fn true_error(facts: &Facts<'_>) -> RuleOutcome {
     if !chain_matters(facts) || !facts.is_failure() || facts.content_committed() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     // Of several tries at one deployment the last is what became of it.
     let is_last = |attempt: &Attempt| {
-        let of_it = |(other, _): &&(&Attempt, Fate)| other.deployment == attempt.deployment;
+        let of_it = |(other, _): &&(&Attempt, AttemptOutcome)| other.deployment == attempt.deployment;
         facts.attempts.iter().rfind(of_it).is_some_and(|(last, _)| last.n == attempt.n)
     };
     let spoke: Vec<_> = facts
@@ -176,7 +176,7 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
         .collect();
     // Where one of them may be told in words of the proxy's own, no message shows that it was not.
     if spoke.iter().any(|(_, fate)| may_be_hidden(facts, fate)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let spoke: Vec<_> = spoke.into_iter().map(|(attempt, _)| attempt).collect();
     let (wanted, whose) = match facts.policy.chain_error.answer {
@@ -184,28 +184,30 @@ fn true_error(facts: &Facts<'_>) -> Outcome {
         ChainError::First => (spoke.first(), "the upstream that failed first"),
         ChainError::Last => (spoke.last(), "the upstream that failed last"),
     };
-    let Some(answer) = facts.answer().filter(|_| !spoke.is_empty()) else { return Outcome::NotApplicable };
-    if facts.ended_without_a_word() || tells_of_a_wordless_failure(facts, answer, &spoke) {
-        return Outcome::NotApplicable;
+    let Some(answer) = facts.raw_response().filter(|_| !spoke.is_empty()) else {
+        return RuleOutcome::NotApplicable;
+    };
+    if facts.ended_without_a_word() || reports_a_wordless_failure(facts, answer, &spoke) {
+        return RuleOutcome::NotApplicable;
     }
     // Words that are no error object of the dialect need not be found; told, they are as true.
     let is_true = facts.failures().any(|(attempt, fate)| {
         let counts = fate.error().is_none() || wanted.is_none_or(|one| one.deployment == attempt.deployment);
         counts && word::has_token(&answer.body.text, &attempt.canaries.message)
     });
-    Outcome::check(is_true, || (format!("the message of {whose}"), facts.told.describe()))
+    RuleOutcome::check(is_true, || (format!("the message of {whose}"), facts.response.describe()))
 }
 
 /// The status is that of an upstream which said nothing in its dialect, and of none that did.
-fn tells_of_a_wordless_failure(facts: &Facts<'_>, answer: &Answer, spoke: &[&Attempt]) -> bool {
+fn reports_a_wordless_failure(facts: &Facts<'_>, answer: &Response, spoke: &[&Attempt]) -> bool {
     let has = |attempt: &Attempt| attempt.sent.status == Some(answer.status);
     answer.status >= 400
         && !spoke.iter().any(|attempt| has(attempt))
         && facts.failures().any(|(attempt, fate)| fate.error().is_none() && has(attempt))
 }
 
-fn no_splice(facts: &Facts<'_>) -> Outcome {
-    let Some(got) = facts.told.completion() else { return Outcome::NotApplicable };
+fn no_splice(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(got) = facts.response.completion() else { return RuleOutcome::NotApplicable };
     let text = got.text();
     let sources: BTreeSet<&str> = facts
         .attempts
@@ -214,9 +216,9 @@ fn no_splice(facts: &Facts<'_>) -> Outcome {
         .map(|(attempt, _)| attempt.deployment.as_str())
         .collect();
     if facts.arrangement.deployments.len() < 2 || sources.is_empty() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(sources.len() == 1, || {
+    RuleOutcome::check(sources.len() == 1, || {
         (
             "content of one deployment".to_owned(),
             format!("content of {}", Vec::from_iter(sources).join(" and ")),

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use crate::{
     judge::{
+        attempt_outcome::{self, AttemptOutcome},
+        caller_response::{CallerResponse, shorten},
         dialect,
         facts::Facts,
-        fate::{self, Fate},
-        rule::{Outcome, Rule},
-        told::{Told, shorten},
+        rule::{Rule, RuleOutcome},
     },
-    observation::{Attempt, Ending},
+    observation::{Attempt, ResponseEnd},
     provider,
     scenario::{Level, Provider},
 };
@@ -62,18 +62,18 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-fn envelope(facts: &Facts<'_>) -> Outcome {
-    let (value, complete) = match &facts.told {
-        Told::Failure { body, .. } => {
-            (body.as_ref(), facts.answer().is_some_and(|answer| answer.ending == Ending::Complete))
+fn envelope(facts: &Facts<'_>) -> RuleOutcome {
+    let (value, complete) = match &facts.response {
+        CallerResponse::Failure { body, .. } => {
+            (body.as_ref(), facts.raw_response().is_some_and(|answer| answer.ending == ResponseEnd::Complete))
         }
-        Told::Stream(stream) if !stream.errors.is_empty() => {
+        CallerResponse::Stream(stream) if !stream.errors.is_empty() => {
             (stream.errors.first().map(|(_, error)| &error.raw), true)
         }
-        _ => return Outcome::NotApplicable,
+        _ => return RuleOutcome::NotApplicable,
     };
-    let in_stream = matches!(facts.told, Told::Stream(_));
-    let header = facts.answer().and_then(|answer| answer.header("x-amzn-errortype"));
+    let in_stream = matches!(facts.response, CallerResponse::Stream(_));
+    let header = facts.raw_response().and_then(|answer| answer.header("x-amzn-errortype"));
     let own = |name: &str, member: &Value| {
         let errors = facts.failures().filter_map(|(_, fate)| fate.error());
         errors.into_iter().any(|sent| sent.raw["error"][name] == *member)
@@ -88,62 +88,62 @@ fn envelope(facts: &Facts<'_>) -> Outcome {
     };
     let wrong = match value {
         _ if !complete => Some("the body breaks off".to_owned()),
-        None => facts.answer().map(|answer| {
+        None => facts.raw_response().map(|answer| {
             if answer.body.text.is_empty() { "an empty body".to_owned() } else { shorten(&answer.body.text) }
         }),
         Some(value) if passed_through(value) => None,
         Some(value) => dialect::wrong_envelope(api, value, in_stream, header, own),
     };
     let expected = dialect::envelope(api);
-    Outcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
+    RuleOutcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
 }
 
 /// Whether a failed upstream of the caller's own dialect did the same: what the provider's own clients
 /// get from it cannot be of another dialect. OpenAI's is spoken by many in many ways, and there it is
 /// the proxy that makes one of them.
-fn own_dialect(facts: &Facts<'_>, same: impl Fn(&Attempt, &Fate) -> bool) -> bool {
+fn own_dialect(facts: &Facts<'_>, same: impl Fn(&Attempt, &AttemptOutcome) -> bool) -> bool {
     let api = facts.api();
     api.native_provider() != Provider::Openai
         && facts.failures().any(|(attempt, fate)| attempt.api == Some(api) && same(attempt, fate))
 }
 
-fn content_type(facts: &Facts<'_>) -> Outcome {
-    let (Told::Failure { .. }, Some(answer)) = (&facts.told, facts.answer()) else {
-        return Outcome::NotApplicable;
+fn content_type(facts: &Facts<'_>) -> RuleOutcome {
+    let (CallerResponse::Failure { .. }, Some(answer)) = (&facts.response, facts.raw_response()) else {
+        return RuleOutcome::NotApplicable;
     };
     let got = answer.header("content-type").unwrap_or("no content-type");
     if own_dialect(facts, |attempt, _| attempt.sent.header("content-type") == Some(got)) {
-        return Outcome::Holds;
+        return RuleOutcome::Holds;
     }
     let essence = got.split(';').next().unwrap_or_default().trim();
-    Outcome::check(essence.eq_ignore_ascii_case("application/json"), || {
+    RuleOutcome::check(essence.eq_ignore_ascii_case("application/json"), || {
         ("content-type: application/json".to_owned(), got.to_owned())
     })
 }
 
-fn stream_content_type(facts: &Facts<'_>) -> Outcome {
-    let (Told::Stream(_), Some(answer)) = (&facts.told, facts.answer()) else {
-        return Outcome::NotApplicable;
+fn stream_content_type(facts: &Facts<'_>) -> RuleOutcome {
+    let (CallerResponse::Stream(_), Some(answer)) = (&facts.response, facts.raw_response()) else {
+        return RuleOutcome::NotApplicable;
     };
-    Outcome::check(answer.header("content-type").is_some(), || {
+    RuleOutcome::check(answer.header("content-type").is_some(), || {
         let expected = provider::carrier(facts.api()).content_type();
         (format!("content-type: {expected}"), "no content-type".to_owned())
     })
 }
 
-fn stream_events(facts: &Facts<'_>) -> Outcome {
-    let Told::Stream(stream) = &facts.told else { return Outcome::NotApplicable };
+fn stream_events(facts: &Facts<'_>) -> RuleOutcome {
+    let CallerResponse::Stream(stream) = &facts.response else { return RuleOutcome::NotApplicable };
     // An event that the provider itself put there is no other dialect's: its clients are told to pass
     // over what they do not know.
     let api = facts.api();
     let sent = |text: &str| {
         let own = facts.attempts.iter().filter(|(attempt, _)| attempt.api == Some(api));
         own.into_iter().any(|(attempt, _)| {
-            fate::frames(&attempt.sent, api).into_iter().flatten().any(|frame| frame.data == text)
+            attempt_outcome::frames(&attempt.sent, api).into_iter().flatten().any(|frame| frame.data == text)
         })
     };
     let odd: Vec<&str> = stream.odd.iter().map(String::as_str).filter(|text| !sent(text)).collect();
-    Outcome::check(odd.is_empty(), || {
+    RuleOutcome::check(odd.is_empty(), || {
         let done = dialect::terminator(facts.api()).map(|name| format!(", {name}")).unwrap_or_default();
         (format!("chunks, an error{done}"), format!("{:?}", shorten(&odd.join(" | "))))
     })

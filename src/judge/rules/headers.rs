@@ -3,9 +3,9 @@
 use super::own;
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
         facts::Facts,
-        fate::Fate,
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
         trace::{is_named_after, poison},
     },
     observation::{Attempt, AttemptEnd, word},
@@ -72,8 +72,9 @@ pub const RULES: &[Rule] = &[
 
 /// The failed attempt whose status the caller got, for failures by plain status.
 fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
-    let Some(got) = facts.told.failure_status() else { return Vec::new() };
-    let statuses = |fate: &Fate| matches!(fate, Fate::Status { status, .. } if *status >= 400);
+    let Some(got) = facts.response.failure_status() else { return Vec::new() };
+    let statuses =
+        |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Status { status, .. } if *status >= 400);
     // An answer whose body never came to its end was never an answer that could be passed on.
     let failures: Vec<_> = facts
         .failures()
@@ -81,7 +82,7 @@ fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
         .collect();
     let same: Vec<_> = failures
         .iter()
-        .filter(|(_, fate)| matches!(fate, Fate::Status { status, .. } if *status == got))
+        .filter(|(_, fate)| matches!(fate, AttemptOutcome::Status { status, .. } if *status == got))
         .map(|(attempt, _)| *attempt)
         .collect();
     if same.is_empty() { failures.into_iter().map(|(attempt, _)| attempt).collect() } else { same }
@@ -91,23 +92,25 @@ fn sent<'a>(attempt: &'a Attempt, name: &str) -> Option<&'a str> {
     attempt.sent.header(name)
 }
 
-fn forwarded(facts: &Facts<'_>, name: &str) -> Outcome {
-    if !facts.is_failure() || facts.told.failure_status().is_none() {
-        return Outcome::NotApplicable;
+fn forwarded(facts: &Facts<'_>, name: &str) -> RuleOutcome {
+    if !facts.is_failure() || facts.response.failure_status().is_none() {
+        return RuleOutcome::NotApplicable;
     }
     let mut wanted: Vec<&str> =
         mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, name)).collect();
     wanted.dedup();
-    let Some(answer) = facts.answer().filter(|_| !wanted.is_empty()) else { return Outcome::NotApplicable };
+    let Some(answer) = facts.raw_response().filter(|_| !wanted.is_empty()) else {
+        return RuleOutcome::NotApplicable;
+    };
     let got = answer.header(name);
-    Outcome::check(got.is_some_and(|got| wanted.contains(&got)), || {
+    RuleOutcome::check(got.is_some_and(|got| wanted.contains(&got)), || {
         (format!("{name}: {}", wanted.join(" or ")), found(facts, name))
     })
 }
 
 /// What stands in the answer in place of a header: nothing, another value, or a prefixed form.
 fn found(facts: &Facts<'_>, name: &str) -> String {
-    let headers = facts.answer().map_or(&[][..], |answer| answer.headers.as_slice());
+    let headers = facts.raw_response().map_or(&[][..], |answer| answer.headers.as_slice());
     let forms: Vec<String> = headers
         .iter()
         .filter(|(key, _)| is_named_after(key, name))
@@ -116,26 +119,26 @@ fn found(facts: &Facts<'_>, name: &str) -> String {
     if forms.is_empty() { format!("no {name}") } else { forms.join(", ") }
 }
 
-fn retry_after(facts: &Facts<'_>) -> Outcome {
+fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     forwarded(facts, "retry-after")
 }
 
-fn retry_after_ms(facts: &Facts<'_>) -> Outcome {
+fn retry_after_ms(facts: &Facts<'_>) -> RuleOutcome {
     forwarded(facts, "retry-after-ms")
 }
 
-fn rate_limits(facts: &Facts<'_>) -> Outcome {
+fn rate_limits(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.failed_only_by(|status| status == 429) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     // Between two dialects there is nothing to keep: no client of one reads the headers of the other.
     let prefix = match facts.api().native_provider() {
         Provider::Openai => "x-ratelimit-",
         Provider::Anthropic => "anthropic-ratelimit-",
-        _ => return Outcome::NotApplicable,
+        _ => return RuleOutcome::NotApplicable,
     };
     let attempts = mirrored(facts);
-    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
     let mut lost = Vec::new();
     let mut any = false;
     let names = attempts.iter().flat_map(|attempt| &attempt.sent.headers).map(|(name, _)| name.as_str());
@@ -148,28 +151,32 @@ fn rate_limits(facts: &Facts<'_>) -> Outcome {
         }
     }
     if !any {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(lost.is_empty(), || {
+    RuleOutcome::check(lost.is_empty(), || {
         let observed = lost.iter().map(|name| found(facts, name)).collect::<Vec<_>>().join(", ");
         (format!("{} as sent", lost.join(", ")), observed)
     })
 }
 
-fn request_id(facts: &Facts<'_>) -> Outcome {
-    if !facts.is_failure() || facts.told.failure_status().is_none() {
-        return Outcome::NotApplicable;
+fn request_id(facts: &Facts<'_>) -> RuleOutcome {
+    if !facts.is_failure() || facts.response.failure_status().is_none() {
+        return RuleOutcome::NotApplicable;
     }
     let ids: Vec<(&str, &str)> = mirrored(facts).into_iter().filter_map(id_sent).collect();
-    let Some(answer) = facts.answer().filter(|_| !ids.is_empty()) else { return Outcome::NotApplicable };
+    let Some(answer) = facts.raw_response().filter(|_| !ids.is_empty()) else {
+        return RuleOutcome::NotApplicable;
+    };
     let shown = |(_, id): &(&str, &str)| {
         answer.headers.iter().any(|(_, value)| word::occurs(value, id)) || word::occurs(&answer.body.text, id)
     };
     // Whoever tells of a last try that broke off after its head may name that one.
-    let last =
-        facts.attempts.last().filter(|(_, fate)| matches!(fate, Fate::Cut { .. } | Fate::Silent { .. }));
+    let last = facts
+        .attempts
+        .last()
+        .filter(|(_, fate)| matches!(fate, AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. }));
     let of_last = last.and_then(|(attempt, _)| id_sent(attempt));
-    Outcome::check(ids.iter().chain(&of_last).any(shown), || {
+    RuleOutcome::check(ids.iter().chain(&of_last).any(shown), || {
         let (name, _) = ids[0];
         let ids: Vec<&str> = ids.iter().map(|(_, id)| *id).collect();
         (format!("{} in a header or the body", ids.join(" or ")), found(facts, name))
@@ -184,14 +191,14 @@ fn id_sent(attempt: &Attempt) -> Option<(&str, &str)> {
     })
 }
 
-fn no_poison(facts: &Facts<'_>) -> Outcome {
-    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
-    let mut outcome = Outcome::NotApplicable;
+fn no_poison(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
+    let mut outcome = RuleOutcome::NotApplicable;
     for (attempt, _) in &facts.attempts {
         for (name, value) in poison(attempt) {
-            outcome = Outcome::Holds;
+            outcome = RuleOutcome::Holds;
             if answer.headers.iter().any(|(key, got)| is_named_after(key, name) && got == value) {
-                return Outcome::broken(format!("no {name}"), found(facts, name), Vec::new());
+                return RuleOutcome::broken(format!("no {name}"), found(facts, name), Vec::new());
             }
         }
     }

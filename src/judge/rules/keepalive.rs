@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
+        caller_response::CallerResponse,
         dialect::{self, ErrorObject},
         facts::Facts,
-        fate::Fate,
-        rule::{Outcome, Rule},
-        told::Told,
+        rule::{Rule, RuleOutcome},
     },
     scenario::Level,
 };
@@ -24,26 +24,26 @@ pub const RULES: &[Rule] = &[Rule {
     check: true_cause,
 }];
 
-fn true_cause(facts: &Facts<'_>) -> Outcome {
-    let by_status = |fate: &Fate| matches!(fate, Fate::Status { .. });
+fn true_cause(facts: &Facts<'_>) -> RuleOutcome {
+    let by_status = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Status { .. });
     if !facts.is_pinged() || !facts.is_failure() || !facts.failures().all(|(_, fate)| by_status(fate)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let Told::Stream(stream) = &facts.told else { return Outcome::NotApplicable };
+    let CallerResponse::Stream(stream) = &facts.response else { return RuleOutcome::NotApplicable };
     // A forged or a silent end is for the rules on streams.
     if stream.looks_finished() || (stream.errors.is_empty() && stream.complete) || stream.unending {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let causes: Vec<(u16, Option<&ErrorObject>)> = facts
         .failures()
         .filter_map(|(_, fate)| match fate {
-            Fate::Status { status, error } => Some((*status, error.as_ref())),
+            AttemptOutcome::Status { status, error } => Some((*status, error.as_ref())),
             _ => None,
         })
         .collect();
     let told = stream.errors.first().map(|(_, error)| error);
     let holds = told.is_some_and(|told| causes.iter().any(|(status, sent)| names(told, *status, *sent)));
-    Outcome::check(holds, || {
+    RuleOutcome::check(holds, || {
         let causes: Vec<String> = causes
             .iter()
             .map(|(status, sent)| match sent {
@@ -63,7 +63,7 @@ fn true_cause(facts: &Facts<'_>) -> Outcome {
                     dialect::text(&told.kind)
                 )
             }
-            None => facts.told.describe(),
+            None => facts.response.describe(),
         };
         (format!("an error event that names one of: {}", causes.join(" or ")), observed)
     })

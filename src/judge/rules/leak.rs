@@ -3,9 +3,9 @@
 use crate::{
     judge::{
         facts::Facts,
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
-    observation::{Answer, Attempt, word},
+    observation::{Attempt, Response, word},
     scenario::{Fault, Level},
 };
 
@@ -88,96 +88,96 @@ fn search<'s>(
     facts: &Facts<'_>,
     secrets: impl Iterator<Item = &'s str>,
     find: Find,
-    place: fn(&Answer, &str, Find) -> Option<String>,
-) -> Outcome {
-    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    place: fn(&Response, &str, Find) -> Option<String>,
+) -> RuleOutcome {
+    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
     for secret in secrets.filter(|secret| !secret.is_empty()) {
         if facts.attempts.iter().any(|(attempt, _)| find(&attempt.said(), secret).is_some()) {
             continue;
         }
         if let Some(place) = place(answer, secret, find) {
-            return Outcome::broken("nothing of it", place, Vec::new());
+            return RuleOutcome::broken("nothing of it", place, Vec::new());
         }
     }
-    Outcome::Holds
+    RuleOutcome::Holds
 }
 
-fn anywhere(answer: &Answer, secret: &str, find: Find) -> Option<String> {
+fn anywhere(answer: &Response, secret: &str, find: Find) -> Option<String> {
     in_headers(answer, secret, find).or_else(|| in_body(answer, secret, find))
 }
 
-fn in_headers(answer: &Answer, secret: &str, find: Find) -> Option<String> {
+fn in_headers(answer: &Response, secret: &str, find: Find) -> Option<String> {
     let (name, value) = answer.headers.iter().find(|(_, value)| find(value, secret).is_some())?;
     Some(format!("in the header {name}: {value}"))
 }
 
 /// With a few characters before it.
-fn in_body(answer: &Answer, secret: &str, find: Find) -> Option<String> {
+fn in_body(answer: &Response, secret: &str, find: Find) -> Option<String> {
     let at = find(&answer.body.text, secret)?;
     let around: String =
         answer.body.text[..at].chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
     Some(format!("in the body: …{around}{secret}…"))
 }
 
-fn provider_key(facts: &Facts<'_>) -> Outcome {
+fn provider_key(facts: &Facts<'_>) -> RuleOutcome {
     let keys = facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str());
     search(facts, keys, word::find_token, anywhere)
 }
 
-fn unproven_upstream(facts: &Facts<'_>) -> Outcome {
+fn unproven_upstream(facts: &Facts<'_>) -> RuleOutcome {
     let unproven = |fault: &Fault| matches!(fault, Fault::Tls(fault) if fault.is_certificate());
-    let mut outcome = Outcome::NotApplicable;
+    let mut outcome = RuleOutcome::NotApplicable;
     for (attempt, _) in &facts.attempts {
         let Some(fault) = attempt.turn.iter().flat_map(|turn| &turn.faults).find(|fault| unproven(fault))
         else {
             continue;
         };
         if attempt.was_asked() {
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!("no request to {}#{} ({fault})", attempt.deployment, attempt.n),
                 format!("{} {} with {} header(s)", attempt.method, attempt.path, attempt.headers.len()),
                 Vec::new(),
             );
         }
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
     }
     outcome
 }
 
-fn redirected_key(facts: &Facts<'_>) -> Outcome {
+fn redirected_key(facts: &Facts<'_>) -> RuleOutcome {
     let redirects = |attempt: &Attempt| {
         let turn = attempt.turn.iter().flat_map(|turn| &turn.faults);
         turn.into_iter().any(|fault| matches!(fault, Fault::Redirect(_)))
     };
     if !facts.attempts.iter().any(|(attempt, _)| redirects(attempt)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let followed = facts.beside.iter().find_map(|attempt| {
+    let followed = facts.other_requests.iter().find_map(|attempt| {
         let key = facts.key_of(&attempt.deployment)?;
         let header = attempt.headers.iter().find(|(_, value)| word::has_token(value, key))?;
         attempt.path.starts_with(ELSEWHERE).then_some((attempt, header))
     });
-    Outcome::check(followed.is_none(), || {
+    RuleOutcome::check(followed.is_none(), || {
         let shown = followed.map(|(attempt, (name, _))| format!("{}, with the key in {name}", attempt.path));
         ("no request with a key at the other origin".to_owned(), shown.unwrap_or_default())
     })
 }
 
-fn proxy_secret(facts: &Facts<'_>) -> Outcome {
+fn proxy_secret(facts: &Facts<'_>) -> RuleOutcome {
     // Whatever it is glued to, a secret is out.
     let find = |text: &str, secret: &str| text.find(secret);
     search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str), find, anywhere)
 }
 
-fn upstream_address(facts: &Facts<'_>) -> Outcome {
+fn upstream_address(facts: &Facts<'_>) -> RuleOutcome {
     search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_body)
 }
 
-fn upstream_address_header(facts: &Facts<'_>) -> Outcome {
+fn upstream_address_header(facts: &Facts<'_>) -> RuleOutcome {
     search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_headers)
 }
 
-fn traceback(facts: &Facts<'_>) -> Outcome {
+fn traceback(facts: &Facts<'_>) -> RuleOutcome {
     let marks = [
         "Traceback (most recent call last)",
         "site-packages/",

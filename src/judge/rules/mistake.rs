@@ -2,11 +2,11 @@
 
 use crate::{
     judge::{
+        caller_response::CallerResponse,
         facts::Facts,
-        rule::{Outcome, Rule},
-        told::Told,
+        rule::{Rule, RuleOutcome},
     },
-    scenario::{Level, Mistake},
+    scenario::{Level, RequestMistake},
 };
 
 pub const RULES: &[Rule] = &[
@@ -36,32 +36,33 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// The statuses that say whose mistake it is.
-fn allowed(mistake: Mistake) -> &'static [u16] {
+fn allowed(mistake: RequestMistake) -> &'static [u16] {
     match mistake {
-        Mistake::WrongKey => &[401, 403],
-        Mistake::UnknownModel => &[400, 404, 422],
-        Mistake::BrokenJson => &[400, 422],
+        RequestMistake::WrongKey => &[401, 403],
+        RequestMistake::UnknownModel => &[400, 404, 422],
+        RequestMistake::BrokenJson => &[400, 422],
     }
 }
 
-fn refused(facts: &Facts<'_>) -> Outcome {
-    let Some(mistake) = facts.exchange.mistake else { return Outcome::NotApplicable };
+fn refused(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(mistake) = facts.exchange.mistake else { return RuleOutcome::NotApplicable };
     // A proxy that passes bytes on need not read them: then it is the upstream that refuses.
-    if mistake == Mistake::BrokenJson && !facts.attempts.is_empty() {
-        return Outcome::NotApplicable;
+    if mistake == RequestMistake::BrokenJson && !facts.attempts.is_empty() {
+        return RuleOutcome::NotApplicable;
     }
     let allowed = allowed(mistake);
-    let refused = matches!(&facts.told, Told::Failure { status, .. } if allowed.contains(status));
-    Outcome::check(refused, || {
+    let refused =
+        matches!(&facts.response, CallerResponse::Failure { status, .. } if allowed.contains(status));
+    RuleOutcome::check(refused, || {
         let statuses: Vec<String> = allowed.iter().map(u16::to_string).collect();
-        (format!("{}, for a caller that {mistake}", statuses.join(" or ")), facts.told.describe())
+        (format!("{}, for a caller that {mistake}", statuses.join(" or ")), facts.response.describe())
     })
 }
 
-fn not_forwarded(facts: &Facts<'_>) -> Outcome {
+fn not_forwarded(facts: &Facts<'_>) -> RuleOutcome {
     match facts.exchange.mistake {
-        Some(mistake @ (Mistake::WrongKey | Mistake::UnknownModel)) => {
-            Outcome::check(facts.attempts.is_empty(), || {
+        Some(mistake @ (RequestMistake::WrongKey | RequestMistake::UnknownModel)) => {
+            RuleOutcome::check(facts.attempts.is_empty(), || {
                 let asked = facts.attempts.first().map(|(attempt, _)| {
                     format!(
                         "{}#{} was asked {} {}",
@@ -71,6 +72,6 @@ fn not_forwarded(facts: &Facts<'_>) -> Outcome {
                 (format!("no attempt at any upstream for a caller that {mistake}"), asked.unwrap_or_default())
             })
         }
-        _ => Outcome::NotApplicable,
+        _ => RuleOutcome::NotApplicable,
     }
 }

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 
 use crate::judge::{
+    caller_response::{CallerResponse, shorten},
     facts::Facts,
-    rule::Outcome,
-    told::{Told, shorten},
+    rule::RuleOutcome,
 };
-use crate::observation::{Answer, Attempt, Planted, planted, word};
+use crate::observation::{Attempt, PlantedToken, Response, planted, word};
 
 /// A token of somebody else's, and where it stands.
 struct Foreign {
@@ -26,7 +26,7 @@ struct Search {
 
 impl Search {
     fn look(&mut self, facts: &Facts<'_>, own: &HashSet<&str>, place: &str, text: &str, kinds: &[&str]) {
-        for Planted { kind, token, stem } in planted(text) {
+        for PlantedToken { kind, token, stem } in planted(text) {
             // Anybody may make ids of this form; only those that begin with the case's own token are ours.
             let is_ours = kind != "request id" || stem.starts_with(&facts.arrangement.identity.token);
             if !kinds.contains(&kind) || !is_ours {
@@ -40,17 +40,17 @@ impl Search {
         }
     }
 
-    fn look_at_headers(&mut self, facts: &Facts<'_>, own: &HashSet<&str>, answer: &Answer, kinds: &[&str]) {
+    fn look_at_headers(&mut self, facts: &Facts<'_>, own: &HashSet<&str>, answer: &Response, kinds: &[&str]) {
         for (name, value) in &answer.headers {
             self.look(facts, own, &format!("header {name}"), value, kinds);
         }
     }
 
-    fn outcome(self, facts: &Facts<'_>) -> Outcome {
+    fn outcome(self, facts: &Facts<'_>) -> RuleOutcome {
         let Some(Foreign { what, token, place }) = self.foreign else {
-            return if self.traced { Outcome::Holds } else { Outcome::NotApplicable };
+            return if self.traced { RuleOutcome::Holds } else { RuleOutcome::NotApplicable };
         };
-        Outcome::broken(
+        RuleOutcome::broken(
             "only what an upstream said to this very request",
             format!("the {what} {token} in the {place}"),
             vec![whose(facts, &token)],
@@ -69,7 +69,7 @@ fn own<'a>(facts: &Facts<'a>) -> HashSet<&'a str> {
     };
     let attempts = facts.attempts.iter().map(|(attempt, _)| *attempt);
     attempts
-        .chain(facts.beside.iter().copied())
+        .chain(facts.other_requests.iter().copied())
         .chain(facts.all_attempts.iter().filter(closing))
         .map(|attempt| attempt.canaries.stem())
         .collect()
@@ -114,12 +114,12 @@ fn whose(facts: &Facts<'_>, token: &str) -> String {
 }
 
 /// `detail.own-error`
-pub fn error(facts: &Facts<'_>) -> Outcome {
+pub fn error(facts: &Facts<'_>) -> RuleOutcome {
     const KINDS: &[&str] = &["message", "code", "type", "param", "request id", "header"];
-    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
-    let is_failure = matches!(facts.told, Told::Failure { .. });
-    if !is_failure && facts.told.error().is_none() {
-        return Outcome::NotApplicable;
+    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
+    let is_failure = matches!(facts.response, CallerResponse::Failure { .. });
+    if !is_failure && facts.response.error().is_none() {
+        return RuleOutcome::NotApplicable;
     }
     let (own, mut search) = (own(facts), Search::default());
     search.look(facts, &own, "body", &answer.body.text, KINDS);
@@ -133,9 +133,9 @@ pub fn error(facts: &Facts<'_>) -> Outcome {
 }
 
 /// `success.own-answer`
-pub fn answer(facts: &Facts<'_>) -> Outcome {
-    let (Some(answer), Some(got)) = (facts.answer(), facts.told.completion()) else {
-        return Outcome::NotApplicable;
+pub fn answer(facts: &Facts<'_>) -> RuleOutcome {
+    let (Some(answer), Some(got)) = (facts.raw_response(), facts.response.completion()) else {
+        return RuleOutcome::NotApplicable;
     };
     let (own, mut search) = (own(facts), Search::default());
     search.look(facts, &own, "content", &got.text(), &["content"]);
@@ -144,20 +144,20 @@ pub fn answer(facts: &Facts<'_>) -> Outcome {
 }
 
 /// `headers.own-retry-after`
-pub fn retry_after(facts: &Facts<'_>) -> Outcome {
+pub fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     const NAMES: [&str; 2] = ["retry-after", "retry-after-ms"];
-    let Some(answer) = facts.answer() else { return Outcome::NotApplicable };
+    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
     // A cooldown that was asked for has a time of its own to tell.
     if facts.arrangement.proxy.cooldown.is_some() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let waits = |attempt: &Attempt| NAMES.into_iter().any(|name| attempt.sent.header(name).is_some());
     if facts.attempts.iter().any(|(own, _)| waits(own)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let others = || facts.all_attempts.iter().filter(|attempt| attempt.at_ms <= answer.head_ms);
     if !others().any(waits) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     for name in NAMES {
         let Some(got) = answer.header(name) else { continue };
@@ -170,7 +170,7 @@ pub fn retry_after(facts: &Facts<'_>) -> Outcome {
         let step =
             facts.seen.exchange_of(from).map(|exchange| format!(", which was asked for {}", exchange.step));
         let Attempt { deployment, n, .. } = from;
-        return Outcome::broken(
+        return RuleOutcome::broken(
             format!("no {name}: nothing of this request came with one"),
             format!("{name}: {}", shorten(got)),
             vec![format!(
@@ -180,7 +180,7 @@ pub fn retry_after(facts: &Facts<'_>) -> Outcome {
             )],
         );
     }
-    Outcome::Holds
+    RuleOutcome::Holds
 }
 
 /// Whether `got` is what was sent, or what is left of it after a while. A few seconds may be anybody's

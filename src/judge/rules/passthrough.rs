@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use crate::{
     judge::{
+        attempt_outcome::is_truncated,
+        caller_response::{CallerResponse, shorten},
         facts::Facts,
-        fate::is_truncated,
-        rule::{Outcome, Rule},
-        told::{Told, shorten},
+        rule::{Rule, RuleOutcome},
         trace::hop_by_hop,
     },
-    observation::{Answer, Attempt, AttemptEnd, Body, Ending},
+    observation::{Attempt, AttemptEnd, Response, ResponseBody, ResponseEnd},
     scenario::{Fault, Level},
 };
 
@@ -107,26 +107,26 @@ fn is_whole(attempt: &Attempt) -> bool {
 
 /// The answer of the upstream and that of the proxy, where both have one status: else the rule on the
 /// status speaks.
-fn pair<'a>(facts: &Facts<'a>) -> Option<(&'a Attempt, &'a Answer)> {
-    let (attempt, answer) = (sent(facts)?, facts.answer()?);
+fn pair<'a>(facts: &Facts<'a>) -> Option<(&'a Attempt, &'a Response)> {
+    let (attempt, answer) = (sent(facts)?, facts.raw_response()?);
     (attempt.sent.status == Some(answer.status)).then_some((attempt, answer))
 }
 
-fn status(facts: &Facts<'_>) -> Outcome {
+fn status(facts: &Facts<'_>) -> RuleOutcome {
     let Some(attempt) = sent(facts).filter(|attempt| is_whole(attempt)) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
-    let got = facts.answer().map(|answer| answer.status);
-    Outcome::check(got == attempt.sent.status, || {
+    let got = facts.raw_response().map(|answer| answer.status);
+    RuleOutcome::check(got == attempt.sent.status, || {
         let expected = attempt.sent.status.map(|status| status.to_string()).unwrap_or_default();
-        (expected, facts.told.describe())
+        (expected, facts.response.describe())
     })
 }
 
-fn content_type(facts: &Facts<'_>) -> Outcome {
-    let Some((attempt, answer)) = pair(facts) else { return Outcome::NotApplicable };
+fn content_type(facts: &Facts<'_>) -> RuleOutcome {
+    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
     let (sent, got) = (attempt.sent.header("content-type"), answer.header("content-type"));
-    Outcome::check(sent == got, || {
+    RuleOutcome::check(sent == got, || {
         let shown = |kind: Option<&str>| {
             kind.map_or("no content-type".to_owned(), |kind| format!("content-type: {kind}"))
         };
@@ -134,16 +134,16 @@ fn content_type(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-fn body(facts: &Facts<'_>) -> Outcome {
-    let Some((attempt, answer)) = pair(facts) else { return Outcome::NotApplicable };
+fn body(facts: &Facts<'_>) -> RuleOutcome {
+    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
     let whole = is_whole(attempt);
     // What a proxy says of its own behind half an answer is no part of it.
-    if !whole && matches!(&facts.told, Told::Stream(stream) if !stream.errors.is_empty()) {
-        return Outcome::NotApplicable;
+    if !whole && matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty()) {
+        return RuleOutcome::NotApplicable;
     }
     let bytes = attempt.sent.body_bytes();
     let sent = String::from_utf8_lossy(&bytes);
-    let Body { text, bytes: count, .. } = &answer.body;
+    let ResponseBody { text, bytes: count, .. } = &answer.body;
     let holds = if !whole {
         // The end may stand inside of a character.
         sent.starts_with(text.trim_end_matches(char::REPLACEMENT_CHARACTER))
@@ -154,7 +154,9 @@ fn body(facts: &Facts<'_>) -> Outcome {
         *count == attempt.sent.bytes && *text == sent
     };
     let what = if whole { "the body as sent" } else { "a beginning of the body as sent" };
-    Outcome::check(holds, || (format!("{what}: {}", shown(&sent, attempt.sent.bytes)), shown(text, *count)))
+    RuleOutcome::check(holds, || {
+        (format!("{what}: {}", shown(&sent, attempt.sent.bytes)), shown(text, *count))
+    })
 }
 
 fn shown(text: &str, bytes: u64) -> String {
@@ -163,26 +165,26 @@ fn shown(text: &str, bytes: u64) -> String {
     format!("{text} ({bytes} bytes)")
 }
 
-fn cut_stays_cut(facts: &Facts<'_>) -> Outcome {
-    let Some((attempt, answer)) = pair(facts) else { return Outcome::NotApplicable };
+fn cut_stays_cut(facts: &Facts<'_>) -> RuleOutcome {
+    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
     if is_whole(attempt) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let is_told = matches!(&facts.told, Told::Stream(stream) if !stream.errors.is_empty());
+    let is_told = matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty());
     // The upstream may have said all that it had to say before the connection broke.
     let is_all = facts.success().is_some();
-    Outcome::check(answer.ending != Ending::Complete || is_told || is_all, || {
-        ("an end by which the caller can see that it broke off".to_owned(), facts.told.describe())
+    RuleOutcome::check(answer.ending != ResponseEnd::Complete || is_told || is_all, || {
+        ("an end by which the caller can see that it broke off".to_owned(), facts.response.describe())
     })
 }
 
-fn no_hop_by_hop(facts: &Facts<'_>) -> Outcome {
-    let Some((attempt, answer)) = pair(facts) else { return Outcome::NotApplicable };
-    let mut outcome = Outcome::NotApplicable;
+fn no_hop_by_hop(facts: &Facts<'_>) -> RuleOutcome {
+    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
+    let mut outcome = RuleOutcome::NotApplicable;
     for (name, value) in hop_by_hop(attempt) {
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
         if answer.header(name) == Some(value) {
-            return Outcome::broken(format!("no {name}"), format!("{name}: {value}"), Vec::new());
+            return RuleOutcome::broken(format!("no {name}"), format!("{name}: {value}"), Vec::new());
         }
     }
     outcome

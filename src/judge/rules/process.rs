@@ -5,9 +5,9 @@
 use crate::{
     judge::{
         facts::Facts,
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
-    observation::Harm,
+    observation::ProxyHarm,
     scenario::Level,
 };
 
@@ -45,11 +45,11 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// What a case of this kind of harm breaks; said once, with the case's first exchange.
-fn judged<'a>(facts: &Facts<'a>, breach: impl FnOnce(&'a Harm) -> Option<Outcome>) -> Outcome {
+fn judged<'a>(facts: &Facts<'a>, breach: impl FnOnce(&'a ProxyHarm) -> Option<RuleOutcome>) -> RuleOutcome {
     if facts.seen.exchanges.first().is_none_or(|first| !std::ptr::eq(first, facts.exchange)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    facts.seen.harm.as_ref().and_then(breach).unwrap_or(Outcome::Holds)
+    facts.seen.harm.as_ref().and_then(breach).unwrap_or(RuleOutcome::Holds)
 }
 
 /// Evidence, and the end of the proxy's log.
@@ -57,32 +57,32 @@ fn with_log(line: String, log: &[String]) -> Vec<String> {
     std::iter::once(line).chain(log.iter().map(|line| format!("the proxy's log ends with: {line}"))).collect()
 }
 
-fn keeps_running(facts: &Facts<'_>) -> Outcome {
+fn keeps_running(facts: &Facts<'_>) -> RuleOutcome {
     judged(facts, |harm| {
-        let Harm::Exited { how, log } = harm else { return None };
+        let ProxyHarm::Exited { how, log } = harm else { return None };
         let evidence = with_log("no other case was under way".to_owned(), log);
-        Some(Outcome::broken("the proxy keeps running", format!("the proxy {how}"), evidence))
+        Some(RuleOutcome::broken("the proxy keeps running", format!("the proxy {how}"), evidence))
     })
 }
 
-fn keeps_answering(facts: &Facts<'_>) -> Outcome {
+fn keeps_answering(facts: &Facts<'_>) -> RuleOutcome {
     judged(facts, |harm| {
-        let Harm::Froze { silent_ms, log } = harm else { return None };
+        let ProxyHarm::Froze { silent_ms, log } = harm else { return None };
         let seconds = silent_ms / 1000.0;
         let line = format!(
             "requests on other routes, to upstreams that answer at once, got nothing for {seconds:.0} s; no other \
              case was under way"
         );
         let expected = "the proxy goes on answering requests";
-        Some(Outcome::broken(expected, "it answered no request at all", with_log(line, log)))
+        Some(RuleOutcome::broken(expected, "it answered no request at all", with_log(line, log)))
     })
 }
 
-fn serves_others(facts: &Facts<'_>) -> Outcome {
+fn serves_others(facts: &Facts<'_>) -> RuleOutcome {
     judged(facts, |harm| {
-        let Harm::HeldUpOthers { sent_ms, answered_ms } = harm else { return None };
+        let ProxyHarm::HeldUpOthers { sent_ms, answered_ms } = harm else { return None };
         let waited = answered_ms - sent_ms;
-        Some(Outcome::broken(
+        Some(RuleOutcome::broken(
             "a request on another route, to an upstream that answers at once, is answered at once",
             format!("it was answered after {waited:.0} ms, when a request of this case was over"),
             vec![

@@ -2,18 +2,18 @@
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
+        caller_response::{CallerResponse, shorten},
         facts::Facts,
-        fate::Fate,
-        rule::{Outcome, Rule},
-        session::{SessionTold, is_normal},
-        told::{Told, shorten},
+        rule::{Rule, RuleOutcome},
+        session::{CallerSession, is_normal},
     },
     observation::{Attempt, StepName, word},
     scenario::Level,
 };
 
 /// A caller is told so many milliseconds after the upstream's end.
-const TOLD_WITHIN_MS: f64 = 2000.0;
+const REPORTED_WITHIN_MS: f64 = 2000.0;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -108,78 +108,78 @@ pub const RULES: &[Rule] = &[
         reason: "A cut tells a broken network from a broken provider for nobody.",
         references: &["RFC 6455 section 7.1.7"],
         timing: false,
-        check: close_told,
+        check: close_reported,
     },
 ];
 
 /// The session that the caller got for a call that failed.
-fn failed_session<'f>(facts: &'f Facts<'_>) -> Option<&'f SessionTold> {
-    match &facts.told {
-        Told::Session(session) if facts.is_failure() => Some(session),
+fn failed_session<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerSession> {
+    match &facts.response {
+        CallerResponse::Session(session) if facts.is_failure() => Some(session),
         _ => None,
     }
 }
 
 /// The last failed attempt, with what became of it.
-fn last_failure<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'a Attempt, &'f Fate)> {
+fn last_failure<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'a Attempt, &'f AttemptOutcome)> {
     facts.failures().last()
 }
 
 /// Whether the upstream's own end was one under which no client raises an error.
-fn ended_well(fate: &Fate) -> bool {
-    matches!(fate, Fate::Closed { closed, .. } if is_normal(closed.code))
+fn ended_well(fate: &AttemptOutcome) -> bool {
+    matches!(fate, AttemptOutcome::Closed { closed, .. } if is_normal(closed.code))
 }
 
 /// When the upstream had failed, in milliseconds; `None` where it is only silent, as a session may be.
-fn failed_ms(attempt: &Attempt, fate: &Fate) -> Option<f64> {
-    if matches!(fate, Fate::Silent { .. }) { None } else { attempt.end_ms }
+fn failed_ms(attempt: &Attempt, fate: &AttemptOutcome) -> Option<f64> {
+    if matches!(fate, AttemptOutcome::Silent { .. }) { None } else { attempt.end_ms }
 }
 
-fn no_silent_socket(facts: &Facts<'_>) -> Outcome {
-    let Some(session) = failed_session(facts) else { return Outcome::NotApplicable };
+fn no_silent_socket(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
     let failed = last_failure(facts).and_then(|(attempt, fate)| failed_ms(attempt, fate));
-    let Some(failed_ms) = failed else { return Outcome::NotApplicable };
+    let Some(failed_ms) = failed else { return RuleOutcome::NotApplicable };
     let told_ms = session.failed_ms(facts.exchange.end_ms);
     let late_ms = told_ms.unwrap_or(facts.exchange.end_ms) - failed_ms;
-    Outcome::check(told_ms.is_some() && late_ms <= TOLD_WITHIN_MS, || {
+    RuleOutcome::check(told_ms.is_some() && late_ms <= REPORTED_WITHIN_MS, || {
         let seconds = late_ms / 1000.0;
         let observed = match told_ms {
-            Some(_) => format!("told after {seconds:.1} s: {}", facts.told.describe()),
-            None => format!("nothing for {seconds:.1} s: {}", facts.told.describe()),
+            Some(_) => format!("told after {seconds:.1} s: {}", facts.response.describe()),
+            None => format!("nothing for {seconds:.1} s: {}", facts.response.describe()),
         };
         ("an error event or an end within 2 s".to_owned(), observed)
     })
 }
 
-fn error_visible(facts: &Facts<'_>) -> Outcome {
-    let Some(session) = failed_session(facts) else { return Outcome::NotApplicable };
+fn error_visible(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
     // One that is open is for the rule above, a forged success for the one below.
     if session.is_open() || session.completion.finish.is_some() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     if last_failure(facts).is_none_or(|(_, fate)| ended_well(fate)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(session.shows_failure(), || {
-        ("an error event, or a close code other than 1000 and 1001".to_owned(), facts.told.describe())
+    RuleOutcome::check(session.shows_failure(), || {
+        ("an error event, or a close code other than 1000 and 1001".to_owned(), facts.response.describe())
     })
 }
 
-fn no_forged_success(facts: &Facts<'_>) -> Outcome {
-    let Some(session) = failed_session(facts) else { return Outcome::NotApplicable };
-    Outcome::check(session.completion.finish.is_none(), || {
-        ("no `response.done` that says how an answer ended".to_owned(), facts.told.describe())
+fn no_forged_success(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
+    RuleOutcome::check(session.completion.finish.is_none(), || {
+        ("no `response.done` that says how an answer ended".to_owned(), facts.response.describe())
     })
 }
 
-fn events_intact(facts: &Facts<'_>) -> Outcome {
-    let Some(session) = failed_session(facts) else { return Outcome::NotApplicable };
-    let [(_, fate)] = facts.attempts.as_slice() else { return Outcome::NotApplicable };
-    let Some(sent) = fate.delivered() else { return Outcome::NotApplicable };
+fn events_intact(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
+    let [(_, fate)] = facts.attempts.as_slice() else { return RuleOutcome::NotApplicable };
+    let Some(sent) = fate.delivered() else { return RuleOutcome::NotApplicable };
     let (sent, got) = (sent.text(), session.completion.text());
     // What was on its way when a connection was cut may be lost with it: there a beginning will do.
-    let holds = if matches!(fate, Fate::Cut { .. }) { sent.starts_with(&got) } else { sent == got };
-    Outcome::check(holds, || {
+    let holds = if matches!(fate, AttemptOutcome::Cut { .. }) { sent.starts_with(&got) } else { sent == got };
+    RuleOutcome::check(holds, || {
         (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
     })
 }
@@ -190,8 +190,8 @@ fn owed<'a>(facts: &Facts<'a>) -> Vec<&'a str> {
     facts
         .failures()
         .filter(|(_, fate)| match fate {
-            Fate::ErrorEvent { .. } => true,
-            Fate::Status { status, error } => (400..500).contains(status) && error.is_some(),
+            AttemptOutcome::ErrorEvent { .. } => true,
+            AttemptOutcome::Status { status, error } => (400..500).contains(status) && error.is_some(),
             _ => false,
         })
         .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message))
@@ -199,22 +199,22 @@ fn owed<'a>(facts: &Facts<'a>) -> Vec<&'a str> {
         .collect()
 }
 
-fn detail(facts: &Facts<'_>) -> Outcome {
-    if failed_session(facts).is_none_or(SessionTold::is_open) {
-        return Outcome::NotApplicable;
+fn detail(facts: &Facts<'_>) -> RuleOutcome {
+    if failed_session(facts).is_none_or(CallerSession::is_open) {
+        return RuleOutcome::NotApplicable;
     }
-    let (owed, Some(answer)) = (owed(facts), facts.answer()) else { return Outcome::NotApplicable };
+    let (owed, Some(answer)) = (owed(facts), facts.raw_response()) else { return RuleOutcome::NotApplicable };
     if owed.is_empty() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(owed.iter().any(|message| word::has_token(&answer.body.text, message)), || {
-        (format!("the upstream's message, which holds {}", owed.join(" or ")), facts.told.describe())
+    RuleOutcome::check(owed.iter().any(|message| word::has_token(&answer.body.text, message)), || {
+        (format!("the upstream's message, which holds {}", owed.join(" or ")), facts.response.describe())
     })
 }
 
-fn event_form(facts: &Facts<'_>) -> Outcome {
-    let Told::Session(session) = &facts.told else { return Outcome::NotApplicable };
-    let Some((_, error)) = session.errors.first() else { return Outcome::NotApplicable };
+fn event_form(facts: &Facts<'_>) -> RuleOutcome {
+    let CallerResponse::Session(session) = &facts.response else { return RuleOutcome::NotApplicable };
+    let Some((_, error)) = session.errors.first() else { return RuleOutcome::NotApplicable };
     let raw = &error.raw;
     // A response that failed tells it where it ends.
     let object = if raw["type"] == "response.done" {
@@ -223,63 +223,63 @@ fn event_form(facts: &Facts<'_>) -> Outcome {
         &raw["error"]
     };
     let holds = raw["type"].is_string() && object["type"].is_string() && object["message"].is_string();
-    Outcome::check(holds, || {
+    RuleOutcome::check(holds, || {
         ("{\"type\": \"error\", \"error\": {\"type\", \"message\", …}}".to_owned(), shorten(&raw.to_string()))
     })
 }
 
-fn handshake_status(facts: &Facts<'_>) -> Outcome {
+fn handshake_status(facts: &Facts<'_>) -> RuleOutcome {
     let refused = facts.failed_only_by(|_| true);
     if !facts.api().is_session() || !refused || facts.exchange.step == StepName::Recovery {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    match &facts.told {
-        Told::Session(_) => {
+    match &facts.response {
+        CallerResponse::Session(_) => {
             let sent: Vec<String> = facts.upstream_statuses().iter().map(u16::to_string).collect();
-            Outcome::broken(
+            RuleOutcome::broken(
                 format!("the handshake refused, as by the upstream with {}", sent.join(" or ")),
-                facts.told.describe(),
+                facts.response.describe(),
                 Vec::new(),
             )
         }
-        Told::Failure { .. } => Outcome::Holds,
-        _ => Outcome::NotApplicable,
+        CallerResponse::Failure { .. } => RuleOutcome::Holds,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 
 /// The close frame by which the upstream's session ended, and the one that its caller got.
 fn close_frames<'f>(
     facts: &'f Facts<'_>,
-) -> Option<(&'f crate::observation::Closed, &'f crate::observation::Closed)> {
+) -> Option<(&'f crate::observation::ReceivedClose, &'f crate::observation::ReceivedClose)> {
     let session = failed_session(facts)?;
-    let (_, Fate::Closed { closed: sent, .. }) = last_failure(facts)? else { return None };
+    let (_, AttemptOutcome::Closed { closed: sent, .. }) = last_failure(facts)? else { return None };
     let got = session.closed.as_ref().filter(|got| !got.answered)?;
     Some((sent, got))
 }
 
-fn close_code(facts: &Facts<'_>) -> Outcome {
-    let Some((sent, got)) = close_frames(facts) else { return Outcome::NotApplicable };
+fn close_code(facts: &Facts<'_>) -> RuleOutcome {
+    let Some((sent, got)) = close_frames(facts) else { return RuleOutcome::NotApplicable };
     // An empty frame leaves the code to the proxy.
-    let Some(code) = sent.code else { return Outcome::NotApplicable };
-    Outcome::check(got.code == Some(code), || (format!("the code {code}"), format!("{got}")))
+    let Some(code) = sent.code else { return RuleOutcome::NotApplicable };
+    RuleOutcome::check(got.code == Some(code), || (format!("the code {code}"), format!("{got}")))
 }
 
-fn close_reason(facts: &Facts<'_>) -> Outcome {
-    let Some((sent, _)) = close_frames(facts) else { return Outcome::NotApplicable };
-    let Some(answer) = facts.answer().filter(|_| !sent.reason.is_empty()) else {
-        return Outcome::NotApplicable;
+fn close_reason(facts: &Facts<'_>) -> RuleOutcome {
+    let Some((sent, _)) = close_frames(facts) else { return RuleOutcome::NotApplicable };
+    let Some(answer) = facts.raw_response().filter(|_| !sent.reason.is_empty()) else {
+        return RuleOutcome::NotApplicable;
     };
-    Outcome::check(word::occurs(&answer.body.text, &sent.reason), || {
-        (format!("the reason {:?}", shorten(&sent.reason)), facts.told.describe())
+    RuleOutcome::check(word::occurs(&answer.body.text, &sent.reason), || {
+        (format!("the reason {:?}", shorten(&sent.reason)), facts.response.describe())
     })
 }
 
-fn close_told(facts: &Facts<'_>) -> Outcome {
-    let Some(session) = failed_session(facts) else { return Outcome::NotApplicable };
+fn close_reported(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
     let ended = session.was_cut() || session.closed.as_ref().is_some_and(|closed| !closed.answered);
     if !ended {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let told = session.closed.as_ref().is_some_and(|closed| closed.code.is_some());
-    Outcome::check(told, || ("a close frame with a code".to_owned(), facts.told.describe()))
+    RuleOutcome::check(told, || ("a close frame with a code".to_owned(), facts.response.describe()))
 }

@@ -3,7 +3,7 @@
 use crate::{
     judge::{
         facts::Facts,
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
     observation::StepName,
     scenario::Level,
@@ -19,12 +19,12 @@ pub const RULES: &[Rule] = &[Rule {
     check: next_request_ok,
 }];
 
-fn next_request_ok(facts: &Facts<'_>) -> Outcome {
+fn next_request_ok(facts: &Facts<'_>) -> RuleOutcome {
     // A cooldown that was asked for keeps the route closed for a while: that is its purpose.
     if facts.exchange.step != StepName::Recovery || facts.arrangement.proxy.cooldown.is_some() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(facts.told.looks_successful(), || {
-        ("a success: every upstream was well again".to_owned(), facts.told.describe())
+    RuleOutcome::check(facts.response.looks_successful(), || {
+        ("a success: every upstream was well again".to_owned(), facts.response.describe())
     })
 }

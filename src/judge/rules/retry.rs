@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
         facts::Facts,
-        fate::Fate,
         retry_after::wait_ms,
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
     observation::Attempt,
     scenario::Level,
@@ -52,7 +52,7 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-fn by_deployment<'f, 'a>(facts: &'f Facts<'a>) -> BTreeMap<&'a str, Vec<&'f (&'a Attempt, Fate)>> {
+fn by_deployment<'f, 'a>(facts: &'f Facts<'a>) -> BTreeMap<&'a str, Vec<&'f (&'a Attempt, AttemptOutcome)>> {
     let mut map: BTreeMap<&'a str, Vec<_>> = BTreeMap::new();
     for entry in &facts.attempts {
         map.entry(entry.0.deployment.as_str()).or_default().push(entry);
@@ -60,9 +60,9 @@ fn by_deployment<'f, 'a>(facts: &'f Facts<'a>) -> BTreeMap<&'a str, Vec<&'f (&'a
     map
 }
 
-fn budget(facts: &Facts<'_>) -> Outcome {
+fn budget(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.failures().any(|(_, fate)| !is_terminal(fate) && !fate.failed_after_content()) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let allowed = (facts.arrangement.proxy.retries as usize).saturating_add(1);
     let worst = by_deployment(facts)
@@ -74,36 +74,36 @@ fn budget(facts: &Facts<'_>) -> Outcome {
             (deployment, attempts.iter().filter(|(attempt, _)| attempt.was_asked()).count())
         })
         .max_by_key(|(_, count)| *count);
-    let Some((deployment, count)) = worst else { return Outcome::NotApplicable };
-    Outcome::check(count <= allowed, || {
+    let Some((deployment, count)) = worst else { return RuleOutcome::NotApplicable };
+    RuleOutcome::check(count <= allowed, || {
         (format!("at most {allowed} attempt(s) at {deployment}"), format!("{count}"))
     })
 }
 
-fn is_terminal(fate: &Fate) -> bool {
-    matches!(fate, Fate::Status { status: 400 | 401 | 403 | 404 | 422, .. })
+fn is_terminal(fate: &AttemptOutcome) -> bool {
+    matches!(fate, AttemptOutcome::Status { status: 400 | 401 | 403 | 404 | 422, .. })
 }
 
-fn terminal_once(facts: &Facts<'_>) -> Outcome {
-    let mut outcome = Outcome::NotApplicable;
+fn terminal_once(facts: &Facts<'_>) -> RuleOutcome {
+    let mut outcome = RuleOutcome::NotApplicable;
     for (deployment, attempts) in by_deployment(facts) {
         let Some(first) = attempts.iter().position(|(_, fate)| is_terminal(fate)) else { continue };
         let more = attempts.len() - first - 1;
         if more > 0 {
             let (_, fate) = attempts[first];
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 format!("no further attempt at {deployment}, which {}", fate.describe()),
                 format!("{more} more"),
                 Vec::new(),
             );
         }
-        outcome = Outcome::Holds;
+        outcome = RuleOutcome::Holds;
     }
     outcome
 }
 
-fn not_after_content(facts: &Facts<'_>) -> Outcome {
-    let Some(got) = facts.told.completion() else { return Outcome::NotApplicable };
+fn not_after_content(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(got) = facts.response.completion() else { return RuleOutcome::NotApplicable };
     let text = got.text();
     for (i, (attempt, fate)) in facts.attempts.iter().enumerate() {
         let passed_on = fate.failed_after_content()
@@ -115,39 +115,39 @@ fn not_after_content(facts: &Facts<'_>) -> Outcome {
             continue;
         }
         let again = facts.attempts[i + 1..].iter().any(|(later, _)| later.deployment == attempt.deployment);
-        return Outcome::check(!again, || {
+        return RuleOutcome::check(!again, || {
             (
                 format!(
                     "no further attempt after content of {}#{} was passed on",
                     attempt.deployment, attempt.n
                 ),
-                format!("{} attempts; the caller got {}", facts.attempts.len(), facts.told.describe()),
+                format!("{} attempts; the caller got {}", facts.attempts.len(), facts.response.describe()),
             )
         });
     }
-    Outcome::NotApplicable
+    RuleOutcome::NotApplicable
 }
 
-fn pacing(facts: &Facts<'_>) -> Outcome {
-    let mut outcome = Outcome::NotApplicable;
+fn pacing(facts: &Facts<'_>) -> RuleOutcome {
+    let mut outcome = RuleOutcome::NotApplicable;
     for (deployment, attempts) in by_deployment(facts) {
         for pair in attempts.windows(2) {
             let [(before, fate), (after, _)] = pair else { continue };
             // An HTTP client that reports a lost connection may not hand the head out.
-            if matches!(fate, Fate::Cut { .. } | Fate::Silent { .. }) {
+            if matches!(fate, AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. }) {
                 continue;
             }
             let Some(wait_ms) = wait_ms(before, facts.began) else { continue };
             // From the end of the answer that asked for it; a tenth is left for clocks and rounding.
             let gap_ms = after.at_ms - before.end_ms.unwrap_or(before.at_ms);
             if gap_ms < wait_ms * 0.9 {
-                return Outcome::broken(
+                return RuleOutcome::broken(
                     format!("{deployment} left alone for {} after #{}", shown(wait_ms), before.n),
                     format!("tried again after {:.2} s", gap_ms / 1000.0),
                     Vec::new(),
                 );
             }
-            outcome = Outcome::Holds;
+            outcome = RuleOutcome::Holds;
         }
     }
     outcome

@@ -5,15 +5,15 @@ use serde_json::Value;
 
 use crate::{
     judge::{
-        beside::alone,
+        caller_response::{CallerResponse, shorten},
+        comparison::alone,
         dialect::{self, ErrorObject},
-        pair::{Pair, apart, told_member},
+        pair::{SiblingPair, apart, error_member},
         policy::Weight,
-        rule::{Outcome, Rule, SiblingRule},
-        told::{Told, shorten},
+        rule::{Rule, RuleOutcome, SiblingRule},
     },
-    observation::{Answer, is_meaningful, word},
-    scenario::{Kin, Level},
+    observation::{Response, is_meaningful, word},
+    scenario::{Level, SiblingKind},
 };
 
 pub const RULES: &[SiblingRule] = &[
@@ -28,7 +28,7 @@ pub const RULES: &[SiblingRule] = &[
             timing: false,
             check: alone,
         },
-        kin: Kin::Stream,
+        kin: SiblingKind::Stream,
         compare: stream_status,
     },
     SiblingRule {
@@ -42,7 +42,7 @@ pub const RULES: &[SiblingRule] = &[
             timing: false,
             check: alone,
         },
-        kin: Kin::Stream,
+        kin: SiblingKind::Stream,
         compare: stream_detail,
     },
     SiblingRule {
@@ -55,7 +55,7 @@ pub const RULES: &[SiblingRule] = &[
             timing: false,
             check: alone,
         },
-        kin: Kin::Stream,
+        kin: SiblingKind::Stream,
         compare: stream_headers,
     },
     SiblingRule {
@@ -69,7 +69,7 @@ pub const RULES: &[SiblingRule] = &[
             timing: false,
             check: alone,
         },
-        kin: Kin::Stream,
+        kin: SiblingKind::Stream,
         compare: stream_attempts,
     },
     SiblingRule {
@@ -83,7 +83,7 @@ pub const RULES: &[SiblingRule] = &[
             timing: false,
             check: alone,
         },
-        kin: Kin::Route,
+        kin: SiblingKind::Route,
         compare: route_status,
     },
     SiblingRule {
@@ -96,58 +96,58 @@ pub const RULES: &[SiblingRule] = &[
             timing: false,
             check: alone,
         },
-        kin: Kin::Route,
+        kin: SiblingKind::Route,
         compare: route_detail,
     },
 ];
 
 /// Both got a status for a failure that was the same upstream, and it is the same one.
-fn told_alike(pair: &Pair<'_>) -> Option<u16> {
-    let (own, other) = (pair.own.told.failure_status()?, pair.other.told.failure_status()?);
+fn equal_responses(pair: &SiblingPair<'_>) -> Option<u16> {
+    let (own, other) = (pair.own.response.failure_status()?, pair.other.response.failure_status()?);
     (own == other && pair.failed_alike()).then_some(own)
 }
 
-fn stream_status(pair: &Pair<'_>) -> Outcome {
-    let Some(plain) = pair.other.told.failure_status() else { return Outcome::NotApplicable };
+fn stream_status(pair: &SiblingPair<'_>) -> RuleOutcome {
+    let Some(plain) = pair.other.response.failure_status() else { return RuleOutcome::NotApplicable };
     if !pair.failed_alike() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    match &pair.own.told {
+    match &pair.own.response {
         // A rule of its own speaks of a call without an answer.
-        Told::Nothing(_) => return Outcome::NotApplicable,
+        CallerResponse::Nothing(_) => return RuleOutcome::NotApplicable,
         // Who sends a 200 before the upstream has begun has no status left to tell.
-        Told::Stream(stream)
+        CallerResponse::Stream(stream)
             if stream.shows_failure() && pair.own.policy.hold_back.answer != Weight::Required =>
         {
-            return Outcome::NotApplicable;
+            return RuleOutcome::NotApplicable;
         }
         _ => {}
     }
-    Outcome::check(pair.own.told.failure_status() == Some(plain), || {
-        ("one status, streaming or not".to_owned(), both(pair, told(&pair.own.told), plain.to_string()))
+    RuleOutcome::check(pair.own.response.failure_status() == Some(plain), || {
+        ("one status, streaming or not".to_owned(), both(pair, told(&pair.own.response), plain.to_string()))
     })
 }
 
-fn told(told: &Told) -> String {
+fn told(told: &CallerResponse) -> String {
     told.failure_status().map_or_else(|| told.describe(), |status| status.to_string())
 }
 
 /// `500 for the stream, 429 for the plain call`
-fn both(pair: &Pair<'_>, own: String, other: String) -> String {
+fn both(pair: &SiblingPair<'_>, own: String, other: String) -> String {
     format!("{own} for {}, {other} for {}", pair.own_call(), pair.other_call())
 }
 
-fn stream_detail(pair: &Pair<'_>) -> Outcome {
-    if told_alike(pair).is_none() {
-        return Outcome::NotApplicable;
+fn stream_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
+    if equal_responses(pair).is_none() {
+        return RuleOutcome::NotApplicable;
     }
-    let (own, other) = match (pair.own.told.error(), pair.other.told.error()) {
+    let (own, other) = match (pair.own.response.error(), pair.other.response.error()) {
         (Some(own), Some(other)) => (own, other),
-        (None, None) => return Outcome::NotApplicable,
+        (None, None) => return RuleOutcome::NotApplicable,
         (own, _) => {
             let shown = |has: bool| if has { "an error object" } else { "none" }.to_owned();
             let observed = both(pair, shown(own.is_some()), shown(own.is_none()));
-            return Outcome::broken("the same error, streaming or not", observed, Vec::new());
+            return RuleOutcome::broken("the same error, streaming or not", observed, Vec::new());
         }
     };
     let mut differences = members(pair, [own, other], |_| true);
@@ -155,7 +155,7 @@ fn stream_detail(pair: &Pair<'_>) -> Outcome {
         let [own, other] = messages.map(|message| format!("the message {:?}", shorten(&message)));
         differences.push(both(pair, own, other));
     }
-    Outcome::check(differences.is_empty(), || {
+    RuleOutcome::check(differences.is_empty(), || {
         ("the same error, streaming or not".to_owned(), differences.join("; "))
     })
 }
@@ -167,24 +167,28 @@ const MEMBERS: [Member; 3] =
     [("type", |error| &error.kind), ("code", |error| &error.code), ("param", |error| &error.param)];
 
 /// The members of two errors in one dialect that are not the same, of those that count.
-fn members(pair: &Pair<'_>, [own, other]: [&ErrorObject; 2], counts: impl Fn(Member) -> bool) -> Vec<String> {
+fn members(
+    pair: &SiblingPair<'_>,
+    [own, other]: [&ErrorObject; 2],
+    counts: impl Fn(Member) -> bool,
+) -> Vec<String> {
     let differs = |member: Member| {
         let (name, of) = member;
-        let (own, other) = (told_member(&pair.own, of(own)), told_member(&pair.other, of(other)));
+        let (own, other) = (error_member(&pair.own, of(own)), error_member(&pair.other, of(other)));
         (own != other && counts(member))
             .then(|| both(pair, format!("the {name} `{own}`"), format!("`{other}`")))
     };
     MEMBERS.into_iter().filter_map(differs).collect()
 }
 
-fn stream_headers(pair: &Pair<'_>) -> Outcome {
-    let (Some(own), Some(other)) = (pair.own.answer(), pair.other.answer()) else {
-        return Outcome::NotApplicable;
+fn stream_headers(pair: &SiblingPair<'_>) -> RuleOutcome {
+    let (Some(own), Some(other)) = (pair.own.raw_response(), pair.other.raw_response()) else {
+        return RuleOutcome::NotApplicable;
     };
-    if told_alike(pair).is_none() {
-        return Outcome::NotApplicable;
+    if equal_responses(pair).is_none() {
+        return RuleOutcome::NotApplicable;
     }
-    let lacks = |answer: &Answer, beside: &Answer| -> Vec<String> {
+    let lacks = |answer: &Response, beside: &Response| -> Vec<String> {
         let mut names: Vec<&str> = meaningful(beside).filter(|name| answer.header(name).is_none()).collect();
         names.sort_unstable();
         names.dedup();
@@ -197,67 +201,68 @@ fn stream_headers(pair: &Pair<'_>) -> Outcome {
         .map(|(names, call)| format!("{} for {call}", names.join(", ")))
         .collect();
     if meaningful(own).chain(meaningful(other)).next().is_none() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(missing.is_empty(), || {
+    RuleOutcome::check(missing.is_empty(), || {
         ("the same headers, streaming or not".to_owned(), missing.join("; "))
     })
 }
 
 /// The headers that mean something, but for those that say what the body is, or was.
-fn meaningful(answer: &Answer) -> impl Iterator<Item = &str> {
+fn meaningful(answer: &Response) -> impl Iterator<Item = &str> {
     let names = answer.headers.iter().map(|(name, _)| name.as_str());
     names.filter(|name| {
         is_meaningful(name) && !name.ends_with("content-type") && !name.ends_with("content-encoding")
     })
 }
 
-fn stream_attempts(pair: &Pair<'_>) -> Outcome {
-    let Some([own, other]) = pair.attempts() else { return Outcome::NotApplicable };
+fn stream_attempts(pair: &SiblingPair<'_>) -> RuleOutcome {
+    let Some([own, other]) = pair.attempts() else { return RuleOutcome::NotApplicable };
     // A first answer that was a success left nothing to try again.
     if [&pair.own, &pair.other].into_iter().all(|facts| facts.failures().next().is_none()) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(own == other, || {
+    RuleOutcome::check(own == other, || {
         ("as many attempts, streaming or not".to_owned(), both(pair, own.to_string(), other.to_string()))
     })
 }
 
 /// Whether both callers speak the same dialect, and so are owed the same words and numbers.
-fn speak_alike(pair: &Pair<'_>) -> bool {
+fn speak_alike(pair: &SiblingPair<'_>) -> bool {
     pair.own.api().native_provider() == pair.other.api().native_provider()
 }
 
-fn route_status(pair: &Pair<'_>) -> Outcome {
-    let (Some(own), Some(other)) = (pair.own.told.failure_status(), pair.other.told.failure_status()) else {
-        return Outcome::NotApplicable;
+fn route_status(pair: &SiblingPair<'_>) -> RuleOutcome {
+    let (Some(own), Some(other)) = (pair.own.response.failure_status(), pair.other.response.failure_status())
+    else {
+        return RuleOutcome::NotApplicable;
     };
     if !pair.failed_alike() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let sent = pair.own.upstream_statuses();
     // The first of several routes may be the odd one: whoever passes on what came is right beside it.
     if !pair.other.api().is_chat() && sent.contains(&own) {
-        return Outcome::Holds;
+        return RuleOutcome::Holds;
     }
     // Dialects have different numbers for an overload and for a lost connection.
     let alike = own == other || (!speak_alike(pair) && own >= 500 && other >= 500);
     if !speak_alike(pair) && sent.is_empty() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(alike, || {
+    RuleOutcome::check(alike, || {
         ("one status on every route".to_owned(), both(pair, own.to_string(), other.to_string()))
     })
 }
 
-fn route_detail(pair: &Pair<'_>) -> Outcome {
-    if told_alike(pair).is_none() {
-        return Outcome::NotApplicable;
+fn route_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
+    if equal_responses(pair).is_none() {
+        return RuleOutcome::NotApplicable;
     }
     let mut differences = Vec::new();
     let mut any = false;
     let canary = |facts: &crate::judge::facts::Facts<'_>| {
-        let body = facts.answer().map_or("", |answer| answer.body.text.as_str());
+        let body = facts.raw_response().map_or("", |answer| answer.body.text.as_str());
         let mut said = facts
             .failures()
             .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message));
@@ -274,21 +279,21 @@ fn route_detail(pair: &Pair<'_>) -> Outcome {
         }
     }
     if speak_alike(pair)
-        && let (Some(own), Some(other)) = (pair.own.told.error(), pair.other.told.error())
+        && let (Some(own), Some(other)) = (pair.own.response.error(), pair.other.response.error())
     {
         any = true;
         differences.extend(members(pair, [own, other], |member| !passes_on(pair, own, member)));
     }
     if !any {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(differences.is_empty(), || {
+    RuleOutcome::check(differences.is_empty(), || {
         ("the same detail on every route".to_owned(), differences.join("; "))
     })
 }
 
 /// Whether a member is the one that an upstream sent: then it is right whatever stands elsewhere.
-fn passes_on(pair: &Pair<'_>, own: &ErrorObject, (_, of): Member) -> bool {
+fn passes_on(pair: &SiblingPair<'_>, own: &ErrorObject, (_, of): Member) -> bool {
     let mut sent = pair.own.failures().filter_map(|(_, fate)| fate.error());
     sent.any(|sent| dialect::text(of(sent)) == dialect::text(of(own)))
 }

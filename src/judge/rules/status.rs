@@ -3,12 +3,12 @@
 use super::success::unanswered;
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
         facts::Facts,
-        fate::Fate,
-        rule::{Outcome, Rule},
+        rule::{Rule, RuleOutcome},
     },
     observation::Attempt,
-    scenario::{Answer, ErrorName, Level, StatusPattern, StatusSet},
+    scenario::{ErrorName, Level, StatusPattern, StatusSet, TurnReply},
 };
 
 pub const RULES: &[Rule] = &[
@@ -104,47 +104,52 @@ fn had_status(attempt: &Attempt) -> bool {
 
 /// The status of the answer, for exchanges that failed before content was passed on.
 fn failed_status(facts: &Facts<'_>) -> Option<u16> {
-    if facts.is_failure() && !facts.content_committed() { facts.told.failure_status() } else { None }
+    if facts.is_failure() && !facts.content_committed() { facts.response.failure_status() } else { None }
 }
 
-fn failure_not_success(facts: &Facts<'_>) -> Outcome {
-    if !facts.is_failure() || unanswered(&facts.told) || facts.content_committed() {
-        return Outcome::NotApplicable;
+fn failure_not_success(facts: &Facts<'_>) -> RuleOutcome {
+    if !facts.is_failure() || unanswered(&facts.response) || facts.content_committed() {
+        return RuleOutcome::NotApplicable;
     }
     // What goes wrong inside a stream, or with its beginning, is for the rules on streams.
     let in_stream = facts.failures().any(|(_, fate)| {
-        matches!(fate, Fate::ErrorEvent { .. } | Fate::EndedEarly { .. })
-            || matches!(fate, Fate::Cut { head_sent: true, .. } | Fate::Silent { head_sent: true, .. })
+        matches!(fate, AttemptOutcome::ErrorEvent { .. } | AttemptOutcome::EndedEarly { .. })
+            || matches!(
+                fate,
+                AttemptOutcome::Cut { head_sent: true, .. } | AttemptOutcome::Silent { head_sent: true, .. }
+            )
     });
     if facts.wants_stream() && (in_stream || facts.is_pinged()) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    if let crate::judge::told::Told::Stream(stream) = &facts.told
+    if let crate::judge::caller_response::CallerResponse::Stream(stream) = &facts.response
         && stream.shows_failure()
     {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(!facts.told.is_2xx(), || ("a status that is no 2xx".to_owned(), facts.told.describe()))
+    RuleOutcome::check(!facts.response.is_2xx(), || {
+        ("a status that is no 2xx".to_owned(), facts.response.describe())
+    })
 }
 
-fn mirrored(facts: &Facts<'_>) -> Outcome {
+fn mirrored(facts: &Facts<'_>) -> RuleOutcome {
     let fixed = |status| matches!(status, 400 | 404 | 422);
     match (facts.failed_only_by(fixed) && !rejects_key(facts), failed_status(facts)) {
         (true, Some(got)) => {
             if is_spent_quota(facts) {
                 let allowed = &facts.policy.quota.answer;
-                return Outcome::check(allowed.contains(got), || {
-                    (allowed.to_string(), facts.told.describe())
+                return RuleOutcome::check(allowed.contains(got), || {
+                    (allowed.to_string(), facts.response.describe())
                 });
             }
             let sent = facts.upstream_statuses();
-            Outcome::check(sent.contains(&got), || (list(&sent), facts.told.describe()))
+            RuleOutcome::check(sent.contains(&got), || (list(&sent), facts.response.describe()))
         }
-        _ => Outcome::NotApplicable,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 
-fn class_kept(facts: &Facts<'_>) -> Outcome {
+fn class_kept(facts: &Facts<'_>) -> RuleOutcome {
     let has_own_rule = |status| matches!(status, 400 | 401 | 403 | 404 | 407 | 408 | 422 | 429);
     let by_class = |status: u16| (400..600).contains(&status) && !has_own_rule(status);
     match (facts.failed_only_by(by_class), failed_status(facts)) {
@@ -152,18 +157,18 @@ fn class_kept(facts: &Facts<'_>) -> Outcome {
             let sent = facts.upstream_statuses();
             // An upstream that says itself that it was not answered in time did time out, and how that
             // is told is the policy's.
-            let timed_out = facts.failures().all(|(attempt, _)| tells_a_timeout(attempt));
+            let timed_out = facts.failures().all(|(attempt, _)| reports_a_timeout(attempt));
             let allowed = timed_out && facts.policy.timeout.answer.contains(got);
-            Outcome::check(allowed || sent.iter().any(|status| status / 100 == got / 100), || {
-                (format!("the class of {}", list(&sent)), facts.told.describe())
+            RuleOutcome::check(allowed || sent.iter().any(|status| status / 100 == got / 100), || {
+                (format!("the class of {}", list(&sent)), facts.response.describe())
             })
         }
-        _ => Outcome::NotApplicable,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 
 /// A gateway before the provider waited in vain; 524 is Cloudflare's word for it.
-fn tells_a_timeout(attempt: &Attempt) -> bool {
+fn reports_a_timeout(attempt: &Attempt) -> bool {
     matches!(attempt.sent.status, Some(504 | 524))
 }
 
@@ -172,7 +177,7 @@ fn means(attempt: &Attempt, names: &[ErrorName]) -> bool {
     attempt
         .turn
         .as_ref()
-        .is_some_and(|turn| matches!(turn.answer, Answer::Error(name) if names.contains(&name)))
+        .is_some_and(|turn| matches!(turn.answer, TurnReply::Error(name) if names.contains(&name)))
 }
 
 /// The proxy's key was rejected under a status that elsewhere means a bad request, as Google and xAI do.
@@ -187,11 +192,11 @@ fn is_spent_quota(facts: &Facts<'_>) -> bool {
         && facts.failures().all(|(attempt, _)| means(attempt, &[ErrorName::Quota]))
 }
 
-fn rate_limit(facts: &Facts<'_>) -> Outcome {
+fn rate_limit(facts: &Facts<'_>) -> RuleOutcome {
     within(facts, facts.failed_only_by(|status| status == 429), &facts.policy.rate_limit.answer)
 }
 
-fn credentials(facts: &Facts<'_>) -> Outcome {
+fn credentials(facts: &Facts<'_>) -> RuleOutcome {
     let allowed = &facts.policy.credentials.answer;
     if rejects_key(facts) {
         // As it came, or as what it means.
@@ -202,12 +207,12 @@ fn credentials(facts: &Facts<'_>) -> Outcome {
     within(facts, facts.failed_only_by(|status| matches!(status, 401 | 403)), allowed)
 }
 
-fn timeout(facts: &Facts<'_>) -> Outcome {
+fn timeout(facts: &Facts<'_>) -> RuleOutcome {
     let silent = facts.unreachable.is_empty()
         && facts.is_failure()
         && facts
             .failures()
-            .all(|(attempt, fate)| matches!(fate, Fate::Silent { .. }) && !had_status(attempt));
+            .all(|(attempt, fate)| matches!(fate, AttemptOutcome::Silent { .. }) && !had_status(attempt));
     // A connection that was never read, or a handshake that never ended, is as much a provider that
     // cannot be reached.
     let allowed = if facts.attempts.iter().all(|(attempt, _)| attempt.was_asked()) {
@@ -218,7 +223,7 @@ fn timeout(facts: &Facts<'_>) -> Outcome {
     within(facts, silent, &allowed)
 }
 
-fn unreachable(facts: &Facts<'_>) -> Outcome {
+fn unreachable(facts: &Facts<'_>) -> RuleOutcome {
     let allowed = if facts.is_unreachable_in_silence() {
         unreachable_or_late(facts)
     } else {
@@ -233,43 +238,43 @@ fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
     StatusSet(unreachable.iter().chain(more).cloned().collect())
 }
 
-fn broken_reply(facts: &Facts<'_>) -> Outcome {
+fn broken_reply(facts: &Facts<'_>) -> RuleOutcome {
     let broken = facts.is_failure()
         && facts.unreachable.is_empty()
         && facts.failures().all(|(attempt, fate)| match fate {
-            Fate::OddBody { error } => error.is_none(),
+            AttemptOutcome::OddBody { error } => error.is_none(),
             // Neither is a status that there is no answer to.
-            Fate::Status { status, .. } => (300..400).contains(status) || *status >= 600,
-            Fate::EndedEarly { .. } => true,
-            Fate::Cut { .. } => !had_status(attempt),
+            AttemptOutcome::Status { status, .. } => (300..400).contains(status) || *status >= 600,
+            AttemptOutcome::EndedEarly { .. } => true,
+            AttemptOutcome::Cut { .. } => !had_status(attempt),
             _ => false,
         });
     match (broken, failed_status(facts)) {
         (true, Some(got)) => {
-            Outcome::check((500..600).contains(&got), || ("a 5xx".to_owned(), facts.told.describe()))
+            RuleOutcome::check((500..600).contains(&got), || ("a 5xx".to_owned(), facts.response.describe()))
         }
-        _ => Outcome::NotApplicable,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 
-fn overloaded(facts: &Facts<'_>) -> Outcome {
+fn overloaded(facts: &Facts<'_>) -> RuleOutcome {
     let applies = facts.is_failure()
         && !facts.is_unreachable()
         && facts.failures().all(|(attempt, fate)| {
             // Where a provider says it with a 4xx, the rules on those speak of it.
-            matches!(fate, Fate::Status { status: 529, .. })
-                || (matches!(fate, Fate::Status { status: 500.., .. })
+            matches!(fate, AttemptOutcome::Status { status: 529, .. })
+                || (matches!(fate, AttemptOutcome::Status { status: 500.., .. })
                     && means(attempt, &[ErrorName::Overloaded]))
         });
     within(facts, applies, &facts.policy.overloaded.answer)
 }
 
-fn within(facts: &Facts<'_>, applies: bool, allowed: &StatusSet) -> Outcome {
+fn within(facts: &Facts<'_>, applies: bool, allowed: &StatusSet) -> RuleOutcome {
     match (applies, failed_status(facts)) {
-        (true, Some(got)) => Outcome::check(allowed.contains(got), || {
-            (format!("{allowed} (policy `{}`)", facts.policy.name), facts.told.describe())
+        (true, Some(got)) => RuleOutcome::check(allowed.contains(got), || {
+            (format!("{allowed} (policy `{}`)", facts.policy.name), facts.response.describe())
         }),
-        _ => Outcome::NotApplicable,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 

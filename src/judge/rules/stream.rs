@@ -2,14 +2,14 @@
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
+        caller_response::{CallerResponse, CallerStream, shorten},
         dialect::{self, StreamEvent},
         facts::Facts,
-        fate::Fate,
         policy::{AfterError, CleanEnd},
-        rule::{Outcome, Rule},
-        told::{StreamTold, Told, shorten},
+        rule::{Rule, RuleOutcome},
     },
-    observation::{Frame, word},
+    observation::{ReceivedFrame, word},
     scenario::Level,
 };
 
@@ -83,49 +83,53 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// The stream that the caller got for a call that failed.
-fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f StreamTold> {
-    match &facts.told {
-        Told::Stream(stream) if facts.is_failure() => Some(stream),
+fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerStream> {
+    match &facts.response {
+        CallerResponse::Stream(stream) if facts.is_failure() => Some(stream),
         _ => None,
     }
 }
 
-fn error_status(facts: &Facts<'_>) -> Outcome {
+fn error_status(facts: &Facts<'_>) -> RuleOutcome {
     let before_stream =
-        facts.is_failure() && facts.failures().all(|(_, fate)| matches!(fate, Fate::Status { .. }));
+        facts.is_failure() && facts.failures().all(|(_, fate)| matches!(fate, AttemptOutcome::Status { .. }));
     if !facts.wants_stream() || !before_stream || facts.is_pinged() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    match &facts.told {
-        Told::Stream(stream) if stream.shows_failure() => {
-            Outcome::broken("the failure as a status, with a JSON body", facts.told.describe(), Vec::new())
-        }
-        Told::Failure { .. } => Outcome::Holds,
-        _ => Outcome::NotApplicable,
+    match &facts.response {
+        CallerResponse::Stream(stream) if stream.shows_failure() => RuleOutcome::broken(
+            "the failure as a status, with a JSON body",
+            facts.response.describe(),
+            Vec::new(),
+        ),
+        CallerResponse::Failure { .. } => RuleOutcome::Holds,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 
-fn no_forged_success(facts: &Facts<'_>) -> Outcome {
+fn no_forged_success(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.wants_stream() || !facts.is_failure() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let by_status = |fate: &Fate| matches!(fate, Fate::Status { .. } | Fate::OddBody { .. });
+    let by_status = |fate: &AttemptOutcome| {
+        matches!(fate, AttemptOutcome::Status { .. } | AttemptOutcome::OddBody { .. })
+    };
     if !facts.is_pinged() && facts.failures().all(|(_, fate)| by_status(fate)) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     if may_be_a_success(facts) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let forged = match &facts.told {
-        Told::Stream(stream) => stream.looks_finished(),
-        Told::Whole { completion, error, .. } => completion.is_some() && error.is_none(),
+    let forged = match &facts.response {
+        CallerResponse::Stream(stream) => stream.looks_finished(),
+        CallerResponse::Whole { completion, error, .. } => completion.is_some() && error.is_none(),
         _ => false,
     };
-    Outcome::check(!forged, || {
+    RuleOutcome::check(!forged, || {
         let done = dialect::terminator(facts.api()).map(|name| format!(" and without {name}"));
         (
             format!("an error, or a stream without finish reason{}", done.unwrap_or_default()),
-            facts.told.describe(),
+            facts.response.describe(),
         )
     })
 }
@@ -133,7 +137,9 @@ fn no_forged_success(facts: &Facts<'_>) -> Outcome {
 /// Whether the policy takes the clean end of a stream, without a finish reason, for a success as well.
 fn may_be_a_success(facts: &Facts<'_>) -> bool {
     let ended = |said_done: bool| {
-        facts.failures().any(|(_, fate)| matches!(fate, Fate::EndedEarly { done, .. } if *done || !said_done))
+        facts
+            .failures()
+            .any(|(_, fate)| matches!(fate, AttemptOutcome::EndedEarly { done, .. } if *done || !said_done))
     };
     match facts.policy.clean_end.answer {
         CleanEnd::Failure => false,
@@ -142,68 +148,68 @@ fn may_be_a_success(facts: &Facts<'_>) -> bool {
     }
 }
 
-fn error_visible(facts: &Facts<'_>) -> Outcome {
-    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+fn error_visible(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
     // A forged ending is worse, and the rule above speaks of it; an open one is for the timeouts.
     if stream.looks_finished() || stream.unending {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     if facts.policy.clean_end.answer == CleanEnd::Either && may_be_a_success(facts) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(stream.shows_failure(), || {
-        ("an error event, or a cut connection".to_owned(), facts.told.describe())
+    RuleOutcome::check(stream.shows_failure(), || {
+        ("an error event, or a cut connection".to_owned(), facts.response.describe())
     })
 }
 
-fn content_intact(facts: &Facts<'_>) -> Outcome {
-    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
-    let [(_, fate)] = facts.attempts.as_slice() else { return Outcome::NotApplicable };
-    let Some(sent) = fate.delivered() else { return Outcome::NotApplicable };
+fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
+    let [(_, fate)] = facts.attempts.as_slice() else { return RuleOutcome::NotApplicable };
+    let Some(sent) = fate.delivered() else { return RuleOutcome::NotApplicable };
     let same = sent.says_the_same(&stream.completion);
     let (sent, got) = (sent.text(), stream.completion.text());
     // What was on its way when a connection was cut may be lost with it: there a beginning will do.
     let holds = match fate {
-        Fate::Cut { .. } => sent.starts_with(&got),
+        AttemptOutcome::Cut { .. } => sent.starts_with(&got),
         _ => same,
     };
-    Outcome::check(holds, || {
+    RuleOutcome::check(holds, || {
         (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
     })
 }
 
-fn one_error_event(facts: &Facts<'_>) -> Outcome {
-    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
+fn one_error_event(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
     if stream.errors.is_empty() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let api = facts.api();
-    let is_error = |frame: &Frame| {
+    let is_error = |frame: &ReceivedFrame| {
         matches!(dialect::event(api, frame.event.as_deref(), &frame.data), StreamEvent::Error(_))
     };
-    let closes = |frame: &Frame| dialect::closes_error(api, frame.event.as_deref(), &frame.data);
-    let frames = facts.answer().map(|answer| answer.body.frames.as_slice()).unwrap_or_default();
+    let closes = |frame: &ReceivedFrame| dialect::closes_error(api, frame.event.as_deref(), &frame.data);
+    let frames = facts.raw_response().map(|answer| answer.body.frames.as_slice()).unwrap_or_default();
     let after = frames.iter().skip_while(|frame| !is_error(frame)).skip(1);
-    let after: Vec<&Frame> = after.collect();
+    let after: Vec<&ReceivedFrame> = after.collect();
     let trailing = after.iter().filter(|frame| !closes(frame)).count();
     let done = after
         .iter()
         .any(|frame| dialect::event(api, frame.event.as_deref(), &frame.data) == StreamEvent::Done);
     match facts.policy.after_error.answer {
         AfterError::Nothing if done => {
-            return Outcome::broken(
+            return RuleOutcome::broken(
                 "an error event, and no terminator after it",
-                facts.told.describe(),
+                facts.response.describe(),
                 Vec::new(),
             );
         }
         // No other dialect's clients are told to expect one behind an error.
         AfterError::Done if !done && dialect::terminator(api) == Some("[DONE]") => {
-            return Outcome::broken("an error event, then [DONE]", facts.told.describe(), Vec::new());
+            return RuleOutcome::broken("an error event, then [DONE]", facts.response.describe(), Vec::new());
         }
         _ => {}
     }
-    Outcome::check(stream.errors.len() == 1 && trailing == 0, || {
+    RuleOutcome::check(stream.errors.len() == 1 && trailing == 0, || {
         let more = dialect::terminator(api).map(|name| format!(", then at most {name}"));
         (
             format!("one error event{}", more.unwrap_or_default()),
@@ -212,28 +218,28 @@ fn one_error_event(facts: &Facts<'_>) -> Outcome {
     })
 }
 
-fn ends_after_error(facts: &Facts<'_>) -> Outcome {
-    let Some(stream) = failed_stream(facts) else { return Outcome::NotApplicable };
-    let Some((at, _)) = stream.errors.first() else { return Outcome::NotApplicable };
+fn ends_after_error(facts: &Facts<'_>) -> RuleOutcome {
+    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
+    let Some((at, _)) = stream.errors.first() else { return RuleOutcome::NotApplicable };
     let after = facts.exchange.end_ms - at;
-    Outcome::check(after <= END_AFTER_ERROR_MS && !stream.unending, || {
+    RuleOutcome::check(after <= END_AFTER_ERROR_MS && !stream.unending, || {
         let how = if stream.unending { "still open" } else { "over" };
         ("the answer is over within 2 s".to_owned(), format!("{how} after {:.1} s", after / 1000.0))
     })
 }
 
-fn error_detail(facts: &Facts<'_>) -> Outcome {
+fn error_detail(facts: &Facts<'_>) -> RuleOutcome {
     let Some(stream) = failed_stream(facts).filter(|_| !facts.ended_without_a_word()) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
     let canaries: Vec<&str> = facts
         .failures()
         .filter(|(attempt, fate)| match fate {
-            Fate::ErrorEvent { error, .. } => {
+            AttemptOutcome::ErrorEvent { error, .. } => {
                 word::has_token(&error.raw.to_string(), &attempt.canaries.message)
             }
             // Behind pings the event stands in the place of the whole answer.
-            Fate::Status { .. } => {
+            AttemptOutcome::Status { .. } => {
                 facts.is_pinged() && word::has_token(&attempt.said(), &attempt.canaries.message)
             }
             _ => false,
@@ -241,12 +247,12 @@ fn error_detail(facts: &Facts<'_>) -> Outcome {
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     if canaries.is_empty() || stream.errors.is_empty() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let shown = |canary: &&str| {
         stream.errors.iter().any(|(_, error)| word::has_token(&error.raw.to_string(), canary))
     };
-    Outcome::check(canaries.iter().any(shown), || {
-        ("the upstream's message in the error event".to_owned(), facts.told.describe())
+    RuleOutcome::check(canaries.iter().any(shown), || {
+        ("the upstream's message in the error event".to_owned(), facts.response.describe())
     })
 }

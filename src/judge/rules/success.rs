@@ -3,14 +3,14 @@
 use super::own;
 use crate::{
     judge::{
+        attempt_outcome::{is_terminated, is_truncated},
+        caller_response::{CallerResponse, shorten},
         dialect,
         facts::Facts,
-        fate::{is_terminated, is_truncated},
-        rule::{Outcome, Rule},
-        told::{Told, shorten},
+        rule::{Rule, RuleOutcome},
     },
     observation::{Attempt, AttemptEnd, StepName},
-    scenario::{Answer, Api, Level},
+    scenario::{Api, Level, TurnReply},
 };
 
 pub const RULES: &[Rule] = &[
@@ -51,7 +51,7 @@ pub const RULES: &[Rule] = &[
                  that is told `length` asks for the rest.",
         references: &["BerriAI/litellm#37710", "https://platform.openai.com/docs/api-reference/chat"],
         timing: false,
-        check: limit_told,
+        check: limit_reported,
     },
     Rule {
         id: "success.terminated",
@@ -89,107 +89,107 @@ fn ends_open(facts: &Facts<'_>, attempt: &Attempt) -> bool {
         && !is_terminated(attempt, case)
 }
 
-fn delivered(facts: &Facts<'_>) -> Outcome {
+fn delivered(facts: &Facts<'_>) -> RuleOutcome {
     if facts.exchange.step == StepName::Recovery {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let Some((attempt, _)) = facts.success() else { return Outcome::NotApplicable };
+    let Some((attempt, _)) = facts.success() else { return RuleOutcome::NotApplicable };
     if attempt.sent.doubtful {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     // Google refuses a prompt under 200: a caller may be told by an error, or by a finish reason.
-    if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, Answer::Error(_))) {
-        return Outcome::NotApplicable;
+    if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, TurnReply::Error(_))) {
+        return RuleOutcome::NotApplicable;
     }
     if ends_open(facts, attempt) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     // After content, another attempt must not be spliced in; rules on retries speak of that.
     if facts.failures().any(|(_, fate)| fate.failed_after_content()) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(facts.told.looks_successful(), || {
-        (format!("the success of {}#{}", attempt.deployment, attempt.n), facts.told.describe())
+    RuleOutcome::check(facts.response.looks_successful(), || {
+        (format!("the success of {}#{}", attempt.deployment, attempt.n), facts.response.describe())
     })
 }
 
-fn content_intact(facts: &Facts<'_>) -> Outcome {
-    let (Some((attempt, sent)), Some(got)) = (facts.success(), facts.told.completion()) else {
-        return Outcome::NotApplicable;
+fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
+    let (Some((attempt, sent)), Some(got)) = (facts.success(), facts.response.completion()) else {
+        return RuleOutcome::NotApplicable;
     };
     // Of a very long body only a part is on record, on both sides.
     if is_truncated(&attempt.sent) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    if !facts.told.looks_successful() || facts.failures().any(|(_, fate)| fate.failed_after_content()) {
-        return Outcome::NotApplicable;
+    if !facts.response.looks_successful() || facts.failures().any(|(_, fate)| fate.failed_after_content()) {
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(sent.says_the_same(got), || {
+    RuleOutcome::check(sent.says_the_same(got), || {
         let (sent, got) = (sent.text(), got.text());
         (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
     })
 }
 
-fn limit_told(facts: &Facts<'_>) -> Outcome {
-    let (Some((_, sent)), Some(got)) = (facts.success(), facts.told.completion()) else {
-        return Outcome::NotApplicable;
+fn limit_reported(facts: &Facts<'_>) -> RuleOutcome {
+    let (Some((_, sent)), Some(got)) = (facts.success(), facts.response.completion()) else {
+        return RuleOutcome::NotApplicable;
     };
-    if !facts.told.looks_successful() || !sent.says_the_same(got) {
-        return Outcome::NotApplicable;
+    if !facts.response.looks_successful() || !sent.says_the_same(got) {
+        return RuleOutcome::NotApplicable;
     }
     let (Some(cut), Some(told)) = (sent.is_cut_by_limit(), got.is_cut_by_limit()) else {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     };
-    Outcome::check(cut == told, || {
+    RuleOutcome::check(cut == told, || {
         let expected = if cut { "that the limit of tokens cut it off" } else { "that it is whole" };
         let words = [sent, got].map(|side| side.finish.clone().unwrap_or_default());
         (format!("{expected}: the upstream said `{}`", words[0]), format!("`{}`", words[1]))
     })
 }
 
-fn terminated(facts: &Facts<'_>) -> Outcome {
-    let (Told::Stream(got), Some((attempt, sent))) = (&facts.told, facts.success()) else {
-        return Outcome::NotApplicable;
+fn terminated(facts: &Facts<'_>) -> RuleOutcome {
+    let (CallerResponse::Stream(got), Some((attempt, sent))) = (&facts.response, facts.success()) else {
+        return RuleOutcome::NotApplicable;
     };
     if ends_open(facts, attempt) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    let Some(terminator) = dialect::terminator(facts.api()) else { return Outcome::NotApplicable };
+    let Some(terminator) = dialect::terminator(facts.api()) else { return RuleOutcome::NotApplicable };
     // A stream that was cut, or that shows an error, has not been passed on as a success.
     let delivered = got.complete
         && got.errors.is_empty()
         && got.completion.finish.is_some()
         && got.completion.says_the_same(sent);
     if !delivered {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(got.done, || (format!("{} at the end", data(terminator)), facts.told.describe()))
+    RuleOutcome::check(got.done, || (format!("{} at the end", data(terminator)), facts.response.describe()))
 }
 
 fn data(terminator: &str) -> String {
     if terminator == "[DONE]" { format!("data: {terminator}") } else { terminator.to_owned() }
 }
 
-fn forwarded(facts: &Facts<'_>) -> Outcome {
+fn forwarded(facts: &Facts<'_>) -> RuleOutcome {
     if facts.exchange.mistake.is_some() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     // A list of models, or a count of tokens, a proxy may have of its own.
     if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     if facts.is_unreachable() || facts.arrangement.proxy.cooldown.is_some() {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(!facts.attempts.is_empty(), || {
+    RuleOutcome::check(!facts.attempts.is_empty(), || {
         (
             "at least one attempt at an upstream".to_owned(),
-            format!("none; the caller got {}", facts.told.describe()),
+            format!("none; the caller got {}", facts.response.describe()),
         )
     })
 }
 
 /// Whether nothing at all came back.
-pub(super) fn unanswered(told: &Told) -> bool {
-    matches!(told, Told::Nothing(_))
+pub(super) fn unanswered(told: &CallerResponse) -> bool {
+    matches!(told, CallerResponse::Nothing(_))
 }

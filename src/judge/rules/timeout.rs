@@ -2,13 +2,13 @@
 
 use crate::{
     judge::{
+        attempt_outcome::AttemptOutcome,
+        caller_response::CallerResponse,
         dialect::{self, StreamEvent},
         facts::Facts,
-        fate::Fate,
-        rule::{Outcome, Rule},
-        told::Told,
+        rule::{Rule, RuleOutcome},
     },
-    observation::{Ending, Frame},
+    observation::{ReceivedFrame, ResponseEnd},
     scenario::Level,
 };
 
@@ -38,47 +38,48 @@ pub const RULES: &[Rule] = &[
 ];
 
 fn silent(facts: &Facts<'_>) -> bool {
-    facts.is_unreachable_in_silence() || facts.failures().any(|(_, fate)| matches!(fate, Fate::Silent { .. }))
+    facts.is_unreachable_in_silence()
+        || facts.failures().any(|(_, fate)| matches!(fate, AttemptOutcome::Silent { .. }))
 }
 
 /// A session may be silent for as long as nobody speaks; only its handshake has a limit.
 fn in_session_only(facts: &Facts<'_>) -> bool {
-    let handshake = |fate: &Fate| matches!(fate, Fate::Silent { head_sent: false, .. });
-    matches!(facts.told, Told::Session(_)) && !facts.failures().any(|(_, fate)| handshake(fate))
+    let handshake = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Silent { head_sent: false, .. });
+    matches!(facts.response, CallerResponse::Session(_)) && !facts.failures().any(|(_, fate)| handshake(fate))
 }
 
-fn honoured(facts: &Facts<'_>) -> Outcome {
+fn honoured(facts: &Facts<'_>) -> RuleOutcome {
     if !silent(facts) || in_session_only(facts) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     let settings = &facts.arrangement.proxy;
     let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
     // A stream's limit counts from its last chunk: what was sent in good time is not the proxy's.
     // What a proxy says of its own when it gives up is no such chunk.
-    let is_chunk = |frame: &Frame| {
+    let is_chunk = |frame: &ReceivedFrame| {
         let event = dialect::event(facts.api(), frame.event.as_deref(), &frame.data);
         matches!(event, StreamEvent::Chunk { finish: None, .. })
     };
     let lead_ms = facts
-        .answer()
+        .raw_response()
         .and_then(|answer| answer.body.frames.iter().rfind(|frame| is_chunk(frame)))
         .map_or(0.0, |frame| (frame.at_ms - facts.exchange.sent_ms).max(0.0));
     let allowed = (f64::from(settings.retries) + 1.0) * facts.chain().len() as f64;
     let limit_ms = lead_ms + allowed * (timeout_ms + GRACE_MS);
     // With its error event the upstream is given up; when the stream then ends is for its own rule.
-    let given_up = match &facts.told {
-        Told::Stream(stream) => stream.errors.first().map(|(at_ms, _)| *at_ms),
-        Told::Session(session) => session.errors.first().map(|(at_ms, _)| *at_ms),
+    let given_up = match &facts.response {
+        CallerResponse::Stream(stream) => stream.errors.first().map(|(at_ms, _)| *at_ms),
+        CallerResponse::Session(session) => session.errors.first().map(|(at_ms, _)| *at_ms),
         _ => None,
     };
     let took_ms = given_up.unwrap_or(facts.exchange.end_ms) - facts.exchange.sent_ms;
-    let left_open = matches!(&facts.told, Told::Session(session) if session.is_open());
-    let open = given_up.is_none() && (is_open(&facts.told) || left_open);
+    let left_open = matches!(&facts.response, CallerResponse::Session(session) if session.is_open());
+    let open = given_up.is_none() && (is_open(&facts.response) || left_open);
     if open && took_ms <= limit_ms {
         // upfault stopped waiting before the proxy's time was over: nobody knows what it would have done.
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(took_ms <= limit_ms, || {
+    RuleOutcome::check(took_ms <= limit_ms, || {
         let how = if open { "still waiting" } else { "over" };
         (
             format!(
@@ -87,29 +88,29 @@ fn honoured(facts: &Facts<'_>) -> Outcome {
                 allowed,
                 timeout_ms / 1000.0
             ),
-            format!("{how} after {:.1} s: {}", took_ms / 1000.0, facts.told.describe()),
+            format!("{how} after {:.1} s: {}", took_ms / 1000.0, facts.response.describe()),
         )
     })
 }
 
-fn answered(facts: &Facts<'_>) -> Outcome {
+fn answered(facts: &Facts<'_>) -> RuleOutcome {
     // Where the upstream was silent the rule above has said it.
     if silent(facts) {
-        return Outcome::NotApplicable;
+        return RuleOutcome::NotApplicable;
     }
     // An open stream that has shown its error is for the rules on streams.
-    if matches!(&facts.told, Told::Stream(stream) if !stream.errors.is_empty()) {
-        return Outcome::NotApplicable;
+    if matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty()) {
+        return RuleOutcome::NotApplicable;
     }
-    Outcome::check(!is_open(&facts.told), || {
-        ("an end".to_owned(), format!("none until upfault's deadline: {}", facts.told.describe()))
+    RuleOutcome::check(!is_open(&facts.response), || {
+        ("an end".to_owned(), format!("none until upfault's deadline: {}", facts.response.describe()))
     })
 }
 
-fn is_open(told: &Told) -> bool {
+fn is_open(told: &CallerResponse) -> bool {
     match told {
-        Told::Nothing(ending) => *ending == Ending::Deadline,
-        Told::Stream(stream) => stream.unending,
+        CallerResponse::Nothing(ending) => *ending == ResponseEnd::Deadline,
+        CallerResponse::Stream(stream) => stream.unending,
         _ => false,
     }
 }

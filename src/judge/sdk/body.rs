@@ -8,16 +8,16 @@ use super::{
     retry,
 };
 use crate::{
-    judge::told::Told,
-    observation::{Answer, Ending, word},
+    judge::caller_response::CallerResponse,
+    observation::{Response, ResponseEnd, word},
     scenario::Api,
 };
 
 /// What a whole answer under 200 comes to.
-pub(super) fn whole(sdk: Sdk, api: Api, answer: &Answer, told: &Told) -> SdkOutcome {
+pub(super) fn whole(sdk: Sdk, api: Api, answer: &Response, told: &CallerResponse) -> SdkOutcome {
     match &answer.ending {
-        Ending::Complete => {}
-        Ending::Closed if answer.header("content-length").is_some() => {
+        ResponseEnd::Complete => {}
+        ResponseEnd::Closed if answer.header("content-length").is_some() => {
             return SdkOutcome::raises(
                 sdk.by_language("APIConnectionError", "TypeError"),
                 retry::by_cut_body(sdk),
@@ -25,7 +25,7 @@ pub(super) fn whole(sdk: Sdk, api: Api, answer: &Answer, told: &Told) -> SdkOutc
         }
         _ => return SdkOutcome::not_measured("a body that ends so"),
     }
-    let success = matches!(told, Told::Whole { completion: Some(_), error: None, .. });
+    let success = matches!(told, CallerResponse::Whole { completion: Some(_), error: None, .. });
     if success {
         return SdkOutcome::Returns;
     }

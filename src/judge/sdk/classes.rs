@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{kinds::Sdk, outcome::SdkOutcome, retry};
-use crate::observation::{Answer, Ending};
+use crate::observation::{Response, ResponseEnd};
 
 /// The class of each status below 500 that was measured: openai-python, openai-node, then both of Anthropic's.
 /// Where Anthropic's two differ the Python class stands first.
@@ -51,9 +51,9 @@ const fn both(class: &str) -> (&str, &str) {
 }
 
 /// What an answer with a status of 4xx or 5xx comes to.
-pub(super) fn failure(sdk: Sdk, answer: &Answer) -> SdkOutcome {
+pub(super) fn failure(sdk: Sdk, answer: &Response) -> SdkOutcome {
     // Whether a body that breaks off hides the status was not measured.
-    if answer.ending != Ending::Complete {
+    if answer.ending != ResponseEnd::Complete {
         return SdkOutcome::not_measured("the body of an error broke off");
     }
     match class(sdk, answer) {
@@ -62,7 +62,7 @@ pub(super) fn failure(sdk: Sdk, answer: &Answer) -> SdkOutcome {
     }
 }
 
-fn class(sdk: Sdk, answer: &Answer) -> Result<&'static str, &'static str> {
+fn class(sdk: Sdk, answer: &Response) -> Result<&'static str, &'static str> {
     let status = answer.status;
     let code = if sdk.is_anthropic() { error_code(&answer.body.text) } else { None };
     if let Some(code) = code {

@@ -6,7 +6,7 @@ use super::{
     kinds::Sdk,
     outcome::{Retry, RetryReason, Wait},
 };
-use crate::observation::Answer;
+use crate::observation::Response;
 
 /// The first request and the two retries that every one of them makes by default.
 const ATTEMPTS: u32 = 3;
@@ -21,7 +21,7 @@ const LONGEST_TIMER_MS: f64 = 2_147_483_647.0;
 const LONGEST_SLEEP_SECONDS: f64 = 4_294_967.0;
 
 /// What an answer says of a wait.
-enum Told {
+enum RetryAfterValue {
     Nothing,
     Seconds(f64),
     /// Something of which nobody measured what it comes to.
@@ -43,8 +43,8 @@ pub(super) fn by_cut_body(sdk: Sdk) -> Retry {
 }
 
 /// By status and headers of an answer that is an error.
-pub(super) fn by_answer(sdk: Sdk, answer: &Answer) -> Retry {
-    let told = told(answer);
+pub(super) fn by_answer(sdk: Sdk, answer: &Response) -> Retry {
+    let told = retry_after_value(answer);
     let (again, reason) = match answer.header("x-should-retry") {
         Some("true") => (true, RetryReason::XShouldRetry),
         Some("false") => (false, RetryReason::XShouldRetry),
@@ -54,46 +54,46 @@ pub(super) fn by_answer(sdk: Sdk, answer: &Answer) -> Retry {
         return Retry::never(reason);
     }
     match told {
-        Told::Seconds(seconds) if sdk == Sdk::OpenaiPython && seconds > LONGEST_SECONDS => {
+        RetryAfterValue::Seconds(seconds) if sdk == Sdk::OpenaiPython && seconds > LONGEST_SECONDS => {
             Retry::never(RetryReason::RetryAfterTooLong)
         }
-        Told::Unclear if sdk == Sdk::OpenaiPython => {
+        RetryAfterValue::Unclear if sdk == Sdk::OpenaiPython => {
             Retry { attempts: None, reason: RetryReason::RetryAfterUnclear, wait: None }
         }
         told => Retry { attempts: Some(ATTEMPTS), reason, wait: wait(sdk, &told, answer) },
     }
 }
 
-fn wait(sdk: Sdk, told: &Told, answer: &Answer) -> Option<Wait> {
+fn wait(sdk: Sdk, told: &RetryAfterValue, answer: &Response) -> Option<Wait> {
     match told {
-        Told::Nothing => Some(Wait::Backoff),
-        Told::Unclear => None,
+        RetryAfterValue::Nothing => Some(Wait::Backoff),
+        RetryAfterValue::Unclear => None,
         // Zero was measured in `retry-after` only.
-        Told::Seconds(0.0) if answer.header("retry-after-ms").is_some() => None,
-        Told::Seconds(0.0) if sdk == Sdk::OpenaiNode => Some(Wait::AtOnce),
-        Told::Seconds(0.0) => Some(Wait::Backoff),
-        Told::Seconds(seconds) if seconds * 1000.0 > LONGEST_TIMER_MS => match sdk {
+        RetryAfterValue::Seconds(0.0) if answer.header("retry-after-ms").is_some() => None,
+        RetryAfterValue::Seconds(0.0) if sdk == Sdk::OpenaiNode => Some(Wait::AtOnce),
+        RetryAfterValue::Seconds(0.0) => Some(Wait::Backoff),
+        RetryAfterValue::Seconds(seconds) if seconds * 1000.0 > LONGEST_TIMER_MS => match sdk {
             Sdk::AnthropicNode => Some(Wait::Backoff),
             Sdk::AnthropicPython if *seconds <= LONGEST_SLEEP_SECONDS => Some(Wait::AsTold),
             _ => None,
         },
-        Told::Seconds(_) => Some(Wait::AsTold),
+        RetryAfterValue::Seconds(_) => Some(Wait::AsTold),
     }
 }
 
 /// `retry-after-ms` comes before `retry-after`, whose value is a number of seconds or a date.
-fn told(answer: &Answer) -> Told {
+fn retry_after_value(answer: &Response) -> RetryAfterValue {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
     if let Some(ms) = answer.header("retry-after-ms") {
-        return number(ms).map_or(Told::Unclear, |ms| Told::Seconds(ms / 1000.0));
+        return number(ms).map_or(RetryAfterValue::Unclear, |ms| RetryAfterValue::Seconds(ms / 1000.0));
     }
-    let Some(text) = answer.header("retry-after") else { return Told::Nothing };
+    let Some(text) = answer.header("retry-after") else { return RetryAfterValue::Nothing };
     if let Some(seconds) = number(text) {
-        return Told::Seconds(seconds);
+        return RetryAfterValue::Seconds(seconds);
     }
     // The caller's clock is not on record, so the answer's own date stands for it.
     let seconds = date(text).zip(answer.header("date").and_then(date)).map(|(at, now)| at - now);
-    seconds.filter(|seconds| *seconds > 0.0).map_or(Told::Unclear, Told::Seconds)
+    seconds.filter(|seconds| *seconds > 0.0).map_or(RetryAfterValue::Unclear, RetryAfterValue::Seconds)
 }
 
 /// An HTTP date in seconds since 1970.

@@ -8,7 +8,7 @@ use super::{
     outcome::{Retry, RetryReason, SdkOutcome},
 };
 use crate::{
-    observation::{Answer, Ending, Frame},
+    observation::{ReceivedFrame, Response, ResponseEnd},
     wire::frames::Carrier,
 };
 
@@ -23,7 +23,7 @@ enum Reaction {
 }
 
 /// What a stream under 200 comes to.
-pub(super) fn streamed(sdk: Sdk, answer: &Answer) -> SdkOutcome {
+pub(super) fn streamed(sdk: Sdk, answer: &Response) -> SdkOutcome {
     if answer.carrier() != Some(Carrier::Sse) {
         return no_stream(answer);
     }
@@ -46,15 +46,15 @@ pub(super) fn streamed(sdk: Sdk, answer: &Answer) -> SdkOutcome {
     }
     let begun = !answer.body.frames.is_empty();
     match &answer.ending {
-        Ending::Complete => SdkOutcome::Returns,
+        ResponseEnd::Complete => SdkOutcome::Returns,
         _ if ended => SdkOutcome::not_measured("a stream that breaks behind its last event"),
         _ if !begun => SdkOutcome::not_measured("a stream that breaks before its first event"),
-        Ending::Closed if answer.header("content-length").is_none() => {
+        ResponseEnd::Closed if answer.header("content-length").is_none() => {
             raises(sdk.by_language("RemoteProtocolError", "TypeError"))
         }
-        Ending::Reset => raises(sdk.by_language("ReadError", "TypeError")),
-        Ending::Deadline if sdk.is_python() => raises("ReadTimeout"),
-        Ending::Deadline => {
+        ResponseEnd::Reset => raises(sdk.by_language("ReadError", "TypeError")),
+        ResponseEnd::Deadline if sdk.is_python() => raises("ReadTimeout"),
+        ResponseEnd::Deadline => {
             SdkOutcome::not_measured("it has no timeout between events, and waits until the peer closes")
         }
         _ => SdkOutcome::not_measured("a stream that ends so"),
@@ -62,13 +62,13 @@ pub(super) fn streamed(sdk: Sdk, answer: &Answer) -> SdkOutcome {
 }
 
 /// Their readers look for `data:` only, and find none.
-fn no_stream(answer: &Answer) -> SdkOutcome {
+fn no_stream(answer: &Response) -> SdkOutcome {
     let kind = answer.header("content-type").unwrap_or_default();
     let is_json =
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
     let body = serde_json::from_str::<Value>(&answer.body.text);
     let is_error = body.is_ok_and(|body| body.get("error").is_some());
-    if is_json && is_error && answer.ending == Ending::Complete {
+    if is_json && is_error && answer.ending == ResponseEnd::Complete {
         SdkOutcome::Returns
     } else {
         SdkOutcome::not_measured("this in the place of a stream")
@@ -80,7 +80,7 @@ fn raises(class: &str) -> SdkOutcome {
 }
 
 /// Any event whose JSON has an `error` that is not empty; the event's name does not matter.
-fn openai(sdk: Sdk, frame: &Frame) -> Reaction {
+fn openai(sdk: Sdk, frame: &ReceivedFrame) -> Reaction {
     if frame.data == "[DONE]" {
         return Reaction::Ends;
     }
@@ -102,7 +102,7 @@ fn openai(sdk: Sdk, frame: &Frame) -> Reaction {
 }
 
 /// Only `event: error`, whatever is in it; an event without a name is passed over.
-fn anthropic(sdk: Sdk, frame: &Frame) -> Reaction {
+fn anthropic(sdk: Sdk, frame: &ReceivedFrame) -> Reaction {
     let is_json = || serde_json::from_str::<Value>(&frame.data).is_ok();
     match frame.event.as_deref() {
         Some("error") => Reaction::Raises(sdk.by_language("APIStatusError", "APIError")),

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, Wait, sdk_view};
 use crate::{
-    fault::{self, Context, Framing, Origin, Plan, WireAction},
-    judge::tests::seen::{DONE, ONE, STOP, Say, Seen, error, events, plain, say, streamed},
-    observation::Ending,
-    provider::{Asked, owned_headers},
+    fault::{self, FaultContext, Framing, Origin, Plan, WireAction},
+    judge::tests::seen::{
+        DONE, ONE, ObservationBuilder, STOP, SideReply, error, events, plain, say, streamed,
+    },
+    observation::ResponseEnd,
+    provider::{RequestedCall, owned_headers},
     scenario::{Api, Library, load_arm},
 };
 
@@ -73,45 +75,45 @@ fn spelled_out(turn: &Value, provider: &str, wire: &Value) -> Value {
 
 /// What a caller gets of a turn, if nobody stands between. One with patience hears no more after a longer
 /// silence.
-fn seen(turn: &Value, api: Api, stream: bool, patience: Duration) -> Seen {
+fn seen(turn: &Value, api: Api, stream: bool, patience: Duration) -> ObservationBuilder {
     let provider = api.native_provider();
     let armed = json!({"provider": provider, "upstream": [turn]}).to_string();
     let wanted = load_arm(&armed, &Library::default()).unwrap();
     let turn = &wanted.deployments["primary"][0];
     let case = if stream { streamed() } else { plain() }.calling(api, provider);
     let canaries = case.observation.arrangement.identity.canaries("primary", 1);
-    let asked = Asked::plain(provider, api, stream);
+    let asked = RequestedCall::plain(provider, api, stream);
     let address: SocketAddr = "127.0.0.1:9".parse().unwrap();
     let origin = Origin { address, token: "tok", deployment: "primary", attempt: 1, seed: 0 };
-    let plan = fault::plan(turn, &Context { asked: &asked, canaries: &canaries, origin });
+    let plan = fault::plan(turn, &FaultContext { asked: &asked, canaries: &canaries, origin });
     got(case, &plan, patience)
 }
 
-fn got(case: Seen, plan: &Plan, patience: Duration) -> Seen {
+fn got(case: ObservationBuilder, plan: &Plan, patience: Duration) -> ObservationBuilder {
     let mut head = None;
     let mut body = Vec::new();
-    let mut ending = Ending::Complete;
+    let mut ending = ResponseEnd::Complete;
     for action in &plan.actions {
         match action {
             WireAction::Head(it) => head = Some(it),
             WireAction::Write { bytes, .. } => body.extend_from_slice(bytes),
-            WireAction::Reset => ending = Ending::Reset,
-            WireAction::Close => ending = Ending::Closed,
-            WireAction::Hang => ending = Ending::Deadline,
+            WireAction::Reset => ending = ResponseEnd::Reset,
+            WireAction::Close => ending = ResponseEnd::Closed,
+            WireAction::Hang => ending = ResponseEnd::Deadline,
             WireAction::Wait(time) if *time > patience => {
-                ending = Ending::Deadline;
+                ending = ResponseEnd::Deadline;
                 break;
             }
             _ => {}
         }
     }
-    let Some(head) = head else { return case.told_nothing(ending) };
+    let Some(head) = head else { return case.received_nothing(ending) };
     let mut headers = owned_headers(&head.headers);
     match head.framing {
         Framing::Length(length) => headers.push(("content-length".to_owned(), length.to_string())),
         _ => headers.push(("transfer-encoding".to_owned(), "chunked".to_owned())),
     }
-    case.told_until(Say::raw(head.status, headers, body), ending)
+    case.received_until(SideReply::raw(head.status, headers, body), ending)
 }
 
 /// A row's cell, as the tables write it.
@@ -132,7 +134,7 @@ fn cell(text: &str) -> String {
     }
 }
 
-fn view_of(seen: &Seen, sdk: Sdk) -> SdkView {
+fn view_of(seen: &ObservationBuilder, sdk: Sdk) -> SdkView {
     let steps = sdk_view(&seen.observation);
     steps[0].sdks.iter().find(|view| view.sdk == sdk).unwrap().clone()
 }
@@ -234,7 +236,7 @@ fn retries(status: u16, headers: &[(&str, &str)]) -> Vec<Retry> {
     }
     let of = |sdk| {
         let seen = plain().calling(api_of(sdk, "chat"), api_of(sdk, "chat").native_provider());
-        match view_of(&seen.tried(error(status)).told(told.clone()), sdk).outcome {
+        match view_of(&seen.tried(error(status)).received(told.clone()), sdk).outcome {
             SdkOutcome::Raises { retry, .. } => retry,
             other => panic!("{sdk}: {other:?}"),
         }
@@ -277,7 +279,7 @@ fn what_decides_about_a_retry_is_named() {
 }
 
 /// Who sees no exception at all.
-fn silent(seen: &Seen) -> Vec<Sdk> {
+fn silent(seen: &ObservationBuilder) -> Vec<Sdk> {
     let steps = sdk_view(&seen.observation);
     steps[0].sdks.iter().filter(|view| view.silent).map(|view| view.sdk).collect()
 }
@@ -286,50 +288,50 @@ fn silent(seen: &Seen) -> Vec<Sdk> {
 fn a_failed_call_without_an_exception_is_silent_and_nothing_else_is() {
     let both = [Sdk::OpenaiPython, Sdk::OpenaiNode];
     let failed = || plain().tried(error(500));
-    assert_eq!(silent(&failed().told(error(200))), both, "an error under 200");
+    assert_eq!(silent(&failed().received(error(200))), both, "an error under 200");
     let ok = crate::judge::tests::seen::OK;
-    assert_eq!(silent(&failed().told(say(200, ok))), both, "a success that no upstream gave");
-    assert_eq!(silent(&failed().told(error(500))), []);
-    assert_eq!(silent(&plain().tried(say(200, ok)).told(say(200, ok))), []);
+    assert_eq!(silent(&failed().received(say(200, ok))), both, "a success that no upstream gave");
+    assert_eq!(silent(&failed().received(error(500))), []);
+    assert_eq!(silent(&plain().tried(say(200, ok)).received(say(200, ok))), []);
 
     let failed = || streamed().tried(error(500));
-    assert_eq!(silent(&failed().told(events(&[ONE]))), both, "a stream that just ends");
-    assert_eq!(silent(&failed().told(events(&[ONE, STOP, DONE]))), both, "one that says it is complete");
+    assert_eq!(silent(&failed().received(events(&[ONE]))), both, "a stream that just ends");
+    assert_eq!(silent(&failed().received(events(&[ONE, STOP, DONE]))), both, "one that says it is complete");
     let event = r#"{"error":{"message":"no MSG"}}"#;
-    assert_eq!(silent(&failed().told(events(&[ONE, event]))), []);
+    assert_eq!(silent(&failed().received(events(&[ONE, event]))), []);
     let failed = || {
         let seen = streamed().calling(Api::AnthropicMessages, crate::scenario::Provider::Anthropic);
         seen.tried(error(500))
     };
-    assert_eq!(silent(&failed().told(events(&[event]))), [Sdk::AnthropicPython, Sdk::AnthropicNode]);
-    let good = streamed().tried(events(&[ONE, STOP, DONE])).told(events(&[ONE, STOP, DONE]));
+    assert_eq!(silent(&failed().received(events(&[event]))), [Sdk::AnthropicPython, Sdk::AnthropicNode]);
+    let good = streamed().tried(events(&[ONE, STOP, DONE])).received(events(&[ONE, STOP, DONE]));
     assert_eq!(silent(&good), []);
     // A provider that refuses under 200 is passed on as an answer.
     let refused = r#"{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}"#;
-    assert_eq!(silent(&plain().tried(say(200, "{}")).told(say(200, refused))), []);
+    assert_eq!(silent(&plain().tried(say(200, "{}")).received(say(200, refused))), []);
 }
 
 #[test]
 fn what_nobody_measured_is_not_guessed() {
-    let told = |said: Say, ending: Ending| {
-        written(&view_of(&plain().tried(error(500)).told_until(said, ending), Sdk::OpenaiPython))
+    let told = |said: SideReply, ending: ResponseEnd| {
+        written(&view_of(&plain().tried(error(500)).received_until(said, ending), Sdk::OpenaiPython))
     };
     let ok = crate::judge::tests::seen::OK;
     let unknown = [
-        told(error(418), Ending::Complete),
-        told(error(302), Ending::Complete),
-        told(error(204), Ending::Complete),
-        told(error(500), Ending::Closed),
-        told(say(200, ok), Ending::Reset),
-        told(say(200, "[1]"), Ending::Complete),
-        told(say(200, "{}"), Ending::Complete),
-        told(say(200, "[NaN"), Ending::Complete),
-        told(say(200, "no").with("content-type", "text/plain"), Ending::Complete),
-        written(&view_of(&plain().told_nothing(Ending::Refused), Sdk::OpenaiPython)),
+        told(error(418), ResponseEnd::Complete),
+        told(error(302), ResponseEnd::Complete),
+        told(error(204), ResponseEnd::Complete),
+        told(error(500), ResponseEnd::Closed),
+        told(say(200, ok), ResponseEnd::Reset),
+        told(say(200, "[1]"), ResponseEnd::Complete),
+        told(say(200, "{}"), ResponseEnd::Complete),
+        told(say(200, "[NaN"), ResponseEnd::Complete),
+        told(say(200, "no").with("content-type", "text/plain"), ResponseEnd::Complete),
+        written(&view_of(&plain().received_nothing(ResponseEnd::Refused), Sdk::OpenaiPython)),
     ];
     for view in unknown {
         assert!(view.starts_with("not measured: "), "{view}");
     }
     let gemini = plain().calling(Api::GeminiGenerate, crate::scenario::Provider::Gemini);
-    assert_eq!(sdk_view(&gemini.tried(error(500)).told(error(500)).observation), []);
+    assert_eq!(sdk_view(&gemini.tried(error(500)).received(error(500)).observation), []);
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{body, classes, kinds::Sdk, outcome::SdkOutcome, retry, stream};
 use crate::{
     judge::{Facts, Policy},
-    observation::{Ending, Observation, Outcome, StepName},
+    observation::{ExchangeOutcome, Observation, ResponseEnd, StepName},
 };
 
 /// What the SDKs make of one exchange.
@@ -56,33 +56,35 @@ pub fn sdk_view(observation: &Observation) -> Vec<StepView> {
 /// Every upstream failed, or what the caller got is no whole answer.
 fn failed(facts: &Facts<'_>) -> bool {
     // A refusal that the provider tells under 200 is an answer in some dialects: nobody owes an exception.
-    let finish = facts.told.completion().and_then(|completion| completion.finish.as_deref());
+    let finish = facts.response.completion().and_then(|completion| completion.finish.as_deref());
     let refused = matches!(finish, Some("content_filter" | "refusal"));
-    (facts.is_failure() && !refused) || !facts.told.looks_successful()
+    (facts.is_failure() && !refused) || !facts.response.looks_successful()
 }
 
 fn outcome(sdk: Sdk, facts: &Facts<'_>) -> SdkOutcome {
     let answer = match &facts.exchange.outcome {
-        Outcome::NoAnswer { ending } => return unanswered(sdk, ending),
-        Outcome::Answer(answer) => answer,
+        ExchangeOutcome::NoAnswer { ending } => return unanswered(sdk, ending),
+        ExchangeOutcome::Answer(answer) => answer,
     };
     match answer.status {
         200 if facts.wants_stream() => stream::streamed(sdk, answer),
-        200 => body::whole(sdk, facts.api(), answer, &facts.told),
+        200 => body::whole(sdk, facts.api(), answer, &facts.response),
         400..=599 => classes::failure(sdk, answer),
         _ => SdkOutcome::not_measured("this status"),
     }
 }
 
 /// No status line ever came.
-fn unanswered(sdk: Sdk, ending: &Ending) -> SdkOutcome {
+fn unanswered(sdk: Sdk, ending: &ResponseEnd) -> SdkOutcome {
     match ending {
-        Ending::Reset | Ending::Closed => SdkOutcome::raises("APIConnectionError", retry::by_connection()),
-        Ending::Deadline => SdkOutcome::raises(
+        ResponseEnd::Reset | ResponseEnd::Closed => {
+            SdkOutcome::raises("APIConnectionError", retry::by_connection())
+        }
+        ResponseEnd::Deadline => SdkOutcome::raises(
             sdk.by_language("APITimeoutError", "APIConnectionTimeoutError"),
             retry::by_connection(),
         ),
-        Ending::Refused | Ending::Complete | Ending::Left | Ending::Broken(_) => {
+        ResponseEnd::Refused | ResponseEnd::Complete | ResponseEnd::Left | ResponseEnd::Broken(_) => {
             SdkOutcome::not_measured("a connection that ends so")
         }
     }

@@ -1,35 +1,39 @@
 //! Success, status, stream.
 
-use super::{every_rule::Proof, seen::*};
+use super::{every_rule::RuleExample, seen::*};
 use crate::{
-    observation::{AttemptEnd, Ending},
+    observation::{AttemptEnd, ResponseEnd},
     scenario::{Fault, Turn},
 };
 
-pub fn proofs() -> Vec<Proof> {
+pub fn proofs() -> Vec<RuleExample> {
     [success(), status(), stream()].concat()
 }
 
-fn success() -> Vec<Proof> {
+fn success() -> Vec<RuleExample> {
     let ok = || plain().tried(say(200, OK));
     let stream = || streamed().tried(events(GOOD));
     let limited = || plain().tried(say(200, LIMITED));
     vec![
-        ("success.delivered", ok().told(say(200, OK)), ok().told(error(502))),
-        ("success.content-intact", stream().told(events(GOOD)), stream().told(events(&[ONE, STOP, DONE]))),
-        ("success.limit-told", limited().told(say(200, LIMITED)), limited().told(say(200, OK))),
-        ("success.terminated", stream().told(events(GOOD)), stream().told(events(&[ONE, TWO, STOP]))),
-        ("request.forwarded", ok().told(say(200, OK)), plain().told(error(500))),
+        ("success.delivered", ok().received(say(200, OK)), ok().received(error(502))),
+        (
+            "success.content-intact",
+            stream().received(events(GOOD)),
+            stream().received(events(&[ONE, STOP, DONE])),
+        ),
+        ("success.limit-told", limited().received(say(200, LIMITED)), limited().received(say(200, OK))),
+        ("success.terminated", stream().received(events(GOOD)), stream().received(events(&[ONE, TWO, STOP]))),
+        ("request.forwarded", ok().received(say(200, OK)), plain().received(error(500))),
     ]
 }
 
-fn status() -> Vec<Proof> {
-    let failed = |upstream, told| plain().tried(error(upstream)).told(error(told));
+fn status() -> Vec<RuleExample> {
+    let failed = |upstream, told| plain().tried(error(upstream)).received(error(told));
     let silent = || plain().tried_in_vain(AttemptEnd::ClientLeft);
     let refused = || {
         plain().set(|arrangement| {
             arrangement.deployments[0].turns = vec![Turn {
-                answer: crate::scenario::Answer::Reply(crate::scenario::Reply::Ok),
+                answer: crate::scenario::TurnReply::Reply(crate::scenario::SuccessReply::Ok),
                 headers: indexmap::IndexMap::new(),
                 faults: vec![Fault::Refuse],
             }];
@@ -42,44 +46,48 @@ fn status() -> Vec<Proof> {
         ("status.class-kept", failed(500, 502), failed(413, 500)),
         ("status.rate-limit", failed(429, 429), failed(429, 503)),
         ("status.credentials", failed(401, 502), failed(401, 429)),
-        ("status.timeout", silent().told(error(504)), silent().told(error(500))),
-        ("status.unreachable", refused().told(error(502)), refused().told(error(500))),
-        ("status.broken-reply", cut().told(error(502)), cut().told(error(400))),
+        ("status.timeout", silent().received(error(504)), silent().received(error(500))),
+        ("status.unreachable", refused().received(error(502)), refused().received(error(500))),
+        ("status.broken-reply", cut().received(error(502)), cut().received(error(400))),
         ("status.overloaded", failed(529, 503), failed(529, 500)),
     ]
 }
 
-fn stream() -> Vec<Proof> {
+fn stream() -> Vec<RuleExample> {
     let refused = || streamed().tried(error(503));
     let cut = || streamed().tried_until(events(&[ONE, TWO]), AttemptEnd::Closed);
     let broken = || streamed().tried(events(&[ONE, TWO, ERROR]));
     vec![
-        ("stream.error-status", refused().told(error(503)), refused().told(events(&[ERROR]))),
-        ("stream.no-forged-success", cut().told(events(&[ONE, TWO, ERROR])), cut().told(events(GOOD))),
+        ("stream.error-status", refused().received(error(503)), refused().received(events(&[ERROR]))),
+        (
+            "stream.no-forged-success",
+            cut().received(events(&[ONE, TWO, ERROR])),
+            cut().received(events(GOOD)),
+        ),
         (
             "stream.error-visible",
-            cut().told_until(events(&[ONE, TWO]), Ending::Reset),
-            cut().told(events(&[ONE, TWO])),
+            cut().received_until(events(&[ONE, TWO]), ResponseEnd::Reset),
+            cut().received(events(&[ONE, TWO])),
         ),
         (
             "stream.content-intact",
-            broken().told(events(&[ONE, TWO, ERROR])),
-            broken().told(events(&[ONE, ERROR])),
+            broken().received(events(&[ONE, TWO, ERROR])),
+            broken().received(events(&[ONE, ERROR])),
         ),
         (
             "stream.one-error-event",
-            broken().told(events(&[ONE, TWO, ERROR, DONE])),
-            broken().told(events(&[ONE, TWO, ERROR, ERROR])),
+            broken().received(events(&[ONE, TWO, ERROR, DONE])),
+            broken().received(events(&[ONE, TWO, ERROR, ERROR])),
         ),
         (
             "stream.ends-after-error",
-            broken().told(events(&[ONE, TWO, ERROR]).lasting(1900.0)),
-            broken().told(events(&[ONE, TWO, ERROR]).lasting(2100.0)),
+            broken().received(events(&[ONE, TWO, ERROR]).lasting(1900.0)),
+            broken().received(events(&[ONE, TWO, ERROR]).lasting(2100.0)),
         ),
         (
             "stream.error-detail",
-            broken().told(events(&[ONE, TWO, ERROR])),
-            broken().told(events(&[ONE, TWO, r#"{"error":{"message":"Internal error"}}"#])),
+            broken().received(events(&[ONE, TWO, ERROR])),
+            broken().received(events(&[ONE, TWO, r#"{"error":{"message":"Internal error"}}"#])),
         ),
     ]
 }

@@ -11,13 +11,13 @@ use super::{
 use crate::{
     judge::{self, Policy},
     observation::{
-        Answer, Attempt, AttemptEnd, Body, Closed, Ending, Exchange, Frame, Harm, Identity, Left,
-        Observation, Outcome, Sent, StepName,
+        Attempt, AttemptEnd, CallerLeft, Exchange, ExchangeOutcome, Identity, Observation, ProxyHarm,
+        ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd, SentReply, StepName,
     },
     scenario::{
-        Answer as Reply, Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect,
-        ErrorName, Expect, Fault, Leave, LeaveBy, LeavePoint, Level, Mistake, Provider, ProxySettings,
-        StatusPattern, StatusSet, TlsFault, Turn,
+        Api, Attempts, Combination, ConnectionFault, Cooldown, EndingExpect, ErrorExpect, ErrorName, Expect,
+        Fault, Leave, LeaveBy, LeavePoint, Level, Provider, ProxySettings, RequestMistake, StatusPattern,
+        StatusSet, TlsFault, Turn, TurnReply as Reply,
     },
     wire::sse,
 };
@@ -157,48 +157,48 @@ fn status() -> impl Strategy<Value = u16> {
     ]
 }
 
-fn ending() -> impl Strategy<Value = Ending> {
+fn ending() -> impl Strategy<Value = ResponseEnd> {
     select(vec![
-        Ending::Complete,
-        Ending::Complete,
-        Ending::Reset,
-        Ending::Closed,
-        Ending::Refused,
-        Ending::Deadline,
-        Ending::Left,
-        Ending::Broken("?".to_owned()),
+        ResponseEnd::Complete,
+        ResponseEnd::Complete,
+        ResponseEnd::Reset,
+        ResponseEnd::Closed,
+        ResponseEnd::Refused,
+        ResponseEnd::Deadline,
+        ResponseEnd::Left,
+        ResponseEnd::Broken("?".to_owned()),
     ])
 }
 
-fn body() -> impl Strategy<Value = Body> {
+fn body() -> impl Strategy<Value = ResponseBody> {
     let damage = option::weighted(0.1, Just("a wrong checksum".to_owned()));
     (prop_oneof![text(), stream()], any::<bool>(), option::of(0..9u64), time(), damage).prop_map(
         |(text, utf8, bytes, at_ms, damage)| {
-            let frame = |event: sse::Event| Frame { at_ms, event: event.event, data: event.data };
+            let frame = |event: sse::SseEvent| ReceivedFrame { at_ms, event: event.event, data: event.data };
             let frames = sse::decode(text.as_bytes()).into_iter().map(frame).collect();
-            Body { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames, damage }
+            ResponseBody { bytes: bytes.unwrap_or(text.len() as u64), text, utf8, frames, damage }
         },
     )
 }
 
-fn closed() -> impl Strategy<Value = Option<Closed>> {
+fn closed() -> impl Strategy<Value = Option<ReceivedClose>> {
     let code = option::of(select(vec![1000u16, 1001, 1008, 1011, 4001, 0, u16::MAX]));
     let frame = (code, text(), any::<bool>());
-    option::weighted(0.3, frame.prop_map(|(code, reason, answered)| Closed { code, reason, answered }))
+    option::weighted(0.3, frame.prop_map(|(code, reason, answered)| ReceivedClose { code, reason, answered }))
 }
 
 fn exchange() -> impl Strategy<Value = Exchange> {
     let answer = (status(), headers(), time(), body(), ending(), closed()).prop_map(
         |(status, headers, head_ms, body, ending, closed)| {
-            Outcome::Answer(Answer { status, headers, head_ms, body, ending, closed })
+            ExchangeOutcome::Answer(Response { status, headers, head_ms, body, ending, closed })
         },
     );
     let outcome = prop_oneof![
         5 => answer,
-        1 => ending().prop_map(|ending| Outcome::NoAnswer { ending }),
+        1 => ending().prop_map(|ending| ExchangeOutcome::NoAnswer { ending }),
     ];
     let step = prop_oneof![any::<u32>().prop_map(StepName::Step), Just(StepName::Recovery)];
-    let mistakes = vec![Mistake::WrongKey, Mistake::UnknownModel, Mistake::BrokenJson];
+    let mistakes = vec![RequestMistake::WrongKey, RequestMistake::UnknownModel, RequestMistake::BrokenJson];
     let asked = (left(), option::weighted(0.1, select(mistakes)), option::of(name()), any::<bool>());
     (step, time(), outcome, time(), asked).prop_map(
         |(step, sent_ms, outcome, end_ms, (left, mistake, to, together))| Exchange {
@@ -218,10 +218,10 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     )
 }
 
-fn left() -> impl Strategy<Value = Option<Left>> {
+fn left() -> impl Strategy<Value = Option<CallerLeft>> {
     let at = select(vec![LeavePoint::BeforeHeaders, LeavePoint::AfterHeaders, LeavePoint::AfterEvents(2)]);
     let how = (at, select(vec![LeaveBy::Close, LeaveBy::HalfClose])).prop_map(|(at, by)| Leave { at, by });
-    option::weighted(0.3, (time(), how).prop_map(|(at_ms, how)| Left { at_ms, how }))
+    option::weighted(0.3, (time(), how).prop_map(|(at_ms, how)| CallerLeft { at_ms, how }))
 }
 
 fn fault() -> impl Strategy<Value = Option<Fault>> {
@@ -279,7 +279,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
             headers: Vec::new(),
             body: String::new(),
             turn,
-            sent: Sent {
+            sent: SentReply {
                 base64,
                 status,
                 headers,
@@ -335,13 +335,13 @@ fn settings() -> impl Strategy<Value = ProxySettings> {
         })
 }
 
-fn harm() -> impl Strategy<Value = Option<Harm>> {
+fn harm() -> impl Strategy<Value = Option<ProxyHarm>> {
     prop_oneof![
         8 => Just(None),
-        1 => name().prop_map(|how| Some(Harm::Exited { log: vec![how.clone()], how })),
-        1 => (0.0..20000.0).prop_map(|silent_ms| Some(Harm::Froze { silent_ms, log: Vec::new() })),
+        1 => name().prop_map(|how| Some(ProxyHarm::Exited { log: vec![how.clone()], how })),
+        1 => (0.0..20000.0).prop_map(|silent_ms| Some(ProxyHarm::Froze { silent_ms, log: Vec::new() })),
         1 => (0.0..9000.0, 0.0..9000.0)
-            .prop_map(|(sent_ms, answered_ms)| Some(Harm::HeldUpOthers { sent_ms, answered_ms })),
+            .prop_map(|(sent_ms, answered_ms)| Some(ProxyHarm::HeldUpOthers { sent_ms, answered_ms })),
     ]
 }
 
@@ -436,10 +436,10 @@ proptest! {
             None => held.arrangement.combination.api = other.arrangement.combination.api,
         }
         for policy in Policy::all() {
-            let findings = judge::judge_beside(&seen, &[&held, &other], &policy);
-            prop_assert_eq!(&findings, &judge::judge_beside(&seen, &[&held, &other], &policy));
+            let findings = judge::judge_with_siblings(&seen, &[&held, &other], &policy);
+            prop_assert_eq!(&findings, &judge::judge_with_siblings(&seen, &[&held, &other], &policy));
             let beside: Vec<_> = findings.iter().filter(|finding| judge::kin_of(&finding.rule).is_some()).collect();
-            let spoken = judge::applicable_beside(&seen, &held, &policy);
+            let spoken = judge::applicable_to_siblings(&seen, &held, &policy);
             prop_assert!(beside.iter().all(|finding| spoken.contains(&finding.rule.as_str())));
         }
     }
@@ -507,10 +507,10 @@ proptest! {
         for (name, value) in others {
             said = said.with(name, value);
         }
-        let seen = plain().tried(said.clone()).told(said);
+        let seen = plain().tried(said.clone()).received(said);
         let origins = judge::origins(&seen.observation);
         prop_assert_eq!(origins.len(), 1);
-        prop_assert_eq!(&origins[0].maker, &judge::Maker::Upstream { deployment: "primary".to_owned(), n: 1 });
+        prop_assert_eq!(&origins[0].maker, &judge::ErrorSource::Upstream { deployment: "primary".to_owned(), n: 1 });
         for traced in &origins[0].details {
             prop_assert_eq!(&traced.fate, &judge::DetailFate::Kept, "{:?}", traced);
         }
@@ -533,7 +533,7 @@ proptest! {
         let mut turned = seen.clone();
         turned.attempts.iter_mut().for_each(|attempt| attempt.sent.headers.reverse());
         for exchange in &mut turned.exchanges {
-            if let Outcome::Answer(answer) = &mut exchange.outcome {
+            if let ExchangeOutcome::Answer(answer) = &mut exchange.outcome {
                 answer.headers.reverse();
             }
         }

@@ -1,24 +1,24 @@
 //! What the judge makes of faults below the message: no connection, no handshake, no sound HTTP.
 
-use super::{every_rule::Proof, seen::*};
+use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
-    observation::{AttemptEnd, Ending, Outcome},
+    observation::{AttemptEnd, ExchangeOutcome, ResponseEnd},
     scenario::{ConnectionFault, Fault, TlsFault},
 };
 
-pub fn proofs() -> Vec<Proof> {
+pub fn proofs() -> Vec<RuleExample> {
     let expired = Fault::Tls(TlsFault::ExpiredCertificate);
     let refused = || plain().tried_in_vain(AttemptEnd::HandshakeFailed).with_fault(expired.clone());
     let redirected = || plain().tried(say(307, "")).with_fault(Fault::Redirect(307));
-    let key = |seen: &Seen| seen.observation.arrangement.deployments[0].key.clone();
+    let key = |seen: &ObservationBuilder| seen.observation.arrangement.deployments[0].key.clone();
     vec![
         (
             "leak.unproven-upstream",
-            refused().attempt(|attempt| attempt.method.clear()).told(error(502)),
-            plain().tried(say(200, OK)).with_fault(expired.clone()).told(say(200, OK)),
+            refused().attempt(|attempt| attempt.method.clear()).received(error(502)),
+            plain().tried(say(200, OK)).with_fault(expired.clone()).received(say(200, OK)),
         ),
-        ("leak.redirected-key", redirected().told(error(502)), {
+        ("leak.redirected-key", redirected().received(error(502)), {
             let seen = redirected();
             let key = key(&seen);
             let followed = seen.tried(error(404)).attempt(|attempt| {
@@ -26,17 +26,17 @@ pub fn proofs() -> Vec<Proof> {
                 attempt.api = None;
                 attempt.headers.push(("authorization".to_owned(), format!("Bearer {key}")));
             });
-            followed.told(error(404))
+            followed.received(error(404))
         }),
     ]
 }
 
 /// An error in the proxy's own words: nothing was said upstream.
-fn own(status: u16) -> Say {
+fn own(status: u16) -> SideReply {
     say(status, &ERROR.replace("MSG", "answer"))
 }
 
-fn broken(seen: Seen) -> Vec<String> {
+fn broken(seen: ObservationBuilder) -> Vec<String> {
     judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -50,14 +50,14 @@ fn what_comes_after_a_break_in_the_framing_counts_as_cut() {
             attempt.sent.broken_after = body.find("\n\n").map(|end| end as u64 + 2);
         })
     };
-    assert!(broken(broken_behind().told(events(&[ONE, ERROR]))).is_empty());
-    assert_eq!(broken(broken_behind().told(events(GOOD)))[0], "stream.no-forged-success");
-    assert!(broken(broken_behind().told_until(first, Ending::Closed)).is_empty());
+    assert!(broken(broken_behind().received(events(&[ONE, ERROR]))).is_empty());
+    assert_eq!(broken(broken_behind().received(events(GOOD)))[0], "stream.no-forged-success");
+    assert!(broken(broken_behind().received_until(first, ResponseEnd::Closed)).is_empty());
 
     let plain = || plain().tried(say(200, OK)).attempt(|attempt| attempt.sent.broken_after = Some(0));
-    assert!(broken(plain().told(error(502))).is_empty());
-    assert!(broken(plain().told(say(200, OK))).contains(&"status.failure-not-success".to_owned()));
-    assert!(broken(plain().told(error(400))).contains(&"status.broken-reply".to_owned()));
+    assert!(broken(plain().received(error(502))).is_empty());
+    assert!(broken(plain().received(say(200, OK))).contains(&"status.failure-not-success".to_owned()));
+    assert!(broken(plain().received(error(400))).contains(&"status.broken-reply".to_owned()));
 }
 
 #[test]
@@ -68,48 +68,52 @@ fn a_reply_without_a_readable_status_line_is_a_broken_reply() {
             attempt.sent.broken_after = Some(0);
         })
     };
-    assert!(broken(garbage().told(error(502))).is_empty());
-    assert!(broken(garbage().told(error(404))).contains(&"status.broken-reply".to_owned()));
+    assert!(broken(garbage().received(error(502))).is_empty());
+    assert!(broken(garbage().received(error(404))).contains(&"status.broken-reply".to_owned()));
 }
 
 #[test]
 fn a_doubtful_reply_may_be_taken_or_refused_but_is_not_changed() {
     let doubtful = || plain().tried(say(200, OK)).attempt(|attempt| attempt.sent.doubtful = true);
-    assert!(broken(doubtful().told(say(200, OK))).is_empty());
-    assert!(broken(doubtful().told(error(502))).is_empty());
-    assert_eq!(broken(doubtful().told(say(200, &OK.replace("two", "three")))), ["success.content-intact"]);
-    assert_eq!(broken(doubtful().told_nothing(Ending::Deadline)), ["timeout.answered"]);
+    assert!(broken(doubtful().received(say(200, OK))).is_empty());
+    assert!(broken(doubtful().received(error(502))).is_empty());
+    assert_eq!(
+        broken(doubtful().received(say(200, &OK.replace("two", "three")))),
+        ["success.content-intact"]
+    );
+    assert_eq!(broken(doubtful().received_nothing(ResponseEnd::Deadline)), ["timeout.answered"]);
 }
 
 #[test]
 fn a_compressed_body_that_cannot_be_unpacked_is_no_answer() {
     let packed = || plain().tried(say(200, OK).with("content-encoding", "gzip"));
-    assert!(broken(packed().told(error(502))).is_empty());
-    assert!(broken(packed().told(say(200, OK))).contains(&"status.failure-not-success".to_owned()));
+    assert!(broken(packed().received(error(502))).is_empty());
+    assert!(broken(packed().received(say(200, OK))).contains(&"status.failure-not-success".to_owned()));
 }
 
 #[test]
 fn a_provider_that_never_accepts_is_late_and_unreachable() {
     let never = || plain().unreachable(Fault::Connection(ConnectionFault::NeverAccepted));
     for status in [502, 503, 504, 408] {
-        assert!(broken(never().wait(2100.0).told(own(status))).is_empty(), "{status}");
+        assert!(broken(never().wait(2100.0).received(own(status))).is_empty(), "{status}");
     }
-    assert_eq!(broken(never().wait(2100.0).told(own(500))), ["status.unreachable"]);
-    assert_eq!(broken(never().wait(3100.0).told(own(504))), ["timeout.honoured"]);
+    assert_eq!(broken(never().wait(2100.0).received(own(500))), ["status.unreachable"]);
+    assert_eq!(broken(never().wait(3100.0).received(own(504))), ["timeout.honoured"]);
 
     let nameless = || plain().unreachable(Fault::Connection(ConnectionFault::UnresolvableName));
-    assert!(broken(nameless().told(own(502))).is_empty());
-    assert_eq!(broken(nameless().told(own(504))), ["status.unreachable"]);
+    assert!(broken(nameless().received(own(502))).is_empty());
+    assert_eq!(broken(nameless().received(own(504))), ["status.unreachable"]);
 }
 
 #[test]
 fn a_connection_on_which_nothing_was_read_is_no_part_of_the_budget() {
-    let closed =
-        |seen: Seen| seen.tried_in_vain(AttemptEnd::Closed).attempt(|attempt| attempt.method.clear());
+    let closed = |seen: ObservationBuilder| {
+        seen.tried_in_vain(AttemptEnd::Closed).attempt(|attempt| attempt.method.clear())
+    };
     let twice = closed(closed(plain()));
     let budget = "retry.budget".to_owned();
-    assert!(!broken(twice.clone().tried(error(503)).told(error(503))).contains(&budget));
-    assert!(broken(twice.tried(error(503)).tried(error(503)).told(error(503))).contains(&budget));
+    assert!(!broken(twice.clone().tried(error(503)).received(error(503))).contains(&budget));
+    assert!(broken(twice.tried(error(503)).tried(error(503)).received(error(503))).contains(&budget));
 }
 
 #[test]
@@ -121,18 +125,18 @@ fn a_handshake_that_never_ends_is_late_or_unreachable() {
             .attempt(|attempt| attempt.method.clear())
     };
     for status in [502, 503, 504] {
-        assert!(broken(stalled().wait(2000.0).told(error(status))).is_empty(), "{status}");
+        assert!(broken(stalled().wait(2000.0).received(error(status))).is_empty(), "{status}");
     }
-    assert_eq!(broken(stalled().wait(2000.0).told(error(500))), ["status.timeout"]);
+    assert_eq!(broken(stalled().wait(2000.0).received(error(500))), ["status.timeout"]);
 }
 
 #[test]
 fn a_damaged_message_that_is_passed_on_is_a_failure_that_its_reader_sees() {
     let cut = || streamed().tried_until(events(&[ONE, TWO]), AttemptEnd::Closed);
-    let mut seen = cut().told(events(&[ONE, TWO]));
+    let mut seen = cut().received(events(&[ONE, TWO]));
     assert!(broken(seen.clone()).contains(&"stream.error-visible".to_owned()));
     let exchange = seen.observation.exchanges.first_mut().expect("an exchange");
-    let Outcome::Answer(answer) = &mut exchange.outcome else { panic!("an answer") };
+    let ExchangeOutcome::Answer(answer) = &mut exchange.outcome else { panic!("an answer") };
     answer.body.damage = Some("a wrong checksum of the message at byte 33".to_owned());
     assert!(!broken(seen).contains(&"stream.error-visible".to_owned()));
 }
@@ -142,7 +146,7 @@ fn a_timeout_that_the_upstream_itself_tells_may_be_told_as_the_policy_tells_time
     for (sent, told, fair) in
         [(524, 408, true), (524, 504, true), (504, 408, true), (524, 400, false), (502, 408, false)]
     {
-        let rules = broken(plain().tried(error(sent)).told(error(told)));
+        let rules = broken(plain().tried(error(sent)).received(error(told)));
         assert_eq!(
             !rules.contains(&"status.class-kept".to_owned()),
             fair,

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::{every_rule::Proof, seen::*};
+use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
     scenario::{Attempts, EndingExpect, ErrorExpect, Expect, Level, StatusPattern, StatusSet},
 };
 
-pub fn proofs() -> Vec<Proof> {
-    let one = || plain().tried(error(429)).told(error(429));
-    let two = || plain().tried(error(429)).tried(error(429)).told(error(429));
-    let ok = || plain().tried(say(200, OK)).told(say(200, OK));
+pub fn proofs() -> Vec<RuleExample> {
+    let one = || plain().tried(error(429)).received(error(429));
+    let two = || plain().tried(error(429)).tried(error(429)).received(error(429));
+    let ok = || plain().tried(say(200, OK)).received(say(200, OK));
     let status = |e: &mut Expect| e.status = Some(StatusSet(vec![StatusPattern::Exactly(429)]));
     let attempts = |e: &mut Expect| e.attempts = Some(Attempts::Total(1));
     let ending = |e: &mut Expect| e.ending = Some(EndingExpect::Failure);
@@ -29,17 +29,23 @@ pub fn proofs() -> Vec<Proof> {
         (
             "expect.error",
             one().expecting(error_code),
-            plain().tried(error(429)).told(say(429, &ERROR.replace(r#""c""#, "null"))).expecting(error_code),
+            plain()
+                .tried(error(429))
+                .received(say(429, &ERROR.replace(r#""c""#, "null")))
+                .expecting(error_code),
         ),
         (
             "expect.headers",
             one().expecting(headers),
-            plain().tried(error(429)).told(error(429).with("content-type", "text/html")).expecting(headers),
+            plain()
+                .tried(error(429))
+                .received(error(429).with("content-type", "text/html"))
+                .expecting(headers),
         ),
         (
             "expect.within",
             one().expecting(within),
-            plain().tried(error(429)).wait(1100.0).told(error(429)).expecting(within),
+            plain().tried(error(429)).wait(1100.0).received(error(429)).expecting(within),
         ),
     ]
 }
@@ -48,7 +54,7 @@ pub fn proofs() -> Vec<Proof> {
 fn a_demand_has_the_level_of_its_scenario_and_a_rule_at_most_its_own() {
     let broken = plain()
         .tried(error(429).with("retry-after", "7").with("x-request-id", "RID"))
-        .told(error(429))
+        .received(error(429))
         .expecting(|e| e.attempts = Some(Attempts::Total(9)));
     let levels = |level| {
         let seen = broken.clone().set(|arrangement| arrangement.level = level);

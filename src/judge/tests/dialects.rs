@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::seen::*;
 use crate::{
-    judge::{self, Fate, Policy, StreamEvent, Told, dialect},
+    judge::{self, AttemptOutcome, CallerResponse, Policy, StreamEvent, dialect},
     observation::AttemptEnd,
-    scenario::{Answer, Api, ErrorName, Provider, Turn},
+    scenario::{Api, ErrorName, Provider, Turn, TurnReply},
 };
 
 const MESSAGE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"one TXT two"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}"#;
@@ -85,35 +85,35 @@ fn typed<'d>(data: &[&'d str]) -> Vec<(Option<&'static str>, &'d str)> {
 }
 
 /// An event stream in which each event has its type for a name.
-fn typed_events(data: &[&str]) -> Say {
+fn typed_events(data: &[&str]) -> SideReply {
     named_events(&typed(data))
 }
 
-fn broken(seen: &Seen) -> Vec<String> {
+fn broken(seen: &ObservationBuilder) -> Vec<String> {
     let findings = judge::judge(&seen.observation, &Policy::default());
     findings.into_iter().map(|finding| finding.rule).collect()
 }
 
 #[track_caller]
-fn holds(seen: &Seen) {
+fn holds(seen: &ObservationBuilder) {
     let findings = judge::judge(&seen.observation, &Policy::default());
     assert!(findings.is_empty(), "{findings:#?}");
 }
 
 #[track_caller]
-fn breaks(seen: &Seen, rule: &str) {
+fn breaks(seen: &ObservationBuilder, rule: &str) {
     assert!(broken(seen).iter().any(|broken| broken == rule), "{rule}: {:?}", broken(seen));
 }
 
-fn anthropic() -> Seen {
+fn anthropic() -> ObservationBuilder {
     plain().calling(Api::AnthropicMessages, Provider::Anthropic)
 }
 
-fn anthropic_stream() -> Seen {
+fn anthropic_stream() -> ObservationBuilder {
     streamed().calling(Api::AnthropicMessages, Provider::Anthropic)
 }
 
-fn responses_stream() -> Seen {
+fn responses_stream() -> ObservationBuilder {
     streamed().calling(Api::OpenaiResponses, Provider::Openai)
 }
 
@@ -121,42 +121,43 @@ fn responses_stream() -> Seen {
 fn an_anthropic_call_that_is_passed_through_breaks_nothing() {
     let good = [START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP];
     let failing = [START, DELTA_ONE, OVERLOADED];
-    holds(&anthropic().tried(say(200, MESSAGE)).told(say(200, MESSAGE)));
-    let limits = |say: Say| say.with("anthropic-ratelimit-requests-limit", "5").with("request-id", "RID");
-    holds(&anthropic().tried(limits(say(429, OVERLOADED))).told(limits(say(429, OVERLOADED))));
+    holds(&anthropic().tried(say(200, MESSAGE)).received(say(200, MESSAGE)));
+    let limits =
+        |say: SideReply| say.with("anthropic-ratelimit-requests-limit", "5").with("request-id", "RID");
+    holds(&anthropic().tried(limits(say(429, OVERLOADED))).received(limits(say(429, OVERLOADED))));
     breaks(
-        &anthropic().tried(limits(say(429, OVERLOADED))).told(say(429, OVERLOADED)),
+        &anthropic().tried(limits(say(429, OVERLOADED))).received(say(429, OVERLOADED)),
         "headers.rate-limits",
     );
-    holds(&anthropic_stream().tried(typed_events(&good)).told(typed_events(&good)));
-    holds(&anthropic_stream().tried(typed_events(&failing)).told(typed_events(&failing)));
+    holds(&anthropic_stream().tried(typed_events(&good)).received(typed_events(&good)));
+    holds(&anthropic_stream().tried(typed_events(&failing)).received(typed_events(&failing)));
 }
 
 #[test]
 fn what_is_lost_of_an_anthropic_call_is_seen() {
     let good = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP]);
     let unended = typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END]);
-    breaks(&anthropic_stream().tried(good()).told(unended), "success.terminated");
-    breaks(&anthropic().tried(say(529, OVERLOADED)).told(error(529)), "format.envelope");
+    breaks(&anthropic_stream().tried(good()).received(unended), "success.terminated");
+    breaks(&anthropic().tried(say(529, OVERLOADED)).received(error(529)), "format.envelope");
     breaks(
-        &anthropic().tried(say(400, OVERLOADED)).told(say(400, &ERROR.replace("MSG", "?"))),
+        &anthropic().tried(say(400, OVERLOADED)).received(say(400, &ERROR.replace("MSG", "?"))),
         "detail.message-kept",
     );
     let other_type = OVERLOADED.replace("overloaded_error", "api_error");
-    breaks(&anthropic().tried(say(503, OVERLOADED)).told(say(503, &other_type)), "detail.type-kept");
+    breaks(&anthropic().tried(say(503, OVERLOADED)).received(say(503, &other_type)), "detail.type-kept");
     let failing = || anthropic_stream().tried(typed_events(&[START, DELTA_ONE, OVERLOADED]));
     breaks(
-        &failing().told(typed_events(&[START, DELTA_ONE, DELTA_END, MESSAGE_STOP])),
+        &failing().received(typed_events(&[START, DELTA_ONE, DELTA_END, MESSAGE_STOP])),
         "stream.no-forged-success",
     );
-    breaks(&failing().told(typed_events(&[START, DELTA_ONE])), "stream.error-visible");
+    breaks(&failing().received(typed_events(&[START, DELTA_ONE])), "stream.error-visible");
     // The SDKs do not look at a frame without its `event:` line.
     let unnamed = named_events(&[
         (Some("message_start"), START),
         (Some("content_block_delta"), DELTA_ONE),
         (None, OVERLOADED),
     ]);
-    breaks(&failing().told(unnamed), "stream.error-visible");
+    breaks(&failing().received(unnamed), "stream.error-visible");
 }
 
 #[test]
@@ -165,37 +166,37 @@ fn an_anthropic_stream_without_its_last_event_may_be_told_either_way() {
     let failure = || typed_events(&[START, DELTA_ONE, DELTA_TWO, OVERLOADED]);
     let whole = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP]);
     for told in [open(), failure(), whole()] {
-        holds(&anthropic_stream().tried(open()).told(told));
+        holds(&anthropic_stream().tried(open()).received(told));
     }
     let chat = || streamed().calling(Api::OpenaiChat, Provider::Anthropic).tried(open());
     for told in [events(GOOD), events(&[ONE, TWO, ERROR])] {
-        holds(&chat().asked(Api::AnthropicMessages).told(told));
+        holds(&chat().asked(Api::AnthropicMessages).received(told));
     }
     // Of a chat it is settled: many leave its `[DONE]` out.
     let chat = || streamed().tried(events(&[ONE, TWO, STOP]));
-    breaks(&chat().told(events(&[ONE, TWO, ERROR])), "success.delivered");
+    breaks(&chat().received(events(&[ONE, TWO, ERROR])), "success.delivered");
 }
 
 #[test]
 fn a_responses_stream_says_its_error_once_even_if_it_closes_with_it() {
     let failing = |forms: &[&'static str]| typed_events(&[&[TEXT_ONE], forms].concat());
     for form in [&[NESTED][..], &[FLAT], &[FAILED], &[NESTED, FAILED]] {
-        holds(&responses_stream().tried(failing(form)).told(failing(form)));
+        holds(&responses_stream().tried(failing(form)).received(failing(form)));
         // The same, however the upstream put it.
         let chat = streamed()
             .calling(Api::OpenaiChat, Provider::Openai)
             .tried(failing(form))
             .asked(Api::OpenaiResponses)
-            .told(events(&[ONE, ERROR]));
+            .received(events(&[ONE, ERROR]));
         holds(&chat);
     }
     breaks(
-        &responses_stream().tried(failing(&[NESTED])).told(failing(&[NESTED, NESTED])),
+        &responses_stream().tried(failing(&[NESTED])).received(failing(&[NESTED, NESTED])),
         "stream.one-error-event",
     );
-    breaks(&responses_stream().tried(failing(&[NESTED])).told(events(&[ERROR])), "stream.content-intact");
+    breaks(&responses_stream().tried(failing(&[NESTED])).received(events(&[ERROR])), "stream.content-intact");
     breaks(
-        &responses_stream().tried(failing(&[FAILED])).told(failing(&[COMPLETED])),
+        &responses_stream().tried(failing(&[FAILED])).received(failing(&[COMPLETED])),
         "stream.no-forged-success",
     );
 }
@@ -203,46 +204,49 @@ fn a_responses_stream_says_its_error_once_even_if_it_closes_with_it() {
 #[test]
 fn a_response_is_complete_when_it_says_so() {
     let good = || typed_events(&[TEXT_ONE, TEXT_TWO, COMPLETED]);
-    holds(&responses_stream().tried(good()).told(good()));
+    holds(&responses_stream().tried(good()).received(good()));
     holds(
         &plain()
             .calling(Api::OpenaiResponses, Provider::Openai)
             .tried(say(200, RESPONSE))
-            .told(say(200, RESPONSE)),
+            .received(say(200, RESPONSE)),
     );
-    breaks(&responses_stream().tried(good()).told(typed_events(&[TEXT_ONE, TEXT_TWO])), "success.delivered");
-    breaks(&responses_stream().tried(typed_events(&[TEXT_ONE])).told(good()), "stream.no-forged-success");
+    breaks(
+        &responses_stream().tried(good()).received(typed_events(&[TEXT_ONE, TEXT_TWO])),
+        "success.delivered",
+    );
+    breaks(&responses_stream().tried(typed_events(&[TEXT_ONE])).received(good()), "stream.no-forged-success");
 }
 
 #[test]
 fn a_proxy_that_translates_gemini_faithfully_breaks_nothing() {
-    let gemini = |seen: Seen| seen.calling(Api::OpenaiChat, Provider::Gemini);
-    let asked = |said: Say| gemini(streamed()).tried(said).asked(Api::GeminiGenerate);
-    holds(&gemini(plain()).tried(say(200, GEMINI)).asked(Api::GeminiGenerate).told(say(200, OK)));
-    holds(&asked(events(&[GEMINI_ONE, GEMINI_TWO])).told(events(GOOD)));
+    let gemini = |seen: ObservationBuilder| seen.calling(Api::OpenaiChat, Provider::Gemini);
+    let asked = |said: SideReply| gemini(streamed()).tried(said).asked(Api::GeminiGenerate);
+    holds(&gemini(plain()).tried(say(200, GEMINI)).asked(Api::GeminiGenerate).received(say(200, OK)));
+    holds(&asked(events(&[GEMINI_ONE, GEMINI_TWO])).received(events(GOOD)));
     // Without `alt=sse` it is one array.
     let array = |elements: &[&str]| say(200, &format!("[{}]", elements.join("\n,\n")));
-    holds(&asked(array(&[GEMINI_ONE, GEMINI_TWO])).told(events(GOOD)));
-    holds(&asked(array(&[GEMINI_ONE, EXHAUSTED])).told(events(&[ONE, ERROR])));
-    breaks(&asked(array(&[GEMINI_ONE, EXHAUSTED])).told(events(GOOD)), "stream.no-forged-success");
+    holds(&asked(array(&[GEMINI_ONE, GEMINI_TWO])).received(events(GOOD)));
+    holds(&asked(array(&[GEMINI_ONE, EXHAUSTED])).received(events(&[ONE, ERROR])));
+    breaks(&asked(array(&[GEMINI_ONE, EXHAUSTED])).received(events(GOOD)), "stream.no-forged-success");
     let cut = streamed()
         .calling(Api::OpenaiChat, Provider::Gemini)
         .tried_until(say(200, &format!("[{GEMINI_ONE}\n,\n{{\"cand")), AttemptEnd::Closed)
         .asked(Api::GeminiGenerate);
-    breaks(&cut.told(events(GOOD)), "stream.no-forged-success");
+    breaks(&cut.received(events(GOOD)), "stream.no-forged-success");
     // The words of Google's error have no place in OpenAI's.
     let failed = |body: &str| gemini(plain()).tried(say(429, body)).asked(Api::GeminiGenerate);
-    holds(&failed(EXHAUSTED).told(error(429)));
-    breaks(&failed(EXHAUSTED).told(error(500)), "status.rate-limit");
+    holds(&failed(EXHAUSTED).received(error(429)));
+    breaks(&failed(EXHAUSTED).received(error(500)), "status.rate-limit");
 }
 
 #[test]
 fn a_gemini_call_that_is_passed_through_keeps_its_own_words() {
     let gemini = || plain().calling(Api::GeminiGenerate, Provider::Gemini);
-    holds(&gemini().tried(say(429, EXHAUSTED)).told(say(429, EXHAUSTED)));
-    breaks(&gemini().tried(say(429, EXHAUSTED)).told(error(429)), "format.envelope");
+    holds(&gemini().tried(say(429, EXHAUSTED)).received(say(429, EXHAUSTED)));
+    breaks(&gemini().tried(say(429, EXHAUSTED)).received(error(429)), "format.envelope");
     let other = EXHAUSTED.replace("RESOURCE_EXHAUSTED", "UNKNOWN");
-    breaks(&gemini().tried(say(429, EXHAUSTED)).told(say(429, &other)), "detail.type-kept");
+    breaks(&gemini().tried(say(429, EXHAUSTED)).received(say(429, &other)), "detail.type-kept");
 }
 
 #[test]
@@ -250,7 +254,7 @@ fn a_key_that_is_rejected_with_400_may_come_out_as_what_it_means() {
     let rejected = || {
         let mut seen = plain().calling(Api::OpenaiChat, Provider::Gemini).tried(say(400, EXHAUSTED));
         let turn = Turn {
-            answer: Answer::Error(ErrorName::InvalidApiKey),
+            answer: TurnReply::Error(ErrorName::InvalidApiKey),
             headers: indexmap::IndexMap::new(),
             faults: Vec::new(),
         };
@@ -258,28 +262,28 @@ fn a_key_that_is_rejected_with_400_may_come_out_as_what_it_means() {
         seen.asked(Api::GeminiGenerate)
     };
     for status in [400, 401, 403, 502] {
-        holds(&rejected().told(error(status)));
+        holds(&rejected().received(error(status)));
     }
     for status in [404, 429] {
-        breaks(&rejected().told(error(status)), "status.credentials");
+        breaks(&rejected().received(error(status)), "status.credentials");
     }
 }
 
 #[test]
 fn a_proxy_that_translates_bedrock_faithfully_breaks_nothing() {
-    let bedrock = |said: Say| {
+    let bedrock = |said: SideReply| {
         plain().calling(Api::OpenaiChat, Provider::Bedrock).tried(said).asked(Api::BedrockConverse)
     };
     let throttled = || say(429, THROTTLED).with("x-amzn-errortype", "ThrottlingException:http://x");
-    holds(&bedrock(say(200, CONVERSE)).told(say(200, OK)));
-    holds(&bedrock(throttled()).told(error(429)));
+    holds(&bedrock(say(200, CONVERSE)).received(say(200, OK)));
+    holds(&bedrock(throttled()).received(error(429)));
     let own = || plain().calling(Api::BedrockConverse, Provider::Bedrock);
-    holds(&own().tried(throttled()).told(throttled()));
-    breaks(&own().tried(throttled()).told(say(429, THROTTLED)), "format.envelope");
+    holds(&own().tried(throttled()).received(throttled()));
+    breaks(&own().tried(throttled()).received(say(429, THROTTLED)), "format.envelope");
     // In a stream the same type begins with a small letter.
     let told = |kind: &str| say(429, THROTTLED).with("x-amzn-errortype", kind);
-    holds(&own().tried(throttled()).told(told("throttlingException")));
-    breaks(&own().tried(throttled()).told(told("ValidationException")), "detail.type-kept");
+    holds(&own().tried(throttled()).received(told("throttlingException")));
+    breaks(&own().tried(throttled()).received(told("ValidationException")), "detail.type-kept");
 }
 
 #[test]
@@ -351,24 +355,24 @@ fn a_success_that_is_no_text_is_compared_by_what_it_carries() {
     let call = || plain().calling(Api::OpenaiEmbeddings, Provider::Openai);
     // 0.1 and 1 as little-endian floats, and as a program writes what it read from them.
     let (coded, written) = (r#""zczMPQAAgD8=""#, "[0.10000000149011612,1.0]");
-    holds(&call().tried(embedding(coded)).told(embedding(written)));
-    breaks(&call().tried(embedding(coded)).told(embedding("[0.2,1.0]")), "success.content-intact");
-    breaks(&call().tried(embedding(coded)).told(say(200, OK)), "success.delivered");
+    holds(&call().tried(embedding(coded)).received(embedding(written)));
+    breaks(&call().tried(embedding(coded)).received(embedding("[0.2,1.0]")), "success.content-intact");
+    breaks(&call().tried(embedding(coded)).received(say(200, OK)), "success.delivered");
     let ranking =
         |score: &str| say(200, &format!(r#"{{"results":[{{"index":0,"relevance_score":{score}}}]}}"#));
     let rerank = || plain().calling(Api::CohereRerank, Provider::Cohere).tried(ranking("1.0"));
-    holds(&rerank().told(ranking("1")));
-    breaks(&rerank().told(ranking("0.9")), "success.content-intact");
+    holds(&rerank().received(ranking("1")));
+    breaks(&rerank().received(ranking("0.9")), "success.content-intact");
     // By which names callers ask for models is for the proxy to say.
     let models = |name: &str| say(200, &format!(r#"{{"object":"list","data":[{{"id":"{name}"}}]}}"#));
     let list = || plain().calling(Api::OpenaiModels, Provider::Openai).tried(models("gpt-5"));
-    holds(&list().told(models("openai/gpt-5")));
-    breaks(&list().told(say(200, r#"{"data":[{}]}"#)), "success.delivered");
+    holds(&list().received(models("openai/gpt-5")));
+    breaks(&list().received(say(200, r#"{"data":[{}]}"#)), "success.delivered");
     let sound = |text: &str| say(200, text).with("content-type", "audio/mpeg");
     let speech = || plain().calling(Api::OpenaiSpeech, Provider::Openai).tried(sound("ID3 TXT"));
-    holds(&speech().told(sound("ID3 TXT")));
-    breaks(&speech().told(sound("ID3")), "success.content-intact");
-    breaks(&speech().told(say(200, "{}")), "success.delivered");
+    holds(&speech().received(sound("ID3 TXT")));
+    breaks(&speech().received(sound("ID3")), "success.content-intact");
+    breaks(&speech().received(say(200, "{}")), "success.delivered");
 }
 
 #[test]
@@ -376,20 +380,20 @@ fn arguments_of_a_tool_call_are_the_same_as_an_object_and_as_text() {
     let object = r#"{"content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1,"b":"TXT"}}],"stop_reason":"tool_use"}"#;
     let text = r#"{"choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{\"b\": \"TXT\", \"a\": 1}"}}]},"finish_reason":"tool_calls"}]}"#;
     let call = plain().calling(Api::OpenaiChat, Provider::Anthropic).tried(say(200, object));
-    holds(&call.asked(Api::AnthropicMessages).told(say(200, text)));
+    holds(&call.asked(Api::AnthropicMessages).received(say(200, text)));
 }
 
 #[test]
 fn a_finish_reason_of_error_is_a_failure_upstream() {
     let chunk = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#;
     let seen = streamed().calling(Api::OpenaiChat, Provider::Openrouter).tried(events(&[ONE, chunk, DONE]));
-    breaks(&seen.clone().told(events(GOOD)), "stream.no-forged-success");
-    let told = seen.told(events(&[ONE, chunk, DONE]));
+    breaks(&seen.clone().received(events(GOOD)), "stream.no-forged-success");
+    let told = seen.received(events(&[ONE, chunk, DONE]));
     let observation = &told.observation;
-    let fate = Fate::of(&observation.attempts[0], observation.arrangement.combination);
-    assert!(matches!(fate, Fate::ErrorEvent { .. }), "{fate:?}");
+    let fate = AttemptOutcome::of(&observation.attempts[0], observation.arrangement.combination);
+    assert!(matches!(fate, AttemptOutcome::ErrorEvent { .. }), "{fate:?}");
     assert!(
-        matches!(Told::of(&observation.exchanges[0], Api::OpenaiChat), Told::Stream(stream) if stream.shows_failure())
+        matches!(CallerResponse::of(&observation.exchanges[0], Api::OpenaiChat), CallerResponse::Stream(stream) if stream.shows_failure())
     );
     holds(&told);
 }

@@ -1,17 +1,18 @@
 //! Each rule holds where it should, and is broken where it should be.
 
 use super::{
-    answers, below, conduct, demands, handed, leaving, mistakes, own, process, seen::Seen, sessions, words,
+    answers, below, conduct, demands, handed, leaving, mistakes, own, process, seen::ObservationBuilder,
+    sessions, words,
 };
 use crate::judge::{self, Policy};
 
 /// A rule, an observation in which it holds, and one that breaks it.
-pub type Proof = (&'static str, Seen, Seen);
+pub type RuleExample = (&'static str, ObservationBuilder, ObservationBuilder);
 
 #[test]
 fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
     let policy = Policy::default();
-    let proofs: Vec<Proof> = [
+    let proofs: Vec<RuleExample> = [
         answers::proofs(),
         below::proofs(),
         conduct::proofs(),
@@ -26,7 +27,7 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
     ]
     .concat();
     for (rule, holds, breaks) in &proofs {
-        let broken = |seen: &Seen| {
+        let broken = |seen: &ObservationBuilder| {
             judge::judge(&seen.observation, &policy).into_iter().find(|finding| finding.rule == *rule)
         };
         assert_eq!(broken(holds), None, "{rule} holds");

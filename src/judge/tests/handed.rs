@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-use super::{every_rule::Proof, seen::*};
+use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
-    observation::{AttemptEnd, Ending},
+    observation::{AttemptEnd, ResponseEnd},
 };
 
-fn passed() -> Seen {
+fn passed() -> ObservationBuilder {
     plain().set(|arrangement| arrangement.proxy.pass_through = true)
 }
 
-fn passed_stream() -> Seen {
+fn passed_stream() -> ObservationBuilder {
     streamed().set(|arrangement| arrangement.proxy.pass_through = true)
 }
 
 /// The head of the answer is out when the upstream fails.
-fn pinged(said: Say) -> Seen {
+fn pinged(said: SideReply) -> ObservationBuilder {
     let interval = Duration::from_millis(100);
     let seen = streamed().set(|arrangement| arrangement.proxy.keep_alive = Some(interval));
     seen.tried(said).attempt(|attempt| attempt.end_ms = Some(1000.0))
 }
 
-pub fn proofs() -> Vec<Proof> {
+pub fn proofs() -> Vec<RuleExample> {
     let page = || say(502, "<html>down</html>").with("content-type", "text/html");
     let cut = || passed_stream().tried_until(events(&[ONE]), AttemptEnd::Reset);
     let hop = || error(429).with("keep-alive", "timeout=5");
@@ -31,34 +31,38 @@ pub fn proofs() -> Vec<Proof> {
     vec![
         (
             "passthrough.status",
-            passed().tried(error(529)).told(error(529)),
-            passed().tried(error(529)).told(error(502)),
+            passed().tried(error(529)).received(error(529)),
+            passed().tried(error(529)).received(error(502)),
         ),
         (
             "passthrough.content-type",
-            passed().tried(page()).told(page()),
-            passed().tried(page()).told(page().with("content-type", "application/json")),
+            passed().tried(page()).received(page()),
+            passed().tried(page()).received(page().with("content-type", "application/json")),
         ),
         (
             "passthrough.body",
-            passed().tried(page()).told(page()),
-            passed().tried(page()).told(say(502, ERROR).with("content-type", "text/html")),
+            passed().tried(page()).received(page()),
+            passed().tried(page()).received(say(502, ERROR).with("content-type", "text/html")),
         ),
         (
             "passthrough.cut-stays-cut",
-            cut().told_until(events(&[ONE]), Ending::Closed),
-            cut().told(events(&[ONE])),
+            cut().received_until(events(&[ONE]), ResponseEnd::Closed),
+            cut().received(events(&[ONE])),
         ),
-        ("passthrough.hop-by-hop", passed().tried(hop()).told(error(429)), passed().tried(hop()).told(hop())),
+        (
+            "passthrough.hop-by-hop",
+            passed().tried(hop()).received(error(429)),
+            passed().tried(hop()).received(hop()),
+        ),
         (
             "keepalive.true-cause",
-            pinged(error(429)).told(events(&[ERROR])),
-            pinged(error(429)).told(events(&[nothing])),
+            pinged(error(429)).received(events(&[ERROR])),
+            pinged(error(429)).received(events(&[nothing])),
         ),
     ]
 }
 
-fn broken(seen: &Seen) -> Vec<String> {
+fn broken(seen: &ObservationBuilder) -> Vec<String> {
     judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -66,26 +70,26 @@ fn broken(seen: &Seen) -> Vec<String> {
 fn what_a_provider_says_is_nothing_that_a_pass_through_could_be_accused_of() {
     let page = || say(502, "<html>down</html>").with("content-type", "text/html");
     for said in [page(), say(500, ""), say(200, ERROR), say(200, "null"), error(400)] {
-        assert_eq!(broken(&passed().tried(said.clone()).told(said)), Vec::<String>::new());
+        assert_eq!(broken(&passed().tried(said.clone()).received(said)), Vec::<String>::new());
     }
     // A stream that its provider ends early, or goes on with behind an error, is not the proxy's either.
     for said in [events(&[ONE]), events(&[ONE, ERROR, TWO])] {
-        assert_eq!(broken(&passed_stream().tried(said.clone()).told(said)), Vec::<String>::new());
+        assert_eq!(broken(&passed_stream().tried(said.clone()).received(said)), Vec::<String>::new());
     }
 }
 
 #[test]
 fn behind_pings_a_failure_may_be_an_event_and_no_success() {
-    let good = pinged(error(429)).told(events(&[ERROR]));
+    let good = pinged(error(429)).received(events(&[ERROR]));
     assert_eq!(broken(&good), Vec::<String>::new());
-    let forged = broken(&pinged(error(429)).told(events(&[STOP, DONE])));
+    let forged = broken(&pinged(error(429)).received(events(&[STOP, DONE])));
     assert!(forged.contains(&"stream.no-forged-success".to_owned()), "{forged:?}");
-    let silent = broken(&pinged(error(429)).told(events(&[])));
+    let silent = broken(&pinged(error(429)).received(events(&[])));
     assert!(silent.contains(&"stream.error-visible".to_owned()), "{silent:?}");
     let wordless = ERROR.replace("MSG", "");
-    let wordless = broken(&pinged(error(429)).told(events(&[&wordless])));
+    let wordless = broken(&pinged(error(429)).received(events(&[&wordless])));
     assert!(wordless.contains(&"stream.error-detail".to_owned()), "{wordless:?}");
     // A failure that came before the first ping still had a status to fail with.
-    let early = pinged(error(429)).attempt(|attempt| attempt.end_ms = Some(1.5)).told(events(&[ERROR]));
+    let early = pinged(error(429)).attempt(|attempt| attempt.end_ms = Some(1.5)).received(events(&[ERROR]));
     assert!(broken(&early).contains(&"stream.error-status".to_owned()));
 }

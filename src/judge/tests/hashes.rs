@@ -14,9 +14,9 @@ fn broken(observation: &Observation) -> Vec<String> {
     judge::judge(observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
-fn rejected(message: &str) -> Seen {
+fn rejected(message: &str) -> ObservationBuilder {
     let body = format!(r#"{{"error":{{"message":"{message}","type":"requests","param":null,"code":null}}}}"#);
-    plain().cooling(1, 5).tried(error(401)).told(error(401)).told(say(429, &body))
+    plain().cooling(1, 5).tried(error(401)).received(error(401)).received(say(429, &body))
 }
 
 fn names_cause(message: &str) -> bool {
@@ -61,17 +61,17 @@ fn common_words_are_looked_for_behind_what_the_definition_calls_volatile() {
 fn the_tokens_of_a_tenth_attempt_are_not_those_of_the_first() {
     let first = "canary-msg-tok-primary-1";
     let told = ERROR.replace("MSG", &format!("{first}0"));
-    let rules = broken(&plain().tried(error(400)).told(say(400, &told)).observation);
+    let rules = broken(&plain().tried(error(400)).received(say(400, &told)).observation);
     assert!(rules.contains(&"detail.message-kept".to_owned()), "{rules:?}");
     let twice = ERROR.replace("MSG", &format!("{first} ({first}0)"));
-    let rules = broken(&plain().tried(error(400)).told(say(400, &twice)).observation);
+    let rules = broken(&plain().tried(error(400)).received(say(400, &twice)).observation);
     assert!(!rules.contains(&"detail.message-once".to_owned()), "{rules:?}");
 }
 
 #[test]
 fn a_longer_port_or_key_is_another() {
     let saying = |text: &str| {
-        broken(&plain().tried(error(400)).told(say(400, &ERROR.replace("MSG", text))).observation)
+        broken(&plain().tried(error(400)).received(say(400, &ERROR.replace("MSG", text))).observation)
     };
     for (text, rule, leaks) in [
         ("MSG at 127.0.0.1:9", "leak.upstream-address", true),
@@ -89,7 +89,7 @@ fn a_longer_port_or_key_is_another() {
 fn a_header_is_known_by_its_whole_name() {
     let sent = || error(429).with("te", "trailers");
     let rules =
-        |name: &str| broken(&plain().tried(sent()).told(error(429).with(name, "trailers")).observation);
+        |name: &str| broken(&plain().tried(sent()).received(error(429).with(name, "trailers")).observation);
     for (name, poisoned) in [("te", true), ("llm_provider-te", true), ("x-update", false)] {
         assert_eq!(rules(name).contains(&"headers.no-poison".to_owned()), poisoned, "{name}");
     }
@@ -99,12 +99,12 @@ fn a_header_is_known_by_its_whole_name() {
 fn searched(more: &str) -> Vec<Observation> {
     let fill = |text: &str| text.replace("MORE", more);
     let message = |text: &str| fill(&ERROR.replace("no MSG", text));
-    let told = |status, text: &str| plain().tried(error(status)).told(say(status, &message(text)));
+    let told = |status, text: &str| plain().tried(error(status)).received(say(status, &message(text)));
     let end = AttemptEnd::Finished;
     let router = r#"{"error":{"message":"no model left: MORE","type":"router","param":null,"code":null}}"#;
     let stream = |text: &str| {
         let event = message(text);
-        streamed().tried(events(&[ONE, ERROR])).told(events(&[ONE, &event]))
+        streamed().tried(events(&[ONE, ERROR])).received(events(&[ONE, &event]))
     };
     let both = || plain().chained().tried(error(503)).tried_at("backup", error(500), end);
     [
@@ -118,17 +118,17 @@ fn searched(more: &str) -> Vec<Observation> {
         rejected(&fill("slow down MORE")),
         rejected(&fill("key rejected (401) MORE")),
         rejected(&fill("MORE: authentication, MORE")),
-        both().told(say(503, &fill(router))),
-        both().told(say(503, &message("MORE backup.MSG MORE"))),
+        both().received(say(503, &fill(router))),
+        both().received(say(503, &message("MORE backup.MSG MORE"))),
         stream("MORE no MSG, MORE"),
         stream("MORE"),
         plain()
             .calling(Api::AnthropicMessages, Provider::Anthropic)
             .tried(error(400))
-            .told(say(400, &message("MORE"))),
+            .received(say(400, &message("MORE"))),
         plain()
             .tried(error(400).with("x-request-id", "RID"))
-            .told(error(400).with("x-own", &fill("id MORE"))),
+            .received(error(400).with("x-own", &fill("id MORE"))),
     ]
     .map(|seen| seen.observation)
     .into()

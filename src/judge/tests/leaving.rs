@@ -1,19 +1,19 @@
 //! A caller that leaves.
 
-use super::{every_rule::Proof, seen::*};
+use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
-    observation::{AttemptEnd, Ending, Exchange, Left},
+    observation::{AttemptEnd, CallerLeft, Exchange, ResponseEnd},
     scenario::{Leave, LeaveBy, LeavePoint},
 };
 
 /// The caller left at 2 ms; the upstream was let go so many milliseconds later.
-pub fn let_go_after(seen: Seen, ms: f64) -> Seen {
-    let left = seen.tried_in_vain(AttemptEnd::ClientLeft).told_nothing(Ending::Left);
+pub fn let_go_after(seen: ObservationBuilder, ms: f64) -> ObservationBuilder {
+    let left = seen.tried_in_vain(AttemptEnd::ClientLeft).received_nothing(ResponseEnd::Left);
     left.left_by(LeaveBy::Close).attempt(|attempt| attempt.end_ms = Some(2.0 + ms))
 }
 
-pub fn proofs() -> Vec<Proof> {
+pub fn proofs() -> Vec<RuleExample> {
     // The clock of what is made up goes on by two milliseconds after each exchange.
     let again = |ms: f64| let_go_after(plain().retrying(1), 1.0).wait(ms - 2.0).tried(say(200, OK));
     vec![
@@ -23,7 +23,7 @@ pub fn proofs() -> Vec<Proof> {
     ]
 }
 
-fn broken(seen: &Seen) -> Vec<String> {
+fn broken(seen: &ObservationBuilder) -> Vec<String> {
     let findings = judge::judge(&seen.observation, &Policy::default());
     findings.into_iter().map(|finding| finding.rule).collect()
 }
@@ -34,7 +34,7 @@ fn of_a_caller_that_left_only_the_rules_on_that_speak() {
         let_go_after(plain(), 1.0),
         streamed()
             .tried_until(events(&[ONE]), AttemptEnd::ClientLeft)
-            .told_until(events(&[ONE]), Ending::Left)
+            .received_until(events(&[ONE]), ResponseEnd::Left)
             .left_by(LeaveBy::Close),
     ] {
         let spoken = judge::applicable(&seen.observation, &Policy::default());
@@ -55,11 +55,11 @@ fn an_attempt_that_is_never_let_go_is_held_too_long() {
 
 #[test]
 fn a_caller_that_half_closed_and_was_answered_to_the_end_has_not_left() {
-    let served = plain().tried(say(200, OK)).told(say(200, OK)).left_by(LeaveBy::HalfClose);
+    let served = plain().tried(say(200, OK)).received(say(200, OK)).left_by(LeaveBy::HalfClose);
     let spoken = judge::applicable(&served.observation, &Policy::default());
     assert!(spoken.contains(&"success.delivered") && !spoken.iter().any(|rule| rule.starts_with("disc")));
     let cut = || streamed().tried_until(events(&[ONE]), AttemptEnd::ClientLeft);
-    let given_up = cut().told_until(events(&[ONE]), Ending::Closed).left_by(LeaveBy::HalfClose);
+    let given_up = cut().received_until(events(&[ONE]), ResponseEnd::Closed).left_by(LeaveBy::HalfClose);
     assert_eq!(broken(&given_up), [""; 0]);
     let only_here = given_up.attempt(|attempt| attempt.end_ms = None);
     assert_eq!(broken(&only_here), ["disconnect.stream-let-go"]);
@@ -67,12 +67,12 @@ fn a_caller_that_half_closed_and_was_answered_to_the_end_has_not_left() {
 
 #[test]
 fn an_attempt_cut_short_by_its_caller_puts_no_deployment_to_sleep() {
-    let asleep = |seen: Seen| {
-        let next = seen.wait(10.0).tried(say(200, OK)).told(say(200, OK));
+    let asleep = |seen: ObservationBuilder| {
+        let next = seen.wait(10.0).tried(say(200, OK)).received(say(200, OK));
         broken(&next).contains(&"cooldown.honoured".to_owned())
     };
     assert!(!asleep(let_go_after(plain().cooling(1, 60), 1.0)));
-    assert!(asleep(plain().cooling(1, 60).tried_in_vain(AttemptEnd::ClientLeft).told(error(504))));
+    assert!(asleep(plain().cooling(1, 60).tried_in_vain(AttemptEnd::ClientLeft).received(error(504))));
 }
 
 #[test]
@@ -80,25 +80,25 @@ fn the_evidence_says_when_the_caller_left_and_how() {
     let findings = judge::judge(&let_go_after(streamed(), 3000.0).observation, &Policy::default());
     insta::assert_snapshot!(findings[0].evidence.join("\n"), @"
     upstream primary#1 never answered
-    step 1: the caller got no answer: the caller left
-    the caller closes the connection as soon as an upstream has the request: it did so at 2 ms, and was gone at 2 ms
+    step 1: the caller got no response: the caller left
+    the caller closes the connection as soon as an upstream has the request at 2 ms, and was gone at 2 ms
     ");
 }
 
 #[test]
 fn an_exchange_that_was_stored_before_callers_could_leave_is_read() {
-    let exchange = plain().tried(say(200, OK)).told(say(200, OK)).observation.exchanges.remove(0);
+    let exchange = plain().tried(say(200, OK)).received(say(200, OK)).observation.exchanges.remove(0);
     let stored = serde_json::to_string(&exchange).unwrap();
     assert!(!stored.contains("left"), "{stored}");
     assert_eq!(serde_json::from_str::<Exchange>(&stored).unwrap(), exchange);
 }
 
-impl Seen {
+impl ObservationBuilder {
     /// The caller of the last exchange left at its end.
     fn left_by(mut self, by: LeaveBy) -> Self {
         let how = Leave { at: LeavePoint::BeforeHeaders, by };
         if let Some(last) = self.observation.exchanges.last_mut() {
-            last.left = Some(Left { at_ms: last.end_ms, how });
+            last.left = Some(CallerLeft { at_ms: last.end_ms, how });
         }
         self
     }

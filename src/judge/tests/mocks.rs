@@ -3,12 +3,12 @@
 
 use serde_json::json;
 
-use super::seen::{DONE, Say, Seen, error, events, plain, say, streamed};
+use super::seen::{DONE, ObservationBuilder, SideReply, error, events, plain, say, streamed};
 use crate::{
-    judge::{self, Fate, Policy},
-    observation::{AttemptEnd, Sent},
-    provider::{self, Asked, Message, MessageBody},
-    scenario::{Answer, Api, ErrorName, Level, Provider, Reply, Turn},
+    judge::{self, AttemptOutcome, Policy},
+    observation::{AttemptEnd, SentReply},
+    provider::{self, MessageBody, ProviderMessage, RequestedCall},
+    scenario::{Api, ErrorName, Level, Provider, SuccessReply, Turn, TurnReply},
 };
 
 /// Every endpoint that a provider has.
@@ -22,18 +22,18 @@ fn endpoints() -> impl Iterator<Item = (Provider, Api)> {
 }
 
 /// All that can be asked of it: a whole answer, a stream, Google's array.
-fn requests(provider: Provider, api: Api) -> Vec<Asked> {
-    let mut all = vec![Asked::plain(provider, api, false)];
+fn requests(provider: Provider, api: Api) -> Vec<RequestedCall> {
+    let mut all = vec![RequestedCall::plain(provider, api, false)];
     if api.streams() {
-        all.push(Asked::plain(provider, api, true));
+        all.push(RequestedCall::plain(provider, api, true));
     }
     if api == Api::GeminiGenerate {
-        all.push(Asked { query: String::new(), ..Asked::plain(provider, api, true) });
+        all.push(RequestedCall { query: String::new(), ..RequestedCall::plain(provider, api, true) });
     }
     all
 }
 
-fn bytes(message: &Message) -> Vec<u8> {
+fn bytes(message: &ProviderMessage) -> Vec<u8> {
     match &message.body {
         MessageBody::Whole(bytes) => bytes.to_vec(),
         MessageBody::Events { events, terminator } => {
@@ -50,14 +50,19 @@ fn canaries() -> crate::observation::Canaries {
 }
 
 /// One attempt that was answered so.
-fn tried(asked: &Asked, message: &Message, body: &[u8], end: AttemptEnd) -> Seen {
+fn tried(
+    asked: &RequestedCall,
+    message: &ProviderMessage,
+    body: &[u8],
+    end: AttemptEnd,
+) -> ObservationBuilder {
     let api = asked.api.unwrap();
     let seen = if asked.stream { streamed() } else { plain() };
-    let mut seen = seen.calling(api, asked.provider).tried_until(Say::nothing(), end);
-    let mut sent = Sent {
+    let mut seen = seen.calling(api, asked.provider).tried_until(SideReply::nothing(), end);
+    let mut sent = SentReply {
         status: Some(message.status),
         headers: provider::owned_headers(&message.headers),
-        ..Sent::default()
+        ..SentReply::default()
     };
     sent.set_body(body);
     sent.bytes = body.len() as u64;
@@ -65,13 +70,13 @@ fn tried(asked: &Asked, message: &Message, body: &[u8], end: AttemptEnd) -> Seen
     seen
 }
 
-fn fate(seen: &Seen) -> Fate {
-    Fate::of(&seen.observation.attempts[0], seen.observation.arrangement.combination)
+fn fate(seen: &ObservationBuilder) -> AttemptOutcome {
+    AttemptOutcome::of(&seen.observation.attempts[0], seen.observation.arrangement.combination)
 }
 
 /// A mock that does not serve an endpoint says so with an error.
-fn served(asked: &Asked) -> Option<Message> {
-    let message = provider::reply(asked, &Reply::Ok, &canaries());
+fn served(asked: &RequestedCall) -> Option<ProviderMessage> {
+    let message = provider::reply(asked, &SuccessReply::Ok, &canaries());
     matches!(message.status, 101 | 200).then_some(message)
 }
 
@@ -81,11 +86,11 @@ fn every_reply_of_a_mock_is_a_success_with_the_content_that_it_was_made_of() {
     for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
         let Some(message) = served(&asked) else { continue };
         let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
-        let Fate::Success(completion) = fate(&seen) else {
+        let AttemptOutcome::Success(completion) = fate(&seen) else {
             panic!("{asked:?}: {:?}\n{message:#?}", fate(&seen))
         };
         if asked.api.is_some_and(|api| api.streams() || api.is_session()) {
-            let pieces = provider::content_pieces(&Reply::Ok, &canaries());
+            let pieces = provider::content_pieces(&SuccessReply::Ok, &canaries());
             assert_eq!(completion.text(), pieces.concat(), "{asked:?}");
             if asked.stream || asked.api.is_some_and(Api::is_session) {
                 assert_eq!(completion.pieces, pieces, "{asked:?}");
@@ -104,8 +109,8 @@ fn a_tool_call_has_the_same_arguments_in_every_dialect() {
         if !asked.api.is_some_and(has_tools) || served(&asked).is_none() {
             continue;
         }
-        let message = provider::reply(&asked, &Reply::ToolCall, &canaries());
-        let Fate::Success(completion) =
+        let message = provider::reply(&asked, &SuccessReply::ToolCall, &canaries());
+        let AttemptOutcome::Success(completion) =
             fate(&tried(&asked, &message, &bytes(&message), AttemptEnd::Finished))
         else {
             panic!("{asked:?}: {message:#?}")
@@ -122,10 +127,10 @@ fn the_limit_of_tokens_is_told_in_a_word_of_every_dialect() {
         if !asked.api.is_some_and(Api::streams) || served(&asked).is_none() {
             continue;
         }
-        for (reply, cut) in [(Reply::Ok, false), (Reply::MaxTokens, true)] {
+        for (reply, cut) in [(SuccessReply::Ok, false), (SuccessReply::MaxTokens, true)] {
             let message = provider::reply(&asked, &reply, &canaries());
             let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
-            let Fate::Success(completion) = fate(&seen) else { panic!("{asked:?}: {message:#?}") };
+            let AttemptOutcome::Success(completion) = fate(&seen) else { panic!("{asked:?}: {message:#?}") };
             assert_eq!(completion.is_cut_by_limit(), Some(cut), "{asked:?}: {:?}", completion.finish);
         }
     }
@@ -141,11 +146,12 @@ fn a_stream_that_is_cut_anywhere_before_its_end_is_no_success() {
     {
         let Some(message) = served(&asked) else { continue };
         let MessageBody::Events { events, .. } = &message.body else { panic!("{asked:?} is no stream") };
-        let pieces = provider::content_pieces(&Reply::Ok, &canaries());
+        let pieces = provider::content_pieces(&SuccessReply::Ok, &canaries());
         // Up to the third piece of content, wherever that is.
         for n in 1..=3 {
             let body: Vec<u8> = events[..n].iter().flat_map(|event| event.to_vec()).collect();
-            let Fate::Cut { before, .. } = fate(&tried(&asked, &message, &body, AttemptEnd::Reset)) else {
+            let AttemptOutcome::Cut { before, .. } = fate(&tried(&asked, &message, &body, AttemptEnd::Reset))
+            else {
                 panic!("{asked:?} after {n} events")
             };
             assert!(pieces.starts_with(&before.pieces), "{asked:?}: {before:?}");
@@ -164,7 +170,8 @@ fn every_error_of_a_mock_is_read_with_its_message_where_it_is_no_page() {
                     continue;
                 }
                 let body = bytes(&message);
-                let Fate::Status { error, .. } = fate(&tried(&asked, &message, &body, AttemptEnd::Finished))
+                let AttemptOutcome::Status { error, .. } =
+                    fate(&tried(&asked, &message, &body, AttemptEnd::Finished))
                 else {
                     panic!("{name} of {asked:?}")
                 };
@@ -187,27 +194,29 @@ fn an_error_event_of_a_mock_is_read_with_its_message() {
             let mut body: Vec<u8> = events[..2].iter().flat_map(|event| event.to_vec()).collect();
             body.extend_from_slice(&provider::error_event(&asked, name, None, &canaries()));
             let seen = tried(&asked, &message, &body, AttemptEnd::Finished);
-            let Fate::ErrorEvent { error, .. } = fate(&seen) else { panic!("{asked:?}: {:?}", fate(&seen)) };
+            let AttemptOutcome::ErrorEvent { error, .. } = fate(&seen) else {
+                panic!("{asked:?}: {:?}", fate(&seen))
+            };
             assert!(error.raw.to_string().contains(&canaries().message), "{asked:?}: {error:?}");
         }
     }
 }
 
 fn turn(name: ErrorName) -> Turn {
-    Turn { answer: Answer::Error(name), headers: indexmap::IndexMap::new(), faults: Vec::new() }
+    Turn { answer: TurnReply::Error(name), headers: indexmap::IndexMap::new(), faults: Vec::new() }
 }
 
 /// The caller gets the very bytes that the upstream sent.
-fn passed_through(seen: Seen) -> Seen {
+fn passed_through(seen: ObservationBuilder) -> ObservationBuilder {
     let sent = seen.observation.attempts[0].sent.clone();
-    seen.told(Say::exactly(&sent))
+    seen.received(SideReply::exactly(&sent))
 }
 
 #[test]
 fn what_a_provider_says_in_its_own_dialect_may_be_passed_through() {
     let native = endpoints().filter(|(provider, api)| api.native_provider() == *provider);
     for asked in native.flat_map(|(provider, api)| requests(provider, api)) {
-        let mut all: Vec<(Message, Option<ErrorName>)> = ErrorName::ALL
+        let mut all: Vec<(ProviderMessage, Option<ErrorName>)> = ErrorName::ALL
             .iter()
             .map(|name| (provider::error(&asked, *name, &canaries()), Some(*name)))
             .filter(|(message, _)| serde_json::from_slice::<serde_json::Value>(&bytes(message)).is_ok())
@@ -226,7 +235,7 @@ fn what_a_provider_says_in_its_own_dialect_may_be_passed_through() {
 
 /// An error as a proxy would write it that translates with care: its own envelope, the provider's
 /// status, words and Retry-After.
-fn translated(api: Api, status: u16, text: &str, sent: &Sent) -> Say {
+fn translated(api: Api, status: u16, text: &str, sent: &SentReply) -> SideReply {
     let body = match api {
         Api::AnthropicMessages => json!({"type": "error", "error": {"type": "api_error", "message": text}}),
         Api::GeminiGenerate => json!({"error": {"code": status, "message": text, "status": "UNKNOWN"}}),
@@ -257,7 +266,7 @@ fn an_error_of_any_provider_can_be_told_in_any_callers_dialect() {
     ];
     for (provider, api) in endpoints().filter(|(_, api)| api.streams()) {
         for name in ErrorName::ALL {
-            let asked = Asked::plain(provider, api, false);
+            let asked = RequestedCall::plain(provider, api, false);
             let message = provider::error(&asked, *name, &canaries());
             if message.status == 200 {
                 continue;
@@ -267,7 +276,7 @@ fn an_error_of_any_provider_can_be_told_in_any_callers_dialect() {
                 seen.observation.attempts[0].turn = Some(turn(*name));
                 let attempt = &seen.observation.attempts[0];
                 let said = translated(caller, message.status, &attempt.canaries.message, &attempt.sent);
-                let seen = seen.calling(caller, provider).told(said);
+                let seen = seen.calling(caller, provider).received(said);
                 let mut findings = judge::judge(&seen.observation, &Policy::default());
                 findings.retain(|finding| finding.level == Level::Required);
                 assert!(findings.is_empty(), "{name} of {provider} for {caller}: {findings:#?}");
@@ -281,7 +290,7 @@ fn the_content_of_any_provider_can_be_told_as_chat() {
     for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
         let Some(message) = served(&asked).filter(|_| asked.api.is_some_and(Api::streams)) else { continue };
         let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
-        let pieces = provider::content_pieces(&Reply::Ok, &canaries());
+        let pieces = provider::content_pieces(&SuccessReply::Ok, &canaries());
         let chunk = |delta: serde_json::Value, finish: Option<&str>| {
             json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).to_string()
         };
@@ -295,7 +304,7 @@ fn the_content_of_any_provider_can_be_told_as_chat() {
                 json!({"choices": [{"message": {"content": pieces.concat()}, "finish_reason": "stop"}]});
             say(200, &reply.to_string())
         };
-        let seen = seen.calling(Api::OpenaiChat, asked.provider).told(said);
+        let seen = seen.calling(Api::OpenaiChat, asked.provider).received(said);
         let findings = judge::judge(&seen.observation, &Policy::default());
         assert!(findings.is_empty(), "{asked:?}: {findings:#?}");
     }
@@ -303,9 +312,10 @@ fn the_content_of_any_provider_can_be_told_as_chat() {
 
 #[test]
 fn a_prompt_that_is_refused_under_200_may_come_out_as_an_error_or_as_an_answer() {
-    let asked = Asked::plain(Provider::Gemini, Api::GeminiGenerate, false);
+    let asked = RequestedCall::plain(Provider::Gemini, Api::GeminiGenerate, false);
     let body = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}}).to_string();
-    let message = Message { status: 200, headers: Vec::new(), body: MessageBody::Whole(body.clone().into()) };
+    let message =
+        ProviderMessage { status: 200, headers: Vec::new(), body: MessageBody::Whole(body.clone().into()) };
     let refused = || {
         let mut seen = tried(&asked, &message, body.as_bytes(), AttemptEnd::Finished);
         seen.observation.attempts[0].turn = Some(turn(ErrorName::ContentPolicy));
@@ -313,7 +323,7 @@ fn a_prompt_that_is_refused_under_200_may_come_out_as_an_error_or_as_an_answer()
     };
     let filtered = json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]});
     for told in [error(400), say(200, &filtered.to_string())] {
-        let findings = judge::judge(&refused().told(told).observation, &Policy::default());
+        let findings = judge::judge(&refused().received(told).observation, &Policy::default());
         assert!(findings.is_empty(), "{findings:#?}");
     }
 }

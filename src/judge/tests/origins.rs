@@ -2,8 +2,8 @@
 
 use super::seen::*;
 use crate::{
-    judge::{DetailFate, ErrorOrigin, Maker, origins},
-    observation::Ending,
+    judge::{DetailFate, ErrorOrigin, ErrorSource, origins},
+    observation::ResponseEnd,
     scenario::{Api, Provider},
 };
 
@@ -11,19 +11,19 @@ use crate::{
 const SENT: &str =
     r#"{"error":{"message":"no MSG","type":"requests","param":"model","code":"rate_limit_exceeded"}}"#;
 
-fn failing() -> Say {
+fn failing() -> SideReply {
     say(429, SENT)
         .with("retry-after", "7")
         .with("x-request-id", "RID")
         .with("x-ratelimit-limit-requests", "60")
 }
 
-fn origin_of(told: Say) -> ErrorOrigin {
-    only(plain().tried(failing()).told(told))
+fn origin_of(told: SideReply) -> ErrorOrigin {
+    only(plain().tried(failing()).received(told))
 }
 
 #[track_caller]
-fn only(seen: Seen) -> ErrorOrigin {
+fn only(seen: ObservationBuilder) -> ErrorOrigin {
     let mut origins = origins(&seen.observation);
     assert_eq!(origins.len(), 1, "{origins:#?}");
     origins.remove(0)
@@ -35,8 +35,8 @@ fn fate(origin: &ErrorOrigin, detail: &str) -> DetailFate {
     found.unwrap_or_else(|| panic!("nothing of {detail} in {origin:#?}")).fate.clone()
 }
 
-fn primary() -> Maker {
-    Maker::Upstream { deployment: "primary".to_owned(), n: 1 }
+fn primary() -> ErrorSource {
+    ErrorSource::Upstream { deployment: "primary".to_owned(), n: 1 }
 }
 
 fn moved(to: &str) -> DetailFate {
@@ -56,7 +56,7 @@ fn what_is_passed_on_as_it_was_is_kept_and_the_upstream_made_it() {
 #[test]
 fn an_error_in_the_proxys_own_words_is_the_proxys_and_everything_is_lost() {
     let origin = origin_of(say(500, r#"{"error":{"message":"Something went wrong"}}"#));
-    assert_eq!(origin.maker, Maker::Proxy);
+    assert_eq!(origin.maker, ErrorSource::Proxy);
     assert_eq!(origin.details.len(), 7);
     assert!(origin.details.iter().all(|traced| traced.fate == DetailFate::Lost), "{origin:#?}");
 }
@@ -99,7 +99,7 @@ fn a_common_word_or_number_elsewhere_proves_nothing() {
 fn a_planted_word_inside_the_message_is_prose() {
     let sent = r#"{"error":{"message":"no MSG","type":"t","code":"canary_code_tok-primary-1"}}"#;
     let told = r#"{"error":{"message":"no MSG (canary_code_tok-primary-1, RID)"}}"#;
-    let seen = plain().tried(say(400, sent).with("request-id", "RID")).told(say(400, told));
+    let seen = plain().tried(say(400, sent).with("request-id", "RID")).received(say(400, told));
     let origin = only(seen);
     assert_eq!(fate(&origin, "code"), DetailFate::Prose);
     assert_eq!(fate(&origin, "request-id"), DetailFate::Prose);
@@ -110,7 +110,7 @@ fn what_must_not_come_out_is_told_as_leaked() {
     let told = say(500, r#"{"error":{"message":"127.0.0.1:9 refused KEY"}}"#);
     let seen = plain().tried(failing().with("set-cookie", "a=b"));
     let key = seen.observation.arrangement.deployments[0].key.clone();
-    let origin = only(seen.told(told.with("x-key", &key).with("set-cookie", "a=b")));
+    let origin = only(seen.received(told.with("x-key", &key).with("set-cookie", "a=b")));
     let leaked = |at: &str| DetailFate::Leaked { at: at.to_owned() };
     assert_eq!(fate(&origin, "key of primary"), leaked("header x-key"));
     assert_eq!(fate(&origin, "address of an upstream"), leaked("the body"));
@@ -122,40 +122,40 @@ fn of_several_attempts_the_one_whose_words_came_out_made_the_error() {
     let seen = plain().chained().tried(failing());
     let end = crate::observation::AttemptEnd::Finished;
     let told = r#"{"error":{"message":"no backup.MSG","type":"requests"}}"#;
-    let origin = only(seen.tried_at("backup", failing(), end).told(say(429, told)));
-    assert_eq!(origin.maker, Maker::Upstream { deployment: "backup".to_owned(), n: 1 });
+    let origin = only(seen.tried_at("backup", failing(), end).received(say(429, told)));
+    assert_eq!(origin.maker, ErrorSource::Upstream { deployment: "backup".to_owned(), n: 1 });
 }
 
 #[test]
 fn a_token_that_another_one_begins_with_is_not_found_in_it() {
     let origin = origin_of(say(429, r#"{"error":{"message":"no MSG0","type":"requests"}}"#));
-    assert_eq!(origin.maker, Maker::Proxy, "attempt 10 is not attempt 1");
+    assert_eq!(origin.maker, ErrorSource::Proxy, "attempt 10 is not attempt 1");
 }
 
 #[test]
 fn in_a_stream_the_error_event_is_what_is_looked_at() {
     let seen = streamed().tried(events(&[ONE, SENT]));
-    let origin = only(seen.clone().told(events(&[ONE, SENT])));
+    let origin = only(seen.clone().received(events(&[ONE, SENT])));
     assert_eq!((&origin.maker, fate(&origin, "code")), (&primary(), DetailFate::Kept));
-    let forged = only(seen.told(events(&[ONE, STOP, DONE])));
-    assert_eq!(forged.maker, Maker::Nobody);
+    let forged = only(seen.received(events(&[ONE, STOP, DONE])));
+    assert_eq!(forged.maker, ErrorSource::Nobody);
     assert_eq!(fate(&forged, "message"), DetailFate::Lost);
 }
 
 #[test]
 fn what_upfault_did_itself_says_nothing_of_the_proxy() {
-    let late = only(plain().tried(failing()).told_nothing(Ending::Deadline));
-    assert_eq!(late.maker, Maker::Upfault);
+    let late = only(plain().tried(failing()).received_nothing(ResponseEnd::Deadline));
+    assert_eq!(late.maker, ErrorSource::Upfault);
     let unarmed = r#"{"error":{"message":"No mock is armed at this path (POST /x)"}}"#;
-    assert_eq!(only(plain().told(say(404, unarmed))).maker, Maker::Upfault);
-    let reset = only(plain().tried(failing()).told_nothing(Ending::Reset));
-    assert_eq!(reset.maker, Maker::Proxy);
+    assert_eq!(only(plain().received(say(404, unarmed))).maker, ErrorSource::Upfault);
+    let reset = only(plain().tried(failing()).received_nothing(ResponseEnd::Reset));
+    assert_eq!(reset.maker, ErrorSource::Proxy);
 }
 
 #[test]
 fn a_page_that_is_passed_on_whole_is_known_by_being_the_same() {
     let page = || say(502, "<html>Bad gateway</html>").with("content-type", "text/html");
-    let origin = only(plain().tried(page()).told(page()));
+    let origin = only(plain().tried(page()).received(page()));
     assert_eq!(origin.maker, primary());
 }
 
@@ -163,7 +163,7 @@ fn a_page_that_is_passed_on_whole_is_known_by_being_the_same() {
 fn between_two_dialects_a_word_that_was_translated_is_told_as_such() {
     let seen = plain().calling(Api::AnthropicMessages, Provider::Openai).tried(failing());
     let told = r#"{"type":"error","error":{"type":"rate_limit_error","message":"no MSG"}}"#;
-    let origin = only(seen.asked(Api::OpenaiChat).told(say(429, told)));
+    let origin = only(seen.asked(Api::OpenaiChat).received(say(429, told)));
     assert_eq!(fate(&origin, "message"), DetailFate::Kept);
     assert_eq!(fate(&origin, "type"), DetailFate::Mapped { to: "rate_limit_error".to_owned() });
     assert_eq!(fate(&origin, "code"), DetailFate::Lost);
@@ -171,5 +171,5 @@ fn between_two_dialects_a_word_that_was_translated_is_told_as_such() {
 
 #[test]
 fn a_success_has_no_origin() {
-    assert_eq!(origins(&plain().tried(say(200, OK)).told(say(200, OK)).observation), []);
+    assert_eq!(origins(&plain().tried(say(200, OK)).received(say(200, OK)).observation), []);
 }

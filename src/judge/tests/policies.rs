@@ -5,14 +5,14 @@ use super::{leaving::let_go_after, seen::*};
 use crate::{
     judge::{self, Finding, Policy, PolicyAnswer},
     observation::AttemptEnd,
-    scenario::{Answer, ErrorName, Fault, Level, Turn},
+    scenario::{ErrorName, Fault, Level, Turn, TurnReply},
 };
 
 /// What a key decides, shown at one observation.
 struct Shown {
     key: &'static str,
     rule: &'static str,
-    seen: Seen,
+    seen: ObservationBuilder,
     /// An answer by which the rule is broken there, and one by which it is not.
     answers: (&'static str, &'static str),
     /// The level of the finding by `default`, `rfc9110`, `litellm-docs` and `strict`.
@@ -23,24 +23,24 @@ const REQUIRED: Option<Level> = Some(Level::Required);
 const RECOMMENDED: Option<Level> = Some(Level::Recommended);
 const INFORMATIVE: Option<Level> = Some(Level::Informative);
 
-fn failed(upstream: u16, told: u16) -> Seen {
-    plain().tried(error(upstream)).told(error(told))
+fn failed(upstream: u16, told: u16) -> ObservationBuilder {
+    plain().tried(error(upstream)).received(error(told))
 }
 
-fn reworded(status: u16, from: &str, to: &str) -> Seen {
+fn reworded(status: u16, from: &str, to: &str) -> ObservationBuilder {
     assert!(ERROR.contains(from), "there is something to change");
-    plain().tried(error(status)).told(say(status, &ERROR.replace(from, to)))
+    plain().tried(error(status)).received(say(status, &ERROR.replace(from, to)))
 }
 
-fn chained(first: u16) -> Seen {
+fn chained(first: u16) -> ObservationBuilder {
     plain().chained().tried(error(first))
 }
 
 fn statuses() -> Vec<Shown> {
-    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408));
-    let refused = plain().unreachable(Fault::Refuse).told(error(500));
+    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408));
+    let refused = plain().unreachable(Fault::Refuse).received(error(500));
     let spent = failed(400, 429).attempt(|attempt| {
-        let answer = Answer::Error(ErrorName::Quota);
+        let answer = TurnReply::Error(ErrorName::Quota);
         attempt.turn = Some(Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() });
     });
     vec![
@@ -96,28 +96,28 @@ fn streams() -> Vec<Shown> {
         Shown {
             key: "after_error",
             rule: "stream.one-error-event",
-            seen: broken().told(events(&[ONE, TWO, ERROR, DONE])),
+            seen: broken().received(events(&[ONE, TWO, ERROR, DONE])),
             answers: ("nothing", "either"),
             bundled: [None, None, None, REQUIRED],
         },
         Shown {
             key: "clean_end",
             rule: "stream.no-forged-success",
-            seen: streamed().tried(events(&[ONE, DONE])).told(events(&[ONE, DONE])),
+            seen: streamed().tried(events(&[ONE, DONE])).received(events(&[ONE, DONE])),
             answers: ("failure", "failure_unless_done"),
             bundled: [None, None, None, REQUIRED],
         },
         Shown {
             key: "hold_back",
             rule: "stream.error-status",
-            seen: streamed().tried(error(503)).told(events(&[ERROR])),
+            seen: streamed().tried(error(503)).received(events(&[ERROR])),
             answers: ("required", "lifted"),
             bundled: [REQUIRED; 4],
         },
         Shown {
             key: "stream_message",
             rule: "stream.error-detail",
-            seen: broken().told(events(&[ONE, TWO, unsaid])),
+            seen: broken().received(events(&[ONE, TWO, unsaid])),
             answers: ("required", "lifted"),
             bundled: [REQUIRED; 4],
         },
@@ -133,9 +133,10 @@ fn streams() -> Vec<Shown> {
 
 fn chains() -> Vec<Shown> {
     let end = AttemptEnd::Finished;
-    let of_the_last =
-        chained(503).tried_at("backup", error(500), end).told(say(503, &ERROR.replace("MSG", "backup.MSG")));
-    let saved = chained(404).tried_at("backup", say(200, OK), end).told(say(200, OK));
+    let of_the_last = chained(503)
+        .tried_at("backup", error(500), end)
+        .received(say(503, &ERROR.replace("MSG", "backup.MSG")));
+    let saved = chained(404).tried_at("backup", say(200, OK), end).received(say(200, OK));
     vec![
         Shown {
             key: "chain_error",
@@ -147,7 +148,7 @@ fn chains() -> Vec<Shown> {
         Shown {
             key: "fallback_on",
             rule: "fallback.used",
-            seen: chained(404).told(error(404)),
+            seen: chained(404).received(error(404)),
             answers: ("[404, 429, 5xx]", "[429, 5xx]"),
             bundled: [None; 4],
         },
@@ -167,7 +168,7 @@ fn words() -> Vec<Shown> {
         Shown {
             key: "retry_after",
             rule: "headers.retry-after",
-            seen: plain().tried(error(429).with("retry-after", "7")).told(error(429)),
+            seen: plain().tried(error(429).with("retry-after", "7")).received(error(429)),
             answers: ("recommended", "lifted"),
             bundled: [REQUIRED, REQUIRED, None, REQUIRED],
         },
@@ -207,7 +208,7 @@ fn all() -> Vec<Shown> {
 }
 
 /// The level of the finding of this rule, if it is broken.
-fn level(seen: &Seen, rule: &str, policy: &Policy) -> Option<Level> {
+fn level(seen: &ObservationBuilder, rule: &str, policy: &Policy) -> Option<Level> {
     let findings = judge::judge(&seen.observation, policy);
     findings.into_iter().find(|finding| finding.rule == rule).map(|finding| finding.level)
 }
@@ -227,7 +228,7 @@ fn each_key_decides_whether_a_rule_is_broken() {
 }
 
 /// The finding of this rule by a policy that is compared with the default one.
-fn found(seen: &Seen, rule: &str, policy: &Policy) -> Option<Finding> {
+fn found(seen: &ObservationBuilder, rule: &str, policy: &Policy) -> Option<Finding> {
     let findings = judge::judge_by(&seen.observation, &[], policy).findings;
     findings.into_iter().find(|finding| finding.rule == rule)
 }
@@ -257,7 +258,7 @@ fn what_a_user_answers_is_enforced_and_the_finding_names_the_key() {
 
 #[test]
 fn a_user_lowers_what_an_answer_enforces_by_levels() {
-    let late = || plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408));
+    let late = || plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408));
     let level = |text: &str| {
         let policy = Policy::from_text("p.yaml", text).unwrap();
         found(&late(), "status.timeout", &policy).map(|finding| finding.level)
@@ -268,14 +269,14 @@ fn a_user_lowers_what_an_answer_enforces_by_levels() {
     assert_eq!(level("extends: rfc9110\n"), RECOMMENDED, "what is bundled is not the user's own answer");
     assert_eq!(level("extends: strict\ntimeout: 504\n"), REQUIRED);
     // Each answer enforces its own rule, not those that merely look at it.
-    let refused = plain().unreachable(Fault::Refuse).told(error(500));
+    let refused = plain().unreachable(Fault::Refuse).received(error(500));
     let policy = with("timeout", "504");
     assert_eq!(found(&refused, "status.unreachable", &policy).unwrap().level, Level::Recommended);
 }
 
 #[test]
 fn a_finding_names_only_the_answers_that_decide_it() {
-    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408));
+    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408));
     let strict = Policy::named("strict").unwrap();
     let keys = |policy: &Policy| -> Vec<String> {
         found(&late, "status.timeout", policy).unwrap().policy.into_iter().map(|one| one.key).collect()
@@ -287,7 +288,7 @@ fn a_finding_names_only_the_answers_that_decide_it() {
 
 #[test]
 fn what_a_policy_does_not_ask_for_names_the_answer_too() {
-    let seen = plain().tried(error(429).with("retry-after", "7")).told(error(429));
+    let seen = plain().tried(error(429).with("retry-after", "7")).received(error(429));
     for (answer, eased) in [("lifted", true), ("recommended", true), ("required", false)] {
         let judgement = judge::judge_by(&seen.observation, &[], &with("retry_after", answer));
         let named: Vec<String> = judgement.eased.iter().map(|one| PolicyAnswer::list(&one.answers)).collect();
@@ -315,14 +316,14 @@ fn no_key_is_without_a_proof() {
 #[test]
 fn a_status_that_a_fallback_must_follow_may_be_followed_by_one() {
     let end = AttemptEnd::Finished;
-    let saved = |status| chained(status).tried_at("backup", say(200, OK), end).told(say(200, OK));
+    let saved = |status| chained(status).tried_at("backup", say(200, OK), end).received(say(200, OK));
     let policy = Policy::from_text("p", "fallback_on: [404, 429, 5xx]\nno_fallback_on: 4xx\n").unwrap();
     let rule = "fallback.only-when-needed";
     assert_eq!(level(&saved(404), rule, &policy), None);
     assert_eq!(level(&saved(429), rule, &policy), None);
     assert_eq!(level(&saved(400), rule, &policy), REQUIRED);
     // The last of a chain is followed by nobody.
-    let alone = chained(503).tried_at("backup", error(400), end).told(error(400));
+    let alone = chained(503).tried_at("backup", error(400), end).received(error(400));
     assert_eq!(level(&alone, rule, &policy), None);
     assert!(judge::applicable(&alone.observation, &policy).contains(&rule));
 }
@@ -331,7 +332,7 @@ fn a_status_that_a_fallback_must_follow_may_be_followed_by_one() {
 fn where_a_proxy_may_hide_a_message_a_chain_may_be_told_in_its_own_words() {
     let end = AttemptEnd::Finished;
     let router = r#"{"error":{"message":"no model left","type":"router","param":null,"code":null}}"#;
-    let told = |status| chained(status).tried_at("backup", error(500), end).told(say(500, router));
+    let told = |status| chained(status).tried_at("backup", error(500), end).received(say(500, router));
     let rule = "fallback.true-error";
     assert_eq!(level(&told(503), rule, &with("request_message", "lifted")), REQUIRED);
     assert_eq!(level(&told(503), rule, &with("server_message", "lifted")), None);

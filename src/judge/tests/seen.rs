@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use crate::{
     observation::{
-        Answer, Arrangement, Attempt, AttemptEnd, Body, DeploymentArranged, Ending, Exchange, Frame,
-        Identity, Observation, Outcome, Sent, StepName,
+        Arrangement, Attempt, AttemptEnd, DeploymentArranged, Exchange, ExchangeOutcome, Identity,
+        Observation, ReceivedFrame, Response, ResponseBody, ResponseEnd, SentReply, StepName,
     },
     provider,
-    scenario::{Api, Combination, Cooldown, Expect, Fault, Level, Provider, ProxySettings, Reply, Turn},
+    scenario::{
+        Api, Combination, Cooldown, Expect, Fault, Level, Provider, ProxySettings, SuccessReply, Turn,
+    },
     wire::{
         frames::{self, Carrier},
         sse,
@@ -29,7 +31,7 @@ pub const GOOD: &[&str] = &[ONE, TWO, STOP, DONE];
 /// What one side says: a status, headers and a body. `MSG`, `TXT` and `RID` stand for the canaries of
 /// the attempt (downstream: of the first one at `primary`, or with `backup.` before them at `backup`).
 #[derive(Debug, Clone)]
-pub struct Say {
+pub struct SideReply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -38,29 +40,29 @@ pub struct Say {
 }
 
 /// A JSON body.
-pub fn say(status: u16, body: &str) -> Say {
+pub fn say(status: u16, body: &str) -> SideReply {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Say { status, headers, body: body.into(), lasting: 1.0 }
+    SideReply { status, headers, body: body.into(), lasting: 1.0 }
 }
 
-pub fn error(status: u16) -> Say {
+pub fn error(status: u16) -> SideReply {
     say(status, ERROR)
 }
 
 /// An event stream under 200.
-pub fn events(events: &[&str]) -> Say {
+pub fn events(events: &[&str]) -> SideReply {
     let unnamed: Vec<(Option<&str>, &str)> = events.iter().map(|data| (None, *data)).collect();
     named_events(&unnamed)
 }
 
 /// An event stream under 200, each event with its name where it has one.
-pub fn named_events(events: &[(Option<&str>, &str)]) -> Say {
+pub fn named_events(events: &[(Option<&str>, &str)]) -> SideReply {
     let body = events.iter().map(|(name, data)| sse::encode(*name, data)).collect::<String>().into();
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
-    Say { status: 200, headers, body, lasting: 1.0 }
+    SideReply { status: 200, headers, body, lasting: 1.0 }
 }
 
-impl Say {
+impl SideReply {
     /// What stands where it does not matter.
     pub fn nothing() -> Self {
         say(0, "")
@@ -72,7 +74,7 @@ impl Say {
     }
 
     /// All of what an upstream sent.
-    pub fn exactly(sent: &Sent) -> Self {
+    pub fn exactly(sent: &SentReply) -> Self {
         let body = sent.body_bytes().into_owned();
         Self { status: sent.status.unwrap_or(0), headers: sent.headers.clone(), body, lasting: 1.0 }
     }
@@ -98,7 +100,7 @@ impl Say {
 
 /// An observation in the making; time passes only by what is done.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct ObservationBuilder {
     pub observation: Observation,
     now: f64,
     /// When the exchange in progress was sent.
@@ -108,15 +110,15 @@ pub struct Seen {
 
 fn struck(fault: Fault) -> Turn {
     Turn {
-        answer: crate::scenario::Answer::Reply(Reply::Ok),
+        answer: crate::scenario::TurnReply::Reply(SuccessReply::Ok),
         headers: indexmap::IndexMap::new(),
         faults: vec![fault],
     }
 }
 
 /// A plain call of one deployment.
-pub fn plain() -> Seen {
-    let mut seen = Seen {
+pub fn plain() -> ObservationBuilder {
+    let mut seen = ObservationBuilder {
         observation: Observation {
             began: None,
             arrangement: Arrangement {
@@ -146,11 +148,11 @@ pub fn plain() -> Seen {
 }
 
 /// A call for a stream.
-pub fn streamed() -> Seen {
+pub fn streamed() -> ObservationBuilder {
     plain().set(|arrangement| arrangement.combination.stream = true)
 }
 
-impl Seen {
+impl ObservationBuilder {
     /// The caller calls this endpoint, and the proxy asks this provider.
     pub fn calling(self, api: Api, provider: Provider) -> Self {
         self.set(|arrangement| {
@@ -195,17 +197,17 @@ impl Seen {
     }
 
     /// With a deployment that callers address by its own name.
-    pub fn beside(mut self, name: &str) -> Self {
+    pub fn with_deployment(mut self, name: &str) -> Self {
         self.deploy(name);
         self
     }
 
     /// The exchange before had another beside it, which was sent with it to this deployment and got this.
-    pub fn together(mut self, to: &str, said: Say) -> Self {
+    pub fn together(mut self, to: &str, said: SideReply) -> Self {
         let sent = self.observation.exchanges.last().map(|before| before.sent_ms);
         let now = self.now;
         self.sent = sent.unwrap_or(self.sent);
-        self = self.told(said);
+        self = self.received(said);
         if let Some(last) = self.observation.exchanges.last_mut() {
             (last.to, last.together) = (Some(to.to_owned()), true);
         }
@@ -233,12 +235,12 @@ impl Seen {
     }
 
     /// An attempt at `primary`, answered to its end.
-    pub fn tried(self, said: Say) -> Self {
+    pub fn tried(self, said: SideReply) -> Self {
         self.tried_at("primary", said, AttemptEnd::Finished)
     }
 
     /// An attempt at `primary` that ended so.
-    pub fn tried_until(self, said: Say, end: AttemptEnd) -> Self {
+    pub fn tried_until(self, said: SideReply, end: AttemptEnd) -> Self {
         self.tried_at("primary", said, end)
     }
 
@@ -246,7 +248,7 @@ impl Seen {
     pub fn tried_in_vain(mut self, end: AttemptEnd) -> Self {
         self = self.tried_at("primary", say(0, ""), end);
         if let Some(attempt) = self.observation.attempts.last_mut() {
-            attempt.sent = Sent::default();
+            attempt.sent = SentReply::default();
         }
         self
     }
@@ -269,7 +271,7 @@ impl Seen {
         self.set(|arrangement| arrangement.deployments[0].turns = vec![struck(fault)])
     }
 
-    pub fn tried_at(mut self, deployment: &str, said: Say, end: AttemptEnd) -> Self {
+    pub fn tried_at(mut self, deployment: &str, said: SideReply, end: AttemptEnd) -> Self {
         let before = self.observation.attempts.iter().filter(|attempt| attempt.deployment == deployment);
         let n = u32::try_from(before.count()).unwrap() + 1;
         let canaries = self.observation.arrangement.identity.canaries(deployment, n);
@@ -279,7 +281,7 @@ impl Seen {
                 .replace("RID", &canaries.request_id)
         };
         let body = fill(&String::from_utf8_lossy(&said.body));
-        let sent = Sent {
+        let sent = SentReply {
             base64: false,
             status: Some(said.status),
             headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
@@ -287,7 +289,7 @@ impl Seen {
             body,
             frames: 1,
             timer_error_ms: 0.0,
-            ..Sent::default()
+            ..SentReply::default()
         };
         let mut sent = sent;
         if std::str::from_utf8(&said.body).is_err() {
@@ -316,11 +318,11 @@ impl Seen {
     }
 
     /// The caller gets this, to its end, and the next step begins.
-    pub fn told(self, said: Say) -> Self {
-        self.told_until(said, Ending::Complete)
+    pub fn received(self, said: SideReply) -> Self {
+        self.received_until(said, ResponseEnd::Complete)
     }
 
-    pub fn told_until(mut self, said: Say, ending: Ending) -> Self {
+    pub fn received_until(mut self, said: SideReply, ending: ResponseEnd) -> Self {
         let identity = self.observation.arrangement.identity.clone();
         let fill = |text: &str| {
             let mut text = text.to_owned();
@@ -346,42 +348,43 @@ impl Seen {
         };
         // Binary frames must not go through text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
-        let mut decoder = carrier.map(frames::Decoder::new);
+        let mut decoder = carrier.map(frames::FrameDecoder::new);
         let mut decoded = Vec::new();
         if let Some(decoder) = &mut decoder {
             decoder.feed(&bytes);
             decoded.extend(std::iter::from_fn(|| decoder.pop()));
         }
         let damage = decoder.and_then(|decoder| decoder.damage());
-        let frame = |frame: frames::Frame| Frame { at_ms: self.now, event: frame.event, data: frame.data };
+        let frame =
+            |frame: frames::Frame| ReceivedFrame { at_ms: self.now, event: frame.event, data: frame.data };
         let frames = decoded.into_iter().map(frame).collect();
-        let answer = Answer {
+        let answer = Response {
             status: said.status,
             headers: said.headers.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             head_ms: self.now,
-            body: Body { bytes: text.len() as u64, utf8: true, frames, damage, text },
+            body: ResponseBody { bytes: text.len() as u64, utf8: true, frames, damage, text },
             ending,
             closed: None,
         };
         self.now += said.lasting;
-        self.over(Outcome::Answer(answer))
+        self.over(ExchangeOutcome::Answer(answer))
     }
 
     /// The caller gets nothing.
-    pub fn told_nothing(self, ending: Ending) -> Self {
-        self.over(Outcome::NoAnswer { ending })
+    pub fn received_nothing(self, ending: ResponseEnd) -> Self {
+        self.over(ExchangeOutcome::NoAnswer { ending })
     }
 
     /// The control request, which the upstream answers well.
-    pub fn recovering(mut self, told: Say) -> Self {
-        self = self.tried(say(200, OK)).told(told);
+    pub fn recovering(mut self, told: SideReply) -> Self {
+        self = self.tried(say(200, OK)).received(told);
         if let Some(last) = self.observation.exchanges.last_mut() {
             last.step = StepName::Recovery;
         }
         self
     }
 
-    fn over(mut self, outcome: Outcome) -> Self {
+    fn over(mut self, outcome: ExchangeOutcome) -> Self {
         self.observation.exchanges.push(Exchange {
             step: StepName::Step(self.step),
             sent_ms: self.sent,

@@ -1,9 +1,9 @@
 //! Sessions over a WebSocket.
 
-use super::{every_rule::Proof, seen::*};
+use super::{every_rule::RuleExample, seen::*};
 use crate::{
     judge::{self, Policy},
-    observation::{AttemptEnd, Closed, Ending, Outcome},
+    observation::{AttemptEnd, ExchangeOutcome, ReceivedClose, ResponseEnd},
     scenario::{Api, Provider},
     wire::websocket,
 };
@@ -16,52 +16,53 @@ const DONE: &str = r#"{"type":"response.done","response":{"status":"completed"}}
 const ERROR: &str =
     r#"{"type":"error","error":{"type":"kind","code":"c","message":"no canary-msg-tok-primary-1"}}"#;
 
-fn session(events: &[&str]) -> Say {
+fn session(events: &[&str]) -> SideReply {
     let headers = [("upgrade", "websocket"), ("connection", "Upgrade")];
     let frames = events.iter().flat_map(|event| websocket::text(event).to_vec()).collect();
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    Say::raw(101, headers, frames)
+    SideReply::raw(101, headers, frames)
 }
 
-fn calling() -> Seen {
+fn calling() -> ObservationBuilder {
     plain().calling(Api::OpenaiRealtime, Provider::Openai)
 }
 
 /// The upstream said this and was well.
-fn said(events: &[&str]) -> Seen {
+fn said(events: &[&str]) -> ObservationBuilder {
     calling().tried_until(session(events), AttemptEnd::Finished)
 }
 
 /// The upstream said this and closed the session.
-fn closed(events: &[&str], code: u16) -> Seen {
+fn closed(events: &[&str], code: u16) -> ObservationBuilder {
     let mut seen = calling().tried_until(session(events), AttemptEnd::Closed);
     seen.observation.attempts[0].sent.closed =
-        Some(Closed { code: Some(code), reason: "over".to_owned(), answered: false });
+        Some(ReceivedClose { code: Some(code), reason: "over".to_owned(), answered: false });
     seen
 }
 
 /// The upstream refused the handshake.
-fn refused(status: u16) -> Seen {
+fn refused(status: u16) -> ObservationBuilder {
     calling().tried(error(status))
 }
 
 /// The caller got this, and the proxy closed the session so.
-fn ended(seen: Seen, events: &[&str], code: u16, reason: &str) -> Seen {
-    let mut seen = seen.told(session(events));
-    if let Some(Outcome::Answer(answer)) = seen.observation.exchanges.last_mut().map(|last| &mut last.outcome)
+fn ended(seen: ObservationBuilder, events: &[&str], code: u16, reason: &str) -> ObservationBuilder {
+    let mut seen = seen.received(session(events));
+    if let Some(ExchangeOutcome::Answer(answer)) =
+        seen.observation.exchanges.last_mut().map(|last| &mut last.outcome)
     {
-        answer.closed = Some(Closed { code: Some(code), reason: reason.to_owned(), answered: false });
+        answer.closed = Some(ReceivedClose { code: Some(code), reason: reason.to_owned(), answered: false });
         answer.body.text.push_str(reason);
     }
     seen
 }
 
-fn open(seen: Seen, events: &[&str]) -> Seen {
-    seen.told_until(session(events).lasting(9000.0), Ending::Deadline)
+fn open(seen: ObservationBuilder, events: &[&str]) -> ObservationBuilder {
+    seen.received_until(session(events).lasting(9000.0), ResponseEnd::Deadline)
 }
 
-pub fn proofs() -> Vec<Proof> {
-    let told = |events: &[&str]| said(events).told(session(events));
+pub fn proofs() -> Vec<RuleExample> {
+    let told = |events: &[&str]| said(events).received(session(events));
     let one = &[CREATED, A];
     vec![
         (
@@ -89,9 +90,13 @@ pub fn proofs() -> Vec<Proof> {
             "realtime.event-form",
             told(&[CREATED, ERROR]),
             said(&[CREATED, ERROR])
-                .told(session(&[r#"{"type":"error","error":"canary-msg-tok-primary-1"}"#])),
+                .received(session(&[r#"{"type":"error","error":"canary-msg-tok-primary-1"}"#])),
         ),
-        ("realtime.handshake-status", refused(429).told(error(429)), ended(refused(429), &[ERROR], 1013, "")),
+        (
+            "realtime.handshake-status",
+            refused(429).received(error(429)),
+            ended(refused(429), &[ERROR], 1013, ""),
+        ),
         (
             "realtime.close-code",
             ended(closed(one, 4001), one, 4001, "over"),
@@ -105,12 +110,12 @@ pub fn proofs() -> Vec<Proof> {
         (
             "realtime.close-told",
             ended(closed(one, 4001), one, 4001, "over"),
-            closed(one, 4001).told_until(session(one), Ending::Closed),
+            closed(one, 4001).received_until(session(one), ResponseEnd::Closed),
         ),
     ]
 }
 
-fn findings(seen: &Seen) -> Vec<String> {
+fn findings(seen: &ObservationBuilder) -> Vec<String> {
     judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -118,7 +123,7 @@ fn findings(seen: &Seen) -> Vec<String> {
 fn a_session_that_was_relayed_as_it_came_breaks_nothing() {
     let nothing: Vec<String> = Vec::new();
     let all = &[CREATED, A, B, DONE];
-    assert_eq!(findings(&said(all).told(session(all))), nothing);
+    assert_eq!(findings(&said(all).received(session(all))), nothing);
     for code in [1000, 1001, 1008, 1011, 4001] {
         assert_eq!(
             findings(&ended(closed(&[CREATED, A], code), &[CREATED, A], code, "over")),
@@ -127,7 +132,7 @@ fn a_session_that_was_relayed_as_it_came_breaks_nothing() {
         );
     }
     let failed = &[CREATED, A, ERROR];
-    assert_eq!(findings(&said(failed).told(session(failed))), nothing);
+    assert_eq!(findings(&said(failed).received(session(failed))), nothing);
 }
 
 #[test]
@@ -140,7 +145,7 @@ fn a_session_that_is_silent_because_its_upstream_is_breaks_nothing() {
 fn a_handshake_that_is_never_answered_has_the_limit_of_any_call() {
     let silent = || calling().tried_in_vain(AttemptEnd::Open);
     assert_eq!(findings(&open(silent(), &[])), ["timeout.honoured"]);
-    assert_eq!(findings(&silent().told(error(504))), Vec::<String>::new());
+    assert_eq!(findings(&silent().received(error(504))), Vec::<String>::new());
 }
 
 #[test]
@@ -152,7 +157,7 @@ fn rules_about_bodies_and_streams_say_nothing_of_a_session() {
 
 #[test]
 fn a_success_that_lost_a_piece_is_seen_in_a_session_too() {
-    let lost = said(&[CREATED, A, B, DONE]).told(session(&[CREATED, B, DONE]));
+    let lost = said(&[CREATED, A, B, DONE]).received(session(&[CREATED, B, DONE]));
     assert_eq!(findings(&lost), ["success.content-intact"]);
     let never = open(said(&[CREATED, A, B, DONE]), &[CREATED, A, B]);
     assert!(findings(&never).contains(&"success.delivered".to_owned()), "{:?}", findings(&never));

@@ -3,44 +3,44 @@
 use super::seen::*;
 use crate::{
     judge::{self, Finding, Policy},
-    observation::{AttemptEnd, Ending, Observation},
+    observation::{AttemptEnd, Observation, ResponseEnd},
     scenario::{Api, ConnectionFault, Fault, Provider},
 };
 
 /// A rule, a case and a sibling beside which it holds, and one that breaks it.
-type Proof = (&'static str, [Seen; 2], [Seen; 2]);
+type Proof = (&'static str, [ObservationBuilder; 2], [ObservationBuilder; 2]);
 
 /// The same case under other tokens, as its sibling always has.
-fn other(seen: Seen) -> Seen {
+fn other(seen: ObservationBuilder) -> ObservationBuilder {
     let text = serde_json::to_string(&seen.observation).unwrap();
     let text = text.replace("tok-", "kot-").replace("\"tok\"", "\"kot\"");
     let observation: Observation = serde_json::from_str(&text).unwrap();
     seen.holding(observation)
 }
 
-fn plain_call() -> Seen {
+fn plain_call() -> ObservationBuilder {
     other(plain())
 }
 
-fn images() -> Seen {
+fn images() -> ObservationBuilder {
     plain().calling(Api::OpenaiImages, Provider::Openai)
 }
 
-fn failed(seen: Seen, sent: u16, told: Say) -> Seen {
-    seen.tried(error(sent)).told(told)
+fn failed(seen: ObservationBuilder, sent: u16, told: SideReply) -> ObservationBuilder {
+    seen.tried(error(sent)).received(told)
 }
 
-fn findings([own, other]: &[Seen; 2]) -> Vec<Finding> {
+fn findings([own, other]: &[ObservationBuilder; 2]) -> Vec<Finding> {
     judge::compare_siblings(&own.observation, &other.observation, &Policy::default())
 }
 
-fn broken(own: Seen, other: Seen) -> Vec<String> {
+fn broken(own: ObservationBuilder, other: ObservationBuilder) -> Vec<String> {
     findings(&[own, other]).into_iter().map(|finding| finding.rule).collect()
 }
 
 /// Rules that speak of these two.
-fn speaking(own: &Seen, other: &Seen) -> Vec<&'static str> {
-    judge::applicable_beside(&own.observation, &other.observation, &Policy::default())
+fn speaking(own: &ObservationBuilder, other: &ObservationBuilder) -> Vec<&'static str> {
+    judge::applicable_to_siblings(&own.observation, &other.observation, &Policy::default())
 }
 
 const REWORDED: &str =
@@ -49,8 +49,9 @@ const OTHER_CODE: &str = r#"{"error":{"message":"no MSG","type":"kind","param":"
 const WORDLESS: &str = r#"{"error":{"message":"It failed.","type":"kind","param":"p","code":"c"}}"#;
 
 fn proofs() -> Vec<Proof> {
-    let with_header = |seen: Seen| failed(seen, 503, error(503).with("retry-after", "7"));
-    let twice = |seen: Seen| seen.retrying(1).tried(error(503)).tried(error(503)).told(error(503));
+    let with_header = |seen: ObservationBuilder| failed(seen, 503, error(503).with("retry-after", "7"));
+    let twice =
+        |seen: ObservationBuilder| seen.retrying(1).tried(error(503)).tried(error(503)).received(error(503));
     vec![
         (
             "sibling.stream-status",
@@ -70,7 +71,7 @@ fn proofs() -> Vec<Proof> {
         (
             "sibling.stream-attempts",
             [twice(streamed()), twice(plain_call())],
-            [streamed().retrying(1).tried(error(503)).told(error(503)), twice(plain_call())],
+            [streamed().retrying(1).tried(error(503)).received(error(503)), twice(plain_call())],
         ),
         (
             "sibling.route-status",
@@ -164,27 +165,30 @@ fn where_long_messages_part_is_what_is_shown() {
 
 #[test]
 fn only_what_the_upstream_did_to_both_is_compared() {
-    let served = || plain_call().tried(say(200, OK)).told(say(200, OK));
-    let cut = |seen: Seen| seen.tried_until(events(&[ONE]), AttemptEnd::Reset);
+    let served = || plain_call().tried(say(200, OK)).received(say(200, OK));
+    let cut = |seen: ObservationBuilder| seen.tried_until(events(&[ONE]), AttemptEnd::Reset);
     for (own, beside) in [
         // Another status, other words, another form, another header that means something.
         (failed(streamed(), 500, error(500)), failed(plain_call(), 503, error(503))),
-        (failed(streamed(), 503, error(500)), plain_call().tried(say(503, OTHER_CODE)).told(error(503))),
+        (failed(streamed(), 503, error(500)), plain_call().tried(say(503, OTHER_CODE)).received(error(503))),
         (
             failed(streamed(), 503, error(500)),
-            plain_call().tried(error(503).with("content-type", "text/html")).told(error(503)),
+            plain_call().tried(error(503).with("content-type", "text/html")).received(error(503)),
         ),
         (
             failed(streamed(), 503, error(500)),
-            plain_call().tried(error(503).with("retry-after", "1")).told(error(503)),
+            plain_call().tried(error(503).with("retry-after", "1")).received(error(503)),
         ),
         // What only a stream can do.
-        (cut(streamed()).told(events(&[ONE, ERROR])), failed(plain_call(), 503, error(503))),
-        (streamed().tried(events(&[ERROR])).told(error(500)), failed(plain_call(), 503, error(503))),
+        (cut(streamed()).received(events(&[ONE, ERROR])), failed(plain_call(), 503, error(503))),
+        (streamed().tried(events(&[ERROR])).received(error(500)), failed(plain_call(), 503, error(503))),
         // One of them succeeded.
         (failed(streamed(), 503, error(503)), served()),
         // One of them never came to its end.
-        (failed(streamed(), 503, error(500)), plain_call().tried(error(503)).told_nothing(Ending::Deadline)),
+        (
+            failed(streamed(), 503, error(500)),
+            plain_call().tried(error(503)).received_nothing(ResponseEnd::Deadline),
+        ),
         // Other turns, other settings.
         (failed(streamed(), 503, error(500)), failed(plain_call().retrying(1), 503, error(503))),
         (
@@ -210,14 +214,18 @@ fn a_plain_call_is_never_held_against_a_stream() {
 
 #[test]
 fn what_no_upstream_answered_is_compared_too() {
-    let refused = |seen: Seen, told: u16| seen.unreachable(Fault::Refuse).told(error(told));
+    let refused = |seen: ObservationBuilder, told: u16| seen.unreachable(Fault::Refuse).received(error(told));
     assert_eq!(broken(refused(streamed(), 500), refused(plain_call(), 502)), ["sibling.stream-status"]);
-    let silent = |seen: Seen, told: u16| seen.tried_in_vain(AttemptEnd::ClientLeft).told(error(told));
+    let silent = |seen: ObservationBuilder, told: u16| {
+        seen.tried_in_vain(AttemptEnd::ClientLeft).received(error(told))
+    };
     assert_eq!(broken(silent(streamed(), 504), silent(plain_call(), 408)), ["sibling.stream-status"]);
-    let reset = |seen: Seen, told: u16| seen.tried_in_vain(AttemptEnd::Reset).told(error(told));
+    let reset =
+        |seen: ObservationBuilder, told: u16| seen.tried_in_vain(AttemptEnd::Reset).received(error(told));
     assert_eq!(broken(reset(streamed(), 500), reset(plain_call(), 502)), ["sibling.stream-status"]);
-    let backlog =
-        |seen: Seen| seen.unreachable(Fault::Connection(ConnectionFault::BacklogFull)).told(error(504));
+    let backlog = |seen: ObservationBuilder| {
+        seen.unreachable(Fault::Connection(ConnectionFault::BacklogFull)).received(error(504))
+    };
     assert_eq!(broken(backlog(streamed()), backlog(plain_call())), [""; 0]);
 }
 
@@ -235,24 +243,24 @@ fn a_200_that_was_sent_early_is_held_against_a_stream_as_the_policy_says() {
 
 #[test]
 fn tries_are_counted_only_as_far_as_the_upstreams_did_the_same() {
-    let chain = |seen: Seen| seen.chained();
-    let to_backup = |seen: Seen| {
+    let chain = |seen: ObservationBuilder| seen.chained();
+    let to_backup = |seen: ObservationBuilder| {
         chain(seen)
             .tried(error(503))
             .tried_at("backup", say(200, OK), AttemptEnd::Finished)
-            .told(say(200, OK))
+            .received(say(200, OK))
     };
-    let skipped = chain(streamed()).tried(error(503)).told(error(503));
+    let skipped = chain(streamed()).tried(error(503)).received(error(503));
     assert_eq!(broken(skipped, other(to_backup(plain()))), ["sibling.stream-attempts"]);
     // Nothing failed, or what failed was not the same.
-    let good = streamed().tried(events(GOOD)).told(events(GOOD));
-    assert_eq!(speaking(&good, &plain_call().tried(say(200, OK)).told(say(200, OK))), [""; 0]);
-    let limited = plain_call().retrying(1).tried(error(429)).tried(error(429)).told(error(429));
-    assert_eq!(broken(streamed().retrying(1).tried(error(503)).told(error(503)), limited), [""; 0]);
+    let good = streamed().tried(events(GOOD)).received(events(GOOD));
+    assert_eq!(speaking(&good, &plain_call().tried(say(200, OK)).received(say(200, OK))), [""; 0]);
+    let limited = plain_call().retrying(1).tried(error(429)).tried(error(429)).received(error(429));
+    assert_eq!(broken(streamed().retrying(1).tried(error(503)).received(error(503)), limited), [""; 0]);
     // A connection on which nothing was asked is no attempt.
     let reconnected = other(plain().tried_in_vain(AttemptEnd::Closed).attempt(|one| one.method.clear()))
         .tried(error(503))
-        .told(error(503));
+        .received(error(503));
     assert_eq!(broken(failed(streamed(), 503, error(503)), reconnected), [""; 0]);
 }
 
@@ -297,13 +305,13 @@ fn of_headers_only_those_are_compared_that_do_not_say_what_the_body_is() {
         ("x-request-id", true),
     ] {
         let told = error(503).with(name, "x");
-        let lacking = || streamed().tried(told.clone()).told(error(503));
-        let having = plain_call().tried(told.clone()).told(told.clone());
+        let lacking = || streamed().tried(told.clone()).received(error(503));
+        let having = plain_call().tried(told.clone()).received(told.clone());
         let expected: &[&str] = if counts { &["sibling.stream-headers"] } else { &[] };
         assert_eq!(broken(lacking(), having), expected, "{name}");
         // It is as wrong the other way about.
-        let beside = plain_call().tried(told.clone()).told(error(503));
-        assert_eq!(broken(streamed().tried(told.clone()).told(told.clone()), beside), expected, "{name}");
+        let beside = plain_call().tried(told.clone()).received(error(503));
+        assert_eq!(broken(streamed().tried(told.clone()).received(told.clone()), beside), expected, "{name}");
     }
 }
 
@@ -314,7 +322,7 @@ fn between_dialects_a_server_error_may_have_another_number() {
             .calling(Api::AnthropicMessages, Provider::Openai)
             .tried(error(sent))
             .asked(Api::OpenaiChat)
-            .told(say(told, r#"{"type":"error","error":{"type":"x","message":"no MSG"}}"#))
+            .received(say(told, r#"{"type":"error","error":{"type":"x","message":"no MSG"}}"#))
     };
     assert_eq!(broken(messages(503, 529), failed(plain_call(), 503, error(503))), [""; 0]);
     assert_eq!(broken(messages(429, 529), failed(plain_call(), 429, error(429))), ["sibling.route-status"]);

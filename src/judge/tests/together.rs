@@ -6,13 +6,13 @@ use crate::observation::AttemptEnd;
 #[test]
 fn exchanges_that_were_sent_together_are_told_apart_by_their_deployments() {
     let record = plain()
-        .beside("backup")
+        .with_deployment("backup")
         .tried(say(200, OK))
         .tried_at("backup", say(200, OK), AttemptEnd::Finished)
-        .told(say(200, OK))
+        .received(say(200, OK))
         .together("backup", say(200, OK))
         .tried(say(200, OK))
-        .told(say(200, OK))
+        .received(say(200, OK))
         .observation;
     let of = |n: usize| -> Vec<(&str, u32)> {
         let exchange = &record.exchanges[n];

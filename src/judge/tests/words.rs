@@ -1,23 +1,23 @@
 //! Detail, headers, form, leaks.
 
-use super::{every_rule::Proof, seen::*};
+use super::{every_rule::RuleExample, seen::*};
 use crate::judge::{self, Policy};
 
-pub fn proofs() -> Vec<Proof> {
+pub fn proofs() -> Vec<RuleExample> {
     [detail(), headers(), format(), leak()].concat()
 }
 
 /// What the upstream says comes back so.
-fn passed(status: u16, told: &str) -> Seen {
-    plain().tried(error(status)).told(say(status, told))
+fn passed(status: u16, told: &str) -> ObservationBuilder {
+    plain().tried(error(status)).received(say(status, told))
 }
 
-fn changed(status: u16, from: &str, to: &str) -> Seen {
+fn changed(status: u16, from: &str, to: &str) -> ObservationBuilder {
     assert!(ERROR.contains(from), "there is something to change");
     passed(status, &ERROR.replace(from, to))
 }
 
-fn detail() -> Vec<Proof> {
+fn detail() -> Vec<RuleExample> {
     let good = |status| passed(status, ERROR);
     let encoded = r#"{\"error\":{\"message\":\"no MSG\"}}"#;
     vec![
@@ -45,10 +45,10 @@ fn the_end_of_a_word_is_no_literal_of_a_language() {
     }
 }
 
-fn headers() -> Vec<Proof> {
+fn headers() -> Vec<RuleExample> {
     let kept = |name: &str, value: &str| {
         let said = || error(429).with(name, value);
-        (plain().tried(said()).told(said()), plain().tried(said()).told(error(429)))
+        (plain().tried(said()).received(said()), plain().tried(said()).received(error(429)))
     };
     let proof = |rule, name, value| {
         let (holds, breaks) = kept(name, value);
@@ -64,26 +64,26 @@ fn headers() -> Vec<Proof> {
     ]
 }
 
-fn format() -> Vec<Proof> {
+fn format() -> Vec<RuleExample> {
     let html = error(400).with("content-type", "text/html");
     let stream = || streamed().tried(events(GOOD));
     vec![
         ("format.envelope", passed(400, ERROR), passed(400, r#"{"error":"no MSG"}"#)),
-        ("format.content-type", passed(400, ERROR), plain().tried(error(400)).told(html)),
+        ("format.content-type", passed(400, ERROR), plain().tried(error(400)).received(html)),
         (
             "format.stream-content-type",
-            stream().told(events(GOOD)),
-            stream().told(events(GOOD).without("content-type")),
+            stream().received(events(GOOD)),
+            stream().received(events(GOOD).without("content-type")),
         ),
         (
             "format.stream-events",
-            stream().told(events(GOOD)),
-            stream().told(events(&[r#"{"type":"ping"}"#, ONE, TWO, STOP, DONE])),
+            stream().received(events(GOOD)),
+            stream().received(events(&[r#"{"type":"ping"}"#, ONE, TWO, STOP, DONE])),
         ),
     ]
 }
 
-fn leak() -> Vec<Proof> {
+fn leak() -> Vec<RuleExample> {
     let saying = |text: &str| changed(400, "MSG", &format!("MSG ({text})"));
     let header = error(400).with("x-upstream", "http://127.0.0.1:9/v1");
     let good = || passed(400, ERROR);
@@ -91,7 +91,7 @@ fn leak() -> Vec<Proof> {
         ("leak.provider-key", good(), saying("sk-canary-tok-primary")),
         ("leak.proxy-secret", good(), saying("sk-proxy")),
         ("leak.upstream-address", good(), saying("http://127.0.0.1:9/v1")),
-        ("leak.upstream-address-header", good(), plain().tried(error(400)).told(header)),
+        ("leak.upstream-address-header", good(), plain().tried(error(400)).received(header)),
         ("leak.traceback", good(), saying("/app/site-packages/x.py")),
     ]
 }

@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use super::{
-    model::{DetailFate, Traced},
+    model::{DetailFate, TracedDetail},
     place,
 };
 use crate::{
     judge::{
-        dialect::{ErrorObject, Family, text},
+        attempt_outcome::AttemptOutcome,
+        caller_response::shorten,
+        dialect::{ErrorObject, Vocabulary, text},
         facts::Facts,
-        fate::Fate,
-        told::shorten,
     },
     observation::{Attempt, word},
 };
@@ -27,9 +27,9 @@ struct Got<'f> {
 }
 
 /// What became of everything that `attempt` said.
-pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Vec<Traced> {
-    let error = facts.told.error();
-    let answer = facts.answer();
+pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcome) -> Vec<TracedDetail> {
+    let error = facts.response.error();
+    let answer = facts.raw_response();
     let body = answer.map_or("", |answer| answer.body.text.as_str());
     let whole = || serde_json::from_str::<Value>(body).ok();
     let value = error.map(|error| error.raw.clone()).or_else(whole);
@@ -41,7 +41,7 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &Fate) -> Vec<
     };
     let mut traced = Vec::new();
     let mut add = |detail: &str, sent: &str, fate: DetailFate| {
-        traced.push(Traced { detail: detail.to_owned(), sent: shorten(sent), fate });
+        traced.push(TracedDetail { detail: detail.to_owned(), sent: shorten(sent), fate });
     };
     match fate.error() {
         Some(sent) => {
@@ -134,7 +134,7 @@ fn member(got: &Got<'_>, sent: &ErrorObject, name: &str, value: &Value, there: &
     let word = text(value);
     let same = |other: &str| match sent.family {
         // AWS begins a type with a capital in the header, and with a small letter in a stream.
-        Family::Aws => other.eq_ignore_ascii_case(&word),
+        Vocabulary::Aws => other.eq_ignore_ascii_case(&word),
         _ => other == word,
     };
     if !there.is_null() && same(&text(there)) {

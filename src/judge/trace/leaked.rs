@@ -1,12 +1,12 @@
 //! What must not come out and did.
 
 use super::{
-    model::{DetailFate, Traced},
+    model::{DetailFate, TracedDetail},
     place,
 };
 use crate::{
     judge::facts::Facts,
-    observation::{Answer, Attempt, word},
+    observation::{Attempt, Response, word},
 };
 
 /// The headers of a reply that speak of the upstream's connection alone (RFC 9110 section 7.6.1). Those
@@ -47,17 +47,20 @@ pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Everything of an upstream in this answer that must not reach a caller.
-pub(super) fn leaked(facts: &Facts<'_>) -> Vec<Traced> {
-    let Some(answer) = facts.answer() else { return Vec::new() };
+pub(super) fn leaked(facts: &Facts<'_>) -> Vec<TracedDetail> {
+    let Some(answer) = facts.raw_response() else { return Vec::new() };
     let arrangement = facts.arrangement;
     let keys = arrangement.deployments.iter().map(|d| (format!("key of {}", d.name), d.key.as_str()));
     let addresses =
         arrangement.upstream_addresses.iter().map(|a| ("address of an upstream".to_owned(), a.as_str()));
     let secrets = keys.map(|key| (key, word::has_token as Contains));
     let secrets = secrets.chain(addresses.map(|address| (address, word::occurs as Contains)));
-    let leak =
-        |detail: String, at: String| Traced { detail, sent: String::new(), fate: DetailFate::Leaked { at } };
-    let mut found: Vec<Traced> = Vec::new();
+    let leak = |detail: String, at: String| TracedDetail {
+        detail,
+        sent: String::new(),
+        fate: DetailFate::Leaked { at },
+    };
+    let mut found: Vec<TracedDetail> = Vec::new();
     for ((what, secret), contains) in secrets.filter(|((_, secret), _)| !secret.is_empty()) {
         // What the upstream itself said is no leak of the proxy's.
         if facts.attempts.iter().any(|(attempt, _)| contains(&attempt.said(), secret)) {
@@ -79,7 +82,7 @@ pub(super) fn leaked(facts: &Facts<'_>) -> Vec<Traced> {
 /// Whether a text contains something that must not come out.
 type Contains = fn(&str, &str) -> bool;
 
-fn first_place(answer: &Answer, secret: &str, contains: Contains) -> Option<String> {
+fn first_place(answer: &Response, secret: &str, contains: Contains) -> Option<String> {
     let header = answer.headers.iter().find(|(_, value)| contains(value, secret));
     header
         .map(|(name, _)| place::header(name))

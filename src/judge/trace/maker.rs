@@ -3,34 +3,34 @@
 use serde_json::Value;
 
 use super::{
-    model::{Evidence, Maker},
+    model::{ErrorSource, Evidence},
     place,
 };
 use crate::{
-    judge::{facts::Facts, told::Told},
-    observation::{Answer, Attempt, Ending, word},
+    judge::{caller_response::CallerResponse, facts::Facts},
+    observation::{Attempt, Response, ResponseEnd, word},
 };
 
 /// What a mock answers by itself where nobody told it what to do.
 const NOT_ARMED: &str = "No mock is armed at this path";
 
 /// Who made the error that the caller got, and what shows it; the attempt, where it is an upstream.
-pub(super) fn maker<'a>(facts: &Facts<'a>) -> (Maker, Vec<Evidence>, Option<&'a Attempt>) {
-    if let Told::Nothing(ending) = &facts.told {
+pub(super) fn maker<'a>(facts: &Facts<'a>) -> (ErrorSource, Vec<Evidence>, Option<&'a Attempt>) {
+    if let CallerResponse::Nothing(ending) = &facts.response {
         return match ending {
-            Ending::Deadline => {
+            ResponseEnd::Deadline => {
                 let why = "upfault's own deadline ended the wait; no status line had come";
-                (Maker::Upfault, vec![Evidence::sentence(why)], None)
+                (ErrorSource::Upfault, vec![Evidence::sentence(why)], None)
             }
-            other => (Maker::Proxy, vec![Evidence::sentence(&format!("no answer: {other}"))], None),
+            other => (ErrorSource::Proxy, vec![Evidence::sentence(&format!("no answer: {other}"))], None),
         };
     }
-    let Some(answer) = facts.answer() else { return (Maker::Nobody, Vec::new(), None) };
+    let Some(answer) = facts.raw_response() else { return (ErrorSource::Nobody, Vec::new(), None) };
     if answer.body.text.contains(NOT_ARMED) {
         let why = "a mock that nobody had told what to do answered, and the proxy passed that on";
-        return (Maker::Upfault, vec![Evidence::sentence(why)], None);
+        return (ErrorSource::Upfault, vec![Evidence::sentence(why)], None);
     }
-    let object = facts.told.error().map(|error| error.raw.clone());
+    let object = facts.response.error().map(|error| error.raw.clone());
     // Attempts of this request come after the others, and the last of equals is taken.
     let own = |attempt: &Attempt| facts.attempts.iter().any(|(other, _)| std::ptr::eq(*other, attempt));
     let found = facts
@@ -41,7 +41,7 @@ pub(super) fn maker<'a>(facts: &Facts<'a>) -> (Maker, Vec<Evidence>, Option<&'a 
         .max_by_key(|(evidence, attempt)| (evidence.len(), own(attempt)));
     match found {
         Some((evidence, attempt)) => {
-            let maker = Maker::Upstream { deployment: attempt.deployment.clone(), n: attempt.n };
+            let maker = ErrorSource::Upstream { deployment: attempt.deployment.clone(), n: attempt.n };
             (maker, evidence, Some(attempt))
         }
         None => {
@@ -50,13 +50,13 @@ pub(super) fn maker<'a>(facts: &Facts<'a>) -> (Maker, Vec<Evidence>, Option<&'a 
             } else {
                 "nothing by which an upstream marks its replies stands in it"
             };
-            (Maker::Proxy, vec![Evidence::sentence(why)], None)
+            (ErrorSource::Proxy, vec![Evidence::sentence(why)], None)
         }
     }
 }
 
 /// Everything of this attempt that stands in the error.
-fn evidence(answer: &Answer, object: Option<&Value>, attempt: &Attempt) -> Vec<Evidence> {
+fn evidence(answer: &Response, object: Option<&Value>, attempt: &Attempt) -> Vec<Evidence> {
     let canaries = &attempt.canaries;
     let tokens = [
         ("message", &canaries.message),

@@ -8,6 +8,6 @@ mod origin;
 mod place;
 
 pub use leaked::{hop_by_hop, poison};
-pub use model::{DetailFate, ErrorOrigin, Evidence, Maker, Traced};
+pub use model::{DetailFate, ErrorOrigin, ErrorSource, Evidence, TracedDetail};
 pub use origin::origins;
 pub use place::is_named_after;

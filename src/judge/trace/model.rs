@@ -13,18 +13,18 @@ pub struct ErrorOrigin {
     /// Which request of the case got it.
     pub step: StepName,
     /// Who made it.
-    pub maker: Maker,
+    pub maker: ErrorSource,
     /// What shows that.
     pub evidence: Vec<Evidence>,
     /// What became of each thing that the upstream said about its failure: of the maker, or where
     /// no upstream made it, of the last one that failed.
-    pub details: Vec<Traced>,
+    pub details: Vec<TracedDetail>,
 }
 
 /// Who made an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Maker {
+pub enum ErrorSource {
     /// An upstream: what it planted in its reply stands in the answer.
     Upstream {
         /// Which deployment of the case.
@@ -40,7 +40,7 @@ pub enum Maker {
     Nobody,
 }
 
-impl fmt::Display for Maker {
+impl fmt::Display for ErrorSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Upstream { deployment, n } => write!(f, "upstream {deployment}#{n}"),
@@ -77,7 +77,7 @@ impl fmt::Display for Evidence {
 
 /// One thing that an upstream sent, and its fate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Traced {
+pub struct TracedDetail {
     /// `message`, `type`, `code`, `param`, or the name of a header; of a leak, what leaked.
     pub detail: String,
     /// As it was sent, at most 200 characters of it; empty for a leak.
@@ -113,7 +113,7 @@ pub enum DetailFate {
     },
 }
 
-impl fmt::Display for Traced {
+impl fmt::Display for TracedDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { detail, sent, fate } = self;
         match fate {

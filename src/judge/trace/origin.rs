@@ -4,10 +4,13 @@ use super::{
     detail::details,
     leaked::leaked,
     maker::maker,
-    model::{ErrorOrigin, Evidence, Maker},
+    model::{ErrorOrigin, ErrorSource, Evidence},
 };
 use crate::{
-    judge::{facts::Facts, fate::Fate, policy::Policy, session::is_normal, told::Told},
+    judge::{
+        attempt_outcome::AttemptOutcome, caller_response::CallerResponse, facts::Facts, policy::Policy,
+        session::is_normal,
+    },
     observation::Observation,
 };
 
@@ -26,11 +29,11 @@ fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
     }
     // What a pass-through hands back is an error where its provider meant one, in whatever words.
     let handed_back = facts.arrangement.proxy.pass_through && facts.is_failure();
-    let (maker, evidence, attempt) = if is_error(&facts.told) || handed_back {
+    let (maker, evidence, attempt) = if is_error(&facts.response) || handed_back {
         maker(facts)
     } else if facts.is_failure() && !ended_by_its_server(facts) {
         let why = "an upstream failed, and no error in words reached the caller";
-        (Maker::Nobody, vec![Evidence::sentence(why)], None)
+        (ErrorSource::Nobody, vec![Evidence::sentence(why)], None)
     } else {
         return None;
     };
@@ -49,12 +52,12 @@ fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
 /// A session that its server ended as one that has served its purpose, and that ended so for the caller
 /// too, has no error.
 fn ended_by_its_server(facts: &Facts<'_>) -> bool {
-    let normal = |fate: &Fate| matches!(fate, Fate::Closed { closed, .. } if is_normal(closed.code));
-    matches!(&facts.told, Told::Session(session) if session.closed.is_some())
+    let normal = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Closed { closed, .. } if is_normal(closed.code));
+    matches!(&facts.response, CallerResponse::Session(session) if session.closed.is_some())
         && facts.failures().all(|(_, fate)| normal(fate))
 }
 
 /// The caller got an error in words, by status, or by no answer at all.
-fn is_error(told: &Told) -> bool {
-    matches!(told, Told::Nothing(_) | Told::Failure { .. }) || told.error().is_some()
+fn is_error(told: &CallerResponse) -> bool {
+    matches!(told, CallerResponse::Nothing(_) | CallerResponse::Failure { .. }) || told.error().is_some()
 }

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::provider::{dialect::json, message::MessageBody, request::Asked};
+use crate::provider::{dialect::json, message::MessageBody, request::RequestedCall};
 
 /// About four characters a token, so that a longer prompt counts more and the same one the same.
-pub(super) fn reply(asked: &Asked) -> (&'static str, MessageBody) {
+pub(super) fn reply(asked: &RequestedCall) -> (&'static str, MessageBody) {
     let characters: usize =
         ["system", "messages", "tools"].iter().map(|member| asked.body[*member].to_string().len()).sum();
     json(&json!({"input_tokens": characters.div_ceil(4)}))

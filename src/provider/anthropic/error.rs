@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     observation::Canaries,
-    provider::{ErrorRow, dialect::Failure},
+    provider::{ErrorRow, dialect::ProviderError},
     scenario::EventForm,
 };
 
@@ -48,7 +48,7 @@ pub(in crate::provider) fn word(row: &ErrorRow) -> &str {
 
 /// The event `error`: whatever form the same failure has as a reply, in a stream it is the model
 /// that speaks, so it is Anthropic's.
-pub(super) fn event(failure: &Failure<'_>, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
+pub(super) fn event(failure: &ProviderError<'_>, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
     let mut error = failure.error.clone();
     if error["type"] != "error" {
         error = json!({

@@ -15,15 +15,15 @@ use crate::{
         content_pieces,
         dialect::{json, model_asked, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
         tool_argument_pieces,
     },
-    scenario::Reply,
+    scenario::SuccessReply,
 };
 
 pub(in crate::provider) fn reply(
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let content = Content::of(reply, canaries);
@@ -43,8 +43,8 @@ struct Content {
 }
 
 impl Content {
-    fn of(reply: &Reply, canaries: &Canaries) -> Self {
-        let tool = matches!(reply, Reply::ToolCall);
+    fn of(reply: &SuccessReply, canaries: &Canaries) -> Self {
+        let tool = matches!(reply, SuccessReply::ToolCall);
         let pieces = if tool { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) };
         Self { pieces, tool, limited: reply.is_cut_by_limit() }
     }
@@ -80,7 +80,7 @@ impl Content {
     }
 }
 
-fn message(content: &Content, asked: &Asked, canaries: &Canaries) -> Value {
+fn message(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> Value {
     let mut message = envelope(asked, canaries, content.pieces.len());
     message["content"] = json!([content.whole(canaries)]);
     message["stop_reason"] = content.stop_reason().into();
@@ -88,7 +88,7 @@ fn message(content: &Content, asked: &Asked, canaries: &Canaries) -> Value {
 }
 
 /// A message that has no content yet.
-fn envelope(asked: &Asked, canaries: &Canaries, output_tokens: usize) -> Value {
+fn envelope(asked: &RequestedCall, canaries: &Canaries, output_tokens: usize) -> Value {
     json!({
         "id": format!("msg_{}", stem(canaries)),
         "type": "message",
@@ -108,7 +108,7 @@ fn envelope(asked: &Asked, canaries: &Canaries, output_tokens: usize) -> Value {
     })
 }
 
-fn stream(content: &Content, asked: &Asked, canaries: &Canaries) -> MessageBody {
+fn stream(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     // The first count of a stream is of what has been made so far.
     let message = envelope(asked, canaries, 1);
     let mut events = vec![

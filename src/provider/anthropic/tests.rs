@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody, Received},
-    scenario::{Api, ErrorName, EventForm, Provider, Reply},
+    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
     wire::frames::{Carrier, Frame, decode},
 };
 
@@ -12,17 +12,17 @@ fn canaries() -> Canaries {
     Identity { token: "abc123".into() }.canaries("main", 1)
 }
 
-fn asked(stream: bool) -> Asked {
-    Asked::plain(Provider::Anthropic, Api::AnthropicMessages, stream)
+fn asked(stream: bool) -> RequestedCall {
+    RequestedCall::plain(Provider::Anthropic, Api::AnthropicMessages, stream)
 }
 
-fn body(message: &Message) -> Value {
+fn body(message: &ProviderMessage) -> Value {
     let MessageBody::Whole(bytes) = &message.body else { panic!("a stream") };
     serde_json::from_slice(bytes).unwrap()
 }
 
 /// Every entry of a stream, each checked to be one frame; the terminator last.
-fn frames(message: &Message) -> Vec<Frame> {
+fn frames(message: &ProviderMessage) -> Vec<Frame> {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     events
         .iter()
@@ -41,7 +41,7 @@ fn data(frame: &Frame) -> Value {
 
 #[test]
 fn a_plain_reply_has_all_that_anthropic_sends() {
-    let message = provider::reply(&asked(false), &Reply::Ok, &canaries());
+    let message = provider::reply(&asked(false), &SuccessReply::Ok, &canaries());
     insta::assert_snapshot!(body(&message), @r#"{"id":"msg_abc123-main-1","type":"message","role":"assistant","model":"claude-sonnet-4-20250514","content":[{"type":"text","text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":5,"service_tier":"standard"}}"#);
     let headers: Vec<_> = message.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     insta::assert_snapshot!(headers.join("\n"), @"
@@ -67,7 +67,7 @@ fn a_plain_reply_has_all_that_anthropic_sends() {
 
 #[test]
 fn a_stream_names_its_events_and_repeats_the_names_in_the_data() {
-    let message = provider::reply(&asked(true), &Reply::Chunks(2), &canaries());
+    let message = provider::reply(&asked(true), &SuccessReply::Chunks(2), &canaries());
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     assert_eq!(
@@ -103,7 +103,7 @@ fn a_stream_names_its_events_and_repeats_the_names_in_the_data() {
 
 #[test]
 fn each_piece_of_text_is_one_delta_and_the_first_is_the_fourth_frame() {
-    for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
+    for kind in [SuccessReply::Ok, SuccessReply::Chunks(1), SuccessReply::Chunks(37)] {
         let frames = frames(&provider::reply(&asked(true), &kind, &canaries()));
         let pieces: Vec<_> = frames
             .iter()
@@ -120,7 +120,7 @@ fn each_piece_of_text_is_one_delta_and_the_first_is_the_fourth_frame() {
 
 #[test]
 fn a_tool_calls_input_is_the_same_in_both_forms() {
-    let frames = frames(&provider::reply(&asked(true), &Reply::ToolCall, &canaries()));
+    let frames = frames(&provider::reply(&asked(true), &SuccessReply::ToolCall, &canaries()));
     let block = data(&frames[1])["content_block"].clone();
     assert_eq!(
         block,
@@ -133,7 +133,7 @@ fn a_tool_calls_input_is_the_same_in_both_forms() {
     assert_eq!(pieces, provider::tool_argument_pieces(&canaries()));
     assert_eq!(data(&frames[frames.len() - 2])["delta"]["stop_reason"], "tool_use");
 
-    let whole = body(&provider::reply(&asked(false), &Reply::ToolCall, &canaries()));
+    let whole = body(&provider::reply(&asked(false), &SuccessReply::ToolCall, &canaries()));
     let input: Value = serde_json::from_str(&pieces.concat()).unwrap();
     assert_eq!((&whole["content"][0]["input"], &whole["stop_reason"]), (&input, &json!("tool_use")));
 }
@@ -141,11 +141,11 @@ fn a_tool_calls_input_is_the_same_in_both_forms() {
 #[test]
 fn counting_tokens_counts_more_for_a_longer_prompt() {
     let count = |text: &str| {
-        let asked = Asked {
+        let asked = RequestedCall {
             body: json!({"messages": [{"role": "user", "content": text}]}).into(),
-            ..Asked::plain(Provider::Anthropic, Api::AnthropicCountTokens, false)
+            ..RequestedCall::plain(Provider::Anthropic, Api::AnthropicCountTokens, false)
         };
-        let body = body(&provider::reply(&asked, &Reply::Ok, &canaries()));
+        let body = body(&provider::reply(&asked, &SuccessReply::Ok, &canaries()));
         assert_eq!(body.as_object().unwrap().len(), 1);
         body["input_tokens"].as_u64().unwrap()
     };
@@ -247,7 +247,7 @@ fn an_error_event_stands_in_the_form_that_was_asked_for() {
 fn in_a_stream_every_error_is_anthropics_whoever_sends_it_as_a_reply() {
     for name in ErrorName::ALL {
         for provider in [Provider::Anthropic, Provider::Vertex, Provider::Openai] {
-            let asked = Asked::plain(provider, Api::AnthropicMessages, true);
+            let asked = RequestedCall::plain(provider, Api::AnthropicMessages, true);
             let event = provider::error_event(&asked, *name, None, &canaries());
             let [frame] = &decode(Carrier::Sse, &event)[..] else { panic!("{provider} {name}: {event:?}") };
             assert_eq!(frame.event.as_deref(), Some("error"));
@@ -297,7 +297,8 @@ fn a_request_needs_a_key_in_either_place_and_then_its_version() {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        let received = Received { method: "POST", path: "/v1/messages?beta=true", headers: &headers, body };
+        let received =
+            ReceivedCall { method: "POST", path: "/v1/messages?beta=true", headers: &headers, body };
         provider::read(Provider::Anthropic, &received, &canaries())
             .map_err(|(_, refusal)| format!("{} {}", refusal.status, self::body(&refusal)["error"]["type"]))
     };

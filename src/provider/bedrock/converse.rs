@@ -7,25 +7,29 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
+    content_block::{ContentBlock, ContentKind, INPUT_TOKENS, LATENCY_MS, TOOL, call_id},
     frame,
-    said::{INPUT_TOKENS, Kind, LATENCY_MS, Said, TOOL, call_id},
 };
 use crate::{
     observation::Canaries,
-    provider::{dialect::json, message::MessageBody, request::Asked},
+    provider::{dialect::json, message::MessageBody, request::RequestedCall},
 };
 
-pub(super) fn reply(said: &Said, asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(super) fn reply(
+    said: &ContentBlock,
+    asked: &RequestedCall,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
     if asked.stream { (frame::CONTENT_TYPE, stream(said, canaries)) } else { json(&whole(said, canaries)) }
 }
 
-fn whole(said: &Said, canaries: &Canaries) -> Value {
+fn whole(said: &ContentBlock, canaries: &Canaries) -> Value {
     let content = match said.kind {
-        Kind::ToolCall => {
+        ContentKind::ToolCall => {
             let id = call_id("tooluse_", canaries);
             json!({"toolUse": {"input": said.arguments(), "name": TOOL, "toolUseId": id}})
         }
-        Kind::Text | Kind::Limited | Kind::Blocked => json!({"text": said.text()}),
+        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => json!({"text": said.text()}),
     };
     json!({
         "metrics": {"latencyMs": LATENCY_MS},
@@ -35,10 +39,10 @@ fn whole(said: &Said, canaries: &Canaries) -> Value {
     })
 }
 
-fn stream(said: &Said, canaries: &Canaries) -> MessageBody {
+fn stream(said: &ContentBlock, canaries: &Canaries) -> MessageBody {
     let mut events = vec![event("messageStart", json!({"role": "assistant"}))];
     // A block of text begins with its first delta; only what has a name is announced.
-    if said.kind == Kind::ToolCall {
+    if said.kind == ContentKind::ToolCall {
         let tool = json!({"toolUse": {"name": TOOL, "toolUseId": call_id("tooluse_", canaries)}});
         events.push(event("contentBlockStart", json!({"contentBlockIndex": 0, "start": tool})));
     }
@@ -48,15 +52,15 @@ fn stream(said: &Said, canaries: &Canaries) -> MessageBody {
 }
 
 /// What is left of a stream in which a guardrail steps in.
-pub(super) fn blocked_event(said: &Said) -> Bytes {
+pub(super) fn blocked_event(said: &ContentBlock) -> Bytes {
     deltas(said).chain([block_stop(), end(said)]).collect::<Vec<_>>().concat().into()
 }
 
-fn deltas(said: &Said) -> impl Iterator<Item = Bytes> {
+fn deltas(said: &ContentBlock) -> impl Iterator<Item = Bytes> {
     said.pieces.iter().map(|piece| {
         let delta = match said.kind {
-            Kind::ToolCall => json!({"toolUse": {"input": piece}}),
-            Kind::Text | Kind::Limited | Kind::Blocked => json!({"text": piece}),
+            ContentKind::ToolCall => json!({"toolUse": {"input": piece}}),
+            ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => json!({"text": piece}),
         };
         event("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": delta}))
     })
@@ -67,7 +71,7 @@ fn block_stop() -> Bytes {
 }
 
 /// Both messages that say that a stream is complete.
-fn end(said: &Said) -> Bytes {
+fn end(said: &ContentBlock) -> Bytes {
     let metadata = json!({"metrics": {"latencyMs": LATENCY_MS}, "usage": usage(said)});
     [event("messageStop", json!({"stopReason": stop_reason(said)})), event("metadata", metadata)]
         .concat()
@@ -79,16 +83,16 @@ fn event(name: &str, mut payload: Value) -> Bytes {
     frame::event(name, &payload)
 }
 
-fn stop_reason(said: &Said) -> &'static str {
+fn stop_reason(said: &ContentBlock) -> &'static str {
     match said.kind {
-        Kind::Text => "end_turn",
-        Kind::Limited => "max_tokens",
-        Kind::ToolCall => "tool_use",
-        Kind::Blocked => "guardrail_intervened",
+        ContentKind::Text => "end_turn",
+        ContentKind::Limited => "max_tokens",
+        ContentKind::ToolCall => "tool_use",
+        ContentKind::Blocked => "guardrail_intervened",
     }
 }
 
-fn usage(said: &Said) -> Value {
+fn usage(said: &ContentBlock) -> Value {
     let output = said.output_tokens();
     json!({"inputTokens": INPUT_TOKENS, "outputTokens": output, "totalTokens": INPUT_TOKENS + output})
 }

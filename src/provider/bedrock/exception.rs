@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::frame;
 use crate::{
-    provider::{catalogue::ErrorRow, dialect::Failure},
+    provider::{catalogue::ErrorRow, dialect::ProviderError},
     scenario::Api,
 };
 
@@ -23,7 +23,7 @@ const CONVERSE: &[&str] = &[INTERNAL, MODEL_STREAM, VALIDATION, THROTTLING, UNAV
 const INVOKE: &[&str] = &[INTERNAL, MODEL_STREAM, VALIDATION, THROTTLING, MODEL_TIMEOUT, UNAVAILABLE];
 
 /// The exception that the operation declares for an error.
-pub(super) fn declared(api: Api, failure: &Failure<'_>) -> Bytes {
+pub(super) fn declared(api: Api, failure: &ProviderError<'_>) -> Bytes {
     let name = name(api, failure.row);
     let payload = if name == MODEL_STREAM {
         json!({"message": failure.text, "originalStatusCode": failure.row.status})
@@ -34,7 +34,7 @@ pub(super) fn declared(api: Api, failure: &Failure<'_>) -> Bytes {
 }
 
 /// An error that no operation declares, under the name that it has as a status.
-pub(super) fn low_level(failure: &Failure<'_>) -> Bytes {
+pub(super) fn low_level(failure: &ProviderError<'_>) -> Bytes {
     frame::error(failure.row.kind.as_deref().unwrap_or("InternalFailure"), &failure.text)
 }
 

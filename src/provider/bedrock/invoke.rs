@@ -9,20 +9,24 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
+    content_block::{ContentBlock, ContentKind, INPUT_TOKENS, LATENCY_MS, TOOL, call_id},
     frame,
-    said::{INPUT_TOKENS, Kind, LATENCY_MS, Said, TOOL, call_id},
 };
 use crate::{
     observation::Canaries,
     provider::{
         dialect::{json, model_asked, stem},
-        header::Header,
+        header::HeaderField,
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
     },
 };
 
-pub(super) fn reply(said: &Said, asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(super) fn reply(
+    said: &ContentBlock,
+    asked: &RequestedCall,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
     if asked.stream {
         (frame::CONTENT_TYPE, stream(said, asked, canaries))
     } else {
@@ -31,7 +35,7 @@ pub(super) fn reply(said: &Said, asked: &Asked, canaries: &Canaries) -> (&'stati
 }
 
 /// What the operation says in headers beside its body.
-pub(super) fn headers(said: &Said, asked: &Asked) -> Vec<Header> {
+pub(super) fn headers(said: &ContentBlock, asked: &RequestedCall) -> Vec<HeaderField> {
     if asked.stream {
         return vec![("x-amzn-bedrock-content-type".into(), "application/json".into())];
     }
@@ -42,26 +46,28 @@ pub(super) fn headers(said: &Said, asked: &Asked) -> Vec<Header> {
     ]
 }
 
-fn whole(said: &Said, asked: &Asked, canaries: &Canaries) -> Value {
+fn whole(said: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> Value {
     let content = match said.kind {
-        Kind::ToolCall => {
+        ContentKind::ToolCall => {
             let id = call_id("toolu_bdrk_", canaries);
             json!({"type": "tool_use", "id": id, "name": TOOL, "input": said.arguments()})
         }
-        Kind::Text | Kind::Limited | Kind::Blocked => json!({"type": "text", "text": said.text()}),
+        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
+            json!({"type": "text", "text": said.text()})
+        }
     };
     let mut message = message(asked, canaries);
     message["content"] = json!([content]);
     message["stop_reason"] = stop_reason(said).into();
     message["usage"]["output_tokens"] = said.output_tokens().into();
-    if said.kind == Kind::Blocked {
+    if said.kind == ContentKind::Blocked {
         message[ACTION] = "INTERVENED".into();
     }
     message
 }
 
 /// A message that has no content yet.
-fn message(asked: &Asked, canaries: &Canaries) -> Value {
+fn message(asked: &RequestedCall, canaries: &Canaries) -> Value {
     json!({
         "id": format!("msg_bdrk_{}", stem(canaries)),
         "type": "message",
@@ -74,14 +80,16 @@ fn message(asked: &Asked, canaries: &Canaries) -> Value {
     })
 }
 
-fn stream(said: &Said, asked: &Asked, canaries: &Canaries) -> MessageBody {
+fn stream(said: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let start = json!({"type": "message_start", "message": message(asked, canaries)});
     let block = match said.kind {
-        Kind::ToolCall => {
+        ContentKind::ToolCall => {
             let id = call_id("toolu_bdrk_", canaries);
             json!({"type": "tool_use", "id": id, "name": TOOL, "input": {}})
         }
-        Kind::Text | Kind::Limited | Kind::Blocked => json!({"type": "text", "text": ""}),
+        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
+            json!({"type": "text", "text": ""})
+        }
     };
     let block = json!({"type": "content_block_start", "index": 0, "content_block": block});
     let mut events = vec![chunk(&start), chunk(&block)];
@@ -92,23 +100,25 @@ fn stream(said: &Said, asked: &Asked, canaries: &Canaries) -> MessageBody {
 }
 
 /// What is left of a stream in which a guardrail steps in.
-pub(super) fn blocked_event(said: &Said) -> Bytes {
+pub(super) fn blocked_event(said: &ContentBlock) -> Bytes {
     let (last, terminator) = end(said);
     deltas(said).chain(last).chain([terminator]).collect::<Vec<_>>().concat().into()
 }
 
-fn deltas(said: &Said) -> impl Iterator<Item = Bytes> {
+fn deltas(said: &ContentBlock) -> impl Iterator<Item = Bytes> {
     said.pieces.iter().map(|piece| {
         let delta = match said.kind {
-            Kind::ToolCall => json!({"type": "input_json_delta", "partial_json": piece}),
-            Kind::Text | Kind::Limited | Kind::Blocked => json!({"type": "text_delta", "text": piece}),
+            ContentKind::ToolCall => json!({"type": "input_json_delta", "partial_json": piece}),
+            ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
+                json!({"type": "text_delta", "text": piece})
+            }
         };
         chunk(&json!({"type": "content_block_delta", "index": 0, "delta": delta}))
     })
 }
 
 /// The events behind the content, and the one that says that the stream is complete.
-fn end(said: &Said) -> ([Bytes; 2], Bytes) {
+fn end(said: &ContentBlock) -> ([Bytes; 2], Bytes) {
     let delta = json!({"stop_reason": stop_reason(said), "stop_sequence": null});
     let usage = json!({"output_tokens": said.output_tokens()});
     let mut stop = json!({
@@ -120,7 +130,7 @@ fn end(said: &Said) -> ([Bytes; 2], Bytes) {
             "firstByteLatency": LATENCY_MS,
         },
     });
-    if said.kind == Kind::Blocked {
+    if said.kind == ContentKind::Blocked {
         stop[ACTION] = "INTERVENED".into();
     }
     let last = [
@@ -137,11 +147,11 @@ fn chunk(event: &Value) -> Bytes {
     frame::event("chunk", &json!({"bytes": STANDARD.encode(event.to_string()), "p": frame::PADDING}))
 }
 
-fn stop_reason(said: &Said) -> &'static str {
+fn stop_reason(said: &ContentBlock) -> &'static str {
     match said.kind {
-        Kind::Text | Kind::Blocked => "end_turn",
-        Kind::Limited => "max_tokens",
-        Kind::ToolCall => "tool_use",
+        ContentKind::Text | ContentKind::Blocked => "end_turn",
+        ContentKind::Limited => "max_tokens",
+        ContentKind::ToolCall => "tool_use",
     }
 }
 

@@ -5,7 +5,7 @@ mod exception;
 mod frame;
 mod invoke;
 mod operations;
-mod said;
+mod content_block;
 
 pub(super) use operations::{error_event, headers, intervened, reply};
 

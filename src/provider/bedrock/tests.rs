@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody},
-    scenario::{Api, ErrorName, EventForm, Provider, Reply},
+    provider::{self, MessageBody, ProviderMessage, RequestedCall},
+    scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
     wire::{
         eventstream,
         frames::{Carrier, Frame, decode},
@@ -20,22 +20,22 @@ fn canaries() -> Canaries {
     Identity { token: "abc123".into() }.canaries("main", 1)
 }
 
-fn asked(api: Api, stream: bool) -> Asked {
-    Asked::plain(Provider::Bedrock, api, stream)
+fn asked(api: Api, stream: bool) -> RequestedCall {
+    RequestedCall::plain(Provider::Bedrock, api, stream)
 }
 
-fn whole(message: &Message) -> Value {
+fn whole(message: &ProviderMessage) -> Value {
     let MessageBody::Whole(bytes) = &message.body else { panic!("a stream") };
     serde_json::from_slice(bytes).unwrap()
 }
 
 /// The frames of a stream, each entry being exactly one message but for the terminator, whose
 /// frames follow as the second part.
-fn frames(message: &Message) -> (Vec<Frame>, Vec<Frame>) {
+fn frames(message: &ProviderMessage) -> (Vec<Frame>, Vec<Frame>) {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     assert_eq!(message.header("content-type"), Some("application/vnd.amazon.eventstream"));
     let read = |bytes: &[u8]| {
-        let mut strict = eventstream::Decoder::strict();
+        let mut strict = eventstream::EventStreamDecoder::strict();
         strict.feed(bytes).unwrap();
         assert!(strict.finish().unwrap().is_empty());
         decode(Carrier::Aws, bytes)
@@ -67,13 +67,13 @@ fn event_of(bytes: &[u8]) -> Frame {
 
 #[test]
 fn plain_replies_read_like_bedrocks() {
-    let converse = provider::reply(&asked(Api::BedrockConverse, false), &Reply::Ok, &canaries());
+    let converse = provider::reply(&asked(Api::BedrockConverse, false), &SuccessReply::Ok, &canaries());
     assert_eq!(converse.header("x-amzn-requestid"), Some("req_abc123-main-1"));
     assert_eq!(converse.header("x-amz-id-2"), Some("canary-hdr-abc123-main-1"));
     assert_eq!(converse.header("retry-after"), None);
     insta::assert_snapshot!(whole(&converse), @r#"{"metrics":{"latencyMs":42},"output":{"message":{"content":[{"text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}],"role":"assistant"}},"stopReason":"end_turn","usage":{"inputTokens":9,"outputTokens":5,"totalTokens":14}}"#);
 
-    let invoke = provider::reply(&asked(Api::BedrockInvoke, false), &Reply::Ok, &canaries());
+    let invoke = provider::reply(&asked(Api::BedrockInvoke, false), &SuccessReply::Ok, &canaries());
     assert_eq!(invoke.header("content-type"), Some("application/json"));
     assert_eq!(invoke.header("x-amzn-bedrock-output-token-count"), Some("5"));
     insta::assert_snapshot!(whole(&invoke), @r#"{"id":"msg_bdrk_abc123-main-1","type":"message","role":"assistant","model":"claude-3-sonnet-20240229","content":[{"type":"text","text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":5}}"#);
@@ -82,7 +82,7 @@ fn plain_replies_read_like_bedrocks() {
 #[test]
 fn a_tool_calls_arguments_are_the_same_json_in_every_form() {
     let arguments = json!({"city": "Paris", "note": canaries().content});
-    let reply = |api, stream| provider::reply(&asked(api, stream), &Reply::ToolCall, &canaries());
+    let reply = |api, stream| provider::reply(&asked(api, stream), &SuccessReply::ToolCall, &canaries());
 
     let converse = whole(&reply(Api::BedrockConverse, false));
     assert_eq!(converse["stopReason"], "tool_use");
@@ -107,7 +107,7 @@ fn a_tool_calls_arguments_are_the_same_json_in_every_form() {
 
 #[test]
 fn converse_streams_end_with_the_stop_reason_and_the_usage() {
-    let message = provider::reply(&asked(Api::BedrockConverse, true), &Reply::Chunks(2), &canaries());
+    let message = provider::reply(&asked(Api::BedrockConverse, true), &SuccessReply::Chunks(2), &canaries());
     let (events, end) = frames(&message);
     let lines: Vec<_> = events
         .iter()
@@ -126,7 +126,7 @@ fn converse_streams_end_with_the_stop_reason_and_the_usage() {
 
 #[test]
 fn invoke_streams_carry_anthropics_events() {
-    let message = provider::reply(&asked(Api::BedrockInvoke, true), &Reply::Chunks(2), &canaries());
+    let message = provider::reply(&asked(Api::BedrockInvoke, true), &SuccessReply::Chunks(2), &canaries());
     assert_eq!(message.header("x-amzn-bedrock-content-type"), Some("application/json"));
     let (events, end) = frames(&message);
     let lines: Vec<_> = events.iter().chain(&end).map(|frame| inner(frame).to_string()).collect();
@@ -144,8 +144,12 @@ fn invoke_streams_carry_anthropics_events() {
 #[test]
 fn the_models_own_name_stands_in_the_body_whatever_its_prefix_and_version() {
     for id in ["anthropic.claude-x-1", "us.anthropic.claude-x-1-v2:0", "claude-x-1", "claude-x-1-v1:0:200k"] {
-        let asked = Asked { model: id.into(), ..asked(Api::BedrockInvoke, false) };
-        assert_eq!(whole(&provider::reply(&asked, &Reply::Ok, &canaries()))["model"], "claude-x-1", "{id}");
+        let asked = RequestedCall { model: id.into(), ..asked(Api::BedrockInvoke, false) };
+        assert_eq!(
+            whole(&provider::reply(&asked, &SuccessReply::Ok, &canaries()))["model"],
+            "claude-x-1",
+            "{id}"
+        );
     }
 }
 
@@ -291,10 +295,10 @@ fn the_low_level_form_has_its_text_in_a_header() {
 proptest! {
     #[test]
     fn a_stream_says_piece_by_piece_what_the_plain_reply_says(n in 1u16..60, model in "[ -~é]{1,40}") {
-        let kind = Reply::Chunks(n);
+        let kind = SuccessReply::Chunks(n);
         for api in APIS {
             let reply = |stream| {
-                let asked = Asked { model: model.clone(), ..asked(api, stream) };
+                let asked = RequestedCall { model: model.clone(), ..asked(api, stream) };
                 provider::reply(&asked, &kind, &canaries())
             };
             let (events, _) = frames(&reply(true));

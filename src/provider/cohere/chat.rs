@@ -11,12 +11,12 @@ use crate::{
     observation::Canaries,
     provider::{
         content_pieces,
-        dialect::{Failure, json, stem},
+        dialect::{ProviderError, json, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
         tool_argument_pieces,
     },
-    scenario::{EventForm, Reply},
+    scenario::{EventForm, SuccessReply},
     wire::sse,
 };
 
@@ -27,18 +27,22 @@ const PLAN: &str = "I will look the weather up.";
 
 const INPUT_TOKENS: usize = 9;
 
-pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(super) fn reply(
+    reply: &SuccessReply,
+    asked: &RequestedCall,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
     if asked.stream { ("text/event-stream", stream(reply, canaries)) } else { json(&whole(reply, canaries)) }
 }
 
 /// Why a text ended.
-const fn finish_reason(reply: &Reply) -> &'static str {
+const fn finish_reason(reply: &SuccessReply) -> &'static str {
     if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "COMPLETE" }
 }
 
-fn whole(reply: &Reply, canaries: &Canaries) -> Value {
+fn whole(reply: &SuccessReply, canaries: &Canaries) -> Value {
     let (message, finish, tokens) = match reply {
-        Reply::ToolCall => {
+        SuccessReply::ToolCall => {
             let pieces = tool_argument_pieces(canaries);
             let message = json!({
                 "role": "assistant",
@@ -47,7 +51,7 @@ fn whole(reply: &Reply, canaries: &Canaries) -> Value {
             });
             (message, "TOOL_CALL", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             let content = json!({"type": "text", "text": pieces.concat()});
             (json!({"role": "assistant", "content": [content]}), finish_reason(reply), pieces.len())
@@ -64,7 +68,7 @@ fn call(arguments: &str, canaries: &Canaries) -> Value {
     })
 }
 
-fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
+fn stream(reply: &SuccessReply, canaries: &Canaries) -> MessageBody {
     // Lists that a message may have are there from its beginning, and empty.
     let message = json!({
         "role": "assistant",
@@ -76,7 +80,7 @@ fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
     let start = json!({"id": stem(canaries), "type": "message-start", "delta": {"message": message}});
     let mut events = vec![event(&start)];
     let (finish, tokens) = match reply {
-        Reply::ToolCall => {
+        SuccessReply::ToolCall => {
             let plan = json!({"message": {"tool_plan": PLAN}});
             events.push(event(&json!({"type": "tool-plan-delta", "delta": plan})));
             let call = json!({"message": {"tool_calls": call("", canaries)}});
@@ -89,7 +93,7 @@ fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
             events.push(event(&json!({"type": "tool-call-end", "index": 0})));
             ("TOOL_CALL", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             let content = json!({"message": {"content": {"type": "text", "text": ""}}});
             events.push(event(&json!({"type": "content-start", "index": 0, "delta": content})));
             let pieces = content_pieces(reply, canaries);
@@ -111,7 +115,7 @@ fn stream(reply: &Reply, canaries: &Canaries) -> MessageBody {
 ///
 /// [`EventForm::Unnamed`] leaves its `event:` line out, [`EventForm::Bare`] is the error's body on a
 /// line of its own, as what stands in front of Cohere would write it.
-pub(super) fn error_event(failure: &Failure<'_>, form: Option<EventForm>) -> Bytes {
+pub(super) fn error_event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
     let delta = json!({"error": failure.text, "finish_reason": "ERROR"});
     let end = json!({"type": "message-end", "delta": delta});
     match form {

@@ -9,7 +9,7 @@ use crate::{
     provider::{
         dialect::{json, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
     },
 };
 
@@ -17,7 +17,7 @@ use crate::{
 const MAX_DOCUMENTS: usize = 1000;
 
 /// The documents in the order in which they came, each less relevant than the one before.
-pub(super) fn reply(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(super) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let documents = asked.body["documents"].as_array().map_or(0, Vec::len);
     let wanted = asked.body["top_n"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(documents);
     let results: Vec<Value> = (0..documents.min(wanted).min(MAX_DOCUMENTS))

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody},
-    scenario::{Api, ErrorName, EventForm, Provider, Reply},
+    provider::{self, MessageBody, ProviderMessage, RequestedCall},
+    scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
     wire::sse,
 };
 
@@ -14,21 +14,21 @@ fn canaries() -> Canaries {
     Identity { token: "abc123".into() }.canaries("main", 1)
 }
 
-fn asked(api: Api, stream: bool) -> Asked {
-    Asked::plain(Provider::Cohere, api, stream)
+fn asked(api: Api, stream: bool) -> RequestedCall {
+    RequestedCall::plain(Provider::Cohere, api, stream)
 }
 
-fn with(api: Api, body: Value) -> Asked {
-    Asked { body: body.into(), ..asked(api, false) }
+fn with(api: Api, body: Value) -> RequestedCall {
+    RequestedCall { body: body.into(), ..asked(api, false) }
 }
 
-fn whole(message: &Message) -> Value {
+fn whole(message: &ProviderMessage) -> Value {
     let MessageBody::Whole(bytes) = &message.body else { panic!("a stream") };
     serde_json::from_slice(bytes).unwrap()
 }
 
 /// The events of a stream, each entry being exactly one whose name is its type, and the last one.
-fn events(message: &Message) -> (Vec<Value>, Value) {
+fn events(message: &ProviderMessage) -> (Vec<Value>, Value) {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     let read = |bytes: &[u8]| -> Vec<Value> {
         let text = std::str::from_utf8(bytes).unwrap();
@@ -55,7 +55,7 @@ fn events(message: &Message) -> (Vec<Value>, Value) {
 
 #[test]
 fn a_plain_reply_reads_like_coheres() {
-    let message = provider::reply(&asked(Api::CohereChat, false), &Reply::Ok, &canaries());
+    let message = provider::reply(&asked(Api::CohereChat, false), &SuccessReply::Ok, &canaries());
     assert_eq!(message.header("x-debug-trace-id"), Some("req_abc123-main-1"));
     assert_eq!(message.header("x-api-warning"), Some("canary-hdr-abc123-main-1"));
     insta::assert_snapshot!(whole(&message), @r#"{"id":"abc123-main-1","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}]},"usage":{"billed_units":{"input_tokens":9,"output_tokens":5},"tokens":{"input_tokens":9,"output_tokens":5}}}"#);
@@ -63,7 +63,7 @@ fn a_plain_reply_reads_like_coheres() {
 
 #[test]
 fn a_stream_reads_like_coheres() {
-    let message = provider::reply(&asked(Api::CohereChat, true), &Reply::Chunks(2), &canaries());
+    let message = provider::reply(&asked(Api::CohereChat, true), &SuccessReply::Chunks(2), &canaries());
     assert_eq!(message.header("content-type"), Some("text/event-stream"));
     let (events, last) = events(&message);
     let lines: Vec<_> = events.iter().chain([&last]).map(Value::to_string).collect();
@@ -79,7 +79,8 @@ fn a_stream_reads_like_coheres() {
 
 #[test]
 fn a_tool_call_is_the_same_in_both_forms() {
-    let reply = |stream| provider::reply(&asked(Api::CohereChat, stream), &Reply::ToolCall, &canaries());
+    let reply =
+        |stream| provider::reply(&asked(Api::CohereChat, stream), &SuccessReply::ToolCall, &canaries());
     let plain = whole(&reply(false));
     let call = &plain["message"]["tool_calls"][0];
     let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
@@ -111,7 +112,7 @@ fn a_vector_comes_for_each_input_in_each_form_that_was_asked_for() {
         "embedding_types": ["float", "int8", "uint8", "binary", "ubinary", "base64", "other", "float"],
         "output_dimension": 16,
     });
-    let message = provider::reply(&with(Api::CohereEmbed, body), &Reply::Ok, &canaries());
+    let message = provider::reply(&with(Api::CohereEmbed, body), &SuccessReply::Ok, &canaries());
     let reply = whole(&message);
     assert_eq!(reply["texts"], json!(["a", "b"]));
     let embeddings = reply["embeddings"].as_object().unwrap();
@@ -135,14 +136,14 @@ fn a_vector_comes_for_each_input_in_each_form_that_was_asked_for() {
             ("base64", None)
         ]
     );
-    let plain = provider::reply(&with(Api::CohereEmbed, json!({})), &Reply::Ok, &canaries());
+    let plain = provider::reply(&with(Api::CohereEmbed, json!({})), &SuccessReply::Ok, &canaries());
     insta::assert_snapshot!(whole(&plain), @r#"{"id":"abc123-main-1","embeddings":{"float":[[-1.0,-0.875,-0.75,-0.625,-0.5,-0.375,-0.25,-0.125]]},"texts":[],"meta":{"api_version":{"version":"2"},"billed_units":{"images":1}},"response_type":"embeddings_by_type"}"#);
 }
 
 #[test]
 fn documents_are_ranked_in_their_order_and_no_more_than_were_wanted() {
     let body = json!({"query": "q", "documents": ["a", "b", "c"], "top_n": 2});
-    let reply = provider::reply(&with(Api::CohereRerank, body), &Reply::Ok, &canaries());
+    let reply = provider::reply(&with(Api::CohereRerank, body), &SuccessReply::Ok, &canaries());
     insta::assert_snapshot!(whole(&reply), @r#"{"id":"abc123-main-1","results":[{"index":0,"relevance_score":1.0},{"index":1,"relevance_score":0.5}],"meta":{"api_version":{"version":"2"},"billed_units":{"search_units":1}}}"#);
 }
 
@@ -218,7 +219,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn a_stream_says_piece_by_piece_what_the_plain_reply_says(n in 1u16..60) {
-        let kind = Reply::Chunks(n);
+        let kind = SuccessReply::Chunks(n);
         let reply = |stream| provider::reply(&asked(Api::CohereChat, stream), &kind, &canaries());
         let (events, last) = events(&reply(true));
         let pieces: Vec<_> = events
@@ -241,7 +242,7 @@ proptest! {
             "output_dimension": dimension, "documents": texts, "top_n": top,
         });
         for api in [Api::CohereChat, Api::CohereEmbed, Api::CohereRerank] {
-            let _ = whole(&provider::reply(&with(api, body.clone()), &Reply::Ok, &canaries()));
+            let _ = whole(&provider::reply(&with(api, body.clone()), &SuccessReply::Ok, &canaries()));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::provider::request::Asked;
+use crate::provider::request::RequestedCall;
 
 /// How a request wants the pieces of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
+pub(super) enum StreamFormat {
     /// In one object.
     Whole,
     /// As events: `alt=sse`.
@@ -15,9 +15,9 @@ pub(super) enum Carried {
     Array,
 }
 
-impl Carried {
+impl StreamFormat {
     /// As the path and its query ask for it.
-    pub(super) fn of(asked: &Asked) -> Self {
+    pub(super) fn of(asked: &RequestedCall) -> Self {
         let sse = || {
             url::form_urlencoded::parse(asked.query.as_bytes())
                 .any(|(name, value)| (&*name, &*value) == ("alt", "sse"))

@@ -6,10 +6,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::carried::{Carried, JSON, pretty};
+use super::carried::{JSON, StreamFormat, pretty};
 use crate::{
     observation::Canaries,
-    provider::{Form, dialect::Failure, form::Written, request::Asked},
+    provider::{ErrorBodyForm, dialect::ProviderError, form::WrittenError, request::RequestedCall},
     scenario::{Api, EventForm},
 };
 
@@ -33,43 +33,47 @@ pub(in crate::provider) fn page(title: &str, canaries: &Canaries) -> String {
 }
 
 /// Frames a whole body that Google sends in place of an answer.
-pub(in crate::provider) fn framed(form: Form, asked: &Asked, written: Written) -> Written {
-    if !matches!(form, Form::Google | Form::GoogleBlocked) {
+pub(in crate::provider) fn framed(
+    form: ErrorBodyForm,
+    asked: &RequestedCall,
+    written: WrittenError,
+) -> WrittenError {
+    if !matches!(form, ErrorBodyForm::Google | ErrorBodyForm::GoogleBlocked) {
         return written;
     }
     let Ok(value) = serde_json::from_str::<Value>(&written.text) else { return written };
     let carried = match asked.api {
-        Some(Api::GeminiGenerate) => Carried::of(asked),
+        Some(Api::GeminiGenerate) => StreamFormat::of(asked),
         // The routes that speak OpenAI's dialect wrap their errors likewise.
-        Some(api) if api.native_provider() == crate::scenario::Provider::Openai => Carried::Array,
-        _ => Carried::Whole,
+        Some(api) if api.native_provider() == crate::scenario::Provider::Openai => StreamFormat::Array,
+        _ => StreamFormat::Whole,
     };
     let (content_type, text) = match carried {
-        Carried::Events if form == Form::GoogleBlocked => {
+        StreamFormat::Events if form == ErrorBodyForm::GoogleBlocked => {
             ("text/event-stream", format!("data: {value}\r\n\r\n"))
         }
-        Carried::Events => ("text/event-stream", pretty(&value)),
-        Carried::Array => (JSON, pretty(&json!([value]))),
-        Carried::Whole => (JSON, pretty(&value)),
+        StreamFormat::Events => ("text/event-stream", pretty(&value)),
+        StreamFormat::Array => (JSON, pretty(&json!([value]))),
+        StreamFormat::Whole => (JSON, pretty(&value)),
     };
-    Written { content_type: Some(content_type), text, ..written }
+    WrittenError { content_type: Some(content_type), text, ..written }
 }
 
 /// An error in place of the next chunk. In an array it is taken to follow another element, and
 /// closes the array.
-pub(super) fn event(failure: &Failure<'_>, form: Option<EventForm>) -> Bytes {
+pub(super) fn event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
     let error = match failure.row.form {
         // Once the model has begun it is no longer the prompt that is refused, but the answer.
-        Some(Form::GoogleBlocked) => {
+        Some(ErrorBodyForm::GoogleBlocked) => {
             let reason = &failure.row.kind;
             &json!({"candidates": [{"finishReason": reason, "finishMessage": failure.text, "index": 0}]})
         }
         _ => &failure.error,
     };
-    match (form, Carried::of(failure.asked)) {
+    match (form, StreamFormat::of(failure.asked)) {
         (Some(EventForm::Bare), _) => pretty(error),
         (Some(EventForm::Named), _) => format!("event: error\r\ndata: {error}\r\n\r\n"),
-        (_, Carried::Array) => format!(",\r\n{}]\n", pretty(error)),
+        (_, StreamFormat::Array) => format!(",\r\n{}]\n", pretty(error)),
         _ => format!("data: {error}\r\n\r\n"),
     }
     .into()

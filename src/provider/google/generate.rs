@@ -8,28 +8,33 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::carried::{Carried, JSON, pretty};
+use super::carried::{JSON, StreamFormat, pretty};
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces, dialect::model_asked, message::MessageBody, request::Asked, tool_argument_pieces,
+        content_pieces, dialect::model_asked, message::MessageBody, request::RequestedCall,
+        tool_argument_pieces,
     },
-    scenario::Reply,
+    scenario::SuccessReply,
 };
 
-pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
-    match Carried::of(asked) {
-        Carried::Whole => {
+pub(super) fn reply(
+    reply: &SuccessReply,
+    asked: &RequestedCall,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
+    match StreamFormat::of(asked) {
+        StreamFormat::Whole => {
             let body = whole(reply, asked, canaries);
             (JSON, MessageBody::Whole(pretty(&body).into()))
         }
-        Carried::Events => {
+        StreamFormat::Events => {
             let frame = |chunk: String| Bytes::from(format!("data: {chunk}\r\n\r\n"));
             let (chunks, last) = chunks(reply, asked, canaries);
             let events = chunks.into_iter().map(frame).collect();
             ("text/event-stream", MessageBody::Events { events, terminator: Some(frame(last)) })
         }
-        Carried::Array => {
+        StreamFormat::Array => {
             let (chunks, last) = chunks(reply, asked, canaries);
             let before = |i: usize| if i == 0 { "[" } else { ",\r\n" };
             let events =
@@ -41,14 +46,14 @@ pub(super) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (&'sta
 }
 
 /// Why an answer ended; a function call is no reason of its own.
-const fn finish_reason(reply: &Reply) -> &'static str {
+const fn finish_reason(reply: &SuccessReply) -> &'static str {
     if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "STOP" }
 }
 
-fn whole(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
+fn whole(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> Value {
     let (part, tokens) = match reply {
-        Reply::ToolCall => (call(canaries), tool_argument_pieces(canaries).len()),
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+        SuccessReply::ToolCall => (call(canaries), tool_argument_pieces(canaries).len()),
+        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             (json!({"text": pieces.concat()}), pieces.len())
         }
@@ -63,7 +68,7 @@ fn whole(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
 }
 
 /// The chunks with content, and the one that ends the stream.
-fn chunks(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (Vec<String>, String) {
+fn chunks(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> (Vec<String>, String) {
     // Ten thousand pieces are asked for now and then, so what all chunks share is written once.
     let before = r#"{"candidates":[{"content":{"parts":["#;
     let tail = format!(
@@ -76,8 +81,8 @@ fn chunks(reply: &Reply, asked: &Asked, canaries: &Canaries) -> (Vec<String>, St
     );
     let chunk = |part: Value| format!("{before}{part}{middle}");
     let (chunks, tokens): (Vec<_>, _) = match reply {
-        Reply::ToolCall => (vec![chunk(call(canaries))], tool_argument_pieces(canaries).len()),
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+        SuccessReply::ToolCall => (vec![chunk(call(canaries))], tool_argument_pieces(canaries).len()),
+        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             let tokens = pieces.len();
             (pieces.into_iter().map(|piece| chunk(json!({"text": piece}))).collect(), tokens)

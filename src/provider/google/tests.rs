@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody, Received},
-    scenario::{Api, ErrorName, EventForm, Provider, Reply},
+    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
     wire::frames::{Carrier, decode},
 };
 
@@ -12,25 +12,25 @@ fn canaries() -> Canaries {
     Identity { token: "abc123".into() }.canaries("main", 1)
 }
 
-fn plain() -> Asked {
-    Asked::plain(Provider::Gemini, Api::GeminiGenerate, false)
+fn plain() -> RequestedCall {
+    RequestedCall::plain(Provider::Gemini, Api::GeminiGenerate, false)
 }
 
-fn events() -> Asked {
-    Asked::plain(Provider::Gemini, Api::GeminiGenerate, true)
+fn events() -> RequestedCall {
+    RequestedCall::plain(Provider::Gemini, Api::GeminiGenerate, true)
 }
 
-fn array() -> Asked {
-    Asked { query: String::new(), ..events() }
+fn array() -> RequestedCall {
+    RequestedCall { query: String::new(), ..events() }
 }
 
-fn parsed(message: &Message) -> Value {
+fn parsed(message: &ProviderMessage) -> Value {
     serde_json::from_str(&message.text()).unwrap()
 }
 
 #[test]
 fn a_plain_reply_has_all_that_gemini_sends() {
-    let message = provider::reply(&plain(), &Reply::Ok, &canaries());
+    let message = provider::reply(&plain(), &SuccessReply::Ok, &canaries());
     insta::assert_snapshot!(parsed(&message), @r#"{"candidates":[{"content":{"parts":[{"text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":5,"totalTokenCount":14,"promptTokensDetails":[{"modality":"TEXT","tokenCount":9}]},"modelVersion":"gemini-2.5-flash","responseId":"req_abc123-main-1"}"#);
     let headers: Vec<_> = message.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     insta::assert_snapshot!(headers.join("\n"), @r#"
@@ -45,7 +45,7 @@ fn a_plain_reply_has_all_that_gemini_sends() {
 
 #[test]
 fn a_stream_of_events_ends_its_lines_with_crlf_and_its_last_chunk_says_why_it_ends() {
-    let message = provider::reply(&events(), &Reply::Chunks(2), &canaries());
+    let message = provider::reply(&events(), &SuccessReply::Chunks(2), &canaries());
     assert_eq!(message.header("content-type"), Some("text/event-stream"));
     let text = message.text();
     assert_eq!(text.matches("\r\n\r\n").count(), 3);
@@ -62,7 +62,7 @@ fn a_stream_of_events_ends_its_lines_with_crlf_and_its_last_chunk_says_why_it_en
 
 #[test]
 fn without_alt_sse_a_stream_is_one_json_array() {
-    let message = provider::reply(&array(), &Reply::Chunks(2), &canaries());
+    let message = provider::reply(&array(), &SuccessReply::Chunks(2), &canaries());
     assert_eq!(message.header("content-type"), Some("application/json; charset=UTF-8"));
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     assert!(events[0].starts_with(b"[{") && events[1].starts_with(b",\r\n{"));
@@ -78,7 +78,7 @@ fn without_alt_sse_a_stream_is_one_json_array() {
 
 #[test]
 fn each_piece_of_text_is_one_chunk_in_both_forms_of_a_stream() {
-    for kind in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(37)] {
+    for kind in [SuccessReply::Ok, SuccessReply::Chunks(1), SuccessReply::Chunks(37)] {
         let whole = parsed(&provider::reply(&plain(), &kind, &canaries()));
         let from_array = parsed(&provider::reply(&array(), &kind, &canaries()));
         let sse = provider::reply(&events(), &kind, &canaries()).text();
@@ -100,8 +100,8 @@ fn each_piece_of_text_is_one_chunk_in_both_forms_of_a_stream() {
 #[test]
 fn a_function_call_comes_in_one_part() {
     let call = json!({"name": "get_weather", "args": {"city": "Paris", "note": canaries().content}});
-    let whole = parsed(&provider::reply(&plain(), &Reply::ToolCall, &canaries()));
-    let chunks = parsed(&provider::reply(&array(), &Reply::ToolCall, &canaries()));
+    let whole = parsed(&provider::reply(&plain(), &SuccessReply::ToolCall, &canaries()));
+    let chunks = parsed(&provider::reply(&array(), &SuccessReply::ToolCall, &canaries()));
     for reply in [&whole, &chunks[0]] {
         assert_eq!(reply["candidates"][0]["content"]["parts"][0]["functionCall"], call);
     }
@@ -110,7 +110,7 @@ fn a_function_call_comes_in_one_part() {
 
 /// Name, status, status word, the kinds of its details and the wait that they tell.
 fn catalogue(provider: Provider, api: Api) -> String {
-    let asked = Asked::plain(provider, api, false);
+    let asked = RequestedCall::plain(provider, api, false);
     let rows = ErrorName::ALL.iter().map(|name| {
         let message = provider::error(&asked, *name, &canaries());
         let text = message.text();
@@ -212,7 +212,7 @@ fn behind_vertex_ai_claude_speaks_for_itself_and_the_front_for_google() {
 
 #[test]
 fn an_errors_frame_follows_from_how_the_answer_was_asked_for() {
-    let told = |asked: &Asked| {
+    let told = |asked: &RequestedCall| {
         let message = provider::error(asked, ErrorName::Overloaded, &canaries());
         (message.header("content-type").unwrap().to_owned(), parsed(&message))
     };
@@ -221,13 +221,13 @@ fn an_errors_frame_follows_from_how_the_answer_was_asked_for() {
     // Plain JSON under the stream's content type.
     assert_eq!(told(&events()), ("text/event-stream".to_owned(), body.clone()));
     assert_eq!(told(&array()), (kind.clone(), json!([body])));
-    let compatible = Asked::plain(Provider::Gemini, Api::OpenaiChat, false);
+    let compatible = RequestedCall::plain(Provider::Gemini, Api::OpenaiChat, false);
     assert_eq!(told(&compatible).1[0]["error"]["status"], "UNAVAILABLE");
 }
 
 #[test]
 fn a_refused_prompt_is_an_answer_without_candidates() {
-    let blocked = |asked: &Asked| provider::error(asked, ErrorName::ContentPolicy, &canaries());
+    let blocked = |asked: &RequestedCall| provider::error(asked, ErrorName::ContentPolicy, &canaries());
     let body = parsed(&blocked(&plain()));
     assert_eq!(
         (&body["promptFeedback"]["blockReason"], body.get("candidates")),
@@ -246,7 +246,7 @@ fn a_refused_prompt_is_an_answer_without_candidates() {
 
 #[test]
 fn an_error_event_is_one_more_frame_of_its_stream() {
-    let event = |asked: &Asked, form| {
+    let event = |asked: &RequestedCall, form| {
         let event = provider::error_event(asked, ErrorName::Overloaded, form, &canaries());
         String::from_utf8(event.to_vec()).unwrap()
     };
@@ -261,7 +261,8 @@ fn an_error_event_is_one_more_frame_of_its_stream() {
     let bare = event(&events(), Some(EventForm::Bare));
     assert!(bare.starts_with("{\n  \"error\": {\n    \"code\": 503,"), "{bare}");
 
-    let MessageBody::Events { events, .. } = provider::reply(&array(), &Reply::Ok, &canaries()).body else {
+    let MessageBody::Events { events, .. } = provider::reply(&array(), &SuccessReply::Ok, &canaries()).body
+    else {
         panic!("no stream")
     };
     let cut = format!("{}{}", String::from_utf8_lossy(&events[0]), event(&array(), None));
@@ -272,7 +273,7 @@ fn an_error_event_is_one_more_frame_of_its_stream() {
 fn every_path_that_sdks_and_proxies_build_is_known() {
     let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer k"))]);
     let asked = |provider, path: &str| {
-        let received = Received { method: "POST", path, headers: &headers, body: b"{}" };
+        let received = ReceivedCall { method: "POST", path, headers: &headers, body: b"{}" };
         let asked =
             provider::read(provider, &received, &canaries()).map_err(|(_, refusal)| refusal.text()).unwrap();
         format!("{} {} {}", asked.api.unwrap(), if asked.stream { "stream" } else { "plain" }, asked.model)
@@ -315,7 +316,7 @@ fn a_key_is_taken_from_the_header_or_the_query() {
             .collect();
         provider::read(
             Provider::Gemini,
-            &Received { method: "POST", path, headers: &headers, body },
+            &ReceivedCall { method: "POST", path, headers: &headers, body },
             &canaries(),
         )
         .map(|asked| asked.key.unwrap())

@@ -13,10 +13,10 @@ use crate::{
         content_pieces,
         dialect::{json, model_asked},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
         tool_argument_pieces,
     },
-    scenario::Reply,
+    scenario::SuccessReply,
 };
 
 /// What one of the two endpoints puts into its lines.
@@ -46,23 +46,23 @@ pub(super) const GENERATE: Endpoint = Endpoint {
 
 pub(super) fn reply(
     endpoint: &Endpoint,
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let pieces = content_pieces(reply, canaries);
     if !asked.stream {
         let said = match reply {
-            Reply::ToolCall => (endpoint.whole_call)(canaries),
-            Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+            SuccessReply::ToolCall => (endpoint.whole_call)(canaries),
+            SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
                 (endpoint.text)(&pieces.concat())
             }
         };
         return json(&ended(endpoint, reply, asked, said, pieces.len()));
     }
     let said = match reply {
-        Reply::ToolCall => (endpoint.call)(canaries),
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+        SuccessReply::ToolCall => (endpoint.call)(canaries),
+        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             pieces.iter().map(|piece| (endpoint.text)(piece)).collect()
         }
     };
@@ -81,7 +81,7 @@ fn line(value: &Value) -> Bytes {
 }
 
 /// What every line has.
-fn begun(asked: &Asked, (name, said): (&'static str, Value), done: bool) -> Value {
+fn begun(asked: &RequestedCall, (name, said): (&'static str, Value), done: bool) -> Value {
     let mut members = Map::new();
     members.insert("model".into(), json!(model_asked(asked)));
     members.insert("created_at".into(), json!("2023-11-14T22:13:20Z"));
@@ -93,8 +93,8 @@ fn begun(asked: &Asked, (name, said): (&'static str, Value), done: bool) -> Valu
 /// The last line of a stream, or the whole of a reply; durations in nanoseconds.
 fn ended(
     endpoint: &Endpoint,
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     said: (&'static str, Value),
     tokens: usize,
 ) -> Value {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::{
         observation::Identity,
-        provider::{self, Message},
+        provider::{self, ProviderMessage},
         scenario::{Api, ErrorName, Provider},
     };
 
@@ -155,11 +155,11 @@ mod tests {
         Identity { token: "abc123".into() }.canaries("main", 1)
     }
 
-    fn answered(api: Api, kind: &Reply, stream: bool) -> Message {
-        provider::reply(&Asked::plain(Provider::Ollama, api, stream), kind, &canaries())
+    fn answered(api: Api, kind: &SuccessReply, stream: bool) -> ProviderMessage {
+        provider::reply(&RequestedCall::plain(Provider::Ollama, api, stream), kind, &canaries())
     }
 
-    fn whole(api: Api, kind: &Reply) -> Value {
+    fn whole(api: Api, kind: &SuccessReply) -> Value {
         let message = answered(api, kind, false);
         assert_eq!(message.header("content-type"), Some("application/json"));
         let MessageBody::Whole(bytes) = message.body else { panic!("a stream") };
@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// The lines of a stream, each checked to be one, and the one that ends it.
-    fn lines(api: Api, kind: &Reply) -> (Vec<Value>, Value) {
+    fn lines(api: Api, kind: &SuccessReply) -> (Vec<Value>, Value) {
         let message = answered(api, kind, true);
         assert_eq!(message.header("content-type"), Some("application/x-ndjson"));
         let MessageBody::Events { events, terminator } = message.body else { panic!("no stream") };
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_plain_chat_reads_like_ollamas() {
         insta::assert_snapshot!(
-            whole(Api::OllamaChat, &Reply::Ok),
+            whole(Api::OllamaChat, &SuccessReply::Ok),
             @r#"{"model":"llama3.1","created_at":"2023-11-14T22:13:20Z","message":{"role":"assistant","content":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"},"done":true,"done_reason":"stop","total_duration":4000000,"load_duration":1000000,"prompt_eval_count":9,"prompt_eval_duration":1000000,"eval_count":5,"eval_duration":2000000}"#
         );
     }
@@ -189,7 +189,13 @@ mod tests {
     #[test]
     fn each_piece_is_one_line_and_the_last_line_says_done() {
         for (api, text) in [(Api::OllamaChat, "/message/content"), (Api::OllamaGenerate, "/response")] {
-            for kind in [Reply::Ok, Reply::NonAscii, Reply::MaxTokens, Reply::Chunks(1), Reply::Chunks(37)] {
+            for kind in [
+                SuccessReply::Ok,
+                SuccessReply::NonAscii,
+                SuccessReply::MaxTokens,
+                SuccessReply::Chunks(1),
+                SuccessReply::Chunks(37),
+            ] {
                 let (lines, last) = lines(api, &kind);
                 let texts: Vec<_> =
                     lines.iter().map(|line| line.pointer(text).unwrap().as_str().unwrap()).collect();
@@ -204,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_chats_tool_call_is_one_line_with_its_arguments_as_an_object() {
-        let (lines, _) = lines(Api::OllamaChat, &Reply::ToolCall);
-        let call = &whole(Api::OllamaChat, &Reply::ToolCall)["message"];
+        let (lines, _) = lines(Api::OllamaChat, &SuccessReply::ToolCall);
+        let call = &whole(Api::OllamaChat, &SuccessReply::ToolCall)["message"];
         assert_eq!((lines.len(), &lines[0]["message"]), (1, call));
         let arguments = &call["tool_calls"][0]["function"]["arguments"];
         assert_eq!(arguments, &json!({"city": "Paris", "note": canaries().content}));
@@ -213,17 +219,17 @@ mod tests {
 
     #[test]
     fn generate_tells_a_tool_call_as_json_text_piece_by_piece() {
-        let (lines, _) = lines(Api::OllamaGenerate, &Reply::ToolCall);
+        let (lines, _) = lines(Api::OllamaGenerate, &SuccessReply::ToolCall);
         assert_eq!(lines.len(), tool_argument_pieces(&canaries()).len());
         let text: String = lines.iter().map(|line| line["response"].as_str().unwrap()).collect();
-        assert_eq!(whole(Api::OllamaGenerate, &Reply::ToolCall)["response"], text);
+        assert_eq!(whole(Api::OllamaGenerate, &SuccessReply::ToolCall)["response"], text);
         let call: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&call["name"], &call["arguments"]["city"]), (&json!("get_weather"), &json!("Paris")));
     }
 
     #[test]
     fn an_error_in_a_stream_is_a_line_of_its_own_and_a_page_becomes_one_too() {
-        let asked = Asked::plain(Provider::Ollama, Api::OllamaChat, true);
+        let asked = RequestedCall::plain(Provider::Ollama, Api::OllamaChat, true);
         for name in ErrorName::ALL {
             let line = provider::error_event(&asked, *name, None, &canaries());
             let line = std::str::from_utf8(&line).unwrap();

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::completions::text_pieces;
 use crate::{
     observation::Canaries,
-    provider::{dialect::json, message::MessageBody, request::Asked},
-    scenario::Reply,
+    provider::{dialect::json, message::MessageBody, request::RequestedCall},
+    scenario::SuccessReply,
 };
 
 /// One frame of MPEG 1 layer III, 128 kbit/s at 44.1 kHz, mono: its header and 413 zeros, which
@@ -18,8 +18,8 @@ const FRAME_LENGTH: usize = 417;
 
 /// Silence, whose title says what it would have said.
 pub(in crate::provider) fn speech(
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let pieces = text_pieces(reply, canaries);
@@ -56,8 +56,8 @@ fn titled(title: &str) -> Vec<u8> {
 
 /// What was heard: JSON, or the text formats that whisper knows.
 pub(in crate::provider) fn transcription(
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let text = text_pieces(reply, canaries).concat();

@@ -15,15 +15,15 @@ use crate::{
         dialect::{created, json, model_asked, stem},
         message::MessageBody,
         profile,
-        request::Asked,
+        request::RequestedCall,
         tool_argument_pieces,
     },
-    scenario::{EventForm, Reply},
+    scenario::{EventForm, SuccessReply},
 };
 
 pub(in crate::provider) fn reply(
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     if asked.stream {
@@ -34,14 +34,14 @@ pub(in crate::provider) fn reply(
 }
 
 /// Why a text ended, as chat and the older completions say it.
-pub(super) const fn finish_reason(reply: &Reply) -> &'static str {
+pub(super) const fn finish_reason(reply: &SuccessReply) -> &'static str {
     if reply.is_cut_by_limit() { "length" } else { "stop" }
 }
 
-fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
+fn completion(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> Value {
     let extras = Extras::of(asked, canaries);
     let (mut message, finish, tokens) = match reply {
-        Reply::ToolCall => {
+        SuccessReply::ToolCall => {
             let pieces = tool_argument_pieces(canaries);
             let mut call = json!({
                 "id": call_id(canaries),
@@ -53,7 +53,7 @@ fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
                 json!({"role": "assistant", "content": null, "tool_calls": [call], "refusal": null});
             (message, "tool_calls", pieces.len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             let pieces = content_pieces(reply, canaries);
             let message = json!({"role": "assistant", "content": pieces.concat(), "refusal": null});
             (message, finish_reason(reply), pieces.len())
@@ -75,12 +75,12 @@ fn completion(reply: &Reply, asked: &Asked, canaries: &Canaries) -> Value {
     completion
 }
 
-fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
+fn stream(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let chunks = Chunks::of(asked, canaries);
     let mut events: Vec<Bytes> =
         chunks.extras.data.first_chunk.as_ref().map(|extra| chunks.first(extra)).into_iter().collect();
     let (finish, tokens) = match reply {
-        Reply::ToolCall => {
+        SuccessReply::ToolCall => {
             let pieces = tool_argument_pieces(canaries);
             let whole = chunks.extras.data.whole_calls;
             let arguments = if whole { pieces.concat() } else { String::new() };
@@ -93,7 +93,7 @@ fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
             }));
             ("tool_calls", tool_argument_pieces(canaries).len())
         }
-        Reply::Ok | Reply::Chunks(_) | Reply::NonAscii | Reply::MaxTokens => {
+        SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             events.push(chunks.opening(json!({"role": "assistant", "content": "", "refusal": null})));
             let pieces = content_pieces(reply, canaries);
             events.extend(pieces.iter().map(|piece| chunks.delta(json!({"content": piece}))));
@@ -127,7 +127,7 @@ struct Chunks<'a> {
 }
 
 impl<'a> Chunks<'a> {
-    fn of(asked: &'a Asked, canaries: &'a Canaries) -> Self {
+    fn of(asked: &'a RequestedCall, canaries: &'a Canaries) -> Self {
         let extras = Extras::of(asked, canaries);
         let members = json!({
             "id": completion_id(canaries),
@@ -208,7 +208,7 @@ struct Extras<'a> {
 }
 
 impl<'a> Extras<'a> {
-    fn of(asked: &Asked, canaries: &'a Canaries) -> Self {
+    fn of(asked: &RequestedCall, canaries: &'a Canaries) -> Self {
         Self { data: &profile(asked.provider).chat, canaries }
     }
 
@@ -260,19 +260,19 @@ mod tests {
     use super::*;
     use crate::{
         observation::Identity,
-        provider::{self, Message},
+        provider::{self, ProviderMessage},
         scenario::{Api, Provider},
     };
 
-    fn asked(body: Value) -> Asked {
+    fn asked(body: Value) -> RequestedCall {
         let model = body["model"].as_str().unwrap_or_default().to_owned();
         let stream = body["stream"] == true;
         let with_usage = body["stream_options"]["include_usage"] == true;
-        let plain = Asked::plain(Provider::Openai, Api::OpenaiChat, false);
-        Asked { model, stream, with_usage, body: body.into(), ..plain }
+        let plain = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, false);
+        RequestedCall { model, stream, with_usage, body: body.into(), ..plain }
     }
 
-    fn answered(kind: &Reply, body: Value) -> Message {
+    fn answered(kind: &SuccessReply, body: Value) -> ProviderMessage {
         provider::reply(&asked(body), kind, &canaries())
     }
 
@@ -281,7 +281,7 @@ mod tests {
     }
 
     /// The chunks of a stream, each checked to be one `data:` event.
-    fn chunks(message: &Message) -> Vec<Value> {
+    fn chunks(message: &ProviderMessage) -> Vec<Value> {
         let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
         assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));
         events
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_plain_reply_reads_like_openais() {
-        let message = answered(&Reply::Ok, json!({"model": "gpt-x"}));
+        let message = answered(&SuccessReply::Ok, json!({"model": "gpt-x"}));
         insta::assert_snapshot!(
             message.text(),
             @r#"{"id":"chatcmpl-abc123-main-1","object":"chat.completion","created":1700000000,"model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14},"system_fingerprint":null}"#
@@ -308,7 +308,13 @@ mod tests {
 
     #[test]
     fn the_request_decides_about_the_stream_and_each_piece_is_one_event() {
-        for kind in [Reply::Ok, Reply::NonAscii, Reply::MaxTokens, Reply::Chunks(1), Reply::Chunks(37)] {
+        for kind in [
+            SuccessReply::Ok,
+            SuccessReply::NonAscii,
+            SuccessReply::MaxTokens,
+            SuccessReply::Chunks(1),
+            SuccessReply::Chunks(37),
+        ] {
             let request = json!({"model": "a\"b", "stream": true});
             let chunks = chunks(&answered(&kind, request));
             let contents: Vec<_> = chunks
@@ -331,7 +337,7 @@ mod tests {
     #[test]
     fn usage_comes_in_a_last_chunk_of_its_own_when_it_is_asked_for() {
         let request = json!({"stream": true, "stream_options": {"include_usage": true}});
-        let chunks = chunks(&answered(&Reply::Ok, request));
+        let chunks = chunks(&answered(&SuccessReply::Ok, request));
         let (last, others) = chunks.split_last().unwrap();
         assert_eq!((&last["choices"], &last["usage"]["total_tokens"]), (&json!([]), &json!(14)));
         assert!(others.iter().all(|chunk| chunk.get("usage") == Some(&Value::Null)));
@@ -339,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_tool_calls_arguments_are_the_same_json_in_both_forms() {
-        let chunks = chunks(&answered(&Reply::ToolCall, json!({"stream": true})));
+        let chunks = chunks(&answered(&SuccessReply::ToolCall, json!({"stream": true})));
         let arguments: Vec<_> = chunks
             .iter()
             .filter_map(|chunk| {
@@ -348,7 +354,8 @@ mod tests {
             .collect();
         assert!(arguments.len() > 2);
         assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
-        let plain: Value = serde_json::from_str(&answered(&Reply::ToolCall, json!({})).text()).unwrap();
+        let plain: Value =
+            serde_json::from_str(&answered(&SuccessReply::ToolCall, json!({})).text()).unwrap();
         let whole = &plain["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
         assert_eq!(whole, &arguments.concat());
         let parsed: Value = serde_json::from_str(whole.as_str().unwrap()).unwrap();

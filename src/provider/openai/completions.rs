@@ -13,14 +13,14 @@ use crate::{
         content_pieces,
         dialect::{created, json, model_asked, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
     },
-    scenario::Reply,
+    scenario::SuccessReply,
 };
 
 pub(in crate::provider) fn reply(
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let pieces = text_pieces(reply, canaries);
@@ -35,11 +35,11 @@ pub(in crate::provider) fn reply(
 }
 
 /// The pieces of a reply that can be nothing but text.
-pub(super) fn text_pieces(reply: &Reply, canaries: &Canaries) -> Vec<String> {
-    content_pieces(if matches!(reply, Reply::ToolCall) { &Reply::Ok } else { reply }, canaries)
+pub(super) fn text_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
+    content_pieces(if matches!(reply, SuccessReply::ToolCall) { &SuccessReply::Ok } else { reply }, canaries)
 }
 
-fn completion(asked: &Asked, canaries: &Canaries, text: &str, finish: Option<&str>) -> Value {
+fn completion(asked: &RequestedCall, canaries: &Canaries, text: &str, finish: Option<&str>) -> Value {
     json!({
         "id": format!("cmpl-{}", stem(canaries)),
         "object": "text_completion",
@@ -50,7 +50,7 @@ fn completion(asked: &Asked, canaries: &Canaries, text: &str, finish: Option<&st
     })
 }
 
-fn stream(pieces: &[String], finish: &str, asked: &Asked, canaries: &Canaries) -> MessageBody {
+fn stream(pieces: &[String], finish: &str, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let with_usage = asked.with_usage;
     let event = |mut chunk: Value, usage: Value| {
         // With include_usage every chunk has the member, null in all but the last.

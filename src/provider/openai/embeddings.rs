@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::provider::{
     dialect::{json, model_asked},
     message::MessageBody,
-    request::Asked,
+    request::RequestedCall,
 };
 
 const DIMENSIONS: u64 = 16;
@@ -17,7 +17,7 @@ const MAX_DIMENSIONS: u64 = 3072;
 /// As many as one request may have.
 const MAX_INPUTS: usize = 2048;
 
-pub(in crate::provider) fn reply(asked: &Asked) -> (&'static str, MessageBody) {
+pub(in crate::provider) fn reply(asked: &RequestedCall) -> (&'static str, MessageBody) {
     let inputs = inputs(&asked.body["input"]);
     let dimensions = asked.body["dimensions"].as_u64().unwrap_or(DIMENSIONS).clamp(1, MAX_DIMENSIONS);
     let base64 = asked.body["encoding_format"] == "base64";

@@ -6,15 +6,15 @@ use super::{audio, chat, completions, embeddings, images, listing, moderations, 
 
 use crate::{
     observation::Canaries,
-    provider::{dialect::Failure, message::MessageBody, request::Asked},
-    scenario::{Api, EventForm, Reply},
+    provider::{dialect::ProviderError, message::MessageBody, request::RequestedCall},
+    scenario::{Api, EventForm, SuccessReply},
 };
 
 /// A successful reply's content type and body; `None` for an endpoint that is not served.
 pub(in crate::provider) fn reply(
     api: Api,
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
     Some(match api {
@@ -38,7 +38,7 @@ pub(in crate::provider) fn reply(
 /// An error as an event of a stream that has begun.
 pub(in crate::provider) fn error_event(
     api: Api,
-    failure: &Failure<'_>,
+    failure: &ProviderError<'_>,
     form: Option<EventForm>,
     canaries: &Canaries,
 ) -> Bytes {

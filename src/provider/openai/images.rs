@@ -11,17 +11,17 @@ use crate::{
     provider::{
         dialect::{created, json, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
     },
-    scenario::Reply,
+    scenario::SuccessReply,
 };
 
 const PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==";
 
 pub(in crate::provider) fn reply(
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let prompt = text_pieces(reply, canaries).concat();

@@ -10,12 +10,12 @@ use crate::{
     provider::{
         dialect::{created, json, model, model_asked, stem},
         message::MessageBody,
-        request::{Asked, Verb},
+        request::{RequestedCall, Verb},
     },
 };
 
 /// The provider's own model, and one that carries the token to be traced in its name.
-pub(in crate::provider) fn models(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(in crate::provider) fn models(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let own = model(asked.provider);
     let object =
         |id: &str, owner: &str| json!({"id": id, "object": "model", "created": created(), "owned_by": owner});
@@ -30,7 +30,7 @@ pub(in crate::provider) fn models(asked: &Asked, canaries: &Canaries) -> (&'stat
 }
 
 /// A file, a list with one, or its end.
-pub(in crate::provider) fn files(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(in crate::provider) fn files(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let id = asked.id.clone().unwrap_or_else(|| file_id(canaries));
     let sent = &asked.body["file"];
     let name = sent["filename"].as_str().map_or_else(|| format!("{}.jsonl", canaries.content), str::to_owned);
@@ -53,7 +53,10 @@ pub(in crate::provider) fn files(asked: &Asked, canaries: &Canaries) -> (&'stati
 }
 
 /// A batch: new, done, or, where its id stands in a path that is posted to, being cancelled.
-pub(in crate::provider) fn batches(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(in crate::provider) fn batches(
+    asked: &RequestedCall,
+    canaries: &Canaries,
+) -> (&'static str, MessageBody) {
     let id = asked.id.clone().unwrap_or_else(|| format!("batch_{}", stem(canaries)));
     let at = |seconds: i64| json!(created() + seconds);
     let given = |name: &str, default: Value| match &asked.body[name] {

@@ -9,7 +9,7 @@ use crate::{
     provider::{
         dialect::{json, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
     },
 };
 
@@ -32,7 +32,7 @@ const CATEGORIES: [&str; 13] = [
 /// As many as a reply lists, whatever is asked.
 const MAX_INPUTS: usize = 2048;
 
-pub(in crate::provider) fn reply(asked: &Asked, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(in crate::provider) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     // A list of texts has a result for each; one of parts with a type is one input.
     let inputs = match &asked.body["input"] {
         Value::Array(items) if items.iter().all(Value::is_string) => items.len().clamp(1, MAX_INPUTS),

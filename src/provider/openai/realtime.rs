@@ -11,12 +11,12 @@ use crate::{
     observation::Canaries,
     provider::{
         content_pieces,
-        dialect::{Failure, created, model_asked, stem},
+        dialect::{ProviderError, created, model_asked, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
         tool_argument_pieces,
     },
-    scenario::Reply,
+    scenario::SuccessReply,
     wire::websocket,
 };
 
@@ -24,12 +24,16 @@ use crate::{
 const AWAITED: &str = "response.create";
 
 /// A session that answers once.
-pub(in crate::provider) fn reply(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
+pub(in crate::provider) fn reply(
+    reply: &SuccessReply,
+    asked: &RequestedCall,
+    canaries: &Canaries,
+) -> MessageBody {
     let mut events = Events { stem: stem(canaries), n: 0, frames: Vec::new() };
     events.push("session.created", json!({ "session": session(asked, canaries) }));
     let opening = std::mem::take(&mut events.frames);
 
-    let call = matches!(reply, Reply::ToolCall);
+    let call = matches!(reply, SuccessReply::ToolCall);
     let pieces = if call { tool_argument_pieces(canaries) } else { content_pieces(reply, canaries) };
     let whole = pieces.concat();
     let id = format!("item_{}", stem(canaries));
@@ -131,7 +135,7 @@ fn response(status: &str, output: Value, usage: Value, canaries: &Canaries) -> V
     })
 }
 
-fn session(asked: &Asked, canaries: &Canaries) -> Value {
+fn session(asked: &RequestedCall, canaries: &Canaries) -> Value {
     json!({
         "type": "realtime",
         "object": "realtime.session",
@@ -168,7 +172,7 @@ fn session(asked: &Asked, canaries: &Canaries) -> Value {
 }
 
 /// An error as an event: the error object of a body, with the id of the caller's event that led to it.
-pub(in crate::provider) fn error_event(failure: &Failure<'_>, canaries: &Canaries) -> Bytes {
+pub(in crate::provider) fn error_event(failure: &ProviderError<'_>, canaries: &Canaries) -> Bytes {
     let error = &failure.error["error"];
     let event = json!({
         "type": "error",

@@ -10,17 +10,17 @@ use crate::{
     observation::Canaries,
     provider::{
         content_pieces,
-        dialect::{Failure, created, json, model_asked, stem},
+        dialect::{ProviderError, created, json, model_asked, stem},
         message::MessageBody,
-        request::Asked,
+        request::RequestedCall,
         tool_argument_pieces,
     },
-    scenario::{EventForm, Reply},
+    scenario::{EventForm, SuccessReply},
 };
 
 pub(in crate::provider) fn reply(
-    reply: &Reply,
-    asked: &Asked,
+    reply: &SuccessReply,
+    asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     if asked.stream {
@@ -42,8 +42,8 @@ struct Output {
 }
 
 impl Output {
-    fn of(reply: &Reply, canaries: &Canaries) -> Self {
-        let call = matches!(reply, Reply::ToolCall);
+    fn of(reply: &SuccessReply, canaries: &Canaries) -> Self {
+        let call = matches!(reply, SuccessReply::ToolCall);
         let stem = stem(canaries);
         Self {
             call,
@@ -80,7 +80,7 @@ fn part(text: &str) -> Value {
 }
 
 /// The object that a reply is, and that a stream's first and last events carry.
-fn response(asked: &Asked, canaries: &Canaries, status: &str) -> Value {
+fn response(asked: &RequestedCall, canaries: &Canaries, status: &str) -> Value {
     // What the request says is given back, with the defaults in place of what it leaves open.
     let given = |name: &str, default: Value| match &asked.body[name] {
         Value::Null => default,
@@ -120,7 +120,7 @@ fn response(asked: &Asked, canaries: &Canaries, status: &str) -> Value {
     })
 }
 
-fn ended(output: &Output, asked: &Asked, canaries: &Canaries) -> Value {
+fn ended(output: &Output, asked: &RequestedCall, canaries: &Canaries) -> Value {
     let mut response = response(asked, canaries, output.end());
     let tokens = output.pieces.len();
     if output.incomplete {
@@ -139,7 +139,7 @@ fn ended(output: &Output, asked: &Asked, canaries: &Canaries) -> Value {
     response
 }
 
-fn stream(reply: &Reply, asked: &Asked, canaries: &Canaries) -> MessageBody {
+fn stream(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let output = Output::of(reply, canaries);
     let whole = output.pieces.concat();
     let begun = response(asked, canaries, "in_progress");
@@ -200,7 +200,7 @@ fn with(first: &Value, then: Value) -> Value {
 /// An error as an event of a stream that has begun; as it was recorded, the event is followed by the
 /// response that has failed.
 pub(in crate::provider) fn error_event(
-    failure: &Failure<'_>,
+    failure: &ProviderError<'_>,
     form: Option<EventForm>,
     canaries: &Canaries,
 ) -> Bytes {

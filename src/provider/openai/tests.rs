@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, Asked, Message, MessageBody, Received},
-    scenario::{Api, ErrorName, EventForm, Provider, Reply},
+    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
 };
 
 const FORM: &[u8] = b"--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n\
@@ -18,42 +18,47 @@ fn canaries() -> Canaries {
 }
 
 /// A request with a key, and a body of the kind that its path wants.
-fn read(provider: Provider, method: &str, path: &str, body: &[u8]) -> Result<Asked, (Asked, Message)> {
+fn read(
+    provider: Provider,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<RequestedCall, (RequestedCall, ProviderMessage)> {
     let kind = if body.starts_with(b"--") { "multipart/form-data; boundary=b" } else { "application/json" };
     let headers = [("content-type", kind), ("authorization", "Bearer sk-x"), ("api-key", "x")];
     let headers =
         headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-    let received = Received { method, path, headers: &HeaderMap::from_iter(headers), body };
+    let received = ReceivedCall { method, path, headers: &HeaderMap::from_iter(headers), body };
     provider::read(provider, &received, &canaries())
 }
 
-fn refused(provider: Provider, method: &str, path: &str, body: &[u8]) -> Message {
+fn refused(provider: Provider, method: &str, path: &str, body: &[u8]) -> ProviderMessage {
     read(provider, method, path, body).unwrap_err().1
 }
 
-fn asked(api: Api, body: Value) -> Asked {
-    let plain = Asked::plain(Provider::Openai, api, body["stream"] == true);
+fn asked(api: Api, body: Value) -> RequestedCall {
+    let plain = RequestedCall::plain(Provider::Openai, api, body["stream"] == true);
     let with_usage = body["stream_options"]["include_usage"] == true;
-    Asked { with_usage, body: body.into(), ..plain }
+    RequestedCall { with_usage, body: body.into(), ..plain }
 }
 
-fn answered(api: Api, kind: &Reply, body: Value) -> Message {
+fn answered(api: Api, kind: &SuccessReply, body: Value) -> ProviderMessage {
     provider::reply(&asked(api, body), kind, &canaries())
 }
 
-fn bytes(message: &Message) -> Vec<u8> {
+fn bytes(message: &ProviderMessage) -> Vec<u8> {
     match &message.body {
         MessageBody::Whole(bytes) => bytes.to_vec(),
         MessageBody::Events { .. } | MessageBody::Session { .. } => panic!("a stream"),
     }
 }
 
-fn value(message: &Message) -> Value {
+fn value(message: &ProviderMessage) -> Value {
     serde_json::from_slice(&bytes(message)).unwrap()
 }
 
 /// Name and data of each event, the terminator's as the last.
-fn events(message: &Message) -> Vec<(String, Value)> {
+fn events(message: &ProviderMessage) -> Vec<(String, Value)> {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     events.iter().chain(terminator).flat_map(|frame| parsed(frame)).collect()
 }
@@ -84,7 +89,7 @@ fn every_route_answers_in_the_type_of_its_endpoint() {
             let body = if form { FORM } else { br#"{"model":"m-1"}"# };
             let asked = read(provider, method, &path, body).unwrap();
             assert_eq!(asked.api, Some(row.api), "{path}");
-            let message = provider::reply(&asked, &Reply::Ok, &canaries());
+            let message = provider::reply(&asked, &SuccessReply::Ok, &canaries());
             assert_eq!(message.status, 200, "{path}");
             let kind = message.header("content-type").unwrap();
             if row.api == Api::OpenaiSpeech {
@@ -109,7 +114,7 @@ fn texts_carry_the_canary_wherever_an_endpoint_has_texts() {
         Api::OpenaiFiles,
         Api::OpenaiBatches,
     ] {
-        for kind in [Reply::Ok, Reply::ToolCall] {
+        for kind in [SuccessReply::Ok, SuccessReply::ToolCall] {
             let body = bytes(&answered(api, &kind, json!({})));
             let content = canaries().content;
             assert!(body.windows(content.len()).any(|window| window == content.as_bytes()), "{api}");
@@ -120,8 +125,11 @@ fn texts_carry_the_canary_wherever_an_endpoint_has_texts() {
 #[test]
 fn a_response_reads_like_openais() {
     let tools = json!([{"type": "function", "name": "get_weather", "parameters": {}, "strict": true}]);
-    let response =
-        value(&answered(Api::OpenaiResponses, &Reply::Ok, json!({"temperature": 0.5, "tools": tools})));
+    let response = value(&answered(
+        Api::OpenaiResponses,
+        &SuccessReply::Ok,
+        json!({"temperature": 0.5, "tools": tools}),
+    ));
     assert_eq!((&response["temperature"], &response["tools"]), (&json!(0.5), &tools));
     insta::assert_snapshot!(
         [&response["id"], &response["status"], &response["output"], &response["usage"]].map(Value::to_string).join("\n"),
@@ -132,7 +140,7 @@ fn a_response_reads_like_openais() {
     {"input_tokens":9,"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},"output_tokens":5,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":14}
     "#
     );
-    let call = value(&answered(Api::OpenaiResponses, &Reply::ToolCall, json!({})));
+    let call = value(&answered(Api::OpenaiResponses, &SuccessReply::ToolCall, json!({})));
     assert_eq!(call["output"][0]["type"], "function_call");
     let arguments: Value = serde_json::from_str(call["output"][0]["arguments"].as_str().unwrap()).unwrap();
     assert_eq!(arguments["note"], canaries().content);
@@ -140,7 +148,7 @@ fn a_response_reads_like_openais() {
 
 #[test]
 fn a_responses_stream_counts_its_typed_events_and_ends_with_the_whole() {
-    let stream = events(&answered(Api::OpenaiResponses, &Reply::Chunks(2), json!({"stream": true})));
+    let stream = events(&answered(Api::OpenaiResponses, &SuccessReply::Chunks(2), json!({"stream": true})));
     for (number, (name, data)) in stream.iter().enumerate() {
         assert_eq!((&data["type"], &data["sequence_number"]), (&json!(name), &json!(number)));
     }
@@ -157,7 +165,7 @@ fn a_responses_stream_counts_its_typed_events_and_ends_with_the_whole() {
     response.output_item.done
     response.completed
     ");
-    let whole = value(&answered(Api::OpenaiResponses, &Reply::Chunks(2), json!({"stream": false})));
+    let whole = value(&answered(Api::OpenaiResponses, &SuccessReply::Chunks(2), json!({"stream": false})));
     assert_eq!(stream.last().unwrap().1["response"], whole);
     assert_eq!(stream[0].1["response"]["output"], json!([]));
 }
@@ -168,7 +176,7 @@ fn each_piece_is_one_event_in_every_stream() {
         (Api::OpenaiResponses, "response.output_text.delta", "/delta"),
         (Api::OpenaiCompletions, "", "/choices/0/text"),
     ] {
-        for reply in [Reply::Ok, Reply::Chunks(1), Reply::Chunks(30)] {
+        for reply in [SuccessReply::Ok, SuccessReply::Chunks(1), SuccessReply::Chunks(30)] {
             let stream = events(&answered(api, &reply, json!({"stream": true})));
             let pieces: Vec<_> = stream
                 .iter()
@@ -179,7 +187,7 @@ fn each_piece_is_one_event_in_every_stream() {
             assert_eq!(pieces, provider::content_pieces(&reply, &canaries()), "{api}");
         }
     }
-    let call = events(&answered(Api::OpenaiResponses, &Reply::ToolCall, json!({"stream": true})));
+    let call = events(&answered(Api::OpenaiResponses, &SuccessReply::ToolCall, json!({"stream": true})));
     let pieces: Vec<_> = call
         .iter()
         .filter(|(name, _)| name == "response.function_call_arguments.delta")
@@ -191,7 +199,7 @@ fn each_piece_is_one_event_in_every_stream() {
 #[test]
 fn text_completions_end_with_done_and_say_their_usage_when_asked() {
     let body = json!({"stream": true, "stream_options": {"include_usage": true}});
-    let message = answered(Api::OpenaiCompletions, &Reply::Ok, body);
+    let message = answered(Api::OpenaiCompletions, &SuccessReply::Ok, body);
     let MessageBody::Events { terminator, .. } = &message.body else { panic!("no stream") };
     assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));
     let stream = events(&message);
@@ -258,7 +266,7 @@ fn embeddings_are_vectors_of_length_one_for_each_input_in_either_encoding() {
     {
         let reply = |format| {
             let body = json!({"input": input, "encoding_format": format, "dimensions": 5});
-            value(&answered(Api::OpenaiEmbeddings, &Reply::Ok, body))
+            value(&answered(Api::OpenaiEmbeddings, &SuccessReply::Ok, body))
         };
         let (floats, packed) = (reply("float"), reply("base64"));
         assert_eq!(floats["data"].as_array().unwrap().len(), n);
@@ -277,16 +285,17 @@ fn embeddings_are_vectors_of_length_one_for_each_input_in_either_encoding() {
 fn a_form_names_the_model_and_the_format() {
     let asked = read(Provider::Openai, "POST", "/v1/audio/transcriptions", FORM).unwrap();
     assert_eq!(asked.model, "whisper-1");
-    let transcription = value(&provider::reply(&asked, &Reply::Ok, &canaries()));
+    let transcription = value(&provider::reply(&asked, &SuccessReply::Ok, &canaries()));
     assert_eq!(transcription["usage"]["type"], "duration");
     for (format, start) in
         [("srt", "1\n00:"), ("vtt", "WEBVTT"), ("text", "[1] "), ("verbose_json", "{\"task\"")]
     {
-        let message = answered(Api::OpenaiTranscriptions, &Reply::Ok, json!({"response_format": format}));
+        let message =
+            answered(Api::OpenaiTranscriptions, &SuccessReply::Ok, json!({"response_format": format}));
         assert!(bytes(&message).starts_with(start.as_bytes()), "{format}");
     }
     let file = read(Provider::Openai, "POST", "/v1/files", FORM).unwrap();
-    let file = value(&provider::reply(&file, &Reply::Ok, &canaries()));
+    let file = value(&provider::reply(&file, &SuccessReply::Ok, &canaries()));
     assert_eq!(
         (&file["filename"], &file["bytes"], &file["purpose"]),
         (&json!("a.wav"), &json!(4), &json!("user_data"))
@@ -297,7 +306,7 @@ fn a_form_names_the_model_and_the_format() {
 fn a_batch_is_new_then_done_or_being_cancelled() {
     let status = |method, path| {
         let asked = read(Provider::Openai, method, path, b"{}").unwrap();
-        let batch = value(&provider::reply(&asked, &Reply::Ok, &canaries()));
+        let batch = value(&provider::reply(&asked, &SuccessReply::Ok, &canaries()));
         (batch["id"].as_str().map(str::to_owned), batch["status"].as_str().map(str::to_owned))
     };
     let is = |id: &str, status: &str| (Some(id.to_owned()), Some(status.to_owned()));
@@ -339,8 +348,8 @@ fn what_reaches_no_model_is_refused_in_the_providers_own_words() {
 mod azure {
     use super::*;
 
-    fn asked() -> Asked {
-        Asked::plain(Provider::Azure, Api::OpenaiChat, false)
+    fn asked() -> RequestedCall {
+        RequestedCall::plain(Provider::Azure, Api::OpenaiChat, false)
     }
 
     #[test]
@@ -407,12 +416,12 @@ mod azure {
 
     #[test]
     fn a_chat_says_what_its_filters_found() {
-        let plain = value(&provider::reply(&asked(), &Reply::Ok, &canaries()));
+        let plain = value(&provider::reply(&asked(), &SuccessReply::Ok, &canaries()));
         assert_eq!(plain["prompt_filter_results"][0]["content_filter_results"]["hate"]["filtered"], false);
         assert_eq!(plain["choices"][0]["content_filter_results"]["violence"]["severity"], "safe");
 
-        let asked = Asked { stream: true, ..asked() };
-        let stream = events(&provider::reply(&asked, &Reply::Ok, &canaries()));
+        let asked = RequestedCall { stream: true, ..asked() };
+        let stream = events(&provider::reply(&asked, &SuccessReply::Ok, &canaries()));
         let first = &stream[0].1;
         assert_eq!((&first["choices"], &first["id"]), (&json!([]), &json!("")));
         assert!(first["prompt_filter_results"].is_array());
@@ -430,11 +439,11 @@ mod azure {
             let headers =
                 HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(sent))]);
             let received =
-                Received { method: "POST", path, headers: &headers, body: b"{\"model\": \"other\"}" };
+                ReceivedCall { method: "POST", path, headers: &headers, body: b"{\"model\": \"other\"}" };
             let asked = provider::read(Provider::Azure, &received, &canaries()).unwrap();
             assert_eq!((asked.model.as_str(), asked.key.as_deref()), ("gpt 4", Some("k")));
         }
-        let received = Received { method: "POST", path, headers: &HeaderMap::new(), body: b"{}" };
+        let received = ReceivedCall { method: "POST", path, headers: &HeaderMap::new(), body: b"{}" };
         let (_, refusal) = provider::read(Provider::Azure, &received, &canaries()).unwrap_err();
         assert_eq!((refusal.status, &value(&refusal)["error"]["code"]), (401, &json!("401")));
     }

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::canaries;
 use crate::{
-    provider::{self, Asked, Confidence, Form, Message, MessageBody, Received},
-    scenario::{Api, ErrorName, EventForm, Provider, Reply},
+    provider::{
+        self, ErrorBodyForm, MessageBody, ProviderMessage, ReceivedCall, RequestedCall, SourceConfidence,
+    },
+    scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
 };
 
 const PROVIDERS: [Provider; 12] = [
@@ -23,17 +25,23 @@ const PROVIDERS: [Provider; 12] = [
     Provider::Nvidia,
 ];
 
-fn chat(provider: Provider, stream: bool) -> Asked {
-    Asked::plain(provider, Api::OpenaiChat, stream)
+fn chat(provider: Provider, stream: bool) -> RequestedCall {
+    RequestedCall::plain(provider, Api::OpenaiChat, stream)
 }
 
-fn failed(provider: Provider, name: ErrorName) -> (Form, Message) {
+fn failed(provider: Provider, name: ErrorName) -> (ErrorBodyForm, ProviderMessage) {
     let form = provider::catalogue_row(provider, name).form.unwrap_or(provider::profile(provider).form);
     (form, provider::error(&chat(provider, false), name, &canaries()))
 }
 
-fn is_page(form: Form) -> bool {
-    matches!(form, Form::NginxPage | Form::OpenrestyPage | Form::CloudflarePage | Form::CloudflareBrandedPage)
+fn is_page(form: ErrorBodyForm) -> bool {
+    matches!(
+        form,
+        ErrorBodyForm::NginxPage
+            | ErrorBodyForm::OpenrestyPage
+            | ErrorBodyForm::CloudflarePage
+            | ErrorBodyForm::CloudflareBrandedPage
+    )
 }
 
 /// The name of the header that carries the request id, and of the one that carries the header canary.
@@ -46,11 +54,14 @@ fn own_headers(provider: Provider) -> [&'static str; 2] {
 }
 
 /// The member of a body that holds its text, in each form.
-fn text_member(form: Form) -> &'static str {
+fn text_member(form: ErrorBodyForm) -> &'static str {
     match form {
-        Form::Openai | Form::OpenaiSparse | Form::Anthropic | Form::Google => "/error/message",
-        Form::Detail | Form::Problem => "/detail",
-        Form::CodeAndError | Form::Text => "/error",
+        ErrorBodyForm::Openai
+        | ErrorBodyForm::OpenaiSparse
+        | ErrorBodyForm::Anthropic
+        | ErrorBodyForm::Google => "/error/message",
+        ErrorBodyForm::Detail | ErrorBodyForm::Problem => "/detail",
+        ErrorBodyForm::CodeAndError | ErrorBodyForm::Text => "/error",
         _ => "/message",
     }
 }
@@ -64,8 +75,12 @@ fn every_error_has_a_body_of_its_form_with_the_message_once() {
             let (seen, content_type) =
                 (body.matches(&canaries().message).count(), message.header("content-type"));
             match form {
-                Form::Empty => assert_eq!((body.as_str(), content_type), ("", None), "{provider} {name}"),
-                Form::Plain => assert_eq!((seen, content_type), (1, Some("text/plain")), "{provider} {name}"),
+                ErrorBodyForm::Empty => {
+                    assert_eq!((body.as_str(), content_type), ("", None), "{provider} {name}")
+                }
+                ErrorBodyForm::Plain => {
+                    assert_eq!((seen, content_type), (1, Some("text/plain")), "{provider} {name}")
+                }
                 form if is_page(form) => {
                     assert_eq!((seen, content_type), (1, Some("text/html; charset=UTF-8")));
                     assert!(body.starts_with('<'), "{provider} {name}");
@@ -93,7 +108,7 @@ fn what_a_provider_says_itself_has_its_headers_and_a_page_of_the_network_has_non
                 expected.as_ref().map(|canaries| (&*canaries.request_id, &*canaries.header)).unzip();
             assert_eq!(seen, expected, "{provider} {name}");
         }
-        let reply = provider::reply(&chat(provider, false), &Reply::Ok, &canaries());
+        let reply = provider::reply(&chat(provider, false), &SuccessReply::Ok, &canaries());
         assert_eq!(reply.header(request_id), Some(&*canaries().request_id), "{provider}");
     }
 }
@@ -107,7 +122,7 @@ fn fact(provider: Provider, name: ErrorName) -> String {
     let kind = ["type", "error_type", "title"].into_iter().find_map(member);
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let told: Vec<_> = [kind, member("code")].into_iter().flatten().map(shown).collect();
-    let recalled = provider::catalogue_row(provider, name).confidence == Confidence::Recalled;
+    let recalled = provider::catalogue_row(provider, name).confidence == SourceConfidence::Recalled;
     let mark = if recalled { " (recalled)" } else { "" };
     format!("{} {form:?} {}", message.status, told.join(" / ")).trim_end().to_owned() + mark
 }
@@ -297,7 +312,7 @@ fn events_of_an_error_differ_by_provider() {
 fn an_endpoint_of_another_dialect_tells_errors_in_its_own_form_and_types() {
     let told = |provider, api| {
         let message =
-            provider::error(&Asked::plain(provider, api, false), ErrorName::Overloaded, &canaries());
+            provider::error(&RequestedCall::plain(provider, api, false), ErrorName::Overloaded, &canaries());
         let body: Value = serde_json::from_str(&message.text()).unwrap();
         (message.status, body)
     };
@@ -319,7 +334,7 @@ fn an_endpoint_of_another_dialect_tells_errors_in_its_own_form_and_types() {
 #[test]
 fn replies_have_what_a_provider_adds_to_openais() {
     let events = |provider| {
-        let message = provider::reply(&chat(provider, true), &Reply::Ok, &canaries());
+        let message = provider::reply(&chat(provider, true), &SuccessReply::Ok, &canaries());
         let MessageBody::Events { events, .. } = message.body else { panic!("no stream") };
         events.iter().map(|event| String::from_utf8(event.to_vec()).unwrap()).collect::<Vec<_>>()
     };
@@ -341,7 +356,7 @@ fn a_key_is_asked_for_where_the_provider_asks_for_one() {
         let path =
             profile.routes.iter().find(|row| row.api == Api::OpenaiChat).unwrap().post.as_deref().unwrap();
         assert!(path.starts_with(provider::base_path(provider)), "{provider}");
-        let received = Received { method: "POST", path, headers: &headers, body: b"{}" };
+        let received = ReceivedCall { method: "POST", path, headers: &headers, body: b"{}" };
         let open = matches!(provider, Provider::Ollama | Provider::Vllm | Provider::Tgi);
         let read = provider::read(provider, &received, &canaries());
         assert_eq!(read.is_ok(), open, "{provider}");
@@ -355,7 +370,7 @@ fn a_key_is_asked_for_where_the_provider_asks_for_one() {
 fn a_tool_call_comes_in_one_chunk_where_a_provider_sends_it_so() {
     let arguments = provider::tool_argument_pieces(&canaries()).concat();
     for provider in [Provider::Mistral, Provider::Groq, Provider::Together] {
-        let message = provider::reply(&chat(provider, true), &Reply::ToolCall, &canaries());
+        let message = provider::reply(&chat(provider, true), &SuccessReply::ToolCall, &canaries());
         let MessageBody::Events { events, .. } = message.body else { panic!("no stream") };
         let parsed = |event: &[u8]| -> Value {
             let event = std::str::from_utf8(event).unwrap();
@@ -371,8 +386,8 @@ fn a_tool_call_comes_in_one_chunk_where_a_provider_sends_it_so() {
 
 #[test]
 fn another_endpoints_reply_has_what_the_profile_adds() {
-    let asked = Asked::plain(Provider::Mistral, Api::OpenaiEmbeddings, false);
-    let reply = provider::reply(&asked, &Reply::Ok, &canaries()).text();
+    let asked = RequestedCall::plain(Provider::Mistral, Api::OpenaiEmbeddings, false);
+    let reply = provider::reply(&asked, &SuccessReply::Ok, &canaries()).text();
     let reply: Value = serde_json::from_str(&reply).unwrap();
     assert_eq!((&reply["id"], &reply["object"]), (&json!(canaries().request_id), &json!("list")));
 }

@@ -65,6 +65,10 @@ fn plain() -> TerminalSettings {
     TerminalSettings { color: false, progress: false, width: 100, verbose: false, strict: false }
 }
 
+fn verbose() -> TerminalSettings {
+    TerminalSettings { verbose: true, ..plain() }
+}
+
 fn shown(settings: TerminalSettings, cases: Vec<CaseResult>, end: RunFinished) -> String {
     let mut out = Vec::new();
     let mut reporter = TerminalReporter::new(&mut out, settings).with_rerun(Some(rerun()));
@@ -92,23 +96,22 @@ fn passing(id: &str, duration_ms: f64) -> CaseResult {
 }
 
 #[test]
-fn all_pass_is_a_few_lines() {
+fn a_run_that_passes_is_a_few_lines() {
     let cases = || vec![passing("timeouts/hang[stream]", 2003.0), passing("limits/rate-limit", 12.0)];
-    insta::assert_snapshot!(shown(plain(), cases(), end()), @r"
+    insta::assert_snapshot!(shown(plain(), cases(), end()), @"
     Testing litellm 1.102.4: 2 cases, policy default, seed 7
 
     2 cases: 2 pass
-    wall 2.1s, slowest case 2.0s (timeouts/hang[stream]), sum of all 2.0s, proxy start 18.2s
+    wall 2.1s, slowest case 2.0s (timeouts/hang[stream]), total case time 2.0s, proxy start 18.2s
     ");
-    let verbose = TerminalSettings { verbose: true, ..plain() };
-    insta::assert_snapshot!(shown(verbose, cases(), end()), @r"
+    insta::assert_snapshot!(shown(verbose(), cases(), end()), @"
     Testing litellm 1.102.4: 2 cases, policy default, seed 7
 
     PASS limits/rate-limit (12ms)
     PASS timeouts/hang[stream] (2.0s)
 
     2 cases: 2 pass
-    wall 2.1s, slowest case 2.0s (timeouts/hang[stream]), sum of all 2.0s, proxy start 18.2s
+    wall 2.1s, slowest case 2.0s (timeouts/hang[stream]), total case time 2.0s, proxy start 18.2s
     ");
 }
 
@@ -148,22 +151,25 @@ fn a_failure_shows_both_sides_of_the_wire() {
                      {"error":{"message":"Rate limit reached
                      canary-msg-k3x9w2m4p7q1-primary-1","type":"requests","param":null,
                      "code":"rate_limit_exceeded"}}
-      error made by  upstream primary#1 (its message in error.message, its request id in header
+      error source   upstream primary#1 (its message in error.message, its request id in header
                      x-request-id)
-      its details    message inside a longer message; type "requests" became "throttling_error"; code
+      detail fate    message inside a longer message; type "requests" became "throttling_error"; code
                      "rate_limit_exceeded" became "429"; retry-after lost
-      curl -siN -X POST http://127.0.0.1:50222/v1/chat/completions -H 'authorization: Bearer '"$UPFAULT_PROXY_KEY" -H 'content-type: application/json' --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
+      curl -siN -X POST http://127.0.0.1:50222/v1/chat/completions \
+        -H 'authorization: Bearer '"$UPFAULT_PROXY_KEY" -H 'content-type: application/json' \
+        --data-raw '{"model":"upfault-k3x9w2m4p7q1-primary","messages":[{"role":"user","content":"it'\''s a test"}]}'
 
+    FAIL limits/rate-limit  headers.retry-after
     2 cases: 1 pass, 1 fail
-    wall 2.1s, slowest case 12ms (limits/rate-limit), sum of all 15ms, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 15ms, proxy start 18.2s
     1 pending snapshot:
       snapshots/litellm/limits/rate-limit.snap.new
-    next: `upfault review` accepts or rejects what is pending
+    next: `upfault review` accepts or rejects pending snapshots
     "#);
 }
 
 #[test]
-fn a_stream_is_shown_by_its_beginning_and_its_end() {
+fn a_stream_is_shown_by_its_first_and_last_events() {
     let mut failing = failing("streams/reset[stream]");
     let mut observation = sample_observation();
     let piece = r#"{"choices":[{"delta":{"content":"x"}}]}"#;
@@ -173,7 +179,7 @@ fn a_stream_is_shown_by_its_beginning_and_its_end() {
     observation.attempts[0].end = crate::observation::AttemptEnd::Reset;
     failing.observation = Some(observation);
     let text = shown(TerminalSettings { width: 72, ..plain() }, vec![failing], end());
-    assert!(!text.contains('\u{1b}'), "a reply must not steer the terminal");
+    assert!(!text.contains('\u{1b}'), "a reply must not control the terminal");
     let got: String =
         text.lines().skip_while(|l| !l.contains("caller got")).take(9).map(|l| format!("{l}\n")).collect();
     insta::assert_snapshot!(got, @r#"
@@ -196,21 +202,32 @@ fn known_findings_are_a_line_for_each_rule() {
     let mut both = known("b/two[stream]");
     both.findings.push(finding("status.mirrored", Level::Required));
     both.findings.push(finding("detail.code-kept", Level::Recommended));
-    insta::assert_snapshot!(shown(plain(), vec![known("a/one"), both], end()), @r"
+    let cases = || vec![known("a/one"), both.clone()];
+    insta::assert_snapshot!(shown(verbose(), cases(), end()), @"
     Testing litellm 1.102.4: 2 cases, policy default, seed 7
 
-    KNOWN findings, as the accepted snapshots hold them; they fail nothing
+    KNOWN 2 cases, 2 rules: already accepted, do not fail the run:
       headers.retry-after  2 cases
         e.g. a/one: expected retry-after: 7, observed no retry-after
       status.mirrored      1 case
         e.g. b/two[stream]: expected retry-after: 7, observed no retry-after
 
-    ADVICE: findings that are recommended or informative; they fail nothing
+    ADVICE 1 case, 1 rule: not required, do not fail the run:
       detail.code-kept  1 case
         e.g. b/two[stream]: expected retry-after: 7, observed no retry-after
 
     2 cases: 2 known
-    wall 2.1s, slowest case 12ms (a/one), sum of all 24ms, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (a/one), total case time 24ms, proxy start 18.2s
+    ");
+    insta::assert_snapshot!(shown(plain(), cases(), end()), @"
+    Testing litellm 1.102.4: 2 cases, policy default, seed 7
+
+    KNOWN 2 cases, 2 rules: already accepted, do not fail the run (-v lists them)
+
+    ADVICE 1 case, 1 rule: not required, do not fail the run (-v lists them)
+
+    2 cases: 2 known
+    wall 2.1s, slowest case 12ms (a/one), total case time 24ms, proxy start 18.2s
     ");
 }
 
@@ -220,7 +237,7 @@ fn by_policy(rule: &str, key: &str, answer: &str) -> PolicyEffect {
 }
 
 #[test]
-fn what_only_the_policy_makes_says_so_and_names_the_key() {
+fn a_difference_by_policy_alone_names_the_policy_key() {
     let enforced = by_policy("status.timeout", "timeout", "504");
     let eased = by_policy("headers.retry-after", "retry_after", "lifted");
     let failed = |id: &str| CaseResult {
@@ -247,7 +264,7 @@ fn what_only_the_policy_makes_says_so_and_names_the_key() {
     };
     let ids = ["timeouts/a", "timeouts/b", "timeouts/c", "timeouts/d"];
     let cases = ids.map(failed).into_iter().chain([passed]).collect();
-    insta::assert_snapshot!(shown(plain(), cases, end()), @r"
+    insta::assert_snapshot!(shown(plain(), cases, end()), @"
     Testing litellm 1.102.4: 5 cases, policy default, seed 7
 
     FAIL timeouts/a
@@ -260,7 +277,7 @@ fn what_only_the_policy_makes_says_so_and_names_the_key() {
         observed: 408 with an error
         - policy.timeout = 504 (default + upfault.toml): Ours count 408 as theirs.
 
-      only the policy makes the difference: what was seen is as accepted
+      only the policy differs: the proxy's behaviour is as accepted
       accepted, and not required now: headers.retry-after, by policy.retry_after = lifted
 
     FAIL timeouts/b
@@ -273,23 +290,27 @@ fn what_only_the_policy_makes_says_so_and_names_the_key() {
         observed: 408 with an error
         - policy.timeout = 504 (default + upfault.toml): Ours count 408 as theirs.
 
-      only the policy makes the difference: what was seen is as accepted
+      only the policy differs: the proxy's behaviour is as accepted
       accepted, and not required now: headers.retry-after, by policy.retry_after = lifted
 
-    and 2 more cases, by kind; --verbose shows each in full
+    2 more cases (-v shows each in full), by kind:
     FAIL 2 cases
         new by policy.timeout = 504: status.timeout
         timeouts/c, timeouts/d
 
-    NEW rules that are broken anew; `upfault explain RULE` tells why a rule is there
+    NEW 4 cases, 1 rule: newly broken; `upfault explain RULE` explains a rule:
       status.timeout  4 cases
         e.g. timeouts/a: expected 504 (policy `default + upfault.toml`), observed 408 with an error
 
-    POLICY: accepted findings that are still there and that this policy does not require
+    POLICY accepted findings that are still present but that this policy does not require:
       headers.retry-after  5 cases, by policy.retry_after = lifted
 
+    FAIL timeouts/a  status.timeout
+    FAIL timeouts/b  status.timeout
+    FAIL timeouts/c  status.timeout
+    FAIL timeouts/d  status.timeout
     5 cases: 1 pass, 4 fail
-    wall 2.1s, slowest case 12ms (limits/rate-limit), sum of all 60ms, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 60ms, proxy start 18.2s
     ");
 }
 
@@ -327,17 +348,16 @@ fn a_change_shows_its_diff() {
       +step 1: 429
          content-type: application/json
 
-    ADVICE: findings that are recommended or informative; they fail nothing
-      detail.code-kept  1 case
-        e.g. limits/rate-limit: expected retry-after: 7, observed no retry-after
+    ADVICE 1 case, 1 rule: not required, do not fail the run (-v lists them)
 
+    CHANGED limits/rate-limit
     1 case: 1 changed
     wall 2.1s, proxy start 18.2s
     ");
 }
 
 #[test]
-fn broken_inconclusive_and_skipped_say_why() {
+fn broken_inconclusive_and_skipped_cases_show_their_reasons() {
     let with =
         |id: &str, verdict, reason: &str| CaseResult { reason: Some(reason.to_owned()), ..case(id, verdict) };
     let skip = "litellm cannot set `cooldown`";
@@ -376,45 +396,41 @@ fn broken_inconclusive_and_skipped_say_why() {
       again: upfault run --filter 'case:b/unclear[stream]' --proxy litellm@1.102.4
       reason: control requests took 900ms: the proxy is out of CPU
 
-    INCONCLUSIVE cases, neither good nor bad news, by reason
+    INCONCLUSIVE 2 cases: upfault could not decide; the reasons are:
       control requests took 900ms: the proxy is out of CPU: 2 cases
         b/unclear, b/unclear[stream]
 
-    SKIPPED because the proxy cannot do what these cases need
-      litellm cannot set `cooldown`: 4 cases
-        c/1, c/2, c/3 and 1 more
-      litellm does not offer gemini/generate: 1 case
-        d/1
+    SKIPPED 5 cases: the proxy cannot be configured for them (-v lists them)
 
+    BROKEN a/broken
     8 cases: 2 inconclusive, 5 skipped, 1 broken
     wall 2.1s, proxy start 18.2s
-    warning: 2 cases inconclusive, for the reasons above; nothing is known of what they test
+    warning: 2 cases inconclusive, for the reasons above: upfault could not decide whether they pass
     ");
 }
 
 #[test]
-fn an_interrupted_run_says_so() {
+fn an_interrupted_run_counts_the_cases_without_verdicts() {
     let end =
         RunFinished { interrupted: true, notes: vec!["1 snapshot has no scenario: x".to_owned()], ..end() };
-    insta::assert_snapshot!(shown(plain(), vec![passing("a/b", 3.0)], end), @r"
+    insta::assert_snapshot!(shown(plain(), vec![passing("a/b", 3.0)], end), @"
     Testing litellm 1.102.4: 4 cases, policy default, seed 7
 
     interrupted: 3 of 4 cases have no verdict
     1 case: 1 pass
-    wall 2.1s, slowest case 3ms (a/b), sum of all 3ms, proxy start 18.2s
+    wall 2.1s, slowest case 3ms (a/b), total case time 3ms, proxy start 18.2s
     note: 1 snapshot has no scenario: x
     ");
 }
 
 #[test]
-fn of_failures_that_are_alike_two_are_shown_in_full_and_the_rest_by_kind() {
+fn two_failures_of_a_kind_are_shown_in_full_and_the_rest_by_name() {
     let cases = (0..25).map(|n| failing(&format!("many/case-{n:02}"))).collect();
     let text = shown(plain(), cases, end());
     assert_eq!(text.matches("caller got").count(), 2);
-    let rest = text.split("and 23 more cases").nth(1).expect("the rest is told by kind");
-    let rest: Vec<&str> = rest.lines().take(4).collect();
+    let rest: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("23 more")).take(4).collect();
     insta::assert_snapshot!(rest.join("\n"), @"
-    , by kind; --verbose shows each in full
+    23 more cases (-v shows each in full), by kind:
     FAIL 23 cases
         headers.retry-after
         many/case-02, many/case-03, many/case-04 and 20 more
@@ -422,7 +438,25 @@ fn of_failures_that_are_alike_two_are_shown_in_full_and_the_rest_by_kind() {
 }
 
 #[test]
-fn without_colour_there_is_only_ascii_and_with_it_there_is_colour() {
+fn nothing_is_wider_than_the_terminal() {
+    let mut cases: Vec<CaseResult> =
+        (0..4).map(|n| failing(&format!("limits/rate-limit-{n}[stream]"))).collect();
+    let mut changed = failing("status/server-error");
+    changed.verdict = Verdict::Changed;
+    let diff = format!("+    \"message\": \"{}\"\n", "many words ".repeat(20));
+    changed.change = Some(Difference { diff, ..Difference::default() });
+    cases.push(changed);
+    for settings in [plain(), verbose()] {
+        let text = shown(TerminalSettings { width: 80, ..settings }, cases.clone(), end());
+        let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+        // A single argument of a command cannot be split.
+        let is_body = |line: &&str| line.trim().starts_with("--data-raw");
+        assert!(wide.iter().all(is_body), "{wide:?}");
+    }
+}
+
+#[test]
+fn without_colour_the_output_is_ascii() {
     let text = shown(plain(), vec![failing("a/b")], end());
     assert!(text.is_ascii(), "{text}");
     let text = shown(TerminalSettings { color: true, ..plain() }, vec![failing("a/b")], end());
@@ -438,14 +472,14 @@ fn no_secret_is_shown() {
     let known = CaseResult { verdict: Verdict::Known, ..leaky.clone() };
     let reason = Some(arrangement.proxy_secrets[0].clone());
     let unclear = CaseResult { verdict: Verdict::Inconclusive, reason, ..leaky.clone() };
-    let text = shown(plain(), vec![leaky, known, unclear.clone(), unclear], end());
+    let text = shown(verbose(), vec![leaky, known, unclear.clone(), unclear], end());
     assert!(text.contains("observed: <key primary> and <proxy key>"), "{text}");
-    assert!(text.contains("observed <key primary> and <proxy key>"), "in the list of known ones: {text}");
+    assert!(text.contains("observed <key primary> and <proxy key>"), "in the list of known findings: {text}");
     assert!(!text.contains(&arrangement.deployments[0].key) && !text.contains(&arrangement.proxy_secrets[0]));
 }
 
 #[test]
-fn smoke_cases_become_a_matrix_of_providers() {
+fn smoke_cases_are_counted_and_listed_by_provider_if_verbose() {
     let smoke = |scenario: &str, provider, stream, verdict| {
         let id = format!("{scenario}[{provider}{}]", if stream { ",stream" } else { "" });
         let mut case = case(&id, verdict);
@@ -463,19 +497,33 @@ fn smoke_cases_become_a_matrix_of_providers() {
         smoke(ok, Provider::Vertex, false, Verdict::Skipped),
     ];
     cases[6].reason =
-        Some("litellm does not serve openai/chat from vertex: it asks somebody else".to_owned());
+        Some("litellm does not serve openai/chat from vertex: it calls Anthropic directly".to_owned());
+    insta::assert_snapshot!(shown(verbose(), cases.clone(), end()), @"
+    Testing litellm 1.102.4: 7 cases, policy default, seed 7
+
+    PASS smoke/rate-limit[bedrock] (12ms)
+    PASS smoke/success[bedrock] (12ms)
+    PASS smoke/success[groq,stream] (12ms)
+    PASS smoke/success[groq] (12ms)
+
+    SMOKE 1 of 3 provider APIs pass the basic cases
+      bedrock  pass: success, rate-limit
+      groq     pass: success, success (stream); known: rate-limit, rate-limit (stream)
+      vertex   skipped: success
+
+    SKIPPED 1 case: the proxy cannot be configured for them:
+      litellm does not serve openai/chat from vertex: it calls Anthropic directly: 1 case
+        smoke/success[vertex]
+
+    7 cases: 4 pass, 2 known, 1 skipped
+    wall 2.1s, proxy start 18.2s
+    ");
     insta::assert_snapshot!(shown(plain(), cases, end()), @"
     Testing litellm 1.102.4: 7 cases, policy default, seed 7
 
-    SMOKE what comes through of each provider
-               success       success, stream  rate-limit    rate-limit, stream
-      bedrock  pass          -             pass          -
-      groq     pass          pass          known         known
-      vertex   skipped       -             -             -
+    SMOKE 1 of 3 provider APIs pass the basic cases (-v lists all)
 
-    SKIPPED because the proxy cannot do what these cases need
-      litellm does not serve openai/chat from vertex: it asks somebody else: 1 case
-        smoke/success[vertex]
+    SKIPPED 1 case: the proxy cannot be configured for them (-v lists them)
 
     7 cases: 4 pass, 2 known, 1 skipped
     wall 2.1s, proxy start 18.2s

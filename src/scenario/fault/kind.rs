@@ -9,7 +9,7 @@ use super::{
     below::{ConnectionFault, Http2Fault, TlsFault},
     framing::Http1Fault,
     latency::Latency,
-    message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, Malform},
+    message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, MalformedBody},
     point::Point,
     session::CloseFrame,
 };
@@ -131,12 +131,12 @@ pub enum Fault {
     /// Send the client elsewhere: 301, 302, 303, 307 or 308, with a Location at another name.
     Redirect(u16),
     /// Replace the body of a successful reply by something that is no answer, or hard to read.
-    Malform(Malform),
+    Malform(MalformedBody),
 }
 
 /// When it is decided that a fault strikes, and by whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum FaultStage {
     /// Before the run: it is a property of the deployment's address, and no attempt is ever seen.
     Address,
     /// When a connection comes in, before a request is read.
@@ -223,23 +223,23 @@ impl Fault {
     }
 
     /// When it is decided that it strikes.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> FaultStage {
         match self {
             Self::Refuse
             | Self::Connection(
                 ConnectionFault::UnresolvableName
                 | ConnectionFault::NeverAccepted
                 | ConnectionFault::BacklogFull,
-            ) => Stage::Address,
+            ) => FaultStage::Address,
             Self::Connection(
                 ConnectionFault::AcceptedSilent
                 | ConnectionFault::AcceptedClosed
                 | ConnectionFault::ResetAtOnce
                 | ConnectionFault::SlowAccept(_),
             )
-            | Self::Http2(Http2Fault::SettingsStall | Http2Fault::FlowControlStall) => Stage::Connection,
-            Self::Tls(fault) if *fault != TlsFault::NoCloseNotify => Stage::Connection,
-            _ => Stage::Reply,
+            | Self::Http2(Http2Fault::SettingsStall | Http2Fault::FlowControlStall) => FaultStage::Connection,
+            Self::Tls(fault) if *fault != TlsFault::NoCloseNotify => FaultStage::Connection,
+            _ => FaultStage::Reply,
         }
     }
 
@@ -250,7 +250,7 @@ impl Fault {
         match self {
             Self::Connection(ConnectionFault::ClosedWhenReused) => true,
             Self::Http1(fault) => fault.spoils_connection(),
-            other => other.stage() != Stage::Reply,
+            other => other.stage() != FaultStage::Reply,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::scenario::words::ErrorName;
 /// What stands in place of a 200's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Malform {
+pub enum MalformedBody {
     /// `application/json` that is not JSON.
     NotJson,
     /// No bytes at all.
@@ -88,14 +88,14 @@ impl EventStreamFault {
     }
 }
 
-impl Malform {
+impl MalformedBody {
     /// Whether it is still the answer, though hard to read, and not something in its place.
     pub fn keeps_the_answer(self) -> bool {
         matches!(self, Self::InvalidUtf8 | Self::ByteOrderMark | Self::DeepNesting(_) | Self::VeryLarge(_))
     }
 }
 
-impl fmt::Display for Malform {
+impl fmt::Display for MalformedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson => f.write_str("not_json"),

@@ -11,8 +11,8 @@ mod session;
 
 pub use below::{ConnectionFault, Http2Code, Http2Fault, Http2Strike, TlsAlert, TlsFault};
 pub use framing::Http1Fault;
-pub use kind::{Fault, Stage};
+pub use kind::{Fault, FaultStage};
 pub use latency::{Latency, LatencyPlace, LatencyShape};
-pub use message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, Malform};
+pub use message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, MalformedBody};
 pub use point::Point;
 pub use session::CloseFrame;

@@ -6,11 +6,11 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::{
-    scenario::{ContentEncodingFault, ContentTypeFault, ErrorName, Fault, Malform},
-    selftest::{Claim, Exhibit, Family, Framing, Seen, Sight},
+    scenario::{ContentEncodingFault, ContentTypeFault, ErrorName, Fault, MalformedBody},
+    selftest::{ClientView, Exhibit, ExhibitView, FaultLayer, MessageFraming, WireClaim},
 };
 
-const WHOLE: Seen = Seen::Whole { status: 200 };
+const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
 /// Deeper than most readers of JSON go.
 const LEVELS: u32 = 1000;
@@ -18,11 +18,11 @@ const LEVELS: u32 = 1000;
 /// More than a socket takes at once.
 const LARGE: u32 = 1_000_000;
 
-fn plain(fault: Fault, seen: Seen) -> Exhibit {
-    Exhibit::plain(Family::Body, [fault], seen).open().claim(Claim::framing(Framing::Whole))
+fn plain(fault: Fault, seen: ClientView) -> Exhibit {
+    Exhibit::plain(FaultLayer::Body, [fault], seen).open().claim(WireClaim::framing(MessageFraming::Whole))
 }
 
-fn json(sight: &Sight<'_>) -> Option<Value> {
+fn json(sight: &ExhibitView<'_>) -> Option<Value> {
     serde_json::from_slice(&sight.reply().body).ok()
 }
 
@@ -30,37 +30,40 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
     [malformed(), encoded(), typed(), redirected()].concat()
 }
 
-fn malform(malform: Malform, seen: Seen) -> Exhibit {
+fn malform(malform: MalformedBody, seen: ClientView) -> Exhibit {
     plain(Fault::Malform(malform), seen)
 }
 
 fn malformed() -> Vec<Exhibit> {
     vec![
-        malform(Malform::NotJson, WHOLE)
-            .claim(Claim::that("the body is no JSON, and not empty", |sight| {
+        malform(MalformedBody::NotJson, WHOLE)
+            .claim(WireClaim::that("the body is no JSON, and not empty", |sight| {
                 json(sight).is_none() && !sight.reply().body.is_empty()
             }))
-            .claim(Claim::header("content-type", &["application/json"])),
-        malform(Malform::Empty, WHOLE).claim(Claim::body("empty", |_| Vec::new())),
-        malform(Malform::Null, WHOLE).claim(Claim::body("null", |_| b"null".to_vec())),
-        malform(Malform::Html, WHOLE).claim(Claim::that("the body is an HTML page, and says so", |sight| {
-            sight.reply().body.starts_with(b"<")
-                && sight.reply().all("content-type").iter().all(|kind| kind.starts_with("text/html"))
-        })),
-        malform(Malform::CutJson, WHOLE)
-            .claim(Claim::body("the first half of the answer", |base| {
+            .claim(WireClaim::header("content-type", &["application/json"])),
+        malform(MalformedBody::Empty, WHOLE).claim(WireClaim::body("empty", |_| Vec::new())),
+        malform(MalformedBody::Null, WHOLE).claim(WireClaim::body("null", |_| b"null".to_vec())),
+        malform(MalformedBody::Html, WHOLE).claim(WireClaim::that(
+            "the body is an HTML page, and says so",
+            |sight| {
+                sight.reply().body.starts_with(b"<")
+                    && sight.reply().all("content-type").iter().all(|kind| kind.starts_with("text/html"))
+            },
+        )),
+        malform(MalformedBody::CutJson, WHOLE)
+            .claim(WireClaim::body("the first half of the answer", |base| {
                 let body = base.body();
                 body[..body.len() / 2].to_vec()
             }))
-            .claim(Claim::that("that is no JSON", |sight| json(sight).is_none())),
-        malform(Malform::Error(ErrorName::RateLimit), WHOLE).claim(Claim::that(
+            .claim(WireClaim::that("that is no JSON", |sight| json(sight).is_none())),
+        malform(MalformedBody::Error(ErrorName::RateLimit), WHOLE).claim(WireClaim::that(
             "the body is an error with the canary of its message",
             |sight| {
                 json(sight).is_some_and(|json| json.get("error").is_some())
                     && contains(&sight.reply().body, sight.base.canaries.message.as_bytes())
             },
         )),
-        malform(Malform::InvalidUtf8, Seen::Doubtful).claim(Claim::that(
+        malform(MalformedBody::InvalidUtf8, ClientView::Doubtful).claim(WireClaim::that(
             "the body is the answer but for bytes that are no UTF-8",
             |sight| {
                 let body = &sight.reply().body;
@@ -68,18 +71,18 @@ fn malformed() -> Vec<Exhibit> {
                 valid == sight.base.body() && valid.len() < body.len()
             },
         )),
-        malform(Malform::ByteOrderMark, Seen::Doubtful)
-            .claim(Claim::body("a byte order mark and the answer", |base| {
+        malform(MalformedBody::ByteOrderMark, ClientView::Doubtful)
+            .claim(WireClaim::body("a byte order mark and the answer", |base| {
                 [&b"\xef\xbb\xbf"[..], &base.body()].concat()
             })),
-        malform(Malform::DeepNesting(LEVELS), Seen::Doubtful).claim(Claim::that(
+        malform(MalformedBody::DeepNesting(LEVELS), ClientView::Doubtful).claim(WireClaim::that(
             "something is nested a thousand levels deep",
             |sight| {
                 let body = &sight.reply().body;
                 depth(body) >= LEVELS as usize && depth(body) < LEVELS as usize + 8
             },
         )),
-        malform(Malform::VeryLarge(LARGE), Seen::Doubtful).claim(Claim::that(
+        malform(MalformedBody::VeryLarge(LARGE), ClientView::Doubtful).claim(WireClaim::that(
             "the answer has a million bytes more and is still JSON",
             |sight| {
                 let more = sight.reply().body.len().saturating_sub(sight.base.body().len());
@@ -110,11 +113,11 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 
 fn encoded() -> Vec<Exhibit> {
     let encoding = |fault: ContentEncodingFault| {
-        plain(Fault::ContentEncoding(fault), WHOLE).claim(Claim::header("content-encoding", &["gzip"]))
+        plain(Fault::ContentEncoding(fault), WHOLE).claim(WireClaim::header("content-encoding", &["gzip"]))
     };
     vec![
-        encoding(ContentEncodingFault::GzipNotSent).claim(Claim::whole_body()),
-        encoding(ContentEncodingFault::DoubleGzip).claim(Claim::that(
+        encoding(ContentEncodingFault::GzipNotSent).claim(WireClaim::whole_body()),
+        encoding(ContentEncodingFault::DoubleGzip).claim(WireClaim::that(
             "unpacked twice it is the answer",
             |sight| {
                 let once = unpacked(&sight.reply().body);
@@ -122,7 +125,7 @@ fn encoded() -> Vec<Exhibit> {
             },
         )),
         encoding(ContentEncodingFault::CutGzip)
-            .claim(Claim::that("it begins as gzip and cannot be unpacked to its end", |sight| {
+            .claim(WireClaim::that("it begins as gzip and cannot be unpacked to its end", |sight| {
                 sight.reply().body.starts_with(&[0x1f, 0x8b]) && unpacked(&sight.reply().body).is_none()
             })),
     ]
@@ -135,20 +138,21 @@ fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn typed() -> Vec<Exhibit> {
-    let kind =
-        |fault: ContentTypeFault| plain(Fault::ContentType(fault), Seen::Doubtful).claim(Claim::whole_body());
+    let kind = |fault: ContentTypeFault| {
+        plain(Fault::ContentType(fault), ClientView::Doubtful).claim(WireClaim::whole_body())
+    };
     vec![
-        kind(ContentTypeFault::Wrong).claim(Claim::header("content-type", &["text/html"])),
+        kind(ContentTypeFault::Wrong).claim(WireClaim::header("content-type", &["text/html"])),
         kind(ContentTypeFault::WrongCharset)
-            .claim(Claim::header("content-type", &["application/json; charset=utf-16"])),
-        kind(ContentTypeFault::Missing).claim(Claim::header("content-type", &[])),
+            .claim(WireClaim::header("content-type", &["application/json; charset=utf-16"])),
+        kind(ContentTypeFault::Missing).claim(WireClaim::header("content-type", &[])),
     ]
 }
 
 fn redirected() -> Vec<Exhibit> {
     [301, 302, 303, 307, 308]
         .map(|status| {
-            plain(Fault::Redirect(status), Seen::Whole { status }).claim(Claim::that(
+            plain(Fault::Redirect(status), ClientView::Whole { status }).claim(WireClaim::that(
                 "the client is sent to another name",
                 |sight| {
                     matches!(sight.reply().all("location")[..],

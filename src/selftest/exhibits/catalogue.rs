@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{body, combined, connection, ending, event_stream, http1, http2, session, stream, timing, tls};
 use crate::{
     scenario::Point,
-    selftest::{Base, Exhibit},
+    selftest::{Exhibit, UnfaultedReply},
 };
 
 /// Every exhibit, family by family. Every word of the vocabulary of faults stands in at least one.
@@ -39,7 +39,7 @@ pub(super) const POINTS: [Point; 5] = [
 pub(super) const BETWEEN_EVENTS: [Point; 3] = [Point::AfterHeaders, Point::AfterEvents(3), Point::BeforeEnd];
 
 /// How many bytes of a stream's body stand before a point.
-pub(super) fn offset(base: &Base, point: Point) -> usize {
+pub(super) fn offset(base: &UnfaultedReply, point: Point) -> usize {
     match point {
         Point::BeforeHeaders | Point::AfterHeaders => 0,
         Point::AfterEvents(n) => base.first(n as usize).len(),
@@ -49,7 +49,7 @@ pub(super) fn offset(base: &Base, point: Point) -> usize {
 }
 
 /// What of a stream's body stands before a point.
-pub(super) fn before(base: &Base, point: Point) -> Vec<u8> {
+pub(super) fn before(base: &UnfaultedReply, point: Point) -> Vec<u8> {
     base.body()[..offset(base, point)].to_vec()
 }
 

@@ -3,17 +3,17 @@
 use super::catalogue::{before, millis, offset};
 use crate::{
     scenario::{ConnectionFault, ErrorName, Fault, Http1Fault, Point, Transport},
-    selftest::{Before, Claim, Ending, Exhibit, Family, Framing, Seen},
+    selftest::{Before, ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, WireClaim},
 };
 
-fn stream(faults: impl Into<Vec<Fault>>, seen: Seen) -> Exhibit {
-    Exhibit::stream(Family::Combined, faults, seen)
+fn stream(faults: impl Into<Vec<Fault>>, seen: ClientView) -> Exhibit {
+    Exhibit::stream(FaultLayer::Combined, faults, seen)
 }
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
     let (short, at) = (millis(80), Point::AfterEvents(3));
     let first = Point::BeforeHeaders;
-    let whole = Seen::Whole { status: 200 };
+    let whole = ClientView::Whole { status: 200 };
     vec![
         stream(
             [
@@ -21,23 +21,23 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
                 Fault::Drip { bytes_per_second: 20_000 },
                 Fault::Reset { at },
             ],
-            Seen::BrokenAfterHead,
+            ClientView::BrokenAfterHead,
         )
-        .ending(Ending::Reset)
-        .claim(Claim::body("the first 3 events", move |base| before(base, at)))
-        .claim(Claim::framing(Framing::Cut))
-        .claim(Claim::waits(short, |_| Before::FirstByte)),
+        .ending(ConnectionEnd::Reset)
+        .claim(WireClaim::body("the first 3 events", move |base| before(base, at)))
+        .claim(WireClaim::framing(MessageFraming::Cut))
+        .claim(WireClaim::waits(short, |_| Before::FirstByte)),
         stream(
             [
                 Fault::Connection(ConnectionFault::SlowAccept(short)),
                 Fault::Delay { at: first, lasting: short },
                 Fault::Close { at },
             ],
-            Seen::BrokenAfterHead,
+            ClientView::BrokenAfterHead,
         )
-        .ending(Ending::Fin)
-        .claim(Claim::body("the first 3 events", move |base| before(base, at)))
-        .claim(Claim::waits(2 * short, |_| Before::FirstByte)),
+        .ending(ConnectionEnd::Fin)
+        .claim(WireClaim::body("the first 3 events", move |base| before(base, at)))
+        .claim(WireClaim::waits(2 * short, |_| Before::FirstByte)),
         stream(
             [
                 Fault::Delay { at: first, lasting: short },
@@ -47,45 +47,48 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
             whole,
         )
         .open()
-        .claim(Claim::whole_body())
-        .claim(Claim::waits(short, |_| Before::FirstByte))
-        .claim(Claim::waits(2 * short, move |base| Before::Byte(offset(base, at))))
-        .claim(Claim::waits(3 * short, |base| Before::Byte(offset(base, Point::BeforeEnd)))),
+        .claim(WireClaim::whole_body())
+        .claim(WireClaim::waits(short, |_| Before::FirstByte))
+        .claim(WireClaim::waits(2 * short, move |base| Before::Byte(offset(base, at))))
+        .claim(WireClaim::waits(3 * short, |base| Before::Byte(offset(base, Point::BeforeEnd)))),
         stream([Fault::Crlf, Fault::Split { bytes: 3 }, Fault::DropTerminator], whole)
             .open()
-            .claim(Claim::framing(Framing::Whole))
-            .claim(Claim::body("every event with CR LF, and no terminator", |base| {
+            .claim(WireClaim::framing(MessageFraming::Whole))
+            .claim(WireClaim::body("every event with CR LF, and no terminator", |base| {
                 String::from_utf8_lossy(&base.events().concat()).replace('\n', "\r\n").into_bytes()
             }))
-            .claim(Claim::packets("behind every 3 bytes", |_, cut| cut.is_multiple_of(3))),
+            .claim(WireClaim::packets("behind every 3 bytes", |_, cut| cut.is_multiple_of(3))),
         stream(
             [
                 Fault::Comment { at: Point::AfterHeaders },
                 Fault::ErrorEvent { error: ErrorName::Internal, at: Point::BeforeEnd, form: None },
                 Fault::Http1(Http1Fault::MissingLastChunk),
             ],
-            Seen::BrokenAfterHead,
+            ClientView::BrokenAfterHead,
         )
-        .ending(Ending::Fin)
-        .claim(Claim::framing(Framing::Cut))
-        .claim(Claim::that("a comment, every event, and the error", |sight| {
+        .ending(ConnectionEnd::Fin)
+        .claim(WireClaim::framing(MessageFraming::Cut))
+        .claim(WireClaim::that("a comment, every event, and the error", |sight| {
             let text = String::from_utf8_lossy(&sight.reply().body).into_owned();
             let events = sight.base.events().concat();
             text.starts_with(':')
                 && text.contains(&*String::from_utf8_lossy(&events))
                 && text.contains(&sight.base.canaries.message)
         })),
-        stream([Fault::Delay { at: first, lasting: short }, Fault::Reset { at }], Seen::BrokenAfterHead)
-            .over(Transport::Tls)
-            .note("over TLS")
-            .ending(Ending::Reset)
-            .claim(Claim::body("the first 3 events", move |base| before(base, at)))
-            .claim(Claim::waits(short, |_| Before::FirstByte)),
+        stream(
+            [Fault::Delay { at: first, lasting: short }, Fault::Reset { at }],
+            ClientView::BrokenAfterHead,
+        )
+        .over(Transport::Tls)
+        .note("over TLS")
+        .ending(ConnectionEnd::Reset)
+        .claim(WireClaim::body("the first 3 events", move |base| before(base, at)))
+        .claim(WireClaim::waits(short, |_| Before::FirstByte)),
         stream([Fault::Delay { at: Point::BeforeEnd, lasting: short }], whole)
             .over(Transport::Http2)
             .note("over HTTP/2")
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::waits(short, |base| Before::Byte(offset(base, Point::BeforeEnd)))),
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::waits(short, |base| Before::Byte(offset(base, Point::BeforeEnd)))),
     ]
 }

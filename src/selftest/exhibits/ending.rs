@@ -3,34 +3,34 @@
 use super::catalogue::{POINTS, before, offset};
 use crate::{
     scenario::{Fault, Point},
-    selftest::{Base, Claim, Ending, Exhibit, Family, Framing, Seen},
+    selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, UnfaultedReply, WireClaim},
 };
 
 /// How a list ends.
 struct Kind {
     fault: fn(Point) -> Fault,
-    ending: Ending,
+    ending: ConnectionEnd,
 }
 
 const KINDS: [Kind; 4] = [
-    Kind { fault: |at| Fault::Hang { at }, ending: Ending::Open },
-    Kind { fault: |at| Fault::Stall { at, lasting: None }, ending: Ending::Open },
-    Kind { fault: |at| Fault::Reset { at }, ending: Ending::Reset },
-    Kind { fault: |at| Fault::Close { at }, ending: Ending::Fin },
+    Kind { fault: |at| Fault::Hang { at }, ending: ConnectionEnd::Open },
+    Kind { fault: |at| Fault::Stall { at, lasting: None }, ending: ConnectionEnd::Open },
+    Kind { fault: |at| Fault::Reset { at }, ending: ConnectionEnd::Reset },
+    Kind { fault: |at| Fault::Close { at }, ending: ConnectionEnd::Fin },
 ];
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
     let mut exhibits = Vec::new();
     for kind in KINDS {
         for at in POINTS {
-            let exhibit = Exhibit::stream(Family::Ending, [(kind.fault)(at)], kind.seen(at));
+            let exhibit = Exhibit::stream(FaultLayer::Ending, [(kind.fault)(at)], kind.seen(at));
             exhibits.push(kind.ended(exhibit, at).claim(sent("what stands before the point", at)));
         }
     }
     for kind in KINDS {
         for at in [Point::AfterHeaders, Point::BeforeEnd] {
-            let exhibit = Exhibit::plain(Family::Ending, [(kind.fault)(at)], kind.seen(at));
-            exhibits.push(kind.ended(exhibit, at).claim(Claim::body(
+            let exhibit = Exhibit::plain(FaultLayer::Ending, [(kind.fault)(at)], kind.seen(at));
+            exhibits.push(kind.ended(exhibit, at).claim(WireClaim::body(
                 "all but its last byte, or nothing",
                 move |base| {
                     let body = base.body();
@@ -42,53 +42,57 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
     }
     for at in POINTS.into_iter().filter(|at| *at != Point::BeforeHeaders) {
         exhibits.push(
-            Exhibit::stream(Family::Ending, [Fault::Truncate { at }], Seen::BrokenAfterHead)
-                .ending(Ending::Fin)
-                .claim(Claim::framing(Framing::Cut))
-                .claim(Claim::body("what stands before the point, and half a frame", move |base| {
+            Exhibit::stream(FaultLayer::Ending, [Fault::Truncate { at }], ClientView::BrokenAfterHead)
+                .ending(ConnectionEnd::Fin)
+                .claim(WireClaim::framing(MessageFraming::Cut))
+                .claim(WireClaim::body("what stands before the point, and half a frame", move |base| {
                     half_a_frame_more(base, at)
                 })),
         );
     }
     exhibits.push(
-        Exhibit::plain(Family::Ending, [Fault::Truncate { at: Point::AfterHeaders }], Seen::BrokenAfterHead)
-            .ending(Ending::Fin)
-            .claim(Claim::framing(Framing::Cut))
-            .claim(Claim::body("half of the answer", |base| {
-                let body = base.body();
-                body[..body.len() / 2].to_vec()
-            })),
+        Exhibit::plain(
+            FaultLayer::Ending,
+            [Fault::Truncate { at: Point::AfterHeaders }],
+            ClientView::BrokenAfterHead,
+        )
+        .ending(ConnectionEnd::Fin)
+        .claim(WireClaim::framing(MessageFraming::Cut))
+        .claim(WireClaim::body("half of the answer", |base| {
+            let body = base.body();
+            body[..body.len() / 2].to_vec()
+        })),
     );
     exhibits
 }
 
 impl Kind {
-    fn seen(&self, at: Point) -> Seen {
+    fn seen(&self, at: Point) -> ClientView {
         match (&self.ending, at) {
-            (Ending::Open, _) => Seen::Silent,
-            (_, Point::BeforeHeaders) => Seen::BrokenBeforeHead,
-            _ => Seen::BrokenAfterHead,
+            (ConnectionEnd::Open, _) => ClientView::Silent,
+            (_, Point::BeforeHeaders) => ClientView::BrokenBeforeHead,
+            _ => ClientView::BrokenAfterHead,
         }
     }
 
     fn ended(&self, exhibit: Exhibit, at: Point) -> Exhibit {
         let exhibit = match &self.ending {
-            Ending::Open => exhibit.open(),
+            ConnectionEnd::Open => exhibit.open(),
             ending => exhibit.ending(ending.clone()),
         };
         match at {
-            Point::BeforeHeaders => exhibit.claim(Claim::no_bytes()),
-            _ => exhibit.claim(Claim::framing(Framing::Cut)),
+            Point::BeforeHeaders => exhibit.claim(WireClaim::no_bytes()),
+            _ => exhibit.claim(WireClaim::framing(MessageFraming::Cut)),
         }
     }
 }
 
-fn sent(says: &str, at: Point) -> Claim {
-    Claim::body(says, move |base| before(base, at))
+fn sent(says: &str, at: Point) -> WireClaim {
+    WireClaim::body(says, move |base| before(base, at))
 }
 
 /// What stands before the point, and half of what is left of the frame behind it.
-fn half_a_frame_more(base: &Base, at: Point) -> Vec<u8> {
+fn half_a_frame_more(base: &UnfaultedReply, at: Point) -> Vec<u8> {
     let begin = offset(base, at);
     let mut end = 0;
     for frame in base.events().iter().map(|event| &event[..]).chain([base.terminator()]) {

@@ -3,31 +3,42 @@
 use super::catalogue::{BETWEEN_EVENTS, before, offset};
 use crate::{
     scenario::{Api, ErrorName, EventForm, EventStreamFault, Fault, Point},
-    selftest::{Base, Call, Claim, Ending, Exhibit, Family, Framing, Seen},
-    wire::eventstream::{self, ViolationKind},
+    selftest::{
+        ClientRequest, ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, UnfaultedReply,
+        WireClaim,
+    },
+    wire::eventstream::{self, EventStreamViolationKind},
 };
 
-const WHOLE: Seen = Seen::Whole { status: 200 };
+const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
-fn stream(fault: Fault, seen: Seen) -> Exhibit {
-    Exhibit::of(Family::EventStream, Call::new(Api::BedrockConverse, true), [fault], seen)
+fn stream(fault: Fault, seen: ClientView) -> Exhibit {
+    Exhibit::of(FaultLayer::EventStream, ClientRequest::new(Api::BedrockConverse, true), [fault], seen)
 }
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
     let mut exhibits = Vec::new();
     for at in BETWEEN_EVENTS {
-        exhibits.push(damaged(EventStreamFault::BadPreludeCrc { at }, at, ViolationKind::BadPreludeCrc));
-        exhibits.push(damaged(EventStreamFault::BadMessageCrc { at }, at, ViolationKind::BadMessageCrc));
+        exhibits.push(damaged(
+            EventStreamFault::BadPreludeCrc { at },
+            at,
+            EventStreamViolationKind::BadPreludeCrc,
+        ));
+        exhibits.push(damaged(
+            EventStreamFault::BadMessageCrc { at },
+            at,
+            EventStreamViolationKind::BadMessageCrc,
+        ));
         exhibits.push(stranger(at));
     }
     exhibits.extend([exception(None, "exception"), exception(Some(EventForm::LowLevel), "error")]);
     let at = Point::AfterEvents(3);
     exhibits.push(
-        stream(Fault::Truncate { at }, Seen::BrokenAfterHead)
+        stream(Fault::Truncate { at }, ClientView::BrokenAfterHead)
             .note("a frame cut in two")
-            .ending(Ending::Fin)
-            .claim(Claim::framing(Framing::Cut))
-            .claim(Claim::that("the fourth message is cut", |sight| {
+            .ending(ConnectionEnd::Fin)
+            .claim(WireClaim::framing(MessageFraming::Cut))
+            .claim(WireClaim::that("the fourth message is cut", |sight| {
                 let body = &sight.reply().body;
                 sight.base.first(4).starts_with(body) && body.len() > sight.base.first(3).len()
             })),
@@ -36,7 +47,7 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
 }
 
 /// Where the message begins that stands behind a point; of a stream that ends there, the last one.
-fn message_at(base: &Base, at: Point) -> usize {
+fn message_at(base: &UnfaultedReply, at: Point) -> usize {
     let place = offset(base, at);
     let mut begin = 0;
     for event in base.events() {
@@ -49,17 +60,17 @@ fn message_at(base: &Base, at: Point) -> usize {
 }
 
 /// Nothing differs but bytes of one sum, and a careful reader says which and of which message.
-fn damaged(fault: EventStreamFault, at: Point, kind: ViolationKind) -> Exhibit {
+fn damaged(fault: EventStreamFault, at: Point, kind: EventStreamViolationKind) -> Exhibit {
     stream(Fault::EventStream(fault), WHOLE)
         .open()
-        .claim(Claim::framing(Framing::Whole))
-        .claim(Claim::that("nothing but four bytes at most differs", |sight| {
+        .claim(WireClaim::framing(MessageFraming::Whole))
+        .claim(WireClaim::that("nothing but four bytes at most differs", |sight| {
             let (body, base) = (&sight.reply().body, sight.base.body());
             let differ = body.iter().zip(&base).filter(|(seen, base)| seen != base).count();
             body.len() == base.len() && (1..=4).contains(&differ)
         }))
-        .claim(Claim::new(format!("the first thing wrong is {kind}, where the point is"), move |sight| {
-            let mut decoder = eventstream::Decoder::strict();
+        .claim(WireClaim::new(format!("the first thing wrong is {kind}, where the point is"), move |sight| {
+            let mut decoder = eventstream::EventStreamDecoder::strict();
             match decoder.feed(&sight.reply().body) {
                 Err(wrong) if wrong.kind == kind && wrong.offset == message_at(sight.base, at) as u64 => {
                     Ok(())
@@ -73,11 +84,13 @@ fn damaged(fault: EventStreamFault, at: Point, kind: ViolationKind) -> Exhibit {
 fn stranger(at: Point) -> Exhibit {
     stream(Fault::EventStream(EventStreamFault::UnknownMessage { at }), WHOLE)
         .open()
-        .claim(Claim::framing(Framing::Whole))
-        .claim(Claim::that("one well-formed message more, and all else as it was", |sight| {
+        .claim(WireClaim::framing(MessageFraming::Whole))
+        .claim(WireClaim::that("one well-formed message more, and all else as it was", |sight| {
             let (seen, base) =
                 (eventstream::decode(&sight.reply().body), eventstream::decode(&sight.base.body()));
-            let says = |message: &eventstream::Message| (message.headers.clone(), message.payload.clone());
+            let says = |message: &eventstream::EventStreamMessage| {
+                (message.headers.clone(), message.payload.clone())
+            };
             let known: Vec<_> = base.iter().map(says).collect();
             let strangers = seen.iter().map(says).filter(|message| !known.contains(message)).count();
             seen.len() == base.len() + 1 && strangers == 1
@@ -89,8 +102,8 @@ fn exception(form: Option<EventForm>, kind: &'static str) -> Exhibit {
     let at = Point::AfterEvents(2);
     stream(Fault::ErrorEvent { error: ErrorName::RateLimit, at, form }, WHOLE)
         .open()
-        .claim(Claim::framing(Framing::Whole))
-        .claim(Claim::that(format!("two events, then a message of the type {kind}"), move |sight| {
+        .claim(WireClaim::framing(MessageFraming::Whole))
+        .claim(WireClaim::that(format!("two events, then a message of the type {kind}"), move |sight| {
             let messages = eventstream::decode(&sight.reply().body);
             sight.reply().body.starts_with(&before(sight.base, at))
                 && matches!(&messages[..], [_, _, last] if last.text(":message-type") == Some(kind))

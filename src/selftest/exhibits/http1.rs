@@ -3,23 +3,23 @@
 use super::catalogue::{POINTS, before};
 use crate::{
     scenario::{Fault, Http1Fault, Point},
-    selftest::{Claim, Ending, Exhibit, Family, Framing, Reply, Seen},
+    selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, ParsedReply, WireClaim},
 };
 
-const WHOLE: Seen = Seen::Whole { status: 200 };
+const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
 /// The size of the header that is shown: above what many servers and clients take.
 const HEADER: u32 = 64 * 1024;
 
-fn stream(fault: Http1Fault, seen: Seen) -> Exhibit {
-    Exhibit::stream(Family::Http1, [Fault::Http1(fault)], seen)
+fn stream(fault: Http1Fault, seen: ClientView) -> Exhibit {
+    Exhibit::stream(FaultLayer::Http1, [Fault::Http1(fault)], seen)
 }
 
-fn plain(fault: Http1Fault, seen: Seen) -> Exhibit {
-    Exhibit::plain(Family::Http1, [Fault::Http1(fault)], seen)
+fn plain(fault: Http1Fault, seen: ClientView) -> Exhibit {
+    Exhibit::plain(FaultLayer::Http1, [Fault::Http1(fault)], seen)
 }
 
-fn lengths(reply: &Reply) -> Vec<usize> {
+fn lengths(reply: &ParsedReply) -> Vec<usize> {
     reply.all("content-length").into_iter().filter_map(|length| length.parse().ok()).collect()
 }
 
@@ -29,35 +29,35 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
 
 fn heads() -> Vec<Exhibit> {
     let mut exhibits = vec![
-        stream(Http1Fault::GarbageStatusLine, Seen::BrokenBeforeHead)
-            .ending(Ending::Fin)
-            .claim(Claim::framing(Framing::NoHead))
-            .claim(Claim::that("bytes come, and they do not begin as a status line does", |sight| {
+        stream(Http1Fault::GarbageStatusLine, ClientView::BrokenBeforeHead)
+            .ending(ConnectionEnd::Fin)
+            .claim(WireClaim::framing(MessageFraming::NoHead))
+            .claim(WireClaim::that("bytes come, and they do not begin as a status line does", |sight| {
                 let bytes = sight.transcript.bytes();
                 !bytes.is_empty() && !bytes.starts_with(b"HTTP/")
             })),
         strange(600),
         strange(999),
-        stream(Http1Fault::OversizedHeader(HEADER), Seen::Doubtful)
+        stream(Http1Fault::OversizedHeader(HEADER), ClientView::Doubtful)
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Whole))
-            .claim(Claim::that("one header has 65536 bytes", |sight| {
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Whole))
+            .claim(WireClaim::that("one header has 65536 bytes", |sight| {
                 let widest = sight.reply().headers.iter().map(|(_, value)| value.len()).max();
                 widest.is_some_and(|bytes| (HEADER as usize..HEADER as usize + 100).contains(&bytes))
             })),
-        stream(Http1Fault::FoldedHeader, Seen::Doubtful)
+        stream(Http1Fault::FoldedHeader, ClientView::Doubtful)
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Whole))
-            .claim(Claim::that("a line of the head begins with a blank", |sight| {
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Whole))
+            .claim(WireClaim::that("a line of the head begins with a blank", |sight| {
                 sight.head().windows(3).any(|bytes| matches!(bytes, b"\r\n " | b"\r\n\t"))
             })),
-        stream(Http1Fault::DuplicatedHeader, Seen::Doubtful)
+        stream(Http1Fault::DuplicatedHeader, ClientView::Doubtful)
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Whole))
-            .claim(Claim::that(
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Whole))
+            .claim(WireClaim::that(
                 "Content-Type stands there twice, with two values",
                 |sight| matches!(sight.reply().all("content-type")[..], [first, second] if first != second),
             )),
@@ -65,9 +65,9 @@ fn heads() -> Vec<Exhibit> {
     exhibits.extend([100, 102, 103].map(|status| {
         stream(Http1Fault::Interim(status), WHOLE)
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Whole))
-            .claim(Claim::that(format!("one {status} comes before the 200"), move |sight| {
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Whole))
+            .claim(WireClaim::that(format!("one {status} comes before the 200"), move |sight| {
                 sight.reply().interim == [status]
             }))
     }));
@@ -75,72 +75,74 @@ fn heads() -> Vec<Exhibit> {
 }
 
 fn strange(status: u16) -> Exhibit {
-    plain(Http1Fault::UnknownStatus(status), Seen::Whole { status }).open().claim(Claim::whole_body()).claim(
-        Claim::that(format!("the status line says {status}"), move |sight| {
+    plain(Http1Fault::UnknownStatus(status), ClientView::Whole { status })
+        .open()
+        .claim(WireClaim::whole_body())
+        .claim(WireClaim::that(format!("the status line says {status}"), move |sight| {
             sight.head().starts_with(format!("HTTP/1.1 {status} ").as_bytes())
-        }),
-    )
+        }))
 }
 
 fn framings() -> Vec<Exhibit> {
     vec![
-        plain(Http1Fault::ConflictingContentLength, Seen::BrokenAfterHead)
+        plain(Http1Fault::ConflictingContentLength, ClientView::BrokenAfterHead)
             .open()
-            .claim(Claim::framing(Framing::Broken))
-            .claim(Claim::whole_body())
-            .claim(Claim::that(
+            .claim(WireClaim::framing(MessageFraming::Broken))
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::that(
                 "two lengths are told, and they do not agree",
                 |sight| matches!(lengths(sight.reply())[..], [first, second] if first != second),
             )),
-        plain(Http1Fault::ShortContentLength, Seen::Whole { status: 200 })
+        plain(Http1Fault::ShortContentLength, ClientView::Whole { status: 200 })
             .open()
-            .claim(Claim::that("the length is half of what comes", |sight| {
+            .claim(WireClaim::that("the length is half of what comes", |sight| {
                 lengths(sight.reply()) == [sight.base.body().len() / 2]
             }))
-            .claim(Claim::that("the other half stands behind the end", |sight| {
+            .claim(WireClaim::that("the other half stands behind the end", |sight| {
                 [&sight.reply().body[..], &sight.reply().rest].concat() == sight.base.body()
             })),
-        plain(Http1Fault::LongContentLength, Seen::BrokenAfterHead)
-            .ending(Ending::Fin)
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Cut))
-            .claim(Claim::that("the length is twice what comes", |sight| {
+        plain(Http1Fault::LongContentLength, ClientView::BrokenAfterHead)
+            .ending(ConnectionEnd::Fin)
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Cut))
+            .claim(WireClaim::that("the length is twice what comes", |sight| {
                 lengths(sight.reply()) == [sight.base.body().len() * 2]
             })),
-        plain(Http1Fault::ChunkedNotSent, Seen::BrokenAfterHead)
-            .ending(Ending::Fin)
-            .claim(Claim::framing(Framing::Broken))
-            .claim(Claim::header("transfer-encoding", &["chunked"]))
-            .claim(Claim::that("the body comes as it is", |sight| sight.reply().rest == sight.base.body())),
-        plain(Http1Fault::UnknownTransferEncoding, Seen::Doubtful)
-            .ending(Ending::Fin)
-            .claim(Claim::whole_body())
-            .claim(Claim::that(
+        plain(Http1Fault::ChunkedNotSent, ClientView::BrokenAfterHead)
+            .ending(ConnectionEnd::Fin)
+            .claim(WireClaim::framing(MessageFraming::Broken))
+            .claim(WireClaim::header("transfer-encoding", &["chunked"]))
+            .claim(WireClaim::that("the body comes as it is", |sight| {
+                sight.reply().rest == sight.base.body()
+            })),
+        plain(Http1Fault::UnknownTransferEncoding, ClientView::Doubtful)
+            .ending(ConnectionEnd::Fin)
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::that(
                 "one coding is told, and it is not chunked",
                 |sight| matches!(sight.reply().all("transfer-encoding")[..], [coding] if coding != "chunked"),
             )),
-        plain(Http1Fault::TrailingBytes, Seen::Doubtful)
+        plain(Http1Fault::TrailingBytes, ClientView::Doubtful)
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Whole))
-            .claim(Claim::that("bytes come behind the end", |sight| !sight.reply().rest.is_empty())),
-        stream(Http1Fault::TrailingBytes, Seen::Doubtful)
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Whole))
+            .claim(WireClaim::that("bytes come behind the end", |sight| !sight.reply().rest.is_empty())),
+        stream(Http1Fault::TrailingBytes, ClientView::Doubtful)
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Whole))
-            .claim(Claim::that("bytes come behind the end", |sight| !sight.reply().rest.is_empty())),
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Whole))
+            .claim(WireClaim::that("bytes come behind the end", |sight| !sight.reply().rest.is_empty())),
         bodiless(Http1Fault::BodyOn204, 204),
         bodiless(Http1Fault::BodyOn304, 304),
     ]
 }
 
 fn bodiless(fault: Http1Fault, status: u16) -> Exhibit {
-    plain(fault, Seen::Whole { status })
-        .open()
-        .claim(Claim::framing(Framing::Whole))
-        .claim(Claim::that("the body stands behind the end of a message that has none", |sight| {
+    plain(fault, ClientView::Whole { status }).open().claim(WireClaim::framing(MessageFraming::Whole)).claim(
+        WireClaim::that("the body stands behind the end of a message that has none", |sight| {
             sight.reply().rest == sight.base.body()
-        }))
+        }),
+    )
 }
 
 fn chunks() -> Vec<Exhibit> {
@@ -148,18 +150,18 @@ fn chunks() -> Vec<Exhibit> {
         .into_iter()
         .filter(|at| *at != Point::BeforeHeaders)
         .map(|at| {
-            stream(Http1Fault::BadChunkSize { at }, Seen::BrokenAfterHead)
-                .ending(Ending::Fin)
-                .claim(Claim::framing(Framing::Broken))
-                .claim(Claim::body("what stands before the point", move |base| before(base, at)))
+            stream(Http1Fault::BadChunkSize { at }, ClientView::BrokenAfterHead)
+                .ending(ConnectionEnd::Fin)
+                .claim(WireClaim::framing(MessageFraming::Broken))
+                .claim(WireClaim::body("what stands before the point", move |base| before(base, at)))
         })
         .collect();
     exhibits.push(
-        stream(Http1Fault::MissingLastChunk, Seen::BrokenAfterHead)
-            .ending(Ending::Fin)
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Cut))
-            .claim(Claim::that("the last chunk is missing", |sight| {
+        stream(Http1Fault::MissingLastChunk, ClientView::BrokenAfterHead)
+            .ending(ConnectionEnd::Fin)
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Cut))
+            .claim(WireClaim::that("the last chunk is missing", |sight| {
                 !sight.transcript.bytes().ends_with(b"0\r\n\r\n")
             })),
     );

@@ -3,38 +3,38 @@
 use super::catalogue::{POINTS, before};
 use crate::{
     scenario::{Fault, Http2Code, Http2Fault, Http2Strike, Point, Transport},
-    selftest::{Claim, Ending, Exhibit, Family, Framing, Seen},
+    selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, WireClaim},
 };
 
 /// More than the window that every connection begins with (RFC 9113 section 6.9.2).
 const LARGE: usize = 100_000;
 
-fn exhibit(fault: Http2Fault, seen: Seen) -> Exhibit {
-    Exhibit::stream(Family::Http2, [Fault::Http2(fault)], seen)
+fn exhibit(fault: Http2Fault, seen: ClientView) -> Exhibit {
+    Exhibit::stream(FaultLayer::Http2, [Fault::Http2(fault)], seen)
 }
 
-fn counts(name: &'static str, wanted: usize) -> Claim {
-    Claim::new(format!("{wanted} {name}"), move |sight| {
+fn counts(name: &'static str, wanted: usize) -> WireClaim {
+    WireClaim::new(format!("{wanted} {name}"), move |sight| {
         let count = sight.transcript.frames.iter().filter(|frame| **frame == name).count();
         if count == wanted { Ok(()) } else { Err(sight.transcript.frames.join(" ")) }
     })
 }
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
-    let mut stalled = exhibit(Http2Fault::FlowControlStall, Seen::Silent)
+    let mut stalled = exhibit(Http2Fault::FlowControlStall, ClientView::Silent)
         .open()
         .claim(counts("SETTINGS", 1))
         .claim(counts("WINDOW_UPDATE", 0))
         .claim(counts("HEADERS", 0));
     stalled.call.padding = LARGE;
     let mut exhibits = vec![
-        Exhibit::stream(Family::Http2, [], Seen::Whole { status: 200 })
+        Exhibit::stream(FaultLayer::Http2, [], ClientView::Whole { status: 200 })
             .over(Transport::Http2)
             .note("no fault over HTTP/2")
             .open()
-            .claim(Claim::whole_body())
-            .claim(Claim::framing(Framing::Whole)),
-        exhibit(Http2Fault::SettingsStall, Seen::Silent).open().claim(Claim::no_bytes()),
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::framing(MessageFraming::Whole)),
+        exhibit(Http2Fault::SettingsStall, ClientView::Silent).open().claim(WireClaim::no_bytes()),
         stalled,
     ];
     let at = Point::AfterEvents(2);
@@ -49,18 +49,19 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
 
 fn reset(strike: Http2Strike) -> Exhibit {
     struck(Http2Fault::RstStream(strike), strike.at)
-        .ending(Ending::StreamReset(strike.code.number()))
+        .ending(ConnectionEnd::StreamReset(strike.code.number()))
         // The watch ends with an answered PING: the connection is still there.
         .claim(counts("PING(ack)", 1))
 }
 
 fn gone(strike: Http2Strike) -> Exhibit {
-    struck(Http2Fault::Goaway(strike), strike.at).ending(Ending::GoneAway(strike.code.number()))
+    struck(Http2Fault::Goaway(strike), strike.at).ending(ConnectionEnd::GoneAway(strike.code.number()))
 }
 
 fn struck(fault: Http2Fault, at: Point) -> Exhibit {
-    let seen = if at == Point::BeforeHeaders { Seen::BrokenBeforeHead } else { Seen::BrokenAfterHead };
+    let seen =
+        if at == Point::BeforeHeaders { ClientView::BrokenBeforeHead } else { ClientView::BrokenAfterHead };
     exhibit(fault, seen)
-        .claim(Claim::body("what stands before the point", move |base| before(base, at)))
-        .claim(Claim::framing(Framing::Cut))
+        .claim(WireClaim::body("what stands before the point", move |base| before(base, at)))
+        .claim(WireClaim::framing(MessageFraming::Cut))
 }

@@ -5,27 +5,30 @@ use bytes::Bytes;
 use super::catalogue::BETWEEN_EVENTS;
 use crate::{
     scenario::{Api, CloseFrame, ErrorName, Fault, Point},
-    selftest::{Base, Call, Claim, Ending, Exhibit, Family, Framing, Seen},
+    selftest::{
+        ClientRequest, ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, UnfaultedReply,
+        WireClaim,
+    },
     wire::websocket,
 };
 
-const SESSION: Seen = Seen::Whole { status: 101 };
+const SESSION: ClientView = ClientView::Whole { status: 101 };
 
-fn of(faults: impl Into<Vec<Fault>>, seen: Seen) -> Exhibit {
-    Exhibit::of(Family::Session, Call::new(Api::OpenaiRealtime, false), faults, seen)
+fn of(faults: impl Into<Vec<Fault>>, seen: ClientView) -> Exhibit {
+    Exhibit::of(FaultLayer::Session, ClientRequest::new(Api::OpenaiRealtime, false), faults, seen)
 }
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
     let frame =
         |code, reason: &str, at| Fault::CloseFrame(CloseFrame { code, reason: reason.to_owned(), at });
     let mut exhibits = vec![
-        of([], Seen::Silent)
+        of([], ClientView::Silent)
             .note("session")
             .open()
-            .claim(Claim::framing(Framing::Cut))
-            .claim(Claim::whole_body())
-            .claim(Claim::header("upgrade", &["websocket"]))
-            .claim(Claim::header("sec-websocket-accept", &["AXMRwTjlD3lE+vT+ALIFOskrlAw="])),
+            .claim(WireClaim::framing(MessageFraming::Cut))
+            .claim(WireClaim::whole_body())
+            .claim(WireClaim::header("upgrade", &["websocket"]))
+            .claim(WireClaim::header("sec-websocket-accept", &["AXMRwTjlD3lE+vT+ALIFOskrlAw="])),
     ];
     for at in BETWEEN_EVENTS {
         exhibits.push(closed(of([frame(Some(1011), "over", at)], SESSION), at, Some(1011), "over"));
@@ -33,52 +36,55 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
     let at = Point::AfterEvents(1);
     exhibits.push(closed(of([frame(Some(4001), "a", at)], SESSION), at, Some(4001), "a"));
     exhibits.push(closed(of([frame(None, "", at)], SESSION), at, None, ""));
-    for (fault, ending) in [(Fault::Reset { at }, Ending::Reset), (Fault::Close { at }, Ending::Fin)] {
+    for (fault, ending) in
+        [(Fault::Reset { at }, ConnectionEnd::Reset), (Fault::Close { at }, ConnectionEnd::Fin)]
+    {
         exhibits.push(
-            of([fault], Seen::BrokenAfterHead)
+            of([fault], ClientView::BrokenAfterHead)
                 .note("session")
                 .ending(ending)
-                .claim(Claim::framing(Framing::Cut))
+                .claim(WireClaim::framing(MessageFraming::Cut))
                 .claim(sent("the first event, and no close frame", at)),
         );
     }
     let error = Fault::ErrorEvent { error: ErrorName::Overloaded, at, form: None };
     exhibits.push(
-        of([error], Seen::Silent).note("session").open().claim(Claim::framing(Framing::Cut)).claim(
-            Claim::that("an error event stands behind the first event", |sight| {
+        of([error], ClientView::Silent)
+            .note("session")
+            .open()
+            .claim(WireClaim::framing(MessageFraming::Cut))
+            .claim(WireClaim::that("an error event stands behind the first event", |sight| {
                 let said = said(&sight.reply().body);
                 said.len() == 2 && said[1].contains(r#""type":"error""#)
-            }),
-        ),
+            })),
     );
-    exhibits.push(of([Fault::Ping { at }], Seen::Silent).note("session").open().claim(Claim::that(
-        "a ping stands between the events, all of which come",
-        |sight| {
+    exhibits.push(of([Fault::Ping { at }], ClientView::Silent).note("session").open().claim(
+        WireClaim::that("a ping stands between the events, all of which come", |sight| {
             let body = &sight.reply().body;
             said(body) == said(&sight.base.body())
                 && body.len() == sight.base.body().len() + websocket::ping(b"upfault").len()
-        },
-    )));
+        }),
+    ));
     exhibits
 }
 
 /// What stands before the point, then the close frame, then a FIN.
 fn closed(exhibit: Exhibit, at: Point, code: Option<u16>, reason: &'static str) -> Exhibit {
     exhibit
-        .ending(Ending::Fin)
-        .claim(Claim::framing(Framing::Whole))
+        .ending(ConnectionEnd::Fin)
+        .claim(WireClaim::framing(MessageFraming::Whole))
         .claim(sent("what stands before the point", at))
-        .claim(Claim::that("a close frame with this code and reason ends it", move |sight| {
+        .claim(WireClaim::that("a close frame with this code and reason ends it", move |sight| {
             sight.reply().rest == websocket::close(code, reason, None)
         }))
 }
 
-fn sent(says: &str, at: Point) -> Claim {
-    Claim::body(says, move |base| frames(base, at).concat())
+fn sent(says: &str, at: Point) -> WireClaim {
+    WireClaim::body(says, move |base| frames(base, at).concat())
 }
 
 /// The frames that stand before a point.
-fn frames(base: &Base, at: Point) -> Vec<Bytes> {
+fn frames(base: &UnfaultedReply, at: Point) -> Vec<Bytes> {
     let mut frames = base.session_frames();
     match at {
         Point::AfterEvents(n) => frames.truncate(n as usize),

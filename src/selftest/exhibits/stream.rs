@@ -4,19 +4,22 @@ use serde_json::{Value, json};
 
 use super::catalogue::{BETWEEN_EVENTS, before, offset};
 use crate::{
-    scenario::{Answer, Api, ErrorName, EventForm, Fault, Point, Reply},
-    selftest::{Base, Call, Claim, Exhibit, Family, Framing, Seen, Sight},
+    scenario::{Api, ErrorName, EventForm, Fault, Point, SuccessReply, TurnReply},
+    selftest::{
+        ClientRequest, ClientView, Exhibit, ExhibitView, FaultLayer, MessageFraming, UnfaultedReply,
+        WireClaim,
+    },
     wire::sse,
 };
 
-const WHOLE: Seen = Seen::Whole { status: 200 };
+const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
 fn stream(fault: Fault) -> Exhibit {
-    whole(Exhibit::stream(Family::Stream, [fault], WHOLE))
+    whole(Exhibit::stream(FaultLayer::Stream, [fault], WHOLE))
 }
 
 fn whole(exhibit: Exhibit) -> Exhibit {
-    exhibit.open().claim(Claim::framing(Framing::Whole))
+    exhibit.open().claim(WireClaim::framing(MessageFraming::Whole))
 }
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
@@ -28,8 +31,8 @@ fn error(at: Point, form: Option<EventForm>) -> Fault {
 }
 
 /// The stream as it stands before a point, then one event that tells the canary of the error.
-fn told_behind(at: Point) -> Claim {
-    Claim::new(
+fn reported_after(at: Point) -> WireClaim {
+    WireClaim::new(
         "what stands before the point, then one event with the error, and no terminator",
         move |sight| {
             let body = &sight.reply().body;
@@ -47,14 +50,14 @@ fn told_behind(at: Point) -> Claim {
 
 fn errors() -> Vec<Exhibit> {
     let mut exhibits: Vec<_> =
-        BETWEEN_EVENTS.map(|at| stream(error(at, None)).claim(told_behind(at))).to_vec();
+        BETWEEN_EVENTS.map(|at| stream(error(at, None)).claim(reported_after(at))).to_vec();
     let at = Point::AfterEvents(3);
     exhibits.push(
         stream(error(at, None))
-            .answer(Answer::Reply(Reply::ToolCall))
+            .answer(TurnReply::Reply(SuccessReply::ToolCall))
             .note("inside a tool call")
-            .claim(told_behind(at))
-            .claim(Claim::that("a tool call has begun before it", move |sight| {
+            .claim(reported_after(at))
+            .claim(WireClaim::that("a tool call has begun before it", move |sight| {
                 let begun = before(sight.base, at);
                 String::from_utf8_lossy(&begun).contains("\"tool_calls\"")
             })),
@@ -67,15 +70,14 @@ fn forms() -> Vec<Exhibit> {
     let at = Point::AfterEvents(2);
     let of = |api: Api, form: EventForm, says: &str, holds: fn(&str) -> bool| {
         let fault = error(at, Some(form));
-        whole(Exhibit::of(Family::Stream, Call::new(api, true), [fault], WHOLE)).claim(Claim::that(
-            says,
-            move |sight| {
+        whole(Exhibit::of(FaultLayer::Stream, ClientRequest::new(api, true), [fault], WHOLE)).claim(
+            WireClaim::that(says, move |sight| {
                 let behind = offset(sight.base, at);
                 let event = sight.reply().body.get(behind..).unwrap_or_default();
                 sight.reply().body.starts_with(&before(sight.base, at))
                     && holds(&String::from_utf8_lossy(event))
-            },
-        ))
+            }),
+        )
     };
     vec![
         of(Api::OpenaiResponses, EventForm::Flat, "its message stands at the top of the event", |event| {
@@ -107,15 +109,16 @@ fn parsed(text: &str) -> Option<Value> {
 fn terminators() -> Vec<Exhibit> {
     vec![
         stream(Fault::DropTerminator)
-            .claim(Claim::body("every event and no terminator", |base| base.events().concat())),
-        stream(Fault::DuplicateTerminator).claim(Claim::body("every event and two terminators", |base| {
-            [&base.events().concat(), base.terminator(), base.terminator()].concat()
-        })),
+            .claim(WireClaim::body("every event and no terminator", |base| base.events().concat())),
+        stream(Fault::DuplicateTerminator)
+            .claim(WireClaim::body("every event and two terminators", |base| {
+                [&base.events().concat(), base.terminator(), base.terminator()].concat()
+            })),
     ]
 }
 
 /// The body without what stands at the point and is none of the provider's.
-fn inserted(sight: &Sight<'_>, at: Point) -> Option<String> {
+fn inserted(sight: &ExhibitView<'_>, at: Point) -> Option<String> {
     let (body, place) = (&sight.reply().body, offset(sight.base, at));
     let more = body.len().checked_sub(sight.base.body().len()).filter(|more| *more > 0)?;
     let around = [body.get(..place)?, body.get(place + more..)?].concat();
@@ -123,8 +126,8 @@ fn inserted(sight: &Sight<'_>, at: Point) -> Option<String> {
 }
 
 fn strangers() -> Vec<Exhibit> {
-    let one = |fault: Fault, at: Point, says: &str, holds: fn(&Base, &str) -> bool| {
-        stream(fault).claim(Claim::that(says, move |sight| {
+    let one = |fault: Fault, at: Point, says: &str, holds: fn(&UnfaultedReply, &str) -> bool| {
+        stream(fault).claim(WireClaim::that(says, move |sight| {
             inserted(sight, at).is_some_and(|text| holds(sight.base, &text))
         }))
     };
@@ -147,30 +150,30 @@ fn strangers() -> Vec<Exhibit> {
         ]);
     }
     let at = Point::AfterEvents(2);
-    let call = Call::new(Api::AnthropicMessages, true);
+    let call = ClientRequest::new(Api::AnthropicMessages, true);
     exhibits.push(
-        whole(Exhibit::of(Family::Stream, call, [Fault::Ping { at }], WHOLE)).note("Anthropic's own").claim(
-            Claim::that("the dialect's own ping stands there, and all else", move |sight| {
+        whole(Exhibit::of(FaultLayer::Stream, call, [Fault::Ping { at }], WHOLE))
+            .note("Anthropic's own")
+            .claim(WireClaim::that("the dialect's own ping stands there, and all else", move |sight| {
                 let events = inserted(sight, at).map(|text| sse::decode(text.as_bytes()));
                 matches!(events.as_deref(), Some([event]) if event.event.as_deref() == Some("ping")
                     && parsed(&event.data) == Some(json!({"type": "ping"})))
-            }),
-        ),
+            })),
     );
     exhibits
 }
 
 fn lines() -> Vec<Exhibit> {
     vec![
-        stream(Fault::Crlf).claim(Claim::body("the stream with CR LF at its lines' ends", |base| {
+        stream(Fault::Crlf).claim(WireClaim::body("the stream with CR LF at its lines' ends", |base| {
             String::from_utf8_lossy(&base.body()).replace('\n', "\r\n").into_bytes()
         })),
         stream(Fault::MultiLineData)
-            .claim(Claim::that("there are more data lines", |sight| {
+            .claim(WireClaim::that("there are more data lines", |sight| {
                 let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).matches("data:").count();
                 lines(&sight.reply().body) > lines(&sight.base.body())
             }))
-            .claim(Claim::that("the events mean the same", |sight| {
+            .claim(WireClaim::that("the events mean the same", |sight| {
                 let meant = |bytes: &[u8]| -> Vec<_> {
                     let events = sse::decode(bytes).into_iter();
                     events.map(|event| (event.event, parsed(&event.data))).collect()

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::catalogue::{POINTS, millis, offset};
 use crate::{
-    scenario::{Answer, Fault, Latency, LatencyPlace, LatencyShape, Point, Reply},
-    selftest::{Base, Before, Claim, Exhibit, Family, Framing, Seen},
+    scenario::{Fault, Latency, LatencyPlace, LatencyShape, Point, SuccessReply, TurnReply},
+    selftest::{Before, ClientView, Exhibit, FaultLayer, MessageFraming, UnfaultedReply, WireClaim},
 };
 
-const WHOLE: Seen = Seen::Whole { status: 200 };
+const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
 /// Long enough that no pause of a busy machine is taken for it.
 const WAIT: Duration = millis(120);
@@ -17,11 +17,11 @@ const WAIT: Duration = millis(120);
 const SPEED: u32 = 2000;
 
 fn whole(exhibit: Exhibit) -> Exhibit {
-    exhibit.open().claim(Claim::whole_body()).claim(Claim::framing(Framing::Whole))
+    exhibit.open().claim(WireClaim::whole_body()).claim(WireClaim::framing(MessageFraming::Whole))
 }
 
 fn stream(fault: Fault) -> Exhibit {
-    whole(Exhibit::stream(Family::Timing, [fault], WHOLE))
+    whole(Exhibit::stream(FaultLayer::Timing, [fault], WHOLE))
 }
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
@@ -40,23 +40,23 @@ fn waits() -> Vec<Exhibit> {
 /// The byte behind the point is late, and what stands before it is not.
 fn waiting(fault: Fault, at: Point) -> Exhibit {
     if at == Point::BeforeHeaders {
-        return stream(fault).claim(Claim::waits(WAIT, |_| Before::FirstByte));
+        return stream(fault).claim(WireClaim::waits(WAIT, |_| Before::FirstByte));
     }
     stream(fault)
-        .claim(Claim::waits(WAIT, move |base| Before::Byte(offset(base, at))))
-        .claim(Claim::pause(WAIT, move |base| offset(base, at)))
+        .claim(WireClaim::waits(WAIT, move |base| Before::Byte(offset(base, at))))
+        .claim(WireClaim::pause(WAIT, move |base| offset(base, at)))
 }
 
 fn latencies() -> Vec<Exhibit> {
     let latency = |before: LatencyPlace, time: LatencyShape| stream(Fault::Latency(Latency { before, time }));
     vec![
         latency(LatencyPlace::FirstByte, LatencyShape::Fixed(WAIT))
-            .claim(Claim::waits(WAIT, |_| Before::FirstByte)),
+            .claim(WireClaim::waits(WAIT, |_| Before::FirstByte)),
         latency(LatencyPlace::End, LatencyShape::Fixed(WAIT))
-            .claim(Claim::waits(WAIT, |base| Before::Byte(offset(base, Point::BeforeEnd))))
-            .claim(Claim::pause(WAIT, |base| offset(base, Point::BeforeEnd))),
+            .claim(WireClaim::waits(WAIT, |base| Before::Byte(offset(base, Point::BeforeEnd))))
+            .claim(WireClaim::pause(WAIT, |base| offset(base, Point::BeforeEnd))),
         latency(LatencyPlace::FirstByte, LatencyShape::Uniform { from: millis(60), to: millis(120) })
-            .claim(Claim::waits(millis(60), |_| Before::FirstByte))
+            .claim(WireClaim::waits(millis(60), |_| Before::FirstByte))
             .claim(drawn_between(1, millis(60), millis(120)))
             .claim(as_drawn()),
         latency(LatencyPlace::EachEvent, LatencyShape::Uniform { from: millis(10), to: millis(40) })
@@ -70,13 +70,13 @@ fn latencies() -> Vec<Exhibit> {
             .claim(as_drawn()),
         // Of eight frames seven wait: four times the first, three times the second.
         latency(LatencyPlace::EachEvent, LatencyShape::List(vec![millis(30), millis(10)]))
-            .claim(Claim::waits(millis(150), |base| Before::Byte(offset(base, Point::BeforeEnd)))),
+            .claim(WireClaim::waits(millis(150), |base| Before::Byte(offset(base, Point::BeforeEnd)))),
     ]
 }
 
 /// Waits of which the seed decides: so many, and none is shorter or longer than it may be.
-fn drawn_between(count: usize, least: Duration, most: Duration) -> Claim {
-    Claim::new(
+fn drawn_between(count: usize, least: Duration, most: Duration) -> WireClaim {
+    WireClaim::new(
         format!("{count} waits of {} to {} ms are drawn", least.as_millis(), most.as_millis()),
         move |sight| {
             let waits = sight.base.single_waits();
@@ -87,8 +87,8 @@ fn drawn_between(count: usize, least: Duration, most: Duration) -> Claim {
 }
 
 /// The last frame is as late as all that was drawn before it comes to.
-fn as_drawn() -> Claim {
-    Claim::waits_as("the waits are those that the seed gives", |base: &Base| {
+fn as_drawn() -> WireClaim {
+    WireClaim::waits_as("the waits are those that the seed gives", |base: &UnfaultedReply| {
         let last = offset(base, Point::BeforeEnd);
         let waited = base.waits().into_iter().rev().find(|(at, _)| *at <= last);
         (waited.map_or(Duration::ZERO, |(_, time)| time), Before::Byte(last))
@@ -99,18 +99,20 @@ fn speeds() -> Vec<Exhibit> {
     let drip = Fault::Drip { bytes_per_second: SPEED };
     let dripped = |exhibit: Exhibit| {
         whole(exhibit)
-            .claim(Claim::waits_as(format!("the last byte is due at {SPEED} bytes a second"), |base| {
+            .claim(WireClaim::waits_as(format!("the last byte is due at {SPEED} bytes a second"), |base| {
                 let bytes = base.body().len();
                 (
                     Duration::from_secs_f64(bytes as f64 / f64::from(SPEED)).saturating_sub(millis(1)),
                     Before::Byte(bytes - 1),
                 )
             }))
-            .claim(Claim::that("it comes in several parts", |sight| sight.transcript.body_cuts().len() > 2))
+            .claim(WireClaim::that("it comes in several parts", |sight| {
+                sight.transcript.body_cuts().len() > 2
+            }))
     };
     vec![
-        dripped(Exhibit::plain(Family::Timing, [drip.clone()], WHOLE)),
-        dripped(Exhibit::stream(Family::Timing, [drip], WHOLE)),
+        dripped(Exhibit::plain(FaultLayer::Timing, [drip.clone()], WHOLE)),
+        dripped(Exhibit::stream(FaultLayer::Timing, [drip], WHOLE)),
     ]
 }
 
@@ -118,24 +120,24 @@ fn speeds() -> Vec<Exhibit> {
 const CHARACTERS: &str = "caf\u{e9} \u{6f22}\u{5b57} \u{1f600} \u{fc}ber";
 
 fn packets() -> Vec<Exhibit> {
-    let literal = Answer::Literal { status: 200, body: Some(serde_json::Value::from(CHARACTERS)) };
+    let literal = TurnReply::Literal { status: 200, body: Some(serde_json::Value::from(CHARACTERS)) };
     let of = |bytes: u32| {
         move |exhibit: Exhibit| {
-            whole(exhibit).claim(Claim::packets(&format!("behind every {bytes} bytes"), move |_, cut| {
+            whole(exhibit).claim(WireClaim::packets(&format!("behind every {bytes} bytes"), move |_, cut| {
                 cut.is_multiple_of(bytes as usize)
             }))
         }
     };
     let split = |bytes: u32| Fault::Split { bytes };
-    let inside = |_: &Base, cut: usize| !CHARACTERS.is_char_boundary(cut);
+    let inside = |_: &UnfaultedReply, cut: usize| !CHARACTERS.is_char_boundary(cut);
     vec![
-        of(1)(Exhibit::stream(Family::Timing, [split(1)], WHOLE)),
-        of(7)(Exhibit::stream(Family::Timing, [split(7)], WHOLE)),
-        of(16)(Exhibit::plain(Family::Timing, [split(16)], WHOLE)),
-        whole(Exhibit::plain(Family::Timing, [Fault::SplitCharacters], WHOLE).answer(literal))
-            .claim(Claim::packets("inside a character", inside)),
-        whole(Exhibit::stream(Family::Timing, [split(1)], WHOLE))
-            .answer(Answer::Reply(Reply::ToolCall))
+        of(1)(Exhibit::stream(FaultLayer::Timing, [split(1)], WHOLE)),
+        of(7)(Exhibit::stream(FaultLayer::Timing, [split(7)], WHOLE)),
+        of(16)(Exhibit::plain(FaultLayer::Timing, [split(16)], WHOLE)),
+        whole(Exhibit::plain(FaultLayer::Timing, [Fault::SplitCharacters], WHOLE).answer(literal))
+            .claim(WireClaim::packets("inside a character", inside)),
+        whole(Exhibit::stream(FaultLayer::Timing, [split(1)], WHOLE))
+            .answer(TurnReply::Reply(SuccessReply::ToolCall))
             .note("a tool call"),
     ]
 }

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use super::client::{Answer, ask, read, send, start};
+use super::client::{ApiResponse, ask, read, send, start};
 use crate::serve::routes::ROUTES;
 
 const ARM: &str = r#"{"provider": "openai", "upstream": [{"reply": "ok"}]}"#;
 
 /// A request with exactly these header lines.
-async fn raw(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> Answer {
+async fn raw(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> ApiResponse {
     let length = format!("Content-Length: {}", body.len());
     let headers = [headers, &["Connection: close", &length]].concat().join("\r\n");
     send(address, format!("{line}\r\n{headers}\r\n\r\n{body}").as_bytes()).await

@@ -17,7 +17,7 @@ use crate::{
 
 /// One answer as it came.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     /// 0 where there was none.
     pub(super) status: u16,
     pub(super) head: String,
@@ -25,7 +25,7 @@ pub(super) struct Answer {
     pub(super) end: io::Result<()>,
 }
 
-impl Answer {
+impl ApiResponse {
     #[track_caller]
     pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -39,7 +39,7 @@ pub(super) async fn start() -> Server {
 }
 
 /// Sends these bytes on a connection of their own and reads to its end.
-pub(super) async fn send(address: SocketAddr, request: &[u8]) -> Answer {
+pub(super) async fn send(address: SocketAddr, request: &[u8]) -> ApiResponse {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // A server may answer and close before it has read everything.
     let _ = stream.write_all(request).await;
@@ -47,7 +47,7 @@ pub(super) async fn send(address: SocketAddr, request: &[u8]) -> Answer {
 }
 
 /// Everything up to the connection's end, which must come within ten seconds.
-pub(super) async fn read(stream: &mut TcpStream) -> Answer {
+pub(super) async fn read(stream: &mut TcpStream) -> ApiResponse {
     let mut bytes = Vec::new();
     let end = match timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes)).await {
         Ok(end) => end.map(drop),
@@ -56,11 +56,11 @@ pub(super) async fn read(stream: &mut TcpStream) -> Answer {
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Answer { status, head: head.to_owned(), body: body.to_owned(), end }
+    ApiResponse { status, head: head.to_owned(), body: body.to_owned(), end }
 }
 
 /// A request on a connection of its own, with a key of OpenAI's kind.
-pub(super) async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+pub(super) async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> ApiResponse {
     send(address, plain(method, path, &["Authorization: Bearer sk-x".to_owned()], body).as_bytes()).await
 }
 

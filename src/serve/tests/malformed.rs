@@ -3,7 +3,7 @@
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::client::{Answer, ask, key_of, paths_of, plain, read, send, start};
+use super::client::{ApiResponse, ask, key_of, paths_of, plain, read, send, start};
 use crate::{
     observation::{Identity, Stray, StrayKind},
     provider::{self, MAX_REQUEST_BYTES, MessageBody, base_path, profile},
@@ -13,7 +13,7 @@ use crate::{
 
 /// An answer in the provider's own words: one of its refusals, with its canary.
 #[track_caller]
-fn is_own(provider: Provider, what: &str, answer: &Answer, statuses: &[u16]) {
+fn is_own(provider: Provider, what: &str, answer: &ApiResponse, statuses: &[u16]) {
     assert!(statuses.contains(&answer.status), "{provider}: {what}: {answer:?}");
     assert!(answer.end.is_ok(), "{provider}: {what}: {answer:?}");
     // Where a body has no text, the request's id still tells who spoke.

@@ -4,7 +4,9 @@ use indexmap::IndexMap;
 
 use super::*;
 use crate::{
-    observation::{Arrangement, Attempt, AttemptEnd, Canaries, DeploymentArranged, Identity, Left, Sent},
+    observation::{
+        Arrangement, Attempt, AttemptEnd, CallerLeft, Canaries, DeploymentArranged, Identity, SentReply,
+    },
     scenario::{Api, Combination, Cooldown, Expect, Leave, Level, Provider, ProxySettings},
 };
 
@@ -51,7 +53,7 @@ pub(crate) fn sample() -> Observation {
                 r#"{{"model":"{}","messages":[{{"role":"user","content":"it's a test"}}]}}"#,
                 identity.model("primary")
             ),
-            outcome: Outcome::Answer(Answer {
+            outcome: ExchangeOutcome::Answer(Response {
                 status: 429,
                 headers: pairs(&[
                     ("date", "Sun, 22 Nov 2026 10:00:00 GMT"),
@@ -65,7 +67,7 @@ pub(crate) fn sample() -> Observation {
                     canaries.message,
                     identity.model("primary")
                 )),
-                ending: Ending::Complete,
+                ending: ResponseEnd::Complete,
                 closed: None,
             }),
             end_ms: 12.5,
@@ -96,7 +98,7 @@ fn attempt(canaries: &Canaries, status: u16, headers: &[(&str, &str)], body: &st
         body: r#"{"model":"gpt-4o-mini"}"#.to_owned(),
         turn: None,
         canaries: canaries.clone(),
-        sent: Sent {
+        sent: SentReply {
             base64: false,
             status: Some(status),
             headers: pairs(headers),
@@ -104,7 +106,7 @@ fn attempt(canaries: &Canaries, status: u16, headers: &[(&str, &str)], body: &st
             bytes: body.len() as u64,
             frames: 1,
             timer_error_ms: 0.25,
-            ..Sent::default()
+            ..SentReply::default()
         },
         end: AttemptEnd::Finished,
         end_ms: Some(6.0),
@@ -115,15 +117,15 @@ pub(crate) fn pairs(headers: &[(&str, &str)]) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn body(text: &str) -> Body {
-    Body { text: text.to_owned(), bytes: text.len() as u64, utf8: true, ..Body::default() }
+fn body(text: &str) -> ResponseBody {
+    ResponseBody { text: text.to_owned(), bytes: text.len() as u64, utf8: true, ..ResponseBody::default() }
 }
 
 /// The answer of the first exchange, to be bent into shape.
-pub(crate) fn answer_mut(observation: &mut Observation) -> &mut Answer {
+pub(crate) fn answer_mut(observation: &mut Observation) -> &mut Response {
     match &mut observation.exchanges[0].outcome {
-        Outcome::Answer(answer) => answer,
-        Outcome::NoAnswer { .. } => panic!("the sample has an answer"),
+        ExchangeOutcome::Answer(answer) => answer,
+        ExchangeOutcome::NoAnswer { .. } => panic!("the sample has an answer"),
     }
 }
 
@@ -132,9 +134,9 @@ pub(crate) fn make_stream(observation: &mut Observation, events: &[(Option<&str>
     let answer = answer_mut(observation);
     answer.status = 200;
     answer.headers = pairs(&[("content-type", "text/event-stream")]);
-    answer.body = Body { utf8: true, ..Body::default() };
+    answer.body = ResponseBody { utf8: true, ..ResponseBody::default() };
     for (n, (event, data)) in events.iter().enumerate() {
-        answer.body.frames.push(Frame {
+        answer.body.frames.push(ReceivedFrame {
             at_ms: 5.0 + n as f64,
             event: event.map(str::to_owned),
             data: (*data).to_owned(),
@@ -209,7 +211,7 @@ fn a_stream_is_told_by_its_shape() {
             (None, "{cut"),
         ],
     );
-    answer_mut(&mut observation).ending = Ending::Reset;
+    answer_mut(&mut observation).ending = ResponseEnd::Reset;
     insta::assert_snapshot!(normalise(&observation), @r#"
     step 1: 200
       content-type: text/event-stream
@@ -460,17 +462,17 @@ fn a_page_a_silence_and_a_success_each_have_a_form() {
     let mut observation = sample();
     let mut page = observation.exchanges[0].clone();
     page.step = StepName::Step(2);
-    if let Outcome::Answer(answer) = &mut page.outcome {
+    if let ExchangeOutcome::Answer(answer) = &mut page.outcome {
         answer.status = 502;
         answer.headers = pairs(&[("content-type", "text/html")]);
         answer.body = body("<html>\r\n<h1>502 Bad Gateway</h1>\r\n</html>");
     }
     let mut silence = observation.exchanges[0].clone();
     silence.step = StepName::Step(3);
-    silence.outcome = Outcome::NoAnswer { ending: Ending::Deadline };
+    silence.outcome = ExchangeOutcome::NoAnswer { ending: ResponseEnd::Deadline };
     let mut recovery = observation.exchanges[0].clone();
     recovery.step = StepName::Recovery;
-    if let Outcome::Answer(answer) = &mut recovery.outcome {
+    if let ExchangeOutcome::Answer(answer) = &mut recovery.outcome {
         answer.status = 200;
     }
     let answer = answer_mut(&mut observation);
@@ -507,13 +509,13 @@ fn how_much_of_an_answer_a_leaving_caller_had_by_then_does_not_show() {
     let mut observation = sample();
     let exchange = &mut observation.exchanges[0];
     let how = Leave { at: LeavePoint::BeforeHeaders, by: LeaveBy::Close };
-    exchange.left = Some(Left { at_ms: 3.0, how });
+    exchange.left = Some(CallerLeft { at_ms: 3.0, how });
     let mut nothing = observation.clone();
-    nothing.exchanges[0].outcome = Outcome::NoAnswer { ending: Ending::Left };
-    answer_mut(&mut observation).ending = Ending::Left;
+    nothing.exchanges[0].outcome = ExchangeOutcome::NoAnswer { ending: ResponseEnd::Left };
+    answer_mut(&mut observation).ending = ResponseEnd::Left;
     assert_eq!(normalise(&observation), normalise(&nothing));
     // What came to a caller that stayed is the answer.
-    answer_mut(&mut observation).ending = Ending::Complete;
+    answer_mut(&mut observation).ending = ResponseEnd::Complete;
     assert_ne!(normalise(&observation), normalise(&nothing));
 }
 

@@ -8,7 +8,7 @@ use crate::{
         self, Policy,
         tests::{any::observation, seen::*},
     },
-    observation::{AttemptEnd, Outcome},
+    observation::{AttemptEnd, ExchangeOutcome},
     scenario::{Api, Provider},
     wire::eventstream,
 };
@@ -24,7 +24,7 @@ fn with_short_placeholders(seen: &Observation) -> Observation {
     serde_json::from_value(redactor.json(&serde_json::to_value(seen).unwrap())).unwrap()
 }
 
-fn key(seen: &Seen) -> String {
+fn key(seen: &ObservationBuilder) -> String {
     seen.observation.arrangement.deployments[0].key.clone()
 }
 
@@ -33,7 +33,7 @@ fn a_placeholder_of_another_length_would_change_what_is_judged() {
     let policy = Policy::default();
     let echoing = ONE.replace("one", &format!("one {}", key(&streamed())));
     // A stream that ends early, and tells its caller so; its body is shorter than what was sent.
-    let early = streamed().tried(events(&[&echoing])).told(events(&[&echoing, ERROR]));
+    let early = streamed().tried(events(&[&echoing])).received(events(&[&echoing, ERROR]));
     // A cut at a byte that is on record.
     let cut = streamed()
         .tried(events(&[&echoing, STOP, DONE]))
@@ -41,7 +41,7 @@ fn a_placeholder_of_another_length_would_change_what_is_judged() {
             attempt.sent.broken_after = Some(attempt.sent.bytes - 20);
             attempt.end = AttemptEnd::Finished;
         })
-        .told(events(&[&echoing, STOP, DONE]));
+        .received(events(&[&echoing, STOP, DONE]));
     for seen in [early, cut] {
         let seen = seen.observation;
         assert_ne!(broken(&with_short_placeholders(&seen), &policy), broken(&seen, &policy));
@@ -57,14 +57,17 @@ fn a_key_in_a_binary_frame_is_hidden_and_the_frame_is_sound() {
         let mut body = eventstream::encode(&headers, error.as_bytes()).unwrap().to_vec();
         body.extend_from_slice(&[0xff, 0xfe]);
         let kind = vec![("content-type".to_owned(), "application/vnd.amazon.eventstream".to_owned())];
-        let seen =
-            streamed().calling(Api::BedrockConverse, Provider::Bedrock).tried(Say::raw(200, kind, vec![]));
+        let seen = streamed().calling(Api::BedrockConverse, Provider::Bedrock).tried(SideReply::raw(
+            200,
+            kind,
+            vec![],
+        ));
         let bytes = body.len() as u64;
         let seen = seen.attempt(|attempt| {
             attempt.sent.set_body(&body);
             attempt.sent.bytes = bytes;
         });
-        seen.told(say(429, error)).observation
+        seen.received(say(429, error)).observation
     };
     let seen = seen(&error);
     assert!(seen.attempts[0].sent.base64);
@@ -99,7 +102,7 @@ fn placeholders_are_as_long_as_what_they_stand_for() {
 
 #[test]
 fn what_could_be_a_word_of_the_record_itself_is_left_out_rather_than_mistaken() {
-    let mut seen = plain().tried(say(200, OK)).told(say(200, OK)).observation;
+    let mut seen = plain().tried(say(200, OK)).received(say(200, OK)).observation;
     seen.arrangement.proxy_secrets = vec!["openai/chat".to_owned()];
     assert_eq!(without_secrets(&seen), None);
 }
@@ -143,8 +146,8 @@ fn plant(seen: &mut Observation, place: Place, which: Index, at: Index, secret: 
         n => seen.exchanges.get_mut(which.index(n)),
     }
     .and_then(|exchange| match &mut exchange.outcome {
-        Outcome::Answer(answer) => Some(answer),
-        Outcome::NoAnswer { .. } => None,
+        ExchangeOutcome::Answer(answer) => Some(answer),
+        ExchangeOutcome::NoAnswer { .. } => None,
     });
     match place {
         Place::SentBody => {

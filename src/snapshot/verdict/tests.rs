@@ -8,12 +8,12 @@ use crate::{
         PolicyAnswer,
         tests::{
             any::{observation, policy},
-            seen::{ERROR, Seen, error, plain, say},
+            seen::{ERROR, ObservationBuilder, error, plain, say},
         },
     },
     observation::AttemptEnd,
-    scenario::Kin,
-    snapshot::{CaseSnapshot, Recorded, SnapshotFile, Store, WriteMode},
+    scenario::SiblingKind,
+    snapshot::{CaseSnapshot, Recorded, SnapshotFile, SnapshotStore, WriteMode},
 };
 
 fn line(rule: &str, level: Level) -> FindingLine {
@@ -21,14 +21,14 @@ fn line(rule: &str, level: Level) -> FindingLine {
 }
 
 /// A call that breaks `status.mirrored` (required) and `detail.type-kept` (recommended) and nothing else.
-fn seen() -> Seen {
-    plain().tried(error(400)).told(say(500, &ERROR.replace("kind", "other")))
+fn seen() -> ObservationBuilder {
+    plain().tried(error(400)).received(say(500, &ERROR.replace("kind", "other")))
 }
 
 #[test]
 fn the_verdict_follows_the_table() {
     use Verdict::{Changed, Fail, Known, Pass};
-    let clean = plain().tried(error(400)).told(error(400));
+    let clean = plain().tried(error(400)).received(error(400));
     let required = || line("status.mirrored", Level::Required);
     let advice = || line("detail.type-kept", Level::Recommended);
     let other = || line("headers.retry-after", Level::Required);
@@ -67,7 +67,7 @@ fn the_verdict_follows_the_table() {
 
 #[test]
 fn what_only_the_policy_makes_is_no_change_and_what_it_requires_fails_until_it_is_accepted() {
-    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).told(error(408)).observation;
+    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408)).observation;
     let judged = |text: &str, lines: &[FindingLine]| {
         let policy = Policy::from_text("p.yaml", text).unwrap();
         judge_case(&late, &[], &policy, &Accepted::Findings(lines.to_vec()), "", false)
@@ -92,7 +92,7 @@ fn what_only_the_policy_makes_is_no_change_and_what_it_requires_fails_until_it_i
 
 #[test]
 fn what_the_policy_does_not_ask_for_is_said_and_changes_nothing() {
-    let seen = plain().tried(error(429).with("retry-after", "7")).told(error(429)).observation;
+    let seen = plain().tried(error(429).with("retry-after", "7")).received(error(429)).observation;
     let lenient = Policy::named("litellm-docs").unwrap();
     let accepted = Accepted::Findings(vec![line("headers.retry-after", Level::Required)]);
     let judged = judge_case(&seen, &[], &lenient, &accepted, "", false);
@@ -102,13 +102,13 @@ fn what_the_policy_does_not_ask_for_is_said_and_changes_nothing() {
     assert_eq!(change.eased[0].rule, "headers.retry-after");
     assert_eq!(PolicyAnswer::list(&change.eased[0].answers), "policy.retry_after = lifted");
     // Nor does it if that finding is really gone.
-    let kept = plain().tried(error(429)).told(error(429)).observation;
+    let kept = plain().tried(error(429)).received(error(429)).observation;
     let judged = judge_case(&kept, &[], &lenient, &accepted, "", false);
     assert_eq!((judged.verdict, judged.change), (Verdict::Pass, Some(Difference::default())));
 }
 
 /// A case, its siblings and those of them that were judged.
-fn family() -> impl Strategy<Value = (Observation, [(Kin, Observation); 2], [bool; 2])> {
+fn family() -> impl Strategy<Value = (Observation, [(SiblingKind, Observation); 2], [bool; 2])> {
     (observation(), observation(), observation(), any::<[bool; 2]>()).prop_map(
         |(mut seen, mut plain, mut route, judged)| {
             seen.arrangement.combination.stream = true;
@@ -120,7 +120,7 @@ fn family() -> impl Strategy<Value = (Observation, [(Kin, Observation); 2], [boo
             }
             plain.arrangement.combination = seen.arrangement.combination;
             plain.arrangement.combination.stream = false;
-            (seen, [(Kin::Stream, plain), (Kin::Route, route)], judged)
+            (seen, [(SiblingKind::Stream, plain), (SiblingKind::Route, route)], judged)
         },
     )
 }
@@ -149,7 +149,7 @@ proptest! {
             .map(|((kin, seen), judged)| ComparedSibling { kin: *kin, seen: judged.then_some(seen) })
             .collect();
         let dir = tempfile::tempdir().unwrap();
-        let store = |mode| Store::new(dir.path().join("proxy"), mode).without_bundled();
+        let store = |mode| SnapshotStore::new(dir.path().join("proxy"), mode).without_bundled();
         let record = |mode, snapshot: &CaseSnapshot| {
             let now = SnapshotFile { cases: vec![snapshot.clone()], ..SnapshotFile::default() };
             store(mode).record("s", &now).unwrap()

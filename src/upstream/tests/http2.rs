@@ -22,8 +22,8 @@ use crate::{
     observation::{Attempt, AttemptEnd},
     provider::MAX_REQUEST_BYTES,
     scenario::{
-        Answer, ConnectionFault, ErrorName, Fault, Http2Code, Http2Fault, Http2Strike, Point, Reply,
-        Transport, Turn,
+        ConnectionFault, ErrorName, Fault, Http2Code, Http2Fault, Http2Strike, Point, SuccessReply,
+        Transport, Turn, TurnReply,
     },
 };
 
@@ -124,7 +124,7 @@ async fn a_stream_comes_whole_and_without_a_field_of_connections() {
 #[tokio::test]
 async fn a_plain_answer_says_its_length() {
     let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, vec![turn(Answer::Error(ErrorName::RateLimit), vec![])]);
+    let case = arm(&upstream, vec![turn(TurnReply::Error(ErrorName::RateLimit), vec![])]);
     let (mut send, _connection) = connect(&upstream, &case).await;
     let seen = ask(&mut send, &case, "{\"model\":\"m\"}").await;
     assert_eq!(seen.status, Some(StatusCode::TOO_MANY_REQUESTS));
@@ -135,7 +135,7 @@ async fn a_plain_answer_says_its_length() {
 async fn streams_of_one_connection_play_turn_by_turn_side_by_side() {
     let upstream = Upstream::start().await.unwrap();
     let hang = ok(vec![Fault::Hang { at: Point::AfterEvents(1) }]);
-    let case = arm(&upstream, vec![hang, turn(Answer::Error(ErrorName::Internal), vec![]), ok(vec![])]);
+    let case = arm(&upstream, vec![hang, turn(TurnReply::Error(ErrorName::Internal), vec![]), ok(vec![])]);
     let (mut send, _connection) = connect(&upstream, &case).await;
     let (hanging, mut out) = send.send_request(request(&case), false).unwrap();
     out.send_data(STREAM.into(), true).unwrap();
@@ -305,7 +305,7 @@ async fn the_settings_of_a_window_that_is_never_opened_leave_it_as_it_is() {
 #[tokio::test]
 async fn large_requests_and_large_answers_pass_the_windows() {
     let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, vec![turn(Answer::Reply(Reply::Chunks(5000)), vec![])]);
+    let case = arm(&upstream, vec![turn(TurnReply::Reply(SuccessReply::Chunks(5000)), vec![])]);
     let (mut send, _connection) = connect(&upstream, &case).await;
     for (size, status) in [(3 << 20, 200), (MAX_REQUEST_BYTES + 1, 413)] {
         let (response, mut out) = send.send_request(request(&case), false).unwrap();

@@ -15,7 +15,8 @@ use super::{
 use crate::{
     observation::{AttemptEnd, Identity},
     scenario::{
-        Account, Answer, Api, Combination, ErrorName, Fault, Keys, Malform, Point, Provider, Reply, Transport,
+        Account, Api, Combination, ErrorName, Fault, Keys, MalformedBody, Point, Provider, SuccessReply,
+        Transport, TurnReply,
     },
 };
 
@@ -59,7 +60,8 @@ async fn a_reset_is_a_rst_behind_exactly_the_events_before_it() {
 async fn a_reset_reaches_a_client_that_reads_late_with_all_that_was_sent() {
     // 400 KiB are more than a socket takes at once, so part of it waits in the mock's kernel.
     let upstream = Upstream::start().await.unwrap();
-    let turns = vec![turn(Answer::Reply(Reply::Chunks(2000)), vec![Fault::Reset { at: Point::BeforeEnd }])];
+    let turns =
+        vec![turn(TurnReply::Reply(SuccessReply::Chunks(2000)), vec![Fault::Reset { at: Point::BeforeEnd }])];
     let case = arm(&upstream, "tok", turns);
     let mut socket = send(upstream.address(), &chat(true)).await;
     sleep(Duration::from_millis(50)).await;
@@ -135,7 +137,7 @@ async fn an_error_event_ends_the_stream_without_terminator() {
 
 #[tokio::test]
 async fn a_malformed_reply_is_what_it_says() {
-    for (malform, body) in [(Malform::Empty, ""), (Malform::Null, "null")] {
+    for (malform, body) in [(MalformedBody::Empty, ""), (MalformedBody::Null, "null")] {
         let (text, end, attempt) = play(ok(vec![Fault::Malform(malform)]), true).await;
         assert!(end.is_ok());
         let (head, rest) = text.split_once("\r\n\r\n").unwrap();
@@ -185,7 +187,7 @@ async fn a_delay_comes_where_it_was_put_and_is_measured() {
 #[tokio::test]
 async fn turns_go_in_order_the_last_repeats_and_a_healed_case_answers_well() {
     let upstream = Upstream::start().await.unwrap();
-    let error = |name| turn(Answer::Error(name), vec![]);
+    let error = |name| turn(TurnReply::Error(name), vec![]);
     let turns = vec![error(ErrorName::RateLimit), error(ErrorName::Internal), error(ErrorName::Overloaded)];
     let case = arm(&upstream, "tok", turns);
     let mut socket = TcpStream::connect(upstream.address()).await.unwrap();
@@ -263,7 +265,7 @@ async fn a_token_cannot_be_armed_twice() {
 #[tokio::test]
 async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
     let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, "tok", vec![turn(Answer::Error(ErrorName::Internal), vec![])]);
+    let case = arm(&upstream, "tok", vec![turn(TurnReply::Error(ErrorName::Internal), vec![])]);
     let good = chat(false);
     for (request, status) in [
         (good.replace("Bearer sk-x", "Basic x"), "401"),
@@ -324,7 +326,7 @@ async fn an_account_refuses_without_a_turn_is_whole_at_each_beginning_and_lifted
             combination,
             deployments: vec![(
                 "main".into(),
-                vec![ok(vec![]), turn(Answer::Error(ErrorName::Internal), vec![])],
+                vec![ok(vec![]), turn(TurnReply::Error(ErrorName::Internal), vec![])],
             )],
             transport: Transport::Plain,
             account: Some(account),

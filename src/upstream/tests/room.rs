@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     observation::Identity,
-    scenario::{Answer, Api, Combination, ErrorName, Provider, Transport},
+    scenario::{Api, Combination, ErrorName, Provider, Transport, TurnReply},
 };
 
 fn arm(upstream: &Upstream, bounds: LedgerBounds) -> ArmedCase {
     let combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false };
-    let turns = vec![turn(Answer::Error(ErrorName::RateLimit), vec![]), ok(vec![])];
+    let turns = vec![turn(TurnReply::Error(ErrorName::RateLimit), vec![]), ok(vec![])];
     let deployments = vec![("main".to_owned(), turns)];
     let identity = Identity { token: "tok".into() };
     let (transport, account, seed) = (Transport::Plain, None, 1);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     observation::{Attempt, AttemptEnd, Identity},
-    scenario::{Answer, CloseFrame, ErrorName, Fault, Point, Turn},
+    scenario::{CloseFrame, ErrorName, Fault, Point, Turn, TurnReply},
 };
 
 const PATH: &str = "/tok/main/v1/realtime?model=m";
@@ -165,7 +165,7 @@ async fn a_hang_answers_nothing_not_even_a_ping() {
 #[tokio::test]
 async fn a_refused_handshake_has_the_providers_status_and_body() {
     let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, "tok", vec![turn(Answer::Error(ErrorName::RateLimit), vec![])]);
+    let case = arm(&upstream, "tok", vec![turn(TurnReply::Error(ErrorName::RateLimit), vec![])]);
     let Err(Error::Http(reply)) = open(&upstream, PATH, "sk-x").await else { panic!("it is refused") };
     let body = String::from_utf8(reply.body().clone().unwrap()).unwrap();
     assert_eq!((reply.status().as_u16(), body.contains("rate_limit_exceeded")), (429, true), "{body}");

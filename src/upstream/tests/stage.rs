@@ -11,15 +11,15 @@ use tokio::{
 use super::super::{Armed, ArmedCase, Upstream};
 use crate::{
     observation::{Attempt, Identity},
-    scenario::{Answer, Api, Combination, Fault, Provider, Reply, Transport, Turn},
+    scenario::{Api, Combination, Fault, Provider, SuccessReply, Transport, Turn, TurnReply},
 };
 
-pub(super) fn turn(answer: Answer, faults: Vec<Fault>) -> Turn {
+pub(super) fn turn(answer: TurnReply, faults: Vec<Fault>) -> Turn {
     Turn { answer, headers: indexmap::IndexMap::new(), faults }
 }
 
 pub(super) fn ok(faults: Vec<Fault>) -> Turn {
-    turn(Answer::Reply(Reply::Ok), faults)
+    turn(TurnReply::Reply(SuccessReply::Ok), faults)
 }
 
 pub(super) fn arm(upstream: &Upstream, token: &str, turns: Vec<Turn>) -> ArmedCase {

@@ -1,6 +1,6 @@
 //! The headers of a message: typed values, each with a name.
 
-use super::{TooLong, ViolationKind};
+use super::{EventStreamViolationKind, MessageTooLong};
 
 /// The longest value of a varying length, in bytes.
 const MAX_VALUE: usize = 32_767;
@@ -10,7 +10,7 @@ const STRING: u8 = 7;
 
 /// One header of a message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Header {
+pub struct EventStreamHeader {
     /// `:event-type`; names that begin with a colon belong to the format.
     pub name: String,
     /// Its value.
@@ -41,12 +41,13 @@ pub enum HeaderValue {
 }
 
 /// Appends a header whose value is a string.
-pub(super) fn write(block: &mut Vec<u8>, name: &str, value: &str) -> Result<(), TooLong> {
-    let name_length = u8::try_from(name.len()).ok().filter(|length| *length > 0).ok_or(TooLong::Name)?;
+pub(super) fn write(block: &mut Vec<u8>, name: &str, value: &str) -> Result<(), MessageTooLong> {
+    let name_length =
+        u8::try_from(name.len()).ok().filter(|length| *length > 0).ok_or(MessageTooLong::Name)?;
     let value_length = u16::try_from(value.len())
         .ok()
         .filter(|length| usize::from(*length) <= MAX_VALUE)
-        .ok_or(TooLong::Value)?;
+        .ok_or(MessageTooLong::Value)?;
     block.push(name_length);
     block.extend_from_slice(name.as_bytes());
     block.push(STRING);
@@ -56,15 +57,15 @@ pub(super) fn write(block: &mut Vec<u8>, name: &str, value: &str) -> Result<(), 
 }
 
 /// Reads a block of headers as far as it can be read.
-pub(super) fn read(block: &[u8]) -> (Vec<Header>, Vec<ViolationKind>) {
-    let mut headers: Vec<Header> = Vec::new();
+pub(super) fn read(block: &[u8]) -> (Vec<EventStreamHeader>, Vec<EventStreamViolationKind>) {
+    let mut headers: Vec<EventStreamHeader> = Vec::new();
     let mut names = std::collections::HashSet::new();
     let mut wrong = Vec::new();
     let mut rest = Rest(block);
     while !rest.0.is_empty() {
         match rest.header(&mut wrong) {
             Ok(header) if names.insert(header.name.clone()) => headers.push(header),
-            Ok(_) => wrong.push(ViolationKind::DuplicateHeader),
+            Ok(_) => wrong.push(EventStreamViolationKind::DuplicateHeader),
             Err(kind) => {
                 wrong.push(kind);
                 break;
@@ -78,10 +79,13 @@ pub(super) fn read(block: &[u8]) -> (Vec<Header>, Vec<ViolationKind>) {
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn header(&mut self, wrong: &mut Vec<ViolationKind>) -> Result<Header, ViolationKind> {
+    fn header(
+        &mut self,
+        wrong: &mut Vec<EventStreamViolationKind>,
+    ) -> Result<EventStreamHeader, EventStreamViolationKind> {
         let [length] = self.array()?;
         if length == 0 {
-            wrong.push(ViolationKind::EmptyHeaderName);
+            wrong.push(EventStreamViolationKind::EmptyHeaderName);
         }
         let name = text(self.take(usize::from(length))?, wrong);
         let [kind] = self.array()?;
@@ -96,34 +100,34 @@ impl<'a> Rest<'a> {
             STRING => HeaderValue::String(text(self.counted()?, wrong)),
             8 => HeaderValue::Timestamp(i64::from_be_bytes(self.array()?)),
             9 => HeaderValue::Uuid(self.array()?),
-            _ => return Err(ViolationKind::UnknownHeaderType),
+            _ => return Err(EventStreamViolationKind::UnknownHeaderType),
         };
-        Ok(Header { name, value })
+        Ok(EventStreamHeader { name, value })
     }
 
     /// A value with its length in front.
-    fn counted(&mut self) -> Result<&'a [u8], ViolationKind> {
+    fn counted(&mut self) -> Result<&'a [u8], EventStreamViolationKind> {
         let length = u16::from_be_bytes(self.array()?);
         self.take(usize::from(length))
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ViolationKind> {
-        let (first, rest) = self.0.split_first_chunk().ok_or(ViolationKind::HeaderCut)?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], EventStreamViolationKind> {
+        let (first, rest) = self.0.split_first_chunk().ok_or(EventStreamViolationKind::HeaderCut)?;
         self.0 = rest;
         Ok(*first)
     }
 
-    fn take(&mut self, n: usize) -> Result<&'a [u8], ViolationKind> {
-        let (first, rest) = self.0.split_at_checked(n).ok_or(ViolationKind::HeaderCut)?;
+    fn take(&mut self, n: usize) -> Result<&'a [u8], EventStreamViolationKind> {
+        let (first, rest) = self.0.split_at_checked(n).ok_or(EventStreamViolationKind::HeaderCut)?;
         self.0 = rest;
         Ok(first)
     }
 }
 
-fn text(bytes: &[u8], wrong: &mut Vec<ViolationKind>) -> String {
+fn text(bytes: &[u8], wrong: &mut Vec<EventStreamViolationKind>) -> String {
     let text = String::from_utf8_lossy(bytes);
     if let std::borrow::Cow::Owned(_) = text {
-        wrong.push(ViolationKind::InvalidUtf8);
+        wrong.push(EventStreamViolationKind::InvalidUtf8);
     }
     text.into_owned()
 }

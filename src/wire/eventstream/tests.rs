@@ -31,13 +31,13 @@ fn prelude(total: u32, headers: u32) -> Vec<u8> {
 }
 
 /// What a lenient decoder makes of a stream; a strict one must refuse it exactly if it is wrong.
-fn read(bytes: &[u8]) -> (Vec<Message>, Vec<ViolationKind>) {
-    let mut decoder = Decoder::lenient();
+fn read(bytes: &[u8]) -> (Vec<EventStreamMessage>, Vec<EventStreamViolationKind>) {
+    let mut decoder = EventStreamDecoder::lenient();
     decoder.feed(bytes).unwrap();
     let messages: Vec<_> = std::iter::from_fn(|| decoder.pop()).collect();
     let violations = decoder.finish().unwrap();
 
-    let mut strict = Decoder::strict();
+    let mut strict = EventStreamDecoder::strict();
     let refused = strict.feed(bytes).and_then(|()| strict.finish().map(drop));
     assert_eq!(refused.err(), violations.first().cloned());
     (messages, violations.into_iter().map(|violation| violation.kind).collect())
@@ -95,14 +95,14 @@ fn values_of_all_ten_types_are_read() {
 #[test]
 fn headers_that_are_wrong_leave_the_message_and_those_before_them() {
     for (block, kind, kept) in [
-        (&b"\x01a\x00\x01b"[..], ViolationKind::HeaderCut, 1),
-        (b"\x01a\x00\x05b", ViolationKind::HeaderCut, 1),
-        (b"\x01a\x00\x01b\x04\x00", ViolationKind::HeaderCut, 1),
-        (b"\x01a\x00\x01b\x07\x00\x05abc", ViolationKind::HeaderCut, 1),
-        (b"\x01a\x00\x01b\x0a\x01c\x00", ViolationKind::UnknownHeaderType, 1),
-        (b"\x01a\x00\x00\x01", ViolationKind::EmptyHeaderName, 2),
-        (b"\x01a\x00\x01a\x01", ViolationKind::DuplicateHeader, 1),
-        (b"\x01a\x07\x00\x01\xff", ViolationKind::InvalidUtf8, 1),
+        (&b"\x01a\x00\x01b"[..], EventStreamViolationKind::HeaderCut, 1),
+        (b"\x01a\x00\x05b", EventStreamViolationKind::HeaderCut, 1),
+        (b"\x01a\x00\x01b\x04\x00", EventStreamViolationKind::HeaderCut, 1),
+        (b"\x01a\x00\x01b\x07\x00\x05abc", EventStreamViolationKind::HeaderCut, 1),
+        (b"\x01a\x00\x01b\x0a\x01c\x00", EventStreamViolationKind::UnknownHeaderType, 1),
+        (b"\x01a\x00\x00\x01", EventStreamViolationKind::EmptyHeaderName, 2),
+        (b"\x01a\x00\x01a\x01", EventStreamViolationKind::DuplicateHeader, 1),
+        (b"\x01a\x07\x00\x01\xff", EventStreamViolationKind::InvalidUtf8, 1),
     ] {
         let stream = [around(block, b"x"), golden()].concat();
         let (messages, wrong) = read(&stream);
@@ -121,23 +121,26 @@ fn lengths_and_checksums_that_are_wrong_end_the_stream() {
     };
     let last = golden().len() - 1;
     for (second, kind) in [
-        (damaged(0), ViolationKind::BadPreludeCrc),
-        (damaged(11), ViolationKind::BadPreludeCrc),
-        (damaged(20), ViolationKind::BadMessageCrc),
-        (damaged(last), ViolationKind::BadMessageCrc),
-        (prelude(15, 0), ViolationKind::LengthOutOfRange),
-        (prelude(0, 0), ViolationKind::LengthOutOfRange),
-        (prelude(u32::MAX, 0), ViolationKind::LengthOutOfRange),
-        (prelude(MAX_MESSAGE as u32 + 1, 0), ViolationKind::LengthOutOfRange),
-        (prelude(100, 85), ViolationKind::HeadersLengthOutOfRange),
-        (prelude(100, u32::MAX), ViolationKind::HeadersLengthOutOfRange),
-        (prelude(MAX_MESSAGE as u32, MAX_HEADERS as u32 + 1), ViolationKind::HeadersLengthOutOfRange),
-        (prelude(MAX_MESSAGE as u32, 0), ViolationKind::Incomplete),
+        (damaged(0), EventStreamViolationKind::BadPreludeCrc),
+        (damaged(11), EventStreamViolationKind::BadPreludeCrc),
+        (damaged(20), EventStreamViolationKind::BadMessageCrc),
+        (damaged(last), EventStreamViolationKind::BadMessageCrc),
+        (prelude(15, 0), EventStreamViolationKind::LengthOutOfRange),
+        (prelude(0, 0), EventStreamViolationKind::LengthOutOfRange),
+        (prelude(u32::MAX, 0), EventStreamViolationKind::LengthOutOfRange),
+        (prelude(MAX_MESSAGE as u32 + 1, 0), EventStreamViolationKind::LengthOutOfRange),
+        (prelude(100, 85), EventStreamViolationKind::HeadersLengthOutOfRange),
+        (prelude(100, u32::MAX), EventStreamViolationKind::HeadersLengthOutOfRange),
+        (
+            prelude(MAX_MESSAGE as u32, MAX_HEADERS as u32 + 1),
+            EventStreamViolationKind::HeadersLengthOutOfRange,
+        ),
+        (prelude(MAX_MESSAGE as u32, 0), EventStreamViolationKind::Incomplete),
     ] {
         let (messages, wrong) = read(&[golden(), second.clone()].concat());
         assert_eq!((messages.len(), wrong), (1, vec![kind]), "{second:?}");
         assert!(kind.is_fatal());
-        if kind != ViolationKind::Incomplete {
+        if kind != EventStreamViolationKind::Incomplete {
             let (messages, wrong) = read(&[golden(), second, golden()].concat());
             assert_eq!((messages.len(), wrong), (1, vec![kind]), "nothing is read behind it");
         }
@@ -146,7 +149,7 @@ fn lengths_and_checksums_that_are_wrong_end_the_stream() {
 
 #[test]
 fn a_violation_says_where_its_message_begins() {
-    let mut decoder = Decoder::strict();
+    let mut decoder = EventStreamDecoder::strict();
     let refused = decoder.feed(&[golden(), prelude(1, 0)].concat()).unwrap_err();
     assert_eq!(refused.to_string(), "a length of the message that cannot be at byte 118");
     assert!(decoder.pop().is_some());
@@ -155,7 +158,7 @@ fn a_violation_says_where_its_message_begins() {
 
 #[test]
 fn nothing_is_kept_of_a_stream_that_is_lost() {
-    let mut decoder = Decoder::lenient();
+    let mut decoder = EventStreamDecoder::lenient();
     for _ in 0..100 {
         decoder.feed(&[b'x'; 4096]).unwrap();
         assert!(decoder.rest.is_empty());
@@ -166,11 +169,11 @@ fn nothing_is_kept_of_a_stream_that_is_lost() {
 #[test]
 fn what_the_format_cannot_hold_is_not_written() {
     let long = "x".repeat(32_768);
-    assert_eq!(encode(&[("", "v")], b""), Err(TooLong::Name));
-    assert_eq!(encode(&[(&long[..256], "v")], b""), Err(TooLong::Name));
-    assert_eq!(encode(&[("n", &long)], b""), Err(TooLong::Value));
-    assert_eq!(encode(&[("n", &long[1..]); 5], b""), Err(TooLong::Headers));
-    assert_eq!(encode(&[], &vec![0; MAX_MESSAGE - 15]), Err(TooLong::Message));
+    assert_eq!(encode(&[("", "v")], b""), Err(MessageTooLong::Name));
+    assert_eq!(encode(&[(&long[..256], "v")], b""), Err(MessageTooLong::Name));
+    assert_eq!(encode(&[("n", &long)], b""), Err(MessageTooLong::Value));
+    assert_eq!(encode(&[("n", &long[1..]); 5], b""), Err(MessageTooLong::Headers));
+    assert_eq!(encode(&[], &vec![0; MAX_MESSAGE - 15]), Err(MessageTooLong::Message));
     assert!(encode(&[], &vec![0; MAX_MESSAGE - 16]).is_ok());
 }
 
@@ -197,7 +200,7 @@ proptest! {
         step in 1usize..60,
     ) {
         let stream = written(&messages).concat();
-        let mut decoder = Decoder::strict();
+        let mut decoder = EventStreamDecoder::strict();
         for piece in stream.chunks(step) {
             decoder.feed(piece).unwrap();
         }
@@ -233,7 +236,7 @@ proptest! {
             let (read, wrong) = read(&stream[..cut]);
             prop_assert_eq!(read.len(), ends.iter().filter(|end| **end <= cut).count());
             let whole = cut == 0 || ends.contains(&cut);
-            prop_assert_eq!(wrong, if whole { vec![] } else { vec![ViolationKind::Incomplete] });
+            prop_assert_eq!(wrong, if whole { vec![] } else { vec![EventStreamViolationKind::Incomplete] });
         }
     }
 

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 /// All that a decoder makes of bytes which come in pieces of this size.
-fn read(bytes: &[u8], piece: usize) -> (Vec<Said>, Option<Broken>) {
-    let mut decoder = Decoder::default();
+fn read(bytes: &[u8], piece: usize) -> (Vec<WebSocketEvent>, Option<Broken>) {
+    let mut decoder = WebSocketDecoder::default();
     let mut said = Vec::new();
     for piece in bytes.chunks(piece.max(1)) {
         decoder.feed(piece);
@@ -35,12 +35,12 @@ fn what_is_written_is_read() {
     assert_eq!(
         said,
         [
-            Said::Text("é {}".into()),
-            Said::Text("x".into()),
-            Said::Ping(Bytes::from_static(b"p")),
-            Said::Pong,
-            Said::Close(Some(4001), "over".into()),
-            Said::Close(None, String::new()),
+            WebSocketEvent::Text("é {}".into()),
+            WebSocketEvent::Text("x".into()),
+            WebSocketEvent::Ping(Bytes::from_static(b"p")),
+            WebSocketEvent::Pong,
+            WebSocketEvent::Close(Some(4001), "over".into()),
+            WebSocketEvent::Close(None, String::new()),
         ]
     );
     assert_eq!(broken, None);
@@ -52,7 +52,11 @@ fn a_message_in_several_frames_is_one_and_a_ping_may_stand_between_them() {
     let (said, _) = read(&bytes, 1);
     assert_eq!(
         said,
-        [Said::Ping(Bytes::new()), Said::Text("ab".into()), Said::Binary(Bytes::from_static(&[0, 255]))]
+        [
+            WebSocketEvent::Ping(Bytes::new()),
+            WebSocketEvent::Text("ab".into()),
+            WebSocketEvent::Binary(Bytes::from_static(&[0, 255]))
+        ]
     );
 }
 
@@ -60,7 +64,7 @@ fn a_message_in_several_frames_is_one_and_a_ping_may_stand_between_them() {
 fn a_reason_that_is_too_long_is_cut_between_two_characters() {
     let frame = close(Some(1011), &"é".repeat(80), None);
     assert_eq!(frame.len(), 2 + 2 + 122);
-    assert_eq!(read(&frame, 7).0, [Said::Close(Some(1011), "é".repeat(61))]);
+    assert_eq!(read(&frame, 7).0, [WebSocketEvent::Close(Some(1011), "é".repeat(61))]);
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn what_no_peer_may_send_ends_it_with_its_reason() {
     insta::assert_snapshot!(broken(&[0x01, 0, 0x81, 0]), @"a message inside another");
     insta::assert_snapshot!(broken(&[0x88, 1, 3]), @"a close frame with half a code");
     insta::assert_snapshot!(broken(&[0x88, 126, 0, 200]), @"a frame of 200 bytes, where 125 is the most");
-    let mut decoder = Decoder::default();
+    let mut decoder = WebSocketDecoder::default();
     decoder.feed(&[0x83, 0]);
     assert_eq!(decoder.pop(), None);
     assert!(decoder.broken().is_some());
@@ -96,7 +100,7 @@ proptest! {
         texts.push("x".repeat(long));
         let bytes: Vec<u8> = texts.iter().flat_map(|text| masked_text(text, mask).to_vec()).collect();
         let (said, broken) = read(&bytes, piece);
-        prop_assert_eq!(said, texts.into_iter().map(Said::Text).collect::<Vec<_>>());
+        prop_assert_eq!(said, texts.into_iter().map(WebSocketEvent::Text).collect::<Vec<_>>());
         prop_assert_eq!(broken, None);
     }
 

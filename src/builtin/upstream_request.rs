@@ -1,0 +1,153 @@
+//! A caller's request, and what becomes of it on its way to one upstream.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Map, Value};
+
+use super::{
+    dialect::{self, Credential},
+    failure::CallFailure,
+    translate,
+};
+use crate::{
+    provider,
+    proxy::ProxyRoute,
+    scenario::{Api, Provider},
+};
+
+/// The version of Anthropic's API that is asked for where the caller names none.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+
+/// A caller's request that may go upstream.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub api: Api,
+    pub stream: bool,
+    pub body: UpstreamBody,
+    /// Parameters that go upstream too: neither the model nor a key.
+    pub query: Vec<(String, String)>,
+    /// Headers that go upstream too.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A request's body.
+#[derive(Debug, Clone)]
+pub(super) enum UpstreamBody {
+    /// None, as with GET.
+    None,
+    Json(Map<String, Value>),
+    /// A multipart form, and where in it the model's name stands.
+    Form {
+        bytes: Bytes,
+        model: Option<Range<usize>>,
+    },
+}
+
+/// A request as it goes to one upstream.
+#[derive(Debug)]
+pub(super) struct UpstreamRequest {
+    /// The endpoint that is asked.
+    pub api: Api,
+    pub method: Method,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Bytes>,
+}
+
+impl Ask {
+    /// The request for this route's upstream.
+    ///
+    /// # Errors
+    ///
+    /// Where the route's provider cannot be asked for it.
+    pub fn sent(&self, route: &ProxyRoute) -> Result<UpstreamRequest, CallFailure> {
+        let api = self.upstream_api(route)?;
+        let mut query = self.query.clone();
+        let mut headers = Vec::new();
+        match dialect::credential(route) {
+            Credential::Header(name, value) => headers.push((name.to_owned(), value)),
+            Credential::Query(name, value) => query.push((name.to_owned(), value)),
+        }
+        if let UpstreamBody::Json(_) = self.body {
+            headers.push(("content-type".into(), "application/json".into()));
+        }
+        if api.is_session() {
+            query.push(("model".to_owned(), route.upstream_model.clone()));
+            headers.extend(session_headers());
+        } else {
+            headers.push(("accept".into(), accept(api, self.stream).into()));
+        }
+        let named = |wanted: &str| self.headers.iter().any(|(name, _)| name == wanted);
+        if api.native_provider() == Provider::Anthropic && !named("anthropic-version") {
+            headers.push(("anthropic-version".into(), ANTHROPIC_VERSION.into()));
+        }
+        headers.extend(self.headers.iter().cloned());
+        let method = if api.method() == "GET" { Method::GET } else { Method::POST };
+        let url = dialect::upstream_url(route, api, self.stream, &query);
+        Ok(UpstreamRequest { api, method, url, headers, body: self.body_for(route, api) })
+    }
+
+    /// Whether the answer is to come frame by frame. Google streams to who does not ask for events
+    /// as one JSON list, which is passed on when it is whole.
+    pub fn is_framed(&self) -> bool {
+        let asks_for_events = || self.query.iter().any(|(name, value)| name == "alt" && value == "sse");
+        self.stream && (self.api != Api::GeminiGenerate || asks_for_events())
+    }
+
+    /// The endpoint that this route's upstream is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Where the route's provider cannot be asked for it.
+    pub fn upstream_api(&self, route: &ProxyRoute) -> Result<Api, CallFailure> {
+        dialect::upstream_api(self.api, route.provider).ok_or_else(|| {
+            let message = format!(
+                "The model `{}` stands behind a provider that this proxy cannot speak to.",
+                route.model
+            );
+            CallFailure::caller(404, "model_not_found", message)
+        })
+    }
+
+    fn body_for(&self, route: &ProxyRoute, api: Api) -> Option<Bytes> {
+        let model = &route.upstream_model;
+        match &self.body {
+            UpstreamBody::None => None,
+            UpstreamBody::Json(body) => {
+                let mut body = translate::request(self.api, api, body);
+                // Where the path names the model, the body does not.
+                if body.contains_key("model") {
+                    body.insert("model".into(), Value::String(model.clone()));
+                }
+                Some(Value::Object(body).to_string().into())
+            }
+            UpstreamBody::Form { bytes, model: None } => Some(bytes.clone()),
+            UpstreamBody::Form { bytes, model: Some(range) } => {
+                Some([&bytes[..range.start], model.as_bytes(), &bytes[range.end..]].concat().into())
+            }
+        }
+    }
+}
+
+/// The handshake of a WebSocket (RFC 6455 section 4.1). Any sixteen bytes do for a key that nobody
+/// between here and a mock could mistake for another's.
+fn session_headers() -> impl Iterator<Item = (String, String)> {
+    [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dXBmYXVsdC1yZWxheWluZw=="),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+fn accept(api: Api, stream: bool) -> &'static str {
+    match api {
+        _ if stream => provider::carrier(api).content_type(),
+        Api::OpenaiSpeech | Api::OpenaiTranscriptions => "*/*",
+        _ => "application/json",
+    }
+}

@@ -1,0 +1,296 @@
+//! Runs the cases of an instance: concurrently at first, then alone if that was not conclusive. If a case stops the
+//! proxy, restarts the proxy and finds the case.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    sync::{Notify, mpsc::UnboundedSender},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    case::ReadyCase,
+    error::ProxyGone,
+    gateway::Gateway,
+    instance_site::InstanceSite,
+    log_leaks::SearchedLog,
+    outcome::JudgingContext,
+    pace::Pacer,
+    proxy_state::{ProxyState, Silence, beat},
+    worklist::{FinishedLook, Look, Worklist},
+};
+use crate::{
+    event::{CaseResult, Event, ProxyStop},
+    observation::ProxyHarm,
+    snapshot::CaseSnapshot,
+};
+
+/// How long after the proxy stopped the case may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// If this many scenarios in a row stop the proxy, without a case in between that does not, the proxy does not serve
+/// at all.
+const IN_A_ROW: usize = 6;
+
+/// The message for a proxy whose process runs but that accepts no connections.
+const REFUSES: &str = "stopped accepting connections";
+
+/// How many lines of the log a finding contains.
+const LOG_LINES: usize = 5;
+
+/// An instance, and everything needed to run its cases.
+pub struct InstanceRun<'a> {
+    /// Restarts the instance.
+    pub site: InstanceSite<'a>,
+    /// The instance.
+    pub gateway: Gateway,
+    /// Limits the number of concurrent cases.
+    pub pacer: Pacer,
+    /// The accepted snapshots and the policy.
+    pub bench: &'a JudgingContext,
+    /// Receives results.
+    pub events: &'a UnboundedSender<Event>,
+    /// Stops the run.
+    pub cancel: &'a CancellationToken,
+}
+
+/// The results of an instance.
+#[derive(Default)]
+pub struct InstanceResults {
+    /// The snapshots of cases, with the ids of their scenarios.
+    pub snapshots: Vec<(String, CaseSnapshot)>,
+    /// Each time that the proxy stopped serving.
+    pub stops: Vec<ProxyStop>,
+    /// Set if the proxy was not restarted, so that cases have no verdict.
+    pub died: Option<ProxyGone>,
+    /// The logs of ended processes, which are searched for secrets.
+    pub logs: Vec<SearchedLog>,
+    /// The number of cases that could not be judged even alone, because the machine was too busy.
+    pub(super) busy: usize,
+    /// The scenarios that stopped the proxy since the last case that did not.
+    in_a_row: HashSet<String>,
+}
+
+/// How a proxy stopped serving.
+enum Stop {
+    /// Its process ended.
+    Exited(String),
+    /// It answered no request for this long.
+    Froze(Duration),
+}
+
+impl Stop {
+    fn describe(&self) -> String {
+        match self {
+            Self::Exited(how) => how.clone(),
+            Self::Froze(silent) => format!("answered no request for {} s", silent.as_secs()),
+        }
+    }
+
+    fn harm(&self, log: Vec<String>) -> ProxyHarm {
+        match self {
+            Self::Exited(how) => ProxyHarm::Exited { how: how.clone(), log },
+            Self::Froze(silent) => ProxyHarm::Froze { silent_ms: silent.as_secs_f64() * 1000.0, log },
+        }
+    }
+}
+
+/// How a phase ended. A phase is the lifetime of one process.
+enum Phase {
+    /// Every case has a result, or the run was interrupted.
+    Done,
+    /// The proxy stopped serving.
+    Stopped(Stop),
+}
+
+impl InstanceRun<'_> {
+    /// Runs every case and reports each result as soon as it is known. Also returns the instance, which the caller must
+    /// stop.
+    pub async fn run(mut self, cases: &[ReadyCase]) -> (InstanceResults, Gateway) {
+        let mut round = Worklist::new(cases, |ready| self.bench.is_known_to_stop_the_proxy(&ready.case));
+        let mut restarts = 0;
+        while let Phase::Stopped(stop) = self.phase(&mut round).await {
+            if round.is_done() {
+                break;
+            }
+            restarts += 1;
+            let again = if round.done.in_a_row.len() >= IN_A_ROW {
+                Err(format!("{IN_A_ROW} scenarios in a row stopped it"))
+            } else {
+                tokio::select! {
+                    again = self.site.start_again(&self.gateway, restarts) => again,
+                    () = self.cancel.cancelled() => break,
+                }
+            };
+            match again {
+                Ok(None) => {}
+                Ok(Some(gateway)) => {
+                    let old = std::mem::replace(&mut self.gateway, gateway);
+                    round.done.logs.extend(old.searched());
+                    old.stop().await;
+                }
+                Err(why) => {
+                    self.give_up(&mut round, &stop, why);
+                    break;
+                }
+            }
+        }
+        (round.done, self.gateway)
+    }
+
+    /// Runs cases until all have results or the proxy stops serving.
+    async fn phase<'r>(&self, round: &mut Worklist<'r>) -> Phase {
+        let hurry = Notify::new();
+        let begun = Mutex::new(HashSet::new());
+        let is_known = |look: &Look<'_>| self.bench.is_known_to_stop_the_proxy(&look.ready.case);
+        let mut silence = Silence::new();
+        let mut running = FuturesUnordered::new();
+        let look_at_proxy = || beat(&self.gateway, &self.site.control, self.site.driver, &self.pacer, &hurry);
+        let mut next_beat = Box::pin(look_at_proxy());
+        let stop = loop {
+            if round.is_idle() {
+                let batch = round.next();
+                if batch.is_empty() {
+                    return Phase::Done;
+                }
+                running.extend(batch.into_iter().map(|look| self.look(look, &begun)));
+            }
+            tokio::select! {
+                () = self.cancel.cancelled() => return Phase::Done,
+                Some(seen) = running.next(), if !running.is_empty() => {
+                    if seen.observation.exchanges.iter().any(|exchange| exchange.answer().is_some()) {
+                        silence.ends();
+                    }
+                    round.over(seen);
+                    if running.is_empty() {
+                        hurry.notify_one();
+                    }
+                }
+                state = &mut next_beat => {
+                    match state {
+                        ProxyState::Answered(began) => {
+                            silence.ends();
+                            self.confirm(round, began);
+                        }
+                        ProxyState::Late => silence.ends(),
+                        ProxyState::Unanswered => {}
+                        ProxyState::Refused => break Stop::Exited(REFUSES.to_owned()),
+                        ProxyState::Exited(how) => break Stop::Exited(how),
+                    }
+                    next_beat.set(look_at_proxy());
+                }
+                silent = silence.is_too_long(), if self.gateway.can_stop() => break Stop::Froze(silent),
+            }
+        };
+        self.gateway.kill();
+        match round.take_culprit(|look| look.suspected || is_known(look)) {
+            Some((look, seen)) => {
+                let seen = match seen {
+                    Some(seen) => Some(seen),
+                    // Its connections are closed now, and the observation includes that.
+                    None => tokio::time::timeout(LAST_WORDS, running.next()).await.ok().flatten(),
+                };
+                self.blame(round, look, seen, &stop);
+            }
+            None => {
+                let begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+                let beside = round.suspect(|look| begun.contains(&look.key()));
+                let log = self.gateway.log();
+                round.done.stops.push(ProxyStop { how: stop.describe(), case: None, running: beside, log });
+            }
+        }
+        Phase::Stopped(stop)
+    }
+
+    /// Runs a case once.
+    async fn look<'r>(&self, look: Look<'r>, begun: &Mutex<HashSet<(String, usize)>>) -> FinishedLook<'r> {
+        let _place = self.pacer.enter().await;
+        let case = &look.ready.case;
+        begun.lock().unwrap_or_else(PoisonError::into_inner).insert(look.key());
+        let _ = self.events.send(Event::CaseStarted { id: case.id.clone() });
+        let began = Instant::now();
+        let observation = look.ready.look(look.n).run(&self.gateway, self.site.driver).await;
+        FinishedLook { look, observation, span: (began, Instant::now()) }
+    }
+
+    /// Handles every look that had finished when the proxy is known to have served.
+    fn confirm<'r>(&self, round: &mut Worklist<'r>, then: Instant) {
+        for seen in round.confirmed(then) {
+            round.done.in_a_row.clear();
+            self.weigh(round, seen);
+            self.weigh_released(round);
+        }
+    }
+
+    /// Handles looks whose siblings have final results now.
+    fn weigh_released(&self, round: &mut Worklist<'_>) {
+        while let Some(seen) = round.kinship.released() {
+            self.weigh(round, seen);
+        }
+    }
+
+    /// Handles a stop of the proxy while only this case was running.
+    fn blame<'r>(
+        &self,
+        round: &mut Worklist<'r>,
+        look: Look<'r>,
+        seen: Option<FinishedLook<'r>>,
+        stop: &Stop,
+    ) {
+        let case = &look.ready.case;
+        // This also explains the earlier stop that made it a suspect.
+        for open in round.done.stops.iter_mut().filter(|stop| stop.running.contains(&case.id)) {
+            open.case.get_or_insert_with(|| case.id.clone());
+        }
+        let log = self.gateway.log();
+        let how = stop.describe();
+        // Without an observation there is no finding, so the stop itself must fail the run.
+        let named = seen.is_some().then(|| case.id.clone());
+        round.done.stops.push(ProxyStop { how, case: named, running: vec![case.id.clone()], log });
+        if !self.bench.is_known_to_stop_the_proxy(case) {
+            round.done.in_a_row.insert(case.scenario.id.clone());
+        }
+        match seen {
+            Some(mut seen) => {
+                seen.observation.harm = Some(stop.harm(self.gateway.last_lines(LOG_LINES)));
+                self.weigh(round, seen);
+            }
+            None => {
+                let reason = format!("the proxy {} while this case ran alone", stop.describe());
+                self.unjudged(round, case, reason, None);
+            }
+        }
+        self.weigh_released(round);
+    }
+
+    /// Gives the remaining cases no verdict, because the proxy is gone.
+    fn give_up<'r>(&self, round: &mut Worklist<'r>, stop: &Stop, why: String) {
+        let how = format!("{} {}", self.gateway.title(), stop.describe());
+        let why_in_short = why.lines().next().unwrap_or_default();
+        let reason = format!("{how} and was not restarted: {why_in_short}");
+        // Cases that were not repeated may be the cause of a stop.
+        round.done.stops.retain(|stop| stop.case.is_some());
+        // A released look may require another one.
+        while !round.is_done() {
+            for look in round.give_up() {
+                self.unjudged(round, &look.ready.case, reason.clone(), None);
+            }
+            self.weigh_released(round);
+        }
+        let (tail, log) = (self.gateway.tail(), self.gateway.log());
+        round.done.died = Some(ProxyGone { how, why, tail, log });
+    }
+
+    pub(super) fn result(&self, result: CaseResult) -> Arc<CaseResult> {
+        let result = Arc::new(result);
+        // The run continues without a reporter.
+        let _ = self.events.send(Event::CaseFinished(Arc::clone(&result)));
+        result
+    }
+}

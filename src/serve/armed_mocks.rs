@@ -1,0 +1,225 @@
+//! What clients have armed, each for a time.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    task::AbortHandle,
+    time::{Duration, Instant, sleep_until},
+};
+
+use super::{
+    access::AllowedHosts,
+    limits::{LEDGER, MAX_ARMED},
+};
+use crate::{
+    observation::{Attempt, Identity, Stray},
+    scenario::{ArmRequest, Library},
+    upstream::{Armed, ArmedCase, Upstream},
+};
+
+/// The mock with what is armed at it.
+pub(super) struct ArmedMocks {
+    pub(super) library: Library,
+    pub(super) access: AllowedHosts,
+    upstream: Upstream,
+    /// Never looked at: as long as it is there, the catalogue is.
+    _catalogue: Vec<ArmedCase>,
+    armed: Mutex<HashMap<String, Lease>>,
+    ids: Ids,
+}
+
+/// Something armed, until its time is over.
+struct Lease {
+    case: ArmedCase,
+    expires: Instant,
+    expiry: AbortHandle,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.expiry.abort();
+    }
+}
+
+/// What a client learns of what it armed.
+pub(super) struct ArmedMock {
+    pub(super) id: String,
+    /// Deployment, address, base URL below it, key.
+    pub(super) deployments: Vec<MockDeployment>,
+}
+
+/// One deployment of it.
+pub(super) struct MockDeployment {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    /// `http://127.0.0.1:PORT/ID/NAME/v1`
+    pub(super) base_url: String,
+    pub(super) key: String,
+}
+
+/// Why nothing was armed.
+#[derive(Debug)]
+pub(super) enum NotArmed {
+    /// [`MAX_ARMED`] are armed; the next of them ends after this time.
+    Full(Duration),
+    /// A port or the authority could not be had.
+    System(io::Error),
+}
+
+/// The attempts so far.
+pub(super) struct Ledger {
+    pub(super) attempts: Vec<Attempt>,
+    /// How many more there were after the ledger was full.
+    pub(super) not_kept: usize,
+    /// How many are still being answered.
+    pub(super) open: usize,
+    /// What came and was no request.
+    pub(super) strays: Vec<Stray>,
+}
+
+impl ArmedMocks {
+    pub(super) fn new(
+        upstream: Upstream,
+        catalogue: Vec<ArmedCase>,
+        library: Library,
+        access: AllowedHosts,
+    ) -> Self {
+        Self {
+            library,
+            access,
+            upstream,
+            _catalogue: catalogue,
+            armed: Mutex::default(),
+            ids: Ids::default(),
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.upstream.address()
+    }
+
+    /// Arms what is wanted under an id of its own, and disarms it when its time is over.
+    pub(super) fn arm(self: &Arc<Self>, wanted: &ArmRequest) -> Result<ArmedMock, NotArmed> {
+        // Held until the lease is in, so that not even the shortest one outlives its timer.
+        let mut armed = locked(&self.armed);
+        let now = Instant::now();
+        armed.retain(|_, lease| lease.expires > now);
+        if let Some(next) =
+            armed.values().map(|lease| lease.expires).min().filter(|_| armed.len() >= MAX_ARMED)
+        {
+            return Err(NotArmed::Full(next - now));
+        }
+        let id = self.ids.next();
+        let identity = Identity { token: id.clone() };
+        let wants = Armed {
+            identity: identity.clone(),
+            combination: wanted.combination,
+            deployments: wanted
+                .deployments
+                .iter()
+                .map(|(name, turns)| (name.clone(), turns.clone()))
+                .collect(),
+            transport: wanted.transport,
+            account: wanted.account.clone(),
+            seed: 0,
+        };
+        let case = self.upstream.arm_within(wants, LEDGER).map_err(NotArmed::System)?;
+        let deployments = wanted
+            .deployments
+            .keys()
+            .map(|name| MockDeployment {
+                name: name.clone(),
+                address: case.address(name),
+                base_url: case.base_url(name),
+                key: identity.key(name),
+            })
+            .collect();
+        let expires = now + wanted.ttl;
+        let expiry = tokio::spawn(expire(Arc::downgrade(self), id.clone(), expires)).abort_handle();
+        armed.insert(id.clone(), Lease { case, expires, expiry });
+        Ok(ArmedMock { id, deployments })
+    }
+
+    /// `None` where nothing of this id is armed, or no longer.
+    pub(super) fn ledger(&self, id: &str) -> Option<Ledger> {
+        self.with(id, |case| Ledger {
+            attempts: case.attempts(),
+            not_kept: case.not_kept(),
+            open: case.open_attempts(),
+            strays: case.strays(),
+        })
+    }
+
+    /// How many mocks are armed.
+    pub(super) fn count(&self) -> usize {
+        let now = Instant::now();
+        locked(&self.armed).values().filter(|lease| lease.expires > now).count()
+    }
+
+    /// What came to this server and was no request.
+    pub(super) fn strays(&self) -> Vec<Stray> {
+        self.upstream.strays()
+    }
+
+    /// The authority that signs for what is armed with TLS.
+    pub(super) fn ca_pem(&self) -> io::Result<String> {
+        self.upstream.ca_pem()
+    }
+
+    /// Starts ledger and turns afresh; whether anything of this id is armed.
+    pub(super) fn reset(&self, id: &str) -> bool {
+        self.with(id, |case| case.begin(Instant::now())).is_some()
+    }
+
+    /// Ends what is armed; whether there was anything.
+    pub(super) fn disarm(&self, id: &str) -> bool {
+        locked(&self.armed).remove(id).is_some_and(|lease| lease.expires > Instant::now())
+    }
+
+    fn with<T>(&self, id: &str, look: impl FnOnce(&ArmedCase) -> T) -> Option<T> {
+        let armed = locked(&self.armed);
+        // Its timer may not have come to its turn yet.
+        let lease = armed.get(id).filter(|lease| lease.expires > Instant::now())?;
+        Some(look(&lease.case))
+    }
+
+    /// Ends everything, and returns when it has ended.
+    pub(super) async fn shutdown(&self) {
+        locked(&self.armed).clear();
+        self.upstream.shutdown().await;
+    }
+}
+
+async fn expire(armory: Weak<ArmedMocks>, id: String, at: Instant) {
+    sleep_until(at).await;
+    if let Some(armory) = armory.upgrade() {
+        armory.disarm(&id);
+    }
+}
+
+/// Ids that nobody guesses: a count under a keyed hash, whose key this process alone knows.
+#[derive(Default)]
+struct Ids {
+    key: RandomState,
+    count: AtomicU64,
+}
+
+impl Ids {
+    fn next(&self) -> String {
+        let n = self.count.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}", self.key.hash_one(n))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,219 @@
+//! What happens to a connection at a deployment's own port before a request is read.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    authority::HTTP2,
+    case::{ClaimedTurn, MockCase},
+    delay_clock::DelayClock,
+    http2::never_open_the_window,
+    ledger::locked,
+    server::ServerState,
+    socket::{Socket, left_unread},
+};
+use crate::{
+    observation::{AttemptEnd, StrayKind},
+    scenario::{ConnectionFault, Fault, Http2Fault, TlsFault, Transport},
+};
+
+/// Whose port it is.
+pub(super) struct DeploymentPort {
+    pub(super) case: Arc<MockCase>,
+    pub(super) deployment: usize,
+}
+
+/// A connection on which requests can be read now.
+pub(super) struct ReadyConnection {
+    pub(super) socket: Socket,
+    /// Whether the client has chosen HTTP/2.
+    pub(super) http2: bool,
+    /// The turn that is played already, for the first request.
+    pub(super) claim: Option<ClaimedTurn>,
+}
+
+/// A connection whose turn is played by it, until a request on it takes that over.
+pub(super) struct ConnectionTurn {
+    door: Arc<DeploymentPort>,
+    claim: Mutex<Option<ClaimedTurn>>,
+}
+
+impl ConnectionTurn {
+    pub(super) fn new(door: Arc<DeploymentPort>, claim: ClaimedTurn) -> Self {
+        Self { door, claim: Mutex::new(Some(claim)) }
+    }
+
+    /// The turn and the attempt for a request that has come for this deployment.
+    pub(super) fn take(&self, case: &Arc<MockCase>, deployment: usize) -> Option<ClaimedTurn> {
+        let own = Arc::ptr_eq(&self.door.case, case) && self.door.deployment == deployment;
+        own.then(|| locked(&self.claim).take()).flatten()
+    }
+}
+
+impl DeploymentPort {
+    /// Takes a connection in, as its turn wants it; `None` where it has ended.
+    pub(super) async fn enter(&self, mut stream: TcpStream, shared: &ServerState) -> Option<ReadyConnection> {
+        let mut claim = self.case.claim(self.deployment, Instant::now());
+        let (mut certificate, mut stall) = (None, None);
+        let turn = claim.as_ref().map(|claim| self.case.part_of(self.deployment, claim.turn).turn.clone());
+        for fault in turn.iter().flat_map(|turn| &turn.faults) {
+            match *fault {
+                Fault::Connection(ConnectionFault::SlowAccept(time)) => {
+                    stream = wait(stream, time, claim.as_ref()).await?;
+                }
+                Fault::Connection(ref fault) => return refuse(stream, fault, claim.take()).await,
+                Fault::Tls(TlsFault::HandshakeStall) => {
+                    hello(&mut stream).await?;
+                    left_unread(&stream).await;
+                    return None;
+                }
+                Fault::Tls(TlsFault::Alert(alert)) => {
+                    hello(&mut stream).await?;
+                    end(claim.take(), AttemptEnd::HandshakeFailed);
+                    let _ = stream.write_all(&fatal(alert.number())).await;
+                    Socket::Plain(stream).linger().await;
+                    return None;
+                }
+                Fault::Tls(fault) if fault.is_certificate() => certificate = Some(fault),
+                Fault::Http2(fault @ (Http2Fault::SettingsStall | Http2Fault::FlowControlStall)) => {
+                    stall = Some(fault);
+                }
+                _ => {}
+            }
+        }
+        let transport = self.case.deployments[self.deployment].transport;
+        if transport == Transport::Plain {
+            return Some(ReadyConnection { socket: Socket::Plain(stream), http2: false, claim });
+        }
+        let server = shared.authority().ok()?.server(certificate, transport == Transport::Http2);
+        let Ok(stream) = TlsAcceptor::from(server).accept(stream).await else {
+            if claim.is_none() {
+                let whose = Some((&self.case, self.deployment));
+                shared.strays.note(StrayKind::NoHandshake, 0, None, whose);
+            }
+            end(claim, AttemptEnd::HandshakeFailed);
+            return None;
+        };
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+        let socket = Socket::Tls(Box::new(stream));
+        match stall {
+            Some(Http2Fault::SettingsStall) => never_say_anything(socket).await,
+            Some(_) if http2 => never_open_the_window(socket).await,
+            Some(_) => socket.left_for_good().await,
+            None => return Some(ReadyConnection { socket, http2, claim }),
+        }
+        None
+    }
+}
+
+fn end(claim: Option<ClaimedTurn>, end: AttemptEnd) {
+    if let Some(claim) = claim {
+        claim.recorder.end(end);
+    }
+}
+
+/// Waits before anything is read; `None` where the client has left meanwhile.
+async fn wait(stream: TcpStream, time: Duration, claim: Option<&ClaimedTurn>) -> Option<TcpStream> {
+    let mut beat = DelayClock::default();
+    let due = beat.due(time);
+    tokio::select! {
+        () = sleep_until(due) => {}
+        () = left_unread(&stream) => return None,
+    }
+    if let Some(claim) = claim {
+        claim.recorder.woke(beat.woke(due));
+    }
+    // Watching it took note of what has come as if it had been read: whoever reads now is to be told of
+    // it once more, which a fresh registration does.
+    TcpStream::from_std(stream.into_std().ok()?).ok()
+}
+
+/// How long a client may take to find out that it is connected. One that is reset before it has would be
+/// told now that it could not connect, and now that it was cut: one fault must look one way.
+const CONNECTED: Duration = Duration::from_millis(20);
+
+/// Ends a connection unread, or leaves it alone until the client goes.
+async fn refuse(
+    stream: TcpStream,
+    fault: &ConnectionFault,
+    claim: Option<ClaimedTurn>,
+) -> Option<ReadyConnection> {
+    if matches!(fault, ConnectionFault::AcceptedClosed | ConnectionFault::ResetAtOnce) {
+        sleep(CONNECTED).await;
+    }
+    match fault {
+        ConnectionFault::AcceptedClosed => {
+            // Noted first: whoever sees the end finds it in the ledger.
+            end(claim, AttemptEnd::Closed);
+            Socket::Plain(stream).linger().await;
+        }
+        ConnectionFault::ResetAtOnce => {
+            end(claim, AttemptEnd::Reset);
+            let _ = stream.set_zero_linger();
+        }
+        _ => {
+            // Its recorder notes at its drop that the client has left.
+            let _claim = claim;
+            left_unread(&stream).await;
+        }
+    }
+    None
+}
+
+/// Reads the record in which a client's first message is (RFC 8446 section 5.1); `None` where it does
+/// not come.
+async fn hello(stream: &mut TcpStream) -> Option<()> {
+    const HANDSHAKE: u8 = 22;
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).await.ok()?;
+    let mut record = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+    stream.read_exact(&mut record).await.ok()?;
+    (head[0] == HANDSHAKE).then_some(())
+}
+
+/// A record with a fatal alert (RFC 8446 section 6).
+fn fatal(number: u8) -> [u8; 7] {
+    const ALERT: u8 = 21;
+    const FATAL: u8 = 2;
+    [ALERT, 3, 3, 0, 2, FATAL, number]
+}
+
+/// Reads an HTTP/2 connection and says nothing on it. Ready when the client gives a request up (a
+/// RST_STREAM, RFC 9113 section 6.4), or leaves.
+async fn never_say_anything(mut socket: Socket) {
+    const PREFACE: usize = 24;
+    const HEAD: usize = 9;
+    const RST_STREAM: u8 = 3;
+    let mut skip = PREFACE;
+    let mut head = Vec::with_capacity(HEAD);
+    let mut bytes = [0; 4096];
+    while let Ok(n @ 1..) = socket.read(&mut bytes).await {
+        let mut rest = &bytes[..n];
+        while !rest.is_empty() {
+            let skipped = skip.min(rest.len());
+            skip -= skipped;
+            rest = &rest[skipped..];
+            let taken = rest.len().min(HEAD - head.len());
+            head.extend_from_slice(&rest[..taken]);
+            rest = &rest[taken..];
+            if let [a, b, c, kind, ..] = head[..]
+                && head.len() == HEAD
+            {
+                if kind == RST_STREAM {
+                    return;
+                }
+                skip = u32::from_be_bytes([0, a, b, c]) as usize;
+                head.clear();
+            }
+        }
+    }
+}
