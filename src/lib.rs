@@ -3,6 +3,7 @@
 //! The modules stand in reading order: each may use those above it and none below it
 //! (`tests/architecture.rs` holds the table).
 
+mod bundled;
 pub mod shell;
 pub mod scenario;
 pub mod wire;

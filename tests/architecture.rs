@@ -17,7 +17,8 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order: each may use those before it and none after it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
+    "bundled",
     "shell",
     "scenario",
     "wire",
@@ -73,7 +74,7 @@ const FORBIDDEN: [(&str, &[&str], &str); 9] = [
 ];
 
 /// These never touch a socket.
-const PURE: [&str; 7] = ["shell", "scenario", "wire", "observation", "provider", "fault", "judge"];
+const PURE: [&str; 8] = ["bundled", "shell", "scenario", "wire", "observation", "provider", "fault", "judge"];
 
 /// Paths and names that lead to sockets.
 const SOCKETS: [&str; 12] = [

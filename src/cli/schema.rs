@@ -1,16 +1,17 @@
 //! `upfault schema`
 
-use super::{args::SchemaOf, failure::Failure, print, settings};
-use crate::{report, scenario, selftest, serve};
+use super::{args::SchemaOf, failure::Failure, print};
+use crate::{bundled::SCHEMAS, report};
 
 /// Prints a JSON Schema, or the OpenAPI document.
 pub fn schema(of: SchemaOf) -> Result<u8, Failure> {
-    print::out(&match of {
-        SchemaOf::Scenario => scenario::schema(),
-        SchemaOf::Settings => settings::schema(),
-        SchemaOf::Openapi => serve::document(),
-        SchemaOf::Selftest => format!("{:#}\n", selftest::json_schema()),
-        SchemaOf::Report => format!("{:#}\n", report::json_schema()),
-    })?;
+    let file = match of {
+        SchemaOf::Scenario => "scenario.schema.json",
+        SchemaOf::Settings => "upfault.schema.json",
+        SchemaOf::Openapi => "openapi.json",
+        SchemaOf::Selftest => "selftest.schema.json",
+        SchemaOf::Report => "report.schema.json",
+    };
+    print::out(SCHEMAS.get(file).unwrap_or_default())?;
     Ok(report::EXIT_OK)
 }

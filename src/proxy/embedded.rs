@@ -2,12 +2,19 @@
 
 use std::path::Path;
 
-use include_dir::{Dir, include_dir};
 use serde_json::json;
 
-use super::{check, definition::Definition, error::ProxyError, source::DefinitionSource};
+use super::{
+    check,
+    definition::Definition,
+    error::ProxyError,
+    source::{BundledFolder, DefinitionSource},
+};
 
-static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/proxy/embedded");
+const FILES: [(&str, &str); 2] = [
+    ("config.json.j2", include_str!("embedded/config.json.j2")),
+    ("proxy.yaml", include_str!("embedded/proxy.yaml")),
+];
 
 impl Definition {
     /// The embedded proxy with a defect, run by `program` (an `upfault` executable) in a process of its
@@ -17,7 +24,7 @@ impl Definition {
     ///
     /// [`ProxyError::Invalid`] if the files inside the binary are not a definition.
     pub fn embedded(program: &Path, defect: &str) -> Result<Self, ProxyError> {
-        let mut definition = check::load(DefinitionSource::Bundled(&EMBEDDED), None)?;
+        let mut definition = check::load(DefinitionSource::Bundled(BundledFolder { folder: "", files: FILES.to_vec() }), None)?;
         definition.name = format!("builtin:{defect}");
         definition.pins.insert("program".to_owned(), json!(program.display().to_string()));
         definition.pins.insert("defect".to_owned(), json!(defect));

@@ -6,7 +6,7 @@ use super::{
     check,
     definition::Definition,
     error::{ProxyError, did_you_mean},
-    source::{BUNDLED, DefinitionSource, FILE},
+    source::{self, FILE, DefinitionSource},
 };
 
 /// A bundled definition, as it is listed.
@@ -45,8 +45,8 @@ impl Definition {
         if let Some(folder) = folder(place, root) {
             return check::load(DefinitionSource::Disk(folder), version);
         }
-        if let Some(dir) = BUNDLED.get_dir(place).filter(|_| !place.is_empty()) {
-            return check::load(DefinitionSource::Bundled(dir), version);
+        if let Some(found) = source::BundledFolder::all().find(|one| Path::new(one.folder) == Path::new(place)) {
+            return check::load(DefinitionSource::Bundled(found), version);
         }
         let names: Vec<String> = Self::bundled().into_iter().map(|bundled| bundled.name).collect();
         let path = root.join(place);
@@ -64,9 +64,8 @@ impl Definition {
 
     /// The definitions inside the binary, by name.
     pub fn bundled() -> Vec<Bundled> {
-        let mut all: Vec<Bundled> = BUNDLED
-            .dirs()
-            .filter_map(|dir| check::load(DefinitionSource::Bundled(dir), None).ok())
+        let mut all: Vec<Bundled> = source::BundledFolder::all()
+            .filter_map(|found| check::load(DefinitionSource::Bundled(found), None).ok())
             .map(|definition| Bundled {
                 name: definition.name,
                 version: definition.version,
@@ -108,7 +107,7 @@ mod tests {
     #[test]
     fn every_bundled_definition_loads() {
         let loaded: Vec<String> = Definition::bundled().into_iter().map(|bundled| bundled.name).collect();
-        let folders: Vec<String> = BUNDLED.dirs().map(|dir| dir.path().display().to_string()).collect();
+        let folders: Vec<&str> = source::BundledFolder::all().map(|found| found.folder).collect();
         assert_eq!(loaded, folders);
     }
 

@@ -6,13 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use super::error::ProxyError;
-
-/// The definitions that are inside the binary.
-pub(super) static BUNDLED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/proxies");
+use crate::bundled::PROXIES;
 
 /// The file that makes a folder a definition.
 pub(super) const FILE: &str = "proxy.yaml";
@@ -21,7 +18,31 @@ pub(super) const FILE: &str = "proxy.yaml";
 #[derive(Debug, Clone)]
 pub(super) enum DefinitionSource {
     Disk(PathBuf),
-    Bundled(&'static Dir<'static>),
+    Bundled(BundledFolder),
+}
+
+/// A definition's folder inside the binary.
+#[derive(Debug, Clone)]
+pub(super) struct BundledFolder {
+    /// Below `proxies`.
+    pub(super) folder: &'static str,
+    /// Each file's name and text, in the order of their names.
+    pub(super) files: Vec<(&'static str, &'static str)>,
+}
+
+impl BundledFolder {
+    /// The definitions that are inside the binary.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        PROXIES.folders().into_iter().map(|folder| {
+            let name = |path: &'static str| path.strip_prefix(folder)?.strip_prefix('/');
+            let files = PROXIES.files().filter_map(|(path, text)| Some((name(path)?, text)));
+            Self { folder, files: files.collect() }
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new(self.folder).join(name)
+    }
 }
 
 impl DefinitionSource {
@@ -32,11 +53,10 @@ impl DefinitionSource {
         }
         match self {
             Self::Disk(folder) => fs::read_to_string(folder.join(name)).map_err(|error| error.to_string()),
-            Self::Bundled(folder) => folder
-                .get_file(folder.path().join(name))
-                .and_then(|file| file.contents_utf8())
-                .map(str::to_owned)
-                .ok_or_else(|| "no such file".to_owned()),
+            Self::Bundled(bundled) => {
+                let file = bundled.files.iter().find(|(file, _)| bundled.path(file) == bundled.path(name));
+                file.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+            }
         }
     }
 
@@ -44,7 +64,7 @@ impl DefinitionSource {
     pub(super) fn display(&self, name: &str) -> String {
         match self {
             Self::Disk(folder) => folder.join(name).display().to_string(),
-            Self::Bundled(folder) => format!("(bundled) {}/{name}", folder.path().display()),
+            Self::Bundled(bundled) => format!("(bundled) {}/{name}", bundled.folder),
         }
     }
 
@@ -52,14 +72,14 @@ impl DefinitionSource {
     pub(super) fn here(&self, cache: &Path) -> PathBuf {
         match self {
             Self::Disk(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
-            Self::Bundled(folder) => {
+            Self::Bundled(bundled) => {
                 let mut hash = Sha256::new();
-                for file in folder.files() {
-                    hash.update(file.path().as_os_str().as_encoded_bytes());
-                    hash.update(file.contents());
+                for (name, text) in &bundled.files {
+                    hash.update(bundled.path(name).as_os_str().as_encoded_bytes());
+                    hash.update(text);
                 }
                 let digest = hex(&hash.finalize()[..6]);
-                cache.join("definitions").join(format!("{}-{digest}", folder.path().display()))
+                cache.join("definitions").join(format!("{}-{digest}", bundled.folder))
             }
         }
     }
@@ -67,15 +87,15 @@ impl DefinitionSource {
     /// Makes `{{ here }}` exist.
     pub(super) fn unpack(&self, cache: &Path) -> Result<PathBuf, ProxyError> {
         let here = self.here(cache);
-        if let Self::Bundled(folder) = self {
-            for file in folder.files() {
-                let path = here.join(file.path().strip_prefix(folder.path()).unwrap_or(file.path()));
+        if let Self::Bundled(bundled) = self {
+            for (name, text) in &bundled.files {
+                let path = here.join(name);
                 // The folder's name holds the hash of what is in it.
-                if fs::read(&path).is_ok_and(|there| there == file.contents()) {
+                if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
                     continue;
                 }
                 fs::create_dir_all(&here).map_err(ProxyError::io("create", &here))?;
-                write_whole(&path, &here, file.contents()).map_err(ProxyError::io("write", &path))?;
+                write_whole(&path, &here, text.as_bytes()).map_err(ProxyError::io("write", &path))?;
             }
         }
         Ok(here)
@@ -134,7 +154,7 @@ mod tests {
     #[test]
     fn a_process_that_reads_a_definition_is_not_disturbed_by_one_that_unpacks_it() {
         let cache = tempfile::tempdir().unwrap();
-        let source = DefinitionSource::Bundled(BUNDLED.get_dir("litellm").unwrap());
+        let source = DefinitionSource::Bundled(BundledFolder::all().next().unwrap());
         let path = source.unpack(cache.path()).unwrap().join(FILE);
         let whole = fs::read_to_string(&path).unwrap();
         assert_eq!(whole, source.read(FILE).unwrap());

@@ -6,16 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use include_dir::{Dir, include_dir};
-
 use super::{
     diagnostic::{Diagnostic, LoadErrors, nearest},
     model::Scenario,
     parse::parse,
     validate::validate,
 };
-
-static BUNDLED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
+use crate::bundled::SCENARIOS;
 
 /// The folder in which scenarios are looked for, and from which their ids are counted.
 const FOLDER: &str = "scenarios";
@@ -167,29 +164,26 @@ fn read_all(found: BTreeMap<String, Found>) -> Result<Library, LoadError> {
 }
 
 fn collect_all(root: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
-    collect_bundled(&BUNDLED, found);
+    collect_bundled(found);
     let folder = root.join(FOLDER);
     if folder.is_dir() { collect_disk(root, &folder, found) } else { Ok(()) }
 }
 
-fn collect_bundled(dir: &Dir<'static>, found: &mut BTreeMap<String, Found>) {
-    for file in dir.files() {
-        if let (true, Some(text)) = (is_scenario(file.path()), file.contents_utf8()) {
-            let shown = format!("{FOLDER}/{}", file.path().display());
+fn collect_bundled(found: &mut BTreeMap<String, Found>) {
+    for (path, text) in SCENARIOS.files() {
+        if is_scenario(Path::new(path)) {
+            let file = format!("{FOLDER}/{path}");
             found.insert(
-                id_of(file.path()),
-                Found { file: shown, text: text.into(), on_disk: false, broken: None },
+                id_of(Path::new(path)),
+                Found { file, text: text.into(), on_disk: false, broken: None },
             );
         }
-    }
-    for sub in dir.dirs() {
-        collect_bundled(sub, found);
     }
 }
 
 /// The text of the bundled scenario of this id.
 fn bundled_text(id: &str) -> Option<&'static str> {
-    EXTENSIONS.iter().find_map(|end| BUNDLED.get_file(format!("{id}.{end}"))?.contents_utf8())
+    EXTENSIONS.iter().find_map(|end| SCENARIOS.get(&format!("{id}.{end}")))
 }
 
 /// Whether there are scenarios of a project's own in `root/scenarios`.

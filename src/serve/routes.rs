@@ -20,10 +20,13 @@ use super::{
     armed_mocks::{ArmedMock, ArmedMocks, Ledger, NotArmed},
     catalogue,
     limits::{MAX_ARMED, MAX_BODY, MAX_DEPLOYMENTS},
-    openapi, page,
+    page,
     reply::{ArmedReply, HealthReply, LedgerReply, Refused, StraysReply, json, plain, typed},
 };
-use crate::scenario::{Provider, load_arm, nearest};
+use crate::{
+    bundled::SCHEMAS,
+    scenario::{Provider, load_arm, nearest},
+};
 
 type Here = Extension<Arc<ArmedMocks>>;
 type Told = Result<AxumResponse, Refused>;
@@ -122,7 +125,7 @@ async fn health(Extension(armory): Here) -> AxumResponse {
 }
 
 async fn description() -> AxumResponse {
-    typed(StatusCode::OK, "application/json", openapi::document())
+    typed(StatusCode::OK, "application/json", SCHEMAS.get("openapi.json").unwrap_or_default().to_owned())
 }
 
 async fn arm(

@@ -5,16 +5,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use include_dir::{Dir, include_dir};
-
 use super::{
     atomic::write_atomically,
     compare::{same_behaviour, same_for_every_policy},
     format::{CaseSnapshot, Damage, SnapshotFile},
 };
-
-/// The accepted snapshots that come with the binary.
-static BUNDLED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/snapshots");
+use crate::bundled::SNAPSHOTS;
 
 /// What may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,8 +227,8 @@ fn to_review(accepted: &SnapshotFile, now: &SnapshotFile) -> SnapshotFile {
 
 /// The bundled snapshot of a scenario: its path as it is shown, and its text.
 pub(super) fn bundled(proxy: &Path, scenario: &str) -> Option<(PathBuf, &'static str)> {
-    let path = proxy.join(format!("{scenario}.snap"));
-    let text = BUNDLED.get_file(&path)?.contents_utf8()?;
+    let path = format!("{}/{scenario}.snap", proxy.display());
+    let text = SNAPSHOTS.get(&path)?;
     Some((Path::new("(bundled) snapshots").join(path), text))
 }
 

@@ -96,6 +96,7 @@ impl JsonSchema for PolicyChoice {
 }
 
 /// The JSON Schema (2020-12) of the file, as formatted JSON with a final newline.
+#[cfg(test)]
 pub fn schema() -> String {
     format!("{:#}\n", schemars::schema_for!(SettingsFile).to_value())
 }

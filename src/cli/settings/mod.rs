@@ -8,6 +8,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use file::schema;
+#[cfg(test)]
+use file::schema;
 pub use found::find;
 pub use resolve::Settings;

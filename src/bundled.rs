@@ -1,0 +1,103 @@
+//! The files inside the binary. `build.rs` packs each folder into one compressed archive; the first use of a
+//! folder decompresses it.
+
+use std::{collections::BTreeMap, io::Read as _, sync::LazyLock};
+
+use flate2::read::ZlibDecoder;
+
+/// The scenarios that come with upfault.
+pub static SCENARIOS: LazyLock<Folder> =
+    LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/scenarios.archive"))));
+
+/// The proxy definitions that come with upfault: one folder for each proxy.
+pub static PROXIES: LazyLock<Folder> =
+    LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/proxies.archive"))));
+
+/// The JSON Schemas and the OpenAPI document, as the types make them: `just schema` writes the files, and
+/// tests compare them with the types. The code that makes them is in no binary that reads the files.
+pub static SCHEMAS: LazyLock<Folder> =
+    LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/schema.archive"))));
+
+/// The accepted snapshots that come with upfault.
+pub static SNAPSHOTS: LazyLock<Folder> =
+    LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/snapshots.archive"))));
+
+/// Text files by their path below the folder, with `/` as the separator, in the order of their paths.
+#[derive(Debug)]
+pub struct Folder(BTreeMap<&'static str, &'static str>);
+
+impl Folder {
+    fn unpack(archive: &[u8]) -> Self {
+        let mut text = String::new();
+        if let Err(error) = ZlibDecoder::new(archive).read_to_string(&mut text) {
+            // The archives are part of the program, and a test unpacks each of them.
+            unreachable!("an archive inside the binary does not decompress: {error}");
+        }
+        let mut rest: &'static str = text.leak();
+        let mut files = BTreeMap::new();
+        while let Some((path, text, after)) = first_file(rest) {
+            files.insert(path, text);
+            rest = after;
+        }
+        Self(files)
+    }
+
+    /// The text of the file at this path.
+    pub fn get(&self, path: &str) -> Option<&'static str> {
+        self.0.get(path).copied()
+    }
+
+    /// The files, each with its path and text.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+        self.0.iter().map(|(path, text)| (*path, *text))
+    }
+
+    /// The names of the folders directly below this one, without duplicates.
+    pub fn folders(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> =
+            self.0.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
+        names.dedup();
+        names
+    }
+}
+
+/// The path and text of the first file of an archive, and the rest of the archive.
+fn first_file(archive: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
+    let (header, rest) = archive.split_once('\n')?;
+    let (length, path) = header.split_once(' ')?;
+    let (text, rest) = rest.split_at_checked(length.parse().ok()?)?;
+    Some((path, text, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn each_archive_holds_the_files_of_its_folder() {
+        let folders = [
+            ("proxies", &PROXIES),
+            ("scenarios", &SCENARIOS),
+            ("schema", &SCHEMAS),
+            ("snapshots", &SNAPSHOTS),
+        ];
+        for (name, folder) in folders {
+            assert!(folder.files().count() > 1, "{name}");
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            for (path, text) in folder.files() {
+                assert_eq!(fs::read_to_string(root.join(path)).unwrap(), text, "{name}/{path}");
+            }
+            let walk = ignore::WalkBuilder::new(&root).standard_filters(false).build();
+            let on_disk = walk.flatten().filter(|entry| entry.path().is_file());
+            assert_eq!(folder.files().count(), on_disk.count(), "{name}");
+        }
+    }
+
+    #[test]
+    fn folders_are_named_once() {
+        assert_eq!(PROXIES.folders(), ["litellm"]);
+        assert_eq!(SNAPSHOTS.folders(), ["builtin", "litellm"]);
+    }
+}
