@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
 use sha2::{Digest, Sha256};
 
 /// Whose attempt a plan is made for.
@@ -44,7 +44,7 @@ impl Origin<'_> {
 
 #[cfg(test)]
 mod tests {
-    use rand_chacha::rand_core::Rng as _;
+    use rand::Rng as _;
 
     use super::*;
 

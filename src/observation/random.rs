@@ -83,8 +83,7 @@ pub fn without_random(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::{prop_assert, proptest};
-    use rand::RngExt;
-    use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
     use super::*;
 
