@@ -54,8 +54,7 @@ impl Folder {
 
     /// The names of the folders directly below this one, without duplicates.
     pub fn folders(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> =
-            self.0.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
+        let mut names: Vec<_> = self.0.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
         names.dedup();
         names
     }

@@ -17,7 +17,7 @@ use tokio::{
     process::Command,
     time::timeout,
 };
-use upfault::{scenario::Library, serve::Server};
+use upfault::internals::{scenario::Library, serve::Server};
 
 const ARM: &str = r#"{"provider": "openai", "upstream": [{"reply": "ok"}]}"#;
 

@@ -28,7 +28,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use upfault::{
+use upfault::internals::{
     builtin::Defect,
     event::CaseResult,
     judge::{self, Policy},

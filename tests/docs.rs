@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use upfault::{
+use upfault::internals::{
     judge::{Policy, rule},
     provider::{SourceConfidence, catalogue_row, profile},
     scenario::{Api, ErrorName, Level, Provider, load_text, schema},

@@ -12,7 +12,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use upfault::{
+use upfault::internals::{
     proxy::{Definition, InstanceSettings, Launch, ProxyError, Removal, remove_installation},
     scenario::{Api, Provider},
 };
@@ -66,7 +66,7 @@ impl Fixture {
         Definition::find("./fake", self.folder.path())
     }
 
-    async fn launch(&self) -> Result<upfault::proxy::Instance, ProxyError> {
+    async fn launch(&self) -> Result<upfault::internals::proxy::Instance, ProxyError> {
         let installed = self.find()?.install(&self.cache(), &|_| {}).await?;
         let launch = Launch {
             routes: Vec::new(),
@@ -418,7 +418,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
          body: {extra: {keys: [\"{{ route.api_key }}\", 1]}}}\n",
     )
     .unwrap();
-    let route = upfault::proxy::ProxyRoute {
+    let route = upfault::internals::proxy::ProxyRoute {
         model: "m1".to_owned(),
         api: Api::OpenaiChat,
         provider: Provider::Openai,

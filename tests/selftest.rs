@@ -17,7 +17,7 @@ mod script;
 
 use std::collections::HashMap;
 
-use upfault::{
+use upfault::internals::{
     selftest::{Exhibit, FaultLayer, FaultProof, Selftest, exhibits, identity, prove},
     upstream::{ArmedCase, Upstream},
 };

@@ -18,7 +18,7 @@ pub enum Role {
     Bare,
     /// The same, told to send in one write what is due at once, as the mock does.
     BareFlat,
-    /// An [`upfault::upstream::Upstream`] with a case.
+    /// An [`upfault::internals::upstream::Upstream`] with a case.
     Mock,
     /// The crate of that name.
     Wiremock,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use upfault::{
+use upfault::internals::{
     observation::Identity,
     provider::{self, ProviderMessage, RequestedCall},
     scenario::{Api, ErrorName, Fault, Point, Provider, SuccessReply, Turn, TurnReply},

@@ -18,7 +18,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::mpsc, time::Instant};
-use upfault::{
+use upfault::internals::{
     provider::MessageBody,
     scenario::{Api, Combination, Provider, Transport},
     upstream::{Armed, ArmedCase, Upstream},

@@ -6,7 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use etcetera::BaseStrategy;
 use tokio::time::Instant;
 
 use super::{
@@ -15,7 +14,7 @@ use super::{
     settings,
 };
 use crate::{
-    proxy::{Definition, ProxyError},
+    proxy::{Definition, ProxyError, default_cache},
     report::option,
 };
 
@@ -129,11 +128,7 @@ fn settings_words(args: &Args) -> Vec<String> {
 
 /// `UPFAULT_CACHE`, or the platform's cache folder.
 fn cache(chosen: Option<OsString>) -> PathBuf {
-    chosen.map(PathBuf::from).unwrap_or_else(|| match etcetera::choose_base_strategy() {
-        Ok(strategy) => strategy.cache_dir().join("upfault"),
-        // Without a home folder, use the current folder.
-        Err(_) => PathBuf::from(".upfault-cache"),
-    })
+    chosen.map_or_else(default_cache, PathBuf::from)
 }
 
 fn terminal_width() -> usize {

@@ -57,7 +57,7 @@ impl Failure {
             Self::Proxy(error) | Self::Run(RunError::Proxy(error)) => proxy_code(error),
             Self::Run(error) => match error {
                 RunError::Proxy(error) => proxy_code(error),
-                RunError::Control { .. } => EXIT_PROXY,
+                RunError::Control { .. } | RunError::Gone(_) => EXIT_PROXY,
                 RunError::Store(error) => store_code(error),
                 RunError::Client(_)
                 | RunError::Builtin { .. }

@@ -24,7 +24,10 @@ impl Definition {
     ///
     /// [`ProxyError::Invalid`] if the files inside the binary are not a definition.
     pub fn embedded(program: &Path, defect: &str) -> Result<Self, ProxyError> {
-        let mut definition = check::load(DefinitionSource::Bundled(BundledFolder { folder: "", files: FILES.to_vec() }), None)?;
+        let mut definition = check::load(
+            DefinitionSource::Bundled(BundledFolder { folder: "", files: FILES.to_vec() }),
+            None,
+        )?;
         definition.name = format!("builtin:{defect}");
         definition.pins.insert("program".to_owned(), json!(program.display().to_string()));
         definition.pins.insert("defect".to_owned(), json!(defect));

@@ -6,7 +6,7 @@ use super::{
     check,
     definition::Definition,
     error::{ProxyError, did_you_mean},
-    source::{self, FILE, DefinitionSource},
+    source::{self, DefinitionSource, FILE},
 };
 
 /// A bundled definition, as it is listed.
@@ -45,7 +45,9 @@ impl Definition {
         if let Some(folder) = folder(place, root) {
             return check::load(DefinitionSource::Disk(folder), version);
         }
-        if let Some(found) = source::BundledFolder::all().find(|one| Path::new(one.folder) == Path::new(place)) {
+        if let Some(found) =
+            source::BundledFolder::all().find(|one| Path::new(one.folder) == Path::new(place))
+        {
             return check::load(DefinitionSource::Bundled(found), version);
         }
         let names: Vec<String> = Self::bundled().into_iter().map(|bundled| bundled.name).collect();

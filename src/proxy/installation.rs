@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use etcetera::BaseStrategy;
 use tokio::time::{Instant, sleep};
 
 use super::{error::ProxyError, install};
@@ -24,6 +25,15 @@ const PATIENCE: Duration = install::PATIENCE.saturating_mul(2);
 
 /// How often it tries again.
 const POLL: Duration = Duration::from_millis(100);
+
+/// The folder for installed proxies, unless another one is chosen: `upfault` in the platform's cache folder.
+pub fn default_cache() -> PathBuf {
+    match etcetera::choose_base_strategy() {
+        Ok(strategy) => strategy.cache_dir().join("upfault"),
+        // Without a home folder, use the current folder.
+        Err(_) => PathBuf::from(".upfault-cache"),
+    }
+}
 
 /// What became of an installation that was to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub use document::{Setting, Width};
 pub use error::ProxyError;
 pub use find::Bundled;
 pub use install::Installed;
-pub use installation::{Removal, remove_installation};
+pub use installation::{Removal, default_cache, remove_installation};
 pub use instance::Instance;
 pub use launch::Launch;
 pub use render::RenderContext;

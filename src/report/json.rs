@@ -232,9 +232,9 @@ pub fn json_schema() -> Value {
     schemars::schema_for!(Report).to_value()
 }
 
-/// Writes the report at the end of the run, even if it was interrupted.
-pub struct JsonReporter {
-    path: PathBuf,
+/// Builds a report from the events of a run.
+#[derive(Default)]
+pub struct ReportBuilder {
     rerun: Option<Rerun>,
     started: Option<RunStarted>,
     cases: Vec<Arc<CaseResult>>,
@@ -243,27 +243,27 @@ pub struct JsonReporter {
     summary: Summary,
 }
 
-impl JsonReporter {
-    /// Writes to `path` and creates its folder if needed.
-    pub fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            rerun: None,
-            started: None,
-            cases: Vec::new(),
-            log_leaks: Vec::new(),
-            stops: Vec::new(),
-            summary: Summary::default(),
+impl ReportBuilder {
+    /// Adds an event. The events of a run come in their order.
+    pub fn add(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted(started) => self.started = Some(started.clone()),
+            Event::ProxyReady { startup_ms, .. } => self.summary.proxy_start_ms = Some(*startup_ms),
+            Event::CaseFinished(case) => {
+                self.summary.add(case);
+                self.cases.push(Arc::clone(case));
+            }
+            Event::RunFinished(end) => {
+                self.summary.finish(end);
+                self.log_leaks.clone_from(&end.log_leaks);
+                self.stops.clone_from(&end.stops);
+            }
+            Event::ProxyProgress(_) | Event::CaseStarted { .. } => {}
         }
     }
 
-    /// Stores the options for the commands that run a case again.
-    #[must_use]
-    pub fn with_rerun(self, rerun: Rerun) -> Self {
-        Self { rerun: Some(rerun), ..self }
-    }
-
-    fn report(&self) -> Report {
+    /// The report of the events so far.
+    pub fn finish(&self) -> Report {
         let started = self.started.clone();
         let mut cases: Vec<CaseReport> = self.cases.iter().map(|case| CaseReport::new(case)).collect();
         cases.sort_by(|a, b| a.id.cmp(&b.id));
@@ -287,29 +287,37 @@ impl JsonReporter {
     }
 }
 
+/// Writes the report at the end of the run, even if it was interrupted.
+pub struct JsonReporter {
+    path: PathBuf,
+    report: ReportBuilder,
+}
+
+impl JsonReporter {
+    /// Writes to `path` and creates its folder if needed.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, report: ReportBuilder::default() }
+    }
+
+    /// Stores the options for the commands that run a case again.
+    #[must_use]
+    pub fn with_rerun(mut self, rerun: Rerun) -> Self {
+        self.report.rerun = Some(rerun);
+        self
+    }
+}
+
 impl Reporter for JsonReporter {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        match event {
-            Event::RunStarted(started) => self.started = Some(started.clone()),
-            Event::ProxyReady { startup_ms, .. } => self.summary.proxy_start_ms = Some(*startup_ms),
-            Event::CaseFinished(case) => {
-                self.summary.add(case);
-                self.cases.push(Arc::clone(case));
-            }
-            Event::RunFinished(end) => {
-                self.summary.finish(end);
-                self.log_leaks.clone_from(&end.log_leaks);
-                self.stops.clone_from(&end.stops);
-                let mut text = serde_json::to_string_pretty(&self.report())?;
-                text.push('\n');
-                write_atomically(&self.path, &text).map_err(|error| {
-                    let message = format!("cannot write the report {}: {error}", self.path.display());
-                    io::Error::new(error.kind(), message)
-                })?;
-            }
-            Event::ProxyProgress(_) | Event::CaseStarted { .. } => {}
+        self.report.add(event);
+        if !matches!(event, Event::RunFinished(_)) {
+            return Ok(());
         }
-        Ok(())
+        let mut text = serde_json::to_string_pretty(&self.report.finish())?;
+        text.push('\n');
+        write_atomically(&self.path, &text).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot write the report {}: {error}", self.path.display()))
+        })
     }
 }
 

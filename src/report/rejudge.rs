@@ -33,6 +33,28 @@ pub struct JudgementChange {
     pub verdict: Option<(Verdict, Verdict)>,
 }
 
+impl Report {
+    /// Judges every case again by `policy`, as a run with this policy would: against the snapshots that were accepted
+    /// at the time of the report. Cases that were not judged keep their verdicts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use upfault::{Library, Policy, Suite};
+    ///
+    /// let cases = Library::bundled().cases().filter(|case| case.id.starts_with("status/"));
+    /// let report = Suite::new(cases).run().await?;
+    /// assert_eq!(report.judge_again(&Policy::default()).differences, []);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn judge_again(&self, policy: &Policy) -> Rejudgement {
+        judge_again(self, policy)
+    }
+}
+
 /// Judges every case of a report by `policy`, as a run with this policy would: against the snapshots that were
 /// accepted at the time of the report, with the same strictness. Cases that were not judged keep their verdicts.
 pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {

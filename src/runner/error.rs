@@ -47,6 +47,9 @@ pub enum RunError {
     /// The HTTP client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The proxy stopped serving before every case had a verdict.
+    #[error("{} before every case had a verdict, and was not restarted: {}\n{}", .0.how, .0.why, .0.tail)]
+    Gone(ProxyGone),
     /// A snapshot cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),

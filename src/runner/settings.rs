@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{builtin::Defect, judge::Policy, proxy::Definition, scenario::Case, snapshot::SnapshotStore};
+use crate::{builtin::Defect, judge::Policy, proxy::{Definition, ProxyError}, scenario::Case, snapshot::SnapshotStore};
 
 /// Settings of a run.
 pub struct RunSettings {
@@ -65,6 +65,33 @@ pub struct Remote {
 }
 
 impl ProxyChoice {
+    /// Finds `builtin`, `builtin:DEFECT`, or a definition as [`Definition::find`] does.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such proxy or its definition is invalid.
+    pub fn find(spec: &str, root: &Path) -> Result<Self, ProxyError> {
+        if spec == "builtin" {
+            return Ok(Self::Builtin(None));
+        }
+        let Some(defect) = spec.strip_prefix("builtin:") else {
+            return Definition::find(spec, root).map(|definition| Self::Definition(Box::new(definition)));
+        };
+        let unknown = |detail: String| ProxyError::Unknown {
+            spec: spec.to_owned(),
+            detail,
+            help: "`upfault proxy list` lists all defects".to_owned(),
+        };
+        match defect.parse::<Defect>() {
+            // It would end the caller's own process.
+            Ok(defect) if defect.stops_the_process() => {
+                Err(unknown(": this defect stops its process; test it with `upfault run`".to_owned()))
+            }
+            Ok(defect) => Ok(Self::Builtin(Some(defect))),
+            Err(error) => Err(unknown(format!(": {error}"))),
+        }
+    }
+
     /// The name of the proxy, which is also the name of its snapshot folder.
     pub fn name(&self) -> String {
         match self {

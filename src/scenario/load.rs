@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     diagnostic::{Diagnostic, LoadErrors, nearest},
-    model::Scenario,
+    expand::expand,
+    model::{Case, Scenario},
     parse::parse,
     validate::validate,
 };
@@ -30,6 +31,57 @@ pub struct Library {
 }
 
 impl Library {
+    /// The bundled scenarios.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let library = upfault::Library::bundled();
+    /// assert!(library.scenarios.iter().any(|scenario| scenario.id == "limits/rate-limit"));
+    /// ```
+    pub fn bundled() -> Self {
+        let mut found = BTreeMap::new();
+        collect_bundled(&mut found);
+        // A test loads them.
+        read_all(found).unwrap_or_else(|why| unreachable!("a bundled scenario does not load: {why}"))
+    }
+
+    /// Loads scenarios: those at `paths`, or all of them if `paths` is empty.
+    ///
+    /// A path is a file or folder below `root`, or the name of a scenario or folder of scenarios (`limits`,
+    /// `limits/rate-limit`), bundled or in `root/scenarios`. Without paths, the result contains the bundled scenarios
+    /// and those in `root/scenarios`; a file there replaces the bundled scenario with the same id.
+    ///
+    /// # Errors
+    ///
+    /// If a path does not exist or a file is invalid. All invalid files are reported.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let folder = tempfile::tempdir()?;
+    /// let text = "title: Overloaded\nwhy: Capacity\nupstream: [{error: overloaded}]\n";
+    /// std::fs::write(folder.path().join("overloaded.yaml"), text)?;
+    /// let library = upfault::Library::load(folder.path(), &["overloaded.yaml".into()])?;
+    /// assert_eq!(library.scenarios[0].id, "overloaded");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn load(root: &Path, paths: &[PathBuf]) -> Result<Self, LoadError> {
+        load_dir(root, paths)
+    }
+
+    /// The cases of all scenarios.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cases = upfault::Library::bundled().cases().count();
+    /// assert!(cases > 1000);
+    /// ```
+    pub fn cases(&self) -> impl Iterator<Item = Case> + '_ {
+        self.scenarios.iter().flat_map(expand)
+    }
+
     /// With those of another library on top; of two with one id the other's wins.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {

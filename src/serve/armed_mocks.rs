@@ -27,8 +27,8 @@ use crate::{
 };
 
 /// The mock with what is armed at it.
-pub(super) struct ArmedMocks {
-    pub(super) library: Library,
+pub(crate) struct ArmedMocks {
+    pub(crate) library: Library,
     pub(super) access: AllowedHosts,
     upstream: Upstream,
     /// Never looked at: as long as it is there, the catalogue is.
@@ -51,24 +51,24 @@ impl Drop for Lease {
 }
 
 /// What a client learns of what it armed.
-pub(super) struct ArmedMock {
-    pub(super) id: String,
+pub(crate) struct ArmedMock {
+    pub(crate) id: String,
     /// Deployment, address, base URL below it, key.
-    pub(super) deployments: Vec<MockDeployment>,
+    pub(crate) deployments: Vec<MockDeployment>,
 }
 
 /// One deployment of it.
-pub(super) struct MockDeployment {
-    pub(super) name: String,
-    pub(super) address: SocketAddr,
+pub(crate) struct MockDeployment {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
     /// `http://127.0.0.1:PORT/ID/NAME/v1`
-    pub(super) base_url: String,
-    pub(super) key: String,
+    pub(crate) base_url: String,
+    pub(crate) key: String,
 }
 
 /// Why nothing was armed.
 #[derive(Debug)]
-pub(super) enum NotArmed {
+pub(crate) enum NotArmed {
     /// [`MAX_ARMED`] are armed; the next of them ends after this time.
     Full(Duration),
     /// A port or the authority could not be had.
@@ -76,14 +76,14 @@ pub(super) enum NotArmed {
 }
 
 /// The attempts so far.
-pub(super) struct Ledger {
-    pub(super) attempts: Vec<Attempt>,
+pub(crate) struct Ledger {
+    pub(crate) attempts: Vec<Attempt>,
     /// How many more there were after the ledger was full.
-    pub(super) not_kept: usize,
+    pub(crate) not_kept: usize,
     /// How many are still being answered.
-    pub(super) open: usize,
+    pub(crate) open: usize,
     /// What came and was no request.
-    pub(super) strays: Vec<Stray>,
+    pub(crate) strays: Vec<Stray>,
 }
 
 impl ArmedMocks {
@@ -108,7 +108,7 @@ impl ArmedMocks {
     }
 
     /// Arms what is wanted under an id of its own, and disarms it when its time is over.
-    pub(super) fn arm(self: &Arc<Self>, wanted: &ArmRequest) -> Result<ArmedMock, NotArmed> {
+    pub(crate) fn arm(self: &Arc<Self>, wanted: &ArmRequest) -> Result<ArmedMock, NotArmed> {
         // Held until the lease is in, so that not even the shortest one outlives its timer.
         let mut armed = locked(&self.armed);
         let now = Instant::now();
@@ -150,7 +150,7 @@ impl ArmedMocks {
     }
 
     /// `None` where nothing of this id is armed, or no longer.
-    pub(super) fn ledger(&self, id: &str) -> Option<Ledger> {
+    pub(crate) fn ledger(&self, id: &str) -> Option<Ledger> {
         self.with(id, |case| Ledger {
             attempts: case.attempts(),
             not_kept: case.not_kept(),
@@ -171,17 +171,17 @@ impl ArmedMocks {
     }
 
     /// The authority that signs for what is armed with TLS.
-    pub(super) fn ca_pem(&self) -> io::Result<String> {
+    pub(crate) fn ca_pem(&self) -> io::Result<String> {
         self.upstream.ca_pem()
     }
 
     /// Starts ledger and turns afresh; whether anything of this id is armed.
-    pub(super) fn reset(&self, id: &str) -> bool {
+    pub(crate) fn reset(&self, id: &str) -> bool {
         self.with(id, |case| case.begin(Instant::now())).is_some()
     }
 
     /// Ends what is armed; whether there was anything.
-    pub(super) fn disarm(&self, id: &str) -> bool {
+    pub(crate) fn disarm(&self, id: &str) -> bool {
         locked(&self.armed).remove(id).is_some_and(|lease| lease.expires > Instant::now())
     }
 

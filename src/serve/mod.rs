@@ -12,6 +12,7 @@ mod routes;
 mod server;
 
 pub use access::HostName;
+pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, NotArmed};
 pub use catalogue::{Entry, entries};
 pub use openapi::document;
 pub use server::Server;

@@ -47,8 +47,8 @@ impl Server {
         self.armory.address()
     }
 
-    #[cfg(test)]
-    pub(super) fn armory(&self) -> &Arc<ArmedMocks> {
+    /// The armed mocks.
+    pub(crate) fn mocks(&self) -> &Arc<ArmedMocks> {
         &self.armory
     }
 

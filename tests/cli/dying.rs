@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use upfault::judge::Verdict;
+use upfault::internals::judge::Verdict;
 
 use super::stage::Stage;
 

@@ -1,6 +1,6 @@
 //! Policies by name and by file, and stored runs judged again.
 
-use upfault::judge::Policy;
+use upfault::internals::judge::Policy;
 
 use super::stage::Stage;
 

@@ -1,7 +1,7 @@
 //! Proxies whose answers are no HTTP, no text, no end, or of another length than they say: that is
 //! a finding, and never upfault's own failure.
 
-use upfault::judge::Verdict;
+use upfault::internals::judge::Verdict;
 
 use super::stage::Stage;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use upfault::judge::{PolicyAnswer, Verdict};
+use upfault::internals::judge::{PolicyAnswer, Verdict};
 
 use super::stage::{LATE, LIMIT, Stage, verdict};
 
@@ -135,7 +135,7 @@ fn a_strict_run_is_judged_again_as_strictly_and_a_report_can_be_written_of_it() 
         .upfault(&["explain", "report.json", "--report", "json=again.json"])
         .code(1)
         .out_has(&["2 cases: 2 fail", ": the same findings and verdicts."]);
-    let again = upfault::report::Report::read(&stage.path("again.json")).unwrap();
+    let again = upfault::internals::report::Report::read(&stage.path("again.json")).unwrap();
     assert_eq!(again.cases, live.cases);
     stage
         .upfault(&["explain", "t/limit", "--report", "json=again.json"])

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
-use upfault::{event::LogSecret, judge::Verdict};
+use upfault::internals::{event::LogSecret, judge::Verdict};
 
 use super::stage::Stage;
 

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use upfault::{judge::Verdict, report::Report};
+use upfault::internals::{judge::Verdict, report::Report};
 
 use super::stage::{LIMIT, PLAIN, Said, Stage, eventually};
 
@@ -56,7 +56,7 @@ fn all_work(stage: &Stage, folder: &str, said: &Said, report: &Report, env: &[(&
         let [case] = bad[..] else { panic!("{line} runs other cases:\n{text}") };
         let before = same(&case.id);
         assert_eq!(case.verdict, before.verdict, "{line}\n{text}");
-        let rules = |case: &upfault::report::CaseReport| -> Vec<String> {
+        let rules = |case: &upfault::internals::report::CaseReport| -> Vec<String> {
             case.findings.iter().map(|finding| finding.rule.clone()).collect()
         };
         assert_eq!(rules(case), rules(before), "{line}\n{text}");

@@ -1,6 +1,6 @@
 //! `upfault.toml`: found, read, overridden, and told of where it is wrong.
 
-use upfault::report::Report;
+use upfault::internals::report::Report;
 
 use super::stage::{LIMIT, Stage};
 
@@ -35,7 +35,7 @@ fn a_project_is_run_as_its_settings_say_and_the_report_tells_so() {
     let policy = report.judged_by.unwrap();
     assert_eq!(policy.name, "default + upfault.toml");
     assert_eq!(policy.retry_after.reason, "Our clients never wait.");
-    assert_eq!(policy.timeout, upfault::judge::Policy::default().timeout, "the whole policy is there");
+    assert_eq!(policy.timeout, upfault::internals::judge::Policy::default().timeout, "the whole policy is there");
     // The same without the file is a finding.
     stage
         .upfault(&["run", "scenarios/t", "--proxy", "builtin:retry-after-dropped", "--no-config"])

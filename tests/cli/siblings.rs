@@ -1,6 +1,6 @@
 //! A stream beside the plain call: together, one of them alone, and judged again.
 
-use upfault::report::Report;
+use upfault::internals::report::Report;
 
 use super::stage::Stage;
 

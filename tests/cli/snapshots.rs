@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use upfault::judge::Verdict;
+use upfault::internals::judge::Verdict;
 
 use super::stage::{LIMIT, PLAIN, Stage, verdict};
 
@@ -233,7 +233,7 @@ fn a_proxy_that_behaves_now_one_way_now_another_says_so_and_has_one_snapshot_for
     let stage = Stage::new().scenario("t/limit", &text).fake("flap");
     let run = |flags: &[&str]| stage.run(&[&["scenarios/t", "--proxy", "flap"], flags].concat());
     run(&["--accept"]).0.code(0);
-    let unsteady = |report: &upfault::report::Report| {
+    let unsteady = |report: &upfault::internals::report::Report| {
         verdict(report, "t/limit").1 == "differs between looks: 1 of 2 as accepted"
     };
     // A look during which the machine was busy proves nothing, and then another run has to.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use upfault::{judge::Verdict, report::Report};
+use upfault::internals::{judge::Verdict, report::Report};
 
 /// Longer than anything here takes on a busy machine; a test that comes to it has found a hang.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
 //! Responses that stop the proxy: the case is found and named, all others have verdicts.
 
-use upfault::{
+use upfault::internals::{
     judge::Verdict,
     report::{CaseReport, Report},
 };

@@ -1,6 +1,6 @@
 //! Whether a client made of a reply what the selftest says that it can.
 
-use upfault::selftest::{ClientView, FaultProof};
+use upfault::internals::selftest::{ClientView, FaultProof};
 
 use super::{
     client::Got,

@@ -1,6 +1,6 @@
 //! Where a client makes something else of a reply than the others, and may.
 
-use upfault::selftest::FaultProof;
+use upfault::internals::selftest::FaultProof;
 
 /// What it makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use proptest::{
     strategy::{BoxedStrategy, ValueTree},
     test_runner::TestRunner,
 };
-use upfault::{
+use upfault::internals::{
     builtin::Defect,
     judge::has_required,
     scenario::{Case, expand, load_text},

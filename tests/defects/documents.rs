@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use upfault::{
+use upfault::internals::{
     judge::{self, Policy, Rule},
     scenario::Level,
 };

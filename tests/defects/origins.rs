@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use upfault::{
+use upfault::internals::{
     builtin::Defect::{self, *},
     event::CaseResult,
     judge::{DetailFate, ErrorSource, TracedDetail, origins},

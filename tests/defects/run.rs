@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
-use upfault::{
+use upfault::internals::{
     builtin::{self, Defect},
     event::{CaseResult, Event},
     judge::{Finding, Policy, Verdict},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use upfault::{
+use upfault::internals::{
     builtin::Defect,
     event::{CaseResult, Event},
     judge::{Policy, Verdict},

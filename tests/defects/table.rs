@@ -1,6 +1,6 @@
 //! What each defect of the embedded proxy breaks.
 
-use upfault::{
+use upfault::internals::{
     builtin::Defect::{self, *},
     scenario::Case,
 };

@@ -35,7 +35,8 @@ fn bundled() -> Result<Vec<Policy>, String> {
 }
 
 /// There is no bundled policy with this name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no policy `{name}`: {help}")]
 pub struct UnknownPolicy {
     /// The unknown name.
     pub name: String,

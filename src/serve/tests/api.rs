@@ -138,7 +138,7 @@ async fn what_is_armed_ends_with_its_time_to_the_millisecond() {
             &json!({"provider": "openai", "upstream": upstream, "ttl": "90s"}).to_string(),
             &crate::scenario::Library::default(),
         );
-        server.armory().arm(&wanted.unwrap()).unwrap()
+        server.mocks().arm(&wanted.unwrap()).unwrap()
     };
     let began = Instant::now();
     // A clock that nobody watches goes on by itself: this connection ends with what it was for.
@@ -150,18 +150,18 @@ async fn what_is_armed_ends_with_its_time_to_the_millisecond() {
     let end = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes).await;
     assert!(end.is_ok() && bytes.is_empty(), "{end:?}: {bytes:?}");
     assert_eq!(began.elapsed().as_millis(), 90_000);
-    assert!(server.armory().ledger(&armed.id).is_none());
+    assert!(server.mocks().ledger(&armed.id).is_none());
 
     let wanted = crate::scenario::load_arm(
         &json!({"provider": "openai", "upstream": [{"reply": "ok"}], "ttl": "1s"}).to_string(),
         &crate::scenario::Library::default(),
     );
-    let armed = server.armory().arm(&wanted.unwrap()).unwrap();
+    let armed = server.mocks().arm(&wanted.unwrap()).unwrap();
     tokio::time::advance(Duration::from_millis(999)).await;
-    assert!(server.armory().ledger(&armed.id).is_some());
+    assert!(server.mocks().ledger(&armed.id).is_some());
     tokio::time::advance(Duration::from_millis(1)).await;
-    assert!(server.armory().ledger(&armed.id).is_none());
-    assert!(!server.armory().disarm(&armed.id));
+    assert!(server.mocks().ledger(&armed.id).is_none());
+    assert!(!server.mocks().disarm(&armed.id));
 }
 
 #[tokio::test]

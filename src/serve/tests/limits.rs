@@ -14,7 +14,7 @@ async fn one_mock_too_many_is_told_the_limit_and_when_there_is_room() {
     let server = start().await;
     let address = server.address();
     let wanted = crate::scenario::load_arm(ARM, &crate::scenario::Library::default()).unwrap();
-    let ids: Vec<String> = (0..MAX_ARMED).map(|_| server.armory().arm(&wanted).unwrap().id).collect();
+    let ids: Vec<String> = (0..MAX_ARMED).map(|_| server.mocks().arm(&wanted).unwrap().id).collect();
     assert_eq!(ask(address, "GET", "/_upfault/health", "").await.json()["armed"], MAX_ARMED);
     let refused = ask(address, "POST", "/_upfault/arm", ARM).await;
     assert_eq!(refused.status, 429);
@@ -31,13 +31,13 @@ async fn what_has_ended_by_itself_makes_room() {
     let server = start().await;
     let wanted = crate::scenario::load_arm(ARM, &crate::scenario::Library::default()).unwrap();
     for _ in 0..MAX_ARMED {
-        assert!(server.armory().arm(&wanted).is_ok());
+        assert!(server.mocks().arm(&wanted).is_ok());
     }
     tokio::time::advance(Duration::from_secs(59)).await;
-    assert!(server.armory().arm(&wanted).is_err());
+    assert!(server.mocks().arm(&wanted).is_err());
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(server.armory().arm(&wanted).is_ok());
-    assert_eq!(server.armory().count(), 1);
+    assert!(server.mocks().arm(&wanted).is_ok());
+    assert_eq!(server.mocks().count(), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,55 @@
+//! What the tests and benches of this crate use of its modules.
+
+pub mod builtin {
+    pub use crate::builtin::{Defect, lacks};
+}
+pub mod event {
+    pub use crate::event::{CaseResult, Event, LogSecret};
+}
+pub mod judge {
+    pub use crate::judge::{
+        DetailFate, ErrorSource, Finding, Policy, PolicyAnswer, Rule, TracedDetail, Verdict, applicable, applicable_to_siblings,
+        has_required, origins,
+        rule, rules,
+    };
+}
+pub mod observation {
+    pub use crate::observation::{Identity, Observation};
+}
+pub mod provider {
+    pub use crate::provider::{
+        MessageBody, ProviderMessage, RequestedCall, SourceConfidence, catalogue_row, message, model,
+        profile,
+    };
+}
+pub mod proxy {
+    pub use crate::proxy::{
+        Definition, Instance, InstanceSettings, Launch, ProxyError, ProxyRoute, Removal, remove_installation,
+    };
+}
+pub mod report {
+    pub use crate::report::{CaseReport, ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again};
+}
+pub mod runner {
+    pub use crate::runner::{ProxyChoice, RunSettings, run};
+}
+pub mod scenario {
+    pub use crate::scenario::{
+        Api, Case, Combination, ErrorName, Fault, Level, Library, Point, Provider, SuccessReply, Transport, Turn,
+        TurnReply, expand, load_dir, load_text, schema,
+    };
+}
+pub mod selftest {
+    pub use crate::selftest::{
+        ClientView, Exhibit, FaultLayer, FaultProof, Selftest, exhibits, identity, prove,
+    };
+}
+pub mod serve {
+    pub use crate::serve::Server;
+}
+pub mod snapshot {
+    pub use crate::snapshot::{SnapshotStore, WriteMode};
+}
+pub mod upstream {
+    pub use crate::upstream::{Armed, ArmedCase, Upstream};
+}
