@@ -8,7 +8,7 @@ FOLDERS = ("connection/", "stream/")
 
 
 def is_new(case):
-    """Whether the case breaks the rule and the accepted snapshot does not hold that it does."""
+    """Whether the case breaks the rule and the accepted snapshot does not contain that finding."""
     if case["verdict"] not in ("fail", "changed"):
         return False
     if not any(finding["rule"] == RULE for finding in case["findings"]):

@@ -13,8 +13,8 @@ pub static SCENARIOS: LazyLock<Folder> =
 pub static PROXIES: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/proxies.archive"))));
 
-/// The JSON Schemas and the OpenAPI document, as the types make them: `just schema` writes the files, and
-/// tests compare them with the types. The code that makes them is in no binary that reads the files.
+/// The JSON Schemas and the OpenAPI document. `just schema` generates the files from the types, and tests check that they
+/// are up to date. The program embeds the files and does not contain the code that generates them.
 pub static SCHEMAS: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/schema.archive"))));
 
@@ -22,7 +22,7 @@ pub static SCHEMAS: LazyLock<Folder> =
 pub static SNAPSHOTS: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/snapshots.archive"))));
 
-/// Text files by their path below the folder, with `/` as the separator, in the order of their paths.
+/// Text files, sorted by their paths below the folder. The separator in paths is `/`.
 #[derive(Debug)]
 pub struct Folder(BTreeMap<&'static str, &'static str>);
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_archive_holds_the_files_of_its_folder() {
+    fn each_archive_contains_the_files_of_its_folder() {
         let folders = [
             ("proxies", &PROXIES),
             ("scenarios", &SCENARIOS),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_named_once() {
+    fn folders_have_no_duplicates() {
         assert_eq!(PROXIES.folders(), ["litellm"]);
         assert_eq!(SNAPSHOTS.folders(), ["builtin", "litellm"]);
     }

@@ -73,7 +73,7 @@ pub struct CaseResult {
     pub combination: Combination,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its looks differ.
+    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its repetitions differ.
     pub reason: Option<String>,
     /// The rules that the proxy broke.
     pub findings: Vec<Finding>,
@@ -118,6 +118,7 @@ pub struct ProxyStop {
     /// The case that caused it; null if no single case did when upfault repeated them.
     pub case: Option<String>,
     /// The cases that were running.
+    #[serde(alias = "beside")]
     pub running: Vec<String>,
     /// The log of the process, if known.
     pub log: Option<String>,

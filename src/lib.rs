@@ -13,7 +13,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use upfault::{Library, Suite};
 //!
-//! let cases = Library::bundled().cases().filter(|case| case.id.starts_with("status/"));
+//! let cases = Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("status/"));
 //! let report = Suite::new(cases).run().await?;
 //! assert_eq!(report.summary.fail, 0);
 //! # Ok(())

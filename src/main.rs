@@ -1,4 +1,4 @@
-//! Parse, run, exit code.
+//! The program `upfault`. Everything is in the library.
 
 fn main() -> std::process::ExitCode {
     upfault::main()

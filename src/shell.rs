@@ -1,12 +1,12 @@
-//! Words of a POSIX shell: a command that upfault shows works when it is pasted.
+//! Quotes words for a POSIX shell, so that commands that upfault prints can be pasted.
 
-/// A command line that runs `words`, each of them one argument.
+/// A command line in which each of `words` is one argument.
 pub fn command(words: &[impl AsRef<str>]) -> String {
     words.iter().map(|one| word(one.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
-/// `text` as one argument, quoted where it has to be. The result has no control characters: a terminal
-/// would act on them. A line feed at the very end of `text` is lost.
+/// `text` as one argument, quoted if needed. The result contains no control characters, because a terminal would interpret
+/// them. A newline at the end of `text` is lost.
 pub fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
     if text.chars().any(char::is_control) {
@@ -18,7 +18,7 @@ pub fn word(text: &str) -> String {
     }
 }
 
-/// A format with which printf writes `text`: octal numbers in place of control characters.
+/// A format for printf that prints `text`. Control characters are escaped as octal numbers.
 pub fn printf_format(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -55,7 +55,7 @@ mod tests {
         #![proptest_config(proptest::prelude::ProptestConfig { cases: 50, ..Default::default() })]
 
         #[test]
-        fn a_shell_reads_every_word_as_it_was(words in proptest::collection::vec("([^\\x00]{0,12}[^\\x00\n])?", 1..9)) {
+        fn a_shell_reads_back_every_word(words in proptest::collection::vec("([^\\x00]{0,12}[^\\x00\n])?", 1..9)) {
             let line = format!("printf '%s\\0' {}", command(&words));
             proptest::prop_assert!(!line.contains(char::is_control));
             let read = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();

@@ -1,7 +1,7 @@
-//! The house rules that a machine can hold: who may use whom, where sockets may be, how long a
-//! file may get. docs/architecture.md tells the reasons.
+//! Architecture rules: which module may use which, which modules may use sockets, and the maximum size of files.
+//! docs/architecture.md explains the reasons.
 //!
-//! The files are read as text, so that a rule holds for code behind `#[cfg]` and in macros too.
+//! The tests read the files as text, so that rules apply to code under `#[cfg]` and in macros too.
 
 #[path = "architecture/source.rs"]
 mod source;
@@ -16,7 +16,7 @@ use std::{
 
 use source::{Token, paths, tokens};
 
-/// The modules in reading order: each may use those before it and none after it.
+/// The modules in reading order. Each may use the ones before it and none after it.
 const ORDER: [&str; 20] = [
     "bundled",
     "shell",
@@ -40,19 +40,23 @@ const ORDER: [&str; 20] = [
     "cli",
 ];
 
-/// What the order would allow and the design does not: module, what it must not use, why.
+/// Uses that the order allows but the design forbids: the module, the modules that it must not use, and the reason.
 const FORBIDDEN: [(&str, &[&str], &str); 9] = [
-    ("selftest", &["serve"], "it arms the mock itself: no API stands between a fault and its proof"),
-    ("proxy", &["upstream", "serve"], "only the runner joins upstream, proxy and client"),
+    (
+        "selftest",
+        &["serve"],
+        "it arms the mock directly, so that no API can change a fault before it is verified",
+    ),
+    ("proxy", &["upstream", "serve"], "only the runner connects upstream, proxy and client"),
     (
         "builtin",
         &["upstream", "serve"],
-        "it stands in the place of a proxy: it knows its routes, not who is behind them",
+        "it acts as a proxy, which knows its routes but not the upstreams behind them",
     ),
     (
         "client",
         &["upstream", "serve", "proxy", "builtin"],
-        "only the runner joins upstream, proxy and client",
+        "only the runner connects upstream, proxy and client",
     ),
     (
         "judge",
@@ -65,18 +69,18 @@ const FORBIDDEN: [(&str, &[&str], &str); 9] = [
         "it works on data, so that a stored run can be compared",
     ),
     ("event", &["upstream", "serve", "proxy", "builtin", "client"], "events are data for any consumer"),
-    ("runner", &["serve", "selftest"], "the mocks alone are a command of their own, and so is their proof"),
+    ("runner", &["serve", "selftest"], "`serve` and `selftest` are separate commands"),
     (
         "report",
         &["runner", "upstream", "serve", "proxy", "builtin", "client"],
-        "a report listens to events and knows nobody else",
+        "a report depends only on events",
     ),
 ];
 
-/// These never touch a socket.
+/// Modules that must not use sockets.
 const PURE: [&str; 8] = ["bundled", "shell", "scenario", "wire", "observation", "provider", "fault", "judge"];
 
-/// Paths and names that lead to sockets.
+/// Paths and names of socket APIs.
 const SOCKETS: [&str; 12] = [
     "tokio::net",
     "std::net::TcpStream",
@@ -92,18 +96,18 @@ const SOCKETS: [&str; 12] = [
     "TcpStream",
 ];
 
-/// Lines of a file, and lines of it that are no tests.
+/// The maximum number of lines of a file, and of its lines without tests.
 const MOST_LINES: usize = 800;
 const MOST_CODE: usize = 400;
 
-/// Files that may be longer, with the reason.
+/// Files that may be longer, with reasons.
 const LONG_FILES: [(&str, &str); 0] = [];
 
-/// File names that say nothing of what is inside.
+/// File names that do not describe the content.
 const VAGUE: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "misc"];
 
 struct File {
-    /// Below the repository: `src/judge/fate.rs`.
+    /// The path in the repository: `src/judge/fate.rs`.
     name: String,
     text: String,
     tokens: Vec<Token>,
@@ -124,7 +128,7 @@ impl File {
         module
     }
 
-    /// Lines before the test module at its end; none in a file of tests.
+    /// The number of lines before the test module; 0 for a file of tests.
     fn code_lines(&self) -> usize {
         if self.stem() == "tests" || self.name.contains("/tests/") {
             return 0;
@@ -172,10 +176,14 @@ fn assert_none(problems: &[String], what_to_do: &str) {
     for problem in problems {
         let _ = writeln!(text, "  {problem}");
     }
-    assert!(problems.is_empty(), "{} against the house rules:\n{text}  help: {what_to_do}", problems.len());
+    assert!(
+        problems.is_empty(),
+        "{} violations of the architecture rules:\n{text}  help: {what_to_do}",
+        problems.len()
+    );
 }
 
-/// Every use of one module by another that must not be.
+/// Uses of other modules that are not allowed.
 fn wrong_edges(file: &File) -> Vec<String> {
     let module = file.module();
     let Some(from) = module.first() else { return Vec::new() };
@@ -190,7 +198,7 @@ fn wrong_edges(file: &File) -> Vec<String> {
                 let forbidden =
                     FORBIDDEN.iter().find(|(module, others, _)| module == from && others.contains(&to));
                 match (place(from), place(to)) {
-                    (Some(_), None) => problems.push(format!("{at}: `{to}` is no module of the house")),
+                    (Some(_), None) => problems.push(format!("{at}: `{to}` is not a module of this crate")),
                     (Some(i), Some(k)) if k > i => {
                         problems.push(format!("{at}: `{from}` uses `{to}`, which comes after it"));
                     }
@@ -205,7 +213,7 @@ fn wrong_edges(file: &File) -> Vec<String> {
     problems
 }
 
-/// Every way to a socket in a module that must not have one.
+/// Uses of socket APIs in a module that must not use them.
 fn sockets(file: &File) -> Vec<String> {
     let module = file.module();
     if !module.first().is_some_and(|module| PURE.contains(&module.as_str())) {
@@ -215,7 +223,7 @@ fn sockets(file: &File) -> Vec<String> {
     for path in paths(&file.tokens, &module).into_iter().filter(|path| !path.local) {
         let text = path.segments.join("::");
         if SOCKETS.iter().any(|socket| text == *socket || text.starts_with(&format!("{socket}::"))) {
-            problems.push(format!("{}:{}: `{text}` leads to a socket", file.name, path.line));
+            problems.push(format!("{}:{}: `{text}` is a socket API", file.name, path.line));
         }
     }
     problems
@@ -226,13 +234,13 @@ fn modules_use_only_those_before_them() {
     let problems: Vec<String> = files(&["src"]).iter().flat_map(wrong_edges).collect();
     assert_none(
         &problems,
-        "let the caller hand the data in, or move the type up to the first module that needs it; \
-         the order is that of ORDER in tests/architecture.rs",
+        "let the caller pass the data, or move the type to the first module that needs it; \
+         the order is ORDER in tests/architecture.rs",
     );
 }
 
 #[test]
-fn every_module_has_its_place_in_the_order() {
+fn every_module_is_in_the_order() {
     let problems: Vec<String> = files(&["src"])
         .iter()
         .filter(|file| file.module().first().is_some_and(|module| !ORDER.contains(&module.as_str())))
@@ -267,12 +275,9 @@ fn lib_rs_lists_the_modules_in_reading_order() {
 }
 
 #[test]
-fn what_is_pure_has_no_sockets() {
+fn pure_modules_use_no_sockets() {
     let problems: Vec<String> = files(&["src"]).iter().flat_map(sockets).collect();
-    assert_none(
-        &problems,
-        "decide here and act elsewhere: return what is to be sent, and let the socket's owner send it",
-    );
+    assert_none(&problems, "return the data to send, and let a module with sockets send it");
 }
 
 #[test]
@@ -294,10 +299,10 @@ fn files_stay_small() {
             ));
         }
     }
-    assert_none(&problems, "split the file by idea: one file, one thought that its name tells");
+    assert_none(&problems, "split the file by topic, and name each file after its topic");
 }
 
-/// The first thing in a `mod.rs` that is neither a module nor a use.
+/// The line of the first item in a `mod.rs` that is neither `mod` nor `use`.
 fn content(file: &File) -> Option<usize> {
     let text = |i: usize| file.tokens.get(i).map_or("", |token| token.text.as_str());
     let mut i = 0;
@@ -351,20 +356,20 @@ fn mod_rs_only_lists_and_re_exports() {
             content(file).map(|line| format!("{}:{line}: this is neither `mod` nor `use`", file.name))
         })
         .collect();
-    assert_none(&problems, "give the item a file of its own and re-export it with `pub use`");
+    assert_none(&problems, "move the item to a separate file and re-export it with `pub use`");
 }
 
 #[test]
-fn file_names_say_what_is_inside() {
+fn file_names_describe_the_content() {
     let problems: Vec<String> = files(&["src", "tests", "benches", "examples"])
         .iter()
         .filter(|file| file.name.trim_end_matches(".rs").split('/').any(|part| VAGUE.contains(&part)))
-        .map(|file| format!("{}: the name says nothing of what is inside", file.name))
+        .map(|file| format!("{}: the name does not describe the content", file.name))
         .collect();
-    assert_none(&problems, "name the file after its idea, and split it where it has several");
+    assert_none(&problems, "name the file after its topic; split it if it has several topics");
 }
 
-/// Code that is not meant to stay.
+/// Unfinished code.
 fn unfinished(file: &File) -> Vec<String> {
     let mut problems = Vec::new();
     for (i, token) in file.tokens.iter().enumerate() {
@@ -386,11 +391,11 @@ fn nothing_is_left_unfinished() {
         files(&["src", "tests", "benches", "examples"]).iter().flat_map(unfinished).collect();
     assert_none(
         &problems,
-        "finish it or take it out; a test that cannot run everywhere says so when it skips itself",
+        "finish it or remove it; a test that cannot run everywhere must report that it is skipped",
     );
 }
 
-/// What people read in this repository: folders and files.
+/// The files and folders whose wording is checked.
 const READ: [&str; 18] = [
     ".ci",
     "CHANGELOG.md",
@@ -412,10 +417,10 @@ const READ: [&str; 18] = [
     "tests",
 ];
 
-/// Files with words that are not ours, or that are the list itself.
+/// Files that other tools wrote, and the list of banned words itself.
 const NOT_OURS: [&str; 2] = ["tests/architecture/wording.rs", "package-lock.json"];
 
-/// Every text file at and below a path.
+/// Collects the text files at and below a path.
 fn texts(path: &Path, found: &mut Vec<(String, String)>) {
     let name =
         path.strip_prefix(root()).expect("it is below the root").display().to_string().replace('\\', "/");
@@ -427,7 +432,7 @@ fn texts(path: &Path, found: &mut Vec<(String, String)>) {
             texts(&entry.expect("its entries can be read").path(), found);
         }
     } else if !NOT_OURS.iter().any(|other| name.ends_with(other)) {
-        // What is not UTF-8 is not a text.
+        // A file that is not UTF-8 is not a text file.
         if let Ok(text) = fs::read_to_string(path) {
             found.push((name, text));
         }
@@ -442,7 +447,7 @@ fn wording_is_plain() {
     }
     assert!(found.len() > READ.len(), "{} files are too few", found.len());
     let problems: Vec<String> = found.iter().flat_map(|(name, text)| wording::banned(name, text)).collect();
-    assert_none(&problems, "write the sentence again as tests/architecture/wording.rs proposes");
+    assert_none(&problems, "rewrite the sentence as tests/architecture/wording.rs suggests");
 }
 
 mod of_these_checks {
@@ -450,13 +455,18 @@ mod of_these_checks {
 
     #[test]
     fn banned_wording_is_found_across_lines_and_in_identifiers() {
-        let text =
-            "/// It is no\n/// header, and there is no other.\nfn is_told() -> ErrorTold {}\n// It stands\n";
-        let found = wording::banned("a.rs", text);
+        // The words are assembled here, because the test `wording_is_plain` reads this file too.
+        let [verb, camel, other] = [["to", "ld"], ["To", "ld"], ["sta", "nds"]].map(|parts| parts.concat());
+        let header = ["no", "header"].join(" ");
+        let text = format!(
+            "/// It is no\n/// header, and there is no other.\nfn is_{verb}() -> Error{camel} {{}}\n// It {other}\n"
+        );
+        let found = wording::banned("a.rs", &text);
         let lines: Vec<&str> =
             found.iter().map(|line| line.split('"').take(2).last().unwrap_or_default()).collect();
-        assert_eq!(lines, ["told", "Told", "stands", "is no header"], "{found:?}");
-        assert!(found.iter().any(|line| line.starts_with("a.rs:1: \"is no header\"")), "{found:?}");
+        assert_eq!(lines, [verb, camel, other, format!("is {header}")], "{found:?}");
+        let first = format!("a.rs:1: \"is {header}\"");
+        assert!(found.iter().any(|line| line.starts_with(&first)), "{found:?}");
         assert!(wording::banned("a.rs", "There is no header. It is no longer there.").is_empty());
     }
 
@@ -469,13 +479,13 @@ use crate::{
 };
 pub(crate) const TEXT: &str = "use crate::cli;";
 const RAW: &str = r#"crate::cli::x " // "#; const QUOTE: char = '"'; const TICK: char = '\'';
-fn f<'a>(x: &'a str) -> crate::observation::Body { super::told(super::super::runner::go::<u8>(x)) }
+fn f<'a>(x: &'a str) -> crate::observation::Body { super::heard(super::super::runner::go::<u8>(x)) }
 mod tests { use super::super::*; fn g() { super::super::super::event::x() } }
 fn after() { super::super::report::y() }
 "##;
 
     #[test]
-    fn planted_edges_are_found_with_their_lines_and_nothing_else_is() {
+    fn planted_uses_are_found_with_their_lines() {
         let file = File::new("src/judge/fate.rs", PLANTED);
         assert_eq!(
             wrong_edges(&file),
@@ -490,7 +500,7 @@ fn after() { super::super::report::y() }
     }
 
     #[test]
-    fn a_use_of_the_whole_crate_hides_nothing() {
+    fn a_use_of_the_whole_crate_is_reported() {
         let file =
             File::new("src/event.rs", "use super::*;\nuse crate::{judge, *};\nmod tests { use super::*; }\n");
         assert_eq!(
@@ -512,7 +522,7 @@ fn after() { super::super::report::y() }
     }
 
     #[test]
-    fn a_mod_rs_may_hold_uses_and_modules_only() {
+    fn a_mod_rs_may_contain_only_uses_and_modules() {
         let fine =
             "//! Doc.\n#![allow(x)]\nmod a;\n#[cfg(test)]\npub(crate) use a::{\n    B,\n};\npub mod c;\n";
         assert_eq!(content(&File::new("src/judge/mod.rs", fine)), None);
@@ -527,7 +537,7 @@ fn after() { super::super::report::y() }
     }
 
     #[test]
-    fn what_is_unfinished_is_found_and_words_about_it_are_not() {
+    fn unfinished_code_is_found_but_comments_and_strings_are_not() {
         let text = "// todo!()\nfn f() { todo!() }\n#[ignore = \"slow\"]\nfn ignore() { let x = \"dbg!(1)\"; dbg!(x) }\n";
         assert_eq!(
             unfinished(&File::new("src/x.rs", text)),
@@ -536,7 +546,7 @@ fn after() { super::super::report::y() }
     }
 
     #[test]
-    fn code_ends_where_the_tests_begin() {
+    fn test_modules_do_not_count_as_code() {
         let text = "fn f() {}\n#[cfg(test)]\nfn seam() {}\n#[cfg(test)]\nmod tests {\n}\n";
         assert_eq!(File::new("src/x.rs", text).code_lines(), 3);
         assert_eq!(File::new("src/x/tests.rs", text).code_lines(), 0);

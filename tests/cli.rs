@@ -1,4 +1,4 @@
-//! The `upfault` program from outside: arguments, exit codes, files and signals, all on loopback.
+//! Tests of the `upfault` program as a process: arguments, exit codes, files and signals, on loopback only.
 
 #![cfg(unix)]
 

@@ -1,7 +1,7 @@
-//! The control API of `serve` as the programs of its owner use it, and as a page in a browser tries to.
+//! The control API of `serve`: programs can use it, and web pages in a browser cannot.
 //!
-//! `UPFAULT_PROGRAMS` names those that are here and are to be asked: `chromium`, `curl`, `pytest` and
-//! `vitest`. `UPFAULT_PYTHON` is a Python that has pytest and httpx.
+//! `UPFAULT_PROGRAMS` lists the programs to test with: `chromium`, `curl`, `pytest` and `vitest`. Without it the tests are
+//! skipped. `UPFAULT_PYTHON` is a Python with pytest and httpx.
 
 #![cfg(unix)]
 
@@ -21,20 +21,20 @@ use upfault::internals::{scenario::Library, serve::Server};
 
 const ARM: &str = r#"{"provider": "openai", "upstream": [{"reply": "ok"}]}"#;
 
-/// What no page may get at.
+/// Text that no web page may read.
 const PROMPT: &str = "the secret prompt";
 
-#[expect(clippy::disallowed_methods, reason = "a test is its own surroundings")]
+#[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Whether a program is to be asked.
-#[expect(clippy::print_stderr, reason = "whoever reads the output of the tests sees what was left out")]
+/// Whether to test with this program.
+#[expect(clippy::print_stderr, reason = "the output of the tests must show what was skipped")]
 fn is_wanted(program: &str) -> bool {
     let wanted = variable("UPFAULT_PROGRAMS").unwrap_or_default().split(',').any(|one| one.trim() == program);
     if !wanted {
-        eprintln!("UPFAULT_PROGRAMS does not name {program}: it was not asked");
+        eprintln!("UPFAULT_PROGRAMS does not list {program}: skipped");
     }
     wanted
 }
@@ -43,13 +43,13 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/control_api")
 }
 
-/// A server that is reached by these names too.
+/// A server that also allows these host names.
 async fn serve(names: &[&str]) -> Server {
     let names = names.iter().map(|name| name.parse().unwrap()).collect();
     Server::start("127.0.0.1:0".parse().unwrap(), Library::default(), names).await.unwrap()
 }
 
-/// Sends a request as a program does; the body of the answer.
+/// Sends a request like a program and returns the body of the response.
 async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
@@ -69,12 +69,12 @@ async fn json(address: SocketAddr, method: &str, path: &str, body: &str) -> Valu
     serde_json::from_str(&ask(address, method, path, body).await).unwrap()
 }
 
-/// How many mocks are armed.
+/// The number of armed mocks.
 async fn armed(address: SocketAddr) -> u64 {
     json(address, "GET", "/_upfault/health", "").await["armed"].as_u64().unwrap()
 }
 
-/// A mock with a ledger that holds a prompt; its id.
+/// Arms a mock whose ledger contains the prompt, and returns its id.
 async fn mock_with_a_secret(address: SocketAddr) -> String {
     let id = json(address, "POST", "/_upfault/arm", ARM).await["id"].as_str().unwrap().to_owned();
     let prompt = format!(r#"{{"model": "m", "messages": [{{"role": "user", "content": "{PROMPT}"}}]}}"#);
@@ -82,7 +82,7 @@ async fn mock_with_a_secret(address: SocketAddr) -> String {
     id
 }
 
-/// Runs a program to its end, which must come within a minute and be a good one.
+/// Runs a program, which must succeed within a minute.
 async fn run(program: impl AsRef<OsStr>, args: &[&str], server: SocketAddr) -> String {
     let mut command = Command::new(program);
     command.args(args).env("UPFAULT_URL", format!("http://{server}")).kill_on_drop(true);
@@ -123,7 +123,7 @@ async fn vitest_arms_calls_reads_and_disarms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn curl_arms_as_the_document_says() {
+async fn the_curl_command_in_the_documentation_works() {
     if !is_wanted("curl") {
         return;
     }
@@ -141,9 +141,9 @@ async fn curl_arms_as_the_document_says() {
     assert_eq!(armed(address).await, 1);
 }
 
-/// In HTTP/2 the host is `:authority`.
+/// In HTTP/2, the host is in `:authority`.
 #[tokio::test(flavor = "multi_thread")]
-async fn curl_is_held_to_the_same_hosts_by_http2() {
+async fn http2_requests_are_restricted_to_the_same_hosts() {
     if !is_wanted("curl") {
         return;
     }

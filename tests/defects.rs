@@ -1,10 +1,10 @@
-//! The proof of the judge: the honest embedded proxy breaks no rule over the whole library, every
-//! named defect breaks the rule that it was made for and none that its row does not name, and no
-//! rule is without a defect or without a scenario. The documents on rules and defects are written from the same table.
+//! Tests of the judge. The honest proxy (the embedded proxy without a defect) breaks no rule in any bundled scenario. Every
+//! defect breaks the rule that it is meant to break, and no rules other than those in its row of the table. Every rule is
+//! broken by a defect and applies to a scenario. The documents on rules and defects are generated from the same table.
 //!
-//! With `WHOLE_LIBRARY=1` (`just defects-everywhere`) every defect runs over every scenario, and its row must
-//! name exactly what it breaks. With `HONEST_RUNS=20` (`just honest`) the honest proxy runs so often, each time
-//! with another seed.
+//! With `WHOLE_LIBRARY=1` (`just defects-everywhere`) every defect runs with every scenario, and its row must list exactly
+//! the rules that it breaks. With `HONEST_RUNS=20` (`just honest`) the honest proxy runs 20 times, each time with another
+//! seed.
 
 #[path = "defects/any.rs"]
 mod any;
@@ -39,10 +39,10 @@ use upfault::internals::{
 use run::{Broken, broken, run, run_seeded};
 use table::{ROWS, Row};
 
-/// Defects that run at once: each waits most of its time, and is given room to be on time.
+/// Maximum concurrent defects. Each one spends most of its time waiting, but more of them would delay each other.
 const AT_ONCE: usize = 6;
 
-/// Runs that are timed do not run beside each other.
+/// Held by a test whose runs must not be slowed down by other runs.
 static TIMED: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -58,17 +58,17 @@ fn library() -> Vec<Case> {
     library.scenarios.iter().flat_map(expand).collect()
 }
 
-/// A variable by which a person asks for more than usual.
-#[expect(clippy::disallowed_methods, reason = "the justfile says so by a variable")]
+/// Whether an environment variable requests more than the usual tests.
+#[expect(clippy::disallowed_methods, reason = "the justfile sets the variable")]
 fn asked_for(variable: &str) -> bool {
     std::env::var_os(variable).is_some()
 }
 
-/// How much of something a person asks for.
-#[expect(clippy::disallowed_methods, reason = "the justfile says so by a variable")]
+/// The number in an environment variable.
+#[expect(clippy::disallowed_methods, reason = "the justfile sets the variable")]
 fn number_of(variable: &str) -> Option<usize> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not `{text}`")))
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -76,7 +76,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     runtime.expect("a runtime starts").block_on(future)
 }
 
-/// The whole library through the honest proxy, once for all tests that look at it.
+/// The results of all bundled scenarios with the honest proxy, shared by several tests.
 fn honest() -> &'static [Arc<CaseResult>] {
     static HONEST: OnceLock<Vec<Arc<CaseResult>>> = OnceLock::new();
     HONEST.get_or_init(|| {
@@ -100,50 +100,50 @@ fn the_honest_proxy_breaks_no_rule_of_any_level() {
         };
         let found: usize = results.iter().map(|result| result.findings.len()).sum();
         if runs > 1 {
-            score::tell(&format!("seed {seed} of {runs}: {found} findings over {} cases", results.len()));
+            score::print(&format!("seed {seed} of {runs}: {found} findings over {} cases", results.len()));
         }
         (cases, findings) = (cases + results.len(), findings + found);
         broken_in
             .extend(Some(broken(results)).filter(|broken| !broken.is_empty()).map(|broken| (seed, broken)));
     }
     score::honest(cases, findings);
-    assert!(broken_in.is_empty(), "the honest proxy is said to break, by seed, {broken_in:#?}");
+    assert!(broken_in.is_empty(), "findings about the honest proxy, by seed: {broken_in:#?}");
 }
 
 #[test]
-fn every_rule_speaks_of_some_case_of_the_library() {
+fn every_rule_applies_to_a_bundled_case() {
     let policy = Policy::default();
     let seen: BTreeMap<&str, &Observation> = honest()
         .iter()
         .filter_map(|result| Some((result.id.as_str(), result.observation.as_ref()?)))
         .collect();
-    let mut spoken = BTreeSet::new();
+    let mut applied = BTreeSet::new();
     for case in seen.values() {
-        spoken.extend(judge::applicable(case, &policy));
-        let siblings = case.arrangement.held_against.iter().filter_map(|id| seen.get(id.as_str()));
-        spoken.extend(siblings.flat_map(|sibling| judge::applicable_to_siblings(case, sibling, &policy)));
+        applied.extend(judge::applicable(case, &policy));
+        let siblings = case.arrangement.compared_with.iter().filter_map(|id| seen.get(id.as_str()));
+        applied.extend(siblings.flat_map(|sibling| judge::applicable_to_siblings(case, sibling, &policy)));
     }
     let silent: Vec<&str> =
-        judge::rules().map(|rule| rule.id).filter(|rule| !spoken.contains(rule)).collect();
+        judge::rules().map(|rule| rule.id).filter(|rule| !applied.contains(rule)).collect();
     assert_eq!(
-        silent, SPOKEN_OF_DEFECTS_ALONE,
-        "no scenario shows what these rules speak of, or one does now"
+        silent, ONLY_WITH_DEFECTS,
+        "the rules that apply to no bundled scenario differ from ONLY_WITH_DEFECTS"
     );
 }
 
-/// Rules on what the honest proxy never does: the runs with their defects show that they speak of a case.
-const SPOKEN_OF_DEFECTS_ALONE: [&str; 1] = [
-    // It puts no route to rest for a key that was rejected.
+/// Rules that never apply to the honest proxy. The runs with their defects show that they apply to a case.
+const ONLY_WITH_DEFECTS: [&str; 1] = [
+    // The honest proxy starts no cooldown after a rejected key.
     "cooldown.names-cause",
 ];
 
 #[test]
-fn every_defect_breaks_its_rule_and_none_beyond_its_row() {
+fn every_defect_breaks_its_rule_and_no_rules_outside_its_row() {
     let _alone = alone();
     let whole = asked_for("WHOLE_LIBRARY");
-    // All scenarios at once keep a machine busy already.
+    // A single defect with all scenarios keeps the machine busy.
     let at_once = if whole { 1 } else { AT_ONCE };
-    // One that stops the proxy, or serves one request at a time, would take hours over all of them.
+    // A defect that stops the proxy, or serves one request at a time, would take hours with all scenarios.
     let is_whole = |row: &Row| whole && !row.defect.stops_the_process() && row.defect != Defect::OneAtATime;
     let library = Arc::new(library());
     let seen: Vec<(&Row, Broken)> = block_on(
@@ -164,42 +164,43 @@ fn every_defect_breaks_its_rule_and_none_beyond_its_row() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// The rule that a defect is meant to break is broken, with evidence that a person can check.
+/// Whether the rule that a defect is meant to break is broken, with evidence.
 fn is_caught(row: &Row, broken: &Broken) -> bool {
     broken.get(row.breaks).is_some_and(|(_, finding)| !finding.evidence.is_empty())
 }
 
-/// Where what was seen of a defect is not what its row says.
+/// The differences between the observed findings of a defect and its row.
 fn contradictions(row: &Row, broken: &Broken, whole: bool) -> Vec<String> {
     let mut problems = Vec::new();
     if !is_caught(row, broken) {
-        problems.push(format!("{}: {} is not broken, with evidence", row.defect, row.breaks));
+        problems
+            .push(format!("{}: {} is not broken, or the finding has no evidence", row.defect, row.breaks));
     }
     for (rule, (case, finding)) in broken {
-        // What a scenario demands beyond the contract follows from what the defect does.
+        // Expectations of scenarios (`expect.*`) are not part of the rows.
         if rule != row.breaks && !row.also.contains(&rule.as_str()) && !rule.starts_with("expect.") {
             problems.push(format!(
-                "{}: {rule} is broken too, in {case}: expected {}, observed {}",
+                "{}: {rule} is broken too, but not in the row; in {case}: expected {}, observed {}",
                 row.defect, finding.expected, finding.observed
             ));
         }
     }
     for rule in row.also.iter().filter(|rule| whole && !broken.contains_key(**rule)) {
-        problems.push(format!("{}: {rule} is named as broken too, and is not", row.defect));
+        problems.push(format!("{}: {rule} is in the row, but is not broken", row.defect));
     }
     problems
 }
 
 #[test]
-fn every_defect_has_one_row_and_rows_name_what_is_there() {
+fn every_defect_has_one_row_with_existing_rules_and_scenarios() {
     let library = library();
     let defects: Vec<Defect> = ROWS.iter().map(|row| row.defect).collect();
-    assert_eq!(defects, Defect::ALL, "one row for each defect, in their order");
+    assert_eq!(defects, Defect::ALL, "there must be one row for each defect, in the same order");
     for row in ROWS {
         for rule in [row.breaks].iter().chain(row.also) {
             assert!(judge::rule(rule).is_some(), "{}: there is no rule {rule}", row.defect);
         }
-        assert!(!row.also.contains(&row.breaks), "{}: {} stands twice", row.defect, row.breaks);
+        assert!(!row.also.contains(&row.breaks), "{}: {} is specified twice", row.defect, row.breaks);
         for scenario in row.shown_by {
             let found = library.iter().any(|case| table::holds(scenario, case));
             assert!(found, "{}: there is no scenario {scenario}", row.defect);
@@ -211,7 +212,7 @@ fn every_defect_has_one_row_and_rows_name_what_is_there() {
 fn every_rule_is_broken_by_a_defect() {
     let shown: BTreeSet<&str> =
         ROWS.iter().flat_map(|row| [row.breaks].into_iter().chain(row.also.iter().copied())).collect();
-    // What a scenario demands is shown broken by the tests of those rules.
+    // The rules `expect.*` have separate tests.
     let without: Vec<&str> = judge::rules()
         .map(|rule| rule.id)
         .filter(|rule| !rule.starts_with("expect.") && !shown.contains(rule))
@@ -220,7 +221,7 @@ fn every_rule_is_broken_by_a_defect() {
 }
 
 #[test]
-fn the_documents_are_those_of_the_code() {
+fn the_documents_are_up_to_date() {
     let documents = BTreeMap::from([
         ("docs/contract.md", documents::contract(ROWS)),
         ("docs/defects.md", documents::defects(ROWS)),
@@ -231,6 +232,6 @@ fn the_documents_are_those_of_the_code() {
             std::fs::write(&path, &text).expect("it can be written");
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == text, "{name} is stale: run `just docs`");
+        assert!(kept == text, "{name} is out of date: run `just docs`");
     }
 }

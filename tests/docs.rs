@@ -1,5 +1,4 @@
-//! What the documents say is tried: scenarios in them load, links lead somewhere, and no word of
-//! the file format is missing from its reference.
+//! Checks the documents: their scenarios load, their links have targets, and the reference of the file format is complete.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +18,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The README, CONTRIBUTING and everything in docs/, with their text.
+/// The README, CONTRIBUTING and the files in docs/, with their texts.
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
     for entry in fs::read_dir(root().join("docs")).expect("there is a folder of documents") {
@@ -34,7 +33,7 @@ fn reference() -> String {
     fs::read_to_string(root().join("docs/scenarios.md")).expect("there is a reference of the file format")
 }
 
-/// Each fenced block whose info string is exactly `kind`: the line at which it begins, and its text.
+/// The fenced blocks whose info string is exactly `kind`, each with its line number and text.
 fn blocks<'t>(text: &'t str, kind: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut open: Option<(bool, usize, Vec<&'t str>)> = None;
@@ -64,13 +63,13 @@ fn every_scenario_in_the_documents_loads() {
                 format!("{}:{line}", path.strip_prefix(root()).expect("it is below the root").display());
             if let Err(errors) = load_text("docs/example", &name, &scenario) {
                 panic!(
-                    "{}\n\n  help: a block that is no whole scenario begins with ```yaml fragment",
+                    "{}\n\n  help: a block that is not a complete scenario must begin with ```yaml fragment",
                     errors.render(false)
                 );
             }
         }
     }
-    assert!(count >= 10, "the documents hold {count} scenarios only: are they still found?");
+    assert!(count >= 10, "only {count} scenarios were found in the documents");
 }
 
 #[test]
@@ -87,7 +86,7 @@ fn the_settings_in_the_documents_are_valid_and_explain_every_key() {
             assert!(errors.is_empty(), "{}:{line}: {errors:?}", path.display());
         }
     }
-    assert!(count >= 3, "the documents hold {count} settings only: are they still found?");
+    assert!(count >= 3, "only {count} settings files were found in the documents");
     let reference = fs::read_to_string(root().join("docs/settings.md")).expect("there is a page on settings");
     for key in schema["properties"].as_object().expect("they are listed").keys() {
         assert!(reference.contains(&format!("\n| `{key}` |")), "docs/settings.md does not explain {key}");
@@ -95,17 +94,21 @@ fn the_settings_in_the_documents_are_valid_and_explain_every_key() {
 }
 
 #[test]
-fn every_link_between_documents_leads_somewhere() {
+fn every_link_between_documents_has_a_target() {
     for (path, text) in documents() {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
             let outside = target.contains("://") || target.starts_with("mailto:") || target.is_empty();
             let there = path.parent().expect("a file has a folder").join(target);
-            assert!(outside || there.exists(), "{}: the link to `{target}` leads nowhere", path.display());
+            assert!(
+                outside || there.exists(),
+                "{}: the target of the link `{target}` does not exist",
+                path.display()
+            );
         }
     }
 }
 
-/// What follows each `--filter` of a run or a list in the documents, without its quotes.
+/// The value of each `--filter` of `run` and `list` in the documents, without quotes.
 fn filters(text: &str) -> Vec<String> {
     let of_cases = text.lines().filter(|line| !line.contains("upfault selftest"));
     let after = of_cases.flat_map(|line| line.split("--filter ").skip(1));
@@ -119,7 +122,7 @@ fn filters(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_filter_in_the_documents_chooses_something() {
+fn every_filter_in_the_documents_matches_a_case() {
     let mut count = 0;
     for (path, text) in documents() {
         for filter in filters(&text) {
@@ -129,20 +132,20 @@ fn every_filter_in_the_documents_chooses_something() {
                 .current_dir(root())
                 .output()
                 .expect("upfault can be started");
-            let told = String::from_utf8_lossy(&listed.stderr);
-            assert!(listed.status.success(), "{}: `{filter}`: {told}", path.display());
+            let errors = String::from_utf8_lossy(&listed.stderr);
+            assert!(listed.status.success(), "{}: `{filter}`: {errors}", path.display());
         }
     }
-    assert!(count >= 3, "the documents hold {count} filters only: are they still found?");
+    assert!(count >= 3, "only {count} filters were found in the documents");
 }
 
 #[test]
-fn a_filter_is_found_in_quotes_and_without() {
+fn filters_are_found_with_and_without_quotes() {
     let text = "upfault run --filter a/b --strict\n`--filter 'x & y'`\nupfault selftest --filter reset\n";
     assert_eq!(filters(text), ["a/b", "x & y"]);
 }
 
-/// The keys of every object in a JSON Schema, and the values of its enumerations.
+/// Collects the keys of every object and the values of every enumeration in a JSON Schema.
 fn words(schema: &Value, found: &mut BTreeSet<String>) {
     match schema {
         Value::Object(members) => {
@@ -166,7 +169,7 @@ fn words(schema: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn the_reference_names_every_word_of_the_format() {
+fn the_reference_explains_every_word_of_the_format() {
     let text = reference();
     let mut all = BTreeSet::new();
     words(&serde_json::from_str(&schema()).expect("the schema is JSON"), &mut all);
@@ -186,7 +189,7 @@ fn the_reference_names_every_word_of_the_format() {
 }
 
 #[test]
-fn the_table_of_errors_is_the_catalogue() {
+fn the_table_of_errors_matches_the_catalogue() {
     let text = reference();
     for name in ErrorName::ALL {
         let row = catalogue_row(Provider::Openai, *name);
@@ -206,7 +209,7 @@ fn the_table_of_errors_is_the_catalogue() {
 }
 
 #[test]
-fn the_page_of_deviations_names_the_recalled_rows() {
+fn the_page_on_deviations_lists_the_recalled_rows() {
     let path = root().join("docs/provider-deviations.md");
     let text = fs::read_to_string(path).expect("there is a page of deviations");
     for section in text.split("\n## ").skip(1) {
@@ -224,7 +227,7 @@ fn the_page_of_deviations_names_the_recalled_rows() {
     }
 }
 
-/// The table of the keys of a policy, for docs/policies.md.
+/// The table of policy keys in docs/policies.md.
 fn table_of_keys() -> String {
     let policies = Policy::all();
     let names: Vec<String> = policies.iter().map(|policy| format!("`{}`", policy.name)).collect();
@@ -248,8 +251,8 @@ fn table_of_keys() -> String {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "`just docs` says so by a variable")]
-fn the_table_of_keys_is_that_of_the_code() {
+#[expect(clippy::disallowed_methods, reason = "`just docs` sets the variable")]
+fn the_table_of_keys_is_up_to_date() {
     let path = root().join("docs/policies.md");
     let text = fs::read_to_string(&path).expect("there is a page on policies");
     let (before, rest) = text.split_once("<!-- keys:").expect("the place of the table is marked");
@@ -260,23 +263,23 @@ fn the_table_of_keys_is_that_of_the_code() {
         fs::write(&path, &now).expect("it can be written");
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == now, "docs/policies.md is stale: run `just docs`");
+    assert!(kept == now, "docs/policies.md is out of date: run `just docs`");
 }
 
 #[test]
-fn the_page_on_policies_tells_the_positions_on_every_question() {
+fn the_page_on_policies_gives_the_positions_on_every_question() {
     let text = fs::read_to_string(root().join("docs/policies.md")).expect("there is a page on policies");
     let (_, positions) = text.split_once("## Where the positions come from").expect("they have a section");
     for question in Policy::QUESTIONS {
         let listed = positions
             .lines()
             .any(|line| line.starts_with("- **`") && line.contains(&format!("`{}`", question.key)));
-        assert!(listed, "docs/policies.md does not tell who holds what on `{}`", question.key);
+        assert!(listed, "docs/policies.md does not give the positions on `{}`", question.key);
     }
 }
 
 #[test]
-fn a_block_is_found_by_its_info_string_alone() {
+fn blocks_are_found_by_their_exact_info_string() {
     let text = "```yaml\na\n```\n```yaml fragment\nb\n```\n  ```yaml\n  c\n  ```\n";
     assert_eq!(blocks(text, "yaml"), [(2, "a\n".to_owned()), (8, "  c\n".to_owned())]);
 }

@@ -1,4 +1,5 @@
-//! Proxies that die, hang, flood or lie, each a folder definition around a few lines of shell or Python.
+//! Tests of proxy processes that die, hang, flood their logs or misbehave. Each proxy is a definition with a few lines of
+//! shell or Python.
 
 #![cfg(unix)]
 
@@ -17,7 +18,7 @@ use upfault::internals::{
     scenario::{Api, Provider},
 };
 
-/// A server that says that it is ready, as a Python program on one line of YAML.
+/// The start of a Python program with a server that answers the readiness check.
 const SERVER: &str = r#"
 import http.server, os, signal, subprocess, sys, time
 class H(http.server.BaseHTTPRequestHandler):
@@ -33,7 +34,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A definition `fake` whose launch command is a Python program that sees `SERVER`.
+    /// A definition `fake` that launches `SERVER` followed by this Python program.
     fn python(program: &str) -> Self {
         let fixture = Self::yaml(
             "launch: {command: [python3, \"{{ here }}/server.py\", \"{{ port }}\"]}\n\
@@ -95,7 +96,7 @@ fn is_free(root: &str) -> bool {
     TcpListener::bind(("127.0.0.1", port(root))).is_ok()
 }
 
-/// Whether a process runs; one that nobody has reaped yet does not.
+/// Whether a process is running. A zombie does not count.
 fn is_alive(pid: &str) -> bool {
     let output = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
     let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -110,7 +111,7 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// The pid that a fake wrote to `name` in its work folder.
+/// The process id that the fake proxy wrote to the file `name` in its work folder.
 async fn pid(fixture: &Fixture, name: &str) -> String {
     let path = fixture.folder.path().join("instance").join(name);
     eventually("a pid file", || fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n'))).await;
@@ -118,7 +119,7 @@ async fn pid(fixture: &Fixture, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_ready_proxy_is_addressed_at_its_port_and_stop_leaves_nothing() {
+async fn a_ready_proxy_has_its_port_and_stopping_it_leaves_nothing_behind() {
     let fixture = Fixture::python(
         "open('pid', 'w').write(f'{os.getpid()}\\n')\n\
          child = subprocess.Popen(['sleep', '1000'])\n\
@@ -132,8 +133,8 @@ async fn a_ready_proxy_is_addressed_at_its_port_and_stop_leaves_nothing() {
     assert_eq!(instance.exited(), None);
     assert_eq!(instance.secrets(), [instance.proxy_key()]);
     instance.stop().await;
-    assert!(!is_alive(&first) && !is_alive(&second), "a process was left");
-    assert!(is_free(&root), "the port was left");
+    assert!(!is_alive(&first) && !is_alive(&second), "a process is still running");
+    assert!(is_free(&root), "the port is still in use");
 }
 
 #[tokio::test]
@@ -143,9 +144,9 @@ async fn a_proxy_that_ignores_sigterm_is_killed_after_two_seconds() {
     let root = instance.root().to_owned();
     let began = Instant::now();
     instance.stop().await;
-    // Less would mean that it was killed without having been asked.
-    assert!(began.elapsed() >= Duration::from_secs(2), "it was not given its time");
-    assert!(began.elapsed() < Duration::from_secs(6), "it was waited for");
+    // If it ended earlier, it was killed without SIGTERM.
+    assert!(began.elapsed() >= Duration::from_secs(2), "it was killed too early");
+    assert!(began.elapsed() < Duration::from_secs(6), "it was killed too late");
     assert!(is_free(&root));
 }
 
@@ -164,15 +165,15 @@ async fn dropping_an_instance_kills_its_grandchildren_too() {
 }
 
 #[tokio::test]
-async fn a_panic_kills_the_proxy_as_it_unwinds() {
+async fn a_panic_kills_the_proxy() {
     let fixture = std::sync::Arc::new(Fixture::python("serve()"));
     let (root, shared) = (std::sync::Arc::new(Mutex::new(String::new())), fixture.clone());
-    let told = root.clone();
-    // A task of its own, as in a run: everything here must be able to move between threads.
+    let started = root.clone();
+    // A run starts proxies in separate tasks, so everything here must be `Send`.
     let task = tokio::spawn(async move {
         let instance = std::sync::Arc::new(shared.launch().await.unwrap());
-        *told.lock().unwrap() = instance.root().to_owned();
-        panic!("as meant by this test");
+        *started.lock().unwrap() = instance.root().to_owned();
+        panic!("the test panics on purpose");
     });
     assert!(task.await.unwrap_err().is_panic());
     let root = root.lock().unwrap().clone();
@@ -180,7 +181,7 @@ async fn a_panic_kills_the_proxy_as_it_unwinds() {
 }
 
 #[tokio::test]
-async fn a_kill_in_mid_run_is_seen() {
+async fn a_killed_proxy_is_detected() {
     let fixture = Fixture::python("open('pid', 'w').write(f'{os.getpid()}\\n')\nserve()");
     let instance = fixture.launch().await.unwrap();
     let pid = pid(&fixture, "pid").await;
@@ -191,41 +192,41 @@ async fn a_kill_in_mid_run_is_seen() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_ends_at_once_is_not_waited_for_and_shows_its_last_words() {
+async fn a_proxy_that_exits_is_reported_immediately_with_the_end_of_its_log() {
     let fixture = Fixture::python("print('no such model: ada', file=sys.stderr)\nsys.exit(7)");
     let began = Instant::now();
     let error = fixture.launch().await.unwrap_err();
-    assert!(began.elapsed() < Duration::from_secs(15), "the deadline was waited for");
+    assert!(began.elapsed() < Duration::from_secs(15), "upfault must not wait for the deadline");
     insta::assert_snapshot!(fixture.plain(&error), @r"
     fake exited with code 7 before it was ready
       no such model: ada
-    its log is TMP/instance/fake.log
-    help: start it by hand in TMP/instance to see why: python3 TMP/fake/ADDRESS
+    its log: TMP/instance/fake.log
+    help: to see why, run this command in TMP/instance: python3 TMP/fake/ADDRESS
     ");
 }
 
 #[tokio::test]
-async fn a_proxy_that_ends_without_a_word_is_told_from_one_whose_folder_was_removed() {
+async fn an_empty_log_and_a_removed_log_have_different_messages() {
     let silent = Fixture::yaml("launch: {command: ['false']}\nready: {get: /ready}\n");
     insta::assert_snapshot!(silent.plain(&silent.launch().await.unwrap_err()), @r"
     fake exited with code 1 before it was ready
       (it wrote nothing to its log)
-    its log is TMP/instance/fake.log
-    help: start it by hand in TMP/instance to see why: false
+    its log: TMP/instance/fake.log
+    help: to see why, run this command in TMP/instance: false
     ");
     let robbed = Fixture::yaml(
         "launch: {command: [sh, -c, 'echo words; rm -r \"$PWD\"; exit 1']}\nready: {get: /ready}\n",
     );
     insta::assert_snapshot!(robbed.plain(&robbed.launch().await.unwrap_err()), @r#"
     fake exited with code 1 before it was ready
-      (its log cannot be read any more: No such file or directory (os error 2))
-    its log is TMP/instance/fake.log
-    help: start it by hand in TMP/instance to see why: sh -c 'echo words; rm -r "$PWD"; exit 1'
+      (its log can no longer be read: No such file or directory (os error 2))
+    its log: TMP/instance/fake.log
+    help: to see why, run this command in TMP/instance: sh -c 'echo words; rm -r "$PWD"; exit 1'
     "#);
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_never_ready_ends_with_its_deadline_and_is_killed() {
+async fn a_proxy_that_is_not_ready_before_its_deadline_is_killed() {
     let fixture = Fixture::yaml(
         "launch: {command: [sh, -c, 'echo $$ > pid; echo still thinking; exec sleep 1000']}\n\
          ready: {get: /ready, within: 1s}\n",
@@ -235,8 +236,8 @@ async fn a_proxy_that_is_never_ready_ends_with_its_deadline_and_is_killed() {
     insta::assert_snapshot!(text, @r"
     fake was not ready within 1s (GET http://ADDRESS/ready: Connection refused (os error 111))
       still thinking
-    its log is TMP/instance/fake.log
-    help: on a slow machine raise `ready.within` in its proxy.yaml, or start fewer things beside it
+    its log: TMP/instance/fake.log
+    help: on a slow machine, raise `ready.within` in its proxy.yaml, or run fewer programs at the same time
     ");
     let pid = pid(&fixture, "pid").await;
     eventually("the end", || !is_alive(&pid)).await;
@@ -258,7 +259,7 @@ async fn a_proxy_that_answers_with_an_error_is_not_ready() {
 
 #[tokio::test]
 async fn a_flood_of_output_neither_blocks_the_proxy_nor_fills_the_disk() {
-    // 100 MB go to the log before the proxy is ready, and there is no pause in them.
+    // The proxy writes 100 MB to its log before it is ready, almost without pauses.
     let fixture = Fixture::python(
         "block = b'x' * 999 + b'\\n'\n\
          for _ in range(100): os.write(1, block * 1000); time.sleep(0.005)\n\
@@ -271,8 +272,8 @@ async fn a_flood_of_output_neither_blocks_the_proxy_nor_fills_the_disk() {
 }
 
 #[tokio::test]
-async fn a_port_that_another_process_took_is_given_up_for_another() {
-    // The first start says what a server says whose port is taken.
+async fn another_port_is_used_if_another_process_took_the_first_one() {
+    // The first start fails with the error message of a server whose port is in use.
     let fixture = Fixture::python(
         "if not os.path.exists('again'):\n    open('again', 'w').write('')\n    \
          sys.exit('[Errno 98] Address already in use')\nserve()",
@@ -282,21 +283,21 @@ async fn a_port_that_another_process_took_is_given_up_for_another() {
 }
 
 #[tokio::test]
-async fn the_proxy_sees_no_environment_but_path_home_and_its_own() {
+async fn the_proxy_gets_only_path_home_and_its_own_variables() {
     let fixture = Fixture::yaml(
         "launch: {command: [sh, -c, 'env | cut -d= -f1 | sort > names; exec sleep 1000'], env: {MINE: x}}\n\
          ready: {get: /ready, within: 1s}\n",
     );
     fixture.launch().await.unwrap_err();
     let names = fs::read_to_string(fixture.folder.path().join("instance/names")).unwrap();
-    // The shell adds PWD and its kind by itself.
+    // The shell adds PWD and a few others.
     let names: Vec<&str> =
         names.lines().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
     assert_eq!(names, ["HOME", "MINE", "PATH"]);
 }
 
 #[tokio::test]
-async fn an_interrupted_installation_is_not_taken_for_a_finished_one() {
+async fn an_interrupted_installation_does_not_count_as_complete() {
     let fixture = Fixture::yaml(
         "install: [[sh, -c, 'echo half > \"{{ dir }}/part\"; test -e \"{{ here }}/go\" || exec sleep 1000']]\n\
          launch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
@@ -306,7 +307,7 @@ async fn an_interrupted_installation_is_not_taken_for_a_finished_one() {
     {
         let install = definition.install(&cache, &|_| {});
         tokio::select! {
-            _ = install => panic!("it has no end"),
+            _ = install => panic!("the installation cannot end"),
             () = eventually("half an installation", || part.exists()) => {}
         }
     }
@@ -314,18 +315,18 @@ async fn an_interrupted_installation_is_not_taken_for_a_finished_one() {
 
     fs::write(fixture.definition_dir().join("go"), "").unwrap();
     let definition = fixture.find().unwrap();
-    let told = Mutex::new(Vec::new());
-    // The folder's own files count as what is installed, so this one is new.
-    let installed = definition.install(&cache, &|line| told.lock().unwrap().push(line)).await.unwrap();
+    let progress = Mutex::new(Vec::new());
+    // The files of the definition are part of the installation's identity, so this installation is a new one.
+    let installed = definition.install(&cache, &|line| progress.lock().unwrap().push(line)).await.unwrap();
     assert!(definition.is_installed(&cache) && installed.dir().join("part").exists());
-    assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
+    assert_eq!(progress.lock().unwrap().len(), 1, "{progress:?}");
 
-    // A second time there is nothing to do and nothing to tell.
+    // The second call does nothing and reports no progress.
     definition.install(&cache, &|line| panic!("{line}")).await.unwrap();
 }
 
 #[tokio::test]
-async fn leftovers_without_the_stamp_are_removed_before_an_installation() {
+async fn an_incomplete_installation_is_removed_before_a_new_one() {
     let fixture =
         Fixture::yaml("install: [['true']]\nlaunch: {command: [sleep, '1000']}\nready: {get: /ready}\n");
     let (definition, cache) = (fixture.find().unwrap(), fixture.cache());
@@ -336,7 +337,7 @@ async fn leftovers_without_the_stamp_are_removed_before_an_installation() {
 }
 
 #[tokio::test]
-async fn two_installations_of_the_same_run_one_after_the_other_and_only_one_does_the_work() {
+async fn of_two_concurrent_installations_only_one_does_the_work() {
     let fixture = Fixture::yaml(
         "install: [[sh, -c, 'echo once >> \"{{ dir }}/../count\"; sleep 0.3']]\n\
          launch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
@@ -348,22 +349,22 @@ async fn two_installations_of_the_same_run_one_after_the_other_and_only_one_does
 }
 
 #[tokio::test]
-async fn an_installation_is_in_use_as_long_as_an_instance_of_it_is_there() {
+async fn an_installation_is_in_use_while_an_instance_of_it_exists() {
     let fixture = Fixture::python("serve()");
     let dir = fixture.find().unwrap().install_dir(&fixture.cache()).unwrap();
-    // What it was launched from is dropped here: the instance alone keeps the installation.
+    // The definition and the installation are dropped here: only the instance holds the lock.
     let instance = fixture.launch().await.unwrap();
     assert_eq!(remove_installation(&dir).unwrap(), Removal::InUse);
     assert!(fixture.find().unwrap().is_installed(&fixture.cache()));
     instance.stop().await;
     assert_eq!(remove_installation(&dir).unwrap(), Removal::Removed);
     assert!(!fixture.find().unwrap().is_installed(&fixture.cache()));
-    // The next run installs it again.
+    // After that, it can be installed again.
     fixture.launch().await.unwrap().stop().await;
 }
 
 #[tokio::test]
-async fn a_failed_installation_shows_the_last_words_and_the_next_step() {
+async fn a_failed_installation_shows_the_end_of_its_output_and_the_next_step() {
     let fixture = Fixture::yaml(
         "version: '1.2'\ninstall: [[sh, -c, 'echo no version {{ version }} >&2; exit 3']]\n\
          install_help: does {{ version }} exist?\n\
@@ -375,14 +376,14 @@ async fn a_failed_installation_shows_the_last_words_and_the_next_step() {
     insta::assert_snapshot!(text, @r"
     installing fake 1.2 failed: `sh -c 'echo no version 1.2 >&2; exit 3'` exited with code 3
       no version 1.2
-    the whole output is in TMP/cache/proxies/DIR.log
+    the full output is in TMP/cache/proxies/DIR.log
     help: does 1.2 exist?
     ");
     assert!(!fixture.find().unwrap().is_installed(&fixture.cache()));
 }
 
 #[tokio::test]
-async fn a_missing_program_is_named_with_the_way_to_get_it() {
+async fn a_missing_program_is_named_with_a_way_to_install_it() {
     let fixture = Fixture::yaml(
         "needs: {no-such-program: see https://example.org/install}\n\
          install: [[no-such-program, now]]\nlaunch: {command: [sleep, '1000']}\nready: {get: /ready}\n",
@@ -397,7 +398,7 @@ async fn a_missing_program_is_named_with_the_way_to_get_it() {
 }
 
 #[tokio::test]
-async fn a_launch_command_that_is_not_there_says_where_it_was_written() {
+async fn a_missing_launch_command_is_reported_with_its_file() {
     let fixture = Fixture::yaml("launch: {command: ['{{ dir }}/nothing']}\nready: {get: /ready}\n");
     let error = fixture.launch().await.unwrap_err();
     assert!(matches!(error, ProxyError::Spawn { .. }), "{error}");
@@ -405,7 +406,7 @@ async fn a_launch_command_that_is_not_there_says_where_it_was_written() {
 }
 
 #[tokio::test]
-async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
+async fn request_and_paths_adapt_a_route_to_the_proxy() {
     let fixture = Fixture::python("serve()");
     fs::write(
         fixture.definition_dir().join("proxy.yaml"),
@@ -456,7 +457,7 @@ async fn request_and_paths_map_a_route_onto_what_the_proxy_takes() {
 }
 
 #[test]
-fn a_folder_wins_over_the_bundled_definition_of_its_name() {
+fn a_folder_replaces_the_bundled_definition_with_the_same_name() {
     let root = tempfile::tempdir().unwrap();
     assert_eq!(Definition::find("litellm", root.path()).unwrap().version, "1.102.4");
     assert_eq!(Definition::find("litellm@1.90.7", root.path()).unwrap().version, "1.90.7");

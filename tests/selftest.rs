@@ -1,4 +1,4 @@
-//! Every fault proves itself, and independent clients make of it what the selftest says that they can.
+//! Verifies every fault, and checks that independent clients observe each fault as the selftest says.
 
 #![cfg(unix)]
 
@@ -38,7 +38,7 @@ fn unproven(selftest: &Selftest) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_does_what_its_name_says() {
+async fn every_fault_is_proven() {
     let selftest = prove(exhibits(), 0).await.unwrap();
     let unproven = unproven(&selftest);
     assert!(unproven.is_empty(), "{} not proven:\n  {}", unproven.len(), unproven.join("\n  "));
@@ -47,20 +47,20 @@ async fn every_fault_does_what_its_name_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_that_is_not_true_is_told() {
+async fn a_false_claim_is_reported() {
     let mut wrong: Vec<Exhibit> =
         exhibits().into_iter().filter(|one| one.matches("endings: close")).collect();
-    // A FIN where the name says RST: what other tools sell as a reset.
+    // The exhibits close with FIN, but claim a reset (RST).
     for exhibit in &mut wrong {
         exhibit.claims = exhibits().into_iter().find(|one| one.matches("endings: reset")).unwrap().claims;
     }
     let selftest = prove(wrong.clone(), 0).await.unwrap();
     assert_eq!((selftest.proven, selftest.unproven), (0, wrong.len()));
-    let told: Vec<_> = selftest.exhibits[0].broken().collect();
-    assert!(told.contains(&("the connection ends by RST", "it ended by FIN")), "{told:?}");
+    let false_claims: Vec<_> = selftest.exhibits[0].broken().collect();
+    assert!(false_claims.contains(&("the connection ends by RST", "it ended by FIN")), "{false_claims:?}");
 }
 
-/// Exhibits armed at a mock, with what is to be asked of each.
+/// Exhibits that are armed on a mock, with the request for each.
 struct Stage {
     upstream: Upstream,
     _cases: Vec<ArmedCase>,
@@ -68,7 +68,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Of the exhibits at these places of the list.
+    /// Arms the exhibits with these indices.
     async fn new(places: &[usize]) -> Self {
         let upstream = Upstream::start().await.unwrap();
         let exhibits = exhibits();
@@ -76,7 +76,7 @@ impl Stage {
         let mut asks = Vec::new();
         for &id in places {
             let exhibit = &exhibits[id];
-            // The selftest's own, so that bodies are the same to the byte.
+            // The identity that the selftest uses, so that bodies have the same bytes.
             let identity = identity(id);
             let key = identity.key("main");
             let case = upstream.arm(exhibit.armed(identity, 0)).unwrap();
@@ -91,7 +91,7 @@ impl Stage {
         Self { upstream, _cases: cases, asks }
     }
 
-    /// What a client gets of each.
+    /// Sends the requests with a client and returns what the client observed.
     async fn ask(self, client: &Client) -> HashMap<usize, Got> {
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
@@ -102,13 +102,13 @@ impl Stage {
     }
 }
 
-/// What a client makes of every exhibit, against what the selftest says of it.
+/// Runs every exhibit with a client and returns the differences from the selftest.
 async fn disagreements(client: &Client, proofs: &[FaultProof]) -> Vec<String> {
-    // Clients of HTTP open no sessions.
+    // The clients do not open WebSocket sessions.
     let all: Vec<usize> = (0..proofs.len()).filter(|id| proofs[*id].family != FaultLayer::Session).collect();
     let mut got = Stage::new(&all).await.ask(client).await;
-    assert_eq!(got.len(), all.len(), "{} has not answered for every exhibit", client.name());
-    // Two hundred requests at once can be too much for the client's time; alone they are not.
+    assert_eq!(got.len(), all.len(), "{} has no result for some exhibits", client.name());
+    // Two hundred concurrent requests can take longer than the client's timeout. Late ones are repeated separately.
     let late: Vec<usize> = all
         .iter()
         .copied()
@@ -125,7 +125,7 @@ async fn disagreements(client: &Client, proofs: &[FaultProof]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_independent_clients_agree_with_the_selftest_where_they_are_installed() {
+async fn the_installed_independent_clients_agree_with_the_selftest() {
     let selftest = prove(exhibits(), 0).await.unwrap();
     assert_eq!(unproven(&selftest), Vec::<String>::new());
     let clients = client::installed().await;

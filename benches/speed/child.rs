@@ -1,4 +1,4 @@
-//! A server as a process of its own, and what it uses.
+//! Runs a server as a separate process and measures its CPU time and memory.
 
 use std::{
     fs,
@@ -11,16 +11,16 @@ use std::{
 
 use crate::{figure::Failure, kind::Kind, serve};
 
-/// Who answers.
+/// The kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// hyper and a function that returns the reply: what there is to compare with.
+    /// hyper and a function that returns the reply: the baseline.
     Bare,
-    /// The same, told to send in one write what is due at once, as the mock does.
+    /// The baseline with `writev(false)`: it sends head and body in one write, as the mock does.
     BareFlat,
     /// An [`upfault::internals::upstream::Upstream`] with a case.
     Mock,
-    /// The crate of that name.
+    /// A server of the crate `wiremock`.
     Wiremock,
 }
 
@@ -37,8 +37,7 @@ impl Role {
     }
 }
 
-/// A running server. It ends when this is dropped, or when this process is gone: its standard
-/// input is then at its end.
+/// A running server. It ends when this value is dropped or this process ends, because its standard input is closed then.
 pub struct Server {
     process: Child,
     commands: Option<ChildStdin>,
@@ -54,20 +53,20 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()?;
         let commands = process.stdin.take();
-        let mut answers = BufReader::new(process.stdout.take().ok_or("a child without an output")?);
+        let mut answers = BufReader::new(process.stdout.take().ok_or("the child has no standard output")?);
         let address = line(&mut answers)?.parse()?;
         Ok(Self { process, commands, answers, address })
     }
 
-    /// Has it do something, and waits until it has been done.
-    pub fn tell(&mut self, command: &str) -> Result<String, Failure> {
+    /// Sends a command and waits for the response.
+    pub fn command(&mut self, command: &str) -> Result<String, Failure> {
         let commands = self.commands.as_mut().ok_or("the server has been stopped")?;
         writeln!(commands, "{command}")?;
         line(&mut self.answers)
     }
 
-    /// CPU time so far, in the program and in the kernel: what its threads were running for, in
-    /// nanoseconds (the times of proc(5)'s `stat` go in steps of ten milliseconds).
+    /// CPU time so far in user and kernel mode: the total of its threads according to `schedstat`, in nanoseconds. `stat`
+    /// of proc(5) counts in steps of 10 ms, which is too coarse.
     pub fn cpu(&self) -> Result<Duration, Failure> {
         let mut total = 0;
         for task in fs::read_dir(self.proc("task"))? {
@@ -78,7 +77,7 @@ impl Server {
         Ok(Duration::from_nanos(total))
     }
 
-    /// Resident memory in bytes.
+    /// Resident memory in bytes, according to `VmRSS` of proc(5).
     pub fn memory(&self) -> Result<u64, Failure> {
         let status = fs::read_to_string(self.proc("status"))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
@@ -102,7 +101,7 @@ fn line(from: &mut impl BufRead) -> Result<String, Failure> {
     let mut line = String::new();
     from.read_line(&mut line)?;
     if line.is_empty() {
-        return Err("a server has ended".into());
+        return Err("a server ended unexpectedly".into());
     }
     Ok(line.trim_end().to_owned())
 }

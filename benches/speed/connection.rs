@@ -1,4 +1,4 @@
-//! The load: connections that are kept, and as little work on them as will do.
+//! Generates load: on connections that stay open, with as little client work as possible.
 
 use std::{io, io::Write, net::SocketAddr};
 
@@ -8,14 +8,14 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What stands in a request for its number.
+/// The placeholder for the number of a request, in its body.
 pub const NUMBER: &[u8] = b"00000000";
 
-/// A connection on which one request after the other is sent.
+/// A connection that sends one request at a time.
 pub struct Connection {
     stream: TcpStream,
     request: Vec<u8>,
-    /// Where in the request its number stands.
+    /// The position of the number in the request.
     number_at: usize,
     sent: u32,
     received: Vec<u8>,
@@ -30,23 +30,23 @@ impl Connection {
         Ok(Self { stream, request, number_at, sent: 0, received: Vec::new() })
     }
 
-    /// Sends a request and reads its whole answer.
+    /// Sends a request and reads the complete response.
     pub async fn exchange(&mut self) -> io::Result<()> {
         self.send_and_read_until(is_complete).await
     }
 
-    /// Sends a request and reads until so many events of a stream are there.
+    /// Sends a request and reads until this many events of the stream have arrived.
     pub async fn read_events(&mut self, events: usize) -> io::Result<()> {
-        let there =
+        let arrived =
             |received: &[u8]| received.windows(6).filter(|bytes| bytes == b"data: ").count() >= events;
-        self.send_and_read_until(there).await?;
-        // Ten thousand of these are kept.
+        self.send_and_read_until(arrived).await?;
+        // A benchmark keeps 10,000 connections open: this frees their buffers.
         self.received = Vec::new();
         Ok(())
     }
 
     async fn send_and_read_until(&mut self, done: impl Fn(&[u8]) -> bool) -> io::Result<()> {
-        // No two prompts are the same, so that nobody gains by remembering one.
+        // Every prompt differs, so that a server gains nothing from a cache.
         self.sent += 1;
         write!(&mut self.request[self.number_at..], "{:08}", self.sent)?;
         self.stream.write_all(&self.request).await?;
@@ -60,7 +60,7 @@ impl Connection {
     }
 }
 
-/// Whether this is a whole answer of HTTP/1.1, as these servers write it.
+/// Whether this is a complete HTTP/1.1 response, in the format of these servers.
 fn is_complete(received: &[u8]) -> bool {
     let Some(head) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
     let (head, body) = (&received[..head], &received[head + 4..]);
@@ -99,8 +99,7 @@ impl Pool {
         self.drive(work).await.map(drop)
     }
 
-    /// Does the same on every connection at once, and hands back what came of it. The work gets
-    /// the connection and its number.
+    /// Does `work` on every connection concurrently and returns the results. `work` gets the connection and its number.
     pub async fn drive<T, F>(&mut self, work: impl Fn(Connection, usize) -> F) -> io::Result<Vec<T>>
     where
         T: Send + 'static,

@@ -1,11 +1,11 @@
-//! Who runs on which core.
+//! Assigns load and servers to CPU cores.
 
 use rustix::{
     io,
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
-/// Two cores of those that this process may use; the same one twice where there is only one.
+/// Two of the cores that this process may use; the same one twice if there is only one.
 pub struct Cores {
     all: CpuSet,
     load: usize,
@@ -20,11 +20,10 @@ impl Cores {
         Ok(Self { all, load, servers: usable.next().unwrap_or(load) })
     }
 
-    /// The servers that are started within `start` get a core of their own, this thread another.
+    /// Runs the servers that `start` starts on one core, and this thread on another one.
     ///
-    /// With a single connection both share a core: they never run at the same time, and what it
-    /// costs to wake a core that sleeps, which depends on the machine and its neighbours more than
-    /// on the server, stays out of the figure.
+    /// With a single connection both share a core, because load and server never run concurrently. This keeps the cost of
+    /// waking an idle core out of the figure; it depends more on the machine than on the server.
     pub fn part<T>(&self, connections: usize, start: impl FnOnce() -> T) -> io::Result<T> {
         let servers = if connections == 1 { self.load } else { self.servers };
         pin(servers)?;
@@ -33,7 +32,7 @@ impl Cores {
         Ok(started)
     }
 
-    /// Lets this thread run anywhere again.
+    /// Lets this thread run on every core again.
     pub fn free(&self) -> io::Result<()> {
         sched_setaffinity(None, &self.all)
     }

@@ -1,4 +1,4 @@
-//! How late an injected delay is, against the bare server's own timer.
+//! Measures how late injected delays are, compared with the timer of the bare server.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use crate::{
     connection::{Connection, Pool},
     figure::{Failure, Length},
     kind::{DELAY, Kind},
-    serve::AFRESH,
+    serve::RESET,
     spread::Spread,
     table::Table,
 };
 
-/// Connections, and rounds of the quick way.
+/// Numbers of connections, each with the number of rounds of a quick benchmark.
 const LOADS: [(usize, usize); 3] = [(1, 6), (64, 4), (1000, 3)];
 
 /// Requests on each connection in one round.
@@ -22,7 +22,7 @@ const EACH: usize = 10;
 
 pub fn measure(length: Length) -> Result<Vec<Table>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let title = format!("a delay of {} ms before the headers: how late the answer is", DELAY.as_millis());
+    let title = format!("a delay of {} ms before the headers: lateness of the response", DELAY.as_millis());
     let mut table = Table::new(
         title,
         &["connections", "server", "p50", "p99", "p50 − bare hyper's", "p99 / bare hyper's"],
@@ -47,7 +47,7 @@ async fn compare(connections: usize, rounds: usize, table: &mut Table) -> Result
             let (server, pool, late) = &mut contestants[next];
             let seen =
                 pool.drive(move |connection, number| lateness(connection, number, connections)).await?;
-            server.tell(AFRESH)?;
+            server.command(RESET)?;
             // The first round is the warm-up.
             if round > 0 {
                 late.extend(seen.into_iter().flatten());
@@ -71,8 +71,8 @@ async fn compare(connections: usize, rounds: usize, table: &mut Table) -> Result
     Ok(())
 }
 
-/// Milliseconds over the delay, request by request. The connections begin one after the other
-/// within the time of a delay, so that neither side has to answer all of them at once.
+/// The lateness of each response in milliseconds. The connections start one after the other within the time of one delay,
+/// so that no server has to answer all of them at once.
 async fn lateness(
     mut connection: Connection,
     number: usize,

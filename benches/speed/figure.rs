@@ -1,11 +1,11 @@
-//! What can be measured.
+//! The figures that can be measured.
 
 use crate::{delay, held, requests, suite, table::Table};
 
-/// What stopped a measurement.
+/// An error that stopped a measurement.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// How many rounds.
+/// The number of rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
     /// All figures within about two minutes.
@@ -15,7 +15,7 @@ pub enum Length {
 }
 
 impl Length {
-    /// So many rounds, where the quick way has `quick`.
+    /// The number of rounds if a quick benchmark has `quick`.
     pub fn rounds(self, quick: usize) -> usize {
         match self {
             Self::Quick => quick,
@@ -27,13 +27,13 @@ impl Length {
 /// One group of figures.
 #[derive(Debug, Clone, Copy)]
 pub enum Figure {
-    /// CPU for each request, and requests a second.
+    /// CPU time per request, and requests per second.
     Requests,
-    /// How late an injected delay is.
+    /// The lateness of injected delays.
     Delay,
-    /// Memory of streams that hang, and the time to end them.
+    /// The memory of hanging streams, and the time to end them.
     Held,
-    /// CPU of a whole run for each case.
+    /// The CPU time of a complete run, per case.
     Suite,
 }
 

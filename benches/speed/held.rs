@@ -1,4 +1,4 @@
-//! Streams that hang: what each of them holds, and how long it takes to end them all.
+//! Measures the memory of hanging streams, and the time to end all of them.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -13,16 +13,17 @@ use crate::{
 
 const STREAMS: usize = 10_000;
 
-/// Files that a process needs beside its connections.
+/// Open files that a process needs in addition to its connections.
 const OTHER_FILES: u64 = 200;
 
 pub fn measure() -> Result<Vec<Table>, Failure> {
     let mut table = Table::new(
         format!("{STREAMS} streams that hang after {BEFORE_HANG} events"),
-        &["server", "memory", "for each stream", "time to end them"],
+        &["server", "memory", "per stream", "time to end them"],
     );
     if let Some(limit) = too_few_files()? {
-        let reason = format!("skipped: {limit} open files are allowed here (ulimit -n)");
+        let reason =
+            format!("skipped: this needs more than the {limit} open files that are allowed (ulimit -n)");
         table.row([reason]);
         return Ok(vec![table]);
     }
@@ -33,8 +34,7 @@ pub fn measure() -> Result<Vec<Table>, Failure> {
     Ok(vec![table])
 }
 
-/// Raises the limit of open files as far as that is allowed; the servers inherit it. `Some` where
-/// that is not enough.
+/// Raises the limit of open files as far as allowed; the servers inherit it. Returns the limit if it is too low.
 fn too_few_files() -> Result<Option<u64>, Failure> {
     let needed = STREAMS as u64 + OTHER_FILES;
     let limit = getrlimit(Resource::Nofile);
@@ -55,7 +55,7 @@ async fn hold(role: Role) -> Result<[String; 4], Failure> {
     })
     .await?;
     let full = server.memory()?;
-    let seconds: f64 = server.tell(SHUT_DOWN)?.parse()?;
+    let seconds: f64 = server.command(SHUT_DOWN)?.parse()?;
     Ok([
         role.name().to_owned(),
         format!("{:.0} MB", full as f64 / 1e6),

@@ -1,4 +1,4 @@
-//! What is asked, and what every server answers to it.
+//! The requests, and the replies of every server.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use upfault::internals::{
     scenario::{Api, ErrorName, Fault, Point, Provider, SuccessReply, Turn, TurnReply},
 };
 
-/// The deployment of the one case that is armed.
+/// The deployment of the only case.
 pub const DEPLOYMENT: &str = "main";
 
-/// The delay that is injected.
+/// The injected delay.
 pub const DELAY: Duration = Duration::from_millis(100);
 
-/// The events that are sent before a stream hangs.
+/// The number of events before a stream hangs.
 pub const BEFORE_HANG: usize = 2;
 
-/// One kind of answer.
+/// A kind of reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A whole reply of OpenAI's chat.
+    /// A plain reply of OpenAI's chat API.
     Success,
-    /// A 429 of the catalogue.
+    /// A 429 from the catalogue of errors.
     Limited,
-    /// A stream of twenty events.
+    /// A stream of 20 events.
     Stream,
-    /// A whole reply behind a delay.
+    /// A plain reply after a delay.
     Delayed,
-    /// A stream that stops after some events and stays open.
+    /// A stream that stops after [`BEFORE_HANG`] events and stays open.
     Hung,
 }
 
@@ -49,12 +49,12 @@ impl Kind {
         matches!(self, Self::Stream | Self::Hung)
     }
 
-    /// What the mock is armed with.
+    /// The turn with which the mock is armed.
     pub fn turn(self) -> Turn {
         let answer = match self {
             Self::Success | Self::Delayed => TurnReply::Reply(SuccessReply::Ok),
             Self::Limited => TurnReply::Error(ErrorName::RateLimit),
-            // With the role, the finish reason and `[DONE]`: twenty.
+            // 20 events in total, with the role, the finish reason and `[DONE]`.
             Self::Stream | Self::Hung => TurnReply::Reply(SuccessReply::Chunks(17)),
         };
         let faults = match self {
@@ -65,7 +65,7 @@ impl Kind {
         Turn { answer, headers: Default::default(), faults }
     }
 
-    /// The bytes that a first attempt at the mock gets, faults aside: what the others answer.
+    /// The reply of the mock to its first request, without faults. The other servers send the same bytes.
     pub fn message(self) -> ProviderMessage {
         let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, self.streams());
         provider::message(&asked, &self.turn(), &identity().canaries(DEPLOYMENT, 1))
@@ -96,7 +96,7 @@ impl Kind {
     }
 }
 
-/// Whose path and key the requests have.
+/// The identity whose path and key the requests contain.
 pub fn identity() -> Identity {
     Identity { token: "a1b2c3d4e5f6".into() }
 }

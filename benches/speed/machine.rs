@@ -1,4 +1,4 @@
-//! Where the figures were taken.
+//! Describes the machine on which the figures were measured.
 
 use std::{fs, process::Command};
 

@@ -1,11 +1,11 @@
-//! How much the mocks cost, how exact their waits are, what they hold, what a run costs.
+//! Measures the CPU time of the mocks, the accuracy of their delays, their memory, and the cost of a run.
 //!
-//! Every figure is taken against a bare hyper server in the same run, in many short rounds that
-//! take turns, so that a busy machine harms both alike. Each server is a process of its own (this
-//! program, started again), so that its CPU time is its alone; this process is the load.
+//! Every figure is compared with a bare hyper server in the same run. The servers take turns in many short rounds, so that
+//! other load on the machine affects all of them. Each server is a separate process (this program, started again), so that
+//! its CPU time can be measured separately. This process generates the load.
 //!
-//! `cargo bench -- requests` runs one figure, `--markdown` prints the tables of
-//! docs/performance.md, `--long` takes five times as many rounds.
+//! `cargo bench -- requests` measures one figure, `--markdown` prints the tables of docs/performance.md, `--long` runs five
+//! times as many rounds.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its result")]
 
@@ -49,7 +49,7 @@ fn bench(args: &[String]) -> Result<(), Failure> {
     if let Some(unknown) =
         options.iter().find(|option| !matches!(option.as_str(), "--bench" | "--markdown" | "--long"))
     {
-        return Err(format!("{unknown} is not known: there are --markdown and --long").into());
+        return Err(format!("unknown option {unknown}; the options are --markdown and --long").into());
     }
     let given = |option: &str| options.iter().any(|given| *given == option);
     let length = if given("--long") { Length::Long } else { Length::Quick };
@@ -59,7 +59,7 @@ fn bench(args: &[String]) -> Result<(), Failure> {
         .collect();
     if chosen.is_empty() {
         let known = Figure::ALL.map(Figure::name).join(", ");
-        return Err(format!("no figure has such a name; there are {known}").into());
+        return Err(format!("no figure matches; the figures are {known}").into());
     }
     let show = |table: &Table| {
         if given("--markdown") { println!("{}", table.markdown()) } else { println!("{}", table.text()) }

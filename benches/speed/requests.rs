@@ -1,4 +1,4 @@
-//! CPU for each request, and requests a second.
+//! Measures CPU time per request, and requests per second.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::{
     cores::Cores,
     figure::{Failure, Length},
     kind::Kind,
-    serve::AFRESH,
+    serve::RESET,
     spread::Spread,
     table::Table,
 };
@@ -28,7 +28,7 @@ pub fn measure(length: Length) -> Result<Vec<Table>, Failure> {
     Ok(tables)
 }
 
-/// One server under this load, and what each round came to.
+/// A server under load, and the results of its rounds.
 struct Contestant {
     role: Role,
     server: Server,
@@ -38,9 +38,9 @@ struct Contestant {
 
 #[derive(Clone, Copy)]
 struct Round {
-    /// Seconds of CPU for each request.
+    /// CPU time per request, in seconds.
     cpu: f64,
-    /// Requests a second.
+    /// Requests per second.
     speed: f64,
 }
 
@@ -53,12 +53,12 @@ async fn compare(cores: &Cores, kind: Kind, connections: usize, rounds: usize) -
         contestants.push(Contestant { role, server, pool, rounds: Vec::new() });
     }
     for contestant in &mut contestants {
-        // Memory is had and the CPU is awake before anything counts.
+        // A warm-up round, which does not count.
         contestant.round(each * connections, each).await?;
         contestant.rounds.clear();
     }
     for round in 0..rounds {
-        // Nobody always comes first.
+        // Each round starts with another server.
         for turn in 0..contestants.len() {
             let next = (round + turn) % contestants.len();
             contestants[next].round(each * connections, each).await?;
@@ -68,14 +68,14 @@ async fn compare(cores: &Cores, kind: Kind, connections: usize, rounds: usize) -
 }
 
 impl Contestant {
-    /// Sends so many requests. What a server remembers of them is forgotten within the round, as
-    /// it would be at the end of a case, so that this is paid for too.
+    /// Sends this many requests, then lets the server discard its records of them. The round includes that cost, because a
+    /// run pays it at the end of every case.
     async fn round(&mut self, requests: usize, each: usize) -> Result<(), Failure> {
         let before = self.server.cpu()?;
         let began = Instant::now();
         self.pool.send(each).await?;
         let took = began.elapsed();
-        self.server.tell(AFRESH)?;
+        self.server.command(RESET)?;
         let used = self.server.cpu()?.saturating_sub(before);
         let for_each = |time: Duration| time.as_secs_f64() / requests as f64;
         self.rounds.push(Round { cpu: for_each(used), speed: 1.0 / for_each(took) });
@@ -86,9 +86,11 @@ impl Contestant {
 fn table(kind: Kind, connections: usize, contestants: &[Contestant]) -> Table {
     let plural = if connections == 1 { "" } else { "s" };
     let title = format!("{}, {connections} connection{plural}", kind.name());
-    let mut table =
-        Table::new(title, &["server", "CPU per request", "of bare hyper's", "requests/s", "of bare hyper's"]);
-    // The first is the bare one.
+    let mut table = Table::new(
+        title,
+        &["server", "CPU per request", "ratio to bare hyper", "requests/s", "ratio to bare hyper"],
+    );
+    // The first server is the bare one.
     let bare = &contestants[0].rounds;
     for contestant in contestants {
         let spread = |value: fn(&Round) -> f64| Spread::of(contestant.rounds.iter().map(value));

@@ -1,4 +1,4 @@
-//! The servers: what runs in the processes that are measured.
+//! The servers that run in the measured processes.
 
 use std::{
     convert::Infallible,
@@ -31,17 +31,17 @@ use crate::{
     kind::{BEFORE_HANG, DELAY, DEPLOYMENT, Kind, identity},
 };
 
-/// The first argument of a process that is a server.
+/// The first argument of a server process.
 pub const COMMAND: &str = "serve";
 
-/// Has a server forget what it has seen.
-pub const AFRESH: &str = "afresh";
+/// The command that makes a server discard its records.
+pub const RESET: &str = "reset";
 
-/// Has a server end everything and say how many milliseconds that took.
+/// The command that makes a server end all connections. It responds with the seconds that this took.
 pub const SHUT_DOWN: &str = "shut-down";
 
-/// Prints its address, does what it is told line by line, and ends with its input. All on one
-/// thread, so that a figure is of the work and not of the schedule.
+/// Prints the address of the server, executes commands from standard input (one per line), and returns at the end of the
+/// input. It uses a single thread, so that scheduling does not affect the figures.
 pub fn serve(args: &[String]) -> Result<(), Failure> {
     let role = Role::ALL.into_iter().find(|role| Some(role.name()) == args.first().map(String::as_str));
     let kind = Kind::ALL.into_iter().find(|kind| Some(kind.name()) == args.get(1).map(String::as_str));
@@ -83,15 +83,15 @@ async fn run(role: Role, kind: Kind) -> Result<(), Failure> {
     let mut commands = commands();
     while let Some(command) = commands.recv().await {
         match command.as_str() {
-            AFRESH => {
-                server.afresh().await;
+            RESET => {
+                server.reset().await;
                 say(&"done")?;
             }
             SHUT_DOWN => {
                 say(&server.shut_down().await.as_secs_f64())?;
                 break;
             }
-            other => return Err(format!("a server cannot {other}").into()),
+            other => return Err(format!("unknown command for a server: {other}").into()),
         }
     }
     Ok(())
@@ -112,7 +112,7 @@ impl Running {
         }
     }
 
-    async fn afresh(&self) {
+    async fn reset(&self) {
         match self {
             Self::Bare(_) => {}
             Self::Mock(_, case) => case.begin(Instant::now()),
@@ -133,7 +133,7 @@ impl Running {
     }
 }
 
-/// What is read from the standard input; closed at its end.
+/// The lines of standard input. The channel closes at the end of the input.
 fn commands() -> mpsc::UnboundedReceiver<String> {
     let (sender, commands) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -154,7 +154,7 @@ fn say(what: &dyn std::fmt::Display) -> std::io::Result<()> {
 
 type BareBody = Either<Full<Bytes>, StreamBody<stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>>>;
 
-/// hyper, and the least that can answer with these bytes.
+/// A minimal hyper server that sends the reply of `kind`.
 async fn bare(kind: Kind, builder: http1::Builder) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -211,7 +211,7 @@ fn bare_body(kind: Kind, body: &MessageBody) -> BareBody {
     }
 }
 
-/// wiremock cannot stream: it sends the same bytes in one piece.
+/// A wiremock server that sends the reply of `kind`. wiremock cannot stream, so it sends the same bytes in one piece.
 fn matching(kind: Kind) -> Mock {
     let message = kind.message();
     let body = match &message.body {

@@ -1,6 +1,6 @@
-//! Medians and their like.
+//! Medians and other quantiles.
 
-/// Values in order.
+/// Sorted values.
 pub struct Spread(Vec<f64>);
 
 impl Spread {
@@ -10,7 +10,7 @@ impl Spread {
         Self(values)
     }
 
-    /// The value that this part of all (0 to 1) does not exceed.
+    /// The value that this fraction of all values (0 to 1) does not exceed; NaN if there are no values.
     pub fn quantile(&self, part: f64) -> f64 {
         let last = self.0.len().saturating_sub(1);
         self.0.get((part * last as f64).round() as usize).copied().unwrap_or(f64::NAN)
@@ -20,7 +20,7 @@ impl Spread {
         self.quantile(0.5)
     }
 
-    /// `1.21 (1.19–1.24)`: the median, and the middle half of all values.
+    /// `1.21 (1.19–1.24)`: the median, and the range of the middle half of all values.
     pub fn ratio(&self) -> String {
         format!("{:.2} ({:.2}–{:.2})", self.median(), self.quantile(0.25), self.quantile(0.75))
     }

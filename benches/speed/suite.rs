@@ -1,4 +1,4 @@
-//! What a whole run costs for each of its cases.
+//! Measures the CPU time of a complete run, per case.
 
 use std::{
     fs,
@@ -11,17 +11,16 @@ use serde_json::Value;
 
 use crate::{figure::Failure, table::Table};
 
-/// The bundled scenarios against the embedded proxy: everything that upfault does, from reading
-/// the files to the summary, on both sides of the proxy. The proxy itself is in the same process
-/// and counts too.
+/// Runs the bundled scenarios against the embedded proxy. The figure includes everything from reading the files to the
+/// summary, and the proxy itself, which runs in the same process.
 pub fn measure() -> Result<Vec<Table>, Failure> {
     let scratch = tempfile::tempdir()?;
-    // Only a report says how many cases there were; it is not written in the run that is measured.
+    // The number of cases comes from the report of a separate run, because the measured run writes none.
     let report = scratch.path().join("report.json");
     run(scratch.path(), &["--report", &format!("json={}", report.display())])?;
     let report: Value = serde_json::from_slice(&fs::read(report)?)?;
     let ran = |case: &&Value| case["verdict"] != "skipped";
-    let cases = report["cases"].as_array().ok_or("a report without cases")?.iter().filter(ran).count();
+    let cases = report["cases"].as_array().ok_or("the report contains no cases")?.iter().filter(ran).count();
 
     let before = cpu_of_children()?;
     let began = Instant::now();
@@ -45,7 +44,7 @@ fn run(folder: &Path, options: &[&str]) -> Result<(), Failure> {
     let status = Command::new(env!("CARGO_BIN_EXE_upfault"))
         .args(["run", "--proxy", "builtin"])
         .args(options)
-        // Nothing is written there with it.
+        // With `CI`, a run writes no snapshots.
         .env("CI", "true")
         .current_dir(folder)
         .stdout(Stdio::null())
@@ -54,10 +53,10 @@ fn run(folder: &Path, options: &[&str]) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(format!("the run ended with {status}").into()) }
 }
 
-/// Seconds that children were running which have ended since (proc(5): `cutime` and `cstime`).
+/// CPU time of the child processes that have ended, in seconds (`cutime` and `cstime` of proc(5)).
 fn cpu_of_children() -> Result<f64, Failure> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name of the program, in brackets, may hold spaces.
+    // The name of the program, in parentheses, may contain spaces.
     let (_, fields) = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?;
     let fields = fields.split_ascii_whitespace().skip(13).take(2);
     let ticks: u64 = fields.map(str::parse::<u64>).sum::<Result<_, _>>()?;

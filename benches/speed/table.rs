@@ -1,4 +1,4 @@
-//! A table for people, in a terminal or in Markdown.
+//! Tables for a terminal or in Markdown.
 
 /// Rows of text under headings.
 pub struct Table {

@@ -1,4 +1,6 @@
-//! One attempt: a request to an upstream and what came of it. I/O, kept thin.
+//! One attempt: sends one request to an upstream and classifies its response.
+//!
+//! This file does the I/O and decides as little as possible; `classify` decides.
 
 use std::time::Duration;
 
@@ -12,39 +14,39 @@ use super::{
     split::{RawFrame, Splitter},
     stream::UpstreamStop,
     translate,
-    upstream_request::{Ask, UpstreamRequest},
+    upstream_request::{CallerRequest, UpstreamRequest},
 };
 use crate::{provider, proxy::ProxyRoute, scenario::Api, wire::frames::Carrier};
 
-/// No upstream answer, and no single event, is longer.
+/// The maximum size of an upstream response body, and of a single event, in bytes.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// What an attempt brought, if it was no failure.
+/// The result of a successful attempt.
 #[derive(Debug)]
 pub(super) enum Success {
-    /// A whole answer, in the caller's dialect.
+    /// A complete response, in the caller's dialect.
     Whole { status: u16, headers: Vec<(String, String)>, body: Bytes },
-    /// A session that stands.
+    /// An open WebSocket session.
     Session { headers: Vec<(String, String)>, upstream: Box<reqwest::Upgraded> },
-    /// A stream whose first event is good.
+    /// A stream whose first event is valid.
     Stream { headers: Vec<(String, String)>, first: RawFrame, source: Box<FrameSource> },
 }
 
-/// How upstreams are asked.
+/// Sends requests to upstreams.
 #[derive(Debug)]
 pub(super) struct UpstreamClient {
     pub client: Client,
-    /// Only ever done by a defect.
+    /// Whether redirects are followed. Only a defect sets this.
     pub follow_redirects: bool,
 }
 
-/// The client for upstreams. Connections may be used again, but no request is sent twice.
+/// Builds the HTTP client for upstreams. It reuses connections, but never sends a request twice.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a proxy's own client: what would send twice is turned off here"
+    reason = "the proxy's own client: everything that would send a request twice is turned off here"
 )]
 pub(super) fn client(ca: Option<&str>, check_certificates: bool) -> reqwest::Result<Client> {
-    // An error says that a provider is installed already, which is all that is wanted.
+    // An error means that a provider is already installed, and that is all we need.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authority = ca.map(|pem| Certificate::from_pem(pem.as_bytes())).transpose()?;
     Client::builder()
@@ -52,8 +54,8 @@ pub(super) fn client(ca: Option<&str>, check_certificates: bool) -> reqwest::Res
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .connect_timeout(Duration::from_secs(10))
-        // Upstreams are mocks on this machine: no need to read the platform's roots. HTTP/2 is spoken
-        // with those that offer it.
+        // Upstreams are mocks on this machine, so the platform's root certificates are not needed. The
+        // client uses HTTP/2 with upstreams that offer it.
         .tls_certs_only(authority)
         .tls_danger_accept_invalid_certs(!check_certificates)
         .build()
@@ -61,16 +63,16 @@ pub(super) fn client(ca: Option<&str>, check_certificates: bool) -> reqwest::Res
 
 impl UpstreamClient {
     async fn send(&self, sent: UpstreamRequest) -> reqwest::Result<reqwest::Response> {
-        let response = self.ask(&sent, &sent.url).await?;
+        let response = self.send_once(&sent, &sent.url).await?;
         match response.headers().get(LOCATION).and_then(|location| location.to_str().ok()) {
             Some(location) if self.follow_redirects && response.status().is_redirection() => {
-                self.ask(&sent, location).await
+                self.send_once(&sent, location).await
             }
             _ => Ok(response),
         }
     }
 
-    async fn ask(&self, sent: &UpstreamRequest, url: &str) -> reqwest::Result<reqwest::Response> {
+    async fn send_once(&self, sent: &UpstreamRequest, url: &str) -> reqwest::Result<reqwest::Response> {
         let mut request = self.client.request(sent.method.clone(), url);
         for (name, value) in &sent.headers {
             request = request.header(name, value);
@@ -82,19 +84,19 @@ impl UpstreamClient {
     }
 }
 
-/// Asks the upstream of `route` once. For a whole answer `limit` covers all of it; for a stream,
-/// everything up to the first event.
+/// Sends the request to the upstream of `route` once. `limit` covers a complete response from start to
+/// end, but a stream only up to its first event.
 ///
 /// # Errors
 ///
-/// The failure that the caller is to be told.
+/// The failure to send to the caller.
 pub(super) async fn attempt(
     outbound: &UpstreamClient,
     route: &ProxyRoute,
-    ask: &Ask,
+    call: &CallerRequest,
     limit: Option<Duration>,
 ) -> Result<Success, CallFailure> {
-    let attempt = send(outbound, route, ask);
+    let attempt = send(outbound, route, call);
     match limit {
         Some(limit) => {
             tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(CallFailure::timeout(limit)))
@@ -103,8 +105,12 @@ pub(super) async fn attempt(
     }
 }
 
-async fn send(outbound: &UpstreamClient, route: &ProxyRoute, ask: &Ask) -> Result<Success, CallFailure> {
-    let sent = ask.sent(route)?;
+async fn send(
+    outbound: &UpstreamClient,
+    route: &ProxyRoute,
+    call: &CallerRequest,
+) -> Result<Success, CallFailure> {
+    let sent = call.for_route(route)?;
     let api = sent.api;
     let response = outbound.send(sent).await.map_err(|error| transport(&error))?;
     let status = response.status().as_u16();
@@ -122,13 +128,13 @@ async fn send(outbound: &UpstreamClient, route: &ProxyRoute, ask: &Ask) -> Resul
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
     let is_stream = Carrier::of(content_type) == Some(provider::carrier(api));
     let is_plain = headers::coding(&headers).is_none();
-    if ask.is_framed() && is_stream && is_plain && classify::is_success(status) {
+    if call.is_framed() && is_stream && is_plain && classify::is_success(status) {
         return open(FrameSource::new(response, api), headers).await;
     }
     let body = whole_body(response, classify::is_success(status)).await?;
     classify::whole(api, status, headers.clone(), body.clone())?;
-    if ask.is_framed() {
-        // A completion in one piece is no answer to somebody who waits for events.
+    if call.is_framed() {
+        // The caller waits for events and cannot use a completion in one piece.
         let message = "The upstream answered a request for a stream with something else.";
         let mut failure = CallFailure::own(
             Cause::OddBody,
@@ -140,7 +146,7 @@ async fn send(outbound: &UpstreamClient, route: &ProxyRoute, ask: &Ask) -> Resul
         failure.raw = Some(Box::new(RawUpstreamReply { headers, body }));
         return Err(failure);
     }
-    let body = translate::reply(ask.api, api, body);
+    let body = translate::reply(call.api, api, body);
     Ok(Success::Whole { status, headers, body })
 }
 
@@ -153,7 +159,7 @@ async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result
         Err(UpstreamStop::Clean) => {
             let rest = source.rest();
             if !rest.is_empty() {
-                // No event, but perhaps a bare JSON error.
+                // Not an event, but possibly a JSON error without a frame.
                 classify::whole(source.api, 200, headers.clone(), rest)?;
             }
             let empty = classify::first_frame(source.api, None, &headers);
@@ -163,7 +169,8 @@ async fn open(mut source: FrameSource, headers: Vec<(String, String)>) -> Result
     }
 }
 
-/// Reads a body to its end. An error's body may end early: its status is worth passing on.
+/// Reads a body to its end. Unless `must_be_whole`, a body that breaks off is returned as far as it came:
+/// the status of an error is worth passing on even if its body is incomplete.
 pub(super) async fn whole_body(
     mut response: reqwest::Response,
     must_be_whole: bool,
@@ -180,7 +187,8 @@ pub(super) async fn whole_body(
     }
 }
 
-/// The text of the error names the URL, so none of it is shown.
+/// The failure for a transport error. It contains nothing of the error's text, which names the upstream's
+/// URL.
 pub(super) fn transport(error: &reqwest::Error) -> CallFailure {
     if error.is_connect() || error.is_builder() {
         CallFailure::unreachable()
@@ -192,7 +200,7 @@ pub(super) fn transport(error: &reqwest::Error) -> CallFailure {
 /// The frames of a response, with their bytes.
 #[derive(Debug)]
 pub(super) struct FrameSource {
-    /// Whose frames they are.
+    /// The API that the frames belong to.
     pub api: Api,
     response: reqwest::Response,
     splitter: Splitter,
@@ -203,7 +211,7 @@ impl FrameSource {
         Self { api, response, splitter: Splitter::new(provider::carrier(api)) }
     }
 
-    /// The next frame, or how the stream stopped.
+    /// Returns the next frame, or how the stream stopped.
     pub async fn next(&mut self) -> Result<RawFrame, UpstreamStop> {
         loop {
             if let Some(frame) = self.splitter.pop() {
@@ -219,7 +227,7 @@ impl FrameSource {
         }
     }
 
-    /// Bytes that made no frame.
+    /// Takes the bytes at the end of the stream that do not form a frame.
     pub fn rest(&mut self) -> Bytes {
         self.splitter.rest()
     }

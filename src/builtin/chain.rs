@@ -1,4 +1,4 @@
-//! From a caller's request to a success or the failure to tell: tries, retries, fallbacks.
+//! Tries the route of a request, retries it, and tries its fallbacks, until one succeeds or all have failed.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -10,28 +10,28 @@ use super::{
     cooldown::CooldownMemory,
     defect_memory::DefectMemory,
     failure::CallFailure,
-    mortal, retry,
+    process_stop, retry,
     retry_after_leave::RetryAfterLeave,
     rules::Rules,
     secrets::Secrets,
     tasks::Tasks,
-    upstream_request::Ask,
+    upstream_request::CallerRequest,
 };
 use crate::proxy::ProxyRoute;
 
-/// What all requests of an instance share.
+/// The state that all requests of an instance share.
 #[derive(Debug)]
 pub(super) struct ProxyShared {
     pub outbound: UpstreamClient,
     pub routes: Arc<[ProxyRoute]>,
     pub secrets: Arc<Secrets>,
-    /// From a model name to the first route of that name.
+    /// Maps a model name to the index of the first route with that name.
     pub by_model: HashMap<String, usize>,
     pub proxy_key: String,
     pub defect: Option<Defect>,
     pub rules: Rules,
-    pub memory: CooldownMemory,
-    pub between: DefectMemory,
+    pub cooldowns: CooldownMemory,
+    pub defect_memory: DefectMemory,
     pub tasks: Tasks,
 }
 
@@ -40,43 +40,43 @@ impl ProxyShared {
         self.by_model.get(model).and_then(|index| self.routes.get(*index))
     }
 
-    /// The limit of one attempt.
+    /// The timeout of one attempt; `None` for no timeout.
     pub fn limit(&self, route: &ProxyRoute) -> Option<Duration> {
-        // A limit that is no time at all (negative, not a number, too large) is none.
+        // A limit that is not a duration (negative, NaN, too large) counts as no limit.
         Duration::try_from_secs_f64(route.timeout_s)
             .ok()
             .filter(|limit| self.rules.timeouts && !limit.is_zero())
     }
 }
 
-/// How a chain ended badly.
+/// The failure of a route and all of its fallbacks.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub failure: CallFailure,
-    /// Routes that were tried.
+    /// The number of routes that were tried.
     pub routes: usize,
 }
 
-/// Tries the route and then its fallbacks, each as often as it allows.
+/// Tries the route and then its fallbacks, each with the number of retries that it allows.
 ///
 /// # Errors
 ///
-/// When all failed: the first failure of which an upstream spoke itself, else the first that came as an
-/// answer, else the first of all.
+/// If all routes failed: the first failure that contains an upstream's own error, else the first for which an
+/// upstream sent a response, else the first.
 pub(super) async fn run<'a>(
     shared: &'a Arc<ProxyShared>,
     route: &'a ProxyRoute,
-    ask: &Ask,
+    call: &CallerRequest,
 ) -> Result<(Success, &'a ProxyRoute), Failed> {
     let fallbacks =
         route.fallbacks.iter().filter(|_| shared.rules.fallbacks).filter_map(|model| shared.route(model));
     let mut failures = Vec::new();
     let mut routes = std::iter::once(route).chain(fallbacks);
     while let Some(route) = routes.next() {
-        match tries(shared, route, ask).await {
+        match tries(shared, route, call).await {
             Ok(success) => {
                 if let Some(next) = routes.next().filter(|_| shared.rules.ask_fallback_too) {
-                    let _ = tries(shared, next, ask).await;
+                    let _ = tries(shared, next, call).await;
                 }
                 return Ok((success, route));
             }
@@ -91,45 +91,48 @@ pub(super) async fn run<'a>(
     }
     let routes = failures.len();
     let first = |is: fn(&CallFailure) -> bool| failures.iter().position(is);
-    let telling =
-        first(CallFailure::is_in_the_upstreams_words).or_else(|| first(CallFailure::is_upstreams_own));
-    let telling = telling.unwrap_or(0);
-    Err(Failed { failure: failures.swap_remove(telling), routes })
+    let reported =
+        first(CallFailure::has_upstream_error).or_else(|| first(CallFailure::is_from_upstream)).unwrap_or(0);
+    Err(Failed { failure: failures.swap_remove(reported), routes })
 }
 
-async fn tries(shared: &Arc<ProxyShared>, route: &ProxyRoute, ask: &Ask) -> Result<Success, CallFailure> {
-    let mut for_nobody = RetryAfterLeave::new(shared, route, ask);
-    let result = tries_while_wanted(shared, route, ask).await;
-    for_nobody.disarm();
+async fn tries(
+    shared: &Arc<ProxyShared>,
+    route: &ProxyRoute,
+    call: &CallerRequest,
+) -> Result<Success, CallFailure> {
+    let mut after_leave = RetryAfterLeave::new(shared, route, call);
+    let result = tries_while_wanted(shared, route, call).await;
+    after_leave.disarm();
     result
 }
 
 async fn tries_while_wanted(
     shared: &ProxyShared,
     route: &ProxyRoute,
-    ask: &Ask,
+    call: &CallerRequest,
 ) -> Result<Success, CallFailure> {
     let mut last = None;
-    let retries = if ask.stream && !shared.rules.stream_retries { 0 } else { route.retries };
+    let retries = if call.stream && !shared.rules.stream_retries { 0 } else { route.retries };
     for tried in 1.. {
-        if let Some(refusal) = shared.memory.refusal(&route.model, Instant::now()) {
-            // What an upstream said a moment ago, in this request, is the better answer.
+        if let Some(refusal) = shared.cooldowns.refusal(&route.model, Instant::now()) {
+            // An error that an upstream sent earlier in this request says more than the cooldown does.
             return Err(last.unwrap_or(refusal));
         }
-        let result = attempt::attempt(&shared.outbound, route, ask, shared.limit(route)).await;
+        let result = attempt::attempt(&shared.outbound, route, call, shared.limit(route)).await;
         let now = Instant::now();
         let failure = match result {
             Ok(success) => {
-                // How a stream ends is told when it ends.
+                // The relay notes the result of a stream when the stream ends.
                 if matches!(success, Success::Whole { .. }) {
-                    shared.memory.note(&route.model, Ok(()), now);
+                    shared.cooldowns.note(&route.model, Ok(()), now);
                 }
                 return Ok(success);
             }
             Err(failure) => failure,
         };
-        mortal::strike(shared.defect, &failure, ask);
-        shared.memory.note(&route.model, Err(&failure), now);
+        process_stop::stop_if_defect(shared.defect, &failure, call);
+        shared.cooldowns.note(&route.model, Err(&failure), now);
         match retry::pause(&failure, tried, retries, &shared.rules, jiff::Timestamp::now()) {
             Some(pause) => sleep(pause).await,
             None => return Err(failure),

@@ -1,4 +1,4 @@
-//! What an upstream answer is: a success to pass on, or which failure.
+//! Classifies an upstream response: a success to pass on, or a failure and its cause.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,16 +12,16 @@ use super::{
 };
 use crate::{scenario::Api, wire::frames::Frame};
 
-/// Whether a status is one under which an answer could be a success.
+/// Whether a response with this status can be a success.
 pub(super) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
-/// Judges a whole answer of an upstream's endpoint.
+/// Classifies a complete response of an upstream.
 ///
 /// # Errors
 ///
-/// The failure that the caller is to be told, in the words of the upstream.
+/// The failure to send to the caller, with the upstream's error if it sent one.
 pub(super) fn whole(
     api: Api,
     status: u16,
@@ -30,81 +30,83 @@ pub(super) fn whole(
 ) -> Result<(), CallFailure> {
     let content_type = headers::value(&upstream, "content-type").unwrap_or_default();
     let coding = headers::coding(&upstream);
-    let (cause, told) = match status {
+    let (cause, callers_status) = match status {
         200..300 if coding.is_none() && dialect::is_answer(api, content_type, &body) => return Ok(()),
         200..300 => (Cause::OddBody, 502),
         400..600 => (Cause::Status(status), status),
         _ => (Cause::OddStatus, 502),
     };
     let error = if let (Cause::OddBody, Some(coding)) = (cause, coding) {
-        odd(&format!("The upstream answered in the content coding {coding}, which was not asked for."))
+        invalid(&format!(
+            "The upstream answered in the content coding {coding}, which the proxy did not request."
+        ))
     } else if cause == Cause::OddBody && !dialect::carries_error(api, &body) {
-        odd(&odd_body(api, &body))
+        invalid(&describe_body(api, &body))
     } else if cause == Cause::OddStatus {
-        odd(&format!("The upstream answered with status {status}, which is no answer of this API."))
+        invalid(&format!("The upstream answered with status {status}, which this API does not use."))
     } else {
         DialectError::of_body(ErrorForm::of(api), &body, status)
     };
     let passed = headers::passed(&upstream);
     Err(CallFailure {
         cause,
-        status: told,
+        status: callers_status,
         error,
         headers: passed,
         raw: Some(Box::new(RawUpstreamReply { headers: upstream, body })),
     })
 }
 
-/// Judges the first frame of a stream, before any of it has been passed on.
+/// Classifies the first frame of a stream, before any of it has been passed on.
 ///
 /// # Errors
 ///
-/// The failure that the caller is to be told, in the words of the upstream.
+/// The failure to send to the caller, with the upstream's error if it sent one.
 pub(super) fn first_frame(
     api: Api,
     first: Option<&RawFrame>,
     upstream: &[(String, String)],
 ) -> Result<(), CallFailure> {
     let mut passed = headers::passed(upstream);
-    let (cause, status, told) = match first.map(|first| (&first.frame, meaning(api, &first.frame))) {
+    let (cause, status, error) = match first.map(|first| (&first.frame, meaning(api, &first.frame))) {
         Some((_, FrameMeaning::Part { .. } | FrameMeaning::Done { is_whole: true })) => return Ok(()),
-        Some((frame, FrameMeaning::Error(told))) => {
+        Some((frame, FrameMeaning::Error(error))) => {
             if let Some(name) = aws_name(frame) {
                 passed.retain(|(name, _)| name != AWS_TYPE);
                 passed.push((AWS_TYPE.to_owned(), name));
             }
-            (Cause::FirstEvent, status_of(api, frame, &told), told)
+            (Cause::FirstEvent, status_of(api, frame, &error), error)
         }
         Some((_, FrameMeaning::Broken)) => {
-            (Cause::OddBody, 502, odd("The upstream's stream begins with something that is no chunk."))
+            (Cause::OddBody, 502, invalid("The upstream's stream begins with data that is not a chunk."))
         }
         Some((_, FrameMeaning::Done { .. })) | None => {
-            (Cause::OddBody, 502, odd("The upstream's stream is empty."))
+            (Cause::OddBody, 502, invalid("The upstream's stream is empty."))
         }
     };
     let body = first.map(|first| first.raw.clone()).unwrap_or_default();
     let raw = RawUpstreamReply { headers: upstream.to_vec(), body };
-    Err(CallFailure { cause, status, error: told, headers: passed, raw: Some(Box::new(raw)) })
+    Err(CallFailure { cause, status, error, headers: passed, raw: Some(Box::new(raw)) })
 }
 
 /// The header in which AWS names an error.
 pub(super) const AWS_TYPE: &str = "x-amzn-errortype";
 
-/// What an exception of AWS's event stream is called in a header.
+/// The name of an AWS event stream exception in the form of the header.
 fn aws_name(frame: &Frame) -> Option<String> {
     let name = frame.event.as_deref()?.strip_prefix("exception:")?;
     let mut letters = name.chars();
     letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
-fn odd(message: &str) -> DialectError {
+fn invalid(message: &str) -> DialectError {
     let code = Some(envelope::INVALID_RESPONSE);
     DialectError::openai(envelope::error(message.into(), envelope::UPSTREAM_ERROR, code))
 }
 
-/// The status that fits an error which came under 200.
-pub(super) fn status_of(api: Api, frame: &Frame, told: &DialectError) -> u16 {
-    let text = |name: &str| told.error.get(name).and_then(Value::as_str);
+/// The status for an error that an upstream sent in a stream with status 200.
+pub(super) fn status_of(api: Api, frame: &Frame, error: &DialectError) -> u16 {
+    let text = |name: &str| error.error.get(name).and_then(Value::as_str);
     match ErrorForm::of(api) {
         ErrorForm::Openai => match [text("code"), text("type")] {
             words if words.contains(&Some("rate_limit_exceeded")) => 429,
@@ -125,7 +127,7 @@ pub(super) fn status_of(api: Api, frame: &Frame, told: &DialectError) -> u16 {
             Some("overloaded_error") => 529,
             _ => 502,
         },
-        ErrorForm::Google => told
+        ErrorForm::Google => error
             .error
             .get("code")
             .and_then(Value::as_u64)
@@ -145,16 +147,16 @@ pub(super) fn status_of(api: Api, frame: &Frame, told: &DialectError) -> u16 {
     }
 }
 
-fn odd_body(api: Api, body: &[u8]) -> String {
+fn describe_body(api: Api, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let what = if text.trim().is_empty() {
         "an empty body".to_owned()
     } else if envelope::looks_like_html(&text) {
         "an HTML page".to_owned()
     } else if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
-        format!("JSON that is no {}", dialect::made_of(api))
+        format!("JSON that is not a valid {}", dialect::response_name(api))
     } else {
-        "a body that is no JSON".to_owned()
+        "a body that is not JSON".to_owned()
     };
     format!("The upstream answered 200 with {what}.")
 }
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_completion_is_a_success_and_nothing_else_under_200_is() {
+    fn under_200_only_a_completion_is_a_success() {
         assert!(whole(CHAT, 200, vec![], Bytes::from_static(br#"{"choices":[{"index":0}]}"#)).is_ok());
         for body in [
             "",

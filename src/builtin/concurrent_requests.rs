@@ -1,5 +1,4 @@
-//! Where two requests of one group that are under way at the same time hand each other what is theirs.
-//! Only a defect ever brings them together.
+//! Swaps values between two concurrent requests of one group. Only defects use it.
 
 use std::{
     collections::HashMap,
@@ -8,7 +7,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// The requests that are under way, by their group.
+/// The requests in progress, by group.
 #[derive(Debug)]
 pub(super) struct ConcurrentRequests<T> {
     groups: Mutex<HashMap<String, Group<T>>>,
@@ -16,9 +15,9 @@ pub(super) struct ConcurrentRequests<T> {
 
 #[derive(Debug)]
 struct Group<T> {
-    /// Requests that are under way.
+    /// The number of requests in progress.
     inside: usize,
-    /// One that has something to swap, and where it wants the other's.
+    /// The value of a request that waits for a swap, and the channel for the value that it gets.
     waiting: Option<(T, oneshot::Sender<T>)>,
 }
 
@@ -28,7 +27,7 @@ impl<T> Default for ConcurrentRequests<T> {
     }
 }
 
-/// A request that is under way.
+/// A request in progress. Dropping it takes it out of its group.
 #[derive(Debug)]
 pub(super) struct OpenRequest<'a, T> {
     meeting: &'a ConcurrentRequests<T>,
@@ -41,7 +40,7 @@ impl<T> ConcurrentRequests<T> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a request of this group is under way, for as long as the guard is kept.
+    /// Counts a request of this group as in progress until the returned guard is dropped.
     pub fn enter<'a>(&'a self, group: &'a str) -> OpenRequest<'a, T> {
         let mut groups = self.groups();
         groups.entry(group.to_owned()).or_insert(Group { inside: 0, waiting: None }).inside += 1;
@@ -50,29 +49,30 @@ impl<T> ConcurrentRequests<T> {
 }
 
 impl<T> OpenRequest<'_, T> {
-    /// Swaps `own` with what another request of the group comes with. Waits for one while another is
-    /// under way; alone it keeps its own.
+    /// Swaps `own` with the value of another request of the group. Waits as long as another request is in
+    /// progress; returns `own` if there is none.
     pub async fn swap(&self, own: T) -> T {
         let waiting = {
             let mut groups = self.meeting.groups();
             let Some(group) = groups.get_mut(self.group) else { return own };
             match group.waiting.take() {
-                Some((others, tell)) => match tell.send(own) {
+                Some((others, sender)) => match sender.send(own) {
                     Ok(()) => return others,
-                    // The other has left in the meantime.
+                    // The other request's caller has left in the meantime.
                     Err(own) => return own,
                 },
                 None if group.inside < 2 => return own,
                 None => {
-                    let (tell, told) = oneshot::channel();
-                    group.waiting = Some((own, tell));
-                    told
+                    let (sender, receiver) = oneshot::channel();
+                    group.waiting = Some((own, sender));
+                    receiver
                 }
             }
         };
         match waiting.await {
             Ok(got) => got,
-            // Whoever waits is told in any case: by another, or by the last one to go.
+            // Does not happen: the sender is always used, either by another request or when the last one
+            // ends.
             Err(_) => std::future::pending().await,
         }
     }
@@ -84,10 +84,10 @@ impl<T> Drop for OpenRequest<'_, T> {
         let Some(group) = groups.get_mut(self.group) else { return };
         group.inside -= 1;
         if group.inside < 2
-            && let Some((own, tell)) = group.waiting.take()
+            && let Some((own, sender)) = group.waiting.take()
         {
-            // Nobody is left to swap with.
-            let _ = tell.send(own);
+            // No other request is left to swap with.
+            let _ = sender.send(own);
         }
         if group.inside == 0 {
             groups.remove(self.group);
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn two_at_once_swap_and_one_alone_keeps_its_own() {
+    async fn two_concurrent_requests_swap_and_a_single_one_keeps_its_own() {
         let meeting = ConcurrentRequests::default();
         let (a, b) = (meeting.enter("g"), meeting.enter("g"));
         assert_eq!(join!(a.swap(1), b.swap(2)), (2, 1));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_in_vain_gets_its_own_back() {
+    async fn a_request_that_waits_in_vain_gets_its_own_value_back() {
         let meeting = ConcurrentRequests::default();
         let (a, b) = (meeting.enter("g"), meeting.enter("g"));
         let leaves = async {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_while_it_waits_is_not_swapped_with() {
+    async fn a_request_whose_caller_leaves_while_it_waits_is_not_swapped() {
         let meeting = ConcurrentRequests::default();
         let (a, b) = (meeting.enter("g"), meeting.enter("g"));
         {

@@ -1,4 +1,5 @@
-//! Leaving a failing route alone for a while. Pure but for the lock: the time is handed in.
+//! Cooldowns: rejects requests to a failing route for some time. Pure except for a lock: callers pass the
+//! time in.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::scenario::Cooldown;
 
-/// What is remembered of each route.
+/// The failures and the cooldown of each route.
 #[derive(Debug)]
 pub(super) struct CooldownMemory {
     cooldown: Option<Cooldown>,
@@ -28,11 +29,11 @@ pub(super) struct CooldownMemory {
 
 #[derive(Debug, Default)]
 struct RouteMemory {
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     failures: u32,
-    /// Until when it is left alone, and because of what.
-    resting: Option<(Instant, CallFailure)>,
-    /// The next request fails (only ever set by a defect).
+    /// If the route is in cooldown: until when, and the failure that started it.
+    cooldown: Option<(Instant, CallFailure)>,
+    /// Whether the next request fails. Only a defect sets this.
     poisoned: bool,
 }
 
@@ -53,7 +54,7 @@ impl CooldownMemory {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a request on this route is answered without asking the upstream, if it is.
+    /// The failure to send if the route is in cooldown, in which case the upstream must not be called.
     pub fn refusal(&self, model: &str, now: Instant) -> Option<CallFailure> {
         let mut routes = self.routes();
         let memory = routes.get_mut(model)?;
@@ -66,9 +67,9 @@ impl CooldownMemory {
                 "This route is out of order.",
             ));
         }
-        let (until, last) = memory.resting.as_ref()?;
+        let (until, last) = memory.cooldown.as_ref()?;
         if now >= *until {
-            memory.resting = None;
+            memory.cooldown = None;
             memory.failures = 0;
             return None;
         }
@@ -96,7 +97,7 @@ impl CooldownMemory {
         })
     }
 
-    /// Notes how a try ended.
+    /// Records the result of an attempt.
     pub fn note(&self, model: &str, result: Result<(), &CallFailure>, now: Instant) {
         let mut routes = self.routes();
         let memory = routes.entry(model.to_owned()).or_default();
@@ -110,9 +111,9 @@ impl CooldownMemory {
                 let Some(Cooldown { after, lasting }) = self.cooldown.filter(|_| counts) else { return };
                 memory.failures = memory.failures.saturating_add(1);
                 if memory.failures >= after {
-                    // A time too far for the clock is as good as for ever.
+                    // If the clock cannot represent the end of the cooldown, it ends in a year.
                     let until = now.checked_add(lasting).unwrap_or(now + Duration::from_secs(86_400 * 365));
-                    memory.resting = Some((until, failure.clone()));
+                    memory.cooldown = Some((until, failure.clone()));
                 }
             }
         }
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn after_so_many_failures_in_a_row_the_route_rests_and_then_is_tried_again() {
+    fn after_enough_failures_in_a_row_a_route_is_in_cooldown_and_then_is_tried_again() {
         let (memory, start) = (memory(), Instant::now());
         memory.note("m", Err(&status(429)), start);
         memory.note("m", Ok(()), start);
@@ -149,11 +150,11 @@ mod tests {
         assert!(memory.refusal("other", start).is_none());
         assert!(memory.refusal("m", start + Duration::from_secs(10)).is_none());
         memory.note("m", Err(&status(429)), start + Duration::from_secs(11));
-        assert!(memory.refusal("m", start + Duration::from_secs(11)).is_none(), "counting begins anew");
+        assert!(memory.refusal("m", start + Duration::from_secs(11)).is_none(), "counting starts again");
     }
 
     #[test]
-    fn a_route_that_broke_down_rests_with_503_and_errors_of_the_caller_never_count() {
+    fn a_cooldown_after_server_errors_answers_503_and_errors_of_the_caller_never_count() {
         let (memory, now) = (memory(), Instant::now());
         for _ in 0..5 {
             memory.note("m", Err(&status(400)), now);

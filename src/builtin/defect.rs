@@ -94,7 +94,7 @@ defects! {
     PassThroughStatusMade = "pass-through-status-made": "Turns every upstream 5xx on a pass-through route into a 502",
     PassThroughTypeMade = "pass-through-type-made": "Labels everything but streams as JSON on a pass-through route",
     PassThroughWrapped = "pass-through-wrapped": "Wraps a body that is not JSON into an error object on a pass-through route",
-    PassThroughMended = "pass-through-mended": "Replaces bytes that are not UTF-8 on a pass-through route",
+    PassThroughRepaired = "pass-through-mended": "Replaces bytes that are not UTF-8 on a pass-through route",
     PassThroughHopByHop = "pass-through-hop-by-hop": "Passes on hop-by-hop headers of the upstream on a pass-through route",
     PassThroughCutFinished = "pass-through-cut-finished": "Ends an incomplete body like a complete one on a pass-through route",
     LimitAsStop = "limit-as-stop": "Reports a response that the token limit cut off as finished",
@@ -135,7 +135,7 @@ defects! {
     RoutePoisoned = "route-poisoned": "Fails the next request on a route after a failure",
     // Callers that leave.
     CallerGoneIgnored = "caller-gone-ignored": "Continues a request after its caller has left",
-    RetriesForNobody = "retries-for-nobody": "Retries a request after its caller has left",
+    RetriesAfterLeave = "retries-for-nobody": "Retries a request after its caller has left",
     // Concurrent requests.
     ErrorsSwapped = "errors-swapped": "Swaps two concurrent errors between their callers",
     AnswersSwapped = "answers-swapped": "Swaps two concurrent responses between their callers",

@@ -1,5 +1,5 @@
-//! What is carried over from one request to another. The honest proxy carries over nothing but its
-//! cooldowns; each thing here is a defect that does not show in a single request.
+//! State that defects carry over from one request to another. None of these defects shows in a single
+//! request. The honest proxy carries over nothing but its cooldowns.
 
 use std::{
     collections::HashMap,
@@ -15,42 +15,42 @@ use super::{
 };
 use crate::proxy::ProxyRoute;
 
-/// After so many errors a route has no slot left.
+/// The number of errors after which a route has no free slot.
 const SLOTS: u32 = 3;
 
-/// One error in so many is told wrong.
-const NOW_AND_THEN: u32 = 3;
+/// Some defects show only in every third error or cut stream of a route.
+const EVERY: u32 = 3;
 
-/// The waits that an answer may name.
+/// The headers with which a response asks the client to wait.
 const WAITS: [&str; 2] = ["retry-after", "retry-after-ms"];
 
 /// What a defect remembers from one request to another.
 #[derive(Debug)]
 pub(super) struct DefectMemory {
     defect: Option<Defect>,
-    routes: Mutex<HashMap<String, RouteBefore>>,
-    meeting: ConcurrentRequests<Outcome>,
+    routes: Mutex<HashMap<String, RouteHistory>>,
+    concurrent: ConcurrentRequests<Outcome>,
     turn: tokio::sync::Mutex<()>,
 }
 
-/// What came of a request.
+/// The result of a request.
 type Outcome = Result<Success, Failed>;
 
-/// What went before on one route.
+/// What happened earlier on one route.
 #[derive(Debug, Default)]
-struct RouteBefore {
-    /// Errors that were told.
+struct RouteHistory {
+    /// The number of errors that were sent to callers.
     errors: u32,
-    /// Streams that were cut.
+    /// The number of streams that were cut.
     cuts: u32,
-    /// A connection was lost.
+    /// Whether a connection was lost.
     lost: bool,
-    /// The last wait that an upstream asked for.
+    /// The headers with the last wait that an upstream requested.
     waits: Vec<(String, String)>,
     /// The first error of an upstream.
     first: Option<CallFailure>,
-    /// The last whole answer: status, headers, body.
-    answer: Option<(u16, Vec<(String, String)>, bytes::Bytes)>,
+    /// The last complete response: status, headers, body.
+    last_response: Option<(u16, Vec<(String, String)>, bytes::Bytes)>,
 }
 
 impl DefectMemory {
@@ -58,18 +58,18 @@ impl DefectMemory {
         Self {
             defect,
             routes: Mutex::default(),
-            meeting: ConcurrentRequests::default(),
+            concurrent: ConcurrentRequests::default(),
             turn: tokio::sync::Mutex::default(),
         }
     }
 
-    fn route(&self, model: &str, change: impl FnOnce(&mut RouteBefore)) {
+    fn route(&self, model: &str, change: impl FnOnce(&mut RouteHistory)) {
         let mut routes: MutexGuard<'_, HashMap<_, _>> =
             self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         change(routes.entry(model.to_owned()).or_default());
     }
 
-    /// Waits until it is a request's turn, where they are served one after the other.
+    /// If the defect serves one request after the other: waits until the previous one is done.
     pub async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         match self.defect {
             Some(Defect::OneAtATime) => Some(self.turn.lock().await),
@@ -77,16 +77,17 @@ impl DefectMemory {
         }
     }
 
-    /// Notes that a request is under way, where somebody may want to know.
+    /// Counts a request as in progress if the defect swaps concurrent requests; `None` otherwise.
     pub fn enter<'a>(&'a self, route: &'a ProxyRoute) -> Option<OpenRequest<'a, Outcome>> {
         let swaps = matches!(
             self.defect,
             Some(Defect::ErrorsSwapped | Defect::AnswersSwapped | Defect::HeadersSwapped)
         );
-        swaps.then(|| self.meeting.enter(&route.group))
+        swaps.then(|| self.concurrent.enter(&route.group))
     }
 
-    /// What a request on this route is answered without asking anybody, because of what went before.
+    /// The failure with which the defect rejects a request because of earlier requests on the route. The
+    /// request is then not sent to any upstream.
     pub fn refusal(&self, route: &ProxyRoute) -> Option<Failed> {
         let mut refusal = None;
         self.route(&route.model, |before| {
@@ -105,7 +106,7 @@ impl DefectMemory {
         refusal.map(|failure| Failed { failure, routes: 1 })
     }
 
-    /// What is told in place of `outcome`.
+    /// Applies the defect to the result of a request.
     pub async fn instead(
         &self,
         route: &ProxyRoute,
@@ -114,7 +115,7 @@ impl DefectMemory {
     ) -> Outcome {
         self.route(&route.model, |before| match &mut outcome {
             Ok(Success::Whole { status, headers, body }) => {
-                let last = before.answer.replace((*status, headers.clone(), body.clone()));
+                let last = before.last_response.replace((*status, headers.clone(), body.clone()));
                 if let Some(last) = last.filter(|_| before.lost && self.defect == Some(Defect::AnswerStale)) {
                     (*status, *headers, *body) = last;
                 }
@@ -139,25 +140,25 @@ impl DefectMemory {
         }
     }
 
-    /// Whether the error that is told now is one of those that are told wrong now and then.
-    pub fn is_now_and_then(&self, route: &ProxyRoute) -> bool {
+    /// Whether the error that is being sent is the third, sixth, … of its route.
+    pub fn is_third_error(&self, route: &ProxyRoute) -> bool {
         let mut errors = 0;
         self.route(&route.model, |before| errors = before.errors);
-        errors > 0 && errors.is_multiple_of(NOW_AND_THEN)
+        errors > 0 && errors.is_multiple_of(EVERY)
     }
 
-    /// Notes that a stream was cut, and says whether this one is told wrong.
-    pub fn is_cut_now_and_then(&self, route: &ProxyRoute) -> bool {
+    /// Counts a cut stream, and returns whether it is the third, sixth, … of its route.
+    pub fn is_third_cut(&self, route: &ProxyRoute) -> bool {
         let mut cuts = 0;
         self.route(&route.model, |before| {
             before.cuts += 1;
             cuts = before.cuts;
         });
-        cuts.is_multiple_of(NOW_AND_THEN)
+        cuts.is_multiple_of(EVERY)
     }
 }
 
-impl RouteBefore {
+impl RouteHistory {
     fn failed(&mut self, defect: Option<Defect>, failure: &mut CallFailure) {
         self.errors += 1;
         self.lost |= failure.cause == Cause::Disconnected;
@@ -168,7 +169,7 @@ impl RouteBefore {
         } else if defect == Some(Defect::RetryAfterStale) {
             failure.headers.extend(self.waits.iter().cloned());
         }
-        if !failure.is_upstreams_own() {
+        if !failure.is_from_upstream() {
             return;
         }
         let first = self.first.get_or_insert_with(|| failure.clone());

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 
 use super::dialect::ErrorMembers;
 
-/// The `type` of errors that have none of the upstream's own.
+/// The `type` of errors for which the upstream sent no type.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";
 
-/// The code where an upstream answered with nothing that is an answer, so that only the proxy can say so.
+/// The `code` of an error that the proxy writes because the upstream's response is not valid for its API.
 pub(super) const INVALID_RESPONSE: &str = "invalid_upstream_response";
 
-/// So many characters of a body that is no error object are shown.
+/// The maximum number of characters that an error message contains of a body without an error object.
 const SHOWN: usize = 1000;
 
-/// So many bytes of a page are looked at.
+/// The number of bytes of an HTML page that are searched for text.
 const PAGE: usize = 8 * 1024;
 
 /// An error object with all four members.
@@ -25,8 +25,8 @@ pub(super) fn error(message: String, kind: &str, code: Option<&str>) -> ErrorMem
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The error object of an upstream body: its own, untouched, where it has OpenAI's form; else one
-/// whose message is the short text of the body.
+/// The error object of an upstream body. It is the body's own, unchanged except for missing members, if it
+/// has OpenAI's form; otherwise its message is the shortened text of the body.
 pub(super) fn of_body(body: &[u8], status: u16) -> ErrorMembers {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return of_value(&value).unwrap_or_else(|| wrapped(&value.to_string(), status));
@@ -36,7 +36,7 @@ pub(super) fn of_body(body: &[u8], status: u16) -> ErrorMembers {
     wrapped(&text, status)
 }
 
-/// The error that a JSON value carries, if it carries one in a form that is known.
+/// The error in a JSON value, if it contains one in a known form.
 pub(super) fn of_value(value: &Value) -> Option<ErrorMembers> {
     match value {
         Value::Object(members) => match members.get("error") {
@@ -60,8 +60,8 @@ pub(super) fn of_value(value: &Value) -> Option<ErrorMembers> {
     }
 }
 
-/// A sentence, or those of a list of validation errors (`[{"loc", "msg"}]`), which some servers put
-/// in its place, bare or as the `detail` of an object.
+/// The text of a message: a string, or the joined texts of a list of validation errors (`[{"loc", "msg"}]`),
+/// which some servers send instead, either directly or as the `detail` of an object.
 fn sentence(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
@@ -74,7 +74,7 @@ fn sentence(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// An error whose members stand side by side, as with Mistral and xAI.
+/// An error whose members are at the top level of the body, as with Mistral and xAI.
 fn flat(text: &str, members: &ErrorMembers) -> ErrorMembers {
     let kind = ["type", "error_type", "title"].iter().find_map(|name| members.get(*name)?.as_str());
     let mut error = error(shortened(text), kind.unwrap_or(UPSTREAM_ERROR), None);
@@ -86,7 +86,8 @@ fn flat(text: &str, members: &ErrorMembers) -> ErrorMembers {
     error
 }
 
-/// Typed clients expect all four members; those that the upstream sent stay as they are.
+/// Adds the members that are missing, since typed clients expect all four. Those that the upstream sent do
+/// not change.
 fn completed(mut error: ErrorMembers) -> ErrorMembers {
     for (name, value) in [("type", json!(UPSTREAM_ERROR)), ("param", Value::Null), ("code", Value::Null)] {
         error.entry(name).or_insert(value);
@@ -114,9 +115,9 @@ pub(super) fn looks_like_html(text: &str) -> bool {
     ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag))
 }
 
-/// The words of a page: what stands between tags, scripts and styles left out.
+/// The text of an HTML page: what is between tags, without scripts and styles.
 fn text_of_html(html: &str) -> String {
-    // The message of an error page stands near its top.
+    // The message of an error page is near its start.
     let end = (0..=html.len().min(PAGE)).rev().find(|end| html.is_char_boundary(*end)).unwrap_or(0);
     let mut rest = &html[..end];
     let mut words = String::new();
@@ -132,7 +133,7 @@ fn text_of_html(html: &str) -> String {
             None => ">".to_owned(),
         };
         let Some(close) = rest.to_ascii_lowercase().find(&end) else { return collapsed(&words) };
-        // After a closing script tag the `>` is still to come; it is found as that of a tag.
+        // After `</script` the `>` is still to come; the next iteration skips it as the end of a tag.
         rest = &rest[if hidden.is_some() { close } else { close + 1 }..];
     }
     words.push_str(rest);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_openai_error_stays_untouched() {
+    fn an_openai_error_does_not_change() {
         let body = r#"{"error":{"message":"m","type":"t","param":"p","code":17,"inner":{"a":1}}}"#;
         assert_eq!(shown(body), r#"{"message":"m","type":"t","param":"p","code":17,"inner":{"a":1}}"#);
         assert_eq!(
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_stand_beside_a_bare_message_are_kept() {
+    fn members_next_to_a_top_level_message_are_kept() {
         assert_eq!(
             shown(r#"{"object":"error","message":"m","type":"rate_limited","param":null,"code":"1300"}"#),
             r#"{"message":"m","type":"rate_limited","param":null,"code":"1300"}"#

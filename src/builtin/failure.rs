@@ -1,4 +1,4 @@
-//! A failed attempt, as it will be told to the caller.
+//! A failed attempt, and the error response for the caller.
 
 use bytes::Bytes;
 
@@ -7,53 +7,53 @@ use super::{
     envelope, headers,
 };
 
-/// What a caller is told when there is no success to pass on.
+/// The error response that a caller gets if no attempt succeeded.
 #[derive(Debug, Clone)]
 pub(super) struct CallFailure {
-    /// Who or what failed.
+    /// What failed.
     pub cause: Cause,
     /// The status that the caller gets.
     pub status: u16,
-    /// The error, in whoever's words.
+    /// The error: the upstream's or the proxy's own.
     pub error: DialectError,
     /// Headers for the caller.
     pub headers: Vec<(String, String)>,
-    /// What the upstream really sent; the honest proxy never shows it.
+    /// The response of the upstream, unchanged; the honest proxy never sends it.
     pub raw: Option<Box<RawUpstreamReply>>,
 }
 
-/// An upstream answer before anything was made of it.
+/// An upstream response, unchanged.
 #[derive(Debug, Clone)]
 pub(super) struct RawUpstreamReply {
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
 
-/// Who or what failed.
+/// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The caller: wrong key, unknown model, bad JSON.
+    /// The request is invalid: wrong key, unknown model, bad JSON.
     Caller,
     /// The upstream answered with this status, 400 to 599.
     Status(u16),
-    /// The upstream answered with a status that is none for an API, such as a redirect.
+    /// The upstream answered with a status that an API does not use, such as a redirect.
     OddStatus,
     /// The upstream did not answer in time.
     Timeout,
-    /// No connection came about.
+    /// No connection to the upstream could be opened.
     Unreachable,
-    /// The connection was lost before the answer was whole.
+    /// The connection was lost before the response was complete.
     Disconnected,
-    /// A 200 whose body is no completion.
+    /// The upstream answered 200 with a body that is not a valid response of its API.
     OddBody,
-    /// A stream under 200 that begins with an error event.
+    /// The upstream answered 200 with a stream that begins with an error event.
     FirstEvent,
-    /// The upstream was not asked, since it failed a moment ago.
+    /// The route is in cooldown, so no request was sent to the upstream.
     CoolingDown,
 }
 
 impl CallFailure {
-    /// A failure that the proxy words itself.
+    /// A failure with an error that the proxy writes itself.
     pub fn own(
         cause: Cause,
         status: u16,
@@ -61,11 +61,11 @@ impl CallFailure {
         code: Option<&str>,
         message: impl Into<String>,
     ) -> Self {
-        let told = DialectError::openai(envelope::error(message.into(), kind, code));
-        Self { cause, status, error: told, headers: Vec::new(), raw: None }
+        let error = DialectError::openai(envelope::error(message.into(), kind, code));
+        Self { cause, status, error, headers: Vec::new(), raw: None }
     }
 
-    /// The caller's own mistake.
+    /// The failure for an invalid request.
     pub fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self::own(Cause::Caller, status, "invalid_request_error", Some(code), message)
     }
@@ -86,31 +86,34 @@ impl CallFailure {
         Self::own(Cause::Disconnected, 502, envelope::UPSTREAM_ERROR, Some("upstream_disconnected"), message)
     }
 
-    /// The same in the words that callers of this family know.
-    pub fn into_family(mut self, family: ErrorForm) -> Self {
-        let is_foreign = self.error.family != family;
-        self.error = self.error.into_family(family, self.status);
-        if family == ErrorForm::Anthropic && is_foreign {
-            // Its body names the request, wherever the upstream did.
+    /// Converts the error to another form.
+    pub fn into_form(mut self, form: ErrorForm) -> Self {
+        let is_foreign = self.error.form != form;
+        self.error = self.error.into_form(form, self.status);
+        if form == ErrorForm::Anthropic && is_foreign {
+            // An error body of this form contains the request id, which the upstream sent in a header.
             let id = headers::REQUEST_IDS.iter().find_map(|name| self.header(name)).map(str::to_owned);
             self.error.around.extend(id.map(|id| ("request_id".to_owned(), id.into())));
         }
         self
     }
 
-    /// Whether it came as an answer from an upstream, so that its detail is worth more to the
-    /// caller than a sentence of the proxy.
-    pub fn is_upstreams_own(&self) -> bool {
+    /// Whether an upstream sent a response, whose detail is more useful to the caller than a message of the
+    /// proxy. A route in cooldown counts too, since its
+    /// failure repeats the one that started the cooldown.
+    pub fn is_from_upstream(&self) -> bool {
         matches!(self.cause, Cause::Status(_) | Cause::FirstEvent | Cause::OddBody | Cause::CoolingDown)
     }
 
-    /// Whether the upstream said itself what is wrong: not where the proxy can only say what it saw.
-    pub fn is_in_the_upstreams_words(&self) -> bool {
-        let is_seen = self.error.error.get("code").is_some_and(|code| code == envelope::INVALID_RESPONSE);
-        self.is_upstreams_own() && !is_seen
+    /// Whether the upstream itself sent the error. False if its response was invalid, so that the error is
+    /// the proxy's own description of it.
+    pub fn has_upstream_error(&self) -> bool {
+        let is_described =
+            self.error.error.get("code").is_some_and(|code| code == envelope::INVALID_RESPONSE);
+        self.is_from_upstream() && !is_described
     }
 
-    /// The first header of this name (in lower case).
+    /// The first header with this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }

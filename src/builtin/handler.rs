@@ -1,4 +1,4 @@
-//! One request of a caller, from its bytes to a reply.
+//! Handles one request of a caller, from its bytes to the reply.
 
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ use super::{
     relay::StreamRelay,
     session::SessionSource,
     tamper, tamper_session,
-    upstream_request::Ask,
+    upstream_request::CallerRequest,
 };
 use crate::{proxy::ProxyRoute, scenario::Api};
 
-/// No request of a test is longer.
+/// The maximum size of a request body, in bytes.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
-/// The path at which any caller, even without a key, learns that the proxy runs.
+/// The path of the health check, which needs no key.
 const HEALTH: &str = "/health";
 
-/// What goes back to the caller.
+/// The response to the caller.
 #[derive(Debug)]
 pub(super) struct ProxyReply {
     pub status: u16,
@@ -36,18 +36,18 @@ pub(super) struct ProxyReply {
     pub body: ReplyBody,
 }
 
-/// A body, whole or as it comes.
+/// A response body, complete or streamed.
 #[derive(Debug)]
 pub(super) enum ReplyBody {
     Whole(Bytes),
     Stream(Box<StreamRelay>),
-    /// A stream that was begun before the upstream had answered.
-    Early(Box<PingedStream>),
-    /// A provider's own body, as it comes.
+    /// A stream that starts before the upstream has answered.
+    Pinged(Box<PingedStream>),
+    /// A provider's own body, streamed unchanged.
     Passed(Box<PassedBody>),
-    /// What comes behind a 101.
+    /// The session after a 101.
     Session(SessionSource),
-    /// A stream that goes on without its caller (only ever sent by a defect).
+    /// A stream that continues without its caller. Only a defect sends it.
     Detached(mpsc::UnboundedReceiver<Bytes>),
 }
 
@@ -71,41 +71,41 @@ where
     if head.uri.path() == HEALTH {
         return ProxyReply::whole(200, "application/json", Bytes::from_static(b"{\"status\":\"ok\"}"));
     }
-    let _turn = shared.between.turn().await;
+    let _turn = shared.defect_memory.turn().await;
     if let Some((route, rest)) = passed_body::address(&shared, head.uri.path()) {
-        let told = |failure: CallFailure| written(&failure.into_family(ErrorForm::of(route.api)));
+        let rejected = |failure: CallFailure| written(&failure.into_form(ErrorForm::of(route.api)));
         if !incoming::has_key(&shared, &head) {
-            return told(incoming::no_key());
+            return rejected(incoming::no_key());
         }
         return match collected(body).await {
             Ok(body) => passed_body::pass(&shared, route, rest, &head, body).await,
-            Err(failure) => told(failure),
+            Err(failure) => rejected(failure),
         };
     }
     let address = dialect::address(head.uri.path());
-    let family = address.as_ref().map_or(ErrorForm::Openai, |address| ErrorForm::of(address.api));
-    let told = |failure: CallFailure| {
-        let (failure, family) = tamper::refusal(shared.defect, failure, family);
-        written(&failure.into_family(family))
+    let form = address.as_ref().map_or(ErrorForm::Openai, |address| ErrorForm::of(address.api));
+    let rejected = |failure: CallFailure| {
+        let (failure, form) = tamper::refusal(shared.defect, failure, form);
+        written(&failure.into_form(form))
     };
     let address = match incoming::admit(&shared, &head, address) {
         Ok(address) => address,
-        Err(failure) => return told(failure),
+        Err(failure) => return rejected(failure),
     };
     let body = match collected(body).await {
         Ok(body) => body,
-        Err(failure) => return told(failure),
+        Err(failure) => return rejected(failure),
     };
     match incoming::read(&shared, &head, address, body) {
-        Ok((route, ask)) => match pinged_stream::interval(route, &ask) {
-            Some(interval) => pinged_stream::answer(shared.clone(), route, ask, interval).await,
-            None => answered(&shared, route, ask).await,
+        Ok((route, call)) => match pinged_stream::interval(route, &call) {
+            Some(interval) => pinged_stream::answer(shared.clone(), route, call, interval).await,
+            None => answered(&shared, route, call).await,
         },
-        Err(failure) => told(failure),
+        Err(failure) => rejected(failure),
     }
 }
 
-/// All of a request's body.
+/// Reads the whole body of a request.
 async fn collected<B>(body: B) -> Result<Bytes, CallFailure>
 where
     B: http_body::Body<Data = Bytes> + Send,
@@ -120,69 +120,73 @@ where
     }
 }
 
-/// What comes of a request, when it is known.
-pub(super) async fn answered(shared: &Arc<ProxyShared>, route: &ProxyRoute, ask: Ask) -> ProxyReply {
-    let family = ErrorForm::of(ask.api);
-    let inside = shared.between.enter(route);
-    let (outcome, answering) = match shared.between.refusal(route) {
+/// Runs a valid request and returns its reply.
+pub(super) async fn answered(
+    shared: &Arc<ProxyShared>,
+    route: &ProxyRoute,
+    call: CallerRequest,
+) -> ProxyReply {
+    let form = ErrorForm::of(call.api);
+    let inside = shared.defect_memory.enter(route);
+    let (outcome, answering) = match shared.defect_memory.refusal(route) {
         Some(refusal) => (Err(refusal), route),
-        None => match chain::run(shared, route, &ask).await {
+        None => match chain::run(shared, route, &call).await {
             Ok((success, answering)) => (Ok(success), answering),
             Err(failed) => (Err(failed), route),
         },
     };
-    match shared.between.instead(route, inside.as_ref(), outcome).await {
+    match shared.defect_memory.instead(route, inside.as_ref(), outcome).await {
         Ok(Success::Whole { status, headers, body }) => {
             let body = tamper::success(shared.defect, body);
-            let mut reply = ProxyReply::whole(status, content_type(ask.api, &headers), body);
-            head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
+            let mut reply = ProxyReply::whole(status, content_type(call.api, &headers), body);
+            head(shared, answering, form, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Ok(Success::Session { headers, upstream }) => {
             let mut reply = session_reply(SessionSource::Upstream(upstream));
-            head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
+            head(shared, answering, form, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Ok(Success::Stream { headers, first, source }) => {
-            let own = tamper::stream_head(shared.defect, ask.api);
-            let relay = StreamRelay::new(shared.clone(), answering.clone(), ask, first, source);
+            let own = tamper::stream_head(shared.defect, call.api);
+            let relay = StreamRelay::new(shared.clone(), answering.clone(), call, first, source);
             let mut reply =
                 ProxyReply { status: 200, headers: own, body: ReplyBody::Stream(Box::new(relay)) };
-            head(shared, answering, family, &mut reply, headers::passed(&headers), &headers);
+            head(shared, answering, form, &mut reply, headers::passed(&headers), &headers);
             reply
         }
         Err(Failed { failure, routes }) => {
-            if shared.rules.mute && failure.cause == Cause::Status(503) {
+            if shared.rules.mute_on_503 && failure.cause == Cause::Status(503) {
                 std::future::pending::<()>().await;
             }
             if let Some(source) =
-                tamper_session::refused(shared.defect, &failure).filter(|_| ask.api.is_session())
+                tamper_session::refused(shared.defect, &failure).filter(|_| call.api.is_session())
             {
                 return session_reply(source);
             }
-            let mut failure = failure.into_family(family);
+            let mut failure = failure.into_form(form);
             shared.secrets.redact(&mut failure.error.error);
             shared.secrets.redact(&mut failure.error.around);
             let context = tamper::TamperContext {
                 route,
-                api: ask.api,
-                stream: ask.stream,
+                api: call.api,
+                stream: call.stream,
                 routes,
                 proxy_key: &shared.proxy_key,
-                now_and_then: shared.between.is_now_and_then(route),
+                is_third_error: shared.defect_memory.is_third_error(route),
             };
             tamper::failure(shared.defect, &mut failure, &context);
             let mut reply = tamper::form(shared.defect, &failure, &context)
                 .unwrap_or_else(|| written(&CallFailure { headers: vec![], ..failure.clone() }));
             let upstream = failure.raw.as_ref().map_or(&[][..], |raw| &raw.headers);
-            let mut told = failure.headers;
-            if family == ErrorForm::Aws && headers::value(&told, AWS_TYPE).is_some() {
+            let mut passed = failure.headers;
+            if form == ErrorForm::Aws && headers::value(&passed, AWS_TYPE).is_some() {
                 reply.headers.retain(|(name, _)| name != AWS_TYPE);
             }
-            if family != ErrorForm::Aws {
-                told.retain(|(name, _)| name != AWS_TYPE);
+            if form != ErrorForm::Aws {
+                passed.retain(|(name, _)| name != AWS_TYPE);
             }
-            head(shared, route, family, &mut reply, told, upstream);
+            head(shared, route, form, &mut reply, passed, upstream);
             reply
         }
     }
@@ -192,7 +196,7 @@ fn session_reply(source: SessionSource) -> ProxyReply {
     ProxyReply { status: 101, headers: Vec::new(), body: ReplyBody::Session(source) }
 }
 
-/// Sound and plain text keep the type that the upstream gave them; all else is JSON.
+/// The content type of a reply: audio and transcriptions keep that of the upstream, all else is JSON.
 fn content_type(api: Api, upstream: &[(String, String)]) -> &str {
     match api {
         Api::OpenaiSpeech | Api::OpenaiTranscriptions => {
@@ -202,33 +206,33 @@ fn content_type(api: Api, upstream: &[(String, String)]) -> &str {
     }
 }
 
-/// Adds the headers that are passed on, cleaned of secrets.
+/// Adds the headers that are passed on, with secrets removed.
 fn head(
     shared: &ProxyShared,
     route: &ProxyRoute,
-    family: ErrorForm,
+    form: ErrorForm,
     reply: &mut ProxyReply,
-    mut told: Vec<(String, String)>,
+    mut passed: Vec<(String, String)>,
     upstream: &[(String, String)],
 ) {
-    for (_, value) in &mut told {
+    for (_, value) in &mut passed {
         *value = shared.secrets.redacted(value).into_owned();
     }
-    headers::name_request_id(family, &mut told);
-    tamper::head(shared.defect, &mut told, upstream, route);
-    reply.headers.append(&mut told);
+    headers::name_request_id(form, &mut passed);
+    tamper::head(shared.defect, &mut passed, upstream, route);
+    reply.headers.append(&mut passed);
 }
 
-/// A failure in the honest form.
+/// Writes a failure as the honest proxy does.
 pub(super) fn written(failure: &CallFailure) -> ProxyReply {
     let body = failure.error.body().to_string();
     let mut reply = ProxyReply::whole(failure.status, "application/json", body.into());
-    if failure.error.family == ErrorForm::Aws {
-        let word = ErrorForm::Aws.word(failure.status).unwrap_or_default();
-        reply.headers.push((AWS_TYPE.into(), word.into()));
+    if failure.error.form == ErrorForm::Aws {
+        let error_type = ErrorForm::Aws.error_type(failure.status).unwrap_or_default();
+        reply.headers.push((AWS_TYPE.into(), error_type.into()));
     }
     if failure.cause == Cause::Caller && failure.status == 401 {
-        // RFC 9110 section 15.5.2: a 401 of one's own names the scheme.
+        // RFC 9110 section 15.5.2: a server that generates a 401 must name the scheme.
         reply.headers.push(("www-authenticate".into(), "Bearer".into()));
     }
     reply.headers.extend(failure.headers.iter().cloned());

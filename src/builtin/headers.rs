@@ -1,9 +1,9 @@
-//! Which upstream headers a caller gets to see.
+//! Decides which upstream headers the proxy passes on to the caller.
 
 use super::dialect::ErrorForm;
 
-/// Headers that mean something to a caller. All others stay behind: those of the connection
-/// (RFC 9110 section 7.6.1), cookies, encodings, and what is told to the proxy's owner alone.
+/// Keeps the headers that are meaningful to a caller. Drops all others: those of the connection
+/// (RFC 9110 section 7.6.1), cookies, encodings, and those that are meant only for the proxy's owner.
 pub(super) fn passed(headers: &[(String, String)]) -> Vec<(String, String)> {
     headers.iter().filter(|(name, _)| is_for_the_caller(name)).cloned().collect()
 }
@@ -14,7 +14,7 @@ fn is_for_the_caller(name: &str) -> bool {
         || name.contains("ratelimit")
 }
 
-/// Where providers put the id of a request.
+/// The headers in which providers send the id of a request.
 pub(super) const REQUEST_IDS: [&str; 10] = [
     "x-request-id",
     "request-id",
@@ -28,16 +28,17 @@ pub(super) const REQUEST_IDS: [&str; 10] = [
     "x-generation-id",
 ];
 
-/// The first header of this name (in lower case).
+/// The first header with this name (in lower case).
 pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// Puts the request's id where callers of this family look for it, if the upstream put it elsewhere.
-pub(super) fn name_request_id(family: ErrorForm, headers: &mut [(String, String)]) {
-    let wanted = family.request_id_header();
+/// Renames the header with the request id to the one that callers of this form read, if the upstream used
+/// another.
+pub(super) fn name_request_id(form: ErrorForm, headers: &mut [(String, String)]) {
+    let wanted = form.request_id_header();
     let has = |name: &str| headers.iter().any(|(known, _)| known == name);
-    let translated = match family {
+    let translated = match form {
         ErrorForm::Openai => "request-id",
         ErrorForm::Anthropic => "x-request-id",
         _ => return,
@@ -49,7 +50,7 @@ pub(super) fn name_request_id(family: ErrorForm, headers: &mut [(String, String)
     }
 }
 
-/// Headers that this proxy must set itself, whatever happens: passing them on would break HTTP.
+/// Whether this proxy must always set this header itself, because passing it on would break HTTP.
 pub(super) fn is_framing(name: &str) -> bool {
     matches!(
         name,
@@ -66,7 +67,7 @@ pub(super) fn is_framing(name: &str) -> bool {
     )
 }
 
-/// The headers of a message that speak of one connection only, names in lower case
+/// The names, in lower case, of the headers of a message that apply to one connection only
 /// (RFC 9110 sections 7.6.1 and 11.7).
 pub(super) fn hop_by_hop(all: &http::HeaderMap) -> Vec<String> {
     let listed = all.get_all("connection").iter().filter_map(|value| value.to_str().ok());
@@ -85,7 +86,7 @@ pub(super) fn hop_by_hop(all: &http::HeaderMap) -> Vec<String> {
     known.into_iter().map(str::to_owned).chain(listed.filter(|name| !name.is_empty())).collect()
 }
 
-/// The coding that a body is said to be in, where it is one. None was asked for.
+/// The value of `content-encoding`; `None` if it is absent or `identity`. The proxy requests no coding.
 pub(super) fn coding(headers: &[(String, String)]) -> Option<&str> {
     value(headers, "content-encoding")
         .map(str::trim)
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_means_something_to_a_caller_is_passed() {
+    fn only_headers_that_are_meaningful_to_a_caller_are_passed_on() {
         let names = |headers: Vec<(String, String)>| headers.into_iter().map(|(k, _)| k).collect::<Vec<_>>();
         let all = [
             "retry-after",

@@ -1,4 +1,4 @@
-//! What a caller asks for: from a request's head and bytes to a route and an [`Ask`]. Pure.
+//! Reads a caller's request: from its head and body to a route and a [`CallerRequest`]. Pure.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,14 +10,14 @@ use super::{
     dialect::Address,
     failure::CallFailure,
     multipart,
-    upstream_request::{Ask, UpstreamBody},
+    upstream_request::{CallerRequest, UpstreamBody},
 };
 use crate::{
     proxy::ProxyRoute,
     scenario::{Api, Provider},
 };
 
-/// Path, method and key, before the body is read.
+/// Checks the path, the method and the key of a request, before its body is read.
 pub(super) fn admit(
     shared: &ProxyShared,
     head: &Parts,
@@ -35,17 +35,17 @@ pub(super) fn admit(
     if has_key(shared, head) { Ok(address) } else { Err(no_key()) }
 }
 
-/// Whether a caller may use the proxy.
+/// Whether the request carries the key of this proxy.
 pub(super) fn has_key(shared: &ProxyShared, head: &Parts) -> bool {
     shared.defect == Some(Defect::KeyUnchecked) || key(head).as_deref() == Some(&shared.proxy_key)
 }
 
-/// What a caller is told who may not.
+/// The failure for a request without a valid key.
 pub(super) fn no_key() -> CallFailure {
     CallFailure::caller(401, "invalid_api_key", "The API key of this proxy is missing or wrong.")
 }
 
-/// The key that a caller shows, wherever the SDKs put it.
+/// The key of a request, from any of the places in which SDKs send it.
 fn key(head: &Parts) -> Option<String> {
     let header = |name: &str| header(head, name).map(str::trim);
     let bearer = header("authorization")
@@ -68,17 +68,17 @@ fn query(head: &Parts) -> Vec<(String, String)> {
     url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// What is asked for, and on which route: the model's name stands in the path, in the body, or,
-/// where an API has none, in the query.
+/// Reads the route and the content of a request. The path or the body names the model; if neither has one,
+/// the query does.
 pub(super) fn read<'a>(
     shared: &'a ProxyShared,
     head: &Parts,
     address: Address,
     bytes: Bytes,
-) -> Result<(&'a ProxyRoute, Ask), CallFailure> {
+) -> Result<(&'a ProxyRoute, CallerRequest), CallFailure> {
     let Address { api, model, stream } = address;
     if api.is_session() && header(head, "sec-websocket-key").is_none() {
-        let message = "This path is for WebSockets: ask for the upgrade.";
+        let message = "This path is for WebSockets: request the upgrade.";
         return Err(CallFailure::caller(426, "upgrade_required", message));
     }
     let mut query = query(head);
@@ -110,12 +110,12 @@ pub(super) fn read<'a>(
     if let UpstreamBody::Form { .. } = body {
         headers.extend(header(head, "content-type").map(|kind| ("content-type".to_owned(), kind.to_owned())));
     }
-    let ask = Ask { api, stream, body, query, headers };
-    ask.upstream_api(route)?;
-    Ok((route, ask))
+    let call = CallerRequest { api, stream, body, query, headers };
+    call.upstream_api(route)?;
+    Ok((route, call))
 }
 
-/// Headers of a caller that mean something to the upstream.
+/// The headers of a caller that the proxy sends to the upstream too.
 const PASSED_ON: [&str; 2] = ["anthropic-version", "anthropic-beta"];
 
 fn body(api: Api, content_type: &str, bytes: Bytes) -> Result<UpstreamBody, CallFailure> {
@@ -125,19 +125,24 @@ fn body(api: Api, content_type: &str, bytes: Bytes) -> Result<UpstreamBody, Call
     }
     if matches!(api, Api::OpenaiTranscriptions | Api::OpenaiFiles) {
         let Some(boundary) = multipart::boundary(content_type) else {
-            return Err(CallFailure::caller(400, "invalid_form", "The request body is no multipart form."));
+            return Err(CallFailure::caller(
+                400,
+                "invalid_form",
+                "The request body is not a multipart form.",
+            ));
         };
         let model = multipart::field(&bytes, boundary, "model");
         return Ok(UpstreamBody::Form { model, bytes });
     }
-    let body: Value = serde_json::from_slice(&bytes).map_err(|_| bad("The request body is no JSON."))?;
+    let body: Value =
+        serde_json::from_slice(&bytes).map_err(|_| bad("The request body is not valid JSON."))?;
     match body {
         Value::Object(body) => Ok(UpstreamBody::Json(body)),
-        _ => Err(bad("The request body is no JSON object.")),
+        _ => Err(bad("The request body is not a JSON object.")),
     }
 }
 
-/// Ollama's own endpoints stream unless they are told not to.
+/// Whether a body requests a stream. Ollama's own endpoints stream unless the body says otherwise.
 fn wants_stream(api: Api, stream: Option<&Value>) -> bool {
     let stream = stream.and_then(Value::as_bool);
     stream.unwrap_or(api.native_provider() == Provider::Ollama)

@@ -1,39 +1,49 @@
-//! The embedded proxy: the honest reference of correct behaviour, or that with one named defect.
+//! The embedded proxy: a reference that behaves correctly, or the same with one named defect.
 //!
-//! It passes every dialect through to the providers that speak it (`dialect` holds what it must know
-//! of each), and translates between two of them (`translate`).
+//! It passes requests of every dialect through to providers that offer the dialect, and translates between
+//! OpenAI's chat completions and Anthropic's messages (`translate`). `dialect` contains what it must know
+//! about each dialect.
 //!
-//! What to do is decided in small pure files (`incoming`, `ask`, `classify`, `envelope`, `headers`,
-//! `retry`, `cooldown`, `split`, `stream`); `attempt`, `chain`, `relay` and `server` do the I/O. A
-//! defect changes what has been decided at one of three hooks: the rules of the instance (`rules`), a
-//! failure before it is written (`tamper`), a piece of a stream before it is sent (`tamper_stream`).
-//! What is done for callers that have left is in `linger`, what is carried over from one request to another
-//! in `between`; `passing` hands requests on as they are, and `early` begins a stream with pings before there
-//! is an answer. A session over a WebSocket begins like any other request and is then relayed (`session`,
-//! `tamper_session`).
+//! A request takes this path: `server` accepts the connection, `handler` handles the request, `incoming`
+//! reads it, `chain` tries the route and its fallbacks, `attempt` sends one request to one upstream, and
+//! `relay` passes a stream on. These modules do the I/O, except `incoming`. Small pure modules decide:
+//! `incoming`, `upstream_request`, `classify`, `envelope`, `headers`, `retry`, `cooldown`, `split`, `stream`.
+//!
+//! Three kinds of requests take another path: `passed_body` serves pass-through routes, `pinged_stream`
+//! starts a stream with pings before the upstream has answered, and `session` relays a WebSocket session.
+//!
+//! These modules apply the defects:
+//!
+//! - `rules`: timeouts, retries, fallbacks and cooldowns of an instance
+//! - `tamper`: headers and bodies of responses, and failures before they are written
+//! - `tamper_stream`, `tamper_session`: the pieces of a stream, and the events and the end of a session
+//! - `defect_memory`, `concurrent_requests`: defects that need more than one request
+//! - `retry_after_leave`: what happens after a caller has left
+//! - `process_stop`: defects that end or block the process; `own_process` runs the proxy in a separate one
+//!
+//! `incoming`, `passed_body` and `pinged_stream` apply a few defects themselves.
 
-mod upstream_request;
 mod attempt;
-mod defect_memory;
 mod chain;
 mod classify;
+mod concurrent_requests;
 mod cooldown;
 mod defect;
+mod defect_memory;
 mod dialect;
-mod pinged_stream;
 mod envelope;
 mod failure;
 mod handler;
 mod headers;
 mod incoming;
-mod retry_after_leave;
-mod concurrent_requests;
-mod mortal;
 mod multipart;
 mod own_process;
 mod passed_body;
+mod pinged_stream;
+mod process_stop;
 mod relay;
 mod retry;
+mod retry_after_leave;
 mod rules;
 mod secrets;
 mod server;
@@ -45,6 +55,7 @@ mod tamper_session;
 mod tamper_stream;
 mod tasks;
 mod translate;
+mod upstream_request;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
-//! Finding a field in a multipart form (RFC 7578) without taking the form apart.
+//! Finds a field in a multipart form (RFC 7578) without parsing the whole form.
 
 use std::ops::Range;
 
-/// The boundary that a content type names.
+/// The boundary parameter of a content type; `None` if it is not `multipart/form-data` or has none.
 pub(super) fn boundary(content_type: &str) -> Option<&str> {
     let mut parts = content_type.split(';').map(str::trim);
     if !parts.next()?.eq_ignore_ascii_case("multipart/form-data") {
@@ -15,7 +15,7 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
     (!value.is_empty()).then_some(value)
 }
 
-/// Where in `form` the value of the first field of this name stands.
+/// The range of bytes in `form` with the value of the first field of this name.
 pub(super) fn field(form: &[u8], boundary: &str, name: &str) -> Option<Range<usize>> {
     let delimiter = format!("--{boundary}");
     let next = format!("\r\n{delimiter}");
@@ -41,7 +41,7 @@ pub(super) fn field(form: &[u8], boundary: &str, name: &str) -> Option<Range<usi
     }
 }
 
-/// Whether a header line is the disposition of the field of this name.
+/// Whether a header line is the `Content-Disposition` of the field with this name.
 fn is_named(line: &str, wanted: &str) -> bool {
     let Some((header, value)) = line.split_once(':') else { return false };
     header.trim().eq_ignore_ascii_case("content-disposition")

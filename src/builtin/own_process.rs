@@ -1,4 +1,4 @@
-//! The embedded proxy in a process of its own, which a defect may stop.
+//! The embedded proxy in a separate process, which a defect may stop.
 
 use std::{io, path::PathBuf, str::FromStr, time::Duration};
 
@@ -11,38 +11,38 @@ use crate::{
     scenario::Cooldown,
 };
 
-/// What such a process is started with: a file of JSON that the runner writes.
+/// The configuration of the process: a JSON file that the runner writes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnProcess {
     /// The key that callers must send.
     pub proxy_key: String,
-    /// The authority that it trusts: a file of PEM.
+    /// The PEM file with the certificate authority that it trusts.
     pub ca: PathBuf,
-    /// What it does wrong.
+    /// The name of its defect.
     pub defect: String,
-    /// After how many failures a deployment is in cooldown, and for how many seconds.
+    /// After how many failures a deployment goes into cooldown, and for how many seconds.
     pub cooldown: Option<CooldownSeconds>,
     /// Every deployment.
     pub routes: Vec<ProxyRoute>,
 }
 
-/// A cooldown as templates write it.
+/// A cooldown, in the format of the templates.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CooldownSeconds {
-    /// How many failures begin it.
+    /// The number of failures that start it.
     pub after: u32,
     /// How long it lasts, in seconds.
     pub for_s: f64,
 }
 
 impl OwnProcess {
-    /// Serves on a port of loopback until the process is ended.
+    /// Serves on a loopback port until the process ends.
     ///
     /// # Errors
     ///
-    /// Where the port cannot be bound, the authority cannot be read, or the defect is unknown.
+    /// If the port cannot be bound, the authority cannot be read, or the defect is unknown.
     pub async fn serve(self, port: u16) -> io::Result<()> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let ca = std::fs::read_to_string(&self.ca)?;

@@ -1,5 +1,5 @@
-//! Requests that are handed to a provider as they are, and its answers back: only what belongs to one
-//! hop stays behind.
+//! Pass-through routes: forward a request to a provider, and its response to the caller, unchanged except for
+//! hop-by-hop headers and credentials.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -18,17 +18,18 @@ use super::{
 };
 use crate::{provider::endpoint, proxy::ProxyRoute, scenario::Api};
 
-/// Below it stands the name of a route, and then what the provider's own SDK would ask for.
+/// The prefix of pass-through paths. After it come the name of a route, and then the path that the provider's
+/// own SDK would request.
 const ROOT: &str = "/pass-through/";
 
-/// Where a caller sends a request of `api` that is to be passed through; `None` where the provider has
-/// no such endpoint.
+/// The path to which a caller sends a request of `api` to pass it through; `None` if the provider does not
+/// have this endpoint.
 pub fn pass_through_path(route: &ProxyRoute, api: Api, stream: bool) -> Option<String> {
-    let behind = endpoint(route.provider, api, stream, &route.upstream_model)?;
-    Some(format!("{ROOT}{}{behind}", route.model))
+    let path = endpoint(route.provider, api, stream, &route.upstream_model)?;
+    Some(format!("{ROOT}{}{path}", route.model))
 }
 
-/// The route that a path names, and the rest of the path.
+/// The pass-through route that a path names, and the rest of the path.
 pub(super) fn address<'s, 'p>(shared: &'s ProxyShared, path: &'p str) -> Option<(&'s ProxyRoute, &'p str)> {
     let named = path.strip_prefix(ROOT)?;
     let (model, rest) = named.split_at(named.find('/').unwrap_or(named.len()));
@@ -36,7 +37,7 @@ pub(super) fn address<'s, 'p>(shared: &'s ProxyShared, path: &'p str) -> Option<
     Some((route, rest))
 }
 
-/// Hands a request on, and its answer back.
+/// Forwards a request, and returns the response of the upstream.
 pub(super) async fn pass(
     shared: &Arc<ProxyShared>,
     route: &ProxyRoute,
@@ -45,19 +46,19 @@ pub(super) async fn pass(
     body: Bytes,
 ) -> ProxyReply {
     let limit = shared.limit(route);
-    let asked = ask(shared, route, rest, head, body);
+    let sent = forward(shared, route, rest, head, body);
     let answer = match limit {
-        Some(limit) => timeout(limit, asked).await.unwrap_or_else(|_| Err(CallFailure::timeout(limit))),
-        None => asked.await,
+        Some(limit) => timeout(limit, sent).await.unwrap_or_else(|_| Err(CallFailure::timeout(limit))),
+        None => sent.await,
     };
     match answer {
-        Ok(response) => handed_back(shared.defect, response, limit).await,
-        // There is no answer to hand back, so the proxy has to speak for itself.
-        Err(failure) => written(&failure.into_family(ErrorForm::of(route.api))),
+        Ok(response) => returned(shared.defect, response, limit).await,
+        // There is no upstream response, so the proxy sends an error of its own.
+        Err(failure) => written(&failure.into_form(ErrorForm::of(route.api))),
     }
 }
 
-async fn ask(
+async fn forward(
     shared: &ProxyShared,
     route: &ProxyRoute,
     rest: &str,
@@ -65,8 +66,8 @@ async fn ask(
     body: Bytes,
 ) -> Result<reqwest::Response, CallFailure> {
     let mut url = format!("{}{rest}", route.base_url.trim_end_matches('/'));
-    let own = head.uri.query().unwrap_or_default();
-    let mut query: Vec<String> = own
+    let callers_query = head.uri.query().unwrap_or_default();
+    let mut query: Vec<String> = callers_query
         .split('&')
         .filter(|pair| !pair.is_empty() && !pair.starts_with("key="))
         .map(str::to_owned)
@@ -91,16 +92,13 @@ async fn ask(
     request.body(body).send().await.map_err(|error| super::attempt::transport(&error))
 }
 
-/// What a caller tells the proxy alone: where it is, and by which key it may be used.
+/// Whether a header is meant for the proxy only: its address, the length of the body on this hop, and the
+/// key of the proxy.
 fn is_for_the_proxy(name: &str) -> bool {
     matches!(name, "host" | "content-length" | "authorization" | "x-api-key" | "x-goog-api-key" | "api-key")
 }
 
-async fn handed_back(
-    defect: Option<Defect>,
-    response: reqwest::Response,
-    gap: Option<Duration>,
-) -> ProxyReply {
+async fn returned(defect: Option<Defect>, response: reqwest::Response, gap: Option<Duration>) -> ProxyReply {
     let status = response.status().as_u16();
     let passed = end_to_end(response.headers(), defect);
     let is = |wanted: Defect| defect == Some(wanted);
@@ -113,7 +111,7 @@ async fn handed_back(
         reply.headers.retain(|(name, _)| name != "content-type");
         reply.headers.push(("content-type".into(), "application/json".into()));
     }
-    let rewrites = is(Defect::PassThroughWrapped) || is(Defect::PassThroughMended);
+    let rewrites = is(Defect::PassThroughWrapped) || is(Defect::PassThroughRepaired);
     reply.body = if rewrites && !is_stream {
         match whole_body(response, false).await {
             Ok(body) => ReplyBody::Whole(rewritten(is(Defect::PassThroughWrapped), body)),
@@ -126,7 +124,7 @@ async fn handed_back(
     reply
 }
 
-/// Only ever done by a defect.
+/// Rewrites a body, as two defects do.
 fn rewritten(wrap: bool, body: Bytes) -> Bytes {
     let text = String::from_utf8_lossy(&body);
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
@@ -136,35 +134,36 @@ fn rewritten(wrap: bool, body: Bytes) -> Bytes {
     if wrap { body } else { text.into_owned().into() }
 }
 
-/// All headers of an answer but those of the connection that it came by.
+/// All headers of a response except those of the connection.
 fn end_to_end(all: &HeaderMap, defect: Option<Defect>) -> Vec<(String, String)> {
     let hop_by_hop = headers::hop_by_hop(all);
-    let stays_behind = |name: &str| match defect {
+    let is_dropped = |name: &str| match defect {
         Some(Defect::PassThroughHopByHop) => {
             matches!(name, "content-length" | "transfer-encoding" | "connection")
         }
         _ => name == "content-length" || hop_by_hop.iter().any(|hop| hop == name),
     };
     all.iter()
-        .filter(|(name, _)| !stays_behind(name.as_str()))
+        .filter(|(name, _)| !is_dropped(name.as_str()))
         .map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect()
 }
 
-/// The body of an answer on its way to the caller. Dropping it ends the upstream request.
+/// A response body that is being relayed to the caller. Dropping it ends the upstream request.
 #[derive(Debug)]
 pub(super) struct PassedBody {
     response: reqwest::Response,
-    /// The longest silence between two pieces.
+    /// The maximum time between two chunks.
     gap: Option<Duration>,
-    /// Whether a body that breaks off is ended as if it were whole (only ever so by a defect).
+    /// Whether a body that breaks off is ended like a complete one. Only a defect sets this.
     ends_well: bool,
 }
 
 impl PassedBody {
-    /// The next bytes; an error where the upstream broke off, so that the caller's connection does too.
+    /// Returns the next bytes; an error if the upstream broke off, so that hyper aborts the caller's
+    /// connection too.
     pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
         let chunk = self.response.chunk();
         let next = match self.gap {

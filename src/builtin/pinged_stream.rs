@@ -1,4 +1,4 @@
-//! Streams that begin before the upstream has answered: pings, and then what comes of the call.
+//! Streams that start before the upstream has answered: keep-alive pings, and then the result of the call.
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -12,43 +12,44 @@ use super::{
     handler::{self, ProxyReply, ReplyBody},
     headers,
     relay::StreamRelay,
-    upstream_request::Ask,
+    upstream_request::CallerRequest,
 };
 use crate::{provider, proxy::ProxyRoute, scenario::Api, wire::frames::Carrier};
 
-/// A comment, which every reader of events passes over, whatever dialect it speaks.
+/// A comment, which every SSE parser ignores, whatever the dialect.
 const PING: Bytes = Bytes::from_static(b": ping\n\n");
 
-/// How long the caller of this route may wait in silence, where pings are wanted and can be sent.
-pub(super) fn interval(route: &ProxyRoute, ask: &Ask) -> Option<Duration> {
+/// The interval of the pings; `None` if the route has no keep-alive or the response is not an event stream.
+pub(super) fn interval(route: &ProxyRoute, call: &CallerRequest) -> Option<Duration> {
     let seconds =
-        route.keep_alive_s.filter(|_| ask.is_framed() && provider::carrier(ask.api) == Carrier::Sse)?;
+        route.keep_alive_s.filter(|_| call.is_framed() && provider::carrier(call.api) == Carrier::Sse)?;
     Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero())
 }
 
-/// Answers a request: within the interval as always, after it by a stream that begins with pings.
+/// Answers a request: as usual if the result is there within the interval, otherwise with a stream that
+/// starts with pings.
 pub(super) async fn answer(
     shared: Arc<ProxyShared>,
     route: &ProxyRoute,
-    ask: Ask,
+    call: CallerRequest,
     interval: Duration,
 ) -> ProxyReply {
-    let (api, defect) = (ask.api, shared.defect);
+    let (api, defect) = (call.api, shared.defect);
     let route = route.clone();
-    let mut work: Work = Box::pin(async move { handler::answered(&shared, &route, ask).await });
+    let mut work: Work = Box::pin(async move { handler::answered(&shared, &route, call).await });
     if let Ok(reply) = timeout(interval, &mut work).await {
         return reply;
     }
-    let early = PingedStream { api, defect, interval, pinged: false, state: State::Waiting(work) };
+    let pinged = PingedStream { api, defect, interval, pinged: false, state: State::Waiting(work) };
     let mut reply = ProxyReply::whole(200, provider::carrier(api).content_type(), Bytes::new());
     reply.headers.push(("cache-control".into(), "no-cache".into()));
-    reply.body = ReplyBody::Early(Box::new(early));
+    reply.body = ReplyBody::Pinged(Box::new(pinged));
     reply
 }
 
 type Work = Pin<Box<dyn Future<Output = ProxyReply> + Send>>;
 
-/// A stream that was begun before anybody knew how the call would end.
+/// A stream that starts before the result of the call is known.
 pub(super) struct PingedStream {
     api: Api,
     defect: Option<Defect>,
@@ -65,12 +66,12 @@ enum State {
 
 impl fmt::Debug for PingedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Early").field("api", &self.api).finish_non_exhaustive()
+        f.debug_struct("PingedStream").field("api", &self.api).finish_non_exhaustive()
     }
 }
 
 impl PingedStream {
-    /// The next bytes for the caller; `None` at the end.
+    /// Returns the next bytes for the caller; `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         match &mut self.state {
             State::Over => None,
@@ -78,13 +79,13 @@ impl PingedStream {
             State::Waiting(_) if !std::mem::replace(&mut self.pinged, true) => Some(PING),
             State::Waiting(work) => match timeout(self.interval, work).await {
                 Err(_) => Some(PING),
-                Ok(reply) => self.comes(reply).await,
+                Ok(reply) => self.continued(reply).await,
             },
         }
     }
 
-    /// The call is decided.
-    async fn comes(&mut self, reply: ProxyReply) -> Option<Bytes> {
+    /// Continues with the result of the call, and returns its first bytes.
+    async fn continued(&mut self, reply: ProxyReply) -> Option<Bytes> {
         self.state = State::Over;
         match reply.body {
             ReplyBody::Stream(mut relay) => {
@@ -92,12 +93,13 @@ impl PingedStream {
                 self.state = State::Relaying(relay);
                 first
             }
-            // The status line is out: what would have been the answer becomes its last event.
+            // The status line has been sent, so the error response becomes the last event.
             ReplyBody::Whole(body) => self.failed(reply.status, &reply.headers, body),
             _ => None,
         }
     }
 
+    /// The last event for a failed call.
     fn failed(&self, status: u16, head: &[(String, String)], body: Bytes) -> Option<Bytes> {
         if headers::value(head, "content-type").and_then(Carrier::of).is_some() {
             return Some(body);
@@ -109,16 +111,16 @@ impl PingedStream {
             Some(Defect::PingedFailureCut) => return None,
             _ => {}
         }
-        let mut told = DialectError::of_body(ErrorForm::of(self.api), &body, status);
+        let mut error = DialectError::of_body(ErrorForm::of(self.api), &body, status);
         let mut status = status;
         if self.defect == Some(Defect::PingedCodeLost) {
             status = 500;
-            told.error.insert("type".into(), "api_error".into());
-            told.error.shift_remove("details");
-            if let Some(code) = told.error.get_mut("code") {
+            error.error.insert("type".into(), "api_error".into());
+            error.error.shift_remove("details");
+            if let Some(code) = error.error.get_mut("code") {
                 *code = serde_json::Value::Null;
             }
         }
-        Some(dialect::error_frame(self.api, told, status, 0))
+        Some(dialect::error_frame(self.api, error, status, 0))
     }
 }

@@ -1,4 +1,4 @@
-//! Passes a stream on, event by event, as the caller takes it.
+//! Relays a stream from an upstream to the caller, event by event.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -15,37 +15,37 @@ use super::{
     stream::{PieceKind, Reader, UpstreamStop},
     tamper,
     tamper_stream::StreamTamper,
-    upstream_request::{Ask, UpstreamBody},
+    upstream_request::{CallerRequest, UpstreamBody},
 };
 use crate::proxy::ProxyRoute;
 
-/// A stream on its way to the caller. Dropping it ends the upstream request.
+/// A stream that is being relayed to the caller. Dropping it ends the upstream request.
 #[derive(Debug)]
 pub(super) struct StreamRelay {
     shared: Arc<ProxyShared>,
     route: ProxyRoute,
-    ask: Ask,
+    call: CallerRequest,
     source: Box<FrameSource>,
     reader: Reader,
     tamper: StreamTamper,
     out: VecDeque<Bytes>,
-    /// The longest silence between two events.
+    /// The maximum time between two events.
     gap: Option<Duration>,
-    /// Who is asked if it is cut, once.
+    /// Where a cut stream is continued, once. Only a defect sets this.
     resume: Option<Resume>,
-    over: bool,
+    is_over: bool,
 }
 
 impl StreamRelay {
     pub fn new(
         shared: Arc<ProxyShared>,
         route: ProxyRoute,
-        ask: Ask,
+        call: CallerRequest,
         first: RawFrame,
         source: Box<FrameSource>,
     ) -> Self {
         let upstream = source.api;
-        let include_usage = match &ask.body {
+        let include_usage = match &call.body {
             UpstreamBody::Json(body) => {
                 body.get("stream_options").is_some_and(|options| options["include_usage"] == true)
             }
@@ -53,27 +53,27 @@ impl StreamRelay {
         };
         let mut relay = Self {
             source,
-            reader: Reader::new(shared.secrets.clone(), ask.api, upstream, include_usage),
-            tamper: StreamTamper::new(shared.defect, ask.api),
+            reader: Reader::new(shared.secrets.clone(), call.api, upstream, include_usage),
+            tamper: StreamTamper::new(shared.defect, call.api),
             out: VecDeque::new(),
             gap: shared.limit(&route),
             resume: shared.rules.resume,
-            over: false,
+            is_over: false,
             shared,
             route,
-            ask,
+            call,
         };
         relay.frame(first);
         relay
     }
 
-    /// The next bytes for the caller; `None` at the end.
+    /// Returns the next bytes for the caller; `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.out.pop_front() {
                 return Some(bytes);
             }
-            if self.over {
+            if self.is_over {
                 if self.tamper.stays_open() {
                     std::future::pending::<()>().await;
                 }
@@ -116,7 +116,7 @@ impl StreamRelay {
         }
         let piece = self.tamper.stopped(self.reader.stopped(stop), &self.reader);
         if piece.kind == PieceKind::Interrupted {
-            self.tamper.now_and_then = self.shared.between.is_cut_now_and_then(&self.route);
+            self.tamper.is_third_cut = self.shared.defect_memory.is_third_cut(&self.route);
         }
         match (piece.kind, stop) {
             (PieceKind::Interrupted, UpstreamStop::Gap(limit)) => {
@@ -128,13 +128,13 @@ impl StreamRelay {
         self.take(piece);
     }
 
-    /// Tells the route's memory how the stream ended.
+    /// Records how the stream ended, for the cooldown of the route.
     fn note(&self, result: Result<(), &CallFailure>) {
-        self.shared.memory.note(&self.route.model, result, Instant::now());
+        self.shared.cooldowns.note(&self.route.model, result, Instant::now());
     }
 
     fn take(&mut self, piece: super::stream::StreamPiece) {
-        self.over |= piece.kind.is_last();
+        self.is_over |= piece.kind.is_last();
         self.out.extend(
             self.tamper
                 .apply(piece)
@@ -144,7 +144,7 @@ impl StreamRelay {
         );
     }
 
-    /// Asks again and goes on with what comes (only ever done by a defect).
+    /// Sends the request again and continues with its stream. Only defects do this.
     async fn resume(&mut self, by: Resume) {
         let fallback = self.route.fallbacks.first().and_then(|model| self.shared.route(model));
         let route = match by {
@@ -154,7 +154,7 @@ impl StreamRelay {
                 None => return self.stopped(UpstreamStop::Cut),
             },
         };
-        match attempt::attempt(&self.shared.outbound, route, &self.ask, self.gap).await {
+        match attempt::attempt(&self.shared.outbound, route, &self.call, self.gap).await {
             Ok(Success::Stream { first, source, .. }) => {
                 self.source = source;
                 self.frame(first);

@@ -1,4 +1,4 @@
-//! Whether to try again, when, and whether to go to the next model. Pure.
+//! Decides whether to retry, after which pause, and whether to try the next model. Pure.
 
 use std::time::Duration;
 
@@ -7,16 +7,18 @@ use super::{
     rules::Rules,
 };
 
-/// A Retry-After up to this is waited for; after a longer one the caller is told instead, who
-/// knows better whether to wait.
+/// The longest Retry-After that the proxy waits for. With a longer one it sends the error to the caller,
+/// which knows better whether to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Between tries where the upstream names no time: doubled from the first to the longest.
+/// The first and the longest pause between attempts if the upstream sends no Retry-After. Each pause is twice
+/// as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether the same request may succeed elsewhere or later: 429, 5xx, transport, timeouts, and a
-/// 200 that was none. Never what the caller's request or the proxy's key is to blame for.
+/// Whether the same request may succeed on another route or later: true for 429, 5xx, transport errors,
+/// timeouts, and a 200 with an invalid body. Never true if the caller's request or the proxy's key is the
+/// reason.
 pub(super) fn may_pass(failure: &CallFailure) -> bool {
     match failure.cause {
         Cause::Caller | Cause::OddStatus | Cause::CoolingDown => false,
@@ -27,12 +29,12 @@ pub(super) fn may_pass(failure: &CallFailure) -> bool {
     }
 }
 
-/// Whether the next model in line is asked.
+/// Whether the next fallback is tried.
 pub(super) fn falls_back(failure: &CallFailure) -> bool {
     failure.cause == Cause::CoolingDown || may_pass(failure)
 }
 
-/// How long to wait before another try; `None` for no other try. `tried` counts from 1.
+/// How long to wait before the next attempt; `None` if there is none. `tried` counts from 1.
 pub(super) fn pause(
     failure: &CallFailure,
     tried: u32,
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_tried_again_and_only_as_often_as_allowed() {
+    fn only_failures_that_may_pass_are_retried_and_only_as_often_as_allowed() {
         for status in [429, 500, 502, 503, 504, 529] {
             assert!(pause_of(&failure(status, &[]), 2, 2).is_some(), "{status}");
             assert_eq!(pause_of(&failure(status, &[]), 3, 2), None, "{status}");
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_waited_for_in_every_form_unless_it_is_long() {
+    fn the_pause_follows_every_form_of_retry_after_unless_it_is_long() {
         let wait = |name, value| pause_of(&failure(429, &[(name, value)]), 1, 1);
         assert_eq!(wait("retry-after", "2"), Some(Duration::from_secs(2)));
         assert_eq!(wait("retry-after", "0"), Some(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! What is done for a caller that has left: honestly nothing. Each thing here is a defect.
+//! Defects that continue or retry a request after its caller has left. The honest proxy stops at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,20 +13,20 @@ use super::{
     chain::ProxyShared,
     handler::{ProxyReply, ReplyBody, handle},
     relay::StreamRelay,
-    upstream_request::Ask,
+    upstream_request::CallerRequest,
 };
 use crate::proxy::ProxyRoute;
 
-/// Before a retry that nobody waits for.
+/// The wait before the retry for a caller that has left.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Answers a request whether or not its caller stays for the answer.
+/// Handles a request to its end, even if its caller leaves.
 pub(super) async fn answer_anyhow<B>(shared: Arc<ProxyShared>, request: http::Request<B>) -> ProxyReply
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let tasks = shared.tasks.clone();
     tasks.spawn(async move {
         let mut reply = handle(shared, request).await;
@@ -34,41 +34,42 @@ where
             ReplyBody::Stream(relay) => relay,
             body => {
                 reply.body = body;
-                let _ = tell.send(reply);
+                let _ = sender.send(reply);
                 return;
             }
         };
         let (pieces, out) = mpsc::unbounded_channel();
         reply.body = ReplyBody::Detached(out);
-        let _ = tell.send(reply);
+        let _ = sender.send(reply);
         drain(relay, &pieces).await;
     });
-    match told.await {
+    match receiver.await {
         Ok(reply) => reply,
-        // The instance is ending, and this connection with it.
+        // The instance is shutting down, and with it this connection.
         Err(_) => std::future::pending().await,
     }
 }
 
 async fn drain(mut relay: Box<StreamRelay>, pieces: &mpsc::UnboundedSender<Bytes>) {
     while let Some(bytes) = relay.next().await {
-        // Read on, though nobody takes it.
+        // Keep reading even if the caller has left and the receiver is gone.
         let _ = pieces.send(bytes);
     }
 }
 
-/// One more try that is made if the caller leaves while a request is tried.
+/// When dropped without [`disarm`](Self::disarm), sends one more attempt: the caller has left while the
+/// request was being tried.
 pub(super) struct RetryAfterLeave {
-    armed: Option<(Arc<ProxyShared>, ProxyRoute, Ask)>,
+    armed: Option<(Arc<ProxyShared>, ProxyRoute, CallerRequest)>,
 }
 
 impl RetryAfterLeave {
-    pub fn new(shared: &Arc<ProxyShared>, route: &ProxyRoute, ask: &Ask) -> Self {
+    pub fn new(shared: &Arc<ProxyShared>, route: &ProxyRoute, call: &CallerRequest) -> Self {
         let wanted = shared.rules.retries_after_leave && route.retries > 0;
-        Self { armed: wanted.then(|| (shared.clone(), route.clone(), ask.clone())) }
+        Self { armed: wanted.then(|| (shared.clone(), route.clone(), call.clone())) }
     }
 
-    /// The caller has its answer.
+    /// Cancels the extra attempt: the caller did not leave.
     pub fn disarm(&mut self) {
         self.armed = None;
     }
@@ -76,11 +77,11 @@ impl RetryAfterLeave {
 
 impl Drop for RetryAfterLeave {
     fn drop(&mut self) {
-        let Some((shared, route, ask)) = self.armed.take() else { return };
+        let Some((shared, route, call)) = self.armed.take() else { return };
         let tasks = shared.tasks.clone();
         tasks.spawn(async move {
             sleep(PAUSE).await;
-            let _ = attempt::attempt(&shared.outbound, &route, &ask, shared.limit(&route)).await;
+            let _ = attempt::attempt(&shared.outbound, &route, &call, shared.limit(&route)).await;
         });
     }
 }

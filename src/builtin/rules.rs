@@ -1,59 +1,60 @@
-//! The rules of an instance that a defect can bend: the hook for what is done, rather than said.
+//! The rules that an instance follows, such as timeouts, retries and cooldowns. A defect can change one of
+//! them.
 
 use super::Defect;
 
-/// Who goes on where a stream was cut (only ever asked by a defect).
+/// Which route continues a cut stream. Only defects use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resume {
-    /// The same route again.
+    /// The same route.
     Same,
     /// The first fallback.
     Fallback,
 }
 
-/// How an instance goes about its attempts.
+/// The rules for the attempts of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rules {
-    /// The timeout of a route is applied.
+    /// Whether the timeout of a route is applied.
     pub timeouts: bool,
-    /// Tries beyond those that a route allows.
+    /// The number of retries beyond those that a route allows.
     pub extra_retries: u32,
-    /// How often an error that cannot pass is tried again.
+    /// The number of retries after an error that a retry cannot fix.
     pub terminal_retries: u32,
-    /// Calls for a stream are tried again like others.
+    /// Whether calls for a stream are retried like others.
     pub stream_retries: bool,
-    /// Retry-After is waited for.
+    /// Whether a retry waits for Retry-After.
     pub wait_retry_after: bool,
-    /// Fallbacks are tried.
+    /// Whether fallbacks are tried.
     pub fallbacks: bool,
-    /// A failing route is left alone, where the settings say so.
+    /// Whether a failing route goes into cooldown, if the settings configure one.
     pub cooldown: bool,
-    /// A 4xx other than 429 counts towards it.
+    /// Whether a 4xx other than 429 counts towards the cooldown.
     pub client_errors_cool_down: bool,
-    /// Those who call a route that is left alone are told for how long.
+    /// Whether the error of a route in cooldown contains Retry-After.
     pub reports_cooldown: bool,
-    /// A rejected key counts towards it, and is told as a limit.
+    /// Whether a rejected key counts towards the cooldown, and is then reported as a rate limit.
     pub rejected_key_cools_down: bool,
-    /// A failure makes the next request on the route fail.
+    /// Whether a failure makes the next request on the route fail.
     pub poison: bool,
-    /// Who is asked for the rest of a cut stream.
+    /// Which route is asked for the rest of a cut stream.
     pub resume: Option<Resume>,
-    /// A fallback is asked even where the model before it answers.
+    /// Whether a fallback is called even if the model before it succeeds.
     pub ask_fallback_too: bool,
-    /// An upstream 503 is never answered.
-    pub mute: bool,
-    /// A request is carried on with when its caller has left.
+    /// Whether a caller gets no response after an upstream 503.
+    pub mute_on_503: bool,
+    /// Whether a request continues after its caller has left.
     pub outlives_caller: bool,
-    /// A request that may be tried again is so once more when its caller has left.
+    /// Whether a request on a route with retries is retried once after its caller has left.
     pub retries_after_leave: bool,
-    /// Redirects are followed with all headers.
+    /// Whether redirects are followed, with all headers.
     pub follow_redirects: bool,
-    /// Certificates of upstreams are checked.
+    /// Whether the certificates of upstreams are checked.
     pub check_certificates: bool,
 }
 
 impl Rules {
-    /// The honest rules, with at most one of them bent.
+    /// The honest rules, with at most one of them changed by a defect.
     pub fn of(defect: Option<Defect>) -> Self {
         let mut rules = Self {
             timeouts: true,
@@ -69,7 +70,7 @@ impl Rules {
             poison: false,
             resume: None,
             ask_fallback_too: false,
-            mute: false,
+            mute_on_503: false,
             outlives_caller: false,
             retries_after_leave: false,
             follow_redirects: false,
@@ -90,9 +91,9 @@ impl Rules {
             Some(Defect::RetryAfterContent) => rules.resume = Some(Resume::Same),
             Some(Defect::FallbackSpliced) => rules.resume = Some(Resume::Fallback),
             Some(Defect::FallbackAskedToo) => rules.ask_fallback_too = true,
-            Some(Defect::FailureUnanswered) => rules.mute = true,
+            Some(Defect::FailureUnanswered) => rules.mute_on_503 = true,
             Some(Defect::CallerGoneIgnored) => rules.outlives_caller = true,
-            Some(Defect::RetriesForNobody) => rules.retries_after_leave = true,
+            Some(Defect::RetriesAfterLeave) => rules.retries_after_leave = true,
             Some(Defect::RedirectFollowed) => rules.follow_redirects = true,
             Some(Defect::CertificatesUnchecked) => rules.check_certificates = false,
             _ => {}

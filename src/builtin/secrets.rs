@@ -1,4 +1,4 @@
-//! What must not come out of the proxy: provider keys and upstream addresses.
+//! Removes secrets from responses: provider keys and upstream addresses.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -9,29 +9,29 @@ use crate::proxy::ProxyRoute;
 
 /// The secrets of all routes.
 ///
-/// There may be a thousand routes, and every header of every answer is looked at; so what no text
-/// with a secret lacks is looked for first.
+/// There may be a thousand routes, and every header of every response is searched. So the search first
+/// looks for what every text with a secret contains: the common prefix of the keys, or an authority.
 #[derive(Debug, Clone)]
 pub(super) struct Secrets {
     routes: Arc<[ProxyRoute]>,
-    /// What all keys begin with.
-    beginning: String,
-    /// Each `127.0.0.1:PORT` of a base URL once.
+    /// The longest common prefix of all keys.
+    prefix: String,
+    /// Each distinct `127.0.0.1:PORT` of a base URL.
     authorities: Vec<String>,
 }
 
 impl Secrets {
     pub fn of(routes: Arc<[ProxyRoute]>) -> Self {
         let keys = || routes.iter().map(|route| route.api_key.as_str()).filter(|key| !key.is_empty());
-        let beginning = keys().reduce(common).unwrap_or_default().to_owned();
+        let prefix = keys().reduce(common).unwrap_or_default().to_owned();
         let mut authorities: Vec<String> =
             routes.iter().map(|route| authority(&route.base_url).to_owned()).collect();
         authorities.sort_unstable();
         authorities.dedup();
-        Self { routes, beginning, authorities }
+        Self { routes, prefix, authorities }
     }
 
-    /// Takes them out of an error.
+    /// Replaces every secret in an error.
     pub fn redact(&self, error: &mut ErrorMembers) {
         error.values_mut().for_each(|value| self.redact_value(value));
     }
@@ -49,7 +49,7 @@ impl Secrets {
         }
     }
 
-    /// Takes them out of a text; borrowed where it has none.
+    /// Replaces every secret in a text; borrowed if it contains none.
     pub fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         if !self.may_be_in(&text) {
@@ -70,12 +70,13 @@ impl Secrets {
         text
     }
 
+    /// Whether `text` could contain a secret: a cheap check without false negatives.
     fn may_be_in(&self, text: &str) -> bool {
-        text.contains(&self.beginning) || self.authorities.iter().any(|authority| text.contains(authority))
+        text.contains(&self.prefix) || self.authorities.iter().any(|authority| text.contains(authority))
     }
 }
 
-/// What both begin with.
+/// The longest common prefix of both.
 fn common<'a>(a: &'a str, b: &str) -> &'a str {
     let same = a.char_indices().zip(b.chars()).find(|((_, a), b)| a != b);
     same.map_or(&a[..a.len().min(b.len())], |((at, _), _)| &a[..at])
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_taken_out_wherever_they_stand() {
+    fn secrets_are_replaced_at_every_depth_of_an_error() {
         let body = br#"{"error":{"message":"key sk-secret at 127.0.0.1:9","details":["http://127.0.0.1:9/x/v1/chat"]}}"#;
         let mut error = super::super::envelope::of_body(body, 401);
         secrets(vec![route("http://127.0.0.1:9/x/v1", "sk-secret")]).redact(&mut error);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_routes_each_secret_is_found() {
+    fn each_secret_of_many_routes_is_found() {
         let routes = |keys: &[&str]| {
             let number =
                 |(n, key): (usize, &&str)| route(&format!("http://127.0.0.1:{}/x", 4000 + n % 2), key);

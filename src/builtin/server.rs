@@ -1,4 +1,4 @@
-//! The listener: accepts connections, and lets all of them go at once.
+//! The listener of the embedded proxy: accepts connections, and ends all of them at once.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ use super::{
 };
 use crate::proxy::{InstanceSettings, ProxyRoute};
 
-/// A running embedded proxy. Dropping it ends everything that it does.
+/// A running embedded proxy. Dropping it ends its listener and all of its connections.
 #[derive(Debug)]
 pub struct Builtin {
     address: SocketAddr,
@@ -41,13 +41,14 @@ pub struct Builtin {
 }
 
 impl Builtin {
-    /// Starts a proxy on a free loopback port; when this returns it takes requests. Needs a Tokio
-    /// runtime, on which it then lives. Of upstreams that are reached by TLS it trusts those whose
-    /// certificate is signed by the authority `ca` (PEM), and no other.
+    /// Starts a proxy on a free loopback port. When this returns, the proxy accepts requests.
+    ///
+    /// Needs a Tokio runtime, on which the proxy then runs. Over TLS the proxy trusts only upstreams whose
+    /// certificate is signed by the authority `ca` (PEM).
     ///
     /// # Errors
     ///
-    /// Where no port can be bound, the HTTP client cannot be set up, `ca` is no certificate, or the defect
+    /// If no port can be bound, the HTTP client cannot be set up, `ca` is not a certificate, or the defect
     /// would stop this process.
     pub async fn start(
         routes: Vec<ProxyRoute>,
@@ -56,13 +57,13 @@ impl Builtin {
         defect: Option<Defect>,
     ) -> io::Result<Self> {
         if let Some(defect) = defect.filter(|defect| defect.stops_the_process()) {
-            return Err(io::Error::other(format!("`{defect}` needs a process of its own")));
+            return Err(io::Error::other(format!("`{defect}` needs a separate process")));
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         Self::start_on(listener, fresh_key(), routes, settings, ca, defect)
     }
 
-    /// The same on a socket that listens already, with a key that callers know already.
+    /// Starts a proxy on a socket that already listens, with a key that callers already know.
     pub(super) fn start_on(
         listener: TcpListener,
         proxy_key: String,
@@ -88,8 +89,8 @@ impl Builtin {
             by_model,
             proxy_key: proxy_key.clone(),
             defect,
-            memory: CooldownMemory::new(settings.cooldown, &rules),
-            between: DefectMemory::new(defect),
+            cooldowns: CooldownMemory::new(settings.cooldown, &rules),
+            defect_memory: DefectMemory::new(defect),
             rules,
             tasks: tasks.clone(),
         });
@@ -102,7 +103,7 @@ impl Builtin {
         format!("http://{}", self.address)
     }
 
-    /// The key that callers must send as `Authorization: Bearer KEY`. Made anew at each start.
+    /// The key that callers must send as `Authorization: Bearer KEY`. Each start generates a new one.
     pub fn proxy_key(&self) -> &str {
         &self.proxy_key
     }
@@ -120,8 +121,8 @@ impl Drop for Builtin {
     }
 }
 
-/// A key that no caller can know beforehand. It guards a loopback port for the time of a run, for
-/// which the seed of the standard library's hash maps is random enough.
+/// Generates a key that no caller can know beforehand. It protects a loopback port for the time of a run; the
+/// seed of the standard library's hash maps is random enough for that.
 fn fresh_key() -> String {
     let part = || RandomState::new().hash_one(std::process::id());
     format!("sk-upfault-{:016x}{:016x}", part(), part())
@@ -140,12 +141,12 @@ impl Server {
             let socket = match listener.accept().await {
                 Ok((socket, _)) => socket,
                 Err(_) => {
-                    // Out of file descriptors, most likely: some will be given back.
+                    // The process is probably out of file descriptors; wait until some are closed.
                     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
                     continue;
                 }
             };
-            // Small frames must not wait for each other.
+            // Disable Nagle's algorithm: small frames must not wait for each other.
             let _ = socket.set_nodelay(true);
             let server = self.clone();
             self.shared.tasks.spawn(async move {
@@ -153,7 +154,7 @@ impl Server {
                     let server = server.clone();
                     async move { Ok::<_, Infallible>(server.respond(request).await) }
                 });
-                // An error here means that the caller left; there is nobody to tell.
+                // An error means that the caller has left, so there is no one to send it to.
                 let _ = http1::Builder::new()
                     .serve_connection(TokioIo::new(socket), service)
                     .with_upgrades()
@@ -162,8 +163,8 @@ impl Server {
         }
     }
 
-    /// A caller who leaves makes hyper drop this future or the body that it gave, and with it the
-    /// upstream request.
+    /// Answers one request. If the caller leaves, hyper drops this future or the body that it returned, and
+    /// with it the upstream request.
     async fn respond(&self, mut request: http::Request<Incoming>) -> Response<Body> {
         let shared = self.shared.clone();
         let session = session::key(&request).map(|key| (key, hyper::upgrade::on(&mut request)));
@@ -173,7 +174,7 @@ impl Server {
             handle(shared, request).await
         };
         if let (Some((key, caller)), ReplyBody::Session(source)) = (session, &mut reply.body) {
-            let source = std::mem::replace(source, session::SessionSource::Nobody(None));
+            let source = std::mem::replace(source, session::SessionSource::Absent(None));
             session::switching(&mut reply, &key);
             self.shared.tasks.spawn(session::relay(self.shared.clone(), caller, source));
         }
@@ -184,14 +185,14 @@ impl Server {
 fn written(reply: ProxyReply) -> Response<Body> {
     let body = match reply.body {
         ReplyBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-        ReplyBody::Early(early) => {
-            let pieces = stream::unfold(early, async |mut early| {
-                let bytes = early.next().await?;
-                Some((Ok(Frame::data(bytes)), early))
+        ReplyBody::Pinged(pinged) => {
+            let pieces = stream::unfold(pinged, async |mut pinged| {
+                let bytes = pinged.next().await?;
+                Some((Ok(Frame::data(bytes)), pinged))
             });
             BodyExt::boxed_unsync(StreamBody::new(pieces))
         }
-        // An error in a body makes hyper break the connection off, as the upstream did.
+        // An error in a body makes hyper abort the connection, as the upstream did.
         ReplyBody::Passed(passed) => {
             let pieces = stream::unfold(passed, async |mut passed| {
                 let bytes = passed.next().await?;
@@ -199,7 +200,7 @@ fn written(reply: ProxyReply) -> Response<Body> {
             });
             BodyExt::boxed_unsync(StreamBody::new(pieces))
         }
-        // Without a WebSocket of the caller's there is nothing to relay.
+        // Without a WebSocket to the caller there is nothing to relay.
         ReplyBody::Session(_) => Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync(),
         ReplyBody::Stream(relay) => {
             let pieces = stream::unfold(relay, async |mut relay| {
@@ -219,7 +220,7 @@ fn written(reply: ProxyReply) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in reply.headers {
-        // An upstream header that cannot be written again is left out.
+        // An upstream header that is not valid in a response is left out.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().append(name, value);
         }

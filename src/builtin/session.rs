@@ -1,4 +1,4 @@
-//! Relays a session over a WebSocket, message by message, between a caller and an upstream.
+//! Relays a WebSocket session, message by message, between a caller and an upstream.
 
 use std::{pin::pin, sync::Arc};
 
@@ -15,32 +15,32 @@ use tungstenite::{
 
 use super::{Defect, chain::ProxyShared, handler::ProxyReply, secrets::Secrets, tamper_session};
 
-/// How long a goodbye may take.
-const GOODBYE: std::time::Duration = std::time::Duration::from_millis(500);
+/// The timeout of a closing handshake.
+const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// An upstream's end of a session.
+/// The upstream side of a session.
 #[derive(Debug)]
 pub(super) enum SessionSource {
-    /// It is open.
+    /// The connection to the upstream.
     Upstream(Box<reqwest::Upgraded>),
-    /// There is none (only ever done by a defect): nothing, or this and an end, is told.
-    Nobody(Option<CloseFrame>),
+    /// No upstream. The caller gets this close frame, or nothing at all. Only a defect uses it.
+    Absent(Option<CloseFrame>),
 }
 
-/// What a request for a session was asked with.
+/// The `Sec-WebSocket-Key` of a request.
 pub(super) fn key<T>(request: &http::Request<T>) -> Option<String> {
     let key = request.headers().get(http::header::SEC_WEBSOCKET_KEY)?;
     Some(key.to_str().ok()?.trim().to_owned())
 }
 
-/// The headers of a switch to a session.
+/// Adds the headers of a 101 that switches to a WebSocket.
 pub(super) fn switching(reply: &mut ProxyReply, key: &str) {
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     let headers = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", &accept)];
     reply.headers.extend(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
-/// Relays until either side ends it.
+/// Relays a session until either side ends it.
 pub(super) async fn relay(shared: Arc<ProxyShared>, caller: OnUpgrade, source: SessionSource) {
     let Ok(caller) = caller.await else { return };
     let caller = WebSocketStream::from_raw_socket(TokioIo::new(caller), Role::Server, None).await;
@@ -50,8 +50,8 @@ pub(super) async fn relay(shared: Arc<ProxyShared>, caller: OnUpgrade, source: S
             let upstream = WebSocketStream::from_raw_socket(*upstream, Role::Client, None).await;
             relay.run(upstream).await;
         }
-        SessionSource::Nobody(None) => relay.stay_silent().await,
-        SessionSource::Nobody(Some(frame)) => relay.close(frame).await,
+        SessionSource::Absent(None) => relay.stay_silent().await,
+        SessionSource::Absent(Some(frame)) => relay.close(frame).await,
     }
 }
 
@@ -79,24 +79,24 @@ impl Relay {
                             return;
                         }
                     }
-                    // The library answers them itself.
+                    // Pings: the library answers them itself.
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => break End::Cut,
                 },
                 said = self.caller.next() => match said {
                     Some(Ok(Message::Close(frame))) => {
-                        let goodbye = async {
+                        let closing = async {
                             let _ = to_upstream.send(Message::Close(frame)).await;
                             while let Some(Ok(_)) = from_upstream.next().await {}
                         };
-                        let _ = timeout(GOODBYE, goodbye).await;
-                        // The answer to the caller is queued: it goes out with the flush.
-                        let _ = timeout(GOODBYE, self.caller.flush()).await;
+                        let _ = timeout(CLOSE_TIMEOUT, closing).await;
+                        // The close frame for the caller is queued: the flush sends it.
+                        let _ = timeout(CLOSE_TIMEOUT, self.caller.flush()).await;
                         return;
                     }
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
                         if to_upstream.send(message).await.is_err() {
-                            // What it said before it went is still to be read.
+                            // The upstream is gone, but messages that it sent before are still to be read.
                             continue;
                         }
                     }
@@ -108,45 +108,47 @@ impl Relay {
         self.end(end).await;
     }
 
-    /// A message of the upstream as the caller gets it; `None` where a defect holds it back.
+    /// Converts a message of the upstream to the one for the caller; `None` if a defect drops it.
     fn seen(&self, message: Message) -> Option<Message> {
         let Message::Text(text) = message else { return Some(message) };
         let text = self.secrets.redacted(text.as_str()).into_owned();
         tamper_session::event(self.defect, text).map(Message::text)
     }
 
-    /// Tells the caller how the upstream's session ended.
+    /// Ends the session with the caller the way the upstream ended it.
     async fn end(&mut self, end: End) {
-        let told = match end {
+        let frame = match end {
             End::Frame(Some(frame)) => CloseFrame {
                 reason: Utf8Bytes::from(self.secrets.redacted(frame.reason.as_str()).into_owned()),
                 ..frame
             },
-            End::Frame(None) => frame(CloseCode::Error, "The upstream closed the session without a code."),
-            End::Cut => frame(CloseCode::Error, "The upstream's connection was lost."),
+            End::Frame(None) => {
+                self::frame(CloseCode::Error, "The upstream closed the session without a code.")
+            }
+            End::Cut => self::frame(CloseCode::Error, "The upstream's connection was lost."),
         };
-        match tamper_session::end(self.defect, told) {
+        match tamper_session::end(self.defect, frame) {
             tamper_session::SessionEnd::Close { before, frame } => {
                 if let Some(event) = before {
                     let _ = self.caller.send(Message::text(event.to_string())).await;
                 }
                 self.close(frame).await;
             }
-            // Dropping the connection is all that a cut needs.
+            // A cut only needs the connection to be dropped.
             tamper_session::SessionEnd::Cut => {}
             tamper_session::SessionEnd::Silence => self.stay_silent().await,
         }
     }
 
     async fn close(&mut self, frame: CloseFrame) {
-        let goodbye = async {
+        let closing = async {
             let _ = self.caller.close(Some(frame)).await;
             while let Some(Ok(_)) = self.caller.next().await {}
         };
-        let _ = timeout(GOODBYE, goodbye).await;
+        let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
 
-    /// Reads and says nothing, until the caller goes (only ever done by a defect).
+    /// Reads without sending anything until the caller leaves. Only defects do this.
     async fn stay_silent(&mut self) {
         let mut caller = pin!(&mut self.caller);
         while let Some(Ok(_)) = caller.next().await {}
@@ -159,12 +161,12 @@ enum End {
     Cut,
 }
 
-/// A close frame of the proxy's own.
+/// Builds a close frame.
 pub(super) fn frame(code: CloseCode, reason: &str) -> CloseFrame {
     CloseFrame { code, reason: Utf8Bytes::from(reason) }
 }
 
-/// An answer that never was (only ever sent by a defect).
+/// An invented `response.done` event. Only a defect sends it.
 pub(super) fn forged() -> Value {
     json!({"type": "response.done", "response": {"object": "realtime.response", "status": "completed"}})
 }

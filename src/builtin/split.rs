@@ -1,4 +1,4 @@
-//! A streamed body cut into its frames, each with the very bytes that it was made of. Pure.
+//! Splits a streamed body into frames, each with its exact bytes. Pure.
 
 use bytes::{Bytes, BytesMut};
 
@@ -8,18 +8,18 @@ use crate::wire::{
     sse,
 };
 
-/// A frame with the bytes that it was made of.
+/// A frame with its exact bytes.
 #[derive(Debug)]
 pub(super) struct RawFrame {
     pub frame: Frame,
     pub raw: Bytes,
 }
 
-/// Cuts bytes into frames as they come.
+/// Splits incoming bytes into frames.
 #[derive(Debug)]
 pub(super) struct Splitter {
     inner: Inner,
-    /// Bytes of frames that have not been handed out.
+    /// The bytes of frames that have not been returned yet.
     raw: BytesMut,
     /// The offset in the stream at which `raw` begins.
     offset: u64,
@@ -35,7 +35,7 @@ enum Inner {
 impl Splitter {
     pub fn new(carrier: Carrier) -> Self {
         let inner = match carrier {
-            // What comes on a WebSocket is no body: `session` relays it.
+            // WebSocket messages are not a body: `session` relays them.
             Carrier::Sse | Carrier::WebSocket => Inner::Sse(sse::SseDecoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson,
             Carrier::Aws => Inner::Aws(eventstream::EventStreamDecoder::lenient()),
@@ -43,10 +43,10 @@ impl Splitter {
         Self { inner, raw: BytesMut::new(), offset: 0 }
     }
 
-    /// Takes the bytes that came next.
+    /// Adds the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
-        // Lenient decoders refuse nothing.
+        // Lenient decoders accept everything.
         match &mut self.inner {
             Inner::Sse(decoder) => drop(decoder.feed(bytes)),
             Inner::Aws(decoder) => drop(decoder.feed(bytes)),
@@ -54,14 +54,14 @@ impl Splitter {
         }
     }
 
-    /// The next frame that is complete.
+    /// Takes the next complete frame.
     pub fn pop(&mut self) -> Option<RawFrame> {
         match &mut self.inner {
             Inner::Sse(decoder) => {
                 let event = decoder.pop()?;
                 let mut length = (event.span.end.saturating_sub(self.offset) as usize).min(self.raw.len());
-                // The LF after a final CR is the next event's by its span. It goes out with this
-                // one if it is here: some clients look for nothing but `\r\n\r\n`.
+                // By its span, the LF after a final CR belongs to the next event. If it has already
+                // arrived, it is sent with this event: some clients look only for `\r\n\r\n`.
                 if self.raw[..length].ends_with(b"\r") && self.raw.get(length) == Some(&b'\n') {
                     length += 1;
                 }
@@ -70,7 +70,7 @@ impl Splitter {
                 Some(RawFrame { frame, raw: self.raw.split_to(length).freeze() })
             }
             Inner::Ndjson => {
-                // Blank lines go with the line after them.
+                // Blank lines belong to the frame of the line after them.
                 let start = self.raw.iter().position(|byte| !byte.is_ascii_whitespace())?;
                 let end = start + self.raw[start..].iter().position(|byte| *byte == b'\n')?;
                 Some(self.line(end + 1))
@@ -81,7 +81,7 @@ impl Splitter {
                     let raw = self.raw.split_to(length.min(self.raw.len())).freeze();
                     Some(RawFrame { frame: Frame::from(message), raw })
                 }
-                // After a wrong length or checksum nobody knows where the next message begins.
+                // After a wrong length or checksum it is unknown where the next message begins.
                 None if decoder.violations().iter().any(|violation| violation.kind.is_fatal()) => {
                     let raw = self.raw.split().freeze();
                     (!raw.is_empty()).then(|| RawFrame { frame: nameless(), raw })
@@ -91,19 +91,19 @@ impl Splitter {
         }
     }
 
-    /// What is left when the stream has ended, if it is a frame that lacks nothing but its end.
+    /// Takes the last frame after the stream has ended, if nothing but the line end is missing.
     pub fn last(&mut self) -> Option<RawFrame> {
         let is_line =
             matches!(self.inner, Inner::Ndjson) && self.raw.iter().any(|b| !b.is_ascii_whitespace());
         is_line.then(|| self.line(self.raw.len()))
     }
 
-    /// Bytes that have been taken and not been handed out.
+    /// The number of bytes that have been added but not returned yet.
     pub fn waiting(&self) -> usize {
         self.raw.len()
     }
 
-    /// Bytes that made no frame; none where they say nothing.
+    /// Takes the remaining bytes, which do not form a frame; empty if they are all whitespace.
     pub fn rest(&mut self) -> Bytes {
         let rest = self.raw.split().freeze();
         if rest.iter().all(u8::is_ascii_whitespace) { Bytes::new() } else { rest }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_aws_are_cut_by_their_lengths_however_they_come() {
+    fn aws_messages_are_split_by_their_lengths_however_they_arrive() {
         let bytes = [message(b"{}"), message(b"\n\0two"), message(b"")].concat();
         for step in [1, 7, 1000] {
             let (frames, rest) = cut(Carrier::Aws, &bytes, step);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_without_its_end_counts_and_blank_lines_do_not() {
+    fn a_last_line_without_a_line_end_is_a_frame_and_blank_lines_are_not() {
         let mut splitter = Splitter::new(Carrier::Ndjson);
         splitter.feed(b"\n{\"a\":1}\r\n\n{\"b\":2}");
         assert_eq!(splitter.pop().map(|frame| frame.raw), Some(Bytes::from_static(b"\n{\"a\":1}\r\n")));

@@ -1,5 +1,5 @@
-//! What becomes of each event of an upstream stream once a 200 has been sent. Pure: events in,
-//! pieces out.
+//! Converts the events of an upstream stream to pieces for the caller, after a 200 has been sent. Pure:
+//! events in, pieces out.
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,14 +14,14 @@ use super::{
 };
 use crate::{scenario::Api, wire::frames::Frame};
 
-/// Something to be sent to the caller.
+/// A piece of a stream, to be sent to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StreamPiece {
     pub kind: PieceKind,
     pub bytes: Bytes,
 }
 
-/// What a piece is.
+/// The kind of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PieceKind {
     /// A chunk with content.
@@ -30,56 +30,57 @@ pub(super) enum PieceKind {
     Other,
     /// The upstream's own error event.
     ErrorEvent,
-    /// The proxy's word that the stream broke off.
+    /// The proxy's own error event: the stream broke off.
     Interrupted,
     /// `[DONE]`
     Done,
 }
 
 impl PieceKind {
-    /// Nothing comes after it.
+    /// Whether no other piece follows it.
     pub fn is_last(self) -> bool {
         matches!(self, Self::ErrorEvent | Self::Interrupted | Self::Done)
     }
 }
 
-/// How an upstream stream stopped without saying so itself.
+/// How an upstream stream stopped without a final event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UpstreamStop {
-    /// The HTTP framing came to its end.
+    /// The HTTP message ended completely.
     Clean,
     /// The connection was lost.
     Cut,
-    /// Nothing came for so long.
+    /// The upstream sent nothing for this time.
     Gap(Duration),
 }
 
-/// Follows one stream, from its first frame to its end.
+/// Reads one stream, from its first frame to its end.
 #[derive(Debug)]
 pub(super) struct Reader {
     secrets: Arc<Secrets>,
-    /// Whose frames come.
+    /// The upstream's API.
     upstream: Api,
-    /// Whose frames are sent.
+    /// The caller's API.
     caller: Api,
-    /// Where the two differ.
+    /// Translates the frames, if the two APIs differ.
     translator: Option<Translator>,
+    /// The choices that have appeared.
     seen: BTreeSet<u64>,
+    /// The choices that have ended.
     finished: BTreeSet<u64>,
-    /// Frames that have come.
+    /// The number of frames that have arrived.
     frames: u64,
 }
 
 impl Reader {
-    /// `secrets` are what no error event may carry out. `include_usage` is what the
-    /// caller of a chat asked for.
+    /// `secrets` are removed from every error event. `include_usage` is the option of a chat request.
     pub fn new(secrets: Arc<Secrets>, caller: Api, upstream: Api, include_usage: bool) -> Self {
         let translator = Translator::new(caller, upstream, include_usage);
         let (seen, finished) = (BTreeSet::new(), BTreeSet::new());
         Self { secrets, upstream, caller, translator, seen, finished, frames: 0 }
     }
 
-    /// What to send for a frame.
+    /// Returns the piece to send for a frame.
     pub fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> StreamPiece {
         let raw = raw.clone();
         self.frames += 1;
@@ -97,8 +98,8 @@ impl Reader {
                 };
                 StreamPiece { kind: if has_content { PieceKind::Content } else { PieceKind::Other }, bytes }
             }
-            FrameMeaning::Error(told) => {
-                StreamPiece { kind: PieceKind::ErrorEvent, bytes: self.error_event(frame, told, raw) }
+            FrameMeaning::Error(error) => {
+                StreamPiece { kind: PieceKind::ErrorEvent, bytes: self.error_event(frame, error, raw) }
             }
             FrameMeaning::Done { is_whole } if is_whole || self.is_complete() => StreamPiece {
                 kind: PieceKind::Done,
@@ -111,9 +112,9 @@ impl Reader {
         }
     }
 
-    /// What to send when the upstream stops.
+    /// Returns the piece to send when the upstream stops.
     pub fn stopped(&mut self, stop: UpstreamStop) -> StreamPiece {
-        // A completion that has its finish_reason is whole, whatever befell the connection then.
+        // A completion with its finish_reason is complete, whatever happens to the connection after it.
         if self.is_complete() {
             let closing = || dialect::closing(self.caller);
             let bytes = self.translator.as_mut().map_or_else(closing, Translator::end);
@@ -134,15 +135,15 @@ impl Reader {
         }
     }
 
-    /// What to send for bytes that made no frame, if they are an error that came bare.
+    /// Returns the piece to send for bytes that do not form a frame, if they are a JSON error.
     pub fn bare(&self, rest: &Bytes) -> Option<StreamPiece> {
         let value = serde_json::from_slice(rest).ok().filter(|_| !self.is_complete())?;
-        let told = DialectError::of_value(ErrorForm::of(self.upstream), &value)?;
+        let error = DialectError::of_value(ErrorForm::of(self.upstream), &value)?;
         let frame = Frame { event: None, data: String::from_utf8_lossy(rest).into_owned() };
-        // Only Google's SDKs look for it without a `data:` before it.
+        // Only Google's SDKs read an error without `data:` before it.
         let bytes = match self.caller {
-            Api::GeminiGenerate => self.error_event(&frame, told, rest.clone()),
-            _ => self.reworded(&frame, told),
+            Api::GeminiGenerate => self.error_event(&frame, error, rest.clone()),
+            _ => self.rewritten(&frame, error),
         };
         Some(StreamPiece { kind: PieceKind::ErrorEvent, bytes })
     }
@@ -151,34 +152,34 @@ impl Reader {
         !self.seen.is_empty() && self.seen == self.finished
     }
 
-    /// The event as it came, unless it holds a secret or is not of the caller's form.
-    fn error_event(&self, frame: &Frame, told: DialectError, raw: Bytes) -> Bytes {
+    /// The event unchanged, unless it contains a secret or does not have the form of the caller's API.
+    fn error_event(&self, frame: &Frame, error: DialectError, raw: Bytes) -> Bytes {
         let text = String::from_utf8_lossy(&raw);
         let has_secret = matches!(self.secrets.redacted(&text), Cow::Owned(_));
-        let is_own = self.upstream == self.caller && dialect::passes_as_it_came(self.caller, frame);
-        if is_own && !has_secret {
+        let is_callers_form = self.upstream == self.caller && dialect::passes_unchanged(self.caller, frame);
+        if is_callers_form && !has_secret {
             return raw;
         }
-        self.reworded(frame, told)
+        self.rewritten(frame, error)
     }
 
-    /// The event in the caller's form, cleaned of secrets.
-    fn reworded(&self, frame: &Frame, told: DialectError) -> Bytes {
-        let status = super::classify::status_of(self.upstream, frame, &told);
-        let mut told = told.into_family(ErrorForm::of(self.caller), status);
-        self.secrets.redact(&mut told.error);
-        self.secrets.redact(&mut told.around);
-        dialect::error_frame(self.caller, told, status, self.frames)
+    /// The event in the caller's form, with secrets removed.
+    fn rewritten(&self, frame: &Frame, error: DialectError) -> Bytes {
+        let status = super::classify::status_of(self.upstream, frame, &error);
+        let mut error = error.into_form(ErrorForm::of(self.caller), status);
+        self.secrets.redact(&mut error.error);
+        self.secrets.redact(&mut error.around);
+        dialect::error_frame(self.caller, error, status, self.frames)
     }
 
     fn interrupted(&self, message: &str) -> StreamPiece {
         self.own_error(message.to_owned(), 502, "stream_interrupted")
     }
 
-    /// The proxy's own word that the stream broke off.
+    /// The proxy's own error event: the stream broke off.
     pub fn own_error(&self, message: String, status: u16, code: &str) -> StreamPiece {
-        let told = DialectError::openai(envelope::error(message, envelope::UPSTREAM_ERROR, Some(code)));
-        let bytes = dialect::error_frame(self.caller, told, status, self.frames);
+        let error = DialectError::openai(envelope::error(message, envelope::UPSTREAM_ERROR, Some(code)));
+        let bytes = dialect::error_frame(self.caller, error, status, self.frames);
         StreamPiece { kind: PieceKind::Interrupted, bytes }
     }
 }
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn good_events_pass_byte_for_byte() {
+    fn valid_events_pass_byte_for_byte() {
         let mut reader = reader();
         for (data, kind) in [
             (TEXT, PieceKind::Content),
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_frame_of_a_gap_says_timeout() {
+    fn the_error_frame_after_a_gap_has_the_code_timeout() {
         let piece = reader().stopped(UpstreamStop::Gap(Duration::from_millis(1500)));
         insta::assert_snapshot!(
             String::from_utf8_lossy(&piece.bytes).trim_end(),
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_event_passes_as_it_came_if_it_has_the_form_and_is_reworded_if_not() {
+    fn an_error_event_passes_unchanged_if_it_has_the_callers_form_and_is_rewritten_if_not() {
         let mut reader = reader();
         let good = r#"{"error":{"message":"m","type":"t"}}"#;
         assert_eq!(read(&mut reader, good).bytes, format!("data:{good}\r\r"));
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_event_is_recognised_by_its_name_too() {
+    fn an_error_event_is_also_recognised_by_its_name() {
         let kind_of = |frame: &Frame| meaning(Api::OpenaiChat, frame);
         let named = |data: &str| kind_of(&Frame { event: Some("error".into()), ..event(data) });
         assert!(matches!(named("plain words"), FrameMeaning::Error(_)));

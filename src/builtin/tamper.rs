@@ -1,4 +1,5 @@
-//! The hooks through which a defect reaches an answer's head and a failure before it is written.
+//! The functions that apply a defect to the headers and content of a response, and to a failure before it
+//! is written.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -14,36 +15,36 @@ use super::{
 };
 use crate::{provider, proxy::ProxyRoute, scenario::Api};
 
-/// What a defect may know of the request whose failure it bends.
+/// What a defect can use about the request whose failure it changes.
 #[derive(Debug)]
 pub(super) struct TamperContext<'a> {
     pub route: &'a ProxyRoute,
-    /// What the caller asked for.
+    /// The API that the caller requested.
     pub api: Api,
     pub stream: bool,
-    /// Routes that were tried.
+    /// The number of routes that were tried.
     pub routes: usize,
-    /// The key that callers show.
+    /// The key that callers send to the proxy.
     pub proxy_key: &'a str,
-    /// That this error is one of those that are told wrong now and then.
-    pub now_and_then: bool,
+    /// Whether this is the third, sixth, … error of its route.
+    pub is_third_error: bool,
 }
 
-/// Bends what the caller of this dialect is told of a mistake of its own.
+/// Applies the defect to the rejection of an invalid request, and to the form in which it is written.
 pub(super) fn refusal(
     defect: Option<Defect>,
     mut failure: CallFailure,
-    family: ErrorForm,
+    form: ErrorForm,
 ) -> (CallFailure, ErrorForm) {
     match defect {
         Some(Defect::RefusalAs500) => failure.status = 500,
         Some(Defect::RefusalInOpenaiForm) => return (failure, ErrorForm::Openai),
         _ => {}
     }
-    (failure, family)
+    (failure, form)
 }
 
-/// Bends a failure that an upstream is the cause of.
+/// Applies the defect to a failure that an upstream caused.
 pub(super) fn failure(defect: Option<Defect>, failure: &mut CallFailure, context: &TamperContext<'_>) {
     let Some(defect) = defect else { return };
     let status = failure.status;
@@ -74,7 +75,7 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut CallFailure, context
             set(failure, "message", json!("Internal error"));
         }
         Defect::ServerErrorAs400 if matches!(failure.cause, Cause::Status(500..)) => failure.status = 400,
-        Defect::FailureUnder200 if failure.is_upstreams_own() => failure.status = 200,
+        Defect::FailureUnder200 if failure.is_from_upstream() => failure.status = 200,
         Defect::CooldownAs500 if failure.cause == Cause::CoolingDown => failure.status = 500,
         Defect::TimeoutAs500 if failure.cause == Cause::Timeout => failure.status = 500,
         Defect::UnreachableAs200 if failure.cause == Cause::Unreachable => failure.status = 200,
@@ -108,13 +109,13 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut CallFailure, context
         Defect::ErrorTypeAsInt => set(failure, "type", json!(status)),
         Defect::FallbackErrorHidden if context.routes > 1 => {
             let error = envelope::error("The router has no model left to try.".into(), "router_error", None);
-            failure.error = DialectError::openai(error).into_family(ErrorForm::of(context.api), status);
+            failure.error = DialectError::openai(error).into_form(ErrorForm::of(context.api), status);
         }
-        Defect::ThirdMessageLost if context.now_and_then => {
+        Defect::ThirdMessageLost if context.is_third_error => {
             set(failure, "message", json!("Internal error"));
         }
-        Defect::ThirdLimitAs500 if context.now_and_then && status == 429 => failure.status = 500,
-        Defect::ThirdRetryAfterLost if context.now_and_then => {
+        Defect::ThirdLimitAs500 if context.is_third_error && status == 429 => failure.status = 500,
+        Defect::ThirdRetryAfterLost if context.is_third_error => {
             failure.headers.retain(|(name, _)| name != "retry-after");
         }
         Defect::KeyLeaked => append(failure, &format!(" (key: {})", context.route.api_key)),
@@ -130,8 +131,8 @@ pub(super) fn failure(defect: Option<Defect>, failure: &mut CallFailure, context
 
 fn set(failure: &mut CallFailure, member: &str, value: Value) {
     let error = &mut failure.error.error;
-    // Other dialects lack some of OpenAI's members.
-    if failure.error.family == ErrorForm::Openai || error.contains_key(member) {
+    // Other dialects do not have all members of an OpenAI error.
+    if failure.error.form == ErrorForm::Openai || error.contains_key(member) {
         error.insert(member.to_owned(), value);
     }
 }
@@ -142,7 +143,7 @@ fn append(failure: &mut CallFailure, text: &str) {
     }
 }
 
-/// Writes a failure in another form than the honest one, if the defect is about the form.
+/// Writes the failure in the wrong form if the defect is about the form; `None` otherwise.
 pub(super) fn form(
     defect: Option<Defect>,
     failure: &CallFailure,
@@ -164,8 +165,8 @@ pub(super) fn form(
             reply(failure.status, "application/json", body.to_string().into())
         }
         Defect::OpenaiEnvelope => {
-            let told = failure.error.clone().into_family(ErrorForm::Openai, failure.status);
-            reply(failure.status, "application/json", told.body().to_string().into())
+            let converted = failure.error.clone().into_form(ErrorForm::Openai, failure.status);
+            reply(failure.status, "application/json", converted.body().to_string().into())
         }
         Defect::ErrorContentType => {
             reply(failure.status, "text/html; charset=utf-8", error().to_string().into())
@@ -173,10 +174,10 @@ pub(super) fn form(
         Defect::HtmlPassedThrough => {
             let raw = failure.raw.as_ref().filter(|_| matches!(failure.cause, Cause::Status(_)))?;
             let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&raw.body).is_ok();
-            (!is_json).then(|| as_it_came(failure.status, raw))
+            (!is_json).then(|| unchanged(failure.status, raw))
         }
         Defect::NullBody => {
-            failure.raw.as_ref().filter(|_| failure.cause == Cause::OddBody).map(|raw| as_it_came(200, raw))
+            failure.raw.as_ref().filter(|_| failure.cause == Cause::OddBody).map(|raw| unchanged(200, raw))
         }
         Defect::StreamErrorAsSse if context.stream => {
             let frame = dialect::error_frame(context.api, failure.error.clone(), failure.status, 0);
@@ -188,7 +189,7 @@ pub(super) fn form(
             reply(200, provider::carrier(context.api).content_type(), body.into())
         }
         Defect::SuccessMadeUp => {
-            let body = dialect::made_up(context.api)?;
+            let body = dialect::empty_response(context.api)?;
             reply(200, "application/json", body.to_string().into())
         }
         Defect::FirstErrorEmptySuccess if failure.cause == Cause::FirstEvent => {
@@ -200,13 +201,13 @@ pub(super) fn form(
     }
 }
 
-fn as_it_came(status: u16, raw: &RawUpstreamReply) -> ProxyReply {
+fn unchanged(status: u16, raw: &RawUpstreamReply) -> ProxyReply {
     let content_type =
         raw.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
     ProxyReply::whole(status, content_type.unwrap_or("application/octet-stream"), raw.body.clone())
 }
 
-/// The headers with which a stream begins.
+/// The proxy's own headers of a stream.
 pub(super) fn stream_head(defect: Option<Defect>, api: Api) -> Vec<(String, String)> {
     let mut head = vec![
         ("content-type".to_owned(), provider::carrier(api).content_type().to_owned()),
@@ -218,37 +219,37 @@ pub(super) fn stream_head(defect: Option<Defect>, api: Api) -> Vec<(String, Stri
     head
 }
 
-/// Bends the headers of an answer; `upstream` is all that the upstream sent.
+/// Applies the defect to the headers of a response. `upstream` contains every header that the upstream sent.
 pub(super) fn head(
     defect: Option<Defect>,
-    told: &mut Vec<(String, String)>,
+    reply_headers: &mut Vec<(String, String)>,
     upstream: &[(String, String)],
     route: &ProxyRoute,
 ) {
     match defect {
-        Some(Defect::RetryAfterDropped) => told.retain(|(name, _)| name != "retry-after"),
-        Some(Defect::RetryAfterMsDropped) => told.retain(|(name, _)| name != "retry-after-ms"),
-        Some(Defect::BaseUrlInHeader) => told.push(("x-upstream".into(), route.base_url.clone())),
-        Some(Defect::LimitHeadersDropped) => told.retain(|(name, _)| !name.contains("ratelimit")),
+        Some(Defect::RetryAfterDropped) => reply_headers.retain(|(name, _)| name != "retry-after"),
+        Some(Defect::RetryAfterMsDropped) => reply_headers.retain(|(name, _)| name != "retry-after-ms"),
+        Some(Defect::BaseUrlInHeader) => reply_headers.push(("x-upstream".into(), route.base_url.clone())),
+        Some(Defect::LimitHeadersDropped) => reply_headers.retain(|(name, _)| !name.contains("ratelimit")),
         Some(Defect::RequestIdDropped) => {
-            told.retain(|(name, _)| !headers::REQUEST_IDS.contains(&name.as_str()))
+            reply_headers.retain(|(name, _)| !headers::REQUEST_IDS.contains(&name.as_str()))
         }
         Some(Defect::PoisonHeadersForwarded) => {
             let passed = headers::passed(upstream);
             let poison =
                 upstream.iter().filter(|header| !headers::is_framing(&header.0) && !passed.contains(header));
-            told.extend(poison.cloned());
+            reply_headers.extend(poison.cloned());
         }
         _ => {}
     }
 }
 
-/// Bends a part of a success as the caller is to get it: a whole body, or a frame of a stream.
+/// Applies the defect to a part of a successful response: a complete body, or one frame of a stream.
 pub(super) fn success(defect: Option<Defect>, bytes: Bytes) -> Bytes {
     if defect != Some(Defect::LimitAsStop) {
         return bytes;
     }
-    // Each dialect's word for the limit, and for a good end.
+    // How each dialect reports the token limit, and how it reports a normal end.
     let words = [
         (r#""finish_reason":"length""#, r#""finish_reason":"stop""#),
         (r#""done_reason":"length""#, r#""done_reason":"stop""#),

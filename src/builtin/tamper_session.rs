@@ -1,4 +1,4 @@
-//! The hooks through which a defect reaches a session.
+//! Applies a defect to a session.
 
 use serde_json::{Value, json};
 use tungstenite::{
@@ -12,7 +12,7 @@ use super::{
     session::{self, SessionSource},
 };
 
-/// Bends an event of the upstream's; `None` where it is held back.
+/// Applies the defect to an event of the upstream; `None` if the defect drops it.
 pub(super) fn event(defect: Option<Defect>, text: String) -> Option<String> {
     let Some(defect) = defect else { return Some(text) };
     let Ok(mut event) = serde_json::from_str::<Value>(&text) else { return Some(text) };
@@ -32,7 +32,7 @@ pub(super) fn event(defect: Option<Defect>, text: String) -> Option<String> {
     Some(event.to_string())
 }
 
-/// Whether the session is ended as if all were well in place of this message.
+/// Whether the session is closed normally instead of passing this message on.
 pub(super) fn closes_instead(defect: Option<Defect>, message: &Message) -> bool {
     let is_error =
         |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|event| event["type"] == "error");
@@ -40,20 +40,21 @@ pub(super) fn closes_instead(defect: Option<Defect>, message: &Message) -> bool 
         && matches!(message, Message::Text(text) if is_error(text.as_str()))
 }
 
-/// How a caller is told of the end of the upstream's session.
+/// How the session with the caller ends after the upstream has ended it.
 pub(super) enum SessionEnd {
+    /// With a close frame.
     Close {
-        /// An event before it.
+        /// An event to send before the close frame.
         before: Option<Value>,
         frame: CloseFrame,
     },
-    /// The connection ends, and nothing is said.
+    /// The connection is closed without a close frame.
     Cut,
-    /// Nothing happens.
+    /// The session stays open and silent.
     Silence,
 }
 
-/// Bends the end of a session.
+/// Applies the defect to the end of a session.
 pub(super) fn end(defect: Option<Defect>, frame: CloseFrame) -> SessionEnd {
     let close = |frame| SessionEnd::Close { before: None, frame };
     match defect {
@@ -69,18 +70,20 @@ pub(super) fn end(defect: Option<Defect>, frame: CloseFrame) -> SessionEnd {
     }
 }
 
-/// What a caller gets in place of a refused handshake, if a defect lets it in all the same.
+/// The session that a caller gets instead of a refused handshake; `None` unless the defect accepts the
+/// handshake anyway.
 pub(super) fn refused(defect: Option<Defect>, failure: &CallFailure) -> Option<SessionSource> {
     if !matches!(failure.cause, Cause::Status(_)) {
         return None;
     }
     match defect? {
-        Defect::RefusalUpgraded => Some(SessionSource::Nobody(None)),
+        Defect::RefusalUpgraded => Some(SessionSource::Absent(None)),
         Defect::RefusalAsClose => {
-            // The frame has room for so many bytes (RFC 6455 section 5.5).
+            // The end of the message: a close frame has room for a reason of 123 bytes (RFC 6455 section
+            // 5.5).
             let message: String = failure.error.message().chars().rev().take(100).collect();
             let end: String = message.chars().rev().collect();
-            Some(SessionSource::Nobody(Some(session::frame(CloseCode::Error, &end))))
+            Some(SessionSource::Absent(Some(session::frame(CloseCode::Error, &end))))
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! The hook through which a defect reaches the pieces of a stream.
+//! Applies a defect to the pieces of a stream.
 
 use super::{
     Defect,
@@ -8,19 +8,19 @@ use super::{
 };
 use crate::scenario::Api;
 
-/// Bends what one stream sends. Without a defect every piece passes as it is.
+/// Applies the defect to one stream. Without a defect every piece passes unchanged.
 #[derive(Debug)]
 pub(super) struct StreamTamper {
     defect: Option<Defect>,
-    /// Whose frames are sent.
+    /// The caller's API.
     api: Api,
-    /// A piece of content that is sent with the next good piece.
+    /// A piece of content that is held back until the next good piece.
     held: Option<StreamPiece>,
     begun: bool,
     content_seen: bool,
     failed: bool,
-    /// That the cut of this stream is one of those that are told wrong now and then.
-    pub now_and_then: bool,
+    /// Whether this is the third, sixth, … cut stream of its route.
+    pub is_third_cut: bool,
 }
 
 impl StreamTamper {
@@ -32,11 +32,11 @@ impl StreamTamper {
             begun: false,
             content_seen: false,
             failed: false,
-            now_and_then: false,
+            is_third_cut: false,
         }
     }
 
-    /// What is sent in place of `piece`.
+    /// Returns the pieces to send instead of `piece`.
     pub fn apply(&mut self, piece: StreamPiece) -> Vec<StreamPiece> {
         let is_failure = matches!(piece.kind, PieceKind::ErrorEvent | PieceKind::Interrupted);
         self.failed |= is_failure;
@@ -47,13 +47,13 @@ impl StreamTamper {
             (Some(Defect::CutStreamFinished), PieceKind::Interrupted) => {
                 vec![finish(self.api), done(self.api)]
             }
-            (Some(Defect::ThirdCutFinished), PieceKind::Interrupted) if self.now_and_then => {
+            (Some(Defect::ThirdCutFinished), PieceKind::Interrupted) if self.is_third_cut => {
                 vec![finish(self.api), done(self.api)]
             }
             (Some(Defect::SuccessMadeUp), _) if is_failure => vec![finish(self.api), done(self.api)],
             (Some(Defect::CutStreamSilent), PieceKind::Interrupted) => vec![],
             (Some(Defect::ErrorEventSwallowed), PieceKind::ErrorEvent) => match self.api {
-                // `[DONE]` alone is what clients of these take for a good end.
+                // Clients of these APIs take `[DONE]` alone for a normal end.
                 Api::OpenaiChat | Api::OpenaiCompletions => vec![done(self.api)],
                 api => vec![finish(api), done(api)],
             },
@@ -77,7 +77,7 @@ impl StreamTamper {
         }
     }
 
-    /// What is made of an upstream stream that stopped by itself.
+    /// Applies the defect to the last piece of an upstream stream that stopped.
     pub fn stopped(&self, piece: StreamPiece, reader: &Reader) -> StreamPiece {
         let has_terminator = !dialect::closing(self.api).is_empty();
         if self.defect == Some(Defect::TerminatorDemanded) && piece.kind == PieceKind::Done && has_terminator
@@ -88,7 +88,7 @@ impl StreamTamper {
         piece
     }
 
-    /// Whether the stream is left without an end.
+    /// Whether the stream is never ended.
     pub fn stays_open(&self) -> bool {
         self.failed && self.defect == Some(Defect::StreamLeftOpen)
     }
@@ -98,17 +98,17 @@ fn plain(message: &str) -> DialectError {
     DialectError::openai(envelope::error(message.into(), "api_error", None))
 }
 
-/// A frame that says that the answer is finished.
+/// A frame that reports the response as finished.
 pub(super) fn finish(api: Api) -> StreamPiece {
     StreamPiece { kind: PieceKind::Other, bytes: dialect::finish(api) }
 }
 
-/// The end that the dialect marks.
+/// The terminator of the dialect.
 pub(super) fn done(api: Api) -> StreamPiece {
     StreamPiece { kind: PieceKind::Done, bytes: dialect::closing(api) }
 }
 
-/// An event that no dialect but Anthropic's has.
+/// A ping event, which only Anthropic's dialect has.
 fn ping(api: Api) -> StreamPiece {
     StreamPiece { kind: PieceKind::Other, bytes: dialect::ping(api) }
 }

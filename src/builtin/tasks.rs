@@ -1,4 +1,4 @@
-//! What an instance has begun beside its listener: all of it ends with the instance.
+//! The background tasks of an instance, which all end with it.
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -10,7 +10,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Begins a task that ends with the instance, at the latest.
+    /// Starts a task. It is cancelled when the instance ends.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         let cancel = self.cancel.clone();
         self.tracker.spawn(async move {
@@ -18,12 +18,12 @@ impl Tasks {
         });
     }
 
-    /// Ends them all at once.
+    /// Cancels all tasks.
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
 
-    /// Ready when none is left.
+    /// Resolves once all tasks have ended.
     pub async fn gone(&self) {
         self.tracker.close();
         self.tracker.wait().await;

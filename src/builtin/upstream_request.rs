@@ -1,4 +1,4 @@
-//! A caller's request, and what becomes of it on its way to one upstream.
+//! A caller's request, and the request to one upstream that is built from it.
 
 use std::ops::Range;
 
@@ -17,38 +17,38 @@ use crate::{
     scenario::{Api, Provider},
 };
 
-/// The version of Anthropic's API that is asked for where the caller names none.
+/// The version of Anthropic's API that is requested if the caller names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
-/// A caller's request that may go upstream.
+/// A valid request of a caller.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
+pub(super) struct CallerRequest {
     pub api: Api,
     pub stream: bool,
     pub body: UpstreamBody,
-    /// Parameters that go upstream too: neither the model nor a key.
+    /// The query parameters that are sent upstream: without the model and the key.
     pub query: Vec<(String, String)>,
-    /// Headers that go upstream too.
+    /// The headers that are sent upstream.
     pub headers: Vec<(String, String)>,
 }
 
 /// A request's body.
 #[derive(Debug, Clone)]
 pub(super) enum UpstreamBody {
-    /// None, as with GET.
+    /// No body, as with GET.
     None,
     Json(Map<String, Value>),
-    /// A multipart form, and where in it the model's name stands.
+    /// A multipart form, and the range of bytes with the model's name in it.
     Form {
         bytes: Bytes,
         model: Option<Range<usize>>,
     },
 }
 
-/// A request as it goes to one upstream.
+/// A request to one upstream.
 #[derive(Debug)]
 pub(super) struct UpstreamRequest {
-    /// The endpoint that is asked.
+    /// The endpoint of the upstream.
     pub api: Api,
     pub method: Method,
     pub url: String,
@@ -56,13 +56,13 @@ pub(super) struct UpstreamRequest {
     pub body: Option<Bytes>,
 }
 
-impl Ask {
-    /// The request for this route's upstream.
+impl CallerRequest {
+    /// Builds the request for the upstream of this route.
     ///
     /// # Errors
     ///
-    /// Where the route's provider cannot be asked for it.
-    pub fn sent(&self, route: &ProxyRoute) -> Result<UpstreamRequest, CallFailure> {
+    /// If the route's provider does not serve this API.
+    pub fn for_route(&self, route: &ProxyRoute) -> Result<UpstreamRequest, CallFailure> {
         let api = self.upstream_api(route)?;
         let mut query = self.query.clone();
         let mut headers = Vec::new();
@@ -89,22 +89,22 @@ impl Ask {
         Ok(UpstreamRequest { api, method, url, headers, body: self.body_for(route, api) })
     }
 
-    /// Whether the answer is to come frame by frame. Google streams to who does not ask for events
-    /// as one JSON list, which is passed on when it is whole.
+    /// Whether the response is relayed frame by frame. Without `alt=sse`, Google sends a stream as one JSON
+    /// list, which the proxy passes on once it is complete.
     pub fn is_framed(&self) -> bool {
         let asks_for_events = || self.query.iter().any(|(name, value)| name == "alt" && value == "sse");
         self.stream && (self.api != Api::GeminiGenerate || asks_for_events())
     }
 
-    /// The endpoint that this route's upstream is asked for.
+    /// The endpoint of this route's upstream that serves the request.
     ///
     /// # Errors
     ///
-    /// Where the route's provider cannot be asked for it.
+    /// If the route's provider does not serve this API.
     pub fn upstream_api(&self, route: &ProxyRoute) -> Result<Api, CallFailure> {
         dialect::upstream_api(self.api, route.provider).ok_or_else(|| {
             let message = format!(
-                "The model `{}` stands behind a provider that this proxy cannot speak to.",
+                "The provider of the model `{}` does not offer an API that this proxy can use for this request.",
                 route.model
             );
             CallFailure::caller(404, "model_not_found", message)
@@ -117,7 +117,7 @@ impl Ask {
             UpstreamBody::None => None,
             UpstreamBody::Json(body) => {
                 let mut body = translate::request(self.api, api, body);
-                // Where the path names the model, the body does not.
+                // If the path names the model, the body does not.
                 if body.contains_key("model") {
                     body.insert("model".into(), Value::String(model.clone()));
                 }
@@ -131,8 +131,8 @@ impl Ask {
     }
 }
 
-/// The handshake of a WebSocket (RFC 6455 section 4.1). Any sixteen bytes do for a key that nobody
-/// between here and a mock could mistake for another's.
+/// The headers of a WebSocket handshake (RFC 6455 section 4.1). A fixed key is enough, since there is no
+/// intermediary between this proxy and a mock that could confuse two handshakes.
 fn session_headers() -> impl Iterator<Item = (String, String)> {
     [
         ("connection", "Upgrade"),

@@ -63,10 +63,10 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: ProxyCommand,
     },
-    /// The embedded proxy as a process; a run starts it for defects that stop the process
+    /// Run the embedded proxy as a process; `upfault run` uses this for defects that stop the process
     #[command(hide = true)]
     Gateway(GatewayArgs),
-    /// Print a JSON Schema
+    /// Print a JSON Schema, or the OpenAPI document
     Schema {
         /// What the schema describes
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
@@ -140,7 +140,7 @@ pub struct RunArgs {
     /// Accept the results of this run as the new snapshots
     #[arg(long)]
     pub accept: bool,
-    /// Fail known findings too
+    /// Fail the run for known findings too
     #[arg(long)]
     pub strict: bool,
     /// Exit with 1 if more than N cases are inconclusive [default: 5]
@@ -208,7 +208,7 @@ impl std::str::FromStr for ReportTo {
 /// Options of `upfault serve`.
 #[derive(Debug, ClapArgs)]
 pub struct ServeArgs {
-    /// Scenario files or folders to arm by name, in addition to those that `upfault list` prints
+    /// Scenario files or folders that clients can arm by name, in addition to those that `upfault list` prints
     pub paths: Vec<PathBuf>,
     /// Address to listen on; port 0 means a free port, which the first line of the output names
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -289,7 +289,7 @@ pub enum ProxyCommand {
         /// NAME[@VERSION] or a folder
         proxy: String,
     },
-    /// Print the configuration of a proxy for scenarios
+    /// Print the configuration that a proxy needs to run scenarios
     Render {
         /// NAME[@VERSION] or a folder
         proxy: String,

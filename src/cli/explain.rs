@@ -324,7 +324,7 @@ mod tests {
         headers.retry-after (required)
           Retry-After reaches the caller
 
-          SDKs wait as long as it says. Without it one limit becomes a storm of retries.
+          SDKs wait as long as it says. Without it, one rate limit becomes a storm of retries.
 
           See RFC 9110 section 10.2.3, BerriAI/litellm#21553.
 

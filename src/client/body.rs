@@ -1,20 +1,20 @@
-//! The bytes of an answer, recorded as they come.
+//! Records the body of a response as it arrives.
 
 use crate::{
     observation::{ReceivedFrame, ResponseBody},
     wire::frames::{Carrier, FrameDecoder},
 };
 
-/// So much of a body is kept as text.
+/// The maximum number of bytes of a body that are kept as text.
 const KEPT: usize = 1024 * 1024;
 
-/// Takes a body piece by piece.
+/// Records a body piece by piece.
 #[derive(Debug)]
 pub(super) struct BodyRecorder {
     kept: Vec<u8>,
     bytes: u64,
     utf8: Utf8Check,
-    /// For streams of frames only.
+    /// The decoder, for streams of frames only.
     decoder: Option<FrameDecoder>,
     frames: Vec<ReceivedFrame>,
 }
@@ -30,12 +30,12 @@ impl BodyRecorder {
         }
     }
 
-    /// Bytes so far.
+    /// The number of bytes so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes bytes that arrived at `at_ms`; events that they complete have that time.
+    /// Records bytes that arrived at `at_ms`; the frames that they complete get that time.
     pub(super) fn take(&mut self, bytes: &[u8], at_ms: f64) {
         self.bytes += bytes.len() as u64;
         self.utf8.take(bytes);
@@ -49,14 +49,14 @@ impl BodyRecorder {
         }
     }
 
-    /// Frames so far.
+    /// The number of frames so far.
     pub(super) fn frames(&self) -> usize {
         self.frames.len()
     }
 
     pub(super) fn finish(mut self) -> ResponseBody {
         if self.bytes > self.kept.len() as u64 && self.utf8.is_good_so_far() {
-            // The cap may have cut a character in two; that would look like bad UTF-8.
+            // The limit may have split a character, which would look like invalid UTF-8.
             let whole = std::str::from_utf8(&self.kept).map_or_else(|error| error.valid_up_to(), str::len);
             self.kept.truncate(whole);
         }
@@ -70,10 +70,10 @@ impl BodyRecorder {
     }
 }
 
-/// Whether bytes are UTF-8, without keeping them.
+/// Checks incrementally whether bytes are UTF-8, without storing them.
 #[derive(Debug, Default)]
 struct Utf8Check {
-    /// The start of a character whose rest has not come yet: at most three bytes.
+    /// The start of an incomplete character: at most three bytes.
     carry: Vec<u8>,
     bad: bool,
 }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_body_is_counted_whole_and_kept_to_the_cap_without_half_a_character() {
+    fn a_long_body_is_counted_completely_and_kept_up_to_the_limit() {
         let mut recorder = BodyRecorder::new(None);
         let text = "€".repeat(KEPT / 2);
         recorder.take(text.as_bytes(), 0.0);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_cut_off_by_the_end_is_no_utf8() {
+    fn a_character_cut_off_by_the_end_is_not_utf8() {
         let mut recorder = BodyRecorder::new(None);
         recorder.take(b"a\xe2\x82", 0.0);
         let body = recorder.finish();

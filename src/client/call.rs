@@ -1,4 +1,4 @@
-//! What is sent.
+//! The requests that the client sends.
 
 use serde_json::{Map, Value, json};
 
@@ -10,42 +10,42 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// One request to be sent.
+/// A request that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCall {
-    /// Which request of the case this is.
+    /// The step of the case to which the request belongs.
     pub step: StepName,
-    /// `POST`.
+    /// The HTTP method.
     pub method: http::Method,
-    /// The whole URL.
+    /// The complete URL.
     pub url: String,
-    /// Names and values as they are to be sent, in order.
+    /// The headers, in the order in which they are sent.
     pub headers: Vec<(String, String)>,
     /// The bytes of the body.
     pub body: Vec<u8>,
-    /// As what an answer is read that does not say what it is: the API's own clients do not ask.
+    /// The stream format of a response without a Content-Type, because the API's own clients do not check that header.
     pub carrier: Option<Carrier>,
 }
 
-/// A request of an API, before it is known which proxy it goes to.
+/// A request of an API that is not yet addressed to a proxy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiRequest {
-    /// `POST`, but for lists.
+    /// The HTTP method: `POST`, except for lists.
     pub method: http::Method,
-    /// Below the proxy's root, with the model filled in and the query.
+    /// The path below the proxy's root, with the model filled in, and the query.
     pub path: String,
-    /// Those of the API itself, names in lower case: no keys.
+    /// The headers of the API itself, with names in lower case, without API keys.
     pub headers: Vec<(String, String)>,
-    /// What follows them.
+    /// The body.
     pub body: RequestBody,
-    /// What the API carries the events of a stream in, where one is asked for.
+    /// The stream format of the API, if the request asks for a stream.
     pub carrier: Option<Carrier>,
 }
 
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RequestBody {
-    /// Of a GET.
+    /// No body, for a GET.
     None,
     /// One JSON object.
     Json(Map<String, Value>),
@@ -53,16 +53,15 @@ pub enum RequestBody {
     Form(MultipartForm),
 }
 
-/// The standard request of an API for `model`, with the step's members laid over its body.
+/// Returns the standard request of an API for `model`, with the members of the step set in its body.
 ///
-/// It is the smallest that the API takes: one short message, one sentence, one file. Where streams
-/// have no path of their own `"stream": true` asks for one. Where the model stands in the path the
-/// body does not name it. OpenAI's requests about files, batches and models name none at all; here
-/// they do (in the form, the body, the query), because a proxy has no other way to tell which
-/// deployment is meant.
+/// It is the smallest request that the API accepts: one short message, one sentence, one file. `"stream": true` asks
+/// for a stream, unless the API has a separate path for streams. If the path contains the model, the body does not
+/// name it. OpenAI's requests about files, batches and models do not name a model; here they do (in the form, the
+/// body, the query), because a proxy cannot determine the deployment otherwise.
 ///
-/// A member that the step sets to `null` is left out; a step cannot send a `null`. In a form a member
-/// becomes a field.
+/// A member that the step sets to `null` is removed; a step cannot send a `null`. In a form each member becomes a
+/// field.
 pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> ApiRequest {
     if api.is_session() {
         return session(api, model, step);
@@ -84,16 +83,16 @@ pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> ApiRequest {
             _ if stream => {
                 members.insert("stream".to_owned(), true.into());
             }
-            // Ollama streams unless it is told not to.
+            // Ollama streams by default.
             Api::OllamaChat | Api::OllamaGenerate => {
                 members.insert("stream".to_owned(), false.into());
             }
             _ => {}
         }
     } else {
-        body.lay_over(&first);
+        body.set_members(&first);
     }
-    body.lay_over(&step.body);
+    body.set_members(&step.body);
     let mut headers = Vec::new();
     headers.extend(body.content_type().map(|kind| ("content-type".to_owned(), kind)));
     if matches!(api, Api::AnthropicMessages | Api::AnthropicCountTokens) {
@@ -108,7 +107,7 @@ pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> ApiRequest {
     ApiRequest { method, path, headers, body, carrier }
 }
 
-/// The handshake of a session; the body is what the caller says when it stands.
+/// The handshake of a session; the body is the event that the caller sends when the session is open.
 fn session(api: Api, model: &str, step: &Step) -> ApiRequest {
     let body = json!({
         "type": "response.create",
@@ -126,13 +125,13 @@ fn session(api: Api, model: &str, step: &Step) -> ApiRequest {
         Value::Object(members) => RequestBody::Json(members),
         _ => RequestBody::None,
     };
-    body.lay_over(&step.body);
+    body.set_members(&step.body);
     let path = api.path(false);
     let headers = [
         ("connection", "Upgrade"),
         ("upgrade", "websocket"),
         ("sec-websocket-version", "13"),
-        // Any sixteen bytes: who answers shows by them that it has understood.
+        // Any sixteen bytes: the server derives Sec-WebSocket-Accept from them.
         ("sec-websocket-key", "dXBmYXVsdC1pcy10aGVyZQ=="),
     ];
     ApiRequest {
@@ -153,8 +152,8 @@ fn has_stream_path(api: Api) -> bool {
 }
 
 impl RequestBody {
-    /// Lays members over it; `null` takes one away. Without a body there is nothing to lay them over.
-    pub fn lay_over(&mut self, members: &Map<String, Value>) {
+    /// Sets members of the body; `null` removes a member. Does nothing if there is no body.
+    pub fn set_members(&mut self, members: &Map<String, Value>) {
         for (name, value) in members {
             match self {
                 Self::None => {}
@@ -169,7 +168,7 @@ impl RequestBody {
         }
     }
 
-    /// As it is sent.
+    /// The bytes of the body.
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             Self::None => Vec::new(),
@@ -186,7 +185,7 @@ impl RequestBody {
         }
     }
 
-    /// In one line, for people.
+    /// Describes the body in one line.
     pub fn describe(&self) -> String {
         match self {
             Self::None => String::new(),
@@ -196,7 +195,7 @@ impl RequestBody {
     }
 }
 
-/// A body without what depends on the case.
+/// The constant part of a standard body.
 enum Standard {
     None,
     Json(Map<String, Value>),
@@ -215,7 +214,7 @@ fn standard(api: Api) -> Standard {
         Api::OpenaiSpeech => json!({"input": PROMPT, "voice": "alloy"}),
         Api::OpenaiTranscriptions => return Standard::Form(MultipartForm::transcription()),
         Api::OpenaiFiles => return Standard::Form(MultipartForm::batch_file()),
-        // A session is not asked for by a body.
+        // The request for a session has no body.
         Api::OpenaiModels | Api::OpenaiRealtime => return Standard::None,
         Api::OpenaiBatches => json!({
             "input_file_id": "file-upfault",
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn each_api_has_a_request_of_its_own() {
+    fn each_api_has_its_own_request() {
         let all: Vec<String> = Api::ALL
             .iter()
             .map(|api| {
@@ -317,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_in_a_path_is_one_segment_of_it_and_no_member_of_the_body() {
+    fn a_model_in_the_path_is_one_segment_and_not_in_the_body() {
         let path = |api, stream| request(api, "a/b:1 é", stream, &Step::default()).path;
         assert_eq!(path(Api::BedrockConverse, false), "/model/a%2Fb%3A1%20%C3%A9/converse");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Sends one request and records all of what comes back.
+//! Sends a request and records the complete response.
 
 use std::sync::OnceLock;
 
@@ -11,43 +11,44 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// No answer to a test request is longer; what is would only fill memory.
+/// The maximum size of a response, in bytes; a longer response to a test request would only fill memory.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A caller that heals nothing: each [`send`](Self::send) is one connection and one request.
+/// An HTTP client without retries, redirects and connection reuse: each [`send`](Self::send) makes one connection
+/// and one request.
 #[derive(Debug)]
 pub struct Driver {
     plain: Client,
-    /// For `https`, made at first use: reading the platform's roots takes time, and a machine that
-    /// has none can still test over loopback.
+    /// The client for `https`, created at its first use: loading the platform's root certificates takes time, and a
+    /// machine without any can still test over loopback.
     secure: OnceLock<Result<Client, String>>,
 }
 
-/// Why there is no driver.
+/// The HTTP client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up: {0}")]
 pub struct ClientError(#[from] reqwest::Error);
 
 impl Driver {
-    /// Sets the client up; nothing is connected.
+    /// Creates a driver; does not connect.
     ///
     /// # Errors
     ///
-    /// Where the HTTP client cannot be built.
+    /// The HTTP client cannot be created.
     pub fn new() -> Result<Self, ClientError> {
         Ok(Self { plain: builder().tls_certs_only([]).build()?, secure: OnceLock::new() })
     }
 
-    /// Sends `call` and records what comes back, until it ends or `deadline` passes. Times are in
-    /// milliseconds since `epoch`. Whatever goes wrong is part of the record.
+    /// Sends `call` and records the response, until it ends or `deadline` passes. Times are in milliseconds since
+    /// `epoch`. Every failure is part of the record.
     ///
-    /// The record's request headers are those of the call; `host`, `content-length` and, where the
-    /// call has none, `accept: */*` go out on top of them.
+    /// The record's request headers are those of the call; in addition, the client sends `host`,
+    /// `content-length` and, if the call has no `accept`, `accept: */*`.
     ///
-    /// A call that asks for a WebSocket holds a session: its body is what is said once that stands, and it
-    /// lasts until there is an answer, an error or an end.
+    /// A call that asks for a WebSocket opens a session: the call's body is sent when the session is open, and the
+    /// session lasts until a response, an error or its end.
     ///
-    /// Headers that repeat a name stand together in the record, in the order in which they came.
+    /// The record groups headers with the same name, in the order in which they arrived.
     pub async fn send(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
         if session::is_session(&call) {
             return self.hold_session(call, epoch, deadline).await;
@@ -86,7 +87,8 @@ impl Driver {
     }
 
     fn prepare(&self, call: ClientCall) -> Result<(&Client, Request), String> {
-        let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is no URL: {error}", call.url))?;
+        let url =
+            url::Url::parse(&call.url).map_err(|error| format!("`{}` is not a URL: {error}", call.url))?;
         let client = match url.scheme() {
             "https" => self
                 .secure
@@ -98,7 +100,7 @@ impl Driver {
         let mut request = Request::new(call.method, url);
         for (name, value) in &call.headers {
             let name = header::HeaderName::try_from(name.as_str())
-                .map_err(|_| format!("`{name}` cannot be the name of a header"))?;
+                .map_err(|_| format!("`{name}` is not a valid header name"))?;
             let value = header::HeaderValue::try_from(value.as_str())
                 .map_err(|_| format!("the value of the header `{name}` cannot be sent"))?;
             request.headers_mut().append(name, value);
@@ -108,11 +110,14 @@ impl Driver {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one client there is: all that heals is turned off here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only client: everything that hides failures is disabled here"
+)]
 fn builder() -> ClientBuilder {
-    // An error says that a provider is installed already, which is all that is wanted.
+    // An error means that a provider is already installed, which is sufficient.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Compression needs no switch: its features are not compiled in.
+    // Compression needs no setting: its features are not compiled in.
     Client::builder()
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
@@ -298,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_does_not_say_what_it_is_is_read_as_the_apis_own_clients_read_it() {
+    async fn a_stream_without_a_content_type_is_decoded_as_the_apis_own_clients_do() {
         let frames = async |head: &'static str, carrier| {
             let server = server(head, Then::Close).await;
             let now = Instant::now();
@@ -311,13 +316,13 @@ mod tests {
         assert_eq!(frames(unnamed, Some(Carrier::Ndjson)).await, ["data: a"]);
         assert!(frames(unnamed, None).await.is_empty(), "no stream was asked for");
         let named = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\ndata: a\n\n";
-        assert!(frames(named, Some(Carrier::Sse)).await.is_empty(), "it says that it is something else");
+        assert!(frames(named, Some(Carrier::Sse)).await.is_empty(), "its content type is not a stream");
         let failed = "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\ndata: a\n\n";
         assert!(frames(failed, Some(Carrier::Sse)).await.is_empty(), "a failure is a body");
     }
 
     #[tokio::test]
-    async fn a_reset_and_a_close_inside_a_body_are_told_apart() {
+    async fn a_reset_and_a_close_inside_a_body_are_distinguished() {
         for head in ["transfer-encoding: chunked\r\n\r\n5\r\nhel", "content-length: 9\r\n\r\nhel"] {
             let text: &'static str = Box::leak(format!("HTTP/1.1 200 OK\r\n{head}").into_boxed_str());
             for (then, ending) in [(Then::Close, ResponseEnd::Closed), (Then::Reset, ResponseEnd::Reset)] {
@@ -328,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_status_line_the_ending_is_all_that_is_known() {
+    async fn without_a_status_line_only_the_ending_is_recorded() {
         for (then, ending) in [(Then::Close, ResponseEnd::Closed), (Then::Reset, ResponseEnd::Reset)] {
             assert_eq!(no_answer(&send(&server("", then).await.url).await), &ending);
         }
@@ -338,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_without_listener_refuses() {
-        // Bound, so that nobody else gets the port, but not listening.
+        // Bound, so that no other program gets the port, but not listening.
         let deaf = tokio::net::TcpSocket::new_v4().unwrap();
         deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let url = format!("http://{}/", deaf.local_addr().unwrap());
@@ -346,8 +351,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn garbage_in_place_of_http_is_broken_and_says_why() {
-        let server = server("\x01\x02 this is no HTTP\r\n\r\n", Then::Close).await;
+    async fn garbage_in_place_of_http_is_broken_with_a_reason() {
+        let server = server("\x01\x02 this is not HTTP\r\n\r\n", Then::Close).await;
         insta::assert_snapshot!(no_answer(&send(&server.url).await), @"broken: invalid HTTP version parsed");
     }
 
@@ -363,7 +368,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn neither_a_connection_is_used_twice_nor_a_redirect_followed() {
+    async fn connections_are_not_reused_and_redirects_not_followed() {
         let server =
             server("HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", Then::Hang)
                 .await;
@@ -377,13 +382,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_cannot_be_sent_is_broken_and_no_panic() {
+    async fn a_call_that_cannot_be_sent_is_broken_without_a_panic() {
         let mut bad = call("http://127.0.0.1:1/");
         bad.headers.push(("no spaces".into(), "x".into()));
         let epoch = Instant::now();
         let driver = Driver::new().unwrap();
         let exchange = driver.send(bad, epoch, epoch + Duration::from_secs(1)).await;
-        insta::assert_snapshot!(no_answer(&exchange), @"broken: `no spaces` cannot be the name of a header");
+        insta::assert_snapshot!(no_answer(&exchange), @"broken: `no spaces` is not a valid header name");
         assert!(matches!(no_answer(&send("nonsense").await), ResponseEnd::Broken(_)));
     }
 }

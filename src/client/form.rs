@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// Between the parts. A fixed one, so that the same request is the same bytes.
+/// The boundary between the parts; constant, so that the same request gives the same bytes.
 const BOUNDARY: &str = "upfault-form-boundary";
 
-/// A form. Everything in it is text, so that a record of it is the form itself.
+/// A form. All of its content is text, so that a record contains the exact form.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MultipartForm {
     parts: Vec<Part>,
@@ -16,18 +16,18 @@ pub struct MultipartForm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Part {
     name: String,
-    /// Name and content type, for a file.
+    /// The file name and content type, if the part is a file.
     file: Option<(&'static str, &'static str)>,
     content: String,
 }
 
 impl MultipartForm {
-    /// A tenth of a second of near silence, to be transcribed.
+    /// A form with a tenth of a second of near silence, for a transcription.
     pub(super) fn transcription() -> Self {
         Self { parts: vec![file("hello.wav", "audio/wav", wav())] }
     }
 
-    /// One line for a batch.
+    /// A form with a batch file of one line.
     pub(super) fn batch_file() -> Self {
         let line = r#"{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"Say hello."}]}}"#;
         let purpose = Part { name: "purpose".to_owned(), file: None, content: "batch".to_owned() };
@@ -38,7 +38,7 @@ impl MultipartForm {
         format!("multipart/form-data; boundary={BOUNDARY}")
     }
 
-    /// Sets a field, or what is in a file; `null` takes it away.
+    /// Sets a field or the content of a file; `null` removes it.
     pub(super) fn set(&mut self, name: &str, value: &Value) {
         let content = match value {
             Value::Null => return self.parts.retain(|part| part.name != name),
@@ -48,7 +48,7 @@ impl MultipartForm {
         match self.parts.iter_mut().find(|part| part.name == name) {
             Some(part) => part.content = content,
             None => {
-                // Files stand last: who reads a form as it comes knows all of the rest by then.
+                // Files are last, so that a server that parses the form incrementally knows all fields first.
                 let at = self.parts.iter().position(|part| part.file.is_some()).unwrap_or(self.parts.len());
                 self.parts.insert(at, Part { name: name.to_owned(), file: None, content });
             }
@@ -65,10 +65,10 @@ impl MultipartForm {
 }
 
 impl fmt::Display for MultipartForm {
-    /// RFC 7578.
+    /// Formats the body as RFC 7578 defines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Part { name, file, content } in &self.parts {
-            // RFC 7578 section 2 leaves the escaping to what browsers do.
+            // RFC 7578 section 2 refers to the escaping that browsers use.
             let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
             write!(f, "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"")?;
             if let Some((file, kind)) = file {
@@ -84,12 +84,12 @@ fn file(name: &'static str, kind: &'static str, content: String) -> Part {
     Part { name: "file".to_owned(), file: Some((name, kind)), content }
 }
 
-/// 8 bits, 8 kHz, mono, each sample two below the middle. Every byte of it is ASCII, so that it goes
-/// through records and shells unharmed.
+/// A WAV file: 8 bits, 8 kHz, mono, each sample two below the middle. Every byte is ASCII, so that records and
+/// shells keep it unchanged.
 fn wav() -> String {
     let header =
         "RIFF\x44\x03\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\x20\x03\0\0";
-    // A tenth of a second, the least that OpenAI transcribes.
+    // A tenth of a second, the minimum that OpenAI transcribes.
     format!("{header}{}", "~".repeat(800))
 }
 
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_is_written_as_the_standard_has_it() {
+    fn a_form_is_encoded_as_in_rfc_7578() {
         let mut form = MultipartForm::default();
         form.set("model", &json!("m"));
         form.parts.push(file("a.jsonl", "application/jsonl", "{}\n".to_owned()));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sound_says_how_long_it_is() {
+    fn the_wav_header_contains_the_length() {
         let sound = wav();
         assert!(sound.is_ascii());
         let number = |at: usize| {
@@ -128,7 +128,7 @@ mod tests {
             u32::from_le_bytes(four) as usize
         };
         assert_eq!(number(4), sound.len() - 8);
-        assert_eq!(number(24), 8000, "samples each second");
+        assert_eq!(number(24), 8000, "samples per second");
         assert_eq!(number(40), sound.len() - 44);
     }
 }

@@ -1,5 +1,5 @@
-//! A caller that leaves: one request on a socket of its own, so that it can be closed when the
-//! scenario says so, wholly or in one direction.
+//! A caller that disconnects early: one request on its own socket, which the scenario can close in one or both
+//! directions at any point.
 
 use std::{net::Shutdown, pin::Pin, time::Duration};
 
@@ -29,16 +29,16 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// For so long a caller that half-closed goes on reading.
+/// The time for which a caller continues to read after a half-close.
 const AFTER_HALF_CLOSE: Duration = Duration::from_secs(2);
 
-/// Ready when an upstream has the request.
+/// Resolves when an upstream has received the request.
 pub type UpstreamHasRequest<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Driver {
-    /// Sends `call` over plain HTTP and leaves as `leave` says; otherwise as [`send`](Self::send).
-    /// `asked` tells when an upstream has the request. What had come until the caller left is on
-    /// record, and that it left.
+    /// Sends `call` over plain HTTP and disconnects as `leave` specifies; otherwise like [`send`](Self::send).
+    /// `asked` resolves when an upstream has received the request. The record contains the part of the response
+    /// that arrived before the caller disconnected, and the time at which it did.
     pub async fn send_and_leave(
         &self,
         call: ClientCall,
@@ -49,7 +49,7 @@ impl Driver {
     ) -> Exchange {
         let clock = Clock(epoch);
         let sent_ms = clock.now();
-        let (outcome, left) = match prepare(&call, "a caller can only leave") {
+        let (outcome, left) = match prepare(&call, "a caller can leave only") {
             Err(reason) => (ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) }, None),
             Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
                 Ok(Ok(socket)) => visit(socket, request, call.carrier, leave, asked, clock, deadline).await,
@@ -76,12 +76,12 @@ impl Driver {
 
 pub(super) type LeavingRequest = http::Request<Full<Bytes>>;
 
-/// Where to connect to, and what to send there.
+/// Returns the host and port to connect to, and the request to send.
 pub(super) fn prepare(call: &ClientCall, what: &str) -> Result<((String, u16), LeavingRequest), String> {
-    let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is no URL: {error}", call.url))?;
+    let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is not a URL: {error}", call.url))?;
     let host = url.host_str().filter(|_| url.scheme() == "http");
     let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
-        return Err(format!("{what} over plain HTTP, and `{}` is something else", call.url));
+        return Err(format!("{what} over plain HTTP, but `{}` has a different scheme", call.url));
     };
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -101,7 +101,7 @@ pub(super) fn prepare(call: &ClientCall, what: &str) -> Result<((String, u16), L
         .map_err(|error| format!("the request cannot be sent: {error}"))
 }
 
-/// One request and its answer, as far as the caller stays for it; with the time at which it left.
+/// Sends one request and records the response until the caller disconnects; returns the time at which it did.
 async fn visit(
     socket: TcpStream,
     request: LeavingRequest,
@@ -112,7 +112,7 @@ async fn visit(
     deadline: Instant,
 ) -> (ExchangeOutcome, Option<f64>) {
     let _ = socket.set_nodelay(true);
-    // A second handle on the same socket: the first is in the HTTP stack's hands.
+    // A second handle of the socket, because the HTTP stack owns the first.
     let door = match SockRef::from(&socket).try_clone() {
         Ok(door) => door,
         Err(error) => return (ExchangeOutcome::NoAnswer { ending: ending_of(&error) }, None),
@@ -140,25 +140,25 @@ async fn visit(
     (outcome, caller.left)
 }
 
-/// A caller with its connection, which is closed when this is dropped.
+/// A caller with its connection, which closes when the caller is dropped.
 struct Caller<'a> {
     connection: Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
-    /// The connection has still to be driven.
+    /// Whether the connection still needs to be polled.
     connected: bool,
     door: Socket,
-    /// As what an answer is read that does not say what it is.
+    /// The stream format of a response without a Content-Type.
     carrier: Option<Carrier>,
     leave: Leave,
     asked: UpstreamHasRequest<'a>,
     clock: Clock,
-    /// When it stops waiting.
+    /// The time at which it stops waiting.
     until: Instant,
-    /// When it left.
+    /// The time at which it disconnected, in milliseconds since the epoch of the case.
     left: Option<f64>,
 }
 
 impl Caller<'_> {
-    /// Waits for `what` and drives the connection meanwhile; the ending if that comes first.
+    /// Waits for `what` and polls the connection meanwhile; returns the ending as an error if it comes first.
     async fn wait<T>(&mut self, what: impl Future<Output = T>) -> Result<T, ResponseEnd> {
         let mut what = std::pin::pin!(what);
         loop {
@@ -182,14 +182,14 @@ impl Caller<'_> {
         self.left.is_none() && self.leave.at == point
     }
 
-    /// Leaves; `true` where nothing is read any more.
+    /// Disconnects; returns `true` if the caller reads nothing after it.
     fn go(&mut self) -> bool {
         self.left = Some(self.clock.now());
         match self.leave.by {
             LeaveBy::Close => true,
             LeaveBy::HalfClose => {
                 self.until = self.until.min(Instant::now() + AFTER_HALF_CLOSE);
-                // It fails only where the other side has ended the connection, which is then seen.
+                // This fails only if the other side has ended the connection, which the next read reports.
                 let _ = self.door.shutdown(Shutdown::Write);
                 false
             }
@@ -218,7 +218,7 @@ impl Caller<'_> {
         if let (ResponseEnd::Left, Leave { at: LeavePoint::AfterEvents(n), by: LeaveBy::Close }) =
             (&answer.ending, self.leave)
         {
-            // What came in one piece with the last event that it waited for, it does not read.
+            // The caller does not read further events that arrived in one piece with the last one that it waited for.
             answer.body.frames.truncate(n as usize);
         }
         answer
@@ -266,9 +266,9 @@ mod tests {
 
     struct Server {
         url: String,
-        /// The request was read.
+        /// Resolves when the server has read the request.
         asked: oneshot::Receiver<()>,
-        /// It, when the caller's FIN was there.
+        /// Resolves to the request after the caller's FIN has arrived.
         request: oneshot::Receiver<String>,
     }
 
@@ -280,7 +280,7 @@ mod tests {
         }
     }
 
-    /// A server that reads the request, says `first`, waits for the caller's FIN, and says `then`.
+    /// A server that reads the request, sends `first`, waits for the caller's FIN, and sends `then`.
     async fn server(first: String, then: Option<&'static str>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/x?y=1", listener.local_addr().unwrap());
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_before_the_headers_has_asked_and_has_nothing() {
+    async fn a_caller_that_leaves_before_the_headers_records_no_response() {
         let server = server(String::new(), None).await;
         let (exchange, request) = server.leave(LeavePoint::BeforeHeaders, LeaveBy::Close).await;
         assert_eq!(exchange.outcome, ExchangeOutcome::NoAnswer { ending: ResponseEnd::Left });
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_later_has_what_had_come_until_then() {
+    async fn a_caller_that_leaves_later_records_what_arrived_before() {
         for (at, first, events) in [
             (LeavePoint::AfterHeaders, HEAD.to_owned(), 0),
             (LeavePoint::AfterEvents(2), format!("{HEAD}{EVENT}{EVENT}"), 2),
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_half_closes_reads_on() {
+    async fn a_caller_that_half_closes_continues_to_read() {
         let (exchange, _request) = server(format!("{HEAD}{EVENT}"), Some("9\r\ndata: b\n\n\r\n0\r\n\r\n"))
             .await
             .leave(LeavePoint::AfterEvents(1), LeaveBy::HalfClose)
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_is_over_first_is_one_like_any_other() {
+    async fn a_response_that_is_complete_first_is_like_any_other() {
         let (exchange, _request) = server(format!("{HEAD}{EVENT}{END}"), None)
             .await
             .leave(LeavePoint::AfterEvents(2), LeaveBy::Close)
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn over_tls_nobody_leaves() {
+    async fn leaving_over_tls_is_refused() {
         let exchange = leave(
             "https://127.0.0.1:1/",
             Box::pin(std::future::pending()),
@@ -383,6 +383,6 @@ mod tests {
         )
         .await;
         let ExchangeOutcome::NoAnswer { ending } = exchange.outcome else { panic!("an answer") };
-        insta::assert_snapshot!(ending, @"broken: a caller can only leave over plain HTTP, and `https://127.0.0.1:1/` is something else");
+        insta::assert_snapshot!(ending, @"broken: a caller can leave only over plain HTTP, but `https://127.0.0.1:1/` has a different scheme");
     }
 }

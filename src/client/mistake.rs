@@ -1,17 +1,17 @@
-//! A request that is wrong in itself.
+//! Invalid requests.
 
 use super::ClientCall;
 use crate::scenario::RequestMistake;
 
-/// A key that no proxy was given.
+/// A key that no proxy accepts.
 const WRONG_KEY: &str = "sk-upfault-not-the-key";
 
-/// A model that no proxy was told of.
+/// A model that no proxy has in its configuration.
 const UNKNOWN_MODEL: &str = "upfault-no-such-model";
 
 impl ClientCall {
-    /// With this mistake in it, and otherwise as it was. `model` and `keys` are what a right request
-    /// shows to the proxy.
+    /// Returns the request with this mistake, and otherwise unchanged. `model` and `keys` are those of a valid
+    /// request.
     #[must_use]
     pub fn mistaken(mut self, mistake: RequestMistake, model: &str, keys: &[String]) -> Self {
         match mistake {
@@ -22,7 +22,7 @@ impl ClientCall {
                     }
                 }
             }
-            // Wherever it stands: in the path, the query, a header that says where to, the body.
+            // In every place: in the path, the query, a routing header, the body.
             RequestMistake::UnknownModel => {
                 self.url = self.url.replace(model, UNKNOWN_MODEL);
                 for (_, value) in &mut self.headers {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_mistaken_changes() {
+    fn only_the_mistaken_part_changes() {
         let key = mistaken(RequestMistake::WrongKey);
         assert_eq!(key.headers[0].1, "Bearer sk-upfault-not-the-key");
         assert_eq!((&key.headers[1], &key.url, &key.body), (&call().headers[1], &call().url, &call().body));

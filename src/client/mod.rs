@@ -1,7 +1,6 @@
 //! The downstream driver: sends the steps of a case and records what came back.
 //!
-//! It heals nothing. No retry, no redirect, no pooled connection, no decompression stands between
-//! the proxy's bytes and the record.
+//! It records the proxy's bytes as they are: it does not retry, follow redirects, pool connections or decompress.
 
 mod body;
 mod call;

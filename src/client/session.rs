@@ -1,4 +1,4 @@
-//! A caller's WebSocket session: it asks for one answer, and records what it was told until then.
+//! A caller's WebSocket session: it requests one response, and records all frames until its end.
 
 use std::time::Duration;
 
@@ -26,15 +26,15 @@ use crate::{
     wire::websocket::{self, WebSocketDecoder, WebSocketEvent},
 };
 
-/// For so long a caller that was told of an error waits for the other side to end the session: some do
-/// and some don't.
+/// The time for which a caller waits, after an error event, for the other side to end the session: some servers end
+/// it and some do not.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
-/// For so long it waits for the answer to its own close frame.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// The time for which a caller waits for the answer to its own close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A mask keeps bytes of a caller's choosing from looking like a request to what is in between (RFC 6455
-/// section 10.3). On loopback nothing is, and the same run shall send the same bytes.
+/// A constant mask, so that the same run sends the same bytes. Random masks keep a client's bytes from looking like a
+/// request to intermediaries (RFC 6455 section 10.3); on loopback there are none.
 const MASK: [u8; 4] = *b"upfa";
 
 /// Whether a call asks for a WebSocket.
@@ -43,14 +43,14 @@ pub(super) fn is_session(call: &ClientCall) -> bool {
 }
 
 impl Driver {
-    /// Opens the session, says the call's body once the session stands, and stays until there is an
-    /// answer, an error or an end.
+    /// Opens the session, sends the call's body when the session is open, and reads until a response, an error or
+    /// the end of the session.
     pub(super) async fn hold_session(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
         let clock = Clock(epoch);
         let sent_ms = clock.now();
         let event = String::from_utf8_lossy(&call.body).into_owned();
         let handshake = ClientCall { body: Vec::new(), ..call };
-        let outcome = match prepare(&handshake, "a session can only be held") {
+        let outcome = match prepare(&handshake, "a session is possible only") {
             Err(reason) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) },
             Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
                 Ok(Ok(socket)) => Caller { clock, deadline }.visit(socket, request, &event).await,
@@ -91,7 +91,7 @@ impl Caller {
         };
         let mut connection = Box::pin(connection.with_upgrades());
         let mut connected = true;
-        // Waits for something and drives the connection meanwhile.
+        // Waits for a future and polls the connection meanwhile.
         macro_rules! wait {
             ($what:expr) => {{
                 let mut what = std::pin::pin!($what);
@@ -124,7 +124,9 @@ impl Caller {
                 }
             };
             let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-                return no_answer(ResponseEnd::Broken("the connection is not the caller's own".to_owned()));
+                return no_answer(ResponseEnd::Broken(
+                    "the upgraded connection is not a TCP connection".to_owned(),
+                ));
             };
             let session = Session::new(self, parts.io.into_inner(), &parts.read_buf);
             return ExchangeOutcome::Answer(session.hold(answer, event).await);
@@ -163,16 +165,16 @@ impl Caller {
     }
 }
 
-/// How far a caller is.
+/// The phase of a caller's session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The session does not stand yet.
+    /// The session is not open yet.
     Opening,
-    /// It has asked.
+    /// The caller has requested a response.
     Asked,
-    /// It was told of an error, and waits whether the session ends.
-    Told,
-    /// It has what it wanted, or has waited long enough, and has said goodbye.
+    /// The caller got an error event, and waits for the end of the session.
+    Failed,
+    /// The caller has its response, or has waited long enough, and has sent a close frame.
     Leaving,
 }
 
@@ -183,7 +185,7 @@ struct Session {
     bytes: u64,
     frames: Vec<ReceivedFrame>,
     phase: Phase,
-    /// When it waits no longer for what its phase waits for.
+    /// The time at which the wait of the current phase ends.
     until: Instant,
     closed: Option<ReceivedClose>,
 }
@@ -221,20 +223,20 @@ impl Session {
 
     async fn until_over(&mut self, event: &str) -> ResponseEnd {
         loop {
-            while let Some(said) = self.decoder.pop() {
-                if let Some(ending) = self.take(said, event).await {
+            while let Some(received) = self.decoder.pop() {
+                if let Some(ending) = self.take(received, event).await {
                     return ending;
                 }
             }
             if let Some(broken) = self.decoder.broken() {
-                return ResponseEnd::Broken(format!("no frames of a WebSocket: {broken}"));
+                return ResponseEnd::Broken(format!("invalid WebSocket frames: {broken}"));
             }
             if self.bytes > MAX_BYTES {
                 return ResponseEnd::Broken("the session is longer than 64 MiB".into());
             }
             let mut bytes = Vec::with_capacity(16 * 1024);
             match timeout_at(self.until, self.socket.read_buf(&mut bytes)).await {
-                // Who was said goodbye to may go without a word.
+                // After the caller's close frame the server may end the connection without one.
                 Ok(Ok(0) | Err(_)) if self.phase == Phase::Leaving => return ResponseEnd::Complete,
                 Ok(Ok(0)) => return ResponseEnd::Closed,
                 Ok(Ok(n)) => {
@@ -243,7 +245,7 @@ impl Session {
                 }
                 Ok(Err(error)) => return ending_of(&error),
                 Err(_) => match self.phase {
-                    Phase::Told => self.leave().await,
+                    Phase::Failed => self.leave().await,
                     Phase::Leaving => return ResponseEnd::Complete,
                     Phase::Opening | Phase::Asked => return ResponseEnd::Deadline,
                 },
@@ -251,8 +253,8 @@ impl Session {
         }
     }
 
-    async fn take(&mut self, said: WebSocketEvent, event: &str) -> Option<ResponseEnd> {
-        match said {
+    async fn take(&mut self, received: WebSocketEvent, event: &str) -> Option<ResponseEnd> {
+        match received {
             WebSocketEvent::Text(data) => {
                 let kind = serde_json::from_str::<serde_json::Value>(&data).unwrap_or_default();
                 let kind = kind["type"].as_str().map(str::to_owned).unwrap_or_default();
@@ -260,11 +262,11 @@ impl Session {
                 match (kind.as_str(), self.phase) {
                     ("session.created", Phase::Opening) => {
                         self.phase = Phase::Asked;
-                        self.say(&websocket::masked_text(event, MASK)).await;
+                        self.send(&websocket::masked_text(event, MASK)).await;
                     }
                     ("response.done", Phase::Asked) => self.leave().await,
                     ("error", Phase::Opening | Phase::Asked) => {
-                        self.phase = Phase::Told;
+                        self.phase = Phase::Failed;
                         self.until = self.caller.deadline.min(Instant::now() + AFTER_ERROR);
                     }
                     _ => {}
@@ -275,13 +277,13 @@ impl Session {
                 let event = Some("binary".to_owned());
                 self.frames.push(ReceivedFrame { at_ms: self.caller.clock.now(), event, data });
             }
-            WebSocketEvent::Ping(payload) => self.say(&websocket::pong(&payload, Some(MASK))).await,
+            WebSocketEvent::Ping(payload) => self.send(&websocket::pong(&payload, Some(MASK))).await,
             WebSocketEvent::Pong => {}
             WebSocketEvent::Close(code, reason) => {
                 let answered = self.phase == Phase::Leaving;
                 self.closed = Some(ReceivedClose { code, reason, answered });
                 if !answered {
-                    self.say(&websocket::close(code, "", Some(MASK))).await;
+                    self.send(&websocket::close(code, "", Some(MASK))).await;
                 }
                 return Some(ResponseEnd::Complete);
             }
@@ -289,15 +291,15 @@ impl Session {
         None
     }
 
-    /// Says goodbye, and waits for the answer.
+    /// Sends a close frame, and starts to wait for the answer.
     async fn leave(&mut self) {
         self.phase = Phase::Leaving;
-        self.until = self.caller.deadline.min(Instant::now() + GOODBYE);
-        self.say(&websocket::close(Some(1000), "", Some(MASK))).await;
+        self.until = self.caller.deadline.min(Instant::now() + CLOSE_TIMEOUT);
+        self.send(&websocket::close(Some(1000), "", Some(MASK))).await;
     }
 
-    /// What cannot be said is seen where it is read on.
-    async fn say(&mut self, frame: &[u8]) {
+    /// Sends a frame. The next read reports a failed connection.
+    async fn send(&mut self, frame: &[u8]) {
         let _ = timeout_at(self.caller.deadline, self.socket.write_all(frame)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The driver against a server that checks what it is sent.
+//! The driver against a server that checks the requests.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_followed() {
+async fn a_call_is_sent_unchanged_and_a_redirect_is_recorded_and_not_followed() {
     let server = MockServer::start().await;
     let request = request(Api::OpenaiChat, "m", false, &Step::default());
     let RequestBody::Json(body) = &request.body else { panic!("{request:?}") };
@@ -45,6 +45,6 @@ async fn a_call_is_sent_as_it_was_made_and_a_redirect_is_recorded_and_not_follow
     let ExchangeOutcome::Answer(answer) = exchange.outcome else { panic!("{:?}", exchange.outcome) };
     assert_eq!((answer.status, answer.ending), (307, ResponseEnd::Complete));
     assert_eq!(answer.body.text, "moved");
-    // Anything that asked for /elsewhere would have got wiremock's 404 and be on its record.
+    // wiremock would have recorded a request for /elsewhere and answered it with 404.
     assert_eq!(server.received_requests().await.map(|requests| requests.len()), Some(1));
 }

@@ -1,4 +1,4 @@
-//! What the headers say of the body, and the body is not: its coding, its type.
+//! Faults of the headers that describe the body: its coding and its type.
 
 use std::io::Write as _;
 
@@ -9,7 +9,8 @@ use super::{plan::WireAction, timeline::Timeline};
 use crate::scenario::{ContentEncodingFault, ContentTypeFault};
 
 impl Timeline {
-    /// Says gzip of a body that is none, or not in one piece (RFC 9110 section 8.4.1.3).
+    /// Declares the body as gzip although it is not, or is compressed twice or incomplete (RFC 9110 section
+    /// 8.4.1.3).
     pub(super) fn content_encoding(&mut self, fault: ContentEncodingFault) {
         match fault {
             ContentEncodingFault::GzipNotSent => {}
@@ -21,7 +22,7 @@ impl Timeline {
                 self.compress();
                 let before = self.length();
                 let half = self.split(before / 2);
-                // The waits there are for nothing.
+                // Remove the waits in the second half too: they would have no effect.
                 self.body.truncate(half);
                 self.terminator = 0;
                 self.count_again(before);
@@ -30,7 +31,8 @@ impl Timeline {
         self.set_header("content-encoding", Some("gzip".to_owned()));
     }
 
-    /// Compresses the body as one gzip member, flushed behind every part, so that a stream stays one.
+    /// Compresses the body as one gzip member and flushes after every part, so that a stream is still sent
+    /// part by part.
     fn compress(&mut self) {
         let before = self.length();
         let terminated = before - self.terminator;
@@ -41,7 +43,7 @@ impl Timeline {
             let WireAction::Write { bytes, .. } = action else { continue };
             let closing = offset >= terminated;
             offset += bytes.len();
-            // Writing to memory does not fail.
+            // Writing to memory cannot fail.
             let _ = encoder.write_all(bytes);
             let _ = if Some(i) == last { encoder.try_finish() } else { encoder.flush() };
             *bytes = Bytes::from(std::mem::take(encoder.get_mut()));
@@ -53,16 +55,17 @@ impl Timeline {
         self.count_again(before);
     }
 
-    /// Says another content type than the body has (RFC 9110 section 8.3).
+    /// Declares a content type that the body does not have (RFC 9110 section 8.3).
     pub(super) fn content_type(&mut self, fault: ContentTypeFault) {
         let Some(head) = &self.head else { return };
-        // An error's status says enough; what a success is can be seen by its type alone, or by its bytes.
+        // A client can handle an error by its status alone. A success can be read only by its type or by its
+        // bytes.
         self.doubtful |= head.status < 300;
-        let told = head.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value);
+        let declared = head.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value);
         let value = match fault {
             ContentTypeFault::Wrong => Some("text/html".to_owned()),
             ContentTypeFault::WrongCharset => {
-                let kind = told.and_then(|value| value.split(';').next()).unwrap_or("application/json");
+                let kind = declared.and_then(|value| value.split(';').next()).unwrap_or("application/json");
                 Some(format!("{}; charset=utf-16", kind.trim()))
             }
             ContentTypeFault::Missing => None,
@@ -70,7 +73,7 @@ impl Timeline {
         self.set_header("content-type", value);
     }
 
-    /// Sets a header in its place, or takes it away.
+    /// Replaces a header at its position, appends it if it is missing, or removes it if `value` is `None`.
     fn set_header(&mut self, name: &str, value: Option<String>) {
         let Some(head) = &mut self.head else { return };
         let place = head.headers.iter().position(|(known, _)| known == name).unwrap_or(head.headers.len());

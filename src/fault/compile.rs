@@ -1,4 +1,4 @@
-//! From a message and its faults to the plan.
+//! Compiles a message and its faults into a plan.
 
 use bytes::Bytes;
 
@@ -15,44 +15,45 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// What faults need to know that put other bytes of the provider's in place of a reply's own.
+/// What faults need to know to replace the bytes of a reply with others of the same provider.
 #[derive(Debug, Clone, Copy)]
 pub struct FaultContext<'a> {
-    /// The request that is being answered.
+    /// The request that the reply answers.
     pub asked: &'a RequestedCall,
-    /// The tokens of this attempt.
+    /// The canaries of this attempt.
     pub canaries: &'a Canaries,
-    /// Whose attempt it is.
+    /// The attempt that the plan is for.
     pub origin: Origin<'a>,
 }
 
-/// The whole plan of a turn: its message, then its faults.
+/// Compiles a turn, its message and then its faults, into a plan.
 pub fn plan(turn: &Turn, context: &FaultContext<'_>) -> Plan {
     let message = provider::message(context.asked, turn, context.canaries);
     compile(message, &turn.faults, context)
 }
 
-/// The plan of a message without any fault.
-pub fn unharmed(message: ProviderMessage) -> Plan {
+/// Compiles a message without any fault.
+pub fn without_faults(message: ProviderMessage) -> Plan {
     Timeline::new(message).into_plan()
 }
 
-/// Applies faults in their order, each to what the ones before it left.
+/// Compiles a message and applies faults to it in order. Each fault changes the result of the faults before
+/// it.
 ///
-/// A point that the reply does not have (`after_events: 50` of a short stream, any number of
-/// events of a plain body) means before the end. What edits events leaves a reply alone that has none of
-/// its kind. Faults of the address and of the connection have no part in a plan: who listens performs them.
+/// A point that the reply does not reach (`after_events: 50` in a short stream, any number of events in a
+/// plain body) means just before the end. A fault that edits events does not change a reply without such
+/// events. Faults of the address and of the connection do not appear in a plan: the listener performs them.
 pub fn compile(message: ProviderMessage, faults: &[Fault], context: &FaultContext<'_>) -> Plan {
     if faults.is_empty() {
         return Timeline::new(message).into_plan();
     }
     let carrier = carrier(&message);
-    // Only a malformed reply needs to know what it stood for.
+    // Only a malformed reply needs the headers of the original.
     let malforms = faults.iter().any(|fault| matches!(fault, Fault::Malform(_)));
     let headers = if malforms { message.headers.clone() } else { Vec::new() };
     let mut timeline = Timeline::new(message);
     for (i, fault) in faults.iter().enumerate() {
-        // The reply ended before it began: nothing is left to edit.
+        // An earlier fault ends the reply before its head, so nothing is left to edit.
         if timeline.head.is_none() {
             break;
         }
@@ -67,7 +68,7 @@ pub fn compile(message: ProviderMessage, faults: &[Fault], context: &FaultContex
     timeline.into_plan()
 }
 
-/// What a reply's events are carried in, where it is a stream of them.
+/// Returns the format that carries the events of a stream, or `None` for a plain body.
 fn carrier(message: &ProviderMessage) -> Option<Carrier> {
     match message.body {
         MessageBody::Whole(_) => None,
@@ -78,7 +79,7 @@ fn carrier(message: &ProviderMessage) -> Option<Carrier> {
 
 impl Timeline {
     fn apply(&mut self, fault: &Fault, carrier: Option<Carrier>, context: &FaultContext<'_>) {
-        // A fault before it may have put something in the stream's place.
+        // An earlier fault may have replaced the stream with a plain body.
         let carrier = carrier.filter(|_| !self.whole);
         let sse = carrier == Some(Carrier::Sse);
         match fault {
@@ -97,7 +98,7 @@ impl Timeline {
                 let reason = provider::fill(&frame.reason, context.canaries);
                 self.end(self.find(frame.at), WireAction::CloseFrame { code: frame.code, reason });
             }
-            // What was armed for a session is asked for something else.
+            // The request is not for the session that this fault was armed for.
             Fault::CloseFrame(frame) => self.end(self.find(frame.at), WireAction::Close),
             Fault::Truncate { at } => self.cut_frame(self.find(*at), WireAction::Close),
             Fault::DropTerminator => self.drop_terminator(),
@@ -109,8 +110,8 @@ impl Timeline {
                     provider::error_event_after(context.asked, *error, *form, after, context.canaries);
                 self.end_with_event(place, event);
             }
-            // A proxy that does not stream upstream cannot get an event: the same failure reaches
-            // it as a provider would tell it there, by its status.
+            // A proxy that does not stream from the upstream cannot get an event. It gets the same failure as
+            // an error response with the provider's status.
             Fault::ErrorEvent { error, .. } => {
                 self.replace(provider::error(context.asked, *error, context.canaries));
             }
@@ -149,7 +150,8 @@ impl Timeline {
                 let body = MessageBody::Whole(Bytes::new());
                 self.replace(ProviderMessage { status: *status, headers: location, body });
             }
-            // Faults of the address and of the connection; and what edits events of another carrier.
+            // Faults of the address and of the connection, and faults that edit events of another carrier, do
+            // not change the plan.
             Fault::Refuse
             | Fault::Connection(_)
             | Fault::Tls(_)
@@ -159,7 +161,7 @@ impl Timeline {
             | Fault::Crlf
             | Fault::MultiLineData
             | Fault::EventStream(_) => {}
-            // What needs more than the reply as it stands: `compile` does it.
+            // `compile` applies these, because they need more than the timeline.
             Fault::Malform(_) | Fault::Latency(_) => {}
         }
     }

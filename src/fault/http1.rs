@@ -1,4 +1,4 @@
-//! What is wrong with a reply as an HTTP/1.1 message.
+//! Faults of a reply as an HTTP/1.1 message.
 
 use bytes::Bytes;
 
@@ -8,14 +8,15 @@ use super::{
 };
 use crate::scenario::{Http1Fault, Point};
 
-/// A header of more bytes is refused by many clients and taken by others (RFC 9110 section 5.4).
+/// The size of a header that all common clients accept. Many clients refuse a larger one, others accept it
+/// (RFC 9110 section 5.4).
 const USUAL_HEADER: u32 = 8 * 1024;
 
-/// What stands behind the end of a reply: the beginning of no other.
+/// Bytes after the end of a reply, which are not the beginning of another one.
 const TRAILING: &[u8] = b"these bytes belong to no reply\r\n\r\n";
 
 impl Timeline {
-    /// Applies one fault of HTTP/1.1; of a reply whose head is not sent any more there is nothing to change.
+    /// Applies one HTTP/1.1 fault. Does nothing if an earlier fault prevents the head from being sent.
     pub(super) fn http1(&mut self, fault: Http1Fault) {
         let (length, whole) = (self.length() as u64, self.whole);
         let half = length / 2;
@@ -45,7 +46,7 @@ impl Timeline {
                 self.doubtful = true;
             }
             Http1Fault::ConflictingContentLength => {
-                // Half of nothing would be no conflict.
+                // Half of an empty body would have the same length, which is not a conflict.
                 let other = if length == 0 { 1 } else { half };
                 line(head, &format!("content-length: {length}\r\ncontent-length: {other}\r\n"));
                 head.framing = Framing::None;
@@ -54,7 +55,7 @@ impl Timeline {
             Http1Fault::ShortContentLength => {
                 head.framing = Framing::Length(half);
                 if length > 0 {
-                    // What cannot be read from its beginning cannot be read from its middle.
+                    // If an earlier fault makes the body unreadable from its beginning, keep that.
                     self.unreadable_from.get_or_insert(half as usize);
                 }
             }
@@ -66,7 +67,7 @@ impl Timeline {
                 line(head, "transfer-encoding: chunked\r\n");
                 head.framing = Framing::None;
                 self.unreadable_from = Some(0);
-                // Whoever waits for a chunk would wait for ever.
+                // Close the connection, because a client that waits for a chunk would wait without end.
                 self.finish = WireAction::Close;
             }
             Http1Fault::UnknownTransferEncoding => {
@@ -82,7 +83,7 @@ impl Timeline {
                 head.framing = Framing::Chunked;
                 self.finish = WireAction::Close;
             }
-            // They may mean that the length before them is wrong (RFC 9112 section 6.3).
+            // Trailing bytes may mean that the declared length is wrong (RFC 9112 section 6.3).
             Http1Fault::TrailingBytes => {
                 self.finish = WireAction::Overrun(Bytes::from_static(TRAILING));
                 self.doubtful = true;
@@ -98,7 +99,8 @@ impl Timeline {
         }
     }
 
-    /// Ends the reply at a point by a chunk whose size is no number, with the rest of the body in it.
+    /// Ends the reply at a point with a chunk whose size is not a number and that contains the rest of the
+    /// body.
     fn bad_chunk_size(&mut self, at: Point) {
         let index = self.split(self.find(at).offset());
         let raw = |bytes, breaks| WireAction::Raw { bytes, breaks };
@@ -118,7 +120,7 @@ fn line(head: &mut Head, line: &str) {
     head.lines.push(Bytes::copy_from_slice(line.as_bytes()));
 }
 
-/// A reply before the reply (RFC 9110 section 15.2), whole and well-formed.
+/// Returns a complete, well-formed interim response (RFC 9110 section 15.2).
 fn interim(status: u16) -> WireAction {
     let text = match status {
         100 => "HTTP/1.1 100 Continue\r\n\r\n",

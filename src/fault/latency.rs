@@ -1,4 +1,4 @@
-//! Waits that are drawn from a distribution.
+//! Waits drawn from a distribution.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::{plan::WireAction, timeline::Timeline};
 use crate::scenario::{Latency, LatencyPlace, LatencyShape, Point};
 
 impl Timeline {
-    /// Puts in the waits of a latency. `numbers` are those of this fault of this attempt, `attempt` counts
-    /// from 1.
+    /// Inserts the waits of a latency fault. `numbers` is the random generator of this fault of this attempt,
+    /// `attempt` is 1-based.
     pub(super) fn latency(&mut self, latency: &Latency, attempt: u32, numbers: &mut impl Rng) {
         let once = attempt.saturating_sub(1) as usize;
         match latency.before {
@@ -42,7 +42,7 @@ impl Timeline {
     }
 }
 
-/// The length of the `n`-th wait, from 0.
+/// Returns the length of the wait with the 0-based number `n`.
 fn drawn(shape: &LatencyShape, n: usize, numbers: &mut impl Rng) -> Duration {
     match shape {
         LatencyShape::Fixed(time) => *time,
@@ -56,11 +56,12 @@ fn drawn(shape: &LatencyShape, n: usize, numbers: &mut impl Rng) -> Duration {
     }
 }
 
-/// Drawn anew where it lies below zero or more than four deviations above the mean.
+/// Draws again if the value is negative or more than four deviations above the mean.
 fn normal(mean: Duration, deviation: Duration, numbers: &mut impl Rng) -> Duration {
     let longest = LatencyShape::Normal { mean, deviation }.longest();
     let Ok(distribution) = Normal::new(mean.as_secs_f64(), deviation.as_secs_f64()) else { return mean };
-    // Of a mean of zero every second draw is good, of any other more: a hundred bad ones never come.
+    // With a mean of zero every second draw is valid, with any other mean more of them. A hundred invalid
+    // draws in a row do not occur in practice.
     (0..100)
         .map(|_| distribution.sample(numbers))
         .filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok())

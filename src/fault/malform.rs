@@ -1,4 +1,4 @@
-//! Bodies that are no answer, or an answer that is hard to read.
+//! Faults of the body: invalid responses, and valid ones that are hard to read.
 
 use bytes::Bytes;
 
@@ -9,12 +9,12 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// A member of so many bytes is made of one part of this length, over and over.
+/// A very large member repeats one part of this length, so that the plan does not need as much memory.
 const PART: usize = 64 * 1024;
 
 impl Timeline {
-    /// Replaces the body by what `malform` says, under those headers of the original's that are still true;
-    /// or changes the answer in its place, where what is malformed is the answer itself.
+    /// Replaces the body with a malformed one and keeps the original headers that are still true. If the
+    /// fault malforms the answer itself, changes the answer in place.
     pub(super) fn malform(
         &mut self,
         malform: MalformedBody,
@@ -26,7 +26,8 @@ impl Timeline {
             let message = provider::malformed(context.asked, malform, context.canaries);
             return self.replace(under(message, headers));
         }
-        // The frames of AWS's carry their own lengths and sums: there it is the answer as a whole.
+        // An AWS event stream contains lengths and checksums of its frames, so send the answer as a plain
+        // body there.
         if carrier == Some(Carrier::Aws) {
             let asked = RequestedCall { stream: false, ..context.asked.clone() };
             self.replace(under(provider::reply(&asked, &SuccessReply::Ok, context.canaries), headers));
@@ -59,11 +60,11 @@ impl Timeline {
         self.doubtful = true;
     }
 
-    /// Puts bytes into the frame at an offset, as a part of it.
+    /// Inserts bytes at an offset, as a part of the frame there.
     fn insert(&mut self, offset: usize, parts: Vec<Bytes>) {
         let whole = self.body.len();
         let at = self.split(offset);
-        // Behind the last byte nothing is left that they could be a part of.
+        // After the last byte there is no frame that they could be a part of.
         let completes_frame = at == whole && self.body.len() == whole;
         let last = parts.len().saturating_sub(1);
         let length: usize = parts.iter().map(Bytes::len).sum();
@@ -78,7 +79,7 @@ impl Timeline {
         self.body.splice(at..at, writes);
     }
 
-    /// Puts a member into the object that holds `text`, or into the first there is.
+    /// Adds a member to the object that contains `text`, or to the first object if none does.
     fn add_member(&mut self, text: &[u8], member: Vec<Bytes>) {
         let place = self.position(text).unwrap_or(0);
         let mut offset = 0;
@@ -98,7 +99,7 @@ impl Timeline {
         }
     }
 
-    /// Where these bytes stand for the first time.
+    /// Returns the offset of the first occurrence of these bytes.
     fn position(&self, wanted: &[u8]) -> Option<usize> {
         let mut offset = 0;
         for action in &self.body {
@@ -112,7 +113,7 @@ impl Timeline {
     }
 }
 
-/// A body under the original's headers, so that those a scenario has set stay.
+/// Adds the original headers that the message does not have, so that headers set by a scenario remain.
 fn under(mut message: ProviderMessage, headers: &[HeaderField]) -> ProviderMessage {
     for (name, value) in headers {
         if message.header(name).is_none() {

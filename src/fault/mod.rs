@@ -1,4 +1,4 @@
-//! Fault specs become a printable plan of timed wire actions. Pure.
+//! Compiles faults into a printable plan of timed wire actions. Pure: it performs no I/O.
 
 mod coding;
 mod compile;
@@ -12,7 +12,7 @@ mod settle;
 mod stream;
 mod timeline;
 
-pub use compile::{FaultContext, compile, plan, unharmed};
+pub use compile::{FaultContext, compile, plan, without_faults};
 pub use origin::Origin;
 pub use plan::{Framing, Head, Plan, WireAction};
 

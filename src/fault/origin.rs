@@ -1,28 +1,28 @@
-//! Whose attempt a plan is made for: from this all that is random in it is drawn.
+//! The attempt that a plan is for, and the source of all random numbers in the plan.
 
 use std::net::SocketAddr;
 
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use sha2::{Digest, Sha256};
 
-/// Whose attempt a plan is made for.
+/// The attempt that a plan is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// Where the mock listens.
+    /// The address that the mock listens on.
     pub address: SocketAddr,
-    /// Of the case.
+    /// The token of the case.
     pub token: &'a str,
-    /// Of the case.
+    /// The deployment in the case.
     pub deployment: &'a str,
-    /// The how-manieth at the deployment, from 1.
+    /// The 1-based number of the attempt at the deployment.
     pub attempt: u32,
-    /// Of the run.
+    /// The seed of the run.
     pub seed: u64,
 }
 
 impl Origin<'_> {
-    /// The numbers for one fault of a list: the same for the same attempt of the same case under the
-    /// same seed, whatever else is going on.
+    /// Returns the random generator for the fault with this index in its list. It depends only on the seed,
+    /// the case, the deployment, the attempt and the index.
     pub(super) fn numbers(&self, fault: usize) -> ChaCha8Rng {
         let digest = Sha256::new()
             .chain_update(self.seed.to_le_bytes())
@@ -36,7 +36,8 @@ impl Origin<'_> {
         ChaCha8Rng::from_seed(digest.into())
     }
 
-    /// A URL at another name, so another origin, that leads to the same deployment of the same mock.
+    /// Returns a URL with another host name, and so another origin, that leads to the same deployment of the
+    /// same mock.
     pub(super) fn elsewhere(&self) -> String {
         format!("http://localhost:{}/{}/{}/elsewhere", self.address.port(), self.token, self.deployment)
     }
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_the_same_for_the_same_attempt_and_others_for_any_other() {
+    fn each_attempt_has_its_own_reproducible_numbers() {
         let origin = Origin {
             address: ([127, 0, 0, 1], 80).into(),
             token: "abc",

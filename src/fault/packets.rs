@@ -1,33 +1,34 @@
-//! Into which packets a body goes, whatever its events and chunks are.
+//! Splits a body into packets, independent of its events and chunks.
 
 use bytes::{Bytes, BytesMut};
 
 use super::{plan::WireAction, timeline::MAX_PARTS};
 
-/// How a body is cut into packets. It is done last of all, so that events are still known as such to every
-/// other fault.
+/// How to split a body into packets. The split is the last step, so that every other fault can still
+/// recognize events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packets {
-    /// An event, or a whole body, at a time.
-    AsTheyCome,
-    /// So many bytes at a time.
+    /// One event, or a whole plain body, at a time.
+    Unchanged,
+    /// This number of bytes at a time.
     Of(usize),
-    /// Each character of several bytes is cut behind its first.
+    /// Each multi-byte character is split after its first byte.
     InsideCharacters,
 }
 
 impl Packets {
-    /// Cuts a body; a wait ends a packet too.
+    /// Splits a body. A wait also ends a packet.
     pub(super) fn cut(self, body: Vec<WireAction>) -> Vec<WireAction> {
         match self {
-            Self::AsTheyCome => body,
+            Self::Unchanged => body,
             Self::Of(size) => of(size.max(1), body),
             Self::InsideCharacters => inside_characters(body),
         }
     }
 }
 
-/// Packets of exactly so many bytes, but for the last one before a wait or the end.
+/// Splits a body into packets of exactly this size. Only the last one before a wait or the end may be
+/// smaller.
 fn of(size: usize, body: Vec<WireAction>) -> Vec<WireAction> {
     let mut out = Vec::with_capacity(body.len());
     let mut packet = Packet { begun: BytesMut::new(), completes_frame: false, parts: 0 };
@@ -64,10 +65,10 @@ struct Packet {
 }
 
 impl Packet {
-    /// Sends what has begun with `part` behind it.
+    /// Sends the packet that has begun, followed by `part`.
     fn fill(&mut self, part: Bytes, last: bool, out: &mut Vec<WireAction>) {
         if self.begun.is_empty() {
-            // The most frequent way, and the one on which nothing is copied.
+            // This is the most frequent case, and nothing is copied in it.
             self.push(part, last, out);
         } else {
             self.begun.extend_from_slice(&part);
@@ -91,7 +92,7 @@ impl Packet {
     }
 }
 
-/// A packet ends behind the first byte of every character that has more.
+/// Ends a packet after the first byte of every multi-byte character.
 fn inside_characters(body: Vec<WireAction>) -> Vec<WireAction> {
     let mut out = Vec::with_capacity(body.len());
     for action in body {
@@ -99,7 +100,7 @@ fn inside_characters(body: Vec<WireAction>) -> Vec<WireAction> {
             out.push(action);
             continue;
         };
-        // A lead byte of UTF-8 stands for two bytes or more (RFC 3629 section 3).
+        // A UTF-8 lead byte begins a character of two bytes or more (RFC 3629 section 3).
         while let Some(lead) = bytes
             .iter()
             .position(|byte| (0xc2..=0xf4).contains(byte))
@@ -113,7 +114,7 @@ fn inside_characters(body: Vec<WireAction>) -> Vec<WireAction> {
     out
 }
 
-/// The end of the reply flushes by itself.
+/// Removes the last flush, because the end of the reply flushes anyway.
 fn without_last_flush(mut out: Vec<WireAction>) -> Vec<WireAction> {
     out.pop_if(|last| *last == WireAction::Flush);
     out
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_have_their_size_whatever_the_events_are() {
+    fn packets_have_their_size_independent_of_the_events() {
         let cut = Packets::Of(4).cut(vec![write("abc"), write("defghijk"), write("l")]);
         let wanted = [("abcd", true), ("efgh", false), ("ijkl", true)];
         assert_eq!(packets(&cut), wanted.map(|(text, completes)| (text.to_owned(), completes)));
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_of_several_bytes_is_cut_behind_its_first() {
+    fn a_multi_byte_character_is_split_after_its_first_byte() {
         let cut = Packets::InsideCharacters.cut(vec![write("a\u{e9}b"), write("\u{6f22}\u{1f600}")]);
         let lengths: Vec<usize> = cut
             .iter()
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_a_gibibyte_is_cut_into_so_many_packets_that_they_can_be_held() {
+    fn a_large_body_is_split_into_a_limited_number_of_packets() {
         let long = Bytes::from(vec![b'a'; 3 * MAX_PARTS]);
         for packets in [Packets::Of(1), Packets::InsideCharacters] {
             let body = vec![WireAction::Write { bytes: long.clone(), completes_frame: true }];

@@ -1,4 +1,4 @@
-//! What goes over the wire for one attempt, resolved before the first byte.
+//! The plan of one attempt: what the mock does on the wire, decided before the first byte.
 
 use std::{fmt, time::Duration};
 
@@ -6,24 +6,24 @@ use bytes::Bytes;
 
 use crate::{provider::HeaderField, scenario::Http2Code};
 
-/// The pause between the last byte and a cut. What is sent and what cuts it off must not reach the
-/// proxy in one go: an event loop that finds both at once may drop the bytes for the error, now
-/// and then, and a fault would not be the same fault twice.
+/// The pause between the last byte and a cut. The proxy must not receive both at once: an event loop that
+/// finds bytes and an error together sometimes drops the bytes, so the same fault would have different
+/// effects.
 pub(super) const BEFORE_CUT: Duration = Duration::from_millis(100);
 
-/// A printable list of timed actions: all that is random or timed has been decided here.
+/// A printable list of timed actions. All random and timed values are already decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// In order. The last one is always an ending (see [`WireAction::is_ending`]).
+    /// The actions in order. The last one is always an ending (see [`WireAction::is_ending`]).
     pub actions: Vec<WireAction>,
-    /// Whether a sound client may take the reply or refuse it: what is odd about it is allowed, or
-    /// no standard says what to make of it.
+    /// Whether a correct client may either accept or refuse the reply: it is unusual but allowed, or no
+    /// standard says how to handle it.
     pub doubtful: bool,
 }
 
 impl Plan {
-    /// Its ending, if nothing in it waits for anything. The pause before a cut is no wait: it only keeps the
-    /// cut apart from the bytes before it.
+    /// Returns the ending if the plan waits for nothing before it. The pause before a cut does not count as a
+    /// wait: it only separates the cut from the bytes before it.
     pub fn ending_at_once(&self) -> Option<&WireAction> {
         let (ending, rest) = self.actions.split_last()?;
         let rest = match rest.split_last() {
@@ -34,8 +34,8 @@ impl Plan {
         (!rest.iter().any(waits) && *ending != WireAction::Hang).then_some(ending)
     }
 
-    /// Whether it asks for what no HTTP library sends, so that the connection's owner must write the
-    /// reply's framing itself.
+    /// Whether the plan contains something that HTTP libraries do not send. Then the owner of the connection
+    /// must write the framing itself.
     pub fn is_below_http(&self) -> bool {
         self.actions.iter().any(|action| match action {
             WireAction::Head(head) => {
@@ -52,7 +52,7 @@ impl Plan {
     }
 }
 
-/// One thing that the owner of the socket does.
+/// One action of the owner of the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WireAction {
     /// Send the status line and the headers.
@@ -61,52 +61,52 @@ pub enum WireAction {
     Write {
         /// The bytes.
         bytes: Bytes,
-        /// Whether they complete a frame (an event of a stream, the whole of a plain body).
+        /// Whether they complete a frame (an event of a stream, or a whole plain body).
         completes_frame: bool,
     },
-    /// Send these bytes as they stand: they are no part of a well-formed message at this place. Without
-    /// any bytes it says only that what comes after cannot be read.
+    /// Send these bytes unchanged. They are not a part of a well-formed message. An action without bytes only
+    /// marks that the rest cannot be read.
     Raw {
         /// The bytes.
         bytes: Bytes,
-        /// Whether nothing that comes after can be read any more.
+        /// Whether a client can no longer read anything that follows.
         breaks: bool,
     },
     /// Wait until the client of a WebSocket has sent an event of this type.
     Await(&'static str),
-    /// Hand what was written to the network now: what follows goes out in another packet.
+    /// Flush, so that the following bytes are sent in another packet.
     Flush,
-    /// Send nothing for so long.
+    /// Send nothing for this time.
     Wait(Duration),
-    /// End the reply properly: the HTTP framing is completed.
+    /// End the reply properly, with complete HTTP framing.
     Finish,
     /// End the reply properly, then send these bytes on the connection, which stays open.
     Overrun(Bytes),
-    /// End the reply properly; the next request on the connection is not read, but answered by a FIN.
+    /// End the reply properly. Do not read the next request on the connection, but answer it with a FIN.
     CloseWhenReused,
-    /// A close frame, and a FIN once the client has answered it.
+    /// Send a close frame, and a FIN once the client has answered it.
     CloseFrame {
-        /// None for an empty frame.
+        /// The status code; `None` for an empty frame.
         code: Option<u16>,
-        /// What it says.
+        /// The reason text.
         reason: String,
     },
-    /// FIN, with the HTTP framing left as it stands.
+    /// Send a FIN and leave the HTTP framing incomplete.
     Close,
-    /// FIN without TLS's `close_notify`, with the HTTP framing left as it stands.
+    /// Send a FIN without TLS's `close_notify` and leave the HTTP framing incomplete.
     CloseUnannounced,
-    /// TCP RST.
+    /// Send a TCP RST.
     Reset,
-    /// Nothing more, for ever; the connection stays open.
+    /// Send nothing more and keep the connection open.
     Hang,
-    /// End the stream of an HTTP/2 connection by RST_STREAM.
+    /// End the HTTP/2 stream with RST_STREAM.
     RstStream(Http2Code),
-    /// End an HTTP/2 connection by GOAWAY, and by a FIN behind it.
+    /// End the HTTP/2 connection with GOAWAY followed by a FIN.
     Goaway(Http2Code),
 }
 
 impl WireAction {
-    /// Nothing comes after it.
+    /// Whether no action can follow this one.
     pub fn is_ending(&self) -> bool {
         !matches!(
             self,
@@ -123,36 +123,37 @@ impl WireAction {
 /// A status line and headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// 200–999.
+    /// The status, 200–999.
     pub status: u16,
-    /// Names in lower case, in the order in which they are sent.
+    /// The headers in the order in which they are sent, with names in lower case.
     pub headers: Vec<HeaderField>,
-    /// More lines behind the headers, as they stand, each with its CR LF: what no library would write.
+    /// Additional header lines that HTTP libraries would not write. They are sent unchanged after the
+    /// headers, and each contains its CR LF.
     pub lines: Vec<Bytes>,
-    /// How the body's end is told.
+    /// How a client can find the end of the body.
     pub framing: Framing,
 }
 
-/// How the end of a body is told (RFC 9112 section 6).
+/// How a client can find the end of a body (RFC 9112 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// `transfer-encoding: chunked`.
     Chunked,
-    /// `content-length`, whether or not so many bytes are sent.
+    /// `content-length`, which may differ from the number of bytes sent.
     Length(u64),
     /// The end of the connection is the end of the body.
     UntilClose,
-    /// No body follows but the frames of a WebSocket.
+    /// The body consists of the frames of a WebSocket.
     WebSocket,
-    /// Nothing is said here: `lines` say it, or nobody can read it.
+    /// No header added by the mock: `lines` contain the framing, or a client cannot read it.
     None,
 }
 
 impl Head {
-    /// The same head with bytes that are no status line in the place of its own (RFC 9112 section 4). Where
-    /// no length is told the body ends with the connection.
+    /// Returns the head with bytes that are not a status line in place of its status line (RFC 9112 section
+    /// 4). Without a declared length the body ends with the connection.
     pub(super) fn garbled(&self) -> Bytes {
-        let mut bytes = b"\x00\x01\xfe\xff this is no status line\r\n".to_vec();
+        let mut bytes = b"\x00\x01\xfe\xff this is not a status line\r\n".to_vec();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
@@ -186,14 +187,14 @@ impl fmt::Display for WireAction {
                     Framing::Length(n) => format!("content-length {n}"),
                     Framing::UntilClose => "until the connection ends".to_owned(),
                     Framing::WebSocket => "a WebSocket".to_owned(),
-                    Framing::None => "framing as the lines below say".to_owned(),
+                    Framing::None => "framing in the raw lines below".to_owned(),
                 };
                 write!(f, "head   {} ({framing})", head.status)?;
                 for (name, value) in &head.headers {
                     write!(f, "\n         {name}: {value}")?;
                 }
                 for line in &head.lines {
-                    write!(f, "\n         as it stands: \"{}\"", readable(line))?;
+                    write!(f, "\n         raw line: \"{}\"", readable(line))?;
                 }
                 Ok(())
             }
@@ -206,13 +207,13 @@ impl fmt::Display for WireAction {
                 write!(f, "raw    {} bytes{note}: \"{}\"", bytes.len(), readable(bytes))
             }
             Self::Flush => f.write_str("flush"),
-            Self::Await(kind) => write!(f, "await  `{kind}` of the client"),
+            Self::Await(kind) => write!(f, "await  `{kind}` from the client"),
             Self::CloseFrame { code, reason } => {
                 let code = code.map_or("without a code".to_owned(), |code| code.to_string());
                 write!(f, "close  (frame {code}: \"{}\", FIN)", readable(reason.as_bytes()))
             }
             Self::Overrun(bytes) => {
-                write!(f, "finish, then {} bytes more: \"{}\"", bytes.len(), readable(bytes))
+                write!(f, "finish, then {} more bytes: \"{}\"", bytes.len(), readable(bytes))
             }
             Self::CloseWhenReused => f.write_str("finish, then FIN to the next request on the connection"),
             Self::CloseUnannounced => f.write_str("close  (FIN without close_notify)"),
@@ -222,12 +223,12 @@ impl fmt::Display for WireAction {
             Self::Finish => f.write_str("finish"),
             Self::Close => f.write_str("close  (FIN, framing incomplete)"),
             Self::Reset => f.write_str("reset  (TCP RST)"),
-            Self::Hang => f.write_str("hang   (for ever)"),
+            Self::Hang => f.write_str("hang   (the connection stays open)"),
         }
     }
 }
 
-/// The beginning of what is sent, on one line: text as it is, anything else escaped byte by byte.
+/// Formats the beginning of the bytes on one line: valid text unchanged, other bytes escaped.
 fn readable(bytes: &[u8]) -> String {
     let mut shown = String::new();
     let mut room = 160_usize;
@@ -259,13 +260,13 @@ mod tests {
     use super::readable;
 
     #[test]
-    fn text_is_shown_as_it_is_and_anything_else_byte_by_byte() {
+    fn text_is_shown_unchanged_and_other_bytes_are_escaped() {
         assert_eq!(readable("data: {\"a\": 'ü'}\n\n".as_bytes()), r#"data: {\"a\": 'ü'}\n\n"#);
         assert_eq!(readable(b"\0\x1b[2J\x8a\xffevent"), r"\x00\x1b[2J\x8a\xffevent");
     }
 
     #[test]
-    fn what_is_long_ends_after_160_letters() {
+    fn long_text_is_cut_after_160_characters() {
         assert_eq!(readable(&[b'a'; 160]), "a".repeat(160));
         assert_eq!(readable(&[0; 161]), r"\x00".repeat(160) + "…");
     }

@@ -1,5 +1,4 @@
-//! What can be said of a reply only when all its faults have had their turn: packets, bytes that nobody can
-//! read, and how it ends.
+//! The last steps of a plan, after all faults have been applied: packets, unreadable bytes, and the ending.
 
 use bytes::Bytes;
 
@@ -14,7 +13,7 @@ impl Timeline {
             self.ending = self.finish.clone();
         }
         let bodiless = self.is_bodiless();
-        let lies = self.unreadable_from.is_none() && self.lies();
+        let wrong_length = self.unreadable_from.is_none() && self.declares_a_wrong_length();
         let mut body = unreadable(self.packets.cut(self.body), self.unreadable_from, self.garbled);
         if bodiless {
             body.retain(|action| matches!(action, WireAction::Wait(_)));
@@ -26,7 +25,7 @@ impl Timeline {
             true => WireAction::Raw { bytes: head.garbled(), breaks: true },
             false => WireAction::Head(head),
         }));
-        // Where no byte can be read it is the head that is to blame.
+        // If the whole body is unreadable, mark it as broken directly after the head.
         let broke = |action: &WireAction| matches!(action, WireAction::Raw { breaks: true, .. });
         if blamed && !body.iter().any(broke) {
             actions.push(WireAction::Raw { bytes: Bytes::new(), breaks: true });
@@ -34,8 +33,8 @@ impl Timeline {
         actions.extend(body);
         actions.push(self.ending);
         let mut plan = Plan { actions, doubtful: self.doubtful };
-        if (bodiless || lies) && plan.is_below_http() {
-            as_a_library_would(&mut plan.actions, bodiless);
+        if (bodiless || wrong_length) && plan.is_below_http() {
+            imitate_library(&mut plan.actions, bodiless);
         }
         let begun = |action: &WireAction| matches!(action, WireAction::Head(_) | WireAction::Raw { .. });
         if plan.actions.last().is_some_and(cuts) && plan.actions.iter().any(begun) {
@@ -44,30 +43,31 @@ impl Timeline {
         plan
     }
 
-    /// Whether its status never has a body (RFC 9110 sections 15.3.5 and 15.4.5), and that is no fault.
+    /// Whether the status never has a body (RFC 9110 sections 15.3.5 and 15.4.5) and no fault adds one.
     fn is_bodiless(&self) -> bool {
         let status = self.head.as_ref().map(|head| head.status);
         self.unreadable_from.is_none() && matches!(status, Some(204 | 304))
     }
 
-    /// Whether a scenario has set a length that is not the body's.
-    fn lies(&self) -> bool {
+    /// Whether the length that a scenario has set differs from that of the body.
+    fn declares_a_wrong_length(&self) -> bool {
         match self.head {
-            Some(Head { framing: Framing::Length(told), .. }) => told != self.length() as u64,
+            Some(Head { framing: Framing::Length(declared), .. }) => declared != self.length() as u64,
             _ => false,
         }
     }
 }
 
-/// Has a reply that is written below HTTP treat what is no fault as a library does above: a status without a
-/// body tells no length, no more is sent than was told, and a reply that stays too short ends its connection.
-fn as_a_library_would(actions: &mut Vec<WireAction>, bodiless: bool) {
+/// Changes a reply that is written below HTTP in the same way as an HTTP library would, except for its
+/// faults: a status without a body has no length, no more bytes are sent than declared, and a reply that is
+/// too short closes its connection.
+fn imitate_library(actions: &mut Vec<WireAction>, bodiless: bool) {
     let mut left = None;
     for action in actions.iter_mut() {
         match (action, &mut left) {
             (WireAction::Head(head), left) => match head.framing {
                 _ if bodiless => head.framing = Framing::None,
-                Framing::Length(told) => *left = Some(told),
+                Framing::Length(declared) => *left = Some(declared),
                 _ => {}
             },
             (WireAction::Write { bytes, .. }, Some(left)) => {
@@ -86,13 +86,13 @@ fn as_a_library_would(actions: &mut Vec<WireAction>, bodiless: bool) {
     }
 }
 
-/// Whether it ends a reply before its end.
+/// Whether this ending cuts the reply off.
 fn cuts(ending: &WireAction) -> bool {
     matches!(ending, WireAction::Close | WireAction::Reset | WireAction::RstStream(_) | WireAction::Goaway(_))
 }
 
-/// Turns what stands behind `from` bytes of a body into bytes that are part of no message; the first of
-/// them break it, unless it is broken by then.
+/// Turns all bytes of the body after the offset `from` into raw bytes. The first of them is marked as the one
+/// that breaks the message, unless it is already `broken`.
 fn unreadable(body: Vec<WireAction>, from: Option<usize>, mut broken: bool) -> Vec<WireAction> {
     let Some(from) = from else { return body };
     let mut offset = 0;

@@ -1,4 +1,4 @@
-//! What is odd about a stream of events, in whatever carries it.
+//! Faults of a stream of events, for every format that carries events.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::{
     wire::{eventstream, frames::Carrier, websocket},
 };
 
-/// The name of an event, or of a message, that nobody knows.
+/// The name of an event or a message that no client knows.
 const UNKNOWN: &str = "upfault.unknown";
 
 impl Timeline {
@@ -34,7 +34,7 @@ impl Timeline {
         self.body.push(WireAction::Write { bytes: again.into(), completes_frame: true });
     }
 
-    /// Puts in an event that the dialect does not have.
+    /// Inserts an event that the provider's API does not have.
     pub(super) fn unknown_event(&mut self, place: FaultPosition, carrier: Carrier) {
         let data = json!({ "type": UNKNOWN });
         let event = match carrier {
@@ -43,17 +43,17 @@ impl Timeline {
             Carrier::Aws => unknown_message(),
             Carrier::WebSocket => websocket::text(&data.to_string()),
         };
-        // No document of such a stream says that there may be lines of another kind.
+        // No document about NDJSON streams says whether lines of an unknown kind may occur.
         self.doubtful |= carrier == Carrier::Ndjson;
         self.put(place, event, true);
     }
 
-    /// Puts in a line that is there for whoever looks at the bytes (WHATWG HTML section 9.2.6).
+    /// Inserts a comment, which clients ignore (WHATWG HTML section 9.2.6).
     pub(super) fn comment(&mut self, place: FaultPosition) {
         self.put(place, Bytes::from_static(b": upfault\n\n"), false);
     }
 
-    /// Puts in what keeps a connection of this dialect from looking idle.
+    /// Inserts the keep-alive of this API: Anthropic's `ping` event, or a comment.
     pub(super) fn ping(&mut self, place: FaultPosition, api: Option<Api>) {
         if api == Some(Api::AnthropicMessages) {
             self.put(place, Bytes::from_static(b"event: ping\ndata: {\"type\":\"ping\"}\n\n"), true);
@@ -62,12 +62,12 @@ impl Timeline {
         }
     }
 
-    /// Puts in a ping, which every client of a WebSocket answers by itself (RFC 6455 section 5.5.2).
+    /// Inserts a WebSocket ping, which every client answers automatically (RFC 6455 section 5.5.2).
     pub(super) fn websocket_ping(&mut self, place: FaultPosition) {
         self.put(place, websocket::ping(b"upfault"), false);
     }
 
-    /// Ends every line by CR LF.
+    /// Ends every line with CR LF.
     pub(super) fn crlf(&mut self) {
         let mut last = b'\n';
         self.rewrite(|bytes| {
@@ -87,23 +87,23 @@ impl Timeline {
         });
     }
 
-    /// Spreads the data of each event over lines that are the same JSON when they are joined by line feeds.
+    /// Splits the data of each event into several lines. Joined by line feeds, they are the same JSON.
     pub(super) fn multi_line_data(&mut self) {
         self.rewrite(|bytes| if bytes.contains(&b',') { spread(bytes).into() } else { bytes.clone() });
     }
 
-    /// Damages a message of AWS's, or puts in one of a type that nobody knows.
+    /// Damages a message of an AWS event stream, or inserts one of an unknown type.
     pub(super) fn event_stream(&mut self, fault: EventStreamFault) {
         let place = self.find(fault.at());
         let begin = self.boundary(place);
-        // A frame may hold several messages: the first of them says how long it is.
+        // A frame may contain several messages. The first four bytes are the length of the first one.
         let length: Vec<u8> = self.bytes_from(begin).take(4).collect();
         let length = <[u8; 4]>::try_from(length).map(u32::from_be_bytes).ok();
         let ends = length.map(|length| begin + length as usize).filter(|end| *end <= self.length());
         let flipped = match (fault, ends) {
             (EventStreamFault::UnknownMessage { .. }, _) => return self.put(place, unknown_message(), true),
             (_, None) => return,
-            // Behind both lengths, of four bytes each.
+            // The prelude checksum follows the two lengths of four bytes each.
             (EventStreamFault::BadPreludeCrc { .. }, Some(_)) => begin + 8,
             (EventStreamFault::BadMessageCrc { .. }, Some(end)) => end - 1,
         };
@@ -130,14 +130,14 @@ impl Timeline {
         writes.flatten().copied().skip(offset)
     }
 
-    /// Puts a frame between two others, behind the one in which `place` lies.
+    /// Inserts a frame after the one that contains `place`.
     fn put(&mut self, place: FaultPosition, bytes: Bytes, completes_frame: bool) {
         let offset = self.boundary(place);
         let at = self.split(offset);
         self.body.insert(at, WireAction::Write { bytes, completes_frame });
     }
 
-    /// The end of the frame in which a place lies.
+    /// Returns the end of the frame that contains `place`.
     fn boundary(&self, place: FaultPosition) -> usize {
         match place.offset() {
             0 => 0,
@@ -145,7 +145,7 @@ impl Timeline {
         }
     }
 
-    /// Changes the bytes of every write.
+    /// Applies `change` to the bytes of every write.
     fn rewrite(&mut self, mut change: impl FnMut(&Bytes) -> Bytes) {
         let before = self.length();
         let terminated = before - self.terminator;
@@ -164,15 +164,15 @@ impl Timeline {
     }
 }
 
-/// A whole and sound message; what a client does with one of an unknown type is to pass it over.
+/// Returns a valid message of an unknown type. Clients should ignore it.
 fn unknown_message() -> Bytes {
     let headers =
         [(":event-type", UNKNOWN), (":content-type", "application/json"), (":message-type", "event")];
-    // It is far below every limit of the format.
+    // The message is far below all size limits, so encoding it cannot fail.
     eventstream::encode(&headers, b"{}").unwrap_or_default()
 }
 
-/// An event with a `data:` line of its own for whatever follows a comma of its JSON.
+/// Splits an event's JSON: a new `data:` line begins after each comma between members.
 fn spread(event: &[u8]) -> Vec<u8> {
     let mut spread = Vec::with_capacity(event.len() * 2);
     for line in event.split_inclusive(|byte| *byte == b'\n') {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unknown_message_is_sound() {
+    fn the_unknown_message_is_valid() {
         let message = eventstream::decode(&unknown_message()).remove(0);
         assert_eq!(message.text(":event-type"), Some(UNKNOWN));
     }

@@ -1,4 +1,4 @@
-//! What faults make of a reply.
+//! Tests of the plans that faults produce.
 
 mod any;
 mod every;
@@ -73,7 +73,7 @@ fn a_reset_after_events_sends_exactly_those_events() {
 }
 
 #[test]
-fn before_headers_nothing_is_sent_but_the_waits_stand() {
+fn before_headers_nothing_is_sent_but_waits_remain() {
     let at = Point::BeforeHeaders;
     let plan = compiled(events(), &[Fault::Delay { at, lasting: second() }, Fault::Close { at }]);
     insta::assert_snapshot!(plan, @"
@@ -83,7 +83,7 @@ fn before_headers_nothing_is_sent_but_the_waits_stand() {
 }
 
 #[test]
-fn truncate_cuts_the_frame_behind_its_point_in_half() {
+fn truncate_cuts_the_frame_after_its_point_in_half() {
     insta::assert_snapshot!(compiled(events(), &[Fault::Truncate { at: Point::BeforeEnd }]), @r#"
     head   200 (chunked)
     write  9 bytes: "data: 1\n\n"
@@ -102,7 +102,7 @@ fn truncate_cuts_the_frame_behind_its_point_in_half() {
 }
 
 #[test]
-fn a_plain_body_stops_before_its_last_byte_where_its_end_or_its_events_are_named() {
+fn in_a_plain_body_the_end_and_all_event_points_are_before_the_last_byte() {
     for at in [Point::BeforeEnd, Point::AfterEvents(0), Point::AfterEvents(3)] {
         let plan = compiled(whole("0123456789"), &[Fault::Hang { at }]);
         assert_eq!(bytes(&plan), b"012345678", "{at}");
@@ -110,7 +110,7 @@ fn a_plain_body_stops_before_its_last_byte_where_its_end_or_its_events_are_named
 }
 
 #[test]
-fn a_stream_that_is_too_short_is_struck_before_its_terminator() {
+fn a_point_after_the_last_event_is_before_the_terminator() {
     let plan = compiled(events(), &[Fault::Reset { at: Point::AfterEvents(50) }]);
     assert_eq!(bytes(&plan), b"data: 1\n\ndata: 2\n\ndata: 3\n\n");
 }
@@ -123,7 +123,7 @@ fn without_its_terminator_a_stream_still_finishes() {
 }
 
 #[test]
-fn an_error_event_has_the_number_that_follows_in_a_stream_that_counts() {
+fn an_error_event_has_the_next_sequence_number() {
     let canaries = Identity { token: "abc".into() }.canaries("main", 1);
     let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiResponses, true);
     for (point, number) in [(Point::AfterHeaders, 0), (Point::AfterEvents(5), 5), (Point::BeforeEnd, 12)] {
@@ -201,18 +201,18 @@ fn a_length_that_is_too_short_leaves_the_rest_unreadable() {
 }
 
 #[test]
-fn a_later_cut_does_not_change_what_the_head_has_told() {
+fn a_later_cut_does_not_change_the_declared_length() {
     let faults = [http1(Http1Fault::ShortContentLength), Fault::Hang { at: Point::AfterBytes(7) }];
     insta::assert_snapshot!(compiled(whole("0123456789"), &faults), @r#"
     head   200 (content-length 5)
     write  5 bytes, part of a frame: "01234"
     raw    2 bytes, unreadable from here: "56"
-    hang   (for ever)
+    hang   (the connection stays open)
     "#);
 }
 
 #[test]
-fn bytes_that_nobody_can_read_come_in_packets_too() {
+fn unreadable_bytes_are_split_into_packets_too() {
     let faults = [http1(Http1Fault::ShortContentLength), Fault::Split { bytes: 4 }];
     insta::assert_snapshot!(compiled(whole("0123456789"), &faults), @r#"
     head   200 (content-length 5)
@@ -227,7 +227,7 @@ fn bytes_that_nobody_can_read_come_in_packets_too() {
 }
 
 #[test]
-fn a_bad_chunk_size_stands_at_its_point_and_swallows_the_rest() {
+fn a_bad_chunk_size_is_at_its_point_and_contains_the_rest() {
     let fault = http1(Http1Fault::BadChunkSize { at: Point::AfterEvents(2) });
     insta::assert_snapshot!(compiled(events(), &[fault]), @r#"
     head   200 (chunked)
@@ -243,13 +243,13 @@ fn a_bad_chunk_size_stands_at_its_point_and_swallows_the_rest() {
 }
 
 #[test]
-fn a_garbled_head_stands_in_the_place_of_the_status_line_behind_an_interim_reply() {
+fn a_garbled_head_replaces_the_status_line_after_an_interim_response() {
     let faults = [http1(Http1Fault::Interim(103)), http1(Http1Fault::GarbageStatusLine)];
     let mut reply = whole("{}");
     reply.headers.push(("x-set".into(), "1".into()));
     insta::assert_snapshot!(compiled(reply, &faults), @r#"
     raw    73 bytes: "HTTP/1.1 103 Early Hints\r\nlink: </upfault.css>; rel=preload; as=style\r\n\r\n"
-    raw    60 bytes, unreadable from here: "\x00\x01\xfe\xff this is no status line\r\nx-set: 1\r\ncontent-length: 2\r\n\r\n"
+    raw    63 bytes, unreadable from here: "\x00\x01\xfe\xff this is not a status line\r\nx-set: 1\r\ncontent-length: 2\r\n\r\n"
     raw    2 bytes: "{}"
     wait   100ms
     close  (FIN, framing incomplete)
@@ -257,7 +257,7 @@ fn a_garbled_head_stands_in_the_place_of_the_status_line_behind_an_interim_reply
 }
 
 #[test]
-fn waits_for_each_event_are_drawn_one_by_one_and_a_list_begins_again_behind_its_last() {
+fn each_event_has_its_own_wait_and_a_list_repeats() {
     let times = |numbers: &[u64]| numbers.iter().copied().map(Duration::from_millis).collect::<Vec<_>>();
     let latency = |before, time| Fault::Latency(Latency { before, time });
     let each = latency(LatencyPlace::EachEvent, LatencyShape::List(times(&[1, 2])));
@@ -299,13 +299,14 @@ fn a_normal_latency_is_drawn_around_its_mean() {
         assert!(time <= second + second / 10 * 4, "{time:?}");
         total += time;
     }
-    // The mean of a thousand has a deviation of 3 ms; the seeds are always the same, so this is no chance.
+    // The mean of a thousand values has a deviation of 3 ms. The seeds are always the same, so the test is
+    // not random.
     let mean = total / 1000;
     assert!(mean.abs_diff(second) < Duration::from_millis(10), "{mean:?}");
 }
 
 #[test]
-fn a_gzip_that_was_cut_or_made_twice_is_what_it_says() {
+fn a_cut_or_double_gzip_decompresses_accordingly() {
     use std::io::Read as _;
     let unpacked = |bytes: &[u8]| {
         let mut out = Vec::new();
@@ -340,7 +341,7 @@ fn a_stream_that_is_compressed_twice_is_still_sent_event_by_event() {
     assert_eq!(plan.actions.iter().filter(|action| matches!(action, WireAction::Write { .. })).count(), 2);
 }
 
-/// The answer of an endpoint with one fault, as a plan and as the bytes of its body.
+/// Returns the plan of an endpoint's answer with one fault, and the bytes of its body.
 fn answered(
     provider: Provider,
     api: Api,
@@ -358,7 +359,7 @@ fn answered(
 }
 
 #[test]
-fn a_malformed_answer_is_still_the_answer() {
+fn a_malformed_answer_still_contains_the_answer() {
     for stream in [false, true] {
         let answer = |malform| {
             answered(Provider::Openai, Api::OpenaiChat, stream, &SuccessReply::Ok, Fault::Malform(malform))
@@ -407,7 +408,7 @@ fn a_malformed_answer_is_still_the_answer() {
 }
 
 #[test]
-fn a_gibibyte_is_made_of_one_part_over_and_over() {
+fn a_gibibyte_repeats_one_part() {
     let (plan, _) = {
         let canaries = Identity { token: "abc".into() }.canaries("main", 1);
         let asked = RequestedCall::plain(Provider::Openai, Api::OpenaiChat, false);
@@ -431,7 +432,7 @@ fn a_gibibyte_is_made_of_one_part_over_and_over() {
 }
 
 #[test]
-fn an_event_stream_ends_for_its_reader_where_a_sum_is_wrong() {
+fn a_wrong_checksum_ends_an_event_stream_for_its_reader() {
     use crate::wire::eventstream;
     for (fault, frames) in [
         (EventStreamFault::BadPreludeCrc { at: Point::AfterEvents(3) }, 3),
@@ -458,13 +459,13 @@ fn an_event_stream_ends_for_its_reader_where_a_sum_is_wrong() {
     let (plan, bytes) = answered(Provider::Bedrock, Api::BedrockConverse, true, &SuccessReply::Ok, unknown);
     let messages = eventstream::decode(&bytes);
     let names: Vec<_> = messages.iter().map(|message| message.text(":event-type").unwrap()).collect();
-    // The last two are what ends a stream of this operation.
+    // The last two messages end a stream of this operation.
     assert_eq!(names[names.len() - 3..], ["upfault.unknown", "messageStop", "metadata"]);
     assert!(!plan.doubtful);
 }
 
 #[test]
-fn an_unknown_event_fits_what_carries_the_stream() {
+fn an_unknown_event_has_the_format_of_its_stream() {
     let unknown = || Fault::UnknownEvent { at: Point::AfterEvents(1) };
     for (provider, api) in [
         (Provider::Openai, Api::OpenaiChat),
@@ -481,7 +482,7 @@ fn an_unknown_event_fits_what_carries_the_stream() {
 }
 
 #[test]
-fn a_ping_is_anthropics_own_event_and_elsewhere_a_comment() {
+fn a_ping_is_an_event_for_anthropic_and_a_comment_otherwise() {
     let ping = || Fault::Ping { at: Point::AfterHeaders };
     let (_, bytes) = answered(Provider::Anthropic, Api::AnthropicMessages, true, &SuccessReply::Ok, ping());
     assert!(bytes.starts_with(b"event: ping\ndata: {"));
@@ -490,7 +491,7 @@ fn a_ping_is_anthropics_own_event_and_elsewhere_a_comment() {
 }
 
 #[test]
-fn other_line_ends_and_other_packets_say_the_same() {
+fn other_line_ends_and_packets_do_not_change_the_content() {
     use crate::wire::frames::{Carrier, decode};
     for api in
         [Api::OpenaiChat, Api::OpenaiResponses, Api::AnthropicMessages, Api::GeminiGenerate, Api::CohereChat]
@@ -519,7 +520,7 @@ fn other_line_ends_and_other_packets_say_the_same() {
 }
 
 #[test]
-fn a_redirect_has_nothing_of_the_reply_but_leads_to_another_origin() {
+fn a_redirect_replaces_the_reply_and_leads_to_another_origin() {
     insta::assert_snapshot!(compiled(events(), &[Fault::Redirect(307)]), @r#"
     head   307 (content-length 0)
              location: http://localhost:80/abc/main/elsewhere
@@ -532,13 +533,13 @@ fn a_204_that_must_be_written_below_http_has_no_length() {
     let mut message = whole("0123");
     message.status = 204;
     insta::assert_snapshot!(compiled(message.clone(), &[http1(Http1Fault::FoldedHeader)]), @r#"
-    head   204 (framing as the lines below say)
-             as it stands: "x-upfault-folded: one\r\n two\r\n"
+    head   204 (framing in the raw lines below)
+             raw line: "x-upfault-folded: one\r\n two\r\n"
     finish
     "#);
     insta::assert_snapshot!(compiled(message, &[http1(Http1Fault::BodyOn204)]), @r#"
-    head   204 (framing as the lines below say)
-             as it stands: "content-length: 4\r\n"
+    head   204 (framing in the raw lines below)
+             raw line: "content-length: 4\r\n"
     raw    4 bytes, unreadable from here: "0123"
     finish
     "#);

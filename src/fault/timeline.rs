@@ -1,5 +1,5 @@
-//! A reply on its way to the wire, as faults edit it: bytes and waits in order, cut and filled at
-//! byte offsets, so that every edit sees what the edits before it made.
+//! The reply while faults edit it: bytes and waits in order. Each fault addresses byte offsets of the reply
+//! as the faults before it have left it.
 
 use std::time::Duration;
 
@@ -14,35 +14,36 @@ use crate::{
     scenario::Point,
 };
 
-/// The most parts that a dripped or split body is cut into; what is left then goes out in one piece. At
-/// twenty parts a second this is more than an hour, which no case lives to see.
+/// The maximum number of parts of a dripped or split body. The rest is sent in one piece. At twenty parts a
+/// second this takes more than an hour, longer than any case runs.
 pub(super) const MAX_PARTS: usize = 100_000;
 
 pub(super) struct Timeline {
-    /// What comes before the status line: waits, interim replies.
+    /// The actions before the status line: waits and interim responses.
     pub(super) before: Vec<WireAction>,
-    /// `None` once a fault struck before it.
+    /// `None` if a fault ends the reply before its head.
     pub(super) head: Option<Head>,
-    /// Whether what is no status line is sent in place of it.
+    /// Whether other bytes are sent in place of the status line.
     pub(super) garbled: bool,
-    /// Nothing but `Write`, `Wait`, `Await` and `Raw`; of these only a `Write` holds bytes of the body.
+    /// The body. It contains only `Write`, `Wait`, `Await` and `Raw`, and only a `Write` contains bytes of
+    /// the body.
     pub(super) body: Vec<WireAction>,
-    /// Length of the terminator at the end of the body; 0 where there is none (any more).
+    /// The length of the terminator at the end of the body; 0 if there is none.
     pub(super) terminator: usize,
     /// Whether the body is one plain value and not a stream.
     pub(super) whole: bool,
-    /// Body bytes behind which nobody can read on, as the head has it.
+    /// The offset in the body after which a client cannot read on, because of a fault in the head.
     pub(super) unreadable_from: Option<usize>,
-    /// Into which packets the body goes.
+    /// How the body is split into packets.
     pub(super) packets: Packets,
     pub(super) ending: WireAction,
-    /// What a proper end of the reply is turned into.
+    /// The action that replaces a proper end of the reply.
     pub(super) finish: WireAction,
-    /// Whether a client may refuse what is sent.
+    /// Whether a correct client may either accept or refuse the reply.
     pub(super) doubtful: bool,
 }
 
-/// Where a fault strikes: before the head, or at an offset into the body.
+/// The position of a fault: before the head, or at an offset in the body.
 #[derive(Clone, Copy)]
 pub(super) enum FaultPosition {
     BeforeHead,
@@ -50,7 +51,7 @@ pub(super) enum FaultPosition {
 }
 
 impl FaultPosition {
-    /// Before the head there is no body to strike at but its first byte.
+    /// Returns the offset in the body; 0 for a position before the head.
     pub(super) fn offset(self) -> usize {
         match self {
             Self::BeforeHead => 0,
@@ -101,21 +102,21 @@ impl Timeline {
             terminator,
             whole,
             unreadable_from: None,
-            packets: Packets::AsTheyCome,
+            packets: Packets::Unchanged,
             ending: WireAction::Finish,
             finish: WireAction::Finish,
             doubtful: false,
         }
     }
 
-    /// Starts over with another message; what comes before the head stays.
+    /// Replaces the reply with another message. The actions before the head remain.
     pub(super) fn replace(&mut self, message: ProviderMessage) {
         let before = std::mem::take(&mut self.before);
         *self = Self { before, ..Self::new(message) };
     }
 
-    /// Where `point` is in the reply as it stands now. A point behind the last one that the reply
-    /// has means before its end.
+    /// Returns the position of `point` in the reply as it is now. A point after the last one of the reply
+    /// means just before its end.
     pub(super) fn find(&self, point: Point) -> FaultPosition {
         let length = self.length();
         let end = if self.whole { length.saturating_sub(1) } else { length - self.terminator };
@@ -130,7 +131,7 @@ impl Timeline {
         })
     }
 
-    /// Puts a wait at a place, behind the waits that stand there already.
+    /// Inserts a wait at a position, after the waits that are already there.
     pub(super) fn wait(&mut self, place: FaultPosition, time: Duration) {
         match place {
             FaultPosition::BeforeHead => self.before.push(WireAction::Wait(time)),
@@ -141,7 +142,7 @@ impl Timeline {
         }
     }
 
-    /// Ends the reply at a place: what came after it is gone.
+    /// Ends the reply at a position and removes everything after it.
     pub(super) fn end(&mut self, place: FaultPosition, ending: WireAction) {
         match place {
             FaultPosition::BeforeHead => {
@@ -157,21 +158,21 @@ impl Timeline {
         self.ending = ending;
     }
 
-    /// Cuts in two the frame that follows an offset (or what is left of it there), and ends the
-    /// reply in the middle of it. The head is no frame; the first one that can be cut is the body's.
+    /// Cuts in half the frame that follows a position, or the rest of it, and ends the reply there. The head
+    /// is not a frame: the first frame that can be cut is in the body.
     pub(super) fn cut_frame(&mut self, place: FaultPosition, ending: WireAction) {
         let offset = place.offset();
         let next = self.frame_ends().find(|end| *end > offset).unwrap_or(offset);
         self.end(FaultPosition::Body(offset + (next - offset) / 2), ending);
     }
 
-    /// Puts a last event in place of what follows, and ends the stream properly behind it.
+    /// Replaces everything after a position with one last event, and ends the stream properly.
     pub(super) fn end_with_event(&mut self, place: FaultPosition, event: Bytes) {
         self.end(FaultPosition::Body(place.offset()), WireAction::Finish);
         self.body.push(WireAction::Write { bytes: event, completes_frame: true });
     }
 
-    /// Leaves out the terminator, if the reply still has one.
+    /// Removes the terminator, if the reply still has one.
     pub(super) fn drop_terminator(&mut self) {
         if self.terminator > 0 {
             let ending = self.ending.clone();
@@ -179,8 +180,8 @@ impl Timeline {
         }
     }
 
-    /// Spreads the body's bytes over time, in ten to twenty parts a second where the speed allows,
-    /// never less than a byte at a time.
+    /// Slows the body down to this speed: ten to twenty parts a second if the speed allows it, and at least
+    /// one byte at a time.
     pub(super) fn drip(&mut self, bytes_per_second: u32) {
         let speed = bytes_per_second.max(1);
         let part = speed.div_ceil(20) as usize;
@@ -201,22 +202,22 @@ impl Timeline {
         self.body = dripped;
     }
 
-    /// Bytes of the body.
+    /// Returns the length of the body in bytes.
     pub(super) fn length(&self) -> usize {
         length(&self.body)
     }
 
-    /// Has the head say what the body's length is by now, where it says the true one and no other.
+    /// Updates the length in the head if it was the true length `before` the change.
     pub(super) fn count_again(&mut self, before: usize) {
         let now = self.length() as u64;
-        if let Some(Head { framing: Framing::Length(told), .. }) = &mut self.head
-            && *told == before as u64
+        if let Some(Head { framing: Framing::Length(declared), .. }) = &mut self.head
+            && *declared == before as u64
         {
-            *told = now;
+            *declared = now;
         }
     }
 
-    /// How many whole frames are sent before a place.
+    /// Returns the number of whole frames before a position.
     pub(super) fn frames_before(&self, place: FaultPosition) -> usize {
         match place {
             FaultPosition::BeforeHead => 0,
@@ -224,7 +225,7 @@ impl Timeline {
         }
     }
 
-    /// The offsets behind each whole frame.
+    /// Returns the end offset of each whole frame.
     pub(super) fn frame_ends(&self) -> impl Iterator<Item = usize> {
         self.body
             .iter()
@@ -236,8 +237,8 @@ impl Timeline {
             .flatten()
     }
 
-    /// The index into `body` of what comes after `offset` bytes and after the waits there; a write
-    /// that reaches over the offset is split.
+    /// Returns the index in `body` of the action after the first `offset` bytes and the waits there. Splits a
+    /// write that contains the offset.
     pub(super) fn split(&mut self, offset: usize) -> usize {
         let mut seen = 0;
         let mut index = 0;
@@ -259,8 +260,8 @@ impl Timeline {
     }
 }
 
-/// Takes framing headers that a scenario has set out of `headers`: they decide the framing, even
-/// where they lie about the body.
+/// Removes the framing headers that a scenario has set from `headers` and returns the framing. They decide it
+/// even if they are wrong about the body.
 fn framing(headers: &mut Vec<HeaderField>, whole: Option<u64>) -> Framing {
     let mut framing = whole.map_or(Framing::Chunked, Framing::Length);
     headers.retain(|(name, value)| match &**name {

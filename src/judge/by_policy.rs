@@ -62,7 +62,7 @@ pub fn judge_by(observation: &Observation, siblings: &[ComparedSibling<'_>], pol
         // Stricter levels are smaller.
         if usual.is_none_or(|usual| finding.level < usual) {
             let level = Some(finding.level);
-            let (answers, reasons) = behind(&finding.rule, level, policy, &by);
+            let (answers, reasons) = deciding_answers(&finding.rule, level, policy, &by);
             finding.evidence.extend(reasons);
             finding.policy = answers;
         }
@@ -82,7 +82,7 @@ fn eased(
         if now.is_some_and(|now| now <= *level) || eased.iter().any(|one| one.rule == *rule) {
             continue;
         }
-        let (answers, _) = behind(rule, now, policy, by);
+        let (answers, _) = deciding_answers(rule, now, policy, by);
         eased.push(PolicyEffect { rule: rule.clone(), answers });
     }
     eased
@@ -90,7 +90,7 @@ fn eased(
 
 /// The answers that decide the level of the rule's strictest finding: without one of them, it would not be `level`.
 /// If no single answer decides, all that the rule uses. Also returns a line of evidence for each answer.
-fn behind(
+fn deciding_answers(
     rule: &str,
     level: Option<Level>,
     policy: &Policy,

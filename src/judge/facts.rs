@@ -59,7 +59,7 @@ impl<'a> Facts<'a> {
             let led_to = |deployment: &&DeploymentArranged| chain.contains(&deployment.name.as_str());
             arrangement.deployments.iter().filter(led_to).filter_map(with_fault).collect()
         };
-        let [attempts, beside] = attempts_of(observation, exchange);
+        let [attempts, other_requests] = attempts_of(observation, exchange);
         Self {
             arrangement,
             began: observation.began,
@@ -72,7 +72,7 @@ impl<'a> Facts<'a> {
                 .into_iter()
                 .map(|attempt| (attempt, AttemptOutcome::of(attempt, case)))
                 .collect(),
-            other_requests: beside,
+            other_requests,
             all_attempts: &observation.attempts,
             all_exchanges: &observation.exchanges,
             seen: observation,
@@ -116,8 +116,8 @@ impl<'a> Facts<'a> {
     pub fn success(&self) -> Option<(&'a Attempt, &Completion)> {
         let got = self.response.completion();
         let mut chosen = None;
-        for (attempt, fate) in self.attempts.iter().rev() {
-            let AttemptOutcome::Success(completion) = fate else { continue };
+        for (attempt, result) in self.attempts.iter().rev() {
+            let AttemptOutcome::Success(completion) = result else { continue };
             if got.is_some_and(|got| got.says_the_same(completion)) {
                 return Some((*attempt, completion));
             }
@@ -155,14 +155,17 @@ impl<'a> Facts<'a> {
 
     /// The failed attempts.
     pub fn failures(&self) -> impl Iterator<Item = (&'a Attempt, &AttemptOutcome)> {
-        self.attempts.iter().filter(|(_, fate)| !fate.is_success()).map(|(attempt, fate)| (*attempt, fate))
+        self.attempts
+            .iter()
+            .filter(|(_, result)| !result.is_success())
+            .map(|(attempt, result)| (*attempt, result))
     }
 
     /// The statuses of failed attempts.
     pub fn upstream_statuses(&self) -> Vec<u16> {
         let mut statuses: Vec<u16> = self
             .failures()
-            .filter_map(|(_, fate)| match fate {
+            .filter_map(|(_, result)| match result {
                 AttemptOutcome::Status { status, .. } => Some(*status),
                 _ => None,
             })
@@ -177,21 +180,21 @@ impl<'a> Facts<'a> {
             && self.unreachable.is_empty()
             && self
                 .failures()
-                .all(|(_, fate)| matches!(fate, AttemptOutcome::Status { status, .. } if wanted(*status)))
+                .all(|(_, result)| matches!(result, AttemptOutcome::Status { status, .. } if wanted(*status)))
     }
 
     /// Whether an upstream failed after content, so that the proxy could no longer choose the status.
     pub fn content_committed(&self) -> bool {
-        self.is_failure() && self.failures().any(|(_, fate)| fate.failed_after_content())
+        self.is_failure() && self.failures().any(|(_, result)| result.failed_after_content())
     }
 
     /// Whether an upstream stopped in the middle of a stream without an error, so that an error event can only come
     /// from the proxy.
-    pub fn ended_without_a_word(&self) -> bool {
-        let begun = |(attempt, fate): &(&Attempt, AttemptOutcome)| {
+    pub fn ended_without_an_error(&self) -> bool {
+        let begun = |(attempt, result): &(&Attempt, AttemptOutcome)| {
             attempt.sent.status == Some(200)
                 && matches!(
-                    fate,
+                    result,
                     AttemptOutcome::Cut { .. }
                         | AttemptOutcome::Silent { .. }
                         | AttemptOutcome::EndedEarly { .. }
@@ -231,10 +234,10 @@ impl<'a> Facts<'a> {
         };
         let mut lines: Vec<String> = Vec::new();
         for run in self.attempts.chunk_by(alike) {
-            let [(first, fate), ..] = run else { continue };
+            let [(first, result), ..] = run else { continue };
             let last = run.last().map_or(first.n, |(last, _)| last.n);
             let to = if last > first.n { format!(" to #{last}") } else { String::new() };
-            lines.push(format!("upstream {}#{}{to} {}", first.deployment, first.n, fate.describe()));
+            lines.push(format!("upstream {}#{}{to} {}", first.deployment, first.n, result.describe()));
         }
         for (deployment, fault) in &self.unreachable {
             let what = match fault {
@@ -258,10 +261,10 @@ fn unreachable_by(turn: &Turn) -> Option<&Fault> {
 /// serve is one of the latter, unless there are no others: then the proxy called the wrong path.
 fn attempts_of<'a>(observation: &'a Observation, exchange: &'a Exchange) -> [Vec<&'a Attempt>; 2] {
     let all: Vec<&Attempt> = observation.attempts_of(exchange).collect();
-    let is_beside = |attempt: &&Attempt| attempt.was_asked() && attempt.api.is_none();
-    if all.iter().all(is_beside) {
+    let is_other = |attempt: &&Attempt| attempt.was_asked() && attempt.api.is_none();
+    if all.iter().all(is_other) {
         return [all, Vec::new()];
     }
-    let (beside, attempts) = all.into_iter().partition(is_beside);
-    [attempts, beside]
+    let (others, attempts) = all.into_iter().partition(is_other);
+    [attempts, others]
 }

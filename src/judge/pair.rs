@@ -47,7 +47,7 @@ impl<'a> SiblingPair<'a> {
         steps
             .filter_map(|exchange| {
                 let same = sibling.exchanges.iter().find(|other| other.step == exchange.step)?;
-                (came_to_its_end(exchange) && came_to_its_end(same)).then(|| Self {
+                (ended_by_itself(exchange) && ended_by_itself(same)).then(|| Self {
                     kin,
                     own: Facts::of(observation, exchange, policy),
                     other: Facts::of(sibling, same, policy),
@@ -83,10 +83,10 @@ impl<'a> SiblingPair<'a> {
     /// can observe, such as failing in the middle of a stream.
     fn histories(&self) -> Option<[Vec<(&'a str, UpstreamAction<'a>)>; 2]> {
         let history = |facts: &Facts<'a>| -> Option<Vec<_>> {
-            let deed = |(attempt, fate): &(&'a Attempt, AttemptOutcome)| {
-                Some((attempt.deployment.as_str(), deed(attempt, fate)?))
+            let action = |(attempt, result): &(&'a Attempt, AttemptOutcome)| {
+                Some((attempt.deployment.as_str(), action(attempt, result)?))
             };
-            facts.attempts.iter().filter(|(attempt, _)| attempt.was_asked()).map(deed).collect()
+            facts.attempts.iter().filter(|(attempt, _)| attempt.was_asked()).map(action).collect()
         };
         Some([history(&self.own)?, history(&self.other)?])
     }
@@ -118,7 +118,7 @@ impl<'a> SiblingPair<'a> {
 }
 
 /// Whether the exchange ended by itself: neither the caller nor upfault ended it.
-fn came_to_its_end(exchange: &Exchange) -> bool {
+fn ended_by_itself(exchange: &Exchange) -> bool {
     let ending = match &exchange.outcome {
         ExchangeOutcome::Answer(answer) => &answer.ending,
         ExchangeOutcome::NoAnswer { ending } => ending,
@@ -126,8 +126,8 @@ fn came_to_its_end(exchange: &Exchange) -> bool {
     exchange.left.is_none() && *ending != ResponseEnd::Deadline
 }
 
-fn deed<'a>(attempt: &'a Attempt, fate: &AttemptOutcome) -> Option<UpstreamAction<'a>> {
-    match fate {
+fn action<'a>(attempt: &'a Attempt, result: &AttemptOutcome) -> Option<UpstreamAction<'a>> {
+    match result {
         AttemptOutcome::Success(_) => Some(UpstreamAction::Succeeded),
         AttemptOutcome::Status { status, .. } => {
             let names = attempt.sent.headers.iter().map(|(name, _)| name.as_str());

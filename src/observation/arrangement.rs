@@ -1,4 +1,4 @@
-//! What was set up for a case, kept beside what was seen so that a stored run can be judged again.
+//! The setup of a case. It is stored with the observation, so that a stored run can be judged again.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,41 +6,41 @@ use serde::{Deserialize, Serialize};
 use super::{Identity, Volatile};
 use crate::scenario::{Combination, Expect, Level, ProxySettings, Turn};
 
-/// What was set up for a case.
+/// The setup of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Arrangement {
-    /// The tokens by which the case is traced.
+    /// The token with which the case is traced.
     pub identity: Identity,
     /// The point of the matrix.
     pub combination: Combination,
-    /// The scenario's level.
+    /// The level of the scenario.
     pub level: Level,
-    /// How the proxy was set.
+    /// The settings of the proxy.
     pub proxy: ProxySettings,
-    /// The upstreams, the first being the one that callers address.
+    /// The upstreams. Callers address the first one unless a request names another.
     pub deployments: Vec<DeploymentArranged>,
-    /// What the scenario demands beyond the contract.
+    /// What the scenario requires beyond the contract.
     pub expect: Expect,
-    /// Rules that the scenario lifts, with the reason.
+    /// The rules that do not apply to the scenario, with the reason.
     pub except: indexmap::IndexMap<String, String>,
-    /// The ids of those cases of the scenario that this one is held against.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub held_against: Vec<String>,
-    /// The tokens under which other looks at the same case went, where a look has an identity of its own.
+    /// The ids of the cases of the scenario with which this case is compared.
+    #[serde(alias = "held_against", default, skip_serializing_if = "Vec::is_empty")]
+    pub compared_with: Vec<String>,
+    /// The tokens of the other looks at the same case, if each look has its own identity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_looks: Vec<String>,
-    /// Secrets of the proxy that must never come out: its own key, its master key.
+    /// Secrets of the proxy that must never leave it: its own key, its master key.
     pub proxy_secrets: Vec<String>,
-    /// `127.0.0.1:PORT` of each mock, which no caller should get to see.
+    /// The address `127.0.0.1:PORT` of each mock, which no caller should see.
     pub upstream_addresses: Vec<String>,
-    /// What varies by itself in the proxy's own words.
+    /// The parts of the proxy's own messages that vary from run to run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volatile: Vec<Volatile>,
 }
 
 impl Arrangement {
-    /// The deployments that a request may lead to, in order: the chain that begins with the first, or
-    /// the one other that it addresses.
+    /// The deployments that a request can reach, in order: the fallback chain from the first deployment, or
+    /// only the other deployment that the request addresses.
     pub fn chain(&self, to: Option<&str>) -> Vec<&str> {
         let first = self.deployments.first().map(|deployment| deployment.name.as_str());
         match self.deployments.iter().find(|deployment| Some(deployment.name.as_str()) == to) {
@@ -51,16 +51,16 @@ impl Arrangement {
     }
 }
 
-/// One upstream endpoint that the proxy knows.
+/// One upstream endpoint that is configured in the proxy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentArranged {
     /// Its name in the scenario.
     pub name: String,
-    /// The model name by which callers would address it.
+    /// The model name with which callers address it.
     pub model: String,
-    /// The key that the proxy holds for it.
+    /// The provider key with which the proxy calls it.
     pub key: String,
-    /// What it does, turn by turn; the last repeats.
+    /// Its turns, in order; the last one repeats.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub turns: Vec<Turn>,
 }

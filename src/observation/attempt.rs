@@ -1,4 +1,4 @@
-//! The upstream side: one request that reached a mock, and what the mock did with it.
+//! The upstream side: one request that reached a mock, and the reply of the mock.
 
 use std::borrow::Cow;
 
@@ -12,79 +12,82 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// One request that reached an upstream, as the mock saw it.
+/// One request that reached an upstream, as the mock recorded it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
-    /// Which deployment of the case.
+    /// The deployment of the case.
     pub deployment: String,
-    /// The how-manieth at this deployment in this case, from 1.
+    /// The 1-based number of the attempt at this deployment in this case.
     pub n: u32,
-    /// Milliseconds since the case began.
+    /// When the request arrived, in milliseconds since the case began.
     pub at_ms: f64,
-    /// `POST`; empty where the connection never got so far that a request was read.
+    /// The method, such as `POST`; empty if the mock read no request on the connection.
     pub method: String,
-    /// Below the deployment's base path: `/v1/chat/completions`.
+    /// The path below the base path of the deployment: `/v1/chat/completions`.
     pub path: String,
-    /// Which endpoint that is; `None` where the provider has no such path.
+    /// The endpoint with this path; `None` if the provider has no such path.
     pub api: Option<Api>,
-    /// As received, names in lower case, in order.
+    /// The request headers as received, in order, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The request body as text (at most 1 MiB of it, invalid UTF-8 replaced); in a WebSocket session
-    /// the messages that came, one a line.
+    /// The request body as text (at most 1 MiB of it, with invalid UTF-8 replaced); for a WebSocket session
+    /// the received messages, one per line.
     pub body: String,
-    /// The turn that was played; `None` for a request that the mock itself refused.
+    /// The turn that was played; `None` for a request that the mock itself rejected.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub turn: Option<Turn>,
     /// The tokens planted in the reply.
     pub canaries: Canaries,
-    /// What went out.
+    /// What the mock sent.
     pub sent: SentReply,
-    /// How it ended on the mock's side.
+    /// How the attempt ended on the mock's side.
     pub end: AttemptEnd,
-    /// Milliseconds since the case began; `None` while it is still open.
+    /// The end, in milliseconds since the case began; `None` while the attempt is still open.
     pub end_ms: Option<f64>,
 }
 
 /// What a mock sent for one attempt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SentReply {
-    /// `None` where the fault struck before the status line.
+    /// The status; `None` if the fault happened before the status line.
     pub status: Option<u16>,
-    /// As sent, names in lower case.
+    /// The headers as sent, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as far as it was handed to the connection (at most 1 MiB of it), as text.
+    /// The part of the body that was written to the connection (at most 1 MiB of it), as text.
     pub body: String,
-    /// Whether `body` is base64 of it: for binary framings such as AWS's.
+    /// Whether `body` is base64, as for binary framings such as AWS's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub base64: bool,
-    /// Body bytes handed to the connection.
+    /// The number of body bytes that were written to the connection.
     pub bytes: u64,
-    /// Whole frames handed to the connection: events of a stream, or 1 for a whole plain body.
+    /// The number of complete frames that were written to the connection: events of a stream, or 1 for a
+    /// complete plain body.
     pub frames: u32,
-    /// Body bytes after which nothing was readable any more, where the reply was broken as a message.
+    /// If the reply is not a valid HTTP message: the number of body bytes that a client can still read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken_after: Option<u64>,
-    /// Whether a sound client could take the reply or refuse it.
+    /// Whether a correct client may either accept or reject the reply.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubtful: bool,
-    /// The close frame by which the mock ended a WebSocket session.
+    /// The close frame with which the mock ended a WebSocket session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<ReceivedClose>,
-    /// Of a reply whose client left: how the mock was about to end it, if there was no wait in it.
+    /// If the client left during a reply without a wait: how the mock was going to end the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_once: Option<AttemptEnd>,
-    /// How far injected waits missed their time, at the worst, in milliseconds.
+    /// The largest error of the injected waits, in milliseconds.
     pub timer_error_ms: f64,
 }
 
 impl Attempt {
-    /// Whether a request was read, and not only a connection taken.
+    /// Whether the mock read a request, and did not only accept a connection.
     pub fn was_asked(&self) -> bool {
         !self.method.is_empty()
     }
 
-    /// How it ended as the mock had planned it. The mock ends a reply without a wait at the moment at which
-    /// its client may leave: which of the two comes first is a race, and only the plan is the same each time.
+    /// The end that the mock had planned.
+    ///
+    /// The mock ends a reply without a wait at about the time at which its client leaves. Which of the two
+    /// comes first is a race; only the plan is the same in each run.
     pub fn end_as_planned(&self) -> AttemptEnd {
         match (self.end, self.sent.ends_at_once) {
             (AttemptEnd::ClientLeft, Some(planned)) => planned,
@@ -92,7 +95,7 @@ impl Attempt {
         }
     }
 
-    /// The body that was sent, as text: what is no text in it is replaced.
+    /// The body that the mock sent, as text, with invalid UTF-8 replaced.
     pub fn said(&self) -> Cow<'_, str> {
         match self.sent.body_bytes() {
             Cow::Borrowed(_) => Cow::Borrowed(&self.sent.body),
@@ -102,7 +105,7 @@ impl Attempt {
 }
 
 impl AttemptEnd {
-    /// The mock ended the reply before it was complete, on purpose.
+    /// Whether the mock intentionally ended the reply before it was complete.
     pub fn is_cut(self) -> bool {
         matches!(
             self,
@@ -112,8 +115,8 @@ impl AttemptEnd {
 }
 
 impl SentReply {
-    /// Keeps a body: as text where it is text, else as base64. A character that the end cuts in two
-    /// does not make a text binary.
+    /// Stores a body: as text if it is UTF-8, otherwise as base64. A body that ends inside a character still
+    /// counts as text.
     pub fn set_body(&mut self, bytes: &[u8]) {
         let text = std::str::from_utf8(bytes);
         self.base64 = text.is_err_and(|error| error.error_len().is_some());
@@ -124,7 +127,7 @@ impl SentReply {
         };
     }
 
-    /// The body's bytes, as far as they were kept.
+    /// The stored bytes of the body.
     pub fn body_bytes(&self) -> Cow<'_, [u8]> {
         if self.base64 {
             BASE64_STANDARD.decode(&self.body).map_or(Cow::Borrowed(&[]), Cow::Owned)
@@ -133,12 +136,12 @@ impl SentReply {
         }
     }
 
-    /// The first header of this name (in lower case).
+    /// The first header with this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
+    /// `<N bytes of audio/mpeg>` for a binary body; `None` for a text.
     pub fn binary_size(&self) -> Option<String> {
         let kind = self.header("content-type");
         binary_size(kind, self.bytes).or_else(|| {
@@ -146,7 +149,7 @@ impl SentReply {
         })
     }
 
-    /// What its frames are carried in, where it says that it is a stream of them.
+    /// The framing of the reply, if its headers say that it is a stream of frames.
     pub fn carrier(&self) -> Option<Carrier> {
         Carrier::of_reply(self.status, |name| self.header(name))
     }
@@ -156,9 +159,9 @@ impl SentReply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptEnd {
-    /// Still open when the case was over.
+    /// The attempt was still open when the case ended.
     Open,
-    /// The reply was sent to its end.
+    /// The mock sent the complete reply.
     Finished,
     /// The mock cut the connection with a RST.
     Reset,
@@ -168,9 +171,9 @@ pub enum AttemptEnd {
     StreamReset,
     /// The mock ended the HTTP/2 connection with GOAWAY.
     GoneAway,
-    /// TLS was not agreed on, so that no request could be read.
+    /// The TLS handshake failed, so that no request was read.
     HandshakeFailed,
-    /// The proxy went away before the mock was done.
+    /// The proxy left before the mock was done.
     ClientLeft,
 }
 
@@ -200,7 +203,7 @@ mod tests {
         for (end, at_once, planned) in [
             (ClientLeft, Some(Finished), Finished),
             (ClientLeft, Some(Reset), Reset),
-            // It waited, and the client may have left because of that.
+            // The mock waited, and the client may have left because of that.
             (ClientLeft, None, ClientLeft),
             (Closed, None, Closed),
         ] {

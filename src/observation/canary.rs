@@ -1,43 +1,43 @@
-//! Who a case is, and the tokens by which its details are traced.
+//! The identity of a case, and the tokens with which the details of its errors are traced.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What every provider key begins with.
+/// The prefix of every provider key.
 const KEY: &str = "sk-canary-";
 
-/// What makes one case's traffic tell-able from every other's.
+/// The token that distinguishes the traffic of one case from that of all others.
 ///
-/// It is carried by things that every proxy must pass on or map: the model alias, the path of the
-/// base URL, the key. Never by an extra header, which a proxy may drop.
+/// It is part of values that every proxy must pass on or map: the model alias, the path of the base URL, the
+/// key. It is never in an extra header, which a proxy may drop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
-    /// Twelve letters and digits, unique to the case and the same for the same seed.
+    /// Twelve letters and digits, unique to the case, and the same for the same seed.
     pub token: String,
 }
 
 impl Identity {
-    /// The model name by which callers address a deployment.
+    /// The model name with which callers address a deployment.
     pub fn model(&self, deployment: &str) -> String {
         format!("upfault-{}-{deployment}", self.token)
     }
 
-    /// The first segments of a deployment's base URL path, without slashes at the ends.
+    /// The first segments of the base URL path of a deployment, without a slash at the start and the end.
     pub fn path(&self, deployment: &str) -> String {
         format!("{}/{deployment}", self.token)
     }
 
-    /// The provider key that the proxy holds for a deployment. A secret of the proxy's own.
+    /// The provider key that the proxy uses for a deployment. The proxy must keep it secret.
     pub fn key(&self, deployment: &str) -> String {
         format!("{KEY}{}-{deployment}", self.token)
     }
 
-    /// Whether anybody's provider key stands in `text`.
+    /// Whether `text` contains a provider key of any case.
     pub fn contains_key(text: &str) -> bool {
         text.contains(KEY)
     }
 
-    /// The token and the deployment that such a key is of.
+    /// The token and the deployment in a provider key.
     pub fn of_key(key: &str) -> Option<(&str, &str)> {
         key.strip_prefix(KEY)?.rsplit_once('-')
     }
@@ -47,34 +47,34 @@ impl Identity {
         Canaries::with_stem(&self.stem(deployment, n))
     }
 
-    /// What these tokens end in.
+    /// The common suffix of these tokens.
     pub fn stem(&self, deployment: &str, n: u32) -> String {
         format!("{}-{deployment}-{n}", self.token)
     }
 }
 
-/// Tokens planted in one reply.
+/// The tokens planted in one reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Canaries {
-    /// Stands inside the error message.
+    /// Part of the error message.
     pub message: String,
-    /// For `error.code`, where a scenario asks for it.
+    /// The value of `error.code`, if a scenario uses it.
     pub code: String,
-    /// For `error.type`, where a scenario asks for it.
+    /// The value of `error.type`, if a scenario uses it.
     #[serde(rename = "type")]
     pub kind: String,
-    /// For `error.param`, where a scenario asks for it.
+    /// The value of `error.param`, if a scenario uses it.
     pub param: String,
-    /// A header's value.
+    /// The value of a header.
     pub header: String,
     /// The request id.
     pub request_id: String,
-    /// Stands inside a successful reply's text.
+    /// Part of the text of a successful reply.
     pub content: String,
 }
 
 impl Canaries {
-    /// The tokens that end in `stem`.
+    /// The tokens with the suffix `stem`.
     pub fn with_stem(stem: &str) -> Self {
         let token = |kind: &str| [kind, stem].concat();
         Self {
@@ -88,25 +88,25 @@ impl Canaries {
         }
     }
 
-    /// What all of them end in.
+    /// The common suffix of all tokens.
     pub fn stem(&self) -> &str {
         self.request_id.strip_prefix("req_").unwrap_or(&self.request_id)
     }
 }
 
-/// A token that stands in a text, whoever it was planted for.
+/// A token in a text, of any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlantedToken<'a> {
-    /// `message`, `request id`, `content`, …
+    /// The kind: `message`, `request id`, `content`, …
     pub kind: &'static str,
-    /// All of it.
+    /// The whole token.
     pub token: &'a str,
-    /// What tells whose it is.
+    /// The suffix, which identifies the attempt that it belongs to.
     pub stem: &'a str,
 }
 
-/// What tokens begin with.
-const BEGINNINGS: [(&str, &str); 7] = [
+/// The kinds of tokens and their prefixes.
+const PREFIXES: [(&str, &str); 7] = [
     ("message", "canary-msg-"),
     ("code", "canary_code_"),
     ("type", "canary_type_"),
@@ -116,11 +116,11 @@ const BEGINNINGS: [(&str, &str); 7] = [
     ("content", "canary-txt-"),
 ];
 
-/// Every token that stands in `text`, of any case and any attempt. Others make ids that begin with
-/// `req_` too: of what follows it only the form is looked at.
+/// Every token in `text`, of any case and any attempt, in order. Providers also use ids that begin with
+/// `req_`; such an id is included only if its rest has the form of a stem.
 pub fn planted(text: &str) -> Vec<PlantedToken<'_>> {
     let mut found: Vec<(usize, PlantedToken<'_>)> = Vec::new();
-    for (kind, beginning) in BEGINNINGS {
+    for (kind, beginning) in PREFIXES {
         for (at, _) in text.match_indices(beginning) {
             let begin = at + beginning.len();
             if let Some(length) = stem(&text[begin..]) {
@@ -133,7 +133,7 @@ pub fn planted(text: &str) -> Vec<PlantedToken<'_>> {
     found.into_iter().map(|(_, planted)| planted).collect()
 }
 
-/// How long the stem is that `text` begins with: `TOKEN-DEPLOYMENT-N`.
+/// The length of the stem `TOKEN-DEPLOYMENT-N` at the start of `text`; `None` if there is none.
 fn stem(text: &str) -> Option<usize> {
     let word = |text: &str| text.bytes().take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit()).count();
     let mut length = 0;
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn planted_tokens_are_found_wherever_they_stand_and_with_whose_they_are() {
+    fn planted_tokens_are_found_anywhere_with_their_kind_and_stem() {
         let one = Identity { token: "abc234".to_owned() }.canaries("primary", 1);
         let ten = Identity { token: "xyz".to_owned() }.canaries("backup", 10);
         let text = format!(

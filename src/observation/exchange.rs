@@ -1,4 +1,4 @@
-//! The downstream side: one request of the caller and what came back.
+//! The downstream side: one request of the caller and its response.
 
 use std::fmt;
 
@@ -13,42 +13,42 @@ use crate::{
 /// One request and its response on the downstream side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
-    /// Which request of the case this is.
+    /// The request of the case.
     pub step: StepName,
-    /// Milliseconds since the case began.
+    /// When the request was sent, in milliseconds since the case began.
     pub sent_ms: f64,
-    /// `POST`.
+    /// The method, such as `POST`.
     pub method: String,
-    /// The whole URL.
+    /// The complete URL.
     pub url: String,
-    /// As sent.
+    /// The request headers as sent.
     pub request_headers: Vec<(String, String)>,
-    /// As sent.
+    /// The request body as sent.
     pub request_body: String,
-    /// What came back.
+    /// The response, or what happened instead.
     pub outcome: ExchangeOutcome,
-    /// Milliseconds since the case began.
+    /// When the exchange ended, in milliseconds since the case began.
     pub end_ms: f64,
-    /// That the caller left before the answer was over.
+    /// Set if the caller left before the end of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<CallerLeft>,
-    /// The deployment that the caller addressed; the first one where it is left out.
+    /// The deployment that the caller addressed; the first one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// That it was sent at the same moment as the exchange before it.
+    /// Whether the request was sent concurrently with that of the exchange before it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub together: bool,
-    /// What was wrong with the request, on purpose.
+    /// How the request is intentionally invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mistake: Option<RequestMistake>,
 }
 
-/// That a caller left.
+/// When and how a caller left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallerLeft {
-    /// Milliseconds since the case began.
+    /// When the caller left, in milliseconds since the case began.
     pub at_ms: f64,
-    /// When it was to leave, and how.
+    /// The instruction of the scenario: when and how to leave.
     pub how: Leave,
 }
 
@@ -58,8 +58,8 @@ impl Exchange {
         self.end_ms - self.sent_ms
     }
 
-    /// The caller left, and so was not there for the end. One that only half-closed and was answered
-    /// to the end has an answer like any other.
+    /// How the caller left, if it did not receive the complete response. A caller that only half-closed the
+    /// connection and received everything does not count.
     pub fn abandoned(&self) -> Option<&CallerLeft> {
         let ending = match &self.outcome {
             ExchangeOutcome::Answer(answer) => &answer.ending,
@@ -68,7 +68,7 @@ impl Exchange {
         self.left.as_ref().filter(|_| *ending != ResponseEnd::Complete)
     }
 
-    /// The answer, if there was one.
+    /// The response, if there was one.
     pub fn answer(&self) -> Option<&Response> {
         match &self.outcome {
             ExchangeOutcome::Answer(answer) => Some(answer),
@@ -77,13 +77,13 @@ impl Exchange {
     }
 }
 
-/// Which request of a case.
+/// A request of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
-    /// The n-th step of the scenario, from 1.
+    /// The step of the scenario with this 1-based number.
     Step(u32),
-    /// The control request after the fault: the upstreams are well again.
+    /// The control request after the fault, when the upstreams are healed.
     Recovery,
 }
 
@@ -96,31 +96,31 @@ impl fmt::Display for StepName {
     }
 }
 
-/// What came back.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExchangeOutcome {
-    /// At least a status line.
+    /// The caller received at least a status line.
     Answer(Response),
-    /// Not even that.
+    /// The caller did not receive a status line.
     NoAnswer {
         /// What happened instead.
         ending: ResponseEnd,
     },
 }
 
-/// A response, as far as it came.
+/// A response, as far as it was received.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// As received, names in lower case, in order.
+    /// The headers as received, in order, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Milliseconds since the case began at which the headers were there.
+    /// When the headers were complete, in milliseconds since the case began.
     pub head_ms: f64,
-    /// What came after the headers.
+    /// The body.
     pub body: ResponseBody,
-    /// How it ended.
+    /// How the response ended.
     pub ending: ResponseEnd,
     /// The close frame that ended a WebSocket session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,11 +130,11 @@ pub struct Response {
 /// A close frame (RFC 6455 section 5.5.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceivedClose {
-    /// None where the frame was empty.
+    /// The close code; `None` if the frame was empty.
     pub code: Option<u16>,
-    /// What it says, for people.
+    /// The reason as text.
     pub reason: String,
-    /// Whether the caller sent one first, being done, and this is the answer to it.
+    /// Whether this frame answers a close frame of the caller, which was done with the session.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answered: bool,
 }
@@ -150,17 +150,17 @@ impl fmt::Display for ReceivedClose {
 }
 
 impl Response {
-    /// The first header of this name (in lower case).
+    /// The first header with this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// What its frames are carried in, where it says that it is a stream of them.
+    /// The framing of the response, if its headers say that it is a stream of frames.
     pub fn carrier(&self) -> Option<Carrier> {
         Carrier::of_reply(Some(self.status), |name| self.header(name))
     }
 
-    /// The same; of a success that says nothing of what it is, `expected`.
+    /// The framing of the response; `expected` for a 2xx response without a content type.
     pub fn carrier_or(&self, expected: Option<Carrier>) -> Option<Carrier> {
         match self.header("content-type") {
             Some(kind) => Carrier::of(kind),
@@ -168,13 +168,13 @@ impl Response {
         }
     }
 
-    /// `<N bytes of audio/mpeg>` for a body that is nothing to read; `None` for any other.
+    /// `<N bytes of audio/mpeg>` for a binary body; `None` for a text.
     pub fn binary_size(&self) -> Option<String> {
         binary_size(self.header("content-type"), self.body.bytes).filter(|_| self.body.frames.is_empty())
     }
 }
 
-/// `<N bytes of TYPE>` for bytes whose content type says that they are nothing to read.
+/// `<N bytes of TYPE>` for bytes with a binary content type.
 pub(super) fn binary_size(content_type: Option<&str>, bytes: u64) -> Option<String> {
     let essence = content_type?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let binary = ["audio/", "image/", "video/"].iter().any(|kind| essence.starts_with(kind))
@@ -182,51 +182,52 @@ pub(super) fn binary_size(content_type: Option<&str>, bytes: u64) -> Option<Stri
     (binary && bytes > 0).then(|| format!("<{bytes} bytes of {essence}>"))
 }
 
-/// The bytes after the headers.
+/// The body of a response.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResponseBody {
-    /// As text; invalid UTF-8 is replaced and `utf8` says so. At most 1 MiB of it is kept.
+    /// The body as text, at most 1 MiB of it. Invalid UTF-8 is replaced; `utf8` is then false.
     pub text: String,
-    /// How many bytes came.
+    /// The number of bytes that were received.
     pub bytes: u64,
-    /// Whether what came was UTF-8 (a character cut off by the end counts as none).
+    /// Whether the body is valid UTF-8. A character that is cut off at the end makes it invalid.
     pub utf8: bool,
-    /// For an event stream, or a WebSocket session: its frames with their times.
+    /// The frames of an event stream or a WebSocket session, with their times.
     pub frames: Vec<ReceivedFrame>,
-    /// What made the rest of an event stream unreadable for every client: a wrong checksum.
+    /// The error that makes the rest of an event stream unreadable for every client, such as a wrong
+    /// checksum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
 }
 
-/// One event of a stream, as the caller got it.
+/// One event of a stream, as the caller received it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceivedFrame {
-    /// Milliseconds since the case began.
+    /// When it was received, in milliseconds since the case began.
     pub at_ms: f64,
-    /// The `event:` field, where there was one.
+    /// The `event:` field, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     /// The `data:` lines, joined by line feeds.
     pub data: String,
 }
 
-/// How an answer ended.
+/// How a response ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseEnd {
-    /// The HTTP framing came to its end.
+    /// The HTTP message ended completely.
     Complete,
-    /// TCP RST.
+    /// The connection was reset (TCP RST).
     Reset,
-    /// FIN before the HTTP framing came to its end.
+    /// The connection was closed (FIN) before the HTTP message was complete.
     Closed,
     /// The connection was refused.
     Refused,
-    /// upfault's own deadline for the case ran out.
+    /// upfault's own deadline for the case expired.
     Deadline,
-    /// The caller left, as the scenario says.
+    /// The caller left, as the scenario requires.
     Left,
-    /// What came was no HTTP, or something else went wrong.
+    /// The bytes were not valid HTTP, or another error occurred.
     Broken(String),
 }
 

@@ -1,30 +1,30 @@
-//! What a case did to the proxy as a whole.
+//! The effect of a case on the whole proxy.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a case did to the proxy as a whole, beyond its own requests. It is recorded only where the case
-/// was the only one under way, so that it is known which one did it.
+/// The effect of a case on the whole proxy, beyond the case's own requests. It is recorded only if no other
+/// case ran at that time, so that it is certain which case caused it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProxyHarm {
     /// The proxy's process ended.
     Exited {
-        /// `exited with code 1`, `was killed by signal 9`.
+        /// How it ended, such as `exited with code 1` or `was killed by signal 9`.
         how: String,
         /// The last lines of its log.
         log: Vec<String>,
     },
-    /// The proxy answered no request at all any more, not even one that has nothing to do with the case.
+    /// The proxy stopped answering requests, including those that have nothing to do with the case.
     Froze {
-        /// For how long, in milliseconds, until upfault gave up waiting.
+        /// How long upfault waited before it gave up, in milliseconds.
         silent_ms: f64,
         /// The last lines of its log.
         log: Vec<String>,
     },
-    /// The proxy answered another caller only after a request of this case was over, twice.
+    /// The proxy answered another caller only after a request of this case had ended. This happened twice.
     HeldUpOthers {
         /// When the other caller's request was sent, in milliseconds since the case began.
         sent_ms: f64,
@@ -34,8 +34,8 @@ pub enum ProxyHarm {
 }
 
 impl ProxyHarm {
-    /// Whether the proxy had to be started again. Nothing else that was seen of the case then says
-    /// anything about the proxy.
+    /// Whether the proxy had to be restarted. If so, no other observation of the case says anything about the
+    /// proxy.
     pub fn stopped_the_proxy(&self) -> bool {
         matches!(self, Self::Exited { .. } | Self::Froze { .. })
     }

@@ -1,7 +1,7 @@
-//! The response headers that mean something to a caller.
+//! The response headers that are meaningful to a caller.
 
-/// Names in lower case; a `*` at the end stands for anything. The only list of its kind: what is
-/// not here is neither held by snapshots nor shown in reports.
+/// The names of meaningful response headers in lower case; a `*` at the end matches any suffix. Snapshots and
+/// reports contain only these headers.
 pub const MEANINGFUL_HEADERS: &[&str] = &[
     "content-type",
     "content-encoding",
@@ -10,31 +10,31 @@ pub const MEANINGFUL_HEADERS: &[&str] = &[
     "location",
     "retry-after",
     "www-authenticate",
-    // Read by the official SDKs when they decide whether and when to try again.
+    // The official SDKs read these when they decide whether and when to retry.
     "retry-after-ms",
     "x-should-retry",
-    // Limits.
+    // Rate limits.
     "x-ratelimit-*",
     "anthropic-ratelimit-*",
     "ratelimitbysize-*",
     "x-tokenlimit-*",
-    // By these a caller asks the provider about a request.
+    // With these a caller can ask the provider about a request.
     "x-request-id",
     "request-id",
     "apim-request-id",
     "x-amzn-requestid",
     "x-generation-id",
-    // The only place where AWS says what an error is.
+    // The only place in which AWS sends the type of an error.
     "x-amzn-errortype",
 ];
 
-/// The prefix under which some proxies pass on a provider's own headers.
+/// The prefix that some proxies add to the headers of a provider.
 const PASSED_ON: &str = "llm_provider-";
 
-/// The same, as other proxies write it.
+/// The prefix as other proxies write it.
 const PASSED_ON_DASHED: &str = "llm-provider-";
 
-/// Whether a header (its name in lower case) means something to a caller.
+/// Whether a header (its name in lower case) is meaningful to a caller, with or without a proxy's prefix.
 pub fn is_meaningful(name: &str) -> bool {
     let name = bare(name);
     MEANINGFUL_HEADERS.iter().any(|pattern| match pattern.strip_suffix('*') {
@@ -43,7 +43,7 @@ pub fn is_meaningful(name: &str) -> bool {
     })
 }
 
-/// Whether its value is an id of the request.
+/// Whether the value of a header (its name in lower case) is a request id.
 pub(crate) fn is_request_id(name: &str) -> bool {
     matches!(
         bare(name),
@@ -60,14 +60,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_providers_header_counts_under_the_proxys_prefix_too() {
+    fn a_header_with_a_proxys_prefix_is_meaningful_too() {
         assert!(is_meaningful("llm_provider-retry-after"));
         assert!(is_meaningful("llm-provider-x-ratelimit-remaining-requests"));
         assert!(is_meaningful("retry-after"));
     }
 
     #[test]
-    fn dates_and_server_names_do_not_count() {
+    fn dates_and_server_names_are_not_meaningful() {
         for name in ["date", "server", "content-length", "x-litellm-call-id", "llm_provider-date"] {
             assert!(!is_meaningful(name), "{name}");
         }

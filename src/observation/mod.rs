@@ -1,7 +1,6 @@
-//! Everything seen in one case, on both sides, as plain data.
+//! Everything that upfault observed in one case, on both sides of the proxy, as plain data.
 //!
-//! Nothing here judges, and nothing here touches a socket: an observation can be stored, read
-//! back and judged again.
+//! This module does not judge and does no I/O: an observation can be stored, read back and judged again.
 
 mod arrangement;
 mod attempt;

@@ -1,17 +1,18 @@
-//! Ids that nobody can know by a prefix or a form: runs of letters and digits that look like no language.
+//! Recognises random ids that have no known prefix or form: runs of letters and digits that do not resemble
+//! words.
 
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// Shorter ones could be a name.
+/// The minimum length of a random id. A shorter run could be a name.
 const SHORTEST: usize = 16;
 
-/// With fewer pairs of letters there is too little to go by.
+/// The minimum number of pairs. With fewer pairs the weights are not reliable.
 const FEWEST_PAIRS: i32 = 10;
 
-/// How much more often a pair of letters occurs in words than by chance, as a power of two with 4 added; a row
-/// for each first letter, a column for each second. Counted in the 120,000 words of English prose and program
+/// How much more often a pair of letters occurs in words than by chance: the base-2 logarithm plus 4. Rows
+/// are first letters, columns are second letters. Counted in the 120,000 words of English prose and program
 /// code (the names of errors, models, settings) of a Debian system with LiteLLM.
 const PAIRS: [&[u8; 26]; 26] = [
     b"45663352514767151767443342",
@@ -42,10 +43,11 @@ const PAIRS: [&[u8; 26]; 26] = [
     b"30004001200111200001100011",
 ];
 
-/// What a change between letter and digit counts: rarer than by chance, but models and versions have some.
+/// The weight of a change between a letter and a digit: rarer than by chance, but the names of models and
+/// versions contain some.
 const MIXED: i32 = -2;
 
-/// Whether this run of letters, digits, `-` and `_` was drawn and not written: an id, a hash, a nonce.
+/// Whether a run of letters, digits, `-` and `_` looks random: an id, a hash, a nonce.
 pub fn looks_random(run: &str) -> bool {
     if run.len() < SHORTEST {
         return false;
@@ -69,7 +71,7 @@ pub fn looks_random(run: &str) -> bool {
     pairs >= FEWEST_PAIRS && weight < 0
 }
 
-/// `text` with `<id>` in the place of every run that looks random.
+/// `text` with every run that looks random replaced by `<id>`.
 pub fn without_random(text: &str) -> String {
     static RUNS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_-]{16,}").ok());
     let Some(runs) = &*RUNS else { return text.to_owned() };
@@ -88,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_names_stay() {
+    fn words_and_names_do_not_look_random() {
         for text in [
             "internationalization",
             "ContextWindowExceededError",
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_go_whatever_they_are_made_of() {
+    fn ids_of_every_alphabet_look_random() {
         for text in [
             "kqXvBzWnRtYpLmHd",
             "zxqvkjwpbgmfhtyd",
@@ -131,9 +133,10 @@ mod tests {
         assert_eq!(without_random("id=kqXvBzWnRtYpLmHd, no answer"), "id=<id>, no answer");
     }
 
-    /// Of drawn ids, a few in a thousand look like words, of short ones in small letters alone some more.
+    /// At most a few of 1000 random ids look like words; some more if they are short and have only lower-case
+    /// letters.
     #[test]
-    fn drawn_ids_are_hardly_ever_taken_for_words() {
+    fn random_ids_are_rarely_taken_for_words() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mut drawn = |alphabet: &str, length: usize| -> String {
             let letters: Vec<char> = alphabet.chars().collect();
@@ -152,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_can_be_read_and_a_second_time_it_stays(text in ".{0,80}") {
+        fn any_text_is_accepted_and_replacing_twice_changes_nothing(text in ".{0,80}") {
             let once = without_random(&text);
             prop_assert!(without_random(&once) == once);
         }

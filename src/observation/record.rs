@@ -6,40 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arrangement, Attempt, Exchange, ProxyHarm};
 
-/// Everything seen in one case.
+/// Everything that upfault observed in one case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
-    /// The time of day at which the record's clock stood at 0.
+    /// The time at which the record's clock was 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub began: Option<Timestamp>,
-    /// What was set up: the settings, the deployments and what each of them was to do.
+    /// The setup: the settings, and the deployments with their turns.
     pub arrangement: Arrangement,
     /// The downstream side, in the order in which requests were sent.
     pub exchanges: Vec<Exchange>,
     /// The upstream side, in the order of arrival.
     pub attempts: Vec<Attempt>,
-    /// What the case did to the proxy as a whole; usually nothing.
+    /// The effect of the case on the whole proxy; usually none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harm: Option<ProxyHarm>,
 }
 
 impl Observation {
-    /// Whether the case stopped the proxy, which then had to be started again.
+    /// Whether the case stopped the proxy, which then had to be restarted.
     pub fn stopped_the_proxy(&self) -> bool {
         self.harm.as_ref().is_some_and(ProxyHarm::stopped_the_proxy)
     }
 
-    /// How far injected waits missed their time in this case, at the worst, in milliseconds.
+    /// The largest error of the injected waits in this case, in milliseconds.
     pub fn timer_error_ms(&self) -> f64 {
         self.attempts.iter().map(|attempt| attempt.sent.timer_error_ms).fold(0.0, f64::max)
     }
 
-    /// The attempts that `exchange` of this record led to.
+    /// The attempts that `exchange` of this record caused.
     ///
-    /// Steps of a case run one after the other, so the time of arrival tells which is which; what
-    /// a proxy still sends after an exchange ended (a late retry) counts for that exchange. Those that
-    /// were sent together have deployments of their own, which tell them apart.
+    /// Steps of a case run one after the other, so the time of arrival identifies the exchange. A request
+    /// that the proxy sends after an exchange has ended (a late retry) still belongs to that exchange.
+    /// Concurrent exchanges have different deployments, which distinguish their attempts.
     pub fn attempts_of<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Attempt> {
         let together = self.sent_together(exchange);
         let from = together.iter().map(|one| one.sent_ms).fold(exchange.sent_ms, f64::min);
@@ -59,13 +59,13 @@ impl Observation {
         })
     }
 
-    /// The exchange that led to `attempt` of this record.
+    /// The exchange that caused `attempt` of this record.
     pub fn exchange_of(&self, attempt: &Attempt) -> Option<&Exchange> {
-        let led = |exchange: &&Exchange| self.attempts_of(exchange).any(|own| std::ptr::eq(own, attempt));
-        self.exchanges.iter().find(led)
+        let caused = |exchange: &&Exchange| self.attempts_of(exchange).any(|own| std::ptr::eq(own, attempt));
+        self.exchanges.iter().find(caused)
     }
 
-    /// `exchange` and all that were sent at the same moment; nothing where it is of another record.
+    /// `exchange` and those that were sent concurrently with it; empty if it belongs to another record.
     fn sent_together(&self, exchange: &Exchange) -> &[Exchange] {
         let mut groups = self.exchanges.chunk_by(|_, next| next.together);
         groups.find(|group| group.iter().any(|one| std::ptr::eq(one, exchange))).unwrap_or_default()

@@ -1,35 +1,35 @@
-//! A visit to a mock that became no attempt.
+//! Traffic to a mock that did not become an attempt.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A client that came to a mock and asked for nothing that could be answered as an attempt.
+/// A connection or a request to a mock that could not be answered as an attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stray {
-    /// Milliseconds since the mock was started, at the end of the visit.
+    /// The time of the end, in milliseconds since the mock was started.
     pub at_ms: f64,
-    /// What came.
+    /// The kind of traffic.
     pub what: StrayKind,
-    /// Bytes that were read on the connection for it, TLS not counted.
+    /// The number of bytes that the mock read for it, not counting those of TLS.
     pub bytes: u64,
-    /// The status that it got; `None` where the connection was closed without one.
+    /// The status of the response; `None` if the connection was closed without one.
     pub status: Option<u16>,
-    /// The case and the deployment, where the path or the port told.
+    /// The case and the deployment, if the path or the port identifies them.
     pub deployment: Option<(String, String)>,
 }
 
-/// What came in place of a request.
+/// The kind of traffic that arrived instead of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StrayKind {
-    /// Bytes that are no HTTP, or HTTP that breaks its rules or is larger than a head may be.
+    /// Bytes that are not HTTP, HTTP that is not valid, or a head above the size limit.
     Garbage,
-    /// A request that broke off before its headers were complete.
+    /// A request that ended before its headers were complete.
     HalfHead,
-    /// A request that broke off inside its body.
+    /// A request that ended before its body was complete.
     HalfBody,
-    /// A TLS handshake that was not completed.
+    /// An incomplete TLS handshake.
     NoHandshake,
-    /// A request under a path that belongs to nobody.
+    /// A request for an unknown path.
     UnknownPath,
 }

@@ -1,28 +1,28 @@
-//! What varies by itself in the words of one proxy, as its definition says.
+//! Parts of the messages of one proxy that vary from run to run, as its definition lists them.
 
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// Something that varies by itself in the words of one proxy.
+/// A part of the messages of one proxy that varies from run to run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Volatile {
-    /// What it looks like, in the syntax of the `regex` crate.
+    /// A pattern for the part, in the syntax of the `regex` crate.
     #[serde(serialize_with = "text", deserialize_with = "regex")]
     #[schemars(with = "String")]
     pattern: Regex,
-    /// What is put in its place, in which `$1` stands for a group.
+    /// The replacement, in which `$1` refers to a group.
     with: String,
 }
 
 impl Volatile {
-    /// Whatever `pattern` finds becomes `with`, in which `$1` stands for a group.
+    /// Replaces every match of `pattern` by `with`, in which `$1` refers to a group.
     pub fn new(pattern: Regex, with: String) -> Self {
         Self { pattern, with }
     }
 
-    /// `text` with the placeholder in each place where the pattern matches.
+    /// `text` with every match replaced.
     pub fn replace(&self, text: &str) -> String {
         self.pattern.replace_all(text, self.with.as_str()).into_owned()
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_written_as_text_and_read_back() {
+    fn a_pattern_is_serialized_as_text_and_read_back() {
         let volatile = Volatile::new(Regex::new(r"list=\[[^\]]*\]").unwrap(), "list=[]".to_owned());
         let written = serde_json::to_string(&volatile).unwrap();
         let read: Volatile = serde_json::from_str(&written).unwrap();

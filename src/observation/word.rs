@@ -1,14 +1,14 @@
-//! Whether a text contains something as a word of its own, and not by chance inside something longer: ids and
-//! hashes contain any short text sooner or later.
+//! Searches a text for a separate word. A plain search is not enough: sooner or later, ids and hashes contain
+//! any short text by chance.
 
-/// Whether `text` contains `word` other than as a part of a longer run of ASCII letters, digits and `_`: `401`
-/// is not in `a401f`, and `127.0.0.1:80` not in `127.0.0.1:8080`. If `word` itself begins or ends with another
-/// character, anything may stand next to it there.
+/// Whether `text` contains `word` other than as a part of a longer run of ASCII letters, digits and `_`:
+/// `401` is not in `a401f`, and `127.0.0.1:80` not in `127.0.0.1:8080`. If `word` itself begins or ends with
+/// another character, any character may be next to it there.
 pub fn occurs(text: &str, word: &str) -> bool {
     find(text, word).is_some()
 }
 
-/// Where [`occurs`] finds the first.
+/// The position of the first match of [`occurs`].
 pub fn find(text: &str, word: &str) -> Option<usize> {
     let (first, last) = (word.starts_with(is_part), word.ends_with(is_part));
     let alone = |(before, after): &(&str, &str)| {
@@ -17,24 +17,24 @@ pub fn find(text: &str, word: &str) -> Option<usize> {
     around(text, word).find(alone).map(|(before, _)| before.len())
 }
 
-/// Whether `text` contains `token`, of which the beginning cannot be there by chance, such as a canary or a key
-/// of upfault's own. It may be glued to anything, unless that makes it another token: `…-primary-1` is not in
+/// Whether `text` contains `token`, whose start cannot occur by chance, such as a canary or a key of upfault.
+/// Any character may be next to it, unless that makes it another token: `…-primary-1` is not in
 /// `…-primary-10`.
 pub fn has_token(text: &str, token: &str) -> bool {
     find_token(text, token).is_some()
 }
 
-/// Where [`has_token`] finds the first.
+/// The position of the first match of [`has_token`].
 pub fn find_token(text: &str, token: &str) -> Option<usize> {
     tokens(text, token).next().map(|(before, _)| before.len())
 }
 
-/// How often `text` contains `token`, as [`has_token`] reads it.
+/// The number of matches of [`has_token`].
 pub fn count_tokens(text: &str, token: &str) -> usize {
     tokens(text, token).count()
 }
 
-/// `text` with `with` in the place of `token` wherever [`has_token`] finds it.
+/// `text` with every match of [`has_token`] replaced by `with`.
 pub fn replace_token(text: &str, token: &str, with: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
@@ -46,8 +46,8 @@ pub fn replace_token(text: &str, token: &str, with: &str) -> String {
     out + &text[from..]
 }
 
-/// Whether `rest`, which follows `token` in a text, makes another token of it: behind a number more digits,
-/// behind a name letters and digits.
+/// Whether `rest`, which follows `token` in a text, turns it into another token: more digits after a number,
+/// or letters, digits and `_` after a name.
 pub fn goes_on(token: &[u8], rest: &[u8]) -> bool {
     match (token.last(), rest.first()) {
         (Some(last), Some(next)) if last.is_ascii_digit() => next.is_ascii_digit(),
@@ -60,14 +60,14 @@ fn tokens<'t>(text: &'t str, token: &'t str) -> impl Iterator<Item = (&'t str, &
     around(text, token).filter(|(_, after)| !goes_on(token.as_bytes(), after.as_bytes()))
 }
 
-/// What stands before and after each occurrence of `word`, whatever it is a part of.
+/// The text before and after each occurrence of `word`, including those inside a longer word.
 fn around<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = (&'t str, &'t str)> {
     let places = (!word.is_empty()).then(|| text.match_indices(word)).into_iter().flatten();
     places.map(|(at, found)| (&text[..at], &text[at + found.len()..]))
 }
 
-/// Whether the end of `text` leaves room for a word. The letter of an escape is not a part of what follows:
-/// in `\n401` of a JSON text the number stands alone.
+/// Whether a word can begin after `text`. The letter of an escape sequence does not belong to the word after
+/// it: in `\n401` of a JSON text the number is a separate word.
 fn ends_outside(text: &str) -> bool {
     let mut back = text.chars().rev();
     match (back.next(), back.next()) {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_found_where_it_is_not_a_part_of_a_longer_one() {
+    fn a_word_is_found_only_outside_of_longer_words() {
         for (text, word, found) in [
             ("got 401.", "401", true),
             ("\"status\":401,", "401", true),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_the_first_attempt_is_not_that_of_the_tenth() {
+    fn a_token_of_the_first_attempt_is_not_found_in_one_of_the_tenth() {
         let text = "Bearer%20canary-msg-x-primary-1 canary-msg-x-primary-10 canary-msg-x-primary-1";
         assert_eq!(count_tokens(text, "canary-msg-x-primary-1"), 2);
         assert!(!has_token("canary-msg-x-primary-10", "canary-msg-x-primary-1"));

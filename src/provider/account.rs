@@ -1,7 +1,7 @@
-//! An account at work: what it lets pass, and what a provider says to the rest.
+//! The state of a provider account: decides which requests it admits, and how it refuses the others.
 //!
-//! Pure: the time is handed in. The account's clock goes in whole seconds, so that the same case
-//! says the same whenever it is run.
+//! The code is pure: callers pass the time in. The account counts whole seconds, so that the same case gives the
+//! same result in every run.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -19,17 +19,17 @@ use crate::{
     scenario::{Account, ErrorName, KeyState},
 };
 
-/// Millionths of a dollar that a token costs: ten dollars a million.
+/// The price of a token in millionths of a dollar: a million tokens cost ten dollars.
 const MICROS_PER_TOKEN: u64 = 10;
 
-/// An account since a case began.
+/// The state of an account since the case began.
 #[derive(Debug, Clone)]
 pub struct AccountState {
     account: Account,
     keys: HashMap<String, Usage>,
 }
 
-/// What one key has used.
+/// The usage of one key.
 #[derive(Debug, Clone)]
 struct Usage {
     requests: Option<Bucket>,
@@ -37,21 +37,21 @@ struct Usage {
     spent_micros: u64,
 }
 
-/// What becomes of a request.
+/// The account's decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
-    /// It may pass; so much is left, where anything is counted.
+    /// The request is admitted; the state of the limits if the account has any.
     Passes(Option<LimitState>),
-    /// It is refused for what it is.
+    /// The request is invalid for this account and is refused.
     Refused(ErrorName),
-    /// It has to wait.
+    /// The request exceeds a limit and has to wait.
     Limited(ErrorName, LimitState),
-    /// It is more than a whole minute allows; waiting does not help.
+    /// The request exceeds the allowance of a whole minute; waiting does not help.
     Beyond(LimitState),
 }
 
 impl Admission {
-    /// What the provider says to it; `None` where it passes.
+    /// The provider's response to a refused request; `None` if it is admitted.
     pub fn refusal(&self, asked: &RequestedCall, canaries: &Canaries) -> Option<ProviderMessage> {
         Some(match self {
             Self::Passes(_) => return None,
@@ -63,15 +63,15 @@ impl Admission {
 }
 
 impl AccountState {
-    /// A fresh account: every allowance is whole, nothing is spent.
+    /// A new account: every allowance is full, nothing is spent.
     pub fn new(account: Account) -> Self {
         Self { account, keys: HashMap::new() }
     }
 
-    /// Decides on a request that arrives `now` after the case began, and books it if it passes.
-    /// `own` is the key that the deployment was given.
+    /// Decides on a request that arrives `now` after the case began, and counts it if it is admitted.
+    /// `own` is the deployment's key.
     ///
-    /// What is wrong with a request is told before what is used up, as it stays wrong.
+    /// An invalid request is refused before limits are checked, because waiting cannot make it valid.
     pub fn admit(&mut self, asked: &RequestedCall, own: &str, now: Duration) -> Admission {
         let key = asked.key.as_deref().unwrap_or_default();
         if let Some(refused) = self.key_refused(asked, key, own) {
@@ -127,7 +127,7 @@ impl Usage {
         }
     }
 
-    /// Takes one request and so many tokens, both or neither.
+    /// Takes one request and `tokens` tokens from the allowances, or takes nothing.
     fn take(&mut self, tokens: u64, now: u64) -> Admission {
         if self.requests.is_none() && self.tokens.is_none() {
             return Admission::Passes(None);
@@ -145,7 +145,7 @@ impl Usage {
                 }
                 Admission::Passes(Some(self.state(Limits::None, 0, 0)))
             }
-            // An allowance of requests is never less than one.
+            // The allowance of requests is at least one.
             (_, None) | (None, _) => Admission::Beyond(self.state(Limits::Tokens, tokens, 0)),
             (Some(requests), Some(for_tokens)) if requests >= for_tokens => {
                 Admission::Limited(ErrorName::RateLimit, self.state(Limits::Requests, 1, requests))
@@ -169,14 +169,14 @@ impl Usage {
     }
 }
 
-/// A token bucket: it holds a minute's allowance and is refilled all the time.
+/// A token bucket: it holds the allowance of one minute and refills continuously.
 ///
-/// It counts in sixtieths, so that a second's refill is a whole number.
+/// It counts sixtieths, so that the refill of one second is a whole number.
 #[derive(Debug, Clone)]
 struct Bucket {
     per_minute: u64,
     sixtieths: u64,
-    /// In seconds.
+    /// The time of the last refill, in seconds.
     at: u64,
 }
 
@@ -186,14 +186,14 @@ impl Bucket {
     }
 
     fn refill(&mut self, now: u64) {
-        // Requests that arrive together may be looked at in another order.
+        // Concurrent requests may be processed in another order than they arrived.
         let passed = now.saturating_sub(self.at);
         self.at = self.at.max(now);
         let whole = self.per_minute.saturating_mul(60);
         self.sixtieths = self.sixtieths.saturating_add(passed.saturating_mul(self.per_minute)).min(whole);
     }
 
-    /// Seconds until `n` can be taken; `None` for never.
+    /// The seconds until `n` can be taken; `None` if it never can.
     fn wait(&self, n: u64) -> Option<u64> {
         if n > self.per_minute {
             return None;
@@ -226,7 +226,7 @@ mod tests {
         scenario::{Api, Keys, Provider},
     };
 
-    /// A chat request that needs so many tokens.
+    /// A chat request that needs `tokens` tokens.
     fn asked(tokens: u64) -> RequestedCall {
         RequestedCall {
             key: Some("own".into()),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_has_an_allowance_of_its_own() {
+    fn each_key_has_its_own_allowance() {
         let account = Account { requests_per_minute: Some(1), ..Account::default() };
         let mut state = AccountState::new(account);
         for key in ["a", "b"] {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_minute_allows_is_told_without_a_time_to_wait() {
+    fn a_request_beyond_the_minute_allowance_gets_no_retry_time() {
         let account = Account { tokens_per_minute: Some(100), ..Account::default() };
         let mut state = AccountState::new(account);
         let refusal = state.admit(&asked(101), "own", at(0.0)).refusal(&asked(101), &canaries()).unwrap();
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_models_and_length_are_looked_at_before_anything_is_counted() {
+    fn keys_models_and_length_are_checked_before_limits() {
         let keys = Keys { valid: vec!["good".into()], revoked: vec!["old".into()], ..Keys::default() };
         let account = Account {
             requests_per_minute: Some(1),
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn money_does_not_come_back() {
+    fn spent_money_is_not_refilled() {
         // Room for 25 tokens.
         let account = Account { spend_limit_micros: Some(250), ..Account::default() };
         let mut state = AccountState::new(account);
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_tells_what_is_left_except_where_the_turn_says_otherwise() {
+    fn a_success_reports_the_limits_unless_the_turn_sets_their_headers() {
         let account =
             Account { requests_per_minute: Some(2), tokens_per_minute: Some(60), ..Account::default() };
         let Admission::Passes(Some(left)) = AccountState::new(account).admit(&asked(30), "own", at(0.0))
@@ -372,14 +372,14 @@ mod tests {
         assert_eq!(shown(&turn)[1], None);
     }
 
-    /// Requests with the time since the one before (in seconds) and their tokens.
+    /// Requests, each with the seconds since the previous one and its tokens.
     fn traffic() -> impl Strategy<Value = Vec<(f64, u64)>> {
         prop::collection::vec((prop_oneof![Just(0.0), 0.0..90.0f64], 1u64..200), 1..60)
     }
 
     proptest! {
         #[test]
-        fn no_window_admits_more_than_what_was_there_and_came_back(
+        fn no_window_admits_more_than_the_allowance_and_its_refill(
             rpm in 1u64..20, tpm in 1u64..400, traffic in traffic()
         ) {
             let account = Account { requests_per_minute: Some(rpm), tokens_per_minute: Some(tpm), ..Account::default() };
@@ -405,7 +405,7 @@ mod tests {
         }
 
         #[test]
-        fn who_waits_as_told_passes_and_has_not_waited_a_second_too_much(
+        fn a_client_that_waits_as_reported_passes_and_waits_no_second_too_long(
             rpm in 1u64..20, tpm in 1u64..400, traffic in traffic()
         ) {
             let account = Account { requests_per_minute: Some(rpm), tokens_per_minute: Some(tpm), ..Account::default() };
@@ -414,11 +414,11 @@ mod tests {
             for (pause, tokens) in traffic {
                 now += pause;
                 match state.admit(&asked(tokens), "own", at(now)) {
-                    Admission::Limited(_, told) => {
-                        let wait = told.retry_after.as_secs_f64();
+                    Admission::Limited(_, limits) => {
+                        let wait = limits.retry_after.as_secs_f64();
                         prop_assert!(wait >= 1.0);
-                        let message = dialect::limited(&asked(tokens), ErrorName::RateLimit, &told, &canaries());
-                        prop_assert_eq!(message.header("retry-after").unwrap(), told.retry_after.as_secs().to_string());
+                        let message = dialect::limited(&asked(tokens), ErrorName::RateLimit, &limits, &canaries());
+                        prop_assert_eq!(message.header("retry-after").unwrap(), limits.retry_after.as_secs().to_string());
                         // The last moment that is more than a second too early.
                         let early = (now + wait).floor() - 0.001;
                         let earlier = state.clone().admit(&asked(tokens), "own", at(early.max(now)));
@@ -434,7 +434,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_is_asked_for_makes_it_panic(tokens in any::<u64>(), rpm in 1u64..=1_000_000_000, spend in any::<u64>(), now in any::<u64>()) {
+        fn no_request_makes_it_panic(tokens in any::<u64>(), rpm in 1u64..=1_000_000_000, spend in any::<u64>(), now in any::<u64>()) {
             let account = Account {
                 requests_per_minute: Some(rpm),
                 tokens_per_minute: Some(rpm),

@@ -1,4 +1,4 @@
-//! The body of a request, of which most answers need very little.
+//! The body of a request, parsed only as far as a response needs it.
 
 use std::{
     fmt,
@@ -12,10 +12,10 @@ use serde::{
 };
 use serde_json::Value;
 
-/// A JSON value that is read when somebody looks at it. What a mock answers seldom depends on more
-/// than the model and on whether it is to stream, and a prompt may be long.
+/// A JSON value that is parsed at its first access. A mock's response rarely depends on more than the model and
+/// the stream flag, and a prompt can be long.
 ///
-/// It knows whether it was looked at: an answer that was made without is the same for any body.
+/// It records whether it was accessed: a response that was created without access is the same for any body.
 #[derive(Clone, Default)]
 pub struct LazyJson(Arc<Inner>);
 
@@ -25,32 +25,32 @@ struct Inner {
     value: OnceLock<Value>,
 }
 
-/// What is always read of a JSON object.
+/// The members that are always parsed from a JSON object.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct JsonOutline {
-    /// `model`, where it is text.
+    /// `model`, if it is a text.
     pub model: Option<String>,
-    /// `stream`, where it is true or false.
+    /// `stream`, if it is a boolean.
     pub stream: Option<bool>,
     /// Whether `stream_options.include_usage` is true.
     pub with_usage: bool,
 }
 
 impl LazyJson {
-    /// A body of JSON with its outline; `None` where the text is no JSON object.
+    /// Creates a body and its outline; returns `None` if the text is not a JSON object.
     pub(super) fn read(text: &[u8]) -> Option<(Self, JsonOutline)> {
-        // Looked at once as a whole, which is quicker than string by string.
+        // UTF-8 is checked for the whole text at once, which is faster than for each string.
         let outline = serde_json::from_str(std::str::from_utf8(text).ok()?).ok()?;
         Some((Self(Arc::new(Inner { text: text.into(), value: OnceLock::new() })), outline))
     }
 
-    /// Whether anybody has looked at it, or at a clone of it.
-    pub(super) fn was_looked_at(&self) -> bool {
+    /// Whether the value or a clone of it was accessed.
+    pub(super) fn was_accessed(&self) -> bool {
         self.0.value.get().is_some()
     }
 
-    /// The same body that nobody has looked at yet; `None` for one that did not come as text.
-    pub(super) fn unseen(&self) -> Option<Self> {
+    /// A copy of the body that was not accessed; `None` for a body that was not created from text.
+    pub(super) fn not_accessed(&self) -> Option<Self> {
         let text = (!self.0.text.is_empty()).then(|| self.0.text.clone())?;
         Some(Self(Arc::new(Inner { text, value: OnceLock::new() })))
     }
@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for Outlining {
         f.write_str("a JSON object")
     }
 
-    /// Of members of one name the last counts, as in a [`Value`].
+    /// If a name occurs more than once, the last member counts, as in a [`Value`].
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonOutline, A::Error> {
         let mut outline = JsonOutline::default();
         while let Some(member) = members.next_key()? {
@@ -129,8 +129,8 @@ impl<'de> Visitor<'de> for Outlining {
     }
 }
 
-/// Any JSON, read as strictly as a [`Value`] and dropped: serde's `IgnoredAny` takes numbers, escapes and
-/// depths that a value refuses.
+/// Any JSON value, parsed as strictly as a [`Value`] and discarded: serde's `IgnoredAny` accepts numbers,
+/// escapes and nesting depths that a value refuses.
 struct Checked;
 
 impl<'de> Deserialize<'de> for Checked {
@@ -183,7 +183,7 @@ impl<'de> Visitor<'de> for Checked {
     }
 }
 
-/// A member's name, read as strictly as text and dropped.
+/// A member's name, parsed as strictly as a string and discarded.
 struct Name;
 
 impl<'de> Deserialize<'de> for Name {
@@ -204,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn the_outline_is_what_a_value_would_say() {
+    fn the_outline_agrees_with_the_parsed_value() {
         let expected = |model: Option<&str>, stream, with_usage| JsonOutline {
             model: model.map(str::to_owned),
             stream,
             with_usage,
         };
-        for (text, said) in [
+        for (text, expected_outline) in [
             ("{}", expected(None, None, false)),
             (r#"{"model":"m","stream":true}"#, expected(Some("m"), Some(true), false)),
             (r#" {"a":[{"model":"x"}],"model":"m\u00fc"} "#, expected(Some("mü"), None, false)),
@@ -219,24 +219,24 @@ mod tests {
             (r#"{"stream_options":{"include_usage":1}}"#, expected(None, None, false)),
             (r#"{"stream_options":[true]}"#, expected(None, None, false)),
         ] {
-            assert_eq!(outline(text), said, "{text}");
+            assert_eq!(outline(text), expected_outline, "{text}");
         }
     }
 
     #[test]
-    fn a_body_knows_whether_it_was_looked_at() {
+    fn a_body_knows_whether_it_was_accessed() {
         let (body, _) = LazyJson::read(br#"{"input":"x"}"#).unwrap();
         let clone = body.clone();
-        assert!(!body.was_looked_at());
+        assert!(!body.was_accessed());
         assert_eq!(clone["input"], "x");
-        assert!(body.was_looked_at(), "a clone is the same body");
-        let unseen = body.unseen().unwrap();
-        assert!(!unseen.was_looked_at());
-        assert_eq!(unseen, body);
-        assert!(LazyJson::from(json!({})).unseen().is_none());
+        assert!(body.was_accessed(), "a clone is the same body");
+        let unread = body.not_accessed().unwrap();
+        assert!(!unread.was_accessed());
+        assert_eq!(unread, body);
+        assert!(LazyJson::from(json!({})).not_accessed().is_none());
     }
 
-    /// Texts that are nearly JSON objects.
+    /// Texts that resemble JSON objects.
     fn text() -> impl Strategy<Value = Vec<u8>> {
         let part = prop_oneof![
             prop::sample::select(vec![
@@ -273,7 +273,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_no_object_as_a_value_is_none_here(text in prop_oneof![text(), any::<Vec<u8>>()]) {
+        fn a_body_parses_exactly_if_a_value_is_an_object(text in prop_oneof![text(), any::<Vec<u8>>()]) {
             let value = serde_json::from_slice::<Value>(&text).ok().filter(Value::is_object);
             let body = LazyJson::read(&text).map(|(body, _)| Value::clone(&body));
             prop_assert_eq!(body, value);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_none() {
+    fn a_body_that_is_nested_too_deep_is_refused() {
         for depth in [100, 127, 128, 500] {
             let text = format!("{{\"k\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
             let value = serde_json::from_str::<Value>(&text);

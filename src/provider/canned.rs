@@ -1,4 +1,4 @@
-//! Replies that a scenario spells out, and the placeholders in them.
+//! Literal responses of a scenario, and the placeholders in them.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::{
 use crate::observation::Canaries;
 
 /// Fills in `{{canary.message}}`, `.code`, `.type`, `.param`, `.request_id`, `.header` and
-/// `.content`; anything else in braces is left as it is.
+/// `.content`; leaves all other text in braces unchanged.
 pub fn fill(text: &str, canaries: &Canaries) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -24,7 +24,7 @@ pub fn fill(text: &str, canaries: &Canaries) -> String {
             out.push_str(token);
             rest = &rest[start + end + 4..];
         } else {
-            // Only the first brace is passed over: `{{{canary.code}}` still holds a placeholder.
+            // Skips only the first brace: `{{{canary.code}}` still contains a placeholder.
             out.push_str(&rest[..=start]);
             rest = &rest[start + 1..];
         }
@@ -57,10 +57,10 @@ pub(super) fn fill_value(value: &Value, canaries: &Canaries) -> Value {
     }
 }
 
-/// A reply that a scenario spells out: a string is sent as it is, anything else as JSON.
+/// Returns a literal response of a scenario: a string is sent verbatim, any other value as JSON.
 ///
-/// A string that looks like JSON, HTML or an event stream gets that content type, any other
-/// `text/plain`; an event stream is sent event by event, so that faults can strike between them.
+/// A string that looks like JSON, HTML or an event stream gets that content type, any other string
+/// `text/plain`. An event stream is sent event by event, so that faults can take effect between events.
 pub fn literal(
     asked: &RequestedCall,
     status: u16,
@@ -102,8 +102,8 @@ fn text_type(text: &str) -> &'static str {
     }
 }
 
-/// Cuts a stream behind each empty line (LF or CRLF line ends); what follows the last one is an
-/// event too.
+/// Splits a stream after each empty line (LF or CRLF line ends); the text after the last empty line is an event
+/// too.
 fn events(text: &str) -> MessageBody {
     let mut events = Vec::new();
     let mut event = String::new();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_filled_wherever_they_stand_and_other_braces_are_kept() {
+    fn placeholders_are_filled_and_other_braces_are_kept() {
         let text = "{{canary.code}} {{ canary.type }} {{{canary.param}} {{other}} {{canary.none}} {{";
         insta::assert_snapshot!(
             fill(text, &canaries()),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_stream_is_cut_into_its_events() {
+    fn an_event_stream_is_split_into_its_events() {
         let message =
             literal(&asked(), 200, &Some("data: 1\n\ndata: 2\r\n\r\ndata: [DONE]\n\n".into()), &canaries());
         let MessageBody::Events { events, terminator } = message.body else { panic!("no events") };

@@ -1,9 +1,8 @@
-//! What carries the streams of each API.
+//! The stream format of each API.
 
 use crate::{scenario::Api, wire::frames::Carrier};
 
-/// What the events of an API's streams come in: its own SDKs read them so, whatever the content type
-/// says.
+/// The stream format that an API's own SDKs parse, regardless of the content type.
 pub const fn carrier(api: Api) -> Carrier {
     match api {
         Api::BedrockConverse | Api::BedrockInvoke => Carrier::Aws,

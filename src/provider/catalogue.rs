@@ -1,4 +1,4 @@
-//! The form of an error catalogue: one row an error, so that a provider's catalogue is data.
+//! The types of an error catalogue: one row per error, so that a provider's catalogue is data.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -8,97 +8,97 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRow {
-    /// The provider's own status.
+    /// The provider's status code.
     pub status: u16,
-    /// What kind of body carries it; the profile's own where left out.
+    /// The form of the body. Default: the profile's form.
     pub form: Option<ErrorBodyForm>,
-    /// `error.type`, or what stands in its place (`status` of a Google error, the name in an AWS
-    /// error's header).
+    /// `error.type`, or its equivalent (`status` of a Google error, the name in an AWS error's header).
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// `error.code`: text or a number; `null` where there is none.
+    /// `error.code`: a text or a number; `null` if there is none.
     #[serde(default)]
     pub code: Value,
-    /// `error.param`; `null` where there is none.
+    /// `error.param`; `null` if there is none.
     pub param: Option<String>,
-    /// The text, `{model}` standing for the model that was asked for and `{id}` for the thing that its
-    /// path names. For a page, its title. Where a limit is used up, `{limit}`, `{used}`, `{requested}`
-    /// and `{retry_after}` (`7s`) are filled in.
+    /// The error text; for a page, its title. `{model}` is replaced with the requested model, `{id}` with the
+    /// id in the path. If a limit is used up, `{limit}`, `{used}`, `{requested}` and `{retry_after}` (`7s`) are
+    /// filled in.
     pub message: String,
-    /// Members of the error object beside those above; `{{canary.…}}` is filled in.
+    /// Additional members of the error object; `{{canary.…}}` is filled in.
     #[serde(default)]
     pub extra: Map<String, Value>,
-    /// Members of the body beside the error object, in OpenAI's forms; filled in alike.
+    /// Additional members of the body, next to the error object, in OpenAI's forms; `{{canary.…}}` is filled
+    /// in.
     #[serde(default)]
-    pub beside: Map<String, Value>,
-    /// Headers on top of the profile's own.
+    pub body_extra: Map<String, Value>,
+    /// Headers in addition to the profile's.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
-    /// Which limit is used up.
+    /// The limit that is used up.
     #[serde(default)]
     pub limits: Limits,
-    /// What the row rests on.
+    /// The kind of evidence for the row.
     pub confidence: SourceConfidence,
-    /// The page, fixture or issue; empty for a row that is recalled.
+    /// The page, fixture or issue with the evidence; empty for a row that is recalled.
     #[serde(default)]
     pub source: String,
 }
 
-/// What kind of body carries an error.
+/// The form of an error's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorBodyForm {
-    /// `{"error": {"message", "type", "param", "code"}}`, all four always there.
+    /// `{"error": {"message", "type", "param", "code"}}`, with all four members always present.
     Openai,
-    /// The same object with only those members that the row gives: `{"error": {"code", "message"}}`.
+    /// The same object with only those members that the row has: `{"error": {"code", "message"}}`.
     OpenaiSparse,
     /// `{"type": "error", "error": {"type", "message"}, "request_id"}`
     Anthropic,
-    /// `{"error": {"code", "message", "status", "details"}}`, the code being the status.
+    /// `{"error": {"code", "message", "status", "details"}}`; the code is the status.
     Google,
-    /// `{"promptFeedback": {"blockReason"}, …}`, the reason being the row's type: Google refuses a
-    /// prompt with a 200.
+    /// `{"promptFeedback": {"blockReason"}, …}`; the reason is the row's type. Google refuses a prompt with
+    /// status 200.
     GoogleBlocked,
     /// `{"message"}` with the type in the header `x-amzn-errortype`.
     Aws,
-    /// A reply of Bedrock's that looks like a success: the text stands where the model's would, under
-    /// a stop reason that tells of a guardrail. In a stream it is one too.
+    /// A Bedrock response that looks like a success: the text replaces the model's text, and the stop reason
+    /// names a guardrail. A stream has the same form.
     Guardrail,
     /// `{"object": "error", "message", "type", "param", "code"}`
     Flat,
     /// `{"detail": "…"}`
     Detail,
-    /// `{"status", "title", "detail"}`, the title being the row's type.
+    /// `{"status", "title", "detail"}`; the title is the row's type.
     Problem,
     /// `{"code": "…", "error": "…"}`, both strings.
     CodeAndError,
-    /// `{"error": "…"}`, with the row's other members beside it.
+    /// `{"error": "…"}`, with the row's other members next to it.
     Text,
-    /// `{"message": "…"}` with the row's other members beside it.
+    /// `{"message": "…"}`, with the row's other members next to it.
     Message,
-    /// The text itself, as `text/plain`.
+    /// The error text, as `text/plain`.
     Plain,
     /// No body.
     Empty,
-    /// A page of nginx or its like: none of the provider's headers.
+    /// The error page of nginx or a similar server, without the provider's headers.
     NginxPage,
-    /// The same page signed by OpenResty.
+    /// The same page, signed by OpenResty.
     OpenrestyPage,
-    /// The same page signed by Cloudflare, which puts it in place of an origin's 502 and 504.
+    /// The same page, signed by Cloudflare, which sends it in place of an origin's 502 and 504.
     CloudflarePage,
-    /// The same page unsigned, as AWS's load balancers send it.
+    /// The same page, unsigned, as AWS's load balancers send it.
     AwsPage,
-    /// Cloudflare's own page for an origin that fails (520, 522, 524 and their like).
+    /// Cloudflare's own page for a failing origin (520, 522, 524 and similar).
     CloudflareBrandedPage,
     /// The page of Google's front end.
     GooglePage,
 }
 
-/// Which limit an error says is used up.
+/// The limit that an error reports as used up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limits {
-    /// None.
+    /// No limit is used up.
     #[default]
     None,
     /// The requests of this minute are used up; waiting helps.
@@ -107,11 +107,11 @@ pub enum Limits {
     Tokens,
 }
 
-/// How a provider writes the state of its limits into headers.
+/// The headers in which a provider reports the state of its limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitStyle {
-    /// Not at all.
+    /// No headers.
     #[default]
     None,
     /// `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, resets as Go durations; `retry-after`
@@ -121,20 +121,20 @@ pub enum LimitStyle {
     OpenaiSeconds,
     /// The same as `openai` with resets in whole seconds (openai/openai-dotnet#838).
     Azure,
-    /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`, resets as RFC 3339 times;
-    /// `retry-after` on a 429.
+    /// `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`,
+    /// resets as RFC 3339 times; `retry-after` on a 429.
     Anthropic,
     /// `ratelimitbysize-{limit,remaining,reset}` for tokens, `x-ratelimit-{limit,remaining}-req-minute`
-    /// for requests, resets in seconds; nothing that says when to try again.
+    /// for requests, resets in seconds; no header says when to retry.
     Mistral,
     /// `x-ratelimit-{limit,remaining,reset}` for requests, `x-tokenlimit-{limit,remaining}` for tokens,
-    /// the reset in seconds; nothing else that says when to try again.
+    /// the reset in seconds; no other header says when to retry.
     Together,
-    /// `retry-after` alone, on a 429.
+    /// Only `retry-after`, on a 429.
     RetryAfter,
 }
 
-/// What a row rests on.
+/// The kind of evidence for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceConfidence {
@@ -142,8 +142,8 @@ pub enum SourceConfidence {
     Documented,
     /// A recorded reply, or the server's own source code.
     Recorded,
-    /// The literal body stands in somebody's report.
+    /// A bug report or similar contains the literal body.
     Reported,
-    /// Recalled, not confirmed: assert on status, type and code rather than on the text.
+    /// Recalled and not confirmed: assert on the status, type and code rather than on the text.
     Recalled,
 }

@@ -1,4 +1,4 @@
-//! The provider's side of a request, whoever the provider is.
+//! A provider's responses to requests, for every provider.
 
 use std::borrow::Cow;
 
@@ -23,23 +23,23 @@ use crate::{
     scenario::{Api, ErrorName, EventForm, MalformedBody, Provider, SuccessReply, Turn, TurnReply},
 };
 
-/// The largest request body that a mock takes; a larger one gets the provider's own 413.
+/// The largest request body that a mock accepts, in bytes; a larger one gets the provider's own 413.
 pub const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
-/// A fixed time in seconds, so that the same case gives the same bytes.
+/// A fixed Unix time in seconds, so that the same case gives the same bytes.
 pub(super) const fn created() -> i64 {
     1_700_000_000
 }
 
-/// What a turn says before its faults: its reply, error or literal, with its headers laid over.
+/// The response of a turn before its faults: its reply, error or literal, with the turn's headers set.
 pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> ProviderMessage {
     let mut message = match &turn.answer {
         TurnReply::Reply(kind) => reply(asked, kind, canaries),
         TurnReply::Error(name) => error(asked, *name, canaries),
         TurnReply::Literal { status, body } => literal(asked, *status, body, canaries),
     };
-    // The two say the same in different units; a scenario that changes one does not mean to leave
-    // them contradicting each other.
+    // `retry-after-ms` gives the same time in another unit: a scenario that sets one header does not intend the two
+    // to contradict each other.
     if turn.headers.contains_key("retry-after") {
         message.set_header("retry-after-ms", None);
     }
@@ -52,7 +52,7 @@ pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> Provi
     message
 }
 
-/// A successful reply, in the dialect of the endpoint that was asked.
+/// Returns a successful response in the dialect of the requested endpoint.
 pub fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Canaries) -> ProviderMessage {
     let profile = profile::of(asked.provider);
     let served = asked.api.and_then(|api| match api.native_provider() {
@@ -87,8 +87,8 @@ pub fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Canaries) -
     ProviderMessage { status: 200, headers, body }
 }
 
-/// The pieces of content that a reply consists of: together they are its text, and a stream sends
-/// exactly one event of content for each. Empty for a tool call.
+/// The pieces of content of a reply: together they are its text, and a stream sends exactly one content event for
+/// each. Empty for a tool call.
 pub fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
     let n = match reply {
         SuccessReply::Ok | SuccessReply::MaxTokens => 5,
@@ -111,19 +111,19 @@ pub fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> 
         .collect()
 }
 
-/// The pieces of a tool call's arguments: together they are one JSON object, and a stream sends
-/// exactly one event for each.
+/// The pieces of a tool call's arguments: together they are one JSON object, and a stream sends exactly one event
+/// for each.
 pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
     let note = &canaries.content;
     vec!["{\"city\":".into(), "\"Paris\",".into(), "\"note\":\"".into(), note.clone(), "\"}".into()]
 }
 
-/// An error in the provider's own form: its status, body and headers.
+/// Returns an error in the provider's own form, with its status, body and headers.
 pub fn error(asked: &RequestedCall, name: ErrorName, canaries: &Canaries) -> ProviderMessage {
     refused(asked, row_of(asked, name), canaries)
 }
 
-/// A limit that is used up, with the headers that say so.
+/// Returns the error of a used-up limit, with headers that report the state of the limits.
 pub fn limited(
     asked: &RequestedCall,
     name: ErrorName,
@@ -134,10 +134,10 @@ pub fn limited(
     written(asked, row, &form::message(row, asked, canaries), state, canaries)
 }
 
-/// A request for more tokens than a whole minute allows: waiting does not help, so that no header
-/// tells anybody to.
+/// Returns the error for a request of more tokens than a whole minute allows. Waiting does not help, so no header
+/// asks the client to wait.
 pub fn beyond(asked: &RequestedCall, state: &LimitState, canaries: &Canaries) -> ProviderMessage {
-    // Whatever the provider says of a limit, its text promises that the request will pass.
+    // The provider's own text about a limit says that the request will pass later, which is wrong here.
     let row = ErrorRow {
         message:
             "Request too large for {model} on tokens per min (TPM): Limit {limit}, Requested {requested}. \
@@ -152,7 +152,7 @@ pub fn beyond(asked: &RequestedCall, state: &LimitState, canaries: &Canaries) ->
     message
 }
 
-/// Has a success tell the real state of its limits, where it tells any but those that `turn` sets.
+/// Replaces the limit headers of a success with the account's real state, except those that `turn` sets.
 pub fn show_limits(message: &mut ProviderMessage, provider: Provider, turn: &Turn, state: &LimitState) {
     if !matches!(turn.answer, TurnReply::Reply(_)) {
         return;
@@ -187,7 +187,7 @@ fn written(
         headers.extend(own_headers(profile, canaries));
         return ProviderMessage { status: row.status, headers, body };
     }
-    let row = &in_own_words(asked, row);
+    let row = &with_own_type(asked, row);
     let written = google::framed(form, asked, form::written(form, row, text, canaries));
     let mut headers = Vec::new();
     headers.extend(written.content_type.map(|kind| header("content-type", kind)));
@@ -210,19 +210,19 @@ fn written(
     message
 }
 
-/// The kind of body that carries a row's error to who asked for this.
+/// The form of the body in which a row's error answers this request.
 pub(super) fn form_of(asked: &RequestedCall, row: &ErrorRow) -> ErrorBodyForm {
     row.form.unwrap_or_else(|| own_form(asked))
 }
 
-/// The kind of body in which a provider's endpoint says what went wrong.
+/// The error form of the requested endpoint.
 fn own_form(asked: &RequestedCall) -> ErrorBodyForm {
     let profile = profile::of(asked.provider);
     asked.api.and_then(|api| profile.forms.get(&api).copied()).unwrap_or(profile.form)
 }
 
-/// A row with the type that the endpoint's form has for its status, where the profile says so.
-fn in_own_words<'a>(asked: &RequestedCall, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
+/// Replaces a row's type with the one that the profile has for the endpoint's form and the row's status, if any.
+fn with_own_type<'a>(asked: &RequestedCall, row: &'a ErrorRow) -> Cow<'a, ErrorRow> {
     let types = profile::of(asked.provider).types.get(&own_form(asked));
     match types.and_then(|types| types.get(&row.status).or_else(|| types.get(&500))) {
         Some(kind) => Cow::Owned(ErrorRow { kind: Some(kind.clone()), ..row.clone() }),
@@ -230,20 +230,20 @@ fn in_own_words<'a>(asked: &RequestedCall, row: &'a ErrorRow) -> Cow<'a, ErrorRo
     }
 }
 
-/// An error of the catalogue, written as far as a body and an event have it in common.
+/// An error of the catalogue, with the parts that a body and an event share.
 pub(super) struct ProviderError<'a> {
-    /// What was asked for.
+    /// The request.
     pub asked: &'a RequestedCall,
     pub row: &'a ErrorRow,
-    /// What people read, the canary included.
+    /// The error text, including the canary.
     pub text: String,
     /// The error in its JSON form.
     pub error: Value,
-    /// How many events were sent before it.
+    /// The number of events before it in the stream.
     pub after: usize,
 }
 
-/// An error as the first event of a stream, in the dialect of the endpoint that was asked.
+/// Returns an error as the first event of a stream, in the dialect of the requested endpoint.
 pub fn error_event(
     asked: &RequestedCall,
     name: ErrorName,
@@ -253,7 +253,7 @@ pub fn error_event(
     error_event_after(asked, name, form, 0, canaries)
 }
 
-/// The same behind `after` events of the stream: some dialects number them.
+/// Like [`error_event`], after `after` events of the stream: some dialects number their events.
 pub fn error_event_after(
     asked: &RequestedCall,
     name: ErrorName,
@@ -261,11 +261,11 @@ pub fn error_event_after(
     after: usize,
     canaries: &Canaries,
 ) -> Bytes {
-    let row = &in_own_words(asked, row_of(asked, name));
+    let row = &with_own_type(asked, row_of(asked, name));
     let text = limits::fill_in(&form::message(row, asked, canaries), &LimitState::standard(row.limits));
     let api = asked.api.unwrap_or(Api::OpenaiChat);
     let own_event = stream_error::of(profile::of(asked.provider), api);
-    // A page of the network in front cannot stand in a stream: then it is the provider's own form.
+    // A stream cannot contain a page of the network in front of the provider: the event has the provider's own form.
     let error = own_event
         .map(|event| stream_error::data(event, row, &text, asked, canaries))
         .or_else(|| form::value(form_of(asked, row), row, &text, canaries))
@@ -284,7 +284,7 @@ pub fn error_event_after(
     stream_error::ended(own_event, event)
 }
 
-/// A reply under status 200 that is no answer.
+/// Returns a response with status 200 and an invalid body.
 pub fn malformed(asked: &RequestedCall, malform: MalformedBody, canaries: &Canaries) -> ProviderMessage {
     let body = match malform {
         MalformedBody::NotJson => {
@@ -301,10 +301,10 @@ pub fn malformed(asked: &RequestedCall, malform: MalformedBody, canaries: &Canar
         MalformedBody::CutJson => {
             let whole = reply(&RequestedCall { stream: false, ..asked.clone() }, &SuccessReply::Ok, canaries);
             let MessageBody::Whole(bytes) = whole.body else { return whole };
-            // All of it is ASCII, so every place is between two characters.
+            // The body is ASCII, so every position is a character boundary.
             bytes.slice(..bytes.len() / 2)
         }
-        // These are the answer itself, which `fault` edits in its place.
+        // These bodies are the normal response, which the module `fault` edits later.
         MalformedBody::InvalidUtf8
         | MalformedBody::ByteOrderMark
         | MalformedBody::DeepNesting(_)
@@ -322,11 +322,10 @@ pub fn malformed(asked: &RequestedCall, malform: MalformedBody, canaries: &Canar
     ProviderMessage { status: 200, headers, body: MessageBody::Whole(body) }
 }
 
-/// Reads a request as the provider would before it thinks about an answer.
+/// Parses a request, and checks it as the provider does before it creates a response.
 ///
 /// # Errors
-/// The provider's own reply to a path or a method that it does not know, a missing key, or a body
-/// that is no JSON object.
+/// The provider's own response to an unknown path or method, a missing key, or a body that is not a JSON object.
 pub fn read(
     provider: Provider,
     received: &ReceivedCall<'_>,
@@ -335,7 +334,7 @@ pub fn read(
     read_with(provider, received, || canaries)
 }
 
-/// The same for tokens that are made when they are needed: few requests are refused.
+/// Like [`read`], but creates the canaries only when they are needed: few requests are refused.
 ///
 /// # Errors
 /// As [`read`].
@@ -357,28 +356,28 @@ pub fn read_with<'a>(
     })
 }
 
-/// The provider's own reply to a body above [`MAX_REQUEST_BYTES`].
+/// Returns the provider's own response to a body larger than [`MAX_REQUEST_BYTES`].
 pub fn too_large(provider: Provider, canaries: &Canaries) -> ProviderMessage {
     error(&RequestedCall::nothing(provider), ErrorName::TooLarge, canaries)
 }
 
-/// What a base URL as the provider's SDK takes it ends in: `/v1` for openai.
+/// The path at the end of a base URL for the provider's SDK: `/v1` for openai.
 pub fn base_path(provider: Provider) -> &'static str {
     &profile::of(provider).base
 }
 
-/// A model that a provider serves and that proxies' own tables know.
+/// A model that the provider serves and that proxies have in their model tables.
 pub fn model(provider: Provider) -> &'static str {
     &profile::of(provider).model
 }
 
-/// A provider's row for an error: what it sends, and what that rests on.
+/// A provider's catalogue row for an error: what the provider sends, and the evidence for it.
 pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
-    // A test holds that every profile has a row for every name.
+    // A test checks that every profile has a row for every name.
     &profile::of(provider).errors[&name]
 }
 
-/// The same as the endpoint that was asked says it, where it has words of its own.
+/// The catalogue row for an error at the requested endpoint: the endpoint's override if there is one.
 fn row_of(asked: &RequestedCall, name: ErrorName) -> &'static ErrorRow {
     let overrides = &profile::of(asked.provider).overrides;
     let own = asked.api.and_then(|api| overrides.get(&api)).and_then(|rows| rows.get(&name));
@@ -389,7 +388,7 @@ fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<HeaderField> {
     profile.headers.iter().map(|(name, value)| header(&**name, fill(value, canaries))).collect()
 }
 
-/// What the network in front of a provider says of itself.
+/// The headers of the network in front of a provider.
 fn network_headers(form: ErrorBodyForm) -> Vec<HeaderField> {
     match form {
         ErrorBodyForm::NginxPage => vec![header("server", "nginx")],
@@ -400,17 +399,17 @@ fn network_headers(form: ErrorBodyForm) -> Vec<HeaderField> {
     }
 }
 
-/// What follows the prefix of the request's id: a stem for ids of the same reply.
+/// The part of the request id after its prefix: a stem for the ids in the same response.
 pub(super) fn stem(canaries: &Canaries) -> &str {
     canaries.stem()
 }
 
-/// The model that a reply names: the one that was asked for.
+/// The model that a response names: the requested one.
 pub(super) fn model_asked(asked: &RequestedCall) -> &str {
     if asked.model.is_empty() { model(asked.provider) } else { &asked.model }
 }
 
-/// A body of JSON with its content type.
+/// A JSON body with its content type.
 pub(super) fn json(value: &Value) -> (&'static str, MessageBody) {
     ("application/json", MessageBody::Whole(value.to_string().into()))
 }

@@ -1,17 +1,17 @@
-//! Where a provider takes the requests of an API, as whoever calls it directly knows it.
+//! The path of an API at a provider, for clients that call the provider directly.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::profile::{self, RouteRow};
 use crate::scenario::{Api, Provider};
 
-/// What stays as it is in a segment of a path (RFC 3986 section 2.3).
+/// The characters to encode in a path segment: all but the unreserved ones (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The version of Azure's API that is asked for.
+/// The version of Azure's API that requests name.
 pub const AZURE_VERSION: &str = "2024-10-21";
 
-/// The pattern of the provider's own path for an API, the end of its base URL included.
+/// The pattern of the provider's own path for an API, including the path of its base URL.
 pub fn endpoint_pattern(provider: Provider, api: Api, stream: bool) -> Option<&'static str> {
     let fits = |row: &&RouteRow| row.api == api && row.stream.is_none_or(|streams| streams == stream);
     profile::of(provider).routes.iter().filter(fits).find_map(path)
@@ -21,21 +21,21 @@ fn path(row: &'static RouteRow) -> Option<&'static str> {
     if row.api.method() == "GET" { row.get.as_deref() } else { row.post.as_deref() }
 }
 
-/// What the provider's own SDK puts behind its base URL to call an API: path and query, the model in
-/// its place. `None` where the provider has no such endpoint.
+/// The path and query that the provider's own SDK appends to its base URL to call an API, with the model filled
+/// in. `None` if the provider has no such endpoint.
 pub fn endpoint(provider: Provider, api: Api, stream: bool, model: &str) -> Option<String> {
     let pattern = endpoint_pattern(provider, api, stream)?;
     let base = profile::of(provider).base.as_str();
-    let behind = fill_pattern(pattern.strip_prefix(base).unwrap_or(pattern), model);
+    let suffix = fill_pattern(pattern.strip_prefix(base).unwrap_or(pattern), model);
     let own = api.path(stream).split_once('?').map(|(_, query)| query.to_owned());
     let query = match provider {
         Provider::Azure => Some(format!("api-version={AZURE_VERSION}")),
         _ => own,
     };
-    Some(query.map_or(behind.clone(), |query| format!("{behind}?{query}")))
+    Some(query.map_or(suffix.clone(), |query| format!("{suffix}?{query}")))
 }
 
-/// A pattern with the model in its place; what else it leaves open does not matter to a mock.
+/// Fills the model into a pattern. The other placeholders get fixed values, which a mock ignores.
 pub fn fill_pattern(pattern: &str, model: &str) -> String {
     let mut text = String::new();
     let mut rest = pattern;
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_what_an_sdk_puts_behind_its_base_url() {
+    fn an_endpoint_is_what_an_sdk_appends_to_its_base_url() {
         use Provider::{Anthropic, Azure, Gemini, Groq, Openai};
         let of = |provider, api, stream| endpoint(provider, api, stream, "m").unwrap();
         assert_eq!(of(Openai, Api::OpenaiChat, true), "/chat/completions");

@@ -1,4 +1,4 @@
-//! The bodies that carry errors.
+//! The bodies of error responses.
 
 use serde_json::{Map, Value, json};
 
@@ -9,16 +9,16 @@ use super::{
 };
 use crate::observation::Canaries;
 
-/// An error in its body's form.
+/// The body of an error response.
 pub(super) struct WrittenError {
-    /// `None` where there is no body.
+    /// `None` if there is no body.
     pub content_type: Option<&'static str>,
     pub text: String,
-    /// Whether the provider itself wrote it, and so sent its own headers with it.
+    /// Whether the provider itself created the body; if so, it sends its own headers as well.
     pub own: bool,
 }
 
-/// What people read: the row's text, `{model}` and `{id}` filled in, then the canary.
+/// The error text: the row's text with `{model}` and `{id}` filled in, then the canary.
 pub(super) fn message(row: &ErrorRow, asked: &RequestedCall, canaries: &Canaries) -> String {
     let model = if asked.model.is_empty() { &super::profile::of(asked.provider).model } else { &asked.model };
     let id = asked.id.as_deref().unwrap_or("file-unknown");
@@ -26,7 +26,7 @@ pub(super) fn message(row: &ErrorRow, asked: &RequestedCall, canaries: &Canaries
     format!("{} ({})", fill(&text, canaries), canaries.message)
 }
 
-/// The error as JSON, for a body or an event; `None` in the forms that are no JSON.
+/// The error as JSON, for a body or an event; `None` in the forms that are not JSON.
 pub(super) fn value(
     form: ErrorBodyForm,
     row: &ErrorRow,
@@ -41,7 +41,7 @@ pub(super) fn value(
     };
     let enveloped = |error: Value| {
         let mut body = Map::from_iter([("error".to_owned(), error)]);
-        body.extend(row.beside.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
+        body.extend(row.body_extra.iter().map(|(name, value)| (name.clone(), fill_value(value, canaries))));
         Value::Object(body)
     };
     let object = |value: Value| if let Value::Object(members) = value { members } else { Map::new() };
@@ -95,7 +95,7 @@ pub(super) fn value(
     })
 }
 
-/// The whole body.
+/// The complete body of an error.
 pub(super) fn written(
     form: ErrorBodyForm,
     row: &ErrorRow,
@@ -118,7 +118,7 @@ pub(super) fn written(
     }
 }
 
-/// The page that nginx made common, signed by whoever sends it.
+/// The error page in nginx's style, signed by the server that sends it.
 pub(super) fn short_page(signed: &str, title: &str, canaries: &Canaries) -> String {
     format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
@@ -136,7 +136,7 @@ fn unsigned_page(title: &str, canaries: &Canaries) -> String {
     )
 }
 
-/// Cloudflare's page for a failing origin, as far as anybody reads it.
+/// Cloudflare's page for a failing origin, reduced to the parts that clients read.
 fn branded_page(status: u16, title: &str, canaries: &Canaries) -> String {
     format!(
         "<!DOCTYPE html>\n<!--[if lt IE 7]> <html class=\"no-js ie6 oldie\" lang=\"en-US\"> <![endif]-->\n\

@@ -1,27 +1,27 @@
-//! Headers of a reply, made to be sent many times.
+//! Response headers, which are created once and sent many times.
 
 use std::{fmt, ops::Deref};
 
 use bytestring::ByteString;
 use http::HeaderName;
 
-/// A header's name, in lower case, and its value. Both are shared and not copied: most of them are
-/// the same in every reply.
+/// A header's name, in lower case, and its value. Clones share both, because most headers are the same in every
+/// response.
 pub type HeaderField = (Name, ByteString);
 
-/// A header's name, read once however often it is sent.
+/// A header's name, parsed once and sent any number of times.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(Known);
 
 #[derive(Clone, PartialEq, Eq)]
 enum Known {
     Name(HeaderName),
-    /// What HTTP does not take for a name.
+    /// A text that is not a valid header name.
     Text(ByteString),
 }
 
 impl Name {
-    /// The name as HTTP has it; `None` where it cannot be one.
+    /// The name as an HTTP header name; `None` if it is not a valid one.
     pub fn http(&self) -> Option<&HeaderName> {
         match &self.0 {
             Known::Name(name) => Some(name),
@@ -31,7 +31,7 @@ impl Name {
 }
 
 impl PartialEq<str> for Name {
-    /// Not as HTTP compares names: these are written in lower case.
+    /// Compares case-sensitively, unlike HTTP: these names are in lower case.
     fn eq(&self, other: &str) -> bool {
         **self == *other
     }
@@ -40,7 +40,7 @@ impl PartialEq<str> for Name {
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
         match HeaderName::from_bytes(text.as_bytes()) {
-            // One that would come back in lower case is kept as it is written.
+            // A name that HTTP would convert to lower case keeps its spelling.
             Ok(name) if name.as_str() == text => Self(Known::Name(name)),
             _ => Self(Known::Text(text.into())),
         }
@@ -76,12 +76,12 @@ impl fmt::Debug for Name {
     }
 }
 
-/// A header of texts of any kind.
+/// Creates a header.
 pub(super) fn header(name: impl Into<Name>, value: impl Into<ByteString>) -> HeaderField {
     (name.into(), value.into())
 }
 
-/// The same headers as texts of their own, as an observation has them.
+/// Copies headers into owned strings, as observations store them.
 pub fn owned_headers(headers: &[HeaderField]) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_keeps_its_text_whether_http_takes_it_or_not() {
+    fn a_name_keeps_its_text_whether_it_is_valid_or_not() {
         for (text, http) in
             [("retry-after", true), ("x-own", true), ("X-Own", false), ("a b", false), ("", false)]
         {

@@ -1,4 +1,4 @@
-//! The state of a provider's limits, as headers.
+//! The state of a provider's limits, and the headers that report it.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use super::{
     header::{HeaderField, header},
 };
 
-/// What is left of a minute's allowance.
+/// The state of one allowance per minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitWindow {
-    /// How much a minute allows.
+    /// The allowance per minute.
     pub limit: u64,
-    /// How much is left.
+    /// The part of the allowance that is left.
     pub remaining: u64,
-    /// In how long the allowance is whole again.
+    /// The time until the allowance is full again.
     pub reset: Duration,
 }
 
 /// The state of both limits after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitState {
-    /// Requests in each minute.
+    /// Requests per minute.
     pub requests: LimitWindow,
-    /// Tokens in each minute.
+    /// Tokens per minute.
     pub tokens: LimitWindow,
-    /// Which of them has stopped the request.
+    /// The limit that refused the request.
     pub used_up: Limits,
-    /// How much of it that request wanted.
+    /// The amount of that limit that the request needs.
     pub requested: u64,
-    /// How long to wait before the same request would pass.
+    /// The time after which the same request would be admitted.
     pub retry_after: Duration,
 }
 
 impl LimitState {
-    /// What a mock says that keeps no account.
+    /// The state that a mock without an account reports.
     pub fn standard(used_up: Limits) -> Self {
         let window = |used: bool, limit, left, least, ms| {
             let (remaining, reset) =
@@ -60,8 +60,8 @@ pub(super) fn fill_in(text: &str, state: &LimitState) -> String {
         .replace("{retry_after}", &go_duration(state.retry_after))
 }
 
-/// The headers of a style, names in lower case; on an error that says that a limit is used up, those
-/// that tell when to try again come first.
+/// Returns the headers of a style, with names in lower case. If a limit is used up, the headers that say when to
+/// retry come first.
 pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<HeaderField> {
     let mut headers = Vec::new();
     let says_when = !matches!(style, LimitStyle::None | LimitStyle::Mistral | LimitStyle::Together);
@@ -82,7 +82,7 @@ pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<HeaderField> {
     headers
 }
 
-/// Whole seconds, rounded up: who waits so long has waited long enough.
+/// Whole seconds, rounded up, so that a client that waits this long has waited long enough.
 fn seconds(time: Duration) -> String {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).to_string()
 }
@@ -101,7 +101,7 @@ fn openai(state: &LimitState, reset: fn(Duration) -> String, headers: &mut Vec<H
 }
 
 fn anthropic(state: &LimitState, headers: &mut Vec<HeaderField>) {
-    // What is told of the tokens is told of whichever kind is nearest to its limit: here the input.
+    // The general token headers report the kind of token that is nearest to its limit: here the input tokens.
     let output = LimitWindow { limit: 8_000, remaining: 8_000, reset: Duration::ZERO };
     let windows = [
         ("requests", &state.requests),
@@ -140,7 +140,7 @@ fn together(LimitState { requests, tokens, .. }: &LimitState, headers: &mut Vec<
     headers.extend(rows.map(|(name, value)| header(name, value)));
 }
 
-/// As Go's `Duration.String` writes it: `7s`, `120ms`, `1m0.5s`.
+/// Formats a duration like Go's `Duration.String`: `7s`, `120ms`, `1m0.5s`.
 fn go_duration(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         return format!("{}ms", time.as_millis());

@@ -1,18 +1,18 @@
-//! A reply as a provider would send it, before any fault.
+//! A provider's response, before any fault.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::header::HeaderField;
 
-/// A complete reply in a provider's dialect.
+/// A complete response in a provider's dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderMessage {
     /// The status code.
     pub status: u16,
-    /// Names in lower case; without the framing headers, which the plan decides.
+    /// The headers, with names in lower case; without the framing headers, which the response plan adds.
     pub headers: Vec<HeaderField>,
-    /// What follows.
+    /// The body.
     pub body: MessageBody,
 }
 
@@ -21,33 +21,33 @@ pub struct ProviderMessage {
 pub enum MessageBody {
     /// Sent at once, with a Content-Length.
     Whole(Bytes),
-    /// An event stream, chunked; each entry is one complete event as it goes over the wire.
+    /// A chunked event stream; each entry is the bytes of one complete event.
     Events {
         /// The events that carry content.
         events: Vec<Bytes>,
-        /// The one that says that the stream is complete (`data: [DONE]`), where the dialect has one.
+        /// The event that completes the stream (`data: [DONE]`), if the dialect has one.
         terminator: Option<Bytes>,
     },
-    /// A WebSocket session; each entry is one frame as it goes over the wire.
+    /// A WebSocket session; each entry is the bytes of one frame.
     Session {
-        /// What the server says before it is spoken to.
+        /// The frames that the server sends before the client sends any.
         opening: Vec<Bytes>,
-        /// The type of the event that it then waits for.
+        /// The type of the client event that the server then waits for.
         awaited: &'static str,
-        /// What it answers.
+        /// The frames of the response, except the last.
         events: Vec<Bytes>,
-        /// The last event of the answer.
+        /// The last frame of the response.
         last: Bytes,
     },
 }
 
 impl ProviderMessage {
-    /// The first header of this name (in lower case).
+    /// The value of the first header with this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| **key == *name).map(|(_, value)| &**value)
     }
 
-    /// Sets a header, or takes it away.
+    /// Sets a header, or removes it if `value` is `None`.
     pub fn set_header(&mut self, name: &str, value: Option<ByteString>) {
         self.headers.retain(|(key, _)| **key != *name);
         if let Some(value) = value {
@@ -58,7 +58,7 @@ impl ProviderMessage {
 
 #[cfg(test)]
 impl ProviderMessage {
-    /// All of the body, the frames of a stream one after the other.
+    /// The whole body as text; the frames of a stream are concatenated.
     pub(crate) fn text(&self) -> String {
         let bytes = match &self.body {
             MessageBody::Whole(bytes) => bytes.to_vec(),
@@ -68,8 +68,8 @@ impl ProviderMessage {
             MessageBody::Session { opening, events, last, .. } => {
                 let frames = opening.iter().chain(events).chain([last]);
                 let bytes: Vec<u8> = frames.flat_map(|bytes| bytes.to_vec()).collect();
-                let said = crate::wire::frames::decode(crate::wire::frames::Carrier::WebSocket, &bytes);
-                said.into_iter().flat_map(|frame| (frame.data + "\n").into_bytes()).collect()
+                let frames = crate::wire::frames::decode(crate::wire::frames::Carrier::WebSocket, &bytes);
+                frames.into_iter().flat_map(|frame| (frame.data + "\n").into_bytes()).collect()
             }
         };
         String::from_utf8(bytes).expect("this dialect is text")

@@ -1,10 +1,10 @@
-//! How each dialect speaks: success, error catalogue, streams, headers, auth.
+//! The dialects of the providers: success responses, error catalogues, streams, headers, authentication.
 //!
-//! Everything here is pure: from a request and the canaries of an attempt to the bytes that the
-//! provider would send, before any fault.
+//! All functions here are pure: they compute the bytes that the provider would send, before any fault, from a
+//! request and the canaries of an attempt.
 //!
-//! A provider is a file of `profiles/`: its endpoints, headers, keys and errors are data. Code is
-//! what an endpoint's replies need, whoever serves it.
+//! Each provider is a file in `profiles/`: its endpoints, headers, keys and errors are data. The code creates the
+//! responses of each endpoint, for every provider that serves it.
 
 mod account;
 mod anthropic;

@@ -1,10 +1,10 @@
-//! The fields of a form that came as `multipart/form-data` (RFC 7578).
+//! Parses forms that are sent as `multipart/form-data` (RFC 7578).
 
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-/// The fields by their names: a text as it is, a file as `{"filename", "bytes"}`, `bytes` being its
-/// length. Of fields of the same name the last one counts. `None` where the body is no such form.
+/// Returns the fields by name: a text as a string, a file as `{"filename", "bytes"}`, where `bytes` is its length.
+/// If a name occurs more than once, the last field counts. Returns `None` if the body is not such a form.
 pub(super) fn fields(headers: &HeaderMap, body: &[u8]) -> Option<Map<String, Value>> {
     let content_type = headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
     let (kind, parameters) = content_type.split_once(';')?;
@@ -13,12 +13,12 @@ pub(super) fn fields(headers: &HeaderMap, body: &[u8]) -> Option<Map<String, Val
     }
     let boundary = parameter(parameters, "boundary").filter(|boundary| !boundary.is_empty())?;
     let delimiter = format!("--{boundary}").into_bytes();
-    // Each delimiter stands at the start of a line; the first one may be the start of the body.
-    let mut rest = behind(body, &delimiter)?;
+    // Each delimiter is at the start of a line; the first one can be at the start of the body.
+    let mut rest = after_part(body, &delimiter)?;
     let delimiter = [b"\r\n", &*delimiter].concat();
     let mut fields = Map::new();
     while !rest.starts_with(b"--") {
-        // What stands before the delimiter that follows is a part; without one the form is cut off.
+        // A part ends at the next delimiter; without one the form is cut off.
         let end = find(rest, &delimiter)?;
         if let Some((name, value)) = field(&rest[..end]) {
             fields.insert(name, value);
@@ -45,7 +45,7 @@ fn field(part: &[u8]) -> Option<(String, Value)> {
     Some((name, value))
 }
 
-/// One of the parameters behind a header's value: `a=b; c="d"`.
+/// The value of one parameter of a header: `a=b; c="d"`.
 fn parameter(text: &str, name: &str) -> Option<String> {
     let mut rest = text;
     loop {
@@ -65,7 +65,7 @@ fn parameter(text: &str, name: &str) -> Option<String> {
     }
 }
 
-fn behind<'a>(body: &'a [u8], delimiter: &[u8]) -> Option<&'a [u8]> {
+fn after_part<'a>(body: &'a [u8], delimiter: &[u8]) -> Option<&'a [u8]> {
     find(body, delimiter).map(|at| &body[at + delimiter.len()..])
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_files_are_told_apart() {
+    fn texts_and_files_are_distinguished() {
         let body = form(&[("model", "whisper-1"), ("empty", "")], b"RIFF\r\n\r\n\xff");
         for content_type in
             ["multipart/form-data; boundary=XyZ", "Multipart/Form-Data; charset=x; boundary=\"XyZ\""]
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_form_has_no_fields() {
+    fn an_invalid_form_has_no_fields() {
         let whole = form(&[("model", "m")], b"x");
         assert_eq!(read("application/json", &whole), None);
         assert_eq!(read("multipart/form-data", &whole), None);
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_file_passes_that_does_not_hold_the_boundary(file in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_file_without_the_boundary_parses(file in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assume!(find(&file, b"--XyZ").is_none());
             let fields = read("multipart/form-data; boundary=XyZ", &form(&[("model", "m")], &file)).unwrap();
             prop_assert_eq!(&fields["file"]["bytes"], &json!(file.len()));

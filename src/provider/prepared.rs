@@ -1,4 +1,4 @@
-//! Replies in which nothing but the tokens changes from one attempt to the next.
+//! Responses that differ between attempts only in their canaries.
 
 use std::ops::Range;
 
@@ -13,51 +13,50 @@ use super::{
 };
 use crate::{observation::Canaries, scenario::Turn};
 
-/// What a turn says to requests that ask for the same thing, with holes where the stem of the
-/// tokens stands.
+/// A turn's response to equivalent requests, with holes for the stem of the canaries.
 ///
-/// No dialect has to know of it: a reply is made twice, with two stems, and is prepared if filling
-/// the holes of the one with the other's stem gives the other. That is not so where a checksum or
-/// an encoding covers a token, and then there is nothing to prepare.
+/// The dialects need no support for it: a response is created twice, with two stems, and can be prepared if filling
+/// the holes of one with the stem of the other gives the other. This is not the case if a checksum or an encoding
+/// covers a canary; then the response is not prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
     status: u16,
     headers: Vec<(Name, HeaderValue)>,
-    /// All of the body.
+    /// The whole body.
     body: Template,
-    /// The parts of it.
+    /// The frames of the body.
     frames: Frames,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Frames {
     Whole,
-    /// Where each event ends, and whether the last of them is the terminator.
+    /// The end of each event, and whether the last event is the terminator.
     Events {
         ends: Vec<Mark>,
         terminated: bool,
     },
 }
 
-/// Stems of different length, so that a length that is written somewhere shows too. They are
-/// nothing that a request or a scenario would hold by chance.
+/// Stems of different lengths, so that a serialized length differs too. Requests and scenarios do not contain
+/// these texts by chance.
 const STEMS: [&str; 2] = ["0e5b7c-stem-of-upfault-1", "7a90f2d4-stem-of-upfault-65536"];
 
 impl Prepared {
-    /// Prepares what `turn` says to `asked`; `None` where that depends on more than the stem.
+    /// Prepares the response of `turn` to `asked`; returns `None` if it depends on more than the stem.
     pub fn of(asked: &RequestedCall, turn: &Turn) -> Option<Self> {
-        let asked = RequestedCall { body: asked.body.unseen()?, ..asked.clone() };
+        let asked = RequestedCall { body: asked.body.not_accessed()?, ..asked.clone() };
         let [message, other] = STEMS.map(|stem| dialect::message(&asked, turn, &Canaries::with_stem(stem)));
         let prepared = Self::from_message(message)?;
-        (!asked.body.was_looked_at() && prepared.message(STEMS[1]) == other).then_some(prepared)
+        (!asked.body.was_accessed() && prepared.message(STEMS[1]) == other).then_some(prepared)
     }
 
-    /// Whether tokens with this stem are written as they are wherever they stand.
+    /// Whether canaries with this stem are serialized unchanged in every format.
     pub fn suits(stem: &str) -> bool {
         stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     }
 
-    /// The reply with the tokens that end in `stem`, which must [suit](Self::suits).
+    /// Returns the response with canaries that end in `stem`, which must [suit](Self::suits).
     pub fn message(&self, stem: &str) -> ProviderMessage {
         let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.filled(stem)));
         let bytes = Bytes::from(self.body.filled(stem));
@@ -90,7 +89,7 @@ impl Prepared {
                 let ends = events.iter().chain(&terminator).map(|event| body.push(event, STEMS[0])).collect();
                 Some(Frames::Events { ends, terminated })
             }
-            // It is made for few, and each frame tells its length.
+            // Sessions are rare, and each of their frames contains its length.
             MessageBody::Session { .. } => None,
         };
         let frames = frames?;
@@ -102,7 +101,7 @@ impl Prepared {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum HeaderValue {
-    /// The same in every reply.
+    /// The same in every response.
     Fixed(ByteString),
     Filled(Template),
 }
@@ -117,7 +116,7 @@ impl HeaderValue {
     fn filled(&self, stem: &str) -> ByteString {
         match self {
             Self::Fixed(value) => value.clone(),
-            // Text with text in its holes is text.
+            // A text whose holes are filled with text is valid UTF-8.
             Self::Filled(template) => String::from_utf8(template.filled(stem)).unwrap_or_default().into(),
         }
     }
@@ -126,9 +125,9 @@ impl HeaderValue {
 /// Bytes with holes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Template {
-    /// What stands between the holes.
+    /// The bytes between the holes.
     text: Vec<u8>,
-    /// Where they are in it.
+    /// The positions of the holes in `text`.
     holes: Vec<usize>,
 }
 
@@ -136,19 +135,19 @@ struct Template {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     offset: usize,
-    /// How many holes are before it.
+    /// The number of holes before it.
     holes: usize,
 }
 
 impl Mark {
-    /// The same place once the holes are filled.
+    /// The position after the holes are filled.
     fn filled(self, stem: &str) -> usize {
         self.offset + self.holes * stem.len()
     }
 }
 
 impl Template {
-    /// Appends bytes, with a hole for each `stem` in them; the place behind them.
+    /// Appends bytes, with a hole for each `stem` in them; returns the position after them.
     fn push(&mut self, mut bytes: &[u8], stem: &str) -> Mark {
         while let Some(at) = find(bytes, stem.as_bytes()) {
             self.text.extend_from_slice(&bytes[..at]);
@@ -187,7 +186,7 @@ mod tests {
         scenario::{Api, ErrorName, Provider, SuccessReply, TurnReply},
     };
 
-    /// A request whose body came as text, as the wire brings it.
+    /// A request whose body was parsed from text, as in production.
     fn asked(provider: Provider, api: Api, stream: bool) -> RequestedCall {
         let plain = RequestedCall::plain(provider, api, stream);
         let text = json!({"model": plain.model, "stream": stream, "input": "x"}).to_string();
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_prepared_says_what_would_have_been_said() {
+    fn a_prepared_response_equals_the_one_that_is_created_directly() {
         let canaries = Canaries::with_stem("abc123-main-17");
         let answers = [
             TurnReply::Reply(SuccessReply::Ok),
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn chat_is_prepared_whatever_the_prompt() {
+    fn chat_is_prepared_for_any_prompt() {
         for stream in [false, true] {
             let asked = asked(Provider::Openai, Api::OpenaiChat, stream);
             assert!(Prepared::of(&asked, &turn(TurnReply::Reply(SuccessReply::Ok))).is_some());
@@ -238,11 +237,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_depends_on_the_body_or_has_checksums_is_not_prepared() {
+    fn a_response_that_depends_on_the_body_or_has_checksums_is_not_prepared() {
         let ok = turn(TurnReply::Reply(SuccessReply::Ok));
         let embeddings = asked(Provider::Openai, Api::OpenaiEmbeddings, false);
         assert_eq!(Prepared::of(&embeddings, &ok), None);
-        assert!(!embeddings.body.was_looked_at(), "trying leaves the request as it is");
+        assert!(!embeddings.body.was_accessed(), "preparing does not access the body of the request");
         assert_eq!(Prepared::of(&asked(Provider::Bedrock, Api::BedrockConverse, true), &ok), None);
     }
 

@@ -1,7 +1,6 @@
-//! A provider as data: its endpoints, headers, keys and error catalogue.
+//! Provider profiles: endpoints, headers, keys and error catalogues as data.
 //!
-//! What differs between two providers of the same dialect stands in a file of `profiles/`, not in
-//! code.
+//! Differences between providers of the same dialect are in the files of `profiles/`, not in code.
 
 use std::sync::OnceLock;
 
@@ -13,111 +12,108 @@ use serde_json::{Map, Value};
 use super::catalogue::{ErrorBodyForm, ErrorRow, LimitStyle};
 use crate::scenario::{Api, ErrorName, Provider};
 
-/// A file of `profiles/`.
+/// The content of a file in `profiles/`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// The name that people know it by.
+    /// The provider's display name.
     pub title: String,
-    /// Where its errors are described.
+    /// The URL of its error documentation.
     pub source: String,
-    /// What a base URL as the provider's own SDK takes it ends in: `/v1` for openai.
+    /// The path at the end of a base URL for the provider's own SDK: `/v1` for openai.
     #[serde(default)]
     pub base: String,
-    /// A model that it serves, and that proxies know, so that none takes a special path for it.
+    /// A model that it serves and that proxies know, so that no proxy treats it specially.
     pub model: String,
-    /// Where the key may stand; the first is the usual place. Empty where none is needed.
+    /// The places of the API key in a request; the first is the usual one. Empty if the provider needs no key.
     #[serde(default)]
     pub key: Vec<KeyPlace>,
-    /// Headers without which no endpoint answers, by their names in lower case, and what is said
-    /// where one is missing.
+    /// Required headers, by their names in lower case, each with the error for a request without it.
     #[serde(default)]
     pub required_headers: IndexMap<String, ErrorRow>,
-    /// On every answer of the provider itself; `{{canary.request_id}}` and its like are filled in.
+    /// Headers of every response of the provider itself; placeholders such as `{{canary.request_id}}` are filled in.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
-    /// What it says to a key that was good once.
+    /// The error for a revoked key.
     #[serde(default = "invalid")]
     pub revoked_key: ErrorName,
-    /// How it writes the state of its limits into headers.
+    /// The headers in which it reports the state of its limits.
     #[serde(default)]
     pub limits: LimitStyle,
-    /// The kind of body that carries its errors.
+    /// The form of its error bodies.
     pub form: ErrorBodyForm,
-    /// Where an endpoint has another.
+    /// Endpoints with a different form.
     #[serde(default)]
     pub forms: IndexMap<Api, ErrorBodyForm>,
-    /// The types that such another form knows, by status; that of 500 stands for any status that is
-    /// not here. A form that is not here takes the row's own type.
+    /// The error types of those different forms, by status; the type of 500 is the default for other statuses. A
+    /// form that is not listed uses the row's type.
     #[serde(default)]
     pub types: IndexMap<ErrorBodyForm, IndexMap<u16, String>>,
     /// Its endpoints.
     pub routes: Vec<RouteRow>,
-    /// What it says to a request that never reaches a model.
+    /// Its errors for requests that never reach a model.
     pub refusals: Refusals,
-    /// What it adds to OpenAI's chat, where it serves that.
+    /// The members that it adds to OpenAI's chat, if it serves that.
     #[serde(default)]
     pub chat: ChatExtras,
-    /// Members of the whole replies of other endpoints, laid over those that stand there already.
+    /// Members of the responses of other endpoints; they are added or replace existing ones.
     #[serde(default)]
     pub replies: IndexMap<Api, Map<String, Value>>,
-    /// How an error stands in a stream of OpenAI's chat or completions that has begun; where left out,
-    /// as the body would be, in a `data:` line.
+    /// The form of an error in a stream of OpenAI's chat or completions. Default: the error's body in a `data:` line.
     pub stream_error: Option<StreamError>,
     /// One row for each error name.
     pub errors: IndexMap<ErrorName, ErrorRow>,
-    /// Where an endpoint says the same in other words than the rest.
+    /// Rows of endpoints that report an error differently.
     #[serde(default)]
     pub overrides: IndexMap<Api, IndexMap<ErrorName, ErrorRow>>,
 }
 
-/// What a provider's chat replies have beside OpenAI's own members, or in their place. Members are
-/// laid over those that stand there already, and `{{canary.request_id}}` and its like are filled in.
+/// The members that a provider adds to OpenAI's chat responses. They are added or replace existing members;
+/// placeholders such as `{{canary.request_id}}` are filled in.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChatExtras {
-    /// A chunk of its own before all others, with `choices: []`: its members.
+    /// The members of an additional first chunk with `choices: []`.
     pub first_chunk: Option<Map<String, Value>>,
-    /// Members of a whole reply.
+    /// Members of a response that is not a stream.
     pub reply: Map<String, Value>,
-    /// Members of the choice, in a whole reply and in each chunk.
+    /// Members of the choice, in a response and in each chunk.
     pub choice: Map<String, Value>,
-    /// Members of the message in a whole reply.
+    /// Members of the message in a response that is not a stream.
     pub message: Map<String, Value>,
-    /// Members of every chunk but `first_chunk`.
+    /// Members of every chunk except `first_chunk`.
     pub chunk: Map<String, Value>,
-    /// Members of the first chunk that has a choice, on top of those of every chunk.
+    /// Members of the first chunk that has a choice, in addition to those of every chunk.
     pub opening_chunk: Map<String, Value>,
-    /// Members of the chunk that has the finish reason, on top of those of every chunk.
+    /// Members of the chunk that has the finish reason, in addition to those of every chunk.
     pub final_chunk: Map<String, Value>,
     /// Members of the delta in each chunk that has one.
     pub delta: Map<String, Value>,
-    /// Members of a tool call in a whole reply.
+    /// Members of a tool call in a response that is not a stream.
     pub call: Map<String, Value>,
-    /// Whether a tool call comes in one chunk, its arguments in one piece.
+    /// Whether a stream sends a tool call in one chunk, with its complete arguments.
     pub whole_calls: bool,
-    /// Members of the usage, wherever it stands.
+    /// Members of the usage, in every place where it occurs.
     pub usage: Map<String, Value>,
-    /// Whether the chunk with the finish reason has the usage, asked for or not, so that no chunk
-    /// of its own follows with it.
+    /// Whether the chunk with the finish reason always contains the usage, so that no separate usage chunk follows.
     pub usage_in_final: bool,
-    /// Comments of the event stream before its first event, without the colon. They go out with that
-    /// event, so that faults count the same events as elsewhere.
+    /// Comments of the event stream before its first event, without the colon. They are sent together with that
+    /// event, so that faults count the same events as for other providers.
     pub comments: Vec<String>,
 }
 
-/// How an error stands in a stream that has begun, where that is not the body in a `data:` line.
+/// The form of an error in a stream that has begun, if it is not the body in a `data:` line.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamError {
-    /// The JSON of the event. A string that is nothing but `{{error.message}}`, `.type`, `.code`,
-    /// `.param` or `.status` stands for the row's value as it is, `{{model}}` for the model that was
-    /// asked for; `{{canary.request_id}}` and its like are filled in.
+    /// The JSON of the event. A string that consists only of `{{error.message}}`, `.type`, `.code`, `.param` or
+    /// `.status` is replaced with the row's value, `{{model}}` with the requested model; placeholders such as
+    /// `{{canary.request_id}}` are filled in.
     pub data: Value,
     /// Whether an `event: error` line comes before it.
     #[serde(default)]
     pub named: bool,
-    /// Whether the server ends the stream with its `[DONE]` all the same.
+    /// Whether the server still ends the stream with `[DONE]`.
     #[serde(default)]
     pub done: bool,
 }
@@ -130,54 +126,54 @@ fn invalid() -> ErrorName {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteRow {
-    /// A path below the deployment's own; `{model}` captures the model, `{id}` the id of what is kept,
-    /// any other name in braces something that does not matter. A capture holds no slash.
+    /// The pattern of a GET path below the deployment's own path. `{model}` captures the model, `{id}` the id of a
+    /// stored object; any other name in braces matches a value that is ignored. A capture contains no slash.
     pub get: Option<String>,
-    /// The same.
+    /// The pattern of a POST path, like `get`.
     pub post: Option<String>,
-    /// The same.
+    /// The pattern of a DELETE path, like `get`.
     pub delete: Option<String>,
-    /// What it is.
+    /// The API that this endpoint serves.
     pub api: Api,
-    /// Whether it answers with a stream; where left out, the body's `stream` decides.
+    /// Whether it responds with a stream. Default: the body's `stream` decides.
     pub stream: Option<bool>,
-    /// A parameter of the query without which the path is not known.
+    /// A query parameter that the path requires; without it the path is unknown.
     pub query: Option<String>,
 }
 
-/// Answers to requests that never reach a model. `{method}` and `{path}` in a text are filled in, and
-/// `{allowed}` in a header: the methods that the path takes.
+/// Errors for requests that never reach a model. `{method}` and `{path}` in a text are filled in, and `{allowed}`
+/// in a header: the methods that the path accepts.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refusals {
-    /// A path that it does not know.
+    /// The path is unknown.
     pub not_found: ErrorRow,
-    /// A method that the path does not take.
+    /// The path does not accept the method.
     pub method_not_allowed: ErrorRow,
-    /// A body that is no JSON object.
+    /// The body is not a JSON object.
     pub bad_json: ErrorRow,
-    /// A body that is no form where one is wanted; the same as for JSON where left out.
+    /// The body is not a form, but the endpoint requires one. Default: `bad_json`.
     pub bad_form: Option<ErrorRow>,
-    /// A request for a session that asks for no WebSocket; the same as for JSON where left out.
+    /// The endpoint is a session, but the request does not ask for a WebSocket. Default: `bad_json`.
     pub not_upgraded: Option<ErrorRow>,
 }
 
-/// Where a key may stand in a request.
+/// A place of the API key in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyPlace {
     /// `Authorization: Bearer KEY`
     Bearer,
-    /// A header that holds nothing else, by its name in lower case.
+    /// A header that contains only the key, by its name in lower case.
     Header(String),
-    /// A parameter of the query.
+    /// A query parameter.
     Query(String),
     /// `Authorization: AWS4-HMAC-SHA256 Credential=KEY/…`
     Sigv4,
 }
 
 impl KeyPlace {
-    /// The key that stands there, if one does.
+    /// Returns the key at this place, if there is one.
     pub(super) fn read(&self, headers: &HeaderMap, query: &str) -> Option<String> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let key = match self {
@@ -199,19 +195,20 @@ impl KeyPlace {
     }
 }
 
-/// The profile of a provider, read at its first use.
+/// Returns the profile of a provider, which is parsed at its first use.
 pub fn of(provider: Provider) -> &'static Profile {
     static PROFILES: [OnceLock<Profile>; Provider::ALL.len()] =
         [const { OnceLock::new() }; Provider::ALL.len()];
     PROFILES[provider as usize].get_or_init(|| match read(text(provider)) {
         Ok(profile) => profile,
-        // The files are part of the program, and a test reads every one of them.
+        // The files are embedded in the binary, and a test parses every one of them.
         Err(error) => unreachable!("the profile of {provider} does not load: {error}"),
     })
 }
 
-/// By way of JSON, which makes the binary smaller: the code that reads a type from YAML is several times as
-/// long as the code that reads it from JSON, and shows places that these files do not need.
+/// Parses a profile by converting it to JSON first, which makes the binary smaller: the code that deserializes a
+/// type from YAML is several times as large as the code for JSON, and tracks positions that these files do not
+/// need.
 fn read(text: &str) -> Result<Profile, Box<dyn std::error::Error>> {
     let value: serde_json::Value = serde_saphyr::from_str(text)?;
     Ok(serde_json::from_value(value)?)
@@ -257,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_not_recalled_names_its_source() {
+    fn a_row_that_is_not_recalled_has_a_source() {
         for provider in Provider::ALL.iter().copied() {
             let profile = of(provider);
             for (name, row) in profile.errors.iter().chain(profile.overrides.values().flatten()) {

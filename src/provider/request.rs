@@ -1,65 +1,64 @@
-//! What reaches a mock, and what it asks for.
+//! Requests that a mock receives, and what they ask for.
 
 use http::HeaderMap;
 
 use super::{body::LazyJson, profile};
 use crate::scenario::{Api, Provider};
 
-/// A request as it reached a mock.
+/// An HTTP request that a mock received.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceivedCall<'a> {
-    /// `POST`
+    /// The HTTP method: `POST`.
     pub method: &'a str,
-    /// Below the deployment's own path, with the query: `/v1/chat/completions`.
+    /// The path below the deployment's own path, with the query: `/v1/chat/completions`.
     pub path: &'a str,
-    /// As they came.
+    /// The headers as received.
     pub headers: &'a HeaderMap,
-    /// All of it.
+    /// The complete body.
     pub body: &'a [u8],
 }
 
-/// What a request asks a provider for.
+/// A parsed request to a provider.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestedCall {
-    /// Who is asked.
+    /// The requested provider.
     pub provider: Provider,
-    /// For which of its endpoints; `None` where the path is none of them.
+    /// The requested endpoint; `None` if the path is unknown.
     pub api: Option<Api>,
-    /// What is to be done with the things that the endpoint keeps: of importance where one endpoint
-    /// has several paths.
+    /// The operation on the endpoint's stored objects; relevant if an endpoint has several paths.
     pub verb: Verb,
-    /// Which thing, where the path has an `{id}`.
+    /// The id of the object, if the path has an `{id}`.
     pub id: Option<String>,
-    /// Which model, as the path or the body names it; empty where neither does.
+    /// The model that the path or the body names; empty if neither does.
     pub model: String,
-    /// Whether the answer is to be a stream. A proxy may ask for something else than its caller did.
+    /// Whether the request asks for a stream. A proxy can ask for something other than its caller did.
     pub stream: bool,
-    /// What follows the `?` of the path; empty where nothing does.
+    /// The query after the `?` of the path; empty if there is none.
     pub query: String,
-    /// The key that was sent, without its scheme; of an AWS signature the access key's id.
+    /// The API key of the request, without its scheme; for an AWS signature, the access key id.
     pub key: Option<String>,
-    /// Whether the answer is to tell what it cost in any case: `stream_options.include_usage`.
+    /// Whether a stream shall report its usage: `stream_options.include_usage`.
     pub with_usage: bool,
-    /// The body, where it is JSON, or the fields of a form, a file being `{"filename", "bytes"}` with
-    /// its length; `null` otherwise.
+    /// The body if it is JSON, or the fields of a form, with a file as `{"filename", "bytes"}`, where `bytes` is its
+    /// length; otherwise `null`.
     pub body: LazyJson,
 }
 
-/// What a request does to the things that an endpoint keeps.
+/// The operation of a request on an endpoint's stored objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// `POST`: a new thing, or an answer.
+    /// `POST`: creates an object or a response.
     Create,
-    /// `GET` without an id: all of them.
+    /// `GET` without an id: lists all objects.
     List,
-    /// `GET` with an id.
+    /// `GET` with an id: retrieves one object.
     Retrieve,
-    /// `DELETE`
+    /// `DELETE`: deletes one object.
     Delete,
 }
 
 impl RequestedCall {
-    /// Nothing in particular: for a refusal before the request is understood.
+    /// An empty request, for a refusal before the request is parsed.
     pub fn nothing(provider: Provider) -> Self {
         Self {
             provider,
@@ -75,7 +74,7 @@ impl RequestedCall {
         }
     }
 
-    /// Whether the other asks for the same thing, whatever the two bodies hold beside that.
+    /// Whether the other request is equivalent, regardless of the other content of the two bodies.
     pub fn is_like(&self, other: &Self) -> bool {
         let Self { provider, api, verb, id, model, stream, query, key, with_usage, body: _ } = self;
         *provider == other.provider
@@ -89,8 +88,7 @@ impl RequestedCall {
             && *with_usage == other.with_usage
     }
 
-    /// A plain request for `api`, as a proxy would send it for the provider's
-    /// [`model`](super::model).
+    /// A standard request for `api`, as a proxy would send it for the provider's [`model`](super::model).
     pub fn plain(provider: Provider, api: Api, stream: bool) -> Self {
         let model = profile::of(provider).model.clone();
         Self {

@@ -1,4 +1,4 @@
-//! From a request to what it asks for, as a provider's profile describes its endpoints.
+//! Matches requests with the endpoints of a provider's profile.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -12,27 +12,27 @@ use super::{
 };
 use crate::scenario::{Api, ErrorName, Provider};
 
-/// Why a request reaches no model.
+/// The reason why a request does not reach a model.
 #[derive(Debug, Clone)]
 pub(super) enum Refusal {
     /// The provider has no such path.
     NotFound,
-    /// The path does not take this method, only these.
+    /// The path does not accept this method, only these.
     Method(Vec<&'static str>),
-    /// No key was sent.
+    /// The request has no API key.
     NoKey(RequestedCall),
-    /// A header is missing without which nothing is answered.
+    /// A required header is missing.
     NoHeader(RequestedCall, &'static ErrorRow),
-    /// The body is no JSON object.
+    /// The body is not a JSON object.
     BadJson(RequestedCall),
-    /// The body is no form.
+    /// The body is not a form.
     BadForm(RequestedCall),
-    /// A session was asked for without a WebSocket.
+    /// The endpoint is a session, but the request does not ask for a WebSocket.
     NotUpgraded(RequestedCall),
 }
 
 impl Refusal {
-    /// The row that says so, and what was understood of the request.
+    /// The error row of the refusal, and the request as far as it was parsed.
     pub(super) fn row(&self, provider: Provider) -> (&'static ErrorRow, RequestedCall) {
         let refusals = &profile::of(provider).refusals;
         let (row, asked) = match self {
@@ -47,13 +47,13 @@ impl Refusal {
         (row, asked.clone())
     }
 
-    /// The methods that would have been taken, as the header `Allow` lists them.
+    /// The methods that the path accepts, for the header `Allow`.
     pub(super) fn allowed(&self) -> String {
         if let Self::Method(methods) = self { methods.join(", ") } else { String::new() }
     }
 }
 
-/// Reads a request as the provider would before it thinks about an answer.
+/// Parses a request, and checks it as the provider does before it creates a response.
 pub(super) fn read(provider: Provider, received: &ReceivedCall<'_>) -> Result<RequestedCall, Refusal> {
     let profile = profile::of(provider);
     let (path, query) = received.path.split_once('?').unwrap_or((received.path, ""));
@@ -112,7 +112,7 @@ pub(super) fn read(provider: Provider, received: &ReceivedCall<'_>) -> Result<Re
     Ok(asked)
 }
 
-/// Whether a request is the handshake of a WebSocket, its key sixteen bytes long (RFC 6455 section 4.2.1).
+/// Whether a request is the handshake of a WebSocket, with a key of sixteen bytes (RFC 6455 section 4.2.1).
 fn asks_for_websocket(received: &ReceivedCall<'_>) -> bool {
     let header = |name| received.headers.get(name).map(http::HeaderValue::as_bytes);
     let key = header(http::header::SEC_WEBSOCKET_KEY).and_then(|key| BASE64_STANDARD.decode(key).ok());
@@ -120,16 +120,17 @@ fn asks_for_websocket(received: &ReceivedCall<'_>) -> bool {
         && key.is_some_and(|key| key.len() == 16)
 }
 
-/// Whether a route answers with a stream to a body that says so, says no, or neither.
+/// Whether a route responds with a stream; `wanted` is the body's `stream`, if it has one.
 fn streams(row: &RouteRow, wanted: Option<bool>) -> bool {
     row.stream.unwrap_or_else(|| {
-        // Ollama's own endpoints stream unless they are told not to.
+        // Ollama's native endpoints stream by default.
         let usual = matches!(row.api, Api::OllamaChat | Api::OllamaGenerate);
         row.api.streams() && wanted.unwrap_or(usual)
     })
 }
 
-/// An image is described in JSON, or sent with what is to be changed in it.
+/// Whether the request's body is a form. Images are requested in JSON, or edited with a form that contains the
+/// image.
 fn takes_form(row: &RouteRow, received: &ReceivedCall<'_>) -> bool {
     let sent = || {
         let kind = received.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
@@ -143,12 +144,12 @@ fn takes_form(row: &RouteRow, received: &ReceivedCall<'_>) -> bool {
         }
 }
 
-/// A path with an id says all that there is to say.
+/// Whether the route requires a JSON body. A path with an id needs no body.
 fn takes_json(row: &RouteRow) -> bool {
     row.post.as_ref().is_some_and(|path| !path.contains("{id}"))
 }
 
-/// What the braces of a pattern stand for in a path.
+/// The values that a pattern captures from a path.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Captured {
     model: Option<String>,
@@ -180,7 +181,7 @@ fn has(query: &str, name: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && !value.is_empty())
 }
 
-/// Matches a path with a pattern and returns what its braces captured; `None` where it does not match.
+/// Matches a path with a pattern and returns the captured values; `None` if it does not match.
 fn captured(pattern: &str, path: &str) -> Option<Captured> {
     let mut captured = Captured::default();
     let mut path = path;
@@ -188,7 +189,7 @@ fn captured(pattern: &str, path: &str) -> Option<Captured> {
     while let Some((before, after)) = pattern.split_once('{') {
         path = path.strip_prefix(before)?;
         let (name, rest) = after.split_once('}')?;
-        // Up to the literal that follows, or to the end of the segment.
+        // A capture ends at the next literal of the pattern, or at the end of the segment.
         let literal = rest.split('{').next().unwrap_or(rest);
         let segment = path.find('/').unwrap_or(path.len());
         let end = match literal.chars().next() {

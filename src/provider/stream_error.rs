@@ -1,4 +1,4 @@
-//! Errors in a stream that has begun, where a provider writes them otherwise than in a body.
+//! Errors in a stream that has begun, for providers whose events differ from their error bodies.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{observation::Canaries, scenario::Api};
 
-/// What a profile says of the streams of `api`; of other endpoints than these it says nothing.
+/// The profile's error event for streams of `api`; `None` for endpoints to which it does not apply.
 pub(super) fn of(profile: &Profile, api: Api) -> Option<&StreamError> {
     matches!(api, Api::OpenaiChat | Api::OpenaiCompletions).then_some(profile.stream_error.as_ref()).flatten()
 }
 
-/// The event's JSON.
+/// Returns the event's JSON.
 pub(super) fn data(
     event: &StreamError,
     row: &ErrorRow,
@@ -50,7 +50,7 @@ fn filled(template: &Value, of: &dyn Fn(&str) -> Option<Value>) -> Value {
     }
 }
 
-/// The event, and what the server sends behind it all the same.
+/// Returns the event, followed by `[DONE]` if the profile says that the server sends it.
 pub(super) fn ended(event: Option<&StreamError>, bytes: Bytes) -> Bytes {
     match event {
         Some(event) if event.done => [&bytes[..], b"data: [DONE]\n\n"].concat().into(),

@@ -1,4 +1,4 @@
-//! What a provider says, whatever it is asked for.
+//! Tests of responses that all endpoints of a provider share.
 
 mod compatible;
 
@@ -20,7 +20,7 @@ fn asked() -> RequestedCall {
 }
 
 #[test]
-fn the_catalogue_reads_like_openais() {
+fn the_catalogue_has_openais_form() {
     let rows: Vec<_> = ErrorName::ALL
         .iter()
         .map(|name| {
@@ -71,7 +71,7 @@ fn an_error_event_is_the_error_object_as_data() {
 }
 
 #[test]
-fn used_up_limits_say_when_they_are_filled_again() {
+fn used_up_limits_say_when_to_retry() {
     let headers = |name| provider::error(&asked(), name, &canaries());
     let requests = headers(ErrorName::RateLimit);
     assert_eq!(requests.header("x-ratelimit-remaining-requests"), Some("0"));
@@ -82,7 +82,7 @@ fn used_up_limits_say_when_they_are_filled_again() {
 }
 
 #[test]
-fn malformed_replies_are_no_answers() {
+fn malformed_responses_are_invalid() {
     for malform in [MalformedBody::NotJson, MalformedBody::Empty, MalformedBody::Html, MalformedBody::CutJson]
     {
         let message = provider::malformed(&asked(), malform, &canaries());
@@ -95,7 +95,7 @@ fn malformed_replies_are_no_answers() {
 }
 
 #[test]
-fn unknown_paths_and_methods_get_openais_own_words() {
+fn unknown_paths_and_methods_get_openais_own_errors() {
     let read = |method, path| {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer sk-x"))]);
         let received = ReceivedCall { method, path, headers: &headers, body: b"{}" };

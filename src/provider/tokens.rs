@@ -1,13 +1,13 @@
-//! How many tokens a request is taken to need: an estimate that is the same every time.
+//! Estimates the tokens that a request needs; the estimate is the same in every run.
 
 use serde_json::Value;
 
 use super::request::RequestedCall;
 
-/// Tokens of output where the request asks for no number of them.
+/// The output tokens of a request that sets no maximum.
 const OUTPUT: u64 = 16;
 
-/// Members that hold what a model reads.
+/// The members that contain the prompt.
 const PROMPT: [&str; 13] = [
     "messages",
     "prompt",
@@ -24,11 +24,11 @@ const PROMPT: [&str; 13] = [
     "inputText",
 ];
 
-/// Members inside these that are words of the protocol.
+/// Members inside the prompt that are not part of its text.
 const PROTOCOL: [&str; 4] = ["role", "type", "id", "name"];
 
-/// Where a request says how much it wants at the most.
-const MOST: [&str; 8] = [
+/// The JSON pointers at which a request sets the maximum of output tokens.
+const MAX_OUTPUT: [&str; 8] = [
     "/max_completion_tokens",
     "/max_tokens",
     "/max_output_tokens",
@@ -39,14 +39,14 @@ const MOST: [&str; 8] = [
     "/parameters/max_new_tokens",
 ];
 
-/// A quarter of the prompt's characters, rounded up, and the output that is asked for.
+/// Returns a quarter of the prompt's characters, rounded up, plus the requested output tokens.
 pub(super) fn estimate(asked: &RequestedCall) -> u64 {
     let characters: u64 = PROMPT.iter().filter_map(|name| asked.body.get(name)).map(characters).sum();
     let output = match asked.api {
         Some(api) if api.streams() => {
-            MOST.iter().find_map(|pointer| asked.body.pointer(pointer)?.as_u64()).unwrap_or(OUTPUT)
+            MAX_OUTPUT.iter().find_map(|pointer| asked.body.pointer(pointer)?.as_u64()).unwrap_or(OUTPUT)
         }
-        // Embeddings and their like give no text.
+        // Embeddings and similar endpoints return no text.
         _ => 0,
     };
     characters.div_ceil(4).saturating_add(output)
@@ -73,7 +73,7 @@ mod tests {
     use crate::scenario::{Api, Provider};
 
     #[test]
-    fn a_prompt_counts_by_its_characters_wherever_a_dialect_has_it() {
+    fn a_prompt_counts_by_its_characters_in_every_dialect() {
         for (api, body, tokens) in [
             (Api::OpenaiChat, json!({"messages": [{"role": "user", "content": "12345"}]}), 2 + 16),
             (Api::OpenaiChat, json!({"messages": [], "max_tokens": 5, "max_completion_tokens": 7}), 7),

@@ -1,4 +1,4 @@
-//! From the text of proxy.yaml to a definition in which nothing can be misspelt.
+//! Loads proxy.yaml and checks that every name in it and in its templates exists.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::scenario::Cooldown;
 /// Reads and checks a definition.
 ///
 /// # Errors
-/// The first mistake, with file, line, column and the source line.
+/// [`ProxyError::Invalid`] for the first mistake, with file, line, column and the source line.
 pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<Definition, ProxyError> {
     let file = source.display(FILE);
     let yaml =
@@ -29,7 +29,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     let name = Text::from(document.name.clone());
     if name.source.is_empty() || !name.source.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     {
-        return mistake(name.line, name.column, "a name is made of letters, digits, `-`, `_` and `.`");
+        return mistake(name.line, name.column, "a name may contain only letters, digits, `-`, `_` and `.`");
     }
     let command = &document.launch.command;
     if command.value.is_empty() {
@@ -45,16 +45,22 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     for (variable, template) in &document.files {
         let Text { source: template, line, column } = Text::from(template.clone());
         if VARIABLES.contains(&variable.as_str()) || REQUEST_VARIABLES.contains(&variable.as_str()) {
-            return mistake(line, column, &format!("`{variable}` already means something else in templates"));
+            return mistake(
+                line,
+                column,
+                &format!("`{variable}` is a built-in template variable; choose another name"),
+            );
         }
         let text = match source.read(&template) {
             Ok(text) => text,
-            Err(error) => return mistake(line, column, &format!("the template `{template}`: {error}")),
+            Err(error) => {
+                return mistake(line, column, &format!("cannot read the template `{template}`: {error}"));
+            }
         };
         let target = template.rsplit(['/', '\\']).next().unwrap_or(&template);
         let target = target.strip_suffix(".j2").unwrap_or(target).to_owned();
         if templates.iter().any(|other| other.target == target) {
-            return mistake(line, column, &format!("two files would be written as `{target}`"));
+            return mistake(line, column, &format!("two templates would write the same file `{target}`"));
         }
         templates.push(FileTemplate {
             variable: variable.clone(),
@@ -102,7 +108,8 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         document: Arc::new(document),
         source,
     };
-    // A misspelt field (`route.basurl`) shows only when it is used: use everything, set and unset.
+    // A misspelt field (`route.basurl`) is found only when a template uses it. So render everything, with all
+    // settings unset and with all settings set.
     let everything = InstanceSettings {
         cooldown: Some(Cooldown { after: 1, lasting: Duration::from_secs(1) }),
         timeout: Some(Duration::from_secs(1)),
@@ -116,7 +123,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     Ok(definition)
 }
 
-/// Every template of proxy.yaml, and whether it stands where a request is made.
+/// Returns every template of proxy.yaml, and whether it can use the variables of a request.
 fn texts(document: &Document) -> Vec<(&Text, bool)> {
     let mut texts: Vec<(&Text, bool)> = document.install.iter().flatten().map(|text| (text, false)).collect();
     texts.extend(document.install_help.iter().map(|text| (text, false)));
@@ -135,7 +142,8 @@ fn texts(document: &Document) -> Vec<(&Text, bool)> {
     texts
 }
 
-/// The only place where the YAML library's errors become ours.
+/// Converts an error of the YAML library. This is the only function that depends on the format of its
+/// messages.
 fn yaml_error(file: &str, yaml: &str, error: &serde_saphyr::Error) -> ProxyError {
     let mut options = serde_saphyr::RenderOptions::default();
     options.snippets = serde_saphyr::SnippetMode::Off;
@@ -148,7 +156,7 @@ fn yaml_error(file: &str, yaml: &str, error: &serde_saphyr::Error) -> ProxyError
         .replace(&format!(" at line {line}, column {column}"), "")
         .replace(&format!("line {line} column {column}: "), "")
         .replace(", set DuplicateKeyPolicy in Options if acceptable", "");
-    // `unknown field `x`, expected one of a, b`: the nearest of them is what was meant.
+    // After `unknown field `x`, expected one of a, b`, suggest the nearest of the known names.
     let hint = text.split_once(", expected one of ").and_then(|(unknown, known)| {
         let word = unknown.split('`').nth(1)?;
         Some(did_you_mean(word, known.split(", ").map(|name| name.trim_matches('`'))))
@@ -164,7 +172,8 @@ mod tests {
 
     use super::*;
 
-    /// What loading a definition says that ends like this, with one template file.
+    /// Loads a definition whose proxy.yaml ends with `rest`, with one template file. Returns the error
+    /// message, or `loaded`.
     fn said(rest: &str, template: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("proxy.yaml"), format!("name: fake\n{rest}")).unwrap();
@@ -211,7 +220,7 @@ mod tests {
     fn a_duration_without_a_unit_is_refused() {
         let rest = "apis: {}\nlaunch: {command: [x]}\nready: {get: /, within: 90}\n";
         insta::assert_snapshot!(said(rest, ""), @"
-        proxy.yaml:4:25: `90` is no duration; write a number with its unit, as in `250ms` or `2s`
+        proxy.yaml:4:25: `90` is not a duration; write a number with its unit, as in `250ms` or `2s`
           |
         4 | ready: {get: /, within: 90}
           |                         ^
@@ -219,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_yaml_is_shown_with_its_place() {
+    fn text_that_is_not_yaml_is_shown_with_its_place() {
         insta::assert_snapshot!(said("apis: [}", ""), @"
         proxy.yaml:2:7: expected mapping start
           |
@@ -311,7 +320,7 @@ mod tests {
     fn a_missing_template_file_is_named() {
         insta::assert_snapshot!(
             said("apis: {}\nlaunch: {command: [x]}\nready: {get: /}\nfiles: {config: confg.j2}\n", ""), @"
-        proxy.yaml:5:17: the template `confg.j2`: No such file or directory (os error 2)
+        proxy.yaml:5:17: cannot read the template `confg.j2`: No such file or directory (os error 2)
           |
         5 | files: {config: confg.j2}
           |                 ^
@@ -324,11 +333,11 @@ mod tests {
             "apis: {}\nlaunch: {command: [x]}\nready: {get: /}\nfiles: {config: ../../etc/passwd}\n",
             "",
         );
-        assert!(text.contains("lies outside"), "{text}");
+        assert!(text.contains("is outside"), "{text}");
     }
 
     #[test]
-    fn a_name_that_is_no_name_is_refused() {
+    fn a_name_with_other_characters_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(
             folder.path().join("proxy.yaml"),
@@ -336,7 +345,7 @@ mod tests {
         )
         .unwrap();
         let error = load(DefinitionSource::Disk(folder.path().to_owned()), None).unwrap_err();
-        assert!(error.to_string().contains("a name is made of"), "{error}");
+        assert!(error.to_string().contains("a name may contain only"), "{error}");
     }
 
     proptest::proptest! {

@@ -1,4 +1,4 @@
-//! A definition that has been loaded and checked.
+//! A loaded and checked proxy definition.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     scenario::{Api, Combination, Provider, ProxySettings, Transport},
 };
 
-/// The version of a definition that names none.
+/// The version of a definition that does not specify one.
 pub const LOCAL_VERSION: &str = "local";
 
 /// How a proxy is installed, configured, started and addressed.
@@ -22,21 +22,21 @@ pub const LOCAL_VERSION: &str = "local";
 pub struct Definition {
     /// Its name.
     pub name: String,
-    /// The version that is meant: the definition's default, or the one asked for.
+    /// The selected version: the one after `@`, or the definition's default.
     pub version: String,
-    /// One line about it.
+    /// A one-line description.
     pub summary: String,
-    /// Where its documentation is.
+    /// The URL of its documentation.
     pub homepage: String,
-    /// What callers may call, and who can stand behind it.
+    /// The APIs that callers can use, each with the providers that the proxy can use as its upstream.
     pub apis: IndexMap<Api, Vec<Provider>>,
-    /// What a scenario may set, and how widely it holds.
+    /// The settings that a scenario can change, each with its scope.
     pub settings: IndexMap<Setting, Width>,
-    /// The programs that it needs and how to get each.
+    /// The programs that it needs, each with how to install it.
     pub needs: IndexMap<String, String>,
-    /// What this version needs and others don't.
+    /// Template values for this version only.
     pub(super) pins: serde_json::Map<String, serde_json::Value>,
-    /// `files`, with the text of each template.
+    /// The entries of `files`, each with the text of its template.
     pub(super) templates: Vec<FileTemplate>,
     pub(super) document: Arc<Document>,
     pub(super) source: DefinitionSource,
@@ -45,9 +45,9 @@ pub struct Definition {
 /// A file that is rendered for each instance.
 #[derive(Debug, Clone)]
 pub(super) struct FileTemplate {
-    /// The variable that holds the path of the rendered file.
+    /// The template variable that contains the path of the rendered file.
     pub(super) variable: String,
-    /// The template's file, as it is shown to people.
+    /// The path of the template, as messages show it.
     pub(super) shown: String,
     /// The name of the rendered file.
     pub(super) target: String,
@@ -55,12 +55,12 @@ pub(super) struct FileTemplate {
 }
 
 impl Definition {
-    /// The version, of a definition that has versions.
+    /// Returns the version, or `None` for a definition without versions.
     pub fn release(&self) -> Option<&str> {
         (self.version != LOCAL_VERSION).then_some(self.version.as_str())
     }
 
-    /// `litellm 1.102.4`, or the bare name of one without versions.
+    /// Returns `litellm 1.102.4`, or only the name for a definition without versions.
     pub fn title(&self) -> String {
         if self.version == LOCAL_VERSION {
             self.name.clone()
@@ -69,28 +69,29 @@ impl Definition {
         }
     }
 
-    /// What varies by itself in its own words.
+    /// Returns the patterns of text in the proxy's responses that varies between runs.
     pub fn volatile(&self) -> &[Volatile] {
         &self.document.volatile
     }
 
-    /// Where the definition is: its proxy.yaml, as it is shown to people.
+    /// Returns the path of its proxy.yaml, as messages show it.
     pub fn file(&self) -> String {
         self.source.display(super::source::FILE)
     }
 
-    /// The providers, APIs and transports that people would look for in it in vain, each with the reason.
+    /// Returns the providers, APIs and transports that users might expect but the proxy does not serve, each
+    /// with the reason.
     pub fn unserved(&self) -> impl Iterator<Item = (String, &str)> {
         self.document.lacks.iter().map(|(lacked, reason)| (lacked.to_string(), reason.as_str()))
     }
 
-    /// What can be called through it as the provider takes it.
+    /// Returns the APIs that the proxy passes through to providers unchanged.
     pub fn passed_through(&self) -> impl Iterator<Item = (&Api, &Vec<Provider>)> {
         self.document.pass_through.iter().flat_map(|passing| &passing.apis)
     }
 
-    /// Why a case with this combination, these settings and upstreams that are reached like this cannot
-    /// be run, if it cannot.
+    /// Returns why the proxy cannot run a case with this combination, these settings and this transport to
+    /// its upstreams, or `None` if it can.
     pub fn lacks(
         &self,
         combination: &Combination,
@@ -118,14 +119,16 @@ impl Definition {
                 combination.api, combination.provider
             ));
         }
-        // Whoever speaks HTTP/2 here does so over TLS, with the same certificates.
+        // upfault uses HTTP/2 only over TLS, with the same certificates.
         if transport == Transport::Http2 && !self.settings.contains_key(&Setting::Http2) {
             let because = because(UnservedFeature::Transport(transport));
             return Some(format!("{name} does not speak HTTP/2 to providers{because}"));
         }
         if transport != Transport::Plain && !self.settings.contains_key(&Setting::Tls) {
             let because = because(UnservedFeature::Transport(Transport::Tls));
-            return Some(format!("{name} cannot be told which authority to trust{because}"));
+            return Some(format!(
+                "{name} cannot be configured to trust another certificate authority{because}"
+            ));
         }
         let default = ProxySettings::default();
         let wanted = [
@@ -140,17 +143,18 @@ impl Definition {
             .find(|(setting, wanted, _)| *wanted && !self.settings.contains_key(setting))?;
         let because = self.document.without.get(&self.version).and_then(|without| without.get(&setting));
         Some(match because {
-            Some(reason) => format!("{} cannot be set to {what}: {reason}", self.title()),
-            None => format!("{name} cannot be set to {what}"),
+            Some(reason) => format!("{} cannot be configured with {what}: {reason}", self.title()),
+            None => format!("{name} cannot be configured with {what}"),
         })
     }
 
-    /// What a case needs of its instance: cases that differ in it cannot share one.
+    /// Returns the settings that a case needs of a whole instance. Cases with different values cannot share
+    /// an instance.
     pub fn instance_settings(&self, settings: &ProxySettings) -> InstanceSettings {
         let wide = |setting| self.settings.get(&setting) == Some(&Width::Instance);
         InstanceSettings {
-            // No definition sets a cooldown per route: what is left alone is a whole deployment,
-            // and a case without the setting must be free of it.
+            // The cooldown never applies to a single route: it applies to a whole deployment, and a case
+            // without this setting must run without it.
             cooldown: settings.cooldown,
             timeout: wide(Setting::Timeout).then_some(settings.timeout),
             retries: wide(Setting::Retries).then_some(settings.retries),
@@ -185,23 +189,23 @@ mod tests {
     }
 
     #[test]
-    fn litellm_lacks_nothing_that_can_be_set() {
+    fn litellm_supports_every_setting() {
         assert_eq!(litellm().lacks(&CHAT, &demanding(), Transport::Plain), None);
     }
 
     #[test]
-    fn what_is_lacked_is_named_one_after_the_other() {
+    fn the_first_missing_capability_is_reported() {
         let mut definition = litellm();
         definition.settings.clear();
         let mut settings = demanding();
         assert_eq!(
             definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
-            "litellm cannot be set to a timeout"
+            "litellm cannot be configured with a timeout"
         );
         settings.timeout = ProxySettings::default().timeout;
         assert_eq!(
             definition.lacks(&CHAT, &settings, Transport::Plain).unwrap(),
-            "litellm cannot be set to retries"
+            "litellm cannot be configured with retries"
         );
         assert_eq!(definition.lacks(&CHAT, &ProxySettings::default(), Transport::Plain), None);
         definition.apis[&Api::OpenaiChat].clear();
@@ -217,16 +221,16 @@ mod tests {
     }
 
     #[test]
-    fn what_single_versions_lack_is_told_with_the_version_and_the_reason() {
+    fn what_one_version_lacks_is_reported_with_the_version_and_the_reason() {
         let old = Definition::find("litellm@1.90.7", Path::new("/nonexistent")).unwrap();
         insta::assert_snapshot!(
             old.lacks(&CHAT, &demanding(), Transport::Plain).unwrap(),
-            @"litellm 1.90.7 cannot be set to keep-alive pings: they came with a later version"
+            @"litellm 1.90.7 cannot be configured with keep-alive pings: a later version introduced them"
         );
     }
 
     #[test]
-    fn a_pass_through_is_asked_for_by_its_own_list() {
+    fn pass_through_has_its_own_list_of_apis() {
         let passing = ProxySettings { pass_through: true, ..ProxySettings::default() };
         let mut definition = litellm();
         let lacks = |definition: &Definition, provider| {
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transport_that_is_not_declared_is_lacked_with_its_reason() {
+    fn a_transport_that_is_not_declared_is_reported_with_its_reason() {
         let mut definition = litellm();
         let lacks = |definition: &Definition, transport| {
             definition.lacks(&CHAT, &ProxySettings::default(), transport)
@@ -255,20 +259,20 @@ mod tests {
         assert_eq!(lacks(&definition, Transport::Tls), None);
         assert_eq!(
             lacks(&definition, Transport::Http2).unwrap(),
-            "litellm does not speak HTTP/2 to providers: it speaks HTTP/1.1 to all of them"
+            "litellm does not speak HTTP/2 to providers: it uses HTTP/1.1 for all providers"
         );
         definition.settings.insert(Setting::Http2, Width::Instance);
         assert_eq!(lacks(&definition, Transport::Http2), None);
         definition.settings.shift_remove(&Setting::Tls);
         for transport in [Transport::Tls, Transport::Http2] {
-            let told = lacks(&definition, transport).unwrap();
-            assert_eq!(told, "litellm cannot be told which authority to trust");
+            let reason = lacks(&definition, transport).unwrap();
+            assert_eq!(reason, "litellm cannot be configured to trust another certificate authority");
         }
         assert_eq!(lacks(&definition, Transport::Plain), None);
     }
 
     #[test]
-    fn only_what_is_as_wide_as_an_instance_separates_cases() {
+    fn only_settings_of_a_whole_instance_separate_cases() {
         let definition = litellm();
         let plain = definition.instance_settings(&ProxySettings::default());
         assert_eq!(plain, InstanceSettings::default());

@@ -1,4 +1,4 @@
-//! Whether a proxy could be installed and started here.
+//! Checks whether a proxy can be installed and started on this machine.
 
 use std::{
     fs,
@@ -9,22 +9,22 @@ use std::{
 
 use super::{definition::Definition, process::which};
 
-/// How long a program may take to tell its version.
+/// How long a program may take to print its version.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One thing that was looked at.
+/// One check and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at: `uv`, `cache folder`, `litellm 1.102.4`.
+    /// What was checked: `uv`, `cache folder`, `litellm 1.102.4`.
     pub what: String,
-    /// Whether it is as it must be. An installation that is not there yet is no fault.
+    /// Whether the check passed. A proxy that is not installed yet passes.
     pub ok: bool,
-    /// What was found, and what to do about it.
+    /// What was found, and what the user can do about it.
     pub detail: String,
 }
 
 impl Definition {
-    /// Looks at the programs that are needed, the cache folder and the installation.
+    /// Checks the required programs, the cache folder and the installation.
     pub fn doctor(&self, cache: &Path) -> Vec<Check> {
         let mut checks: Vec<Check> = self
             .needs
@@ -49,7 +49,7 @@ impl Definition {
             ok: writable.is_ok(),
             detail: match writable {
                 Ok(()) => cache.display().to_string(),
-                Err(error) => format!("{} cannot be written: {error}", cache.display()),
+                Err(error) => format!("cannot write to {}: {error}", cache.display()),
             },
         });
         checks.push(match self.install_dir(cache) {
@@ -60,14 +60,14 @@ impl Definition {
             Ok(_) => Check {
                 what: self.title(),
                 ok: true,
-                detail: "not installed yet; the first run does it".to_owned(),
+                detail: "not installed yet; the first run installs it".to_owned(),
             },
         });
         checks
     }
 }
 
-/// The first line of `PROGRAM --version`, if it comes soon.
+/// Returns the first line of `PROGRAM --version`, or `None` if it does not come within [`PATIENCE`].
 fn version(program: &Path) -> Option<String> {
     let mut output = tempfile::tempfile().ok()?;
     let mut child = Command::new(program)
@@ -84,10 +84,7 @@ fn version(program: &Path) -> Option<String> {
             let _ = child.wait();
             return None;
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a short look at a program, by a function that does not await"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "a short wait in a function that is not async")]
         std::thread::sleep(Duration::from_millis(10));
     }
     use std::io::{Read, Seek};

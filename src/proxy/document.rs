@@ -1,4 +1,4 @@
-//! proxy.yaml as it is written.
+//! The format of proxy.yaml.
 
 use std::time::Duration;
 
@@ -24,12 +24,13 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) versions: IndexMap<String, serde_json::Map<String, serde_json::Value>>,
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
-    /// Who or what is not among `apis` though people would look for it, with the reason.
+    /// Providers, APIs and transports that the proxy does not serve although users might expect it, each with
+    /// the reason.
     #[serde(default)]
     pub(super) lacks: IndexMap<UnservedFeature, String>,
     #[serde(default)]
     pub(super) settings: IndexMap<Setting, Width>,
-    /// What single versions cannot be set to though others can, each with the reason.
+    /// Settings that single versions do not support although others do, each with the reason.
     #[serde(default)]
     pub(super) without: IndexMap<String, IndexMap<Setting, String>>,
     #[serde(default)]
@@ -46,7 +47,7 @@ pub(super) struct Document {
     pub(super) paths: IndexMap<Api, Text>,
     #[serde(default)]
     pub(super) request: RequestDocument,
-    /// The routes that hand a request to a provider as it is, where the proxy has such.
+    /// The routes that pass a request through to a provider unchanged, if the proxy has any.
     pub(super) pass_through: Option<PassThroughDocument>,
     #[serde(default)]
     pub(super) volatile: Vec<Volatile>,
@@ -73,7 +74,7 @@ impl std::fmt::Display for UnservedFeature {
 impl<'de> Deserialize<'de> for UnservedFeature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        // An API has a slash in its name, and no provider is called like a transport.
+        // The names do not overlap: only APIs contain a slash, and no provider has the name of a transport.
         let named = match name.parse() {
             Ok(transport) => Ok(Self::Transport(transport)),
             Err(_) if name.contains('/') => name.parse().map(Self::Api),
@@ -83,27 +84,27 @@ impl<'de> Deserialize<'de> for UnservedFeature {
     }
 }
 
-/// What a scenario may set on a proxy.
+/// A setting that a scenario can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Setting {
-    /// How long it may wait for one attempt.
+    /// How long the proxy may wait for one attempt.
     Timeout,
-    /// How often it may try again.
+    /// How often the proxy may retry.
     Retries,
     /// Other deployments to try when one fails.
     Fallback,
-    /// Leaving a failing deployment alone for a while.
+    /// Not using a failing deployment for a certain time.
     Cooldown,
-    /// Trusting the authority in the file `ca`, of the certificates of providers that are reached by TLS.
+    /// Trusting the certificate authority in the file `ca`, for providers that use TLS.
     Tls,
-    /// Speaking HTTP/2 to providers over TLS, where they offer it.
+    /// Speaking HTTP/2 over TLS to providers that offer it.
     Http2,
-    /// Pinging on a stream that is silent, before its first event too.
+    /// Sending pings on a silent stream, even before its first event.
     KeepAlive,
 }
 
-/// How widely a setting holds.
+/// The scope of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Width {
@@ -133,7 +134,7 @@ fn a_minute() -> Duration {
     Duration::from_secs(60)
 }
 
-/// How callers show that they may use the proxy.
+/// How callers authenticate to the proxy.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum CallerAuth {
@@ -143,7 +144,7 @@ pub(super) enum CallerAuth {
     Headers(IndexMap<String, Text>),
 }
 
-/// How a route is mapped onto what the proxy takes.
+/// How a request for a route differs from the API's own request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RequestDocument {
@@ -152,17 +153,17 @@ pub(super) struct RequestDocument {
     pub(super) body: serde_json::Map<String, serde_json::Value>,
 }
 
-/// How callers use routes that hand a request to a provider as it is.
+/// How callers use routes that pass a request through to a provider unchanged.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PassThroughDocument {
-    /// Below the proxy's root; `path` is what the provider's own SDK puts behind its base URL.
+    /// The path below the proxy's root. In it, `path` is what the provider's own SDK appends to its base URL.
     pub(super) path: Text,
-    /// Which APIs of which providers can be reached so.
+    /// The APIs, and for each the providers, that these routes serve.
     pub(super) apis: IndexMap<Api, Vec<Provider>>,
 }
 
-/// A template written in proxy.yaml, with its place.
+/// A template in proxy.yaml, with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
     pub(super) source: String,

@@ -1,4 +1,4 @@
-//! The embedded proxy as a definition like any other: a process of its own.
+//! The definition that runs the embedded proxy in its own process.
 
 use std::path::Path;
 
@@ -17,12 +17,12 @@ const FILES: [(&str, &str); 2] = [
 ];
 
 impl Definition {
-    /// The embedded proxy with a defect, run by `program` (an `upfault` executable) in a process of its
-    /// own, for a defect that stops the whole process.
+    /// Returns the definition that runs the embedded proxy with a defect in its own process. `program` is an
+    /// `upfault` executable. This is for defects that stop the whole process.
     ///
     /// # Errors
     ///
-    /// [`ProxyError::Invalid`] if the files inside the binary are not a definition.
+    /// [`ProxyError::Invalid`] if the files inside the binary are not a valid definition.
     pub fn embedded(program: &Path, defect: &str) -> Result<Self, ProxyError> {
         let mut definition = check::load(
             DefinitionSource::Bundled(BundledFolder { folder: "", files: FILES.to_vec() }),
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_named_like_the_defect_and_has_no_version() {
+    fn its_name_contains_the_defect_and_it_has_no_version() {
         let definition = Definition::embedded(Path::new("/bin/upfault"), "exits-on-conflict").unwrap();
         assert_eq!(definition.title(), "builtin:exits-on-conflict");
         assert_eq!(definition.release(), None);

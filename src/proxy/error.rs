@@ -1,63 +1,63 @@
-//! What can go wrong with a proxy, each with a place and a next step.
+//! Errors of finding, installing and starting a proxy. Each one names a place and a next step.
 
 use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-/// Why a proxy cannot be found, installed, started or addressed. Each text ends with what to do.
+/// An error of finding, installing, starting or addressing a proxy. Most texts end with what the user can do.
 #[derive(Debug, Error)]
 pub enum ProxyError {
-    /// No bundled definition and no folder of this name.
+    /// No bundled definition and no folder has this name.
     #[error("there is no proxy `{spec}`{detail}\nhelp: {help}")]
     Unknown {
-        /// What was asked for.
+        /// What the user wrote after `--proxy`.
         spec: String,
-        /// Why a folder does not do, or nothing.
+        /// Why the folder of this name cannot be used, or empty.
         detail: String,
-        /// Names that exist, the nearest one first.
+        /// The names that exist.
         help: String,
     },
-    /// A definition that does not load; the text shows file, line, column and the source line.
+    /// A definition cannot be loaded. The text shows file, line, column and the source line.
     #[error("{0}")]
     Invalid(String),
-    /// A file or folder that cannot be read or written.
+    /// A file or folder cannot be read or written.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
-        /// As in `cannot …`.
+        /// The verb after `cannot`.
         what: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// An installation that other processes use or change, for longer than anybody waits.
+    /// Other processes use or change the installation for longer than upfault waits.
     #[error(
         "another process has kept {proxy} locked for {waited}: {}\n\
-         help: wait until that run or installation is over, or end it (`fuser {}` shows its process id), and try \
-         again; UPFAULT_CACHE=DIR names another cache",
+         help: wait until that run or installation has finished, or stop it (`fuser {}` shows its process id), then \
+         try again; or set UPFAULT_CACHE=DIR to use another cache folder",
         path.display(), path.display()
     )]
     Locked {
         /// Name and version.
         proxy: String,
-        /// How long this process waited: `1h`.
+        /// How long this process has waited: `1h`.
         waited: String,
         /// The lock file.
         path: PathBuf,
     },
-    /// A lock file that cannot be opened, or is on a file system without locks.
+    /// A lock file cannot be opened, or is on a file system without locks.
     #[error(
         "cannot lock {}: {source}\n\
-         help: proxies are installed where upfault can write and lock files; UPFAULT_CACHE=DIR names another cache",
+         help: upfault must be able to write and lock files there; set UPFAULT_CACHE=DIR to use another cache folder",
         path.display()
     )]
     CannotLock {
         /// The lock file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A program that is not on the PATH.
+    /// A required program is not on the PATH.
     #[error("{proxy} needs the program `{program}`, which is not on the PATH\nhelp: {help}")]
     MissingProgram {
         /// The proxy's name.
@@ -67,9 +67,9 @@ pub enum ProxyError {
         /// How to get it.
         help: String,
     },
-    /// An install command failed.
+    /// An install command has failed.
     #[error(
-        "installing {proxy} failed: `{command}` {how}\n{tail}the whole output is in {}\nhelp: {help}",
+        "installing {proxy} failed: `{command}` {how}\n{tail}the full output is in {}\nhelp: {help}",
         log.display()
     )]
     Install {
@@ -79,29 +79,29 @@ pub enum ProxyError {
         command: Box<str>,
         /// `exited with code 1`, `took longer than 30m`.
         how: Box<str>,
-        /// The last lines of its output, each indented and ended with a newline.
+        /// The last lines of its output, each indented and ending with a newline.
         tail: Box<str>,
-        /// Where all of it is.
+        /// The file with the full output.
         log: PathBuf,
-        /// What to do.
+        /// What the user can do.
         help: Box<str>,
     },
-    /// The launch command could not be started at all.
-    #[error("cannot start {proxy}: `{program}`: {source}\nhelp: {help}")]
+    /// The program of the launch command cannot be run.
+    #[error("cannot start {proxy}: cannot run `{program}`: {source}\nhelp: {help}")]
     Spawn {
         /// Name and version.
         proxy: String,
         /// The program.
         program: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
-        /// What to do.
+        /// What the user can do.
         help: String,
     },
-    /// The proxy ended before it was ready.
+    /// The proxy exited before it was ready.
     #[error(
-        "{proxy} {how} before it was ready\n{tail}its log is {}\n\
-         help: start it by hand in {} to see why: {command}",
+        "{proxy} {how} before it was ready\n{tail}its log: {}\n\
+         help: to see why, run this command in {}: {command}",
         log.display(), log.parent().unwrap_or(log).display()
     )]
     Exited {
@@ -111,15 +111,15 @@ pub enum ProxyError {
         how: Box<str>,
         /// The last lines of its log.
         tail: Box<str>,
-        /// Where all of it is.
+        /// The log file.
         log: PathBuf,
         /// The launch command.
         command: Box<str>,
     },
-    /// The proxy runs but does not say that it is ready.
+    /// The proxy runs but did not report that it is ready.
     #[error(
-        "{proxy} was not ready within {within} (GET {url}: {last})\n{tail}its log is {}\n\
-         help: on a slow machine raise `ready.within` in its proxy.yaml, or start fewer things beside it",
+        "{proxy} was not ready within {within} (GET {url}: {last})\n{tail}its log: {}\n\
+         help: on a slow machine, raise `ready.within` in its proxy.yaml, or run fewer programs at the same time",
         log.display()
     )]
     NotReady {
@@ -127,32 +127,32 @@ pub enum ProxyError {
         proxy: Box<str>,
         /// The deadline.
         within: Box<str>,
-        /// What was polled.
+        /// The URL that upfault polled.
         url: Box<str>,
-        /// What the last poll saw.
+        /// The result of the last poll.
         last: Box<str>,
         /// The last lines of its log.
         tail: Box<str>,
-        /// Where all of it is.
+        /// The log file.
         log: PathBuf,
     },
 }
 
 impl ProxyError {
-    /// For `map_err` on file operations.
+    /// Returns a function for `map_err` on file operations.
     pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source }
     }
 }
 
-/// The place of a mistake in a file, with its line.
+/// Formats an error message with its place in a file, and shows the source line.
 pub(super) fn at(file: &str, text: &str, line: usize, column: usize, message: &str) -> String {
     let Some(source) = line.checked_sub(1).and_then(|index| text.lines().nth(index)) else {
         return format!("{file}: {message}");
     };
     let margin = line.to_string().len();
-    // The column counts characters from one.
+    // The column is 1-based and counts characters.
     let indent = column.saturating_sub(1).min(source.chars().count());
     format!(
         "{file}:{line}:{column}: {message}\n{:margin$} |\n{line} | {source}\n{:margin$} | {:indent$}^",
@@ -160,7 +160,7 @@ pub(super) fn at(file: &str, text: &str, line: usize, column: usize, message: &s
     )
 }
 
-/// `; did you mean …?`, or nothing where nothing is near.
+/// Returns `; did you mean …?` with the known word nearest to `word`, or an empty string if none is near.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     known
         .into_iter()
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_is_proposed_and_a_far_one_is_not() {
+    fn only_a_near_word_is_suggested() {
         assert_eq!(did_you_mean("litelm", ["litellm", "other"]), "; did you mean `litellm`?");
         assert_eq!(did_you_mean("kong", ["litellm"]), "");
     }

@@ -1,4 +1,4 @@
-//! From what people write after `--proxy` to a definition.
+//! Finds the definition that the argument of `--proxy` specifies.
 
 use std::path::{Path, PathBuf};
 
@@ -9,25 +9,25 @@ use super::{
     source::{self, DefinitionSource, FILE},
 };
 
-/// A bundled definition, as it is listed.
+/// A bundled definition, as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundled {
     /// Its name.
     pub name: String,
     /// Its default version.
     pub version: String,
-    /// One line about it.
+    /// A one-line description.
     pub summary: String,
 }
 
 impl Definition {
-    /// Finds `NAME`, `NAME@VERSION`, `DIR` or `DIR@VERSION`. A folder `proxies/NAME` below `root`
-    /// wins over the bundled definition of that name.
+    /// Finds `NAME`, `NAME@VERSION`, `DIR` or `DIR@VERSION`. A folder `proxies/NAME` below `root` takes
+    /// precedence over the bundled definition of that name.
     ///
     /// # Errors
     /// [`ProxyError::Unknown`], or [`ProxyError::Invalid`] with the place of the mistake.
     pub fn find(spec: &str, root: &Path) -> Result<Self, ProxyError> {
-        // A folder may have an `@` in its name.
+        // The name of a folder may contain an `@`.
         if let Some(folder) = folder(spec, root) {
             return check::load(DefinitionSource::Disk(folder), None);
         }
@@ -38,8 +38,8 @@ impl Definition {
         if version.is_some_and(|version| !is_version(version)) {
             return Err(ProxyError::Unknown {
                 spec: spec.to_owned(),
-                detail: ": the version after `@` is no version".to_owned(),
-                help: format!("write `{place}@1.2.3`, or `{place}` for its default version"),
+                detail: ": the text after `@` is not a valid version".to_owned(),
+                help: format!("write `{place}@1.2.3`, or `{place}` for the default version"),
             });
         }
         if let Some(folder) = folder(place, root) {
@@ -60,11 +60,14 @@ impl Definition {
         Err(ProxyError::Unknown {
             spec: spec.to_owned(),
             detail,
-            help: format!("bundled are: {}; a folder needs a {FILE}", names.join(", ")),
+            help: format!(
+                "bundled proxies: {}; to use another proxy, give a folder that contains a {FILE}",
+                names.join(", ")
+            ),
         })
     }
 
-    /// The definitions inside the binary, by name.
+    /// Returns the definitions inside the binary, sorted by name.
     pub fn bundled() -> Vec<Bundled> {
         let mut all: Vec<Bundled> = source::BundledFolder::all()
             .filter_map(|found| check::load(DefinitionSource::Bundled(found), None).ok())
@@ -79,7 +82,7 @@ impl Definition {
     }
 }
 
-/// The folder that is meant, if there is one: a path, or `proxies/NAME`.
+/// Returns the first of `proxies/NAME` and the path itself that contains a definition, if any.
 fn folder(place: &str, root: &Path) -> Option<PathBuf> {
     if place.is_empty() {
         return None;
@@ -89,7 +92,8 @@ fn folder(place: &str, root: &Path) -> Option<PathBuf> {
     named.into_iter().chain([root.join(place)]).find(|folder| folder.join(FILE).is_file())
 }
 
-/// A version becomes part of a folder's name and of commands.
+/// Whether a version is valid. A version becomes part of a folder name and of commands, so it must not look
+/// like an option or a path.
 fn is_version(version: &str) -> bool {
     version.starts_with(|c: char| c.is_ascii_alphanumeric())
         && version.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
@@ -117,7 +121,7 @@ mod tests {
     fn a_misspelt_name_gets_the_nearest_one() {
         insta::assert_snapshot!(said("litelm@1.2"), @"
         there is no proxy `litelm@1.2`; did you mean `litellm`?
-        help: bundled are: litellm; a folder needs a proxy.yaml
+        help: bundled proxies: litellm; to use another proxy, give a folder that contains a proxy.yaml
         ");
     }
 
@@ -125,19 +129,19 @@ mod tests {
     fn a_folder_without_a_definition_is_named() {
         insta::assert_snapshot!(said("./empty"), @"
         there is no proxy `./empty`: the folder ROOT/./empty has no proxy.yaml
-        help: bundled are: litellm; a folder needs a proxy.yaml
+        help: bundled proxies: litellm; to use another proxy, give a folder that contains a proxy.yaml
         ");
     }
 
     #[test]
     fn a_version_that_could_be_an_option_or_a_path_is_refused() {
         for spec in ["litellm@", "litellm@--index-url=x", "litellm@1 2", "litellm@.."] {
-            assert!(said(spec).contains("is no version"), "{spec}");
+            assert!(said(spec).contains("is not a valid version"), "{spec}");
         }
     }
 
     #[test]
-    fn nothing_and_parents_are_no_bundled_names() {
+    fn empty_names_and_parent_folders_are_not_bundled_names() {
         for spec in ["", "..", ".", "@1"] {
             assert!(Definition::find(spec, Path::new("/nonexistent")).is_err(), "{spec}");
         }

@@ -1,14 +1,15 @@
-//! What ends a process group when upfault itself is killed and can end nothing any more.
+//! Kills a process group if upfault itself is killed and cannot do it.
 
 use std::process::{Child, Command, Stdio};
 
-/// A shell that waits for the end of its input and then kills the group. Its input is a pipe whose
-/// other end only we hold, and the system closes that however we end, also by SIGKILL.
+/// A shell that waits for the end of its input and then kills the group. Its input is a pipe. Only upfault
+/// has the other end, and the operating system closes that end even if upfault is killed by SIGKILL.
 #[derive(Debug)]
 pub(super) struct Guard(Child);
 
 impl Guard {
-    /// Watches over a group; `None` where there is no shell, and then there is no guard.
+    /// Starts a guard for a process group. Returns `None` if the system has no `sh`; then the group has no
+    /// guard.
     pub(super) fn over(group: u32) -> Option<Self> {
         let mut command = Command::new("sh");
         command
@@ -18,7 +19,8 @@ impl Guard {
             .stderr(Stdio::null());
         #[cfg(unix)]
         {
-            // A Ctrl-C is meant for us; the guard has to outlive us.
+            // Ctrl-C sends a signal to upfault's own process group. The guard must outlive upfault, so it
+            // gets another group.
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
         command.spawn().ok().map(Self)
@@ -27,7 +29,8 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // The group has been dealt with: the guard must not wake up and kill another of that number.
+        // upfault has already ended the group. The guard must not kill another group that gets the same
+        // number.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! Installing a proxy once per version.
+//! Installs a proxy, once per version.
 
 use std::{
     ffi::OsString,
@@ -23,41 +23,40 @@ use super::{
 };
 use crate::{lock::Lock, shell};
 
-/// No install command may take longer than this.
+/// The time limit of an install command.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-/// Variables of the caller's shell that change what a package manager installs, or where. A proxy
-/// that is installed without compiled byte code pays for it at every start.
+/// Environment variables that install commands do not inherit, because they change what a package manager
+/// installs, or where. A proxy that is installed without compiled byte code starts slowly every time.
 const NOT_INHERITED: &[&str] =
     &["PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "NODE_ENV"];
 
-/// A proxy that is ready to be launched. Nobody changes or removes what is installed as long as this,
-/// a clone of it, or an instance that it has launched is there.
+/// A proxy that is ready to be launched. No process changes or removes the installation while this value, a
+/// clone of it, or an instance that it has launched exists.
 #[derive(Debug, Clone)]
 pub struct Installed {
     pub(super) definition: Definition,
     pub(super) dir: PathBuf,
     pub(super) here: PathBuf,
-    /// Held by every user of the installation; `None` where there can be no lock.
+    /// The shared lock on the installation; `None` if the file cannot be locked.
     pub(super) in_use: Option<Arc<Lock>>,
 }
 
 impl Installed {
-    /// The folder that it is installed in.
+    /// Returns the folder of the installation.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What is installed.
+    /// Returns the definition that was installed.
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
 }
 
 impl Definition {
-    /// The folder below `cache` that this version is installed in: `VERSION-HASH`, the hash being
-    /// that of everything that decides what is in it, so that definitions which install the same
-    /// share it.
+    /// Returns the folder below `cache` for this version: `VERSION-HASH`. The hash covers everything that
+    /// determines its contents, so definitions that install the same software share one folder.
     pub fn install_dir(&self, cache: &Path) -> Result<PathBuf, ProxyError> {
         const DIR: &str = "\u{1}dir";
         const HERE: &str = "\u{1}here";
@@ -83,19 +82,19 @@ impl Definition {
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
             .collect();
-        let cache = std::path::absolute(cache).map_err(ProxyError::io("find", cache))?;
+        let cache = std::path::absolute(cache).map_err(ProxyError::io("resolve the path", cache))?;
         Ok(cache.join("proxies").join(format!("{version}-{digest}")))
     }
 
-    /// Whether this version is completely installed.
+    /// Whether the installation of this version is complete.
     pub fn is_installed(&self, cache: &Path) -> bool {
         self.install_dir(cache).is_ok_and(|dir| Folder::new(&dir).is_complete())
     }
 
-    /// Installs this version below `cache` unless it is there, and describes each step in a line.
-    /// Processes that install the same do it one after the other, and wait for those that use what is to
-    /// be replaced. Dropping the future ends the command that is running; what it left does not count as
-    /// an installation.
+    /// Installs this version below `cache` if it is not installed yet, and reports each step in one line.
+    /// Processes that install the same version do so one after the other. They wait for processes that use
+    /// the installation to be replaced. Dropping the future stops the running command; an incomplete
+    /// installation does not count as installed.
     ///
     /// # Errors
     /// [`ProxyError::MissingProgram`], [`ProxyError::Install`] with the last lines of the output,
@@ -106,7 +105,7 @@ impl Definition {
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Installed, ProxyError> {
         let dir = self.install_dir(cache)?;
-        let cache = std::path::absolute(cache).map_err(ProxyError::io("find", cache))?;
+        let cache = std::path::absolute(cache).map_err(ProxyError::io("resolve the path", cache))?;
         fs::create_dir_all(cache.join("proxies")).map_err(ProxyError::io("create", cache.join("proxies")))?;
         let here = self.source.unpack(&cache)?;
         let folder = Folder::new(&dir);
@@ -123,7 +122,7 @@ impl Definition {
         }
     }
 
-    /// For the one process that holds the lock `alone`.
+    /// Installs this version. The caller must hold the exclusive lock `alone`.
     async fn install_alone(
         &self,
         folder: &Folder,
@@ -136,11 +135,11 @@ impl Definition {
             progress(format!("removing an unfinished installation of {}", self.title()));
             folder.clear(alone)?;
         }
-        // In its final place, because virtual environments cannot be moved.
+        // Install into the final folder, because virtual environments cannot be moved.
         fs::create_dir_all(dir).map_err(ProxyError::io("create", dir))?;
         let commands = self.install_commands(dir, here)?;
         if !commands.is_empty() {
-            self.find_programs()?;
+            self.check_programs()?;
             self.run_commands(&commands, dir, folder.log_path(), progress).await?;
         }
         let stamp = json!({"proxy": self.name, "version": self.version, "commands": commands});
@@ -173,7 +172,7 @@ impl Definition {
                     proxy: self.title(),
                     program: words.first().cloned().unwrap_or_default(),
                     source,
-                    help: format!("it is the first word of an install command of {}", self.file()),
+                    help: format!("check the first word of the install command in {}", self.file()),
                 },
             })?;
             let how = match timeout(PATIENCE, group.wait()).await {
@@ -195,7 +194,7 @@ impl Definition {
 
     fn install_help(&self, dir: &Path) -> Result<String, ProxyError> {
         match &self.document.install_help {
-            None => Ok("the last lines above are the command's own".to_owned()),
+            None => Ok("the lines above are the end of the output of this command".to_owned()),
             Some(text) => {
                 let environment = template::environment(&self.source);
                 let context = self.install_context(dir, &self.source.here(dir));
@@ -204,7 +203,7 @@ impl Definition {
         }
     }
 
-    /// The install commands with everything filled in.
+    /// Returns the install commands with their templates rendered.
     fn install_commands(&self, dir: &Path, here: &Path) -> Result<Vec<Vec<String>>, ProxyError> {
         let environment = template::environment(&self.source);
         let context = self.install_context(dir, here);
@@ -215,8 +214,8 @@ impl Definition {
             .collect()
     }
 
-    /// Every program that the definition names must be there before anything is begun.
-    fn find_programs(&self) -> Result<(), ProxyError> {
+    /// Checks that all required programs exist, before the first command runs.
+    fn check_programs(&self) -> Result<(), ProxyError> {
         match self.needs.keys().find(|program| process::which(program).is_none()) {
             Some(program) => Err(self.missing(program)),
             None => Ok(()),
@@ -235,8 +234,8 @@ impl Definition {
     }
 }
 
-/// The environment of install commands: the caller's (package managers need its proxies, mirrors and
-/// certificates) without what changes the outcome.
+/// Returns the environment of install commands: the caller's, which may contain network proxies, mirrors and
+/// certificates for package managers, without the variables in [`NOT_INHERITED`].
 fn inherited(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
     all.filter(|(name, _)| !NOT_INHERITED.iter().any(|not| name == not)).collect()
 }
@@ -246,14 +245,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_installation_does_not_inherit_what_would_leave_it_without_byte_code() {
+    fn an_installation_does_not_inherit_a_variable_that_prevents_byte_code() {
         let all = [("PYTHONDONTWRITEBYTECODE", "1"), ("UV_INDEX_URL", "x")]
             .map(|(name, value)| (OsString::from(name), OsString::from(value)));
         assert_eq!(inherited(all.clone().into_iter()), all[1..]);
     }
 
     #[test]
-    fn definitions_that_install_the_same_share_it_and_a_version_or_a_pin_makes_the_difference() {
+    fn definitions_share_a_folder_unless_their_commands_versions_or_pins_differ() {
         let root = tempfile::tempdir().unwrap();
         let dir = |name: &str, version: &str, pin: &str, word: &str| {
             let folder = root.path().join(name);

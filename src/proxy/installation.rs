@@ -1,7 +1,8 @@
-//! The folder that a version is installed in: who uses it, and who may change it.
+//! The folder of an installation, and the lock that decides which process may use or change it.
 //!
-//! Its lock is beside it, because the folder itself may be removed while the lock is held. Processes
-//! that use what is installed share the lock; whoever changes or removes it holds it alone.
+//! The lock file is next to the folder, because the folder itself may be removed while the lock is held.
+//! Processes that use the installation hold the lock in shared mode. A process that changes or removes it
+//! holds the lock in exclusive mode.
 
 use std::{
     ffi::OsString,
@@ -16,14 +17,14 @@ use tokio::time::{Instant, sleep};
 use super::{error::ProxyError, install};
 use crate::lock::{Lock, LockMode};
 
-/// What marks a folder as completely installed. It is written last.
+/// The file that marks an installation as complete. It is written last.
 const STAMP: &str = ".upfault-installed.json";
 
-/// How long a process waits for others that have an installation locked: longer than an installer that is
-/// well takes for all of its commands.
+/// How long a process waits while others hold the lock. A working installer needs less time for all of its
+/// commands.
 const PATIENCE: Duration = install::PATIENCE.saturating_mul(2);
 
-/// How often it tries again.
+/// The interval between two attempts to take the lock.
 const POLL: Duration = Duration::from_millis(100);
 
 /// The folder for installed proxies, unless another one is chosen: `upfault` in the platform's cache folder.
@@ -38,19 +39,20 @@ pub fn default_cache() -> PathBuf {
 /// What became of an installation that was to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// It is removed.
+    /// The installation was removed.
     Removed,
-    /// A process uses or installs it, so nothing was done.
+    /// A process uses or installs it, so it was not removed.
     InUse,
-    /// There was none.
+    /// There was no installation.
     Missing,
 }
 
-/// Removes the installation in this folder, complete or not, with its lock and its log, unless a
-/// process uses or installs it. Does not wait.
+/// Removes the installation in this folder, complete or not, with its lock file and its log, unless a process
+/// uses or installs it. Does not wait.
 ///
 /// # Errors
-/// [`ProxyError::Io`], [`ProxyError::CannotLock`]. What is left does not count as an installation.
+/// [`ProxyError::Io`], [`ProxyError::CannotLock`]. After an error the folder may still exist, but does not
+/// count as an installation.
 pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
     let folder = Folder::new(dir);
     if !dir.exists() {
@@ -74,7 +76,7 @@ pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
     Ok(Removal::Removed)
 }
 
-/// The folder of an installation, which may or may not be there.
+/// The folder of an installation, which need not exist.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     dir: PathBuf,
@@ -89,14 +91,14 @@ impl Folder {
         self.dir.join(STAMP).is_file()
     }
 
-    /// Declares what is in the folder complete.
+    /// Marks the installation as complete.
     pub(super) fn complete(&self, _alone: &Lock, stamp: &str) -> Result<(), ProxyError> {
         let path = self.dir.join(STAMP);
         fs::write(&path, stamp).map_err(ProxyError::io("write", path))
     }
 
-    /// Removes everything that is installed. The stamp goes first: if this does not come to its end,
-    /// the rest does not count as an installation.
+    /// Removes the installation. It removes the stamp first: if the rest fails, the folder does not count as
+    /// an installation.
     pub(super) fn clear(&self, _alone: &Lock) -> Result<(), ProxyError> {
         let gone = |result: io::Result<()>| match result {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -107,7 +109,7 @@ impl Folder {
             .map_err(ProxyError::io("remove", &self.dir))
     }
 
-    /// The output of the install commands.
+    /// Returns the path of the log of the install commands.
     pub(super) fn log_path(&self) -> PathBuf {
         self.with_suffix(".log")
     }
@@ -116,7 +118,8 @@ impl Folder {
         self.with_suffix(".lock")
     }
 
-    /// `1.102.4-abcdef` and `.log` become `1.102.4-abcdef.log`; `with_extension` would eat the version.
+    /// Appends a suffix: `1.102.4-abcdef` and `.log` become `1.102.4-abcdef.log`. `with_extension` would
+    /// replace a part of the version.
     fn with_suffix(&self, suffix: &str) -> PathBuf {
         let mut name: OsString = self.dir.file_name().unwrap_or_default().to_owned();
         name.push(suffix);
@@ -124,19 +127,19 @@ impl Folder {
     }
 }
 
-/// What a process may do with an installation, as long as it holds the lock.
+/// What a process may do with an installation while it holds the lock.
 #[derive(Debug)]
 pub(super) enum InstallationUse {
-    /// Use it: it is complete, and nobody changes or removes it. Without a lock where there can be none:
-    /// then nobody can lock it for a change either.
+    /// Use it: it is complete, and no process changes or removes it. There is no lock if the file cannot be
+    /// locked; then no other process can lock it for a change either.
     Use(Option<Lock>),
-    /// Install it: it is not complete, and nobody else uses or changes it.
+    /// Install it: it is not complete, and no other process uses or changes it.
     Install(Lock),
 }
 
 impl Folder {
-    /// Waits until the installation is complete and can be used, or until this process may install it,
-    /// and says so in one line. Never takes longer than [`PATIENCE`].
+    /// Waits until the installation is complete and can be used, or until this process may install it.
+    /// Reports once that it waits. Never takes longer than [`PATIENCE`].
     ///
     /// # Errors
     /// [`ProxyError::Locked`], [`ProxyError::CannotLock`].
@@ -149,11 +152,12 @@ impl Folder {
         let deadline = Instant::now() + PATIENCE;
         let mut announced = false;
         loop {
-            // Asked each time: the others may have installed it, and then it can be used beside them.
+            // Check this again in each round: another process may have finished the installation, and then
+            // this process can share the lock.
             let complete = self.is_complete();
             let access = if complete { LockMode::Shared } else { LockMode::Exclusive };
             match Lock::attempt(&path, access) {
-                // Only what is true under the lock stays true.
+                // The state may have changed before this process got the lock.
                 Ok(Some(_)) if self.is_complete() != complete => continue,
                 Ok(Some(lock)) if complete => return Ok(InstallationUse::Use(Some(lock))),
                 Ok(Some(lock)) => return Ok(InstallationUse::Install(lock)),
@@ -205,23 +209,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_is_announced_once_and_ends_with_the_place_and_the_next_step() {
+    async fn waiting_is_reported_once_and_the_error_names_the_lock_file_and_the_next_step() {
         let (cache, folder) = folder();
         let _other = to_install(&folder).await;
-        let told = Mutex::new(Vec::new());
-        let progress = |line| told.lock().unwrap().push(line);
+        let lines = Mutex::new(Vec::new());
+        let progress = |line| lines.lock().unwrap().push(line);
         let error = folder.turn("fake 1.0", &progress).await.unwrap_err();
         let plain = |text: &String| text.replace(&cache.path().display().to_string(), "CACHE");
-        let told: Vec<String> = told.lock().unwrap().iter().map(plain).collect();
-        assert_eq!(told, ["waiting for another process that installs or uses fake 1.0 (CACHE/1.0-abc.lock)"]);
+        let lines: Vec<String> = lines.lock().unwrap().iter().map(plain).collect();
+        assert_eq!(
+            lines,
+            ["waiting for another process that installs or uses fake 1.0 (CACHE/1.0-abc.lock)"]
+        );
         insta::assert_snapshot!(plain(&error.to_string()), @"
         another process has kept fake 1.0 locked for 1h: CACHE/1.0-abc.lock
-        help: wait until that run or installation is over, or end it (`fuser CACHE/1.0-abc.lock` shows its process id), and try again; UPFAULT_CACHE=DIR names another cache
+        help: wait until that run or installation has finished, or stop it (`fuser CACHE/1.0-abc.lock` shows its process id), then try again; or set UPFAULT_CACHE=DIR to use another cache folder
         ");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_an_installation_uses_it_beside_the_process_that_made_it() {
+    async fn a_process_that_waits_for_an_installation_shares_it_with_the_process_that_made_it() {
         let (_cache, folder) = folder();
         let alone = to_install(&folder).await;
         let (second, first) = tokio::join!(to_use(&folder), async {
@@ -234,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_an_installation_that_fails_installs_it() {
+    async fn a_process_that_waits_for_a_failed_installation_installs_it() {
         let (_cache, folder) = folder();
         let alone = to_install(&folder).await;
         let (turn, ()) = tokio::join!(folder.turn("fake", &|_| {}), async {
@@ -247,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn an_installation_that_cannot_be_locked_can_be_used_but_not_changed() {
         let (_cache, folder) = folder();
-        // A link that leads nowhere can be neither opened nor created.
+        // A symbolic link to a path in a missing folder can be neither opened nor created.
         std::os::unix::fs::symlink("/nowhere/lock", folder.lock_path()).unwrap();
         let error = folder.turn("fake", &|line| panic!("{line}")).await.unwrap_err().to_string();
         assert!(error.contains("1.0-abc.lock") && error.contains("help: "), "{error}");
@@ -259,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_installation_is_removed_only_when_nobody_uses_it() {
+    async fn an_installation_in_use_is_not_removed() {
         let (cache, folder) = folder();
         let alone = to_install(&folder).await;
         fs::write(folder.log_path(), "installed").unwrap();
@@ -273,7 +280,7 @@ mod tests {
             drop(user);
         }
         assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Removed);
-        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0, "nothing is left of it");
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0, "no file is left");
         assert_eq!(remove_installation(&folder.dir).unwrap(), Removal::Missing);
     }
 }

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{lock::Lock, observation::Volatile, scenario::Api};
 
-/// How long a proxy may take to end by itself.
+/// How long a proxy may take to exit after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A running proxy. Dropping it kills its whole process group at once.
+/// A running proxy. Dropping it kills its process group immediately.
 #[derive(Debug)]
 pub struct Instance {
     root: String,
@@ -30,7 +30,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// `in_use` is held as long as the instance is there.
+    /// Creates an instance, which holds the lock `in_use` as long as it exists.
     pub(super) fn new(
         port: u16,
         proxy_key: String,
@@ -49,44 +49,47 @@ impl Instance {
         &self.root
     }
 
-    /// The key that callers show to the proxy.
+    /// Returns the key with which callers authenticate.
     pub fn proxy_key(&self) -> &str {
         &self.proxy_key
     }
 
-    /// What must never come out of the proxy: its key, which is its master key too.
+    /// Returns the secrets that must never appear in the proxy's responses: its key, which is also its master
+    /// key.
     pub fn secrets(&self) -> Vec<String> {
         vec![self.proxy_key.clone()]
     }
 
-    /// What varies by itself in the proxy's own words.
+    /// Returns the patterns of text in the proxy's responses that varies between runs.
     pub fn volatile(&self) -> &[Volatile] {
         &self.volatile
     }
 
-    /// The headers that a request for this route carries besides the API's own: auth, and what the
-    /// definition's `request.headers` says. Names in lower case.
+    /// Returns the headers to add to the API's own headers in a request for this route: authentication, and
+    /// the definition's `request.headers`. The names are in lower case.
     pub fn headers(&self, route: &ProxyRoute) -> Vec<(String, String)> {
         self.mapping.headers(route)
     }
 
-    /// Where a request for this route goes, below [`Instance::root`], where the definition says so;
-    /// elsewhere it is the API's own path.
+    /// Returns the path of a request for this route below [`Instance::root`], or `None` if the definition
+    /// does not specify one; then it is the API's own path.
     pub fn path(&self, api: Api, stream: bool, route: &ProxyRoute) -> Option<String> {
         self.mapping.path(api, stream, route)
     }
 
-    /// Members that the definition's `request.body` lays over the body of a request for this route.
+    /// Returns the members of the definition's `request.body`. They replace or extend those in the body of a
+    /// request for this route.
     pub fn body(&self, route: &ProxyRoute) -> serde_json::Map<String, serde_json::Value> {
         self.mapping.body(route)
     }
 
-    /// The file that both of its output streams go to. A log that floods is cut down to its end.
+    /// Returns the file that contains both output streams. If the log exceeds its limit, only its end is
+    /// kept.
     pub fn log_path(&self) -> &Path {
         self.log.path()
     }
 
-    /// The last lines of its log, of the last 64 KiB.
+    /// Returns the last lines of the last 64 KiB of its log.
     pub fn log_tail(&self, lines: usize) -> String {
         self.log.tail(lines)
     }
@@ -95,18 +98,20 @@ impl Instance {
         self.log.quoted_tail(lines)
     }
 
-    /// How the process ended, if it did: `was killed by signal 9`, `exited with code 1`.
+    /// Returns how the process ended, or `None` if it is running: `was killed by signal 9`, `exited with code
+    /// 1`.
     pub fn exited(&self) -> Option<String> {
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         group.ended().map(process::how)
     }
 
-    /// Kills the whole process group without waiting for it to be gone.
+    /// Kills the process group and does not wait for its end.
     pub fn kill(&self) {
         self.group.lock().unwrap_or_else(PoisonError::into_inner).kill();
     }
 
-    /// Ends the whole process group: SIGTERM, two seconds, SIGKILL. Afterwards its port is free.
+    /// Ends the process group: sends SIGTERM, waits for at most two seconds, then sends SIGKILL. Afterwards
+    /// the port is free.
     pub async fn stop(self) {
         let Self { group, log, _in_use, .. } = self;
         group.into_inner().unwrap_or_else(PoisonError::into_inner).stop(GRACE).await;

@@ -19,26 +19,26 @@ use super::{
 };
 use crate::shell;
 
-/// How many ports are tried when another process is faster.
+/// How many ports upfault tries if another process takes the port first.
 const PORTS: usize = 3;
 
-/// What an instance is to be.
+/// How to start an instance.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// Every deployment that it is to know.
+    /// The deployments that the proxy's configuration contains.
     pub routes: Vec<ProxyRoute>,
-    /// What holds for all of them.
+    /// The settings that apply to all routes.
     pub settings: InstanceSettings,
-    /// The certificate of the authority that it must trust where upstreams are reached by TLS: a file of
-    /// PEM.
+    /// A PEM file with the certificate of the authority that the proxy must trust, for upstreams that use
+    /// TLS.
     pub ca: PathBuf,
-    /// Where its files and its log go; created where it is not there. An instance needs its own.
+    /// The folder for its files and its log. It is created if it does not exist. Each instance needs its own.
     pub work_dir: PathBuf,
 }
 
-/// How an attempt to start ended.
+/// Why an attempt to start failed.
 enum Failure {
-    /// Another process has the port.
+    /// Another process listens on the port.
     PortTaken,
     Other(ProxyError),
 }
@@ -50,27 +50,28 @@ impl From<ProxyError> for Failure {
 }
 
 impl Installed {
-    /// Starts an instance on a free loopback port and waits until it is ready. Dropping the future
-    /// kills what was started.
+    /// Starts an instance on a free loopback port and waits until it is ready. Dropping the future kills the
+    /// process.
     ///
     /// # Errors
-    /// [`ProxyError::Spawn`], [`ProxyError::Exited`] and [`ProxyError::NotReady`], the last two with
-    /// the end of the log; [`ProxyError::Io`].
+    /// [`ProxyError::Spawn`]; [`ProxyError::Exited`] and [`ProxyError::NotReady`], both with the end of the
+    /// log; [`ProxyError::Io`].
     pub async fn launch(
         &self,
         launch: Launch,
         progress: &(dyn Fn(String) + Sync),
     ) -> Result<Instance, ProxyError> {
-        let work_dir =
-            std::path::absolute(&launch.work_dir).map_err(ProxyError::io("find", &launch.work_dir))?;
+        let work_dir = std::path::absolute(&launch.work_dir)
+            .map_err(ProxyError::io("resolve the path", &launch.work_dir))?;
         fs::create_dir_all(&work_dir).map_err(ProxyError::io("create", &work_dir))?;
-        // The proxy's own folder need not be ours.
-        let ca = std::path::absolute(&launch.ca).map_err(ProxyError::io("find", &launch.ca))?;
+        // The proxy runs in another working directory, so a relative path would be wrong.
+        let ca = std::path::absolute(&launch.ca).map_err(ProxyError::io("resolve the path", &launch.ca))?;
         let mut attempt = 1;
         loop {
-            // The first port is kept until the proxy has it; see there why not every one.
+            // The first port stays reserved until the proxy listens on it. Some servers cannot listen on a
+            // reserved port (see [`Reserved`]), so the other attempts do not reserve it.
             let reserved =
-                Reserved::new(attempt == 1).map_err(ProxyError::io("find a free port for", &work_dir))?;
+                Reserved::new(attempt == 1).map_err(ProxyError::io("reserve a free port for", &work_dir))?;
             let context = RenderContext {
                 port: reserved.port(),
                 proxy_key: random_key(),
@@ -117,9 +118,12 @@ impl Installed {
         let ready_path = template::render(&environment, &definition.source, &document.ready.get, &values)?;
         let mapping = Mapping::new(definition, routes, &values)?;
 
-        // Nothing of the caller's environment but what no program can do without: a key or a
-        // setting that happens to be there must not change what is tested.
-        #[expect(clippy::disallowed_methods, reason = "they are handed on, not obeyed")]
+        // The proxy inherits only the variables of the caller's environment that every program needs. An API
+        // key or a setting in that environment must not change what is tested.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the values are passed on to the proxy, upfault does not use them"
+        )]
         let mut variables: Vec<(OsString, OsString)> = ["PATH", "HOME"]
             .into_iter()
             .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
@@ -145,7 +149,7 @@ impl Installed {
             program: words.first().cloned().unwrap_or_default(),
             source,
             help: format!(
-                "is it where the launch command of {} says? To install it anew, remove {}",
+                "check the launch command in {}; to install the proxy again, remove {}",
                 definition.file(),
                 self.dir.display()
             ),
@@ -168,10 +172,11 @@ impl Installed {
     ) -> Result<(), Failure> {
         let within = self.definition.document.ready.within;
         let deadline = Instant::now() + within;
-        let mut last = "not asked yet".to_owned();
+        let mut last = "no request sent yet".to_owned();
         loop {
             let answer = tokio::time::timeout_at(deadline, ready::ask(port, path)).await;
-            // After the answer: it may have come from whoever else has the port.
+            // Check this after the response, which may have come from another process that listens on the
+            // port.
             if let Some(how) = instance.exited() {
                 if again && (port::is_taken(port) || says_port_taken(&instance.log_tail(50))) {
                     return Err(Failure::PortTaken);
@@ -204,13 +209,14 @@ impl Installed {
     }
 }
 
-/// What servers say when they cannot have their port.
+/// Whether the log says that the port is in use.
 fn says_port_taken(log: &str) -> bool {
     let log = log.to_ascii_lowercase();
     ["address already in use", "address in use", "eaddrinuse"].iter().any(|words| log.contains(words))
 }
 
-/// A key that nobody has by chance. It guards nothing but loopback, for the length of a run.
+/// Returns a random key that no other process uses by chance. It only protects a loopback port during one
+/// run.
 fn random_key() -> String {
     let random = RandomState::new();
     format!("sk-upfault-proxy-{:016x}{:016x}", random.hash_one(1), random.hash_one(2))

@@ -1,4 +1,4 @@
-//! The log of a process: a file that it writes itself, kept from filling the disk.
+//! The log of a process: a file that the process itself writes, with a size limit.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,16 +9,17 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-/// A log that grows beyond this is cut down to its end.
+/// The size limit of a log. A larger log is cut to its end.
 pub(super) const LIMIT: u64 = 64 << 20;
 
-/// What is left of a log that was cut, and the most that is read of any.
+/// The number of bytes that a cut keeps, and the most that is read of any log.
 pub(super) const TAIL: u64 = 64 << 10;
 
-/// How often the size is looked at: a process that writes 1 GB/s gets 100 MB beyond the limit.
+/// The interval between two checks of the size. In this time a process that writes 1 GB/s exceeds the limit
+/// by 100 MB.
 const WATCH: Duration = Duration::from_millis(100);
 
-/// A log file and its watch.
+/// A log file and the task that limits its size.
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
@@ -26,8 +27,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Begins an empty log. The file is open for appending, so that what is written after a cut
-    /// goes to the new end.
+    /// Creates an empty log. The returned file is open for appending, so that a process that writes after a
+    /// cut writes to the new end.
     pub(super) fn create(path: PathBuf) -> io::Result<(Self, File)> {
         drop(File::create(&path)?);
         let file = OpenOptions::new().append(true).open(&path)?;
@@ -41,7 +42,7 @@ impl Log {
             loop {
                 tokio::time::sleep(WATCH).await;
                 if path.metadata().is_ok_and(|file| file.len() > limit) {
-                    // A log that cannot be cut is tried again; there is nobody to tell.
+                    // If this fails, the next round tries again.
                     let _ = cut(&path);
                 }
             }
@@ -52,17 +53,17 @@ impl Log {
         &self.path
     }
 
-    /// The last lines, of the last 64 KiB.
+    /// Returns the last lines of the last 64 KiB.
     pub(super) fn tail(&self, lines: usize) -> String {
         last_lines(&read_tail(&self.path).unwrap_or_default(), lines)
     }
 
-    /// The same for an error message: indented, each line ended, cut to a readable width. An empty log
-    /// and one that cannot be read are told apart.
+    /// Returns the last lines for an error message: each indented, cut to a readable width and ending with a
+    /// newline. The text distinguishes an empty log from one that cannot be read.
     pub(super) fn quoted_tail(&self, lines: usize) -> String {
         let tail = match read_tail(&self.path) {
             Ok(bytes) => last_lines(&bytes, lines),
-            Err(error) => return format!("  (its log cannot be read any more: {error})\n"),
+            Err(error) => return format!("  (its log can no longer be read: {error})\n"),
         };
         let tail = tail.trim_matches('\n');
         if tail.is_empty() {
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_is_the_last_lines_even_of_bytes_that_are_no_text() {
+    fn the_tail_is_the_last_lines_even_if_they_are_not_utf_8() {
         let folder = tempfile::tempdir().unwrap();
         let (log, mut file) = Log::create(folder.path().join("log")).unwrap();
         file.write_all(b"one\ntwo\n\xff\xfe\nfour\n").unwrap();
@@ -118,13 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_log_and_one_that_was_removed_are_told_apart() {
+    fn the_text_distinguishes_an_empty_log_from_a_removed_one() {
         let folder = tempfile::tempdir().unwrap();
         let (log, _file) = Log::create(folder.path().join("log")).unwrap();
         assert_eq!(log.quoted_tail(3), "  (it wrote nothing to its log)\n");
         std::fs::remove_file(log.path()).unwrap();
         assert!(
-            log.quoted_tail(3).starts_with("  (its log cannot be read any more: "),
+            log.quoted_tail(3).starts_with("  (its log can no longer be read: "),
             "{}",
             log.quoted_tail(3)
         );
@@ -141,7 +142,7 @@ mod tests {
         cut(log.path()).unwrap();
         file.write_all(b"and more\n").unwrap();
         assert_eq!(log.tail(2), "last words\nand more");
-        // The file did not become a sparse one of its old length.
+        // The file is not a sparse file of the old length.
         assert!(log.path().metadata().unwrap().len() < TAIL + 200);
     }
 }

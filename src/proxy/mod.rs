@@ -1,4 +1,5 @@
-//! Proxy definitions: what can be put between caller and upstream, and how it is run.
+//! Proxy definitions: how to install, configure, start and address a proxy between the caller and the
+//! upstream.
 //!
 //! [`Definition::find`] → [`Definition::install`] → [`Installed::launch`] → [`Instance`].
 

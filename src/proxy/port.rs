@@ -1,4 +1,4 @@
-//! A port for a process that wants to be told one.
+//! Reserves a port for another process.
 
 use std::{
     io,
@@ -7,12 +7,12 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-/// A free loopback port, kept for the process that will listen on it.
+/// A free loopback port, reserved for the process that will listen on it.
 ///
-/// A proxy takes many seconds to listen, and in the meantime the kernel would hand a port that was
-/// merely free to the next socket that asks for any. On Linux a bound socket that does not listen
-/// keeps it, and shares it with a listener that sets `SO_REUSEADDR`, as servers do. For the rare one
-/// that does not, and elsewhere, the port is only known to have been free.
+/// A proxy may need many seconds until it listens. Meanwhile the kernel could give a port that is only free
+/// to any other socket. On Linux a bound socket that does not listen reserves the port, and a listener that
+/// sets `SO_REUSEADDR`, as servers do, can still use it. For the rare server that does not set it, and on
+/// other systems, the port is not reserved, only free at the time of the check.
 #[derive(Debug)]
 pub(super) struct Reserved {
     port: u16,
@@ -20,7 +20,7 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    /// Finds a port; `hold` is whether it is kept where that is possible.
+    /// Finds a free port and reserves it if `hold` is true and the system supports it.
     pub(super) fn new(hold: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let hold = hold && cfg!(target_os = "linux");
@@ -41,7 +41,7 @@ impl Reserved {
     }
 }
 
-/// Whether somebody has the port.
+/// Whether another process listens on the port.
 pub(super) fn is_taken(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kept_port_can_be_listened_on_by_a_server() {
+    fn a_server_can_listen_on_a_reserved_port() {
         let reserved = Reserved::new(true).unwrap();
         // std sets SO_REUSEADDR on Unix, as servers do.
         TcpListener::bind((Ipv4Addr::LOCALHOST, reserved.port())).unwrap();
@@ -60,7 +60,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_kept_port_is_given_to_nobody_who_does_not_share_it() {
+    fn a_socket_without_reuseaddr_cannot_bind_a_reserved_port() {
         let reserved = Reserved::new(true).unwrap();
         let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, reserved.port()));

@@ -1,4 +1,5 @@
-//! A child process and everything that it starts: one process group, which never outlives its handle.
+//! A child process and all processes that it starts, as one process group. The group never outlives its
+//! handle.
 
 use std::{
     ffi::OsString,
@@ -14,20 +15,20 @@ use tokio::time::{Instant, sleep};
 
 use super::guard::Guard;
 
-/// Signal 15 on every Unix.
+/// The number of this signal on every Unix.
 const SIGTERM: i32 = 15;
 
-/// How often a process is asked whether it has ended.
+/// The interval between two checks whether a process has ended.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What is to be run.
+/// A command to run.
 #[derive(Debug)]
 pub(super) struct ProcessCommand<'a> {
     pub(super) words: &'a [String],
     pub(super) directory: &'a Path,
     pub(super) environment: Vec<(OsString, OsString)>,
-    /// Both output streams go here. The child writes the file itself, so that no flood can block it
-    /// and nothing is lost when we are busy.
+    /// The file for both output streams. The child writes it directly, so the child is never blocked and no
+    /// output is lost while upfault is busy.
     pub(super) output: &'a File,
 }
 
@@ -36,12 +37,12 @@ pub(super) struct ProcessCommand<'a> {
 pub(super) struct RunningProcess {
     child: Box<dyn ChildWrapper>,
     ended: Option<ExitStatus>,
-    /// Dropped last, when the group has been dealt with.
+    /// Dropped last, after the group has ended.
     _guard: Option<Guard>,
 }
 
 impl RunningProcess {
-    /// Starts a command with exactly the environment that is given.
+    /// Starts a command with exactly the given environment.
     pub(super) fn spawn(command: &ProcessCommand<'_>) -> io::Result<Self> {
         let (program, arguments) = command
             .words
@@ -64,7 +65,7 @@ impl RunningProcess {
         Ok(Self { child, ended: None, _guard: guard })
     }
 
-    /// How the first process ended, if it did.
+    /// Returns how the first process ended, or `None` if it is running.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().ok().flatten();
@@ -72,7 +73,7 @@ impl RunningProcess {
         self.ended
     }
 
-    /// Waits for the first process.
+    /// Waits until the first process has ended.
     pub(super) async fn wait(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.ended() {
@@ -82,19 +83,20 @@ impl RunningProcess {
         }
     }
 
-    /// SIGKILL to the group.
+    /// Sends SIGKILL to the group.
     pub(super) fn kill(&mut self) {
-        // Nobody being left is no error.
+        // An empty group is not an error.
         let _ = self.child.start_kill();
     }
 
-    /// SIGTERM to the group, `grace` to end, then SIGKILL to what is left of it.
+    /// Sends SIGTERM to the group, waits for at most `grace`, then sends SIGKILL to the processes that are
+    /// left.
     pub(super) async fn stop(mut self, grace: Duration) {
         if self.ended().is_none() && self.child.signal(SIGTERM).is_ok() {
             let _ = tokio::time::timeout(grace, self.wait()).await;
         }
-        // Killing is done when there is nobody to be killed. A zombie whose parent does not reap it
-        // counts as somebody, so this has an end.
+        // Repeat until the group is empty. A zombie whose parent does not reap it keeps the group alive, so
+        // there is a time limit.
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.child.start_kill().is_ok() && Instant::now() < deadline {
             self.ended();
@@ -105,13 +107,13 @@ impl RunningProcess {
 
 impl Drop for RunningProcess {
     fn drop(&mut self) {
-        // The group may be there when its first process is not. Nobody being left is no error.
+        // The group may outlive its first process. An empty group is not an error.
         let _ = self.child.start_kill();
         self.ended();
     }
 }
 
-/// `exited with code 1`, `was killed by signal 9`.
+/// Describes how a process ended: `exited with code 1`, `was killed by signal 9`.
 pub(super) fn how(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -123,12 +125,12 @@ pub(super) fn how(status: ExitStatus) -> String {
     }
 }
 
-/// Where a program is, as a shell would find it.
+/// Returns the path of a program, found as a shell finds it.
 pub(super) fn which(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| path.is_file());
     }
-    #[expect(clippy::disallowed_methods, reason = "programs are looked for where the system would look")]
+    #[expect(clippy::disallowed_methods, reason = "the search for programs uses the PATH of the system")]
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| is_executable(path))
 }

@@ -1,4 +1,4 @@
-//! A definition's templates with real values.
+//! Renders the templates of a definition.
 
 use std::{
     collections::BTreeMap,
@@ -16,27 +16,28 @@ use super::{
 };
 use crate::scenario::{Api, Provider};
 
-/// What templates see besides the routes.
+/// The values that templates can use, except the routes.
 #[derive(Debug, Clone)]
 pub struct RenderContext {
-    /// Where the proxy listens.
+    /// The port that the proxy listens on.
     pub port: u16,
-    /// The key that callers show to the proxy; the master key is the same.
+    /// The key with which callers authenticate. It is also the master key.
     pub proxy_key: String,
-    /// What holds for the whole instance.
+    /// The settings of the whole instance.
     pub settings: InstanceSettings,
-    /// Where the proxy is installed.
+    /// The folder of the installation.
     pub dir: PathBuf,
     /// The definition's folder.
     pub here: PathBuf,
-    /// The certificate of the authority that the proxy must trust, in a file of PEM.
+    /// A PEM file with the certificate of the authority that the proxy must trust.
     pub ca: PathBuf,
-    /// Where the rendered files are.
+    /// The folder of the rendered files.
     pub work_dir: PathBuf,
 }
 
 impl RenderContext {
-    /// For showing a config to people: port 4000, a key that says what it is.
+    /// Returns values for showing a configuration to users: port 4000, and a key that is recognizable as an
+    /// example.
     pub fn sample() -> Self {
         Self {
             port: 4000,
@@ -51,10 +52,10 @@ impl RenderContext {
 }
 
 impl Definition {
-    /// The rendered files, by name, in the definition's order.
+    /// Returns the name and the text of each rendered file, in the definition's order.
     ///
     /// # Errors
-    /// [`ProxyError::Invalid`] with the line of the template.
+    /// [`ProxyError::Invalid`] with the line in the template.
     pub fn render(
         &self,
         routes: &[ProxyRoute],
@@ -71,7 +72,7 @@ impl Definition {
             .collect()
     }
 
-    /// The variables of every template.
+    /// Returns the variables that every template can use.
     pub(super) fn context(&self, routes: &[ProxyRoute], context: &RenderContext) -> TemplateContext {
         let mut all = self.install_context(&context.dir, &context.here);
         all.extend([
@@ -91,7 +92,7 @@ impl Definition {
         all
     }
 
-    /// The variables that have a value before there is an instance.
+    /// Returns the variables that have a value before an instance exists.
     pub(super) fn install_context(&self, dir: &Path, here: &Path) -> TemplateContext {
         BTreeMap::from([
             ("name".to_owned(), json!(self.name)),
@@ -103,8 +104,8 @@ impl Definition {
     }
 }
 
-/// Renders every template once, with routes that resemble real ones: a chain of two, and one for
-/// each API and provider that the definition says it serves.
+/// Renders every template once to find mistakes. The routes resemble real ones: a fallback chain of two, and
+/// one for each API and provider that the definition serves.
 pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Result<(), ProxyError> {
     let route = |model: &str, api, provider, fallbacks: Vec<String>| ProxyRoute {
         model: model.to_owned(),
@@ -197,7 +198,7 @@ mod tests {
     fn litellm_gets_each_route_with_its_own_timeout_and_retries() {
         let text = litellm(&[route("m1", &["m2"]), route("m2", &[])], InstanceSettings::default());
         insta::assert_snapshot!(text, @r#"
-        # num_retries is what the router does for one model; max_retries would be the SDK's own on top.
+        # num_retries: retries by LiteLLM's router, for one model. max_retries: additional retries by the SDK.
         model_list:
           - model_name: "m1"
             litellm_params:
@@ -221,7 +222,7 @@ mod tests {
           num_retries: 0
           telemetry: false
         router_settings:
-          # Where a model says nothing; the router's default would be two.
+          # For models without their own num_retries; without this line the router would use 2.
           num_retries: 0
           disable_cooldowns: true
           fallbacks:
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn litellm_cools_down_after_as_many_failures_as_were_asked_for() {
+    fn litellm_starts_a_cooldown_after_the_specified_number_of_failures() {
         let cooldown = Some(Cooldown { after: 3, lasting: Duration::from_millis(1500) });
         let config =
             parse(&litellm(&[route("m", &[])], InstanceSettings { cooldown, ..InstanceSettings::default() }));
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn litellm_is_told_of_each_provider_in_its_own_words() {
+    fn litellm_gets_its_own_name_and_url_for_each_provider() {
         let routes: Vec<ProxyRoute> = Provider::ALL
             .iter()
             .map(|&provider| ProxyRoute {
@@ -258,7 +259,7 @@ mod tests {
             })
             .collect();
         let config = parse(&litellm(&routes, InstanceSettings::default()));
-        let told: Vec<String> = config["model_list"]
+        let models: Vec<String> = config["model_list"]
             .as_array()
             .unwrap()
             .iter()
@@ -268,7 +269,7 @@ mod tests {
                 format!("{} {}", params["model"].as_str().unwrap(), base.unwrap())
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @"
+        insta::assert_snapshot!(models.join("\n"), @"
         openai/m http://127.0.0.1:9/openai/v1
         azure/m http://127.0.0.1:9/azure/v1
         anthropic/m http://127.0.0.1:9/anthropic/v1
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn litellm_pings_where_a_route_asks_for_it_and_hands_on_what_is_to_be_passed_through() {
+    fn litellm_config_contains_keep_alive_and_pass_through_routes() {
         let pinged = ProxyRoute { keep_alive_s: Some(0.3), ..route("m1", &[]) };
         let passing = |provider, model| ProxyRoute { provider, pass_through: true, ..route(model, &[]) };
         let routes = [pinged, passing(Provider::Openai, "m2"), passing(Provider::Anthropic, "m3")];
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn litellm_gets_an_empty_list_where_there_are_no_routes() {
+    fn litellm_gets_an_empty_list_if_there_are_no_routes() {
         assert_eq!(parse(&litellm(&[], InstanceSettings::default()))["model_list"], json!([]));
     }
 
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_becomes_a_flag_for_its_version_and_leaves_no_empty_word_for_others() {
+    fn a_pin_adds_a_flag_for_its_version_and_no_empty_argument_for_others() {
         let install = |spec| {
             let definition = Definition::find(spec, Path::new("/nonexistent")).unwrap();
             let environment = template::environment(&definition.source);

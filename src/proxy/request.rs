@@ -1,4 +1,4 @@
-//! How a caller addresses a route: auth, `paths:` and `request:`.
+//! How a caller addresses a route: authentication, `paths:` and `request:`.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::{
     scenario::{Api, fill_model},
 };
 
-/// Everything that a definition says about requests, rendered for each route.
+/// The parts of a definition that apply to requests, rendered for each route.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mapping {
     auth: Vec<(String, String)>,
@@ -27,7 +27,7 @@ pub(super) struct Mapping {
 #[derive(Debug, Clone, Default)]
 struct Mapped {
     headers: Vec<(String, String)>,
-    /// By API, and whether a stream is asked for.
+    /// The path for each API, without and with streaming.
     paths: HashMap<(Api, bool), String>,
     body: Map<String, Value>,
 }
@@ -62,7 +62,7 @@ impl Mapping {
         {
             return Ok(mapping);
         }
-        // All routes in the context of each would take time by the square of their number.
+        // Rendering with all routes in the context of each route would take quadratic time.
         let mut context = context.clone();
         context.remove("routes");
         for route in routes {
@@ -71,10 +71,10 @@ impl Mapping {
             if let Some(passing) = document.pass_through.as_ref().filter(|_| route.pass_through) {
                 let mut paths = HashMap::new();
                 for (api, stream) in passing.apis.keys().flat_map(|api| [(*api, false), (*api, true)]) {
-                    let behind = endpoint(route.provider, api, stream, &route.upstream_model);
-                    let Some(behind) = behind else { continue };
+                    let suffix = endpoint(route.provider, api, stream, &route.upstream_model);
+                    let Some(suffix) = suffix else { continue };
                     context.insert("stream".to_owned(), json!(stream));
-                    context.insert("path".to_owned(), json!(behind));
+                    context.insert("path".to_owned(), json!(suffix));
                     paths.insert((api, stream), render(&passing.path, &context)?);
                 }
                 context.remove("stream");
@@ -130,7 +130,7 @@ impl Mapping {
     }
 }
 
-/// A body member: every string in it is a template.
+/// Renders a member of the body. Every string in it is a template.
 fn body_value(
     environment: &Environment<'_>,
     definition: &Definition,
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::{proxy::RenderContext, scenario::Provider};
 
-    /// Where requests go for a route of the model `a:b`.
+    /// Returns the paths of requests for a route with the model `a:b`, without and with streaming.
     fn paths(rest: &str, api: Api) -> [Option<String>; 2] {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
@@ -190,13 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_that_says_nothing_leaves_paths_to_the_api() {
+    fn a_definition_without_paths_uses_those_of_the_api() {
         assert_eq!(paths("", Api::GeminiGenerate), [None, None]);
         assert_eq!(paths("paths: {openai/chat: /chat}", Api::GeminiGenerate), [None, None]);
     }
 
     #[test]
-    fn templates_see_the_apis_own_path_with_the_model_in_it() {
+    fn templates_get_the_apis_own_path_with_the_model_in_it() {
         assert_eq!(
             paths("paths: {gemini/generate: \"/gemini{{ path }}\"}", Api::GeminiGenerate).map(Option::unwrap),
             [

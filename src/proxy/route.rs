@@ -1,4 +1,4 @@
-//! What a proxy is told about one deployment, in no proxy's own words.
+//! The configuration of one deployment, independent of any proxy's format.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,55 +6,57 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Api, Cooldown, Provider};
 
-/// One deployment that the proxy is to know. Templates see these fields by these names.
+/// A deployment in the proxy's configuration. Templates use these field names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProxyRoute {
     /// The model name that callers use.
     pub model: String,
-    /// What callers call on it.
+    /// The API that callers use.
     pub api: Api,
-    /// The dialect of the upstream.
+    /// The provider whose API the upstream speaks.
     pub provider: Provider,
-    /// The model name that the upstream is asked for.
+    /// The model name in requests to the upstream.
     pub upstream_model: String,
-    /// As that provider's own SDK takes it (`http://127.0.0.1:PORT/…/v1` for openai).
+    /// The base URL, in the form that the provider's own SDK expects (`http://127.0.0.1:PORT/…/v1` for
+    /// openai).
     pub base_url: String,
     /// The key that the proxy sends upstream.
     pub api_key: String,
     /// How long the proxy may wait for one attempt, in seconds.
     pub timeout_s: f64,
-    /// How often it may try again.
+    /// How often the proxy may retry.
     pub retries: u32,
-    /// The models to try next, in order.
+    /// The models of the fallbacks, in order.
     pub fallbacks: Vec<String>,
-    /// Whether callers hand requests to it as they are, and get its answers as they are.
+    /// Whether the proxy passes requests and responses through unchanged.
     pub pass_through: bool,
-    /// How long a stream may be silent before it is pinged on, in seconds.
+    /// How long a stream may be silent before the proxy sends a ping, in seconds.
     pub keep_alive_s: Option<f64>,
     /// The case that the route belongs to.
     pub group: String,
 }
 
-/// Settings that hold for a whole instance. Cases that differ in them run on separate instances.
+/// Settings that apply to a whole instance. Cases with different values run on separate instances.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct InstanceSettings {
-    /// Whether a failing deployment is left alone for a while.
+    /// When, and for how long, a failing deployment is in cooldown.
     pub cooldown: Option<Cooldown>,
-    /// How long one attempt may take, where the proxy has one value for all routes.
+    /// How long one attempt may take, if the proxy has one value for all routes.
     pub timeout: Option<Duration>,
-    /// How often it may try again, where the proxy has one value for all routes.
+    /// How often the proxy may retry, if it has one value for all routes.
     pub retries: Option<u32>,
-    /// Whether cases with a fallback are among its routes, where a proxy keeps them apart: an error
-    /// of LiteLLM's shows the fallbacks of all models, so other cases' texts would depend on them.
+    /// Whether the routes include fallbacks, for a proxy that must keep cases with and without a fallback on
+    /// separate instances. An error of LiteLLM's lists the fallbacks of all models, so the texts of other
+    /// cases would depend on them.
     pub fallback: bool,
-    /// How long a stream may be silent before it is pinged on, where the proxy has one value for all.
+    /// How long a stream may be silent before the proxy sends a ping, if it has one value for all routes.
     pub keep_alive: Option<Duration>,
 }
 
 impl InstanceSettings {
-    /// As templates see it: `settings.cooldown` is `none` or `{after, for_s}`, `settings.timeout_s`,
-    /// `settings.retries` and `settings.keep_alive_s` are `none` or a number, `settings.fallback` is a
-    /// truth value.
+    /// Returns the value of `settings` in templates: `settings.cooldown` is `none` or `{after, for_s}`,
+    /// `settings.timeout_s`, `settings.retries` and `settings.keep_alive_s` are `none` or a number,
+    /// `settings.fallback` is a Boolean.
     pub fn template_value(&self) -> BTreeMap<&'static str, serde_json::Value> {
         let cooldown = self.cooldown.map_or(
             serde_json::Value::Null,

@@ -1,4 +1,4 @@
-//! Where a definition's files come from: a folder, or the binary itself.
+//! Reads the files of a definition from a folder, or from the binary itself.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::error::ProxyError;
 use crate::bundled::PROXIES;
 
-/// The file that makes a folder a definition.
+/// The file that every definition's folder contains.
 pub(super) const FILE: &str = "proxy.yaml";
 
 /// A definition's folder.
@@ -24,14 +24,14 @@ pub(super) enum DefinitionSource {
 /// A definition's folder inside the binary.
 #[derive(Debug, Clone)]
 pub(super) struct BundledFolder {
-    /// Below `proxies`.
+    /// The name of the folder below `proxies`.
     pub(super) folder: &'static str,
-    /// Each file's name and text, in the order of their names.
+    /// The name and text of each file, sorted by name.
     pub(super) files: Vec<(&'static str, &'static str)>,
 }
 
 impl BundledFolder {
-    /// The definitions that are inside the binary.
+    /// Returns the definitions inside the binary.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         PROXIES.folders().into_iter().map(|folder| {
             let name = |path: &'static str| path.strip_prefix(folder)?.strip_prefix('/');
@@ -46,10 +46,10 @@ impl BundledFolder {
 }
 
 impl DefinitionSource {
-    /// A file of the definition; `name` is relative to its folder and stays inside it.
+    /// Reads a file of the definition. `name` is relative to the folder and must not leave it.
     pub(super) fn read(&self, name: &str) -> Result<String, String> {
         if name.split(['/', '\\']).any(|part| part == "..") || name.starts_with(['/', '\\']) {
-            return Err("lies outside the definition's folder".to_owned());
+            return Err("it is outside the definition's folder".to_owned());
         }
         match self {
             Self::Disk(folder) => fs::read_to_string(folder.join(name)).map_err(|error| error.to_string()),
@@ -60,7 +60,7 @@ impl DefinitionSource {
         }
     }
 
-    /// The name of a file, as it is shown to people.
+    /// Returns the path of a file, as messages show it.
     pub(super) fn display(&self, name: &str) -> String {
         match self {
             Self::Disk(folder) => folder.join(name).display().to_string(),
@@ -68,7 +68,8 @@ impl DefinitionSource {
         }
     }
 
-    /// The folder as `{{ here }}`: a bundled one is written below `cache` by [`Source::unpack`].
+    /// Returns the folder that `{{ here }}` refers to. [`DefinitionSource::unpack`] writes a bundled
+    /// definition to it, below `cache`.
     pub(super) fn here(&self, cache: &Path) -> PathBuf {
         match self {
             Self::Disk(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
@@ -84,13 +85,13 @@ impl DefinitionSource {
         }
     }
 
-    /// Makes `{{ here }}` exist.
+    /// Creates the folder that `{{ here }}` refers to, if necessary, and returns it.
     pub(super) fn unpack(&self, cache: &Path) -> Result<PathBuf, ProxyError> {
         let here = self.here(cache);
         if let Self::Bundled(bundled) = self {
             for (name, text) in &bundled.files {
                 let path = here.join(name);
-                // The folder's name holds the hash of what is in it.
+                // The name of the folder contains a hash of its contents.
                 if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
                     continue;
                 }
@@ -101,7 +102,7 @@ impl DefinitionSource {
         Ok(here)
     }
 
-    /// All files in it, for a hash: path and content.
+    /// Returns a hash of the paths and contents of all files in the folder.
     pub(super) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         match self {
@@ -125,12 +126,13 @@ impl DefinitionSource {
     }
 }
 
-/// Writes a file of `folder` so that a process that reads it at the same moment sees all of it or none.
+/// Writes a file into `folder`. A process that reads it at the same time gets either the complete file or
+/// none.
 fn write_whole(path: &Path, folder: &Path, contents: &[u8]) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
-        // Those of any new file; a temporary one would be for its owner alone.
+        // The usual permissions of a new file. By default only the owner could read a temporary file.
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
@@ -140,7 +142,7 @@ fn write_whole(path: &Path, folder: &Path, contents: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Lower-case hexadecimal.
+/// Formats bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -158,13 +160,13 @@ mod tests {
         let path = source.unpack(cache.path()).unwrap().join(FILE);
         let whole = fs::read_to_string(&path).unwrap();
         assert_eq!(whole, source.read(FILE).unwrap());
-        // As another version of upfault, or a full disk, may have left it.
+        // Another version of upfault or a full disk may leave such a file.
         fs::write(&path, "damaged").unwrap();
         let mut reader = fs::File::open(&path).unwrap();
         source.unpack(cache.path()).unwrap();
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "damaged", "the file was replaced, not emptied and filled again");
+        assert_eq!(text, "damaged", "the file was replaced, not overwritten");
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }
 }

@@ -1,4 +1,4 @@
-//! Jinja as definitions use it: strict, without escaping.
+//! Renders Jinja templates: undefined variables are errors, and values are not escaped.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{
     source::{DefinitionSource, FILE},
 };
 
-/// What every template sees, besides the names of the definition's own files.
+/// The variables that every template can use, in addition to those of the definition's own `files`.
 pub(super) const VARIABLES: &[&str] = &[
     "routes",
     "port",
@@ -28,30 +28,30 @@ pub(super) const VARIABLES: &[&str] = &[
     "pins",
 ];
 
-/// What templates under `request` see as well.
+/// The additional variables of templates for requests.
 pub(super) const REQUEST_VARIABLES: &[&str] = &["route", "path", "stream"];
 
 /// The values of the variables.
 pub(super) type TemplateContext = BTreeMap<String, serde_json::Value>;
 
-/// An environment whose includes come from the definition's folder.
+/// Returns an environment whose includes come from the definition's folder.
 pub(super) fn environment(source: &DefinitionSource) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    // A line more in an error is worth more here than the time to keep it.
+    // Debug mode costs time but gives errors a line number.
     environment.set_debug(true);
-    // A template that loops for ever ends with an error; 1,500 routes need some 100,000 steps.
+    // Stops a template that never ends. A template for 1,500 routes needs some 100,000 steps.
     environment.set_fuel(Some(100_000_000));
     let source = source.clone();
     environment.set_loader(move |name| Ok(source.read(name).ok()));
     environment
 }
 
-/// Compiles a template and looks for variables that will not be there.
+/// Compiles a template and checks that all of its variables are known.
 ///
 /// # Errors
-/// The mistake and, where known, the line within the template.
+/// The message and, if known, the line within the template.
 pub(super) fn check(
     environment: &Environment<'_>,
     text: &str,
@@ -70,7 +70,11 @@ pub(super) fn check(
         Some(name) => {
             let line = text.lines().position(|line| line.contains(name.as_str())).map(|index| index + 1);
             let hint = did_you_mean(name, known.iter().copied());
-            let hint = if hint.is_empty() { format!("; known are {}", known.join(", ")) } else { hint };
+            let hint = if hint.is_empty() {
+                format!("; the known variables are {}", known.join(", "))
+            } else {
+                hint
+            };
             Err((line, format!("unknown variable `{name}` in a template{hint}")))
         }
     }
@@ -103,8 +107,8 @@ pub(super) fn render_file(
         .map_err(|error| ProxyError::Invalid(at(file, text, error.line().unwrap_or(0), 1, &message(&error))))
 }
 
-/// Renders the arguments of a command. An argument that is all template and renders to nothing is
-/// left out, so that a flag can depend on a pin.
+/// Renders the words of a command. A word that is not empty in the definition but renders to an empty string
+/// is left out, so that a flag can depend on a pin.
 pub(super) fn render_command(
     environment: &Environment<'_>,
     source: &DefinitionSource,
@@ -121,7 +125,7 @@ pub(super) fn render_command(
     Ok(words)
 }
 
-/// What the engine says, in one line.
+/// Returns the engine's error message in one line.
 pub(super) fn message(error: &minijinja::Error) -> String {
     match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),

@@ -9,7 +9,7 @@ pub const EXIT_OK: u8 = 0;
 pub const EXIT_FINDINGS: u8 = 1;
 /// Invalid usage, or a file that does not load.
 pub const EXIT_USAGE: u8 = 2;
-/// The proxy could not be installed or started.
+/// The proxy could not be installed, started or kept running.
 pub const EXIT_PROXY: u8 = 3;
 /// upfault itself failed.
 pub const EXIT_BROKE: u8 = 4;
@@ -19,7 +19,7 @@ pub const EXIT_INTERRUPTED: u8 = 130;
 /// How many inconclusive cases a run may have without failing: on a busy machine there are sometimes one or two.
 pub const ALLOWED_INCONCLUSIVE: usize = 5;
 
-/// What does not fail a run.
+/// What a run tolerates without failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tolerance {
     /// Whether known findings fail the run too.

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_reporter_does_not_stop_the_next() {
+    fn a_failing_reporter_does_not_affect_the_next_one() {
         let count = Arc::new(Mutex::new(0));
         let mut fanout = Fanout::new(vec![
             Box::new(Counting(count.clone(), true)),

@@ -87,7 +87,7 @@ pub struct CaseReport {
     pub matrix: Combination,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its looks differ.
+    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its repetitions differ.
     pub reason: Option<String>,
     /// The rules that the proxy broke.
     pub findings: Vec<Finding>,

@@ -10,7 +10,7 @@ pub fn alone(cases: &[Arc<CaseResult>]) -> Option<String> {
     let judged = || cases.iter().filter(|case| case.verdict.is_of_findings());
     let have_verdicts: HashSet<&str> = judged().map(|case| case.id.as_str()).collect();
     let missing = |case: &CaseResult| -> Option<String> {
-        let against = &case.observation.as_ref()?.arrangement.held_against;
+        let against = &case.observation.as_ref()?.arrangement.compared_with;
         against.iter().find(|id| !have_verdicts.contains(id.as_str())).cloned()
     };
     let mut alone = judged().filter_map(|case| Some((case.id.as_str(), missing(case)?)));
@@ -36,7 +36,7 @@ mod tests {
         let mut case = failing(id);
         case.verdict = verdict;
         let observation = case.observation.as_mut().expect("a case that failed was seen");
-        observation.arrangement.held_against = against.iter().map(|id| (*id).to_owned()).collect();
+        observation.arrangement.compared_with = against.iter().map(|id| (*id).to_owned()).collect();
         Arc::new(case)
     }
 

@@ -44,7 +44,7 @@ impl Report {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use upfault::{Library, Policy, Suite};
     ///
-    /// let cases = Library::bundled().cases().filter(|case| case.id.starts_with("status/"));
+    /// let cases = Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("status/"));
     /// let report = Suite::new(cases).run().await?;
     /// assert_eq!(report.judge_again(&Policy::default()).differences, []);
     /// # Ok(())
@@ -119,7 +119,7 @@ fn case_again(
         kin: kin_by_id(&case.scenario, observation.arrangement.combination, id),
         seen: judged.get(id.as_str()).copied(),
     };
-    let siblings: Vec<_> = observation.arrangement.held_against.iter().map(sibling).collect();
+    let siblings: Vec<_> = observation.arrangement.compared_with.iter().map(sibling).collect();
     let diff = case.change.as_ref().map_or("", |change| change.diff.as_str());
     let gathered = || gathered(case, &report.policy, observation, &siblings);
     let accepted = case.accepted.clone().unwrap_or_else(gathered);
@@ -312,7 +312,7 @@ mod tests {
             other.arrangement.identity.token = "other".to_owned();
             let id = case_id("s", &seen.arrangement.combination);
             let plain_id = case_id("s", &other.arrangement.combination);
-            seen.arrangement.held_against = vec![plain_id.clone()];
+            seen.arrangement.compared_with = vec![plain_id.clone()];
             let judged = there.is_some_and(Verdict::is_of_findings);
             let siblings = [ComparedSibling { kin: SiblingKind::Stream, seen: judged.then_some(&other) }];
             let diff = if accepted == Accepted::Nothing { "" } else { diff };
@@ -375,7 +375,7 @@ mod tests {
         plain.observation.clone_from(&stream.observation);
         let seen = stream.observation.as_mut().unwrap();
         seen.arrangement.combination.stream = true;
-        seen.arrangement.held_against = vec![plain.id.clone()];
+        seen.arrangement.compared_with = vec![plain.id.clone()];
         let ExchangeOutcome::Answer(answer) = &mut seen.exchanges[0].outcome else { panic!("no answer") };
         answer.status = 500;
         let mut differs = |verdict| {

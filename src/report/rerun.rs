@@ -78,7 +78,7 @@ fn filter(case: &CaseReport) -> String {
     let changed = change.flat_map(|change| change.new_findings.iter().chain(&change.vanished_findings));
     let mut rules = case.findings.iter().map(|finding| &finding.rule).chain(changed);
     let compares = rules.any(|rule| kin_of(rule).is_some());
-    let siblings = case.observation.iter().flat_map(|seen| &seen.arrangement.held_against);
+    let siblings = case.observation.iter().flat_map(|seen| &seen.arrangement.compared_with);
     let cases = std::iter::once(&case.id).chain(siblings.filter(|_| compares));
     cases.map(|id| exactly(id)).collect::<Vec<_>>().join(" | ")
 }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn siblings_run_too_if_a_finding_compares_with_them() {
         let mut case = failing("a[stream]");
-        case.observation.as_mut().unwrap().arrangement.held_against = words(&["a"]);
+        case.observation.as_mut().unwrap().arrangement.compared_with = words(&["a"]);
         assert_eq!(filter(&CaseReport::new(&case)), "case:a[stream]");
         case.findings[0].rule = "sibling.stream-status".to_owned();
         assert_eq!(filter(&CaseReport::new(&case)), "case:a[stream] | case:a");

@@ -208,7 +208,7 @@ impl<W: Write> TerminalReporter<W> {
         by_reason(&mut painter, &group, Verdict::Skipped, &self.cases, verbose)
     }
 
-    /// Cases that pass or are known although their looks differed. Every other case is shown with its reason anyway.
+    /// Cases that pass or are known although their repetitions differed. Every other case is shown with its reason anyway.
     fn unsteady(&self, painter: &mut Painter<'_>) -> io::Result<()> {
         let quiet = |case: &&Arc<CaseResult>| matches!(case.verdict, Verdict::Pass | Verdict::Known);
         let unsteady: Vec<_> =
@@ -217,7 +217,7 @@ impl<W: Write> TerminalReporter<W> {
             return Ok(());
         }
         painter.gap()?;
-        let note = "the proxy's behaviour differed between looks; these cases do not fail";
+        let note = "the proxy's behaviour differed between repetitions of a case; these cases do not fail";
         painter.field(0, "UNSTEADY ", note)?;
         for (case, reason) in unsteady {
             painter.text(2, Style::new(), &safe(&format!("{}: {reason}", case.id)))?;

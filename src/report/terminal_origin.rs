@@ -27,7 +27,7 @@ pub(super) fn fates(origin: &ErrorOrigin) -> Option<String> {
     }
     let whose = match &origin.maker {
         ErrorSource::Upstream { .. } | ErrorSource::Upfault => "",
-        ErrorSource::Proxy | ErrorSource::Nobody => "from the last upstream that failed: ",
+        ErrorSource::Proxy | ErrorSource::Unreported => "from the last upstream that failed: ",
     };
     (!parts.is_empty()).then(|| format!("{whose}{}", parts.join("; ")))
 }

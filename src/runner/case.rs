@@ -91,7 +91,7 @@ impl ReadyCase {
             let left = got.iter().any(|exchange| exchange.abandoned().is_some());
             exchanges.extend(got);
             if left {
-                self.see_let_go(before).await;
+                self.watch_after_leave(before).await;
             } else {
                 self.settle().await;
             }
@@ -130,15 +130,15 @@ impl ReadyCase {
         let exchange = match step.leave {
             None => driver.send(call, epoch, deadline).await,
             Some(leave) => {
-                let asked = Box::pin(self.asked_again(self.armed.arrived()));
-                driver.send_and_leave(call, leave, asked, epoch, deadline).await
+                let further = Box::pin(self.further_attempt(self.armed.arrived()));
+                driver.send_and_leave(call, leave, further, epoch, deadline).await
             }
         };
         Exchange { to: step.to.clone(), together: step.together, mistake: step.mistake, ..exchange }
     }
 
     /// Resolves when the ledger contains more than `attempts` attempts. Cancel-safe.
-    async fn asked_again(&self, attempts: usize) {
+    async fn further_attempt(&self, attempts: usize) {
         let mut tick = tick();
         while self.armed.arrived() <= attempts {
             tick.tick().await;
@@ -148,7 +148,7 @@ impl ReadyCase {
     /// Gives the proxy time to cancel upstream requests after its caller left, and to start further attempts, which
     /// would be a finding. `before` is the number of attempts before the step. Returns early if all attempts have
     /// ended and no further ones are allowed.
-    async fn see_let_go(&self, before: usize) {
+    async fn watch_after_leave(&self, before: usize) {
         let settings = &self.case.scenario.proxy;
         let chain = settings.fallback.len().max(1);
         let allowed = before + (settings.retries as usize + 1).saturating_mul(chain);
@@ -188,7 +188,7 @@ impl ReadyCase {
                 .collect(),
             expect: scenario.expect.clone(),
             except: scenario.except.clone(),
-            held_against: siblings(&self.case).into_iter().map(|sibling| sibling.id).collect(),
+            compared_with: siblings(&self.case).into_iter().map(|sibling| sibling.id).collect(),
             other_looks: self.other_looks.clone(),
             proxy_secrets: gateway.secrets(),
             upstream_addresses: self.armed.hosts(),

@@ -66,8 +66,8 @@ pub struct ControlResult {
 
 /// A route that always succeeds and one that always fails.
 struct Pair {
-    well: ReadyCase,
-    ill: ReadyCase,
+    succeeding: ReadyCase,
+    failing: ReadyCase,
 }
 
 impl Control {
@@ -90,14 +90,14 @@ impl Control {
         };
         let pairs = cases(group, kinds)
             .into_iter()
-            .map(|[well, ill]| Ok(Pair { well: arm(well)?, ill: arm(ill)? }))
+            .map(|[succeeding, failing]| Ok(Pair { succeeding: arm(succeeding)?, failing: arm(failing)? }))
             .collect::<io::Result<_>>()?;
         Ok(Self { pairs, probed: AtomicUsize::new(0) })
     }
 
     /// The routes for the configuration of the proxy.
     pub fn routes(&self) -> impl Iterator<Item = ProxyRoute> {
-        self.pairs.iter().flat_map(|pair| pair.well.routes.iter().chain(&pair.ill.routes)).cloned()
+        self.pairs.iter().flat_map(|pair| pair.succeeding.routes.iter().chain(&pair.failing.routes)).cloned()
     }
 
     /// Uses every kind of route once, and returns the duration of a control request without load.
@@ -115,23 +115,23 @@ impl Control {
     ) -> Result<Duration, String> {
         let (mut good, mut bad) = (None, None);
         for (index, pair) in self.pairs.iter().enumerate() {
-            let Combination { api, provider, .. } = pair.well.case.combination;
+            let Combination { api, provider, .. } = pair.succeeding.case.combination;
             for stream in [false, true] {
                 if stream && !api.streams() {
                     continue;
                 }
-                let exchange = send(&pair.well, gateway, driver, stream, WARM_UP).await;
+                let exchange = send(&pair.succeeding, gateway, driver, stream, WARM_UP).await;
                 let response = CallerResponse::of(&exchange, api);
                 if response.looks_successful() {
                     good = good.or((!stream).then_some(index));
                 } else {
                     let kind = if stream { "a stream" } else { "a plain request" };
                     let got = response.describe();
-                    let way = if pair.well.routes[0].pass_through { ", passed through" } else { "" };
+                    let way = if pair.succeeding.routes[0].pass_through { ", passed through" } else { "" };
                     progress(format!("{api} from {provider}{way}: {kind} fails: {got}"));
                     bad = bad.or(Some(got));
                 }
-                send(&pair.ill, gateway, driver, stream, WARM_UP).await;
+                send(&pair.failing, gateway, driver, stream, WARM_UP).await;
             }
         }
         if let (None, Some(got)) = (good, bad) {
@@ -154,7 +154,7 @@ impl Control {
         let Some(pair) = self.pairs.get(index) else {
             return ControlResult { took: Duration::ZERO, answered: true };
         };
-        let exchange = send(&pair.well, gateway, driver, false, PROBE).await;
+        let exchange = send(&pair.succeeding, gateway, driver, false, PROBE).await;
         let answered = exchange.answer().is_some();
         if !answered {
             self.probed.store((index + 1) % self.pairs.len(), Ordering::Relaxed);
@@ -202,8 +202,8 @@ fn cases(group: usize, kinds: &[RouteKind]) -> Vec<[Case; 2]> {
         case(&identity, kind, Turn { answer, headers: indexmap::IndexMap::new(), faults: Vec::new() })
     };
     let pair = |(i, kind)| {
-        let well = make(i, kind, "ok", TurnReply::Reply(SuccessReply::Ok));
-        [well, make(i, kind, "no", TurnReply::Error(ErrorName::Internal))]
+        let succeeding = make(i, kind, "ok", TurnReply::Reply(SuccessReply::Ok));
+        [succeeding, make(i, kind, "no", TurnReply::Error(ErrorName::Internal))]
     };
     seen.into_iter().enumerate().map(pair).collect()
 }

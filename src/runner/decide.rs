@@ -108,7 +108,7 @@ impl InstanceRun<'_> {
         let alike = earlier.iter().filter(|one| !one.about_time && one.judged.is_like(&judged)).count() + 1;
         let note = (alike < looks).then(|| {
             let which = if judged.is_news() { "like this one" } else { "as accepted" };
-            format!("differs between looks: {alike} of {looks} {which}")
+            format!("differs between repetitions: {alike} of {looks} {which}")
         });
         let snapshots = self.to_record(case, &earlier, &judged);
         // If a later look only confirms the first one, the first one is shown.

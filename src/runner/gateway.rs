@@ -81,7 +81,7 @@ impl Gateway {
             }
             Self::Builtin(_) | Self::Remote(_) => request.path,
         };
-        request.body.lay_over(&self.body(route));
+        request.body.set_members(&self.body(route));
         let mut headers = request.headers;
         headers.extend(self.headers(route));
         headers.extend(step.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));

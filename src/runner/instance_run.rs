@@ -200,9 +200,9 @@ impl InstanceRun<'_> {
             }
             None => {
                 let begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-                let beside = round.suspect(|look| begun.contains(&look.key()));
+                let suspects = round.suspect(|look| begun.contains(&look.key()));
                 let log = self.gateway.log();
-                round.done.stops.push(ProxyStop { how: stop.describe(), case: None, running: beside, log });
+                round.done.stops.push(ProxyStop { how: stop.describe(), case: None, running: suspects, log });
             }
         }
         Phase::Stopped(stop)

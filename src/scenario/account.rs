@@ -1,4 +1,4 @@
-//! The account behind the keys, as a provider keeps it: what it allows, and what it refuses.
+//! The provider account that the API keys belong to: its limits, and the requests that it refuses.
 
 use std::{collections::HashSet, fmt, ops::RangeInclusive};
 
@@ -7,68 +7,73 @@ use serde::{Deserialize, Serialize};
 
 use super::{file::Located, validate::FileChecker};
 
-/// An account as it is written. What is left out is not limited and not checked.
+/// The provider account that the API keys belong to. A key that is left out is not limited and not checked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Account")]
 pub struct AccountFile {
-    /// Requests that each key may make in a minute, refilled all the time.
+    /// Requests per minute that each API key may make, 1 to 1,000,000,000; the allowance refills continuously.
+    /// Default: unlimited.
     pub requests_per_minute: Option<Located<u64>>,
-    /// Tokens that each key may use in a minute, those of the prompt and those asked for.
+    /// Tokens per minute that each API key may use, 1 to 1,000,000,000: the prompt's tokens plus the requested
+    /// output tokens. Default: unlimited.
     pub tokens_per_minute: Option<Located<u64>>,
-    /// Keys are checked: which are good. Where it is left out any key is.
+    /// The API keys that the provider accepts. Default: any key is accepted.
     pub keys: Option<Located<Keys>>,
-    /// The models that there are; any, where left out.
+    /// The models that exist; a request for another one gets the provider's model-not-found error.
+    /// Default: every model exists.
     pub models: Option<Located<Vec<String>>>,
-    /// The longest request in tokens, those of the prompt and those asked for.
+    /// The longest request in tokens, 1 to 1,000,000,000: the prompt's tokens plus the requested output tokens.
+    /// Default: unlimited.
     pub context_window: Option<Located<u64>>,
-    /// What each key may spend, in US dollars; ten dollars buy a million tokens.
+    /// The amount that each API key may spend, in US dollars, 0 to 1,000,000; a million tokens cost ten dollars.
+    /// Default: unlimited.
     pub spend_limit: Option<Located<f64>>,
 }
 
-/// Which keys are good.
+/// The API keys that the provider knows. Every other key is unknown to it and refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
-    /// What the key is that the deployment was given, the one that a proxy is set up with.
+    /// The state of the deployment's own key, the one that the proxy is configured with. Default: `valid`.
     pub own: KeyState,
-    /// Other keys that are good.
+    /// Further keys that are valid. Default: none.
     pub valid: Vec<String>,
-    /// Keys that were good once.
+    /// Keys that were valid and have been revoked. Default: none.
     pub revoked: Vec<String>,
 }
 
-/// What a key is to a provider.
+/// The state of an API key at the provider.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// Good.
+    /// The provider accepts the key.
     #[default]
     Valid,
-    /// Good once.
+    /// The provider accepted the key once and has revoked it.
     Revoked,
-    /// Never known.
+    /// The provider never issued the key.
     Unknown,
 }
 
-/// The account behind the keys, checked.
+/// The provider account that the API keys belong to, after validation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
-    /// At least 1.
+    /// For each key, at least 1; `None` is unlimited.
     pub requests_per_minute: Option<u64>,
-    /// At least 1.
+    /// For each key, at least 1; `None` is unlimited.
     pub tokens_per_minute: Option<u64>,
-    /// `None`: any key is good.
+    /// `None`: any key is accepted.
     pub keys: Option<Keys>,
-    /// `None`: any model is there.
+    /// `None`: every model exists.
     pub models: Option<Vec<String>>,
-    /// In tokens, at least 1.
+    /// In tokens, at least 1; `None` is unlimited.
     pub context_window: Option<u64>,
-    /// In millionths of a US dollar.
+    /// For each key, in millionths of a US dollar; `None` is unlimited.
     pub spend_limit_micros: Option<u64>,
 }
 
-/// `2 requests a minute, models m`: only what it limits or checks.
+/// `2 requests a minute, models m`: lists only the limits and checks that are set.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -87,10 +92,10 @@ impl fmt::Display for Account {
     }
 }
 
-/// So much is more than any provider allows, and little enough for exact arithmetic.
+/// The upper bound exceeds every provider's limit and is small enough for exact arithmetic.
 const COUNT: RangeInclusive<u64> = 1..=1_000_000_000;
 
-/// Turns an account as written into one, and notes what is wrong with it.
+/// Validates an account file and reports its errors to `check`.
 pub(super) fn account(check: &mut FileChecker<'_>, file: &Located<AccountFile>) -> Account {
     let AccountFile { requests_per_minute, tokens_per_minute, keys, models, context_window, spend_limit } =
         &file.value;
@@ -103,26 +108,26 @@ pub(super) fn account(check: &mut FileChecker<'_>, file: &Located<AccountFile>) 
             && !COUNT.contains(value)
         {
             check
-                .error(range, format!("`{name}` must lie between {} and {}", COUNT.start(), COUNT.end()))
+                .error(range, format!("`{name}` must be between {} and {}", COUNT.start(), COUNT.end()))
                 .help = Some("leave it out for no limit".to_owned());
         }
     }
     if let Some(Located { value, range }) = spend_limit
         && !(0.0..=1e6).contains(value)
     {
-        check.error(range, "`spend_limit` must lie between 0 and 1000000 dollars");
+        check.error(range, "`spend_limit` must be between 0 and 1000000 dollars");
     }
     if let Some(Located { value, range }) = models
         && value.is_empty()
     {
-        check.error(range, "`models` is empty: no request could ever be answered").help =
-            Some("leave it out for any model".to_owned());
+        check.error(range, "`models` is empty: every request would be refused").help =
+            Some("leave it out to accept every model".to_owned());
     }
     if let Some(Located { value: Keys { valid, revoked, .. }, range }) = keys {
         let mut seen = HashSet::new();
         if let Some(twice) = valid.iter().chain(revoked).find(|key| !seen.insert(*key)) {
             let place = check.word(range, twice);
-            check.error(&place, format!("the key `{twice}` stands in `keys` twice")).help =
+            check.error(&place, format!("the key `{twice}` is listed twice in `keys`")).help =
                 Some("a key is valid or revoked, not both; keep one".to_owned());
         }
     }
@@ -133,7 +138,7 @@ pub(super) fn account(check: &mut FileChecker<'_>, file: &Located<AccountFile>) 
         keys: keys.as_ref().map(|at| at.value.clone()),
         models: models.as_ref().map(|at| at.value.clone()),
         context_window: given(context_window),
-        // A cast of a float never wraps; one out of bounds has been told above.
+        // A float-to-integer cast saturates; a value out of bounds was reported above.
         spend_limit_micros: spend_limit.as_ref().map(|at| (at.value * 1e6).round() as u64),
     }
 }
@@ -167,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn what_no_account_can_be_is_shown_in_its_place() {
-        let said = load(
+    fn an_invalid_account_is_reported_with_its_position() {
+        let errors = load(
             "{requests_per_minute: 0, models: [], spend_limit: -1, keys: {valid: [sk-a], revoked: [sk-a]}}",
         );
-        insta::assert_snapshot!(said.unwrap_err(), @"
-        error: `requests_per_minute` must lie between 1 and 1000000000
+        insta::assert_snapshot!(errors.unwrap_err(), @"
+        error: `requests_per_minute` must be between 1 and 1000000000
          --> f:4:32
           |
         4 | account: {requests_per_minute: 0, models: [], spend_limit: -1, keys: {valid: [sk-a], revoked: [sk-a]}}
@@ -180,21 +185,21 @@ mod tests {
           |
           = help: leave it out for no limit
 
-        error: `spend_limit` must lie between 0 and 1000000 dollars
+        error: `spend_limit` must be between 0 and 1000000 dollars
          --> f:4:60
           |
         4 | account: {requests_per_minute: 0, models: [], spend_limit: -1, keys: {valid: [sk-a], revoked: [sk-a]}}
           |                                                            ^^
 
-        error: `models` is empty: no request could ever be answered
+        error: `models` is empty: every request would be refused
          --> f:4:43
           |
         4 | account: {requests_per_minute: 0, models: [], spend_limit: -1, keys: {valid: [sk-a], revoked: [sk-a]}}
           |                                           ^
           |
-          = help: leave it out for any model
+          = help: leave it out to accept every model
 
-        error: the key `sk-a` stands in `keys` twice
+        error: the key `sk-a` is listed twice in `keys`
          --> f:4:79
           |
         4 | account: {requests_per_minute: 0, models: [], spend_limit: -1, keys: {valid: [sk-a], revoked: [sk-a]}}
@@ -209,7 +214,7 @@ mod tests {
         4 | account: {rpm: 2}
           |           ^^^
           |
-          = help: possible are: `requests_per_minute`, `tokens_per_minute`, `keys`, `models`, `context_window`, `spend_limit`
+          = help: possible values: `requests_per_minute`, `tokens_per_minute`, `keys`, `models`, `context_window`, `spend_limit`
         ");
     }
 }

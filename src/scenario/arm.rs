@@ -1,7 +1,7 @@
-//! What a mock is asked to play outside a run: turns, deployments, or a scenario.
+//! Requests to arm a mock outside a run: with turns, with deployments, or with a scenario.
 //!
-//! It is written with the words of a scenario file and read by the same parser, so that what is
-//! wrong with it is shown in its place.
+//! The request body uses the format of a scenario file and the same parser, so that an error is reported
+//! with its line and column.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -26,50 +26,52 @@ use super::{
     words::{Api, Provider, Transport},
 };
 
-/// How long what is armed lasts where nothing is said.
+/// The default `ttl`.
 const TTL: Duration = Duration::from_secs(600);
 
-/// The longest `ttl` of what is armed.
+/// The longest `ttl` that is accepted.
 pub const MAX_TTL: Duration = Duration::from_secs(3600);
 
-/// What people call the text in which something is wrong.
+/// The name of the source text in error messages.
 const NAME: &str = "the request's body";
 
-/// What to write.
-const EXAMPLE: &str = "say what the provider does, for example `{\"provider\": \"openai\", \"upstream\": [{\"error\": \
+/// The help line for an empty request.
+const EXAMPLE: &str = "describe what the provider does, for example `{\"provider\": \"openai\", \"upstream\": [{\"error\": \
                        \"rate_limit\"}]}`, or name a `scenario`";
 
-/// What is to be armed: exactly one of `upstream`, `deployments` and `scenario`.
+/// What the mock shall do: exactly one of `upstream`, `deployments` and `scenario`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Arm")]
 pub struct ArmFile {
-    /// Whose dialect is spoken; needed with `upstream` and `deployments`, else the scenario's first.
+    /// The provider whose dialect the mock speaks. Required with `upstream` and `deployments`. Default: the
+    /// first provider of the scenario's matrix.
     pub provider: Option<Located<Provider>>,
-    /// What the one deployment, `primary`, does, turn by turn; the last turn repeats.
+    /// The turns of a single deployment named `primary`, one for each attempt; the last turn repeats.
     pub upstream: Option<Located<Vec<Located<TurnFile>>>>,
-    /// Several deployments by name, each with a base URL of its own.
+    /// Several deployments by name, each with its own base URL and turns.
     pub deployments: Option<DeploymentsFile>,
-    /// A scenario that is known here (`limits/rate-limit`), or a whole one. Only what its upstreams do counts.
+    /// The id of a scenario that the mock knows (`limits/rate-limit`), or a complete scenario. The mock uses only
+    /// what the scenario says about its upstreams.
     pub scenario: Option<Located<RequestedScenario>>,
-    /// What the deployments are reached by; what their faults need where left out, else `plain`.
+    /// The transport of the deployments. Default: the one that their faults need, otherwise `plain`.
     pub transport: Option<Located<Transport>>,
-    /// The account behind the keys; that of the scenario where left out.
+    /// The provider account that the API keys belong to. Default: the scenario's account.
     pub account: Option<Located<AccountFile>>,
-    /// For how long, from now: `60s`; ten minutes where left out, an hour at the most.
+    /// How long the mock stays armed, from now, as a duration (`60s`), at most `1h`. Default: `10m`.
     pub ttl: Option<Located<String>>,
 }
 
-/// A scenario by its name, or a whole one.
+/// A scenario by its id, or a complete scenario.
 #[derive(Debug, Clone)]
 pub enum RequestedScenario {
     /// `limits/rate-limit`
     Named(String),
-    /// All that a file would hold.
+    /// The content of a scenario file.
     Whole(Box<ScenarioFile>),
 }
 
-// By hand, because an untagged enum would lose the places of what is in it.
+// Implemented by hand, because an untagged enum would lose the byte ranges of the values in it.
 impl<'de> Deserialize<'de> for RequestedScenario {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -78,7 +80,7 @@ impl<'de> Deserialize<'de> for RequestedScenario {
             type Value = RequestedScenario;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a scenario's name, or a whole scenario")
+                f.write_str("a scenario id or a complete scenario")
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
@@ -110,25 +112,25 @@ impl JsonSchema for RequestedScenario {
     }
 }
 
-/// What a mock is to play, and for how long.
+/// What a mock shall do, and for how long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArmRequest {
-    /// Whose dialect is spoken.
+    /// The API, the provider and the stream mode that the mock answers.
     pub combination: Combination,
-    /// Each deployment with its turns, the last of which repeats.
+    /// Each deployment with its turns; the last turn repeats.
     pub deployments: IndexMap<String, Vec<Turn>>,
-    /// What the deployments are reached by.
+    /// The transport of the deployments.
     pub transport: Transport,
-    /// The account behind the keys; without one everything is allowed.
+    /// The provider account that the API keys belong to; without one every request is allowed.
     pub account: Option<Account>,
-    /// From now.
+    /// How long the mock stays armed, from now.
     pub ttl: Duration,
 }
 
-/// Reads what is to be armed; a scenario that is only named is looked up in `library`.
+/// Parses and validates a request to arm a mock; looks a scenario id up in `library`.
 ///
 /// # Errors
-/// Everything that is wrong with the text, each with its place.
+/// All errors of the text, each with its position.
 pub fn load_arm(text: &str, library: &Library) -> Result<ArmRequest, LoadErrors> {
     let source: Arc<str> = as_yaml(text).into();
     if source.trim().is_empty() {
@@ -139,8 +141,9 @@ pub fn load_arm(text: &str, library: &Library) -> Result<ArmRequest, LoadErrors>
     read(&source, file, library).map_err(LoadErrors)
 }
 
-/// JSON is YAML but for two things: escaped surrogate pairs, which many writers use for whatever is
-/// not ASCII, and tabs before a key. Text that may hold one is written anew.
+/// Converts JSON that YAML cannot read into JSON that it can. JSON is YAML except for two things: escaped
+/// surrogate pairs, which many serializers use for non-ASCII characters, and tabs before a key. A text that
+/// may contain either is serialized again.
 fn as_yaml(text: &str) -> String {
     if (text.contains("\\u") || text.contains('\t'))
         && let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
@@ -167,7 +170,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<ArmReques
         *error = error.clone().also(first_at.clone(), format!("`{first}` is here"));
         return Err(check.into_errors());
     }
-    let written =
+    let from_file =
         transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
     let (matrix, deployments, scenarios, transport) = match file.scenario {
         Some(Located { value: RequestedScenario::Whole(scenario), .. }) => {
@@ -186,7 +189,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<ArmReques
                     check.error(&range, format!("there is no scenario `{name}` here")).help =
                         Some(match nearest(&name, ids) {
                             Some(near) => format!("did you mean `{near}`?"),
-                            None => "`upfault list` shows the names; a whole scenario may stand here too"
+                            None => "`upfault list` shows the ids; a complete scenario is accepted as well"
                                 .to_owned(),
                         });
                     return Err(check.into_errors());
@@ -195,21 +198,23 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<ArmReques
         }
         None => {
             if file.provider.is_none() {
-                check.error(&(0..1), "`provider` is missing: whose dialect is to be spoken?").help =
-                    Some("for example `\"provider\": \"openai\"`".to_owned());
+                check
+                    .error(&(0..1), "`provider` is missing: the mock needs to know whose dialect to speak")
+                    .help = Some("for example `\"provider\": \"openai\"`".to_owned());
             }
             let turns = match (&file.upstream, &file.deployments) {
                 (None, None) => {
-                    check.error(&(0..1), "there is nothing to arm").help = Some(EXAMPLE.to_owned());
+                    check.error(&(0..1), "`upstream`, `deployments` or `scenario` is missing").help =
+                        Some(EXAMPLE.to_owned());
                     IndexMap::new()
                 }
                 (upstream, deployments) => {
-                    // Nobody knows what will be asked for. As a stream it could be anything that faults need.
+                    // The API of the coming requests is unknown. A stream fits every fault except a close frame.
                     let lists =
                         upstream.iter().chain(deployments.iter().flat_map(|named| named.value.values()));
                     let faults = lists.flat_map(|turns| &turns.value).flat_map(|turn| &turn.value.faults);
                     let closes = |fault: &Located<Fault>| matches!(fault.value, Fault::CloseFrame(_));
-                    // Only a session ends by a close frame.
+                    // Only a WebSocket session ends by a close frame.
                     let (api, stream) = match { faults }.any(closes) {
                         true => (Api::OpenaiRealtime, false),
                         false => (Api::OpenaiChat, true),
@@ -219,7 +224,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<ArmReques
                     named(&mut check, upstream.as_ref(), deployments.as_ref(), any.as_slice())
                 }
             };
-            (Vec::new(), turns, None, written)
+            (Vec::new(), turns, None, from_file)
         }
     };
     let errors = check.into_errors();
@@ -243,8 +248,8 @@ fn ttl(check: &mut FileChecker<'_>, written: Option<&Located<String>>) -> Durati
     match duration::parse(value) {
         Ok(ttl) if ttl.is_zero() || ttl > MAX_TTL => {
             let most = humantime::format_duration(MAX_TTL);
-            check.error(range, format!("`ttl` must be more than nothing and at most {most}")).help =
-                Some("arm it again when its time is over".to_owned());
+            check.error(range, format!("`ttl` must be more than 0 and at most {most}")).help =
+                Some("arm it again when it has expired".to_owned());
             TTL
         }
         Ok(ttl) => ttl,
@@ -266,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_written_as_in_a_scenario_file() {
+    fn turns_have_the_format_of_a_scenario_file() {
         let wanted = load(r#"{"provider": "anthropic", "upstream": [{"error": "overloaded"}, {"reply": {"chunks": 3}, "faults": ["crlf"]}], "ttl": "60s"}"#).unwrap();
         assert_eq!(wanted.combination.provider, Provider::Anthropic);
         assert_eq!(wanted.deployments["primary"].len(), 2);
@@ -275,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_is_named_or_whole() {
+    fn a_scenario_is_an_id_or_complete() {
         let named = load(r#"{"scenario": "limits/rate-limit", "provider": "gemini"}"#).unwrap();
         assert_eq!((named.combination.provider, named.ttl), (Provider::Gemini, TTL));
         let whole = load(
@@ -286,18 +291,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_shown_in_its_place_with_a_next_step() {
-        let said = |text| load(text).expect_err(text);
-        insta::assert_snapshot!(said("{\"provider\": \"openai\",\n \"upstream\": [{\"error\": \"rate_limits\"}]}"), @r#"
+    fn errors_have_a_position_and_a_help_line() {
+        let error = |text| load(text).expect_err(text);
+        insta::assert_snapshot!(error("{\"provider\": \"openai\",\n \"upstream\": [{\"error\": \"rate_limits\"}]}"), @r#"
         error: unknown name `rate_limits`
          --> the request's body:2:25
           |
         2 |  "upstream": [{"error": "rate_limits"}]}
           |                         ^^^^^^^^^^^^^
           |
-          = help: did you mean `rate_limit`? Possible are: `invalid_api_key`, `missing_api_key`, `permission`, `model_not_found`, `bad_request`, `context_length`, `content_policy`, `too_large`, `unprocessable`, `rate_limit`, `token_limit`, `quota`, `internal`, `bad_gateway`, `unavailable`, `gateway_timeout`, `overloaded`
+          = help: did you mean `rate_limit`? Possible values: `invalid_api_key`, `missing_api_key`, `permission`, `model_not_found`, `bad_request`, `context_length`, `content_policy`, `too_large`, `unprocessable`, `rate_limit`, `token_limit`, `quota`, `internal`, `bad_gateway`, `unavailable`, `gateway_timeout`, `overloaded`
         "#);
-        insta::assert_snapshot!(said(r#"{"scenario": "limits/rate-limits"}"#), @r#"
+        insta::assert_snapshot!(error(r#"{"scenario": "limits/rate-limits"}"#), @r#"
         error: there is no scenario `limits/rate-limits` here
          --> the request's body:1:14
           |
@@ -306,25 +311,25 @@ mod tests {
           |
           = help: did you mean `limits/rate-limit`?
         "#);
-        insta::assert_snapshot!(said(r#"{"scenario": {"title": "t", "why": "", "upstream": [{"reply": "ok", "faults": [{"reset": {"at": "never"}}]}]}}"#), @r#"
+        insta::assert_snapshot!(error(r#"{"scenario": {"title": "t", "why": "", "upstream": [{"reply": "ok", "faults": [{"reset": {"at": "never"}}]}]}}"#), @r#"
         error: unknown name `never`
          --> the request's body:1:97
           |
         1 | {"scenario": {"title": "t", "why": "", "upstream": [{"reply": "ok", "faults": [{"reset": {"at": "never"}}]}]}}
           |                                                                                                 ^^^^^^^
           |
-          = help: possible are: `before_headers`, `after_headers`, `after_events`, `after_bytes`, `before_end`
+          = help: possible values: `before_headers`, `after_headers`, `after_events`, `after_bytes`, `before_end`
         "#);
-        insta::assert_snapshot!(said(r#"{"ttl": "2h"}"#), @r#"
-        error: `ttl` must be more than nothing and at most 1h
+        insta::assert_snapshot!(error(r#"{"ttl": "2h"}"#), @r#"
+        error: `ttl` must be more than 0 and at most 1h
          --> the request's body:1:9
           |
         1 | {"ttl": "2h"}
           |         ^^^^
           |
-          = help: arm it again when its time is over
+          = help: arm it again when it has expired
 
-        error: `provider` is missing: whose dialect is to be spoken?
+        error: `provider` is missing: the mock needs to know whose dialect to speak
          --> the request's body:1:1
           |
         1 | {"ttl": "2h"}
@@ -332,24 +337,24 @@ mod tests {
           |
           = help: for example `"provider": "openai"`
 
-        error: there is nothing to arm
+        error: `upstream`, `deployments` or `scenario` is missing
          --> the request's body:1:1
           |
         1 | {"ttl": "2h"}
           | ^
           |
-          = help: say what the provider does, for example `{"provider": "openai", "upstream": [{"error": "rate_limit"}]}`, or name a `scenario`
+          = help: describe what the provider does, for example `{"provider": "openai", "upstream": [{"error": "rate_limit"}]}`, or name a `scenario`
         "#);
-        insta::assert_snapshot!(said(r#"{"provider": "ollama", "upstream": [{"faults": ["crlf"]}]}"#), @r#"
-        error: `crlf` is about server-sent events, and ollama has streams of another kind
+        insta::assert_snapshot!(error(r#"{"provider": "ollama", "upstream": [{"faults": ["crlf"]}]}"#), @r#"
+        error: `crlf` applies to server-sent events, and ollama has streams of another format
          --> the request's body:1:49
           |
         1 | {"provider": "ollama", "upstream": [{"faults": ["crlf"]}]}
           |                                                 ^^^^^^
           |
-          = help: choose other providers; `unknown_event` fits every kind of stream
+          = help: choose other providers; `unknown_event` works in every stream format
         "#);
-        insta::assert_snapshot!(said("not json"), @"
+        insta::assert_snapshot!(error("not json"), @"
         error: expected keys with values (`{key: value}`)
          --> the request's body:1:1
           |
@@ -359,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_escapes_is_read_as_json_means_it() {
+    fn json_escapes_are_decoded_as_json_defines() {
         let wanted = load("{\n\t\"provider\": \"openai\",\n\t\"upstream\": [{\"status\": 418, \"body\": \"\\ud83d\\ude00\"}]\n}").unwrap();
         let TurnReply::Literal { body, .. } = &wanted.deployments["primary"][0].answer else {
             panic!("{wanted:?}")

@@ -1,35 +1,35 @@
-//! What is wrong with a file, where, and what to do about it.
+//! Error messages about a file: what is wrong, where, and how to fix it.
 
 use std::{fmt, ops::Range, sync::Arc};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, renderer::DecorStyle};
 
-/// One thing that is wrong with one file.
+/// One error in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file, as it is shown to people.
+    /// The file's name in messages.
     pub file: String,
-    /// Its text.
+    /// The file's text.
     pub source: Arc<str>,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// Where; the first label is the place that counts.
+    /// The places that the message refers to; the first label is the place of the error.
     pub labels: Vec<Label>,
-    /// What to do next.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
-/// A place in the file with a word about it.
+/// A place in the file with a short explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// In bytes.
+    /// The byte range in the file.
     pub range: Range<usize>,
-    /// What is there; may be empty.
+    /// What is at this place; may be empty.
     pub text: String,
 }
 
 impl Diagnostic {
-    /// A diagnostic at one place.
+    /// Creates a diagnostic with one label and without a help line.
     pub fn new(file: &str, source: &Arc<str>, range: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             file: file.to_owned(),
@@ -40,14 +40,14 @@ impl Diagnostic {
         }
     }
 
-    /// Says what to do next.
+    /// Sets the help line.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Puts a word beside the place that counts.
+    /// Sets the text of the first label.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(first) = self.labels.first_mut() {
@@ -56,14 +56,14 @@ impl Diagnostic {
         self
     }
 
-    /// Shows a second place.
+    /// Adds a label for another place.
     #[must_use]
     pub fn also(mut self, range: Range<usize>, text: impl Into<String>) -> Self {
         self.labels.push(Label { range, text: text.into() });
         self
     }
 
-    /// Line and column of the place that counts, both from 1, columns in characters.
+    /// The 1-based line and column of the first label; columns count characters.
     pub fn position(&self) -> (usize, usize) {
         let at = self.labels.first().map_or(0, |label| label.range.start).min(self.source.len());
         let before = &self.source.as_bytes()[..at];
@@ -72,7 +72,7 @@ impl Diagnostic {
         (before.iter().filter(|&&b| b == b'\n').count() + 1, column)
     }
 
-    /// The diagnostic for people, with the lines that it speaks of.
+    /// Renders the diagnostic with the source lines of its labels.
     pub fn render(&self, color: bool) -> String {
         let mut snippet = Snippet::source(self.source.as_ref()).path(self.file.as_str());
         for (i, label) in self.labels.iter().enumerate() {
@@ -91,8 +91,8 @@ impl Diagnostic {
         renderer.decor_style(DecorStyle::Ascii).render(&[group])
     }
 
-    /// Keeps a range inside the text, on character boundaries, and to its first line: a label that
-    /// runs over a whole block says less than one that shows where the block begins.
+    /// Limits a range to the text, to character boundaries and to its first line: a label that covers a
+    /// whole block is less useful than one that shows where the block begins.
     fn clamp(&self, range: &Range<usize>) -> Range<usize> {
         let source = self.source.as_ref();
         let mut start = range.start.min(source.len());
@@ -112,12 +112,12 @@ impl Diagnostic {
     }
 }
 
-/// Everything that is wrong with the files of one load.
+/// All errors in the files of one load.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct LoadErrors(pub Vec<Diagnostic>);
 
 impl LoadErrors {
-    /// All diagnostics for people, a blank line between them.
+    /// Renders all diagnostics, separated by blank lines.
     pub fn render(&self, color: bool) -> String {
         self.0.iter().map(|one| one.render(color)).collect::<Vec<_>>().join("\n\n")
     }
@@ -129,9 +129,9 @@ impl fmt::Display for LoadErrors {
     }
 }
 
-/// The candidate that `word` was most likely meant to be, if one is near enough.
+/// The candidate that `word` is most likely a misspelling of, if one is similar enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // The beginning of a name is nearer to it than any misspelling of another.
+    // A prefix of a candidate is a better match than a misspelling of another.
     let distance = |candidate: &str| match candidate.starts_with(word) && word.len() > 3 {
         true => 0,
         false => strsim::damerau_levenshtein(word, candidate),
@@ -144,11 +144,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// What was most likely meant by a word that is none of those that can stand there, and which these are.
+/// The help line for a word that is not one of `expected`: the nearest of them, if any, and the list.
 pub fn meant(word: &str, expected: &[&str]) -> String {
     let list = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
     match nearest(word, expected.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`? Possible are: {list}"),
-        None => format!("possible are: {list}"),
+        Some(near) => format!("did you mean `{near}`? Possible values: {list}"),
+        None => format!("possible values: {list}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Durations as people write them: `250ms`, `2s`, `1m 30s`.
+//! Durations as text: `250ms`, `2s`, `1m 30s`.
 
 use std::time::Duration;
 
@@ -15,10 +15,11 @@ pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
     serializer.collect_str(&humantime::format_duration(*duration))
 }
 
-/// Reads `250ms`, `2s`, `1m 30s`; a bare number is refused because its unit would be a guess.
+/// Parses `250ms`, `2s`, `1m 30s`; refuses a number without a unit, because the unit would be a guess.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| format!("`{text}` is no duration; write a number with its unit, as in `250ms` or `2s`"))
+    humantime::parse_duration(text).map_err(|_| {
+        format!("`{text}` is not a duration; write a number with its unit, as in `250ms` or `2s`")
+    })
 }
 
 /// The same for `Option<Duration>`.

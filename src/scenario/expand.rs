@@ -1,10 +1,10 @@
-//! From a scenario to its cases.
+//! Expansion of a scenario into its cases.
 
 use std::sync::Arc;
 
 use super::model::{Case, Combination, Scenario};
 
-/// One case for each combination of the scenario's matrix, in the order of the file.
+/// Returns one case for each combination of the scenario's matrix, in the order of the file.
 pub fn expand(scenario: &Arc<Scenario>) -> Vec<Case> {
     scenario
         .matrix
@@ -17,10 +17,10 @@ pub fn expand(scenario: &Arc<Scenario>) -> Vec<Case> {
         .collect()
 }
 
-/// `limits/rate-limit[stream]`.
+/// The id of a case, such as `limits/rate-limit[stream]`.
 ///
-/// Values that are the default are left out, so that a scenario whose matrix grows keeps the ids
-/// of the cases that it had.
+/// Default values are left out, so that the ids of existing cases stay the same when a scenario's matrix
+/// grows.
 pub fn case_id(scenario: &str, combination: &Combination) -> String {
     let mut parts = Vec::new();
     if combination.provider != combination.api.native_provider() {

@@ -1,4 +1,4 @@
-//! What a scenario demands beyond the contract.
+//! Expectations of a scenario in addition to the contract's rules.
 
 use std::{fmt, time::Duration};
 
@@ -11,59 +11,61 @@ use serde::{
 
 use super::duration;
 
-/// Expectations of one scenario. Those about the answer speak of the last step's exchange.
+/// What a scenario expects in addition to the contract's rules. Expectations about the response apply to the
+/// last step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
-    /// The status: `429`, `[408, 504]` or `4xx`.
+    /// The status of the response: `429`, `[408, 504]` or `4xx`. Default: any status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusSet>,
-    /// Requests that reach the upstreams in all: `1`, or `{primary: 1, backup: 0}`.
+    /// The number of requests that reach the upstreams: `1` in total, or for each deployment
+    /// (`{primary: 1, backup: 0}`). Default: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Attempts>,
-    /// How the answer ends.
+    /// How the response ends. Default: any ending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ending: Option<EndingExpect>,
-    /// Members of the error object.
+    /// Members of the error object that the caller gets. Default: any members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorExpect>,
-    /// Headers of the answer; `null` for one that must be absent.
+    /// Headers of the response with their values; `null` means that the header must be absent. Default: none.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub headers: IndexMap<String, Option<String>>,
-    /// The answer is over within this time.
+    /// The longest time that the response may take until its end, as a duration (`2s`). Default: any time.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub within: Option<Duration>,
 }
 
-/// How an answer ends, as a caller tells them apart.
+/// How a response ends, from the caller's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndingExpect {
-    /// A complete, successful answer.
+    /// A complete, successful response.
     Success,
-    /// A failure that the caller can see: a status, an error event, or a cut connection.
+    /// A failure that the caller can detect: an error status, an error event, or a cut connection.
     Failure,
     /// An error event inside a stream.
     ErrorEvent,
-    /// The connection is cut.
+    /// The connection ends before the response is complete.
     Cut,
 }
 
-/// Members of the error object that the caller must get, in the caller's dialect.
+/// Members of the error object that the caller must get, in the dialect of the API that it calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorExpect {
-    /// `error.code`, as text.
+    /// `error.code`, as text. Default: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// `error.type`.
+    /// `error.type`. Default: any.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// `error.param`.
+    /// `error.param`. Default: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub param: Option<String>,
-    /// A part of `error.message`.
+    /// A substring of `error.message`. Default: any message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_contains: Option<String>,
 }
@@ -77,7 +79,7 @@ pub struct StatusSet(pub Vec<StatusPattern>);
 pub enum StatusPattern {
     /// 100–599.
     Exactly(u16),
-    /// 1–5: `4` stands for `4xx`.
+    /// 1–5: `4` means `4xx`.
     Class(u8),
 }
 
@@ -118,7 +120,7 @@ impl StatusPattern {
             .ok()
             .filter(|status| (100..600).contains(status))
             .map(Self::Exactly)
-            .ok_or_else(|| format!("{value} is no HTTP status (100 to 599)"))
+            .ok_or_else(|| format!("{value} is not an HTTP status (100 to 599)"))
     }
 
     fn text(text: &str) -> Result<Self, String> {
@@ -126,7 +128,7 @@ impl StatusPattern {
             [class @ b'1'..=b'5', b'x', b'x'] => Ok(Self::Class(class - b'0')),
             _ => text
                 .parse::<u64>()
-                .map_err(|_| format!("`{text}` is no status; write `429`, `[408, 504]` or `4xx`"))
+                .map_err(|_| format!("`{text}` is not a status; write `429`, `[408, 504]` or `4xx`"))
                 .and_then(Self::number),
         }
     }
@@ -185,7 +187,7 @@ impl<'de> Deserialize<'de> for StatusSet {
                     patterns.append(&mut one);
                 }
                 if patterns.is_empty() {
-                    return Err(A::Error::custom("an empty list of statuses can never be met"));
+                    return Err(A::Error::custom("an empty list of statuses never matches"));
                 }
                 Ok(StatusSet(patterns))
             }
@@ -212,12 +214,12 @@ impl JsonSchema for StatusSet {
     }
 }
 
-/// How many requests reach the upstreams.
+/// The number of requests that reach the upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempts {
-    /// Over all deployments.
+    /// In total, over all deployments.
     Total(u32),
-    /// For each deployment that is named.
+    /// For each named deployment.
     Each(IndexMap<String, u32>),
 }
 
@@ -283,7 +285,7 @@ impl JsonSchema for Attempts {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Requests that reach the upstreams in all, or for each deployment.",
+            "description": "The number of requests that reach the upstreams, in total or for each deployment.",
             "oneOf": [
                 {"type": "integer", "minimum": 0},
                 {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},

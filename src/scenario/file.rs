@@ -1,4 +1,4 @@
-//! The file as it is written: serde types that remember where each value stood.
+//! The serde types of a scenario file. They keep the byte range of each value for error messages.
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -13,12 +13,12 @@ use super::{
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
-/// A value and the byte range in the file that it came from.
+/// A value with its byte range in the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Located<T> {
     /// The value.
     pub value: T,
-    /// Where its text begins and ends, in bytes.
+    /// The byte range of its text.
     pub range: std::ops::Range<usize>,
 }
 
@@ -50,47 +50,50 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
     }
 }
 
-/// Deployments by name, each with its turns.
+/// Deployments by name, each with its turns; callers address the first.
 pub type DeploymentsFile = Located<IndexMap<Located<String>, Located<Vec<Located<TurnFile>>>>>;
 
-/// A failure scenario: what the upstream does, how the proxy is set, what must come out.
+/// A failure scenario: what the upstream does, how the proxy is configured, and what the caller must get.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Scenario")]
 pub struct ScenarioFile {
-    /// One line that says what must hold.
+    /// One line that states what must hold. Required.
     pub title: Located<String>,
-    /// Why it matters to a caller.
+    /// The reason why it matters to a caller. Required.
     pub why: Located<String>,
-    /// The strongest level that a finding in it can have.
+    /// The strongest level that a finding in this scenario can have. Default: `required`.
     #[serde(default = "required")]
     pub level: Level,
-    /// Free words to filter by.
+    /// Words to filter scenarios by. Default: none.
     #[serde(default)]
     pub tags: Vec<Located<String>>,
-    /// RFC sections, issues, provider pages.
+    /// Sources: RFC sections, issues, provider documentation. Default: none.
     #[serde(default)]
     pub references: Vec<String>,
-    /// Each combination is one case; a line that is left out has its default.
+    /// The providers, APIs and stream modes to test; each combination is one case. Default: one case with the
+    /// default of each axis.
     #[serde(default)]
     pub matrix: MatrixFile,
-    /// What the one upstream does, turn by turn; the last turn repeats.
+    /// The turns of a single deployment named `primary`, one for each attempt; the last turn repeats. Exactly
+    /// one of `upstream` and `deployments` is required.
     pub upstream: Option<Located<Vec<Located<TurnFile>>>>,
-    /// Several upstreams by name, the one that callers address first.
+    /// Several deployments by name, each with its turns; callers address the first. Exactly one of `upstream`
+    /// and `deployments` is required.
     pub deployments: Option<DeploymentsFile>,
-    /// What the upstreams are reached by; what their faults need where left out, else `plain`.
+    /// The transport of the upstreams. Default: the one that their faults need, otherwise `plain`.
     pub transport: Option<Located<Transport>>,
-    /// The account behind the keys, as the provider keeps it; without one everything is allowed.
+    /// The provider account that the API keys belong to. Default: an account without limits and checks.
     pub account: Option<Located<AccountFile>>,
-    /// How the proxy is set.
+    /// The settings of the proxy. Default: a timeout of 10 s, no retries, no fallback.
     #[serde(default = "default_settings")]
     pub proxy: Located<ProxySettings>,
-    /// What the caller does, one request after the other; one plain request where left out.
+    /// The caller's requests, in order. Default: one standard request.
     pub steps: Option<Located<Vec<Located<Step>>>>,
-    /// What must come out, beyond the contract.
+    /// Expectations in addition to the contract's rules. Default: none.
     #[serde(default = "no_expectation")]
     pub expect: Located<Expect>,
-    /// Rules that are lifted here, each with the reason.
+    /// Contract rules that do not apply to this scenario, each with the reason. Default: none.
     #[serde(default)]
     pub except: IndexMap<String, String>,
 }
@@ -120,32 +123,34 @@ impl<T: Eq> Eq for Located<T> {}
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Matrix")]
 pub struct MatrixFile {
-    /// Who stands behind the proxy; the API's own provider where left out.
+    /// The providers that the proxy calls. Default: for each API, the provider that defined it.
     pub provider: Option<Located<Vec<Provider>>>,
-    /// What the caller calls; `openai/chat` where left out.
+    /// The APIs that the caller calls. Default: `openai/chat`.
     pub api: Option<Located<Vec<Api>>>,
-    /// Whether the caller asks for a stream; `false` where left out.
+    /// Whether the caller requests a stream. Default: `false` only.
     pub stream: Option<Located<Vec<bool>>>,
 }
 
-/// What a deployment does on its n-th attempt: exactly one of `reply`, `error` and `status`.
+/// What a deployment does on one attempt: exactly one of `reply`, `error` and `status`. All three may be left
+/// out if `faults` is set.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Turn")]
 pub struct TurnFile {
-    /// A successful reply.
+    /// A successful response of this kind.
     pub reply: Option<Located<SuccessReply>>,
-    /// An error of the provider's catalogue: its own status, body and headers.
+    /// An error of the provider's catalogue, with the provider's own status, body and headers.
     pub error: Option<Located<ErrorName>>,
-    /// A literal status (200 to 599), with `body`.
+    /// A literal status, 200 to 599, with the `body` below.
     pub status: Option<Located<u16>>,
-    /// A string is sent as it is, anything else as JSON; `{{canary.message}}` and its like are filled in.
+    /// The body of a literal `status`: a string is sent verbatim, any other value as JSON. Placeholders such as
+    /// `{{canary.message}}` are filled in. Default: no body.
     #[schemars(with = "Option<serde_json::Value>")]
     pub body: Option<Located<serde_json::Value>>,
-    /// Headers set on top of the reply's own; `null` takes one away.
+    /// Headers that are added to the response or replace its own; `null` removes a header. Default: none.
     #[serde(default)]
     pub headers: IndexMap<Located<String>, Option<Located<String>>>,
-    /// Edits of how the reply reaches the wire, in order.
+    /// Faults that are applied to the response, in order. Default: none.
     #[serde(default)]
     pub faults: Vec<Located<Fault>>,
 }

@@ -1,4 +1,4 @@
-//! Whether a fault fits what it stands on: the turn's answer, and the cases of the matrix.
+//! Checks that a fault is possible with its turn's response and in every case of the matrix.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::{
     words::{Api, Provider},
 };
 
-/// The longest wait that can be drawn: no case lives to see more.
+/// The longest wait that `latency` accepts: no case takes longer.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Checks one fault by itself.
+/// Checks one fault, independently of the others.
 pub(super) fn fitting(
     check: &mut FileChecker<'_>,
     fault: &Located<Fault>,
@@ -49,7 +49,7 @@ fn needs_events(fault: &Fault) -> bool {
     ) || matches!(fault.at(), Some(Point::AfterEvents(_)))
 }
 
-/// Whether the turn sends events in every case.
+/// Checks that the turn sends events in every case.
 fn events(
     check: &mut FileChecker<'_>,
     fault: &Located<Fault>,
@@ -69,11 +69,13 @@ fn events(
         check
             .error(
                 &fault.range,
-                format!("`{name}` needs the events of a stream, and not every case here is one"),
+                format!("`{name}` needs the events of a stream, and not every case of this file is a stream"),
             )
             .help =
             Some(match matrix.iter().filter(without).find(|combination| !combination.api.streams()) {
-                Some(Combination { api, .. }) => format!("{api} has no stream: leave the fault out for it"),
+                Some(Combination { api, .. }) => {
+                    format!("{api} has no stream: use the fault in a scenario without it")
+                }
                 None => "write `matrix: {stream: [true]}`, or a point such as `after_bytes`".to_owned(),
             });
         return false;
@@ -81,7 +83,7 @@ fn events(
     true
 }
 
-/// Whether the streams of every case are carried in what the fault is about.
+/// Checks that the streams of every case have the format that the fault applies to.
 fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combination]) {
     let name = fault.value.name();
     let is_sse = |provider| !matches!(provider, Provider::Bedrock | Provider::Ollama);
@@ -94,11 +96,11 @@ fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combin
                     .error(
                         &fault.range,
                         format!(
-                            "`{name}` is about server-sent events, and {provider} has streams of another kind"
+                            "`{name}` applies to server-sent events, and {provider} has streams of another format"
                         ),
                     )
                     .help =
-                    Some("choose other providers; `unknown_event` fits every kind of stream".to_owned());
+                    Some("choose other providers; `unknown_event` works in every stream format".to_owned());
             }
         }
         Fault::EventStream(_) => {
@@ -106,7 +108,7 @@ fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combin
                 check
                     .error(
                         &fault.range,
-                        format!("`{name}` is about AWS's event streams, and {provider} sends none"),
+                        format!("`{name}` applies to AWS's event streams, and {provider} sends none"),
                     )
                     .help = Some("write `matrix: {provider: [bedrock], stream: [true]}`".to_owned());
             }
@@ -115,53 +117,53 @@ fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combin
     }
 }
 
-/// Whether numbers lie where they can be what they are called.
+/// Checks the ranges of numbers.
 fn numbers(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
-    let said = match &fault.value {
+    let problem = match &fault.value {
         Fault::Drip { bytes_per_second: 0 } => {
             Some(("`bytes_per_second` must be at least 1", "for silence use `stall` or `hang`"))
         }
-        Fault::Split { bytes: 0 } => {
-            Some(("`bytes` must be at least 1", "write `split: {bytes: 1}` for a packet for every byte"))
-        }
+        Fault::Split { bytes: 0 } => Some((
+            "`bytes` must be at least 1",
+            "write `split: {bytes: 1}` to send each byte in its own packet",
+        )),
         Fault::Http1(Http1Fault::UnknownStatus(status)) if !(600..=999).contains(status) => Some((
-            "`unknown_status` must lie between 600 and 999",
-            "a status from 200 to 599 is no fault: write the turn as `status: …`",
+            "`unknown_status` must be between 600 and 999",
+            "a status from 200 to 599 is not a fault: write the turn as `status: …`",
         )),
         Fault::Http1(Http1Fault::Interim(status)) if !matches!(status, 100 | 102 | 103) => {
             Some(("`interim` must be 100, 102 or 103", "103 is the one that providers' networks send"))
         }
         Fault::Http1(Http1Fault::OversizedHeader(bytes)) if !(1..=1_048_576).contains(bytes) => Some((
-            "`oversized_header` must lie between 1 and 1048576 bytes",
+            "`oversized_header` must be between 1 and 1048576 bytes",
             "most clients have their limit between 8 KiB and 256 KiB",
         )),
         Fault::Redirect(status) if !matches!(status, 301 | 302 | 303 | 307 | 308) => Some((
             "`redirect` must be 301, 302, 303, 307 or 308",
-            "307 and 308 ask for the same method and body again, the others need not",
+            "307 and 308 require the same method and body again, the others do not",
         )),
-        Fault::Malform(MalformedBody::DeepNesting(levels)) if !(1..=1_000_000).contains(levels) => Some((
-            "`deep_nesting` must lie between 1 and 1000000 levels",
-            "many parsers have their limit at 128",
-        )),
+        Fault::Malform(MalformedBody::DeepNesting(levels)) if !(1..=1_000_000).contains(levels) => {
+            Some(("`deep_nesting` must be between 1 and 1000000 levels", "many parsers have a limit of 128"))
+        }
         Fault::Malform(MalformedBody::VeryLarge(bytes)) if !(1..=1 << 30).contains(bytes) => Some((
-            "`very_large` must lie between 1 and 1073741824 bytes",
-            "bytes are counted, as in `very_large: 10485760` for 10 MiB",
+            "`very_large` must be between 1 and 1073741824 bytes",
+            "the unit is bytes: `very_large: 10485760` means 10 MiB",
         )),
-        Fault::Latency(latency) => latency_said(&latency.time),
+        Fault::Latency(latency) => latency_problem(&latency.time),
         _ => None,
     };
-    if let Some((message, help)) = said {
+    if let Some((message, help)) = problem {
         check.error(&fault.range, message).help = Some(help.to_owned());
     }
 }
 
-fn latency_said(shape: &LatencyShape) -> Option<(&'static str, &'static str)> {
+fn latency_problem(shape: &LatencyShape) -> Option<(&'static str, &'static str)> {
     match shape {
         LatencyShape::Uniform { from, to } if from > to => {
-            Some(("`from` must not be more than `to`", "exchange the two"))
+            Some(("`from` must not be more than `to`", "swap the two"))
         }
         LatencyShape::List(list) if list.is_empty() => {
-            Some(("a `list` of waits needs at least one", "for no wait leave the fault out"))
+            Some(("a `list` of waits needs at least one", "leave the fault out for no wait"))
         }
         shape if shape.longest() > LONGEST => {
             Some(("a wait of `latency` must not be longer than 1h", "for silence without end use `hang`"))
@@ -170,7 +172,7 @@ fn latency_said(shape: &LatencyShape) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Whether it can strike at its point.
+/// Checks that the fault can take effect at its point.
 fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
     let between = matches!(
         fault.value,
@@ -181,10 +183,11 @@ fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
             | Fault::EventStream(_)
             | Fault::CloseFrame(_)
     );
-    let said = match (&fault.value, fault.value.at()) {
-        (_, Some(Point::BeforeHeaders | Point::AfterBytes(_))) if between => {
-            Some(("an event cannot be put there", "use `after_headers`, `after_events` or `before_end`"))
-        }
+    let problem = match (&fault.value, fault.value.at()) {
+        (_, Some(Point::BeforeHeaders | Point::AfterBytes(_))) if between => Some((
+            "an event cannot be inserted at this point",
+            "use `after_headers`, `after_events` or `before_end`",
+        )),
         (Fault::Truncate { .. }, Some(Point::BeforeHeaders)) => {
             Some(("there is no frame to cut before the headers", "use `close: {at: before_headers}`"))
         }
@@ -194,12 +197,12 @@ fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
         )),
         _ => None,
     };
-    if let Some((message, help)) = said {
+    if let Some((message, help)) = problem {
         check.error(&fault.range, message).help = Some(help.to_owned());
     }
 }
 
-/// Whether it is about the bytes of a body.
+/// Whether the fault changes the bytes of a body.
 fn needs_body(fault: &Fault) -> bool {
     match fault {
         Fault::Http1(fault) => fault.is_about_framing(),
@@ -208,7 +211,7 @@ fn needs_body(fault: &Fault) -> bool {
     }
 }
 
-/// Whether the turn's answer has the body that it needs.
+/// Checks that the turn's response has the body that the fault needs.
 fn bodies(check: &mut FileChecker<'_>, fault: &Located<Fault>, answer: &TurnReply, matrix: &[Combination]) {
     let name = fault.value.name();
     match (&fault.value, answer) {
@@ -225,16 +228,17 @@ fn bodies(check: &mut FileChecker<'_>, fault: &Located<Fault>, answer: &TurnRepl
             check
                 .error(
                     &fault.range,
-                    "`malform` replaces the body of a successful reply, and this turn is none",
+                    "`malform` replaces the body of a successful response, and this turn is not one",
                 )
-                .help = Some("write the body that you want: `status: …` with `body: …`".to_owned());
+                .help = Some("write the body yourself: `status: …` with `body: …`".to_owned());
         }
         (Fault::Malform(malform), _)
             if malform.keeps_the_answer() && matrix.iter().any(|one| one.api == Api::OpenaiSpeech) =>
         {
-            let message = format!("`malform: {malform}` edits JSON, and the answer of openai/speech is none");
+            let message =
+                format!("`malform: {malform}` edits JSON, and the response of openai/speech is not JSON");
             check.error(&fault.range, message).help =
-                Some("leave the API out here; `not_json`, `empty` and `html` fit it".to_owned());
+                Some("leave this API out, or use `not_json`, `empty` or `html`".to_owned());
         }
         _ => {}
     }

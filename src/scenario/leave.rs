@@ -1,4 +1,4 @@
-//! A caller that leaves before its answer is over.
+//! A caller that disconnects before its response is complete.
 
 use std::fmt;
 
@@ -11,37 +11,37 @@ use super::{
     validate::FileChecker,
 };
 
-/// That the caller leaves: when, and how.
+/// The caller disconnects before the response is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Leave {
-    /// When.
+    /// When the caller disconnects. Required.
     pub at: LeavePoint,
-    /// How; it closes the connection where left out.
+    /// How the caller disconnects. Default: `close`.
     #[serde(default)]
     pub by: LeaveBy,
 }
 
-/// When a caller leaves. An answer that is over before then is an answer like any other.
+/// When a caller disconnects. If the response is complete before that, the caller treats it like any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LeavePoint {
-    /// As soon as an upstream has the request.
+    /// As soon as an upstream has received the request.
     BeforeHeaders,
-    /// As soon as the status and the headers are there.
+    /// As soon as the caller has received the status and the headers.
     AfterHeaders,
-    /// As soon as so many events of the stream are there (at least 1).
+    /// As soon as the caller has received this many events of the stream, at least 1.
     AfterEvents(u32),
 }
 
-/// How a caller leaves.
+/// How a caller disconnects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveBy {
-    /// The connection is closed, for both directions.
+    /// The caller closes the connection in both directions.
     #[default]
     Close,
-    /// A FIN is sent, and what still comes is read: for two seconds, then the connection is closed.
+    /// The caller sends a FIN and continues to read for two seconds, then closes the connection.
     HalfClose,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Leave {
     }
 }
 
-/// A caller can leave only at a point that its answers have.
+/// Checks that a caller disconnects only at a point that its responses have.
 pub(super) fn leaves(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
     for step in steps {
         let Some(Leave { at: LeavePoint::AfterEvents(n), .. }) = step.value.leave else { continue };
@@ -70,13 +70,14 @@ pub(super) fn leaves(check: &mut FileChecker<'_>, steps: &[Located<Step>], matri
                 Some("before the first event there are only the headers: `after_headers`".to_owned());
         }
         if let Some(plain) = matrix.iter().find(|combination| !combination.stream) {
-            check.error(&place, "the caller waits for events, and not every case here is a stream").help =
-                Some(if plain.api.streams() {
-                    "write `matrix: {stream: [true]}`, or let it leave at `before_headers` or `after_headers`"
+            check
+                .error(&place, "the caller waits for events, and not every case of this file is a stream")
+                .help = Some(if plain.api.streams() {
+                "write `matrix: {stream: [true]}`, or let the caller leave at `before_headers` or `after_headers`"
                         .to_owned()
-                } else {
-                    format!("{} has no stream: use `before_headers` or `after_headers`", plain.api)
-                });
+            } else {
+                format!("{} has no stream: use `before_headers` or `after_headers`", plain.api)
+            });
         }
     }
 }
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_leaves_by_closing_its_connection_unless_said_otherwise() {
+    fn a_caller_closes_its_connection_by_default() {
         let leave = |at, by| Ok(Some(Leave { at, by }));
         assert_eq!(
             loaded("steps: [{leave: {at: before_headers}}]"),
@@ -108,19 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn a_point_that_no_answer_has_is_refused_with_its_place() {
+    fn a_point_that_no_response_has_is_refused_with_its_position() {
         let error = |text: &str| loaded(text).expect_err("this file is wrong");
         insta::assert_snapshot!(error("matrix: {stream: [true, false]}\nsteps: [{leave: {at: {after_events: 2}}}]"), @"
-        error: the caller waits for events, and not every case here is a stream
+        error: the caller waits for events, and not every case of this file is a stream
          --> scenarios/x.yaml:5:23
           |
         5 | steps: [{leave: {at: {after_events: 2}}}]
           |                       ^^^^^^^^^^^^
           |
-          = help: write `matrix: {stream: [true]}`, or let it leave at `before_headers` or `after_headers`
+          = help: write `matrix: {stream: [true]}`, or let the caller leave at `before_headers` or `after_headers`
         ");
         insta::assert_snapshot!(error("matrix: {api: [openai/embeddings]}\nsteps: [{leave: {at: {after_events: 2}}}]"), @"
-        error: the caller waits for events, and not every case here is a stream
+        error: the caller waits for events, and not every case of this file is a stream
          --> scenarios/x.yaml:5:23
           |
         5 | steps: [{leave: {at: {after_events: 2}}}]
@@ -144,7 +145,7 @@ mod tests {
         4 | steps: [{leave: {at: before_end}}]
           |                      ^^^^^^^^^^
           |
-          = help: possible are: `before_headers`, `after_headers`, `after_events`
+          = help: possible values: `before_headers`, `after_headers`, `after_events`
         ");
         insta::assert_snapshot!(error("steps: [{leave: {by: close}}]"), @"
         error: the key `at` is missing

@@ -1,4 +1,4 @@
-//! Finding scenario files on disk and inside the binary, and reading them all.
+//! Finds scenario files on disk and in the binary, and reads them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,16 +15,16 @@ use super::{
 };
 use crate::bundled::SCENARIOS;
 
-/// The folder in which scenarios are looked for, and from which their ids are counted.
+/// The folder that is searched for scenarios, and that their ids are relative to.
 const FOLDER: &str = "scenarios";
 
-/// How the names of scenario files end.
+/// The extensions of scenario files.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// Scenarios by id, in the order of their ids.
+/// Scenarios, sorted by id.
 #[derive(Debug, Clone, Default)]
 pub struct Library {
-    /// What was loaded.
+    /// The loaded scenarios, sorted by id.
     pub scenarios: Vec<Arc<Scenario>>,
     replacing: BTreeSet<String>,
     texts: BTreeMap<String, Arc<str>>,
@@ -75,11 +75,11 @@ impl Library {
     /// # Examples
     ///
     /// ```
-    /// let cases = upfault::Library::bundled().cases().count();
+    /// let cases = upfault::Library::bundled().cases().len();
     /// assert!(cases > 1000);
     /// ```
-    pub fn cases(&self) -> impl Iterator<Item = Case> + '_ {
-        self.scenarios.iter().flat_map(expand)
+    pub fn cases(&self) -> Vec<Case> {
+        self.scenarios.iter().flat_map(expand).collect()
     }
 
     /// With those of another library on top; of two with one id the other's wins.
@@ -93,83 +93,83 @@ impl Library {
         self
     }
 
-    /// The scenarios on disk that have the id of a bundled one and another text.
+    /// The scenarios on disk that replace a bundled one with a different text.
     pub fn replacing(&self) -> impl Iterator<Item = &Scenario> {
         self.scenarios.iter().map(Arc::as_ref).filter(|scenario| self.replacing.contains(&scenario.id))
     }
 
-    /// The text of a scenario's file, for diagnostics that only the house as a whole can make.
+    /// The text of a scenario's file, for diagnostics that other modules make.
     pub fn text(&self, id: &str) -> Arc<str> {
         self.texts.get(id).cloned().unwrap_or_else(|| "".into())
     }
 }
 
-/// Why nothing could be loaded.
+/// The reason why loading failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Files that do not hold a scenario, all of them.
+    /// All files that are not valid scenarios.
     #[error(transparent)]
     Files(#[from] LoadErrors),
-    /// A path that is neither on disk nor the name of scenarios.
+    /// A path that is neither on disk nor the id of scenarios.
     #[error("no scenario at `{path}`{}", .near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     NotFound {
-        /// As it was given.
+        /// The path as the user specified it.
         path: String,
-        /// A scenario or folder with a similar name.
+        /// A scenario or folder with a similar id.
         near: Option<String>,
     },
-    /// Two files of one name: only one of them would be run.
+    /// Two files with the same id: only one of them would run.
     #[error("{first} and {second} are both the scenario `{id}`\nhelp: rename one of them, or name only one")]
     SameId {
         /// The id.
         id: String,
-        /// A file.
+        /// The first file.
         first: String,
-        /// The other.
+        /// The second file.
         second: String,
     },
     /// A file or folder that cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// As it is shown.
+        /// The path for messages.
         path: String,
-        /// The system's word.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
-/// A scenario's text before it is read.
+/// A scenario's text before it is parsed.
 struct Found {
-    /// As it is shown.
+    /// The file's name in messages.
     file: String,
     text: Arc<str>,
     on_disk: bool,
-    /// What keeps it from being read at all.
+    /// The error that prevents parsing, such as invalid UTF-8.
     broken: Option<Diagnostic>,
 }
 
-/// Loads one scenario from its text; `id` and `file` are only names.
+/// Loads one scenario from its text; `id` and `file` are used only as names.
 pub fn load_text(id: &str, file: &str, text: &str) -> Result<Scenario, LoadErrors> {
     let source: Arc<str> = text.into();
     let parsed = parse(file, &source).map_err(|diagnostic| LoadErrors(vec![*diagnostic]))?;
     validate(id, file, &source, parsed).map_err(LoadErrors)
 }
 
-/// Loads scenarios: those at `paths`, or all where none is given.
+/// Loads the scenarios at `paths`, or all scenarios if `paths` is empty.
 ///
-/// A path is a file or folder below `root`, or the name of a scenario or folder of them (`limits`,
-/// `limits/rate-limit`), bundled or in `root/scenarios`. All means the bundled ones and those in `root/scenarios`;
-/// of two with the same id the one on disk wins.
+/// A path is a file or folder below `root`, or the id of a scenario or of a folder of scenarios (`limits`,
+/// `limits/rate-limit`), bundled or in `root/scenarios`. All scenarios are the bundled ones and those in
+/// `root/scenarios`; a scenario on disk replaces a bundled one with the same id.
 ///
 /// # Errors
 ///
-/// Every file that does not load is reported, not only the first.
+/// Reports every file that does not load, not only the first.
 pub fn load_dir(root: &Path, paths: &[PathBuf]) -> Result<Library, LoadError> {
     load_from(root, &[], paths)
 }
 
-/// Like [`load_dir`], in a project that has chosen its own scenarios, by such paths: where it has, all means
-/// those, and their names are known too.
+/// Like [`load_dir`], for a project that has chosen its scenarios by the paths in `chosen`. If `chosen` is not
+/// empty, all scenarios are those, and `paths` may contain their ids as well.
 ///
 /// # Errors
 ///
@@ -233,19 +233,19 @@ fn collect_bundled(found: &mut BTreeMap<String, Found>) {
     }
 }
 
-/// The text of the bundled scenario of this id.
+/// The text of the bundled scenario with this id.
 fn bundled_text(id: &str) -> Option<&'static str> {
     EXTENSIONS.iter().find_map(|end| SCENARIOS.get(&format!("{id}.{end}")))
 }
 
-/// Whether there are scenarios of a project's own in `root/scenarios`.
+/// Whether `root/scenarios` contains scenarios.
 pub fn has_scenarios(root: &Path) -> bool {
     let walk = ignore::WalkBuilder::new(root.join(FOLDER)).require_git(false).build();
     walk.flatten()
         .any(|entry| entry.file_type().is_some_and(|kind| kind.is_file()) && is_scenario(entry.path()))
 }
 
-/// What `list` would show under this name, so that an id can be copied from there.
+/// Collects the scenarios that `list` shows under this id, so that users can copy ids from its output.
 fn collect_named(
     root: &Path,
     chosen: &[PathBuf],
@@ -271,8 +271,8 @@ fn collect_named(
 }
 
 fn collect_disk(root: &Path, path: &Path, found: &mut BTreeMap<String, Found>) -> Result<(), LoadError> {
-    // Ids count from the innermost folder named `scenarios`, so that a scenario has the same id
-    // whichever path it was named by; without such a folder they count from what was named.
+    // Ids are relative to the innermost folder named `scenarios`, so that a scenario has the same id whichever
+    // path the user specifies; without such a folder they are relative to the specified path.
     let base = path
         .ancestors()
         .find(|ancestor| ancestor.file_name().is_some_and(|name| name == FOLDER))
@@ -315,7 +315,7 @@ fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
     Diagnostic::new(file, &source, at..at + 1, "this file is not UTF-8 from here on").help("save it as UTF-8")
 }
 
-/// Whether a file of this name is taken for a scenario.
+/// Whether a file with this name is a scenario file.
 pub fn is_scenario(path: &Path) -> bool {
     path.extension().and_then(|end| end.to_str()).is_some_and(|end| EXTENSIONS.contains(&end))
 }

@@ -1,4 +1,4 @@
-//! A caller that asks wrongly.
+//! Invalid requests of a caller.
 
 use std::fmt;
 
@@ -12,29 +12,29 @@ use super::{
     words::Api,
 };
 
-/// What is wrong with a request, so that the proxy itself has to refuse it.
+/// A defect of a request that the proxy itself has to refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestMistake {
-    /// Its key is not the proxy's.
+    /// The request has a key that the proxy does not accept.
     WrongKey,
-    /// It names a model that the proxy does not know.
+    /// The request names a model that the proxy does not know.
     UnknownModel,
-    /// Its body is the first half of the JSON that it should be.
+    /// The body is the first half of a valid JSON body.
     BrokenJson,
 }
 
 impl fmt::Display for RequestMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::WrongKey => "shows a wrong key",
+            Self::WrongKey => "sends a wrong key",
             Self::UnknownModel => "names a model that the proxy does not know",
-            Self::BrokenJson => "sends half of its JSON",
+            Self::BrokenJson => "sends half of its JSON body",
         })
     }
 }
 
-/// A mistake has to be possible in every case of the file.
+/// Checks that each `mistake` is possible in every case of the file.
 pub(super) fn mistakes(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
     for step in steps {
         let Some(mistake) = step.value.mistake else { continue };
@@ -44,11 +44,11 @@ pub(super) fn mistakes(check: &mut FileChecker<'_>, steps: &[Located<Step>], mat
         if mistake == RequestMistake::BrokenJson
             && let Some(api) = first(&without_json)
         {
-            check.error(&place, format!("a request of {api} is no JSON that could be broken")).help =
-                Some("use `wrong_key` or `unknown_model`, or give this API a file of its own".to_owned());
+            check.error(&place, format!("a request of {api} has no JSON body that could be broken")).help =
+                Some("use `wrong_key` or `unknown_model`, or put this API into a separate file".to_owned());
         }
         if step.value.leave.is_some() {
-            check.error(&place, "a caller that leaves does not wait for what its mistake comes to").help =
+            check.error(&place, "a caller that leaves does not wait for the response to its mistake").help =
                 Some("write two steps: one with `mistake`, one with `leave`".to_owned());
         }
     }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_may_be_wrong_in_one_of_three_ways() {
+    fn a_step_can_have_one_of_three_mistakes() {
         for (word, mistake) in [
             ("wrong_key", RequestMistake::WrongKey),
             ("unknown_model", RequestMistake::UnknownModel),
@@ -78,19 +78,19 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_that_a_request_cannot_make_is_refused_with_its_place() {
+    fn an_impossible_mistake_is_refused_with_its_position() {
         let error = |text: &str| loaded(text).expect_err("this file is wrong");
         insta::assert_snapshot!(error("matrix: {api: [openai/transcriptions]}\nsteps: [{mistake: broken_json}]"), @"
-        error: a request of openai/transcriptions is no JSON that could be broken
+        error: a request of openai/transcriptions has no JSON body that could be broken
          --> scenarios/x.yaml:5:10
           |
         5 | steps: [{mistake: broken_json}]
           |          ^^^^^^^
           |
-          = help: use `wrong_key` or `unknown_model`, or give this API a file of its own
+          = help: use `wrong_key` or `unknown_model`, or put this API into a separate file
         ");
         insta::assert_snapshot!(error("steps: [{mistake: wrong_key, leave: {at: after_headers}}]"), @"
-        error: a caller that leaves does not wait for what its mistake comes to
+        error: a caller that leaves does not wait for the response to its mistake
          --> scenarios/x.yaml:4:10
           |
         4 | steps: [{mistake: wrong_key, leave: {at: after_headers}}]

@@ -1,4 +1,4 @@
-//! The scenario file: its words, its model, and the way from text to cases.
+//! The scenario file: its vocabulary, its model, and the expansion of its text into cases.
 
 mod account;
 mod arm;

@@ -1,4 +1,4 @@
-//! A scenario as the rest of the house sees it: validated, without source spans.
+//! The validated scenario, without source spans, as the rest of the crate uses it.
 
 use std::time::Duration;
 
@@ -21,132 +21,133 @@ use super::{
 pub struct Scenario {
     /// The path below the scenarios folder without its extension: `limits/rate-limit`.
     pub id: String,
-    /// The file it was read from, as it is shown to people.
+    /// The file that it was read from, for messages.
     pub file: String,
-    /// One line that says what must hold.
+    /// One line that states what must hold.
     pub title: String,
-    /// Why it matters to a caller.
+    /// The reason why it matters to a caller.
     pub why: String,
-    /// The strongest level that a finding in it can have.
+    /// The strongest level that a finding in this scenario can have.
     pub level: Level,
-    /// Free words to filter by.
+    /// Words to filter scenarios by.
     pub tags: Vec<String>,
-    /// RFC sections, issues, provider pages.
+    /// Sources: RFC sections, issues, provider documentation.
     pub references: Vec<String>,
-    /// The combinations, each of which is one case.
+    /// The combinations of the matrix; each is one case.
     pub matrix: Vec<Combination>,
-    /// What each deployment does, turn by turn; the first is the one that callers address.
+    /// The turns of each deployment; callers address the first deployment.
     pub deployments: IndexMap<String, Vec<Turn>>,
-    /// What the deployments are reached by.
+    /// The transport of the deployments.
     pub transport: Transport,
-    /// The account behind the keys; without one everything is allowed.
+    /// The provider account that the API keys belong to; without one every request is allowed.
     pub account: Option<Account>,
-    /// How the proxy is set.
+    /// The settings of the proxy.
     pub proxy: ProxySettings,
-    /// What the caller does, in order; never empty.
+    /// The caller's requests, in order; never empty.
     pub steps: Vec<Step>,
-    /// What must come out, beyond the contract.
+    /// Expectations in addition to the contract's rules.
     pub expect: Expect,
-    /// Rules that are lifted here, with the reason.
+    /// Contract rules that do not apply to this scenario, each with the reason.
     pub except: IndexMap<String, String>,
 }
 
-/// One point of a scenario's matrix.
+/// One combination of a scenario's matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Combination {
-    /// What the caller calls.
+    /// The API that the caller calls.
     pub api: Api,
-    /// Who stands behind the proxy.
+    /// The provider that the proxy calls.
     pub provider: Provider,
-    /// Whether the caller asks for a stream.
+    /// Whether the caller requests a stream.
     pub stream: bool,
 }
 
-/// One scenario at one point of its matrix.
+/// One scenario with one combination of its matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
-    /// `limits/rate-limit[stream]`: stable, because values that are the default are left out.
+    /// The id, such as `limits/rate-limit[stream]`; stable, because default values are left out.
     pub id: String,
-    /// The scenario that it comes from.
+    /// The scenario that it belongs to.
     pub scenario: std::sync::Arc<Scenario>,
-    /// The point of the matrix.
+    /// The combination of the matrix.
     pub combination: Combination,
 }
 
 /// What a deployment does on one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
-    /// The reply before any fault.
+    /// The response before any fault.
     pub answer: TurnReply,
-    /// Headers set on top of the reply's own; `None` takes one away.
+    /// Headers that are added to the response or replace its own; `None` removes a header.
     pub headers: IndexMap<String, Option<String>>,
-    /// The edits, in order.
+    /// The faults, in the order in which they are applied.
     pub faults: Vec<Fault>,
 }
 
-/// The reply of a turn, before its faults.
+/// The response of a turn, before its faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TurnReply {
-    /// A successful reply in the provider's dialect.
+    /// A successful response in the provider's dialect.
     Reply(SuccessReply),
     /// An error of the provider's catalogue.
     Error(ErrorName),
-    /// Status and body spelled out.
+    /// A literal status and body.
     Literal {
         /// 100–599.
         status: u16,
-        /// A string is sent as it is, anything else as JSON. Placeholders such as
-        /// `{{canary.message}}` are filled in.
+        /// A string is sent verbatim, any other value as JSON. Placeholders such as `{{canary.message}}` are
+        /// filled in.
         body: Option<serde_json::Value>,
     },
 }
 
-/// What a successful reply says.
+/// The content of a successful response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuccessReply {
     /// A short text; as a stream, five pieces of content.
     Ok,
-    /// A text in so many pieces of content (1–10000).
+    /// A text in this many pieces of content, 1 to 10,000.
     Chunks(u16),
     /// One tool call, its arguments in several pieces.
     ToolCall,
     /// A short text with characters of two, three and four bytes; as a stream, five pieces of content.
     NonAscii,
-    /// A short text that the limit of tokens cut off, told as each provider tells it: `length`,
-    /// `max_tokens`, an incomplete response. As a stream, five pieces of content.
+    /// A short text that the token limit cut off, reported in each provider's own way: `length`, `max_tokens`,
+    /// an incomplete response. As a stream, five pieces of content.
     MaxTokens,
 }
 
 impl SuccessReply {
-    /// The limit of tokens cut it off.
+    /// Whether the token limit cut the text off.
     pub const fn is_cut_by_limit(&self) -> bool {
         matches!(self, Self::MaxTokens)
     }
 }
 
-/// How the proxy is set for a scenario.
+/// The settings of the proxy for a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProxySettings {
-    /// How long the proxy may wait for one attempt.
+    /// The longest time that the proxy waits for one attempt, as a duration, `100ms` to `10m`. Default: `10s`.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub timeout: Duration,
-    /// How often it may try again.
+    /// The number of times that the proxy may retry a failed attempt, 0 to 10. Default: 0.
     pub retries: u32,
-    /// Deployments to try in order; the first is the one that callers address.
+    /// The deployments that the proxy tries, in order, beginning with the one that callers address. Default: no
+    /// fallback.
     pub fallback: Vec<String>,
-    /// Whether, and for how long, a failing deployment is left alone. Off where left out.
+    /// When the proxy puts a failing deployment in cooldown, and for how long. Default: no cooldown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<Cooldown>,
-    /// Whether callers use a route that hands a request to the provider as it is, and the provider's
-    /// answer back as it is. They then speak the provider's own dialect and name its own model.
+    /// Whether callers use a pass-through route, on which the proxy forwards requests and responses unchanged.
+    /// Callers then use the provider's own dialect and model name. Default: `false`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub pass_through: bool,
-    /// How long a stream may be silent before the proxy sends a ping, from the very beginning: the 200
-    /// is then out before the provider has answered. Off where left out.
+    /// How long a stream may be silent before the proxy sends a ping, as a duration, `50ms` to `1m`. Pings begin
+    /// before the provider has answered, so the proxy has then already sent status 200. Default: no pings.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub keep_alive: Option<Duration>,
@@ -165,13 +166,13 @@ impl Default for ProxySettings {
     }
 }
 
-/// A failing deployment is left alone for a while.
+/// The rule by which the proxy puts a failing deployment in cooldown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cooldown {
-    /// After so many failures (at least 1).
+    /// The number of failures after which the cooldown begins, at least 1.
     pub after: u32,
-    /// For so long.
+    /// The length of the cooldown, as a duration (`30s`).
     #[serde(rename = "for", with = "duration")]
     #[schemars(with = "String")]
     pub lasting: Duration,
@@ -181,21 +182,23 @@ pub struct Cooldown {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
-    /// Members laid over the standard request body; `null` takes one away.
+    /// Members that are added to the standard request body or replace its own; `null` removes a member. Default:
+    /// none.
     pub body: serde_json::Map<String, serde_json::Value>,
-    /// Headers sent on top of the standard ones.
+    /// Headers that are sent in addition to the standard ones. Default: none.
     pub headers: IndexMap<String, String>,
-    /// That the caller does not wait for the end; it does where left out.
+    /// When and how the caller disconnects before the response is complete. Default: the caller waits for the
+    /// end of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave: Option<Leave>,
-    /// The deployment that the caller addresses; the first one where left out.
+    /// The deployment that the caller addresses. Default: the first deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// That it is sent at the same moment as the step before it; where left out, it is sent when that
-    /// one is over.
+    /// Whether the request is sent concurrently with the previous step. Default: `false`, it is sent after the
+    /// previous step is complete.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub together: bool,
-    /// What is wrong with the request, so that the proxy itself has to refuse it; nothing where left out.
+    /// A defect of the request that the proxy itself has to refuse. Default: a valid request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mistake: Option<RequestMistake>,
 }

@@ -1,4 +1,4 @@
-//! From text to the types of a file, with errors that show the place.
+//! Parses a file, and reports errors with their position.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use serde_saphyr::Error;
 
 use super::diagnostic::{Diagnostic, meant};
 
-/// Reads strict YAML: unknown keys, duplicate keys and wrong types are errors with a place.
+/// Parses strict YAML: unknown keys, duplicate keys and wrong types are errors with a position.
 ///
-/// Serde stops at the first of them, so there is one diagnostic a file.
+/// Serde stops at the first error, so there is at most one diagnostic per file.
 pub fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, Box<Diagnostic>> {
     serde_saphyr::from_str(source).map_err(|error| Box::new(diagnose(file, source, error.without_snippet())))
 }
@@ -44,18 +44,18 @@ fn describe(error: &Error) -> (String, Option<String>) {
         }
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("?");
-            (format!("the key `{key}` stands here twice"), Some("keep one of them".to_owned()))
+            (format!("the key `{key}` is specified twice"), Some("keep one of them".to_owned()))
         }
         Error::SerdeInvalidType { unexpected, expected, .. }
         | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             (format!("found {unexpected}, expected {expected}"), None)
         }
         Error::MultipleDocuments { .. } => (
-            "a file holds one scenario, and this one goes on after `---`".to_owned(),
-            Some("put each scenario into a file of its own".to_owned()),
+            "a file contains one scenario, and this one continues after `---`".to_owned(),
+            Some("put each scenario into its own file".to_owned()),
         ),
         Error::Eof { .. } => (
-            "the file holds nothing".to_owned(),
+            "the file is empty".to_owned(),
             Some(
                 "a scenario needs at least `title`, `why` and `upstream`; docs/scenarios.md has examples"
                     .to_owned(),
@@ -71,14 +71,14 @@ fn describe(error: &Error) -> (String, Option<String>) {
         Error::Message { msg, .. } => (msg.clone(), None),
         other => {
             let text = other.to_string();
-            // The library ends its sentences with the place, which the snippet shows anyway.
+            // The YAML library ends its messages with the position, which the snippet shows anyway.
             let text = text.split(" at line ").next().unwrap_or(&text);
             (text.trim_end_matches('.').to_owned(), None)
         }
     }
 }
 
-/// The library's words for types, in those of a file's author.
+/// Translates the YAML library's name of a type into words for the author of a file.
 fn kind(ty: &str) -> &str {
     match ty {
         "string scalar" => "text",

@@ -1,4 +1,4 @@
-//! What fits a session over a WebSocket, and what needs one.
+//! Checks for sessions over a WebSocket: faults that a session excludes, and faults that need one.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use super::{
     words::{Api, Transport},
 };
 
-/// Whether some case here is a session.
+/// The first API of the matrix that is a session, if any.
 fn session(matrix: &[Combination]) -> Option<Api> {
     matrix.iter().map(|one| one.api).find(|api| api.is_session())
 }
 
-/// Checks one fault by itself; `false` where it cannot be here at all.
+/// Checks one fault, independently of the others; returns `false` if the file cannot contain it at all.
 pub(super) fn fits(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combination]) -> bool {
     if let Fault::CloseFrame(frame) = &fault.value {
         if let Some(other) = matrix.iter().find(|one| !one.api.is_session()) {
@@ -26,7 +26,7 @@ pub(super) fn fits(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: 
                 *error = error.clone().also(place, format!("{} is here", other.api));
             }
             error.help =
-                Some("write `matrix: {api: [openai/realtime]}`, or end the reply by `close`".to_owned());
+                Some("write `matrix: {api: [openai/realtime]}`, or end the response with `close`".to_owned());
             return false;
         }
         closing(check, fault, frame);
@@ -48,7 +48,7 @@ pub(super) fn fits(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: 
     false
 }
 
-/// Where the matrix names an API; `None` where it stands there by default.
+/// The byte range of an API in the matrix; `None` if the matrix contains it only by default.
 fn api_place(check: &FileChecker<'_>, api: Api) -> Option<Range<usize>> {
     let matrix = check.word(&(0..0), "matrix");
     let place = check.word(&matrix, api.as_str());
@@ -58,36 +58,37 @@ fn api_place(check: &FileChecker<'_>, api: Api) -> Option<Range<usize>> {
 fn closing(check: &mut FileChecker<'_>, fault: &Located<Fault>, frame: &CloseFrame) {
     if let Some(code) = frame.code.filter(|code| !CloseFrame::may_be_sent(*code)) {
         check
-            .error(&check.word(&fault.range, "code"), format!("{code} cannot stand in a close frame"))
+            .error(&check.word(&fault.range, "code"), format!("{code} is not allowed in a close frame"))
             .help = Some(
-            "possible are 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4)".to_owned(),
+            "possible codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4)"
+                .to_owned(),
         );
     }
-    // The frame has room for 123 bytes, and a token is longer than its placeholder.
+    // The frame has room for 123 bytes, and a canary token is longer than its placeholder.
     if frame.reason.len() > 80 {
         check.error(&check.word(&fault.range, "reason"), "`reason` must not be longer than 80 bytes").help =
             Some("a close frame holds 125 bytes with its code (RFC 6455 section 5.5)".to_owned());
     }
 }
 
-/// Why a fault has nothing to strike in a session.
+/// The reason why a fault is impossible in a session, if it is.
 fn why_not(fault: &Fault) -> Option<&'static str> {
     match fault {
-        Fault::Http1(_) | Fault::SplitCharacters => Some("is about the body of an HTTP reply"),
-        Fault::Connection(ConnectionFault::ClosedWhenReused) => Some("needs a connection that is used again"),
-        Fault::Tls(TlsFault::NoCloseNotify) => Some("is about the end of an HTTP reply"),
+        Fault::Http1(_) | Fault::SplitCharacters => Some("applies to the body of an HTTP response"),
+        Fault::Connection(ConnectionFault::ClosedWhenReused) => Some("needs a connection that is reused"),
+        Fault::Tls(TlsFault::NoCloseNotify) => Some("applies to the end of an HTTP response"),
         Fault::Http2(_) => Some("needs HTTP/2"),
-        Fault::DropTerminator | Fault::DuplicateTerminator => Some("is about the end of a stream"),
-        Fault::Comment { .. } | Fault::Crlf | Fault::MultiLineData => Some("is about server-sent events"),
-        Fault::EventStream(_) => Some("is about AWS's event streams"),
+        Fault::DropTerminator | Fault::DuplicateTerminator => Some("applies to the end of a stream"),
+        Fault::Comment { .. } | Fault::Crlf | Fault::MultiLineData => Some("applies to server-sent events"),
+        Fault::EventStream(_) => Some("applies to AWS's event streams"),
         Fault::ContentEncoding(_) | Fault::ContentType(_) | Fault::Malform(_) => {
-            Some("edits the body of an HTTP reply")
+            Some("edits the body of an HTTP response")
         }
         _ => None,
     }
 }
 
-/// A caller of a session stays to its end.
+/// Checks that no caller of a session disconnects early.
 pub(super) fn stays(
     check: &mut FileChecker<'_>,
     steps: &Located<Vec<Located<Step>>>,
@@ -97,18 +98,18 @@ pub(super) fn stays(
     if let Some(step) = steps.value.iter().find(|step| step.value.leave.is_some()) {
         let place = check.word(&step.range, "leave");
         check.error(&place, format!("a caller of {api} cannot leave yet")).help =
-            Some("give the sessions a file of their own".to_owned());
+            Some("put the sessions into a separate file".to_owned());
     }
 }
 
-/// A WebSocket is opened on a connection of HTTP/1.1.
+/// Checks that the transport is HTTP/1.1, on which a WebSocket is opened.
 pub(super) fn over_http1(
     check: &mut FileChecker<'_>,
     written: Option<&Located<Transport>>,
     matrix: &[Combination],
 ) {
     if let (Some(api), Some(Located { value: Transport::Http2, range })) = (session(matrix), written) {
-        check.error(range, format!("{api} is opened on HTTP/1.1")).help =
+        check.error(range, format!("{api} needs HTTP/1.1")).help =
             Some("write `transport: tls`, or leave the line out".to_owned());
     }
 }

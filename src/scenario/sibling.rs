@@ -1,4 +1,4 @@
-//! Which cases of a scenario are held against each other.
+//! Selects the cases of a scenario that are compared with each other (siblings).
 
 use super::{
     expand::case_id,
@@ -6,64 +6,68 @@ use super::{
     words::Api,
 };
 
-/// In which one thing two cases of a scenario differ.
+/// The one respect in which two sibling cases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SiblingKind {
-    /// One asks for a stream, the other does not.
+    /// One requests a stream, the other does not.
     Stream,
     /// They call different endpoints.
     Route,
 }
 
 impl SiblingKind {
-    /// How `held` differs from the case that it is held against; `None` where they differ in nothing, or
-    /// in more than one thing. A session is like no other call.
-    pub fn between(held: Combination, other: Combination) -> Option<Self> {
-        if held.api.is_session() || other.api.is_session() {
+    /// How `case` differs from the case that it is compared with; `None` if they differ in no respect or in
+    /// more than one. A session has no siblings.
+    pub fn between(case: Combination, other: Combination) -> Option<Self> {
+        if case.api.is_session() || other.api.is_session() {
             return None;
         }
-        match (held.api == other.api, held.provider == other.provider, held.stream == other.stream) {
-            (true, true, false) if held.stream => Some(Self::Stream),
+        match (case.api == other.api, case.provider == other.provider, case.stream == other.stream) {
+            (true, true, false) if case.stream => Some(Self::Stream),
             (false, true, true) => Some(Self::Route),
             _ => None,
         }
     }
 }
 
-/// In what a case differs from a sibling of this id, one of those that [`siblings`] gives: for a record that
-/// names its siblings and has not seen them.
-pub fn kin_by_id(scenario: &str, held: Combination, sibling: &str) -> SiblingKind {
-    let plain = case_id(scenario, &Combination { stream: false, ..held });
-    if held.stream && sibling == plain { SiblingKind::Stream } else { SiblingKind::Route }
+/// How a case differs from its sibling with this id, one of those that [`siblings`] returns. For records
+/// that contain only the ids of siblings.
+pub fn kin_by_id(scenario: &str, case: Combination, sibling: &str) -> SiblingKind {
+    let plain = case_id(scenario, &Combination { stream: false, ..case });
+    if case.stream && sibling == plain { SiblingKind::Stream } else { SiblingKind::Route }
 }
 
-/// A case that another one is held against.
+/// A case that another one is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sibling {
-    /// Its id.
+    /// The case's id.
     pub id: String,
-    /// In what they differ.
+    /// How the two cases differ.
     pub kin: SiblingKind,
 }
 
-/// The cases of the same scenario that this one is held against: a stream against the plain call, a
-/// route against the one that the others of its provider are measured by. Never in a circle: a plain
-/// call of that route is held against nobody.
+/// Returns the cases of the same scenario that this one is compared with: a stream with the call without a
+/// stream, an endpoint with its provider's reference endpoint. Comparisons never form a cycle: a call of the
+/// reference endpoint without a stream has no siblings.
 pub fn siblings(case: &Case) -> Vec<Sibling> {
-    let held = case.combination;
+    let combination = case.combination;
     let matrix = &case.scenario.matrix;
-    let plain = matrix.iter().find(|other| SiblingKind::between(held, **other) == Some(SiblingKind::Stream));
-    let route = measure(matrix, held).filter(|other| other.api != held.api);
+    let plain =
+        matrix.iter().find(|other| SiblingKind::between(combination, **other) == Some(SiblingKind::Stream));
+    let route = reference_endpoint(matrix, combination).filter(|other| other.api != combination.api);
     let sibling = |other: &Combination| {
-        Some(Sibling { id: case_id(&case.scenario.id, other), kin: SiblingKind::between(held, *other)? })
+        Some(Sibling {
+            id: case_id(&case.scenario.id, other),
+            kin: SiblingKind::between(combination, *other)?,
+        })
     };
     plain.into_iter().chain(route).filter_map(sibling).collect()
 }
 
-/// The route by which the others of one provider are measured: the one that is like chat, else the first.
-fn measure(matrix: &[Combination], held: Combination) -> Option<&Combination> {
+/// The reference endpoint of one provider: the chat endpoint if the matrix contains it, otherwise the first.
+fn reference_endpoint(matrix: &[Combination], case: Combination) -> Option<&Combination> {
     let alike = || {
-        let same = |other: &&Combination| (other.provider, other.stream) == (held.provider, held.stream);
+        let same = |other: &&Combination| (other.provider, other.stream) == (case.provider, case.stream);
         matrix.iter().filter(same).filter(|other| !other.api.is_session())
     };
     let chat = alike().find(|other| other.api == Api::OpenaiChat);
@@ -77,7 +81,7 @@ mod tests {
     use super::*;
     use crate::scenario::{expand, load_text};
 
-    fn held(matrix: &str) -> Vec<(String, Vec<(String, SiblingKind)>)> {
+    fn siblings_of(matrix: &str) -> Vec<(String, Vec<(String, SiblingKind)>)> {
         let text = format!("title: t\nwhy: w\nmatrix: {matrix}\nupstream: [{{error: internal}}]\n");
         let scenario = Arc::new(load_text("x", "f", &text).expect("the scenario loads"));
         let of = |case: &Case| {
@@ -96,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_held_against_the_plain_call_and_a_route_against_chat() {
+    fn a_stream_is_compared_with_the_plain_call_and_an_endpoint_with_chat() {
         assert_eq!(
-            held("{api: [openai/responses, openai/chat], stream: [false, true]}"),
+            siblings_of("{api: [openai/responses, openai/chat], stream: [false, true]}"),
             [
                 is("x[openai/responses]", &[("x", SiblingKind::Route)]),
                 is(
@@ -112,31 +116,31 @@ mod tests {
     }
 
     #[test]
-    fn without_chat_the_first_route_is_the_measure() {
+    fn without_chat_the_first_endpoint_is_the_reference() {
         assert_eq!(
-            held("{api: [openai/embeddings, openai/images]}"),
+            siblings_of("{api: [openai/embeddings, openai/images]}"),
             [
                 is("x[openai/embeddings]", &[]),
                 is("x[openai/images]", &[("x[openai/embeddings]", SiblingKind::Route)])
             ]
         );
-        let measured_by_messages = held("{api: [anthropic/count_tokens, anthropic/messages]}");
+        let measured_by_messages = siblings_of("{api: [anthropic/count_tokens, anthropic/messages]}");
         assert_eq!(measured_by_messages[0].1, [("x[anthropic/messages]".to_owned(), SiblingKind::Route)]);
     }
 
     #[test]
-    fn cases_of_other_providers_are_no_siblings() {
-        for (id, siblings) in held("{api: [openai/chat, anthropic/messages]}") {
+    fn cases_of_different_providers_are_not_siblings() {
+        for (id, siblings) in siblings_of("{api: [openai/chat, anthropic/messages]}") {
             assert_eq!(siblings, [], "{id}");
         }
     }
 
     #[test]
-    fn a_session_is_no_sibling_of_anything() {
-        for (id, siblings) in held("{api: [openai/realtime, openai/responses]}") {
+    fn a_session_has_no_siblings() {
+        for (id, siblings) in siblings_of("{api: [openai/realtime, openai/responses]}") {
             assert_eq!(siblings, [], "{id}");
         }
-        let others = held("{api: [openai/realtime, openai/embeddings, openai/images]}");
+        let others = siblings_of("{api: [openai/realtime, openai/embeddings, openai/images]}");
         assert_eq!(others[2].1, [("x[openai/embeddings]".to_owned(), SiblingKind::Route)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Whom the steps of a scenario address, and which of them are sent at the same moment.
+//! Checks the deployments that steps address, and the steps that are sent concurrently.
 
 use indexmap::IndexMap;
 
@@ -9,8 +9,8 @@ use super::{
     validate::{FileChecker, known_deployment},
 };
 
-/// Steps address deployments that are there. Of those that are sent together each has deployments of
-/// its own: nothing else tells which of them an attempt is made for.
+/// Checks that steps address existing deployments, and that concurrent steps use different deployments:
+/// nothing else shows which step an attempt belongs to.
 pub(super) fn addressed(
     check: &mut FileChecker<'_>,
     steps: &[Located<Step>],
@@ -24,8 +24,8 @@ pub(super) fn addressed(
     }
     if let Some(first) = steps.first().filter(|step| step.value.together) {
         let place = check.word(&first.range, "together");
-        check.error(&place, "there is no step before the first to send it together with").help =
-            Some("`together: true` belongs to the later one of two steps".to_owned());
+        check.error(&place, "the first step has no previous step to be sent together with").help =
+            Some("write `together: true` on the later of two steps".to_owned());
     }
     let first = deployments.keys().next().map(String::as_str).unwrap_or_default();
     let chain = |step: &Step| -> Vec<String> {
@@ -37,8 +37,8 @@ pub(super) fn addressed(
     for together in steps.chunk_by(|_, next| next.value.together).filter(|group| group.len() > 1) {
         if let Some(step) = together.iter().find(|step| step.value.leave.is_some()) {
             let place = check.word(&step.range, "leave");
-            check.error(&place, "a caller cannot leave while others are sent together with it").help =
-                Some("give it a step of its own".to_owned());
+            check.error(&place, "a caller cannot leave in a step that is sent together with others").help =
+                Some("give it a separate step".to_owned());
         }
         for (i, step) in together.iter().enumerate() {
             let own = chain(&step.value);
@@ -53,11 +53,10 @@ pub(super) fn addressed(
                 continue;
             };
             let error =
-                check.error(&step.range, format!("two steps that are sent together both lead to `{shared}`"));
+                check.error(&step.range, format!("two steps that are sent together both use `{shared}`"));
             error.labels.push(Label { range: other, text: "the other is here".into() });
             error.help = Some(
-                "write `deployments` with one for each of them, and name it: `{to: NAME, together: true}`"
-                    .to_owned(),
+                "write a deployment for each step, and name it: `{to: NAME, together: true}`".to_owned(),
             );
         }
     }
@@ -82,15 +81,18 @@ mod tests {
              steps: [{}, {to: two, together: true}, {to: three}, {to: two}]",
         )
         .unwrap();
-        let told: Vec<_> = steps.iter().map(|step| (step.to.as_deref(), step.together)).collect();
-        assert_eq!(told, [(None, false), (Some("two"), true), (Some("three"), false), (Some("two"), false)]);
+        let addressed: Vec<_> = steps.iter().map(|step| (step.to.as_deref(), step.together)).collect();
+        assert_eq!(
+            addressed,
+            [(None, false), (Some("two"), true), (Some("three"), false), (Some("two"), false)]
+        );
     }
 
     #[test]
-    fn what_cannot_be_told_apart_is_refused_with_its_place() {
+    fn concurrent_steps_that_share_a_deployment_are_refused_with_their_position() {
         let error = |text: &str| loaded(text).expect_err("this file is wrong");
         insta::assert_snapshot!(error("upstream: [{reply: ok}]\nsteps: [{}, {together: true}]"), @"
-        error: two steps that are sent together both lead to `primary`
+        error: two steps that are sent together both use `primary`
          --> scenarios/x.yaml:4:13
           |
         4 | steps: [{}, {together: true}]
@@ -98,10 +100,10 @@ mod tests {
           |         |
           |         the other is here
           |
-          = help: write `deployments` with one for each of them, and name it: `{to: NAME, together: true}`
+          = help: write a deployment for each step, and name it: `{to: NAME, together: true}`
         ");
         insta::assert_snapshot!(error("deployments: {one: [{reply: ok}], two: [{reply: ok}]}\nproxy: {fallback: [one, two]}\nsteps: [{}, {to: two, together: true}]"), @"
-        error: two steps that are sent together both lead to `two`
+        error: two steps that are sent together both use `two`
          --> scenarios/x.yaml:5:13
           |
         5 | steps: [{}, {to: two, together: true}]
@@ -109,7 +111,7 @@ mod tests {
           |         |
           |         the other is here
           |
-          = help: write `deployments` with one for each of them, and name it: `{to: NAME, together: true}`
+          = help: write a deployment for each step, and name it: `{to: NAME, together: true}`
         ");
         insta::assert_snapshot!(error("deployments: {one: [{reply: ok}], two: [{reply: ok}]}\nsteps: [{to: tow}]"), @"
         error: there is no deployment `tow`
@@ -121,22 +123,22 @@ mod tests {
           = help: did you mean `two`?
         ");
         insta::assert_snapshot!(error("upstream: [{reply: ok}]\nsteps: [{together: true}]"), @"
-        error: there is no step before the first to send it together with
+        error: the first step has no previous step to be sent together with
          --> scenarios/x.yaml:4:10
           |
         4 | steps: [{together: true}]
           |          ^^^^^^^^
           |
-          = help: `together: true` belongs to the later one of two steps
+          = help: write `together: true` on the later of two steps
         ");
         insta::assert_snapshot!(error("deployments: {one: [{reply: ok}], two: [{reply: ok}]}\nsteps: [{}, {to: two, together: true, leave: {at: after_headers}}]"), @"
-        error: a caller cannot leave while others are sent together with it
+        error: a caller cannot leave in a step that is sent together with others
          --> scenarios/x.yaml:4:39
           |
         4 | steps: [{}, {to: two, together: true, leave: {at: after_headers}}]
           |                                       ^^^^^
           |
-          = help: give it a step of its own
+          = help: give it a separate step
         ");
     }
 }

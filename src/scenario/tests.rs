@@ -10,7 +10,7 @@ fn errors(text: &str) -> String {
 const HEAD: &str = "title: t\nwhy: w\n";
 
 #[test]
-fn a_misspelt_error_name_shows_the_line_and_what_was_meant() {
+fn a_misspelt_error_name_shows_the_line_and_a_suggestion() {
     insta::assert_snapshot!(errors(&format!("{HEAD}upstream:\n  - error: rate_limt\n")), @"
     error: unknown name `rate_limt`
      --> scenarios/x.yaml:4:12
@@ -18,12 +18,12 @@ fn a_misspelt_error_name_shows_the_line_and_what_was_meant() {
     4 |   - error: rate_limt
       |            ^^^^^^^^^
       |
-      = help: did you mean `rate_limit`? Possible are: `invalid_api_key`, `missing_api_key`, `permission`, `model_not_found`, `bad_request`, `context_length`, `content_policy`, `too_large`, `unprocessable`, `rate_limit`, `token_limit`, `quota`, `internal`, `bad_gateway`, `unavailable`, `gateway_timeout`, `overloaded`
+      = help: did you mean `rate_limit`? Possible values: `invalid_api_key`, `missing_api_key`, `permission`, `model_not_found`, `bad_request`, `context_length`, `content_policy`, `too_large`, `unprocessable`, `rate_limit`, `token_limit`, `quota`, `internal`, `bad_gateway`, `unavailable`, `gateway_timeout`, `overloaded`
     ");
 }
 
 #[test]
-fn an_unknown_key_shows_the_line_and_what_was_meant() {
+fn an_unknown_key_shows_the_line_and_a_suggestion() {
     insta::assert_snapshot!(errors(&format!("{HEAD}upstram:\n  - reply: ok\n")), @"
     error: unknown key `upstram`
      --> scenarios/x.yaml:3:1
@@ -31,14 +31,14 @@ fn an_unknown_key_shows_the_line_and_what_was_meant() {
     3 | upstram:
       | ^^^^^^^
       |
-      = help: did you mean `upstream`? Possible are: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `proxy`, `steps`, `expect`, `except`
+      = help: did you mean `upstream`? Possible values: `title`, `why`, `level`, `tags`, `references`, `matrix`, `upstream`, `deployments`, `transport`, `account`, `proxy`, `steps`, `expect`, `except`
     ");
 }
 
 #[test]
 fn a_duplicate_key_is_an_error() {
     insta::assert_snapshot!(errors(&format!("{HEAD}title: again\nupstream: [{{reply: ok}}]\n")), @"
-    error: the key `title` stands here twice
+    error: the key `title` is specified twice
      --> scenarios/x.yaml:3:1
       |
     3 | title: again
@@ -71,7 +71,7 @@ fn a_step_cannot_put_an_object_into_a_form_nor_anything_into_a_get() {
     6 |   - body: {language: en, hints: {a: 1}}
       |                          ^^^^^
       |
-      = help: a field is a text, a number or a truth value; `null` takes one away
+      = help: a field is a text, a number or a boolean; `null` removes a field
     ");
     insta::assert_snapshot!(errors(&text("openai/models", "{limit: 3}")), @"
     error: a request of openai/models has no body
@@ -80,7 +80,7 @@ fn a_step_cannot_put_an_object_into_a_form_nor_anything_into_a_get() {
     6 |   - body: {limit: 3}
       |            ^^^^^
       |
-      = help: leave `body` out, or give this API a file of its own
+      = help: leave `body` out, or put this API into a separate file
     ");
     assert!(load_text("x", "f", &text("openai/files", "{purpose: fine-tune, model: null}")).is_ok());
 }
@@ -88,7 +88,7 @@ fn a_step_cannot_put_an_object_into_a_form_nor_anything_into_a_get() {
 #[test]
 fn a_duration_without_a_unit_is_an_error() {
     insta::assert_snapshot!(errors(&format!("{HEAD}upstream: [{{reply: ok}}]\nproxy: {{timeout: 2}}\n")), @"
-    error: `2` is no duration; write a number with its unit, as in `250ms` or `2s`
+    error: `2` is not a duration; write a number with its unit, as in `250ms` or `2s`
      --> scenarios/x.yaml:4:18
       |
     4 | proxy: {timeout: 2}
@@ -110,12 +110,12 @@ fn a_missing_key_is_an_error() {
 }
 
 #[test]
-fn two_faults_that_end_a_reply_are_shown_with_both_places() {
+fn two_faults_that_end_a_response_are_shown_with_both_positions() {
     let text = format!(
         "{HEAD}upstream:\n  - reply: ok\n    faults:\n      - reset: {{at: before_headers}}\n      - hang: {{at: after_headers}}\n"
     );
     insta::assert_snapshot!(errors(&text), @"
-    error: `hang` never happens: the fault before it ends the reply
+    error: `hang` never happens: the fault before it ends the response
      --> scenarios/x.yaml:7:9
       |
     6 |       - reset: {at: before_headers}
@@ -123,7 +123,7 @@ fn two_faults_that_end_a_reply_are_shown_with_both_places() {
     7 |       - hang: {at: after_headers}
       |         ^
       |
-      = help: a list may hold one fault that ends the reply, as its last
+      = help: a list may contain one fault that ends the response, as its last
     ");
 }
 
@@ -132,7 +132,7 @@ fn a_point_in_a_stream_needs_a_stream() {
     let text =
         format!("{HEAD}upstream:\n  - reply: ok\n    faults: [{{close: {{at: {{after_events: 1}}}}}}]\n");
     insta::assert_snapshot!(errors(&text), @"
-    error: `close` needs the events of a stream, and not every case here is one
+    error: `close` needs the events of a stream, and not every case of this file is a stream
      --> scenarios/x.yaml:5:14
       |
     5 |     faults: [{close: {at: {after_events: 1}}}]
@@ -143,21 +143,21 @@ fn a_point_in_a_stream_needs_a_stream() {
 }
 
 #[test]
-fn a_point_in_a_stream_is_not_asked_for_where_the_api_has_none() {
+fn a_stream_is_not_suggested_for_an_api_that_has_none() {
     let text = format!("{HEAD}matrix: {{api: [openai/speech]}}\nupstream: [{{faults: [drop_terminator]}}]\n");
     insta::assert_snapshot!(errors(&text), @"
-    error: `drop_terminator` needs the events of a stream, and not every case here is one
+    error: `drop_terminator` needs the events of a stream, and not every case of this file is a stream
      --> scenarios/x.yaml:4:22
       |
     4 | upstream: [{faults: [drop_terminator]}]
       |                      ^^^^^^^^^^^^^^^
       |
-      = help: openai/speech has no stream: leave the fault out for it
+      = help: openai/speech has no stream: use the fault in a scenario without it
     ");
 }
 
 #[test]
-fn all_that_is_wrong_with_a_file_is_told_at_once() {
+fn all_errors_of_a_file_are_reported_at_once() {
     let text = format!("{HEAD}upstream: []\nproxy: {{retries: 99, fallback: [primary, bakup]}}\nsteps: []\n");
     insta::assert_snapshot!(errors(&text), @"
     error: an upstream without a turn would never answer
@@ -193,7 +193,7 @@ fn all_that_is_wrong_with_a_file_is_told_at_once() {
 }
 
 #[test]
-fn yaml_that_is_none_shows_its_place() {
+fn invalid_yaml_shows_its_position() {
     insta::assert_snapshot!(errors("title: [unclosed\nwhy: w\n"), @"
     error: expected text
      --> scenarios/x.yaml:1:8
@@ -212,7 +212,7 @@ fn defaults_are_left_out_of_case_ids() {
 }
 
 #[test]
-fn every_form_that_the_format_knows_is_read() {
+fn every_form_of_the_format_loads() {
     let text = r#"
 title: t
 why: w
@@ -251,8 +251,8 @@ except: {status.mirrored: because}
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "`just schema` says so by a variable")]
-fn the_schema_in_the_tree_is_the_one_that_the_types_make() {
+#[expect(clippy::disallowed_methods, reason = "`just schema` sets a variable to update the file")]
+fn the_schema_in_the_repository_is_up_to_date() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/scenario.schema.json");
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(&path, schema()).expect("the folder is ours");
@@ -279,24 +279,24 @@ fn the_schema_accepts_what_the_loader_accepts() {
 }
 
 #[test]
-fn what_a_pass_through_excludes_and_where_nothing_can_be_pinged_on_is_told_with_its_place() {
-    let told = errors(&format!(
+fn settings_that_contradict_pass_through_or_keep_alive_are_reported() {
+    let reported = errors(&format!(
         "{HEAD}upstream: [{{reply: ok}}]\nproxy: {{pass_through: true, retries: 1, keep_alive: 10ms}}\n"
     ));
-    let heads: Vec<&str> = told.lines().filter(|line| line.starts_with("error: ")).collect();
+    let heads: Vec<&str> = reported.lines().filter(|line| line.starts_with("error: ")).collect();
     insta::assert_snapshot!(heads.join("\n"), @"
-    error: `keep_alive` must lie between 50ms and 1m
+    error: `keep_alive` must be between 50ms and 1m
     error: `retries` and `pass_through` exclude each other
     error: `keep_alive` and `pass_through` exclude each other
     error: `keep_alive` needs a stream in every case of the file
     ");
-    assert!(told.contains("--> scenarios/x.yaml:4:29"), "{told}");
+    assert!(reported.contains("--> scenarios/x.yaml:4:29"), "{reported}");
     let good = "matrix: {stream: [true]}\nupstream: [{reply: ok}]\nproxy: {keep_alive: 300ms}\n";
     assert!(load_text("x", "scenarios/x.yaml", &format!("{HEAD}{good}")).is_ok());
 }
 
 #[test]
-fn a_project_that_has_chosen_scenarios_has_those_and_knows_them_by_name() {
+fn chosen_scenarios_are_loaded_and_can_be_named() {
     let root = tempfile::tempdir().unwrap();
     let text = "title: T\nwhy: W\nupstream: [{reply: ok}]\n";
     for file in ["llm/cut.yaml", "scenarios/own.yaml"] {
@@ -311,7 +311,7 @@ fn a_project_that_has_chosen_scenarios_has_those_and_knows_them_by_name() {
     };
     assert_eq!(ids(&["llm"], &[]), ["cut"]);
     assert_eq!(ids(&["llm", "limits/rate-limit"], &[]), ["cut", "limits/rate-limit"]);
-    // What was not chosen can be asked for all the same.
+    // A scenario that was not chosen can still be requested by name.
     assert_eq!(ids(&["llm"], &["own", "cut"]), ["cut", "own"]);
     assert!(load_from(root.path(), &[], &["cut".into()]).is_err());
 }

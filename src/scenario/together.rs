@@ -1,4 +1,4 @@
-//! Which faults of one list cannot happen together, or not in this order.
+//! Checks which faults of one list exclude each other, or cannot occur in this order.
 
 use std::mem::discriminant;
 
@@ -12,16 +12,16 @@ use super::{
     validate::FileChecker,
 };
 
-/// Why two faults do not go together: what is said of the second, and what to do.
+/// The reason why two faults exclude each other: the message about the second, and the help line.
 struct Clash {
     what: &'static str,
     help: &'static str,
 }
 
-/// The rules, the first of which that speaks of a pair is told.
+/// The rules; the first one that applies to a pair of faults is reported.
 const RULES: [fn(&Fault, &Fault) -> Option<Clash>; 11] = [
     alone,
-    behind_the_end,
+    after_the_end,
     twice,
     one_framing,
     one_status,
@@ -33,7 +33,7 @@ const RULES: [fn(&Fault, &Fault) -> Option<Clash>; 11] = [
     too_long_to_compress,
 ];
 
-/// Checks each fault against those before it, and tells the first reason against it.
+/// Checks each fault against those before it, and reports the first rule that excludes it.
 pub(super) fn together(check: &mut FileChecker<'_>, faults: &[Located<Fault>]) {
     for (i, second) in faults.iter().enumerate() {
         let clash = faults[..i].iter().find_map(|first| {
@@ -52,7 +52,7 @@ fn conflict(check: &mut FileChecker<'_>, first: &Located<Fault>, second: &Locate
     *error = labelled.help(clash.help);
 }
 
-/// A fault without its place: `reset`, `http1: trailing_bytes`.
+/// The name of a fault without its point: `reset`, `http1: trailing_bytes`.
 fn called(fault: &Fault) -> String {
     let name = fault.name();
     let inner = match fault {
@@ -67,7 +67,8 @@ fn called(fault: &Fault) -> String {
     format!("{name}: {word}")
 }
 
-/// Whether it leaves room for other faults, though it strikes before a reply is planned.
+/// Whether the mock still sends a response, so that other faults can follow, even if this fault takes effect
+/// before the response is planned.
 fn lets_replies_through(fault: &Fault) -> bool {
     match fault {
         Fault::Connection(ConnectionFault::SlowAccept(_)) => true,
@@ -76,18 +77,18 @@ fn lets_replies_through(fault: &Fault) -> bool {
     }
 }
 
-/// Where no reply is ever sent there is nothing to edit.
+/// A fault that prevents every response excludes all other faults.
 fn alone(first: &Fault, second: &Fault) -> Option<Clash> {
     (!lets_replies_through(first) || !lets_replies_through(second)).then_some(Clash {
-        what: "cannot stand beside another fault: with one of the two no reply is ever sent",
-        help: "let the one that strikes before a reply stand alone in its turn",
+        what: "excludes every other fault: with one of the two no response is ever sent",
+        help: "let the one that prevents the response be the only fault of its turn",
     })
 }
 
-fn behind_the_end(first: &Fault, _: &Fault) -> Option<Clash> {
+fn after_the_end(first: &Fault, _: &Fault) -> Option<Clash> {
     first.is_final().then_some(Clash {
-        what: "never happens: the fault before it ends the reply",
-        help: "a list may hold one fault that ends the reply, as its last",
+        what: "never happens: the fault before it ends the response",
+        help: "a list may contain one fault that ends the response, as its last",
     })
 }
 
@@ -98,13 +99,13 @@ fn twice(first: &Fault, second: &Fault) -> Option<Clash> {
         (Fault::Connection(first), Fault::Connection(second)) => discriminant(first) == discriminant(second),
         (Fault::Tls(first), Fault::Tls(second)) if first.is_certificate() && second.is_certificate() => {
             return Some(Clash {
-                what: "shows a second certificate",
-                help: "a server shows one: give the two a turn each",
+                what: "presents a second certificate",
+                help: "a server presents one: put the two into separate turns",
             });
         }
         (Fault::Split { .. } | Fault::SplitCharacters, Fault::Split { .. } | Fault::SplitCharacters) => {
             return Some(Clash {
-                what: "says a second time into which packets the body goes",
+                what: "specifies a second time how the body is split into packets",
                 help: "keep one of `split` and `split_characters`",
             });
         }
@@ -136,10 +137,10 @@ fn twice(first: &Fault, second: &Fault) -> Option<Clash> {
         ) => first.name() == second.name(),
         _ => false,
     };
-    same.then_some(Clash { what: "stands twice", help: "keep one of them" })
+    same.then_some(Clash { what: "is specified twice", help: "keep one of them" })
 }
 
-/// Whether it says how the end of the body is told.
+/// Whether it changes how the response marks the end of its body.
 fn ends_the_body(fault: &Fault) -> bool {
     match fault {
         Fault::Http1(fault) => fault.is_about_framing() || *fault == Http1Fault::GarbageStatusLine,
@@ -150,8 +151,8 @@ fn ends_the_body(fault: &Fault) -> bool {
 
 fn one_framing(first: &Fault, second: &Fault) -> Option<Clash> {
     (ends_the_body(first) && ends_the_body(second)).then_some(Clash {
-        what: "cannot be told beside another fault of the framing",
-        help: "a reply tells in one way where it ends: give the two a turn each",
+        what: "excludes another fault of the framing",
+        help: "a response marks its end in one way only: put the two into separate turns",
     })
 }
 
@@ -159,20 +160,20 @@ fn one_status(first: &Fault, second: &Fault) -> Option<Clash> {
     let about_status = |fault: &Fault| matches!(fault, Fault::Http1(fault) if fault.is_about_status());
     (about_status(first) && about_status(second)).then_some(Clash {
         what: "writes the status line a second time",
-        help: "a reply has one status line: give the two a turn each",
+        help: "a response has one status line: put the two into separate turns",
     })
 }
 
-/// A connection that is closed behind the reply cannot be used again.
+/// A connection that is closed after the response cannot be reused.
 fn one_connection_end(first: &Fault, second: &Fault) -> Option<Clash> {
     let reused = |fault: &Fault| matches!(fault, Fault::Connection(ConnectionFault::ClosedWhenReused));
     ((ends_the_body(first) && reused(second)) || (reused(first) && ends_the_body(second))).then_some(Clash {
-        what: "needs a reply that leaves the connection as it should be",
-        help: "give the two a turn each",
+        what: "needs a response that leaves the connection in a valid state",
+        help: "put the two into separate turns",
     })
 }
 
-/// Whether what it does stays, whatever is put in the reply's place.
+/// Whether its effect remains when a later fault replaces the response.
 fn outlasts_the_reply(fault: &Fault) -> bool {
     match fault {
         Fault::Delay { at, .. } | Fault::Stall { at, .. } => *at == Point::BeforeHeaders,
@@ -189,22 +190,22 @@ fn undone(first: &Fault, second: &Fault) -> Option<Clash> {
     }
     Some(match second {
         Fault::Redirect(_) => Clash {
-            what: "puts another reply in the place of the one that was edited",
-            help: "leave the other fault out: a redirect has no body and a status of its own",
+            what: "replaces the response that an earlier fault edits",
+            help: "leave the other fault out: a redirect has no body and has its own status",
         },
         _ => Clash {
-            what: "puts another body in the place of the one that was edited",
+            what: "replaces the body that an earlier fault edits",
             help: "put `malform` first: faults are applied in their order",
         },
     })
 }
 
-/// Whether it changes the bytes of the body, or takes some away.
+/// Whether it changes or removes bytes of the body.
 fn edits_the_body(fault: &Fault) -> bool {
     edits_events(fault) || matches!(fault, Fault::ContentEncoding(_))
 }
 
-/// Whether it changes events, or which there are.
+/// Whether it changes, adds or removes events.
 fn edits_events(fault: &Fault) -> bool {
     matches!(
         fault,
@@ -222,26 +223,26 @@ fn edits_events(fault: &Fault) -> bool {
 
 fn encoded_already(first: &Fault, second: &Fault) -> Option<Clash> {
     (matches!(first, Fault::ContentEncoding(_)) && edits_events(second)).then_some(Clash {
-        what: "comes too late: the body is encoded already",
-        help: "put `content_encoding` behind it: faults are applied in their order",
+        what: "comes too late: the body is already encoded",
+        help: "put `content_encoding` after it: faults are applied in their order",
     })
 }
 
 fn counted_already(first: &Fault, second: &Fault) -> Option<Clash> {
     if ends_the_body(first) && edits_the_body(second) {
         return Some(Clash {
-            what: "comes too late: the head has told the length of the body already",
-            help: "put the fault of the framing behind it: faults are applied in their order",
+            what: "comes too late: the headers already contain the length of the body",
+            help: "put the fault of the framing after it: faults are applied in their order",
         });
     }
     let empty = matches!(first, Fault::Malform(MalformedBody::Empty)) && ends_the_body(second);
     empty.then_some(Clash {
-        what: "needs a body, and there is none any more",
-        help: "give the two a turn each",
+        what: "needs a body, and an earlier fault has removed it",
+        help: "put the two into separate turns",
     })
 }
 
-/// Some faults change events as a whole, which others have cut into parts or moved.
+/// Some faults change whole events, which an earlier fault has cut into parts or moved.
 fn broken_events(first: &Fault, second: &Fault) -> Option<Clash> {
     let whole = matches!(second, Fault::MultiLineData | Fault::Crlf | Fault::EventStream(_));
     let cuts = matches!(
@@ -251,12 +252,12 @@ fn broken_events(first: &Fault, second: &Fault) -> Option<Clash> {
             | Fault::Stall { at: Point::AfterBytes(_), .. }
     );
     (whole && cuts).then_some(Clash {
-        what: "comes too late: it changes whole events, and these have been cut in parts",
+        what: "comes too late: it changes whole events, and an earlier fault has cut them into parts",
         help: "put it first: faults are applied in their order",
     })
 }
 
-/// What a second of computing time can compress, with room to spare.
+/// The number of bytes that can safely be compressed in one second of CPU time.
 const COMPRESSIBLE: u32 = 16 * 1024 * 1024;
 
 fn too_long_to_compress(first: &Fault, second: &Fault) -> Option<Clash> {
@@ -266,7 +267,7 @@ fn too_long_to_compress(first: &Fault, second: &Fault) -> Option<Clash> {
     );
     let large = matches!(first, Fault::Malform(MalformedBody::VeryLarge(bytes)) if *bytes > COMPRESSIBLE);
     (compresses && large).then_some(Clash {
-        what: "compresses the body before it is sent, and there is too much of it",
-        help: "16777216 bytes or less can be compressed",
+        what: "compresses the body before it is sent, and the body is too large",
+        help: "use at most 16777216 bytes",
     })
 }

@@ -1,4 +1,4 @@
-//! What a scenario's upstreams are reached by: as written, or as its faults need it.
+//! Determines the transport of a scenario's upstreams: the specified one, or the one that its faults need.
 
 use super::{
     fault::{ConnectionFault, Fault, TlsFault},
@@ -7,7 +7,7 @@ use super::{
     words::Transport,
 };
 
-/// What a fault needs under it, if it needs something.
+/// The transport that a fault needs, if any.
 fn needed(fault: &Fault) -> Option<Transport> {
     match fault {
         Fault::Tls(_) => Some(Transport::Tls),
@@ -16,7 +16,7 @@ fn needed(fault: &Fault) -> Option<Transport> {
     }
 }
 
-/// The transport of all deployments, and what is wrong with what was written.
+/// Returns the transport of all deployments, and reports faults that contradict the specified one.
 pub(super) fn transport(
     check: &mut FileChecker<'_>,
     written: Option<&Located<Transport>>,
@@ -34,8 +34,8 @@ pub(super) fn transport(
         (Some(written), Some((needed, fault))) if written.value < needed => {
             let message = format!("`{}` needs `transport: {needed}`", fault.value.name());
             let error = check.error(&fault.range, message);
-            *error = error.clone().also(written.range.clone(), "another one is chosen here");
-            error.help = Some("leave `transport` out: the faults decide it then".to_owned());
+            *error = error.clone().also(written.range.clone(), "a different one is specified here");
+            error.help = Some("leave `transport` out: the faults then determine it".to_owned());
             needed
         }
         (Some(written), _) => written.value,
@@ -51,7 +51,7 @@ pub(super) fn transport(
         )
     });
     if let (Transport::Http2, Some(http1)) = (chosen, http1) {
-        let message = format!("`{}` has nothing to strike: these upstreams speak HTTP/2", http1.value.name());
+        let message = format!("`{}` has no effect: these upstreams use HTTP/2", http1.value.name());
         let error = check.error(&http1.range, message);
         if let Some((_, fault)) = demanding {
             *error = error.clone().also(fault.range.clone(), format!("`{}` is here", fault.value.name()));
@@ -59,7 +59,7 @@ pub(super) fn transport(
         if let Some(written) = written {
             *error = error.clone().also(written.range.clone(), "`transport` is here");
         }
-        error.help = Some("give the two a file each".to_owned());
+        error.help = Some("put the two into separate files".to_owned());
     }
     chosen
 }

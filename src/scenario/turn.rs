@@ -1,4 +1,4 @@
-//! Checks of turns and their faults: what cannot happen together is refused at load.
+//! Checks of turns and their faults; impossible combinations are refused at load time.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::{
     validate::FileChecker,
 };
 
-/// Turns a list as written into turns.
+/// Validates a list of turns.
 pub(super) fn turns(
     check: &mut FileChecker<'_>,
     list: &Located<Vec<Located<TurnFile>>>,
@@ -26,7 +26,7 @@ pub(super) fn turns(
     list.value.iter().filter_map(|turn| one(check, turn, matrix)).collect()
 }
 
-/// What is wrong with an address is wrong from the first attempt to the last.
+/// Checks that a fault of the address is in the only turn, because it affects every attempt.
 fn addresses(check: &mut FileChecker<'_>, turns: &[Located<TurnFile>]) {
     let faults =
         turns.iter().enumerate().flat_map(|(i, turn)| turn.value.faults.iter().map(move |fault| (i, fault)));
@@ -35,11 +35,11 @@ fn addresses(check: &mut FileChecker<'_>, turns: &[Located<TurnFile>]) {
     let Some(other) = turns.get(usize::from(i == 0)) else { return };
     let error = check.error(
         &fault.range,
-        format!("`{}` holds for the whole deployment, which has other turns", fault.value.name()),
+        format!("`{}` affects the whole deployment, which has other turns", fault.value.name()),
     );
-    *error = error.clone().also(other.range.clone(), "this one would never be played");
+    *error = error.clone().also(other.range.clone(), "this turn would never be reached");
     error.help = Some(
-        "let it stand in the only turn, or use what strikes one connection, such as \
+        "put it into the only turn, or use a fault of a single connection, such as \
          `connection: reset_at_once`"
             .to_owned(),
     );
@@ -61,9 +61,8 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
         return None;
     }
     if let (Some(body), None) = (&file.body, &file.status) {
-        check.error(&body.range, "`body` needs `status`").help = Some(
-            "a catalogue error and a reply bring their own body; spell out `status` to write another".into(),
-        );
+        check.error(&body.range, "`body` needs `status`").help =
+            Some("`error` and `reply` have their own body; write `status` to set a different one".into());
     }
     headers(check, file);
     if let Some(body) = &file.body {
@@ -74,14 +73,14 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
             if let SuccessReply::Chunks(n) = reply.value
                 && !(1..=10_000).contains(&n)
             {
-                check.error(&reply.range, "`chunks` must lie between 1 and 10000");
+                check.error(&reply.range, "`chunks` must be between 1 and 10000");
             }
             TurnReply::Reply(reply.value)
         }
         (_, Some(error), _) => TurnReply::Error(error.value),
         (_, _, Some(status)) => {
             if !(200..600).contains(&status.value) {
-                check.error(&status.range, format!("{} is no final HTTP status", status.value)).help =
+                check.error(&status.range, format!("{} is not a final HTTP status", status.value)).help =
                     Some("write 200 to 599".to_owned());
             }
             TurnReply::Literal {
@@ -90,7 +89,7 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
             }
         }
         (None, None, None) => {
-            // `- faults: [refuse]` says all there is to say: the answer would never be seen.
+            // `- faults: [refuse]` needs no response, because the client would never see it.
             if file.faults.is_empty() {
                 check.error(&turn.range, "a turn needs `reply`, `error` or `status`").help =
                     Some("for a plain success write `reply: ok`".to_owned());
@@ -117,7 +116,7 @@ fn one(check: &mut FileChecker<'_>, turn: &Located<TurnFile>, matrix: &[Combinat
 fn headers(check: &mut FileChecker<'_>, file: &TurnFile) {
     for (name, value) in &file.headers {
         if http::HeaderName::from_bytes(name.value.as_bytes()).is_err() {
-            check.error(&name.range, format!("`{}` is no header name", name.value));
+            check.error(&name.range, format!("`{}` is not a valid header name", name.value));
         }
         if let Some(value) = value {
             placeholders(check, &value.range, &value.value);
@@ -125,15 +124,15 @@ fn headers(check: &mut FileChecker<'_>, file: &TurnFile) {
         if let Some(value) = value
             && http::HeaderValue::from_str(&value.value).is_err()
         {
-            check.error(&value.range, "a header value must not hold control characters");
+            check.error(&value.range, "a header value must not contain control characters");
         }
     }
 }
 
-/// Names that may stand in `{{canary.…}}`.
+/// The names that are valid in `{{canary.…}}`.
 const CANARIES: [&str; 7] = ["message", "code", "type", "param", "request_id", "header", "content"];
 
-/// A placeholder that does not exist would go over the wire as it stands.
+/// Checks that each placeholder exists; an unknown one would be sent verbatim.
 fn placeholders(check: &mut FileChecker<'_>, range: &Range<usize>, text: &str) {
     for rest in text.split("{{canary.").skip(1) {
         let name = rest.split("}}").next().unwrap_or_default();
@@ -142,7 +141,7 @@ fn placeholders(check: &mut FileChecker<'_>, range: &Range<usize>, text: &str) {
             let place = check.word(range, &format!("{{{{canary.{name}"));
             check.error(&place, format!("there is no canary `{name}`")).help = Some(match near {
                 Some(near) => format!("did you mean `{{{{canary.{near}}}}}`?"),
-                None => format!("possible are: {}", CANARIES.join(", ")),
+                None => format!("possible values: {}", CANARIES.join(", ")),
             });
         }
     }

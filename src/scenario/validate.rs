@@ -1,4 +1,4 @@
-//! What the types cannot say: checks of a whole file, each with its place.
+//! Checks of a whole file that the types cannot express; each error has a position.
 
 use std::{collections::HashSet, hash::Hash, ops::Range, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use super::{
     words::Api,
 };
 
-/// Collects what is wrong with one file.
+/// Collects the errors of one file.
 pub(super) struct FileChecker<'a> {
     file: &'a str,
     source: &'a Arc<str>,
@@ -36,25 +36,25 @@ impl<'a> FileChecker<'a> {
         self.errors
     }
 
-    /// Notes an error; the returned diagnostic can still be given labels and a help line.
+    /// Adds an error; the caller can add labels and a help line to the returned diagnostic.
     pub(super) fn error(&mut self, range: &Range<usize>, message: impl Into<String>) -> &mut Diagnostic {
         self.errors.push(Diagnostic::new(self.file, self.source, range.clone(), message));
         self.errors.last_mut().unwrap_or_else(|| unreachable!("it was pushed in the line above"))
     }
 
-    /// Where `word` stands inside the value that begins at `range`; the range itself where it is
-    /// not found. A block as a whole is known by its first character only.
+    /// The byte range of `word` in the value that begins at `range`, or `range` itself if the word is not found.
+    /// The range of a whole block covers only its first character.
     pub(super) fn word(&self, range: &Range<usize>, word: &str) -> Range<usize> {
         let found = self.source.get(range.start..).and_then(|rest| rest.find(word));
         found.map_or(range.clone(), |i| range.start + i..range.start + i + word.len())
     }
 }
 
-/// Turns a file into a scenario.
+/// Validates a file and returns its scenario.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it, in the order in which it is met.
+/// All errors of the file, in the order in which they are found.
 pub fn validate(
     id: &str,
     name: &str,
@@ -65,7 +65,7 @@ pub fn validate(
     for (text, key) in [(&file.title, "title"), (&file.why, "why")] {
         if text.value.trim().is_empty() {
             check.error(&text.range, format!("`{key}` is empty")).help =
-                Some(format!("a person who meets this scenario in a failing report reads its {key} first"));
+                Some(format!("people who see this scenario in a failure report read its {key} first"));
         }
     }
     let matrix = matrix(&mut check, &file.matrix);
@@ -125,7 +125,7 @@ fn matrix(check: &mut FileChecker<'_>, matrix: &MatrixFile) -> Vec<Combination> 
                 if stream && !api.streams() {
                     let range = matrix.stream.as_ref().map_or(0..0, |at| at.range.clone());
                     check.error(&range, format!("{api} has no stream")).help =
-                        Some("leave `stream` out, or give this API a file of its own".to_owned());
+                        Some("leave `stream` out, or put this API into a separate file".to_owned());
                     return combinations;
                 }
                 combinations.push(Combination { api, provider, stream });
@@ -135,19 +135,19 @@ fn matrix(check: &mut FileChecker<'_>, matrix: &MatrixFile) -> Vec<Combination> 
     combinations
 }
 
-/// A step's body must be something that the request can carry.
+/// Checks that the request of each case can carry the step's body.
 fn bodies(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
     let first = |wanted: fn(Api) -> bool| matrix.iter().map(|one| one.api).find(|api| wanted(*api));
     let members = || steps.iter().flat_map(|step| step.value.body.iter().map(|member| (&step.range, member)));
     if let (Some(api), Some((step, (name, _)))) = (first(|api| api.method() == "GET"), members().next()) {
         check.error(&check.word(step, name), format!("a request of {api} has no body")).help =
-            Some("leave `body` out, or give this API a file of its own".to_owned());
+            Some("leave `body` out, or put this API into a separate file".to_owned());
     }
     if let Some(api) = first(Api::is_form) {
         for (step, (name, _)) in members().filter(|(_, (_, value))| value.is_object() || value.is_array()) {
             let place = check.word(step, name);
             check.error(&place, format!("`{name}` cannot be a field of {api}'s form")).help =
-                Some("a field is a text, a number or a truth value; `null` takes one away".to_owned());
+                Some("a field is a text, a number or a boolean; `null` removes a field".to_owned());
         }
     }
 }
@@ -159,12 +159,12 @@ fn axis<T: Copy + Eq + Hash + std::fmt::Debug>(
     let values = values?;
     if values.value.is_empty() {
         check.error(&values.range, "an empty list in the matrix leaves no case to run").help =
-            Some("leave the line out for its default".to_owned());
+            Some("leave it out to use its default".to_owned());
     }
     let mut seen = HashSet::new();
     if !values.value.iter().all(|value| seen.insert(*value)) {
-        check.error(&values.range, "a value stands twice in this list of the matrix").help =
-            Some("each value makes a case of its own; keep one".to_owned());
+        check.error(&values.range, "a value is listed twice in this list of the matrix").help =
+            Some("each value makes one case; keep one of them".to_owned());
     }
     Some(values.value.clone())
 }
@@ -180,20 +180,21 @@ fn deployments(
             if let Some(last) = check.errors.last_mut() {
                 last.labels
                     .push(super::Label { range: upstream.range.clone(), text: "`upstream` is here".into() });
-                last.help = Some("`upstream` is short for one deployment named `primary`".to_owned());
+                last.help = Some("`upstream` is a shorthand for one deployment named `primary`".to_owned());
             }
             IndexMap::new()
         }
         (None, None) => {
-            check.error(&(0..1), "a scenario needs `upstream` or `deployments`").help =
-                Some("say what the provider does, for example `upstream: [{error: rate_limit}]`".to_owned());
+            check.error(&(0..1), "a scenario needs `upstream` or `deployments`").help = Some(
+                "describe what the provider does, for example `upstream: [{error: rate_limit}]`".to_owned(),
+            );
             IndexMap::new()
         }
         (upstream, deployments) => named(check, upstream.as_ref(), deployments.as_ref(), matrix),
     }
 }
 
-/// Each deployment by its name; the one of `upstream` is `primary`.
+/// Returns the deployments by name; the deployment of `upstream` is named `primary`.
 pub(super) fn named(
     check: &mut FileChecker<'_>,
     upstream: Option<&Located<Vec<Located<TurnFile>>>>,
@@ -211,7 +212,7 @@ pub(super) fn named(
         for (name, list) in &deployments.value {
             let text = &name.value;
             if text.is_empty() || !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9')) {
-                check.error(&name.range, format!("`{text}` cannot name a deployment")).help = Some(
+                check.error(&name.range, format!("`{text}` is not a valid deployment name")).help = Some(
                     "use lower-case letters and digits: the name becomes a part of URLs and keys".to_owned(),
                 );
             }
@@ -230,8 +231,8 @@ fn settings(
     let value = &settings.value;
     let key = |check: &FileChecker<'_>, key: &str| check.word(range, key);
     if value.timeout < Duration::from_millis(100) || value.timeout > Duration::from_secs(600) {
-        check.error(&key(check, "timeout"), "`timeout` must lie between 100ms and 10m").help =
-            Some("below 100 ms the machine's own delays are measured, not the proxy".to_owned());
+        check.error(&key(check, "timeout"), "`timeout` must be between 100ms and 10m").help =
+            Some("below 100 ms the test measures the machine's own delays, not the proxy".to_owned());
     }
     if value.retries > 10 {
         check.error(&key(check, "retries"), "`retries` must not be more than 10");
@@ -244,14 +245,14 @@ fn settings(
     for name in &value.fallback {
         known_deployment(check, range, name, deployments);
         if !seen.insert(name) {
-            check.error(&key(check, "fallback"), format!("`{name}` stands twice in `fallback`"));
+            check.error(&key(check, "fallback"), format!("`{name}` is listed twice in `fallback`"));
         }
     }
     if let (Some(first), Some((addressed, _))) = (value.fallback.first(), deployments.first()) {
         if first != addressed {
             check.error(&key(check, "fallback"), format!("`fallback` must begin with `{addressed}`")).help =
                 Some(
-                    "callers address the first deployment; the others follow in the order of the chain"
+                    "callers address the first deployment; the fallback chain continues from there"
                         .to_owned(),
                 );
         } else if value.fallback.len() < 2 {
@@ -274,7 +275,7 @@ fn expectations(check: &mut FileChecker<'_>, file: &ScenarioFile, deployments: &
     }
     for name in file.expect.value.headers.keys() {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            check.error(&check.word(range, name), format!("`{name}` is no header name"));
+            check.error(&check.word(range, name), format!("`{name}` is not a valid header name"));
         }
     }
 }

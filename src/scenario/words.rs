@@ -1,12 +1,12 @@
 //! The closed vocabularies of a scenario file: providers, APIs, errors, levels.
 //!
-//! Every name here is what people write in files and read in reports, so the serde name, the
-//! `Display` form and the name in the JSON Schema are one and the same.
+//! These names occur in files and in reports, so the serde name, the `Display` form and the name in the JSON
+//! Schema are identical.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Declares an enum whose variants have one written name each.
+/// Declares an enum whose variants each have one name for files, reports and the schema.
 macro_rules! words {
     (
         $(#[$meta:meta])*
@@ -22,7 +22,7 @@ macro_rules! words {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
 
-            /// The name as it is written in files and reports.
+            /// The name in files and reports.
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $text, )+ }
             }
@@ -47,19 +47,19 @@ macro_rules! words {
 }
 
 words! {
-    /// What the bytes between a proxy and an upstream travel over.
+    /// The transport between a proxy and an upstream.
     Transport {
         /// HTTP/1.1 over TCP.
         Plain = "plain",
-        /// HTTP/1.1 over TLS, with a certificate of the run's own authority.
+        /// HTTP/1.1 over TLS, with a certificate issued by the run's own CA.
         Tls = "tls",
-        /// HTTP/2 over TLS, agreed on by ALPN.
+        /// HTTP/2 over TLS, negotiated by ALPN.
         Http2 = "http2",
     }
 }
 
 words! {
-    /// Who stands behind a proxy: a wire dialect with its own error catalogue.
+    /// The provider that a proxy calls: an API dialect with its own error catalogue.
     Provider {
         /// OpenAI, <https://platform.openai.com/docs/api-reference>
         Openai = "openai",
@@ -103,8 +103,7 @@ words! {
 }
 
 words! {
-    /// One endpoint of a dialect. A caller calls one, and a proxy asks an upstream for one, which
-    /// need not be the same.
+    /// One endpoint of a dialect. The endpoint that a caller calls and the one that the proxy calls can differ.
     Api {
         /// `POST /v1/chat/completions`
         OpenaiChat = "openai/chat",
@@ -154,7 +153,7 @@ words! {
 }
 
 impl Api {
-    /// The provider whose dialect this API is.
+    /// The provider that defined this API.
     pub const fn native_provider(self) -> Provider {
         match self {
             Self::OpenaiChat
@@ -177,7 +176,7 @@ impl Api {
         }
     }
 
-    /// Whether a caller can ask for a stream of events.
+    /// Whether a caller can request a stream of events.
     pub const fn streams(self) -> bool {
         matches!(
             self,
@@ -194,7 +193,7 @@ impl Api {
         )
     }
 
-    /// Whether it is how a provider is talked to: what the endpoints beside it are measured by.
+    /// Whether it is a provider's chat endpoint, with which the other endpoints are compared.
     pub const fn is_chat(self) -> bool {
         matches!(
             self,
@@ -207,18 +206,18 @@ impl Api {
         )
     }
 
-    /// Whether it is a session: a WebSocket on which both sides speak in events (RFC 6455). It is
-    /// neither a plain answer nor a stream.
+    /// Whether it is a session: a WebSocket (RFC 6455) on which both sides send events. A session is neither a
+    /// plain response nor a stream.
     pub const fn is_session(self) -> bool {
         matches!(self, Self::OpenaiRealtime)
     }
 
-    /// Whether its request is a form, `multipart/form-data`, in place of JSON.
+    /// Whether its request is a `multipart/form-data` form instead of JSON.
     pub const fn is_form(self) -> bool {
         matches!(self, Self::OpenaiTranscriptions | Self::OpenaiFiles)
     }
 
-    /// `GET` or `POST`.
+    /// The HTTP method, `GET` or `POST`.
     pub const fn method(self) -> &'static str {
         match self {
             Self::OpenaiModels | Self::OpenaiRealtime => "GET",
@@ -226,8 +225,8 @@ impl Api {
         }
     }
 
-    /// Where callers send requests, below a proxy's root. `{model}` stands for the model's name in
-    /// the dialects that have it in the path; there a stream has a path of its own.
+    /// The path of the endpoint below a proxy's root. `{model}` is the placeholder for the model's name in the
+    /// dialects that have it in the path; these have a separate path for streams.
     pub const fn path(self, stream: bool) -> &'static str {
         match (self, stream) {
             (Self::OpenaiChat, _) => "/v1/chat/completions",
@@ -260,11 +259,11 @@ impl Api {
 }
 
 words! {
-    /// How strongly a scenario or a rule speaks (the words of RFC 2119, in spirit).
+    /// How binding a scenario or a rule is, in the sense of RFC 2119.
     Level {
-        /// No serious party disagrees: breaking it fails the case.
+        /// Undisputed: a violation fails the case.
         Required = "required",
-        /// Better practice: reported, and held by the snapshot, but no failure by itself.
+        /// Good practice: a violation is reported and recorded in the snapshot, but does not fail the case by itself.
         Recommended = "recommended",
         /// Worth knowing.
         Informative = "informative",
@@ -272,46 +271,46 @@ words! {
 }
 
 impl Level {
-    /// The weaker of two levels: a required rule under a recommended scenario is recommended.
+    /// Returns the weaker of two levels: a required rule in a recommended scenario is recommended.
     pub fn weaker(self, other: Self) -> Self {
         self.max(other)
     }
 }
 
 words! {
-    /// An error of a provider's catalogue: one meaning, in every provider's own form.
+    /// An error of the provider catalogue. Each provider reports it in its own form.
     ErrorName {
-        /// The key is wrong.
+        /// The API key is wrong.
         InvalidApiKey = "invalid_api_key",
-        /// No key was sent.
+        /// The request has no API key.
         MissingApiKey = "missing_api_key",
-        /// The key is good but may not do this.
+        /// The API key is valid but lacks the permission.
         Permission = "permission",
-        /// No such model, or no access to it.
+        /// The model does not exist, or the API key has no access to it.
         ModelNotFound = "model_not_found",
-        /// A parameter that the provider does not accept.
+        /// The provider does not accept a parameter.
         BadRequest = "bad_request",
         /// The prompt is longer than the model's context.
         ContextLength = "context_length",
-        /// The prompt was refused by a content policy.
+        /// A content policy refused the prompt.
         ContentPolicy = "content_policy",
-        /// The body is too large.
+        /// The request body is too large.
         TooLarge = "too_large",
-        /// Well-formed, but not processable.
+        /// The request is well-formed but cannot be processed.
         Unprocessable = "unprocessable",
-        /// Too many requests.
+        /// The caller sent too many requests.
         RateLimit = "rate_limit",
-        /// Too many tokens.
+        /// The caller used too many tokens.
         TokenLimit = "token_limit",
-        /// The money is used up; waiting does not help.
+        /// The account's credit is used up; waiting does not help.
         Quota = "quota",
-        /// The provider failed.
+        /// The provider failed internally.
         Internal = "internal",
         /// A load balancer in front of the provider failed (HTML page).
         BadGateway = "bad_gateway",
-        /// The provider is down for the moment.
+        /// The provider is temporarily down.
         Unavailable = "unavailable",
-        /// A load balancer gave up waiting for the provider.
+        /// A load balancer timed out waiting for the provider.
         GatewayTimeout = "gateway_timeout",
         /// The provider has no capacity.
         Overloaded = "overloaded",
@@ -319,21 +318,20 @@ words! {
 }
 
 words! {
-    /// The shape of an error event, where a dialect knows more than one. Left out, it is the one
-    /// that has been recorded from the provider.
+    /// The shape of an error event, for dialects that have more than one.
     EventForm {
-        /// OpenAI Responses: `event: error` with `code`, `message` and `param` at the top, as its
-        /// OpenAPI description has it. The recorded form nests them and is followed by `response.failed`.
+        /// OpenAI Responses: `event: error` with `code`, `message` and `param` at the top level, as in
+        /// its OpenAPI description. The recorded form nests them and is followed by `response.failed`.
         Flat = "flat",
         /// OpenAI Responses: `response.failed` alone.
         Failed = "failed",
-        /// An `event: error` line before a `data:` that otherwise stands alone.
+        /// An `event: error` line before `data:`, in dialects whose events otherwise have only a `data:` line.
         Named = "named",
-        /// A `data:` line alone where the dialect names its events.
+        /// Only a `data:` line, in dialects that name their events.
         Unnamed = "unnamed",
-        /// A JSON object on a line of its own, without `data:`.
+        /// A JSON object on its own line, without `data:`.
         Bare = "bare",
-        /// AWS event stream: a message of the type `error` in place of `exception`.
+        /// AWS event stream: a message of type `error` instead of `exception`.
         LowLevel = "low_level",
     }
 }

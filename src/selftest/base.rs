@@ -1,5 +1,4 @@
-//! What a fault is held against: the reply as the provider would send it, and the plan of the
-//! faulty one.
+//! The reply without faults that a faulty reply is compared with, and the plan of the faulty reply.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,19 +13,19 @@ use crate::{
     wire::frames::{self, Carrier},
 };
 
-/// The reply without any fault, and the plan with them.
+/// The reply of an exhibit without its faults, and the plan with them.
 #[derive(Debug, Clone)]
 pub struct UnfaultedReply {
-    /// What was understood of the request.
+    /// The request as the provider reads it.
     pub asked: RequestedCall,
-    /// The tokens of the attempt.
+    /// The canaries of the attempt.
     pub canaries: Canaries,
     message: ProviderMessage,
     plan: Plan,
 }
 
 impl UnfaultedReply {
-    /// Of the first attempt at the deployment `main` of `identity`.
+    /// Computes the reply to the first attempt at the deployment `main` of `identity`.
     pub fn new(exhibit: &Exhibit, identity: &Identity, address: SocketAddr, seed: u64) -> Self {
         let call = &exhibit.call;
         let canaries = identity.canaries("main", 1);
@@ -47,17 +46,17 @@ impl UnfaultedReply {
         Self { asked, canaries, message, plan }
     }
 
-    /// Its status.
+    /// Returns its status.
     pub fn status(&self) -> u16 {
         self.message.status
     }
 
-    /// A header of it, its name in lower case.
+    /// Returns the value of a header. `name` must be in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.message.header(name)
     }
 
-    /// The events of a stream without its terminator; none of a plain body.
+    /// Returns the events of a stream without its terminator; empty for any other body.
     pub fn events(&self) -> &[Bytes] {
         match &self.message.body {
             MessageBody::Events { events, .. } => events,
@@ -66,7 +65,7 @@ impl UnfaultedReply {
         }
     }
 
-    /// Every frame of a session, in order; none of anything else.
+    /// Returns every frame of a session, in order; empty for any other body.
     pub fn session_frames(&self) -> Vec<Bytes> {
         match &self.message.body {
             MessageBody::Session { opening, events, last, .. } => {
@@ -76,7 +75,7 @@ impl UnfaultedReply {
         }
     }
 
-    /// The frame that ends the stream; empty where there is none.
+    /// Returns the frame that ends the stream; empty if there is none.
     pub fn terminator(&self) -> &[u8] {
         match &self.message.body {
             MessageBody::Events { terminator: Some(terminator), .. } => terminator,
@@ -84,7 +83,7 @@ impl UnfaultedReply {
         }
     }
 
-    /// How many events stand in a body that came, whole, from its beginning.
+    /// Returns the number of complete events in a received body, counted from its beginning.
     pub fn events_in(&self, body: &[u8]) -> usize {
         let Some(carrier) = Carrier::of_reply(Some(self.status()), |name| self.header(name)) else {
             return 0;
@@ -92,7 +91,7 @@ impl UnfaultedReply {
         frames::decode(carrier, body).len()
     }
 
-    /// The whole body.
+    /// Returns the whole body.
     pub fn body(&self) -> Vec<u8> {
         match &self.message.body {
             MessageBody::Whole(bytes) => bytes.to_vec(),
@@ -101,18 +100,18 @@ impl UnfaultedReply {
         }
     }
 
-    /// The first `n` events.
+    /// Returns the bytes of the first `n` events.
     pub fn first(&self, n: usize) -> Vec<u8> {
         self.events().iter().take(n).flatten().copied().collect()
     }
 
-    /// The plan of the faulty reply: all that the seed decides.
+    /// Returns the plan of the faulty reply, which contains everything that the seed decides.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// What is waited before each of the plan's writes, from its beginning, with the body's bytes
-    /// that stand before it; the last one is the ending's.
+    /// Returns for each write of the plan the number of body bytes before it and the total wait before it.
+    /// The last entry is for the ending.
     pub fn waits(&self) -> Vec<(usize, Duration)> {
         let (mut sent, mut waited) = (0, Duration::ZERO);
         let mut waits = Vec::new();
@@ -130,7 +129,7 @@ impl UnfaultedReply {
         waits
     }
 
-    /// Every wait of the plan by itself.
+    /// Returns every single wait of the plan.
     pub fn single_waits(&self) -> Vec<Duration> {
         self.plan
             .actions

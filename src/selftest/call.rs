@@ -1,4 +1,4 @@
-//! The request by which a fault is shown.
+//! The request that makes a fault visible.
 
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
@@ -9,47 +9,47 @@ use crate::{
     wire::websocket,
 };
 
-/// One request, as any client would send it.
+/// A request as any client sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientRequest {
-    /// Which endpoint.
+    /// The endpoint.
     pub api: Api,
-    /// Whether a stream is asked for.
+    /// Whether it asks for a stream.
     pub stream: bool,
-    /// Bytes that the prompt has more than it needs.
+    /// The number of additional bytes in the prompt.
     pub padding: usize,
 }
 
 impl ClientRequest {
-    /// For `api`, of whose provider the dialect is.
+    /// Creates a request to `api` at the provider that defined it.
     pub fn new(api: Api, stream: bool) -> Self {
         Self { api, stream, padding: 0 }
     }
 
-    /// Whose mock it goes to.
+    /// Returns the provider whose mock gets the request.
     pub fn provider(&self) -> Provider {
         self.api.native_provider()
     }
 
-    /// `POST`
+    /// Returns the method: `POST`.
     pub fn method(&self) -> &'static str {
         self.api.method()
     }
 
-    /// The path below a deployment's own: `/v1/chat/completions`.
+    /// Returns the path below that of the deployment: `/v1/chat/completions`.
     pub fn path(&self) -> String {
         let model = provider::model(self.provider());
         let path = self.api.path(self.stream).replace("{model}", model);
         if self.api.is_session() { format!("{path}?model={model}") } else { path }
     }
 
-    /// The URL, given the deployment's base URL as the provider's SDK takes it.
+    /// Returns the URL. `base_url` is that of the deployment, as the provider's SDK expects it.
     pub fn url(&self, base_url: &str) -> String {
         let root = base_url.strip_suffix(provider::base_path(self.provider())).unwrap_or(base_url);
         format!("{root}{}", self.path())
     }
 
-    /// Key, version and content type, for any of the dialects.
+    /// Returns the headers with key, version and content type, for every provider's API.
     pub fn headers(&self, key: &str) -> Vec<(&'static str, String)> {
         if self.api.is_session() {
             return vec![
@@ -68,7 +68,7 @@ impl ClientRequest {
         ]
     }
 
-    /// The same as a library takes them; what is no header value is left out.
+    /// Returns the headers as an HTTP library expects them, without those whose value is not valid.
     pub(super) fn header_map(&self, key: &str) -> HeaderMap {
         let values = self.headers(key).into_iter();
         values
@@ -78,7 +78,7 @@ impl ClientRequest {
             .collect()
     }
 
-    /// The JSON body; of a session, what the client says in it.
+    /// Returns the JSON body, or for a session the message that the client sends.
     pub fn body(&self) -> String {
         if self.api.is_session() {
             return json!({ "type": "response.create" }).to_string();
@@ -95,7 +95,7 @@ impl ClientRequest {
         .to_string()
     }
 
-    /// The whole request as HTTP/1.1 bytes.
+    /// Returns the whole request as HTTP/1.1 bytes.
     pub(super) fn http1(&self, host: &str, path: &str, key: &str) -> Vec<u8> {
         let body = self.body();
         let mut text = format!("{} {path} HTTP/1.1\r\nhost: {host}\r\n", self.method());
@@ -104,7 +104,7 @@ impl ClientRequest {
         }
         if self.api.is_session() {
             text.push_str("\r\n");
-            // Said before there is an answer, it waits in the socket until the session stands.
+            // The client sends the message immediately. It waits in the socket until the session is open.
             return [text.as_bytes(), &websocket::masked_text(&body, [1, 2, 3, 4])].concat();
         }
         text.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));

@@ -1,4 +1,4 @@
-//! An exhibit: a list of faults, the request that shows them, and what is claimed of the wire.
+//! An exhibit: a list of faults, the request that makes them visible, and claims about the wire.
 
 use std::time::Duration;
 
@@ -14,41 +14,42 @@ use crate::{
     upstream::Armed,
 };
 
-/// One list of faults, and all that must be true of the wire where it strikes.
+/// A list of faults, and everything that must be true of the wire if they take effect.
 #[derive(Debug, Clone)]
 pub struct Exhibit {
-    /// Where it stands in the table.
+    /// Its group in the table.
     pub family: FaultLayer,
-    /// What the mock plays on the first attempt.
+    /// The turn that the mock performs for the first attempt.
     pub turn: Turn,
     /// The request.
     pub call: ClientRequest,
-    /// What it travels over.
+    /// The transport.
     pub transport: Transport,
-    /// What sets it apart from another of the same faults.
+    /// The difference from another exhibit of the same faults.
     pub note: Option<&'static str>,
-    /// Whether the connection is used once more, behind the first reply.
+    /// Whether the client sends a second request on the same connection, after the first reply.
     pub asks_again: bool,
-    /// What any client can make of it.
+    /// The result that any correct client must report.
     pub seen: ClientView,
-    /// Whether the connection is to end by itself: then its end is waited for, and silence is none.
+    /// Whether the mock ends the connection. Then the client waits for the end, and silence does not count as
+    /// one.
     pub ends: bool,
-    /// What is claimed beyond that.
+    /// All other claims.
     pub claims: Vec<WireClaim>,
 }
 
 impl Exhibit {
-    /// A stream of chat with these faults.
+    /// Creates an exhibit with a chat stream.
     pub fn stream(family: FaultLayer, faults: impl Into<Vec<Fault>>, seen: ClientView) -> Self {
         Self::of(family, ClientRequest::new(Api::OpenaiChat, true), faults, seen)
     }
 
-    /// A plain answer of chat with these faults.
+    /// Creates an exhibit with a plain chat response.
     pub fn plain(family: FaultLayer, faults: impl Into<Vec<Fault>>, seen: ClientView) -> Self {
         Self::of(family, ClientRequest::new(Api::OpenaiChat, false), faults, seen).note("plain")
     }
 
-    /// Any call with these faults.
+    /// Creates an exhibit with any request.
     pub fn of(
         family: FaultLayer,
         call: ClientRequest,
@@ -75,53 +76,53 @@ impl Exhibit {
         }
     }
 
-    /// The connection ends like this.
+    /// Claims that the connection ends in this way.
     pub fn ending(self, ending: ConnectionEnd) -> Self {
         Self { ends: true, ..self }.claim(WireClaim::ends(ending))
     }
 
-    /// The connection stays open.
+    /// Claims that the connection stays open.
     pub fn open(self) -> Self {
         self.claim(WireClaim::stays_open())
     }
 
-    /// With one more claim.
+    /// Adds a claim.
     pub fn claim(mut self, claim: WireClaim) -> Self {
         self.claims.push(claim);
         self
     }
 
-    /// With several more.
+    /// Adds claims.
     pub fn claims(mut self, claims: impl IntoIterator<Item = WireClaim>) -> Self {
         self.claims.extend(claims);
         self
     }
 
-    /// Over another transport than its faults need.
+    /// Uses another transport than the one that its faults require.
     pub fn over(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self
     }
 
-    /// With another answer than a short text.
+    /// Uses another answer than a short text.
     pub fn answer(mut self, answer: TurnReply) -> Self {
         self.turn.answer = answer;
         self
     }
 
-    /// Told apart from another of the same faults.
+    /// Sets the difference from another exhibit of the same faults.
     pub fn note(mut self, note: &'static str) -> Self {
         self.note = Some(note);
         self
     }
 
-    /// With a second request on the same connection.
+    /// Sends a second request on the same connection.
     pub fn asking_again(mut self) -> Self {
         self.asks_again = true;
         self
     }
 
-    /// The faults as they are written in a file, one behind the other.
+    /// Returns the faults as written in a scenario file, separated by commas, and the note.
     pub fn name(&self) -> String {
         let faults: Vec<_> = self.turn.faults.iter().map(written).collect();
         match self.note {
@@ -131,7 +132,7 @@ impl Exhibit {
         }
     }
 
-    /// Whether a word, or a pattern with `*`, speaks of it.
+    /// Whether a text, which may contain `*` as a wildcard, occurs in its family and name.
     pub fn matches(&self, word: &str) -> bool {
         let text = format!("{}: {}", self.family, self.name()).to_lowercase();
         let mut at = 0;
@@ -144,10 +145,10 @@ impl Exhibit {
         })
     }
 
-    /// What a mock is to be armed with.
+    /// Returns the case to arm a mock with.
     pub fn armed(&self, identity: Identity, seed: u64) -> Armed {
-        let well = Turn { faults: Vec::new(), ..self.turn.clone() };
-        let turns = if self.asks_again { vec![self.turn.clone(), well] } else { vec![self.turn.clone()] };
+        let healthy = Turn { faults: Vec::new(), ..self.turn.clone() };
+        let turns = if self.asks_again { vec![self.turn.clone(), healthy] } else { vec![self.turn.clone()] };
         Armed {
             identity,
             combination: Combination {
@@ -162,7 +163,7 @@ impl Exhibit {
         }
     }
 
-    /// The longest that its faults can make it wait, a drip apart.
+    /// Returns the longest wait that its faults can cause, without that of a drip.
     pub fn longest_wait(&self) -> Duration {
         self.turn.faults.iter().map(|fault| fault.wait(16)).sum()
     }

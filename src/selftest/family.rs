@@ -1,23 +1,23 @@
-//! The families in which faults are shown.
+//! The groups of exhibits in the table.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A layer of the wire, and the faults that strike it.
+/// A layer of the wire, and the faults that affect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultLayer {
     /// Ports, backlogs, accepted connections.
     Connection,
-    /// Names and TLS.
+    /// Host names and TLS.
     Tls,
-    /// The form of HTTP/1.1 messages.
+    /// The syntax of HTTP/1.1 messages.
     Http1,
     /// The frames of HTTP/2.
     Http2,
-    /// Whole bodies and what headers say of them.
+    /// Whole bodies and the headers that describe them.
     Body,
     /// Events of a stream.
     Stream,
@@ -27,14 +27,14 @@ pub enum FaultLayer {
     Session,
     /// Waits and packets.
     Timing,
-    /// How a reply breaks off.
+    /// Replies that end too early.
     Ending,
     /// Several faults in one list.
     Combined,
 }
 
 impl FaultLayer {
-    /// Every family, in the order of the table.
+    /// All of them, in the order of the table.
     pub const ALL: [Self; 11] = [
         Self::Connection,
         Self::Tls,

@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame (RFC 9113): what a library would answer or hide by itself is seen here.
+//! An HTTP/2 client that shows every frame (RFC 9113), including those that a library would answer or hide.
 
 use std::io;
 
@@ -14,21 +14,21 @@ use super::{
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The one stream that is used.
+/// The id of the only stream.
 const STREAM: u32 = 1;
 
-/// RFC 9113 section 6.9.2.
+/// The initial flow-control window (RFC 9113 section 6.9.2).
 const WINDOW: i64 = 65_535;
 
-/// RFC 9113 section 4.2.
-const MOST_PAYLOAD: usize = 16_384;
+/// The initial maximum payload of a frame (RFC 9113 section 4.2).
+const MAX_PAYLOAD: usize = 16_384;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 const PADDED: u8 = 8;
 
-/// The frames of RFC 9113 section 6 that matter here.
+/// The types of RFC 9113 section 6 that this client handles.
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -37,12 +37,12 @@ const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
-struct Speaker<S> {
+struct RawHttp2Client<S> {
     stream: S,
-    /// What came and has not been understood yet begins here.
+    /// All received bytes. The first `parsed` of them have been handled.
     raw: Vec<u8>,
     parsed: usize,
-    /// What is left of the request's body, and how much of it may be sent.
+    /// The rest of the request's body, and how much of it the client may send.
     body: Vec<u8>,
     connection_window: i64,
     stream_window: i64,
@@ -52,17 +52,17 @@ struct Speaker<S> {
     ended: bool,
     reset: Option<u32>,
     gone: Option<u32>,
-    /// The connection answered a PING behind the end of the stream.
+    /// Whether the mock answered a PING after the end of the stream.
     alive: bool,
 }
 
-/// Sends the request on a stream of its own, and records what comes.
+/// Sends the request on one stream and records everything that the mock sends.
 pub(super) async fn ask(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     request: &RawRequest<'_>,
     began: Instant,
 ) -> Transcript {
-    let mut speaker = Speaker {
+    let mut client = RawHttp2Client {
         stream,
         raw: Vec::new(),
         parsed: 0,
@@ -78,40 +78,40 @@ pub(super) async fn ask(
         alive: false,
     };
     let mut reads = Vec::new();
-    let ending = match speaker.open(request).await {
+    let ending = match client.open(request).await {
         Err(error) => raw::ending_of(&error),
         Ok(()) => loop {
-            let mut buffer = Vec::with_capacity(MOST_PAYLOAD);
-            match timeout(request.quiet(), speaker.stream.read_buf(&mut buffer)).await {
+            let mut buffer = Vec::with_capacity(MAX_PAYLOAD);
+            match timeout(request.quiet(), client.stream.read_buf(&mut buffer)).await {
                 Err(_) => break ConnectionEnd::Open,
                 Ok(Err(error)) => break raw::ending_of(&error),
                 Ok(Ok(0)) => break ConnectionEnd::Fin,
                 Ok(Ok(_)) => {
-                    speaker.raw.extend_from_slice(&buffer);
+                    client.raw.extend_from_slice(&buffer);
                     reads.push(Read { at: began.elapsed(), bytes: buffer });
-                    if let Err(error) = speaker.understand().await {
+                    if let Err(error) = client.understand().await {
                         break raw::ending_of(&error);
                     }
-                    if speaker.alive {
+                    if client.alive {
                         break ConnectionEnd::Open;
                     }
                 }
             }
         },
     };
-    let ending = match (speaker.gone, speaker.reset) {
+    let ending = match (client.gone, client.reset) {
         (Some(code), _) if matches!(ending, ConnectionEnd::Fin | ConnectionEnd::Truncated) => {
             ConnectionEnd::GoneAway(code)
         }
-        (None, Some(code)) if speaker.alive => ConnectionEnd::StreamReset(code),
+        (None, Some(code)) if client.alive => ConnectionEnd::StreamReset(code),
         _ => ending,
     };
-    let reply = ParsedReply::of_frames(speaker.status, &speaker.pieces, speaker.ended, speaker.raw.len());
-    Transcript { reads, ending, ended: began.elapsed(), reply, frames: speaker.frames, next: None }
+    let reply = ParsedReply::of_frames(client.status, &client.pieces, client.ended, client.raw.len());
+    Transcript { reads, ending, ended: began.elapsed(), reply, frames: client.frames, next: None }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Speaker<S> {
-    /// The preface, the settings, the request's head, and as much of its body as may be sent.
+impl<S: AsyncRead + AsyncWrite + Unpin> RawHttp2Client<S> {
+    /// Sends the preface, the settings, the request's head, and as much of its body as the window allows.
     async fn open(&mut self, request: &RawRequest<'_>) -> io::Result<()> {
         let mut block = Vec::new();
         let authority = raw::authority(request.url);
@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Speaker<S> {
         literal(&mut block, "content-length", &self.body.len().to_string());
         let mut opening = PREFACE.to_vec();
         opening.extend(frame(SETTINGS, 0, 0, &[]));
-        // Nothing here shall wait for this side to read on.
+        // Open both windows, so that the mock never waits for this client.
         opening.extend(frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes()));
         opening.extend(frame(HEADERS, END_HEADERS, STREAM, &block));
         opening.extend(frame(WINDOW_UPDATE, 0, STREAM, &(1_u32 << 30).to_be_bytes()));
@@ -143,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Speaker<S> {
     async fn send_body(&mut self) -> io::Result<()> {
         while !self.body.is_empty() {
             let allowed = self.connection_window.min(self.stream_window).max(0);
-            let part = self.body.len().min(MOST_PAYLOAD).min(usize::try_from(allowed).unwrap_or(0));
+            let part = self.body.len().min(MAX_PAYLOAD).min(usize::try_from(allowed).unwrap_or(0));
             if part == 0 {
                 break;
             }
@@ -156,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Speaker<S> {
         Ok(())
     }
 
-    /// Takes in every frame that is complete.
+    /// Handles every complete frame.
     async fn understand(&mut self) -> io::Result<()> {
         while let Some(header) = self.raw.get(self.parsed..self.parsed + 9) {
             let length = u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Speaker<S> {
             }
             RST_STREAM if id == STREAM => {
                 self.reset = Some(number(0));
-                // An answer proves that only the stream is over.
+                // If the mock answers this PING, only the stream has ended.
                 self.send(&frame(PING, 0, 0, b"selftest")).await?;
                 format!("RST_STREAM({})", number(0))
             }
@@ -236,16 +236,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Speaker<S> {
 }
 
 fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
-    // No payload here has more than MOST_PAYLOAD bytes.
+    // The payload never has more than MAX_PAYLOAD bytes.
     let length = (payload.len() as u32).to_be_bytes();
     [&length[1..], &[kind, flags], &id.to_be_bytes(), payload].concat()
 }
 
-/// A field that is not indexed, its name and value spelled out (RFC 7541 section 6.2.2).
+/// Encodes a field without indexing, with literal name and value (RFC 7541 section 6.2.2).
 fn literal(block: &mut Vec<u8>, name: &str, value: &str) {
     block.push(0);
     for text in [name, value] {
-        // RFC 7541 section 5.1, with a prefix of seven bits.
+        // An integer with a prefix of seven bits (RFC 7541 section 5.1).
         let mut length = text.len();
         if length < 127 {
             block.push(length as u8);
@@ -262,9 +262,9 @@ fn literal(block: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
-/// The status of a field block: its first field, behind changes of the table's size.
+/// Returns the status in a field block: its first field, after any size updates of the table.
 ///
-/// It is one of RFC 7541's table, or a number without Huffman's code.
+/// It must be an entry of RFC 7541's static table, or a number without Huffman coding.
 fn status(block: &[u8]) -> Option<u16> {
     let mut block = block;
     while let [first, rest @ ..] = block
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_read_behind_changes_of_the_table() {
+    fn a_status_is_read_after_size_updates_of_the_table() {
         assert_eq!(status(&[0x20, 0x88, 0]), Some(200));
         assert_eq!(status(&[0x48, 3, b'4', b'2', b'9']), Some(429));
         assert_eq!(status(&[0x40]), None);

@@ -1,4 +1,4 @@
-//! The other side of the wire: what the mock's ledger says must be what was seen.
+//! Compares the mock's ledger with what the client observed.
 
 use super::{
     claim::{ExhibitView, WireClaim},
@@ -11,20 +11,21 @@ use crate::{
     scenario::{Fault, FaultStage},
 };
 
-/// What the ledger must say of any exhibit with these faults.
+/// Returns what the ledger must contain for any exhibit with these faults.
 pub(super) fn claims(faults: &[Fault]) -> Vec<WireClaim> {
     match faults.iter().map(Fault::stage).min() {
         Some(FaultStage::Address) => {
-            vec![WireClaim::new("the mock sees nobody", |sight| match sight.attempts {
+            vec![WireClaim::new("the mock sees no connection", |view| match view.attempts {
                 [] => Ok(()),
                 attempts => Err(format!("{} attempts in the ledger", attempts.len())),
             })]
         }
-        // Where the connection itself is struck, what is in the ledger depends on how far it came.
+        // If a fault affects the connection itself, the contents of the ledger depend on how far the client
+        // got.
         Some(FaultStage::Connection) if !faults.iter().any(|fault| fault.stage() == FaultStage::Reply) => {
-            vec![agreement("the ledger says the same", connection)]
+            vec![agreement("the ledger agrees", connection)]
         }
-        _ => vec![agreement("the ledger says the same", reply)],
+        _ => vec![agreement("the ledger agrees", reply)],
     }
 }
 
@@ -32,45 +33,49 @@ fn agreement(
     says: &str,
     check: impl Fn(&ExhibitView<'_>, &Attempt) -> Result<(), String> + Send + Sync + 'static,
 ) -> WireClaim {
-    WireClaim::new(says, move |sight| match sight.attempts.first() {
-        Some(attempt) => check(sight, attempt),
-        None => Err("nothing in the ledger".to_owned()),
+    WireClaim::new(says, move |view| match view.attempts.first() {
+        Some(attempt) => check(view, attempt),
+        None => Err("the ledger contains no attempt".to_owned()),
     })
 }
 
-/// No request was read, or the reply is as well as any.
-fn connection(sight: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
-    match (sight.reply().status, attempt.sent.status) {
-        (Some(_), Some(_)) => reply(sight, attempt),
+/// Accepts an attempt without a request, or one whose reply agrees like any other.
+fn connection(view: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
+    match (view.reply().status, attempt.sent.status) {
+        (Some(_), Some(_)) => reply(view, attempt),
         (None, None) => Ok(()),
-        (seen, sent) => Err(format!("status {sent:?} was sent and {seen:?} was seen")),
+        (seen, sent) => Err(format!("the ledger says status {sent:?}, the client got {seen:?}")),
     }
 }
 
-fn reply(sight: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
-    let (seen, sent) = (sight.reply(), &attempt.sent);
-    // What nobody can read is a status line to the mock alone.
+fn reply(view: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
+    let (seen, sent) = (view.reply(), &attempt.sent);
+    // Only the mock knows the status of a head that the client cannot read.
     if seen.framing != MessageFraming::NoHead && seen.status != sent.status {
-        return Err(format!("status {:?} was sent and {:?} was seen", sent.status, seen.status));
+        return Err(format!("the ledger says status {:?}, the client got {:?}", sent.status, seen.status));
     }
     if matches!(seen.framing, MessageFraming::Whole | MessageFraming::Cut)
         && seen.rest.is_empty()
         && seen.body.len() as u64 != sent.bytes
     {
-        return Err(format!("{} bytes of body were sent and {} seen", sent.bytes, seen.body.len()));
+        return Err(format!(
+            "the ledger says {} bytes of body, the client got {}",
+            sent.bytes,
+            seen.body.len()
+        ));
     }
-    let expected: &[AttemptEnd] = match &sight.transcript.ending {
+    let expected: &[AttemptEnd] = match &view.transcript.ending {
         ConnectionEnd::Reset => &[AttemptEnd::Reset],
         ConnectionEnd::StreamReset(_) => &[AttemptEnd::StreamReset],
         ConnectionEnd::GoneAway(_) => &[AttemptEnd::GoneAway],
-        // A session that ends by a close frame is whole as a message, whatever the frame says.
+        // A session that ends with a close frame is a complete message, whatever the frame says.
         ConnectionEnd::Fin if seen.status == Some(101) => &[AttemptEnd::Closed, AttemptEnd::Finished],
-        // What stays open waits for its client.
+        // A session that stays open waits for its client.
         ConnectionEnd::Open if seen.status == Some(101) => &[AttemptEnd::Finished],
         ConnectionEnd::Fin | ConnectionEnd::Truncated if seen.framing == MessageFraming::Whole => {
             &[AttemptEnd::Finished]
         }
-        // A message that nobody can read may have been sent to its end all the same.
+        // The mock may have sent a message to its end even if the client cannot read it.
         ConnectionEnd::Fin | ConnectionEnd::Truncated => &[AttemptEnd::Closed, AttemptEnd::Finished],
         _ if matches!(
             seen.framing,
@@ -79,17 +84,17 @@ fn reply(sight: &ExhibitView<'_>, attempt: &Attempt) -> Result<(), String> {
         {
             &[AttemptEnd::Finished]
         }
-        // The watching client may have left by now.
+        // The client of the selftest may have left by now.
         _ => &[AttemptEnd::Open, AttemptEnd::ClientLeft],
     };
     if !expected.contains(&attempt.end) {
-        return Err(format!("it ended as {:?}, and {expected:?} would fit", attempt.end));
+        return Err(format!("the ledger says that it ended as {:?}, expected {expected:?}", attempt.end));
     }
     Ok(())
 }
 
-/// What a client can make of it, with the ledger's word for what the standards leave open.
-pub(super) fn seen(sight: &ExhibitView<'_>) -> ClientView {
-    let doubtful = sight.attempts.first().is_some_and(|attempt| attempt.sent.doubtful);
-    ClientView::of(sight.transcript, doubtful)
+/// Returns what a correct client reports. The ledger knows whether the standards allow more than one result.
+pub(super) fn seen(view: &ExhibitView<'_>) -> ClientView {
+    let doubtful = view.attempts.first().is_some_and(|attempt| attempt.sent.doubtful);
+    ClientView::of(view.transcript, doubtful)
 }

@@ -1,8 +1,8 @@
-//! Every fault proves itself: shown on a raw connection to a mock, without a proxy, and held against
-//! what is claimed of it. The mock's own ledger must say the same.
+//! Proves every fault: a raw client sends a request to a mock, without a proxy, and compares the wire with
+//! the claims about the fault. The mock's own ledger must agree.
 //!
-//! An [`Exhibit`] is a list of faults, a request that shows them, and claims. [`prove`] shows them all
-//! at once and sets down what the wire showed.
+//! An [`Exhibit`] is a list of faults, a request that makes them visible, and claims. [`prove`] runs all
+//! exhibits concurrently and records the wire.
 
 mod base;
 mod call;

@@ -1,4 +1,4 @@
-//! Runs exhibits against a mock, all at once, and sets down what the wire showed.
+//! Runs all exhibits concurrently against a mock and records the wire.
 
 use std::{
     io,
@@ -25,21 +25,21 @@ use crate::{
     upstream::{ArmedCase, Upstream},
 };
 
-/// How long the ledger may take to say what has been seen already.
+/// How long the ledger may take to contain what the client has already observed.
 const LEDGER: Duration = Duration::from_secs(1);
 
-/// Why nothing could be proven.
+/// Why the selftest could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum SelftestError {
     /// The mock cannot be started.
-    #[error("the mock cannot be started: {0}")]
+    #[error("cannot start the mock: {0}")]
     Upstream(io::Error),
-    /// A fault that the mock cannot be armed with on this machine.
-    #[error("the mock cannot be armed with `{name}`: {source}")]
+    /// The mock cannot be armed with a fault on this machine.
+    #[error("cannot arm the mock with `{name}`: {source}")]
     Arm {
         /// The exhibit's faults.
         name: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -51,20 +51,20 @@ struct Scene {
     seed: u64,
 }
 
-/// Shows every exhibit at a mock, all of them at once. What could not be proven among all the others
-/// is shown once more without them: a busy machine is late, and that is no fault's doing.
+/// Runs every exhibit concurrently against one mock. Exhibits that fail run once more without the others,
+/// because a busy machine may be late and that is not an error of the fault.
 ///
 /// Must be called in a tokio runtime; it spawns a task for each exhibit.
 ///
 /// # Errors
-/// When the mock cannot be started or armed.
+/// If the mock cannot be started or armed.
 pub async fn prove(exhibits: Vec<Exhibit>, seed: u64) -> Result<Selftest, SelftestError> {
     let began = Instant::now();
     let upstream = Upstream::start().await.map_err(SelftestError::Upstream)?;
     let trust = trust(&upstream).map_err(SelftestError::Upstream)?;
     let scene = Arc::new(Scene { upstream, trust, exhibits, seed });
     let shown = show_all(&scene, (0..scene.exhibits.len()).collect()).await?;
-    // Judged only now: whoever reads and compares keeps the machine from being in time.
+    // Check the claims only now, because that work would delay the exhibits that still run.
     let mut proofs: Vec<FaultProof> =
         scene.exhibits.iter().zip(&shown).map(|(exhibit, shown)| proof(exhibit, shown, 1)).collect();
     let bare: Vec<f64> = shown.into_iter().filter_map(|shown| shown.bare).collect();
@@ -89,16 +89,16 @@ pub async fn prove(exhibits: Vec<Exhibit>, seed: u64) -> Result<Selftest, Selfte
     })
 }
 
-/// Everything that was seen of one exhibit.
+/// Everything that was observed for one exhibit.
 struct Shown {
     base: UnfaultedReply,
     transcript: Transcript,
     attempts: Vec<Attempt>,
-    /// How late plain sleeps were beside the mock's waits.
+    /// How late plain sleeps were at the same time as the mock's waits.
     bare: Option<f64>,
 }
 
-/// Shows those at these places of the list, each in a task of its own, in their order.
+/// Runs the exhibits with these indices, each in its own task, and returns the results in order.
 async fn show_all(scene: &Arc<Scene>, places: Vec<usize>) -> Result<Vec<Shown>, SelftestError> {
     let tasks: Vec<_> = places
         .into_iter()
@@ -109,21 +109,21 @@ async fn show_all(scene: &Arc<Scene>, places: Vec<usize>) -> Result<Vec<Shown>, 
         .collect();
     let mut shown = Vec::with_capacity(tasks.len());
     for task in tasks {
-        // Nobody aborts them: a task that fails has panicked, and its panic goes on here.
+        // No task is aborted, so a task that fails has panicked. Continue its panic here.
         shown.push(task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?);
     }
     Ok(shown)
 }
 
-/// Whose certificates a client of this mock takes.
+/// Returns the certificates that a client of this mock trusts.
 fn trust(upstream: &Upstream) -> io::Result<TrustedCertificates> {
     let pem = upstream.ca_pem()?;
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     Ok(TrustedCertificates::in_these(certificates.map_err(io::Error::other)?))
 }
 
-/// Who the exhibit at this place of a list is. Its tokens stand in what is sent, so that the same
-/// identity gets the same bytes.
+/// Returns the identity of the exhibit with this index. Its tokens are part of the reply, so the same
+/// identity always gets the same bytes.
 pub fn identity(index: usize) -> Identity {
     Identity { token: format!("selftest{index:04}") }
 }
@@ -154,7 +154,8 @@ async fn show(scene: &Scene, index: usize) -> Result<Shown, SelftestError> {
     Ok(Shown { base, transcript, attempts, bare: bare.await })
 }
 
-/// The ledger, once it agrees: the mock may be about to write down what the client has seen already.
+/// Returns the ledger once it agrees, or after [`LEDGER`]. The mock may write an entry a little later than
+/// the client observes the effect.
 async fn settled(
     exhibit: &Exhibit,
     base: &UnfaultedReply,
@@ -165,8 +166,8 @@ async fn settled(
     let claims = ledger::claims(&exhibit.turn.faults);
     loop {
         let attempts = armed.attempts();
-        let sight = ExhibitView { base, transcript, attempts: &attempts };
-        if claims.iter().all(|claim| claim.check(&sight).is_ok()) || Instant::now() >= deadline {
+        let view = ExhibitView { base, transcript, attempts: &attempts };
+        if claims.iter().all(|claim| claim.check(&view).is_ok()) || Instant::now() >= deadline {
             return attempts;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -175,54 +176,54 @@ async fn settled(
 
 fn proof(exhibit: &Exhibit, shown: &Shown, tries: u32) -> FaultProof {
     let transcript = &shown.transcript;
-    let sight = &ExhibitView { base: &shown.base, transcript, attempts: &shown.attempts };
+    let view = &ExhibitView { base: &shown.base, transcript, attempts: &shown.attempts };
     let of_ledger = ledger::claims(&exhibit.turn.faults);
-    let seen = ledger::seen(sight);
+    let seen = ledger::seen(view);
     let first = ClaimResult {
         claim: format!("a client gets {}", exhibit.seen),
-        instead: (seen != exhibit.seen).then(|| format!("{seen} ({})", showed(sight))),
+        instead: (seen != exhibit.seen).then(|| format!("{seen} ({})", showed(view))),
     };
     let rest = exhibit
         .claims
         .iter()
         .chain(&of_ledger)
-        .map(|claim| ClaimResult { claim: claim.says.clone(), instead: claim.check(sight).err() });
+        .map(|claim| ClaimResult { claim: claim.says.clone(), instead: claim.check(view).err() });
     let claims: Vec<ClaimResult> = std::iter::once(first).chain(rest).collect();
     FaultProof {
         family: exhibit.family,
         name: exhibit.name(),
         proven: claims.iter().all(|claim| claim.instead.is_none()),
         seen,
-        showed: showed(sight),
+        showed: showed(view),
         claims,
-        body_bytes: sight.reply().body.len() as u64,
+        body_bytes: view.reply().body.len() as u64,
         reads: transcript.reads.len(),
         first_byte_ms: transcript.arrival(0).map(ms),
         ended_ms: ms(transcript.ended),
-        timer_error_ms: sight.attempts.iter().find_map(waited),
+        timer_error_ms: view.attempts.iter().find_map(waited),
         tries,
     }
 }
 
-/// How late an attempt's waits were, if it had some.
+/// Returns how late an attempt's waits were, if it had some.
 fn waited(attempt: &Attempt) -> Option<f64> {
     Some(attempt.sent.timer_error_ms).filter(|late| *late > 0.0)
 }
 
-/// What the wire showed, in a few words: `200, 3 events (412 bytes), RST`.
-fn showed(sight: &ExhibitView<'_>) -> String {
-    let (transcript, reply) = (sight.transcript, sight.reply());
+/// Describes the wire in a few words: `200, 3 events (412 bytes), RST`.
+fn showed(view: &ExhibitView<'_>) -> String {
+    let (transcript, reply) = (view.transcript, view.reply());
     let mut words = Vec::new();
     for interim in &reply.interim {
         words.push(interim.to_string());
     }
     match (reply.status, reply.framing) {
         (Some(status), _) => words.push(status.to_string()),
-        (None, MessageFraming::NoHead) => words.push("no status line".to_owned()),
+        (None, MessageFraming::NoHead) => words.push("an invalid status line".to_owned()),
         _ => {}
     }
     if !reply.body.is_empty() {
-        let events = sight.base.events_in(&reply.body);
+        let events = view.base.events_in(&reply.body);
         let bytes = format!("{} bytes", reply.body.len());
         words.push(match events {
             0 => bytes,
@@ -231,28 +232,31 @@ fn showed(sight: &ExhibitView<'_>) -> String {
         });
     }
     if reply.framing == MessageFraming::Broken {
-        words.push("unreadable from there".to_owned());
+        words.push("then unreadable".to_owned());
     }
     if !reply.rest.is_empty() && reply.framing == MessageFraming::Whole {
-        words.push(format!("{} bytes behind the end", reply.rest.len()));
+        words.push(format!("{} bytes after the end", reply.rest.len()));
     }
     words.push(match (&transcript.ending, reply.framing) {
         (ConnectionEnd::Open, MessageFraming::Whole) => "whole".to_owned(),
-        (ConnectionEnd::Open, MessageFraming::Broken | MessageFraming::NoHead) => "left open".to_owned(),
+        (ConnectionEnd::Open, MessageFraming::Broken | MessageFraming::NoHead) => {
+            "connection left open".to_owned()
+        }
         (ConnectionEnd::Open, _) => "then silence".to_owned(),
-        (ending, _) => words_of(ending),
+        (ending, _) => describe_ending(ending),
     });
     if let Some(next) = &transcript.next {
-        words.push(format!("then {} to the next request", words_of(&next.ending)));
+        words.push(format!("then {} in response to the next request", describe_ending(&next.ending)));
     }
     words.join(", ")
 }
 
-fn words_of(ending: &ConnectionEnd) -> String {
+fn describe_ending(ending: &ConnectionEnd) -> String {
     words(ending)
 }
 
-/// How late plain sleeps of these lengths are at the worst, one behind the other as the mock has them.
+/// Returns how late plain sleeps of these lengths are at most, one after the other like the waits of the
+/// mock.
 fn bare_sleeps(waits: Vec<Duration>) -> impl Future<Output = Option<f64>> {
     let sleeping = tokio::spawn(async move {
         let mut worst = None;

@@ -1,4 +1,4 @@
-//! A client that hides nothing: every read with its time, and how the connection ended.
+//! A client that records every read with its time, and how the connection ended.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -17,95 +17,95 @@ use super::{
 };
 use crate::scenario::Transport;
 
-/// Longer than any reply takes that is on its way.
+/// A time limit that is longer than any reply takes.
 const LONG: Duration = Duration::from_secs(5);
 
-/// Silence that is taken for the end of what comes.
+/// After this silence no more bytes are expected.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Bytes of one read: more than most packets have.
+/// The buffer size of a read, larger than most packets.
 const READ: usize = 64 * 1024;
 
-/// Everything that came over one connection for one request.
+/// Everything that the client received on one connection for one request.
 #[derive(Debug, Clone)]
 pub struct Transcript {
-    /// What was read, without TLS, read by read.
+    /// The reads in order, without TLS.
     pub reads: Vec<Read>,
-    /// How it ended.
+    /// How the connection ended.
     pub ending: ConnectionEnd,
-    /// When: from the moment at which the connection was asked for.
+    /// When it ended, measured from the start of the connection attempt.
     pub ended: Duration,
-    /// What it comes to as a message.
+    /// The bytes parsed as a message.
     pub reply: ParsedReply,
-    /// The frames of HTTP/2, one word each, in order.
+    /// The HTTP/2 frames in order, one word each.
     pub frames: Vec<String>,
-    /// What came of a second request on the same connection.
+    /// The result of a second request on the same connection.
     pub next: Option<Box<Transcript>>,
 }
 
-/// What one read gave.
+/// The result of one read.
 #[derive(Debug, Clone)]
 pub struct Read {
-    /// From the moment at which the connection was asked for.
+    /// The time since the start of the connection attempt.
     pub at: Duration,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// How a connection ended, or did not.
+/// How a connection ended, or that it did not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionEnd {
-    /// The name has no address.
+    /// The name does not resolve.
     NameUnknown,
-    /// RST to the SYN.
+    /// A RST in response to the SYN.
     Refused,
-    /// The SYN got no answer.
+    /// No response to the SYN.
     ConnectTimedOut,
-    /// The certificate is one that nobody should take.
+    /// The client refused the certificate.
     Certificate(CertificateRefusal),
-    /// A fatal alert of TLS.
+    /// A fatal TLS alert.
     Alert(u8),
-    /// FIN; of TLS behind `close_notify`.
+    /// A FIN; with TLS after `close_notify`.
     Fin,
-    /// FIN without `close_notify`.
+    /// A FIN without `close_notify`.
     Truncated,
-    /// RST.
+    /// A RST.
     Reset,
-    /// HTTP/2's RST_STREAM with its code; the connection lives on.
+    /// An HTTP/2 RST_STREAM with its code. The connection stays open.
     StreamReset(u32),
-    /// HTTP/2's GOAWAY with its code, and a FIN behind it.
+    /// An HTTP/2 GOAWAY with its code, followed by a FIN.
     GoneAway(u32),
-    /// Nothing ended it.
+    /// The connection stayed open.
     Open,
-    /// Something else, in the system's words.
+    /// Another error, with the text of the operating system.
     Other(String),
 }
 
-/// Where a request goes, and what is waited for.
+/// A request, its destination, and what the client waits for.
 #[derive(Debug, Clone)]
 pub struct RawRequest<'a> {
     /// The URL.
     pub url: &'a Url,
-    /// What it travels over.
+    /// The transport.
     pub transport: Transport,
     /// The request.
     pub call: &'a ClientRequest,
-    /// The key that it shows.
+    /// The API key.
     pub key: &'a str,
-    /// Whose certificates are taken.
+    /// The trusted certificates.
     pub trust: &'a TrustedCertificates,
-    /// Whether the connection is to stay open: silence then ends the watch.
+    /// Whether the connection should stay open. Then silence ends the observation.
     pub stays_open: bool,
-    /// Whether there is to be a connection at all.
+    /// Whether the connection should be established.
     pub connects: bool,
-    /// Waits that are to be sat out.
+    /// The total wait that the faults cause.
     pub waits: Duration,
-    /// Whether the connection is used once more.
+    /// Whether the client sends a second request on the connection.
     pub asks_again: bool,
 }
 
 impl RawRequest<'_> {
-    /// After so long without a byte nothing more is expected.
+    /// Returns the time without a byte after which the observation ends.
     pub(super) fn quiet(&self) -> Duration {
         self.waits + if self.stays_open { QUIET } else { LONG }
     }
@@ -127,12 +127,12 @@ impl Transcript {
         }
     }
 
-    /// All bytes that came.
+    /// Returns all received bytes.
     pub fn bytes(&self) -> Vec<u8> {
         self.reads.iter().flat_map(|read| read.bytes.iter().copied()).collect()
     }
 
-    /// When the byte at this place came.
+    /// Returns when the byte with this index arrived.
     pub fn arrival(&self, place: usize) -> Option<Duration> {
         let mut end = 0;
         self.reads.iter().find_map(|read| {
@@ -141,12 +141,12 @@ impl Transcript {
         })
     }
 
-    /// When the body's byte at this offset came.
+    /// Returns when the byte at this offset of the body arrived.
     pub fn body_arrival(&self, offset: usize) -> Option<Duration> {
         self.arrival(self.reply.place(offset)?)
     }
 
-    /// After how many bytes of the body a read ended, for each read that brought some.
+    /// Returns for each read with bytes of the body the offset in the body at its end.
     pub fn body_cuts(&self) -> Vec<usize> {
         let mut end = 0;
         let mut cuts: Vec<usize> = self
@@ -163,7 +163,7 @@ impl Transcript {
     }
 }
 
-/// Sends the request and records what comes, until the connection ends or falls silent.
+/// Sends the request and records everything until the connection ends or falls silent.
 pub async fn ask(request: &RawRequest<'_>) -> Transcript {
     let began = Instant::now();
     let tcp = match connect(request).await {
@@ -186,13 +186,13 @@ pub async fn ask(request: &RawRequest<'_>) -> Transcript {
 async fn connect(request: &RawRequest<'_>) -> Result<TcpStream, ConnectionEnd> {
     let host = request.url.host_str().unwrap_or_default();
     let port = request.url.port_or_known_default().unwrap_or(80);
-    // A resolver that gets no answer has found no address either.
+    // A resolver without a response has not found an address either.
     let found = timeout(4 * QUIET, lookup_host((host, port))).await;
     let addresses: Vec<SocketAddr> = match found {
         Ok(Ok(addresses)) => addresses.collect(),
         _ => return Err(ConnectionEnd::NameUnknown),
     };
-    // The mocks have no IPv6, whatever the name of this machine resolves to.
+    // The mocks listen on IPv4 only, whatever the name of this machine resolves to.
     let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
     let Some(address) = address else { return Err(ConnectionEnd::NameUnknown) };
     match timeout(request.connect_within(), TcpStream::connect(address)).await {
@@ -205,7 +205,7 @@ async fn connect(request: &RawRequest<'_>) -> Result<TcpStream, ConnectionEnd> {
     }
 }
 
-/// Speaks HTTP/1.1 over a connection, once or twice.
+/// Sends one or two HTTP/1.1 requests on a connection.
 async fn speak(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     request: &RawRequest<'_>,
@@ -227,7 +227,7 @@ async fn exchange(
     let bytes = request.call.http1(authority(request.url), target(request.url), request.key);
     let mut reads = Vec::new();
     let mut so_far = Vec::new();
-    // Whoever was cut off while he wrote may still find something to read.
+    // A client whose write fails may still have bytes to read.
     let ending = match stream.write_all(&bytes).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => ConnectionEnd::Reset,
         _ => loop {
@@ -254,17 +254,17 @@ async fn exchange(
     transcript
 }
 
-/// `127.0.0.1:PORT`, as it stands in the URL.
+/// Returns `127.0.0.1:PORT`, as in the URL.
 pub(super) fn authority(url: &Url) -> &str {
     &url[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
-/// The path with the query.
+/// Returns the path with the query.
 fn target(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
-/// What an error of the system, or of TLS, says of how the connection ended.
+/// Returns how the connection ended, according to an error of the operating system or of TLS.
 pub(super) fn ending_of(error: &io::Error) -> ConnectionEnd {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ConnectionEnd::Refused,

@@ -1,58 +1,59 @@
-//! Reads what came over a connection as an HTTP/1.1 message (RFC 9112), to the letter: what a
-//! library would mend or refuse is told apart here.
+//! Parses received bytes strictly as an HTTP/1.1 message (RFC 9112). It distinguishes errors that a library
+//! would repair or refuse.
 
 use std::ops::Range;
 
-/// What the bytes of a connection come to as a message.
+/// The bytes of a connection, parsed as a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedReply {
-    /// The statuses of interim replies.
+    /// The statuses of interim responses.
     pub interim: Vec<u16>,
-    /// The final status; `None` where no head came or none can be read.
+    /// The final status; `None` if there is no readable head.
     pub status: Option<u16>,
-    /// Where the final head lies in what came, with the empty line at its end.
+    /// The position of the final head in the received bytes, with the empty line at its end.
     pub head: Range<usize>,
-    /// Its headers in order, names in lower case; a folded line belongs to the one before it.
+    /// The headers in order, with names in lower case. A folded line is part of the value before it.
     pub headers: Vec<(String, String)>,
     /// The body, without its framing.
     pub body: Vec<u8>,
-    /// What became of the framing.
+    /// The state of the framing.
     pub framing: MessageFraming,
-    /// Bytes behind the end of the message.
+    /// The bytes after the end of the message.
     pub rest: Vec<u8>,
-    /// Pieces of the body: where each begins in the body, where in what came, and how long it is.
+    /// The pieces of the body: the offset of each in the body, its offset in the received bytes, and its
+    /// length.
     pieces: Vec<(usize, usize, usize)>,
 }
 
-/// What can be said of a message's framing.
+/// The state of a message's framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageFraming {
-    /// No byte came.
+    /// No byte arrived.
     Nothing,
-    /// What stands in place of a head is none.
+    /// The bytes in place of a head are not a head.
     NoHead,
     /// The message is complete.
     Whole,
-    /// It is well-formed as far as it goes, and lacks its end.
+    /// The message is well-formed so far, but its end is missing.
     Cut,
-    /// From some byte on nobody can say what it means.
+    /// From some byte on the message cannot be parsed.
     Broken,
 }
 
-/// How the end of a body is told (RFC 9112 section 6.3).
+/// How to find the end of a body (RFC 9112 section 6.3).
 enum Length {
     None,
     Bytes(usize),
     Chunked,
     UntilClose,
-    /// A WebSocket's, up to its close frame.
+    /// The frames of a WebSocket up to the close frame.
     Frames,
-    /// Two lengths that do not agree.
+    /// Two different lengths.
     Contradicted,
 }
 
 impl ParsedReply {
-    /// Of no bytes at all.
+    /// Returns the result for no bytes.
     pub fn nothing() -> Self {
         Self {
             interim: Vec::new(),
@@ -66,7 +67,7 @@ impl ParsedReply {
         }
     }
 
-    /// Reads bytes; `ended` where nothing can follow them.
+    /// Parses bytes. `ended` is whether the connection has ended after them.
     pub fn read(bytes: &[u8], ended: bool) -> Self {
         let mut reply = Self::nothing();
         let mut at = 0;
@@ -131,7 +132,8 @@ impl ParsedReply {
         reply
     }
 
-    /// Of HTTP/2: a status, pieces of a body with their places, and whether the stream was ended.
+    /// Returns the result for HTTP/2: a status, pieces of the body with their positions, and whether the
+    /// stream has ended.
     pub fn of_frames(status: Option<u16>, pieces: &[(usize, Vec<u8>)], ended: bool, bytes: usize) -> Self {
         let mut reply = Self { status, ..Self::nothing() };
         for (raw, piece) in pieces {
@@ -146,12 +148,12 @@ impl ParsedReply {
         reply
     }
 
-    /// The values of a header (its name in lower case), in order.
+    /// Returns the values of a header in order. `name` must be in lower case.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Where a byte of the body stands in what came.
+    /// Returns the position in the received bytes of a byte of the body.
     pub fn place(&self, offset: usize) -> Option<usize> {
         self.pieces
             .iter()
@@ -159,7 +161,7 @@ impl ParsedReply {
             .map(|(body, raw, _)| raw + offset - body)
     }
 
-    /// How many bytes of the body stand before a place in what came.
+    /// Returns the number of bytes of the body before a position in the received bytes.
     pub fn offset(&self, place: usize) -> usize {
         self.pieces.iter().map(|(_, raw, length)| place.saturating_sub(*raw).min(*length)).sum()
     }
@@ -195,7 +197,7 @@ impl ParsedReply {
         self.rest = bytes[end..].to_vec();
     }
 
-    /// A chunked body (RFC 9112 section 7.1). Nobody here sends trailers.
+    /// Parses a chunked body (RFC 9112 section 7.1). The mocks never send trailers.
     fn chunks(&mut self, bytes: &[u8], mut at: usize) {
         self.framing = MessageFraming::Cut;
         while let Some(length) = find(&bytes[at..], b"\r\n") {
@@ -227,7 +229,7 @@ impl ParsedReply {
                 None => return,
             }
         }
-        // A size that does not end, and of which no digit is one.
+        // An incomplete size that does not begin with a digit.
         if bytes[at..].first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             self.framing = MessageFraming::Broken;
             self.rest = bytes[at..].to_vec();
@@ -235,10 +237,10 @@ impl ParsedReply {
     }
 }
 
-/// How many bytes stand before a close frame, or in all where none comes.
+/// Returns the number of bytes before a close frame, or of all bytes if there is none.
 fn before_close_frame(bytes: &[u8]) -> usize {
     let mut at = 0;
-    // A server's frame: its kind, then its length in one, three or nine bytes (RFC 6455 section 5.2).
+    // A frame from a server: its type, then its length in one, three or nine bytes (RFC 6455 section 5.2).
     while let [kind, length, rest @ ..] = &bytes[at..] {
         const CLOSE: u8 = 0x88;
         if *kind == CLOSE {
@@ -257,7 +259,7 @@ fn before_close_frame(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// `HTTP/1.1 200 OK`
+/// Parses a status line: `HTTP/1.1 200 OK`.
 fn status(line: &[u8]) -> Option<u16> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let rest = line.strip_prefix(b"HTTP/1.1 ")?;
@@ -268,7 +270,7 @@ fn status(line: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Status and headers; `None` where the first line is no status line.
+/// Parses the status and the headers. Returns `None` if the first line is not a status line.
 fn head(bytes: &[u8]) -> Option<(u16, Vec<(String, String)>)> {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.trim_end_matches("\r\n").split("\r\n");
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_whole_only_where_its_framing_says_so() {
+    fn a_message_is_whole_only_if_its_framing_says_so() {
         for (text, framing, body, rest) in [
             ("", MessageFraming::Nothing, "", ""),
             ("HTTP/1.1 200 OK\r\ncontent-le", MessageFraming::Cut, "", ""),
@@ -352,12 +354,12 @@ mod tests {
     }
 
     #[test]
-    fn without_an_end_a_body_that_ends_with_the_connection_is_not_whole() {
+    fn a_body_that_ends_with_the_connection_is_not_whole_before_that() {
         assert_eq!(ParsedReply::read(b"HTTP/1.1 200 OK\r\n\r\nabcd", false).framing, MessageFraming::Cut);
     }
 
     #[test]
-    fn interim_replies_come_before_the_final_one() {
+    fn interim_responses_come_before_the_final_one() {
         let reply =
             read("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         assert_eq!((reply.interim.as_slice(), reply.status), (&[103][..], Some(200)));
@@ -365,14 +367,14 @@ mod tests {
     }
 
     #[test]
-    fn headers_keep_their_order_their_doubles_and_their_folds() {
+    fn headers_keep_their_order_duplicates_and_folded_lines() {
         let reply = read("HTTP/1.1 200 OK\r\nX-A: 1\r\nx-b: one\r\n two\r\nx-a: 3\r\n\r\n");
         assert_eq!(reply.all("x-a"), ["1", "3"]);
         assert_eq!(reply.all("x-b"), ["one two"]);
     }
 
     #[test]
-    fn a_place_in_the_body_and_one_in_what_came_are_told_from_each_other() {
+    fn positions_in_the_body_and_in_the_received_bytes_differ() {
         let text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
         let reply = read(text);
         let c = text.find('c').map(|_| text.rfind("c\r\n0").unwrap());

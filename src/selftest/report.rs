@@ -1,4 +1,4 @@
-//! What a selftest comes to, as data.
+//! The report of a selftest, as data.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,95 +6,95 @@ use serde_json::Value;
 
 use super::{family::FaultLayer, seen::ClientView};
 
-/// The version of the report's form. It rises when a reader of the old form could be misled.
+/// The version of the report's format. It increases when a reader of the old format could be misled.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A whole selftest. Times are milliseconds.
+/// A whole selftest. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "upfault selftest")]
 pub struct Selftest {
-    /// The version of this form: 1.
+    /// The version of this format: 1.
     pub schema: u32,
-    /// The version of upfault that wrote it.
+    /// The version of upfault that wrote the report.
     pub upfault: String,
-    /// The seed of everything random.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// Family by family.
+    /// The exhibits, grouped by family.
     pub exhibits: Vec<FaultProof>,
-    /// How many of them are proven.
+    /// The number of proven exhibits.
     pub proven: usize,
-    /// How many are not.
+    /// The number of exhibits that are not proven.
     pub unproven: usize,
     /// How late this machine is.
     pub timing: Timing,
-    /// How long all of it took.
+    /// How long the selftest took.
     pub wall_ms: f64,
 }
 
-/// One list of faults, and what the wire showed.
+/// One list of faults, and what the client observed on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultProof {
-    /// Where it belongs.
+    /// The layer that the faults affect.
     pub family: FaultLayer,
-    /// The faults as a scenario file has them, one behind the other.
+    /// The faults as written in a scenario file, separated by commas.
     pub name: String,
-    /// Whether every claim held.
+    /// Whether every claim is true.
     pub proven: bool,
-    /// What a client can make of it.
+    /// What a correct client reports.
     pub seen: ClientView,
-    /// What the wire showed, in a few words.
+    /// A short description of the wire.
     pub showed: String,
-    /// Every claim.
+    /// All claims.
     pub claims: Vec<ClaimResult>,
-    /// Bytes of the body that came, without its framing.
+    /// The number of bytes of the body that arrived, without its framing.
     pub body_bytes: u64,
-    /// Reads that brought something.
+    /// The number of reads that returned bytes.
     pub reads: usize,
-    /// When the first byte came, from the moment at which the connection was asked for; null where
-    /// none came.
+    /// When the first byte arrived, measured from the start of the connection attempt; null if no byte
+    /// arrived.
     pub first_byte_ms: Option<f64>,
-    /// When it was over, or nothing more was waited for.
+    /// When the connection ended or the client stopped waiting.
     pub ended_ms: f64,
-    /// How far the mock's waits missed their time, at the worst; null where it had none.
+    /// How late the mock's waits were at most; null if there were none.
     pub timer_error_ms: Option<f64>,
-    /// How often it was shown: what is not proven among all others is shown again without them,
-    /// because a machine that is busy is late.
+    /// How often the exhibit ran. Exhibits that are not proven run again without the others, because a busy
+    /// machine may be late.
     pub tries: u32,
 }
 
 /// One claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimResult {
-    /// What is claimed.
+    /// The text of the claim.
     pub claim: String,
-    /// What was seen instead; null where it held.
+    /// What was observed instead; null if the claim is true.
     pub instead: Option<String>,
 }
 
 /// How late this machine is (milliseconds).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
-    /// The mock's injected waits: the worst of each exhibit that has some.
+    /// The mock's injected waits: the latest one of each exhibit that has some.
     pub injected: Lateness,
-    /// Bare sleeps of the runtime, taken at the same time.
+    /// Plain sleeps of the runtime at the same time.
     pub bare: Lateness,
 }
 
-/// How late a number of waits were (milliseconds).
+/// How late several waits were (milliseconds).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lateness {
-    /// How many.
+    /// The number of waits.
     pub count: usize,
     /// The median.
     pub p50_ms: f64,
-    /// All but one in a hundred were less late.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// The worst.
+    /// The maximum.
     pub max_ms: f64,
 }
 
 impl Lateness {
-    /// Of single values.
+    /// Computes the statistics of single values.
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let at = |share: f64| {
@@ -106,13 +106,13 @@ impl Lateness {
 }
 
 impl FaultProof {
-    /// The claims that did not hold.
+    /// Returns the claims that are not true, each with what was observed instead.
     pub fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
         self.claims.iter().filter_map(|claim| Some((claim.claim.as_str(), claim.instead.as_deref()?)))
     }
 }
 
-/// The JSON Schema of [`Selftest`], as it is checked in under `schema/selftest.schema.json`.
+/// Returns the JSON Schema of [`Selftest`], which is checked in as `schema/selftest.schema.json`.
 pub fn json_schema() -> Value {
     schemars::schema_for!(Selftest).to_value()
 }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_those_of_the_values() {
+    fn percentiles_are_values_from_the_list() {
         let values = (1..=200).rev().map(f64::from).collect();
         let lateness = Lateness::of(values);
         assert_eq!((lateness.p50_ms, lateness.p99_ms, lateness.max_ms), (100.0, 198.0, 200.0));

@@ -1,4 +1,4 @@
-//! What any client can make of what came over the wire.
+//! What a correct client reports about a reply.
 
 use std::fmt;
 
@@ -10,29 +10,29 @@ use super::{
     reply::MessageFraming,
 };
 
-/// What a client that knows its standards can say in the end.
+/// The result that a correct client reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientView {
-    /// A whole reply.
+    /// A complete reply.
     Whole {
         /// Its status.
         status: u16,
     },
-    /// No status, and an error.
+    /// An error without a status.
     BrokenBeforeHead,
     /// A status, then an error.
     BrokenAfterHead,
-    /// Nothing comes, or nothing more: only a time-out ends it.
+    /// No byte, or no further byte, arrives. Only the client's time-out ends the wait.
     Silent,
-    /// There is no connection, or nothing that may be spoken over it.
+    /// No usable connection.
     NotConnected,
-    /// All of it, or an error: the standards leave it open.
+    /// Either the complete reply or an error: the standards allow both.
     Doubtful,
 }
 
 impl ClientView {
-    /// Of what came; `doubtful` where the standards leave open what to make of it.
+    /// Computes the result. `doubtful` is whether the standards allow both success and an error.
     pub fn of(transcript: &Transcript, doubtful: bool) -> Self {
         let reply = &transcript.reply;
         if doubtful {

@@ -1,4 +1,5 @@
-//! That every word of the vocabulary is shown, and can be written in a file.
+//! Tests that an exhibit shows every word of the fault vocabulary, and that a scenario file can contain every
+//! exhibit.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::scenario::{ArmRequest, ErrorName, Fault, Library, load_arm, load_dir};
 
-/// Every leaf that the JSON Schema of a fault has: `reset.at.before_end`, `tls.alert.access_denied`.
+/// Returns every leaf in the JSON Schema of a fault: `reset.at.before_end`, `tls.alert.access_denied`.
 fn vocabulary() -> BTreeSet<String> {
     let schema = schemars::schema_for!(Fault).to_value();
     let mut leaves = BTreeSet::new();
@@ -37,7 +38,7 @@ fn walk(root: &Value, schema: &Value, path: &str, leaves: &mut BTreeSet<String>)
     }
 }
 
-/// The leaves that one fault shows.
+/// Collects the leaves of one fault.
 fn shown(value: &Value, path: &str, leaves: &mut BTreeSet<String>) {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match value {
@@ -51,9 +52,10 @@ fn shown(value: &Value, path: &str, leaves: &mut BTreeSet<String>) {
     }
 }
 
-/// What a file may not say, because it can never happen, or what is proven elsewhere.
-fn is_no_exhibit(leaf: &str) -> bool {
-    // Which bytes an error has is the provider's catalogue, and tested there row by row.
+/// Whether no exhibit is needed: a file may not contain this leaf because it can never happen, or other tests
+/// prove it.
+fn needs_no_exhibit(leaf: &str) -> bool {
+    // The bytes of an error come from the provider's catalogue, and other tests check each row of it.
     let catalogue = ErrorName::ALL.iter().any(|error| {
         [format!("error_event.error.{error}"), format!("malform.error.{error}")].contains(&leaf.to_owned())
     });
@@ -86,12 +88,12 @@ fn every_word_of_the_vocabulary_is_shown() {
     }
     let vocabulary = vocabulary();
     assert!(vocabulary.len() > 120, "the walk through the schema finds {}", vocabulary.len());
-    let missing: Vec<_> = vocabulary.difference(&leaves).filter(|leaf| !is_no_exhibit(leaf)).collect();
+    let missing: Vec<_> = vocabulary.difference(&leaves).filter(|leaf| !needs_no_exhibit(leaf)).collect();
     assert!(missing.is_empty(), "no exhibit shows these: {missing:#?}");
 }
 
-/// The fault that a leaf belongs to: of those in families (`tls`, `http1`, …) with the word behind, but
-/// without codes, places and times.
+/// Returns the fault that a leaf belongs to, without codes, places and times. For faults in families (`tls`,
+/// `http1`, …) it includes the word after the family.
 fn fault_of(leaf: &str) -> String {
     const FAMILIES: &[&str] = &[
         "connection",
@@ -112,7 +114,7 @@ fn fault_of(leaf: &str) -> String {
 }
 
 #[test]
-fn every_fault_stands_in_a_bundled_scenario() {
+fn every_fault_is_in_a_bundled_scenario() {
     let library = load_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), &[]).expect("it loads");
     let mut leaves = BTreeSet::new();
     for turn in library.scenarios.iter().flat_map(|scenario| scenario.deployments.values()).flatten() {
@@ -128,7 +130,7 @@ fn every_fault_stands_in_a_bundled_scenario() {
 }
 
 #[test]
-fn every_exhibit_can_be_written_in_a_file_as_it_is_shown() {
+fn every_exhibit_can_be_written_in_a_scenario_file() {
     let mut refused = Vec::new();
     for exhibit in exhibits().iter().filter(|exhibit| !exhibit.turn.faults.is_empty()) {
         let faults: Vec<String> = exhibit.turn.faults.iter().map(written).collect();
@@ -170,8 +172,8 @@ fn words_and_patterns_choose_exhibits() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "`just schema` says so by a variable")]
-fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
+#[expect(clippy::disallowed_methods, reason = "`just schema` sets this variable")]
+fn the_checked_in_schema_is_up_to_date() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/selftest.schema.json");
     let now = format!("{:#}\n", json_schema());
     if std::env::var_os("UPDATE_SCHEMA").is_some() {

@@ -1,5 +1,5 @@
-//! TLS as a careful client speaks it: it trusts the run's authority alone, and says exactly what
-//! it does not like.
+//! A careful TLS client: it trusts only the authority of the run, and reports exactly why it refuses a
+//! certificate.
 
 use std::{
     fmt, io,
@@ -21,18 +21,18 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::raw::{self, ConnectionEnd};
 
-/// Why a certificate is not taken.
+/// Why the client refused a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateRefusal {
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It is for another name.
     WrongName,
-    /// It is its own issuer.
+    /// It is self-signed.
     SelfSigned,
     /// Its issuer is unknown.
     UnknownIssuer,
-    /// Anything else.
+    /// Another reason.
     Other(String),
 }
 
@@ -41,14 +41,14 @@ impl fmt::Display for CertificateRefusal {
         match self {
             Self::Expired => f.write_str("expired certificate"),
             Self::WrongName => f.write_str("certificate for another name"),
-            Self::SelfSigned => f.write_str("certificate that is its own issuer"),
+            Self::SelfSigned => f.write_str("self-signed certificate"),
             Self::UnknownIssuer => f.write_str("certificate of an unknown issuer"),
             Self::Other(words) => write!(f, "certificate refused: {words}"),
         }
     }
 }
 
-/// Whose certificates are taken.
+/// The trusted certificates.
 #[derive(Debug, Clone)]
 pub struct TrustedCertificates {
     roots: Arc<RootCertStore>,
@@ -56,7 +56,7 @@ pub struct TrustedCertificates {
 }
 
 impl TrustedCertificates {
-    /// These authorities alone; what is no certificate is left out.
+    /// Trusts only these authorities. Values that are not valid certificates are left out.
     pub fn in_these(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
@@ -64,7 +64,7 @@ impl TrustedCertificates {
     }
 }
 
-/// Verifies as rustls does, and keeps what it was shown where it does not like it.
+/// Verifies certificates as rustls does, and remembers why it refused one.
 #[derive(Debug)]
 struct Watching {
     inner: Arc<WebPkiServerVerifier>,
@@ -129,7 +129,7 @@ impl ServerCertVerifier for Watching {
 }
 
 impl Watching {
-    /// Whether all would be well if the certificate itself were trusted: then it has signed itself.
+    /// Whether the certificate would be valid if it were trusted itself. Then it is self-signed.
     fn issued_itself(&self, certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> bool {
         let mut roots = RootCertStore::empty();
         if roots.add(certificate.clone().into_owned()).is_err() {
@@ -141,7 +141,7 @@ impl Watching {
     }
 }
 
-/// Shakes hands, offering one protocol.
+/// Performs the TLS handshake and offers one protocol.
 pub(super) async fn connect(
     tcp: TcpStream,
     host: &str,
@@ -166,14 +166,14 @@ pub(super) async fn connect(
         let refused = watching.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
         match refused {
             Some(refused) => ConnectionEnd::Certificate(refused),
-            // In the middle of a handshake an end is an end, announced or not.
+            // During a handshake it does not matter whether `close_notify` was sent.
             None if error.kind() == io::ErrorKind::UnexpectedEof => ConnectionEnd::Fin,
             None => raw::ending_of(&error),
         }
     })
 }
 
-/// What rustls says of how the connection ended, where it was rustls that said something.
+/// Returns how the connection ended, if the error comes from rustls.
 pub(super) fn ending_of(error: &io::Error) -> Option<ConnectionEnd> {
     match error.get_ref()?.downcast_ref::<Error>()? {
         Error::AlertReceived(AlertDescription::CloseNotify) => Some(ConnectionEnd::Fin),

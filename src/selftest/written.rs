@@ -1,22 +1,22 @@
-//! A fault as people write it in a scenario file.
+//! Formats a fault as in a scenario file.
 
 use serde_json::Value;
 
 use crate::scenario::Fault;
 
-/// `reset: {at: {after_events: 3}}`, as it stands behind the dash of a list.
+/// Returns the text of a list item: `reset: {at: {after_events: 3}}`.
 pub fn written(fault: &Fault) -> String {
     match serde_json::to_value(fault) {
         Ok(Value::Object(members)) if members.len() == 1 => {
             members.iter().map(|(name, value)| format!("{name}: {}", flow(value))).collect()
         }
         Ok(value) => flow(&value),
-        // A fault is a plain value: this is not reached.
+        // A fault always serializes, so this is not reached.
         Err(_) => fault.to_string(),
     }
 }
 
-/// YAML's flow style. The words of a fault need no quotes; a duration such as `1m 30s` neither.
+/// Formats a value in YAML's flow style. The words of a fault and durations such as `1m 30s` need no quotes.
 fn flow(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
@@ -31,7 +31,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// Whether it can stand in a list without quotes.
+/// Whether the text needs no quotes in a list.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && !text.contains(['{', '}', '[', ']', ',', ':', '#', '\'', '"'])
 }
@@ -44,7 +44,7 @@ mod tests {
     use crate::scenario::{CloseFrame, Http1Fault, Point};
 
     #[test]
-    fn a_fault_is_shown_as_it_is_written() {
+    fn a_fault_has_the_text_of_a_scenario_file() {
         for (fault, text) in [
             (Fault::Refuse, "refuse"),
             (Fault::Reset { at: Point::AfterEvents(3) }, "reset: {at: {after_events: 3}}"),

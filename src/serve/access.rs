@@ -1,10 +1,10 @@
-//! Which requests the control API accepts: those of its owner's programs, and none of a web page from
-//! another origin.
+//! Decides which requests the control API accepts: those of programs, but none of a web page from another
+//! origin.
 //!
-//! A browser lets any page send requests to any address, this machine's included. It cannot keep a page
-//! from sending them, but it says where they come from (`Origin`, `Sec-Fetch-Site`) and which name they
-//! were sent to (`Host`). The name matters because a page may have its own name resolve to this machine
-//! (DNS rebinding): the browser then takes the page and this server for one origin.
+//! A browser lets any page send requests to any address, including those of this machine. It does not prevent
+//! such a request, but its headers say which page sent it (`Origin`, `Sec-Fetch-Site`) and to which host name
+//! (`Host`). The host name matters because a page can make its own name resolve to this machine (DNS
+//! rebinding): the browser then considers the page and this server to be the same origin.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,11 +20,12 @@ use url::{Host, Url};
 
 use super::reply::Refused;
 
-/// A header by which browsers say how the page relates to the server
+/// The header in which browsers send the relation between the origin of a page and the server
 /// (<https://www.w3.org/TR/fetch-metadata/>).
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// A host name or an IP address without a port, as `--allow-host` takes it: `upfault`, `192.0.2.7`, `[2001:db8::7]`.
+/// A host name or an IP address without a port, the value of `--allow-host`: `upfault`, `192.0.2.7`,
+/// `[2001:db8::7]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName(Host);
 
@@ -41,28 +42,28 @@ impl FromStr for HostName {
     }
 }
 
-/// The hosts that the control API answers for.
+/// The hosts for which the control API accepts requests.
 pub(super) struct AllowedHosts {
     listen: SocketAddr,
     allowed: Vec<HostName>,
 }
 
-/// `host[:port]` as the client wrote it: what the URLs in an answer must begin with.
+/// `host[:port]` as the client sent it. The URLs in a response must use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestHost(pub(super) String);
 
 impl AllowedHosts {
-    /// For a server that listens at `listen`. Requests for a loopback host or that address are always
-    /// accepted; those for any other name only if it is `allowed`.
+    /// Creates the rules for a server that listens at `listen`. Requests for a loopback host or for that
+    /// address are always accepted, those for another host only if it is in `allowed`.
     pub(super) fn new(listen: SocketAddr, allowed: Vec<HostName>) -> Self {
         Self { listen, allowed }
     }
 
-    /// Accepts a request, or says why not.
+    /// Accepts a request and returns its host.
     ///
     /// # Errors
-    /// 400 for a head that does not name one host, 421 for a host that is not this server's, 403 for a
-    /// request of a page from another origin.
+    /// 400 for a request that does not name exactly one host, 421 for a host that is not allowed, 403 for a
+    /// request from a page of another origin.
     pub(super) fn admit(&self, parts: &Parts) -> Result<RequestHost, Refused> {
         let named = named(parts)?;
         let host = named.as_ref().map(|named| {
@@ -80,8 +81,10 @@ impl AllowedHosts {
         Ok(RequestHost(host.map_or_else(|| self.listen.to_string(), |host| host.text.clone())))
     }
 
-    /// The port is not compared: behind a forwarded port it is not the server's, and a page that was
-    /// loaded from another port has another `Origin`.
+    /// Whether requests for this host are accepted.
+    ///
+    /// The port is not compared: with port forwarding it differs from the server's own, and a page from
+    /// another port is rejected by its `Origin`.
     fn answers_for(&self, host: &Host) -> bool {
         let address: Option<IpAddr> = match host {
             Host::Domain(_) => None,
@@ -90,8 +93,8 @@ impl AllowedHosts {
         };
         let is_own = |address: IpAddr| {
             let listen = self.listen.ip().to_canonical();
-            // A server on all addresses cannot list them (forwarded ports, containers) and need not:
-            // only a name can be made to resolve to another machine.
+            // A server that listens on all addresses cannot list them (port forwarding, containers), and need
+            // not: DNS rebinding works only with names, not with addresses.
             address.is_loopback() || address == listen || listen.is_unspecified()
         };
         let is_localhost = *host == Host::Domain("localhost".to_owned());
@@ -126,10 +129,10 @@ impl AllowedHosts {
     }
 }
 
-/// The host that a request names; `None` for one of HTTP/1.0 without it, which no browser sends.
+/// The host that a request names; `None` for an HTTP/1.0 request without one, which browsers do not send.
 fn named(parts: &Parts) -> Result<Option<Authority>, Refused> {
-    // RFC 9112 section 3.2.2: the target's authority, where it has one, counts and not the Host. In HTTP/2
-    // it is `:authority`.
+    // RFC 9112 section 3.2.2: if the request target has an authority, it takes precedence over the Host
+    // header. In HTTP/2 it is `:authority`.
     let text = match parts.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => only_host(&parts.headers)?,
@@ -152,7 +155,7 @@ fn only_host(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
     host.map(|host| host.to_str().map_err(|_| unclear("its Host header is not text"))).transpose()
 }
 
-/// RFC 9112 section 3.2.
+/// The rejection of a request without a valid host (RFC 9112 section 3.2).
 fn unclear(what: &str) -> Refused {
     Refused::new(
         StatusCode::BAD_REQUEST,
@@ -171,7 +174,8 @@ struct Authority {
 
 impl Authority {
     fn parse(text: &str) -> Option<Self> {
-        // `url` would also read percent-encoded and international names, which no client sends.
+        // `url` would also accept percent-encoded and internationalised names, which clients do not send in a
+        // Host.
         if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b)) {
             return None;
         }
@@ -187,8 +191,8 @@ impl Authority {
         Some(Self { text: text.to_owned(), host, port })
     }
 
-    /// Whether an `Origin` header names this host and port. Plain HTTP is all that the control API is
-    /// opened by in a browser.
+    /// Whether an `Origin` header names this host and port, with the scheme `http`: the control API does not
+    /// use TLS.
     fn is_origin(&self, origin: &HeaderValue) -> bool {
         let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
         let Some(url) = url.filter(|url| url.scheme() == "http") else { return false };
@@ -224,9 +228,9 @@ mod tests {
     const LOOPBACK: &str = "127.0.0.1:4777";
 
     #[test]
-    fn only_the_listen_address_loopback_and_allowed_hosts_are_answered_for() {
+    fn only_the_listen_address_loopback_and_allowed_hosts_are_accepted() {
         let table = [
-            // As clients write the address that they were given.
+            // The ways in which clients write the address.
             (LOOPBACK, "127.0.0.1:4777", true),
             (LOOPBACK, "localhost:4777", true),
             (LOOPBACK, "LocalHost:4777", true),
@@ -235,12 +239,12 @@ mod tests {
             (LOOPBACK, "127.1.2.3:4777", true),
             (LOOPBACK, "[::1]:4777", true),
             (LOOPBACK, "[::ffff:127.0.0.1]:4777", true),
-            // Behind a forwarded port.
+            // With port forwarding.
             (LOOPBACK, "localhost:8080", true),
-            // By --allow-host.
+            // Allowed with --allow-host.
             (LOOPBACK, "upfault:4777", true),
             (LOOPBACK, "UPFAULT.", true),
-            // By a name that resolves to this machine, or looks like one that does.
+            // Names that resolve to this machine or look as if they did.
             (LOOPBACK, "evil.test:4777", false),
             (LOOPBACK, "localhost.evil.test:4777", false),
             (LOOPBACK, "127.0.0.1.evil.test:4777", false),
@@ -257,7 +261,7 @@ mod tests {
             ("192.0.2.7:4777", "localhost:4777", true),
             ("192.0.2.7:4777", "192.0.2.8:4777", false),
             ("[2001:db8::7]:4777", "[2001:DB8:0::7]:4777", true),
-            // A server on all addresses does not know under which it is reached; names stay closed.
+            // A server on all addresses does not know its addresses; unknown names are still rejected.
             ("0.0.0.0:4777", "0.0.0.0:4777", true),
             ("0.0.0.0:4777", "192.0.2.7:8080", true),
             ("[::]:4777", "[2001:db8::7]:4777", true),
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_does_not_name_one_host_is_a_bad_request() {
+    fn a_request_that_does_not_name_one_host_is_a_bad_request() {
         for head in [
             "/",
             "/ | host: ",
@@ -296,9 +300,9 @@ mod tests {
         assert_eq!(admitted(LOOPBACK, "1.0 / | host: evil.test"), Err(421));
     }
 
-    /// An absolute-form target, and `:authority` in HTTP/2, come as the target's authority.
+    /// The authority of an absolute-form target, or `:authority` in HTTP/2.
     #[test]
-    fn the_authority_of_the_target_counts_before_the_host() {
+    fn the_authority_of_the_target_takes_precedence_over_the_host_header() {
         assert_eq!(admitted(LOOPBACK, "http://localhost:4777/"), Ok("localhost:4777".to_owned()));
         assert_eq!(admitted(LOOPBACK, "http://evil.test:4777/ | host: 127.0.0.1:4777"), Err(421));
         let page = "http://localhost:4777/ | host: evil.test | origin: http://localhost:4777";
@@ -306,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_origin_is_refused_and_one_of_the_same_origin_is_not() {
+    fn pages_of_another_origin_are_rejected_and_those_of_the_same_origin_are_not() {
         let at = |host: &str, more: &str| {
             admitted(LOOPBACK, &format!("/ | host: {host}{more}")).map_err(|status| (status, host.to_owned()))
         };
@@ -348,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_to_allow_is_a_name_or_an_address_without_a_port() {
+    fn an_allowed_host_is_a_name_or_an_address_without_a_port() {
         for name in ["upfault", "Upfault.", "mock_1.internal", "192.0.2.7", "[2001:db8::7]"] {
             assert!(name.parse::<HostName>().is_ok(), "{name}");
         }

@@ -1,4 +1,4 @@
-//! What clients have armed, each for a time.
+//! The mocks that clients have armed, each for a limited time.
 
 use std::{
     collections::HashMap,
@@ -31,13 +31,13 @@ pub(crate) struct ArmedMocks {
     pub(crate) library: Library,
     pub(super) access: AllowedHosts,
     upstream: Upstream,
-    /// Never looked at: as long as it is there, the catalogue is.
+    /// Never read. The catalogue is armed for as long as this value exists.
     _catalogue: Vec<ArmedCase>,
     armed: Mutex<HashMap<String, Lease>>,
     ids: Ids,
 }
 
-/// Something armed, until its time is over.
+/// An armed mock until its time is over.
 struct Lease {
     case: ArmedCase,
     expires: Instant,
@@ -71,7 +71,7 @@ pub(crate) struct MockDeployment {
 pub(crate) enum NotArmed {
     /// [`MAX_ARMED`] are armed; the next of them ends after this time.
     Full(Duration),
-    /// A port or the authority could not be had.
+    /// No port could be opened, or the certificate authority could not be created.
     System(io::Error),
 }
 
@@ -159,13 +159,13 @@ impl ArmedMocks {
         })
     }
 
-    /// How many mocks are armed.
+    /// The number of armed mocks.
     pub(super) fn count(&self) -> usize {
         let now = Instant::now();
         locked(&self.armed).values().filter(|lease| lease.expires > now).count()
     }
 
-    /// What came to this server and was no request.
+    /// Traffic to this server that did not become an attempt.
     pub(super) fn strays(&self) -> Vec<Stray> {
         self.upstream.strays()
     }
@@ -187,26 +187,26 @@ impl ArmedMocks {
 
     fn with<T>(&self, id: &str, look: impl FnOnce(&ArmedCase) -> T) -> Option<T> {
         let armed = locked(&self.armed);
-        // Its timer may not have come to its turn yet.
+        // Its timer may be late.
         let lease = armed.get(id).filter(|lease| lease.expires > Instant::now())?;
         Some(look(&lease.case))
     }
 
-    /// Ends everything, and returns when it has ended.
+    /// Ends all mocks, and returns when they have ended.
     pub(super) async fn shutdown(&self) {
         locked(&self.armed).clear();
         self.upstream.shutdown().await;
     }
 }
 
-async fn expire(armory: Weak<ArmedMocks>, id: String, at: Instant) {
+async fn expire(mocks: Weak<ArmedMocks>, id: String, at: Instant) {
     sleep_until(at).await;
-    if let Some(armory) = armory.upgrade() {
-        armory.disarm(&id);
+    if let Some(mocks) = mocks.upgrade() {
+        mocks.disarm(&id);
     }
 }
 
-/// Ids that nobody guesses: a count under a keyed hash, whose key this process alone knows.
+/// Generates ids that cannot be guessed: a keyed hash of a counter. Only this process knows the key.
 #[derive(Default)]
 struct Ids {
     key: RandomState,

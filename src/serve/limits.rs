@@ -1,4 +1,4 @@
-//! How much can be armed and kept, and what happens at each limit.
+//! The limits on armed mocks and kept traffic, and what happens at each limit.
 
 use std::fmt::Write as _;
 
@@ -11,18 +11,19 @@ use crate::{
 /// The largest body that the control API accepts, in bytes: far more than a scenario needs.
 pub(super) const MAX_BODY: usize = MIB;
 
-/// How many mocks can be armed at the same time: a test suite may arm one for every test at its start.
+/// The maximum number of mocks that are armed at the same time. A test suite may arm one for every test at
+/// its start.
 pub(super) const MAX_ARMED: usize = 10_000;
 
-/// How many deployments one of them can have. Each may need a port of its own.
+/// The maximum number of deployments of one mock. Each may need its own port.
 pub(super) const MAX_DEPLOYMENTS: usize = 100;
 
-/// How much is kept of what arrives at one of them.
+/// The maximum size of the ledger of one mock.
 pub(super) const LEDGER: LedgerBounds = LedgerBounds { attempts: 10_000, bytes: 64 * MIB };
 
 const MIB: usize = 1024 * 1024;
 
-/// All of them as a Markdown table, for the documents.
+/// All limits as a Markdown table, for the documentation.
 pub(super) fn table() -> String {
     let count = |n: usize| if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) };
     let mib = |bytes: usize| format!("{} MiB", bytes / MIB);

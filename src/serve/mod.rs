@@ -1,5 +1,5 @@
-//! The mock providers alone, for any client or test suite: the catalogue by URL, and a small control
-//! API by which anything else is armed.
+//! `upfault serve`: the mock providers without a proxy, for any client or test suite. It serves the catalogue
+//! by URL, and a control API with which clients arm other mocks.
 
 mod access;
 mod armed_mocks;

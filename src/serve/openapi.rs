@@ -1,4 +1,4 @@
-//! The description of the control API, made from the types that it speaks.
+//! The OpenAPI document of the control API, generated from its types.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -12,16 +12,17 @@ use crate::scenario::ArmFile;
 const ABOUT: &str = "\
 Mock LLM providers that answer, and fail, as the real ones do.
 
-The catalogue needs no call of this API: `http://HOST:PORT/PROVIDER/NAME` followed by what the provider's base URLs end \
-in is a base URL that always answers in one way (`/openai/rate_limit/v1`, `/anthropic/overloaded`). `GET /` lists the \
-providers and the names.
+The catalogue works without this API: `http://HOST:PORT/PROVIDER/NAME`, followed by the path at the end of the \
+provider's base URL, is a base URL that sends the same reply to every request (`/openai/rate_limit/v1`, \
+`/anthropic/overloaded`). `GET /` lists the providers and the names.
 
-Anything else is armed under a path of its own, and ends by itself. Two clients never see each other's.
+With this API a client arms other mocks. Each mock has its own path and ends after a limited time. Clients cannot see \
+the mocks of other clients.
 
-A browser cannot use this API for a page of another origin, nor under a host name that the server was not started for. \
-Programs need nothing for it: they send no `Origin`, and the host that they were given.
+The API rejects requests of web pages from another origin, and requests for a host name that the server does not \
+allow. Programs are not affected: they send no `Origin` header, and they use the address of the server.
 
-What is armed and kept is limited:
+Limits:
 
 ";
 
@@ -47,10 +48,10 @@ fn value() -> Value {
     let schemas = generator.take_definitions(true);
 
     let answer = |about: &str, schema: &schemars::Schema| json!({"description": about, "content": {"application/json": {"schema": schema}}});
-    let unknown = answer("Nothing of this id is armed, or no longer", &error);
+    let unknown = answer("No mock with this id is armed, or no longer", &error);
     let id = json!([{
         "name": "id", "in": "path", "required": true, "schema": {"type": "string"},
-        "description": "As `arm` answered it",
+        "description": "The id that `arm` returned",
     }]);
     let text = json!({"description": "Text", "content": {"text/plain": {"schema": {"type": "string"}}}});
     let nothing = |about: &str| json!({ "description": about });
@@ -61,16 +62,16 @@ fn value() -> Value {
     });
     let mut paths = json!({
         "/": {"get": {
-            "operationId": "index", "summary": "What this server offers, for people",
+            "operationId": "index", "summary": "Overview of this server, as plain text",
             "responses": {"200": text},
         }},
         "/favicon.ico": {"get": {
-            "operationId": "favicon", "summary": "Nothing, so that browsers are content",
-            "responses": {"204": nothing("There is none")},
+            "operationId": "favicon", "summary": "Empty response for browsers",
+            "responses": {"204": nothing("There is no icon")},
         }},
         "/_upfault/health": {"get": {
-            "operationId": "health", "summary": "Whether the server is there",
-            "responses": {"200": answer("It is", &health)},
+            "operationId": "health", "summary": "Health check",
+            "responses": {"200": answer("The server is running", &health)},
         }},
         "/_upfault/openapi.json": {"get": {
             "operationId": "openapi", "summary": "This document",
@@ -79,44 +80,44 @@ fn value() -> Value {
             }},
         }},
         "/_upfault/arm": {"post": {
-            "operationId": "arm", "summary": "Arm turns, deployments or a scenario under a path of their own",
+            "operationId": "arm", "summary": "Arm a mock with turns, deployments or a scenario",
             "requestBody": {"required": true, "content": {"application/json": {"schema": arm, "example": example}}},
             "responses": {
                 "201": answer("Armed", &armed),
-                "400": answer("The body is not what can be armed; it says where and why", &error),
+                "400": answer("The body is invalid; the error gives the place and the reason", &error),
                 "413": answer("The body is larger than the limit", &error),
-                "429": answer("As many mocks are armed as the limit allows", &error),
+                "429": answer("The maximum number of mocks is armed", &error),
                 "503": answer("The system has no port left for a deployment that refuses connections", &error),
             },
         }},
         "/_upfault/arm/{id}": {"delete": {
-            "operationId": "disarm", "summary": "End what is armed, and the connections to it", "parameters": id,
+            "operationId": "disarm", "summary": "End a mock and its connections", "parameters": id,
             "responses": {"204": nothing("Ended"), "404": unknown},
         }},
         "/_upfault/ledger/{id}": {"get": {
-            "operationId": "ledger", "summary": "What arrived at what is armed, and what it got", "parameters": id,
+            "operationId": "ledger", "summary": "The requests that a mock received, and its responses", "parameters": id,
             "responses": {"200": answer("The attempts, in order", &ledger), "404": unknown},
         }},
         "/_upfault/strays": {"get": {
-            "operationId": "strays", "summary": "What came and was no request, or under nobody's path",
-            "responses": {"200": answer("The newest", &strays)},
+            "operationId": "strays", "summary": "Traffic that was not a complete HTTP request or not for a known path",
+            "responses": {"200": answer("The newest strays", &strays)},
         }},
         "/_upfault/ca.pem": {"get": {
-            "operationId": "ca", "summary": "The authority that signs for what is armed with TLS, made by this server",
+            "operationId": "ca", "summary": "The certificate authority of this server for mocks with TLS",
             "responses": {
                 "200": {"description": "PEM", "content": {"application/x-pem-file": {"schema": {"type": "string"}}}},
-                "503": answer("It could not be made", &error),
+                "503": answer("The certificate authority could not be created", &error),
             },
         }},
         "/_upfault/ledger/{id}/reset": {"post": {
-            "operationId": "reset", "summary": "Empty the ledger and begin with the first turn again", "parameters": id,
+            "operationId": "reset", "summary": "Empty the ledger and restart with the first turn", "parameters": id,
             "responses": {"204": nothing("Done"), "404": unknown},
         }},
     });
     let refusals = [
-        ("400", answer("The request does not name one host", &error)),
+        ("400", answer("The request does not name exactly one host", &error)),
         ("403", answer("A page of another origin sent the request", &error)),
-        ("421", answer("The request is for a host that is not this server's", &error)),
+        ("421", answer("The request is for a host that the server does not allow", &error)),
     ];
     let items = paths.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut);
     for operation in items.filter_map(Value::as_object_mut).flat_map(serde_json::Map::values_mut) {

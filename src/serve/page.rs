@@ -1,4 +1,4 @@
-//! What a person sees who opens the server's address.
+//! The page at the server's address, for people.
 
 use std::fmt::Write as _;
 
@@ -8,13 +8,13 @@ use crate::{
     scenario::Provider,
 };
 
-/// The page, for who has come by this host (`127.0.0.1:PORT`).
+/// The page as plain text. `host` is the `HOST:PORT` of its URLs.
 pub(super) fn index(host: &str) -> String {
     let mut page = format!(
         "upfault {}: mock LLM providers that answer, and fail, as the real ones do\n\n\
          THE CATALOGUE BY URL\n\n\
-         Give a client the base URL of its provider with a name from the lists below in it. It always gets that\n\
-         answer, whatever it asks for, as a stream where it asks for one. Any key will do.\n\n",
+         Give a client the base URL of its provider, with a name from the lists below in place of `ok`. The server\n\
+         sends the same reply to every request: as a stream if the request asks for one. Any key works.\n\n",
         env!("CARGO_PKG_VERSION")
     );
     for provider in Provider::ALL {
@@ -25,7 +25,7 @@ pub(super) fn index(host: &str) -> String {
             base_path(*provider)
         );
     }
-    page.push_str("\nNames, in place of `ok`:\n\n");
+    page.push_str("\nSuccesses and faults:\n\n");
     let entries = catalogue::entries();
     let (errors, others): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.about.is_empty());
     for entry in others {
@@ -38,15 +38,15 @@ pub(super) fn index(host: &str) -> String {
     }
     let _ = write!(
         page,
-        "\nANYTHING ELSE\n\n\
-         Arm it: you get a base URL of your own, which nobody else sees, and which ends by itself.\n\n\
+        "\nOTHER MOCKS\n\n\
+         Arm a mock: you get a base URL that only you know and that ends after a limited time.\n\n\
         \x20 curl http://{host}/_upfault/arm -d '{{\"provider\": \"openai\", \"upstream\": [{{\"error\": \"rate_limit\"}}, {{\"reply\": \"ok\"}}], \"ttl\": \"60s\"}}'\n\
-        \x20 curl http://{host}/_upfault/ledger/ID              what arrived there, and what it got\n\
-        \x20 curl http://{host}/_upfault/strays                 what came and was no request\n\
-        \x20 curl http://{host}/_upfault/ca.pem                 the authority of what is armed with TLS\n\
-        \x20 curl -X POST http://{host}/_upfault/ledger/ID/reset   ledger and turns from the start\n\
-        \x20 curl -X DELETE http://{host}/_upfault/arm/ID       the end of it\n\n\
-         http://{host}/_upfault/openapi.json describes all of it.\n"
+        \x20 curl http://{host}/_upfault/ledger/ID              the requests that it received, and its responses\n\
+        \x20 curl http://{host}/_upfault/strays                 traffic that was not a complete request\n\
+        \x20 curl http://{host}/_upfault/ca.pem                 the certificate authority for mocks with TLS\n\
+        \x20 curl -X POST http://{host}/_upfault/ledger/ID/reset   empty the ledger and restart the turns\n\
+        \x20 curl -X DELETE http://{host}/_upfault/arm/ID       end the mock\n\n\
+         http://{host}/_upfault/openapi.json describes the control API.\n"
     );
     page
 }

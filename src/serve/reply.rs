@@ -1,4 +1,4 @@
-//! Answers of the control API, good and bad.
+//! The responses of the control API.
 
 use axum::response::{IntoResponse, Response as AxumResponse};
 use bytes::Bytes;
@@ -11,84 +11,85 @@ use crate::{
     scenario::LoadErrors,
 };
 
-/// What was armed.
+/// A newly armed mock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmedReply {
-    /// By which its ledger is read and by which it is ended.
+    /// The id of the mock, with which its ledger is read and with which it is ended.
     pub id: String,
-    /// The base URL of the first deployment, as the provider's own SDK takes it.
+    /// The base URL of the first deployment, for the provider's own SDK.
     pub base_url: String,
-    /// That of every deployment.
+    /// The base URL of every deployment.
     pub base_urls: indexmap::IndexMap<String, String>,
-    /// A key for each deployment. Any other key does too, unless an account says which are known.
+    /// A key for each deployment. Any other key works too, unless an account lists the valid keys.
     pub keys: indexmap::IndexMap<String, String>,
-    /// When it ends by itself, as RFC 3339 has it.
+    /// The time at which the mock ends by itself (RFC 3339).
     pub expires: String,
 }
 
-/// The upstream's side of what happened.
+/// What a mock received, and what it sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerReply {
-    /// Whose ledger it is.
+    /// The id of the mock.
     pub id: String,
-    /// Each request that arrived, in order, with what it got.
+    /// Each request that arrived, in order, with its response.
     pub attempts: Vec<Attempt>,
-    /// How many more arrived after the ledger was full: they were answered, and are not in it.
+    /// The number of requests that arrived after the ledger was full: they were answered, but are not in it.
     pub not_kept: usize,
     /// What to do next if the ledger is full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// How many of the `attempts` are still being answered.
+    /// The number of `attempts` that are still being answered.
     pub open: usize,
-    /// What came and was no request: halves of one, and at a port of its own garbage.
+    /// Traffic that did not become an attempt: incomplete requests and, if the mock has its own port,
+    /// garbage.
     pub strays: Vec<Stray>,
 }
 
-/// Everything that came to this server and was no request, or under nobody's path.
+/// Traffic to this server that was not a complete HTTP request or not for a known path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StraysReply {
-    /// The newest thousand, the newest last.
+    /// The newest 1000, with the newest last.
     pub strays: Vec<Stray>,
 }
 
-/// Whether the server is well.
+/// The health of the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthReply {
-    /// `ok`
+    /// Always `ok`.
     pub status: String,
-    /// Of upfault.
+    /// The version of upfault.
     pub version: String,
-    /// How many mocks are armed now.
+    /// The number of mocks that are armed now.
     pub armed: usize,
 }
 
 /// Why a request to the control API was not carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorReply {
-    /// The one member.
+    /// The error.
     pub error: ErrorBody,
 }
 
-/// What is wrong.
+/// The description of an error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
-    /// In one sentence.
+    /// What is wrong, in one sentence.
     pub message: String,
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// The line of the body, from 1.
+    /// The line of the body, 1-based.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// The character in it, from 1.
+    /// The character in the line, 1-based.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
-    /// Everything that is wrong with the body, with its lines, for people.
+    /// All errors in the body with the lines concerned, as text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<String>,
 }
 
-/// An error with its status.
+/// An error response with its status.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
@@ -103,7 +104,7 @@ impl Refused {
         }
     }
 
-    /// Nothing of this id is armed.
+    /// The error for an id with which no mock is armed.
     pub(super) fn unknown(id: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -117,7 +118,7 @@ impl From<LoadErrors> for Refused {
     fn from(errors: LoadErrors) -> Self {
         let shown = Some(errors.render(false));
         let first = errors.0.into_iter().next();
-        let told = first.map_or_else(ErrorBody::default, |first| {
+        let body = first.map_or_else(ErrorBody::default, |first| {
             let (line, column) = first.position();
             ErrorBody {
                 message: first.message,
@@ -127,7 +128,7 @@ impl From<LoadErrors> for Refused {
                 shown,
             }
         });
-        Self { status: StatusCode::BAD_REQUEST, body: told }
+        Self { status: StatusCode::BAD_REQUEST, body }
     }
 }
 
@@ -137,24 +138,24 @@ impl IntoResponse for Refused {
     }
 }
 
-/// A body of JSON that people can read too.
+/// A pretty-printed JSON response.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> AxumResponse {
-    // None of these has a key that is no text or a number that is none.
+    // Serializing does not fail: no key is anything but a string, and no number is NaN or infinite.
     let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
     typed(status, "application/json", text)
 }
 
-/// A text for people.
+/// A plain-text response.
 pub(super) fn plain(text: String) -> AxumResponse {
     typed(StatusCode::OK, "text/plain; charset=utf-8", text)
 }
 
-/// A body with its type.
+/// A response with this content type.
 pub(super) fn typed(status: StatusCode, content_type: &'static str, text: String) -> AxumResponse {
     (status, [(CONTENT_TYPE, HeaderValue::from_static(content_type))], text).into_response()
 }
 
-/// For a request that comes while the server is being taken down.
+/// The response to a request that arrives during the shutdown.
 pub(super) fn ending() -> http::Response<Bytes> {
     let mut response = http::Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

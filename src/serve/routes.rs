@@ -1,4 +1,4 @@
-//! The control API: which path does what.
+//! The routes of the control API and their handlers.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -28,18 +28,18 @@ use crate::{
     scenario::{Provider, load_arm, nearest},
 };
 
-type Here = Extension<Arc<ArmedMocks>>;
-type Told = Result<AxumResponse, Refused>;
+type Mocks = Extension<Arc<ArmedMocks>>;
+type ApiResult = Result<AxumResponse, Refused>;
 
-/// A path with its method and who answers there; the description of the API is held against it.
+/// A path with its method and handler. A test compares these with the OpenAPI document.
 pub(super) struct ApiRoute {
     pub(super) method: MethodFilter,
-    /// As OpenAPI and axum write it alike: `/_upfault/ledger/{id}`.
+    /// In the syntax that OpenAPI and axum share: `/_upfault/ledger/{id}`.
     pub(super) path: &'static str,
     handler: fn(MethodFilter) -> MethodRouter,
 }
 
-/// Every route of the server but the mocks' own.
+/// All routes of the server except those of the mocks.
 pub(super) const ROUTES: [ApiRoute; 10] = [
     ApiRoute { method: MethodFilter::GET, path: "/", handler: |method| on(method, index) },
     ApiRoute { method: MethodFilter::GET, path: "/_upfault/health", handler: |method| on(method, health) },
@@ -73,35 +73,35 @@ pub(super) const ROUTES: [ApiRoute; 10] = [
     },
 ];
 
-/// All of them.
+/// A router with all of [`ROUTES`].
 pub(super) fn router() -> Router {
     ROUTES
         .iter()
         .fold(Router::new(), |router, route| router.route(route.path, (route.handler)(route.method)))
-        .fallback(nowhere)
+        .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
 }
 
-/// Answers one request that belongs to no mock.
+/// Answers a request that is not for a mock.
 pub(super) async fn answer(
     router: Router,
-    armory: Arc<ArmedMocks>,
+    mocks: Arc<ArmedMocks>,
     request: Request<Option<Bytes>>,
 ) -> Response<Bytes> {
-    let response = admitted(router, armory, request).await.unwrap_or_else(IntoResponse::into_response);
+    let response = admitted(router, mocks, request).await.unwrap_or_else(IntoResponse::into_response);
     let (parts, body) = response.into_parts();
-    // All of our bodies are whole and cannot fail.
+    // All bodies of the control API are in memory, so collecting them cannot fail.
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     Response::from_parts(parts, body)
 }
 
 async fn admitted(
     router: Router,
-    armory: Arc<ArmedMocks>,
+    mocks: Arc<ArmedMocks>,
     request: Request<Option<Bytes>>,
 ) -> Result<AxumResponse, Refused> {
     let (mut parts, body) = request.into_parts();
-    let called = armory.access.admit(&parts)?;
+    let host = mocks.access.admit(&parts)?;
     let body = body.filter(|body| body.len() <= MAX_BODY).ok_or_else(|| {
         Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -109,8 +109,8 @@ async fn admitted(
             "arm fewer turns at once, or name a scenario that `upfault serve` was given",
         )
     })?;
-    parts.extensions.insert(armory);
-    parts.extensions.insert(called);
+    parts.extensions.insert(mocks);
+    parts.extensions.insert(host);
     let request = Request::from_parts(parts, Body::from(body));
     TowerToHyperService::new(router).call(request).await.map_err(|never| match never {})
 }
@@ -119,9 +119,9 @@ async fn index(Extension(RequestHost(host)): Extension<RequestHost>) -> AxumResp
     plain(page::index(&host))
 }
 
-async fn health(Extension(armory): Here) -> AxumResponse {
+async fn health(Extension(mocks): Mocks) -> AxumResponse {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    json(StatusCode::OK, &HealthReply { status: "ok".to_owned(), version, armed: armory.count() })
+    json(StatusCode::OK, &HealthReply { status: "ok".to_owned(), version, armed: mocks.count() })
 }
 
 async fn description() -> AxumResponse {
@@ -129,24 +129,24 @@ async fn description() -> AxumResponse {
 }
 
 async fn arm(
-    Extension(armory): Here,
+    Extension(mocks): Mocks,
     Extension(RequestHost(host)): Extension<RequestHost>,
     body: Bytes,
-) -> Told {
+) -> ApiResult {
     let text = std::str::from_utf8(&body)
         .map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body is not UTF-8", "send JSON in UTF-8"))?;
-    let wanted = load_arm(text, &armory.library)?;
+    let wanted = load_arm(text, &mocks.library)?;
     let deployments = wanted.deployments.len();
     if deployments > MAX_DEPLOYMENTS {
         return Err(Refused::new(
             StatusCode::BAD_REQUEST,
             format!("{deployments} deployments are more than the limit of {MAX_DEPLOYMENTS} for one mock"),
-            "arm several mocks: each has a base URL and a ledger of its own",
+            "arm several mocks: each has its own base URL and ledger",
         ));
     }
-    let granted = armory.arm(&wanted).map_err(refused)?;
+    let granted = mocks.arm(&wanted).map_err(refused)?;
     let expires = jiff::Timestamp::now() + wanted.ttl;
-    Ok(json(StatusCode::CREATED, &armed(granted, expires, &host, armory.address())))
+    Ok(json(StatusCode::CREATED, &armed(granted, expires, &host, mocks.address())))
 }
 
 fn refused(not_armed: NotArmed) -> Refused {
@@ -155,51 +155,51 @@ fn refused(not_armed: NotArmed) -> Refused {
             StatusCode::TOO_MANY_REQUESTS,
             format!("{MAX_ARMED} mocks are armed, which is the limit"),
             format!(
-                "end those that are no longer needed with DELETE /_upfault/arm/ID, or arm them with a shorter \
+                "end mocks that are no longer needed with DELETE /_upfault/arm/ID, or arm mocks with a shorter \
                  `ttl`; the next one ends by itself in {} s",
                 next.as_secs() + 1
             ),
         ),
         NotArmed::System(error) => Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("it could not be armed: {error}"),
-            "a fault that refuses connections needs a port of its own; end what is no longer needed",
+            format!("the mock could not be armed: {error}"),
+            "a fault that refuses connections needs its own port; end mocks that are no longer needed",
         ),
     }
 }
 
-async fn disarm(Extension(armory): Here, Path(id): Path<String>) -> Told {
-    if armory.disarm(&id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Refused::unknown(&id)) }
+async fn disarm(Extension(mocks): Mocks, Path(id): Path<String>) -> ApiResult {
+    if mocks.disarm(&id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Refused::unknown(&id)) }
 }
 
-async fn ledger(Extension(armory): Here, Path(id): Path<String>) -> Told {
-    let ledger = armory.ledger(&id).ok_or_else(|| Refused::unknown(&id))?;
+async fn ledger(Extension(mocks): Mocks, Path(id): Path<String>) -> ApiResult {
+    let ledger = mocks.ledger(&id).ok_or_else(|| Refused::unknown(&id))?;
     let Ledger { attempts, not_kept, open, strays } = ledger;
     let help = (not_kept > 0).then(|| {
         format!(
-            "the ledger is full: POST /_upfault/ledger/{id}/reset empties it; the catalogue is for load tests"
+            "the ledger is full: empty it with POST /_upfault/ledger/{id}/reset; for load tests, use the catalogue"
         )
     });
     Ok(json(StatusCode::OK, &LedgerReply { id, attempts, not_kept, help, open, strays }))
 }
 
-async fn strays(Extension(armory): Here) -> AxumResponse {
-    json(StatusCode::OK, &StraysReply { strays: armory.strays() })
+async fn strays(Extension(mocks): Mocks) -> AxumResponse {
+    json(StatusCode::OK, &StraysReply { strays: mocks.strays() })
 }
 
-async fn ca(Extension(armory): Here) -> Told {
-    let pem = armory.ca_pem().map_err(|error| {
+async fn ca(Extension(mocks): Mocks) -> ApiResult {
+    let pem = mocks.ca_pem().map_err(|error| {
         Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("the authority could not be made: {error}"),
-            "what is armed without `transport` and without faults of TLS needs none",
+            format!("the certificate authority could not be created: {error}"),
+            "mocks without `transport` and without TLS faults do not need it",
         )
     })?;
     Ok(typed(StatusCode::OK, "application/x-pem-file", pem))
 }
 
-async fn reset(Extension(armory): Here, Path(id): Path<String>) -> Told {
-    if armory.reset(&id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Refused::unknown(&id)) }
+async fn reset(Extension(mocks): Mocks, Path(id): Path<String>) -> ApiResult {
+    if mocks.reset(&id) { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Refused::unknown(&id)) }
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Refused {
@@ -207,12 +207,12 @@ async fn wrong_method(method: Method, uri: Uri) -> Refused {
     Refused::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{path} does not take {method}"),
-        "GET /_upfault/openapi.json says what each path takes",
+        "GET /_upfault/openapi.json lists the methods of each path",
     )
 }
 
-/// A path that is neither a mock's nor the control API's.
-async fn nowhere(method: Method, uri: Uri) -> Refused {
+/// The error for a path that belongs neither to a mock nor to the control API.
+async fn unknown_path(method: Method, uri: Uri) -> Refused {
     let path = uri.path();
     let mut segments = path.split('/').skip(1);
     let (first, second) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
@@ -224,20 +224,20 @@ async fn nowhere(method: Method, uri: Uri) -> Refused {
             None => format!("write /{first}/NAME, for example /{first}/ok; GET / lists the names"),
         }
     } else if first == "_upfault" {
-        "GET /_upfault/openapi.json describes the paths that there are".to_owned()
+        "GET /_upfault/openapi.json lists the paths".to_owned()
     } else if let Some(near) = nearest(first, names).filter(|_| !first.is_empty()) {
         format!("did you mean /{near}/{second}?")
     } else {
-        "what was armed here may have been ended, or its time is over; GET / says what there is".to_owned()
+        "a mock that was armed here may have ended or expired; GET / gives an overview".to_owned()
     };
     Refused::new(StatusCode::NOT_FOUND, format!("no mock is armed at this path ({method} {path})"), help)
 }
 
-/// The URLs begin with the `host` under which the client has found us, which need not be the address
-/// that we listen at.
+/// The response for a newly armed mock. Its URLs use the `host` to which the client sent its request, which
+/// can differ from the address on which the server listens.
 fn armed(granted: ArmedMock, expires: jiff::Timestamp, host: &str, address: SocketAddr) -> ArmedReply {
     let url = |url: &str, at: SocketAddr| {
-        // Some deployments have a port of their own.
+        // Some deployments have their own port.
         let here = if at == address { host.to_owned() } else { format!("{}:{}", name(host), at.port()) };
         url.replacen(&format!("//{at}/"), &format!("//{here}/"), 1)
     };
@@ -251,7 +251,7 @@ fn armed(granted: ArmedMock, expires: jiff::Timestamp, host: &str, address: Sock
         base_url: base_urls.values().next().cloned().unwrap_or_default(),
         base_urls,
         keys: granted.deployments.into_iter().map(|deployment| (deployment.name, deployment.key)).collect(),
-        // Whole seconds would say less than was granted of a short time.
+        // Whole seconds would be too coarse for a short `ttl`.
         expires: format!("{expires:.3}"),
     }
 }

@@ -1,4 +1,4 @@
-//! The server from its start to its end.
+//! Starts and stops the server.
 
 use std::{
     io,
@@ -19,53 +19,56 @@ use crate::{
     upstream::{Fallback, Upstream},
 };
 
-/// The mock providers with their control API. Dropping it ends it without waiting.
+/// A running server with the mock providers and the control API. Dropping it stops it without waiting.
 pub struct Server {
-    armory: Arc<ArmedMocks>,
+    mocks: Arc<ArmedMocks>,
 }
 
 impl Server {
-    /// Binds `listen` (port 0 for a free one) and serves it. The scenarios of `library` can be armed
-    /// by their names. The control API answers for a loopback host, for the address itself, and for the
-    /// `allowed` hosts; it refuses requests that a browser sends for pages of other origins.
+    /// Starts a server on `listen` (port 0 for a free one). Clients can arm the scenarios of `library` by
+    /// name.
+    ///
+    /// The control API accepts requests for a loopback host, for the address itself, and for the `allowed`
+    /// hosts. It rejects requests that a browser sends for pages of other origins.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// If the address cannot be bound.
     pub async fn start(listen: SocketAddr, library: Library, allowed: Vec<HostName>) -> io::Result<Self> {
         let upstream = Upstream::start_at(listen).await?;
         let catalogue = catalogue::open(&upstream)?;
         let access = AllowedHosts::new(upstream.address(), allowed);
-        let armory = Arc::new_cyclic(|armory| {
-            upstream.fall_back_to(fallback(armory.clone()));
+        let mocks = Arc::new_cyclic(|mocks| {
+            upstream.fall_back_to(fallback(mocks.clone()));
             ArmedMocks::new(upstream, catalogue, library, access)
         });
-        Ok(Self { armory })
+        Ok(Self { mocks })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
-        self.armory.address()
+        self.mocks.address()
     }
 
     /// The armed mocks.
     pub(crate) fn mocks(&self) -> &Arc<ArmedMocks> {
-        &self.armory
+        &self.mocks
     }
 
     /// Ends every connection and the listener, and returns when they are gone.
     pub async fn shutdown(self) {
-        self.armory.shutdown().await;
+        self.mocks.shutdown().await;
     }
 }
 
-/// The mock must not keep alive who owns it.
-fn fallback(armory: Weak<ArmedMocks>) -> Fallback {
+/// The handler for requests that are not for a mock. It holds only a weak reference, since the mock server
+/// must not keep its owner alive.
+fn fallback(mocks: Weak<ArmedMocks>) -> Fallback {
     let router = routes::router();
     Arc::new(move |request: Request<Option<Bytes>>| {
-        let (armory, router) = (armory.upgrade(), router.clone());
+        let (mocks, router) = (mocks.upgrade(), router.clone());
         Box::pin(async move {
-            match armory {
-                Some(armory) => routes::answer(router, armory, request).await,
+            match mocks {
+                Some(mocks) => routes::answer(router, mocks, request).await,
                 None => reply::ending(),
             }
         })

@@ -1,4 +1,4 @@
-//! The server from outside, over sockets.
+//! Tests of the server over real sockets.
 
 mod access;
 mod api;

@@ -1,12 +1,12 @@
-//! Files that are either wholly there or not at all.
+//! Atomic file writes: a file is either complete or not there.
 
 use std::{fs, io, io::Write, path::Path};
 
-/// Writes `text` to `path` through a temporary file in the same folder, so that a reader (or a
-/// crash) never meets half of it and what stood there before is kept until the new text is whole.
+/// Writes `text` to `path` through a temporary file in the same folder: a reader never sees half of the text, and a
+/// crash leaves either the old or the new file.
 ///
-/// Missing folders are made. Permissions are those of any new file (the temporary file's own 0600
-/// would hide a snapshot from colleagues).
+/// Creates missing folders. The file gets the permissions of any new file, because the 0600 of a temporary file would
+/// hide a snapshot from colleagues.
 pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

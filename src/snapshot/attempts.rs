@@ -1,4 +1,4 @@
-//! How often each deployment was asked, and how each attempt ended.
+//! The number of attempts at each deployment, and how each attempt ended.
 
 use crate::observation::{AttemptEnd, Observation};
 
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn who_of_mock_and_proxy_was_first_to_end_an_attempt_does_not_show() {
+    fn it_does_not_matter_whether_mock_or_proxy_ended_an_attempt_first() {
         use AttemptEnd::{ClientLeft, Closed, Finished};
         for end in [Finished, Closed] {
             assert_eq!(shown(ClientLeft, Some(end)), shown(end, None));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_gave_up_on_a_reply_that_waited_shows() {
+    fn a_proxy_that_abandoned_a_delayed_reply_is_shown() {
         assert_eq!(
             shown(AttemptEnd::ClientLeft, None),
             "attempts:\n  primary: 1 (left unfinished by the proxy)"

@@ -1,4 +1,4 @@
-//! How a case differs from its accepted snapshot. Pure.
+//! Compares a case with its accepted snapshot. Pure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,25 +7,25 @@ use similar::TextDiff;
 use super::format::CaseSnapshot;
 use crate::judge::{PolicyAnswer, PolicyEffect};
 
-/// Lines of the old text around each change in a diff.
+/// Number of unchanged lines before and after each change in a diff.
 const CONTEXT: usize = 2;
 
 /// How a case differs from its accepted snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
-    /// Rules whose findings the snapshot does not hold; named as often as they are new.
+    /// Rules with findings that the snapshot does not contain, once for each new finding.
     pub new_findings: Vec<String>,
-    /// Rules whose findings the snapshot holds and that were not broken now.
+    /// Rules with findings in the snapshot that are no longer broken, once for each missing finding.
     pub vanished_findings: Vec<String>,
-    /// Rules that only the policy in force requires and whose findings were not accepted under such a policy.
-    /// They fail the case, and are not a change.
+    /// Broken rules that only the current policy requires, and whose findings were not accepted under such a policy.
+    /// They fail the case, but are not a change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enforced: Vec<PolicyEffect>,
-    /// Rules whose findings the snapshot holds and that are still broken, of which the policy in force finds
-    /// less or nothing. They are not a change either.
+    /// Rules with findings in the snapshot that are still broken, but that the current policy reports at a lower level or
+    /// not at all. They are not a change either.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub eased: Vec<PolicyEffect>,
-    /// A unified diff of the normalised observation, empty where it did not change.
+    /// A unified diff of the normalised observation; empty if it did not change.
     pub diff: String,
 }
 
@@ -35,19 +35,19 @@ impl Difference {
         !self.is_change() && self.enforced.is_empty() && self.eased.is_empty()
     }
 
-    /// Whether what was seen differs, and not only what the policy makes of it.
+    /// Whether the observed behaviour differs, and not only its judgement by the policy.
     pub fn is_change(&self) -> bool {
         !self.new_findings.is_empty() || !self.vanished_findings.is_empty() || !self.diff.is_empty()
     }
 
-    /// Whether the findings of a rule are news: by what was seen, or by the policy in force.
+    /// Whether the findings of a rule are new, because of the observed behaviour or because of the current policy.
     pub fn is_new(&self, rule: &str) -> bool {
         self.new_findings.iter().any(|new| new == rule) || self.enforced.iter().any(|one| one.rule == rule)
     }
 }
 
-/// Whether two snapshots of a case hold the same behaviour: the text, and which rules the default policy
-/// finds broken how often.
+/// Whether two snapshots of a case contain the same behaviour: the same text, and the same findings by the default
+/// policy, counted by rule.
 pub fn same_behaviour(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
     let broken = |case: &CaseSnapshot| -> Vec<String> {
         let usual = case.findings.iter().filter(|line| line.policy.is_empty());
@@ -56,7 +56,7 @@ pub fn same_behaviour(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
     accepted.text == now.text && broken(accepted) == broken(now)
 }
 
-/// Whether they also hold the same findings of other policies.
+/// Whether two snapshots of a case contain the same behaviour and the same findings by other policies.
 pub fn same_for_every_policy(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
     let of_policies = |case: &CaseSnapshot| -> Vec<(String, Vec<PolicyAnswer>)> {
         let lines = case.findings.iter().filter(|line| !line.policy.is_empty());
@@ -65,7 +65,7 @@ pub fn same_for_every_policy(accepted: &CaseSnapshot, now: &CaseSnapshot) -> boo
     same_behaviour(accepted, now) && of_policies(accepted) == of_policies(now)
 }
 
-/// A unified diff, empty where the two are the same.
+/// A unified diff; empty if the two are equal.
 pub fn diff(accepted: &str, now: &str) -> String {
     if accepted == now {
         return String::new();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn another_wording_of_the_same_finding_is_no_change_and_another_policy_is_no_behaviour() {
+    fn neither_the_wording_of_a_finding_nor_the_policy_changes_the_behaviour() {
         let line = |observed: &str, policy: &[(&str, &str)]| FindingLine {
             rule: "a.b".to_owned(),
             level: Level::Required,

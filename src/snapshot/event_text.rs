@@ -1,9 +1,9 @@
-//! What an event or a whole answer says, in any of the dialects: told by its shape, so that what
-//! came in a dialect that nobody asked for is shown all the same.
+//! Extracts text, finish reason and counts from an event or a complete response in any dialect. The dialect is recognized
+//! by the shape of the JSON, so that a response in a dialect other than the requested one is shown too.
 
 use serde_json::Value;
 
-/// The text of a content event; also of a whole answer.
+/// The text of a content event or of a complete response.
 pub(super) fn content(value: &Value) -> String {
     let mut text = String::new();
     let mut add = |piece: Option<&Value>| text.push_str(piece.and_then(Value::as_str).unwrap_or_default());
@@ -19,7 +19,7 @@ pub(super) fn content(value: &Value) -> String {
             add(part.get("text"));
         }
     }
-    // openai/responses: delta; anthropic/messages, bedrock/converse: delta.text; cohere/chat: the longest
+    // openai/responses: delta; anthropic/messages, bedrock/converse: delta.text; cohere/chat: delta.message.content.text
     match value.get("delta") {
         Some(Value::String(piece)) => add(Some(&Value::from(piece.as_str()))),
         Some(delta) => {
@@ -48,6 +48,7 @@ pub(super) fn content(value: &Value) -> String {
     text
 }
 
+/// Whether an event or a response contains a tool call or a part of one.
 pub(super) fn has_tool_call(value: &Value) -> bool {
     let in_chat = list(value, "choices").iter().any(|choice| {
         ["delta", "message"]
@@ -67,7 +68,7 @@ pub(super) fn has_tool_call(value: &Value) -> bool {
     in_chat || in_gemini || elsewhere.iter().any(|pointer| value.pointer(pointer).is_some())
 }
 
-/// Why the content ended, where the event or the answer says so.
+/// Why the content ended, if the event or the response contains a reason.
 pub(super) fn finish_reason(value: &Value) -> Option<String> {
     let of_choice = list(value, "choices").iter().find_map(|choice| choice.get("finish_reason")?.as_str());
     let of_candidate =
@@ -92,7 +93,7 @@ pub(super) fn finish_reason(value: &Value) -> Option<String> {
     of_choice.or_else(of_candidate).or_else(plain).or_else(of_response).map(str::to_owned)
 }
 
-/// The names of the counts. Their values depend on how a proxy counts the case's own random token.
+/// The names of the usage counts. The values are omitted: they depend on how a proxy counts the random token of the case.
 pub(super) fn usage(value: &Value) -> Option<String> {
     if value.get("eval_count").is_some() {
         return Some("eval_count, prompt_eval_count".to_owned());
@@ -105,7 +106,7 @@ pub(super) fn usage(value: &Value) -> Option<String> {
     Some(names.join(", "))
 }
 
-/// How many embeddings of how many numbers there are, where an answer is a list of them.
+/// The number of embeddings and their size, if the response is a list of embeddings.
 pub(super) fn embeddings(value: &Value) -> Option<String> {
     let data = list(value, "data").iter().map(|item| item.get("embedding")).collect::<Option<Vec<_>>>()?;
     let vectors =

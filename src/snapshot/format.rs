@@ -1,9 +1,9 @@
-//! A snapshot file: insta's header, then one block for each case. Rendering and parsing, no I/O.
+//! Renders and parses snapshot files: a header in insta's format, then a block for each case. No I/O.
 //!
 //! ```text
 //! ---
 //! source: scenarios/limits/rate-limit.yaml
-//! description: "A 429 keeps its status, its detail and its Retry-After"
+//! description: "The title of the scenario"
 //! ---
 //! == limits/rate-limit
 //!   step 1: 429
@@ -12,14 +12,14 @@
 //!   headers.retry-after (required): absent
 //! ```
 //!
-//! A heading begins at the margin with `== `; the case's text is indented by two blanks; `findings:`
-//! stands at the margin again (`findings: none` where there are none), one line for each below it.
+//! A heading starts with `== ` and is not indented; the text of the case is indented by two spaces. The line `findings:`
+//! is not indented (`findings: none` if there are no findings); each finding is an indented line below it.
 //!
-//! A proxy that behaves now one way, now another has a case in several forms: the headings of all but the first end in
-//! `(another form)`.
+//! If a proxy does not always behave the same way, a case has several forms: the headings of all but the first one end
+//! with `(another form)`.
 //!
-//! The findings are those of the default policy. A required one that only another policy makes, and that was
-//! accepted under it, follows with the answers behind it: `status.timeout (required by policy.timeout = 504): 408`.
+//! The findings are those of the default policy. A required finding that only another policy makes, and that was accepted
+//! under that policy, names the deciding answers: `status.timeout (required by policy.timeout = 504): 408`.
 
 use std::collections::BTreeSet;
 
@@ -35,34 +35,34 @@ use crate::{
 use super::normalise::{Normaliser, normalise, shorten};
 use super::verdict::SnapshotFindings;
 
-/// What a heading of another form of a case ends in.
+/// The end of the heading of a further form of a case.
 const ANOTHER: &str = " (another form)";
 
-/// The findings' lines are cut to so many characters.
+/// The maximum length of the observation in the line of a finding, in characters.
 const LONGEST_OBSERVED: usize = 200;
 
-/// Between a finding's level and the answers of the policy that make it one.
+/// Separates the level of a finding from the answers of the policy that cause it.
 const BY: &str = " by ";
 
-/// One case as a snapshot holds it, accepted or just seen.
+/// The snapshot of one case, accepted or new.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseSnapshot {
     /// The case's id: `limits/rate-limit[stream]`.
     pub id: String,
-    /// The normalised observation; lines without blanks at their ends, no line feed at the end.
+    /// The normalised observation, without trailing spaces and without a final newline.
     pub text: String,
-    /// The rules that are broken, sorted.
+    /// The findings, sorted.
     pub findings: Vec<FindingLine>,
 }
 
-/// One finding as a snapshot holds it.
+/// One finding in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct FindingLine {
     /// The rule's id.
     pub rule: String,
-    /// How strongly it speaks.
+    /// The level of the rule.
     pub level: Level,
-    /// What was, in one line, normalised. For the reader: comparisons look at the rule alone.
+    /// The observed behaviour, normalised, in one line. It is for the reader: comparisons use only the rule.
     pub observed: String,
     /// The answers of the policy under which it was accepted; empty for a finding of the default policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,31 +72,31 @@ pub struct FindingLine {
 /// All cases of one scenario for one proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnapshotFile {
-    /// The scenario's file, as shown to people.
+    /// The path of the scenario's file, for messages.
     pub source: String,
     /// The scenario's title.
     pub description: String,
-    /// In the order of their ids.
+    /// The cases, sorted by id.
     pub cases: Vec<CaseSnapshot>,
 }
 
-/// Why a file is no snapshot file.
+/// Why a file is not a valid snapshot file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct Damage {
-    /// From 1.
+    /// The 1-based line number.
     pub line: usize,
-    /// What is wrong with it, and what was meant.
+    /// The problem, and what is expected instead.
     pub problem: String,
 }
 
 impl CaseSnapshot {
-    /// What was seen in a case now, as yet without findings.
+    /// The snapshot of an observation, without findings.
     pub fn new(id: &str, observation: &Observation) -> Self {
         Self::from_parts(id, &normalise(observation), Vec::new())
     }
 
-    /// With the findings of the same observation that it is to hold.
+    /// Adds findings of the same observation.
     #[must_use]
     pub fn holding(self, observation: &Observation, to_hold: SnapshotFindings) -> Self {
         let normaliser = Normaliser::new(observation);
@@ -110,8 +110,8 @@ impl CaseSnapshot {
         Self::from_parts(&self.id, &self.text, lines)
     }
 
-    /// From its parts, brought into the form that a file can hold: no control characters, no
-    /// blanks at line ends, no empty lines around the text, findings sorted.
+    /// Combines the parts and makes them fit the file format: escapes control characters, removes trailing spaces and
+    /// empty lines around the text, and sorts the findings.
     pub fn from_parts(id: &str, text: &str, mut findings: Vec<FindingLine>) -> Self {
         for finding in &mut findings {
             finding.rule = one_line(&finding.rule);
@@ -122,7 +122,7 @@ impl CaseSnapshot {
         Self { id: one_line(id), text: lines.join("\n").trim_matches('\n').to_owned(), findings }
     }
 
-    /// The block in the file, ending in a line feed; `another` form of the case says so in its heading.
+    /// The block in the file, with a final newline. `another` marks it as a further form of the case.
     fn render(&self, another: bool) -> String {
         let mut out = format!("== {}{}\n", self.id, if another { ANOTHER } else { "" });
         for line in self.text.lines() {
@@ -148,29 +148,29 @@ impl CaseSnapshot {
 }
 
 impl SnapshotFile {
-    /// The case of this id, in the first of its forms.
+    /// The first form of the case with this id.
     pub fn case(&self, id: &str) -> Option<&CaseSnapshot> {
         self.forms(id).next()
     }
 
-    /// Every form in which a case has been seen: a proxy may behave now one way, now another.
+    /// All forms of a case. There are several if the proxy does not always behave the same way.
     pub fn forms(&self, id: &str) -> impl Iterator<Item = &CaseSnapshot> {
         self.cases.iter().filter(move |case| case.id == id)
     }
 
-    /// The blocks of a case in the file; empty where it has none.
+    /// The blocks of a case in the file; empty if the file does not contain the case.
     pub fn render_case(&self, id: &str) -> String {
         let blocks: Vec<String> = (0..).zip(self.forms(id)).map(|(n, case)| case.render(n > 0)).collect();
         blocks.join("\n")
     }
 
-    /// For each case that has findings: the rules.
+    /// The broken rules of each case that has findings.
     pub fn broken(&self) -> Vec<BTreeSet<String>> {
         let rules = |case: &CaseSnapshot| case.findings.iter().map(|finding| finding.rule.clone()).collect();
         self.cases.iter().map(rules).filter(|rules: &BTreeSet<_>| !rules.is_empty()).collect()
     }
 
-    /// `self` with the cases of `other` laid over it; those that `other` lacks stay as they are.
+    /// Replaces the cases that `other` contains, and keeps the others.
     pub fn overlaid_by(&self, other: &Self) -> Self {
         let mut cases: Vec<CaseSnapshot> =
             self.cases.iter().filter(|case| other.case(&case.id).is_none()).cloned().collect();
@@ -179,7 +179,7 @@ impl SnapshotFile {
         Self { source: other.source.clone(), description: other.description.clone(), cases }
     }
 
-    /// The whole file.
+    /// The content of the file.
     pub fn render(&self) -> String {
         let mut out = format!("---\nsource: {}\n", yaml_text(&self.source));
         if !self.description.is_empty() {
@@ -192,11 +192,11 @@ impl SnapshotFile {
         out
     }
 
-    /// Reads what [`render`](Self::render) wrote, also after another tool has accepted it.
+    /// Parses the output of [`render`](Self::render). The header may have been rewritten by another tool.
     ///
     /// # Errors
     ///
-    /// [`Damage`] with the line, for text that this form does not know.
+    /// [`Damage`] with the line number if the text does not have this format.
     pub fn parse(text: &str) -> Result<Self, Damage> {
         let mut file = Self::default();
         let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim_end()));
@@ -235,7 +235,7 @@ impl SnapshotFile {
         Ok(file)
     }
 
-    /// Members that are not ours are another tool's and are left alone.
+    /// Reads a line of the header. Unknown keys belong to other tools and are ignored.
     fn header(&mut self, line: &str) {
         let Some((key, value)) = line.split_once(':') else { return };
         let value = value.trim();
@@ -249,7 +249,7 @@ impl SnapshotFile {
     }
 }
 
-/// A case while it is being read.
+/// A case during parsing.
 struct Block {
     heading: usize,
     id: String,
@@ -272,7 +272,7 @@ impl Block {
         }
         if let Some(rest) = line.strip_prefix("findings:") {
             if self.findings.is_some() {
-                return Err(damage(number, "a case has one `findings:` only"));
+                return Err(damage(number, "a case can have only one line `findings:`"));
             }
             self.none = match rest.trim() {
                 "" => false,
@@ -283,13 +283,13 @@ impl Block {
             return Ok(());
         }
         let Some(line) = line.strip_prefix("  ") else {
-            let problem = "expected a heading `== CASE-ID`, a line indented by two blanks, or `findings:`";
+            let problem = "expected a heading `== CASE-ID`, a line indented by two spaces, or `findings:`";
             return Err(damage(number, problem));
         };
         match &mut self.findings {
             None => self.text.push(line.to_owned()),
             Some(_) if self.none => {
-                return Err(damage(number, "`findings: none` has no lines below it"));
+                return Err(damage(number, "no findings can follow `findings: none`"));
             }
             Some(findings) => {
                 findings.push(finding(line).ok_or_else(|| {
@@ -327,7 +327,7 @@ fn damage(line: usize, problem: &str) -> Damage {
     Damage { line, problem: problem.to_owned() }
 }
 
-/// In a finding a duration is always a measurement, whole numbers included.
+/// Replaces durations. In a finding every duration is a measurement, even a whole number.
 fn without_durations(text: &str) -> String {
     static MEASURED: std::sync::LazyLock<Option<regex::Regex>> =
         std::sync::LazyLock::new(|| regex::Regex::new(r"\b\d+(?:\.\d+)? ?(?:ms|s|seconds?)\b").ok());
@@ -341,7 +341,7 @@ fn one_line(text: &str) -> String {
     visible(&text.replace('\n', " ")).trim().to_owned()
 }
 
-/// Control characters in their escaped form: a file that people read has none.
+/// Escapes control characters, because people read the file.
 fn visible(line: &str) -> String {
     let line = line.strip_suffix('\r').unwrap_or(line);
     if !line.contains(char::is_control) {
@@ -354,7 +354,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(one_line(text)).to_string()
 }
 
-/// A path is plain YAML; anything unusual is quoted.
+/// A YAML string: plain for a usual path, otherwise quoted.
 fn yaml_text(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '.')
@@ -393,7 +393,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_reads_as_where_each_detail_landed() {
+    fn a_file_shows_what_became_of_each_detail() {
         let by_policy = Finding {
             policy: vec![PolicyAnswer { key: "timeout".to_owned(), answer: "504".to_owned() }],
             observed: "429".to_owned(),
@@ -442,7 +442,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn damage_is_told_with_its_line() {
+    fn damage_is_reported_with_its_line() {
         let whole = "---\nsource: a\n---\n== a/b\n  step 1: 200\nfindings:\n  x.y (required): z\n";
         assert!(SnapshotFile::parse(whole).is_ok());
         for (from, to, line) in [
@@ -466,7 +466,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_header_that_another_tool_rewrote_is_understood() {
+    fn a_header_that_another_tool_rewrote_is_accepted() {
         let text =
             "---\nsource: a.yaml\nassertion_line: 3\ndescription: plain words\nsnapshot_kind: text\n---\n";
         let file = SnapshotFile::parse(text).unwrap();
@@ -485,7 +485,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(
+        fn parsing_a_rendered_file_returns_the_same_file(
             source in "[ -~]{0,20}",
             description in "\\PC{0,30}",
             cases in proptest::collection::btree_map(

@@ -1,4 +1,4 @@
-//! Snapshots: normalise, redact, compare, store. Only the store and the review do I/O.
+//! Snapshots: normalises, redacts, compares and stores observations. Only the store and the review do I/O.
 
 mod atomic;
 mod attempts;

@@ -1,4 +1,4 @@
-//! An observation as text that people read and that does not vary by itself. Pure.
+//! Turns an observation into text for people that is the same in every run. Pure.
 
 use serde_json::Value;
 
@@ -17,15 +17,15 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// Messages that are longer are shortened in the middle; so many characters remain.
+/// The maximum length of a message in characters. Longer ones are shortened in the middle.
 const LONGEST_MESSAGE: usize = 600;
 
-/// The text of a case: what a caller can rely on, and nothing that varies by itself.
+/// The text of a case: everything that a caller can rely on, without the parts that vary between runs.
 ///
-/// One paragraph for each exchange, then the attempts of each deployment.
+/// It contains a paragraph for each exchange, then the attempts of each deployment.
 pub fn normalise(observation: &Observation) -> String {
     if let Some(harm) = observation.harm.as_ref().filter(|harm| harm.stopped_the_proxy()) {
-        // Who was cut off where is a matter of chance.
+        // Which requests were cut off, and where, is random.
         return harm.to_string();
     }
     let normaliser = Normaliser::new(observation);
@@ -44,42 +44,41 @@ pub fn normalise(observation: &Observation) -> String {
     lines.join("\n")
 }
 
-/// Which request it is, and whom it was for where that is not the first deployment.
+/// The step of a request, and its deployment unless that is the first one.
 fn addressed(exchange: &Exchange) -> String {
     let to = exchange.to.as_ref().map(|to| format!(" to {to}"));
     format!("{}{}", exchange.step, to.unwrap_or_default())
 }
 
-/// Whether the caller was to leave before any answer, and did. How much of one had come by then says how fast
-/// the proxy and the machine were.
+/// Whether the caller left before it got a response, as the scenario says. How much of the response had arrived by then
+/// depends on the speed of the proxy and the machine.
 fn left_before_an_answer(exchange: &Exchange) -> bool {
     exchange
         .abandoned()
         .is_some_and(|left| left.how.at == LeavePoint::BeforeHeaders && left.how.by == LeaveBy::Close)
 }
 
-/// Redaction for one case: placeholders for its own tokens first, on parsed JSON where it is JSON,
-/// then for what varies by itself.
+/// Replaces the tokens of one case by placeholders (in parsed JSON if the text is JSON), then the parts that vary between
+/// runs.
 #[derive(Debug, Clone)]
 pub struct Normaliser<'a> {
     redactor: Redactor,
-    /// What varies in the words of the proxy under test.
+    /// Patterns for the parts of the proxy's messages that vary.
     own: &'a [Volatile],
 }
 
 impl<'a> Normaliser<'a> {
-    /// For everything that was seen in `observation`.
+    /// A normaliser for the texts of this observation.
     pub fn new(observation: &'a Observation) -> Self {
         Self { redactor: Redactor::full(observation), own: &observation.arrangement.volatile }
     }
 
-    /// A message: redacted, without what varies, shortened in the middle if it is long.
+    /// Redacts a message, replaces the parts that vary, and shortens it in the middle if it is long.
     pub fn message(&self, text: &str) -> String {
         self.steady(&self.redactor.text(text))
     }
 
-    /// A JSON value: redacted, without what varies, its members sorted (a hash map's order is
-    /// nothing to rely on).
+    /// Redacts a JSON value, replaces the parts that vary, and sorts members, because the order of a hash map can vary.
     pub fn json(&self, value: &Value) -> Value {
         self.scrub(&self.redactor.json(value))
     }
@@ -88,7 +87,8 @@ impl<'a> Normaliser<'a> {
         format!("{:#}", self.json(value))
     }
 
-    /// Without what varies, and not too long. The proxy's own patterns come first: they know it best.
+    /// Replaces the parts that vary and shortens the text. The patterns of the proxy come first, because they are more
+    /// specific.
     fn steady(&self, text: &str) -> String {
         let text = self.own.iter().fold(text.to_owned(), |text, own| own.replace(&text));
         shorten(&without_volatile(&text), LONGEST_MESSAGE)
@@ -118,7 +118,7 @@ impl<'a> Normaliser<'a> {
         }
     }
 
-    /// `waits` says that the proxy refused the request by itself, because a cooldown was not over yet.
+    /// Describes an exchange. `waits` means that the proxy rejected the request because of a cooldown, without an attempt.
     fn exchange(&self, exchange: &Exchange, waits: bool, lines: &mut Vec<String>) {
         let (answer, ending) = match &exchange.outcome {
             ExchangeOutcome::Answer(answer) => (Some(answer), &answer.ending),
@@ -145,7 +145,7 @@ impl<'a> Normaliser<'a> {
             .filter_map(|(name, value)| {
                 let redacted = self.redactor.text(value);
                 let planted = ["<canary ", "<key ", "<proxy key", "<upstream>"];
-                // A token of ours is worth a line wherever it landed.
+                // A header with a token of upfault is always shown.
                 let landed = planted.iter().any(|mark| redacted.contains(mark));
                 if !landed && !is_meaningful(name) {
                     return None;
@@ -155,7 +155,7 @@ impl<'a> Normaliser<'a> {
                     "retry-after" | "retry-after-ms" if waits => "<what is left of the cooldown>".to_owned(),
                     _ => self.message(value),
                 };
-                // By its whole line, so that a definition can say whose value varies.
+                // The whole line is matched, so that a proxy definition can name the header whose value varies.
                 let line = format!("{name}: {shown}");
                 Some(self.own.iter().fold(line, |line, volatile| volatile.replace(&line)))
             })
@@ -165,7 +165,7 @@ impl<'a> Normaliser<'a> {
     }
 
     fn body(&self, answer: &Response) -> Vec<String> {
-        // JSON or a page under the name of a stream is shown as what it is.
+        // A JSON or HTML body with the content type of a stream is shown as JSON or HTML.
         let no_body = answer.body.text.trim().is_empty();
         let is_session = answer.carrier() == Some(Carrier::WebSocket);
         if !answer.body.frames.is_empty() || is_session || (answer.carrier().is_some() && no_body) {
@@ -184,7 +184,7 @@ impl<'a> Normaliser<'a> {
             return vec![format!("body: {size}")];
         }
         let Ok(value) = serde_json::from_str::<Value>(text) else {
-            let what = if *utf8 { "body that is no JSON:" } else { "body that is neither JSON nor UTF-8:" };
+            let what = if *utf8 { "body that is not JSON:" } else { "body that is neither JSON nor UTF-8:" };
             let mut lines = vec![what.to_owned()];
             lines.extend(self.message(text).lines().map(|line| format!("  | {line}")));
             return lines;
@@ -204,7 +204,7 @@ impl<'a> Normaliser<'a> {
         digest
     }
 
-    /// What matters of a successful answer; empty where it is none that we know.
+    /// Summarizes a successful response; empty if its format is unknown.
     fn success(&self, value: &Value) -> Vec<String> {
         let mut lines = Vec::new();
         let content = event_text::content(value);
@@ -237,7 +237,7 @@ impl<'a> Normaliser<'a> {
     }
 }
 
-/// The elements of an array in which Google streams where it is not asked for events.
+/// The elements of a JSON array of chunks, which Google sends as a stream unless the request asks for SSE.
 fn chunks(value: &Value) -> Option<Vec<ReceivedFrame>> {
     let elements = value.as_array()?;
     elements.iter().any(|element| element.get("candidates").is_some()).then(|| {
@@ -246,8 +246,8 @@ fn chunks(value: &Value) -> Option<Vec<ReceivedFrame>> {
     })
 }
 
-/// At most `longest` characters of `text`: its beginning and its end, with the number of those
-/// that were left out between them.
+/// Shortens `text` to its beginning and its end, `longest` characters in total, with the number of omitted characters
+/// between them.
 pub(crate) fn shorten(text: &str, longest: usize) -> String {
     let count = text.chars().count();
     if count <= longest {

@@ -1,4 +1,4 @@
-//! Placeholders for the tokens that upfault planted itself.
+//! Replaces the tokens that upfault planted by placeholders.
 
 use std::collections::HashSet;
 
@@ -6,30 +6,29 @@ use serde_json::Value;
 
 use crate::observation::{Arrangement, Attempt, Observation, word};
 
-/// Replaces known tokens by placeholders that say what they are: `<canary message primary#1>`.
+/// Replaces known tokens by placeholders that describe them: `<canary message primary#1>`.
 ///
-/// Nothing is guessed here: every token comes from the observation itself. What else varies is
-/// the business of [`without_volatile`](super::without_volatile).
+/// It replaces only tokens that the observation itself lists. [`without_volatile`](super::without_volatile) replaces
+/// other text that varies between runs.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
-    /// Longest token first: `…-primary-10` begins with `…-primary-1`.
+    /// The longest token comes first, because `…-primary-10` starts with `…-primary-1`.
     tokens: Vec<Token>,
-    /// Whether a token begins with this character, where it is ASCII; most places of a text are
-    /// passed over by that alone.
-    begins: Beginnings,
+    /// The ASCII characters with which tokens start. They let a search skip most positions of a text.
+    first_characters: FirstCharacters,
 }
 
 #[derive(Debug, Clone)]
 struct Token {
     text: String,
     placeholder: String,
-    /// Whether it counts even as the beginning of a longer word. A secret of somebody's own is hidden wherever
-    /// it stands; a token that is longer than one of upfault's is another token.
+    /// Whether to replace it inside a longer word too. A secret that the user chose is hidden everywhere. A longer word
+    /// that starts with a token of upfault is a different token.
     anywhere: bool,
 }
 
 impl Token {
-    /// What follows it, if `text` begins with it.
+    /// The rest of `text` if `text` starts with this token.
     fn after<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
         let rest = text.strip_prefix(self.text.as_bytes())?;
         (self.anywhere || !word::goes_on(self.text.as_bytes(), rest)).then_some(rest)
@@ -37,37 +36,37 @@ impl Token {
 }
 
 #[derive(Debug, Clone)]
-struct Beginnings([bool; 128]);
+struct FirstCharacters([bool; 128]);
 
-impl Default for Beginnings {
+impl Default for FirstCharacters {
     fn default() -> Self {
         Self([false; 128])
     }
 }
 
-impl Beginnings {
+impl FirstCharacters {
     fn add(&mut self, token: &str) {
         if let Some(known) = token.bytes().next().and_then(|byte| self.0.get_mut(usize::from(byte))) {
             *known = true;
         }
     }
 
-    /// Whether a token may begin with this; always so for what is not ASCII.
-    fn may_be(&self, first: char) -> bool {
+    /// Whether a token may start with this character; always true for characters outside ASCII.
+    fn may_start(&self, first: char) -> bool {
         self.0.get(first as usize).copied().unwrap_or(true)
     }
 }
 
 impl Redactor {
-    /// Secrets alone, for reports: the proxy's own become `<proxy key>`, a deployment's
-    /// `<key NAME>`. Canaries stay, because a reader wants to follow them.
+    /// Replaces only secrets, for reports: the key of the proxy becomes `<proxy key>`, the key of a deployment becomes
+    /// `<key NAME>`. Canaries are kept, so that a reader can trace them.
     pub fn secrets(arrangement: &Arrangement) -> Self {
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
         redactor.sorted()
     }
 
-    /// Everything that carries the case's identity, for snapshots.
+    /// Replaces every token that depends on the identity of the case, for snapshots.
     pub fn full(observation: &Observation) -> Self {
         let arrangement = &observation.arrangement;
         let mut redactor = Self::default();
@@ -85,8 +84,8 @@ impl Redactor {
         redactor.sorted()
     }
 
-    /// Secrets alone, each placeholder as long as what it stands for: `<key primary--------->`. What is
-    /// told of a text by its length stays true.
+    /// Replaces only secrets, by placeholders of the same length: `<key primary--------->`. Recorded lengths of texts stay
+    /// correct.
     pub fn secrets_in_place(arrangement: &Arrangement) -> Self {
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
@@ -98,7 +97,7 @@ impl Redactor {
 
     fn add_secrets(&mut self, arrangement: &Arrangement) {
         for (i, secret) in arrangement.proxy_secrets.iter().enumerate() {
-            // The first is the key that callers use; a second one is told apart.
+            // The first one is the key that callers use; further ones are numbered.
             let placeholder =
                 if i == 0 { "<proxy key>".to_owned() } else { format!("<proxy key {}>", i + 1) };
             self.add_token(secret, placeholder, true);
@@ -131,7 +130,7 @@ impl Redactor {
         if token.is_empty() {
             return;
         }
-        // Inside JSON text a token may stand in its escaped form.
+        // JSON text may contain the token in escaped form.
         let escaped = Value::from(token).to_string();
         let escaped = &escaped[1..escaped.len() - 1];
         if escaped != token {
@@ -144,17 +143,17 @@ impl Redactor {
     fn sorted(mut self) -> Self {
         let mut seen = HashSet::new();
         self.tokens.retain(|token| seen.insert(token.text.clone()));
-        self.tokens.iter().for_each(|token| self.begins.add(&token.text));
+        self.tokens.iter().for_each(|token| self.first_characters.add(&token.text));
         self.tokens.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
         self
     }
 
-    /// `text` with every token replaced, in one pass: a placeholder is never looked into again.
+    /// Replaces every token in `text` in one pass: placeholders are not searched again.
     pub fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         'next: while let Some(first) = rest.chars().next() {
-            let tokens = if self.begins.may_be(first) { &self.tokens[..] } else { &[] };
+            let tokens = if self.first_characters.may_start(first) { &self.tokens[..] } else { &[] };
             for token in tokens {
                 if let Some(after) = token.after(rest.as_bytes()) {
                     out.push_str(&token.placeholder);
@@ -168,7 +167,7 @@ impl Redactor {
         out
     }
 
-    /// Bytes with every token replaced.
+    /// Replaces every token in `bytes`.
     pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
@@ -186,7 +185,7 @@ impl Redactor {
         out
     }
 
-    /// Every string of `value`, with every token replaced; names of members are left alone.
+    /// Replaces every token in the strings of `value`; member names do not change.
     pub fn values(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
@@ -198,7 +197,7 @@ impl Redactor {
         }
     }
 
-    /// Every string and every member name of `value`, with every token replaced.
+    /// Replaces every token in the strings and the member names of `value`.
     pub fn json(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
@@ -211,7 +210,7 @@ impl Redactor {
     }
 }
 
-/// A placeholder made as long as its token; where that is shorter, nothing but its length is told.
+/// Extends a placeholder to `length` bytes. If the placeholder is longer than that, the result is asterisks.
 fn stretched(placeholder: &str, length: usize) -> String {
     match length.checked_sub(placeholder.len()) {
         Some(more) => format!("{}{}>", placeholder.trim_end_matches('>'), "-".repeat(more)),
@@ -226,7 +225,7 @@ mod tests {
     use crate::snapshot::normalise::tests::sample;
 
     #[test]
-    fn the_tenth_attempt_is_not_taken_for_the_first_with_a_nought_behind_it() {
+    fn the_tenth_attempt_is_not_taken_for_the_first_one_followed_by_a_zero() {
         let mut observation = sample();
         let mut tenth = observation.attempts[0].clone();
         tenth.n = 10;
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_word_is_another_token_and_a_secret_is_hidden_in_any() {
+    fn a_longer_word_is_a_different_token_but_a_secret_is_hidden_inside_any_word() {
         let observation = sample();
         let redactor = Redactor::full(&observation);
         let address = &observation.arrangement.upstream_addresses[0];

@@ -1,4 +1,4 @@
-//! Pending snapshots: find them, show what they would change, accept or reject them.
+//! Finds pending snapshots, shows what they would change, and accepts or rejects them.
 
 use std::{
     fs, io,
@@ -13,23 +13,23 @@ use super::{
 
 const PENDING: &str = ".snap.new";
 
-/// A snapshot that waits for somebody's decision.
+/// A snapshot that must be accepted or rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingSnapshot {
     /// The pending file.
     pub path: PathBuf,
-    /// The accepted file beside it, which need not exist.
+    /// The accepted file in the same folder, which may not exist.
     pub accepted: PathBuf,
-    /// Below the snapshots folder, without the extension: `litellm/limits/rate-limit`.
+    /// The path below the snapshot folder, without the extension: `litellm/limits/rate-limit`.
     pub name: String,
 }
 
-/// All pending snapshots below `root` (the folder that holds one folder for each proxy), sorted.
-/// None where the folder does not exist.
+/// All pending snapshots below `root` (the folder that contains a folder for each proxy), sorted. Empty if the folder
+/// does not exist.
 ///
 /// # Errors
 ///
-/// [`StoreError::Unreadable`] where a folder cannot be listed.
+/// [`StoreError::Unreadable`] if a folder cannot be listed.
 pub fn pending(root: &Path) -> Result<Vec<PendingSnapshot>, StoreError> {
     let found = files(root, PENDING)?.into_iter().filter_map(|path| {
         let name = id_below(root, &path, PENDING)?;
@@ -38,7 +38,7 @@ pub fn pending(root: &Path) -> Result<Vec<PendingSnapshot>, StoreError> {
     Ok(found.collect())
 }
 
-/// Whether there is a snapshot of any proxy below `root`, accepted or pending.
+/// Whether `root` contains an accepted or pending snapshot of any proxy.
 pub fn has_snapshots(root: &Path) -> bool {
     let is_ours = |path: &PathBuf, suffix| id_below(root, path, suffix).is_some_and(|id| id.contains('/'));
     [".snap", PENDING]
@@ -47,11 +47,11 @@ pub fn has_snapshots(root: &Path) -> bool {
 }
 
 impl PendingSnapshot {
-    /// What would change, case by case: a unified diff for each case that differs, under its id.
+    /// The changes as text: for each case that differs, its id and a unified diff.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or that is damaged.
+    /// If a file cannot be read or is damaged.
     pub fn diff(&self) -> Result<String, StoreError> {
         let pending = self.read()?;
         let accepted = match read_if_there(&self.accepted)? {
@@ -74,11 +74,11 @@ impl PendingSnapshot {
         Ok(out)
     }
 
-    /// Makes it the accepted one: the pending file takes the other's place in one step.
+    /// Replaces the accepted file by the pending one atomically. Returns the path of the accepted file.
     ///
     /// # Errors
     ///
-    /// A pending file that is damaged or cannot be moved; the accepted one is then as it was.
+    /// If the pending file is damaged or cannot be moved. The accepted file is then unchanged.
     pub fn accept(self) -> Result<PathBuf, StoreError> {
         self.read()?;
         match fs::rename(&self.path, &self.accepted) {
@@ -87,11 +87,11 @@ impl PendingSnapshot {
         }
     }
 
-    /// Removes the pending file; the accepted one stays as it is.
+    /// Removes the pending file and does not change the accepted one.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unwritable`] where it cannot be removed.
+    /// [`StoreError::Unwritable`] if the file cannot be removed.
     pub fn reject(self) -> Result<(), StoreError> {
         match fs::remove_file(&self.path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -108,7 +108,7 @@ impl PendingSnapshot {
     }
 }
 
-/// The files below `root` whose names end in `suffix`, sorted. Links to folders are not followed.
+/// The files below `root` whose names end with `suffix`, sorted. Symbolic links to folders are not followed.
 pub(super) fn files(root: &Path, suffix: &str) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -132,7 +132,7 @@ pub(super) fn files(root: &Path, suffix: &str) -> Result<Vec<PathBuf>, StoreErro
     Ok(found)
 }
 
-/// A file's path below `root` with forward slashes and without `suffix`; `None` if it is no UTF-8.
+/// The path of a file below `root`, with forward slashes and without `suffix`; `None` if it is not valid UTF-8.
 pub(super) fn id_below(root: &Path, path: &Path, suffix: &str) -> Option<String> {
     let relative = path.strip_prefix(root).ok()?;
     let parts: Option<Vec<&str>> = relative.components().map(|part| part.as_os_str().to_str()).collect();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_one_leaves_the_accepted_as_it_was() {
+    fn rejecting_a_pending_snapshot_does_not_change_the_accepted_one() {
         let dir = tempfile::tempdir().unwrap();
         record(dir.path(), WriteMode::Accept, "old");
         record(dir.path(), WriteMode::Pending, "new");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_pending_file_never_takes_the_accepted_ones_place() {
+    fn a_damaged_pending_file_never_replaces_the_accepted_one() {
         let dir = tempfile::tempdir().unwrap();
         record(dir.path(), WriteMode::Accept, "old");
         record(dir.path(), WriteMode::Pending, "new");

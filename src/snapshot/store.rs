@@ -1,4 +1,4 @@
-//! Where accepted and pending snapshots are kept: the files of one proxy.
+//! Stores accepted and pending snapshots: the files of one proxy.
 
 use std::{
     fs, io,
@@ -12,46 +12,46 @@ use super::{
 };
 use crate::bundled::SNAPSHOTS;
 
-/// What may be written.
+/// Which files may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMode {
-    /// Nothing (`CI` is set).
+    /// None: `CI` is set, or the tested proxy has a built-in defect.
     Never,
-    /// Nothing, since nobody keeps snapshots here (the folder is not a project).
+    /// None: the folder is not a project.
     Outside,
-    /// Pending files beside the accepted ones.
+    /// Pending files, in the folders of the accepted ones.
     Pending,
-    /// What was seen is accepted at once.
+    /// Accepted files: every observation is accepted immediately.
     Accept,
 }
 
-/// What became of a scenario's snapshot.
+/// The result of recording a scenario's snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// Nothing has to be reviewed; a pending file is gone if there was one.
+    /// There is nothing to review. A pending file of an earlier run has been removed.
     Unchanged,
-    /// Something would have to be reviewed, and nothing may be written.
+    /// There are cases to review, but no files may be written.
     NotWritten,
-    /// The same outside a project: in so many cases.
+    /// There are cases to review, but the folder is not a project. Contains the number of cases.
     Unkept(usize),
-    /// It waits for a review in this file.
+    /// A pending file was written.
     Pending(PathBuf),
-    /// It was accepted into this file, which now holds this.
+    /// The accepted file was written. Contains its path and its new content.
     Accepted(PathBuf, SnapshotFile),
 }
 
 /// Why a snapshot could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file is there, but somebody has damaged it.
-    #[error("{}:{}: {}\n  help: mend the file, or delete it and run with --accept to make it anew", path.display(), damage.line, damage.problem)]
+    /// The file exists but is not a valid snapshot.
+    #[error("{}:{}: {}\n  help: fix the file, or delete it and run with --accept to regenerate it", path.display(), damage.line, damage.problem)]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The line and the problem.
         damage: Damage,
     },
-    /// The file is there, but cannot be read.
+    /// The file exists but cannot be read.
     #[error("cannot read the snapshot {}: {source}\n  help: check the file's permissions, or choose another folder with --snapshots DIR", path.display())]
     Unreadable {
         /// The file or folder.
@@ -59,7 +59,7 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
-    /// It cannot be written; what was accepted before is still there.
+    /// The file cannot be written. An older accepted file is unchanged.
     #[error("cannot write the snapshot {}: {source}\n  help: make its folder writable, or choose another one with --snapshots DIR", path.display())]
     Unwritable {
         /// The file.
@@ -67,9 +67,9 @@ pub enum StoreError {
         /// What the system says.
         source: io::Error,
     },
-    /// A scenario's id that leads out of the folder.
+    /// The id of a scenario is not a path inside the snapshot folder.
     #[error(
-        "the scenario id `{id}` is no path below the snapshots folder\n  help: rename the scenario's file"
+        "the scenario id `{id}` is not a path inside the snapshot folder\n  help: rename the scenario's file"
     )]
     BadId {
         /// The id.
@@ -86,13 +86,13 @@ pub struct SnapshotStore {
 }
 
 impl SnapshotStore {
-    /// A store in `dir` (`snapshots/PROXY`), which need not exist. A scenario that has no file there
-    /// is looked up among the snapshots of that PROXY inside the binary.
+    /// A store in `dir` (`snapshots/PROXY`), which may not exist. If a scenario has no file there, the bundled snapshot of
+    /// that PROXY is used.
     pub fn new(dir: PathBuf, mode: WriteMode) -> Self {
         Self { dir, mode, bundled: true }
     }
 
-    /// The same without those inside the binary: for a folder that somebody chose.
+    /// Ignores bundled snapshots, for a folder that the user chose.
     pub fn without_bundled(self) -> Self {
         Self { bundled: false, ..self }
     }
@@ -101,8 +101,8 @@ impl SnapshotStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] or [`StoreError::Unreadable`] where a file is there but of no use:
-    /// such a file is never taken for none, since it would then be written over.
+    /// [`StoreError::Damaged`] or [`StoreError::Unreadable`] if the file exists but cannot be used. It must not count as
+    /// missing, because then it would be overwritten.
     pub fn load(&self, scenario: &str) -> Result<Option<SnapshotFile>, StoreError> {
         let path = self.path(scenario, "snap")?;
         if let Some(text) = read_if_there(&path)? {
@@ -117,23 +117,21 @@ impl SnapshotStore {
         }
     }
 
-    /// Whether what is recorded is accepted at once.
+    /// Whether recorded snapshots are accepted immediately.
     pub fn accepts(&self) -> bool {
         self.mode == WriteMode::Accept
     }
 
-    /// Compares what was seen in a run of a scenario with what is accepted, and writes what the mode allows.
-    /// `now` holds only cases that were judged: no skipped, inconclusive or broken one.
+    /// Compares the snapshot of a run with the accepted one, and writes the files that the mode allows. `now` must contain
+    /// only cases that were judged, not skipped, inconclusive or broken ones.
     ///
-    /// A case has to be reviewed if it differs from what is accepted, or if nothing is accepted and it has a
-    /// finding. Only such cases are pending. Cases that were not run stay as they are, in the accepted file and
-    /// in the pending one.
-    /// What differs only by the policy is written when it is accepted, and never waits for a review.
+    /// A case must be reviewed if it differs from its accepted snapshot, or if it has no accepted snapshot and has a
+    /// finding. Only such cases are pending. Cases that did not run do not change, neither in the accepted file nor in the
+    /// pending one. A difference that only the policy causes is written when it is accepted, and is never pending.
     ///
     /// # Errors
     ///
-    /// As for [`load`](Self::load), and [`StoreError::Unwritable`]. The accepted file is whole after
-    /// any of them.
+    /// Those of [`load`](Self::load), and [`StoreError::Unwritable`]. The accepted file is complete after each of them.
     pub fn record(&self, scenario: &str, now: &SnapshotFile) -> Result<Recorded, StoreError> {
         let accepted = self.load(scenario)?;
         let base = accepted.clone().unwrap_or_default();
@@ -147,8 +145,8 @@ impl SnapshotStore {
                 Ok(pending.map_or(Recorded::Unchanged, Recorded::Pending))
             }
             WriteMode::Accept => {
-                let unheld = unheld(&base, now, same_for_every_policy);
-                let (is_news, merged) = (!unheld.cases.is_empty(), base.overlaid_by(&unheld));
+                let not_accepted = not_accepted(&base, now, same_for_every_policy);
+                let (is_news, merged) = (!not_accepted.cases.is_empty(), base.overlaid_by(&not_accepted));
                 let path = self.path(scenario, "snap")?;
                 if is_news {
                     write(&path, &merged)?;
@@ -159,18 +157,19 @@ impl SnapshotStore {
         }
     }
 
-    /// The scenarios that have an accepted file on disk, sorted: to tell those that no longer exist.
+    /// The scenarios that have an accepted file on disk, sorted. The caller uses them to report scenarios that no longer
+    /// exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unreadable`] where a folder cannot be listed.
+    /// [`StoreError::Unreadable`] if a folder cannot be listed.
     pub fn scenarios(&self) -> Result<Vec<String>, StoreError> {
         let files = super::review::files(&self.dir, ".snap")?;
         Ok(files.into_iter().filter_map(|path| super::review::id_below(&self.dir, &path, ".snap")).collect())
     }
 
-    /// Makes `news` the pending file, with what an earlier run left pending for cases that this one did not
-    /// run. A file in which nothing would wait is removed. Returns the file if there is one.
+    /// Writes `news` to the pending file, together with the pending cases of an earlier run that this run did not include.
+    /// Removes the file if it would contain no cases. Returns the path if the file exists.
     fn keep_waiting(
         &self,
         scenario: &str,
@@ -179,7 +178,7 @@ impl SnapshotStore {
         mut news: SnapshotFile,
     ) -> Result<Option<PathBuf>, StoreError> {
         let path = self.path(scenario, "snap.new")?;
-        // A damaged pending file is no loss: it is made of runs, and this is one.
+        // A damaged pending file can be ignored: this run replaces it.
         let waiting = read_if_there(&path)?.and_then(|text| SnapshotFile::parse(&text).ok());
         let waiting = to_review(accepted, &waiting.unwrap_or_default());
         news.cases.extend(waiting.cases.into_iter().filter(|case| now.case(&case.id).is_none()));
@@ -205,9 +204,9 @@ impl SnapshotStore {
     }
 }
 
-/// The cases of `now` that `accepted` does not hold in each form in which they were seen; `same` says whether
-/// two forms are the same.
-fn unheld(
+/// The cases of `now` with at least one form that `accepted` does not contain. `same` decides whether two forms are
+/// equal.
+fn not_accepted(
     accepted: &SnapshotFile,
     now: &SnapshotFile,
     same: impl Fn(&CaseSnapshot, &CaseSnapshot) -> bool,
@@ -217,15 +216,15 @@ fn unheld(
     SnapshotFile { cases: now.cases.iter().filter(differs).cloned().collect(), ..now.clone() }
 }
 
-/// The cases of `now` that somebody has to review: those that differ from what is accepted, and new ones with
+/// The cases of `now` that the user must review: those that differ from their accepted snapshots, and new ones with
 /// findings.
 fn to_review(accepted: &SnapshotFile, now: &SnapshotFile) -> SnapshotFile {
-    let mut news = unheld(accepted, now, same_behaviour);
+    let mut news = not_accepted(accepted, now, same_behaviour);
     news.cases.retain(|case| accepted.case(&case.id).is_some() || !case.findings.is_empty());
     news
 }
 
-/// The bundled snapshot of a scenario: its path as it is shown, and its text.
+/// The bundled snapshot of a scenario: its path for messages, and its text.
 pub(super) fn bundled(proxy: &Path, scenario: &str) -> Option<(PathBuf, &'static str)> {
     let path = format!("{}/{scenario}.snap", proxy.display());
     let text = SNAPSHOTS.get(&path)?;
@@ -257,7 +256,7 @@ mod tests {
     };
     use crate::scenario::Level;
 
-    /// Cases with their texts; one whose text begins with `!` has a finding.
+    /// A file with these cases, each with its id and text. A case whose text starts with `!` has a finding.
     fn file(cases: &[(&str, &str)]) -> SnapshotFile {
         let finding = || FindingLine {
             rule: "a.rule".to_owned(),
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_case_waits_beside_and_is_accepted_on_demand() {
+    fn a_new_case_is_pending_until_it_is_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let now = file(&[("a/b", "!1")]);
         let pending = dir.path().join("builtin/a/b.snap.new");
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_case_without_findings_is_accepted_on_demand_and_never_pending() {
+    fn a_new_case_without_findings_can_be_accepted_but_is_never_pending() {
         let dir = tempfile::tempdir().unwrap();
         let good = file(&[("s", "1"), ("s[stream]", "1")]);
         for mode in [WriteMode::Never, WriteMode::Outside, WriteMode::Pending] {
@@ -301,14 +300,14 @@ mod tests {
         assert!(!dir.path().join("builtin").exists());
         let (pending, path) = (store(&dir, WriteMode::Pending), dir.path().join("builtin/s.snap.new"));
         let held = || SnapshotFile::parse(&fs::read_to_string(&path).unwrap()).unwrap();
-        // Of two new cases the one with a finding waits, until it has none any more.
+        // Of two new cases, only the one with a finding is pending, and only as long as it has one.
         let mixed = file(&[("s", "1"), ("s[stream]", "!1")]);
         assert_eq!(pending.record("s", &mixed).unwrap(), Recorded::Pending(path.clone()));
         assert_eq!(held(), file(&[("s[stream]", "!1")]));
         assert_eq!(store(&dir, WriteMode::Outside).record("s", &mixed).unwrap(), Recorded::Unkept(1));
         assert_eq!(pending.record("s", &good).unwrap(), Recorded::Unchanged);
         assert!(!path.exists());
-        // Beside an accepted case that changes, the new good one is not pending either.
+        // A new case without findings is not pending either if an accepted case of the file changes.
         store(&dir, WriteMode::Accept).record("s", &file(&[("s", "0")])).unwrap();
         assert_eq!(pending.record("s", &good).unwrap(), Recorded::Pending(path.clone()));
         assert_eq!(held(), file(&[("s", "1")]));
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_in_several_forms_is_held_in_any_of_them_and_waits_for_a_new_one() {
+    fn a_case_with_several_accepted_forms_matches_each_of_them_and_a_new_form_is_pending() {
         let dir = tempfile::tempdir().unwrap();
         let (accept, pending) = (store(&dir, WriteMode::Accept), store(&dir, WriteMode::Pending));
         let both = file(&[("s", "1"), ("s", "2")]);
@@ -343,7 +342,7 @@ mod tests {
         accept.record("s", &file(&[("s", "1"), ("s[stream]", "1")])).unwrap();
         accept.record("s", &file(&[("s[stream]", "2")])).unwrap();
         assert_eq!(accept.load("s").unwrap(), Some(file(&[("s", "1"), ("s[stream]", "2")])));
-        // The same for what is pending.
+        // The pending file keeps them too.
         let pending = store(&dir, WriteMode::Pending);
         pending.record("s", &file(&[("s", "9")])).unwrap();
         let recorded = pending.record("s", &file(&[("s[stream]", "2")])).unwrap();
@@ -353,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_an_error_with_its_line_and_is_never_written_over() {
+    fn a_damaged_file_is_an_error_with_its_line_and_is_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("builtin/s.snap");
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_told_with_its_path_and_a_next_step() {
+    fn the_error_about_a_folder_that_cannot_be_created_has_its_path_and_a_next_step() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("builtin"), "a file where the folder should be").unwrap();
         let error = store(&dir, WriteMode::Pending).record("s", &file(&[("s", "!1")])).unwrap_err();

@@ -1,4 +1,4 @@
-//! An observation as it may be stored: its secrets are placeholders, and it is judged as it was.
+//! Replaces the secrets of an observation before it is stored, without changing how it is judged.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -8,11 +8,11 @@ use crate::{
     wire::{eventstream, frames::Carrier},
 };
 
-/// The observation with a placeholder for each secret, as long as the secret was: how much was sent, where
-/// it broke off and whether it is on record whole is told in bytes, and rules go by that.
+/// The observation with a placeholder of the same length in place of each secret. The length matters because rules
+/// compare byte counts: how much was sent, where it was cut, and whether the recorded body is complete.
 ///
-/// Nothing where it cannot be done without doubt, for example because a secret is one of the record's own
-/// words: it is left out rather than shown.
+/// Returns `None` if a secret cannot be replaced safely, for example because it equals a keyword of the record. Such an
+/// observation is omitted, so that the secret is not shown.
 pub fn without_secrets(observation: &Observation) -> Option<Observation> {
     let redactor = Redactor::secrets_in_place(&observation.arrangement);
     let mut observation = observation.clone();
@@ -25,7 +25,7 @@ pub fn without_secrets(observation: &Observation) -> Option<Observation> {
     serde_json::from_value(redactor.values(&value)).ok()
 }
 
-/// A body that is kept as base64, in which no text is found.
+/// A body that is stored as base64, where a search of its text would not find secrets. `None` if it is not valid base64.
 fn encoded(redactor: &Redactor, sent: &SentReply) -> Option<String> {
     let bytes = BASE64_STANDARD.decode(&sent.body).ok()?;
     let mut changed = redactor.bytes(&bytes);

@@ -1,4 +1,4 @@
-//! The shape of a stream: what kind of events came, in which order, with content run together.
+//! The shape of a stream: the kinds of its events in their order, with consecutive content events merged.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -9,29 +9,29 @@ use super::{
 };
 use crate::observation::ReceivedFrame;
 
-/// What an event of a stream is to a caller.
+/// The meaning of a stream event for a caller.
 enum Part {
-    /// A piece of content, with its text where it is plain to see.
+    /// A piece of content, with its text if it is plain text.
     Content(String),
-    /// An event without content or meaning of its own: a role, an empty delta.
+    /// An event without content: a role, an empty delta.
     Empty,
-    /// An event with a name of its own (`content_block_start`, `response.created`).
+    /// A named event (`content_block_start`, `response.created`).
     Named(String),
-    /// Why the content ended, in the provider's word.
+    /// Why the content ended, as the provider names it.
     FinishReason(String),
-    /// Which counts were given.
+    /// The names of the usage counts.
     Usage(String),
     /// `data: [DONE]`.
     Done,
-    /// An error, under its event name if it has one.
+    /// An error, with the name of its event if it has one.
     Error(Option<String>, Value),
-    /// JSON that is none of these.
+    /// Other JSON.
     Unknown(Value),
-    /// Not even JSON.
+    /// Data that is not JSON.
     Unparsed(String),
 }
 
-/// The lines of a stream's shape.
+/// Describes the shape of a stream, one line for each run of similar events.
 pub(super) fn shape(frames: &[ReceivedFrame], normaliser: &Normaliser) -> Vec<String> {
     let parts: Vec<Part> = frames.iter().flat_map(classify).collect();
     let mut lines = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn shape(frames: &[ReceivedFrame], normaliser: &Normaliser) -> Vec<St
             }
             Part::Unknown(value) => lines.push(format!("unknown event: {}", normaliser.json(value))),
             Part::Unparsed(text) => {
-                lines.push(format!("event that is no JSON: {}", Value::from(normaliser.message(text))));
+                lines.push(format!("event that is not JSON: {}", Value::from(normaliser.message(text))));
             }
         }
         rest = &rest[run..];
@@ -81,8 +81,8 @@ fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {}", what.replacen("event", "events", 1)) }
 }
 
-/// Whether `part` goes on with what `first` began. Only content and its like are run together:
-/// two terminators or two errors are something to see.
+/// Whether `part` belongs to the run that `first` starts. Only content, empty and equally named events are merged: two
+/// terminators or two errors must remain visible.
 fn same_run(first: &Part, part: &Part) -> bool {
     match (first, part) {
         (Part::Content(_), Part::Content(_)) | (Part::Empty, Part::Empty) => true,
@@ -106,7 +106,7 @@ fn classify(frame: &ReceivedFrame) -> Vec<Part> {
     };
     let kind = value.get("type").and_then(Value::as_str).or(frame.event.as_deref());
     if kind == Some("ping") {
-        // Keep-alives come by the clock.
+        // The number of keep-alives depends on timing.
         return vec![];
     }
     if is_error(&value, kind) {
@@ -123,7 +123,7 @@ fn classify(frame: &ReceivedFrame) -> Vec<Part> {
         parts.push(Part::Named(kind.to_owned()));
     }
     let reason = finish_reason(&value);
-    // Google counts in every chunk; the last count is the one that holds.
+    // Google sends counts in every chunk; only the last ones are final.
     let counts = value.get("candidates").is_none() || reason.is_some();
     parts.extend(reason.map(Part::FinishReason));
     parts.extend(usage(&value).filter(|_| counts).map(Part::Usage));
@@ -134,13 +134,13 @@ fn classify(frame: &ReceivedFrame) -> Vec<Part> {
     parts
 }
 
-/// The event that an event of Bedrock's Invoke carries as base64.
+/// The event inside an event of Bedrock's Invoke API, which contains it as base64.
 fn inner(value: &Value) -> Option<ReceivedFrame> {
     let bytes = BASE64_STANDARD.decode(value.get("bytes")?.as_str()?).ok()?;
     Some(ReceivedFrame { at_ms: 0.0, event: None, data: String::from_utf8(bytes).ok()? })
 }
 
-/// Whether the name of an event says that it is an exception, or an error below that.
+/// Whether the name belongs to an exception (`exception:NAME`) or an error (`error:CODE`) of an AWS event stream.
 fn is_exception(name: &str) -> bool {
     name.starts_with("exception:") || name.starts_with("error:")
 }
@@ -148,7 +148,7 @@ fn is_exception(name: &str) -> bool {
 fn is_error(value: &Value, kind: Option<&str>) -> bool {
     value.get("error").is_some_and(|error| !error.is_null())
         || kind.is_some_and(|kind| kind == "error" || kind.ends_with(".failed") || is_exception(kind))
-        // Cohere's message ends with its error.
+        // Cohere sends an error in the last event of the message.
         || value.pointer("/delta/error").is_some_and(|error| !error.is_null())
         || value.pointer("/delta/finish_reason").and_then(Value::as_str).is_some_and(|r| r.starts_with("ERROR"))
 }

@@ -1,5 +1,5 @@
-//! The verdict of a case: what the policy finds, compared with what is accepted. Pure. A run and a stored
-//! report are judged by this one path.
+//! The verdict of a case: the findings of the policy, compared with the accepted snapshot. Pure. Runs and stored reports
+//! are judged by the same code.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,44 +14,44 @@ use crate::{
     scenario::Level,
 };
 
-/// What is accepted of a case at the time of a run.
+/// The accepted snapshot of a case at the time of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Accepted {
-    /// There is no snapshot of it.
+    /// There is no accepted snapshot.
     Nothing,
-    /// The findings of its snapshot.
+    /// The findings in the accepted snapshot.
     Findings(Vec<FindingLine>),
 }
 
-/// One case, judged.
+/// The judgement of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseVerdict {
-    /// What is said of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What the policy in force finds.
+    /// The findings of the current policy.
     pub findings: Vec<Finding>,
-    /// How it differs from what is accepted; nothing if nothing is.
+    /// The difference from the accepted snapshot; `None` if there is none.
     pub change: Option<Difference>,
-    /// What a snapshot of it would hold.
+    /// The findings that a new snapshot of the case would contain.
     pub to_hold: SnapshotFindings,
 }
 
-/// The findings that a new snapshot of a case holds.
+/// The findings that a new snapshot of a case contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnapshotFindings {
-    /// Found now.
+    /// Findings of the current observation.
     pub found: Vec<Finding>,
-    /// Taken over from the accepted snapshot.
+    /// Findings copied from the accepted snapshot.
     pub kept: Vec<FindingLine>,
 }
 
-/// Judges a case by `policy` and compares it with what is accepted. `diff` is the difference between the
-/// accepted text and that of `observation`, empty if there is none; `strict` fails known findings.
+/// Judges a case by `policy` and compares it with the accepted snapshot. `diff` is the difference between the accepted
+/// text and that of `observation`, empty if there is none; `strict` fails known findings.
 ///
-/// Findings below `required` never fail a case by themselves, and a difference that only the policy makes is
-/// never a change: what it requires beyond the default policy has been accepted or fails, and what it does
-/// not ask for is passed over.
+/// Findings below `required` never fail a case by themselves. A difference that only the policy causes is never a change:
+/// a finding that `policy` requires and the default policy does not is either accepted or fails the case, and a finding
+/// that `policy` does not require is ignored.
 pub fn judge_case(
     observation: &Observation,
     siblings: &[ComparedSibling<'_>],
@@ -74,24 +74,24 @@ pub fn judge_case(
         lines.iter().partition(|line| line.policy.is_empty());
     let is_found = |rule: &str, by: &[Finding]| by.iter().any(|finding| finding.rule == rule);
 
-    // What differs in behaviour, as far as the policy in force speaks of it.
+    // Differences in behaviour, in the rules that the current policy applies.
     let rules = |found: &[Finding]| found.iter().map(|finding| finding.rule.clone()).collect::<Vec<_>>();
     let held: Vec<String> = usual.iter().map(|line| line.rule.clone()).collect();
     let mut new_findings = missing_in(&held, &rules(&by_default));
     new_findings.retain(|rule| is_found(rule, &findings));
     let gone = missing_in(&rules(&by_default), &held);
-    // A rule on a sibling that was not judged is neither kept nor broken now.
-    let could_speak = |rule: &str| {
+    // A rule that compares with a sibling that was not judged gives no result.
+    let is_comparable = |rule: &str| {
         let kin = kin_of(rule);
         !siblings.iter().any(|sibling| Some(sibling.kin) == kin && sibling.seen.is_none())
     };
     let is_gone = |rule: &&String| {
         let only_by_policy = is_found(rule, &findings) && !is_found(rule, &by_default);
-        could_speak(rule) && !only_by_policy && policy.weight(rule) != Some(Weight::Lifted)
+        is_comparable(rule) && !only_by_policy && policy.weight(rule) != Some(Weight::Lifted)
     };
     let vanished_findings = gone.iter().filter(is_gone).cloned().collect();
 
-    // What only the policy in force requires, or does not ask for.
+    // Differences that only the current policy causes.
     let is_held = |rule: &str| lines.iter().any(|line| line.rule == rule && line.level == Level::Required);
     let mut not_held: Vec<PolicyEffect> = Vec::new();
     for finding in enforced.iter().filter(|finding| !is_held(&finding.rule)) {
@@ -105,15 +105,16 @@ pub fn judge_case(
     let change = Difference { new_findings, vanished_findings, enforced: not_held, eased, diff };
 
     let mut to_hold = SnapshotFindings { found: enforced.into_iter().cloned().collect(), kept: Vec::new() };
-    // For the same text other policies still find what was accepted under them.
+    // If the text is unchanged, findings that were accepted under other policies still apply.
     let of_others = of_policies.into_iter().filter(|line| !is_found(&line.rule, &to_hold.found));
     if change.diff.is_empty() {
         to_hold.kept.extend(of_others.cloned());
     }
     if change.is_change() {
         to_hold.found.extend(by_default);
-        let unspoken = usual.iter().filter(|line| gone.contains(&line.rule) && !could_speak(&line.rule));
-        to_hold.kept.extend(unspoken.copied().cloned());
+        let not_compared =
+            usual.iter().filter(|line| gone.contains(&line.rule) && !is_comparable(&line.rule));
+        to_hold.kept.extend(not_compared.copied().cloned());
     } else {
         to_hold.kept.extend(usual.into_iter().cloned());
     }
@@ -132,7 +133,7 @@ pub fn judge_case(
     CaseVerdict { verdict, findings, change: Some(change), to_hold }
 }
 
-/// The rules of `these` that `held` does not hold as often.
+/// The rules of `these` without their counterparts in `held`; a rule that occurs several times needs as many counterparts.
 fn missing_in(held: &[String], these: &[String]) -> Vec<String> {
     let mut held: Vec<&String> = held.iter().collect();
     let mut missing = Vec::new();

@@ -1,4 +1,4 @@
-//! From a request to the plan of its answer.
+//! Reads a request and decides the plan of its reply.
 
 use std::{cell::LazyCell, net::SocketAddr, sync::Arc};
 
@@ -30,11 +30,11 @@ use crate::{
     scenario::{ConnectionFault, Fault, FaultStage, Provider, TlsFault, Turn},
 };
 
-/// What a mock answers with.
+/// The response body of a mock.
 pub(super) type MockResponse = Either<Performance, Full<Bytes>>;
 
-/// Answers one request. Fails only where the client does not send its request to the end; then
-/// there is nobody to tell.
+/// Answers one request. Fails only if the client does not send its request to the end. Then there is no
+/// client to report the error to.
 pub(super) async fn answer(
     shared: Arc<ServerState>,
     line: Arc<TakeoverHandle>,
@@ -43,7 +43,7 @@ pub(super) async fn answer(
 ) -> Result<Response<MockResponse>, hyper::Error> {
     let arrived = Instant::now();
     let (parts, body) = request.into_parts();
-    // Read before anything else: unread bytes would turn a FIN into a RST.
+    // Read the body first: unread bytes would turn a FIN into a RST.
     let body = read(body).await;
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let body = body.inspect_err(|_| {
@@ -78,18 +78,18 @@ pub(super) async fn answer(
     Ok(response.map(Either::Left))
 }
 
-/// A request that has come for a deployment.
+/// A request for a deployment.
 pub(super) struct PendingRequest<'a> {
     pub(super) parts: &'a Parts,
-    /// Below the deployment's base.
+    /// The path below the deployment's base URL.
     pub(super) path: &'a str,
-    /// `None` where it is larger than the provider takes.
+    /// `None` if it is larger than the provider accepts.
     pub(super) body: Option<&'a [u8]>,
     pub(super) arrived: Instant,
 }
 
-/// Enters the request in the ledger and decides what it gets. Where its connection plays a turn it
-/// plays that one.
+/// Adds the request to the ledger and decides its reply. If its connection has claimed a turn, the reply is
+/// that of this turn.
 pub(super) fn enter(
     case: &MockCase,
     deployment: usize,
@@ -110,13 +110,13 @@ pub(super) fn enter(
         None => (None, run.open(Arrival { deployment, at: arrived, request }, case.stop.clone())),
     };
     let stem = case.identity.stem(name, recorder.token_n);
-    // A prepared reply has its tokens already.
+    // Computed only if needed: a prepared reply already contains its canaries.
     let canaries = LazyCell::new(|| Canaries::with_stem(&stem));
 
     let mut plan = match admit(case.combination.provider, path, parts, body, || &canaries) {
         Err((asked, refusal)) => {
             recorder.asks(&asked);
-            fault::unharmed(refusal)
+            fault::without_faults(refusal)
         }
         Ok(asked) => {
             recorder.asks(&asked);
@@ -126,7 +126,7 @@ pub(super) fn enter(
                 refusing => refusing.refusal(&asked, &canaries),
             };
             if let Some(refusal) = refusal {
-                fault::unharmed(refusal)
+                fault::without_faults(refusal)
             } else {
                 let part = claimed
                     .map_or_else(|| case.part(&run, deployment), |turn| case.part_of(deployment, turn));
@@ -142,7 +142,7 @@ pub(super) fn enter(
                     attempt: recorder.n,
                     seed: case.seed,
                 };
-                struck(message, &part.turn, claimed.is_none(), || FaultContext {
+                plan_of(message, &part.turn, claimed.is_none(), || FaultContext {
                     asked: &asked,
                     canaries: &canaries,
                     origin,
@@ -151,31 +151,32 @@ pub(super) fn enter(
         }
     };
     recorder.plans(&plan);
-    if known.one_each {
-        say_the_last(&mut plan);
+    if known.one_request_each {
+        announce_last_reply(&mut plan);
     }
     (plan, recorder)
 }
 
-/// The plan of a turn's message with its faults; `late` where none of them has struck yet.
-fn struck<'a>(
+/// Returns the plan of a turn's message with its faults. `late` is whether faults of the connection still
+/// have to be applied.
+fn plan_of<'a>(
     message: ProviderMessage,
     turn: &Turn,
     late: bool,
     context: impl FnOnce() -> FaultContext<'a>,
 ) -> Plan {
     if turn.faults.is_empty() {
-        return fault::unharmed(message);
+        return fault::without_faults(message);
     }
     let mut plan = fault::compile(message, &turn.faults, &context());
     if late {
-        strike_late(&mut plan, turn);
+        apply_late_faults(&mut plan, turn);
     }
     plan
 }
 
-/// Tells the client that the connection ends with this reply.
-fn say_the_last(plan: &mut Plan) {
+/// Adds a header that says that the connection ends after this reply.
+fn announce_last_reply(plan: &mut Plan) {
     for action in &mut plan.actions {
         if let WireAction::Head(head) = action {
             head.headers.push(("connection".into(), "close".into()));
@@ -183,9 +184,9 @@ fn say_the_last(plan: &mut Plan) {
     }
 }
 
-/// A turn that was to strike as a connection came in, but whose request comes on one that was open
-/// before: it strikes now, as far as it can.
-fn strike_late(plan: &mut Plan, turn: &Turn) {
+/// Applies a turn's faults of the connection to a request on a connection that was already open, as far as
+/// possible.
+fn apply_late_faults(plan: &mut Plan, turn: &Turn) {
     for fault in turn.faults.iter().filter(|fault| fault.stage() == FaultStage::Connection) {
         let ending = match fault {
             Fault::Connection(ConnectionFault::SlowAccept(time)) => {
@@ -203,7 +204,7 @@ fn strike_late(plan: &mut Plan, turn: &Turn) {
     }
 }
 
-/// What the request asks for, or the provider's own refusal.
+/// Returns what the request asks for, or the provider's refusal.
 fn admit<'a>(
     provider: Provider,
     path: &str,
@@ -218,8 +219,8 @@ fn admit<'a>(
     provider::read_with(provider, &received, canaries)
 }
 
-/// The whole body, or `None` where it is larger than the provider takes. It is read to its end all
-/// the same, as a client that is still sending would miss the answer.
+/// Reads the whole body. Returns `None` if it is larger than the provider accepts. It is still read to its
+/// end, because a client that is still sending would miss the response.
 async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     let mut parts: Vec<Bytes> = Vec::new();
     let mut length = 0usize;
@@ -241,9 +242,9 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     }))
 }
 
-/// What a path gets that belongs to no deployment.
+/// Returns the response to a request for a path that belongs to no deployment.
 pub(super) fn no_mock(method: &str, path: &str) -> Response<Bytes> {
-    // In the form that most clients can read.
+    // OpenAI's error format, which most clients can read.
     let message = format!("No mock is armed at this path ({method} {path})");
     let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});
     let mut response = Response::new(json!({ "error": error }).to_string().into());

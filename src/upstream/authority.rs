@@ -1,4 +1,4 @@
-//! The certificate authority that a run makes, and the certificates that its mocks show.
+//! The certificate authority of a run, and the certificates of its mocks.
 
 use std::{io, sync::Arc};
 
@@ -15,16 +15,16 @@ use rustls::{
 
 use crate::scenario::TlsFault;
 
-/// By what names a mock is reached.
+/// The names under which clients reach a mock.
 const NAMES: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 
-/// What a server says that it speaks (RFC 7301).
+/// The protocols that a server offers (RFC 7301).
 const HTTP1: &[u8] = b"http/1.1";
 pub(super) const HTTP2: &[u8] = b"h2";
 
-/// An authority with a certificate of each kind.
+/// An authority, and one server certificate of each kind.
 pub(super) struct Authority {
-    /// Its own certificate.
+    /// The authority's own certificate.
     pub(super) pem: String,
     good: Kind,
     expired: Kind,
@@ -33,28 +33,31 @@ pub(super) struct Authority {
     unknown: Kind,
 }
 
-/// A certificate, for servers that speak HTTP/1.1 and for such that speak HTTP/2 too.
+/// A certificate, for servers that speak only HTTP/1.1 and for servers that also speak HTTP/2.
 struct Kind {
     http1: Arc<ServerConfig>,
     http2: Arc<ServerConfig>,
 }
 
-/// From when to when a certificate holds.
+/// The first and the last day on which a certificate is valid.
 #[derive(Clone, Copy)]
 struct Valid(Date, Date);
 
 impl Authority {
+    /// Generates the keys and certificates.
+    ///
     /// # Errors
-    /// Where there is no randomness for a key.
+    /// If a key cannot be generated.
     pub(super) fn new() -> io::Result<Self> {
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        // A clock may differ by a day; some clients take no certificate that holds for years.
+        // The clock of a client may differ by a day, and some clients refuse certificates that are valid for
+        // years.
         let now = Valid(today.saturating_sub(2.days()), today.saturating_add(90.days()));
         let past = Valid(jiff::civil::date(2020, 1, 1), jiff::civil::date(2021, 1, 1));
-        // As old as the oldest certificate that it issues.
+        // The authority must be as old as the oldest certificate that it issues.
         let long = Valid(past.0, now.1);
         let (pem, ours) = authority("upfault authority", long)?;
-        let (_, other) = authority("upfault authority that nobody knows", long)?;
+        let (_, other) = authority("upfault unknown authority", long)?;
         let own = leaf(&NAMES, now)?;
         let own_key = key()?;
         let own_certificate = own.self_signed(&own_key).map_err(io::Error::other)?;
@@ -68,7 +71,7 @@ impl Authority {
         })
     }
 
-    /// What a server needs that shows the certificate of this fault, or a good one.
+    /// Returns the TLS configuration of a server with the certificate for this fault, or with a valid one.
     pub(super) fn server(&self, fault: Option<TlsFault>, http2: bool) -> Arc<ServerConfig> {
         let kind = match fault {
             Some(TlsFault::ExpiredCertificate) => &self.expired,
@@ -89,7 +92,7 @@ impl Kind {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
             .map_err(io::Error::other)?;
-        // A session that is resumed shows no certificate, and the fault would be gone.
+        // A resumed session would not send the certificate, so the fault would have no effect.
         http1.session_storage = Arc::new(NoServerSessionStorage {});
         http1.send_tls13_tickets = 0;
         let mut http2 = http1.clone();
@@ -114,7 +117,7 @@ fn hold(params: &mut CertificateParams, Valid(from, to): Valid) {
     (params.not_before, params.not_after) = (time(from), time(to));
 }
 
-/// An authority's certificate, and what it signs with.
+/// Creates an authority's certificate and the issuer that signs with it.
 fn authority(name: &str, valid: Valid) -> io::Result<(String, Issuer<'static, KeyPair>)> {
     let mut params = CertificateParams::default();
     params.distinguished_name = named(name);
@@ -126,7 +129,7 @@ fn authority(name: &str, valid: Valid) -> io::Result<(String, Issuer<'static, Ke
     Ok((pem, Issuer::new(params, key)))
 }
 
-/// A server's certificate before it is signed.
+/// Returns the parameters of a server's certificate.
 fn leaf(names: &[&str], valid: Valid) -> io::Result<CertificateParams> {
     let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(all).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! A case that is armed at the mock.
+//! A case that the mock is armed with.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    deployment::{Deployment, is_played_by_connections},
+    deployment::{Deployment, affects_connections},
     deployment_turns::DeploymentTurns,
     ledger::{Arrival, AttemptRecorder, Run},
     ledger_budget::LedgerMode,
@@ -24,20 +24,21 @@ use crate::{
     scenario::{Account, Combination, Provider, SuccessReply, Transport, Turn, TurnReply},
 };
 
-/// What a mock is to do for one case.
+/// The description of a case for the mock.
 #[derive(Debug, Clone)]
 pub struct Armed {
-    /// Where its deployments are found, and the tokens that are planted.
+    /// The identity, which determines the URLs of its deployments and its canaries.
     pub identity: Identity,
-    /// Whose dialect is spoken.
+    /// The API and the provider that the mock simulates.
     pub combination: Combination,
-    /// Each deployment with its turns; the last turn repeats. Without any turn it answers well.
+    /// Each deployment with its turns. The last turn repeats. A deployment without turns sends successful
+    /// responses.
     pub deployments: Vec<(String, Vec<Turn>)>,
-    /// What the deployments are reached by.
+    /// The transport of the deployments.
     pub transport: Transport,
-    /// The account behind the keys; without one everything is allowed.
+    /// The account that the keys belong to. Without one, all requests are allowed.
     pub account: Option<Account>,
-    /// The seed of everything random.
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 
@@ -45,8 +46,8 @@ pub(super) struct MockCase {
     pub(super) identity: Identity,
     pub(super) combination: Combination,
     pub(super) deployments: Vec<Deployment>,
-    /// What is played once everything is well.
-    well: DeploymentTurns,
+    /// The turn of every deployment once the case is healed.
+    healthy: DeploymentTurns,
     /// Cancelled when the case is disarmed.
     pub(super) stop: CancellationToken,
     pub(super) seed: u64,
@@ -55,9 +56,9 @@ pub(super) struct MockCase {
     run: RwLock<Arc<Run>>,
 }
 
-/// A turn that a connection plays before a request is read, with the attempt that it makes.
+/// A turn that takes effect on a connection before a request is read, with its attempt.
 pub(super) struct ClaimedTurn {
-    /// Its number at the deployment, from 0.
+    /// The 0-based number of the turn at the deployment.
     pub(super) turn: usize,
     pub(super) recorder: AttemptRecorder,
 }
@@ -70,38 +71,38 @@ impl MockCase {
             .map(|(name, turns)| Deployment::new(name, turns, transport))
             .collect::<io::Result<Vec<_>>>()?;
         let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
-        let well =
+        let healthy =
             Turn { answer: TurnReply::Reply(SuccessReply::Ok), headers: IndexMap::new(), faults: Vec::new() };
-        let well = DeploymentTurns::new(well);
+        let healthy = DeploymentTurns::new(healthy);
         let run = RwLock::new(Arc::new(run));
-        Ok(Self { identity, combination, deployments, well, seed, account, stop, keep, run })
+        Ok(Self { identity, combination, deployments, healthy, seed, account, stop, keep, run })
     }
 
     pub(super) fn run(&self) -> Arc<Run> {
         self.run.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The turn that a deployment plays now.
+    /// Returns the next turn of a deployment.
     pub(super) fn part(&self, run: &Run, deployment: usize) -> &DeploymentTurns {
         let next = run.next_turn(deployment);
-        if run.is_healed() { &self.well } else { self.part_of(deployment, next) }
+        if run.is_healed() { &self.healthy } else { self.part_of(deployment, next) }
     }
 
-    /// The so-manieth turn of a deployment, from 0.
+    /// Returns the turn of a deployment with this 0-based number.
     pub(super) fn part_of(&self, deployment: usize, turn: usize) -> &DeploymentTurns {
-        self.deployments[deployment].part(turn).unwrap_or(&self.well)
+        self.deployments[deployment].part(turn).unwrap_or(&self.healthy)
     }
 }
 
 impl MockCase {
-    /// What a connection that comes in now plays by itself, if the next turn is such a one.
+    /// Claims the next turn for a new connection if that turn takes effect before a request is read.
     pub(super) fn claim(&self, deployment: usize, arrived: Instant) -> Option<ClaimedTurn> {
         let run = self.run();
         if run.is_healed() {
             return None;
         }
         let known = &self.deployments[deployment];
-        let is_played = |n: usize| known.part(n).is_some_and(|part| is_played_by_connections(&part.turn));
+        let is_played = |n: usize| known.part(n).is_some_and(|part| affects_connections(&part.turn));
         let turn = run.next_turn_if(deployment, is_played)?;
         let arrival = Arrival { deployment, at: arrived, request: ReceivedRequest::nothing() };
         let recorder = run.open(arrival, self.stop.clone());
@@ -110,15 +111,14 @@ impl MockCase {
     }
 }
 
-/// A case that the mock answers for. Dropping it disarms the case and drops the connections on
-/// which it is still being answered.
+/// A case that the mock is armed with. Dropping it disarms the case and closes its open connections.
 pub struct ArmedCase {
     case: Arc<MockCase>,
     shared: Arc<ServerState>,
 }
 
-/// The base URL of a deployment of a mock at `address`, as the provider's SDK takes it, where it
-/// has no port of its own: `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
+/// Returns the base URL of a deployment without its own port, for a mock at `address`, in the form that the
+/// provider's SDK expects: `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
 pub fn base_url(address: SocketAddr, provider: Provider, identity: &Identity, deployment: &str) -> String {
     url("http", &address.to_string(), provider, identity, deployment)
 }
@@ -132,8 +132,8 @@ impl ArmedCase {
         Self { case, shared }
     }
 
-    /// The base URL of a deployment as the provider's SDK takes it:
-    /// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai; `https://…` where it is reached by TLS.
+    /// Returns the base URL of a deployment in the form that the provider's SDK expects:
+    /// `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai, or `https://…` if it uses TLS.
     pub fn base_url(&self, deployment: &str) -> String {
         let known = self.case.deployments.iter().find(|known| known.name == deployment);
         let scheme = known.map_or("http", Deployment::scheme);
@@ -141,7 +141,8 @@ impl ArmedCase {
         url(scheme, &self.host(deployment), provider, &self.case.identity, deployment)
     }
 
-    /// `127.0.0.1:PORT` of a deployment. Where its name cannot be resolved, that of all the others.
+    /// Returns `127.0.0.1:PORT` of a deployment. If its name does not resolve, returns the address that
+    /// deployments without their own port share.
     pub fn address(&self, deployment: &str) -> SocketAddr {
         let shared = self.shared.address;
         let known = self.case.deployments.iter().find(|known| known.name == deployment);
@@ -151,19 +152,19 @@ impl ArmedCase {
         }
     }
 
-    /// What stands for a deployment in its URL: `127.0.0.1:PORT`, or `TOKEN.upfault.invalid:PORT`
-    /// where its name is not to be resolved (RFC 6761 section 6.4).
+    /// Returns the host and port in a deployment's URL: `127.0.0.1:PORT`, or `TOKEN.upfault.invalid:PORT` if
+    /// its name must not resolve (RFC 6761 section 6.4).
     pub fn host(&self, deployment: &str) -> String {
         let address = self.address(deployment);
         let known = self.case.deployments.iter().find(|known| known.name == deployment);
-        if known.is_some_and(|known| known.nameless) {
+        if known.is_some_and(|known| known.unresolvable) {
             format!("{}.upfault.invalid:{}", self.case.identity.token, address.port())
         } else {
             address.to_string()
         }
     }
 
-    /// The [`host`](Self::host) of every deployment, each once.
+    /// Returns the [`host`](Self::host) of every deployment, without duplicates.
     pub fn hosts(&self) -> Vec<String> {
         let mut hosts: Vec<_> =
             self.case.deployments.iter().map(|deployment| self.host(&deployment.name)).collect();
@@ -172,9 +173,9 @@ impl ArmedCase {
         hosts
     }
 
-    /// Starts the ledger and the turns afresh, and takes back [`heal`](Self::heal); the account is whole again; times count from
-    /// `epoch`. What connections of an earlier run still do no longer shows, and the tokens of an earlier run are
-    /// not planted again.
+    /// Starts a new run: with an empty ledger, the first turns and an unused account, and not healed any
+    /// more. Times are measured from `epoch`. Events on connections of an earlier run do not appear in the
+    /// new ledger, and canaries of an earlier run do not occur again.
     pub fn begin(&self, epoch: Instant) {
         for own in self.case.deployments.iter().filter_map(|deployment| deployment.own.as_ref()) {
             own.shut();
@@ -184,48 +185,51 @@ impl ArmedCase {
         *current = Arc::new(run.with_account(self.case.account.clone()));
     }
 
-    /// Has every deployment answer well from now on, whatever the account says; a port that refused connections or did not
-    /// accept them does so. What is already being answered goes on as it was planned.
+    /// Heals the case: from now on every deployment sends successful responses, whatever the account says.
+    /// Ports that refused or did not accept connections accept them. Replies that have already begun follow
+    /// their plans.
     ///
     /// # Errors
-    /// When a port cannot be listened at, and when a deployment's name cannot be resolved: that stays so.
+    /// If a port cannot be listened on, or the name of a deployment does not resolve, which cannot be healed.
     pub fn heal(&self) -> io::Result<()> {
         self.case.run().heal();
         self.shared.open(&self.case)?;
-        match self.case.deployments.iter().find(|deployment| deployment.nameless) {
+        match self.case.deployments.iter().find(|deployment| deployment.unresolvable) {
             Some(deployment) => {
-                let message = format!("the name of `{}` is not to be resolved", deployment.name);
+                let message =
+                    format!("the name of `{}` does not resolve, which cannot be healed", deployment.name);
                 Err(io::Error::new(io::ErrorKind::Unsupported, message))
             }
             None => Ok(()),
         }
     }
 
-    /// A copy of the ledger: the attempts in order of arrival.
+    /// Returns a copy of the ledger: the attempts in order of arrival.
     ///
-    /// A request that the proxy did not send to its end is no attempt. A connection that was met by a
-    /// fault before a request was read is one without a method.
+    /// A request that the proxy did not send to its end does not count as an attempt. If a fault affects a
+    /// connection before a request is read, the attempt has no method.
     pub fn attempts(&self) -> Vec<Attempt> {
         let name = |deployment: usize| self.case.deployments[deployment].name.as_str();
         self.case.run().attempts(&self.case.identity, name)
     }
 
-    /// Visits to its deployments that became no attempt: garbage, halves of requests.
+    /// Returns the connections to its deployments that did not become an attempt: invalid or incomplete
+    /// requests.
     pub fn strays(&self) -> Vec<Stray> {
         self.shared.strays.of(Some(&self.case.identity.token))
     }
 
-    /// How many attempts are in the ledger since it was begun.
+    /// Returns the number of attempts in the ledger of this run.
     pub fn arrived(&self) -> usize {
         self.case.run().arrived()
     }
 
-    /// How many more attempts there have been since then, for which the ledger had no room.
+    /// Returns the number of further attempts of this run, for which the ledger had no room.
     pub fn not_kept(&self) -> usize {
         self.case.run().not_kept()
     }
 
-    /// How many of the attempts in the ledger are still being answered.
+    /// Returns the number of attempts in the ledger whose replies have not ended yet.
     pub fn open_attempts(&self) -> usize {
         self.case.run().open_attempts()
     }

@@ -1,7 +1,7 @@
-//! One connection: hyper speaks HTTP on it, and whoever answers on it can have it taken over.
+//! Serves one connection. hyper speaks HTTP on it, and a reply can take the connection over from hyper.
 //!
-//! What few connections come to is boxed: ten thousand streams that hang are ten thousand of these
-//! futures, and each is as large as the largest thing that it may do.
+//! The futures of rare cases are boxed: ten thousand streams that hang mean ten thousand of these futures,
+//! and each is as large as its largest branch.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -23,15 +23,15 @@ use super::{
 };
 use crate::observation::{AttemptEnd, StrayKind};
 
-/// Serves a connection until it ends, is cut, or `stop` is cancelled. At a deployment's own port it
-/// comes in by its `door`.
+/// Serves a connection until it ends, is cut, or `stop` is cancelled. `door` is the deployment if the
+/// connection came in on its own port.
 pub(super) async fn serve(
     stream: TcpStream,
     shared: Arc<ServerState>,
     door: Option<Arc<DeploymentPort>>,
     stop: CancellationToken,
 ) {
-    // Without it an event would wait for the ACK of the one before.
+    // Otherwise an event would wait for the ACK of the one before it.
     let _ = stream.set_nodelay(true);
     let serving = async {
         let Some(door) = door else { return requests(Socket::Plain(stream), &shared, None, None).await };
@@ -62,7 +62,7 @@ async fn requests(
     }
 }
 
-/// Has hyper serve requests until an answer has the connection taken over, and does what it wants.
+/// Lets hyper serve requests until a reply takes the connection over, then performs the takeover.
 async fn until_taken_over(
     fresh: Reusable,
     shared: &Arc<ServerState>,
@@ -75,14 +75,15 @@ async fn until_taken_over(
         let (line, shared, visit) = (line.clone(), shared.clone(), visit.cloned());
         service_fn(move |request| answer(shared.clone(), line.clone(), visit.clone(), request))
     };
-    // What is due at once goes out in one write: hyper would queue up sixteen events and then flush.
+    // Without vectored writes, everything that is due at the same time is sent in one write. Otherwise hyper
+    // would queue up to sixteen events and then flush.
     let mut connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(wire), service);
     tokio::select! {
         biased;
         () = line.flushed() => {}
-        // An error here is the client's doing (it left, or spoke no HTTP); an attempt that was in
-        // progress has noted it by the drop of its recorder.
-        // One that ended well may have to be cut all the same, behind a body that was complete.
+        // The client causes an error here: it left or did not send HTTP. If an attempt was in progress, the
+        // drop of its recorder has noted that. A connection without an error may still have to be cut, after
+        // a complete body.
         ended = &mut connection => if let Err(error) = ended {
             note_stray(&error, &line, shared, door);
             return ControlFlow::Break(());
@@ -107,7 +108,7 @@ async fn until_taken_over(
     }
 }
 
-/// Enters what came and was no request.
+/// Records received bytes that were not a request.
 fn note_stray(
     error: &hyper::Error,
     line: &TakeoverHandle,
@@ -126,7 +127,7 @@ fn note_stray(
 }
 
 async fn cut(socket: Socket, written: u64, how: ConnectionCut, recorder: Option<AttemptRecorder>) {
-    // Noted first: whoever sees the cut finds it in the ledger.
+    // Write the ledger first, so that an observer who sees the cut finds it there.
     let note = |end| {
         if let Some(recorder) = recorder {
             recorder.end(end);

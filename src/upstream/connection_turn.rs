@@ -1,4 +1,4 @@
-//! What happens to a connection at a deployment's own port before a request is read.
+//! Faults of a connection on a deployment's own port, before a request is read.
 
 use std::{
     sync::{Arc, Mutex},
@@ -26,22 +26,22 @@ use crate::{
     scenario::{ConnectionFault, Fault, Http2Fault, TlsFault, Transport},
 };
 
-/// Whose port it is.
+/// The deployment that a port belongs to.
 pub(super) struct DeploymentPort {
     pub(super) case: Arc<MockCase>,
     pub(super) deployment: usize,
 }
 
-/// A connection on which requests can be read now.
+/// A connection that is ready for requests.
 pub(super) struct ReadyConnection {
     pub(super) socket: Socket,
     /// Whether the client has chosen HTTP/2.
     pub(super) http2: bool,
-    /// The turn that is played already, for the first request.
+    /// The turn that the connection has claimed, for the first request.
     pub(super) claim: Option<ClaimedTurn>,
 }
 
-/// A connection whose turn is played by it, until a request on it takes that over.
+/// A connection that has claimed a turn. The first request on it takes the turn over.
 pub(super) struct ConnectionTurn {
     door: Arc<DeploymentPort>,
     claim: Mutex<Option<ClaimedTurn>>,
@@ -52,7 +52,7 @@ impl ConnectionTurn {
         Self { door, claim: Mutex::new(Some(claim)) }
     }
 
-    /// The turn and the attempt for a request that has come for this deployment.
+    /// Returns the claimed turn and its attempt for a request to this deployment, once.
     pub(super) fn take(&self, case: &Arc<MockCase>, deployment: usize) -> Option<ClaimedTurn> {
         let own = Arc::ptr_eq(&self.door.case, case) && self.door.deployment == deployment;
         own.then(|| locked(&self.claim).take()).flatten()
@@ -60,7 +60,7 @@ impl ConnectionTurn {
 }
 
 impl DeploymentPort {
-    /// Takes a connection in, as its turn wants it; `None` where it has ended.
+    /// Accepts a connection and applies the faults of its turn. Returns `None` if the connection has ended.
     pub(super) async fn enter(&self, mut stream: TcpStream, shared: &ServerState) -> Option<ReadyConnection> {
         let mut claim = self.case.claim(self.deployment, Instant::now());
         let (mut certificate, mut stall) = (None, None);
@@ -106,9 +106,9 @@ impl DeploymentPort {
         let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
         let socket = Socket::Tls(Box::new(stream));
         match stall {
-            Some(Http2Fault::SettingsStall) => never_say_anything(socket).await,
+            Some(Http2Fault::SettingsStall) => send_nothing(socket).await,
             Some(_) if http2 => never_open_the_window(socket).await,
-            Some(_) => socket.left_for_good().await,
+            Some(_) => socket.until_peer_leaves().await,
             None => return Some(ReadyConnection { socket, http2, claim }),
         }
         None
@@ -121,27 +121,28 @@ fn end(claim: Option<ClaimedTurn>, end: AttemptEnd) {
     }
 }
 
-/// Waits before anything is read; `None` where the client has left meanwhile.
+/// Waits before anything is read. Returns `None` if the client leaves meanwhile.
 async fn wait(stream: TcpStream, time: Duration, claim: Option<&ClaimedTurn>) -> Option<TcpStream> {
-    let mut beat = DelayClock::default();
-    let due = beat.due(time);
+    let mut clock = DelayClock::default();
+    let due = clock.due(time);
     tokio::select! {
         () = sleep_until(due) => {}
         () = left_unread(&stream) => return None,
     }
     if let Some(claim) = claim {
-        claim.recorder.woke(beat.woke(due));
+        claim.recorder.woke(clock.woke(due));
     }
-    // Watching it took note of what has come as if it had been read: whoever reads now is to be told of
-    // it once more, which a fresh registration does.
+    // `left_unread` marks the received bytes as seen. A new registration of the socket reports them again to
+    // the next reader.
     TcpStream::from_std(stream.into_std().ok()?).ok()
 }
 
-/// How long a client may take to find out that it is connected. One that is reset before it has would be
-/// told now that it could not connect, and now that it was cut: one fault must look one way.
+/// The time in which a client notices that it is connected. If the connection were reset earlier, some
+/// clients would report a failed connection attempt and others a reset, but one fault must always look the
+/// same.
 const CONNECTED: Duration = Duration::from_millis(20);
 
-/// Ends a connection unread, or leaves it alone until the client goes.
+/// Ends a connection without reading from it, or keeps it open without reading until the client leaves.
 async fn refuse(
     stream: TcpStream,
     fault: &ConnectionFault,
@@ -152,7 +153,7 @@ async fn refuse(
     }
     match fault {
         ConnectionFault::AcceptedClosed => {
-            // Noted first: whoever sees the end finds it in the ledger.
+            // Write the ledger first, so that an observer who sees the end finds it there.
             end(claim, AttemptEnd::Closed);
             Socket::Plain(stream).linger().await;
         }
@@ -161,7 +162,7 @@ async fn refuse(
             let _ = stream.set_zero_linger();
         }
         _ => {
-            // Its recorder notes at its drop that the client has left.
+            // The drop of the recorder notes that the client has left.
             let _claim = claim;
             left_unread(&stream).await;
         }
@@ -169,8 +170,8 @@ async fn refuse(
     None
 }
 
-/// Reads the record in which a client's first message is (RFC 8446 section 5.1); `None` where it does
-/// not come.
+/// Reads the record with the client's first message (RFC 8446 section 5.1). Returns `None` if it does not
+/// arrive.
 async fn hello(stream: &mut TcpStream) -> Option<()> {
     const HANDSHAKE: u8 = 22;
     let mut head = [0; 5];
@@ -180,16 +181,16 @@ async fn hello(stream: &mut TcpStream) -> Option<()> {
     (head[0] == HANDSHAKE).then_some(())
 }
 
-/// A record with a fatal alert (RFC 8446 section 6).
+/// Returns a record with a fatal alert (RFC 8446 section 6).
 fn fatal(number: u8) -> [u8; 7] {
     const ALERT: u8 = 21;
     const FATAL: u8 = 2;
     [ALERT, 3, 3, 0, 2, FATAL, number]
 }
 
-/// Reads an HTTP/2 connection and says nothing on it. Ready when the client gives a request up (a
-/// RST_STREAM, RFC 9113 section 6.4), or leaves.
-async fn never_say_anything(mut socket: Socket) {
+/// Reads an HTTP/2 connection and sends nothing. Resolves when the client cancels a request (RST_STREAM, RFC
+/// 9113 section 6.4) or leaves.
+async fn send_nothing(mut socket: Socket) {
     const PREFACE: usize = 24;
     const HEAD: usize = 9;
     const RST_STREAM: u8 = 3;

@@ -1,4 +1,4 @@
-//! One deployment of a case: what it plays, and where it is found.
+//! One deployment of a case: its turns and its address.
 
 use std::io;
 
@@ -12,21 +12,24 @@ pub(super) struct Deployment {
     pub(super) name: String,
     parts: Vec<DeploymentTurns>,
     pub(super) transport: Transport,
-    /// Where its faults strike before a request is read, or where it does not speak plain HTTP/1.1.
+    /// Its own port, if its faults affect connections before a request is read, or if it does not use plain
+    /// HTTP/1.1.
     pub(super) own: Option<OwnPort>,
-    /// Nobody can resolve its host's name.
-    pub(super) nameless: bool,
-    /// Its connections play turns, so each takes one request: the next is to find its own turn.
-    pub(super) one_each: bool,
+    /// Whether its host name does not resolve.
+    pub(super) unresolvable: bool,
+    /// Whether each connection accepts only one request: connections claim turns, so the next request needs a
+    /// new connection with its own turn.
+    pub(super) one_request_each: bool,
 }
 
 impl Deployment {
     pub(super) fn new(name: String, turns: Vec<Turn>, transport: Transport) -> io::Result<Self> {
         let faults = || turns.iter().flat_map(|turn| &turn.faults);
-        let nameless = faults().any(|fault| *fault == Fault::Connection(ConnectionFault::UnresolvableName));
-        let one_each = turns.iter().any(is_played_by_connections);
-        // What is true of an address is true for as long as it is ill.
-        let ill = faults().find_map(|fault| match fault {
+        let unresolvable =
+            faults().any(|fault| *fault == Fault::Connection(ConnectionFault::UnresolvableName));
+        let one_request_each = turns.iter().any(affects_connections);
+        // A fault of the address lasts until the case is healed.
+        let faulty = faults().find_map(|fault| match fault {
             Fault::Refuse => Some(PortBehaviour::Refuses),
             Fault::Connection(ConnectionFault::NeverAccepted) => Some(PortBehaviour::NeverAccepts),
             Fault::Connection(ConnectionFault::BacklogFull) => Some(PortBehaviour::Full),
@@ -34,13 +37,13 @@ impl Deployment {
         });
         let apart = transport != Transport::Plain
             || faults().any(|fault| fault.needs_own_address() && fault.stage() != FaultStage::Address);
-        let manner = ill.or(apart.then_some(PortBehaviour::Serves));
-        let own = manner.map(OwnPort::hold).transpose()?;
+        let behaviour = faulty.or(apart.then_some(PortBehaviour::Serves));
+        let own = behaviour.map(OwnPort::hold).transpose()?;
         let parts = turns.into_iter().map(DeploymentTurns::new).collect();
-        Ok(Self { name, parts, transport, own, nameless, one_each })
+        Ok(Self { name, parts, transport, own, unresolvable, one_request_each })
     }
 
-    /// The so-manieth turn, from 0; the last one repeats.
+    /// Returns the turn with this 0-based number; the last one repeats.
     pub(super) fn part(&self, n: usize) -> Option<&DeploymentTurns> {
         self.parts.get(n).or(self.parts.last())
     }
@@ -53,7 +56,7 @@ impl Deployment {
     }
 }
 
-/// Whether a turn strikes when a connection comes in, before a request is read.
-pub(super) fn is_played_by_connections(turn: &Turn) -> bool {
+/// Whether a turn takes effect on a connection before a request is read.
+pub(super) fn affects_connections(turn: &Turn) -> bool {
     turn.faults.iter().any(|fault| fault.stage() == FaultStage::Connection)
 }

@@ -1,4 +1,4 @@
-//! A deployment's own port: held for it, and ill in its own way until it is healed.
+//! A deployment's own port, which is reserved for it and has its faults until the case is healed.
 
 use std::{
     io,
@@ -13,34 +13,35 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::locked;
 
-/// Connections that may wait to be accepted: enough for a suite that starts all at once.
+/// The number of connections that may wait to be accepted. It is enough for a suite that starts all cases at
+/// once.
 const BACKLOG: i32 = 4096;
 
-/// Connections of our own that fill a queue. Linux lets one in with a backlog of 0; those that find no
-/// place knock again and again, and take one that another system may have.
+/// The number of connections that upfault opens to fill a queue. With a backlog of 0, Linux lets one in. The
+/// others keep trying to connect, and fill places that another system may have.
 const FILLERS: usize = 4;
 
-/// How long the first of them may take to find its place. On loopback it has it at once.
-const KNOCK: Duration = Duration::from_millis(100);
+/// How long the first of them may take to connect. On loopback it connects immediately.
+const CONNECT_WITHIN: Duration = Duration::from_millis(100);
 
-/// What a port does to connections as long as its deployment is ill.
+/// What a port does with connections until the case is healed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PortBehaviour {
-    /// It serves them: only what comes after goes wrong.
+    /// It accepts them. The faults take effect later.
     Serves,
-    /// Nobody listens.
+    /// Nothing listens, so the kernel refuses them.
     Refuses,
-    /// The kernel takes them, and nobody accepts them.
+    /// The kernel establishes them, but the mock never accepts them.
     NeverAccepts,
-    /// The kernel takes none: too many wait to be accepted.
+    /// The kernel establishes none, because the queue of connections that wait to be accepted is full.
     Full,
 }
 
-/// A socket bound to loopback. `port` 0 takes a free one.
+/// Returns a socket bound to loopback. With `port` 0 the system chooses a free one.
 fn bound(port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // Lets a second socket of ours listen at the port that the first one holds. A port that is
-    // chosen by the system never collides with one that is held like this.
+    // Lets a second socket of upfault listen on the port that the first one reserves. The system never
+    // chooses a port that is reserved in this way.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -48,17 +49,17 @@ fn bound(port: u16) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A listener on a loopback port of its own. Must be called in a tokio runtime.
+/// Returns a listener on a loopback port. Must be called in a tokio runtime.
 pub(super) fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = bound(port)?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
-/// A port that nobody else gets as long as this is there.
+/// A port that is reserved as long as this value exists.
 pub(super) struct OwnPort {
-    pub(super) manner: PortBehaviour,
-    /// Listens, unless the port refuses connections.
+    pub(super) behaviour: PortBehaviour,
+    /// The socket that reserves the port. It listens unless the port refuses connections.
     holder: Socket,
     port: u16,
     state: Mutex<State>,
@@ -66,18 +67,19 @@ pub(super) struct OwnPort {
 
 #[derive(Default)]
 struct State {
-    /// Connections of our own in the queue of those that wait.
+    /// The connections of upfault in the queue.
     fillers: Vec<Socket>,
-    /// Owned by the task that serves it, so that it goes when that ends.
+    /// The listener while the port accepts connections. The task that serves it owns it, so it is closed when
+    /// that task ends.
     open: Option<(Weak<TcpListener>, CancellationToken)>,
 }
 
 impl OwnPort {
-    pub(super) fn hold(manner: PortBehaviour) -> io::Result<Self> {
+    pub(super) fn hold(behaviour: PortBehaviour) -> io::Result<Self> {
         let holder = bound(0)?;
         let address = holder.local_addr()?.as_socket();
         let port = address.ok_or_else(|| io::Error::other("a socket without an IP address"))?.port();
-        let fillers = match manner {
+        let fillers = match behaviour {
             PortBehaviour::Refuses => Vec::new(),
             PortBehaviour::Serves | PortBehaviour::NeverAccepts => {
                 holder.listen(BACKLOG)?;
@@ -88,15 +90,15 @@ impl OwnPort {
                 fill(port)?
             }
         };
-        Ok(Self { manner, holder, port, state: Mutex::new(State { fillers, open: None }) })
+        Ok(Self { behaviour, holder, port, state: Mutex::new(State { fillers, open: None }) })
     }
 
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Begins to accept; `None` where it does already. The listener is to be served until the token
-    /// is cancelled, which is a child of `stop`. Must be called in a tokio runtime.
+    /// Starts to accept connections. Returns `None` if the port already does. The caller must serve the
+    /// listener until the token, a child of `stop`, is cancelled. Must be called in a tokio runtime.
     pub(super) fn open(
         &self,
         stop: &CancellationToken,
@@ -105,13 +107,14 @@ impl OwnPort {
         if state.open.is_some() {
             return Ok(None);
         }
-        let listener = match self.manner {
+        let listener = match self.behaviour {
             PortBehaviour::Refuses => listen(self.port)?,
             PortBehaviour::Serves => TcpListener::from_std(self.holder.try_clone()?.into())?,
             PortBehaviour::NeverAccepts | PortBehaviour::Full => {
                 state.fillers.clear();
                 self.holder.listen(BACKLOG)?;
-                // Those who came before are too late: what they sent is none of the time after.
+                // Drop the connections that came before, so that their requests do not count as attempts
+                // after healing.
                 while self.holder.accept().is_ok() {}
                 TcpListener::from_std(self.holder.try_clone()?.into())?
             }
@@ -122,18 +125,18 @@ impl OwnPort {
         Ok(Some((listener, token)))
     }
 
-    /// Is ill again, from now on. One that serves goes on.
+    /// Applies the port's fault again. A port without one continues to serve.
     ///
-    /// Where there is no socket left to fill a queue with, it stays open to a connection.
+    /// If no socket is available to fill the queue, one connection can still be established.
     pub(super) fn shut(&self) {
         let mut state = locked(&self.state);
-        if self.manner == PortBehaviour::Serves {
+        if self.behaviour == PortBehaviour::Serves {
             return;
         }
         let Some((listener, token)) = state.open.take() else { return };
         token.cancel();
-        match self.manner {
-            // The task that owns the listener drops it a little later; this ends listening at once.
+        match self.behaviour {
+            // The task that owns the listener drops it a little later. This stops listening immediately.
             PortBehaviour::Refuses => {
                 if let Some(listener) = listener.upgrade() {
                     let _ = SockRef::from(&*listener).shutdown(Shutdown::Both);
@@ -148,21 +151,21 @@ impl OwnPort {
     }
 }
 
-/// Connections that wait at this port to be accepted, and further ones that wait for their turn.
+/// Opens connections that wait at this port to be accepted, and others that try to get into the queue.
 fn fill(port: u16) -> io::Result<Vec<Socket>> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
     (0..FILLERS)
         .map(|n| {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
             if n == 0 {
-                match socket.connect_timeout(&address, KNOCK) {
-                    // Somebody else has the last place, which is as good.
+                match socket.connect_timeout(&address, CONNECT_WITHIN) {
+                    // Another client has taken the last place in the queue, which has the same effect.
                     Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
                     _ => {}
                 }
             } else {
                 socket.set_nonblocking(true)?;
-                // It is under way, which is all that is wanted.
+                // The connection only has to be in progress.
                 let _ = socket.connect(&address);
             }
             Ok(socket)

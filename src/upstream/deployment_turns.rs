@@ -1,4 +1,4 @@
-//! A turn as a deployment plays it, time and again.
+//! A turn of a deployment, with cached replies.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,22 +9,22 @@ use crate::{
     scenario::Turn,
 };
 
-/// How many ways to ask are remembered: with a stream and without one, for two models.
+/// How many different requests are remembered: with and without streaming, for two models.
 const WAYS: usize = 4;
 
-/// From the how-manieth time on it is worth while to prepare a reply: most cases have fewer
-/// attempts, and preparing it costs two replies.
-const WORTH_WHILE: u32 = 3;
+/// The 1-based number of the request from which on a prepared reply saves time. Most cases have fewer
+/// attempts, and preparing a reply takes as long as two replies.
+const PREPARE_FROM: u32 = 3;
 
-/// A turn with the replies that are prepared for it.
+/// A turn with its prepared replies.
 pub(super) struct DeploymentTurns {
     pub(super) turn: Arc<Turn>,
     ways: Mutex<Vec<Way>>,
 }
 
-/// A way in which the turn has been asked for.
+/// A kind of request for this turn.
 struct Way {
-    /// Without its body.
+    /// The request without its body.
     asked: RequestedCall,
     times: u32,
     prepared: Option<Arc<Prepared>>,
@@ -35,8 +35,8 @@ impl DeploymentTurns {
         Self { turn: Arc::new(turn), ways: Mutex::default() }
     }
 
-    /// What the turn says before its faults.
-    /// `canaries` are the tokens that end in `stem`.
+    /// Returns the message of the turn without its faults. `canaries` returns the canaries that end with
+    /// `stem`.
     pub(super) fn message<'a>(
         &self,
         asked: &RequestedCall,
@@ -60,7 +60,7 @@ impl DeploymentTurns {
             return None;
         };
         way.times = way.times.saturating_add(1);
-        if way.times == WORTH_WHILE {
+        if way.times == PREPARE_FROM {
             way.prepared = Prepared::of(asked, &self.turn).map(Arc::new);
         }
         way.prepared.clone()
@@ -75,7 +75,7 @@ mod tests {
     use crate::scenario::{Api, Provider, SuccessReply, TurnReply};
 
     #[test]
-    fn every_time_a_turn_says_the_same_but_for_its_tokens() {
+    fn a_turn_always_has_the_same_message_except_for_its_canaries() {
         let turn =
             Turn { answer: TurnReply::Reply(SuccessReply::Ok), headers: Default::default(), faults: vec![] };
         let part = DeploymentTurns::new(turn.clone());
@@ -85,7 +85,7 @@ mod tests {
             ..RequestedCall::plain(Provider::Openai, Api::OpenaiChat, stream)
         };
         for n in 1..40 {
-            // More ways than are remembered, some more often than others.
+            // More kinds of requests than are remembered, some more frequent than others.
             let asked = asked(format!("m{}", n % 7 % 5), n % 3 == 0);
             let canaries = Canaries::with_stem(&format!("abc-main-{n}"));
             assert_eq!(

@@ -1,5 +1,5 @@
-//! One HTTP/2 connection: its streams, and what becomes of it when one of them ends in another way
-//! than by its last frame.
+//! Serves one HTTP/2 connection: its streams, and the end of the connection if a stream does not end with its
+//! last frame.
 
 use std::{future::poll_fn, sync::Arc, task::Poll};
 
@@ -14,28 +14,28 @@ use super::{
     ledger::AttemptRecorder,
     lent_socket::{LentSocket, SocketOwner, lend},
     server::ServerState,
-    socket::{GOODBYE, Socket},
+    socket::{CLOSE_TIMEOUT, Socket},
     stream::{ResponseWriter, answer},
     takeover::ConnectionCut,
 };
 use crate::observation::AttemptEnd;
 
-/// What a client may send before it is read: a large request is not to wait for us.
+/// The window of a client, large enough for a large request to be sent without waiting.
 const WINDOW: u32 = 1 << 20;
 
 type Connection = server::Connection<LentSocket, Bytes>;
 type Accepted = (Request<RecvStream>, server::SendResponse<Bytes>);
 
-/// How a stream ended, and what that means for its connection. A way back that is dropped sends a
-/// RST_STREAM: where the connection is cut it comes along.
+/// How a stream ended, and what that means for its connection. Dropping a [`ResponseWriter`] sends
+/// RST_STREAM, so it is kept here until the connection is cut.
 pub(super) enum StreamClose {
-    /// As it should, or the client has left it.
+    /// Normally, or because the client has left it.
     Over,
-    /// The same, and the connection takes no other.
+    /// Normally, and the connection accepts no other request.
     Last,
-    /// The same, and the next one on the connection gets a FIN.
+    /// Normally, and the response to the next request on the connection is a FIN.
     RefuseNext,
-    /// By RST_STREAM.
+    /// With RST_STREAM.
     Reset(ResponseWriter, Reason, AttemptRecorder),
     /// With its connection, by GOAWAY.
     GoAway(ResponseWriter, Reason, AttemptRecorder),
@@ -63,7 +63,7 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<ServerState>, visit: Opti
                     streams.push(answer(request, out, shared.clone(), visit.clone()));
                     continue;
                 }
-                // What was still being answered notes by the drop of its recorder that its client left.
+                // The drop of the recorders of open attempts notes that the client has left.
                 _ => return linger(&owner).await,
             },
         };
@@ -83,12 +83,13 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<ServerState>, visit: Opti
                 recorder.end(AttemptEnd::GoneAway);
                 connection.abrupt_shutdown(reason);
                 let _ =
-                    timeout(GOODBYE, async { while let Some(Ok(_)) = connection.accept().await {} }).await;
+                    timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = connection.accept().await {} })
+                        .await;
                 return linger(&owner).await;
             }
             StreamClose::Cut(_out, how, recorder) => {
                 flushed(&mut connection, &owner).await;
-                // Noted first: whoever sees the cut finds it in the ledger.
+                // Write the ledger first, so that an observer who sees the cut finds it there.
                 recorder.end(if how == ConnectionCut::Close {
                     AttemptEnd::Closed
                 } else {
@@ -108,13 +109,13 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<ServerState>, visit: Opti
     }
 }
 
-/// Takes requests and never reads them to their end nor answers them: the client's window is never
-/// opened again. Ready when the client gives a request up, or leaves.
+/// Accepts requests but neither reads them to their end nor answers them, so the client's window is never
+/// opened again. Resolves when the client cancels a request or leaves.
 pub(super) async fn never_open_the_window(socket: Socket) {
     let (lent, _owner) = lend(socket);
-    // The window of RFC 9113 section 6.9.2, which no frame of ours changes.
+    // The initial window of RFC 9113 section 6.9.2, which the mock does not change.
     let Ok(mut connection) = server::Builder::new().handshake::<_, Bytes>(lent).await else { return };
-    // Neither read nor dropped: both would give the client room.
+    // Reading or dropping these would open the client's window.
     let mut held: Vec<Accepted> = Vec::new();
     poll_fn(|cx| {
         while let Poll::Ready(accepted) = connection.poll_accept(cx) {
@@ -129,7 +130,7 @@ pub(super) async fn never_open_the_window(socket: Socket) {
     .await;
 }
 
-/// Sends what the streams have handed over; returns those that came meanwhile.
+/// Sends everything that the streams have written. Returns the requests that arrived meanwhile.
 async fn flushed(connection: &mut Connection, owner: &SocketOwner) -> Vec<Accepted> {
     let mut came = Vec::new();
     let flushing = poll_fn(|cx| {
@@ -142,7 +143,7 @@ async fn flushed(connection: &mut Connection, owner: &SocketOwner) -> Vec<Accept
         if owner.is_blocked() { Poll::Pending } else { Poll::Ready(()) }
     });
     // A client that does not read must not turn a reset into a hang.
-    let _ = timeout(GOODBYE, flushing).await;
+    let _ = timeout(CLOSE_TIMEOUT, flushing).await;
     came
 }
 
@@ -155,7 +156,7 @@ async fn cut(connection: &mut Connection, owner: &SocketOwner, how: ConnectionCu
     }
 }
 
-/// Sees to it that what the client still sends makes no RST of a FIN.
+/// Reads what the client still sends, because unread bytes would turn the FIN into a RST.
 async fn linger(owner: &SocketOwner) {
     if let Some((socket, _)) = owner.take() {
         socket.linger().await;

@@ -1,4 +1,4 @@
-//! What the mock saw and did, attempt by attempt.
+//! The ledger: what the mock received and sent, attempt by attempt.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,48 +17,48 @@ use crate::{
     scenario::{Account, Api, Turn},
 };
 
-/// The ledger of one run of a case. A second run gets a ledger of its own, and what connections of
-/// the first still do goes to the first's.
+/// The ledger of one run of a case. A second run gets its own ledger, and events on connections of the first
+/// run go to the ledger of the first.
 pub(super) struct Run {
-    /// From when times count.
+    /// The start of all times.
     pub(super) epoch: Instant,
-    /// Every deployment answers well from now on.
+    /// Cancelled once the case is healed.
     healed: CancellationToken,
     keep: LedgerMode,
     room: LedgerBudget,
     account: Option<Mutex<AccountState>>,
-    /// Attempts of each deployment in the runs before this one.
+    /// The number of attempts at each deployment in the runs before this one.
     before: Vec<u32>,
     entries: Mutex<Entries>,
 }
 
 struct Entries {
-    /// In order of arrival.
+    /// The records in order of arrival.
     records: Vec<Arc<Mutex<Record>>>,
-    /// Attempts of each deployment so far.
+    /// The number of attempts at each deployment so far.
     attempts: Vec<u32>,
-    /// Turns of each deployment that were played so far.
+    /// The number of turns of each deployment that were used so far.
     turns: Vec<usize>,
 }
 
-/// One attempt, as it is cheapest to write.
+/// One attempt, in a form that is cheap to write.
 struct Record {
     arrival: Arrival,
     /// 1-based attempt number at its deployment.
     n: u32,
-    /// The number in its tokens: that of the attempt, counted on from one run of the case to the next.
+    /// The attempt number in its canaries, which continues from one run of the case to the next.
     token_n: u32,
     api: Option<Api>,
     turn: Option<Arc<Turn>>,
     head: Option<Head>,
     body: Vec<u8>,
-    /// Body bytes handed over.
+    /// The number of body bytes passed to the socket.
     bytes: u64,
-    /// Whole frames handed over.
+    /// The number of complete frames passed to the socket.
     frames: u32,
     broken_after: Option<u64>,
     doubtful: bool,
-    /// What the client of a WebSocket said, a message a line.
+    /// The messages from the client of a WebSocket, one per line.
     heard: String,
     closed: Option<ReceivedClose>,
     timer_error_ms: f64,
@@ -97,7 +97,7 @@ impl Record {
         }
     }
 
-    /// The attempt at a deployment of this name.
+    /// Returns the attempt at the deployment with this name.
     fn read(&self, epoch: Instant, identity: &Identity, deployment: &str) -> Attempt {
         let ReadRequest { method, path, headers, body } = self.arrival.request.read();
         let mut sent = SentReply {
@@ -154,7 +154,8 @@ impl Run {
         }
     }
 
-    /// The same after another run of the same case: no token of that one is planted again.
+    /// Continues the attempt numbers in canaries after an earlier run of the same case, so that no canary
+    /// occurs twice.
     pub(super) fn after(mut self, earlier: &Self) -> Self {
         let attempts = &locked(&earlier.entries).attempts;
         self.before = earlier.before.iter().zip(attempts).map(|(before, more)| before + more).collect();
@@ -166,8 +167,8 @@ impl Run {
         self
     }
 
-    /// What the account says to a request that arrived then; nothing where there is none, or
-    /// where everything is well by now.
+    /// Returns whether the account admits a request that arrived at this time. Without an account, or once
+    /// the case is healed, all requests pass.
     pub(super) fn admit(
         &self,
         asked: &RequestedCall,
@@ -182,7 +183,7 @@ impl Run {
         }
     }
 
-    /// Enters an attempt; the recorder knows its number, from 1.
+    /// Adds an attempt. The recorder knows its 1-based number.
     pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> AttemptRecorder {
         let recorder = |arrival, n, token_n, room| {
             let record = Arc::new(Mutex::new(Record::new(arrival, n, token_n)));
@@ -205,8 +206,8 @@ impl Run {
         recorder
     }
 
-    /// The number of the turn that is played next at a deployment, from 0. Attempts that the mock
-    /// itself refuses don't play one.
+    /// Returns the 0-based number of the next turn of a deployment and marks it as used. Attempts that the
+    /// mock itself refuses do not use a turn.
     pub(super) fn next_turn(&self, deployment: usize) -> usize {
         if self.keep == LedgerMode::Nothing {
             return 0;
@@ -217,8 +218,7 @@ impl Run {
         turn
     }
 
-    /// The number of the turn that is played next, if it is a `wanted` one; then it is played by
-    /// whoever asks.
+    /// Returns the number of the next turn and marks it as used, if `wanted` accepts it.
     pub(super) fn next_turn_if(
         &self,
         deployment: usize,
@@ -235,7 +235,7 @@ impl Run {
         Some(turn)
     }
 
-    /// Every attempt; `name` tells the name of the so-manieth deployment.
+    /// Returns every attempt. `name` returns the name of the deployment with this index.
     pub(super) fn attempts<'a>(&self, identity: &Identity, name: impl Fn(usize) -> &'a str) -> Vec<Attempt> {
         let records = locked(&self.entries).records.clone();
         let read = |record: &Mutex<Record>| {
@@ -245,12 +245,12 @@ impl Run {
         records.iter().map(|record| read(record)).collect()
     }
 
-    /// How many attempts there have been.
+    /// Returns the number of attempts in the ledger.
     pub(super) fn arrived(&self) -> usize {
         locked(&self.entries).records.len()
     }
 
-    /// How many attempts there have been besides, for which there was no room.
+    /// Returns the number of further attempts, for which the ledger had no room.
     pub(super) fn not_kept(&self) -> usize {
         let entries = locked(&self.entries);
         entries.attempts.iter().map(|n| *n as usize).sum::<usize>() - entries.records.len()
@@ -265,7 +265,7 @@ impl Run {
         self.healed.cancel();
     }
 
-    /// Ready when every deployment answers well.
+    /// Resolves once all deployments are healed.
     pub(super) async fn healed(&self) {
         self.healed.cancelled().await;
     }
@@ -275,27 +275,27 @@ impl Run {
     }
 }
 
-/// Writes one attempt's record. An attempt whose recorder is dropped before an end was written
-/// lost its client, unless the case itself was over.
+/// Writes the record of one attempt. If it is dropped before an end was written, the client has left, unless
+/// the case itself is over.
 pub(super) struct AttemptRecorder {
     /// 1-based attempt number at its deployment.
     pub(super) n: u32,
-    /// The number in the tokens that the attempt plants.
+    /// The attempt number in the canaries of this attempt.
     pub(super) token_n: u32,
     record: Arc<Mutex<Record>>,
-    /// For the bytes of the record.
+    /// The budget for the bytes of the record.
     room: LedgerBudget,
     stop: CancellationToken,
 }
 
 impl AttemptRecorder {
-    /// The request that came on a connection which was an attempt already.
+    /// Sets the request of an attempt that began with its connection.
     pub(super) fn asked(&self, request: ReceivedRequest) {
         self.room.take(request.size());
         locked(&self.record).arrival.request = request;
     }
 
-    /// What was understood of the request.
+    /// Records the API of the request.
     pub(super) fn asks(&self, asked: &RequestedCall) {
         locked(&self.record).api = asked.api;
     }
@@ -304,7 +304,7 @@ impl AttemptRecorder {
         locked(&self.record).turn = Some(turn);
     }
 
-    /// What is going to be performed, before any of it is.
+    /// Records the plan before it is performed.
     pub(super) fn plans(&self, plan: &Plan) {
         let ends_at_once = plan.ending_at_once().and_then(|ending| match ending {
             WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused => {
@@ -319,7 +319,7 @@ impl AttemptRecorder {
         record.doubtful |= plan.doubtful;
     }
 
-    /// `length` is that of the whole body as it is planned.
+    /// Records the head. `length` is the length of the whole planned body.
     pub(super) fn head(&self, head: Head, length: usize) {
         let mut record = locked(&self.record);
         record.head = Some(head);
@@ -334,7 +334,7 @@ impl AttemptRecorder {
         record.frames += u32::from(completes_frame);
     }
 
-    /// The client of a WebSocket said something.
+    /// Records a message from the client of a WebSocket.
     pub(super) fn heard(&self, text: &str) {
         let mut record = locked(&self.record);
         let length = text.len() + 1;
@@ -344,19 +344,19 @@ impl AttemptRecorder {
         }
     }
 
-    /// A WebSocket session ends by this frame.
+    /// Records the close frame of a WebSocket session.
     pub(super) fn closed(&self, closed: ReceivedClose) {
         locked(&self.record).closed = Some(closed);
     }
 
-    /// What is sent from now on cannot be read.
+    /// Records that a client cannot read anything that is sent from now on.
     pub(super) fn broke(&self) {
         let mut record = locked(&self.record);
         let bytes = record.bytes;
         record.broken_after.get_or_insert(bytes);
     }
 
-    /// A wait was over so many milliseconds too late.
+    /// Records that a wait ended this many milliseconds late.
     pub(super) fn woke(&self, late_ms: f64) {
         let mut record = locked(&self.record);
         record.timer_error_ms = record.timer_error_ms.max(late_ms);
@@ -383,7 +383,7 @@ impl Drop for AttemptRecorder {
     }
 }
 
-/// Milliseconds from `epoch` to `at`; negative where `at` is earlier.
+/// Returns the milliseconds from `epoch` to `at`, negative if `at` is earlier.
 pub(super) fn millis(epoch: Instant, at: Instant) -> f64 {
     match at.checked_duration_since(epoch) {
         Some(time) => time.as_secs_f64() * 1e3,
@@ -391,8 +391,8 @@ pub(super) fn millis(epoch: Instant, at: Instant) -> f64 {
     }
 }
 
-/// What is kept under these locks is whole after every statement, so a panic elsewhere while one
-/// is held does no harm.
+/// Locks a mutex even if a thread has panicked while it held it. The values under these locks are consistent
+/// after every statement, so that is harmless.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

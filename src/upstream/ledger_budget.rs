@@ -1,35 +1,36 @@
-//! How much a ledger keeps.
+//! Limits on the size of a ledger.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// How much of one request's or response's body is kept, in bytes.
+/// The number of bytes kept of the body of one request or response.
 pub const MAX_KEPT_BODY: usize = 1024 * 1024;
 
-/// How much a ledger keeps. What comes later is answered in the same way and not kept.
+/// Limits on the size of a ledger. Later requests get the same replies but are not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LedgerBounds {
-    /// Attempts, the first ones.
+    /// The number of attempts. The first ones are kept.
     pub attempts: usize,
-    /// Bytes of all of their requests and of the bodies of their responses. One request may exceed it.
+    /// The total size of their requests and of the bodies of their responses, in bytes. A single request may
+    /// exceed it.
     pub bytes: usize,
 }
 
-/// What a ledger remembers.
+/// What a ledger records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LedgerMode {
     /// Every attempt.
     Everything,
-    /// As much as fits.
+    /// As much as the limits allow.
     Within(LedgerBounds),
-    /// Nothing: each attempt is the first.
+    /// Nothing. Each attempt counts as the first.
     Nothing,
 }
 
 impl LedgerMode {
-    /// How many attempts.
+    /// Returns the maximum number of attempts.
     pub(super) fn attempts(self) -> usize {
         match self {
             Self::Everything => usize::MAX,
@@ -38,7 +39,7 @@ impl LedgerMode {
         }
     }
 
-    /// That of an empty ledger.
+    /// Returns the budget of an empty ledger.
     pub(super) fn room(self) -> LedgerBudget {
         match self {
             Self::Everything => LedgerBudget::Endless,
@@ -48,7 +49,7 @@ impl LedgerMode {
     }
 }
 
-/// The bytes that a ledger can still keep. Clones share them.
+/// The number of bytes that a ledger can still keep. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) enum LedgerBudget {
     Endless,
@@ -57,7 +58,7 @@ pub(super) enum LedgerBudget {
 }
 
 impl LedgerBudget {
-    /// How many bytes are left.
+    /// Returns the number of bytes that are left.
     pub(super) fn left(&self) -> usize {
         match self {
             Self::Endless => usize::MAX,
@@ -66,7 +67,7 @@ impl LedgerBudget {
         }
     }
 
-    /// Takes as many of so many bytes as are left, and returns how many these are.
+    /// Takes `wanted` bytes, or as many as are left, and returns how many it took.
     pub(super) fn take(&self, wanted: usize) -> usize {
         match self {
             Self::Endless => wanted,

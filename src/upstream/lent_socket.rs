@@ -1,4 +1,4 @@
-//! A socket that a library works with and that its owner can take back at any moment.
+//! A socket that a library uses and that its owner can take back at any time.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{ledger::locked, socket::Socket};
 
-/// The library's side. Once the socket has been taken back nothing comes from it.
+/// The library's side. After the owner has taken the socket back, reads never return.
 pub(super) struct LentSocket(Arc<Mutex<Held>>);
 
 /// The owner's side.
@@ -20,7 +20,7 @@ pub(super) struct SocketOwner(Arc<Mutex<Held>>);
 struct Held {
     socket: Option<Socket>,
     written: u64,
-    /// Something that was to be written waits for room.
+    /// Whether the last write waits for room.
     blocked: bool,
 }
 
@@ -30,14 +30,14 @@ pub(super) fn lend(socket: Socket) -> (LentSocket, SocketOwner) {
 }
 
 impl SocketOwner {
-    /// The socket, with how much was written to it.
+    /// Takes the socket back. Returns it and the number of bytes written to it.
     pub(super) fn take(&self) -> Option<(Socket, u64)> {
         let mut held = locked(&self.0);
         let written = held.written;
         held.socket.take().map(|socket| (socket, written))
     }
 
-    /// Whether the last that was to be written has not been.
+    /// Whether the last write still waits for room.
     pub(super) fn is_blocked(&self) -> bool {
         locked(&self.0).blocked
     }

@@ -1,8 +1,8 @@
-//! The mock servers: listener, connection handle, router, ledger.
+//! The mock servers: listener, connections, router and ledger.
 //!
-//! One listener serves every case; the first two segments of a path say whose deployment is
-//! meant. What an attempt gets is a [`crate::fault::Plan`], made before the first byte; only the
-//! owner of its connection acts and waits.
+//! One listener serves every case. The first two segments of a path identify the deployment. The reply to an
+//! attempt follows a [`crate::fault::Plan`], which is made before the first byte. Only the owner of the
+//! connection acts and waits.
 
 mod answer;
 mod authority;

@@ -1,4 +1,4 @@
-//! Walks a plan: before the head as a future, behind it as a response body.
+//! Performs a plan with hyper: as a future up to the head, as a response body after it.
 
 use std::{
     collections::VecDeque,
@@ -26,8 +26,8 @@ use crate::{
     observation::AttemptEnd,
 };
 
-/// Performs a plan up to its head and hands the rest back as the response's body. Where the plan
-/// has no head this never returns: hyper drops it with the connection.
+/// Performs a plan up to its head and returns the rest as the body of the response. If the plan has no head,
+/// this never returns: hyper drops it with the connection.
 pub(super) async fn perform(
     plan: Plan,
     recorder: AttemptRecorder,
@@ -40,7 +40,7 @@ pub(super) async fn perform(
         line,
         stop,
         pause: None,
-        beat: DelayClock::default(),
+        clock: DelayClock::default(),
         stopped: None,
         framing: None,
         wrote: false,
@@ -53,18 +53,18 @@ pub(super) async fn perform(
 /// The part of a plan that has not been performed yet.
 pub(super) struct Performance {
     actions: VecDeque<WireAction>,
-    /// Gone once the attempt's end is noted or left to the connection's owner.
+    /// `None` once the attempt's end is recorded or the connection's owner records it.
     recorder: Option<AttemptRecorder>,
     line: Arc<TakeoverHandle>,
     stop: CancellationToken,
     pause: Option<(Instant, Pin<Box<Sleep>>)>,
-    beat: DelayClock,
+    clock: DelayClock,
     stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    /// Once the head is out: how the body's end is told, with what is left of its length.
+    /// After the head: the framing of the body, with the rest of its length.
     framing: Option<Framing>,
-    /// Whether a byte of the body has been handed over.
+    /// Whether a byte of the body has been passed to hyper.
     wrote: bool,
-    /// The connection is to be cut: nothing may follow.
+    /// Whether the connection will be cut, so that nothing may follow.
     cut: bool,
 }
 
@@ -89,7 +89,7 @@ impl Performance {
 
     fn into_response(mut self) -> Response<Self> {
         let Some(WireAction::Head(head)) = self.actions.pop_front() else {
-            // Not reached: `poll_before_head` is ready at a head only.
+            // Not reached, because `poll_before_head` is only ready at a head.
             return Response::new(self);
         };
         let (status, framing) = (head.status, head.framing);
@@ -98,7 +98,7 @@ impl Performance {
             recorder.head(head, length(&self.actions));
         }
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // These two never have a body (RFC 9110 sections 15.3.5 and 15.4.5): it is as good as sent.
+        // These two statuses never have a body (RFC 9110 sections 15.3.5 and 15.4.5), so it counts as sent.
         let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         self.framing = Some(if bodiless { Framing::Length(0) } else { framing });
         let mut response = Response::new(self);
@@ -108,17 +108,17 @@ impl Performance {
     }
 
     fn start_pause(&mut self, time: Duration) {
-        let due = self.beat.due(time);
+        let due = self.clock.due(time);
         self.pause = Some((due, Box::pin(sleep_until(due))));
     }
 
-    /// Ready when no wait is going on.
+    /// Ready when no wait is in progress.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some((due, sleep)) = &mut self.pause else { return Poll::Ready(()) };
         if sleep.as_mut().poll(cx).is_pending() {
             return self.poll_stopped(cx);
         }
-        let late_ms = self.beat.woke(*due);
+        let late_ms = self.clock.woke(*due);
         if let Some(recorder) = &self.recorder {
             recorder.woke(late_ms);
         }
@@ -126,7 +126,7 @@ impl Performance {
         Poll::Ready(())
     }
 
-    /// Never ready, but has the connection closed when the case is over.
+    /// Never ready. Closes the connection when the case is over.
     fn poll_stopped<T>(&mut self, cx: &mut Context<'_>) -> Poll<T> {
         let stop = &self.stop;
         let stopped = self.stopped.get_or_insert_with(|| Box::pin(stop.clone().cancelled_owned()));
@@ -137,7 +137,7 @@ impl Performance {
         Poll::Pending
     }
 
-    /// Ready for `Finish` alone.
+    /// Ready for all endings that finish the reply properly.
     fn poll_ending(&mut self, ending: &WireAction, cx: &mut Context<'_>) -> Poll<()> {
         let how = match ending {
             WireAction::Close | WireAction::Goaway(_) => ConnectionCut::Close,
@@ -162,7 +162,7 @@ impl Performance {
     }
 }
 
-/// Bytes of the body.
+/// Returns the length of the body in bytes.
 fn length(actions: &VecDeque<WireAction>) -> usize {
     let length = |action: &WireAction| match action {
         WireAction::Write { bytes, .. } => bytes.len(),
@@ -175,7 +175,7 @@ pub(super) fn header_map(head: &Head) -> HeaderMap {
     // hyper adds the date and the framing.
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 2);
     for (name, value) in &head.headers {
-        // A scenario may name what cannot be a header; it has been told so when it was loaded.
+        // Leave out invalid headers. Loading the scenario has already reported them.
         if let (Some(name), Ok(value)) =
             (name.http(), HeaderValue::from_maybe_shared(value.as_bytes().clone()))
         {
@@ -222,13 +222,14 @@ impl Body for Performance {
                     self.start_pause(time);
                     self.actions.pop_front();
                 }
-                // Whoever waits for nothing is asked again behind hyper's flush.
+                // Without a wait, hyper polls again after its flush.
                 Some(WireAction::Flush) => {
                     self.actions.pop_front();
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                // What has bytes is performed below HTTP; without any it says what the body's own are worth.
+                // An action with bytes is performed below HTTP. One without bytes only says that the rest
+                // cannot be read.
                 Some(WireAction::Raw { breaks, .. }) => {
                     if let (true, Some(recorder)) = (*breaks, &self.recorder) {
                         recorder.broke();
@@ -248,14 +249,14 @@ impl Body for Performance {
         }
     }
 
-    /// Lets hyper send the end of the framing along with the last bytes.
+    /// Returns true early, so that hyper sends the end of the framing together with the last bytes.
     fn is_end_stream(&self) -> bool {
-        let told = match self.framing {
+        let complete = match self.framing {
             Some(Framing::Chunked) => self.wrote,
             Some(Framing::Length(left)) => left == 0,
             _ => false,
         };
-        told && self.pause.is_none() && self.actions.front() == Some(&WireAction::Finish)
+        complete && self.pause.is_none() && self.actions.front() == Some(&WireAction::Finish)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -271,8 +272,8 @@ impl Drop for Performance {
         if self.is_end_stream() {
             return self.note_finished();
         }
-        // hyper drops a body as soon as its length has been met; what the plan has in store for the
-        // time after that happens to the connection, or to nobody.
+        // hyper drops a body as soon as its length has been reached. A cut that the plan contains after that
+        // still has to be performed on the connection.
         if !self.cut && matches!(self.framing, Some(Framing::Length(0))) {
             match self.actions.back() {
                 Some(WireAction::Close) => {

@@ -1,4 +1,4 @@
-//! Performs a plan below HTTP: what no library would send, byte by byte on the socket.
+//! Performs a plan below HTTP: writes bytes that no library would send directly to the socket.
 
 use std::{
     io::{self, Write as _},
@@ -25,36 +25,37 @@ use crate::{
     observation::AttemptEnd,
 };
 
-/// The pause behind a packet, as short as the runtime's clock allows.
+/// The pause after a packet, as short as the runtime's clock allows.
 pub(super) const BETWEEN_PACKETS: Duration = Duration::from_millis(1);
 
-/// Behind so many packets there are no more pauses: a split shall not make a long reply slow.
-const MOST_PACED: u32 = 256;
+/// The number of packets that are followed by a pause. There are none after that, so that a split does not
+/// make a long reply slow.
+const MAX_PACED: u32 = 256;
 
-/// A connection on which a reply came to its end, so that the next request may follow.
+/// A connection on which a reply has ended properly, so that another request may follow.
 pub(super) struct Reusable {
     pub(super) socket: Socket,
-    /// What the client has sent of its next request.
+    /// The bytes of the next request that the client has already sent.
     pub(super) unread: Bytes,
     pub(super) written: u64,
 }
 
-/// What is to be performed, and for whom.
+/// A plan to perform, with its attempt.
 pub(super) struct RawReply {
     pub(super) plan: Plan,
     pub(super) recorder: AttemptRecorder,
-    /// The ledger in which the attempt stands.
+    /// The ledger that contains the attempt.
     pub(super) run: Arc<Run>,
     pub(super) deployment: usize,
     /// Cancelled when the case is over.
     pub(super) over: CancellationToken,
-    /// The key by which a client asks for a WebSocket; empty where it does not.
+    /// The `Sec-WebSocket-Key` of the client, or an empty string.
     pub(super) key: String,
 }
 
-/// Performs a plan from its beginning. The connection comes back where it may be used again.
+/// Performs a whole plan. Returns the connection if it can be reused.
 ///
-/// Where the client leaves, the attempt's end is noted by the drop of its recorder.
+/// If the client leaves, the drop of the recorder records the attempt's end.
 pub(super) async fn perform(
     order: RawReply,
     socket: Socket,
@@ -76,25 +77,25 @@ pub(super) async fn perform(
         recorder,
     };
     let mut actions = plan.actions.into_iter();
-    let mut beat = DelayClock::default();
+    let mut clock = DelayClock::default();
     let mut packets = 0;
     let ending = loop {
         let action = actions.next()?;
         match action {
             WireAction::Wait(time) => {
                 writer.flush().await.ok()?;
-                let due = beat.due(time);
+                let due = clock.due(time);
                 tokio::select! {
                     () = sleep_until(due) => {}
                     () = writer.socket.left(&mut writer.unread) => return None,
                 }
-                writer.recorder.woke(beat.woke(due));
+                writer.recorder.woke(clock.woke(due));
             }
-            // A packet that is to be one must have left before the next is made, and be read before
-            // the next comes: the kernel joins what waits for a reader.
+            // A packet must be sent before the next one is written, and read before the next one arrives,
+            // because the kernel joins bytes that wait for a reader.
             WireAction::Flush => {
                 writer.flush().await.ok()?;
-                if packets < MOST_PACED {
+                if packets < MAX_PACED {
                     packets += 1;
                     sleep(BETWEEN_PACKETS).await;
                 } else {
@@ -115,8 +116,8 @@ pub(super) async fn perform(
     writer.end(ending).await
 }
 
-/// Waits for the next request, ends the connection without reading it, and notes that as an attempt
-/// without a request. Once everything is well the connection ends as an idle one does.
+/// Waits for the next request, ends the connection without reading it, and records an attempt without a
+/// request. Once the case is healed, the idle connection is closed.
 async fn close_when_reused(
     mut socket: Socket,
     reused: bool,
@@ -140,17 +141,17 @@ async fn close_when_reused(
     None
 }
 
-/// More than this is not held back.
-const MOST_DUE: usize = 64 * 1024;
+/// The maximum number of bytes that wait in the buffer.
+const MAX_DUE: usize = 64 * 1024;
 
 struct Writer {
     socket: Socket,
-    /// Goes out in one write at the next wait, so that what is due at once is read at once.
+    /// Bytes to send in one write at the next wait, so that the client reads them together.
     due: Vec<u8>,
     written: u64,
-    /// How the body's end is told.
+    /// The framing of the body.
     framing: Framing,
-    /// The connection ends with this reply, and the head says so.
+    /// Whether the connection ends after this reply, as its head says.
     last: bool,
     unread: Vec<u8>,
     recorder: AttemptRecorder,
@@ -184,7 +185,7 @@ impl Writer {
             }
             _ => {}
         }
-        if self.due.len() > MOST_DUE { self.flush().await } else { Ok(()) }
+        if self.due.len() > MAX_DUE { self.flush().await } else { Ok(()) }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -245,7 +246,7 @@ impl Writer {
     }
 }
 
-/// A status line and its headers, as they go over the wire (RFC 9112 sections 4 and 5).
+/// Encodes a status line and headers (RFC 9112 sections 4 and 5).
 pub(super) fn encoded(head: &Head) -> Vec<u8> {
     let reason = http::StatusCode::from_u16(head.status).ok().and_then(|status| status.canonical_reason());
     let mut bytes = Vec::with_capacity(512);
@@ -255,7 +256,7 @@ pub(super) fn encoded(head: &Head) -> Vec<u8> {
         Framing::UntilClose => "connection: close\r\n".to_owned(),
         Framing::WebSocket | Framing::None => String::new(),
     };
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = write!(bytes, "HTTP/1.1 {} {}\r\n", head.status, reason.unwrap_or_default());
     for (name, value) in &head.headers {
         let _ = write!(bytes, "{name}: {value}\r\n");

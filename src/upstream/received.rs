@@ -1,4 +1,4 @@
-//! A request as the ledger keeps it.
+//! A request in the ledger.
 
 use http::request::Parts;
 
@@ -6,14 +6,14 @@ use super::ledger_budget::MAX_KEPT_BODY;
 
 /// Method, path, headers and the beginning of the body, in one piece of memory.
 ///
-/// A ledger is written far more often than it is read, and hyper's own header map holds on to the
-/// buffer of its connection: so what came is copied at once, and made into text when it is read.
+/// A ledger is written far more often than it is read, and hyper's own header map keeps the buffer of its
+/// connection alive. So the request is copied at once, and decoded only when it is read.
 pub(super) struct ReceivedRequest {
-    /// Each word behind its length, in four bytes.
+    /// Each word, after its length in four bytes.
     words: Box<[u8]>,
 }
 
-/// The same to be read.
+/// The decoded request.
 pub(super) struct ReadRequest {
     pub(super) method: String,
     pub(super) path: String,
@@ -22,7 +22,7 @@ pub(super) struct ReadRequest {
 }
 
 impl ReceivedRequest {
-    /// `path` is what stands below the deployment's own.
+    /// Copies a request. `path` is the part below that of the deployment.
     pub(super) fn of(parts: &Parts, path: &str, body: &[u8]) -> Self {
         let body = &body[..body.len().min(MAX_KEPT_BODY)];
         let words = || {
@@ -32,19 +32,19 @@ impl ReceivedRequest {
         };
         let mut kept = Vec::with_capacity(words().map(|word| LENGTH + word.len()).sum());
         for word in words() {
-            // hyper takes no head and we keep no body of four gigabytes.
+            // hyper accepts no head and the ledger keeps no body of four gigabytes.
             kept.extend_from_slice(&u32::try_from(word.len()).unwrap_or(u32::MAX).to_le_bytes());
             kept.extend_from_slice(word);
         }
         Self { words: kept.into_boxed_slice() }
     }
 
-    /// That of a connection on which no request was read.
+    /// Returns the request of a connection on which no request was read.
     pub(super) fn nothing() -> Self {
         Self { words: Box::default() }
     }
 
-    /// How many bytes it takes up.
+    /// Returns its size in bytes.
     pub(super) fn size(&self) -> usize {
         self.words.len()
     }
@@ -52,9 +52,9 @@ impl ReceivedRequest {
     pub(super) fn read(&self) -> ReadRequest {
         let mut rest = &*self.words;
         let mut next = || {
-            let (length, behind) = rest.split_first_chunk::<LENGTH>()?;
-            let (word, behind) = behind.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-            rest = behind;
+            let (length, tail) = rest.split_first_chunk::<LENGTH>()?;
+            let (word, tail) = tail.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            rest = tail;
             Some(String::from_utf8_lossy(word).into_owned())
         };
         let [method, path, body] = std::array::from_fn(|_| next().unwrap_or_default());
@@ -66,7 +66,7 @@ impl ReceivedRequest {
     }
 }
 
-/// Bytes of a length.
+/// The size of a length in bytes.
 const LENGTH: usize = size_of::<u32>();
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_is_read_as_it_came() {
+    fn a_request_is_read_back_unchanged() {
         let (mut parts, ()) = Request::post("/a/b/v1/chat?x=1")
             .header("accept", "a")
             .header("x-twice", "1")
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_body_the_beginning_is_kept() {
+    fn only_the_beginning_of_a_long_body_is_kept() {
         let (parts, ()) = Request::new(()).into_parts();
         let read = ReceivedRequest::of(&parts, "", &[b'x'; MAX_KEPT_BODY + 1]).read();
         assert_eq!((read.body.len(), read.headers.len()), (MAX_KEPT_BODY, 0));

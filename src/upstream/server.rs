@@ -1,4 +1,4 @@
-//! The listener that serves every case, and the way from a path to its deployment.
+//! The listener that serves every case, and the router that maps a path to its deployment.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -31,9 +31,9 @@ use crate::{
     scenario::Transport,
 };
 
-/// The mock providers: one listener on a loopback port for all deployments that need none of their own.
+/// The mock providers: one listener on a loopback port for all deployments that do not need their own.
 ///
-/// [`shutdown`](Self::shutdown) waits until every connection is gone. Dropping it ends them too,
+/// [`shutdown`](Self::shutdown) waits until every connection has ended. Dropping this value also ends them,
 /// without waiting.
 pub struct Upstream {
     pub(super) shared: Arc<ServerState>,
@@ -42,15 +42,15 @@ pub struct Upstream {
 pub(super) struct ServerState {
     pub(super) address: SocketAddr,
     pub(super) runtime: Handle,
-    /// By token.
+    /// The cases by their tokens.
     cases: RwLock<HashMap<String, Arc<MockCase>>>,
-    /// For every other path.
+    /// The handler of all other paths.
     pub(super) fallback: OnceLock<Fallback>,
-    /// Made when it is first needed.
+    /// Created when it is first needed.
     authority: Mutex<Option<Arc<Authority>>>,
-    /// Who came and asked for nothing.
+    /// Connections that did not become an attempt.
     pub(super) strays: StrayLog,
-    /// Ends everything.
+    /// Ends all tasks when cancelled.
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -59,15 +59,15 @@ impl Upstream {
     /// Binds a free port on 127.0.0.1 and serves it.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// If no port can be bound.
     pub async fn start() -> io::Result<Self> {
         Self::serve(deployment_port::listen(0)?)
     }
 
-    /// Binds this address and serves it: for a proxy whose configuration was made beforehand.
+    /// Binds this address and serves it. For a proxy that is already configured.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// If the address cannot be bound.
     pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
         Self::serve(tokio::net::TcpListener::bind(address).await?)
     }
@@ -88,30 +88,29 @@ impl Upstream {
         Ok(Self { shared })
     }
 
-    /// Where the deployments are found that have no port of their own.
+    /// Returns the address of all deployments without their own port.
     pub fn address(&self) -> SocketAddr {
         self.shared.address
     }
 
-    /// The certificate of the authority that has signed those of the deployments which are reached by
-    /// TLS, as PEM: what a client must trust. Every `Upstream` makes its own.
+    /// Returns the certificate of the authority that signs the certificates of deployments with TLS, as PEM.
+    /// Clients must trust it. Every `Upstream` has its own authority.
     ///
     /// # Errors
-    /// When there is no randomness for its key.
+    /// If its key cannot be generated.
     pub fn ca_pem(&self) -> io::Result<String> {
         self.shared.authority().map(|authority| authority.pem.clone())
     }
 
-    /// Answers for a case until the handle is dropped.
+    /// Serves a case until the returned handle is dropped.
     ///
     /// # Errors
-    /// When a port for a deployment that needs its own cannot be had, or when the case's token is in
-    /// use.
+    /// If a deployment needs its own port and none could be opened, or if the case's token is in use.
     pub fn arm(&self, armed: Armed) -> io::Result<ArmedCase> {
         self.enter(armed, LedgerMode::Everything)
     }
 
-    /// The same with a ledger that keeps no more than this: for cases whose clients nobody waits for.
+    /// Like [`arm`](Self::arm), with a limited ledger. For cases with unknown clients.
     ///
     /// # Errors
     /// As [`arm`](Self::arm).
@@ -119,8 +118,8 @@ impl Upstream {
         self.enter(armed, LedgerMode::Within(bounds))
     }
 
-    /// The same without a memory: no ledger, every attempt is the first, and so is every turn. For
-    /// what stands open to any number of clients for any time.
+    /// Like [`arm`](Self::arm), without state: there is no ledger, and every attempt gets the first turn. For
+    /// cases that are open to any number of clients for any time.
     ///
     /// # Errors
     /// As [`arm`](Self::arm).
@@ -128,15 +127,14 @@ impl Upstream {
         self.enter(armed, LedgerMode::Nothing)
     }
 
-    /// Has somebody else answer requests under paths that belong to no case. Only the first call
-    /// counts.
+    /// Sets the handler of requests for paths that belong to no case. Only the first call has an effect.
     pub fn fall_back_to(&self, fallback: Fallback) {
         let _ = self.shared.fallback.set(fallback);
     }
 
     fn enter(&self, armed: Armed, keep: LedgerMode) -> io::Result<ArmedCase> {
         if armed.transport != Transport::Plain {
-            // Where there is none, that is to be told here and not by every connection.
+            // Report a missing authority here, not on every connection.
             self.shared.authority()?;
         }
         let case = Arc::new(MockCase::new(armed, keep, self.shared.stop.child_token())?);
@@ -146,26 +144,26 @@ impl Upstream {
         Ok(armed)
     }
 
-    /// Makes a case known by its token.
+    /// Registers a case under its token.
     fn admit(&self, case: &Arc<MockCase>) -> io::Result<()> {
         let mut cases = self.shared.cases.write().unwrap_or_else(PoisonError::into_inner);
         match cases.entry(case.identity.token.clone()) {
             Entry::Vacant(entry) => entry.insert(case.clone()),
             Entry::Occupied(entry) => {
-                let message = format!("a case with the token {} is armed already", entry.key());
+                let message = format!("a case with the token {} is already armed", entry.key());
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
             }
         };
         Ok(())
     }
 
-    /// Visits that became no attempt, the newest last: garbage, halves of requests, paths of nobody. A
-    /// thousand are kept.
+    /// Returns the connections that did not become an attempt, the newest last: invalid and incomplete
+    /// requests, and unknown paths. The last thousand are kept.
     pub fn strays(&self) -> Vec<Stray> {
         self.shared.strays.of(None)
     }
 
-    /// Ends every connection and the listener, and returns when they are gone.
+    /// Ends every connection and the listener, and waits until they have ended.
     pub async fn shutdown(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
@@ -190,12 +188,12 @@ impl ServerState {
         Ok(authority)
     }
 
-    /// Has the ports of a case's deployments serve that are not ill.
+    /// Opens the ports of a case's deployments that accept connections before healing.
     fn open_serving(self: &Arc<Self>, case: &Arc<MockCase>) -> io::Result<()> {
-        self.open_those(case, |manner| manner == PortBehaviour::Serves)
+        self.open_those(case, |behaviour| behaviour == PortBehaviour::Serves)
     }
 
-    /// Has every port of a case's deployments serve.
+    /// Opens every port of a case's deployments.
     pub(super) fn open(self: &Arc<Self>, case: &Arc<MockCase>) -> io::Result<()> {
         self.open_those(case, |_| true)
     }
@@ -207,7 +205,7 @@ impl ServerState {
     ) -> io::Result<()> {
         let _runtime = self.runtime.enter();
         for (index, deployment) in case.deployments.iter().enumerate() {
-            let Some(own) = deployment.own.as_ref().filter(|own| wanted(own.manner)) else { continue };
+            let Some(own) = deployment.own.as_ref().filter(|own| wanted(own.behaviour)) else { continue };
             if let Some((listener, stop)) = own.open(&case.stop)? {
                 let door = DeploymentPort { case: case.clone(), deployment: index };
                 self.accept(listener, stop, Some(Arc::new(door)));
@@ -216,7 +214,8 @@ impl ServerState {
         Ok(())
     }
 
-    /// Serves a listener until `stop` is cancelled; a deployment's own has a door.
+    /// Serves a listener until `stop` is cancelled. `door` is the deployment if the listener is on its own
+    /// port.
     fn accept(
         self: &Arc<Self>,
         listener: Arc<TcpListener>,
@@ -231,8 +230,8 @@ impl ServerState {
                         let serving = connection::serve(stream, shared.clone(), door.clone(), stop.clone());
                         shared.tasks.spawn_on(serving, &shared.runtime);
                     }
-                    // A client that left before it was accepted, or no file descriptor left: the
-                    // latter passes when a connection ends, and must not become a busy loop.
+                    // The client left before it was accepted, or there is no file descriptor left. The latter
+                    // passes when a connection ends, and must not cause a busy loop.
                     Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }
@@ -240,10 +239,10 @@ impl ServerState {
         self.tasks.spawn_on(accepting, &self.runtime);
     }
 
-    /// The deployment that a path means, with what of the path stands below its base.
+    /// Returns the deployment that a path belongs to, and the rest of the path below its base.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<(Arc<MockCase>, usize, &'a str)> {
         let (token, below) = path.strip_prefix('/')?.split_once('/')?;
-        // A proxy may take a base URL for a model's and append the verb: `…/main:generateContent`.
+        // A proxy may treat the base URL as that of a model and append a verb: `…/main:generateContent`.
         let end = below.find(['/', '?', ':']).unwrap_or(below.len());
         let (name, rest) = below.split_at(end);
         let case = self.cases.read().unwrap_or_else(PoisonError::into_inner).get(token)?.clone();
@@ -251,8 +250,8 @@ impl ServerState {
         Some((case, deployment, rest))
     }
 
-    /// The deployment that a request for a WebSocket means by its key. Some proxies build the URL of a
-    /// WebSocket anew and keep of a base URL nothing but its host.
+    /// Returns the deployment of a WebSocket request by its key. Some proxies build the URL of a WebSocket
+    /// from the host of the base URL alone.
     pub(super) fn find_session<'a>(
         &self,
         parts: &Parts,

@@ -1,5 +1,5 @@
-//! Performs a plan on a WebSocket: says what is planned, waits for what the client is to say, and
-//! answers what every server answers by itself.
+//! Performs a plan on a WebSocket: sends the planned messages, waits for those of the client, and answers
+//! pings and close frames.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use super::{
     delay_clock::DelayClock,
     ledger::AttemptRecorder,
     raw::{BETWEEN_PACKETS, RawReply, encoded},
-    socket::{GOODBYE, Socket},
+    socket::{CLOSE_TIMEOUT, Socket},
 };
 use crate::{
     fault::{Framing, Plan, WireAction},
@@ -29,34 +29,34 @@ pub(super) fn is_session(plan: &Plan) -> bool {
         .any(|action| matches!(action, WireAction::Head(head) if head.framing == Framing::WebSocket))
 }
 
-/// Performs a plan from its beginning. The connection is never used for anything else.
+/// Performs a whole plan. The connection is not reused afterwards.
 ///
-/// Where the client leaves, the attempt's end is noted by the drop of its recorder.
+/// If the client leaves, the drop of the recorder records the attempt's end.
 pub(super) async fn perform(order: RawReply, socket: Socket, unread: Bytes, written: u64) {
     let RawReply { plan, recorder, key, .. } = order;
     let mut decoder = WebSocketDecoder::default();
     decoder.feed(&unread);
     let session =
         Session { socket, due: Vec::new(), written, decoder, recorder: Some(recorder), key, silent: false };
-    // An error is the end of the connection: there is nobody to tell.
+    // An error means that the connection has ended, so there is no client to report it to.
     let _ = session.play(plan).await;
 }
 
 struct Session {
     socket: Socket,
-    /// What has still to be written.
+    /// Bytes to send.
     due: Vec<u8>,
     written: u64,
     decoder: WebSocketDecoder,
-    /// Gone once the attempt's end is noted.
+    /// `None` once the attempt's end is recorded.
     recorder: Option<AttemptRecorder>,
-    /// What the client is to see that it was understood by.
+    /// The client's `Sec-WebSocket-Key`, which the handshake confirms.
     key: String,
-    /// Not even pings are answered.
+    /// Whether even pings get no response.
     silent: bool,
 }
 
-/// The client has left, or what it says cannot be read.
+/// The client has left, or has sent an invalid frame.
 struct Left;
 
 impl From<io::Error> for Left {
@@ -67,7 +67,7 @@ impl From<io::Error> for Left {
 
 impl Session {
     async fn play(mut self, plan: Plan) -> Result<(), Left> {
-        let mut beat = DelayClock::default();
+        let mut clock = DelayClock::default();
         for action in plan.actions {
             match action {
                 WireAction::Head(mut head) => {
@@ -96,7 +96,7 @@ impl Session {
                 }
                 WireAction::Wait(time) => {
                     self.flush().await?;
-                    self.wait(beat.due(time), &mut beat).await?;
+                    self.wait(clock.due(time), &mut clock).await?;
                 }
                 WireAction::Await(kind) => {
                     self.flush().await?;
@@ -115,14 +115,14 @@ impl Session {
         match ending {
             WireAction::CloseFrame { code, reason } => {
                 self.due.extend(websocket::close(code, &reason, None));
-                // Noted first: whoever sees the end finds it in the ledger.
+                // Write the ledger first, so that an observer who sees the end finds it there.
                 if let Some(recorder) = self.recorder.take() {
                     recorder.closed(ReceivedClose { code, reason, answered: false });
                     recorder.end(if code == Some(1000) { AttemptEnd::Finished } else { AttemptEnd::Closed });
                 }
                 self.flush().await?;
-                // The one who begins to close waits for the other (RFC 6455 section 7.1.1).
-                let _ = timeout(GOODBYE, async { while self.hear().await.is_ok() {} }).await;
+                // The side that sends the first close frame waits for the other (RFC 6455 section 7.1.1).
+                let _ = timeout(CLOSE_TIMEOUT, async { while self.hear().await.is_ok() {} }).await;
                 self.socket.linger().await;
             }
             WireAction::Reset | WireAction::RstStream(_) => {
@@ -133,7 +133,7 @@ impl Session {
                 self.silent = true;
                 while self.hear().await.is_ok() {}
             }
-            // A session stays open until the client has what it wants.
+            // A finished session stays open until the client closes it.
             WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused => {
                 self.note(AttemptEnd::Finished);
                 while self.hear().await.is_ok() {}
@@ -154,22 +154,22 @@ impl Session {
         }
     }
 
-    /// Lets time pass, and answers pings meanwhile.
-    async fn wait(&mut self, due: Instant, beat: &mut DelayClock) -> Result<(), Left> {
+    /// Waits, and answers pings meanwhile.
+    async fn wait(&mut self, due: Instant, clock: &mut DelayClock) -> Result<(), Left> {
         loop {
             tokio::select! {
                 () = sleep_until(due) => break,
                 heard = self.hear() => { heard?; }
             }
         }
-        let late = beat.woke(due);
+        let late = clock.woke(due);
         if let Some(recorder) = &self.recorder {
             recorder.woke(late);
         }
         Ok(())
     }
 
-    /// The next thing that the client says, if it is a message of text. To be dropped at any time.
+    /// Reads the next frame from the client and returns it if it is a text message. Cancel-safe.
     async fn hear(&mut self) -> Result<Option<String>, Left> {
         loop {
             match self.decoder.pop() {
@@ -204,7 +204,7 @@ impl Session {
         }
     }
 
-    /// Writes what is due. What has been written is not due any more, wherever this is dropped.
+    /// Sends the bytes that are due. Cancel-safe: sent bytes are removed at once.
     async fn flush(&mut self) -> io::Result<()> {
         while !self.due.is_empty() {
             let written = self.socket.write(&self.due).await?;

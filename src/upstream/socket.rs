@@ -1,4 +1,4 @@
-//! A connection's socket, with the endings that HTTP libraries do not offer.
+//! The socket of a connection, with endings that HTTP libraries do not offer.
 
 use std::{
     io,
@@ -15,14 +15,14 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// How long a goodbye may take: a client that does not read must not keep the mock.
-pub(super) const GOODBYE: Duration = Duration::from_millis(500);
+/// The time limit for closing a connection, so that a client that does not read cannot block the mock.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What a connection's bytes go through.
+/// A TCP or TLS stream.
 pub(super) enum Socket {
-    /// TCP alone.
+    /// Only TCP.
     Plain(TcpStream),
-    /// TLS on TCP.
+    /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -34,23 +34,23 @@ impl Socket {
         }
     }
 
-    /// Ends it by a FIN; of TLS it takes leave first.
+    /// Ends the connection with a FIN, with TLS after `close_notify`.
     pub(super) async fn close(mut self) {
-        // A client that has gone already needs no goodbye.
-        let _ = timeout(GOODBYE, self.shutdown()).await;
-        self.read_away();
+        // An error here means that the client has already left.
+        let _ = timeout(CLOSE_TIMEOUT, self.shutdown()).await;
+        self.discard_received();
     }
 
-    /// Ends it by a FIN alone.
+    /// Ends the connection with only a FIN, without `close_notify`.
     pub(super) fn close_unannounced(self) {
         let _ = socket2::SockRef::from(self.tcp()).shutdown(Shutdown::Write);
-        self.read_away();
+        self.discard_received();
     }
 
-    /// Ends it by a FIN, if that has not been sent yet, and reads away what the client still sends, for a
-    /// moment: unread it would make a RST of the FIN.
+    /// Ends the connection with a FIN if it has not been sent yet, and reads what the client still sends for
+    /// a short time, because unread bytes would turn the FIN into a RST.
     pub(super) async fn linger(mut self) {
-        let _ = timeout(GOODBYE, async {
+        let _ = timeout(CLOSE_TIMEOUT, async {
             let _ = self.shutdown().await;
             let mut unread = [0; 4096];
             while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
@@ -58,29 +58,29 @@ impl Socket {
         .await;
     }
 
-    /// Ends it by a RST, once the peer has been given the `written` bytes.
+    /// Ends the connection with a RST, after the peer has received the `written` bytes.
     pub(super) async fn reset(self, written: u64) {
         settle(self.tcp(), written).await;
         let _ = self.tcp().set_zero_linger();
     }
 
-    /// Bytes that nobody read would turn the FIN of the drop into a RST.
-    fn read_away(&self) {
+    /// Reads the bytes that have arrived, because unread bytes would turn the FIN of the drop into a RST.
+    fn discard_received(&self) {
         let mut unread = [0; 4096];
         while self.tcp().try_read(&mut unread).is_ok_and(|n| n > 0) {}
     }
 
-    /// Ready when the peer has ended the connection, whatever it sends before.
-    pub(super) async fn left_for_good(mut self) {
+    /// Resolves when the peer has ended the connection. Ignores everything that it sends before.
+    pub(super) async fn until_peer_leaves(mut self) {
         let mut unread = [0; 4096];
         while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
     }
 
-    /// Ready when the peer has ended the connection; whatever else it sends is kept in `unread`.
+    /// Resolves when the peer has ended the connection. Appends everything that it sends before to `unread`.
     pub(super) async fn left(&mut self, unread: &mut Vec<u8>) {
-        // Nobody is read without end only to find out whether he is there.
-        const MOST: usize = 64 * 1024;
-        while unread.len() < MOST {
+        // Limit the bytes that are read only to detect the end of the connection.
+        const MAX: usize = 64 * 1024;
+        while unread.len() < MAX {
             match self.read_buf(unread).await {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
@@ -90,13 +90,13 @@ impl Socket {
     }
 }
 
-/// Ready when the peer has ended a connection from which nobody reads. Nothing can be read from it
-/// by the same handle afterwards: what has come is taken for read.
+/// Resolves when the peer has ended a connection without reading from it. Afterwards this handle cannot read
+/// anything, because tokio treats the bytes that have arrived as read.
 pub(super) async fn left_unread(stream: &TcpStream) {
     loop {
         match stream.ready(Interest::READABLE).await {
             Ok(ready) if !ready.is_read_closed() => {
-                // Whatever there is to read has been seen: wait for the next thing to happen.
+                // Mark the readable bytes as seen and wait for the next event.
                 let _ = stream
                     .try_io(Interest::READABLE, || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock)));
             }
@@ -105,21 +105,21 @@ pub(super) async fn left_unread(stream: &TcpStream) {
     }
 }
 
-/// Waits until the peer has been given what was written, as a RST throws away what the kernel
-/// still holds for sending.
+/// Waits until the peer has received the written bytes, because a RST discards bytes that the kernel has not
+/// sent yet.
 ///
-/// On loopback a segment reaches the peer's queue within the call that sends it, as long as there
-/// is room, and Linux lets the peer read that queue after a RST. Two milliseconds are for systems
-/// and clients that don't. Only a large reply can still wait for room: its queue is watched, for
-/// half a second at most, since a peer that does not read must not turn a reset into a hang.
+/// On loopback a segment reaches the peer's queue during the call that sends it, as long as there is room,
+/// and Linux lets the peer read that queue after a RST. The two milliseconds are for systems and clients that
+/// do not. Only a large reply can still wait for room. Its queue is watched for at most half a second,
+/// because a peer that does not read must not turn a reset into a hang.
 async fn settle(stream: &TcpStream, written: u64) {
     const SMALL: u64 = 16 * 1024;
     if written == 0 {
         return;
     }
-    let deadline = Instant::now() + GOODBYE;
+    let deadline = Instant::now() + CLOSE_TIMEOUT;
     sleep(Duration::from_millis(2)).await;
-    // The table grows with the connections of the whole machine: it is not read more often than need be.
+    // The table contains the connections of the whole machine, so read it rarely.
     let mut pause = Duration::from_millis(5);
     while written > SMALL && Instant::now() < deadline && unacknowledged(stream).is_some_and(|n| n > 0) {
         sleep(pause).await;
@@ -127,8 +127,8 @@ async fn settle(stream: &TcpStream, written: u64) {
     }
 }
 
-/// Bytes that the peer's kernel has not acknowledged, as Linux tells in `/proc/net/tcp`
-/// (proc(5): `local_address rem_address st tx_queue:rx_queue`); `None` where that can't be known.
+/// Returns the number of bytes that the peer's kernel has not acknowledged, from Linux's `/proc/net/tcp`
+/// (proc(5): `local_address rem_address st tx_queue:rx_queue`), or `None` if it is unknown.
 fn unacknowledged(stream: &TcpStream) -> Option<u64> {
     let (local, peer) = (stream.local_addr().ok()?.port(), stream.peer_addr().ok()?.port());
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;

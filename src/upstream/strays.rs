@@ -1,4 +1,4 @@
-//! The record of visits that became no attempt: bounded, newest last.
+//! The record of connections that did not become an attempt: limited, the newest last.
 
 use std::{
     collections::VecDeque,
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::observation::{Stray, StrayKind};
 
-/// How many visits that became no attempt are kept; the oldest go.
+/// The maximum number of entries. The oldest ones are dropped.
 pub const MAX_STRAYS: usize = 1000;
 
-/// Whose visit it was, where that is known.
+/// The deployment that the connection was for, if known.
 pub(super) type StrayOwner<'a> = Option<(&'a Arc<MockCase>, usize)>;
 
 pub(super) struct StrayLog {
@@ -41,7 +41,7 @@ impl StrayLog {
         kept.push_back(Stray { at_ms, what, bytes, status, deployment });
     }
 
-    /// Those of one case, or all.
+    /// Returns the entries of one case, or all.
     pub(super) fn of(&self, token: Option<&str>) -> Vec<Stray> {
         let is_meant = |stray: &&Stray| {
             token.is_none_or(|token| stray.deployment.as_ref().is_some_and(|(case, _)| case == token))

@@ -1,4 +1,4 @@
-//! One stream of an HTTP/2 connection: a request, and the plan of its answer.
+//! Serves one stream of an HTTP/2 connection: reads a request and performs the plan of its reply.
 
 use std::{future::poll_fn, sync::Arc};
 
@@ -23,20 +23,20 @@ use crate::{
     provider::MAX_REQUEST_BYTES,
 };
 
-/// Fields that speak of a connection and have no place on HTTP/2 (RFC 9113 section 8.2.2).
+/// Connection-specific header fields, which HTTP/2 forbids (RFC 9113 section 8.2.2).
 const OF_CONNECTIONS: [&str; 5] =
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
-/// The way back to the client.
+/// The handle that sends the response to the client.
 pub(super) enum ResponseWriter {
     /// Before the head.
     Head(SendResponse<Bytes>),
-    /// Behind it.
+    /// After the head.
     Body(SendStream<Bytes>),
 }
 
 impl ResponseWriter {
-    /// Ready when the client has given the stream up.
+    /// Resolves when the client has cancelled the stream.
     async fn left(&mut self) {
         let _ = poll_fn(|cx| match self {
             Self::Head(out) => out.poll_reset(cx),
@@ -78,20 +78,20 @@ pub(super) async fn answer(
     let performance = Performance {
         out: ResponseWriter::Head(out),
         recorder,
-        beat: DelayClock::default(),
-        last: case.deployments[deployment].one_each,
+        clock: DelayClock::default(),
+        last: case.deployments[deployment].one_request_each,
     };
     performance.perform(plan).await.unwrap_or(StreamClose::Over)
 }
 
-/// The whole body, or `None` where it is larger than the provider takes.
+/// Reads the whole body. Returns `None` if it is larger than the provider accepts.
 async fn read(mut body: RecvStream) -> Result<Option<Bytes>, h2::Error> {
     let mut all = Vec::new();
     let mut length = 0_usize;
     while let Some(data) = body.data().await {
         let data = data?;
         length = length.saturating_add(data.len());
-        // Whatever is kept of it, the client may go on.
+        // Open the window even if the bytes are not kept.
         body.flow_control().release_capacity(data.len())?;
         if length <= MAX_REQUEST_BYTES {
             all.extend_from_slice(&data);
@@ -102,7 +102,7 @@ async fn read(mut body: RecvStream) -> Result<Option<Bytes>, h2::Error> {
     Ok((length <= MAX_REQUEST_BYTES).then(|| all.into()))
 }
 
-/// Sends an answer that is none of a deployment's.
+/// Sends a response that does not come from a deployment.
 async fn say(mut out: SendResponse<Bytes>, response: Response<Bytes>) {
     let (mut parts, body) = response.into_parts();
     for name in OF_CONNECTIONS {
@@ -113,7 +113,7 @@ async fn say(mut out: SendResponse<Bytes>, response: Response<Bytes>) {
     }
 }
 
-/// Hands bytes over as the client makes room for them; whether it has taken them all.
+/// Sends bytes as the client's window allows. Returns whether all were sent.
 async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes, end: bool) -> bool {
     while !bytes.is_empty() {
         stream.reserve_capacity(bytes.len());
@@ -130,17 +130,17 @@ async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes, end: bool) -> bo
     !end || stream.send_data(Bytes::new(), true).is_ok()
 }
 
-/// A plan that is being performed.
+/// A plan in progress.
 struct Performance {
     out: ResponseWriter,
     recorder: AttemptRecorder,
-    beat: DelayClock,
-    /// The connection takes no other request.
+    clock: DelayClock,
+    /// Whether the connection accepts no other request.
     last: bool,
 }
 
 impl Performance {
-    /// `None` where the client has left, which the drop of the recorder notes.
+    /// Performs the plan. Returns `None` if the client has left, which the drop of the recorder records.
     async fn perform(mut self, plan: Plan) -> Option<StreamClose> {
         let mut actions = plan.actions.into_iter();
         let ending = loop {
@@ -157,14 +157,14 @@ impl Performance {
                     self.write(bytes).await?;
                 }
                 WireAction::Wait(time) => {
-                    let due = self.beat.due(time);
+                    let due = self.clock.due(time);
                     tokio::select! {
                         () = sleep_until(due) => {}
                         () = self.out.left() => return None,
                     }
-                    self.recorder.woke(self.beat.woke(due));
+                    self.recorder.woke(self.clock.woke(due));
                 }
-                // The connection sends what it has before it asks here again.
+                // The connection sends everything before it polls this future again.
                 WireAction::Flush => tokio::task::yield_now().await,
                 ending => break ending,
             }
@@ -178,7 +178,7 @@ impl Performance {
         if let Framing::Length(length) = head.framing {
             head.headers.push(("content-length".into(), length.to_string().into()));
         }
-        // The stream's own frames tell the end of a body.
+        // In HTTP/2, frames mark the end of a body.
         head.framing = Framing::None;
         let mut response = Response::new(());
         *response.status_mut() =
@@ -219,7 +219,7 @@ impl Performance {
 
     fn finish(self) -> Option<()> {
         let ResponseWriter::Body(mut stream) = self.out else { return None };
-        // Noted first: it is sent when the connection comes to its turn.
+        // Write the ledger first: the connection sends the frame later.
         self.recorder.end(AttemptEnd::Finished);
         stream.send_data(Bytes::new(), true).ok()
     }

@@ -1,4 +1,4 @@
-//! The way from an answer to the owner of its connection, and the socket as hyper gets it.
+//! Lets a reply take its connection over from hyper, and wraps the socket for hyper.
 
 use std::{
     io,
@@ -25,53 +25,54 @@ use super::{
 /// How a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionCut {
-    /// FIN.
+    /// With a FIN.
     Close,
-    /// RST.
+    /// With a RST.
     Reset,
 }
 
-/// What the owner of a connection is to do with it once hyper has let go of it.
+/// What the owner of a connection does after it has taken the connection over from hyper.
 pub(super) enum SocketTakeover {
-    /// End it, and note that as the end of the attempt.
+    /// Cut it, and record that as the end of the attempt.
     Cut(ConnectionCut, Option<AttemptRecorder>),
-    /// Write the whole reply, of which hyper has written nothing.
+    /// Write the whole reply. hyper has written nothing of it.
     Perform(Box<RawReply>),
 }
 
-/// The handle by which an answer has its connection taken from hyper once all that it wrote has been
-/// flushed.
+/// The handle with which a reply takes its connection over from hyper, after everything that hyper has
+/// written is flushed.
 ///
-/// A body that fails or ends early is no way to do that: hyper would complete the framing, or send
-/// a FIN where a RST is wanted.
+/// A body that fails or ends early would not have this effect: hyper would complete the framing, or send a
+/// FIN instead of a RST.
 #[derive(Default)]
 pub(super) struct TakeoverHandle {
     wanted: AtomicBool,
     takeover: Mutex<Option<SocketTakeover>>,
     flushed: Notify,
-    /// Bytes that were read since the last request was complete.
+    /// The number of bytes read since the last complete request.
     unasked: AtomicU64,
-    /// The status line that was written last, 0 for none.
+    /// The status that was written last; 0 for none.
     status: AtomicU16,
 }
 
 impl TakeoverHandle {
-    /// A request has been read to its end.
+    /// Records that a request has been read to its end.
     pub(super) fn asked(&self) {
         self.unasked.store(0, Ordering::Relaxed);
     }
 
-    /// Bytes of a request that is not complete.
+    /// Returns the number of bytes of an incomplete request.
     pub(super) fn unasked(&self) -> u64 {
         self.unasked.load(Ordering::Relaxed)
     }
 
-    /// The status that was written last.
+    /// Returns the status that was written last.
     pub(super) fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Relaxed)).filter(|status| *status > 0)
     }
 
-    /// Looks whether a status line is written. hyper writes one of its own for what it cannot read.
+    /// Records the status if the bytes begin with a status line. hyper writes its own for requests that it
+    /// cannot read.
     fn note_status(&self, written: &[u8]) {
         let status = written.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
         if let Some(status) = status.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()) {
@@ -79,31 +80,33 @@ impl TakeoverHandle {
         }
     }
 
-    /// Has the connection taken over after the next flush. To be called from within hyper's own poll
-    /// (of the service or the body), which ends in a flush of everything written before.
+    /// Requests a takeover after the next flush. Must be called from within hyper's own poll (of the service
+    /// or the body), which ends with a flush of everything written before.
     pub(super) fn take_over(&self, takeover: SocketTakeover) {
         *locked(&self.takeover) = Some(takeover);
         self.wanted.store(true, Ordering::Release);
     }
 
-    /// What is to be done, if something is.
+    /// Returns the requested takeover, if any.
     pub(super) fn taken(&self) -> Option<SocketTakeover> {
         locked(&self.takeover).take()
     }
 
-    /// Ready when the connection is to be taken over and all before it has been flushed.
+    /// Resolves when a takeover is requested and everything before it has been flushed.
     pub(super) async fn flushed(&self) {
         self.flushed.notified().await;
     }
 }
 
-/// The socket, telling the connection's owner when it has been flushed and is to be taken over.
+/// The socket for hyper. It notifies the owner of the connection when a takeover is requested and everything
+/// is flushed.
 pub(super) struct TakeoverSocket {
     pub(super) socket: Socket,
     line: Arc<TakeoverHandle>,
-    /// Read from the socket already, and not yet by who reads now.
+    /// Bytes that were read from the socket before hyper got it.
     unread: Bytes,
-    /// Bytes written since the client last sent something: it has been given what came before.
+    /// The number of bytes written since the client last sent something. The client has received everything
+    /// before that.
     pub(super) written: u64,
 }
 
@@ -162,8 +165,8 @@ impl AsyncWrite for TakeoverSocket {
         self.socket.is_write_vectored()
     }
 
-    /// hyper flushes its socket only when its own buffer is empty, so this is the moment at which
-    /// everything before a takeover has been given to the kernel.
+    /// hyper flushes its socket only when its own buffer is empty. So after this the kernel has everything
+    /// before a takeover.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.socket).poll_flush(cx);
         if poll.is_ready() && self.line.wanted.load(Ordering::Acquire) {
@@ -172,7 +175,7 @@ impl AsyncWrite for TakeoverSocket {
         poll
     }
 
-    /// Left to the owner where the connection is to be taken over: a FIN now would come before a RST.
+    /// Does nothing if a takeover is requested: a FIN now would come before the RST.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.line.wanted.load(Ordering::Acquire) {
             return Poll::Ready(Ok(()));

@@ -1,12 +1,11 @@
-//! `application/vnd.amazon.eventstream`: AWS's binary framing of streamed events, bytes to messages
-//! and back.
+//! `application/vnd.amazon.eventstream`: AWS's binary framing of streamed events: encoder and decoder.
 //!
-//! A message is, in big-endian numbers, its own length (`u32`), the length of its headers (`u32`), a
-//! CRC-32 of these eight bytes, the headers, the payload, and a CRC-32 of everything before. A header
-//! is the length of its name (`u8`), the name, the type of its value (`u8`) and the value.
+//! A message consists of its own length (`u32`), the length of its headers (`u32`), a CRC-32 of these eight bytes,
+//! the headers, the payload, and a CRC-32 of everything before it. A header consists of the length of its name
+//! (`u8`), the name, the type of its value (`u8`) and the value. All numbers are big-endian.
 //!
-//! Source: <https://smithy.io/2.0/aws/amazon-eventstream.html>; limits as botocore's
-//! `eventstream.py` and that page have them.
+//! Source: <https://smithy.io/2.0/aws/amazon-eventstream.html>; the limits are those of
+//! botocore's `eventstream.py` and of that page.
 
 mod header;
 
@@ -16,31 +15,31 @@ use bytes::Bytes;
 
 pub use header::{EventStreamHeader, HeaderValue};
 
-/// The longest message, with all its parts, in bytes: 16 MiB.
+/// The maximum length of a message, with all its parts, in bytes: 16 MiB.
 pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// The longest block of headers, in bytes: 128 KiB.
+/// The maximum length of the headers of a message, in bytes: 128 KiB.
 pub const MAX_HEADERS: usize = 128 * 1024;
 
-/// Both lengths and their checksum.
+/// The length of the prelude in bytes: both lengths and their checksum.
 const PRELUDE: usize = 12;
 
-/// What a message is beside its headers and its payload.
+/// The length of a message without its headers and payload, in bytes.
 const OVERHEAD: usize = PRELUDE + 4;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventStreamMessage {
-    /// In their order; no name occurs twice.
+    /// The headers in order; no name occurs twice.
     pub headers: Vec<EventStreamHeader>,
-    /// What it carries, most often JSON.
+    /// The payload, usually JSON.
     pub payload: Vec<u8>,
-    /// Offsets of its bytes in the stream.
+    /// The byte range of the message in the stream.
     pub span: Range<u64>,
 }
 
 impl EventStreamMessage {
-    /// The value of the header of this name, where it is a string.
+    /// The value of the header with this name, if it is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.name == name).and_then(|header| match &header.value {
             HeaderValue::String(text) => Some(text.as_str()),
@@ -49,18 +48,18 @@ impl EventStreamMessage {
     }
 }
 
-/// Something in a stream that no sender may write.
+/// A violation of the format in a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct EventStreamViolation {
-    /// What it was.
+    /// The kind of violation.
     pub kind: EventStreamViolationKind,
-    /// Where the message begins that has it, in bytes from the start of the stream.
+    /// The offset at which the faulty message begins, in bytes from the start of the stream.
     pub offset: u64,
 }
 
-/// What can be wrong with a stream. After the first five no border of a message can be trusted, so
-/// that even a lenient decoder reads no further; AWS's SDKs stop there too.
+/// The kinds of violations. After the first five, message boundaries are unknown, so that even a lenient decoder
+/// stops; AWS's SDKs stop as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventStreamViolationKind {
     /// The checksum of the two lengths is wrong.
@@ -73,20 +72,20 @@ pub enum EventStreamViolationKind {
     BadMessageCrc,
     /// The stream ended inside a message.
     Incomplete,
-    /// The block of headers ends inside a header; those before it were kept.
+    /// The headers end inside a header; the headers before it are kept.
     HeaderCut,
-    /// A value of a type above nine, whose length nobody knows; the headers before it were kept.
+    /// A value has a type above nine, whose length is undefined; the headers before it are kept.
     UnknownHeaderType,
-    /// A header without a name.
+    /// A header has no name.
     EmptyHeaderName,
-    /// A second header of the same name; the first was kept.
+    /// A second header has the same name; the first is kept.
     DuplicateHeader,
-    /// A name or a string that is no UTF-8; its bad bytes were replaced by U+FFFD.
+    /// A name or a string is not UTF-8; invalid bytes are replaced with U+FFFD.
     InvalidUtf8,
 }
 
 impl EventStreamViolationKind {
-    /// Whether nothing after it can be read.
+    /// Whether the decoder can read nothing after it.
     pub const fn is_fatal(self) -> bool {
         matches!(
             self,
@@ -102,56 +101,56 @@ impl EventStreamViolationKind {
 impl fmt::Display for EventStreamViolationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BadPreludeCrc => "a wrong checksum of the prelude",
-            Self::LengthOutOfRange => "a length of the message that cannot be",
-            Self::HeadersLengthOutOfRange => "a length of the headers that cannot be",
-            Self::BadMessageCrc => "a wrong checksum of the message",
+            Self::BadPreludeCrc => "a wrong prelude checksum",
+            Self::LengthOutOfRange => "an invalid message length",
+            Self::HeadersLengthOutOfRange => "an invalid headers length",
+            Self::BadMessageCrc => "a wrong message checksum",
             Self::Incomplete => "the stream ends inside a message",
             Self::HeaderCut => "the headers end inside a header",
-            Self::UnknownHeaderType => "a header of an unknown type",
+            Self::UnknownHeaderType => "a header with an unknown type",
             Self::EmptyHeaderName => "a header without a name",
-            Self::DuplicateHeader => "two headers of the same name",
+            Self::DuplicateHeader => "two headers with the same name",
             Self::InvalidUtf8 => "invalid UTF-8 in a header",
         })
     }
 }
 
-/// At most so many violations are kept.
+/// The maximum number of violations that a decoder keeps.
 const MAX_VIOLATIONS: usize = 256;
 
 /// An incremental decoder: [`feed`](Self::feed) bytes, [`pop`](Self::pop) messages, then
-/// [`finish`](Self::finish). How the bytes are split makes no difference. It holds at most one
-/// message that is not complete, and so at most [`MAX_MESSAGE`] bytes beside what it was just fed.
+/// [`finish`](Self::finish). The split of the bytes makes no difference. It buffers at most
+/// one incomplete message, and so at most [`MAX_MESSAGE`] bytes in addition to the last input.
 #[derive(Debug, Default)]
 pub struct EventStreamDecoder {
     strict: bool,
-    /// Bytes of complete messages so far.
+    /// The number of bytes of complete messages so far.
     taken: u64,
-    /// The message that has begun.
+    /// The bytes of the incomplete message.
     rest: Vec<u8>,
-    /// No border can be trusted any more.
+    /// Whether message boundaries are unknown after a fatal violation.
     lost: bool,
     messages: VecDeque<EventStreamMessage>,
     violations: Vec<EventStreamViolation>,
 }
 
 impl EventStreamDecoder {
-    /// Decodes as much as an AWS SDK at most would, and records the violations: a message whose
-    /// headers are wrong is given with those that could be read, while a wrong length or checksum
-    /// ends the stream without that message.
+    /// Creates a decoder that accepts as much as the most tolerant AWS SDK, and records violations. A message with
+    /// invalid headers is returned with the headers that are readable; a wrong length or checksum ends the stream
+    /// before that message.
     pub fn lenient() -> Self {
         Self::default()
     }
 
-    /// The first violation is an error, and the decoder takes no more bytes.
+    /// Creates a decoder that returns the first violation as an error and then accepts no more bytes.
     pub fn strict() -> Self {
         Self { strict: true, ..Self::default() }
     }
 
-    /// Takes bytes. The messages that they complete are fetched with [`pop`](Self::pop).
+    /// Decodes bytes. [`pop`](Self::pop) returns the messages that they complete.
     ///
     /// # Errors
-    /// Strict decoders only: the first violation. Messages before it can still be fetched.
+    /// Strict decoders only: the first violation. [`pop`](Self::pop) still returns the messages before it.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), EventStreamViolation> {
         self.check()?;
         if self.lost {
@@ -173,17 +172,17 @@ impl EventStreamDecoder {
         self.check()
     }
 
-    /// The next message, if one is complete.
+    /// Returns the next message, if one is complete.
     pub fn pop(&mut self) -> Option<EventStreamMessage> {
         self.messages.pop_front()
     }
 
-    /// What was wrong so far; at most 256 entries are kept.
+    /// The violations so far, at most 256.
     pub fn violations(&self) -> &[EventStreamViolation] {
         &self.violations
     }
 
-    /// Says that no more bytes will come, and tells all that was wrong.
+    /// Ends the stream, and returns all violations.
     ///
     /// # Errors
     /// Strict decoders only: the first violation.
@@ -196,14 +195,13 @@ impl EventStreamDecoder {
         Ok(self.violations)
     }
 
-    /// Reads the message that `bytes` begin with and tells its length; `None` where it has not come
-    /// in full or cannot be read.
+    /// Decodes the message at the start of `bytes` and returns its length; `None` if it is incomplete or unreadable.
     fn message(&mut self, bytes: &[u8]) -> Option<usize> {
         let total = number(bytes, 0)?;
         let headers = number(bytes, 4)?;
         let prelude_crc = number(bytes, 8)?;
         let (total, headers) = (total as usize, headers as usize);
-        // The checksum comes first: of a prelude that is damaged the lengths say nothing.
+        // The checksum is verified first, because the lengths in a damaged prelude are meaningless.
         let broken = if crc32fast::hash(&bytes[..8]) != prelude_crc {
             Some(EventStreamViolationKind::BadPreludeCrc)
         } else if !(OVERHEAD..=MAX_MESSAGE).contains(&total) {
@@ -255,16 +253,17 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
 }
 
-/// All complete messages of a stream that is at hand as a whole; violations are passed over.
+/// Returns all complete messages of a stream; ignores violations.
 pub fn decode(bytes: &[u8]) -> Vec<EventStreamMessage> {
     let mut decoder = EventStreamDecoder::lenient();
-    // The lenient decoder notes violations instead of failing.
+    // The lenient decoder records violations instead of failing.
     let _ = decoder.feed(bytes);
     std::iter::from_fn(|| decoder.pop()).collect()
 }
 
-/// Puts into `changed` the checksums that its messages need, each of which stands where `decode` finds one in
-/// `original`: bytes were replaced, and no length. What was not sound before stays so.
+/// Updates the checksums of the messages in `changed`, at the positions where `decode` finds messages in `original`.
+/// The two must differ only in replaced bytes, not in length. Messages that were invalid in `original` stay
+/// invalid.
 pub fn reseal(original: &[u8], changed: &mut [u8]) {
     for message in decode(original) {
         let [Ok(start), Ok(end)] = [message.span.start, message.span.end].map(usize::try_from) else {
@@ -276,27 +275,27 @@ pub fn reseal(original: &[u8], changed: &mut [u8]) {
     }
 }
 
-/// Why a message cannot be written.
+/// The reason why a message cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MessageTooLong {
-    /// A name of no byte or of more than 255.
-    #[error("the name of a header has no byte, or more than 255")]
+    /// A header name is empty or longer than 255 bytes.
+    #[error("a header name is empty or longer than 255 bytes")]
     Name,
-    /// A value of more than 32,767 bytes.
-    #[error("the value of a header has more than 32767 bytes")]
+    /// A header value is longer than 32,767 bytes.
+    #[error("a header value is longer than 32767 bytes")]
     Value,
-    /// Headers of more than [`MAX_HEADERS`] bytes.
-    #[error("the headers have more than 128 KiB")]
+    /// The headers are longer than [`MAX_HEADERS`] bytes.
+    #[error("the headers are longer than 128 KiB")]
     Headers,
-    /// More than [`MAX_MESSAGE`] bytes.
-    #[error("the message has more than 16 MiB")]
+    /// The message is longer than [`MAX_MESSAGE`] bytes.
+    #[error("the message is longer than 16 MiB")]
     Message,
 }
 
-/// One message as it goes over the wire, its headers being strings.
+/// Encodes a message whose headers are strings.
 ///
 /// # Errors
-/// A part that is longer than the format, or a limit that receivers hold, allows.
+/// A part is longer than the format or the limits of receivers allow.
 pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Result<Bytes, MessageTooLong> {
     let mut block = Vec::new();
     for (name, value) in headers {

@@ -1,24 +1,24 @@
-//! A streamed body, frame by frame, whatever carries it.
+//! Decodes a streamed body into frames, for every stream format.
 
 use serde_json::json;
 
 use super::{eventstream, sse, websocket};
 
-/// What a streamed body's frames are carried in, as its content type tells.
+/// The format of a streamed body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
     /// `text/event-stream`
     Sse,
-    /// `application/x-ndjson`: one JSON value a line.
+    /// `application/x-ndjson`: one JSON value per line.
     Ndjson,
     /// `application/vnd.amazon.eventstream`
     Aws,
-    /// A WebSocket, behind a 101.
+    /// A WebSocket, after status 101.
     WebSocket,
 }
 
 impl Carrier {
-    /// By a status and the headers `upgrade` and `content-type`.
+    /// The format of a response, by its status and the headers `upgrade` and `content-type`.
     pub fn of_reply<'a>(status: Option<u16>, header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let upgrade = header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
         if status == Some(101) {
@@ -27,7 +27,7 @@ impl Carrier {
         header("content-type").and_then(Self::of)
     }
 
-    /// By the value of a content-type header; `None` where the body is no stream of frames.
+    /// The format for a Content-Type; `None` if the body is not a stream of frames.
     pub fn of(content_type: &str) -> Option<Self> {
         match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "text/event-stream" => Some(Self::Sse),
@@ -37,7 +37,7 @@ impl Carrier {
         }
     }
 
-    /// The content type that tells of it; empty for a WebSocket, of which the status tells.
+    /// The content type of the format; empty for a WebSocket, which the status indicates.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Sse => "text/event-stream",
@@ -53,8 +53,8 @@ impl Carrier {
 pub struct Frame {
     /// SSE: the `event:` field. AWS: `:event-type`, or `exception:NAME`, or `error:CODE`.
     pub event: Option<String>,
-    /// SSE: the `data:` lines, joined by line feeds. Otherwise the frame's payload as text; a message
-    /// of AWS's type `error` has none, so that it is `{"message": …}` with its `:error-message`.
+    /// SSE: the `data:` lines, joined by line feeds. Otherwise the frame's payload as text. An AWS message of type
+    /// `error` has no payload; its data is `{"message": …}` with its `:error-message`.
     pub data: String,
 }
 
@@ -78,17 +78,17 @@ impl From<eventstream::EventStreamMessage> for Frame {
     }
 }
 
-/// Reads frames out of bytes as they come; refuses nothing.
+/// An incremental, lenient decoder of frames.
 ///
-/// An AWS event stream ends for it, as for AWS's own SDKs, at the first message whose length or
-/// checksum is wrong: that message and whatever follows it are no frames.
+/// Like AWS's own SDKs, it stops at the first message of an AWS event stream with a wrong length or checksum: that
+/// message and everything after it give no frames.
 #[derive(Debug)]
 pub struct FrameDecoder(Inner);
 
 #[derive(Debug)]
 enum Inner {
     Sse(sse::SseDecoder),
-    /// The line that has begun.
+    /// The incomplete line.
     Ndjson {
         rest: Vec<u8>,
         lines: std::collections::VecDeque<String>,
@@ -98,7 +98,7 @@ enum Inner {
 }
 
 impl FrameDecoder {
-    /// For one body.
+    /// Creates a decoder for one body.
     pub fn new(carrier: Carrier) -> Self {
         Self(match carrier {
             Carrier::Sse => Inner::Sse(sse::SseDecoder::lenient()),
@@ -108,11 +108,11 @@ impl FrameDecoder {
         })
     }
 
-    /// Takes the bytes that came next.
+    /// Decodes the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             Inner::Sse(decoder) => {
-                // A lenient decoder refuses nothing.
+                // A lenient decoder never fails.
                 let _ = decoder.feed(bytes);
             }
             Inner::Ndjson { rest, lines } => {
@@ -129,20 +129,20 @@ impl FrameDecoder {
                 }
             }
             Inner::Aws(decoder) => {
-                // The same.
+                // A lenient decoder never fails.
                 let _ = decoder.feed(bytes);
             }
             Inner::WebSocket(decoder) => decoder.feed(bytes),
         }
     }
 
-    /// The next frame that is complete.
+    /// Returns the next frame, if one is complete.
     pub fn pop(&mut self) -> Option<Frame> {
         match &mut self.0 {
             Inner::Sse(decoder) => decoder.pop().map(|event| Frame { event: event.event, data: event.data }),
             Inner::Ndjson { lines, .. } => lines.pop_front().map(|data| Frame { event: None, data }),
             Inner::Aws(decoder) => decoder.pop().map(Frame::from),
-            // Messages alone: pings and the end are no events.
+            // Only messages are events; pings and close frames are not.
             Inner::WebSocket(decoder) => loop {
                 match decoder.pop()? {
                     websocket::WebSocketEvent::Text(data) => return Some(Frame { event: None, data }),
@@ -156,7 +156,7 @@ impl FrameDecoder {
         }
     }
 
-    /// What made the rest of the stream unreadable for every client; `None` where nothing did.
+    /// The violation that makes the rest of the stream unreadable for every client, if there is one.
     pub fn damage(&self) -> Option<String> {
         match &self.0 {
             Inner::Aws(decoder) => {
@@ -169,7 +169,7 @@ impl FrameDecoder {
     }
 }
 
-/// All complete frames of a body.
+/// Returns all complete frames of a body.
 pub fn decode(carrier: Carrier, bytes: &[u8]) -> Vec<Frame> {
     let mut decoder = FrameDecoder::new(carrier);
     decoder.feed(bytes);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_aws_stream_ends_at_a_message_that_is_damaged() {
+    fn an_aws_stream_ends_at_a_damaged_message() {
         let good = frame(&[(":event-type", "a")], "");
         let mut bad = good.to_vec();
         bad[14] ^= 1;
@@ -221,6 +221,6 @@ mod tests {
         assert_eq!(decoder.damage(), None);
         decoder.feed(&[&bad[..], &good].concat());
         assert_eq!(std::iter::from_fn(|| decoder.pop()).count(), 1);
-        assert_eq!(decoder.damage().as_deref(), Some("a wrong checksum of the message at byte 32"));
+        assert_eq!(decoder.damage().as_deref(), Some("a wrong message checksum at byte 32"));
     }
 }

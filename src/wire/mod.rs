@@ -1,4 +1,4 @@
-//! Bytes to frames and back: what the dialects are carried in.
+//! Encoders and decoders of the stream formats that the dialects use.
 
 pub mod eventstream;
 pub mod frames;

@@ -1,57 +1,57 @@
-//! Server-sent events: WHATWG HTML, section 9.2 ("Server-sent events"), bytes in and events out.
+//! Server-sent events: decoder and encoder (WHATWG HTML, section 9.2, "Server-sent events").
 //!
-//! The decoder never loses bytes: each event says which bytes of the stream it was made of, so that
-//! a caller who kept them can pass them on untouched. What a browser would silently ignore is
-//! recorded as a [`Violation`], because here the silence is the point of interest.
+//! The decoder accounts for every byte: each event contains its byte range in the stream, so that a user of the
+//! decoder who kept the bytes can forward them unchanged. The decoder records input that a browser would silently
+//! ignore as a [`SseViolation`], because tests need to see it.
 
 use std::{collections::VecDeque, fmt, ops::Range};
 
 /// One dispatched event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SseEvent {
-    /// The `event:` field, where there was one that was not empty.
+    /// The `event:` field, if it is present and not empty.
     pub event: Option<String>,
     /// The `data:` lines, joined by line feeds.
     pub data: String,
-    /// The last event id at this point of the stream; empty where none was ever set.
+    /// The last event id at this point of the stream; empty if none was set.
     pub id: String,
     /// The `retry:` field of this event, in milliseconds.
     pub retry: Option<u64>,
-    /// Offsets of its bytes, from the end of the event before it to the end of its blank line.
+    /// The byte range, from the end of the previous event to the end of its blank line.
     ///
-    /// Of a blank line that ends in CR LF, only the CR belongs to it: the LF may not have come yet.
+    /// If the blank line ends in CR LF, the range includes only the CR, because the LF may not have arrived yet.
     pub span: Range<u64>,
 }
 
-/// Something in the stream that the standard drops or repairs without a word.
+/// Input that the standard ignores or repairs silently.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct SseViolation {
-    /// What it was.
+    /// The kind of violation.
     pub kind: SseViolationKind,
-    /// Where, in bytes from the start of the stream.
+    /// The offset in bytes from the start of the stream.
     pub offset: u64,
 }
 
-/// What can be wrong with a stream.
+/// The kinds of violations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SseViolationKind {
-    /// Bytes that are no UTF-8; they were replaced by U+FFFD.
+    /// Bytes that are not UTF-8; they are replaced with U+FFFD.
     InvalidUtf8,
-    /// A line that is a field's name alone. The grammar allows it, but no provider sends it: it is
-    /// nearly always text that was never meant as an event.
+    /// A line that contains only a field name. The grammar allows it, but no provider sends it: it is nearly always
+    /// text that was not meant as an event.
     FieldWithoutColon,
-    /// A field that the standard does not know; it was ignored.
+    /// A field that the standard does not define; it is ignored.
     UnknownField,
-    /// An `id` that contains U+0000; it was ignored.
+    /// An `id` that contains U+0000; it is ignored.
     NulInId,
-    /// A `retry` that is no number of digits (or too large for 64 bits); it was ignored.
+    /// A `retry` that does not consist of digits, or is too large for 64 bits; it is ignored.
     BadRetry,
-    /// Fields, but no data, before a blank line: no event came of them.
+    /// Fields without data before a blank line; they give no event.
     EventWithoutData,
     /// The stream ended inside a line.
     IncompleteLine,
-    /// The stream ended before the blank line that completes an event; the event was dropped.
+    /// The stream ended before the blank line that completes an event; the event is dropped.
     IncompleteEvent,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for SseViolationKind {
             Self::FieldWithoutColon => "a line without a colon",
             Self::UnknownField => "an unknown field",
             Self::NulInId => "an id with a NUL",
-            Self::BadRetry => "a retry that is no number",
+            Self::BadRetry => "a retry that is not a number",
             Self::EventWithoutData => "an event without data",
             Self::IncompleteLine => "the stream ends inside a line",
             Self::IncompleteEvent => "the stream ends inside an event",
@@ -70,21 +70,21 @@ impl fmt::Display for SseViolationKind {
     }
 }
 
-/// At most so many violations are kept: a stream that is no SSE at all has one in each line.
+/// The maximum number of violations that a decoder keeps: a stream that is not SSE has one in each line.
 const MAX_VIOLATIONS: usize = 256;
 
 /// An incremental decoder: [`feed`](Self::feed) bytes, [`pop`](Self::pop) events, then
-/// [`finish`](Self::finish). How the bytes are split makes no difference.
+/// [`finish`](Self::finish). The split of the bytes makes no difference.
 #[derive(Debug, Default)]
 pub struct SseDecoder {
     strict: bool,
-    /// Bytes taken so far.
+    /// The number of bytes decoded so far.
     taken: u64,
-    /// The line that has not ended yet.
+    /// The incomplete line.
     line: Vec<u8>,
-    /// A CR ended the last line: an LF that follows belongs to it.
+    /// Whether a CR ended the last line, so that an LF that follows belongs to it.
     after_cr: bool,
-    /// The first line, before which a BOM may stand, is over.
+    /// Whether the first line, which can begin with a BOM, is complete.
     begun: bool,
     pending: Pending,
     last_id: String,
@@ -93,32 +93,32 @@ pub struct SseDecoder {
     violations: Vec<SseViolation>,
 }
 
-/// The buffers of the event that is being read.
+/// The buffers of the event that is being decoded.
 #[derive(Debug, Default)]
 struct Pending {
     event: String,
     data: Option<String>,
     retry: Option<u64>,
-    /// Where its first field began.
+    /// The offset of its first field.
     start: Option<u64>,
 }
 
 impl SseDecoder {
-    /// Decodes whatever comes and records the violations.
+    /// Creates a decoder that accepts any input and records violations.
     pub fn lenient() -> Self {
         Self::default()
     }
 
-    /// The first violation is an error, and the decoder takes no more bytes.
+    /// Creates a decoder that returns the first violation as an error and then accepts no more bytes.
     pub fn strict() -> Self {
         Self { strict: true, ..Self::default() }
     }
 
-    /// Takes bytes. The events that they complete are fetched with [`pop`](Self::pop).
+    /// Decodes bytes. [`pop`](Self::pop) returns the events that they complete.
     ///
     /// # Errors
     ///
-    /// Strict decoders only: the first violation. Events before it can still be fetched.
+    /// Strict decoders only: the first violation. [`pop`](Self::pop) still returns the events before it.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SseViolation> {
         self.check()?;
         let mut rest = bytes;
@@ -156,18 +156,18 @@ impl SseDecoder {
         Ok(())
     }
 
-    /// The next event, if one is complete.
+    /// Returns the next event, if one is complete.
     pub fn pop(&mut self) -> Option<SseEvent> {
         self.events.pop_front()
     }
 
-    /// What was wrong so far; at most 256 entries are kept.
+    /// The violations so far, at most 256.
     pub fn violations(&self) -> &[SseViolation] {
         &self.violations
     }
 
-    /// Says that no more bytes will come, and tells all that was wrong. An event whose blank line
-    /// is missing is dropped, as the standard demands, and reported here.
+    /// Ends the stream, and returns all violations. An event without its blank line is dropped, as the standard
+    /// requires, and reported here.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl SseDecoder {
         }
     }
 
-    /// Interprets one line, given without its end. `self.taken` is the offset after its CR or LF.
+    /// Interprets one line without its line end. `self.taken` is the offset after its CR or LF.
     fn line_ended(&mut self, mut line: &[u8], mut start: u64) {
         if !self.begun {
             self.begun = true;
@@ -219,7 +219,7 @@ impl SseDecoder {
             self.dispatch();
             return;
         }
-        // A character never spans a line end, so lines can be decoded one by one.
+        // A character never spans a line end, so each line can be decoded separately.
         self.check_utf8(line, start);
         let text = String::from_utf8_lossy(line);
         if text.starts_with(':') {
@@ -277,18 +277,18 @@ impl SseDecoder {
     }
 }
 
-/// All complete events of a text that is at hand as a whole; violations are passed over.
+/// Returns all complete events of a stream; ignores violations.
 pub fn decode(bytes: &[u8]) -> Vec<SseEvent> {
     let mut decoder = SseDecoder::lenient();
-    // The lenient decoder notes violations instead of failing.
+    // The lenient decoder records violations instead of failing.
     let _ = decoder.feed(bytes);
     std::iter::from_fn(|| decoder.pop()).collect()
 }
 
-/// One event as it goes over the wire, with its blank line.
+/// Encodes one event with its blank line.
 ///
-/// Any line end in `data` becomes the border of two `data:` lines (and so reads back as LF); what
-/// stands after a line end in `event` is cut off, since a field cannot hold it.
+/// A line end in `data` starts a new `data:` line (and so decodes as LF). `event` is cut off at its first line end,
+/// since a field cannot contain one.
 pub fn encode(event: Option<&str>, data: &str) -> String {
     let mut text = String::with_capacity(data.len() + 16);
     if let Some(name) = event.and_then(|name| name.split(['\r', '\n']).next()).filter(|name| !name.is_empty())
@@ -327,10 +327,10 @@ mod tests {
         let mut decoder = SseDecoder::lenient();
         let mut events = Vec::new();
         for piece in pieces {
-            decoder.feed(piece).expect("a lenient decoder takes anything");
+            decoder.feed(piece).expect("a lenient decoder never fails");
             events.extend(std::iter::from_fn(|| decoder.pop()));
         }
-        (events, decoder.finish().expect("a lenient decoder takes anything"))
+        (events, decoder.finish().expect("a lenient decoder never fails"))
     }
 
     fn decode(bytes: &[u8]) -> (Vec<SseEvent>, Vec<SseViolation>) {
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_would_swallow_is_reported_with_its_place() {
+    fn what_a_browser_would_ignore_is_reported_with_its_offset() {
         use SseViolationKind::*;
         assert_eq!(kinds(b"data: a\xff\n\n"), [(InvalidUtf8, 7)]);
         assert_eq!(kinds(b": c\n<html>\n\n"), [(FieldWithoutColon, 4), (EventWithoutData, 4)]);
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_its_blank_line_is_left_over_and_no_event() {
+    fn an_event_without_its_blank_line_is_dropped() {
         use SseViolationKind::*;
         assert_eq!(data(b"data: a\n\ndata: b\n"), ["a"]);
         assert_eq!(kinds(b"data: a\n\ndata: b\n"), [(IncompleteEvent, 9)]);
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn violations_do_not_pile_up_without_bound() {
+    fn the_number_of_kept_violations_is_bounded() {
         assert_eq!(decode("junk\n".repeat(10_000).as_bytes()).1.len(), MAX_VIOLATIONS);
     }
 
@@ -437,7 +437,7 @@ mod tests {
         assert_eq!(encode(Some("a\ndata: forged"), ""), "event: a\ndata: \n\n");
     }
 
-    /// Text that looks enough like SSE to reach every branch.
+    /// Text that resembles SSE enough to reach every branch.
     fn sse_like() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             Just(b"data: ".to_vec()),
@@ -460,7 +460,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_the_bytes_are_split_makes_no_difference(
+        fn the_split_of_the_bytes_makes_no_difference(
             bytes in sse_like(),
             cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
         ) {
@@ -516,7 +516,7 @@ mod tests {
                 for text in lines { line(format!("data: {text}")); }
                 line(String::new());
             }
-            // The other decoder waits for the LF that may follow a CR at the very end.
+            // The other decoder waits for the LF that can follow a CR at the end of the stream.
             wire.push_str(": end\n");
             let (left, right) = wire.as_bytes().split_at(cut.index(wire.len() + 1));
             let chunks = [left, right].map(|piece| Ok::<_, std::io::Error>(piece.to_vec()));

@@ -1,7 +1,7 @@
-//! The frames of a WebSocket (RFC 6455 section 5): what is said in them, and what breaks them.
+//! The frames of a WebSocket (RFC 6455 section 5): encoder and decoder.
 //!
-//! The library knows a frame's head; whole messages, masks and what a peer does wrong are read here, so
-//! that nothing is answered, refused or put right between the wire and a record.
+//! The library parses only frame headers. This module handles messages, masks and protocol errors itself, so that
+//! no library answers, refuses or repairs anything between the wire and a record.
 
 use std::{fmt, io::Cursor};
 
@@ -11,28 +11,28 @@ use tungstenite::protocol::frame::{
     coding::{Control, Data, OpCode},
 };
 
-/// No message of a test is longer.
-const MOST: u64 = 64 * 1024 * 1024;
+/// The maximum length of a message, in bytes; no message of a test is longer.
+const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
 
-/// The longest payload of a frame that is no data (RFC 6455 section 5.5).
-const MOST_CONTROL: u64 = 125;
+/// The maximum payload of a control frame, in bytes (RFC 6455 section 5.5).
+const MAX_CONTROL: u64 = 125;
 
-/// One thing that a peer said.
+/// A message or control frame of the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebSocketEvent {
-    /// A message of text; what is no UTF-8 in it is replaced.
+    /// A text message; bytes that are not UTF-8 are replaced.
     Text(String),
-    /// A message of bytes.
+    /// A binary message.
     Binary(Bytes),
-    /// A ping with its payload, which wants a pong with the same.
+    /// A ping with its payload; the pong must contain the same payload.
     Ping(Bytes),
     /// A pong.
     Pong,
-    /// The end, with its code and its reason. An empty frame has no code.
+    /// A close frame with its status code and reason. An empty frame has no code.
     Close(Option<u16>, String),
 }
 
-/// What made frames unreadable.
+/// The protocol error that made the frames unreadable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken(pub String);
 
@@ -42,33 +42,33 @@ impl fmt::Display for Broken {
     }
 }
 
-/// A message of text as a server sends it.
+/// Encodes a text message of a server.
 pub fn text(text: &str) -> Bytes {
     encode(OpCode::Data(Data::Text), text.as_bytes(), None)
 }
 
-/// A message of text as a client sends it, masked.
+/// Encodes a text message of a client, which is masked.
 pub fn masked_text(text: &str, mask: [u8; 4]) -> Bytes {
     encode(OpCode::Data(Data::Text), text.as_bytes(), Some(mask))
 }
 
-/// A ping as a server sends it.
+/// Encodes a ping of a server.
 pub fn ping(payload: &[u8]) -> Bytes {
     encode(OpCode::Control(Control::Ping), control(payload), None)
 }
 
-/// The answer to a ping; of a client with a mask.
+/// Encodes a pong; a client passes a mask.
 pub fn pong(payload: &[u8], mask: Option<[u8; 4]>) -> Bytes {
     encode(OpCode::Control(Control::Pong), control(payload), mask)
 }
 
-/// A close frame; of a client with a mask. A reason without a code cannot be told, and one that is too
-/// long is cut between two characters.
+/// Encodes a close frame; a client passes a mask. Without a code the reason is dropped; a reason that is too long is
+/// cut at a character boundary.
 pub fn close(code: Option<u16>, reason: &str, mask: Option<[u8; 4]>) -> Bytes {
     let mut payload = Vec::new();
     if let Some(code) = code {
         payload.extend_from_slice(&code.to_be_bytes());
-        let mut end = reason.len().min(MOST_CONTROL as usize - payload.len());
+        let mut end = reason.len().min(MAX_CONTROL as usize - payload.len());
         while !reason.is_char_boundary(end) {
             end -= 1;
         }
@@ -78,7 +78,7 @@ pub fn close(code: Option<u16>, reason: &str, mask: Option<[u8; 4]>) -> Bytes {
 }
 
 fn control(payload: &[u8]) -> &[u8] {
-    &payload[..payload.len().min(MOST_CONTROL as usize)]
+    &payload[..payload.len().min(MAX_CONTROL as usize)]
 }
 
 fn encode(opcode: OpCode, payload: &[u8], mask: Option<[u8; 4]>) -> Bytes {
@@ -92,48 +92,48 @@ fn encode(opcode: OpCode, payload: &[u8], mask: Option<[u8; 4]>) -> Bytes {
     frame.into()
 }
 
-/// Masking twice is not masking at all.
+/// Removes a mask, or applies it: masking twice restores the payload.
 fn unmask(payload: &mut [u8], mask: Option<[u8; 4]>) {
     if let Some(mask) = mask {
         payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
     }
 }
 
-/// Reads what a peer says out of bytes as they come. What breaks the frames ends it: behind that no
-/// byte can be told from another.
+/// An incremental decoder of a peer's frames. It stops at the first protocol error, because frame boundaries after it
+/// are unknown.
 #[derive(Debug, Default)]
 pub struct WebSocketDecoder {
     unread: Vec<u8>,
-    /// The message that has begun, and whether it is text.
+    /// The incomplete message, and whether it is text.
     begun: Option<(bool, Vec<u8>)>,
     broken: Option<Broken>,
 }
 
 impl WebSocketDecoder {
-    /// Takes the bytes that came next.
+    /// Decodes the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.broken.is_none() {
             self.unread.extend_from_slice(bytes);
         }
     }
 
-    /// Why nothing more can be read.
+    /// The protocol error that stopped the decoder, if any.
     pub fn broken(&self) -> Option<&Broken> {
         self.broken.as_ref()
     }
 
-    /// Whether a frame or a message has begun and is not complete.
+    /// Whether a frame or a message is incomplete.
     pub fn is_inside(&self) -> bool {
         !self.unread.is_empty() || self.begun.is_some()
     }
 
-    /// The next thing that is complete.
+    /// Returns the next message or control frame, if one is complete.
     pub fn pop(&mut self) -> Option<WebSocketEvent> {
         while self.broken.is_none() {
             match self.frame() {
                 Ok(Some((header, payload))) => match self.take(&header, payload) {
                     Ok(None) => {}
-                    Ok(said) => return said,
+                    Ok(event) => return event,
                     Err(broken) => self.end(broken),
                 },
                 Ok(None) => return None,
@@ -149,14 +149,14 @@ impl WebSocketDecoder {
         self.broken = Some(broken);
     }
 
-    /// The next frame that is complete.
+    /// Returns the next frame, if one is complete.
     fn frame(&mut self) -> Result<Option<(FrameHeader, Vec<u8>)>, Broken> {
         let mut cursor = Cursor::new(&self.unread[..]);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|error| Broken(error.to_string()))?;
         let Some((header, length)) = parsed else { return Ok(None) };
-        let most = if matches!(header.opcode, OpCode::Control(_)) { MOST_CONTROL } else { MOST };
-        if length > most {
-            return Err(Broken(format!("a frame of {length} bytes, where {most} is the most")));
+        let max = if matches!(header.opcode, OpCode::Control(_)) { MAX_CONTROL } else { MAX_MESSAGE };
+        if length > max {
+            return Err(Broken(format!("a frame of {length} bytes, more than the maximum of {max}")));
         }
         let begin = cursor.position() as usize;
         let end = begin + length as usize;
@@ -171,13 +171,13 @@ impl WebSocketDecoder {
 
     fn take(&mut self, header: &FrameHeader, payload: Vec<u8>) -> Result<Option<WebSocketEvent>, Broken> {
         if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(Broken("a reserved bit, which no extension was agreed on for".to_owned()));
+            return Err(Broken("a reserved bit without a negotiated extension".to_owned()));
         }
         let (is_text, mut message) = match (header.opcode, self.begun.take()) {
             (OpCode::Control(control), begun) => {
                 self.begun = begun;
                 if !header.is_final {
-                    return Err(Broken("a control frame in several parts".to_owned()));
+                    return Err(Broken("a fragmented control frame".to_owned()));
                 }
                 return Ok(Some(match control {
                     Control::Close => closing(&payload)?,
@@ -191,15 +191,15 @@ impl WebSocketDecoder {
             }
             (OpCode::Data(Data::Continue), Some(begun)) => begun,
             (OpCode::Data(Data::Continue), None) => {
-                return Err(Broken("a continuation of no message".to_owned()));
+                return Err(Broken("a continuation frame without a message".to_owned()));
             }
             (OpCode::Data(_), Some(_)) => {
-                return Err(Broken("a message inside another".to_owned()));
+                return Err(Broken("a new message before the previous one is complete".to_owned()));
             }
             (OpCode::Data(kind), None) => (kind == Data::Text, Vec::new()),
         };
-        if message.len() as u64 + payload.len() as u64 > MOST {
-            return Err(Broken(format!("a message of more than {MOST} bytes")));
+        if message.len() as u64 + payload.len() as u64 > MAX_MESSAGE {
+            return Err(Broken(format!("a message of more than {MAX_MESSAGE} bytes")));
         }
         message.extend_from_slice(&payload);
         if !header.is_final {
@@ -216,7 +216,7 @@ impl WebSocketDecoder {
 fn closing(payload: &[u8]) -> Result<WebSocketEvent, Broken> {
     match payload {
         [] => Ok(WebSocketEvent::Close(None, String::new())),
-        [_] => Err(Broken("a close frame with half a code".to_owned())),
+        [_] => Err(Broken("a close frame with half a status code".to_owned())),
         [high, low, reason @ ..] => {
             let reason = String::from_utf8_lossy(reason).into_owned();
             Ok(WebSocketEvent::Close(Some(u16::from_be_bytes([*high, *low])), reason))
@@ -224,7 +224,7 @@ fn closing(payload: &[u8]) -> Result<WebSocketEvent, Broken> {
     }
 }
 
-/// What the one who is asked for a WebSocket answers to the key (RFC 6455 section 4.2.2).
+/// The value of `Sec-WebSocket-Accept` for a key (RFC 6455 section 4.2.2).
 pub fn accept(key: &str) -> String {
     tungstenite::handshake::derive_accept_key(key.as_bytes())
 }

@@ -1,29 +1,29 @@
-//! Reads Rust source as far as the architecture test needs it: words, their lines, and paths.
+//! Parses Rust source as far as the architecture tests need it: words, their lines, and paths.
 //!
-//! Comments, strings and characters are skipped; everything else becomes words and signs. That is
-//! enough to follow `crate::`, `super::` and `self::` through nested groups and inline modules.
+//! Comments, strings and character literals are skipped; everything else is split into words and punctuation. That is
+//! enough to resolve `crate::`, `super::` and `self::` in nested groups and inline modules.
 
-/// A word or a sign, with its line (from 1).
+/// A word or a punctuation character, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// An identifier or number as a whole, or one sign.
+    /// A complete identifier or number, or one punctuation character.
     pub text: String,
-    /// From 1.
+    /// 1-based line number.
     pub line: usize,
 }
 
-/// A path as it is written, made absolute where it begins with `crate`, `self` or `super`.
+/// A path. If it begins with `crate`, `self` or `super`, it is resolved to an absolute path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
-    /// Its segments; for a path into the own crate without the leading `crate`.
+    /// Its segments, without the leading `crate` of a path in this crate.
     pub segments: Vec<String>,
-    /// Whether it leads into the own crate.
+    /// Whether it is a path in this crate.
     pub local: bool,
-    /// From 1.
+    /// 1-based line number.
     pub line: usize,
 }
 
-/// Splits source into words and signs.
+/// Splits source code into words and punctuation.
 pub fn tokens(source: &str) -> Vec<Token> {
     let bytes = source.as_bytes();
     let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
@@ -44,7 +44,7 @@ pub fn tokens(source: &str) -> Vec<Token> {
                 if matches!(word, "r" | "br" | "cr") && raw_hashes(bytes, i).is_some() {
                     i = end_of_raw_string(bytes, i);
                 } else if matches!(word, "b" | "c") && matches!(at(i), b'"' | b'\'') {
-                    // The literal itself comes next.
+                    // The literal follows.
                 } else if word == "r" && at(i) == b'#' {
                     // `r#type` is the word `type`.
                     i += 1;
@@ -68,7 +68,7 @@ fn is_word(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
-/// Where `what` begins; the length of `bytes` where it is not found.
+/// The position of `what`, or the length of `bytes` if it is not found.
 fn find(bytes: &[u8], what: &[u8]) -> usize {
     bytes.windows(what.len()).position(|window| window == what).unwrap_or(bytes.len())
 }
@@ -106,7 +106,7 @@ fn end_of_quote(bytes: &[u8], start: usize) -> usize {
     if rest.get(width) == Some(&b'\'') { start + width + 2 } else { start + 1 }
 }
 
-/// The number of `#` before the quote of a raw string that begins here.
+/// The number of `#` before the quote of a raw string that starts here.
 fn raw_hashes(bytes: &[u8], start: usize) -> Option<usize> {
     let hashes = bytes[start..].iter().take_while(|byte| **byte == b'#').count();
     (bytes.get(start + hashes) == Some(&b'"')).then_some(hashes)
@@ -146,7 +146,7 @@ pub fn paths(tokens: &[Token], module: &[String]) -> Vec<Path> {
                 }
                 i += 1;
             }
-            // `crate` in `pub(crate)` is no path, and what follows `::` belongs to one already seen.
+            // `crate` in `pub(crate)` is not a path, and a word after `::` belongs to a path that was already found.
             _ if is_name(text)
                 && before != ":"
                 && (before == "use" || (next(1) == ":" && next(2) == ":")) =>
@@ -189,7 +189,7 @@ fn walk(tokens: &[Token], mut i: usize, prefix: &Path, here: &[String], found: &
                 path.segments.pop();
             }
             name if is_name(name) || name == "*" => path.segments.push(name.to_owned()),
-            // `Vec::<u8>` and the like: the path is over.
+            // For example `Vec::<u8>`: the path ends here.
             _ => break,
         }
         if text(i + 1) == ":" && text(i + 2) == ":" {

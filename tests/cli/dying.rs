@@ -1,4 +1,4 @@
-//! Proxies that never begin, hang or flood: what a run says of them, and what it leaves behind.
+//! Runs against proxies that do not start, hang, or write endless logs.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use upfault::internals::judge::Verdict;
 use super::stage::Stage;
 
 #[test]
-fn an_honest_proxy_in_a_folder_passes_and_is_gone_afterwards() {
+fn a_correct_proxy_in_a_folder_passes_and_is_stopped_afterwards() {
     let stage = Stage::small().fake("honest");
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "./honest"]);
-    said.code(0).out_has(&["4 cases: 4 pass", "proxy start"]).err_has(&["starting fake"]);
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "./honest"]);
+    printed.code(0).out_has(&["4 cases: 4 pass", "proxy start"]).err_has(&["starting fake"]);
     assert_eq!(report.proxy.name, "fake");
     stage.nothing_is_left();
 }
 
 #[test]
-fn a_proxy_that_ends_at_once_is_told_with_its_last_words() {
+fn a_proxy_that_exits_immediately_is_reported_with_the_end_of_its_log() {
     let stage = Stage::small().fake("exit");
-    let said = stage.upfault(&["run", "scenarios/t", "--proxy", "exit"]).code(3).err_has(&[
+    let printed = stage.upfault(&["run", "scenarios/t", "--proxy", "exit"]).code(3).err_has(&[
         "error: fake exited with code 1 before it was ready",
         "there is nothing to live for",
         "fake.log",
         "help: ",
     ]);
-    assert!(said.took < Duration::from_secs(15), "its deadline was waited for");
+    assert!(printed.took < Duration::from_secs(15), "the run must not wait for the deadline");
     assert!(!stage.path("snapshots").exists());
     stage.nothing_is_left();
 }
 
 #[test]
-fn a_proxy_that_is_never_ready_is_given_up_at_its_deadline() {
+fn a_proxy_that_is_not_ready_before_its_deadline_is_an_error() {
     let stage = Stage::small().fake("deaf");
     stage.upfault(&["run", "scenarios/t", "--proxy", "deaf"]).code(3).err_has(&[
         "error: fake was not ready within 1s",
@@ -42,7 +42,7 @@ fn a_proxy_that_is_never_ready_is_given_up_at_its_deadline() {
 }
 
 #[test]
-fn a_program_that_is_missing_is_named_with_the_way_to_get_it() {
+fn a_missing_program_is_named_with_a_way_to_install_it() {
     let stage = Stage::small();
     let definition = "\
 name: lacking
@@ -65,7 +65,7 @@ ready: {get: /}
 }
 
 #[test]
-fn a_definition_with_a_mistake_is_shown_with_its_place() {
+fn an_invalid_definition_is_shown_with_the_position_of_the_error() {
     let stage = Stage::small().fake("honest");
     let good = stage.read("honest/proxy.yaml");
     for (mistake, place, word) in [
@@ -81,7 +81,7 @@ fn a_definition_with_a_mistake_is_shown_with_its_place() {
         }
     }
     stage.write("honest/proxy.yaml", &good);
-    stage.upfault(&["check", "./honest"]).code(0).out_has(&["honest/proxy.yaml: all right"]);
+    stage.upfault(&["check", "./honest"]).code(0).out_has(&["honest/proxy.yaml: valid"]);
     stage
         .upfault(&["run", "scenarios/t", "--proxy", "./honest@../1"])
         .code(2)
@@ -89,19 +89,19 @@ fn a_definition_with_a_mistake_is_shown_with_its_place() {
 }
 
 #[test]
-fn a_flood_of_log_disturbs_no_case_and_fills_no_disk() {
+fn a_flood_of_log_output_affects_no_case_and_is_limited_on_disk() {
     let stage = Stage::small().fake("flood");
-    let (said, _) = stage.run(&["scenarios/t", "--proxy", "flood"]);
-    said.code(0).out_has(&["4 cases: 4 pass"]);
+    let (printed, _) = stage.run(&["scenarios/t", "--proxy", "flood"]);
+    printed.code(0).out_has(&["4 cases: 4 pass"]);
     let runs: Vec<_> = stage.tree("cache/runs");
     let (_, log) = runs.iter().find(|(path, _)| path.ends_with("fake.log")).unwrap();
-    // It wrote 80 MB before it was ready; without a bound they were all there.
+    // The proxy wrote 80 MB before it was ready; without a limit, all of it would be in the log.
     assert!(log.len() < 70_000_000, "{} bytes", log.len());
     stage.nothing_is_left();
 }
 
 #[test]
-fn a_proxy_that_hangs_gets_a_verdict_for_every_case_within_its_deadline() {
+fn every_case_of_a_hanging_proxy_has_a_verdict_before_its_deadline() {
     let text = "\
 title: An answer
 why: There must be one.
@@ -109,8 +109,8 @@ upstream: [{reply: ok}]
 proxy: {timeout: 200ms}
 ";
     let stage = Stage::new().scenario("t/a", text).scenario("t/b", text).fake("hang");
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "hang"]);
-    let said = said.code(1).out_has(&["2 cases: 2 fail", "timeout.answered"]);
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "hang"]);
+    let printed = printed.code(1).out_has(&["2 cases: 2 fail", "timeout.answered"]);
     for case in &report.cases {
         assert_eq!(case.verdict, Verdict::Fail, "{}", case.id);
         assert!(
@@ -118,9 +118,9 @@ proxy: {timeout: 200ms}
             "{:?}",
             case.findings
         );
-        // Deadline: 200 ms, a second of grace and a margin of two.
+        // The deadline is 200 ms, plus a second of grace and a margin of two seconds.
         assert!(case.duration_ms < 4000.0, "{} took {} ms", case.id, case.duration_ms);
     }
-    assert!(said.took < Duration::from_secs(25), "{:?}", said.took);
+    assert!(printed.took < Duration::from_secs(25), "{:?}", printed.took);
     stage.nothing_is_left();
 }

@@ -1,4 +1,4 @@
-//! Policies by name and by file, and stored runs judged again.
+//! Policies by name or file, and stored runs that are judged again.
 
 use upfault::internals::judge::Policy;
 
@@ -7,13 +7,13 @@ use super::stage::Stage;
 /// Four cases, two of which break `headers.retry-after`.
 fn stored() -> Stage {
     let stage = Stage::small();
-    let (said, _) = stage.run(&["scenarios/t", "--proxy", "builtin:retry-after-dropped"]);
-    said.code(1).out_has(&["headers.retry-after (required)", "4 cases: 2 pass, 2 fail"]);
+    let (printed, _) = stage.run(&["scenarios/t", "--proxy", "builtin:retry-after-dropped"]);
+    printed.code(1).out_has(&["headers.retry-after (required)", "4 cases: 2 pass, 2 fail"]);
     stage
 }
 
 #[test]
-fn a_stored_run_is_judged_as_it_was_live() {
+fn a_stored_run_gets_the_same_judgement_as_the_live_one() {
     let stage = stored();
     stage.upfault(&["explain", "report.json"]).code(1).out_has(&[
         "FAIL t/limit[stream]",
@@ -21,11 +21,11 @@ fn a_stored_run_is_judged_as_it_was_live() {
         "4 cases: 2 pass, 2 fail",
         "Judged again by default; the run was judged by default: the same findings and verdicts.",
     ]);
-    // Also by a policy that is bundled nowhere, since the report holds it.
+    // This also works for a policy that is not bundled, because the report contains it.
     stage.write("ours.yaml", "name: ours\nretry_after: recommended\n");
-    let (said, _) =
+    let (printed, _) =
         stage.run(&["scenarios/t", "--proxy", "builtin:retry-after-dropped", "--policy", "ours.yaml"]);
-    said.code(0);
+    printed.code(0);
     std::fs::remove_file(stage.path("ours.yaml")).unwrap();
     stage
         .upfault(&["explain", "report.json"])
@@ -34,7 +34,7 @@ fn a_stored_run_is_judged_as_it_was_live() {
 }
 
 #[test]
-fn another_policy_says_what_is_new_and_what_is_gone() {
+fn judging_by_another_policy_shows_new_and_missing_findings() {
     let stage = stored();
     stage.upfault(&["explain", "report.json", "--policy", "litellm-docs"]).code(0).out_has(&[
         "Judged again by litellm-docs; the run was judged by default:",
@@ -48,7 +48,7 @@ fn another_policy_says_what_is_new_and_what_is_gone() {
         "gone: headers.retry-after (required)",
     ]);
     stage.write("upfault.toml", "[policy]\nretry_after = {answer = \"lifted\", reason = \"So.\"}\n");
-    // The project's policy is that of its next run; a stored one keeps its own until it is asked.
+    // The policy of the project applies to its next run. A stored run keeps its policy unless --policy is given.
     stage
         .upfault(&["explain", "report.json"])
         .code(1)
@@ -61,28 +61,31 @@ fn another_policy_says_what_is_new_and_what_is_gone() {
     stage
         .upfault(&["explain", "report.json", "--policy", "upfault.toml"])
         .code(2)
-        .err_has(&["upfault.toml says nothing of a policy", "help: "]);
+        .err_has(&["upfault.toml does not contain a policy", "help: "]);
 }
 
 #[test]
-fn a_file_that_is_no_report_is_told_with_the_reason_and_a_next_step() {
+fn a_file_that_is_not_a_report_is_an_error_with_the_reason_and_a_next_step() {
     let stage = stored();
     let report = stage.read("report.json");
     for (text, words) in [
-        (&report[..report.len() / 2], "is no upfault report"),
-        ("{}", "is no upfault report: missing field `schema`"),
-        ("[1, 2]", "is no upfault report"),
-        ("", "is no upfault report"),
-        ("{\"schema\": 99, \"cases\": []}", "is a report of schema 99, and this upfault reads schema 1"),
-        ("{\"schema\": 1, \"proxy\": {}}", "is no upfault report: missing field"),
+        (&report[..report.len() / 2], "is not an upfault report"),
+        ("{}", "is not an upfault report: missing field `schema`"),
+        ("[1, 2]", "is not an upfault report"),
+        ("", "is not an upfault report"),
+        (
+            "{\"schema\": 99, \"cases\": []}",
+            "is a report with schema version 99, but this upfault reads version 1",
+        ),
+        ("{\"schema\": 1, \"proxy\": {}}", "is not an upfault report: missing field"),
     ] {
         stage.write("other.json", text);
-        let said =
+        let printed =
             stage.upfault(&["explain", "other.json"]).code(2).err_has(&["other.json", words, "help: "]);
-        assert_eq!(said.out, "");
+        assert_eq!(printed.out, "");
     }
     stage.upfault(&["explain", "nothing.json"]).code(2).err_has(&[
-        "there is no report, no scenario and no rule `nothing.json`",
+        "no report, scenario or rule is called `nothing.json`",
         "help: `upfault run --report json=PATH` writes a report",
     ]);
     // A scenario may be JSON too.
@@ -91,11 +94,11 @@ fn a_file_that_is_no_report_is_told_with_the_reason_and_a_next_step() {
     stage
         .upfault(&["explain", "limit.json", "--policy", "strict"])
         .code(2)
-        .err_has(&["judges a stored run again"]);
+        .err_has(&["--policy applies to a stored report"]);
 }
 
 #[test]
-fn a_policy_file_is_taken_and_its_mistakes_are_told_in_their_place() {
+fn a_policy_file_is_used_and_its_errors_are_shown_with_their_positions() {
     let stage = Stage::small();
     let run = ["run", "scenarios/t", "--proxy", "builtin:retry-after-dropped", "--policy"];
     let by = |policy: &str| stage.upfault(&[&run[..], &[policy]].concat());
@@ -109,38 +112,40 @@ fn a_policy_file_is_taken_and_its_mistakes_are_told_in_their_place() {
             "retry_aftr: lifted\n",
             &["unknown key `retry_aftr`", "ours.yaml:1:1", "did you mean `retry_after`?"][..],
         ),
-        ("name: x\ntimeout: [99]\n", &["99 is no HTTP status", "ours.yaml:2:11", "2 | timeout: [99]"]),
+        ("name: x\ntimeout: [99]\n", &["99 is not an HTTP status", "ours.yaml:2:11", "2 | timeout: [99]"]),
         (
             "extends: stric\n",
-            &["there is no policy `stric` to extend", "ours.yaml:1:10", "did you mean `strict`?"],
+            &["unknown policy `stric`, which cannot be extended", "ours.yaml:1:10", "did you mean `strict`?"],
         ),
         (
             "levels: {headers.retry-afer: lifted}\n",
             &["ours.yaml:1:10", "did you mean `headers.retry-after`?"],
         ),
-        ("timeout: 504\ntimeout: 408\n", &["the key `timeout` stands here twice", "ours.yaml:2:1"]),
+        ("timeout: 504\ntimeout: 408\n", &["the key `timeout` is specified twice", "ours.yaml:2:1"]),
     ] {
         stage.write("ours.yaml", text);
-        let said = by("ours.yaml").code(2).err_has(&["error: "]).err_has(words);
-        assert_eq!(said.out, "");
+        let printed = by("ours.yaml").code(2).err_has(&["error: "]).err_has(words);
+        assert_eq!(printed.out, "");
     }
-    by("our.yaml")
-        .code(2)
-        .err_has(&["there is no policy `our.yaml`, and no file of that name", "help: bundled are:"]);
+    by("our.yaml").code(2).err_has(&[
+        "unknown policy `our.yaml`, and no file with this name",
+        "help: the bundled policies are:",
+    ]);
     by("stric").code(2).err_has(&["help: did you mean `strict`?"]);
 }
 
 #[test]
-fn explain_tells_every_question_with_the_answers_and_of_a_rule_which_question_decides() {
+fn explain_shows_the_answers_to_every_question_and_the_question_that_decides_a_rule() {
     let stage = Stage::small();
-    let said = stage.upfault(&["explain", "policies"]).code(0);
+    let printed = stage.upfault(&["explain", "policies"]).code(0);
     for question in Policy::QUESTIONS {
         for words in [question.key, question.asks, question.rules[0], question.possible[0]] {
-            assert!(said.out.contains(words), "{}: no `{words}` in\n{}", question.key, said.out);
+            assert!(printed.out.contains(words), "{}: no `{words}` in\n{}", question.key, printed.out);
         }
     }
-    let said = said.out_has(&["litellm-docs: 408", "strict: 504", "leak.upstream-address-header required"]);
-    assert_eq!(said.err, "");
+    let printed =
+        printed.out_has(&["litellm-docs: 408", "strict: 504", "leak.upstream-address-header required"]);
+    assert_eq!(printed.err, "");
     stage
         .upfault(&["explain", "status.timeout"])
         .code(0)

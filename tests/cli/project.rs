@@ -1,8 +1,8 @@
-//! What a run does in a folder that is a project and in one that is not, and whose scenarios it runs.
+//! Runs inside and outside of a project, and which scenarios they include.
 
 use super::stage::{LIMIT, PLAIN, Stage};
 
-/// Breaks its own expectation through any honest proxy.
+/// Its own expectation fails with any correct proxy.
 const WRONG: &str = "\
 title: An answer that should have been a failure
 why: Something has to be worth keeping.
@@ -12,23 +12,23 @@ expect: {status: 429}
 ";
 
 #[test]
-fn outside_a_project_a_run_leaves_nothing_behind_and_says_how_to_keep_a_baseline() {
+fn outside_a_project_a_run_writes_nothing_and_explains_how_to_keep_a_baseline() {
     let stage = Stage::new();
     stage.write("notes/wrong.yaml", WRONG);
     stage.write("notes/plain.yaml", PLAIN);
-    let said = stage.upfault(&["run", "notes"]).code(1).out_has(&[
-        "note: 1 new or changed case not saved: this folder is not a project\n",
-        "next: keep a baseline by --accept, --snapshots DIR or an upfault.toml\n",
+    let printed = stage.upfault(&["run", "notes"]).code(1).out_has(&[
+        "note: 1 new or changed case not saved, because this folder is not a project\n",
+        "next: keep a baseline with --accept, --snapshots DIR or an upfault.toml\n",
     ]);
-    assert!(!said.out.contains("review"), "{}", said.out);
-    // Nothing to keep, nothing to say.
-    let said = stage.upfault(&["run", "notes/plain.yaml"]).code(0);
-    assert!(!said.out.contains("baseline"), "{}", said.out);
-    // A defect's behaviour is not a baseline, in a project or elsewhere.
-    let said = stage.upfault(&["run", "notes", "--proxy", "builtin:detail-lost"]).code(1);
-    assert!(!said.out.contains("baseline"), "{}", said.out);
+    assert!(!printed.out.contains("review"), "{}", printed.out);
+    // If there is nothing to save, there is no note.
+    let printed = stage.upfault(&["run", "notes/plain.yaml"]).code(0);
+    assert!(!printed.out.contains("baseline"), "{}", printed.out);
+    // The behaviour of a defect is never a baseline.
+    let printed = stage.upfault(&["run", "notes", "--proxy", "builtin:detail-lost"]).code(1);
+    assert!(!printed.out.contains("baseline"), "{}", printed.out);
     assert!(!stage.path("snapshots").exists());
-    // Each of the ways that were named works, and makes the folder a project where it writes into it.
+    // Each of the suggested ways works. A folder with snapshots is a project.
     stage.upfault(&["run", "notes", "--snapshots", "kept"]).code(1).out_has(&["1 pending snapshot:"]);
     assert!(stage.path("kept/builtin/wrong.snap.new").exists() && !stage.path("snapshots").exists());
     stage.upfault(&["run", "notes/plain.yaml", "--accept"]).code(0).out_has(&["1 accepted snapshot:"]);
@@ -41,21 +41,21 @@ fn outside_a_project_a_run_leaves_nothing_behind_and_says_how_to_keep_a_baseline
 
 #[test]
 fn a_scenario_that_replaces_a_bundled_one_is_named_once() {
-    const ONE: &str = "note: scenarios/limits/rate-limit.yaml replaces the bundled scenario of this id\n";
+    const ONE: &str = "note: scenarios/limits/rate-limit.yaml replaces the bundled scenario with this id\n";
     let stage = Stage::small().scenario("limits/rate-limit", LIMIT);
     for args in [&["list"][..], &["run", "limits/rate-limit"], &["run", "scenarios/limits"]] {
-        let said = stage.upfault(args);
-        assert_eq!(said.err.matches("note: ").count(), 1, "{args:?}: {}", said.err);
-        said.err_has(&[ONE]);
+        let printed = stage.upfault(args);
+        assert_eq!(printed.err.matches("note: ").count(), 1, "{args:?}: {}", printed.err);
+        printed.err_has(&[ONE]);
     }
     stage
         .upfault(&["check"])
         .code(0)
         .out_has(&["scenarios/limits/rate-limit.yaml: replaces the bundled scenario limits/rate-limit\n"]);
-    // Only where it runs.
+    // It is named only if it runs.
     for args in [&["run", "t"][..], &["list", "--filter", "t/*"], &["check", "t"]] {
-        let said = stage.upfault(args).code(0);
-        assert!(!said.err.contains("replaces") && !said.out.contains("replaces"), "{said:?}");
+        let printed = stage.upfault(args).code(0);
+        assert!(!printed.err.contains("replaces") && !printed.out.contains("replaces"), "{printed:?}");
     }
     let stage = stage.scenario("limits/quota", LIMIT).scenario("timeouts/no-answer", PLAIN);
     assert_eq!(

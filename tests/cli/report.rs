@@ -1,4 +1,4 @@
-//! The JSON report as another program finds it.
+//! The JSON report, as another program reads it.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -16,7 +16,7 @@ fn json(stage: &Stage) -> Value {
     serde_json::from_str(&stage.read("report.json")).unwrap()
 }
 
-/// Passing, failing and skipped cases at once.
+/// A mixture of passing, failing and skipped cases.
 fn mixed() -> Stage {
     let cool = "\
 title: A cooldown
@@ -34,10 +34,10 @@ proxy: {timeout: 5s}
 }
 
 #[test]
-fn a_report_is_valid_by_the_schema_and_counts_its_own_cases() {
+fn a_report_matches_its_schema_and_its_counts_are_correct() {
     let stage = mixed();
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "leaky", "--seed", "5"]);
-    said.code(1);
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "leaky", "--seed", "5"]);
+    printed.code(1);
     let value = json(&stage);
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
@@ -56,20 +56,21 @@ fn a_report_is_valid_by_the_schema_and_counts_its_own_cases() {
 }
 
 #[test]
-fn no_key_and_no_secret_is_in_anything_that_is_shown_or_kept() {
+fn no_secret_is_in_any_output_report_or_snapshot() {
     let stage = mixed();
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "leaky", "-v"]);
-    let said = said.code(1);
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "leaky", "-v"]);
+    let printed = printed.code(1);
     let leaking = report.cases.iter().find(|case| case.id == "t/leaking").unwrap();
     assert!(
         leaking.findings.iter().any(|finding| finding.rule.starts_with("leak")),
-        "the key did come out: {:?}",
+        "the proxy leaked the key: {:?}",
         leaking.findings
     );
     let logged: Vec<_> = report.log_leaks.iter().map(|leak| (leak.secret, leak.log.as_str())).collect();
     let log = "instance-1/fake.log";
     assert_eq!(logged, [(LogSecret::ProviderKey, log), (LogSecret::ProxySecret, log)]);
-    let said = said.out_has(&["warning: a provider key stands in the proxy's log, instance-1/fake.log line"]);
+    let printed =
+        printed.out_has(&["warning: the proxy's log contains a provider key: instance-1/fake.log, line"]);
     let config = fs::read_to_string(
         stage
             .tree("cache/runs")
@@ -79,7 +80,7 @@ fn no_key_and_no_secret_is_in_anything_that_is_shown_or_kept() {
             .unwrap(),
     )
     .unwrap();
-    // Both kinds of secret are real, or the search below would prove nothing.
+    // Both kinds of secret exist; otherwise the search below would prove nothing.
     assert!(config.contains("sk-canary-") && config.contains("sk-upfault-proxy-"), "{config}");
     let kept: String = stage
         .tree("snapshots")
@@ -89,8 +90,8 @@ fn no_key_and_no_secret_is_in_anything_that_is_shown_or_kept() {
     assert!(!kept.is_empty());
     for (place, text) in [
         ("report", &stage.read("report.json")),
-        ("stdout", &said.out),
-        ("stderr", &said.err),
+        ("stdout", &printed.out),
+        ("stderr", &printed.err),
         ("snapshots", &kept),
     ] {
         for secret in ["sk-canary-", "sk-upfault-"] {
@@ -98,10 +99,10 @@ fn no_key_and_no_secret_is_in_anything_that_is_shown_or_kept() {
             assert_eq!(at, None, "{place}: {}", &text[at.unwrap_or(0).saturating_sub(60)..][..120]);
         }
     }
-    assert!(stage.read("report.json").contains("<key primary>"), "a leak can still be told");
+    assert!(stage.read("report.json").contains("<key primary>"), "a leak is still visible");
 }
 
-/// Takes out what differs between two runs that saw the same.
+/// Removes the values that differ between two equal runs.
 fn steady(value: &mut Value, varying: &regex::Regex) {
     match value {
         Value::Object(members) => {
@@ -118,11 +119,11 @@ fn steady(value: &mut Value, varying: &regex::Regex) {
 }
 
 #[test]
-fn two_runs_with_one_seed_tell_the_same_and_another_seed_tells_of_others() {
+fn two_runs_with_the_same_seed_have_the_same_report_and_other_seeds_have_other_identities() {
     let varying =
         regex::Regex::new(r"127\.0\.0\.1:\d+|\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT|after [\d.]+m?s")
             .unwrap();
-    let told = |proxy: &str, seed: &str| {
+    let reported = |proxy: &str, seed: &str| {
         let stage = mixed();
         let (_, _) = stage.run(&["scenarios/t", "--proxy", proxy, "--seed", seed]);
         let mut value = json(&stage);
@@ -130,14 +131,14 @@ fn two_runs_with_one_seed_tell_the_same_and_another_seed_tells_of_others() {
         value
     };
     for proxy in ["builtin:rate-limit-as-500", "leaky"] {
-        let (one, two) = (told(proxy, "3"), told(proxy, "3"));
+        let (one, two) = (reported(proxy, "3"), reported(proxy, "3"));
         for (a, b) in one["cases"].as_array().unwrap().iter().zip(two["cases"].as_array().unwrap()) {
             assert_eq!(a, b, "{proxy}: {}", a["id"]);
         }
         assert_eq!(one, two, "{proxy}");
     }
     let token = |value: &Value| value["cases"][0]["observation"]["arrangement"]["identity"]["token"].clone();
-    let (three, four) = (told("builtin", "3"), told("builtin", "4"));
-    assert_eq!(token(&three), token(&told("builtin", "3")));
+    let (three, four) = (reported("builtin", "3"), reported("builtin", "4"));
+    assert_eq!(token(&three), token(&reported("builtin", "3")));
     assert_ne!(token(&three), token(&four));
 }

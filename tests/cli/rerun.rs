@@ -1,4 +1,4 @@
-//! Every `again:` line of a report is a command that works where the report was made.
+//! The command in every `again:` line of a report works in the folder of the run.
 
 use std::{
     fs,
@@ -8,15 +8,15 @@ use std::{
 
 use upfault::internals::{judge::Verdict, report::Report};
 
-use super::stage::{LIMIT, PLAIN, Said, Stage, eventually};
+use super::stage::{CliOutput, LIMIT, PLAIN, Stage, eventually};
 
-/// The embedded proxy with this defect breaks it in two cases.
+/// With this defect, the embedded proxy fails two cases.
 const DEFECT: &str = "builtin:rate-limit-as-500";
 
-/// What must not be read back as anything else.
+/// A name with characters that are special in a shell or in a filter.
 const ODD_NAME: &str = "my llm/it's (a) \"b\" & c, d=[e]";
 
-/// A program that is ended with its handle.
+/// A process that is killed when this value is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -26,18 +26,24 @@ impl Drop for Running {
     }
 }
 
-/// The commands that a report names.
-fn commands(said: &Said) -> Vec<String> {
-    let lines = said.out.lines().filter_map(|line| line.strip_prefix("  again: "));
+/// The commands in the `again:` lines.
+fn commands(printed: &CliOutput) -> Vec<String> {
+    let lines = printed.out.lines().filter_map(|line| line.strip_prefix("  again: "));
     lines.map(str::to_owned).collect()
 }
 
-/// Pastes every `again:` line of `said` into a shell in `folder`, in the same environment, and expects the same
+/// Pastes every `again:` line of `printed` into a shell in `folder`, in the same environment, and expects the same
 /// verdict as in `report` for one case each. Returns the lines.
 #[track_caller]
-fn all_work(stage: &Stage, folder: &str, said: &Said, report: &Report, env: &[(&str, &str)]) -> Vec<String> {
-    let lines = commands(said);
-    assert!(!lines.is_empty(), "no line in {}", said.out);
+fn all_work(
+    stage: &Stage,
+    folder: &str,
+    printed: &CliOutput,
+    report: &Report,
+    env: &[(&str, &str)],
+) -> Vec<String> {
+    let lines = commands(printed);
+    assert!(!lines.is_empty(), "no line in {}", printed.out);
     let mut seen = Vec::new();
     for line in &lines {
         let paste = format!("{line} --report json=\"$OUT\"");
@@ -60,19 +66,19 @@ fn all_work(stage: &Stage, folder: &str, said: &Said, report: &Report, env: &[(&
             case.findings.iter().map(|finding| finding.rule.clone()).collect()
         };
         assert_eq!(rules(case), rules(before), "{line}\n{text}");
-        assert_eq!(commands(&Said { out: text, ..Said::default() }).len(), 1, "{line}");
+        assert_eq!(commands(&CliOutput { out: text, ..CliOutput::default() }).len(), 1, "{line}");
         seen.push(case.id.clone());
     }
     seen.dedup();
-    assert_eq!(seen.len(), lines.len(), "each line has a case of its own: {lines:?}");
+    assert_eq!(seen.len(), lines.len(), "each line runs a different case: {lines:?}");
     lines
 }
 
 #[test]
-fn a_case_of_the_embedded_proxy_runs_again_alone_and_not_with_its_scenario() {
+fn the_command_runs_one_case_and_not_its_whole_scenario() {
     let stage = Stage::small();
-    let (said, report) = stage.run(&["--filter", "t/*", "--proxy", DEFECT, "--jobs", "2", "-v"]);
-    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    let (printed, report) = stage.run(&["--filter", "t/*", "--proxy", DEFECT, "--jobs", "2", "-v"]);
+    let lines = all_work(&stage, "", &printed.code(1), &report, &[]);
     assert_eq!(
         lines,
         [
@@ -80,7 +86,7 @@ fn a_case_of_the_embedded_proxy_runs_again_alone_and_not_with_its_scenario() {
             "upfault run --filter 'case:t/limit[stream]' --proxy builtin:rate-limit-as-500",
         ]
     );
-    // A stored run names the same, and the policy by which it is judged now.
+    // A stored run has the same commands. With another policy they contain that policy.
     let explained = stage.upfault(&["explain", "report.json"]).code(1);
     assert_eq!(commands(&explained), lines);
     let strict = stage.upfault(&["explain", "report.json", "--policy", "strict"]).code(1);
@@ -89,10 +95,10 @@ fn a_case_of_the_embedded_proxy_runs_again_alone_and_not_with_its_scenario() {
 }
 
 #[test]
-fn a_report_of_a_version_that_did_not_store_it_has_no_such_line() {
+fn a_report_of_an_older_version_has_no_such_commands() {
     let stage = Stage::small();
-    let (said, _) = stage.run(&["t", "--proxy", DEFECT]);
-    said.code(1);
+    let (printed, _) = stage.run(&["t", "--proxy", DEFECT]);
+    printed.code(1);
     let mut value: serde_json::Value = serde_json::from_str(&stage.read("report.json")).unwrap();
     assert!(value.as_object_mut().unwrap().remove("rerun").is_some());
     stage.write("report.json", &value.to_string());
@@ -100,19 +106,19 @@ fn a_report_of_a_version_that_did_not_store_it_has_no_such_line() {
 }
 
 #[test]
-fn policy_seed_snapshots_and_strictness_are_those_of_the_run() {
+fn the_command_repeats_policy_seed_snapshots_and_strictness() {
     let stage = Stage::small();
     let policy = "extends: default\nlevels: {status.rate-limit: {answer: recommended, reason: r}}\n";
     stage.write("our policies/it's one.yaml", policy);
     let policy = ["--policy", "our policies/it's one.yaml"];
     let options = [&policy[..], &["--seed", "7", "--snapshots", "our snaps", "--strict"]].concat();
-    // What was accepted changes, and that shows against this folder alone.
+    // The behaviour differs from the snapshots in this folder only.
     stage.upfault(&[&["run", "t", "--accept"], &options[..]].concat()).code(0);
     stage.write("scenarios/t/limit.yaml", &LIMIT.replace("\"7\"", "\"9\""));
-    let (said, report) = stage.run(&[&["t"], &options[..]].concat());
-    let said = said.code(1).out_has(&["2 pass, 2 changed"]);
-    all_work(&stage, "", &said, &report, &[]);
-    // The same from the environment, which the line spells out.
+    let (printed, report) = stage.run(&[&["t"], &options[..]].concat());
+    let printed = printed.code(1).out_has(&["2 pass, 2 changed"]);
+    all_work(&stage, "", &printed, &report, &[]);
+    // Options from the environment become options of the command.
     let mut command = stage.command(&["run", "t", "--strict", "--report", "json=report.json"]);
     let env = [
         ("UPFAULT_POLICY", policy[1]),
@@ -121,25 +127,25 @@ fn policy_seed_snapshots_and_strictness_are_those_of_the_run() {
         ("UPFAULT_PROXY", "builtin"),
     ];
     command.envs(env);
-    let said = stage.ended(command).code(1);
+    let printed = stage.ended(command).code(1);
     let report = Report::read(&stage.path("report.json")).unwrap();
-    let lines = all_work(&stage, "", &said, &report, &[]);
-    all_work(&stage, "", &said, &report, &env);
+    let lines = all_work(&stage, "", &printed, &report, &[]);
+    all_work(&stage, "", &printed, &report, &env);
     assert!(lines.iter().all(|line| line.contains(" --proxy builtin --seed 7 --strict ")), "{lines:?}");
 }
 
 #[test]
-fn a_folder_proxy_is_named_by_its_folder() {
+fn the_command_names_the_folder_of_a_proxy() {
     let stage = Stage::small();
     stage.fake_in("my proxies", "leaky");
     stage.write("scenarios/t/limit.yaml", &format!("{LIMIT}expect: {{status: 200}}\n"));
-    let (said, report) = stage.run(&["t", "--proxy", "./my proxies/leaky"]);
-    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    let (printed, report) = stage.run(&["t", "--proxy", "./my proxies/leaky"]);
+    let lines = all_work(&stage, "", &printed.code(1), &report, &[]);
     assert!(lines[0].contains(" --proxy './my proxies/leaky'"), "{lines:?}");
 }
 
 #[test]
-fn in_a_project_the_settings_go_on_to_hold_from_the_folder_of_the_run() {
+fn the_settings_of_a_project_apply_again_in_the_folder_of_the_run() {
     let stage = Stage::small();
     stage.write(
         "upfault.toml",
@@ -148,13 +154,13 @@ fn in_a_project_the_settings_go_on_to_hold_from_the_folder_of_the_run() {
     fs::create_dir_all(stage.path("src/deep")).unwrap();
     stage.write("src/deep/own/sub/here.yaml", LIMIT);
     let run = |args: &[&str]| {
-        let said = stage.upfault_in("src/deep", &[&["run", "--report", "json=r.json"], args].concat());
-        (said.code(1), Report::read(&stage.path("src/deep/r.json")).unwrap())
+        let printed = stage.upfault_in("src/deep", &[&["run", "--report", "json=r.json"], args].concat());
+        (printed.code(1), Report::read(&stage.path("src/deep/r.json")).unwrap())
     };
     for (args, line) in [
         (&[][..], "upfault run --filter case:t/limit"),
         (&["../../scenarios/t/limit.yaml"], "upfault run ../../scenarios/t/limit.yaml --filter case:t/limit"),
-        // The id counts from what was named.
+        // Ids are relative to the given folder.
         (&["own"], "upfault run own --filter case:sub/here"),
         (&["own/sub/here.yaml", "--seed", "6"], "upfault run own/sub/here.yaml --filter case:here --seed 6"),
         (
@@ -166,37 +172,37 @@ fn in_a_project_the_settings_go_on_to_hold_from_the_folder_of_the_run() {
             "upfault run own --filter case:sub/here --config ../../upfault.toml",
         ),
     ] {
-        let (said, report) = run(args);
-        assert_eq!(all_work(&stage, "src/deep", &said, &report, &[])[0], line);
+        let (printed, report) = run(args);
+        assert_eq!(all_work(&stage, "src/deep", &printed, &report, &[])[0], line);
     }
 }
 
 #[test]
-fn a_path_and_a_name_may_hold_what_a_shell_and_a_filter_have_words_for() {
+fn paths_and_names_can_contain_special_characters_of_shells_and_filters() {
     let stage = Stage::new();
     stage.write(&format!("{ODD_NAME}.yaml"), LIMIT);
     for path in [format!("{ODD_NAME}.yaml"), "my llm".to_owned()] {
-        let (said, report) = stage.run(&[&path, "--proxy", DEFECT]);
-        all_work(&stage, "", &said.code(1), &report, &[]);
+        let (printed, report) = stage.run(&[&path, "--proxy", DEFECT]);
+        all_work(&stage, "", &printed.code(1), &report, &[]);
     }
-    // Of several files one is enough.
+    // If several files were given, the command names only the file of the case.
     stage.write("my llm/plain.yaml", PLAIN);
-    let (said, report) = stage.run(&["my llm/plain.yaml", &format!("{ODD_NAME}.yaml"), "--proxy", DEFECT]);
-    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    let (printed, report) = stage.run(&["my llm/plain.yaml", &format!("{ODD_NAME}.yaml"), "--proxy", DEFECT]);
+    let lines = all_work(&stage, "", &printed.code(1), &report, &[]);
     assert!(!lines[0].contains("plain.yaml"), "{lines:?}");
 }
 
 #[test]
-fn a_finding_that_compares_two_cases_runs_both() {
+fn the_command_for_a_finding_that_compares_two_cases_runs_both() {
     let gateway = LIMIT.replace("error: rate_limit, headers: {retry-after: \"7\"}", "error: bad_gateway");
     let stage = Stage::new().scenario("t/gateway", &gateway);
-    let (said, report) = stage.run(&["t", "--proxy", "builtin:stream-gateway-error-as-500"]);
-    let lines = all_work(&stage, "", &said.code(1), &report, &[]);
+    let (printed, report) = stage.run(&["t", "--proxy", "builtin:stream-gateway-error-as-500"]);
+    let lines = all_work(&stage, "", &printed.code(1), &report, &[]);
     assert!(lines[0].contains("--filter 'case:t/gateway[stream] | case:t/gateway'"), "{lines:?}");
 }
 
 #[test]
-fn a_running_proxy_is_named_by_its_url_and_its_key_by_the_variable() {
+fn the_command_has_the_url_of_a_running_proxy_and_a_variable_for_its_key() {
     const KEY: &str = "sk-upfault-proxy-sample";
     let stage = Stage::small().fake("leaky");
     stage.write("scenarios/t/limit.yaml", &format!("{LIMIT}expect: {{status: 200}}\n"));
@@ -214,25 +220,26 @@ fn a_running_proxy_is_named_by_its_url_and_its_key_by_the_variable() {
     eventually("the proxy", || std::net::TcpStream::connect(proxy).is_ok());
     let url = format!("http://{proxy}/");
     let args = ["t", "--proxy", &url, "--listen", &address, "--proxy-key", KEY];
-    let (said, report) = stage.run(&args);
-    let said = said.code(1);
-    assert!(!said.out.contains(KEY) && !stage.read("report.json").contains(KEY), "{}", said.out);
-    let lines = all_work(&stage, "", &said, &report, &[("UPFAULT_PROXY_KEY", KEY)]);
+    let (printed, report) = stage.run(&args);
+    let printed = printed.code(1);
+    assert!(!printed.out.contains(KEY) && !stage.read("report.json").contains(KEY), "{}", printed.out);
+    let lines = all_work(&stage, "", &printed, &report, &[("UPFAULT_PROXY_KEY", KEY)]);
     assert_eq!(
         lines[0],
         format!(
             "upfault run t --filter case:t/limit --proxy {url} --listen {address} --proxy-key \"${{UPFAULT_PROXY_KEY:?}}\""
         )
     );
-    // The line of curl shows the key by the same variable.
-    said.out_has(&["-H 'authorization: Bearer '\"$UPFAULT_PROXY_KEY\""]);
+    // The curl command uses the same variable for the key.
+    printed.out_has(&["-H 'authorization: Bearer '\"$UPFAULT_PROXY_KEY\""]);
     let unset = stage.shell(&lines[0]).output().unwrap();
     let err = String::from_utf8_lossy(&unset.stderr).into_owned();
     assert!(!unset.status.success() && err.contains("UPFAULT_PROXY_KEY"), "{err}");
 }
 
 #[test]
-fn a_key_that_no_proxy_needs_is_not_asked_for() {
-    let said = Stage::small().with_env("UPFAULT_PROXY_KEY", "sk-x", &["run", "t", "--proxy", DEFECT]).code(1);
-    assert!(commands(&said).iter().all(|line| !line.contains("KEY")), "{}", said.out);
+fn the_command_omits_a_key_that_the_proxy_does_not_need() {
+    let printed =
+        Stage::small().with_env("UPFAULT_PROXY_KEY", "sk-x", &["run", "t", "--proxy", DEFECT]).code(1);
+    assert!(commands(&printed).iter().all(|line| !line.contains("KEY")), "{}", printed.out);
 }

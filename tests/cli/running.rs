@@ -1,4 +1,4 @@
-//! The program while it is running.
+//! Controls the program while it runs.
 
 use std::{
     io::Read,
@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stage::{Said, Stage};
+use super::stage::{CliOutput, Stage};
 
-/// The program, running.
+/// A running upfault process.
 pub struct Running {
     child: Child,
     began: Instant,
-    /// What has been read of its standard error.
+    /// The part of its standard error that has been read.
     err: Vec<u8>,
 }
 
@@ -28,24 +28,24 @@ impl Running {
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
-    /// Reads its standard error until it has said this.
+    /// Reads standard error until it contains this text.
     #[track_caller]
     pub fn until_err_has(&mut self, part: &str) {
         let mut bytes = [0; 256];
         while !String::from_utf8_lossy(&self.err).contains(part) {
             let n = self.child.stderr.as_mut().unwrap().read(&mut bytes).unwrap();
-            assert!(n > 0, "it ended before it said `{part}`:\n{}", String::from_utf8_lossy(&self.err));
+            assert!(n > 0, "it ended before it printed `{part}`:\n{}", String::from_utf8_lossy(&self.err));
             self.err.extend_from_slice(&bytes[..n]);
         }
     }
 
-    /// Whether it has not ended yet.
-    pub fn is_going_on(&mut self) -> bool {
+    /// Whether it is still running.
+    pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for it, and kills it before failing where it does not end.
-    pub fn end(mut self) -> Said {
+    /// Waits for its end. If it does not end, kills it and panics.
+    pub fn end(mut self) -> CliOutput {
         let deadline = Instant::now() + Duration::from_secs(20);
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -61,7 +61,7 @@ impl Running {
         self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
         self.child.stderr.take().unwrap().read_to_end(&mut self.err).unwrap();
         let err = String::from_utf8(self.err).unwrap();
-        Said { code: status.code(), out, err, took: self.began.elapsed() }
+        CliOutput { code: status.code(), out, err, took: self.began.elapsed() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `upfault serve`: the mocks alone, as a program that others start and end.
+//! `upfault serve`, as a program that other programs start and stop.
 
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use super::stage::{Stage, eventually};
 
-/// The program, serving.
+/// A running `upfault serve`.
 struct Serving {
     child: Child,
     /// `127.0.0.1:PORT`
     address: String,
-    /// What it printed after the first line.
+    /// The output after the first line.
     rest: BufReader<std::process::ChildStdout>,
 }
 
@@ -32,12 +32,12 @@ impl Serving {
         Self { child, address, rest }
     }
 
-    /// Status and body of an answer.
+    /// Sends a request and returns the status and body of the response.
     fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         self.ask_as(&self.address, method, path, body)
     }
 
-    /// The same under another name.
+    /// Sends a request with another `Host`.
     fn ask_as(&self, host: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
@@ -59,7 +59,7 @@ impl Serving {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// Sends a signal; the exit code that followed, and all that was said on stderr.
+    /// Sends a signal and returns the exit code and standard error.
     fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
@@ -76,7 +76,7 @@ impl Serving {
 }
 
 #[test]
-fn the_catalogue_and_the_control_api_are_there_as_soon_as_the_address_is() {
+fn catalogue_and_control_api_work_as_soon_as_the_address_is_printed() {
     let stage = Stage::small();
     stage.write("more/odd.yaml", "title: x\nwhy: y\nupstream: [{status: 418}]\n");
     let serving = Serving::start(&stage, &["more/odd.yaml"]);
@@ -98,12 +98,12 @@ fn the_catalogue_and_the_control_api_are_there_as_soon_as_the_address_is() {
     assert_eq!(serving.ask("GET", &format!("/_upfault/ledger/{id}"), "").0, 404);
 
     let address = serving.address.clone();
-    // Something that still hangs must not keep it.
+    // A hanging request must not delay the exit.
     let mut hung = TcpStream::connect(&address).unwrap();
     write!(hung, "POST /openai/hang/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Length: 2\r\n\r\n{{}}").unwrap();
     let (code, err) = serving.end("INT");
     assert_eq!((code, err.as_str()), (Some(130), ""));
-    // By a FIN, or by a RST where the request had not been read yet.
+    // The connection ends with FIN, or with RST if the request had not been read yet.
     hung.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let ended = hung.read(&mut [0; 1]).map_err(|error| error.kind());
     assert!(matches!(ended, Ok(0) | Err(ErrorKind::ConnectionReset)), "{ended:?}");
@@ -111,21 +111,21 @@ fn the_catalogue_and_the_control_api_are_there_as_soon_as_the_address_is() {
 }
 
 #[test]
-fn being_terminated_is_how_a_server_ends_well() {
+fn sigterm_ends_the_server_with_exit_code_0() {
     let stage = Stage::new();
     assert_eq!(Serving::start(&stage, &[]).end("TERM"), (Some(0), String::new()));
 }
 
 #[test]
-fn an_address_that_others_reach_is_warned_about() {
+fn there_is_a_warning_if_the_address_is_not_on_loopback() {
     let stage = Stage::new();
     let (code, err) = Serving::start(&stage, &["--listen", "0.0.0.0:0"]).end("TERM");
     assert_eq!(code, Some(0));
-    assert!(err.contains("warning: this is not a loopback address"), "{err}");
+    assert!(err.contains("warning: anyone who can reach this address can arm mocks"), "{err}");
 }
 
 #[test]
-fn a_name_by_which_it_is_reached_is_allowed_by_an_option() {
+fn an_option_allows_further_host_names() {
     let stage = Stage::new();
     let serving = Serving::start(&stage, &["--allow-host", "mocks", "--allow-host", "mocks.internal"]);
     for (host, status) in [("mocks:80", 200), ("Mocks.Internal", 200), ("other.internal", 421)] {
@@ -138,14 +138,14 @@ fn a_name_by_which_it_is_reached_is_allowed_by_an_option() {
 }
 
 #[test]
-fn what_cannot_be_served_is_said_before_anything_else() {
+fn errors_are_reported_before_the_address() {
     let stage = Stage::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     stage
         .upfault(&["serve", "limits", "--listen", &address])
         .code(2)
-        .err_has(&["cannot listen at", "help: somebody listens there already"]);
+        .err_has(&["cannot listen on", "help: another program uses this port"]);
     let wrong = Stage::new().scenario("t/wrong", "title: x\nwhy: y\nupstreams: []\n");
     wrong.upfault(&["serve"]).code(2).err_has(&["unknown key `upstreams`"]);
     stage.upfault(&["serve", "--listen", "8080"]).code(2).err_has(&["--listen"]);

@@ -1,10 +1,10 @@
-//! `upfault.toml`: found, read, overridden, and told of where it is wrong.
+//! `upfault.toml`: how it is found, read and overridden, and errors in it.
 
 use upfault::internals::report::Report;
 
 use super::stage::{LIMIT, Stage};
 
-/// Lifts what the defect breaks.
+/// A policy that does not require what the defect breaks.
 const LENIENT: &str = "\
 [policy]
 retry_after = {answer = \"lifted\", reason = \"Our clients never wait.\"}
@@ -17,7 +17,7 @@ fn project(settings: &str) -> Stage {
 }
 
 #[test]
-fn a_project_is_run_as_its_settings_say_and_the_report_tells_so() {
+fn a_run_uses_the_settings_of_the_project_and_reports_them() {
     let settings = format!(
         "proxy = \"builtin:retry-after-dropped\"\nscenarios = [\"scenarios/t\"]\nreport.json = \"out/report.json\"\n\
          seed = 5\njobs = 2\n{LENIENT}"
@@ -44,12 +44,12 @@ fn a_project_is_run_as_its_settings_say_and_the_report_tells_so() {
 }
 
 #[test]
-fn the_command_line_beats_the_environment_which_beats_the_file_which_beats_what_is_built_in() {
+fn precedence_is_command_line_then_environment_then_file_then_default() {
     let stage = project(
         "seed = 5\npolicy = \"strict\"\nproxy = \"builtin:retry-after-dropped\"\nscenarios = [\"t/plain\"]\n",
     );
-    let begins = |said: super::stage::Said, words: &[&str]| {
-        said.code(0).out_has(words);
+    let begins = |printed: super::stage::CliOutput, words: &[&str]| {
+        printed.code(0).out_has(words);
     };
     begins(stage.upfault(&["run"]), &["builtin:retry-after-dropped: 2 cases, policy strict, seed 5"]);
     begins(stage.with_env("UPFAULT_SEED", "6", &["run"]), &["2 cases, policy strict, seed 6"]);
@@ -71,44 +71,44 @@ fn the_command_line_beats_the_environment_which_beats_the_file_which_beats_what_
 }
 
 #[test]
-fn a_project_is_the_same_from_every_folder_of_it() {
+fn a_project_works_the_same_in_each_of_its_folders() {
     let stage = project("seed = 5\nscenarios = [\"scenarios/t\"]\nreport.json = \"report.json\"\n");
     std::fs::create_dir_all(stage.path("src/deep")).unwrap();
     let run = |args: &[&str]| stage.upfault_in("src/deep", args);
-    let said = run(&["run", "--accept"]).code(0);
-    said.out_has(&[
+    let printed = run(&["run", "--accept"]).code(0);
+    printed.out_has(&[
         "4 cases, policy default, seed 5",
         "2 accepted snapshots",
         "/snapshots/builtin/t/limit.snap\n",
     ]);
-    assert!(stage.path("snapshots/builtin/t/limit.snap").exists(), "snapshots are the project's");
-    assert!(stage.path("report.json").exists(), "a path in the file is meant from its folder");
-    // What is written on the command line is meant from where it is written.
+    assert!(stage.path("snapshots/builtin/t/limit.snap").exists(), "snapshots belong to the project");
+    assert!(stage.path("report.json").exists(), "a path in the file is relative to the folder of the file");
+    // A path on the command line is relative to the current folder.
     stage.write("src/deep/own/here.yaml", LIMIT);
     run(&["run", "own", "--report", "json=here.json"]).code(0).out_has(&["2 cases"]);
     assert!(stage.path("src/deep/here.json").exists());
     run(&["list", "../../scenarios/t/limit.yaml"]).code(0).out_has(&["t/limit[stream]"]);
-    run(&["check", "own"]).code(0).out_has(&["1 scenario, 2 cases: all right"]);
+    run(&["check", "own"]).code(0).out_has(&["1 scenario, 2 cases: valid"]);
     stage.fake_in("src/deep", "honest");
     run(&["proxy", "show", "./honest"]).code(0).out_has(&["src/deep/./honest/proxy.yaml"]);
-    // A nearer file speaks alone.
+    // Only the nearest file is used.
     stage.write("src/upfault.toml", "seed = 9\n");
     run(&["run", "own"]).code(0).out_has(&["seed 9"]);
 }
 
 #[test]
-fn the_scenarios_of_a_project_are_known_by_the_names_that_list_shows() {
+fn the_scenarios_of_a_project_have_the_names_that_list_shows() {
     let stage = Stage::new();
     stage.write("upfault.toml", "scenarios = [\"llm\"]\nsnapshots = \"llm/accepted\"\n");
     stage.write("llm/limit.yaml", LIMIT);
-    let said = stage.upfault(&["list"]).code(0);
-    assert_eq!(said.out.lines().count(), 2, "{}", said.out);
+    let printed = stage.upfault(&["list"]).code(0);
+    assert_eq!(printed.out.lines().count(), 2, "{}", printed.out);
     for args in [&["list", "limit"][..], &["explain", "limit"], &["explain", "limit[stream]"]] {
         stage.upfault(args).code(0).out_has(&["limit[stream]"]);
     }
     stage.upfault(&["run", "limit", "--accept"]).code(0).out_has(&["2 cases: 2 pass"]);
     assert!(stage.path("llm/accepted/builtin/limit.snap").exists());
-    // The bundled ones are still there for who asks for them.
+    // Bundled scenarios are still available by name.
     stage.upfault(&["list", "limits/rate-limit"]).code(0).out_has(&["limits/rate-limit[stream]"]);
     let listen = ["proxy", "render", "litellm", "--listen", "127.0.0.1:9555"];
     stage.upfault(&listen).code(0).out_has(&["127.0.0.1:9555"]);
@@ -117,7 +117,7 @@ fn the_scenarios_of_a_project_are_known_by_the_names_that_list_shows() {
 }
 
 #[test]
-fn settings_may_be_elsewhere_and_their_folder_is_then_the_projects() {
+fn the_folder_of_an_explicit_settings_file_is_the_project_folder() {
     let stage = Stage::small();
     stage.write("ci/nightly.toml", &format!("scenarios = [\"../scenarios/t\"]\nseed = 3\n{LENIENT}"));
     stage
@@ -128,25 +128,25 @@ fn settings_may_be_elsewhere_and_their_folder_is_then_the_projects() {
     stage
         .upfault(&["run", "--config", "ci/weekly.toml"])
         .code(2)
-        .err_has(&["there is no file ci/weekly.toml", "help: "]);
+        .err_has(&["cannot find the file ci/weekly.toml", "help: "]);
     stage.upfault(&["run", "--config", "ci/nightly.toml", "--no-config"]).code(2).err_has(&["--no-config"]);
 }
 
 #[test]
-fn what_is_wrong_with_the_settings_is_told_in_its_place_by_every_command_that_reads_them() {
+fn every_command_that_reads_the_settings_reports_errors_with_their_positions() {
     let stage = project("seed = 1\n[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n");
     for args in
         [&["run"][..], &["list"], &["check"], &["review"], &["explain", "t/limit"], &["explain", "policies"]]
     {
-        let said = stage.upfault(args).code(2).err_has(&[
+        let printed = stage.upfault(args).code(2).err_has(&[
             "error: unknown key `timeot`",
             "upfault.toml:3:1",
             "3 | timeot = {answer = 504",
             "did you mean `timeout`?",
         ]);
-        assert_eq!(said.out, "", "{args:?}");
+        assert_eq!(printed.out, "", "{args:?}");
     }
-    // Those that need none work all the same.
+    // Commands that do not read the settings work.
     for args in
         [&["schema"][..], &["explain", "status.timeout"], &["proxy", "list"], &["list", "--no-config"]]
     {
@@ -155,7 +155,7 @@ fn what_is_wrong_with_the_settings_is_told_in_its_place_by_every_command_that_re
 }
 
 #[test]
-fn check_finds_what_only_the_house_knows_to_be_wrong_with_settings() {
+fn check_validates_the_names_in_the_settings() {
     for (settings, place, words) in [
         ("proxy = \"litelm\"\n", "upfault.toml:1:9", "did you mean `litellm`?"),
         (
@@ -165,8 +165,8 @@ fn check_finds_what_only_the_house_knows_to_be_wrong_with_settings() {
         ),
         ("proxy = \"http://127.0.0.1:1\"\n", "upfault.toml:1:9", "--listen"),
         ("scenarios = [\"t\", \"limts\"]\n", "upfault.toml:1:19", "did you mean `limits`?"),
-        ("policy = \"ours.yaml\"\n", "upfault.toml:1:10", "no policy `ours.yaml`, and no file"),
-        ("[policy]\ntimeout = 504\n", "upfault.toml:2:11", "`timeout` is answered without a reason"),
+        ("policy = \"ours.yaml\"\n", "upfault.toml:1:10", "unknown policy `ours.yaml`, and no file"),
+        ("[policy]\ntimeout = 504\n", "upfault.toml:2:11", "`timeout` has no reason"),
     ] {
         let stage = project(settings);
         for command in ["check", "run"] {
@@ -176,11 +176,11 @@ fn check_finds_what_only_the_house_knows_to_be_wrong_with_settings() {
     }
     let stage = project(&format!("proxy = \"builtin\"\n{LENIENT}"));
     stage.upfault(&["check"]).code(0).out_has(&[
-        "upfault.toml: all right, policy default + upfault.toml, with retry_after = lifted",
-        "cases: all right",
-        "litellm/proxy.yaml: all right",
+        "upfault.toml: valid, policy default + upfault.toml, with retry_after = lifted",
+        "cases: valid",
+        "litellm/proxy.yaml: valid",
     ]);
-    let said = stage.upfault(&["check", "upfault.toml"]).code(0);
-    assert_eq!(said.out.lines().count(), 1, "{}", said.out);
-    stage.upfault(&["check", "nothing.toml"]).code(2).err_has(&["nothing.toml", "cannot be read"]);
+    let printed = stage.upfault(&["check", "upfault.toml"]).code(0);
+    assert_eq!(printed.out.lines().count(), 1, "{}", printed.out);
+    stage.upfault(&["check", "nothing.toml"]).code(2).err_has(&["nothing.toml", "cannot read this file"]);
 }

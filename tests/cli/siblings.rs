@@ -1,10 +1,10 @@
-//! A stream beside the plain call: together, one of them alone, and judged again.
+//! A streamed case that is compared with its plain sibling: both cases, only one of them, and judged again.
 
 use upfault::internals::report::Report;
 
 use super::stage::Stage;
 
-/// The stream of it is told as 500 by the defect below.
+/// The defect below reports its stream as 500.
 const GATEWAY: &str = "\
 title: A bad gateway
 why: Outages have one status.
@@ -25,10 +25,10 @@ fn rules(report: &Report, id: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_stream_that_fails_otherwise_than_the_plain_call_fails_the_run_and_is_judged_so_again() {
+fn a_stream_that_fails_differently_from_the_plain_call_is_a_finding_live_and_stored() {
     let stage = stage();
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", DEFECT]);
-    said.code(1).out_has(&[
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", DEFECT]);
+    printed.code(1).out_has(&[
         "sibling.stream-status (required)",
         "observed: 500 for the stream, 502 for the plain call",
         "- the plain call: upstream primary#1 answered 502",
@@ -44,20 +44,20 @@ fn a_stream_that_fails_otherwise_than_the_plain_call_fails_the_run_and_is_judged
 }
 
 #[test]
-fn a_stream_alone_is_held_against_nothing_and_the_report_says_so() {
+fn a_stream_without_its_sibling_is_not_compared_and_the_report_says_so() {
     let stage = stage();
-    let (said, report) = stage.run(&["scenarios/t", "--filter", "stream", "--proxy", DEFECT]);
-    let note = "note: t/gateway[stream] was not held against t/gateway, which was not run";
-    said.code(0).out_has(&["1 case: 1 pass", note]);
+    let (printed, report) = stage.run(&["scenarios/t", "--filter", "stream", "--proxy", DEFECT]);
+    let note = "note: t/gateway[stream] was not compared with t/gateway, which did not run";
+    printed.code(0).out_has(&["1 case: 1 pass", note]);
     assert_eq!(rules(&report, "t/gateway[stream]"), [""; 0]);
     stage.upfault(&["explain", "report.json"]).code(0).out_has(&[note, ": the same findings and verdicts."]);
-    // A plain call is held against nobody, alone or not.
-    let (said, _) = stage.run(&["scenarios/t", "--filter", "!stream", "--proxy", DEFECT]);
-    assert!(!said.code(0).out.contains("note: t/gateway"));
+    // A plain call is never compared with a sibling.
+    let (printed, _) = stage.run(&["scenarios/t", "--filter", "!stream", "--proxy", DEFECT]);
+    assert!(!printed.code(0).out.contains("note: t/gateway"));
 }
 
 #[test]
-fn what_is_accepted_of_siblings_is_not_gone_because_one_of_them_was_not_run() {
+fn an_accepted_sibling_finding_is_kept_if_the_sibling_did_not_run() {
     let stage = stage();
     stage.upfault(&["run", "scenarios/t", "--accept"]).code(0);
     let file = "snapshots/builtin/t/gateway.snap";
@@ -72,18 +72,18 @@ fn what_is_accepted_of_siblings_is_not_gone_because_one_of_them_was_not_run() {
     stage.upfault(&["run", "scenarios/t", "--filter", "stream"]).code(0).out_has(&["1 case: 1 pass"]);
     stage.upfault(&["run", "scenarios/t", "--filter", "stream", "--accept"]).code(0);
     assert_eq!(stage.read(file), accepted);
-    // With both it can be told, and it is gone.
+    // If both run, the cases are compared, and the finding is gone.
     stage.upfault(&["run", "scenarios/t"]).code(1).out_has(&["1 pass, 1 changed", "sibling.stream-detail"]);
 }
 
 #[test]
-fn shards_do_not_part_siblings() {
+fn siblings_are_in_the_same_shard() {
     let stage = stage().scenario("t/other", &GATEWAY.replace("bad_gateway", "internal"));
     let mut shown = Vec::new();
     for shard in ["1/2", "2/2"] {
-        let said = stage.upfault(&["list", "scenarios/t", "--shard", shard]).code(0).out;
-        let ids: Vec<&str> = said.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(ids.len(), 2, "{said}");
+        let printed = stage.upfault(&["list", "scenarios/t", "--shard", shard]).code(0).out;
+        let ids: Vec<&str> = printed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(ids.len(), 2, "{printed}");
         assert_eq!(ids[1], format!("{}[stream]", ids[0]));
         shown.push(ids[0].to_owned());
     }
@@ -92,5 +92,5 @@ fn shards_do_not_part_siblings() {
     stage
         .upfault(&["list", "scenarios/t", "--shard", "1/3"])
         .code(2)
-        .err_has(&["4 cases cannot be dealt to 3 shards", "no larger than 2"]);
+        .err_has(&["4 cases cannot be split into 3 shards", "an N of at most 2"]);
 }

@@ -1,4 +1,4 @@
-//! Several processes with one cache: none of them harms another.
+//! Several processes that share a cache do not disturb each other.
 
 use std::{fs, path::PathBuf};
 
@@ -7,7 +7,7 @@ use super::{
     stage::{PLAIN, SLOW, Stage, eventually, is_alive},
 };
 
-/// Ends at once, without a word.
+/// Exits immediately and prints nothing.
 const SILENT: &str = "\
 name: silent
 apis: {openai/chat: [openai]}
@@ -16,7 +16,7 @@ launch: {command: ['false']}
 ready: {get: /}
 ";
 
-/// Installs as soon as there is a file `go`, and counts its installations.
+/// Its installation waits until a file `go` exists, and counts how often it runs.
 const SLOW_TO_INSTALL: &str = "\
 name: heavy
 apis: {openai/chat: [openai]}
@@ -26,13 +26,13 @@ launch: {command: [sh]}
 ready: {get: /}
 ";
 
-/// The folders below the cache's `runs`.
+/// The folders in `runs` in the cache.
 fn run_folders(stage: &Stage) -> Vec<PathBuf> {
     let entries = fs::read_dir(stage.path("cache/runs")).into_iter().flatten();
     entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
 }
 
-/// A run with a fake proxy, at the moment at which slow requests are on their way, and its folder.
+/// Starts a run with a fake proxy and waits until it has slow requests. Also returns the folder of the run.
 fn long_run(stage: &Stage) -> (Running, PathBuf) {
     let running = Running::start(stage, &["run", "scenarios/t/slow.yaml", "--proxy", "./honest"]);
     eventually("the slow requests", || stage.noted("slow").is_some());
@@ -47,7 +47,7 @@ fn a_long_run_keeps_its_folder_while_many_others_start_fail_and_clean_up() {
     let (running, folder) = long_run(&stage);
     let before = stage.tree(folder.to_str().unwrap());
     assert!(before.iter().any(|(path, _)| path.ends_with("ca.pem")), "{before:?}");
-    // All that is kept beside it is newer: runs that passed, and runs that died.
+    // All other folders are newer: passed runs, and killed runs.
     for i in 0..50 {
         stage.write(&format!("cache/runs/99990101T0000{i:02}.000-1/ca.pem"), "");
         stage.write(&format!("cache/runs/99980101T0000{i:02}.000-1/exit-code"), "0\n");
@@ -57,7 +57,7 @@ fn a_long_run_keeps_its_folder_while_many_others_start_fail_and_clean_up() {
     let run = |proxy| Running::start(&stage, &["run", "scenarios/t/plain.yaml", "--proxy", proxy]);
     let failing: Vec<Running> = (0..12).map(|_| run("./silent")).collect();
     for failing in failing {
-        // Its own folder is there, so that it can say what is in it.
+        // The folder of the failing run still exists, so that upfault can print the log in it.
         failing.end().code(3).err_has(&["silent exited with code 1", "(it wrote nothing to its log)"]);
     }
     run("builtin").end().code(0);
@@ -78,7 +78,7 @@ fn a_long_run_keeps_its_folder_while_many_others_start_fail_and_clean_up() {
 }
 
 #[test]
-fn a_run_that_is_killed_no_longer_keeps_its_folder() {
+fn the_folder_of_a_killed_run_can_be_removed() {
     let stage = Stage::new().scenario("t/plain", PLAIN).scenario("t/slow", SLOW).fake("honest");
     let (running, folder) = long_run(&stage);
     for i in 0..30 {
@@ -94,7 +94,7 @@ fn a_run_that_is_killed_no_longer_keeps_its_folder() {
 }
 
 #[test]
-fn of_two_that_install_the_same_one_waits_and_says_so() {
+fn if_two_processes_install_the_same_proxy_one_waits_and_says_so() {
     let stage = Stage::new();
     stage.write("heavy/proxy.yaml", SLOW_TO_INSTALL);
     let install = || Running::start(&stage, &["proxy", "install", "./heavy"]);
@@ -102,11 +102,11 @@ fn of_two_that_install_the_same_one_waits_and_says_so() {
     first.until_err_has("installing heavy (1/1)");
     let mut second = install();
     second.until_err_has("waiting for another process that installs or uses heavy");
-    assert!(first.is_going_on() && second.is_going_on());
+    assert!(first.is_running() && second.is_running());
     stage.write("go", "");
-    let said = [first.end().code(0), second.end().code(0)];
-    assert_eq!(said[0].out, said[1].out);
-    assert!(!said[1].err.contains("installing heavy (1/1)"), "{}", said[1].err);
+    let printed = [first.end().code(0), second.end().code(0)];
+    assert_eq!(printed[0].out, printed[1].out);
+    assert!(!printed[1].err.contains("installing heavy (1/1)"), "{}", printed[1].err);
     let counts: Vec<_> =
         stage.tree("cache/proxies").into_iter().filter(|(path, _)| path.ends_with("count")).collect();
     assert_eq!(counts.len(), 1);
@@ -114,7 +114,7 @@ fn of_two_that_install_the_same_one_waits_and_says_so() {
 }
 
 #[test]
-fn the_next_one_installs_when_the_one_that_it_waits_for_is_killed() {
+fn a_waiting_process_installs_if_the_other_one_is_killed() {
     let stage = Stage::new();
     stage.write("heavy/proxy.yaml", SLOW_TO_INSTALL);
     let install = || Running::start(&stage, &["proxy", "install", "./heavy"]);
@@ -129,7 +129,7 @@ fn the_next_one_installs_when_the_one_that_it_waits_for_is_killed() {
 }
 
 #[test]
-fn an_installation_is_not_replaced_under_a_run_that_uses_it() {
+fn an_installation_is_not_replaced_while_a_run_uses_it() {
     let stage = Stage::new().scenario("t/slow", SLOW).fake("honest");
     let definition = stage
         .read("honest/proxy.yaml")
@@ -139,13 +139,13 @@ fn an_installation_is_not_replaced_under_a_run_that_uses_it() {
     let installed =
         |name: &str| stage.tree("cache/proxies").into_iter().find(|(path, _)| path.ends_with(name));
     let (thing, _) = installed("thing").unwrap();
-    // Without its stamp it counts as unfinished, which the next installation removes.
+    // Without its marker file the installation counts as incomplete, so that the next one removes it.
     fs::remove_file(installed(".upfault-installed.json").unwrap().0).unwrap();
     fs::write(&thing, "in use").unwrap();
 
     let mut other = Running::start(&stage, &["proxy", "install", "./honest"]);
     other.until_err_has("waiting for another process that installs or uses fake");
-    assert!(user.is_going_on() && other.is_going_on());
+    assert!(user.is_running() && other.is_running());
     assert_eq!(fs::read_to_string(&thing).unwrap(), "in use");
 
     user.signal("INT");

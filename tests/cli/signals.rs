@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: a run ends in order, and leaves nothing behind even when it is hurried.
+//! SIGINT and SIGTERM: a run stops in order, and leaves no processes behind even if it must stop immediately.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use super::{
     stage::{PLAIN, SLOW, Stage, eventually},
 };
 
-/// A run of quick cases and slow ones, at the moment at which only the slow ones are left.
+/// Starts a run with quick and slow cases, and waits until only the slow ones are left.
 fn under_way(stage: &Stage, proxy: &str) -> Running {
     let running = Running::start(
         stage,
         &["run", "scenarios/t", "--proxy", proxy, "--report", "json=r.json", "--accept"],
     );
-    // A proxy notes the slow requests that it has; the embedded one has no place to write to.
+    // The fake proxy writes a file when it has slow requests. The embedded proxy does not.
     if proxy == "builtin" {
         for _ in 0..100 {
             pause();
@@ -29,7 +29,7 @@ fn stage() -> Stage {
 }
 
 #[test]
-fn an_interrupted_run_shows_what_it_has_and_ends_with_130() {
+fn an_interrupted_run_shows_its_results_and_exits_with_130() {
     for signal in ["INT", "TERM"] {
         let stage = stage();
         let running = under_way(&stage, "builtin");
@@ -40,7 +40,7 @@ fn an_interrupted_run_shows_what_it_has_and_ends_with_130() {
             .code(130)
             .out_has(&["interrupted: 2 of 4 cases have no verdict", "2 pass"])
             .err_has(&["stopping"]);
-        assert!(asked.elapsed() < Duration::from_secs(10), "the slow cases were waited for");
+        assert!(asked.elapsed() < Duration::from_secs(10), "the run must not wait for the slow cases");
         assert!(stage.path("snapshots/builtin/t/plain.snap").exists());
         assert!(!stage.path("snapshots/builtin/t/slow.snap").exists());
         assert!(stage.read("r.json").contains("\"t/plain[stream]\""));
@@ -48,7 +48,7 @@ fn an_interrupted_run_shows_what_it_has_and_ends_with_130() {
 }
 
 #[test]
-fn an_interrupted_run_stops_its_proxy_even_where_that_is_stubborn() {
+fn an_interrupted_run_stops_its_proxy_even_if_that_ignores_sigterm() {
     for signal in ["INT", "TERM"] {
         let stage = stage().fake("stubborn");
         let running = under_way(&stage, "./stubborn");
@@ -59,23 +59,23 @@ fn an_interrupted_run_stops_its_proxy_even_where_that_is_stubborn() {
 }
 
 #[test]
-fn a_second_interrupt_does_not_wait_for_a_stubborn_proxy_and_kills_it_all_the_same() {
+fn a_second_interrupt_kills_the_proxy_immediately() {
     let stage = stage().fake("stubborn");
     let mut running = under_way(&stage, "./stubborn");
     running.signal("INT");
-    // Signals do not queue up: the second counts once the first has been taken.
-    running.until_err_has("again to leave at once");
+    // Signals are not queued: the second one must come after the first one was handled.
+    running.until_err_has("again to stop immediately");
     pause();
     let asked = Instant::now();
     running.signal("INT");
     running.end().code(130);
-    // An orderly stop gives a proxy that ignores SIGTERM two seconds.
+    // After the first signal, a proxy that ignores SIGTERM has two seconds.
     assert!(asked.elapsed() < Duration::from_millis(1900), "{:?}", asked.elapsed());
     stage.nothing_is_left();
 }
 
 #[test]
-fn an_interrupt_while_a_proxy_is_starting_ends_it() {
+fn an_interrupt_stops_a_proxy_that_is_starting() {
     let stage = stage().fake("deaf");
     stage.write("deaf/proxy.yaml", &stage.read("deaf/proxy.yaml").replace("within: 1s", "within: 100s"));
     let running = Running::start(&stage, &["run", "scenarios/t", "--proxy", "./deaf"]);
@@ -86,7 +86,7 @@ fn an_interrupt_while_a_proxy_is_starting_ends_it() {
 }
 
 #[test]
-fn an_interrupted_install_leaves_no_installer_behind_and_counts_as_none() {
+fn an_interrupted_installation_leaves_no_process_and_does_not_count_as_installed() {
     let stage = Stage::new();
     let definition = "\
 name: heavy
@@ -106,7 +106,7 @@ ready: {get: /}
 }
 
 #[test]
-fn a_run_that_is_killed_takes_its_proxy_with_it() {
+fn the_proxy_of_a_killed_run_ends_too() {
     let stage = stage().fake("stubborn");
     let running = under_way(&stage, "./stubborn");
     running.signal("KILL");

@@ -1,4 +1,4 @@
-//! A folder of a test's own: scenarios, proxies, cache and snapshots, and the program run in it.
+//! A temporary folder for a test, with scenarios, proxies, cache and snapshots, in which the program runs.
 
 use std::{
     fs,
@@ -11,10 +11,10 @@ use std::{
 use tempfile::TempDir;
 use upfault::internals::{judge::Verdict, report::Report};
 
-/// Longer than anything here takes on a busy machine; a test that comes to it has found a hang.
+/// Longer than any command of the tests takes, even on a busy machine. If a command exceeds it, it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What can be said by the environment.
+/// The environment variables that set options.
 const VARIABLES: [&str; 7] = [
     "UPFAULT_PROXY",
     "UPFAULT_PROXY_KEY",
@@ -25,7 +25,7 @@ const VARIABLES: [&str; 7] = [
     "UPFAULT_SNAPSHOTS",
 ];
 
-/// Succeeds through any honest proxy: two cases.
+/// Two cases that succeed with any correct proxy.
 pub const PLAIN: &str = "\
 title: A plain answer
 why: The control.
@@ -34,7 +34,7 @@ upstream: [{reply: ok}]
 proxy: {timeout: 5s}
 ";
 
-/// A failure that any honest proxy passes on: two cases.
+/// Two cases with a failure that any correct proxy passes on.
 pub const LIMIT: &str = "\
 title: A rate limit
 why: Callers wait.
@@ -43,16 +43,16 @@ upstream: [{error: rate_limit, headers: {retry-after: \"7\"}}]
 proxy: {timeout: 5s}
 ";
 
-/// No provider answers in time: two cases, which any honest proxy ends with 504 or 408.
+/// Two cases in which no provider answers in time. Any correct proxy responds with 504 or 408.
 pub const LATE: &str = "\
 title: A provider that never answers
-why: Somebody has to give up.
+why: The proxy has to stop waiting.
 matrix: {stream: [false, true]}
 upstream: [{reply: ok, faults: [{hang: {at: before_headers}}]}]
 proxy: {timeout: 200ms}
 ";
 
-/// Its route has three retries, at which a fake proxy in mode `kill` ends itself.
+/// A case whose route has three retries. The fake proxy in mode `kill` kills itself when it gets such a request.
 pub const MARKED: &str = "\
 title: The marked one
 why: The fake proxy dies of it.
@@ -60,7 +60,7 @@ upstream: [{reply: ok}]
 proxy: {timeout: 5s, retries: 3}
 ";
 
-/// Nobody who works as told answers within a minute.
+/// Two cases that a correct proxy cannot answer within a minute.
 pub const SLOW: &str = "\
 title: A slow answer
 why: There must be something to interrupt.
@@ -73,17 +73,17 @@ pub struct Stage {
     folder: TempDir,
 }
 
-/// What a command said, and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct CliOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
     pub took: Duration,
 }
 
-impl Said {
-    /// Panics with everything that was said unless the exit code is this one.
+impl CliOutput {
+    /// Panics with the whole output unless the exit code is this one.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
@@ -113,7 +113,7 @@ impl Stage {
         Self { folder: TempDir::new().unwrap() }
     }
 
-    /// One with `scenarios/t/plain.yaml` and `scenarios/t/limit.yaml`: four cases.
+    /// A stage with `scenarios/t/plain.yaml` and `scenarios/t/limit.yaml`: four cases.
     pub fn small() -> Self {
         Self::new().scenario("t/plain", PLAIN).scenario("t/limit", LIMIT)
     }
@@ -123,13 +123,13 @@ impl Stage {
         self
     }
 
-    /// The fake proxy as `NAME/proxy.yaml`, NAME being its mode.
+    /// Adds the fake proxy in `MODE/proxy.yaml`.
     pub fn fake(self, mode: &str) -> Self {
         self.fake_in("", mode);
         self
     }
 
-    /// The same in a folder below this one.
+    /// Adds the fake proxy in a folder below this one.
     pub fn fake_in(&self, folder: &str, mode: &str) {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake-proxy");
         for name in ["proxy.yaml", "proxy.py", "config.json.j2"] {
@@ -154,26 +154,26 @@ impl Stage {
         fs::write(path, text).unwrap();
     }
 
-    /// The program in this folder, with an environment that says nothing.
+    /// The program in this folder, without environment variables that affect it.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("upfault"));
         command.args(args);
-        self.at_home(command)
+        self.isolated(command)
     }
 
-    /// A line that a POSIX shell runs in this folder, with the program on its path.
+    /// A command line for a POSIX shell in this folder, with the program on its PATH.
     pub fn shell(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         let program = assert_cmd::cargo::cargo_bin!("upfault").parent().unwrap();
-        #[expect(clippy::disallowed_methods, reason = "the shell's own path, with one folder more")]
+        #[expect(clippy::disallowed_methods, reason = "the shell needs the inherited PATH")]
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(program.to_owned()).chain(std::env::split_paths(&inherited));
         command.args(["-c", line]).env("PATH", std::env::join_paths(folders).unwrap());
-        self.at_home(command)
+        self.isolated(command)
     }
 
-    /// In this folder, with an environment that says nothing.
-    fn at_home(&self, mut command: Command) -> Command {
+    /// Sets this folder, and removes environment variables that affect the program.
+    fn isolated(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path()).env("UPFAULT_CACHE", self.path("cache")).stdin(Stdio::null());
         for name in ["CI", "NO_COLOR", "CLICOLOR_FORCE"].into_iter().chain(VARIABLES) {
             command.env_remove(name);
@@ -181,27 +181,27 @@ impl Stage {
         command
     }
 
-    pub fn upfault(&self, args: &[&str]) -> Said {
+    pub fn upfault(&self, args: &[&str]) -> CliOutput {
         self.ended(self.command(args))
     }
 
-    /// The program in a folder below this one.
-    pub fn upfault_in(&self, folder: &str, args: &[&str]) -> Said {
+    /// Runs the program in a folder below this one.
+    pub fn upfault_in(&self, folder: &str, args: &[&str]) -> CliOutput {
         let mut command = self.command(args);
         command.current_dir(self.path(folder));
         self.ended(command)
     }
 
-    pub fn with_env(&self, name: &str, value: &str, args: &[&str]) -> Said {
+    pub fn with_env(&self, name: &str, value: &str, args: &[&str]) -> CliOutput {
         let mut command = self.command(args);
         command.env(name, value);
         self.ended(command)
     }
 
-    pub fn ended(&self, command: Command) -> Said {
+    pub fn ended(&self, command: Command) -> CliOutput {
         let began = Instant::now();
         let output = assert_cmd::Command::from_std(command).timeout(PATIENCE).output().unwrap();
-        Said {
+        CliOutput {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
@@ -209,27 +209,27 @@ impl Stage {
         }
     }
 
-    /// `run` with a JSON report, read back.
-    pub fn run(&self, args: &[&str]) -> (Said, Report) {
-        let said = self.upfault(&[&["run", "--report", "json=report.json"], args].concat());
+    /// Executes `run` and reads its JSON report.
+    pub fn run(&self, args: &[&str]) -> (CliOutput, Report) {
+        let printed = self.upfault(&[&["run", "--report", "json=report.json"], args].concat());
         let report = Report::read(&self.path("report.json"))
-            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", said.out, said.err));
-        (said, report)
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", printed.out, printed.err));
+        (printed, report)
     }
 
-    /// What the first fake proxy wrote into a file of its folder.
+    /// The content of a file that the first fake proxy wrote into its folder.
     pub fn noted(&self, name: &str) -> Option<String> {
         self.all_noted(name).into_iter().next()
     }
 
-    /// What each fake proxy wrote into a file of its folder, those that were started again included.
+    /// The contents of the files with this name that fake proxies wrote into their folders, including restarted ones.
     pub fn all_noted(&self, name: &str) -> Vec<String> {
         let files = self.tree("cache/runs").into_iter().filter(|(path, _)| path.ends_with(name));
         let texts = files.map(|(_, bytes)| String::from_utf8(bytes).unwrap());
         texts.filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned()).collect()
     }
 
-    /// Panics if a fake proxy, its child or its port is still there.
+    /// Panics if a fake proxy or its child is still running, or its port is still in use.
     #[track_caller]
     pub fn nothing_is_left(&self) {
         let pids = self.all_noted("pid");
@@ -269,7 +269,7 @@ pub fn verdict(report: &Report, id: &str) -> (Verdict, String) {
     (case.verdict, case.reason.clone().unwrap_or_default())
 }
 
-/// Whether a process runs; one that nobody has reaped yet does not.
+/// Whether a process is running. A zombie does not count.
 pub fn is_alive(pid: &str) -> bool {
     let output = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
     let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -1,4 +1,4 @@
-//! Responses that stop the proxy: the case is found and named, all others have verdicts.
+//! Responses that stop the proxy: upfault names the case, and all other cases have verdicts.
 
 use upfault::internals::{
     judge::Verdict,
@@ -14,46 +14,46 @@ fn culprits(report: &Report) -> Vec<&CaseReport> {
 }
 
 #[test]
-fn the_one_response_that_ends_the_proxy_is_named_and_every_other_case_has_a_verdict() {
+fn the_only_case_that_stops_the_proxy_is_named_and_every_other_case_has_a_verdict() {
     let stage = Stage::new();
-    let (said, report) = stage.run(&["status", "--proxy", "builtin:exits-on-conflict"]);
-    let said = said.code(1).err_has(&["builtin:exits-on-conflict stopped serving: starting it again"]);
+    let (printed, report) = stage.run(&["status", "--proxy", "builtin:exits-on-conflict"]);
+    let printed = printed.code(1).err_has(&["builtin:exits-on-conflict stopped serving: restarting it"]);
     let found = culprits(&report);
     assert_eq!(found.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(), ["status/409-conflict"]);
-    assert_eq!(found[0].findings.len(), 1, "what else was seen is a consequence: {:?}", found[0].findings);
-    assert_eq!((report.summary.pass, report.summary.fail), (report.cases.len() - 1, 1), "{}", said.out);
+    assert_eq!(found[0].findings.len(), 1, "other findings would be consequences: {:?}", found[0].findings);
+    assert_eq!((report.summary.pass, report.summary.fail), (report.cases.len() - 1, 1), "{}", printed.out);
     insta::assert_snapshot!(found[0].findings[0].observed, @"the proxy exited with code 70");
     insta::assert_snapshot!(found[0].findings[0].evidence.join("\n"), @r"
     upstream primary#1 answered 409
-    step 1: the caller got no answer: connection closed before the end (FIN)
+    step 1: the caller got no response: connection closed before the end (FIN)
     no other case was under way
     the proxy's log ends with: fatal: no way to report an upstream 409
     ");
-    // Both wires are there.
+    // The result contains both sides of the wire.
     let observation = found[0].observation.as_ref().unwrap();
     assert_eq!(observation.attempts.last().unwrap().sent.status, Some(409));
     assert!(!observation.exchanges.is_empty());
     assert!(
-        said.out.contains("the proxy exited with code 70 because of status/409-conflict"),
+        printed.out.contains("the proxy exited with code 70 because of status/409-conflict"),
         "{}",
-        said.out
+        printed.out
     );
 }
 
 #[test]
-fn each_of_three_responses_that_end_the_proxy_is_named() {
+fn each_of_three_cases_that_stop_the_proxy_is_named() {
     let stage = Stage::new();
-    let (said, report) = stage.run(&["status", "bodies/html-520", "--proxy", "builtin:exits-on-three"]);
-    let said = said.code(1);
+    let (printed, report) = stage.run(&["status", "bodies/html-520", "--proxy", "builtin:exits-on-three"]);
+    let printed = printed.code(1);
     assert_eq!(
         culprits(&report).iter().map(|case| case.id.as_str()).collect::<Vec<_>>(),
         ["bodies/html-520", "status/408-request-timeout", "status/415-unsupported-media-type"]
     );
-    assert_eq!(report.summary.pass, report.cases.len() - 3, "{}", said.out);
+    assert_eq!(report.summary.pass, report.cases.len() - 3, "{}", printed.out);
 }
 
 #[test]
-fn a_stored_run_says_the_same_of_a_case_that_ended_the_proxy() {
+fn a_stored_run_has_the_same_finding_about_a_stopped_proxy() {
     let stage = Stage::new();
     stage.run(&["status/409-conflict", "--proxy", "builtin:exits-on-conflict"]).0.code(1);
     stage.upfault(&["explain", "report.json"]).code(1).out_has(&[
@@ -64,14 +64,14 @@ fn a_stored_run_says_the_same_of_a_case_that_ended_the_proxy() {
 }
 
 #[test]
-fn a_proxy_killed_by_one_case_is_started_again_and_leaves_nothing_behind() {
+fn a_proxy_that_one_case_kills_is_restarted_and_leaves_no_process_behind() {
     let stage =
         Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).scenario("t/c", PLAIN).fake("kill");
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
-    said.code(1).out_has(&["5 cases: 4 pass, 1 fail", "was killed by signal 9 because of t/b"]);
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    printed.code(1).out_has(&["5 cases: 4 pass, 1 fail", "was killed by signal 9 because of t/b"]);
     assert_eq!(verdict(&report, "t/b").0, Verdict::Fail);
     assert!(!report.stops.is_empty());
-    // The log of the process that was killed is still there.
+    // The log of the killed process is kept.
     assert!(stage.all_noted("pid").len() > 1);
     let text = report.cases.iter().find(|case| case.id == "t/b").unwrap().findings[0].evidence.join("\n");
     assert!(text.contains("the proxy's log ends with: fake proxy begins"), "{text}");
@@ -79,18 +79,18 @@ fn a_proxy_killed_by_one_case_is_started_again_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_case_that_is_known_to_stop_the_proxy_is_run_last_and_fails_nothing() {
+fn a_case_that_is_known_to_stop_the_proxy_runs_last_and_does_not_fail_the_run() {
     let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("kill");
     stage.run(&["scenarios/t", "--proxy", "kill", "--accept"]).0.code(0);
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
-    said.code(0).out_has(&["3 cases: 2 pass, 1 known"]);
-    // No other case was under way when it was stopped, and it was not started again for nothing.
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    printed.code(0).out_has(&["3 cases: 2 pass, 1 known"]);
+    // No other case was running when the proxy stopped, and there was no unnecessary restart.
     assert_eq!(report.stops.iter().map(|stop| stop.running.as_slice()).collect::<Vec<_>>(), [["t/b"]]);
     assert_eq!(report.stops[0].case.as_deref(), Some("t/b"));
 }
 
 #[test]
-fn a_case_that_waits_for_the_one_that_stops_the_proxy_gets_its_verdict() {
+fn a_case_whose_sibling_stops_the_proxy_gets_a_verdict() {
     let stage = Stage::new();
     let (_, report) = stage.run(&["status/409-conflict", "--proxy", "builtin:exits-on-conflict"]);
     // The stream is compared with the plain call, which stops the proxy and comes last.
@@ -113,44 +113,44 @@ proxy: {timeout: 5s, retries: 3}
 }
 
 #[test]
-fn a_proxy_that_a_weaker_scenario_stops_fails_the_run_all_the_same() {
+fn a_stopped_proxy_fails_the_run_whatever_the_level_of_the_scenario() {
     let weak = format!("level: informative\n{MARKED}");
     let stage = Stage::new().scenario("t/b", &weak).fake("kill");
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
-    said.code(1);
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    printed.code(1);
     assert_eq!(verdict(&report, "t/b").0, Verdict::Fail);
 }
 
 #[test]
-fn what_is_accepted_does_not_hide_that_too_little_was_decided() {
+fn accepting_does_not_hide_that_cases_have_no_verdict() {
     let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("once");
     stage.run(&["scenarios/t", "--proxy", "once", "--accept"]).0.code(3);
 }
 
 #[test]
-fn a_proxy_that_every_case_stops_ends_the_run_with_3() {
+fn a_proxy_that_every_case_stops_ends_the_run_with_exit_code_3() {
     let mut stage = Stage::new().fake("kill");
     for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
         stage = stage.scenario(&format!("t/{name}"), MARKED);
     }
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
-    said.code(3).out_has(&["8 cases: 6 fail, 2 inconclusive"]).err_has(&[
-        "error: fake was killed by signal 9 before every case had its verdict",
-        "was not started again: 6 scenarios in a row stopped it",
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
+    printed.code(3).out_has(&["8 cases: 6 fail, 2 inconclusive"]).err_has(&[
+        "error: fake was killed by signal 9 before every case had a verdict",
+        "was not restarted: 6 scenarios in a row stopped it",
         "fake.log",
-        "help: the failing cases above name the responses that stop it",
+        "help: the failing cases above show the responses that stop it",
     ]);
     assert_eq!(culprits(&report).len(), 6);
     stage.nothing_is_left();
 }
 
 #[test]
-fn a_proxy_that_does_not_come_back_ends_the_run_with_3() {
+fn a_proxy_that_cannot_be_restarted_ends_the_run_with_exit_code_3() {
     let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("once");
-    let (said, report) = stage.run(&["scenarios/t", "--proxy", "once", "--jobs", "1"]);
-    said.code(3).err_has(&["was not started again: fake exited with code 1", "the first time was enough"]);
+    let (printed, report) = stage.run(&["scenarios/t", "--proxy", "once", "--jobs", "1"]);
+    printed.code(3).err_has(&["was not restarted: fake exited with code 1", "the first time was enough"]);
     let (verdict, reason) = verdict(&report, "t/b");
     assert_eq!(verdict, Verdict::Inconclusive);
-    assert!(reason.contains("was not started again"), "{reason}");
+    assert!(reason.contains("was not restarted"), "{reason}");
     stage.nothing_is_left();
 }

@@ -1,4 +1,4 @@
-//! Whether a client made of a reply what the selftest says that it can.
+//! Checks whether a client observed a reply as the selftest says.
 
 use upfault::internals::selftest::{ClientView, FaultProof};
 
@@ -7,13 +7,13 @@ use super::{
     differences::{self, Instead},
 };
 
-/// What is wrong, if something is.
+/// Returns a description of the difference, if there is one.
 pub fn check(client: &str, proof: &FaultProof, got: &Got) -> Result<(), String> {
     let fits = match differences::of(client, &proof.name) {
         Some(difference) => instead(difference.instead, proof, got),
         None => seen(proof, got),
     };
-    if fits { Ok(()) } else { Err(format!("{} was to be expected, and it got {got:?}", proof.seen)) }
+    if fits { Ok(()) } else { Err(format!("expected {}, got {got:?}", proof.seen)) }
 }
 
 fn seen(proof: &FaultProof, got: &Got) -> bool {
@@ -23,7 +23,7 @@ fn seen(proof: &FaultProof, got: &Got) -> bool {
             !failed && !got.timed_out && got.status == Some(status) && got.bytes == proof.body_bytes
         }
         ClientView::BrokenBeforeHead => failed && !got.timed_out && got.status.is_none(),
-        // A client that hands out whole bodies only tells no status either.
+        // A client that returns only complete bodies does not report a status either.
         ClientView::BrokenAfterHead => failed && !got.timed_out && matches!(got.status, None | Some(200)),
         ClientView::Silent => got.timed_out,
         ClientView::NotConnected => (failed || got.timed_out) && got.status.is_none(),

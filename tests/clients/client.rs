@@ -1,4 +1,4 @@
-//! The clients, and which of them are installed here.
+//! The independent clients, and which of them are installed.
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{curl, hyper_client, script::Script};
 
-/// After so long a client gives up.
+/// The timeout of a client.
 pub const TIME_OUT: Duration = Duration::from_millis(2500);
 
 /// One request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ask {
-    /// Whose exhibit it is.
+    /// The index of the exhibit.
     pub id: usize,
-    /// Where it goes, by POST.
+    /// The URL for the POST request.
     pub url: String,
     /// Its headers.
     pub headers: Vec<(&'static str, String)>,
@@ -22,21 +22,21 @@ pub struct Ask {
     pub body: String,
 }
 
-/// What a client made of the reply.
+/// What a client observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Got {
-    /// The status, if it told one.
+    /// The status, if the client reported one.
     pub status: Option<u16>,
-    /// Bytes of the body that it handed out.
+    /// The number of body bytes that the client returned.
     pub bytes: u64,
-    /// What it complained of.
+    /// The error that the client reported.
     pub error: Option<String>,
-    /// Its own time-out ended it.
+    /// Whether the client timed out.
     #[serde(default)]
     pub timed_out: bool,
 }
 
-/// A client that has nothing in common with the selftest's own.
+/// A client that shares no code with the client of the selftest.
 pub enum Client {
     Curl,
     Hyper,
@@ -52,7 +52,7 @@ impl Client {
         }
     }
 
-    /// Asks everything at once.
+    /// Sends all requests concurrently.
     pub async fn ask(&self, asks: Vec<Ask>, ca: &Path) -> HashMap<usize, Got> {
         match self {
             Self::Curl => curl::ask(asks, ca).await,
@@ -62,9 +62,9 @@ impl Client {
     }
 }
 
-/// Those that are here. `UPFAULT_CLIENTS` names those that must be; `UPFAULT_PYTHON` a Python that has
+/// The installed clients. `UPFAULT_CLIENTS` lists the clients that must be installed; `UPFAULT_PYTHON` is a Python with
 /// httpx.
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test is its own surroundings")]
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test reads its own environment")]
 pub async fn installed() -> Vec<Client> {
     let wanted = std::env::var("UPFAULT_CLIENTS").unwrap_or_default();
     let python = std::env::var("UPFAULT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -79,8 +79,8 @@ pub async fn installed() -> Vec<Client> {
     }
     for name in ["curl", "hyper", "httpx", "undici"] {
         if clients.iter().all(|client| client.name() != name) {
-            assert!(!wanted.split(',').any(|one| one.trim() == name), "{name} must be here and is not");
-            eprintln!("{name} is not installed here: it was not asked");
+            assert!(!wanted.split(',').any(|one| one.trim() == name), "{name} must be installed, but is not");
+            eprintln!("{name} is not installed: skipped");
         }
     }
     clients

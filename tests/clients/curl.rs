@@ -1,4 +1,4 @@
-//! curl, one process for each request.
+//! curl, with one process for each request.
 
 use std::{collections::HashMap, path::Path, process::Stdio, sync::Arc};
 
@@ -6,10 +6,10 @@ use tokio::{io::AsyncWriteExt, process::Command, sync::Semaphore};
 
 use super::client::{Ask, Got, TIME_OUT};
 
-/// curl's exit code for a time-out.
+/// curl's exit code for a timeout.
 const TIMED_OUT: &str = "28";
 
-/// Processes at once.
+/// Maximum concurrent processes.
 const AT_ONCE: usize = 24;
 
 pub async fn is_here() -> bool {
@@ -61,13 +61,13 @@ async fn one(ask: &Ask, ca: &Path) -> Got {
         .kill_on_drop(true);
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // One that found nobody to send it to does not read it.
+    // If curl cannot connect, it does not read the body.
     let _ = stdin.write_all(ask.body.as_bytes()).await;
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let words: Vec<&str> = told.split(' ').collect();
-    let [status, bytes, code] = words[..] else { panic!("curl says {told:?}") };
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words: Vec<&str> = reported.split(' ').collect();
+    let [status, bytes, code] = words[..] else { panic!("curl reported {reported:?}") };
     Got {
         status: status.parse().ok().filter(|status| *status > 0),
         bytes: bytes.parse().unwrap(),

@@ -1,4 +1,4 @@
-"""Asks with httpx: requests as lines of JSON on standard input, what it got as lines on standard output."""
+"""Sends requests with httpx: reads them as lines of JSON from stdin, and prints results as lines of JSON."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ async def one(ask):
             await asyncio.wait_for(fetch(client, ask, got), TIME_OUT)
     except asyncio.TimeoutError:
         got["timed_out"] = True
-    except Exception as error:  # whatever a client may throw is what is asked for
+    except Exception as error:  # any exception is a result
         got["error"] = f"{type(error).__name__}: {error}"
     return got
 

@@ -1,4 +1,4 @@
-//! hyper, over a connection of its own for each request.
+//! hyper, with a separate connection for each request.
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -94,7 +94,7 @@ async fn read(response: Response<Incoming>, got: &mut Got) -> Result<(), Error> 
     Ok(())
 }
 
-/// A connection's task, ended with its request.
+/// The task of a connection, which ends when this value is dropped.
 struct Running(tokio::task::JoinHandle<()>);
 
 impl Drop for Running {

@@ -1,4 +1,4 @@
-//! Clients of other languages: a script that reads requests as lines of JSON and answers in the same way.
+//! Clients in other languages: scripts that read requests and write results as lines of JSON.
 
 use std::{collections::HashMap, path::Path, process::Stdio};
 
@@ -11,7 +11,7 @@ use super::client::{Ask, Got, TIME_OUT};
 pub struct Script {
     pub name: &'static str,
     program: String,
-    /// What it must be able to run for the client to be here.
+    /// Arguments with which the program succeeds if the client is installed.
     probe: &'static [&'static str],
     file: &'static str,
 }
@@ -29,7 +29,7 @@ impl Script {
         Self { name: "httpx", program: python.to_owned(), probe, file: "httpx_client.py" }
     }
 
-    /// Node's own `fetch` is undici; 20 is the first release in which it speaks HTTP/2.
+    /// Node's `fetch` is undici. Node 20 is the first version in which it supports HTTP/2.
     pub fn undici() -> Self {
         let probe: &[&str] = &["-e", "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)"];
         Self { name: "undici", program: "node".to_owned(), probe, file: "undici_client.mjs" }
@@ -41,7 +41,7 @@ impl Script {
         command.status().await.is_ok_and(|status| status.success())
     }
 
-    /// Asks everything at once, in one process.
+    /// Sends all requests concurrently, in one process.
     pub async fn ask(&self, asks: Vec<Ask>, ca: &Path) -> HashMap<usize, Got> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(self.file);
         let mut child = Command::new(&self.program)

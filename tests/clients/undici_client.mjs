@@ -1,11 +1,11 @@
-// Asks with undici, as node's own `fetch` has it: requests as lines of JSON on standard input, what it got as
-// lines on standard output. NODE_EXTRA_CA_CERTS names the authority.
+// Sends requests with undici, which is node's `fetch`: reads them from standard input as lines of JSON, and prints the
+// results as lines of JSON. NODE_EXTRA_CA_CERTS is the file of the certificate authority.
 
 import { createInterface } from "node:readline";
 
 const timeOut = 1000 * Number(process.argv[2]);
 
-// The dispatcher that `fetch` uses is there once it was used; its class takes options that `fetch` has not.
+// The dispatcher of `fetch` exists after its first use. Its class has options that `fetch` does not have.
 await fetch("data:,").then((response) => response.text());
 const Agent = globalThis[Symbol.for("undici.globalDispatcher.1")].constructor;
 

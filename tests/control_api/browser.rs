@@ -1,4 +1,4 @@
-//! Pages in headless Chromium.
+//! Web pages in headless Chromium.
 
 use std::net::SocketAddr;
 
@@ -9,9 +9,9 @@ use tokio::{
 
 use super::{PROMPT, armed, folder, is_wanted, json, mock_with_a_secret, run, serve};
 
-/// A website whose name leads to `server` once its page is loaded: `GET /attack` gets the page, `GET
-/// /attack/wait` never an answer, and all other connections are the server's. A browser cannot tell this
-/// from a name that resolves differently than before.
+/// A website whose connections go to `server` after its page has loaded: `GET /attack` returns the page, `GET
+/// /attack/wait` never returns, and all other connections are forwarded to `server`. To a browser this looks like DNS
+/// rebinding.
 async fn website(server: SocketAddr) -> SocketAddr {
     let page = std::fs::read_to_string(folder().join("attack.html")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -26,7 +26,7 @@ async fn website(server: SocketAddr) -> SocketAddr {
 
 async fn visit(mut browser: TcpStream, server: SocketAddr, page: String) {
     let mut start = [0; 16];
-    // A connection that the browser opens in advance may never be used.
+    // The browser may open connections in advance and never use them.
     if browser.read_exact(&mut start).await.is_err() {
         return;
     }
@@ -49,7 +49,7 @@ async fn visit(mut browser: TcpStream, server: SocketAddr, page: String) {
     }
 }
 
-/// What a page shows when it has been loaded. No name resolves but `evil.test`, so that nothing leaves this machine.
+/// Loads a page and returns its DOM. Only `evil.test` resolves, so that no request leaves this machine.
 async fn open(url: &str, server: SocketAddr) -> String {
     let profile = tempfile::tempdir().unwrap();
     let profile = format!("--user-data-dir={}", profile.path().display());
@@ -72,7 +72,7 @@ async fn open(url: &str, server: SocketAddr) -> String {
     run("chromium", &args, server).await
 }
 
-/// What the page saw of an attempt.
+/// The result of an attempt, as the page shows it.
 #[track_caller]
 fn seen<'a>(dom: &'a str, attempt: &str) -> &'a str {
     let line = dom.lines().find_map(|line| line.split_once(&format!("{attempt}: ")));
@@ -80,7 +80,7 @@ fn seen<'a>(dom: &'a str, attempt: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_another_origin_can_neither_arm_nor_read_and_one_of_the_servers_own_can() {
+async fn only_a_page_of_the_servers_own_origin_can_arm_and_read() {
     if !is_wanted("chromium") {
         return;
     }
@@ -103,10 +103,14 @@ async fn a_page_of_another_origin_can_neither_arm_nor_read_and_one_of_the_server
     let untouched = async |mocks: u64| {
         assert_eq!(armed(address).await, mocks);
         let ledger = json(address, "GET", &format!("/_upfault/ledger/{id}"), "").await;
-        assert_eq!(ledger["attempts"].as_array().unwrap().len(), 1, "neither ended nor reset: {ledger}");
+        assert_eq!(
+            ledger["attempts"].as_array().unwrap().len(),
+            1,
+            "the mock was disarmed or its ledger was reset: {ledger}"
+        );
     };
 
-    // A website, whose name leads to the server after a while.
+    // A website that rebinds its name to the server.
     let dom = open(&attack("evil.test"), address).await;
     another_origin(&dom);
     for attempt in ["arm", "ledger", "disarm"] {
@@ -116,7 +120,7 @@ async fn a_page_of_another_origin_can_neither_arm_nor_read_and_one_of_the_server
     assert!(!dom.contains(PROMPT) && !dom.contains("sk-"), "{dom}");
     untouched(1).await;
 
-    // The same page at the server's own address behind a forwarded port: now it is the server's.
+    // The same page at the server's own address, through a forwarded port, has the server's origin.
     let dom = open(&attack("127.0.0.1"), address).await;
     another_origin(&dom);
     assert!(seen(&dom, "own name: arm").starts_with("basic 201 "), "{dom}");
@@ -127,9 +131,9 @@ async fn a_page_of_another_origin_can_neither_arm_nor_read_and_one_of_the_server
     assert!(page.contains("THE CATALOGUE BY URL"), "{page}");
 }
 
-/// What `--allow-host` opens, and that the website above was stopped by its name alone.
+/// `--allow-host` allows the name of the website. So the name was the only reason why the test above was rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_under_an_allowed_name_is_the_servers_own() {
+async fn a_page_under_an_allowed_name_can_use_the_control_api() {
     if !is_wanted("chromium") {
         return;
     }
@@ -140,5 +144,5 @@ async fn a_page_under_an_allowed_name_is_the_servers_own() {
     let dom = open(&format!("http://evil.test:{port}/attack#http://{address},{id}"), address).await;
     assert!(seen(&dom, "own name: arm").starts_with("basic 201 "), "{dom}");
     assert!(seen(&dom, "own name: ledger").contains(PROMPT), "{dom}");
-    assert_eq!(armed(address).await, 2, "what was sent to the other origin armed nothing");
+    assert_eq!(armed(address).await, 2, "requests to the other origin must not arm anything");
 }

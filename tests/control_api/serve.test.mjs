@@ -1,4 +1,4 @@
-// A test suite in JavaScript arms a mock of `upfault serve`, calls it, reads its ledger and ends it.
+// A test suite in JavaScript: it arms a mock of `upfault serve`, calls it, reads its ledger and disarms it.
 //
 // UPFAULT_URL is the address that `upfault serve` printed.
 import { afterEach, beforeEach, expect, test } from "vitest";

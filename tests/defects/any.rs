@@ -1,8 +1,8 @@
-//! Scenarios that nobody wrote: whatever an upstream does, the honest proxy breaks no rule, and one more
-//! fault never makes a failed call pass.
+//! Random scenarios: the honest proxy breaks no rule whatever an upstream does, and an additional fault never makes a failed
+//! call pass.
 //!
-//! They are drawn as text, so that a test that fails prints a file to keep. The same are drawn each time;
-//! `DRAWN=500` draws so many.
+//! Scenarios are generated as text, so that a failing test prints a scenario file. They are the same in every run;
+//! `DRAWN=500` generates 500 of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,12 +21,12 @@ use upfault::internals::{
 
 use super::{alone, block_on, number_of, run::run};
 
-/// How many are drawn.
+/// The default number of random scenarios.
 const DRAWN: usize = 200;
 
 fn drawn<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>) -> Vec<T> {
     let mut runner = TestRunner::deterministic();
-    let mut draw = || strategy.new_tree(&mut runner).expect("nothing is left out").current();
+    let mut draw = || strategy.new_tree(&mut runner).expect("the strategy rejects nothing").current();
     (0..number_of("DRAWN").unwrap_or(DRAWN)).map(|_| draw()).collect()
 }
 
@@ -34,8 +34,8 @@ fn text(words: &'static [&'static str]) -> BoxedStrategy<String> {
     select(words).prop_map(str::to_owned).boxed()
 }
 
-/// Places in a reply; only a stream has events. All lie before its end: where it ends anyway, a connection that
-/// is cut just after is already used again, by another case perhaps.
+/// Points in a reply; only a stream has events. All of them are before its end: after the end, the connection may already
+/// be in use again, possibly by another case.
 fn point(events: bool) -> BoxedStrategy<String> {
     let words = text(&["before_headers", "after_headers", "before_end"]);
     let bytes = (1..15u32).prop_map(|n| format!("{{after_bytes: {n}}}"));
@@ -63,7 +63,7 @@ const ERRORS: &[&str] = &[
     "overloaded",
 ];
 
-/// A fault that changes when bytes go out, or what stands between them, but fails nothing.
+/// A fault that changes the timing of bytes or adds ignorable events, so that the call still succeeds.
 fn harmless(events: bool) -> BoxedStrategy<String> {
     let delay = (point(events), 0..200u32).prop_map(|(at, ms)| format!("delay: {{at: {at}, for: {ms}ms}}"));
     let split = (1..60u32).prop_map(|bytes| format!("split: {{bytes: {bytes}}}"));
@@ -75,7 +75,7 @@ fn harmless(events: bool) -> BoxedStrategy<String> {
     prop_oneof![delay, put_in, split, text(&["crlf", "multi_line_data", "duplicate_terminator"])].boxed()
 }
 
-/// A fault that may end a reply.
+/// A fault that can make a reply fail.
 fn harmful(events: bool) -> BoxedStrategy<String> {
     let cut = (text(&["reset", "close", "truncate", "hang"]), point(events))
         .prop_map(|(what, at)| format!("{what}: {{at: {at}}}"));
@@ -113,7 +113,7 @@ fn refusal() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What stands in the place of a good reply, and leaves no room for another fault.
+/// A fault that replaces a good reply, and cannot be combined with another fault.
 fn instead() -> impl Strategy<Value = String> {
     let body = text(&["not_json", "empty", "null", "html", "cut_json", "{error: rate_limit}"]);
     prop_oneof![3 => body.prop_map(|body| format!("malform: {body}")), 1 => Just("redirect: 307".to_owned())]
@@ -141,7 +141,7 @@ fn matrix(stream: bool) -> impl Strategy<Value = String> {
     apis.prop_map(move |api| format!("matrix: {{api: [{api}], stream: [{stream}]}}\n"))
 }
 
-/// Whole scenarios: several turns of one or two deployments, retries, a chain or callers at the same time.
+/// Complete scenarios: several turns of one or two deployments, with retries, fallbacks or concurrent requests.
 fn scenario() -> impl Strategy<Value = String> {
     let parts = |stream| {
         let deployments = (vec(turn(stream), 1..4), vec(turn(stream), 1..3));
@@ -166,14 +166,14 @@ fn scenario() -> impl Strategy<Value = String> {
     )
 }
 
-/// The cases of a file; none where its faults cannot happen together.
+/// The cases of a scenario; none if its faults cannot be combined.
 fn cases(id: &str, text: &str) -> Vec<Case> {
     let text = format!("title: t\nwhy: w\n{text}");
     load_text(id, "any.yaml", &text).map(|scenario| expand(&scenario.into())).unwrap_or_default()
 }
 
 #[test]
-fn whatever_upstreams_do_the_honest_proxy_breaks_no_rule() {
+fn the_honest_proxy_breaks_no_rule_in_random_scenarios() {
     let texts: BTreeMap<String, String> =
         drawn(scenario()).into_iter().enumerate().map(|(n, text)| (format!("any/{n}"), text)).collect();
     let all: Vec<Case> = texts.iter().flat_map(|(id, text)| cases(id, text)).collect();
@@ -189,7 +189,7 @@ fn whatever_upstreams_do_the_honest_proxy_breaks_no_rule() {
 }
 
 #[test]
-fn one_more_fault_never_makes_a_failed_call_pass() {
+fn an_additional_fault_never_makes_a_failed_call_pass() {
     let pair =
         any::<bool>().prop_flat_map(|stream| (matrix(stream), turn(stream), fault(stream), any::<bool>()));
     let (mut befores, mut afters) = (BTreeMap::new(), BTreeMap::new());
@@ -204,7 +204,7 @@ fn one_more_fault_never_makes_a_failed_call_pass() {
         }
     }
     let _alone = alone();
-    // Each half has a proxy of its own: a fault may strike after an empty body, when the connection is used again.
+    // Each half uses a separate proxy, because a fault after an empty body could affect a reused connection.
     let failed = failing(&befores);
     assert!(failed.len() > 20, "only {} of these calls fail", failed.len());
     let still = failing(&afters);
@@ -213,7 +213,7 @@ fn one_more_fault_never_makes_a_failed_call_pass() {
     assert!(healed.is_empty(), "{} of {}:\n{}", healed.len(), failed.len(), healed.join("\n"));
 }
 
-/// The files of which some case fails with a proxy that says of whatever fails that it went well.
+/// The scenarios with a case that fails with a proxy that reports every failure as a success.
 fn failing(texts: &BTreeMap<String, String>) -> BTreeSet<String> {
     let all: Vec<Case> = texts.iter().flat_map(|(id, text)| cases(id, text)).collect();
     let results = block_on(run(Some(Defect::SuccessMadeUp), all));

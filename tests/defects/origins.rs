@@ -1,5 +1,5 @@
-//! What is said of the origin of errors, held against the embedded proxy: of each defect that takes a
-//! detail away, that it is gone.
+//! Error sources and detail fates, tested with the embedded proxy: for each defect that affects a detail, the fate of that
+//! detail is reported.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use upfault::internals::{
 
 use super::{alone, block_on, honest, library, run::run, table::holds};
 
-/// A defect, the detail that it touches, what becomes of it, and scenarios that show it.
+/// Defects, each with the detail that it affects, the fate of that detail, and scenarios that show it.
 type Touched = (Defect, &'static str, fn(&DetailFate) -> bool, &'static [&'static str]);
 
 const TOUCHED: &[Touched] = &[
@@ -40,7 +40,7 @@ fn is_leaked(fate: &DetailFate) -> bool {
     matches!(fate, DetailFate::Leaked { .. })
 }
 
-/// Every detail of every error of these results, with the case that it is of.
+/// The details of all errors in these results, each with its case.
 fn traced(results: &[Arc<CaseResult>]) -> Vec<(String, TracedDetail)> {
     let of = |result: &Arc<CaseResult>| {
         let origins = result.observation.as_ref().map(origins).unwrap_or_default();
@@ -51,7 +51,7 @@ fn traced(results: &[Arc<CaseResult>]) -> Vec<(String, TracedDetail)> {
 }
 
 #[test]
-fn a_defect_that_touches_a_detail_is_told_as_its_fate_and_the_honest_proxy_keeps_it() {
+fn the_fate_of_a_detail_shows_the_defect_and_the_honest_proxy_keeps_the_detail() {
     let _alone = alone();
     for (defect, name, touched, shown_by) in TOUCHED {
         let cases = || library().into_iter().filter(|case| shown_by.iter().any(|name| holds(name, case)));
@@ -62,13 +62,13 @@ fn a_defect_that_touches_a_detail_is_told_as_its_fate_and_the_honest_proxy_keeps
                 .filter(|(_, traced)| traced.detail == *name && touched(&traced.fate))
                 .count()
         };
-        assert!(count(Some(*defect)) > 0, "{defect}: {name} was not touched");
-        assert_eq!(count(None), 0, "the honest proxy touched {name}");
+        assert!(count(Some(*defect)) > 0, "{defect}: {name} was not affected");
+        assert_eq!(count(None), 0, "the honest proxy affected {name}");
     }
 }
 
 #[test]
-fn whatever_the_honest_proxy_says_is_an_upstreams_or_its_own_and_nothing_leaks() {
+fn every_error_of_the_honest_proxy_has_a_source_and_nothing_leaks() {
     let results = honest();
     let mut upstreams = 0;
     for result in results {
@@ -78,7 +78,7 @@ fn whatever_the_honest_proxy_says_is_an_upstreams_or_its_own_and_nothing_leaks()
             assert!(known, "{}: {:?}, {:?}", result.id, origin.maker, origin.evidence);
         }
     }
-    assert!(upstreams > 500, "most errors are an upstream's, and only {upstreams} are said to be");
+    assert!(upstreams > 500, "only {upstreams} errors have an upstream as their source");
     let leaked: Vec<_> = traced(results).into_iter().filter(|(_, traced)| is_leaked(&traced.fate)).collect();
     assert!(leaked.is_empty(), "{leaked:#?}");
 }

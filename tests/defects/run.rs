@@ -1,4 +1,4 @@
-//! Runs the embedded proxy over cases, as the command line does but without its snapshots.
+//! Runs cases with the embedded proxy, like the command line, but without snapshots.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,20 +19,20 @@ use upfault::internals::{
     snapshot::{SnapshotStore, WriteMode},
 };
 
-/// Each rule that was broken, with the first case and finding.
+/// The broken rules, each with its first case and finding.
 pub type Broken = BTreeMap<String, (String, Finding)>;
 
-/// Runs cases, every one of which gets a verdict.
+/// Runs cases. Each of them must get a verdict.
 pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult>> {
     run_seeded(defect, cases, 1).await
 }
 
-/// How often a case is run that got no verdict, since the machine was too busy to tell.
+/// The maximum number of runs of a case that is inconclusive because the machine was busy.
 const RUNS: usize = 3;
 
-/// The same with another seed: other tokens, and other draws where something is drawn.
+/// Runs cases with this seed, on which tokens and random choices depend.
 pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
-    // What the embedded proxy does not serve tells nothing of it.
+    // Cases that the embedded proxy does not support are left out.
     let cases: Vec<Case> = cases
         .into_iter()
         .filter(|case| builtin::lacks(&case.combination, &case.scenario.proxy).is_none())
@@ -44,7 +44,7 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
             .filter(|result| result.verdict == Verdict::Inconclusive)
             .map(|result| result.scenario.as_str())
             .collect();
-        // All cases of the file, since they are held against each other.
+        // All cases of the scenario, because they are compared with each other.
         let again: Vec<Case> =
             cases.iter().filter(|case| without.contains(case.scenario.id.as_str())).cloned().collect();
         if again.is_empty() {
@@ -55,17 +55,17 @@ pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> 
         results.extend(again);
     }
     for result in &results {
-        let told = matches!(result.verdict, Verdict::Pass | Verdict::Fail);
-        assert!(told, "{defect:?}: {} is {}: {:?}", result.id, result.verdict, result.reason);
+        let is_judged = matches!(result.verdict, Verdict::Pass | Verdict::Fail);
+        assert!(is_judged, "{defect:?}: {} is {}: {:?}", result.id, result.verdict, result.reason);
     }
-    // What a report holds, with placeholders for secrets, is judged as it was live.
+    // The report, which contains placeholders for secrets, must get the same judgement as the live run.
     let differences = judge_again(&report(&results), &Policy::default()).differences;
-    assert_eq!(differences, [], "{defect:?} is judged otherwise from a report");
-    assert_eq!(results.len(), cases.len(), "{defect:?}: every case has a verdict");
+    assert_eq!(differences, [], "{defect:?} is judged differently from a report");
+    assert_eq!(results.len(), cases.len(), "{defect:?}: every case must have a verdict");
     results
 }
 
-/// The embedded proxy; in a process of its own with a defect that would stop this one.
+/// The embedded proxy. With a defect that stops the process, it runs in a separate process.
 fn proxy(defect: Option<Defect>) -> ProxyChoice {
     match defect.filter(|defect| defect.stops_the_process()) {
         Some(defect) => {
@@ -83,7 +83,7 @@ async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Ar
     run_by(Policy::default(), store, defect, cases, seed).await
 }
 
-/// Runs cases once by a policy, compared with what a store holds.
+/// Runs cases once with a policy, and compares them with the snapshots of a store.
 pub async fn run_by(
     policy: Policy,
     store: SnapshotStore,
@@ -107,12 +107,12 @@ pub async fn run_by(
         root: dir.path().to_owned(),
         began: Instant::now(),
     };
-    let (events, mut told) = mpsc::unbounded_channel();
+    let (events, mut received) = mpsc::unbounded_channel();
     let ended = runner::run(settings, &events, &CancellationToken::new()).await;
     ended.unwrap_or_else(|error| panic!("{defect:?}: {error}"));
     drop(events);
     let mut results = Vec::new();
-    while let Some(event) = told.recv().await {
+    while let Some(event) = received.recv().await {
         if let Event::CaseFinished(result) = event {
             results.push(result);
         }
@@ -120,7 +120,7 @@ pub async fn run_by(
     results
 }
 
-/// What a report of a run by the default policy holds.
+/// The report of a run with the default policy.
 pub fn report(results: &[Arc<CaseResult>]) -> Report {
     Report {
         schema: SCHEMA_VERSION,
@@ -139,7 +139,7 @@ pub fn report(results: &[Arc<CaseResult>]) -> Report {
     }
 }
 
-/// What cases broke.
+/// The rules that these cases broke.
 pub fn broken(results: &[Arc<CaseResult>]) -> Broken {
     let mut broken = Broken::new();
     for result in results {

@@ -1,4 +1,4 @@
-//! The score: one line for a person, past what the test harness keeps to itself, and for `.ci/run` in a file.
+//! The score of the judge: a line on standard error, which the test harness does not capture, and a file for `.ci/run`.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// What is known of it so far: defects caught of how many, and cases with how many findings.
+/// The known parts of the score: caught and all defects; cases and findings of the honest proxy.
 #[derive(Debug, Default)]
 struct Score {
     defects: Option<(usize, usize)>,
@@ -16,30 +16,30 @@ struct Score {
 
 static SCORE: Mutex<Score> = Mutex::new(Score { defects: None, honest: None });
 
-/// So many of the defects were caught.
+/// Records how many of the defects were caught.
 pub fn defects(caught: usize, of: usize) {
     note(|score| score.defects = Some((caught, of)));
 }
 
-/// So many cases of the honest proxy, with so many findings.
+/// Records the cases of the honest proxy and their findings.
 pub fn honest(cases: usize, findings: usize) {
     note(|score| score.honest = Some((cases, findings)));
 }
 
-/// Tells the score as soon as both halves are there.
+/// Changes the score, and prints it when both parts are known.
 fn note(change: impl FnOnce(&mut Score)) {
     let mut score = SCORE.lock().unwrap_or_else(PoisonError::into_inner);
     change(&mut score);
     let (Some((caught, of)), Some((cases, findings))) = (score.defects, score.honest) else { return };
     let line = format!(
-        "score: {caught} of {of} defects caught by the rule intended; {findings} findings of the honest proxy over {cases} cases"
+        "score: {caught} of {of} defects caught by the intended rule; {findings} findings about the honest proxy in {cases} cases"
     );
-    tell(&line);
+    print(&line);
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("score.txt");
     fs::write(file, line + "\n").expect("the score can be written");
 }
 
-/// A line that is seen although the tests pass: it is written to the handle itself.
-pub fn tell(line: &str) {
+/// Prints a line that is visible even if the test passes: it writes to the handle directly.
+pub fn print(line: &str) {
     let _ = writeln!(io::stderr(), "\n{line}");
 }

@@ -1,4 +1,4 @@
-//! A run under one policy, judged again by another one, says what a run under that one says.
+//! A stored run that is judged again by another policy gets the same judgement as a run with that policy.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,8 +16,7 @@ use super::{
     run::{report, run_by},
 };
 
-/// Families in which policies disagree (statuses, details, chains, siblings, streams, silence), as far as they
-/// take no time.
+/// Scenarios on which policies disagree (statuses, details, fallbacks, siblings, streams, silence), without slow ones.
 fn is_chosen(id: &str) -> bool {
     const FAMILIES: [&str; 7] = [
         "status/",
@@ -31,7 +30,7 @@ fn is_chosen(id: &str) -> bool {
     FAMILIES.iter().any(|family| id.starts_with(family)) && !id.contains("cooldown")
 }
 
-/// A user's own policy, which enforces, lowers, raises and lifts.
+/// A policy of a user, which enforces, lowers, raises and switches off rules.
 const OURS: &str = "
 name: ours
 extends: rfc9110
@@ -45,9 +44,9 @@ levels:
   status.mirrored: {answer: lifted, reason: So.}
 ";
 
-type Said = (Verdict, Vec<(String, Level)>);
+type CaseJudgement = (Verdict, Vec<(String, Level)>);
 
-fn said<'r>(results: impl Iterator<Item = &'r CaseResult>) -> BTreeMap<String, Said> {
+fn judgements<'r>(results: impl Iterator<Item = &'r CaseResult>) -> BTreeMap<String, CaseJudgement> {
     results
         .map(|case| {
             let findings = case.findings.iter().map(|finding| (finding.rule.clone(), finding.level));
@@ -57,7 +56,7 @@ fn said<'r>(results: impl Iterator<Item = &'r CaseResult>) -> BTreeMap<String, S
 }
 
 #[test]
-fn a_stored_run_is_judged_by_any_policy_as_a_run_under_it() {
+fn a_stored_run_gets_the_judgement_of_a_run_with_the_policy() {
     let _alone = alone();
     let cases: Vec<_> = library().into_iter().filter(|case| is_chosen(&case.id)).collect();
     let mut policies = Policy::all();
@@ -69,23 +68,23 @@ fn a_stored_run_is_judged_by_any_policy_as_a_run_under_it() {
         let run = |policy: &Policy, mode, cases| {
             block_on(run_by(policy.clone(), store(mode), Some(defect), cases, 1))
         };
-        // A part of what the proxy does is accepted, under the user's own policy.
+        // Some cases are accepted with the policy of the user.
         let part = cases.iter().filter(|case| !case.id.starts_with("detail/")).cloned().collect();
         run(&policies[4], WriteMode::Accept, part);
         let live: Vec<_> =
             policies.iter().map(|policy| run(policy, WriteMode::Never, cases.clone())).collect();
         let stored = report(&live[0]);
         for (policy, live) in policies.iter().zip(live) {
-            let live = said(live.iter().map(Arc::as_ref));
+            let live = judgements(live.iter().map(Arc::as_ref));
             let again = judge_again(&stored, policy).events;
-            let again = said(again.iter().filter_map(|event| match event {
+            let again = judgements(again.iter().filter_map(|event| match event {
                 Event::CaseFinished(case) => Some(case.as_ref()),
                 _ => None,
             }));
             assert_eq!(again.len(), live.len());
             for (id, (verdict, findings)) in &live {
                 let (again, found) = &again[id];
-                // A busy machine leaves a case without a verdict now and then.
+                // A case can be inconclusive if the machine is busy.
                 if ![again, verdict].contains(&&Verdict::Inconclusive) {
                     assert_eq!((again, found), (verdict, findings), "{id} by {}, {defect:?}", policy.name);
                 }
@@ -94,7 +93,7 @@ fn a_stored_run_is_judged_by_any_policy_as_a_run_under_it() {
         }
     }
     for verdict in [Verdict::Pass, Verdict::Known, Verdict::Fail] {
-        assert!(seen.contains_key(&verdict), "the slice shows no {verdict}: {seen:?}");
+        assert!(seen.contains_key(&verdict), "no case has the verdict {verdict}: {seen:?}");
     }
     assert!(!seen.contains_key(&Verdict::Changed), "{seen:?}");
 }

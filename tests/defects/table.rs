@@ -1,24 +1,23 @@
-//! What each defect of the embedded proxy breaks.
+//! The rules that each defect of the embedded proxy breaks.
 
 use upfault::internals::{
     builtin::Defect::{self, *},
     scenario::Case,
 };
 
-/// What one defect breaks, over the bundled library and under the default policy.
+/// The rules that a defect breaks in the bundled scenarios, under the default policy.
 ///
-/// The scenarios' own demands (`expect.*`) are left out: they say again, for one case, what a defect
-/// does, and which of them a library holds is no property of the defect.
+/// Expectations of scenarios (`expect.*`) are left out: they repeat the contract for single cases, and depend on the scenarios
+/// rather than on the defect.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// The defect.
     pub defect: Defect,
-    /// The rule that it is meant to break.
+    /// The rule that the defect is meant to break.
     pub breaks: &'static str,
-    /// Every other rule that it also breaks.
+    /// All other rules that it breaks.
     pub also: &'static [&'static str],
-    /// Scenarios, or folders of them, that suffice to show it; the others say the same again, or
-    /// take their time.
+    /// Scenarios, or folders of scenarios, that are enough to show the defect.
     pub shown_by: &'static [&'static str],
 }
 
@@ -29,7 +28,7 @@ impl Row {
     }
 }
 
-/// Whether a case is of this scenario, or of this folder.
+/// Whether a case belongs to this scenario or folder.
 pub fn holds(name: &str, case: &Case) -> bool {
     let rest = case.scenario.id.strip_prefix(name);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -44,7 +43,7 @@ const fn row(
     Row { defect, breaks, also, shown_by }
 }
 
-/// Every defect, in the order in which they are declared.
+/// A row for every defect, in the order of [`Defect::ALL`].
 pub const ROWS: &[Row] = &[
     row(
         RateLimitAs500,
@@ -188,7 +187,7 @@ pub const ROWS: &[Row] = &[
     row(ChunkDropped, "stream.content-intact", &[], &["stream", "healthy"]),
     row(ChunkDoubled, "success.content-intact", &["stream.content-intact"], &["healthy", "stream"]),
     row(StreamLeftOpen, "stream.ends-after-error", &[], &["timeouts/silence-in-mid-stream"]),
-    // Ollama's last line is the end and its reason in one.
+    // Ollama's last line contains both the end and its reason.
     row(
         TerminatorDropped,
         "success.terminated",
@@ -203,7 +202,7 @@ pub const ROWS: &[Row] = &[
     row(PassThroughStatusMade, "passthrough.status", &[], &["passthrough"]),
     row(PassThroughTypeMade, "passthrough.content-type", &[], &["passthrough"]),
     row(PassThroughWrapped, "passthrough.body", &[], &["passthrough"]),
-    row(PassThroughMended, "passthrough.body", &[], &["passthrough"]),
+    row(PassThroughRepaired, "passthrough.body", &[], &["passthrough"]),
     row(PassThroughHopByHop, "passthrough.hop-by-hop", &[], &["passthrough"]),
     row(PassThroughCutFinished, "passthrough.cut-stays-cut", &[], &["passthrough"]),
     row(LimitAsStop, "success.limit-told", &[], &["healthy"]),
@@ -301,7 +300,7 @@ pub const ROWS: &[Row] = &[
         &["disconnect.plain-let-go", "disconnect.no-new-attempt"],
         &["disconnect"],
     ),
-    row(RetriesForNobody, "disconnect.no-new-attempt", &[], &["disconnect"]),
+    row(RetriesAfterLeave, "disconnect.no-new-attempt", &[], &["disconnect"]),
     row(
         ErrorsSwapped,
         "detail.own-error",

@@ -1,4 +1,4 @@
-"""anthropic."""
+"""The calls of anthropic."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Frames of the AWS event stream: such as a turn can spell out, and what the ledger holds of them.
+"""Frames of the AWS event stream: writes them for turns, and reads them from the ledger.
 
-A turn's body is text, and a frame is not: its lengths and checksums are any bytes. So each frame is
-padded (`"p"`, which the service sends too, against guesses by length) until all of its bytes are
-below 0x7f. What comes out is a real frame, and as text it is the same bytes.
+The body of a turn is text, but lengths and checksums of a frame can be any bytes. So each frame gets padding
+(`"p"`, which the service sends too, to hide lengths) until all of its bytes are below 0x7f. The result is a valid
+frame, and its bytes are the same as text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
 
 
 def body(parts: list[Any]) -> str:
-    """`$good`, `{exception: NAME}`, `{error: CODE}`, `{cut: NAME}` (half of an event), `{bad_crc: NAME}`, `{text: …}`, one after another."""
+    """Concatenates parts: `$good`, `{exception: NAME}`, `{error: CODE}`, `{cut: NAME}` (half of an event),
+    `{bad_crc: NAME}` and `{text: …}`."""
     return "".join(map(part, parts))
 
 
@@ -77,17 +78,17 @@ def frame(headers: dict[str, str], payload: dict[str, Any]) -> str:
         whole += struct.pack("!I", crc32(whole))
         if is_text(whole):
             return whole.decode("ascii")
-    raise ValueError("no padding makes this frame text")
+    raise ValueError("no padding turns this frame into text")
 
 
 def read(data: bytes) -> Iterator[dict[str, Any]]:
-    """The events in whole frames, as botocore has them: `{NAME: payload}`."""
+    """The events in complete frames, in botocore's form: `{NAME: payload}`."""
     while len(data) >= 16:
         total, head = struct.unpack_from("!II", data)
         headers, payload = data[12 : 12 + head], data[12 + head : total - 4]
         # Name, type 7, length of the value, value.
         if found := re.search(rb":event-type\x07..(\w+)", headers, re.DOTALL):
-            # The header that follows begins with the length of its name, which is no letter.
+            # The next header begins with the length of its name, which is not a word character.
             yield {found[1].decode(): json.loads(payload)}
         data = data[total:] if total >= 16 else b""
 

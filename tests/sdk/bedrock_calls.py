@@ -1,4 +1,4 @@
-"""boto3's client of bedrock-runtime."""
+"""The calls of boto3's client for bedrock-runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INVOKE = json.dumps(
     }
 )
 
-#: A session must not make two clients at a time; the clients themselves may be used in any thread.
+#: A session must not create two clients concurrently. The clients are thread-safe.
 making = threading.Lock()
 session = boto3.Session(aws_access_key_id="AKIAMOCK", aws_secret_access_key="mock", region_name="us-east-1")
 
@@ -52,7 +52,7 @@ def invoke_stream(job: Job) -> Any:
 
 
 def problems(job: Job, value: Any) -> list[str]:
-    """What the service model requires and the mock did not send; the body of invoke has no model."""
+    """Violations of the service model. The body of invoke has no model."""
     operations = session.client("bedrock-runtime").meta.service_model
     if job.call == "converse":
         return strict.missing(value, operations.operation_model("Converse").output_shape)

@@ -1,4 +1,4 @@
-"""The tables in expected/ as a list of cells: one call of one SDK, and what must come of it."""
+"""Loads the tables in expected/ as a list of cells: a call of an SDK, and its expected result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLES = HERE / "expected"
 
 @dataclass(frozen=True)
 class Sdk:
-    """How an SDK is pointed at the mocks."""
+    """An SDK and its settings for the mocks."""
 
     provider: str
     model: str
@@ -30,7 +30,7 @@ class Sdk:
 
     @property
     def release(self) -> str:
-        """As it is pinned here."""
+        """The pinned version."""
         if self.node:
             return json.loads((HERE / "package.json").read_text())["dependencies"][self.package]
         return version(self.package)
@@ -56,11 +56,11 @@ SDKS: dict[str, Sdk] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the caller must see: `RateLimitError code=rate_limit_exceeded /3`."""
+    """The expected result for the caller: `RateLimitError code=rate_limit_exceeded /3`."""
 
     result: str
     facts: dict[str, str] = field(default_factory=dict)
-    #: How often the mock is asked; nobody counts where it is `None`.
+    #: The number of requests to the mock; `None` if they are not counted.
     attempts: int | None = None
 
     @classmethod
@@ -76,30 +76,30 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Cell:
-    """One call of one SDK, and what must come of it."""
+    """A call of an SDK, and its expected result."""
 
     id: str
     table: str
     wire: str
     sdk: str
     call: str
-    #: What is armed: a turn as in a scenario file.
+    #: The armed turn, as in a scenario file.
     turn: dict[str, Any]
     expected: Outcome
-    #: Armed by nobody: the catalogue's own base URL `/PROVIDER/NAME` is used.
+    #: If set, nothing is armed, and the call uses the base URL `/PROVIDER/NAME` of the catalogue.
     by_url: str | None = None
     timeout: float = 60.0
     retry_attempts: int | None = None
-    #: Members that must be there, in what an SDK with strict types gives back.
+    #: Members that the returned value must contain. The value is then checked against the SDK's types too.
     present: tuple[str, ...] = ()
-    #: Where reference and mock differ and an observed byte explains it: what is seen, and why.
+    #: If reference and mock differ and observed bytes explain it: the result, with `why` as the reason.
     observed: Outcome | None = None
-    #: Where it breaks the SDK's own types, as it does with the provider too: how those lines begin.
+    #: The beginnings of type problems that also occur with the real provider.
     problems: tuple[str, ...] = ()
     why: str = ""
-    #: Wrong on purpose: how the line begins with which the comparison says so.
+    #: For a control, which is wrong on purpose: the beginning of the line that must report it.
     found: str = ""
-    #: Why it cannot be run, where it cannot.
+    #: If the cell cannot run: the reason.
     not_run: str = ""
 
     @property
@@ -108,7 +108,7 @@ class Cell:
 
 
 def load() -> list[Cell]:
-    """Every cell of every table, in the tables' order."""
+    """All cells of all tables, in order."""
     wire = yaml.safe_load((TABLES / "wire.yaml").read_text())
     cells: list[Cell] = []
     for path in sorted(TABLES.glob("[0-9]*.yaml")):
@@ -130,7 +130,7 @@ def load() -> list[Cell]:
 
 
 def rows(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
-    """One row a wire, one column an SDK."""
+    """The cells of a table with a row for each wire and a column for each SDK."""
     cells = []
     for row in table["rows"]:
         if len(row["expect"]) != len(table["columns"]):
@@ -161,14 +161,14 @@ def rows(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
 
 
 def catalogue(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
-    """Each error of a provider through its SDKs: armed, and so that attempts are counted."""
+    """Every error of a provider with its SDKs: with an armed mock, which counts attempts; some by URL too."""
     cells = []
     for sdk, rule in table["rules"].items():
         provider = SDKS[sdk].provider
         for name, row in table["errors"][provider].items():
             row = row if isinstance(row, dict) else {"status": row}
             status = row["status"]
-            told = row.get("class") or rule.get(status) or rule[f"{status // 100}xx"]
+            result = row.get("class") or rule.get(status) or rule[f"{status // 100}xx"]
             common: dict[str, Any] = {
                 "table": table["title"],
                 "wire": f"{provider}/{name} ({status})",
@@ -176,7 +176,7 @@ def catalogue(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
                 "call": "converse" if sdk == "boto3" else "chat",
                 "turn": {"error": name},
             } | explained(row, sdk)
-            outcome = Outcome.read(told)
+            outcome = Outcome.read(result)
             cells.append(Cell(id=f"{table['title']} | {provider}/{name} | {sdk}", expected=outcome, **common))
             if name in table["by_url"]:
                 bare = Outcome(outcome.result, outcome.facts)
@@ -192,7 +192,7 @@ def catalogue(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
 
 
 def success(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
-    """A reply of every API with what must be in it; the plainest by the catalogue's URL too."""
+    """A reply of every API with its required members; the simplest ones by URL too."""
     cells = []
     for row in table["success"]:
         reply = row.get("reply", "ok")
@@ -218,7 +218,7 @@ def success(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
 
 
 def controls(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
-    """Cells that are wrong on purpose, so that a judge who sees nothing is seen."""
+    """Cells that are wrong on purpose. The comparison must report each of them."""
     return [
         Cell(
             id=f"{table['title']} | {row['wire']} | {sdk}",
@@ -237,7 +237,7 @@ def controls(table: dict[str, Any], wire: dict[str, Any]) -> list[Cell]:
 
 
 def explained(row: dict[str, Any], sdk: str) -> dict[str, Any]:
-    """What a row says of one SDK apart: `differs: {SDK: {observed, why}}`, `not_run: {SDK: reason}`."""
+    """The entries of a row for a single SDK: `differs: {SDK: {observed, why}}`, `not_run: {SDK: reason}`."""
     differs = row.get("differs", {}).get(sdk)
     if differs:
         return {
@@ -249,7 +249,7 @@ def explained(row: dict[str, Any], sdk: str) -> dict[str, Any]:
 
 
 def spell_out(turn: dict[str, Any], provider: str, wire: dict[str, Any]) -> dict[str, Any]:
-    """A turn with what its names stand for in place of them."""
+    """Replaces the names in a turn (`$own`, `$sse` and so on) by their values."""
     if "aws" in turn:
         return {"status": 200, "headers": aws_frames.HEADERS, "body": aws_frames.body(turn["aws"])}
     turn = dict(turn)

@@ -1,7 +1,7 @@
-"""Whether an SDK took a value of another type for the right one.
+"""Checks whether an SDK converted values of a wrong type.
 
-Some SDKs turn `"1"` into 1 while they read, so that validating their objects again shows nothing. The ledger
-holds what was sent: where the object has a text and the wire a number, or the other way round, it was bent.
+Some SDKs turn `"1"` into 1 when they parse, so that validating their objects shows nothing. This module compares
+the object with the reply in the ledger: if one contains a string and the other a number, the SDK converted it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 import aws_frames
 
 
-def bent(value: Any, attempt: dict[str, Any]) -> list[str]:
-    """One line for each member of what came back that is of another JSON type than what was sent."""
+def converted(value: Any, attempt: dict[str, Any]) -> list[str]:
+    """One line for each returned member whose JSON type differs from the one that was sent."""
     wire = list(sent(attempt))
     if not isinstance(value, list):
         return [line for whole in wire[:1] for line in compare(whole, value)]
     lines: list[str] = []
     for event in value:
-        # Some events are for the SDK alone (`ping`), and some SDKs wrap theirs in `data`.
+        # SDKs hide some events (`ping`), and some SDKs wrap events in `data`.
         inner = event.get("data", event) if isinstance(event, dict) else event
         twin = next((i for i, one in enumerate(wire) if covers(one, inner)), None)
         if twin is not None:
@@ -31,23 +31,23 @@ def bent(value: Any, attempt: dict[str, Any]) -> list[str]:
 
 
 def sent(attempt: dict[str, Any]) -> Iterator[Any]:
-    """The JSON values of a body: one, or one for each event or line of a stream."""
-    told = attempt["sent"]
-    kind = dict(told["headers"]).get("content-type", "")
-    if kind == "application/vnd.amazon.eventstream" and told.get("base64"):
-        yield from aws_frames.read(b64decode(told["body"]))
+    """The JSON values of a sent body: a single one, or one for each event or line of a stream."""
+    reply = attempt["sent"]
+    kind = dict(reply["headers"]).get("content-type", "")
+    if kind == "application/vnd.amazon.eventstream" and reply.get("base64"):
+        yield from aws_frames.read(b64decode(reply["body"]))
         return
     if kind.startswith("application/json"):
-        yield json.loads(told["body"])
+        yield json.loads(reply["body"])
         return
-    for line in told["body"].splitlines():
+    for line in reply["body"].splitlines():
         text = line.removeprefix("data:").strip()
         if text.startswith(("{", "[")) and text != "[DONE]":
             yield json.loads(text)
 
 
 def covers(wire: Any, value: Any) -> bool:
-    """Whether `value` may be what an SDK made of `wire`: it holds nothing else but for types."""
+    """Whether an SDK may have made `value` from `wire`: both have the same content, apart from types."""
     if isinstance(value, dict) and isinstance(wire, dict):
         return all(covers(wire[name], inner) for name, inner in value.items() if name in wire)
     if isinstance(value, list) and isinstance(wire, list):
@@ -63,7 +63,7 @@ def compare(wire: Any, value: Any, path: str = "") -> list[str]:
         pairs = enumerate(zip(wire, value, strict=False))
         return [line for i, (one, other) in pairs for line in compare(one, other, f"{path}{i}.")]
     if kind(wire) != kind(value) and {"text", "number", "truth"} >= {kind(wire), kind(value)}:
-        return [f"{path.rstrip('.')}: {wire!r:.60} was sent, and the SDK made {value!r:.60} of it"]
+        return [f"{path.rstrip('.')}: {wire!r:.60} was sent, but the SDK returned {value!r:.60}"]
     return []
 
 

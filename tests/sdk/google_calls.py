@@ -1,4 +1,4 @@
-"""google-genai."""
+"""The calls of google-genai."""
 
 from __future__ import annotations
 

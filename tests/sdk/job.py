@@ -1,4 +1,4 @@
-"""One call of an SDK, and what came of it: what the runners take and give."""
+"""The calls of SDKs and their results, as the runners receive and return them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """A call to be made. Times are in seconds."""
+    """A call of an SDK. Times are in seconds."""
 
     id: str
     sdk: str
     call: str
-    #: The root of the mock provider: what stands before the provider's own path.
+    #: The root URL of the mock provider, without the path of the provider's API.
     url: str
     model: str
     timeout: float = 60.0
-    #: Attempts in all, for the SDKs that retry only when they are asked to.
+    #: The total number of attempts, for SDKs that retry only on request.
     retry_attempts: int | None = None
-    #: Whether what came back is to be validated and kept.
+    #: Whether to validate and return the value.
     strict: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -28,15 +28,15 @@ class Job:
 
 @dataclass
 class Seen:
-    """What the caller of the SDK saw."""
+    """The result for the caller of the SDK."""
 
-    #: The exception's class, or `returns normally`, or `ends normally` for a stream.
+    #: The class of the exception, `returns normally`, or `ends normally` for a stream.
     result: str
-    #: What else the tables speak of: `code`, `status`, `message`, `last` (the last event).
+    #: Other facts that the tables use: `code`, `status`, `message`, `last` (the last event).
     facts: dict[str, str] = field(default_factory=dict)
-    #: The exception's text, for the report.
+    #: The text of the exception, for the report.
     text: str = ""
-    #: What came back, as JSON: a list of events for a stream. Only of a strict job.
+    #: The returned value as JSON; a list of events for a stream. Only for strict jobs.
     value: Any = None
-    #: Where it breaks the SDK's own types. Only of a strict job.
+    #: Violations of the SDK's own types. Only for strict jobs.
     problems: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""`upfault serve`: started, armed, read, ended."""
+"""Starts, controls and stops `upfault serve`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ TTL = "300s"
 
 @dataclass(frozen=True)
 class Armed:
-    """A mock of one's own."""
+    """An armed mock."""
 
     id: str
-    #: What stands before the provider's own path.
+    #: The root URL, without the path of the provider's API.
     root: str
 
 
 class Mock:
-    """The mock providers, as long as the `with` lasts."""
+    """The mock providers, which run inside the `with` block."""
 
     def __init__(self, binary: str) -> None:
         self.binary = binary
@@ -36,7 +36,7 @@ class Mock:
             if found := re.search(r"http://[\w.]+:\d+", line):
                 self.url = found[0]
                 return self
-        raise RuntimeError(f"{' '.join(command)} ended with {self.process.wait()} and named no address")
+        raise RuntimeError(f"{' '.join(command)} exited with {self.process.wait()} and printed no address")
 
     def __exit__(self, *_: object) -> None:
         self.end()
@@ -50,17 +50,17 @@ class Mock:
             self.process.wait()
 
     def catalogue(self, provider: str, name: str) -> str:
-        """The root of the mock that always answers so."""
+        """The root URL of the mock that always sends this reply of the catalogue."""
         return f"{self.url}/{provider}/{name}"
 
     def arm(self, provider: str, turn: dict[str, Any]) -> Armed:
-        """A mock of one's own that always plays this turn."""
+        """Arms a mock that always plays this turn."""
         reply = self.ask("POST", "/_upfault/arm", {"provider": provider, "upstream": [turn], "ttl": TTL})
-        # Below http://HOST:PORT stand the id and the deployment, then the provider's own path.
+        # After http://HOST:PORT come the id and the deployment, then the path of the provider's API.
         return Armed(reply["id"], "/".join(reply["base_url"].split("/")[:5]))
 
     def attempts(self, id: str) -> list[dict[str, Any]]:
-        """What arrived so far, and what was sent."""
+        """The attempts so far: requests and replies."""
         return self.ask("GET", f"/_upfault/ledger/{id}")["attempts"]
 
     def disarm(self, id: str) -> None:

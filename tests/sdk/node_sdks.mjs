@@ -1,9 +1,9 @@
-// Calls the Node SDKs and says what their caller sees: JSON jobs on stdin (job.py), one JSON line for each on stdout.
+// Calls the Node SDKs: reads jobs as JSON from stdin (job.py), and prints each result as a line of JSON.
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI, { AzureOpenAI, toFile } from "openai";
 
-// What they would print of a broken stream is what the tables are about.
+// The tables contain the errors, so the SDKs need not log them.
 const quiet = { logLevel: "off" };
 const messages = [{ role: "user", content: "Say hi" }];
 
@@ -84,10 +84,10 @@ async function perform(job) {
     const last = String(events.at(-1)?.type);
     return { result: "ends normally", facts: { last }, value: job.strict ? events : null };
   } catch (error) {
-    // A member that is not there is None in the tables, as in Python.
-    const told = (value) => (value === undefined || value === null ? "None" : String(value));
+    // A missing member is None in the tables, as in Python.
+    const fact = (value) => (value === undefined || value === null ? "None" : String(value));
     const { code, status, message } = error;
-    const facts = { code: told(code), status: told(status), message: told(message) };
+    const facts = { code: fact(code), status: fact(status), message: fact(message) };
     return { result: error.constructor.name, facts, text: String(error).slice(0, 300) };
   }
 }

@@ -1,4 +1,4 @@
-"""openai (and its Azure client), groq and together: SDKs of one make."""
+"""The calls of openai (with its Azure client), groq and together, whose SDKs have the same interface."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def chat(job: Job) -> Any:
 
 
 def chat_stream(job: Job) -> Any:
-    # These two send their usage unasked, and their SDKs have no such option.
+    # These two always send usage, and their SDKs do not have this option.
     more: Any = {} if job.sdk in ("groq", "together") else {"stream_options": {"include_usage": True}}
     return iter(client(job).chat.completions.create(model=job.model, messages=MESSAGES, stream=True, **more))
 

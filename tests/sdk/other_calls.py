@@ -1,4 +1,4 @@
-"""cohere, mistralai, ollama."""
+"""The calls of cohere, mistralai and ollama."""
 
 from __future__ import annotations
 

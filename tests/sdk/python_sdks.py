@@ -1,4 +1,4 @@
-"""Calls the Python SDKs and says what their caller sees."""
+"""Calls the Python SDKs and returns the results for their callers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALLS: dict[str, dict[str, Callable[[Job], Any]]] = {
 
 
 def perform(job: Job) -> Seen:
-    """Makes the call. Whatever the SDK raises is a result, not a failure of the run."""
+    """Makes the call. An exception of the SDK is a result, not a failure of the run."""
     call = CALLS[job.sdk][job.call]
     last: Any = None
     try:
@@ -51,15 +51,15 @@ def kept(job: Job, seen: Seen, value: Any) -> Seen:
 
 
 def facts(error: Exception) -> dict[str, str]:
-    """What the SDK took from the answer, under the names of the tables."""
-    told = {
+    """The facts that the SDK extracted from the response, with the names of the tables."""
+    found = {
         "code": getattr(error, "code", None),
         "status": getattr(error, "status_code", None),
         "message": str(error),
     }
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore
-        told["code"] = response.get("Error", {}).get("Code")
-        told["message"] = response.get("Error", {}).get("Message", "")
-        told["status"] = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return {name: str(value) for name, value in told.items()}
+        found["code"] = response.get("Error", {}).get("Code")
+        found["message"] = response.get("Error", {}).get("Message", "")
+        found["status"] = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return {name: str(value) for name, value in found.items()}

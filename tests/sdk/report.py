@@ -1,4 +1,4 @@
-"""What the cells have shown: compared, counted, printed."""
+"""Compares, counts and prints the results of the cells."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Judged:
-    """A cell with what was seen of it."""
+    """A cell and its result."""
 
     cell: Cell
     verdict: Verdict
     seen: Seen | None = None
-    #: What the ledger holds; empty where nobody counted.
+    #: The attempts in the ledger; empty if attempts are not counted.
     attempts: tuple[dict[str, Any], ...] = ()
     reasons: tuple[str, ...] = ()
 
 
 def judge(cell: Cell, seen: Seen, attempts: list[dict[str, Any]] | None) -> Judged:
-    """Holds what was seen against what is expected, and against the difference that is explained."""
+    """Compares the result with the expected one, and with the explained difference."""
     reasons = differences(cell, cell.expected, seen, attempts, ())
     if cell.found:
         missed = not any(reason.startswith(cell.found) for reason in reasons)
-        reasons = [f"`{cell.found}…` was to be found, and is not", *reasons] if missed else []
+        reasons = [f"no line begins with `{cell.found}`", *reasons] if missed else []
     verdict = Verdict.AGREES if not reasons else Verdict.DIFFERS
     if cell.observed is not None:
         if not reasons:
-            reasons = ["the table explains a difference that is no longer there: take `differs` away"]
+            reasons = ["the explained difference no longer occurs: remove `differs` from the table"]
             verdict = Verdict.DIFFERS
         elif not differences(cell, cell.observed, seen, attempts, cell.problems):
             verdict = Verdict.EXPLAINED
@@ -54,25 +54,25 @@ def differences(
     attempts: list[dict[str, Any]] | None,
     known: tuple[str, ...],
 ) -> list[str]:
-    """What does not fit, line by line, but for problems of strict types that begin as `known` says."""
+    """The differences, one per line, without type problems that begin with one of `known`."""
     lines = []
     if seen.result != expected.result:
-        lines.append(f"{expected.result} was expected, and {seen.result} is seen")
+        lines.append(f"expected {expected.result}, got {seen.result}")
     for name, value in expected.facts.items():
         if seen.facts.get(name) != value:
-            lines.append(f"{name}={value} was expected, and {seen.facts.get(name)!r} is seen")
+            lines.append(f"expected {name}={value}, got {seen.facts.get(name)!r}")
     if attempts is not None and expected.attempts is not None and len(attempts) != expected.attempts:
-        lines.append(f"{expected.attempts} attempts were expected, and {len(attempts)} are seen")
+        lines.append(f"expected {expected.attempts} attempts, got {len(attempts)}")
     if not lines:
         lines += [line for line in seen.problems if not line.startswith(known)][:10]
         if cell.present and attempts and not SDKS[cell.sdk].node:
-            lines += coerced.bent(seen.value, attempts[-1])
+            lines += coerced.converted(seen.value, attempts[-1])
         lines += [f"`{path}` is missing" for path in cell.present if not present(seen.value, path)]
     return lines
 
 
 def present(value: Any, path: str) -> bool:
-    """Whether a member is there and not null: of the value, or of one event of a list of them."""
+    """Whether the value, or one event of a list, has a member that is not null."""
     if isinstance(value, list):
         return any(present(event, path) for event in value)
     return any(member(value, way.split(".")) is not None for way in path.split("|"))
@@ -90,7 +90,7 @@ def member(value: Any, path: list[str]) -> Any:
 
 
 def table(judged: list[Judged]) -> str:
-    """One line for each SDK, with its release and the number of its cells."""
+    """A table with a row for each SDK: its release and the numbers of its cells."""
     lines = [("SDK", "release", "cells run", "agree", "explained", "differ", "not run")]
     for name in [*SDKS, "all"]:
         mine = [item for item in judged if name in (item.cell.sdk, "all")]
@@ -107,7 +107,7 @@ def table(judged: list[Judged]) -> str:
 
 
 def details(judged: list[Judged]) -> str:
-    """Each cell that is not as expected, the ones without an explanation last and in full."""
+    """The cells that are not as expected. Those without an explanation come last, in full."""
     parts = []
     for item in judged:
         if item.verdict is Verdict.NOT_RUN:
@@ -122,7 +122,7 @@ def details(judged: list[Judged]) -> str:
 
 
 def here(cell: Cell) -> str:
-    """What is seen in place of what the reference has."""
+    """The observed result, in place of the one in the reference."""
     return f"{cell.observed}" + (f" with a wrong {', '.join(cell.problems)}" if cell.problems else "")
 
 
@@ -130,9 +130,9 @@ def differing(item: Judged) -> str:
     lines = [f"DIFFERS: {item.cell.id}"]
     lines += [f"  {reason}" for reason in item.reasons]
     if item.seen and item.seen.text:
-        lines.append(f"  it said: {item.seen.text!r}")
+        lines.append(f"  error:   {item.seen.text!r}")
     if item.attempts:
-        lines.append("  asked:   " + " ".join(str(item.attempts[-1].get(k)) for k in ("method", "path")))
+        lines.append("  request: " + " ".join(str(item.attempts[-1].get(k)) for k in ("method", "path")))
         lines.append("  sent:    " + json.dumps(item.attempts[-1].get("sent"), ensure_ascii=False)[:1500])
     else:
         lines.append(f"  turn:    {json.dumps(item.cell.turn, ensure_ascii=False)}")

@@ -1,9 +1,9 @@
-"""The official SDKs against the mock providers: do the mocks fail as the providers do?
+"""Runs the official SDKs against the mock providers, to check that the mocks fail as the providers do.
 
     python tests/sdk/run.py UPFAULT [--node NODE] [--only TEXT]
 
-Starts `UPFAULT serve`, makes every call of the tables in expected/, all at the same time, and compares.
-Ends with 1 where a cell differs without an explanation.
+Starts `UPFAULT serve`, makes all calls of the tables in expected/ concurrently, and compares the results.
+Exits with 1 if a cell differs without an explanation.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from job import Job, Seen
 from mocks import Armed, Mock
 
 HERE = Path(__file__).parent
-#: Most of a call is waiting: for a retry, or for a mock that says nothing.
+#: Calls mostly wait: for a retry, or for a mock that does not respond.
 THREADS = 128
-#: Nothing here takes so long; a call that hangs must not hang the run.
+#: The limit of the run in seconds, in case a call hangs. A normal run is much faster.
 LIMIT = 240
 
 
@@ -68,7 +68,7 @@ def main() -> int:
 
 @contextmanager
 def watchdog(mock: Mock) -> Iterator[None]:
-    """Ends the run where a call hangs: no thread can be ended from outside."""
+    """Exits the process if a call hangs, because a hanging thread cannot be stopped."""
 
     def give_up() -> None:
         faulthandler.dump_traceback()
@@ -85,13 +85,13 @@ def watchdog(mock: Mock) -> Iterator[None]:
 
 
 def call_all(mock: Mock, wanted: list[Cell], armed: dict[str, Armed], node: str) -> dict[str, Seen]:
-    """Every call at the same time: Node's in one process, Python's in threads of this one."""
+    """Makes all calls concurrently: those of Node in one process, those of Python in threads of this one."""
     jobs = [job(mock, cell, armed.get(cell.id)) for cell in wanted]
     theirs = [one for one in jobs if SDKS[one.sdk].node]
     mine = [one for one in jobs if not SDKS[one.sdk].node]
     with ThreadPoolExecutor(THREADS) as pool:
         nodes = pool.submit(call_node, theirs, node)
-        # Here, so that Node does not wait for the imports.
+        # Imported here, so that Node does not wait for the import.
         import python_sdks
 
         seen = dict(zip((one.id for one in mine), pool.map(python_sdks.perform, mine)))
@@ -123,7 +123,7 @@ def call_node(jobs: list[Job], node: str) -> dict[str, Seen]:
 
 
 def quiet_environment() -> None:
-    """What is set on this machine must decide nothing: no proxy, no key, no other address. SDKs say nothing."""
+    """Removes variables that would affect the SDKs (proxies, keys, addresses) and silences their logs."""
     logging.disable(logging.CRITICAL)
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.startswith(

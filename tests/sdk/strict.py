@@ -1,8 +1,7 @@
-"""Whether what an SDK gave back keeps to that SDK's own types.
+"""Checks whether a value that an SDK returned matches that SDK's own types.
 
-Most SDKs build their objects without validation, so that a reply of the wrong shape passes unseen.
-Here each is validated again, strictly: no member that is required may be missing, no value of
-another type is taken for the right one.
+Most SDKs build their objects without validation, so that a reply with a wrong structure causes no error. This
+module validates each object strictly: required members must be present, and types are not converted.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-#: What botocore makes of the types of a service model.
+#: The Python types that botocore uses for the types of a service model.
 TYPES: dict[str, Any] = {
     "structure": dict,
     "list": list,
@@ -28,7 +27,7 @@ TYPES: dict[str, Any] = {
 
 
 def problems(value: Any) -> list[str]:
-    """One line for each place where a pydantic object breaks its own class."""
+    """One line for each violation of its class by a pydantic object."""
     if isinstance(value, list):
         return [line for item in value for line in problems(item)]
     if not isinstance(value, BaseModel):
@@ -45,7 +44,7 @@ def problems(value: Any) -> list[str]:
 
 
 def as_json(value: Any) -> Any:
-    """What came over the wire, as far as the object still shows it."""
+    """The received JSON, as far as the object contains it."""
     if isinstance(value, list):
         return [as_json(item) for item in value]
     if isinstance(value, BaseModel):
@@ -54,13 +53,13 @@ def as_json(value: Any) -> Any:
 
 
 def missing(value: Any, shape: Any, path: str = "") -> list[str]:
-    """What a shape of botocore's service model requires and `value` lacks, and what is of another type."""
+    """One line for each required member of a botocore shape that `value` lacks, and for each wrong type."""
     kind = shape.type_name
     if kind in TYPES and not isinstance(value, TYPES[kind]):
-        return [f"{path.rstrip('.')}: no {kind} (got {value!r:.60})"]
+        return [f"{path.rstrip('.')}: expected {kind}, got {value!r:.60}"]
     if kind == "structure" and isinstance(value, dict):
         lines = [
-            f"{path}{name}: required, and missing" for name in shape.required_members if name not in value
+            f"{path}{name}: required, but missing" for name in shape.required_members if name not in value
         ]
         for name, member in shape.members.items():
             if name in value:

@@ -1,4 +1,4 @@
-//! What a caller's path asks for.
+//! Finds the API that a path addresses.
 
 use crate::scenario::Api;
 
@@ -7,15 +7,15 @@ use crate::scenario::Api;
 pub struct Address {
     /// The endpoint.
     pub api: Api,
-    /// The model, where the path names it.
+    /// The model, if the path names it.
     pub model: Option<String>,
-    /// Whether a stream is wanted, where the path says so.
+    /// Whether a stream is requested; `None` if the path does not say.
     pub stream: Option<bool>,
 }
 
-/// Reads a path; `None` where no API lives there.
+/// Reads a path; `None` if it belongs to no API.
 pub fn address(path: &str) -> Option<Address> {
-    // Some of Google's SDKs call the stable version.
+    // Some of Google's SDKs call `v1` instead of `v1beta`.
     let other = path.strip_prefix("/v1/models/").filter(|rest| rest.contains(':'));
     let other = other.map(|rest| format!("/v1beta/models/{rest}"));
     let path = other.as_deref().unwrap_or(path);
@@ -32,8 +32,8 @@ fn matched(api: Api, stream: bool, path: &str) -> Option<Address> {
             Some(percent_encoding::percent_decode_str(model).decode_utf8_lossy().into_owned())
         }
     };
-    let says_so = pattern != self::pattern(api, !stream);
-    Some(Address { api, model, stream: says_so.then_some(stream) })
+    let names_mode = pattern != self::pattern(api, !stream);
+    Some(Address { api, model, stream: names_mode.then_some(stream) })
 }
 
 fn pattern(api: Api, stream: bool) -> &'static str {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_none() {
+    fn other_paths_belong_to_no_api() {
         for path in ["/", "/v1/chat/completions/", "/model//converse", "/v1/other", "/v1beta/models/a"] {
             assert_eq!(address(path), None, "{path}");
         }

@@ -1,17 +1,17 @@
-//! Whether a whole body under a good status is an answer of its API.
+//! Checks whether the body of a 2xx response is valid for its API.
 
 use serde_json::{Value, json};
 
 use super::{DialectError, ErrorForm};
 use crate::scenario::Api;
 
-/// Whether a body is what callers of `api` hope for.
+/// Whether a body is a successful response of `api`.
 pub fn is_answer(api: Api, content_type: &str, body: &[u8]) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match api {
-        // Sound, in whatever format was asked for.
+        // Audio, in whatever format was requested.
         Api::OpenaiSpeech => !body.is_empty() && !matches!(kind.as_str(), "application/json" | "text/html"),
-        // The caller may have asked for plain text or subtitles.
+        // The caller may have requested plain text or subtitles.
         Api::OpenaiTranscriptions if matches!(kind.as_str(), "text/plain" | "text/vtt") => !body.is_empty(),
         _ => serde_json::from_slice::<Value>(body).is_ok_and(|value| is_answer_value(api, &value)),
     }
@@ -35,13 +35,13 @@ fn is_answer_value(api: Api, value: &Value) -> bool {
             Api::OpenaiSpeech | Api::OpenaiRealtime => false,
             Api::AnthropicMessages => list("content"),
             Api::AnthropicCountTokens => value.get("input_tokens").is_some_and(Value::is_u64),
-            // A list of chunks is how Google streams to who does not ask for events.
+            // Without `alt=sse`, Google sends a stream as a list of chunks.
             Api::GeminiGenerate => match value {
                 Value::Array(chunks) => chunks.last().is_some_and(|last| is_answer_value(api, last)),
                 _ => filled("candidates") || object("promptFeedback"),
             },
             Api::BedrockConverse => object("output"),
-            // Each model has an answer of its own.
+            // Each model has its own response format.
             Api::BedrockInvoke => value
                 .as_object()
                 .is_some_and(|members| members.keys().any(|name| !name.eq_ignore_ascii_case("message"))),
@@ -51,7 +51,7 @@ fn is_answer_value(api: Api, value: &Value) -> bool {
         }
 }
 
-/// Whether a body carries an error in a form that is known.
+/// Whether a body contains an error in a known form.
 pub fn carries_error(api: Api, body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|value| {
         DialectError::of_value(ErrorForm::of(api), &value)
@@ -60,16 +60,16 @@ pub fn carries_error(api: Api, body: &[u8]) -> bool {
     })
 }
 
-/// What people call an answer of an API.
-pub fn made_of(api: Api) -> &'static str {
+/// The name of a response of `api`, for messages.
+pub fn response_name(api: Api) -> &'static str {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions => "completion",
-        _ => "answer of this API",
+        _ => "response of this API",
     }
 }
 
-/// An empty answer, where one is known (only ever sent by a defect).
-pub fn made_up(api: Api) -> Option<Value> {
+/// An empty response; `None` if none is defined for `api`. Only a defect sends it.
+pub fn empty_response(api: Api) -> Option<Value> {
     match api {
         Api::OpenaiChat => {
             let choice =
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_api_takes_an_error_or_a_page_for_an_answer() {
+    fn no_api_accepts_an_error_or_a_page_as_a_response() {
         let bodies =
             ["", "null", "{}", "[]", "<html>", "{\"message\":\"m\"}", "{\"error\":{\"message\":\"m\"}}"];
         for api in Api::ALL.iter().copied() {

@@ -1,4 +1,4 @@
-//! An error as it is told in one family's form, and its way into another's.
+//! An error in one error form, and its conversion to another form.
 
 use serde_json::{Map, Value, json};
 
@@ -8,60 +8,60 @@ use crate::builtin::envelope;
 /// The members of an error object.
 pub type ErrorMembers = Map<String, Value>;
 
-/// An error in the words of one family.
+/// An error in one error form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DialectError {
-    /// Whose words.
-    pub family: ErrorForm,
-    /// The members of the error object, `message` among them. Where the family has no object, as
-    /// with Ollama, those that one would have.
+    /// The form of the error.
+    pub form: ErrorForm,
+    /// The members of the error object, including `message`. If the form has no error object, as with Ollama,
+    /// the members that it would have.
     pub error: ErrorMembers,
-    /// The members beside the error object.
+    /// The members next to the error object.
     pub around: ErrorMembers,
 }
 
 impl DialectError {
     /// An error with OpenAI's members.
     pub fn openai(error: ErrorMembers) -> Self {
-        Self { family: ErrorForm::Openai, error, around: ErrorMembers::new() }
+        Self { form: ErrorForm::Openai, error, around: ErrorMembers::new() }
     }
 
-    /// The error of a body: its own, untouched, where it has this family's form; else one whose
-    /// message is the short text of the body, in OpenAI's.
-    pub fn of_body(family: ErrorForm, body: &[u8], status: u16) -> Self {
-        if family != ErrorForm::Openai {
-            let own = serde_json::from_slice(body).ok().and_then(|value| Self::of_value(family, &value));
-            if let Some(told) = own {
-                return told;
+    /// The error of a body: the body's own, unchanged, if it has this form; otherwise one in OpenAI's form
+    /// whose message is the shortened text of the body.
+    pub fn of_body(form: ErrorForm, body: &[u8], status: u16) -> Self {
+        if form != ErrorForm::Openai {
+            let own = serde_json::from_slice(body).ok().and_then(|value| Self::of_value(form, &value));
+            if let Some(error) = own {
+                return error;
             }
         }
         Self::openai(envelope::of_body(body, status))
     }
 
-    /// The error that a JSON value carries in this family's own form.
-    pub fn of_value(family: ErrorForm, value: &Value) -> Option<Self> {
+    /// The error in a JSON value, if it has this form.
+    pub fn of_value(form: ErrorForm, value: &Value) -> Option<Self> {
         // Google's streams wrap an error in a list.
         let value = match value {
-            Value::Array(entries) if family == ErrorForm::Google && entries.len() == 1 => &entries[0],
+            Value::Array(entries) if form == ErrorForm::Google && entries.len() == 1 => &entries[0],
             other => other,
         };
         let members = value.as_object()?;
         let has_text = |object: &ErrorMembers| object.get("message").is_some_and(Value::is_string);
-        let beside = |names: &[&str]| {
+        let other_members = |names: &[&str]| {
             let others = members.iter().filter(|(name, _)| !names.contains(&name.as_str()));
             others.map(|(name, value)| (name.clone(), value.clone())).collect::<ErrorMembers>()
         };
-        let (error, around) = match family {
+        let (error, around) = match form {
             ErrorForm::Openai => (envelope::of_value(value)?, ErrorMembers::new()),
             ErrorForm::Anthropic => {
                 let error = members.get("error")?.as_object().filter(|error| has_text(error))?;
                 error.get("type").filter(|kind| kind.is_string())?;
-                (error.clone(), beside(&["type", "error"]))
+                (error.clone(), other_members(&["type", "error"]))
             }
             ErrorForm::Google => {
                 let error = members.get("error")?.as_object().filter(|error| has_text(error))?;
                 error.get("status").or_else(|| error.get("code")).filter(|value| !value.is_null())?;
-                (error.clone(), beside(&["error"]))
+                (error.clone(), other_members(&["error"]))
             }
             ErrorForm::Aws => {
                 let text = members.get("message").or_else(|| members.get("Message"))?;
@@ -70,34 +70,35 @@ impl DialectError {
             ErrorForm::Cohere => has_text(members).then(|| (members.clone(), ErrorMembers::new()))?,
             ErrorForm::Ollama => {
                 let text = members.get("error")?.as_str()?;
-                (ErrorMembers::from_iter([("message".to_owned(), json!(text))]), beside(&["error"]))
+                (ErrorMembers::from_iter([("message".to_owned(), json!(text))]), other_members(&["error"]))
             }
         };
-        Some(Self { family, error, around })
+        Some(Self { form, error, around })
     }
 
-    /// What people read.
+    /// The text of the error; empty if it has none.
     pub fn message(&self) -> &str {
         let text = self.error.get("message").or_else(|| self.error.get("Message"));
         text.and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The same error in another family's form, for an answer of this status. The text stays, and so
-    /// does the provider's word for it, as far as the form has a place and callers do not branch on it.
-    pub fn into_family(self, family: ErrorForm, status: u16) -> Self {
-        if self.family == family {
+    /// Converts the error to another form, for a response with this status. Keeps the text. Keeps the
+    /// provider's error type or code if the form has a place for it on which callers do not branch.
+    pub fn into_form(self, form: ErrorForm, status: u16) -> Self {
+        if self.form == form {
             return self;
         }
         let message = self.message().to_owned();
         let text = || ErrorMembers::from_iter([("message".to_owned(), json!(message))]);
         let mut around = ErrorMembers::new();
-        let error = match family {
+        let error = match form {
             ErrorForm::Openai => {
                 let kind = ["type", "status"].iter().find_map(|name| self.error.get(*name)?.as_str());
                 envelope::error(message.clone(), kind.unwrap_or(envelope::UPSTREAM_ERROR), None)
             }
             ErrorForm::Anthropic => {
-                let mut error = ErrorMembers::from_iter([("type".to_owned(), json!(family.word(status)))]);
+                let mut error =
+                    ErrorMembers::from_iter([("type".to_owned(), json!(form.error_type(status)))]);
                 error.extend(text());
                 if let Some(code) = self.error.get("code").filter(|code| code.is_string()) {
                     error.insert("details".into(), json!({ "error_code": code }));
@@ -107,21 +108,21 @@ impl DialectError {
             ErrorForm::Google => {
                 let mut error = ErrorMembers::from_iter([("code".to_owned(), json!(status))]);
                 error.extend(text());
-                error.insert("status".into(), json!(family.word(status)));
+                error.insert("status".into(), json!(form.error_type(status)));
                 error
             }
             ErrorForm::Aws | ErrorForm::Cohere | ErrorForm::Ollama => text(),
         };
-        if let Some(id) = self.around.get("request_id").filter(|_| family == ErrorForm::Anthropic) {
+        if let Some(id) = self.around.get("request_id").filter(|_| form == ErrorForm::Anthropic) {
             around.insert("request_id".into(), id.clone());
         }
-        Self { family, error, around }
+        Self { form, error, around }
     }
 
-    /// The whole body.
+    /// The complete response body.
     pub fn body(&self) -> Value {
         let mut members = ErrorMembers::new();
-        match self.family {
+        match self.form {
             ErrorForm::Openai | ErrorForm::Google => {
                 members.insert("error".into(), self.error.clone().into());
             }
@@ -143,7 +144,7 @@ impl DialectError {
 mod tests {
     use super::*;
 
-    const FAMILIES: [(ErrorForm, &str); 6] = [
+    const FORMS: [(ErrorForm, &str); 6] = [
         (ErrorForm::Openai, r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#),
         (
             ErrorForm::Anthropic,
@@ -159,10 +160,10 @@ mod tests {
     ];
 
     #[test]
-    fn a_body_of_the_own_family_comes_out_as_it_went_in() {
-        for (family, body) in FAMILIES {
-            let told = DialectError::of_body(family, body.as_bytes(), 503);
-            assert_eq!((told.body().to_string().as_str(), told.message()), (body, "m"), "{family:?}");
+    fn a_body_in_the_same_form_does_not_change() {
+        for (form, body) in FORMS {
+            let error = DialectError::of_body(form, body.as_bytes(), 503);
+            assert_eq!((error.body().to_string().as_str(), error.message()), (body, "m"), "{form:?}");
         }
         assert_eq!(
             DialectError::of_body(ErrorForm::Google, br#"[{"error":{"code":1,"message":"m"}}]"#, 500)
@@ -173,36 +174,36 @@ mod tests {
     }
 
     #[test]
-    fn whatever_came_keeps_its_text_in_every_family() {
-        let bodies = FAMILIES.iter().map(|(_, body)| *body).chain(["m", "<html><p>m</p></html>"]);
+    fn every_body_keeps_its_text_in_every_form() {
+        let bodies = FORMS.iter().map(|(_, body)| *body).chain(["m", "<html><p>m</p></html>"]);
         for body in bodies {
-            for (family, _) in FAMILIES {
-                let told = DialectError::of_body(family, body.as_bytes(), 503).into_family(family, 503);
-                assert_eq!((told.family, told.message()), (family, "m"), "{family:?} {body}");
+            for (form, _) in FORMS {
+                let error = DialectError::of_body(form, body.as_bytes(), 503).into_form(form, 503);
+                assert_eq!((error.form, error.message()), (form, "m"), "{form:?} {body}");
             }
         }
     }
 
     #[test]
-    fn an_error_from_elsewhere_gets_the_form_and_the_word_that_callers_know() {
-        let told = |family: ErrorForm, status| {
+    fn an_error_in_another_form_gets_the_form_and_the_type_that_callers_expect() {
+        let converted = |form: ErrorForm, status| {
             let error = envelope::error("m".into(), "requests", Some("rate_limit_exceeded"));
-            DialectError::openai(error).into_family(family, status).body().to_string()
+            DialectError::openai(error).into_form(form, status).body().to_string()
         };
-        insta::assert_snapshot!(told(ErrorForm::Anthropic, 429), @r#"{"type":"error","error":{"type":"rate_limit_error","message":"m","details":{"error_code":"rate_limit_exceeded"}}}"#);
-        insta::assert_snapshot!(told(ErrorForm::Google, 504), @r#"{"error":{"code":504,"message":"m","status":"DEADLINE_EXCEEDED"}}"#);
-        insta::assert_snapshot!(told(ErrorForm::Aws, 429), @r#"{"message":"m"}"#);
-        insta::assert_snapshot!(told(ErrorForm::Ollama, 500), @r#"{"error":"m"}"#);
-        let anthropic = DialectError::of_body(ErrorForm::Anthropic, FAMILIES[1].1.as_bytes(), 529);
-        insta::assert_snapshot!(anthropic.into_family(ErrorForm::Openai, 529).body(), @r#"{"error":{"message":"m","type":"overloaded_error","param":null,"code":null}}"#);
+        insta::assert_snapshot!(converted(ErrorForm::Anthropic, 429), @r#"{"type":"error","error":{"type":"rate_limit_error","message":"m","details":{"error_code":"rate_limit_exceeded"}}}"#);
+        insta::assert_snapshot!(converted(ErrorForm::Google, 504), @r#"{"error":{"code":504,"message":"m","status":"DEADLINE_EXCEEDED"}}"#);
+        insta::assert_snapshot!(converted(ErrorForm::Aws, 429), @r#"{"message":"m"}"#);
+        insta::assert_snapshot!(converted(ErrorForm::Ollama, 500), @r#"{"error":"m"}"#);
+        let anthropic = DialectError::of_body(ErrorForm::Anthropic, FORMS[1].1.as_bytes(), 529);
+        insta::assert_snapshot!(anthropic.into_form(ErrorForm::Openai, 529).body(), @r#"{"error":{"message":"m","type":"overloaded_error","param":null,"code":null}}"#);
     }
 
     proptest::proptest! {
         #[test]
         fn no_body_makes_it_panic(body in "[\\[\\]{}\":,a-z]{0,40}") {
-            for (family, _) in FAMILIES {
-                for (into, _) in FAMILIES {
-                    DialectError::of_body(family, body.as_bytes(), 500).into_family(into, 500).body();
+            for (form, _) in FORMS {
+                for (into, _) in FORMS {
+                    DialectError::of_body(form, body.as_bytes(), 500).into_form(into, 500).body();
                 }
             }
         }

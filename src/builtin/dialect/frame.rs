@@ -1,4 +1,4 @@
-//! The frames that the proxy writes itself: an error in the middle of a stream, and an end.
+//! The frames that the proxy writes itself: errors in the middle of a stream, and ends of streams.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -10,22 +10,22 @@ use crate::{
     wire::{eventstream, sse},
 };
 
-/// An error as the last frame of a stream of `api`. `status` is the one that it would have had as
-/// an answer, `position` that of the frame in its stream.
-pub fn error_frame(api: Api, told: DialectError, status: u16, position: u64) -> Bytes {
-    let told = told.into_family(ErrorForm::of(api), status);
-    let body = told.body();
+/// An error as the last frame of a stream of `api`. `status` is the status that the error would have as a
+/// response, `position` the position of the frame in its stream.
+pub fn error_frame(api: Api, error: DialectError, status: u16, position: u64) -> Bytes {
+    let error = error.into_form(ErrorForm::of(api), status);
+    let body = error.body();
     match api {
         Api::OpenaiResponses => {
-            // The nested form, as it has been recorded.
-            let event = json!({"type": "error", "sequence_number": position, "error": told.error});
+            // The nested form, as in recorded streams.
+            let event = json!({"type": "error", "sequence_number": position, "error": error.error});
             sse::encode(Some("error"), &event.to_string()).into()
         }
         Api::AnthropicMessages => sse::encode(Some("error"), &body.to_string()).into(),
         Api::GeminiGenerate => format!("data: {body}\r\n\r\n").into(),
-        Api::BedrockConverse | Api::BedrockInvoke => exception(told, status),
+        Api::BedrockConverse | Api::BedrockInvoke => exception(error, status),
         Api::CohereChat => {
-            let delta = json!({"finish_reason": "ERROR", "error": told.message()});
+            let delta = json!({"finish_reason": "ERROR", "error": error.message()});
             let event = json!({"type": "message-end", "delta": delta});
             sse::encode(Some("message-end"), &event.to_string()).into()
         }
@@ -34,7 +34,7 @@ pub fn error_frame(api: Api, told: DialectError, status: u16, position: u64) -> 
     }
 }
 
-/// What ends a stream whose answer is whole, where the upstream left it out.
+/// The terminator of a stream of `api`, for a complete stream in which the upstream left it out.
 pub fn closing(api: Api) -> Bytes {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions | Api::CohereChat => Bytes::from_static(b"data: [DONE]\n\n"),
@@ -44,7 +44,7 @@ pub fn closing(api: Api) -> Bytes {
     }
 }
 
-/// A frame that says that the answer is finished, whether it is or not (only ever sent by a defect).
+/// A frame that reports the response as finished, whether it is or not. Only a defect sends it.
 pub fn finish(api: Api) -> Bytes {
     match api {
         Api::OpenaiChat => {
@@ -82,7 +82,7 @@ pub fn finish(api: Api) -> Bytes {
     }
 }
 
-/// A ping as Anthropic sends it, in the framing of `api` (only ever sent by a defect).
+/// A ping event of Anthropic in the framing of `api`. Only a defect sends it.
 pub fn ping(api: Api) -> Bytes {
     let data = json!({"type": "ping"});
     match api {
@@ -92,13 +92,13 @@ pub fn ping(api: Api) -> Bytes {
     }
 }
 
-/// Why a message ended, in Anthropic's words.
+/// Anthropic's event with the reason for which a message ended.
 fn end_turn() -> Value {
     let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
     json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0}})
 }
 
-/// An event of Anthropic's models as Bedrock wraps it.
+/// An event of Anthropic's models, wrapped as Bedrock does.
 fn invoked(event: &Value) -> Bytes {
     aws_event("chunk", &json!({ "bytes": STANDARD.encode(event.to_string()) }))
 }
@@ -120,8 +120,8 @@ fn ollama_end(name: &str, content: Value) -> Bytes {
     format!("{line}\n").into()
 }
 
-/// An exception of AWS's event stream, of the nearest name that both operations declare.
-fn exception(told: DialectError, status: u16) -> Bytes {
+/// An exception of AWS's event stream, with the closest name that both operations declare.
+fn exception(error: DialectError, status: u16) -> Bytes {
     let name = match status {
         408 | 424 | 502 | 504 => "modelStreamErrorException",
         429 => "throttlingException",
@@ -129,7 +129,7 @@ fn exception(told: DialectError, status: u16) -> Bytes {
         500.. => "internalServerException",
         _ => "validationException",
     };
-    let mut payload = told.error;
+    let mut payload = error.error;
     if name == "modelStreamErrorException" {
         payload.entry("originalStatusCode").or_insert(json!(status));
     }
@@ -144,7 +144,7 @@ fn aws_event(name: &str, payload: &Value) -> Bytes {
 }
 
 fn aws_message(headers: &[(&str, &str)], payload: &Value) -> Bytes {
-    // A payload that is too long says no more than none.
+    // A payload that is too long is replaced by an empty one.
     eventstream::encode(headers, payload.to_string().as_bytes())
         .or_else(|_| eventstream::encode(headers, b"{}"))
         .unwrap_or_default()
@@ -169,21 +169,21 @@ mod tests {
         }
     }
 
-    fn told() -> DialectError {
+    fn timeout() -> DialectError {
         DialectError::openai(envelope::error("m".into(), envelope::UPSTREAM_ERROR, Some("timeout")))
     }
 
     #[test]
-    fn an_error_frame_is_read_as_an_error_by_who_knows_the_dialect() {
+    fn an_error_frame_is_read_as_an_error_in_its_dialect() {
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
-            let frames = decode(carrier(api), &error_frame(api, told(), 504, 3));
+            let frames = decode(carrier(api), &error_frame(api, timeout(), 504, 3));
             let FrameMeaning::Error(read) = meaning(api, &frames[0]) else { panic!("{api}: {frames:?}") };
             assert_eq!((read.message(), frames.len()), ("m", 1), "{api}");
         }
     }
 
     #[test]
-    fn a_finish_and_its_closing_end_an_answer_for_who_knows_the_dialect() {
+    fn a_finish_and_its_closing_end_a_response_in_its_dialect() {
         for api in Api::ALL.iter().copied().filter(|api| api.streams()) {
             let frames = decode(carrier(api), &[finish(api), closing(api)].concat());
             let read: Vec<FrameMeaning> = frames.iter().map(|frame| meaning(api, frame)).collect();
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn error_frames_have_the_form_of_their_dialect() {
-        let shown = |api| String::from_utf8_lossy(&error_frame(api, told(), 504, 3)).trim_end().to_owned();
+        let shown = |api| String::from_utf8_lossy(&error_frame(api, timeout(), 504, 3)).trim_end().to_owned();
         insta::assert_snapshot!(shown(Api::OpenaiChat), @r#"data: {"error":{"message":"m","type":"upstream_error","param":null,"code":"timeout"}}"#);
         insta::assert_snapshot!(shown(Api::OpenaiResponses), @r#"
         event: error

@@ -1,4 +1,4 @@
-//! What one frame of an upstream's stream says.
+//! The meaning of one frame of an upstream's stream.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -6,25 +6,25 @@ use serde_json::{Value, json};
 use super::{DialectError, ErrorForm, dialect_error::ErrorMembers};
 use crate::{builtin::envelope, scenario::Api, wire::frames::Frame};
 
-/// What a frame is.
+/// The meaning of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FrameMeaning {
-    /// A part of the answer.
+    /// A part of the response.
     Part {
-        /// Each choice that it speaks of, and whether it says why that choice ended. Dialects with
-        /// one answer have choice 0.
+        /// Each choice in the frame, and whether the frame contains the reason for which that choice ended.
+        /// Dialects without choices have only choice 0.
         choices: Vec<(u64, bool)>,
-        /// Whether there is text or a part of a tool call in it.
+        /// Whether the frame contains text or a part of a tool call.
         has_content: bool,
     },
-    /// An error in place of a part.
+    /// An error instead of a part.
     Error(DialectError),
-    /// The end that the dialect marks.
+    /// The terminator of the dialect.
     Done {
-        /// Whether it says by itself that the answer is whole.
+        /// Whether the terminator alone shows that the response is complete.
         is_whole: bool,
     },
-    /// Nothing that the dialect knows.
+    /// A frame that the dialect does not define.
     Broken,
 }
 
@@ -38,7 +38,7 @@ pub fn meaning(api: Api, frame: &Frame) -> FrameMeaning {
     let is_error_event = frame.event.as_deref() == Some("error");
     let value = match serde_json::from_str::<Value>(&frame.data) {
         Ok(value @ Value::Object(_)) => value,
-        // Google's errors come in a list where its answers do.
+        // In a list of chunks, Google sends errors in a list too.
         Ok(value)
             if api == Api::GeminiGenerate && DialectError::of_value(ErrorForm::Google, &value).is_some() =>
         {
@@ -61,7 +61,7 @@ pub fn meaning(api: Api, frame: &Frame) -> FrameMeaning {
         Api::GeminiGenerate => generated(&value),
         Api::CohereChat => cohere(&value),
         Api::OllamaChat | Api::OllamaGenerate => ollama(&value),
-        // Some put the error's members side by side.
+        // Some providers send the error's members at the top level.
         _ if value.get("choices").is_none() && (value["detail"].is_array() || bare_text(&value)) => {
             error(api, frame)
         }
@@ -73,8 +73,8 @@ fn bare_text(value: &Value) -> bool {
     value["message"].is_string() || value["detail"].is_string()
 }
 
-/// Whether an error frame has the form that callers of `api` understand, so that it may pass.
-pub fn passes_as_it_came(api: Api, frame: &Frame) -> bool {
+/// Whether an error frame has the form that callers of `api` understand, so that it may pass unchanged.
+pub fn passes_unchanged(api: Api, frame: &Frame) -> bool {
     let named = frame.event.as_deref() == Some("error");
     let value = || serde_json::from_str::<Value>(&frame.data).unwrap_or_default();
     match api {
@@ -100,7 +100,7 @@ fn error(api: Api, frame: &Frame) -> FrameMeaning {
     FrameMeaning::Error(DialectError::of_body(ErrorForm::of(api), frame.data.as_bytes(), 200))
 }
 
-/// Of chat and of completions.
+/// Reads a chunk of a chat or a completion.
 fn chunk(value: &Value) -> FrameMeaning {
     let choices = value.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let has_content = |choice: &Value| {
@@ -169,11 +169,7 @@ fn cohere(value: &Value) -> FrameMeaning {
             }
             let text = text.unwrap_or("The upstream ended the message with an error.");
             let error = ErrorMembers::from_iter([("message".to_owned(), json!(text))]);
-            FrameMeaning::Error(DialectError {
-                family: ErrorForm::Cohere,
-                error,
-                around: ErrorMembers::new(),
-            })
+            FrameMeaning::Error(DialectError { form: ErrorForm::Cohere, error, around: ErrorMembers::new() })
         }
         Some(kind) => part(false, matches!(kind, "content-delta" | "tool-call-delta" | "tool-plan-delta")),
         None => FrameMeaning::Broken,
@@ -196,14 +192,14 @@ fn aws(api: Api, frame: &Frame) -> FrameMeaning {
     let event = frame.event.as_deref().unwrap_or_default();
     if let Some(name) = event.strip_prefix("exception:").or_else(|| event.strip_prefix("error:")) {
         let value = serde_json::from_str(&frame.data).unwrap_or_default();
-        let mut told = DialectError::of_value(ErrorForm::Aws, &value).unwrap_or_else(|| {
+        let mut error = DialectError::of_value(ErrorForm::Aws, &value).unwrap_or_else(|| {
             let text = format!("The upstream's stream ended with {name}.");
             DialectError::openai(envelope::error(text, envelope::UPSTREAM_ERROR, None))
-                .into_family(ErrorForm::Aws, 502)
+                .into_form(ErrorForm::Aws, 502)
         });
-        told.around.clear();
-        told.error.retain(|_, value| !value.is_null());
-        return FrameMeaning::Error(told);
+        error.around.clear();
+        error.error.retain(|_, value| !value.is_null());
+        return FrameMeaning::Error(error);
     }
     let Ok(value @ Value::Object(_)) = serde_json::from_str::<Value>(&frame.data) else {
         return FrameMeaning::Broken;
@@ -218,7 +214,7 @@ fn aws(api: Api, frame: &Frame) -> FrameMeaning {
     }
 }
 
-/// A chunk of `InvokeModelWithResponseStream`: the model's own event in base64.
+/// Reads a chunk of `InvokeModelWithResponseStream`: the model's own event in base64.
 fn invoked(value: &Value) -> FrameMeaning {
     let inner = value["bytes"].as_str().and_then(|text| STANDARD.decode(text).ok());
     let Some(inner) = inner.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else {
@@ -259,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn each_dialect_has_its_own_words_for_content_finish_error_and_end() {
+    fn content_finish_error_and_end_are_recognised_in_each_dialect() {
         use Api::*;
         let chunk = r#"{"bytes":"eyJ0eXBlIjoiY29udGVudF9ibG9ja19kZWx0YSJ9"}"#;
         let stop = r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0="}"#;
@@ -342,8 +338,8 @@ mod tests {
             (CohereChat, None, r#"{"type":"message-end","delta":{"error":"m"}}"#),
             (OllamaChat, None, r#"{"error":"m"}"#),
         ] {
-            let FrameMeaning::Error(told) = read(api, event, data) else { panic!("{api}: {data}") };
-            assert_eq!(told.message(), "m", "{api}: {data}");
+            let FrameMeaning::Error(error) = read(api, event, data) else { panic!("{api}: {data}") };
+            assert_eq!(error.message(), "m", "{api}: {data}");
         }
     }
 

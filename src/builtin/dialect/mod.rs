@@ -1,18 +1,18 @@
-//! What the proxy must know of each dialect: where requests go, what an answer is, what a frame of a
-//! stream says, how an error is read and written.
+//! What the proxy must know about each dialect: the URLs of requests, valid responses, the meaning of stream
+//! frames, and the forms of errors.
 
 mod address;
 mod answer;
-mod family;
+mod dialect_error;
+mod error_form;
 mod frame;
 mod meaning;
 mod serving;
-mod dialect_error;
 
 pub use address::{Address, address};
-pub use answer::{carries_error, is_answer, made_of, made_up};
+pub use answer::{carries_error, empty_response, is_answer, response_name};
 pub use dialect_error::{DialectError, ErrorMembers};
-pub use family::ErrorForm;
+pub use error_form::ErrorForm;
 pub use frame::{closing, error_frame, finish, ping};
-pub use meaning::{FrameMeaning, meaning, passes_as_it_came};
+pub use meaning::{FrameMeaning, meaning, passes_unchanged};
 pub use serving::{Credential, credential, lacks, upstream_api, upstream_url};

@@ -1,4 +1,4 @@
-//! Which pairs of a caller's API and a provider are served, and where an upstream takes requests.
+//! Which pairs of a caller's API and a provider the proxy serves, and the URLs of upstreams.
 
 use crate::{
     provider::{self, AZURE_VERSION, KeyPlace, endpoint_pattern, fill_pattern},
@@ -7,22 +7,23 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// Why the embedded proxy cannot serve a combination with these settings, if it cannot.
+/// The reason why the embedded proxy cannot serve a combination with these settings; `None` if it can.
 pub fn lacks(combination: &Combination, settings: &ProxySettings) -> Option<String> {
     let Combination { api, provider, .. } = *combination;
-    let asked = upstream_api(api, provider);
-    if settings.pass_through && (asked != Some(api) || api.is_session()) {
+    let upstream = upstream_api(api, provider);
+    if settings.pass_through && (upstream != Some(api) || api.is_session()) {
         return Some(format!("builtin does not pass {api} through to {provider}"));
     }
-    // A comment is a ping that every reader of events passes over; other framings have none.
+    // In an event stream a comment serves as a ping, since every parser ignores it. Other framings have no
+    // comments.
     if settings.keep_alive.is_some() && (provider::carrier(api) != Carrier::Sse || api.is_session()) {
         return Some(format!("builtin has no keep-alive pings in streams of {api}"));
     }
-    asked.is_none().then(|| format!("builtin does not serve {api} from {provider}"))
+    upstream.is_none().then(|| format!("builtin does not serve {api} from {provider}"))
 }
 
-/// What a provider is asked for on behalf of a caller of `api`: the same where it passes through,
-/// another where it is translated, `None` where it is not served.
+/// The API that the proxy calls at `provider` for a caller of `api`: the same one if requests pass through,
+/// another if they are translated, `None` if the pair is not served.
 pub fn upstream_api(api: Api, provider: Provider) -> Option<Api> {
     let through =
         native(api, provider) || speaks(api, provider) && endpoint_pattern(provider, api, false).is_some();
@@ -38,8 +39,9 @@ fn native(api: Api, provider: Provider) -> bool {
     api.native_provider() == provider
 }
 
-/// Whether a provider offers another's dialect as such. Anthropic, Google, AWS and Cohere offer
-/// OpenAI's beside their own, which is no honest stand-in for it.
+/// Whether a provider offers the dialect of `api`, which is another provider's. Anthropic, Google, AWS and
+/// Cohere do not count as offering OpenAI's: they offer it only in addition to their own, and it is not a
+/// faithful substitute for OpenAI's API.
 fn speaks(api: Api, provider: Provider) -> bool {
     use Provider::{Anthropic, Bedrock, Cohere, Gemini, Openai, Vertex};
     match api.native_provider() {
@@ -50,7 +52,7 @@ fn speaks(api: Api, provider: Provider) -> bool {
     }
 }
 
-/// Where the upstream of `route` takes requests for `api`, with the query.
+/// The URL at which the upstream of `route` serves `api`, with the query.
 pub fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[(String, String)]) -> String {
     let own = endpoint_pattern(route.provider, api, stream).unwrap_or(api.path(stream));
     let (pattern, own_query) = own.split_once('?').unwrap_or((own, ""));
@@ -78,22 +80,22 @@ pub fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[(String
     url
 }
 
-/// A key as a provider takes it.
+/// A key in the place where a provider expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A header with its value.
     Header(&'static str, String),
-    /// A parameter of the query with its value.
+    /// A query parameter with its value.
     Query(&'static str, String),
 }
 
-/// The key of a route at the place where its provider usually takes it.
+/// The key of a route in the place where its provider usually expects it.
 pub fn credential(route: &ProxyRoute) -> Credential {
     let key = &route.api_key;
     match provider::profile(route.provider).key.first() {
         Some(KeyPlace::Header(name)) => Credential::Header(name, key.clone()),
         Some(KeyPlace::Query(name)) => Credential::Query(name, key.clone()),
-        // Mocks read the key's id; nobody checks what has been signed.
+        // Mocks read only the key's id and do not check the signature.
         Some(KeyPlace::Sigv4) => Credential::Header(
             "authorization",
             format!(
@@ -118,10 +120,10 @@ mod tests {
             assert_eq!(upstream_api(api, api.native_provider()), Some(api));
         }
         let combination = Combination { provider: Provider::Gemini, api: Api::OpenaiChat, stream: false };
-        let told = |settings| lacks(&combination, &settings).unwrap_or_default();
-        insta::assert_snapshot!(told(ProxySettings::default()), @"builtin does not serve openai/chat from gemini");
+        let reason = |settings| lacks(&combination, &settings).unwrap_or_default();
+        insta::assert_snapshot!(reason(ProxySettings::default()), @"builtin does not serve openai/chat from gemini");
         let passing = ProxySettings { pass_through: true, ..ProxySettings::default() };
-        insta::assert_snapshot!(told(passing), @"builtin does not pass openai/chat through to gemini");
+        insta::assert_snapshot!(reason(passing), @"builtin does not pass openai/chat through to gemini");
         let combination =
             Combination { provider: Provider::Bedrock, api: Api::BedrockConverse, stream: true };
         let pinging =

@@ -1,4 +1,4 @@
-//! Each defect does what its name says, where the honest proxy does not.
+//! Each defect does what its name says, and the honest proxy does not.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     scenario::{Cooldown, Provider},
 };
 
-/// What one run looked like.
+/// The result of one run.
 struct Seen {
     got: CallerResult,
     stage: ProxyStage,
@@ -66,7 +66,7 @@ fn limited() -> Setup {
     Setup::new([json(200, "", &format!(r#"{{"choices":[{choice}]}}"#))])
 }
 
-/// The situation in which a defect shows, and how it shows.
+/// The situation in which a defect shows, and the check that it shows.
 fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
     use Defect::*;
     let unreachable = || Setup { refuse: true, ..Setup::new([ok()]) };
@@ -174,14 +174,14 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         }
         FallbackErrorHidden => (both_fail(), |s| s.message().contains("router") && s.status() == 503),
         CooldownIgnored | ClientErrorsCoolDown | RoutePoisoned | FailureUnanswered | OpenaiEnvelope
-        | CallerGoneIgnored | RetriesForNobody | ErrorsSwapped | AnswersSwapped | HeadersSwapped
+        | CallerGoneIgnored | RetriesAfterLeave | ErrorsSwapped | AnswersSwapped | HeadersSwapped
         | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished | RetryAfterStale
         | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked | KeyUnchecked | RefusalAs500
         | RefusalInOpenaiForm | OneAtATime => {
-            unreachable!("{defect} does not show in one answer to a chat and has a test of its own")
+            unreachable!("{defect} does not show in one response to a chat and has its own test")
         }
         ExitsOnConflict | ExitsOnThree | FreezesOnConflict => {
-            unreachable!("{defect} stops the process: tests/cli/stopping.rs gives it one of its own")
+            unreachable!("{defect} stops the process: tests/cli/stopping.rs runs it in a separate one")
         }
         SessionLeftOpen
         | SessionEndAsGoodbye
@@ -195,9 +195,9 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | CloseCodeReplaced
         | CloseReasonLost
         | RefusalUpgraded
-        | RefusalAsClose => unreachable!("{defect} shows in a session and has a test of its own"),
-        // They need an upstream elsewhere, one behind TLS, a route with other settings, or several
-        // requests: tests/defects.rs has all of that.
+        | RefusalAsClose => unreachable!("{defect} shows in a session and has its own test"),
+        // They need a redirect to another upstream, TLS, a route with other settings, or several requests:
+        // tests/defects.rs covers them.
         CertificatesUnchecked
         | RedirectFollowed
         | CooldownAs500
@@ -209,10 +209,10 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | PassThroughStatusMade
         | PassThroughTypeMade
         | PassThroughWrapped
-        | PassThroughMended
+        | PassThroughRepaired
         | PassThroughHopByHop
         | PassThroughCutFinished => {
-            unreachable!("{defect} does not show with an upstream like these")
+            unreachable!("{defect} does not show with these upstreams")
         }
         StreamGatewayErrorAs500 => (Setup { stream: true, ..failing(502) }, |s| s.status() == 500),
         StreamErrorReworded => (Setup { stream: true, ..rich_error() }, |s| {
@@ -228,7 +228,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
             })
         }
         SideGatewayErrorAs500 | SideMessageLost => {
-            unreachable!("{defect} does not show in an answer to a chat and has a test of its own")
+            unreachable!("{defect} does not show in a response to a chat and has its own test")
         }
         KeyLeaked => (rich_error(), |s| s.message().contains("sk-secret-main")),
         ProxyKeyLeaked => (rich_error(), |s| s.message().contains(s.stage.proxy.proxy_key())),
@@ -247,8 +247,8 @@ fn has(seen: &Seen, header: &str) -> bool {
     seen.got.header(header).is_some()
 }
 
-/// Defects that one answer to a chat cannot show.
-const OTHERWISE: [Defect; 42] = [
+/// Defects that do not show in one response to a chat.
+const TESTED_ELSEWHERE: [Defect; 42] = [
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,
@@ -258,7 +258,7 @@ const OTHERWISE: [Defect; 42] = [
     Defect::PassThroughStatusMade,
     Defect::PassThroughTypeMade,
     Defect::PassThroughWrapped,
-    Defect::PassThroughMended,
+    Defect::PassThroughRepaired,
     Defect::PassThroughHopByHop,
     Defect::PassThroughCutFinished,
     Defect::SideGatewayErrorAs500,
@@ -275,7 +275,7 @@ const OTHERWISE: [Defect; 42] = [
     Defect::FailureUnanswered,
     Defect::OpenaiEnvelope,
     Defect::CallerGoneIgnored,
-    Defect::RetriesForNobody,
+    Defect::RetriesAfterLeave,
     Defect::ErrorsSwapped,
     Defect::AnswersSwapped,
     Defect::HeadersSwapped,
@@ -296,7 +296,7 @@ const OTHERWISE: [Defect; 42] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_defect_shows_and_the_honest_proxy_never_does_the_same() {
     let mut runs = tokio::task::JoinSet::new();
-    for defect in Defect::ALL.iter().copied().filter(|defect| !OTHERWISE.contains(defect)) {
+    for defect in Defect::ALL.iter().copied().filter(|defect| !TESTED_ELSEWHERE.contains(defect)) {
         if sessions::shows_in_a_session(defect) {
             continue;
         }
@@ -327,7 +327,7 @@ async fn defects_leave_success_alone() {
 }
 
 #[tokio::test]
-async fn what_streams_alone_suffer_plain_calls_do_not() {
+async fn defects_of_streams_do_not_affect_plain_calls() {
     use Defect::*;
     for defect in [StreamGatewayErrorAs500, StreamErrorReworded, StreamHeadersDropped, StreamNotRetried] {
         let setup = |with| async move {
@@ -345,7 +345,7 @@ async fn what_streams_alone_suffer_plain_calls_do_not() {
 }
 
 #[tokio::test]
-async fn what_routes_beside_chat_suffer_chat_does_not() {
+async fn defects_of_other_endpoints_do_not_affect_chat() {
     let (kept, own) = ("canary c", "Internal error");
     for (defect, path, status, message) in [
         (Defect::SideGatewayErrorAs500, "/v1/embeddings", 500, kept),
@@ -360,7 +360,7 @@ async fn what_routes_beside_chat_suffer_chat_does_not() {
 }
 
 #[tokio::test]
-async fn cooldown_ignored_keeps_asking_a_failing_upstream() {
+async fn cooldown_ignored_keeps_calling_a_failing_upstream() {
     let cooldown = Some(Cooldown { after: 1, lasting: Duration::from_secs(30) });
     for (defect, attempts) in [(None, 1), (Some(Defect::CooldownIgnored), 3)] {
         let stage = Setup { cooldown, ..failing(429) }.start(defect).await;
@@ -372,7 +372,7 @@ async fn cooldown_ignored_keeps_asking_a_failing_upstream() {
 }
 
 #[tokio::test]
-async fn client_errors_cool_down_punishes_the_next_caller() {
+async fn client_errors_cool_down_makes_the_next_call_fail() {
     let cooldown = Some(Cooldown { after: 1, lasting: Duration::from_secs(30) });
     for (defect, status) in [(None, 200), (Some(Defect::ClientErrorsCoolDown), 503)] {
         let stage = Setup { cooldown, ..Setup::new([error(400, "", "c"), ok()]) }.start(defect).await;
@@ -392,7 +392,7 @@ async fn a_poisoned_route_fails_once_more_after_a_failure() {
 }
 
 #[tokio::test]
-async fn callers_of_another_dialect_get_openais_envelope() {
+async fn openai_envelope_sends_openais_form_to_callers_of_another_dialect() {
     let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"canary"},"request_id":"r"}"#;
     let openais = r#"{"error":{"message":"canary","type":"overloaded_error","param":null,"code":null}}"#;
     for (defect, expected) in [(None, body), (Some(Defect::OpenaiEnvelope), openais)] {
@@ -415,8 +415,8 @@ async fn an_unanswered_failure_leaves_the_caller_waiting() {
 }
 
 #[tokio::test]
-async fn only_a_defect_tries_again_for_a_caller_that_has_left() {
-    for defect in [None, Some(Defect::CallerGoneIgnored), Some(Defect::RetriesForNobody)] {
+async fn only_defects_retry_for_a_caller_that_has_left() {
+    for defect in [None, Some(Defect::CallerGoneIgnored), Some(Defect::RetriesAfterLeave)] {
         let first = match defect {
             Some(Defect::CallerGoneIgnored) => [vec![ScriptStep::Wait(200)], error(503, "", "c")].concat(),
             _ => vec![ScriptStep::Hang],
@@ -434,7 +434,7 @@ async fn only_a_defect_tries_again_for_a_caller_that_has_left() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_itself_is_refused_in_its_own_dialect() {
+async fn an_invalid_request_is_rejected_in_its_own_dialect() {
     let message = r#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}"#;
     for defect in
         [None, Some(Defect::KeyUnchecked), Some(Defect::RefusalAs500), Some(Defect::RefusalInOpenaiForm)]

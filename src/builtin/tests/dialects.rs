@@ -30,7 +30,7 @@ fn request(stream: bool) -> String {
     json!({"model": "main", "stream": stream}).to_string()
 }
 
-/// An answer of each API that is asked with JSON.
+/// A response of each API whose requests are JSON.
 const ANSWERS: [(Api, &str); 16] = [
     (Api::OpenaiResponses, r#"{"id":"resp_1","output":[],"error":null}"#),
     (Api::OpenaiCompletions, r#"{"choices":[{"index":0,"text":"hi"}]}"#),
@@ -51,7 +51,7 @@ const ANSWERS: [(Api, &str); 16] = [
 ];
 
 #[tokio::test]
-async fn a_good_answer_passes_through_in_every_dialect() {
+async fn a_success_passes_through_in_every_dialect() {
     for (api, answer) in ANSWERS {
         let query = if api == Api::OpenaiBatches { "?model=main" } else { "" };
         let stage = native(api, [json_reply(answer)]).start(None).await;
@@ -71,7 +71,7 @@ fn json_reply(body: &str) -> Script {
 }
 
 #[tokio::test]
-async fn the_key_is_taken_from_where_each_sdk_puts_it() {
+async fn the_key_is_read_from_the_place_where_each_sdk_sends_it() {
     let stage = native(Api::AnthropicCountTokens, [json_reply(r#"{"input_tokens":3}"#)]).start(None).await;
     let url = format!("{}{}", stage.proxy.root(), path(Api::AnthropicCountTokens, false));
     for name in ["x-api-key", "x-goog-api-key", "api-key"] {
@@ -108,7 +108,7 @@ async fn apis_without_a_model_are_routed_by_the_query_and_forms_by_their_field()
 }
 
 #[tokio::test]
-async fn sound_keeps_its_type_and_its_bytes() {
+async fn audio_keeps_its_type_and_its_bytes() {
     let script = vec![
         ScriptStep::Send("HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 4\r\n\r\n".into()),
         ScriptStep::Bytes(vec![0xff, 0xf3, 0, 0x80]),
@@ -119,7 +119,7 @@ async fn sound_keeps_its_type_and_its_bytes() {
     assert_eq!(got.bytes, [0xff, 0xf3, 0, 0x80]);
 }
 
-/// An error of each dialect's own.
+/// An error in the form of each dialect.
 const ERRORS: [(Api, &str); 5] = [
     (
         Api::AnthropicMessages,
@@ -135,7 +135,7 @@ const ERRORS: [(Api, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn an_error_of_the_dialects_own_keeps_status_body_and_headers() {
+async fn an_error_in_the_dialects_own_form_keeps_status_body_and_headers() {
     for (api, body) in ERRORS {
         for stream in [false, true] {
             let headers = "retry-after: 9\r\nrequest-id: r\r\nanthropic-ratelimit-requests-limit: 3\r\nx-amzn-errortype: ThrottlingException\r\nset-cookie: a\r\n";
@@ -156,7 +156,7 @@ async fn an_error_of_the_dialects_own_keeps_status_body_and_headers() {
 
 #[tokio::test]
 async fn the_proxys_own_errors_and_foreign_bodies_have_the_callers_form() {
-    let word = |api: Api, got: &CallerResult| -> (String, String) {
+    let type_and_text = |api: Api, got: &CallerResult| -> (String, String) {
         let body: Value = serde_json::from_str(&got.text).unwrap();
         let text =
             |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -185,42 +185,42 @@ async fn the_proxys_own_errors_and_foreign_bodies_have_the_callers_form() {
         (Api::CohereChat, [""; 4]),
         (Api::OllamaChat, [""; 4]),
     ];
-    for (api, words) in rows {
+    for (api, types) in rows {
         let page = json(503, "", "<html><h1>503 canary</h1></html>");
         for (setup, status, expected, says) in [
-            (native(api, [page]), 503, words[0], "503 canary"),
+            (native(api, [page]), 503, types[0], "503 canary"),
             (
                 Setup { timeout_s: 0.1, ..native(api, [vec![ScriptStep::Hang]]) },
                 504,
-                words[1],
+                types[1],
                 "The upstream did not answer within 100ms.",
             ),
             (
                 Setup { refuse: true, ..native(api, [vec![]]) },
                 502,
-                words[2],
+                types[2],
                 "The upstream could not be reached.",
             ),
             (
                 native(api, [json(200, "", "")]),
                 502,
-                words[2],
+                types[2],
                 "The upstream answered 200 with an empty body.",
             ),
         ] {
             let got = setup.start(None).await.post(&path(api, false), &request(false)).await;
             assert_eq!(got.status, status, "{api}: {}", got.text);
-            assert_eq!(word(api, &got), (expected.to_owned(), says.to_owned()), "{api}");
+            assert_eq!(type_and_text(api, &got), (expected.to_owned(), says.to_owned()), "{api}");
         }
         let stage = native(api, [vec![]]).start(None).await;
         let url = format!("{}{}", stage.proxy.root(), path(api, false));
         let got = take(reqwest_client().post(url).body("{}")).await;
-        assert_eq!((got.status, word(api, &got).0.as_str()), (401, words[3]), "{api}");
+        assert_eq!((got.status, type_and_text(api, &got).0.as_str()), (401, types[3]), "{api}");
     }
 }
 
-/// A stream of each dialect: its content, what finishes it, and whether the proxy must add an end
-/// where that is all.
+/// A stream of each dialect: its content, the frame that finishes it, and the terminator that the proxy must
+/// add if the upstream sends none.
 fn streams() -> Vec<(Api, &'static str, &'static str, &'static str)> {
     vec![
         (
@@ -266,7 +266,7 @@ fn carrier_type(api: Api) -> &'static str {
 }
 
 #[tokio::test]
-async fn a_good_stream_passes_byte_for_byte_in_every_dialect() {
+async fn a_successful_stream_passes_byte_for_byte_in_every_dialect() {
     for (api, content, finish, end) in streams() {
         for sent in [[content, finish, end].concat(), [content, finish].concat()] {
             let stage = native(api, [streamed(api, &sent, Last::End)]).start(None).await;
@@ -290,11 +290,11 @@ async fn a_stream_that_breaks_off_ends_with_one_error_frame_of_its_dialect() {
             let got = stage.post(&path(api, true), &request(true)).await;
             let rest = got.text.strip_prefix(content).unwrap_or_else(|| panic!("{api}: {}", got.text));
             let carrier = Carrier::of(carrier_type(api)).unwrap();
-            let told = decode(carrier, rest.as_bytes());
-            assert_eq!((told.len(), got.end), (1, ScriptEnd::Complete), "{api} {last:?}: {}", got.text);
+            let frames = decode(carrier, rest.as_bytes());
+            assert_eq!((frames.len(), got.end), (1, ScriptEnd::Complete), "{api} {last:?}: {}", got.text);
             assert!(
-                matches!(dialect::meaning(api, &told[0]), dialect::FrameMeaning::Error(_)),
-                "{api}: {told:?}"
+                matches!(dialect::meaning(api, &frames[0]), dialect::FrameMeaning::Error(_)),
+                "{api}: {frames:?}"
             );
             assert_eq!(stage.main.attempts(), 1);
         }
@@ -302,7 +302,7 @@ async fn a_stream_that_breaks_off_ends_with_one_error_frame_of_its_dialect() {
 }
 
 #[tokio::test]
-async fn an_error_frame_passes_as_it_came_and_nothing_comes_after_it() {
+async fn an_error_frame_passes_unchanged_and_ends_the_stream() {
     let errors = [
         (
             Api::OpenaiResponses,
@@ -328,7 +328,7 @@ async fn an_error_frame_passes_as_it_came_and_nothing_comes_after_it() {
         let stage = native(api, [streamed(api, &sent, Last::End)]).start(None).await;
         let got = stage.post(&path(api, true), &request(true)).await;
         assert_eq!(got.text, [content, error].concat(), "{api}");
-        // As the first event it becomes a status.
+        // An error in the first event becomes a status.
         let stage = native(api, [streamed(api, error, Last::End)]).start(None).await;
         let got = stage.post(&path(api, true), &request(true)).await;
         assert!(got.status >= 500 && got.text.contains("canary"), "{api}: {} {}", got.status, got.text);
@@ -336,7 +336,7 @@ async fn an_error_frame_passes_as_it_came_and_nothing_comes_after_it() {
 }
 
 #[tokio::test]
-async fn an_unnamed_error_of_anthropics_gets_the_name_without_which_sdks_ignore_it() {
+async fn an_anthropic_error_without_an_event_name_gets_the_one_that_sdks_need() {
     let api = Api::AnthropicMessages;
     let (_, content, ..) = streams()[2];
     let data = r#"{"type":"error","error":{"type":"overloaded_error","message":"canary"},"request_id":"r"}"#;
@@ -352,7 +352,7 @@ fn message(event: &str, payload: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_exception_of_aws_passes_as_it_came_or_becomes_a_status() {
+async fn an_aws_exception_passes_unchanged_or_becomes_a_status() {
     let api = Api::BedrockConverse;
     let text = message("contentBlockDelta", r#"{"delta":{"text":"a"},"contentBlockIndex":0}"#);
     let headers = [(":exception-type", "throttlingException"), (":message-type", "exception")];
@@ -367,7 +367,7 @@ async fn an_exception_of_aws_passes_as_it_came_or_becomes_a_status() {
 }
 
 #[tokio::test]
-async fn an_error_that_comes_bare_is_told_in_a_form_that_sdks_look_for() {
+async fn an_error_without_a_frame_is_sent_in_a_form_that_sdks_read() {
     let error = r#"{"error":{"code":503,"message":"canary","status":"UNAVAILABLE"}}"#;
     let (_, content, ..) = streams()[3];
     let sent = format!("{content}{error}\n");
@@ -387,7 +387,7 @@ async fn an_error_that_comes_bare_is_told_in_a_form_that_sdks_look_for() {
 }
 
 #[tokio::test]
-async fn a_list_of_chunks_passes_when_it_is_whole() {
+async fn a_list_of_chunks_passes_once_it_is_complete() {
     let list = r#"[{"candidates":[{"content":{}}]},{"candidates":[{"finishReason":"STOP"}]}]"#;
     let stage = native(Api::GeminiGenerate, [json(200, "", list)]).start(None).await;
     let got = stage.post("/v1beta/models/main:streamGenerateContent", "{}").await;
@@ -395,7 +395,7 @@ async fn a_list_of_chunks_passes_when_it_is_whole() {
 }
 
 #[tokio::test]
-async fn messages_of_aws_pass_byte_for_byte_and_a_cut_one_becomes_an_exception() {
+async fn aws_messages_pass_byte_for_byte_and_a_cut_one_becomes_an_exception() {
     let api = Api::BedrockConverse;
     let start = message("messageStart", r#"{"role":"assistant"}"#);
     let text = message("contentBlockDelta", r#"{"delta":{"text":"a"},"contentBlockIndex":0}"#);
@@ -414,8 +414,8 @@ async fn messages_of_aws_pass_byte_for_byte_and_a_cut_one_becomes_an_exception()
         let got = stage.post(&path(api, true), "{}").await;
         let good = [start.clone(), text.clone()].concat();
         assert!(got.bytes.starts_with(&good), "{}", got.text);
-        let told = decode(Carrier::Aws, &got.bytes[good.len()..]);
-        let names: Vec<_> = told.iter().filter_map(|frame| frame.event.as_deref()).collect();
+        let frames = decode(Carrier::Aws, &got.bytes[good.len()..]);
+        let names: Vec<_> = frames.iter().filter_map(|frame| frame.event.as_deref()).collect();
         assert_eq!(names, ["exception:modelStreamErrorException"]);
     }
 }
@@ -511,7 +511,7 @@ async fn messages_in_front_of_openai_get_messages_and_errors_of_anthropics_form(
 }
 
 #[tokio::test]
-async fn a_pair_that_is_not_served_is_told_and_never_asked() {
+async fn a_pair_that_is_not_served_is_rejected_and_never_sent_upstream() {
     let stage = behind(Provider::Gemini, [ok()]).start(None).await;
     let got = stage.send().await;
     assert_eq!((got.status, &got.error()["code"]), (404, &json!("model_not_found")));

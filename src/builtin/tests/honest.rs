@@ -16,7 +16,7 @@ fn last_error_code(got: &CallerResult) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_good_answer_passes_through_with_the_routes_own_key_and_model() {
+async fn a_success_passes_through_with_the_routes_key_and_model() {
     let (got, stage) = Setup::new([ok()]).run(None).await;
     assert_eq!((got.status, got.header("x-request-id")), (200, Some("req_ok")));
     assert_eq!(got.text, r#"{"choices":[{"index":0,"message":{"content":"hi"}}]}"#);
@@ -27,7 +27,7 @@ async fn a_good_answer_passes_through_with_the_routes_own_key_and_model() {
 }
 
 #[tokio::test]
-async fn the_callers_own_mistakes_are_told_in_openai_form_and_never_go_upstream() {
+async fn invalid_requests_are_rejected_in_openai_form_and_never_sent_upstream() {
     let stage = Setup::new([ok()]).start(None).await;
     let url = format!("{}/v1/chat/completions", stage.proxy.root());
     let client = reqwest_client();
@@ -39,7 +39,7 @@ async fn the_callers_own_mistakes_are_told_in_openai_form_and_never_go_upstream(
         (post("{"), 400, "invalid_json"),
         (post("[]"), 400, "invalid_json"),
         (post("{}"), 400, "missing_model"),
-        (post(r#"{"model":"nobody"}"#), 404, "model_not_found"),
+        (post(r#"{"model":"unknown"}"#), 404, "model_not_found"),
         (client.get(&url).bearer_auth(key), 405, "method_not_allowed"),
         (client.post(format!("{}/v1/other", stage.proxy.root())).bearer_auth(key), 404, "not_found"),
     ] {
@@ -63,7 +63,7 @@ async fn upstream_errors_keep_status_and_detail_with_and_without_a_stream() {
 }
 
 #[tokio::test]
-async fn headers_for_the_caller_pass_and_poison_does_not() {
+async fn headers_for_the_caller_pass_and_others_do_not() {
     let headers = "retry-after: 7\r\nretry-after-ms: 7000\r\nx-ratelimit-limit-requests: 3\r\nx-request-id: r\r\nx-should-retry: true\r\nset-cookie: a=b\r\nkeep-alive: timeout=5\r\nopenai-organization: org\r\ncontent-encoding: identity\r\n";
     let (got, _stage) = Setup::new([error(429, headers, "c")]).run(None).await;
     let mut names: Vec<_> = got.headers.keys().map(|name| name.as_str()).collect();
@@ -84,7 +84,7 @@ async fn headers_for_the_caller_pass_and_poison_does_not() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_error_objects_are_wrapped() {
+async fn bodies_without_an_error_object_are_wrapped() {
     let (got, _stage) = Setup::new([json(502, "", "<html><h1>502 Bad Gateway</h1></html>")]).run(None).await;
     assert_eq!(got.status, 502);
     assert_eq!(
@@ -94,7 +94,7 @@ async fn bodies_that_are_no_error_objects_are_wrapped() {
 }
 
 #[tokio::test]
-async fn odd_bodies_under_200_and_redirects_become_502() {
+async fn invalid_bodies_under_200_and_redirects_become_502() {
     for body in ["", "null", "{\"choi", "<html>", r#"{"id":1}"#] {
         for setup in [Setup::new([json(200, "", body)]), Setup::streamed([json(200, "", body)])] {
             let (got, _stage) = setup.run(None).await;
@@ -112,7 +112,7 @@ async fn odd_bodies_under_200_and_redirects_become_502() {
 }
 
 #[tokio::test]
-async fn no_connection_a_lost_one_and_silence_are_502_502_and_504() {
+async fn unreachable_disconnected_and_silent_upstreams_become_502_502_and_504() {
     let (got, _stage) = Setup { refuse: true, ..Setup::new([ok()]) }.run(None).await;
     assert_eq!((got.status, &got.error()["code"]), (502, &json!("upstream_unreachable")));
     for script in [vec![], vec![ScriptStep::Reset]] {
@@ -129,7 +129,7 @@ async fn no_connection_a_lost_one_and_silence_are_502_502_and_504() {
 }
 
 #[tokio::test]
-async fn the_timeout_covers_the_whole_of_a_plain_body_but_only_the_gaps_of_a_stream() {
+async fn the_timeout_covers_a_whole_plain_body_but_only_the_gaps_of_a_stream() {
     let mut slow = json(200, "", &format!("{}{}", "x".repeat(5), "y"));
     slow.push(ScriptStep::Hang);
     let ScriptStep::Send(text) = &mut slow[0] else { panic!() };
@@ -148,7 +148,7 @@ async fn the_timeout_covers_the_whole_of_a_plain_body_but_only_the_gaps_of_a_str
 }
 
 #[tokio::test]
-async fn only_what_may_pass_is_retried() {
+async fn only_failures_that_may_pass_are_retried() {
     let flaky = [error(503, "", "a"), vec![ScriptStep::Reset], ok()];
     let (got, stage) = Setup { retries: 2, ..Setup::new(flaky.clone()) }.run(None).await;
     assert_eq!((got.status, stage.main.attempts()), (200, 3));
@@ -161,7 +161,7 @@ async fn only_what_may_pass_is_retried() {
 }
 
 #[tokio::test]
-async fn a_short_retry_after_is_waited_for_and_a_long_one_is_passed_on() {
+async fn the_proxy_waits_for_a_short_retry_after_and_passes_a_long_one_on() {
     let (got, stage) = Setup { retries: 1, ..Setup::new([error(429, "retry-after-ms: 300\r\n", "a"), ok()]) }
         .run(None)
         .await;
@@ -173,7 +173,7 @@ async fn a_short_retry_after_is_waited_for_and_a_long_one_is_passed_on() {
 }
 
 #[tokio::test]
-async fn fallbacks_answer_for_what_may_pass_and_the_first_true_error_is_told_when_all_fail() {
+async fn fallbacks_replace_failures_that_may_pass_and_the_first_upstream_error_is_sent_if_all_fail() {
     let with_backup =
         |script: Script, backup: Script| Setup { backup: Some(vec![backup]), ..Setup::new([script]) };
     for script in [error(429, "", "a"), error(503, "", "a"), vec![]] {
@@ -197,14 +197,14 @@ async fn a_stream_that_fails_before_its_first_event_falls_back() {
 }
 
 #[tokio::test]
-async fn a_route_that_keeps_failing_is_left_alone_and_the_reason_is_told() {
+async fn a_route_that_keeps_failing_goes_into_cooldown_and_the_error_gives_the_reason() {
     let cooldown = Some(Cooldown { after: 2, lasting: Duration::from_secs(30) });
-    for (status, told) in [(429, 429), (500, 503)] {
+    for (status, expected) in [(429, 429), (500, 503)] {
         let stage = Setup { cooldown, ..Setup::new([error(status, "", "why")]) }.start(None).await;
         stage.send().await;
         assert_eq!(stage.send().await.status, status);
         let got = stage.send().await;
-        assert_eq!((got.status, &got.error()["message"]), (told, &json!("canary why")));
+        assert_eq!((got.status, &got.error()["message"]), (expected, &json!("canary why")));
         assert!(matches!(got.header("retry-after"), Some("29" | "30")));
         assert_eq!(stage.main.attempts(), 2);
     }
@@ -215,7 +215,7 @@ async fn a_route_that_keeps_failing_is_left_alone_and_the_reason_is_told() {
 }
 
 #[tokio::test]
-async fn a_good_stream_passes_byte_for_byte() {
+async fn a_successful_stream_passes_byte_for_byte() {
     let odd = "event: x\r\ndata:  {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ü\"}}]}\r\n\r\n";
     let (got, _stage) =
         Setup::streamed([events(&[ROLE, ": note\n\n", odd, STOP, DONE], Last::End)]).run(None).await;
@@ -233,7 +233,7 @@ async fn a_stream_with_crlf_line_ends_keeps_them_to_its_last_byte() {
 }
 
 #[tokio::test]
-async fn streams_that_break_off_count_towards_the_cooldown_and_good_ones_reset_it() {
+async fn streams_that_break_off_count_towards_the_cooldown_and_successful_ones_reset_it() {
     let cooldown = Some(Cooldown { after: 2, lasting: Duration::from_secs(30) });
     let (bad, good) = (events(&[ONE], Last::Close), events(&[ONE, STOP, DONE], Last::End));
     let scripts = [bad.clone(), good, bad, events(&[ONE, ERROR], Last::End)];
@@ -296,7 +296,7 @@ async fn a_finished_stream_without_done_is_a_success() {
 }
 
 #[tokio::test]
-async fn no_secret_of_the_proxy_comes_out() {
+async fn no_response_contains_a_secret_of_the_proxy() {
     let body = r#"{"error":{"message":"bad key sk-secret-main","code":null}}"#;
     let (got, _stage) = Setup::new([json(401, "x-request-id: sk-secret-backup\r\n", body)]).run(None).await;
     assert_eq!(got.status, 401);

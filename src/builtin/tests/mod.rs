@@ -1,10 +1,10 @@
-//! The embedded proxy over real sockets: honest behaviour, and each defect beside it.
+//! The embedded proxy over real sockets: the honest proxy, and each defect compared with it.
 
-mod between;
+mod across_requests;
 mod defects;
 mod dialects;
-mod handed;
 mod honest;
+mod pass_through_and_pings;
 mod providers;
 mod sessions;
 mod stage;

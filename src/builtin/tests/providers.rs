@@ -1,4 +1,4 @@
-//! The proxy's knowledge of each dialect, held against what the mocks of all providers say.
+//! The proxy's knowledge of each dialect, tested against the mocks of all providers.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::{
         dialect::{self, ErrorForm, FrameMeaning},
         headers,
         split::{RawFrame, Splitter},
-        upstream_request::{Ask, UpstreamBody},
+        upstream_request::{CallerRequest, UpstreamBody},
     },
     observation::{Canaries, Identity},
     provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
@@ -39,7 +39,7 @@ fn route(api: Api, provider: Provider) -> ProxyRoute {
     }
 }
 
-fn ask_for(api: Api, stream: bool) -> Ask {
+fn request_for(api: Api, stream: bool) -> CallerRequest {
     let body = match api {
         Api::OpenaiModels | Api::OpenaiRealtime => UpstreamBody::None,
         Api::OpenaiTranscriptions | Api::OpenaiFiles => {
@@ -56,7 +56,7 @@ fn ask_for(api: Api, stream: bool) -> Ask {
     let query = events.then(|| ("alt".to_owned(), "sse".to_owned())).into_iter().collect();
     let is_form = matches!(body, UpstreamBody::Form { .. });
     let kind = ("content-type".to_owned(), "multipart/form-data; boundary=b".to_owned());
-    Ask { api, stream, body, query, headers: is_form.then_some(kind).into_iter().collect() }
+    CallerRequest { api, stream, body, query, headers: is_form.then_some(kind).into_iter().collect() }
 }
 
 const FORM: &str = "--b
@@ -74,8 +74,9 @@ sound
 --b--
 ";
 
-/// What the mock makes of what the proxy sends, for every pair that is served.
-fn all_asked() -> Vec<(Ask, RequestedCall)> {
+/// How the mock reads each request that the proxy sends, for every pair of an API and a provider that is
+/// served.
+fn all_calls() -> Vec<(CallerRequest, RequestedCall)> {
     let mut all = Vec::new();
     for api in Api::ALL.iter().copied() {
         for provider in Provider::ALL.iter().copied() {
@@ -83,8 +84,8 @@ fn all_asked() -> Vec<(Ask, RequestedCall)> {
                 continue;
             }
             for stream in [false, true].into_iter().filter(|stream| !stream || api.streams()) {
-                let ask = ask_for(api, stream);
-                let sent = ask.sent(&route(api, provider)).unwrap();
+                let call = request_for(api, stream);
+                let sent = call.for_route(&route(api, provider)).unwrap();
                 let headers: HeaderMap = sent
                     .headers
                     .iter()
@@ -104,10 +105,10 @@ fn all_asked() -> Vec<(Ask, RequestedCall)> {
                         let what = format!("{api} from {provider}: {}", sent.url);
                         assert_eq!((asked.api, asked.stream), (Some(sent.api), stream), "{what}");
                         assert!(matches!(asked.key.as_deref(), None | Some("sk-canary")), "{what}");
-                        all.push((ask, asked));
+                        all.push((call, asked));
                     }
-                    // A profile that does not have its dialect's endpoints yet.
-                    Err((_, told)) => assert_eq!(told.status, 404, "{api} from {provider}: {told:?}"),
+                    // The profile does not have the endpoints of its dialect yet.
+                    Err((_, error)) => assert_eq!(error.status, 404, "{api} from {provider}: {error:?}"),
                 }
             }
         }
@@ -124,33 +125,33 @@ fn frames(api: Api, bytes: &[u8]) -> Vec<RawFrame> {
 }
 
 #[test]
-fn every_good_reply_is_known_as_one() {
+fn every_successful_reply_is_recognised() {
     let mut problems = Vec::new();
-    for (ask, asked) in all_asked() {
+    for (call, asked) in all_calls() {
         for reply in
             [SuccessReply::Ok, SuccessReply::Chunks(1), SuccessReply::NonAscii, SuccessReply::ToolCall]
         {
-            let told = provider::reply(&asked, &reply, &canaries());
-            if told.status == 200
-                && let Some(problem) = unknown(&ask, asked.api.unwrap(), told)
+            let message = provider::reply(&asked, &reply, &canaries());
+            if message.status == 200
+                && let Some(problem) = problem(&call, asked.api.unwrap(), message)
             {
-                let (api, provider) = (ask.api, asked.provider);
-                problems.push(format!("{api} from {provider}, stream {}: {reply:?}: {problem}", ask.stream));
+                let (api, provider) = (call.api, asked.provider);
+                problems.push(format!("{api} from {provider}, stream {}: {reply:?}: {problem}", call.stream));
             }
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// What the proxy does not understand of a good reply.
-fn unknown(ask: &Ask, upstream: Api, told: ProviderMessage) -> Option<String> {
-    let headers = provider::owned_headers(&told.headers);
-    let (events, terminator) = match told.body {
+/// The part of a successful reply that the proxy does not understand; `None` if there is none.
+fn problem(call: &CallerRequest, upstream: Api, message: ProviderMessage) -> Option<String> {
+    let headers = provider::owned_headers(&message.headers);
+    let (events, terminator) = match message.body {
         MessageBody::Whole(body) => {
-            let judged = classify::whole(upstream, 200, headers, body);
-            return match judged {
+            let result = classify::whole(upstream, 200, headers, body);
+            return match result {
                 Err(failure) => Some(failure.error.message().to_owned()),
-                Ok(()) => ask.stream.then(|| "no stream".to_owned()),
+                Ok(()) => call.stream.then(|| "no stream".to_owned()),
             };
         }
         MessageBody::Events { events, terminator } => (events, terminator),
@@ -178,28 +179,28 @@ fn unknown(ask: &Ask, upstream: Api, told: ProviderMessage) -> Option<String> {
 #[test]
 fn every_error_keeps_its_text_on_its_way_to_the_caller() {
     let mut problems = Vec::new();
-    for (ask, asked) in all_asked() {
+    for (call, asked) in all_calls() {
         for name in ErrorName::ALL {
-            let told = provider::error(&asked, *name, &canaries());
-            let MessageBody::Whole(body) = told.body else { continue };
-            // Some block content with an answer.
-            if *name == ErrorName::ContentPolicy && told.status == 200 {
+            let error = provider::error(&asked, *name, &canaries());
+            let MessageBody::Whole(body) = error.body else { continue };
+            // Some providers report blocked content in a successful response.
+            if *name == ErrorName::ContentPolicy && error.status == 200 {
                 continue;
             }
-            // Some say nothing but their status.
+            // Some errors have only a status.
             let has_text = String::from_utf8_lossy(&body).contains(&canaries().message);
-            let judged = classify::whole(
+            let result = classify::whole(
                 asked.api.unwrap(),
-                told.status,
-                provider::owned_headers(&told.headers),
+                error.status,
+                provider::owned_headers(&error.headers),
                 body.clone(),
             );
-            let told = judged.map_err(|failure| failure.into_family(ErrorForm::of(ask.api)));
+            let result = result.map_err(|failure| failure.into_form(ErrorForm::of(call.api)));
             let kept =
-                told.as_ref().is_err_and(|failure| failure.error.message().contains(&canaries().message));
-            if told.is_ok() || has_text && !kept {
+                result.as_ref().is_err_and(|failure| failure.error.message().contains(&canaries().message));
+            if result.is_ok() || has_text && !kept {
                 let body = String::from_utf8_lossy(&body);
-                problems.push(format!("{} from {}: {name}: {body}: {told:?}", ask.api, asked.provider));
+                problems.push(format!("{} from {}: {name}: {body}: {result:?}", call.api, asked.provider));
             }
         }
     }
@@ -207,21 +208,21 @@ fn every_error_keeps_its_text_on_its_way_to_the_caller() {
 }
 
 #[test]
-fn every_error_event_is_known_as_one_and_keeps_its_text() {
+fn every_error_event_is_recognised_and_keeps_its_text() {
     let mut problems = Vec::new();
-    for (ask, asked) in all_asked().into_iter().filter(|(ask, _)| ask.stream) {
+    for (call, asked) in all_calls().into_iter().filter(|(call, _)| call.stream) {
         let upstream = asked.api.unwrap();
         for name in ErrorName::ALL {
             let bytes = provider::error_event(&asked, *name, None, &canaries());
             let frames = frames(upstream, &bytes);
             let meaning = frames.first().map(|first| dialect::meaning(upstream, &first.frame));
             match meaning {
-                // Some block content with an answer.
+                // Some providers report blocked content in a successful response.
                 Some(FrameMeaning::Part { .. }) if *name == ErrorName::ContentPolicy => {}
-                Some(FrameMeaning::Error(told)) if told.message().contains(&canaries().message) => {}
+                Some(FrameMeaning::Error(error)) if error.message().contains(&canaries().message) => {}
                 other => {
                     let event = String::from_utf8_lossy(&bytes);
-                    let (api, provider) = (ask.api, asked.provider);
+                    let (api, provider) = (call.api, asked.provider);
                     problems.push(format!("{api} from {provider}: {name}: {event}: {other:?}"));
                 }
             }

@@ -1,4 +1,4 @@
-//! Sessions through the embedded proxy, and each defect of them beside the honest relay.
+//! Sessions through the embedded proxy, and each of their defects compared with the honest relay.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const FIRST: &str = r#"{"type":"response.output_text.delta","delta":"[1] a"}"#;
 const MORE: &str = r#"{"type":"response.output_text.delta","delta":"[2]"}"#;
 const FAILED: &str = r#"{"type":"error","error":{"type":"kind","code":"c","message":"canary"}}"#;
 
-/// An upstream that switches, says all this in one go, and then does what `last` says.
+/// An upstream that answers 101, sends all frames at once, and then does what `last` says.
 fn session(frames: &[bytes::Bytes], last: Last) -> Setup {
     let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-request-id: r\r\n\r\n";
     let mut script = vec![ScriptStep::Send(head.to_owned()), ScriptStep::Bytes(frames.concat())];
@@ -38,7 +38,7 @@ fn closes(code: u16) -> Setup {
     session(&[websocket::text(CREATED), websocket::close(Some(code), "over", None)], Last::Hang)
 }
 
-/// All that a caller sees, one thing a line.
+/// Everything that a caller receives, one message or event per line.
 async fn seen(setup: Setup, defect: Option<Defect>) -> String {
     let stage = setup.start(defect).await;
     let host = stage.proxy.root().replace("http://", "");
@@ -55,7 +55,7 @@ async fn seen(setup: Setup, defect: Option<Defect>) -> String {
     };
     let mut lines = Vec::new();
     loop {
-        // Everything comes within a few milliseconds, or never.
+        // Messages arrive within a few milliseconds or never.
         match timeout(Duration::from_millis(500), caller.next()).await {
             Err(_) => lines.push("silence".to_owned()),
             Ok(Some(Ok(Message::Text(text)))) => {
@@ -72,7 +72,7 @@ async fn seen(setup: Setup, defect: Option<Defect>) -> String {
     }
 }
 
-/// What shows a defect of sessions: the upstream, and what the caller sees of it with the defect.
+/// The upstream with which a defect of sessions shows, and what the caller then receives.
 fn shown(defect: Defect) -> Option<(Setup, &'static str)> {
     let refusing = || failing_handshake();
     let failed = || says(&[CREATED, FAILED], Last::Hang);
@@ -109,7 +109,7 @@ fn failing_handshake() -> Setup {
     Setup::new([error(429, "retry-after: 7\r\n", "c")])
 }
 
-/// Whether a defect shows in a session and nowhere else.
+/// Whether a defect shows only in sessions.
 pub fn shows_in_a_session(defect: Defect) -> bool {
     shown(defect).is_some()
 }
@@ -120,9 +120,9 @@ async fn each_defect_of_a_session_shows_and_the_honest_proxy_never_does_the_same
     for defect in Defect::ALL.iter().copied().filter(|defect| shows_in_a_session(*defect)) {
         for with in [None, Some(defect)] {
             runs.spawn(async move {
-                let (setup, told) = shown(defect).expect("it shows in a session");
+                let (setup, expected) = shown(defect).expect("it shows in a session");
                 let got = seen(setup, with).await;
-                assert_eq!(got == told, with.is_some(), "{defect}, run with {with:?}: {got}");
+                assert_eq!(got == expected, with.is_some(), "{defect}, run with {with:?}: {got}");
             });
         }
     }
@@ -132,7 +132,7 @@ async fn each_defect_of_a_session_shows_and_the_honest_proxy_never_does_the_same
 }
 
 #[tokio::test]
-async fn what_the_upstream_says_and_how_it_ends_reach_the_caller() {
+async fn the_caller_gets_the_upstreams_messages_and_its_end_of_the_session() {
     let created = CREATED.to_owned() + "\n";
     assert_eq!(seen(closes(4001), None).await, created.clone() + "closed 4001 over");
     let empty = session(&[websocket::text(CREATED), websocket::close(None, "", None)], Last::Hang);
@@ -149,7 +149,7 @@ async fn what_the_upstream_says_and_how_it_ends_reach_the_caller() {
 }
 
 #[tokio::test]
-async fn a_refused_handshake_is_refused_in_the_upstreams_words() {
+async fn a_refused_handshake_is_refused_with_the_upstreams_error() {
     assert_eq!(
         seen(failing_handshake(), None).await,
         r#"429 {"error":{"message":"canary c","type":"kind","param":null,"code":"c"}}"#
@@ -157,7 +157,7 @@ async fn a_refused_handshake_is_refused_in_the_upstreams_words() {
 }
 
 #[tokio::test]
-async fn a_key_in_a_message_or_a_reason_is_taken_out() {
+async fn a_key_in_a_message_or_a_close_reason_is_removed() {
     let leaking = session(
         &[
             websocket::text("{\"a\":\"sk-secret-main\"}"),
@@ -170,7 +170,7 @@ async fn a_key_in_a_message_or_a_reason_is_taken_out() {
 }
 
 #[tokio::test]
-async fn a_path_for_sessions_asks_for_the_upgrade() {
+async fn a_session_path_requires_the_upgrade() {
     let stage = Setup::new([ok()]).start(None).await;
     let url = format!("{}/v1/realtime?model=main", stage.proxy.root());
     let got = take(reqwest_client().get(&url).bearer_auth(stage.proxy.proxy_key())).await;
@@ -178,7 +178,7 @@ async fn a_path_for_sessions_asks_for_the_upgrade() {
 }
 
 #[tokio::test]
-async fn a_caller_that_says_goodbye_is_answered_and_the_upstream_is_let_go() {
+async fn a_caller_that_closes_gets_a_close_frame_and_the_upstream_session_ends() {
     let stage = says(&[CREATED], Last::Hang).start(None).await;
     let host = stage.proxy.root().replace("http://", "");
     let mut request = format!("ws://{host}/v1/realtime?model=main").into_client_request().unwrap();

@@ -1,4 +1,4 @@
-//! Scripted upstreams with a proxy in front of them, and what a caller gets.
+//! Scripted upstreams, a proxy in front of them, and the response that a caller gets.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum ScriptStep {
     Send(String),
-    /// What is no text.
+    /// Bytes that are not text.
     Bytes(Vec<u8>),
     /// Milliseconds.
     Wait(u64),
@@ -31,7 +31,7 @@ pub enum ScriptStep {
     Hang,
 }
 
-/// What an upstream does on one request; a FIN follows the last act.
+/// What an upstream does on one request. After the last step it sends a FIN.
 pub type Script = Vec<ScriptStep>;
 
 pub fn json(status: u16, headers: &str, body: &str) -> Script {
@@ -58,7 +58,7 @@ pub const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_r
 pub const DONE: &str = "data: [DONE]\n\n";
 pub const ERROR: &str = "data: {\"error\":{\"message\":\"canary mid\",\"type\":\"kind\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}\n\n";
 
-/// A 200 and these events; `last` says how it goes on.
+/// A 200 with these events; `last` is what happens after them.
 pub fn events(events: &[&str], last: Last) -> Script {
     let mut text = String::from(
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\nset-cookie: a=b\r\nx-ratelimit-remaining-requests: 9\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -78,7 +78,7 @@ pub fn events(events: &[&str], last: Last) -> Script {
     script
 }
 
-/// The same with frames of any content type, and without a length: a FIN is the end.
+/// A 200 with these frames, of any content type and without a length: a FIN ends the body.
 pub fn frames(content_type: &str, frames: &[&[u8]], last: Last) -> Script {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n");
     let mut script = vec![ScriptStep::Send(head), ScriptStep::Bytes(frames.concat())];
@@ -98,12 +98,12 @@ pub enum Last {
     Hang,
 }
 
-/// A mock that plays one script for each request; the last repeats.
+/// A mock that plays one script for each request; the last one repeats.
 #[derive(Debug)]
 pub struct ScriptedUpstream {
     pub address: String,
     requests: Arc<Mutex<Vec<(Instant, String)>>>,
-    /// Callers that went away while they were being kept waiting.
+    /// The number of callers that left while the mock kept them waiting.
     left: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
@@ -142,7 +142,7 @@ impl ScriptedUpstream {
         self.requests.lock().unwrap()[n].1.clone()
     }
 
-    /// Between the first two requests.
+    /// The time between the first two requests.
     pub fn first_gap(&self) -> Duration {
         let requests = self.requests.lock().unwrap();
         requests[1].0 - requests[0].0
@@ -200,7 +200,7 @@ async fn play(socket: &mut TcpStream, script: &Script, gone: &AtomicUsize) {
 /// One proxy in front of one or two upstreams.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Who stands behind the first model.
+    /// The provider of the first model.
     pub provider: Provider,
     pub scripts: Vec<Script>,
     pub backup: Option<Vec<Script>>,
@@ -236,7 +236,8 @@ impl Setup {
     pub async fn start(&self, defect: Option<Defect>) -> ProxyStage {
         let main = ScriptedUpstream::start(self.scripts.clone()).await;
         let backup = ScriptedUpstream::start(self.backup.clone().unwrap_or_else(|| vec![ok()])).await;
-        // Bound, so that nobody else gets the port, but not listening: connections are refused.
+        // The socket is bound, so that no other program gets the port, but does not listen: connections are
+        // refused.
         let deaf = TcpSocket::new_v4().unwrap();
         deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let refusing = deaf.local_addr().unwrap().to_string();
@@ -264,7 +265,7 @@ impl Setup {
         ProxyStage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
 
-    /// Starts all of it and sends one request.
+    /// Starts the proxy with its upstreams and sends one request.
     pub async fn run(&self, defect: Option<Defect>) -> (CallerResult, ProxyStage) {
         let stage = self.start(defect).await;
         (stage.send().await, stage)
@@ -281,12 +282,12 @@ pub struct ProxyStage {
     _deaf: TcpSocket,
 }
 
-/// What a caller got.
+/// The response that a caller got.
 #[derive(Debug)]
 pub struct CallerResult {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
-    /// The body, what is no UTF-8 replaced.
+    /// The body, with invalid UTF-8 replaced.
     pub text: String,
     pub bytes: Vec<u8>,
     pub end: ScriptEnd,
@@ -297,7 +298,7 @@ pub struct CallerResult {
 pub enum ScriptEnd {
     Complete,
     Cut,
-    /// Nothing more for a long while.
+    /// The connection stayed open without more data.
     Open,
 }
 
@@ -341,7 +342,7 @@ pub fn reqwest_client() -> reqwest::Client {
     crate::builtin::attempt::client(None, true).unwrap()
 }
 
-/// Sends a request and takes the reply as far as it comes.
+/// Sends a request and reads the response as far as it arrives.
 pub async fn take(request: reqwest::RequestBuilder) -> CallerResult {
     let start = Instant::now();
     let mut response = request.send().await.unwrap();
@@ -359,10 +360,10 @@ pub async fn take(request: reqwest::RequestBuilder) -> CallerResult {
     CallerResult { status, headers, text, bytes, end, took: start.elapsed() }
 }
 
-/// Waits until something is so; the test fails if it never is.
-pub async fn eventually(mut is_so: impl FnMut() -> bool) {
+/// Waits until a condition holds; fails the test if it never does.
+pub async fn eventually(mut holds: impl FnMut() -> bool) {
     for _ in 0..500 {
-        if is_so() {
+        if holds() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,10 +1,10 @@
-//! A whole answer of one API as the other gives it.
+//! Translates a complete response of one API to that of the other.
 
 use serde_json::{Value, json};
 
-use super::words::{chat_usage, entries, finish_reason, stop_reason, text_of, tokens};
+use super::values::{chat_usage, entries, finish_reason, stop_reason, text_of, tokens};
 
-/// A message as a completion.
+/// Translates an Anthropic message to an OpenAI completion.
 pub fn completion(message: &Value) -> Value {
     let content = &message["content"];
     let calls: Vec<Value> = entries(content)
@@ -17,9 +17,9 @@ pub fn completion(message: &Value) -> Value {
         .collect();
     let text = text_of(content);
     let text = if text.is_empty() && !calls.is_empty() { Value::Null } else { json!(text) };
-    let mut said = json!({"role": "assistant", "content": text, "refusal": null});
+    let mut reply = json!({"role": "assistant", "content": text, "refusal": null});
     if !calls.is_empty() {
-        said["tool_calls"] = calls.into();
+        reply["tool_calls"] = calls.into();
     }
     let reason = message["stop_reason"].as_str().map_or("stop", finish_reason);
     let usage = &message["usage"];
@@ -28,18 +28,18 @@ pub fn completion(message: &Value) -> Value {
         "object": "chat.completion",
         "created": 0,
         "model": message["model"],
-        "choices": [{"index": 0, "message": said, "logprobs": null, "finish_reason": reason}],
+        "choices": [{"index": 0, "message": reply, "logprobs": null, "finish_reason": reason}],
         "usage": chat_usage(tokens(usage, "input_tokens"), tokens(usage, "output_tokens")),
     })
 }
 
-/// A completion as a message.
+/// Translates an OpenAI completion to an Anthropic message.
 pub fn message(completion: &Value) -> Value {
     let choice = &completion["choices"][0];
-    let said = &choice["message"];
-    let text = text_of(&said["content"]);
+    let reply = &choice["message"];
+    let text = text_of(&reply["content"]);
     let text = (!text.is_empty()).then(|| json!({"type": "text", "text": text}));
-    let calls = entries(&said["tool_calls"]).iter().map(|call| {
+    let calls = entries(&reply["tool_calls"]).iter().map(|call| {
         let arguments = call.pointer("/function/arguments").and_then(Value::as_str).unwrap_or_default();
         let input: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
         json!({"type": "tool_use", "id": call["id"], "name": call["function"]["name"], "input": input})

@@ -1,13 +1,13 @@
-//! A chat's request as Anthropic takes it.
+//! Translates an OpenAI chat request to an Anthropic messages request.
 
 use serde_json::{Map, Value, json};
 
-use super::words::{entries, text_of};
+use super::values::{entries, text_of};
 
-/// Anthropic wants a limit; OpenAI does not.
+/// The `max_tokens` if the chat request has no limit: Anthropic requires one.
 const MAX_TOKENS: u64 = 4096;
 
-/// `POST /v1/chat/completions` to `POST /v1/messages`; the model's name stays.
+/// Translates `POST /v1/chat/completions` to `POST /v1/messages`. The model's name does not change.
 pub fn for_messages(chat: &Map<String, Value>) -> Map<String, Value> {
     let get = |name: &str| chat.get(name).filter(|value| !value.is_null());
     let mut body = Map::new();
@@ -34,7 +34,7 @@ pub fn for_messages(chat: &Map<String, Value>) -> Map<String, Value> {
     body
 }
 
-/// What the system says, and the turns of the others.
+/// Splits a chat into the texts of its system messages and the other turns.
 fn conversation(messages: &Value) -> (Vec<String>, Vec<Value>) {
     let (mut system, mut turns) = (Vec::new(), Vec::<Value>::new());
     for message in entries(messages) {
@@ -58,7 +58,7 @@ fn conversation(messages: &Value) -> (Vec<String>, Vec<Value>) {
                 }
             },
         };
-        // The results of several tools are one turn.
+        // Consecutive tool results form one turn.
         let before = turns.last_mut().filter(|turn| turn["role"] == role && message["role"] == "tool");
         match before.and_then(|turn| turn["content"].as_array_mut()) {
             Some(content) => content.extend(blocks),
@@ -97,13 +97,13 @@ fn block(part: &Value) -> Option<Value> {
 
 fn tool(tool: &Value) -> Value {
     let function = &tool["function"];
-    let mut told = json!({ "name": function["name"] });
+    let mut translated = json!({ "name": function["name"] });
     if let Some(text) = function["description"].as_str() {
-        told["description"] = json!(text);
+        translated["description"] = json!(text);
     }
     let schema = function["parameters"].as_object().cloned().map(Value::from);
-    told["input_schema"] = schema.unwrap_or_else(|| json!({"type": "object"}));
-    told
+    translated["input_schema"] = schema.unwrap_or_else(|| json!({"type": "object"}));
+    translated
 }
 
 fn tool_choice(choice: &Value) -> Option<Value> {

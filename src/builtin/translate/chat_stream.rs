@@ -1,13 +1,13 @@
-//! Events of messages as chunks of a chat.
+//! Translates the events of an Anthropic messages stream to OpenAI chat chunks.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::words::{chat_usage, finish_reason, tokens};
+use super::values::{chat_usage, finish_reason, tokens};
 use crate::wire::sse;
 
-/// One stream on its way from messages to a chat.
+/// Translates one stream from messages to chat.
 #[derive(Debug)]
 pub struct ToChat {
     include_usage: bool,
@@ -15,18 +15,18 @@ pub struct ToChat {
     model: Value,
     input: u64,
     output: u64,
-    /// From the index of a block to that of its tool call.
+    /// Maps the index of a block to that of its tool call.
     calls: BTreeMap<u64, usize>,
 }
 
 impl ToChat {
-    /// `include_usage`: the caller asked for a chunk with the usage.
+    /// `include_usage`: the caller requested a chunk with the usage.
     pub fn new(include_usage: bool) -> Self {
         let (id, model) = (json!("chatcmpl-0"), json!("unknown"));
         Self { include_usage, id, model, input: 0, output: 0, calls: BTreeMap::new() }
     }
 
-    /// The chunk that an event becomes; nothing where a chat has none for it.
+    /// Returns the chunk for an event; empty if a chat has no chunk for it.
     pub fn event(&mut self, event: &Value) -> String {
         match event["type"].as_str().unwrap_or_default() {
             "message_start" => {
@@ -77,7 +77,7 @@ impl ToChat {
         }
     }
 
-    /// The usage, where it was asked for, and `[DONE]`.
+    /// Returns the usage, if it was requested, and `[DONE]`.
     pub fn end(&mut self) -> String {
         let usage = self.include_usage.then(|| {
             let mut chunk = self.frame(json!([]));

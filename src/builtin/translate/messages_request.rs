@@ -1,10 +1,10 @@
-//! A request for messages as OpenAI's chat takes it.
+//! Translates an Anthropic messages request to an OpenAI chat request.
 
 use serde_json::{Map, Value, json};
 
-use super::words::{entries, text_of};
+use super::values::{entries, text_of};
 
-/// `POST /v1/messages` to `POST /v1/chat/completions`; the model's name stays.
+/// Translates `POST /v1/messages` to `POST /v1/chat/completions`. The model's name does not change.
 pub fn for_chat(asked: &Map<String, Value>) -> Map<String, Value> {
     let get = |name: &str| asked.get(name).filter(|value| !value.is_null());
     let mut body = Map::new();
@@ -23,7 +23,7 @@ pub fn for_chat(asked: &Map<String, Value>) -> Map<String, Value> {
     set("stop", get("stop_sequences").cloned());
     if get("stream").is_some_and(|stream| stream == true) {
         set("stream", Some(json!(true)));
-        // Messages always tell the usage; a chat must be asked for it.
+        // A messages stream always contains the usage; a chat stream does only if it is requested.
         set("stream_options", Some(json!({"include_usage": true})));
     }
     set("tools", get("tools").map(|tools| entries(tools).iter().map(tool).collect()));
@@ -31,7 +31,7 @@ pub fn for_chat(asked: &Map<String, Value>) -> Map<String, Value> {
     body
 }
 
-/// A turn may hold results of tools, which are messages of their own in a chat.
+/// Translates one turn. Its tool results become separate messages in a chat.
 fn turn(message: &Value) -> Vec<Value> {
     let content = &message["content"];
     let blocks = match content {
@@ -48,18 +48,18 @@ fn turn(message: &Value) -> Vec<Value> {
             .collect();
         let text = text_of(content);
         let text = if text.is_empty() && !calls.is_empty() { Value::Null } else { json!(text) };
-        let mut told = json!({"role": "assistant", "content": text});
+        let mut reply = json!({"role": "assistant", "content": text});
         if !calls.is_empty() {
-            told["tool_calls"] = calls.into();
+            reply["tool_calls"] = calls.into();
         }
-        return vec![told];
+        return vec![reply];
     }
     let results = of_kind("tool_result").map(|block| {
         json!({"role": "tool", "tool_call_id": block["tool_use_id"], "content": text_of(&block["content"])})
     });
     let parts: Vec<Value> = blocks.iter().filter_map(part).collect();
-    let said = (!parts.is_empty()).then(|| json!({"role": "user", "content": parts}));
-    results.chain(said).collect()
+    let rest = (!parts.is_empty()).then(|| json!({"role": "user", "content": parts}));
+    results.chain(rest).collect()
 }
 
 fn part(block: &Value) -> Option<Value> {

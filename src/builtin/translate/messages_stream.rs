@@ -1,17 +1,17 @@
-//! Chunks of a chat as events of messages.
+//! Translates OpenAI chat chunks to the events of an Anthropic messages stream.
 
 use serde_json::{Value, json};
 
-use super::words::{entries, stop_reason, tokens};
+use super::values::{entries, stop_reason, tokens};
 use crate::wire::sse;
 
-/// One stream on its way from a chat to messages.
+/// Translates one stream from chat to messages.
 #[derive(Debug, Default)]
 pub struct ToMessages {
     begun: bool,
-    /// The block that is open: its index and, of a tool call, the call's own.
+    /// The open block: its index and, if it is a tool call, the index of the call.
     open: Option<(u64, Option<u64>)>,
-    /// Blocks that have been opened.
+    /// The number of blocks that have been opened.
     blocks: u64,
     reason: Option<&'static str>,
     input: u64,
@@ -19,7 +19,7 @@ pub struct ToMessages {
 }
 
 impl ToMessages {
-    /// The events that a chunk becomes.
+    /// Returns the events for a chunk.
     pub fn chunk(&mut self, chunk: &Value) -> String {
         let mut out = String::new();
         if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
@@ -60,7 +60,7 @@ impl ToMessages {
         out
     }
 
-    /// The reason, the usage and `message_stop`.
+    /// Returns the stop reason, the usage and `message_stop`.
     pub fn end(&mut self) -> String {
         let mut out = String::new();
         self.stop(&mut out);
@@ -90,7 +90,7 @@ impl ToMessages {
     }
 }
 
-/// An event whose data repeats its name.
+/// An SSE event whose data contains its name as `type`.
 fn event(name: &str, members: Value) -> String {
     let mut data = json!({ "type": name });
     if let (Some(data), Value::Object(members)) = (data.as_object_mut(), members) {

@@ -1,5 +1,5 @@
-//! `openai/chat` in front of Anthropic and `anthropic/messages` in front of OpenAI: requests, whole
-//! replies and streams, as far as the rules on dialects need them. Pure.
+//! Translates between OpenAI's chat completions and Anthropic's messages, in both directions: requests,
+//! complete responses and streams, as far as the rules on dialects need them. Pure.
 
 mod answer;
 mod chat_request;
@@ -7,7 +7,7 @@ mod chat_stream;
 mod messages_request;
 mod messages_stream;
 mod pair;
-mod words;
+mod values;
 
 pub(super) use pair::{Translator, reply, request};
 

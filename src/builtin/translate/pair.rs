@@ -1,4 +1,4 @@
-//! Which translation a pair of APIs needs.
+//! Selects the translation for a pair of APIs.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{answer, chat_request, chat_stream, messages_request, messages_stream};
 use crate::{scenario::Api, wire::frames::Frame};
 
-/// A caller's request as the upstream's API takes it.
+/// Translates the body of a caller's request to the upstream's API.
 pub fn request(caller: Api, upstream: Api, body: &Map<String, Value>) -> Map<String, Value> {
     match (caller, upstream) {
         (Api::OpenaiChat, Api::AnthropicMessages) => chat_request::for_messages(body),
@@ -15,7 +15,7 @@ pub fn request(caller: Api, upstream: Api, body: &Map<String, Value>) -> Map<Str
     }
 }
 
-/// An upstream's answer, known to be one, as the caller's API gives it.
+/// Translates the body of a successful response to the caller's API.
 pub fn reply(caller: Api, upstream: Api, body: Bytes) -> Bytes {
     let translate = match (caller, upstream) {
         (Api::OpenaiChat, Api::AnthropicMessages) => answer::completion,
@@ -28,17 +28,17 @@ pub fn reply(caller: Api, upstream: Api, body: Bytes) -> Bytes {
     }
 }
 
-/// A stream on its way from one API to another, frame by frame.
+/// Translates a stream from one API to another, frame by frame.
 #[derive(Debug)]
 pub enum Translator {
-    /// Events of messages become chunks of a chat.
+    /// From messages to chat.
     ToChat(chat_stream::ToChat),
-    /// Chunks of a chat become events of messages.
+    /// From chat to messages.
     ToMessages(messages_stream::ToMessages),
 }
 
 impl Translator {
-    /// For one stream; `None` where its frames pass as they are.
+    /// Creates the translator for one stream; `None` if its frames pass unchanged.
     pub fn new(caller: Api, upstream: Api, include_usage: bool) -> Option<Self> {
         match (caller, upstream) {
             (Api::OpenaiChat, Api::AnthropicMessages) => {
@@ -51,7 +51,7 @@ impl Translator {
         }
     }
 
-    /// What a part of the answer becomes; nothing where the caller's API has no such part.
+    /// Translates a frame with a part of the response; empty if the caller's API has no such part.
     pub fn frame(&mut self, frame: &Frame) -> Bytes {
         let data = serde_json::from_str::<Value>(&frame.data).unwrap_or_default();
         match self {
@@ -60,7 +60,7 @@ impl Translator {
         }
     }
 
-    /// What ends an answer that is whole.
+    /// Returns the end of a complete stream.
     pub fn end(&mut self) -> Bytes {
         match self {
             Self::ToChat(stream) => stream.end().into(),

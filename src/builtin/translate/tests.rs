@@ -1,4 +1,4 @@
-//! Both directions, and that one undoes the other.
+//! Both directions, and that each reverses the other.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -117,7 +117,7 @@ fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     2 | polcy = "strict"
       | ^^^^^
       |
-      = help: did you mean `policy`? Possible are: `proxy`, `listen`, `scenarios`, `snapshots`, `report`, `seed`, `jobs`, `allow_inconclusive`, `policy`
+      = help: did you mean `policy`? Possible values: `proxy`, `listen`, `scenarios`, `snapshots`, `report`, `seed`, `jobs`, `allow_inconclusive`, `policy`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n"), @r#"
     error: unknown key `timeot`
@@ -126,10 +126,10 @@ fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     2 | timeot = {answer = 504, reason = "So."}
       | ^^^^^^
       |
-      = help: did you mean `timeout`? Possible are: `name`, `extends`, `credentials`, `timeout`, `overloaded`, `rate_limit`, `retry_after`, `unreachable`, `after_error`, `clean_end`, `hold_back`, `chain_error`, `fallback_on`, `no_fallback_on`, `error_code`, `error_type`, `request_message`, `server_message`, `stream_message`, `quota`, `client_gone`, `levels`
+      = help: did you mean `timeout`? Possible values: `name`, `extends`, `credentials`, `timeout`, `overloaded`, `rate_limit`, `retry_after`, `unreachable`, `after_error`, `clean_end`, `hold_back`, `chain_error`, `fallback_on`, `no_fallback_on`, `error_code`, `error_type`, `request_message`, `server_message`, `stream_message`, `quota`, `client_gone`, `levels`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeout = {answer = 99, reason = \"So.\"}\n"), @r#"
-    error: 99 is no HTTP status (100 to 599)
+    error: 99 is not an HTTP status (100 to 599)
      --> upfault.toml:2:21
       |
     2 | timeout = {answer = 99, reason = "So."}
@@ -142,7 +142,7 @@ fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     2 | clean_end = {answer = "fail", reason = "So."}
       |                       ^^^^^^
       |
-      = help: did you mean `failure`? Possible are: `failure`, `failure_unless_done`, `either`
+      = help: did you mean `failure`? Possible values: `failure`, `failure_unless_done`, `either`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeout = 504\nlevels.\"status.timeout\" = \"required\"\n"), @r#"
     error: `timeout` has no reason

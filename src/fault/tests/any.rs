@@ -1,4 +1,4 @@
-//! What holds for any reply and any list of faults.
+//! Properties of the plans for any reply and any list of faults.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn latency() -> impl Strategy<Value = Latency> {
     (place, shape).prop_map(|(before, time)| Latency { before, time })
 }
 
-/// What changes when bytes go out, and in which packets, but not which.
+/// Faults that change when and in which packets bytes are sent, but not the bytes.
 fn pace() -> impl Strategy<Value = Fault> {
     prop_oneof![
         (point(), any::<u32>(), any::<bool>()).prop_map(|(at, ms, stall)| {
@@ -56,7 +56,7 @@ fn pace() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// Any fault with any point, the sensible ones and those that no file may ask for.
+/// Any fault with any point, including points that a scenario file cannot specify.
 fn fault() -> impl Strategy<Value = Fault> {
     let strike = || {
         (point(), proptest::sample::select(&Http2Code::ALL[..]))
@@ -116,7 +116,7 @@ fn any_message() -> impl Strategy<Value = ProviderMessage> {
         "application/vnd.amazon.eventstream",
     ]);
     let status = prop_oneof![9 => Just(200), 1 => proptest::sample::select(vec![204, 304, 429, 500])];
-    // Now and then a scenario has set a length, which may lie.
+    // Sometimes the scenario sets a length, which may be wrong.
     let length = prop_oneof![8 => Just(None), 1 => (0..60u32).prop_map(Some)];
     (body, kind, status, length).prop_map(|(body, kind, status, length)| {
         let mut headers: Vec<HeaderField> = vec![("content-type".into(), kind.into())];
@@ -178,9 +178,9 @@ proptest! {
         let mut all = if matches!(message.status, 204 | 304) { Vec::new() } else { body(&message) };
         prop_assert_eq!(&bytes(&compiled(message.clone(), &[])), &all);
         let plan = compiled(message.clone(), &faults);
-        // Above HTTP the library cuts what is more than was told.
-        if let (true, Some(told)) = (plan.is_below_http(), message.header("content-length")) {
-            all.truncate(told.parse().unwrap());
+        // The library above HTTP cuts a body that is longer than declared.
+        if let (true, Some(declared)) = (plan.is_below_http(), message.header("content-length")) {
+            all.truncate(declared.parse().unwrap());
         }
         prop_assert_eq!(&bytes(&plan), &all);
         prop_assert!(!plan.doubtful);
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn packets_are_as_large_as_they_are_called(message in any_message(), size in 1..40u32) {
+    fn packets_have_the_specified_size(message in any_message(), size in 1..40u32) {
         let plan = compiled(message, &[Fault::Split { bytes: size }]);
         let sizes: Vec<_> = plan
             .actions
@@ -223,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reset_after_bytes_sends_exactly_so_many(message in any_message(), n in 0..120u64) {
+    fn a_reset_after_bytes_sends_exactly_these_bytes(message in any_message(), n in 0..120u64) {
         prop_assume!(message.status == 200 && message.header("content-length").is_none());
         let plan = compiled(message.clone(), &[Fault::Reset { at: Point::AfterBytes(n) }]);
         let all = body(&message);
@@ -231,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_cut_is_a_prefix_of_what_would_have_been_sent(
+    fn a_cut_reply_is_a_prefix_of_the_whole_reply(
         message in any_message(), at in point(), paces in proptest::collection::vec(pace(), 0..3),
     ) {
         prop_assume!(message.status == 200);

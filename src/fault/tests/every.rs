@@ -1,4 +1,4 @@
-//! Every fault of the vocabulary, with the plan that it makes.
+//! Snapshots and checks of the plan of every fault.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -14,7 +14,7 @@ use crate::{
     scenario::{Api, Fault, Provider, SuccessReply, load_text},
 };
 
-/// One of each, as they are written in a file.
+/// One of each fault, as written in a scenario file.
 const FAULTS: &[&str] = &[
     "refuse",
     "connection: unresolvable_name",
@@ -97,7 +97,7 @@ const FAULTS: &[&str] = &[
     "malform: {very_large: 70000}",
 ];
 
-/// All of them, loaded.
+/// Returns all of these faults, loaded.
 pub fn faults() -> Vec<Fault> {
     FAULTS
         .iter()
@@ -107,7 +107,7 @@ pub fn faults() -> Vec<Fault> {
         .collect()
 }
 
-/// The faults of a turn of a stream from this provider, if that loads.
+/// Loads the faults as a turn of a stream from this provider.
 fn loaded(provider: Provider, faults: &[&str]) -> Result<Vec<Fault>, String> {
     let list = faults
         .iter()
@@ -124,7 +124,7 @@ fn loaded(provider: Provider, faults: &[&str]) -> Result<Vec<Fault>, String> {
     Ok(scenario.deployments["primary"][0].faults.clone())
 }
 
-/// The one who has streams of the kind that a fault is about.
+/// Returns a provider whose streams have the format that the faults need.
 fn provider(faults: &[&str]) -> Provider {
     let aws = faults.iter().any(|fault| fault.starts_with("event_stream"));
     if aws { Provider::Bedrock } else { Provider::Openai }
@@ -134,7 +134,7 @@ fn is_session(faults: &[Fault]) -> bool {
     faults.iter().any(|fault| matches!(fault, Fault::CloseFrame(_)))
 }
 
-/// A session of two events.
+/// Returns a session of three events.
 fn short_session() -> ProviderMessage {
     let frame = |data: &str| crate::wire::websocket::text(data);
     ProviderMessage {
@@ -149,7 +149,7 @@ fn short_session() -> ProviderMessage {
     }
 }
 
-/// A stream of two events that can be read at a glance.
+/// Returns a short stream of two events.
 fn short(provider: Provider, faults: &[Fault]) -> ProviderMessage {
     if is_session(faults) {
         return short_session();
@@ -202,7 +202,7 @@ fn every_fault_makes_the_plan_that_it_is_called_after() {
 }
 
 #[test]
-fn every_fault_stands_in_that_list() {
+fn every_fault_is_in_the_list() {
     let schema = serde_json::to_value(schemars::schema_for!(Fault)).unwrap();
     let mut words = BTreeSet::new();
     let mut variants = |schema: &Value| {
@@ -231,7 +231,8 @@ fn every_fault_stands_in_that_list() {
     assert_eq!(words, BTreeSet::new());
 }
 
-/// Two faults that load together make a plan that can be performed, whatever they are, asked for as a stream or not.
+/// Any two faults that load together produce a plan that the mock can perform, whether the request asks for a
+/// stream or not.
 #[test]
 fn every_pair_that_loads_makes_a_sound_plan() {
     let mut sound = 0;
@@ -255,7 +256,8 @@ fn every_pair_that_loads_makes_a_sound_plan() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// A list grows as long as it loads: so it comes to hold as many faults as go together.
+    /// Each list grows with every candidate that still loads, so it contains as many faults as can be
+    /// combined.
     #[test]
     fn every_list_that_loads_makes_a_sound_plan(candidates in proptest::collection::vec(0..FAULTS.len(), 12)) {
         let mut list: Vec<&str> = Vec::new();
@@ -273,9 +275,10 @@ proptest! {
     }
 }
 
-/// What a proxy gets that waits for a reply's end, it gets, or the connection ends; never silence.
+/// A proxy that waits for the end of a reply gets it, or the connection ends. Only faults that mean silence
+/// leave it waiting.
 #[test]
-fn only_what_is_called_silence_hangs() {
+fn only_faults_that_mean_silence_hang() {
     for fault in
         FAULTS.iter().filter(|fault| !fault.starts_with("hang") && !fault.contains("{after_bytes: 20}}"))
     {

@@ -1,8 +1,9 @@
-//! What every plan must be that a scenario can ask for.
+//! A check that every plan of a scenario must pass.
 
 use crate::fault::{Framing, Plan, WireAction};
 
-/// One head, one ending, no empty write; and nobody waits for bytes that never come, unless a fault says so.
+/// Asserts that the plan has at most one head, exactly one ending and no empty write, and that no client
+/// waits for bytes that never come, unless a fault says so.
 #[track_caller]
 pub fn assert_sound(plan: &Plan) {
     let endings = plan.actions.iter().filter(|action| action.is_ending()).count();
@@ -38,7 +39,7 @@ pub fn assert_sound(plan: &Plan) {
     let ends_well =
         matches!(ending, WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused);
     let Some(head) = heads.first().filter(|_| ends_well) else { return };
-    // Above HTTP a library sees to it that a length that a scenario has set does nobody harm.
+    // Above HTTP, the library corrects a length that a scenario has set.
     if matches!(head.status, 204 | 304) || !plan.is_below_http() {
         return;
     }
@@ -46,7 +47,7 @@ pub fn assert_sound(plan: &Plan) {
         Framing::Chunked => {}
         Framing::Length(length) => assert!(length <= sum(true) && sum(false) <= length, "{plan}"),
         Framing::UntilClose => assert_eq!(ending, &WireAction::Finish, "{plan}"),
-        // A session has no end of its own.
+        // A session does not end by itself.
         Framing::WebSocket => assert_eq!(ending, &WireAction::Finish, "{plan}"),
         Framing::None => {
             assert!(head.lines.iter().any(|line| line.starts_with(b"content-length: ")), "{plan}");

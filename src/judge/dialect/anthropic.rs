@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::{
     error::nested,
-    words::{Completion, StreamEvent},
+    parsed::{Completion, StreamEvent},
 };
 
-/// Reads one event of a stream. The SDKs look at the `event:` line only, so that a frame without one
-/// is no event of this dialect, whatever its data says.
+/// Parses one event of a stream. The SDKs read only the `event:` line, so a frame without one is not an event of this
+/// dialect, whatever its data contains.
 pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
     match (name, serde_json::from_str::<Value>(data)) {
         (Some(name), Ok(value)) => typed(name, &value).unwrap_or_else(|| StreamEvent::Odd(data.to_owned())),
@@ -17,7 +17,7 @@ pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
     }
 }
 
-/// Reads an event of this type; `None` for a type that the dialect does not know.
+/// Parses an event of this type; `None` if the type is not part of the dialect.
 pub(super) fn typed(kind: &str, value: &Value) -> Option<StreamEvent> {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
     Some(match kind {
@@ -36,7 +36,7 @@ pub(super) fn typed(kind: &str, value: &Value) -> Option<StreamEvent> {
     })
 }
 
-/// Reads a whole message; `None` if it is none.
+/// Parses a complete message; `None` if `value` is not one.
 pub(super) fn completion(value: &Value) -> Option<Completion> {
     let blocks = value.get("content")?.as_array()?;
     let mut said = String::new();
@@ -52,7 +52,7 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
     Some(Completion::of(said, finish))
 }
 
-/// Reads a count; `None` if it is none.
+/// Parses a token count; `None` if `value` is not one.
 pub(super) fn count(value: &Value) -> Option<Completion> {
     let count = value.get("input_tokens")?.as_u64()?;
     Some(Completion::of(count.to_string(), None))

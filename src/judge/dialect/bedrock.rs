@@ -1,5 +1,5 @@
-//! `bedrock/converse` and `bedrock/invoke`. The latter carries the model's own dialect, which here is
-//! Anthropic's, in its `chunk` events as base64.
+//! `bedrock/converse` and `bedrock/invoke`. The latter uses the model's own dialect, here Anthropic's, in base64 inside
+//! its `chunk` events.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{
     anthropic,
     error::text,
-    words::{Completion, ErrorObject, StreamEvent, Vocabulary},
+    parsed::{Completion, ErrorObject, StreamEvent, Vocabulary},
 };
 
-/// Reads one event of Converse's stream.
+/// Parses one event of a Converse stream.
 pub(super) fn converse(name: Option<&str>, data: &str) -> StreamEvent {
     if let Some(error) = exception(name, data) {
         return StreamEvent::Error(error);
@@ -31,7 +31,7 @@ pub(super) fn converse(name: Option<&str>, data: &str) -> StreamEvent {
     }
 }
 
-/// Reads one event of Invoke's stream.
+/// Parses one event of an Invoke stream.
 pub(super) fn invoke(name: Option<&str>, data: &str) -> StreamEvent {
     if let Some(error) = exception(name, data) {
         return StreamEvent::Error(error);
@@ -45,7 +45,7 @@ pub(super) fn invoke(name: Option<&str>, data: &str) -> StreamEvent {
     chunk().unwrap_or_else(|| StreamEvent::Odd(data.to_owned()))
 }
 
-/// An exception, or an error below it: the name of the event says which.
+/// Parses an exception, or an error of the event stream itself, as the name of the event says.
 fn exception(name: Option<&str>, data: &str) -> Option<ErrorObject> {
     let name = name?;
     let kind = name.strip_prefix("exception:").or_else(|| name.strip_prefix("error:"))?;
@@ -60,7 +60,7 @@ fn exception(name: Option<&str>, data: &str) -> Option<ErrorObject> {
     })
 }
 
-/// Reads a whole reply of Converse; `None` if it is none.
+/// Parses a complete Converse response; `None` if `value` is not one.
 pub(super) fn completion(value: &Value) -> Option<Completion> {
     let blocks = value.pointer("/output/message/content")?.as_array()?;
     let mut said = String::new();

@@ -1,13 +1,13 @@
-//! `openai/chat` and its elder, `openai/completions`.
+//! `openai/chat` and its predecessor, `openai/completions`.
 
 use serde_json::Value;
 
 use super::{
     error::nested,
-    words::{Completion, StreamEvent},
+    parsed::{Completion, StreamEvent},
 };
 
-/// Reads the data of one event of a stream.
+/// Parses the data of one event of a stream.
 pub(super) fn event(data: &str) -> StreamEvent {
     if data.trim() == "[DONE]" {
         return StreamEvent::Done;
@@ -29,7 +29,7 @@ pub(super) fn event(data: &str) -> StreamEvent {
     StreamEvent::Chunk { piece, finish: choice.and_then(finish) }
 }
 
-/// Reads a whole reply of `openai/chat`; `None` if it is none.
+/// Parses a complete response of `openai/chat`; `None` if `value` is not one.
 pub(super) fn completion(value: &Value) -> Option<Completion> {
     let choice = value.get("choices")?.as_array()?.first()?;
     let message = choice.get("message")?;
@@ -38,7 +38,7 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
         .then(|| Completion { pieces: piece(message).into_iter().collect(), finish: finish(choice) })
 }
 
-/// Reads a whole reply of `openai/completions`; `None` if it is none.
+/// Parses a complete response of `openai/completions`; `None` if `value` is not one.
 pub(super) fn legacy(value: &Value) -> Option<Completion> {
     let choice = value.get("choices")?.as_array()?.first()?;
     choice.get("text")?.as_str()?;

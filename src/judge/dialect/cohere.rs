@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{
     error::text,
-    words::{Completion, ErrorObject, StreamEvent},
+    parsed::{Completion, ErrorObject, StreamEvent},
 };
 
-/// Reads one event of a stream. A failure ends the message: it has no event of its own.
+/// Parses one event of a stream. A failure has no event of its own: the event that ends the message reports it.
 pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
     if data.trim() == "[DONE]" {
         return StreamEvent::Done;
@@ -44,7 +44,7 @@ pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
     }
 }
 
-/// Reads a whole reply of the chat; `None` if it is none.
+/// Parses a complete response of `cohere/chat`; `None` if `value` is not one.
 pub(super) fn completion(value: &Value) -> Option<Completion> {
     let message = value.get("message")?.as_object()?;
     let mut said = String::new();
@@ -58,10 +58,10 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
     Some(Completion::of(said, finish))
 }
 
-/// Reads a ranking: `INDEX SCORE` for each result; `None` if it is none.
+/// Parses a ranking into a line `INDEX SCORE` for each result; `None` if `value` is not one.
 pub(super) fn ranking(value: &Value) -> Option<Completion> {
     let results = value.get("results")?.as_array()?;
-    // As a number: `1` and `1.0` are the same score.
+    // Read as a number, because `1` and `1.0` are the same score.
     let score = |result: &Value| result.get("relevance_score")?.as_f64();
     let line = |result: &Value| Some(format!("{} {}\n", result.get("index")?, score(result)?));
     Some(Completion::of(results.iter().map(line).collect::<Option<String>>()?, None))

@@ -1,4 +1,4 @@
-//! What an error object has to look like for the clients of each dialect.
+//! The form of an error object that the clients of each dialect require.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::{
     scenario::{Api, Provider},
 };
 
-/// The envelope of an error in a dialect, as a finding names it.
+/// The form of an error in a dialect, as findings describe it.
 pub fn envelope(api: Api) -> &'static str {
     match api.native_provider() {
         Provider::Anthropic => r#"{"type": "error", "error": {"type": text, "message": text}}"#,
@@ -15,7 +15,7 @@ pub fn envelope(api: Api) -> &'static str {
         Provider::Bedrock => {
             r#"{"message": text}, with its type in x-amzn-errortype or as the name of an exception"#
         }
-        Provider::Cohere => r#"{"message": text}, or in a stream a message-end that says ERROR"#,
+        Provider::Cohere => r#"{"message": text}, or in a stream a message-end with an ERROR reason"#,
         Provider::Ollama => r#"{"error": text}"#,
         _ => {
             r#"{"error": {"message": text, "type": text, "param": text or null, "code": text, number or null}}"#
@@ -23,10 +23,10 @@ pub fn envelope(api: Api) -> &'static str {
     }
 }
 
-/// Where an error departs from the envelope of `api`'s dialect; `None` where it does not.
+/// How an error differs from the form of `api`'s dialect; `None` if it does not.
 ///
-/// `header` is `x-amzn-errortype`, for an answer by status. `own` says whether an upstream itself
-/// wrote this member so: that is not held against the proxy.
+/// `header` is `x-amzn-errortype`, for a response with an error status. `own` returns whether an upstream itself sent
+/// this member with this value: then the proxy is not to blame.
 pub fn wrong_envelope(
     api: Api,
     value: &Value,
@@ -39,10 +39,10 @@ pub fn wrong_envelope(
         _ => match api.native_provider() {
             Provider::Anthropic => anthropic(value),
             Provider::Gemini => gemini(value),
-            // The name of the event has made an exception of it.
+            // An event is an exception by its name, which has been checked already.
             Provider::Bedrock if in_stream => None,
             Provider::Bedrock => bedrock(value, header),
-            // Only a message-end that says so is an error there.
+            // Only a message-end is an error there, and its form has been checked already.
             Provider::Cohere if in_stream => None,
             Provider::Cohere => text_member(value, "message"),
             Provider::Ollama => text_member(value, "error"),
@@ -64,7 +64,7 @@ fn openai(value: &Value, own: impl Fn(&str, &Value) -> bool) -> Option<String> {
     for name in ["type", "param", "code"] {
         let Some(member) = error.get(name) else { continue };
         let fits = member.is_string() || member.is_null() || (name == "code" && member.is_number());
-        // `code` is a number at several providers that speak this dialect, and more is seen.
+        // Several providers of this dialect send a number as `code`, and some send other types.
         if !fits && !own(name, member) {
             return Some(format!("`{name}` is {}", describe(Some(member))));
         }
@@ -72,7 +72,8 @@ fn openai(value: &Value, own: impl Fn(&str, &Value) -> bool) -> Option<String> {
     None
 }
 
-/// An error of a Responses stream: nested, as recorded, flat, as published, or the response itself.
+/// An error event of a Responses stream: nested as in recordings, flat as in the published schema, or a failed
+/// response.
 fn responses_event(value: &Value) -> Option<String> {
     let holder = match value.get("type").and_then(Value::as_str) {
         Some("response.failed") => value.pointer("/response/error"),
@@ -96,7 +97,7 @@ fn anthropic(value: &Value) -> Option<String> {
 }
 
 fn gemini(value: &Value) -> Option<String> {
-    // Streams without `alt=sse` have it in an array.
+    // In streams without `alt=sse` the error is in an array.
     let object = value.as_array().and_then(|items| items.first()).unwrap_or(value);
     let Some(error) = object.get("error").filter(|error| error.is_object()) else {
         return Some(shorten(&value.to_string()));
@@ -111,7 +112,7 @@ fn bedrock(value: &Value, header: Option<&str>) -> Option<String> {
     if header.is_none_or(str::is_empty) {
         return Some("no x-amzn-errortype".to_owned());
     }
-    // The layer that checks keys writes it with a capital.
+    // The AWS layer that checks keys writes `Message`.
     if value.get("Message").is_some_and(Value::is_string) { None } else { text_member(value, "message") }
 }
 

@@ -1,13 +1,13 @@
-//! Error objects, in every family of bodies.
+//! Error objects in all forms that providers send.
 
 use serde_json::Value;
 
-use super::words::{ErrorObject, Vocabulary};
+use super::parsed::{ErrorObject, Vocabulary};
 
-/// Reads `{"error": {…}}` or `{"error": "text"}`: OpenAI's form, Anthropic's, Google's, and the plain
-/// ones of Ollama, TGI and xAI.
+/// Parses `{"error": {…}}` or `{"error": "text"}`: the forms of OpenAI, Anthropic and Google, and the plain form of
+/// Ollama, TGI and xAI.
 pub fn nested(value: &Value) -> Option<ErrorObject> {
-    let beside = |name: &str| value.get(name).cloned().unwrap_or_default();
+    let outer = |name: &str| value.get(name).cloned().unwrap_or_default();
     match value.get("error")? {
         Value::Null => None,
         Value::Object(error) => {
@@ -30,20 +30,20 @@ pub fn nested(value: &Value) -> Option<ErrorObject> {
         }
         other => Some(ErrorObject {
             message: text(other),
-            kind: beside("error_type"),
+            kind: outer("error_type"),
             raw: value.clone(),
             ..ErrorObject::default()
         }),
     }
 }
 
-/// Reads an error in any form that a provider is known to send: [`nested`], inside an array, or flat
-/// as AWS, Cohere, Mistral, FastAPI and NVIDIA write it. `header` is `x-amzn-errortype`.
+/// Parses an error in any form that a known provider sends: [`nested`], inside an array, or flat as AWS, Cohere,
+/// Mistral, FastAPI and NVIDIA send it. `header` is `x-amzn-errortype`.
 ///
-/// To be asked only where something did fail: many an answer has a `message`.
+/// Only for responses of calls that failed, because many successful responses have a `message` as well.
 pub fn any(value: &Value, header: Option<&str>) -> Option<ErrorObject> {
     let object = match value {
-        // Google wraps errors of streams, and of its OpenAI route.
+        // Google wraps the errors of streams and of its OpenAI-compatible route in an array.
         Value::Array(items) => items.first()?,
         other => other,
     };
@@ -72,7 +72,7 @@ pub fn any(value: &Value, header: Option<&str>) -> Option<ErrorObject> {
     })
 }
 
-/// A value as a person would write it: text without its quotes.
+/// A JSON value as text; strings without quotes.
 pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,13 +1,14 @@
-//! `gemini/generate`: the same shape whole and in pieces, as events or as elements of one array.
+//! `gemini/generate`: complete responses and pieces of a stream have the same form. A stream is a sequence of events or
+//! one array.
 
 use serde_json::Value;
 
 use super::{
     error::nested,
-    words::{Completion, StreamEvent},
+    parsed::{Completion, StreamEvent},
 };
 
-/// Reads one event of a stream, or one element of the array in which it comes without `alt=sse`.
+/// Parses one event of a stream, or one element of the array that is the stream without `alt=sse`.
 pub(super) fn event(data: &str) -> StreamEvent {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return StreamEvent::Odd(data.to_owned());
@@ -24,7 +25,7 @@ pub(super) fn event(data: &str) -> StreamEvent {
     }
 }
 
-/// Reads a whole reply; `None` if it is none.
+/// Parses a complete response; `None` if `value` is not one.
 pub(super) fn completion(value: &Value) -> Option<Completion> {
     let Value::Array(chunks) = value else {
         return read(value).map(|(text, finish)| Completion::of(text, finish));
@@ -39,7 +40,7 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
 }
 
 fn read(value: &Value) -> Option<(String, Option<String>)> {
-    // A prompt that was blocked has no candidates, and is complete.
+    // The response to a blocked prompt has no candidates, and is complete.
     if let Some(reason) = value.pointer("/promptFeedback/blockReason").and_then(Value::as_str) {
         return Some((String::new(), Some(reason.to_owned())));
     }

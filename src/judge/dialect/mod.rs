@@ -1,7 +1,7 @@
-//! Reads what either side said, in each dialect, as far as the rules need it.
+//! Parses responses and events of each dialect, as far as the rules need them.
 //!
-//! Both sides of the proxy are read by the same code, so that what was sent and what was received
-//! are compared in the same terms, even where the two dialects differ.
+//! The same code parses what the upstream sent and what the caller received. So the rules can compare both, even if
+//! the two dialects differ.
 
 mod anthropic;
 mod bedrock;
@@ -15,9 +15,9 @@ mod payload;
 mod read;
 mod realtime;
 mod responses;
-mod words;
+mod parsed;
 
 pub use envelope::{envelope, wrong_envelope};
 pub use error::{any as any_error, nested as nested_error, text};
+pub use parsed::{Completion, ErrorObject, StreamEvent, Vocabulary};
 pub use read::{closes_error, completion, elements, event, terminator};
-pub use words::{Completion, ErrorObject, StreamEvent, Vocabulary};

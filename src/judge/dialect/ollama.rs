@@ -1,13 +1,13 @@
-//! `ollama/chat` and `ollama/generate`: lines of JSON, the last of which says `"done": true`.
+//! `ollama/chat` and `ollama/generate`: lines of JSON; the last one contains `"done": true`.
 
 use serde_json::Value;
 
 use super::{
     error::nested,
-    words::{Completion, StreamEvent},
+    parsed::{Completion, StreamEvent},
 };
 
-/// Reads one line of a stream.
+/// Parses one line of a stream.
 pub(super) fn event(data: &str) -> StreamEvent {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return StreamEvent::Odd(data.to_owned());
@@ -23,7 +23,7 @@ pub(super) fn event(data: &str) -> StreamEvent {
     }
 }
 
-/// Reads a whole reply, or one line of one; `None` if it is none.
+/// Parses a complete response, or one line of a stream; `None` if `value` is neither.
 pub(super) fn completion(value: &Value) -> Option<Completion> {
     let done = value.get("done")?.as_bool()?;
     let mut said = String::new();

@@ -1,13 +1,12 @@
-//! OpenAI's endpoints whose success is no text: a body of the right shape, and a text that stands
-//! for it, so that what was sent and what arrived can be compared.
+//! Endpoints whose successful response is not text. Each function checks the form of the body and converts the body
+//! into a text, so that rules can compare what was sent with what arrived.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::words::Completion;
+use super::parsed::Completion;
 
-/// Embeddings of OpenAI or Cohere, as numbers or as base64 of little-endian floats: both are written
-/// alike.
+/// Embeddings of OpenAI or Cohere. The text is the same for numbers and for base64 of little-endian floats.
 pub(super) fn embeddings(value: &Value) -> Option<Completion> {
     let vectors: Vec<&Value> = match (value.get("data"), value.get("embeddings")) {
         (Some(Value::Array(data)), _) => {
@@ -26,7 +25,7 @@ pub(super) fn embeddings(value: &Value) -> Option<Completion> {
                     .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
                     .collect()
             }
-            // Every float that was made from 32 bits is the same again in 32 bits.
+            // A number that was converted from an `f32` converts back without loss.
             other => other.as_array()?.iter().map(|n| n.as_f64().map(|n| n as f32)).collect::<Option<_>>()?,
         };
         let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
@@ -35,7 +34,7 @@ pub(super) fn embeddings(value: &Value) -> Option<Completion> {
     Some(Completion::of(lines.collect::<Option<String>>()?, None))
 }
 
-/// Images, by their content or where it is to be had.
+/// Images, by their content or their URL.
 pub(super) fn images(value: &Value) -> Option<Completion> {
     let image = |item: &Value| {
         let holder = item.get("b64_json").filter(|held| !held.is_null()).or_else(|| item.get("url"))?;
@@ -45,20 +44,20 @@ pub(super) fn images(value: &Value) -> Option<Completion> {
     Some(Completion::of(images.collect::<Option<String>>()?, None))
 }
 
-/// Sound: anything but an error or a page.
+/// Audio: a body that is not empty, with an audio or binary content type.
 pub(super) fn speech(body: &[u8], content_type: Option<&str>) -> Option<Completion> {
     let essence = content_type?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let sound = essence.starts_with("audio/") || essence == "application/octet-stream";
-    // Both sides are on record as text in which what is no UTF-8 was replaced.
+    // Both sides are recorded as text in which invalid UTF-8 is replaced.
     (sound && !body.is_empty()).then(|| Completion::of(String::from_utf8_lossy(body).into_owned(), None))
 }
 
-/// A transcription, as JSON or, where the request asked for it, as plain text.
+/// The text of a transcription in JSON.
 pub(super) fn transcription(value: &Value) -> Option<Completion> {
     Some(Completion::of(value.get("text")?.as_str()?.to_owned(), None))
 }
 
-/// What was flagged, and for what.
+/// For each input, whether it was flagged and in which categories.
 pub(super) fn moderations(value: &Value) -> Option<Completion> {
     let result = |result: &Value| {
         let categories = result.get("categories")?.as_object()?;
@@ -70,14 +69,14 @@ pub(super) fn moderations(value: &Value) -> Option<Completion> {
     Some(Completion::of(results.collect::<Option<String>>()?, None))
 }
 
-/// A list of models. Which, and by what names, is for the proxy to say: callers are told of those that
-/// they can ask it for.
+/// A list of models. Its text is empty, because the proxy decides which models it lists, and under which names:
+/// those that its callers can use.
 pub(super) fn models(value: &Value) -> Option<Completion> {
     let named = |model: &Value| model.get("id").is_some_and(Value::is_string);
     value.get("data")?.as_array()?.iter().all(named).then(Completion::default)
 }
 
-/// A file or a batch. Its id may be the proxy's own, so nothing of it stands for the rest.
+/// A file or a batch. Its text is empty, because the proxy may use ids of its own.
 pub(super) fn object(value: &Value, kind: &str) -> Option<Completion> {
     value.get("id")?.as_str()?;
     (value.get("object")? == kind).then(Completion::default)

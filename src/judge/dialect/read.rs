@@ -1,14 +1,15 @@
-//! From an endpoint to the reader of its dialect.
+//! Selects the parser for the dialect of an endpoint.
 
 use serde_json::Value;
 
 use super::{
-    anthropic, bedrock, chat, cohere, gemini, ollama, payload, realtime, responses,
-    words::{Completion, StreamEvent},
+    anthropic, bedrock, chat, cohere, gemini, ollama,
+    parsed::{Completion, StreamEvent},
+    payload, realtime, responses,
 };
 use crate::scenario::Api;
 
-/// Reads a whole reply; `None` if it is no success of this endpoint.
+/// Parses a complete response; `None` if it is not a successful response of this endpoint.
 pub fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<Completion> {
     if api == Api::OpenaiSpeech {
         return payload::speech(body, content_type);
@@ -24,7 +25,7 @@ pub fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<C
         Api::OpenaiResponses => responses::completion(&value),
         Api::OpenaiEmbeddings | Api::CohereEmbed => payload::embeddings(&value),
         Api::OpenaiImages => payload::images(&value),
-        // A session has no whole reply.
+        // Speech is parsed above, and a session has no complete response.
         Api::OpenaiSpeech | Api::OpenaiRealtime => None,
         Api::OpenaiTranscriptions => payload::transcription(&value),
         Api::OpenaiModerations => payload::moderations(&value),
@@ -41,7 +42,7 @@ pub fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<C
     }
 }
 
-/// Reads one event of a stream: its name, if it has one, and its data.
+/// Parses one event of a stream from its name, if it has one, and its data.
 pub fn event(api: Api, name: Option<&str>, data: &str) -> StreamEvent {
     match api {
         Api::OpenaiResponses => responses::event(name, data),
@@ -52,12 +53,12 @@ pub fn event(api: Api, name: Option<&str>, data: &str) -> StreamEvent {
         Api::BedrockInvoke => bedrock::invoke(name, data),
         Api::CohereChat => cohere::event(name, data),
         Api::OllamaChat | Api::OllamaGenerate => ollama::event(data),
-        // The others have no stream; one that comes all the same is most likely of this form.
+        // The other endpoints do not stream; an unexpected stream most likely has this form.
         _ => chat::event(data),
     }
 }
 
-/// What a good stream ends with beyond its finish reason, in the dialects whose clients wait for it.
+/// The terminator that follows the finish reason of a complete stream, in dialects whose clients wait for it.
 pub fn terminator(api: Api) -> Option<&'static str> {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions => Some("[DONE]"),
@@ -66,13 +67,13 @@ pub fn terminator(api: Api) -> Option<&'static str> {
     }
 }
 
-/// Whether an event may follow an error event without being a second word on the matter.
+/// Whether an event may follow an error event without being a second error.
 pub fn closes_error(api: Api, name: Option<&str>, data: &str) -> bool {
     event(api, name, data) == StreamEvent::Done || (api == Api::OpenaiResponses && responses::closes(data))
 }
 
-/// The elements of an array in which a dialect streams without frames, as far as they came; `None`
-/// where the body is no such stream.
+/// The complete elements of the array that is a stream without frames (Gemini without `alt=sse`); `None` if the body
+/// is not such a stream.
 pub fn elements(api: Api, body: &str) -> Option<Vec<String>> {
     let mut rest = body.trim_start().strip_prefix('[').filter(|_| api == Api::GeminiGenerate)?;
     let mut elements = Vec::new();

@@ -1,13 +1,13 @@
-//! `openai/realtime`: events of a session, each a message of a WebSocket.
+//! `openai/realtime`: events of a session. Each is a WebSocket message.
 
 use serde_json::Value;
 
 use super::{
     error::{nested, text},
-    words::{ErrorObject, StreamEvent, Vocabulary},
+    parsed::{ErrorObject, StreamEvent, Vocabulary},
 };
 
-/// Reads one event of a session. A response that failed says so where it ends.
+/// Parses one event of a session. `response.done` reports the failure of a response.
 pub(super) fn event(data: &str) -> StreamEvent {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return StreamEvent::Odd(data.to_owned());

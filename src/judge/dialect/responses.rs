@@ -1,14 +1,14 @@
-//! `openai/responses`: typed events, the last of which carries the whole response again.
+//! `openai/responses`: typed events; the last one repeats the complete response.
 
 use serde_json::Value;
 
 use super::{
     error::{nested, text},
-    words::{Completion, ErrorObject, StreamEvent, Vocabulary},
+    parsed::{Completion, ErrorObject, StreamEvent, Vocabulary},
 };
 
-/// Reads one event of a stream. An error may come nested, as recorded, or flat, as the published
-/// schema has it; `response.failed` is one too, and follows the first.
+/// Parses one event of a stream. An error is nested as in recordings, or flat as in the published schema. A
+/// `response.failed`, which follows an error event, counts as an error as well.
 pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
     if data.trim() == "[DONE]" {
         return StreamEvent::Done;
@@ -37,7 +37,7 @@ pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
     }
 }
 
-/// Whether this is the event by which a response that failed is closed, after its error.
+/// Whether this is the event that ends a failed response after its error event.
 pub(super) fn closes(data: &str) -> bool {
     serde_json::from_str::<Value>(data).is_ok_and(|value| value["type"] == "response.failed")
 }
@@ -68,7 +68,7 @@ fn incomplete(response: &Value) -> String {
     response["incomplete_details"]["reason"].as_str().unwrap_or("incomplete").to_owned()
 }
 
-/// Reads a whole reply; `None` if it is none, or one that failed.
+/// Parses a complete response; `None` if `value` is not one, or if the response failed.
 pub(super) fn completion(value: &Value) -> Option<Completion> {
     let output = value.get("output")?.as_array()?;
     let status = value.get("status").and_then(Value::as_str);

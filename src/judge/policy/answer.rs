@@ -295,7 +295,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for PolicyRuling<T> {
 
 struct RulingVisitor<T>(PhantomData<T>);
 
-/// With its reason.
+/// An answer in a file, with its reason.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reasoned<T> {

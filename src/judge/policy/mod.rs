@@ -1,4 +1,4 @@
-//! Policies: answers to the questions on which the field disagrees, one key per question.
+//! Policies: answers to the questions on which proxies disagree, one key per question.
 
 mod answer;
 mod bundled;

@@ -1,4 +1,4 @@
-//! Whether a cooldown that was asked for is kept, and closes no route for the wrong reason.
+//! Whether the proxy keeps a configured cooldown, and starts none for the wrong reason.
 
 use std::sync::LazyLock;
 
@@ -19,9 +19,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "cooldown.honoured",
         level: Level::Required,
-        title: "With a cooldown set, a deployment that keeps failing is left alone for as long as it says",
-        reason: "A cooldown is configured to give a struggling provider rest; a proxy that goes on asking keeps it \
-                 down, and its callers waiting.",
+        title: "With a cooldown configured, the proxy stops sending requests to a failing deployment until the cooldown is over",
+        reason: "A cooldown gives a struggling provider time to recover. A proxy that goes on sending requests keeps \
+                 the provider down and its callers waiting.",
         references: &["BerriAI/litellm#27823"],
         timing: false,
         check: honoured,
@@ -29,9 +29,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "cooldown.not-for-bad-requests",
         level: Level::Required,
-        title: "With a cooldown set, 400, 404, 413 and 422 never close a route",
-        reason: "They speak of the request, not of the provider: a breaker that counts them lets one caller with a \
-                 faulty prompt shut everybody else out.",
+        title: "With a cooldown configured, 400, 404, 413 and 422 never start it",
+        reason: "These statuses mean that the request is wrong, not that the provider is in trouble. A proxy that \
+                 counts them lets one caller with a faulty prompt block the route for every other caller.",
         references: &["sgl-project/sglang#25811", "vllm-project/router#60"],
         timing: false,
         check: not_for_bad_requests,
@@ -39,9 +39,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "cooldown.status",
         level: Level::Required,
-        title: "A call that is refused because its deployment rests after 429s gets a 429 or a 503",
-        reason: "The reason is unchanged: there is a limit, and waiting helps. A 500, or a 200, says that something \
-                 broke, or nothing.",
+        title: "A call that the proxy refuses because its deployment is in cooldown after 429s gets a 429 or a 503",
+        reason: "The cause is unchanged: there is a limit, and waiting helps. A 500 says that something broke, and a \
+                 200 reports no failure.",
         references: &["BerriAI/litellm#2487", "BerriAI/litellm#27823"],
         timing: false,
         check: status,
@@ -49,9 +49,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "cooldown.retry-after",
         level: Level::Required,
-        title: "A call that is refused because its deployment rests after 429s is told by Retry-After for how long",
-        reason: "The proxy knows to the second when it will ask again. Callers who are not told come back at once, \
-                 or never.",
+        title: "A call that the proxy refuses because its deployment is in cooldown after 429s gets a Retry-After that says how long to wait",
+        reason: "The proxy knows to the second when it will use the deployment again. Without Retry-After, callers \
+                 come back at once or never.",
         references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#27823"],
         timing: false,
         check: retry_after,
@@ -59,34 +59,34 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "cooldown.names-cause",
         level: Level::Required,
-        title: "While a deployment rests because its key was rejected, a 429 names that cause",
-        reason: "The key is the operator's, and no pause of the caller's repairs it: a bare 429 sends the caller \
-                 looking at its own traffic.",
+        title: "While a deployment is in cooldown because its key was rejected, a 429 names that cause",
+        reason: "The key belongs to the operator, and no waiting by the caller repairs it. A bare 429 makes the \
+                 caller look for the cause in its own traffic.",
         references: &["BerriAI/litellm#5764", "kortix-ai/suna#4923"],
         timing: false,
         check: names_cause,
     },
 ];
 
-/// The provider is in trouble, and nobody disagrees: 429, 5xx, transport, silence.
-fn is_trouble(fate: &AttemptOutcome) -> bool {
-    match fate {
+/// Whether the provider is beyond dispute in trouble: 429, 5xx, a cut connection, silence.
+fn is_trouble(result: &AttemptOutcome) -> bool {
+    match result {
         AttemptOutcome::Status { status, .. } => *status == 429 || *status >= 500,
         AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. } => true,
         _ => false,
     }
 }
 
-/// The request is wrong, and its provider well.
-fn is_callers(fate: &AttemptOutcome) -> bool {
-    matches!(fate, AttemptOutcome::Status { status: 400 | 404 | 413 | 422, .. })
+/// Whether the request is wrong and the provider healthy.
+fn is_bad_request(result: &AttemptOutcome) -> bool {
+    matches!(result, AttemptOutcome::Status { status: 400 | 404 | 413 | 422, .. })
 }
 
-/// The last of the failures that put a deployment to sleep before this exchange was sent.
+/// The last of the failures that put a deployment into cooldown before this exchange was sent.
 ///
-/// A failure counts from the end of its answer, when the proxy can know of it. Whatever is no
-/// clear trouble of the provider's begins the count anew, so that a doubtful one binds nobody.
-fn put_to_sleep_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> Option<&'a Attempt> {
+/// A failure counts from the end of its response, when the proxy can know of it. An attempt that does not
+/// clearly show a provider in trouble resets the count, so that a doubtful failure never obliges the proxy.
+fn cooldown_started_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> Option<&'a Attempt> {
     let mut failures = 0;
     let mut last = None;
     let known = facts.all_attempts.iter().filter(|attempt| {
@@ -115,9 +115,9 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
     let mut outcome = RuleOutcome::NotApplicable;
     for deployment in &facts.arrangement.deployments {
         let name = deployment.name.as_str();
-        let Some(failure) = put_to_sleep_by(facts, name, after) else { continue };
-        // Measured from the arrival of the attempt that failed: the proxy cannot have known of the
-        // failure earlier, so a slow machine can make this gap only wider.
+        let Some(failure) = cooldown_started_by(facts, name, after) else { continue };
+        // Measured from the arrival of the failed attempt: the proxy cannot have known of the failure
+        // earlier, so a slow machine can only make this gap wider.
         let gap_ms = |attempt: &Attempt| attempt.at_ms - failure.at_ms;
         let too_early = facts
             .attempts
@@ -125,15 +125,15 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
             .map(|(attempt, _)| *attempt)
             .find(|attempt| attempt.deployment == name && gap_ms(attempt) < lasting_ms);
         if let Some(attempt) = too_early {
-            let fate = AttemptOutcome::of(failure, facts.arrangement.combination);
+            let result = AttemptOutcome::of(failure, facts.arrangement.combination);
             return RuleOutcome::broken(
                 format!(
-                    "{name} left alone for {} after {after} failure(s), the last of them #{}",
+                    "no request to {name} for {} after {after} failure(s), the last of them #{}",
                     humantime::format_duration(lasting),
                     failure.n
                 ),
                 format!("attempt #{} after {:.2} s", attempt.n, gap_ms(attempt) / 1000.0),
-                vec![format!("upstream {name}#{} {}", failure.n, fate.describe())],
+                vec![format!("upstream {name}#{} {}", failure.n, result.describe())],
             );
         }
         if facts.exchange.sent_ms - failure.at_ms < lasting_ms {
@@ -153,22 +153,23 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> RuleOutcome {
         .filter(|attempt| attempt.at_ms < facts.exchange.sent_ms)
         .map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination)))
         .collect();
-    let only_callers = earlier.iter().all(|(_, fate)| fate.is_success() || is_callers(fate));
-    let Some((last, fate)) = earlier.iter().rfind(|(_, fate)| is_callers(fate)).filter(|_| only_callers)
+    let only_bad_requests = earlier.iter().all(|(_, result)| result.is_success() || is_bad_request(result));
+    let Some((last, result)) =
+        earlier.iter().rfind(|(_, result)| is_bad_request(result)).filter(|_| only_bad_requests)
     else {
         return RuleOutcome::NotApplicable;
     };
     if facts.attempts.is_empty() {
         return RuleOutcome::broken(
-            "an attempt: all failures before were the callers' own",
+            "an attempt: all earlier failures were caused by the callers' requests",
             format!("none; the caller got {}", facts.response.describe()),
-            vec![format!("upstream {}#{} {}", last.deployment, last.n, fate.describe())],
+            vec![format!("upstream {}#{} {}", last.deployment, last.n, result.describe())],
         );
     }
     RuleOutcome::Holds
 }
 
-/// The failures since the last success, of an exchange that was refused without asking anybody.
+/// The failures since the last success; `None` unless the proxy refused this exchange without an attempt.
 fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, AttemptOutcome)>> {
     facts.arrangement.proxy.cooldown?;
     if !facts.attempts.is_empty() || !facts.unreachable.is_empty() {
@@ -179,22 +180,23 @@ fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, AttemptOutco
     });
     let mut failures: Vec<(&Attempt, AttemptOutcome)> =
         known.map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination))).collect();
-    if let Some(last) = failures.iter().rposition(|(_, fate)| fate.is_success()) {
+    if let Some(last) = failures.iter().rposition(|(_, result)| result.is_success()) {
         failures.drain(..=last);
     }
     (!failures.is_empty()).then_some(failures)
 }
 
-/// The same, where every one of them was of these statuses and there was some answer.
+/// Like [`refused_after`], but `None` unless all failures have one of these statuses and the caller got a
+/// response.
 fn refused_after_only<'a>(facts: &Facts<'a>, statuses: &[u16]) -> Option<Vec<(&'a Attempt, AttemptOutcome)>> {
     facts.raw_response()?;
-    let only = |(_, fate): &(&Attempt, AttemptOutcome)| matches!(fate, AttemptOutcome::Status { status, .. } if statuses.contains(status));
+    let only = |(_, result): &(&Attempt, AttemptOutcome)| matches!(result, AttemptOutcome::Status { status, .. } if statuses.contains(status));
     refused_after(facts).filter(|failures| failures.iter().all(only))
 }
 
 /// Whether a text says that a key was rejected, by the status or in words.
 fn names_rejected_key(text: &str) -> bool {
-    // At the beginning of a word, be it behind an escape of JSON or, by its capital, inside a name.
+    // At the beginning of a word, even if a JSON escape precedes it, or at a capital letter inside a name.
     static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(
             r"(?i:(?:^|[^a-z0-9]|\\[ntrbf])(?:authenticat|unauthori[sz]ed|credential|api[ _-]?key))|Authenticat|Unauthori[sz]ed|Credential|A(?:PI|pi)Key",
@@ -206,8 +208,8 @@ fn names_rejected_key(text: &str) -> bool {
 }
 
 fn lines(failures: &[(&Attempt, AttemptOutcome)]) -> Vec<String> {
-    let line = |(attempt, fate): &(&Attempt, AttemptOutcome)| {
-        format!("upstream {}#{} {}", attempt.deployment, attempt.n, fate.describe())
+    let line = |(attempt, result): &(&Attempt, AttemptOutcome)| {
+        format!("upstream {}#{} {}", attempt.deployment, attempt.n, result.describe())
     };
     failures.iter().map(line).collect()
 }
@@ -226,7 +228,7 @@ fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     let (Some(answer), Some(cooldown)) = (facts.raw_response(), facts.arrangement.proxy.cooldown) else {
         return RuleOutcome::NotApplicable;
     };
-    // What the provider asked for may be longer than the cooldown; a second is left for rounding.
+    // The provider may have asked for a longer wait than the cooldown. One second is allowed for rounding.
     let own_ms = cooldown.lasting.as_secs_f64() * 1000.0;
     let asked = failures.iter().filter_map(|(attempt, _)| wait_ms(attempt, facts.began));
     let most_ms = asked.fold(own_ms, f64::max) + 1000.0;
@@ -253,6 +255,6 @@ fn names_cause(facts: &Facts<'_>) -> RuleOutcome {
     if answer.status != 429 || named {
         return RuleOutcome::Holds;
     }
-    let expected = "another status than 429, or a word about the rejected key";
+    let expected = "a status other than 429, or a message about the rejected key";
     RuleOutcome::broken(expected, facts.response.describe(), lines(&failures))
 }

@@ -1,4 +1,4 @@
-//! Whether what the provider said about the failure reaches the caller.
+//! Whether the details of the provider's error reach the caller.
 
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ pub const RULES: &[Rule] = &[
         id: "detail.server-message-kept",
         level: Level::Recommended,
         title: "The provider's message of a 5xx reaches the caller",
-        reason: "It tells an outage from an overload; some proxies hide it on purpose.",
+        reason: "It distinguishes an outage from an overload. Some proxies hide it on purpose.",
         references: &["https://docs.litellm.ai/docs/exception_mapping"],
         timing: false,
         check: server_message_kept,
@@ -37,9 +37,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "detail.own-error",
         level: Level::Required,
-        title: "An error says nothing that was said to another request",
-        reason: "Two callers whose errors are swapped, or one that is shown an old error, mend what is not broken; \
-                 and a message may hold what only the other was to see.",
+        title: "An error contains nothing that an upstream sent for another request",
+        reason: "Two callers whose errors are swapped, or one that gets an old error, fix what is not broken, and a \
+                 message may contain what only the other caller may see.",
         references: &["RFC 9112 section 9.2", "https://openai.com/index/march-20-chatgpt-outage/"],
         timing: false,
         check: own::error,
@@ -47,9 +47,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "detail.message-once",
         level: Level::Required,
-        title: "The provider's message stands in the answer once",
-        reason: "A message wrapped into itself, or an error object escaped into a message, is read by nobody and \
-                 parsed by nothing.",
+        title: "The provider's message appears in the response once",
+        reason: "No one reads a message that is wrapped into itself, and no client parses an error object that is \
+                 escaped into a message.",
         references: &["BerriAI/litellm#40135"],
         timing: false,
         check: message_once,
@@ -58,7 +58,7 @@ pub const RULES: &[Rule] = &[
         id: "detail.message-plain",
         level: Level::Recommended,
         title: "The message is text, not an error object written into a string",
-        reason: "A client shows it to a person, or searches it for words; neither reads escaped JSON.",
+        reason: "A client shows it to a person, or searches it for words; neither works with escaped JSON.",
         references: &["BerriAI/litellm#40135"],
         timing: false,
         check: message_plain,
@@ -67,7 +67,8 @@ pub const RULES: &[Rule] = &[
         id: "detail.code-kept",
         level: Level::Recommended,
         title: "The provider's error code reaches the caller",
-        reason: "Callers branch on it: insufficient_quota is hopeless, rate_limit_exceeded is not.",
+        reason: "Callers branch on it: after insufficient_quota a retry is useless, after rate_limit_exceeded it is \
+                 not.",
         references: &["BerriAI/litellm#15968"],
         timing: false,
         check: code_kept,
@@ -76,7 +77,7 @@ pub const RULES: &[Rule] = &[
         id: "detail.type-kept",
         level: Level::Recommended,
         title: "The provider's error type reaches the caller",
-        reason: "Where there is no code it is all that tells kinds of errors apart.",
+        reason: "If there is no code, only the type distinguishes kinds of errors.",
         references: &["https://platform.openai.com/docs/guides/error-codes"],
         timing: false,
         check: type_kept,
@@ -85,7 +86,7 @@ pub const RULES: &[Rule] = &[
         id: "detail.param-kept",
         level: Level::Recommended,
         title: "The name of the offending parameter reaches the caller",
-        reason: "A person looks there first.",
+        reason: "It is the first thing that a person looks for.",
         references: &["https://platform.openai.com/docs/guides/error-codes"],
         timing: false,
         check: param_kept,
@@ -93,32 +94,32 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "detail.no-language-literals",
         level: Level::Required,
-        title: "No literals of a programming language stand where JSON values belong",
-        reason: "A client that looks for null does not find \"None\", and b'…' is no text.",
+        title: "An error contains no literals of a programming language in place of JSON values",
+        reason: "A client that looks for null does not find \"None\", and b'…' is not text.",
         references: &["BerriAI/litellm#10793"],
         timing: false,
         check: no_language_literals,
     },
 ];
 
-/// The error object that the caller got, and those that failed upstreams sent as a plain status.
+/// The error object that the caller got, and those that failed upstreams sent with an error status.
 fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attempt, &'f ErrorObject)>)> {
-    // What a session keeps is for its own rules: a close frame has no room for an object.
+    // The rules on sessions check those: a close frame has no room for an error object.
     let in_session = matches!(facts.response, CallerResponse::Session(_));
     if !facts.is_failure() || facts.content_committed() || in_session {
         return None;
     }
     let sent: Vec<_> = facts
         .failures()
-        .filter(|(_, fate)| matches!(fate, AttemptOutcome::Status { .. }))
-        .filter_map(|(attempt, fate)| fate.error().map(|error| (attempt, error)))
+        .filter(|(_, result)| matches!(result, AttemptOutcome::Status { .. }))
+        .filter_map(|(attempt, result)| result.error().map(|error| (attempt, error)))
         .collect();
     let got = facts.response.error()?;
     (!sent.is_empty() && facts.failures().count() == sent.len()).then_some((got, sent))
 }
 
 fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> RuleOutcome {
-    // Behind keep-alive pings there is nothing but an event, and the rules on streams speak of that.
+    // After keep-alive pings the error is an event, and the rules on streams check that.
     let elsewhere = matches!(facts.response, CallerResponse::Session(_)) || facts.is_pinged();
     if !facts.failed_only_by(wanted) || facts.content_committed() || elsewhere {
         return RuleOutcome::NotApplicable;
@@ -126,18 +127,21 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> RuleOutcome {
     let canaries: Vec<&str> = facts
         .failures()
         .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message))
-        .filter(|(_, fate)| fate.error().is_some())
+        .filter(|(_, result)| result.error().is_some())
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     let Some(answer) = facts.raw_response().filter(|_| !canaries.is_empty()) else {
         return RuleOutcome::NotApplicable;
     };
-    // A chain that failed may show any of its failures; the rule on fallbacks speaks of none.
+    // A failed chain may report any of its failures; `fallback.true-error` checks that.
     if facts.chain().len() > 1 {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(canaries.iter().any(|canary| word::has_token(&answer.body.text, canary)), || {
-        (format!("the provider's message, which holds {}", canaries.join(" or ")), facts.response.describe())
+        (
+            format!("the provider's message, which contains {}", canaries.join(" or ")),
+            facts.response.describe(),
+        )
     })
 }
 
@@ -153,11 +157,11 @@ fn message_once(facts: &Facts<'_>) -> RuleOutcome {
     let Some(answer) = facts.raw_response().filter(|_| facts.is_failure()) else {
         return RuleOutcome::NotApplicable;
     };
-    // A chain that failed is often told as a list of what failed, and that is all right.
+    // A proxy may report a failed chain as a list of its failures.
     if facts.chain().len() > 1 {
         return RuleOutcome::NotApplicable;
     }
-    // An error event doubled as a whole is for the rules on streams.
+    // The rules on streams check an error event that was sent twice.
     let text = match facts.response.error() {
         Some(error) => error.raw.to_string(),
         None => answer.body.text.clone(),
@@ -193,11 +197,11 @@ fn message_plain(facts: &Facts<'_>) -> RuleOutcome {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(!encoded(&got.message), || {
-        ("a message of plain text".to_owned(), format!("{:?}", shorten(&got.message)))
+        ("a message in plain text".to_owned(), format!("{:?}", shorten(&got.message)))
     })
 }
 
-/// The family of errors that the caller's dialect has.
+/// The vocabulary of errors in the caller's dialect.
 fn family(api: Api) -> Vocabulary {
     match api.native_provider() {
         Provider::Anthropic => Vocabulary::Anthropic,
@@ -208,8 +212,8 @@ fn family(api: Api) -> Vocabulary {
     }
 }
 
-/// Whether one member of the error object is, as text, what one of the upstreams sent. Between two
-/// dialects there is nothing to keep: the words of one mean nothing in the other.
+/// Whether one member of the error object equals, as text, what one of the upstreams sent. Does not apply between
+/// two dialects, because the values of one mean nothing in the other.
 fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> RuleOutcome {
     let Some((got, sent)) = pair(facts) else { return RuleOutcome::NotApplicable };
     let own = family(facts.api());
@@ -220,7 +224,7 @@ fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) 
     }
     let got = read(got);
     let same = |sent: &Value| match (dialect::text(sent), dialect::text(got)) {
-        // AWS begins a type with a capital in the header, and with a small letter in a stream.
+        // AWS writes a type with an initial capital in the header, and with a small letter in a stream.
         (sent, got) if own == Vocabulary::Aws => sent.eq_ignore_ascii_case(&got),
         (sent, got) => sent == got,
     };
@@ -254,7 +258,7 @@ fn no_language_literals(facts: &Facts<'_>) -> RuleOutcome {
             && matches!(text.as_str(), "None" | "null" | "undefined" | "nil" | "<nil>")
         {
             return RuleOutcome::broken(
-                format!("`{name}` null, or a value"),
+                format!("`{name}`: null, or a value"),
                 format!("the text {text:?}"),
                 Vec::new(),
             );
@@ -262,7 +266,7 @@ fn no_language_literals(facts: &Facts<'_>) -> RuleOutcome {
     }
     let message = facts.steady(&got.message);
     for literal in ["b'", "b\"", "<nil>", "map[", "[object Object]"] {
-        // `the web's` and `bitmap[0]` are none.
+        // `the web's` and `bitmap[0]` contain none of these literals as a word.
         if word::occurs(&message, literal) && !word::occurs(&sent, literal) {
             return RuleOutcome::broken(
                 "a message without literals of a programming language",

@@ -1,4 +1,4 @@
-//! What a proxy does for a caller that has left.
+//! What the proxy does after its caller left.
 
 use crate::{
     judge::{
@@ -9,72 +9,74 @@ use crate::{
     scenario::Level,
 };
 
-/// For so long after its caller left may a proxy keep an upstream at work, in milliseconds.
-const LET_GO_MS: f64 = 2000.0;
+/// How long a proxy may keep an upstream request running after the caller left, in milliseconds.
+const CANCEL_WITHIN_MS: f64 = 2000.0;
 
-/// What begins no later than this after the caller left was on its way already, in milliseconds.
+/// An attempt that begins within this time after the caller left was already on its way, in milliseconds.
 const UNDER_WAY_MS: f64 = 500.0;
 
 pub const RULES: &[Rule] = &[
     Rule {
         id: "disconnect.stream-let-go",
         level: Level::Required,
-        title: "When the caller of a stream leaves, the upstream is let go within two seconds",
-        reason: "What is generated for nobody is paid for all the same, and holds a slot that others wait for.",
+        title: "When the caller of a stream leaves, the proxy cancels the upstream request within two seconds",
+        reason: "Content that no one receives costs as much as any other, and occupies a slot that other callers \
+                 wait for.",
         references: &["BerriAI/litellm#13774", "RFC 9112 section 9.6"],
         timing: true,
-        check: stream_let_go,
+        check: stream_cancelled,
     },
     Rule {
         id: "disconnect.plain-let-go",
         level: Level::Recommended,
-        title: "When the caller of a plain answer leaves, the upstream is let go within two seconds",
-        reason: "The answer has nobody to go to. Some proxies finish it on purpose, to keep their accounts.",
+        title: "When the caller of a plain response leaves, the proxy cancels the upstream request within two seconds",
+        reason: "No one receives the response. Some proxies finish it on purpose, to keep their usage records \
+                 complete.",
         references: &["BerriAI/litellm#37140"],
         timing: true,
-        check: plain_let_go,
+        check: plain_cancelled,
     },
     Rule {
         id: "disconnect.no-new-attempt",
         level: Level::Required,
-        title: "Once the caller has left, no upstream is asked on its behalf",
-        reason: "A retry for nobody costs as much as one for somebody, and puts load on a provider that is in \
-                 trouble already.",
+        title: "Once the caller has left, the proxy starts no new attempt on its behalf",
+        reason: "A retry that no one waits for costs as much as any other, and puts load on a provider that is \
+                 already in trouble.",
         references: &["BerriAI/litellm#13774", "BerriAI/litellm#37140"],
         timing: true,
         check: no_new_attempt,
     },
 ];
 
-/// When the caller was gone: it left, or the connection that it had half-closed ended.
+/// When the caller was gone, in milliseconds: when it left, or when the connection that it had half-closed ended.
 fn gone_ms(facts: &Facts<'_>) -> Option<f64> {
     facts.left.map(|_| facts.exchange.end_ms)
 }
 
-fn stream_let_go(facts: &Facts<'_>) -> RuleOutcome {
-    if facts.wants_stream() { let_go(facts) } else { RuleOutcome::NotApplicable }
+fn stream_cancelled(facts: &Facts<'_>) -> RuleOutcome {
+    if facts.wants_stream() { cancelled(facts) } else { RuleOutcome::NotApplicable }
 }
 
-fn plain_let_go(facts: &Facts<'_>) -> RuleOutcome {
-    if facts.wants_stream() { RuleOutcome::NotApplicable } else { let_go(facts) }
+fn plain_cancelled(facts: &Facts<'_>) -> RuleOutcome {
+    if facts.wants_stream() { RuleOutcome::NotApplicable } else { cancelled(facts) }
 }
 
-fn let_go(facts: &Facts<'_>) -> RuleOutcome {
+fn cancelled(facts: &Facts<'_>) -> RuleOutcome {
     let Some(gone) = gone_ms(facts) else { return RuleOutcome::NotApplicable };
-    let late = |attempt: &Attempt| attempt.end_ms.is_none_or(|end| end - gone > LET_GO_MS);
+    let late = |attempt: &Attempt| attempt.end_ms.is_none_or(|end| end - gone > CANCEL_WITHIN_MS);
     let mut outcome = RuleOutcome::NotApplicable;
     for (attempt, _) in &facts.attempts {
-        // What was over before has been let go already; what begins later is for the rule on that.
+        // An attempt that ended earlier needs no cancelling; `disconnect.no-new-attempt` checks those that begin later.
         if attempt.at_ms - gone > UNDER_WAY_MS || attempt.end_ms.is_some_and(|end| end < gone) {
             continue;
         }
         if late(attempt) {
             let observed = match attempt.end_ms {
-                Some(end) => format!("it was held for {:.1} s", (end - gone) / 1000.0),
-                None => "it was still held when upfault stopped watching".to_owned(),
+                Some(end) => format!("it ended {:.1} s after the caller left", (end - gone) / 1000.0),
+                None => "it was still running when upfault stopped watching".to_owned(),
             };
             return RuleOutcome::broken(
-                format!("{}#{} let go within 2 s of the caller's leaving", attempt.deployment, attempt.n),
+                format!("{}#{} cancelled within 2 s after the caller left", attempt.deployment, attempt.n),
                 observed,
                 Vec::new(),
             );

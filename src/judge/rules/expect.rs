@@ -1,4 +1,4 @@
-//! What the scenario itself demands.
+//! The expectations of the scenario itself.
 
 use crate::{
     judge::{
@@ -11,15 +11,15 @@ use crate::{
     scenario::{Attempts, EndingExpect, Level},
 };
 
-const REASON: &str = "The scenario says so; its `why` tells the rest.";
+const REASON: &str = "The scenario demands it; its `why` gives the reason.";
 
 pub const RULES: &[Rule] = &[
     rule("expect.status", "The status is one that the scenario demands", false, status),
-    rule("expect.attempts", "As many requests reach the upstreams as the scenario demands", false, attempts),
-    rule("expect.ending", "The answer ends as the scenario demands", false, ending),
+    rule("expect.attempts", "The upstreams get as many requests as the scenario demands", false, attempts),
+    rule("expect.ending", "The response ends as the scenario demands", false, ending),
     rule("expect.error", "The error object has the members that the scenario demands", false, error),
-    rule("expect.headers", "The answer has the headers that the scenario demands", false, headers),
-    rule("expect.within", "The answer is over within the time that the scenario demands", true, within),
+    rule("expect.headers", "The response has the headers that the scenario demands", false, headers),
+    rule("expect.within", "The response ends within the time that the scenario demands", true, within),
 ];
 
 const fn rule(
@@ -45,7 +45,8 @@ fn attempts(facts: &Facts<'_>) -> RuleOutcome {
     let Some(wanted) = facts.arrangement.expect.attempts.as_ref().filter(|_| facts.is_last_step) else {
         return RuleOutcome::NotApplicable;
     };
-    // Over all steps, and whatever still came after the last one; the recovery request is not meant.
+    // Counts the attempts of all steps, including those that arrived after the last one, but not of the recovery
+    // request.
     let steps = facts.all_exchanges.iter().filter(|exchange| exchange.step != StepName::Recovery);
     let end = steps
         .map(|step| step.end_ms)
@@ -80,25 +81,25 @@ fn ending(facts: &Facts<'_>) -> RuleOutcome {
     let Some(wanted) = facts.arrangement.expect.ending.filter(|_| facts.is_last_step) else {
         return RuleOutcome::NotApplicable;
     };
-    let told = &facts.response;
-    let stream = match told {
+    let response = &facts.response;
+    let stream = match response {
         CallerResponse::Stream(stream) => Some(stream),
         _ => None,
     };
     let holds = match wanted {
-        EndingExpect::Success => told.looks_successful(),
-        EndingExpect::Failure => match told {
+        EndingExpect::Success => response.looks_successful(),
+        EndingExpect::Failure => match response {
             CallerResponse::Failure { .. } => true,
             CallerResponse::Stream(stream) => stream.shows_failure(),
             CallerResponse::Session(session) => session.shows_failure(),
             CallerResponse::Whole { complete, .. } => !complete,
             CallerResponse::Nothing(ending) => *ending != crate::observation::ResponseEnd::Deadline,
         },
-        EndingExpect::ErrorEvent => match told {
+        EndingExpect::ErrorEvent => match response {
             CallerResponse::Session(session) => !session.errors.is_empty(),
             _ => stream.is_some_and(|stream| !stream.errors.is_empty()),
         },
-        EndingExpect::Cut => match told {
+        EndingExpect::Cut => match response {
             CallerResponse::Stream(stream) => !stream.complete && !stream.unending,
             CallerResponse::Session(session) => session.was_cut(),
             CallerResponse::Whole { complete, .. } => !complete,
@@ -112,7 +113,7 @@ fn ending(facts: &Facts<'_>) -> RuleOutcome {
             EndingExpect::ErrorEvent => "an error event",
             EndingExpect::Cut => "a cut connection",
         };
-        (wanted.to_owned(), told.describe())
+        (wanted.to_owned(), response.describe())
     })
 }
 
@@ -169,6 +170,9 @@ fn within(facts: &Facts<'_>) -> RuleOutcome {
     };
     let took = facts.exchange.duration_ms();
     RuleOutcome::check(took <= limit.as_secs_f64() * 1000.0, || {
-        (format!("over within {}", humantime::format_duration(limit)), format!("{:.2} s", took / 1000.0))
+        (
+            format!("a response that ends within {}", humantime::format_duration(limit)),
+            format!("{:.2} s", took / 1000.0),
+        )
     })
 }

@@ -1,4 +1,4 @@
-//! Whether a fallback is used when it should be, and tells the truth when it fails too.
+//! Whether the proxy uses a fallback when it should, and reports a true error when the fallback fails too.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "fallback.used",
         level: Level::Required,
-        title: "A deployment that is limited, broken, silent or unreachable is followed by the next of the chain",
-        reason: "That is what the chain was configured for.",
+        title: "After a deployment that is rate limited, broken, silent or unreachable, the proxy calls the next one of the chain",
+        reason: "That is what the chain is configured for.",
         references: &["BerriAI/litellm#24004"],
         timing: false,
         check: used,
@@ -26,8 +26,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "fallback.only-when-needed",
         level: Level::Required,
-        title: "A fallback is not called while the deployment before it succeeds, or fails as the policy says that none may follow",
-        reason: "It costs money, and it is often the worse model; and where the request itself was wrong it hides that.",
+        title: "The proxy does not call a fallback if the deployment before it succeeds, or fails in a way after which the policy forbids a fallback",
+        reason: "A fallback costs money, and it is often the worse model. If the request itself was wrong, the \
+                 fallback hides that.",
         references: &["maximhq/bifrost#3261"],
         timing: false,
         check: only_when_needed,
@@ -35,8 +36,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "fallback.true-error",
         level: Level::Required,
-        title: "When the whole chain fails, the caller is shown a failure that really happened upstream",
-        reason: "A sentence of the router's own says nothing about what to do.",
+        title: "When the whole chain fails, the caller gets a failure that really happened upstream",
+        reason: "A message that the router makes up says nothing about what to do.",
         references: &["BerriAI/litellm#27967"],
         timing: false,
         check: true_error,
@@ -44,8 +45,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "fallback.no-splice",
         level: Level::Required,
-        title: "An answer never holds content of two deployments",
-        reason: "Half an answer of one model continued by another is an answer that no model gave.",
+        title: "A response never contains content of two deployments",
+        reason: "Half a response of one model that another model continues is a response that no model gave.",
         references: &["maximhq/bifrost#3261"],
         timing: false,
         check: no_splice,
@@ -67,7 +68,7 @@ fn used(facts: &Facts<'_>) -> RuleOutcome {
         let unreachable = facts.cannot_reach(name);
         let last = facts.attempts.iter().rfind(|(attempt, _)| attempt.deployment == *name);
         let failed =
-            unreachable || last.is_some_and(|(attempt, fate)| deserves_fallback(facts, attempt, fate));
+            unreachable || last.is_some_and(|(attempt, result)| deserves_fallback(facts, attempt, result));
         if !failed {
             break;
         }
@@ -85,19 +86,19 @@ fn used(facts: &Facts<'_>) -> RuleOutcome {
     outcome
 }
 
-fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcome) -> bool {
-    // Beyond 599 it is no status at all, and nobody disputes that.
+fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, result: &AttemptOutcome) -> bool {
+    // Above 599 it is not a valid status, which is undisputed.
     let by_status = |status: u16| facts.policy.fallback_on.answer.contains(status) || status >= 600;
-    match fate {
+    match result {
         AttemptOutcome::Status { status, .. } => by_status(*status),
-        // Who has read the status of an error knows what it is, whatever became of its body.
+        // The status of an error is enough to decide, even if its body did not arrive.
         AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. } => {
-            // Once an event was passed on, be it without content, the head is committed.
-            if attempt.sent.frames > 0 && facts.ended_without_a_word() {
+            // Once the proxy has passed on an event, even without content, it cannot change the status any more.
+            if attempt.sent.frames > 0 && facts.ended_without_an_error() {
                 return false;
             }
             let refused = attempt.sent.status.filter(|status| !(200..300).contains(status));
-            refused.map_or(!fate.failed_after_content(), by_status)
+            refused.map_or(!result.failed_after_content(), by_status)
         }
         _ => false,
     }
@@ -108,7 +109,7 @@ fn only_when_needed(facts: &Facts<'_>) -> RuleOutcome {
         return RuleOutcome::NotApplicable;
     }
     let mut outcome = RuleOutcome::NotApplicable;
-    if let Some(first) = facts.attempts.iter().position(|(_, fate)| fate.is_success()) {
+    if let Some(first) = facts.attempts.iter().position(|(_, result)| result.is_success()) {
         let more = facts.attempts.len() - first - 1;
         if more > 0 {
             let (attempt, _) = &facts.attempts[first];
@@ -124,8 +125,8 @@ fn only_when_needed(facts: &Facts<'_>) -> RuleOutcome {
         let Some(last) = facts.attempts.iter().rposition(|(attempt, _)| attempt.deployment == name) else {
             continue;
         };
-        let (attempt, fate) = &facts.attempts[last];
-        let Some(status) = forbids_fallback(facts, attempt, fate) else { continue };
+        let (attempt, result) = &facts.attempts[last];
+        let Some(status) = forbids_fallback(facts, attempt, result) else { continue };
         if let Some((next, _)) = facts.attempts.get(last + 1) {
             return RuleOutcome::broken(
                 format!(
@@ -141,17 +142,17 @@ fn only_when_needed(facts: &Facts<'_>) -> RuleOutcome {
     outcome
 }
 
-/// The status of a failure after which the policy wants nobody else to be asked.
-fn forbids_fallback(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcome) -> Option<u16> {
-    let AttemptOutcome::Status { status, .. } = fate else { return None };
+/// The status of a failure, if the policy forbids a fallback after it.
+fn forbids_fallback(facts: &Facts<'_>, attempt: &Attempt, result: &AttemptOutcome) -> Option<u16> {
+    let AttemptOutcome::Status { status, .. } = result else { return None };
     let forbidden =
-        facts.policy.no_fallback_on.answer.contains(*status) && !deserves_fallback(facts, attempt, fate);
+        facts.policy.no_fallback_on.answer.contains(*status) && !deserves_fallback(facts, attempt, result);
     forbidden.then_some(*status)
 }
 
-/// Whether the policy lets a proxy keep the message of this failure to itself.
-fn may_be_hidden(facts: &Facts<'_>, fate: &AttemptOutcome) -> bool {
-    let rule = match fate {
+/// Whether the policy allows the proxy to hide the message of this failure.
+fn may_be_hidden(facts: &Facts<'_>, result: &AttemptOutcome) -> bool {
+    let rule = match result {
         AttemptOutcome::Status { status: ..500, .. } => "detail.message-kept",
         AttemptOutcome::Status { .. } => "detail.server-message-kept",
         AttemptOutcome::ErrorEvent { .. } => "stream.error-detail",
@@ -164,18 +165,18 @@ fn true_error(facts: &Facts<'_>) -> RuleOutcome {
     if !chain_matters(facts) || !facts.is_failure() || facts.content_committed() {
         return RuleOutcome::NotApplicable;
     }
-    // Of several tries at one deployment the last is what became of it.
+    // Of several attempts at one deployment, the last one counts.
     let is_last = |attempt: &Attempt| {
         let of_it = |(other, _): &&(&Attempt, AttemptOutcome)| other.deployment == attempt.deployment;
         facts.attempts.iter().rfind(of_it).is_some_and(|(last, _)| last.n == attempt.n)
     };
     let spoke: Vec<_> = facts
         .failures()
-        .filter(|(attempt, fate)| is_last(attempt) && fate.error().is_some())
+        .filter(|(attempt, result)| is_last(attempt) && result.error().is_some())
         .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message))
         .collect();
-    // Where one of them may be told in words of the proxy's own, no message shows that it was not.
-    if spoke.iter().any(|(_, fate)| may_be_hidden(facts, fate)) {
+    // If the proxy may report one of them in its own words, no message can prove that it did not.
+    if spoke.iter().any(|(_, result)| may_be_hidden(facts, result)) {
         return RuleOutcome::NotApplicable;
     }
     let spoke: Vec<_> = spoke.into_iter().map(|(attempt, _)| attempt).collect();
@@ -187,23 +188,25 @@ fn true_error(facts: &Facts<'_>) -> RuleOutcome {
     let Some(answer) = facts.raw_response().filter(|_| !spoke.is_empty()) else {
         return RuleOutcome::NotApplicable;
     };
-    if facts.ended_without_a_word() || reports_a_wordless_failure(facts, answer, &spoke) {
+    if facts.ended_without_an_error() || reports_failure_without_message(facts, answer, &spoke) {
         return RuleOutcome::NotApplicable;
     }
-    // Words that are no error object of the dialect need not be found; told, they are as true.
-    let is_true = facts.failures().any(|(attempt, fate)| {
-        let counts = fate.error().is_none() || wanted.is_none_or(|one| one.deployment == attempt.deployment);
+    // The proxy need not find a message outside an error object of the dialect, but if it reports one, that is
+    // a true error as well.
+    let is_true = facts.failures().any(|(attempt, result)| {
+        let counts =
+            result.error().is_none() || wanted.is_none_or(|one| one.deployment == attempt.deployment);
         counts && word::has_token(&answer.body.text, &attempt.canaries.message)
     });
     RuleOutcome::check(is_true, || (format!("the message of {whose}"), facts.response.describe()))
 }
 
-/// The status is that of an upstream which said nothing in its dialect, and of none that did.
-fn reports_a_wordless_failure(facts: &Facts<'_>, answer: &Response, spoke: &[&Attempt]) -> bool {
+/// Whether the status is that of an upstream which sent no error object, and not that of one which did.
+fn reports_failure_without_message(facts: &Facts<'_>, answer: &Response, spoke: &[&Attempt]) -> bool {
     let has = |attempt: &Attempt| attempt.sent.status == Some(answer.status);
     answer.status >= 400
         && !spoke.iter().any(|attempt| has(attempt))
-        && facts.failures().any(|(attempt, fate)| fate.error().is_none() && has(attempt))
+        && facts.failures().any(|(attempt, result)| result.error().is_none() && has(attempt))
 }
 
 fn no_splice(facts: &Facts<'_>) -> RuleOutcome {

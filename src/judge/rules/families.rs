@@ -1,4 +1,4 @@
-//! Every rule, family by family.
+//! All rules, by family.
 
 use super::{
     cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake, passthrough,

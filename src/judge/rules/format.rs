@@ -1,4 +1,4 @@
-//! Whether what the caller gets is of the caller's own dialect.
+//! Whether the caller gets a response in its own dialect.
 
 use serde_json::Value;
 
@@ -19,9 +19,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "format.envelope",
         level: Level::Required,
-        title: "A failure comes as the error object of the caller's dialect",
-        reason: "Typed clients read `error.message`, `error.type` and `error.code`; anything else falls into their \
-                 catch-all.",
+        title: "A failure is reported as an error object of the caller's dialect",
+        reason: "Typed clients read `error.message`, `error.type` and `error.code`; anything else ends up in their \
+                 catch-all exception.",
         references: &[
             "https://platform.openai.com/docs/api-reference",
             "https://platform.claude.com/docs/en/api/errors",
@@ -32,8 +32,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "format.content-type",
         level: Level::Required,
-        title: "A failure by status is labelled application/json",
-        reason: "A client that was promised an event stream, or HTML, does not look for an error object.",
+        title: "A failure with an error status has the content type application/json",
+        reason: "A client that is promised an event stream, or HTML, does not look for an error object.",
         references: &["RFC 9110 section 8.3"],
         timing: false,
         check: content_type,
@@ -41,9 +41,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "format.stream-content-type",
         level: Level::Recommended,
-        title: "A stream says what it is",
-        reason: "The official SDKs read what they asked for, whatever it is called; a browser, a gateway behind this \
-                 one and every generic client decide by the content type whether to read events at all.",
+        title: "A stream has a content type",
+        reason: "The official SDKs read what they asked for, whatever its content type. A browser, a gateway behind \
+                 this one and every generic client decide by the content type whether to read events at all.",
         references: &[
             "RFC 9110 section 8.3",
             "https://html.spec.whatwg.org/multipage/server-sent-events.html",
@@ -55,7 +55,7 @@ pub const RULES: &[Rule] = &[
         id: "format.stream-events",
         level: Level::Required,
         title: "Every event of a stream is a chunk, an error or the terminator",
-        reason: "An event that is none of them breaks strict parsers in the middle of an answer.",
+        reason: "Any other event breaks strict parsers in the middle of a response.",
         references: &["https://platform.openai.com/docs/api-reference/chat-streaming"],
         timing: false,
         check: stream_events,
@@ -75,19 +75,19 @@ fn envelope(facts: &Facts<'_>) -> RuleOutcome {
     let in_stream = matches!(facts.response, CallerResponse::Stream(_));
     let header = facts.raw_response().and_then(|answer| answer.header("x-amzn-errortype"));
     let own = |name: &str, member: &Value| {
-        let errors = facts.failures().filter_map(|(_, fate)| fate.error());
+        let errors = facts.failures().filter_map(|(_, result)| result.error());
         errors.into_iter().any(|sent| sent.raw["error"][name] == *member)
     };
     let api = facts.api();
     let passed_through = |value: &Value| {
-        own_dialect(facts, |attempt, fate| {
-            // Half of an error of AWS's is its header.
+        own_dialect(facts, |attempt, result| {
+            // AWS sends a part of an error in this header.
             let typed = attempt.sent.header("x-amzn-errortype").is_some();
-            fate.error().is_some_and(|error| error.raw == *value) && typed == header.is_some()
+            result.error().is_some_and(|error| error.raw == *value) && typed == header.is_some()
         })
     };
     let wrong = match value {
-        _ if !complete => Some("the body breaks off".to_owned()),
+        _ if !complete => Some("an incomplete body".to_owned()),
         None => facts.raw_response().map(|answer| {
             if answer.body.text.is_empty() { "an empty body".to_owned() } else { shorten(&answer.body.text) }
         }),
@@ -98,13 +98,13 @@ fn envelope(facts: &Facts<'_>) -> RuleOutcome {
     RuleOutcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
 }
 
-/// Whether a failed upstream of the caller's own dialect did the same: what the provider's own clients
-/// get from it cannot be of another dialect. OpenAI's is spoken by many in many ways, and there it is
-/// the proxy that makes one of them.
+/// Whether a failed upstream of the caller's own dialect did the same: what the provider sends to its own clients
+/// is in their dialect by definition. Not for OpenAI's dialect: many providers use it in many variants, and the
+/// proxy has to unify them.
 fn own_dialect(facts: &Facts<'_>, same: impl Fn(&Attempt, &AttemptOutcome) -> bool) -> bool {
     let api = facts.api();
     api.native_provider() != Provider::Openai
-        && facts.failures().any(|(attempt, fate)| attempt.api == Some(api) && same(attempt, fate))
+        && facts.failures().any(|(attempt, result)| attempt.api == Some(api) && same(attempt, result))
 }
 
 fn content_type(facts: &Facts<'_>) -> RuleOutcome {
@@ -133,8 +133,8 @@ fn stream_content_type(facts: &Facts<'_>) -> RuleOutcome {
 
 fn stream_events(facts: &Facts<'_>) -> RuleOutcome {
     let CallerResponse::Stream(stream) = &facts.response else { return RuleOutcome::NotApplicable };
-    // An event that the provider itself put there is no other dialect's: its clients are told to pass
-    // over what they do not know.
+    // An event that the provider itself sent belongs to the dialect: its documentation says that clients must
+    // ignore unknown events.
     let api = facts.api();
     let sent = |text: &str| {
         let own = facts.attempts.iter().filter(|(attempt, _)| attempt.api == Some(api));

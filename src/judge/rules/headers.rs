@@ -17,7 +17,7 @@ pub const RULES: &[Rule] = &[
         id: "headers.retry-after",
         level: Level::Required,
         title: "Retry-After reaches the caller",
-        reason: "SDKs wait as long as it says. Without it one limit becomes a storm of retries.",
+        reason: "SDKs wait as long as it says. Without it, one rate limit becomes a storm of retries.",
         references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#21553"],
         timing: false,
         check: retry_after,
@@ -26,7 +26,7 @@ pub const RULES: &[Rule] = &[
         id: "headers.retry-after-ms",
         level: Level::Recommended,
         title: "retry-after-ms reaches the caller",
-        reason: "SDKs read it before Retry-After.",
+        reason: "SDKs read it before they read Retry-After.",
         references: &["https://github.com/openai/openai-python"],
         timing: false,
         check: retry_after_ms,
@@ -34,8 +34,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "headers.own-retry-after",
         level: Level::Required,
-        title: "The Retry-After of another request does not stand in an answer",
-        reason: "A caller that may go on at once is made to wait; where the header is another's, its owner has lost it.",
+        title: "A response never contains the Retry-After of another request",
+        reason: "A caller that could continue at once has to wait. If the header was meant for another caller, that \
+                 caller has lost it.",
         references: &["RFC 9110 section 10.2.3"],
         timing: false,
         check: own::retry_after,
@@ -44,7 +45,7 @@ pub const RULES: &[Rule] = &[
         id: "headers.rate-limits",
         level: Level::Recommended,
         title: "The provider's rate-limit headers reach the caller of a 429",
-        reason: "They say which of several limits was hit, and when it ends.",
+        reason: "They say which of several limits was hit, and when it resets.",
         references: &["BerriAI/litellm#37754"],
         timing: false,
         check: rate_limits,
@@ -61,28 +62,29 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "headers.no-poison",
         level: Level::Required,
-        title: "Headers that belong to the upstream connection or session are not passed on",
-        reason: "A provider's cookie or a hop-by-hop header means something else, or something dangerous, to the \
-                 caller's connection.",
+        title: "The proxy does not pass on headers that belong to the upstream connection or session",
+        reason: "A provider's cookie or a hop-by-hop header has another, possibly dangerous, meaning on the caller's \
+                 connection.",
         references: &["RFC 9110 section 7.6.1"],
         timing: false,
         check: no_poison,
     },
 ];
 
-/// The failed attempt whose status the caller got, for failures by plain status.
+/// The failed attempts with the status that the caller got; if there are none, all that failed with an error
+/// status.
 fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
     let Some(got) = facts.response.failure_status() else { return Vec::new() };
     let statuses =
-        |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Status { status, .. } if *status >= 400);
-    // An answer whose body never came to its end was never an answer that could be passed on.
+        |result: &AttemptOutcome| matches!(result, AttemptOutcome::Status { status, .. } if *status >= 400);
+    // A response whose body is incomplete cannot be passed on.
     let failures: Vec<_> = facts
         .failures()
-        .filter(|(attempt, fate)| statuses(fate) && attempt.end == AttemptEnd::Finished)
+        .filter(|(attempt, result)| statuses(result) && attempt.end == AttemptEnd::Finished)
         .collect();
     let same: Vec<_> = failures
         .iter()
-        .filter(|(_, fate)| matches!(fate, AttemptOutcome::Status { status, .. } if *status == got))
+        .filter(|(_, result)| matches!(result, AttemptOutcome::Status { status, .. } if *status == got))
         .map(|(attempt, _)| *attempt)
         .collect();
     if same.is_empty() { failures.into_iter().map(|(attempt, _)| attempt).collect() } else { same }
@@ -108,7 +110,7 @@ fn forwarded(facts: &Facts<'_>, name: &str) -> RuleOutcome {
     })
 }
 
-/// What stands in the answer in place of a header: nothing, another value, or a prefixed form.
+/// What the response contains in place of a header: nothing, another value, or the header with a prefixed name.
 fn found(facts: &Facts<'_>, name: &str) -> String {
     let headers = facts.raw_response().map_or(&[][..], |answer| answer.headers.as_slice());
     let forms: Vec<String> = headers
@@ -131,7 +133,7 @@ fn rate_limits(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.failed_only_by(|status| status == 429) {
         return RuleOutcome::NotApplicable;
     }
-    // Between two dialects there is nothing to keep: no client of one reads the headers of the other.
+    // Does not apply between two dialects: no client of one reads the headers of the other.
     let prefix = match facts.api().native_provider() {
         Provider::Openai => "x-ratelimit-",
         Provider::Anthropic => "anthropic-ratelimit-",
@@ -170,11 +172,11 @@ fn request_id(facts: &Facts<'_>) -> RuleOutcome {
     let shown = |(_, id): &(&str, &str)| {
         answer.headers.iter().any(|(_, value)| word::occurs(value, id)) || word::occurs(&answer.body.text, id)
     };
-    // Whoever tells of a last try that broke off after its head may name that one.
+    // A proxy that reports a last attempt which broke off after its head may give the id of that attempt.
     let last = facts
         .attempts
         .last()
-        .filter(|(_, fate)| matches!(fate, AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. }));
+        .filter(|(_, result)| matches!(result, AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. }));
     let of_last = last.and_then(|(attempt, _)| id_sent(attempt));
     RuleOutcome::check(ids.iter().chain(&of_last).any(shown), || {
         let (name, _) = ids[0];
@@ -183,7 +185,7 @@ fn request_id(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-/// The header by which a provider names a request, whatever it is called there, and its value.
+/// The header with the provider's request id, under the name that this provider uses, and its value.
 fn id_sent(attempt: &Attempt) -> Option<(&str, &str)> {
     let planted = |(_, value): &&(String, String)| word::has_token(value, &attempt.canaries.request_id);
     sent(attempt, "x-request-id").map(|id| ("x-request-id", id)).or_else(|| {

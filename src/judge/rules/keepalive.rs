@@ -1,4 +1,4 @@
-//! What becomes of a call that fails after keep-alive pings have given its status away.
+//! Calls that fail after the proxy sent keep-alive pings, and with them the status 200.
 
 use serde_json::Value;
 
@@ -16,33 +16,33 @@ use crate::{
 pub const RULES: &[Rule] = &[Rule {
     id: "keepalive.true-cause",
     level: Level::Required,
-    title: "A call that fails after keep-alive pings is told by an error event with its true status, code or type",
-    reason: "The pings have given the status away. Without the cause in the event nobody can tell a limit from an \
-             outage, or knows whether to come back.",
+    title: "If a call fails after keep-alive pings, the proxy reports it by an error event with the true status, code or type",
+    reason: "The proxy sent its status with the first ping. Without the cause in the event, a client cannot \
+             distinguish a rate limit from an outage, and does not know whether to retry.",
     references: &["BerriAI/litellm#37322", "BerriAI/litellm#38358"],
     timing: false,
     check: true_cause,
 }];
 
 fn true_cause(facts: &Facts<'_>) -> RuleOutcome {
-    let by_status = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Status { .. });
-    if !facts.is_pinged() || !facts.is_failure() || !facts.failures().all(|(_, fate)| by_status(fate)) {
+    let by_status = |result: &AttemptOutcome| matches!(result, AttemptOutcome::Status { .. });
+    if !facts.is_pinged() || !facts.is_failure() || !facts.failures().all(|(_, result)| by_status(result)) {
         return RuleOutcome::NotApplicable;
     }
     let CallerResponse::Stream(stream) = &facts.response else { return RuleOutcome::NotApplicable };
-    // A forged or a silent end is for the rules on streams.
+    // The rules on streams check a forged or a silent end.
     if stream.looks_finished() || (stream.errors.is_empty() && stream.complete) || stream.unending {
         return RuleOutcome::NotApplicable;
     }
     let causes: Vec<(u16, Option<&ErrorObject>)> = facts
         .failures()
-        .filter_map(|(_, fate)| match fate {
+        .filter_map(|(_, result)| match result {
             AttemptOutcome::Status { status, error } => Some((*status, error.as_ref())),
             _ => None,
         })
         .collect();
-    let told = stream.errors.first().map(|(_, error)| error);
-    let holds = told.is_some_and(|told| causes.iter().any(|(status, sent)| names(told, *status, *sent)));
+    let got = stream.errors.first().map(|(_, error)| error);
+    let holds = got.is_some_and(|got| causes.iter().any(|(status, sent)| names(got, *status, *sent)));
     RuleOutcome::check(holds, || {
         let causes: Vec<String> = causes
             .iter()
@@ -55,12 +55,12 @@ fn true_cause(facts: &Facts<'_>) -> RuleOutcome {
                 None => status.to_string(),
             })
             .collect();
-        let observed = match told {
-            Some(told) => {
+        let observed = match got {
+            Some(got) => {
                 format!(
                     "an error event with code `{}`, type `{}`",
-                    dialect::text(&told.code),
-                    dialect::text(&told.kind)
+                    dialect::text(&got.code),
+                    dialect::text(&got.kind)
                 )
             }
             None => facts.response.describe(),
@@ -69,13 +69,13 @@ fn true_cause(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-/// Whether an event names the cause: by the provider's code or type, by the status as a number, or by
-/// the word that a dialect has for it.
-fn names(told: &ErrorObject, status: u16, sent: Option<&ErrorObject>) -> bool {
-    let own = told.raw.get("error").unwrap_or(&told.raw);
+/// Whether an event names the cause: by the provider's code or type, by the status as a number, or by a word that
+/// a dialect uses for it.
+fn names(got: &ErrorObject, status: u16, sent: Option<&ErrorObject>) -> bool {
+    let own = got.raw.get("error").unwrap_or(&got.raw);
     let members = [
-        &told.code,
-        &told.kind,
+        &got.code,
+        &got.kind,
         own.get("status").unwrap_or(&Value::Null),
         own.get("status_code").unwrap_or(&Value::Null),
     ];
@@ -88,7 +88,7 @@ fn names(told: &ErrorObject, status: u16, sent: Option<&ErrorObject>) -> bool {
     })
 }
 
-/// What dialects call an error of this status.
+/// The words that dialects use for an error of this status.
 fn words(status: u16) -> &'static [&'static str] {
     match status {
         400 | 422 => &["invalid_request_error", "INVALID_ARGUMENT"],

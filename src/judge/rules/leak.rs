@@ -1,4 +1,4 @@
-//! What must never come out.
+//! Secrets and internals that a proxy must never disclose.
 
 use crate::{
     judge::{
@@ -13,8 +13,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.provider-key",
         level: Level::Required,
-        title: "No provider key stands in an answer",
-        reason: "It is the proxy's secret: with it a caller can go around the proxy.",
+        title: "A response never contains a provider key",
+        reason: "It is the proxy's secret: with the key, a caller can bypass the proxy.",
         references: &["BerriAI/litellm#5762"],
         timing: false,
         check: provider_key,
@@ -22,7 +22,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.proxy-secret",
         level: Level::Required,
-        title: "No secret of the proxy's own stands in an answer",
+        title: "A response never contains a secret of the proxy",
         reason: "A master key in an error message ends up in every log along the way.",
         references: &["BerriAI/litellm#15799"],
         timing: false,
@@ -31,8 +31,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.upstream-address",
         level: Level::Required,
-        title: "No address of an upstream stands in the body of an answer",
-        reason: "Messages are shown to end users and stored; an address tells them about the inside of a network.",
+        title: "The body of a response never contains the address of an upstream",
+        reason: "Messages are shown to end users and stored; an address discloses the structure of an internal \
+                 network.",
         references: &["BerriAI/litellm#8698"],
         timing: false,
         check: upstream_address,
@@ -40,8 +41,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.upstream-address-header",
         level: Level::Recommended,
-        title: "No address of an upstream stands in a header of an answer",
-        reason: "Some proxies send it on purpose, to help with finding errors; callers outside should not get it.",
+        title: "The headers of a response never contain the address of an upstream",
+        reason: "Some proxies send it on purpose, to help with troubleshooting; external callers should not get it.",
         references: &["BerriAI/litellm#8698"],
         timing: false,
         check: upstream_address_header,
@@ -49,8 +50,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.traceback",
         level: Level::Required,
-        title: "No traceback and no path of the proxy's code stands in an answer",
-        reason: "It is no message to a caller, and it tells an attacker which versions run.",
+        title: "A response never contains a traceback or a path of the proxy's code",
+        reason: "A traceback is useless to a caller, and discloses to an attacker which versions run.",
         references: &["BerriAI/litellm#30948"],
         timing: false,
         check: traceback,
@@ -58,9 +59,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.unproven-upstream",
         level: Level::Required,
-        title: "No request is sent to an upstream whose certificate proves nothing",
-        reason: "Whoever sits in between reads the key and the prompt. That the address was right is all that is \
-                 left to trust, and it is what he controls.",
+        title: "The proxy sends no request to an upstream whose certificate does not prove its identity",
+        reason: "A man in the middle reads the key and the prompt. The proxy can trust nothing but the address, and \
+                 that is what the man in the middle controls.",
         references: &["RFC 9110 section 4.3.4", "RFC 9325 section 3.1"],
         timing: false,
         check: unproven_upstream,
@@ -68,22 +69,22 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "leak.redirected-key",
         level: Level::Required,
-        title: "A redirect to another origin is not followed with the provider's key",
-        reason: "Whoever answers there is given the key, and nobody asked for it to be there.",
+        title: "The proxy does not follow a redirect to another origin with the provider's key",
+        reason: "The server at the other origin gets the key, which was never meant for it.",
         references: &["RFC 9110 section 15.4"],
         timing: false,
         check: redirected_key,
     },
 ];
 
-/// Where a redirect leads, below a deployment's base.
+/// The path to which a redirect points, below a deployment's base URL.
 const ELSEWHERE: &str = "/elsewhere";
 
-/// Where a text contains something that must not come out.
+/// Finds a secret (second argument) in a text (first argument).
 type Find = fn(&str, &str) -> Option<usize>;
 
-/// The first of `secrets` that the answer contains, and where; what the upstream itself said before is not a
-/// leak of the proxy's.
+/// Breaks at the first of `secrets` that the response contains. What the upstream itself sent is not a leak of the
+/// proxy.
 fn search<'s>(
     facts: &Facts<'_>,
     secrets: impl Iterator<Item = &'s str>,
@@ -96,7 +97,7 @@ fn search<'s>(
             continue;
         }
         if let Some(place) = place(answer, secret, find) {
-            return RuleOutcome::broken("nothing of it", place, Vec::new());
+            return RuleOutcome::broken("no trace of it", place, Vec::new());
         }
     }
     RuleOutcome::Holds
@@ -111,7 +112,7 @@ fn in_headers(answer: &Response, secret: &str, find: Find) -> Option<String> {
     Some(format!("in the header {name}: {value}"))
 }
 
-/// With a few characters before it.
+/// The place in the body, with up to 40 characters before it.
 fn in_body(answer: &Response, secret: &str, find: Find) -> Option<String> {
     let at = find(&answer.body.text, secret)?;
     let around: String =
@@ -164,7 +165,7 @@ fn redirected_key(facts: &Facts<'_>) -> RuleOutcome {
 }
 
 fn proxy_secret(facts: &Facts<'_>) -> RuleOutcome {
-    // Whatever it is glued to, a secret is out.
+    // A secret is disclosed even as a part of a longer word.
     let find = |text: &str, secret: &str| text.find(secret);
     search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str), find, anywhere)
 }

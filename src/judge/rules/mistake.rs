@@ -1,4 +1,4 @@
-//! What a proxy makes of a request that is wrong in itself.
+//! What a proxy does with an invalid request.
 
 use crate::{
     judge::{
@@ -13,9 +13,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "mistake.refused",
         level: Level::Required,
-        title: "A request that is wrong in itself is refused with a 4xx that says whose mistake it is",
-        reason: "A 5xx is retried, and an alarm goes off at the proxy, for what only the caller can mend; a 429 is \
-                 waited for.",
+        title: "The proxy refuses an invalid request with a 4xx that reports the caller's mistake",
+        reason: "Clients retry after a 5xx, and the proxy's operator is alarmed, although only the caller can fix \
+                 the request; after a 429 they wait.",
         references: &[
             "RFC 9110 section 15.5.1",
             "RFC 9110 section 15.5.2",
@@ -27,15 +27,15 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "mistake.not-forwarded",
         level: Level::Required,
-        title: "No upstream is asked for a caller whose key is wrong, or for a model that is not there",
-        reason: "The one is somebody else's money, the other somebody else's model.",
+        title: "The proxy calls no upstream for a caller with a wrong key, or for a model that does not exist",
+        reason: "The first spends someone else's money, the second uses a model that the caller did not ask for.",
         references: &["RFC 9110 section 15.5.2"],
         timing: false,
         check: not_forwarded,
     },
 ];
 
-/// The statuses that say whose mistake it is.
+/// The statuses that report this mistake correctly.
 fn allowed(mistake: RequestMistake) -> &'static [u16] {
     match mistake {
         RequestMistake::WrongKey => &[401, 403],
@@ -46,7 +46,7 @@ fn allowed(mistake: RequestMistake) -> &'static [u16] {
 
 fn refused(facts: &Facts<'_>) -> RuleOutcome {
     let Some(mistake) = facts.exchange.mistake else { return RuleOutcome::NotApplicable };
-    // A proxy that passes bytes on need not read them: then it is the upstream that refuses.
+    // A proxy may pass a body on without parsing it: then the upstream refuses it.
     if mistake == RequestMistake::BrokenJson && !facts.attempts.is_empty() {
         return RuleOutcome::NotApplicable;
     }
@@ -64,10 +64,7 @@ fn not_forwarded(facts: &Facts<'_>) -> RuleOutcome {
         Some(mistake @ (RequestMistake::WrongKey | RequestMistake::UnknownModel)) => {
             RuleOutcome::check(facts.attempts.is_empty(), || {
                 let asked = facts.attempts.first().map(|(attempt, _)| {
-                    format!(
-                        "{}#{} was asked {} {}",
-                        attempt.deployment, attempt.n, attempt.method, attempt.path
-                    )
+                    format!("{}#{} got {} {}", attempt.deployment, attempt.n, attempt.method, attempt.path)
                 });
                 (format!("no attempt at any upstream for a caller that {mistake}"), asked.unwrap_or_default())
             })

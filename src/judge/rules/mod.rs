@@ -1,4 +1,4 @@
-//! The rules of the contract, by what they look at.
+//! The rules of the contract, grouped by what they check.
 
 mod cooldown;
 mod detail;

@@ -1,5 +1,5 @@
-//! Whether what a caller is told was said to its own request: not to another that was under way at the
-//! same time, nor to an earlier one. The tokens in it say whose it is.
+//! Whether a response contains only what upstreams sent for its own request, and nothing for a concurrent or an
+//! earlier request. The planted tokens in the response identify the request.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,14 @@ use crate::judge::{
 };
 use crate::observation::{Attempt, PlantedToken, Response, planted, word};
 
-/// A token of somebody else's, and where it stands.
+/// A token of another request, and its place in the response.
 struct Foreign {
     what: &'static str,
     token: String,
     place: String,
 }
 
-/// What stands in an answer: whether any token does, and the first that is another's.
+/// The tokens in a response: whether there are any, and the first one of another request.
 #[derive(Default)]
 struct Search {
     traced: bool,
@@ -27,7 +27,7 @@ struct Search {
 impl Search {
     fn look(&mut self, facts: &Facts<'_>, own: &HashSet<&str>, place: &str, text: &str, kinds: &[&str]) {
         for PlantedToken { kind, token, stem } in planted(text) {
-            // Anybody may make ids of this form; only those that begin with the case's own token are ours.
+            // A proxy may generate ids of this form; only those that begin with the case's token are upfault's.
             let is_ours = kind != "request id" || stem.starts_with(&facts.arrangement.identity.token);
             if !kinds.contains(&kind) || !is_ours {
                 continue;
@@ -51,18 +51,18 @@ impl Search {
             return if self.traced { RuleOutcome::Holds } else { RuleOutcome::NotApplicable };
         };
         RuleOutcome::broken(
-            "only what an upstream said to this very request",
+            "only what an upstream sent for this request",
             format!("the {what} {token} in the {place}"),
             vec![whose(facts, &token)],
         )
     }
 }
 
-/// The attempts whose words may be told to this caller, by what their tokens end in. While a cooldown that
-/// was asked for keeps a route closed, the failure that closed it is what there is to tell.
+/// The stems of the tokens that this response may contain: those of its own attempts and, if a cooldown is
+/// configured, those of earlier attempts, because the proxy reports the failure that started the cooldown.
 fn own<'a>(facts: &Facts<'a>) -> HashSet<&'a str> {
     let chain = facts.chain();
-    let closing = |attempt: &&Attempt| {
+    let may_start_cooldown = |attempt: &&Attempt| {
         facts.arrangement.proxy.cooldown.is_some()
             && attempt.at_ms <= facts.exchange.end_ms
             && chain.contains(&attempt.deployment.as_str())
@@ -70,12 +70,12 @@ fn own<'a>(facts: &Facts<'a>) -> HashSet<&'a str> {
     let attempts = facts.attempts.iter().map(|(attempt, _)| *attempt);
     attempts
         .chain(facts.other_requests.iter().copied())
-        .chain(facts.all_attempts.iter().filter(closing))
+        .chain(facts.all_attempts.iter().filter(may_start_cooldown))
         .map(|attempt| attempt.canaries.stem())
         .collect()
 }
 
-/// An upstream may itself say what is another's.
+/// Whether an upstream of this request itself sent the token of another request.
 fn said_by_own(facts: &Facts<'_>, token: &str) -> bool {
     facts.attempts.iter().any(|(attempt, _)| said(attempt, token))
 }
@@ -85,14 +85,14 @@ fn said(attempt: &Attempt, token: &str) -> bool {
         || attempt.sent.headers.iter().any(|(_, value)| word::has_token(value, token))
 }
 
-/// Whether a token is of the same case as it was run before.
-fn is_of_another_look(facts: &Facts<'_>, stem: &str) -> bool {
+/// Whether a token belongs to an earlier run of the same case.
+fn is_of_an_earlier_run(facts: &Facts<'_>, stem: &str) -> bool {
     let identity = &facts.arrangement.identity;
-    let looks = facts.arrangement.other_looks.iter().chain([&identity.token]);
-    looks.into_iter().any(|token| stem.strip_prefix(token.as_str()).is_some_and(|rest| rest.starts_with('-')))
+    let runs = facts.arrangement.other_looks.iter().chain([&identity.token]);
+    runs.into_iter().any(|token| stem.strip_prefix(token.as_str()).is_some_and(|rest| rest.starts_with('-')))
 }
 
-/// Whose token it is, as far as this case knows.
+/// Which request a token belongs to, as far as this case knows.
 fn whose(facts: &Facts<'_>, token: &str) -> String {
     let stem = planted(token).first().map_or("", |planted| planted.stem);
     match facts.all_attempts.iter().find(|attempt| attempt.canaries.stem() == stem) {
@@ -100,16 +100,16 @@ fn whose(facts: &Facts<'_>, token: &str) -> String {
             let step = facts.seen.exchange_of(attempt).map(|exchange| format!(" for {}", exchange.step));
             let Attempt { deployment, n, at_ms, .. } = attempt;
             format!(
-                "{token} is of upstream {deployment}#{n}, which was asked at {at_ms:.0} ms{}",
+                "{token} belongs to upstream {deployment}#{n}, which was called at {at_ms:.0} ms{}",
                 step.unwrap_or_default()
             )
         }
-        None if is_of_another_look(facts, stem) => {
+        None if is_of_an_earlier_run(facts, stem) => {
             format!(
-                "{token} is of an earlier look at this very case: upfault had sent the same requests before"
+                "{token} belongs to an earlier run of this case: upfault had sent the same requests before"
             )
         }
-        None => format!("{token} is of another case that ran at the same time"),
+        None => format!("{token} belongs to another case that ran at the same time"),
     }
 }
 
@@ -124,7 +124,7 @@ pub fn error(facts: &Facts<'_>) -> RuleOutcome {
     let (own, mut search) = (own(facts), Search::default());
     search.look(facts, &own, "body", &answer.body.text, KINDS);
     for frame in &answer.body.frames {
-        search.look(facts, &own, "event of the error", &frame.data, KINDS);
+        search.look(facts, &own, "error event", &frame.data, KINDS);
     }
     if is_failure {
         search.look_at_headers(facts, &own, answer, KINDS);
@@ -147,7 +147,7 @@ pub fn answer(facts: &Facts<'_>) -> RuleOutcome {
 pub fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     const NAMES: [&str; 2] = ["retry-after", "retry-after-ms"];
     let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
-    // A cooldown that was asked for has a time of its own to tell.
+    // During a configured cooldown, Retry-After contains the cooldown's own time.
     if facts.arrangement.proxy.cooldown.is_some() {
         return RuleOutcome::NotApplicable;
     }
@@ -161,17 +161,17 @@ pub fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     }
     for name in NAMES {
         let Some(got) = answer.header(name) else { continue };
-        // A proxy may name a time of its own. That it is somebody else's shows in its value alone.
+        // A proxy may send a time that it chose itself. Only the value shows that it comes from another request.
         let from = others().find(|attempt| {
             let sent = attempt.sent.header(name);
             sent.is_some_and(|sent| is_left_of(name, sent, got, answer.head_ms - attempt.at_ms))
         });
         let Some(from) = from else { continue };
         let step =
-            facts.seen.exchange_of(from).map(|exchange| format!(", which was asked for {}", exchange.step));
+            facts.seen.exchange_of(from).map(|exchange| format!(", which was called for {}", exchange.step));
         let Attempt { deployment, n, .. } = from;
         return RuleOutcome::broken(
-            format!("no {name}: nothing of this request came with one"),
+            format!("no {name}: no upstream of this request sent one"),
             format!("{name}: {}", shorten(got)),
             vec![format!(
                 "upstream {deployment}#{n}{} sent {name}: {}",
@@ -183,8 +183,8 @@ pub fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     RuleOutcome::Holds
 }
 
-/// Whether `got` is what was sent, or what is left of it after a while. A few seconds may be anybody's
-/// own idea of a wait.
+/// Whether `got` equals `sent`, or what is left of it after `elapsed_ms`. Waits of up to five seconds never match,
+/// because a proxy may have chosen the same value itself.
 fn is_left_of(name: &str, sent: &str, got: &str, elapsed_ms: f64) -> bool {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let unit_ms = if name == "retry-after" { 1000.0 } else { 1.0 };

@@ -1,4 +1,4 @@
-//! What comes back through a route that hands a request to a provider as it is.
+//! Responses on a route that passes requests through to a provider unchanged.
 
 use std::borrow::Cow;
 
@@ -18,9 +18,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "passthrough.status",
         level: Level::Required,
-        title: "Through a pass-through the status is the provider's",
-        reason: "Callers speak the provider's own dialect there, with its own SDK: whatever the status is, it is the \
-                 one that this SDK knows what to do with.",
+        title: "A pass-through route returns the provider's status",
+        reason: "Callers use the provider's own dialect there, with its own SDK, and that SDK knows what to do with \
+                 the provider's status.",
         references: &["BerriAI/litellm#32133", "maximhq/bifrost#6073"],
         timing: false,
         check: status,
@@ -28,8 +28,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "passthrough.content-type",
         level: Level::Required,
-        title: "Through a pass-through the content type is the provider's",
-        reason: "By it the provider's own SDK chooses how to read the body; a better one is a wrong one.",
+        title: "A pass-through route returns the provider's content type",
+        reason: "The provider's own SDK decides by it how to read the body. Even a more correct content type is \
+                 wrong.",
         references: &["RFC 9110 section 8.3", "maximhq/bifrost#6073"],
         timing: false,
         check: content_type,
@@ -37,9 +38,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "passthrough.body",
         level: Level::Required,
-        title: "Through a pass-through the body is the provider's, byte for byte",
-        reason: "An error that was mended, wrapped or written anew is no longer what the provider said, and that \
-                 is all that a pass-through promises.",
+        title: "A pass-through route returns the provider's body, byte for byte",
+        reason: "An error that the proxy fixes, wraps or rewrites is no longer what the provider said, and a \
+                 pass-through promises nothing else.",
         references: &["BerriAI/litellm#32133", "maximhq/bifrost#6073"],
         timing: false,
         check: body,
@@ -47,8 +48,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "passthrough.cut-stays-cut",
         level: Level::Required,
-        title: "Through a pass-through a body that broke off does not end as if it were whole",
-        reason: "The end of the body is the only sign by which a caller can tell half an answer from a whole one.",
+        title: "On a pass-through route, a body that broke off does not end as if it were complete",
+        reason: "Only the end of the body shows the caller whether a response is incomplete.",
         references: &["RFC 9112 section 8", "BerriAI/litellm#29187"],
         timing: false,
         check: cut_stays_cut,
@@ -56,17 +57,17 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "passthrough.hop-by-hop",
         level: Level::Required,
-        title: "Through a pass-through no header comes out that belongs to the provider's connection",
-        reason: "Keep-Alive, Upgrade, and whatever Connection names speak of one hop; on the next one they are \
-                 false.",
+        title: "A pass-through route does not pass on headers that belong to the provider's connection",
+        reason: "Keep-Alive, Upgrade and the headers that Connection lists apply to one hop; on the next one they \
+                 are false.",
         references: &["RFC 9110 section 7.6.1"],
         timing: false,
         check: no_hop_by_hop,
     },
 ];
 
-/// Whether a rule of another family speaks of a pass-through as well. Most do not: what they ask of a
-/// proxy is to put an answer into the caller's form, and here it must leave it alone.
+/// Whether a rule of another family applies to a pass-through route as well. Most do not: they require the proxy to
+/// translate a response into the caller's form, which a pass-through must not do.
 pub fn binds_too(rule: &str) -> bool {
     const FAMILIES: [&str; 7] =
         ["passthrough.", "timeout.", "retry.", "disconnect.", "leak.", "recovery.", "expect."];
@@ -79,34 +80,34 @@ pub fn binds_too(rule: &str) -> bool {
         "headers.rate-limits",
         "headers.request-id",
         "headers.own-retry-after",
-        // Where there is no answer to hand back, the proxy speaks for itself.
+        // Without a response to pass on, the proxy sends an error of its own.
         "status.timeout",
         "status.unreachable",
     ];
     FAMILIES.iter().any(|family| rule.starts_with(family)) || RULES.contains(&rule)
 }
 
-/// The answer of the upstream that was to be handed back; it may have broken off.
+/// The attempt whose response the proxy must pass on; its body may be incomplete.
 fn sent<'a>(facts: &Facts<'a>) -> Option<&'a Attempt> {
     let (attempt, _) = facts.attempts.last()?;
     let sound = attempt.sent.status.is_some_and(|status| (100..600).contains(&status));
     (facts.arrangement.proxy.pass_through && sound && !is_doubtful(attempt)).then_some(*attempt)
 }
 
-/// Whether a sound client could refuse it. What is wrong with a content is no reason to: nobody who passes
-/// it through has to read it.
+/// Whether a correct HTTP client could refuse the response. Malformed content does not count, because a proxy that
+/// passes it through does not have to read it.
 fn is_doubtful(attempt: &Attempt) -> bool {
     let faults = attempt.turn.iter().flat_map(|turn| &turn.faults);
     attempt.sent.doubtful && !faults.into_iter().all(|fault| matches!(fault, Fault::Malform(_)))
 }
 
-/// Whether all of it came, so that there is something to hand back whole.
+/// Whether the upstream sent its complete response, so that the proxy can pass on all of it.
 fn is_whole(attempt: &Attempt) -> bool {
     attempt.end == AttemptEnd::Finished && attempt.sent.broken_after.is_none()
 }
 
-/// The answer of the upstream and that of the proxy, where both have one status: else the rule on the
-/// status speaks.
+/// The upstream's and the proxy's response, if they have the same status; otherwise `passthrough.status` reports the
+/// difference.
 fn pair<'a>(facts: &Facts<'a>) -> Option<(&'a Attempt, &'a Response)> {
     let (attempt, answer) = (sent(facts)?, facts.raw_response()?);
     (attempt.sent.status == Some(answer.status)).then_some((attempt, answer))
@@ -137,7 +138,7 @@ fn content_type(facts: &Facts<'_>) -> RuleOutcome {
 fn body(facts: &Facts<'_>) -> RuleOutcome {
     let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
     let whole = is_whole(attempt);
-    // What a proxy says of its own behind half an answer is no part of it.
+    // An error event that the proxy adds after half a response is not a part of that response.
     if !whole && matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty()) {
         return RuleOutcome::NotApplicable;
     }
@@ -145,15 +146,15 @@ fn body(facts: &Facts<'_>) -> RuleOutcome {
     let sent = String::from_utf8_lossy(&bytes);
     let ResponseBody { text, bytes: count, .. } = &answer.body;
     let holds = if !whole {
-        // The end may stand inside of a character.
+        // The body may end in the middle of a character.
         sent.starts_with(text.trim_end_matches(char::REPLACEMENT_CHARACTER))
     } else if is_truncated(&attempt.sent) || (text.len() as u64) < *count {
         *count == attempt.sent.bytes
     } else {
-        // What is no UTF-8 is replaced in both texts: there the number of bytes tells.
+        // Bytes that are not valid UTF-8 are replaced in both texts, so the number of bytes is compared as well.
         *count == attempt.sent.bytes && *text == sent
     };
-    let what = if whole { "the body as sent" } else { "a beginning of the body as sent" };
+    let what = if whole { "the body as sent" } else { "the first part of the body as sent" };
     RuleOutcome::check(holds, || {
         (format!("{what}: {}", shown(&sent, attempt.sent.bytes)), shown(text, *count))
     })
@@ -170,11 +171,11 @@ fn cut_stays_cut(facts: &Facts<'_>) -> RuleOutcome {
     if is_whole(attempt) {
         return RuleOutcome::NotApplicable;
     }
-    let is_told = matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty());
-    // The upstream may have said all that it had to say before the connection broke.
+    let is_reported = matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty());
+    // The upstream may have sent all its content before the connection broke.
     let is_all = facts.success().is_some();
-    RuleOutcome::check(answer.ending != ResponseEnd::Complete || is_told || is_all, || {
-        ("an end by which the caller can see that it broke off".to_owned(), facts.response.describe())
+    RuleOutcome::check(answer.ending != ResponseEnd::Complete || is_reported || is_all, || {
+        ("an end that shows the caller that the body is incomplete".to_owned(), facts.response.describe())
     })
 }
 

@@ -1,6 +1,6 @@
-//! Whether the proxy as a whole outlives a case, and goes on serving others meanwhile.
+//! Whether the proxy as a whole survives a case, and serves other callers meanwhile.
 //!
-//! These rules read what the runner recorded, and it records that only of a case that ran alone.
+//! These rules read the harm that the runner recorded. It records harm only for a case that ran alone.
 
 use crate::{
     judge::{
@@ -16,8 +16,8 @@ pub const RULES: &[Rule] = &[
         id: "process.keeps-running",
         level: Level::Required,
         title: "No response of a provider ends the proxy's process",
-        reason: "Every other caller loses the request that is under way, and no request is served until the \
-                 proxy has been started again.",
+        reason: "Every other caller loses its current request, and no request is served until the proxy has been \
+                 restarted.",
         references: &[],
         timing: false,
         check: keeps_running,
@@ -26,8 +26,8 @@ pub const RULES: &[Rule] = &[
         id: "process.keeps-answering",
         level: Level::Required,
         title: "No response of a provider makes the proxy stop answering requests",
-        reason: "A process that runs and answers nothing looks healthy to a supervisor, while every caller waits \
-                 for a timeout.",
+        reason: "A process that runs but does not answer looks healthy to a supervisor, while every caller waits for \
+                 a timeout.",
         references: &[],
         timing: false,
         check: keeps_answering,
@@ -35,16 +35,16 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "process.serves-others",
         level: Level::Required,
-        title: "While one provider is silent, the callers of other providers are served",
-        reason: "Otherwise one provider's outage is an outage of all of them: each request waits for the slowest \
-                 one before it.",
+        title: "While one provider is silent, the proxy serves the callers of other providers",
+        reason: "Otherwise an outage of one provider is an outage of all: each request waits for the slowest one \
+                 before it.",
         references: &["BerriAI/litellm#28624"],
         timing: false,
         check: serves_others,
     },
 ];
 
-/// What a case of this kind of harm breaks; said once, with the case's first exchange.
+/// The outcome for one kind of harm. Reported once, with the first exchange of the case.
 fn judged<'a>(facts: &Facts<'a>, breach: impl FnOnce(&'a ProxyHarm) -> Option<RuleOutcome>) -> RuleOutcome {
     if facts.seen.exchanges.first().is_none_or(|first| !std::ptr::eq(first, facts.exchange)) {
         return RuleOutcome::NotApplicable;
@@ -52,7 +52,7 @@ fn judged<'a>(facts: &Facts<'a>, breach: impl FnOnce(&'a ProxyHarm) -> Option<Ru
     facts.seen.harm.as_ref().and_then(breach).unwrap_or(RuleOutcome::Holds)
 }
 
-/// Evidence, and the end of the proxy's log.
+/// A line of evidence, followed by the end of the proxy's log.
 fn with_log(line: String, log: &[String]) -> Vec<String> {
     std::iter::once(line).chain(log.iter().map(|line| format!("the proxy's log ends with: {line}"))).collect()
 }
@@ -74,7 +74,7 @@ fn keeps_answering(facts: &Facts<'_>) -> RuleOutcome {
              case was under way"
         );
         let expected = "the proxy goes on answering requests";
-        Some(RuleOutcome::broken(expected, "it answered no request at all", with_log(line, log)))
+        Some(RuleOutcome::broken(expected, "it answered no request", with_log(line, log)))
     })
 }
 
@@ -84,7 +84,7 @@ fn serves_others(facts: &Facts<'_>) -> RuleOutcome {
         let waited = answered_ms - sent_ms;
         Some(RuleOutcome::broken(
             "a request on another route, to an upstream that answers at once, is answered at once",
-            format!("it was answered after {waited:.0} ms, when a request of this case was over"),
+            format!("it was answered after {waited:.0} ms, when a request of this case ended"),
             vec![
                 format!("the other request was sent at {sent_ms:.0} ms and answered at {answered_ms:.0} ms"),
                 "this case ran alone, twice, with the same result".to_owned(),

@@ -1,4 +1,4 @@
-//! Whether a route is well again when its upstream is.
+//! Whether a route works again as soon as its upstream does.
 
 use crate::{
     judge::{
@@ -13,18 +13,18 @@ pub const RULES: &[Rule] = &[Rule {
     id: "recovery.next-request-ok",
     level: Level::Required,
     title: "After a failure the next request on the same route succeeds",
-    reason: "A failure that poisons a pool, a breaker or a cache outlives its cause.",
+    reason: "A failure that corrupts a connection pool, a circuit breaker or a cache outlives its cause.",
     references: &["sgl-project/sglang#25811"],
     timing: true,
     check: next_request_ok,
 }];
 
 fn next_request_ok(facts: &Facts<'_>) -> RuleOutcome {
-    // A cooldown that was asked for keeps the route closed for a while: that is its purpose.
+    // A configured cooldown keeps the route closed for a while, as intended.
     if facts.exchange.step != StepName::Recovery || facts.arrangement.proxy.cooldown.is_some() {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(facts.response.looks_successful(), || {
-        ("a success: every upstream was well again".to_owned(), facts.response.describe())
+        ("a success: every upstream was healthy again".to_owned(), facts.response.describe())
     })
 }

@@ -1,4 +1,4 @@
-//! How often, and when, an upstream is tried again.
+//! How often, and when, the proxy retries an upstream.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,7 +17,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "retry.budget",
         level: Level::Required,
-        title: "A deployment is tried at most once more than retries are allowed",
+        title: "The number of attempts at a deployment is at most one more than the number of allowed retries",
         reason: "Each attempt costs time and money, and a storm of them keeps a struggling provider down.",
         references: &["BerriAI/litellm#19216"],
         timing: false,
@@ -26,8 +26,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "retry.terminal-errors-once",
         level: Level::Required,
-        title: "400, 401, 403, 404 and 422 are not tried again at the same deployment",
-        reason: "The same request with the same key gets the same answer.",
+        title: "The proxy does not retry 400, 401, 403, 404 and 422 at the same deployment",
+        reason: "The same request with the same key gets the same response.",
         references: &["BerriAI/litellm#7130"],
         timing: false,
         check: terminal_once,
@@ -35,8 +35,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "retry.not-after-content",
         level: Level::Required,
-        title: "Once content was passed on, the call is not tried again",
-        reason: "A second answer glued to half of the first is an answer that no model gave.",
+        title: "Once the proxy has passed on content, it does not retry the call",
+        reason: "A second response after half of the first is a response that no model gave.",
         references: &["api7/aisix#177"],
         timing: false,
         check: not_after_content,
@@ -44,8 +44,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "retry.pacing",
         level: Level::Required,
-        title: "A retry waits for as long as Retry-After says",
-        reason: "Coming back too early is what the limit punishes next.",
+        title: "The proxy retries no earlier than Retry-After allows",
+        reason: "Rate limits punish clients that come back too early.",
         references: &["RFC 9110 section 10.2.3", "RFC 9110 section 5.6.7", "BerriAI/litellm#21736"],
         timing: true,
         check: pacing,
@@ -61,15 +61,15 @@ fn by_deployment<'f, 'a>(facts: &'f Facts<'a>) -> BTreeMap<&'a str, Vec<&'f (&'a
 }
 
 fn budget(facts: &Facts<'_>) -> RuleOutcome {
-    if !facts.failures().any(|(_, fate)| !is_terminal(fate) && !fate.failed_after_content()) {
+    if !facts.failures().any(|(_, result)| !is_terminal(result) && !result.failed_after_content()) {
         return RuleOutcome::NotApplicable;
     }
     let allowed = (facts.arrangement.proxy.retries as usize).saturating_add(1);
     let worst = by_deployment(facts)
         .into_iter()
-        .filter(|(_, attempts)| !attempts.iter().any(|(_, fate)| is_terminal(fate)))
-        // Where a connection ended before a request was read, another may be opened for it
-        // (RFC 9112 section 9.3.1): nobody has done anything for it yet.
+        .filter(|(_, attempts)| !attempts.iter().any(|(_, result)| is_terminal(result)))
+        // If a connection ends before the upstream has read the request, the proxy may open another one for it
+        // (RFC 9112 section 9.3.1): the request has had no effect yet.
         .map(|(deployment, attempts)| {
             (deployment, attempts.iter().filter(|(attempt, _)| attempt.was_asked()).count())
         })
@@ -80,19 +80,19 @@ fn budget(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn is_terminal(fate: &AttemptOutcome) -> bool {
-    matches!(fate, AttemptOutcome::Status { status: 400 | 401 | 403 | 404 | 422, .. })
+fn is_terminal(result: &AttemptOutcome) -> bool {
+    matches!(result, AttemptOutcome::Status { status: 400 | 401 | 403 | 404 | 422, .. })
 }
 
 fn terminal_once(facts: &Facts<'_>) -> RuleOutcome {
     let mut outcome = RuleOutcome::NotApplicable;
     for (deployment, attempts) in by_deployment(facts) {
-        let Some(first) = attempts.iter().position(|(_, fate)| is_terminal(fate)) else { continue };
+        let Some(first) = attempts.iter().position(|(_, result)| is_terminal(result)) else { continue };
         let more = attempts.len() - first - 1;
         if more > 0 {
-            let (_, fate) = attempts[first];
+            let (_, result) = attempts[first];
             return RuleOutcome::broken(
-                format!("no further attempt at {deployment}, which {}", fate.describe()),
+                format!("no further attempt at {deployment}, which {}", result.describe()),
                 format!("{more} more"),
                 Vec::new(),
             );
@@ -105,9 +105,9 @@ fn terminal_once(facts: &Facts<'_>) -> RuleOutcome {
 fn not_after_content(facts: &Facts<'_>) -> RuleOutcome {
     let Some(got) = facts.response.completion() else { return RuleOutcome::NotApplicable };
     let text = got.text();
-    for (i, (attempt, fate)) in facts.attempts.iter().enumerate() {
-        let passed_on = fate.failed_after_content()
-            && fate
+    for (i, (attempt, result)) in facts.attempts.iter().enumerate() {
+        let passed_on = result.failed_after_content()
+            && result
                 .delivered()
                 .and_then(|sent| sent.pieces.first())
                 .is_some_and(|piece| text.contains(piece.as_str()));
@@ -132,18 +132,18 @@ fn pacing(facts: &Facts<'_>) -> RuleOutcome {
     let mut outcome = RuleOutcome::NotApplicable;
     for (deployment, attempts) in by_deployment(facts) {
         for pair in attempts.windows(2) {
-            let [(before, fate), (after, _)] = pair else { continue };
-            // An HTTP client that reports a lost connection may not hand the head out.
-            if matches!(fate, AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. }) {
+            let [(before, result), (after, _)] = pair else { continue };
+            // An HTTP client that reports a lost connection may not give the proxy the head of the response.
+            if matches!(result, AttemptOutcome::Cut { .. } | AttemptOutcome::Silent { .. }) {
                 continue;
             }
             let Some(wait_ms) = wait_ms(before, facts.began) else { continue };
-            // From the end of the answer that asked for it; a tenth is left for clocks and rounding.
+            // Measured from the end of the response that asked for the wait. 10 % are allowed for clocks and rounding.
             let gap_ms = after.at_ms - before.end_ms.unwrap_or(before.at_ms);
             if gap_ms < wait_ms * 0.9 {
                 return RuleOutcome::broken(
-                    format!("{deployment} left alone for {} after #{}", shown(wait_ms), before.n),
-                    format!("tried again after {:.2} s", gap_ms / 1000.0),
+                    format!("no request to {deployment} for {} after #{}", shown(wait_ms), before.n),
+                    format!("retried after {:.2} s", gap_ms / 1000.0),
                     Vec::new(),
                 );
             }
@@ -153,7 +153,7 @@ fn pacing(facts: &Facts<'_>) -> RuleOutcome {
     outcome
 }
 
-/// A time for people.
+/// A human-readable duration.
 fn shown(ms: f64) -> String {
     if ms < 60_000.0 {
         format!("{:.1} s", ms / 1000.0)

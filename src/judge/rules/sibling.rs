@@ -1,5 +1,5 @@
-//! The same fault for a stream and for a plain call, on one route and on another: whether the caller is
-//! told the same.
+//! Whether the caller gets the same error for the same fault, for a stream and for a plain call, and on different
+//! routes.
 
 use serde_json::Value;
 
@@ -21,9 +21,9 @@ pub const RULES: &[SiblingRule] = &[
         rule: Rule {
             id: "sibling.stream-status",
             level: Level::Required,
-            title: "A stream that fails before it begins fails with the status of the plain call",
-            reason: "Whoever turns streaming on or off has written one way to handle an error. A 429 that is a 500 \
-                     only in streams is met by code that nobody has tested.",
+            title: "A stream that fails before it begins gets the same status as the plain call",
+            reason: "A client that can turn streaming on or off handles errors in one way. A 429 that is a 500 only \
+                     in streams hits code that has never been tested.",
             references: &["RFC 9110 section 15", "BerriAI/litellm#18757", "maximhq/bifrost#1911"],
             timing: false,
             check: alone,
@@ -35,8 +35,8 @@ pub const RULES: &[SiblingRule] = &[
         rule: Rule {
             id: "sibling.stream-detail",
             level: Level::Recommended,
-            title: "A stream that fails before it begins is told in the words of the plain call",
-            reason: "Callers branch on type and code, and search messages for words: both should find the same, \
+            title: "A stream that fails before it begins gets the same error as the plain call",
+            reason: "Callers branch on type and code, and search messages for words: both must be the same, \
                      streaming or not.",
             references: &["BerriAI/litellm#18689"],
             timing: false,
@@ -49,8 +49,8 @@ pub const RULES: &[SiblingRule] = &[
         rule: Rule {
             id: "sibling.stream-headers",
             level: Level::Required,
-            title: "A stream that fails before it begins comes with the headers of the plain call",
-            reason: "Retry-After, the limits and the request's id mean the same to a caller who wanted a stream.",
+            title: "A stream that fails before it begins gets the same headers as the plain call",
+            reason: "Retry-After, the limits and the request id mean the same to a caller that wants a stream.",
             references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#21553"],
             timing: false,
             check: alone,
@@ -62,9 +62,9 @@ pub const RULES: &[SiblingRule] = &[
         rule: Rule {
             id: "sibling.stream-attempts",
             level: Level::Recommended,
-            title: "A stream that fails before it begins is tried as often as the plain call",
-            reason: "Nothing has reached the caller yet, so a retry or a fallback is as safe as for a plain call. \
-                     Where streams alone get none, they fail where the same plain call succeeds.",
+            title: "A stream that fails before it begins gets as many attempts as the plain call",
+            reason: "Nothing has reached the caller yet, so a retry or a fallback is as safe as for a plain call. If \
+                     only streams get none, they fail when the same plain call succeeds.",
             references: &["BerriAI/litellm#24004", "BerriAI/litellm#6532"],
             timing: false,
             check: alone,
@@ -76,9 +76,9 @@ pub const RULES: &[SiblingRule] = &[
         rule: Rule {
             id: "sibling.route-status",
             level: Level::Required,
-            title: "One upstream failure has one status on every route",
-            reason: "Routes beside chat are younger and less used, and a limit that is a 500 on one of them stops \
-                     what only had to wait.",
+            title: "One upstream failure has the same status on every route",
+            reason: "Endpoints other than chat are newer and less used. If a rate limit is a 500 on one of them, \
+                     callers give up although they only had to wait.",
             references: &["RFC 9110 section 15", "BerriAI/litellm#33026", "BerriAI/litellm#23901"],
             timing: false,
             check: alone,
@@ -90,8 +90,8 @@ pub const RULES: &[SiblingRule] = &[
         rule: Rule {
             id: "sibling.route-detail",
             level: Level::Recommended,
-            title: "One upstream failure is told with the same detail on every route",
-            reason: "Code that reads a type, a code or a message on one route reads it on the next.",
+            title: "One upstream failure is reported with the same detail on every route",
+            reason: "Code that reads a type, a code or a message on one route expects it on every other.",
             references: &["BerriAI/litellm#40135"],
             timing: false,
             check: alone,
@@ -101,7 +101,7 @@ pub const RULES: &[SiblingRule] = &[
     },
 ];
 
-/// Both got a status for a failure that was the same upstream, and it is the same one.
+/// The status that both calls got, if their upstreams failed in the same way and both statuses are equal.
 fn equal_responses(pair: &SiblingPair<'_>) -> Option<u16> {
     let (own, other) = (pair.own.response.failure_status()?, pair.other.response.failure_status()?);
     (own == other && pair.failed_alike()).then_some(own)
@@ -113,9 +113,9 @@ fn stream_status(pair: &SiblingPair<'_>) -> RuleOutcome {
         return RuleOutcome::NotApplicable;
     }
     match &pair.own.response {
-        // A rule of its own speaks of a call without an answer.
+        // Other rules check a call without a response.
         CallerResponse::Nothing(_) => return RuleOutcome::NotApplicable,
-        // Who sends a 200 before the upstream has begun has no status left to tell.
+        // A proxy that sends a 200 before the upstream has begun cannot send another status any more.
         CallerResponse::Stream(stream)
             if stream.shows_failure() && pair.own.policy.hold_back.answer != Weight::Required =>
         {
@@ -124,12 +124,12 @@ fn stream_status(pair: &SiblingPair<'_>) -> RuleOutcome {
         _ => {}
     }
     RuleOutcome::check(pair.own.response.failure_status() == Some(plain), || {
-        ("one status, streaming or not".to_owned(), both(pair, told(&pair.own.response), plain.to_string()))
+        ("one status, streaming or not".to_owned(), both(pair, got(&pair.own.response), plain.to_string()))
     })
 }
 
-fn told(told: &CallerResponse) -> String {
-    told.failure_status().map_or_else(|| told.describe(), |status| status.to_string())
+fn got(response: &CallerResponse) -> String {
+    response.failure_status().map_or_else(|| response.describe(), |status| status.to_string())
 }
 
 /// `500 for the stream, 429 for the plain call`
@@ -160,13 +160,13 @@ fn stream_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
     })
 }
 
-/// A member by which callers branch.
+/// A member of the error object on which callers branch: its name and how to read it.
 type Member = (&'static str, fn(&ErrorObject) -> &Value);
 
 const MEMBERS: [Member; 3] =
     [("type", |error| &error.kind), ("code", |error| &error.code), ("param", |error| &error.param)];
 
-/// The members of two errors in one dialect that are not the same, of those that count.
+/// The members that differ between two errors in one dialect, out of those that count.
 fn members(
     pair: &SiblingPair<'_>,
     [own, other]: [&ErrorObject; 2],
@@ -188,8 +188,8 @@ fn stream_headers(pair: &SiblingPair<'_>) -> RuleOutcome {
     if equal_responses(pair).is_none() {
         return RuleOutcome::NotApplicable;
     }
-    let lacks = |answer: &Response, beside: &Response| -> Vec<String> {
-        let mut names: Vec<&str> = meaningful(beside).filter(|name| answer.header(name).is_none()).collect();
+    let lacks = |answer: &Response, other: &Response| -> Vec<String> {
+        let mut names: Vec<&str> = meaningful(other).filter(|name| answer.header(name).is_none()).collect();
         names.sort_unstable();
         names.dedup();
         names.into_iter().map(|name| format!("no {name}")).collect()
@@ -208,7 +208,7 @@ fn stream_headers(pair: &SiblingPair<'_>) -> RuleOutcome {
     })
 }
 
-/// The headers that mean something, but for those that say what the body is, or was.
+/// The meaningful headers, without those that describe the body, even under a prefixed name.
 fn meaningful(answer: &Response) -> impl Iterator<Item = &str> {
     let names = answer.headers.iter().map(|(name, _)| name.as_str());
     names.filter(|name| {
@@ -218,7 +218,7 @@ fn meaningful(answer: &Response) -> impl Iterator<Item = &str> {
 
 fn stream_attempts(pair: &SiblingPair<'_>) -> RuleOutcome {
     let Some([own, other]) = pair.attempts() else { return RuleOutcome::NotApplicable };
-    // A first answer that was a success left nothing to try again.
+    // If the first response is a success, there is nothing to retry.
     if [&pair.own, &pair.other].into_iter().all(|facts| facts.failures().next().is_none()) {
         return RuleOutcome::NotApplicable;
     }
@@ -227,8 +227,8 @@ fn stream_attempts(pair: &SiblingPair<'_>) -> RuleOutcome {
     })
 }
 
-/// Whether both callers speak the same dialect, and so are owed the same words and numbers.
-fn speak_alike(pair: &SiblingPair<'_>) -> bool {
+/// Whether both callers use the same dialect, so that they must get the same words and statuses.
+fn use_same_dialect(pair: &SiblingPair<'_>) -> bool {
     pair.own.api().native_provider() == pair.other.api().native_provider()
 }
 
@@ -241,13 +241,13 @@ fn route_status(pair: &SiblingPair<'_>) -> RuleOutcome {
         return RuleOutcome::NotApplicable;
     }
     let sent = pair.own.upstream_statuses();
-    // The first of several routes may be the odd one: whoever passes on what came is right beside it.
+    // The sibling may be the one with the wrong status: a proxy that passes on the upstream's status is right.
     if !pair.other.api().is_chat() && sent.contains(&own) {
         return RuleOutcome::Holds;
     }
-    // Dialects have different numbers for an overload and for a lost connection.
-    let alike = own == other || (!speak_alike(pair) && own >= 500 && other >= 500);
-    if !speak_alike(pair) && sent.is_empty() {
+    // Dialects use different statuses for an overload and for a lost connection.
+    let alike = own == other || (!use_same_dialect(pair) && own >= 500 && other >= 500);
+    if !use_same_dialect(pair) && sent.is_empty() {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(alike, || {
@@ -273,12 +273,12 @@ fn route_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
         if !canary(&pair.own) {
             differences.push(both(
                 pair,
-                "no word of the provider's message".to_owned(),
+                "no trace of the provider's message".to_owned(),
                 "its message".to_owned(),
             ));
         }
     }
-    if speak_alike(pair)
+    if use_same_dialect(pair)
         && let (Some(own), Some(other)) = (pair.own.response.error(), pair.other.response.error())
     {
         any = true;
@@ -292,8 +292,8 @@ fn route_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
     })
 }
 
-/// Whether a member is the one that an upstream sent: then it is right whatever stands elsewhere.
+/// Whether a member is the one that an upstream sent: then it is right, whatever the sibling got.
 fn passes_on(pair: &SiblingPair<'_>, own: &ErrorObject, (_, of): Member) -> bool {
-    let mut sent = pair.own.failures().filter_map(|(_, fate)| fate.error());
+    let mut sent = pair.own.failures().filter_map(|(_, result)| result.error());
     sent.any(|sent| dialect::text(of(sent)) == dialect::text(of(own)))
 }

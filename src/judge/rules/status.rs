@@ -1,4 +1,4 @@
-//! Which status a caller gets for a failure upstream.
+//! The status that the caller gets for an upstream failure.
 
 use super::success::unanswered;
 use crate::{
@@ -15,9 +15,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "status.failure-not-success",
         level: Level::Required,
-        title: "A failed call never comes back under a status of 2xx",
-        reason: "SDKs decide by the status whether to raise and whether to retry: under 200 neither happens, and the \
-                 caller works on with an answer that is none.",
+        title: "A failed call never gets a 2xx status",
+        reason: "SDKs decide by the status whether to raise an error and whether to retry. After a 200 they do \
+                 neither, and the caller continues with an invalid response.",
         references: &["BerriAI/litellm#32221"],
         timing: false,
         check: failure_not_success,
@@ -26,8 +26,8 @@ pub const RULES: &[Rule] = &[
         id: "status.mirrored",
         level: Level::Required,
         title: "400, 404 and 422 keep their status",
-        reason: "They say that the request itself is wrong. As a 5xx they are retried for nothing; as another 4xx they \
-                 send the caller looking in the wrong place.",
+        reason: "They say that the request itself is wrong. As a 5xx they cause useless retries; as another 4xx they \
+                 make the caller look for the mistake in the wrong place.",
         references: &["RFC 9110 section 15.5", "BerriAI/litellm#23901"],
         timing: false,
         check: mirrored,
@@ -36,7 +36,8 @@ pub const RULES: &[Rule] = &[
         id: "status.class-kept",
         level: Level::Required,
         title: "A 4xx stays a 4xx and a 5xx stays a 5xx",
-        reason: "The class says whose turn it is: a 4xx wants the request changed, a 5xx wants patience.",
+        reason: "The class says who has to act: after a 4xx the caller must change the request, after a 5xx it must \
+                 wait.",
         references: &["RFC 9110 section 15"],
         timing: false,
         check: class_kept,
@@ -45,7 +46,7 @@ pub const RULES: &[Rule] = &[
         id: "status.rate-limit",
         level: Level::Required,
         title: "A 429 stays a 429",
-        reason: "Under any other status backoff is lost, and a quota looks like an outage.",
+        reason: "With any other status, clients do not back off, and a quota looks like an outage.",
         references: &["RFC 6585 section 4", "BerriAI/litellm#22218"],
         timing: false,
         check: rate_limit,
@@ -53,8 +54,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "status.credentials",
         level: Level::Required,
-        title: "A rejected provider key is no success and no rate limit",
-        reason: "Whether 401 may be passed on is disputed; that it must not be retried as a limit is not.",
+        title: "A rejected provider key is not reported as a success or as a rate limit",
+        reason: "It is disputed whether a proxy may pass on the 401. It is undisputed that no client must retry it \
+                 like a rate limit.",
         references: &["RFC 9110 section 15.5.2"],
         timing: false,
         check: credentials,
@@ -62,8 +64,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "status.timeout",
         level: Level::Recommended,
-        title: "An upstream that does not answer in time is a 504 or a 408",
-        reason: "The status tells a slow provider from a broken proxy.",
+        title: "If an upstream does not answer in time, the caller gets a 504 or a 408",
+        reason: "The status distinguishes a slow provider from a broken proxy.",
         references: &["RFC 9110 section 15.6.5"],
         timing: false,
         check: timeout,
@@ -71,8 +73,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "status.unreachable",
         level: Level::Recommended,
-        title: "An upstream that cannot be reached is a 502 or a 503",
-        reason: "A 500 says that the proxy itself broke.",
+        title: "If an upstream cannot be reached, the caller gets a 502 or a 503",
+        reason: "A 500 says that the proxy itself is broken.",
         references: &["RFC 9110 section 15.6.3"],
         timing: false,
         check: unreachable,
@@ -80,8 +82,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "status.broken-reply",
         level: Level::Required,
-        title: "A reply that breaks off or is no answer becomes a 5xx",
-        reason: "The caller did nothing wrong and may try again; a 4xx would tell it not to.",
+        title: "If an upstream's response is incomplete or invalid, the caller gets a 5xx",
+        reason: "The caller did nothing wrong and may retry; a 4xx says the opposite.",
         references: &["RFC 9110 section 15.6.3"],
         timing: false,
         check: broken_reply,
@@ -89,20 +91,20 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "status.overloaded",
         level: Level::Recommended,
-        title: "An overloaded provider is a 503 or a 529",
-        reason: "Overload wants patience, and other deployments tried; a 500 says neither.",
+        title: "If a provider is overloaded, the caller gets a 503 or a 529",
+        reason: "After an overload, a client should wait or try another deployment; a 500 says neither.",
         references: &["BerriAI/litellm#5764"],
         timing: false,
         check: overloaded,
     },
 ];
 
-/// An error's status was out before its body broke off: a proxy may pass that on, or not.
+/// Whether the upstream sent an error status before its body broke off. A proxy may pass that status on, or not.
 fn had_status(attempt: &Attempt) -> bool {
     attempt.sent.status.is_some_and(|status| status >= 300)
 }
 
-/// The status of the answer, for exchanges that failed before content was passed on.
+/// The error status of the response, if the exchange failed before content was passed on.
 fn failed_status(facts: &Facts<'_>) -> Option<u16> {
     if facts.is_failure() && !facts.content_committed() { facts.response.failure_status() } else { None }
 }
@@ -111,11 +113,11 @@ fn failure_not_success(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.is_failure() || unanswered(&facts.response) || facts.content_committed() {
         return RuleOutcome::NotApplicable;
     }
-    // What goes wrong inside a stream, or with its beginning, is for the rules on streams.
-    let in_stream = facts.failures().any(|(_, fate)| {
-        matches!(fate, AttemptOutcome::ErrorEvent { .. } | AttemptOutcome::EndedEarly { .. })
+    // The rules on streams check failures in a stream or at its beginning.
+    let in_stream = facts.failures().any(|(_, result)| {
+        matches!(result, AttemptOutcome::ErrorEvent { .. } | AttemptOutcome::EndedEarly { .. })
             || matches!(
-                fate,
+                result,
                 AttemptOutcome::Cut { head_sent: true, .. } | AttemptOutcome::Silent { head_sent: true, .. }
             )
     });
@@ -128,7 +130,7 @@ fn failure_not_success(facts: &Facts<'_>) -> RuleOutcome {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(!facts.response.is_2xx(), || {
-        ("a status that is no 2xx".to_owned(), facts.response.describe())
+        ("a status other than 2xx".to_owned(), facts.response.describe())
     })
 }
 
@@ -155,8 +157,8 @@ fn class_kept(facts: &Facts<'_>) -> RuleOutcome {
     match (facts.failed_only_by(by_class), failed_status(facts)) {
         (true, Some(got)) => {
             let sent = facts.upstream_statuses();
-            // An upstream that says itself that it was not answered in time did time out, and how that
-            // is told is the policy's.
+            // An upstream that reports a timeout of its own did time out, and the policy decides how the proxy
+            // reports a timeout.
             let timed_out = facts.failures().all(|(attempt, _)| reports_a_timeout(attempt));
             let allowed = timed_out && facts.policy.timeout.answer.contains(got);
             RuleOutcome::check(allowed || sent.iter().any(|status| status / 100 == got / 100), || {
@@ -167,12 +169,12 @@ fn class_kept(facts: &Facts<'_>) -> RuleOutcome {
     }
 }
 
-/// A gateway before the provider waited in vain; 524 is Cloudflare's word for it.
+/// Whether a gateway in front of the provider reports a timeout; 524 is Cloudflare's status for it.
 fn reports_a_timeout(attempt: &Attempt) -> bool {
     matches!(attempt.sent.status, Some(504 | 524))
 }
 
-/// The catalogue says what an attempt's failure means, whichever status the provider gives it.
+/// Whether the attempt's failure means one of these errors according to the catalogue, whatever its status.
 fn means(attempt: &Attempt, names: &[ErrorName]) -> bool {
     attempt
         .turn
@@ -180,13 +182,14 @@ fn means(attempt: &Attempt, names: &[ErrorName]) -> bool {
         .is_some_and(|turn| matches!(turn.answer, TurnReply::Error(name) if names.contains(&name)))
 }
 
-/// The proxy's key was rejected under a status that elsewhere means a bad request, as Google and xAI do.
+/// Whether the provider rejected the proxy's key with a 400, as Google and xAI do; for other providers a 400 means a
+/// bad request.
 fn rejects_key(facts: &Facts<'_>) -> bool {
     let keys = [ErrorName::InvalidApiKey, ErrorName::MissingApiKey];
     facts.failed_only_by(|status| status == 400) && facts.failures().all(|(attempt, _)| means(attempt, &keys))
 }
 
-/// Money or a quota was spent, and the provider says so by a status that elsewhere means a bad request.
+/// Whether the provider reports a spent quota or balance with a 400; for other providers it means a bad request.
 fn is_spent_quota(facts: &Facts<'_>) -> bool {
     facts.failed_only_by(|status| status == 400)
         && facts.failures().all(|(attempt, _)| means(attempt, &[ErrorName::Quota]))
@@ -199,7 +202,7 @@ fn rate_limit(facts: &Facts<'_>) -> RuleOutcome {
 fn credentials(facts: &Facts<'_>) -> RuleOutcome {
     let allowed = &facts.policy.credentials.answer;
     if rejects_key(facts) {
-        // As it came, or as what it means.
+        // The proxy may pass the 400 on, or send a status for what it means.
         let mut allowed = allowed.clone();
         allowed.0.insert(0, StatusPattern::Exactly(400));
         return within(facts, true, &allowed);
@@ -212,9 +215,9 @@ fn timeout(facts: &Facts<'_>) -> RuleOutcome {
         && facts.is_failure()
         && facts
             .failures()
-            .all(|(attempt, fate)| matches!(fate, AttemptOutcome::Silent { .. }) && !had_status(attempt));
-    // A connection that was never read, or a handshake that never ended, is as much a provider that
-    // cannot be reached.
+            .all(|(attempt, result)| matches!(result, AttemptOutcome::Silent { .. }) && !had_status(attempt));
+    // If the upstream never read from the connection, or the handshake never ended, the provider counts as
+    // unreachable as well.
     let allowed = if facts.attempts.iter().all(|(attempt, _)| attempt.was_asked()) {
         facts.policy.timeout.answer.clone()
     } else {
@@ -241,9 +244,9 @@ fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
 fn broken_reply(facts: &Facts<'_>) -> RuleOutcome {
     let broken = facts.is_failure()
         && facts.unreachable.is_empty()
-        && facts.failures().all(|(attempt, fate)| match fate {
+        && facts.failures().all(|(attempt, result)| match result {
             AttemptOutcome::OddBody { error } => error.is_none(),
-            // Neither is a status that there is no answer to.
+            // A redirect and an invalid status are not a response either.
             AttemptOutcome::Status { status, .. } => (300..400).contains(status) || *status >= 600,
             AttemptOutcome::EndedEarly { .. } => true,
             AttemptOutcome::Cut { .. } => !had_status(attempt),
@@ -260,10 +263,10 @@ fn broken_reply(facts: &Facts<'_>) -> RuleOutcome {
 fn overloaded(facts: &Facts<'_>) -> RuleOutcome {
     let applies = facts.is_failure()
         && !facts.is_unreachable()
-        && facts.failures().all(|(attempt, fate)| {
-            // Where a provider says it with a 4xx, the rules on those speak of it.
-            matches!(fate, AttemptOutcome::Status { status: 529, .. })
-                || (matches!(fate, AttemptOutcome::Status { status: 500.., .. })
+        && facts.failures().all(|(attempt, result)| {
+            // The rules on 4xx apply to a provider that reports an overload with a 4xx.
+            matches!(result, AttemptOutcome::Status { status: 529, .. })
+                || (matches!(result, AttemptOutcome::Status { status: 500.., .. })
                     && means(attempt, &[ErrorName::Overloaded]))
         });
     within(facts, applies, &facts.policy.overloaded.answer)

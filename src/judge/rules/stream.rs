@@ -1,4 +1,4 @@
-//! What becomes of a stream that fails.
+//! Streams that fail.
 
 use crate::{
     judge::{
@@ -13,15 +13,15 @@ use crate::{
     scenario::Level,
 };
 
-/// An answer with a failed stream is over so many milliseconds after its error event.
+/// The time within which a failed stream must end after its error event, in milliseconds.
 const END_AFTER_ERROR_MS: f64 = 2000.0;
 
 pub const RULES: &[Rule] = &[
     Rule {
         id: "stream.error-status",
         level: Level::Required,
-        title: "A call that fails before its stream begins fails with a status, not inside a stream",
-        reason: "SDKs retry by status only; nothing that comes after a 200 is retried.",
+        title: "A call that fails before its stream begins gets an error status, not an error inside a stream",
+        reason: "SDKs retry only by the status; they retry nothing that comes after a 200.",
         references: &["BerriAI/litellm#10962"],
         timing: false,
         check: error_status,
@@ -29,8 +29,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "stream.no-forged-success",
         level: Level::Required,
-        title: "A stream that failed never ends as if it were finished",
-        reason: "Nobody can retry what looks finished: agents act on half an answer or half a tool call.",
+        title: "A stream that failed never ends as if it were complete",
+        reason: "No client retries what looks complete: agents act on half a response or half a tool call.",
         references: &["BerriAI/litellm#33404", "BerriAI/litellm#40260"],
         timing: false,
         check: no_forged_success,
@@ -39,7 +39,7 @@ pub const RULES: &[Rule] = &[
         id: "stream.error-visible",
         level: Level::Required,
         title: "A stream that failed shows it: by an error event, or by a cut connection",
-        reason: "A stream that just ends raises nothing in any SDK.",
+        reason: "No SDK raises an error for a stream that just ends.",
         references: &["BerriAI/litellm#40578"],
         timing: false,
         check: error_visible,
@@ -47,8 +47,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "stream.content-intact",
         level: Level::Required,
-        title: "What was streamed before a failure reaches the caller in order, unchanged, once",
-        reason: "A caller that can use a part of an answer must be able to trust that part.",
+        title: "The content that was streamed before a failure reaches the caller in order, unchanged, once",
+        reason: "A caller that can use a part of a response must be able to trust that part.",
         references: &["maximhq/bifrost#6783"],
         timing: false,
         check: content_intact,
@@ -56,8 +56,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "stream.one-error-event",
         level: Level::Required,
-        title: "A failed stream carries one error event, and nothing but a terminator after it",
-        reason: "Clients raise at the first error; what follows is lost or read as content of the next call.",
+        title: "A failed stream contains one error event, and nothing but a terminator after it",
+        reason: "Clients raise an exception at the first error; what follows is lost or read as content of the next \
+                 call.",
         references: &["BerriAI/litellm#39748"],
         timing: false,
         check: one_error_event,
@@ -66,7 +67,7 @@ pub const RULES: &[Rule] = &[
         id: "stream.ends-after-error",
         level: Level::Required,
         title: "A failed stream ends within two seconds of its error event",
-        reason: "A stream that is left open keeps its caller waiting for what never comes.",
+        reason: "A stream that stays open keeps its caller waiting for nothing.",
         references: &["api7/aisix#177"],
         timing: true,
         check: ends_after_error,
@@ -74,15 +75,15 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "stream.error-detail",
         level: Level::Required,
-        title: "The error event carries the upstream's message",
-        reason: "Without it nobody can tell an overload from a filter.",
+        title: "The error event contains the upstream's message",
+        reason: "Without it, a caller cannot distinguish an overload from a content filter.",
         references: &["BerriAI/litellm#40243"],
         timing: false,
         check: error_detail,
     },
 ];
 
-/// The stream that the caller got for a call that failed.
+/// The stream that the caller got, if the call failed.
 fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerStream> {
     match &facts.response {
         CallerResponse::Stream(stream) if facts.is_failure() => Some(stream),
@@ -91,17 +92,15 @@ fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerStream> {
 }
 
 fn error_status(facts: &Facts<'_>) -> RuleOutcome {
-    let before_stream =
-        facts.is_failure() && facts.failures().all(|(_, fate)| matches!(fate, AttemptOutcome::Status { .. }));
+    let before_stream = facts.is_failure()
+        && facts.failures().all(|(_, result)| matches!(result, AttemptOutcome::Status { .. }));
     if !facts.wants_stream() || !before_stream || facts.is_pinged() {
         return RuleOutcome::NotApplicable;
     }
     match &facts.response {
-        CallerResponse::Stream(stream) if stream.shows_failure() => RuleOutcome::broken(
-            "the failure as a status, with a JSON body",
-            facts.response.describe(),
-            Vec::new(),
-        ),
+        CallerResponse::Stream(stream) if stream.shows_failure() => {
+            RuleOutcome::broken("an error status with a JSON body", facts.response.describe(), Vec::new())
+        }
         CallerResponse::Failure { .. } => RuleOutcome::Holds,
         _ => RuleOutcome::NotApplicable,
     }
@@ -111,10 +110,10 @@ fn no_forged_success(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.wants_stream() || !facts.is_failure() {
         return RuleOutcome::NotApplicable;
     }
-    let by_status = |fate: &AttemptOutcome| {
-        matches!(fate, AttemptOutcome::Status { .. } | AttemptOutcome::OddBody { .. })
+    let by_status = |result: &AttemptOutcome| {
+        matches!(result, AttemptOutcome::Status { .. } | AttemptOutcome::OddBody { .. })
     };
-    if !facts.is_pinged() && facts.failures().all(|(_, fate)| by_status(fate)) {
+    if !facts.is_pinged() && facts.failures().all(|(_, result)| by_status(result)) {
         return RuleOutcome::NotApplicable;
     }
     if may_be_a_success(facts) {
@@ -128,18 +127,18 @@ fn no_forged_success(facts: &Facts<'_>) -> RuleOutcome {
     RuleOutcome::check(!forged, || {
         let done = dialect::terminator(facts.api()).map(|name| format!(" and without {name}"));
         (
-            format!("an error, or a stream without finish reason{}", done.unwrap_or_default()),
+            format!("an error, or a stream without a finish reason{}", done.unwrap_or_default()),
             facts.response.describe(),
         )
     })
 }
 
-/// Whether the policy takes the clean end of a stream, without a finish reason, for a success as well.
+/// Whether the policy also accepts a stream as a success that ends properly but without a finish reason.
 fn may_be_a_success(facts: &Facts<'_>) -> bool {
     let ended = |said_done: bool| {
-        facts
-            .failures()
-            .any(|(_, fate)| matches!(fate, AttemptOutcome::EndedEarly { done, .. } if *done || !said_done))
+        facts.failures().any(
+            |(_, result)| matches!(result, AttemptOutcome::EndedEarly { done, .. } if *done || !said_done),
+        )
     };
     match facts.policy.clean_end.answer {
         CleanEnd::Failure => false,
@@ -150,7 +149,7 @@ fn may_be_a_success(facts: &Facts<'_>) -> bool {
 
 fn error_visible(facts: &Facts<'_>) -> RuleOutcome {
     let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
-    // A forged ending is worse, and the rule above speaks of it; an open one is for the timeouts.
+    // `stream.no-forged-success` checks a forged end, and the rules on timeouts check a stream that is still open.
     if stream.looks_finished() || stream.unending {
         return RuleOutcome::NotApplicable;
     }
@@ -164,12 +163,12 @@ fn error_visible(facts: &Facts<'_>) -> RuleOutcome {
 
 fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
     let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
-    let [(_, fate)] = facts.attempts.as_slice() else { return RuleOutcome::NotApplicable };
-    let Some(sent) = fate.delivered() else { return RuleOutcome::NotApplicable };
+    let [(_, result)] = facts.attempts.as_slice() else { return RuleOutcome::NotApplicable };
+    let Some(sent) = result.delivered() else { return RuleOutcome::NotApplicable };
     let same = sent.says_the_same(&stream.completion);
     let (sent, got) = (sent.text(), stream.completion.text());
-    // What was on its way when a connection was cut may be lost with it: there a beginning will do.
-    let holds = match fate {
+    // A cut connection may lose content that was on its way: then the first part is enough.
+    let holds = match result {
         AttemptOutcome::Cut { .. } => sent.starts_with(&got),
         _ => same,
     };
@@ -203,7 +202,7 @@ fn one_error_event(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             );
         }
-        // No other dialect's clients are told to expect one behind an error.
+        // Only in the dialects that end with [DONE] do clients expect a terminator after an error.
         AfterError::Done if !done && dialect::terminator(api) == Some("[DONE]") => {
             return RuleOutcome::broken("an error event, then [DONE]", facts.response.describe(), Vec::new());
         }
@@ -223,22 +222,22 @@ fn ends_after_error(facts: &Facts<'_>) -> RuleOutcome {
     let Some((at, _)) = stream.errors.first() else { return RuleOutcome::NotApplicable };
     let after = facts.exchange.end_ms - at;
     RuleOutcome::check(after <= END_AFTER_ERROR_MS && !stream.unending, || {
-        let how = if stream.unending { "still open" } else { "over" };
-        ("the answer is over within 2 s".to_owned(), format!("{how} after {:.1} s", after / 1000.0))
+        let how = if stream.unending { "still open" } else { "ended" };
+        ("the stream ends within 2 s".to_owned(), format!("{how} after {:.1} s", after / 1000.0))
     })
 }
 
 fn error_detail(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(stream) = failed_stream(facts).filter(|_| !facts.ended_without_a_word()) else {
+    let Some(stream) = failed_stream(facts).filter(|_| !facts.ended_without_an_error()) else {
         return RuleOutcome::NotApplicable;
     };
     let canaries: Vec<&str> = facts
         .failures()
-        .filter(|(attempt, fate)| match fate {
+        .filter(|(attempt, result)| match result {
             AttemptOutcome::ErrorEvent { error, .. } => {
                 word::has_token(&error.raw.to_string(), &attempt.canaries.message)
             }
-            // Behind pings the event stands in the place of the whole answer.
+            // After pings, the event replaces the whole error response.
             AttemptOutcome::Status { .. } => {
                 facts.is_pinged() && word::has_token(&attempt.said(), &attempt.canaries.message)
             }

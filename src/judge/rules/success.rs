@@ -1,4 +1,4 @@
-//! What a caller is owed when an upstream did answer.
+//! What the caller must get if an upstream succeeded.
 
 use super::own;
 use crate::{
@@ -17,9 +17,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "success.delivered",
         level: Level::Required,
-        title: "What an upstream answered completely reaches the caller as a success",
-        reason: "A proxy that fails calls which succeeded costs money and trust; a stream that has given its \
-                 finish reason is complete even where its terminator is missing.",
+        title: "A complete response of an upstream reaches the caller as a success",
+        reason: "A proxy that fails calls which succeeded costs money and trust. A stream that has sent its finish \
+                 reason is complete even without its terminator.",
         references: &["BerriAI/litellm#16294"],
         timing: true,
         check: delivered,
@@ -28,7 +28,7 @@ pub const RULES: &[Rule] = &[
         id: "success.content-intact",
         level: Level::Required,
         title: "The content of a success is what the upstream sent: all of it, in order, once",
-        reason: "A missing or doubled piece changes the meaning of an answer and nobody notices.",
+        reason: "A missing or doubled piece changes the meaning of a response without any sign of it.",
         references: &["maximhq/bifrost#6783"],
         timing: false,
         check: content_intact,
@@ -36,9 +36,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "success.own-answer",
         level: Level::Required,
-        title: "An answer holds nothing that was said to another request",
-        reason: "A connection that is used again out of step, or a buffer that two requests share, hands one \
-                 caller's answer to another: the worst that a proxy can do, and invisible to both.",
+        title: "A response contains nothing that an upstream sent for another request",
+        reason: "A connection that is reused out of step, or a buffer that two requests share, gives one caller's \
+                 response to another. This is the worst that a proxy can do, and neither caller can see it.",
         references: &["RFC 9112 section 9.2", "https://openai.com/index/march-20-chatgpt-outage/"],
         timing: false,
         check: own::answer,
@@ -46,9 +46,9 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "success.limit-told",
         level: Level::Required,
-        title: "An answer that the limit of tokens cut off is told as such, and no other is",
-        reason: "Under `stop` a half answer is taken for a whole one, and a half tool call is executed; a caller \
-                 that is told `length` asks for the rest.",
+        title: "The finish reason says that the token limit cut the response off if, and only if, it did",
+        reason: "With `stop`, a caller takes half a response for a whole one and executes half a tool call; with \
+                 `length`, it asks for the rest.",
         references: &["BerriAI/litellm#37710", "https://platform.openai.com/docs/api-reference/chat"],
         timing: false,
         check: limit_reported,
@@ -57,7 +57,8 @@ pub const RULES: &[Rule] = &[
         id: "success.terminated",
         level: Level::Required,
         title: "A successful stream ends with the terminator of its dialect: `data: [DONE]`, `message_stop`",
-        reason: "Clients wait for it: without it some take the answer for broken off, and ask again and pay again.",
+        reason: "Clients wait for it. Without it, some take the response for incomplete, send the request again and \
+                 pay again.",
         references: &[
             "https://platform.openai.com/docs/api-reference/chat-streaming",
             "https://platform.claude.com/docs/en/build-with-claude/streaming",
@@ -69,22 +70,23 @@ pub const RULES: &[Rule] = &[
         id: "request.forwarded",
         level: Level::Required,
         title: "A request leads to an attempt at an upstream",
-        reason: "An error that the proxy makes without asking any upstream hides what really happened; only a \
-                 cooldown that was asked for may do so.",
+        reason: "An error that the proxy sends without calling any upstream hides what really happened. Only a \
+                 configured cooldown justifies it.",
         references: &["BerriAI/litellm#27823"],
         timing: false,
         check: forwarded,
     },
 ];
 
-/// Whether a stream that has its finish reason may be taken for complete, but need not be: it was cut
-/// then, or ended without a terminator that its dialect's clients are told to expect. `[DONE]` is none:
-/// many leave it out.
+/// Whether a proxy may, but need not, accept a stream with a finish reason as complete: because it was cut after the
+/// finish reason, or ended without a terminator that clients of its dialect expect. A missing `[DONE]` does not
+/// count, because many providers omit it.
 fn ends_open(facts: &Facts<'_>, attempt: &Attempt) -> bool {
     let case = facts.arrangement.combination;
-    let owed = dialect::terminator(attempt.api.unwrap_or(case.api)).is_some_and(|name| name != "[DONE]");
+    let expected_by_clients =
+        dialect::terminator(attempt.api.unwrap_or(case.api)).is_some_and(|name| name != "[DONE]");
     attempt.sent.carrier().is_some()
-        && (owed || attempt.end != AttemptEnd::Finished)
+        && (expected_by_clients || attempt.end != AttemptEnd::Finished)
         && !is_truncated(&attempt.sent)
         && !is_terminated(attempt, case)
 }
@@ -97,15 +99,15 @@ fn delivered(facts: &Facts<'_>) -> RuleOutcome {
     if attempt.sent.doubtful {
         return RuleOutcome::NotApplicable;
     }
-    // Google refuses a prompt under 200: a caller may be told by an error, or by a finish reason.
+    // Google refuses a prompt with status 200: a proxy may report that by an error or by a finish reason.
     if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, TurnReply::Error(_))) {
         return RuleOutcome::NotApplicable;
     }
     if ends_open(facts, attempt) {
         return RuleOutcome::NotApplicable;
     }
-    // After content, another attempt must not be spliced in; rules on retries speak of that.
-    if facts.failures().any(|(_, fate)| fate.failed_after_content()) {
+    // After content, a second attempt must not be appended; `retry.not-after-content` checks that.
+    if facts.failures().any(|(_, result)| result.failed_after_content()) {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(facts.response.looks_successful(), || {
@@ -117,11 +119,12 @@ fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
     let (Some((attempt, sent)), Some(got)) = (facts.success(), facts.response.completion()) else {
         return RuleOutcome::NotApplicable;
     };
-    // Of a very long body only a part is on record, on both sides.
+    // Only a part of a very long body is recorded, on both sides.
     if is_truncated(&attempt.sent) {
         return RuleOutcome::NotApplicable;
     }
-    if !facts.response.looks_successful() || facts.failures().any(|(_, fate)| fate.failed_after_content()) {
+    if !facts.response.looks_successful() || facts.failures().any(|(_, result)| result.failed_after_content())
+    {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(sent.says_the_same(got), || {
@@ -137,11 +140,15 @@ fn limit_reported(facts: &Facts<'_>) -> RuleOutcome {
     if !facts.response.looks_successful() || !sent.says_the_same(got) {
         return RuleOutcome::NotApplicable;
     }
-    let (Some(cut), Some(told)) = (sent.is_cut_by_limit(), got.is_cut_by_limit()) else {
+    let (Some(cut), Some(reported)) = (sent.is_cut_by_limit(), got.is_cut_by_limit()) else {
         return RuleOutcome::NotApplicable;
     };
-    RuleOutcome::check(cut == told, || {
-        let expected = if cut { "that the limit of tokens cut it off" } else { "that it is whole" };
+    RuleOutcome::check(cut == reported, || {
+        let expected = if cut {
+            "a finish reason for the token limit"
+        } else {
+            "a finish reason other than the token limit"
+        };
         let words = [sent, got].map(|side| side.finish.clone().unwrap_or_default());
         (format!("{expected}: the upstream said `{}`", words[0]), format!("`{}`", words[1]))
     })
@@ -155,7 +162,7 @@ fn terminated(facts: &Facts<'_>) -> RuleOutcome {
         return RuleOutcome::NotApplicable;
     }
     let Some(terminator) = dialect::terminator(facts.api()) else { return RuleOutcome::NotApplicable };
-    // A stream that was cut, or that shows an error, has not been passed on as a success.
+    // A stream that was cut, or that contains an error, was not passed on as a success.
     let delivered = got.complete
         && got.errors.is_empty()
         && got.completion.finish.is_some()
@@ -174,7 +181,7 @@ fn forwarded(facts: &Facts<'_>) -> RuleOutcome {
     if facts.exchange.mistake.is_some() {
         return RuleOutcome::NotApplicable;
     }
-    // A list of models, or a count of tokens, a proxy may have of its own.
+    // A proxy may list models and count tokens without calling an upstream.
     if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
         return RuleOutcome::NotApplicable;
     }
@@ -189,7 +196,7 @@ fn forwarded(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-/// Whether nothing at all came back.
-pub(super) fn unanswered(told: &CallerResponse) -> bool {
-    matches!(told, CallerResponse::Nothing(_))
+/// Whether the caller got no response.
+pub(super) fn unanswered(response: &CallerResponse) -> bool {
+    matches!(response, CallerResponse::Nothing(_))
 }

@@ -1,4 +1,4 @@
-//! Whether limits of time are kept.
+//! Whether the proxy keeps its time limits.
 
 use crate::{
     judge::{
@@ -12,15 +12,15 @@ use crate::{
     scenario::Level,
 };
 
-/// What a proxy may take beyond the timeout for each attempt, in milliseconds.
+/// The time that a proxy may take in addition to the timeout, for each attempt, in milliseconds.
 const GRACE_MS: f64 = 1000.0;
 
 pub const RULES: &[Rule] = &[
     Rule {
         id: "timeout.honoured",
         level: Level::Required,
-        title: "A silent upstream is given up within the timeout plus one second for each allowed attempt",
-        reason: "The timeout is what a caller's own deadlines are built on; a proxy that waits for ever takes the \
+        title: "The proxy gives up a silent upstream within the timeout plus one second for each allowed attempt",
+        reason: "Callers derive their own deadlines from this timeout; a proxy that waits without end takes the \
                  caller down with it.",
         references: &["BerriAI/litellm#38358"],
         timing: true,
@@ -29,8 +29,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "timeout.answered",
         level: Level::Required,
-        title: "Every call comes to an end",
-        reason: "A caller without an answer can do nothing: no retry, no fallback, no message to a person.",
+        title: "Every call ends",
+        reason: "A caller without a response can do nothing: no retry, no fallback, no message to a person.",
         references: &["BerriAI/litellm#26752"],
         timing: true,
         check: answered,
@@ -39,13 +39,16 @@ pub const RULES: &[Rule] = &[
 
 fn silent(facts: &Facts<'_>) -> bool {
     facts.is_unreachable_in_silence()
-        || facts.failures().any(|(_, fate)| matches!(fate, AttemptOutcome::Silent { .. }))
+        || facts.failures().any(|(_, result)| matches!(result, AttemptOutcome::Silent { .. }))
 }
 
-/// A session may be silent for as long as nobody speaks; only its handshake has a limit.
+/// Whether the only silence is in an open session, which may be silent without limit; only its handshake has a
+/// timeout.
 fn in_session_only(facts: &Facts<'_>) -> bool {
-    let handshake = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Silent { head_sent: false, .. });
-    matches!(facts.response, CallerResponse::Session(_)) && !facts.failures().any(|(_, fate)| handshake(fate))
+    let handshake =
+        |result: &AttemptOutcome| matches!(result, AttemptOutcome::Silent { head_sent: false, .. });
+    matches!(facts.response, CallerResponse::Session(_))
+        && !facts.failures().any(|(_, result)| handshake(result))
 }
 
 fn honoured(facts: &Facts<'_>) -> RuleOutcome {
@@ -54,8 +57,8 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
     }
     let settings = &facts.arrangement.proxy;
     let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
-    // A stream's limit counts from its last chunk: what was sent in good time is not the proxy's.
-    // What a proxy says of its own when it gives up is no such chunk.
+    // The timeout of a stream counts from its last chunk: the time before it was not the proxy's delay. A message
+    // that the proxy itself adds when it gives up does not count as a chunk.
     let is_chunk = |frame: &ReceivedFrame| {
         let event = dialect::event(facts.api(), frame.event.as_deref(), &frame.data);
         matches!(event, StreamEvent::Chunk { finish: None, .. })
@@ -66,7 +69,7 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
         .map_or(0.0, |frame| (frame.at_ms - facts.exchange.sent_ms).max(0.0));
     let allowed = (f64::from(settings.retries) + 1.0) * facts.chain().len() as f64;
     let limit_ms = lead_ms + allowed * (timeout_ms + GRACE_MS);
-    // With its error event the upstream is given up; when the stream then ends is for its own rule.
+    // The proxy gives up with its error event; `stream.ends-after-error` checks when the stream then ends.
     let given_up = match &facts.response {
         CallerResponse::Stream(stream) => stream.errors.first().map(|(at_ms, _)| *at_ms),
         CallerResponse::Session(session) => session.errors.first().map(|(at_ms, _)| *at_ms),
@@ -76,14 +79,14 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
     let left_open = matches!(&facts.response, CallerResponse::Session(session) if session.is_open());
     let open = given_up.is_none() && (is_open(&facts.response) || left_open);
     if open && took_ms <= limit_ms {
-        // upfault stopped waiting before the proxy's time was over: nobody knows what it would have done.
+        // upfault stopped waiting before the proxy's time was over, so it cannot know what the proxy would have done.
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(took_ms <= limit_ms, || {
-        let how = if open { "still waiting" } else { "over" };
+        let how = if open { "still waiting" } else { "ended" };
         (
             format!(
-                "an answer within {:.1} s ({} attempt(s) of {:.1} s, one second more for each)",
+                "a response within {:.1} s ({} attempt(s) of {:.1} s, plus one second for each)",
                 limit_ms / 1000.0,
                 allowed,
                 timeout_ms / 1000.0
@@ -94,21 +97,21 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
 }
 
 fn answered(facts: &Facts<'_>) -> RuleOutcome {
-    // Where the upstream was silent the rule above has said it.
+    // If the upstream was silent, `timeout.honoured` applies.
     if silent(facts) {
         return RuleOutcome::NotApplicable;
     }
-    // An open stream that has shown its error is for the rules on streams.
+    // The rules on streams check an open stream that contains an error event.
     if matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty()) {
         return RuleOutcome::NotApplicable;
     }
     RuleOutcome::check(!is_open(&facts.response), || {
-        ("an end".to_owned(), format!("none until upfault's deadline: {}", facts.response.describe()))
+        ("an end".to_owned(), format!("no end before upfault's deadline: {}", facts.response.describe()))
     })
 }
 
-fn is_open(told: &CallerResponse) -> bool {
-    match told {
+fn is_open(response: &CallerResponse) -> bool {
+    match response {
         CallerResponse::Nothing(ending) => *ending == ResponseEnd::Deadline,
         CallerResponse::Stream(stream) => stream.unending,
         _ => false,

@@ -1,4 +1,4 @@
-//! An answer under 200 to a call that asked for no stream.
+//! Responses with status 200 to calls that did not request a stream.
 
 use serde_json::{Value, error::Category};
 
@@ -13,8 +13,8 @@ use crate::{
     scenario::Api,
 };
 
-/// What a whole answer under 200 comes to.
-pub(super) fn whole(sdk: Sdk, api: Api, answer: &Response, told: &CallerResponse) -> SdkOutcome {
+/// The outcome of a response with status 200 that is not a stream.
+pub(super) fn whole(sdk: Sdk, api: Api, answer: &Response, response: &CallerResponse) -> SdkOutcome {
     match &answer.ending {
         ResponseEnd::Complete => {}
         ResponseEnd::Closed if answer.header("content-length").is_some() => {
@@ -23,23 +23,23 @@ pub(super) fn whole(sdk: Sdk, api: Api, answer: &Response, told: &CallerResponse
                 retry::by_cut_body(sdk),
             );
         }
-        _ => return SdkOutcome::not_measured("a body that ends so"),
+        _ => return SdkOutcome::not_measured("a body that ends like this"),
     }
-    let success = matches!(told, CallerResponse::Whole { completion: Some(_), error: None, .. });
+    let success = matches!(response, CallerResponse::Whole { completion: Some(_), error: None, .. });
     if success {
         return SdkOutcome::Returns;
     }
-    // What is no success was measured with the two most used calls only; some others look at their answer.
+    // Bodies other than a success were measured only with the two most used calls; some other calls check the body.
     if !matches!(api, Api::OpenaiChat | Api::AnthropicMessages) {
-        return SdkOutcome::not_measured("an odd body at this endpoint");
+        return SdkOutcome::not_measured("an invalid body at this endpoint");
     }
     if !answer.body.utf8 || answer.body.bytes > answer.body.text.len() as u64 {
-        return SdkOutcome::not_measured("a body that is no UTF-8, or very long");
+        return SdkOutcome::not_measured("a body that is invalid UTF-8 or very long");
     }
     let kind = answer.header("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
-        // It is handed to the caller as a string.
+        // The SDK returns the body to the caller as a string.
         "text/html" if !answer.body.text.is_empty() => SdkOutcome::Returns,
         "application/json" => json(sdk, &answer.body.text),
         _ => SdkOutcome::not_measured("a body with this content type"),
@@ -54,19 +54,19 @@ fn json(sdk: Sdk, text: &str) -> SdkOutcome {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Null) => SdkOutcome::Returns,
         Ok(Value::Object(members)) if members.contains_key("error") => SdkOutcome::Returns,
-        Ok(_) => SdkOutcome::not_measured("JSON that is neither an answer nor an error"),
+        Ok(_) => SdkOutcome::not_measured("JSON that is neither a completion nor an error"),
         Err(error) if is_broken(text, &error) => refused(sdk.by_language("JSONDecodeError", "SyntaxError")),
-        Err(_) => SdkOutcome::not_measured("JSON that not every parser takes"),
+        Err(_) => SdkOutcome::not_measured("JSON that only some parsers accept"),
     }
 }
 
-/// Whether no parser takes it for JSON: of what serde refuses, Python and Node take deep nesting, huge
-/// numbers, halves of surrogate pairs, and Python's also `NaN` and `Infinity`.
+/// Whether every parser rejects the text. Of what serde rejects, Python and Node accept deep nesting, huge numbers and
+/// halves of surrogate pairs, and Python also accepts `NaN` and `Infinity`.
 pub(super) fn is_broken(text: &str, error: &serde_json::Error) -> bool {
-    let told = error.to_string();
+    let message = error.to_string();
     let lenient = ["recursion limit", "out of range", "surrogate", "hex escape"];
     matches!(error.classify(), Category::Syntax | Category::Eof)
-        && !lenient.iter().any(|word| told.contains(word))
+        && !lenient.iter().any(|word| message.contains(word))
         && !word::occurs(text, "NaN")
         && !word::occurs(text, "Infinity")
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{kinds::Sdk, outcome::SdkOutcome, retry};
 use crate::observation::{Response, ResponseEnd};
 
-/// The class of each status below 500 that was measured: openai-python, openai-node, then both of Anthropic's.
-/// Where Anthropic's two differ the Python class stands first.
+/// The class of each status below 500 that was measured: for openai-python, openai-node, and the two Anthropic SDKs
+/// (Python, Node).
 const CLASSES: &[(u16, &str, &str, (&str, &str))] = &[
     (400, "BadRequestError", "BadRequestError", both("BadRequestError")),
     (401, "AuthenticationError", "AuthenticationError", both("AuthenticationError")),
@@ -29,7 +29,7 @@ const CLASSES: &[(u16, &str, &str, (&str, &str))] = &[
     (499, PLAIN.0, PLAIN.1, both("ClientClosedRequestError")),
 ];
 
-/// What Anthropic's two have instead of `InternalServerError`.
+/// The classes that the Anthropic SDKs (Python, Node) raise instead of `InternalServerError`.
 const ANTHROPIC_5XX: &[(u16, (&str, &str))] = &[
     (501, ("HTTPNotImplementedError", "NotImplementedError")),
     (503, both("ServiceUnavailableError")),
@@ -37,24 +37,24 @@ const ANTHROPIC_5XX: &[(u16, (&str, &str))] = &[
     (529, both("OverloadedError")),
 ];
 
-/// Classes of Anthropic's two that go by `error.details.error_code` under a status.
+/// The classes that both Anthropic SDKs raise for a status and an `error.details.error_code`.
 const ANTHROPIC_CODES: &[(u16, &str, &str)] = &[
     (429, "enforced_spend_limit_reached", "EnforcedSpendLimitReachedError"),
     (429, "ramp_limit_exceeded", "RampLimitExceededError"),
 ];
 
-/// What a status is raised as that has no class of its own: Python, Node.
+/// The class for a status that has no class of its own: Python, Node.
 const PLAIN: (&str, &str) = ("APIStatusError", "APIError");
 
 const fn both(class: &str) -> (&str, &str) {
     (class, class)
 }
 
-/// What an answer with a status of 4xx or 5xx comes to.
+/// The outcome of a response with a 4xx or 5xx status.
 pub(super) fn failure(sdk: Sdk, answer: &Response) -> SdkOutcome {
-    // Whether a body that breaks off hides the status was not measured.
+    // It was not measured whether an incomplete body hides the status.
     if answer.ending != ResponseEnd::Complete {
-        return SdkOutcome::not_measured("the body of an error broke off");
+        return SdkOutcome::not_measured("an error with an incomplete body");
     }
     match class(sdk, answer) {
         Ok(class) => SdkOutcome::raises(class, retry::by_answer(sdk, answer)),
@@ -70,7 +70,7 @@ fn class(sdk: Sdk, answer: &Response) -> Result<&'static str, &'static str> {
             .iter()
             .find(|row| row.0 == status && row.1 == code)
             .map(|row| row.2)
-            .ok_or("this error_code under this status");
+            .ok_or("this error_code with this status");
     }
     let pick = |(python, node)| sdk.by_language(python, node);
     if (500..600).contains(&status) {
@@ -81,7 +81,7 @@ fn class(sdk: Sdk, answer: &Response) -> Result<&'static str, &'static str> {
     Ok(if sdk.is_anthropic() { pick(row.3) } else { pick((row.1, row.2)) })
 }
 
-/// `error.details.error_code`, where there is one.
+/// `error.details.error_code`, if there is one.
 fn error_code(body: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).ok()?;
     body.pointer("/error/details/error_code")?.as_str().map(str::to_owned)

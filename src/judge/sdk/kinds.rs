@@ -1,4 +1,4 @@
-//! The SDKs that were measured, each with the release.
+//! The SDKs that were measured, and their releases.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ pub enum Sdk {
 }
 
 impl Sdk {
-    /// Every SDK that was measured.
+    /// All SDKs that were measured.
     pub const ALL: [Self; 4] =
         [Self::OpenaiPython, Self::OpenaiNode, Self::AnthropicPython, Self::AnthropicNode];
 
     /// The SDKs that call this endpoint.
     pub fn speaking(api: Api) -> impl Iterator<Item = Self> {
-        // What they make of a session has not been measured.
+        // Their behaviour in sessions has not been measured.
         let asked = move |sdk: &Self| sdk.provider() == api.native_provider() && !api.is_session();
         Self::ALL.into_iter().filter(asked)
     }
@@ -68,7 +68,7 @@ impl Sdk {
         matches!(self, Self::AnthropicPython | Self::AnthropicNode)
     }
 
-    /// One of two by the language.
+    /// Selects one of two values by the language of the SDK.
     pub(super) const fn by_language<T: Copy>(self, python: T, node: T) -> T {
         if self.is_python() { python } else { node }
     }

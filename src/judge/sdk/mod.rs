@@ -1,4 +1,4 @@
-//! What the official SDKs make of an answer: by rules that were measured, never guessed.
+//! How the official SDKs react to a response. All rules here were measured; none is guessed.
 
 mod body;
 mod classes;

@@ -1,26 +1,26 @@
-//! What a program that calls through an SDK gets to see.
+//! What a program that calls an SDK observes.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a call comes to for the program that makes it.
+/// The outcome of a call for the program that makes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SdkOutcome {
-    /// An exception, once retries are used up.
+    /// An exception, after all retries.
     Raises {
-        /// Its class: `RateLimitError`.
+        /// The class of the exception: `RateLimitError`.
         class: String,
-        /// What the SDK does before it raises.
+        /// How often the SDK retries before it raises the exception.
         retry: Retry,
     },
     /// The call returns, or the stream ends, without an exception.
     Returns,
-    /// Nobody has measured what happens.
+    /// The behaviour has not been measured.
     NotMeasured {
-        /// What about the answer it is.
+        /// The property of the response that was not measured.
         why: String,
     },
 }
@@ -35,47 +35,47 @@ impl SdkOutcome {
     }
 }
 
-/// Whether an SDK asks again by itself, as it is set by default.
+/// Whether an SDK with default settings retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retry {
-    /// Requests in all, the first one included, where each gets the same answer; null where that was not
+    /// The total number of requests, including the first one, if each gets the same response; null if that was not
     /// measured.
     pub attempts: Option<u32>,
-    /// What decides it.
+    /// What decides whether it retries.
     pub reason: RetryReason,
-    /// How long it waits in between; null where it does not ask again, or that was not measured.
+    /// How long it waits before a retry; null if it does not retry, or if that was not measured.
     pub wait: Option<Wait>,
 }
 
 impl Retry {
-    /// Whether it asks again; `None` where that was not measured.
+    /// Whether it retries; `None` if that was not measured.
     pub fn retried(self) -> Option<bool> {
         self.attempts.map(|attempts| attempts > 1)
     }
 
-    /// It does not ask again.
+    /// The SDK does not retry.
     pub(super) const fn never(reason: RetryReason) -> Self {
         Self { attempts: Some(1), reason, wait: None }
     }
 }
 
-/// What decides whether an SDK asks again.
+/// What decides whether an SDK retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryReason {
     /// The status.
     Status,
-    /// `x-should-retry: true` or `false`, which overrules the status.
+    /// `x-should-retry: true` or `false`, which overrides the status.
     XShouldRetry,
-    /// The answer asks for a longer wait than the SDK is ready for.
+    /// The response requests a longer wait than the SDK accepts.
     RetryAfterTooLong,
-    /// What the answer says of a wait is no number and no date whose distance could be told.
+    /// The requested wait is neither a number nor a date from which the wait can be calculated.
     RetryAfterUnclear,
-    /// The connection failed before an answer.
+    /// The connection failed before a response.
     Connection,
-    /// The body broke off, or is none.
+    /// The body is incomplete or invalid.
     Body,
-    /// A stream has begun: nothing is asked again after its 200.
+    /// The stream had begun: SDKs never retry after a 200.
     Stream,
 }
 
@@ -86,21 +86,22 @@ impl fmt::Display for RetryReason {
             Self::XShouldRetry => "by x-should-retry",
             Self::RetryAfterTooLong => "Retry-After is over 120 s",
             Self::RetryAfterUnclear => "Retry-After is unclear",
-            Self::Connection => "no answer came",
+            Self::Connection => "no response",
             Self::Body => "the body is broken",
             Self::Stream => "the stream had begun",
         })
     }
 }
 
-/// How long an SDK waits before it asks again.
+/// How long an SDK waits before it retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
-    /// Its own backoff: half a second, then one, less up to a quarter.
+    /// Its own backoff: 0.5 s before the first retry, 1 s before the second, each shortened by up to 25 %.
     Backoff,
-    /// As long as the answer says.
-    AsTold,
-    /// Not at all.
+    /// As long as the response requests.
+    #[serde(alias = "as_told")]
+    AsRequested,
+    /// It does not wait.
     AtOnce,
 }

@@ -1,4 +1,4 @@
-//! Whether an SDK asks again.
+//! Whether an SDK retries.
 
 use jiff::{Timestamp, fmt::rfc2822};
 
@@ -8,32 +8,32 @@ use super::{
 };
 use crate::observation::Response;
 
-/// The first request and the two retries that every one of them makes by default.
+/// The first request and the two retries that every SDK makes by default.
 const ATTEMPTS: u32 = 3;
 
-/// openai-python waits no longer, and then does not ask again at all.
+/// The longest wait that openai-python accepts. For a longer one it does not retry.
 const LONGEST_SECONDS: f64 = 120.0;
 
-/// No timer of Node's is longer; anthropic-node falls back to its own backoff.
+/// The longest timer in Node. For a longer wait, anthropic-node uses its own backoff.
 const LONGEST_TIMER_MS: f64 = 2_147_483_647.0;
 
-/// anthropic-python waits no longer.
+/// The longest wait of anthropic-python.
 const LONGEST_SLEEP_SECONDS: f64 = 4_294_967.0;
 
-/// What an answer says of a wait.
+/// The wait that a response requests.
 enum RetryAfterValue {
     Nothing,
     Seconds(f64),
-    /// Something of which nobody measured what it comes to.
+    /// A value whose effect was not measured.
     Unclear,
 }
 
-/// No answer came at all, and the connection was there.
+/// The connection was opened, but no response arrived.
 pub(super) const fn by_connection() -> Retry {
     Retry { attempts: Some(ATTEMPTS), reason: RetryReason::Connection, wait: Some(Wait::Backoff) }
 }
 
-/// The body of a 200 was cut short: only the Python SDKs ask again.
+/// The body of a 200 was cut: only the Python SDKs retry.
 pub(super) fn by_cut_body(sdk: Sdk) -> Retry {
     if sdk.is_python() {
         Retry { attempts: Some(ATTEMPTS), reason: RetryReason::Body, wait: Some(Wait::Backoff) }
@@ -42,9 +42,9 @@ pub(super) fn by_cut_body(sdk: Sdk) -> Retry {
     }
 }
 
-/// By status and headers of an answer that is an error.
+/// Decides by the status and the headers of an error response.
 pub(super) fn by_answer(sdk: Sdk, answer: &Response) -> Retry {
-    let told = retry_after_value(answer);
+    let requested = retry_after_value(answer);
     let (again, reason) = match answer.header("x-should-retry") {
         Some("true") => (true, RetryReason::XShouldRetry),
         Some("false") => (false, RetryReason::XShouldRetry),
@@ -53,19 +53,19 @@ pub(super) fn by_answer(sdk: Sdk, answer: &Response) -> Retry {
     if !again {
         return Retry::never(reason);
     }
-    match told {
+    match requested {
         RetryAfterValue::Seconds(seconds) if sdk == Sdk::OpenaiPython && seconds > LONGEST_SECONDS => {
             Retry::never(RetryReason::RetryAfterTooLong)
         }
         RetryAfterValue::Unclear if sdk == Sdk::OpenaiPython => {
             Retry { attempts: None, reason: RetryReason::RetryAfterUnclear, wait: None }
         }
-        told => Retry { attempts: Some(ATTEMPTS), reason, wait: wait(sdk, &told, answer) },
+        requested => Retry { attempts: Some(ATTEMPTS), reason, wait: wait(sdk, &requested, answer) },
     }
 }
 
-fn wait(sdk: Sdk, told: &RetryAfterValue, answer: &Response) -> Option<Wait> {
-    match told {
+fn wait(sdk: Sdk, requested: &RetryAfterValue, answer: &Response) -> Option<Wait> {
+    match requested {
         RetryAfterValue::Nothing => Some(Wait::Backoff),
         RetryAfterValue::Unclear => None,
         // Zero was measured in `retry-after` only.
@@ -74,10 +74,10 @@ fn wait(sdk: Sdk, told: &RetryAfterValue, answer: &Response) -> Option<Wait> {
         RetryAfterValue::Seconds(0.0) => Some(Wait::Backoff),
         RetryAfterValue::Seconds(seconds) if seconds * 1000.0 > LONGEST_TIMER_MS => match sdk {
             Sdk::AnthropicNode => Some(Wait::Backoff),
-            Sdk::AnthropicPython if *seconds <= LONGEST_SLEEP_SECONDS => Some(Wait::AsTold),
+            Sdk::AnthropicPython if *seconds <= LONGEST_SLEEP_SECONDS => Some(Wait::AsRequested),
             _ => None,
         },
-        RetryAfterValue::Seconds(_) => Some(Wait::AsTold),
+        RetryAfterValue::Seconds(_) => Some(Wait::AsRequested),
     }
 }
 
@@ -91,7 +91,7 @@ fn retry_after_value(answer: &Response) -> RetryAfterValue {
     if let Some(seconds) = number(text) {
         return RetryAfterValue::Seconds(seconds);
     }
-    // The caller's clock is not on record, so the answer's own date stands for it.
+    // The caller's clock is not recorded, so the response's Date is used instead.
     let seconds = date(text).zip(answer.header("date").and_then(date)).map(|(at, now)| at - now);
     seconds.filter(|seconds| *seconds > 0.0).map_or(RetryAfterValue::Unclear, RetryAfterValue::Seconds)
 }

@@ -1,4 +1,4 @@
-//! An answer under 200 to a call that asked for a stream. After its 200 nothing is ever asked again.
+//! Responses with status 200 to calls that requested a stream. The SDKs never retry after a 200.
 
 use serde_json::Value;
 
@@ -12,33 +12,33 @@ use crate::{
     wire::frames::Carrier,
 };
 
-/// What one event does to the SDK that reads it.
+/// How an SDK reacts to one event.
 enum Reaction {
-    /// It reads on.
+    /// It continues to read.
     ReadsOn,
-    /// It reads on, and what the dialect has to say is said.
+    /// It continues to read, but the message is complete.
     Ends,
     Raises(&'static str),
     Unknown(&'static str),
 }
 
-/// What a stream under 200 comes to.
+/// The outcome of a stream with status 200.
 pub(super) fn streamed(sdk: Sdk, answer: &Response) -> SdkOutcome {
     if answer.carrier() != Some(Carrier::Sse) {
         return no_stream(answer);
     }
     if !answer.body.utf8 {
-        return SdkOutcome::not_measured("a stream that is no UTF-8");
+        return SdkOutcome::not_measured("a stream that is invalid UTF-8");
     }
     let mut ended = false;
     for frame in &answer.body.frames {
         let reaction = if sdk.is_anthropic() { anthropic(sdk, frame) } else { openai(sdk, frame) };
         match reaction {
-            Reaction::ReadsOn if ended => return SdkOutcome::not_measured("events behind the last one"),
+            Reaction::ReadsOn if ended => return SdkOutcome::not_measured("events after the last one"),
             Reaction::ReadsOn => {}
             Reaction::Ends => ended = true,
             Reaction::Raises(_) | Reaction::Unknown(_) if ended => {
-                return SdkOutcome::not_measured("events behind the last one");
+                return SdkOutcome::not_measured("events after the last one");
             }
             Reaction::Raises(class) => return raises(class),
             Reaction::Unknown(why) => return SdkOutcome::not_measured(why),
@@ -47,21 +47,21 @@ pub(super) fn streamed(sdk: Sdk, answer: &Response) -> SdkOutcome {
     let begun = !answer.body.frames.is_empty();
     match &answer.ending {
         ResponseEnd::Complete => SdkOutcome::Returns,
-        _ if ended => SdkOutcome::not_measured("a stream that breaks behind its last event"),
+        _ if ended => SdkOutcome::not_measured("a stream that breaks after its last event"),
         _ if !begun => SdkOutcome::not_measured("a stream that breaks before its first event"),
         ResponseEnd::Closed if answer.header("content-length").is_none() => {
             raises(sdk.by_language("RemoteProtocolError", "TypeError"))
         }
         ResponseEnd::Reset => raises(sdk.by_language("ReadError", "TypeError")),
         ResponseEnd::Deadline if sdk.is_python() => raises("ReadTimeout"),
-        ResponseEnd::Deadline => {
-            SdkOutcome::not_measured("it has no timeout between events, and waits until the peer closes")
-        }
-        _ => SdkOutcome::not_measured("a stream that ends so"),
+        ResponseEnd::Deadline => SdkOutcome::not_measured(
+            "this SDK has no timeout between events, and waits until the proxy closes the connection",
+        ),
+        _ => SdkOutcome::not_measured("a stream that ends like this"),
     }
 }
 
-/// Their readers look for `data:` only, and find none.
+/// The outcome of a response that is not an event stream. The SDKs search only for `data:` lines and find none.
 fn no_stream(answer: &Response) -> SdkOutcome {
     let kind = answer.header("content-type").unwrap_or_default();
     let is_json =
@@ -71,7 +71,7 @@ fn no_stream(answer: &Response) -> SdkOutcome {
     if is_json && is_error && answer.ending == ResponseEnd::Complete {
         SdkOutcome::Returns
     } else {
-        SdkOutcome::not_measured("this in the place of a stream")
+        SdkOutcome::not_measured("this body instead of a stream")
     }
 }
 
@@ -79,7 +79,8 @@ fn raises(class: &str) -> SdkOutcome {
     SdkOutcome::raises(class, Retry::never(RetryReason::Stream))
 }
 
-/// Any event whose JSON has an `error` that is not empty; the event's name does not matter.
+/// The OpenAI SDKs raise an exception for any event whose JSON has an `error` that is not empty. They ignore the
+/// event's name.
 fn openai(sdk: Sdk, frame: &ReceivedFrame) -> Reaction {
     if frame.data == "[DONE]" {
         return Reaction::Ends;
@@ -90,18 +91,19 @@ fn openai(sdk: Sdk, frame: &ReceivedFrame) -> Reaction {
             Some(Value::String(text)) if text.is_empty() => Reaction::ReadsOn,
             Some(Value::String(_)) => Reaction::Raises("APIError"),
             Some(Value::Object(error)) if !error.is_empty() => Reaction::Raises("APIError"),
-            // The two languages disagree on which of these are true.
+            // Python and JavaScript disagree on which of these values are true.
             Some(_) => Reaction::Unknown("an `error` that is neither text nor an object"),
         },
-        Ok(_) => Reaction::Unknown("an event that is no JSON object"),
+        Ok(_) => Reaction::Unknown("an event that is not a JSON object"),
         Err(error) if is_broken(&frame.data, &error) => {
             Reaction::Raises(sdk.by_language("JSONDecodeError", "SyntaxError"))
         }
-        Err(_) => Reaction::Unknown("JSON that not every parser takes"),
+        Err(_) => Reaction::Unknown("JSON that only some parsers accept"),
     }
 }
 
-/// Only `event: error`, whatever is in it; an event without a name is passed over.
+/// The Anthropic SDKs raise an exception only for `event: error`, whatever it contains. They ignore events without a
+/// name.
 fn anthropic(sdk: Sdk, frame: &ReceivedFrame) -> Reaction {
     let is_json = || serde_json::from_str::<Value>(&frame.data).is_ok();
     match frame.event.as_deref() {
@@ -109,6 +111,6 @@ fn anthropic(sdk: Sdk, frame: &ReceivedFrame) -> Reaction {
         Some("message_stop") if is_json() => Reaction::Ends,
         None => Reaction::ReadsOn,
         Some(_) if is_json() => Reaction::ReadsOn,
-        Some(_) => Reaction::Unknown("a named event that is no JSON"),
+        Some(_) => Reaction::Unknown("a named event that is not JSON"),
     }
 }

@@ -1,6 +1,5 @@
-//! The view against the tables of `tests/sdk/expected/`. There each row is a wire and what the SDKs were
-//! seen to do with it, and the released SDKs are held to the same rows: where both agree with a row, the
-//! view says what the SDK does.
+//! Compares the view with the tables of `tests/sdk/expected/`. Each row contains a response and the reaction of the
+//! SDKs to it. Another test compares the released SDKs with the same rows, so the view says what the SDKs do.
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
@@ -34,8 +33,8 @@ fn api_of(sdk: Sdk, call: &str) -> Api {
     }
 }
 
-/// The turn with what its names stand for, as `tests/sdk/cells.py` spells it out.
-fn spelled_out(turn: &Value, provider: &str, wire: &Value) -> Value {
+/// The turn with its placeholders replaced, as in `tests/sdk/cells.py`.
+fn expanded(turn: &Value, provider: &str, wire: &Value) -> Value {
     let mut turn = turn.clone();
     let own = wire["own"][provider].clone();
     if turn["headers"] == "$sse" {
@@ -73,8 +72,8 @@ fn spelled_out(turn: &Value, provider: &str, wire: &Value) -> Value {
     turn
 }
 
-/// What a caller gets of a turn, if nobody stands between. One with patience hears no more after a longer
-/// silence.
+/// What a caller gets for a turn without a proxy in between. The caller gives up after a silence longer than
+/// `patience`.
 fn seen(turn: &Value, api: Api, stream: bool, patience: Duration) -> ObservationBuilder {
     let provider = api.native_provider();
     let armed = json!({"provider": provider, "upstream": [turn]}).to_string();
@@ -116,7 +115,7 @@ fn got(case: ObservationBuilder, plan: &Plan, patience: Duration) -> Observation
     case.received_until(SideReply::raw(head.status, headers, body), ending)
 }
 
-/// A row's cell, as the tables write it.
+/// The view as a cell of the tables.
 fn written(view: &SdkView) -> String {
     match &view.outcome {
         SdkOutcome::Raises { class, retry } => format!("{class} /{}", retry.attempts.unwrap_or(0)),
@@ -125,7 +124,7 @@ fn written(view: &SdkView) -> String {
     }
 }
 
-/// The part of a cell of which the view speaks: class and attempts.
+/// The part of a cell that the view contains: class and attempts.
 fn cell(text: &str) -> String {
     let (result, attempts) = text.split_once(" /").unwrap_or((text, "1"));
     match result.split_whitespace().next() {
@@ -139,8 +138,8 @@ fn view_of(seen: &ObservationBuilder, sdk: Sdk) -> SdkView {
     steps[0].sdks.iter().find(|view| view.sdk == sdk).unwrap().clone()
 }
 
-/// Holds every row of a table against the view; answers how many cells there were.
-fn hold(name: &str) -> usize {
+/// Compares every row of a table with the view. Returns the number of cells.
+fn compare(name: &str) -> usize {
     let (table, wire) = (table(name), table("wire.yaml"));
     let mut wrong = Vec::new();
     let mut count = 0;
@@ -157,8 +156,8 @@ fn hold(name: &str) -> usize {
             let api = api_of(sdk, call);
             let provider = api.native_provider().as_str();
             let turn = row.get("turn").unwrap_or_else(|| &row["turns"][provider]);
-            let turn = spelled_out(turn, provider, &wire);
-            // Node's SDKs have no timeout between the pieces of a body.
+            let turn = expanded(turn, provider, &wire);
+            // The Node SDKs have no timeout between the pieces of a body.
             let patience = row["timeout"]
                 .as_u64()
                 .filter(|_| sdk.is_python())
@@ -179,22 +178,22 @@ fn hold(name: &str) -> usize {
 }
 
 #[test]
-fn a_status_or_a_body_comes_to_what_was_measured() {
-    assert!(hold("1-status.yaml") > 250);
+fn statuses_and_bodies_have_the_measured_outcome() {
+    assert!(compare("1-status.yaml") > 250);
 }
 
 #[test]
-fn a_stream_comes_to_what_was_measured() {
-    assert!(hold("2-stream.yaml") > 60);
+fn streams_have_the_measured_outcome() {
+    assert!(compare("2-stream.yaml") > 60);
 }
 
 #[test]
-fn a_stream_of_responses_comes_to_what_was_measured() {
-    assert!(hold("3-responses.yaml") > 18);
+fn responses_streams_have_the_measured_outcome() {
+    assert!(compare("3-responses.yaml") > 18);
 }
 
 #[test]
-fn every_error_of_the_catalogues_comes_to_what_was_measured() {
+fn catalogue_errors_have_the_measured_outcome() {
     let table = table("7-catalogue.yaml");
     let mut count = 0;
     for sdk in Sdk::ALL {
@@ -214,7 +213,7 @@ fn every_error_of_the_catalogues_comes_to_what_was_measured() {
 }
 
 #[test]
-fn the_releases_are_those_that_the_real_sdks_are_run_with() {
+fn the_releases_are_those_of_the_sdks_that_the_tests_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk");
     let python = fs::read_to_string(root.join("requirements.txt")).unwrap();
     let node: Value = serde_json::from_str(&fs::read_to_string(root.join("package.json")).unwrap()).unwrap();
@@ -228,15 +227,15 @@ fn the_releases_are_those_that_the_real_sdks_are_run_with() {
     }
 }
 
-/// How each SDK that speaks chat or messages retries an error with these headers.
+/// How each SDK retries an error with these headers.
 fn retries(status: u16, headers: &[(&str, &str)]) -> Vec<Retry> {
-    let mut told = error(status);
+    let mut reply = error(status);
     for (name, value) in headers {
-        told = told.with(name, value);
+        reply = reply.with(name, value);
     }
     let of = |sdk| {
         let seen = plain().calling(api_of(sdk, "chat"), api_of(sdk, "chat").native_provider());
-        match view_of(&seen.tried(error(status)).received(told.clone()), sdk).outcome {
+        match view_of(&seen.tried(error(status)).received(reply.clone()), sdk).outcome {
             SdkOutcome::Raises { retry, .. } => retry,
             other => panic!("{sdk}: {other:?}"),
         }
@@ -245,24 +244,24 @@ fn retries(status: u16, headers: &[(&str, &str)]) -> Vec<Retry> {
 }
 
 #[test]
-fn a_wait_is_as_told_or_the_sdks_own_and_none_for_zero_in_openais_node() {
+fn a_wait_is_the_requested_one_or_the_sdks_backoff_or_zero_in_openai_node() {
     let waits = |headers: &[(&str, &str)]| -> Vec<_> {
         retries(429, headers).iter().map(|retry| retry.wait).collect()
     };
     assert_eq!(waits(&[]), [Some(Wait::Backoff); 4]);
-    assert_eq!(waits(&[("retry-after", "7")]), [Some(Wait::AsTold); 4]);
+    assert_eq!(waits(&[("retry-after", "7")]), [Some(Wait::AsRequested); 4]);
     let backoff = Some(Wait::Backoff);
     assert_eq!(waits(&[("retry-after", "0")]), [backoff, Some(Wait::AtOnce), backoff, backoff]);
-    // Milliseconds come before seconds.
-    assert_eq!(waits(&[("retry-after", "0"), ("retry-after-ms", "100")]), [Some(Wait::AsTold); 4]);
-    assert_eq!(waits(&[("retry-after", "3000000")])[3], backoff, "no timer of Node's is as long");
-    // Nobody measured what becomes of these.
+    // Milliseconds take precedence over seconds.
+    assert_eq!(waits(&[("retry-after", "0"), ("retry-after-ms", "100")]), [Some(Wait::AsRequested); 4]);
+    assert_eq!(waits(&[("retry-after", "3000000")])[3], backoff, "longer than any timer in Node");
+    // The effect of these was not measured.
     assert_eq!(waits(&[("retry-after", "soon")]), [None; 4]);
     assert_eq!(waits(&[("retry-after-ms", "0")]), [None; 4]);
 }
 
 #[test]
-fn what_decides_about_a_retry_is_named() {
+fn the_reason_for_a_retry_is_reported() {
     let reasons = |status, headers: &[(&str, &str)]| -> Vec<_> {
         retries(status, headers).iter().map(|retry| (retry.retried(), retry.reason)).collect()
     };
@@ -278,7 +277,7 @@ fn what_decides_about_a_retry_is_named() {
     assert_eq!(reasons(429, &[("retry-after", date)])[0], (None, RetryReason::RetryAfterUnclear));
 }
 
-/// Who sees no exception at all.
+/// The SDKs that raise no exception for a failed call.
 fn silent(seen: &ObservationBuilder) -> Vec<Sdk> {
     let steps = sdk_view(&seen.observation);
     steps[0].sdks.iter().filter(|view| view.silent).map(|view| view.sdk).collect()
@@ -288,9 +287,9 @@ fn silent(seen: &ObservationBuilder) -> Vec<Sdk> {
 fn a_failed_call_without_an_exception_is_silent_and_nothing_else_is() {
     let both = [Sdk::OpenaiPython, Sdk::OpenaiNode];
     let failed = || plain().tried(error(500));
-    assert_eq!(silent(&failed().received(error(200))), both, "an error under 200");
+    assert_eq!(silent(&failed().received(error(200))), both, "an error with status 200");
     let ok = crate::judge::tests::seen::OK;
-    assert_eq!(silent(&failed().received(say(200, ok))), both, "a success that no upstream gave");
+    assert_eq!(silent(&failed().received(say(200, ok))), both, "a success that no upstream sent");
     assert_eq!(silent(&failed().received(error(500))), []);
     assert_eq!(silent(&plain().tried(say(200, ok)).received(say(200, ok))), []);
 
@@ -306,27 +305,27 @@ fn a_failed_call_without_an_exception_is_silent_and_nothing_else_is() {
     assert_eq!(silent(&failed().received(events(&[event]))), [Sdk::AnthropicPython, Sdk::AnthropicNode]);
     let good = streamed().tried(events(&[ONE, STOP, DONE])).received(events(&[ONE, STOP, DONE]));
     assert_eq!(silent(&good), []);
-    // A provider that refuses under 200 is passed on as an answer.
+    // A provider's refusal with status 200 is a normal response.
     let refused = r#"{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}"#;
     assert_eq!(silent(&plain().tried(say(200, "{}")).received(say(200, refused))), []);
 }
 
 #[test]
-fn what_nobody_measured_is_not_guessed() {
-    let told = |said: SideReply, ending: ResponseEnd| {
+fn unmeasured_behaviour_is_not_guessed() {
+    let view_after = |said: SideReply, ending: ResponseEnd| {
         written(&view_of(&plain().tried(error(500)).received_until(said, ending), Sdk::OpenaiPython))
     };
     let ok = crate::judge::tests::seen::OK;
     let unknown = [
-        told(error(418), ResponseEnd::Complete),
-        told(error(302), ResponseEnd::Complete),
-        told(error(204), ResponseEnd::Complete),
-        told(error(500), ResponseEnd::Closed),
-        told(say(200, ok), ResponseEnd::Reset),
-        told(say(200, "[1]"), ResponseEnd::Complete),
-        told(say(200, "{}"), ResponseEnd::Complete),
-        told(say(200, "[NaN"), ResponseEnd::Complete),
-        told(say(200, "no").with("content-type", "text/plain"), ResponseEnd::Complete),
+        view_after(error(418), ResponseEnd::Complete),
+        view_after(error(302), ResponseEnd::Complete),
+        view_after(error(204), ResponseEnd::Complete),
+        view_after(error(500), ResponseEnd::Closed),
+        view_after(say(200, ok), ResponseEnd::Reset),
+        view_after(say(200, "[1]"), ResponseEnd::Complete),
+        view_after(say(200, "{}"), ResponseEnd::Complete),
+        view_after(say(200, "[NaN"), ResponseEnd::Complete),
+        view_after(say(200, "no").with("content-type", "text/plain"), ResponseEnd::Complete),
         written(&view_of(&plain().received_nothing(ResponseEnd::Refused), Sdk::OpenaiPython)),
     ];
     for view in unknown {

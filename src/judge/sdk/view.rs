@@ -1,4 +1,4 @@
-//! The view of every SDK on every exchange of a case.
+//! How every SDK reacts to every exchange of a case.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::{
     observation::{ExchangeOutcome, Observation, ResponseEnd, StepName},
 };
 
-/// What the SDKs make of one exchange.
+/// How the SDKs react to one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepView {
     /// Which request of the case.
@@ -18,26 +18,26 @@ pub struct StepView {
     pub sdks: Vec<SdkView>,
 }
 
-/// What one SDK makes of one exchange.
+/// How one SDK reacts to one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SdkView {
     /// Which SDK.
     pub sdk: Sdk,
     /// The release whose behaviour was measured.
     pub release: String,
-    /// What the program that calls gets to see.
+    /// What the calling program observes.
     pub outcome: SdkOutcome,
-    /// No exception at all although the call failed: the program takes it for a success.
+    /// Whether the call failed without an exception, so that the program takes it for a success.
     pub silent: bool,
 }
 
-/// What the SDKs make of each exchange of a case; nothing where none of them calls this endpoint.
+/// How the SDKs react to each exchange of a case. Empty if none of them calls this endpoint.
 pub fn sdk_view(observation: &Observation) -> Vec<StepView> {
     let api = observation.arrangement.combination.api;
     if Sdk::speaking(api).next().is_none() {
         return Vec::new();
     }
-    // No fact that is looked at here depends on it.
+    // None of the facts used here depends on the policy.
     let policy = Policy::default();
     let step = |exchange| {
         let facts = Facts::of(observation, exchange, &policy);
@@ -49,13 +49,13 @@ pub fn sdk_view(observation: &Observation) -> Vec<StepView> {
         };
         StepView { step: exchange.step, sdks: Sdk::speaking(api).map(view).collect() }
     };
-    // Whoever has left sees nothing any more.
+    // A caller that has left observes no outcome.
     observation.exchanges.iter().filter(|exchange| exchange.abandoned().is_none()).map(step).collect()
 }
 
-/// Every upstream failed, or what the caller got is no whole answer.
+/// Whether every upstream failed, or the caller got an incomplete or invalid response.
 fn failed(facts: &Facts<'_>) -> bool {
-    // A refusal that the provider tells under 200 is an answer in some dialects: nobody owes an exception.
+    // In some dialects a refusal is a response with status 200: no SDK has to raise an exception for it.
     let finish = facts.response.completion().and_then(|completion| completion.finish.as_deref());
     let refused = matches!(finish, Some("content_filter" | "refusal"));
     (facts.is_failure() && !refused) || !facts.response.looks_successful()
@@ -74,7 +74,7 @@ fn outcome(sdk: Sdk, facts: &Facts<'_>) -> SdkOutcome {
     }
 }
 
-/// No status line ever came.
+/// The outcome if no status line arrived.
 fn unanswered(sdk: Sdk, ending: &ResponseEnd) -> SdkOutcome {
     match ending {
         ResponseEnd::Reset | ResponseEnd::Closed => {
@@ -85,7 +85,7 @@ fn unanswered(sdk: Sdk, ending: &ResponseEnd) -> SdkOutcome {
             retry::by_connection(),
         ),
         ResponseEnd::Refused | ResponseEnd::Complete | ResponseEnd::Left | ResponseEnd::Broken(_) => {
-            SdkOutcome::not_measured("a connection that ends so")
+            SdkOutcome::not_measured("a connection that ends like this")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Success, status, stream.
+//! Examples for the rules on success, status and streams.
 
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     scenario::{Fault, Turn},
 };
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     [success(), status(), stream()].concat()
 }
 
@@ -28,7 +28,7 @@ fn success() -> Vec<RuleExample> {
 }
 
 fn status() -> Vec<RuleExample> {
-    let failed = |upstream, told| plain().tried(error(upstream)).received(error(told));
+    let failed = |upstream, reported| plain().tried(error(upstream)).received(error(reported));
     let silent = || plain().tried_in_vain(AttemptEnd::ClientLeft);
     let refused = || {
         plain().set(|arrangement| {

@@ -1,4 +1,4 @@
-//! Whatever was seen, the judge has something to say of it, and says the same again.
+//! Property tests: the judge accepts any observation, and its results are reproducible.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
     wire::sse,
 };
 
-/// No number of an observation is NaN, but clocks may be odd. All of these survive JSON unchanged.
+/// Times, including extreme ones but not NaN. All of them survive JSON unchanged.
 fn time() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => (0..20_000i32).prop_map(|n| f64::from(n) / 4.0),
@@ -80,7 +80,7 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
-/// What may stand in a body or an event: good, broken, odd.
+/// Contents of a body or an event: valid, broken or unexpected.
 fn text() -> impl Strategy<Value = String> {
     let known = select(vec![OK, ERROR, ONE, STOP, DONE, "", "<html>no</html>", "b'MSG'", "sk-proxy"]);
     let other = select(dialects::SAMPLES.to_vec());
@@ -345,7 +345,7 @@ fn harm() -> impl Strategy<Value = Option<ProxyHarm>> {
     ]
 }
 
-/// A bundled policy, or a user's own file on top of one.
+/// A bundled policy, possibly changed by a user's file.
 pub fn policy() -> impl Strategy<Value = Policy> {
     let answers = vec![
         "timeout: 504",
@@ -383,7 +383,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
             return base;
         }
         let text = format!("extends: {}\n{}\n", base.name, lines.join("\n"));
-        Policy::from_text("p.yaml", &text).expect("the answers are good ones")
+        Policy::from_text("p.yaml", &text).expect("the answers are valid")
     })
 }
 
@@ -410,43 +410,43 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_observation_is_judged_and_judged_the_same_again(seen in observation()) {
+    fn any_observation_gets_the_same_findings_twice(seen in observation()) {
         for policy in Policy::all() {
             let findings = judge::judge(&seen, &policy);
             prop_assert_eq!(&findings, &judge::judge(&seen, &policy));
-            let spoken = judge::applicable(&seen, &policy);
+            let applicable = judge::applicable(&seen, &policy);
             for finding in &findings {
-                prop_assert!(spoken.contains(&finding.rule.as_str()), "{} was broken unasked", finding.rule);
+                prop_assert!(applicable.contains(&finding.rule.as_str()), "{} was broken but is not applicable", finding.rule);
                 prop_assert!(!finding.evidence.is_empty());
             }
         }
     }
 
     #[test]
-    fn any_two_observations_are_compared_and_compared_the_same_again(
+    fn any_two_observations_get_the_same_comparison_twice(
         (seen, other) in (observation(), observation()),
         turn in option::of(any::<bool>()),
     ) {
-        // Two that were drawn apart are hardly ever siblings.
-        let mut held = other.clone();
-        held.arrangement = seen.arrangement.clone();
-        held.arrangement.identity.token = "other".to_owned();
+        // Two independent random observations are hardly ever siblings.
+        let mut sibling = other.clone();
+        sibling.arrangement = seen.arrangement.clone();
+        sibling.arrangement.identity.token = "other".to_owned();
         match turn {
-            Some(_) => held.arrangement.combination.stream = false,
-            None => held.arrangement.combination.api = other.arrangement.combination.api,
+            Some(_) => sibling.arrangement.combination.stream = false,
+            None => sibling.arrangement.combination.api = other.arrangement.combination.api,
         }
         for policy in Policy::all() {
-            let findings = judge::judge_with_siblings(&seen, &[&held, &other], &policy);
-            prop_assert_eq!(&findings, &judge::judge_with_siblings(&seen, &[&held, &other], &policy));
-            let beside: Vec<_> = findings.iter().filter(|finding| judge::kin_of(&finding.rule).is_some()).collect();
-            let spoken = judge::applicable_to_siblings(&seen, &held, &policy);
-            prop_assert!(beside.iter().all(|finding| spoken.contains(&finding.rule.as_str())));
+            let findings = judge::judge_with_siblings(&seen, &[&sibling, &other], &policy);
+            prop_assert_eq!(&findings, &judge::judge_with_siblings(&seen, &[&sibling, &other], &policy));
+            let of_pair: Vec<_> = findings.iter().filter(|finding| judge::kin_of(&finding.rule).is_some()).collect();
+            let applicable = judge::applicable_to_siblings(&seen, &sibling, &policy);
+            prop_assert!(of_pair.iter().all(|finding| applicable.contains(&finding.rule.as_str())));
         }
     }
 
-    /// Nothing that a policy changes about the findings of the default one goes without the answers behind it.
+    /// Every difference from the findings of the default policy names the policy answers that cause it.
     #[test]
-    fn whatever_a_policy_makes_of_a_case_names_its_answers(seen in observation(), policy in policy()) {
+    fn every_effect_of_a_policy_names_its_answers(seen in observation(), policy in policy()) {
         let judged = judge::judge_by(&seen, &[], &policy);
         prop_assert_eq!(&judged.by_default, &judge::judge(&seen, &Policy::default()));
         for effect in &judged.eased {
@@ -464,9 +464,9 @@ proptest! {
         }
     }
 
-    /// A case beside a sibling that saw the same is accused of nothing.
+    /// Comparing a case with a sibling that observed the same makes no findings.
     #[test]
-    fn two_that_saw_the_same_differ_in_nothing(mut seen in observation()) {
+    fn siblings_with_equal_observations_have_no_findings(mut seen in observation()) {
         let mut other = seen.clone();
         seen.arrangement.combination.stream = true;
         other.arrangement.combination.stream = false;
@@ -475,7 +475,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stored_observation_is_judged_as_it_was(seen in observation()) {
+    fn a_stored_observation_gets_the_same_findings(seen in observation()) {
         let stored = serde_json::to_string(&seen).unwrap();
         let read: Observation = serde_json::from_str(&stored).unwrap();
         let policy = Policy::default();
@@ -483,7 +483,7 @@ proptest! {
     }
 
     #[test]
-    fn the_origin_of_any_error_can_be_told_and_is_the_same_again(seen in observation()) {
+    fn the_origin_of_any_error_has_evidence_and_is_reproducible(seen in observation()) {
         let origins = judge::origins(&seen);
         prop_assert_eq!(&origins, &judge::origins(&seen));
         for origin in &origins {
@@ -493,9 +493,9 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Vec<judge::ErrorOrigin>>(&stored).unwrap(), origins);
     }
 
-    /// A proxy that changes nothing loses nothing.
+    /// A proxy that changes nothing keeps every detail.
     #[test]
-    fn an_answer_that_is_the_upstreams_own_keeps_everything(
+    fn a_response_equal_to_the_upstreams_keeps_every_detail(
         status in 400..600u16,
         (kind, code, param) in (json(), json(), json()),
         headers in headers(),
@@ -517,19 +517,19 @@ proptest! {
     }
 
     #[test]
-    fn the_sdks_see_something_in_any_exchange_and_none_is_blamed_that_raises(seen in observation()) {
+    fn the_sdk_view_covers_any_exchange_and_only_a_return_is_silent(seen in observation()) {
         let view = judge::sdk_view(&seen);
-        let speaks = judge::Sdk::speaking(seen.arrangement.combination.api).count();
-        let there = seen.exchanges.iter().filter(|exchange| exchange.abandoned().is_none()).count();
-        prop_assert_eq!(view.len(), if speaks == 0 { 0 } else { there });
+        let sdks = judge::Sdk::speaking(seen.arrangement.combination.api).count();
+        let exchanges_with_caller = seen.exchanges.iter().filter(|exchange| exchange.abandoned().is_none()).count();
+        prop_assert_eq!(view.len(), if sdks == 0 { 0 } else { exchanges_with_caller });
         for sdk in view.iter().flat_map(|step| &step.sdks) {
             prop_assert!(!sdk.silent || sdk.outcome == judge::SdkOutcome::Returns);
         }
-        prop_assert!(view.iter().all(|step| step.sdks.len() == speaks));
+        prop_assert!(view.iter().all(|step| step.sdks.len() == sdks));
     }
 
     #[test]
-    fn the_order_of_headers_means_nothing(seen in observation()) {
+    fn the_order_of_headers_does_not_matter(seen in observation()) {
         let mut turned = seen.clone();
         turned.attempts.iter_mut().for_each(|attempt| attempt.sent.headers.reverse());
         for exchange in &mut turned.exchanges {
@@ -537,7 +537,7 @@ proptest! {
                 answer.headers.reverse();
             }
         }
-        // Several headers may break one rule; which of them is shown depends on their order.
+        // Several headers may break one rule. Their order decides which of them the finding shows.
         let broken = |seen: &Observation| -> Vec<_> {
             let findings = judge::judge(seen, &Policy::default());
             findings.into_iter().map(|finding| (finding.rule, finding.level)).collect()

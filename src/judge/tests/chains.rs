@@ -1,4 +1,4 @@
-//! What is asked of a chain whose upstreams fail in ways that leave a proxy little to tell.
+//! Chains whose upstreams fail without a complete error that the proxy could report.
 
 use super::seen::{ERROR, OK, ONE, ObservationBuilder, error, events, plain, say, streamed};
 use crate::{
@@ -21,21 +21,21 @@ fn at_backup(seen: ObservationBuilder, said: super::seen::SideReply, end: Attemp
 }
 
 #[test]
-fn the_status_of_an_error_tells_whether_to_go_on_even_where_its_body_was_cut() {
+fn the_status_of_an_error_decides_about_a_fallback_even_if_its_body_was_cut() {
     let cut = |status| {
         let half = say(status, "{\"error\":{\"mess");
         plain().chained().tried_until(half.clone(), Closed).received(half)
     };
-    let asks_on = |seen: &ObservationBuilder| !broken(seen).contains(&"fallback.used".to_owned());
-    assert!(asks_on(&cut(400)));
-    assert!(!asks_on(&cut(503)));
+    let may_end_here = |seen: &ObservationBuilder| !broken(seen).contains(&"fallback.used".to_owned());
+    assert!(may_end_here(&cut(400)));
+    assert!(!may_end_here(&cut(503)));
 }
 
 #[test]
-fn once_a_stream_has_begun_nobody_else_need_be_asked_and_the_proxy_may_speak_for_itself() {
+fn once_a_stream_has_begun_no_fallback_is_required_and_the_proxy_may_send_its_own_error() {
     let begun = || streamed().chained().tried_until(events(&[ROLE]), Closed);
     assert_eq!(broken(&begun().received(events(&[ROLE, OWN]))), [""; 0]);
-    // It had not begun for the caller.
+    // Here the caller's stream had not begun.
     assert_eq!(broken(&begun().received(say(502, OWN))), ["fallback.used"]);
     let after = || at_backup(streamed().chained().tried(error(503)), events(&[ROLE]), Closed);
     assert_eq!(broken(&after().received(events(&[ROLE, OWN]))), [""; 0]);
@@ -43,29 +43,29 @@ fn once_a_stream_has_begun_nobody_else_need_be_asked_and_the_proxy_may_speak_for
 }
 
 #[test]
-fn what_the_last_try_came_to_may_be_told_of_a_deployment_that_said_more_before() {
+fn the_last_attempt_at_a_deployment_counts_even_if_an_earlier_one_sent_a_message() {
     let tried = || plain().chained().retrying(1).tried(error(429));
     let silent = at_backup(tried().tried_until(say(200, ""), Closed), say(307, ""), Finished);
     assert_eq!(broken(&silent.received(say(502, OWN))), [""; 0]);
-    let spoke = at_backup(tried().tried(error(503)), say(307, ""), Finished);
-    assert_eq!(broken(&spoke.received(say(502, OWN))), ["fallback.true-error"]);
+    let with_message = at_backup(tried().tried(error(503)), say(307, ""), Finished);
+    assert_eq!(broken(&with_message.received(say(502, OWN))), ["fallback.true-error"]);
 }
 
 #[test]
-fn an_upstream_without_words_is_told_by_its_status_and_one_in_plain_words_by_these() {
+fn an_upstream_without_a_message_is_reported_by_its_status_or_by_its_plain_text() {
     let page = || say(520, "<html>no</html>");
     let tried = |said| at_backup(plain().chained().tried(said), error(500), Finished);
-    let told = tried(page()).received(page());
-    assert!(!broken(&told).contains(&"fallback.true-error".to_owned()));
+    let passed_on = tried(page()).received(page());
+    assert!(!broken(&passed_on).contains(&"fallback.true-error".to_owned()));
     let words = say(520, "no MSG");
-    let told = tried(words.clone()).received(words);
-    assert!(!broken(&told).contains(&"fallback.true-error".to_owned()));
-    // 500 is what an upstream said in words that are not told.
+    let passed_on = tried(words.clone()).received(words);
+    assert!(!broken(&passed_on).contains(&"fallback.true-error".to_owned()));
+    // The 500 comes from an upstream whose message is missing.
     assert!(broken(&tried(page()).received(say(500, OWN))).contains(&"fallback.true-error".to_owned()));
 }
 
 #[test]
-fn a_wait_that_was_named_by_an_answer_which_never_ended_need_not_have_been_read() {
+fn the_retry_after_of_an_incomplete_response_may_be_ignored() {
     let limit = || say(429, ERROR).with("retry-after", "7");
     let half = say(429, "{\"error\":{").with("retry-after", "7");
     let again = |seen: ObservationBuilder| {
@@ -76,16 +76,16 @@ fn a_wait_that_was_named_by_an_answer_which_never_ended_need_not_have_been_read(
 }
 
 #[test]
-fn an_error_event_is_not_owed_once_a_later_try_fell_silent_in_its_stream() {
+fn an_error_event_may_be_lost_if_a_later_attempt_falls_silent_in_its_stream() {
     let tried = || streamed().retrying(1).tried(events(&[ERROR]));
     let silent = tried().tried_until(events(&[ONE]), ClientLeft).received(events(&[ONE, OWN]));
     assert!(!broken(&silent).contains(&"stream.error-detail".to_owned()));
-    let spoke = tried().tried(events(&[ERROR])).received(events(&[OWN]));
-    assert!(broken(&spoke).contains(&"stream.error-detail".to_owned()));
+    let with_message = tried().tried(events(&[ERROR])).received(events(&[OWN]));
+    assert!(broken(&with_message).contains(&"stream.error-detail".to_owned()));
 }
 
 #[test]
-fn a_body_that_is_short_of_its_length_is_no_success_though_its_json_is_whole() {
+fn a_body_shorter_than_its_content_length_is_a_failure_even_with_complete_json() {
     let whole = |length: usize| {
         let said = say(200, OK).with("content-length", &length.to_string());
         broken(&plain().asked(Api::OpenaiChat).tried_until(said, ClientLeft).received(say(504, OWN)))
@@ -96,7 +96,7 @@ fn a_body_that_is_short_of_its_length_is_no_success_though_its_json_is_whole() {
 }
 
 #[test]
-fn an_error_that_is_short_of_its_length_need_not_be_passed_on_though_its_json_is_whole() {
+fn an_error_shorter_than_its_content_length_may_be_lost_even_with_complete_json() {
     let length = plain().tried(error(400)).observation.attempts[0].sent.bytes as usize;
     let own = |missing: usize, end| {
         let said = error(400).with("content-length", &(length + missing).to_string());
@@ -109,7 +109,7 @@ fn an_error_that_is_short_of_its_length_need_not_be_passed_on_though_its_json_is
 }
 
 #[test]
-fn the_request_id_may_be_that_of_a_last_try_which_broke_off_after_its_head() {
+fn the_request_id_may_come_from_a_last_attempt_that_broke_off_after_its_head() {
     let limit = error(429).with("x-request-id", "RID");
     let seen = |end| {
         let mut seen = plain().retrying(1).tried(limit.clone()).tried_until(limit.clone(), end);

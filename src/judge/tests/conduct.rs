@@ -1,4 +1,4 @@
-//! Timeouts, retries, fallbacks, cooldowns, recovery.
+//! Timeouts, retries, fallbacks, cooldowns and recovery.
 
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     observation::{AttemptEnd, ResponseEnd},
 };
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     [timeout(), retry(), fallback(), cooldown(), recovery()].concat()
 }
 
@@ -14,7 +14,7 @@ fn timeout() -> Vec<RuleExample> {
     let silent = || plain().tried_in_vain(AttemptEnd::ClientLeft);
     let failed = || plain().tried(error(503));
     vec![
-        // Two seconds are set, and one more is allowed.
+        // The timeout is two seconds, and one more is allowed.
         (
             "timeout.honoured",
             silent().wait(2900.0).received(error(504)),
@@ -53,13 +53,13 @@ fn retry() -> Vec<RuleExample> {
 }
 
 #[test]
-fn after_a_retry_after_that_lies_years_ahead_any_retry_is_too_early() {
+fn before_a_retry_after_date_any_retry_is_too_early() {
     let far = error(429).with("retry-after", "Thu, 31 Dec 2037 23:59:59 GMT");
     let mut seen = plain().retrying(1).tried(far).wait(60_000.0).tried(say(200, OK)).received(say(200, OK));
     seen.observation.began = Some("2037-12-31T00:00:00Z".parse().unwrap());
     let findings = judge::judge(&seen.observation, &Policy::default());
     let pacing = findings.iter().find(|finding| finding.rule == "retry.pacing").expect("it is broken");
-    insta::assert_snapshot!(pacing.expected, @"primary left alone for 23h 59m 59s after #1");
+    insta::assert_snapshot!(pacing.expected, @"no request to primary for 23h 59m 59s after #1");
 }
 
 fn fallback() -> Vec<RuleExample> {
@@ -130,8 +130,8 @@ fn cooldown() -> Vec<RuleExample> {
 
 fn recovery() -> Vec<RuleExample> {
     let failed = || plain().tried(error(500)).received(error(500));
-    let well = failed().recovering(say(200, OK));
-    vec![("recovery.next-request-ok", well, failed().recovering(error(500)))]
+    let recovered = failed().recovering(say(200, OK));
+    vec![("recovery.next-request-ok", recovered, failed().recovering(error(500)))]
 }
 
 fn breaks(seen: &ObservationBuilder, rule: &str) -> bool {
@@ -139,31 +139,31 @@ fn breaks(seen: &ObservationBuilder, rule: &str) -> bool {
 }
 
 #[test]
-fn a_cooldown_binds_only_after_so_many_failures_in_a_row_and_only_for_its_time() {
+fn a_cooldown_applies_only_after_enough_consecutive_failures_and_for_its_duration() {
     let failing = |after| plain().cooling(after, 5).tried(error(503)).received(error(503));
     let again = |seen: ObservationBuilder| seen.tried(error(503)).received(error(503));
     let rule = "cooldown.honoured";
     assert!(breaks(&again(again(failing(2))), rule), "the third exchange comes after two failures");
     assert!(!breaks(&again(failing(2)), rule), "one failure is not two");
     let between = |said: SideReply| again(again(failing(3)).tried(said).received(error(400)));
-    assert!(!breaks(&between(error(400)), rule), "a 400 is an answer of a healthy provider");
-    assert!(!breaks(&between(say(200, OK)), rule), "a success begins the count anew");
-    assert!(!breaks(&again(failing(1).wait(5000.0)), rule), "the time is over");
+    assert!(!breaks(&between(error(400)), rule), "a 400 comes from a healthy provider");
+    assert!(!breaks(&between(say(200, OK)), rule), "a success resets the count");
+    assert!(!breaks(&again(failing(1).wait(5000.0)), rule), "the cooldown is over");
 }
 
 #[test]
-fn silence_and_cuts_count_for_a_cooldown_and_other_failures_of_the_same_exchange_do_not() {
+fn silence_and_cuts_start_a_cooldown_and_failures_of_the_same_exchange_do_not() {
     let rule = "cooldown.honoured";
     for end in [AttemptEnd::ClientLeft, AttemptEnd::Reset] {
         let first = plain().cooling(1, 5).tried_in_vain(end).received(error(504));
         assert!(breaks(&first.tried(error(503)).received(error(503)), rule), "{end:?}");
     }
     let retried = plain().cooling(1, 5).retrying(1).tried(error(503)).tried(error(503)).received(error(503));
-    assert!(!breaks(&retried, rule), "a retry belongs to the exchange that it serves");
+    assert!(!breaks(&retried, rule), "a retry belongs to the same exchange");
 }
 
 #[test]
-fn a_route_may_rest_where_not_only_bad_requests_came_before() {
+fn a_cooldown_may_start_if_not_all_earlier_failures_were_bad_requests() {
     let rule = "cooldown.not-for-bad-requests";
     let seen = |status| {
         plain()
@@ -179,19 +179,22 @@ fn a_route_may_rest_where_not_only_bad_requests_came_before() {
 }
 
 #[test]
-fn an_error_event_in_good_time_ends_the_wait_for_a_silent_stream_and_a_late_one_does_not() {
+fn an_error_event_ends_the_timeout_of_a_silent_stream_only_if_it_is_early_enough() {
     let silent = || streamed().tried_until(events(&[ONE]), AttemptEnd::ClientLeft);
     let rule = "timeout.honoured";
     assert!(!breaks(&silent().wait(2500.0).received(events(&[ERROR]).lasting(9000.0)), rule));
     assert!(
         breaks(&silent().wait(9000.0).received(events(&[ERROR])), rule),
-        "its own event is no sign of life"
+        "the proxy's own event does not extend the timeout"
     );
-    assert!(breaks(&silent().wait(9000.0).received(events(&[STOP, DONE])), rule), "nor is a forged end");
+    assert!(
+        breaks(&silent().wait(9000.0).received(events(&[STOP, DONE])), rule),
+        "a forged end does not either"
+    );
 }
 
 #[test]
-fn who_stopped_waiting_in_good_time_has_nothing_to_say_about_the_limit() {
+fn the_timeout_is_not_judged_if_upfault_stopped_waiting_before_it() {
     let never = |ms| {
         streamed()
             .tried_until(events(&[ONE]), AttemptEnd::ClientLeft)
@@ -203,13 +206,15 @@ fn who_stopped_waiting_in_good_time_has_nothing_to_say_about_the_limit() {
 }
 
 #[test]
-fn a_question_beside_the_call_is_no_attempt_at_it() {
-    // LiteLLM asks Ollama for a model's properties between two tries of a call.
-    let beside = |seen: ObservationBuilder| seen.tried(error(404)).attempt(|attempt| attempt.api = None);
-    let retried = beside(plain().retrying(1).tried(error(503))).tried(say(200, OK)).received(say(200, OK));
+fn another_request_of_the_proxy_does_not_count_as_an_attempt() {
+    // LiteLLM requests a model's properties from Ollama between two attempts.
+    let with_other_request =
+        |seen: ObservationBuilder| seen.tried(error(404)).attempt(|attempt| attempt.api = None);
+    let retried =
+        with_other_request(plain().retrying(1).tried(error(503))).tried(say(200, OK)).received(say(200, OK));
     assert!(!breaks(&retried, "retry.terminal-errors-once"));
-    // What failed is the call, not the question.
-    assert!(breaks(&beside(plain().tried(error(429))).received(error(500)), "status.rate-limit"));
-    // Where nothing else was asked the call itself went astray.
-    assert!(breaks(&beside(plain()).received(say(200, OK)), "status.failure-not-success"));
+    // The failure is that of the call, not of the other request.
+    assert!(breaks(&with_other_request(plain().tried(error(429))).received(error(500)), "status.rate-limit"));
+    // If there is no other attempt, the proxy called the wrong path.
+    assert!(breaks(&with_other_request(plain()).received(say(200, OK)), "status.failure-not-success"));
 }

@@ -1,5 +1,5 @@
-//! Callers and providers of other dialects than OpenAI's: what a proxy passes on faithfully breaks no
-//! rule, and what it loses on the way is seen.
+//! Callers and providers with other dialects than OpenAI's. A faithful response breaks no rule, and rules detect what
+//! the proxy lost.
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ const THROTTLED: &str = r#"{"message":"no MSG"}"#;
 const OLLAMA: &str = r#"{"model":"m","message":{"role":"assistant","content":"one TXT two"},"done":true}"#;
 const COHERE: &str = r#"{"id":"1","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"one TXT two"}]}}"#;
 
-/// A body of each dialect, for tests that take whatever comes.
+/// Bodies and events of each dialect, for property tests.
 pub const SAMPLES: &[&str] = &[
     MESSAGE,
     OVERLOADED,
@@ -84,7 +84,7 @@ fn typed<'d>(data: &[&'d str]) -> Vec<(Option<&'static str>, &'d str)> {
     data.iter().map(|data| (name(data), *data)).collect()
 }
 
-/// An event stream in which each event has its type for a name.
+/// An event stream in which the name of each event is its type.
 fn typed_events(data: &[&str]) -> SideReply {
     named_events(&typed(data))
 }
@@ -118,7 +118,7 @@ fn responses_stream() -> ObservationBuilder {
 }
 
 #[test]
-fn an_anthropic_call_that_is_passed_through_breaks_nothing() {
+fn an_unchanged_anthropic_response_breaks_no_rule() {
     let good = [START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP];
     let failing = [START, DELTA_ONE, OVERLOADED];
     holds(&anthropic().tried(say(200, MESSAGE)).received(say(200, MESSAGE)));
@@ -134,7 +134,7 @@ fn an_anthropic_call_that_is_passed_through_breaks_nothing() {
 }
 
 #[test]
-fn what_is_lost_of_an_anthropic_call_is_seen() {
+fn losses_in_an_anthropic_response_are_detected() {
     let good = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP]);
     let unended = typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END]);
     breaks(&anthropic_stream().tried(good()).received(unended), "success.terminated");
@@ -151,7 +151,7 @@ fn what_is_lost_of_an_anthropic_call_is_seen() {
         "stream.no-forged-success",
     );
     breaks(&failing().received(typed_events(&[START, DELTA_ONE])), "stream.error-visible");
-    // The SDKs do not look at a frame without its `event:` line.
+    // The SDKs ignore a frame without an `event:` line.
     let unnamed = named_events(&[
         (Some("message_start"), START),
         (Some("content_block_delta"), DELTA_ONE),
@@ -161,28 +161,28 @@ fn what_is_lost_of_an_anthropic_call_is_seen() {
 }
 
 #[test]
-fn an_anthropic_stream_without_its_last_event_may_be_told_either_way() {
+fn an_anthropic_stream_without_its_last_event_may_be_reported_as_success_or_failure() {
     let open = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END]);
     let failure = || typed_events(&[START, DELTA_ONE, DELTA_TWO, OVERLOADED]);
     let whole = || typed_events(&[START, DELTA_ONE, DELTA_TWO, DELTA_END, MESSAGE_STOP]);
-    for told in [open(), failure(), whole()] {
-        holds(&anthropic_stream().tried(open()).received(told));
+    for response in [open(), failure(), whole()] {
+        holds(&anthropic_stream().tried(open()).received(response));
     }
     let chat = || streamed().calling(Api::OpenaiChat, Provider::Anthropic).tried(open());
-    for told in [events(GOOD), events(&[ONE, TWO, ERROR])] {
-        holds(&chat().asked(Api::AnthropicMessages).received(told));
+    for response in [events(GOOD), events(&[ONE, TWO, ERROR])] {
+        holds(&chat().asked(Api::AnthropicMessages).received(response));
     }
-    // Of a chat it is settled: many leave its `[DONE]` out.
+    // A chat stream without `[DONE]` is a success, because many providers omit it.
     let chat = || streamed().tried(events(&[ONE, TWO, STOP]));
     breaks(&chat().received(events(&[ONE, TWO, ERROR])), "success.delivered");
 }
 
 #[test]
-fn a_responses_stream_says_its_error_once_even_if_it_closes_with_it() {
+fn a_responses_stream_may_repeat_its_error_only_in_its_closing_event() {
     let failing = |forms: &[&'static str]| typed_events(&[&[TEXT_ONE], forms].concat());
     for form in [&[NESTED][..], &[FLAT], &[FAILED], &[NESTED, FAILED]] {
         holds(&responses_stream().tried(failing(form)).received(failing(form)));
-        // The same, however the upstream put it.
+        // The upstream's form does not matter.
         let chat = streamed()
             .calling(Api::OpenaiChat, Provider::Openai)
             .tried(failing(form))
@@ -202,7 +202,7 @@ fn a_responses_stream_says_its_error_once_even_if_it_closes_with_it() {
 }
 
 #[test]
-fn a_response_is_complete_when_it_says_so() {
+fn a_responses_stream_is_complete_only_with_its_completed_event() {
     let good = || typed_events(&[TEXT_ONE, TEXT_TWO, COMPLETED]);
     holds(&responses_stream().tried(good()).received(good()));
     holds(
@@ -219,12 +219,12 @@ fn a_response_is_complete_when_it_says_so() {
 }
 
 #[test]
-fn a_proxy_that_translates_gemini_faithfully_breaks_nothing() {
+fn a_faithful_translation_of_gemini_breaks_no_rule() {
     let gemini = |seen: ObservationBuilder| seen.calling(Api::OpenaiChat, Provider::Gemini);
     let asked = |said: SideReply| gemini(streamed()).tried(said).asked(Api::GeminiGenerate);
     holds(&gemini(plain()).tried(say(200, GEMINI)).asked(Api::GeminiGenerate).received(say(200, OK)));
     holds(&asked(events(&[GEMINI_ONE, GEMINI_TWO])).received(events(GOOD)));
-    // Without `alt=sse` it is one array.
+    // Without `alt=sse` the stream is one array.
     let array = |elements: &[&str]| say(200, &format!("[{}]", elements.join("\n,\n")));
     holds(&asked(array(&[GEMINI_ONE, GEMINI_TWO])).received(events(GOOD)));
     holds(&asked(array(&[GEMINI_ONE, EXHAUSTED])).received(events(&[ONE, ERROR])));
@@ -234,14 +234,14 @@ fn a_proxy_that_translates_gemini_faithfully_breaks_nothing() {
         .tried_until(say(200, &format!("[{GEMINI_ONE}\n,\n{{\"cand")), AttemptEnd::Closed)
         .asked(Api::GeminiGenerate);
     breaks(&cut.received(events(GOOD)), "stream.no-forged-success");
-    // The words of Google's error have no place in OpenAI's.
+    // OpenAI's error object has no members for those of Google's.
     let failed = |body: &str| gemini(plain()).tried(say(429, body)).asked(Api::GeminiGenerate);
     holds(&failed(EXHAUSTED).received(error(429)));
     breaks(&failed(EXHAUSTED).received(error(500)), "status.rate-limit");
 }
 
 #[test]
-fn a_gemini_call_that_is_passed_through_keeps_its_own_words() {
+fn a_gemini_error_for_a_gemini_caller_must_keep_its_form_and_type() {
     let gemini = || plain().calling(Api::GeminiGenerate, Provider::Gemini);
     holds(&gemini().tried(say(429, EXHAUSTED)).received(say(429, EXHAUSTED)));
     breaks(&gemini().tried(say(429, EXHAUSTED)).received(error(429)), "format.envelope");
@@ -250,7 +250,7 @@ fn a_gemini_call_that_is_passed_through_keeps_its_own_words() {
 }
 
 #[test]
-fn a_key_that_is_rejected_with_400_may_come_out_as_what_it_means() {
+fn a_key_that_is_rejected_with_400_may_be_reported_by_its_meaning() {
     let rejected = || {
         let mut seen = plain().calling(Api::OpenaiChat, Provider::Gemini).tried(say(400, EXHAUSTED));
         let turn = Turn {
@@ -270,7 +270,7 @@ fn a_key_that_is_rejected_with_400_may_come_out_as_what_it_means() {
 }
 
 #[test]
-fn a_proxy_that_translates_bedrock_faithfully_breaks_nothing() {
+fn a_faithful_translation_of_bedrock_breaks_no_rule() {
     let bedrock = |said: SideReply| {
         plain().calling(Api::OpenaiChat, Provider::Bedrock).tried(said).asked(Api::BedrockConverse)
     };
@@ -281,13 +281,13 @@ fn a_proxy_that_translates_bedrock_faithfully_breaks_nothing() {
     holds(&own().tried(throttled()).received(throttled()));
     breaks(&own().tried(throttled()).received(say(429, THROTTLED)), "format.envelope");
     // In a stream the same type begins with a small letter.
-    let told = |kind: &str| say(429, THROTTLED).with("x-amzn-errortype", kind);
-    holds(&own().tried(throttled()).received(told("throttlingException")));
-    breaks(&own().tried(throttled()).received(told("ValidationException")), "detail.type-kept");
+    let reported = |kind: &str| say(429, THROTTLED).with("x-amzn-errortype", kind);
+    holds(&own().tried(throttled()).received(reported("throttlingException")));
+    breaks(&own().tried(throttled()).received(reported("ValidationException")), "detail.type-kept");
 }
 
 #[test]
-fn an_event_of_awss_is_read_by_its_name() {
+fn an_aws_event_is_parsed_by_its_name() {
     let read = |name, data| dialect::event(Api::BedrockConverse, Some(name), data);
     assert_eq!(read("contentBlockDelta", r#"{"delta":{"text":"a"}}"#), StreamEvent::piece("a"));
     assert_eq!(read("messageStop", r#"{"stopReason":"end_turn"}"#), StreamEvent::finish("end_turn"));
@@ -303,7 +303,7 @@ fn an_event_of_awss_is_read_by_its_name() {
 }
 
 #[test]
-fn lines_of_ollama_and_events_of_cohere_are_read() {
+fn ollama_lines_and_cohere_events_are_parsed() {
     let ollama = |data| dialect::event(Api::OllamaChat, None, data);
     assert_eq!(ollama(r#"{"message":{"content":"a"},"done":false}"#), StreamEvent::piece("a"));
     assert_eq!(
@@ -325,7 +325,7 @@ fn lines_of_ollama_and_events_of_cohere_are_read() {
 }
 
 #[test]
-fn every_family_of_errors_is_read_from_a_provider_that_writes_it() {
+fn every_form_of_error_object_is_parsed() {
     for (body, message, kind) in [
         (r#"{"object":"error","message":"no","type":"invalid_model","code":"1500"}"#, "no", "invalid_model"),
         (r#"{"object":"error","message":{"detail":[]},"type":"t"}"#, r#"{"detail":[]}"#, "t"),
@@ -343,7 +343,7 @@ fn every_family_of_errors_is_read_from_a_provider_that_writes_it() {
 }
 
 #[test]
-fn a_success_that_is_no_text_is_compared_by_what_it_carries() {
+fn a_success_that_is_not_text_is_compared_by_its_content() {
     let embedding = |vector: &str| {
         say(
             200,
@@ -353,7 +353,7 @@ fn a_success_that_is_no_text_is_compared_by_what_it_carries() {
         )
     };
     let call = || plain().calling(Api::OpenaiEmbeddings, Provider::Openai);
-    // 0.1 and 1 as little-endian floats, and as a program writes what it read from them.
+    // 0.1 and 1 as little-endian floats, and as numbers that a program converted from them.
     let (coded, written) = (r#""zczMPQAAgD8=""#, "[0.10000000149011612,1.0]");
     holds(&call().tried(embedding(coded)).received(embedding(written)));
     breaks(&call().tried(embedding(coded)).received(embedding("[0.2,1.0]")), "success.content-intact");
@@ -363,7 +363,7 @@ fn a_success_that_is_no_text_is_compared_by_what_it_carries() {
     let rerank = || plain().calling(Api::CohereRerank, Provider::Cohere).tried(ranking("1.0"));
     holds(&rerank().received(ranking("1")));
     breaks(&rerank().received(ranking("0.9")), "success.content-intact");
-    // By which names callers ask for models is for the proxy to say.
+    // The proxy decides under which names it lists models.
     let models = |name: &str| say(200, &format!(r#"{{"object":"list","data":[{{"id":"{name}"}}]}}"#));
     let list = || plain().calling(Api::OpenaiModels, Provider::Openai).tried(models("gpt-5"));
     holds(&list().received(models("openai/gpt-5")));
@@ -376,7 +376,7 @@ fn a_success_that_is_no_text_is_compared_by_what_it_carries() {
 }
 
 #[test]
-fn arguments_of_a_tool_call_are_the_same_as_an_object_and_as_text() {
+fn tool_call_arguments_may_be_an_object_or_text() {
     let object = r#"{"content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1,"b":"TXT"}}],"stop_reason":"tool_use"}"#;
     let text = r#"{"choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{\"b\": \"TXT\", \"a\": 1}"}}]},"finish_reason":"tool_calls"}]}"#;
     let call = plain().calling(Api::OpenaiChat, Provider::Anthropic).tried(say(200, object));
@@ -384,16 +384,16 @@ fn arguments_of_a_tool_call_are_the_same_as_an_object_and_as_text() {
 }
 
 #[test]
-fn a_finish_reason_of_error_is_a_failure_upstream() {
+fn the_finish_reason_error_is_an_upstream_failure() {
     let chunk = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#;
     let seen = streamed().calling(Api::OpenaiChat, Provider::Openrouter).tried(events(&[ONE, chunk, DONE]));
     breaks(&seen.clone().received(events(GOOD)), "stream.no-forged-success");
-    let told = seen.received(events(&[ONE, chunk, DONE]));
-    let observation = &told.observation;
-    let fate = AttemptOutcome::of(&observation.attempts[0], observation.arrangement.combination);
-    assert!(matches!(fate, AttemptOutcome::ErrorEvent { .. }), "{fate:?}");
+    let passed_on = seen.received(events(&[ONE, chunk, DONE]));
+    let observation = &passed_on.observation;
+    let result = AttemptOutcome::of(&observation.attempts[0], observation.arrangement.combination);
+    assert!(matches!(result, AttemptOutcome::ErrorEvent { .. }), "{result:?}");
     assert!(
         matches!(CallerResponse::of(&observation.exchanges[0], Api::OpenaiChat), CallerResponse::Stream(stream) if stream.shows_failure())
     );
-    holds(&told);
+    holds(&passed_on);
 }

@@ -1,4 +1,4 @@
-//! Ids and hashes in a text never change what a rule says of it: they contain any short word sooner or later.
+//! Ids and hashes in a text never change the outcome of a rule, although they may contain any short word.
 
 use proptest::{prop_assert_eq, prop_oneof, proptest};
 use regex::Regex;
@@ -46,22 +46,22 @@ fn a_status_inside_a_hash_names_no_cause() {
 }
 
 #[test]
-fn common_words_are_looked_for_behind_what_the_definition_calls_volatile() {
+fn common_words_are_not_searched_in_volatile_parts() {
     let mut seen = rejected("No deployments. cooldown_list=[('x', 401)]").observation;
     assert!(!broken(&seen).contains(&"cooldown.names-cause".to_owned()));
     let pattern = Regex::new(r"cooldown_list=\[[^\]]*\]").unwrap();
     seen.arrangement.volatile = vec![Volatile::new(pattern, "cooldown_list=[]".to_owned())];
     assert!(broken(&seen).contains(&"cooldown.names-cause".to_owned()));
-    // Read back from a report, it is judged likewise.
+    // An observation that is read from a report gets the same findings.
     let stored = serde_json::to_string(&seen).unwrap();
     assert_eq!(broken(&serde_json::from_str(&stored).unwrap()), broken(&seen));
 }
 
 #[test]
-fn the_tokens_of_a_tenth_attempt_are_not_those_of_the_first() {
+fn the_tokens_of_attempt_10_are_not_those_of_attempt_1() {
     let first = "canary-msg-tok-primary-1";
-    let told = ERROR.replace("MSG", &format!("{first}0"));
-    let rules = broken(&plain().tried(error(400)).received(say(400, &told)).observation);
+    let tenth = ERROR.replace("MSG", &format!("{first}0"));
+    let rules = broken(&plain().tried(error(400)).received(say(400, &tenth)).observation);
     assert!(rules.contains(&"detail.message-kept".to_owned()), "{rules:?}");
     let twice = ERROR.replace("MSG", &format!("{first} ({first}0)"));
     let rules = broken(&plain().tried(error(400)).received(say(400, &twice)).observation);
@@ -69,7 +69,7 @@ fn the_tokens_of_a_tenth_attempt_are_not_those_of_the_first() {
 }
 
 #[test]
-fn a_longer_port_or_key_is_another() {
+fn a_longer_port_or_key_is_a_different_one() {
     let saying = |text: &str| {
         broken(&plain().tried(error(400)).received(say(400, &ERROR.replace("MSG", text))).observation)
     };
@@ -86,7 +86,7 @@ fn a_longer_port_or_key_is_another() {
 }
 
 #[test]
-fn a_header_is_known_by_its_whole_name() {
+fn a_header_is_identified_by_its_whole_name() {
     let sent = || error(429).with("te", "trailers");
     let rules =
         |name: &str| broken(&plain().tried(sent()).received(error(429).with(name, "trailers")).observation);
@@ -95,11 +95,11 @@ fn a_header_is_known_by_its_whole_name() {
     }
 }
 
-/// Observations whose messages the rules search, each with `MORE` at the places where a word may come in.
+/// Observations whose texts the rules search. Each contains `more` at the places where a word can occur.
 fn searched(more: &str) -> Vec<Observation> {
     let fill = |text: &str| text.replace("MORE", more);
     let message = |text: &str| fill(&ERROR.replace("no MSG", text));
-    let told = |status, text: &str| plain().tried(error(status)).received(say(status, &message(text)));
+    let reported = |status, text: &str| plain().tried(error(status)).received(say(status, &message(text)));
     let end = AttemptEnd::Finished;
     let router = r#"{"error":{"message":"no model left: MORE","type":"router","param":null,"code":null}}"#;
     let stream = |text: &str| {
@@ -108,13 +108,13 @@ fn searched(more: &str) -> Vec<Observation> {
     };
     let both = || plain().chained().tried(error(503)).tried_at("backup", error(500), end);
     [
-        told(400, "MORE no MSG (MORE), MORE"),
-        told(400, "MORE is wrong: MORE"),
-        told(500, "failed: MORE\\nMORE"),
-        told(429, "b'MORE no MSG'"),
-        told(400, "the MORE's map of MORE [MORE]: MSG"),
-        told(400, "http://127.0.0.1:9/MORE MSG"),
-        told(401, "MORE sk-canary-tok-primary MORE"),
+        reported(400, "MORE no MSG (MORE), MORE"),
+        reported(400, "MORE is wrong: MORE"),
+        reported(500, "failed: MORE\\nMORE"),
+        reported(429, "b'MORE no MSG'"),
+        reported(400, "the MORE's map of MORE [MORE]: MSG"),
+        reported(400, "http://127.0.0.1:9/MORE MSG"),
+        reported(401, "MORE sk-canary-tok-primary MORE"),
         rejected(&fill("slow down MORE")),
         rejected(&fill("key rejected (401) MORE")),
         rejected(&fill("MORE: authentication, MORE")),
@@ -136,7 +136,7 @@ fn searched(more: &str) -> Vec<Observation> {
 
 proptest! {
     #[test]
-    fn a_random_word_in_a_text_changes_no_rules_mind(
+    fn a_random_word_in_a_text_changes_no_finding(
         word in prop_oneof!["[0-9a-f]{6,40}", "[0-9A-Za-z]{8,32}", "[a-z]{12,24}", "[0-9]{4,20}"],
     ) {
         for (with, without) in searched(&word).iter().zip(&searched("word")) {

@@ -1,4 +1,4 @@
-//! A caller that leaves.
+//! Callers that leave.
 
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
@@ -7,18 +7,22 @@ use crate::{
     scenario::{Leave, LeaveBy, LeavePoint},
 };
 
-/// The caller left at 2 ms; the upstream was let go so many milliseconds later.
-pub fn let_go_after(seen: ObservationBuilder, ms: f64) -> ObservationBuilder {
+/// The caller left at 2 ms, and the proxy cancelled the upstream request `ms` milliseconds later.
+pub fn cancelled_after(seen: ObservationBuilder, ms: f64) -> ObservationBuilder {
     let left = seen.tried_in_vain(AttemptEnd::ClientLeft).received_nothing(ResponseEnd::Left);
     left.left_by(LeaveBy::Close).attempt(|attempt| attempt.end_ms = Some(2.0 + ms))
 }
 
-pub fn proofs() -> Vec<RuleExample> {
-    // The clock of what is made up goes on by two milliseconds after each exchange.
-    let again = |ms: f64| let_go_after(plain().retrying(1), 1.0).wait(ms - 2.0).tried(say(200, OK));
+pub fn examples() -> Vec<RuleExample> {
+    // The builder's clock advances by two milliseconds after each exchange.
+    let again = |ms: f64| cancelled_after(plain().retrying(1), 1.0).wait(ms - 2.0).tried(say(200, OK));
     vec![
-        ("disconnect.stream-let-go", let_go_after(streamed(), 1999.0), let_go_after(streamed(), 2001.0)),
-        ("disconnect.plain-let-go", let_go_after(plain(), 1999.0), let_go_after(plain(), 2001.0)),
+        (
+            "disconnect.stream-let-go",
+            cancelled_after(streamed(), 1999.0),
+            cancelled_after(streamed(), 2001.0),
+        ),
+        ("disconnect.plain-let-go", cancelled_after(plain(), 1999.0), cancelled_after(plain(), 2001.0)),
         ("disconnect.no-new-attempt", again(499.0), again(501.0)),
     ]
 }
@@ -29,24 +33,24 @@ fn broken(seen: &ObservationBuilder) -> Vec<String> {
 }
 
 #[test]
-fn of_a_caller_that_left_only_the_rules_on_that_speak() {
+fn if_the_caller_left_only_rules_on_that_apply() {
     for seen in [
-        let_go_after(plain(), 1.0),
+        cancelled_after(plain(), 1.0),
         streamed()
             .tried_until(events(&[ONE]), AttemptEnd::ClientLeft)
             .received_until(events(&[ONE]), ResponseEnd::Left)
             .left_by(LeaveBy::Close),
     ] {
-        let spoken = judge::applicable(&seen.observation, &Policy::default());
-        let is_theirs = |rule: &&str| rule.starts_with("disconnect.") || rule.starts_with("process.");
-        assert!(spoken.iter().all(is_theirs), "{spoken:?}");
+        let applicable = judge::applicable(&seen.observation, &Policy::default());
+        let is_allowed = |rule: &&str| rule.starts_with("disconnect.") || rule.starts_with("process.");
+        assert!(applicable.iter().all(is_allowed), "{applicable:?}");
         assert_eq!(broken(&seen), [""; 0]);
     }
 }
 
 #[test]
-fn an_attempt_that_is_never_let_go_is_held_too_long() {
-    let held = let_go_after(streamed(), 1.0).attempt(|attempt| {
+fn an_attempt_that_is_never_cancelled_is_a_finding() {
+    let held = cancelled_after(streamed(), 1.0).attempt(|attempt| {
         attempt.end = AttemptEnd::Open;
         attempt.end_ms = None;
     });
@@ -54,30 +58,32 @@ fn an_attempt_that_is_never_let_go_is_held_too_long() {
 }
 
 #[test]
-fn a_caller_that_half_closed_and_was_answered_to_the_end_has_not_left() {
+fn a_caller_that_half_closed_and_got_the_whole_response_has_not_left() {
     let served = plain().tried(say(200, OK)).received(say(200, OK)).left_by(LeaveBy::HalfClose);
-    let spoken = judge::applicable(&served.observation, &Policy::default());
-    assert!(spoken.contains(&"success.delivered") && !spoken.iter().any(|rule| rule.starts_with("disc")));
+    let applicable = judge::applicable(&served.observation, &Policy::default());
+    assert!(
+        applicable.contains(&"success.delivered") && !applicable.iter().any(|rule| rule.starts_with("disc"))
+    );
     let cut = || streamed().tried_until(events(&[ONE]), AttemptEnd::ClientLeft);
     let given_up = cut().received_until(events(&[ONE]), ResponseEnd::Closed).left_by(LeaveBy::HalfClose);
     assert_eq!(broken(&given_up), [""; 0]);
-    let only_here = given_up.attempt(|attempt| attempt.end_ms = None);
-    assert_eq!(broken(&only_here), ["disconnect.stream-let-go"]);
+    let never_cancelled = given_up.attempt(|attempt| attempt.end_ms = None);
+    assert_eq!(broken(&never_cancelled), ["disconnect.stream-let-go"]);
 }
 
 #[test]
-fn an_attempt_cut_short_by_its_caller_puts_no_deployment_to_sleep() {
-    let asleep = |seen: ObservationBuilder| {
+fn an_attempt_that_its_caller_ended_starts_no_cooldown() {
+    let in_cooldown = |seen: ObservationBuilder| {
         let next = seen.wait(10.0).tried(say(200, OK)).received(say(200, OK));
         broken(&next).contains(&"cooldown.honoured".to_owned())
     };
-    assert!(!asleep(let_go_after(plain().cooling(1, 60), 1.0)));
-    assert!(asleep(plain().cooling(1, 60).tried_in_vain(AttemptEnd::ClientLeft).received(error(504))));
+    assert!(!in_cooldown(cancelled_after(plain().cooling(1, 60), 1.0)));
+    assert!(in_cooldown(plain().cooling(1, 60).tried_in_vain(AttemptEnd::ClientLeft).received(error(504))));
 }
 
 #[test]
 fn the_evidence_says_when_the_caller_left_and_how() {
-    let findings = judge::judge(&let_go_after(streamed(), 3000.0).observation, &Policy::default());
+    let findings = judge::judge(&cancelled_after(streamed(), 3000.0).observation, &Policy::default());
     insta::assert_snapshot!(findings[0].evidence.join("\n"), @"
     upstream primary#1 never answered
     step 1: the caller got no response: the caller left
@@ -86,7 +92,7 @@ fn the_evidence_says_when_the_caller_left_and_how() {
 }
 
 #[test]
-fn an_exchange_that_was_stored_before_callers_could_leave_is_read() {
+fn an_exchange_without_the_field_left_can_be_read() {
     let exchange = plain().tried(say(200, OK)).received(say(200, OK)).observation.exchanges.remove(0);
     let stored = serde_json::to_string(&exchange).unwrap();
     assert!(!stored.contains("left"), "{stored}");

@@ -1,5 +1,5 @@
-//! What the mocks say, read by the judge: the two must agree on every dialect, or a proxy would be
-//! blamed for what lies between them.
+//! The judge's view of the mocks' responses. Both must agree on every dialect, or upfault would blame a proxy for the
+//! differences between them.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn endpoints() -> impl Iterator<Item = (Provider, Api)> {
     })
 }
 
-/// All that can be asked of it: a whole answer, a stream, Google's array.
+/// The kinds of calls to an endpoint: plain, streamed, and streamed as an array (Google).
 fn requests(provider: Provider, api: Api) -> Vec<RequestedCall> {
     let mut all = vec![RequestedCall::plain(provider, api, false)];
     if api.streams() {
@@ -49,7 +49,7 @@ fn canaries() -> crate::observation::Canaries {
     plain().observation.arrangement.identity.canaries("primary", 1)
 }
 
-/// One attempt that was answered so.
+/// One attempt with this response.
 fn tried(
     asked: &RequestedCall,
     message: &ProviderMessage,
@@ -70,24 +70,24 @@ fn tried(
     seen
 }
 
-fn fate(seen: &ObservationBuilder) -> AttemptOutcome {
+fn result(seen: &ObservationBuilder) -> AttemptOutcome {
     AttemptOutcome::of(&seen.observation.attempts[0], seen.observation.arrangement.combination)
 }
 
-/// A mock that does not serve an endpoint says so with an error.
+/// The successful response of the mock; `None` if the mock does not serve the endpoint.
 fn served(asked: &RequestedCall) -> Option<ProviderMessage> {
     let message = provider::reply(asked, &SuccessReply::Ok, &canaries());
     matches!(message.status, 101 | 200).then_some(message)
 }
 
 #[test]
-fn every_reply_of_a_mock_is_a_success_with_the_content_that_it_was_made_of() {
+fn every_successful_mock_reply_is_parsed_with_its_content() {
     let mut count = 0;
     for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
         let Some(message) = served(&asked) else { continue };
         let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
-        let AttemptOutcome::Success(completion) = fate(&seen) else {
-            panic!("{asked:?}: {:?}\n{message:#?}", fate(&seen))
+        let AttemptOutcome::Success(completion) = result(&seen) else {
+            panic!("{asked:?}: {:?}\n{message:#?}", result(&seen))
         };
         if asked.api.is_some_and(|api| api.streams() || api.is_session()) {
             let pieces = provider::content_pieces(&SuccessReply::Ok, &canaries());
@@ -111,7 +111,7 @@ fn a_tool_call_has_the_same_arguments_in_every_dialect() {
         }
         let message = provider::reply(&asked, &SuccessReply::ToolCall, &canaries());
         let AttemptOutcome::Success(completion) =
-            fate(&tried(&asked, &message, &bytes(&message), AttemptEnd::Finished))
+            result(&tried(&asked, &message, &bytes(&message), AttemptEnd::Finished))
         else {
             panic!("{asked:?}: {message:#?}")
         };
@@ -122,7 +122,7 @@ fn a_tool_call_has_the_same_arguments_in_every_dialect() {
 }
 
 #[test]
-fn the_limit_of_tokens_is_told_in_a_word_of_every_dialect() {
+fn every_dialect_has_a_finish_reason_for_the_token_limit() {
     for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
         if !asked.api.is_some_and(Api::streams) || served(&asked).is_none() {
             continue;
@@ -130,7 +130,9 @@ fn the_limit_of_tokens_is_told_in_a_word_of_every_dialect() {
         for (reply, cut) in [(SuccessReply::Ok, false), (SuccessReply::MaxTokens, true)] {
             let message = provider::reply(&asked, &reply, &canaries());
             let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
-            let AttemptOutcome::Success(completion) = fate(&seen) else { panic!("{asked:?}: {message:#?}") };
+            let AttemptOutcome::Success(completion) = result(&seen) else {
+                panic!("{asked:?}: {message:#?}")
+            };
             assert_eq!(completion.is_cut_by_limit(), Some(cut), "{asked:?}: {:?}", completion.finish);
         }
     }
@@ -141,16 +143,17 @@ fn has_tools(api: Api) -> bool {
 }
 
 #[test]
-fn a_stream_that_is_cut_anywhere_before_its_end_is_no_success() {
+fn a_stream_that_is_cut_before_its_end_is_a_failure() {
     for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)).filter(|asked| asked.stream)
     {
         let Some(message) = served(&asked) else { continue };
-        let MessageBody::Events { events, .. } = &message.body else { panic!("{asked:?} is no stream") };
+        let MessageBody::Events { events, .. } = &message.body else { panic!("{asked:?} is not a stream") };
         let pieces = provider::content_pieces(&SuccessReply::Ok, &canaries());
-        // Up to the third piece of content, wherever that is.
+        // Cuts after each of the first three events.
         for n in 1..=3 {
             let body: Vec<u8> = events[..n].iter().flat_map(|event| event.to_vec()).collect();
-            let AttemptOutcome::Cut { before, .. } = fate(&tried(&asked, &message, &body, AttemptEnd::Reset))
+            let AttemptOutcome::Cut { before, .. } =
+                result(&tried(&asked, &message, &body, AttemptEnd::Reset))
             else {
                 panic!("{asked:?} after {n} events")
             };
@@ -160,18 +163,18 @@ fn a_stream_that_is_cut_anywhere_before_its_end_is_no_success() {
 }
 
 #[test]
-fn every_error_of_a_mock_is_read_with_its_message_where_it_is_no_page() {
+fn every_json_error_of_a_mock_is_parsed_with_its_message() {
     for (provider, api) in endpoints() {
         for name in ErrorName::ALL {
             for asked in requests(provider, api) {
                 let message = provider::error(&asked, *name, &canaries());
-                // Google refuses a prompt under 200.
+                // Google refuses a prompt with status 200.
                 if message.status == 200 {
                     continue;
                 }
                 let body = bytes(&message);
                 let AttemptOutcome::Status { error, .. } =
-                    fate(&tried(&asked, &message, &body, AttemptEnd::Finished))
+                    result(&tried(&asked, &message, &body, AttemptEnd::Finished))
                 else {
                     panic!("{name} of {asked:?}")
                 };
@@ -185,17 +188,17 @@ fn every_error_of_a_mock_is_read_with_its_message_where_it_is_no_page() {
 }
 
 #[test]
-fn an_error_event_of_a_mock_is_read_with_its_message() {
+fn an_error_event_of_a_mock_is_parsed_with_its_message() {
     for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)).filter(|asked| asked.stream)
     {
         let Some(message) = served(&asked) else { continue };
-        let MessageBody::Events { events, .. } = &message.body else { panic!("{asked:?} is no stream") };
+        let MessageBody::Events { events, .. } = &message.body else { panic!("{asked:?} is not a stream") };
         for name in [ErrorName::Internal, ErrorName::Overloaded, ErrorName::RateLimit] {
             let mut body: Vec<u8> = events[..2].iter().flat_map(|event| event.to_vec()).collect();
             body.extend_from_slice(&provider::error_event(&asked, name, None, &canaries()));
             let seen = tried(&asked, &message, &body, AttemptEnd::Finished);
-            let AttemptOutcome::ErrorEvent { error, .. } = fate(&seen) else {
-                panic!("{asked:?}: {:?}", fate(&seen))
+            let AttemptOutcome::ErrorEvent { error, .. } = result(&seen) else {
+                panic!("{asked:?}: {:?}", result(&seen))
             };
             assert!(error.raw.to_string().contains(&canaries().message), "{asked:?}: {error:?}");
         }
@@ -206,14 +209,14 @@ fn turn(name: ErrorName) -> Turn {
     Turn { answer: TurnReply::Error(name), headers: indexmap::IndexMap::new(), faults: Vec::new() }
 }
 
-/// The caller gets the very bytes that the upstream sent.
+/// The caller gets exactly the bytes that the upstream sent.
 fn passed_through(seen: ObservationBuilder) -> ObservationBuilder {
     let sent = seen.observation.attempts[0].sent.clone();
     seen.received(SideReply::exactly(&sent))
 }
 
 #[test]
-fn what_a_provider_says_in_its_own_dialect_may_be_passed_through() {
+fn a_response_in_the_callers_dialect_may_be_passed_on_unchanged() {
     let native = endpoints().filter(|(provider, api)| api.native_provider() == *provider);
     for asked in native.flat_map(|(provider, api)| requests(provider, api)) {
         let mut all: Vec<(ProviderMessage, Option<ErrorName>)> = ErrorName::ALL
@@ -233,8 +236,8 @@ fn what_a_provider_says_in_its_own_dialect_may_be_passed_through() {
     }
 }
 
-/// An error as a proxy would write it that translates with care: its own envelope, the provider's
-/// status, words and Retry-After.
+/// The error of a proxy that translates carefully: in the caller's dialect, with the provider's status, message and
+/// Retry-After.
 fn translated(api: Api, status: u16, text: &str, sent: &SentReply) -> SideReply {
     let body = match api {
         Api::AnthropicMessages => json!({"type": "error", "error": {"type": "api_error", "message": text}}),
@@ -254,7 +257,7 @@ fn translated(api: Api, status: u16, text: &str, sent: &SentReply) -> SideReply 
 }
 
 #[test]
-fn an_error_of_any_provider_can_be_told_in_any_callers_dialect() {
+fn an_error_of_any_provider_can_be_translated_into_any_dialect() {
     let callers = [
         Api::OpenaiChat,
         Api::OpenaiResponses,
@@ -286,7 +289,7 @@ fn an_error_of_any_provider_can_be_told_in_any_callers_dialect() {
 }
 
 #[test]
-fn the_content_of_any_provider_can_be_told_as_chat() {
+fn the_content_of_any_provider_can_be_translated_into_chat() {
     for asked in endpoints().flat_map(|(provider, api)| requests(provider, api)) {
         let Some(message) = served(&asked).filter(|_| asked.api.is_some_and(Api::streams)) else { continue };
         let seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
@@ -311,7 +314,7 @@ fn the_content_of_any_provider_can_be_told_as_chat() {
 }
 
 #[test]
-fn a_prompt_that_is_refused_under_200_may_come_out_as_an_error_or_as_an_answer() {
+fn a_prompt_that_is_refused_with_200_may_be_reported_as_an_error_or_as_a_completion() {
     let asked = RequestedCall::plain(Provider::Gemini, Api::GeminiGenerate, false);
     let body = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}}).to_string();
     let message =
@@ -322,8 +325,8 @@ fn a_prompt_that_is_refused_under_200_may_come_out_as_an_error_or_as_an_answer()
         seen.calling(Api::OpenaiChat, Provider::Gemini)
     };
     let filtered = json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]});
-    for told in [error(400), say(200, &filtered.to_string())] {
-        let findings = judge::judge(&refused().received(told).observation, &Policy::default());
+    for response in [error(400), say(200, &filtered.to_string())] {
+        let findings = judge::judge(&refused().received(response).observation, &Policy::default());
         assert!(findings.is_empty(), "{findings:#?}");
     }
 }

@@ -1,17 +1,17 @@
-//! The contract, tried on observations that are made up: no socket, no clock.
+//! Tests of the contract with synthetic observations: without sockets or clocks.
 
 mod answers;
 pub(crate) mod any;
-mod below;
+mod transport;
 mod chains;
 mod conduct;
-mod demands;
+mod expectations;
 mod dialects;
 mod every_rule;
-mod handed;
+mod passthrough;
 mod hashes;
 mod leaving;
-mod mistakes;
+mod invalid_requests;
 mod mocks;
 mod origins;
 mod own;
@@ -20,5 +20,5 @@ mod process;
 pub(crate) mod seen;
 mod sessions;
 mod siblings;
-mod together;
-mod words;
+mod concurrent;
+mod details;

@@ -1,4 +1,4 @@
-//! Who made an error, and the fate of each detail.
+//! The source of an error, and the fate of each detail.
 
 use super::seen::*;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     scenario::{Api, Provider},
 };
 
-/// What the upstream says in these tests: every kind of detail is in it.
+/// The upstream's error in these tests, with every kind of detail.
 const SENT: &str =
     r#"{"error":{"message":"no MSG","type":"requests","param":"model","code":"rate_limit_exceeded"}}"#;
 
@@ -18,8 +18,8 @@ fn failing() -> SideReply {
         .with("x-ratelimit-limit-requests", "60")
 }
 
-fn origin_of(told: SideReply) -> ErrorOrigin {
-    only(plain().tried(failing()).received(told))
+fn origin_of(response: SideReply) -> ErrorOrigin {
+    only(plain().tried(failing()).received(response))
 }
 
 #[track_caller]
@@ -44,7 +44,7 @@ fn moved(to: &str) -> DetailFate {
 }
 
 #[test]
-fn what_is_passed_on_as_it_was_is_kept_and_the_upstream_made_it() {
+fn every_detail_of_an_unchanged_error_is_kept_and_its_source_is_the_upstream() {
     let origin = origin_of(failing());
     assert_eq!(origin.maker, primary());
     let evidence: Vec<String> = origin.evidence.iter().map(ToString::to_string).collect();
@@ -54,7 +54,7 @@ fn what_is_passed_on_as_it_was_is_kept_and_the_upstream_made_it() {
 }
 
 #[test]
-fn an_error_in_the_proxys_own_words_is_the_proxys_and_everything_is_lost() {
+fn the_source_of_an_error_in_the_proxys_own_words_is_the_proxy_and_every_detail_is_lost() {
     let origin = origin_of(say(500, r#"{"error":{"message":"Something went wrong"}}"#));
     assert_eq!(origin.maker, ErrorSource::Proxy);
     assert_eq!(origin.details.len(), 7);
@@ -62,9 +62,9 @@ fn an_error_in_the_proxys_own_words_is_the_proxys_and_everything_is_lost() {
 }
 
 #[test]
-fn a_member_with_another_value_is_told_with_it() {
-    let told = r#"{"error":{"message":"RateLimitError: no MSG","type":"throttling_error","code":"429"}}"#;
-    let origin = origin_of(say(429, told).with("retry-after", "60"));
+fn a_member_with_another_value_is_reported_with_that_value() {
+    let reported = r#"{"error":{"message":"RateLimitError: no MSG","type":"throttling_error","code":"429"}}"#;
+    let origin = origin_of(say(429, reported).with("retry-after", "60"));
     assert_eq!(fate(&origin, "message"), DetailFate::Prose);
     assert_eq!(fate(&origin, "type"), DetailFate::Mapped { to: "throttling_error".to_owned() });
     assert_eq!(fate(&origin, "code"), DetailFate::Mapped { to: "429".to_owned() });
@@ -73,10 +73,10 @@ fn a_member_with_another_value_is_told_with_it() {
 }
 
 #[test]
-fn a_detail_in_another_place_is_told_with_the_place() {
-    let told = r#"{"error":{"message":"Provider returned error","code":429,
+fn a_detail_in_another_place_is_reported_with_that_place() {
+    let reported = r#"{"error":{"message":"Provider returned error","code":429,
         "metadata":{"raw":"no MSG","code":"rate_limit_exceeded","retry_after":7,"upstream_id":"RID"}}}"#;
-    let origin = origin_of(say(429, told).with("llm_provider-x-ratelimit-limit-requests", "60"));
+    let origin = origin_of(say(429, reported).with("llm_provider-x-ratelimit-limit-requests", "60"));
     assert_eq!(origin.maker, primary());
     assert_eq!(fate(&origin, "message"), moved("error.metadata.raw"));
     assert_eq!(fate(&origin, "code"), moved("error.metadata.code"));
@@ -87,30 +87,31 @@ fn a_detail_in_another_place_is_told_with_the_place() {
 }
 
 #[test]
-fn a_common_word_or_number_elsewhere_proves_nothing() {
-    let told = r#"{"error":{"message":"7 requests failed: rate_limit_exceeded","kind":"requests","n":"60"}}"#;
-    let origin = origin_of(say(429, told).with("age", "7"));
+fn a_common_word_or_number_elsewhere_is_not_evidence() {
+    let reported =
+        r#"{"error":{"message":"7 requests failed: rate_limit_exceeded","kind":"requests","n":"60"}}"#;
+    let origin = origin_of(say(429, reported).with("age", "7"));
     for detail in ["type", "code", "retry-after", "x-ratelimit-limit-requests"] {
         assert_eq!(fate(&origin, detail), DetailFate::Lost, "{detail}");
     }
 }
 
 #[test]
-fn a_planted_word_inside_the_message_is_prose() {
+fn a_planted_token_inside_the_message_is_prose() {
     let sent = r#"{"error":{"message":"no MSG","type":"t","code":"canary_code_tok-primary-1"}}"#;
-    let told = r#"{"error":{"message":"no MSG (canary_code_tok-primary-1, RID)"}}"#;
-    let seen = plain().tried(say(400, sent).with("request-id", "RID")).received(say(400, told));
+    let reported = r#"{"error":{"message":"no MSG (canary_code_tok-primary-1, RID)"}}"#;
+    let seen = plain().tried(say(400, sent).with("request-id", "RID")).received(say(400, reported));
     let origin = only(seen);
     assert_eq!(fate(&origin, "code"), DetailFate::Prose);
     assert_eq!(fate(&origin, "request-id"), DetailFate::Prose);
 }
 
 #[test]
-fn what_must_not_come_out_is_told_as_leaked() {
-    let told = say(500, r#"{"error":{"message":"127.0.0.1:9 refused KEY"}}"#);
+fn secrets_and_connection_headers_are_reported_as_leaked() {
+    let reported = say(500, r#"{"error":{"message":"127.0.0.1:9 refused KEY"}}"#);
     let seen = plain().tried(failing().with("set-cookie", "a=b"));
     let key = seen.observation.arrangement.deployments[0].key.clone();
-    let origin = only(seen.received(told.with("x-key", &key).with("set-cookie", "a=b")));
+    let origin = only(seen.received(reported.with("x-key", &key).with("set-cookie", "a=b")));
     let leaked = |at: &str| DetailFate::Leaked { at: at.to_owned() };
     assert_eq!(fate(&origin, "key of primary"), leaked("header x-key"));
     assert_eq!(fate(&origin, "address of an upstream"), leaked("the body"));
@@ -118,32 +119,32 @@ fn what_must_not_come_out_is_told_as_leaked() {
 }
 
 #[test]
-fn of_several_attempts_the_one_whose_words_came_out_made_the_error() {
+fn the_source_is_the_attempt_whose_tokens_the_error_contains() {
     let seen = plain().chained().tried(failing());
     let end = crate::observation::AttemptEnd::Finished;
-    let told = r#"{"error":{"message":"no backup.MSG","type":"requests"}}"#;
-    let origin = only(seen.tried_at("backup", failing(), end).received(say(429, told)));
+    let reported = r#"{"error":{"message":"no backup.MSG","type":"requests"}}"#;
+    let origin = only(seen.tried_at("backup", failing(), end).received(say(429, reported)));
     assert_eq!(origin.maker, ErrorSource::Upstream { deployment: "backup".to_owned(), n: 1 });
 }
 
 #[test]
-fn a_token_that_another_one_begins_with_is_not_found_in_it() {
+fn a_token_is_not_found_inside_a_longer_one() {
     let origin = origin_of(say(429, r#"{"error":{"message":"no MSG0","type":"requests"}}"#));
     assert_eq!(origin.maker, ErrorSource::Proxy, "attempt 10 is not attempt 1");
 }
 
 #[test]
-fn in_a_stream_the_error_event_is_what_is_looked_at() {
+fn in_a_stream_the_error_event_is_traced() {
     let seen = streamed().tried(events(&[ONE, SENT]));
     let origin = only(seen.clone().received(events(&[ONE, SENT])));
     assert_eq!((&origin.maker, fate(&origin, "code")), (&primary(), DetailFate::Kept));
     let forged = only(seen.received(events(&[ONE, STOP, DONE])));
-    assert_eq!(forged.maker, ErrorSource::Nobody);
+    assert_eq!(forged.maker, ErrorSource::Unreported);
     assert_eq!(fate(&forged, "message"), DetailFate::Lost);
 }
 
 #[test]
-fn what_upfault_did_itself_says_nothing_of_the_proxy() {
+fn errors_of_upfault_are_not_attributed_to_the_proxy() {
     let late = only(plain().tried(failing()).received_nothing(ResponseEnd::Deadline));
     assert_eq!(late.maker, ErrorSource::Upfault);
     let unarmed = r#"{"error":{"message":"No mock is armed at this path (POST /x)"}}"#;
@@ -153,17 +154,17 @@ fn what_upfault_did_itself_says_nothing_of_the_proxy() {
 }
 
 #[test]
-fn a_page_that_is_passed_on_whole_is_known_by_being_the_same() {
+fn a_page_that_is_passed_on_unchanged_is_recognised() {
     let page = || say(502, "<html>Bad gateway</html>").with("content-type", "text/html");
     let origin = only(plain().tried(page()).received(page()));
     assert_eq!(origin.maker, primary());
 }
 
 #[test]
-fn between_two_dialects_a_word_that_was_translated_is_told_as_such() {
+fn a_type_that_was_translated_between_dialects_is_reported_as_mapped() {
     let seen = plain().calling(Api::AnthropicMessages, Provider::Openai).tried(failing());
-    let told = r#"{"type":"error","error":{"type":"rate_limit_error","message":"no MSG"}}"#;
-    let origin = only(seen.asked(Api::OpenaiChat).received(say(429, told)));
+    let reported = r#"{"type":"error","error":{"type":"rate_limit_error","message":"no MSG"}}"#;
+    let origin = only(seen.asked(Api::OpenaiChat).received(say(429, reported)));
     assert_eq!(fate(&origin, "message"), DetailFate::Kept);
     assert_eq!(fate(&origin, "type"), DetailFate::Mapped { to: "rate_limit_error".to_owned() });
     assert_eq!(fate(&origin, "code"), DetailFate::Lost);

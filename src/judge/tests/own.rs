@@ -1,4 +1,4 @@
-//! What was said to another request, in an answer.
+//! Responses that contain parts of another request's response.
 
 use super::{
     every_rule::RuleExample,
@@ -9,8 +9,8 @@ use crate::{
     observation::AttemptEnd,
 };
 
-/// Two requests, one after the other, that get what the first attempt said (the tokens of a told text are
-/// those of the first attempt).
+/// Two consecutive requests that both get the response of the first attempt. (The builder fills what a caller receives
+/// with the tokens of the first attempt.)
 fn twice(said: super::seen::SideReply) -> ObservationBuilder {
     plain().tried(said.clone()).received(said.clone()).tried(said.clone()).received(said)
 }
@@ -19,12 +19,13 @@ fn limit(wait: &str) -> super::seen::SideReply {
     say(429, ERROR).with("retry-after", wait)
 }
 
-/// A limit that names a wait, and after it one that names none and is told with this one.
-fn limited(wait: &str, told: &str) -> ObservationBuilder {
-    plain().tried(limit(wait)).received(limit(wait)).tried(say(429, ERROR)).received(limit(told))
+/// A rate limit with a Retry-After, then a second one for which the upstream sends no Retry-After but the caller gets
+/// `reported`.
+fn limited(wait: &str, reported: &str) -> ObservationBuilder {
+    plain().tried(limit(wait)).received(limit(wait)).tried(say(429, ERROR)).received(limit(reported))
 }
 
-/// Two requests at the same time, each of which gets what the other's upstream said.
+/// Two concurrent requests. Each gets the response of the other's upstream.
 fn swapped(said: &str, status: u16) -> ObservationBuilder {
     let others = said.replace("MSG", "backup.MSG").replace("TXT", "backup.TXT");
     plain()
@@ -35,7 +36,7 @@ fn swapped(said: &str, status: u16) -> ObservationBuilder {
         .together("backup", say(status, said))
 }
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     let own = || plain().tried(say(400, ERROR)).received(say(400, ERROR));
     let good = || plain().tried(say(200, OK)).received(say(200, OK));
     vec![
@@ -59,7 +60,7 @@ fn broken(seen: &ObservationBuilder) -> Vec<String> {
 }
 
 #[test]
-fn a_finding_says_whose_words_they_are() {
+fn a_finding_identifies_the_request_that_a_token_belongs_to() {
     let evidence = |seen: ObservationBuilder| {
         let findings = judge::judge(&seen.observation, &Policy::default());
         let finding = findings.into_iter().find(|finding| finding.rule == "detail.own-error").unwrap();
@@ -69,7 +70,7 @@ fn a_finding_says_whose_words_they_are() {
     the message canary-msg-tok-backup-1 in the body
     upstream primary#1 answered 400
     step 1: the caller got 400, no canary-msg-tok-backup-1
-    canary-msg-tok-backup-1 is of upstream backup#1, which was asked at 2 ms for step 2
+    canary-msg-tok-backup-1 belongs to upstream backup#1, which was called at 2 ms for step 2
     also broken in step 2: the message canary-msg-tok-primary-1 in the body
     ");
     let mut other =
@@ -79,32 +80,32 @@ fn a_finding_says_whose_words_they_are() {
     the message canary-msg-xyz-primary-1 in the body
     upstream primary#1 answered 400
     step 1: the caller got 400, no canary-msg-xyz-primary-1
-    canary-msg-xyz-primary-1 is of another case that ran at the same time
+    canary-msg-xyz-primary-1 belongs to another case that ran at the same time
     also broken in step 2: the message canary-msg-tok-primary-1 in the body
     ");
 }
 
 #[test]
-fn nobody_is_accused_of_what_may_be_told() {
-    // The failure that closed a route is what there is to tell while it is closed.
+fn allowed_parts_of_other_responses_make_no_finding() {
+    // During a cooldown, the proxy reports the failure that started it.
     let closed =
         plain().cooling(1, 30).tried(say(400, ERROR)).received(say(400, ERROR)).received(say(400, ERROR));
     assert_eq!(broken(&closed), Vec::<String>::new());
     let waits = plain().cooling(1, 30).tried(limit("37")).received(limit("37")).received(limit("36"));
     assert_eq!(broken(&waits), Vec::<String>::new());
-    // A wait of a few seconds, or one of the request's own.
+    // A wait of a few seconds, or an upstream of this request that sent a Retry-After itself.
     let stale = "headers.own-retry-after".to_owned();
     assert!(!broken(&limited("2", "2")).contains(&stale));
     let own = plain().tried(limit("37")).received(limit("37")).tried(limit("60")).received(limit("37"));
     assert!(!broken(&own).contains(&stale));
-    // Of the attempts of one request any may be told.
+    // The proxy may report any attempt of the same request.
     let again = plain().retrying(1).tried(say(500, ERROR)).tried(say(500, ERROR)).received(say(500, ERROR));
     assert_eq!(broken(&again), Vec::<String>::new());
-    // Ids of the proxy's own that look like ours.
+    // Ids of the proxy that look like those of upfault.
     let id = say(400, ERROR).with("x-request-id", "req_0af7651916cd-43dd-8448");
     let theirs = plain().tried(say(400, ERROR)).received(id);
     assert_eq!(broken(&theirs), Vec::<String>::new());
-    // What an upstream itself quotes.
+    // An upstream that itself sends another request's token.
     let quoting = say(400, &ERROR.replace("MSG", "MSG canary-msg-xyz-primary-1"));
     assert_eq!(broken(&plain().tried(quoting.clone()).received(quoting)), Vec::<String>::new());
 }

@@ -1,21 +1,21 @@
-//! Each key of a policy decides something: by one answer a rule is broken, by another it is not, and
-//! each bundled policy has an answer of its own.
+//! Each key of a policy decides something: with one answer a rule is broken, with another it holds. Also checks the
+//! answers of each bundled policy.
 
-use super::{leaving::let_go_after, seen::*};
+use super::{leaving::cancelled_after, seen::*};
 use crate::{
     judge::{self, Finding, Policy, PolicyAnswer},
     observation::AttemptEnd,
     scenario::{ErrorName, Fault, Level, Turn, TurnReply},
 };
 
-/// What a key decides, shown at one observation.
+/// An observation that shows what a key decides.
 struct Shown {
     key: &'static str,
     rule: &'static str,
     seen: ObservationBuilder,
-    /// An answer by which the rule is broken there, and one by which it is not.
+    /// An answer with which the observation breaks the rule, and one with which it does not.
     answers: (&'static str, &'static str),
-    /// The level of the finding by `default`, `rfc9110`, `litellm-docs` and `strict`.
+    /// The level of the finding under `default`, `rfc9110`, `litellm-docs` and `strict`.
     bundled: [Option<Level>; 4],
 }
 
@@ -23,8 +23,8 @@ const REQUIRED: Option<Level> = Some(Level::Required);
 const RECOMMENDED: Option<Level> = Some(Level::Recommended);
 const INFORMATIVE: Option<Level> = Some(Level::Informative);
 
-fn failed(upstream: u16, told: u16) -> ObservationBuilder {
-    plain().tried(error(upstream)).received(error(told))
+fn failed(upstream: u16, reported: u16) -> ObservationBuilder {
+    plain().tried(error(upstream)).received(error(reported))
 }
 
 fn reworded(status: u16, from: &str, to: &str) -> ObservationBuilder {
@@ -124,7 +124,7 @@ fn streams() -> Vec<Shown> {
         Shown {
             key: "client_gone",
             rule: "disconnect.plain-let-go",
-            seen: let_go_after(plain(), 2001.0),
+            seen: cancelled_after(plain(), 2001.0),
             answers: ("required", "lifted"),
             bundled: [RECOMMENDED, RECOMMENDED, INFORMATIVE, REQUIRED],
         },
@@ -207,7 +207,7 @@ fn all() -> Vec<Shown> {
     [statuses(), streams(), chains(), words()].into_iter().flatten().collect()
 }
 
-/// The level of the finding of this rule, if it is broken.
+/// The level of the finding of this rule, if there is one.
 fn level(seen: &ObservationBuilder, rule: &str, policy: &Policy) -> Option<Level> {
     let findings = judge::judge(&seen.observation, policy);
     findings.into_iter().find(|finding| finding.rule == rule).map(|finding| finding.level)
@@ -227,14 +227,14 @@ fn each_key_decides_whether_a_rule_is_broken() {
     }
 }
 
-/// The finding of this rule by a policy that is compared with the default one.
+/// The finding of this rule under a policy, including the comparison with the default policy.
 fn found(seen: &ObservationBuilder, rule: &str, policy: &Policy) -> Option<Finding> {
     let findings = judge::judge_by(&seen.observation, &[], policy).findings;
     findings.into_iter().find(|finding| finding.rule == rule)
 }
 
 #[test]
-fn what_a_user_answers_is_enforced_and_the_finding_names_the_key() {
+fn a_users_answer_is_enforced_and_the_finding_names_its_key() {
     for Shown { key, rule, seen, answers: (breaking, _), .. } in all() {
         let words = ["required", "recommended", "informative"];
         let weight = words.contains(&breaking).then(|| breaking.parse::<Level>().unwrap());
@@ -242,7 +242,7 @@ fn what_a_user_answers_is_enforced_and_the_finding_names_the_key() {
         let policy = Policy::from_text("p.yaml", &text).unwrap();
         let finding = found(&seen, rule, &policy).unwrap();
         assert_eq!(finding.level, weight.unwrap_or(Level::Required), "{key} = {breaking}");
-        // What the default policy finds just as strongly is nobody's choice.
+        // If the default policy makes the same finding, no answer of the user causes it.
         let usual = found(&seen, rule, &Policy::default()).map(|usual| usual.level);
         if usual.is_some_and(|usual| usual <= finding.level) {
             assert_eq!(finding.policy, [], "{key}");
@@ -257,7 +257,7 @@ fn what_a_user_answers_is_enforced_and_the_finding_names_the_key() {
 }
 
 #[test]
-fn a_user_lowers_what_an_answer_enforces_by_levels() {
+fn levels_override_the_level_that_an_answer_enforces() {
     let late = || plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408));
     let level = |text: &str| {
         let policy = Policy::from_text("p.yaml", text).unwrap();
@@ -266,9 +266,9 @@ fn a_user_lowers_what_an_answer_enforces_by_levels() {
     assert_eq!(level("timeout: 504\n"), REQUIRED);
     assert_eq!(level("timeout: 504\nlevels: {status.timeout: recommended}\n"), RECOMMENDED);
     assert_eq!(level("timeout: 504\nlevels: {status.timeout: lifted}\n"), None);
-    assert_eq!(level("extends: rfc9110\n"), RECOMMENDED, "what is bundled is not the user's own answer");
+    assert_eq!(level("extends: rfc9110\n"), RECOMMENDED, "a bundled answer is not the user's answer");
     assert_eq!(level("extends: strict\ntimeout: 504\n"), REQUIRED);
-    // Each answer enforces its own rule, not those that merely look at it.
+    // Each answer enforces the rules that it decides, not all rules that use it.
     let refused = plain().unreachable(Fault::Refuse).received(error(500));
     let policy = with("timeout", "504");
     assert_eq!(found(&refused, "status.unreachable", &policy).unwrap().level, Level::Recommended);
@@ -281,13 +281,13 @@ fn a_finding_names_only_the_answers_that_decide_it() {
     let keys = |policy: &Policy| -> Vec<String> {
         found(&late, "status.timeout", policy).unwrap().policy.into_iter().map(|one| one.key).collect()
     };
-    // Its answer for `unreachable` is not the default's either, and has no part in this.
+    // The policy's answer for `unreachable` differs from the default as well, but does not decide this finding.
     assert_eq!(keys(&strict), ["timeout", "levels.status.timeout"]);
     assert_eq!(keys(&Policy::named("rfc9110").unwrap()), ["timeout"]);
 }
 
 #[test]
-fn what_a_policy_does_not_ask_for_names_the_answer_too() {
+fn a_weaker_or_missing_finding_names_its_answer_too() {
     let seen = plain().tried(error(429).with("retry-after", "7")).received(error(429));
     for (answer, eased) in [("lifted", true), ("recommended", true), ("required", false)] {
         let judgement = judge::judge_by(&seen.observation, &[], &with("retry_after", answer));
@@ -298,7 +298,7 @@ fn what_a_policy_does_not_ask_for_names_the_answer_too() {
 }
 
 #[test]
-fn each_bundled_policy_has_an_answer_for_each_key() {
+fn each_bundled_policy_gives_the_expected_levels() {
     for Shown { key, rule, seen, bundled, .. } in all() {
         let levels: Vec<_> = Policy::all().iter().map(|policy| level(&seen, rule, policy)).collect();
         assert_eq!(levels, bundled, "{key}, {rule}");
@@ -306,10 +306,10 @@ fn each_bundled_policy_has_an_answer_for_each_key() {
 }
 
 #[test]
-fn no_key_is_without_a_proof() {
+fn every_key_has_an_example() {
     let shown: Vec<&str> = all().iter().map(|shown| shown.key).collect();
     for question in Policy::QUESTIONS {
-        assert!(shown.contains(&question.key), "{} is not shown to decide anything", question.key);
+        assert!(shown.contains(&question.key), "no example shows what {} decides", question.key);
     }
 }
 
@@ -322,21 +322,21 @@ fn a_status_that_a_fallback_must_follow_may_be_followed_by_one() {
     assert_eq!(level(&saved(404), rule, &policy), None);
     assert_eq!(level(&saved(429), rule, &policy), None);
     assert_eq!(level(&saved(400), rule, &policy), REQUIRED);
-    // The last of a chain is followed by nobody.
+    // No fallback can follow the last deployment of a chain.
     let alone = chained(503).tried_at("backup", error(400), end).received(error(400));
     assert_eq!(level(&alone, rule, &policy), None);
     assert!(judge::applicable(&alone.observation, &policy).contains(&rule));
 }
 
 #[test]
-fn where_a_proxy_may_hide_a_message_a_chain_may_be_told_in_its_own_words() {
+fn if_a_proxy_may_hide_a_message_it_may_report_a_chain_in_its_own_words() {
     let end = AttemptEnd::Finished;
     let router = r#"{"error":{"message":"no model left","type":"router","param":null,"code":null}}"#;
-    let told = |status| chained(status).tried_at("backup", error(500), end).received(say(500, router));
+    let reported = |status| chained(status).tried_at("backup", error(500), end).received(say(500, router));
     let rule = "fallback.true-error";
-    assert_eq!(level(&told(503), rule, &with("request_message", "lifted")), REQUIRED);
-    assert_eq!(level(&told(503), rule, &with("server_message", "lifted")), None);
-    assert_eq!(level(&told(503), rule, &with("server_message", "recommended")), REQUIRED);
-    assert_eq!(level(&told(503), rule, &with("levels", "{detail.server-message-kept: lifted}")), None);
-    assert_eq!(level(&told(404), rule, &with("request_message", "lifted")), None);
+    assert_eq!(level(&reported(503), rule, &with("request_message", "lifted")), REQUIRED);
+    assert_eq!(level(&reported(503), rule, &with("server_message", "lifted")), None);
+    assert_eq!(level(&reported(503), rule, &with("server_message", "recommended")), REQUIRED);
+    assert_eq!(level(&reported(503), rule, &with("levels", "{detail.server-message-kept: lifted}")), None);
+    assert_eq!(level(&reported(404), rule, &with("request_message", "lifted")), None);
 }

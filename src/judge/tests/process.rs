@@ -1,4 +1,4 @@
-//! Cases that did something to the proxy as a whole.
+//! Cases that harm the proxy as a whole.
 
 use super::{
     every_rule::RuleExample,
@@ -15,7 +15,7 @@ fn with(harm: Option<ProxyHarm>) -> ObservationBuilder {
     seen
 }
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     let log = vec!["fatal: out of words".to_owned()];
     vec![
         (
@@ -33,7 +33,7 @@ pub fn proofs() -> Vec<RuleExample> {
 }
 
 #[test]
-fn of_a_case_that_stopped_the_proxy_nothing_else_is_said() {
+fn a_case_that_stopped_the_proxy_has_no_other_findings() {
     let mut seen = plain().tried(error(429)).received(say(200, OK));
     let rules = |seen: &ObservationBuilder| -> Vec<String> {
         let findings = judge::judge(&seen.observation, &Policy::default());

@@ -1,4 +1,4 @@
-//! Builds observations compactly.
+//! A builder for synthetic observations.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ pub const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"sto
 pub const DONE: &str = "[DONE]";
 pub const GOOD: &[&str] = &[ONE, TWO, STOP, DONE];
 
-/// What one side says: a status, headers and a body. `MSG`, `TXT` and `RID` stand for the canaries of
-/// the attempt (downstream: of the first one at `primary`, or with `backup.` before them at `backup`).
+/// A response of an upstream or of the proxy. `MSG`, `TXT` and `RID` are placeholders for the canaries of the attempt;
+/// in a response of the proxy, of the first attempt at `primary`, or with the prefix `backup.`, at `backup`.
 #[derive(Debug, Clone)]
 pub struct SideReply {
     status: u16,
@@ -39,7 +39,7 @@ pub struct SideReply {
     lasting: f64,
 }
 
-/// A JSON body.
+/// A response with a JSON body.
 pub fn say(status: u16, body: &str) -> SideReply {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     SideReply { status, headers, body: body.into(), lasting: 1.0 }
@@ -49,13 +49,13 @@ pub fn error(status: u16) -> SideReply {
     say(status, ERROR)
 }
 
-/// An event stream under 200.
+/// An event stream with status 200.
 pub fn events(events: &[&str]) -> SideReply {
     let unnamed: Vec<(Option<&str>, &str)> = events.iter().map(|data| (None, *data)).collect();
     named_events(&unnamed)
 }
 
-/// An event stream under 200, each event with its name where it has one.
+/// An event stream with status 200. An event can have a name.
 pub fn named_events(events: &[(Option<&str>, &str)]) -> SideReply {
     let body = events.iter().map(|(name, data)| sse::encode(*name, data)).collect::<String>().into();
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
@@ -63,52 +63,52 @@ pub fn named_events(events: &[(Option<&str>, &str)]) -> SideReply {
 }
 
 impl SideReply {
-    /// What stands where it does not matter.
+    /// A placeholder for a response that is replaced later.
     pub fn nothing() -> Self {
         say(0, "")
     }
 
-    /// These headers and bytes.
+    /// A response with these headers and bytes.
     pub fn raw(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
         Self { status, headers, body, lasting: 1.0 }
     }
 
-    /// All of what an upstream sent.
+    /// Exactly what an upstream sent.
     pub fn exactly(sent: &SentReply) -> Self {
         let body = sent.body_bytes().into_owned();
         Self { status: sent.status.unwrap_or(0), headers: sent.headers.clone(), body, lasting: 1.0 }
     }
 
-    /// With this header in place of another of its name.
+    /// Sets a header, replacing those with the same name.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Without any header of this name.
+    /// Removes all headers with this name.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
         self
     }
 
-    /// The end comes so many milliseconds after the last frame.
+    /// Sets the time from the last frame to the end, in milliseconds.
     pub fn lasting(self, ms: f64) -> Self {
         Self { lasting: ms, ..self }
     }
 }
 
-/// An observation in the making; time passes only by what is done.
+/// Builds an observation. Its clock advances only with the calls of the builder.
 #[derive(Debug, Clone)]
 pub struct ObservationBuilder {
     pub observation: Observation,
     now: f64,
-    /// When the exchange in progress was sent.
+    /// When the current exchange was sent, in milliseconds.
     sent: f64,
     step: u32,
 }
 
-fn struck(fault: Fault) -> Turn {
+fn turn_with(fault: Fault) -> Turn {
     Turn {
         answer: crate::scenario::TurnReply::Reply(SuccessReply::Ok),
         headers: indexmap::IndexMap::new(),
@@ -116,7 +116,7 @@ fn struck(fault: Fault) -> Turn {
     }
 }
 
-/// A plain call of one deployment.
+/// A plain call to one deployment.
 pub fn plain() -> ObservationBuilder {
     let mut seen = ObservationBuilder {
         observation: Observation {
@@ -129,7 +129,7 @@ pub fn plain() -> ObservationBuilder {
                 deployments: Vec::new(),
                 expect: Expect::default(),
                 except: indexmap::IndexMap::new(),
-                held_against: Vec::new(),
+                compared_with: Vec::new(),
                 other_looks: Vec::new(),
                 proxy_secrets: vec!["sk-proxy".to_owned()],
                 upstream_addresses: vec!["127.0.0.1:9".to_owned()],
@@ -147,13 +147,13 @@ pub fn plain() -> ObservationBuilder {
     seen
 }
 
-/// A call for a stream.
+/// A streaming call to one deployment.
 pub fn streamed() -> ObservationBuilder {
     plain().set(|arrangement| arrangement.combination.stream = true)
 }
 
 impl ObservationBuilder {
-    /// The caller calls this endpoint, and the proxy asks this provider.
+    /// Sets the endpoint that the caller calls, and the provider that the proxy calls.
     pub fn calling(self, api: Api, provider: Provider) -> Self {
         self.set(|arrangement| {
             arrangement.combination.api = api;
@@ -161,7 +161,7 @@ impl ObservationBuilder {
         })
     }
 
-    /// The last attempt asked for this endpoint.
+    /// Sets the endpoint that the last attempt called.
     pub fn asked(mut self, api: Api) -> Self {
         if let Some(attempt) = self.observation.attempts.last_mut() {
             attempt.api = Some(api);
@@ -169,7 +169,7 @@ impl ObservationBuilder {
         self
     }
 
-    /// The same with another record.
+    /// Replaces the observation.
     pub fn holding(self, observation: Observation) -> Self {
         Self { observation, ..self }
     }
@@ -190,19 +190,19 @@ impl ObservationBuilder {
         self
     }
 
-    /// With `backup` behind `primary`.
+    /// Adds `backup` as the fallback of `primary`.
     pub fn chained(mut self) -> Self {
         self.deploy("backup");
         self.set(|arrangement| arrangement.proxy.fallback = vec!["primary".into(), "backup".into()])
     }
 
-    /// With a deployment that callers address by its own name.
+    /// Adds a deployment that callers address by its own name.
     pub fn with_deployment(mut self, name: &str) -> Self {
         self.deploy(name);
         self
     }
 
-    /// The exchange before had another beside it, which was sent with it to this deployment and got this.
+    /// Adds an exchange with `to` that was sent concurrently with the previous one and got the response `said`.
     pub fn together(mut self, to: &str, said: SideReply) -> Self {
         let sent = self.observation.exchanges.last().map(|before| before.sent_ms);
         let now = self.now;
@@ -224,7 +224,7 @@ impl ObservationBuilder {
         self.set(|arrangement| arrangement.proxy.cooldown = Some(Cooldown { after, lasting }))
     }
 
-    /// The scenario demands this as well.
+    /// Adds an expectation of the scenario.
     pub fn expecting(self, edit: impl FnOnce(&mut Expect)) -> Self {
         self.set(|arrangement| edit(&mut arrangement.expect))
     }
@@ -234,17 +234,17 @@ impl ObservationBuilder {
         self
     }
 
-    /// An attempt at `primary`, answered to its end.
+    /// An attempt at `primary` with a complete response.
     pub fn tried(self, said: SideReply) -> Self {
         self.tried_at("primary", said, AttemptEnd::Finished)
     }
 
-    /// An attempt at `primary` that ended so.
+    /// An attempt at `primary` that ended like `end`.
     pub fn tried_until(self, said: SideReply, end: AttemptEnd) -> Self {
         self.tried_at("primary", said, end)
     }
 
-    /// An attempt at `primary` that never got as far as a status line.
+    /// An attempt at `primary` without a status line.
     pub fn tried_in_vain(mut self, end: AttemptEnd) -> Self {
         self = self.tried_at("primary", say(0, ""), end);
         if let Some(attempt) = self.observation.attempts.last_mut() {
@@ -253,7 +253,7 @@ impl ObservationBuilder {
         self
     }
 
-    /// The last attempt, otherwise.
+    /// Edits the last attempt.
     pub fn attempt(mut self, edit: impl FnOnce(&mut Attempt)) -> Self {
         if let Some(attempt) = self.observation.attempts.last_mut() {
             edit(attempt);
@@ -261,14 +261,14 @@ impl ObservationBuilder {
         self
     }
 
-    /// The last attempt played a turn with this fault.
+    /// Sets the fault of the last attempt.
     pub fn with_fault(self, fault: Fault) -> Self {
-        self.attempt(|attempt| attempt.turn = Some(struck(fault)))
+        self.attempt(|attempt| attempt.turn = Some(turn_with(fault)))
     }
 
-    /// No attempt reaches `primary`: its address has this fault.
+    /// Makes `primary` unreachable with a fault of its address.
     pub fn unreachable(self, fault: Fault) -> Self {
-        self.set(|arrangement| arrangement.deployments[0].turns = vec![struck(fault)])
+        self.set(|arrangement| arrangement.deployments[0].turns = vec![turn_with(fault)])
     }
 
     pub fn tried_at(mut self, deployment: &str, said: SideReply, end: AttemptEnd) -> Self {
@@ -293,7 +293,7 @@ impl ObservationBuilder {
         };
         let mut sent = sent;
         if std::str::from_utf8(&said.body).is_err() {
-            // Binary frames must not go through text.
+            // Binary frames must not be converted to text.
             sent.set_body(&said.body);
             sent.bytes = said.body.len() as u64;
         }
@@ -317,7 +317,7 @@ impl ObservationBuilder {
         self
     }
 
-    /// The caller gets this, to its end, and the next step begins.
+    /// The caller gets this complete response, and the next step begins.
     pub fn received(self, said: SideReply) -> Self {
         self.received_until(said, ResponseEnd::Complete)
     }
@@ -340,13 +340,13 @@ impl ObservationBuilder {
         let header = |wanted: &str| {
             said.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
         };
-        // As the client reads it.
+        // The client reads the body like this.
         let expected = || case.stream.then(|| provider::carrier(case.api));
         let carrier = match header("content-type").or(header("upgrade")) {
             Some(_) => Carrier::of_reply(Some(said.status), header),
             None => expected(),
         };
-        // Binary frames must not go through text.
+        // Binary frames must not be converted to text.
         let bytes = if text.contains('\u{fffd}') { said.body.clone() } else { text.clone().into_bytes() };
         let mut decoder = carrier.map(frames::FrameDecoder::new);
         let mut decoded = Vec::new();
@@ -370,14 +370,14 @@ impl ObservationBuilder {
         self.over(ExchangeOutcome::Answer(answer))
     }
 
-    /// The caller gets nothing.
+    /// The caller gets no response.
     pub fn received_nothing(self, ending: ResponseEnd) -> Self {
         self.over(ExchangeOutcome::NoAnswer { ending })
     }
 
-    /// The control request, which the upstream answers well.
-    pub fn recovering(mut self, told: SideReply) -> Self {
-        self = self.tried(say(200, OK)).received(told);
+    /// Adds the recovery request: the upstream succeeds, and the caller gets `said`.
+    pub fn recovering(mut self, said: SideReply) -> Self {
+        self = self.tried(say(200, OK)).received(said);
         if let Some(last) = self.observation.exchanges.last_mut() {
             last.step = StepName::Recovery;
         }

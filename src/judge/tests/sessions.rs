@@ -12,7 +12,7 @@ const CREATED: &str = r#"{"type":"session.created"}"#;
 const A: &str = r#"{"type":"response.output_text.delta","delta":"a"}"#;
 const B: &str = r#"{"type":"response.output_text.delta","delta":"b"}"#;
 const DONE: &str = r#"{"type":"response.done","response":{"status":"completed"}}"#;
-/// With the token of the first attempt: a frame tells its length, so that nothing can be filled in later.
+/// Contains the token of the first attempt, because a frame has a fixed length and cannot contain a placeholder.
 const ERROR: &str =
     r#"{"type":"error","error":{"type":"kind","code":"c","message":"no canary-msg-tok-primary-1"}}"#;
 
@@ -27,12 +27,12 @@ fn calling() -> ObservationBuilder {
     plain().calling(Api::OpenaiRealtime, Provider::Openai)
 }
 
-/// The upstream said this and was well.
+/// The upstream sent these events and did not fail.
 fn said(events: &[&str]) -> ObservationBuilder {
     calling().tried_until(session(events), AttemptEnd::Finished)
 }
 
-/// The upstream said this and closed the session.
+/// The upstream sent these events and closed the session.
 fn closed(events: &[&str], code: u16) -> ObservationBuilder {
     let mut seen = calling().tried_until(session(events), AttemptEnd::Closed);
     seen.observation.attempts[0].sent.closed =
@@ -45,7 +45,7 @@ fn refused(status: u16) -> ObservationBuilder {
     calling().tried(error(status))
 }
 
-/// The caller got this, and the proxy closed the session so.
+/// The caller got these events, and the proxy closed the session with this code and reason.
 fn ended(seen: ObservationBuilder, events: &[&str], code: u16, reason: &str) -> ObservationBuilder {
     let mut seen = seen.received(session(events));
     if let Some(ExchangeOutcome::Answer(answer)) =
@@ -61,8 +61,8 @@ fn open(seen: ObservationBuilder, events: &[&str]) -> ObservationBuilder {
     seen.received_until(session(events).lasting(9000.0), ResponseEnd::Deadline)
 }
 
-pub fn proofs() -> Vec<RuleExample> {
-    let told = |events: &[&str]| said(events).received(session(events));
+pub fn examples() -> Vec<RuleExample> {
+    let relayed = |events: &[&str]| said(events).received(session(events));
     let one = &[CREATED, A];
     vec![
         (
@@ -85,10 +85,10 @@ pub fn proofs() -> Vec<RuleExample> {
             ended(closed(&[A, B], 1011), &[A, B], 1011, "over"),
             ended(closed(&[A, B], 1011), &[B, A], 1011, "over"),
         ),
-        ("realtime.detail", told(&[CREATED, ERROR]), ended(refused(429), &[], 1013, "try later")),
+        ("realtime.detail", relayed(&[CREATED, ERROR]), ended(refused(429), &[], 1013, "try later")),
         (
             "realtime.event-form",
-            told(&[CREATED, ERROR]),
+            relayed(&[CREATED, ERROR]),
             said(&[CREATED, ERROR])
                 .received(session(&[r#"{"type":"error","error":"canary-msg-tok-primary-1"}"#])),
         ),
@@ -108,7 +108,7 @@ pub fn proofs() -> Vec<RuleExample> {
             ended(closed(one, 4001), one, 4001, "no more"),
         ),
         (
-            "realtime.close-told",
+            "realtime.close-relayed",
             ended(closed(one, 4001), one, 4001, "over"),
             closed(one, 4001).received_until(session(one), ResponseEnd::Closed),
         ),
@@ -120,7 +120,7 @@ fn findings(seen: &ObservationBuilder) -> Vec<String> {
 }
 
 #[test]
-fn a_session_that_was_relayed_as_it_came_breaks_nothing() {
+fn an_unchanged_session_breaks_no_rule() {
     let nothing: Vec<String> = Vec::new();
     let all = &[CREATED, A, B, DONE];
     assert_eq!(findings(&said(all).received(session(all))), nothing);
@@ -136,27 +136,27 @@ fn a_session_that_was_relayed_as_it_came_breaks_nothing() {
 }
 
 #[test]
-fn a_session_that_is_silent_because_its_upstream_is_breaks_nothing() {
+fn a_session_whose_upstream_is_silent_may_be_silent() {
     let silent = calling().tried_until(session(&[CREATED]), AttemptEnd::ClientLeft);
     assert_eq!(findings(&open(silent, &[CREATED])), Vec::<String>::new());
 }
 
 #[test]
-fn a_handshake_that_is_never_answered_has_the_limit_of_any_call() {
+fn a_handshake_without_a_response_has_the_same_timeout_as_any_call() {
     let silent = || calling().tried_in_vain(AttemptEnd::Open);
     assert_eq!(findings(&open(silent(), &[])), ["timeout.honoured"]);
     assert_eq!(findings(&silent().received(error(504))), Vec::<String>::new());
 }
 
 #[test]
-fn rules_about_bodies_and_streams_say_nothing_of_a_session() {
-    // Let in and thrown out: the headers, the type and the code of the refusal have no place there.
-    let thrown_out = ended(refused(429), &[ERROR], 1013, "no canary-msg-tok-primary-1");
-    assert_eq!(findings(&thrown_out), ["realtime.handshake-status"]);
+fn rules_on_bodies_and_streams_do_not_apply_to_sessions() {
+    // The proxy opened the session and then closed it: a close frame has no room for headers, type and code.
+    let opened_then_closed = ended(refused(429), &[ERROR], 1013, "no canary-msg-tok-primary-1");
+    assert_eq!(findings(&opened_then_closed), ["realtime.handshake-status"]);
 }
 
 #[test]
-fn a_success_that_lost_a_piece_is_seen_in_a_session_too() {
+fn a_lost_piece_of_a_success_is_detected_in_a_session_too() {
     let lost = said(&[CREATED, A, B, DONE]).received(session(&[CREATED, B, DONE]));
     assert_eq!(findings(&lost), ["success.content-intact"]);
     let never = open(said(&[CREATED, A, B, DONE]), &[CREATED, A, B]);

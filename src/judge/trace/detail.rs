@@ -1,4 +1,4 @@
-//! The fate of each thing that an upstream said about its failure.
+//! The fate of each detail of an upstream's error.
 
 use serde_json::Value;
 
@@ -16,18 +16,18 @@ use crate::{
     observation::{Attempt, word},
 };
 
-/// What the caller got, as far as a detail can stand in it.
+/// The parts of the caller's response that can contain a detail.
 struct Got<'f> {
     error: Option<&'f ErrorObject>,
     headers: &'f [(String, String)],
-    /// Every leaf of the error's JSON; where there is no error object, of the whole body.
+    /// Every leaf of the error's JSON; without an error object, of the whole body.
     leaves: Vec<(String, String, String)>,
-    /// The body, where it is no JSON.
+    /// The body if it is not JSON, otherwise empty.
     prose: &'f str,
 }
 
-/// What became of everything that `attempt` said.
-pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcome) -> Vec<TracedDetail> {
+/// The fate of each detail that `attempt` sent.
+pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, outcome: &AttemptOutcome) -> Vec<TracedDetail> {
     let error = facts.response.error();
     let answer = facts.raw_response();
     let body = answer.map_or("", |answer| answer.body.text.as_str());
@@ -43,7 +43,7 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcom
     let mut add = |detail: &str, sent: &str, fate: DetailFate| {
         traced.push(TracedDetail { detail: detail.to_owned(), sent: shorten(sent), fate });
     };
-    match fate.error() {
+    match outcome.error() {
         Some(sent) => {
             if !sent.message.is_empty() {
                 add("message", &sent.message, message(&got, attempt, &sent.message));
@@ -60,14 +60,14 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcom
                 }
             }
         }
-        // No object of any dialect, and yet it may say something: a page, a plain text.
+        // Not an error object, but a page or a plain text can contain a message as well.
         None if word::has_token(&attempt.said(), &attempt.canaries.message) => {
             add("message", &attempt.said(), message(&got, attempt, &attempt.said()));
         }
         None => {}
     }
     for (name, value) in &attempt.sent.headers {
-        // However a provider calls it: the header by which it names the request.
+        // The header with the request id, whatever name the provider uses.
         let planted = word::occurs(value, &attempt.canaries.request_id);
         if planted || is_detail(name) {
             add(name, value, header(&got, name, value, planted));
@@ -76,7 +76,7 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, fate: &AttemptOutcom
     traced
 }
 
-/// Whether a header says something about a failure.
+/// Whether a header is a detail of an error.
 fn is_detail(name: &str) -> bool {
     matches!(
         name,
@@ -93,7 +93,7 @@ fn is_detail(name: &str) -> bool {
 }
 
 impl Got<'_> {
-    /// Another place than the message in which a text stands that cannot be mistaken.
+    /// A place other than the message that contains a unique text.
     fn elsewhere(&self, token: &str) -> Option<String> {
         let in_message = |path: &str| self.is_message(path);
         let leaf = self.leaves.iter().find(|(path, _, text)| !in_message(path) && word::occurs(text, token));
@@ -101,14 +101,14 @@ impl Got<'_> {
         leaf.map(|(path, ..)| path.clone()).or_else(|| header().map(|(name, _)| place::header(name)))
     }
 
-    /// The path of the message, in whichever dialect.
+    /// Whether this is the path of the message, in any dialect.
     fn is_message(&self, path: &str) -> bool {
         let error = self.error.map_or("", |error| error.message.as_str());
         let there = self.leaves.iter().find(|(.., text)| !error.is_empty() && text == error);
         there.is_some_and(|(message, ..)| message == path)
     }
 
-    /// The text of the message, or the body where it is no JSON.
+    /// The text of the message, or the body if it is not JSON.
     fn message(&self) -> &str {
         self.error.map_or(self.prose, |error| error.message.as_str())
     }
@@ -129,18 +129,18 @@ fn message(got: &Got<'_>, attempt: &Attempt, sent: &str) -> DetailFate {
     }
 }
 
-/// `there` is what stands in the member of this meaning.
+/// The fate of a member. `there` is the value of the corresponding member in the caller's error.
 fn member(got: &Got<'_>, sent: &ErrorObject, name: &str, value: &Value, there: &Value) -> DetailFate {
     let word = text(value);
     let same = |other: &str| match sent.family {
-        // AWS begins a type with a capital in the header, and with a small letter in a stream.
+        // AWS writes a type with an initial capital in the header, and with a small letter in a stream.
         Vocabulary::Aws => other.eq_ignore_ascii_case(&word),
         _ => other == word,
     };
     if !there.is_null() && same(&text(there)) {
         return DetailFate::Kept;
     }
-    // A common word proves nothing, unless the member has the same name.
+    // A common word is evidence only in a member with the same name.
     let leaf = got.leaves.iter().find(|(_, key, text)| place::same_name(key, name) && same(text));
     if let Some((path, ..)) = leaf {
         return DetailFate::Moved { to: path.clone() };
@@ -156,12 +156,12 @@ fn member(got: &Got<'_>, sent: &ErrorObject, name: &str, value: &Value, there: &
     if there.is_null() { DetailFate::Lost } else { DetailFate::Mapped { to: shorten(&text(there)) } }
 }
 
-/// Nobody says this by chance: a planted token.
+/// Whether the word is a planted token, which cannot occur by chance.
 fn is_unmistakable(word: &str) -> bool {
     word.starts_with("canary_")
 }
 
-/// `planted` says that the value is a token of this attempt's own.
+/// The fate of a header. `planted` says whether the value contains the request id that was planted for this attempt.
 fn header(got: &Got<'_>, name: &str, value: &str, planted: bool) -> DetailFate {
     let named = || got.headers.iter().filter(|(key, _)| key == name);
     if named().any(|(_, there)| there == value) {

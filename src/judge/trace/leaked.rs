@@ -1,4 +1,4 @@
-//! What must not come out and did.
+//! Leaks: secrets and headers of an upstream that reached the caller.
 
 use super::{
     model::{DetailFate, TracedDetail},
@@ -9,8 +9,8 @@ use crate::{
     observation::{Attempt, Response, word},
 };
 
-/// The headers of a reply that speak of the upstream's connection alone (RFC 9110 section 7.6.1). Those
-/// that say how the body is framed, and `Connection` itself, every connection has of its own.
+/// The headers of a response that apply only to the upstream's connection (RFC 9110 section 7.6.1), without those that
+/// frame the body and without `Connection` itself, because every connection has its own.
 pub fn hop_by_hop(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     let named = named_by_connection(attempt);
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -32,11 +32,11 @@ fn named_by_connection(attempt: &Attempt) -> Vec<String> {
         .collect()
 }
 
-/// The headers of a reply that belong to the upstream's connection or session.
+/// The headers of a response that belong to the upstream's connection or session.
 pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     let hop_by_hop = named_by_connection(attempt);
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    // A switch of protocols says the same on every connection.
+    // After a protocol switch, `Upgrade` has the same value on every connection.
     let switched = attempt.sent.status == Some(101);
     headers.filter(move |(name, _)| !(switched && *name == "upgrade")).filter(move |(name, _)| {
         matches!(
@@ -46,7 +46,7 @@ pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Everything of an upstream in this answer that must not reach a caller.
+/// The leaks in this response: keys, addresses and headers of an upstream that must not reach the caller.
 pub(super) fn leaked(facts: &Facts<'_>) -> Vec<TracedDetail> {
     let Some(answer) = facts.raw_response() else { return Vec::new() };
     let arrangement = facts.arrangement;
@@ -62,7 +62,7 @@ pub(super) fn leaked(facts: &Facts<'_>) -> Vec<TracedDetail> {
     };
     let mut found: Vec<TracedDetail> = Vec::new();
     for ((what, secret), contains) in secrets.filter(|((_, secret), _)| !secret.is_empty()) {
-        // What the upstream itself said is no leak of the proxy's.
+        // What the upstream itself sent is not a leak of the proxy.
         if facts.attempts.iter().any(|(attempt, _)| contains(&attempt.said(), secret)) {
             continue;
         }
@@ -79,7 +79,7 @@ pub(super) fn leaked(facts: &Facts<'_>) -> Vec<TracedDetail> {
     found
 }
 
-/// Whether a text contains something that must not come out.
+/// Whether a text (first argument) contains a secret (second argument).
 type Contains = fn(&str, &str) -> bool;
 
 fn first_place(answer: &Response, secret: &str, contains: Contains) -> Option<String> {

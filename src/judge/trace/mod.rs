@@ -1,11 +1,11 @@
-//! Where an error came from, and what became of each thing that the provider said about it.
+//! The source of an error, and the fate of each detail of the provider's error.
 
 mod detail;
 mod leaked;
-mod maker;
 mod model;
 mod origin;
 mod place;
+mod source;
 
 pub use leaked::{hop_by_hop, poison};
 pub use model::{DetailFate, ErrorOrigin, ErrorSource, Evidence, TracedDetail};

@@ -1,4 +1,4 @@
-//! What is said about the origin of an error, as plain data.
+//! The origin of an error, as plain data.
 
 use std::fmt;
 
@@ -7,37 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::observation::StepName;
 
-/// Where one error came from.
+/// The origin of one error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorOrigin {
-    /// Which request of the case got it.
+    /// The request of the case that got the error.
     pub step: StepName,
-    /// Who made it.
+    /// The source of the error.
     pub maker: ErrorSource,
-    /// What shows that.
+    /// The evidence for the source.
     pub evidence: Vec<Evidence>,
-    /// What became of each thing that the upstream said about its failure: of the maker, or where
-    /// no upstream made it, of the last one that failed.
+    /// The fate of each detail of the upstream's error. If the source is not an upstream, of the error of the last
+    /// upstream that failed.
     pub details: Vec<TracedDetail>,
 }
 
-/// Who made an error.
+/// The source of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorSource {
-    /// An upstream: what it planted in its reply stands in the answer.
+    /// An upstream: the response contains tokens that the upstream planted.
     Upstream {
-        /// Which deployment of the case.
+        /// The deployment of the case.
         deployment: String,
-        /// Which attempt at it, from 1.
+        /// The 1-based attempt number.
         n: u32,
     },
-    /// The proxy: nothing that an upstream planted stands in the answer.
+    /// The proxy: the response contains no token of an upstream.
     Proxy,
-    /// upfault itself, so that it says nothing about the proxy.
+    /// upfault itself; the error says nothing about the proxy.
     Upfault,
-    /// Nobody: an upstream failed, and the caller was not told of an error.
-    Nobody,
+    /// No source: an upstream failed, but the caller got no error.
+    #[serde(rename = "none", alias = "nobody")]
+    Unreported,
 }
 
 impl fmt::Display for ErrorSource {
@@ -46,17 +47,17 @@ impl fmt::Display for ErrorSource {
             Self::Upstream { deployment, n } => write!(f, "upstream {deployment}#{n}"),
             Self::Proxy => f.write_str("the proxy"),
             Self::Upfault => f.write_str("upfault itself"),
-            Self::Nobody => f.write_str("nobody"),
+            Self::Unreported => f.write_str("none"),
         }
     }
 }
 
-/// One thing that shows who made an error.
+/// One piece of evidence for the source of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
-    /// What was found: `message`, `request id`, or a sentence.
+    /// The kind of token that was found, such as `message` or `request id`, or a sentence.
     pub found: String,
-    /// Where: `error.message`, `header x-request-id`. Null where `found` is a sentence.
+    /// The place of the token: `error.message`, `header x-request-id`. Null if `found` is a sentence.
     pub place: Option<String>,
 }
 
@@ -75,40 +76,40 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// One thing that an upstream sent, and its fate.
+/// One detail that an upstream sent, and its fate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TracedDetail {
-    /// `message`, `type`, `code`, `param`, or the name of a header; of a leak, what leaked.
+    /// `message`, `type`, `code`, `param`, or the name of a header; for a leak, what leaked.
     pub detail: String,
-    /// As it was sent, at most 200 characters of it; empty for a leak.
+    /// The first 200 characters of the value that the upstream sent; empty for a leak.
     pub sent: String,
-    /// What became of it.
+    /// Its fate.
     pub fate: DetailFate,
 }
 
-/// What became of one detail on its way through the proxy.
+/// The fate of one detail on its way through the proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DetailFate {
-    /// The same member or header, with the same value.
+    /// The response contains it in the same member or header, with the same value.
     Kept,
-    /// The same value in another place.
+    /// The response contains the same value in another place.
     Moved {
-        /// `error.metadata.raw`, `header llm_provider-retry-after`.
+        /// The new place: `error.metadata.raw`, `header llm_provider-retry-after`.
         to: String,
     },
-    /// The same place with another value.
+    /// The same place contains another value.
     Mapped {
-        /// The value that stands there.
+        /// The other value.
         to: String,
     },
-    /// Only inside the text of the message.
+    /// It appears only inside the text of the message.
     Prose,
-    /// Nowhere.
+    /// The response does not contain it.
     Lost,
-    /// It must not reach a caller, and did.
+    /// It reached the caller although it must not.
     Leaked {
-        /// Where it stands.
+        /// The place in the response.
         at: String,
     },
 }

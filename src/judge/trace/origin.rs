@@ -1,10 +1,10 @@
-//! The origin of every error of a case.
+//! Traces the origin of every error of a case.
 
 use super::{
     detail::details,
     leaked::leaked,
-    maker::maker,
     model::{ErrorOrigin, ErrorSource, Evidence},
+    source::source,
 };
 use crate::{
     judge::{
@@ -14,8 +14,8 @@ use crate::{
     observation::Observation,
 };
 
-/// Where each error came from that a caller got in this case, or should have got. Pure: it does not
-/// depend on the policy, since nothing is judged.
+/// The origin of each error that a caller got in this case, or should have got. Pure, and independent of the policy,
+/// because it judges nothing.
 pub fn origins(observation: &Observation) -> Vec<ErrorOrigin> {
     let policy = Policy::default();
     let facts = observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, &policy));
@@ -23,41 +23,42 @@ pub fn origins(observation: &Observation) -> Vec<ErrorOrigin> {
 }
 
 fn origin(facts: &Facts<'_>) -> Option<ErrorOrigin> {
-    // Whoever left waited for no answer, and nobody owes one.
+    // A caller that left does not wait for a response.
     if facts.left.is_some() {
         return None;
     }
-    // What a pass-through hands back is an error where its provider meant one, in whatever words.
-    let handed_back = facts.arrangement.proxy.pass_through && facts.is_failure();
-    let (maker, evidence, attempt) = if is_error(&facts.response) || handed_back {
-        maker(facts)
+    // The response of a pass-through route is an error if the provider's is, in whatever form.
+    let passed_on = facts.arrangement.proxy.pass_through && facts.is_failure();
+    let (source, evidence, attempt) = if is_error(&facts.response) || passed_on {
+        source(facts)
     } else if facts.is_failure() && !ended_by_its_server(facts) {
-        let why = "an upstream failed, and no error in words reached the caller";
-        (ErrorSource::Nobody, vec![Evidence::sentence(why)], None)
+        let why = "an upstream failed, but the caller got no error";
+        (ErrorSource::Unreported, vec![Evidence::sentence(why)], None)
     } else {
         return None;
     };
     let failed = || facts.failures().last();
     let own = |attempt| facts.attempts.iter().find(|(other, _)| std::ptr::eq(*other, attempt));
-    // The reply of an earlier request is no failure of this one, and nothing of it had to be kept.
+    // If the error comes from an earlier request, the proxy did not have to keep any of its details.
     let spoken = match attempt {
-        Some(attempt) => own(attempt).map(|(attempt, fate)| (*attempt, fate)),
+        Some(attempt) => own(attempt).map(|(attempt, outcome)| (*attempt, outcome)),
         None => failed(),
     };
-    let mut traced = spoken.map(|(attempt, fate)| details(facts, attempt, fate)).unwrap_or_default();
+    let mut traced = spoken.map(|(attempt, outcome)| details(facts, attempt, outcome)).unwrap_or_default();
     traced.extend(leaked(facts));
-    Some(ErrorOrigin { step: facts.exchange.step, maker, evidence, details: traced })
+    Some(ErrorOrigin { step: facts.exchange.step, maker: source, evidence, details: traced })
 }
 
-/// A session that its server ended as one that has served its purpose, and that ended so for the caller
-/// too, has no error.
+/// Whether the upstreams ended the session with a normal close code, and the caller got a close frame as well: then
+/// there is no error.
 fn ended_by_its_server(facts: &Facts<'_>) -> bool {
-    let normal = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Closed { closed, .. } if is_normal(closed.code));
+    let normal = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Closed { closed, .. } if is_normal(closed.code));
     matches!(&facts.response, CallerResponse::Session(session) if session.closed.is_some())
-        && facts.failures().all(|(_, fate)| normal(fate))
+        && facts.failures().all(|(_, outcome)| normal(outcome))
 }
 
-/// The caller got an error in words, by status, or by no answer at all.
-fn is_error(told: &CallerResponse) -> bool {
-    matches!(told, CallerResponse::Nothing(_) | CallerResponse::Failure { .. }) || told.error().is_some()
+/// Whether the caller got an error object, an error status, or no response.
+fn is_error(response: &CallerResponse) -> bool {
+    matches!(response, CallerResponse::Nothing(_) | CallerResponse::Failure { .. })
+        || response.error().is_some()
 }

@@ -1,13 +1,13 @@
-//! Finding a value in what the caller got, and naming the place.
+//! Finds values in the caller's response, and names their places.
 
 use serde_json::Value;
 
 use crate::judge::dialect::text;
 
-/// Members deeper than this are not looked at: no client looks there either.
+/// Members that are nested deeper are ignored: no client reads them either.
 const DEEPEST: usize = 32;
 
-/// Every text, number and truth value in `value`, with its path and the name of its member.
+/// Every string, number and boolean in `value`: its path, the name of its member, and its text.
 pub(super) fn leaves(value: &Value) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     collect(value, String::new(), "", 0, &mut found);
@@ -33,18 +33,17 @@ fn collect(value: &Value, path: String, name: &str, depth: usize, found: &mut Ve
     }
 }
 
-/// Names are compared as people read them: `retry_after` is `Retry-After`.
+/// Whether two names are equal, ignoring case and treating `_` as `-`: `retry_after` is `Retry-After`.
 pub(super) fn same_name(a: &str, b: &str) -> bool {
     a.replace('_', "-").eq_ignore_ascii_case(&b.replace('_', "-"))
 }
 
-/// Whether a header is the one of this name, or its copy under a prefix of the proxy's
-/// (`llm_provider-retry-after`).
+/// Whether a header has this name, possibly with a prefix that the proxy added (`llm_provider-retry-after`).
 pub fn is_named_after(header: &str, name: &str) -> bool {
     header.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with(['-', '_']))
 }
 
-/// A header by its name, as a place.
+/// The place of a header.
 pub(super) fn header(name: &str) -> String {
     format!("header {name}")
 }

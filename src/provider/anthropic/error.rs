@@ -1,4 +1,4 @@
-//! How Anthropic names an error, and how it stands in a stream.
+//! Anthropic's error types, and its error event in a stream.
 //!
 //! Sources: <https://platform.claude.com/docs/en/api/errors> (types and their statuses), the
 //! recorded overload of vercel/ai (`details` is null in a stream).
@@ -12,9 +12,9 @@ use crate::{
     scenario::EventForm,
 };
 
-/// What Anthropic calls an error: the row's own type where that is a word of Anthropic's alone, the
-/// one for its status otherwise. So a provider that speaks another dialect elsewhere needs no
-/// catalogue of its own for the Messages API.
+/// Anthropic's type of an error: the row's type if it is one that only Anthropic uses, otherwise the type for
+/// the row's status. A provider that uses another dialect elsewhere thus needs no separate catalogue for the
+/// Messages API.
 pub(in crate::provider) fn word(row: &ErrorRow) -> &str {
     const OWN: [&str; 10] = [
         "authentication_error",
@@ -46,8 +46,8 @@ pub(in crate::provider) fn word(row: &ErrorRow) -> &str {
     }
 }
 
-/// The event `error`: whatever form the same failure has as a reply, in a stream it is the model
-/// that speaks, so it is Anthropic's.
+/// The event `error`. It always has Anthropic's form, whatever form the same failure has as a response: in a
+/// stream the error comes from the model.
 pub(super) fn event(failure: &ProviderError<'_>, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
     let mut error = failure.error.clone();
     if error["type"] != "error" {

@@ -34,11 +34,11 @@ pub(in crate::provider) fn reply(
     }
 }
 
-/// The one block that a reply consists of.
+/// The only content block of a response.
 struct Content {
     pieces: Vec<String>,
     tool: bool,
-    /// The limit of tokens cut it off.
+    /// Whether the token limit cut the text off.
     limited: bool,
 }
 
@@ -49,7 +49,7 @@ impl Content {
         Self { pieces, tool, limited: reply.is_cut_by_limit() }
     }
 
-    /// The block as it begins: empty.
+    /// The block at the start of a stream: empty.
     fn start(&self, canaries: &Canaries) -> Value {
         if self.tool {
             let id = format!("toolu_{}", stem(canaries));
@@ -59,7 +59,7 @@ impl Content {
         }
     }
 
-    /// The block at its end.
+    /// The complete block.
     fn whole(&self, canaries: &Canaries) -> Value {
         let mut block = self.start(canaries);
         let text = self.pieces.concat();
@@ -87,7 +87,7 @@ fn message(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> Val
     message
 }
 
-/// A message that has no content yet.
+/// A message without content.
 fn envelope(asked: &RequestedCall, canaries: &Canaries, output_tokens: usize) -> Value {
     json!({
         "id": format!("msg_{}", stem(canaries)),
@@ -109,7 +109,7 @@ fn envelope(asked: &RequestedCall, canaries: &Canaries, output_tokens: usize) ->
 }
 
 fn stream(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
-    // The first count of a stream is of what has been made so far.
+    // The first event of a stream counts only the output tokens so far.
     let message = envelope(asked, canaries, 1);
     let mut events = vec![
         event("message_start", json!({"message": message})),
@@ -118,7 +118,7 @@ fn stream(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> Mess
     ];
     let (kind, member) =
         if content.tool { ("input_json_delta", "partial_json") } else { ("text_delta", "text") };
-    // Ten thousand pieces are asked for now and then, so what all deltas share is written once.
+    // A reply can have ten thousand pieces, so the part that all deltas share is serialized once.
     let stem = format!(
         "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\
          \"delta\":{{\"type\":\"{kind}\",\"{member}\":"
@@ -136,7 +136,7 @@ fn stream(content: &Content, asked: &RequestedCall, canaries: &Canaries) -> Mess
     MessageBody::Events { events, terminator: Some(event("message_stop", json!({}))) }
 }
 
-/// An event whose data repeats its name.
+/// An event whose data repeats its name in `type`.
 fn event(name: &str, members: Value) -> Bytes {
     let mut data = json!({"type": name});
     if let (Some(data), Value::Object(members)) = (data.as_object_mut(), members) {

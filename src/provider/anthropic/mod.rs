@@ -1,4 +1,4 @@
-//! Anthropic's endpoints, whoever serves them.
+//! Anthropic's endpoints, for every provider that serves them.
 
 mod count_tokens;
 mod endpoints;

@@ -21,7 +21,7 @@ fn body(message: &ProviderMessage) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-/// Every entry of a stream, each checked to be one frame; the terminator last.
+/// The frames of a stream, the terminator last; checks that each entry is exactly one frame.
 fn frames(message: &ProviderMessage) -> Vec<Frame> {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     events
@@ -40,7 +40,7 @@ fn data(frame: &Frame) -> Value {
 }
 
 #[test]
-fn a_plain_reply_has_all_that_anthropic_sends() {
+fn a_plain_response_has_all_members_that_anthropic_sends() {
     let message = provider::reply(&asked(false), &SuccessReply::Ok, &canaries());
     insta::assert_snapshot!(body(&message), @r#"{"id":"msg_abc123-main-1","type":"message","role":"assistant","model":"claude-sonnet-4-20250514","content":[{"type":"text","text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":5,"service_tier":"standard"}}"#);
     let headers: Vec<_> = message.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -207,7 +207,7 @@ fn the_catalogue_is_anthropics() {
 }
 
 #[test]
-fn a_used_up_limit_says_when_it_is_filled_again() {
+fn a_used_up_limit_says_when_to_retry() {
     let message = provider::error(&asked(false), ErrorName::TokenLimit, &canaries());
     for (name, value) in [
         ("anthropic-ratelimit-requests-remaining", "499"),
@@ -223,7 +223,7 @@ fn a_used_up_limit_says_when_it_is_filled_again() {
 }
 
 #[test]
-fn an_error_event_stands_in_the_form_that_was_asked_for() {
+fn an_error_event_has_the_requested_form() {
     let event = |form| {
         let event = provider::error_event(&asked(true), ErrorName::Overloaded, form, &canaries());
         String::from_utf8(event.to_vec()).unwrap()
@@ -244,7 +244,7 @@ fn an_error_event_stands_in_the_form_that_was_asked_for() {
 }
 
 #[test]
-fn in_a_stream_every_error_is_anthropics_whoever_sends_it_as_a_reply() {
+fn in_a_stream_every_error_has_anthropics_form() {
     for name in ErrorName::ALL {
         for provider in [Provider::Anthropic, Provider::Vertex, Provider::Openai] {
             let asked = RequestedCall::plain(provider, Api::AnthropicMessages, true);
@@ -261,7 +261,7 @@ fn in_a_stream_every_error_is_anthropics_whoever_sends_it_as_a_reply() {
 }
 
 #[test]
-fn another_providers_types_become_anthropics_by_their_status() {
+fn types_of_other_providers_map_to_anthropics_by_status() {
     let word = |status, kind: Option<&str>| {
         let row = provider::ErrorRow {
             status,

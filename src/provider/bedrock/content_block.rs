@@ -1,4 +1,4 @@
-//! What a model says, before an operation gives it its form.
+//! The content of a response, before an operation formats it.
 
 use serde_json::Value;
 
@@ -8,31 +8,31 @@ use crate::{
     scenario::SuccessReply,
 };
 
-/// One block of content, in the pieces that a stream sends it in.
+/// One block of content, in the pieces in which a stream sends it.
 pub(super) struct ContentBlock {
     pub pieces: Vec<String>,
     pub kind: ContentKind,
 }
 
-/// What the block is.
+/// The kind of a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContentKind {
     Text,
-    /// A text that the limit of tokens cut off.
+    /// A text that the token limit cut off.
     Limited,
     /// The pieces are a tool's arguments.
     ToolCall,
-    /// The text that a guardrail puts in the place of the model's.
+    /// The text with which a guardrail replaces the model's.
     Blocked,
 }
 
-/// The tool that is called.
+/// The name of the tool that the model calls.
 pub(super) const TOOL: &str = "get_weather";
 
-/// What a request counts as, in tokens.
+/// The number of input tokens that every response reports.
 pub(super) const INPUT_TOKENS: usize = 9;
 
-/// How long the model says that it took, in milliseconds.
+/// The latency that every response reports, in milliseconds.
 pub(super) const LATENCY_MS: u32 = 42;
 
 impl ContentBlock {
@@ -58,9 +58,9 @@ impl ContentBlock {
         self.pieces.concat()
     }
 
-    /// A tool's arguments as they stand in a body.
+    /// A tool call's arguments as the JSON value of a body.
     pub(super) fn arguments(&self) -> Value {
-        // The pieces are one JSON object together, which a test holds.
+        // Together the pieces are one JSON object; a test checks it.
         serde_json::from_str(&self.text()).unwrap_or_default()
     }
 
@@ -69,7 +69,7 @@ impl ContentBlock {
     }
 }
 
-/// The id of the call of a tool.
+/// The id of a tool call.
 pub(super) fn call_id(prefix: &str, canaries: &Canaries) -> String {
     format!("{prefix}{}", stem(canaries))
 }

@@ -1,7 +1,7 @@
 //! `POST /model/{model}/converse` and `/converse-stream`.
 //!
 //! Source: <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html> and
-//! `API_runtime_ConverseStream.html` beside it.
+//! `API_runtime_ConverseStream.html` in the same directory.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -16,49 +16,55 @@ use crate::{
 };
 
 pub(super) fn reply(
-    said: &ContentBlock,
+    content_block: &ContentBlock,
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
-    if asked.stream { (frame::CONTENT_TYPE, stream(said, canaries)) } else { json(&whole(said, canaries)) }
+    if asked.stream {
+        (frame::CONTENT_TYPE, stream(content_block, canaries))
+    } else {
+        json(&whole(content_block, canaries))
+    }
 }
 
-fn whole(said: &ContentBlock, canaries: &Canaries) -> Value {
-    let content = match said.kind {
+fn whole(content_block: &ContentBlock, canaries: &Canaries) -> Value {
+    let content = match content_block.kind {
         ContentKind::ToolCall => {
             let id = call_id("tooluse_", canaries);
-            json!({"toolUse": {"input": said.arguments(), "name": TOOL, "toolUseId": id}})
+            json!({"toolUse": {"input": content_block.arguments(), "name": TOOL, "toolUseId": id}})
         }
-        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => json!({"text": said.text()}),
+        ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
+            json!({"text": content_block.text()})
+        }
     };
     json!({
         "metrics": {"latencyMs": LATENCY_MS},
         "output": {"message": {"content": [content], "role": "assistant"}},
-        "stopReason": stop_reason(said),
-        "usage": usage(said),
+        "stopReason": stop_reason(content_block),
+        "usage": usage(content_block),
     })
 }
 
-fn stream(said: &ContentBlock, canaries: &Canaries) -> MessageBody {
+fn stream(content_block: &ContentBlock, canaries: &Canaries) -> MessageBody {
     let mut events = vec![event("messageStart", json!({"role": "assistant"}))];
-    // A block of text begins with its first delta; only what has a name is announced.
-    if said.kind == ContentKind::ToolCall {
+    // A text block begins with its first delta; only a tool call has a start event, which contains its name.
+    if content_block.kind == ContentKind::ToolCall {
         let tool = json!({"toolUse": {"name": TOOL, "toolUseId": call_id("tooluse_", canaries)}});
         events.push(event("contentBlockStart", json!({"contentBlockIndex": 0, "start": tool})));
     }
-    events.extend(deltas(said));
+    events.extend(deltas(content_block));
     events.push(block_stop());
-    MessageBody::Events { events, terminator: Some(end(said)) }
+    MessageBody::Events { events, terminator: Some(end(content_block)) }
 }
 
-/// What is left of a stream in which a guardrail steps in.
-pub(super) fn blocked_event(said: &ContentBlock) -> Bytes {
-    deltas(said).chain([block_stop(), end(said)]).collect::<Vec<_>>().concat().into()
+/// The rest of a stream in which a guardrail intervenes.
+pub(super) fn blocked_event(content_block: &ContentBlock) -> Bytes {
+    deltas(content_block).chain([block_stop(), end(content_block)]).collect::<Vec<_>>().concat().into()
 }
 
-fn deltas(said: &ContentBlock) -> impl Iterator<Item = Bytes> {
-    said.pieces.iter().map(|piece| {
-        let delta = match said.kind {
+fn deltas(content_block: &ContentBlock) -> impl Iterator<Item = Bytes> {
+    content_block.pieces.iter().map(|piece| {
+        let delta = match content_block.kind {
             ContentKind::ToolCall => json!({"toolUse": {"input": piece}}),
             ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => json!({"text": piece}),
         };
@@ -70,10 +76,10 @@ fn block_stop() -> Bytes {
     event("contentBlockStop", json!({"contentBlockIndex": 0}))
 }
 
-/// Both messages that say that a stream is complete.
-fn end(said: &ContentBlock) -> Bytes {
-    let metadata = json!({"metrics": {"latencyMs": LATENCY_MS}, "usage": usage(said)});
-    [event("messageStop", json!({"stopReason": stop_reason(said)})), event("metadata", metadata)]
+/// The two messages that complete a stream.
+fn end(content_block: &ContentBlock) -> Bytes {
+    let metadata = json!({"metrics": {"latencyMs": LATENCY_MS}, "usage": usage(content_block)});
+    [event("messageStop", json!({"stopReason": stop_reason(content_block)})), event("metadata", metadata)]
         .concat()
         .into()
 }
@@ -83,8 +89,8 @@ fn event(name: &str, mut payload: Value) -> Bytes {
     frame::event(name, &payload)
 }
 
-fn stop_reason(said: &ContentBlock) -> &'static str {
-    match said.kind {
+fn stop_reason(content_block: &ContentBlock) -> &'static str {
+    match content_block.kind {
         ContentKind::Text => "end_turn",
         ContentKind::Limited => "max_tokens",
         ContentKind::ToolCall => "tool_use",
@@ -92,7 +98,7 @@ fn stop_reason(said: &ContentBlock) -> &'static str {
     }
 }
 
-fn usage(said: &ContentBlock) -> Value {
-    let output = said.output_tokens();
+fn usage(content_block: &ContentBlock) -> Value {
+    let output = content_block.output_tokens();
     json!({"inputTokens": INPUT_TOKENS, "outputTokens": output, "totalTokens": INPUT_TOKENS + output})
 }

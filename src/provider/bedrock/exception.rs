@@ -1,4 +1,4 @@
-//! Errors in the midst of a stream.
+//! Errors inside a stream.
 //!
 //! Source: the members of `ConverseStreamOutput` and `ResponseStream` in AWS's description of
 //! `bedrock-runtime` (botocore, `service-2.json`).
@@ -22,7 +22,7 @@ const MODEL_TIMEOUT: &str = "modelTimeoutException";
 const CONVERSE: &[&str] = &[INTERNAL, MODEL_STREAM, VALIDATION, THROTTLING, UNAVAILABLE];
 const INVOKE: &[&str] = &[INTERNAL, MODEL_STREAM, VALIDATION, THROTTLING, MODEL_TIMEOUT, UNAVAILABLE];
 
-/// The exception that the operation declares for an error.
+/// An error as an exception that the operation declares.
 pub(super) fn declared(api: Api, failure: &ProviderError<'_>) -> Bytes {
     let name = name(api, failure.row);
     let payload = if name == MODEL_STREAM {
@@ -33,17 +33,17 @@ pub(super) fn declared(api: Api, failure: &ProviderError<'_>) -> Bytes {
     frame::exception(name, &payload)
 }
 
-/// An error that no operation declares, under the name that it has as a status.
+/// An error that no operation declares, with the name that it has in a response header.
 pub(super) fn low_level(failure: &ProviderError<'_>) -> Bytes {
     frame::error(failure.row.kind.as_deref().unwrap_or("InternalFailure"), &failure.text)
 }
 
-/// An error's own name in camel case, or the nearest that the operation declares: a caller's SDK
-/// makes an empty error of a name that it does not know.
+/// An error's own name in camel case, or the nearest one that the operation declares: a client SDK turns an
+/// unknown name into an empty error.
 fn name(api: Api, row: &ErrorRow) -> &'static str {
     let names = if api == Api::BedrockInvoke { INVOKE } else { CONVERSE };
     let own = row.kind.as_deref().unwrap_or_default();
-    // The names differ from those of the headers in the case of their first letter alone.
+    // The names differ from those in the headers only in the case of the first letter.
     if let Some(name) = names.iter().find(|name| name.eq_ignore_ascii_case(own)) {
         return name;
     }

@@ -7,17 +7,17 @@ use crate::wire::eventstream::encode;
 
 pub(super) const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
 
-/// An event with its JSON.
+/// An event with a JSON payload.
 pub(super) fn event(name: &str, payload: &Value) -> Bytes {
     json("event", ":event-type", name, payload)
 }
 
-/// The error of a name that the operation declares; the stream ends with it.
+/// An exception that the operation declares; it ends the stream.
 pub(super) fn exception(name: &str, payload: &Value) -> Bytes {
     json("exception", ":exception-type", name, payload)
 }
 
-/// An error of the service behind the operation, which no operation declares.
+/// An error of the service itself, which no operation declares.
 pub(super) fn error(code: &str, message: &str) -> Bytes {
     let headers = [(":error-code", code), (":error-message", message), (":message-type", "error")];
     written(&headers, b"")
@@ -30,10 +30,9 @@ fn json(message_type: &str, name_header: &str, name: &str, payload: &Value) -> B
 }
 
 fn written(headers: &[(&str, &str)], payload: &[u8]) -> Bytes {
-    // Texts of the catalogue and canaries are far below every limit of the format; a message that
-    // was not could not be sent at all.
+    // The catalogue's texts and the canaries are far below every limit of the format, so encoding does not fail.
     encode(headers, payload).unwrap_or_default()
 }
 
-/// Bedrock fills events up so that their length does not tell what is in them.
+/// Bedrock pads events so that their length does not reveal their content.
 pub(super) const PADDING: &str = "abcdefghijklm";

@@ -1,5 +1,5 @@
-//! `POST /model/{model}/invoke` and `/invoke-with-response-stream`: the body is the model's own, which
-//! here is always that of Anthropic's models.
+//! `POST /model/{model}/invoke` and `/invoke-with-response-stream`: the body has the model's own format, here
+//! always that of Anthropic's models.
 //!
 //! Source: <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html>
 //! and `API_runtime_InvokeModelWithResponseStream.html` of the API's reference.
@@ -23,50 +23,50 @@ use crate::{
 };
 
 pub(super) fn reply(
-    said: &ContentBlock,
+    content_block: &ContentBlock,
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     if asked.stream {
-        (frame::CONTENT_TYPE, stream(said, asked, canaries))
+        (frame::CONTENT_TYPE, stream(content_block, asked, canaries))
     } else {
-        json(&whole(said, asked, canaries))
+        json(&whole(content_block, asked, canaries))
     }
 }
 
-/// What the operation says in headers beside its body.
-pub(super) fn headers(said: &ContentBlock, asked: &RequestedCall) -> Vec<HeaderField> {
+/// The headers that the operation sends in addition to its body.
+pub(super) fn headers(content_block: &ContentBlock, asked: &RequestedCall) -> Vec<HeaderField> {
     if asked.stream {
         return vec![("x-amzn-bedrock-content-type".into(), "application/json".into())];
     }
     vec![
         ("x-amzn-bedrock-invocation-latency".into(), LATENCY_MS.to_string().into()),
         ("x-amzn-bedrock-input-token-count".into(), INPUT_TOKENS.to_string().into()),
-        ("x-amzn-bedrock-output-token-count".into(), said.output_tokens().to_string().into()),
+        ("x-amzn-bedrock-output-token-count".into(), content_block.output_tokens().to_string().into()),
     ]
 }
 
-fn whole(said: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> Value {
-    let content = match said.kind {
+fn whole(content_block: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> Value {
+    let content = match content_block.kind {
         ContentKind::ToolCall => {
             let id = call_id("toolu_bdrk_", canaries);
-            json!({"type": "tool_use", "id": id, "name": TOOL, "input": said.arguments()})
+            json!({"type": "tool_use", "id": id, "name": TOOL, "input": content_block.arguments()})
         }
         ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
-            json!({"type": "text", "text": said.text()})
+            json!({"type": "text", "text": content_block.text()})
         }
     };
     let mut message = message(asked, canaries);
     message["content"] = json!([content]);
-    message["stop_reason"] = stop_reason(said).into();
-    message["usage"]["output_tokens"] = said.output_tokens().into();
-    if said.kind == ContentKind::Blocked {
+    message["stop_reason"] = stop_reason(content_block).into();
+    message["usage"]["output_tokens"] = content_block.output_tokens().into();
+    if content_block.kind == ContentKind::Blocked {
         message[ACTION] = "INTERVENED".into();
     }
     message
 }
 
-/// A message that has no content yet.
+/// A message without content.
 fn message(asked: &RequestedCall, canaries: &Canaries) -> Value {
     json!({
         "id": format!("msg_bdrk_{}", stem(canaries)),
@@ -80,9 +80,9 @@ fn message(asked: &RequestedCall, canaries: &Canaries) -> Value {
     })
 }
 
-fn stream(said: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
+fn stream(content_block: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let start = json!({"type": "message_start", "message": message(asked, canaries)});
-    let block = match said.kind {
+    let block = match content_block.kind {
         ContentKind::ToolCall => {
             let id = call_id("toolu_bdrk_", canaries);
             json!({"type": "tool_use", "id": id, "name": TOOL, "input": {}})
@@ -93,21 +93,21 @@ fn stream(said: &ContentBlock, asked: &RequestedCall, canaries: &Canaries) -> Me
     };
     let block = json!({"type": "content_block_start", "index": 0, "content_block": block});
     let mut events = vec![chunk(&start), chunk(&block)];
-    events.extend(deltas(said));
-    let (last, terminator) = end(said);
+    events.extend(deltas(content_block));
+    let (last, terminator) = end(content_block);
     events.extend(last);
     MessageBody::Events { events, terminator: Some(terminator) }
 }
 
-/// What is left of a stream in which a guardrail steps in.
-pub(super) fn blocked_event(said: &ContentBlock) -> Bytes {
-    let (last, terminator) = end(said);
-    deltas(said).chain(last).chain([terminator]).collect::<Vec<_>>().concat().into()
+/// The rest of a stream in which a guardrail intervenes.
+pub(super) fn blocked_event(content_block: &ContentBlock) -> Bytes {
+    let (last, terminator) = end(content_block);
+    deltas(content_block).chain(last).chain([terminator]).collect::<Vec<_>>().concat().into()
 }
 
-fn deltas(said: &ContentBlock) -> impl Iterator<Item = Bytes> {
-    said.pieces.iter().map(|piece| {
-        let delta = match said.kind {
+fn deltas(content_block: &ContentBlock) -> impl Iterator<Item = Bytes> {
+    content_block.pieces.iter().map(|piece| {
+        let delta = match content_block.kind {
             ContentKind::ToolCall => json!({"type": "input_json_delta", "partial_json": piece}),
             ContentKind::Text | ContentKind::Limited | ContentKind::Blocked => {
                 json!({"type": "text_delta", "text": piece})
@@ -117,20 +117,20 @@ fn deltas(said: &ContentBlock) -> impl Iterator<Item = Bytes> {
     })
 }
 
-/// The events behind the content, and the one that says that the stream is complete.
-fn end(said: &ContentBlock) -> ([Bytes; 2], Bytes) {
-    let delta = json!({"stop_reason": stop_reason(said), "stop_sequence": null});
-    let usage = json!({"output_tokens": said.output_tokens()});
+/// The events after the content, and the event that completes the stream.
+fn end(content_block: &ContentBlock) -> ([Bytes; 2], Bytes) {
+    let delta = json!({"stop_reason": stop_reason(content_block), "stop_sequence": null});
+    let usage = json!({"output_tokens": content_block.output_tokens()});
     let mut stop = json!({
         "type": "message_stop",
         "amazon-bedrock-invocationMetrics": {
             "inputTokenCount": INPUT_TOKENS,
-            "outputTokenCount": said.output_tokens(),
+            "outputTokenCount": content_block.output_tokens(),
             "invocationLatency": LATENCY_MS,
             "firstByteLatency": LATENCY_MS,
         },
     });
-    if said.kind == ContentKind::Blocked {
+    if content_block.kind == ContentKind::Blocked {
         stop[ACTION] = "INTERVENED".into();
     }
     let last = [
@@ -140,22 +140,22 @@ fn end(said: &ContentBlock) -> ([Bytes; 2], Bytes) {
     (last, chunk(&stop))
 }
 
-/// What a guardrail did.
+/// The member that reports a guardrail's action.
 const ACTION: &str = "amazon-bedrock-guardrailAction";
 
 fn chunk(event: &Value) -> Bytes {
     frame::event("chunk", &json!({"bytes": STANDARD.encode(event.to_string()), "p": frame::PADDING}))
 }
 
-fn stop_reason(said: &ContentBlock) -> &'static str {
-    match said.kind {
+fn stop_reason(content_block: &ContentBlock) -> &'static str {
+    match content_block.kind {
         ContentKind::Text | ContentKind::Blocked => "end_turn",
         ContentKind::Limited => "max_tokens",
         ContentKind::ToolCall => "tool_use",
     }
 }
 
-/// Anthropic's own name of a model: `claude-3-x` of `us.anthropic.claude-3-x-v1:0`.
+/// Anthropic's own name of a model: `claude-3-x` for `us.anthropic.claude-3-x-v1:0`.
 fn model_of(id: &str) -> &str {
     let name = id.split_once("anthropic.").map_or(id, |(_, name)| name);
     name.rsplit_once("-v").map_or(name, |(name, _)| name)

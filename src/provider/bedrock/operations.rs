@@ -1,4 +1,4 @@
-//! What each of them answers, and how it fails in the midst of a stream.
+//! The success responses of Bedrock's operations, and their errors inside a stream.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ use crate::{
     scenario::{Api, EventForm, SuccessReply},
 };
 
-/// A successful reply's content type and body; `None` for an endpoint that is not served.
+/// Returns the content type and body of a successful response; `None` for an endpoint that is not served.
 pub(in crate::provider) fn reply(
     api: Api,
     reply: &SuccessReply,
@@ -25,35 +25,35 @@ pub(in crate::provider) fn reply(
     written(api, &ContentBlock::of(reply, canaries), asked, canaries)
 }
 
-/// The reply with which a guardrail takes the place of the model, a success that is none: its headers
-/// beside the provider's own, and its body.
+/// The response with which a guardrail replaces the model's, a failure sent as a success: its headers in
+/// addition to the provider's, and its body.
 pub(in crate::provider) fn intervened(
     api: Api,
     text: &str,
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Option<(Vec<HeaderField>, MessageBody)> {
-    let said = ContentBlock::blocked(text);
-    let (content_type, body) = written(api, &said, asked, canaries)?;
+    let content_block = ContentBlock::blocked(text);
+    let (content_type, body) = written(api, &content_block, asked, canaries)?;
     let mut headers = vec![header("content-type", content_type)];
-    headers.extend(headers_of(api, &said, asked));
+    headers.extend(headers_of(api, &content_block, asked));
     Some((headers, body))
 }
 
 fn written(
     api: Api,
-    said: &ContentBlock,
+    content_block: &ContentBlock,
     asked: &RequestedCall,
     canaries: &Canaries,
 ) -> Option<(&'static str, MessageBody)> {
     match api {
-        Api::BedrockConverse => Some(converse::reply(said, asked, canaries)),
-        Api::BedrockInvoke => Some(invoke::reply(said, asked, canaries)),
+        Api::BedrockConverse => Some(converse::reply(content_block, asked, canaries)),
+        Api::BedrockInvoke => Some(invoke::reply(content_block, asked, canaries)),
         _ => None,
     }
 }
 
-/// The headers that a successful reply has beside the provider's own.
+/// The headers of a successful response in addition to the provider's.
 pub(in crate::provider) fn headers(
     api: Api,
     reply: &SuccessReply,
@@ -63,11 +63,11 @@ pub(in crate::provider) fn headers(
     headers_of(api, &ContentBlock::of(reply, canaries), asked)
 }
 
-fn headers_of(api: Api, said: &ContentBlock, asked: &RequestedCall) -> Vec<HeaderField> {
-    if api == Api::BedrockInvoke { invoke::headers(said, asked) } else { Vec::new() }
+fn headers_of(api: Api, content_block: &ContentBlock, asked: &RequestedCall) -> Vec<HeaderField> {
+    if api == Api::BedrockInvoke { invoke::headers(content_block, asked) } else { Vec::new() }
 }
 
-/// An error as an event of a stream that has begun.
+/// Returns an error as an event of a stream that has begun.
 pub(in crate::provider) fn error_event(
     api: Api,
     failure: &ProviderError<'_>,

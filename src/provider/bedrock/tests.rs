@@ -1,4 +1,4 @@
-//! What Bedrock says, read as a caller reads it.
+//! Bedrock's responses, parsed as a client parses them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
@@ -29,8 +29,8 @@ fn whole(message: &ProviderMessage) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-/// The frames of a stream, each entry being exactly one message but for the terminator, whose
-/// frames follow as the second part.
+/// The frames of a stream, and those of its terminator; checks that each entry except the terminator is exactly
+/// one message.
 fn frames(message: &ProviderMessage) -> (Vec<Frame>, Vec<Frame>) {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     assert_eq!(message.header("content-type"), Some("application/vnd.amazon.eventstream"));
@@ -52,7 +52,7 @@ fn data(frame: &Frame) -> Value {
     serde_json::from_str(&frame.data).unwrap()
 }
 
-/// What a `chunk` carries.
+/// The decoded payload of a `chunk`.
 fn inner(frame: &Frame) -> Value {
     assert_eq!(frame.event.as_deref(), Some("chunk"));
     let bytes = STANDARD.decode(data(frame)["bytes"].as_str().unwrap()).unwrap();
@@ -66,7 +66,7 @@ fn event_of(bytes: &[u8]) -> Frame {
 }
 
 #[test]
-fn plain_replies_read_like_bedrocks() {
+fn plain_responses_have_bedrocks_form() {
     let converse = provider::reply(&asked(Api::BedrockConverse, false), &SuccessReply::Ok, &canaries());
     assert_eq!(converse.header("x-amzn-requestid"), Some("req_abc123-main-1"));
     assert_eq!(converse.header("x-amz-id-2"), Some("canary-hdr-abc123-main-1"));
@@ -142,7 +142,7 @@ fn invoke_streams_carry_anthropics_events() {
 }
 
 #[test]
-fn the_models_own_name_stands_in_the_body_whatever_its_prefix_and_version() {
+fn the_body_has_the_models_own_name_without_prefix_and_version() {
     for id in ["anthropic.claude-x-1", "us.anthropic.claude-x-1-v2:0", "claude-x-1", "claude-x-1-v1:0:200k"] {
         let asked = RequestedCall { model: id.into(), ..asked(Api::BedrockInvoke, false) };
         assert_eq!(
@@ -262,7 +262,7 @@ fn an_error_in_a_stream_is_an_exception_that_the_operation_declares() {
 }
 
 #[test]
-fn a_guardrail_that_steps_in_ends_the_stream_in_order() {
+fn a_guardrail_that_intervenes_completes_the_stream() {
     for api in APIS {
         let bytes = provider::error_event(&asked(api, true), ErrorName::ContentPolicy, None, &canaries());
         let frames = decode(Carrier::Aws, &bytes);
@@ -294,7 +294,7 @@ fn the_low_level_form_has_its_text_in_a_header() {
 
 proptest! {
     #[test]
-    fn a_stream_says_piece_by_piece_what_the_plain_reply_says(n in 1u16..60, model in "[ -~é]{1,40}") {
+    fn a_stream_has_the_same_text_as_the_plain_response(n in 1u16..60, model in "[ -~é]{1,40}") {
         let kind = SuccessReply::Chunks(n);
         for api in APIS {
             let reply = |stream| {

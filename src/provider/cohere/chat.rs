@@ -22,7 +22,7 @@ use crate::{
 
 const TOOL: &str = "get_weather";
 
-/// What the model means to do with its tools: said before it calls one.
+/// The model's plan, a text that precedes a tool call.
 const PLAN: &str = "I will look the weather up.";
 
 const INPUT_TOKENS: usize = 9;
@@ -35,7 +35,7 @@ pub(super) fn reply(
     if asked.stream { ("text/event-stream", stream(reply, canaries)) } else { json(&whole(reply, canaries)) }
 }
 
-/// Why a text ended.
+/// The finish reason of a text.
 const fn finish_reason(reply: &SuccessReply) -> &'static str {
     if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "COMPLETE" }
 }
@@ -69,7 +69,7 @@ fn call(arguments: &str, canaries: &Canaries) -> Value {
 }
 
 fn stream(reply: &SuccessReply, canaries: &Canaries) -> MessageBody {
-    // Lists that a message may have are there from its beginning, and empty.
+    // The lists of a message are present from the beginning, and empty.
     let message = json!({
         "role": "assistant",
         "content": [],
@@ -111,10 +111,10 @@ fn stream(reply: &SuccessReply, canaries: &Canaries) -> MessageBody {
     MessageBody::Events { events, terminator: Some(terminator) }
 }
 
-/// An error as an event of a stream that has begun: the end of the message, with its reason.
+/// Returns an error as an event of a stream that has begun: the end of the message, with the error text.
 ///
-/// [`EventForm::Unnamed`] leaves its `event:` line out, [`EventForm::Bare`] is the error's body on a
-/// line of its own, as what stands in front of Cohere would write it.
+/// [`EventForm::Unnamed`] leaves the `event:` line out; [`EventForm::Bare`] is the error's body on its own line,
+/// as a server in front of Cohere would write it.
 pub(super) fn error_event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
     let delta = json!({"error": failure.text, "finish_reason": "ERROR"});
     let end = json!({"type": "message-end", "delta": delta});
@@ -125,7 +125,7 @@ pub(super) fn error_event(failure: &ProviderError<'_>, form: Option<EventForm>) 
     }
 }
 
-/// The type is the name of the event too.
+/// An event whose name is the `type` of its data.
 fn event(data: &Value) -> Bytes {
     sse::encode(data["type"].as_str(), &data.to_string()).into()
 }

@@ -15,16 +15,16 @@ use crate::{
     },
 };
 
-/// The forms that a vector can have.
+/// The encodings of a vector.
 const KINDS: [&str; 6] = ["float", "int8", "uint8", "binary", "ubinary", "base64"];
 
-/// So long is a vector where the request does not say.
+/// The default number of dimensions.
 const DIMENSIONS: usize = 8;
 
-/// So long is the longest that the request can ask for.
+/// The largest number of dimensions that a request can ask for.
 const MAX_DIMENSIONS: u64 = 1536;
 
-/// So many inputs does a request take.
+/// The largest number of inputs in a request.
 const MAX_INPUTS: usize = 96;
 
 pub(super) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
@@ -57,14 +57,14 @@ pub(super) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str
     }))
 }
 
-/// The vector of an input: numbers between -1 and 1 that tell inputs apart, in the form of its kind.
+/// The vector of an input, in the encoding `kind`: numbers between -1 and 1 that differ between inputs.
 fn vector(kind: &str, input: usize, dimensions: usize) -> Value {
     let eighths =
         (0..dimensions).map(|at| (input + at) % 17).map(|n| i8::try_from(n).unwrap_or_default() - 8);
     match kind {
         "int8" => eighths.map(|n| n * 15).collect(),
         "uint8" => eighths.map(|n| n.unsigned_abs() * 15).collect(),
-        // Eight numbers in one.
+        // One number contains eight dimensions.
         "binary" => eighths.step_by(8).map(|n| n * 15).collect(),
         "ubinary" => eighths.step_by(8).map(|n| n.unsigned_abs() * 15).collect(),
         "base64" => {

@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// So many documents does a request take.
+/// The largest number of documents in a request.
 const MAX_DOCUMENTS: usize = 1000;
 
-/// The documents in the order in which they came, each less relevant than the one before.
+/// Ranks the documents in the order of the request, each less relevant than the previous one.
 pub(super) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let documents = asked.body["documents"].as_array().map_or(0, Vec::len);
     let wanted = asked.body["top_n"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(documents);

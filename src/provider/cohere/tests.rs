@@ -1,4 +1,4 @@
-//! What Cohere says, read as a caller reads it.
+//! Cohere's responses, parsed as a client parses them.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ fn whole(message: &ProviderMessage) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-/// The events of a stream, each entry being exactly one whose name is its type, and the last one.
+/// The events of a stream, and its last event; checks that each entry is exactly one event whose name is its
+/// type.
 fn events(message: &ProviderMessage) -> (Vec<Value>, Value) {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     let read = |bytes: &[u8]| -> Vec<Value> {
@@ -54,7 +55,7 @@ fn events(message: &ProviderMessage) -> (Vec<Value>, Value) {
 }
 
 #[test]
-fn a_plain_reply_reads_like_coheres() {
+fn a_plain_response_has_coheres_form() {
     let message = provider::reply(&asked(Api::CohereChat, false), &SuccessReply::Ok, &canaries());
     assert_eq!(message.header("x-debug-trace-id"), Some("req_abc123-main-1"));
     assert_eq!(message.header("x-api-warning"), Some("canary-hdr-abc123-main-1"));
@@ -62,7 +63,7 @@ fn a_plain_reply_reads_like_coheres() {
 }
 
 #[test]
-fn a_stream_reads_like_coheres() {
+fn a_stream_has_coheres_form() {
     let message = provider::reply(&asked(Api::CohereChat, true), &SuccessReply::Chunks(2), &canaries());
     assert_eq!(message.header("content-type"), Some("text/event-stream"));
     let (events, last) = events(&message);
@@ -106,7 +107,7 @@ fn a_tool_call_is_the_same_in_both_forms() {
 }
 
 #[test]
-fn a_vector_comes_for_each_input_in_each_form_that_was_asked_for() {
+fn each_input_has_a_vector_in_each_requested_encoding() {
     let body = json!({
         "texts": ["a", "b"],
         "embedding_types": ["float", "int8", "uint8", "binary", "ubinary", "base64", "other", "float"],
@@ -141,7 +142,7 @@ fn a_vector_comes_for_each_input_in_each_form_that_was_asked_for() {
 }
 
 #[test]
-fn documents_are_ranked_in_their_order_and_no_more_than_were_wanted() {
+fn documents_are_ranked_in_their_order_up_to_top_n() {
     let body = json!({"query": "q", "documents": ["a", "b", "c"], "top_n": 2});
     let reply = provider::reply(&with(Api::CohereRerank, body), &SuccessReply::Ok, &canaries());
     insta::assert_snapshot!(whole(&reply), @r#"{"id":"abc123-main-1","results":[{"index":0,"relevance_score":1.0},{"index":1,"relevance_score":0.5}],"meta":{"api_version":{"version":"2"},"billed_units":{"search_units":1}}}"#);
@@ -199,7 +200,7 @@ fn an_error_in_a_stream_is_the_end_of_its_message() {
     insta::assert_snapshot!(event(Some(EventForm::Bare)).trim_end(), @r#"{"message":"You are past the per minute request limit, please wait and try again later. (canary-msg-abc123-main-1)","id":"req_abc123-main-1"}"#);
 }
 
-/// JSON of any kind, as deep as a request's members are.
+/// Arbitrary JSON, as deep as the members of a request.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -218,7 +219,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn a_stream_says_piece_by_piece_what_the_plain_reply_says(n in 1u16..60) {
+    fn a_stream_has_the_same_text_as_the_plain_response(n in 1u16..60) {
         let kind = SuccessReply::Chunks(n);
         let reply = |stream| provider::reply(&asked(Api::CohereChat, stream), &kind, &canaries());
         let (events, last) = events(&reply(true));

@@ -1,22 +1,22 @@
-//! What carries an answer of Google's.
+//! The formats of Google's responses.
 
 use serde_json::Value;
 
 use crate::provider::request::RequestedCall;
 
-/// How a request wants the pieces of an answer.
+/// The format in which a request wants the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamFormat {
-    /// In one object.
+    /// One object, not a stream.
     Whole,
-    /// As events: `alt=sse`.
+    /// A stream of server-sent events: `alt=sse`.
     Events,
-    /// As the elements of one array.
+    /// A stream of the elements of one JSON array.
     Array,
 }
 
 impl StreamFormat {
-    /// As the path and its query ask for it.
+    /// The format that the path and the query request.
     pub(super) fn of(asked: &RequestedCall) -> Self {
         let sse = || {
             url::form_urlencoded::parse(asked.query.as_bytes())
@@ -30,10 +30,10 @@ impl StreamFormat {
     }
 }
 
-/// As Google writes it: with its character set.
+/// Google's content type of JSON, which includes the character set.
 pub(super) const JSON: &str = "application/json; charset=UTF-8";
 
-/// Indented by two spaces, with a line feed at its end.
+/// Formats JSON with an indent of two spaces and a line feed at the end.
 pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }

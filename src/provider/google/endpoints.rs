@@ -1,4 +1,4 @@
-//! Google's endpoints, one function each way.
+//! Google's endpoints: one function for success responses, one for error events.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::{
     scenario::{Api, EventForm, SuccessReply},
 };
 
-/// A successful reply's content type and body; `None` for an endpoint that is not served.
+/// Returns the content type and body of a successful response; `None` for an endpoint that is not served.
 pub(in crate::provider) fn reply(
     api: Api,
     reply: &SuccessReply,
@@ -23,7 +23,7 @@ pub(in crate::provider) fn reply(
     }
 }
 
-/// An error as an event of a stream that has begun.
+/// Returns an error as an event of a stream that has begun.
 pub(in crate::provider) fn error_event(
     _api: Api,
     failure: &ProviderError<'_>,

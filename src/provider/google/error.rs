@@ -1,6 +1,6 @@
-//! How Google frames an error, which depends on how the request wanted its answer.
+//! The format of Google's errors, which depends on the response format that the request asked for.
 //!
-//! Sources: google-gemini/gemini-cli#4692 and #14831 (in an array where the stream is one),
+//! Sources: google-gemini/gemini-cli#4692 and #14831 (in an array if the stream is an array),
 //! continuedev/continue#10290 (`alt=sse` sends plain JSON under another content type).
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use crate::{
     scenario::{Api, EventForm},
 };
 
-/// A prompt that is refused: no error to HTTP, but an answer without candidates.
+/// The response to a refused prompt: not an HTTP error, but a response without candidates.
 pub(in crate::provider) fn blocked(reason: &Value, message: &str, canaries: &Canaries) -> Value {
     json!({
         "promptFeedback": {"blockReason": reason, "blockReasonMessage": message},
@@ -22,7 +22,7 @@ pub(in crate::provider) fn blocked(reason: &Value, message: &str, canaries: &Can
     })
 }
 
-/// The page of Google's front end, as far as anybody reads it; its text is recalled.
+/// The page of Google's front end, reduced to the parts that clients read; its text is recalled.
 pub(in crate::provider) fn page(title: &str, canaries: &Canaries) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=en>\n  <meta charset=utf-8>\n  <title>Error {title}!!1</title>\n  \
@@ -32,7 +32,7 @@ pub(in crate::provider) fn page(title: &str, canaries: &Canaries) -> String {
     )
 }
 
-/// Frames a whole body that Google sends in place of an answer.
+/// Converts an error body to the response format of the request.
 pub(in crate::provider) fn framed(
     form: ErrorBodyForm,
     asked: &RequestedCall,
@@ -44,7 +44,7 @@ pub(in crate::provider) fn framed(
     let Ok(value) = serde_json::from_str::<Value>(&written.text) else { return written };
     let carried = match asked.api {
         Some(Api::GeminiGenerate) => StreamFormat::of(asked),
-        // The routes that speak OpenAI's dialect wrap their errors likewise.
+        // The routes that use OpenAI's dialect wrap their errors in an array as well.
         Some(api) if api.native_provider() == crate::scenario::Provider::Openai => StreamFormat::Array,
         _ => StreamFormat::Whole,
     };
@@ -59,11 +59,11 @@ pub(in crate::provider) fn framed(
     WrittenError { content_type: Some(content_type), text, ..written }
 }
 
-/// An error in place of the next chunk. In an array it is taken to follow another element, and
-/// closes the array.
+/// Returns an error in place of the next chunk of a stream. In an array it follows another element and closes
+/// the array.
 pub(super) fn event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
     let error = match failure.row.form {
-        // Once the model has begun it is no longer the prompt that is refused, but the answer.
+        // After the stream has begun, the model's output is refused, not the prompt.
         Some(ErrorBodyForm::GoogleBlocked) => {
             let reason = &failure.row.kind;
             &json!({"candidates": [{"finishReason": reason, "finishMessage": failure.text, "index": 0}]})

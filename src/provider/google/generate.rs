@@ -1,7 +1,7 @@
-//! Google: `generateContent` and `streamGenerateContent`, in both of a stream's forms.
+//! Google: `generateContent` and `streamGenerateContent`, in both stream formats.
 //!
-//! A stream has one chunk for each piece and then, as its terminator, one without text that carries
-//! `finishReason` and the final usage. A function call comes whole, in one chunk.
+//! A stream has one chunk for each piece and then, as its terminator, a chunk without text that contains
+//! `finishReason` and the final usage. A function call is complete in one chunk.
 //!
 //! Source: <https://ai.google.dev/api/generate-content>
 
@@ -45,7 +45,7 @@ pub(super) fn reply(
     }
 }
 
-/// Why an answer ended; a function call is no reason of its own.
+/// The finish reason; a function call has no separate reason.
 const fn finish_reason(reply: &SuccessReply) -> &'static str {
     if reply.is_cut_by_limit() { "MAX_TOKENS" } else { "STOP" }
 }
@@ -67,9 +67,9 @@ fn whole(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> Va
     })
 }
 
-/// The chunks with content, and the one that ends the stream.
+/// The chunks with content, and the chunk that ends the stream.
 fn chunks(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> (Vec<String>, String) {
-    // Ten thousand pieces are asked for now and then, so what all chunks share is written once.
+    // A reply can have ten thousand pieces, so the part that all chunks share is serialized once.
     let before = r#"{"candidates":[{"content":{"parts":["#;
     let tail = format!(
         r#","modelVersion":{},"responseId":{}}}"#,

@@ -29,7 +29,7 @@ fn parsed(message: &ProviderMessage) -> Value {
 }
 
 #[test]
-fn a_plain_reply_has_all_that_gemini_sends() {
+fn a_plain_response_has_all_members_that_gemini_sends() {
     let message = provider::reply(&plain(), &SuccessReply::Ok, &canaries());
     insta::assert_snapshot!(parsed(&message), @r#"{"candidates":[{"content":{"parts":[{"text":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":5,"totalTokenCount":14,"promptTokensDetails":[{"modality":"TEXT","tokenCount":9}]},"modelVersion":"gemini-2.5-flash","responseId":"req_abc123-main-1"}"#);
     let headers: Vec<_> = message.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -108,7 +108,7 @@ fn a_function_call_comes_in_one_part() {
     assert_eq!(chunks.as_array().unwrap().len(), 2);
 }
 
-/// Name, status, status word, the kinds of its details and the wait that they tell.
+/// The name, status, status word, kinds of details and retry delay of each error.
 fn catalogue(provider: Provider, api: Api) -> String {
     let asked = RequestedCall::plain(provider, api, false);
     let rows = ErrorName::ALL.iter().map(|name| {
@@ -188,7 +188,7 @@ fn the_catalogue_is_vertex_ais() {
 }
 
 #[test]
-fn behind_vertex_ai_claude_speaks_for_itself_and_the_front_for_google() {
+fn at_vertex_ai_claudes_errors_have_anthropics_form_and_the_front_ends_googles() {
     insta::assert_snapshot!(catalogue(Provider::Vertex, Api::AnthropicMessages), @"
     invalid_api_key 401 UNAUTHENTICATED ErrorInfo=ACCESS_TOKEN_TYPE_UNSUPPORTED
     missing_api_key 401 UNAUTHENTICATED ErrorInfo=CREDENTIALS_MISSING
@@ -211,22 +211,22 @@ fn behind_vertex_ai_claude_speaks_for_itself_and_the_front_for_google() {
 }
 
 #[test]
-fn an_errors_frame_follows_from_how_the_answer_was_asked_for() {
-    let told = |asked: &RequestedCall| {
+fn an_errors_format_follows_from_the_requested_format() {
+    let sent = |asked: &RequestedCall| {
         let message = provider::error(asked, ErrorName::Overloaded, &canaries());
         (message.header("content-type").unwrap().to_owned(), parsed(&message))
     };
-    let (kind, body) = told(&plain());
+    let (kind, body) = sent(&plain());
     assert_eq!((&*kind, &body["error"]["code"]), ("application/json; charset=UTF-8", &json!(503)));
     // Plain JSON under the stream's content type.
-    assert_eq!(told(&events()), ("text/event-stream".to_owned(), body.clone()));
-    assert_eq!(told(&array()), (kind.clone(), json!([body])));
+    assert_eq!(sent(&events()), ("text/event-stream".to_owned(), body.clone()));
+    assert_eq!(sent(&array()), (kind.clone(), json!([body])));
     let compatible = RequestedCall::plain(Provider::Gemini, Api::OpenaiChat, false);
-    assert_eq!(told(&compatible).1[0]["error"]["status"], "UNAVAILABLE");
+    assert_eq!(sent(&compatible).1[0]["error"]["status"], "UNAVAILABLE");
 }
 
 #[test]
-fn a_refused_prompt_is_an_answer_without_candidates() {
+fn a_refused_prompt_is_a_response_without_candidates() {
     let blocked = |asked: &RequestedCall| provider::error(asked, ErrorName::ContentPolicy, &canaries());
     let body = parsed(&blocked(&plain()));
     assert_eq!(
@@ -238,7 +238,7 @@ fn a_refused_prompt_is_an_answer_without_candidates() {
     assert_eq!(serde_json::from_str::<Value>(&frames[0].data).unwrap(), body);
     assert_eq!(parsed(&blocked(&array())), json!([body]));
 
-    // In a stream that has begun it is the answer that is cut off.
+    // In a stream that has begun, the response is cut off instead.
     let event = provider::error_event(&events(), ErrorName::ContentPolicy, None, &canaries());
     let chunk: Value = serde_json::from_str(&decode(Carrier::Sse, &event)[0].data).unwrap();
     assert_eq!(chunk["candidates"][0]["finishReason"], "PROHIBITED_CONTENT");

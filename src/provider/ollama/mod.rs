@@ -1,4 +1,4 @@
-//! Ollama's own endpoints, whoever serves them.
+//! Ollama's native endpoints, for every provider that serves them.
 
 mod endpoints;
 mod native;

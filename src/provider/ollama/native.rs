@@ -1,6 +1,6 @@
 //! Ollama: `POST /api/chat` and `POST /api/generate`.
 //!
-//! A stream is a JSON object on each line, the last of which says `"done": true`.
+//! A stream has one JSON object per line; the last one contains `"done": true`.
 //!
 //! Sources: <https://docs.ollama.com/api>, the types of Ollama's Python SDK 0.6.
 
@@ -19,28 +19,32 @@ use crate::{
     scenario::SuccessReply,
 };
 
-/// What one of the two endpoints puts into its lines.
+/// The differences between the lines of the two endpoints.
 pub(super) struct Endpoint {
-    /// The member that holds a piece of text.
+    /// The member that contains a piece of text.
     text: fn(&str) -> (&'static str, Value),
-    /// The lines of a tool call: the member that each of them has.
+    /// The lines of a tool call: one member for each line.
     call: fn(&Canaries) -> Vec<(&'static str, Value)>,
-    /// What a whole reply holds in place of those lines.
+    /// The member that a response without streaming contains in place of those lines.
     whole_call: fn(&Canaries) -> (&'static str, Value),
     /// Members that only the last line has.
     last: fn() -> Value,
 }
 
 /// `/api/chat`
-pub(super) const CHAT: Endpoint =
-    Endpoint { text: said, call: |canaries| vec![called(canaries)], whole_call: called, last: || json!({}) };
+pub(super) const CHAT: Endpoint = Endpoint {
+    text: message,
+    call: |canaries| vec![called(canaries)],
+    whole_call: called,
+    last: || json!({}),
+};
 
 /// `/api/generate`
 pub(super) const GENERATE: Endpoint = Endpoint {
     text: |text| ("response", json!(text)),
     call: |canaries| call_as_text(canaries).into_iter().map(|piece| ("response", json!(piece))).collect(),
     whole_call: |canaries| ("response", json!(call_as_text(canaries).concat())),
-    // The tokens so far, for the next request to go on from.
+    // The tokens so far, from which the next request can continue.
     last: || json!({"context": [1, 2, 3]}),
 };
 
@@ -52,26 +56,26 @@ pub(super) fn reply(
 ) -> (&'static str, MessageBody) {
     let pieces = content_pieces(reply, canaries);
     if !asked.stream {
-        let said = match reply {
+        let member = match reply {
             SuccessReply::ToolCall => (endpoint.whole_call)(canaries),
             SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
                 (endpoint.text)(&pieces.concat())
             }
         };
-        return json(&ended(endpoint, reply, asked, said, pieces.len()));
+        return json(&ended(endpoint, reply, asked, member, pieces.len()));
     }
-    let said = match reply {
+    let member = match reply {
         SuccessReply::ToolCall => (endpoint.call)(canaries),
         SuccessReply::Ok | SuccessReply::Chunks(_) | SuccessReply::NonAscii | SuccessReply::MaxTokens => {
             pieces.iter().map(|piece| (endpoint.text)(piece)).collect()
         }
     };
-    let events: Vec<_> = said.into_iter().map(|said| line(&begun(asked, said, false))).collect();
+    let events: Vec<_> = member.into_iter().map(|member| line(&begun(asked, member, false))).collect();
     let last = ended(endpoint, reply, asked, (endpoint.text)(""), events.len());
     ("application/x-ndjson", MessageBody::Events { events, terminator: Some(line(&last)) })
 }
 
-/// An error in a stream that has begun, in place of a line of content.
+/// Returns an error in a stream that has begun, in place of a line of content.
 pub(super) fn error_line(error: &Value) -> Bytes {
     line(error)
 }
@@ -80,25 +84,25 @@ fn line(value: &Value) -> Bytes {
     format!("{value}\n").into()
 }
 
-/// What every line has.
-fn begun(asked: &RequestedCall, (name, said): (&'static str, Value), done: bool) -> Value {
+/// The members of every line.
+fn begun(asked: &RequestedCall, (name, member): (&'static str, Value), done: bool) -> Value {
     let mut members = Map::new();
     members.insert("model".into(), json!(model_asked(asked)));
     members.insert("created_at".into(), json!("2023-11-14T22:13:20Z"));
-    members.insert(name.into(), said);
+    members.insert(name.into(), member);
     members.insert("done".into(), json!(done));
     Value::Object(members)
 }
 
-/// The last line of a stream, or the whole of a reply; durations in nanoseconds.
+/// The last line of a stream, or the complete response without streaming; durations are in nanoseconds.
 fn ended(
     endpoint: &Endpoint,
     reply: &SuccessReply,
     asked: &RequestedCall,
-    said: (&'static str, Value),
+    member: (&'static str, Value),
     tokens: usize,
 ) -> Value {
-    let mut line = begun(asked, said, true);
+    let mut line = begun(asked, member, true);
     let totals = json!({
         "done_reason": if reply.is_cut_by_limit() { "length" } else { "stop" },
         "total_duration": 4_000_000,
@@ -116,11 +120,11 @@ fn ended(
     line
 }
 
-fn said(text: &str) -> (&'static str, Value) {
+fn message(text: &str) -> (&'static str, Value) {
     ("message", json!({"role": "assistant", "content": text}))
 }
 
-/// A whole call: its arguments are an object, so they cannot come in pieces.
+/// A complete tool call: its arguments are an object, so they cannot be split into pieces.
 fn called(canaries: &Canaries) -> (&'static str, Value) {
     let function = json!({"name": "get_weather", "arguments": arguments(canaries)});
     ("message", json!({"role": "assistant", "content": "", "tool_calls": [{"function": function}]}))
@@ -130,7 +134,7 @@ fn arguments(canaries: &Canaries) -> Value {
     serde_json::from_str(&tool_argument_pieces(canaries).concat()).unwrap_or_default()
 }
 
-/// `/api/generate` knows no tools: a model that is told of them in its prompt answers with JSON.
+/// `/api/generate` has no tools: a model that reads about them in its prompt answers with JSON.
 fn call_as_text(canaries: &Canaries) -> Vec<String> {
     let mut pieces = tool_argument_pieces(canaries);
     if let Some(first) = pieces.first_mut() {
@@ -166,7 +170,7 @@ mod tests {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// The lines of a stream, each checked to be one, and the one that ends it.
+    /// The lines of a stream, and the line that ends it; checks that each entry is exactly one line.
     fn lines(api: Api, kind: &SuccessReply) -> (Vec<Value>, Value) {
         let message = answered(api, kind, true);
         assert_eq!(message.header("content-type"), Some("application/x-ndjson"));
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_chat_reads_like_ollamas() {
+    fn a_plain_chat_has_ollamas_form() {
         insta::assert_snapshot!(
             whole(Api::OllamaChat, &SuccessReply::Ok),
             @r#"{"model":"llama3.1","created_at":"2023-11-14T22:13:20Z","message":{"role":"assistant","content":"[1] canary-txt-abc123-main-1 [2] [3] [4] [5]"},"done":true,"done_reason":"stop","total_duration":4000000,"load_duration":1000000,"prompt_eval_count":9,"prompt_eval_duration":1000000,"eval_count":5,"eval_duration":2000000}"#
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn generate_tells_a_tool_call_as_json_text_piece_by_piece() {
+    fn generate_sends_a_tool_call_as_json_text_in_pieces() {
         let (lines, _) = lines(Api::OllamaGenerate, &SuccessReply::ToolCall);
         assert_eq!(lines.len(), tool_argument_pieces(&canaries()).len());
         let text: String = lines.iter().map(|line| line["response"].as_str().unwrap()).collect();
@@ -228,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_in_a_stream_is_a_line_of_its_own_and_a_page_becomes_one_too() {
+    fn every_error_in_a_stream_is_a_separate_line() {
         let asked = RequestedCall::plain(Provider::Ollama, Api::OllamaChat, true);
         for name in ErrorName::ALL {
             let line = provider::error_event(&asked, *name, None, &canaries());

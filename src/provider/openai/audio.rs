@@ -16,7 +16,7 @@ use crate::{
 const FRAME_HEADER: [u8; 4] = [0xff, 0xfb, 0x90, 0xc4];
 const FRAME_LENGTH: usize = 417;
 
-/// Silence, whose title says what it would have said.
+/// Returns silence, with the spoken text as its title.
 pub(in crate::provider) fn speech(
     reply: &SuccessReply,
     asked: &RequestedCall,
@@ -28,7 +28,7 @@ pub(in crate::provider) fn speech(
         bytes.extend(FRAME_HEADER);
         bytes.resize(bytes.len() + FRAME_LENGTH - FRAME_HEADER.len(), 0);
     }
-    // Only the name of the format follows the request: nobody here plays it.
+    // Only the content type follows the requested format: the proxy does not decode the audio.
     let kind = match asked.body["response_format"].as_str() {
         Some("opus") => "audio/opus",
         Some("aac") => "audio/aac",
@@ -40,11 +40,11 @@ pub(in crate::provider) fn speech(
     (kind, MessageBody::Whole(bytes.into()))
 }
 
-/// An ID3v2.3 tag with nothing but a title.
+/// An ID3v2.3 tag that contains only a title.
 fn titled(title: &str) -> Vec<u8> {
     let frame = title.len() + 1;
     let mut bytes = b"ID3\x03\x00\x00".to_vec();
-    // The tag's length has seven bits in each byte, its frame's has eight.
+    // The length of the tag has seven bits per byte, the length of its frame has eight.
     let tag = frame + 10;
     bytes.extend([21, 14, 7, 0].map(|shift| (tag >> shift) as u8 & 0x7f));
     bytes.extend(b"TIT2");
@@ -54,7 +54,7 @@ fn titled(title: &str) -> Vec<u8> {
     bytes
 }
 
-/// What was heard: JSON, or the text formats that whisper knows.
+/// Returns the transcribed text as JSON, or in one of whisper's text formats.
 pub(in crate::provider) fn transcription(
     reply: &SuccessReply,
     asked: &RequestedCall,
@@ -71,7 +71,7 @@ pub(in crate::provider) fn transcription(
     }
 }
 
-/// whisper is paid by the second, the others by the token.
+/// The usage: whisper is billed per second, the other models per token.
 fn usage(model: &str) -> Value {
     if model.starts_with("whisper") {
         return json!({"type": "duration", "seconds": 1});

@@ -33,7 +33,7 @@ pub(in crate::provider) fn reply(
     }
 }
 
-/// Why a text ended, as chat and the older completions say it.
+/// The finish reason of a text, in chat and in the older completions.
 pub(super) const fn finish_reason(reply: &SuccessReply) -> &'static str {
     if reply.is_cut_by_limit() { "length" } else { "stop" }
 }
@@ -110,19 +110,19 @@ fn stream(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> M
     MessageBody::Events { events, terminator: Some(Bytes::from_static(b"data: [DONE]\n\n")) }
 }
 
-/// The chunks of one stream. Ten thousand of them are asked for now and then, so what all of them
-/// share is written once.
+/// The chunks of one stream. A stream can have ten thousand of them, so the part that all of them share is
+/// serialized once.
 struct Chunks<'a> {
     extras: Extras<'a>,
-    /// The members before the choices.
+    /// The members that precede the choices.
     members: Value,
-    /// The same with those of every chunk, written up to the choices.
+    /// The serialized start of every chunk, up to the choices: these members and the provider's.
     stem: String,
-    /// What the provider adds to each choice.
+    /// The members that the provider adds to each choice.
     choice: Map<String, Value>,
-    /// What it adds to each delta.
+    /// The members that the provider adds to each delta.
     delta: Map<String, Value>,
-    /// Whether the caller asks for usage: then every chunk has the member, null in all but the last.
+    /// Whether the caller requests the usage: then every chunk has the member, which is null in all but the last.
     with_usage: bool,
 }
 
@@ -186,7 +186,7 @@ impl<'a> Chunks<'a> {
         format!("data: {stem},\"choices\":[{choice}]{usage}}}\n\n").into()
     }
 
-    /// The chunk that has nothing but the usage.
+    /// The chunk that contains only the usage.
     fn usage(&self, tokens: usize) -> Option<Bytes> {
         let own = self.with_usage && !self.extras.data.usage_in_final;
         let usage = self.extras.usage(tokens);
@@ -201,7 +201,7 @@ fn opened(object: &Value) -> String {
     text
 }
 
-/// What the provider adds, with its placeholders filled in.
+/// The members that the provider adds, with placeholders filled in.
 struct Extras<'a> {
     data: &'static ChatExtras,
     canaries: &'a Canaries,
@@ -233,7 +233,7 @@ fn lay(members: Map<String, Value>, object: &mut Value) {
     }
 }
 
-/// An error as an event of a stream that has begun.
+/// Returns an error as an event of a stream that has begun.
 pub(in crate::provider) fn error_event(error: &Value, form: Option<EventForm>) -> Bytes {
     match form {
         Some(EventForm::Named) => format!("event: error\ndata: {error}\n\n"),
@@ -280,7 +280,7 @@ mod tests {
         Identity { token: "abc123".into() }.canaries("main", 1)
     }
 
-    /// The chunks of a stream, each checked to be one `data:` event.
+    /// The chunks of a stream; checks that each is one `data:` event.
     fn chunks(message: &ProviderMessage) -> Vec<Value> {
         let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
         assert_eq!(terminator.as_deref(), Some(&b"data: [DONE]\n\n"[..]));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_reply_reads_like_openais() {
+    fn a_plain_response_has_openais_form() {
         let message = answered(&SuccessReply::Ok, json!({"model": "gpt-x"}));
         insta::assert_snapshot!(
             message.text(),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_comes_in_a_last_chunk_of_its_own_when_it_is_asked_for() {
+    fn requested_usage_comes_in_a_separate_last_chunk() {
         let request = json!({"stream": true, "stream_options": {"include_usage": true}});
         let chunks = chunks(&answered(&SuccessReply::Ok, request));
         let (last, others) = chunks.split_last().unwrap();

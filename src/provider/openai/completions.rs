@@ -1,6 +1,6 @@
 //! OpenAI: `POST /v1/completions`, text without roles.
 //!
-//! Source: <https://developers.openai.com/api/docs/api-reference/completions>. The endpoint knows no
+//! Source: <https://developers.openai.com/api/docs/api-reference/completions>. The endpoint has no
 //! tools, so that a scenario's tool call is text here.
 
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub(in crate::provider) fn reply(
     }
 }
 
-/// The pieces of a reply that can be nothing but text.
+/// The pieces of a reply at an endpoint that supports only text.
 pub(super) fn text_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
     content_pieces(if matches!(reply, SuccessReply::ToolCall) { &SuccessReply::Ok } else { reply }, canaries)
 }
@@ -53,7 +53,7 @@ fn completion(asked: &RequestedCall, canaries: &Canaries, text: &str, finish: Op
 fn stream(pieces: &[String], finish: &str, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let with_usage = asked.with_usage;
     let event = |mut chunk: Value, usage: Value| {
-        // With include_usage every chunk has the member, null in all but the last.
+        // With include_usage every chunk has the member, which is null in all but the last.
         if with_usage {
             chunk["usage"] = usage;
         }

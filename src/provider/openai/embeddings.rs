@@ -1,7 +1,7 @@
 //! OpenAI: `POST /v1/embeddings`.
 //!
 //! Source: <https://developers.openai.com/api/docs/api-reference/embeddings>. The vectors have length
-//! 1, like the real ones, but fewer dimensions unless the request asks for a number of them.
+//! 1, like the real ones, but fewer dimensions unless the request sets a number.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::provider::{
 
 const DIMENSIONS: u64 = 16;
 const MAX_DIMENSIONS: u64 = 3072;
-/// As many as one request may have.
+/// The largest number of inputs in a request.
 const MAX_INPUTS: usize = 2048;
 
 pub(in crate::provider) fn reply(asked: &RequestedCall) -> (&'static str, MessageBody) {
@@ -37,7 +37,7 @@ pub(in crate::provider) fn reply(asked: &RequestedCall) -> (&'static str, Messag
     }))
 }
 
-/// A list of texts or of lists of tokens is as many inputs; a text or a list of tokens is one.
+/// The number of inputs: each text or list of tokens is one input, alone or in a list.
 fn inputs(input: &Value) -> usize {
     match input {
         Value::Array(items) if items.iter().all(|item| !item.is_number()) => items.len().clamp(1, MAX_INPUTS),
@@ -45,13 +45,13 @@ fn inputs(input: &Value) -> usize {
     }
 }
 
-/// Each component is as large as any other, and the signs say which input it is.
+/// A vector whose components have the same magnitude; their signs identify the input.
 fn vector(index: usize, dimensions: u64) -> Vec<f32> {
     let size = 1.0 / (dimensions as f32).sqrt();
     (0..dimensions).map(|i| if (index as u64 >> (i % 11)) & 1 == 1 { -size } else { size }).collect()
 }
 
-/// Little-endian floats of 32 bits, as the SDKs ask for them.
+/// Base64 of little-endian 32-bit floats, as the SDKs request them.
 fn packed(vector: &[f32]) -> String {
     let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
     STANDARD.encode(bytes)

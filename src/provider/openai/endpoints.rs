@@ -1,4 +1,4 @@
-//! OpenAI's endpoints, one function each way.
+//! OpenAI's endpoints: one function for success responses, one for error events.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::{
     scenario::{Api, EventForm, SuccessReply},
 };
 
-/// A successful reply's content type and body; `None` for an endpoint that is not served.
+/// Returns the content type and body of a successful response; `None` for an endpoint that is not served.
 pub(in crate::provider) fn reply(
     api: Api,
     reply: &SuccessReply,
@@ -29,13 +29,13 @@ pub(in crate::provider) fn reply(
         Api::OpenaiModels => listing::models(asked, canaries),
         Api::OpenaiFiles => listing::files(asked, canaries),
         Api::OpenaiBatches => listing::batches(asked, canaries),
-        // What there is before the switch to a WebSocket has no content.
+        // The response that switches to a WebSocket has no content.
         Api::OpenaiRealtime => ("", realtime::reply(reply, asked, canaries)),
         _ => return None,
     })
 }
 
-/// An error as an event of a stream that has begun.
+/// Returns an error as an event of a stream that has begun.
 pub(in crate::provider) fn error_event(
     api: Api,
     failure: &ProviderError<'_>,

@@ -1,7 +1,7 @@
 //! OpenAI: `POST /v1/images/generations` and `/edits`.
 //!
 //! Source: <https://developers.openai.com/api/docs/api-reference/images>. Every image is one grey
-//! pixel; the tokens that are traced stand in the prompt that the model is said to have used.
+//! pixel; the canary is in the revised prompt.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(in crate::provider) fn reply(
     canaries: &Canaries,
 ) -> (&'static str, MessageBody) {
     let prompt = text_pieces(reply, canaries).concat();
-    // A form has its numbers as texts.
+    // In a form, numbers are texts.
     let n = match &asked.body["n"] {
         Value::String(text) => text.parse().unwrap_or(1),
         value => value.as_u64().unwrap_or(1),

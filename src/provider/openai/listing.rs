@@ -1,7 +1,7 @@
-//! OpenAI: what is listed and looked up: models, files, batches.
+//! OpenAI: endpoints that list and look up models, files and batches.
 //!
 //! Sources: <https://developers.openai.com/api/docs/api-reference/models>, `/files`, `/batches`.
-//! Nothing is kept between requests: every id that is asked for exists.
+//! The mock stores nothing between requests: every requested id exists.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The provider's own model, and one that carries the token to be traced in its name.
+/// Lists the provider's own model, and a model whose name contains the canary.
 pub(in crate::provider) fn models(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let own = model(asked.provider);
     let object =
@@ -29,7 +29,7 @@ pub(in crate::provider) fn models(asked: &RequestedCall, canaries: &Canaries) ->
     })
 }
 
-/// A file, a list with one, or its end.
+/// Returns a file, a list with one file, or the deletion of a file.
 pub(in crate::provider) fn files(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let id = asked.id.clone().unwrap_or_else(|| file_id(canaries));
     let sent = &asked.body["file"];
@@ -52,7 +52,7 @@ pub(in crate::provider) fn files(asked: &RequestedCall, canaries: &Canaries) -> 
     })
 }
 
-/// A batch: new, done, or, where its id stands in a path that is posted to, being cancelled.
+/// Returns a batch: a new one, a completed one, or, for a POST to a path with its id, one that is being cancelled.
 pub(in crate::provider) fn batches(
     asked: &RequestedCall,
     canaries: &Canaries,

@@ -1,4 +1,4 @@
-//! OpenAI's endpoints, whoever serves them.
+//! OpenAI's endpoints, for every provider that serves them.
 
 mod audio;
 mod chat;

@@ -1,6 +1,6 @@
 //! OpenAI: `POST /v1/moderations`.
 //!
-//! Source: <https://developers.openai.com/api/docs/api-reference/moderations>. Nothing is ever flagged.
+//! Source: <https://developers.openai.com/api/docs/api-reference/moderations>. No input is ever flagged.
 
 use serde_json::{Map, Value, json};
 
@@ -29,11 +29,11 @@ const CATEGORIES: [&str; 13] = [
     "violence/graphic",
 ];
 
-/// As many as a reply lists, whatever is asked.
+/// The largest number of results in a response.
 const MAX_INPUTS: usize = 2048;
 
 pub(in crate::provider) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
-    // A list of texts has a result for each; one of parts with a type is one input.
+    // A list of texts has one result for each text; a list of typed parts is one input.
     let inputs = match &asked.body["input"] {
         Value::Array(items) if items.iter().all(Value::is_string) => items.len().clamp(1, MAX_INPUTS),
         _ => 1,

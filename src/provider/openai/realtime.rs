@@ -2,7 +2,7 @@
 //!
 //! Sources: <https://developers.openai.com/api/docs/guides/realtime-websocket> and the reference of server
 //! events, <https://developers.openai.com/api/reference/resources/realtime>. The caller gets text, so that
-//! what was said can be compared; with sound the order of events is the same.
+//! the content can be compared; the order of events is the same as with audio.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -20,10 +20,10 @@ use crate::{
     wire::websocket,
 };
 
-/// What a caller says to have an answer.
+/// The client event that requests a response.
 const AWAITED: &str = "response.create";
 
-/// A session that answers once.
+/// Returns a session with one response.
 pub(in crate::provider) fn reply(
     reply: &SuccessReply,
     asked: &RequestedCall,
@@ -77,7 +77,7 @@ pub(in crate::provider) fn reply(
     MessageBody::Session { opening, awaited: AWAITED, events: events.frames, last }
 }
 
-/// The events of a session, each with an id of its own.
+/// The events of a session, each with its own id.
 struct Events<'a> {
     stem: &'a str,
     n: usize,
@@ -171,7 +171,7 @@ fn session(asked: &RequestedCall, canaries: &Canaries) -> Value {
     })
 }
 
-/// An error as an event: the error object of a body, with the id of the caller's event that led to it.
+/// Returns an error as an event: the error object of a body, with the id of the client event that caused it.
 pub(in crate::provider) fn error_event(failure: &ProviderError<'_>, canaries: &Canaries) -> Bytes {
     let error = &failure.error["error"];
     let event = json!({

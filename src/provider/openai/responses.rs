@@ -31,10 +31,10 @@ pub(in crate::provider) fn reply(
     }
 }
 
-/// The one item of the output, and the pieces in which a stream sends it.
+/// The only item of the output, and the pieces in which a stream sends it.
 struct Output {
     call: bool,
-    /// The limit of tokens cut it off.
+    /// Whether the token limit cut the text off.
     incomplete: bool,
     id: String,
     call_id: String,
@@ -54,7 +54,7 @@ impl Output {
         }
     }
 
-    /// How the item ends, and the response with it.
+    /// The final status of the item and of the response.
     fn end(&self) -> &'static str {
         if self.incomplete { "incomplete" } else { "completed" }
     }
@@ -79,9 +79,9 @@ fn part(text: &str) -> Value {
     json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
 }
 
-/// The object that a reply is, and that a stream's first and last events carry.
+/// The response object, which a stream's first and last events contain as well.
 fn response(asked: &RequestedCall, canaries: &Canaries, status: &str) -> Value {
-    // What the request says is given back, with the defaults in place of what it leaves open.
+    // The response repeats the request's parameters, with defaults for those that it leaves out.
     let given = |name: &str, default: Value| match &asked.body[name] {
         Value::Null => default,
         value => value.clone(),
@@ -172,7 +172,7 @@ fn stream(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> M
     MessageBody::Events { events: events.frames, terminator: Some(terminator) }
 }
 
-/// Events in their order, each with its number.
+/// The events in order, each with its sequence number.
 #[derive(Default)]
 struct Numbered {
     frames: Vec<Bytes>,
@@ -197,8 +197,8 @@ fn with(first: &Value, then: Value) -> Value {
     Value::Object(members)
 }
 
-/// An error as an event of a stream that has begun; as it was recorded, the event is followed by the
-/// response that has failed.
+/// Returns an error as an event of a stream that has begun. In the recorded form, the event is followed by the
+/// failed response.
 pub(in crate::provider) fn error_event(
     failure: &ProviderError<'_>,
     form: Option<EventForm>,
@@ -208,7 +208,7 @@ pub(in crate::provider) fn error_event(
     let row = failure.row;
     let code = if row.code.is_null() { json!(row.kind) } else { row.code.clone() };
     let nested = match &failure.error["error"] {
-        // Where the body of a status has no code, the event has the type in its place.
+        // If the error body has no code, the event has the type in its place.
         error @ Value::Object(_) => with(error, json!({ "code": code })),
         _ => json!({"type": row.kind, "code": code, "message": failure.text, "param": row.param}),
     };

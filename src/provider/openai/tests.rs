@@ -1,4 +1,4 @@
-//! Every endpoint of OpenAI's, at OpenAI and at Azure.
+//! All of OpenAI's endpoints, at OpenAI and at Azure.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn canaries() -> Canaries {
     Identity { token: "abc123".into() }.canaries("main", 1)
 }
 
-/// A request with a key, and a body of the kind that its path wants.
+/// Parses a request with a key and the content type of its body.
 fn read(
     provider: Provider,
     method: &str,
@@ -57,7 +57,7 @@ fn value(message: &ProviderMessage) -> Value {
     serde_json::from_slice(&bytes(message)).unwrap()
 }
 
-/// Name and data of each event, the terminator's as the last.
+/// The name and data of each event, including the terminator.
 fn events(message: &ProviderMessage) -> Vec<(String, Value)> {
     let MessageBody::Events { events, terminator } = &message.body else { panic!("no stream") };
     events.iter().chain(terminator).flat_map(|frame| parsed(frame)).collect()
@@ -79,7 +79,7 @@ fn parsed(frame: &[u8]) -> Vec<(String, Value)> {
 #[test]
 fn every_route_answers_in_the_type_of_its_endpoint() {
     for provider in [Provider::Openai, Provider::Azure] {
-        // A session has no answer before its switch of protocols.
+        // A session has no response before it switches protocols.
         for row in provider::profile(provider).routes.iter().filter(|row| !row.api.is_session()) {
             let rows = [("GET", &row.get), ("POST", &row.post), ("DELETE", &row.delete)];
             let (method, path) =
@@ -123,7 +123,7 @@ fn texts_carry_the_canary_wherever_an_endpoint_has_texts() {
 }
 
 #[test]
-fn a_response_reads_like_openais() {
+fn a_response_has_openais_form() {
     let tools = json!([{"type": "function", "name": "get_weather", "parameters": {}, "strict": true}]);
     let response = value(&answered(
         Api::OpenaiResponses,
@@ -197,7 +197,7 @@ fn each_piece_is_one_event_in_every_stream() {
 }
 
 #[test]
-fn text_completions_end_with_done_and_say_their_usage_when_asked() {
+fn text_completions_end_with_done_and_report_requested_usage() {
     let body = json!({"stream": true, "stream_options": {"include_usage": true}});
     let message = answered(Api::OpenaiCompletions, &SuccessReply::Ok, body);
     let MessageBody::Events { terminator, .. } = &message.body else { panic!("no stream") };
@@ -209,7 +209,7 @@ fn text_completions_end_with_done_and_say_their_usage_when_asked() {
 }
 
 #[test]
-fn an_error_in_a_responses_stream_has_the_recorded_form_and_those_that_are_asked_for() {
+fn an_error_in_a_responses_stream_has_the_recorded_or_the_requested_form() {
     let asked = asked(Api::OpenaiResponses, json!({"stream": true}));
     let shown = [None, Some(EventForm::Flat), Some(EventForm::Failed), Some(EventForm::Named), Some(EventForm::Unnamed)]
         .map(|form| {
@@ -217,7 +217,7 @@ fn an_error_in_a_responses_stream_has_the_recorded_form_and_those_that_are_asked
             let events: Vec<_> = parsed(&frame)
                 .into_iter()
                 .map(|(name, mut data)| {
-                    // Of the response only what says that it has failed.
+                    // Shows only the members of the response that report the failure.
                     if let Some(response) = data.get_mut("response") {
                         *response = json!([response["status"], response["error"]["code"]]);
                     }
@@ -245,7 +245,7 @@ fn an_error_in_a_responses_stream_has_the_recorded_form_and_those_that_are_asked
 }
 
 #[test]
-fn an_endpoint_says_in_its_own_words_what_it_means() {
+fn an_endpoint_can_have_its_own_error_texts() {
     let error =
         |api, name| value(&provider::error(&asked(api, json!({})), name, &canaries()))["error"].clone();
     let chat = error(Api::OpenaiChat, ErrorName::BadRequest);
@@ -316,7 +316,7 @@ fn a_batch_is_new_then_done_or_being_cancelled() {
 }
 
 #[test]
-fn what_reaches_no_model_is_refused_in_the_providers_own_words() {
+fn requests_that_reach_no_model_get_the_providers_own_errors() {
     let shown = [
         (Provider::Openai, "GET", "/v1/files/file-1/nothing", &b""[..]),
         (Provider::Openai, "DELETE", "/v1/files", b""),
@@ -353,7 +353,7 @@ mod azure {
     }
 
     #[test]
-    fn the_catalogue_reads_like_azures() {
+    fn the_catalogue_has_azures_form() {
         let rows: Vec<_> = ErrorName::ALL
             .iter()
             .map(|name| {
@@ -402,7 +402,7 @@ mod azure {
     }
 
     #[test]
-    fn a_used_up_limit_says_in_seconds_and_in_milliseconds_when_to_come_back() {
+    fn a_used_up_limit_says_in_seconds_and_in_milliseconds_when_to_retry() {
         let message = provider::error(&asked(), ErrorName::TokenLimit, &canaries());
         let header = |name| message.header(name);
         assert_eq!((header("retry-after"), header("retry-after-ms")), (Some("7"), Some("7000")));
@@ -415,7 +415,7 @@ mod azure {
     }
 
     #[test]
-    fn a_chat_says_what_its_filters_found() {
+    fn a_chat_reports_its_filter_results() {
         let plain = value(&provider::reply(&asked(), &SuccessReply::Ok, &canaries()));
         assert_eq!(plain["prompt_filter_results"][0]["content_filter_results"]["hate"]["filtered"], false);
         assert_eq!(plain["choices"][0]["content_filter_results"]["violence"]["severity"], "safe");
@@ -433,7 +433,7 @@ mod azure {
     }
 
     #[test]
-    fn the_deployment_of_the_path_is_the_model_and_either_key_will_do() {
+    fn the_deployment_in_the_path_is_the_model_and_either_key_works() {
         let path = "/openai/deployments/gpt%204/chat/completions?api-version=2024-10-21";
         for (name, sent) in [("api-key", "k"), ("authorization", "Bearer k")] {
             let headers =

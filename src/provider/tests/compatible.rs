@@ -1,4 +1,4 @@
-//! Providers that serve OpenAI's chat, each with errors of its own.
+//! Providers that serve OpenAI's chat, each with its own errors.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn own_headers(provider: Provider) -> [&'static str; 2] {
     [named("{{canary.request_id}}"), named("{{canary.header}}")]
 }
 
-/// The member of a body that holds its text, in each form.
+/// The member of a body that contains the error text, in each form.
 fn text_member(form: ErrorBodyForm) -> &'static str {
     match form {
         ErrorBodyForm::Openai
@@ -88,8 +88,8 @@ fn every_error_has_a_body_of_its_form_with_the_message_once() {
                 form => {
                     assert_eq!((seen, content_type), (1, Some("application/json")), "{provider} {name}");
                     let body: Value = serde_json::from_str(&body).unwrap();
-                    let told = body.pointer(text_member(form)).unwrap();
-                    assert!(told.to_string().contains(&canaries().message), "{provider} {name}: {body}");
+                    let reported = body.pointer(text_member(form)).unwrap();
+                    assert!(reported.to_string().contains(&canaries().message), "{provider} {name}: {body}");
                 }
             }
         }
@@ -97,7 +97,7 @@ fn every_error_has_a_body_of_its_form_with_the_message_once() {
 }
 
 #[test]
-fn what_a_provider_says_itself_has_its_headers_and_a_page_of_the_network_has_none() {
+fn responses_of_the_provider_have_its_headers_and_network_pages_have_none() {
     for provider in PROVIDERS {
         let [request_id, own] = own_headers(provider);
         for name in ErrorName::ALL {
@@ -113,7 +113,7 @@ fn what_a_provider_says_itself_has_its_headers_and_a_page_of_the_network_has_non
     }
 }
 
-/// `status form type / code`, as far as a row has them, and whether the row is recalled.
+/// `status form type / code`, as far as a row has them, and a mark if the row is recalled.
 fn fact(provider: Provider, name: ErrorName) -> String {
     let (form, message) = failed(provider, name);
     let body: Value = serde_json::from_str(&message.text()).unwrap_or_default();
@@ -121,14 +121,14 @@ fn fact(provider: Provider, name: ErrorName) -> String {
     let member = |name: &str| error.get(name).filter(|value| !value.is_null());
     let kind = ["type", "error_type", "title"].into_iter().find_map(member);
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let told: Vec<_> = [kind, member("code")].into_iter().flatten().map(shown).collect();
+    let reported: Vec<_> = [kind, member("code")].into_iter().flatten().map(shown).collect();
     let recalled = provider::catalogue_row(provider, name).confidence == SourceConfidence::Recalled;
     let mark = if recalled { " (recalled)" } else { "" };
-    format!("{} {form:?} {}", message.status, told.join(" / ")).trim_end().to_owned() + mark
+    format!("{} {form:?} {}", message.status, reported.join(" / ")).trim_end().to_owned() + mark
 }
 
 #[test]
-fn the_same_meaning_on_different_wires() {
+fn the_same_error_at_different_providers() {
     let meanings = [
         ErrorName::InvalidApiKey,
         ErrorName::Quota,
@@ -244,7 +244,7 @@ fn the_same_meaning_on_different_wires() {
 }
 
 #[test]
-fn limits_are_told_under_each_providers_names() {
+fn limits_are_reported_in_each_providers_headers() {
     let limited = |provider, name: &str| {
         let message = failed(provider, ErrorName::RateLimit).1;
         message.header(name).map(str::to_owned)
@@ -279,7 +279,7 @@ fn an_error_in_a_stream_that_has_begun_is_one_event_with_the_message_once() {
             let event = event(provider, *name, None);
             let (data, rest) = event.strip_prefix("data: ").unwrap().split_once("\n\n").unwrap();
             assert_eq!(data.matches(&canaries().message).count(), 1, "{provider} {name}");
-            // An event without this member passes clients by.
+            // Clients ignore an event without this member.
             let error = &serde_json::from_str::<Value>(data).unwrap()["error"];
             assert!(error.is_object() || error.is_string(), "{provider} {name}: {data}");
             let expected = if provider == Provider::Vllm { "data: [DONE]\n\n" } else { "" };
@@ -309,30 +309,30 @@ fn events_of_an_error_differ_by_provider() {
 }
 
 #[test]
-fn an_endpoint_of_another_dialect_tells_errors_in_its_own_form_and_types() {
-    let told = |provider, api| {
+fn an_endpoint_of_another_dialect_has_its_own_error_form_and_types() {
+    let reported = |provider, api| {
         let message =
             provider::error(&RequestedCall::plain(provider, api, false), ErrorName::Overloaded, &canaries());
         let body: Value = serde_json::from_str(&message.text()).unwrap();
         (message.status, body)
     };
-    let (status, body) = told(Provider::Ollama, Api::OpenaiChat);
+    let (status, body) = reported(Provider::Ollama, Api::OpenaiChat);
     assert_eq!((status, &body["error"]["type"]), (503, &json!("api_error")));
-    let (status, body) = told(Provider::Ollama, Api::OllamaChat);
+    let (status, body) = reported(Provider::Ollama, Api::OllamaChat);
     assert_eq!((status, body["error"].is_string()), (503, true));
     for (provider, kind) in [
         (Provider::Ollama, "overloaded_error"),
         (Provider::Deepseek, "api_error"),
         (Provider::Openrouter, "overloaded_error"),
     ] {
-        let (_, body) = told(provider, Api::AnthropicMessages);
+        let (_, body) = reported(provider, Api::AnthropicMessages);
         assert_eq!((&body["type"], &body["error"]["type"]), (&json!("error"), &json!(kind)));
         assert_eq!(body["request_id"], canaries().request_id);
     }
 }
 
 #[test]
-fn replies_have_what_a_provider_adds_to_openais() {
+fn responses_have_the_members_that_a_provider_adds() {
     let events = |provider| {
         let message = provider::reply(&chat(provider, true), &SuccessReply::Ok, &canaries());
         let MessageBody::Events { events, .. } = message.body else { panic!("no stream") };
@@ -349,7 +349,7 @@ fn replies_have_what_a_provider_adds_to_openais() {
 }
 
 #[test]
-fn a_key_is_asked_for_where_the_provider_asks_for_one() {
+fn a_key_is_required_if_the_provider_requires_one() {
     let headers = http::HeaderMap::new();
     for provider in PROVIDERS {
         let profile = provider::profile(provider);
@@ -367,7 +367,7 @@ fn a_key_is_asked_for_where_the_provider_asks_for_one() {
 }
 
 #[test]
-fn a_tool_call_comes_in_one_chunk_where_a_provider_sends_it_so() {
+fn a_tool_call_comes_in_one_chunk_if_the_provider_sends_it_so() {
     let arguments = provider::tool_argument_pieces(&canaries()).concat();
     for provider in [Provider::Mistral, Provider::Groq, Provider::Together] {
         let message = provider::reply(&chat(provider, true), &SuccessReply::ToolCall, &canaries());
@@ -385,7 +385,7 @@ fn a_tool_call_comes_in_one_chunk_where_a_provider_sends_it_so() {
 }
 
 #[test]
-fn another_endpoints_reply_has_what_the_profile_adds() {
+fn responses_of_other_endpoints_have_the_members_that_the_profile_adds() {
     let asked = RequestedCall::plain(Provider::Mistral, Api::OpenaiEmbeddings, false);
     let reply = provider::reply(&asked, &SuccessReply::Ok, &canaries()).text();
     let reply: Value = serde_json::from_str(&reply).unwrap();

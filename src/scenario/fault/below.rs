@@ -1,4 +1,4 @@
-//! Faults below HTTP/1.1: names, connections, TLS, the frames of HTTP/2.
+//! Faults below HTTP/1.1: name resolution, TCP connections, TLS, and HTTP/2 frames.
 
 use std::{fmt, time::Duration};
 
@@ -8,55 +8,56 @@ use serde::{Deserialize, Serialize};
 use super::point::Point;
 use crate::scenario::duration;
 
-/// What goes wrong with the connection itself. `refuse` is a fault of its own.
+/// A failure of the TCP connection or of name resolution. A refused connection is the separate fault `refuse`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConnectionFault {
-    /// The host's name does not resolve: it ends in `.invalid` (RFC 6761 section 6.4).
+    /// The upstream's host name does not resolve: it ends in `.invalid` (RFC 6761 section 6.4).
     UnresolvableName,
-    /// The kernel completes the TCP handshake, and nobody ever accepts the connection.
+    /// The kernel completes the TCP handshake, but the server never accepts the connection.
     NeverAccepted,
-    /// The queue of connections that wait to be accepted is full: further SYNs are dropped.
+    /// The listen backlog is full: the kernel drops further SYNs.
     BacklogFull,
-    /// Accepted, then neither read nor written, for ever.
+    /// The server accepts the connection, then neither reads nor writes, without end.
     AcceptedSilent,
-    /// Accepted, then ended by a FIN before anything was read.
+    /// The server accepts the connection and closes it with a FIN before it reads anything.
     AcceptedClosed,
-    /// Accepted, then ended by a TCP RST before anything was read.
+    /// The server accepts the connection and resets it (TCP RST) before it reads anything.
     ResetAtOnce,
-    /// Accepted and read only after so long; then all is well.
+    /// The server accepts the connection only after this duration (`1s`), then answers normally.
     SlowAccept(
         #[serde(with = "duration")]
         #[schemars(with = "String")]
         Duration,
     ),
-    /// The reply is whole and leaves the connection open; the next request on it is answered by a FIN,
-    /// unread: a server's idle timeout that runs out as the request is under way (RFC 9112 section 9.5).
+    /// The server sends a complete response and keeps the connection open, then closes it with a FIN, without
+    /// reading, when the next request arrives: an idle timeout that expires while a request is in transit
+    /// (RFC 9112 section 9.5).
     ClosedWhenReused,
 }
 
-/// What goes wrong with TLS.
+/// A failure of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TlsFault {
-    /// A certificate of the run's own authority whose time has run out.
+    /// The server presents an expired certificate, issued by the run's own CA.
     ExpiredCertificate,
-    /// A certificate of the run's own authority for another name.
+    /// The server presents a certificate for another name, issued by the run's own CA.
     WrongName,
-    /// A certificate that is its own issuer.
+    /// The server presents a self-signed certificate.
     SelfSigned,
-    /// A certificate of an authority that nobody was told of.
+    /// The server presents a certificate issued by a CA that the proxy does not trust.
     UnknownCa,
-    /// The client's first message is read and never answered.
+    /// The server reads the ClientHello and never answers it.
     HandshakeStall,
-    /// The client's first message is answered by a fatal alert (RFC 8446 section 6.2).
+    /// The server answers the ClientHello with a fatal alert (RFC 8446 section 6.2).
     Alert(TlsAlert),
-    /// The body ends with the connection, and the connection ends by a FIN without `close_notify`
-    /// (RFC 8446 section 6.1), so that nobody can tell it from one that was cut.
+    /// The end of the connection marks the end of the body, and the server closes it with a FIN without
+    /// `close_notify` (RFC 8446 section 6.1), so that the client cannot distinguish it from a truncated body.
     NoCloseNotify,
 }
 
-/// A fatal alert, by its name in RFC 8446 section 6.2.
+/// A fatal TLS alert, by its name in RFC 8446 section 6.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TlsAlert {
@@ -78,28 +79,28 @@ pub enum TlsAlert {
     NoApplicationProtocol,
 }
 
-/// What goes wrong with HTTP/2.
+/// A failure of HTTP/2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Http2Fault {
-    /// The server's SETTINGS never come (RFC 9113 section 3.4), nor anything else.
+    /// The server never sends its SETTINGS frame (RFC 9113 section 3.4), nor anything else.
     SettingsStall,
-    /// The server never opens its window (RFC 9113 section 5.2): a request above 65,535 bytes cannot be
-    /// sent to its end, and none is answered.
+    /// The server never extends its flow-control window (RFC 9113 section 5.2): the client cannot finish a
+    /// request of more than 65,535 bytes, and the server answers no request.
     FlowControlStall,
-    /// The stream is ended by RST_STREAM; the connection lives on.
+    /// The server ends the stream with RST_STREAM; the connection stays open.
     RstStream(Http2Strike),
-    /// The connection is ended by GOAWAY, and by a FIN behind it.
+    /// The server ends the connection with GOAWAY followed by a FIN.
     Goaway(Http2Strike),
 }
 
-/// An HTTP/2 error code, and where in the reply it strikes.
+/// An HTTP/2 error code, and the point of the response at which the server sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http2Strike {
-    /// The error code.
+    /// The HTTP/2 error code.
     pub code: Http2Code,
-    /// What is still sent before it.
+    /// The point of the response up to which the server sends it unchanged.
     pub at: Point,
 }
 
@@ -139,7 +140,7 @@ pub enum Http2Code {
 }
 
 impl Http2Code {
-    /// Every code, in the order of its number.
+    /// Every code, in numerical order.
     pub const ALL: [Self; 14] = [
         Self::NoError,
         Self::ProtocolError,
@@ -157,12 +158,12 @@ impl Http2Code {
         Self::Http11Required,
     ];
 
-    /// The number that goes over the wire.
+    /// The number on the wire.
     pub fn number(self) -> u32 {
         self as u32
     }
 
-    /// The name of RFC 9113, as it is written in a file.
+    /// The name in RFC 9113, in the spelling of scenario files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoError => "no_error",
@@ -184,7 +185,7 @@ impl Http2Code {
 }
 
 impl TlsAlert {
-    /// Every alert that can be asked for, in the order of its number.
+    /// Every alert that a scenario can name, in numerical order.
     pub const ALL: [Self; 8] = [
         Self::HandshakeFailure,
         Self::IllegalParameter,
@@ -196,7 +197,7 @@ impl TlsAlert {
         Self::NoApplicationProtocol,
     ];
 
-    /// The number that goes over the wire.
+    /// The number on the wire.
     pub fn number(self) -> u8 {
         match self {
             Self::HandshakeFailure => 40,
@@ -210,7 +211,7 @@ impl TlsAlert {
         }
     }
 
-    /// The name of RFC 8446, as it is written in a file.
+    /// The name in RFC 8446, in the spelling of scenario files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::HandshakeFailure => "handshake_failure",
@@ -226,7 +227,7 @@ impl TlsAlert {
 }
 
 impl TlsFault {
-    /// Whether the server shows a certificate that no client should take.
+    /// Whether the server presents a certificate that no client should accept.
     pub fn is_certificate(self) -> bool {
         matches!(self, Self::ExpiredCertificate | Self::WrongName | Self::SelfSigned | Self::UnknownCa)
     }

@@ -1,4 +1,4 @@
-//! Faults of HTTP/1.1: what a server that keeps RFC 9112 never sends.
+//! Faults of HTTP/1.1 messages: what a server that conforms to RFC 9112 never sends.
 
 use std::fmt;
 
@@ -7,57 +7,59 @@ use serde::{Deserialize, Serialize};
 
 use super::point::Point;
 
-/// What is wrong with the reply as an HTTP/1.1 message.
+/// A defect of the response as an HTTP/1.1 message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Http1Fault {
-    /// Bytes that are no status line stand in its place (RFC 9112 section 4).
+    /// The server sends bytes that are not a status line in place of it (RFC 9112 section 4).
     GarbageStatusLine,
-    /// A status code that nobody has registered, or that is none: 600 to 999 (RFC 9110 section 15).
+    /// The response has an invalid status code, 600 to 999 (RFC 9110 section 15).
     UnknownStatus(u16),
-    /// An interim reply comes first: 100, 102 or 103 (RFC 9110 section 15.2). The final one is whole.
+    /// The server sends an interim response first: 100, 102 or 103 (RFC 9110 section 15.2). The final response
+    /// is complete.
     Interim(u16),
-    /// A header of so many bytes, 1 to 1,048,576.
+    /// The response has a header of this many bytes, 1 to 1,048,576.
     OversizedHeader(u32),
-    /// A header that is folded onto a second line (RFC 9112 section 5.2).
+    /// The response has a header that is folded onto a second line (RFC 9112 section 5.2).
     FoldedHeader,
-    /// Content-Type stands there twice, with two values.
+    /// The response has two Content-Type headers with different values.
     DuplicatedHeader,
-    /// Two Content-Length headers that do not agree (RFC 9112 section 6.3).
+    /// The response has two Content-Length headers with different values (RFC 9112 section 6.3).
     ConflictingContentLength,
-    /// Content-Length is half of what is sent.
+    /// Content-Length is half the size of the body.
     ShortContentLength,
-    /// Content-Length is twice what is sent, then comes a FIN.
+    /// Content-Length is twice the size of the body; the server closes the connection after the body with a FIN.
     LongContentLength,
-    /// Transfer-Encoding says chunked, and the body is not (RFC 9112 section 7.1).
+    /// Transfer-Encoding is `chunked`, but the body is not chunked (RFC 9112 section 7.1).
     ChunkedNotSent,
-    /// A transfer coding that nobody knows (RFC 9112 section 6.1); the body ends with the connection.
+    /// Transfer-Encoding names an unknown coding (RFC 9112 section 6.1); the end of the connection marks
+    /// the end of the body.
     UnknownTransferEncoding,
-    /// A chunk whose size is no number (RFC 9112 section 7.1), and nothing readable behind it.
+    /// A chunk has a size that is not a number (RFC 9112 section 7.1); nothing after it is readable.
     BadChunkSize {
-        /// Where it stands.
+        /// The point of the response at which the chunk begins. Default: `after_headers`.
         #[serde(default = "Point::after_headers")]
         at: Point,
     },
-    /// A chunked body that is all there, then a FIN in place of its last chunk (RFC 9112 section 8).
+    /// The server sends the complete chunked body, then a FIN in place of the last chunk (RFC 9112 section 8).
     MissingLastChunk,
-    /// Bytes behind the end of the message, on a connection that stays open.
+    /// The server sends bytes after the end of the message, on a connection that stays open.
     TrailingBytes,
-    /// Status 204 with a body (RFC 9110 section 15.3.5).
+    /// The response has status 204 and a body (RFC 9110 section 15.3.5).
     #[serde(rename = "body_on_204")]
     BodyOn204,
-    /// Status 304 with a body (RFC 9110 section 15.4.5).
+    /// The response has status 304 and a body (RFC 9110 section 15.4.5).
     #[serde(rename = "body_on_304")]
     BodyOn304,
 }
 
 impl Http1Fault {
-    /// Nothing of the reply can be read behind it, or it decides how the reply ends.
+    /// Whether the client can read nothing of the response after it, or it decides how the response ends.
     pub(super) fn is_final(self) -> bool {
         matches!(self, Self::LongContentLength | Self::BadChunkSize { .. } | Self::MissingLastChunk)
     }
 
-    /// Whether it says how the body's end is told: a reply can do that in one way only.
+    /// Whether it changes how the response marks the end of its body. A response can do that in one way only.
     pub fn is_about_framing(self) -> bool {
         matches!(
             self,
@@ -74,7 +76,7 @@ impl Http1Fault {
         )
     }
 
-    /// Whether bytes of the reply can be left on a connection that is used again.
+    /// Whether it can leave bytes of the response on a connection that is reused.
     pub(super) fn spoils_connection(self) -> bool {
         matches!(
             self,

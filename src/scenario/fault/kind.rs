@@ -1,4 +1,4 @@
-//! A fault, as it stands in a list.
+//! The fault type: one entry of a turn's list of faults.
 
 use std::{fmt, time::Duration};
 
@@ -18,135 +18,137 @@ use crate::scenario::{
     words::{ErrorName, EventForm},
 };
 
-/// One edit of how a reply reaches the wire.
+/// One change to what the upstream sends.
 ///
-/// Faults are written as an ordered list; those that end the reply ([`is_final`](Self::is_final))
-/// may stand in a list once, as its last.
+/// A turn applies its faults in the order of the list. A fault that ends the response must be the last of the
+/// list, so the list can contain only one of that kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// Nobody listens: the connection is refused (TCP RST to the SYN).
+    /// The upstream does not listen on its port: the kernel refuses the connection (TCP RST to the SYN).
     Refuse,
-    /// The connection itself goes wrong.
+    /// The TCP connection or the name resolution fails.
     Connection(ConnectionFault),
-    /// TLS goes wrong; the deployment is then reached by `https`.
+    /// TLS fails; the deployment then has an `https` URL.
     Tls(TlsFault),
-    /// HTTP/2 goes wrong; the deployment then speaks it, over TLS.
+    /// HTTP/2 fails; the deployment then uses HTTP/2 over TLS.
     Http2(Http2Fault),
-    /// The reply is no proper HTTP/1.1.
+    /// The response is not a valid HTTP/1.1 message.
     Http1(Http1Fault),
-    /// Say nothing more, for ever; the connection stays open.
+    /// Send nothing more, and keep the connection open.
     Hang {
-        /// Where the reply stops.
+        /// The point of the response at which sending stops.
         at: Point,
     },
-    /// Say nothing for a while (or, without `for`, for ever), then go on.
+    /// Send nothing for a while, then continue. Without `for`, send nothing more.
     Stall {
-        /// Where the silence begins.
+        /// The point of the response at which the silence begins.
         at: Point,
-        /// How long it lasts; for ever where it is left out.
+        /// The length of the silence, as a duration (`2s`). Default: without end.
         #[serde(default, rename = "for", with = "duration::option", skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]
         lasting: Option<Duration>,
     },
-    /// Wait, then go on. A delay is meant to be survived, a stall is meant to hurt.
+    /// Wait, then continue. Use `delay` for a wait that the proxy should survive, `stall` for one that it should
+    /// report as a failure.
     Delay {
-        /// Where the wait is put.
+        /// The point of the response at which the wait begins.
         at: Point,
-        /// How long it lasts.
+        /// The length of the wait, as a duration (`2s`).
         #[serde(rename = "for", with = "duration")]
         #[schemars(with = "String")]
         lasting: Duration,
     },
-    /// Waits whose lengths are drawn from a distribution, by the seed of the run.
+    /// Wait for lengths of time that are drawn from a distribution with the run's seed.
     Latency(Latency),
-    /// Send the body at this speed.
+    /// Send the body at a limited rate.
     Drip {
-        /// Body bytes in each second; at least 1.
+        /// Body bytes per second; at least 1.
         bytes_per_second: u32,
     },
-    /// Send the body in packets of so many bytes, whatever its events and chunks are.
+    /// Send the body in packets of a fixed size, regardless of its events and chunks.
     Split {
-        /// Bytes in each packet; at least 1.
+        /// Bytes per packet; at least 1.
         bytes: u32,
     },
-    /// Send each character of several bytes in two packets, cut inside it.
+    /// Split each multi-byte character between two packets.
     SplitCharacters,
-    /// End the connection with a TCP RST.
+    /// Reset the connection (TCP RST).
     Reset {
-        /// What is still sent before it.
+        /// The point of the response up to which the upstream sends it unchanged.
         at: Point,
     },
-    /// End the connection with a FIN, the HTTP framing left incomplete.
+    /// Close the connection with a FIN while the HTTP message is incomplete.
     Close {
-        /// What is still sent before it.
+        /// The point of the response up to which the upstream sends it unchanged.
         at: Point,
     },
-    /// End a WebSocket session by a close frame.
+    /// End a WebSocket session with a close frame.
     CloseFrame(CloseFrame),
-    /// Cut the frame at this point in two: its first half is sent, then a FIN.
+    /// Cut a frame of the body in two: send its first half, then a FIN.
     Truncate {
-        /// The frame that is cut is the one that follows this point.
+        /// The frame that follows this point of the response is cut.
         at: Point,
     },
-    /// Leave out the frame that ends a stream (`data: [DONE]`); the HTTP framing stays intact.
+    /// Leave out the frame that ends a stream (`data: [DONE]`); the HTTP message stays complete.
     DropTerminator,
     /// Send the frame that ends a stream twice.
     DuplicateTerminator,
-    /// Send an error as an event of the stream, then end it without its terminator.
+    /// Send an error as an event of the stream, then end the stream without its terminator.
     ErrorEvent {
-        /// Which error of the provider's catalogue.
+        /// The error of the provider's catalogue.
         error: ErrorName,
-        /// What is sent before it; only `after_headers`, `after_events` and `before_end` make sense.
+        /// The point of the stream at which the event is sent: `after_headers`, `after_events` or `before_end`.
         at: Point,
-        /// Its shape, where the dialect knows more than one; the recorded one where left out.
+        /// The shape of the event, for dialects that have more than one. Default: the shape that was recorded from
+        /// the provider.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         form: Option<EventForm>,
     },
-    /// Put an event of a name that nobody knows into the stream.
+    /// Insert an event with an unknown name into the stream.
     UnknownEvent {
-        /// Where it stands.
+        /// The point of the stream at which it is inserted.
         at: Point,
     },
-    /// Put a comment into a stream of server-sent events.
+    /// Insert a comment into a stream of server-sent events.
     Comment {
-        /// Where it stands.
+        /// The point of the stream at which it is inserted.
         at: Point,
     },
-    /// Put the dialect's keep-alive event into the stream, or a comment where it has none.
+    /// Insert the dialect's keep-alive event into the stream, or a comment if the dialect has no such event.
     Ping {
-        /// Where it stands.
+        /// The point of the stream at which it is inserted.
         at: Point,
     },
-    /// End the lines of server-sent events by CR LF.
+    /// End the lines of server-sent events with CR LF.
     Crlf,
-    /// Spread the data of each server-sent event over several `data:` lines.
+    /// Split the data of each server-sent event into several `data:` lines.
     MultiLineData,
-    /// A message of AWS's event stream encoding is wrong.
+    /// Corrupt the AWS event stream encoding.
     EventStream(EventStreamFault),
-    /// Say another Content-Encoding than the body has.
+    /// Send a Content-Encoding that does not match the body.
     ContentEncoding(ContentEncodingFault),
-    /// Say another Content-Type than the body has.
+    /// Send a Content-Type that does not match the body.
     ContentType(ContentTypeFault),
-    /// Send the client elsewhere: 301, 302, 303, 307 or 308, with a Location at another name.
+    /// Redirect the client with status 301, 302, 303, 307 or 308 and a Location on another host name.
     Redirect(u16),
-    /// Replace the body of a successful reply by something that is no answer, or hard to read.
+    /// Replace the body of a successful response with an invalid one, or with one that is hard to parse.
     Malform(MalformedBody),
 }
 
-/// When it is decided that a fault strikes, and by whom.
+/// The stage at which the mock applies a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultStage {
-    /// Before the run: it is a property of the deployment's address, and no attempt is ever seen.
+    /// Before the run: the fault is a property of the deployment's address, and the mock sees no attempt.
     Address,
-    /// When a connection comes in, before a request is read.
+    /// When a connection arrives, before the mock reads a request.
     Connection,
-    /// When a request has been read: it is a part of the plan of its reply.
+    /// After the mock has read a request: the fault is a part of the planned response.
     Reply,
 }
 
 impl Fault {
-    /// The name as it is written in a file.
+    /// The name in scenario files.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refuse => "refuse",
@@ -181,7 +183,7 @@ impl Fault {
         }
     }
 
-    /// Where it strikes, for the faults that have a place.
+    /// The point of the response at which it takes effect, if it has one.
     pub fn at(&self) -> Option<Point> {
         match self {
             Self::Hang { at }
@@ -202,7 +204,7 @@ impl Fault {
         }
     }
 
-    /// Nothing of the reply comes after it.
+    /// Whether the mock sends nothing of the response after it.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Refuse
@@ -215,14 +217,14 @@ impl Fault {
             | Self::Redirect(_)
             | Self::Http2(_) => true,
             Self::Connection(fault) => !matches!(fault, ConnectionFault::SlowAccept(_)),
-            // A client that takes the certificate all the same gets the reply.
+            // A client that accepts the certificate nevertheless gets the response.
             Self::Tls(fault) => !fault.is_certificate(),
             Self::Http1(fault) => fault.is_final(),
             _ => false,
         }
     }
 
-    /// When it is decided that it strikes.
+    /// The stage at which the mock applies it.
     pub fn stage(&self) -> FaultStage {
         match self {
             Self::Refuse
@@ -243,9 +245,10 @@ impl Fault {
         }
     }
 
-    /// Whether a deployment with it must have an address of its own: it strikes before a request has
-    /// said whose it is, or it spoils the connection for the request behind it. At a shared address that
-    /// request may be another's, since proxies keep connections by address.
+    /// Whether a deployment with it needs its own address. It does if the fault takes effect before a request
+    /// shows which deployment it is for, or if it makes the connection unusable for the next request. At a
+    /// shared address the next request may be for another deployment, since proxies pool connections by
+    /// address.
     pub fn needs_own_address(&self) -> bool {
         match self {
             Self::Connection(ConnectionFault::ClosedWhenReused) => true,
@@ -254,7 +257,8 @@ impl Fault {
         }
     }
 
-    /// The most that it can make a reply late, where that is known without the reply; a drip's is not.
+    /// The longest time by which it can delay a response of `events` events, as far as that is known without
+    /// the response; for `drip` it is not.
     pub fn wait(&self, events: u32) -> Duration {
         match self {
             Self::Delay { lasting, .. } | Self::Stall { lasting: Some(lasting), .. } => *lasting,
@@ -266,8 +270,8 @@ impl Fault {
     }
 }
 
-/// What a split may take: a few hundred packets with a pause of a millisecond behind each, of which
-/// a busy machine makes twenty.
+/// The longest time that a split may take: a few hundred packets with a pause of one millisecond after each,
+/// which can become 20 ms on a busy machine.
 const SPLIT: Duration = Duration::from_secs(6);
 
 impl fmt::Display for Fault {

@@ -1,4 +1,4 @@
-//! How late a reply is, drawn from a distribution by the seed of the run.
+//! Latencies that are drawn from a distribution with the run's seed.
 
 use std::{fmt, time::Duration};
 
@@ -7,63 +7,63 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::duration;
 
-/// Waits whose lengths are drawn before the first byte is sent: the same seed, the same waits.
+/// Waits whose lengths are drawn before the first byte is sent. The same seed gives the same waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
-    /// Where they are put; before the first byte where left out.
+    /// The points of the response at which the mock waits. Default: `first_byte`.
     #[serde(default)]
     pub before: LatencyPlace,
-    /// How long each is.
+    /// The length of each wait.
     pub time: LatencyShape,
 }
 
-/// Where waits are put.
+/// The points of a response at which the mock waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LatencyPlace {
     /// Before the status line, once.
     #[default]
     FirstByte,
-    /// Before each event of a stream but the first; each wait is drawn by itself.
+    /// Before each event of a stream except the first; each wait is drawn independently.
     EachEvent,
     /// Before the last frame, once.
     End,
 }
 
-/// From what a wait's length is drawn.
+/// The distribution from which the length of a wait is drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LatencyShape {
-    /// Always the same.
+    /// Always this duration (`100ms`).
     Fixed(
         #[serde(with = "duration")]
         #[schemars(with = "String")]
         Duration,
     ),
-    /// Any length between two, each as likely as any other.
+    /// A uniform distribution between two durations.
     Uniform {
-        /// The shortest.
+        /// The shortest wait, as a duration (`100ms`).
         #[serde(with = "duration")]
         #[schemars(with = "String")]
         from: Duration,
-        /// The longest.
+        /// The longest wait, as a duration (`2s`).
         #[serde(with = "duration")]
         #[schemars(with = "String")]
         to: Duration,
     },
-    /// A normal distribution, cut off below zero and above four deviations.
+    /// A normal distribution, limited to values from zero to four standard deviations above the mean.
     Normal {
-        /// Its middle.
+        /// The mean, as a duration (`500ms`).
         #[serde(with = "duration")]
         #[schemars(with = "String")]
         mean: Duration,
-        /// Its standard deviation.
+        /// The standard deviation, as a duration (`100ms`).
         #[serde(with = "duration")]
         #[schemars(with = "String")]
         deviation: Duration,
     },
-    /// One length after the other, from the first again behind the last.
+    /// These durations in order, starting again with the first after the last.
     List(
         #[serde(with = "duration::list")]
         #[schemars(with = "Vec<String>")]
@@ -72,7 +72,7 @@ pub enum LatencyShape {
 }
 
 impl Latency {
-    /// The most that it can make a reply of so many events late.
+    /// The longest time by which it can delay a response of `events` events.
     pub fn longest(&self, events: u32) -> Duration {
         let times = if self.before == LatencyPlace::EachEvent { events } else { 1 };
         self.time.longest().saturating_mul(times)
@@ -80,7 +80,7 @@ impl Latency {
 }
 
 impl LatencyShape {
-    /// No wait is longer.
+    /// The longest possible wait.
     pub fn longest(&self) -> Duration {
         match self {
             Self::Fixed(time) => *time,

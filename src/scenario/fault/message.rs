@@ -1,4 +1,4 @@
-//! Faults of the message itself: its body, what its headers say of it, the frames of AWS's streams.
+//! Faults of the message itself: its body, the headers that describe it, and AWS event stream messages.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::point::Point;
 use crate::scenario::words::ErrorName;
 
-/// What stands in place of a 200's body.
+/// What the upstream sends in place of the body of a successful response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum MalformedBody {
@@ -20,67 +20,67 @@ pub enum MalformedBody {
     Null,
     /// An HTML page.
     Html,
-    /// JSON cut off half-way, with a Content-Length that fits.
+    /// The first half of the JSON body, with a matching Content-Length.
     CutJson,
-    /// An error object of the provider's catalogue, under status 200.
+    /// An error object of the provider's catalogue, with status 200.
     Error(ErrorName),
-    /// The answer with bytes in its text that are no UTF-8 (RFC 8259 section 8.1).
+    /// The normal body with bytes in its text that are not valid UTF-8 (RFC 8259 section 8.1).
     InvalidUtf8,
-    /// The answer behind a byte order mark (RFC 8259 section 8.1).
+    /// The normal body after a byte order mark (RFC 8259 section 8.1).
     ByteOrderMark,
-    /// The answer with one more member, nested so many levels deep: 1 to 1,000,000.
+    /// The normal body with an additional member that is nested this many levels deep, 1 to 1,000,000.
     DeepNesting(u32),
-    /// The answer with one more member of so many bytes: 1 to 1,073,741,824.
+    /// The normal body with an additional member of this many bytes, 1 to 1,073,741,824.
     VeryLarge(u32),
 }
 
-/// How a body and its Content-Encoding do not fit (RFC 9110 section 8.4).
+/// A mismatch between the body and its Content-Encoding (RFC 9110 section 8.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ContentEncodingFault {
-    /// gzip is said, and the body is plain.
+    /// Content-Encoding is `gzip`, but the body is not compressed.
     GzipNotSent,
-    /// gzip is said once, and the body is compressed twice.
+    /// Content-Encoding is `gzip`, but the body is compressed twice.
     DoubleGzip,
-    /// The body is compressed and lacks its second half, under intact HTTP framing.
+    /// The body is compressed and lacks its second half; the HTTP message is complete.
     CutGzip,
 }
 
-/// How a body and its Content-Type do not fit (RFC 9110 section 8.3).
+/// A mismatch between the body and its Content-Type (RFC 9110 section 8.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ContentTypeFault {
-    /// `text/html`, whatever the body is.
+    /// Content-Type is `text/html`, regardless of the body.
     Wrong,
-    /// A charset in which the body is not written: `utf-16`.
+    /// Content-Type names the charset `utf-16`, which is not that of the body.
     WrongCharset,
-    /// None at all.
+    /// The response has no Content-Type.
     Missing,
 }
 
-/// What is wrong with a message of AWS's event stream encoding.
+/// A defect in the AWS event stream encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum EventStreamFault {
-    /// The message behind this point has a wrong CRC in its prelude.
+    /// A message has a wrong CRC in its prelude.
     BadPreludeCrc {
-        /// Where.
+        /// The point of the stream before that message.
         at: Point,
     },
-    /// The message behind this point has a wrong CRC at its end.
+    /// A message has a wrong CRC at its end.
     BadMessageCrc {
-        /// Where.
+        /// The point of the stream before that message.
         at: Point,
     },
-    /// A message of a type that nobody knows comes at this point; the stream goes on behind it.
+    /// The server inserts a message of an unknown type; the stream continues after it.
     UnknownMessage {
-        /// Where.
+        /// The point of the stream before that message.
         at: Point,
     },
 }
 
 impl EventStreamFault {
-    /// Where it strikes.
+    /// The point of the stream at which it takes effect.
     pub fn at(self) -> Point {
         match self {
             Self::BadPreludeCrc { at } | Self::BadMessageCrc { at } | Self::UnknownMessage { at } => at,
@@ -89,7 +89,7 @@ impl EventStreamFault {
 }
 
 impl MalformedBody {
-    /// Whether it is still the answer, though hard to read, and not something in its place.
+    /// Whether the body still contains the normal response, though it is hard to parse.
     pub fn keeps_the_answer(self) -> bool {
         matches!(self, Self::InvalidUtf8 | Self::ByteOrderMark | Self::DeepNesting(_) | Self::VeryLarge(_))
     }

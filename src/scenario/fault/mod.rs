@@ -1,5 +1,4 @@
-//! The faults that a scenario can name, one file for each layer that they strike, and the points of a
-//! reply.
+//! The faults that a scenario can name, in one file for each layer, and the points of a response.
 
 mod below;
 mod framing;

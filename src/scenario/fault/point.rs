@@ -1,11 +1,11 @@
-//! The places in a reply at which a fault can strike.
+//! The points of a response at which a fault can take effect.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A place in a reply.
+/// A point of a response, in the order in which it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Point {
@@ -13,16 +13,16 @@ pub enum Point {
     BeforeHeaders,
     /// After the headers, before the first byte of the body.
     AfterHeaders,
-    /// After so many events of a stream.
+    /// After this many events of a stream.
     AfterEvents(u32),
-    /// After so many bytes of the body.
+    /// After this many bytes of the body.
     AfterBytes(u64),
-    /// Before the last frame: the terminator of a stream, the last byte of a plain body.
+    /// Before the last frame: the terminator of a stream, or the last byte of a body that is not a stream.
     BeforeEnd,
 }
 
 impl Point {
-    /// Where a fault strikes that may be written without a place.
+    /// The default for faults whose point may be left out.
     pub(super) fn after_headers() -> Self {
         Self::AfterHeaders
     }

@@ -1,4 +1,4 @@
-//! Faults that cannot happen, alone or together, are refused with their places and a next step.
+//! Faults that are impossible, alone or together, are refused with their positions and a help line.
 
 use super::{HEAD, errors, load_text};
 
@@ -10,7 +10,7 @@ fn turn(turn: &str) -> String {
     format!("{HEAD}matrix: {{stream: [true]}}\nupstream:\n  - {turn}\n")
 }
 
-/// What a list of faults is refused with: its first line, and whether two places and a help line are shown.
+/// The first line of the error for a list of faults, the number of labels, and whether there is a help line.
 fn refused(faults: &str) -> String {
     let text = list(faults);
     let Err(refused) = load_text("x", "f", &text) else { panic!("this loads: {faults}") };
@@ -26,10 +26,10 @@ fn refused(faults: &str) -> String {
 }
 
 #[test]
-fn two_faults_of_the_framing_are_shown_with_both_places() {
+fn two_framing_faults_are_shown_with_both_positions() {
     let text = list("{http1: short_content_length}, {http1: trailing_bytes}");
     insta::assert_snapshot!(errors(&text), @"
-    error: `http1: trailing_bytes` cannot be told beside another fault of the framing
+    error: `http1: trailing_bytes` excludes another fault of the framing
      --> scenarios/x.yaml:5:57
       |
     5 |   - {reply: ok, faults: [{http1: short_content_length}, {http1: trailing_bytes}]}
@@ -37,12 +37,12 @@ fn two_faults_of_the_framing_are_shown_with_both_places() {
       |                          |
       |                          `http1: short_content_length` is here
       |
-      = help: a reply tells in one way where it ends: give the two a turn each
+      = help: a response marks its end in one way only: put the two into separate turns
     ");
 }
 
 #[test]
-fn what_cannot_happen_together_is_refused() {
+fn contradicting_faults_are_refused() {
     let pairs = [
         "refuse, {hang: {at: after_headers}}",
         "{delay: {at: before_headers, for: 1s}}, {connection: accepted_silent}",
@@ -70,64 +70,64 @@ fn what_cannot_happen_together_is_refused() {
         "{drip: {bytes_per_second: 10}}, multi_line_data",
         "{malform: {very_large: 16777217}}, {content_encoding: double_gzip}",
     ];
-    let said: Vec<_> = pairs.iter().map(|pair| format!("{pair}\n  {}", refused(pair))).collect();
-    assert!(said.iter().all(|said| said.contains("[2]")), "{said:#?}");
-    insta::assert_snapshot!(said.join("\n"), @"
+    let reported: Vec<_> = pairs.iter().map(|pair| format!("{pair}\n  {}", refused(pair))).collect();
+    assert!(reported.iter().all(|reported| reported.contains("[2]")), "{reported:#?}");
+    insta::assert_snapshot!(reported.join("\n"), @"
     refuse, {hang: {at: after_headers}}
-      `hang` cannot stand beside another fault: with one of the two no reply is ever sent [2]
+      `hang` excludes every other fault: with one of the two no response is ever sent [2]
     {delay: {at: before_headers, for: 1s}}, {connection: accepted_silent}
-      `connection: accepted_silent` cannot stand beside another fault: with one of the two no reply is ever sent [2]
+      `connection: accepted_silent` excludes every other fault: with one of the two no response is ever sent [2]
     {tls: handshake_stall}, crlf
-      `crlf` cannot stand beside another fault: with one of the two no reply is ever sent [2]
+      `crlf` excludes every other fault: with one of the two no response is ever sent [2]
     {http2: settings_stall}, crlf
-      `crlf` cannot stand beside another fault: with one of the two no reply is ever sent [2]
+      `crlf` excludes every other fault: with one of the two no response is ever sent [2]
     {connection: {slow_accept: 1s}}, {connection: {slow_accept: 2s}}
-      `connection: slow_accept` stands twice [2]
+      `connection: slow_accept` is specified twice [2]
     {tls: self_signed}, {tls: unknown_ca}
-      `tls: unknown_ca` shows a second certificate [2]
+      `tls: unknown_ca` presents a second certificate [2]
     {http1: {unknown_status: 799}}, {http1: body_on_204}
       `http1: body_on_204` writes the status line a second time [2]
     {http1: garbage_status_line}, {http1: chunked_not_sent}
-      `http1: chunked_not_sent` cannot be told beside another fault of the framing [2]
+      `http1: chunked_not_sent` excludes another fault of the framing [2]
     {http1: short_content_length}, {tls: no_close_notify}
-      `tls: no_close_notify` cannot be told beside another fault of the framing [2]
+      `tls: no_close_notify` excludes another fault of the framing [2]
     {http1: trailing_bytes}, {connection: closed_when_reused}
-      `connection: closed_when_reused` needs a reply that leaves the connection as it should be [2]
+      `connection: closed_when_reused` needs a response that leaves the connection in a valid state [2]
     {http1: missing_last_chunk}, {delay: {at: after_headers, for: 1s}}
-      `delay` never happens: the fault before it ends the reply [2]
+      `delay` never happens: the fault before it ends the response [2]
     {redirect: 307}, crlf
-      `crlf` never happens: the fault before it ends the reply [2]
+      `crlf` never happens: the fault before it ends the response [2]
     crlf, {redirect: 307}
-      `redirect` puts another reply in the place of the one that was edited [2]
+      `redirect` replaces the response that an earlier fault edits [2]
     {drip: {bytes_per_second: 10}}, {malform: html}
-      `malform` puts another body in the place of the one that was edited [2]
+      `malform` replaces the body that an earlier fault edits [2]
     {http1: {unknown_status: 799}}, {malform: invalid_utf8}
-      `malform` puts another body in the place of the one that was edited [2]
+      `malform` replaces the body that an earlier fault edits [2]
     {split: {bytes: 1}}, split_characters
-      `split_characters` says a second time into which packets the body goes [2]
+      `split_characters` specifies a second time how the body is split into packets [2]
     drop_terminator, duplicate_terminator
       `duplicate_terminator` contradicts the other: a stream ends without its terminator, or has two [2]
     duplicate_terminator, {error_event: {error: internal, at: before_end}}
       `error_event` never happens: a stream that ends in an error has no terminator to send twice [2]
     crlf, crlf
-      `crlf` stands twice [2]
+      `crlf` is specified twice [2]
     {content_encoding: cut_gzip}, {comment: {at: after_headers}}
-      `comment` comes too late: the body is encoded already [2]
+      `comment` comes too late: the body is already encoded [2]
     {http1: short_content_length}, {content_encoding: double_gzip}
-      `content_encoding` comes too late: the head has told the length of the body already [2]
+      `content_encoding` comes too late: the headers already contain the length of the body [2]
     {http1: chunked_not_sent}, {ping: {at: before_end}}
-      `ping` comes too late: the head has told the length of the body already [2]
+      `ping` comes too late: the headers already contain the length of the body [2]
     {malform: empty}, {http1: short_content_length}
-      `http1: short_content_length` needs a body, and there is none any more [2]
+      `http1: short_content_length` needs a body, and an earlier fault has removed it [2]
     {drip: {bytes_per_second: 10}}, multi_line_data
-      `multi_line_data` comes too late: it changes whole events, and these have been cut in parts [2]
+      `multi_line_data` comes too late: it changes whole events, and an earlier fault has cut them into parts [2]
     {malform: {very_large: 16777217}}, {content_encoding: double_gzip}
-      `content_encoding` compresses the body before it is sent, and there is too much of it [2]
+      `content_encoding` compresses the body before it is sent, and the body is too large [2]
     ");
 }
 
 #[test]
-fn what_can_never_be_is_refused() {
+fn impossible_faults_are_refused() {
     let faults = [
         "{http1: {unknown_status: 599}}",
         "{http1: {interim: 101}}",
@@ -147,16 +147,16 @@ fn what_can_never_be_is_refused() {
         "{truncate: {at: before_headers}}",
         "{event_stream: {bad_message_crc: {at: after_headers}}}",
     ];
-    let said: Vec<_> = faults.iter().map(|fault| format!("{fault}\n  {}", refused(fault))).collect();
-    insta::assert_snapshot!(said.join("\n"), @"
+    let reported: Vec<_> = faults.iter().map(|fault| format!("{fault}\n  {}", refused(fault))).collect();
+    insta::assert_snapshot!(reported.join("\n"), @"
     {http1: {unknown_status: 599}}
-      `unknown_status` must lie between 600 and 999 [1]
+      `unknown_status` must be between 600 and 999 [1]
     {http1: {interim: 101}}
       `interim` must be 100, 102 or 103 [1]
     {http1: {oversized_header: 0}}
-      `oversized_header` must lie between 1 and 1048576 bytes [1]
+      `oversized_header` must be between 1 and 1048576 bytes [1]
     {http1: {oversized_header: 1048577}}
-      `oversized_header` must lie between 1 and 1048576 bytes [1]
+      `oversized_header` must be between 1 and 1048576 bytes [1]
     {http1: {bad_chunk_size: {at: before_headers}}}
       there is no chunk before the headers [1]
     {split: {bytes: 0}}
@@ -166,9 +166,9 @@ fn what_can_never_be_is_refused() {
     {redirect: 304}
       `redirect` must be 301, 302, 303, 307 or 308 [1]
     {malform: {deep_nesting: 1000001}}
-      `deep_nesting` must lie between 1 and 1000000 levels [1]
+      `deep_nesting` must be between 1 and 1000000 levels [1]
     {malform: {very_large: 0}}
-      `very_large` must lie between 1 and 1073741824 bytes [1]
+      `very_large` must be between 1 and 1073741824 bytes [1]
     {latency: {time: {uniform: {from: 2s, to: 1s}}}}
       `from` must not be more than `to` [1]
     {latency: {time: {list: []}}}
@@ -176,34 +176,34 @@ fn what_can_never_be_is_refused() {
     {latency: {time: {fixed: 2h}}}
       a wait of `latency` must not be longer than 1h [1]
     {unknown_event: {at: {after_bytes: 3}}}
-      an event cannot be put there [1]
+      an event cannot be inserted at this point [1]
     {ping: {at: before_headers}}
-      an event cannot be put there [1]
+      an event cannot be inserted at this point [1]
     {truncate: {at: before_headers}}
       there is no frame to cut before the headers [1]
     {event_stream: {bad_message_crc: {at: after_headers}}}
-      `event_stream` is about AWS's event streams, and openai sends none [1]
+      `event_stream` applies to AWS's event streams, and openai sends none [1]
     ");
 }
 
 #[test]
-fn what_a_stream_is_carried_in_is_known_from_the_matrix() {
+fn the_stream_format_is_derived_from_the_matrix() {
     let text = |provider: &str, fault: &str| {
         format!(
             "{HEAD}matrix: {{provider: [openai, {provider}], stream: [true]}}\nupstream: [{{reply: ok, faults: [{fault}]}}]\n"
         )
     };
     insta::assert_snapshot!(errors(&text("bedrock", "crlf")), @"
-    error: `crlf` is about server-sent events, and bedrock has streams of another kind
+    error: `crlf` applies to server-sent events, and bedrock has streams of another format
      --> scenarios/x.yaml:4:33
       |
     4 | upstream: [{reply: ok, faults: [crlf]}]
       |                                 ^^^^
       |
-      = help: choose other providers; `unknown_event` fits every kind of stream
+      = help: choose other providers; `unknown_event` works in every stream format
     ");
     insta::assert_snapshot!(errors(&text("bedrock", "{event_stream: {unknown_message: {at: before_end}}}")), @"
-    error: `event_stream` is about AWS's event streams, and openai sends none
+    error: `event_stream` applies to AWS's event streams, and openai sends none
      --> scenarios/x.yaml:4:33
       |
     4 | upstream: [{reply: ok, faults: [{event_stream: {unknown_message: {at: before_end}}}]}]
@@ -213,7 +213,7 @@ fn what_a_stream_is_carried_in_is_known_from_the_matrix() {
     ");
     for fault in ["{comment: {at: before_end}}", "{ping: {at: before_end}}", "multi_line_data"] {
         assert!(
-            errors(&text("ollama", fault)).contains("is about server-sent events, and ollama"),
+            errors(&text("ollama", fault)).contains("applies to server-sent events, and ollama"),
             "{fault}"
         );
     }
@@ -221,27 +221,27 @@ fn what_a_stream_is_carried_in_is_known_from_the_matrix() {
 }
 
 #[test]
-fn what_is_wrong_with_an_address_needs_the_only_turn() {
+fn a_fault_of_the_address_needs_to_be_the_only_turn() {
     for fault in ["refuse", "{connection: backlog_full}"] {
         let text = format!("{HEAD}upstream:\n  - reply: ok\n  - faults: [{fault}]\n");
-        assert!(errors(&text).contains("holds for the whole deployment"), "{fault}");
+        assert!(errors(&text).contains("affects the whole deployment"), "{fault}");
     }
     let text = format!("{HEAD}upstream:\n  - faults: [refuse]\n  - reply: ok\n");
     insta::assert_snapshot!(errors(&text), @"
-    error: `refuse` holds for the whole deployment, which has other turns
+    error: `refuse` affects the whole deployment, which has other turns
      --> scenarios/x.yaml:4:14
       |
     4 |   - faults: [refuse]
       |              ^^^^^^
     5 |   - reply: ok
-      |     - this one would never be played
+      |     - this turn would never be reached
       |
-      = help: let it stand in the only turn, or use what strikes one connection, such as `connection: reset_at_once`
+      = help: put it into the only turn, or use a fault of a single connection, such as `connection: reset_at_once`
     ");
 }
 
 #[test]
-fn what_is_about_bytes_needs_a_body() {
+fn a_fault_of_the_body_needs_a_body() {
     for turn_text in [
         "{status: 204, body: a, faults: [{http1: short_content_length}]}",
         "{status: 503, faults: [{split: {bytes: 1}}]}",
@@ -251,19 +251,19 @@ fn what_is_about_bytes_needs_a_body() {
     let speech = format!(
         "{HEAD}matrix: {{api: [openai/speech]}}\nupstream: [{{reply: ok, faults: [{{malform: byte_order_mark}}]}}]\n"
     );
-    assert!(errors(&speech).contains("edits JSON, and the answer of openai/speech is none"));
+    assert!(errors(&speech).contains("edits JSON, and the response of openai/speech is not JSON"));
 }
 
 #[test]
 fn faults_of_http1_need_http1() {
     for fault in ["{http1: folded_header}", "{connection: closed_when_reused}"] {
         let text = list(fault).replace("upstream:", "transport: http2\nupstream:");
-        assert!(errors(&text).contains("has nothing to strike: these upstreams speak HTTP/2"), "{fault}");
+        assert!(errors(&text).contains("has no effect: these upstreams use HTTP/2"), "{fault}");
     }
 }
 
 #[test]
-fn what_lets_replies_through_may_stand_before_other_faults() {
+fn faults_that_let_responses_through_combine_with_other_faults() {
     for faults in [
         "{connection: {slow_accept: 1s}}, {reset: {at: before_headers}}",
         "{tls: expired_certificate}, {hang: {at: before_headers}}",

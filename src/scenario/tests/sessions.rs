@@ -1,4 +1,4 @@
-//! What fits a session, and what is refused with its place.
+//! Faults that are possible in a session, and faults that are refused with their position.
 
 use super::{HEAD, errors, load_text};
 
@@ -29,9 +29,9 @@ fn what_ends_a_session_or_fails_in_it_loads() {
 }
 
 #[test]
-fn what_is_about_the_bodies_of_http_is_shown_with_both_places() {
+fn a_fault_of_http_bodies_is_shown_with_both_positions() {
     insta::assert_snapshot!(errors(&list("openai/realtime", "drop_terminator")), @"
-    error: `drop_terminator` is about the end of a stream, and openai/realtime is a session over a WebSocket
+    error: `drop_terminator` applies to the end of a stream, and openai/realtime is a session over a WebSocket
      --> scenarios/x.yaml:5:26
       |
     3 | matrix: {api: [openai/realtime]}
@@ -45,7 +45,7 @@ fn what_is_about_the_bodies_of_http_is_shown_with_both_places() {
 }
 
 #[test]
-fn nothing_that_needs_another_carrier_loads() {
+fn faults_of_other_stream_formats_are_refused() {
     for faults in [
         "{http1: {interim: 103}}",
         "{malform: empty}",
@@ -75,21 +75,21 @@ fn a_close_frame_elsewhere_is_shown_with_the_api_that_has_none() {
     5 |   - {reply: ok, faults: [{close_frame: {at: after_headers}}]}
       |                          ^
       |
-      = help: write `matrix: {api: [openai/realtime]}`, or end the reply by `close`
+      = help: write `matrix: {api: [openai/realtime]}`, or end the response with `close`
     ");
 }
 
 #[test]
-fn a_frame_that_nobody_may_send_is_refused() {
+fn an_invalid_close_frame_is_refused() {
     let with = |frame: &str| errors(&list("openai/realtime", &format!("{{close_frame: {{{frame}}}}}")));
     insta::assert_snapshot!(with("code: 1006, at: after_headers"), @"
-    error: 1006 cannot stand in a close frame
+    error: 1006 is not allowed in a close frame
      --> scenarios/x.yaml:5:41
       |
     5 |   - {reply: ok, faults: [{close_frame: {code: 1006, at: after_headers}}]}
       |                                         ^^^^
       |
-      = help: possible are 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4)
+      = help: possible codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999 (RFC 6455 section 7.4)
     ");
     insta::assert_snapshot!(with(&format!("reason: {}, at: after_headers", "x".repeat(81))), @"
     error: `reason` must not be longer than 80 bytes
@@ -101,7 +101,7 @@ fn a_frame_that_nobody_may_send_is_refused() {
       = help: a close frame holds 125 bytes with its code (RFC 6455 section 5.5)
     ");
     insta::assert_snapshot!(with("at: before_headers"), @"
-    error: an event cannot be put there
+    error: an event cannot be inserted at this point
      --> scenarios/x.yaml:5:26
       |
     5 |   - {reply: ok, faults: [{close_frame: {at: before_headers}}]}
@@ -112,7 +112,7 @@ fn a_frame_that_nobody_may_send_is_refused() {
 }
 
 #[test]
-fn a_session_is_no_stream_is_not_left_and_is_opened_on_http1() {
+fn a_session_excludes_stream_leave_and_http2() {
     let head = format!("{HEAD}upstream: [{{reply: ok}}]\n");
     insta::assert_snapshot!(errors(&format!("{head}matrix: {{api: [openai/realtime], stream: [true]}}")), @"
     error: openai/realtime has no stream
@@ -121,7 +121,7 @@ fn a_session_is_no_stream_is_not_left_and_is_opened_on_http1() {
     4 | matrix: {api: [openai/realtime], stream: [true]}
       |                                          ^
       |
-      = help: leave `stream` out, or give this API a file of its own
+      = help: leave `stream` out, or put this API into a separate file
     ");
     insta::assert_snapshot!(errors(&format!("{head}matrix: {{api: [openai/realtime]}}\nsteps: [{{leave: {{at: after_headers}}}}]")), @"
     error: a caller of openai/realtime cannot leave yet
@@ -130,10 +130,10 @@ fn a_session_is_no_stream_is_not_left_and_is_opened_on_http1() {
     5 | steps: [{leave: {at: after_headers}}]
       |          ^^^^^
       |
-      = help: give the sessions a file of their own
+      = help: put the sessions into a separate file
     ");
     insta::assert_snapshot!(errors(&format!("{head}matrix: {{api: [openai/realtime]}}\ntransport: http2")), @"
-    error: openai/realtime is opened on HTTP/1.1
+    error: openai/realtime needs HTTP/1.1
      --> scenarios/x.yaml:5:12
       |
     5 | transport: http2

@@ -1,4 +1,4 @@
-//! Bodies that are no answer, and headers that do not fit them.
+//! Invalid bodies, and headers that do not match them.
 
 use std::io::Read as _;
 
@@ -12,18 +12,18 @@ use crate::{
 
 const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
-/// Deeper than most readers of JSON go.
+/// Deeper than most JSON parsers accept.
 const LEVELS: u32 = 1000;
 
-/// More than a socket takes at once.
+/// More than a socket accepts in one write.
 const LARGE: u32 = 1_000_000;
 
 fn plain(fault: Fault, seen: ClientView) -> Exhibit {
     Exhibit::plain(FaultLayer::Body, [fault], seen).open().claim(WireClaim::framing(MessageFraming::Whole))
 }
 
-fn json(sight: &ExhibitView<'_>) -> Option<Value> {
-    serde_json::from_slice(&sight.reply().body).ok()
+fn json(view: &ExhibitView<'_>) -> Option<Value> {
+    serde_json::from_slice(&view.reply().body).ok()
 }
 
 pub(super) fn exhibits() -> Vec<Exhibit> {
@@ -37,17 +37,17 @@ fn malform(malform: MalformedBody, seen: ClientView) -> Exhibit {
 fn malformed() -> Vec<Exhibit> {
     vec![
         malform(MalformedBody::NotJson, WHOLE)
-            .claim(WireClaim::that("the body is no JSON, and not empty", |sight| {
-                json(sight).is_none() && !sight.reply().body.is_empty()
+            .claim(WireClaim::that("the body is not JSON and not empty", |view| {
+                json(view).is_none() && !view.reply().body.is_empty()
             }))
             .claim(WireClaim::header("content-type", &["application/json"])),
         malform(MalformedBody::Empty, WHOLE).claim(WireClaim::body("empty", |_| Vec::new())),
         malform(MalformedBody::Null, WHOLE).claim(WireClaim::body("null", |_| b"null".to_vec())),
         malform(MalformedBody::Html, WHOLE).claim(WireClaim::that(
-            "the body is an HTML page, and says so",
-            |sight| {
-                sight.reply().body.starts_with(b"<")
-                    && sight.reply().all("content-type").iter().all(|kind| kind.starts_with("text/html"))
+            "the body is an HTML page, and Content-Type says so",
+            |view| {
+                view.reply().body.starts_with(b"<")
+                    && view.reply().all("content-type").iter().all(|kind| kind.starts_with("text/html"))
             },
         )),
         malform(MalformedBody::CutJson, WHOLE)
@@ -55,20 +55,20 @@ fn malformed() -> Vec<Exhibit> {
                 let body = base.body();
                 body[..body.len() / 2].to_vec()
             }))
-            .claim(WireClaim::that("that is no JSON", |sight| json(sight).is_none())),
+            .claim(WireClaim::that("the body is not JSON", |view| json(view).is_none())),
         malform(MalformedBody::Error(ErrorName::RateLimit), WHOLE).claim(WireClaim::that(
             "the body is an error with the canary of its message",
-            |sight| {
-                json(sight).is_some_and(|json| json.get("error").is_some())
-                    && contains(&sight.reply().body, sight.base.canaries.message.as_bytes())
+            |view| {
+                json(view).is_some_and(|json| json.get("error").is_some())
+                    && contains(&view.reply().body, view.base.canaries.message.as_bytes())
             },
         )),
         malform(MalformedBody::InvalidUtf8, ClientView::Doubtful).claim(WireClaim::that(
-            "the body is the answer but for bytes that are no UTF-8",
-            |sight| {
-                let body = &sight.reply().body;
+            "the body is the answer with additional bytes that are not UTF-8",
+            |view| {
+                let body = &view.reply().body;
                 let valid: Vec<u8> = body.utf8_chunks().flat_map(|chunk| chunk.valid().bytes()).collect();
-                valid == sight.base.body() && valid.len() < body.len()
+                valid == view.base.body() && valid.len() < body.len()
             },
         )),
         malform(MalformedBody::ByteOrderMark, ClientView::Doubtful)
@@ -76,23 +76,23 @@ fn malformed() -> Vec<Exhibit> {
                 [&b"\xef\xbb\xbf"[..], &base.body()].concat()
             })),
         malform(MalformedBody::DeepNesting(LEVELS), ClientView::Doubtful).claim(WireClaim::that(
-            "something is nested a thousand levels deep",
-            |sight| {
-                let body = &sight.reply().body;
+            "the body contains a value that is nested 1000 levels deep",
+            |view| {
+                let body = &view.reply().body;
                 depth(body) >= LEVELS as usize && depth(body) < LEVELS as usize + 8
             },
         )),
         malform(MalformedBody::VeryLarge(LARGE), ClientView::Doubtful).claim(WireClaim::that(
-            "the answer has a million bytes more and is still JSON",
-            |sight| {
-                let more = sight.reply().body.len().saturating_sub(sight.base.body().len());
-                json(sight).is_some() && (LARGE as usize..LARGE as usize + 100).contains(&more)
+            "the body is a million bytes longer and still JSON",
+            |view| {
+                let more = view.reply().body.len().saturating_sub(view.base.body().len());
+                json(view).is_some() && (LARGE as usize..LARGE as usize + 100).contains(&more)
             },
         )),
     ]
 }
 
-/// How deep brackets are nested; none stands in a string here.
+/// Returns how deep brackets are nested. No string in these bodies contains a bracket.
 fn depth(body: &[u8]) -> usize {
     let mut open: usize = 0;
     let mut deepest = 0;
@@ -118,16 +118,16 @@ fn encoded() -> Vec<Exhibit> {
     vec![
         encoding(ContentEncodingFault::GzipNotSent).claim(WireClaim::whole_body()),
         encoding(ContentEncodingFault::DoubleGzip).claim(WireClaim::that(
-            "unpacked twice it is the answer",
-            |sight| {
-                let once = unpacked(&sight.reply().body);
-                once.and_then(|once| unpacked(&once)).is_some_and(|twice| twice == sight.base.body())
+            "the body is the answer, compressed twice",
+            |view| {
+                let once = unpacked(&view.reply().body);
+                once.and_then(|once| unpacked(&once)).is_some_and(|twice| twice == view.base.body())
             },
         )),
-        encoding(ContentEncodingFault::CutGzip)
-            .claim(WireClaim::that("it begins as gzip and cannot be unpacked to its end", |sight| {
-                sight.reply().body.starts_with(&[0x1f, 0x8b]) && unpacked(&sight.reply().body).is_none()
-            })),
+        encoding(ContentEncodingFault::CutGzip).claim(WireClaim::that(
+            "the body begins as gzip and cannot be decompressed to its end",
+            |view| view.reply().body.starts_with(&[0x1f, 0x8b]) && unpacked(&view.reply().body).is_none(),
+        )),
     ]
 }
 
@@ -153,9 +153,9 @@ fn redirected() -> Vec<Exhibit> {
     [301, 302, 303, 307, 308]
         .map(|status| {
             plain(Fault::Redirect(status), ClientView::Whole { status }).claim(WireClaim::that(
-                "the client is sent to another name",
-                |sight| {
-                    matches!(sight.reply().all("location")[..],
+                "Location has another host name",
+                |view| {
+                    matches!(view.reply().all("location")[..],
                         [place] if place.starts_with("http://localhost:"))
                 },
             ))

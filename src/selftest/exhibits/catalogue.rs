@@ -1,4 +1,4 @@
-//! The list of all exhibits, and what several families build theirs from.
+//! The list of all exhibits, and functions that several families share.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     selftest::{Exhibit, UnfaultedReply},
 };
 
-/// Every exhibit, family by family. Every word of the vocabulary of faults stands in at least one.
+/// Returns every exhibit, family by family. Every word of the fault vocabulary is in at least one of them.
 pub fn all() -> Vec<Exhibit> {
     [
         connection::exhibits(),
@@ -26,7 +26,7 @@ pub fn all() -> Vec<Exhibit> {
     .concat()
 }
 
-/// Every kind of point, each at a place of its own in a stream of chat.
+/// One point of every kind, each at a different place in a chat stream.
 pub(super) const POINTS: [Point; 5] = [
     Point::BeforeHeaders,
     Point::AfterHeaders,
@@ -35,10 +35,10 @@ pub(super) const POINTS: [Point; 5] = [
     Point::BeforeEnd,
 ];
 
-/// The points at which an event can stand.
+/// The points at which an event can be inserted.
 pub(super) const BETWEEN_EVENTS: [Point; 3] = [Point::AfterHeaders, Point::AfterEvents(3), Point::BeforeEnd];
 
-/// How many bytes of a stream's body stand before a point.
+/// Returns the number of bytes of a stream's body before a point.
 pub(super) fn offset(base: &UnfaultedReply, point: Point) -> usize {
     match point {
         Point::BeforeHeaders | Point::AfterHeaders => 0,
@@ -48,7 +48,7 @@ pub(super) fn offset(base: &UnfaultedReply, point: Point) -> usize {
     }
 }
 
-/// What of a stream's body stands before a point.
+/// Returns the bytes of a stream's body before a point.
 pub(super) fn before(base: &UnfaultedReply, point: Point) -> Vec<u8> {
     base.body()[..offset(base, point)].to_vec()
 }

@@ -1,4 +1,4 @@
-//! Several faults in one list: each does its part.
+//! Several faults in one list, which all take effect.
 
 use super::catalogue::{before, millis, offset};
 use crate::{
@@ -54,10 +54,10 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
         stream([Fault::Crlf, Fault::Split { bytes: 3 }, Fault::DropTerminator], whole)
             .open()
             .claim(WireClaim::framing(MessageFraming::Whole))
-            .claim(WireClaim::body("every event with CR LF, and no terminator", |base| {
+            .claim(WireClaim::body("every event with CR LF, without the terminator", |base| {
                 String::from_utf8_lossy(&base.events().concat()).replace('\n', "\r\n").into_bytes()
             }))
-            .claim(WireClaim::packets("behind every 3 bytes", |_, cut| cut.is_multiple_of(3))),
+            .claim(WireClaim::packets("after every 3 bytes", |_, cut| cut.is_multiple_of(3))),
         stream(
             [
                 Fault::Comment { at: Point::AfterHeaders },
@@ -68,12 +68,12 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
         )
         .ending(ConnectionEnd::Fin)
         .claim(WireClaim::framing(MessageFraming::Cut))
-        .claim(WireClaim::that("a comment, every event, and the error", |sight| {
-            let text = String::from_utf8_lossy(&sight.reply().body).into_owned();
-            let events = sight.base.events().concat();
+        .claim(WireClaim::that("the body is a comment, every event, and the error", |view| {
+            let text = String::from_utf8_lossy(&view.reply().body).into_owned();
+            let events = view.base.events().concat();
             text.starts_with(':')
                 && text.contains(&*String::from_utf8_lossy(&events))
-                && text.contains(&sight.base.canaries.message)
+                && text.contains(&view.base.canaries.message)
         })),
         stream(
             [Fault::Delay { at: first, lasting: short }, Fault::Reset { at }],

@@ -1,4 +1,4 @@
-//! Connections that are refused, ignored, closed, or late.
+//! Connections that are refused, ignored, closed or late.
 
 use super::catalogue::millis;
 use crate::{
@@ -27,7 +27,8 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
         exhibit(ConnectionFault::ResetAtOnce, ClientView::BrokenBeforeHead)
             .ending(ConnectionEnd::Reset)
             .claim(WireClaim::no_bytes()),
-        // The next connection is to be a turn of its own: the reply says that it is the last on this one.
+        // The next request must come on a new connection with its own turn, so the reply says that it is the
+        // last one on this connection.
         exhibit(ConnectionFault::SlowAccept(late), ClientView::Whole { status: 200 })
             .ending(ConnectionEnd::Fin)
             .claim(WireClaim::header("connection", &["close"]))
@@ -40,12 +41,12 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Whole))
             .claim(WireClaim::new(
-                "the next request on the connection is answered by a FIN alone",
-                |sight| {
-                    let next = sight.transcript.next.as_ref().ok_or("it was never sent")?;
+                "the response to the next request on the connection is only a FIN",
+                |view| {
+                    let next = view.transcript.next.as_ref().ok_or("there was no next request")?;
                     match (&next.ending, next.reads.len()) {
                         (ConnectionEnd::Fin, 0) => Ok(()),
-                        (ending, reads) => Err(format!("{ending:?} behind {reads} reads")),
+                        (ending, reads) => Err(format!("{ending:?} after {reads} reads")),
                     }
                 },
             )),

@@ -1,4 +1,4 @@
-//! Replies that break off: silence, RST, FIN, and frames that are cut in two.
+//! Replies that end too early: silence, RST, FIN, and frames that are cut in half.
 
 use super::catalogue::{POINTS, before, offset};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, UnfaultedReply, WireClaim},
 };
 
-/// How a list ends.
+/// A way in which a reply ends.
 struct Kind {
     fault: fn(Point) -> Fault,
     ending: ConnectionEnd,
@@ -24,14 +24,14 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
     for kind in KINDS {
         for at in POINTS {
             let exhibit = Exhibit::stream(FaultLayer::Ending, [(kind.fault)(at)], kind.seen(at));
-            exhibits.push(kind.ended(exhibit, at).claim(sent("what stands before the point", at)));
+            exhibits.push(kind.ended(exhibit, at).claim(sent("everything before the point", at)));
         }
     }
     for kind in KINDS {
         for at in [Point::AfterHeaders, Point::BeforeEnd] {
             let exhibit = Exhibit::plain(FaultLayer::Ending, [(kind.fault)(at)], kind.seen(at));
             exhibits.push(kind.ended(exhibit, at).claim(WireClaim::body(
-                "all but its last byte, or nothing",
+                "everything but its last byte, or nothing",
                 move |base| {
                     let body = base.body();
                     let end = if at == Point::BeforeEnd { body.len() - 1 } else { 0 };
@@ -45,7 +45,7 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
             Exhibit::stream(FaultLayer::Ending, [Fault::Truncate { at }], ClientView::BrokenAfterHead)
                 .ending(ConnectionEnd::Fin)
                 .claim(WireClaim::framing(MessageFraming::Cut))
-                .claim(WireClaim::body("what stands before the point, and half a frame", move |base| {
+                .claim(WireClaim::body("everything before the point, and half a frame", move |base| {
                     half_a_frame_more(base, at)
                 })),
         );
@@ -91,7 +91,7 @@ fn sent(says: &str, at: Point) -> WireClaim {
     WireClaim::body(says, move |base| before(base, at))
 }
 
-/// What stands before the point, and half of what is left of the frame behind it.
+/// Returns everything before the point, and half of the rest of the frame after it.
 fn half_a_frame_more(base: &UnfaultedReply, at: Point) -> Vec<u8> {
     let begin = offset(base, at);
     let mut end = 0;

@@ -1,4 +1,4 @@
-//! AWS's event stream encoding: sums that are wrong, messages that nobody knows, frames that are cut.
+//! AWS's event stream encoding: wrong checksums, unknown messages, frames that are cut in half.
 
 use super::catalogue::{BETWEEN_EVENTS, before, offset};
 use crate::{
@@ -29,24 +29,24 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
             at,
             EventStreamViolationKind::BadMessageCrc,
         ));
-        exhibits.push(stranger(at));
+        exhibits.push(unknown_message(at));
     }
     exhibits.extend([exception(None, "exception"), exception(Some(EventForm::LowLevel), "error")]);
     let at = Point::AfterEvents(3);
     exhibits.push(
         stream(Fault::Truncate { at }, ClientView::BrokenAfterHead)
-            .note("a frame cut in two")
+            .note("a frame cut in half")
             .ending(ConnectionEnd::Fin)
             .claim(WireClaim::framing(MessageFraming::Cut))
-            .claim(WireClaim::that("the fourth message is cut", |sight| {
-                let body = &sight.reply().body;
-                sight.base.first(4).starts_with(body) && body.len() > sight.base.first(3).len()
+            .claim(WireClaim::that("the fourth message is cut", |view| {
+                let body = &view.reply().body;
+                view.base.first(4).starts_with(body) && body.len() > view.base.first(3).len()
             })),
     );
     exhibits
 }
 
-/// Where the message begins that stands behind a point; of a stream that ends there, the last one.
+/// Returns where the message after a point begins. If the stream ends there, it is the last message.
 fn message_at(base: &UnfaultedReply, at: Point) -> usize {
     let place = offset(base, at);
     let mut begin = 0;
@@ -59,41 +59,42 @@ fn message_at(base: &UnfaultedReply, at: Point) -> usize {
     begin
 }
 
-/// Nothing differs but bytes of one sum, and a careful reader says which and of which message.
+/// Claims that only bytes of one checksum differ, and that a strict decoder reports which checksum of which
+/// message is wrong.
 fn damaged(fault: EventStreamFault, at: Point, kind: EventStreamViolationKind) -> Exhibit {
     stream(Fault::EventStream(fault), WHOLE)
         .open()
         .claim(WireClaim::framing(MessageFraming::Whole))
-        .claim(WireClaim::that("nothing but four bytes at most differs", |sight| {
-            let (body, base) = (&sight.reply().body, sight.base.body());
+        .claim(WireClaim::that("at most four bytes differ", |view| {
+            let (body, base) = (&view.reply().body, view.base.body());
             let differ = body.iter().zip(&base).filter(|(seen, base)| seen != base).count();
             body.len() == base.len() && (1..=4).contains(&differ)
         }))
-        .claim(WireClaim::new(format!("the first thing wrong is {kind}, where the point is"), move |sight| {
+        .claim(WireClaim::new(format!("the first error is {kind}, at the point"), move |view| {
             let mut decoder = eventstream::EventStreamDecoder::strict();
-            match decoder.feed(&sight.reply().body) {
-                Err(wrong) if wrong.kind == kind && wrong.offset == message_at(sight.base, at) as u64 => {
+            match decoder.feed(&view.reply().body) {
+                Err(wrong) if wrong.kind == kind && wrong.offset == message_at(view.base, at) as u64 => {
                     Ok(())
                 }
                 Err(wrong) => Err(wrong.to_string()),
-                Ok(()) => Err("nothing is wrong".to_owned()),
+                Ok(()) => Err("no error".to_owned()),
             }
         }))
 }
 
-fn stranger(at: Point) -> Exhibit {
+fn unknown_message(at: Point) -> Exhibit {
     stream(Fault::EventStream(EventStreamFault::UnknownMessage { at }), WHOLE)
         .open()
         .claim(WireClaim::framing(MessageFraming::Whole))
-        .claim(WireClaim::that("one well-formed message more, and all else as it was", |sight| {
+        .claim(WireClaim::that("there is one more well-formed message and no other change", |view| {
             let (seen, base) =
-                (eventstream::decode(&sight.reply().body), eventstream::decode(&sight.base.body()));
+                (eventstream::decode(&view.reply().body), eventstream::decode(&view.base.body()));
             let says = |message: &eventstream::EventStreamMessage| {
                 (message.headers.clone(), message.payload.clone())
             };
             let known: Vec<_> = base.iter().map(says).collect();
-            let strangers = seen.iter().map(says).filter(|message| !known.contains(message)).count();
-            seen.len() == base.len() + 1 && strangers == 1
+            let unknown_events = seen.iter().map(says).filter(|message| !known.contains(message)).count();
+            seen.len() == base.len() + 1 && unknown_events == 1
         }))
 }
 
@@ -103,9 +104,12 @@ fn exception(form: Option<EventForm>, kind: &'static str) -> Exhibit {
     stream(Fault::ErrorEvent { error: ErrorName::RateLimit, at, form }, WHOLE)
         .open()
         .claim(WireClaim::framing(MessageFraming::Whole))
-        .claim(WireClaim::that(format!("two events, then a message of the type {kind}"), move |sight| {
-            let messages = eventstream::decode(&sight.reply().body);
-            sight.reply().body.starts_with(&before(sight.base, at))
-                && matches!(&messages[..], [_, _, last] if last.text(":message-type") == Some(kind))
-        }))
+        .claim(WireClaim::that(
+            format!("the body is two events, then a message of the type {kind}"),
+            move |view| {
+                let messages = eventstream::decode(&view.reply().body);
+                view.reply().body.starts_with(&before(view.base, at))
+                    && matches!(&messages[..], [_, _, last] if last.text(":message-type") == Some(kind))
+            },
+        ))
 }

@@ -1,4 +1,4 @@
-//! Messages that break RFC 9112, or strain it.
+//! Messages that violate RFC 9112, or are unusual.
 
 use super::catalogue::{POINTS, before};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 
 const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
-/// The size of the header that is shown: above what many servers and clients take.
+/// The size of the large header: more than many servers and clients accept.
 const HEADER: u32 = 64 * 1024;
 
 fn stream(fault: Http1Fault, seen: ClientView) -> Exhibit {
@@ -32,34 +32,34 @@ fn heads() -> Vec<Exhibit> {
         stream(Http1Fault::GarbageStatusLine, ClientView::BrokenBeforeHead)
             .ending(ConnectionEnd::Fin)
             .claim(WireClaim::framing(MessageFraming::NoHead))
-            .claim(WireClaim::that("bytes come, and they do not begin as a status line does", |sight| {
-                let bytes = sight.transcript.bytes();
+            .claim(WireClaim::that("bytes arrive and do not begin with a status line", |view| {
+                let bytes = view.transcript.bytes();
                 !bytes.is_empty() && !bytes.starts_with(b"HTTP/")
             })),
-        strange(600),
-        strange(999),
+        unknown_status(600),
+        unknown_status(999),
         stream(Http1Fault::OversizedHeader(HEADER), ClientView::Doubtful)
             .open()
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Whole))
-            .claim(WireClaim::that("one header has 65536 bytes", |sight| {
-                let widest = sight.reply().headers.iter().map(|(_, value)| value.len()).max();
+            .claim(WireClaim::that("one header has 65536 bytes", |view| {
+                let widest = view.reply().headers.iter().map(|(_, value)| value.len()).max();
                 widest.is_some_and(|bytes| (HEADER as usize..HEADER as usize + 100).contains(&bytes))
             })),
         stream(Http1Fault::FoldedHeader, ClientView::Doubtful)
             .open()
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Whole))
-            .claim(WireClaim::that("a line of the head begins with a blank", |sight| {
-                sight.head().windows(3).any(|bytes| matches!(bytes, b"\r\n " | b"\r\n\t"))
+            .claim(WireClaim::that("a line of the head begins with whitespace", |view| {
+                view.head().windows(3).any(|bytes| matches!(bytes, b"\r\n " | b"\r\n\t"))
             })),
         stream(Http1Fault::DuplicatedHeader, ClientView::Doubtful)
             .open()
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Whole))
             .claim(WireClaim::that(
-                "Content-Type stands there twice, with two values",
-                |sight| matches!(sight.reply().all("content-type")[..], [first, second] if first != second),
+                "Content-Type is specified twice, with different values",
+                |view| matches!(view.reply().all("content-type")[..], [first, second] if first != second),
             )),
     ];
     exhibits.extend([100, 102, 103].map(|status| {
@@ -67,19 +67,19 @@ fn heads() -> Vec<Exhibit> {
             .open()
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Whole))
-            .claim(WireClaim::that(format!("one {status} comes before the 200"), move |sight| {
-                sight.reply().interim == [status]
+            .claim(WireClaim::that(format!("one {status} arrives before the 200"), move |view| {
+                view.reply().interim == [status]
             }))
     }));
     exhibits
 }
 
-fn strange(status: u16) -> Exhibit {
+fn unknown_status(status: u16) -> Exhibit {
     plain(Http1Fault::UnknownStatus(status), ClientView::Whole { status })
         .open()
         .claim(WireClaim::whole_body())
-        .claim(WireClaim::that(format!("the status line says {status}"), move |sight| {
-            sight.head().starts_with(format!("HTTP/1.1 {status} ").as_bytes())
+        .claim(WireClaim::that(format!("the status line says {status}"), move |view| {
+            view.head().starts_with(format!("HTTP/1.1 {status} ").as_bytes())
         }))
 }
 
@@ -90,48 +90,48 @@ fn framings() -> Vec<Exhibit> {
             .claim(WireClaim::framing(MessageFraming::Broken))
             .claim(WireClaim::whole_body())
             .claim(WireClaim::that(
-                "two lengths are told, and they do not agree",
-                |sight| matches!(lengths(sight.reply())[..], [first, second] if first != second),
+                "Content-Length is specified twice, with different values",
+                |view| matches!(lengths(view.reply())[..], [first, second] if first != second),
             )),
         plain(Http1Fault::ShortContentLength, ClientView::Whole { status: 200 })
             .open()
-            .claim(WireClaim::that("the length is half of what comes", |sight| {
-                lengths(sight.reply()) == [sight.base.body().len() / 2]
+            .claim(WireClaim::that("Content-Length is half of the body", |view| {
+                lengths(view.reply()) == [view.base.body().len() / 2]
             }))
-            .claim(WireClaim::that("the other half stands behind the end", |sight| {
-                [&sight.reply().body[..], &sight.reply().rest].concat() == sight.base.body()
+            .claim(WireClaim::that("the other half arrives after the end", |view| {
+                [&view.reply().body[..], &view.reply().rest].concat() == view.base.body()
             })),
         plain(Http1Fault::LongContentLength, ClientView::BrokenAfterHead)
             .ending(ConnectionEnd::Fin)
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Cut))
-            .claim(WireClaim::that("the length is twice what comes", |sight| {
-                lengths(sight.reply()) == [sight.base.body().len() * 2]
+            .claim(WireClaim::that("Content-Length is twice the body", |view| {
+                lengths(view.reply()) == [view.base.body().len() * 2]
             })),
         plain(Http1Fault::ChunkedNotSent, ClientView::BrokenAfterHead)
             .ending(ConnectionEnd::Fin)
             .claim(WireClaim::framing(MessageFraming::Broken))
             .claim(WireClaim::header("transfer-encoding", &["chunked"]))
-            .claim(WireClaim::that("the body comes as it is", |sight| {
-                sight.reply().rest == sight.base.body()
+            .claim(WireClaim::that("the body arrives without chunks", |view| {
+                view.reply().rest == view.base.body()
             })),
         plain(Http1Fault::UnknownTransferEncoding, ClientView::Doubtful)
             .ending(ConnectionEnd::Fin)
             .claim(WireClaim::whole_body())
             .claim(WireClaim::that(
-                "one coding is told, and it is not chunked",
-                |sight| matches!(sight.reply().all("transfer-encoding")[..], [coding] if coding != "chunked"),
+                "Transfer-Encoding is a coding other than chunked",
+                |view| matches!(view.reply().all("transfer-encoding")[..], [coding] if coding != "chunked"),
             )),
         plain(Http1Fault::TrailingBytes, ClientView::Doubtful)
             .open()
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Whole))
-            .claim(WireClaim::that("bytes come behind the end", |sight| !sight.reply().rest.is_empty())),
+            .claim(WireClaim::that("bytes arrive after the end", |view| !view.reply().rest.is_empty())),
         stream(Http1Fault::TrailingBytes, ClientView::Doubtful)
             .open()
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Whole))
-            .claim(WireClaim::that("bytes come behind the end", |sight| !sight.reply().rest.is_empty())),
+            .claim(WireClaim::that("bytes arrive after the end", |view| !view.reply().rest.is_empty())),
         bodiless(Http1Fault::BodyOn204, 204),
         bodiless(Http1Fault::BodyOn304, 304),
     ]
@@ -139,8 +139,8 @@ fn framings() -> Vec<Exhibit> {
 
 fn bodiless(fault: Http1Fault, status: u16) -> Exhibit {
     plain(fault, ClientView::Whole { status }).open().claim(WireClaim::framing(MessageFraming::Whole)).claim(
-        WireClaim::that("the body stands behind the end of a message that has none", |sight| {
-            sight.reply().rest == sight.base.body()
+        WireClaim::that("the body arrives after the end of the message, which has no body", |view| {
+            view.reply().rest == view.base.body()
         }),
     )
 }
@@ -153,7 +153,7 @@ fn chunks() -> Vec<Exhibit> {
             stream(Http1Fault::BadChunkSize { at }, ClientView::BrokenAfterHead)
                 .ending(ConnectionEnd::Fin)
                 .claim(WireClaim::framing(MessageFraming::Broken))
-                .claim(WireClaim::body("what stands before the point", move |base| before(base, at)))
+                .claim(WireClaim::body("everything before the point", move |base| before(base, at)))
         })
         .collect();
     exhibits.push(
@@ -161,8 +161,8 @@ fn chunks() -> Vec<Exhibit> {
             .ending(ConnectionEnd::Fin)
             .claim(WireClaim::whole_body())
             .claim(WireClaim::framing(MessageFraming::Cut))
-            .claim(WireClaim::that("the last chunk is missing", |sight| {
-                !sight.transcript.bytes().ends_with(b"0\r\n\r\n")
+            .claim(WireClaim::that("the last chunk is missing", |view| {
+                !view.transcript.bytes().ends_with(b"0\r\n\r\n")
             })),
     );
     exhibits

@@ -1,4 +1,4 @@
-//! HTTP/2: stalls, streams that are reset, connections that go away.
+//! HTTP/2: stalls, reset streams, and connections that end with GOAWAY.
 
 use super::catalogue::{POINTS, before};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, WireClaim},
 };
 
-/// More than the window that every connection begins with (RFC 9113 section 6.9.2).
+/// More than the initial window of a connection (RFC 9113 section 6.9.2).
 const LARGE: usize = 100_000;
 
 fn exhibit(fault: Http2Fault, seen: ClientView) -> Exhibit {
@@ -14,9 +14,9 @@ fn exhibit(fault: Http2Fault, seen: ClientView) -> Exhibit {
 }
 
 fn counts(name: &'static str, wanted: usize) -> WireClaim {
-    WireClaim::new(format!("{wanted} {name}"), move |sight| {
-        let count = sight.transcript.frames.iter().filter(|frame| **frame == name).count();
-        if count == wanted { Ok(()) } else { Err(sight.transcript.frames.join(" ")) }
+    WireClaim::new(format!("{wanted} {name}"), move |view| {
+        let count = view.transcript.frames.iter().filter(|frame| **frame == name).count();
+        if count == wanted { Ok(()) } else { Err(view.transcript.frames.join(" ")) }
     })
 }
 
@@ -50,7 +50,7 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
 fn reset(strike: Http2Strike) -> Exhibit {
     struck(Http2Fault::RstStream(strike), strike.at)
         .ending(ConnectionEnd::StreamReset(strike.code.number()))
-        // The watch ends with an answered PING: the connection is still there.
+        // The mock answers a PING afterwards, so the connection is still open.
         .claim(counts("PING(ack)", 1))
 }
 
@@ -62,6 +62,6 @@ fn struck(fault: Http2Fault, at: Point) -> Exhibit {
     let seen =
         if at == Point::BeforeHeaders { ClientView::BrokenBeforeHead } else { ClientView::BrokenAfterHead };
     exhibit(fault, seen)
-        .claim(WireClaim::body("what stands before the point", move |base| before(base, at)))
+        .claim(WireClaim::body("everything before the point", move |base| before(base, at)))
         .claim(WireClaim::framing(MessageFraming::Cut))
 }

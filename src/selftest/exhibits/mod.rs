@@ -1,4 +1,4 @@
-//! All exhibits, one file for each family.
+//! All exhibits, one file per family.
 
 mod body;
 mod catalogue;

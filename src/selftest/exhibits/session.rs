@@ -1,4 +1,4 @@
-//! Sessions over a WebSocket: close frames, and the other ways in which one ends.
+//! WebSocket sessions: close frames, and other ways in which a session ends.
 
 use bytes::Bytes;
 
@@ -44,7 +44,7 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
                 .note("session")
                 .ending(ending)
                 .claim(WireClaim::framing(MessageFraming::Cut))
-                .claim(sent("the first event, and no close frame", at)),
+                .claim(sent("the first event, without a close frame", at)),
         );
     }
     let error = Fault::ErrorEvent { error: ErrorName::Overloaded, at, form: None };
@@ -53,29 +53,29 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
             .note("session")
             .open()
             .claim(WireClaim::framing(MessageFraming::Cut))
-            .claim(WireClaim::that("an error event stands behind the first event", |sight| {
-                let said = said(&sight.reply().body);
+            .claim(WireClaim::that("an error event follows the first event", |view| {
+                let said = said(&view.reply().body);
                 said.len() == 2 && said[1].contains(r#""type":"error""#)
             })),
     );
     exhibits.push(of([Fault::Ping { at }], ClientView::Silent).note("session").open().claim(
-        WireClaim::that("a ping stands between the events, all of which come", |sight| {
-            let body = &sight.reply().body;
-            said(body) == said(&sight.base.body())
-                && body.len() == sight.base.body().len() + websocket::ping(b"upfault").len()
+        WireClaim::that("a ping is between the events, and all events arrive", |view| {
+            let body = &view.reply().body;
+            said(body) == said(&view.base.body())
+                && body.len() == view.base.body().len() + websocket::ping(b"upfault").len()
         }),
     ));
     exhibits
 }
 
-/// What stands before the point, then the close frame, then a FIN.
+/// Claims that everything before the point arrives, then the close frame, then a FIN.
 fn closed(exhibit: Exhibit, at: Point, code: Option<u16>, reason: &'static str) -> Exhibit {
     exhibit
         .ending(ConnectionEnd::Fin)
         .claim(WireClaim::framing(MessageFraming::Whole))
-        .claim(sent("what stands before the point", at))
-        .claim(WireClaim::that("a close frame with this code and reason ends it", move |sight| {
-            sight.reply().rest == websocket::close(code, reason, None)
+        .claim(sent("everything before the point", at))
+        .claim(WireClaim::that("a close frame with this code and reason ends the session", move |view| {
+            view.reply().rest == websocket::close(code, reason, None)
         }))
 }
 
@@ -83,7 +83,7 @@ fn sent(says: &str, at: Point) -> WireClaim {
     WireClaim::body(says, move |base| frames(base, at).concat())
 }
 
-/// The frames that stand before a point.
+/// Returns the frames before a point.
 fn frames(base: &UnfaultedReply, at: Point) -> Vec<Bytes> {
     let mut frames = base.session_frames();
     match at {

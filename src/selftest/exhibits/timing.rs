@@ -10,10 +10,10 @@ use crate::{
 
 const WHOLE: ClientView = ClientView::Whole { status: 200 };
 
-/// Long enough that no pause of a busy machine is taken for it.
+/// Long enough to be distinguished from the pauses of a busy machine.
 const WAIT: Duration = millis(120);
 
-/// Body bytes a second: an answer then takes about a fifth of a second.
+/// The speed in body bytes per second. An answer then takes about a fifth of a second.
 const SPEED: u32 = 2000;
 
 fn whole(exhibit: Exhibit) -> Exhibit {
@@ -37,7 +37,7 @@ fn waits() -> Vec<Exhibit> {
     exhibits
 }
 
-/// The byte behind the point is late, and what stands before it is not.
+/// Claims that the byte after the point is late and the bytes before it are not.
 fn waiting(fault: Fault, at: Point) -> Exhibit {
     if at == Point::BeforeHeaders {
         return stream(fault).claim(WireClaim::waits(WAIT, |_| Before::FirstByte));
@@ -68,27 +68,27 @@ fn latencies() -> Vec<Exhibit> {
         latency(LatencyPlace::EachEvent, LatencyShape::Normal { mean: millis(20), deviation: millis(5) })
             .claim(drawn_between(7, Duration::ZERO, millis(40)))
             .claim(as_drawn()),
-        // Of eight frames seven wait: four times the first, three times the second.
+        // There is a wait before seven of eight frames: the first value four times, the second three times.
         latency(LatencyPlace::EachEvent, LatencyShape::List(vec![millis(30), millis(10)]))
             .claim(WireClaim::waits(millis(150), |base| Before::Byte(offset(base, Point::BeforeEnd)))),
     ]
 }
 
-/// Waits of which the seed decides: so many, and none is shorter or longer than it may be.
+/// Claims that the seed gives this number of waits, each within the limits.
 fn drawn_between(count: usize, least: Duration, most: Duration) -> WireClaim {
     WireClaim::new(
-        format!("{count} waits of {} to {} ms are drawn", least.as_millis(), most.as_millis()),
-        move |sight| {
-            let waits = sight.base.single_waits();
+        format!("the plan has {count} waits of {} to {} ms", least.as_millis(), most.as_millis()),
+        move |view| {
+            let waits = view.base.single_waits();
             let fit = waits.iter().all(|wait| (least..=most).contains(wait));
             if waits.len() == count && fit { Ok(()) } else { Err(format!("{waits:?}")) }
         },
     )
 }
 
-/// The last frame is as late as all that was drawn before it comes to.
+/// Claims that the last frame is as late as all waits of the plan before it.
 fn as_drawn() -> WireClaim {
-    WireClaim::waits_as("the waits are those that the seed gives", |base: &UnfaultedReply| {
+    WireClaim::waits_as("the waits are those of the plan", |base: &UnfaultedReply| {
         let last = offset(base, Point::BeforeEnd);
         let waited = base.waits().into_iter().rev().find(|(at, _)| *at <= last);
         (waited.map_or(Duration::ZERO, |(_, time)| time), Before::Byte(last))
@@ -106,8 +106,8 @@ fn speeds() -> Vec<Exhibit> {
                     Before::Byte(bytes - 1),
                 )
             }))
-            .claim(WireClaim::that("it comes in several parts", |sight| {
-                sight.transcript.body_cuts().len() > 2
+            .claim(WireClaim::that("the body arrives in several parts", |view| {
+                view.transcript.body_cuts().len() > 2
             }))
     };
     vec![
@@ -116,14 +116,14 @@ fn speeds() -> Vec<Exhibit> {
     ]
 }
 
-/// Each of them has more bytes than one.
+/// A text with multi-byte characters.
 const CHARACTERS: &str = "caf\u{e9} \u{6f22}\u{5b57} \u{1f600} \u{fc}ber";
 
 fn packets() -> Vec<Exhibit> {
     let literal = TurnReply::Literal { status: 200, body: Some(serde_json::Value::from(CHARACTERS)) };
     let of = |bytes: u32| {
         move |exhibit: Exhibit| {
-            whole(exhibit).claim(WireClaim::packets(&format!("behind every {bytes} bytes"), move |_, cut| {
+            whole(exhibit).claim(WireClaim::packets(&format!("after every {bytes} bytes"), move |_, cut| {
                 cut.is_multiple_of(bytes as usize)
             }))
         }

@@ -1,4 +1,4 @@
-//! Names that do not resolve, certificates that nobody should take, TLS that goes wrong.
+//! Names that do not resolve, certificates that clients must refuse, and TLS errors.
 
 use super::catalogue::before;
 use crate::{
@@ -46,9 +46,9 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
         exhibit(TlsFault::NoCloseNotify, ClientView::Doubtful)
             .ending(ConnectionEnd::Truncated)
             .claim(WireClaim::whole_body())
-            .claim(WireClaim::that("no length is told", |sight| {
-                sight.reply().all("content-length").is_empty()
-                    && sight.reply().all("transfer-encoding").is_empty()
+            .claim(WireClaim::that("no header specifies a length", |view| {
+                view.reply().all("content-length").is_empty()
+                    && view.reply().all("transfer-encoding").is_empty()
             })),
     );
     let at = Point::AfterEvents(3);

@@ -1,4 +1,4 @@
-//! What a browser sends for a page of another origin, on the wire.
+//! Requests that a browser sends for a page of another origin, over real sockets.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::serve::routes::ROUTES;
 
 const ARM: &str = r#"{"provider": "openai", "upstream": [{"reply": "ok"}]}"#;
 
-/// A request with exactly these header lines.
+/// Sends a request with exactly these header lines.
 async fn raw(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> ApiResponse {
     let length = format!("Content-Length: {}", body.len());
     let headers = [headers, &["Connection: close", &length]].concat().join("\r\n");
@@ -48,10 +48,10 @@ async fn no_route_answers_a_page_of_another_origin_or_for_another_host() {
     assert_eq!(armed(address).await, 0);
 }
 
-/// Form bodies are accepted from programs, because curl calls every body a form; a browser adds where
-/// the form comes from.
+/// Programs may send form bodies, because curl labels every body as a form. A browser adds the origin of the
+/// form.
 #[tokio::test]
-async fn a_form_of_another_page_arms_nothing_and_what_curl_sends_does() {
+async fn a_form_of_another_page_is_rejected_and_a_request_of_curl_is_not() {
     let server = start().await;
     let address = server.address();
     let host = format!("Host: {address}");
@@ -91,7 +91,7 @@ async fn a_preflight_gets_no_permission() {
 }
 
 #[tokio::test]
-async fn targets_of_every_form_are_held_to_the_same_rule() {
+async fn the_same_rule_applies_to_targets_of_every_form() {
     let server = start().await;
     let address = server.address();
     let host = format!("Host: {address}");
@@ -107,7 +107,7 @@ async fn targets_of_every_form_are_held_to_the_same_rule() {
     }
 }
 
-/// The mocks play providers, which answer whatever their names are: gateways reach them under any.
+/// The rule does not apply to mocks: gateways may reach them under any host name.
 #[tokio::test]
 async fn a_mock_answers_under_any_host_and_to_any_origin() {
     let server = start().await;
@@ -120,9 +120,9 @@ async fn a_mock_answers_under_any_host_and_to_any_origin() {
     }
 }
 
-/// A deployment with a port of its own answers for the control API there too.
+/// The control API is also available on the port of a deployment that has its own.
 #[tokio::test]
-async fn a_port_of_a_deployments_own_is_held_to_the_same_rule() {
+async fn the_same_rule_applies_to_the_port_of_a_deployment() {
     let server = start().await;
     let upstream = json!([{"reply": "ok", "faults": [{"connection": {"slow_accept": "1ms"}}]}]);
     let arm = json!({"provider": "openai", "upstream": upstream});

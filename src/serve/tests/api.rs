@@ -1,4 +1,4 @@
-//! Arming, reading the ledger, ending.
+//! Arming a mock, reading its ledger, ending it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use super::client::{ask, plain, read, start};
 
-/// Arms this and returns what was answered.
+/// Arms a mock and returns the response.
 async fn arm(address: SocketAddr, what: Value) -> Value {
     let answer = ask(address, "POST", "/_upfault/arm", &what.to_string()).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -20,7 +20,7 @@ fn chat(armed: &Value) -> String {
 }
 
 #[tokio::test]
-async fn what_is_armed_plays_its_turns_keeps_a_ledger_and_ends() {
+async fn an_armed_mock_plays_its_turns_keeps_a_ledger_and_ends() {
     let server = start().await;
     let address = server.address();
     let armed =
@@ -41,7 +41,7 @@ async fn what_is_armed_plays_its_turns_keeps_a_ledger_and_ends() {
     assert_eq!(ledger["attempts"][0]["api"], "openai/chat");
 
     assert_eq!(ask(address, "POST", &format!("/_upfault/ledger/{id}/reset"), "").await.status, 204);
-    assert_eq!(ask(address, "POST", &chat(&armed), "{}").await.status, 429, "the turns begin again");
+    assert_eq!(ask(address, "POST", &chat(&armed), "{}").await.status, 429, "the turns restart");
 
     assert_eq!(ask(address, "DELETE", &format!("/_upfault/arm/{id}"), "").await.status, 204);
     for (method, path) in [
@@ -58,7 +58,7 @@ async fn what_is_armed_plays_its_turns_keeps_a_ledger_and_ends() {
 }
 
 #[tokio::test]
-async fn two_clients_never_see_each_others() {
+async fn clients_cannot_see_the_mocks_of_others() {
     let server = start().await;
     let address = server.address();
     let failing = arm(address, json!({"provider": "openai", "upstream": [{"error": "internal"}]})).await;
@@ -68,11 +68,11 @@ async fn two_clients_never_see_each_others() {
     assert_eq!(ask(address, "POST", &chat(&well), "{}").await.status, 200);
     let ledger = format!("/_upfault/ledger/{}", well["id"].as_str().unwrap());
     assert_eq!(ask(address, "GET", &ledger, "").await.json()["attempts"].as_array().unwrap().len(), 1);
-    assert_eq!(ask(address, "GET", "/_upfault/arm", "").await.status, 405, "nobody lists what is armed");
+    assert_eq!(ask(address, "GET", "/_upfault/arm", "").await.status, 405, "armed mocks cannot be listed");
 }
 
 #[tokio::test]
-async fn an_account_knows_the_key_that_was_handed_out_and_limits_it() {
+async fn an_account_accepts_the_key_of_the_response_and_limits_it() {
     let server = start().await;
     let address = server.address();
     let account = json!({"requests_per_minute": 1, "keys": {"valid": ["sk-x"]}});
@@ -91,12 +91,12 @@ async fn an_account_knows_the_key_that_was_handed_out_and_limits_it() {
     let answer = ask(address, "POST", "/_upfault/arm", &wrong.to_string()).await;
     assert_eq!(
         (answer.status, &answer.json()["error"]["message"]),
-        (400, &json!("`models` is empty: no request could ever be answered"))
+        (400, &json!("`models` is empty: every request would be refused"))
     );
 }
 
 #[tokio::test]
-async fn a_scenario_brings_all_of_its_deployments() {
+async fn a_scenario_is_armed_with_all_of_its_deployments() {
     let server = start().await;
     let armed = arm(server.address(), json!({"scenario": "fallback/on-rate-limit"})).await;
     let urls: Vec<&String> = armed["base_urls"].as_object().unwrap().keys().collect();
@@ -104,7 +104,7 @@ async fn a_scenario_brings_all_of_its_deployments() {
     assert_eq!(armed["base_url"], armed["base_urls"]["primary"]);
     let refused = json!({"provider": "openai", "upstream": [{"faults": ["refuse"]}]});
     let armed = arm(server.address(), refused).await;
-    // It needs a port at which nobody listens.
+    // The mock needs a port on which no program listens.
     let url = url::Url::parse(armed["base_url"].as_str().unwrap()).unwrap();
     assert_eq!(url.host_str(), Some("mock.test"));
     assert_ne!(url.port(), Some(1));
@@ -112,7 +112,7 @@ async fn a_scenario_brings_all_of_its_deployments() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_armed_gets_a_place_and_a_next_step() {
+async fn the_error_for_an_invalid_body_has_a_place_and_a_next_step() {
     let server = start().await;
     let body = "{\"provider\": \"openai\",\n \"upstream\": [{\"eror\": \"rate_limit\"}]}";
     let answer = ask(server.address(), "POST", "/_upfault/arm", body).await;
@@ -130,7 +130,7 @@ async fn a_body_that_cannot_be_armed_gets_a_place_and_a_next_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_armed_ends_with_its_time_to_the_millisecond() {
+async fn an_armed_mock_ends_after_its_ttl_to_the_millisecond() {
     let server = start().await;
     let upstream = json!([{"reply": "ok", "faults": [{"hang": {"at": "before_headers"}}]}]);
     let armed = {
@@ -141,7 +141,8 @@ async fn what_is_armed_ends_with_its_time_to_the_millisecond() {
         server.mocks().arm(&wanted.unwrap()).unwrap()
     };
     let began = Instant::now();
-    // A clock that nobody watches goes on by itself: this connection ends with what it was for.
+    // The paused clock advances to the next timer when all tasks are idle: the end of the mock closes this
+    // connection.
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let path = format!("/{}/primary/v1/chat/completions", armed.id);
     let request = plain("POST", &path, &["Authorization: Bearer x".to_owned()], "{}");
@@ -165,7 +166,7 @@ async fn what_is_armed_ends_with_its_time_to_the_millisecond() {
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_what_hangs_and_frees_the_port() {
+async fn a_shutdown_ends_hanging_connections_and_frees_the_port() {
     let server = start().await;
     let address = server.address();
     let mut stream = TcpStream::connect(address).await.unwrap();

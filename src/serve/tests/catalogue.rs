@@ -1,4 +1,4 @@
-//! What stands in the URL is what comes.
+//! The URL of the catalogue selects the reply.
 
 use std::io;
 
@@ -43,7 +43,7 @@ async fn the_catalogue_has_no_memory() {
 }
 
 #[tokio::test]
-async fn faults_have_names_of_their_own() {
+async fn faults_are_selected_by_name() {
     let server = start().await;
     let stream = r#"{"stream": true}"#;
     let play = async |name: &str| {
@@ -76,7 +76,7 @@ async fn the_page_shows_every_name_and_every_base_url() {
     let page = ask(server.address(), "GET", "/", "").await;
     assert!(page.head.contains("text/plain"), "{}", page.head);
     for provider in Provider::ALL {
-        // By the name under which the client has found it.
+        // The URLs use the host to which the client sent its request.
         let url = format!("http://mock.test:1/{provider}/ok{}", base_path(*provider));
         assert!(page.body.contains(&url), "{url}");
     }
@@ -86,16 +86,16 @@ async fn the_page_shows_every_name_and_every_base_url() {
 }
 
 #[tokio::test]
-async fn a_path_that_leads_nowhere_says_what_was_meant() {
+async fn the_error_for_an_unknown_path_suggests_the_right_one() {
     let server = start().await;
     for (path, help) in [
         ("/openai/rate-limit/v1/x", "did you mean /openai/rate_limit?"),
         ("/openai/", "write /openai/NAME, for example /openai/ok; GET / lists the names"),
         ("/opnai/ok/v1", "did you mean /openai/ok?"),
-        ("/_upfault/arms", "GET /_upfault/openapi.json describes the paths that there are"),
+        ("/_upfault/arms", "GET /_upfault/openapi.json lists the paths"),
         (
             "/0123456789abcdef/primary/v1/x",
-            "what was armed here may have been ended, or its time is over; GET / says what there is",
+            "a mock that was armed here may have ended or expired; GET / gives an overview",
         ),
     ] {
         let answer = ask(server.address(), "POST", path, "{}").await;

@@ -1,4 +1,4 @@
-//! A client that sends what it is told to, and nothing else.
+//! A client that sends exactly the given bytes.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
     serve::Server,
 };
 
-/// One answer as it came.
+/// One response, unchanged.
 #[derive(Debug)]
 pub(super) struct ApiResponse {
-    /// 0 where there was none.
+    /// The status; 0 if there was no response.
     pub(super) status: u16,
     pub(super) head: String,
     pub(super) body: String,
@@ -32,13 +32,13 @@ impl ApiResponse {
     }
 }
 
-/// A server with the bundled scenarios, reached as `mock.test` too.
+/// Starts a server with the bundled scenarios. It also accepts requests for the host `mock.test`.
 pub(super) async fn start() -> Server {
     let library = load_dir(std::path::Path::new("/nonexistent"), &[]).unwrap();
     Server::start("127.0.0.1:0".parse().unwrap(), library, vec!["mock.test".parse().unwrap()]).await.unwrap()
 }
 
-/// Sends these bytes on a connection of their own and reads to its end.
+/// Sends these bytes on a new connection and reads the response.
 pub(super) async fn send(address: SocketAddr, request: &[u8]) -> ApiResponse {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // A server may answer and close before it has read everything.
@@ -46,7 +46,7 @@ pub(super) async fn send(address: SocketAddr, request: &[u8]) -> ApiResponse {
     read(&mut stream).await
 }
 
-/// Everything up to the connection's end, which must come within ten seconds.
+/// Reads until the connection ends, which must happen within ten seconds.
 pub(super) async fn read(stream: &mut TcpStream) -> ApiResponse {
     let mut bytes = Vec::new();
     let end = match timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes)).await {
@@ -59,7 +59,7 @@ pub(super) async fn read(stream: &mut TcpStream) -> ApiResponse {
     ApiResponse { status, head: head.to_owned(), body: body.to_owned(), end }
 }
 
-/// A request on a connection of its own, with a key of OpenAI's kind.
+/// Sends a request on a new connection, with a key as OpenAI expects it.
 pub(super) async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> ApiResponse {
     send(address, plain(method, path, &["Authorization: Bearer sk-x".to_owned()], body).as_bytes()).await
 }
@@ -76,7 +76,8 @@ pub(super) fn plain(method: &str, path: &str, headers: &[String], body: &str) ->
     format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
 
-/// Header lines with a key where a provider looks for it first, and the other headers that it wants.
+/// Header lines with a key in the first place in which a provider expects it, and the other headers that it
+/// requires.
 pub(super) fn key_of(provider: Provider) -> Vec<String> {
     profile(provider)
         .key
@@ -96,8 +97,8 @@ pub(super) fn key_of(provider: Provider) -> Vec<String> {
         .collect()
 }
 
-/// Every path of a provider to which JSON is posted, below its base URLs, the
-/// model filled in.
+/// Every path of a provider to which clients post JSON, without the path of its base URL and with the model
+/// filled in.
 pub(super) fn paths_of(provider: Provider) -> Vec<String> {
     let profile = profile(provider);
     let fill = |path: &str| {

@@ -1,4 +1,4 @@
-//! The OpenAPI document is true, and stands in the tree.
+//! The OpenAPI document is correct, and schema/openapi.json is up to date.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ fn parsed() -> Value {
     serde_json::from_str(&document()).unwrap()
 }
 
-/// Every `$ref` below a value.
+/// Collects every `$ref` in a value.
 fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::Object(members) => {
@@ -48,22 +48,24 @@ fn every_route_is_described_and_nothing_else() {
 }
 
 #[test]
-fn the_document_is_whole() {
+fn the_document_is_complete() {
     let document = parsed();
     assert_eq!(document["openapi"], "3.1.0");
     let mut all = Vec::new();
     references(&document, &mut all);
     assert!(all.len() > 20, "only {} references", all.len());
     for reference in all {
-        let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads elsewhere"));
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        let pointer = reference
+            .strip_prefix('#')
+            .unwrap_or_else(|| panic!("{reference} is not a reference in this document"));
+        assert!(document.pointer(pointer).is_some(), "{reference} does not exist");
     }
     let mut ids = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(
                 ids.insert(operation["operationId"].as_str().unwrap()),
-                "{method} {path}: its id is taken"
+                "{method} {path}: duplicate operationId"
             );
             assert!(operation["summary"].is_string(), "{method} {path}");
             let responses = operation["responses"].as_object().unwrap();
@@ -85,7 +87,7 @@ fn the_document_is_whole() {
 }
 
 #[tokio::test]
-async fn what_is_sent_fits_what_is_described() {
+async fn responses_match_their_schemas() {
     let document = parsed();
     let fits = |name: &str, value: &Value| {
         let mut schema = document.clone();
@@ -115,8 +117,8 @@ async fn what_is_sent_fits_what_is_described() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "`just schema` says so by a variable")]
-fn the_openapi_schema_in_the_tree_is_the_one_that_the_types_make() {
+#[expect(clippy::disallowed_methods, reason = "`just schema` requests an update with a variable")]
+fn the_openapi_schema_in_the_repository_is_up_to_date() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/openapi.json");
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(&path, openapi::document()).expect("the folder is ours");
@@ -126,7 +128,7 @@ fn the_openapi_schema_in_the_tree_is_the_one_that_the_types_make() {
 }
 
 #[tokio::test]
-async fn what_the_document_for_people_says_is_true() {
+async fn docs_serve_md_is_correct() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/serve.md");
     let text = std::fs::read_to_string(path).unwrap();
     let server = super::client::start().await;
@@ -144,7 +146,7 @@ async fn what_the_document_for_people_says_is_true() {
     for entry in crate::serve::entries().into_iter().filter(|entry| !entry.about.is_empty()) {
         assert!(text.contains(&format!("`{}`", entry.name)), "docs/serve.md does not mention {}", entry.name);
     }
-    // Each `curl` of the catalogue, as far as it names a path.
+    // Each `curl` of the catalogue that contains a path.
     for line in text.lines().filter(|line| line.starts_with("curl ")) {
         let (_, path) = line.split(' ').nth(1).unwrap().split_once(":41237").unwrap();
         let headers: Vec<String> = line

@@ -1,4 +1,4 @@
-//! What is armed and kept has an end, and says so.
+//! The limits on armed mocks and kept traffic.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::serve::limits::{LEDGER, MAX_ARMED, MAX_BODY, MAX_DEPLOYMENTS, table};
 const ARM: &str = r#"{"provider": "openai", "upstream": [{"reply": "ok"}], "ttl": "60s"}"#;
 
 #[tokio::test]
-async fn one_mock_too_many_is_told_the_limit_and_when_there_is_room() {
+async fn the_error_for_one_mock_too_many_contains_the_limit_and_a_next_step() {
     let server = start().await;
     let address = server.address();
     let wanted = crate::scenario::load_arm(ARM, &crate::scenario::Library::default()).unwrap();
@@ -27,7 +27,7 @@ async fn one_mock_too_many_is_told_the_limit_and_when_there_is_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_ended_by_itself_makes_room() {
+async fn an_expired_mock_no_longer_counts() {
     let server = start().await;
     let wanted = crate::scenario::load_arm(ARM, &crate::scenario::Library::default()).unwrap();
     for _ in 0..MAX_ARMED {
@@ -41,7 +41,7 @@ async fn what_has_ended_by_itself_makes_room() {
 }
 
 #[tokio::test]
-async fn too_many_deployments_and_too_large_a_body_are_told_the_limit() {
+async fn the_errors_for_too_many_deployments_and_a_too_large_body_contain_the_limit() {
     let server = start().await;
     let deployments = |n: usize| {
         let named: serde_json::Map<String, Value> =
@@ -55,9 +55,9 @@ async fn too_many_deployments_and_too_large_a_body_are_told_the_limit() {
     ] {
         let answer = ask(server.address(), "POST", "/_upfault/arm", &body).await;
         assert_eq!(answer.status, status, "{answer:?}");
-        let told =
+        let is_named =
             |limit: usize| answer.json()["error"]["message"].as_str().unwrap().contains(&limit.to_string());
-        assert!(limit.is_none_or(told), "{answer:?}");
+        assert!(limit.is_none_or(is_named), "{answer:?}");
     }
 }
 
@@ -72,7 +72,7 @@ async fn a_full_ledger_counts_what_it_does_not_keep_until_it_is_reset() {
     let fit = LEDGER.bytes / (1024 * 1024);
     for _ in 0..fit + 3 {
         let answer = ask(address, "POST", &format!("/{id}/primary/v1/chat/completions"), &body).await;
-        assert_eq!(answer.status, 200, "a full ledger changes no answer");
+        assert_eq!(answer.status, 200, "a full ledger does not change responses");
     }
     let full = ledger().await;
     let kept = full["attempts"].as_array().unwrap().len();
@@ -86,10 +86,10 @@ async fn a_full_ledger_counts_what_it_does_not_keep_until_it_is_reset() {
 }
 
 #[test]
-fn the_documents_name_every_limit() {
+fn the_documentation_contains_every_limit() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/serve.md");
     let text = std::fs::read_to_string(path).unwrap();
-    assert!(text.contains(&table()), "docs/serve.md does not hold this table:\n{}", table());
+    assert!(text.contains(&table()), "docs/serve.md does not contain this table:\n{}", table());
     let described: Value = serde_json::from_str(&crate::serve::document()).unwrap();
     assert!(described["info"]["description"].as_str().unwrap().contains(&table()));
 }

@@ -1,5 +1,5 @@
-//! Requests that no client of good will sends: every provider answers in its own way or hangs up,
-//! and goes on serving others.
+//! Malformed requests: every provider answers them in its own form or closes the connection, and continues to
+//! serve others.
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -11,15 +11,16 @@ use crate::{
     serve::Server,
 };
 
-/// An answer in the provider's own words: one of its refusals, with its canary.
+/// Asserts that the response is one of the provider's own errors: it has one of these statuses and contains a
+/// canary of the provider.
 #[track_caller]
 fn is_own(provider: Provider, what: &str, answer: &ApiResponse, statuses: &[u16]) {
     assert!(statuses.contains(&answer.status), "{provider}: {what}: {answer:?}");
     assert!(answer.end.is_ok(), "{provider}: {what}: {answer:?}");
-    // Where a body has no text, the request's id still tells who spoke.
+    // If the body has no text, the request id still shows that the mock of the provider sent it.
     let tokens = canaries(provider);
-    let told = answer.body.contains(&tokens.message) || answer.head.contains(&tokens.request_id);
-    assert!(told, "{provider}: {what}: {answer:?}");
+    let has_canary = answer.body.contains(&tokens.message) || answer.head.contains(&tokens.request_id);
+    assert!(has_canary, "{provider}: {what}: {answer:?}");
 }
 
 fn canaries(provider: Provider) -> crate::observation::Canaries {
@@ -27,7 +28,7 @@ fn canaries(provider: Provider) -> crate::observation::Canaries {
 }
 
 #[tokio::test]
-async fn every_provider_refuses_what_is_wrong_in_its_own_words() {
+async fn every_provider_rejects_invalid_requests_in_its_own_form() {
     let server = start().await;
     let address = server.address();
     for provider in Provider::ALL.iter().copied() {
@@ -90,7 +91,7 @@ async fn every_provider_refuses_what_is_wrong_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn a_body_above_the_limit_gets_each_providers_own_answer() {
+async fn a_body_above_the_limit_gets_each_providers_own_error() {
     let server = start().await;
     let size = MAX_REQUEST_BYTES + 1024 * 1024;
     let filling = vec![b' '; size];
@@ -109,7 +110,7 @@ async fn a_body_above_the_limit_gets_each_providers_own_answer() {
 }
 
 #[tokio::test]
-async fn half_a_request_harms_nobody() {
+async fn incomplete_requests_do_not_affect_others() {
     let server = start().await;
     for provider in Provider::ALL.iter().copied() {
         let path = format!("/{provider}/ok{}{}", base_path(provider), paths_of(provider)[0]);
@@ -130,14 +131,14 @@ async fn half_a_request_harms_nobody() {
         }
         assert_eq!(send(server.address(), whole.as_bytes()).await.status, 200, "{provider}");
     }
-    // A body that the framing makes impossible.
+    // A body that its transfer coding makes invalid.
     let path = format!("/openai/ok/v1{}", paths_of(Provider::Openai)[0]);
     let broken = plain("POST", &path, &key_of(Provider::Openai), "zz\r\n")
         .replace("Content-Length: 4", "Transfer-Encoding: chunked");
     assert!([0, 400].contains(&send(server.address(), broken.as_bytes()).await.status));
 }
 
-/// What stands in the ledger of strays, once there are so many.
+/// Waits until there are this many strays, and returns them.
 async fn strays(server: &Server, wanted: usize) -> Vec<Stray> {
     loop {
         let answer = ask(server.address(), "GET", "/_upfault/strays", "").await;
@@ -150,7 +151,7 @@ async fn strays(server: &Server, wanted: usize) -> Vec<Stray> {
 }
 
 #[tokio::test]
-async fn the_ledger_says_what_came_and_was_no_request_and_what_it_got() {
+async fn strays_contain_the_kind_of_traffic_and_its_response() {
     let server = start().await;
     let path = "/openai/ok/v1/chat/completions";
     let whole = plain("POST", path, &key_of(Provider::Openai), "{\"model\": \"m\"}");
@@ -167,7 +168,7 @@ async fn the_ledger_says_what_came_and_was_no_request_and_what_it_got() {
         (half_body, StrayKind::HalfBody, [None, None], openai),
     ]) {
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
-        // The mock may have had enough before all of it is sent.
+        // The mock may close the connection before everything is sent.
         let _ = stream.write_all(sent.as_bytes()).await;
         let _ = stream.shutdown().await;
         let got = read(&mut stream).await.status;

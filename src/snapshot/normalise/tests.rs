@@ -1,4 +1,4 @@
-//! What the text of a case shows, and what it leaves out.
+//! Tests of the text of a case: what it contains and what it omits.
 
 use indexmap::IndexMap;
 
@@ -10,7 +10,7 @@ use crate::{
     scenario::{Api, Combination, Cooldown, Expect, Leave, Level, Provider, ProxySettings},
 };
 
-/// One 429 that came out with its detail kept, but for the Retry-After.
+/// A 429 that reached the caller with its details, except for Retry-After.
 pub(crate) fn sample() -> Observation {
     let identity = Identity { token: "k3x9w2m4p7q1".to_owned() };
     let canaries = identity.canaries("primary", 1);
@@ -33,7 +33,7 @@ pub(crate) fn sample() -> Observation {
             }],
             expect: Expect::default(),
             except: IndexMap::new(),
-            held_against: Vec::new(),
+            compared_with: Vec::new(),
             other_looks: Vec::new(),
             proxy_secrets: vec!["sk-proxy-51c0ffee".to_owned()],
             upstream_addresses: vec![address.to_owned()],
@@ -121,7 +121,7 @@ fn body(text: &str) -> ResponseBody {
     ResponseBody { text: text.to_owned(), bytes: text.len() as u64, utf8: true, ..ResponseBody::default() }
 }
 
-/// The answer of the first exchange, to be bent into shape.
+/// The response of the first exchange.
 pub(crate) fn answer_mut(observation: &mut Observation) -> &mut Response {
     match &mut observation.exchanges[0].outcome {
         ExchangeOutcome::Answer(answer) => answer,
@@ -129,7 +129,7 @@ pub(crate) fn answer_mut(observation: &mut Observation) -> &mut Response {
     }
 }
 
-/// Turns the answer into a stream of these `(event, data)`.
+/// Replaces the response by a stream of these events (name and data).
 pub(crate) fn make_stream(observation: &mut Observation, events: &[(Option<&str>, &str)]) {
     let answer = answer_mut(observation);
     answer.status = 200;
@@ -147,7 +147,7 @@ pub(crate) fn make_stream(observation: &mut Observation, events: &[(Option<&str>
 }
 
 #[test]
-fn the_text_says_where_each_upstream_detail_landed() {
+fn the_text_shows_what_became_of_each_upstream_detail() {
     insta::assert_snapshot!(normalise(&sample()), @r#"
     step 1: 429
       content-type: application/json
@@ -168,7 +168,7 @@ fn the_text_says_where_each_upstream_detail_landed() {
 }
 
 #[test]
-fn two_runs_that_differ_only_in_what_varies_have_the_same_text() {
+fn two_runs_that_differ_only_in_volatile_parts_have_the_same_text() {
     let first = sample();
     let second = serde_json::to_string(&first).unwrap();
     let second = second
@@ -185,7 +185,7 @@ fn two_runs_that_differ_only_in_what_varies_have_the_same_text() {
 }
 
 #[test]
-fn a_stream_is_told_by_its_shape() {
+fn a_stream_is_shown_by_its_shape() {
     let mut observation = sample();
     let token = observation.attempts[0].canaries.content.clone();
     let role = r#"{"id":"chatcmpl-1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
@@ -230,7 +230,7 @@ fn a_stream_is_told_by_its_shape() {
         [DONE]
         1 mystery event
         unknown event: {"hello":1}
-        event that is no JSON: "{cut"
+        event that is not JSON: "{cut"
       ending: connection reset (RST)
     attempts:
       primary: 1 (finished)
@@ -279,7 +279,7 @@ fn events_with_names_keep_them() {
     "#);
 }
 
-/// The lines of the stream of these `(event, data)`.
+/// The lines for a stream of these events (name and data).
 fn shape_of(events: &[(Option<&str>, &str)]) -> String {
     let mut observation = sample();
     make_stream(&mut observation, events);
@@ -416,7 +416,7 @@ fn streams_of_the_other_dialects_have_the_same_shape() {
 }
 
 #[test]
-fn an_array_of_chunks_is_a_stream_and_sound_is_counted() {
+fn an_array_of_chunks_is_a_stream_and_audio_is_shown_by_its_size() {
     let lines = |kind: &str, text: &str| {
         let mut observation = sample();
         let answer = answer_mut(&mut observation);
@@ -458,7 +458,7 @@ fn an_array_of_chunks_is_a_stream_and_sound_is_counted() {
 }
 
 #[test]
-fn a_page_a_silence_and_a_success_each_have_a_form() {
+fn html_pages_missing_responses_and_successes_are_described() {
     let mut observation = sample();
     let mut page = observation.exchanges[0].clone();
     page.step = StepName::Step(2);
@@ -491,7 +491,7 @@ fn a_page_a_silence_and_a_success_each_have_a_form() {
       ending: complete
     step 2: 502
       content-type: text/html
-      body that is no JSON:
+      body that is not JSON:
         | <html>
         | <h1>502 Bad Gateway</h1>
         | </html>
@@ -505,7 +505,7 @@ fn a_page_a_silence_and_a_success_each_have_a_form() {
 }
 
 #[test]
-fn how_much_of_an_answer_a_leaving_caller_had_by_then_does_not_show() {
+fn the_part_of_a_response_that_a_leaving_caller_got_is_not_shown() {
     let mut observation = sample();
     let exchange = &mut observation.exchanges[0];
     let how = Leave { at: LeavePoint::BeforeHeaders, by: LeaveBy::Close };
@@ -514,13 +514,13 @@ fn how_much_of_an_answer_a_leaving_caller_had_by_then_does_not_show() {
     nothing.exchanges[0].outcome = ExchangeOutcome::NoAnswer { ending: ResponseEnd::Left };
     answer_mut(&mut observation).ending = ResponseEnd::Left;
     assert_eq!(normalise(&observation), normalise(&nothing));
-    // What came to a caller that stayed is the answer.
+    // If the caller did not leave, the response is shown.
     answer_mut(&mut observation).ending = ResponseEnd::Complete;
     assert_ne!(normalise(&observation), normalise(&nothing));
 }
 
 #[test]
-fn what_is_left_of_a_cooldown_does_not_show() {
+fn the_rest_of_a_cooldown_is_not_shown() {
     let mut observation = sample();
     observation.arrangement.proxy.cooldown =
         Some(Cooldown { after: 1, lasting: std::time::Duration::from_secs(5) });

@@ -1,4 +1,4 @@
-//! What is stored is judged as it was seen, and shows no secret.
+//! A stored observation gets the same judgement as the original, and contains no secret.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -13,12 +13,12 @@ use crate::{
     wire::eventstream,
 };
 
-/// By what a finding is known.
+/// The rule and the level of each finding.
 fn broken(seen: &Observation, policy: &Policy) -> Vec<(String, crate::scenario::Level)> {
     judge::judge(seen, policy).into_iter().map(|finding| (finding.rule, finding.level)).collect()
 }
 
-/// As reports did it: placeholders for people.
+/// The observation with placeholders of another length.
 fn with_short_placeholders(seen: &Observation) -> Observation {
     let redactor = Redactor::secrets(&seen.arrangement);
     serde_json::from_value(redactor.json(&serde_json::to_value(seen).unwrap())).unwrap()
@@ -32,9 +32,9 @@ fn key(seen: &ObservationBuilder) -> String {
 fn a_placeholder_of_another_length_would_change_what_is_judged() {
     let policy = Policy::default();
     let echoing = ONE.replace("one", &format!("one {}", key(&streamed())));
-    // A stream that ends early, and tells its caller so; its body is shorter than what was sent.
+    // A stream that ends early and reports that to its caller; its body is shorter than the body that was sent.
     let early = streamed().tried(events(&[&echoing])).received(events(&[&echoing, ERROR]));
-    // A cut at a byte that is on record.
+    // A cut at a byte that was recorded.
     let cut = streamed()
         .tried(events(&[&echoing, STOP, DONE]))
         .attempt(|attempt| {
@@ -77,14 +77,14 @@ fn a_key_in_a_binary_frame_is_hidden_and_the_frame_is_sound() {
     assert_eq!(messages.len(), 1, "its checksum is right");
     let text = String::from_utf8_lossy(&messages[0].payload).into_owned();
     assert!(text.contains("<key primary-") && !text.contains(&seen.arrangement.deployments[0].key), "{text}");
-    // What the upstream itself said is no leak of the proxy's, then as now.
+    // A key that the upstream itself sent is not a leak by the proxy, neither in the original nor in the stored observation.
     for policy in Policy::all() {
         assert_eq!(broken(&stored, &policy), broken(&seen, &policy));
     }
 }
 
 #[test]
-fn placeholders_are_as_long_as_what_they_stand_for() {
+fn placeholders_have_the_length_of_their_secrets() {
     for (secret, shown) in [
         ("sk-a-long-secret", "<proxy key----->"),
         ("twelve-bytes", "<proxy key->"),
@@ -101,32 +101,39 @@ fn placeholders_are_as_long_as_what_they_stand_for() {
 }
 
 #[test]
-fn what_could_be_a_word_of_the_record_itself_is_left_out_rather_than_mistaken() {
+fn an_observation_is_omitted_if_a_secret_equals_a_keyword_of_the_record() {
     let mut seen = plain().tried(say(200, OK)).received(say(200, OK)).observation;
     seen.arrangement.proxy_secrets = vec!["openai/chat".to_owned()];
     assert_eq!(without_secrets(&seen), None);
 }
 
-/// Where a secret may turn up.
+/// A place where a secret may appear.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     SentBody,
     SentHeader,
-    Received,
-    ToldBody,
-    ToldHeader,
+    Request,
+    ResponseBody,
+    ResponseHeader,
     Frame,
 }
 
 fn place() -> impl Strategy<Value = Place> {
     use Place::*;
     proptest::sample::select(vec![
-        SentBody, SentBody, SentBody, SentHeader, Received, ToldBody, ToldHeader, Frame,
+        SentBody,
+        SentBody,
+        SentBody,
+        SentHeader,
+        Request,
+        ResponseBody,
+        ResponseHeader,
+        Frame,
     ])
 }
 
-/// `text` with `secret` somewhere in it, as a word of its own: glued to a token of ours it would make
-/// another word of it, and a placeholder would not.
+/// Inserts `secret` into `text` as a separate word. Directly after a token of upfault it would turn the token into a
+/// different word, and a placeholder would not.
 fn put(text: &mut String, at: Index, secret: &str) {
     let mut at = at.index(text.len() + 1);
     while !text.is_char_boundary(at) {
@@ -135,7 +142,7 @@ fn put(text: &mut String, at: Index, secret: &str) {
     text.insert_str(at, &format!(" {secret} "));
 }
 
-/// A secret put into an observation, where there is such a place.
+/// Inserts a secret into an observation, if the place exists.
 fn plant(seen: &mut Observation, place: Place, which: Index, at: Index, secret: &str) {
     let attempt = match seen.attempts.len() {
         0 => None,
@@ -170,18 +177,18 @@ fn plant(seen: &mut Observation, place: Place, which: Index, at: Index, secret: 
                 put(value, at, secret);
             }
         }
-        Place::Received => {
+        Place::Request => {
             if let Some(attempt) = attempt {
                 attempt.headers.push(("authorization".to_owned(), format!("Bearer {secret}")));
                 put(&mut attempt.body, at, secret);
             }
         }
-        Place::ToldBody => {
+        Place::ResponseBody => {
             if let Some(answer) = answer {
                 put(&mut answer.body.text, at, secret);
             }
         }
-        Place::ToldHeader => {
+        Place::ResponseHeader => {
             if let Some((_, value)) = answer.and_then(|answer| answer.headers.last_mut()) {
                 put(value, at, secret);
             }
@@ -198,7 +205,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_observation_without_its_secrets_is_judged_as_it_was(
+    fn an_observation_without_its_secrets_gets_the_same_judgement(
         mut seen in observation(),
         places in vec((place(), any::<Index>(), any::<Index>(), any::<Index>()), 1..6),
     ) {

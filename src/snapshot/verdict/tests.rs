@@ -1,4 +1,4 @@
-//! Verdicts, by the table and for whatever was seen.
+//! Tests of verdicts: a table of examples, and properties for any observation.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -39,16 +39,16 @@ fn the_verdict_follows_the_table() {
         .collect();
     assert_eq!(rules, ["status.mirrored", "detail.type-kept"]);
     for (accepted, diff, seen, loose, strict) in [
-        // Nothing accepted: the contract alone.
+        // Nothing is accepted: only the contract counts.
         (None, "", clean.clone(), Pass, Pass),
         (None, "", seen(), Fail, Fail),
-        // The same as accepted.
+        // The observation is as accepted.
         (Some(vec![]), "", clean.clone(), Pass, Pass),
         (Some(vec![required(), advice()]), "", seen(), Known, Fail),
         // The observation changed.
         (Some(vec![]), "-a\n+b\n", clean.clone(), Changed, Changed),
         (Some(vec![required(), advice()]), "-a\n+b\n", seen(), Changed, Changed),
-        // Findings came or went.
+        // There are new findings, or findings are gone.
         (Some(vec![]), "", seen(), Fail, Fail),
         (Some(vec![advice()]), "", seen(), Fail, Fail),
         (Some(vec![required()]), "", seen(), Changed, Changed),
@@ -66,7 +66,7 @@ fn the_verdict_follows_the_table() {
 }
 
 #[test]
-fn what_only_the_policy_makes_is_no_change_and_what_it_requires_fails_until_it_is_accepted() {
+fn a_finding_that_only_the_policy_requires_is_not_a_change_and_fails_until_it_is_accepted() {
     let late = plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408)).observation;
     let judged = |text: &str, lines: &[FindingLine]| {
         let policy = Policy::from_text("p.yaml", text).unwrap();
@@ -78,10 +78,10 @@ fn what_only_the_policy_makes_is_no_change_and_what_it_requires_fails_until_it_i
     let change = enforced.change.as_ref().unwrap();
     assert!(!change.is_change() && change.is_new("status.timeout"), "{change:?}");
     assert_eq!(PolicyAnswer::list(&change.enforced[0].answers), "policy.timeout = 504");
-    // One that is advice was never accepted, and changes nothing.
+    // A finding that is only advice is not accepted and changes nothing.
     let advice = judged("extends: rfc9110\n", &[]);
     assert_eq!((advice.verdict, advice.change), (Verdict::Pass, Some(Difference::default())));
-    // Once it is accepted it is known, under that policy and under no other.
+    // After it was accepted it is known under that policy, and under no other one.
     let [finding] = enforced.to_hold.found.as_slice() else { panic!("{:?}", enforced.to_hold) };
     let accepted = FindingLine { policy: finding.policy.clone(), ..line(&finding.rule, finding.level) };
     assert_eq!(judged(ours, std::slice::from_ref(&accepted)).verdict, Verdict::Known);
@@ -91,7 +91,7 @@ fn what_only_the_policy_makes_is_no_change_and_what_it_requires_fails_until_it_i
 }
 
 #[test]
-fn what_the_policy_does_not_ask_for_is_said_and_changes_nothing() {
+fn an_accepted_finding_that_the_policy_does_not_require_is_reported_and_is_not_a_change() {
     let seen = plain().tried(error(429).with("retry-after", "7")).received(error(429)).observation;
     let lenient = Policy::named("litellm-docs").unwrap();
     let accepted = Accepted::Findings(vec![line("headers.retry-after", Level::Required)]);
@@ -101,13 +101,13 @@ fn what_the_policy_does_not_ask_for_is_said_and_changes_nothing() {
     assert!(!change.is_change() && !change.is_empty());
     assert_eq!(change.eased[0].rule, "headers.retry-after");
     assert_eq!(PolicyAnswer::list(&change.eased[0].answers), "policy.retry_after = lifted");
-    // Nor does it if that finding is really gone.
+    // It is not a change either if the finding is gone.
     let kept = plain().tried(error(429)).received(error(429)).observation;
     let judged = judge_case(&kept, &[], &lenient, &accepted, "", false);
     assert_eq!((judged.verdict, judged.change), (Verdict::Pass, Some(Difference::default())));
 }
 
-/// A case, its siblings and those of them that were judged.
+/// A case, its siblings, and which of the siblings were judged.
 fn family() -> impl Strategy<Value = (Observation, [(SiblingKind, Observation); 2], [bool; 2])> {
     (observation(), observation(), observation(), any::<[bool; 2]>()).prop_map(
         |(mut seen, mut plain, mut route, judged)| {
@@ -125,7 +125,7 @@ fn family() -> impl Strategy<Value = (Observation, [(SiblingKind, Observation); 
     )
 }
 
-/// The same through a file, as a later run reads it.
+/// The snapshot as a later run reads it from the file.
 fn stored(snapshot: &CaseSnapshot) -> CaseSnapshot {
     let file = SnapshotFile { cases: vec![snapshot.clone()], ..SnapshotFile::default() };
     SnapshotFile::parse(&file.render()).unwrap().cases.remove(0)
@@ -134,10 +134,10 @@ fn stored(snapshot: &CaseSnapshot) -> CaseSnapshot {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// Whatever was accepted of an observation, by whichever policies, the same observation is no change by
-    /// any policy; nothing is left pending; and what a policy accepted is no news to it afterwards.
+    /// After an observation was accepted under any policies, the same observation is not a change under any policy,
+    /// nothing is pending, and the policies that accepted its findings do not report them as new.
     #[test]
-    fn the_same_observation_is_never_changed_whatever_the_policies(
+    fn the_same_observation_is_never_a_change_under_any_policy(
         (seen, siblings, judged) in family(),
         policies in vec(policy(), 1..4),
         last in policy(),
@@ -170,7 +170,7 @@ proptest! {
             prop_assert!(matches!(again.verdict, Verdict::Pass | Verdict::Known), "{:?}", again);
             prop_assert_eq!(record(WriteMode::Accept, &stored(&same)), Recorded::Unchanged);
         }
-        // Every policy that accepted it knows it still.
+        // The findings are still known under every policy that accepted them.
         for policy in &policies {
             let (again, _) = judge(&held, policy, false);
             prop_assert!(matches!(again.verdict, Verdict::Pass | Verdict::Known), "{:?}", again);
@@ -185,7 +185,7 @@ proptest! {
         }
     }
 
-    /// Nobody is shown a change without being shown what changed.
+    /// A verdict `changed` always comes with a visible difference.
     #[test]
     fn a_change_always_shows_something(
         seen in observation(),

@@ -1,4 +1,4 @@
-//! Faults of an address: they hold for all connections until the case is healed.
+//! Faults of an address, which affect all connections until the case is healed.
 
 use std::{
     io,
@@ -18,26 +18,26 @@ use super::{
 };
 use crate::scenario::{ConnectionFault, Fault};
 
-fn ill(fault: ConnectionFault) -> Vec<crate::scenario::Turn> {
+fn faulty(fault: ConnectionFault) -> Vec<crate::scenario::Turn> {
     vec![ok(vec![Fault::Connection(fault)])]
 }
 
-/// What a plain request on a connection of its own gets.
+/// Returns the response to a plain request on a new connection.
 async fn ask(address: SocketAddr) -> String {
     drain(&mut send(address, &last(&chat(false))).await).await.0
 }
 
-/// A healed case answers, and when it begins anew its address is as ill as before.
-async fn heals_and_falls_ill_again(case: &ArmedCase, is_ill: impl AsyncFn(SocketAddr)) {
+/// Checks that a healed case answers, and that its address is faulty again after a new run has begun.
+async fn heals_and_is_faulty_again(case: &ArmedCase, is_faulty: impl AsyncFn(SocketAddr)) {
     let address = case.address("main");
-    is_ill(address).await;
-    is_ill(address).await;
+    is_faulty(address).await;
+    is_faulty(address).await;
     case.heal().unwrap();
     case.heal().unwrap();
     assert!(ask(address).await.starts_with("HTTP/1.1 200"));
-    assert_eq!(case.attempts().len(), 1, "what came before it was healed is no attempt");
+    assert_eq!(case.attempts().len(), 1, "requests before healing do not count as attempts");
     case.begin(Instant::now());
-    is_ill(address).await;
+    is_faulty(address).await;
     assert!(case.attempts().is_empty());
 }
 
@@ -67,28 +67,27 @@ async fn a_refused_port_refuses_heals_and_refuses_again() {
 }
 
 async fn is_not_accepted(address: SocketAddr) {
-    // The kernel takes the connection and all that is sent, so a client that waits for an answer is
-    // the only one who notices.
+    // The kernel accepts the connection and all bytes, so only a client that waits for a response notices.
     let mut socket = send(address, &chat(false)).await;
     let silence = timeout(Duration::from_millis(100), socket.read_u8()).await;
     assert!(silence.is_err(), "{silence:?}");
 }
 
 #[tokio::test]
-async fn a_port_that_never_accepts_takes_connections_and_says_nothing_until_it_is_healed() {
+async fn a_port_that_never_accepts_is_silent_until_it_is_healed() {
     let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, "tok", ill(ConnectionFault::NeverAccepted));
-    heals_and_falls_ill_again(&case, is_not_accepted).await;
+    let case = arm(&upstream, "tok", faulty(ConnectionFault::NeverAccepted));
+    heals_and_is_faulty_again(&case, is_not_accepted).await;
     let mut waiting = send(case.address("main"), &chat(false)).await;
     drop(case);
-    // Nobody will ever accept it: the kernel says so with a RST.
+    // The connection will never be accepted, and the kernel reports that with a RST.
     let end = drain(&mut waiting).await;
     assert_eq!((end.0.as_str(), end.1.map_err(|e| e.kind())), ("", Err(io::ErrorKind::ConnectionReset)));
 }
 
 #[cfg(target_os = "linux")]
 async fn takes_no_connection(address: SocketAddr) {
-    // A SYN that is dropped is sent again after a second; nothing else would take so long on loopback.
+    // The kernel repeats a dropped SYN after a second. Nothing else takes so long on loopback.
     let connected = timeout(Duration::from_millis(300), TcpStream::connect(address)).await;
     assert!(connected.is_err(), "{connected:?}");
 }
@@ -97,8 +96,8 @@ async fn takes_no_connection(address: SocketAddr) {
 #[tokio::test]
 async fn a_full_backlog_lets_no_connection_in_until_it_is_healed() {
     let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, "tok", ill(ConnectionFault::BacklogFull));
-    heals_and_falls_ill_again(&case, takes_no_connection).await;
+    let case = arm(&upstream, "tok", faulty(ConnectionFault::BacklogFull));
+    heals_and_is_faulty_again(&case, takes_no_connection).await;
     let address = case.address("main");
     drop(case);
     upstream.shutdown().await;
@@ -106,9 +105,9 @@ async fn a_full_backlog_lets_no_connection_in_until_it_is_healed() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_to_be_resolved_stays_so() {
+async fn a_name_that_does_not_resolve_cannot_be_healed() {
     let upstream = Upstream::start().await.unwrap();
-    let case = arm(&upstream, "tok", ill(ConnectionFault::UnresolvableName));
+    let case = arm(&upstream, "tok", faulty(ConnectionFault::UnresolvableName));
     let port = upstream.address().port();
     assert_eq!(case.base_url("main"), format!("http://tok.upfault.invalid:{port}/tok/main/v1"));
     assert_eq!(case.hosts(), [format!("tok.upfault.invalid:{port}")]);
@@ -119,15 +118,15 @@ async fn a_name_that_is_not_to_be_resolved_stays_so() {
 }
 
 #[tokio::test]
-async fn a_port_of_ones_own_goes_with_its_case() {
+async fn a_deployments_own_port_is_closed_with_its_case() {
     let upstream = Upstream::start().await.unwrap();
     for fault in [ConnectionFault::NeverAccepted, ConnectionFault::AcceptedSilent] {
-        let case = arm(&upstream, "tok", ill(fault.clone()));
+        let case = arm(&upstream, "tok", faulty(fault.clone()));
         let address = case.address("main");
         let mut socket = TcpStream::connect(address).await.unwrap();
         socket.write_all(b"x").await.unwrap();
         drop(case);
-        // Whether by a FIN or a RST, whoever waits there is told.
+        // The waiting client gets either a FIN or a RST.
         let _ = timeout(Duration::from_secs(5), socket.read(&mut [0; 8])).await.expect("it ends");
         let gone = async {
             while TcpStream::connect(address).await.is_ok() {

@@ -1,4 +1,5 @@
-//! Replies that cannot be read to their end: what a raw client sees, and where the ledger says that they broke.
+//! Replies that cannot be read to their end: what a raw client receives, and where the ledger says that they
+//! break.
 
 use std::{io, time::Duration};
 
@@ -19,7 +20,7 @@ use crate::{
     },
 };
 
-/// A plain chat's answer with one fault of HTTP/1.1.
+/// Returns a plain chat response with one HTTP/1.1 fault.
 async fn plain(fault: Http1Fault) -> (String, io::Result<()>, Attempt) {
     play(ok(vec![Fault::Http1(fault)]), false).await
 }
@@ -29,7 +30,7 @@ fn body(text: &str) -> &str {
 }
 
 #[tokio::test]
-async fn the_ledger_says_behind_which_byte_nothing_can_be_read() {
+async fn the_ledger_contains_the_byte_after_which_nothing_can_be_read() {
     let length = play(ok(vec![]), false).await.2.sent.bytes;
     let faults = [
         (Http1Fault::GarbageStatusLine, Some(0), AttemptEnd::Closed),
@@ -46,21 +47,22 @@ async fn the_ledger_says_behind_which_byte_nothing_can_be_read() {
         (Http1Fault::Interim(103), None, AttemptEnd::Finished),
         (Http1Fault::UnknownStatus(799), None, AttemptEnd::Finished),
     ];
-    // All at once: those whose connection stays open are read until nothing comes for a second.
+    // Run all of them concurrently: if the connection stays open, the client reads until nothing arrives for
+    // a second.
     let played = join_all(faults.map(|(fault, ..)| plain(fault))).await;
     for ((fault, broken_after, end), (text, _, attempt)) in faults.into_iter().zip(played) {
         assert_eq!((attempt.sent.broken_after, attempt.end), (broken_after, end), "{fault}: {text}");
         let garbled = fault == Http1Fault::GarbageStatusLine;
         assert_eq!(attempt.sent.status.is_none(), garbled, "{fault}: {text}");
-        assert!(text.contains("canary-txt-tok-main-1"), "{fault} sends the body all the same: {text}");
+        assert!(text.contains("canary-txt-tok-main-1"), "{fault} still sends the body: {text}");
     }
 }
 
 #[tokio::test]
-async fn lengths_lie_by_a_factor_of_two_and_the_whole_body_is_sent() {
+async fn lengths_are_wrong_by_a_factor_of_two_and_the_whole_body_is_sent() {
     let whole = play(ok(vec![]), false).await.0;
     let whole = body(&whole).to_owned();
-    for (fault, told) in [
+    for (fault, declared) in [
         (Http1Fault::ShortContentLength, vec![whole.len() / 2]),
         (Http1Fault::LongContentLength, vec![whole.len() * 2]),
         (Http1Fault::ConflictingContentLength, vec![whole.len(), whole.len() / 2]),
@@ -71,12 +73,12 @@ async fn lengths_lie_by_a_factor_of_two_and_the_whole_body_is_sent() {
             .filter_map(|line| line.strip_prefix("content-length: "))
             .map(|length| length.trim().parse().unwrap())
             .collect();
-        assert_eq!((lengths, body(&text)), (told, &whole[..]), "{fault}");
+        assert_eq!((lengths, body(&text)), (declared, &whole[..]), "{fault}");
     }
 }
 
 #[tokio::test]
-async fn a_message_with_a_wrong_sum_breaks_a_stream_whose_http_is_whole() {
+async fn a_wrong_checksum_breaks_a_stream_whose_http_is_complete() {
     let upstream = Upstream::start().await.unwrap();
     let fault = Fault::EventStream(EventStreamFault::BadMessageCrc { at: Point::AfterEvents(2) });
     let case = upstream
@@ -102,7 +104,7 @@ async fn a_message_with_a_wrong_sum_breaks_a_stream_whose_http_is_whole() {
 }
 
 #[tokio::test]
-async fn what_stands_behind_a_reply_is_read_as_the_next_one() {
+async fn bytes_after_a_reply_are_read_as_the_next_one() {
     for (fault, next) in
         [(Http1Fault::TrailingBytes, "these bytes belong to no reply"), (Http1Fault::BodyOn204, "{\"id\":")]
     {
@@ -115,7 +117,7 @@ async fn what_stands_behind_a_reply_is_read_as_the_next_one() {
             .unwrap();
         let (text, end) = drain(&mut socket).await;
         assert!(end.is_ok(), "{fault}");
-        // Where a client thinks that the first reply ended.
+        // The position at which a client expects the end of the first reply.
         let head = text.split_once("\r\n\r\n").unwrap();
         let length = head.0.lines().find_map(|line| line.strip_prefix("content-length: "));
         let length: usize = if head.0.contains(" 204 ") { 0 } else { length.unwrap().parse().unwrap() };
@@ -138,13 +140,13 @@ async fn a_connection_that_is_closed_when_it_is_reused_answers_once() {
     let (text, _) = drain(&mut socket).await;
     assert!(!text.contains("HTTP/1.1"), "{text}");
     let attempts = case.attempts();
-    assert_eq!(attempts.len(), 2, "the ledger holds what was not read, too");
+    assert_eq!(attempts.len(), 2, "the ledger contains the request that was not read, too");
     assert!(attempts[0].was_asked() && !attempts[1].was_asked());
     assert_eq!((attempts[0].end, attempts[1].end), (AttemptEnd::Finished, AttemptEnd::Closed));
 }
 
 #[tokio::test]
-async fn a_connection_that_waits_to_be_closed_ends_once_all_is_well() {
+async fn a_connection_that_waits_to_be_closed_ends_after_healing() {
     let upstream = Upstream::start().await.unwrap();
     let fault = Fault::Connection(ConnectionFault::ClosedWhenReused);
     let case = arm(&upstream, "tok", vec![ok(vec![fault])]);
@@ -164,6 +166,6 @@ async fn a_stream_in_packets_of_a_byte_is_the_same_stream() {
     let whole = play(ok(vec![]), true).await.2;
     assert_eq!((attempt.sent.body, attempt.sent.frames), (whole.sent.body, whole.sent.frames));
     let (_, chunks) = text.split_once("\r\n\r\n").unwrap();
-    // Size, line end, the byte, line end; and the last chunk.
+    // Each chunk: size, line end, the byte, line end. Then the last chunk.
     assert_eq!(chunks.len(), 6 * whole.sent.bytes as usize + 5);
 }

@@ -1,4 +1,4 @@
-//! A TLS client that is a bare rustls session.
+//! A TLS client that is a plain rustls session.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -17,7 +17,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// A client that trusts the authority of this mock alone.
+/// Returns a client that trusts only the authority of this mock.
 pub(super) fn trusting(upstream: &Upstream, alpn: &[&[u8]]) -> ClientConfig {
     let pem = upstream.ca_pem().unwrap();
     let mut roots = RootCertStore::empty();
@@ -31,7 +31,7 @@ pub(super) fn trusting(upstream: &Upstream, alpn: &[&[u8]]) -> ClientConfig {
     config
 }
 
-/// A client that takes any certificate.
+/// Returns a client that accepts any certificate.
 pub(super) fn careless() -> ClientConfig {
     ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -41,7 +41,7 @@ pub(super) fn careless() -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// A session on a connection of its own.
+/// Opens a session on a new connection.
 pub(super) async fn handshake(
     address: SocketAddr,
     config: impl Into<Arc<ClientConfig>>,
@@ -51,7 +51,7 @@ pub(super) async fn handshake(
     TlsConnector::from(config.into()).connect(name, stream).await
 }
 
-/// What rustls says of a handshake that failed.
+/// Returns the rustls error of a failed handshake.
 #[track_caller]
 pub(super) fn refusal(error: &io::Error) -> rustls::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());

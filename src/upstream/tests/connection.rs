@@ -1,4 +1,4 @@
-//! Faults of connections, each on a raw socket.
+//! Faults of connections, on raw sockets.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -21,7 +21,7 @@ fn connection(fault: ConnectionFault) -> Turn {
     ok(vec![Fault::Connection(fault)])
 }
 
-/// The only attempt, on which no request was read.
+/// Returns the only attempt and checks that no request was read.
 #[track_caller]
 fn unasked(case: &ArmedCase, turn: &Turn) -> Attempt {
     let attempts = case.attempts();
@@ -32,9 +32,9 @@ fn unasked(case: &ArmedCase, turn: &Turn) -> Attempt {
     attempt.clone()
 }
 
-/// The status that a request on a connection of its own gets, and how the connection ends.
-async fn knock(address: SocketAddr) -> (String, Option<io::ErrorKind>) {
-    // A RST may be there before the connection is known to be, or the request is on its way.
+/// Returns the status of a request on a new connection, and how the connection ends.
+async fn connect_and_ask(address: SocketAddr) -> (String, Option<io::ErrorKind>) {
+    // A RST may arrive before the client knows that it is connected, or before it has sent the request.
     let reset = |error: io::Error| (String::new(), Some(error.kind()));
     let mut socket = match TcpStream::connect(address).await {
         Ok(socket) => socket,
@@ -42,7 +42,7 @@ async fn knock(address: SocketAddr) -> (String, Option<io::ErrorKind>) {
     };
     match socket.write_all(last(&chat(false)).as_bytes()).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return reset(error),
-        // A FIN is for the reader to see.
+        // The read below detects a FIN.
         _ => {}
     }
     let (text, end) = drain(&mut socket).await;
@@ -50,7 +50,7 @@ async fn knock(address: SocketAddr) -> (String, Option<io::ErrorKind>) {
 }
 
 #[tokio::test]
-async fn a_deployment_without_such_a_fault_has_no_port_of_its_own() {
+async fn a_deployment_without_such_a_fault_does_not_need_its_own_port() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![ok(vec![Fault::Reset { at: Point::BeforeHeaders }])]);
     assert_eq!(case.address("main"), upstream.address());
@@ -71,7 +71,7 @@ async fn a_silent_connection_is_neither_read_nor_written_until_the_client_leaves
 }
 
 #[tokio::test]
-async fn who_is_not_read_from_can_be_sent_no_more_than_the_kernels_hold() {
+async fn a_silent_connection_accepts_only_what_fits_in_the_kernels_buffers() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![connection(ConnectionFault::AcceptedSilent)]);
     let mut socket = TcpStream::connect(case.address("main")).await.unwrap();
@@ -103,13 +103,13 @@ async fn a_silent_connection_is_open_when_its_case_is_over() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_at_once_gets_a_fin_even_where_it_sends_a_request() {
+async fn a_connection_that_is_closed_at_once_gets_a_fin_even_if_it_sends_a_request() {
     let upstream = Upstream::start().await.unwrap();
     let turn = connection(ConnectionFault::AcceptedClosed);
     for request in ["", &chat(false)] {
         let case = arm(&upstream, "tok", vec![turn.clone()]);
         let mut socket = TcpStream::connect(case.address("main")).await.unwrap();
-        // The mock may have ended it before the request was on its way.
+        // The mock may have ended the connection before the client has sent the request.
         let _ = socket.write_all(request.as_bytes()).await;
         let (text, end) = drain(&mut socket).await;
         assert_eq!((text.as_str(), kind(&end)), ("", None));
@@ -129,7 +129,7 @@ async fn a_connection_that_is_reset_at_once_gets_a_rst() {
 }
 
 #[tokio::test]
-async fn a_slow_accept_reads_late_and_answers_well_by_the_same_turn() {
+async fn a_slow_accept_reads_late_and_answers_with_the_same_turn() {
     let upstream = Upstream::start().await.unwrap();
     let time = Duration::from_millis(80);
     let turn = connection(ConnectionFault::SlowAccept(time));
@@ -139,7 +139,7 @@ async fn a_slow_accept_reads_late_and_answers_well_by_the_same_turn() {
         let mut socket = send(case.address("main"), &chat(false)).await;
         let (text, end) = drain(&mut socket).await;
         assert!(text.starts_with("HTTP/1.1 200") && end.is_ok(), "{text}");
-        // It says that the connection is over, so that the next request comes late too.
+        // The reply says that the connection ends, so that the next request is late too.
         assert!(text.contains("connection: close\r\n"), "{text}");
         assert!(began.elapsed() >= time);
         let attempt = case.attempts().pop().unwrap();
@@ -151,7 +151,7 @@ async fn a_slow_accept_reads_late_and_answers_well_by_the_same_turn() {
 }
 
 #[tokio::test]
-async fn who_leaves_before_a_slow_accept_reads_leaves_an_attempt_without_a_request() {
+async fn a_client_that_leaves_before_a_slow_accept_reads_leaves_an_attempt_without_a_request() {
     let upstream = Upstream::start().await.unwrap();
     let turn = connection(ConnectionFault::SlowAccept(Duration::from_secs(3600)));
     let case = arm(&upstream, "tok", vec![turn.clone()]);
@@ -165,7 +165,7 @@ async fn who_leaves_before_a_slow_accept_reads_leaves_an_attempt_without_a_reque
 }
 
 #[tokio::test]
-async fn connections_and_requests_play_the_turns_in_their_order() {
+async fn connections_and_requests_use_the_turns_in_order() {
     let upstream = Upstream::start().await.unwrap();
     let turns = vec![
         connection(ConnectionFault::AcceptedClosed),
@@ -177,7 +177,7 @@ async fn connections_and_requests_play_the_turns_in_their_order() {
     let ends = async || {
         let mut seen = Vec::new();
         for _ in 0..5 {
-            seen.push(knock(case.address("main")).await);
+            seen.push(connect_and_ask(case.address("main")).await);
         }
         seen
     };
@@ -198,7 +198,7 @@ async fn connections_and_requests_play_the_turns_in_their_order() {
         asked.iter().zip(order).map(|(asked, turn)| (*asked, Some(turns[turn].clone()))).collect();
     assert_eq!(played, wanted);
     case.begin(Instant::now());
-    assert_eq!(ends().await, expected, "a new beginning begins with the first turn");
+    assert_eq!(ends().await, expected, "a new run begins with the first turn");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,7 +212,7 @@ async fn two_connections_at_once_get_two_turns() {
         ];
         let case = arm(&upstream, "tok", turns);
         let address = case.address("main");
-        let knock = || tokio::spawn(async move { knock(address).await.1 });
+        let knock = || tokio::spawn(async move { connect_and_ask(address).await.1 });
         let (first, second) = (knock(), knock());
         let mut ends = [first.await.unwrap(), second.await.unwrap()];
         ends.sort_by_key(Option::is_some);
@@ -221,14 +221,14 @@ async fn two_connections_at_once_get_two_turns() {
 }
 
 #[tokio::test]
-async fn a_turn_for_connections_strikes_a_request_that_comes_on_an_open_one_as_far_as_it_can() {
+async fn a_fault_of_the_connection_affects_a_request_on_an_open_connection_as_far_as_possible() {
     let upstream = Upstream::start().await.unwrap();
     let turns = vec![ok(vec![]), connection(ConnectionFault::ResetAtOnce)];
     let case = arm(&upstream, "tok", turns);
-    // Both come in while the next turn is none for connections.
+    // Both connect while the next turn has no fault of the connection.
     let mut first = TcpStream::connect(case.address("main")).await.unwrap();
     let mut second = TcpStream::connect(case.address("main")).await.unwrap();
-    // Not before this has an answer has the mock accepted both.
+    // Once these requests have responses, the mock has accepted both connections.
     first.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     first.read_exact(&mut [0; 12]).await.unwrap();
     second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -242,7 +242,7 @@ async fn a_turn_for_connections_strikes_a_request_that_comes_on_an_open_one_as_f
 }
 
 #[tokio::test]
-async fn a_healed_case_meets_no_connection() {
+async fn a_healed_case_does_not_affect_connections() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![connection(ConnectionFault::ResetAtOnce)]);
     case.heal().unwrap();

@@ -1,4 +1,4 @@
-//! Faults of HTTP/2, and others over it, against a bare h2 client.
+//! Faults of HTTP/2, and other faults over HTTP/2, with a plain h2 client.
 
 use std::{io, time::Duration};
 
@@ -41,7 +41,7 @@ async fn session(upstream: &Upstream, case: &ArmedCase) -> TlsStream<TcpStream> 
     session
 }
 
-/// A client with the end of its connection.
+/// Returns a client, and a task that ends with its connection.
 async fn connect(
     upstream: &Upstream,
     case: &ArmedCase,
@@ -57,7 +57,7 @@ fn request(case: &ArmedCase) -> Request<()> {
         .unwrap()
 }
 
-/// What came before the end, and the end.
+/// The received parts of a response, and the error that ended it.
 struct Seen {
     status: Option<StatusCode>,
     headers: HeaderMap,
@@ -65,12 +65,12 @@ struct Seen {
     error: Option<h2::Error>,
 }
 
-/// Sends a request and reads its answer to its end.
+/// Sends a request and reads its response to the end.
 async fn ask(send: &mut SendRequest<Bytes>, case: &ArmedCase, body: &str) -> Seen {
     let (response, mut out) = send.send_request(request(case), false).unwrap();
     out.send_data(Bytes::copy_from_slice(body.as_bytes()), true).unwrap();
     let mut seen = Seen { status: None, headers: HeaderMap::new(), text: String::new(), error: None };
-    match timeout(Duration::from_secs(5), response).await.expect("an answer comes") {
+    match timeout(Duration::from_secs(5), response).await.expect("a response arrives") {
         Ok(response) => {
             let (parts, body) = response.into_parts();
             (seen.status, seen.headers) = (Some(parts.status), parts.headers);
@@ -95,7 +95,7 @@ async fn read(mut body: RecvStream, seen: &mut Seen) {
 
 const STREAM: &str = r#"{"model":"m","stream":true}"#;
 
-/// What one request gets from a case with this one turn.
+/// Returns the response to one request to a case with this single turn.
 async fn play(turn: Turn) -> (Seen, Attempt, Result<(), h2::Error>) {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![turn]);
@@ -110,7 +110,7 @@ async fn play(turn: Turn) -> (Seen, Attempt, Result<(), h2::Error>) {
 }
 
 #[tokio::test]
-async fn a_stream_comes_whole_and_without_a_field_of_connections() {
+async fn a_stream_arrives_whole_and_without_connection_specific_headers() {
     let (seen, attempt, _) = play(ok(vec![])).await;
     assert_eq!((seen.status, count(&seen.text, "data: ")), (Some(StatusCode::OK), 8));
     assert!(seen.text.ends_with("data: [DONE]\n\n") && seen.error.is_none(), "{:?}", seen.error);
@@ -118,11 +118,11 @@ async fn a_stream_comes_whole_and_without_a_field_of_connections() {
     assert_eq!((attempt.end, attempt.sent.frames, attempt.sent.status), (AttemptEnd::Finished, 8, Some(200)));
     assert_eq!((attempt.method.as_str(), attempt.path.as_str()), ("POST", "/v1/chat/completions"));
     assert_eq!(attempt.body, STREAM);
-    assert_eq!(attempt.sent.header("transfer-encoding"), None, "there is none on HTTP/2");
+    assert_eq!(attempt.sent.header("transfer-encoding"), None, "HTTP/2 does not have this header");
 }
 
 #[tokio::test]
-async fn a_plain_answer_says_its_length() {
+async fn a_plain_response_declares_its_length() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![turn(TurnReply::Error(ErrorName::RateLimit), vec![])]);
     let (mut send, _connection) = connect(&upstream, &case).await;
@@ -132,7 +132,7 @@ async fn a_plain_answer_says_its_length() {
 }
 
 #[tokio::test]
-async fn streams_of_one_connection_play_turn_by_turn_side_by_side() {
+async fn concurrent_streams_of_one_connection_use_one_turn_each() {
     let upstream = Upstream::start().await.unwrap();
     let hang = ok(vec![Fault::Hang { at: Point::AfterEvents(1) }]);
     let case = arm(&upstream, vec![hang, turn(TurnReply::Error(ErrorName::Internal), vec![]), ok(vec![])]);
@@ -144,7 +144,7 @@ async fn streams_of_one_connection_play_turn_by_turn_side_by_side() {
     assert_eq!(ask(&mut send, &case, STREAM).await.status, Some(StatusCode::INTERNAL_SERVER_ERROR));
     assert_eq!(ask(&mut send, &case, STREAM).await.status, Some(StatusCode::OK));
     assert_eq!(case.open_attempts(), 1);
-    // Whoever drops a stream gives it up by RST_STREAM.
+    // Dropping a stream cancels it with RST_STREAM.
     drop((hanging, out));
     settled(&case).await;
     let ends: Vec<_> = case.attempts().iter().map(|attempt| attempt.end).collect();
@@ -152,7 +152,7 @@ async fn streams_of_one_connection_play_turn_by_turn_side_by_side() {
 }
 
 #[tokio::test]
-async fn each_error_code_ends_a_stream_and_the_connection_lives_on() {
+async fn each_error_code_ends_a_stream_and_the_connection_stays_open() {
     let upstream = Upstream::start().await.unwrap();
     for code in Http2Code::ALL {
         for at in [Point::BeforeHeaders, Point::AfterEvents(2)] {
@@ -173,7 +173,7 @@ async fn each_error_code_ends_a_stream_and_the_connection_lives_on() {
 }
 
 #[tokio::test]
-async fn each_error_code_ends_a_connection_behind_what_was_sent() {
+async fn each_error_code_ends_a_connection_after_the_sent_bytes() {
     for code in Http2Code::ALL {
         for at in [Point::BeforeHeaders, Point::AfterEvents(2)] {
             let (seen, attempt, end) = play(http2(Http2Fault::Goaway(Http2Strike { code, at }))).await;
@@ -183,7 +183,7 @@ async fn each_error_code_ends_a_connection_behind_what_was_sent() {
             assert_eq!(count(&seen.text, "data: "), events, "{what}");
             assert_eq!(attempt.end, AttemptEnd::GoneAway, "{what}");
             match end {
-                // Nothing is wrong, says this one: the connection just ends.
+                // This code means that there is no error: the connection just ends.
                 Ok(()) => assert_eq!(code, Http2Code::NoError),
                 Err(error) => {
                     assert!(error.is_go_away() && error.is_remote(), "{what}: {error:?}");
@@ -195,7 +195,7 @@ async fn each_error_code_ends_a_connection_behind_what_was_sent() {
 }
 
 #[tokio::test]
-async fn resets_and_closes_are_those_of_the_connection() {
+async fn resets_and_closes_end_the_whole_connection() {
     let (seen, attempt, _) = play(ok(vec![Fault::Reset { at: Point::AfterEvents(3) }])).await;
     assert_eq!(count(&seen.text, "data: "), 3);
     let error = seen.error.unwrap();
@@ -210,7 +210,7 @@ async fn resets_and_closes_are_those_of_the_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_when_reused_gives_one_answer() {
+async fn a_connection_that_is_closed_when_reused_sends_one_response() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![ok(vec![Fault::Connection(ConnectionFault::ClosedWhenReused)])]);
     let (mut send, _connection) = connect(&upstream, &case).await;
@@ -221,7 +221,7 @@ async fn a_connection_that_is_closed_when_reused_gives_one_answer() {
     assert_eq!(case.attempts().len(), 1);
 }
 
-/// A frame: length, type, flags, stream (RFC 9113 section 4.1).
+/// Reads a frame: length, type, flags, stream (RFC 9113 section 4.1).
 async fn frame(session: &mut TlsStream<TcpStream>) -> (u8, u8, Vec<u8>) {
     let mut head = [0; 9];
     session.read_exact(&mut head).await.unwrap();
@@ -235,7 +235,7 @@ const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 const RST_STREAM: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
 
 #[tokio::test]
-async fn stalled_settings_never_come() {
+async fn stalled_settings_are_never_sent() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![http2(Http2Fault::SettingsStall)]);
     for gives_up in [false, true] {
@@ -246,7 +246,8 @@ async fn stalled_settings_never_come() {
         let attempt = case.attempts().pop().unwrap();
         assert_eq!((attempt.was_asked(), attempt.end), (false, AttemptEnd::Open));
         if gives_up {
-            // A client may give its stream up and keep the connection for another: it ends.
+            // The client may cancel its stream and keep the connection for another one. The mock ends the
+            // connection.
             session.write_all(&RST_STREAM).await.unwrap();
             assert_eq!(drain(&mut session).await.0, "");
         }
@@ -257,7 +258,7 @@ async fn stalled_settings_never_come() {
 }
 
 #[tokio::test]
-async fn a_window_that_is_never_opened_takes_65535_bytes_and_no_answer_comes() {
+async fn a_window_that_is_never_opened_accepts_65535_bytes_and_no_response_is_sent() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![http2(Http2Fault::FlowControlStall)]);
     let (mut send, _connection) = connect(&upstream, &case).await;
@@ -285,7 +286,7 @@ async fn a_window_that_is_never_opened_takes_65535_bytes_and_no_answer_comes() {
 }
 
 #[tokio::test]
-async fn the_settings_of_a_window_that_is_never_opened_leave_it_as_it_is() {
+async fn the_settings_do_not_change_a_window_that_is_never_opened() {
     const WINDOW_UPDATE: u8 = 8;
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![http2(Http2Fault::FlowControlStall)]);
@@ -293,7 +294,8 @@ async fn the_settings_of_a_window_that_is_never_opened_leave_it_as_it_is() {
     session.write_all(&[PREFACE, &SETTINGS].concat()).await.unwrap();
     let (kind, _, payload) = frame(&mut session).await;
     assert_eq!(kind, 4, "SETTINGS come first");
-    // SETTINGS_INITIAL_WINDOW_SIZE is 4, in pairs of two and four bytes.
+    // SETTINGS_INITIAL_WINDOW_SIZE has the number 4. A setting has two bytes of number and four bytes of
+    // value.
     assert!(payload.chunks(6).all(|pair| pair[..2] != [0, 4]), "{payload:?}");
     let mut others = Vec::new();
     while let Ok((kind, ..)) = timeout(Duration::from_millis(80), frame(&mut session)).await {
@@ -303,7 +305,7 @@ async fn the_settings_of_a_window_that_is_never_opened_leave_it_as_it_is() {
 }
 
 #[tokio::test]
-async fn large_requests_and_large_answers_pass_the_windows() {
+async fn requests_and_responses_larger_than_the_windows_are_sent() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![turn(TurnReply::Reply(SuccessReply::Chunks(5000)), vec![])]);
     let (mut send, _connection) = connect(&upstream, &case).await;
@@ -327,7 +329,7 @@ async fn large_requests_and_large_answers_pass_the_windows() {
 }
 
 #[tokio::test]
-async fn who_does_not_offer_http2_is_served_http1() {
+async fn a_client_that_does_not_offer_http2_gets_http1() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![ok(vec![])]);
     for offer in [&[][..], &[&b"http/1.1"[..]]] {
@@ -339,7 +341,7 @@ async fn who_does_not_offer_http2_is_served_http1() {
 }
 
 #[tokio::test]
-async fn garbage_in_the_place_of_frames_harms_nobody() {
+async fn invalid_frames_do_not_affect_other_connections() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![ok(vec![])]);
     let oversized = [PREFACE, &[0xff; 64]].concat();
@@ -355,14 +357,14 @@ async fn garbage_in_the_place_of_frames_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_deployment_whose_connections_play_turns_takes_one_request_on_each() {
+async fn a_deployment_whose_connections_claim_turns_accepts_one_request_on_each() {
     let upstream = Upstream::start().await.unwrap();
     let slow = Duration::from_millis(20);
     let case = arm(&upstream, vec![ok(vec![Fault::Connection(ConnectionFault::SlowAccept(slow))])]);
     let (mut send, connection) = connect(&upstream, &case).await;
     let seen = ask(&mut send, &case, STREAM).await;
     assert!(seen.text.ends_with("data: [DONE]\n\n") && seen.error.is_none());
-    // A GOAWAY without an error tells the client that there is nothing more to come on it.
+    // A GOAWAY without an error says that the connection accepts no more requests.
     assert!(timeout(Duration::from_secs(5), connection).await.expect("it ends").unwrap().is_ok());
     let attempt = case.attempts().pop().unwrap();
     assert!(attempt.was_asked() && attempt.end_ms.unwrap() - attempt.at_ms >= 20.0);

@@ -1,4 +1,4 @@
-//! Every fault of a reply proves itself on a raw socket.
+//! Every fault of a reply, on a raw socket.
 
 use std::{io, time::Duration};
 
@@ -36,7 +36,7 @@ async fn without_a_fault_a_stream_is_whole() {
 }
 
 #[tokio::test]
-async fn of_a_long_request_the_ledger_keeps_its_first_mebibyte() {
+async fn the_ledger_keeps_the_first_mebibyte_of_a_long_request() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![ok(vec![])]);
     let body = format!(r#"{{"model":"m","padding":"{}"}}"#, "x".repeat(2 << 20));
@@ -49,7 +49,7 @@ async fn of_a_long_request_the_ledger_keeps_its_first_mebibyte() {
 }
 
 #[tokio::test]
-async fn a_reset_is_a_rst_behind_exactly_the_events_before_it() {
+async fn a_reset_is_a_rst_after_exactly_the_events_before_it() {
     let (text, end, attempt) = play(ok(vec![Fault::Reset { at: Point::AfterEvents(3) }]), true).await;
     assert_eq!(kind(&end), Some(io::ErrorKind::ConnectionReset));
     assert_eq!(count(&text, "data: "), 3);
@@ -57,8 +57,8 @@ async fn a_reset_is_a_rst_behind_exactly_the_events_before_it() {
 }
 
 #[tokio::test]
-async fn a_reset_reaches_a_client_that_reads_late_with_all_that_was_sent() {
-    // 400 KiB are more than a socket takes at once, so part of it waits in the mock's kernel.
+async fn a_client_that_reads_late_gets_all_bytes_before_a_reset() {
+    // 400 KiB are more than a socket accepts in one write, so a part of them waits in the mock's kernel.
     let upstream = Upstream::start().await.unwrap();
     let turns =
         vec![turn(TurnReply::Reply(SuccessReply::Chunks(2000)), vec![Fault::Reset { at: Point::BeforeEnd }])];
@@ -81,7 +81,7 @@ async fn a_reset_before_headers_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_reset_behind_the_last_byte_of_a_plain_body_is_still_a_reset() {
+async fn a_reset_after_the_last_byte_of_a_plain_body_is_still_a_reset() {
     let (text, end, attempt) = play(ok(vec![Fault::Reset { at: Point::AfterBytes(u64::MAX) }]), false).await;
     assert!(text.ends_with('}'), "{text}");
     assert_eq!((kind(&end), attempt.end), (Some(io::ErrorKind::ConnectionReset), AttemptEnd::Reset));
@@ -97,7 +97,7 @@ async fn a_close_is_a_fin_with_the_chunks_unfinished() {
 }
 
 #[tokio::test]
-async fn a_close_leaves_a_content_length_unmet() {
+async fn a_close_sends_fewer_bytes_than_the_content_length() {
     let (text, end, attempt) = play(ok(vec![Fault::Close { at: Point::AfterBytes(10) }]), false).await;
     assert!(end.is_ok(), "{end:?}");
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -136,7 +136,7 @@ async fn an_error_event_ends_the_stream_without_terminator() {
 }
 
 #[tokio::test]
-async fn a_malformed_reply_is_what_it_says() {
+async fn a_malformed_reply_has_the_specified_body() {
     for (malform, body) in [(MalformedBody::Empty, ""), (MalformedBody::Null, "null")] {
         let (text, end, attempt) = play(ok(vec![Fault::Malform(malform)]), true).await;
         assert!(end.is_ok());
@@ -164,13 +164,13 @@ async fn a_hang_stays_open_until_the_client_leaves() {
             }
         })
         .await
-        .expect("the mock sees that its client left");
+        .expect("the mock notices that its client has left");
         assert_eq!(case.attempts()[0].end, AttemptEnd::ClientLeft, "{at}");
     }
 }
 
 #[tokio::test]
-async fn a_delay_comes_where_it_was_put_and_is_measured() {
+async fn a_delay_is_at_its_point_and_is_measured() {
     let lasting = Duration::from_millis(40);
     let started = Instant::now();
     let faults = vec![
@@ -178,14 +178,14 @@ async fn a_delay_comes_where_it_was_put_and_is_measured() {
         Fault::Stall { at: Point::AfterEvents(1), lasting: Some(lasting) },
     ];
     let (text, _, attempt) = play(ok(faults), true).await;
-    // Both waits are there: with one of them alone forty milliseconds would do.
+    // Both waits take place: one of them alone takes forty milliseconds.
     assert!(started.elapsed() >= 2 * lasting);
     assert!(text.ends_with("0\r\n\r\n"));
     assert!(attempt.sent.timer_error_ms >= 0.0);
 }
 
 #[tokio::test]
-async fn turns_go_in_order_the_last_repeats_and_a_healed_case_answers_well() {
+async fn turns_are_used_in_order_the_last_repeats_and_a_healed_case_succeeds() {
     let upstream = Upstream::start().await.unwrap();
     let error = |name| turn(TurnReply::Error(name), vec![]);
     let turns = vec![error(ErrorName::RateLimit), error(ErrorName::Internal), error(ErrorName::Overloaded)];
@@ -194,7 +194,8 @@ async fn turns_go_in_order_the_last_repeats_and_a_healed_case_answers_well() {
     let mut statuses = async |n: usize| {
         let mut statuses = Vec::new();
         for _ in 0..n {
-            // One connection for all: errors must not cost a proxy its kept-alive connections.
+            // All requests use one connection, because errors must not cost a proxy its kept-alive
+            // connections.
             socket.write_all(chat(false).as_bytes()).await.unwrap();
             let mut text = String::new();
             while !text.ends_with('}') {
@@ -217,7 +218,7 @@ async fn turns_go_in_order_the_last_repeats_and_a_healed_case_answers_well() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_run_still_does_does_not_show_in_a_later_one() {
+async fn events_of_an_earlier_run_do_not_appear_in_a_later_one() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![ok(vec![Fault::Hang { at: Point::AfterHeaders }])]);
     let mut socket = send(upstream.address(), &chat(true)).await;
@@ -263,7 +264,7 @@ async fn a_token_cannot_be_armed_twice() {
 }
 
 #[tokio::test]
-async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
+async fn invalid_requests_get_the_providers_errors_and_use_no_turn() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![turn(TurnReply::Error(ErrorName::Internal), vec![])]);
     let good = chat(false);
@@ -287,14 +288,15 @@ async fn bad_requests_get_the_providers_own_answers_and_play_no_turn() {
         assert_eq!(text.get(9..12), Some(status), "{request}");
     }
     let attempts = case.attempts();
-    // The good one came last and played the first turn: what was refused before it used up none.
+    // The valid request is the last one and uses the first turn, so the refused ones before it have used
+    // none.
     assert_eq!(attempts.iter().filter(|attempt| attempt.turn.is_some()).count(), 1);
     assert!(attempts.last().unwrap().turn.is_some());
     assert!(attempts.iter().all(|attempt| attempt.end == AttemptEnd::Finished));
 }
 
 #[tokio::test]
-async fn a_base_url_may_be_a_models_to_which_a_verb_is_appended() {
+async fn a_base_url_may_be_that_of_a_model_with_an_appended_verb() {
     let upstream = Upstream::start().await.unwrap();
     let combination = Combination { api: Api::GeminiGenerate, provider: Provider::Vertex, stream: false };
     let identity = Identity { token: "tok".into() };
@@ -316,7 +318,7 @@ async fn a_base_url_may_be_a_models_to_which_a_verb_is_appended() {
 }
 
 #[tokio::test]
-async fn an_account_refuses_without_a_turn_is_whole_at_each_beginning_and_lifted_by_healing() {
+async fn an_account_refuses_without_a_turn_and_is_reset_by_a_new_run_and_by_healing() {
     let upstream = Upstream::start().await.unwrap();
     let combination = Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: true };
     let account = Account { requests_per_minute: Some(2), keys: Some(Keys::default()), ..Account::default() };
@@ -355,11 +357,11 @@ async fn an_account_refuses_without_a_turn_is_whole_at_each_beginning_and_lifted
     assert_eq!(status(&ask(&good).await), "200", "the first turn and the first request");
     assert_eq!(status(&ask(&good).await), "500");
     case.heal().unwrap();
-    assert_eq!(status(&ask(&wrong).await), "200", "even a wrong key does");
+    assert_eq!(status(&ask(&wrong).await), "200", "even a wrong key is accepted");
 }
 
 #[tokio::test]
-async fn half_a_request_is_no_attempt_and_harms_nobody() {
+async fn an_incomplete_request_is_not_an_attempt_and_does_not_affect_others() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![]);
     let whole = chat(false);

@@ -1,4 +1,4 @@
-//! A ledger with bounds: what it keeps, and that nobody outside notices.
+//! A limited ledger: what it keeps, and that clients do not notice the limits.
 
 use super::{
     super::{Armed, ArmedCase, LedgerBounds, Upstream},
@@ -20,7 +20,7 @@ fn arm(upstream: &Upstream, bounds: LedgerBounds) -> ArmedCase {
         .unwrap()
 }
 
-/// The bodies of so many answers.
+/// Returns the bodies of this many responses.
 async fn answers(upstream: &Upstream, count: usize) -> Vec<String> {
     let mut answers = Vec::new();
     for _ in 0..count {
@@ -54,7 +54,8 @@ async fn when_the_bytes_are_used_up_a_body_is_cut_and_no_further_attempt_is_kept
         case.attempts().remove(0)
     };
     let cut = 10;
-    // Room for the first attempt's request, of which every word has its length with it, and ten bytes more.
+    // Room for the request of the first attempt, in which each word is stored with its length, and ten bytes
+    // more.
     let words = one.headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
     let request = one.method.len() + one.path.len() + one.body.len() + 12 + words;
     let case = arm(&upstream, LedgerBounds { attempts: 9, bytes: request + cut });
@@ -62,5 +63,5 @@ async fn when_the_bytes_are_used_up_a_body_is_cut_and_no_further_attempt_is_kept
     let kept = case.attempts();
     assert_eq!((kept.len(), case.not_kept()), (1, 2));
     assert_eq!((kept[0].sent.body.as_str(), &kept[0].body), (&answers[0][..cut], &one.body));
-    assert_eq!(kept[0].sent.bytes, answers[0].len() as u64, "what was sent is counted in full");
+    assert_eq!(kept[0].sent.bytes, answers[0].len() as u64, "all sent bytes are counted");
 }

@@ -1,4 +1,4 @@
-//! A mock's sessions, as a client sees them that was written by others.
+//! Sessions of a mock with a third-party WebSocket client.
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ async fn open(upstream: &Upstream, path: &str, key: &str) -> Result<Client, Erro
     client_async(request, socket).await.map(|(client, _)| client)
 }
 
-/// The next thing that comes: an event's type, or the end.
+/// Returns the next event's type, or how the session ended.
 async fn next(client: &mut Client) -> String {
-    match timeout(Duration::from_secs(5), client.next()).await.expect("something comes") {
+    match timeout(Duration::from_secs(5), client.next()).await.expect("something arrives") {
         Some(Ok(Message::Text(text))) => {
             let event: serde_json::Value = serde_json::from_str(text.as_str()).unwrap();
             event["type"].as_str().unwrap().to_owned()
@@ -44,7 +44,7 @@ async fn next(client: &mut Client) -> String {
     }
 }
 
-/// All that comes until the answer is there, or the end.
+/// Returns everything until the response is complete or the session ends.
 async fn all(client: &mut Client) -> Vec<String> {
     let mut seen = Vec::new();
     loop {
@@ -60,7 +60,7 @@ async fn all(client: &mut Client) -> Vec<String> {
     }
 }
 
-/// A session with one turn: what the client saw that asks at once, and the ledger.
+/// Plays a session with one turn. Returns what a client that asks immediately received, and the attempt.
 async fn play(turn: Turn) -> (Vec<String>, Attempt) {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![turn]);
@@ -86,7 +86,7 @@ async fn a_session_waits_for_its_caller_and_answers_event_by_event() {
     let case = arm(&upstream, "tok", vec![ok(vec![])]);
     let mut client = open(&upstream, PATH, "sk-x").await.unwrap();
     assert_eq!(next(&mut client).await, "session.created");
-    // Another event is no reason to answer, and a ping is answered while it waits.
+    // The mock does not respond to another event, and answers a ping while it waits.
     client.send(Message::text(r#"{"type":"session.update"}"#)).await.unwrap();
     client.send(Message::Ping("p".into())).await.unwrap();
     assert!(next(&mut client).await.starts_with("Pong"));
@@ -104,7 +104,7 @@ async fn a_session_waits_for_its_caller_and_answers_event_by_event() {
 }
 
 #[tokio::test]
-async fn a_close_frame_has_its_code_and_its_reason_and_stands_in_the_ledger() {
+async fn a_close_frame_has_its_code_and_reason_and_is_in_the_ledger() {
     let at = Point::AfterEvents(1);
     let (seen, attempt) = play(ok(frame(Some(4001), "spent ({{canary.message}})", at))).await;
     let reason = format!("spent ({})", attempt.canaries.message);
@@ -118,7 +118,7 @@ async fn a_close_frame_has_its_code_and_its_reason_and_stands_in_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_reset_a_fin_and_half_a_frame_are_no_close() {
+async fn a_reset_a_fin_and_half_a_frame_do_not_count_as_close_frames() {
     let at = Point::AfterEvents(1);
     for (fault, end) in [
         (Fault::Reset { at }, AttemptEnd::Reset),
@@ -135,7 +135,7 @@ async fn a_reset_a_fin_and_half_a_frame_are_no_close() {
 }
 
 #[tokio::test]
-async fn an_error_event_leaves_the_session_open_and_a_close_may_stand_behind_it() {
+async fn an_error_event_leaves_the_session_open_and_a_close_may_follow_it() {
     let at = Point::AfterEvents(1);
     let error = Fault::ErrorEvent { error: ErrorName::Quota, at, form: None };
     let (seen, attempt) = play(ok(vec![error.clone()])).await;
@@ -157,7 +157,7 @@ async fn a_hang_answers_nothing_not_even_a_ping() {
     let mut client = open(&upstream, PATH, "sk-x").await.unwrap();
     client.send(Message::Ping("p".into())).await.unwrap();
     client.send(Message::text(ASK)).await.unwrap();
-    assert!(timeout(Duration::from_millis(200), client.next()).await.is_err(), "nothing comes");
+    assert!(timeout(Duration::from_millis(200), client.next()).await.is_err(), "nothing arrives");
     drop(client);
     assert_eq!(last(&case).await.end, AttemptEnd::ClientLeft);
 }
@@ -174,14 +174,14 @@ async fn a_refused_handshake_has_the_providers_status_and_body() {
 }
 
 #[tokio::test]
-async fn a_session_under_another_path_is_known_by_its_key() {
+async fn a_session_under_another_path_is_found_by_its_key() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![ok(vec![])]);
     let key = Identity { token: "tok".into() }.key("main");
     let mut client = open(&upstream, "/v1/realtime?model=m", &key).await.unwrap();
     assert_eq!(next(&mut client).await, "session.created");
     assert_eq!(case.attempts()[0].path, "/v1/realtime?model=m");
-    for key in ["sk-x", "sk-canary-tok-other", "sk-canary-nobody-main"] {
+    for key in ["sk-x", "sk-canary-tok-other", "sk-canary-other-main"] {
         let refused = open(&upstream, "/v1/realtime?model=m", key).await;
         assert!(matches!(&refused, Err(Error::Http(reply)) if reply.status() == 404), "{key}");
     }

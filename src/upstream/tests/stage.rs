@@ -1,4 +1,4 @@
-//! A case with one deployment, and a client that is a bare socket.
+//! A case with one deployment, and a client that is a plain socket.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -57,7 +57,8 @@ pub(super) fn chat(stream: bool) -> String {
     request("/tok/main/v1/chat/completions", &format!("{{\"model\":\"m\",\"stream\":{stream}}}"))
 }
 
-/// Everything that comes, and how it ends: `Ok` for a FIN. Fails when nothing comes for a second.
+/// Reads everything and returns how the connection ends: `Ok` for a FIN. Returns a time-out error if nothing
+/// arrives for a second.
 pub(super) async fn drain(stream: &mut (impl AsyncRead + Unpin)) -> (String, io::Result<()>) {
     let mut all = Vec::new();
     let mut buf = [0; 4096];
@@ -78,7 +79,7 @@ pub(super) async fn send(address: SocketAddr, request: &str) -> TcpStream {
     stream
 }
 
-/// What one request on a fresh connection gets from a case with this one turn.
+/// Returns the response to one request on a new connection to a case with this single turn.
 pub(super) async fn play(turn: Turn, stream: bool) -> (String, io::Result<()>, Attempt) {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, "tok", vec![turn]);
@@ -98,12 +99,12 @@ pub(super) fn count(text: &str, part: &str) -> usize {
     text.matches(part).count()
 }
 
-/// Everything of one request on a connection of its own.
+/// Makes a request the last one on its connection.
 pub(super) fn last(request: &str) -> String {
     request.replace("Host:", "Connection: close\r\nHost:")
 }
 
-/// Waits until a case has no attempt that is still open.
+/// Waits until no attempt of a case is open.
 pub(super) async fn settled(case: &ArmedCase) {
     timeout(Duration::from_secs(5), async {
         while case.open_attempts() > 0 {
@@ -111,5 +112,5 @@ pub(super) async fn settled(case: &ArmedCase) {
         }
     })
     .await
-    .expect("the mock sees that its client left");
+    .expect("the mock notices that its client has left");
 }

@@ -1,4 +1,4 @@
-//! Faults of TLS, and every other fault over it, against a bare rustls session.
+//! Faults of TLS, and other faults over TLS, with a plain rustls session.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ fn arm(upstream: &Upstream, faults: Vec<Fault>) -> ArmedCase {
     arm_over(upstream, "tok", vec![ok(faults)], Transport::Tls)
 }
 
-/// What one request gets from a case with these faults, over TLS.
+/// Returns the response to one request over TLS to a case with these faults.
 async fn play(faults: Vec<Fault>, stream: bool) -> (String, io::Result<()>, Attempt) {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, faults);
@@ -40,16 +40,16 @@ async fn play(faults: Vec<Fault>, stream: bool) -> (String, io::Result<()>, Atte
 }
 
 #[tokio::test]
-async fn without_a_fault_a_stream_comes_whole_and_the_server_takes_its_leave() {
+async fn without_a_fault_a_stream_arrives_whole_and_ends_with_close_notify() {
     let (text, end, attempt) = play(vec![], true).await;
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("data: [DONE]\n\n\r\n0\r\n\r\n"), "{text}");
-    // rustls tells a FIN without close_notify as an error.
+    // rustls reports a FIN without close_notify as an error.
     assert!(end.is_ok(), "{end:?}");
     assert_eq!((attempt.end, attempt.method.as_str()), (AttemptEnd::Finished, "POST"));
 }
 
 #[tokio::test]
-async fn the_base_url_is_https_and_the_certificate_is_good_for_each_name_of_this_machine() {
+async fn the_base_url_is_https_and_the_certificate_is_valid_for_each_name_of_this_machine() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![]);
     let address = case.address("main");
@@ -89,7 +89,7 @@ async fn each_bad_certificate_is_refused_for_its_own_reason() {
 }
 
 #[tokio::test]
-async fn who_takes_a_bad_certificate_is_answered_by_the_same_turn() {
+async fn a_client_that_accepts_a_bad_certificate_gets_the_same_turn() {
     let upstream = Upstream::start().await.unwrap();
     for fault in CERTIFICATES {
         let case = arm(&upstream, vec![Fault::Tls(fault)]);
@@ -104,7 +104,7 @@ async fn who_takes_a_bad_certificate_is_answered_by_the_same_turn() {
 }
 
 #[tokio::test]
-async fn a_session_is_never_resumed_as_a_resumed_one_shows_no_certificate() {
+async fn a_session_is_never_resumed_because_a_resumed_one_sends_no_certificate() {
     let upstream = Upstream::start().await.unwrap();
     let turns = vec![ok(vec![]), ok(vec![Fault::Tls(TlsFault::ExpiredCertificate)])];
     let case = arm_over(&upstream, "tok", turns, Transport::Tls);
@@ -116,7 +116,7 @@ async fn a_session_is_never_resumed_as_a_resumed_one_shows_no_certificate() {
 }
 
 #[tokio::test]
-async fn a_stalled_handshake_takes_the_first_message_and_says_nothing() {
+async fn a_stalled_handshake_reads_the_first_message_and_sends_nothing() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![Fault::Tls(TlsFault::HandshakeStall)]);
     let silence =
@@ -128,15 +128,16 @@ async fn a_stalled_handshake_takes_the_first_message_and_says_nothing() {
 }
 
 #[tokio::test]
-async fn each_alert_ends_the_handshake_by_its_number_and_a_fin() {
+async fn each_alert_ends_the_handshake_with_its_number_and_a_fin() {
     let upstream = Upstream::start().await.unwrap();
     for alert in TlsAlert::ALL {
         let case = arm(&upstream, vec![Fault::Tls(TlsFault::Alert(alert))]);
         let error = handshake(case.address("main"), trusting(&upstream, &[])).await.err().unwrap();
-        let told = TlsError::AlertReceived(AlertDescription::from(alert.number()));
-        assert_eq!(refusal(&error), told, "{}", alert.as_str());
+        let expected = TlsError::AlertReceived(AlertDescription::from(alert.number()));
+        assert_eq!(refusal(&error), expected, "{}", alert.as_str());
 
-        // Byte by byte: a hello that is only said to be one does.
+        // On a raw socket the alert can be checked byte by byte, in response to a record that only claims to
+        // be a hello.
         let mut socket = TcpStream::connect(case.address("main")).await.unwrap();
         socket.write_all(&[22, 3, 1, 0, 2, 1, 0]).await.unwrap();
         let mut bytes = Vec::new();
@@ -155,7 +156,7 @@ async fn a_reset_under_tls_is_a_rst() {
 }
 
 #[tokio::test]
-async fn a_close_under_tls_takes_leave_with_the_chunks_unfinished() {
+async fn a_close_under_tls_sends_close_notify_with_the_chunks_unfinished() {
     let (text, end, attempt) = play(vec![Fault::Close { at: Point::AfterEvents(2) }], true).await;
     assert!(end.is_ok(), "{end:?}");
     assert!(count(&text, "data: ") == 2 && !text.contains("0\r\n\r\n"), "{text}");
@@ -163,7 +164,7 @@ async fn a_close_under_tls_takes_leave_with_the_chunks_unfinished() {
 }
 
 #[tokio::test]
-async fn a_fin_without_close_notify_cannot_be_told_from_a_cut() {
+async fn a_fin_without_close_notify_looks_like_a_cut() {
     let upstream = Upstream::start().await.unwrap();
     let server = upstream.shared.authority().unwrap().server(None, false);
     for announced in [true, false] {
@@ -184,7 +185,7 @@ async fn a_fin_without_close_notify_cannot_be_told_from_a_cut() {
 }
 
 #[tokio::test]
-async fn faults_of_connections_strike_before_tls() {
+async fn faults_of_connections_take_effect_before_tls() {
     let upstream = Upstream::start().await.unwrap();
     let case = arm(&upstream, vec![Fault::Connection(ConnectionFault::ResetAtOnce)]);
     let error = handshake(case.address("main"), trusting(&upstream, &[])).await.err().unwrap();
@@ -206,7 +207,7 @@ async fn a_slow_accept_and_a_bad_certificate_are_one_turn() {
 }
 
 #[tokio::test]
-async fn who_speaks_no_tls_at_a_tls_port_harms_nobody() {
+async fn a_client_without_tls_at_a_tls_port_does_not_affect_others() {
     let upstream = Upstream::start().await.unwrap();
     let turns: Vec<Turn> = vec![ok(vec![])];
     let case = arm_over(&upstream, "tok", turns, Transport::Tls);

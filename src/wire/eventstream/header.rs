@@ -1,23 +1,23 @@
-//! The headers of a message: typed values, each with a name.
+//! The headers of a message: names with typed values.
 
 use super::{EventStreamViolationKind, MessageTooLong};
 
-/// The longest value of a varying length, in bytes.
+/// The maximum length of a string or byte value, in bytes.
 const MAX_VALUE: usize = 32_767;
 
-/// The type of a string.
+/// The type number of a string.
 const STRING: u8 = 7;
 
 /// One header of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventStreamHeader {
-    /// `:event-type`; names that begin with a colon belong to the format.
+    /// The name, such as `:event-type`; names that begin with a colon are reserved by the format.
     pub name: String,
-    /// Its value.
+    /// The typed value.
     pub value: HeaderValue,
 }
 
-/// A header's value, in the ten types of the format.
+/// A header's value, of one of the ten types of the format.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HeaderValue {
     /// Types 0 (true) and 1 (false).
@@ -40,7 +40,7 @@ pub enum HeaderValue {
     Uuid([u8; 16]),
 }
 
-/// Appends a header whose value is a string.
+/// Appends a header with a string value.
 pub(super) fn write(block: &mut Vec<u8>, name: &str, value: &str) -> Result<(), MessageTooLong> {
     let name_length =
         u8::try_from(name.len()).ok().filter(|length| *length > 0).ok_or(MessageTooLong::Name)?;
@@ -56,7 +56,7 @@ pub(super) fn write(block: &mut Vec<u8>, name: &str, value: &str) -> Result<(), 
     Ok(())
 }
 
-/// Reads a block of headers as far as it can be read.
+/// Decodes a block of headers as far as it is readable.
 pub(super) fn read(block: &[u8]) -> (Vec<EventStreamHeader>, Vec<EventStreamViolationKind>) {
     let mut headers: Vec<EventStreamHeader> = Vec::new();
     let mut names = std::collections::HashSet::new();
@@ -75,7 +75,7 @@ pub(super) fn read(block: &[u8]) -> (Vec<EventStreamHeader>, Vec<EventStreamViol
     (headers, wrong)
 }
 
-/// What is left of a block.
+/// The rest of a block.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -105,7 +105,7 @@ impl<'a> Rest<'a> {
         Ok(EventStreamHeader { name, value })
     }
 
-    /// A value with its length in front.
+    /// Takes a value with a length prefix.
     fn counted(&mut self) -> Result<&'a [u8], EventStreamViolationKind> {
         let length = u16::from_be_bytes(self.array()?);
         self.take(usize::from(length))

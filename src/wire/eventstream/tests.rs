@@ -1,10 +1,10 @@
-//! Messages there and back, and everything that can be wrong with them.
+//! Encoding and decoding of messages, and all violations.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What boto3 reads as `messageStart` with `{"role":"assistant"}`.
+/// A message that boto3 decodes as `messageStart` with `{"role":"assistant"}`.
 const GOLDEN: &str = "000000760000005296d5fade0b3a6576656e742d7479706507000c6d65737361676553746172740d3a636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e0d3a6d6573736167652d747970650700056576656e747b22726f6c65223a22617373697374616e74227d6fa8c599";
 
 const GOLDEN_HEADERS: [(&str, &str); 3] =
@@ -14,7 +14,7 @@ fn golden() -> Vec<u8> {
     (0..GOLDEN.len()).step_by(2).map(|at| u8::from_str_radix(&GOLDEN[at..at + 2], 16).unwrap()).collect()
 }
 
-/// A message around a block of headers, with correct lengths and checksums.
+/// A message with this block of headers, with correct lengths and checksums.
 fn around(block: &[u8], payload: &[u8]) -> Vec<u8> {
     let total = (OVERHEAD + block.len() + payload.len()) as u32;
     let mut message = prelude(total, block.len() as u32);
@@ -30,7 +30,7 @@ fn prelude(total: u32, headers: u32) -> Vec<u8> {
     prelude
 }
 
-/// What a lenient decoder makes of a stream; a strict one must refuse it exactly if it is wrong.
+/// The result of a lenient decoder; checks that a strict one refuses the stream exactly if it has violations.
 fn read(bytes: &[u8]) -> (Vec<EventStreamMessage>, Vec<EventStreamViolationKind>) {
     let mut decoder = EventStreamDecoder::lenient();
     decoder.feed(bytes).unwrap();
@@ -44,7 +44,7 @@ fn read(bytes: &[u8]) -> (Vec<EventStreamMessage>, Vec<EventStreamViolationKind>
 }
 
 #[test]
-fn the_golden_frame_reads_and_writes_byte_by_byte() {
+fn the_golden_message_decodes_and_encodes_identically() {
     assert_eq!(encode(&GOLDEN_HEADERS, br#"{"role":"assistant"}"#).unwrap(), golden());
     let (messages, wrong) = read(&golden());
     assert!(wrong.is_empty());
@@ -93,7 +93,7 @@ fn values_of_all_ten_types_are_read() {
 }
 
 #[test]
-fn headers_that_are_wrong_leave_the_message_and_those_before_them() {
+fn invalid_headers_keep_the_message_and_the_headers_before_them() {
     for (block, kind, kept) in [
         (&b"\x01a\x00\x01b"[..], EventStreamViolationKind::HeaderCut, 1),
         (b"\x01a\x00\x05b", EventStreamViolationKind::HeaderCut, 1),
@@ -113,7 +113,7 @@ fn headers_that_are_wrong_leave_the_message_and_those_before_them() {
 }
 
 #[test]
-fn lengths_and_checksums_that_are_wrong_end_the_stream() {
+fn wrong_lengths_and_checksums_end_the_stream() {
     let damaged = |at: usize| {
         let mut bytes = golden();
         bytes[at] ^= 1;
@@ -142,7 +142,7 @@ fn lengths_and_checksums_that_are_wrong_end_the_stream() {
         assert!(kind.is_fatal());
         if kind != EventStreamViolationKind::Incomplete {
             let (messages, wrong) = read(&[golden(), second, golden()].concat());
-            assert_eq!((messages.len(), wrong), (1, vec![kind]), "nothing is read behind it");
+            assert_eq!((messages.len(), wrong), (1, vec![kind]), "nothing after it is decoded");
         }
     }
 }
@@ -151,13 +151,13 @@ fn lengths_and_checksums_that_are_wrong_end_the_stream() {
 fn a_violation_says_where_its_message_begins() {
     let mut decoder = EventStreamDecoder::strict();
     let refused = decoder.feed(&[golden(), prelude(1, 0)].concat()).unwrap_err();
-    assert_eq!(refused.to_string(), "a length of the message that cannot be at byte 118");
+    assert_eq!(refused.to_string(), "an invalid message length at byte 118");
     assert!(decoder.pop().is_some());
     assert_eq!(decoder.feed(&golden()).unwrap_err(), refused);
 }
 
 #[test]
-fn nothing_is_kept_of_a_stream_that_is_lost() {
+fn a_decoder_buffers_nothing_after_a_fatal_violation() {
     let mut decoder = EventStreamDecoder::lenient();
     for _ in 0..100 {
         decoder.feed(&[b'x'; 4096]).unwrap();
@@ -167,7 +167,7 @@ fn nothing_is_kept_of_a_stream_that_is_lost() {
 }
 
 #[test]
-fn what_the_format_cannot_hold_is_not_written() {
+fn what_the_format_cannot_contain_is_not_encoded() {
     let long = "x".repeat(32_768);
     assert_eq!(encode(&[("", "v")], b""), Err(MessageTooLong::Name));
     assert_eq!(encode(&[(&long[..256], "v")], b""), Err(MessageTooLong::Name));
@@ -177,7 +177,7 @@ fn what_the_format_cannot_hold_is_not_written() {
     assert!(encode(&[], &vec![0; MAX_MESSAGE - 16]).is_ok());
 }
 
-/// Headers with names of their own, and a payload.
+/// Headers with distinct names, and a payload.
 fn any_message() -> impl Strategy<Value = (Vec<(String, String)>, Vec<u8>)> {
     let headers = proptest::collection::btree_map("[:a-zé-]{1,20}", ".{0,30}", 0..5);
     (headers.prop_map(|map| map.into_iter().collect()), proptest::collection::vec(any::<u8>(), 0..200))
@@ -195,7 +195,7 @@ fn written(messages: &[(Vec<(String, String)>, Vec<u8>)]) -> Vec<Vec<u8>> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_however_it_is_split(
+    fn encoded_messages_decode_for_any_split(
         messages in proptest::collection::vec(any_message(), 0..4),
         step in 1usize..60,
     ) {
@@ -220,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_that_is_cut_has_the_messages_before_the_cut(
+    fn a_cut_stream_has_the_messages_before_the_cut(
         messages in proptest::collection::vec(any_message(), 1..3),
     ) {
         let frames = written(&messages);

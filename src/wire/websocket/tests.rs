@@ -2,25 +2,25 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// All that a decoder makes of bytes which come in pieces of this size.
+/// Decodes bytes in pieces of this size.
 fn read(bytes: &[u8], piece: usize) -> (Vec<WebSocketEvent>, Option<Broken>) {
     let mut decoder = WebSocketDecoder::default();
-    let mut said = Vec::new();
+    let mut events = Vec::new();
     for piece in bytes.chunks(piece.max(1)) {
         decoder.feed(piece);
-        said.extend(std::iter::from_fn(|| decoder.pop()));
+        events.extend(std::iter::from_fn(|| decoder.pop()));
     }
-    (said, decoder.broken().cloned())
+    (events, decoder.broken().cloned())
 }
 
 fn broken(bytes: &[u8]) -> String {
-    let (said, broken) = read(bytes, bytes.len());
-    assert_eq!(said, []);
+    let (events, broken) = read(bytes, bytes.len());
+    assert_eq!(events, []);
     broken.expect("these bytes break the frames").to_string()
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn encoded_frames_decode() {
     let mask = Some([1, 2, 3, 4]);
     let bytes = [
         text("é {}"),
@@ -31,9 +31,9 @@ fn what_is_written_is_read() {
         close(None, "without a code there is no reason", None),
     ]
     .concat();
-    let (said, broken) = read(&bytes, 3);
+    let (events, broken) = read(&bytes, 3);
     assert_eq!(
-        said,
+        events,
         [
             WebSocketEvent::Text("é {}".into()),
             WebSocketEvent::Text("x".into()),
@@ -47,11 +47,11 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn a_message_in_several_frames_is_one_and_a_ping_may_stand_between_them() {
+fn a_fragmented_message_is_one_message_and_can_contain_a_ping() {
     let bytes = [&[0x01, 1, b'a'][..], &ping(b""), &[0x80, 1, b'b'], &[0x82, 2, 0, 255]].concat();
-    let (said, _) = read(&bytes, 1);
+    let (events, _) = read(&bytes, 1);
     assert_eq!(
-        said,
+        events,
         [
             WebSocketEvent::Ping(Bytes::new()),
             WebSocketEvent::Text("ab".into()),
@@ -61,30 +61,30 @@ fn a_message_in_several_frames_is_one_and_a_ping_may_stand_between_them() {
 }
 
 #[test]
-fn a_reason_that_is_too_long_is_cut_between_two_characters() {
+fn a_reason_that_is_too_long_is_cut_at_a_character_boundary() {
     let frame = close(Some(1011), &"é".repeat(80), None);
     assert_eq!(frame.len(), 2 + 2 + 122);
     assert_eq!(read(&frame, 7).0, [WebSocketEvent::Close(Some(1011), "é".repeat(61))]);
 }
 
 #[test]
-fn what_no_peer_may_send_ends_it_with_its_reason() {
-    insta::assert_snapshot!(broken(&[0xc1, 0]), @"a reserved bit, which no extension was agreed on for");
-    insta::assert_snapshot!(broken(&[0x09, 0]), @"a control frame in several parts");
-    insta::assert_snapshot!(broken(&[0x80, 0]), @"a continuation of no message");
-    insta::assert_snapshot!(broken(&[0x01, 0, 0x81, 0]), @"a message inside another");
-    insta::assert_snapshot!(broken(&[0x88, 1, 3]), @"a close frame with half a code");
-    insta::assert_snapshot!(broken(&[0x88, 126, 0, 200]), @"a frame of 200 bytes, where 125 is the most");
+fn a_protocol_error_stops_the_decoder_with_a_reason() {
+    insta::assert_snapshot!(broken(&[0xc1, 0]), @"a reserved bit without a negotiated extension");
+    insta::assert_snapshot!(broken(&[0x09, 0]), @"a fragmented control frame");
+    insta::assert_snapshot!(broken(&[0x80, 0]), @"a continuation frame without a message");
+    insta::assert_snapshot!(broken(&[0x01, 0, 0x81, 0]), @"a new message before the previous one is complete");
+    insta::assert_snapshot!(broken(&[0x88, 1, 3]), @"a close frame with half a status code");
+    insta::assert_snapshot!(broken(&[0x88, 126, 0, 200]), @"a frame of 200 bytes, more than the maximum of 125");
     let mut decoder = WebSocketDecoder::default();
     decoder.feed(&[0x83, 0]);
     assert_eq!(decoder.pop(), None);
     assert!(decoder.broken().is_some());
-    decoder.feed(&text("nobody can tell where this begins"));
+    decoder.feed(&text("the start of this frame is unknown"));
     assert_eq!(decoder.pop(), None);
 }
 
 #[test]
-fn the_accept_of_the_standards_own_example_is_the_standards() {
+fn the_accept_key_of_the_rfcs_example_is_correct() {
     assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
@@ -99,8 +99,8 @@ proptest! {
         let mut texts = texts;
         texts.push("x".repeat(long));
         let bytes: Vec<u8> = texts.iter().flat_map(|text| masked_text(text, mask).to_vec()).collect();
-        let (said, broken) = read(&bytes, piece);
-        prop_assert_eq!(said, texts.into_iter().map(WebSocketEvent::Text).collect::<Vec<_>>());
+        let (events, broken) = read(&bytes, piece);
+        prop_assert_eq!(events, texts.into_iter().map(WebSocketEvent::Text).collect::<Vec<_>>());
         prop_assert_eq!(broken, None);
     }
 

@@ -1,4 +1,4 @@
-//! Pass-throughs, and streams that were begun with pings.
+//! Pass-through routes, and streams that begin with keep-alive pings.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ fn passed_stream() -> ObservationBuilder {
     streamed().set(|arrangement| arrangement.proxy.pass_through = true)
 }
 
-/// The head of the answer is out when the upstream fails.
+/// A stream whose 200 and pings were sent before the upstream failed.
 fn pinged(said: SideReply) -> ObservationBuilder {
     let interval = Duration::from_millis(100);
     let seen = streamed().set(|arrangement| arrangement.proxy.keep_alive = Some(interval));
     seen.tried(said).attempt(|attempt| attempt.end_ms = Some(1000.0))
 }
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     let page = || say(502, "<html>down</html>").with("content-type", "text/html");
     let cut = || passed_stream().tried_until(events(&[ONE]), AttemptEnd::Reset);
     let hop = || error(429).with("keep-alive", "timeout=5");
@@ -67,29 +67,29 @@ fn broken(seen: &ObservationBuilder) -> Vec<String> {
 }
 
 #[test]
-fn what_a_provider_says_is_nothing_that_a_pass_through_could_be_accused_of() {
+fn an_unchanged_response_of_a_pass_through_route_breaks_no_rule() {
     let page = || say(502, "<html>down</html>").with("content-type", "text/html");
     for said in [page(), say(500, ""), say(200, ERROR), say(200, "null"), error(400)] {
         assert_eq!(broken(&passed().tried(said.clone()).received(said)), Vec::<String>::new());
     }
-    // A stream that its provider ends early, or goes on with behind an error, is not the proxy's either.
+    // The proxy is not to blame for a stream that its provider ends early or continues after an error.
     for said in [events(&[ONE]), events(&[ONE, ERROR, TWO])] {
         assert_eq!(broken(&passed_stream().tried(said.clone()).received(said)), Vec::<String>::new());
     }
 }
 
 #[test]
-fn behind_pings_a_failure_may_be_an_event_and_no_success() {
+fn after_pings_a_failure_may_be_an_event_but_not_a_success() {
     let good = pinged(error(429)).received(events(&[ERROR]));
     assert_eq!(broken(&good), Vec::<String>::new());
     let forged = broken(&pinged(error(429)).received(events(&[STOP, DONE])));
     assert!(forged.contains(&"stream.no-forged-success".to_owned()), "{forged:?}");
     let silent = broken(&pinged(error(429)).received(events(&[])));
     assert!(silent.contains(&"stream.error-visible".to_owned()), "{silent:?}");
-    let wordless = ERROR.replace("MSG", "");
-    let wordless = broken(&pinged(error(429)).received(events(&[&wordless])));
-    assert!(wordless.contains(&"stream.error-detail".to_owned()), "{wordless:?}");
-    // A failure that came before the first ping still had a status to fail with.
+    let without_message = ERROR.replace("MSG", "");
+    let without_message = broken(&pinged(error(429)).received(events(&[&without_message])));
+    assert!(without_message.contains(&"stream.error-detail".to_owned()), "{without_message:?}");
+    // For a failure before the first ping, the proxy could still send an error status.
     let early = pinged(error(429)).attempt(|attempt| attempt.end_ms = Some(1.5)).received(events(&[ERROR]));
     assert!(broken(&early).contains(&"stream.error-status".to_owned()));
 }

@@ -1,4 +1,4 @@
-//! Who made an error, by the tokens that stand in it.
+//! The source of an error, according to the tokens in it.
 
 use serde_json::Value;
 
@@ -11,27 +11,27 @@ use crate::{
     observation::{Attempt, Response, ResponseEnd, word},
 };
 
-/// What a mock answers by itself where nobody told it what to do.
+/// The beginning of the mock's error message for a path without instructions.
 const NOT_ARMED: &str = "No mock is armed at this path";
 
-/// Who made the error that the caller got, and what shows it; the attempt, where it is an upstream.
-pub(super) fn maker<'a>(facts: &Facts<'a>) -> (ErrorSource, Vec<Evidence>, Option<&'a Attempt>) {
+/// The source of the error that the caller got, the evidence, and the attempt if the source is an upstream.
+pub(super) fn source<'a>(facts: &Facts<'a>) -> (ErrorSource, Vec<Evidence>, Option<&'a Attempt>) {
     if let CallerResponse::Nothing(ending) = &facts.response {
         return match ending {
             ResponseEnd::Deadline => {
-                let why = "upfault's own deadline ended the wait; no status line had come";
+                let why = "upfault stopped waiting at its deadline, before a status line arrived";
                 (ErrorSource::Upfault, vec![Evidence::sentence(why)], None)
             }
-            other => (ErrorSource::Proxy, vec![Evidence::sentence(&format!("no answer: {other}"))], None),
+            other => (ErrorSource::Proxy, vec![Evidence::sentence(&format!("no response: {other}"))], None),
         };
     }
-    let Some(answer) = facts.raw_response() else { return (ErrorSource::Nobody, Vec::new(), None) };
+    let Some(answer) = facts.raw_response() else { return (ErrorSource::Unreported, Vec::new(), None) };
     if answer.body.text.contains(NOT_ARMED) {
-        let why = "a mock that nobody had told what to do answered, and the proxy passed that on";
+        let why = "the proxy passed on the error of a mock that has no instructions for this path";
         return (ErrorSource::Upfault, vec![Evidence::sentence(why)], None);
     }
     let object = facts.response.error().map(|error| error.raw.clone());
-    // Attempts of this request come after the others, and the last of equals is taken.
+    // If several attempts have equally much evidence, an attempt of this request wins, then the last one.
     let own = |attempt: &Attempt| facts.attempts.iter().any(|(other, _)| std::ptr::eq(*other, attempt));
     let found = facts
         .all_attempts
@@ -41,21 +41,21 @@ pub(super) fn maker<'a>(facts: &Facts<'a>) -> (ErrorSource, Vec<Evidence>, Optio
         .max_by_key(|(evidence, attempt)| (evidence.len(), own(attempt)));
     match found {
         Some((evidence, attempt)) => {
-            let maker = ErrorSource::Upstream { deployment: attempt.deployment.clone(), n: attempt.n };
-            (maker, evidence, Some(attempt))
+            let source = ErrorSource::Upstream { deployment: attempt.deployment.clone(), n: attempt.n };
+            (source, evidence, Some(attempt))
         }
         None => {
             let why = if facts.all_attempts.is_empty() {
-                "no request had reached an upstream"
+                "no request reached an upstream"
             } else {
-                "nothing by which an upstream marks its replies stands in it"
+                "it contains no token of an upstream"
             };
             (ErrorSource::Proxy, vec![Evidence::sentence(why)], None)
         }
     }
 }
 
-/// Everything of this attempt that stands in the error.
+/// The tokens of this attempt that the error contains, with their places.
 fn evidence(answer: &Response, object: Option<&Value>, attempt: &Attempt) -> Vec<Evidence> {
     let canaries = &attempt.canaries;
     let tokens = [
@@ -80,10 +80,10 @@ fn evidence(answer: &Response, object: Option<&Value>, attempt: &Attempt) -> Vec
         .iter()
         .filter_map(|(name, token)| Some(Evidence { found: (*name).to_owned(), place: Some(place(token)?) }))
         .collect();
-    // A page of HTML or an error without a place for a token is known by being the same.
+    // An HTML page, or an error without room for a token, is recognised if it is identical.
     let said = attempt.said();
     if found.is_empty() && !said.is_empty() && answer.body.text == said {
-        found.push(Evidence::sentence("the body is the one that it sent"));
+        found.push(Evidence::sentence("the body is identical to the one that it sent"));
     }
     found
 }

@@ -1,8 +1,8 @@
-//! Words and small shapes that both directions share.
+//! Values that the translations in both directions share.
 
 use serde_json::{Value, json};
 
-/// `finish_reason` for a `stop_reason`.
+/// OpenAI's `finish_reason` for Anthropic's `stop_reason`.
 pub fn finish_reason(stop_reason: &str) -> &'static str {
     match stop_reason {
         "max_tokens" | "model_context_window_exceeded" => "length",
@@ -12,7 +12,7 @@ pub fn finish_reason(stop_reason: &str) -> &'static str {
     }
 }
 
-/// `stop_reason` for a `finish_reason`.
+/// Anthropic's `stop_reason` for OpenAI's `finish_reason`.
 pub fn stop_reason(finish_reason: &str) -> &'static str {
     match finish_reason {
         "length" => "max_tokens",
@@ -22,7 +22,7 @@ pub fn stop_reason(finish_reason: &str) -> &'static str {
     }
 }
 
-/// The text of a content: a string, or the text of its parts.
+/// The text of a `content`: a string, or the joined texts of its parts.
 pub fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
@@ -31,18 +31,18 @@ pub fn text_of(content: &Value) -> String {
     }
 }
 
-/// The usage of a chat, from that of messages.
+/// The `usage` of a chat, from the token counts of a message.
 pub fn chat_usage(input: u64, output: u64) -> Value {
     json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output})
 }
 
-/// A number of tokens; 0 where there is none.
+/// A token count of `usage`; 0 if it is missing.
 pub fn tokens(usage: &Value, name: &str) -> u64 {
-    // Sums of two must not overflow, whatever an upstream says.
+    // The sum of two must not overflow, whatever an upstream sends.
     usage[name].as_u64().unwrap_or(0).min(u64::from(u32::MAX))
 }
 
-/// The entries of a list; none where the value is no list.
+/// The entries of an array; empty if the value is not an array.
 pub fn entries(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

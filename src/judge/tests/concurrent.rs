@@ -1,10 +1,10 @@
-//! Requests that are sent at the same moment.
+//! Concurrent requests.
 
 use super::seen::{OK, plain, say};
 use crate::observation::AttemptEnd;
 
 #[test]
-fn exchanges_that_were_sent_together_are_told_apart_by_their_deployments() {
+fn attempts_of_concurrent_exchanges_are_assigned_by_deployment() {
     let record = plain()
         .with_deployment("backup")
         .tried(say(200, OK))

@@ -1,8 +1,8 @@
-//! The kinds of error bodies that callers may expect, and the word that each has for a status.
+//! The forms of error bodies that callers may expect, and the error type of each form for a status.
 
 use crate::scenario::{Api, Provider};
 
-/// A family of dialects whose errors have one form.
+/// The form of error bodies that several dialects share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorForm {
     /// `{"error": {"message", "type", "param", "code"}}`
@@ -20,7 +20,7 @@ pub enum ErrorForm {
 }
 
 impl ErrorForm {
-    /// That of an API's own dialect.
+    /// The form of an API's own dialect.
     pub const fn of(api: Api) -> Self {
         match api.native_provider() {
             Provider::Anthropic => Self::Anthropic,
@@ -32,9 +32,10 @@ impl ErrorForm {
         }
     }
 
-    /// The type of an error that has none of the provider's own; `None` where the family has no
-    /// types. Sources: the error pages of Anthropic and Google, the service model of Bedrock.
-    pub const fn word(self, status: u16) -> Option<&'static str> {
+    /// The error type for a status, for an error without a type; `None` if the form has no types.
+    ///
+    /// Sources: the error pages of Anthropic and Google, the service model of Bedrock.
+    pub const fn error_type(self, status: u16) -> Option<&'static str> {
         Some(match self {
             Self::Anthropic => match status {
                 401 => "authentication_error",
@@ -76,7 +77,7 @@ impl ErrorForm {
         })
     }
 
-    /// The header that carries the request's id where callers of this family look for it.
+    /// The header in which callers of this form expect the request id.
     pub const fn request_id_header(self) -> &'static str {
         match self {
             Self::Anthropic => "request-id",

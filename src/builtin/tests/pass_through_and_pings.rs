@@ -1,4 +1,4 @@
-//! What is handed on as it is, and streams that begin before there is an answer.
+//! Pass-through routes, and streams that start with pings before the upstream has answered.
 
 use super::stage::*;
 
@@ -9,13 +9,13 @@ fn passing(script: Script) -> Setup {
 const PATH: &str = "/pass-through/main/chat/completions";
 
 #[tokio::test]
-async fn a_pass_through_hands_on_the_request_with_the_routes_key_and_the_answer_byte_for_byte() {
+async fn a_pass_through_forwards_the_request_with_the_routes_key_and_the_response_byte_for_byte() {
     let headers = "content-type: text/html\r\nset-cookie: a=b\r\nkeep-alive: timeout=9\r\n";
     let stage = passing(json(520, headers, "<p>no")).start(None).await;
     let body = r#"{ "model": "theirs" }"#;
     let got = stage.post(PATH, body).await;
     assert_eq!((got.status, got.text.as_str(), got.end), (520, "<p>no", ScriptEnd::Complete));
-    assert_eq!(got.header("set-cookie"), Some("a=b"), "what is said end to end is no matter of a hop");
+    assert_eq!(got.header("set-cookie"), Some("a=b"), "Set-Cookie is an end-to-end header");
     assert_eq!(got.header("keep-alive"), None);
     let request = stage.main.request(0);
     assert!(request.starts_with("POST /main/v1/chat/completions HTTP/1.1\r\n"), "{request}");
@@ -24,14 +24,14 @@ async fn a_pass_through_hands_on_the_request_with_the_routes_key_and_the_answer_
 }
 
 #[tokio::test]
-async fn a_pass_through_breaks_off_where_its_upstream_did() {
+async fn a_pass_through_breaks_off_at_the_same_byte_as_its_upstream() {
     let stage = passing(events(&[ONE, TWO], Last::Close)).start(None).await;
     let got = stage.post(PATH, "{}").await;
     assert_eq!((got.status, got.text, got.end), (200, [ONE, TWO].concat(), ScriptEnd::Cut));
 }
 
 #[tokio::test]
-async fn a_pass_through_is_for_routes_that_have_one_and_callers_that_have_the_key() {
+async fn a_pass_through_needs_a_route_that_allows_it_and_the_key_of_the_proxy() {
     let stage = Setup::new([ok()]).start(None).await;
     assert_eq!(stage.post(PATH, "{}").await.status, 404);
     let stage = passing(ok()).start(None).await;
@@ -41,7 +41,7 @@ async fn a_pass_through_is_for_routes_that_have_one_and_callers_that_have_the_ke
 }
 
 #[tokio::test]
-async fn a_failure_behind_pings_is_an_error_event_and_one_before_them_a_status() {
+async fn a_failure_after_pings_is_an_error_event_and_one_before_them_a_status() {
     let slow = [vec![ScriptStep::Wait(300)], error(429, "", "c")].concat();
     let pinged = |script: Script, every| Setup { keep_alive_s: Some(every), ..Setup::streamed([script]) };
     let (got, _stage) = pinged(slow, 0.05).run(None).await;
@@ -54,7 +54,7 @@ async fn a_failure_behind_pings_is_an_error_event_and_one_before_them_a_status()
 }
 
 #[tokio::test]
-async fn an_answer_behind_pings_is_whole() {
+async fn a_response_after_pings_is_complete() {
     let slow = [vec![ScriptStep::Wait(300)], events(&[ONE, STOP, DONE], Last::End)].concat();
     let (got, _stage) = Setup { keep_alive_s: Some(0.05), ..Setup::streamed([slow]) }.run(None).await;
     assert_eq!(got.text.replace(": ping\n\n", ""), [ONE, STOP, DONE].concat());

@@ -1,4 +1,4 @@
-//! What the judge makes of faults below the message: no connection, no handshake, no sound HTTP.
+//! Faults below the message: no connection, no handshake, invalid HTTP.
 
 use super::{every_rule::RuleExample, seen::*};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     scenario::{ConnectionFault, Fault, TlsFault},
 };
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     let expired = Fault::Tls(TlsFault::ExpiredCertificate);
     let refused = || plain().tried_in_vain(AttemptEnd::HandshakeFailed).with_fault(expired.clone());
     let redirected = || plain().tried(say(307, "")).with_fault(Fault::Redirect(307));
@@ -31,7 +31,7 @@ pub fn proofs() -> Vec<RuleExample> {
     ]
 }
 
-/// An error in the proxy's own words: nothing was said upstream.
+/// An error in the proxy's own words, with no token of an upstream.
 fn own(status: u16) -> SideReply {
     say(status, &ERROR.replace("MSG", "answer"))
 }
@@ -41,18 +41,18 @@ fn broken(seen: ObservationBuilder) -> Vec<String> {
 }
 
 #[test]
-fn what_comes_after_a_break_in_the_framing_counts_as_cut() {
-    // All of the stream was sent, but nothing behind its first piece could be read.
+fn content_after_broken_framing_counts_as_cut() {
+    // The whole stream was sent, but only its first piece is readable.
     let first = events(&[ONE]);
-    let broken_behind = || {
+    let broken_after_first = || {
         streamed().tried(events(GOOD)).attempt(|attempt| {
             let body = attempt.sent.body.clone();
             attempt.sent.broken_after = body.find("\n\n").map(|end| end as u64 + 2);
         })
     };
-    assert!(broken(broken_behind().received(events(&[ONE, ERROR]))).is_empty());
-    assert_eq!(broken(broken_behind().received(events(GOOD)))[0], "stream.no-forged-success");
-    assert!(broken(broken_behind().received_until(first, ResponseEnd::Closed)).is_empty());
+    assert!(broken(broken_after_first().received(events(&[ONE, ERROR]))).is_empty());
+    assert_eq!(broken(broken_after_first().received(events(GOOD)))[0], "stream.no-forged-success");
+    assert!(broken(broken_after_first().received_until(first, ResponseEnd::Closed)).is_empty());
 
     let plain = || plain().tried(say(200, OK)).attempt(|attempt| attempt.sent.broken_after = Some(0));
     assert!(broken(plain().received(error(502))).is_empty());
@@ -73,7 +73,7 @@ fn a_reply_without_a_readable_status_line_is_a_broken_reply() {
 }
 
 #[test]
-fn a_doubtful_reply_may_be_taken_or_refused_but_is_not_changed() {
+fn a_doubtful_reply_may_be_accepted_or_refused_but_not_changed() {
     let doubtful = || plain().tried(say(200, OK)).attempt(|attempt| attempt.sent.doubtful = true);
     assert!(broken(doubtful().received(say(200, OK))).is_empty());
     assert!(broken(doubtful().received(error(502))).is_empty());
@@ -85,14 +85,14 @@ fn a_doubtful_reply_may_be_taken_or_refused_but_is_not_changed() {
 }
 
 #[test]
-fn a_compressed_body_that_cannot_be_unpacked_is_no_answer() {
+fn a_body_that_cannot_be_decompressed_is_an_invalid_response() {
     let packed = || plain().tried(say(200, OK).with("content-encoding", "gzip"));
     assert!(broken(packed().received(error(502))).is_empty());
     assert!(broken(packed().received(say(200, OK))).contains(&"status.failure-not-success".to_owned()));
 }
 
 #[test]
-fn a_provider_that_never_accepts_is_late_and_unreachable() {
+fn a_provider_that_never_accepts_counts_as_late_and_as_unreachable() {
     let never = || plain().unreachable(Fault::Connection(ConnectionFault::NeverAccepted));
     for status in [502, 503, 504, 408] {
         assert!(broken(never().wait(2100.0).received(own(status))).is_empty(), "{status}");
@@ -106,7 +106,7 @@ fn a_provider_that_never_accepts_is_late_and_unreachable() {
 }
 
 #[test]
-fn a_connection_on_which_nothing_was_read_is_no_part_of_the_budget() {
+fn a_connection_on_which_no_request_was_read_does_not_count_as_a_retry() {
     let closed = |seen: ObservationBuilder| {
         seen.tried_in_vain(AttemptEnd::Closed).attempt(|attempt| attempt.method.clear())
     };
@@ -117,7 +117,7 @@ fn a_connection_on_which_nothing_was_read_is_no_part_of_the_budget() {
 }
 
 #[test]
-fn a_handshake_that_never_ends_is_late_or_unreachable() {
+fn a_handshake_that_never_ends_counts_as_late_or_as_unreachable() {
     let stalled = || {
         plain()
             .tried_in_vain(AttemptEnd::ClientLeft)
@@ -131,26 +131,26 @@ fn a_handshake_that_never_ends_is_late_or_unreachable() {
 }
 
 #[test]
-fn a_damaged_message_that_is_passed_on_is_a_failure_that_its_reader_sees() {
+fn a_damaged_stream_that_is_passed_on_shows_its_failure_to_the_caller() {
     let cut = || streamed().tried_until(events(&[ONE, TWO]), AttemptEnd::Closed);
     let mut seen = cut().received(events(&[ONE, TWO]));
     assert!(broken(seen.clone()).contains(&"stream.error-visible".to_owned()));
     let exchange = seen.observation.exchanges.first_mut().expect("an exchange");
     let ExchangeOutcome::Answer(answer) = &mut exchange.outcome else { panic!("an answer") };
-    answer.body.damage = Some("a wrong checksum of the message at byte 33".to_owned());
+    answer.body.damage = Some("a wrong message checksum at byte 33".to_owned());
     assert!(!broken(seen).contains(&"stream.error-visible".to_owned()));
 }
 
 #[test]
-fn a_timeout_that_the_upstream_itself_tells_may_be_told_as_the_policy_tells_timeouts() {
-    for (sent, told, fair) in
+fn a_timeout_that_the_upstream_reports_may_get_the_policys_timeout_status() {
+    for (sent, reported, allowed) in
         [(524, 408, true), (524, 504, true), (504, 408, true), (524, 400, false), (502, 408, false)]
     {
-        let rules = broken(plain().tried(error(sent)).received(error(told)));
+        let rules = broken(plain().tried(error(sent)).received(error(reported)));
         assert_eq!(
             !rules.contains(&"status.class-kept".to_owned()),
-            fair,
-            "{sent} told as {told}: {rules:?}"
+            allowed,
+            "{sent} reported as {reported}: {rules:?}"
         );
     }
 }

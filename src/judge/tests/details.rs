@@ -1,15 +1,15 @@
-//! Detail, headers, form, leaks.
+//! Examples for the rules on details, headers, format and leaks.
 
 use super::{every_rule::RuleExample, seen::*};
 use crate::judge::{self, Policy};
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     [detail(), headers(), format(), leak()].concat()
 }
 
-/// What the upstream says comes back so.
-fn passed(status: u16, told: &str) -> ObservationBuilder {
-    plain().tried(error(status)).received(say(status, told))
+/// The upstream sends an error, and the caller gets this body with the same status.
+fn passed(status: u16, body: &str) -> ObservationBuilder {
+    plain().tried(error(status)).received(say(status, body))
 }
 
 fn changed(status: u16, from: &str, to: &str) -> ObservationBuilder {
@@ -33,7 +33,7 @@ fn detail() -> Vec<RuleExample> {
 }
 
 #[test]
-fn the_end_of_a_word_is_no_literal_of_a_language() {
+fn the_end_of_a_word_is_not_a_language_literal() {
     for text in ["the job's MSG", "no MSG in bitmap[0]"] {
         let findings = judge::judge(&changed(400, "no MSG", text).observation, &Policy::default());
         assert!(findings.is_empty(), "{text}: {findings:#?}");
@@ -50,17 +50,17 @@ fn headers() -> Vec<RuleExample> {
         let said = || error(429).with(name, value);
         (plain().tried(said()).received(said()), plain().tried(said()).received(error(429)))
     };
-    let proof = |rule, name, value| {
+    let example = |rule, name, value| {
         let (holds, breaks) = kept(name, value);
         (rule, holds, breaks)
     };
-    let (forwarded, left_behind) = kept("set-cookie", "a=b");
+    let (forwarded, dropped) = kept("set-cookie", "a=b");
     vec![
-        proof("headers.retry-after", "retry-after", "7"),
-        proof("headers.retry-after-ms", "retry-after-ms", "7000"),
-        proof("headers.rate-limits", "x-ratelimit-limit-requests", "3"),
-        proof("headers.request-id", "x-request-id", "RID"),
-        ("headers.no-poison", left_behind, forwarded),
+        example("headers.retry-after", "retry-after", "7"),
+        example("headers.retry-after-ms", "retry-after-ms", "7000"),
+        example("headers.rate-limits", "x-ratelimit-limit-requests", "3"),
+        example("headers.request-id", "x-request-id", "RID"),
+        ("headers.no-poison", dropped, forwarded),
     ]
 }
 

@@ -1,11 +1,11 @@
-//! What is read out of any dialect.
+//! The result of parsing, which is the same for all dialects.
 
 use serde_json::Value;
 
-/// An error object as a caller or a provider writes it.
+/// An error object from a provider or a proxy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ErrorObject {
-    /// `error.message`, or what stands in its place; the whole text where there is no object.
+    /// `error.message`, or its equivalent in the dialect; the text itself if the error is not an object.
     pub message: String,
     /// `error.type`; Google's `status`, AWS's `x-amzn-errortype`.
     pub kind: Value,
@@ -13,14 +13,14 @@ pub struct ErrorObject {
     pub code: Value,
     /// `error.param`.
     pub param: Value,
-    /// Whose words `kind`, `code` and `param` are.
+    /// The vocabulary of `kind`, `code` and `param`.
     pub family: Vocabulary,
-    /// The JSON that it was read from.
+    /// The JSON from which the error was parsed.
     pub raw: Value,
 }
 
-/// Whose words the members of an error object are. Only within one family can a proxy be asked to
-/// keep them.
+/// The provider family that defines the values of an error object's members. A proxy can keep them only between
+/// dialects of the same family.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Vocabulary {
     /// `type`, `code` and `param`, nested or flat.
@@ -31,23 +31,23 @@ pub enum Vocabulary {
     Google,
     /// The type in a header or in the name of an event.
     Aws,
-    /// A message, and nothing that another dialect has a place for.
+    /// Only a message, and members that no other dialect has.
     #[default]
     Other,
 }
 
-/// What a successful reply says, whole or collected from a stream.
+/// The content of a successful response, from a body or collected from a stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Completion {
-    /// The pieces of content, in order; a whole reply is one piece. Arguments of tool calls count.
-    /// Of a reply that is no text (an embedding, a list of scores), a text that stands for it.
+    /// The pieces of content in order, including arguments of tool calls. A plain body is one piece. A response that
+    /// is not text (embeddings, a list of scores) is converted into a text.
     pub pieces: Vec<String>,
-    /// `finish_reason`, or what stands in its place; the last one that was given.
+    /// `finish_reason`, or its equivalent in the dialect; the last one if there are several.
     pub finish: Option<String>,
 }
 
 impl Completion {
-    /// A reply that is one text.
+    /// A completion of at most one piece.
     pub(super) fn of(text: String, finish: Option<String>) -> Self {
         Self { pieces: if text.is_empty() { Vec::new() } else { vec![text] }, finish }
     }
@@ -57,8 +57,8 @@ impl Completion {
         self.pieces.concat()
     }
 
-    /// Whether the limit of tokens cut it off, in the word of any dialect; `None` where nothing is said
-    /// of how it ended.
+    /// Whether the finish reason, in any dialect, says that the token limit cut the completion off; `None` without a
+    /// finish reason.
     pub fn is_cut_by_limit(&self) -> Option<bool> {
         let word = self.finish.as_deref()?.to_ascii_lowercase();
         Some(matches!(
@@ -67,8 +67,8 @@ impl Completion {
         ))
     }
 
-    /// Whether both say the same. Arguments of a tool call are the same however their JSON is
-    /// written: some dialects carry them as an object, others as text.
+    /// Whether both have the same content. Arguments of a tool call are compared as JSON, because some dialects send
+    /// them as an object and others as text.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let (a, b) = (self.text(), other.text());
         let object = |text: &str| serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
@@ -79,23 +79,23 @@ impl Completion {
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StreamEvent {
-    /// A part of the reply: its piece of content, if any, and its finish reason, if any.
+    /// A part of the response.
     Chunk {
-        /// A piece of text, or of a tool call's arguments.
+        /// A piece of text or of a tool call's arguments, if any.
         piece: Option<String>,
-        /// Why the content ended.
+        /// The finish reason, if any.
         finish: Option<String>,
     },
     /// An error.
     Error(ErrorObject),
     /// The dialect's terminator.
     Done,
-    /// None of these; the text says what it is.
+    /// An event that is not part of the dialect, with its data.
     Odd(String),
 }
 
 impl StreamEvent {
-    /// An event of the dialect that says nothing a rule looks at.
+    /// An event of the dialect that contains nothing that a rule uses.
     pub(super) const NOTHING: Self = Self::Chunk { piece: None, finish: None };
 
     pub(in crate::judge) fn piece(text: impl Into<String>) -> Self {

@@ -1,14 +1,14 @@
-//! Defects that do not show in a single request.
+//! Defects that need more than one request to show.
 
 use super::stage::*;
 use crate::builtin::Defect;
 
-/// The honest proxy, and the one with this defect.
+/// The honest proxy, and the proxy with this defect.
 fn both(defect: Defect) -> [Option<Defect>; 2] {
     [None, Some(defect)]
 }
 
-/// An upstream that keeps everybody waiting until others have come, and then says this.
+/// The script after a wait of 400 ms, in which the other request arrives.
 fn late(script: Script) -> Script {
     [vec![ScriptStep::Wait(400)], script].concat()
 }
@@ -26,7 +26,7 @@ async fn several(stage: &ProxyStage, n: usize) -> Vec<CallerResult> {
 }
 
 #[tokio::test]
-async fn two_errors_or_answers_at_the_same_time_are_swapped() {
+async fn two_concurrent_errors_or_responses_are_swapped() {
     for defect in [None, Some(Defect::ErrorsSwapped), Some(Defect::HeadersSwapped)] {
         let one = late(error(400, "retry-after: 9\r\n", "one"));
         let setup = Setup { backup: Some(vec![late(error(404, "", "two"))]), ..Setup::new([one]) };
@@ -37,8 +37,8 @@ async fn two_errors_or_answers_at_the_same_time_are_swapped() {
         let swapped = defect == Some(Defect::ErrorsSwapped);
         assert_eq!(waits, if defect.is_some() { [None, Some("9")] } else { [Some("9"), None] }, "{defect:?}");
         assert_eq!([one.status, two.status], if swapped { [404, 400] } else { [400, 404] });
-        let told = if swapped { ["canary two", "canary one"] } else { ["canary one", "canary two"] };
-        assert_eq!(messages(&[one, two]), told);
+        let expected = if swapped { ["canary two", "canary one"] } else { ["canary one", "canary two"] };
+        assert_eq!(messages(&[one, two]), expected);
     }
     let answer = |text: &str| {
         json(200, "", &format!(r#"{{"choices":[{{"index":0,"message":{{"content":"{text}"}}}}]}}"#))
@@ -53,7 +53,7 @@ async fn two_errors_or_answers_at_the_same_time_are_swapped() {
 }
 
 #[tokio::test]
-async fn of_six_errors_the_third_and_the_sixth_are_told_wrong() {
+async fn the_third_and_the_sixth_of_six_errors_are_wrong() {
     type Shows = fn(&CallerResult) -> bool;
     let cases: [(Defect, Shows); 3] = [
         (Defect::ThirdMessageLost, |got| got.error()["message"] == "Internal error"),
@@ -76,7 +76,7 @@ async fn of_six_errors_the_third_and_the_sixth_are_told_wrong() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_error_said_is_told_again() {
+async fn details_of_an_earlier_error_are_repeated() {
     let limits = || Setup::new([error(429, "retry-after: 9\r\n", "one"), error(429, "", "two")]);
     for with in both(Defect::RetryAfterStale) {
         let got = several(&limits().start(with).await, 2).await;
@@ -90,7 +90,7 @@ async fn what_an_earlier_error_said_is_told_again() {
 }
 
 #[tokio::test]
-async fn after_a_lost_connection_answers_are_out_of_step_or_never_come() {
+async fn after_a_lost_connection_responses_are_one_request_late_or_missing() {
     let answer = |text: &str| {
         json(200, "", &format!(r#"{{"choices":[{{"index":0,"message":{{"content":"{text}"}}}}]}}"#))
     };
@@ -98,20 +98,20 @@ async fn after_a_lost_connection_answers_are_out_of_step_or_never_come() {
     for with in [None, Some(Defect::AnswerStale), Some(Defect::ResetPoisonsRoute)] {
         let stage = setup().start(with).await;
         let got = several(&stage, 4).await;
-        let told =
+        let content =
             |got: &CallerResult| ["one", "two", "three"].into_iter().find(|text| got.text.contains(*text));
         let (third, fourth) = match with {
             None => (Some("two"), Some("three")),
             Some(Defect::AnswerStale) => (Some("one"), Some("two")),
             Some(_) => (None, None),
         };
-        assert_eq!([told(&got[2]), told(&got[3])], [third, fourth], "{with:?}");
+        assert_eq!([content(&got[2]), content(&got[3])], [third, fourth], "{with:?}");
         assert_eq!(stage.main.attempts(), if with == Some(Defect::ResetPoisonsRoute) { 2 } else { 4 });
     }
 }
 
 #[tokio::test]
-async fn errors_that_keep_their_slots_use_up_a_route() {
+async fn errors_that_keep_their_slots_block_a_route() {
     let script = error(500, "", "c");
     for with in both(Defect::SlotsLeaked) {
         let stage = Setup::new([script.clone(), script.clone(), script.clone(), ok()]).start(with).await;

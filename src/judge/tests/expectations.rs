@@ -1,4 +1,4 @@
-//! What scenarios demand beyond the contract.
+//! Expectations of scenarios in addition to the contract.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     scenario::{Attempts, EndingExpect, ErrorExpect, Expect, Level, StatusPattern, StatusSet},
 };
 
-pub fn proofs() -> Vec<RuleExample> {
+pub fn examples() -> Vec<RuleExample> {
     let one = || plain().tried(error(429)).received(error(429));
     let two = || plain().tried(error(429)).tried(error(429)).received(error(429));
     let ok = || plain().tried(say(200, OK)).received(say(200, OK));
@@ -51,7 +51,7 @@ pub fn proofs() -> Vec<RuleExample> {
 }
 
 #[test]
-fn a_demand_has_the_level_of_its_scenario_and_a_rule_at_most_its_own() {
+fn an_expectation_has_the_level_of_its_scenario_and_a_rule_the_weaker_of_both() {
     let broken = plain()
         .tried(error(429).with("retry-after", "7").with("x-request-id", "RID"))
         .received(error(429))
