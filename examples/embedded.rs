@@ -8,8 +8,7 @@ use upfault::{Library, Suite};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cases = Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/"));
-    let report =
-        Suite::new(cases).on_case(|case| println!("{:12} {}", case.verdict, case.id)).run().await?;
+    let report = Suite::new(cases).on_case(|case| println!("{:12} {}", case.verdict, case.id)).run().await?;
     println!("{} of {} cases pass", report.summary.pass, report.cases.len());
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +112,8 @@ pub struct RunFinished {
 }
 
 /// The proxy stopped serving during the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ProxyStop {
     /// `exited with code 1`, `was killed by signal 9`, `answered no request for 12 s`.
     pub how: String,
@@ -134,7 +136,8 @@ pub struct AcceptedFile {
 }
 
 /// A secret in the log of a proxy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct LogLeak {
     /// The path of the log in the folder of the run: `instance-1/litellm.log`.
     pub log: String,
@@ -147,7 +150,8 @@ pub struct LogLeak {
 }
 
 /// The kind of a secret in a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LogSecret {
     /// A key that the proxy uses for an upstream.

@@ -8,9 +8,8 @@ pub mod event {
 }
 pub mod judge {
     pub use crate::judge::{
-        DetailFate, ErrorSource, Finding, Policy, PolicyAnswer, Rule, TracedDetail, Verdict, applicable, applicable_to_siblings,
-        has_required, origins,
-        rule, rules,
+        DetailFate, ErrorSource, Finding, Policy, PolicyAnswer, Rule, TracedDetail, Verdict, applicable,
+        applicable_to_siblings, has_required, origins, rule, rules,
     };
 }
 pub mod observation {
@@ -18,8 +17,7 @@ pub mod observation {
 }
 pub mod provider {
     pub use crate::provider::{
-        MessageBody, ProviderMessage, RequestedCall, SourceConfidence, catalogue_row, message, model,
-        profile,
+        MessageBody, ProviderMessage, RequestedCall, SourceConfidence, catalogue_row, message, model, profile,
     };
 }
 pub mod proxy {
@@ -35,8 +33,8 @@ pub mod runner {
 }
 pub mod scenario {
     pub use crate::scenario::{
-        Api, Case, Combination, ErrorName, Fault, Level, Library, Point, Provider, SuccessReply, Transport, Turn,
-        TurnReply, expand, load_dir, load_text, schema,
+        Api, Case, Combination, ErrorName, Fault, Level, Library, Point, Provider, SuccessReply, Transport,
+        Turn, TurnReply, expand, load_dir, load_text,
     };
 }
 pub mod selftest {

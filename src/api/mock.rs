@@ -229,11 +229,7 @@ impl Mock {
     /// # }
     /// ```
     pub fn base_url_of(&self, deployment: &str) -> Option<&str> {
-        self.armed
-            .deployments
-            .iter()
-            .find(|one| one.name == deployment)
-            .map(|one| one.base_url.as_str())
+        self.armed.deployments.iter().find(|one| one.name == deployment).map(|one| one.base_url.as_str())
     }
 
     /// An API key for the first deployment. Without an `account` in the text, the mock accepts any other key too.

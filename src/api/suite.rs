@@ -181,9 +181,7 @@ impl Suite {
             Some(snapshots) => {
                 SnapshotStore::new(snapshots.join(self.proxy.name()), WriteMode::Never).without_bundled()
             }
-            None => {
-                SnapshotStore::new(self.root.join("snapshots").join(self.proxy.name()), WriteMode::Never)
-            }
+            None => SnapshotStore::new(self.root.join("snapshots").join(self.proxy.name()), WriteMode::Never),
         };
         let settings = RunSettings {
             cases: self.cases,

@@ -3,6 +3,7 @@
 //! Snapshots contain the findings of the default policy, so that they do not depend on the policy of a run.
 //! Additional findings name the policy answers that cause them.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,8 @@ pub struct Judgement {
 }
 
 /// The effect of a policy on the findings of one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct PolicyEffect {
     /// The rule's id.
     pub rule: String,

@@ -1,5 +1,6 @@
 //! The setup of a case. It is stored with the observation, so that a stored run can be judged again.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,8 @@ use super::{Identity, Volatile};
 use crate::scenario::{Combination, Expect, Level, ProxySettings, Turn};
 
 /// The setup of a case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Arrangement {
     /// The token with which the case is traced.
     pub identity: Identity,
@@ -52,7 +54,8 @@ impl Arrangement {
 }
 
 /// One upstream endpoint that is configured in the proxy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct DeploymentArranged {
     /// Its name in the scenario.
     pub name: String,
@@ -61,6 +64,6 @@ pub struct DeploymentArranged {
     /// The provider key with which the proxy calls it.
     pub key: String,
     /// Its turns, in order; the last one repeats.
-    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
+    #[cfg_attr(test, schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>"))]
     pub turns: Vec<Turn>,
 }

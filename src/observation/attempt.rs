@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,8 @@ use crate::{
 };
 
 /// One request that reached an upstream, as the mock recorded it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Attempt {
     /// The deployment of the case.
     pub deployment: String,
@@ -33,7 +35,7 @@ pub struct Attempt {
     /// the received messages, one per line.
     pub body: String,
     /// The turn that was played; `None` for a request that the mock itself rejected.
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub turn: Option<Turn>,
     /// The tokens planted in the reply.
     pub canaries: Canaries,
@@ -46,7 +48,8 @@ pub struct Attempt {
 }
 
 /// What a mock sent for one attempt.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct SentReply {
     /// The status; `None` if the fault happened before the status line.
     pub status: Option<u16>,
@@ -156,7 +159,8 @@ impl SentReply {
 }
 
 /// How an attempt ended on the mock's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptEnd {
     /// The attempt was still open when the case ended.

@@ -1,5 +1,6 @@
 //! The identity of a case, and the tokens with which the details of its errors are traced.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ const KEY: &str = "sk-canary-";
 ///
 /// It is part of values that every proxy must pass on or map: the model alias, the path of the base URL, the
 /// key. It is never in an extra header, which a proxy may drop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Identity {
     /// Twelve letters and digits, unique to the case, and the same for the same seed.
     pub token: String,
@@ -54,7 +56,8 @@ impl Identity {
 }
 
 /// The tokens planted in one reply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Canaries {
     /// Part of the error message.
     pub message: String,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,8 @@ use crate::{
 };
 
 /// One request and its response on the downstream side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Exchange {
     /// The request of the case.
     pub step: StepName,
@@ -44,7 +46,8 @@ pub struct Exchange {
 }
 
 /// When and how a caller left.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct CallerLeft {
     /// When the caller left, in milliseconds since the case began.
     pub at_ms: f64,
@@ -78,7 +81,8 @@ impl Exchange {
 }
 
 /// A request of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
     /// The step of the scenario with this 1-based number.
@@ -97,7 +101,8 @@ impl fmt::Display for StepName {
 }
 
 /// The result of a request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ExchangeOutcome {
     /// The caller received at least a status line.
@@ -110,7 +115,8 @@ pub enum ExchangeOutcome {
 }
 
 /// A response, as far as it was received.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -128,7 +134,8 @@ pub struct Response {
 }
 
 /// A close frame (RFC 6455 section 5.5.1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ReceivedClose {
     /// The close code; `None` if the frame was empty.
     pub code: Option<u16>,
@@ -183,7 +190,8 @@ pub(super) fn binary_size(content_type: Option<&str>, bytes: u64) -> Option<Stri
 }
 
 /// The body of a response.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ResponseBody {
     /// The body as text, at most 1 MiB of it. Invalid UTF-8 is replaced; `utf8` is then false.
     pub text: String,
@@ -200,7 +208,8 @@ pub struct ResponseBody {
 }
 
 /// One event of a stream, as the caller received it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ReceivedFrame {
     /// When it was received, in milliseconds since the case began.
     pub at_ms: f64,
@@ -212,7 +221,8 @@ pub struct ReceivedFrame {
 }
 
 /// How a response ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseEnd {
     /// The HTTP message ended completely.

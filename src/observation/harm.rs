@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The effect of a case on the whole proxy, beyond the case's own requests. It is recorded only if no other
 /// case ran at that time, so that it is certain which case caused it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProxyHarm {
     /// The proxy's process ended.

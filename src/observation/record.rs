@@ -1,17 +1,19 @@
 //! The record of one case.
 
 use jiff::Timestamp;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrangement, Attempt, Exchange, ProxyHarm};
 
 /// Everything that upfault observed in one case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Observation {
     /// The time at which the record's clock was 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub began: Option<Timestamp>,
     /// The setup: the settings, and the deployments with their turns.
     pub arrangement: Arrangement,

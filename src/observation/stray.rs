@@ -1,10 +1,12 @@
 //! Traffic to a mock that did not become an attempt.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A connection or a request to a mock that could not be answered as an attempt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Stray {
     /// The time of the end, in milliseconds since the mock was started.
     pub at_ms: f64,
@@ -19,7 +21,8 @@ pub struct Stray {
 }
 
 /// The kind of traffic that arrived instead of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StrayKind {
     /// Bytes that are not HTTP, HTTP that is not valid, or a head above the size limit.

@@ -1,16 +1,18 @@
 //! Parts of the messages of one proxy that vary from run to run, as its definition lists them.
 
 use regex::Regex;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A part of the messages of one proxy that varies from run to run.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Volatile {
     /// A pattern for the part, in the syntax of the `regex` crate.
     #[serde(serialize_with = "text", deserialize_with = "regex")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pattern: Regex,
     /// The replacement, in which `$1` refers to a group.
     with: String,

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,8 +24,9 @@ use crate::{
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A complete run, with everything needed to judge it again. Times are in milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "upfault report")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[cfg_attr(test, schemars(title = "upfault report"))]
 pub struct Report {
     /// The version of the format: 1.
     pub schema: u32,
@@ -62,7 +64,8 @@ pub struct Report {
 }
 
 /// The tested proxy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ProxyReport {
     /// `litellm`, `builtin:retry-after-dropped`.
     pub name: String,
@@ -71,7 +74,8 @@ pub struct ProxyReport {
 }
 
 /// One case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct CaseReport {
     /// `limits/rate-limit[stream]`.
     pub id: String,
@@ -228,6 +232,7 @@ impl CaseReport {
 }
 
 /// The JSON Schema of [`Report`], which is stored in `schema/report.schema.json`.
+#[cfg(test)]
 pub fn json_schema() -> Value {
     schemars::schema_for!(Report).to_value()
 }

@@ -24,7 +24,7 @@ pub use exit::{
     Tolerance, exit_code,
 };
 pub use fanout::{Fanout, Reporter};
-pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportBuilder, ReportError, SCHEMA_VERSION, json_schema};
+pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportBuilder, ReportError, SCHEMA_VERSION};
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};
 pub use rerun::{Rerun, exactly, option};
 pub use selftest_table::write_selftest;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ pub const PROXY_KEY: &str = "UPFAULT_PROXY_KEY";
 /// The options of a run, exactly as the user wrote them on the command line or in environment variables. Commands
 /// that run a case again repeat them. Settings from `upfault.toml` are not repeated. Paths are relative to the
 /// folder in which the run was started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Rerun {
     /// Scenario files, folders and names; empty for all scenarios of the project.
     pub paths: Vec<String>,

@@ -1,5 +1,6 @@
 //! The result of a run in numbers.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,8 @@ use crate::{
 };
 
 /// Counts by verdict, and durations in milliseconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Summary {
     /// Cases that keep the contract.
     pub pass: usize,
@@ -51,7 +53,8 @@ fn is_zero(n: &usize) -> bool {
 }
 
 /// The case that took the longest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Slowest {
     /// Its id.
     pub id: String,

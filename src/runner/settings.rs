@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{builtin::Defect, judge::Policy, proxy::{Definition, ProxyError}, scenario::Case, snapshot::SnapshotStore};
+use crate::{
+    builtin::Defect,
+    judge::Policy,
+    proxy::{Definition, ProxyError},
+    scenario::Case,
+    snapshot::SnapshotStore,
+};
 
 /// Settings of a run.
 pub struct RunSettings {

@@ -2,15 +2,17 @@
 
 use std::{collections::HashSet, fmt, ops::RangeInclusive};
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{file::Located, validate::FileChecker};
 
 /// The provider account that the API keys belong to. A key that is left out is not limited and not checked.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Account")]
+#[cfg_attr(test, schemars(rename = "Account"))]
 pub struct AccountFile {
     /// Requests per minute that each API key may make, 1 to 1,000,000,000; the allowance refills continuously.
     /// Default: unlimited.
@@ -32,7 +34,8 @@ pub struct AccountFile {
 }
 
 /// The API keys that the provider knows. Every other key is unknown to it and refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
     /// The state of the deployment's own key, the one that the proxy is configured with. Default: `valid`.
@@ -44,7 +47,8 @@ pub struct Keys {
 }
 
 /// The state of an API key at the provider.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// The provider accepts the key.

@@ -6,6 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer,
@@ -40,9 +41,10 @@ const EXAMPLE: &str = "describe what the provider does, for example `{\"provider
                        \"rate_limit\"}]}`, or name a `scenario`";
 
 /// What the mock shall do: exactly one of `upstream`, `deployments` and `scenario`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Arm")]
+#[cfg_attr(test, schemars(rename = "Arm"))]
 pub struct ArmFile {
     /// The provider whose dialect the mock speaks. Required with `upstream` and `deployments`. Default: the
     /// first provider of the scenario's matrix.
@@ -97,6 +99,7 @@ impl<'de> Deserialize<'de> for RequestedScenario {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for RequestedScenario {
     fn inline_schema() -> bool {
         true

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use indexmap::IndexMap;
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -13,7 +14,8 @@ use super::duration;
 
 /// What a scenario expects in addition to the contract's rules. Expectations about the response apply to the
 /// last step.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
     /// The status of the response: `429`, `[408, 504]` or `4xx`. Default: any status.
@@ -34,12 +36,13 @@ pub struct Expect {
     pub headers: IndexMap<String, Option<String>>,
     /// The longest time that the response may take until its end, as a duration (`2s`). Default: any time.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub within: Option<Duration>,
 }
 
 /// How a response ends, from the caller's point of view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndingExpect {
     /// A complete, successful response.
@@ -53,7 +56,8 @@ pub enum EndingExpect {
 }
 
 /// Members of the error object that the caller must get, in the dialect of the API that it calls.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorExpect {
     /// `error.code`, as text. Default: any.
@@ -197,6 +201,7 @@ impl<'de> Deserialize<'de> for StatusSet {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for StatusSet {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "StatusSet".into()
@@ -278,6 +283,7 @@ impl<'de> Deserialize<'de> for Attempts {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for Attempts {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Attempts".into()

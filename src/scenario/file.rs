@@ -1,6 +1,7 @@
 //! The serde types of a scenario file. They keep the byte range of each value for error messages.
 
 use indexmap::IndexMap;
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
@@ -32,6 +33,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     }
 }
 
+#[cfg(test)]
 impl<T: JsonSchema> JsonSchema for Located<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
@@ -54,9 +56,10 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
 pub type DeploymentsFile = Located<IndexMap<Located<String>, Located<Vec<Located<TurnFile>>>>>;
 
 /// A failure scenario: what the upstream does, how the proxy is configured, and what the caller must get.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Scenario")]
+#[cfg_attr(test, schemars(rename = "Scenario"))]
 pub struct ScenarioFile {
     /// One line that states what must hold. Required.
     pub title: Located<String>,
@@ -119,9 +122,10 @@ impl<T: std::hash::Hash> std::hash::Hash for Located<T> {
 impl<T: Eq> Eq for Located<T> {}
 
 /// The axes of a scenario's matrix.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Matrix")]
+#[cfg_attr(test, schemars(rename = "Matrix"))]
 pub struct MatrixFile {
     /// The providers that the proxy calls. Default: for each API, the provider that defined it.
     pub provider: Option<Located<Vec<Provider>>>,
@@ -133,9 +137,10 @@ pub struct MatrixFile {
 
 /// What a deployment does on one attempt: exactly one of `reply`, `error` and `status`. All three may be left
 /// out if `faults` is set.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Turn")]
+#[cfg_attr(test, schemars(rename = "Turn"))]
 pub struct TurnFile {
     /// A successful response of this kind.
     pub reply: Option<Located<SuccessReply>>,
@@ -145,7 +150,7 @@ pub struct TurnFile {
     pub status: Option<Located<u16>>,
     /// The body of a literal `status`: a string is sent verbatim, any other value as JSON. Placeholders such as
     /// `{{canary.message}}` are filled in. Default: no body.
-    #[schemars(with = "Option<serde_json::Value>")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub body: Option<Located<serde_json::Value>>,
     /// Headers that are added to the response or replace its own; `null` removes a header. Default: none.
     #[serde(default)]

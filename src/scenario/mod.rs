@@ -16,6 +16,7 @@ mod mistake;
 mod model;
 mod parse;
 mod path;
+#[cfg(test)]
 mod schema;
 mod session;
 mod sibling;
@@ -42,6 +43,7 @@ pub use mistake::RequestMistake;
 pub use model::{Case, Combination, Cooldown, ProxySettings, Scenario, Step, SuccessReply, Turn, TurnReply};
 pub use parse::parse;
 pub use path::fill_model;
+#[cfg(test)]
 pub use schema::schema;
 pub use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
 pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,8 @@ pub struct Scenario {
 }
 
 /// One combination of a scenario's matrix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Combination {
     /// The API that the caller calls.
     pub api: Api,
@@ -103,7 +105,8 @@ pub enum TurnReply {
 }
 
 /// The content of a successful response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SuccessReply {
     /// A short text; as a stream, five pieces of content.
@@ -127,12 +130,13 @@ impl SuccessReply {
 }
 
 /// The settings of the proxy for a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ProxySettings {
     /// The longest time that the proxy waits for one attempt, as a duration, `100ms` to `10m`. Default: `10s`.
     #[serde(with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub timeout: Duration,
     /// The number of times that the proxy may retry a failed attempt, 0 to 10. Default: 0.
     pub retries: u32,
@@ -149,7 +153,7 @@ pub struct ProxySettings {
     /// How long a stream may be silent before the proxy sends a ping, as a duration, `50ms` to `1m`. Pings begin
     /// before the provider has answered, so the proxy has then already sent status 200. Default: no pings.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub keep_alive: Option<Duration>,
 }
 
@@ -167,19 +171,21 @@ impl Default for ProxySettings {
 }
 
 /// The rule by which the proxy puts a failing deployment in cooldown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cooldown {
     /// The number of failures after which the cooldown begins, at least 1.
     pub after: u32,
     /// The length of the cooldown, as a duration (`30s`).
     #[serde(rename = "for", with = "duration")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub lasting: Duration,
 }
 
 /// One request of the caller.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     /// Members that are added to the standard request body or replace its own; `null` removes a member. Default:

@@ -29,7 +29,7 @@ pub use family::FaultLayer;
 pub use prove::{SelftestError, identity, prove};
 pub use raw::{ConnectionEnd, Read, Transcript};
 pub use reply::{MessageFraming, ParsedReply};
-pub use report::{ClaimResult, FaultProof, Lateness, SCHEMA_VERSION, Selftest, Timing, json_schema};
+pub use report::{ClaimResult, FaultProof, Lateness, SCHEMA_VERSION, Selftest, Timing};
 pub use seen::ClientView;
 pub use tls::CertificateRefusal;
 pub use written::written;

@@ -1,5 +1,6 @@
 //! The report of a selftest, as data.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,8 +11,9 @@ use super::{family::FaultLayer, seen::ClientView};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A whole selftest. Times are in milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "upfault selftest")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[cfg_attr(test, schemars(title = "upfault selftest"))]
 pub struct Selftest {
     /// The version of this format: 1.
     pub schema: u32,
@@ -32,7 +34,8 @@ pub struct Selftest {
 }
 
 /// One list of faults, and what the client observed on the wire.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct FaultProof {
     /// The layer that the faults affect.
     pub family: FaultLayer,
@@ -63,7 +66,8 @@ pub struct FaultProof {
 }
 
 /// One claim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ClaimResult {
     /// The text of the claim.
     pub claim: String,
@@ -72,7 +76,8 @@ pub struct ClaimResult {
 }
 
 /// How late this machine is (milliseconds).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Timing {
     /// The mock's injected waits: the latest one of each exhibit that has some.
     pub injected: Lateness,
@@ -81,7 +86,8 @@ pub struct Timing {
 }
 
 /// How late several waits were (milliseconds).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Lateness {
     /// The number of waits.
     pub count: usize,
@@ -113,6 +119,7 @@ impl FaultProof {
 }
 
 /// Returns the JSON Schema of [`Selftest`], which is checked in as `schema/selftest.schema.json`.
+#[cfg(test)]
 pub fn json_schema() -> Value {
     schemars::schema_for!(Selftest).to_value()
 }

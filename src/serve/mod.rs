@@ -5,6 +5,7 @@ mod access;
 mod armed_mocks;
 mod catalogue;
 mod limits;
+#[cfg(test)]
 mod openapi;
 mod page;
 mod reply;
@@ -14,7 +15,6 @@ mod server;
 pub use access::HostName;
 pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, NotArmed};
 pub use catalogue::{Entry, entries};
-pub use openapi::document;
 pub use server::Server;
 
 #[cfg(test)]

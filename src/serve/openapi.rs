@@ -1,5 +1,6 @@
 //! The OpenAPI document of the control API, generated from its types.
 
+#[cfg(test)]
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response as AxumResponse};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ use crate::{
 };
 
 /// A newly armed mock.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ArmedReply {
     /// The id of the mock, with which its ledger is read and with which it is ended.
     pub id: String,
@@ -27,7 +29,8 @@ pub struct ArmedReply {
 }
 
 /// What a mock received, and what it sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct LedgerReply {
     /// The id of the mock.
     pub id: String,
@@ -46,14 +49,16 @@ pub struct LedgerReply {
 }
 
 /// Traffic to this server that was not a complete HTTP request or not for a known path.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct StraysReply {
     /// The newest 1000, with the newest last.
     pub strays: Vec<Stray>,
 }
 
 /// The health of the server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct HealthReply {
     /// Always `ok`.
     pub status: String,
@@ -64,14 +69,16 @@ pub struct HealthReply {
 }
 
 /// Why a request to the control API was not carried out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ErrorReply {
     /// The error.
     pub error: ErrorBody,
 }
 
 /// The description of an error.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ErrorBody {
     /// What is wrong, in one sentence.
     pub message: String,

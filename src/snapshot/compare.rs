@@ -1,5 +1,6 @@
 //! Compares a case with its accepted snapshot. Pure.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
@@ -11,7 +12,8 @@ use crate::judge::{PolicyAnswer, PolicyEffect};
 const CONTEXT: usize = 2;
 
 /// How a case differs from its accepted snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Difference {
     /// Rules with findings that the snapshot does not contain, once for each new finding.
     pub new_findings: Vec<String>,

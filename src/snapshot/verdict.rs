@@ -1,6 +1,7 @@
 //! The verdict of a case: the findings of the policy, compared with the accepted snapshot. Pure. Runs and stored reports
 //! are judged by the same code.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,8 @@ use crate::{
 };
 
 /// The accepted snapshot of a case at the time of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Accepted {
     /// There is no accepted snapshot.

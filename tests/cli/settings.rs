@@ -35,7 +35,11 @@ fn a_run_uses_the_settings_of_the_project_and_reports_them() {
     let policy = report.judged_by.unwrap();
     assert_eq!(policy.name, "default + upfault.toml");
     assert_eq!(policy.retry_after.reason, "Our clients never wait.");
-    assert_eq!(policy.timeout, upfault::internals::judge::Policy::default().timeout, "the whole policy is there");
+    assert_eq!(
+        policy.timeout,
+        upfault::internals::judge::Policy::default().timeout,
+        "the whole policy is there"
+    );
     // The same without the file is a finding.
     stage
         .upfault(&["run", "scenarios/t", "--proxy", "builtin:retry-after-dropped", "--no-config"])

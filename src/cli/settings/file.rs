@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
@@ -11,19 +12,20 @@ use serde::{
 use crate::judge::PolicyEdits;
 
 /// Settings of a project: defaults for the options of `upfault`. Paths are relative to the folder of the file.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "upfault.toml")]
+#[cfg_attr(test, schemars(title = "upfault.toml"))]
 pub struct SettingsFile {
     /// The proxy to test: `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a
     /// running proxy.
     pub proxy: Option<String>,
     /// The address of the mock providers, for a proxy that is already running.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<SocketAddr>,
     /// Scenarios: files, folders, or names as `upfault list` prints them. Default: the bundled ones and those in the
     /// folder `scenarios`.
-    #[schemars(length(min = 1))]
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub scenarios: Option<Vec<String>>,
     /// The snapshot folder. Default: `snapshots`.
     pub snapshots: Option<PathBuf>,
@@ -40,7 +42,8 @@ pub struct SettingsFile {
 }
 
 /// Reports that every run writes.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReportFiles {
     /// The path of the JSON report.
@@ -81,6 +84,7 @@ impl<'de> Visitor<'de> for ChoiceVisitor {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for PolicyChoice {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "PolicyChoice".into()

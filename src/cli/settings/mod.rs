@@ -9,6 +9,7 @@ mod resolve;
 mod tests;
 
 #[cfg(test)]
+#[cfg(test)]
 use file::schema;
 pub use found::find;
 pub use resolve::Settings;

@@ -2,6 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -17,7 +18,8 @@ use crate::{
 };
 
 /// An answer and the reason for it. In a file, the answer alone is enough.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct PolicyRuling<T> {
     /// The answer.
     pub answer: T,
@@ -33,7 +35,8 @@ impl<T> PolicyRuling<T> {
 }
 
 /// A key of a policy and its answer, for findings that depend on it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct PolicyAnswer {
     /// The key in `policy`: `timeout` or `levels.status.timeout`.
     pub key: String,
@@ -68,7 +71,8 @@ impl PolicyAnswer {
 macro_rules! answers {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(JsonSchema))]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)*
         }
@@ -219,6 +223,7 @@ impl<'de> Deserialize<'de> for OptionalStatusSet {
     }
 }
 
+#[cfg(test)]
 impl JsonSchema for OptionalStatusSet {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "StatusesOrNone".into()
@@ -263,7 +268,8 @@ impl<'de> Visitor<'de> for StatusesVisitor {
 }
 
 /// The id of a rule of the contract.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(transparent)]
 pub struct RuleName(pub String);
 

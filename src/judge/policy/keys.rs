@@ -1,6 +1,7 @@
 //! The keys of a policy and the questions that they answer.
 
 use indexmap::IndexMap;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,8 @@ pub struct PolicyQuestion {
 macro_rules! policy {
     ($($key:ident: $answer:ty, $asks:literal, [$($rule:literal),*] $(and [$($also:literal),*])?;)*) => {
         /// The answers to disputed questions, with reasons.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(JsonSchema))]
         #[serde(default)]
         pub struct Policy {
             /// The name in reports.
@@ -50,9 +52,10 @@ macro_rules! policy {
 
         /// The contents of a policy file: changes to the policy that it extends. `Name` is the type of that
         /// policy's name, which can include its position in the file.
-        #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[cfg_attr(test, derive(JsonSchema))]
         #[serde(deny_unknown_fields)]
-        #[schemars(rename = "PolicyEdits")]
+        #[cfg_attr(test, schemars(rename = "PolicyEdits"))]
         pub struct PolicyEdits<Name> {
             /// The name in reports.
             pub(super) name: Option<String>,

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The outcome of a call for the program that makes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SdkOutcome {
     /// An exception, after all retries.
@@ -36,7 +38,8 @@ impl SdkOutcome {
 }
 
 /// Whether an SDK with default settings retries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Retry {
     /// The total number of requests, including the first one, if each gets the same response; null if that was not
     /// measured.
@@ -60,7 +63,8 @@ impl Retry {
 }
 
 /// What decides whether an SDK retries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RetryReason {
     /// The status.
@@ -94,7 +98,8 @@ impl fmt::Display for RetryReason {
 }
 
 /// How long an SDK waits before it retries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
     /// Its own backoff: 0.5 s before the first retry, 1 s before the second, each shortened by up to 25 %.

@@ -1,5 +1,6 @@
 //! How every SDK reacts to every exchange of a case.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ use crate::{
 };
 
 /// How the SDKs react to one exchange.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct StepView {
     /// Which request of the case.
     pub step: StepName,
@@ -19,7 +21,8 @@ pub struct StepView {
 }
 
 /// How one SDK reacts to one exchange.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct SdkView {
     /// Which SDK.
     pub sdk: Sdk,

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::observation::StepName;
 
 /// The origin of one error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct ErrorOrigin {
     /// The request of the case that got the error.
     pub step: StepName,
@@ -22,7 +24,8 @@ pub struct ErrorOrigin {
 }
 
 /// The source of an error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorSource {
     /// An upstream: the response contains tokens that the upstream planted.
@@ -53,7 +56,8 @@ impl fmt::Display for ErrorSource {
 }
 
 /// One piece of evidence for the source of an error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct Evidence {
     /// The kind of token that was found, such as `message` or `request id`, or a sentence.
     pub found: String,
@@ -77,7 +81,8 @@ impl fmt::Display for Evidence {
 }
 
 /// One detail that an upstream sent, and its fate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 pub struct TracedDetail {
     /// `message`, `type`, `code`, `param`, or the name of a header; for a leak, what leaked.
     pub detail: String,
@@ -88,7 +93,8 @@ pub struct TracedDetail {
 }
 
 /// The fate of one detail on its way through the proxy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DetailFate {
     /// The response contains it in the same member or header, with the same value.

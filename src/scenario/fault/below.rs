@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,8 @@ use super::point::Point;
 use crate::scenario::duration;
 
 /// A failure of the TCP connection or of name resolution. A refused connection is the separate fault `refuse`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConnectionFault {
     /// The upstream's host name does not resolve: it ends in `.invalid` (RFC 6761 section 6.4).
@@ -27,7 +29,7 @@ pub enum ConnectionFault {
     /// The server accepts the connection only after this duration (`1s`), then answers normally.
     SlowAccept(
         #[serde(with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         Duration,
     ),
     /// The server sends a complete response and keeps the connection open, then closes it with a FIN, without
@@ -37,7 +39,8 @@ pub enum ConnectionFault {
 }
 
 /// A failure of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TlsFault {
     /// The server presents an expired certificate, issued by the run's own CA.
@@ -58,7 +61,8 @@ pub enum TlsFault {
 }
 
 /// A fatal TLS alert, by its name in RFC 8446 section 6.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TlsAlert {
     /// 40
@@ -80,7 +84,8 @@ pub enum TlsAlert {
 }
 
 /// A failure of HTTP/2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Http2Fault {
     /// The server never sends its SETTINGS frame (RFC 9113 section 3.4), nor anything else.
@@ -95,7 +100,8 @@ pub enum Http2Fault {
 }
 
 /// An HTTP/2 error code, and the point of the response at which the server sends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Http2Strike {
     /// The HTTP/2 error code.
@@ -105,7 +111,8 @@ pub struct Http2Strike {
 }
 
 /// An error code of HTTP/2 (RFC 9113 section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Http2Code {
     /// 0x00

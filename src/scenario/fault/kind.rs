@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,8 @@ use crate::scenario::{
 ///
 /// A turn applies its faults in the order of the list. A fault that ends the response must be the last of the
 /// list, so the list can contain only one of that kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// The upstream does not listen on its port: the kernel refuses the connection (TCP RST to the SYN).
@@ -46,7 +48,7 @@ pub enum Fault {
         at: Point,
         /// The length of the silence, as a duration (`2s`). Default: without end.
         #[serde(default, rename = "for", with = "duration::option", skip_serializing_if = "Option::is_none")]
-        #[schemars(with = "Option<String>")]
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
         lasting: Option<Duration>,
     },
     /// Wait, then continue. Use `delay` for a wait that the proxy should survive, `stall` for one that it should
@@ -56,7 +58,7 @@ pub enum Fault {
         at: Point,
         /// The length of the wait, as a duration (`2s`).
         #[serde(rename = "for", with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         lasting: Duration,
     },
     /// Wait for lengths of time that are drawn from a distribution with the run's seed.

@@ -2,13 +2,15 @@
 
 use std::{fmt, time::Duration};
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::duration;
 
 /// Waits whose lengths are drawn before the first byte is sent. The same seed gives the same waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
     /// The points of the response at which the mock waits. Default: `first_byte`.
@@ -19,7 +21,8 @@ pub struct Latency {
 }
 
 /// The points of a response at which the mock waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LatencyPlace {
     /// Before the status line, once.
@@ -32,41 +35,42 @@ pub enum LatencyPlace {
 }
 
 /// The distribution from which the length of a wait is drawn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LatencyShape {
     /// Always this duration (`100ms`).
     Fixed(
         #[serde(with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         Duration,
     ),
     /// A uniform distribution between two durations.
     Uniform {
         /// The shortest wait, as a duration (`100ms`).
         #[serde(with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         from: Duration,
         /// The longest wait, as a duration (`2s`).
         #[serde(with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         to: Duration,
     },
     /// A normal distribution, limited to values from zero to four standard deviations above the mean.
     Normal {
         /// The mean, as a duration (`500ms`).
         #[serde(with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         mean: Duration,
         /// The standard deviation, as a duration (`100ms`).
         #[serde(with = "duration")]
-        #[schemars(with = "String")]
+        #[cfg_attr(test, schemars(with = "String"))]
         deviation: Duration,
     },
     /// These durations in order, starting again with the first after the last.
     List(
         #[serde(with = "duration::list")]
-        #[schemars(with = "Vec<String>")]
+        #[cfg_attr(test, schemars(with = "Vec<String>"))]
         Vec<Duration>,
     ),
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,8 @@ use super::point::Point;
 use crate::scenario::words::ErrorName;
 
 /// What the upstream sends in place of the body of a successful response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum MalformedBody {
     /// `application/json` that is not JSON.
@@ -35,7 +37,8 @@ pub enum MalformedBody {
 }
 
 /// A mismatch between the body and its Content-Encoding (RFC 9110 section 8.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ContentEncodingFault {
     /// Content-Encoding is `gzip`, but the body is not compressed.
@@ -47,7 +50,8 @@ pub enum ContentEncodingFault {
 }
 
 /// A mismatch between the body and its Content-Type (RFC 9110 section 8.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ContentTypeFault {
     /// Content-Type is `text/html`, regardless of the body.
@@ -59,7 +63,8 @@ pub enum ContentTypeFault {
 }
 
 /// A defect in the AWS event stream encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum EventStreamFault {
     /// A message has a wrong CRC in its prelude.

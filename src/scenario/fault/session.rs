@@ -1,12 +1,14 @@
 //! The close frame that ends a WebSocket session.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::point::Point;
 
 /// A WebSocket close frame (RFC 6455 section 5.5.1). After the proxy has answered it, the upstream sends a FIN.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CloseFrame {
     /// The status code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: an empty frame.

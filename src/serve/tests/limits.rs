@@ -90,6 +90,6 @@ fn the_documentation_contains_every_limit() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/serve.md");
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(&table()), "docs/serve.md does not contain this table:\n{}", table());
-    let described: Value = serde_json::from_str(&crate::serve::document()).unwrap();
+    let described: Value = serde_json::from_str(&crate::serve::openapi::document()).unwrap();
     assert!(described["info"]["description"].as_str().unwrap().contains(&table()));
 }
