@@ -6,25 +6,25 @@ use std::{collections::BTreeMap, io::Read as _, sync::LazyLock};
 use flate2::read::ZlibDecoder;
 
 /// The scenarios that come with upfault.
-pub static SCENARIOS: LazyLock<Folder> =
+pub(crate) static SCENARIOS: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/scenarios.archive"))));
 
 /// The proxy definitions that come with upfault: one folder for each proxy.
-pub static PROXIES: LazyLock<Folder> =
+pub(crate) static PROXIES: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/proxies.archive"))));
 
 /// The JSON Schemas and the OpenAPI document. `just schema` generates the files from the types, and tests check that they
 /// are up to date. The program embeds the files and does not contain the code that generates them.
-pub static SCHEMAS: LazyLock<Folder> =
+pub(crate) static SCHEMAS: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/schema.archive"))));
 
 /// The accepted snapshots that come with upfault.
-pub static SNAPSHOTS: LazyLock<Folder> =
+pub(crate) static SNAPSHOTS: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/snapshots.archive"))));
 
 /// Text files, sorted by their paths below the folder. The separator in paths is `/`.
 #[derive(Debug)]
-pub struct Folder(BTreeMap<&'static str, &'static str>);
+pub(crate) struct Folder(BTreeMap<&'static str, &'static str>);
 
 impl Folder {
     fn unpack(archive: &[u8]) -> Self {
@@ -43,17 +43,17 @@ impl Folder {
     }
 
     /// The text of the file at this path.
-    pub fn get(&self, path: &str) -> Option<&'static str> {
+    pub(crate) fn get(&self, path: &str) -> Option<&'static str> {
         self.0.get(path).copied()
     }
 
     /// The files, each with its path and text.
-    pub fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
         self.0.iter().map(|(path, text)| (*path, *text))
     }
 
     /// The names of the folders directly below this one, without duplicates.
-    pub fn folders(&self) -> Vec<&'static str> {
+    pub(crate) fn folders(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.0.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
         names.dedup();
         names

@@ -10,7 +10,7 @@ use same_file::Handle;
 
 /// The kind of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockMode {
+pub(crate) enum LockMode {
     /// Several processes can hold it at the same time. For processes that only use the folder.
     Shared,
     /// Only one process can hold it. For a process that changes or removes the folder.
@@ -19,7 +19,7 @@ pub enum LockMode {
 
 /// A lock on a file. It is released when it is dropped, and by the operating system when the process ends.
 #[derive(Debug)]
-pub struct Lock(File);
+pub(crate) struct Lock(File);
 
 impl Lock {
     /// Takes the lock without waiting and creates the file if it does not exist. Returns `None` if another holder,
@@ -30,7 +30,7 @@ impl Lock {
     ///
     /// # Errors
     /// If the file cannot be opened, or the file system does not support locks.
-    pub fn attempt(path: &Path, access: LockMode) -> io::Result<Option<Self>> {
+    pub(crate) fn attempt(path: &Path, access: LockMode) -> io::Result<Option<Self>> {
         loop {
             let file = open(path, access)?;
             let taken = match access {

@@ -1,13 +1,13 @@
 //! Quotes words for a POSIX shell, so that commands that upfault prints can be pasted.
 
 /// A command line in which each of `words` is one argument.
-pub fn command(words: &[impl AsRef<str>]) -> String {
+pub(crate) fn command(words: &[impl AsRef<str>]) -> String {
     words.iter().map(|one| word(one.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// `text` as one argument, quoted if needed. The result contains no control characters, because a terminal would interpret
 /// them. A newline at the end of `text` is lost.
-pub fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
     if text.chars().any(char::is_control) {
         format!("\"$(printf -- {})\"", single_quoted(&printf_format(text)))
@@ -19,7 +19,7 @@ pub fn word(text: &str) -> String {
 }
 
 /// A format for printf that prints `text`. Control characters are escaped as octal numbers.
-pub fn printf_format(text: &str) -> String {
+pub(crate) fn printf_format(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

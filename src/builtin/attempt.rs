@@ -212,7 +212,7 @@ impl FrameSource {
     }
 
     /// Returns the next frame, or how the stream stopped.
-    pub async fn next(&mut self) -> Result<RawFrame, UpstreamStop> {
+    pub(super) async fn next(&mut self) -> Result<RawFrame, UpstreamStop> {
         loop {
             if let Some(frame) = self.splitter.pop() {
                 return Ok(frame);
@@ -228,7 +228,7 @@ impl FrameSource {
     }
 
     /// Takes the bytes at the end of the stream that do not form a frame.
-    pub fn rest(&mut self) -> Bytes {
+    pub(super) fn rest(&mut self) -> Bytes {
         self.splitter.rest()
     }
 }

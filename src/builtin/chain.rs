@@ -36,12 +36,12 @@ pub(super) struct ProxyShared {
 }
 
 impl ProxyShared {
-    pub fn route(&self, model: &str) -> Option<&ProxyRoute> {
+    pub(super) fn route(&self, model: &str) -> Option<&ProxyRoute> {
         self.by_model.get(model).and_then(|index| self.routes.get(*index))
     }
 
     /// The timeout of one attempt; `None` for no timeout.
-    pub fn limit(&self, route: &ProxyRoute) -> Option<Duration> {
+    pub(super) fn limit(&self, route: &ProxyRoute) -> Option<Duration> {
         // A limit that is not a duration (negative, NaN, too large) counts as no limit.
         Duration::try_from_secs_f64(route.timeout_s)
             .ok()

@@ -41,7 +41,7 @@ impl<T> ConcurrentRequests<T> {
     }
 
     /// Counts a request of this group as in progress until the returned guard is dropped.
-    pub fn enter<'a>(&'a self, group: &'a str) -> OpenRequest<'a, T> {
+    pub(super) fn enter<'a>(&'a self, group: &'a str) -> OpenRequest<'a, T> {
         let mut groups = self.groups();
         groups.entry(group.to_owned()).or_insert(Group { inside: 0, waiting: None }).inside += 1;
         OpenRequest { meeting: self, group }
@@ -51,7 +51,7 @@ impl<T> ConcurrentRequests<T> {
 impl<T> OpenRequest<'_, T> {
     /// Swaps `own` with the value of another request of the group. Waits as long as another request is in
     /// progress; returns `own` if there is none.
-    pub async fn swap(&self, own: T) -> T {
+    pub(super) async fn swap(&self, own: T) -> T {
         let waiting = {
             let mut groups = self.meeting.groups();
             let Some(group) = groups.get_mut(self.group) else { return own };

@@ -38,7 +38,7 @@ struct RouteMemory {
 }
 
 impl CooldownMemory {
-    pub fn new(cooldown: Option<Cooldown>, rules: &Rules) -> Self {
+    pub(super) fn new(cooldown: Option<Cooldown>, rules: &Rules) -> Self {
         Self {
             cooldown: cooldown.filter(|_| rules.cooldown),
             client_errors_count: rules.client_errors_cool_down,
@@ -55,7 +55,7 @@ impl CooldownMemory {
     }
 
     /// The failure to send if the route is in cooldown, in which case the upstream must not be called.
-    pub fn refusal(&self, model: &str, now: Instant) -> Option<CallFailure> {
+    pub(super) fn refusal(&self, model: &str, now: Instant) -> Option<CallFailure> {
         let mut routes = self.routes();
         let memory = routes.get_mut(model)?;
         if std::mem::take(&mut memory.poisoned) {
@@ -98,7 +98,7 @@ impl CooldownMemory {
     }
 
     /// Records the result of an attempt.
-    pub fn note(&self, model: &str, result: Result<(), &CallFailure>, now: Instant) {
+    pub(super) fn note(&self, model: &str, result: Result<(), &CallFailure>, now: Instant) {
         let mut routes = self.routes();
         let memory = routes.entry(model.to_owned()).or_default();
         match result {

@@ -54,7 +54,7 @@ struct RouteHistory {
 }
 
 impl DefectMemory {
-    pub fn new(defect: Option<Defect>) -> Self {
+    pub(super) fn new(defect: Option<Defect>) -> Self {
         Self {
             defect,
             routes: Mutex::default(),
@@ -70,7 +70,7 @@ impl DefectMemory {
     }
 
     /// If the defect serves one request after the other: waits until the previous one is done.
-    pub async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    pub(super) async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         match self.defect {
             Some(Defect::OneAtATime) => Some(self.turn.lock().await),
             _ => None,
@@ -78,7 +78,7 @@ impl DefectMemory {
     }
 
     /// Counts a request as in progress if the defect swaps concurrent requests; `None` otherwise.
-    pub fn enter<'a>(&'a self, route: &'a ProxyRoute) -> Option<OpenRequest<'a, Outcome>> {
+    pub(super) fn enter<'a>(&'a self, route: &'a ProxyRoute) -> Option<OpenRequest<'a, Outcome>> {
         let swaps = matches!(
             self.defect,
             Some(Defect::ErrorsSwapped | Defect::AnswersSwapped | Defect::HeadersSwapped)
@@ -88,7 +88,7 @@ impl DefectMemory {
 
     /// The failure with which the defect rejects a request because of earlier requests on the route. The
     /// request is then not sent to any upstream.
-    pub fn refusal(&self, route: &ProxyRoute) -> Option<Failed> {
+    pub(super) fn refusal(&self, route: &ProxyRoute) -> Option<Failed> {
         let mut refusal = None;
         self.route(&route.model, |before| {
             refusal = match self.defect {
@@ -107,7 +107,7 @@ impl DefectMemory {
     }
 
     /// Applies the defect to the result of a request.
-    pub async fn instead(
+    pub(super) async fn instead(
         &self,
         route: &ProxyRoute,
         inside: Option<&OpenRequest<'_, Outcome>>,
@@ -141,14 +141,14 @@ impl DefectMemory {
     }
 
     /// Whether the error that is being sent is the third, sixth, … of its route.
-    pub fn is_third_error(&self, route: &ProxyRoute) -> bool {
+    pub(super) fn is_third_error(&self, route: &ProxyRoute) -> bool {
         let mut errors = 0;
         self.route(&route.model, |before| errors = before.errors);
         errors > 0 && errors.is_multiple_of(EVERY)
     }
 
     /// Counts a cut stream, and returns whether it is the third, sixth, … of its route.
-    pub fn is_third_cut(&self, route: &ProxyRoute) -> bool {
+    pub(super) fn is_third_cut(&self, route: &ProxyRoute) -> bool {
         let mut cuts = 0;
         self.route(&route.model, |before| {
             before.cuts += 1;

@@ -54,7 +54,7 @@ pub(super) enum Cause {
 
 impl CallFailure {
     /// A failure with an error that the proxy writes itself.
-    pub fn own(
+    pub(super) fn own(
         cause: Cause,
         status: u16,
         kind: &str,
@@ -66,28 +66,28 @@ impl CallFailure {
     }
 
     /// The failure for an invalid request.
-    pub fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn caller(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self::own(Cause::Caller, status, "invalid_request_error", Some(code), message)
     }
 
-    pub fn timeout(limit: std::time::Duration) -> Self {
+    pub(super) fn timeout(limit: std::time::Duration) -> Self {
         let limit = humantime::format_duration(limit);
         let message = format!("The upstream did not answer within {limit}.");
         Self::own(Cause::Timeout, 504, envelope::UPSTREAM_ERROR, Some("timeout"), message)
     }
 
-    pub fn unreachable() -> Self {
+    pub(super) fn unreachable() -> Self {
         let message = "The upstream could not be reached.";
         Self::own(Cause::Unreachable, 502, envelope::UPSTREAM_ERROR, Some("upstream_unreachable"), message)
     }
 
-    pub fn disconnected() -> Self {
+    pub(super) fn disconnected() -> Self {
         let message = "The upstream closed the connection before its answer was complete.";
         Self::own(Cause::Disconnected, 502, envelope::UPSTREAM_ERROR, Some("upstream_disconnected"), message)
     }
 
     /// Converts the error to another form.
-    pub fn into_form(mut self, form: ErrorForm) -> Self {
+    pub(super) fn into_form(mut self, form: ErrorForm) -> Self {
         let is_foreign = self.error.form != form;
         self.error = self.error.into_form(form, self.status);
         if form == ErrorForm::Anthropic && is_foreign {
@@ -101,20 +101,20 @@ impl CallFailure {
     /// Whether an upstream sent a response, whose detail is more useful to the caller than a message of the
     /// proxy. A route in cooldown counts too, since its
     /// failure repeats the one that started the cooldown.
-    pub fn is_from_upstream(&self) -> bool {
+    pub(super) fn is_from_upstream(&self) -> bool {
         matches!(self.cause, Cause::Status(_) | Cause::FirstEvent | Cause::OddBody | Cause::CoolingDown)
     }
 
     /// Whether the upstream itself sent the error. False if its response was invalid, so that the error is
     /// the proxy's own description of it.
-    pub fn has_upstream_error(&self) -> bool {
+    pub(super) fn has_upstream_error(&self) -> bool {
         let is_described =
             self.error.error.get("code").is_some_and(|code| code == envelope::INVALID_RESPONSE);
         self.is_from_upstream() && !is_described
     }
 
     /// The first header with this name (in lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }

@@ -52,7 +52,7 @@ pub(super) enum ReplyBody {
 }
 
 impl ProxyReply {
-    pub fn whole(status: u16, content_type: &str, body: Bytes) -> Self {
+    pub(super) fn whole(status: u16, content_type: &str, body: Bytes) -> Self {
         Self {
             status,
             headers: vec![("content-type".into(), content_type.into())],

@@ -60,8 +60,8 @@ mod upstream_request;
 #[cfg(test)]
 mod tests;
 
-pub use defect::{Defect, UnknownDefect};
+pub use defect::Defect;
 pub use dialect::lacks;
-pub use own_process::OwnProcess;
-pub use passed_body::pass_through_path;
-pub use server::Builtin;
+pub(crate) use own_process::OwnProcess;
+pub(crate) use passed_body::pass_through_path;
+pub(crate) use server::Builtin;

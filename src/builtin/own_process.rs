@@ -14,7 +14,7 @@ use crate::{
 /// The configuration of the process: a JSON file that the runner writes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OwnProcess {
+pub(crate) struct OwnProcess {
     /// The key that callers must send.
     pub proxy_key: String,
     /// The PEM file with the certificate authority that it trusts.
@@ -30,7 +30,7 @@ pub struct OwnProcess {
 /// A cooldown, in the format of the templates.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CooldownSeconds {
+pub(crate) struct CooldownSeconds {
     /// The number of failures that start it.
     pub after: u32,
     /// How long it lasts, in seconds.
@@ -43,7 +43,7 @@ impl OwnProcess {
     /// # Errors
     ///
     /// If the port cannot be bound, the authority cannot be read, or the defect is unknown.
-    pub async fn serve(self, port: u16) -> io::Result<()> {
+    pub(crate) async fn serve(self, port: u16) -> io::Result<()> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let ca = std::fs::read_to_string(&self.ca)?;
         let defect = Defect::from_str(&self.defect).map_err(io::Error::other)?;

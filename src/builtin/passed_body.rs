@@ -24,7 +24,7 @@ const ROOT: &str = "/pass-through/";
 
 /// The path to which a caller sends a request of `api` to pass it through; `None` if the provider does not
 /// have this endpoint.
-pub fn pass_through_path(route: &ProxyRoute, api: Api, stream: bool) -> Option<String> {
+pub(crate) fn pass_through_path(route: &ProxyRoute, api: Api, stream: bool) -> Option<String> {
     let path = endpoint(route.provider, api, stream, &route.upstream_model)?;
     Some(format!("{ROOT}{}{path}", route.model))
 }
@@ -164,7 +164,7 @@ pub(super) struct PassedBody {
 impl PassedBody {
     /// Returns the next bytes; an error if the upstream broke off, so that hyper aborts the caller's
     /// connection too.
-    pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
+    pub(super) async fn next(&mut self) -> Option<io::Result<Bytes>> {
         let chunk = self.response.chunk();
         let next = match self.gap {
             Some(gap) => match timeout(gap, chunk).await {

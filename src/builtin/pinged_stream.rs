@@ -72,7 +72,7 @@ impl fmt::Debug for PingedStream {
 
 impl PingedStream {
     /// Returns the next bytes for the caller; `None` at the end.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         match &mut self.state {
             State::Over => None,
             State::Relaying(relay) => relay.next().await,

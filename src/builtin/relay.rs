@@ -37,7 +37,7 @@ pub(super) struct StreamRelay {
 }
 
 impl StreamRelay {
-    pub fn new(
+    pub(super) fn new(
         shared: Arc<ProxyShared>,
         route: ProxyRoute,
         call: CallerRequest,
@@ -68,7 +68,7 @@ impl StreamRelay {
     }
 
     /// Returns the next bytes for the caller; `None` at the end.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.out.pop_front() {
                 return Some(bytes);

@@ -64,13 +64,13 @@ pub(super) struct RetryAfterLeave {
 }
 
 impl RetryAfterLeave {
-    pub fn new(shared: &Arc<ProxyShared>, route: &ProxyRoute, call: &CallerRequest) -> Self {
+    pub(super) fn new(shared: &Arc<ProxyShared>, route: &ProxyRoute, call: &CallerRequest) -> Self {
         let wanted = shared.rules.retries_after_leave && route.retries > 0;
         Self { armed: wanted.then(|| (shared.clone(), route.clone(), call.clone())) }
     }
 
     /// Cancels the extra attempt: the caller did not leave.
-    pub fn disarm(&mut self) {
+    pub(super) fn disarm(&mut self) {
         self.armed = None;
     }
 }

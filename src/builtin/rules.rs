@@ -55,7 +55,7 @@ pub(super) struct Rules {
 
 impl Rules {
     /// The honest rules, with at most one of them changed by a defect.
-    pub fn of(defect: Option<Defect>) -> Self {
+    pub(super) fn of(defect: Option<Defect>) -> Self {
         let mut rules = Self {
             timeouts: true,
             extra_retries: 0,

@@ -21,7 +21,7 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    pub fn of(routes: Arc<[ProxyRoute]>) -> Self {
+    pub(super) fn of(routes: Arc<[ProxyRoute]>) -> Self {
         let keys = || routes.iter().map(|route| route.api_key.as_str()).filter(|key| !key.is_empty());
         let prefix = keys().reduce(common).unwrap_or_default().to_owned();
         let mut authorities: Vec<String> =
@@ -32,7 +32,7 @@ impl Secrets {
     }
 
     /// Replaces every secret in an error.
-    pub fn redact(&self, error: &mut ErrorMembers) {
+    pub(super) fn redact(&self, error: &mut ErrorMembers) {
         error.values_mut().for_each(|value| self.redact_value(value));
     }
 
@@ -50,7 +50,7 @@ impl Secrets {
     }
 
     /// Replaces every secret in a text; borrowed if it contains none.
-    pub fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(super) fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         if !self.may_be_in(&text) {
             return text;

@@ -34,7 +34,7 @@ use crate::proxy::{InstanceSettings, ProxyRoute};
 
 /// A running embedded proxy. Dropping it ends its listener and all of its connections.
 #[derive(Debug)]
-pub struct Builtin {
+pub(crate) struct Builtin {
     address: SocketAddr,
     proxy_key: String,
     tasks: Tasks,
@@ -50,7 +50,7 @@ impl Builtin {
     ///
     /// If no port can be bound, the HTTP client cannot be set up, `ca` is not a certificate, or the defect
     /// would stop this process.
-    pub async fn start(
+    pub(crate) async fn start(
         routes: Vec<ProxyRoute>,
         settings: InstanceSettings,
         ca: Option<&str>,
@@ -99,17 +99,17 @@ impl Builtin {
     }
 
     /// `http://127.0.0.1:PORT`
-    pub fn root(&self) -> String {
+    pub(crate) fn root(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The key that callers must send as `Authorization: Bearer KEY`. Each start generates a new one.
-    pub fn proxy_key(&self) -> &str {
+    pub(crate) fn proxy_key(&self) -> &str {
         &self.proxy_key
     }
 
     /// Ends the listener and all connections at once, and returns when they are gone.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.tasks.cancel();
         self.tasks.gone().await;
     }

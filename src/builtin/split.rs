@@ -33,7 +33,7 @@ enum Inner {
 }
 
 impl Splitter {
-    pub fn new(carrier: Carrier) -> Self {
+    pub(super) fn new(carrier: Carrier) -> Self {
         let inner = match carrier {
             // WebSocket messages are not a body: `session` relays them.
             Carrier::Sse | Carrier::WebSocket => Inner::Sse(sse::SseDecoder::lenient()),
@@ -44,7 +44,7 @@ impl Splitter {
     }
 
     /// Adds the next bytes.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
         // Lenient decoders accept everything.
         match &mut self.inner {
@@ -55,7 +55,7 @@ impl Splitter {
     }
 
     /// Takes the next complete frame.
-    pub fn pop(&mut self) -> Option<RawFrame> {
+    pub(super) fn pop(&mut self) -> Option<RawFrame> {
         match &mut self.inner {
             Inner::Sse(decoder) => {
                 let event = decoder.pop()?;
@@ -92,19 +92,19 @@ impl Splitter {
     }
 
     /// Takes the last frame after the stream has ended, if nothing but the line end is missing.
-    pub fn last(&mut self) -> Option<RawFrame> {
+    pub(super) fn last(&mut self) -> Option<RawFrame> {
         let is_line =
             matches!(self.inner, Inner::Ndjson) && self.raw.iter().any(|b| !b.is_ascii_whitespace());
         is_line.then(|| self.line(self.raw.len()))
     }
 
     /// The number of bytes that have been added but not returned yet.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.raw.len()
     }
 
     /// Takes the remaining bytes, which do not form a frame; empty if they are all whitespace.
-    pub fn rest(&mut self) -> Bytes {
+    pub(super) fn rest(&mut self) -> Bytes {
         let rest = self.raw.split().freeze();
         if rest.iter().all(u8::is_ascii_whitespace) { Bytes::new() } else { rest }
     }

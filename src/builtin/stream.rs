@@ -38,7 +38,7 @@ pub(super) enum PieceKind {
 
 impl PieceKind {
     /// Whether no other piece follows it.
-    pub fn is_last(self) -> bool {
+    pub(super) fn is_last(self) -> bool {
         matches!(self, Self::ErrorEvent | Self::Interrupted | Self::Done)
     }
 }
@@ -74,14 +74,14 @@ pub(super) struct Reader {
 
 impl Reader {
     /// `secrets` are removed from every error event. `include_usage` is the option of a chat request.
-    pub fn new(secrets: Arc<Secrets>, caller: Api, upstream: Api, include_usage: bool) -> Self {
+    pub(super) fn new(secrets: Arc<Secrets>, caller: Api, upstream: Api, include_usage: bool) -> Self {
         let translator = Translator::new(caller, upstream, include_usage);
         let (seen, finished) = (BTreeSet::new(), BTreeSet::new());
         Self { secrets, upstream, caller, translator, seen, finished, frames: 0 }
     }
 
     /// Returns the piece to send for a frame.
-    pub fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> StreamPiece {
+    pub(super) fn frame(&mut self, RawFrame { frame, raw }: &RawFrame) -> StreamPiece {
         let raw = raw.clone();
         self.frames += 1;
         match meaning(self.upstream, frame) {
@@ -113,7 +113,7 @@ impl Reader {
     }
 
     /// Returns the piece to send when the upstream stops.
-    pub fn stopped(&mut self, stop: UpstreamStop) -> StreamPiece {
+    pub(super) fn stopped(&mut self, stop: UpstreamStop) -> StreamPiece {
         // A completion with its finish_reason is complete, whatever happens to the connection after it.
         if self.is_complete() {
             let closing = || dialect::closing(self.caller);
@@ -136,7 +136,7 @@ impl Reader {
     }
 
     /// Returns the piece to send for bytes that do not form a frame, if they are a JSON error.
-    pub fn bare(&self, rest: &Bytes) -> Option<StreamPiece> {
+    pub(super) fn bare(&self, rest: &Bytes) -> Option<StreamPiece> {
         let value = serde_json::from_slice(rest).ok().filter(|_| !self.is_complete())?;
         let error = DialectError::of_value(ErrorForm::of(self.upstream), &value)?;
         let frame = Frame { event: None, data: String::from_utf8_lossy(rest).into_owned() };
@@ -177,7 +177,7 @@ impl Reader {
     }
 
     /// The proxy's own error event: the stream broke off.
-    pub fn own_error(&self, message: String, status: u16, code: &str) -> StreamPiece {
+    pub(super) fn own_error(&self, message: String, status: u16, code: &str) -> StreamPiece {
         let error = DialectError::openai(envelope::error(message, envelope::UPSTREAM_ERROR, Some(code)));
         let bytes = dialect::error_frame(self.caller, error, status, self.frames);
         StreamPiece { kind: PieceKind::Interrupted, bytes }

@@ -24,7 +24,7 @@ pub(super) struct StreamTamper {
 }
 
 impl StreamTamper {
-    pub fn new(defect: Option<Defect>, api: Api) -> Self {
+    pub(super) fn new(defect: Option<Defect>, api: Api) -> Self {
         Self {
             defect,
             api,
@@ -37,7 +37,7 @@ impl StreamTamper {
     }
 
     /// Returns the pieces to send instead of `piece`.
-    pub fn apply(&mut self, piece: StreamPiece) -> Vec<StreamPiece> {
+    pub(super) fn apply(&mut self, piece: StreamPiece) -> Vec<StreamPiece> {
         let is_failure = matches!(piece.kind, PieceKind::ErrorEvent | PieceKind::Interrupted);
         self.failed |= is_failure;
         let is_first_content =
@@ -78,7 +78,7 @@ impl StreamTamper {
     }
 
     /// Applies the defect to the last piece of an upstream stream that stopped.
-    pub fn stopped(&self, piece: StreamPiece, reader: &Reader) -> StreamPiece {
+    pub(super) fn stopped(&self, piece: StreamPiece, reader: &Reader) -> StreamPiece {
         let has_terminator = !dialect::closing(self.api).is_empty();
         if self.defect == Some(Defect::TerminatorDemanded) && piece.kind == PieceKind::Done && has_terminator
         {
@@ -89,7 +89,7 @@ impl StreamTamper {
     }
 
     /// Whether the stream is never ended.
-    pub fn stays_open(&self) -> bool {
+    pub(super) fn stays_open(&self) -> bool {
         self.failed && self.defect == Some(Defect::StreamLeftOpen)
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct Tasks {
 
 impl Tasks {
     /// Starts a task. It is cancelled when the instance ends.
-    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+    pub(super) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
         let cancel = self.cancel.clone();
         self.tracker.spawn(async move {
             cancel.run_until_cancelled_owned(task).await;
@@ -19,12 +19,12 @@ impl Tasks {
     }
 
     /// Cancels all tasks.
-    pub fn cancel(&self) {
+    pub(super) fn cancel(&self) {
         self.cancel.cancel();
     }
 
     /// Resolves once all tasks have ended.
-    pub async fn gone(&self) {
+    pub(super) async fn gone(&self) {
         self.tracker.close();
         self.tracker.wait().await;
     }

@@ -62,7 +62,7 @@ impl CallerRequest {
     /// # Errors
     ///
     /// If the route's provider does not serve this API.
-    pub fn for_route(&self, route: &ProxyRoute) -> Result<UpstreamRequest, CallFailure> {
+    pub(super) fn for_route(&self, route: &ProxyRoute) -> Result<UpstreamRequest, CallFailure> {
         let api = self.upstream_api(route)?;
         let mut query = self.query.clone();
         let mut headers = Vec::new();
@@ -91,7 +91,7 @@ impl CallerRequest {
 
     /// Whether the response is relayed frame by frame. Without `alt=sse`, Google sends a stream as one JSON
     /// list, which the proxy passes on once it is complete.
-    pub fn is_framed(&self) -> bool {
+    pub(super) fn is_framed(&self) -> bool {
         let asks_for_events = || self.query.iter().any(|(name, value)| name == "alt" && value == "sse");
         self.stream && (self.api != Api::GeminiGenerate || asks_for_events())
     }
@@ -101,7 +101,7 @@ impl CallerRequest {
     /// # Errors
     ///
     /// If the route's provider does not serve this API.
-    pub fn upstream_api(&self, route: &ProxyRoute) -> Result<Api, CallFailure> {
+    pub(super) fn upstream_api(&self, route: &ProxyRoute) -> Result<Api, CallFailure> {
         dialect::upstream_api(self.api, route.provider).ok_or_else(|| {
             let message = format!(
                 "The provider of the model `{}` does not offer an API that this proxy can use for this request.",

@@ -9,7 +9,7 @@ use crate::serve::HostName;
 /// Test what an LLM gateway reports to its callers when a provider fails.
 #[derive(Debug, Parser)]
 #[command(name = "upfault", version, about, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Args {
+pub(crate) struct Args {
     /// The subcommand.
     #[command(subcommand)]
     pub command: CliCommand,
@@ -31,7 +31,7 @@ does not load, 3 the proxy could not be installed, started or kept running,
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
@@ -42,7 +42,7 @@ pub enum Color {
 
 /// The subcommand.
 #[derive(Debug, Subcommand)]
-pub enum CliCommand {
+pub(crate) enum CliCommand {
     /// Run scenarios against a proxy and judge what it reports to its callers
     Run(RunArgs),
     /// Serve the mock providers and a control API, for any client or test suite
@@ -76,7 +76,7 @@ pub enum CliCommand {
 
 /// Scenario files and folders.
 #[derive(Debug, Clone, Default, ClapArgs)]
-pub struct PathArgs {
+pub(crate) struct PathArgs {
     /// Scenario files or folders, or names as `upfault list` prints them (`limits`, `limits/rate-limit`) [default: the
     /// `scenarios` of upfault.toml, or all]
     pub paths: Vec<PathBuf>,
@@ -84,7 +84,7 @@ pub struct PathArgs {
 
 /// Options that select cases.
 #[derive(Debug, Clone, Default, ClapArgs)]
-pub struct SelectArgs {
+pub(crate) struct SelectArgs {
     /// Scenario files and folders.
     #[command(flatten)]
     pub paths: PathArgs,
@@ -109,7 +109,7 @@ Only cases that match the expression:
 
 /// One of several equal parts of the cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
+pub(crate) struct Shard {
     /// 1-based number of the part.
     pub k: usize,
     /// Number of parts.
@@ -129,7 +129,7 @@ impl std::str::FromStr for Shard {
 
 /// Options of `upfault run`.
 #[derive(Debug, ClapArgs)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Options that select cases.
     #[command(flatten)]
     pub select: SelectArgs,
@@ -174,7 +174,7 @@ pub struct RunArgs {
 
 /// `FORMAT=PATH`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportTo {
+pub(crate) struct ReportTo {
     /// The format.
     pub format: ReportFormat,
     /// The file to write.
@@ -183,7 +183,7 @@ pub struct ReportTo {
 
 /// A report format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     /// JSON as `upfault schema report` describes it.
     Json,
 }
@@ -207,7 +207,7 @@ impl std::str::FromStr for ReportTo {
 
 /// Options of `upfault serve`.
 #[derive(Debug, ClapArgs)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// Scenario files or folders that clients can arm by name, in addition to those that `upfault list` prints
     pub paths: Vec<PathBuf>,
     /// Address to listen on; port 0 means a free port, which the first line of the output names
@@ -220,7 +220,7 @@ pub struct ServeArgs {
 
 /// Options of `upfault selftest`.
 #[derive(Debug, ClapArgs)]
-pub struct SelftestArgs {
+pub(crate) struct SelftestArgs {
     /// Only faults whose name or family contains this text, for example `reset` or `tls: *alert`; `*` matches any text
     #[arg(long, value_name = "WORD")]
     pub filter: Option<String>,
@@ -237,7 +237,7 @@ pub struct SelftestArgs {
 
 /// Options of `upfault explain`.
 #[derive(Debug, ClapArgs)]
-pub struct ExplainArgs {
+pub(crate) struct ExplainArgs {
     /// A scenario (`limits/rate-limit`, a case id or a file), a rule (`headers.retry-after`), `rules` for all rules,
     /// `policies` for the disputed questions, or a JSON report to judge again
     pub what: String,
@@ -251,7 +251,7 @@ pub struct ExplainArgs {
 
 /// Options of `upfault gateway`.
 #[derive(Debug, ClapArgs)]
-pub struct GatewayArgs {
+pub(crate) struct GatewayArgs {
     /// The configuration that the run wrote
     #[arg(long)]
     pub config: PathBuf,
@@ -262,7 +262,7 @@ pub struct GatewayArgs {
 
 /// Options of `upfault review`.
 #[derive(Debug, ClapArgs)]
-pub struct ReviewArgs {
+pub(crate) struct ReviewArgs {
     /// Accept all pending snapshots without asking
     #[arg(long, conflicts_with = "reject")]
     pub accept: bool,
@@ -276,7 +276,7 @@ pub struct ReviewArgs {
 
 /// Subcommands of `upfault proxy`.
 #[derive(Debug, Subcommand)]
-pub enum ProxyCommand {
+pub(crate) enum ProxyCommand {
     /// List the proxies that upfault can test, and the defects of the embedded proxy
     List,
     /// Print the definition of a proxy
@@ -312,7 +312,7 @@ pub enum ProxyCommand {
 
 /// What a schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SchemaOf {
+pub(crate) enum SchemaOf {
     /// A scenario file
     Scenario,
     /// The JSON report

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Validates scenario files, folders with proxy definitions, and settings: those in `paths`, or all if it is empty.
-pub fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failure> {
+pub(super) fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failure> {
     let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.paths.iter().cloned().partition(|path| path.extension().is_some_and(|kind| kind == "toml"));
     let (definitions, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =

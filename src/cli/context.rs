@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The environment of a command.
-pub struct CliContext {
+pub(super) struct CliContext {
     /// The current folder. Paths on the command line are relative to it.
     pub cwd: PathBuf,
     /// The project folder, which contains `scenarios/`, `proxies/` and `snapshots/`: the folder of the settings
@@ -50,7 +50,7 @@ pub struct CliContext {
 impl CliContext {
     /// Reads the environment variables, the terminal and the current folder.
     #[expect(clippy::disallowed_methods, reason = "only this function reads the environment")]
-    pub fn read(args: &Args) -> Result<Self, Failure> {
+    pub(super) fn read(args: &Args) -> Result<Self, Failure> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
         let plain = set("NO_COLOR").is_some();
@@ -80,19 +80,19 @@ impl CliContext {
 
 impl CliContext {
     /// Resolves a path of the command line.
-    pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub(super) fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         self.cwd.join(path)
     }
 
     /// Resolves `path`, which is relative to `base`, if it exists there. Otherwise returns it unchanged: it may be
     /// the name of a scenario.
-    pub fn at_root(&self, base: &Path, path: &Path) -> PathBuf {
+    pub(super) fn at_root(&self, base: &Path, path: &Path) -> PathBuf {
         let there = base.join(path);
         if base != self.root && there.exists() { there } else { path.to_owned() }
     }
 
     /// Finds a proxy definition. A path in `spec` is relative to `base`.
-    pub fn definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
+    pub(super) fn definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
         let place = spec.rsplit_once('@').map_or(spec, |(place, _)| place);
         let is_folder = |place: &str| base.join(place).join(DEFINITION).is_file();
         if base != self.root && (is_folder(spec) || is_folder(place)) {
@@ -103,7 +103,7 @@ impl CliContext {
 }
 
 /// The file that makes a folder a proxy definition.
-pub const DEFINITION: &str = "proxy.yaml";
+pub(super) const DEFINITION: &str = "proxy.yaml";
 
 /// The settings file: the one that `--config` names, or the nearest one.
 fn config(args: &Args, cwd: &Path) -> Result<Option<PathBuf>, Failure> {
@@ -138,7 +138,7 @@ fn terminal_width() -> usize {
 #[cfg(test)]
 impl CliContext {
     /// A context in this folder, without environment variables and terminal.
-    pub fn for_tests(cwd: &Path, config: Option<&Path>) -> Self {
+    pub(super) fn for_tests(cwd: &Path, config: Option<&Path>) -> Self {
         Self {
             cwd: cwd.to_owned(),
             root: config.and_then(Path::parent).unwrap_or(cwd).to_owned(),

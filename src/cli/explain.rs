@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Explains a scenario, a rule or the policies, or judges a stored report again.
-pub fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Failure> {
+pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Failure> {
     if is_report(context, &args.what) {
         return explain_run(context, args);
     }

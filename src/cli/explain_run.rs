@@ -21,7 +21,7 @@ use crate::{
 
 /// Judges a stored run again, by its own policy or by another one. Verdicts and exit code are those of a run with
 /// this policy and the strictness of the stored run.
-pub fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8, Failure> {
+pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8, Failure> {
     let (file, by) = (&args.what, args.policy.as_deref());
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let report = Report::read(&context.place(file)).map_err(|error| usage(&error))?;
@@ -114,7 +114,7 @@ fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Reju
 }
 
 /// Whether `what` is a report: a JSON file that is not a scenario.
-pub fn is_report(context: &CliContext, what: &str) -> bool {
+pub(super) fn is_report(context: &CliContext, what: &str) -> bool {
     let path = Path::new(what);
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     if !is_json || !context.place(path).is_file() {

@@ -11,7 +11,7 @@ use crate::{
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(super) enum Failure {
     /// Invalid arguments.
     #[error("{0}")]
     Usage(String),
@@ -45,13 +45,13 @@ pub enum Failure {
 
 impl Failure {
     /// Wraps an I/O error, for `map_err`.
-    pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
 
     /// The exit code.
-    pub fn code(&self) -> u8 {
+    pub(super) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Load(_) | Self::Settings(_) => EXIT_USAGE,
             Self::Proxy(error) | Self::Run(RunError::Proxy(error)) => proxy_code(error),
@@ -71,7 +71,7 @@ impl Failure {
     }
 
     /// The message, with colour if `color`.
-    pub fn render(&self, color: bool) -> String {
+    pub(super) fn render(&self, color: bool) -> String {
         match self {
             Self::Load(LoadError::Files(files)) => {
                 let text = files.render(color);

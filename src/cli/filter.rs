@@ -8,7 +8,7 @@ use crate::scenario::{Api, Case, Level, Provider};
 
 /// A condition on cases.
 #[derive(Debug, Clone)]
-pub enum Filter {
+pub(crate) enum Filter {
     /// The case's id, or its scenario's, matches a pattern.
     Id(GlobMatcher),
     /// The case has this id.
@@ -34,7 +34,7 @@ pub enum Filter {
 /// A syntax error in a filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}\n  {text}\n  {}^", " ".repeat(*.at))]
-pub struct FilterError {
+pub(crate) struct FilterError {
     text: String,
     at: usize,
     message: String,
@@ -46,7 +46,7 @@ impl Filter {
     /// # Errors
     ///
     /// A syntax error, with its position.
-    pub fn parse(text: &str) -> Result<Self, FilterError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, FilterError> {
         let mut parser = Parser { text, at: 0 };
         let filter = parser.or()?;
         parser.skip_space();
@@ -57,7 +57,7 @@ impl Filter {
     }
 
     /// Whether a case matches.
-    pub fn matches(&self, case: &Case) -> bool {
+    pub(crate) fn matches(&self, case: &Case) -> bool {
         match self {
             Self::Id(glob) => glob.is_match(&case.id) || glob.is_match(&case.scenario.id),
             Self::Case(id) => case.id == *id,

@@ -4,7 +4,7 @@ use super::{args::GatewayArgs, context::CliContext, failure::Failure};
 use crate::{builtin::OwnProcess, report::EXIT_OK};
 
 /// Serves until the process is killed. It uses a single thread, so that a defect that blocks it blocks everything.
-pub fn gateway(context: &CliContext, args: &GatewayArgs) -> Result<u8, Failure> {
+pub(super) fn gateway(context: &CliContext, args: &GatewayArgs) -> Result<u8, Failure> {
     let failed = |what: &str| Failure::io(format!("{what} {}", args.config.display()));
     let text = std::fs::read_to_string(context.place(&args.config)).map_err(failed("cannot read"))?;
     let process: OwnProcess = serde_json::from_str(&text)

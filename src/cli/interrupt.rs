@@ -2,7 +2,7 @@
 
 /// The signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopSignal {
+pub(super) enum StopSignal {
     /// SIGINT, usually by Ctrl-C.
     Interrupt,
     /// SIGTERM, usually by a supervisor.
@@ -12,7 +12,7 @@ pub enum StopSignal {
 /// Listens for SIGINT and SIGTERM from the call on. The future resolves with the first of them. Must be called
 /// inside of a Tokio runtime.
 #[cfg(unix)]
-pub fn asked() -> std::io::Result<impl Future<Output = StopSignal>> {
+pub(super) fn asked() -> std::io::Result<impl Future<Output = StopSignal>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -34,7 +34,7 @@ pub fn asked() -> std::io::Result<impl Future<Output = StopSignal>> {
 }
 
 /// Waits for SIGINT or SIGTERM.
-pub async fn terminated() {
+pub(super) async fn terminated() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

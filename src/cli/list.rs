@@ -4,7 +4,7 @@ use super::{args::SelectArgs, context::CliContext, failure::Failure, print, sele
 use crate::report::EXIT_OK;
 
 /// Prints the cases that would run, one per line.
-pub fn list(context: &CliContext, args: &SelectArgs) -> Result<u8, Failure> {
+pub(super) fn list(context: &CliContext, args: &SelectArgs) -> Result<u8, Failure> {
     let cases = select::cases(context, &Settings::read(context)?, args)?;
     let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
     let text: String =

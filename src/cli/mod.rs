@@ -26,6 +26,4 @@ mod selftest;
 mod serve;
 mod settings;
 
-pub use args::Args;
 pub use entry::main;
-pub use filter::{Filter, FilterError};

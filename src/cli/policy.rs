@@ -4,7 +4,7 @@ use super::{context::CliContext, failure::Failure, settings::Settings};
 use crate::{judge::Policy, scenario::LoadErrors};
 
 /// The policy that `--policy` names: a bundled policy, a policy file, or a settings file with a `[policy]` table.
-pub fn chosen(context: &CliContext, name: &str) -> Result<Policy, Failure> {
+pub(super) fn chosen(context: &CliContext, name: &str) -> Result<Policy, Failure> {
     if let Some(policy) = Policy::named(name) {
         return Ok(policy);
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::failure::Failure;
 
 /// Writes text to standard output.
-pub fn out(text: &str) -> Result<(), Failure> {
+pub(super) fn out(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -16,6 +16,6 @@ pub fn out(text: &str) -> Result<(), Failure> {
 }
 
 /// Writes a line to standard error and ignores failures: there is no other place to report them.
-pub fn note(line: &str) {
+pub(super) fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -7,7 +7,7 @@ use crate::{proxy::Definition, scenario::has_scenarios, snapshot::has_snapshots}
 
 /// Whether this folder is an upfault project: it has a settings file, scenarios in `scenarios/`, proxy definitions in
 /// `proxies/` or snapshots in `snapshots/`. Outside of a project, a run writes only files that the user asked for.
-pub fn is_project(context: &CliContext) -> bool {
+pub(super) fn is_project(context: &CliContext) -> bool {
     let root = &context.root;
     context.config.is_some()
         || has_scenarios(root)
@@ -16,10 +16,10 @@ pub fn is_project(context: &CliContext) -> bool {
 }
 
 /// The default snapshot folder.
-pub const SNAPSHOTS: &str = "snapshots";
+pub(super) const SNAPSHOTS: &str = "snapshots";
 
 /// The folders in `proxies/` that contain a definition, sorted: `proxies/NAME`.
-pub fn definitions(root: &Path) -> Vec<String> {
+pub(super) fn definitions(root: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(root.join("proxies")).into_iter().flatten().flatten();
     let folders = entries.filter(|entry| entry.path().join(DEFINITION).is_file());
     let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
@@ -29,7 +29,7 @@ pub fn definitions(root: &Path) -> Vec<String> {
 }
 
 /// The folders from [`definitions`] that do not have the name of a bundled definition.
-pub fn own_definitions(root: &Path) -> Vec<String> {
+pub(super) fn own_definitions(root: &Path) -> Vec<String> {
     let bundled = Definition::bundled();
     let is_bundled = |folder: &String| bundled.iter().any(|one| folder.ends_with(&format!("/{}", one.name)));
     definitions(root).into_iter().filter(|folder| !is_bundled(folder)).collect()

@@ -22,7 +22,7 @@ use crate::{
 const RENDERED_FOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9400);
 
 /// Lists, shows, installs and checks proxies.
-pub fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, Failure> {
+pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, Failure> {
     let named = match &command {
         ProxyCommand::Show { proxy }
         | ProxyCommand::Install { proxy }

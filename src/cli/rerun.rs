@@ -5,7 +5,7 @@ use crate::report::{Rerun, option};
 
 /// The options, from the command line and the environment, that affect verdicts. `--jobs`, `--shard` and `--filter`
 /// do not matter for a single case, and `--accept` and `--report` write files.
-pub fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> Rerun {
+pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> Rerun {
     let mut options = Vec::new();
     let mut push = |name: &str, value: Option<String>| {
         options.extend(value.iter().flat_map(|value| option(name, value)));
@@ -29,7 +29,7 @@ pub fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> Rerun {
 }
 
 /// The options by which `run` and `review` find the project and its snapshots.
-pub fn project(context: &CliContext, snapshots: Option<&std::path::Path>) -> Vec<String> {
+pub(super) fn project(context: &CliContext, snapshots: Option<&std::path::Path>) -> Vec<String> {
     let mut words = context.settings_words.clone();
     words.extend(snapshots.iter().flat_map(|folder| option("--snapshots", &folder.display().to_string())));
     words

@@ -27,7 +27,7 @@ struct Answer {
 }
 
 /// Shows pending snapshots and asks what to do, or accepts or rejects all if the arguments say so.
-pub fn review(context: &CliContext, args: &ReviewArgs) -> Result<u8, Failure> {
+pub(super) fn review(context: &CliContext, args: &ReviewArgs) -> Result<u8, Failure> {
     let chosen = match &args.snapshots {
         Some(folder) => Some(context.place(folder)),
         None => Settings::read(context)?.snapshots,

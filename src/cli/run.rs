@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Runs scenarios against a proxy.
-pub fn run(context: &CliContext, args: RunArgs) -> Result<u8, Failure> {
+pub(super) fn run(context: &CliContext, args: RunArgs) -> Result<u8, Failure> {
     let folder = RunFolder::create(&context.cache)?;
     let code = run_in(folder.path(), context, &args)?;
     folder.finish(code);
@@ -128,7 +128,7 @@ fn settings(
 }
 
 /// Finds the proxy that `spec` names. A path in it is relative to `base`.
-pub fn proxy(
+pub(super) fn proxy(
     context: &CliContext,
     base: &Path,
     spec: &str,
@@ -170,7 +170,7 @@ pub fn proxy(
 }
 
 /// Whether `spec` is the URL of a running proxy.
-pub fn is_url(spec: &str) -> bool {
+pub(super) fn is_url(spec: &str) -> bool {
     spec.starts_with("http://") || spec.starts_with("https://")
 }
 

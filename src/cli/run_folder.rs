@@ -43,7 +43,7 @@ const REMOVING: &str = ".removing-";
 
 /// The folder of the current run. Dropping it ends the run: the folder stays, with its logs, unless it is empty.
 #[derive(Debug)]
-pub struct RunFolder {
+pub(super) struct RunFolder {
     path: PathBuf,
     /// `None` if the file system does not support locks.
     _lock: Option<Lock>,
@@ -54,7 +54,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the folder cannot be created.
-    pub fn create(cache: &Path) -> Result<Self, Failure> {
+    pub(super) fn create(cache: &Path) -> Result<Self, Failure> {
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3f");
         let runs = cache.join(RUNS);
         let own = fs::create_dir_all(&runs)
@@ -87,12 +87,12 @@ impl RunFolder {
     }
 
     /// The path of the folder.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Records the exit code, which decides how long the folder is kept.
-    pub fn finish(self, exit_code: u8) {
+    pub(super) fn finish(self, exit_code: u8) {
         if !is_unused(&self.path) {
             // Without the file the run counts as failed, and its folder is kept longer.
             let _ = fs::write(self.path.join(EXIT_CODE), format!("{exit_code}\n"));

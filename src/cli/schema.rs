@@ -4,7 +4,7 @@ use super::{args::SchemaOf, failure::Failure, print};
 use crate::{bundled::SCHEMAS, report};
 
 /// Prints a JSON Schema, or the OpenAPI document.
-pub fn schema(of: SchemaOf) -> Result<u8, Failure> {
+pub(super) fn schema(of: SchemaOf) -> Result<u8, Failure> {
     let file = match of {
         SchemaOf::Scenario => "scenario.schema.json",
         SchemaOf::Settings => "upfault.schema.json",

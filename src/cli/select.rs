@@ -17,7 +17,11 @@ use crate::{
 };
 
 /// Loads scenarios and checks that the rules they name exist.
-pub fn library(context: &CliContext, settings: &Settings, paths: &PathArgs) -> Result<Library, Failure> {
+pub(super) fn library(
+    context: &CliContext,
+    settings: &Settings,
+    paths: &PathArgs,
+) -> Result<Library, Failure> {
     let paths: Vec<PathBuf> = paths.paths.iter().map(|path| context.at_root(&context.cwd, path)).collect();
     let named_here = !paths.is_empty();
     let library =
@@ -45,7 +49,11 @@ pub fn library(context: &CliContext, settings: &Settings, paths: &PathArgs) -> R
 
 /// The cases that the arguments select; at least one. Prints a note on standard error if files of the project
 /// replace bundled scenarios.
-pub fn cases(context: &CliContext, settings: &Settings, select: &SelectArgs) -> Result<Vec<Case>, Failure> {
+pub(super) fn cases(
+    context: &CliContext,
+    settings: &Settings,
+    select: &SelectArgs,
+) -> Result<Vec<Case>, Failure> {
     let filter = select
         .filter
         .as_deref()

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Verifies the faults and prints the results.
-pub fn selftest(context: &CliContext, args: &SelftestArgs) -> Result<u8, Failure> {
+pub(super) fn selftest(context: &CliContext, args: &SelftestArgs) -> Result<u8, Failure> {
     let mut chosen = exhibits();
     if let Some(filter) = &args.filter {
         chosen.retain(|exhibit| exhibit.matches(filter));

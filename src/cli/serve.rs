@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Serves the mocks until a signal stops it.
-pub fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failure> {
+pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failure> {
     // Named scenarios are added to the bundled ones.
     let named = PathArgs { paths: args.paths.clone() };
     let settings = Settings::read(context)?;

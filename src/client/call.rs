@@ -12,7 +12,7 @@ use crate::{
 
 /// A request that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCall {
+pub(crate) struct ClientCall {
     /// The step of the case to which the request belongs.
     pub step: StepName,
     /// The HTTP method.
@@ -29,7 +29,7 @@ pub struct ClientCall {
 
 /// A request of an API that is not yet addressed to a proxy.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiRequest {
+pub(crate) struct ApiRequest {
     /// The HTTP method: `POST`, except for lists.
     pub method: http::Method,
     /// The path below the proxy's root, with the model filled in, and the query.
@@ -44,7 +44,7 @@ pub struct ApiRequest {
 
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq)]
-pub enum RequestBody {
+pub(crate) enum RequestBody {
     /// No body, for a GET.
     None,
     /// One JSON object.
@@ -62,7 +62,7 @@ pub enum RequestBody {
 ///
 /// A member that the step sets to `null` is removed; a step cannot send a `null`. In a form each member becomes a
 /// field.
-pub fn request(api: Api, model: &str, stream: bool, step: &Step) -> ApiRequest {
+pub(crate) fn request(api: Api, model: &str, stream: bool, step: &Step) -> ApiRequest {
     if api.is_session() {
         return session(api, model, step);
     }
@@ -153,7 +153,7 @@ fn has_stream_path(api: Api) -> bool {
 
 impl RequestBody {
     /// Sets members of the body; `null` removes a member. Does nothing if there is no body.
-    pub fn set_members(&mut self, members: &Map<String, Value>) {
+    pub(crate) fn set_members(&mut self, members: &Map<String, Value>) {
         for (name, value) in members {
             match self {
                 Self::None => {}
@@ -169,7 +169,7 @@ impl RequestBody {
     }
 
     /// The bytes of the body.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::None => Vec::new(),
             Self::Json(body) => json!(body).to_string().into_bytes(),
@@ -186,7 +186,7 @@ impl RequestBody {
     }
 
     /// Describes the body in one line.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::None => String::new(),
             Self::Json(body) => json!(body).to_string(),

@@ -17,7 +17,7 @@ pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// An HTTP client without retries, redirects and connection reuse: each [`send`](Self::send) makes one connection
 /// and one request.
 #[derive(Debug)]
-pub struct Driver {
+pub(crate) struct Driver {
     plain: Client,
     /// The client for `https`, created at its first use: loading the platform's root certificates takes time, and a
     /// machine without any can still test over loopback.
@@ -35,7 +35,7 @@ impl Driver {
     /// # Errors
     ///
     /// The HTTP client cannot be created.
-    pub fn new() -> Result<Self, ClientError> {
+    pub(crate) fn new() -> Result<Self, ClientError> {
         Ok(Self { plain: builder().tls_certs_only([]).build()?, secure: OnceLock::new() })
     }
 
@@ -49,7 +49,7 @@ impl Driver {
     /// session lasts until a response, an error or its end.
     ///
     /// The record groups headers with the same name, in the order in which they arrived.
-    pub async fn send(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
+    pub(crate) async fn send(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
         if session::is_session(&call) {
             return self.hold_session(call, epoch, deadline).await;
         }

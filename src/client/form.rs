@@ -9,7 +9,7 @@ const BOUNDARY: &str = "upfault-form-boundary";
 
 /// A form. All of its content is text, so that a record contains the exact form.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MultipartForm {
+pub(crate) struct MultipartForm {
     parts: Vec<Part>,
 }
 

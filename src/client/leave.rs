@@ -33,13 +33,13 @@ use crate::{
 const AFTER_HALF_CLOSE: Duration = Duration::from_secs(2);
 
 /// Resolves when an upstream has received the request.
-pub type UpstreamHasRequest<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+pub(super) type UpstreamHasRequest<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Driver {
     /// Sends `call` over plain HTTP and disconnects as `leave` specifies; otherwise like [`send`](Self::send).
     /// `asked` resolves when an upstream has received the request. The record contains the part of the response
     /// that arrived before the caller disconnected, and the time at which it did.
-    pub async fn send_and_leave(
+    pub(crate) async fn send_and_leave(
         &self,
         call: ClientCall,
         leave: Leave,

@@ -13,7 +13,7 @@ impl ClientCall {
     /// Returns the request with this mistake, and otherwise unchanged. `model` and `keys` are those of a valid
     /// request.
     #[must_use]
-    pub fn mistaken(mut self, mistake: RequestMistake, model: &str, keys: &[String]) -> Self {
+    pub(crate) fn mistaken(mut self, mistake: RequestMistake, model: &str, keys: &[String]) -> Self {
         match mistake {
             RequestMistake::WrongKey => {
                 for (_, value) in &mut self.headers {

@@ -11,8 +11,10 @@ mod leave;
 mod mistake;
 mod session;
 
-pub use call::{ApiRequest, ClientCall, RequestBody, request};
-pub use driver::{ClientError, Driver};
+#[cfg(test)]
+pub(crate) use call::RequestBody;
+pub(crate) use call::{ClientCall, request};
+pub(crate) use driver::{ClientError, Driver};
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::{
 
 /// What faults need to know to replace the bytes of a reply with others of the same provider.
 #[derive(Debug, Clone, Copy)]
-pub struct FaultContext<'a> {
+pub(crate) struct FaultContext<'a> {
     /// The request that the reply answers.
     pub asked: &'a RequestedCall,
     /// The canaries of this attempt.
@@ -27,13 +27,13 @@ pub struct FaultContext<'a> {
 }
 
 /// Compiles a turn, its message and then its faults, into a plan.
-pub fn plan(turn: &Turn, context: &FaultContext<'_>) -> Plan {
+pub(crate) fn plan(turn: &Turn, context: &FaultContext<'_>) -> Plan {
     let message = provider::message(context.asked, turn, context.canaries);
     compile(message, &turn.faults, context)
 }
 
 /// Compiles a message without any fault.
-pub fn without_faults(message: ProviderMessage) -> Plan {
+pub(crate) fn without_faults(message: ProviderMessage) -> Plan {
     Timeline::new(message).into_plan()
 }
 
@@ -43,7 +43,7 @@ pub fn without_faults(message: ProviderMessage) -> Plan {
 /// A point that the reply does not reach (`after_events: 50` in a short stream, any number of events in a
 /// plain body) means just before the end. A fault that edits events does not change a reply without such
 /// events. Faults of the address and of the connection do not appear in a plan: the listener performs them.
-pub fn compile(message: ProviderMessage, faults: &[Fault], context: &FaultContext<'_>) -> Plan {
+pub(crate) fn compile(message: ProviderMessage, faults: &[Fault], context: &FaultContext<'_>) -> Plan {
     if faults.is_empty() {
         return Timeline::new(message).into_plan();
     }

@@ -12,9 +12,9 @@ mod settle;
 mod stream;
 mod timeline;
 
-pub use compile::{FaultContext, compile, plan, without_faults};
-pub use origin::Origin;
-pub use plan::{Framing, Head, Plan, WireAction};
+pub(crate) use compile::{FaultContext, compile, plan, without_faults};
+pub(crate) use origin::Origin;
+pub(crate) use plan::{Framing, Head, Plan, WireAction};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 /// The attempt that a plan is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
+pub(crate) struct Origin<'a> {
     /// The address that the mock listens on.
     pub address: SocketAddr,
     /// The token of the case.

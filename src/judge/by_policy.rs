@@ -19,7 +19,7 @@ use crate::{
 
 /// A sibling that a case is compared with.
 #[derive(Debug, Clone, Copy)]
-pub struct ComparedSibling<'a> {
+pub(crate) struct ComparedSibling<'a> {
     /// How the two differ.
     pub kin: SiblingKind,
     /// Its observation; `None` if it did not run or could not be judged.
@@ -28,7 +28,7 @@ pub struct ComparedSibling<'a> {
 
 /// The judgement of a case by a policy and by the default policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// The findings under the policy. If the default policy does not make a finding, or makes it at a weaker level,
     /// its `policy` contains the answers that cause it, and its evidence contains their reasons.
     pub findings: Vec<Finding>,
@@ -49,7 +49,11 @@ pub struct PolicyEffect {
 }
 
 /// Judges a case, including the comparison with those siblings that have an observation. Pure.
-pub fn judge_by(observation: &Observation, siblings: &[ComparedSibling<'_>], policy: &Policy) -> Judgement {
+pub(crate) fn judge_by(
+    observation: &Observation,
+    siblings: &[ComparedSibling<'_>],
+    policy: &Policy,
+) -> Judgement {
     let seen: Vec<&Observation> = siblings.iter().filter_map(|sibling| sibling.seen).collect();
     let by = |policy: &Policy| judge_with_siblings(observation, &seen, policy);
     let default = Policy::default();

@@ -248,7 +248,7 @@ fn stream(answer: &Response, api: Api, frames: &[ReceivedFrame]) -> CallerStream
 }
 
 /// The first 200 characters of a text.
-pub fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(200) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),

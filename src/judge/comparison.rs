@@ -12,7 +12,7 @@ use super::{
 use crate::{observation::Observation, scenario::SiblingKind};
 
 /// The findings of a case, including those from comparing it with `siblings`.
-pub fn judge_with_siblings(
+pub(crate) fn judge_with_siblings(
     observation: &Observation,
     siblings: &[&Observation],
     policy: &Policy,
@@ -27,7 +27,11 @@ pub fn judge_with_siblings(
 }
 
 /// The findings from comparing a case with one sibling. Pure.
-pub fn compare_siblings(observation: &Observation, sibling: &Observation, policy: &Policy) -> Vec<Finding> {
+pub(crate) fn compare_siblings(
+    observation: &Observation,
+    sibling: &Observation,
+    policy: &Policy,
+) -> Vec<Finding> {
     // A case that stopped the proxy does not show how the proxy answers.
     if observation.stopped_the_proxy() || sibling.stopped_the_proxy() {
         return Vec::new();
@@ -78,7 +82,7 @@ pub fn applicable_to_siblings(
 }
 
 /// Which siblings a rule compares; `None` for a rule that checks a single case.
-pub fn kin_of(rule: &str) -> Option<SiblingKind> {
+pub(crate) fn kin_of(rule: &str) -> Option<SiblingKind> {
     SIBLINGS.iter().find(|one| one.rule.id == rule).map(|one| one.kin)
 }
 

@@ -20,7 +20,7 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 }
 
 /// The findings of a case. Pure: the same observation gives the same findings.
-pub fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
+pub(crate) fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     let lifted = &observation.arrangement.except;
     for exchange in &observation.exchanges {
@@ -104,7 +104,7 @@ pub(super) fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
 }
 
 /// Whether a finding of this rule means that the case stopped the proxy.
-pub fn stops_the_proxy(rule: &str) -> bool {
+pub(crate) fn stops_the_proxy(rule: &str) -> bool {
     matches!(rule, "process.keeps-running" | "process.keeps-answering")
 }
 
@@ -114,6 +114,6 @@ pub fn has_required(findings: &[Finding]) -> bool {
 }
 
 /// Whether one of the findings depends on timing.
-pub fn has_timing(findings: &[Finding]) -> bool {
+pub(crate) fn has_timing(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| rule(&finding.rule).is_some_and(|rule| rule.timing))
 }

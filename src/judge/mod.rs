@@ -20,19 +20,31 @@ mod trace;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use attempt_outcome::AttemptOutcome;
-pub use by_policy::{ComparedSibling, Judgement, PolicyEffect, judge_by};
-pub use caller_response::{CallerResponse, CallerStream};
-pub use comparison::{applicable_to_siblings, compare_siblings, judge_with_siblings, kin_of};
-pub use contract::{applicable, has_required, has_timing, judge, rule, rules, stops_the_proxy};
-pub use dialect::{Completion, ErrorObject, StreamEvent, Vocabulary};
-pub use facts::Facts;
+#[cfg(test)]
+pub(crate) use attempt_outcome::AttemptOutcome;
+pub(crate) use by_policy::{ComparedSibling, Judgement, PolicyEffect, judge_by};
+pub(crate) use caller_response::CallerResponse;
+pub use comparison::applicable_to_siblings;
+#[cfg(test)]
+pub(crate) use comparison::compare_siblings;
+#[cfg(test)]
+pub(crate) use comparison::judge_with_siblings;
+pub(crate) use comparison::kin_of;
+#[cfg(test)]
+pub(crate) use contract::judge;
+pub use contract::{applicable, has_required, rule, rules};
+pub(crate) use contract::{has_timing, stops_the_proxy};
+#[cfg(test)]
+pub(crate) use dialect::StreamEvent;
+pub(crate) use facts::Facts;
 pub use finding::{Finding, Verdict};
-pub use pair::SiblingPair;
-pub use policy::{
-    AfterError, ChainError, CleanEnd, OptionalStatusSet, Policy, PolicyAnswer, PolicyEdits, PolicyQuestion,
-    PolicyRuling, RuleName, UnknownPolicy, Weight,
-};
-pub use rule::{Rule, RuleBreach, RuleOutcome, SiblingRule};
-pub use sdk::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, StepView, Wait, sdk_view};
-pub use trace::{DetailFate, ErrorOrigin, ErrorSource, Evidence, TracedDetail, origins};
+pub use policy::{Policy, PolicyAnswer, UnknownPolicy};
+pub(crate) use policy::{PolicyEdits, Weight};
+pub use rule::Rule;
+#[cfg(test)]
+pub(crate) use sdk::Sdk;
+pub(crate) use sdk::{Retry, RetryReason, SdkOutcome, SdkView, StepView, Wait, sdk_view};
+pub(crate) use trace::ErrorOrigin;
+#[cfg(test)]
+pub(crate) use trace::Evidence;
+pub use trace::{DetailFate, ErrorSource, TracedDetail, origins};

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The same step of a case and of the sibling that it is compared with.
-pub struct SiblingPair<'a> {
+pub(crate) struct SiblingPair<'a> {
     /// How the two differ.
     pub kin: SiblingKind,
     /// The exchange of the case.
@@ -32,7 +32,11 @@ enum UpstreamAction<'a> {
 
 impl<'a> SiblingPair<'a> {
     /// A pair for each step that both siblings played. Empty if the siblings cannot be compared.
-    pub fn of(observation: &'a Observation, sibling: &'a Observation, policy: &'a Policy) -> Vec<Self> {
+    pub(crate) fn of(
+        observation: &'a Observation,
+        sibling: &'a Observation,
+        policy: &'a Policy,
+    ) -> Vec<Self> {
         let (own, other) = (&observation.arrangement, &sibling.arrangement);
         let Some(kin) = SiblingKind::between(own.combination, other.combination) else { return Vec::new() };
         let turns = |arrangement: &Arrangement| {
@@ -62,7 +66,7 @@ impl<'a> SiblingPair<'a> {
     }
 
     /// Whether both failed after the upstreams did the same for both. The number of attempts does not matter.
-    pub fn failed_alike(&self) -> bool {
+    pub(crate) fn failed_alike(&self) -> bool {
         self.facts().all(Facts::is_failure)
             && self.histories().is_some_and(|[mut own, mut other]| {
                 own.dedup();
@@ -73,7 +77,7 @@ impl<'a> SiblingPair<'a> {
 
     /// The numbers of attempts for the case and for its sibling. `None` if the upstreams did not do the same for as
     /// long as both were tried.
-    pub fn attempts(&self) -> Option<[usize; 2]> {
+    pub(crate) fn attempts(&self) -> Option<[usize; 2]> {
         let [own, other] = self.histories()?;
         let both = own.len().min(other.len());
         (both > 0 && own[..both] == other[..both]).then_some([own.len(), other.len()])
@@ -92,7 +96,7 @@ impl<'a> SiblingPair<'a> {
     }
 
     /// The call of the sibling, in words.
-    pub fn other_call(&self) -> String {
+    pub(crate) fn other_call(&self) -> String {
         match self.kin {
             SiblingKind::Stream => "the plain call".to_owned(),
             SiblingKind::Route => format!("the call of {}", self.other.api()),
@@ -100,7 +104,7 @@ impl<'a> SiblingPair<'a> {
     }
 
     /// The call of the case, in words.
-    pub fn own_call(&self) -> String {
+    pub(crate) fn own_call(&self) -> String {
         match self.kin {
             SiblingKind::Stream => "the stream".to_owned(),
             SiblingKind::Route => self.own.api().to_string(),
@@ -108,7 +112,7 @@ impl<'a> SiblingPair<'a> {
     }
 
     /// What was observed of the sibling, for evidence.
-    pub fn evidence(&self) -> Vec<String> {
+    pub(crate) fn evidence(&self) -> Vec<String> {
         let call = self.other_call();
         let mut lines: Vec<String> =
             self.other.attempt_lines().into_iter().map(|line| format!("{call}: {line}")).collect();
@@ -157,7 +161,7 @@ fn without_stem<'t>(text: &'t str, attempt: &Attempt) -> Cow<'t, str> {
 }
 
 /// A member of the error that a caller got, as text that does not depend on the attempt.
-pub fn error_member(facts: &Facts<'_>, value: &serde_json::Value) -> String {
+pub(super) fn error_member(facts: &Facts<'_>, value: &serde_json::Value) -> String {
     let mut attempts: Vec<&Attempt> = facts.attempts.iter().map(|(attempt, _)| *attempt).collect();
     // `…-primary-10` begins with `…-primary-1`.
     attempts.sort_by_key(|attempt| std::cmp::Reverse(attempt.canaries.message.len()));
@@ -165,7 +169,7 @@ pub fn error_member(facts: &Facts<'_>, value: &serde_json::Value) -> String {
 }
 
 /// The ends of two messages from a few words before their first difference; `None` if they are equal.
-pub fn apart(own: &str, other: &str) -> Option<[String; 2]> {
+pub(super) fn apart(own: &str, other: &str) -> Option<[String; 2]> {
     const BEFORE: usize = 3;
     let words = [own, other].map(|message| message.split_whitespace().collect::<Vec<_>>());
     let [of_own, of_other] = &words;
@@ -201,7 +205,7 @@ fn wording(word: &str) -> String {
 
 /// The observation of a sibling with the tokens and secrets of the case. Remaining differences are real ones, and the
 /// evidence contains no secrets of the sibling.
-pub fn in_the_tokens_of(observation: &Observation, sibling: &Observation) -> Observation {
+pub(super) fn in_the_tokens_of(observation: &Observation, sibling: &Observation) -> Observation {
     let arrangement = &observation.arrangement;
     let mut seen = sibling.clone();
     let theirs = &sibling.arrangement;

@@ -8,12 +8,12 @@ use crate::observation::Attempt;
 /// without a header, for zero or a date in the past, and for an invalid value (RFC 9110 section 10.2.3).
 ///
 /// `began` is the time of day at 0 ms of the observation; without it, dates are ignored.
-pub fn wait_ms(attempt: &Attempt, began: Option<Timestamp>) -> Option<f64> {
+pub(super) fn wait_ms(attempt: &Attempt, began: Option<Timestamp>) -> Option<f64> {
     asked_ms(|name| attempt.sent.header(name), attempt.end_ms.unwrap_or(attempt.at_ms), began)
 }
 
 /// Like [`wait_ms`], for the headers of a message that ended at `ended_ms`.
-pub fn asked_ms<'h>(
+pub(super) fn asked_ms<'h>(
     header: impl Fn(&str) -> Option<&'h str>,
     ended_ms: f64,
     began: Option<Timestamp>,

@@ -23,7 +23,7 @@ pub struct Rule {
 }
 
 /// A rule that compares a case with a sibling: a named, pure function of the same step of both.
-pub struct SiblingRule {
+pub(crate) struct SiblingRule {
     /// The properties of the rule. Its `check` never applies.
     pub rule: Rule,
     /// Which siblings it compares.

@@ -29,7 +29,7 @@ pub struct CallerSession {
 }
 
 /// Whether a close code is not an error (RFC 6455 section 7.4.1): normal closure, or the server is going away.
-pub fn is_normal(code: Option<u16>) -> bool {
+pub(super) fn is_normal(code: Option<u16>) -> bool {
     matches!(code, Some(1000 | 1001))
 }
 

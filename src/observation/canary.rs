@@ -99,7 +99,7 @@ impl Canaries {
 
 /// A token in a text, of any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlantedToken<'a> {
+pub(crate) struct PlantedToken<'a> {
     /// The kind: `message`, `request id`, `content`, …
     pub kind: &'static str,
     /// The whole token.
@@ -121,7 +121,7 @@ const PREFIXES: [(&str, &str); 7] = [
 
 /// Every token in `text`, of any case and any attempt, in order. Providers also use ids that begin with
 /// `req_`; such an id is included only if its rest has the form of a stem.
-pub fn planted(text: &str) -> Vec<PlantedToken<'_>> {
+pub(crate) fn planted(text: &str) -> Vec<PlantedToken<'_>> {
     let mut found: Vec<(usize, PlantedToken<'_>)> = Vec::new();
     for (kind, beginning) in PREFIXES {
         for (at, _) in text.match_indices(beginning) {

@@ -2,7 +2,7 @@
 
 /// The names of meaningful response headers in lower case; a `*` at the end matches any suffix. Snapshots and
 /// reports contain only these headers.
-pub const MEANINGFUL_HEADERS: &[&str] = &[
+pub(crate) const MEANINGFUL_HEADERS: &[&str] = &[
     "content-type",
     "content-encoding",
     // RFC 9110 sections 10.2.1, 10.2.2, 10.2.3, 11.6.1.
@@ -35,7 +35,7 @@ const PASSED_ON: &str = "llm_provider-";
 const PASSED_ON_DASHED: &str = "llm-provider-";
 
 /// Whether a header (its name in lower case) is meaningful to a caller, with or without a proxy's prefix.
-pub fn is_meaningful(name: &str) -> bool {
+pub(crate) fn is_meaningful(name: &str) -> bool {
     let name = bare(name);
     MEANINGFUL_HEADERS.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),

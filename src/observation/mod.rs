@@ -12,20 +12,21 @@ mod random;
 mod record;
 mod stray;
 mod volatile;
-pub mod word;
+pub(crate) mod word;
 
-pub use arrangement::{Arrangement, DeploymentArranged};
-pub use attempt::{Attempt, AttemptEnd, SentReply};
-pub use canary::{Canaries, Identity, PlantedToken, planted};
-pub use exchange::{
+pub(crate) use arrangement::{Arrangement, DeploymentArranged};
+pub(crate) use attempt::{Attempt, AttemptEnd, SentReply};
+pub use canary::Identity;
+pub(crate) use canary::{Canaries, PlantedToken, planted};
+pub(crate) use exchange::{
     CallerLeft, Exchange, ExchangeOutcome, ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd,
     StepName,
 };
-pub use harm::ProxyHarm;
-pub use meaningful::{MEANINGFUL_HEADERS, is_meaningful};
-pub use random::{looks_random, without_random};
+pub(crate) use harm::ProxyHarm;
+pub(crate) use meaningful::is_meaningful;
+pub(crate) use random::{looks_random, without_random};
 pub use record::Observation;
-pub use stray::{Stray, StrayKind};
-pub use volatile::Volatile;
+pub(crate) use stray::{Stray, StrayKind};
+pub(crate) use volatile::Volatile;
 
 pub(crate) use meaningful::is_request_id;

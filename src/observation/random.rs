@@ -48,7 +48,7 @@ const PAIRS: [&[u8; 26]; 26] = [
 const MIXED: i32 = -2;
 
 /// Whether a run of letters, digits, `-` and `_` looks random: an id, a hash, a nonce.
-pub fn looks_random(run: &str) -> bool {
+pub(crate) fn looks_random(run: &str) -> bool {
     if run.len() < SHORTEST {
         return false;
     }
@@ -72,7 +72,7 @@ pub fn looks_random(run: &str) -> bool {
 }
 
 /// `text` with every run that looks random replaced by `<id>`.
-pub fn without_random(text: &str) -> String {
+pub(crate) fn without_random(text: &str) -> String {
     static RUNS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_-]{16,}").ok());
     let Some(runs) = &*RUNS else { return text.to_owned() };
     let shown = |found: &Captures<'_>| {

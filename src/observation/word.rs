@@ -4,12 +4,12 @@
 /// Whether `text` contains `word` other than as a part of a longer run of ASCII letters, digits and `_`:
 /// `401` is not in `a401f`, and `127.0.0.1:80` not in `127.0.0.1:8080`. If `word` itself begins or ends with
 /// another character, any character may be next to it there.
-pub fn occurs(text: &str, word: &str) -> bool {
+pub(crate) fn occurs(text: &str, word: &str) -> bool {
     find(text, word).is_some()
 }
 
 /// The position of the first match of [`occurs`].
-pub fn find(text: &str, word: &str) -> Option<usize> {
+pub(crate) fn find(text: &str, word: &str) -> Option<usize> {
     let (first, last) = (word.starts_with(is_part), word.ends_with(is_part));
     let alone = |(before, after): &(&str, &str)| {
         (!first || ends_outside(before)) && !(last && after.starts_with(is_part))
@@ -20,22 +20,22 @@ pub fn find(text: &str, word: &str) -> Option<usize> {
 /// Whether `text` contains `token`, whose start cannot occur by chance, such as a canary or a key of upfault.
 /// Any character may be next to it, unless that makes it another token: `…-primary-1` is not in
 /// `…-primary-10`.
-pub fn has_token(text: &str, token: &str) -> bool {
+pub(crate) fn has_token(text: &str, token: &str) -> bool {
     find_token(text, token).is_some()
 }
 
 /// The position of the first match of [`has_token`].
-pub fn find_token(text: &str, token: &str) -> Option<usize> {
+pub(crate) fn find_token(text: &str, token: &str) -> Option<usize> {
     tokens(text, token).next().map(|(before, _)| before.len())
 }
 
 /// The number of matches of [`has_token`].
-pub fn count_tokens(text: &str, token: &str) -> usize {
+pub(crate) fn count_tokens(text: &str, token: &str) -> usize {
     tokens(text, token).count()
 }
 
 /// `text` with every match of [`has_token`] replaced by `with`.
-pub fn replace_token(text: &str, token: &str, with: &str) -> String {
+pub(crate) fn replace_token(text: &str, token: &str, with: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for (before, after) in tokens(text, token) {
@@ -48,7 +48,7 @@ pub fn replace_token(text: &str, token: &str, with: &str) -> String {
 
 /// Whether `rest`, which follows `token` in a text, turns it into another token: more digits after a number,
 /// or letters, digits and `_` after a name.
-pub fn goes_on(token: &[u8], rest: &[u8]) -> bool {
+pub(crate) fn goes_on(token: &[u8], rest: &[u8]) -> bool {
     match (token.last(), rest.first()) {
         (Some(last), Some(next)) if last.is_ascii_digit() => next.is_ascii_digit(),
         (Some(last), Some(next)) => is_part(char::from(*last)) && is_part(char::from(*next)),

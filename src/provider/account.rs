@@ -24,7 +24,7 @@ const MICROS_PER_TOKEN: u64 = 10;
 
 /// The state of an account since the case began.
 #[derive(Debug, Clone)]
-pub struct AccountState {
+pub(crate) struct AccountState {
     account: Account,
     keys: HashMap<String, Usage>,
 }
@@ -39,7 +39,7 @@ struct Usage {
 
 /// The account's decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admission {
+pub(crate) enum Admission {
     /// The request is admitted; the state of the limits if the account has any.
     Passes(Option<LimitState>),
     /// The request is invalid for this account and is refused.
@@ -52,7 +52,7 @@ pub enum Admission {
 
 impl Admission {
     /// The provider's response to a refused request; `None` if it is admitted.
-    pub fn refusal(&self, asked: &RequestedCall, canaries: &Canaries) -> Option<ProviderMessage> {
+    pub(crate) fn refusal(&self, asked: &RequestedCall, canaries: &Canaries) -> Option<ProviderMessage> {
         Some(match self {
             Self::Passes(_) => return None,
             Self::Refused(name) => dialect::error(asked, *name, canaries),
@@ -64,7 +64,7 @@ impl Admission {
 
 impl AccountState {
     /// A new account: every allowance is full, nothing is spent.
-    pub fn new(account: Account) -> Self {
+    pub(crate) fn new(account: Account) -> Self {
         Self { account, keys: HashMap::new() }
     }
 
@@ -72,7 +72,7 @@ impl AccountState {
     /// `own` is the deployment's key.
     ///
     /// An invalid request is refused before limits are checked, because waiting cannot make it valid.
-    pub fn admit(&mut self, asked: &RequestedCall, own: &str, now: Duration) -> Admission {
+    pub(crate) fn admit(&mut self, asked: &RequestedCall, own: &str, now: Duration) -> Admission {
         let key = asked.key.as_deref().unwrap_or_default();
         if let Some(refused) = self.key_refused(asked, key, own) {
             return Admission::Refused(refused);

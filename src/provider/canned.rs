@@ -13,7 +13,7 @@ use crate::observation::Canaries;
 
 /// Fills in `{{canary.message}}`, `.code`, `.type`, `.param`, `.request_id`, `.header` and
 /// `.content`; leaves all other text in braces unchanged.
-pub fn fill(text: &str, canaries: &Canaries) -> String {
+pub(crate) fn fill(text: &str, canaries: &Canaries) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("{{") {
@@ -61,7 +61,7 @@ pub(super) fn fill_value(value: &Value, canaries: &Canaries) -> Value {
 ///
 /// A string that looks like JSON, HTML or an event stream gets that content type, any other string
 /// `text/plain`. An event stream is sent event by event, so that faults can take effect between events.
-pub fn literal(
+pub(super) fn literal(
     asked: &RequestedCall,
     status: u16,
     body: &Option<Value>,

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The largest request body that a mock accepts, in bytes; a larger one gets the provider's own 413.
-pub const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
+pub(crate) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// A fixed Unix time in seconds, so that the same case gives the same bytes.
 pub(super) const fn created() -> i64 {
@@ -53,7 +53,7 @@ pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> Provi
 }
 
 /// Returns a successful response in the dialect of the requested endpoint.
-pub fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Canaries) -> ProviderMessage {
+pub(crate) fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Canaries) -> ProviderMessage {
     let profile = profile::of(asked.provider);
     let served = asked.api.and_then(|api| match api.native_provider() {
         Provider::Anthropic => anthropic::reply(api, reply, asked, canaries),
@@ -89,7 +89,7 @@ pub fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Canaries) -
 
 /// The pieces of content of a reply: together they are its text, and a stream sends exactly one content event for
 /// each. Empty for a tool call.
-pub fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
+pub(crate) fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
     let n = match reply {
         SuccessReply::Ok | SuccessReply::MaxTokens => 5,
         SuccessReply::Chunks(n) => (*n).max(1),
@@ -113,18 +113,18 @@ pub fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> 
 
 /// The pieces of a tool call's arguments: together they are one JSON object, and a stream sends exactly one event
 /// for each.
-pub fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
+pub(crate) fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
     let note = &canaries.content;
     vec!["{\"city\":".into(), "\"Paris\",".into(), "\"note\":\"".into(), note.clone(), "\"}".into()]
 }
 
 /// Returns an error in the provider's own form, with its status, body and headers.
-pub fn error(asked: &RequestedCall, name: ErrorName, canaries: &Canaries) -> ProviderMessage {
+pub(crate) fn error(asked: &RequestedCall, name: ErrorName, canaries: &Canaries) -> ProviderMessage {
     refused(asked, row_of(asked, name), canaries)
 }
 
 /// Returns the error of a used-up limit, with headers that report the state of the limits.
-pub fn limited(
+pub(crate) fn limited(
     asked: &RequestedCall,
     name: ErrorName,
     state: &LimitState,
@@ -136,7 +136,7 @@ pub fn limited(
 
 /// Returns the error for a request of more tokens than a whole minute allows. Waiting does not help, so no header
 /// asks the client to wait.
-pub fn beyond(asked: &RequestedCall, state: &LimitState, canaries: &Canaries) -> ProviderMessage {
+pub(crate) fn beyond(asked: &RequestedCall, state: &LimitState, canaries: &Canaries) -> ProviderMessage {
     // The provider's own text about a limit says that the request will pass later, which is wrong here.
     let row = ErrorRow {
         message:
@@ -153,7 +153,12 @@ pub fn beyond(asked: &RequestedCall, state: &LimitState, canaries: &Canaries) ->
 }
 
 /// Replaces the limit headers of a success with the account's real state, except those that `turn` sets.
-pub fn show_limits(message: &mut ProviderMessage, provider: Provider, turn: &Turn, state: &LimitState) {
+pub(crate) fn show_limits(
+    message: &mut ProviderMessage,
+    provider: Provider,
+    turn: &Turn,
+    state: &LimitState,
+) {
     if !matches!(turn.answer, TurnReply::Reply(_)) {
         return;
     }
@@ -244,7 +249,8 @@ pub(super) struct ProviderError<'a> {
 }
 
 /// Returns an error as the first event of a stream, in the dialect of the requested endpoint.
-pub fn error_event(
+#[cfg(test)]
+pub(crate) fn error_event(
     asked: &RequestedCall,
     name: ErrorName,
     form: Option<EventForm>,
@@ -254,7 +260,7 @@ pub fn error_event(
 }
 
 /// Like [`error_event`], after `after` events of the stream: some dialects number their events.
-pub fn error_event_after(
+pub(crate) fn error_event_after(
     asked: &RequestedCall,
     name: ErrorName,
     form: Option<EventForm>,
@@ -285,7 +291,11 @@ pub fn error_event_after(
 }
 
 /// Returns a response with status 200 and an invalid body.
-pub fn malformed(asked: &RequestedCall, malform: MalformedBody, canaries: &Canaries) -> ProviderMessage {
+pub(crate) fn malformed(
+    asked: &RequestedCall,
+    malform: MalformedBody,
+    canaries: &Canaries,
+) -> ProviderMessage {
     let body = match malform {
         MalformedBody::NotJson => {
             Bytes::from(format!("upstream said: {} (this is not JSON)", canaries.message))
@@ -326,7 +336,7 @@ pub fn malformed(asked: &RequestedCall, malform: MalformedBody, canaries: &Canar
 ///
 /// # Errors
 /// The provider's own response to an unknown path or method, a missing key, or a body that is not a JSON object.
-pub fn read(
+pub(crate) fn read(
     provider: Provider,
     received: &ReceivedCall<'_>,
     canaries: &Canaries,
@@ -338,7 +348,7 @@ pub fn read(
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_with<'a>(
+pub(crate) fn read_with<'a>(
     provider: Provider,
     received: &ReceivedCall<'_>,
     canaries: impl FnOnce() -> &'a Canaries,
@@ -357,12 +367,12 @@ pub fn read_with<'a>(
 }
 
 /// Returns the provider's own response to a body larger than [`MAX_REQUEST_BYTES`].
-pub fn too_large(provider: Provider, canaries: &Canaries) -> ProviderMessage {
+pub(crate) fn too_large(provider: Provider, canaries: &Canaries) -> ProviderMessage {
     error(&RequestedCall::nothing(provider), ErrorName::TooLarge, canaries)
 }
 
 /// The path at the end of a base URL for the provider's SDK: `/v1` for openai.
-pub fn base_path(provider: Provider) -> &'static str {
+pub(crate) fn base_path(provider: Provider) -> &'static str {
     &profile::of(provider).base
 }
 

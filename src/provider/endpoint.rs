@@ -9,10 +9,10 @@ use crate::scenario::{Api, Provider};
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The version of Azure's API that requests name.
-pub const AZURE_VERSION: &str = "2024-10-21";
+pub(crate) const AZURE_VERSION: &str = "2024-10-21";
 
 /// The pattern of the provider's own path for an API, including the path of its base URL.
-pub fn endpoint_pattern(provider: Provider, api: Api, stream: bool) -> Option<&'static str> {
+pub(crate) fn endpoint_pattern(provider: Provider, api: Api, stream: bool) -> Option<&'static str> {
     let fits = |row: &&RouteRow| row.api == api && row.stream.is_none_or(|streams| streams == stream);
     profile::of(provider).routes.iter().filter(fits).find_map(path)
 }
@@ -23,7 +23,7 @@ fn path(row: &'static RouteRow) -> Option<&'static str> {
 
 /// The path and query that the provider's own SDK appends to its base URL to call an API, with the model filled
 /// in. `None` if the provider has no such endpoint.
-pub fn endpoint(provider: Provider, api: Api, stream: bool, model: &str) -> Option<String> {
+pub(crate) fn endpoint(provider: Provider, api: Api, stream: bool, model: &str) -> Option<String> {
     let pattern = endpoint_pattern(provider, api, stream)?;
     let base = profile::of(provider).base.as_str();
     let suffix = fill_pattern(pattern.strip_prefix(base).unwrap_or(pattern), model);
@@ -36,7 +36,7 @@ pub fn endpoint(provider: Provider, api: Api, stream: bool, model: &str) -> Opti
 }
 
 /// Fills the model into a pattern. The other placeholders get fixed values, which a mock ignores.
-pub fn fill_pattern(pattern: &str, model: &str) -> String {
+pub(crate) fn fill_pattern(pattern: &str, model: &str) -> String {
     let mut text = String::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once('{') {

@@ -7,7 +7,7 @@ use http::HeaderName;
 
 /// A header's name, in lower case, and its value. Clones share both, because most headers are the same in every
 /// response.
-pub type HeaderField = (Name, ByteString);
+pub(crate) type HeaderField = (Name, ByteString);
 
 /// A header's name, parsed once and sent any number of times.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(super) fn header(name: impl Into<Name>, value: impl Into<ByteString>) -> Hea
 }
 
 /// Copies headers into owned strings, as observations store them.
-pub fn owned_headers(headers: &[HeaderField]) -> Vec<(String, String)> {
+pub(crate) fn owned_headers(headers: &[HeaderField]) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 

@@ -9,7 +9,7 @@ use super::{
 
 /// The state of one allowance per minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitWindow {
+pub(crate) struct LimitWindow {
     /// The allowance per minute.
     pub limit: u64,
     /// The part of the allowance that is left.
@@ -20,7 +20,7 @@ pub struct LimitWindow {
 
 /// The state of both limits after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitState {
+pub(crate) struct LimitState {
     /// Requests per minute.
     pub requests: LimitWindow,
     /// Tokens per minute.
@@ -35,7 +35,7 @@ pub struct LimitState {
 
 impl LimitState {
     /// The state that a mock without an account reports.
-    pub fn standard(used_up: Limits) -> Self {
+    pub(crate) fn standard(used_up: Limits) -> Self {
         let window = |used: bool, limit, left, least, ms| {
             let (remaining, reset) =
                 if used { (least, Duration::from_secs(7)) } else { (left, Duration::from_millis(ms)) };
@@ -62,7 +62,7 @@ pub(super) fn fill_in(text: &str, state: &LimitState) -> String {
 
 /// Returns the headers of a style, with names in lower case. If a limit is used up, the headers that say when to
 /// retry come first.
-pub fn headers(style: LimitStyle, state: &LimitState) -> Vec<HeaderField> {
+pub(super) fn headers(style: LimitStyle, state: &LimitState) -> Vec<HeaderField> {
     let mut headers = Vec::new();
     let says_when = !matches!(style, LimitStyle::None | LimitStyle::Mistral | LimitStyle::Together);
     if state.used_up != Limits::None && says_when {

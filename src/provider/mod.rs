@@ -31,23 +31,29 @@ mod route;
 mod stream_error;
 mod tokens;
 
-pub use account::{AccountState, Admission};
-pub use body::LazyJson;
-pub use canned::fill;
-pub use carried::carrier;
-pub use catalogue::{ErrorBodyForm, ErrorRow, LimitStyle, Limits, SourceConfidence};
-pub use dialect::{
-    MAX_REQUEST_BYTES, base_path, beyond, catalogue_row, content_pieces, error, error_event,
-    error_event_after, limited, malformed, message, model, read, read_with, reply, show_limits, too_large,
-    tool_argument_pieces,
+pub(crate) use account::{AccountState, Admission};
+pub(crate) use body::LazyJson;
+pub(crate) use canned::fill;
+pub(crate) use carried::carrier;
+pub use catalogue::SourceConfidence;
+pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
+#[cfg(test)]
+pub(crate) use dialect::error_event;
+pub(crate) use dialect::{
+    MAX_REQUEST_BYTES, base_path, content_pieces, error, error_event_after, malformed, read, read_with,
+    reply, show_limits, too_large, tool_argument_pieces,
 };
-pub use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
-pub use header::{HeaderField, Name, owned_headers};
-pub use limits::{LimitState, LimitWindow};
+pub use dialect::{catalogue_row, message, model};
+pub(crate) use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
+pub(crate) use header::{HeaderField, owned_headers};
 pub use message::{MessageBody, ProviderMessage};
-pub use prepared::Prepared;
-pub use profile::{ChatExtras, KeyPlace, Profile, Refusals, RouteRow, StreamError, of as profile};
-pub use request::{ReceivedCall, RequestedCall, Verb};
+pub(crate) use prepared::Prepared;
+#[cfg(test)]
+pub(crate) use profile::RouteRow;
+pub use profile::of as profile;
+pub(crate) use profile::{ChatExtras, KeyPlace};
+pub(crate) use request::ReceivedCall;
+pub use request::RequestedCall;
 
 #[cfg(test)]
 mod tests;

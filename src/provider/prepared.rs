@@ -19,7 +19,7 @@ use crate::{observation::Canaries, scenario::Turn};
 /// the holes of one with the stem of the other gives the other. This is not the case if a checksum or an encoding
 /// covers a canary; then the response is not prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     status: u16,
     headers: Vec<(Name, HeaderValue)>,
     /// The whole body.
@@ -44,7 +44,7 @@ const STEMS: [&str; 2] = ["0e5b7c-stem-of-upfault-1", "7a90f2d4-stem-of-upfault-
 
 impl Prepared {
     /// Prepares the response of `turn` to `asked`; returns `None` if it depends on more than the stem.
-    pub fn of(asked: &RequestedCall, turn: &Turn) -> Option<Self> {
+    pub(crate) fn of(asked: &RequestedCall, turn: &Turn) -> Option<Self> {
         let asked = RequestedCall { body: asked.body.not_accessed()?, ..asked.clone() };
         let [message, other] = STEMS.map(|stem| dialect::message(&asked, turn, &Canaries::with_stem(stem)));
         let prepared = Self::from_message(message)?;
@@ -52,12 +52,12 @@ impl Prepared {
     }
 
     /// Whether canaries with this stem are serialized unchanged in every format.
-    pub fn suits(stem: &str) -> bool {
+    pub(crate) fn suits(stem: &str) -> bool {
         stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     }
 
     /// Returns the response with canaries that end in `stem`, which must [suit](Self::suits).
-    pub fn message(&self, stem: &str) -> ProviderMessage {
+    pub(crate) fn message(&self, stem: &str) -> ProviderMessage {
         let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.filled(stem)));
         let bytes = Bytes::from(self.body.filled(stem));
         let body = match &self.frames {

@@ -7,7 +7,7 @@ use crate::scenario::{Api, Provider};
 
 /// An HTTP request that a mock received.
 #[derive(Debug, Clone, Copy)]
-pub struct ReceivedCall<'a> {
+pub(crate) struct ReceivedCall<'a> {
     /// The HTTP method: `POST`.
     pub method: &'a str,
     /// The path below the deployment's own path, with the query: `/v1/chat/completions`.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The version of a definition that does not specify one.
-pub const LOCAL_VERSION: &str = "local";
+pub(crate) const LOCAL_VERSION: &str = "local";
 
 /// How a proxy is installed, configured, started and addressed.
 #[derive(Debug, Clone)]

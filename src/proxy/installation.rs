@@ -28,7 +28,7 @@ const PATIENCE: Duration = install::PATIENCE.saturating_mul(2);
 const POLL: Duration = Duration::from_millis(100);
 
 /// The folder for installed proxies, unless another one is chosen: `upfault` in the platform's cache folder.
-pub fn default_cache() -> PathBuf {
+pub(crate) fn default_cache() -> PathBuf {
     match etcetera::choose_base_strategy() {
         Ok(strategy) => strategy.cache_dir().join("upfault"),
         // Without a home folder, use the current folder.

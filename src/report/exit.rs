@@ -4,24 +4,24 @@ use super::Summary;
 use crate::judge::Verdict;
 
 /// No new findings.
-pub const EXIT_OK: u8 = 0;
+pub(crate) const EXIT_OK: u8 = 0;
 /// Findings or changes.
-pub const EXIT_FINDINGS: u8 = 1;
+pub(crate) const EXIT_FINDINGS: u8 = 1;
 /// Invalid usage, or a file that does not load.
-pub const EXIT_USAGE: u8 = 2;
+pub(crate) const EXIT_USAGE: u8 = 2;
 /// The proxy could not be installed, started or kept running.
-pub const EXIT_PROXY: u8 = 3;
+pub(crate) const EXIT_PROXY: u8 = 3;
 /// upfault itself failed.
-pub const EXIT_BROKE: u8 = 4;
+pub(crate) const EXIT_BROKE: u8 = 4;
 /// Stopped by a signal (128 + SIGINT).
-pub const EXIT_INTERRUPTED: u8 = 130;
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
 /// How many inconclusive cases a run may have without failing: on a busy machine there are sometimes one or two.
-pub const ALLOWED_INCONCLUSIVE: usize = 5;
+pub(crate) const ALLOWED_INCONCLUSIVE: usize = 5;
 
 /// What a run tolerates without failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tolerance {
+pub(crate) struct Tolerance {
     /// Whether known findings fail the run too.
     pub strict: bool,
     /// The run fails if more cases than these are inconclusive.
@@ -38,7 +38,7 @@ impl Default for Tolerance {
 ///
 /// An interruption and a failure of upfault itself take precedence over findings, because the run is incomplete. A
 /// run with too many inconclusive cases fails, so that it is not mistaken for a run without findings.
-pub fn exit_code(summary: &Summary, tolerance: Tolerance, interrupted: bool) -> u8 {
+pub(crate) fn exit_code(summary: &Summary, tolerance: Tolerance, interrupted: bool) -> u8 {
     if interrupted {
         return EXIT_INTERRUPTED;
     }

@@ -5,7 +5,7 @@ use std::io;
 use crate::event::Event;
 
 /// Receives the events of a run. A reporter cannot influence the run.
-pub trait Reporter {
+pub(crate) trait Reporter {
     /// Handles one event.
     ///
     /// # Errors
@@ -16,11 +16,11 @@ pub trait Reporter {
 
 /// Passes each event to several reporters.
 #[derive(Default)]
-pub struct Fanout(Vec<Box<dyn Reporter + Send>>);
+pub(crate) struct Fanout(Vec<Box<dyn Reporter + Send>>);
 
 impl Fanout {
     /// Passes events to `reporters` in this order.
-    pub fn new(reporters: Vec<Box<dyn Reporter + Send>>) -> Self {
+    pub(crate) fn new(reporters: Vec<Box<dyn Reporter + Send>>) -> Self {
         Self(reporters)
     }
 }

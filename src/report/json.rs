@@ -9,6 +9,7 @@ use std::{
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+#[cfg(test)]
 use serde_json::Value;
 
 use super::{Reporter, Summary, rerun::Rerun};
@@ -233,13 +234,13 @@ impl CaseReport {
 
 /// The JSON Schema of [`Report`], which is stored in `schema/report.schema.json`.
 #[cfg(test)]
-pub fn json_schema() -> Value {
+pub(super) fn json_schema() -> Value {
     schemars::schema_for!(Report).to_value()
 }
 
 /// Builds a report from the events of a run.
 #[derive(Default)]
-pub struct ReportBuilder {
+pub(crate) struct ReportBuilder {
     rerun: Option<Rerun>,
     started: Option<RunStarted>,
     cases: Vec<Arc<CaseResult>>,
@@ -250,7 +251,7 @@ pub struct ReportBuilder {
 
 impl ReportBuilder {
     /// Adds an event. The events of a run come in their order.
-    pub fn add(&mut self, event: &Event) {
+    pub(crate) fn add(&mut self, event: &Event) {
         match event {
             Event::RunStarted(started) => self.started = Some(started.clone()),
             Event::ProxyReady { startup_ms, .. } => self.summary.proxy_start_ms = Some(*startup_ms),
@@ -268,7 +269,7 @@ impl ReportBuilder {
     }
 
     /// The report of the events so far.
-    pub fn finish(&self) -> Report {
+    pub(crate) fn finish(&self) -> Report {
         let started = self.started.clone();
         let mut cases: Vec<CaseReport> = self.cases.iter().map(|case| CaseReport::new(case)).collect();
         cases.sort_by(|a, b| a.id.cmp(&b.id));
@@ -293,20 +294,20 @@ impl ReportBuilder {
 }
 
 /// Writes the report at the end of the run, even if it was interrupted.
-pub struct JsonReporter {
+pub(crate) struct JsonReporter {
     path: PathBuf,
     report: ReportBuilder,
 }
 
 impl JsonReporter {
     /// Writes to `path` and creates its folder if needed.
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, report: ReportBuilder::default() }
     }
 
     /// Stores the options for the commands that run a case again.
     #[must_use]
-    pub fn with_rerun(mut self, rerun: Rerun) -> Self {
+    pub(crate) fn with_rerun(mut self, rerun: Rerun) -> Self {
         self.report.rerun = Some(rerun);
         self
     }

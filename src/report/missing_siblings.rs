@@ -6,7 +6,7 @@ use super::plural;
 use crate::event::CaseResult;
 
 /// One line about the cases whose siblings have no verdict; `None` if there are no such cases.
-pub fn alone(cases: &[Arc<CaseResult>]) -> Option<String> {
+pub(super) fn alone(cases: &[Arc<CaseResult>]) -> Option<String> {
     let judged = || cases.iter().filter(|case| case.verdict.is_of_findings());
     let have_verdicts: HashSet<&str> = judged().map(|case| case.id.as_str()).collect();
     let missing = |case: &CaseResult| -> Option<String> {

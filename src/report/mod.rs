@@ -19,15 +19,18 @@ mod terminal_matrix;
 mod terminal_origin;
 mod terminal_snapshots;
 
-pub use exit::{
+pub(crate) use exit::{
     ALLOWED_INCONCLUSIVE, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE,
     Tolerance, exit_code,
 };
-pub use fanout::{Fanout, Reporter};
-pub use json::{CaseReport, JsonReporter, ProxyReport, Report, ReportBuilder, ReportError, SCHEMA_VERSION};
+pub(crate) use fanout::{Fanout, Reporter};
+pub use json::{CaseReport, ProxyReport, Report, ReportError, SCHEMA_VERSION};
+pub(crate) use json::{JsonReporter, ReportBuilder};
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};
-pub use rerun::{Rerun, exactly, option};
-pub use selftest_table::write_selftest;
-pub use summary::{Slowest, Summary};
-pub use terminal::{TerminalReporter, TerminalSettings};
-pub use terminal_groups::plural;
+#[cfg(test)]
+pub(crate) use rerun::exactly;
+pub(crate) use rerun::{Rerun, option};
+pub(crate) use selftest_table::write_selftest;
+pub use summary::Summary;
+pub(crate) use terminal::{TerminalReporter, TerminalSettings};
+pub(crate) use terminal_groups::plural;

@@ -10,7 +10,7 @@ use super::json::CaseReport;
 use crate::{judge::kin_of, scenario::is_scenario, shell};
 
 /// The environment variable that holds the key of a proxy that is already running.
-pub const PROXY_KEY: &str = "UPFAULT_PROXY_KEY";
+pub(super) const PROXY_KEY: &str = "UPFAULT_PROXY_KEY";
 
 /// The options of a run, exactly as the user wrote them on the command line or in environment variables. Commands
 /// that run a case again repeat them. Settings from `upfault.toml` are not repeated. Paths are relative to the
@@ -68,7 +68,7 @@ impl Rerun {
 
 /// An option and its value as words of a command: `--name=value` if the value starts with a dash, otherwise two
 /// words.
-pub fn option(name: &str, value: &str) -> Vec<String> {
+pub(crate) fn option(name: &str, value: &str) -> Vec<String> {
     match value.starts_with('-') {
         true => vec![format!("{name}={value}")],
         false => vec![name.to_owned(), value.to_owned()],
@@ -86,7 +86,7 @@ fn filter(case: &CaseReport) -> String {
 }
 
 /// A filter that matches only the case with this id.
-pub fn exactly(id: &str) -> String {
+pub(crate) fn exactly(id: &str) -> String {
     let special = |c: char| c.is_whitespace() || "&|!()\"\\".contains(c);
     match id.contains(special) {
         true => format!("case:\"{}\"", id.replace('\\', r"\\").replace('"', r#"\""#)),

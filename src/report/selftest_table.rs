@@ -28,7 +28,7 @@ const TIME: usize = 8;
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn write_selftest(
+pub(crate) fn write_selftest(
     out: &mut dyn Write,
     selftest: &Selftest,
     verbose: bool,

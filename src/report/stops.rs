@@ -7,7 +7,7 @@ use crate::event::ProxyStop;
 const NAMED: usize = 3;
 
 /// One line for each cause for which the proxy stopped serving.
-pub fn stop_lines(stops: &[ProxyStop]) -> Vec<String> {
+pub(super) fn stop_lines(stops: &[ProxyStop]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for stop in stops {
         let line = line(stop);

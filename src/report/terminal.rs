@@ -46,7 +46,7 @@ const IN_SUMMARY: [Verdict; 7] = [
 
 /// Properties of the terminal and options of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TerminalSettings {
+pub(crate) struct TerminalSettings {
     /// Whether to use colour.
     pub color: bool,
     /// Whether to show a progress bar on standard error.
@@ -61,7 +61,7 @@ pub struct TerminalSettings {
 
 /// Prints a run for people. It prints results only when the run is over, so that their order does not depend on
 /// the speed of the cases.
-pub struct TerminalReporter<W> {
+pub(crate) struct TerminalReporter<W> {
     out: W,
     settings: TerminalSettings,
     log: Option<Box<dyn Write + Send>>,
@@ -74,7 +74,7 @@ pub struct TerminalReporter<W> {
 
 impl<W: Write> TerminalReporter<W> {
     /// Writes results to `out`, and progress to standard error if the settings allow it.
-    pub fn new(out: W, settings: TerminalSettings) -> Self {
+    pub(crate) fn new(out: W, settings: TerminalSettings) -> Self {
         let summary = Summary::default();
         Self { out, settings, log: None, bar: None, started: None, rerun: None, cases: Vec::new(), summary }
     }
@@ -82,13 +82,13 @@ impl<W: Write> TerminalReporter<W> {
     /// Without a progress bar, writes each step of the preparation as a line to `log`: an installation takes minutes,
     /// and a build log shows that something happens.
     #[must_use]
-    pub fn with_log(self, log: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn with_log(self, log: Box<dyn Write + Send>) -> Self {
         Self { log: Some(log), ..self }
     }
 
     /// Prints, for each case, the command that runs it again.
     #[must_use]
-    pub fn with_rerun(self, rerun: Option<Rerun>) -> Self {
+    pub(crate) fn with_rerun(self, rerun: Option<Rerun>) -> Self {
         Self { rerun, ..self }
     }
 

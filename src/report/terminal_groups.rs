@@ -288,6 +288,6 @@ fn weight(case: &CaseResult) -> u8 {
 }
 
 /// `1 case`, `2 cases`.
-pub fn plural(n: usize, word: &str) -> String {
+pub(crate) fn plural(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }

@@ -28,7 +28,7 @@ const WATCH: Duration = Duration::from_millis(2250);
 const RECOVERY: Duration = Duration::from_secs(10);
 
 /// A case that is ready to run, several times if needed.
-pub struct ReadyCase {
+pub(super) struct ReadyCase {
     /// The case.
     pub case: Case,
     /// Its identity.
@@ -46,12 +46,12 @@ pub struct ReadyCase {
 
 impl ReadyCase {
     /// A case without spares.
-    pub fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Vec<ProxyRoute>) -> Self {
+    pub(super) fn new(case: Case, identity: Identity, armed: ArmedCase, routes: Vec<ProxyRoute>) -> Self {
         Self { case, identity, armed, routes, spares: Vec::new(), other_looks: Vec::new() }
     }
 
     /// Adds spares. Each of them gets the tokens of the looks before it.
-    pub fn with_spares(mut self, mut spares: Vec<Self>) -> Self {
+    pub(super) fn with_spares(mut self, mut spares: Vec<Self>) -> Self {
         let mut tokens = vec![self.identity.token.clone()];
         for spare in &mut spares {
             spare.other_looks.clone_from(&tokens);
@@ -62,17 +62,17 @@ impl ReadyCase {
     }
 
     /// The case to run for a look, whose number is 0-based.
-    pub fn look(&self, n: usize) -> &Self {
+    pub(super) fn look(&self, n: usize) -> &Self {
         n.checked_sub(1).and_then(|spare| self.spares.get(spare)).unwrap_or(self)
     }
 
     /// All routes for the configuration of the proxy.
-    pub fn all_routes(&self) -> impl Iterator<Item = &ProxyRoute> {
+    pub(super) fn all_routes(&self) -> impl Iterator<Item = &ProxyRoute> {
         self.routes.iter().chain(self.spares.iter().flat_map(|spare| &spare.routes))
     }
 
     /// Runs the case once with an empty ledger, and returns the observation.
-    pub async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
+    pub(super) async fn run(&self, gateway: &Gateway, driver: &Driver) -> Observation {
         let (epoch, began) = (Instant::now(), Timestamp::now());
         self.armed.begin(epoch);
         let scenario = &self.case.scenario;
@@ -205,7 +205,7 @@ fn tick() -> tokio::time::Interval {
 }
 
 /// Whether the exchange ended because upfault stopped waiting.
-pub fn gave_up(exchange: &Exchange) -> bool {
+pub(super) fn gave_up(exchange: &Exchange) -> bool {
     match &exchange.outcome {
         ExchangeOutcome::Answer(answer) => answer.ending == ResponseEnd::Deadline,
         ExchangeOutcome::NoAnswer { ending } => *ending == ResponseEnd::Deadline,
@@ -213,7 +213,7 @@ pub fn gave_up(exchange: &Exchange) -> bool {
 }
 
 /// The routes of a case for the configuration of a proxy. `base_url` returns the base URL of a deployment.
-pub fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<ProxyRoute> {
+pub(super) fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<ProxyRoute> {
     let settings = &case.scenario.proxy;
     case.scenario
         .deployments

@@ -32,10 +32,10 @@ use crate::{
 const WARM_UP: Duration = Duration::from_secs(60);
 
 /// The timeout of a control request.
-pub const PROBE: Duration = Duration::from_secs(5);
+pub(super) const PROBE: Duration = Duration::from_secs(5);
 
 /// The deployments for control requests on an instance: for each API and provider that its cases use.
-pub struct Control {
+pub(super) struct Control {
     pairs: Vec<Pair>,
     /// The index of the pair for control requests.
     probed: AtomicUsize,
@@ -43,21 +43,21 @@ pub struct Control {
 
 /// A kind of route: API, provider, and whether it is a pass-through route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RouteKind {
+pub(super) struct RouteKind {
     combination: Combination,
     pass_through: bool,
 }
 
 impl RouteKind {
     /// The kind of route that a case uses.
-    pub fn of(case: &Case) -> Self {
+    pub(super) fn of(case: &Case) -> Self {
         let combination = Combination { stream: false, ..case.combination };
         Self { combination, pass_through: case.scenario.proxy.pass_through }
     }
 }
 
 /// The result of a control request.
-pub struct ControlResult {
+pub(super) struct ControlResult {
     /// Its duration, at most [`PROBE`].
     pub took: Duration,
     /// Whether a status arrived.
@@ -72,7 +72,7 @@ struct Pair {
 
 impl Control {
     /// Arms the deployments. `kinds` are those of the cases of the instance.
-    pub fn arm(upstream: &Upstream, group: usize, kinds: &[RouteKind]) -> io::Result<Self> {
+    pub(super) fn arm(upstream: &Upstream, group: usize, kinds: &[RouteKind]) -> io::Result<Self> {
         let arm = |case: Case| {
             let identity = Identity { token: case.id.clone() };
             let combination = case.combination;
@@ -96,7 +96,7 @@ impl Control {
     }
 
     /// The routes for the configuration of the proxy.
-    pub fn routes(&self) -> impl Iterator<Item = ProxyRoute> {
+    pub(super) fn routes(&self) -> impl Iterator<Item = ProxyRoute> {
         self.pairs.iter().flat_map(|pair| pair.succeeding.routes.iter().chain(&pair.failing.routes)).cloned()
     }
 
@@ -107,7 +107,7 @@ impl Control {
     /// # Errors
     ///
     /// If simple requests fail for every kind of route. The error is the response that came instead.
-    pub async fn warm_up(
+    pub(super) async fn warm_up(
         &self,
         gateway: &Gateway,
         driver: &Driver,
@@ -148,7 +148,7 @@ impl Control {
 
     /// Sends a control request. If it gets no response, the next one uses another kind of route, because a single route
     /// may be stuck.
-    pub async fn probe(&self, gateway: &Gateway, driver: &Driver) -> ControlResult {
+    pub(super) async fn probe(&self, gateway: &Gateway, driver: &Driver) -> ControlResult {
         let began = Instant::now();
         let index = self.probed.load(Ordering::Relaxed);
         let Some(pair) = self.pairs.get(index) else {
@@ -179,7 +179,7 @@ async fn send(
 }
 
 /// The routes of control requests for mocks that will listen on `address`.
-pub fn static_routes(kinds: &[RouteKind], address: SocketAddr) -> Vec<ProxyRoute> {
+pub(super) fn static_routes(kinds: &[RouteKind], address: SocketAddr) -> Vec<ProxyRoute> {
     let mut all = Vec::new();
     for case in cases(0, kinds).into_iter().flatten() {
         let identity = Identity { token: case.id.clone() };

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The certificate authority that a proxy must trust for upstreams with TLS.
-pub struct TrustedAuthority {
+pub(super) struct TrustedAuthority {
     /// The certificate as PEM; `None` if no upstream uses TLS.
     pub pem: Option<String>,
     /// The same in a file, which exists if the proxy is a separate process.
@@ -24,7 +24,7 @@ pub struct TrustedAuthority {
 }
 
 /// A running proxy.
-pub enum Gateway {
+pub(super) enum Gateway {
     /// The embedded proxy in this process.
     Builtin(Builtin),
     /// A process group that upfault started, and the title of the proxy.
@@ -35,7 +35,7 @@ pub enum Gateway {
 
 impl Gateway {
     /// Starts the proxy.
-    pub async fn start(
+    pub(super) async fn start(
         choice: &ProxyChoice,
         installed: Option<&Installed>,
         routes: Vec<ProxyRoute>,
@@ -64,7 +64,7 @@ impl Gateway {
 
     /// A request on this route: the usual request of the API, with the changes of `step` and the additional headers and
     /// members that the proxy requires. On a pass-through route it uses the provider's name for the model.
-    pub fn call(
+    pub(super) fn call(
         &self,
         name: StepName,
         combination: Combination,
@@ -126,7 +126,7 @@ impl Gateway {
     }
 
     /// The proxy's own keys, which must not leak.
-    pub fn secrets(&self) -> Vec<String> {
+    pub(super) fn secrets(&self) -> Vec<String> {
         match self {
             Self::Builtin(builtin) => vec![builtin.proxy_key().to_owned()],
             Self::Process(instance, _) => instance.secrets(),
@@ -135,7 +135,7 @@ impl Gateway {
     }
 
     /// Patterns for the volatile parts of its messages.
-    pub fn volatile(&self) -> Vec<Volatile> {
+    pub(super) fn volatile(&self) -> Vec<Volatile> {
         match self {
             Self::Process(instance, _) => instance.volatile().to_vec(),
             _ => Vec::new(),
@@ -143,7 +143,7 @@ impl Gateway {
     }
 
     /// The name and version for messages.
-    pub fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         match self {
             Self::Builtin(_) => "the embedded proxy".to_owned(),
             Self::Process(_, title) => title.clone(),
@@ -152,12 +152,12 @@ impl Gateway {
     }
 
     /// Whether it can stop while this process continues.
-    pub fn can_stop(&self) -> bool {
+    pub(super) fn can_stop(&self) -> bool {
         !matches!(self, Self::Builtin(_))
     }
 
     /// How its process ended, if it has: `exited with code 1`.
-    pub fn exited(&self) -> Option<String> {
+    pub(super) fn exited(&self) -> Option<String> {
         match self {
             Self::Process(instance, _) => instance.exited(),
             _ => None,
@@ -165,14 +165,14 @@ impl Gateway {
     }
 
     /// Kills its process, which closes all connections to it.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         if let Self::Process(instance, _) = self {
             instance.kill();
         }
     }
 
     /// The last lines of its log.
-    pub fn last_lines(&self, lines: usize) -> Vec<String> {
+    pub(super) fn last_lines(&self, lines: usize) -> Vec<String> {
         match self {
             Self::Process(instance, _) => instance.log_tail(lines).lines().map(str::to_owned).collect(),
             _ => Vec::new(),
@@ -180,7 +180,7 @@ impl Gateway {
     }
 
     /// The last lines of its log, indented; empty if there is no log.
-    pub fn tail(&self) -> String {
+    pub(super) fn tail(&self) -> String {
         match self {
             Self::Process(instance, _) => {
                 instance.log_tail(15).lines().map(|line| format!("  | {line}\n")).collect()
@@ -190,7 +190,7 @@ impl Gateway {
     }
 
     /// The path of its log.
-    pub fn log(&self) -> Option<String> {
+    pub(super) fn log(&self) -> Option<String> {
         match self {
             Self::Process(instance, _) => Some(instance.log_path().display().to_string()),
             _ => None,
@@ -198,7 +198,7 @@ impl Gateway {
     }
 
     /// Its log, which is searched for secrets after it has ended.
-    pub fn searched(&self) -> Option<SearchedLog> {
+    pub(super) fn searched(&self) -> Option<SearchedLog> {
         match self {
             Self::Process(instance, _) => {
                 Some(SearchedLog { path: instance.log_path().to_owned(), secrets: instance.secrets() })
@@ -208,7 +208,7 @@ impl Gateway {
     }
 
     /// Stops the proxy and every process that it started.
-    pub async fn stop(self) {
+    pub(super) async fn stop(self) {
         match self {
             Self::Builtin(builtin) => builtin.stop().await,
             Self::Process(instance, _) => instance.stop().await,

@@ -45,7 +45,7 @@ const REFUSES: &str = "stopped accepting connections";
 const LOG_LINES: usize = 5;
 
 /// An instance, and everything needed to run its cases.
-pub struct InstanceRun<'a> {
+pub(super) struct InstanceRun<'a> {
     /// Restarts the instance.
     pub site: InstanceSite<'a>,
     /// The instance.
@@ -62,7 +62,7 @@ pub struct InstanceRun<'a> {
 
 /// The results of an instance.
 #[derive(Default)]
-pub struct InstanceResults {
+pub(super) struct InstanceResults {
     /// The snapshots of cases, with the ids of their scenarios.
     pub snapshots: Vec<(String, CaseSnapshot)>,
     /// Each time that the proxy stopped serving.
@@ -112,7 +112,7 @@ enum Phase {
 impl InstanceRun<'_> {
     /// Runs every case and reports each result as soon as it is known. Also returns the instance, which the caller must
     /// stop.
-    pub async fn run(mut self, cases: &[ReadyCase]) -> (InstanceResults, Gateway) {
+    pub(super) async fn run(mut self, cases: &[ReadyCase]) -> (InstanceResults, Gateway) {
         let mut round = Worklist::new(cases, |ready| self.bench.is_known_to_stop_the_proxy(&ready.case));
         let mut restarts = 0;
         while let Phase::Stopped(stop) = self.phase(&mut round).await {

@@ -35,7 +35,7 @@ const RETURN: Duration = Duration::from_secs(60);
 
 /// The number of restarts in a run, and the time they took.
 #[derive(Default)]
-pub struct Restarts(Mutex<(usize, Duration)>);
+pub(super) struct Restarts(Mutex<(usize, Duration)>);
 
 impl Restarts {
     /// Counts a restart, or returns why no further one is allowed.
@@ -56,7 +56,7 @@ impl Restarts {
 }
 
 /// Everything needed to start an instance.
-pub struct InstanceSite<'a> {
+pub(super) struct InstanceSite<'a> {
     /// The settings of the run.
     pub settings: &'a RunSettings,
     /// The installed proxy; `None` if upfault did not install it.
@@ -85,7 +85,7 @@ impl InstanceSite<'_> {
     /// # Errors
     ///
     /// If the proxy cannot be started, or a simple request through it fails.
-    pub async fn start(&self) -> Result<(Gateway, Duration), RunError> {
+    pub(super) async fn start(&self) -> Result<(Gateway, Duration), RunError> {
         self.launch(self.work_dir()).await
     }
 
@@ -95,7 +95,7 @@ impl InstanceSite<'_> {
     /// # Errors
     ///
     /// Why the instance could not be restarted, as a message.
-    pub async fn start_again(&self, gateway: &Gateway, n: usize) -> Result<Option<Gateway>, String> {
+    pub(super) async fn start_again(&self, gateway: &Gateway, n: usize) -> Result<Option<Gateway>, String> {
         self.restarts.take()?;
         if let Gateway::Remote(_) = gateway {
             self.say(format!("{} stopped serving: waiting for it to come back", gateway.title()));

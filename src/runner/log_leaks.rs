@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A log to search after its process has ended.
-pub struct SearchedLog {
+pub(super) struct SearchedLog {
     /// The file.
     pub path: PathBuf,
     /// The proxy's own keys.
@@ -23,7 +23,7 @@ pub struct SearchedLog {
 }
 
 /// Finds keys in logs. Paths in the result are relative to `work_dir`. Logs that cannot be read are ignored.
-pub async fn search(logs: Vec<SearchedLog>, work_dir: &Path) -> Vec<LogLeak> {
+pub(super) async fn search(logs: Vec<SearchedLog>, work_dir: &Path) -> Vec<LogLeak> {
     let work_dir = work_dir.to_owned();
     let work = tokio::task::spawn_blocking(move || {
         let mut leaks = Vec::new();

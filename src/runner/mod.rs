@@ -20,8 +20,12 @@ mod instance_site;
 mod static_config;
 mod decide;
 
-pub use error::{ProxyGone, RunError};
-pub use execute::{RunEnd, run};
-pub use plan::{PlannedCase, RunPlan, identity, plan};
-pub use settings::{ProxyChoice, Remote, RunSettings};
-pub use static_config::static_routes;
+pub(crate) use error::ProxyGone;
+pub use error::RunError;
+pub(crate) use execute::RunEnd;
+pub use execute::run;
+pub(crate) use plan::identity;
+pub(crate) use plan::plan;
+pub(crate) use settings::Remote;
+pub use settings::{ProxyChoice, RunSettings};
+pub(crate) use static_config::static_routes;

@@ -14,14 +14,14 @@ use crate::{
 };
 
 /// The accepted snapshots and the policy.
-pub struct JudgingContext {
+pub(super) struct JudgingContext {
     accepted: HashMap<String, SnapshotFile>,
     policy: Policy,
     strict: bool,
 }
 
 /// The judgement of an observation.
-pub struct JudgedLook {
+pub(super) struct JudgedLook {
     /// The verdict.
     pub verdict: Verdict,
     /// The findings.
@@ -36,12 +36,12 @@ pub struct JudgedLook {
 
 impl JudgedLook {
     /// Whether a finding depends on timing.
-    pub fn is_about_time(&self) -> bool {
+    pub(super) fn is_about_time(&self) -> bool {
         has_timing(&self.findings)
     }
 
     /// Whether both have the same snapshot and the same broken rules.
-    pub fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn is_like(&self, other: &Self) -> bool {
         let rules = |judged: &Self| -> Vec<String> {
             judged.findings.iter().map(|finding| finding.rule.clone()).collect()
         };
@@ -49,14 +49,14 @@ impl JudgedLook {
     }
 
     /// Whether the result is new: it differs from the accepted snapshot, or there is none and it breaks a rule.
-    pub fn is_news(&self) -> bool {
+    pub(super) fn is_news(&self) -> bool {
         self.change.as_ref().map_or(self.verdict == Verdict::Fail, Difference::is_change)
     }
 }
 
 impl JudgingContext {
     /// Loads the accepted snapshots of all scenarios, so that a damaged one is reported before the run starts.
-    pub fn load<'c>(
+    pub(super) fn load<'c>(
         store: &SnapshotStore,
         cases: impl Iterator<Item = &'c Case>,
         policy: Policy,
@@ -75,17 +75,17 @@ impl JudgingContext {
     }
 
     /// Whether the accepted snapshot says that a case stops the proxy.
-    pub fn is_known_to_stop_the_proxy(&self, case: &Case) -> bool {
+    pub(super) fn is_known_to_stop_the_proxy(&self, case: &Case) -> bool {
         self.forms(case).any(|form| form.findings.iter().any(|finding| stops_the_proxy(&finding.rule)))
     }
 
     /// All accepted forms of a case.
-    pub fn forms(&self, case: &Case) -> impl Iterator<Item = &CaseSnapshot> {
+    pub(super) fn forms(&self, case: &Case) -> impl Iterator<Item = &CaseSnapshot> {
         self.accepted.get(&case.scenario.id).into_iter().flat_map(|file| file.forms(&case.id))
     }
 
     /// Judges the observation of a case, including the comparison with its siblings.
-    pub fn judge(
+    pub(super) fn judge(
         &self,
         case: &Case,
         observation: &Observation,
@@ -104,7 +104,7 @@ impl JudgingContext {
 }
 
 /// The result of a case that was not judged, with the reason.
-pub fn unjudged(
+pub(super) fn unjudged(
     case: &Case,
     verdict: Verdict,
     reason: String,
@@ -128,7 +128,7 @@ pub fn unjudged(
 }
 
 /// The result of a case that was judged.
-pub fn judged(
+pub(super) fn judged(
     case: &Case,
     judged: JudgedLook,
     observation: Observation,

@@ -16,13 +16,13 @@ use tokio::{
 
 /// If a control request takes longer than this, timing reflects the load and not the proxy. Rules that depend on
 /// timing allow a second of grace, which is much longer.
-pub const SLOW: Duration = Duration::from_millis(400);
+pub(super) const SLOW: Duration = Duration::from_millis(400);
 
 /// How many control requests are recorded.
 const KEPT: usize = 4096;
 
 /// Limits the number of concurrent cases to what the proxy can handle.
-pub struct Pacer {
+pub(super) struct Pacer {
     semaphore: Semaphore,
     state: Mutex<State>,
 }
@@ -42,21 +42,21 @@ struct State {
 impl Pacer {
     /// Starts with a limit of `first`, which can increase to `most`. `baseline` is the duration of a control request
     /// without load.
-    pub fn new(first: usize, most: usize, baseline: Duration) -> Self {
+    pub(super) fn new(first: usize, most: usize, baseline: Duration) -> Self {
         let first = first.clamp(1, most.max(1));
         let state = State { limit: first, debt: 0, most: most.max(1), baseline, samples: VecDeque::new() };
         Self { semaphore: Semaphore::new(first), state: Mutex::new(state) }
     }
 
     /// Waits until another case may run. Cancel-safe.
-    pub async fn enter(&self) -> CasePermit<'_> {
+    pub(super) async fn enter(&self) -> CasePermit<'_> {
         // The semaphore is never closed, so the only outcome is a permit.
         let permit = self.semaphore.acquire().await.ok();
         CasePermit { pacer: self, permit }
     }
 
     /// Records a control request and adjusts the limit.
-    pub fn sample(&self, began: Instant, took: Duration) {
+    pub(super) fn sample(&self, began: Instant, took: Duration) {
         let mut state = self.state();
         state.samples.push_back((began, took));
         if state.samples.len() > KEPT {
@@ -82,12 +82,12 @@ impl Pacer {
     }
 
     /// The longest duration of a control request that overlaps a span of time, if there is one.
-    pub fn slowest_between(&self, from: Instant, to: Instant) -> Option<Duration> {
+    pub(super) fn slowest_between(&self, from: Instant, to: Instant) -> Option<Duration> {
         self.samples_between(from, to).into_iter().map(|(_, took)| took).max()
     }
 
     /// The start and the duration of control requests that overlap a span of time.
-    pub fn samples_between(&self, from: Instant, to: Instant) -> Vec<(Instant, Duration)> {
+    pub(super) fn samples_between(&self, from: Instant, to: Instant) -> Vec<(Instant, Duration)> {
         let overlaps = |(began, took): &&(Instant, Duration)| *began <= to && *began + *took >= from;
         self.state().samples.iter().filter(overlaps).copied().collect()
     }
@@ -98,7 +98,7 @@ impl Pacer {
 }
 
 /// A permit to run a case.
-pub struct CasePermit<'a> {
+pub(super) struct CasePermit<'a> {
     pacer: &'a Pacer,
     permit: Option<SemaphorePermit<'a>>,
 }

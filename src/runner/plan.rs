@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The plan of a run.
-pub struct RunPlan {
+pub(crate) struct RunPlan {
     /// Cases to run.
     pub cases: Vec<PlannedCase>,
     /// The settings of each instance.
@@ -26,7 +26,7 @@ pub struct RunPlan {
 }
 
 /// A case to run.
-pub struct PlannedCase {
+pub(crate) struct PlannedCase {
     /// The case.
     pub case: Case,
     /// Its identity.
@@ -36,7 +36,7 @@ pub struct PlannedCase {
 }
 
 /// Assigns cases to instances, and skips those for which the proxy cannot be configured.
-pub fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan {
+pub(crate) fn plan(cases: Vec<Case>, proxy: &ProxyChoice, seed: u64) -> RunPlan {
     let mut plan = RunPlan { cases: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
     for case in cases {
         if let Some(reason) = lacks(proxy, &case) {
@@ -76,7 +76,7 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
 }
 
 /// Why a case cannot run with a proxy that was configured before the run.
-pub fn lacks_when_remote(case: &Case) -> Option<String> {
+pub(super) fn lacks_when_remote(case: &Case) -> Option<String> {
     let faults = || case.scenario.deployments.values().flatten().flat_map(|turn| &turn.faults);
     if case.scenario.proxy.cooldown.is_some() {
         Some("a running proxy has one setting for cooldowns, but other cases need it to be off".to_owned())
@@ -103,7 +103,7 @@ fn instance_settings(proxy: &ProxyChoice, settings: &ProxySettings) -> InstanceS
 }
 
 /// The identity of a case: equal for the same seed, different for each case.
-pub fn identity(seed: u64, case: &str) -> Identity {
+pub(crate) fn identity(seed: u64, case: &str) -> Identity {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(case).finalize();
     let token = digest.iter().take(12).map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect();
@@ -111,7 +111,7 @@ pub fn identity(seed: u64, case: &str) -> Identity {
 }
 
 /// The identity of a case for a further look (`n` starts at 2), so that the proxy does not recognize the case.
-pub fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
+pub(super) fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
     identity(seed, &format!("{case}, look {n}"))
 }
 
@@ -119,7 +119,7 @@ pub fn look_identity(seed: u64, case: &str, n: usize) -> Identity {
 ///
 /// This is longer than a proxy that keeps its settings can need: the timeouts of all allowed attempts with a second of
 /// grace each, the delays in the replies of the scenario, the pauses that `Retry-After` may request, and a margin.
-pub fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<Turn>>) -> Duration {
+pub(super) fn deadline(settings: &ProxySettings, deployments: impl Iterator<Item = Vec<Turn>>) -> Duration {
     let mut waits = Duration::ZERO;
     for turn in deployments.flatten() {
         let events = events(&turn);

@@ -25,7 +25,7 @@ const MOMENT: Duration = Duration::from_millis(200);
 const OWN_DELAY: Duration = Duration::from_secs(1);
 
 /// The result of one check.
-pub enum ProxyState {
+pub(super) enum ProxyState {
     /// The proxy answered a control request that was sent at this time.
     Answered(Instant),
     /// The proxy did not answer in time.
@@ -39,24 +39,24 @@ pub enum ProxyState {
 }
 
 /// The time since the last response of the proxy.
-pub struct Silence {
+pub(super) struct Silence {
     since: Instant,
 }
 
 impl Silence {
     /// Starts now.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { since: Instant::now() }
     }
 
     /// Records a response.
-    pub fn ends(&mut self) {
+    pub(super) fn ends(&mut self) {
         self.since = Instant::now();
     }
 
     /// Resolves when the silence has lasted so long that the proxy must be frozen, and returns that duration. A
     /// silence during which upfault itself did not run does not count. Cancel-safe.
-    pub async fn is_too_long(&mut self) -> Duration {
+    pub(super) async fn is_too_long(&mut self) -> Duration {
         loop {
             let deadline = self.since + FROZEN;
             tokio::time::sleep_until(deadline).await;
@@ -69,7 +69,7 @@ impl Silence {
 }
 
 /// Checks the proxy after an interval, or when `hurry` is notified.
-pub async fn beat(
+pub(super) async fn beat(
     gateway: &Gateway,
     control: &Control,
     driver: &Driver,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Siblings of the cases of an instance, and their results.
-pub struct Kinship<'r> {
+pub(super) struct Kinship<'r> {
     /// The siblings of each case that has siblings, by case id.
     siblings: HashMap<String, Vec<Sibling>>,
     /// Cases without a final result.
@@ -28,7 +28,7 @@ pub struct Kinship<'r> {
 
 impl<'r> Kinship<'r> {
     /// Collects the siblings of the cases of an instance. Siblings have the same settings, so they share an instance.
-    pub fn of<'c>(cases: impl Iterator<Item = &'c Case> + Clone) -> Self {
+    pub(super) fn of<'c>(cases: impl Iterator<Item = &'c Case> + Clone) -> Self {
         let open = cases.clone().map(|case| case.id.clone()).collect();
         let siblings: HashMap<String, Vec<Sibling>> = cases
             .map(|case| (case.id.clone(), siblings(case)))
@@ -43,24 +43,24 @@ impl<'r> Kinship<'r> {
     }
 
     /// Whether a sibling of this case has no final result yet.
-    pub fn must_wait(&self, case: &Case) -> bool {
+    pub(super) fn must_wait(&self, case: &Case) -> bool {
         self.siblings(case).iter().any(|sibling| self.open.contains(&sibling.id))
     }
 
     /// The siblings of a case with their observations, as far as they were judged.
-    pub fn compared_siblings(&self, case: &Case) -> Vec<ComparedSibling<'_>> {
+    pub(super) fn compared_siblings(&self, case: &Case) -> Vec<ComparedSibling<'_>> {
         let seen = |id: &str| self.judged.get(id).and_then(|result| result.observation.as_ref());
         let compared = |sibling: &Sibling| ComparedSibling { kin: sibling.kin, seen: seen(&sibling.id) };
         self.siblings(case).iter().map(compared).collect()
     }
 
     /// Keeps a look until the siblings of its case have final results.
-    pub fn wait(&mut self, seen: FinishedLook<'r>) {
+    pub(super) fn wait(&mut self, seen: FinishedLook<'r>) {
         self.waiting.push(seen);
     }
 
     /// Records that a case has a final result, which is `None` if it was not judged.
-    pub fn settle(&mut self, id: &str, judged: Option<Arc<CaseResult>>) {
+    pub(super) fn settle(&mut self, id: &str, judged: Option<Arc<CaseResult>>) {
         self.open.remove(id);
         if let Some(result) = judged.filter(|_| self.wanted.contains(id)) {
             self.judged.insert(id.to_owned(), result);
@@ -68,7 +68,7 @@ impl<'r> Kinship<'r> {
     }
 
     /// Removes and returns a look that no longer has to wait.
-    pub fn released(&mut self) -> Option<FinishedLook<'r>> {
+    pub(super) fn released(&mut self) -> Option<FinishedLook<'r>> {
         let free = self.waiting.iter().position(|seen| !self.must_wait(&seen.look.ready.case))?;
         Some(self.waiting.swap_remove(free))
     }

@@ -15,7 +15,7 @@ use crate::{
 
 /// The routes that a proxy needs for `upfault run --proxy URL --listen ADDR` with the same seed and cases. Names, paths
 /// and keys depend only on the seed.
-pub fn static_routes(
+pub(crate) fn static_routes(
     cases: &[Case],
     definition: &Definition,
     listen: SocketAddr,

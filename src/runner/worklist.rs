@@ -18,7 +18,7 @@ const GROUPS: usize = 8;
 
 /// One look at a case: it runs once.
 #[derive(Clone, Copy)]
-pub struct Look<'r> {
+pub(super) struct Look<'r> {
     /// The case.
     pub ready: &'r ReadyCase,
     /// 0-based number of the look.
@@ -31,17 +31,17 @@ pub struct Look<'r> {
 
 impl<'r> Look<'r> {
     /// The first look at a case.
-    pub fn first(ready: &'r ReadyCase) -> Self {
+    pub(super) fn first(ready: &'r ReadyCase) -> Self {
         Self { ready, n: 0, alone: false, suspected: false }
     }
 
     /// The next look.
-    pub fn next(self, alone: bool) -> Self {
+    pub(super) fn next(self, alone: bool) -> Self {
         Self { n: self.n + 1, alone, suspected: false, ..self }
     }
 
     /// A unique key of the look.
-    pub fn key(&self) -> (String, usize) {
+    pub(super) fn key(&self) -> (String, usize) {
         (self.ready.case.id.clone(), self.n)
     }
 
@@ -51,7 +51,7 @@ impl<'r> Look<'r> {
 }
 
 /// The result of one look.
-pub struct FinishedLook<'r> {
+pub(super) struct FinishedLook<'r> {
     /// The look.
     pub look: Look<'r>,
     /// Both sides of the wire.
@@ -61,7 +61,7 @@ pub struct FinishedLook<'r> {
 }
 
 /// A look that is kept until another one confirms it.
-pub struct UnconfirmedLook<'r> {
+pub(super) struct UnconfirmedLook<'r> {
     /// The look.
     pub seen: FinishedLook<'r>,
     /// Its judgement.
@@ -71,7 +71,7 @@ pub struct UnconfirmedLook<'r> {
 }
 
 /// The remaining work for the cases of an instance.
-pub struct Worklist<'r> {
+pub(super) struct Worklist<'r> {
     /// The results so far.
     pub done: InstanceResults,
     /// Which cases wait for their siblings.
@@ -100,7 +100,7 @@ pub struct Worklist<'r> {
 
 impl<'r> Worklist<'r> {
     /// Plans the first looks. Cases that are known to stop the proxy run last and alone.
-    pub fn new(cases: &'r [ReadyCase], stops_the_proxy: impl Fn(&ReadyCase) -> bool) -> Self {
+    pub(super) fn new(cases: &'r [ReadyCase], stops_the_proxy: impl Fn(&ReadyCase) -> bool) -> Self {
         let (last, todo): (Vec<_>, Vec<_>) = cases.iter().partition(|ready| stops_the_proxy(ready));
         Self {
             done: InstanceResults::default(),
@@ -119,23 +119,23 @@ impl<'r> Worklist<'r> {
     }
 
     /// Repeats a case later.
-    pub fn repeat(&mut self, look: Look<'r>) {
+    pub(super) fn repeat(&mut self, look: Look<'r>) {
         if look.alone { self.alone.push_back(look) } else { self.again.push(look) }
     }
 
     /// Keeps a look until another one confirms it.
-    pub fn remember(&mut self, look: UnconfirmedLook<'r>) {
+    pub(super) fn remember(&mut self, look: UnconfirmedLook<'r>) {
         self.earlier.entry(look.seen.look.ready.case.id.clone()).or_default().push(look);
     }
 
     /// Whether no look is running or unconfirmed.
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.open.is_empty() && self.unconfirmed.is_empty()
     }
 
     /// The next looks to run concurrently; empty when everything is done. Must only be called when
     /// [`idle`](Self::is_idle).
-    pub fn next(&mut self) -> Vec<Look<'r>> {
+    pub(super) fn next(&mut self) -> Vec<Look<'r>> {
         let batch = if let Some(group) = self.suspects.pop_front() {
             let alone = group.len() == 1;
             group.into_iter().map(|look| Look { alone, suspected: true, ..look }).collect()
@@ -152,14 +152,14 @@ impl<'r> Worklist<'r> {
     }
 
     /// Records a finished look.
-    pub fn over(&mut self, seen: FinishedLook<'r>) {
+    pub(super) fn over(&mut self, seen: FinishedLook<'r>) {
         self.open.retain(|look| !look.is_at(&seen.look.ready.case.id));
         self.unconfirmed.push(seen);
     }
 
     /// The looks that had finished at `then`, when the proxy is known to have served. Suspected looks must have
     /// finished [`LATE_HARM`] earlier.
-    pub fn confirmed(&mut self, then: Instant) -> Vec<FinishedLook<'r>> {
+    pub(super) fn confirmed(&mut self, then: Instant) -> Vec<FinishedLook<'r>> {
         let is_confirmed = |seen: &FinishedLook<'r>| {
             let grace = if seen.look.suspected { LATE_HARM } else { Duration::ZERO };
             seen.span.1 + grace <= then
@@ -175,7 +175,7 @@ impl<'r> Worklist<'r> {
 
     /// The only look that was running or unconfirmed when the proxy stopped, if it ran alone and `is_proof` accepts it
     /// as the cause. Includes its result if it had finished.
-    pub fn take_culprit(
+    pub(super) fn take_culprit(
         &mut self,
         is_proof: impl Fn(&Look<'r>) -> bool,
     ) -> Option<(Look<'r>, Option<FinishedLook<'r>>)> {
@@ -194,7 +194,7 @@ impl<'r> Worklist<'r> {
 
     /// Handles a stop of the proxy without a proven cause. The looks that had started become suspects, in at most
     /// eight groups; the others run later. Returns the ids of the suspects.
-    pub fn suspect(&mut self, has_begun: impl Fn(&Look<'r>) -> bool) -> Vec<String> {
+    pub(super) fn suspect(&mut self, has_begun: impl Fn(&Look<'r>) -> bool) -> Vec<String> {
         let over = std::mem::take(&mut self.unconfirmed).into_iter().map(|seen| seen.look);
         let (begun, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open).into_iter().partition(has_begun);
         let suspects: Vec<Look<'r>> = begun.into_iter().chain(over).collect();
@@ -213,7 +213,7 @@ impl<'r> Worklist<'r> {
     }
 
     /// Whether there is no work left.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.is_idle()
             && self.suspects.is_empty()
             && self.todo.is_empty()
@@ -222,7 +222,7 @@ impl<'r> Worklist<'r> {
     }
 
     /// Removes and returns all remaining looks, in no particular order.
-    pub fn give_up(&mut self) -> Vec<Look<'r>> {
+    pub(super) fn give_up(&mut self) -> Vec<Look<'r>> {
         let mut rest: Vec<Look<'r>> = std::mem::take(&mut self.todo);
         rest.append(&mut self.again);
         rest.append(&mut self.open);

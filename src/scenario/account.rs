@@ -13,7 +13,7 @@ use super::{file::Located, validate::FileChecker};
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, schemars(rename = "Account"))]
-pub struct AccountFile {
+pub(crate) struct AccountFile {
     /// Requests per minute that each API key may make, 1 to 1,000,000,000; the allowance refills continuously.
     /// Default: unlimited.
     pub requests_per_minute: Option<Located<u64>>,

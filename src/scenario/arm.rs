@@ -31,7 +31,7 @@ use super::{
 const TTL: Duration = Duration::from_secs(600);
 
 /// The longest `ttl` that is accepted.
-pub const MAX_TTL: Duration = Duration::from_secs(3600);
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(3600);
 
 /// The name of the source text in error messages.
 const NAME: &str = "the request's body";
@@ -45,7 +45,7 @@ const EXAMPLE: &str = "describe what the provider does, for example `{\"provider
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, schemars(rename = "Arm"))]
-pub struct ArmFile {
+pub(crate) struct ArmFile {
     /// The provider whose dialect the mock speaks. Required with `upstream` and `deployments`. Default: the
     /// first provider of the scenario's matrix.
     pub provider: Option<Located<Provider>>,
@@ -66,7 +66,7 @@ pub struct ArmFile {
 
 /// A scenario by its id, or a complete scenario.
 #[derive(Debug, Clone)]
-pub enum RequestedScenario {
+pub(crate) enum RequestedScenario {
     /// `limits/rate-limit`
     Named(String),
     /// The content of a scenario file.
@@ -117,7 +117,7 @@ impl JsonSchema for RequestedScenario {
 
 /// What a mock shall do, and for how long.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ArmRequest {
+pub(crate) struct ArmRequest {
     /// The API, the provider and the stream mode that the mock answers.
     pub combination: Combination,
     /// Each deployment with its turns; the last turn repeats.
@@ -134,7 +134,7 @@ pub struct ArmRequest {
 ///
 /// # Errors
 /// All errors of the text, each with its position.
-pub fn load_arm(text: &str, library: &Library) -> Result<ArmRequest, LoadErrors> {
+pub(crate) fn load_arm(text: &str, library: &Library) -> Result<ArmRequest, LoadErrors> {
     let source: Arc<str> = as_yaml(text).into();
     if source.trim().is_empty() {
         let error = Diagnostic::new(NAME, &source, 0..0, "the body is empty").help(EXAMPLE);

@@ -130,7 +130,7 @@ impl fmt::Display for LoadErrors {
 }
 
 /// The candidate that `word` is most likely a misspelling of, if one is similar enough.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A prefix of a candidate is a better match than a misspelling of another.
     let distance = |candidate: &str| match candidate.starts_with(word) && word.len() > 3 {
         true => 0,
@@ -145,7 +145,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// The help line for a word that is not one of `expected`: the nearest of them, if any, and the list.
-pub fn meant(word: &str, expected: &[&str]) -> String {
+pub(crate) fn meant(word: &str, expected: &[&str]) -> String {
     let list = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
     match nearest(word, expected.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? Possible values: {list}"),

@@ -21,7 +21,7 @@ pub fn expand(scenario: &Arc<Scenario>) -> Vec<Case> {
 ///
 /// Default values are left out, so that the ids of existing cases stay the same when a scenario's matrix
 /// grows.
-pub fn case_id(scenario: &str, combination: &Combination) -> String {
+pub(crate) fn case_id(scenario: &str, combination: &Combination) -> String {
     let mut parts = Vec::new();
     if combination.provider != combination.api.native_provider() {
         parts.push(combination.provider.as_str());

@@ -16,7 +16,7 @@ use super::{
 
 /// A value with its byte range in the file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Located<T> {
+pub(crate) struct Located<T> {
     /// The value.
     pub value: T,
     /// The byte range of its text.
@@ -53,14 +53,14 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
 }
 
 /// Deployments by name, each with its turns; callers address the first.
-pub type DeploymentsFile = Located<IndexMap<Located<String>, Located<Vec<Located<TurnFile>>>>>;
+pub(super) type DeploymentsFile = Located<IndexMap<Located<String>, Located<Vec<Located<TurnFile>>>>>;
 
 /// A failure scenario: what the upstream does, how the proxy is configured, and what the caller must get.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, schemars(rename = "Scenario"))]
-pub struct ScenarioFile {
+pub(crate) struct ScenarioFile {
     /// One line that states what must hold. Required.
     pub title: Located<String>,
     /// The reason why it matters to a caller. Required.
@@ -126,7 +126,7 @@ impl<T: Eq> Eq for Located<T> {}
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, schemars(rename = "Matrix"))]
-pub struct MatrixFile {
+pub(crate) struct MatrixFile {
     /// The providers that the proxy calls. Default: for each API, the provider that defined it.
     pub provider: Option<Located<Vec<Provider>>>,
     /// The APIs that the caller calls. Default: `openai/chat`.
@@ -141,7 +141,7 @@ pub struct MatrixFile {
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, schemars(rename = "Turn"))]
-pub struct TurnFile {
+pub(crate) struct TurnFile {
     /// A successful response of this kind.
     pub reply: Option<Located<SuccessReply>>,
     /// An error of the provider's catalogue, with the provider's own status, body and headers.

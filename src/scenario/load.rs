@@ -174,7 +174,7 @@ pub fn load_dir(root: &Path, paths: &[PathBuf]) -> Result<Library, LoadError> {
 /// # Errors
 ///
 /// Those of [`load_dir`].
-pub fn load_from(root: &Path, chosen: &[PathBuf], paths: &[PathBuf]) -> Result<Library, LoadError> {
+pub(crate) fn load_from(root: &Path, chosen: &[PathBuf], paths: &[PathBuf]) -> Result<Library, LoadError> {
     let mut found = BTreeMap::new();
     if paths.is_empty() && chosen.is_empty() {
         collect_all(root, &mut found)?;
@@ -239,7 +239,7 @@ fn bundled_text(id: &str) -> Option<&'static str> {
 }
 
 /// Whether `root/scenarios` contains scenarios.
-pub fn has_scenarios(root: &Path) -> bool {
+pub(crate) fn has_scenarios(root: &Path) -> bool {
     let walk = ignore::WalkBuilder::new(root.join(FOLDER)).require_git(false).build();
     walk.flatten()
         .any(|entry| entry.file_type().is_some_and(|kind| kind.is_file()) && is_scenario(entry.path()))
@@ -316,7 +316,7 @@ fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
 }
 
 /// Whether a file with this name is a scenario file.
-pub fn is_scenario(path: &Path) -> bool {
+pub(crate) fn is_scenario(path: &Path) -> bool {
     path.extension().and_then(|end| end.to_str()).is_some_and(|end| EXTENSIONS.contains(&end))
 }
 

@@ -4,7 +4,7 @@ mod account;
 mod arm;
 mod conduct;
 mod diagnostic;
-pub mod duration;
+pub(crate) mod duration;
 mod expand;
 mod expect;
 mod fault;
@@ -27,26 +27,39 @@ mod turn;
 mod validate;
 mod words;
 
-pub use account::{Account, KeyState, Keys};
-pub use arm::{ArmFile, ArmRequest, MAX_TTL, load_arm};
-pub use diagnostic::{Diagnostic, Label, LoadErrors, meant, nearest};
-pub use expand::{case_id, expand};
-pub use expect::{Attempts, EndingExpect, ErrorExpect, Expect, StatusPattern, StatusSet};
-pub use fault::{
-    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, Fault, FaultStage,
-    Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, MalformedBody,
-    Point, TlsAlert, TlsFault,
-};
-pub use leave::{Leave, LeaveBy, LeavePoint};
-pub use load::{Library, LoadError, has_scenarios, is_scenario, load_dir, load_from, load_text};
-pub use mistake::RequestMistake;
-pub use model::{Case, Combination, Cooldown, ProxySettings, Scenario, Step, SuccessReply, Turn, TurnReply};
-pub use parse::parse;
-pub use path::fill_model;
 #[cfg(test)]
-pub use schema::schema;
-pub use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
-pub use words::{Api, ErrorName, EventForm, Level, Provider, Transport};
+pub(crate) use account::Keys;
+pub(crate) use account::{Account, KeyState};
+#[cfg(test)]
+pub(crate) use arm::ArmFile;
+pub(crate) use arm::{ArmRequest, MAX_TTL, load_arm};
+pub use diagnostic::{Diagnostic, LoadErrors};
+pub(crate) use diagnostic::{Label, meant, nearest};
+#[cfg(test)]
+pub(crate) use expand::case_id;
+pub use expand::expand;
+#[cfg(test)]
+pub(crate) use expect::ErrorExpect;
+pub(crate) use expect::{Attempts, EndingExpect, Expect, StatusPattern, StatusSet};
+pub(crate) use fault::{
+    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, FaultStage,
+    Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, MalformedBody,
+    TlsAlert, TlsFault,
+};
+pub use fault::{Fault, Point};
+pub(crate) use leave::{Leave, LeaveBy, LeavePoint};
+pub use load::{Library, LoadError, load_dir, load_text};
+pub(crate) use load::{has_scenarios, is_scenario, load_from};
+pub(crate) use mistake::RequestMistake;
+pub use model::{Case, Combination, Scenario, SuccessReply, Turn, TurnReply};
+pub(crate) use model::{Cooldown, ProxySettings, Step};
+pub(crate) use parse::parse;
+pub(crate) use path::fill_model;
+#[cfg(test)]
+pub(crate) use schema::schema;
+pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
+pub(crate) use words::EventForm;
+pub use words::{Api, ErrorName, Level, Provider, Transport};
 
 #[cfg(test)]
 mod tests;

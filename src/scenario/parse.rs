@@ -10,7 +10,7 @@ use super::diagnostic::{Diagnostic, meant};
 /// Parses strict YAML: unknown keys, duplicate keys and wrong types are errors with a position.
 ///
 /// Serde stops at the first error, so there is at most one diagnostic per file.
-pub fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, Box<Diagnostic>> {
+pub(crate) fn parse<T: DeserializeOwned>(file: &str, source: &Arc<str>) -> Result<T, Box<Diagnostic>> {
     serde_saphyr::from_str(source).map_err(|error| Box::new(diagnose(file, source, error.without_snippet())))
 }
 

@@ -1,7 +1,7 @@
 //! URL paths that contain the name of a model.
 
 /// Replaces `{model}` in a path with the model's name, percent-encoded so that it stays one segment.
-pub fn fill_model(path: &str, model: &str) -> String {
+pub(crate) fn fill_model(path: &str, model: &str) -> String {
     if !path.contains("{model}") {
         return path.to_owned();
     }

@@ -3,7 +3,7 @@
 use super::file::ScenarioFile;
 
 /// Returns the JSON Schema (2020-12) of a scenario file, as indented JSON that ends with a line feed.
-pub fn schema() -> String {
+pub(crate) fn schema() -> String {
     let schema = schemars::schema_for!(ScenarioFile);
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_else(|error| {
         // A schema is already a JSON value, which always serializes.

@@ -8,7 +8,7 @@ use super::{
 
 /// The one respect in which two sibling cases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SiblingKind {
+pub(crate) enum SiblingKind {
     /// One requests a stream, the other does not.
     Stream,
     /// They call different endpoints.
@@ -18,7 +18,7 @@ pub enum SiblingKind {
 impl SiblingKind {
     /// How `case` differs from the case that it is compared with; `None` if they differ in no respect or in
     /// more than one. A session has no siblings.
-    pub fn between(case: Combination, other: Combination) -> Option<Self> {
+    pub(crate) fn between(case: Combination, other: Combination) -> Option<Self> {
         if case.api.is_session() || other.api.is_session() {
             return None;
         }
@@ -32,14 +32,14 @@ impl SiblingKind {
 
 /// How a case differs from its sibling with this id, one of those that [`siblings`] returns. For records
 /// that contain only the ids of siblings.
-pub fn kin_by_id(scenario: &str, case: Combination, sibling: &str) -> SiblingKind {
+pub(crate) fn kin_by_id(scenario: &str, case: Combination, sibling: &str) -> SiblingKind {
     let plain = case_id(scenario, &Combination { stream: false, ..case });
     if case.stream && sibling == plain { SiblingKind::Stream } else { SiblingKind::Route }
 }
 
 /// A case that another one is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sibling {
+pub(crate) struct Sibling {
     /// The case's id.
     pub id: String,
     /// How the two cases differ.
@@ -49,7 +49,7 @@ pub struct Sibling {
 /// Returns the cases of the same scenario that this one is compared with: a stream with the call without a
 /// stream, an endpoint with its provider's reference endpoint. Comparisons never form a cycle: a call of the
 /// reference endpoint without a stream has no siblings.
-pub fn siblings(case: &Case) -> Vec<Sibling> {
+pub(crate) fn siblings(case: &Case) -> Vec<Sibling> {
     let combination = case.combination;
     let matrix = &case.scenario.matrix;
     let plain =

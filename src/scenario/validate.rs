@@ -55,7 +55,7 @@ impl<'a> FileChecker<'a> {
 /// # Errors
 ///
 /// All errors of the file, in the order in which they are found.
-pub fn validate(
+pub(super) fn validate(
     id: &str,
     name: &str,
     source: &Arc<str>,

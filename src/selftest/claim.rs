@@ -226,7 +226,7 @@ fn seen_bytes(view: &ExhibitView<'_>) -> String {
 }
 
 /// Describes an ending in a few words.
-pub fn words(ending: &ConnectionEnd) -> String {
+pub(super) fn words(ending: &ConnectionEnd) -> String {
     match ending {
         ConnectionEnd::NameUnknown => "a name that does not resolve".to_owned(),
         ConnectionEnd::Refused => "RST to the SYN".to_owned(),

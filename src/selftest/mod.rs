@@ -20,19 +20,27 @@ mod seen;
 mod tls;
 mod written;
 
-pub use base::UnfaultedReply;
-pub use call::ClientRequest;
-pub use claim::{Before, ExhibitView, WireClaim};
+pub(crate) use base::UnfaultedReply;
+pub(crate) use call::ClientRequest;
+pub(crate) use claim::{Before, ExhibitView, WireClaim};
 pub use exhibit::Exhibit;
 pub use exhibits::all as exhibits;
 pub use family::FaultLayer;
-pub use prove::{SelftestError, identity, prove};
-pub use raw::{ConnectionEnd, Read, Transcript};
-pub use reply::{MessageFraming, ParsedReply};
-pub use report::{ClaimResult, FaultProof, Lateness, SCHEMA_VERSION, Selftest, Timing};
+pub(crate) use prove::SelftestError;
+pub use prove::{identity, prove};
+pub(crate) use raw::ConnectionEnd;
+pub(crate) use reply::{MessageFraming, ParsedReply};
+#[cfg(test)]
+pub(crate) use report::ClaimResult;
+#[cfg(test)]
+pub(crate) use report::Lateness;
+#[cfg(test)]
+pub(crate) use report::Timing;
+pub use report::{FaultProof, Selftest};
 pub use seen::ClientView;
-pub use tls::CertificateRefusal;
-pub use written::written;
+pub(crate) use tls::CertificateRefusal;
+#[cfg(test)]
+pub(crate) use written::written;
 
 #[cfg(test)]
 mod tests;

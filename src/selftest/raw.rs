@@ -83,7 +83,7 @@ pub enum ConnectionEnd {
 
 /// A request, its destination, and what the client waits for.
 #[derive(Debug, Clone)]
-pub struct RawRequest<'a> {
+pub(super) struct RawRequest<'a> {
     /// The URL.
     pub url: &'a Url,
     /// The transport.
@@ -164,7 +164,7 @@ impl Transcript {
 }
 
 /// Sends the request and records everything until the connection ends or falls silent.
-pub async fn ask(request: &RawRequest<'_>) -> Transcript {
+pub(super) async fn ask(request: &RawRequest<'_>) -> Transcript {
     let began = Instant::now();
     let tcp = match connect(request).await {
         Ok(tcp) => tcp,

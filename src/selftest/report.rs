@@ -3,12 +3,13 @@
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+#[cfg(test)]
 use serde_json::Value;
 
 use super::{family::FaultLayer, seen::ClientView};
 
 /// The version of the report's format. It increases when a reader of the old format could be misled.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// A whole selftest. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,7 +121,7 @@ impl FaultProof {
 
 /// Returns the JSON Schema of [`Selftest`], which is checked in as `schema/selftest.schema.json`.
 #[cfg(test)]
-pub fn json_schema() -> Value {
+pub(super) fn json_schema() -> Value {
     schemars::schema_for!(Selftest).to_value()
 }
 

@@ -50,14 +50,14 @@ impl fmt::Display for CertificateRefusal {
 
 /// The trusted certificates.
 #[derive(Debug, Clone)]
-pub struct TrustedCertificates {
+pub(super) struct TrustedCertificates {
     roots: Arc<RootCertStore>,
     provider: Arc<CryptoProvider>,
 }
 
 impl TrustedCertificates {
     /// Trusts only these authorities. Values that are not valid certificates are left out.
-    pub fn in_these(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
+    pub(super) fn in_these(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
         Self { roots: Arc::new(roots), provider: Arc::new(rustls::crypto::ring::default_provider()) }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::scenario::Fault;
 
 /// Returns the text of a list item: `reset: {at: {after_events: 3}}`.
-pub fn written(fault: &Fault) -> String {
+pub(crate) fn written(fault: &Fault) -> String {
     match serde_json::to_value(fault) {
         Ok(Value::Object(members)) if members.len() == 1 => {
             members.iter().map(|(name, value)| format!("{name}: {}", flow(value))).collect()

@@ -15,7 +15,7 @@ use crate::{
 
 /// One entry of the catalogue.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The name in the URL.
     pub name: &'static str,
     /// A short description; empty for an error, whose name is clear enough.
@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 /// All entries: successes, then errors, then faults.
-pub fn entries() -> Vec<Entry> {
+pub(crate) fn entries() -> Vec<Entry> {
     let entry = |name, about, answer, faults| Entry {
         name,
         about,

@@ -1,12 +1,13 @@
 //! The limits on armed mocks and kept traffic, and what happens at each limit.
 
+#[cfg(test)]
 use std::fmt::Write as _;
 
+use crate::upstream::LedgerBounds;
+#[cfg(test)]
 pub(super) use crate::upstream::MAX_STRAYS;
-use crate::{
-    scenario::MAX_TTL,
-    upstream::{LedgerBounds, MAX_KEPT_BODY},
-};
+#[cfg(test)]
+use crate::{scenario::MAX_TTL, upstream::MAX_KEPT_BODY};
 
 /// The largest body that the control API accepts, in bytes: far more than a scenario needs.
 pub(super) const MAX_BODY: usize = MIB;
@@ -24,6 +25,7 @@ pub(super) const LEDGER: LedgerBounds = LedgerBounds { attempts: 10_000, bytes: 
 const MIB: usize = 1024 * 1024;
 
 /// All limits as a Markdown table, for the documentation.
+#[cfg(test)]
 pub(super) fn table() -> String {
     let count = |n: usize| if n < 1000 { n.to_string() } else { format!("{},{:03}", n / 1000, n % 1000) };
     let mib = |bytes: usize| format!("{} MiB", bytes / MIB);

@@ -12,9 +12,10 @@ mod reply;
 mod routes;
 mod server;
 
-pub use access::HostName;
+pub(crate) use access::HostName;
 pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, NotArmed};
-pub use catalogue::{Entry, entries};
+#[cfg(test)]
+pub(crate) use catalogue::entries;
 pub use server::Server;
 
 #[cfg(test)]

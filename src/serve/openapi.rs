@@ -28,7 +28,7 @@ Limits:
 ";
 
 /// The OpenAPI 3.1 document as pretty JSON with a line feed at its end.
-pub fn document() -> String {
+pub(super) fn document() -> String {
     let mut text = format!("{:#}", value());
     text.push('\n');
     text

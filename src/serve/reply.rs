@@ -15,7 +15,7 @@ use crate::{
 /// A newly armed mock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
-pub struct ArmedReply {
+pub(super) struct ArmedReply {
     /// The id of the mock, with which its ledger is read and with which it is ended.
     pub id: String,
     /// The base URL of the first deployment, for the provider's own SDK.
@@ -31,7 +31,7 @@ pub struct ArmedReply {
 /// What a mock received, and what it sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
-pub struct LedgerReply {
+pub(super) struct LedgerReply {
     /// The id of the mock.
     pub id: String,
     /// Each request that arrived, in order, with its response.
@@ -51,7 +51,7 @@ pub struct LedgerReply {
 /// Traffic to this server that was not a complete HTTP request or not for a known path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
-pub struct StraysReply {
+pub(super) struct StraysReply {
     /// The newest 1000, with the newest last.
     pub strays: Vec<Stray>,
 }
@@ -59,7 +59,7 @@ pub struct StraysReply {
 /// The health of the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
-pub struct HealthReply {
+pub(super) struct HealthReply {
     /// Always `ok`.
     pub status: String,
     /// The version of upfault.
@@ -71,7 +71,7 @@ pub struct HealthReply {
 /// Why a request to the control API was not carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
-pub struct ErrorReply {
+pub(super) struct ErrorReply {
     /// The error.
     pub error: ErrorBody,
 }
@@ -79,7 +79,7 @@ pub struct ErrorReply {
 /// The description of an error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
-pub struct ErrorBody {
+pub(super) struct ErrorBody {
     /// What is wrong, in one sentence.
     pub message: String,
     /// What to do next.

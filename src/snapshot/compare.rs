@@ -50,7 +50,7 @@ impl Difference {
 
 /// Whether two snapshots of a case contain the same behaviour: the same text, and the same findings by the default
 /// policy, counted by rule.
-pub fn same_behaviour(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
+pub(super) fn same_behaviour(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
     let broken = |case: &CaseSnapshot| -> Vec<String> {
         let usual = case.findings.iter().filter(|line| line.policy.is_empty());
         usual.map(|line| line.rule.clone()).collect()
@@ -59,7 +59,7 @@ pub fn same_behaviour(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
 }
 
 /// Whether two snapshots of a case contain the same behaviour and the same findings by other policies.
-pub fn same_for_every_policy(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
+pub(super) fn same_for_every_policy(accepted: &CaseSnapshot, now: &CaseSnapshot) -> bool {
     let of_policies = |case: &CaseSnapshot| -> Vec<(String, Vec<PolicyAnswer>)> {
         let lines = case.findings.iter().filter(|line| !line.policy.is_empty());
         lines.map(|line| (line.rule.clone(), line.policy.clone())).collect()
@@ -68,7 +68,7 @@ pub fn same_for_every_policy(accepted: &CaseSnapshot, now: &CaseSnapshot) -> boo
 }
 
 /// A unified diff; empty if the two are equal.
-pub fn diff(accepted: &str, now: &str) -> String {
+pub(crate) fn diff(accepted: &str, now: &str) -> String {
     if accepted == now {
         return String::new();
     }

@@ -14,15 +14,14 @@ mod stream;
 mod verdict;
 mod volatile;
 
-pub use compare::{Difference, diff};
-pub use format::{CaseSnapshot, Damage, FindingLine, SnapshotFile};
-pub use normalise::{Normaliser, normalise};
-pub use redact::Redactor;
-pub use review::{PendingSnapshot, has_snapshots, pending};
-pub use store::{Recorded, SnapshotStore, StoreError, WriteMode};
-pub use stored::without_secrets;
-pub use verdict::{Accepted, CaseVerdict, SnapshotFindings, judge_case};
-pub use volatile::without_volatile;
+pub(crate) use compare::{Difference, diff};
+pub(crate) use format::{CaseSnapshot, FindingLine, SnapshotFile};
+pub(crate) use redact::Redactor;
+pub(crate) use review::{PendingSnapshot, has_snapshots, pending};
+pub(crate) use store::{Recorded, StoreError};
+pub use store::{SnapshotStore, WriteMode};
+pub(crate) use stored::without_secrets;
+pub(crate) use verdict::{Accepted, CaseVerdict, judge_case};
 
 pub(crate) use atomic::write_atomically;
 

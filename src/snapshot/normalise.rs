@@ -23,7 +23,7 @@ const LONGEST_MESSAGE: usize = 600;
 /// The text of a case: everything that a caller can rely on, without the parts that vary between runs.
 ///
 /// It contains a paragraph for each exchange, then the attempts of each deployment.
-pub fn normalise(observation: &Observation) -> String {
+pub(crate) fn normalise(observation: &Observation) -> String {
     if let Some(harm) = observation.harm.as_ref().filter(|harm| harm.stopped_the_proxy()) {
         // Which requests were cut off, and where, is random.
         return harm.to_string();
@@ -61,7 +61,7 @@ fn left_before_an_answer(exchange: &Exchange) -> bool {
 /// Replaces the tokens of one case by placeholders (in parsed JSON if the text is JSON), then the parts that vary between
 /// runs.
 #[derive(Debug, Clone)]
-pub struct Normaliser<'a> {
+pub(crate) struct Normaliser<'a> {
     redactor: Redactor,
     /// Patterns for the parts of the proxy's messages that vary.
     own: &'a [Volatile],
@@ -69,17 +69,17 @@ pub struct Normaliser<'a> {
 
 impl<'a> Normaliser<'a> {
     /// A normaliser for the texts of this observation.
-    pub fn new(observation: &'a Observation) -> Self {
+    pub(crate) fn new(observation: &'a Observation) -> Self {
         Self { redactor: Redactor::full(observation), own: &observation.arrangement.volatile }
     }
 
     /// Redacts a message, replaces the parts that vary, and shortens it in the middle if it is long.
-    pub fn message(&self, text: &str) -> String {
+    pub(crate) fn message(&self, text: &str) -> String {
         self.steady(&self.redactor.text(text))
     }
 
     /// Redacts a JSON value, replaces the parts that vary, and sorts members, because the order of a hash map can vary.
-    pub fn json(&self, value: &Value) -> Value {
+    pub(crate) fn json(&self, value: &Value) -> Value {
         self.scrub(&self.redactor.json(value))
     }
 

@@ -11,7 +11,7 @@ use crate::observation::{Arrangement, Attempt, Observation, word};
 /// It replaces only tokens that the observation itself lists. [`without_volatile`](super::without_volatile) replaces
 /// other text that varies between runs.
 #[derive(Debug, Clone, Default)]
-pub struct Redactor {
+pub(crate) struct Redactor {
     /// The longest token comes first, because `…-primary-10` starts with `…-primary-1`.
     tokens: Vec<Token>,
     /// The ASCII characters with which tokens start. They let a search skip most positions of a text.
@@ -60,14 +60,14 @@ impl FirstCharacters {
 impl Redactor {
     /// Replaces only secrets, for reports: the key of the proxy becomes `<proxy key>`, the key of a deployment becomes
     /// `<key NAME>`. Canaries are kept, so that a reader can trace them.
-    pub fn secrets(arrangement: &Arrangement) -> Self {
+    pub(crate) fn secrets(arrangement: &Arrangement) -> Self {
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
         redactor.sorted()
     }
 
     /// Replaces every token that depends on the identity of the case, for snapshots.
-    pub fn full(observation: &Observation) -> Self {
+    pub(crate) fn full(observation: &Observation) -> Self {
         let arrangement = &observation.arrangement;
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
@@ -86,7 +86,7 @@ impl Redactor {
 
     /// Replaces only secrets, by placeholders of the same length: `<key primary--------->`. Recorded lengths of texts stay
     /// correct.
-    pub fn secrets_in_place(arrangement: &Arrangement) -> Self {
+    pub(crate) fn secrets_in_place(arrangement: &Arrangement) -> Self {
         let mut redactor = Self::default();
         redactor.add_secrets(arrangement);
         for token in &mut redactor.tokens {
@@ -149,7 +149,7 @@ impl Redactor {
     }
 
     /// Replaces every token in `text` in one pass: placeholders are not searched again.
-    pub fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         'next: while let Some(first) = rest.chars().next() {
@@ -168,7 +168,7 @@ impl Redactor {
     }
 
     /// Replaces every token in `bytes`.
-    pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
         'next: while let Some((first, more)) = rest.split_first() {
@@ -186,7 +186,7 @@ impl Redactor {
     }
 
     /// Replaces every token in the strings of `value`; member names do not change.
-    pub fn values(&self, value: &Value) -> Value {
+    pub(crate) fn values(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Array(items) => items.iter().map(|item| self.values(item)).collect(),
@@ -198,7 +198,7 @@ impl Redactor {
     }
 
     /// Replaces every token in the strings and the member names of `value`.
-    pub fn json(&self, value: &Value) -> Value {
+    pub(crate) fn json(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Array(items) => items.iter().map(|item| self.json(item)).collect(),

@@ -15,7 +15,7 @@ const PENDING: &str = ".snap.new";
 
 /// A snapshot that must be accepted or rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingSnapshot {
+pub(crate) struct PendingSnapshot {
     /// The pending file.
     pub path: PathBuf,
     /// The accepted file in the same folder, which may not exist.
@@ -30,7 +30,7 @@ pub struct PendingSnapshot {
 /// # Errors
 ///
 /// [`StoreError::Unreadable`] if a folder cannot be listed.
-pub fn pending(root: &Path) -> Result<Vec<PendingSnapshot>, StoreError> {
+pub(crate) fn pending(root: &Path) -> Result<Vec<PendingSnapshot>, StoreError> {
     let found = files(root, PENDING)?.into_iter().filter_map(|path| {
         let name = id_below(root, &path, PENDING)?;
         Some(PendingSnapshot { accepted: root.join(format!("{name}.snap")), path, name })
@@ -39,7 +39,7 @@ pub fn pending(root: &Path) -> Result<Vec<PendingSnapshot>, StoreError> {
 }
 
 /// Whether `root` contains an accepted or pending snapshot of any proxy.
-pub fn has_snapshots(root: &Path) -> bool {
+pub(crate) fn has_snapshots(root: &Path) -> bool {
     let is_ours = |path: &PathBuf, suffix| id_below(root, path, suffix).is_some_and(|id| id.contains('/'));
     [".snap", PENDING]
         .iter()
@@ -52,7 +52,7 @@ impl PendingSnapshot {
     /// # Errors
     ///
     /// If a file cannot be read or is damaged.
-    pub fn diff(&self) -> Result<String, StoreError> {
+    pub(crate) fn diff(&self) -> Result<String, StoreError> {
         let pending = self.read()?;
         let accepted = match read_if_there(&self.accepted)? {
             Some(text) => parse(&self.accepted, &text)?,
@@ -79,7 +79,7 @@ impl PendingSnapshot {
     /// # Errors
     ///
     /// If the pending file is damaged or cannot be moved. The accepted file is then unchanged.
-    pub fn accept(self) -> Result<PathBuf, StoreError> {
+    pub(crate) fn accept(self) -> Result<PathBuf, StoreError> {
         self.read()?;
         match fs::rename(&self.path, &self.accepted) {
             Ok(()) => Ok(self.accepted),
@@ -92,7 +92,7 @@ impl PendingSnapshot {
     /// # Errors
     ///
     /// [`StoreError::Unwritable`] if the file cannot be removed.
-    pub fn reject(self) -> Result<(), StoreError> {
+    pub(crate) fn reject(self) -> Result<(), StoreError> {
         match fs::remove_file(&self.path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::Unwritable { path: self.path, source })

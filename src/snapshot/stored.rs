@@ -13,7 +13,7 @@ use crate::{
 ///
 /// Returns `None` if a secret cannot be replaced safely, for example because it equals a keyword of the record. Such an
 /// observation is omitted, so that the secret is not shown.
-pub fn without_secrets(observation: &Observation) -> Option<Observation> {
+pub(crate) fn without_secrets(observation: &Observation) -> Option<Observation> {
     let redactor = Redactor::secrets_in_place(&observation.arrangement);
     let mut observation = observation.clone();
     for attempt in observation.attempts.iter_mut().filter(|attempt| attempt.sent.base64) {

@@ -28,7 +28,7 @@ pub enum Accepted {
 
 /// The judgement of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseVerdict {
+pub(crate) struct CaseVerdict {
     /// The verdict.
     pub verdict: Verdict,
     /// The findings of the current policy.
@@ -54,7 +54,7 @@ pub struct SnapshotFindings {
 /// Findings below `required` never fail a case by themselves. A difference that only the policy causes is never a change:
 /// a finding that `policy` requires and the default policy does not is either accepted or fails the case, and a finding
 /// that `policy` does not require is ignored.
-pub fn judge_case(
+pub(crate) fn judge_case(
     observation: &Observation,
     siblings: &[ComparedSibling<'_>],
     policy: &Policy,

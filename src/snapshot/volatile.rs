@@ -122,7 +122,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
 });
 
 /// Replaces the parts of `text` that vary between runs by placeholders.
-pub fn without_volatile(text: &str) -> String {
+pub(crate) fn without_volatile(text: &str) -> String {
     let known = PATTERNS.iter().fold(Cow::Borrowed(text), |text, (regex, with)| {
         match regex.replace_all(&text, *with) {
             Cow::Borrowed(_) => text,

@@ -119,7 +119,12 @@ pub struct ArmedCase {
 
 /// Returns the base URL of a deployment without its own port, for a mock at `address`, in the form that the
 /// provider's SDK expects: `http://127.0.0.1:PORT/TOKEN/DEPLOYMENT/v1` for openai.
-pub fn base_url(address: SocketAddr, provider: Provider, identity: &Identity, deployment: &str) -> String {
+pub(crate) fn base_url(
+    address: SocketAddr,
+    provider: Provider,
+    identity: &Identity,
+    deployment: &str,
+) -> String {
     url("http", &address.to_string(), provider, identity, deployment)
 }
 

@@ -28,11 +28,13 @@ mod socket;
 mod strays;
 mod stream;
 
-pub use case::{Armed, ArmedCase, base_url};
-pub use fallback::{Fallback, FallbackAnswer};
-pub use ledger_budget::{LedgerBounds, MAX_KEPT_BODY};
+pub(crate) use case::base_url;
+pub use case::{Armed, ArmedCase};
+pub(crate) use fallback::Fallback;
+pub(crate) use ledger_budget::{LedgerBounds, MAX_KEPT_BODY};
 pub use server::Upstream;
-pub use strays::MAX_STRAYS;
+#[cfg(test)]
+pub(crate) use strays::MAX_STRAYS;
 
 #[cfg(test)]
 mod tests;

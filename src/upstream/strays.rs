@@ -14,7 +14,7 @@ use super::{
 use crate::observation::{Stray, StrayKind};
 
 /// The maximum number of entries. The oldest ones are dropped.
-pub const MAX_STRAYS: usize = 1000;
+pub(crate) const MAX_STRAYS: usize = 1000;
 
 /// The deployment that the connection was for, if known.
 pub(super) type StrayOwner<'a> = Option<(&'a Arc<MockCase>, usize)>;

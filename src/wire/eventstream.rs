@@ -13,13 +13,13 @@ use std::{collections::VecDeque, fmt, ops::Range};
 
 use bytes::Bytes;
 
-pub use header::{EventStreamHeader, HeaderValue};
+pub(crate) use header::{EventStreamHeader, HeaderValue};
 
 /// The maximum length of a message, with all its parts, in bytes: 16 MiB.
-pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// The maximum length of the headers of a message, in bytes: 128 KiB.
-pub const MAX_HEADERS: usize = 128 * 1024;
+pub(crate) const MAX_HEADERS: usize = 128 * 1024;
 
 /// The length of the prelude in bytes: both lengths and their checksum.
 const PRELUDE: usize = 12;
@@ -29,7 +29,7 @@ const OVERHEAD: usize = PRELUDE + 4;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EventStreamMessage {
+pub(crate) struct EventStreamMessage {
     /// The headers in order; no name occurs twice.
     pub headers: Vec<EventStreamHeader>,
     /// The payload, usually JSON.
@@ -40,7 +40,7 @@ pub struct EventStreamMessage {
 
 impl EventStreamMessage {
     /// The value of the header with this name, if it is a string.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.name == name).and_then(|header| match &header.value {
             HeaderValue::String(text) => Some(text.as_str()),
             _ => None,
@@ -51,7 +51,7 @@ impl EventStreamMessage {
 /// A violation of the format in a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
-pub struct EventStreamViolation {
+pub(crate) struct EventStreamViolation {
     /// The kind of violation.
     pub kind: EventStreamViolationKind,
     /// The offset at which the faulty message begins, in bytes from the start of the stream.
@@ -61,7 +61,7 @@ pub struct EventStreamViolation {
 /// The kinds of violations. After the first five, message boundaries are unknown, so that even a lenient decoder
 /// stops; AWS's SDKs stop as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventStreamViolationKind {
+pub(crate) enum EventStreamViolationKind {
     /// The checksum of the two lengths is wrong.
     BadPreludeCrc,
     /// The message is shorter than its fixed parts, or longer than [`MAX_MESSAGE`].
@@ -71,6 +71,7 @@ pub enum EventStreamViolationKind {
     /// The checksum of the message is wrong.
     BadMessageCrc,
     /// The stream ended inside a message.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests end a stream"))]
     Incomplete,
     /// The headers end inside a header; the headers before it are kept.
     HeaderCut,
@@ -86,7 +87,7 @@ pub enum EventStreamViolationKind {
 
 impl EventStreamViolationKind {
     /// Whether the decoder can read nothing after it.
-    pub const fn is_fatal(self) -> bool {
+    pub(crate) const fn is_fatal(self) -> bool {
         matches!(
             self,
             Self::BadPreludeCrc
@@ -122,7 +123,7 @@ const MAX_VIOLATIONS: usize = 256;
 /// [`finish`](Self::finish). The split of the bytes makes no difference. It buffers at most
 /// one incomplete message, and so at most [`MAX_MESSAGE`] bytes in addition to the last input.
 #[derive(Debug, Default)]
-pub struct EventStreamDecoder {
+pub(crate) struct EventStreamDecoder {
     strict: bool,
     /// The number of bytes of complete messages so far.
     taken: u64,
@@ -138,12 +139,12 @@ impl EventStreamDecoder {
     /// Creates a decoder that accepts as much as the most tolerant AWS SDK, and records violations. A message with
     /// invalid headers is returned with the headers that are readable; a wrong length or checksum ends the stream
     /// before that message.
-    pub fn lenient() -> Self {
+    pub(crate) fn lenient() -> Self {
         Self::default()
     }
 
     /// Creates a decoder that returns the first violation as an error and then accepts no more bytes.
-    pub fn strict() -> Self {
+    pub(crate) fn strict() -> Self {
         Self { strict: true, ..Self::default() }
     }
 
@@ -151,7 +152,7 @@ impl EventStreamDecoder {
     ///
     /// # Errors
     /// Strict decoders only: the first violation. [`pop`](Self::pop) still returns the messages before it.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), EventStreamViolation> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), EventStreamViolation> {
         self.check()?;
         if self.lost {
             return Ok(());
@@ -173,12 +174,12 @@ impl EventStreamDecoder {
     }
 
     /// Returns the next message, if one is complete.
-    pub fn pop(&mut self) -> Option<EventStreamMessage> {
+    pub(crate) fn pop(&mut self) -> Option<EventStreamMessage> {
         self.messages.pop_front()
     }
 
     /// The violations so far, at most 256.
-    pub fn violations(&self) -> &[EventStreamViolation] {
+    pub(crate) fn violations(&self) -> &[EventStreamViolation] {
         &self.violations
     }
 
@@ -186,7 +187,8 @@ impl EventStreamDecoder {
     ///
     /// # Errors
     /// Strict decoders only: the first violation.
-    pub fn finish(mut self) -> Result<Vec<EventStreamViolation>, EventStreamViolation> {
+    #[cfg(test)]
+    pub(crate) fn finish(mut self) -> Result<Vec<EventStreamViolation>, EventStreamViolation> {
         self.check()?;
         if !self.rest.is_empty() {
             self.violation(EventStreamViolationKind::Incomplete);
@@ -254,7 +256,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Returns all complete messages of a stream; ignores violations.
-pub fn decode(bytes: &[u8]) -> Vec<EventStreamMessage> {
+pub(crate) fn decode(bytes: &[u8]) -> Vec<EventStreamMessage> {
     let mut decoder = EventStreamDecoder::lenient();
     // The lenient decoder records violations instead of failing.
     let _ = decoder.feed(bytes);
@@ -264,7 +266,7 @@ pub fn decode(bytes: &[u8]) -> Vec<EventStreamMessage> {
 /// Updates the checksums of the messages in `changed`, at the positions where `decode` finds messages in `original`.
 /// The two must differ only in replaced bytes, not in length. Messages that were invalid in `original` stay
 /// invalid.
-pub fn reseal(original: &[u8], changed: &mut [u8]) {
+pub(crate) fn reseal(original: &[u8], changed: &mut [u8]) {
     for message in decode(original) {
         let [Ok(start), Ok(end)] = [message.span.start, message.span.end].map(usize::try_from) else {
             continue;
@@ -277,7 +279,7 @@ pub fn reseal(original: &[u8], changed: &mut [u8]) {
 
 /// The reason why a message cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MessageTooLong {
+pub(crate) enum MessageTooLong {
     /// A header name is empty or longer than 255 bytes.
     #[error("a header name is empty or longer than 255 bytes")]
     Name,
@@ -296,7 +298,7 @@ pub enum MessageTooLong {
 ///
 /// # Errors
 /// A part is longer than the format or the limits of receivers allow.
-pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Result<Bytes, MessageTooLong> {
+pub(crate) fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Result<Bytes, MessageTooLong> {
     let mut block = Vec::new();
     for (name, value) in headers {
         header::write(&mut block, name, value)?;

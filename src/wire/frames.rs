@@ -50,7 +50,7 @@ impl Carrier {
 
 /// One frame of a streamed body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// SSE: the `event:` field. AWS: `:event-type`, or `exception:NAME`, or `error:CODE`.
     pub event: Option<String>,
     /// SSE: the `data:` lines, joined by line feeds. Otherwise the frame's payload as text. An AWS message of type
@@ -83,7 +83,7 @@ impl From<eventstream::EventStreamMessage> for Frame {
 /// Like AWS's own SDKs, it stops at the first message of an AWS event stream with a wrong length or checksum: that
 /// message and everything after it give no frames.
 #[derive(Debug)]
-pub struct FrameDecoder(Inner);
+pub(crate) struct FrameDecoder(Inner);
 
 #[derive(Debug)]
 enum Inner {
@@ -99,7 +99,7 @@ enum Inner {
 
 impl FrameDecoder {
     /// Creates a decoder for one body.
-    pub fn new(carrier: Carrier) -> Self {
+    pub(crate) fn new(carrier: Carrier) -> Self {
         Self(match carrier {
             Carrier::Sse => Inner::Sse(sse::SseDecoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson { rest: Vec::new(), lines: Default::default() },
@@ -109,7 +109,7 @@ impl FrameDecoder {
     }
 
     /// Decodes the next bytes.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             Inner::Sse(decoder) => {
                 // A lenient decoder never fails.
@@ -137,7 +137,7 @@ impl FrameDecoder {
     }
 
     /// Returns the next frame, if one is complete.
-    pub fn pop(&mut self) -> Option<Frame> {
+    pub(crate) fn pop(&mut self) -> Option<Frame> {
         match &mut self.0 {
             Inner::Sse(decoder) => decoder.pop().map(|event| Frame { event: event.event, data: event.data }),
             Inner::Ndjson { lines, .. } => lines.pop_front().map(|data| Frame { event: None, data }),
@@ -157,7 +157,7 @@ impl FrameDecoder {
     }
 
     /// The violation that makes the rest of the stream unreadable for every client, if there is one.
-    pub fn damage(&self) -> Option<String> {
+    pub(crate) fn damage(&self) -> Option<String> {
         match &self.0 {
             Inner::Aws(decoder) => {
                 let fatal = decoder.violations().iter().find(|violation| violation.kind.is_fatal());
@@ -170,7 +170,7 @@ impl FrameDecoder {
 }
 
 /// Returns all complete frames of a body.
-pub fn decode(carrier: Carrier, bytes: &[u8]) -> Vec<Frame> {
+pub(crate) fn decode(carrier: Carrier, bytes: &[u8]) -> Vec<Frame> {
     let mut decoder = FrameDecoder::new(carrier);
     decoder.feed(bytes);
     std::iter::from_fn(|| decoder.pop()).collect()

@@ -1,6 +1,6 @@
 //! Encoders and decoders of the stream formats that the dialects use.
 
-pub mod eventstream;
-pub mod frames;
-pub mod sse;
-pub mod websocket;
+pub(crate) mod eventstream;
+pub(crate) mod frames;
+pub(crate) mod sse;
+pub(crate) mod websocket;

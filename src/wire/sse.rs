@@ -8,7 +8,7 @@ use std::{collections::VecDeque, fmt, ops::Range};
 
 /// One dispatched event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SseEvent {
+pub(crate) struct SseEvent {
     /// The `event:` field, if it is present and not empty.
     pub event: Option<String>,
     /// The `data:` lines, joined by line feeds.
@@ -26,7 +26,7 @@ pub struct SseEvent {
 /// Input that the standard ignores or repairs silently.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
-pub struct SseViolation {
+pub(crate) struct SseViolation {
     /// The kind of violation.
     pub kind: SseViolationKind,
     /// The offset in bytes from the start of the stream.
@@ -35,7 +35,7 @@ pub struct SseViolation {
 
 /// The kinds of violations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SseViolationKind {
+pub(crate) enum SseViolationKind {
     /// Bytes that are not UTF-8; they are replaced with U+FFFD.
     InvalidUtf8,
     /// A line that contains only a field name. The grammar allows it, but no provider sends it: it is nearly always
@@ -50,8 +50,10 @@ pub enum SseViolationKind {
     /// Fields without data before a blank line; they give no event.
     EventWithoutData,
     /// The stream ended inside a line.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests end a stream"))]
     IncompleteLine,
     /// The stream ended before the blank line that completes an event; the event is dropped.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests end a stream"))]
     IncompleteEvent,
 }
 
@@ -76,7 +78,7 @@ const MAX_VIOLATIONS: usize = 256;
 /// An incremental decoder: [`feed`](Self::feed) bytes, [`pop`](Self::pop) events, then
 /// [`finish`](Self::finish). The split of the bytes makes no difference.
 #[derive(Debug, Default)]
-pub struct SseDecoder {
+pub(crate) struct SseDecoder {
     strict: bool,
     /// The number of bytes decoded so far.
     taken: u64,
@@ -105,12 +107,13 @@ struct Pending {
 
 impl SseDecoder {
     /// Creates a decoder that accepts any input and records violations.
-    pub fn lenient() -> Self {
+    pub(crate) fn lenient() -> Self {
         Self::default()
     }
 
     /// Creates a decoder that returns the first violation as an error and then accepts no more bytes.
-    pub fn strict() -> Self {
+    #[cfg(test)]
+    pub(crate) fn strict() -> Self {
         Self { strict: true, ..Self::default() }
     }
 
@@ -119,7 +122,7 @@ impl SseDecoder {
     /// # Errors
     ///
     /// Strict decoders only: the first violation. [`pop`](Self::pop) still returns the events before it.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SseViolation> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), SseViolation> {
         self.check()?;
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
@@ -157,13 +160,8 @@ impl SseDecoder {
     }
 
     /// Returns the next event, if one is complete.
-    pub fn pop(&mut self) -> Option<SseEvent> {
+    pub(crate) fn pop(&mut self) -> Option<SseEvent> {
         self.events.pop_front()
-    }
-
-    /// The violations so far, at most 256.
-    pub fn violations(&self) -> &[SseViolation] {
-        &self.violations
     }
 
     /// Ends the stream, and returns all violations. An event without its blank line is dropped, as the standard
@@ -172,7 +170,8 @@ impl SseDecoder {
     /// # Errors
     ///
     /// Strict decoders only: the first violation.
-    pub fn finish(mut self) -> Result<Vec<SseViolation>, SseViolation> {
+    #[cfg(test)]
+    pub(crate) fn finish(mut self) -> Result<Vec<SseViolation>, SseViolation> {
         self.check()?;
         let line_start = self.taken - self.line.len() as u64;
         if !self.line.is_empty() {
@@ -278,7 +277,7 @@ impl SseDecoder {
 }
 
 /// Returns all complete events of a stream; ignores violations.
-pub fn decode(bytes: &[u8]) -> Vec<SseEvent> {
+pub(crate) fn decode(bytes: &[u8]) -> Vec<SseEvent> {
     let mut decoder = SseDecoder::lenient();
     // The lenient decoder records violations instead of failing.
     let _ = decoder.feed(bytes);
@@ -289,7 +288,7 @@ pub fn decode(bytes: &[u8]) -> Vec<SseEvent> {
 ///
 /// A line end in `data` starts a new `data:` line (and so decodes as LF). `event` is cut off at its first line end,
 /// since a field cannot contain one.
-pub fn encode(event: Option<&str>, data: &str) -> String {
+pub(crate) fn encode(event: Option<&str>, data: &str) -> String {
     let mut text = String::with_capacity(data.len() + 16);
     if let Some(name) = event.and_then(|name| name.split(['\r', '\n']).next()).filter(|name| !name.is_empty())
     {

@@ -19,7 +19,7 @@ const MAX_CONTROL: u64 = 125;
 
 /// A message or control frame of the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WebSocketEvent {
+pub(crate) enum WebSocketEvent {
     /// A text message; bytes that are not UTF-8 are replaced.
     Text(String),
     /// A binary message.
@@ -34,7 +34,7 @@ pub enum WebSocketEvent {
 
 /// The protocol error that made the frames unreadable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken(pub String);
+pub(crate) struct Broken(pub String);
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,28 +43,28 @@ impl fmt::Display for Broken {
 }
 
 /// Encodes a text message of a server.
-pub fn text(text: &str) -> Bytes {
+pub(crate) fn text(text: &str) -> Bytes {
     encode(OpCode::Data(Data::Text), text.as_bytes(), None)
 }
 
 /// Encodes a text message of a client, which is masked.
-pub fn masked_text(text: &str, mask: [u8; 4]) -> Bytes {
+pub(crate) fn masked_text(text: &str, mask: [u8; 4]) -> Bytes {
     encode(OpCode::Data(Data::Text), text.as_bytes(), Some(mask))
 }
 
 /// Encodes a ping of a server.
-pub fn ping(payload: &[u8]) -> Bytes {
+pub(crate) fn ping(payload: &[u8]) -> Bytes {
     encode(OpCode::Control(Control::Ping), control(payload), None)
 }
 
 /// Encodes a pong; a client passes a mask.
-pub fn pong(payload: &[u8], mask: Option<[u8; 4]>) -> Bytes {
+pub(crate) fn pong(payload: &[u8], mask: Option<[u8; 4]>) -> Bytes {
     encode(OpCode::Control(Control::Pong), control(payload), mask)
 }
 
 /// Encodes a close frame; a client passes a mask. Without a code the reason is dropped; a reason that is too long is
 /// cut at a character boundary.
-pub fn close(code: Option<u16>, reason: &str, mask: Option<[u8; 4]>) -> Bytes {
+pub(crate) fn close(code: Option<u16>, reason: &str, mask: Option<[u8; 4]>) -> Bytes {
     let mut payload = Vec::new();
     if let Some(code) = code {
         payload.extend_from_slice(&code.to_be_bytes());
@@ -102,7 +102,7 @@ fn unmask(payload: &mut [u8], mask: Option<[u8; 4]>) {
 /// An incremental decoder of a peer's frames. It stops at the first protocol error, because frame boundaries after it
 /// are unknown.
 #[derive(Debug, Default)]
-pub struct WebSocketDecoder {
+pub(crate) struct WebSocketDecoder {
     unread: Vec<u8>,
     /// The incomplete message, and whether it is text.
     begun: Option<(bool, Vec<u8>)>,
@@ -111,24 +111,19 @@ pub struct WebSocketDecoder {
 
 impl WebSocketDecoder {
     /// Decodes the next bytes.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         if self.broken.is_none() {
             self.unread.extend_from_slice(bytes);
         }
     }
 
     /// The protocol error that stopped the decoder, if any.
-    pub fn broken(&self) -> Option<&Broken> {
+    pub(crate) fn broken(&self) -> Option<&Broken> {
         self.broken.as_ref()
     }
 
-    /// Whether a frame or a message is incomplete.
-    pub fn is_inside(&self) -> bool {
-        !self.unread.is_empty() || self.begun.is_some()
-    }
-
     /// Returns the next message or control frame, if one is complete.
-    pub fn pop(&mut self) -> Option<WebSocketEvent> {
+    pub(crate) fn pop(&mut self) -> Option<WebSocketEvent> {
         while self.broken.is_none() {
             match self.frame() {
                 Ok(Some((header, payload))) => match self.take(&header, payload) {
@@ -225,7 +220,7 @@ fn closing(payload: &[u8]) -> Result<WebSocketEvent, Broken> {
 }
 
 /// The value of `Sec-WebSocket-Accept` for a key (RFC 6455 section 4.2.2).
-pub fn accept(key: &str) -> String {
+pub(crate) fn accept(key: &str) -> String {
     tungstenite::handshake::derive_accept_key(key.as_bytes())
 }
 

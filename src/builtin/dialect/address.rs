@@ -4,7 +4,7 @@ use crate::scenario::Api;
 
 /// An endpoint that a caller has addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     /// The endpoint.
     pub api: Api,
     /// The model, if the path names it.
@@ -14,7 +14,7 @@ pub struct Address {
 }
 
 /// Reads a path; `None` if it belongs to no API.
-pub fn address(path: &str) -> Option<Address> {
+pub(crate) fn address(path: &str) -> Option<Address> {
     // Some of Google's SDKs call `v1` instead of `v1beta`.
     let other = path.strip_prefix("/v1/models/").filter(|rest| rest.contains(':'));
     let other = other.map(|rest| format!("/v1beta/models/{rest}"));

@@ -6,7 +6,7 @@ use super::{DialectError, ErrorForm};
 use crate::scenario::Api;
 
 /// Whether a body is a successful response of `api`.
-pub fn is_answer(api: Api, content_type: &str, body: &[u8]) -> bool {
+pub(crate) fn is_answer(api: Api, content_type: &str, body: &[u8]) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match api {
         // Audio, in whatever format was requested.
@@ -52,7 +52,7 @@ fn is_answer_value(api: Api, value: &Value) -> bool {
 }
 
 /// Whether a body contains an error in a known form.
-pub fn carries_error(api: Api, body: &[u8]) -> bool {
+pub(crate) fn carries_error(api: Api, body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|value| {
         DialectError::of_value(ErrorForm::of(api), &value)
             .or_else(|| DialectError::of_value(ErrorForm::Openai, &value))
@@ -61,7 +61,7 @@ pub fn carries_error(api: Api, body: &[u8]) -> bool {
 }
 
 /// The name of a response of `api`, for messages.
-pub fn response_name(api: Api) -> &'static str {
+pub(crate) fn response_name(api: Api) -> &'static str {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions => "completion",
         _ => "response of this API",
@@ -69,7 +69,7 @@ pub fn response_name(api: Api) -> &'static str {
 }
 
 /// An empty response; `None` if none is defined for `api`. Only a defect sends it.
-pub fn empty_response(api: Api) -> Option<Value> {
+pub(crate) fn empty_response(api: Api) -> Option<Value> {
     match api {
         Api::OpenaiChat => {
             let choice =

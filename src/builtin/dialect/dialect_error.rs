@@ -6,11 +6,11 @@ use super::ErrorForm;
 use crate::builtin::envelope;
 
 /// The members of an error object.
-pub type ErrorMembers = Map<String, Value>;
+pub(crate) type ErrorMembers = Map<String, Value>;
 
 /// An error in one error form.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DialectError {
+pub(crate) struct DialectError {
     /// The form of the error.
     pub form: ErrorForm,
     /// The members of the error object, including `message`. If the form has no error object, as with Ollama,
@@ -22,13 +22,13 @@ pub struct DialectError {
 
 impl DialectError {
     /// An error with OpenAI's members.
-    pub fn openai(error: ErrorMembers) -> Self {
+    pub(crate) fn openai(error: ErrorMembers) -> Self {
         Self { form: ErrorForm::Openai, error, around: ErrorMembers::new() }
     }
 
     /// The error of a body: the body's own, unchanged, if it has this form; otherwise one in OpenAI's form
     /// whose message is the shortened text of the body.
-    pub fn of_body(form: ErrorForm, body: &[u8], status: u16) -> Self {
+    pub(crate) fn of_body(form: ErrorForm, body: &[u8], status: u16) -> Self {
         if form != ErrorForm::Openai {
             let own = serde_json::from_slice(body).ok().and_then(|value| Self::of_value(form, &value));
             if let Some(error) = own {
@@ -39,7 +39,7 @@ impl DialectError {
     }
 
     /// The error in a JSON value, if it has this form.
-    pub fn of_value(form: ErrorForm, value: &Value) -> Option<Self> {
+    pub(crate) fn of_value(form: ErrorForm, value: &Value) -> Option<Self> {
         // Google's streams wrap an error in a list.
         let value = match value {
             Value::Array(entries) if form == ErrorForm::Google && entries.len() == 1 => &entries[0],
@@ -77,14 +77,14 @@ impl DialectError {
     }
 
     /// The text of the error; empty if it has none.
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         let text = self.error.get("message").or_else(|| self.error.get("Message"));
         text.and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Converts the error to another form, for a response with this status. Keeps the text. Keeps the
     /// provider's error type or code if the form has a place for it on which callers do not branch.
-    pub fn into_form(self, form: ErrorForm, status: u16) -> Self {
+    pub(crate) fn into_form(self, form: ErrorForm, status: u16) -> Self {
         if self.form == form {
             return self;
         }
@@ -120,7 +120,7 @@ impl DialectError {
     }
 
     /// The complete response body.
-    pub fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         let mut members = ErrorMembers::new();
         match self.form {
             ErrorForm::Openai | ErrorForm::Google => {

@@ -4,7 +4,7 @@ use crate::scenario::{Api, Provider};
 
 /// The form of error bodies that several dialects share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorForm {
+pub(crate) enum ErrorForm {
     /// `{"error": {"message", "type", "param", "code"}}`
     Openai,
     /// `{"type": "error", "error": {"type", "message"}, "request_id"}`
@@ -21,7 +21,7 @@ pub enum ErrorForm {
 
 impl ErrorForm {
     /// The form of an API's own dialect.
-    pub const fn of(api: Api) -> Self {
+    pub(crate) const fn of(api: Api) -> Self {
         match api.native_provider() {
             Provider::Anthropic => Self::Anthropic,
             Provider::Gemini => Self::Google,
@@ -35,7 +35,7 @@ impl ErrorForm {
     /// The error type for a status, for an error without a type; `None` if the form has no types.
     ///
     /// Sources: the error pages of Anthropic and Google, the service model of Bedrock.
-    pub const fn error_type(self, status: u16) -> Option<&'static str> {
+    pub(crate) const fn error_type(self, status: u16) -> Option<&'static str> {
         Some(match self {
             Self::Anthropic => match status {
                 401 => "authentication_error",
@@ -78,7 +78,7 @@ impl ErrorForm {
     }
 
     /// The header in which callers of this form expect the request id.
-    pub const fn request_id_header(self) -> &'static str {
+    pub(crate) const fn request_id_header(self) -> &'static str {
         match self {
             Self::Anthropic => "request-id",
             Self::Aws => "x-amzn-requestid",

@@ -12,7 +12,7 @@ use crate::{
 
 /// An error as the last frame of a stream of `api`. `status` is the status that the error would have as a
 /// response, `position` the position of the frame in its stream.
-pub fn error_frame(api: Api, error: DialectError, status: u16, position: u64) -> Bytes {
+pub(crate) fn error_frame(api: Api, error: DialectError, status: u16, position: u64) -> Bytes {
     let error = error.into_form(ErrorForm::of(api), status);
     let body = error.body();
     match api {
@@ -35,7 +35,7 @@ pub fn error_frame(api: Api, error: DialectError, status: u16, position: u64) ->
 }
 
 /// The terminator of a stream of `api`, for a complete stream in which the upstream left it out.
-pub fn closing(api: Api) -> Bytes {
+pub(crate) fn closing(api: Api) -> Bytes {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions | Api::CohereChat => Bytes::from_static(b"data: [DONE]\n\n"),
         Api::AnthropicMessages => event("message_stop", json!({"type": "message_stop"})),
@@ -45,7 +45,7 @@ pub fn closing(api: Api) -> Bytes {
 }
 
 /// A frame that reports the response as finished, whether it is or not. Only a defect sends it.
-pub fn finish(api: Api) -> Bytes {
+pub(crate) fn finish(api: Api) -> Bytes {
     match api {
         Api::OpenaiChat => {
             let choice = json!({"index": 0, "delta": {}, "finish_reason": "stop"});
@@ -83,7 +83,7 @@ pub fn finish(api: Api) -> Bytes {
 }
 
 /// A ping event of Anthropic in the framing of `api`. Only a defect sends it.
-pub fn ping(api: Api) -> Bytes {
+pub(crate) fn ping(api: Api) -> Bytes {
     let data = json!({"type": "ping"});
     match api {
         Api::BedrockConverse | Api::BedrockInvoke => aws_event("ping", &data),

@@ -8,7 +8,7 @@ use crate::{builtin::envelope, scenario::Api, wire::frames::Frame};
 
 /// The meaning of a frame.
 #[derive(Debug, Clone, PartialEq)]
-pub enum FrameMeaning {
+pub(crate) enum FrameMeaning {
     /// A part of the response.
     Part {
         /// Each choice in the frame, and whether the frame contains the reason for which that choice ended.
@@ -29,7 +29,7 @@ pub enum FrameMeaning {
 }
 
 /// Reads one frame of a stream of `api`.
-pub fn meaning(api: Api, frame: &Frame) -> FrameMeaning {
+pub(crate) fn meaning(api: Api, frame: &Frame) -> FrameMeaning {
     match api.native_provider() {
         crate::scenario::Provider::Bedrock => return aws(api, frame),
         _ if frame.data.trim() == "[DONE]" => return FrameMeaning::Done { is_whole: false },
@@ -74,7 +74,7 @@ fn bare_text(value: &Value) -> bool {
 }
 
 /// Whether an error frame has the form that callers of `api` understand, so that it may pass unchanged.
-pub fn passes_unchanged(api: Api, frame: &Frame) -> bool {
+pub(crate) fn passes_unchanged(api: Api, frame: &Frame) -> bool {
     let named = frame.event.as_deref() == Some("error");
     let value = || serde_json::from_str::<Value>(&frame.data).unwrap_or_default();
     match api {

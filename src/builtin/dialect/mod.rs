@@ -9,10 +9,11 @@ mod frame;
 mod meaning;
 mod serving;
 
-pub use address::{Address, address};
-pub use answer::{carries_error, empty_response, is_answer, response_name};
-pub use dialect_error::{DialectError, ErrorMembers};
-pub use error_form::ErrorForm;
-pub use frame::{closing, error_frame, finish, ping};
-pub use meaning::{FrameMeaning, meaning, passes_unchanged};
-pub use serving::{Credential, credential, lacks, upstream_api, upstream_url};
+pub(crate) use address::{Address, address};
+pub(crate) use answer::{carries_error, empty_response, is_answer, response_name};
+pub(crate) use dialect_error::{DialectError, ErrorMembers};
+pub(crate) use error_form::ErrorForm;
+pub(crate) use frame::{closing, error_frame, finish, ping};
+pub(crate) use meaning::{FrameMeaning, meaning, passes_unchanged};
+pub use serving::lacks;
+pub(crate) use serving::{Credential, credential, upstream_api, upstream_url};

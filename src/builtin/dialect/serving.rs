@@ -24,7 +24,7 @@ pub fn lacks(combination: &Combination, settings: &ProxySettings) -> Option<Stri
 
 /// The API that the proxy calls at `provider` for a caller of `api`: the same one if requests pass through,
 /// another if they are translated, `None` if the pair is not served.
-pub fn upstream_api(api: Api, provider: Provider) -> Option<Api> {
+pub(crate) fn upstream_api(api: Api, provider: Provider) -> Option<Api> {
     let through =
         native(api, provider) || speaks(api, provider) && endpoint_pattern(provider, api, false).is_some();
     match (api, provider) {
@@ -53,7 +53,7 @@ fn speaks(api: Api, provider: Provider) -> bool {
 }
 
 /// The URL at which the upstream of `route` serves `api`, with the query.
-pub fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[(String, String)]) -> String {
+pub(crate) fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[(String, String)]) -> String {
     let own = endpoint_pattern(route.provider, api, stream).unwrap_or(api.path(stream));
     let (pattern, own_query) = own.split_once('?').unwrap_or((own, ""));
     let base = route.base_url.trim_end_matches('/');
@@ -82,7 +82,7 @@ pub fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[(String
 
 /// A key in the place where a provider expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
+pub(crate) enum Credential {
     /// A header with its value.
     Header(&'static str, String),
     /// A query parameter with its value.
@@ -90,7 +90,7 @@ pub enum Credential {
 }
 
 /// The key of a route in the place where its provider usually expects it.
-pub fn credential(route: &ProxyRoute) -> Credential {
+pub(crate) fn credential(route: &ProxyRoute) -> Credential {
     let key = &route.api_key;
     match provider::profile(route.provider).key.first() {
         Some(KeyPlace::Header(name)) => Credential::Header(name, key.clone()),

@@ -110,7 +110,7 @@ fn failing_handshake() -> Setup {
 }
 
 /// Whether a defect shows only in sessions.
-pub fn shows_in_a_session(defect: Defect) -> bool {
+pub(super) fn shows_in_a_session(defect: Defect) -> bool {
     shown(defect).is_some()
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone)]
-pub enum ScriptStep {
+pub(super) enum ScriptStep {
     Send(String),
     /// Bytes that are not text.
     Bytes(Vec<u8>),
@@ -32,34 +32,35 @@ pub enum ScriptStep {
 }
 
 /// What an upstream does on one request. After the last step it sends a FIN.
-pub type Script = Vec<ScriptStep>;
+pub(super) type Script = Vec<ScriptStep>;
 
-pub fn json(status: u16, headers: &str, body: &str) -> Script {
+pub(super) fn json(status: u16, headers: &str, body: &str) -> Script {
     let length = body.len();
     vec![ScriptStep::Send(format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
     ))]
 }
 
-pub fn error(status: u16, headers: &str, code: &str) -> Script {
+pub(super) fn error(status: u16, headers: &str, code: &str) -> Script {
     let body =
         format!(r#"{{"error":{{"message":"canary {code}","type":"kind","param":null,"code":"{code}"}}}}"#);
     json(status, headers, &body)
 }
 
-pub fn ok() -> Script {
+pub(super) fn ok() -> Script {
     json(200, "x-request-id: req_ok\r\n", r#"{"choices":[{"index":0,"message":{"content":"hi"}}]}"#)
 }
 
-pub const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
-pub const ONE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n";
-pub const TWO: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"}}]}\n\n";
-pub const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-pub const DONE: &str = "data: [DONE]\n\n";
-pub const ERROR: &str = "data: {\"error\":{\"message\":\"canary mid\",\"type\":\"kind\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}\n\n";
+pub(super) const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+pub(super) const ONE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n";
+pub(super) const TWO: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"}}]}\n\n";
+pub(super) const STOP: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+pub(super) const DONE: &str = "data: [DONE]\n\n";
+pub(super) const ERROR: &str = "data: {\"error\":{\"message\":\"canary mid\",\"type\":\"kind\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}\n\n";
 
 /// A 200 with these events; `last` is what happens after them.
-pub fn events(events: &[&str], last: Last) -> Script {
+pub(super) fn events(events: &[&str], last: Last) -> Script {
     let mut text = String::from(
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\nset-cookie: a=b\r\nx-ratelimit-remaining-requests: 9\r\ntransfer-encoding: chunked\r\n\r\n",
     );
@@ -79,7 +80,7 @@ pub fn events(events: &[&str], last: Last) -> Script {
 }
 
 /// A 200 with these frames, of any content type and without a length: a FIN ends the body.
-pub fn frames(content_type: &str, frames: &[&[u8]], last: Last) -> Script {
+pub(super) fn frames(content_type: &str, frames: &[&[u8]], last: Last) -> Script {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n");
     let mut script = vec![ScriptStep::Send(head), ScriptStep::Bytes(frames.concat())];
     match last {
@@ -91,7 +92,7 @@ pub fn frames(content_type: &str, frames: &[&[u8]], last: Last) -> Script {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Last {
+pub(super) enum Last {
     End,
     Close,
     Reset,
@@ -100,7 +101,7 @@ pub enum Last {
 
 /// A mock that plays one script for each request; the last one repeats.
 #[derive(Debug)]
-pub struct ScriptedUpstream {
+pub(super) struct ScriptedUpstream {
     pub address: String,
     requests: Arc<Mutex<Vec<(Instant, String)>>>,
     /// The number of callers that left while the mock kept them waiting.
@@ -109,7 +110,7 @@ pub struct ScriptedUpstream {
 }
 
 impl ScriptedUpstream {
-    pub async fn start(scripts: Vec<Script>) -> Self {
+    pub(super) async fn start(scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (requests, left) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
@@ -134,21 +135,21 @@ impl ScriptedUpstream {
         Self { address, requests, left, _tasks: tasks }
     }
 
-    pub fn attempts(&self) -> usize {
+    pub(super) fn attempts(&self) -> usize {
         self.requests.lock().unwrap().len()
     }
 
-    pub fn request(&self, n: usize) -> String {
+    pub(super) fn request(&self, n: usize) -> String {
         self.requests.lock().unwrap()[n].1.clone()
     }
 
     /// The time between the first two requests.
-    pub fn first_gap(&self) -> Duration {
+    pub(super) fn first_gap(&self) -> Duration {
         let requests = self.requests.lock().unwrap();
         requests[1].0 - requests[0].0
     }
 
-    pub fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         self.left.load(Ordering::SeqCst)
     }
 }
@@ -199,7 +200,7 @@ async fn play(socket: &mut TcpStream, script: &Script, gone: &AtomicUsize) {
 
 /// One proxy in front of one or two upstreams.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub(super) struct Setup {
     /// The provider of the first model.
     pub provider: Provider,
     pub scripts: Vec<Script>,
@@ -214,7 +215,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn new(scripts: impl Into<Vec<Script>>) -> Self {
+    pub(super) fn new(scripts: impl Into<Vec<Script>>) -> Self {
         Self {
             provider: Provider::Openai,
             scripts: scripts.into(),
@@ -229,11 +230,11 @@ impl Setup {
         }
     }
 
-    pub fn streamed(scripts: impl Into<Vec<Script>>) -> Self {
+    pub(super) fn streamed(scripts: impl Into<Vec<Script>>) -> Self {
         Self { stream: true, ..Self::new(scripts) }
     }
 
-    pub async fn start(&self, defect: Option<Defect>) -> ProxyStage {
+    pub(super) async fn start(&self, defect: Option<Defect>) -> ProxyStage {
         let main = ScriptedUpstream::start(self.scripts.clone()).await;
         let backup = ScriptedUpstream::start(self.backup.clone().unwrap_or_else(|| vec![ok()])).await;
         // The socket is bound, so that no other program gets the port, but does not listen: connections are
@@ -266,7 +267,7 @@ impl Setup {
     }
 
     /// Starts the proxy with its upstreams and sends one request.
-    pub async fn run(&self, defect: Option<Defect>) -> (CallerResult, ProxyStage) {
+    pub(super) async fn run(&self, defect: Option<Defect>) -> (CallerResult, ProxyStage) {
         let stage = self.start(defect).await;
         (stage.send().await, stage)
     }
@@ -274,7 +275,7 @@ impl Setup {
 
 /// A running proxy with its upstreams.
 #[derive(Debug)]
-pub struct ProxyStage {
+pub(super) struct ProxyStage {
     pub proxy: Builtin,
     pub main: ScriptedUpstream,
     pub backup: ScriptedUpstream,
@@ -284,7 +285,7 @@ pub struct ProxyStage {
 
 /// The response that a caller got.
 #[derive(Debug)]
-pub struct CallerResult {
+pub(super) struct CallerResult {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     /// The body, with invalid UTF-8 replaced.
@@ -295,7 +296,7 @@ pub struct CallerResult {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ScriptEnd {
+pub(super) enum ScriptEnd {
     Complete,
     Cut,
     /// The connection stayed open without more data.
@@ -303,23 +304,23 @@ pub enum ScriptEnd {
 }
 
 impl CallerResult {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The error object of a JSON reply.
-    pub fn error(&self) -> serde_json::Value {
+    pub(super) fn error(&self) -> serde_json::Value {
         serde_json::from_str::<serde_json::Value>(&self.text).unwrap_or_default()["error"].clone()
     }
 }
 
 impl ProxyStage {
-    pub fn request(&self) -> reqwest::RequestBuilder {
+    pub(super) fn request(&self) -> reqwest::RequestBuilder {
         self.request_to("main")
     }
 
     /// A request for one of the models, `main` or `backup`.
-    pub fn request_to(&self, model: &str) -> reqwest::RequestBuilder {
+    pub(super) fn request_to(&self, model: &str) -> reqwest::RequestBuilder {
         let stream = if self.stream { r#","stream":true"# } else { "" };
         reqwest_client()
             .post(format!("{}/v1/chat/completions", self.proxy.root()))
@@ -328,22 +329,22 @@ impl ProxyStage {
     }
 
     /// A request for another path, with the usual key.
-    pub async fn post(&self, path: &str, body: &str) -> CallerResult {
+    pub(super) async fn post(&self, path: &str, body: &str) -> CallerResult {
         let url = format!("{}{path}", self.proxy.root());
         take(reqwest_client().post(url).bearer_auth(self.proxy.proxy_key()).body(body.to_owned())).await
     }
 
-    pub async fn send(&self) -> CallerResult {
+    pub(super) async fn send(&self) -> CallerResult {
         take(self.request()).await
     }
 }
 
-pub fn reqwest_client() -> reqwest::Client {
+pub(super) fn reqwest_client() -> reqwest::Client {
     crate::builtin::attempt::client(None, true).unwrap()
 }
 
 /// Sends a request and reads the response as far as it arrives.
-pub async fn take(request: reqwest::RequestBuilder) -> CallerResult {
+pub(super) async fn take(request: reqwest::RequestBuilder) -> CallerResult {
     let start = Instant::now();
     let mut response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -361,7 +362,7 @@ pub async fn take(request: reqwest::RequestBuilder) -> CallerResult {
 }
 
 /// Waits until a condition holds; fails the test if it never does.
-pub async fn eventually(mut holds: impl FnMut() -> bool) {
+pub(super) async fn eventually(mut holds: impl FnMut() -> bool) {
     for _ in 0..500 {
         if holds() {
             return;

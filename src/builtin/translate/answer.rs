@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::values::{chat_usage, entries, finish_reason, stop_reason, text_of, tokens};
 
 /// Translates an Anthropic message to an OpenAI completion.
-pub fn completion(message: &Value) -> Value {
+pub(super) fn completion(message: &Value) -> Value {
     let content = &message["content"];
     let calls: Vec<Value> = entries(content)
         .iter()
@@ -34,7 +34,7 @@ pub fn completion(message: &Value) -> Value {
 }
 
 /// Translates an OpenAI completion to an Anthropic message.
-pub fn message(completion: &Value) -> Value {
+pub(super) fn message(completion: &Value) -> Value {
     let choice = &completion["choices"][0];
     let reply = &choice["message"];
     let text = text_of(&reply["content"]);

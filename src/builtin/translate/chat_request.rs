@@ -8,7 +8,7 @@ use super::values::{entries, text_of};
 const MAX_TOKENS: u64 = 4096;
 
 /// Translates `POST /v1/chat/completions` to `POST /v1/messages`. The model's name does not change.
-pub fn for_messages(chat: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn for_messages(chat: &Map<String, Value>) -> Map<String, Value> {
     let get = |name: &str| chat.get(name).filter(|value| !value.is_null());
     let mut body = Map::new();
     body.extend(get("model").map(|model| ("model".to_owned(), model.clone())));

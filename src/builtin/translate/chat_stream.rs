@@ -9,7 +9,7 @@ use crate::wire::sse;
 
 /// Translates one stream from messages to chat.
 #[derive(Debug)]
-pub struct ToChat {
+pub(crate) struct ToChat {
     include_usage: bool,
     id: Value,
     model: Value,
@@ -21,13 +21,13 @@ pub struct ToChat {
 
 impl ToChat {
     /// `include_usage`: the caller requested a chunk with the usage.
-    pub fn new(include_usage: bool) -> Self {
+    pub(crate) fn new(include_usage: bool) -> Self {
         let (id, model) = (json!("chatcmpl-0"), json!("unknown"));
         Self { include_usage, id, model, input: 0, output: 0, calls: BTreeMap::new() }
     }
 
     /// Returns the chunk for an event; empty if a chat has no chunk for it.
-    pub fn event(&mut self, event: &Value) -> String {
+    pub(crate) fn event(&mut self, event: &Value) -> String {
         match event["type"].as_str().unwrap_or_default() {
             "message_start" => {
                 let message = &event["message"];
@@ -78,7 +78,7 @@ impl ToChat {
     }
 
     /// Returns the usage, if it was requested, and `[DONE]`.
-    pub fn end(&mut self) -> String {
+    pub(crate) fn end(&mut self) -> String {
         let usage = self.include_usage.then(|| {
             let mut chunk = self.frame(json!([]));
             chunk["usage"] = chat_usage(self.input, self.output);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::values::{entries, text_of};
 
 /// Translates `POST /v1/messages` to `POST /v1/chat/completions`. The model's name does not change.
-pub fn for_chat(asked: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn for_chat(asked: &Map<String, Value>) -> Map<String, Value> {
     let get = |name: &str| asked.get(name).filter(|value| !value.is_null());
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {

@@ -7,7 +7,7 @@ use crate::wire::sse;
 
 /// Translates one stream from chat to messages.
 #[derive(Debug, Default)]
-pub struct ToMessages {
+pub(crate) struct ToMessages {
     begun: bool,
     /// The open block: its index and, if it is a tool call, the index of the call.
     open: Option<(u64, Option<u64>)>,
@@ -20,7 +20,7 @@ pub struct ToMessages {
 
 impl ToMessages {
     /// Returns the events for a chunk.
-    pub fn chunk(&mut self, chunk: &Value) -> String {
+    pub(crate) fn chunk(&mut self, chunk: &Value) -> String {
         let mut out = String::new();
         if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
             self.input = tokens(usage, "prompt_tokens");
@@ -61,7 +61,7 @@ impl ToMessages {
     }
 
     /// Returns the stop reason, the usage and `message_stop`.
-    pub fn end(&mut self) -> String {
+    pub(crate) fn end(&mut self) -> String {
         let mut out = String::new();
         self.stop(&mut out);
         let delta = json!({"stop_reason": self.reason.unwrap_or("end_turn"), "stop_sequence": null});

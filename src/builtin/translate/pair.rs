@@ -7,7 +7,7 @@ use super::{answer, chat_request, chat_stream, messages_request, messages_stream
 use crate::{scenario::Api, wire::frames::Frame};
 
 /// Translates the body of a caller's request to the upstream's API.
-pub fn request(caller: Api, upstream: Api, body: &Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn request(caller: Api, upstream: Api, body: &Map<String, Value>) -> Map<String, Value> {
     match (caller, upstream) {
         (Api::OpenaiChat, Api::AnthropicMessages) => chat_request::for_messages(body),
         (Api::AnthropicMessages, Api::OpenaiChat) => messages_request::for_chat(body),
@@ -16,7 +16,7 @@ pub fn request(caller: Api, upstream: Api, body: &Map<String, Value>) -> Map<Str
 }
 
 /// Translates the body of a successful response to the caller's API.
-pub fn reply(caller: Api, upstream: Api, body: Bytes) -> Bytes {
+pub(crate) fn reply(caller: Api, upstream: Api, body: Bytes) -> Bytes {
     let translate = match (caller, upstream) {
         (Api::OpenaiChat, Api::AnthropicMessages) => answer::completion,
         (Api::AnthropicMessages, Api::OpenaiChat) => answer::message,
@@ -30,7 +30,7 @@ pub fn reply(caller: Api, upstream: Api, body: Bytes) -> Bytes {
 
 /// Translates a stream from one API to another, frame by frame.
 #[derive(Debug)]
-pub enum Translator {
+pub(crate) enum Translator {
     /// From messages to chat.
     ToChat(chat_stream::ToChat),
     /// From chat to messages.
@@ -39,7 +39,7 @@ pub enum Translator {
 
 impl Translator {
     /// Creates the translator for one stream; `None` if its frames pass unchanged.
-    pub fn new(caller: Api, upstream: Api, include_usage: bool) -> Option<Self> {
+    pub(crate) fn new(caller: Api, upstream: Api, include_usage: bool) -> Option<Self> {
         match (caller, upstream) {
             (Api::OpenaiChat, Api::AnthropicMessages) => {
                 Some(Self::ToChat(chat_stream::ToChat::new(include_usage)))
@@ -52,7 +52,7 @@ impl Translator {
     }
 
     /// Translates a frame with a part of the response; empty if the caller's API has no such part.
-    pub fn frame(&mut self, frame: &Frame) -> Bytes {
+    pub(crate) fn frame(&mut self, frame: &Frame) -> Bytes {
         let data = serde_json::from_str::<Value>(&frame.data).unwrap_or_default();
         match self {
             Self::ToChat(stream) => stream.event(&data).into(),
@@ -61,7 +61,7 @@ impl Translator {
     }
 
     /// Returns the end of a complete stream.
-    pub fn end(&mut self) -> Bytes {
+    pub(crate) fn end(&mut self) -> Bytes {
         match self {
             Self::ToChat(stream) => stream.end().into(),
             Self::ToMessages(stream) => stream.end().into(),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// OpenAI's `finish_reason` for Anthropic's `stop_reason`.
-pub fn finish_reason(stop_reason: &str) -> &'static str {
+pub(super) fn finish_reason(stop_reason: &str) -> &'static str {
     match stop_reason {
         "max_tokens" | "model_context_window_exceeded" => "length",
         "tool_use" => "tool_calls",
@@ -13,7 +13,7 @@ pub fn finish_reason(stop_reason: &str) -> &'static str {
 }
 
 /// Anthropic's `stop_reason` for OpenAI's `finish_reason`.
-pub fn stop_reason(finish_reason: &str) -> &'static str {
+pub(super) fn stop_reason(finish_reason: &str) -> &'static str {
     match finish_reason {
         "length" => "max_tokens",
         "tool_calls" | "function_call" => "tool_use",
@@ -23,7 +23,7 @@ pub fn stop_reason(finish_reason: &str) -> &'static str {
 }
 
 /// The text of a `content`: a string, or the joined texts of its parts.
-pub fn text_of(content: &Value) -> String {
+pub(super) fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
@@ -32,17 +32,17 @@ pub fn text_of(content: &Value) -> String {
 }
 
 /// The `usage` of a chat, from the token counts of a message.
-pub fn chat_usage(input: u64, output: u64) -> Value {
+pub(super) fn chat_usage(input: u64, output: u64) -> Value {
     json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output})
 }
 
 /// A token count of `usage`; 0 if it is missing.
-pub fn tokens(usage: &Value, name: &str) -> u64 {
+pub(super) fn tokens(usage: &Value, name: &str) -> u64 {
     // The sum of two must not overflow, whatever an upstream sends.
     usage[name].as_u64().unwrap_or(0).min(u64::from(u32::MAX))
 }
 
 /// The entries of an array; empty if the value is not an array.
-pub fn entries(value: &Value) -> &[Value] {
+pub(super) fn entries(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -16,7 +16,7 @@ use crate::judge::PolicyEdits;
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, schemars(title = "upfault.toml"))]
-pub struct SettingsFile {
+pub(super) struct SettingsFile {
     /// The proxy to test: `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a
     /// running proxy.
     pub proxy: Option<String>,
@@ -45,14 +45,14 @@ pub struct SettingsFile {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct ReportFiles {
+pub(super) struct ReportFiles {
     /// The path of the JSON report.
     pub json: Option<PathBuf>,
 }
 
 /// A policy by name or file, or changes to a bundled policy.
 #[derive(Debug, Clone, PartialEq)]
-pub enum PolicyChoice {
+pub(super) enum PolicyChoice {
     /// `default`, `rfc9110`, `litellm-docs`, `strict`, or a policy file.
     Named(String),
     /// The changed answers, each with a reason.
@@ -101,6 +101,6 @@ impl JsonSchema for PolicyChoice {
 
 /// The JSON Schema (2020-12) of the file, as formatted JSON with a final newline.
 #[cfg(test)]
-pub fn schema() -> String {
+pub(super) fn schema() -> String {
     format!("{:#}\n", schemars::schema_for!(SettingsFile).to_value())
 }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 /// The name of the settings file.
-pub const NAME: &str = "upfault.toml";
+pub(super) const NAME: &str = "upfault.toml";
 
 /// The settings file in `folder`, or in the nearest folder above it.
-pub fn find(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn find(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|above| above.join(NAME)).find(|file| file.is_file())
 }

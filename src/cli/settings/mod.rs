@@ -11,5 +11,5 @@ mod tests;
 #[cfg(test)]
 #[cfg(test)]
 use file::schema;
-pub use found::find;
-pub use resolve::Settings;
+pub(crate) use found::find;
+pub(crate) use resolve::Settings;

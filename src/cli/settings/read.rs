@@ -9,7 +9,7 @@ use crate::scenario::{Diagnostic, meant};
 
 /// A TOML file and its text.
 #[derive(Debug, Clone)]
-pub struct TomlSource {
+pub(super) struct TomlSource {
     /// The path for messages.
     pub shown: String,
     pub text: Arc<str>,
@@ -17,7 +17,7 @@ pub struct TomlSource {
 
 impl TomlSource {
     /// Reads a file.
-    pub fn read(path: &Path, shown: String) -> Result<Self, Box<Diagnostic>> {
+    pub(super) fn read(path: &Path, shown: String) -> Result<Self, Box<Diagnostic>> {
         let failed = |why: String| {
             let none: Arc<str> = "".into();
             Box::new(Diagnostic::new(&shown, &none, 0..0, format!("cannot read this file: {why}")))
@@ -30,7 +30,7 @@ impl TomlSource {
     }
 
     /// Parses the text. Unknown keys, duplicate keys and wrong types are errors.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Box<Diagnostic>> {
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Box<Diagnostic>> {
         toml::from_str(&self.text).map_err(|error| {
             let (message, help) = describe(error.message());
             let range = error.span().unwrap_or(0..0);
@@ -43,7 +43,7 @@ impl TomlSource {
     }
 
     /// An error about the value of a key. `keys` is the path to the key; `item` is the index in a list.
-    pub fn wrong(&self, keys: &[&str], item: Option<usize>, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn wrong(&self, keys: &[&str], item: Option<usize>, message: impl Into<String>) -> Diagnostic {
         let range = place(&self.text, keys, item).unwrap_or(0..0);
         Diagnostic::new(&self.shown, &self.text, range, message)
     }

@@ -19,7 +19,7 @@ use crate::{
 
 /// The settings of a project, with resolved paths. The default is used if there is no file.
 #[derive(Debug, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The folder of the file. Its paths are relative to it.
     pub base: PathBuf,
     /// How to decide disputed questions.
@@ -49,7 +49,7 @@ impl Settings {
     /// # Errors
     ///
     /// If the file is invalid, with the positions of the errors.
-    pub fn read(context: &CliContext) -> Result<Self, Failure> {
+    pub(crate) fn read(context: &CliContext) -> Result<Self, Failure> {
         match &context.config {
             Some(file) => Self::of(context, file),
             None => Ok(Self::default()),
@@ -61,7 +61,7 @@ impl Settings {
     /// # Errors
     ///
     /// What is wrong with the file, and where.
-    pub fn of(context: &CliContext, file: &Path) -> Result<Self, Failure> {
+    pub(crate) fn of(context: &CliContext, file: &Path) -> Result<Self, Failure> {
         let shown = file.strip_prefix(&context.cwd).unwrap_or(file).display().to_string();
         let source = TomlSource::read(file, shown).map_err(|diagnostic| one(*diagnostic))?;
         let base = file.parent().unwrap_or(&context.cwd).to_owned();
@@ -99,12 +99,12 @@ impl Settings {
     }
 
     /// The path of the file for messages, if there is a file.
-    pub fn shown(&self) -> Option<&str> {
+    pub(crate) fn shown(&self) -> Option<&str> {
         self.source.as_ref().map(|source| source.shown.as_str())
     }
 
     /// Adds the position in the file to an error about the proxy that it names.
-    pub fn about_proxy(&self, failure: Failure) -> Failure {
+    pub(crate) fn about_proxy(&self, failure: Failure) -> Failure {
         let Some(source) = &self.source else { return failure };
         let (message, help) = match failure {
             Failure::Usage(text) => match text.split_once("\nhelp: ") {
@@ -123,7 +123,7 @@ impl Settings {
     }
 
     /// Adds the position in the file to an error about the scenarios that it names.
-    pub fn about_scenarios(&self, error: LoadError) -> Failure {
+    pub(crate) fn about_scenarios(&self, error: LoadError) -> Failure {
         match (&self.source, error) {
             (Some(source), LoadError::NotFound { path, near }) => {
                 let item = self.scenarios.iter().position(|chosen| *chosen == Path::new(&path));

@@ -98,7 +98,7 @@ const FAULTS: &[&str] = &[
 ];
 
 /// Returns all of these faults, loaded.
-pub fn faults() -> Vec<Fault> {
+pub(super) fn faults() -> Vec<Fault> {
     FAULTS
         .iter()
         .map(|fault| {

@@ -5,7 +5,7 @@ use crate::fault::{Framing, Plan, WireAction};
 /// Asserts that the plan has at most one head, exactly one ending and no empty write, and that no client
 /// waits for bytes that never come, unless a fault says so.
 #[track_caller]
-pub fn assert_sound(plan: &Plan) {
+pub(super) fn assert_sound(plan: &Plan) {
     let endings = plan.actions.iter().filter(|action| action.is_ending()).count();
     assert_eq!(endings, 1, "{plan}");
     let ending = plan.actions.last().expect("there is an ending");

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The form of an error in a dialect, as findings describe it.
-pub fn envelope(api: Api) -> &'static str {
+pub(crate) fn envelope(api: Api) -> &'static str {
     match api.native_provider() {
         Provider::Anthropic => r#"{"type": "error", "error": {"type": text, "message": text}}"#,
         Provider::Gemini => r#"{"error": {"code": number, "message": text, "status": text}}"#,
@@ -27,7 +27,7 @@ pub fn envelope(api: Api) -> &'static str {
 ///
 /// `header` is `x-amzn-errortype`, for a response with an error status. `own` returns whether an upstream itself sent
 /// this member with this value: then the proxy is not to blame.
-pub fn wrong_envelope(
+pub(crate) fn wrong_envelope(
     api: Api,
     value: &Value,
     in_stream: bool,

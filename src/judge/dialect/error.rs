@@ -6,7 +6,7 @@ use super::parsed::{ErrorObject, Vocabulary};
 
 /// Parses `{"error": {…}}` or `{"error": "text"}`: the forms of OpenAI, Anthropic and Google, and the plain form of
 /// Ollama, TGI and xAI.
-pub fn nested(value: &Value) -> Option<ErrorObject> {
+pub(crate) fn nested(value: &Value) -> Option<ErrorObject> {
     let outer = |name: &str| value.get(name).cloned().unwrap_or_default();
     match value.get("error")? {
         Value::Null => None,
@@ -41,7 +41,7 @@ pub fn nested(value: &Value) -> Option<ErrorObject> {
 /// Mistral, FastAPI and NVIDIA send it. `header` is `x-amzn-errortype`.
 ///
 /// Only for responses of calls that failed, because many successful responses have a `message` as well.
-pub fn any(value: &Value, header: Option<&str>) -> Option<ErrorObject> {
+pub(crate) fn any(value: &Value, header: Option<&str>) -> Option<ErrorObject> {
     let object = match value {
         // Google wraps the errors of streams and of its OpenAI-compatible route in an array.
         Value::Array(items) => items.first()?,
@@ -73,7 +73,7 @@ pub fn any(value: &Value, header: Option<&str>) -> Option<ErrorObject> {
 }
 
 /// A JSON value as text; strings without quotes.
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

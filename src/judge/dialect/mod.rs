@@ -17,7 +17,7 @@ mod realtime;
 mod responses;
 mod parsed;
 
-pub use envelope::{envelope, wrong_envelope};
-pub use error::{any as any_error, nested as nested_error, text};
-pub use parsed::{Completion, ErrorObject, StreamEvent, Vocabulary};
-pub use read::{closes_error, completion, elements, event, terminator};
+pub(crate) use envelope::{envelope, wrong_envelope};
+pub(crate) use error::{any as any_error, nested as nested_error, text};
+pub(crate) use parsed::{Completion, ErrorObject, StreamEvent, Vocabulary};
+pub(crate) use read::{closes_error, completion, elements, event, terminator};

@@ -78,7 +78,7 @@ impl Completion {
 
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub enum StreamEvent {
+pub(crate) enum StreamEvent {
     /// A part of the response.
     Chunk {
         /// A piece of text or of a tool call's arguments, if any.

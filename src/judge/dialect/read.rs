@@ -10,7 +10,7 @@ use super::{
 use crate::scenario::Api;
 
 /// Parses a complete response; `None` if it is not a successful response of this endpoint.
-pub fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<Completion> {
+pub(crate) fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<Completion> {
     if api == Api::OpenaiSpeech {
         return payload::speech(body, content_type);
     }
@@ -43,7 +43,7 @@ pub fn completion(api: Api, body: &[u8], content_type: Option<&str>) -> Option<C
 }
 
 /// Parses one event of a stream from its name, if it has one, and its data.
-pub fn event(api: Api, name: Option<&str>, data: &str) -> StreamEvent {
+pub(crate) fn event(api: Api, name: Option<&str>, data: &str) -> StreamEvent {
     match api {
         Api::OpenaiResponses => responses::event(name, data),
         Api::OpenaiRealtime => realtime::event(data),
@@ -59,7 +59,7 @@ pub fn event(api: Api, name: Option<&str>, data: &str) -> StreamEvent {
 }
 
 /// The terminator that follows the finish reason of a complete stream, in dialects whose clients wait for it.
-pub fn terminator(api: Api) -> Option<&'static str> {
+pub(crate) fn terminator(api: Api) -> Option<&'static str> {
     match api {
         Api::OpenaiChat | Api::OpenaiCompletions => Some("[DONE]"),
         Api::AnthropicMessages | Api::BedrockInvoke => Some("message_stop"),
@@ -68,13 +68,13 @@ pub fn terminator(api: Api) -> Option<&'static str> {
 }
 
 /// Whether an event may follow an error event without being a second error.
-pub fn closes_error(api: Api, name: Option<&str>, data: &str) -> bool {
+pub(crate) fn closes_error(api: Api, name: Option<&str>, data: &str) -> bool {
     event(api, name, data) == StreamEvent::Done || (api == Api::OpenaiResponses && responses::closes(data))
 }
 
 /// The complete elements of the array that is a stream without frames (Gemini without `alt=sse`); `None` if the body
 /// is not such a stream.
-pub fn elements(api: Api, body: &str) -> Option<Vec<String>> {
+pub(crate) fn elements(api: Api, body: &str) -> Option<Vec<String>> {
     let mut rest = body.trim_start().strip_prefix('[').filter(|_| api == Api::GeminiGenerate)?;
     let mut elements = Vec::new();
     loop {

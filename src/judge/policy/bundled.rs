@@ -99,7 +99,7 @@ impl PolicyEdits<String> {
     /// # Errors
     ///
     /// If the policy to extend does not exist.
-    pub fn policy(self, file: &str) -> Result<Policy, UnknownPolicy> {
+    pub(crate) fn policy(self, file: &str) -> Result<Policy, UnknownPolicy> {
         let base = match &self.extends {
             None => Policy::default(),
             Some(name) => Policy::known(name)?,

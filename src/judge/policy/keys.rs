@@ -56,7 +56,7 @@ macro_rules! policy {
         #[cfg_attr(test, derive(JsonSchema))]
         #[serde(deny_unknown_fields)]
         #[cfg_attr(test, schemars(rename = "PolicyEdits"))]
-        pub struct PolicyEdits<Name> {
+        pub(crate) struct PolicyEdits<Name> {
             /// The name in reports.
             pub(super) name: Option<String>,
             /// The bundled policy that supplies the other answers. Default: `default`.
@@ -100,7 +100,7 @@ macro_rules! policy {
             }
 
             /// The paths of answers without a reason: `timeout`, or `levels`, `status.timeout`.
-            pub fn without_reason(&self) -> Vec<Vec<&str>> {
+            pub(crate) fn without_reason(&self) -> Vec<Vec<&str>> {
                 let mut paths: Vec<Vec<&str>> = Vec::new();
                 $(if self.$key.as_ref().is_some_and(PolicyRuling::is_unreasoned) {
                     paths.push(vec![stringify!($key)]);

@@ -4,8 +4,8 @@ mod answer;
 mod bundled;
 mod keys;
 
-pub use answer::{
-    AfterError, ChainError, CleanEnd, OptionalStatusSet, PolicyAnswer, PolicyRuling, RuleName, Weight,
-};
+pub use answer::PolicyAnswer;
+pub(crate) use answer::{AfterError, ChainError, CleanEnd, Weight};
 pub use bundled::UnknownPolicy;
-pub use keys::{Policy, PolicyEdits, PolicyQuestion};
+pub use keys::Policy;
+pub(crate) use keys::PolicyEdits;

@@ -15,7 +15,7 @@ use crate::{
     scenario::{Cooldown, Level},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "cooldown.honoured",
         level: Level::Required,

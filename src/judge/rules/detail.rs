@@ -15,7 +15,7 @@ use crate::{
     scenario::{Api, Level, Provider},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "detail.message-kept",
         level: Level::Required,

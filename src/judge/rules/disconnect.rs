@@ -15,7 +15,7 @@ const CANCEL_WITHIN_MS: f64 = 2000.0;
 /// An attempt that begins within this time after the caller left was already on its way, in milliseconds.
 const UNDER_WAY_MS: f64 = 500.0;
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         id: "disconnect.stream-let-go",
         level: Level::Required,

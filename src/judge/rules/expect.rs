@@ -13,7 +13,7 @@ use crate::{
 
 const REASON: &str = "The scenario demands it; its `why` gives the reason.";
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     rule("expect.status", "The status is one that the scenario demands", false, status),
     rule("expect.attempts", "The upstreams get as many requests as the scenario demands", false, attempts),
     rule("expect.ending", "The response ends as the scenario demands", false, ending),

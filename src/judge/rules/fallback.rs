@@ -13,7 +13,7 @@ use crate::{
     scenario::Level,
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "fallback.used",
         level: Level::Required,

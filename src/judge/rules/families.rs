@@ -7,7 +7,7 @@ use super::{
 use crate::judge::rule::Rule;
 
 /// Every family of rules, in the order in which a report lists findings.
-pub const FAMILIES: &[&[Rule]] = &[
+pub(crate) const FAMILIES: &[&[Rule]] = &[
     process::RULES,
     success::RULES,
     status::RULES,

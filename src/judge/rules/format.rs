@@ -15,7 +15,7 @@ use crate::{
     scenario::{Level, Provider},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "format.envelope",
         level: Level::Required,

@@ -12,7 +12,7 @@ use crate::{
     scenario::{Level, Provider},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "headers.retry-after",
         level: Level::Required,

@@ -13,7 +13,7 @@ use crate::{
     scenario::Level,
 };
 
-pub const RULES: &[Rule] = &[Rule {
+pub(super) const RULES: &[Rule] = &[Rule {
     id: "keepalive.true-cause",
     level: Level::Required,
     title: "If a call fails after keep-alive pings, the proxy reports it by an error event with the true status, code or type",

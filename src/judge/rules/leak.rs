@@ -9,7 +9,7 @@ use crate::{
     scenario::{Fault, Level},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "leak.provider-key",
         level: Level::Required,

@@ -9,7 +9,7 @@ use crate::{
     scenario::{Level, RequestMistake},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "mistake.refused",
         level: Level::Required,

@@ -114,7 +114,7 @@ fn whose(facts: &Facts<'_>, token: &str) -> String {
 }
 
 /// `detail.own-error`
-pub fn error(facts: &Facts<'_>) -> RuleOutcome {
+pub(super) fn error(facts: &Facts<'_>) -> RuleOutcome {
     const KINDS: &[&str] = &["message", "code", "type", "param", "request id", "header"];
     let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
     let is_failure = matches!(facts.response, CallerResponse::Failure { .. });
@@ -133,7 +133,7 @@ pub fn error(facts: &Facts<'_>) -> RuleOutcome {
 }
 
 /// `success.own-answer`
-pub fn answer(facts: &Facts<'_>) -> RuleOutcome {
+pub(super) fn answer(facts: &Facts<'_>) -> RuleOutcome {
     let (Some(answer), Some(got)) = (facts.raw_response(), facts.response.completion()) else {
         return RuleOutcome::NotApplicable;
     };
@@ -144,7 +144,7 @@ pub fn answer(facts: &Facts<'_>) -> RuleOutcome {
 }
 
 /// `headers.own-retry-after`
-pub fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
+pub(super) fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     const NAMES: [&str; 2] = ["retry-after", "retry-after-ms"];
     let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
     // During a configured cooldown, Retry-After contains the cooldown's own time.

@@ -14,7 +14,7 @@ use crate::{
     scenario::{Fault, Level},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "passthrough.status",
         level: Level::Required,
@@ -68,7 +68,7 @@ pub const RULES: &[Rule] = &[
 
 /// Whether a rule of another family applies to a pass-through route as well. Most do not: they require the proxy to
 /// translate a response into the caller's form, which a pass-through must not do.
-pub fn binds_too(rule: &str) -> bool {
+pub(crate) fn binds_too(rule: &str) -> bool {
     const FAMILIES: [&str; 7] =
         ["passthrough.", "timeout.", "retry.", "disconnect.", "leak.", "recovery.", "expect."];
     const RULES: [&str; 10] = [

@@ -11,7 +11,7 @@ use crate::{
     scenario::Level,
 };
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         id: "process.keeps-running",
         level: Level::Required,

@@ -15,7 +15,7 @@ use crate::{
 /// The time within which a proxy must report the upstream's end to the caller, in milliseconds.
 const REPORTED_WITHIN_MS: f64 = 2000.0;
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "realtime.no-silent-socket",
         level: Level::Required,

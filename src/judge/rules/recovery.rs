@@ -9,7 +9,7 @@ use crate::{
     scenario::Level,
 };
 
-pub const RULES: &[Rule] = &[Rule {
+pub(super) const RULES: &[Rule] = &[Rule {
     id: "recovery.next-request-ok",
     level: Level::Required,
     title: "After a failure the next request on the same route succeeds",

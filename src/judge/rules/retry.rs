@@ -13,7 +13,7 @@ use crate::{
     scenario::Level,
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "retry.budget",
         level: Level::Required,

@@ -16,7 +16,7 @@ use crate::{
     scenario::{Level, SiblingKind},
 };
 
-pub const RULES: &[SiblingRule] = &[
+pub(crate) const RULES: &[SiblingRule] = &[
     SiblingRule {
         rule: Rule {
             id: "sibling.stream-status",

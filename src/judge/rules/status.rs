@@ -11,7 +11,7 @@ use crate::{
     scenario::{ErrorName, Level, StatusPattern, StatusSet, TurnReply},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "status.failure-not-success",
         level: Level::Required,

@@ -16,7 +16,7 @@ use crate::{
 /// The time within which a failed stream must end after its error event, in milliseconds.
 const END_AFTER_ERROR_MS: f64 = 2000.0;
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "stream.error-status",
         level: Level::Required,

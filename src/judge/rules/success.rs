@@ -13,7 +13,7 @@ use crate::{
     scenario::{Api, Level, TurnReply},
 };
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "success.delivered",
         level: Level::Required,

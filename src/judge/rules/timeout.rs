@@ -15,7 +15,7 @@ use crate::{
 /// The time that a proxy may take in addition to the timeout, for each attempt, in milliseconds.
 const GRACE_MS: f64 = 1000.0;
 
-pub const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "timeout.honoured",
         level: Level::Required,

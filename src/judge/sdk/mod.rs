@@ -11,6 +11,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use kinds::Sdk;
-pub use outcome::{Retry, RetryReason, SdkOutcome, Wait};
-pub use view::{SdkView, StepView, sdk_view};
+#[cfg(test)]
+pub(crate) use kinds::Sdk;
+pub(crate) use outcome::{Retry, RetryReason, SdkOutcome, Wait};
+pub(crate) use view::{SdkView, StepView, sdk_view};

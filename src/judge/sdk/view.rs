@@ -35,7 +35,7 @@ pub struct SdkView {
 }
 
 /// How the SDKs react to each exchange of a case. Empty if none of them calls this endpoint.
-pub fn sdk_view(observation: &Observation) -> Vec<StepView> {
+pub(crate) fn sdk_view(observation: &Observation) -> Vec<StepView> {
     let api = observation.arrangement.combination.api;
     if Sdk::speaking(api).next().is_none() {
         return Vec::new();

@@ -6,7 +6,7 @@ use crate::{
     scenario::{Fault, Turn},
 };
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     [success(), status(), stream()].concat()
 }
 

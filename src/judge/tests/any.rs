@@ -346,7 +346,7 @@ fn harm() -> impl Strategy<Value = Option<ProxyHarm>> {
 }
 
 /// A bundled policy, possibly changed by a user's file.
-pub fn policy() -> impl Strategy<Value = Policy> {
+pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let answers = vec![
         "timeout: 504",
         "timeout: [408, 504]",
@@ -387,7 +387,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-pub fn observation() -> impl Strategy<Value = Observation> {
+pub(crate) fn observation() -> impl Strategy<Value = Observation> {
     let combination = (select(Api::ALL.to_vec()), select(Provider::ALL.to_vec()), any::<bool>())
         .prop_map(|(api, provider, stream)| Combination { api, provider, stream });
     let arranged = (combination, select(Level::ALL.to_vec()), settings(), expect(), vec(turn(), 0..2));

@@ -6,7 +6,7 @@ use crate::{
     observation::{AttemptEnd, ResponseEnd},
 };
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     [timeout(), retry(), fallback(), cooldown(), recovery()].concat()
 }
 

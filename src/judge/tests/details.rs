@@ -3,7 +3,7 @@
 use super::{every_rule::RuleExample, seen::*};
 use crate::judge::{self, Policy};
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     [detail(), headers(), format(), leak()].concat()
 }
 

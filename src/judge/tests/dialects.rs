@@ -45,7 +45,7 @@ const OLLAMA: &str = r#"{"model":"m","message":{"role":"assistant","content":"on
 const COHERE: &str = r#"{"id":"1","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"one TXT two"}]}}"#;
 
 /// Bodies and events of each dialect, for property tests.
-pub const SAMPLES: &[&str] = &[
+pub(super) const SAMPLES: &[&str] = &[
     MESSAGE,
     OVERLOADED,
     DELTA_ONE,

@@ -7,7 +7,7 @@ use super::{
 use crate::judge::{self, Policy};
 
 /// A rule, an observation in which it holds, and one that breaks it.
-pub type RuleExample = (&'static str, ObservationBuilder, ObservationBuilder);
+pub(super) type RuleExample = (&'static str, ObservationBuilder, ObservationBuilder);
 
 #[test]
 fn each_rule_holds_in_one_observation_and_is_broken_in_another() {

@@ -8,7 +8,7 @@ use crate::{
     scenario::{Attempts, EndingExpect, ErrorExpect, Expect, Level, StatusPattern, StatusSet},
 };
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     let one = || plain().tried(error(429)).received(error(429));
     let two = || plain().tried(error(429)).tried(error(429)).received(error(429));
     let ok = || plain().tried(say(200, OK)).received(say(200, OK));

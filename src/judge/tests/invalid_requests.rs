@@ -20,7 +20,7 @@ impl ObservationBuilder {
 /// The error of a proxy that called no upstream.
 const OWN: &str = r#"{"error":{"message":"not here","type":"kind","param":null,"code":"c"}}"#;
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     let own = |status| plain().received(say(status, OWN)).mistaken(RequestMistake::WrongKey);
     let asked = plain().tried(say(200, OK)).received(error(401)).mistaken(RequestMistake::WrongKey);
     vec![("mistake.refused", own(401), own(500)), ("mistake.not-forwarded", own(401), asked)]

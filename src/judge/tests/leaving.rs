@@ -8,12 +8,12 @@ use crate::{
 };
 
 /// The caller left at 2 ms, and the proxy cancelled the upstream request `ms` milliseconds later.
-pub fn cancelled_after(seen: ObservationBuilder, ms: f64) -> ObservationBuilder {
+pub(super) fn cancelled_after(seen: ObservationBuilder, ms: f64) -> ObservationBuilder {
     let left = seen.tried_in_vain(AttemptEnd::ClientLeft).received_nothing(ResponseEnd::Left);
     left.left_by(LeaveBy::Close).attempt(|attempt| attempt.end_ms = Some(2.0 + ms))
 }
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     // The builder's clock advances by two milliseconds after each exchange.
     let again = |ms: f64| cancelled_after(plain().retrying(1), 1.0).wait(ms - 2.0).tried(say(200, OK));
     vec![

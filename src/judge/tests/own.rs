@@ -36,7 +36,7 @@ fn swapped(said: &str, status: u16) -> ObservationBuilder {
         .together("backup", say(status, said))
 }
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     let own = || plain().tried(say(400, ERROR)).received(say(400, ERROR));
     let good = || plain().tried(say(200, OK)).received(say(200, OK));
     vec![

@@ -23,7 +23,7 @@ fn pinged(said: SideReply) -> ObservationBuilder {
     seen.tried(said).attempt(|attempt| attempt.end_ms = Some(1000.0))
 }
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     let page = || say(502, "<html>down</html>").with("content-type", "text/html");
     let cut = || passed_stream().tried_until(events(&[ONE]), AttemptEnd::Reset);
     let hop = || error(429).with("keep-alive", "timeout=5");

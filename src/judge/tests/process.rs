@@ -15,7 +15,7 @@ fn with(harm: Option<ProxyHarm>) -> ObservationBuilder {
     seen
 }
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     let log = vec!["fatal: out of words".to_owned()];
     vec![
         (

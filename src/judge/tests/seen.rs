@@ -17,21 +17,22 @@ use crate::{
     },
 };
 
-pub const ERROR: &str = r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c"}}"#;
-pub const OK: &str =
+pub(crate) const ERROR: &str = r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c"}}"#;
+pub(crate) const OK: &str =
     r#"{"choices":[{"index":0,"message":{"content":"one TXT two"},"finish_reason":"stop"}]}"#;
-pub const LIMITED: &str =
+pub(crate) const LIMITED: &str =
     r#"{"choices":[{"index":0,"message":{"content":"one TXT two"},"finish_reason":"length"}]}"#;
-pub const ONE: &str = r#"{"choices":[{"index":0,"delta":{"content":"one TXT"},"finish_reason":null}]}"#;
-pub const TWO: &str = r#"{"choices":[{"index":0,"delta":{"content":" two"},"finish_reason":null}]}"#;
-pub const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-pub const DONE: &str = "[DONE]";
-pub const GOOD: &[&str] = &[ONE, TWO, STOP, DONE];
+pub(crate) const ONE: &str =
+    r#"{"choices":[{"index":0,"delta":{"content":"one TXT"},"finish_reason":null}]}"#;
+pub(crate) const TWO: &str = r#"{"choices":[{"index":0,"delta":{"content":" two"},"finish_reason":null}]}"#;
+pub(crate) const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+pub(crate) const DONE: &str = "[DONE]";
+pub(crate) const GOOD: &[&str] = &[ONE, TWO, STOP, DONE];
 
 /// A response of an upstream or of the proxy. `MSG`, `TXT` and `RID` are placeholders for the canaries of the attempt;
 /// in a response of the proxy, of the first attempt at `primary`, or with the prefix `backup.`, at `backup`.
 #[derive(Debug, Clone)]
-pub struct SideReply {
+pub(crate) struct SideReply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -40,23 +41,23 @@ pub struct SideReply {
 }
 
 /// A response with a JSON body.
-pub fn say(status: u16, body: &str) -> SideReply {
+pub(crate) fn say(status: u16, body: &str) -> SideReply {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     SideReply { status, headers, body: body.into(), lasting: 1.0 }
 }
 
-pub fn error(status: u16) -> SideReply {
+pub(crate) fn error(status: u16) -> SideReply {
     say(status, ERROR)
 }
 
 /// An event stream with status 200.
-pub fn events(events: &[&str]) -> SideReply {
+pub(crate) fn events(events: &[&str]) -> SideReply {
     let unnamed: Vec<(Option<&str>, &str)> = events.iter().map(|data| (None, *data)).collect();
     named_events(&unnamed)
 }
 
 /// An event stream with status 200. An event can have a name.
-pub fn named_events(events: &[(Option<&str>, &str)]) -> SideReply {
+pub(crate) fn named_events(events: &[(Option<&str>, &str)]) -> SideReply {
     let body = events.iter().map(|(name, data)| sse::encode(*name, data)).collect::<String>().into();
     let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
     SideReply { status: 200, headers, body, lasting: 1.0 }
@@ -64,43 +65,43 @@ pub fn named_events(events: &[(Option<&str>, &str)]) -> SideReply {
 
 impl SideReply {
     /// A placeholder for a response that is replaced later.
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         say(0, "")
     }
 
     /// A response with these headers and bytes.
-    pub fn raw(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+    pub(crate) fn raw(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
         Self { status, headers, body, lasting: 1.0 }
     }
 
     /// Exactly what an upstream sent.
-    pub fn exactly(sent: &SentReply) -> Self {
+    pub(crate) fn exactly(sent: &SentReply) -> Self {
         let body = sent.body_bytes().into_owned();
         Self { status: sent.status.unwrap_or(0), headers: sent.headers.clone(), body, lasting: 1.0 }
     }
 
     /// Sets a header, replacing those with the same name.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Removes all headers with this name.
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(key, _)| key != name);
         self
     }
 
     /// Sets the time from the last frame to the end, in milliseconds.
-    pub fn lasting(self, ms: f64) -> Self {
+    pub(crate) fn lasting(self, ms: f64) -> Self {
         Self { lasting: ms, ..self }
     }
 }
 
 /// Builds an observation. Its clock advances only with the calls of the builder.
 #[derive(Debug, Clone)]
-pub struct ObservationBuilder {
+pub(crate) struct ObservationBuilder {
     pub observation: Observation,
     now: f64,
     /// When the current exchange was sent, in milliseconds.
@@ -117,7 +118,7 @@ fn turn_with(fault: Fault) -> Turn {
 }
 
 /// A plain call to one deployment.
-pub fn plain() -> ObservationBuilder {
+pub(crate) fn plain() -> ObservationBuilder {
     let mut seen = ObservationBuilder {
         observation: Observation {
             began: None,
@@ -148,13 +149,13 @@ pub fn plain() -> ObservationBuilder {
 }
 
 /// A streaming call to one deployment.
-pub fn streamed() -> ObservationBuilder {
+pub(crate) fn streamed() -> ObservationBuilder {
     plain().set(|arrangement| arrangement.combination.stream = true)
 }
 
 impl ObservationBuilder {
     /// Sets the endpoint that the caller calls, and the provider that the proxy calls.
-    pub fn calling(self, api: Api, provider: Provider) -> Self {
+    pub(crate) fn calling(self, api: Api, provider: Provider) -> Self {
         self.set(|arrangement| {
             arrangement.combination.api = api;
             arrangement.combination.provider = provider;
@@ -162,7 +163,7 @@ impl ObservationBuilder {
     }
 
     /// Sets the endpoint that the last attempt called.
-    pub fn asked(mut self, api: Api) -> Self {
+    pub(crate) fn asked(mut self, api: Api) -> Self {
         if let Some(attempt) = self.observation.attempts.last_mut() {
             attempt.api = Some(api);
         }
@@ -170,7 +171,7 @@ impl ObservationBuilder {
     }
 
     /// Replaces the observation.
-    pub fn holding(self, observation: Observation) -> Self {
+    pub(crate) fn holding(self, observation: Observation) -> Self {
         Self { observation, ..self }
     }
 
@@ -185,25 +186,25 @@ impl ObservationBuilder {
         self.observation.arrangement.deployments.push(deployment);
     }
 
-    pub fn set(mut self, edit: impl FnOnce(&mut Arrangement)) -> Self {
+    pub(crate) fn set(mut self, edit: impl FnOnce(&mut Arrangement)) -> Self {
         edit(&mut self.observation.arrangement);
         self
     }
 
     /// Adds `backup` as the fallback of `primary`.
-    pub fn chained(mut self) -> Self {
+    pub(crate) fn chained(mut self) -> Self {
         self.deploy("backup");
         self.set(|arrangement| arrangement.proxy.fallback = vec!["primary".into(), "backup".into()])
     }
 
     /// Adds a deployment that callers address by its own name.
-    pub fn with_deployment(mut self, name: &str) -> Self {
+    pub(crate) fn with_deployment(mut self, name: &str) -> Self {
         self.deploy(name);
         self
     }
 
     /// Adds an exchange with `to` that was sent concurrently with the previous one and got the response `said`.
-    pub fn together(mut self, to: &str, said: SideReply) -> Self {
+    pub(crate) fn together(mut self, to: &str, said: SideReply) -> Self {
         let sent = self.observation.exchanges.last().map(|before| before.sent_ms);
         let now = self.now;
         self.sent = sent.unwrap_or(self.sent);
@@ -215,37 +216,37 @@ impl ObservationBuilder {
         self
     }
 
-    pub fn retrying(self, retries: u32) -> Self {
+    pub(crate) fn retrying(self, retries: u32) -> Self {
         self.set(|arrangement| arrangement.proxy.retries = retries)
     }
 
-    pub fn cooling(self, after: u32, seconds: u64) -> Self {
+    pub(crate) fn cooling(self, after: u32, seconds: u64) -> Self {
         let lasting = Duration::from_secs(seconds);
         self.set(|arrangement| arrangement.proxy.cooldown = Some(Cooldown { after, lasting }))
     }
 
     /// Adds an expectation of the scenario.
-    pub fn expecting(self, edit: impl FnOnce(&mut Expect)) -> Self {
+    pub(crate) fn expecting(self, edit: impl FnOnce(&mut Expect)) -> Self {
         self.set(|arrangement| edit(&mut arrangement.expect))
     }
 
-    pub fn wait(mut self, ms: f64) -> Self {
+    pub(crate) fn wait(mut self, ms: f64) -> Self {
         self.now += ms;
         self
     }
 
     /// An attempt at `primary` with a complete response.
-    pub fn tried(self, said: SideReply) -> Self {
+    pub(crate) fn tried(self, said: SideReply) -> Self {
         self.tried_at("primary", said, AttemptEnd::Finished)
     }
 
     /// An attempt at `primary` that ended like `end`.
-    pub fn tried_until(self, said: SideReply, end: AttemptEnd) -> Self {
+    pub(crate) fn tried_until(self, said: SideReply, end: AttemptEnd) -> Self {
         self.tried_at("primary", said, end)
     }
 
     /// An attempt at `primary` without a status line.
-    pub fn tried_in_vain(mut self, end: AttemptEnd) -> Self {
+    pub(crate) fn tried_in_vain(mut self, end: AttemptEnd) -> Self {
         self = self.tried_at("primary", say(0, ""), end);
         if let Some(attempt) = self.observation.attempts.last_mut() {
             attempt.sent = SentReply::default();
@@ -254,7 +255,7 @@ impl ObservationBuilder {
     }
 
     /// Edits the last attempt.
-    pub fn attempt(mut self, edit: impl FnOnce(&mut Attempt)) -> Self {
+    pub(crate) fn attempt(mut self, edit: impl FnOnce(&mut Attempt)) -> Self {
         if let Some(attempt) = self.observation.attempts.last_mut() {
             edit(attempt);
         }
@@ -262,16 +263,16 @@ impl ObservationBuilder {
     }
 
     /// Sets the fault of the last attempt.
-    pub fn with_fault(self, fault: Fault) -> Self {
+    pub(crate) fn with_fault(self, fault: Fault) -> Self {
         self.attempt(|attempt| attempt.turn = Some(turn_with(fault)))
     }
 
     /// Makes `primary` unreachable with a fault of its address.
-    pub fn unreachable(self, fault: Fault) -> Self {
+    pub(crate) fn unreachable(self, fault: Fault) -> Self {
         self.set(|arrangement| arrangement.deployments[0].turns = vec![turn_with(fault)])
     }
 
-    pub fn tried_at(mut self, deployment: &str, said: SideReply, end: AttemptEnd) -> Self {
+    pub(crate) fn tried_at(mut self, deployment: &str, said: SideReply, end: AttemptEnd) -> Self {
         let before = self.observation.attempts.iter().filter(|attempt| attempt.deployment == deployment);
         let n = u32::try_from(before.count()).unwrap() + 1;
         let canaries = self.observation.arrangement.identity.canaries(deployment, n);
@@ -318,11 +319,11 @@ impl ObservationBuilder {
     }
 
     /// The caller gets this complete response, and the next step begins.
-    pub fn received(self, said: SideReply) -> Self {
+    pub(crate) fn received(self, said: SideReply) -> Self {
         self.received_until(said, ResponseEnd::Complete)
     }
 
-    pub fn received_until(mut self, said: SideReply, ending: ResponseEnd) -> Self {
+    pub(crate) fn received_until(mut self, said: SideReply, ending: ResponseEnd) -> Self {
         let identity = self.observation.arrangement.identity.clone();
         let fill = |text: &str| {
             let mut text = text.to_owned();
@@ -371,12 +372,12 @@ impl ObservationBuilder {
     }
 
     /// The caller gets no response.
-    pub fn received_nothing(self, ending: ResponseEnd) -> Self {
+    pub(crate) fn received_nothing(self, ending: ResponseEnd) -> Self {
         self.over(ExchangeOutcome::NoAnswer { ending })
     }
 
     /// Adds the recovery request: the upstream succeeds, and the caller gets `said`.
-    pub fn recovering(mut self, said: SideReply) -> Self {
+    pub(crate) fn recovering(mut self, said: SideReply) -> Self {
         self = self.tried(say(200, OK)).received(said);
         if let Some(last) = self.observation.exchanges.last_mut() {
             last.step = StepName::Recovery;

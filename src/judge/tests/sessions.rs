@@ -61,7 +61,7 @@ fn open(seen: ObservationBuilder, events: &[&str]) -> ObservationBuilder {
     seen.received_until(session(events).lasting(9000.0), ResponseEnd::Deadline)
 }
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     let relayed = |events: &[&str]| said(events).received(session(events));
     let one = &[CREATED, A];
     vec![

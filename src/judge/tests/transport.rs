@@ -7,7 +7,7 @@ use crate::{
     scenario::{ConnectionFault, Fault, TlsFault},
 };
 
-pub fn examples() -> Vec<RuleExample> {
+pub(super) fn examples() -> Vec<RuleExample> {
     let expired = Fault::Tls(TlsFault::ExpiredCertificate);
     let refused = || plain().tried_in_vain(AttemptEnd::HandshakeFailed).with_fault(expired.clone());
     let redirected = || plain().tried(say(307, "")).with_fault(Fault::Redirect(307));

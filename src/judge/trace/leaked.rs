@@ -11,7 +11,7 @@ use crate::{
 
 /// The headers of a response that apply only to the upstream's connection (RFC 9110 section 7.6.1), without those that
 /// frame the body and without `Connection` itself, because every connection has its own.
-pub fn hop_by_hop(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn hop_by_hop(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     let named = named_by_connection(attempt);
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     headers.filter(move |(name, _)| {
@@ -33,7 +33,7 @@ fn named_by_connection(attempt: &Attempt) -> Vec<String> {
 }
 
 /// The headers of a response that belong to the upstream's connection or session.
-pub fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     let hop_by_hop = named_by_connection(attempt);
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     // After a protocol switch, `Upgrade` has the same value on every connection.

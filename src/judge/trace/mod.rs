@@ -7,7 +7,10 @@ mod origin;
 mod place;
 mod source;
 
-pub use leaked::{hop_by_hop, poison};
-pub use model::{DetailFate, ErrorOrigin, ErrorSource, Evidence, TracedDetail};
+pub(crate) use leaked::{hop_by_hop, poison};
+pub(crate) use model::ErrorOrigin;
+#[cfg(test)]
+pub(crate) use model::Evidence;
+pub use model::{DetailFate, ErrorSource, TracedDetail};
 pub use origin::origins;
-pub use place::is_named_after;
+pub(crate) use place::is_named_after;

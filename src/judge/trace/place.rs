@@ -39,7 +39,7 @@ pub(super) fn same_name(a: &str, b: &str) -> bool {
 }
 
 /// Whether a header has this name, possibly with a prefix that the proxy added (`llm_provider-retry-after`).
-pub fn is_named_after(header: &str, name: &str) -> bool {
+pub(crate) fn is_named_after(header: &str, name: &str) -> bool {
     header.strip_suffix(name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with(['-', '_']))
 }
 

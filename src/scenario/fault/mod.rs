@@ -8,10 +8,11 @@ mod message;
 mod point;
 mod session;
 
-pub use below::{ConnectionFault, Http2Code, Http2Fault, Http2Strike, TlsAlert, TlsFault};
-pub use framing::Http1Fault;
-pub use kind::{Fault, FaultStage};
-pub use latency::{Latency, LatencyPlace, LatencyShape};
-pub use message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, MalformedBody};
+pub(crate) use below::{ConnectionFault, Http2Code, Http2Fault, Http2Strike, TlsAlert, TlsFault};
+pub(crate) use framing::Http1Fault;
+pub use kind::Fault;
+pub(crate) use kind::FaultStage;
+pub(crate) use latency::{Latency, LatencyPlace, LatencyShape};
+pub(crate) use message::{ContentEncodingFault, ContentTypeFault, EventStreamFault, MalformedBody};
 pub use point::Point;
-pub use session::CloseFrame;
+pub(crate) use session::CloseFrame;

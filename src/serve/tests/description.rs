@@ -6,7 +6,10 @@ use axum::routing::MethodFilter;
 use http::Method;
 use serde_json::Value;
 
-use crate::serve::{document, openapi, routes::ROUTES};
+use crate::serve::{
+    openapi::{self, document},
+    routes::ROUTES,
+};
 
 fn parsed() -> Value {
     serde_json::from_str(&document()).unwrap()

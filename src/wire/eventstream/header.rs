@@ -10,7 +10,7 @@ const STRING: u8 = 7;
 
 /// One header of a message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EventStreamHeader {
+pub(crate) struct EventStreamHeader {
     /// The name, such as `:event-type`; names that begin with a colon are reserved by the format.
     pub name: String,
     /// The typed value.
@@ -19,7 +19,7 @@ pub struct EventStreamHeader {
 
 /// A header's value, of one of the ten types of the format.
 #[derive(Debug, Clone, PartialEq)]
-pub enum HeaderValue {
+pub(crate) enum HeaderValue {
     /// Types 0 (true) and 1 (false).
     Bool(bool),
     /// Type 2.
