@@ -6,6 +6,8 @@
 mod commands;
 #[path = "cli/dying.rs"]
 mod dying;
+#[path = "fake_proxy/mod.rs"]
+mod fake_proxy;
 #[path = "cli/judging.rs"]
 mod judging;
 #[path = "cli/lying.rs"]

@@ -1,7 +1,10 @@
 //! Tests of proxy processes that die, hang, flood their logs or misbehave. Each proxy is a definition with a few lines of
-//! shell or Python.
+//! shell.
 
 #![cfg(unix)]
+
+#[path = "fake_proxy/mod.rs"]
+mod fake_proxy;
 
 use std::{
     fs,
@@ -18,29 +21,23 @@ use upfault::internals::{
     scenario::{Api, Provider},
 };
 
-/// The start of a Python program with a server that answers the readiness check.
-const SERVER: &str = r#"
-import http.server, os, signal, subprocess, sys, time
-class H(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers()
-    def log_message(self, *a): pass
-def serve():
-    http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
-"#;
-
 struct Fixture {
     folder: TempDir,
 }
 
 impl Fixture {
-    /// A definition `fake` that launches `SERVER` followed by this Python program.
-    fn python(program: &str) -> Self {
+    /// A definition `fake` that launches this shell script, whose command `serve` becomes a server that answers the
+    /// readiness check.
+    fn shell(script: &str) -> Self {
         let fixture = Self::yaml(
-            "launch: {command: [python3, \"{{ here }}/server.py\", \"{{ port }}\"]}\n\
+            "launch: {command: [sh, \"{{ here }}/server.sh\", \"{{ port }}\"]}\n\
              ready: {get: /ready, within: 20s}\n",
         );
-        fs::write(fixture.definition_dir().join("server.py"), format!("{SERVER}\n{program}\n")).unwrap();
+        let serve = fake_proxy::command();
+        let script = format!(
+            "export FAKE_PROXY_PORT=\"$1\" FAKE_PROXY_BEHAVIOUR=honest\nserve() {{ {serve}; }}\n{script}\n"
+        );
+        fs::write(fixture.definition_dir().join("server.sh"), script).unwrap();
         fixture
     }
 
@@ -81,7 +78,7 @@ impl Fixture {
     /// A message without the parts that differ from run to run.
     fn plain(&self, error: &ProxyError) -> String {
         let text = error.to_string().replace(&self.folder.path().display().to_string(), "TMP");
-        regex::Regex::new(r"127\.0\.0\.1:\d+|server\.py' ?\d*|server\.py \d+")
+        regex::Regex::new(r"127\.0\.0\.1:\d+|server\.sh' ?\d*|server\.sh \d+")
             .unwrap()
             .replace_all(&text, "ADDRESS")
             .into_owned()
@@ -120,11 +117,11 @@ async fn pid(fixture: &Fixture, name: &str) -> String {
 
 #[tokio::test]
 async fn a_ready_proxy_has_its_port_and_stopping_it_leaves_nothing_behind() {
-    let fixture = Fixture::python(
-        "open('pid', 'w').write(f'{os.getpid()}\\n')\n\
-         child = subprocess.Popen(['sleep', '1000'])\n\
-         open('grandchild', 'w').write(f'{child.pid}\\n')\n\
-         serve()",
+    let fixture = Fixture::shell(
+        "echo $$ > pid\n\
+         sleep 1000 &\n\
+         echo $! > grandchild\n\
+         serve",
     );
     let instance = fixture.launch().await.unwrap();
     let root = instance.root().to_owned();
@@ -139,7 +136,7 @@ async fn a_ready_proxy_has_its_port_and_stopping_it_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_proxy_that_ignores_sigterm_is_killed_after_two_seconds() {
-    let fixture = Fixture::python("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nserve()");
+    let fixture = Fixture::shell("trap '' TERM\nserve");
     let instance = fixture.launch().await.unwrap();
     let root = instance.root().to_owned();
     let began = Instant::now();
@@ -152,10 +149,10 @@ async fn a_proxy_that_ignores_sigterm_is_killed_after_two_seconds() {
 
 #[tokio::test]
 async fn dropping_an_instance_kills_its_grandchildren_too() {
-    let fixture = Fixture::python(
-        "child = subprocess.Popen([sys.executable, '-c', 'import signal, time\\n\
-         signal.signal(signal.SIGTERM, signal.SIG_IGN)\\ntime.sleep(1000)'])\n\
-         open('grandchild', 'w').write(f'{child.pid}\\n')\nserve()",
+    let fixture = Fixture::shell(
+        "(trap '' TERM; exec sleep 1000) &\n\
+         echo $! > grandchild\n\
+         serve",
     );
     let instance = fixture.launch().await.unwrap();
     let (root, grandchild) = (instance.root().to_owned(), pid(&fixture, "grandchild").await);
@@ -166,7 +163,7 @@ async fn dropping_an_instance_kills_its_grandchildren_too() {
 
 #[tokio::test]
 async fn a_panic_kills_the_proxy() {
-    let fixture = std::sync::Arc::new(Fixture::python("serve()"));
+    let fixture = std::sync::Arc::new(Fixture::shell("serve"));
     let (root, shared) = (std::sync::Arc::new(Mutex::new(String::new())), fixture.clone());
     let started = root.clone();
     // A run starts proxies in separate tasks, so everything here must be `Send`.
@@ -182,7 +179,7 @@ async fn a_panic_kills_the_proxy() {
 
 #[tokio::test]
 async fn a_killed_proxy_is_detected() {
-    let fixture = Fixture::python("open('pid', 'w').write(f'{os.getpid()}\\n')\nserve()");
+    let fixture = Fixture::shell("echo $$ > pid\nserve");
     let instance = fixture.launch().await.unwrap();
     let pid = pid(&fixture, "pid").await;
     assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
@@ -193,7 +190,7 @@ async fn a_killed_proxy_is_detected() {
 
 #[tokio::test]
 async fn a_proxy_that_exits_is_reported_immediately_with_the_end_of_its_log() {
-    let fixture = Fixture::python("print('no such model: ada', file=sys.stderr)\nsys.exit(7)");
+    let fixture = Fixture::shell("echo 'no such model: ada' >&2\nexit 7");
     let began = Instant::now();
     let error = fixture.launch().await.unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(15), "upfault must not wait for the deadline");
@@ -201,7 +198,7 @@ async fn a_proxy_that_exits_is_reported_immediately_with_the_end_of_its_log() {
     fake exited with code 7 before it was ready
       no such model: ada
     its log: TMP/instance/fake.log
-    help: to see why, run this command in TMP/instance: python3 TMP/fake/ADDRESS
+    help: to see why, run this command in TMP/instance: sh TMP/fake/ADDRESS
     ");
 }
 
@@ -245,11 +242,11 @@ async fn a_proxy_that_is_not_ready_before_its_deadline_is_killed() {
 
 #[tokio::test]
 async fn a_proxy_that_answers_with_an_error_is_not_ready() {
-    let fixture = Fixture::python("H.do_GET = lambda self: self.send_error(503)\nserve()");
+    let fixture = Fixture::shell("export FAKE_PROXY_BEHAVIOUR=unready\nserve");
     fs::write(
         fixture.definition_dir().join("proxy.yaml"),
         "name: fake\napis: {openai/chat: [openai]}\n\
-         launch: {command: [python3, \"{{ here }}/server.py\", \"{{ port }}\"]}\n\
+         launch: {command: [sh, \"{{ here }}/server.sh\", \"{{ port }}\"]}\n\
          ready: {get: /ready, within: 3s}\n",
     )
     .unwrap();
@@ -260,23 +257,25 @@ async fn a_proxy_that_answers_with_an_error_is_not_ready() {
 #[tokio::test]
 async fn a_flood_of_output_neither_blocks_the_proxy_nor_fills_the_disk() {
     // The proxy writes 100 MB to its log before it is ready, almost without pauses.
-    let fixture = Fixture::python(
-        "block = b'x' * 999 + b'\\n'\n\
-         for _ in range(100): os.write(1, block * 1000); time.sleep(0.005)\n\
-         os.write(1, b'done flooding\\n')\nserve()",
+    let fixture = Fixture::shell(
+        "line=$(printf '%0999d' 0)\n\
+         i=0\n\
+         while [ $i -lt 100 ]; do yes \"$line\" | head -n 1000; sleep 0.005; i=$((i + 1)); done\n\
+         echo done flooding\n\
+         serve",
     );
     let instance = fixture.launch().await.unwrap();
     eventually("the cut", || instance.log_path().metadata().unwrap().len() < 70_000_000).await;
-    assert!(instance.log_tail(1).ends_with("done flooding"));
+    assert!(instance.log_tail(2).ends_with("done flooding\nfake proxy begins"));
     instance.stop().await;
 }
 
 #[tokio::test]
 async fn another_port_is_used_if_another_process_took_the_first_one() {
     // The first start fails with the error message of a server whose port is in use.
-    let fixture = Fixture::python(
-        "if not os.path.exists('again'):\n    open('again', 'w').write('')\n    \
-         sys.exit('[Errno 98] Address already in use')\nserve()",
+    let fixture = Fixture::shell(
+        "if ! [ -e again ]; then touch again; echo '[Errno 98] Address already in use' >&2; exit 1; fi\n\
+         serve",
     );
     let instance = fixture.launch().await.unwrap();
     instance.stop().await;
@@ -350,7 +349,7 @@ async fn of_two_concurrent_installations_only_one_does_the_work() {
 
 #[tokio::test]
 async fn an_installation_is_in_use_while_an_instance_of_it_exists() {
-    let fixture = Fixture::python("serve()");
+    let fixture = Fixture::shell("serve");
     let dir = fixture.find().unwrap().install_dir(&fixture.cache()).unwrap();
     // The definition and the installation are dropped here: only the instance holds the lock.
     let instance = fixture.launch().await.unwrap();
@@ -407,11 +406,11 @@ async fn a_missing_launch_command_is_reported_with_its_file() {
 
 #[tokio::test]
 async fn request_and_paths_adapt_a_route_to_the_proxy() {
-    let fixture = Fixture::python("serve()");
+    let fixture = Fixture::shell("serve");
     fs::write(
         fixture.definition_dir().join("proxy.yaml"),
         "name: fake\napis: {openai/chat: [openai]}\n\
-         launch: {command: [python3, \"{{ here }}/server.py\", \"{{ port }}\"]}\n\
+         launch: {command: [sh, \"{{ here }}/server.sh\", \"{{ port }}\"]}\n\
          ready: {get: /ready, within: 20s}\n\
          auth: {headers: {X-Key: \"{{ proxy_key }}\"}}\n\
          paths: {openai/chat: /openai/chat}\n\

@@ -212,7 +212,7 @@ fn proxies_are_listed_shown_and_checked_without_installing_anything() {
     let printed = stage.upfault(&["proxy", "doctor", "litellm"]);
     assert!(matches!(printed.code, Some(0 | 3)), "{printed:?}");
     printed.out_has(&["litellm 1.102.4", "uv", "cache folder", "not installed yet"]);
-    stage.upfault(&["proxy", "doctor", "./honest"]).code(0).out_has(&["ok   python3"]);
+    stage.upfault(&["proxy", "doctor", "./honest"]).code(0).out_has(&["ok   sh"]);
     assert!(!stage.path("cache/proxies").exists(), "these commands install nothing");
 }
 

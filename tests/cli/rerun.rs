@@ -213,10 +213,10 @@ fn the_command_has_the_url_of_a_running_proxy_and_a_variable_for_its_key() {
     let mut config: serde_json::Value = serde_json::from_str(&rendered).unwrap();
     config["proxy_key"] = KEY.into();
     stage.write("config.json", &config.to_string());
-    let mut python = Command::new("python3");
-    python.arg(stage.path("leaky/proxy.py")).arg("config.json").arg(proxy.port().to_string()).arg("leaky");
-    python.current_dir(stage.path("")).stdout(Stdio::null()).stderr(Stdio::null());
-    let _running = Running(python.spawn().unwrap());
+    let mut fake = Command::new("sh");
+    fake.arg(stage.path("leaky/proxy.sh")).arg("config.json").arg(proxy.port().to_string()).arg("leaky");
+    fake.current_dir(stage.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Running(fake.spawn().unwrap());
     eventually("the proxy", || std::net::TcpStream::connect(proxy).is_ok());
     let url = format!("http://{proxy}/");
     let args = ["t", "--proxy", &url, "--listen", &address, "--proxy-key", KEY];

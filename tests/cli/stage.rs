@@ -11,6 +11,8 @@ use std::{
 use tempfile::TempDir;
 use upfault::internals::{judge::Verdict, report::Report};
 
+use super::fake_proxy;
+
 /// Longer than any command of the tests takes, even on a busy machine. If a command exceeds it, it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -132,11 +134,12 @@ impl Stage {
     /// Adds the fake proxy in a folder below this one.
     pub fn fake_in(&self, folder: &str, mode: &str) {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake-proxy");
-        for name in ["proxy.yaml", "proxy.py", "config.json.j2"] {
+        for name in ["proxy.yaml", "proxy.sh", "config.json.j2"] {
             let text = fs::read_to_string(source.join(name)).unwrap();
             let within = if mode == "deaf" { "1s" } else { "30s" };
             let file = Path::new(folder).join(mode).join(name);
-            self.write(&file.display().to_string(), &text.replace("MODE", mode).replace("WITHIN", within));
+            let text = text.replace("MODE", mode).replace("WITHIN", within);
+            self.write(&file.display().to_string(), &text.replace("COMMAND", &fake_proxy::command()));
         }
     }
 
