@@ -120,6 +120,8 @@ impl Redactor {
         ] {
             self.add(token, format!("<canary {what} {}#{}>", attempt.deployment, attempt.n));
         }
+        // Ids in a reply contain the stem, which counts the attempts of all repetitions of a case.
+        self.add(canaries.stem(), format!("<token {}#{}>", attempt.deployment, attempt.n));
     }
 
     fn add(&mut self, token: &str, placeholder: String) {
@@ -233,6 +235,15 @@ mod tests {
         let token = tenth.canaries.message.clone();
         observation.attempts.push(tenth);
         assert_eq!(Redactor::full(&observation).text(&token), "<canary message primary#10>");
+    }
+
+    #[test]
+    fn an_id_in_a_reply_is_numbered_by_its_attempt_whatever_the_stem_counts() {
+        let mut observation = sample();
+        let identity = observation.arrangement.identity.clone();
+        observation.attempts[0].canaries = identity.canaries("primary", 3);
+        let id = format!("chatcmpl-{}", identity.stem("primary", 3));
+        assert_eq!(Redactor::full(&observation).text(&id), "chatcmpl-<token primary#1>");
     }
 
     #[test]

@@ -148,7 +148,9 @@ impl SnapshotStore {
                 let not_accepted = not_accepted(&base, now, same_for_every_policy);
                 let (is_news, merged) = (!not_accepted.cases.is_empty(), base.overlaid_by(&not_accepted));
                 let path = self.path(scenario, "snap")?;
-                if is_news {
+                // The head quotes the scenario, whose title may have changed since.
+                let is_stale = (&base.source, &base.description) != (&now.source, &now.description);
+                if is_news || (is_stale && path.is_file()) {
                     write(&path, &merged)?;
                 }
                 self.keep_waiting(scenario, &merged, now, SnapshotFile { cases: Vec::new(), ..now.clone() })?;
@@ -271,6 +273,20 @@ mod tests {
 
     fn store(dir: &tempfile::TempDir, mode: WriteMode) -> SnapshotStore {
         SnapshotStore::new(dir.path().join("builtin"), mode).without_bundled()
+    }
+
+    #[test]
+    fn accepting_updates_the_title_of_a_file_without_news_and_creates_no_file_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SnapshotStore::new(dir.path().join("p"), WriteMode::Accept);
+        let old = SnapshotFile { description: "Old".to_owned(), ..file(&[("a", "!x")]) };
+        let new = SnapshotFile { description: "New".to_owned(), ..old.clone() };
+        assert!(matches!(store.record("a", &old).unwrap(), Recorded::Accepted(..)));
+        assert_eq!(store.record("a", &new).unwrap(), Recorded::Unchanged);
+        assert_eq!(store.load("a").unwrap().unwrap().description, "New");
+        let none = SnapshotFile { cases: Vec::new(), ..new };
+        assert_eq!(store.record("b", &none).unwrap(), Recorded::Unchanged);
+        assert!(!dir.path().join("p/b.snap").exists());
     }
 
     #[test]
