@@ -38,3 +38,7 @@ mod snapshots;
 mod stage;
 #[path = "cli/stopping.rs"]
 mod stopping;
+#[path = "architecture/wording.rs"]
+mod wording;
+#[path = "cli/words.rs"]
+mod words;

@@ -57,7 +57,10 @@ async fn a_false_claim_is_reported() {
     let selftest = prove(wrong.clone(), 0).await.unwrap();
     assert_eq!((selftest.proven, selftest.unproven), (0, wrong.len()));
     let false_claims: Vec<_> = selftest.exhibits[0].broken().collect();
-    assert!(false_claims.contains(&("the connection ends by RST", "it ended by FIN")), "{false_claims:?}");
+    assert!(
+        false_claims.contains(&("the connection ends with RST", "it ended with FIN")),
+        "{false_claims:?}"
+    );
 }
 
 /// Exhibits that are armed on a mock, with the request for each.

@@ -17,6 +17,7 @@ use crate::{
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let _ = rustls::crypto::ring::default_provider().install_default();
 /// let server = upfault::MockServer::start().await?;
 /// let mock = server.arm(r#"{"provider": "openai", "upstream": [{"error": "rate_limit"}]}"#)?;
 /// let response = reqwest::Client::new()
@@ -58,8 +59,9 @@ pub struct Mock {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let _ = rustls::crypto::ring::default_provider().install_default();
 /// # let server = upfault::MockServer::start().await?;
-/// let mock = server.arm("provider: openai\nupstream: [{error: auth}]")?;
+/// let mock = server.arm("provider: openai\nupstream: [{error: invalid_api_key}]")?;
 /// reqwest::Client::new().get(format!("{}/models", mock.base_url())).header("X-Trace", "7").send().await?;
 /// let request = &mock.requests()[0];
 /// assert_eq!((request.method.as_str(), request.header("x-trace")), ("GET", Some("7")));
@@ -259,6 +261,7 @@ impl Mock {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let _ = rustls::crypto::ring::default_provider().install_default();
     /// let server = upfault::MockServer::start().await?;
     /// let mock = server.arm("provider: openai\nupstream: [{error: overloaded}, {reply: ok}]")?;
     /// reqwest::get(format!("{}/models", mock.base_url())).await?;

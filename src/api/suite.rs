@@ -25,7 +25,7 @@ use crate::{
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use upfault::{Library, Suite, Verdict};
 ///
-/// let cases = Library::bundled().cases().into_iter().filter(|case| case.id().starts_with("limits/rate-limit["));
+/// let cases = Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
 /// let report = Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
 /// let failed = report.cases.iter().filter(|case| case.verdict == Verdict::Fail);
 /// assert!(failed.flat_map(|case| &case.findings).any(|finding| finding.rule == "headers.retry-after"));
@@ -151,7 +151,7 @@ impl Suite {
     /// ```
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id().starts_with("healthy/"));
+    /// let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("healthy/"));
     /// let report =
     ///     upfault::Suite::new(cases).on_case(|case| println!("{} {}", case.verdict, case.id)).run().await?;
     /// assert_eq!(report.summary.fail, 0);

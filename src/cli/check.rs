@@ -55,7 +55,7 @@ pub(super) fn check(context: &CliContext, paths: &PathArgs) -> Result<u8, Failur
         let definition = context.definition(&context.cwd, &spec)?;
         text.push_str(&format!("{}: valid\n", definition.file()));
     }
-    print::out(&text)?;
+    print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }
 

@@ -15,6 +15,14 @@ use super::{
 use crate::report::{EXIT_OK, EXIT_USAGE};
 
 /// Runs the command line and returns the exit code.
+///
+/// # Examples
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     upfault::main()
+/// }
+/// ```
 pub fn main() -> ExitCode {
     ExitCode::from(code())
 }

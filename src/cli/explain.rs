@@ -41,17 +41,17 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
     if args.what == "policies" {
         let mut policies = Policy::all();
         policies.extend(Settings::read(context)?.policy.filter(|own| !policies.contains(own)));
-        print::out(&describe_policies(&policies))?;
+        print::fitted(&describe_policies(&policies), context.width)?;
         return Ok(EXIT_OK);
     }
     if let Some(rule) = judge::rule(&args.what) {
-        print::out(&describe_rule(rule))?;
+        print::fitted(&describe_rule(rule), context.width)?;
         return Ok(EXIT_OK);
     }
     if args.what == "rules" {
         let width = judge::rules().map(|rule| rule.id.len()).max().unwrap_or(0);
         let line = |rule: &Rule| format!("{:width$}  {:13}{}\n", rule.id, rule.level.to_string(), rule.title);
-        print::out(&judge::rules().map(line).collect::<String>())?;
+        print::fitted(&judge::rules().map(line).collect::<String>(), context.width)?;
         return Ok(EXIT_OK);
     }
     // A case id is the scenario id, followed by the combination in brackets.
@@ -86,7 +86,7 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
             shell::command(&["upfault", "list", path])
         )));
     }
-    print::out(&text)?;
+    print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }
 

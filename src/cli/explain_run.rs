@@ -77,7 +77,7 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
             other => other.map_err(Failure::io("cannot write to standard output"))?,
         }
     }
-    print::out(&compared(&report, &policy, own.as_ref(), &again))?;
+    print::fitted(&compared(&report, &policy, own.as_ref(), &again), context.width)?;
     let inconclusive = report.allow_inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE);
     let tolerance = Tolerance { strict: report.strict, inconclusive };
     Ok(exit_code(&summary, tolerance, report.summary.interrupted))

@@ -9,7 +9,7 @@ pub(super) fn list(context: &CliContext, args: &SelectArgs) -> Result<u8, Failur
     let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
     let text: String =
         cases.iter().map(|case| format!("{:width$}  {}\n", case.id, shown(&case.scenario.title))).collect();
-    print::out(&text)?;
+    print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::failure::Failure;
+use crate::report::fit;
 
 /// Writes text to standard output.
 pub(super) fn out(text: &str) -> Result<(), Failure> {
@@ -13,6 +14,11 @@ pub(super) fn out(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes text to standard output, with lines of at most `width` columns (0 means no limit).
+pub(super) fn fitted(text: &str, width: usize) -> Result<(), Failure> {
+    out(&fit(text, width))
 }
 
 /// Writes a line to standard error and ignores failures: there is no other place to report them.

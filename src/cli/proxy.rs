@@ -38,7 +38,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
         )));
     }
     match command {
-        ProxyCommand::List => list(),
+        ProxyCommand::List => list(context),
         ProxyCommand::Show { proxy } => show(context, &proxy),
         ProxyCommand::Install { proxy } => install(context, &proxy),
         ProxyCommand::Render { proxy, select, listen, seed } => {
@@ -51,7 +51,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
     }
 }
 
-fn list() -> Result<u8, Failure> {
+fn list(context: &CliContext) -> Result<u8, Failure> {
     let mut text = String::from("builtin  the embedded proxy, without defects\n");
     for bundled in Definition::bundled() {
         let _ = writeln!(text, "{}  {} (default version {})", bundled.name, bundled.summary, bundled.version);
@@ -61,7 +61,7 @@ fn list() -> Result<u8, Failure> {
     for defect in Defect::ALL {
         let _ = writeln!(text, "builtin:{:width$}  {}", defect.as_str(), defect.summary());
     }
-    print::out(&text)?;
+    print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }
 
@@ -88,7 +88,7 @@ fn show(context: &CliContext, spec: &str) -> Result<u8, Failure> {
     let place = definition.install_dir(&context.cache)?;
     let state = if definition.is_installed(&context.cache) { "installed in" } else { "will be installed in" };
     let _ = writeln!(text, "  {state} {}", place.display());
-    print::out(&text)?;
+    print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }
 
@@ -159,6 +159,6 @@ fn doctor(context: &CliContext, spec: Option<&str>) -> Result<u8, Failure> {
             );
         }
     }
-    print::out(&text)?;
+    print::fitted(&text, context.width)?;
     Ok(if ok { EXIT_OK } else { EXIT_PROXY })
 }

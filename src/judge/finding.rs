@@ -8,6 +8,19 @@ use super::policy::PolicyAnswer;
 use crate::scenario::Level;
 
 /// A rule that the proxy broke in a case.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
+/// let report = upfault::Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
+/// let finding = &report.cases[0].findings[0];
+/// assert_eq!((finding.rule.as_str(), finding.level), ("headers.retry-after", upfault::Level::Required));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub struct Finding {
@@ -28,6 +41,15 @@ pub struct Finding {
 }
 
 /// The verdict of a case.
+///
+/// # Examples
+///
+/// ```
+/// use upfault::Verdict;
+///
+/// assert!(Verdict::Known.is_of_findings());
+/// assert_eq!(Verdict::Inconclusive.to_string(), "inconclusive");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "snake_case")]

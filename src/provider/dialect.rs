@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     observation::Canaries,
-    scenario::{Api, ErrorName, EventForm, MalformedBody, Provider, SuccessReply, Turn, TurnReply},
+    scenario::{Api, ErrorName, EventForm, Provider, SuccessReply, Turn, TurnReply},
 };
 
 /// The largest request body that a mock accepts, in bytes; a larger one gets the provider's own 413.
@@ -290,48 +290,6 @@ pub(crate) fn error_event_after(
     stream_error::ended(own_event, event)
 }
 
-/// Returns a response with status 200 and an invalid body.
-pub(crate) fn malformed(
-    asked: &RequestedCall,
-    malform: MalformedBody,
-    canaries: &Canaries,
-) -> ProviderMessage {
-    let body = match malform {
-        MalformedBody::NotJson => {
-            Bytes::from(format!("upstream said: {} (this is not JSON)", canaries.message))
-        }
-        MalformedBody::Empty => Bytes::new(),
-        MalformedBody::Null => Bytes::from_static(b"null"),
-        MalformedBody::Html => {
-            let page = form::short_page("cloudflare", "Just a moment...", canaries);
-            let mut headers = vec![header("content-type", "text/html; charset=UTF-8")];
-            headers.extend(network_headers(ErrorBodyForm::CloudflarePage));
-            return ProviderMessage { status: 200, headers, body: MessageBody::Whole(page.into()) };
-        }
-        MalformedBody::CutJson => {
-            let whole = reply(&RequestedCall { stream: false, ..asked.clone() }, &SuccessReply::Ok, canaries);
-            let MessageBody::Whole(bytes) = whole.body else { return whole };
-            // The body is ASCII, so every position is a character boundary.
-            bytes.slice(..bytes.len() / 2)
-        }
-        // These bodies are the normal response, which the module `fault` edits later.
-        MalformedBody::InvalidUtf8
-        | MalformedBody::ByteOrderMark
-        | MalformedBody::DeepNesting(_)
-        | MalformedBody::VeryLarge(_) => {
-            return reply(&RequestedCall { stream: false, ..asked.clone() }, &SuccessReply::Ok, canaries);
-        }
-        MalformedBody::Error(name) => {
-            let mut message = error(asked, name, canaries);
-            message.status = 200;
-            return message;
-        }
-    };
-    let mut headers = vec![header("content-type", "application/json")];
-    headers.extend(own_headers(profile::of(asked.provider), canaries));
-    ProviderMessage { status: 200, headers, body: MessageBody::Whole(body) }
-}
-
 /// Parses a request, and checks it as the provider does before it creates a response.
 ///
 /// # Errors
@@ -394,12 +352,12 @@ fn row_of(asked: &RequestedCall, name: ErrorName) -> &'static ErrorRow {
     own.unwrap_or_else(|| catalogue_row(asked.provider, name))
 }
 
-fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<HeaderField> {
+pub(super) fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<HeaderField> {
     profile.headers.iter().map(|(name, value)| header(&**name, fill(value, canaries))).collect()
 }
 
 /// The headers of the network in front of a provider.
-fn network_headers(form: ErrorBodyForm) -> Vec<HeaderField> {
+pub(super) fn network_headers(form: ErrorBodyForm) -> Vec<HeaderField> {
     match form {
         ErrorBodyForm::NginxPage => vec![header("server", "nginx")],
         ErrorBodyForm::OpenrestyPage => vec![header("server", "openresty")],

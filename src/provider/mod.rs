@@ -20,6 +20,7 @@ mod form;
 mod google;
 mod header;
 mod limits;
+mod malformed;
 mod message;
 mod multipart;
 mod ollama;
@@ -40,12 +41,13 @@ pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
 #[cfg(test)]
 pub(crate) use dialect::error_event;
 pub(crate) use dialect::{
-    MAX_REQUEST_BYTES, base_path, content_pieces, error, error_event_after, malformed, read, read_with,
-    reply, show_limits, too_large, tool_argument_pieces,
+    MAX_REQUEST_BYTES, base_path, content_pieces, error, error_event_after, read, read_with, reply,
+    show_limits, too_large, tool_argument_pieces,
 };
 pub use dialect::{catalogue_row, message, model};
 pub(crate) use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
 pub(crate) use header::{HeaderField, owned_headers};
+pub(crate) use malformed::malformed;
 pub use message::{MessageBody, ProviderMessage};
 pub(crate) use prepared::Prepared;
 #[cfg(test)]

@@ -5,6 +5,13 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 /// An error of finding, installing, starting or addressing a proxy. Most texts end with what the user can do.
+///
+/// # Examples
+///
+/// ```
+/// let error = upfault::Suite::new([]).proxy("litelm").err().unwrap();
+/// assert!(matches!(error, upfault::ProxyError::Unknown { .. }));
+/// ```
 #[derive(Debug, Error)]
 pub enum ProxyError {
     /// No bundled definition and no folder has this name.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{
     definition::Definition,
     error::ProxyError,
-    installation::{Folder, InstallationUse},
+    installation::{InstallFolder, InstallationUse},
     log::Log,
     process::{self, ProcessCommand, RunningProcess},
     source::hex,
@@ -88,7 +88,7 @@ impl Definition {
 
     /// Whether the installation of this version is complete.
     pub fn is_installed(&self, cache: &Path) -> bool {
-        self.install_dir(cache).is_ok_and(|dir| Folder::new(&dir).is_complete())
+        self.install_dir(cache).is_ok_and(|dir| InstallFolder::new(&dir).is_complete())
     }
 
     /// Installs this version below `cache` if it is not installed yet, and reports each step in one line.
@@ -108,7 +108,7 @@ impl Definition {
         let cache = std::path::absolute(cache).map_err(ProxyError::io("resolve the path", cache))?;
         fs::create_dir_all(cache.join("proxies")).map_err(ProxyError::io("create", cache.join("proxies")))?;
         let here = self.source.unpack(&cache)?;
-        let folder = Folder::new(&dir);
+        let folder = InstallFolder::new(&dir);
         loop {
             match folder.turn(&self.title(), progress).await? {
                 InstallationUse::Use(lock) => {
@@ -125,7 +125,7 @@ impl Definition {
     /// Installs this version. The caller must hold the exclusive lock `alone`.
     async fn install_alone(
         &self,
-        folder: &Folder,
+        folder: &InstallFolder,
         alone: &Lock,
         dir: &Path,
         here: &Path,

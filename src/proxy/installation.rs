@@ -36,7 +36,7 @@ pub(crate) fn default_cache() -> PathBuf {
     }
 }
 
-/// What became of an installation that was to be removed.
+/// The result of removing an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
     /// The installation was removed.
@@ -54,7 +54,7 @@ pub enum Removal {
 /// [`ProxyError::Io`], [`ProxyError::CannotLock`]. After an error the folder may still exist, but does not
 /// count as an installation.
 pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
-    let folder = Folder::new(dir);
+    let folder = InstallFolder::new(dir);
     if !dir.exists() {
         return Ok(Removal::Missing);
     }
@@ -78,11 +78,11 @@ pub fn remove_installation(dir: &Path) -> Result<Removal, ProxyError> {
 
 /// The folder of an installation, which need not exist.
 #[derive(Debug, Clone)]
-pub(super) struct Folder {
+pub(super) struct InstallFolder {
     dir: PathBuf,
 }
 
-impl Folder {
+impl InstallFolder {
     pub(super) fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
     }
@@ -137,7 +137,7 @@ pub(super) enum InstallationUse {
     Install(Lock),
 }
 
-impl Folder {
+impl InstallFolder {
     /// Waits until the installation is complete and can be used, or until this process may install it.
     /// Reports once that it waits. Never takes longer than [`PATIENCE`].
     ///
@@ -187,21 +187,21 @@ mod tests {
 
     use super::*;
 
-    fn folder() -> (tempfile::TempDir, Folder) {
+    fn folder() -> (tempfile::TempDir, InstallFolder) {
         let cache = tempfile::tempdir().unwrap();
-        let folder = Folder::new(&cache.path().join("1.0-abc"));
+        let folder = InstallFolder::new(&cache.path().join("1.0-abc"));
         fs::create_dir(&folder.dir).unwrap();
         (cache, folder)
     }
 
-    async fn to_install(folder: &Folder) -> Lock {
+    async fn to_install(folder: &InstallFolder) -> Lock {
         match folder.turn("fake", &|line| panic!("{line}")).await.unwrap() {
             InstallationUse::Install(lock) => lock,
             InstallationUse::Use(_) => panic!("it is not complete"),
         }
     }
 
-    async fn to_use(folder: &Folder) -> Option<Lock> {
+    async fn to_use(folder: &InstallFolder) -> Option<Lock> {
         match folder.turn("fake", &|_| {}).await.unwrap() {
             InstallationUse::Use(lock) => lock,
             InstallationUse::Install(_) => panic!("it is complete"),

@@ -9,8 +9,6 @@ use std::{
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-#[cfg(test)]
-use serde_json::Value;
 
 use super::{Reporter, Summary, rerun::Rerun};
 use crate::{
@@ -25,6 +23,18 @@ use crate::{
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A complete run, with everything needed to judge it again. Times are in milliseconds.
+///
+/// # Examples
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("report.json");
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # let report = runtime.block_on(upfault::Suite::new([]).run())?;
+/// std::fs::write(&path, serde_json::to_string(&report)?)?;
+/// assert_eq!(upfault::Report::read(&path)?, report);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[cfg_attr(test, schemars(title = "upfault report"))]
@@ -65,6 +75,18 @@ pub struct Report {
 }
 
 /// The tested proxy.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
+/// let report = upfault::Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
+/// assert_eq!(report.proxy.name, "builtin:retry-after-dropped");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub struct ProxyReport {
@@ -75,6 +97,19 @@ pub struct ProxyReport {
 }
 
 /// One case.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
+/// let report = upfault::Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
+/// let case = &report.cases[0];
+/// assert_eq!((case.scenario.as_str(), case.verdict), ("limits/rate-limit", upfault::Verdict::Fail));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub struct CaseReport {
@@ -120,6 +155,13 @@ pub struct CaseReport {
 }
 
 /// Why a report could not be read.
+///
+/// # Examples
+///
+/// ```
+/// let error = upfault::Report::read("no-such-file.json".as_ref()).unwrap_err();
+/// assert!(matches!(error, upfault::ReportError::Unreadable { .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file cannot be read.
@@ -232,12 +274,6 @@ impl CaseReport {
     }
 }
 
-/// The JSON Schema of [`Report`], which is stored in `schema/report.schema.json`.
-#[cfg(test)]
-pub(super) fn json_schema() -> Value {
-    schemars::schema_for!(Report).to_value()
-}
-
 /// Builds a report from the events of a run.
 #[derive(Default)]
 pub(crate) struct ReportBuilder {
@@ -331,6 +367,8 @@ impl Reporter for JsonReporter {
 mod tests {
     use super::*;
     use crate::report::terminal::tests::{case, failing, finish, started};
+    use crate::scenario::schema_of;
+    use serde_json::Value;
 
     fn written(events: &[Event]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -385,7 +423,8 @@ mod tests {
     fn a_report_matches_its_schema() {
         let (_dir, path) = written(&run());
         let value: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let validator = jsonschema::validator_for(&json_schema()).unwrap();
+        let validator =
+            jsonschema::validator_for(&serde_json::from_str(&schema_of::<Report>()).unwrap()).unwrap();
         let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new());
     }
@@ -394,7 +433,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "`just schema` sets the variable")]
     fn the_stored_schema_is_up_to_date() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/report.schema.json");
-        let now = format!("{:#}\n", json_schema());
+        let now = schema_of::<Report>();
         if std::env::var_os("UPDATE_SCHEMA").is_some() {
             fs::write(&path, &now).unwrap();
         }

@@ -26,6 +26,7 @@ pub(crate) use exit::{
 pub(crate) use fanout::{Fanout, Reporter};
 pub use json::{CaseReport, ProxyReport, Report, ReportError, SCHEMA_VERSION};
 pub(crate) use json::{JsonReporter, ReportBuilder};
+pub(crate) use paint::fit;
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};
 #[cfg(test)]
 pub(crate) use rerun::exactly;

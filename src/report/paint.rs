@@ -165,9 +165,53 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines.into_iter().map(|line| line.into_iter().collect()).collect()
 }
 
+/// Breaks the lines of `text` that are longer than `width` columns (0 means no limit). The rest of a line is aligned with
+/// its last column, if that leaves enough space, otherwise with its indentation.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    let mut fitted = String::new();
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end_matches('\n');
+        if width == 0 || content.chars().count() <= width {
+            fitted.push_str(line);
+            continue;
+        }
+        let (label, rest) = content.split_at(last_column(content, width.saturating_sub(NARROWEST / 2)));
+        let hang = label.chars().count();
+        let mut lead = label.to_owned();
+        for piece in wrap(rest, width.saturating_sub(hang).max(NARROWEST / 2)) {
+            fitted.push_str(format!("{lead}{piece}").trim_end());
+            fitted.push('\n');
+            lead = " ".repeat(hang);
+        }
+    }
+    fitted
+}
+
+/// The offset of the last text in `line` that follows at least two spaces, or the start of the line, and starts before
+/// the column `limit`.
+fn last_column(line: &str, limit: usize) -> usize {
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    let starts = line.match_indices("  ").map(|(at, _)| at + 2).filter(|at| !line[*at..].starts_with(' '));
+    starts.take_while(|at| line[..*at].chars().count() <= limit).last().unwrap_or(indent).max(indent)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_fits_the_width_and_stays_in_its_column() {
+        let text = "short\n  an indented line that is rather long, too long for this terminal\nname    a description that is \
+                    also too long for it\n";
+        insta::assert_snapshot!(fit(text, 44), @r"
+        short
+          an indented line that is rather long, too
+          long for this terminal
+        name    a description that is also too long
+                for it
+        ");
+        assert_eq!(fit(text, 0), text);
+    }
 
     #[test]
     fn long_lines_break_at_spaces_and_long_words_anywhere() {

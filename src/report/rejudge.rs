@@ -13,6 +13,19 @@ use crate::{
 };
 
 /// A stored run with new verdicts.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
+/// let report = upfault::Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
+/// let again = report.judge_again(&upfault::Policy::known("strict")?);
+/// assert!(again.differences.iter().all(|change| !change.case.is_empty()));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Rejudgement {
     /// The events of the run, with the new verdicts, for a reporter.
     pub events: Vec<Event>,
@@ -21,6 +34,21 @@ pub struct Rejudgement {
 }
 
 /// How the judgement of a case differs from the report. A finding whose level changed is both new and gone.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
+/// let report = upfault::Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
+/// let again = report.judge_again(&upfault::Policy::known("strict")?);
+/// for change in &again.differences {
+///     println!("{}: new {:?}, gone {:?}", change.case, change.new, change.gone);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JudgementChange {
     /// The case's id.

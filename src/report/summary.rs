@@ -10,6 +10,18 @@ use crate::{
 };
 
 /// Counts by verdict, and durations in milliseconds.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
+/// let report = upfault::Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
+/// assert_eq!(report.summary.fail, report.cases.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 pub struct Summary {

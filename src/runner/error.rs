@@ -3,6 +3,24 @@
 use crate::{builtin::Defect, client::ClientError, proxy::ProxyError, snapshot::StoreError};
 
 /// Why a run could not start or finish.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let proxy = folder.path().join("broken");
+/// # std::fs::create_dir(&proxy)?;
+/// # let text = "name: broken\napis: {openai/chat: [openai]}\nsettings: {timeout: route, retries: route}\nlaunch: {command: [no-such-program]}\nready: {get: /}\n";
+/// # std::fs::write(proxy.join("proxy.yaml"), text)?;
+/// # let spec = proxy.display().to_string();
+/// let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id == "limits/rate-limit");
+/// let error = upfault::Suite::new(cases).proxy(&spec)?.run().await.unwrap_err();
+/// assert!(matches!(error, upfault::RunError::Proxy(_)), "{error}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The proxy could not be installed or started.

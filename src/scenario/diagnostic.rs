@@ -5,6 +5,17 @@ use std::{fmt, ops::Range, sync::Arc};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, renderer::DecorStyle};
 
 /// One error in one file.
+///
+/// # Examples
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("broken.yaml"), "title: Broken\nupstreem: []\n")?;
+/// let error = upfault::Library::load(folder.path(), &["broken.yaml".into()]).unwrap_err();
+/// let upfault::LoadError::Files(errors) = error else { panic!("{error}") };
+/// assert_eq!(errors.0[0].position().0, 2, "the line of the unknown key");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The file's name in messages.
@@ -113,6 +124,17 @@ impl Diagnostic {
 }
 
 /// All errors in the files of one load.
+///
+/// # Examples
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("broken.yaml"), "title: Broken\nupstreem: []\n")?;
+/// let error = upfault::Library::load(folder.path(), &["broken.yaml".into()]).unwrap_err();
+/// let upfault::LoadError::Files(errors) = error else { panic!("{error}") };
+/// assert!(!errors.0.is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct LoadErrors(pub Vec<Diagnostic>);
 

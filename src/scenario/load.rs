@@ -82,7 +82,7 @@ impl Library {
         self.scenarios.iter().flat_map(expand).collect()
     }
 
-    /// With those of another library on top; of two with one id the other's wins.
+    /// Adds the scenarios of another library; they replace those with the same id.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         self.scenarios.retain(|known| !other.texts.contains_key(&known.id));
@@ -105,6 +105,13 @@ impl Library {
 }
 
 /// The reason why loading failed.
+///
+/// # Examples
+///
+/// ```
+/// let error = upfault::Library::load(".".as_ref(), &["limits/rate-limt".into()]).unwrap_err();
+/// assert!(error.to_string().contains("did you mean `limits/rate-limit`?"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// All files that are not valid scenarios.

@@ -32,7 +32,9 @@ pub(crate) use account::Keys;
 pub(crate) use account::{Account, KeyState};
 #[cfg(test)]
 pub(crate) use arm::ArmFile;
-pub(crate) use arm::{ArmRequest, MAX_TTL, load_arm};
+#[cfg(test)]
+pub(crate) use arm::MAX_TTL;
+pub(crate) use arm::{ArmRequest, load_arm};
 pub use diagnostic::{Diagnostic, LoadErrors};
 pub(crate) use diagnostic::{Label, meant, nearest};
 #[cfg(test)]
@@ -56,7 +58,7 @@ pub(crate) use model::{Cooldown, ProxySettings, Step};
 pub(crate) use parse::parse;
 pub(crate) use path::fill_model;
 #[cfg(test)]
-pub(crate) use schema::schema;
+pub(crate) use schema::{schema, schema_of, schema_settings};
 pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
 pub(crate) use words::EventForm;
 pub use words::{Api, ErrorName, Level, Provider, Transport};

@@ -18,6 +18,14 @@ use super::{
 };
 
 /// One scenario file.
+///
+/// # Examples
+///
+/// ```
+/// let library = upfault::Library::bundled();
+/// let scenario = library.scenarios.iter().find(|scenario| scenario.id == "limits/rate-limit").unwrap();
+/// assert!(!scenario.title.is_empty() && !scenario.why.is_empty());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// The path below the scenarios folder without its extension: `limits/rate-limit`.
@@ -65,6 +73,14 @@ pub struct Combination {
 }
 
 /// One scenario with one combination of its matrix.
+///
+/// # Examples
+///
+/// ```
+/// let library = upfault::Library::bundled();
+/// let cases = library.cases();
+/// assert!(cases.iter().any(|case| case.id == "limits/rate-limit[stream]"));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// The id, such as `limits/rate-limit[stream]`; stable, because default values are left out.

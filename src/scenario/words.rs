@@ -262,6 +262,14 @@ impl Api {
 
 words! {
     /// How binding a scenario or a rule is, in the sense of RFC 2119.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use upfault::Level;
+    ///
+    /// assert_eq!(Level::Required.as_str(), "required");
+    /// ```
     Level {
         /// Undisputed: a violation fails the case.
         Required = "required",

@@ -3,8 +3,6 @@
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-#[cfg(test)]
-use serde_json::Value;
 
 use super::{family::FaultLayer, seen::ClientView};
 
@@ -117,12 +115,6 @@ impl FaultProof {
     pub fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
         self.claims.iter().filter_map(|claim| Some((claim.claim.as_str(), claim.instead.as_deref()?)))
     }
-}
-
-/// Returns the JSON Schema of [`Selftest`], which is checked in as `schema/selftest.schema.json`.
-#[cfg(test)]
-pub(super) fn json_schema() -> Value {
-    schemars::schema_for!(Selftest).to_value()
 }
 
 #[cfg(test)]

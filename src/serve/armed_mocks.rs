@@ -26,7 +26,7 @@ use crate::{
     upstream::{Armed, ArmedCase, Upstream},
 };
 
-/// The mock with what is armed at it.
+/// The mock server with everything that is armed on it.
 pub(crate) struct ArmedMocks {
     pub(crate) library: Library,
     pub(super) access: AllowedHosts,
@@ -50,14 +50,13 @@ impl Drop for Lease {
     }
 }
 
-/// What a client learns of what it armed.
+/// A new armed mock, as the client needs to know it.
 pub(crate) struct ArmedMock {
     pub(crate) id: String,
-    /// Deployment, address, base URL below it, key.
     pub(crate) deployments: Vec<MockDeployment>,
 }
 
-/// One deployment of it.
+/// One deployment of an armed mock.
 pub(crate) struct MockDeployment {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
@@ -69,20 +68,20 @@ pub(crate) struct MockDeployment {
 /// Why nothing was armed.
 #[derive(Debug)]
 pub(crate) enum NotArmed {
-    /// [`MAX_ARMED`] are armed; the next of them ends after this time.
+    /// [`MAX_ARMED`] mocks are armed; the next one of them ends after this time.
     Full(Duration),
     /// No port could be opened, or the certificate authority could not be created.
     System(io::Error),
 }
 
-/// The attempts so far.
+/// What an armed mock has received so far.
 pub(crate) struct Ledger {
     pub(crate) attempts: Vec<Attempt>,
-    /// How many more there were after the ledger was full.
+    /// The number of attempts that arrived after the ledger was full.
     pub(crate) not_kept: usize,
-    /// How many are still being answered.
+    /// The number of attempts that are still being answered.
     pub(crate) open: usize,
-    /// What came and was no request.
+    /// Traffic that did not become an attempt.
     pub(crate) strays: Vec<Stray>,
 }
 
@@ -107,9 +106,10 @@ impl ArmedMocks {
         self.upstream.address()
     }
 
-    /// Arms what is wanted under an id of its own, and disarms it when its time is over.
+    /// Arms a mock under a new id, and disarms it when its time is over.
     pub(crate) fn arm(self: &Arc<Self>, wanted: &ArmRequest) -> Result<ArmedMock, NotArmed> {
-        // Held until the lease is in, so that not even the shortest one outlives its timer.
+        // The lock is held until the lease is stored; otherwise a very short timer could fire before that,
+        // and the lease would never end.
         let mut armed = locked(&self.armed);
         let now = Instant::now();
         armed.retain(|_, lease| lease.expires > now);
@@ -149,7 +149,7 @@ impl ArmedMocks {
         Ok(ArmedMock { id, deployments })
     }
 
-    /// `None` where nothing of this id is armed, or no longer.
+    /// The ledger of a mock; `None` if no mock with this id is armed, or no longer.
     pub(crate) fn ledger(&self, id: &str) -> Option<Ledger> {
         self.with(id, |case| Ledger {
             attempts: case.attempts(),
@@ -170,17 +170,17 @@ impl ArmedMocks {
         self.upstream.strays()
     }
 
-    /// The authority that signs for what is armed with TLS.
+    /// The certificate authority for mocks with TLS, in PEM format.
     pub(crate) fn ca_pem(&self) -> io::Result<String> {
         self.upstream.ca_pem()
     }
 
-    /// Starts ledger and turns afresh; whether anything of this id is armed.
+    /// Empties the ledger of a mock and restarts its turns. Returns whether a mock with this id is armed.
     pub(crate) fn reset(&self, id: &str) -> bool {
         self.with(id, |case| case.begin(Instant::now())).is_some()
     }
 
-    /// Ends what is armed; whether there was anything.
+    /// Ends a mock. Returns whether a mock with this id was armed.
     pub(crate) fn disarm(&self, id: &str) -> bool {
         locked(&self.armed).remove(id).is_some_and(|lease| lease.expires > Instant::now())
     }

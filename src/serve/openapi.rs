@@ -1,14 +1,12 @@
 //! The OpenAPI document of the control API, generated from its types.
 
-#[cfg(test)]
-use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::{
     limits,
     reply::{ArmedReply, ErrorReply, HealthReply, LedgerReply, StraysReply},
 };
-use crate::scenario::ArmFile;
+use crate::scenario::{ArmFile, schema_settings};
 
 const ABOUT: &str = "\
 Mock LLM providers that answer, and fail, as the real ones do.
@@ -35,7 +33,7 @@ pub(super) fn document() -> String {
 }
 
 fn value() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+    let settings = schema_settings().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });

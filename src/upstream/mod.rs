@@ -31,7 +31,9 @@ mod stream;
 pub(crate) use case::base_url;
 pub use case::{Armed, ArmedCase};
 pub(crate) use fallback::Fallback;
-pub(crate) use ledger_budget::{LedgerBounds, MAX_KEPT_BODY};
+pub(crate) use ledger_budget::LedgerBounds;
+#[cfg(test)]
+pub(crate) use ledger_budget::MAX_KEPT_BODY;
 pub use server::Upstream;
 #[cfg(test)]
 pub(crate) use strays::MAX_STRAYS;

@@ -36,7 +36,7 @@ fn a_proxy_that_is_not_ready_before_its_deadline_is_an_error() {
         "error: fake was not ready within 1s",
         "still thinking",
         "fake.log",
-        "help: on a slow machine raise `ready.within`",
+        "help: on a slow machine, raise `ready.within`",
     ]);
     stage.nothing_is_left();
 }

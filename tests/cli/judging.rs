@@ -146,10 +146,10 @@ fn explain_shows_the_answers_to_every_question_and_the_question_that_decides_a_r
     let printed =
         printed.out_has(&["litellm-docs: 408", "strict: 504", "leak.upstream-address-header required"]);
     assert_eq!(printed.err, "");
-    stage
-        .upfault(&["explain", "status.timeout"])
-        .code(0)
-        .out_has(&["status.timeout (recommended)", "The policy's `timeout` decides: What status is it"]);
+    stage.upfault(&["explain", "status.timeout"]).code(0).out_has(&[
+        "status.timeout (recommended)",
+        "The policy's `timeout` decides: Which status reports that",
+    ]);
     stage.write("upfault.toml", "[policy]\ntimeout = {answer = 499, reason = \"A number of ours.\"}\n");
     stage
         .upfault(&["explain", "policies"])

@@ -52,7 +52,7 @@ fn the_policy_of_the_readme_is_enforced_and_the_finding_names_its_key() {
     stage
         .upfault(&["run", "--no-config", "scenarios/t", defect[0], defect[1]])
         .code(0)
-        .out_has(&["status.timeout", "2 cases: 2 pass"]);
+        .out_has(&["ADVICE 2 cases, 1 rule", "2 cases: 2 pass"]);
     // The user can lower the level.
     let lower = "[policy.levels]\n\"status.timeout\" = {answer = \"recommended\", reason = \"For now.\"}\n";
     settings(&stage, &format!("{}{lower}", readme_policy()));

@@ -40,7 +40,7 @@ fn a_run_uses_the_settings_of_the_project_and_reports_them() {
         upfault::internals::judge::Policy::default().timeout,
         "the whole policy is there"
     );
-    // The same without the file is a finding.
+    // Without the settings file, the same run has a finding.
     stage
         .upfault(&["run", "scenarios/t", "--proxy", "builtin:retry-after-dropped", "--no-config"])
         .code(1)

@@ -239,13 +239,13 @@ fn a_case_with_varying_behaviour_is_reported_and_can_have_several_accepted_forms
     let run = |flags: &[&str]| stage.run(&[&["scenarios/t", "--proxy", "flap"], flags].concat());
     run(&["--accept"]).0.code(0);
     let unsteady = |report: &upfault::internals::report::Report| {
-        verdict(report, "t/limit").1 == "differs between looks: 1 of 2 as accepted"
+        verdict(report, "t/limit").1 == "differs between repetitions: 1 of 2 as accepted"
     };
     // If the machine was busy during a repetition, the difference is not confirmed. Then another run is needed.
     let printed =
         (0..5).map(|_| run(&[])).find(|(_, report)| unsteady(report)).expect("the repetitions differ").0;
     printed.code(0).out_has(&[
-        "UNSTEADY: ",
+        "UNSTEADY the proxy",
         "t/limit: differs between repetitions: 1 of 2 as accepted",
         "1 pending snapshot:",
     ]);

@@ -102,5 +102,5 @@ impl JsonSchema for PolicyChoice {
 /// The JSON Schema (2020-12) of the file, as formatted JSON with a final newline.
 #[cfg(test)]
 pub(super) fn schema() -> String {
-    format!("{:#}\n", schemars::schema_for!(SettingsFile).to_value())
+    crate::scenario::schema_of::<SettingsFile>()
 }

@@ -35,6 +35,13 @@ fn bundled() -> Result<Vec<Policy>, String> {
 }
 
 /// There is no bundled policy with this name.
+///
+/// # Examples
+///
+/// ```
+/// let unknown = upfault::Policy::known("strickt").unwrap_err();
+/// assert!(unknown.help.starts_with("did you mean `strict`?"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no policy `{name}`: {help}")]
 pub struct UnknownPolicy {

@@ -36,6 +36,15 @@ pub struct PolicyQuestion {
 macro_rules! policy {
     ($($key:ident: $answer:ty, $asks:literal, [$($rule:literal),*] $(and [$($also:literal),*])?;)*) => {
         /// The answers to disputed questions, with reasons.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// let policy = upfault::Policy::known("rfc9110")?;
+        /// assert_eq!(policy.name, "rfc9110");
+        /// assert_eq!(upfault::Policy::default().name, "default");
+        /// # Ok::<(), upfault::UnknownPolicy>(())
+        /// ```
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[cfg_attr(test, derive(JsonSchema))]
         #[serde(default)]

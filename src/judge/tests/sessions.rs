@@ -108,7 +108,7 @@ pub(super) fn examples() -> Vec<RuleExample> {
             ended(closed(one, 4001), one, 4001, "no more"),
         ),
         (
-            "realtime.close-relayed",
+            "realtime.close-told",
             ended(closed(one, 4001), one, 4001, "over"),
             closed(one, 4001).received_until(session(one), ResponseEnd::Closed),
         ),
