@@ -97,7 +97,7 @@ fn describe_policies(policies: &[Policy]) -> String {
     for (n, question) in Policy::QUESTIONS.iter().enumerate() {
         let _ =
             writeln!(text, "{}: {}\n  used by {}", question.key, question.asks, question.rules.join(", "));
-        let _ = writeln!(text, "  answers: {}", question.possible.join(", "));
+        let _ = writeln!(text, "  a policy can set: {}", question.possible.join(", "));
         let mut said: Vec<(String, &str)> = Vec::new();
         for policy in policies {
             let (_, answer, reason) = policy.rows().swap_remove(n);

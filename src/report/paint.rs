@@ -166,7 +166,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Breaks the lines of `text` that are longer than `width` columns (0 means no limit). The rest of a line is aligned with
-/// its last column, if that leaves enough space, otherwise with its indentation.
+/// its last column if that leaves enough space, otherwise indented below its first column.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     let mut fitted = String::new();
     for line in text.split_inclusive('\n') {
@@ -175,10 +175,17 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
             fitted.push_str(line);
             continue;
         }
-        let (label, rest) = content.split_at(last_column(content, width.saturating_sub(NARROWEST / 2)));
-        let hang = label.chars().count();
-        let mut lead = label.to_owned();
-        for piece in wrap(rest, width.saturating_sub(hang).max(NARROWEST / 2)) {
+        let indent = content.len() - content.trim_start_matches(' ').len();
+        let (label, hang) = match last_column(content) {
+            None => (indent, indent),
+            Some(at) => match content[..at].chars().count() {
+                column if column + NARROWEST / 2 <= width => (at, column),
+                _ => (indent, indent + 4),
+            },
+        };
+        let (mut lead, rest) = (content[..label].to_owned(), &content[label..]);
+        for (n, piece) in wrap(rest, width.saturating_sub(hang).max(NARROWEST / 2)).iter().enumerate() {
+            let piece = if n == 0 { piece } else { piece.trim_start() };
             fitted.push_str(format!("{lead}{piece}").trim_end());
             fitted.push('\n');
             lead = " ".repeat(hang);
@@ -187,12 +194,11 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     fitted
 }
 
-/// The offset of the last text in `line` that follows at least two spaces, or the start of the line, and starts before
-/// the column `limit`.
-fn last_column(line: &str, limit: usize) -> usize {
-    let indent = line.len() - line.trim_start_matches(' ').len();
-    let starts = line.match_indices("  ").map(|(at, _)| at + 2).filter(|at| !line[*at..].starts_with(' '));
-    starts.take_while(|at| line[..*at].chars().count() <= limit).last().unwrap_or(indent).max(indent)
+/// The offset of the last text in `line` that follows at least two spaces and other text.
+fn last_column(line: &str) -> Option<usize> {
+    let starts = |at: &usize| !line[*at..].starts_with(' ') && line[..*at].ends_with("  ");
+    let last = line.char_indices().map(|(at, _)| at).rfind(starts)?;
+    (!line[..last].trim().is_empty()).then_some(last)
 }
 
 #[cfg(test)]
@@ -202,13 +208,18 @@ mod tests {
     #[test]
     fn text_fits_the_width_and_stays_in_its_column() {
         let text = "short\n  an indented line that is rather long, too long for this terminal\nname    a description that is \
-                    also too long for it\n";
+                    also too long for it\nodd   a description that is also too long for it\n\
+                    a-name-that-leaves-no-space/for-a-column  with a description\n";
         insta::assert_snapshot!(fit(text, 44), @r"
         short
           an indented line that is rather long, too
           long for this terminal
         name    a description that is also too long
                 for it
+        odd   a description that is also too long
+              for it
+        a-name-that-leaves-no-space/for-a-column
+            with a description
         ");
         assert_eq!(fit(text, 0), text);
     }
