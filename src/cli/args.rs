@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::serve::HostName;
+use crate::{
+    report::{ReportFormat, ReportTarget},
+    serve::HostName,
+};
 
 /// Test what an LLM gateway reports to its callers when a provider fails.
 #[derive(Debug, Parser)]
@@ -25,9 +28,13 @@ pub(crate) struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 no new findings, 1 findings or changes, 2 invalid usage or a file that
-does not load, 3 the proxy could not be installed, started or kept running,
-4 upfault itself failed, 130 interrupted.";
+Exit codes:
+    0  nothing new
+    1  a case fails or has changed, or too many cases are inconclusive
+    2  invalid usage, or a file that does not load
+    3  the proxy could not be installed, started or kept running
+    4  upfault itself failed
+  130  interrupted";
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,6 +62,8 @@ pub(crate) enum CliCommand {
     List(SelectArgs),
     /// Explain a scenario, a rule or a policy, or judge a stored report again
     Explain(ExplainArgs),
+    /// Show cases of a stored report in full
+    Show(ShowArgs),
     /// Accept or reject pending snapshots
     Review(ReviewArgs),
     /// List, install and check proxies
@@ -152,8 +161,9 @@ pub(crate) struct RunArgs {
     /// Seed of all random choices [default: 0]
     #[arg(long, value_name = "N", env = "UPFAULT_SEED")]
     pub seed: Option<u64>,
-    /// Write a report to a file: `json=PATH`
-    #[arg(long, value_name = "FORMAT=PATH")]
+    /// Write a report: `json=PATH`, `junit=PATH`, `markdown=PATH` or `github`; repeatable. Without a path, or with `-`, it
+    /// is written to standard output, and the text for people to standard error
+    #[arg(long, value_name = "FORMAT[=PATH]")]
     pub report: Vec<ReportTo>,
     /// How to decide disputed questions: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file [default: default]
     #[arg(long, value_name = "NAME|FILE", env = "UPFAULT_POLICY")]
@@ -172,37 +182,39 @@ pub(crate) struct RunArgs {
     pub listen: Option<std::net::SocketAddr>,
 }
 
-/// `FORMAT=PATH`
+/// `FORMAT=PATH`, or `FORMAT` for standard output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReportTo {
     /// The format.
     pub format: ReportFormat,
-    /// The file to write.
-    pub path: PathBuf,
-}
-
-/// A report format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReportFormat {
-    /// JSON as `upfault schema report` describes it.
-    Json,
+    /// Where to write it.
+    pub target: ReportTarget,
 }
 
 impl std::str::FromStr for ReportTo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (format, path) =
-            text.split_once('=').ok_or("write FORMAT=PATH, for example `json=report.json`")?;
-        let format = match format {
-            "json" => ReportFormat::Json,
-            other => return Err(format!("unknown report format `{other}`; the only format is `json`")),
+        let (format, target) = match text.split_once('=') {
+            None | Some((_, "-")) => (text.trim_end_matches("=-"), ReportTarget::Stdout),
+            Some((_, "")) => return Err("the path is missing after `=`".to_owned()),
+            Some((format, path)) => (format, ReportTarget::File(path.into())),
         };
-        if path.is_empty() {
-            return Err("the path is missing after `=`".to_owned());
-        }
-        Ok(Self { format, path: path.into() })
+        let format = ReportFormat::named(format).ok_or_else(|| {
+            let names = ReportFormat::ALL.map(|format| format!("`{}`", format.name)).join(", ");
+            format!("unknown report format `{format}`; the formats are {names}")
+        })?;
+        Ok(Self { format, target })
     }
+}
+
+/// Options of `upfault show`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowArgs {
+    /// Report that `upfault run --report json=PATH` wrote
+    pub report: PathBuf,
+    /// Case ids as `upfault list` prints them; `*` matches any text [default: the cases that failed]
+    pub cases: Vec<String>,
 }
 
 /// Options of `upfault serve`.
@@ -225,7 +237,7 @@ pub(crate) struct SelftestArgs {
     #[arg(long, value_name = "WORD")]
     pub filter: Option<String>,
     /// Write a report to a file: `json=PATH`
-    #[arg(long, value_name = "FORMAT=PATH")]
+    #[arg(long, value_name = "json=PATH")]
     pub report: Vec<ReportTo>,
     /// Show every claim, not only those that did not hold
     #[arg(long, short)]
@@ -244,8 +256,8 @@ pub(crate) struct ExplainArgs {
     /// For a report: judge it by this policy (a name, a policy file or an upfault.toml) [default: the policy of its run]
     #[arg(long, value_name = "NAME|FILE")]
     pub policy: Option<String>,
-    /// For a report: write the new judgement to a file: `json=PATH`
-    #[arg(long, value_name = "FORMAT=PATH")]
+    /// For a report: write the new judgement, as `upfault run --report` does
+    #[arg(long, value_name = "FORMAT[=PATH]")]
     pub report: Vec<ReportTo>,
 }
 

@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    args::{ExplainArgs, ReportFormat},
+    args::{ExplainArgs, ReportTo},
     context::CliContext,
     failure::Failure,
     policy, print,
@@ -14,8 +14,8 @@ use crate::{
     event::Event,
     judge::Policy,
     report::{
-        ALLOWED_INCONCLUSIVE, EXIT_OK, JsonReporter, Rejudgement, Report, Reporter, Rerun, Summary,
-        TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again,
+        ALLOWED_INCONCLUSIVE, EXIT_OK, FileReporter, Rejudgement, Report, ReportTarget, Reporter, Rerun,
+        Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again,
     },
 };
 
@@ -48,20 +48,12 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
     let policy_word =
         |rerun: Rerun| Rerun { policy: by.map(str::to_owned).or(rerun.policy.clone()), ..rerun };
     let rerun = report.rerun.clone().map(policy_word);
-    let mut terminal = TerminalReporter::new(std::io::stdout(), settings).with_rerun(rerun.clone());
-    let mut files: Vec<JsonReporter> = args
-        .report
-        .iter()
-        .map(|report| match report.format {
-            ReportFormat::Json => {
-                let reporter = JsonReporter::new(report.path.clone());
-                match rerun.clone() {
-                    Some(rerun) => reporter.with_rerun(rerun),
-                    None => reporter,
-                }
-            }
-        })
-        .collect();
+    let on_stdout = args.report.iter().any(|report| report.target == ReportTarget::Stdout);
+    let out: Box<dyn std::io::Write> =
+        if on_stdout { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+    let mut terminal = TerminalReporter::new(out, settings).with_rerun(rerun.clone());
+    let new = |to: &ReportTo| FileReporter::new(to.format, to.target.clone(), rerun.clone());
+    let mut files: Vec<FileReporter> = args.report.iter().map(new).collect();
     let mut summary = Summary::default();
     for event in &again.events {
         match event {
@@ -77,7 +69,12 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
             other => other.map_err(Failure::io("cannot write to standard output"))?,
         }
     }
-    print::fitted(&compared(&report, &policy, own.as_ref(), &again), context.width)?;
+    let compared = compared(&report, &policy, own.as_ref(), &again);
+    if on_stdout {
+        print::note(compared.trim_end())
+    } else {
+        print::fitted(&compared, context.width)?
+    }
     let inconclusive = report.allow_inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE);
     let tolerance = Tolerance { strict: report.strict, inconclusive };
     Ok(exit_code(&summary, tolerance, report.summary.interrupted))

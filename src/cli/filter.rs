@@ -73,6 +73,12 @@ impl Filter {
     }
 }
 
+/// A pattern for case ids, in which `*` matches any text and brackets are literal.
+pub(super) fn id_pattern(pattern: &str) -> Result<GlobMatcher, globset::Error> {
+    let escaped = pattern.replace('[', "[[]");
+    GlobBuilder::new(&escaped).literal_separator(false).build().map(|glob| glob.compile_matcher())
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -148,12 +154,7 @@ impl Parser<'_> {
 
     /// A pattern for case ids: `[` is literal, because ids contain `[…]`, and `*` matches slashes too.
     fn glob(&self, word: &str) -> Result<GlobMatcher, FilterError> {
-        let escaped = word.replace('[', "[[]");
-        GlobBuilder::new(&escaped)
-            .literal_separator(false)
-            .build()
-            .map(|glob| glob.compile_matcher())
-            .map_err(|error| self.error(&format!("invalid pattern: {}", error.kind())))
+        id_pattern(word).map_err(|error| self.error(&format!("invalid pattern: {}", error.kind())))
     }
 
     fn take(&mut self, wanted: char) -> bool {

@@ -25,5 +25,6 @@ mod select;
 mod selftest;
 mod serve;
 mod settings;
+mod show;
 
 pub use entry::main;

@@ -1,13 +1,13 @@
 //! `upfault run`
 
-use std::{io::Write, net::SocketAddr, path::Path, path::PathBuf, str::FromStr};
+use std::{io::Write, net::SocketAddr, path::Path, str::FromStr};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    args::{ReportFormat, RunArgs},
+    args::RunArgs,
     context::CliContext,
     failure::Failure,
     interrupt::terminated,
@@ -23,8 +23,8 @@ use crate::{
     event::Event,
     proxy::Definition,
     report::{
-        ALLOWED_INCONCLUSIVE, EXIT_PROXY, Fanout, JsonReporter, Reporter, Summary, TerminalReporter,
-        TerminalSettings, Tolerance, exit_code,
+        ALLOWED_INCONCLUSIVE, EXIT_PROXY, Fanout, FileReporter, ReportFormat, ReportTarget, Reporter,
+        Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code,
     },
     runner::{self, ProxyChoice, ProxyGone, Remote, RunEnd, RunSettings},
     scenario::nearest,
@@ -183,18 +183,20 @@ fn reporters(context: &CliContext, chosen: &Settings, args: &RunArgs) -> Fanout 
         strict: args.strict,
     };
     let rerun = rerun(context, chosen, args);
-    let terminal = TerminalReporter::new(std::io::stdout(), settings)
+    // A report on standard output leaves standard error for the text.
+    let on_stdout = args.report.iter().any(|report| report.target == ReportTarget::Stdout);
+    let out: Box<dyn Write + Send> =
+        if on_stdout { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+    let terminal = TerminalReporter::new(out, settings)
         .with_log(Box::new(std::io::stderr()))
         .with_rerun(Some(rerun.clone()));
-    let json = |path: &PathBuf| JsonReporter::new(path.clone()).with_rerun(rerun.clone());
     let mut reporters: Vec<Box<dyn Reporter + Send>> = vec![Box::new(terminal)];
-    for report in &args.report {
-        match report.format {
-            ReportFormat::Json => reporters.push(Box::new(json(&report.path))),
-        }
-    }
-    if let Some(path) = chosen.json.as_ref().filter(|_| args.report.is_empty()) {
-        reporters.push(Box::new(json(path)));
+    let by_setting = chosen.json.as_ref().filter(|_| args.report.is_empty());
+    let by_setting =
+        by_setting.and_then(|path| Some((ReportFormat::named("json")?, ReportTarget::File(path.clone()))));
+    let wanted = args.report.iter().map(|report| (report.format, report.target.clone()));
+    for (format, target) in wanted.chain(by_setting) {
+        reporters.push(Box::new(FileReporter::new(format, target, Some(rerun.clone()))));
     }
     Fanout::new(reporters)
 }

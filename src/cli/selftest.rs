@@ -1,19 +1,26 @@
 //! `upfault selftest`
 
+use std::path::PathBuf;
+
 use super::{
-    args::{ReportFormat, SelftestArgs},
+    args::{ReportTo, SelftestArgs},
     context::CliContext,
     failure::Failure,
     print,
 };
 use crate::{
-    report::{EXIT_FINDINGS, EXIT_OK, write_selftest},
+    report::{EXIT_FINDINGS, EXIT_OK, ReportTarget, write_selftest},
     selftest::{exhibits, prove},
     snapshot::write_atomically,
 };
 
 /// Verifies the faults and prints the results.
 pub(super) fn selftest(context: &CliContext, args: &SelftestArgs) -> Result<u8, Failure> {
+    let path = |report: &'_ ReportTo| match (&report.target, report.format.name) {
+        (ReportTarget::File(path), "json") => Ok(path.clone()),
+        _ => Err(Failure::Usage("the only report of a selftest is `json=PATH`".to_owned())),
+    };
+    let paths: Vec<PathBuf> = args.report.iter().map(path).collect::<Result<_, _>>()?;
     let mut chosen = exhibits();
     if let Some(filter) = &args.filter {
         chosen.retain(|exhibit| exhibit.matches(filter));
@@ -31,14 +38,13 @@ pub(super) fn selftest(context: &CliContext, args: &SelftestArgs) -> Result<u8, 
     let selftest = runtime.block_on(prove(chosen, args.seed));
     runtime.shutdown_background();
     let selftest = selftest?;
-    for report in &args.report {
-        let ReportFormat::Json = report.format;
+    for path in paths {
         let text = serde_json::to_string_pretty(&selftest).map_err(|error| Failure::Io {
             what: "cannot write the report".to_owned(),
             source: error.into(),
         })?;
-        let what = format!("cannot write the report {}", report.path.display());
-        write_atomically(&report.path, &format!("{text}\n")).map_err(Failure::io(what))?;
+        let what = format!("cannot write the report {}", path.display());
+        write_atomically(&path, &format!("{text}\n")).map_err(Failure::io(what))?;
     }
     let mut table = Vec::new();
     write_selftest(&mut table, &selftest, args.verbose, context.color_out, context.width)

@@ -10,13 +10,13 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Reporter, Summary, rerun::Rerun};
+use super::{Summary, rerun::Rerun};
 use crate::{
     event::{CaseResult, Event, LogLeak, ProxyStop, RunStarted},
     judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
-    snapshot::{Accepted, Difference, FindingLine, Redactor, without_secrets, write_atomically},
+    snapshot::{Accepted, Difference, FindingLine, Redactor, without_secrets},
 };
 
 /// The version of the report format. It increases when an older reader could misunderstand a report.
@@ -242,6 +242,25 @@ impl CaseReport {
         }
     }
 
+    /// The result of the case as a run produces it, but with placeholders for its secrets.
+    pub(crate) fn result(&self) -> CaseResult {
+        CaseResult {
+            id: self.id.clone(),
+            scenario: self.scenario.clone(),
+            title: self.title.clone(),
+            file: self.file.clone(),
+            why: self.why.clone(),
+            combination: self.matrix,
+            verdict: self.verdict,
+            reason: self.reason.clone(),
+            findings: self.findings.clone(),
+            change: self.change.clone(),
+            accepted: self.accepted.clone(),
+            observation: self.observation.clone(),
+            duration_ms: self.duration_ms,
+        }
+    }
+
     /// Applies `redactor` to every string.
     fn redacted(self, redactor: &Redactor) -> Self {
         let text = |text: String| redactor.text(&text);
@@ -286,6 +305,11 @@ pub(crate) struct ReportBuilder {
 }
 
 impl ReportBuilder {
+    /// Stores the options for the commands that run a case again.
+    pub(crate) fn with_rerun(rerun: Option<Rerun>) -> Self {
+        Self { rerun, ..Self::default() }
+    }
+
     /// Adds an event. The events of a run come in their order.
     pub(crate) fn add(&mut self, event: &Event) {
         match event {
@@ -329,51 +353,24 @@ impl ReportBuilder {
     }
 }
 
-/// Writes the report at the end of the run, even if it was interrupted.
-pub(crate) struct JsonReporter {
-    path: PathBuf,
-    report: ReportBuilder,
-}
-
-impl JsonReporter {
-    /// Writes to `path` and creates its folder if needed.
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, report: ReportBuilder::default() }
-    }
-
-    /// Stores the options for the commands that run a case again.
-    #[must_use]
-    pub(crate) fn with_rerun(mut self, rerun: Rerun) -> Self {
-        self.report.rerun = Some(rerun);
-        self
-    }
-}
-
-impl Reporter for JsonReporter {
-    fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.report.add(event);
-        if !matches!(event, Event::RunFinished(_)) {
-            return Ok(());
-        }
-        let mut text = serde_json::to_string_pretty(&self.report.finish())?;
-        text.push('\n');
-        write_atomically(&self.path, &text).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot write the report {}: {error}", self.path.display()))
-        })
-    }
+/// Renders a report as JSON, as `upfault schema report` describes it.
+pub(super) fn render(report: &Report) -> io::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(report)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::terminal::tests::{case, failing, finish, started};
+    use crate::report::{FileReporter, ReportFormat, ReportTarget, Reporter};
     use crate::scenario::schema_of;
     use serde_json::Value;
 
     fn written(events: &[Event]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out/report.json");
-        let mut reporter = JsonReporter::new(path.clone());
+        let mut reporter =
+            FileReporter::new(ReportFormat::named("json").unwrap(), ReportTarget::File(path.clone()), None);
         for event in events {
             reporter.event(event).unwrap();
         }

@@ -5,7 +5,12 @@ mod missing_siblings;
 mod curl;
 mod exit;
 mod fanout;
+mod format;
+mod github;
 mod json;
+mod junit;
+mod markdown;
+mod outline;
 mod paint;
 mod selftest_table;
 mod rerun;
@@ -24,8 +29,9 @@ pub(crate) use exit::{
     Tolerance, exit_code,
 };
 pub(crate) use fanout::{Fanout, Reporter};
+pub(crate) use format::{FileReporter, ReportFormat, ReportTarget};
+pub(crate) use json::ReportBuilder;
 pub use json::{CaseReport, ProxyReport, Report, ReportError, SCHEMA_VERSION};
-pub(crate) use json::{JsonReporter, ReportBuilder};
 pub(crate) use paint::fit;
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};
 #[cfg(test)]
@@ -33,5 +39,5 @@ pub(crate) use rerun::exactly;
 pub(crate) use rerun::{Rerun, option};
 pub(crate) use selftest_table::write_selftest;
 pub use summary::Summary;
-pub(crate) use terminal::{TerminalReporter, TerminalSettings};
+pub(crate) use terminal::{TerminalReporter, TerminalSettings, write_cases};
 pub(crate) use terminal_groups::plural;

@@ -127,21 +127,7 @@ fn case_again(
     judged: &HashMap<&str, &Observation>,
     policy: &Policy,
 ) -> (CaseResult, Option<JudgementChange>) {
-    let stored = CaseResult {
-        id: case.id.clone(),
-        scenario: case.scenario.clone(),
-        title: case.title.clone(),
-        file: case.file.clone(),
-        why: case.why.clone(),
-        combination: case.matrix,
-        verdict: case.verdict,
-        reason: case.reason.clone(),
-        findings: case.findings.clone(),
-        change: case.change.clone(),
-        accepted: case.accepted.clone(),
-        observation: case.observation.clone(),
-        duration_ms: case.duration_ms,
-    };
+    let stored = case.result();
     let Some(observation) = judged.get(case.id.as_str()) else { return (stored, None) };
     let sibling = |id: &String| ComparedSibling {
         kin: kin_by_id(&case.scenario, observation.arrangement.combination, id),

@@ -72,6 +72,23 @@ pub(crate) struct TerminalReporter<W> {
     summary: Summary,
 }
 
+/// Prints cases in full, with the commands that run them again.
+pub(crate) fn write_cases(
+    out: &mut dyn Write,
+    settings: TerminalSettings,
+    cases: &[CaseResult],
+    rerun: Option<&Rerun>,
+) -> io::Result<()> {
+    let mut painter = Painter::new(out, settings.color, settings.width);
+    for (n, case) in cases.iter().enumerate() {
+        if n > 0 {
+            painter.gap()?;
+        }
+        show(&mut painter, case, rerun)?;
+    }
+    Ok(())
+}
+
 impl<W: Write> TerminalReporter<W> {
     /// Writes results to `out`, and progress to standard error if the settings allow it.
     pub(crate) fn new(out: W, settings: TerminalSettings) -> Self {

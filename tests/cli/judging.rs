@@ -34,6 +34,33 @@ fn a_stored_run_gets_the_same_judgement_as_the_live_one() {
 }
 
 #[test]
+fn a_stored_case_is_shown_as_the_run_showed_it() {
+    let stage = stored();
+    // Without ids, the cases that failed.
+    let shown = stage.upfault(&["show", "report.json"]).code(0).out_has(&[
+        "FAIL t/limit\n",
+        "FAIL t/limit[stream]\n",
+        "caller got     429",
+        "upstream sent  429",
+        "again: ",
+    ]);
+    assert!(!shown.out.contains("PASS"), "{}", shown.out);
+    let live = stage.upfault(&["run", "scenarios/t", "--proxy", "builtin:retry-after-dropped"]).code(1).out;
+    let heading = live.lines().find(|line| line.starts_with("FAIL t/limit")).unwrap();
+    assert!(shown.out.contains(heading));
+    // An id is that of a case; only an id that no case has selects a scenario or is a pattern.
+    let one = stage.upfault(&["show", "report.json", "t/limit"]).code(0).out;
+    assert!(one.contains("t/limit\n") && !one.contains("t/limit[stream]\n"), "{one}");
+    let all = stage.upfault(&["show", "report.json", "t/*"]).code(0).out;
+    assert_eq!(all.matches("\nPASS ").count() + usize::from(all.starts_with("PASS ")), 2, "{all}");
+    stage
+        .upfault(&["show", "report.json", "t/limi"])
+        .code(2)
+        .err_has(&["no case `t/limi`", "did you mean `t/limit`?"]);
+    stage.upfault(&["show", "no-such.json"]).code(2).err_has(&["cannot read the report"]);
+}
+
+#[test]
 fn judging_by_another_policy_shows_new_and_missing_findings() {
     let stage = stored();
     stage.upfault(&["explain", "report.json", "--policy", "litellm-docs"]).code(0).out_has(&[

@@ -142,3 +142,35 @@ fn two_runs_with_the_same_seed_have_the_same_report_and_other_seeds_have_other_i
     assert_eq!(token(&three), token(&reported("builtin", "3")));
     assert_ne!(token(&three), token(&four));
 }
+
+#[test]
+fn several_reports_are_written_and_one_on_standard_output_leaves_standard_error_for_the_text() {
+    let stage = Stage::small();
+    let run = ["run", "scenarios/t", "--proxy", "builtin:retry-after-dropped"];
+    let reports = ["--report", "json=a.json", "--report", "junit=out/b.xml", "--report", "github"];
+    let printed = stage.upfault(&[&run[..], &reports].concat()).code(1);
+    let lines: Vec<&str> = printed.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", printed.out);
+    assert!(
+        lines[0].starts_with("::error file=scenarios/t/limit.yaml,line=1,title=FAIL t/limit::"),
+        "{}",
+        lines[0]
+    );
+    let xml = stage.read("out/b.xml");
+    assert!(
+        xml.contains(r#"<testsuites name="upfault" tests="4" failures="2" errors="0" skipped="0""#),
+        "{xml}"
+    );
+    assert!(xml.contains("again: upfault run"), "{xml}");
+    let printed = printed.err_has(&["FAIL t/limit[stream]", "4 cases: 2 pass, 2 fail"]);
+    assert!(!printed.err.contains("::error"), "{}", printed.err);
+    // A stored run can be written in another format.
+    let printed = stage.upfault(&["explain", "a.json", "--report", "markdown=-"]).code(1);
+    assert!(
+        printed.out.starts_with("## upfault: builtin:retry-after-dropped\n\n4 cases: 2 pass, 2 fail"),
+        "{}",
+        printed.out
+    );
+    printed.err_has(&["4 cases: 2 pass, 2 fail", "the same findings and verdicts"]);
+    stage.upfault(&["selftest", "--filter", "reset", "--report", "junit=x"]).code(2).err_has(&["json=PATH"]);
+}

@@ -1,0 +1,93 @@
+//! Annotations of GitHub Actions: workflow commands on standard output.
+//! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
+
+use std::{fmt::Write as _, io};
+
+use super::{
+    json::Report,
+    outline::{failing, rules},
+};
+use crate::judge::Verdict;
+
+/// How many annotations of one kind GitHub shows for a step.
+const MAX_ANNOTATIONS: usize = 10;
+
+/// Renders a report as workflow commands: an error for each failing case, a warning for each inconclusive one. The last
+/// annotation of a kind counts those that do not fit.
+pub(super) fn render(report: &Report) -> io::Result<String> {
+    let mut text = String::new();
+    let failing = failing(report);
+    let inconclusive = report.cases.iter().filter(|case| case.verdict == Verdict::Inconclusive).collect();
+    for (command, cases) in [("error", failing), ("warning", inconclusive)] {
+        let shown = if cases.len() > MAX_ANNOTATIONS { MAX_ANNOTATIONS - 1 } else { cases.len() };
+        for case in &cases[..shown] {
+            let title = format!("{} {}", case.verdict.as_str().to_uppercase(), case.id);
+            let message = format!("{}\n{}", case.title, rules(case));
+            let _ = writeln!(
+                text,
+                "::{command} file={},line=1,title={}::{}",
+                property(&case.file),
+                property(&title),
+                data(&message)
+            );
+        }
+        if cases.len() > shown {
+            let _ = writeln!(text, "::{command} title=upfault::{} more cases", cases.len() - shown);
+        }
+    }
+    Ok(text)
+}
+
+/// The message of a command. Other control characters could hide text in the log.
+fn data(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    plain.replace('%', "%25").replace('\n', "%0A")
+}
+
+/// The value of a property of a command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        event::CaseResult,
+        judge::Verdict,
+        report::{
+            format::tests::rendered,
+            terminal::tests::{case, failing},
+        },
+    };
+
+    #[test]
+    fn failing_and_inconclusive_cases_are_annotations_and_the_rest_is_counted() {
+        let mut cases: Vec<CaseResult> = (0..25).map(|n| failing(&format!("a/{n:02}"))).collect();
+        cases
+            .push(CaseResult { reason: Some("busy".to_owned()), ..case("b/unclear", Verdict::Inconclusive) });
+        cases.push(case("c/pass", Verdict::Pass));
+        let text = rendered("github", cases);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 11, "{text}");
+        assert_eq!(
+            lines[0],
+            "::error file=scenarios/a/00.yaml,line=1,title=FAIL a/00::A 429 keeps its status, its detail and its \
+             Retry-After%0Aheaders.retry-after"
+        );
+        assert_eq!(lines[9], "::error title=upfault::16 more cases");
+        assert!(
+            lines[10]
+                .starts_with("::warning file=scenarios/b/unclear.yaml,line=1,title=INCONCLUSIVE b/unclear::")
+        );
+        assert_eq!(rendered("github", vec![case("a/b", Verdict::Pass)]), "");
+    }
+
+    #[test]
+    fn hostile_text_cannot_start_a_command() {
+        let hostile =
+            CaseResult { title: "x\n::set-output name=a::b%\r\u{1b}[2J".to_owned(), ..failing("a/b,c:d") };
+        let text = rendered("github", vec![hostile]);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("title=FAIL a/b%2Cc%3Ad::x%0A::set-output name=a::b%25  [2J%0A"), "{text}");
+    }
+}

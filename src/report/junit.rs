@@ -1,0 +1,172 @@
+//! JUnit XML, which most CI systems read.
+//!
+//! The names of suites and cases contain no ports, times or versions, so that a CI system recognises a case in the next
+//! run. <https://github.com/jenkinsci/xunit-plugin/blob/master/src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd>
+
+use std::{collections::BTreeMap, io};
+
+use quick_xml::{Writer, events::BytesText};
+
+use super::{
+    json::{CaseReport, Report},
+    outline::{details, rules},
+};
+use crate::judge::Verdict;
+
+/// Renders a report as JUnit XML: a suite for each folder of scenarios.
+pub(super) fn render(report: &Report) -> io::Result<String> {
+    let mut suites: BTreeMap<&str, Vec<&CaseReport>> = BTreeMap::new();
+    for case in &report.cases {
+        suites.entry(suite_of(case)).or_default().push(case);
+    }
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    let all = counts(&report.cases.iter().collect::<Vec<_>>());
+    writer
+        .create_element("testsuites")
+        .with_attribute(("name", "upfault"))
+        .with_attributes(all.iter().map(|(name, count)| (*name, count.as_str())))
+        .write_inner_content(|writer| {
+            for (name, cases) in &suites {
+                let counts = counts(cases);
+                writer
+                    .create_element("testsuite")
+                    .with_attribute(("name", clean(name).as_str()))
+                    .with_attributes(counts.iter().map(|(name, count)| (*name, count.as_str())))
+                    .write_inner_content(|writer| {
+                        cases.iter().try_for_each(|case| write_case(writer, report, case))
+                    })?;
+            }
+            Ok(())
+        })?;
+    let text = String::from_utf8(writer.into_inner()).map_err(io::Error::other)?;
+    Ok(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}\n"))
+}
+
+fn write_case(writer: &mut Writer<Vec<u8>>, report: &Report, case: &CaseReport) -> io::Result<()> {
+    let class = format!("upfault.{}", suite_of(case).replace('/', "."));
+    let seconds = format!("{:.3}", case.duration_ms / 1000.0);
+    let element = writer
+        .create_element("testcase")
+        .with_attribute(("classname", clean(&class).as_str()))
+        .with_attribute(("name", clean(&case.id).as_str()))
+        .with_attribute(("time", seconds.as_str()));
+    let (child, message) = match case.verdict {
+        Verdict::Pass => {
+            element.write_empty()?;
+            return Ok(());
+        }
+        Verdict::Known => ("system-out", String::new()),
+        Verdict::Fail | Verdict::Changed => ("failure", format!("{}: {}", case.verdict, rules(case))),
+        Verdict::Broken => ("error", "upfault itself failed".to_owned()),
+        // Neither says that the proxy is wrong.
+        Verdict::Inconclusive | Verdict::Skipped => {
+            ("skipped", format!("{}: {}", case.verdict, case.reason.as_deref().unwrap_or_default()))
+        }
+    };
+    element.write_inner_content(|writer| {
+        let mut element = writer.create_element(child);
+        if !message.is_empty() {
+            element = element.with_attribute(("message", clean(&message).as_str()));
+        }
+        if matches!(child, "failure" | "error") {
+            element = element.with_attribute(("type", case.verdict.as_str()));
+        }
+        if child == "skipped" {
+            element.write_empty()?;
+        } else {
+            element.write_text_content(BytesText::new(&clean(&details(report, case))))?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The folder of the scenario.
+fn suite_of(case: &CaseReport) -> &str {
+    case.scenario.rsplit_once('/').map_or("scenarios", |(folder, _)| folder)
+}
+
+fn counts(cases: &[&CaseReport]) -> [(&'static str, String); 5] {
+    let count = |verdicts: &[Verdict]| {
+        cases.iter().filter(|case| verdicts.contains(&case.verdict)).count().to_string()
+    };
+    let total: f64 = cases.iter().map(|case| case.duration_ms).sum();
+    [
+        ("tests", cases.len().to_string()),
+        ("failures", count(&[Verdict::Fail, Verdict::Changed])),
+        ("errors", count(&[Verdict::Broken])),
+        ("skipped", count(&[Verdict::Skipped, Verdict::Inconclusive])),
+        ("time", format!("{:.3}", total / 1000.0)),
+    ]
+}
+
+/// `text` without characters that XML 1.0 cannot contain (section 2.2), not even escaped.
+fn clean(text: &str) -> String {
+    let allowed =
+        |c: &char| matches!(c, '\t' | '\n' | '\r') || (*c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}'));
+    text.chars().map(|c| if allowed(&c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use quick_xml::{Reader, events::Event};
+
+    use crate::{
+        event::CaseResult,
+        judge::Verdict,
+        report::{
+            format::tests::rendered,
+            terminal::tests::{case, failing},
+        },
+    };
+
+    #[test]
+    fn each_verdict_has_its_element_and_names_are_stable() {
+        let reason = Some("it cannot be configured".to_owned());
+        let xml = rendered(
+            "junit",
+            vec![
+                failing("limits/rate-limit[stream]"),
+                case("limits/pass", Verdict::Pass),
+                case("limits/deep/known", Verdict::Known),
+                case("broken", Verdict::Broken),
+                CaseResult { reason: reason.clone(), ..case("limits/skipped", Verdict::Skipped) },
+                CaseResult { reason, ..case("limits/unclear", Verdict::Inconclusive) },
+            ],
+        );
+        for part in [
+            r#"<testsuites name="upfault" tests="6" failures="1" errors="1" skipped="2" time="0.072">"#,
+            r#"<testsuite name="limits" tests="4" failures="1" errors="0" skipped="2" time="0.048">"#,
+            r#"<testcase classname="upfault.limits" name="limits/rate-limit[stream]" time="0.012">"#,
+            r#"<failure message="fail: headers.retry-after" type="fail">"#,
+            r#"<testcase classname="upfault.limits" name="limits/pass" time="0.012"/>"#,
+            r#"<testcase classname="upfault.limits.deep" name="limits/deep/known" time="0.012">"#,
+            r#"<testcase classname="upfault.scenarios" name="broken" time="0.012">"#,
+            r#"<error message="upfault itself failed" type="broken">"#,
+            r#"<skipped message="inconclusive: it cannot be configured"/>"#,
+        ] {
+            assert!(xml.contains(part), "no {part} in {xml}");
+        }
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        let mut hostile = failing("a/b");
+        hostile.findings[0].observed =
+            "]]></failure><x a=\"'&\u{0}\u{b}\u{1b}[31m\u{ffff}\u{202e}".to_owned();
+        let xml = rendered("junit", vec![hostile]);
+        let mut reader = Reader::from_str(&xml);
+        let mut names = Vec::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(tag) | Event::Empty(tag) => {
+                    names.push(tag.name().as_ref().to_owned());
+                }
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        assert_eq!(names, ["testsuites", "testsuite", "testcase", "failure"]);
+        assert!(!xml.contains(['\u{0}', '\u{b}', '\u{1b}', '\u{ffff}']), "{xml}");
+    }
+}

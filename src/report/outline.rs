@@ -1,0 +1,40 @@
+//! A case as lines of plain text, for reports that CI systems show.
+
+use super::json::{CaseReport, Report};
+use crate::{judge::Verdict, scenario::Level};
+
+/// The required rules that a case breaks, or what has changed.
+pub(super) fn rules(case: &CaseReport) -> String {
+    let broken: Vec<&str> = case
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Required)
+        .map(|finding| finding.rule.as_str())
+        .collect();
+    match (broken.is_empty(), case.verdict) {
+        (false, _) => broken.join(", "),
+        (true, Verdict::Changed) => "the result differs from the accepted snapshot".to_owned(),
+        (true, _) => case.reason.clone().unwrap_or_default(),
+    }
+}
+
+/// What a person needs to know about a case: title, findings, difference from the snapshot, and the command that runs it
+/// again.
+pub(super) fn details(report: &Report, case: &CaseReport) -> String {
+    let mut lines = vec![case.title.clone()];
+    lines.extend(case.reason.iter().map(|reason| format!("reason: {reason}")));
+    for finding in &case.findings {
+        lines.push(format!("{} ({})", finding.rule, finding.level));
+        lines.push(format!("  expected: {}", finding.expected));
+        lines.push(format!("  observed: {}", finding.observed));
+    }
+    lines.extend(case.change.iter().flat_map(|change| change.diff.lines()).map(str::to_owned));
+    lines.extend(report.rerun.iter().map(|rerun| format!("again: {}", rerun.command(case).join(" "))));
+    lines.join("\n")
+}
+
+/// The cases that fail a run, the worst first.
+pub(super) fn failing(report: &Report) -> Vec<&CaseReport> {
+    let of = |verdict: Verdict| report.cases.iter().filter(move |case| case.verdict == verdict);
+    [Verdict::Broken, Verdict::Fail, Verdict::Changed].into_iter().flat_map(of).collect()
+}
