@@ -37,6 +37,15 @@ struct State {
     baseline: Duration,
     /// The start and the duration of control requests.
     samples: VecDeque<(Instant, Duration)>,
+    /// When the next control request was to start; `None` if none is due.
+    due: Option<Instant>,
+    /// When upfault itself was late, and by how much.
+    stalls: VecDeque<(Instant, Duration)>,
+}
+
+/// Whether a control request or a delay, given by its start and its duration, overlaps a span of time.
+fn overlaps(&(began, took): &(Instant, Duration), from: Instant, to: Instant) -> bool {
+    began <= to && began + took >= from
 }
 
 impl Pacer {
@@ -44,7 +53,15 @@ impl Pacer {
     /// without load.
     pub(super) fn new(first: usize, most: usize, baseline: Duration) -> Self {
         let first = first.clamp(1, most.max(1));
-        let state = State { limit: first, debt: 0, most: most.max(1), baseline, samples: VecDeque::new() };
+        let state = State {
+            limit: first,
+            debt: 0,
+            most: most.max(1),
+            baseline,
+            samples: VecDeque::new(),
+            due: None,
+            stalls: VecDeque::new(),
+        };
         Self { semaphore: Semaphore::new(first), state: Mutex::new(state) }
     }
 
@@ -55,9 +72,25 @@ impl Pacer {
         CasePermit { pacer: self, permit }
     }
 
+    /// Announces the next control request.
+    pub(super) fn expect(&self, due: Instant) {
+        self.state().due = Some(due);
+    }
+
+    /// Records that upfault was late: at `due` it wanted to send a control request, and could not for this long.
+    pub(super) fn stalled(&self, due: Instant, late: Duration) {
+        let mut state = self.state();
+        state.due = None;
+        state.stalls.push_back((due, late));
+        if state.stalls.len() > KEPT {
+            state.stalls.pop_front();
+        }
+    }
+
     /// Records a control request and adjusts the limit.
     pub(super) fn sample(&self, began: Instant, took: Duration) {
         let mut state = self.state();
+        state.due = None;
         state.samples.push_back((began, took));
         if state.samples.len() > KEPT {
             state.samples.pop_front();
@@ -81,15 +114,18 @@ impl Pacer {
         }
     }
 
-    /// The longest duration of a control request that overlaps a span of time, if there is one.
+    /// The longest delay in a span of time, if there is one: of a control request, also of one that is overdue or not yet
+    /// answered, or of upfault itself. A case may end before the control request that shows how busy the machine was.
     pub(super) fn slowest_between(&self, from: Instant, to: Instant) -> Option<Duration> {
-        self.samples_between(from, to).into_iter().map(|(_, took)| took).max()
+        let state = self.state();
+        let overdue = state.due.map(|due| (due, due.elapsed()));
+        let all = state.samples.iter().chain(&state.stalls).copied().chain(overdue);
+        all.filter(|sample| overlaps(sample, from, to)).map(|(_, took)| took).max()
     }
 
     /// The start and the duration of control requests that overlap a span of time.
     pub(super) fn samples_between(&self, from: Instant, to: Instant) -> Vec<(Instant, Duration)> {
-        let overlaps = |(began, took): &&(Instant, Duration)| *began <= to && *began + *took >= from;
-        self.state().samples.iter().filter(overlaps).copied().collect()
+        self.state().samples.iter().filter(|sample| overlaps(sample, from, to)).copied().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -152,5 +188,21 @@ mod tests {
         tokio::time::advance(ms(2000)).await;
         assert_eq!(pacer.slowest_between(start + ms(800), start + ms(900)), None);
         assert_eq!(pacer.slowest_between(start + ms(600), start + ms(900)), Some(ms(700)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delay_counts_before_the_control_request_that_shows_it_is_answered() {
+        let pacer = Pacer::new(1, 1, ms(1));
+        let start = Instant::now();
+        pacer.expect(start + ms(1000));
+        assert_eq!(pacer.slowest_between(start, Instant::now()), None, "it is not due yet");
+        tokio::time::advance(ms(2200)).await;
+        assert_eq!(pacer.slowest_between(start, Instant::now()), Some(ms(1200)));
+        assert_eq!(pacer.slowest_between(start, start + ms(900)), None, "the span ended before it");
+        // upfault was late and sends no request: the delay is still known afterwards, but it is not a request.
+        pacer.stalled(start + ms(1000), ms(1200));
+        tokio::time::advance(ms(5000)).await;
+        assert_eq!(pacer.slowest_between(start, start + ms(1500)), Some(ms(1200)));
+        assert_eq!(pacer.samples_between(start, start + ms(1500)), []);
     }
 }

@@ -7,7 +7,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     control::{Control, PROBE},
     gateway::Gateway,
-    pace::Pacer,
+    pace::{Pacer, SLOW},
 };
 use crate::client::Driver;
 
@@ -77,11 +77,17 @@ pub(super) async fn beat(
     hurry: &Notify,
 ) -> ProxyState {
     let asleep = Instant::now();
+    let due = asleep + PULSE;
+    pacer.expect(due);
     tokio::select! {
         () = tokio::time::sleep(PULSE) => {}
         () = hurry.notified() => {}
     }
-    if asleep.elapsed() > PULSE + OWN_DELAY {
+    let late = due.elapsed();
+    if late > SLOW {
+        pacer.stalled(due, late);
+    }
+    if late > OWN_DELAY {
         return ProxyState::Late;
     }
     if let Some(how) = gateway.exited() {
@@ -90,6 +96,7 @@ pub(super) async fn beat(
     let mut refused = false;
     loop {
         let began = Instant::now();
+        pacer.expect(began);
         let probe = control.probe(gateway, driver).await;
         if probe.answered {
             pacer.sample(began, probe.took);
