@@ -6,12 +6,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    judge::{Finding, Policy, Verdict},
-    observation::Observation,
-    scenario::Combination,
-    snapshot::{Accepted, Difference},
-};
+use crate::judge::Policy;
+
+mod case_report;
+
+pub use case_report::CaseReport;
 
 /// Something that happened during a run.
 #[derive(Debug, Clone)]
@@ -33,7 +32,7 @@ pub enum Event {
         id: String,
     },
     /// A case has a verdict.
-    CaseFinished(Arc<CaseResult>),
+    CaseFinished(Arc<CaseReport>),
     /// The run has ended, even if it was interrupted.
     RunFinished(RunFinished),
 }
@@ -55,37 +54,6 @@ pub struct RunStarted {
     pub strict: bool,
     /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: usize,
-}
-
-/// A case and its verdict.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaseResult {
-    /// The case's id.
-    pub id: String,
-    /// The scenario's id.
-    pub scenario: String,
-    /// The scenario's title.
-    pub title: String,
-    /// The path of the scenario's file, for messages.
-    pub file: String,
-    /// Why the scenario matters.
-    pub why: String,
-    /// The provider, API and streaming mode.
-    pub combination: Combination,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its repetitions differ.
-    pub reason: Option<String>,
-    /// The rules that the proxy broke.
-    pub findings: Vec<Finding>,
-    /// The difference from the accepted snapshot, if any.
-    pub change: Option<Difference>,
-    /// What the accepted snapshot contained when the case was judged; `None` if it was not judged.
-    pub accepted: Option<Accepted>,
-    /// Both sides of the wire; `None` if the case did not run.
-    pub observation: Option<Observation>,
-    /// Milliseconds from its first request to its last byte.
-    pub duration_ms: f64,
 }
 
 /// The end of a run.

@@ -4,7 +4,7 @@ pub mod builtin {
     pub use crate::builtin::{Defect, lacks};
 }
 pub mod event {
-    pub use crate::event::{CaseResult, Event, LogSecret};
+    pub use crate::event::{CaseReport, Event, LogSecret};
 }
 pub mod judge {
     pub use crate::judge::{
@@ -26,7 +26,7 @@ pub mod proxy {
     };
 }
 pub mod report {
-    pub use crate::report::{CaseReport, ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again};
+    pub use crate::report::{ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again};
 }
 pub mod runner {
     pub use crate::runner::{ProxyChoice, RunSettings, run};

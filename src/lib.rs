@@ -47,9 +47,10 @@ mod cli; // the command line
 
 pub use api::{ArmError, Mock, MockServer, ReceivedByMock, Suite};
 pub use cli::main;
+pub use event::CaseReport;
 pub use judge::{Finding, Policy, UnknownPolicy, Verdict};
 pub use proxy::ProxyError;
-pub use report::{CaseReport, JudgementChange, ProxyReport, Rejudgement, Report, ReportError, Summary};
+pub use report::{JudgementChange, ProxyReport, Rejudgement, Report, ReportError, Summary};
 pub use runner::RunError;
 pub use scenario::{Case, Diagnostic, Level, Library, LoadError, LoadErrors, Scenario};
 

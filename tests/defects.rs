@@ -30,7 +30,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use upfault::internals::{
     builtin::Defect,
-    event::CaseResult,
+    event::CaseReport,
     judge::{self, Policy},
     observation::Observation,
     scenario::{Case, expand, load_dir},
@@ -77,8 +77,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// The results of all bundled scenarios with the honest proxy, shared by several tests.
-fn honest() -> &'static [Arc<CaseResult>] {
-    static HONEST: OnceLock<Vec<Arc<CaseResult>>> = OnceLock::new();
+fn honest() -> &'static [Arc<CaseReport>] {
+    static HONEST: OnceLock<Vec<Arc<CaseReport>>> = OnceLock::new();
     HONEST.get_or_init(|| {
         let _alone = alone();
         block_on(run(None, library()))

@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    event::Event,
+    event::{CaseReport, Event},
     judge::Policy,
     proxy::{ProxyError, default_cache},
-    report::{ALLOWED_INCONCLUSIVE, CaseReport, Report, ReportBuilder},
+    report::{ALLOWED_INCONCLUSIVE, Report, ReportBuilder},
     runner::{ProxyChoice, Remote, RunError, RunSettings, run},
     scenario::Case,
     snapshot::{SnapshotStore, WriteMode},
@@ -204,7 +204,7 @@ impl Suite {
             let mut report = ReportBuilder::default();
             while let Some(event) = listener.recv().await {
                 if let Event::CaseFinished(case) = &event {
-                    watch(&CaseReport::new(case));
+                    watch(case);
                 }
                 report.add(&event);
             }

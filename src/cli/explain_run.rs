@@ -11,11 +11,10 @@ use super::{
     policy, print,
 };
 use crate::{
-    event::Event,
     judge::Policy,
     report::{
-        ALLOWED_INCONCLUSIVE, EXIT_OK, FileReporter, Rejudgement, Report, ReportTarget, Reporter, Rerun,
-        Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again,
+        ALLOWED_INCONCLUSIVE, EXIT_OK, Fanout, FileReporter, Rejudgement, Report, ReportTarget, Reporter,
+        Rerun, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again,
     },
 };
 
@@ -49,24 +48,18 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
         |rerun: Rerun| Rerun { policy: by.map(str::to_owned).or(rerun.policy.clone()), ..rerun };
     let rerun = report.rerun.clone().map(policy_word);
     let on_stdout = args.report.iter().any(|report| report.target == ReportTarget::Stdout);
-    let out: Box<dyn std::io::Write> =
+    let out: Box<dyn std::io::Write + Send> =
         if on_stdout { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
-    let mut terminal = TerminalReporter::new(out, settings).with_rerun(rerun.clone());
-    let new = |to: &ReportTo| FileReporter::new(to.format, to.target.clone(), rerun.clone());
-    let mut files: Vec<FileReporter> = args.report.iter().map(new).collect();
-    let mut summary = Summary::default();
+    let mut reporters: Vec<Box<dyn Reporter + Send>> = vec![Box::new(TerminalReporter::new(out, settings))];
+    for ReportTo { format, target } in &args.report {
+        reporters.push(Box::new(FileReporter::new(*format, target.clone())));
+    }
+    let kept = Failure::io("cannot keep the cases of the report");
+    let mut fanout = Fanout::new(&std::env::temp_dir(), rerun, reporters).map_err(kept)?;
     for event in &again.events {
-        match event {
-            Event::CaseFinished(case) => summary.add(case),
-            Event::RunFinished(end) => summary.finish(end),
-            _ => {}
-        }
-        for file in &mut files {
-            file.event(event).map_err(Failure::io("cannot write the report"))?;
-        }
-        match terminal.event(event) {
+        match fanout.event(event) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(EXIT_OK),
-            other => other.map_err(Failure::io("cannot write to standard output"))?,
+            other => other.map_err(Failure::io("cannot write the report"))?,
         }
     }
     let compared = compared(&report, &policy, own.as_ref(), &again);
@@ -77,7 +70,7 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
     }
     let inconclusive = report.allow_inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE);
     let tolerance = Tolerance { strict: report.strict, inconclusive };
-    Ok(exit_code(&summary, tolerance, report.summary.interrupted))
+    Ok(exit_code(fanout.summary(), tolerance, report.summary.interrupted))
 }
 
 /// How findings and verdicts differ from those of the run.

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     builtin::Defect,
-    event::Event,
     proxy::Definition,
     report::{
         ALLOWED_INCONCLUSIVE, EXIT_PROXY, Fanout, FileReporter, ReportFormat, ReportTarget, Reporter,
@@ -44,7 +43,8 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
     let chosen = Settings::read(context)?;
     let settings = settings(context, &chosen, args, folder)?;
     let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
-    let reporter = reporters(context, &chosen, args);
+    let reporter = reporters(context, &chosen, args, folder)
+        .map_err(Failure::io("cannot keep the results of the run"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -174,7 +174,12 @@ pub(super) fn is_url(spec: &str) -> bool {
     spec.starts_with("http://") || spec.starts_with("https://")
 }
 
-fn reporters(context: &CliContext, chosen: &Settings, args: &RunArgs) -> Fanout {
+fn reporters(
+    context: &CliContext,
+    chosen: &Settings,
+    args: &RunArgs,
+    folder: &Path,
+) -> std::io::Result<Fanout> {
     let settings = TerminalSettings {
         color: context.color_out,
         progress: context.progress,
@@ -182,23 +187,20 @@ fn reporters(context: &CliContext, chosen: &Settings, args: &RunArgs) -> Fanout 
         verbose: args.verbose,
         strict: args.strict,
     };
-    let rerun = rerun(context, chosen, args);
     // A report on standard output leaves standard error for the text.
     let on_stdout = args.report.iter().any(|report| report.target == ReportTarget::Stdout);
     let out: Box<dyn Write + Send> =
         if on_stdout { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
-    let terminal = TerminalReporter::new(out, settings)
-        .with_log(Box::new(std::io::stderr()))
-        .with_rerun(Some(rerun.clone()));
+    let terminal = TerminalReporter::new(out, settings).with_log(Box::new(std::io::stderr()));
     let mut reporters: Vec<Box<dyn Reporter + Send>> = vec![Box::new(terminal)];
     let by_setting = chosen.json.as_ref().filter(|_| args.report.is_empty());
     let by_setting =
         by_setting.and_then(|path| Some((ReportFormat::named("json")?, ReportTarget::File(path.clone()))));
     let wanted = args.report.iter().map(|report| (report.format, report.target.clone()));
     for (format, target) in wanted.chain(by_setting) {
-        reporters.push(Box::new(FileReporter::new(format, target, Some(rerun.clone()))));
+        reporters.push(Box::new(FileReporter::new(format, target)));
     }
-    Fanout::new(reporters)
+    Fanout::new(folder, Some(rerun(context, chosen, args)), reporters)
 }
 
 /// Connects the runner, the reporters and Ctrl-C.
@@ -208,17 +210,11 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, S
     let at_once = CancellationToken::new();
     let interrupt = tokio::spawn(on_interrupt(cancel.clone(), at_once.clone()));
     let listening = async move {
-        let mut summary = Summary::default();
         let mut result = Ok(());
         while let Some(event) = listener.recv().await {
-            match &event {
-                Event::CaseFinished(case) => summary.add(case),
-                Event::RunFinished(end) => summary.finish(end),
-                _ => {}
-            }
             result = result.and(reporter.event(&event));
         }
-        (summary, result)
+        (reporter.summary().clone(), result)
     };
     let running = async {
         let ended = runner::run(settings, &events, &cancel).await;

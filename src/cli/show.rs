@@ -2,8 +2,9 @@
 
 use super::{args::ShowArgs, context::CliContext, failure::Failure, filter::id_pattern, print};
 use crate::{
+    event::CaseReport,
     judge::Verdict,
-    report::{CaseReport, EXIT_OK, Report, TerminalSettings, plural, write_cases},
+    report::{EXIT_OK, Report, TerminalSettings, plural, write_cases},
     scenario::nearest,
     shell,
 };
@@ -13,7 +14,6 @@ pub(super) fn show(context: &CliContext, args: &ShowArgs) -> Result<u8, Failure>
     let report =
         Report::read(&context.place(&args.report)).map_err(|error| Failure::Usage(error.to_string()))?;
     let chosen = chosen(&report, args)?;
-    let results: Vec<_> = chosen.into_iter().map(CaseReport::result).collect();
     let settings = TerminalSettings {
         color: context.color_out,
         progress: false,
@@ -22,7 +22,7 @@ pub(super) fn show(context: &CliContext, args: &ShowArgs) -> Result<u8, Failure>
         strict: report.strict,
     };
     let mut text = Vec::new();
-    write_cases(&mut text, settings, &results, report.rerun.as_ref())
+    write_cases(&mut text, settings, &chosen, report.rerun.as_ref())
         .map_err(Failure::io("cannot print the cases"))?;
     print::out(&String::from_utf8_lossy(&text))?;
     Ok(EXIT_OK)

@@ -1,30 +1,27 @@
 //! Report formats, and the reporter that writes a report in one of them.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
-use super::{
-    Reporter, github,
-    json::{self, Report, ReportBuilder},
-    junit, markdown,
-    rerun::Rerun,
-};
-use crate::{event::Event, snapshot::write_atomically};
+use super::{RecordedRun, Reporter, github, json, junit, markdown};
+use crate::snapshot::write_atomically_with;
 
 /// A format in which a report can be written: one row in [`ReportFormat::ALL`] and one file.
 #[derive(Clone, Copy)]
 pub(crate) struct ReportFormat {
     /// The name in `--report NAME=PATH`.
     pub(crate) name: &'static str,
-    render: fn(&Report) -> io::Result<String>,
+    render: fn(&RecordedRun, &mut dyn Write) -> io::Result<()>,
 }
 
 impl ReportFormat {
     /// All formats.
-    pub(crate) const ALL: [Self; 4] = [
-        Self { name: "json", render: json::render },
+    pub(crate) const ALL: [Self; 5] = [
+        Self { name: "json", render: json::render_lean },
+        Self { name: "json-full", render: json::render_full },
         Self { name: "junit", render: junit::render },
         Self { name: "markdown", render: markdown::render },
         Self { name: "github", render: github::render },
@@ -59,31 +56,30 @@ pub(crate) enum ReportTarget {
     File(PathBuf),
 }
 
-/// Writes the report at the end of the run, even if it was interrupted.
+/// Writes a report at the end of a run.
 pub(crate) struct FileReporter {
     format: ReportFormat,
     target: ReportTarget,
-    report: ReportBuilder,
 }
 
 impl FileReporter {
-    /// Writes to `target`. The report contains commands that run a case again if `rerun` is set.
-    pub(crate) fn new(format: ReportFormat, target: ReportTarget, rerun: Option<Rerun>) -> Self {
-        Self { format, target, report: ReportBuilder::with_rerun(rerun) }
+    /// Writes to `target`.
+    pub(crate) fn new(format: ReportFormat, target: ReportTarget) -> Self {
+        Self { format, target }
     }
 }
 
 impl Reporter for FileReporter {
-    fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.report.add(event);
-        if !matches!(event, Event::RunFinished(_)) {
-            return Ok(());
-        }
-        let text = (self.format.render)(&self.report.finish())?;
+    fn finish(&mut self, run: &RecordedRun) -> io::Result<()> {
+        let render = self.format.render;
         match &self.target {
-            ReportTarget::Stdout => io::Write::write_all(&mut io::stdout().lock(), text.as_bytes()),
+            ReportTarget::Stdout => {
+                let mut out = BufWriter::new(io::stdout().lock());
+                render(run, &mut out)?;
+                out.flush()
+            }
             ReportTarget::File(path) => {
-                write_atomically(path, &text).map_err(|error| unwritable(path, &error))
+                write_atomically_with(path, |out| render(run, out)).map_err(|error| unwritable(path, &error))
             }
         }
     }
@@ -99,17 +95,28 @@ pub(super) mod tests {
 
     use super::*;
     use crate::{
-        event::CaseResult,
-        report::terminal::tests::{finish, started},
+        event::{CaseReport, Event},
+        report::{
+            recorded_run::RunRecorder,
+            terminal::tests::{finish, started},
+        },
     };
 
+    /// A run with these cases.
+    pub(in crate::report) fn recorded(cases: Vec<CaseReport>) -> RecordedRun {
+        let mut recorder = RunRecorder::new(&std::env::temp_dir(), None).unwrap();
+        recorder.add(&started(cases.len())).unwrap();
+        cases.into_iter().for_each(|case| recorder.add(&Event::CaseFinished(Arc::new(case))).unwrap());
+        let Event::RunFinished(end) = finish() else { panic!("not the end") };
+        recorder.add(&finish()).unwrap();
+        recorder.finish(&end)
+    }
+
     /// Renders a run with these cases.
-    pub(in crate::report) fn rendered(format: &str, cases: Vec<CaseResult>) -> String {
-        let mut report = ReportBuilder::default();
-        report.add(&started(cases.len()));
-        cases.into_iter().for_each(|case| report.add(&Event::CaseFinished(Arc::new(case))));
-        report.add(&finish());
-        (ReportFormat::named(format).unwrap().render)(&report.finish()).unwrap()
+    pub(in crate::report) fn rendered(format: &str, cases: Vec<CaseReport>) -> String {
+        let mut out = Vec::new();
+        (ReportFormat::named(format).unwrap().render)(&recorded(cases), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

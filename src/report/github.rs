@@ -1,10 +1,13 @@
 //! Annotations of GitHub Actions: workflow commands on standard output.
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
-use std::{fmt::Write as _, io};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use super::{
-    json::Report,
+    RecordedRun,
     outline::{failing, rules},
 };
 use crate::judge::Verdict;
@@ -14,7 +17,8 @@ const MAX_ANNOTATIONS: usize = 10;
 
 /// Renders a report as workflow commands: an error for each failing case, a warning for each inconclusive one. The last
 /// annotation of a kind counts those that do not fit.
-pub(super) fn render(report: &Report) -> io::Result<String> {
+pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
+    let report = &run.report;
     let mut text = String::new();
     let failing = failing(report);
     let inconclusive = report.cases.iter().filter(|case| case.verdict == Verdict::Inconclusive).collect();
@@ -35,7 +39,7 @@ pub(super) fn render(report: &Report) -> io::Result<String> {
             let _ = writeln!(text, "::{command} title=upfault::{} more cases", cases.len() - shown);
         }
     }
-    Ok(text)
+    out.write_all(text.as_bytes())
 }
 
 /// The message of a command. Other control characters could hide text in the log.
@@ -52,7 +56,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::{
-        event::CaseResult,
+        event::CaseReport,
         judge::Verdict,
         report::{
             format::tests::rendered,
@@ -62,9 +66,9 @@ mod tests {
 
     #[test]
     fn failing_and_inconclusive_cases_are_annotations_and_the_rest_is_counted() {
-        let mut cases: Vec<CaseResult> = (0..25).map(|n| failing(&format!("a/{n:02}"))).collect();
+        let mut cases: Vec<CaseReport> = (0..25).map(|n| failing(&format!("a/{n:02}"))).collect();
         cases
-            .push(CaseResult { reason: Some("busy".to_owned()), ..case("b/unclear", Verdict::Inconclusive) });
+            .push(CaseReport { reason: Some("busy".to_owned()), ..case("b/unclear", Verdict::Inconclusive) });
         cases.push(case("c/pass", Verdict::Pass));
         let text = rendered("github", cases);
         let lines: Vec<&str> = text.lines().collect();
@@ -85,7 +89,7 @@ mod tests {
     #[test]
     fn hostile_text_cannot_start_a_command() {
         let hostile =
-            CaseResult { title: "x\n::set-output name=a::b%\r\u{1b}[2J".to_owned(), ..failing("a/b,c:d") };
+            CaseReport { title: "x\n::set-output name=a::b%\r\u{1b}[2J".to_owned(), ..failing("a/b,c:d") };
         let text = rendered("github", vec![hostile]);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("title=FAIL a/b%2Cc%3Ad::x%0A::set-output name=a::b%25  [2J%0A"), "{text}");

@@ -1,26 +1,31 @@
 //! The JSON report. It is an API: it has a version and a schema.
 
 use std::{
-    fs, io,
+    collections::HashSet,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 #[cfg(test)]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{Summary, rerun::Rerun};
-use crate::{
-    event::{CaseResult, Event, LogLeak, ProxyStop, RunStarted},
-    judge::{self, ErrorOrigin, Finding, Policy, StepView, Verdict, sdk_view},
-    observation::Observation,
-    scenario::Combination,
-    snapshot::{Accepted, Difference, FindingLine, Redactor, without_secrets},
+use serde::{
+    Deserialize, Serialize, Serializer,
+    ser::{Error, SerializeSeq},
 };
 
-/// The version of the report format. It increases when an older reader could misunderstand a report.
-pub const SCHEMA_VERSION: u32 = 1;
+use super::{RecordedRun, Summary, rerun::Rerun};
+use crate::{
+    event::{CaseReport, Event, LogLeak, ProxyStop, RunStarted},
+    judge::{Policy, Verdict},
+};
+
+/// The version of the report format. It increases when an older reader could misunderstand a report. Since version 2, a
+/// passing case may have no observation.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// The oldest version that can be read.
+const OLDEST_VERSION: u64 = 1;
 
 /// A complete run, with everything needed to judge it again. Times are in milliseconds.
 ///
@@ -38,8 +43,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[cfg_attr(test, schemars(title = "upfault report"))]
-pub struct Report {
-    /// The version of the format: 1.
+pub struct Report<Cases = Vec<CaseReport>> {
+    /// The version of the format: 2.
     pub schema: u32,
     /// The version of upfault that wrote it.
     pub upfault: String,
@@ -63,7 +68,7 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun: Option<Rerun>,
     /// Sorted by id.
-    pub cases: Vec<CaseReport>,
+    pub cases: Cases,
     /// Secrets found in the logs of proxies that upfault started. They do not affect verdicts.
     #[serde(default)]
     pub log_leaks: Vec<LogLeak>,
@@ -96,64 +101,6 @@ pub struct ProxyReport {
     pub version: Option<String>,
 }
 
-/// One case.
-///
-/// # Examples
-///
-/// ```
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let cases = upfault::Library::bundled().cases().into_iter().filter(|case| case.id.starts_with("limits/rate-limit["));
-/// let report = upfault::Suite::new(cases).proxy("builtin:retry-after-dropped")?.run().await?;
-/// let case = &report.cases[0];
-/// assert_eq!((case.scenario.as_str(), case.verdict), ("limits/rate-limit", upfault::Verdict::Fail));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(JsonSchema))]
-pub struct CaseReport {
-    /// `limits/rate-limit[stream]`.
-    pub id: String,
-    /// The scenario's id.
-    pub scenario: String,
-    /// The scenario's title.
-    pub title: String,
-    /// The scenario's file.
-    pub file: String,
-    /// Why the scenario matters.
-    pub why: String,
-    /// The provider, API and streaming mode.
-    pub matrix: Combination,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its repetitions differ.
-    pub reason: Option<String>,
-    /// The rules that the proxy broke.
-    pub findings: Vec<Finding>,
-    /// The source of each error that the caller got, and the fate of the provider's details.
-    #[serde(default)]
-    pub origins: Vec<ErrorOrigin>,
-    /// The difference from the accepted snapshot; null if there is none.
-    pub change: Option<Difference>,
-    /// What the accepted snapshot contained when the case was judged. Null if it was not judged, and in reports of
-    /// older versions.
-    #[serde(default)]
-    pub accepted: Option<Accepted>,
-    /// How the official SDKs for this endpoint interpret each response, by measured rules. Empty if there is no such
-    /// SDK.
-    #[serde(default)]
-    pub sdk_view: Vec<StepView>,
-    /// Both sides of the wire. Placeholders replace secrets, so that leaks remain detectable. Null if the case did not
-    /// run.
-    pub observation: Option<Observation>,
-    /// From its first request to its last byte.
-    pub duration_ms: f64,
-    /// The largest lateness of an injected delay in this case.
-    #[serde(default)]
-    pub timer_error_ms: f64,
-}
-
 /// Why a report could not be read.
 ///
 /// # Examples
@@ -181,7 +128,7 @@ pub enum ReportError {
         source: serde_json::Error,
     },
     /// The report has another version.
-    #[error("{} is a report with schema version {found}, but this upfault reads version {SCHEMA_VERSION}\n  help: run the suite again, or use the version of upfault that wrote the report", path.display())]
+    #[error("{} is a report with schema version {found}, but this upfault reads versions {OLDEST_VERSION} to {SCHEMA_VERSION}\n  help: run the suite again, or use the version of upfault that wrote the report", path.display())]
     OtherSchema {
         /// The file.
         path: PathBuf,
@@ -202,11 +149,18 @@ impl Report {
         // The version comes first: the format of other versions is unknown.
         let head: Head = serde_json::from_str(&text)
             .map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })?;
-        if head.schema != u64::from(SCHEMA_VERSION) {
+        if !(OLDEST_VERSION..=u64::from(SCHEMA_VERSION)).contains(&head.schema) {
             return Err(ReportError::OtherSchema { path: path.to_owned(), found: head.schema });
         }
-        serde_json::from_str(&text)
-            .map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })
+        let mut report: Self = serde_json::from_str(&text)
+            .map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })?;
+        // Version 1 has this only in the observation.
+        for case in &mut report.cases {
+            if let Some(observation) = &case.observation {
+                case.compared_with.clone_from(&observation.arrangement.compared_with);
+            }
+        }
+        Ok(report)
     }
 }
 
@@ -215,90 +169,12 @@ struct Head {
     schema: u64,
 }
 
-impl CaseReport {
-    /// The case with placeholders for its secrets.
-    pub fn new(case: &CaseResult) -> Self {
-        let plain = Self {
-            id: case.id.clone(),
-            scenario: case.scenario.clone(),
-            title: case.title.clone(),
-            file: case.file.clone(),
-            why: case.why.clone(),
-            matrix: case.combination,
-            verdict: case.verdict,
-            reason: case.reason.clone(),
-            findings: case.findings.clone(),
-            origins: case.observation.as_ref().map(judge::origins).unwrap_or_default(),
-            change: case.change.clone(),
-            accepted: case.accepted.clone(),
-            sdk_view: case.observation.as_ref().map(sdk_view).unwrap_or_default(),
-            observation: case.observation.clone(),
-            duration_ms: case.duration_ms,
-            timer_error_ms: case.observation.as_ref().map_or(0.0, Observation::timer_error_ms),
-        };
-        match &case.observation {
-            Some(observation) => plain.redacted(&Redactor::secrets(&observation.arrangement)),
-            None => plain,
-        }
-    }
-
-    /// The result of the case as a run produces it, but with placeholders for its secrets.
-    pub(crate) fn result(&self) -> CaseResult {
-        CaseResult {
-            id: self.id.clone(),
-            scenario: self.scenario.clone(),
-            title: self.title.clone(),
-            file: self.file.clone(),
-            why: self.why.clone(),
-            combination: self.matrix,
-            verdict: self.verdict,
-            reason: self.reason.clone(),
-            findings: self.findings.clone(),
-            change: self.change.clone(),
-            accepted: self.accepted.clone(),
-            observation: self.observation.clone(),
-            duration_ms: self.duration_ms,
-        }
-    }
-
-    /// Applies `redactor` to every string.
-    fn redacted(self, redactor: &Redactor) -> Self {
-        let text = |text: String| redactor.text(&text);
-        let findings = self.findings.into_iter().map(|finding| Finding {
-            expected: text(finding.expected),
-            observed: text(finding.observed),
-            evidence: finding.evidence.into_iter().map(text).collect(),
-            ..finding
-        });
-        Self {
-            reason: self.reason.map(text),
-            findings: findings.collect(),
-            origins: serde_json::to_value(&self.origins)
-                .and_then(|value| serde_json::from_value(redactor.json(&value)))
-                .unwrap_or_default(),
-            change: self.change.map(|change| Difference { diff: text(change.diff), ..change }),
-            accepted: self.accepted.map(|accepted| match accepted {
-                Accepted::Nothing => Accepted::Nothing,
-                Accepted::Findings(lines) => Accepted::Findings(
-                    lines
-                        .into_iter()
-                        .map(|line| FindingLine { observed: text(line.observed), ..line })
-                        .collect(),
-                ),
-            }),
-            // Its placeholders keep the length of the secrets, because the case can be judged again.
-            observation: self.observation.as_ref().and_then(without_secrets),
-            ..self
-        }
-    }
-}
-
 /// Builds a report from the events of a run.
 #[derive(Default)]
 pub(crate) struct ReportBuilder {
     rerun: Option<Rerun>,
     started: Option<RunStarted>,
-    cases: Vec<Arc<CaseResult>>,
+    cases: Vec<CaseReport>,
     log_leaks: Vec<LogLeak>,
     stops: Vec<ProxyStop>,
     summary: Summary,
@@ -315,10 +191,7 @@ impl ReportBuilder {
         match event {
             Event::RunStarted(started) => self.started = Some(started.clone()),
             Event::ProxyReady { startup_ms, .. } => self.summary.proxy_start_ms = Some(*startup_ms),
-            Event::CaseFinished(case) => {
-                self.summary.add(case);
-                self.cases.push(Arc::clone(case));
-            }
+            Event::CaseFinished(case) => self.add_case(case, CaseReport::clone(case)),
             Event::RunFinished(end) => {
                 self.summary.finish(end);
                 self.log_leaks.clone_from(&end.log_leaks);
@@ -328,10 +201,15 @@ impl ReportBuilder {
         }
     }
 
+    /// Counts a case, and keeps `kept` of it.
+    pub(super) fn add_case(&mut self, case: &CaseReport, kept: CaseReport) {
+        self.summary.add(case);
+        self.cases.push(kept);
+    }
+
     /// The report of the events so far.
-    pub(crate) fn finish(&self) -> Report {
-        let started = self.started.clone();
-        let mut cases: Vec<CaseReport> = self.cases.iter().map(|case| CaseReport::new(case)).collect();
+    pub(crate) fn finish(self) -> Report {
+        let Self { rerun, started, mut cases, log_leaks, stops, summary } = self;
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         Report {
             schema: SCHEMA_VERSION,
@@ -344,6 +222,27 @@ impl ReportBuilder {
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),
+            rerun,
+            cases,
+            log_leaks,
+            stops,
+            summary,
+        }
+    }
+}
+
+impl Report {
+    /// The same run with other cases.
+    fn with_cases<Cases>(&self, cases: Cases) -> Report<Cases> {
+        Report {
+            schema: self.schema,
+            upfault: self.upfault.clone(),
+            seed: self.seed,
+            policy: self.policy.clone(),
+            judged_by: self.judged_by.clone(),
+            strict: self.strict,
+            allow_inconclusive: self.allow_inconclusive,
+            proxy: self.proxy.clone(),
             rerun: self.rerun.clone(),
             cases,
             log_leaks: self.log_leaks.clone(),
@@ -353,45 +252,78 @@ impl ReportBuilder {
     }
 }
 
-/// Renders a report as JSON, as `upfault schema report` describes it.
-pub(super) fn render(report: &Report) -> io::Result<String> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(report)?))
+/// Writes everything, as `upfault schema report` describes it.
+pub(super) fn render_full(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
+    write(run, out, |_| true)
+}
+
+/// Writes a report without the observations of cases that pass and with which no other case is compared.
+pub(super) fn render_lean(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
+    let bad = |case: &&CaseReport| case.verdict != Verdict::Pass;
+    let compared: HashSet<&str> = run
+        .report
+        .cases
+        .iter()
+        .filter(bad)
+        .flat_map(|case| &case.compared_with)
+        .map(String::as_str)
+        .collect();
+    write(run, out, |case| bad(&case) || compared.contains(case.id.as_str()))
+}
+
+fn write(run: &RecordedRun, out: &mut dyn Write, is_kept: impl Fn(&CaseReport) -> bool) -> io::Result<()> {
+    let cases = StreamedCases { run, is_kept };
+    serde_json::to_writer_pretty(&mut *out, &run.report.with_cases(cases))?;
+    out.write_all(b"\n")
+}
+
+/// The cases of a run. Only one of them is in memory at a time.
+struct StreamedCases<'r, Kept> {
+    run: &'r RecordedRun,
+    /// Whether a case keeps its observation.
+    is_kept: Kept,
+}
+
+impl<Kept: Fn(&CaseReport) -> bool> Serialize for StreamedCases<'_, Kept> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.run.report.cases.len()))?;
+        for case in self.run.cases() {
+            let mut case = case.map_err(S::Error::custom)?;
+            if !(self.is_kept)(&case) {
+                case.observation = None;
+            }
+            list.serialize_element(&case)?;
+        }
+        list.end()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::terminal::tests::{case, failing, finish, started};
-    use crate::report::{FileReporter, ReportFormat, ReportTarget, Reporter};
+    use crate::report::{
+        format::tests::rendered,
+        terminal::tests::{case, failing},
+    };
     use crate::scenario::schema_of;
     use serde_json::Value;
 
-    fn written(events: &[Event]) -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out/report.json");
-        let mut reporter =
-            FileReporter::new(ReportFormat::named("json").unwrap(), ReportTarget::File(path.clone()), None);
-        for event in events {
-            reporter.event(event).unwrap();
-        }
-        (dir, path)
+    fn cases() -> Vec<CaseReport> {
+        vec![failing("limits/rate-limit").completed(), case("a/skipped", Verdict::Skipped)]
     }
 
-    fn run() -> Vec<Event> {
-        vec![
-            started(2),
-            Event::ProxyReady { instances: 1, startup_ms: 18200.0 },
-            Event::CaseFinished(Arc::new(failing("limits/rate-limit"))),
-            Event::CaseFinished(Arc::new(case("a/skipped", Verdict::Skipped))),
-            finish(),
-        ]
+    fn stored(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.json");
+        fs::write(&path, text).unwrap();
+        (dir, path)
     }
 
     #[test]
     fn a_report_survives_a_round_trip() {
-        let (_dir, path) = written(&run());
+        let (_dir, path) = stored(&rendered("json-full", cases()));
         let report = Report::read(&path).unwrap();
-        assert_eq!((report.schema, report.seed, report.cases.len()), (1, 7, 2));
+        assert_eq!((report.schema, report.seed, report.cases.len()), (2, 7, 2));
         assert_eq!(report.cases[0].id, "a/skipped", "cases are sorted");
         assert_eq!(report.summary.slowest.as_ref().unwrap().id, "limits/rate-limit");
         assert_eq!((report.summary.fail, report.summary.skipped), (1, 1));
@@ -401,9 +333,44 @@ mod tests {
     }
 
     #[test]
+    fn a_lean_report_has_no_exchanges_of_cases_that_pass_unless_others_are_compared_with_them() {
+        let with = |id: &str, verdict, against: &[&str]| {
+            let mut case = CaseReport { verdict, ..failing(id) };
+            let observation = case.observation.as_mut().unwrap();
+            observation.arrangement.compared_with = against.iter().map(|id| (*id).to_owned()).collect();
+            case.completed()
+        };
+        let text = rendered(
+            "json",
+            vec![
+                with("a", Verdict::Pass, &[]),
+                with("a[stream]", Verdict::Fail, &["a"]),
+                with("b", Verdict::Pass, &[]),
+                with("b[stream]", Verdict::Pass, &["b"]),
+                with("c", Verdict::Known, &[]),
+            ],
+        );
+        let (_dir, path) = stored(&text);
+        let report = Report::read(&path).unwrap();
+        let kept = report.cases.iter().filter(|case| case.observation.is_some());
+        assert_eq!(kept.map(|case| case.id.as_str()).collect::<Vec<_>>(), ["a", "a[stream]", "c"]);
+        assert_eq!(report.cases[3].compared_with, ["b"]);
+    }
+
+    /// Version 1 is version 2 with the observation of every case and without `compared_with`.
+    #[test]
+    fn reports_of_version_1_are_read() {
+        let mut value: Value = serde_json::from_str(&rendered("json-full", cases())).unwrap();
+        value["schema"] = 1.into();
+        value["cases"][1].as_object_mut().unwrap().remove("compared_with");
+        value["cases"][1]["observation"]["arrangement"]["compared_with"] = serde_json::json!(["a/b"]);
+        let (_dir, path) = stored(&value.to_string());
+        assert_eq!(Report::read(&path).unwrap().cases[1].compared_with, ["a/b"]);
+    }
+
+    #[test]
     fn a_report_contains_the_sdk_view_and_is_readable_without_it() {
-        let (_dir, path) = written(&run());
-        let mut value: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let mut value: Value = serde_json::from_str(&rendered("json", cases())).unwrap();
         let case = &mut value["cases"][1];
         let retry = serde_json::json!({"attempts": 3, "reason": "status", "wait": "backoff"});
         let outcome = serde_json::json!({"raises": {"class": "RateLimitError", "retry": retry}});
@@ -412,14 +379,13 @@ mod tests {
             serde_json::json!({"sdk": "openai-python", "release": "2.54.0", "outcome": outcome, "silent": false})
         );
         case.as_object_mut().unwrap().remove("sdk_view");
-        fs::write(&path, value.to_string()).unwrap();
+        let (_dir, path) = stored(&value.to_string());
         assert_eq!(Report::read(&path).unwrap().cases[1].sdk_view, []);
     }
 
     #[test]
     fn a_report_matches_its_schema() {
-        let (_dir, path) = written(&run());
-        let value: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let value: Value = serde_json::from_str(&rendered("json-full", cases())).unwrap();
         let validator =
             jsonschema::validator_for(&serde_json::from_str(&schema_of::<Report>()).unwrap()).unwrap();
         let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
@@ -443,8 +409,8 @@ mod tests {
         let mut leaky = failing("leak/key");
         let key = leaky.observation.as_ref().unwrap().arrangement.deployments[0].key.clone();
         leaky.findings[0].observed = format!("the body shows {key}");
-        let (_dir, path) = written(&[started(1), Event::CaseFinished(Arc::new(leaky)), finish()]);
-        let text = fs::read_to_string(&path).unwrap();
+        let text = rendered("json", vec![leaky.completed()]);
+        let (_dir, path) = stored(&text);
         assert!(!text.contains(&key) && !text.contains("sk-proxy-51c0ffee"));
         let report = Report::read(&path).unwrap();
         let case = &report.cases[0];
@@ -460,8 +426,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.json");
         assert!(matches!(Report::read(&path), Err(ReportError::Unreadable { .. })));
-        fs::write(&path, "{\"schema\": 2}").unwrap();
-        assert!(matches!(Report::read(&path), Err(ReportError::OtherSchema { found: 2, .. })));
+        fs::write(&path, "{\"schema\": 3}").unwrap();
+        assert!(matches!(Report::read(&path), Err(ReportError::OtherSchema { found: 3, .. })));
         fs::write(&path, "{\"schema\": 1}").unwrap();
         let error = Report::read(&path).unwrap_err().to_string();
         assert!(error.contains("line 1") && error.contains("help: "), "{error}");

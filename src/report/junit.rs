@@ -3,23 +3,29 @@
 //! The names of suites and cases contain no ports, times or versions, so that a CI system recognises a case in the next
 //! run. <https://github.com/jenkinsci/xunit-plugin/blob/master/src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd>
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use quick_xml::{Writer, events::BytesText};
 
 use super::{
-    json::{CaseReport, Report},
+    RecordedRun,
+    json::Report,
     outline::{details, rules},
 };
-use crate::judge::Verdict;
+use crate::{event::CaseReport, judge::Verdict};
 
 /// Renders a report as JUnit XML: a suite for each folder of scenarios.
-pub(super) fn render(report: &Report) -> io::Result<String> {
+pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
+    let report = &run.report;
     let mut suites: BTreeMap<&str, Vec<&CaseReport>> = BTreeMap::new();
     for case in &report.cases {
         suites.entry(suite_of(case)).or_default().push(case);
     }
-    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    out.write_all(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
+    let mut writer = Writer::new_with_indent(&mut *out, b' ', 2);
     let all = counts(&report.cases.iter().collect::<Vec<_>>());
     writer
         .create_element("testsuites")
@@ -38,11 +44,10 @@ pub(super) fn render(report: &Report) -> io::Result<String> {
             }
             Ok(())
         })?;
-    let text = String::from_utf8(writer.into_inner()).map_err(io::Error::other)?;
-    Ok(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}\n"))
+    out.write_all(b"\n")
 }
 
-fn write_case(writer: &mut Writer<Vec<u8>>, report: &Report, case: &CaseReport) -> io::Result<()> {
+fn write_case(writer: &mut Writer<impl Write>, report: &Report, case: &CaseReport) -> io::Result<()> {
     let class = format!("upfault.{}", suite_of(case).replace('/', "."));
     let seconds = format!("{:.3}", case.duration_ms / 1000.0);
     let element = writer
@@ -112,7 +117,7 @@ mod tests {
     use quick_xml::{Reader, events::Event};
 
     use crate::{
-        event::CaseResult,
+        event::CaseReport,
         judge::Verdict,
         report::{
             format::tests::rendered,
@@ -130,8 +135,8 @@ mod tests {
                 case("limits/pass", Verdict::Pass),
                 case("limits/deep/known", Verdict::Known),
                 case("broken", Verdict::Broken),
-                CaseResult { reason: reason.clone(), ..case("limits/skipped", Verdict::Skipped) },
-                CaseResult { reason, ..case("limits/unclear", Verdict::Inconclusive) },
+                CaseReport { reason: reason.clone(), ..case("limits/skipped", Verdict::Skipped) },
+                CaseReport { reason, ..case("limits/unclear", Verdict::Inconclusive) },
             ],
         );
         for part in [

@@ -1,8 +1,12 @@
 //! Markdown for the summary of a CI job.
 
-use std::{fmt::Write as _, io};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use super::{
+    RecordedRun,
     json::Report,
     outline::{details, failing, rules},
 };
@@ -13,7 +17,11 @@ use crate::judge::Verdict;
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// Renders a report as Markdown: the counts, a table of the failing cases, and each of them in detail.
-pub(super) fn render(report: &Report) -> io::Result<String> {
+pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(text(&run.report).as_bytes())
+}
+
+fn text(report: &Report) -> String {
     let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let mut text = format!("## upfault: {}{version}\n\n", inline(&report.proxy.name));
     let counts = Verdict::ALL
@@ -31,7 +39,7 @@ pub(super) fn render(report: &Report) -> io::Result<String> {
     );
     let failing = failing(report);
     if failing.is_empty() {
-        return Ok(text);
+        return text;
     }
     text.push_str("| verdict | case | broken rules |\n|---|---|---|\n");
     let mut parts: Vec<String> = failing
@@ -56,7 +64,7 @@ pub(super) fn render(report: &Report) -> io::Result<String> {
         }
         text.push_str(part);
     }
-    Ok(text)
+    text
 }
 
 /// Text in a line or a table cell, without Markdown or HTML syntax.
@@ -80,7 +88,7 @@ fn html(text: &str) -> String {
 mod tests {
     use super::MAX_BYTES;
     use crate::{
-        event::CaseResult,
+        event::CaseReport,
         judge::Verdict,
         report::{
             format::tests::rendered,
@@ -106,7 +114,7 @@ mod tests {
     #[test]
     fn a_summary_is_cut_at_the_limit_and_counts_what_is_left_out() {
         let long = |n| {
-            let mut case = CaseResult { observation: None, ..failing(&format!("a/{n}")) };
+            let mut case = CaseReport { observation: None, ..failing(&format!("a/{n}")) };
             case.findings[0].observed = "x".repeat(2000);
             case
         };

@@ -1,17 +1,16 @@
 //! Cases that could not be compared with a sibling. The report says so: silence would look like agreement.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use super::plural;
-use crate::event::CaseResult;
+use crate::event::CaseReport;
 
 /// One line about the cases whose siblings have no verdict; `None` if there are no such cases.
-pub(super) fn alone(cases: &[Arc<CaseResult>]) -> Option<String> {
+pub(super) fn alone(cases: &[CaseReport]) -> Option<String> {
     let judged = || cases.iter().filter(|case| case.verdict.is_of_findings());
     let have_verdicts: HashSet<&str> = judged().map(|case| case.id.as_str()).collect();
-    let missing = |case: &CaseResult| -> Option<String> {
-        let against = &case.observation.as_ref()?.arrangement.compared_with;
-        against.iter().find(|id| !have_verdicts.contains(id.as_str())).cloned()
+    let missing = |case: &CaseReport| -> Option<String> {
+        case.compared_with.iter().find(|id| !have_verdicts.contains(id.as_str())).cloned()
     };
     let mut alone = judged().filter_map(|case| Some((case.id.as_str(), missing(case)?)));
     let (id, sibling) = alone.next()?;
@@ -32,12 +31,11 @@ mod tests {
     use super::*;
     use crate::{judge::Verdict, report::terminal::tests::failing};
 
-    fn case(id: &str, verdict: Verdict, against: &[&str]) -> Arc<CaseResult> {
+    fn case(id: &str, verdict: Verdict, against: &[&str]) -> CaseReport {
         let mut case = failing(id);
         case.verdict = verdict;
-        let observation = case.observation.as_mut().expect("a case that failed was seen");
-        observation.arrangement.compared_with = against.iter().map(|id| (*id).to_owned()).collect();
-        Arc::new(case)
+        case.compared_with = against.iter().map(|id| (*id).to_owned()).collect();
+        case
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Consumers of events: the terminal, the JSON report, the exit code.
+//! Reports of runs: the terminal, report files, the exit code.
 
 mod rejudge;
 mod missing_siblings;
@@ -12,6 +12,7 @@ mod junit;
 mod markdown;
 mod outline;
 mod paint;
+mod recorded_run;
 mod selftest_table;
 mod rerun;
 mod sdk_block;
@@ -31,8 +32,9 @@ pub(crate) use exit::{
 pub(crate) use fanout::{Fanout, Reporter};
 pub(crate) use format::{FileReporter, ReportFormat, ReportTarget};
 pub(crate) use json::ReportBuilder;
-pub use json::{CaseReport, ProxyReport, Report, ReportError, SCHEMA_VERSION};
+pub use json::{ProxyReport, Report, ReportError, SCHEMA_VERSION};
 pub(crate) use paint::fit;
+pub(crate) use recorded_run::RecordedRun;
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};
 #[cfg(test)]
 pub(crate) use rerun::exactly;

@@ -1,7 +1,7 @@
 //! A case as lines of plain text, for reports that CI systems show.
 
-use super::json::{CaseReport, Report};
-use crate::{judge::Verdict, scenario::Level};
+use super::json::Report;
+use crate::{event::CaseReport, judge::Verdict, scenario::Level};
 
 /// The required rules that a case breaks, or what has changed.
 pub(super) fn rules(case: &CaseReport) -> String {

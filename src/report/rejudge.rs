@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::exit::ALLOWED_INCONCLUSIVE;
-use super::json::{CaseReport, Report};
+use super::json::Report;
 use crate::{
-    event::{CaseResult, Event, RunFinished, RunStarted},
+    event::{CaseReport, Event, RunFinished, RunStarted},
     judge::{ComparedSibling, Finding, Policy, PolicyAnswer, Verdict, judge_by},
     observation::Observation,
     scenario::{Level, kin_by_id},
@@ -126,9 +126,8 @@ fn case_again(
     case: &CaseReport,
     judged: &HashMap<&str, &Observation>,
     policy: &Policy,
-) -> (CaseResult, Option<JudgementChange>) {
-    let stored = case.result();
-    let Some(observation) = judged.get(case.id.as_str()) else { return (stored, None) };
+) -> (CaseReport, Option<JudgementChange>) {
+    let Some(observation) = judged.get(case.id.as_str()) else { return (case.clone(), None) };
     let sibling = |id: &String| ComparedSibling {
         kin: kin_by_id(&case.scenario, observation.arrangement.combination, id),
         seen: judged.get(id.as_str()).copied(),
@@ -149,13 +148,13 @@ fn case_again(
         verdict: (now.verdict != case.verdict).then_some((case.verdict, now.verdict)),
     };
     let same = departure.new.is_empty() && departure.gone.is_empty() && departure.verdict.is_none();
-    let result = CaseResult {
+    let result = CaseReport {
         verdict: now.verdict,
         findings: now.findings,
         change: now.change.filter(|change| !change.is_empty()),
-        ..stored
+        ..case.clone()
     };
-    (result, (!same).then_some(departure))
+    (result.completed(), (!same).then_some(departure))
 }
 
 /// Reconstructs what was accepted for a case of an older report, which was judged by `policy`.
@@ -238,12 +237,12 @@ mod tests {
     }
 
     fn stored() -> CaseReport {
-        let mut case = CaseReport::new(&failing("limits/rate-limit"));
+        let mut case = failing("limits/rate-limit").completed();
         case.findings = judge::judge(case.observation.as_ref().unwrap(), &Policy::default());
         case
     }
 
-    fn finished(again: &Rejudgement) -> &CaseResult {
+    fn finished(again: &Rejudgement) -> &CaseReport {
         let Event::CaseFinished(case) = &again.events[1] else { panic!("no case") };
         case
     }
@@ -338,13 +337,13 @@ mod tests {
                 live.change = now.change.filter(|change| !change.is_empty());
                 live.accepted = Some(accepted.clone());
                 live.observation = Some(seen.clone());
-                CaseReport::new(&live)
+                live.completed()
             };
             let plain = there.map(|verdict| {
                 let mut plain = failing(&plain_id);
                 plain.verdict = verdict;
                 plain.observation = Some(other.clone());
-                CaseReport::new(&plain)
+                plain.completed()
             });
             let (then, now) = policies;
             let cases = std::iter::once(live(&then)).chain(plain).collect();
@@ -352,11 +351,11 @@ mod tests {
             let stored = serde_json::to_string(&written).unwrap();
             let read: Report = serde_json::from_str(&stored).unwrap();
             let again = judge_again(&read, &now);
-            let (again, live) = (CaseReport::new(finished(&again)), live(&now));
+            let (again, live) = (finished(&again), live(&now));
             prop_assert_eq!(again.verdict, live.verdict);
             let names = |case: &CaseReport| case.findings.iter().map(named).collect::<Vec<_>>();
             prop_assert_eq!(names(&again), names(&live));
-            prop_assert_eq!(again.change, live.change);
+            prop_assert_eq!(&again.change, &live.change);
             let by_its_own = judge_again(&read, &then).differences;
             prop_assert_eq!(by_its_own.iter().find(|one| one.case == id), None);
         }
@@ -385,7 +384,7 @@ mod tests {
     #[test]
     fn a_case_is_compared_with_its_sibling_if_that_was_judged() {
         let mut stream = stored();
-        let mut plain = CaseReport::new(&failing("limits/rate-limit[plain]"));
+        let mut plain = failing("limits/rate-limit[plain]");
         plain.observation.clone_from(&stream.observation);
         let seen = stream.observation.as_mut().unwrap();
         seen.arrangement.combination.stream = true;

@@ -6,8 +6,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::json::CaseReport;
-use crate::{judge::kin_of, scenario::is_scenario, shell};
+use crate::{event::CaseReport, judge::kin_of, scenario::is_scenario, shell};
 
 /// The environment variable that holds the key of a proxy that is already running.
 pub(super) const PROXY_KEY: &str = "UPFAULT_PROXY_KEY";
@@ -80,7 +79,7 @@ fn filter(case: &CaseReport) -> String {
     let changed = change.flat_map(|change| change.new_findings.iter().chain(&change.vanished_findings));
     let mut rules = case.findings.iter().map(|finding| &finding.rule).chain(changed);
     let compares = rules.any(|rule| kin_of(rule).is_some());
-    let siblings = case.observation.iter().flat_map(|seen| &seen.arrangement.compared_with);
+    let siblings = case.compared_with.iter();
     let cases = std::iter::once(&case.id).chain(siblings.filter(|_| compares));
     cases.map(|id| exactly(id)).collect::<Vec<_>>().join(" | ")
 }
@@ -105,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_command_repeats_the_options_and_selects_one_case() {
-        let case = CaseReport::new(&failing("limits/rate-limit[azure,stream]"));
+        let case = failing("limits/rate-limit[azure,stream]");
         let none = Rerun::default();
         insta::assert_snapshot!(none.command(&case).join(" "), @"upfault run --filter 'case:limits/rate-limit[azure,stream]'");
         insta::assert_snapshot!(none.review(), @"upfault review");
@@ -122,7 +121,7 @@ mod tests {
 
     #[test]
     fn only_the_file_of_the_case_is_named_if_only_files_were_given() {
-        let case = CaseReport::new(&failing("a"));
+        let case = failing("a");
         let several = |paths: &[&str]| Rerun { paths: words(paths), ..Rerun::default() }.paths_of(&case);
         assert_eq!(several(&["b.yaml", "scenarios/a.yaml", "c.json"]), ["scenarios/a.yaml"]);
         // The id may start at the folder.
@@ -132,9 +131,9 @@ mod tests {
     #[test]
     fn siblings_run_too_if_a_finding_compares_with_them() {
         let mut case = failing("a[stream]");
-        case.observation.as_mut().unwrap().arrangement.compared_with = words(&["a"]);
-        assert_eq!(filter(&CaseReport::new(&case)), "case:a[stream]");
+        case.compared_with = words(&["a"]);
+        assert_eq!(filter(&case), "case:a[stream]");
         case.findings[0].rule = "sibling.stream-status".to_owned();
-        assert_eq!(filter(&CaseReport::new(&case)), "case:a[stream] | case:a");
+        assert_eq!(filter(&case), "case:a[stream] | case:a");
     }
 }

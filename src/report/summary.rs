@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{CaseResult, RunFinished},
+    event::{CaseReport, RunFinished},
     judge::Verdict,
 };
 
@@ -76,7 +76,7 @@ pub struct Slowest {
 
 impl Summary {
     /// Adds a case to the counts.
-    pub fn add(&mut self, case: &CaseResult) {
+    pub fn add(&mut self, case: &CaseReport) {
         *self.slot(case.verdict) += 1;
         self.sum_ms += case.duration_ms;
         if case.observation.is_some()
@@ -84,9 +84,7 @@ impl Summary {
         {
             self.slowest = Some(Slowest { id: case.id.clone(), ms: case.duration_ms });
         }
-        if let Some(observation) = &case.observation {
-            self.timer_error_ms = self.timer_error_ms.max(observation.timer_error_ms());
-        }
+        self.timer_error_ms = self.timer_error_ms.max(case.timer_error_ms);
     }
 
     /// Adds what is known only at the end of the run.

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    sync::Arc,
     time::Duration,
 };
 
@@ -10,7 +9,7 @@ use anstyle::Style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    Reporter, Summary,
+    RecordedRun, Reporter, Summary,
     missing_siblings::alone,
     paint::{Painter, safe, verdict_style},
     rerun::Rerun,
@@ -23,7 +22,7 @@ use super::{
     terminal_snapshots::show_written,
 };
 use crate::{
-    event::{CaseResult, Event, LogLeak, RunFinished, RunStarted},
+    event::{CaseReport, Event, LogLeak},
     judge::Verdict,
 };
 
@@ -59,16 +58,13 @@ pub(crate) struct TerminalSettings {
     pub strict: bool,
 }
 
-/// Prints a run for people. It prints results only when the run is over, so that their order does not depend on
-/// the speed of the cases.
+/// Prints a run for people.
 pub(crate) struct TerminalReporter<W> {
     out: W,
     settings: TerminalSettings,
     log: Option<Box<dyn Write + Send>>,
     bar: Option<ProgressBar>,
-    started: Option<RunStarted>,
-    rerun: Option<Rerun>,
-    cases: Vec<Arc<CaseResult>>,
+    /// The counts so far, for the progress bar.
     summary: Summary,
 }
 
@@ -76,7 +72,7 @@ pub(crate) struct TerminalReporter<W> {
 pub(crate) fn write_cases(
     out: &mut dyn Write,
     settings: TerminalSettings,
-    cases: &[CaseResult],
+    cases: &[&CaseReport],
     rerun: Option<&Rerun>,
 ) -> io::Result<()> {
     let mut painter = Painter::new(out, settings.color, settings.width);
@@ -92,8 +88,7 @@ pub(crate) fn write_cases(
 impl<W: Write> TerminalReporter<W> {
     /// Writes results to `out`, and progress to standard error if the settings allow it.
     pub(crate) fn new(out: W, settings: TerminalSettings) -> Self {
-        let summary = Summary::default();
-        Self { out, settings, log: None, bar: None, started: None, rerun: None, cases: Vec::new(), summary }
+        Self { out, settings, log: None, bar: None, summary: Summary::default() }
     }
 
     /// Without a progress bar, writes each step of the preparation as a line to `log`: an installation takes minutes,
@@ -103,17 +98,11 @@ impl<W: Write> TerminalReporter<W> {
         Self { log: Some(log), ..self }
     }
 
-    /// Prints, for each case, the command that runs it again.
-    #[must_use]
-    pub(crate) fn with_rerun(self, rerun: Option<Rerun>) -> Self {
-        Self { rerun, ..self }
-    }
-
-    fn start_bar(&mut self, started: &RunStarted) {
+    fn start_bar(&mut self, cases: usize) {
         if !self.settings.progress {
             return;
         }
-        let bar = ProgressBar::with_draw_target(Some(started.cases as u64), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg}") {
             bar.set_style(style);
         }
@@ -124,50 +113,43 @@ impl<W: Write> TerminalReporter<W> {
     fn advance(&self) {
         if let Some(bar) = &self.bar {
             bar.set_position(self.summary.cases() as u64);
-            bar.set_message(self.counts(|_, text| text));
+            bar.set_message(counts(&self.summary, |_, text| text));
         }
     }
+}
 
-    /// `400 pass, 9 known, 3 fail`, without verdicts that no case has.
-    fn counts(&self, paint: impl Fn(Verdict, String) -> String) -> String {
-        let parts: Vec<String> = IN_SUMMARY
-            .into_iter()
-            .filter(|verdict| self.summary.count(*verdict) > 0)
-            .map(|verdict| paint(verdict, format!("{} {verdict}", self.summary.count(verdict))))
-            .collect();
-        parts.join(", ")
-    }
+/// `400 pass, 9 known, 3 fail`, without verdicts that no case has.
+fn counts(summary: &Summary, paint: impl Fn(Verdict, String) -> String) -> String {
+    let parts: Vec<String> = IN_SUMMARY
+        .into_iter()
+        .filter(|verdict| summary.count(*verdict) > 0)
+        .map(|verdict| paint(verdict, format!("{} {verdict}", summary.count(verdict))))
+        .collect();
+    parts.join(", ")
+}
 
-    fn finish(&mut self, end: &RunFinished) -> io::Result<()> {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-        self.summary.finish(end);
-        self.cases.sort_by(|a, b| a.id.cmp(&b.id));
-        let mut text = Vec::new();
-        self.results(&mut text)?;
-        self.last_lines(&mut text, end)?;
-        self.out.write_all(&text)?;
-        self.out.flush()
-    }
+/// The text about a run.
+struct TerminalText<'r> {
+    settings: TerminalSettings,
+    run: &'r RecordedRun,
+}
 
+impl<'r> TerminalText<'r> {
     /// Everything above the last lines.
     fn results(&self, out: &mut dyn Write) -> io::Result<()> {
         let TerminalSettings { color, width, verbose, strict, .. } = self.settings;
         let mut painter = Painter::new(out, color, width);
-        if let Some(started) = &self.started {
-            let version =
-                started.proxy_version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-            let cases = plural(started.cases, "case");
-            let line = format!(
-                "Testing {}{version}: {cases}, policy {}, seed {}",
-                started.proxy,
-                started.policy.describe(),
-                started.seed
-            );
-            painter.text(0, Style::new(), &safe(&line))?;
-        }
-        if verbose && self.summary.pass > 0 {
+        let report = &self.run.report;
+        let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        let line = format!(
+            "Testing {}{version}: {}, policy {}, seed {}",
+            report.proxy.name,
+            plural(self.run.planned, "case"),
+            report.policy,
+            report.seed
+        );
+        painter.text(0, Style::new(), &safe(&line))?;
+        if verbose && report.summary.pass > 0 {
             painter.gap()?;
             for case in self.of(&[Verdict::Pass]) {
                 let word = painter.styled(verdict_style(Verdict::Pass), "PASS");
@@ -181,7 +163,7 @@ impl<W: Write> TerminalReporter<W> {
         let (shown, rest) = if verbose { (bad, Vec::new()) } else { select(bad, IN_FULL) };
         for case in &shown {
             painter.gap()?;
-            show(&mut painter, case, self.rerun.as_ref())?;
+            show(&mut painter, &self.run.complete(case)?, report.rerun.as_ref())?;
         }
         if !rest.is_empty() {
             painter.gap()?;
@@ -204,32 +186,32 @@ impl<W: Write> TerminalReporter<W> {
         let style = verdict_style(Verdict::Known);
         let group = GroupHeading { heading: "KNOWN", style, note, listed: verbose };
         by_rule(&mut painter, &group, &known, Findings::Required)?;
-        if count(&self.cases, Findings::Advice) > 0 {
+        let all: Vec<&CaseReport> = report.cases.iter().collect();
+        if count(&all, Findings::Advice) > 0 {
             let note = "not required, do not fail the run";
             let group = GroupHeading { heading: "ADVICE", style: Style::new().bold(), note, listed: verbose };
-            by_rule(&mut painter, &group, &self.cases, Findings::Advice)?;
+            by_rule(&mut painter, &group, &all, Findings::Advice)?;
         }
-        eased(&mut painter, &self.cases)?;
+        eased(&mut painter, &all)?;
         self.unsteady(&mut painter)?;
-        terminal_matrix::smoke(&mut painter, &self.cases, verbose)?;
+        terminal_matrix::smoke(&mut painter, &all, verbose)?;
         // A single inconclusive case has already been shown with its reason.
-        if self.summary.inconclusive > 1 {
+        if report.summary.inconclusive > 1 {
             let note = "upfault could not decide; the reasons are";
             let style = verdict_style(Verdict::Inconclusive);
             let group = GroupHeading { heading: "INCONCLUSIVE", style, note, listed: true };
-            by_reason(&mut painter, &group, Verdict::Inconclusive, &self.cases, verbose)?;
+            by_reason(&mut painter, &group, Verdict::Inconclusive, &all, verbose)?;
         }
         let note = "the proxy cannot be configured for them";
         let style = verdict_style(Verdict::Skipped);
         let group = GroupHeading { heading: "SKIPPED", style, note, listed: verbose };
-        by_reason(&mut painter, &group, Verdict::Skipped, &self.cases, verbose)
+        by_reason(&mut painter, &group, Verdict::Skipped, &all, verbose)
     }
 
     /// Cases that pass or are known although their repetitions differed. Every other case is shown with its reason anyway.
     fn unsteady(&self, painter: &mut Painter<'_>) -> io::Result<()> {
-        let quiet = |case: &&Arc<CaseResult>| matches!(case.verdict, Verdict::Pass | Verdict::Known);
-        let unsteady: Vec<_> =
-            self.cases.iter().filter(quiet).filter_map(|case| Some((case, case.reason.as_ref()?))).collect();
+        let quiet = self.of(&[Verdict::Pass, Verdict::Known]);
+        let unsteady: Vec<_> = quiet.iter().filter_map(|case| Some((case, case.reason.as_ref()?))).collect();
         if unsteady.is_empty() {
             return Ok(());
         }
@@ -258,23 +240,24 @@ impl<W: Write> TerminalReporter<W> {
     }
 
     /// Failing cases, counts, warnings and the next step.
-    fn last_lines(&self, out: &mut dyn Write, end: &RunFinished) -> io::Result<()> {
+    fn last_lines(&self, out: &mut dyn Write) -> io::Result<()> {
         let TerminalSettings { color, width, .. } = self.settings;
+        let RecordedRun { report, planned, end, .. } = self.run;
+        let summary = &report.summary;
         let mut painter = Painter::new(out, color, width);
         painter.gap()?;
         self.failures(&mut painter)?;
         if end.interrupted {
-            let all = self.started.as_ref().map_or(0, |started| started.cases);
-            let left = all.saturating_sub(self.summary.cases());
-            let line = format!("interrupted: {left} of {} have no verdict", plural(all, "case"));
+            let left = planned.saturating_sub(summary.cases());
+            let line = format!("interrupted: {left} of {} have no verdict", plural(*planned, "case"));
             painter.text(0, verdict_style(Verdict::Broken), &line)?;
         }
-        let counts = self.counts(|verdict, text| painter.styled(verdict_style(verdict), &text));
+        let counts = counts(summary, |verdict, text| painter.styled(verdict_style(verdict), &text));
         let counts = if counts.is_empty() { String::new() } else { format!(": {counts}") };
-        painter.raw(&format!("{}{counts}", plural(self.summary.cases(), "case")))?;
+        painter.raw(&format!("{}{counts}", plural(summary.cases(), "case")))?;
         painter.text(0, Style::new(), &self.times())?;
-        if self.summary.inconclusive > 0 {
-            let cases = plural(self.summary.inconclusive, "case");
+        if summary.inconclusive > 0 {
+            let cases = plural(summary.inconclusive, "case");
             let line = format!(
                 "warning: {cases} inconclusive, for the reasons above: upfault could not decide whether they pass"
             );
@@ -295,42 +278,40 @@ impl<W: Write> TerminalReporter<W> {
             );
             painter.text(0, verdict_style(Verdict::Inconclusive), &safe(&line))?;
         }
-        if let Some(alone) = alone(&self.cases) {
+        if let Some(alone) = alone(&report.cases) {
             painter.text(0, Style::new(), &safe(&format!("note: {alone}")))?;
         }
         for note in &end.notes {
             painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;
         }
-        show_written(&mut painter, end, self.rerun.as_ref())
+        show_written(&mut painter, end, report.rerun.as_ref())
     }
 
     fn times(&self) -> String {
-        let mut line = format!("wall {}", seconds(self.summary.wall_ms));
-        if let Some(slowest) = &self.summary.slowest {
+        let summary = &self.run.report.summary;
+        let mut line = format!("wall {}", seconds(summary.wall_ms));
+        if let Some(slowest) = &summary.slowest {
             line.push_str(&format!(", slowest case {} ({})", seconds(slowest.ms), safe(&slowest.id)));
-            line.push_str(&format!(", total case time {}", seconds(self.summary.sum_ms)));
+            line.push_str(&format!(", total case time {}", seconds(summary.sum_ms)));
         }
-        if let Some(start) = self.summary.proxy_start_ms {
+        if let Some(start) = summary.proxy_start_ms {
             line.push_str(&format!(", proxy start {}", seconds(start)));
         }
-        if self.summary.timer_error_ms >= LATE_MS {
-            line.push_str(&format!(", injected delays up to {:.1}ms late", self.summary.timer_error_ms));
+        if summary.timer_error_ms >= LATE_MS {
+            line.push_str(&format!(", injected delays up to {:.1}ms late", summary.timer_error_ms));
         }
         line
     }
 
-    fn of(&self, verdicts: &[Verdict]) -> Vec<Arc<CaseResult>> {
-        self.cases.iter().filter(|case| verdicts.contains(&case.verdict)).cloned().collect()
+    fn of(&self, verdicts: &[Verdict]) -> Vec<&'r CaseReport> {
+        self.run.report.cases.iter().filter(|case| verdicts.contains(&case.verdict)).collect()
     }
 }
 
 impl<W: Write> Reporter for TerminalReporter<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::RunStarted(started) => {
-                self.start_bar(started);
-                self.started = Some(started.clone());
-            }
+            Event::RunStarted(started) => self.start_bar(started.cases),
             Event::ProxyProgress(line) => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(safe(line));
@@ -338,19 +319,27 @@ impl<W: Write> Reporter for TerminalReporter<W> {
                     writeln!(log, "{}", safe(line))?;
                 }
             }
-            Event::ProxyReady { startup_ms, .. } => {
-                self.summary.proxy_start_ms = Some(*startup_ms);
-                self.advance();
-            }
-            Event::CaseStarted { .. } => {}
+            Event::ProxyReady { .. } => self.advance(),
             Event::CaseFinished(case) => {
                 self.summary.add(case);
-                self.cases.push(Arc::clone(case));
                 self.advance();
             }
-            Event::RunFinished(end) => self.finish(end)?,
+            Event::CaseStarted { .. } | Event::RunFinished(_) => {}
         }
         Ok(())
+    }
+
+    /// Prints the results. Not earlier: their order must not depend on the speed of the cases.
+    fn finish(&mut self, run: &RecordedRun) -> io::Result<()> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        let text = TerminalText { settings: self.settings, run };
+        let mut out = Vec::new();
+        text.results(&mut out)?;
+        text.last_lines(&mut out)?;
+        self.out.write_all(&out)?;
+        self.out.flush()
     }
 }
 

@@ -7,14 +7,13 @@ use serde_json::Value;
 
 use super::{
     curl::curl_words,
-    json::CaseReport,
     paint::{Painter, cut, diff_style, safe, verdict_style},
     rerun::Rerun,
     sdk_block,
     terminal_origin::{fates, made_by},
 };
 use crate::{
-    event::CaseResult,
+    event::CaseReport,
     judge::{PolicyAnswer, PolicyEffect},
     observation::{
         Attempt, AttemptEnd, Exchange, ExchangeOutcome, ReceivedFrame, Response, StepName, is_meaningful,
@@ -38,16 +37,14 @@ pub(super) const LATE_MS: f64 = 1.0;
 const LABEL: &str = "  upstream sent  ";
 
 /// Prints a case with the evidence for its verdict. With `rerun`, prints the command that runs it again too.
-pub(super) fn show(painter: &mut Painter<'_>, result: &CaseResult, rerun: Option<&Rerun>) -> io::Result<()> {
-    // The same placeholders replace secrets here as in a stored report.
-    let case = CaseReport::new(result);
+pub(super) fn show(painter: &mut Painter<'_>, case: &CaseReport, rerun: Option<&Rerun>) -> io::Result<()> {
     let word = case.verdict.as_str().to_uppercase();
     let heading = painter.styled(verdict_style(case.verdict), &word);
     painter.raw(&format!("{heading} {}", painter.styled(Style::new().bold(), &safe(&case.id))))?;
     painter.text(2, Style::new(), &safe(&case.title))?;
-    painter.text(2, Style::new().dimmed(), &safe(&result.why))?;
+    painter.text(2, Style::new().dimmed(), &safe(&case.why))?;
     if let Some(rerun) = rerun {
-        painter.command(2, "again: ", &rerun.command(&case))?;
+        painter.command(2, "again: ", &rerun.command(case))?;
     }
     if let Some(reason) = &case.reason {
         painter.field(2, "reason: ", &safe(reason))?;

@@ -1,15 +1,14 @@
 //! Many cases in few lines: by rule, by reason, by kind.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{collections::BTreeMap, io};
 
 use anstyle::Style;
 
 use super::paint::{Painter, cut, safe, verdict_style};
 use crate::{
-    event::CaseResult,
+    event::CaseReport,
     judge::{Finding, PolicyAnswer, PolicyEffect, Verdict},
     scenario::Level,
-    snapshot::Redactor,
 };
 
 /// How many case ids a group names.
@@ -30,7 +29,7 @@ pub(super) enum Findings {
 }
 
 impl Findings {
-    fn holds(self, case: &CaseResult, finding: &Finding) -> bool {
+    fn holds(self, case: &CaseReport, finding: &Finding) -> bool {
         let required = finding.level == Level::Required;
         match self {
             Self::Required => required,
@@ -68,7 +67,7 @@ impl GroupHeading {
 }
 
 /// How many cases have findings of this kind.
-pub(super) fn count(cases: &[Arc<CaseResult>], kind: Findings) -> usize {
+pub(super) fn count(cases: &[&CaseReport], kind: Findings) -> usize {
     cases.iter().filter(|case| case.findings.iter().any(|finding| kind.holds(case, finding))).count()
 }
 
@@ -76,7 +75,7 @@ pub(super) fn count(cases: &[Arc<CaseResult>], kind: Findings) -> usize {
 pub(super) fn by_rule(
     painter: &mut Painter<'_>,
     group: &GroupHeading,
-    cases: &[Arc<CaseResult>],
+    cases: &[&CaseReport],
     kind: Findings,
 ) -> io::Result<()> {
     // For each rule: how many cases break it, and what was seen in the first of them.
@@ -110,7 +109,7 @@ pub(super) fn by_rule(
 
 /// A line for each rule that is still broken but that the policy no longer requires: how many cases, and which
 /// answers of the policy decide.
-pub(super) fn eased(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io::Result<()> {
+pub(super) fn eased(painter: &mut Painter<'_>, cases: &[&CaseReport]) -> io::Result<()> {
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
     let effects = cases.iter().filter_map(|case| case.change.as_ref()).flat_map(|change| &change.eased);
     for PolicyEffect { rule, answers } in effects {
@@ -133,17 +132,10 @@ pub(super) fn eased(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io:
     Ok(())
 }
 
-/// A finding in one line, without secrets.
-fn example(case: &CaseResult, finding: &Finding) -> String {
+/// A finding in one line.
+fn example(case: &CaseReport, finding: &Finding) -> String {
     let text = format!("expected {}, observed {}", finding.expected, finding.observed);
-    format!("{}: {}", case.id, cut(&without_secrets(case, &text), EXAMPLE))
-}
-
-fn without_secrets(case: &CaseResult, text: &str) -> String {
-    match &case.observation {
-        Some(observation) => Redactor::secrets(&observation.arrangement).text(text),
-        None => text.to_owned(),
-    }
+    format!("{}: {}", case.id, cut(&text, EXAMPLE))
 }
 
 /// The group's heading, then a line for each reason: how many cases, and some of their ids.
@@ -151,12 +143,12 @@ pub(super) fn by_reason(
     painter: &mut Painter<'_>,
     group: &GroupHeading,
     verdict: Verdict,
-    cases: &[Arc<CaseResult>],
+    cases: &[&CaseReport],
     all_ids: bool,
 ) -> io::Result<()> {
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for case in cases.iter().filter(|case| case.verdict == verdict) {
-        let reason = without_secrets(case, case.reason.as_deref().unwrap_or("no reason given"));
+        let reason = case.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
         reasons.entry(reason).or_default().push(&case.id);
     }
     if reasons.is_empty() {
@@ -180,16 +172,13 @@ pub(super) fn by_reason(
 
 /// Splits cases into those that are shown in full and the rest. Of each kind the first two are shown, at most `most`
 /// cases in total; broken rules come before mere differences from the snapshot.
-pub(super) fn select(
-    mut cases: Vec<Arc<CaseResult>>,
-    most: usize,
-) -> (Vec<Arc<CaseResult>>, Vec<Arc<CaseResult>>) {
+pub(super) fn select(mut cases: Vec<&CaseReport>, most: usize) -> (Vec<&CaseReport>, Vec<&CaseReport>) {
     const ALIKE: usize = 2;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     cases.sort_by_key(|case| weight(case));
     let (mut shown, mut rest) = (Vec::new(), Vec::new());
     for case in cases {
-        let alike = seen.entry(kind(&case)).or_default();
+        let alike = seen.entry(kind(case)).or_default();
         *alike += 1;
         if *alike <= ALIKE && shown.len() < most { shown.push(case) } else { rest.push(case) }
     }
@@ -197,8 +186,8 @@ pub(super) fn select(
 }
 
 /// A paragraph for each kind of case: what its cases have in common, and some of their ids.
-pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> io::Result<()> {
-    let mut kinds: Vec<(String, Vec<&CaseResult>)> = Vec::new();
+pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[&CaseReport]) -> io::Result<()> {
+    let mut kinds: Vec<(String, Vec<&CaseReport>)> = Vec::new();
     for case in cases {
         let kind = kind(case);
         match kinds.iter_mut().find(|(known, _)| *known == kind) {
@@ -224,7 +213,7 @@ pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>]) -> 
 
 /// What cases of one kind share: the verdict, and the rules that are newly broken or no longer broken. If there are
 /// none, the changed lines of the snapshot.
-fn kind(case: &CaseResult) -> String {
+fn kind(case: &CaseReport) -> String {
     let mut lines = vec![case.verdict.to_string()];
     let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) else {
         let mut rules: Vec<&str> = required(case).map(|finding| finding.rule.as_str()).collect();
@@ -253,7 +242,7 @@ fn kind(case: &CaseResult) -> String {
 }
 
 /// The rules to name for a failing case: the newly broken ones, or if there are none, all required ones it breaks.
-pub(super) fn rules_of(case: &CaseResult) -> Vec<&str> {
+pub(super) fn rules_of(case: &CaseReport) -> Vec<&str> {
     let is_new = |finding: &&Finding| Findings::New.holds(case, finding);
     let mut rules: Vec<&str> = required(case).filter(is_new).map(|finding| finding.rule.as_str()).collect();
     if rules.is_empty() {
@@ -264,13 +253,13 @@ pub(super) fn rules_of(case: &CaseResult) -> Vec<&str> {
 }
 
 /// The findings that can fail a case.
-fn required(case: &CaseResult) -> impl Iterator<Item = &Finding> {
+fn required(case: &CaseReport) -> impl Iterator<Item = &Finding> {
     case.findings.iter().filter(|finding| finding.level == Level::Required)
 }
 
 /// Sorts what a reader should see first: upfault's own failures, broken rules, a changed status or ending, other
 /// changes.
-fn weight(case: &CaseResult) -> u8 {
+fn weight(case: &CaseReport) -> u8 {
     let change = case.change.as_ref();
     let moved = |mark: &str| {
         change.is_some_and(|change| {

@@ -1,25 +1,23 @@
 //! The smoke tests: which providers' plain success and plain failure reach the caller at all.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{collections::BTreeMap, io};
 
 use super::paint::{Painter, safe};
-use crate::{event::CaseResult, judge::Verdict, scenario::Api};
+use crate::{event::CaseReport, judge::Verdict, scenario::Api};
 
 /// The folder of these scenarios.
 const FOLDER: &str = "smoke/";
 
 /// How many providers and APIs pass, and a line with the verdicts of each one that fails, or of all if `verbose`.
 /// Prints nothing if there are fewer than two rows: then the list of cases says it all.
-pub(super) fn smoke(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>], verbose: bool) -> io::Result<()> {
+pub(super) fn smoke(painter: &mut Painter<'_>, cases: &[&CaseReport], verbose: bool) -> io::Result<()> {
     let mut rows: BTreeMap<(Api, String), BTreeMap<Verdict, Vec<String>>> = BTreeMap::new();
-    let mut cases: Vec<&CaseResult> =
-        cases.iter().map(Arc::as_ref).filter(|case| case.scenario.starts_with(FOLDER)).collect();
+    let mut cases: Vec<&CaseReport> =
+        cases.iter().copied().filter(|case| case.scenario.starts_with(FOLDER)).collect();
     // Success before failure, plain before streamed.
-    cases.sort_by_key(|case| {
-        (!case.scenario.contains("success"), case.scenario.clone(), case.combination.stream)
-    });
+    cases.sort_by_key(|case| (!case.scenario.contains("success"), case.scenario.clone(), case.matrix.stream));
     for case in cases {
-        let row = (case.combination.api, case.combination.provider.to_string());
+        let row = (case.matrix.api, case.matrix.provider.to_string());
         rows.entry(row).or_default().entry(case.verdict).or_default().push(kind(case));
     }
     if rows.len() < 2 {
@@ -47,10 +45,10 @@ pub(super) fn smoke(painter: &mut Painter<'_>, cases: &[Arc<CaseResult>], verbos
 }
 
 /// `success`, `success (stream)`.
-fn kind(case: &CaseResult) -> String {
+fn kind(case: &CaseReport) -> String {
     // Each API has its own file: `messages/success` is the same kind of case as `success`.
     let kind = case.scenario.rsplit('/').next().unwrap_or_default();
-    if case.combination.stream { format!("{kind} (stream)") } else { kind.to_owned() }
+    if case.matrix.stream { format!("{kind} (stream)") } else { kind.to_owned() }
 }
 
 fn name(api: Api, provider: &str) -> String {

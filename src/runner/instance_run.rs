@@ -26,7 +26,7 @@ use super::{
     worklist::{FinishedLook, Look, Worklist},
 };
 use crate::{
-    event::{CaseResult, Event, ProxyStop},
+    event::{CaseReport, Event, ProxyStop},
     observation::ProxyHarm,
     snapshot::CaseSnapshot,
 };
@@ -287,7 +287,7 @@ impl InstanceRun<'_> {
         round.done.died = Some(ProxyGone { how, why, tail, log });
     }
 
-    pub(super) fn result(&self, result: CaseResult) -> Arc<CaseResult> {
+    pub(super) fn result(&self, result: CaseReport) -> Arc<CaseReport> {
         let result = Arc::new(result);
         // The run continues without a reporter.
         let _ = self.events.send(Event::CaseFinished(Arc::clone(&result)));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::error::RunError;
 use crate::{
-    event::CaseResult,
+    event::CaseReport,
     judge::{ComparedSibling, Finding, Policy, Verdict, has_timing, stops_the_proxy},
     observation::Observation,
     scenario::Case,
@@ -109,19 +109,27 @@ pub(super) fn unjudged(
     verdict: Verdict,
     reason: String,
     observation: Option<Observation>,
-) -> CaseResult {
-    CaseResult {
+) -> CaseReport {
+    incomplete(case, verdict, reason, observation).completed()
+}
+
+fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option<Observation>) -> CaseReport {
+    CaseReport {
         id: case.id.clone(),
         scenario: case.scenario.id.clone(),
         title: case.scenario.title.clone(),
         file: case.scenario.file.clone(),
         why: case.scenario.why.clone(),
-        combination: case.combination,
+        matrix: case.combination,
         verdict,
         reason: Some(reason),
         findings: Vec::new(),
         change: None,
         accepted: None,
+        origins: Vec::new(),
+        sdk_view: Vec::new(),
+        compared_with: Vec::new(),
+        timer_error_ms: 0.0,
         duration_ms: observation.as_ref().map_or(0.0, duration_ms),
         observation,
     }
@@ -133,15 +141,16 @@ pub(super) fn judged(
     judged: JudgedLook,
     observation: Observation,
     reason: Option<String>,
-) -> CaseResult {
-    CaseResult {
+) -> CaseReport {
+    let judged = CaseReport {
         verdict: judged.verdict,
         reason,
         findings: judged.findings,
         change: judged.change.filter(|change| !change.is_empty()),
         accepted: Some(judged.accepted),
-        ..unjudged(case, Verdict::Pass, String::new(), Some(observation))
-    }
+        ..incomplete(case, Verdict::Pass, String::new(), Some(observation))
+    };
+    judged.completed()
 }
 
 /// Milliseconds from the first request of a case to its last byte.

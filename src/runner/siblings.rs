@@ -7,7 +7,7 @@ use std::{
 
 use super::worklist::FinishedLook;
 use crate::{
-    event::CaseResult,
+    event::CaseReport,
     judge::ComparedSibling,
     scenario::{Case, Sibling, siblings},
 };
@@ -21,7 +21,7 @@ pub(super) struct Kinship<'r> {
     /// Cases that are siblings of another one.
     wanted: HashSet<String>,
     /// The final results of siblings that were judged.
-    judged: HashMap<String, Arc<CaseResult>>,
+    judged: HashMap<String, Arc<CaseReport>>,
     /// Looks that wait for the results of siblings.
     waiting: Vec<FinishedLook<'r>>,
 }
@@ -60,7 +60,7 @@ impl<'r> Kinship<'r> {
     }
 
     /// Records that a case has a final result, which is `None` if it was not judged.
-    pub(super) fn settle(&mut self, id: &str, judged: Option<Arc<CaseResult>>) {
+    pub(super) fn settle(&mut self, id: &str, judged: Option<Arc<CaseReport>>) {
         self.open.remove(id);
         if let Some(result) = judged.filter(|_| self.wanted.contains(id)) {
             self.judged.insert(id.to_owned(), result);

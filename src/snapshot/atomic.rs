@@ -1,13 +1,25 @@
 //! Atomic file writes: a file is either complete or not there.
 
-use std::{fs, io, io::Write, path::Path};
+use std::{
+    fs,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
 
-/// Writes `text` to `path` through a temporary file in the same folder: a reader never sees half of the text, and a
-/// crash leaves either the old or the new file.
+/// Writes `text` to `path`, as [`write_atomically_with`] does.
+pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+    write_atomically_with(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Writes a file through a temporary file in the same folder: a reader never sees half of the text, and a crash leaves
+/// either the old or the new file.
 ///
 /// Creates missing folders. The file gets the permissions of any new file, because the 0600 of a temporary file would
 /// hide a snapshot from colleagues.
-pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -17,8 +29,9 @@ pub(crate) fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
     builder.prefix(".upfault-").suffix(".tmp");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    let mut file = BufWriter::new(builder.tempfile_in(folder)?);
+    write(&mut file)?;
+    let file = file.into_inner()?;
     file.as_file().sync_data()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

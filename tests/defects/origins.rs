@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use upfault::internals::{
     builtin::Defect::{self, *},
-    event::CaseResult,
+    event::CaseReport,
     judge::{DetailFate, ErrorSource, TracedDetail, origins},
 };
 
@@ -41,8 +41,8 @@ fn is_leaked(fate: &DetailFate) -> bool {
 }
 
 /// The details of all errors in these results, each with its case.
-fn traced(results: &[Arc<CaseResult>]) -> Vec<(String, TracedDetail)> {
-    let of = |result: &Arc<CaseResult>| {
+fn traced(results: &[Arc<CaseReport>]) -> Vec<(String, TracedDetail)> {
+    let of = |result: &Arc<CaseReport>| {
         let origins = result.observation.as_ref().map(origins).unwrap_or_default();
         let details = origins.into_iter().flat_map(|origin| origin.details);
         details.map(|detail| (result.id.clone(), detail)).collect::<Vec<_>>()

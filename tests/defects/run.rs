@@ -10,10 +10,10 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use upfault::internals::{
     builtin::{self, Defect},
-    event::{CaseResult, Event},
+    event::{CaseReport, Event},
     judge::{Finding, Policy, Verdict},
     proxy::Definition,
-    report::{CaseReport, ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again},
+    report::{ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again},
     runner::{self, ProxyChoice, RunSettings},
     scenario::Case,
     snapshot::{SnapshotStore, WriteMode},
@@ -23,7 +23,7 @@ use upfault::internals::{
 pub type Broken = BTreeMap<String, (String, Finding)>;
 
 /// Runs cases. Each of them must get a verdict.
-pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult>> {
+pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseReport>> {
     run_seeded(defect, cases, 1).await
 }
 
@@ -32,7 +32,7 @@ pub async fn run(defect: Option<Defect>, cases: Vec<Case>) -> Vec<Arc<CaseResult
 const RUNS: usize = 3;
 
 /// Runs cases with this seed, on which tokens and random choices depend.
-pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
+pub async fn run_seeded(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseReport>> {
     // Cases that the embedded proxy does not support are left out.
     let cases: Vec<Case> = cases
         .into_iter()
@@ -83,7 +83,7 @@ fn proxy(defect: Option<Defect>) -> ProxyChoice {
     }
 }
 
-async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseResult>> {
+async fn run_once(defect: Option<Defect>, cases: Vec<Case>, seed: u64) -> Vec<Arc<CaseReport>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let store = SnapshotStore::new(dir.path().join("snapshots"), WriteMode::Never).without_bundled();
     run_by(Policy::default(), store, defect, cases, seed).await
@@ -96,7 +96,7 @@ pub async fn run_by(
     defect: Option<Defect>,
     cases: Vec<Case>,
     seed: u64,
-) -> Vec<Arc<CaseResult>> {
+) -> Vec<Arc<CaseReport>> {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = RunSettings {
         cases,
@@ -127,7 +127,7 @@ pub async fn run_by(
 }
 
 /// The report of a run with the default policy.
-pub fn report(results: &[Arc<CaseResult>]) -> Report {
+pub fn report(results: &[Arc<CaseReport>]) -> Report {
     Report {
         schema: SCHEMA_VERSION,
         upfault: String::new(),
@@ -138,7 +138,7 @@ pub fn report(results: &[Arc<CaseResult>]) -> Report {
         allow_inconclusive: None,
         proxy: ProxyReport::default(),
         rerun: None,
-        cases: results.iter().map(|result| CaseReport::new(result)).collect(),
+        cases: results.iter().map(|result| CaseReport::clone(result)).collect(),
         summary: Summary::default(),
         log_leaks: Vec::new(),
         stops: Vec::new(),
@@ -146,7 +146,7 @@ pub fn report(results: &[Arc<CaseResult>]) -> Report {
 }
 
 /// The rules that these cases broke.
-pub fn broken(results: &[Arc<CaseResult>]) -> Broken {
+pub fn broken(results: &[Arc<CaseReport>]) -> Broken {
     let mut broken = Broken::new();
     for result in results {
         for finding in &result.findings {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use upfault::internals::{
     builtin::Defect,
-    event::{CaseResult, Event},
+    event::{CaseReport, Event},
     judge::{Policy, Verdict},
     report::judge_again,
     scenario::Level,
@@ -46,7 +46,7 @@ levels:
 
 type CaseJudgement = (Verdict, Vec<(String, Level)>);
 
-fn judgements<'r>(results: impl Iterator<Item = &'r CaseResult>) -> BTreeMap<String, CaseJudgement> {
+fn judgements<'r>(results: impl Iterator<Item = &'r CaseReport>) -> BTreeMap<String, CaseJudgement> {
     results
         .map(|case| {
             let findings = case.findings.iter().map(|finding| (finding.rule.clone(), finding.level));

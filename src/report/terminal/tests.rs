@@ -1,8 +1,12 @@
 //! Complete outputs, as people read them.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::{
+    event::{RunFinished, RunStarted},
     judge::{Finding, PolicyAnswer, PolicyEffect},
+    report::recorded_run::RunRecorder,
     scenario::{Api, Combination, Level, Provider},
     snapshot::{Difference, sample_observation},
 };
@@ -23,22 +27,26 @@ pub(crate) fn finish() -> Event {
     Event::RunFinished(RunFinished { wall_ms: 2110.0, total_ms: 21000.0, ..RunFinished::default() })
 }
 
-pub(crate) fn case(id: &str, verdict: Verdict) -> CaseResult {
+pub(crate) fn case(id: &str, verdict: Verdict) -> CaseReport {
     let scenario = id.split('[').next().unwrap_or(id).to_owned();
-    CaseResult {
+    CaseReport {
         id: id.to_owned(),
         title: "A 429 keeps its status, its detail and its Retry-After".to_owned(),
         file: format!("scenarios/{scenario}.yaml"),
         scenario,
         why: "SDKs wait as long as Retry-After says.".to_owned(),
-        combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+        matrix: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
         verdict,
         reason: None,
         findings: Vec::new(),
         change: None,
         accepted: None,
+        origins: Vec::new(),
+        sdk_view: Vec::new(),
+        compared_with: Vec::new(),
         observation: None,
         duration_ms: 12.0,
+        timer_error_ms: 0.0,
     }
 }
 
@@ -53,8 +61,8 @@ fn finding(rule: &str, level: Level) -> Finding {
     }
 }
 
-pub(crate) fn failing(id: &str) -> CaseResult {
-    CaseResult {
+pub(crate) fn failing(id: &str) -> CaseReport {
+    CaseReport {
         findings: vec![finding("headers.retry-after", Level::Required)],
         observation: Some(sample_observation()),
         ..case(id, Verdict::Fail)
@@ -69,16 +77,17 @@ fn verbose() -> TerminalSettings {
     TerminalSettings { verbose: true, ..plain() }
 }
 
-fn shown(settings: TerminalSettings, cases: Vec<CaseResult>, end: RunFinished) -> String {
+fn shown(settings: TerminalSettings, cases: Vec<CaseReport>, end: RunFinished) -> String {
     let mut out = Vec::new();
-    let mut reporter = TerminalReporter::new(&mut out, settings).with_rerun(Some(rerun()));
+    let mut recorder = RunRecorder::new(&std::env::temp_dir(), Some(rerun())).unwrap();
     let total = cases.len() + usize::from(end.interrupted) * 3;
-    reporter.event(&started(total)).unwrap();
-    reporter.event(&Event::ProxyReady { instances: 1, startup_ms: 18230.0 }).unwrap();
+    recorder.add(&started(total)).unwrap();
+    recorder.add(&Event::ProxyReady { instances: 1, startup_ms: 18230.0 }).unwrap();
     for case in cases {
-        reporter.event(&Event::CaseFinished(Arc::new(case))).unwrap();
+        recorder.add(&Event::CaseFinished(Arc::new(case.completed()))).unwrap();
     }
-    reporter.event(&Event::RunFinished(end)).unwrap();
+    recorder.add(&Event::RunFinished(end.clone())).unwrap();
+    TerminalReporter::new(&mut out, settings).finish(&recorder.finish(&end)).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -91,8 +100,8 @@ fn end() -> RunFinished {
     RunFinished { wall_ms: 2110.0, total_ms: 21000.0, ..RunFinished::default() }
 }
 
-fn passing(id: &str, duration_ms: f64) -> CaseResult {
-    CaseResult { observation: Some(sample_observation()), duration_ms, ..case(id, Verdict::Pass) }
+fn passing(id: &str, duration_ms: f64) -> CaseReport {
+    CaseReport { observation: Some(sample_observation()), duration_ms, ..case(id, Verdict::Pass) }
 }
 
 #[test]
@@ -198,7 +207,7 @@ fn a_stream_is_shown_by_its_first_and_last_events() {
 #[test]
 fn known_findings_are_a_line_for_each_rule() {
     let known =
-        |id: &str| CaseResult { change: Some(Difference::default()), verdict: Verdict::Known, ..failing(id) };
+        |id: &str| CaseReport { change: Some(Difference::default()), verdict: Verdict::Known, ..failing(id) };
     let mut both = known("b/two[stream]");
     both.findings.push(finding("status.mirrored", Level::Required));
     both.findings.push(finding("detail.code-kept", Level::Recommended));
@@ -240,7 +249,7 @@ fn by_policy(rule: &str, key: &str, answer: &str) -> PolicyEffect {
 fn a_difference_by_policy_alone_names_the_policy_key() {
     let enforced = by_policy("status.timeout", "timeout", "504");
     let eased = by_policy("headers.retry-after", "retry_after", "lifted");
-    let failed = |id: &str| CaseResult {
+    let failed = |id: &str| CaseReport {
         change: Some(Difference {
             enforced: vec![enforced.clone()],
             eased: vec![eased.clone()],
@@ -258,7 +267,7 @@ fn a_difference_by_policy_alone_names_the_policy_key() {
         }],
         ..case(id, Verdict::Fail)
     };
-    let passed = CaseResult {
+    let passed = CaseReport {
         change: Some(Difference { eased: vec![eased.clone()], ..Difference::default() }),
         ..passing("limits/rate-limit", 12.0)
     };
@@ -322,7 +331,7 @@ fn a_change_shows_its_diff() {
         diff: "--- accepted\n+++ now\n@@ -1,3 +1,3 @@\n-step 1: 500\n+step 1: 429\n   content-type: application/json\n".to_owned(),
         ..Difference::default()
     };
-    let changed = CaseResult {
+    let changed = CaseReport {
         change: Some(change),
         findings: vec![finding("detail.code-kept", Level::Recommended)],
         ..case("limits/rate-limit", Verdict::Changed)
@@ -359,7 +368,7 @@ fn a_change_shows_its_diff() {
 #[test]
 fn broken_inconclusive_and_skipped_cases_show_their_reasons() {
     let with =
-        |id: &str, verdict, reason: &str| CaseResult { reason: Some(reason.to_owned()), ..case(id, verdict) };
+        |id: &str, verdict, reason: &str| CaseReport { reason: Some(reason.to_owned()), ..case(id, verdict) };
     let skip = "litellm cannot set `cooldown`";
     let cases = vec![
         with("a/broken", Verdict::Broken, "the mock could not bind a port: Address already in use"),
@@ -439,7 +448,7 @@ fn two_failures_of_a_kind_are_shown_in_full_and_the_rest_by_name() {
 
 #[test]
 fn nothing_is_wider_than_the_terminal() {
-    let mut cases: Vec<CaseResult> =
+    let mut cases: Vec<CaseReport> =
         (0..4).map(|n| failing(&format!("limits/rate-limit-{n}[stream]"))).collect();
     let mut changed = failing("status/server-error");
     changed.verdict = Verdict::Changed;
@@ -469,9 +478,9 @@ fn no_secret_is_shown() {
     let arrangement = leaky.observation.as_ref().unwrap().arrangement.clone();
     leaky.findings[0].observed =
         format!("{} and {}", arrangement.deployments[0].key, arrangement.proxy_secrets[0]);
-    let known = CaseResult { verdict: Verdict::Known, ..leaky.clone() };
+    let known = CaseReport { verdict: Verdict::Known, ..leaky.clone() };
     let reason = Some(arrangement.proxy_secrets[0].clone());
-    let unclear = CaseResult { verdict: Verdict::Inconclusive, reason, ..leaky.clone() };
+    let unclear = CaseReport { verdict: Verdict::Inconclusive, reason, ..leaky.clone() };
     let text = shown(verbose(), vec![leaky, known, unclear.clone(), unclear], end());
     assert!(text.contains("observed: <key primary> and <proxy key>"), "{text}");
     assert!(text.contains("observed <key primary> and <proxy key>"), "in the list of known findings: {text}");
@@ -483,7 +492,7 @@ fn smoke_cases_are_counted_and_listed_by_provider_if_verbose() {
     let smoke = |scenario: &str, provider, stream, verdict| {
         let id = format!("{scenario}[{provider}{}]", if stream { ",stream" } else { "" });
         let mut case = case(&id, verdict);
-        case.combination = Combination { api: Api::OpenaiChat, provider, stream };
+        case.matrix = Combination { api: Api::OpenaiChat, provider, stream };
         case
     };
     let (ok, limit) = ("smoke/success", "smoke/rate-limit");
