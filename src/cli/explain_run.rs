@@ -14,7 +14,7 @@ use crate::{
     judge::Policy,
     report::{
         ALLOWED_INCONCLUSIVE, EXIT_OK, Fanout, FileReporter, Rejudgement, Report, ReportTarget, Reporter,
-        Rerun, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again,
+        Rerun, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again, plural,
     },
 };
 
@@ -75,8 +75,16 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
 
 /// How findings and verdicts differ from those of the run.
 fn compared(report: &Report, policy: &Policy, own: Option<&Policy>, again: &Rejudgement) -> String {
-    let mut text =
-        format!("\nJudged again by {}; the run was judged by {}", policy.describe(), report.policy);
+    let mut text = String::new();
+    if again.without_exchanges > 0 {
+        let _ = writeln!(
+            text,
+            "\nnote: {} without exchanges kept the verdict of the run; `--report json-full=PATH` stores the exchanges of \
+             every case",
+            plural(again.without_exchanges, "passing case")
+        );
+    }
+    let _ = write!(text, "\nJudged again by {}; the run was judged by {}", policy.describe(), report.policy);
     if again.differences.is_empty() {
         text.push_str(": the same findings and verdicts.\n");
         return text;

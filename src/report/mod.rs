@@ -6,6 +6,7 @@ mod curl;
 mod exit;
 mod fanout;
 mod format;
+mod gateway_properties;
 mod github;
 mod json;
 mod junit;

@@ -31,6 +31,9 @@ pub struct Rejudgement {
     pub events: Vec<Event>,
     /// The cases whose findings or verdicts differ from those in the report.
     pub differences: Vec<JudgementChange>,
+    /// How many cases keep their findings and verdicts because the report does not contain what was sent and received in
+    /// them.
+    pub without_exchanges: usize,
 }
 
 /// How the judgement of a case differs from the report. A finding whose level changed is both new and gone.
@@ -117,7 +120,9 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {
         stops: report.stops.clone(),
         ..RunFinished::default()
     }));
-    Rejudgement { events, differences }
+    let is_kept = |case: &&CaseReport| case.verdict.is_of_findings() && case.observation.is_none();
+    let without_exchanges = report.cases.iter().filter(is_kept).count();
+    Rejudgement { events, differences, without_exchanges }
 }
 
 /// `judged` contains the cases that can be compared with.

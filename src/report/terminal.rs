@@ -10,13 +10,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     RecordedRun, Reporter, Summary,
+    gateway_properties::gateway_properties,
     missing_siblings::alone,
     paint::{Painter, safe, verdict_style},
     rerun::Rerun,
     stops::stop_lines,
     terminal_case::{LATE_MS, seconds, show},
     terminal_groups::{
-        Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, rules_of, select,
+        Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, properties, rules_of,
+        select,
     },
     terminal_matrix,
     terminal_snapshots::show_written,
@@ -80,7 +82,7 @@ pub(crate) fn write_cases(
         if n > 0 {
             painter.gap()?;
         }
-        show(&mut painter, case, rerun)?;
+        show(&mut painter, case, rerun, &[])?;
     }
     Ok(())
 }
@@ -160,10 +162,11 @@ impl<'r> TerminalText<'r> {
         for verdict in [Verdict::Broken, Verdict::Fail, Verdict::Changed, Verdict::Inconclusive] {
             bad.extend(self.of(&[verdict]));
         }
+        let shared = gateway_properties(&report.cases);
         let (shown, rest) = if verbose { (bad, Vec::new()) } else { select(bad, IN_FULL) };
         for case in &shown {
             painter.gap()?;
-            show(&mut painter, &self.run.complete(case)?, report.rerun.as_ref())?;
+            show(&mut painter, &self.run.complete(case)?, report.rerun.as_ref(), &shared)?;
         }
         if !rest.is_empty() {
             painter.gap()?;
@@ -176,7 +179,7 @@ impl<'r> TerminalText<'r> {
             let note = "newly broken; `upfault explain RULE` explains a rule";
             let group =
                 GroupHeading { heading: "NEW", style: verdict_style(Verdict::Fail), note, listed: true };
-            by_rule(&mut painter, &group, &failed, Findings::New)?;
+            by_rule(&mut painter, &group, &failed, Findings::New, &shared)?;
         }
         let known = self.of(&[Verdict::Known]);
         let note = match strict {
@@ -185,13 +188,14 @@ impl<'r> TerminalText<'r> {
         };
         let style = verdict_style(Verdict::Known);
         let group = GroupHeading { heading: "KNOWN", style, note, listed: verbose };
-        by_rule(&mut painter, &group, &known, Findings::Required)?;
+        by_rule(&mut painter, &group, &known, Findings::Required, &shared)?;
         let all: Vec<&CaseReport> = report.cases.iter().collect();
-        if count(&all, Findings::Advice) > 0 {
+        if count(&all, Findings::Advice, &shared) > 0 {
             let note = "not required, do not fail the run";
             let group = GroupHeading { heading: "ADVICE", style: Style::new().bold(), note, listed: verbose };
-            by_rule(&mut painter, &group, &all, Findings::Advice)?;
+            by_rule(&mut painter, &group, &all, Findings::Advice, &shared)?;
         }
+        properties(&mut painter, &shared)?;
         eased(&mut painter, &all)?;
         self.unsteady(&mut painter)?;
         terminal_matrix::smoke(&mut painter, &all, verbose)?;

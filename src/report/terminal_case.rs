@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     curl::curl_words,
+    gateway_properties::GatewayProperty,
     paint::{Painter, cut, diff_style, safe, verdict_style},
     rerun::Rerun,
     sdk_block,
@@ -14,10 +15,11 @@ use super::{
 };
 use crate::{
     event::CaseReport,
-    judge::{PolicyAnswer, PolicyEffect},
+    judge::{Finding, PolicyAnswer, PolicyEffect},
     observation::{
         Attempt, AttemptEnd, Exchange, ExchangeOutcome, ReceivedFrame, Response, StepName, is_meaningful,
     },
+    scenario::Level,
     wire::frames,
 };
 
@@ -36,8 +38,14 @@ pub(super) const LATE_MS: f64 = 1.0;
 /// The text after a label such as `caller got` starts in the column after this.
 const LABEL: &str = "  upstream sent  ";
 
-/// Prints a case with the evidence for its verdict. With `rerun`, prints the command that runs it again too.
-pub(super) fn show(painter: &mut Painter<'_>, case: &CaseReport, rerun: Option<&Rerun>) -> io::Result<()> {
+/// Prints a case with the evidence for its verdict. With `rerun`, prints the command that runs it again too. Findings
+/// that do not fail the case and are `shared` with nearly every case are only named.
+pub(super) fn show(
+    painter: &mut Painter<'_>,
+    case: &CaseReport,
+    rerun: Option<&Rerun>,
+    shared: &[GatewayProperty],
+) -> io::Result<()> {
     let word = case.verdict.as_str().to_uppercase();
     let heading = painter.styled(verdict_style(case.verdict), &word);
     painter.raw(&format!("{heading} {}", painter.styled(Style::new().bold(), &safe(&case.id))))?;
@@ -50,7 +58,11 @@ pub(super) fn show(painter: &mut Painter<'_>, case: &CaseReport, rerun: Option<&
         painter.field(2, "reason: ", &safe(reason))?;
     }
     let mut shown: Vec<&str> = Vec::new();
-    for finding in &case.findings {
+    let is_shared = |finding: &&Finding| {
+        finding.level != Level::Required && shared.iter().any(|property| property.rule == finding.rule)
+    };
+    let (only_named, in_full): (Vec<_>, Vec<_>) = case.findings.iter().partition(is_shared);
+    for finding in in_full {
         let change = case.change.as_ref();
         let new = change.is_some_and(|change| change.is_new(&finding.rule));
         let mark = if new { ", new" } else { "" };
@@ -67,6 +79,10 @@ pub(super) fn show(painter: &mut Painter<'_>, case: &CaseReport, rerun: Option<&
             painter.field(4, "- ", &safe(&cut(line, BODY)))?;
         }
         shown.extend(finding.evidence.iter().map(String::as_str));
+    }
+    for finding in only_named {
+        painter.gap()?;
+        painter.field(2, &finding.rule, &format!(" ({}), as in nearly every case", finding.level))?;
     }
     if let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) {
         painter.gap()?;

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, io};
 
 use anstyle::Style;
 
-use super::paint::{Painter, cut, safe, verdict_style};
+use super::{
+    gateway_properties::GatewayProperty,
+    paint::{Painter, cut, safe, verdict_style},
+};
 use crate::{
     event::CaseReport,
     judge::{Finding, PolicyAnswer, PolicyEffect, Verdict},
@@ -42,6 +45,17 @@ impl Findings {
     }
 }
 
+impl Findings {
+    /// The findings of this kind in a case, without those that say something about the gateway as a whole. New findings are
+    /// never left out: they fail the case.
+    fn of<'c>(self, case: &'c CaseReport, except: &[GatewayProperty]) -> impl Iterator<Item = &'c Finding> {
+        let is_listed = move |finding: &&Finding| {
+            self == Self::New || !except.iter().any(|property| property.rule == finding.rule)
+        };
+        case.findings.iter().filter(move |finding| self.holds(case, finding)).filter(is_listed)
+    }
+}
+
 /// How a group of cases is introduced.
 pub(super) struct GroupHeading {
     /// `KNOWN`
@@ -67,8 +81,24 @@ impl GroupHeading {
 }
 
 /// How many cases have findings of this kind.
-pub(super) fn count(cases: &[&CaseReport], kind: Findings) -> usize {
-    cases.iter().filter(|case| case.findings.iter().any(|finding| kind.holds(case, finding))).count()
+pub(super) fn count(cases: &[&CaseReport], kind: Findings, except: &[GatewayProperty]) -> usize {
+    let counts = |case: &&&CaseReport| kind.of(case, except).next().is_some();
+    cases.iter().filter(counts).count()
+}
+
+/// Rules that nearly every case breaks: a line for each, with what was observed in the first case.
+pub(super) fn properties(painter: &mut Painter<'_>, properties: &[GatewayProperty]) -> io::Result<()> {
+    if properties.is_empty() {
+        return Ok(());
+    }
+    painter.gap()?;
+    painter.field(0, "GATEWAY ", "nearly every case shows this, so it is listed once:")?;
+    for GatewayProperty { rule, level, broken, judged, observed } in properties {
+        let cases = format!("  {broken} of {} ({level})", plural(*judged, "case"));
+        painter.field(2, &safe(rule), &cases)?;
+        painter.text(4, Style::new(), &safe(&format!("e.g. {}", cut(observed, EXAMPLE))))?;
+    }
+    Ok(())
 }
 
 /// The group's heading, then a line for each rule: how many cases break it, and one example.
@@ -77,13 +107,14 @@ pub(super) fn by_rule(
     group: &GroupHeading,
     cases: &[&CaseReport],
     kind: Findings,
+    except: &[GatewayProperty],
 ) -> io::Result<()> {
     // For each rule: how many cases break it, and what was seen in the first of them.
     let mut rules: BTreeMap<String, (usize, String)> = BTreeMap::new();
     let mut broken = 0;
     for case in cases {
         let mut counted: Vec<&str> = Vec::new();
-        for finding in case.findings.iter().filter(|finding| kind.holds(case, finding)) {
+        for finding in kind.of(case, except) {
             if counted.contains(&finding.rule.as_str()) {
                 continue;
             }

@@ -538,3 +538,41 @@ fn smoke_cases_are_counted_and_listed_by_provider_if_verbose() {
     wall 2.1s, proxy start 18.2s
     ");
 }
+
+#[test]
+fn a_finding_of_nearly_every_case_is_listed_once() {
+    let address = |case: CaseReport| {
+        let mut case = case;
+        let level = Level::Recommended;
+        case.findings.push(Finding {
+            observed: "in the header x-api-base: http://127.0.0.1:4000/v1".to_owned(),
+            ..finding("leak.upstream-address-header", level)
+        });
+        case
+    };
+    let mut cases: Vec<CaseReport> = (10..40).map(|n| address(passing(&format!("a/{n}"), 3.0))).collect();
+    cases.push(address(CaseReport { observation: None, ..failing("limits/rate-limit") }));
+    insta::assert_snapshot!(shown(plain(), cases, end()), @"
+    Testing litellm 1.102.4: 31 cases, policy default, seed 7
+
+    FAIL limits/rate-limit
+      A 429 keeps its status, its detail and its Retry-After
+      SDKs wait as long as Retry-After says.
+      again: upfault run --filter case:limits/rate-limit --proxy litellm@1.102.4
+
+      headers.retry-after (required)
+        expected: retry-after: 7
+        observed: no retry-after
+        - upstream primary#1 sent retry-after: 7
+
+      leak.upstream-address-header (recommended), as in nearly every case
+
+    GATEWAY nearly every case shows this, so it is listed once:
+      leak.upstream-address-header  31 of 31 cases (recommended)
+        e.g. in the header x-api-base: http://127.0.0.1:4000/v1
+
+    FAIL limits/rate-limit  headers.retry-after
+    31 cases: 30 pass, 1 fail
+    wall 2.1s, slowest case 3ms (a/10), total case time 102ms, proxy start 18.2s
+    ");
+}
