@@ -18,6 +18,8 @@ mod policies;
 mod project;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/repro.rs"]
+mod repro;
 #[path = "cli/rerun.rs"]
 mod rerun;
 #[path = "cli/running.rs"]

@@ -11,15 +11,18 @@ use crate::{
     scenario::Cooldown,
 };
 
+/// The name that stands for no defect.
+const NONE: &str = "none";
+
 /// The configuration of the process: a JSON file that the runner writes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OwnProcess {
     /// The key that callers must send.
     pub proxy_key: String,
-    /// The PEM file with the certificate authority that it trusts.
+    /// The PEM file with the certificate authority that it trusts; empty if no upstream uses TLS.
     pub ca: PathBuf,
-    /// The name of its defect.
+    /// The name of its defect, or `none`.
     pub defect: String,
     /// After how many failures a deployment goes into cooldown, and for how many seconds.
     pub cooldown: Option<CooldownSeconds>,
@@ -45,15 +48,19 @@ impl OwnProcess {
     /// If the port cannot be bound, the authority cannot be read, or the defect is unknown.
     pub(crate) async fn serve(self, port: u16) -> io::Result<()> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-        let ca = std::fs::read_to_string(&self.ca)?;
-        let defect = Defect::from_str(&self.defect).map_err(io::Error::other)?;
+        let has_ca = !self.ca.as_os_str().is_empty();
+        let ca = has_ca.then(|| std::fs::read_to_string(&self.ca)).transpose()?;
+        let defect = match self.defect.as_str() {
+            NONE => None,
+            name => Some(Defect::from_str(name).map_err(io::Error::other)?),
+        };
         let cooldown = self.cooldown.map(|cooldown| Cooldown {
             after: cooldown.after,
             lasting: Duration::try_from_secs_f64(cooldown.for_s).unwrap_or_default(),
         });
         let settings = InstanceSettings { cooldown, ..InstanceSettings::default() };
         let _serving =
-            Builtin::start_on(listener, self.proxy_key, self.routes, settings, Some(&ca), Some(defect))?;
+            Builtin::start_on(listener, self.proxy_key, self.routes, settings, ca.as_deref(), defect)?;
         std::future::pending().await
     }
 }

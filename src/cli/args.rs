@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::{
     report::{ReportFormat, ReportTarget},
-    serve::HostName,
+    serve::{HostName, MockName},
 };
 
 /// Test what an LLM gateway reports to its callers when a provider fails.
@@ -64,6 +64,8 @@ pub(crate) enum CliCommand {
     Explain(ExplainArgs),
     /// Show cases of a stored report in full
     Show(ShowArgs),
+    /// Write a bug report about a case, with steps that reproduce it
+    Repro(ReproArgs),
     /// Accept or reject pending snapshots
     Review(ReviewArgs),
     /// List, install and check proxies
@@ -161,8 +163,9 @@ pub(crate) struct RunArgs {
     /// Seed of all random choices [default: 0]
     #[arg(long, value_name = "N", env = "UPFAULT_SEED")]
     pub seed: Option<u64>,
-    /// Write a report: `json=PATH`, `json-full=PATH`, `junit=PATH`, `markdown=PATH` or `github`; repeatable. Without a
-    /// path, or with `-`, it is written to standard output, and the text for people to standard error
+    /// Write a report: `json=PATH`, `json-full=PATH`, `junit=PATH`, `markdown=PATH`, `github`, `gitlab=PATH`, `sarif=PATH`,
+    /// `badge=PATH`, `badge-endpoint=PATH`; repeatable. Without a path, or with `-`, it is written to standard output, and
+    /// the text for people to standard error
     #[arg(long, value_name = "FORMAT[=PATH]")]
     pub report: Vec<ReportTo>,
     /// How to decide disputed questions: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file [default: default]
@@ -217,6 +220,38 @@ pub(crate) struct ShowArgs {
     pub cases: Vec<String>,
 }
 
+/// Options of `upfault repro`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = REPRO_EXIT_CODES)]
+pub(crate) struct ReproArgs {
+    /// Case id as `upfault list` prints it
+    pub case: String,
+    /// Proxy to run the case with: `builtin:DEFECT`, NAME[@VERSION], or a folder with a proxy.yaml [default: as for `run`]
+    #[arg(long, value_name = "PROXY", env = "UPFAULT_PROXY")]
+    pub proxy: Option<String>,
+    /// How to decide disputed questions, as for `run` [default: the policy of upfault.toml, else `default`]
+    #[arg(long, value_name = "NAME|FILE", env = "UPFAULT_POLICY")]
+    pub policy: Option<String>,
+    /// Take the case from a report that `upfault run --report json=PATH` wrote, instead of running it
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Afterwards keep the proxy and a mock of the provider running until Ctrl-C, for requests by hand
+    #[arg(long, conflicts_with = "report")]
+    pub keep: bool,
+    /// File for the bug report [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+const REPRO_EXIT_CODES: &str = "\
+Exit codes:
+    0  the proxy keeps the contract in this case: there is nothing to report
+    1  the bug report is written, or upfault could not decide
+    2  invalid usage, or the proxy cannot be configured the way the case needs
+    3  the proxy could not be installed, started or kept running
+    4  upfault itself failed
+  130  interrupted before the case had a result";
+
 /// Options of `upfault serve`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ServeArgs {
@@ -228,6 +263,30 @@ pub(crate) struct ServeArgs {
     /// Host name under which clients may reach the control API, for example the name of a container; repeatable
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<HostName>,
+    /// Arm a mock at http://ADDRESS/NAME as long as the server runs; FILE has the form of a request to `POST
+    /// /_upfault/arm`; repeatable
+    #[arg(long, value_name = "NAME=FILE")]
+    pub arm: Vec<ArmFrom>,
+}
+
+/// `NAME=FILE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArmFrom {
+    /// The first segment of the mock's URLs.
+    pub name: MockName,
+    /// What the mock does.
+    pub file: PathBuf,
+}
+
+impl std::str::FromStr for ArmFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((name, file)) if !file.is_empty() => Ok(Self { name: name.parse()?, file: file.into() }),
+            _ => Err("write NAME=FILE, for example `limits=limits.json`".to_owned()),
+        }
+    }
 }
 
 /// Options of `upfault selftest`.

@@ -10,7 +10,7 @@ use super::{
     context::CliContext,
     explain,
     failure::Failure,
-    gateway, list, print, proxy, review, run, schema, selftest, serve, show,
+    gateway, list, print, proxy, repro, review, run, schema, selftest, serve, show,
 };
 use crate::report::{EXIT_OK, EXIT_USAGE};
 
@@ -63,6 +63,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::List(select) => list::list(context, &select),
         CliCommand::Explain(args) => explain::explain(context, &args),
         CliCommand::Show(args) => show::show(context, &args),
+        CliCommand::Repro(args) => repro::repro(context, &args),
         CliCommand::Review(args) => review::review(context, &args),
         CliCommand::Proxy { command } => proxy::proxy(context, command),
         CliCommand::Gateway(args) => gateway::gateway(context, &args),

@@ -240,7 +240,7 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, S
 }
 
 /// The first Ctrl-C stops the run after cleaning up; the second one stops it immediately.
-async fn on_interrupt(cancel: CancellationToken, at_once: CancellationToken) {
+pub(super) async fn on_interrupt(cancel: CancellationToken, at_once: CancellationToken) {
     terminated().await;
     cancel.cancel();
     let _ = writeln!(std::io::stderr(), "\nstopping; press Ctrl-C again to stop immediately");

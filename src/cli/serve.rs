@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    args::{PathArgs, ServeArgs},
+    args::{ArmFrom, PathArgs, ServeArgs},
     context::CliContext,
     failure::Failure,
     interrupt::{self, StopSignal},
@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     report::{EXIT_INTERRUPTED, EXIT_OK},
-    serve::Server,
+    scenario::load_arm_file,
+    serve::{ArmedMock, NotArmed, Server},
+    upstream::OwnPorts,
 };
 
 /// Serves the mocks until a signal stops it.
@@ -31,6 +33,7 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
         let server = Server::start(args.listen, library, args.allow_host.clone())
             .await
             .map_err(|error| unbound(args.listen, error))?;
+        let armed = arm(context, args, &server)?;
         if !args.listen.ip().is_loopback() {
             print::note(
                 "warning: anyone who can reach this address can arm mocks: it is not a loopback address\n\
@@ -38,7 +41,7 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
                  clients that use a host name",
             );
         }
-        print::out(&started(&server))?;
+        print::out(&started(&server, &armed))?;
         let asked = asked.await;
         server.shutdown().await;
         Ok(match asked {
@@ -48,11 +51,49 @@ pub(super) fn serve(context: &CliContext, args: &ServeArgs) -> Result<u8, Failur
     })
 }
 
+/// Arms the mocks that the arguments name.
+fn arm(context: &CliContext, args: &ServeArgs, server: &Server) -> Result<Vec<ArmedMock>, Failure> {
+    // With a port that the user chose, all other ports follow from it.
+    let mut ports = match args.listen.port() {
+        0 => OwnPorts::Free,
+        port => OwnPorts::After(port),
+    };
+    let one = |ArmFrom { name, file }: &ArmFrom| {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(context.place(file)).map_err(|error| {
+            Failure::Usage(format!(
+                "cannot read {shown}: {error}\nhelp: it describes the mock as a request to `POST /_upfault/arm` does, for \
+                 example {{\"provider\": \"openai\", \"upstream\": [{{\"error\": \"rate_limit\"}}]}}"
+            ))
+        })?;
+        let mocks = server.mocks();
+        let wanted =
+            load_arm_file(&shown, &text, &mocks.library).map_err(|errors| Failure::Load(errors.into()))?;
+        mocks.arm_named(name, &wanted, &mut ports).map_err(|error| match error {
+            NotArmed::System(error) => Failure::Usage(format!(
+                "cannot arm the mock `{name}`: {error}\nhelp: each name can be used once; a deployment that needs its own \
+                 port gets the next one after that of `--listen`"
+            )),
+            NotArmed::Full(_) => Failure::Usage("too many mocks are armed".to_owned()),
+        })
+    };
+    args.arm.iter().map(one).collect()
+}
+
 /// The first line contains only the address, for programs that start this one.
-fn started(server: &Server) -> String {
+fn started(server: &Server, armed: &[ArmedMock]) -> String {
     let address = server.address();
+    let mut armed: String = armed
+        .iter()
+        .flat_map(|mock| &mock.deployments)
+        .map(|deployment| format!("  {}  (key {})\n", deployment.base_url, deployment.key))
+        .collect();
+    if !armed.is_empty() {
+        armed.insert_str(0, "\narmed base URLs:\n");
+    }
     format!(
         "listening on http://{address}\n\
+         {armed}\
          \n\
          base URLs with a fixed response (http://{address}/ lists all):\n\
          \x20 http://{address}/openai/ok/v1\n\

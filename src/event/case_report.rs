@@ -36,6 +36,9 @@ pub struct CaseReport {
     pub title: String,
     /// The scenario's file.
     pub file: String,
+    /// The 1-based line of the scenario's title in its file; 1 in reports of older versions.
+    #[serde(default = "first_line")]
+    pub line: usize,
     /// Why the scenario matters.
     pub why: String,
     /// The provider, API and streaming mode.
@@ -72,6 +75,10 @@ pub struct CaseReport {
     pub timer_error_ms: f64,
 }
 
+fn first_line() -> usize {
+    1
+}
+
 impl CaseReport {
     /// Adds what follows from the observation, and replaces secrets by placeholders. Must be called once for each case,
     /// before any reporter gets it. A stored case can be completed again.
@@ -96,6 +103,7 @@ impl CaseReport {
             scenario: self.scenario.clone(),
             title: self.title.clone(),
             file: self.file.clone(),
+            line: self.line,
             why: String::new(),
             matrix: self.matrix,
             verdict: self.verdict,

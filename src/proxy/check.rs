@@ -130,6 +130,9 @@ fn texts(document: &Document) -> Vec<(&Text, bool)> {
     texts.extend(document.launch.command.value.iter().map(|text| (text, false)));
     texts.extend(document.launch.env.values().map(|text| (text, false)));
     texts.push((&document.ready.get, false));
+    let repro = &document.repro;
+    let words = repro.command.iter().chain(repro.versions.values().flatten());
+    texts.extend(words.map(|text| (text, false)));
     match &document.auth {
         Some(CallerAuth::Bearer(text)) => texts.push((text, false)),
         Some(CallerAuth::Headers(headers)) => texts.extend(headers.values().map(|text| (text, false))),
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_shown_with_its_place() {
         insta::assert_snapshot!(with("instal: []"), @"
-        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, without, needs, install, install_help, files, launch, ready, auth, paths, request, pass_through, volatile; did you mean `install`?
+        proxy.yaml:3:1: unknown field `instal`, expected one of name, summary, homepage, version, versions, apis, lacks, settings, without, needs, install, install_help, files, launch, ready, auth, paths, request, pass_through, volatile, repro; did you mean `install`?
           |
         3 | instal: []
           | ^

@@ -67,11 +67,17 @@ impl Definition {
     }
 }
 
-/// Returns the first line of `PROGRAM --version`, or `None` if it does not come within [`PATIENCE`].
+/// Returns the first line of `PROGRAM --version`.
 fn version(program: &Path) -> Option<String> {
+    first_line(&[program.display().to_string(), "--version".to_owned()])
+}
+
+/// Returns the first line that a command prints, or `None` if it does not come within [`PATIENCE`].
+pub(super) fn first_line(command: &[String]) -> Option<String> {
+    let (program, arguments) = command.split_first()?;
     let mut output = tempfile::tempfile().ok()?;
     let mut child = Command::new(program)
-        .arg("--version")
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(output.try_clone().ok()?)
         .stderr(Stdio::null())

@@ -51,6 +51,19 @@ pub(super) struct Document {
     pub(super) pass_through: Option<PassThroughDocument>,
     #[serde(default)]
     pub(super) volatile: Vec<Volatile>,
+    /// What a bug report says about the proxy.
+    #[serde(default)]
+    pub(super) repro: ReproDocument,
+}
+
+/// What `upfault repro` prints for somebody who does not have the installation in upfault's cache.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ReproDocument {
+    /// The command that installs and starts the proxy. Empty: the commands of `install`, then that of `launch`.
+    pub(super) command: Vec<Text>,
+    /// Commands that print the versions of software that the installation consists of.
+    pub(super) versions: IndexMap<String, Vec<Text>>,
 }
 
 /// A provider, an API or a transport that a proxy does not serve.

@@ -204,7 +204,7 @@ impl Definition {
     }
 
     /// Returns the install commands with their templates rendered.
-    fn install_commands(&self, dir: &Path, here: &Path) -> Result<Vec<Vec<String>>, ProxyError> {
+    pub(super) fn install_commands(&self, dir: &Path, here: &Path) -> Result<Vec<Vec<String>>, ProxyError> {
         let environment = template::environment(&self.source);
         let context = self.install_context(dir, here);
         self.document

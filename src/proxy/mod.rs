@@ -23,6 +23,7 @@ mod render;
 mod request;
 mod route;
 mod source;
+mod standalone;
 mod template;
 
 pub use definition::Definition;
@@ -34,3 +35,4 @@ pub use instance::Instance;
 pub use launch::Launch;
 pub(crate) use render::RenderContext;
 pub use route::{InstanceSettings, ProxyRoute};
+pub(crate) use standalone::StandaloneProxy;

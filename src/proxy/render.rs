@@ -151,6 +151,10 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
     }
     let all = definition.context(&routes, context);
     template::render_command(&environment, &definition.source, &document.launch.command.value, &all)?;
+    template::render_command(&environment, &definition.source, &document.repro.command, &all)?;
+    for command in document.repro.versions.values() {
+        template::render_command(&environment, &definition.source, command, &install)?;
+    }
     for text in document.launch.env.values().chain([&document.ready.get]) {
         template::render(&environment, &definition.source, text, &all)?;
     }

@@ -11,7 +11,7 @@ const MADE_BY_CURL: &[&str] = &["host", "content-length", "accept-encoding", "co
 
 /// The words of a shell command that sends `exchange` again, quoted where needed. `$UPFAULT_PROXY_KEY` replaces
 /// each of `secrets`, outside of single quotes so that the shell expands it.
-pub(super) fn curl_words(exchange: &Exchange, secrets: &[String]) -> Vec<String> {
+pub(crate) fn curl_words(exchange: &Exchange, secrets: &[String]) -> Vec<String> {
     let quoted = |text: &str| quote(text, secrets);
     // curl can send only the handshake of a WebSocket session.
     let is_session = exchange.request_headers.iter().any(|(name, _)| name == "sec-websocket-key");

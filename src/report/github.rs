@@ -2,25 +2,32 @@
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
 use std::{
+    cmp::Reverse,
     fmt::Write as _,
     io::{self, Write},
 };
 
 use super::{
     RecordedRun,
+    inert::is_unsafe,
     outline::{failing, rules},
 };
-use crate::judge::Verdict;
+use crate::{event::CaseReport, judge::Verdict, scenario::Level};
 
 /// How many annotations of one kind GitHub shows for a step.
 const MAX_ANNOTATIONS: usize = 10;
 
-/// Renders a report as workflow commands: an error for each failing case, a warning for each inconclusive one. The last
-/// annotation of a kind counts those that do not fit.
+/// Renders a report as workflow commands at the line of the scenario: an error for each failing case, a warning for each
+/// inconclusive one. Cases that break more required rules come first. The last annotation of a kind counts those that do
+/// not fit.
 pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
     let report = &run.report;
     let mut text = String::new();
-    let failing = failing(report);
+    let mut failing = failing(report);
+    let broken =
+        |case: &CaseReport| case.findings.iter().filter(|finding| finding.level == Level::Required).count();
+    // The sort is stable: within a verdict, cases are sorted by id.
+    failing.sort_by_key(|case| (verdict_rank(case.verdict), Reverse(broken(case))));
     let inconclusive = report.cases.iter().filter(|case| case.verdict == Verdict::Inconclusive).collect();
     for (command, cases) in [("error", failing), ("warning", inconclusive)] {
         let shown = if cases.len() > MAX_ANNOTATIONS { MAX_ANNOTATIONS - 1 } else { cases.len() };
@@ -29,8 +36,9 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
             let message = format!("{}\n{}", case.title, rules(case));
             let _ = writeln!(
                 text,
-                "::{command} file={},line=1,title={}::{}",
+                "::{command} file={},line={},title={}::{}",
                 property(&case.file),
+                case.line,
                 property(&title),
                 data(&message)
             );
@@ -42,9 +50,14 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(text.as_bytes())
 }
 
+/// The position of a verdict among all, the worst first.
+fn verdict_rank(verdict: Verdict) -> Option<usize> {
+    Verdict::ALL.iter().position(|known| *known == verdict)
+}
+
 /// The message of a command. Other control characters could hide text in the log.
 fn data(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    let plain: String = text.chars().map(|c| if is_unsafe(c) && c != '\n' { ' ' } else { c }).collect();
     plain.replace('%', "%25").replace('\n', "%0A")
 }
 
@@ -84,6 +97,22 @@ mod tests {
                 .starts_with("::warning file=scenarios/b/unclear.yaml,line=1,title=INCONCLUSIVE b/unclear::")
         );
         assert_eq!(rendered("github", vec![case("a/b", Verdict::Pass)]), "");
+    }
+
+    #[test]
+    fn a_case_that_breaks_more_rules_comes_first_at_the_line_of_its_scenario() {
+        let mut worse = CaseReport { line: 3, ..failing("z/worse") };
+        worse.findings.push(worse.findings[0].clone());
+        let text = rendered("github", vec![failing("a/b"), case("a/broken", Verdict::Broken), worse]);
+        let places: Vec<&str> = text.lines().map(|line| line.split(",title").next().unwrap()).collect();
+        assert_eq!(
+            places,
+            [
+                "::error file=scenarios/a/broken.yaml,line=1",
+                "::error file=scenarios/z/worse.yaml,line=3",
+                "::error file=scenarios/a/b.yaml,line=1"
+            ]
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::{
     ser::{Error, SerializeSeq},
 };
 
-use super::{RecordedRun, Summary, rerun::Rerun};
+use super::{RecordedRun, Summary, inert::write_json, rerun::Rerun};
 use crate::{
     event::{CaseReport, Event, LogLeak, ProxyStop, RunStarted},
     judge::{Policy, Verdict},
@@ -273,8 +273,7 @@ pub(super) fn render_lean(run: &RecordedRun, out: &mut dyn Write) -> io::Result<
 
 fn write(run: &RecordedRun, out: &mut dyn Write, is_kept: impl Fn(&CaseReport) -> bool) -> io::Result<()> {
     let cases = StreamedCases { run, is_kept };
-    serde_json::to_writer_pretty(&mut *out, &run.report.with_cases(cases))?;
-    out.write_all(b"\n")
+    write_json(out, &run.report.with_cases(cases))
 }
 
 /// The cases of a run. Only one of them is in memory at a time.

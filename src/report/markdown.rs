@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     RecordedRun,
+    inert::is_unsafe,
     json::Report,
     outline::{details, failing, rules},
 };
@@ -68,12 +69,12 @@ fn text(report: &Report) -> String {
 }
 
 /// Text in a line or a table cell, without Markdown or HTML syntax.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in html(text).chars() {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
+            c if is_unsafe(c) => out.push(' '),
             c => out.push(c),
         }
     }

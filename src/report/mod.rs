@@ -1,6 +1,9 @@
 //! Reports of runs: the terminal, report files, the exit code.
 
 mod rejudge;
+mod badge;
+mod bug_report;
+mod bug_report_wire;
 mod missing_siblings;
 mod curl;
 mod exit;
@@ -8,14 +11,19 @@ mod fanout;
 mod format;
 mod gateway_properties;
 mod github;
+mod gitlab;
+mod inert;
+mod issues;
 mod json;
 mod junit;
+mod links;
 mod markdown;
 mod outline;
 mod paint;
 mod recorded_run;
 mod selftest_table;
 mod rerun;
+mod sarif;
 mod sdk_block;
 mod stops;
 mod summary;
@@ -26,6 +34,8 @@ mod terminal_matrix;
 mod terminal_origin;
 mod terminal_snapshots;
 
+pub(crate) use bug_report::{BugReport, ReproStep};
+pub(crate) use curl::curl_words;
 pub(crate) use exit::{
     ALLOWED_INCONCLUSIVE, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE,
     Tolerance, exit_code,
@@ -34,7 +44,7 @@ pub(crate) use fanout::{Fanout, Reporter};
 pub(crate) use format::{FileReporter, ReportFormat, ReportTarget};
 pub(crate) use json::ReportBuilder;
 pub use json::{ProxyReport, Report, ReportError, SCHEMA_VERSION};
-pub(crate) use paint::fit;
+pub(crate) use paint::{fit, wrapped_command};
 pub(crate) use recorded_run::RecordedRun;
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};
 #[cfg(test)]

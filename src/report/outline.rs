@@ -1,7 +1,10 @@
 //! A case as lines of plain text, for reports that CI systems show.
 
-use super::json::Report;
+use super::{inert::escaped_lines, json::Report, paint::cut};
 use crate::{event::CaseReport, judge::Verdict, scenario::Level};
+
+/// How much of a text is shown, in characters.
+const TEXT: usize = 2_000;
 
 /// The required rules that a case breaks, or what has changed.
 pub(super) fn rules(case: &CaseReport) -> String {
@@ -14,23 +17,28 @@ pub(super) fn rules(case: &CaseReport) -> String {
     match (broken.is_empty(), case.verdict) {
         (false, _) => broken.join(", "),
         (true, Verdict::Changed) => "the result differs from the accepted snapshot".to_owned(),
-        (true, _) => case.reason.clone().unwrap_or_default(),
+        (true, _) => reason(case),
     }
+}
+
+/// Why a case was not judged; empty if it was.
+pub(super) fn reason(case: &CaseReport) -> String {
+    case.reason.as_deref().map(|reason| cut(reason, TEXT)).unwrap_or_default()
 }
 
 /// What a person needs to know about a case: title, findings, difference from the snapshot, and the command that runs it
 /// again.
 pub(super) fn details(report: &Report, case: &CaseReport) -> String {
     let mut lines = vec![case.title.clone()];
-    lines.extend(case.reason.iter().map(|reason| format!("reason: {reason}")));
+    lines.extend(case.reason.iter().map(|reason| format!("reason: {}", cut(reason, TEXT))));
     for finding in &case.findings {
         lines.push(format!("{} ({})", finding.rule, finding.level));
-        lines.push(format!("  expected: {}", finding.expected));
-        lines.push(format!("  observed: {}", finding.observed));
+        lines.push(format!("  expected: {}", cut(&finding.expected, TEXT)));
+        lines.push(format!("  observed: {}", cut(&finding.observed, TEXT)));
     }
     lines.extend(case.change.iter().flat_map(|change| change.diff.lines()).map(str::to_owned));
     lines.extend(report.rerun.iter().map(|rerun| format!("again: {}", rerun.command(case).join(" "))));
-    lines.join("\n")
+    escaped_lines(&lines.join("\n"))
 }
 
 /// The cases that fail a run, the worst first.

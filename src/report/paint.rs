@@ -4,10 +4,14 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::inert::escaped;
 use crate::judge::Verdict;
 
 /// In a narrower terminal, wrapping would not help.
 const NARROWEST: usize = 40;
+
+/// The width of a command in a document.
+const COMMAND: usize = 100;
 
 /// Writes lines that fit into the terminal, with or without colour.
 pub(super) struct Painter<'a> {
@@ -89,6 +93,14 @@ impl<'a> Painter<'a> {
     }
 }
 
+/// A command of these words, which are quoted where needed. It continues on the next lines, after backslashes.
+pub(crate) fn wrapped_command(words: &[String]) -> String {
+    let mut out = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = Painter::new(&mut out, false, COMMAND).command(0, "", words);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// The colour of a verdict.
 pub(super) fn verdict_style(verdict: Verdict) -> Style {
     let color = match verdict {
@@ -112,11 +124,9 @@ pub(super) fn diff_style(line: &str) -> Style {
     Style::new().fg_color(Some(color.into()))
 }
 
-/// Escapes control characters, so that a reply cannot control the terminal.
+/// Escapes characters that could change how the terminal shows others, so that a reply cannot control it.
 pub(super) fn safe(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+    escaped(text)
 }
 
 /// The first `longest` characters, followed by how many more there are.

@@ -34,7 +34,7 @@ fn alarm() -> Style {
     Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
 }
 
-fn words(view: &SdkView) -> String {
+pub(super) fn words(view: &SdkView) -> String {
     match &view.outcome {
         SdkOutcome::Returns if view.silent => "no exception: the call looks successful".to_owned(),
         SdkOutcome::Returns => "no exception".to_owned(),

@@ -139,7 +139,7 @@ pub(super) fn show(
 }
 
 /// The step, its target, and whether it ran concurrently.
-fn named(exchange: &Exchange) -> String {
+pub(super) fn named(exchange: &Exchange) -> String {
     let to = exchange.to.as_ref().map(|to| format!(", to {to}"));
     let together = if exchange.together { ", concurrent with the previous one" } else { "" };
     format!("{}{}{together}", exchange.step, to.unwrap_or_default())
@@ -192,7 +192,7 @@ fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     }
 }
 
-fn end_words(end: AttemptEnd) -> &'static str {
+pub(super) fn end_words(end: AttemptEnd) -> &'static str {
     match end {
         AttemptEnd::Open => "still open when the case ended",
         AttemptEnd::Finished => "finished",
@@ -246,7 +246,7 @@ fn events(painter: &mut Painter<'_>, lines: &[String]) -> io::Result<()> {
 }
 
 /// One event of a stream. Of a chunk, only the delta and the finish reason are shown.
-fn event_line(event: Option<&str>, data: &str) -> String {
+pub(super) fn event_line(event: Option<&str>, data: &str) -> String {
     let name = event.map(|name| format!("event: {name} ")).unwrap_or_default();
     let chunk = serde_json::from_str::<Value>(data).ok();
     let choice =

@@ -105,13 +105,11 @@ impl ReadyCase {
             exchanges.push(self.send(gateway, driver, StepName::Recovery, &step, epoch, RECOVERY).await);
             self.settle().await;
         }
-        let attempts = self.armed.attempts();
-        self.armed.forget();
         Observation {
             began: Some(began),
             arrangement: self.arrangement(gateway),
             exchanges,
-            attempts,
+            attempts: self.armed.attempts(),
             harm: None,
         }
     }
@@ -215,7 +213,7 @@ pub(super) fn gave_up(exchange: &Exchange) -> bool {
 }
 
 /// The routes of a case for the configuration of a proxy. `base_url` returns the base URL of a deployment.
-pub(super) fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<ProxyRoute> {
+pub(crate) fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -> String) -> Vec<ProxyRoute> {
     let settings = &case.scenario.proxy;
     case.scenario
         .deployments

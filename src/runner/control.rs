@@ -213,6 +213,7 @@ fn case(identity: &Identity, kind: RouteKind, turn: Turn) -> Case {
     let scenario = Scenario {
         id: identity.token.clone(),
         file: String::new(),
+        line: 1,
         title: "A control request".to_owned(),
         why: "It checks whether the proxy serves.".to_owned(),
         level: Level::Informative,

@@ -20,6 +20,7 @@ mod instance_site;
 mod static_config;
 mod decide;
 
+pub(crate) use case::routes;
 pub(crate) use error::ProxyGone;
 pub use error::RunError;
 pub(crate) use execute::RunEnd;

@@ -119,6 +119,7 @@ fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option
         scenario: case.scenario.id.clone(),
         title: case.scenario.title.clone(),
         file: case.scenario.file.clone(),
+        line: case.scenario.line,
         why: case.scenario.why.clone(),
         matrix: case.combination,
         verdict,

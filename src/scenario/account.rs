@@ -34,7 +34,7 @@ pub(crate) struct AccountFile {
 }
 
 /// The API keys that the provider knows. Every other key is unknown to it and refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
@@ -75,6 +75,26 @@ pub struct Account {
     pub context_window: Option<u64>,
     /// For each key, in millionths of a US dollar; `None` is unlimited.
     pub spend_limit_micros: Option<u64>,
+}
+
+impl Account {
+    /// The account as in a scenario file.
+    pub(super) fn to_file(&self) -> serde_json::Value {
+        let Self { requests_per_minute, tokens_per_minute, keys, models, context_window, spend_limit_micros } =
+            self;
+        let mut file = serde_json::json!({
+            "requests_per_minute": requests_per_minute,
+            "tokens_per_minute": tokens_per_minute,
+            "keys": keys,
+            "models": models,
+            "context_window": context_window,
+            "spend_limit": spend_limit_micros.map(|micros| micros as f64 / 1e6),
+        });
+        if let Some(members) = file.as_object_mut() {
+            members.retain(|_, value| !value.is_null());
+        }
+        file
+    }
 }
 
 /// `2 requests a minute, models m`: lists only the limits and checks that are set.

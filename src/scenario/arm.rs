@@ -135,13 +135,21 @@ pub(crate) struct ArmRequest {
 /// # Errors
 /// All errors of the text, each with its position.
 pub(crate) fn load_arm(text: &str, library: &Library) -> Result<ArmRequest, LoadErrors> {
+    load_arm_file(NAME, text, library)
+}
+
+/// Like [`load_arm`], for a file whose name is in the error messages.
+///
+/// # Errors
+/// As [`load_arm`].
+pub(crate) fn load_arm_file(name: &str, text: &str, library: &Library) -> Result<ArmRequest, LoadErrors> {
     let source: Arc<str> = as_yaml(text).into();
     if source.trim().is_empty() {
-        let error = Diagnostic::new(NAME, &source, 0..0, "the body is empty").help(EXAMPLE);
+        let error = Diagnostic::new(name, &source, 0..0, format!("{name} is empty")).help(EXAMPLE);
         return Err(LoadErrors(vec![error]));
     }
-    let file: ArmFile = parse(NAME, &source).map_err(|error| LoadErrors(vec![*error]))?;
-    read(&source, file, library).map_err(LoadErrors)
+    let file: ArmFile = parse(name, &source).map_err(|error| LoadErrors(vec![*error]))?;
+    read(name, &source, file, library).map_err(LoadErrors)
 }
 
 /// Converts JSON that YAML cannot read into JSON that it can. JSON is YAML except for two things: escaped
@@ -156,8 +164,13 @@ fn as_yaml(text: &str) -> String {
     text.to_owned()
 }
 
-fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<ArmRequest, Vec<Diagnostic>> {
-    let mut check = FileChecker::new(NAME, source);
+fn read(
+    name: &str,
+    source: &Arc<str>,
+    file: ArmFile,
+    library: &Library,
+) -> Result<ArmRequest, Vec<Diagnostic>> {
+    let mut check = FileChecker::new(name, source);
     let ttl = ttl(&mut check, file.ttl.as_ref());
     let own = file.account.as_ref().map(|at| account(&mut check, at));
     let given: Vec<_> = [
@@ -177,7 +190,7 @@ fn read(source: &Arc<str>, file: ArmFile, library: &Library) -> Result<ArmReques
         transport(&mut check, file.transport.as_ref(), file.upstream.as_ref(), file.deployments.as_ref());
     let (matrix, deployments, scenarios, transport) = match file.scenario {
         Some(Located { value: RequestedScenario::Whole(scenario), .. }) => {
-            match validate("armed", NAME, source, *scenario) {
+            match validate("armed", name, source, *scenario) {
                 Ok(one) => (one.matrix, one.deployments, one.account, one.transport),
                 Err(more) => return Err([check.into_errors(), more].concat()),
             }

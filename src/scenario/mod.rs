@@ -2,6 +2,7 @@
 
 mod account;
 mod arm;
+mod arm_text;
 mod conduct;
 mod diagnostic;
 pub(crate) mod duration;
@@ -34,7 +35,8 @@ pub(crate) use account::{Account, KeyState};
 pub(crate) use arm::ArmFile;
 #[cfg(test)]
 pub(crate) use arm::MAX_TTL;
-pub(crate) use arm::{ArmRequest, load_arm};
+pub(crate) use arm::{ArmRequest, load_arm, load_arm_file};
+pub(crate) use arm_text::arm_text;
 pub use diagnostic::{Diagnostic, LoadErrors};
 pub(crate) use diagnostic::{Label, meant, nearest};
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub struct Scenario {
     pub id: String,
     /// The file that it was read from, for messages.
     pub file: String,
+    /// The 1-based line of its title in the file.
+    pub line: usize,
     /// One line that states what must hold.
     pub title: String,
     /// The reason why it matters to a caller.

@@ -98,6 +98,7 @@ pub(super) fn validate(
     Ok(Scenario {
         id: id.to_owned(),
         file: name.to_owned(),
+        line: source.get(..file.title.range.start).map_or(1, |before| 1 + before.matches('\n').count()),
         title: file.title.value.trim().to_owned(),
         why: file.why.value.trim().to_owned(),
         level: file.level,

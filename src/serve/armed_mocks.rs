@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     hash::{BuildHasher, RandomState},
     io,
     net::SocketAddr,
+    str::FromStr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -22,9 +24,39 @@ use super::{
 };
 use crate::{
     observation::{Attempt, Identity, Stray},
-    scenario::{ArmRequest, Library},
-    upstream::{Armed, ArmedCase, Upstream},
+    scenario::{ArmRequest, Library, Provider},
+    upstream::{Armed, ArmedCase, OwnPorts, Upstream},
 };
+
+/// Longer than any server runs. The clock of the runtime cannot count much further.
+const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// The name of a mock that the owner of the server arms. It is the first segment of its URLs.
+///
+/// It consists of lower-case letters and digits, because canaries that contain it are recognised by that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MockName(String);
+
+impl FromStr for MockName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let fits = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if name.is_empty() || name.len() > 32 || !fits {
+            return Err("a name consists of 1 to 32 lower-case letters and digits".to_owned());
+        }
+        if name.parse::<Provider>().is_ok() {
+            return Err(format!("`{name}` is the name of a provider, whose URLs are those of the catalogue"));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for MockName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The mock server with everything that is armed on it.
 pub(crate) struct ArmedMocks {
@@ -118,8 +150,31 @@ impl ArmedMocks {
         {
             return Err(NotArmed::Full(next - now));
         }
-        let id = self.ids.next();
-        let identity = Identity { token: id.clone() };
+        let identity = Identity { token: self.ids.next() };
+        self.lease(&mut armed, identity, wanted, now + wanted.ttl, &mut OwnPorts::Free)
+    }
+
+    /// Arms a mock under a name that the owner of the server chose, for as long as the server runs. `ports` provides
+    /// the ports of deployments that need their own.
+    pub(crate) fn arm_named(
+        self: &Arc<Self>,
+        name: &MockName,
+        wanted: &ArmRequest,
+        ports: &mut OwnPorts,
+    ) -> Result<ArmedMock, NotArmed> {
+        let identity = Identity { token: name.to_string() };
+        self.lease(&mut locked(&self.armed), identity, wanted, Instant::now() + LIFETIME, ports)
+    }
+
+    fn lease(
+        self: &Arc<Self>,
+        armed: &mut HashMap<String, Lease>,
+        identity: Identity,
+        wanted: &ArmRequest,
+        expires: Instant,
+        ports: &mut OwnPorts,
+    ) -> Result<ArmedMock, NotArmed> {
+        let id = identity.token.clone();
         let wants = Armed {
             identity: identity.clone(),
             combination: wanted.combination,
@@ -132,7 +187,7 @@ impl ArmedMocks {
             account: wanted.account.clone(),
             seed: 0,
         };
-        let case = self.upstream.arm_within(wants, LEDGER).map_err(NotArmed::System)?;
+        let case = self.upstream.arm_within(wants, LEDGER, ports).map_err(NotArmed::System)?;
         let deployments = wanted
             .deployments
             .keys()
@@ -143,7 +198,6 @@ impl ArmedMocks {
                 key: identity.key(name),
             })
             .collect();
-        let expires = now + wanted.ttl;
         let expiry = tokio::spawn(expire(Arc::downgrade(self), id.clone(), expires)).abort_handle();
         armed.insert(id.clone(), Lease { case, expires, expiry });
         Ok(ArmedMock { id, deployments })

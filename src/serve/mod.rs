@@ -13,7 +13,7 @@ mod routes;
 mod server;
 
 pub(crate) use access::HostName;
-pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, NotArmed};
+pub(crate) use armed_mocks::{ArmedMock, ArmedMocks, MockName, NotArmed};
 #[cfg(test)]
 pub(crate) use catalogue::entries;
 pub use server::Server;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    deployment::{Deployment, affects_connections},
+    deployment::{Deployment, OwnPorts, affects_connections, is_unresolvable, own_port, scheme},
     deployment_turns::DeploymentTurns,
     ledger::{Arrival, AttemptRecorder, Run},
     ledger_budget::LedgerMode,
@@ -64,11 +64,16 @@ pub(super) struct ClaimedTurn {
 }
 
 impl MockCase {
-    pub(super) fn new(armed: Armed, keep: LedgerMode, stop: CancellationToken) -> io::Result<Self> {
+    pub(super) fn new(
+        armed: Armed,
+        keep: LedgerMode,
+        ports: &mut OwnPorts,
+        stop: CancellationToken,
+    ) -> io::Result<Self> {
         let Armed { identity, combination, deployments, transport, account, seed } = armed;
         let deployments = deployments
             .into_iter()
-            .map(|(name, turns)| Deployment::new(name, turns, transport))
+            .map(|(name, turns)| Deployment::new(name, turns, transport, ports))
             .collect::<io::Result<Vec<_>>>()?;
         let run = Run::new(Instant::now(), deployments.len(), keep).with_account(account.clone());
         let healthy =
@@ -128,6 +133,37 @@ pub(crate) fn base_url(
     url("http", &address.to_string(), provider, identity, deployment)
 }
 
+/// Returns the base URL of every deployment of a case that is armed on a mock at `address` with
+/// [`OwnPorts::After`] its port.
+///
+/// # Errors
+/// If a deployment needs a port after the last one.
+pub(crate) fn planned_base_urls(
+    address: SocketAddr,
+    provider: Provider,
+    transport: Transport,
+    identity: &Identity,
+    deployments: &IndexMap<String, Vec<Turn>>,
+) -> io::Result<IndexMap<String, String>> {
+    let mut ports = OwnPorts::After(address.port());
+    let mut urls = IndexMap::new();
+    for (name, turns) in deployments {
+        let own = own_port(turns, transport).map(|_| ports.next()).transpose()?;
+        let address = SocketAddr::new(address.ip(), own.unwrap_or(address.port()));
+        let host = host(address, is_unresolvable(turns), identity);
+        urls.insert(name.clone(), url(scheme(transport), &host, provider, identity, name));
+    }
+    Ok(urls)
+}
+
+/// The host and port in the URL of a deployment at `address`.
+fn host(address: SocketAddr, unresolvable: bool, identity: &Identity) -> String {
+    match unresolvable {
+        true => format!("{}.upfault.invalid:{}", identity.token, address.port()),
+        false => address.to_string(),
+    }
+}
+
 fn url(scheme: &str, host: &str, provider: Provider, identity: &Identity, deployment: &str) -> String {
     format!("{scheme}://{host}/{}{}", identity.path(deployment), provider::base_path(provider))
 }
@@ -162,11 +198,7 @@ impl ArmedCase {
     pub fn host(&self, deployment: &str) -> String {
         let address = self.address(deployment);
         let known = self.case.deployments.iter().find(|known| known.name == deployment);
-        if known.is_some_and(|known| known.unresolvable) {
-            format!("{}.upfault.invalid:{}", self.case.identity.token, address.port())
-        } else {
-            address.to_string()
-        }
+        host(address, known.is_some_and(|known| known.unresolvable), &self.case.identity)
     }
 
     /// Returns the [`host`](Self::host) of every deployment, without duplicates.
@@ -216,17 +248,6 @@ impl ArmedCase {
     pub fn attempts(&self) -> Vec<Attempt> {
         let name = |deployment: usize| self.case.deployments[deployment].name.as_str();
         self.case.run().attempts(&self.case.identity, name)
-    }
-
-    /// Empties the ledger, which may be large, after the last look at it. Events on open connections are recorded no more.
-    pub(crate) fn forget(&self) {
-        let mut current = self.case.run.write().unwrap_or_else(PoisonError::into_inner);
-        let empty = Run::new(Instant::now(), self.case.deployments.len(), self.case.keep).after(&current);
-        let empty = empty.with_account(self.case.account.clone());
-        if current.is_healed() {
-            empty.heal();
-        }
-        *current = Arc::new(empty);
     }
 
     /// Returns the connections to its deployments that did not become an attempt: invalid or incomplete

@@ -23,22 +23,18 @@ pub(super) struct Deployment {
 }
 
 impl Deployment {
-    pub(super) fn new(name: String, turns: Vec<Turn>, transport: Transport) -> io::Result<Self> {
-        let faults = || turns.iter().flat_map(|turn| &turn.faults);
-        let unresolvable =
-            faults().any(|fault| *fault == Fault::Connection(ConnectionFault::UnresolvableName));
+    /// `ports` provides the port if the deployment needs its own.
+    pub(super) fn new(
+        name: String,
+        turns: Vec<Turn>,
+        transport: Transport,
+        ports: &mut OwnPorts,
+    ) -> io::Result<Self> {
+        let unresolvable = is_unresolvable(&turns);
         let one_request_each = turns.iter().any(affects_connections);
-        // A fault of the address lasts until the case is healed.
-        let faulty = faults().find_map(|fault| match fault {
-            Fault::Refuse => Some(PortBehaviour::Refuses),
-            Fault::Connection(ConnectionFault::NeverAccepted) => Some(PortBehaviour::NeverAccepts),
-            Fault::Connection(ConnectionFault::BacklogFull) => Some(PortBehaviour::Full),
-            _ => None,
-        });
-        let apart = transport != Transport::Plain
-            || faults().any(|fault| fault.needs_own_address() && fault.stage() != FaultStage::Address);
-        let behaviour = faulty.or(apart.then_some(PortBehaviour::Serves));
-        let own = behaviour.map(OwnPort::hold).transpose()?;
+        let own = own_port(&turns, transport)
+            .map(|behaviour| OwnPort::hold(behaviour, ports.next()?))
+            .transpose()?;
         let parts = turns.into_iter().map(DeploymentTurns::new).collect();
         Ok(Self { name, parts, transport, own, unresolvable, one_request_each })
     }
@@ -49,10 +45,57 @@ impl Deployment {
     }
 
     pub(super) fn scheme(&self) -> &'static str {
-        match self.transport {
-            Transport::Plain => "http",
-            Transport::Tls | Transport::Http2 => "https",
-        }
+        scheme(self.transport)
+    }
+}
+
+/// Which ports the deployments of a case get that need their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnPorts {
+    /// Free ones, which the system chooses.
+    Free,
+    /// The ones after this port, in the order of the deployments, so that they are known before the case is armed.
+    After(u16),
+}
+
+impl OwnPorts {
+    /// Returns the port of the next deployment; 0 means a free one.
+    ///
+    /// # Errors
+    /// If there is no higher port.
+    pub(super) fn next(&mut self) -> io::Result<u16> {
+        let Self::After(last) = self else { return Ok(0) };
+        *last = last.checked_add(1).ok_or_else(|| io::Error::other("there is no port after 65535"))?;
+        Ok(*last)
+    }
+}
+
+/// What the own port of a deployment does; `None` if the deployment does not need one.
+pub(super) fn own_port(turns: &[Turn], transport: Transport) -> Option<PortBehaviour> {
+    let faults = || turns.iter().flat_map(|turn| &turn.faults);
+    // A fault of the address lasts until the case is healed.
+    let faulty = faults().find_map(|fault| match fault {
+        Fault::Refuse => Some(PortBehaviour::Refuses),
+        Fault::Connection(ConnectionFault::NeverAccepted) => Some(PortBehaviour::NeverAccepts),
+        Fault::Connection(ConnectionFault::BacklogFull) => Some(PortBehaviour::Full),
+        _ => None,
+    });
+    let apart = transport != Transport::Plain
+        || faults().any(|fault| fault.needs_own_address() && fault.stage() != FaultStage::Address);
+    faulty.or(apart.then_some(PortBehaviour::Serves))
+}
+
+/// Whether the deployment's host name must not resolve.
+pub(super) fn is_unresolvable(turns: &[Turn]) -> bool {
+    let mut faults = turns.iter().flat_map(|turn| &turn.faults);
+    faults.any(|fault| *fault == Fault::Connection(ConnectionFault::UnresolvableName))
+}
+
+/// The scheme of a deployment's URL.
+pub(super) fn scheme(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Plain => "http",
+        Transport::Tls | Transport::Http2 => "https",
     }
 }
 

@@ -75,8 +75,12 @@ struct State {
 }
 
 impl OwnPort {
-    pub(super) fn hold(behaviour: PortBehaviour) -> io::Result<Self> {
-        let holder = bound(0)?;
+    /// Reserves `port`, or a free one if it is 0.
+    ///
+    /// # Errors
+    /// If the port is in use.
+    pub(super) fn hold(behaviour: PortBehaviour, port: u16) -> io::Result<Self> {
+        let holder = bound(port)?;
         let address = holder.local_addr()?.as_socket();
         let port = address.ok_or_else(|| io::Error::other("a socket without an IP address"))?.port();
         let fillers = match behaviour {

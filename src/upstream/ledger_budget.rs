@@ -10,7 +10,7 @@ pub(crate) const MAX_KEPT_BODY: usize = 1024 * 1024;
 
 /// Limits on the size of a ledger. Later requests get the same replies but are not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LedgerBounds {
+pub(crate) struct LedgerBounds {
     /// The number of attempts. The first ones are kept.
     pub attempts: usize,
     /// The total size of their requests and of the bodies of their responses, in bytes. A single request may

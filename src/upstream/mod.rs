@@ -28,8 +28,9 @@ mod socket;
 mod strays;
 mod stream;
 
-pub(crate) use case::base_url;
 pub use case::{Armed, ArmedCase};
+pub(crate) use case::{base_url, planned_base_urls};
+pub(crate) use deployment::OwnPorts;
 pub(crate) use fallback::Fallback;
 pub(crate) use ledger_budget::LedgerBounds;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::{
     case::{Armed, ArmedCase, MockCase},
     connection,
     connection_turn::DeploymentPort,
+    deployment::OwnPorts,
     deployment_port::{self, PortBehaviour},
     fallback::Fallback,
     ledger::locked,
@@ -107,15 +108,21 @@ impl Upstream {
     /// # Errors
     /// If a deployment needs its own port and none could be opened, or if the case's token is in use.
     pub fn arm(&self, armed: Armed) -> io::Result<ArmedCase> {
-        self.enter(armed, LedgerMode::Everything)
+        self.enter(armed, LedgerMode::Everything, &mut OwnPorts::Free)
     }
 
-    /// Like [`arm`](Self::arm), with a limited ledger. For cases with unknown clients.
+    /// Like [`arm`](Self::arm), with a limited ledger, for cases with unknown clients. `ports` provides the ports of
+    /// deployments that need their own.
     ///
     /// # Errors
     /// As [`arm`](Self::arm).
-    pub fn arm_within(&self, armed: Armed, bounds: LedgerBounds) -> io::Result<ArmedCase> {
-        self.enter(armed, LedgerMode::Within(bounds))
+    pub(crate) fn arm_within(
+        &self,
+        armed: Armed,
+        bounds: LedgerBounds,
+        ports: &mut OwnPorts,
+    ) -> io::Result<ArmedCase> {
+        self.enter(armed, LedgerMode::Within(bounds), ports)
     }
 
     /// Like [`arm`](Self::arm), without state: there is no ledger, and every attempt gets the first turn. For
@@ -124,7 +131,7 @@ impl Upstream {
     /// # Errors
     /// As [`arm`](Self::arm).
     pub fn arm_stateless(&self, armed: Armed) -> io::Result<ArmedCase> {
-        self.enter(armed, LedgerMode::Nothing)
+        self.enter(armed, LedgerMode::Nothing, &mut OwnPorts::Free)
     }
 
     /// Sets the handler of requests for paths that belong to no case. Only the first call has an effect.
@@ -132,12 +139,12 @@ impl Upstream {
         let _ = self.shared.fallback.set(fallback);
     }
 
-    fn enter(&self, armed: Armed, keep: LedgerMode) -> io::Result<ArmedCase> {
+    fn enter(&self, armed: Armed, keep: LedgerMode, ports: &mut OwnPorts) -> io::Result<ArmedCase> {
         if armed.transport != Transport::Plain {
             // Report a missing authority here, not on every connection.
             self.shared.authority()?;
         }
-        let case = Arc::new(MockCase::new(armed, keep, self.shared.stop.child_token())?);
+        let case = Arc::new(MockCase::new(armed, keep, ports, self.shared.stop.child_token())?);
         self.admit(&case)?;
         let armed = ArmedCase::new(case.clone(), self.shared.clone());
         self.shared.open_serving(&case)?;

@@ -62,7 +62,7 @@ fn all_work(
         let [case] = bad[..] else { panic!("{line} runs other cases:\n{text}") };
         let before = same(&case.id);
         assert_eq!(case.verdict, before.verdict, "{line}\n{text}");
-        let rules = |case: &upfault::internals::report::CaseReport| -> Vec<String> {
+        let rules = |case: &upfault::CaseReport| -> Vec<String> {
             case.findings.iter().map(|finding| finding.rule.clone()).collect()
         };
         assert_eq!(rules(case), rules(before), "{line}\n{text}");

@@ -1,9 +1,6 @@
 //! Responses that stop the proxy: upfault names the case, and all other cases have verdicts.
 
-use upfault::internals::{
-    judge::Verdict,
-    report::{CaseReport, Report},
-};
+use upfault::internals::{event::CaseReport, judge::Verdict, report::Report};
 
 use super::stage::{MARKED, PLAIN, Stage, verdict};
 

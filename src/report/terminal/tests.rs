@@ -33,6 +33,7 @@ pub(crate) fn case(id: &str, verdict: Verdict) -> CaseReport {
         id: id.to_owned(),
         title: "A 429 keeps its status, its detail and its Retry-After".to_owned(),
         file: format!("scenarios/{scenario}.yaml"),
+        line: 1,
         scenario,
         why: "SDKs wait as long as Retry-After says.".to_owned(),
         matrix: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },

@@ -1,7 +1,7 @@
 //! A limited ledger: what it keeps, and that clients do not notice the limits.
 
 use super::{
-    super::{Armed, ArmedCase, LedgerBounds, Upstream},
+    super::{Armed, ArmedCase, LedgerBounds, OwnPorts, Upstream},
     stage::{chat, drain, last, ok, send, turn},
 };
 use crate::{
@@ -16,7 +16,11 @@ fn arm(upstream: &Upstream, bounds: LedgerBounds) -> ArmedCase {
     let identity = Identity { token: "tok".into() };
     let (transport, account, seed) = (Transport::Plain, None, 1);
     upstream
-        .arm_within(Armed { identity, combination, deployments, transport, account, seed }, bounds)
+        .arm_within(
+            Armed { identity, combination, deployments, transport, account, seed },
+            bounds,
+            &mut OwnPorts::Free,
+        )
         .unwrap()
 }
 

@@ -1,0 +1,121 @@
+//! A proxy as files and commands for somebody who does not have upfault's installation of it.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    definition::Definition,
+    doctor,
+    error::ProxyError,
+    install::Installed,
+    render::RenderContext,
+    route::{InstanceSettings, ProxyRoute},
+    template,
+};
+
+/// The folder of the installation, relative to the folder in which the commands are entered.
+const DIR: &str = "proxy";
+
+/// The port that the proxy listens on, which is in [`StandaloneProxy::ROOT`].
+const PORT: u16 = 4000;
+
+/// A configured proxy as files and commands. All paths in them are relative to the folder in which the commands are
+/// entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StandaloneProxy {
+    /// The name and the text of each file of its configuration.
+    pub(crate) files: Vec<(String, String)>,
+    /// The commands that install it; none if the start command does.
+    pub(crate) install: Vec<Vec<String>>,
+    /// The environment variables of the start command, without those whose value is empty.
+    pub(crate) env: Vec<(String, String)>,
+    /// The command that starts it.
+    pub(crate) start: Vec<String>,
+    /// The URL that answers when it is ready.
+    pub(crate) ready: String,
+    /// How long a start may take, in seconds.
+    pub(crate) ready_within: u64,
+}
+
+impl StandaloneProxy {
+    /// The URL of the proxy.
+    pub(crate) const ROOT: &str = "http://127.0.0.1:4000";
+
+    /// The key with which callers authenticate.
+    pub(crate) const KEY: &str = "sk-reproduction";
+}
+
+impl Definition {
+    /// Returns the proxy with these routes. `ca` is the file with the certificate authority of upstreams that use TLS.
+    ///
+    /// # Errors
+    /// [`ProxyError::Invalid`] with the line in the template.
+    pub(crate) fn standalone(
+        &self,
+        routes: &[ProxyRoute],
+        settings: InstanceSettings,
+        ca: Option<&str>,
+    ) -> Result<StandaloneProxy, ProxyError> {
+        let (dir, here) = (PathBuf::from(DIR), self.source.here(Path::new("")));
+        let context = RenderContext {
+            port: PORT,
+            proxy_key: StandaloneProxy::KEY.to_owned(),
+            settings,
+            dir: dir.clone(),
+            here: here.clone(),
+            ca: ca.map(PathBuf::from).unwrap_or_default(),
+            work_dir: PathBuf::new(),
+        };
+        let files = self.render(routes, &context)?;
+        let values = self.context(routes, &context);
+        let environment = template::environment(&self.source);
+        let document = &self.document;
+        let own = !document.repro.command.is_empty();
+        let command = if own { &document.repro.command } else { &document.launch.command.value };
+        let mut env = Vec::new();
+        for (name, text) in document.launch.env.iter().filter(|_| !own) {
+            let value = template::render(&environment, &self.source, text, &values)?;
+            env.extend((!value.is_empty()).then(|| (name.clone(), value)));
+        }
+        let ready = template::render(&environment, &self.source, &document.ready.get, &values)?;
+        Ok(StandaloneProxy {
+            files,
+            install: if own { Vec::new() } else { self.install_commands(&dir, &here)? },
+            env,
+            start: template::render_command(&environment, &self.source, command, &values)?,
+            ready: format!("{}{ready}", StandaloneProxy::ROOT),
+            ready_within: document.ready.within.as_secs(),
+        })
+    }
+}
+
+impl Definition {
+    /// Returns the pins of its version, as the names and values in its definition.
+    pub(crate) fn pinned(&self) -> impl Iterator<Item = (String, String)> {
+        let pins = self.pins.iter().filter(|_| self.release().is_some());
+        pins.map(|(name, value)| {
+            (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        })
+    }
+}
+
+impl Installed {
+    /// Returns the versions of the software that the installation consists of, and of the programs that the proxy
+    /// needs, as the programs print them. Those that print none are left out.
+    pub(crate) fn versions(&self) -> Vec<(String, String)> {
+        let definition = &self.definition;
+        let environment = template::environment(&definition.source);
+        let context = definition.install_context(&self.dir, &self.here);
+        let own = definition.document.repro.versions.iter().filter_map(|(name, command)| {
+            let words = template::render_command(&environment, &definition.source, command, &context).ok()?;
+            Some((name.clone(), words))
+        });
+        let needed =
+            definition.needs.keys().map(|name| (name.clone(), vec![name.clone(), "--version".to_owned()]));
+        let version = |(name, words): (String, Vec<String>)| {
+            let printed = doctor::first_line(&words)?;
+            let version = printed.strip_prefix(&format!("{name} ")).unwrap_or(&printed).to_owned();
+            Some((name, version))
+        };
+        own.chain(needed).filter_map(version).collect()
+    }
+}
