@@ -60,6 +60,10 @@ control-api:
     npm ci --prefix tests/control_api --ignore-scripts --no-audit --no-fund --loglevel=error
     UPFAULT_PYTHON=target/ci/programs/bin/python UPFAULT_PROGRAMS=chromium,curl,pytest,vitest cargo test --test control_api
 
+# Test the HTML report in Chromium
+html-report:
+    UPFAULT_PROGRAMS=chromium cargo test --test html_report
+
 # Run the official SDKs against the mocks (needs uv, node and the network); `just sdk --only boto3` for one
 sdk *ARGS:
     uv venv --quiet --allow-existing --python '>=3.11' target/ci/sdk

@@ -25,6 +25,7 @@
 // In reading order: each module may use those above it and none below it (`tests/architecture.rs` has the table).
 mod bundled; // the files inside the binary
 mod shell; // words of a POSIX shell
+mod spool; // values in a temporary file
 mod scenario; // scenario files: their model, and the way from text to cases
 mod wire; // codecs: server-sent events, AWS event streams, WebSocket frames
 mod observation; // what was seen in a case, on both sides, as data

@@ -18,9 +18,10 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order. Each may use the ones before it and none after it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "bundled",
     "shell",
+    "spool",
     "scenario",
     "wire",
     "observation",

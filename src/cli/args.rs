@@ -163,9 +163,9 @@ pub(crate) struct RunArgs {
     /// Seed of all random choices [default: 0]
     #[arg(long, value_name = "N", env = "UPFAULT_SEED")]
     pub seed: Option<u64>,
-    /// Write a report: `json=PATH`, `json-full=PATH`, `junit=PATH`, `markdown=PATH`, `github`, `gitlab=PATH`, `sarif=PATH`,
-    /// `badge=PATH`, `badge-endpoint=PATH`; repeatable. Without a path, or with `-`, it is written to standard output, and
-    /// the text for people to standard error
+    /// Write a report, as `FORMAT=PATH`: json, json-full, html, junit, markdown, github, gitlab, sarif, badge or
+    /// badge-endpoint; repeatable. Without a path, or with `-`, it is written to standard output, and the text for people
+    /// to standard error
     #[arg(long, value_name = "FORMAT[=PATH]")]
     pub report: Vec<ReportTo>,
     /// How to decide disputed questions: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file [default: default]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RecordedRun, Reporter, badge, github, gitlab, json, junit, markdown, sarif};
+use super::{RecordedRun, Reporter, badge, github, gitlab, html, json, junit, markdown, sarif};
 use crate::snapshot::write_atomically_with;
 
 /// A format in which a report can be written: one row in [`ReportFormat::ALL`] and one file.
@@ -19,7 +19,7 @@ pub(crate) struct ReportFormat {
 
 impl ReportFormat {
     /// All formats.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self { name: "json", render: json::render_lean },
         Self { name: "json-full", render: json::render_full },
         Self { name: "junit", render: junit::render },
@@ -29,6 +29,7 @@ impl ReportFormat {
         Self { name: "sarif", render: sarif::render },
         Self { name: "badge", render: badge::render },
         Self { name: "badge-endpoint", render: badge::render_endpoint },
+        Self { name: "html", render: html::render },
     ];
 
     /// The format with this name.

@@ -12,6 +12,7 @@ mod format;
 mod gateway_properties;
 mod github;
 mod gitlab;
+mod html;
 mod inert;
 mod issues;
 mod json;

@@ -1,17 +1,15 @@
 //! A run that is over. Complete cases are in a temporary file, because there can be too many for the memory.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
-};
+use std::{collections::HashMap, io, path::Path};
 
 use super::{
     json::{Report, ReportBuilder},
     rerun::Rerun,
 };
-use crate::event::{CaseReport, Event, RunFinished};
+use crate::{
+    event::{CaseReport, Event, RunFinished},
+    spool::{Spool, SpoolPlace},
+};
 
 /// A run that is over, for everything that reports it.
 pub(crate) struct RecordedRun {
@@ -21,7 +19,9 @@ pub(crate) struct RecordedRun {
     pub(crate) planned: usize,
     /// What the run did at its end.
     pub(crate) end: RunFinished,
-    complete: CaseFile,
+    complete: Spool<CaseReport>,
+    /// Where each case is, by id.
+    places: HashMap<String, SpoolPlace>,
 }
 
 impl RecordedRun {
@@ -32,7 +32,8 @@ impl RecordedRun {
 
     /// A case in full.
     pub(crate) fn complete(&self, brief: &CaseReport) -> io::Result<CaseReport> {
-        self.complete.read(&brief.id)
+        let no_case = || io::Error::other(format!("the case {} was not recorded", brief.id));
+        self.complete.read(*self.places.get(&brief.id).ok_or_else(no_case)?)
     }
 }
 
@@ -40,13 +41,15 @@ impl RecordedRun {
 pub(super) struct RunRecorder {
     report: ReportBuilder,
     planned: usize,
-    complete: CaseFile,
+    complete: Spool<CaseReport>,
+    places: HashMap<String, SpoolPlace>,
 }
 
 impl RunRecorder {
     /// Keeps complete cases in an unnamed file in `folder`, which disappears with the process.
     pub(super) fn new(folder: &Path, rerun: Option<Rerun>) -> io::Result<Self> {
-        Ok(Self { report: ReportBuilder::with_rerun(rerun), planned: 0, complete: CaseFile::new(folder)? })
+        let (report, complete) = (ReportBuilder::with_rerun(rerun), Spool::new(folder)?);
+        Ok(Self { report, planned: 0, complete, places: HashMap::new() })
     }
 
     /// Adds an event. The events of a run come in their order.
@@ -54,7 +57,8 @@ impl RunRecorder {
         match event {
             Event::CaseFinished(case) => {
                 self.report.add_case(case, case.brief());
-                return self.complete.write(case);
+                self.places.insert(case.id.clone(), self.complete.push(case)?);
+                return Ok(());
             }
             Event::RunStarted(started) => self.planned = started.cases,
             _ => {}
@@ -65,49 +69,9 @@ impl RunRecorder {
 
     /// The run, which ended with `end`.
     pub(super) fn finish(self, end: &RunFinished) -> RecordedRun {
-        let Self { report, planned, complete } = self;
-        RecordedRun { report: report.finish(), planned, end: end.clone(), complete }
+        let Self { report, planned, complete, places } = self;
+        RecordedRun { report: report.finish(), planned, end: end.clone(), complete, places }
     }
-}
-
-/// Cases in a file, each as JSON.
-struct CaseFile {
-    file: File,
-    /// The number of bytes in the file.
-    length: u64,
-    /// The start and the length of each case, by id.
-    places: HashMap<String, (u64, usize)>,
-}
-
-impl CaseFile {
-    fn new(folder: &Path) -> io::Result<Self> {
-        let file =
-            tempfile::tempfile_in(folder).map_err(|error| explained("create a file in", folder, &error))?;
-        Ok(Self { file, length: 0, places: HashMap::new() })
-    }
-
-    fn write(&mut self, case: &CaseReport) -> io::Result<()> {
-        let text = serde_json::to_vec(case)?;
-        self.file.seek(SeekFrom::Start(self.length))?;
-        self.file.write_all(&text)?;
-        self.places.insert(case.id.clone(), (self.length, text.len()));
-        self.length += text.len() as u64;
-        Ok(())
-    }
-
-    fn read(&self, id: &str) -> io::Result<CaseReport> {
-        let no_case = || io::Error::other(format!("the case {id} was not recorded"));
-        let (start, length) = *self.places.get(id).ok_or_else(no_case)?;
-        let mut text = vec![0; length];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut text)?;
-        Ok(serde_json::from_slice(&text)?)
-    }
-}
-
-fn explained(what: &str, folder: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {what} {}: {error}", folder.display()))
 }
 
 #[cfg(test)]

@@ -105,11 +105,13 @@ impl ReadyCase {
             exchanges.push(self.send(gateway, driver, StepName::Recovery, &step, epoch, RECOVERY).await);
             self.settle().await;
         }
+        let attempts = self.armed.attempts();
+        self.armed.forget();
         Observation {
             began: Some(began),
             arrangement: self.arrangement(gateway),
             exchanges,
-            attempts: self.armed.attempts(),
+            attempts,
             harm: None,
         }
     }

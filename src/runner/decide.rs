@@ -1,6 +1,6 @@
 //! Decides what follows from a look at a case: a verdict, another look, or waiting for siblings.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use super::{
     control::PROBE,
@@ -117,7 +117,14 @@ impl InstanceRun<'_> {
             Some(first) => (first.seen.observation, JudgedLook { verdict: judged.verdict, ..first.judged }),
             None => (seen.observation, judged),
         };
-        round.done.snapshots.extend(snapshots.into_iter().map(|form| (case.scenario.id.clone(), form)));
+        let mut spool = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        for form in &snapshots {
+            match spool.push(form) {
+                Ok(place) => round.done.snapshots.push((case.scenario.id.clone(), place)),
+                Err(error) => round.done.not_kept = Some(error),
+            }
+        }
+        drop(spool);
         let result = self.result(outcome::judged(case, judged, observation, note));
         round.kinship.settle(&case.id, Some(result));
     }

@@ -1,6 +1,10 @@
 //! Executes a run, from the plan to the last verdict.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +29,7 @@ use crate::{
     observation::Identity,
     scenario::{Case, Transport},
     snapshot::{CaseSnapshot, Recorded, SnapshotFile},
+    spool::{Spool, SpoolPlace},
     upstream::{Armed, Upstream},
 };
 
@@ -103,6 +108,9 @@ pub async fn run(
     };
     let running = started?;
 
+    let work_dir = |source| RunError::WorkDir { path: settings.work_dir.display().to_string(), source };
+    std::fs::create_dir_all(&settings.work_dir).map_err(work_dir)?;
+    let snapshots = Mutex::new(Spool::new(&settings.work_dir).map_err(work_dir)?);
     let first_request = Instant::now();
     let work = running.into_iter().map(|Running { site, gateway, cases, baseline }| {
         let (first, most) = match (&gateway, settings.jobs) {
@@ -111,7 +119,8 @@ pub async fn run(
             (_, None) => (FIRST, MOST),
         };
         let pacer = Pacer::new(first, most, baseline);
-        let group = InstanceRun { site, gateway, pacer, bench: &bench, events, cancel };
+        let group =
+            InstanceRun { site, gateway, pacer, bench: &bench, snapshots: &snapshots, events, cancel };
         async move { group.run(&cases).await }
     });
     let ended = futures_util::future::join_all(work).await;
@@ -128,7 +137,7 @@ pub async fn run(
         ..RunFinished::default()
     };
     let interrupted = finished.interrupted;
-    let died = record(&settings, &scenarios, done, logs, &mut finished).await?;
+    let died = record(&settings, &scenarios, done, &snapshots, logs, &mut finished).await?;
     finish(&settings, events, finished);
     Ok(RunEnd { interrupted, died })
 }
@@ -244,23 +253,32 @@ async fn record(
     settings: &RunSettings,
     scenarios: &BTreeMap<String, Case>,
     done: Vec<InstanceResults>,
+    snapshots: &Mutex<Spool<CaseSnapshot>>,
     mut logs: Vec<SearchedLog>,
     finished: &mut RunFinished,
 ) -> Result<Option<ProxyGone>, RunError> {
     let mut died = None;
     finished.accepted = settings.store.accepts().then(Vec::new);
-    let mut by_scenario: BTreeMap<String, Vec<CaseSnapshot>> = BTreeMap::new();
+    let mut by_scenario: BTreeMap<String, Vec<SpoolPlace>> = BTreeMap::new();
+    let work_dir = |source| RunError::WorkDir { path: settings.work_dir.display().to_string(), source };
     for group in done {
         died = died.or(group.died);
         finished.stops.extend(group.stops);
         logs.extend(group.logs);
+        if let Some(error) = group.not_kept {
+            return Err(work_dir(error));
+        }
         for (scenario, snapshot) in group.snapshots {
             by_scenario.entry(scenario).or_default().push(snapshot);
         }
     }
     finished.log_leaks = log_leaks::search(logs, &settings.work_dir).await;
-    for (id, mut cases) in by_scenario {
+    for (id, places) in by_scenario {
         let Some(case) = scenarios.get(&id) else { continue };
+        let spool = snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cases: Vec<CaseSnapshot> =
+            places.into_iter().map(|place| spool.read(place)).collect::<Result<_, _>>().map_err(work_dir)?;
+        drop(spool);
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         let file = SnapshotFile {
             source: case.scenario.file.clone(),

@@ -29,6 +29,7 @@ use crate::{
     event::{CaseReport, Event, ProxyStop},
     observation::ProxyHarm,
     snapshot::CaseSnapshot,
+    spool::{Spool, SpoolPlace},
 };
 
 /// How long after the proxy stopped the case may take to end.
@@ -54,6 +55,8 @@ pub(super) struct InstanceRun<'a> {
     pub pacer: Pacer,
     /// The accepted snapshots and the policy.
     pub bench: &'a JudgingContext,
+    /// The snapshots of all cases, until the end of the run.
+    pub snapshots: &'a Mutex<Spool<CaseSnapshot>>,
     /// Receives results.
     pub events: &'a UnboundedSender<Event>,
     /// Stops the run.
@@ -63,8 +66,10 @@ pub(super) struct InstanceRun<'a> {
 /// The results of an instance.
 #[derive(Default)]
 pub(super) struct InstanceResults {
-    /// The snapshots of cases, with the ids of their scenarios.
-    pub snapshots: Vec<(String, CaseSnapshot)>,
+    /// The places of the snapshots of cases, with the ids of their scenarios.
+    pub snapshots: Vec<(String, SpoolPlace)>,
+    /// Why a snapshot could not be kept.
+    pub not_kept: Option<std::io::Error>,
     /// Each time that the proxy stopped serving.
     pub stops: Vec<ProxyStop>,
     /// Set if the proxy was not restarted, so that cases have no verdict.

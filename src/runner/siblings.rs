@@ -18,8 +18,8 @@ pub(super) struct Kinship<'r> {
     siblings: HashMap<String, Vec<Sibling>>,
     /// Cases without a final result.
     open: HashSet<String>,
-    /// Cases that are siblings of another one.
-    wanted: HashSet<String>,
+    /// How many open cases are compared with a case, by id.
+    wanted: HashMap<String, usize>,
     /// The final results of siblings that were judged.
     judged: HashMap<String, Arc<CaseReport>>,
     /// Looks that wait for the results of siblings.
@@ -34,7 +34,10 @@ impl<'r> Kinship<'r> {
             .map(|case| (case.id.clone(), siblings(case)))
             .filter(|(_, siblings)| !siblings.is_empty())
             .collect();
-        let wanted = siblings.values().flatten().map(|sibling| sibling.id.clone()).collect();
+        let mut wanted: HashMap<String, usize> = HashMap::new();
+        for sibling in siblings.values().flatten() {
+            *wanted.entry(sibling.id.clone()).or_default() += 1;
+        }
         Self { siblings, open, wanted, judged: HashMap::new(), waiting: Vec::new() }
     }
 
@@ -59,11 +62,22 @@ impl<'r> Kinship<'r> {
         self.waiting.push(seen);
     }
 
-    /// Records that a case has a final result, which is `None` if it was not judged.
+    /// Records that a case has a final result, which is `None` if it was not judged. Results are kept only as long as an
+    /// open case is compared with them.
     pub(super) fn settle(&mut self, id: &str, judged: Option<Arc<CaseReport>>) {
-        self.open.remove(id);
-        if let Some(result) = judged.filter(|_| self.wanted.contains(id)) {
+        if !self.open.remove(id) {
+            return;
+        }
+        if let Some(result) = judged.filter(|_| self.wanted.contains_key(id)) {
             self.judged.insert(id.to_owned(), result);
+        }
+        for sibling in self.siblings.get(id).into_iter().flatten() {
+            let Some(left) = self.wanted.get_mut(&sibling.id) else { continue };
+            *left -= 1;
+            if *left == 0 {
+                self.wanted.remove(&sibling.id);
+                self.judged.remove(&sibling.id);
+            }
         }
     }
 

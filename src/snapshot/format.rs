@@ -46,7 +46,7 @@ const LONGEST_OBSERVED: usize = 200;
 const BY: &str = " by ";
 
 /// The snapshot of one case, accepted or new.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseSnapshot {
     /// The case's id: `limits/rate-limit[stream]`.
     pub id: String,
