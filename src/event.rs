@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::judge::Policy;
+use crate::judge::{Policy, Verdict};
 
 mod case_report;
 
@@ -54,6 +54,42 @@ pub struct RunStarted {
     pub strict: bool,
     /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: usize,
+    /// Where the accepted snapshots come from; `None` for a stored run.
+    pub baseline: Option<Baseline>,
+}
+
+/// The accepted snapshots with which a run compares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The snapshot folder of the proxy, for messages.
+    pub folder: String,
+    /// The number of scenarios whose snapshot is in that folder.
+    pub own: usize,
+    /// The number of scenarios whose snapshot is bundled with upfault.
+    pub bundled: usize,
+    /// The proxies and versions that recorded the snapshots, as far as they are known: `litellm 1.102.4`.
+    pub proxies: BTreeSet<String>,
+}
+
+impl Baseline {
+    /// Where the snapshots come from, and which version recorded them.
+    pub fn describe(&self) -> String {
+        let Self { folder, own, bundled, proxies } = self;
+        let recorded = match proxies.len() {
+            0 => String::new(),
+            1..=3 => format!(" ({})", proxies.iter().cloned().collect::<Vec<_>>().join(", ")),
+            n => format!(" ({n} versions)"),
+        };
+        match (own, bundled) {
+            (0, 0) => format!("none (no snapshots in {folder})"),
+            (_, 0) => format!("{folder}{recorded}"),
+            (0, _) => format!("bundled with upfault {}{recorded}", env!("CARGO_PKG_VERSION")),
+            _ => format!(
+                "{folder}, and for {bundled} of {} scenarios bundled with upfault{recorded}",
+                own + bundled
+            ),
+        }
+    }
 }
 
 /// The end of a run.
@@ -71,6 +107,10 @@ pub struct RunFinished {
     pub unkept: usize,
     /// Snapshot files that were accepted; `None` without `--accept`.
     pub accepted: Option<Vec<AcceptedFile>>,
+    /// Cases that `--accept` did not accept, because they break required rules.
+    pub refused: Vec<RefusedCase>,
+    /// How many snapshot files without a change got the version of the proxy of this run into their header.
+    pub confirmed: usize,
     /// Secrets found in the logs of proxies that upfault started.
     pub log_leaks: Vec<LogLeak>,
     /// Each time that a proxy stopped serving.
@@ -99,8 +139,28 @@ pub struct ProxyStop {
 pub struct AcceptedFile {
     /// The path for messages.
     pub file: String,
-    /// The broken rules of each case that has findings.
-    pub broken: Vec<BTreeSet<String>>,
+    /// The cases that are new in it or have changed.
+    pub cases: Vec<AcceptedCase>,
+}
+
+/// A case that a run accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedCase {
+    /// The case's id.
+    pub id: String,
+    /// The verdict that it had in the run.
+    pub verdict: Verdict,
+    /// The rules that it breaks.
+    pub broken: BTreeSet<String>,
+}
+
+/// A case that a run did not accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedCase {
+    /// The case's id.
+    pub id: String,
+    /// The required rules that it breaks and that are neither accepted nor known.
+    pub rules: Vec<String>,
 }
 
 /// A secret in the log of a proxy.

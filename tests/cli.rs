@@ -8,8 +8,12 @@ mod commands;
 mod dying;
 #[path = "fake_proxy/mod.rs"]
 mod fake_proxy;
+#[path = "cli/init.rs"]
+mod init;
 #[path = "cli/judging.rs"]
 mod judging;
+#[path = "cli/known.rs"]
+mod known;
 #[path = "cli/lying.rs"]
 mod lying;
 #[path = "cli/policies.rs"]

@@ -191,6 +191,7 @@ impl Suite {
             jobs: self.jobs,
             strict: self.strict,
             allow_inconclusive: ALLOWED_INCONCLUSIVE,
+            known: Vec::new(),
             store,
             cache: self.cache,
             work_dir: folder.path().to_owned(),

@@ -68,6 +68,8 @@ pub(crate) enum CliCommand {
     Repro(ReproArgs),
     /// Accept or reject pending snapshots
     Review(ReviewArgs),
+    /// Create an upfault.toml, and copy the bundled baseline of a proxy into this folder
+    Init(InitArgs),
     /// List, install and check proxies
     Proxy {
         /// The subcommand.
@@ -148,9 +150,12 @@ pub(crate) struct RunArgs {
     /// [default: builtin]
     #[arg(long, value_name = "PROXY", env = "UPFAULT_PROXY")]
     pub proxy: Option<String>,
-    /// Accept the results of this run as the new snapshots
+    /// Accept the results of this run as the new snapshots, except cases that break required rules
     #[arg(long)]
     pub accept: bool,
+    /// With `--accept`: accept cases that break required rules too
+    #[arg(long, requires = "accept")]
+    pub force: bool,
     /// Fail the run for known findings too
     #[arg(long)]
     pub strict: bool,
@@ -331,13 +336,30 @@ pub(crate) struct GatewayArgs {
     pub port: u16,
 }
 
+/// Options of `upfault init`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitArgs {
+    /// The proxy to test: `builtin`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running proxy
+    #[arg(long, value_name = "PROXY", default_value = "litellm")]
+    pub proxy: String,
+    /// Replace an existing upfault.toml and existing snapshots of the proxy
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Options of `upfault review`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReviewArgs {
-    /// Accept all pending snapshots without asking
+    /// Only these: names as `upfault list` prints them (`limits`, `limits/rate-limit`, a case id), snapshot files or folders
+    /// [default: all]
+    pub paths: Vec<String>,
+    /// Only cases in which the findings of this rule are new or gone
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<String>,
+    /// Accept all of them without asking
     #[arg(long, conflicts_with = "reject")]
     pub accept: bool,
-    /// Reject all pending snapshots without asking
+    /// Reject all of them without asking
     #[arg(long)]
     pub reject: bool,
     /// Snapshot folder [default: snapshots]

@@ -66,8 +66,9 @@ fn check_settings(context: &CliContext, file: &Path) -> Result<String, Failure> 
         run::proxy(context, &settings.base, spec, settings.listen, None)
             .map_err(|failure| settings.about_proxy(failure))?;
     }
-    if !settings.scenarios.is_empty() {
-        select::library(context, &settings, &PathArgs::default())?;
+    if !settings.scenarios.is_empty() || !settings.known.is_empty() {
+        let library = select::library(context, &settings, &PathArgs::default())?;
+        settings.check_known(&library.cases())?;
     }
     let name = settings.shown().unwrap_or_default();
     Ok(match &settings.policy {

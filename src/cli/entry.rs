@@ -10,7 +10,7 @@ use super::{
     context::CliContext,
     explain,
     failure::Failure,
-    gateway, list, print, proxy, repro, review, run, schema, selftest, serve, show,
+    gateway, init, list, print, proxy, repro, review, run, schema, selftest, serve, show,
 };
 use crate::report::{EXIT_OK, EXIT_USAGE};
 
@@ -65,6 +65,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Show(args) => show::show(context, &args),
         CliCommand::Repro(args) => repro::repro(context, &args),
         CliCommand::Review(args) => review::review(context, &args),
+        CliCommand::Init(args) => init::init(context, &args),
         CliCommand::Proxy { command } => proxy::proxy(context, command),
         CliCommand::Gateway(args) => gateway::gateway(context, &args),
         CliCommand::Schema { of } => schema::schema(of),

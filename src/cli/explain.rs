@@ -22,7 +22,7 @@ use crate::{
     provider::{self, RequestedCall},
     report::EXIT_OK,
     runner::identity,
-    scenario::{Api, Case, Combination, LoadError, Step, expand, nearest},
+    scenario::{Api, Case, Combination, KnownEntry, LoadError, Step, expand, nearest},
     shell,
 };
 
@@ -60,7 +60,8 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
         None => (args.what.as_str(), None),
     };
     let paths = PathArgs { paths: vec![PathBuf::from(path)] };
-    let library = match select::library(context, &Settings::read(context)?, &paths) {
+    let settings = Settings::read(context)?;
+    let library = match select::library(context, &settings, &paths) {
         Err(Failure::Load(LoadError::NotFound { path, near })) => {
             let rule = nearest(&args.what, judge::rules().map(|rule| rule.id));
             let help = match near.as_deref().or(rule) {
@@ -76,7 +77,7 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
     let mut text = String::new();
     for scenario in &library.scenarios {
         for one in expand(scenario).iter().filter(|one| case.is_none_or(|id| one.id == id)) {
-            text.push_str(&describe_case(one));
+            text.push_str(&describe_case(one, &settings.known));
         }
     }
     if text.is_empty() {
@@ -134,7 +135,8 @@ fn describe_rule(rule: &Rule) -> String {
     text
 }
 
-fn describe_case(case: &Case) -> String {
+/// A case and what is known about it. `of_project` are the known findings of the project.
+fn describe_case(case: &Case, of_project: &[KnownEntry]) -> String {
     let scenario = &case.scenario;
     let identity = identity(0, &case.id);
     let settings = &scenario.proxy;
@@ -167,6 +169,12 @@ fn describe_case(case: &Case) -> String {
         let _ = writeln!(text, "  account {account}; requests that it refuses do not count as attempts");
         if account.requests_per_minute.or(account.tokens_per_minute).is_some() {
             text.push_str("          its counters replace the values of rate-limit headers\n");
+        }
+    }
+    for known in scenario.known.iter().chain(of_project) {
+        if !known.select(std::slice::from_ref(case)).is_empty() {
+            let KnownEntry { proxy, rule, versions, issue, .. } = known;
+            let _ = writeln!(text, "  known   {rule} in {proxy} {versions}: {issue}");
         }
     }
     for (n, step) in (1..).zip(&scenario.steps) {
@@ -242,7 +250,7 @@ fn request(case: &Case, model: &str, step: &Step) -> String {
 fn described(text: &str) -> String {
     let scenario =
         std::sync::Arc::new(crate::scenario::load_text("x", "f", text).expect("the scenario loads"));
-    expand(&scenario).iter().map(describe_case).collect()
+    expand(&scenario).iter().map(|case| describe_case(case, &[])).collect()
 }
 
 #[cfg(test)]

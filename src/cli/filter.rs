@@ -2,9 +2,9 @@
 //!
 //! `limits/* & !tag:slow`, `(stream | level:recommended)`; `!` binds tightest, then `&`, then `|`.
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 
-use crate::scenario::{Api, Case, Level, Provider};
+use crate::scenario::{Api, Case, Level, Provider, id_pattern};
 
 /// A condition on cases.
 #[derive(Debug, Clone)]
@@ -71,12 +71,6 @@ impl Filter {
             Self::Or(a, b) => a.matches(case) || b.matches(case),
         }
     }
-}
-
-/// A pattern for case ids, in which `*` matches any text and brackets are literal.
-pub(super) fn id_pattern(pattern: &str) -> Result<GlobMatcher, globset::Error> {
-    let escaped = pattern.replace('[', "[[]");
-    GlobBuilder::new(&escaped).literal_separator(false).build().map(|glob| glob.compile_matcher())
 }
 
 struct Parser<'a> {

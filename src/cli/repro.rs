@@ -222,6 +222,7 @@ async fn results(
         jobs: chosen.jobs.map(usize::from),
         strict: false,
         allow_inconclusive: ALLOWED_INCONCLUSIVE,
+        known: Vec::new(),
         store,
         cache: context.cache.clone(),
         work_dir: folder.to_owned(),

@@ -24,8 +24,29 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
         options,
         policy: args.policy.clone(),
         project: project(context, args.snapshots.as_deref()),
+        accept_all: if args.accept { accept_all(context, args) } else { Vec::new() },
         proxy_key: args.proxy_key.is_some() && proxy.is_some_and(|spec| is_url(spec)),
     }
+}
+
+/// The words of the same command with `--accept --force`.
+fn accept_all(context: &CliContext, args: &RunArgs) -> Vec<String> {
+    let mut words = vec!["upfault".to_owned(), "run".to_owned()];
+    words.extend(args.select.paths.paths.iter().map(|path| path.display().to_string()));
+    let shard = args.select.shard.map(|shard| format!("{}/{}", shard.k, shard.n));
+    for (name, value) in [
+        ("--filter", args.select.filter.clone()),
+        ("--shard", shard),
+        ("--proxy", args.proxy.clone()),
+        ("--listen", args.listen.map(|address| address.to_string())),
+        ("--seed", args.seed.map(|seed| seed.to_string())),
+        ("--policy", args.policy.clone()),
+    ] {
+        words.extend(value.iter().flat_map(|value| option(name, value)));
+    }
+    words.extend(project(context, args.snapshots.as_deref()));
+    words.extend(["--accept", "--force"].map(str::to_owned));
+    words
 }
 
 /// The options by which `run` and `review` find the project and its snapshots.

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     builtin::Defect,
+    event::Event,
     proxy::Definition,
     report::{
         ALLOWED_INCONCLUSIVE, EXIT_PROXY, Fanout, FileReporter, ReportFormat, ReportTarget, Reporter,
@@ -27,7 +28,7 @@ use crate::{
     },
     runner::{self, ProxyChoice, ProxyGone, Remote, RunEnd, RunSettings},
     scenario::nearest,
-    snapshot::{SnapshotStore, WriteMode},
+    snapshot::{KnownClaim, SnapshotStore, WriteMode},
 };
 
 /// Runs scenarios against a proxy.
@@ -52,13 +53,17 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
     let result = runtime.block_on(drive(settings, reporter));
     // Tasks that are still waiting must not delay the exit.
     runtime.shutdown_background();
-    let (ended, summary) = result?;
+    let (ended, summary, not_accepted) = result?;
     if let Some(died) = ended.died.as_ref().filter(|_| !ended.interrupted) {
         print::note(&gone(died));
         return Ok(EXIT_PROXY);
     }
-    // Accepted findings do not fail the run. Too many inconclusive cases and unexplained stops do.
-    let summary = if args.accept { Summary { fail: 0, changed: 0, known: 0, ..summary } } else { summary };
+    // What was accepted does not fail the run. Cases that were not accepted, too many inconclusive cases and unexplained stops
+    // do.
+    let summary = match args.accept {
+        true => Summary { fail: not_accepted, changed: 0, known: 0, ..summary },
+        false => summary,
+    };
     Ok(exit_code(&summary, tolerance, ended.interrupted))
 }
 
@@ -100,6 +105,7 @@ fn settings(
             let why = if defective { "the behaviour of a defect is not a baseline" } else { "`CI` is set" };
             return Err(Failure::Usage(format!("--accept cannot write snapshots: {why}")));
         }
+        (true, false) if args.force => WriteMode::AcceptAll,
         (true, false) => WriteMode::Accept,
         (false, true) => WriteMode::Never,
         (false, false) if own.is_none() && !is_project(context) => WriteMode::Outside,
@@ -118,6 +124,7 @@ fn settings(
             .allow_inconclusive
             .or(chosen.allow_inconclusive)
             .unwrap_or(ALLOWED_INCONCLUSIVE),
+        known: chosen.known.clone(),
         store: if own.is_some() { store.without_bundled() } else { store },
         cache: context.cache.clone(),
         work_dir: folder.to_owned(),
@@ -204,17 +211,25 @@ fn reporters(
 }
 
 /// Connects the runner, the reporters and Ctrl-C.
-async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, Summary), Failure> {
+/// Returns how the run ended, its counts, and how many cases fail although the run accepted what it may accept.
+async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, Summary, usize), Failure> {
     let (events, mut listener) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
     let at_once = CancellationToken::new();
     let interrupt = tokio::spawn(on_interrupt(cancel.clone(), at_once.clone()));
     let listening = async move {
+        let mut not_accepted = 0;
         let mut result = Ok(());
         while let Some(event) = listener.recv().await {
+            not_accepted += match &event {
+                // No snapshot changes what an entry `known` says.
+                Event::CaseFinished(case) => usize::from(case.known.iter().any(KnownClaim::is_wrong)),
+                Event::RunFinished(end) => end.refused.len(),
+                _ => 0,
+            };
             result = result.and(reporter.event(&event));
         }
-        (reporter.summary().clone(), result)
+        (reporter.summary().clone(), not_accepted, result)
     };
     let running = async {
         let ended = runner::run(settings, &events, &cancel).await;
@@ -222,11 +237,11 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, S
         ended
     };
     let both = async { tokio::join!(running, listening) };
-    let (ended, (summary, reported)) = tokio::select! {
+    let (ended, (summary, not_accepted, reported)) = tokio::select! {
         both = both => both,
         // Dropping the run kills the processes that it started.
         () = at_once.cancelled() => {
-            return Ok((RunEnd { interrupted: true, died: None }, Summary::default()));
+            return Ok((RunEnd { interrupted: true, died: None }, Summary::default(), 0));
         }
     };
     interrupt.abort();
@@ -235,7 +250,7 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, S
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Io { what: "cannot write the report".to_owned(), source: error })
         }
-        _ => Ok((ended, summary)),
+        _ => Ok((ended, summary, not_accepted)),
     }
 }
 

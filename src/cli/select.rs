@@ -8,12 +8,11 @@ use super::{
     failure::Failure,
     filter::Filter,
     print,
-    settings::Settings,
+    settings::{Settings, unknown_rule},
 };
 use crate::{
-    judge,
     report::plural,
-    scenario::{Case, Diagnostic, Library, LoadErrors, Provider, Scenario, expand, load_from, nearest},
+    scenario::{Case, Diagnostic, KnownEntry, Library, LoadErrors, Provider, Scenario, expand, load_from},
 };
 
 /// Loads scenarios and checks that the rules they name exist.
@@ -31,17 +30,30 @@ pub(super) fn library(
         })?;
     let mut errors = Vec::new();
     for scenario in &library.scenarios {
-        for rule in scenario.except.keys().filter(|id| judge::rule(id).is_none()) {
+        let named = scenario.except.keys().chain(scenario.known.iter().map(|known| &known.rule));
+        for (rule, help) in named.filter_map(|rule| Some((rule, unknown_rule(rule)?))) {
             let text = library.text(&scenario.id);
             let at = text.find(rule.as_str()).unwrap_or(0);
-            let near = nearest(rule, judge::rules().map(|rule| rule.id));
-            errors.push(
-                Diagnostic::new(&scenario.file, &text, at..at + rule.len(), format!("unknown rule `{rule}`"))
-                    .help(near.map_or_else(
-                        || "`upfault explain rules` lists them".to_owned(),
-                        |near| format!("did you mean `{near}`?"),
-                    )),
-            );
+            let message = format!("unknown rule `{rule}`");
+            errors.push(Diagnostic::new(&scenario.file, &text, at..at + rule.len(), message).help(help));
+        }
+    }
+    for scenario in library.scenarios.iter().filter(|scenario| !scenario.known.is_empty()) {
+        let cases = expand(scenario);
+        for (entry, pattern) in scenario
+            .known
+            .iter()
+            .flat_map(|entry| entry.cases.iter().flatten().map(move |pattern| (entry, pattern)))
+        {
+            let alone = KnownEntry { cases: Some(vec![pattern.clone()]), ..entry.clone() };
+            if alone.select(&cases).is_empty() {
+                let text = library.text(&scenario.id);
+                let at = text.find(pattern.as_str()).unwrap_or(0);
+                let message = format!("no case of this scenario matches `{pattern}`");
+                let wrong = Diagnostic::new(&scenario.file, &text, at..at + pattern.len(), message);
+                let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+                errors.push(wrong.help(format!("its cases are: {}", ids.join(", "))));
+            }
         }
     }
     if errors.is_empty() { Ok(library) } else { Err(Failure::Load(LoadErrors(errors).into())) }

@@ -1,11 +1,11 @@
 //! `upfault show`
 
-use super::{args::ShowArgs, context::CliContext, failure::Failure, filter::id_pattern, print};
+use super::{args::ShowArgs, context::CliContext, failure::Failure, print};
 use crate::{
     event::CaseReport,
     judge::Verdict,
     report::{EXIT_OK, Report, TerminalSettings, plural, write_cases},
-    scenario::nearest,
+    scenario::{id_pattern, nearest},
     shell,
 };
 

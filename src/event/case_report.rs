@@ -8,7 +8,7 @@ use crate::{
     judge::{self, ErrorOrigin, Finding, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::Combination,
-    snapshot::{Accepted, Difference, FindingLine, Redactor, without_secrets},
+    snapshot::{Accepted, Difference, FindingLine, KnownClaim, Redactor, without_secrets},
 };
 
 /// One case.
@@ -58,6 +58,9 @@ pub struct CaseReport {
     /// older versions.
     #[serde(default)]
     pub accepted: Option<Accepted>,
+    /// The known findings that name the case and the proxy, with the issues that explain them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownClaim>,
     /// How the official SDKs for this endpoint interpret each response, by measured rules. Empty if there is no such
     /// SDK.
     #[serde(default)]
@@ -112,6 +115,7 @@ impl CaseReport {
             origins: Vec::new(),
             change: self.change.clone(),
             accepted: None,
+            known: self.known.clone(),
             sdk_view: Vec::new(),
             observation: None,
             compared_with: self.compared_with.clone(),

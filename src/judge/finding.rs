@@ -58,7 +58,7 @@ pub enum Verdict {
     Pass,
     /// The proxy breaks the contract, and no accepted snapshot contains that.
     Fail,
-    /// The proxy breaks the contract exactly as the accepted snapshot says.
+    /// The proxy breaks the contract exactly as the accepted snapshot says, or a known finding explains it.
     Known,
     /// The observation differs from the accepted snapshot.
     Changed,

@@ -74,6 +74,11 @@ impl Definition {
         &self.document.volatile
     }
 
+    /// Returns whether it is inside the binary, and not a folder of a project.
+    pub fn is_bundled(&self) -> bool {
+        matches!(self.source, DefinitionSource::Bundled(_))
+    }
+
     /// Returns the path of its proxy.yaml, as messages show it.
     pub fn file(&self) -> String {
         self.source.display(super::source::FILE)

@@ -31,6 +31,7 @@ mod summary;
 mod terminal;
 mod terminal_case;
 mod terminal_groups;
+mod terminal_known;
 mod terminal_matrix;
 mod terminal_origin;
 mod terminal_snapshots;

@@ -1,7 +1,7 @@
 //! A case as lines of plain text, for reports that CI systems show.
 
 use super::{inert::escaped_lines, json::Report, paint::cut};
-use crate::{event::CaseReport, judge::Verdict, scenario::Level};
+use crate::{event::CaseReport, judge::Verdict, scenario::Level, snapshot::KnownClaim};
 
 /// How much of a text is shown, in characters.
 const TEXT: usize = 2_000;
@@ -14,7 +14,10 @@ pub(super) fn rules(case: &CaseReport) -> String {
         .filter(|finding| finding.level == Level::Required)
         .map(|finding| finding.rule.as_str())
         .collect();
+    let wrong = case.known.iter().filter(|claim| claim.is_wrong());
+    let wrong: Vec<String> = wrong.filter_map(KnownClaim::describe).collect();
     match (broken.is_empty(), case.verdict) {
+        _ if !wrong.is_empty() => wrong.join("; "),
         (false, _) => broken.join(", "),
         (true, Verdict::Changed) => "the result differs from the accepted snapshot".to_owned(),
         (true, _) => reason(case),
@@ -31,6 +34,12 @@ pub(super) fn reason(case: &CaseReport) -> String {
 pub(super) fn details(report: &Report, case: &CaseReport) -> String {
     let mut lines = vec![case.title.clone()];
     lines.extend(case.reason.iter().map(|reason| format!("reason: {}", cut(reason, TEXT))));
+    lines.extend(
+        case.known
+            .iter()
+            .filter_map(|claim| Some((claim, claim.describe()?)))
+            .map(|(claim, line)| format!("known: {line}; {}", claim.issue)),
+    );
     for finding in &case.findings {
         lines.push(format!("{} ({})", finding.rule, finding.level));
         lines.push(format!("  expected: {}", cut(&finding.expected, TEXT)));

@@ -7,7 +7,7 @@ use super::{
     rerun::Rerun,
 };
 use crate::{
-    event::{CaseReport, Event, RunFinished},
+    event::{Baseline, CaseReport, Event, RunFinished},
     spool::{Spool, SpoolPlace},
 };
 
@@ -17,6 +17,8 @@ pub(crate) struct RecordedRun {
     pub(crate) report: Report,
     /// The number of planned cases. If the run was interrupted, fewer have a verdict.
     pub(crate) planned: usize,
+    /// Where the accepted snapshots come from; `None` for a stored run.
+    pub(crate) baseline: Option<Baseline>,
     /// What the run did at its end.
     pub(crate) end: RunFinished,
     complete: Spool<CaseReport>,
@@ -41,6 +43,7 @@ impl RecordedRun {
 pub(super) struct RunRecorder {
     report: ReportBuilder,
     planned: usize,
+    baseline: Option<Baseline>,
     complete: Spool<CaseReport>,
     places: HashMap<String, SpoolPlace>,
 }
@@ -49,7 +52,7 @@ impl RunRecorder {
     /// Keeps complete cases in an unnamed file in `folder`, which disappears with the process.
     pub(super) fn new(folder: &Path, rerun: Option<Rerun>) -> io::Result<Self> {
         let (report, complete) = (ReportBuilder::with_rerun(rerun), Spool::new(folder)?);
-        Ok(Self { report, planned: 0, complete, places: HashMap::new() })
+        Ok(Self { report, planned: 0, baseline: None, complete, places: HashMap::new() })
     }
 
     /// Adds an event. The events of a run come in their order.
@@ -60,7 +63,10 @@ impl RunRecorder {
                 self.places.insert(case.id.clone(), self.complete.push(case)?);
                 return Ok(());
             }
-            Event::RunStarted(started) => self.planned = started.cases,
+            Event::RunStarted(started) => {
+                self.planned = started.cases;
+                self.baseline.clone_from(&started.baseline);
+            }
             _ => {}
         }
         self.report.add(event);
@@ -69,8 +75,8 @@ impl RunRecorder {
 
     /// The run, which ended with `end`.
     pub(super) fn finish(self, end: &RunFinished) -> RecordedRun {
-        let Self { report, planned, complete, places } = self;
-        RecordedRun { report: report.finish(), planned, end: end.clone(), complete, places }
+        let Self { report, planned, baseline, complete, places } = self;
+        RecordedRun { report: report.finish(), planned, baseline, end: end.clone(), complete, places }
     }
 }
 

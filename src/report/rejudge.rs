@@ -98,6 +98,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {
         policy: Box::new(policy.clone()),
         strict: report.strict,
         allow_inconclusive: report.allow_inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE),
+        baseline: None,
     };
     let mut events = vec![Event::RunStarted(started)];
     let judged: HashMap<&str, &Observation> = report
@@ -141,7 +142,7 @@ fn case_again(
     let diff = case.change.as_ref().map_or("", |change| change.diff.as_str());
     let gathered = || gathered(case, &report.policy, observation, &siblings);
     let accepted = case.accepted.clone().unwrap_or_else(gathered);
-    let now = judge_case(observation, &siblings, policy, &accepted, diff, report.strict);
+    let now = judge_case(observation, &siblings, policy, &accepted, diff, &case.known, report.strict);
     let lacks = |from: &[Finding], of: &[Finding]| -> Vec<String> {
         let missing = from.iter().filter(|one| !of.iter().any(|other| named(other) == named(one)));
         missing.map(named).collect()
@@ -156,6 +157,7 @@ fn case_again(
     let result = CaseReport {
         verdict: now.verdict,
         findings: now.findings,
+        known: now.known,
         change: now.change.filter(|change| !change.is_empty()),
         ..case.clone()
     };
@@ -335,7 +337,7 @@ mod tests {
             let siblings = [ComparedSibling { kin: SiblingKind::Stream, seen: judged.then_some(&other) }];
             let diff = if accepted == Accepted::Nothing { "" } else { diff };
             let live = |policy: &Policy| {
-                let now = judge_case(&seen, &siblings, policy, &accepted, diff, strict);
+                let now = judge_case(&seen, &siblings, policy, &accepted, diff, &[], strict);
                 let mut live = failing(&id);
                 live.verdict = now.verdict;
                 live.findings = now.findings;

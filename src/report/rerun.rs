@@ -28,6 +28,10 @@ pub struct Rerun {
     pub project: Vec<String>,
     /// Whether the run used a key for a proxy that was already running. The key itself is never stored.
     pub proxy_key: bool,
+    /// The words of the command that repeats an accepting run and accepts the failing cases too. Not stored; empty for other
+    /// runs.
+    #[serde(skip)]
+    pub accept_all: Vec<String>,
 }
 
 impl Rerun {
@@ -113,6 +117,7 @@ mod tests {
             options: words(&["--proxy", "./my proxies/fake@2", "--seed", "7", "--strict"]),
             policy: Some("it's ours.yaml".to_owned()),
             project: words(&["--config", "ci/nightly.toml", "--snapshots", "my snaps"]),
+            accept_all: Vec::new(),
             proxy_key: true,
         };
         insta::assert_snapshot!(all.command(&case).join(" "), @r#"upfault run 'my llm' limits --filter 'case:limits/rate-limit[azure,stream]' --proxy './my proxies/fake@2' --seed 7 --strict --policy 'it'\''s ours.yaml' --config ci/nightly.toml --snapshots 'my snaps' --proxy-key "${UPFAULT_PROXY_KEY:?}""#);

@@ -29,7 +29,7 @@ pub struct Summary {
     pub pass: usize,
     /// Cases that break the contract.
     pub fail: usize,
-    /// Cases that break the contract exactly as the accepted snapshot says.
+    /// Cases that break the contract exactly as the accepted snapshot or a known finding says.
     pub known: usize,
     /// Cases that differ from the accepted snapshot.
     pub changed: usize,

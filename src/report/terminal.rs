@@ -20,12 +20,14 @@ use super::{
         Findings, GroupHeading, by_reason, by_rule, count, eased, in_kinds, plural, properties, rules_of,
         select,
     },
+    terminal_known::by_issue,
     terminal_matrix,
     terminal_snapshots::show_written,
 };
 use crate::{
     event::{CaseReport, Event, LogLeak},
     judge::Verdict,
+    snapshot::KnownClaim,
 };
 
 /// How many cases are shown in full.
@@ -151,6 +153,9 @@ impl<'r> TerminalText<'r> {
             report.seed
         );
         painter.text(0, Style::new(), &safe(&line))?;
+        if let Some(baseline) = &self.run.baseline {
+            painter.field(0, "Baseline: ", &safe(&baseline.describe()))?;
+        }
         if verbose && report.summary.pass > 0 {
             painter.gap()?;
             for case in self.of(&[Verdict::Pass]) {
@@ -182,14 +187,17 @@ impl<'r> TerminalText<'r> {
             by_rule(&mut painter, &group, &failed, Findings::New, &shared)?;
         }
         let known = self.of(&[Verdict::Known]);
-        let note = match strict {
-            false => "already accepted, do not fail the run",
-            true => "already accepted, fail a strict run",
+        let is_explained = known.iter().any(|case| case.known.iter().any(KnownClaim::explains));
+        let note = match (strict, is_explained) {
+            (false, false) => "already accepted, do not fail the run",
+            (false, true) => "accepted or explained by an issue, do not fail the run",
+            (true, _) => "already accepted, fail a strict run",
         };
         let style = verdict_style(Verdict::Known);
         let group = GroupHeading { heading: "KNOWN", style, note, listed: verbose };
         by_rule(&mut painter, &group, &known, Findings::Required, &shared)?;
         let all: Vec<&CaseReport> = report.cases.iter().collect();
+        by_issue(&mut painter, &all)?;
         if count(&all, Findings::Advice, &shared) > 0 {
             let note = "not required, do not fail the run";
             let group = GroupHeading { heading: "ADVICE", style: Style::new().bold(), note, listed: verbose };

@@ -20,6 +20,7 @@ use crate::{
         Attempt, AttemptEnd, Exchange, ExchangeOutcome, ReceivedFrame, Response, StepName, is_meaningful,
     },
     scenario::Level,
+    snapshot::KnownClaim,
     wire::frames,
 };
 
@@ -56,6 +57,9 @@ pub(super) fn show(
     }
     if let Some(reason) = &case.reason {
         painter.field(2, "reason: ", &safe(reason))?;
+    }
+    for line in case.known.iter().filter_map(KnownClaim::describe) {
+        painter.field(2, "known: ", &safe(&line))?;
     }
     let mut shown: Vec<&str> = Vec::new();
     let is_shared = |finding: &&Finding| {

@@ -12,6 +12,7 @@ use crate::{
     event::CaseReport,
     judge::{Finding, PolicyAnswer, PolicyEffect, Verdict},
     scenario::Level,
+    snapshot::KnownClaim,
 };
 
 /// How many case ids a group names.
@@ -246,6 +247,7 @@ pub(super) fn in_kinds(painter: &mut Painter<'_>, cases: &[&CaseReport]) -> io::
 /// none, the changed lines of the snapshot.
 fn kind(case: &CaseReport) -> String {
     let mut lines = vec![case.verdict.to_string()];
+    lines.extend(case.known.iter().filter(|claim| claim.is_wrong()).filter_map(KnownClaim::describe));
     let Some(change) = case.change.as_ref().filter(|change| !change.is_empty()) else {
         let mut rules: Vec<&str> = required(case).map(|finding| finding.rule.as_str()).collect();
         rules.dedup();
@@ -275,7 +277,10 @@ fn kind(case: &CaseReport) -> String {
 /// The rules to name for a failing case: the newly broken ones, or if there are none, all required ones it breaks.
 pub(super) fn rules_of(case: &CaseReport) -> Vec<&str> {
     let is_new = |finding: &&Finding| Findings::New.holds(case, finding);
-    let mut rules: Vec<&str> = required(case).filter(is_new).map(|finding| finding.rule.as_str()).collect();
+    // A known finding that does not occur as its entry says fails the case too.
+    let wrong = case.known.iter().filter(|claim| claim.is_wrong()).map(|claim| claim.rule.as_str());
+    let new = required(case).filter(is_new).map(|finding| finding.rule.as_str());
+    let mut rules: Vec<&str> = wrong.chain(new).collect();
     if rules.is_empty() {
         rules = required(case).map(|finding| finding.rule.as_str()).collect();
     }

@@ -83,7 +83,7 @@ impl InstanceRun<'_> {
     /// Whether the case must be repeated alone, because a finding depends on timing or the machine was busy.
     fn needs_quiet(&self, slow: Option<Duration>, judged: &JudgedLook) -> bool {
         let embedded = matches!(self.gateway, Gateway::Builtin(_));
-        let suspicious = judged.is_about_time() || judged.is_news();
+        let suspicious = judged.is_about_time() || judged.is_news() || judged.contradicts_an_entry();
         // The embedded proxy shares this process, so the control requests show when it is slow.
         (slow.is_some() && suspicious) || (judged.is_about_time() && !embedded)
     }
@@ -117,6 +117,8 @@ impl InstanceRun<'_> {
             Some(first) => (first.seen.observation, JudgedLook { verdict: judged.verdict, ..first.judged }),
             None => (seen.observation, judged),
         };
+        let failed_by = (judged.verdict, judged.unaccepted.clone());
+        round.done.verdicts.insert(case.id.clone(), failed_by);
         let mut spool = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         for form in &snapshots {
             match spool.push(form) {
@@ -168,10 +170,10 @@ fn is_spoilt_by_load(seen: &FinishedLook<'_>, judged: &JudgedLook) -> bool {
     seen.look.alone && seen.observation.harm.is_none() && judged.is_about_time()
 }
 
-/// Whether a difference from the accepted snapshot needs another look to confirm it: one more if the next look differs
+/// Whether a difference from the accepted snapshot or from a known finding needs another look to confirm it: one more if the next look differs
 /// in the same way, otherwise two.
 fn is_unsettled(round: &Worklist<'_>, seen: &FinishedLook<'_>, judged: &JudgedLook) -> bool {
-    let differs = judged.is_news() && judged.change.is_some();
+    let differs = (judged.is_news() && judged.change.is_some()) || judged.contradicts_an_entry();
     // A later look that ran alone is final.
     let is_last_word = seen.look.alone && seen.look.n > 0;
     if !differs || is_last_word || seen.observation.stopped_the_proxy() {

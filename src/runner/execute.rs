@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -10,13 +10,13 @@ use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    baseline::record,
     case::{ReadyCase, routes},
     control::{Control, RouteKind},
     error::{ProxyGone, RunError},
     gateway::{Gateway, TrustedAuthority},
     instance_run::{InstanceResults, InstanceRun},
     instance_site::{InstanceSite, Restarts},
-    log_leaks::{self, SearchedLog},
     outcome::{JudgingContext, unjudged},
     pace::Pacer,
     plan::{PlannedCase, RunPlan, look_identity, plan},
@@ -24,12 +24,11 @@ use super::{
 };
 use crate::{
     client::Driver,
-    event::{AcceptedFile, Event, RunFinished, RunStarted},
+    event::{Event, RunFinished, RunStarted},
     judge::Verdict,
     observation::Identity,
     scenario::{Case, Transport},
-    snapshot::{CaseSnapshot, Recorded, SnapshotFile},
-    spool::{Spool, SpoolPlace},
+    spool::Spool,
     upstream::{Armed, Upstream},
 };
 
@@ -71,8 +70,8 @@ pub async fn run(
     events: &UnboundedSender<Event>,
     cancel: &CancellationToken,
 ) -> Result<RunEnd, RunError> {
-    let RunSettings { cases, proxy, policy, seed, store, .. } = &settings;
-    let bench = JudgingContext::load(store, cases.iter(), policy.clone(), settings.strict)?;
+    let RunSettings { cases, proxy, policy, seed, .. } = &settings;
+    let bench = JudgingContext::load(&settings)?;
     let started = RunStarted {
         cases: cases.len(),
         proxy: proxy.name(),
@@ -81,6 +80,7 @@ pub async fn run(
         policy: Box::new(policy.clone()),
         strict: settings.strict,
         allow_inconclusive: settings.allow_inconclusive,
+        baseline: Some(bench.baseline().clone()),
     };
     let _ = events.send(Event::RunStarted(started));
     let scenarios: BTreeMap<String, Case> =
@@ -246,54 +246,4 @@ fn arm(plan: RunPlan, seed: u64, upstream: &Upstream) -> std::io::Result<Vec<(Ve
         Ok((cases, Control::arm(upstream, group, &kinds)?))
     };
     groups.into_iter().enumerate().map(with_control).collect()
-}
-
-/// Writes snapshots and searches the logs of processes that have ended. `logs` are the logs of the last processes.
-async fn record(
-    settings: &RunSettings,
-    scenarios: &BTreeMap<String, Case>,
-    done: Vec<InstanceResults>,
-    snapshots: &Mutex<Spool<CaseSnapshot>>,
-    mut logs: Vec<SearchedLog>,
-    finished: &mut RunFinished,
-) -> Result<Option<ProxyGone>, RunError> {
-    let mut died = None;
-    finished.accepted = settings.store.accepts().then(Vec::new);
-    let mut by_scenario: BTreeMap<String, Vec<SpoolPlace>> = BTreeMap::new();
-    let work_dir = |source| RunError::WorkDir { path: settings.work_dir.display().to_string(), source };
-    for group in done {
-        died = died.or(group.died);
-        finished.stops.extend(group.stops);
-        logs.extend(group.logs);
-        if let Some(error) = group.not_kept {
-            return Err(work_dir(error));
-        }
-        for (scenario, snapshot) in group.snapshots {
-            by_scenario.entry(scenario).or_default().push(snapshot);
-        }
-    }
-    finished.log_leaks = log_leaks::search(logs, &settings.work_dir).await;
-    for (id, places) in by_scenario {
-        let Some(case) = scenarios.get(&id) else { continue };
-        let spool = snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut cases: Vec<CaseSnapshot> =
-            places.into_iter().map(|place| spool.read(place)).collect::<Result<_, _>>().map_err(work_dir)?;
-        drop(spool);
-        cases.sort_by(|a, b| a.id.cmp(&b.id));
-        let file = SnapshotFile {
-            source: case.scenario.file.clone(),
-            description: case.scenario.title.clone(),
-            cases,
-        };
-        match settings.store.record(&id, &file)? {
-            Recorded::Pending(path) => finished.pending.push(settings.shown(&path)),
-            Recorded::Unkept(cases) => finished.unkept += cases,
-            Recorded::Accepted(path, holds) => {
-                let accepted = AcceptedFile { file: settings.shown(&path), broken: holds.broken() };
-                finished.accepted.get_or_insert_default().push(accepted);
-            }
-            Recorded::Unchanged | Recorded::NotWritten => {}
-        }
-    }
-    Ok(died)
 }

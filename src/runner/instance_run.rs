@@ -2,7 +2,7 @@
 //! proxy, restarts the proxy and finds the case.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     event::{CaseReport, Event, ProxyStop},
+    judge::Verdict,
     observation::ProxyHarm,
     snapshot::CaseSnapshot,
     spool::{Spool, SpoolPlace},
@@ -68,6 +69,8 @@ pub(super) struct InstanceRun<'a> {
 pub(super) struct InstanceResults {
     /// The places of the snapshots of cases, with the ids of their scenarios.
     pub snapshots: Vec<(String, SpoolPlace)>,
+    /// For each judged case, its verdict and the required rules that fail it.
+    pub verdicts: HashMap<String, (Verdict, Vec<String>)>,
     /// Why a snapshot could not be kept.
     pub not_kept: Option<std::io::Error>,
     /// Each time that the proxy stopped serving.

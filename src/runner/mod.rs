@@ -2,6 +2,7 @@
 //!
 //! Only this module connects upstream, proxy and client. It reports progress and results as a stream of events.
 
+mod baseline;
 mod proxy_state;
 mod case;
 mod control;

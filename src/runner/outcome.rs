@@ -1,21 +1,25 @@
 //! Turns an observation into the result of a case: judges it and compares it with the accepted snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::error::RunError;
+use super::{error::RunError, settings::RunSettings};
 use crate::{
-    event::CaseReport,
+    event::{Baseline, CaseReport},
     judge::{ComparedSibling, Finding, Policy, Verdict, has_timing, stops_the_proxy},
     observation::Observation,
-    scenario::Case,
+    scenario::{Case, KnownEntry},
     snapshot::{
-        Accepted, CaseSnapshot, CaseVerdict, Difference, SnapshotFile, SnapshotStore, diff, judge_case,
+        Accepted, CaseSnapshot, CaseVerdict, Difference, KnownClaim, SnapshotFile, SnapshotPlace, diff,
+        judge_case,
     },
 };
 
-/// The accepted snapshots and the policy.
+/// The accepted snapshots, the known findings and the policy.
 pub(super) struct JudgingContext {
     accepted: HashMap<String, SnapshotFile>,
+    baseline: Baseline,
+    /// For each case, the known findings that name it.
+    known: HashMap<String, Vec<KnownClaim>>,
     policy: Policy,
     strict: bool,
 }
@@ -30,6 +34,10 @@ pub(super) struct JudgedLook {
     pub change: Option<Difference>,
     /// The contents of the accepted snapshot.
     pub accepted: Accepted,
+    /// The known findings that name the case.
+    pub known: Vec<KnownClaim>,
+    /// The required rules that fail the case.
+    pub unaccepted: Vec<String>,
     /// The snapshot of the observation.
     pub snapshot: CaseSnapshot,
 }
@@ -52,26 +60,36 @@ impl JudgedLook {
     pub(super) fn is_news(&self) -> bool {
         self.change.as_ref().map_or(self.verdict == Verdict::Fail, Difference::is_change)
     }
+
+    /// Whether a known finding does not occur as its entry says, which fails the case.
+    pub(super) fn contradicts_an_entry(&self) -> bool {
+        self.known.iter().any(KnownClaim::is_wrong)
+    }
 }
 
 impl JudgingContext {
     /// Loads the accepted snapshots of all scenarios, so that a damaged one is reported before the run starts.
-    pub(super) fn load<'c>(
-        store: &SnapshotStore,
-        cases: impl Iterator<Item = &'c Case>,
-        policy: Policy,
-        strict: bool,
-    ) -> Result<Self, RunError> {
+    pub(super) fn load(settings: &RunSettings) -> Result<Self, RunError> {
+        let RunSettings { cases, store, policy, strict, .. } = settings;
         let mut accepted = HashMap::new();
-        for case in cases {
-            let id = &case.scenario.id;
-            if !accepted.contains_key(id)
-                && let Some(file) = store.load(id)?
-            {
-                accepted.insert(id.clone(), file);
+        let mut baseline = Baseline { folder: settings.shown(store.folder()), ..Baseline::default() };
+        let scenarios: BTreeSet<&str> = cases.iter().map(|case| case.scenario.id.as_str()).collect();
+        for id in scenarios {
+            let Some((file, place)) = store.load_from(id)? else { continue };
+            match place {
+                SnapshotPlace::Folder => baseline.own += 1,
+                SnapshotPlace::Bundled => baseline.bundled += 1,
             }
+            baseline.proxies.extend(file.origin.proxies.iter().cloned());
+            accepted.insert(id.to_owned(), file);
         }
-        Ok(Self { accepted, policy, strict })
+        let known = claims(settings);
+        Ok(Self { accepted, baseline, known, policy: policy.clone(), strict: *strict })
+    }
+
+    /// Where the accepted snapshots come from.
+    pub(super) fn baseline(&self) -> &Baseline {
+        &self.baseline
     }
 
     /// Whether the accepted snapshot says that a case stops the proxy.
@@ -96,11 +114,34 @@ impl JudgingContext {
         let held = same_text.or_else(|| self.forms(case).next());
         let accepted = held.map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
         let diff = held.map(|held| diff(&held.text, &seen.text)).unwrap_or_default();
-        let CaseVerdict { verdict, findings, change, to_hold } =
-            judge_case(observation, siblings, &self.policy, &accepted, &diff, self.strict);
+        let claims = self.known.get(&case.id).map_or(&[][..], Vec::as_slice);
+        let CaseVerdict { verdict, findings, change, to_hold, known, unaccepted } =
+            judge_case(observation, siblings, &self.policy, &accepted, &diff, claims, self.strict);
         let snapshot = seen.holding(observation, to_hold);
-        JudgedLook { verdict, findings, change, accepted, snapshot }
+        JudgedLook { verdict, findings, change, accepted, known, unaccepted, snapshot }
     }
+}
+
+/// For each case, the known findings of its scenario and of the project that name it and the tested proxy.
+fn claims(settings: &RunSettings) -> HashMap<String, Vec<KnownClaim>> {
+    let RunSettings { cases, proxy, known, .. } = settings;
+    let (name, version) = (proxy.name(), proxy.version());
+    let mut claims: HashMap<String, Vec<KnownClaim>> = HashMap::new();
+    let mut add = |entry: &KnownEntry, among: &[Case]| {
+        if entry.proxy != name {
+            return;
+        }
+        for case in entry.select(among) {
+            let claim = KnownClaim::new(entry, version.as_deref());
+            claims.entry(case.id.clone()).or_default().push(claim);
+        }
+    };
+    for of_scenario in cases.chunk_by(|a, b| a.scenario.id == b.scenario.id) {
+        let entries = of_scenario.first().map(|case| &case.scenario.known);
+        entries.into_iter().flatten().for_each(|entry| add(entry, of_scenario));
+    }
+    known.iter().for_each(|entry| add(entry, cases));
+    claims
 }
 
 /// The result of a case that was not judged, with the reason.
@@ -127,6 +168,7 @@ fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option
         findings: Vec::new(),
         change: None,
         accepted: None,
+        known: Vec::new(),
         origins: Vec::new(),
         sdk_view: Vec::new(),
         compared_with: Vec::new(),
@@ -149,6 +191,7 @@ pub(super) fn judged(
         findings: judged.findings,
         change: judged.change.filter(|change| !change.is_empty()),
         accepted: Some(judged.accepted),
+        known: judged.known,
         ..incomplete(case, Verdict::Pass, String::new(), Some(observation))
     };
     judged.completed()

@@ -9,7 +9,7 @@ use crate::{
     builtin::Defect,
     judge::Policy,
     proxy::{Definition, ProxyError},
-    scenario::Case,
+    scenario::{Case, KnownEntry},
     snapshot::SnapshotStore,
 };
 
@@ -29,6 +29,8 @@ pub struct RunSettings {
     pub strict: bool,
     /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: usize,
+    /// The known findings of the project, in addition to those of the scenarios.
+    pub known: Vec<KnownEntry>,
     /// Accepted snapshots.
     pub store: SnapshotStore,
     /// The folder for installed proxies.

@@ -10,6 +10,7 @@ use super::{
     account::AccountFile,
     expect::Expect,
     fault::Fault,
+    known::KnownFile,
     model::{ProxySettings, Step, SuccessReply},
     words::{Api, ErrorName, Level, Provider, Transport},
 };
@@ -99,6 +100,10 @@ pub(crate) struct ScenarioFile {
     /// Contract rules that do not apply to this scenario, each with the reason. Default: none.
     #[serde(default)]
     pub except: IndexMap<String, String>,
+    /// Findings that an upstream issue explains, each for one proxy and a range of its versions. Without `cases`, the
+    /// finding must occur in every case of this file. Default: none.
+    #[serde(default)]
+    pub known: Vec<Located<KnownFile>>,
 }
 
 fn required() -> Level {

@@ -11,6 +11,7 @@ mod expect;
 mod fault;
 mod file;
 mod fitting;
+mod known;
 mod leave;
 mod load;
 mod mistake;
@@ -26,6 +27,7 @@ mod together;
 mod transport;
 mod turn;
 mod validate;
+mod version_range;
 mod words;
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ pub(crate) use fault::{
     TlsAlert, TlsFault,
 };
 pub use fault::{Fault, Point};
+pub(crate) use known::{KnownEntry, KnownFile, KnownProblem, id_pattern};
 pub(crate) use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_text};
 pub(crate) use load::{has_scenarios, is_scenario, load_from};
@@ -62,6 +65,7 @@ pub(crate) use path::fill_model;
 #[cfg(test)]
 pub(crate) use schema::{schema, schema_of, schema_settings};
 pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
+pub(crate) use version_range::VersionRange;
 pub(crate) use words::EventForm;
 pub use words::{Api, ErrorName, Level, Provider, Transport};
 

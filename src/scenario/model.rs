@@ -12,6 +12,7 @@ use super::{
     duration,
     expect::Expect,
     fault::Fault,
+    known::KnownEntry,
     leave::Leave,
     mistake::RequestMistake,
     words::{Api, ErrorName, Level, Provider, Transport},
@@ -60,6 +61,8 @@ pub struct Scenario {
     pub expect: Expect,
     /// Contract rules that do not apply to this scenario, each with the reason.
     pub except: IndexMap<String, String>,
+    /// Findings that an upstream issue explains.
+    pub known: Vec<KnownEntry>,
 }
 
 /// One combination of a scenario's matrix.

@@ -10,6 +10,7 @@ use super::{
     diagnostic::{Diagnostic, nearest},
     expect::Attempts,
     file::{DeploymentsFile, Located, MatrixFile, ScenarioFile, TurnFile},
+    known::known,
     leave::leaves,
     mistake::mistakes,
     model::{Combination, ProxySettings, Scenario, Step, Turn},
@@ -40,6 +41,12 @@ impl<'a> FileChecker<'a> {
     pub(super) fn error(&mut self, range: &Range<usize>, message: impl Into<String>) -> &mut Diagnostic {
         self.errors.push(Diagnostic::new(self.file, self.source, range.clone(), message));
         self.errors.last_mut().unwrap_or_else(|| unreachable!("it was pushed in the line above"))
+    }
+
+    /// The file and the 1-based line of a byte range, for messages: `scenarios/limits/rate-limit.yaml:7`.
+    pub(super) fn place(&self, range: &Range<usize>) -> String {
+        let (line, _) = Diagnostic::new(self.file, self.source, range.clone(), "").position();
+        format!("{}:{line}", self.file)
     }
 
     /// The byte range of `word` in the value that begins at `range`, or `range` itself if the word is not found.
@@ -92,6 +99,7 @@ pub(super) fn validate(
             steps.value.into_iter().map(|step| step.value).collect()
         }
     };
+    let known = known(&mut check, file.known);
     if !check.errors.is_empty() {
         return Err(check.errors);
     }
@@ -112,6 +120,7 @@ pub(super) fn validate(
         steps,
         expect: file.expect.value,
         except: file.except,
+        known,
     })
 }
 

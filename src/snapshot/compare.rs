@@ -42,6 +42,12 @@ impl Difference {
         !self.new_findings.is_empty() || !self.vanished_findings.is_empty() || !self.diff.is_empty()
     }
 
+    /// Whether the observed behaviour differs in more than the new findings of certain rules.
+    pub(super) fn is_change_without(&self, is_ignored: impl Fn(&str) -> bool) -> bool {
+        let new = self.new_findings.iter().any(|rule| !is_ignored(rule));
+        new || !self.vanished_findings.is_empty() || !self.diff.is_empty()
+    }
+
     /// Whether the findings of a rule are new, because of the observed behaviour or because of the current policy.
     pub fn is_new(&self, rule: &str) -> bool {
         self.new_findings.iter().any(|new| new == rule) || self.enforced.iter().any(|one| one.rule == rule)

@@ -4,6 +4,8 @@
 //! ---
 //! source: scenarios/limits/rate-limit.yaml
 //! description: "The title of the scenario"
+//! proxy: litellm 1.102.4
+//! upfault: 0.1.0
 //! ---
 //! == limits/rate-limit
 //!   step 1: 429
@@ -21,8 +23,6 @@
 //! The findings are those of the default policy. A required finding that only another policy makes, and that was accepted
 //! under that policy, names the deciding answers: `status.timeout (required by policy.timeout = 504): 408`.
 
-use std::collections::BTreeSet;
-
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,7 @@ use crate::{
 };
 
 use super::normalise::{Normaliser, normalise, shorten};
+use super::origin::SnapshotOrigin;
 use super::verdict::SnapshotFindings;
 
 /// The end of the heading of a further form of a case.
@@ -78,6 +79,8 @@ pub struct SnapshotFile {
     pub source: String,
     /// The scenario's title.
     pub description: String,
+    /// The versions that recorded the cases.
+    pub origin: SnapshotOrigin,
     /// The cases, sorted by id.
     pub cases: Vec<CaseSnapshot>,
 }
@@ -166,19 +169,24 @@ impl SnapshotFile {
         blocks.join("\n")
     }
 
-    /// The broken rules of each case that has findings.
-    pub fn broken(&self) -> Vec<BTreeSet<String>> {
-        let rules = |case: &CaseSnapshot| case.findings.iter().map(|finding| finding.rule.clone()).collect();
-        self.cases.iter().map(rules).filter(|rules: &BTreeSet<_>| !rules.is_empty()).collect()
+    /// Only the cases whose ids satisfy `is_wanted`.
+    pub fn only(&self, is_wanted: impl Fn(&str) -> bool) -> Self {
+        let cases = self.cases.iter().filter(|case| is_wanted(&case.id)).cloned().collect();
+        Self { cases, ..self.clone() }
     }
 
     /// Replaces the cases that `other` contains, and keeps the others.
     pub fn overlaid_by(&self, other: &Self) -> Self {
         let mut cases: Vec<CaseSnapshot> =
             self.cases.iter().filter(|case| other.case(&case.id).is_none()).cloned().collect();
+        let origin = match (cases.is_empty(), other.cases.is_empty()) {
+            (_, true) => self.origin.clone(),
+            (true, false) => other.origin.clone(),
+            (false, false) => self.origin.combined(&other.origin),
+        };
         cases.extend(other.cases.iter().cloned());
         cases.sort_by(|a, b| a.id.cmp(&b.id));
-        Self { source: other.source.clone(), description: other.description.clone(), cases }
+        Self { source: other.source.clone(), description: other.description.clone(), origin, cases }
     }
 
     /// The content of the file.
@@ -187,6 +195,7 @@ impl SnapshotFile {
         if !self.description.is_empty() {
             out.push_str(&format!("description: {}\n", quoted(&self.description)));
         }
+        out.push_str(&self.origin.header_lines());
         out.push_str("---\n");
         let forms = self.cases.chunk_by(|a, b| a.id == b.id).filter_map(|forms| forms.first());
         let blocks: Vec<String> = forms.map(|case| self.render_case(&case.id)).collect();
@@ -246,7 +255,7 @@ impl SnapshotFile {
         match key {
             "source" => self.source = value,
             "description" => self.description = value,
-            _ => {}
+            _ => self.origin.read_header(key, &value),
         }
     }
 }
@@ -406,6 +415,7 @@ pub(crate) mod tests {
         let file = SnapshotFile {
             source: "scenarios/limits/rate-limit.yaml".to_owned(),
             description: "A 429: \"kept\"".to_owned(),
+            origin: SnapshotOrigin::default(),
             cases: vec![
                 CaseSnapshot::new("limits/rate-limit", &sample()).holding(&sample(), to_hold),
                 CaseSnapshot::from_parts("limits/rate-limit[stream]", "step 1: 429\n", vec![]),
@@ -490,6 +500,7 @@ pub(crate) mod tests {
         fn parsing_a_rendered_file_returns_the_same_file(
             source in "[ -~]{0,20}",
             description in "\\PC{0,30}",
+            versions in proptest::collection::btree_set("[a-z]{1,5} [0-9.]{1,5}", 0..3),
             cases in proptest::collection::btree_map(
                 "[a-z/]{1,8}(\\[[a-z,]{1,8}\\])?",
                 ("(?s).{0,80}", proptest::collection::vec(("[a-z.-]{1,12}", 0..3usize, "(?s).{0,30}", answers()), 0..4)),
@@ -503,7 +514,10 @@ pub(crate) mod tests {
                 CaseSnapshot::from_parts(id, text, findings.collect())
             });
             let file = SnapshotFile {
-                source: one_line(&source), description: one_line(&description), cases: cases.collect(),
+                source: one_line(&source),
+                description: one_line(&description),
+                origin: SnapshotOrigin { proxies: versions, ..SnapshotOrigin::default() },
+                cases: cases.collect(),
             };
             let read = SnapshotFile::parse(&file.render());
             prop_assert_eq!(read, Ok(file));

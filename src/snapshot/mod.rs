@@ -4,7 +4,10 @@ mod atomic;
 mod attempts;
 mod compare;
 mod format;
+mod known;
 mod normalise;
+mod origin;
+mod pending_case;
 mod redact;
 mod review;
 mod event_text;
@@ -16,9 +19,14 @@ mod volatile;
 
 pub(crate) use compare::{Difference, diff};
 pub(crate) use format::{CaseSnapshot, FindingLine, SnapshotFile};
+pub(crate) use known::KnownClaim;
+#[cfg(test)]
+pub(crate) use known::{KnownScope, KnownState};
+pub(crate) use origin::SnapshotOrigin;
+pub(crate) use pending_case::{PendingCase, ReviewEffect, by_cause};
 pub(crate) use redact::Redactor;
 pub(crate) use review::{PendingSnapshot, has_snapshots, pending};
-pub(crate) use store::{Recorded, StoreError};
+pub(crate) use store::{Recorded, SnapshotPlace, StoreError, bundled_files};
 pub use store::{SnapshotStore, WriteMode};
 pub(crate) use stored::without_secrets;
 pub(crate) use verdict::{Accepted, CaseVerdict, judge_case};

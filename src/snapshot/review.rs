@@ -1,14 +1,15 @@
 //! Finds pending snapshots, shows what they would change, and accepts or rejects them.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{
-    compare::diff,
     format::SnapshotFile,
-    store::{StoreError, bundled, parse, read_if_there},
+    pending_case::PendingCase,
+    store::{StoreError, bundled, parse, read_if_there, remove_pending, write},
 };
 
 const PENDING: &str = ".snap.new";
@@ -47,57 +48,54 @@ pub(crate) fn has_snapshots(root: &Path) -> bool {
 }
 
 impl PendingSnapshot {
-    /// The changes as text: for each case that differs, its id and a unified diff.
+    /// The cases that differ from the accepted snapshot, sorted by id.
     ///
     /// # Errors
     ///
     /// If a file cannot be read or is damaged.
-    pub(crate) fn diff(&self) -> Result<String, StoreError> {
-        let pending = self.read()?;
-        let accepted = match read_if_there(&self.accepted)? {
-            Some(text) => parse(&self.accepted, &text)?,
-            None => match self.name.split_once('/').and_then(|(proxy, id)| bundled(Path::new(proxy), id)) {
-                Some((path, text)) => parse(&path, text)?,
-                None => SnapshotFile::default(),
-            },
-        };
-        let gone = accepted.cases.iter().filter(|case| pending.case(&case.id).is_none());
-        let mut ids: Vec<&str> = pending.cases.iter().chain(gone).map(|case| case.id.as_str()).collect();
+    pub(crate) fn cases(&self) -> Result<Vec<PendingCase>, StoreError> {
+        let (accepted, pending) = (self.accepted()?, self.read()?);
+        let mut ids: Vec<&str> = pending.cases.iter().map(|case| case.id.as_str()).collect();
         ids.dedup();
-        let mut out = String::new();
-        for id in ids {
-            let diff = diff(accepted.render_case(id).trim_end(), pending.render_case(id).trim_end());
-            if !diff.is_empty() {
-                out.push_str(&format!("{id}\n{diff}"));
-            }
-        }
-        Ok(out)
+        Ok(ids.into_iter().filter_map(|id| PendingCase::new(self, id, &accepted, &pending)).collect())
     }
 
-    /// Replaces the accepted file by the pending one atomically. Returns the path of the accepted file.
+    /// Accepts some of the pending cases and rejects others, by id. Those that differ and are in neither set stay pending. The
+    /// files are replaced atomically. `root` is the snapshot folder.
     ///
     /// # Errors
     ///
-    /// If the pending file is damaged or cannot be moved. The accepted file is then unchanged.
-    pub(crate) fn accept(self) -> Result<PathBuf, StoreError> {
-        self.read()?;
-        match fs::rename(&self.path, &self.accepted) {
-            Ok(()) => Ok(self.accepted),
-            Err(source) => Err(StoreError::Unwritable { path: self.accepted, source }),
+    /// If a file is damaged or cannot be written. The accepted file is complete after each of them.
+    pub(crate) fn settle(
+        &self,
+        root: &Path,
+        accept: &BTreeSet<&str>,
+        reject: &BTreeSet<&str>,
+    ) -> Result<(), StoreError> {
+        let (mut accepted, pending) = (self.accepted()?, self.read()?);
+        let chosen = pending.only(|id| accept.contains(id));
+        if !chosen.cases.is_empty() {
+            accepted = accepted.overlaid_by(&chosen);
+            write(&self.accepted, &accepted)?;
         }
+        let is_open =
+            |id: &str| !reject.contains(id) && PendingCase::new(self, id, &accepted, &pending).is_some();
+        let rest = pending.only(is_open);
+        if rest.cases.is_empty() {
+            return remove_pending(root, &self.path);
+        }
+        let file = SnapshotFile { origin: pending.origin.clone(), ..accepted.overlaid_by(&rest) };
+        write(&self.path, &file)
     }
 
-    /// Removes the pending file and does not change the accepted one.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unwritable`] if the file cannot be removed.
-    pub(crate) fn reject(self) -> Result<(), StoreError> {
-        match fs::remove_file(&self.path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::Unwritable { path: self.path, source })
-            }
-            _ => Ok(()),
+    /// The accepted snapshot, which may be bundled; an empty one if there is none.
+    fn accepted(&self) -> Result<SnapshotFile, StoreError> {
+        if let Some(text) = read_if_there(&self.accepted)? {
+            return parse(&self.accepted, &text);
+        }
+        match self.name.split_once('/').and_then(|(proxy, id)| bundled(Path::new(proxy), id)) {
+            Some((path, text)) => parse(&path, text),
+            None => Ok(SnapshotFile::default()),
         }
     }
 
@@ -142,27 +140,52 @@ pub(super) fn id_below(root: &Path, path: &Path, suffix: &str) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{SnapshotStore, WriteMode, format::CaseSnapshot},
+        super::{SnapshotStore, WriteMode, format::CaseSnapshot, origin::SnapshotOrigin},
         *,
     };
 
-    fn record(root: &Path, mode: WriteMode, text: &str) {
-        let case = CaseSnapshot::from_parts("s/t[stream]", text, vec![]);
-        let file = SnapshotFile { source: "s".to_owned(), description: String::new(), cases: vec![case] };
-        SnapshotStore::new(root.join("proxy"), mode).without_bundled().record("s/t", &file).unwrap();
+    /// Records these cases, each with its text, as a run of a version of the proxy.
+    fn record(root: &Path, mode: WriteMode, version: &str, cases: &[(&str, &str)]) {
+        let cases = cases.iter().map(|(id, text)| CaseSnapshot::from_parts(id, text, vec![]));
+        let file = SnapshotFile {
+            source: "s".to_owned(),
+            description: "The title".to_owned(),
+            origin: SnapshotOrigin::of_this_run("proxy", Some(version)),
+            cases: cases.collect(),
+        };
+        let failing = file.cases.iter().map(|case| case.id.clone()).collect();
+        let store = SnapshotStore::new(root.join("proxy"), mode).without_bundled();
+        store.record("s/t", &file, &failing).unwrap();
+    }
+
+    fn only(root: &Path) -> PendingSnapshot {
+        let found = pending(root).unwrap();
+        assert_eq!(found.len(), 1);
+        found.into_iter().next().unwrap()
+    }
+
+    fn is_there(root: &Path) -> bool {
+        root.join("proxy/s/t.snap.new").exists()
     }
 
     #[test]
-    fn a_pending_snapshot_is_found_shown_and_accepted() {
+    fn a_pending_case_is_found_shown_and_accepted() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(pending(&dir.path().join("nowhere")).unwrap(), []);
-        record(dir.path(), WriteMode::Accept, "step 1: 429\n  retry-after: 7");
-        record(dir.path(), WriteMode::Pending, "step 1: 500");
-        let found = pending(dir.path()).unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].name, "proxy/s/t");
-        insta::assert_snapshot!(found[0].diff().unwrap(), @r"
-        s/t[stream]
+        let id = "s/t[stream]";
+        record(dir.path(), WriteMode::AcceptAll, "1.0", &[(id, "step 1: 429\n  retry-after: 7")]);
+        record(dir.path(), WriteMode::Pending, "2.0", &[(id, "step 1: 500")]);
+        let found = only(dir.path());
+        assert_eq!(found.name, "proxy/s/t");
+        let case = found.cases().unwrap().remove(0);
+        assert_eq!((case.id.as_str(), case.title.as_str()), (id, "The title"));
+        assert!(
+            case.accepted_from.as_ref().unwrap().describe().starts_with("proxy 1.0"),
+            "{:?}",
+            case.accepted_from
+        );
+        assert!(case.recorded_from.describe().starts_with("proxy 2.0"), "{:?}", case.recorded_from);
+        insta::assert_snapshot!(case.diff, @r"
         --- accepted
         +++ now
         @@ -1,4 +1,3 @@
@@ -172,32 +195,60 @@ mod tests {
         +  step 1: 500
          findings: none
         ");
-        let path = found[0].clone().accept().unwrap();
-        assert!(fs::read_to_string(path).unwrap().contains("step 1: 500"));
+        found.settle(dir.path(), &BTreeSet::from([id]), &BTreeSet::new()).unwrap();
+        let accepted = fs::read_to_string(&found.accepted).unwrap();
+        assert!(accepted.contains("step 1: 500") && accepted.contains("proxy: proxy 2.0\n"), "{accepted}");
         assert_eq!(pending(dir.path()).unwrap(), []);
     }
 
     #[test]
-    fn rejecting_a_pending_snapshot_does_not_change_the_accepted_one() {
+    fn cases_of_a_file_are_settled_one_by_one() {
         let dir = tempfile::tempdir().unwrap();
-        record(dir.path(), WriteMode::Accept, "old");
-        record(dir.path(), WriteMode::Pending, "new");
-        let found = pending(dir.path()).unwrap().remove(0);
-        let accepted = found.accepted.clone();
-        found.reject().unwrap();
-        assert!(fs::read_to_string(accepted).unwrap().contains("old"));
-        assert_eq!(pending(dir.path()).unwrap(), []);
+        record(dir.path(), WriteMode::AcceptAll, "1.0", &[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")]);
+        record(dir.path(), WriteMode::Pending, "2.0", &[("a", "2"), ("b", "2"), ("c", "2")]);
+        let found = only(dir.path());
+        found.settle(dir.path(), &BTreeSet::from(["a"]), &BTreeSet::from(["b"])).unwrap();
+        let left: Vec<String> = found.cases().unwrap().into_iter().map(|case| case.id).collect();
+        assert_eq!(left, ["c"]);
+        let accepted = SnapshotFile::parse(&fs::read_to_string(&found.accepted).unwrap()).unwrap();
+        let texts: Vec<&str> = accepted.cases.iter().map(|case| case.text.as_str()).collect();
+        assert_eq!(texts, ["2", "1", "1", "1"]);
+        assert_eq!(accepted.origin.proxies.len(), 2, "the file has cases of both versions");
+        found.settle(dir.path(), &BTreeSet::new(), &BTreeSet::from(["c"])).unwrap();
+        assert!(!is_there(dir.path()));
+        assert!(fs::read_to_string(&found.accepted).unwrap().contains("== c\n  1\n"));
+    }
+
+    #[test]
+    fn rejecting_the_only_pending_case_of_a_folder_removes_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("snapshots");
+        record(&root, WriteMode::Pending, "1.0", &[("a", "1")]);
+        only(&root).settle(&root, &BTreeSet::new(), &BTreeSet::from(["a"])).unwrap();
+        assert!(!root.exists());
+        assert!(dir.path().exists());
+    }
+
+    #[test]
+    fn a_pending_file_that_no_longer_differs_has_no_cases_and_goes_away() {
+        let dir = tempfile::tempdir().unwrap();
+        record(dir.path(), WriteMode::Pending, "1.0", &[("a", "2")]);
+        let found = only(dir.path());
+        fs::copy(&found.path, &found.accepted).unwrap();
+        assert_eq!(found.cases().unwrap(), []);
+        found.settle(dir.path(), &BTreeSet::new(), &BTreeSet::new()).unwrap();
+        assert!(!is_there(dir.path()) && found.accepted.exists());
     }
 
     #[test]
     fn a_damaged_pending_file_never_replaces_the_accepted_one() {
         let dir = tempfile::tempdir().unwrap();
-        record(dir.path(), WriteMode::Accept, "old");
-        record(dir.path(), WriteMode::Pending, "new");
-        let found = pending(dir.path()).unwrap().remove(0);
+        record(dir.path(), WriteMode::AcceptAll, "1.0", &[("a", "old")]);
+        record(dir.path(), WriteMode::Pending, "1.0", &[("a", "new")]);
+        let found = only(dir.path());
         fs::write(&found.path, "---\n").unwrap();
-        let accepted = found.accepted.clone();
-        assert!(matches!(found.accept(), Err(StoreError::Damaged { .. })));
-        assert!(fs::read_to_string(accepted).unwrap().contains("old"));
+        let settled = found.settle(dir.path(), &BTreeSet::from(["a"]), &BTreeSet::new());
+        assert!(matches!(settled, Err(StoreError::Damaged { .. })));
+        assert!(fs::read_to_string(&found.accepted).unwrap().contains("old"));
     }
 }

@@ -1,6 +1,7 @@
 //! Stores accepted and pending snapshots: the files of one proxy.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Component, Path, PathBuf},
 };
@@ -21,8 +22,10 @@ pub enum WriteMode {
     Outside,
     /// Pending files, in the folders of the accepted ones.
     Pending,
-    /// Accepted files: every observation is accepted immediately.
+    /// Accepted files: every case is accepted immediately, except those that fail. They are pending.
     Accept,
+    /// Accepted files: every case is accepted immediately.
+    AcceptAll,
 }
 
 /// The result of recording a scenario's snapshot.
@@ -36,8 +39,18 @@ pub enum Recorded {
     Unkept(usize),
     /// A pending file was written.
     Pending(PathBuf),
-    /// The accepted file was written. Contains its path and its new content.
-    Accepted(PathBuf, SnapshotFile),
+    /// The accepted file was written.
+    Accepted {
+        /// The accepted file.
+        path: PathBuf,
+        /// The cases that are new or have changed.
+        written: SnapshotFile,
+        /// The pending file with the cases that were not accepted.
+        pending: Option<PathBuf>,
+    },
+    /// All accepted cases are as before. Only the header of the accepted file was written: it names the version of the
+    /// proxy of this run.
+    Confirmed,
 }
 
 /// Why a snapshot could not be read or written.
@@ -77,6 +90,15 @@ pub enum StoreError {
     },
 }
 
+/// The place of an accepted snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotPlace {
+    /// A file in the snapshot folder.
+    Folder,
+    /// The program.
+    Bundled,
+}
+
 /// The snapshots of one proxy.
 #[derive(Debug, Clone)]
 pub struct SnapshotStore {
@@ -104,38 +126,62 @@ impl SnapshotStore {
     /// [`StoreError::Damaged`] or [`StoreError::Unreadable`] if the file exists but cannot be used. It must not count as
     /// missing, because then it would be overwritten.
     pub fn load(&self, scenario: &str) -> Result<Option<SnapshotFile>, StoreError> {
+        Ok(self.load_from(scenario)?.map(|(file, _)| file))
+    }
+
+    /// The accepted snapshot of a scenario, if there is one, and the place that it comes from.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    pub fn load_from(&self, scenario: &str) -> Result<Option<(SnapshotFile, SnapshotPlace)>, StoreError> {
         let path = self.path(scenario, "snap")?;
         if let Some(text) = read_if_there(&path)? {
-            return parse(&path, &text).map(Some);
+            return Ok(Some((parse(&path, &text)?, SnapshotPlace::Folder)));
         }
         if !self.bundled {
             return Ok(None);
         }
         match self.dir.file_name().and_then(|proxy| bundled(Path::new(proxy), scenario)) {
-            Some((path, text)) => parse(&path, text).map(Some),
+            Some((path, text)) => Ok(Some((parse(&path, text)?, SnapshotPlace::Bundled))),
             None => Ok(None),
         }
     }
 
+    /// The folder with the snapshots of the proxy.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
     /// Whether recorded snapshots are accepted immediately.
     pub fn accepts(&self) -> bool {
+        matches!(self.mode, WriteMode::Accept | WriteMode::AcceptAll)
+    }
+
+    /// Whether cases that fail are not accepted, although others are.
+    pub fn refuses_failing(&self) -> bool {
         self.mode == WriteMode::Accept
     }
 
     /// Compares the snapshot of a run with the accepted one, and writes the files that the mode allows. `now` must contain
     /// only cases that were judged, not skipped, inconclusive or broken ones.
     ///
-    /// A case must be reviewed if it differs from its accepted snapshot, or if it has no accepted snapshot and has a
-    /// finding. Only such cases are pending. Cases that did not run do not change, neither in the accepted file nor in the
-    /// pending one. A difference that only the policy causes is written when it is accepted, and is never pending.
+    /// A case must be reviewed if it differs from its accepted snapshot, or if it has no accepted snapshot and fails:
+    /// `failing` contains the ids of the cases with required findings that are neither accepted nor explained by a known
+    /// finding. Only cases to review are pending. Cases that did not run do not change, neither in the accepted file nor in
+    /// the pending one. A difference that only the policy causes is written when it is accepted, and is never pending.
     ///
     /// # Errors
     ///
     /// Those of [`load`](Self::load), and [`StoreError::Unwritable`]. The accepted file is complete after each of them.
-    pub fn record(&self, scenario: &str, now: &SnapshotFile) -> Result<Recorded, StoreError> {
-        let accepted = self.load(scenario)?;
-        let base = accepted.clone().unwrap_or_default();
-        let news = to_review(&base, now);
+    pub fn record(
+        &self,
+        scenario: &str,
+        now: &SnapshotFile,
+        failing: &BTreeSet<String>,
+    ) -> Result<Recorded, StoreError> {
+        let base = self.load(scenario)?.unwrap_or_default();
+        let news = to_review(&base, now, |id| failing.contains(id));
         match self.mode {
             WriteMode::Never | WriteMode::Outside if news.cases.is_empty() => Ok(Recorded::Unchanged),
             WriteMode::Never => Ok(Recorded::NotWritten),
@@ -144,19 +190,43 @@ impl SnapshotStore {
                 let pending = self.keep_waiting(scenario, &base, now, news)?;
                 Ok(pending.map_or(Recorded::Unchanged, Recorded::Pending))
             }
-            WriteMode::Accept => {
-                let not_accepted = not_accepted(&base, now, same_for_every_policy);
-                let (is_news, merged) = (!not_accepted.cases.is_empty(), base.overlaid_by(&not_accepted));
-                let path = self.path(scenario, "snap")?;
-                // The head quotes the scenario, whose title may have changed since.
-                let is_stale = (&base.source, &base.description) != (&now.source, &now.description);
-                if is_news || (is_stale && path.is_file()) {
-                    write(&path, &merged)?;
-                }
-                self.keep_waiting(scenario, &merged, now, SnapshotFile { cases: Vec::new(), ..now.clone() })?;
-                Ok(if is_news { Recorded::Accepted(path, merged) } else { Recorded::Unchanged })
-            }
+            WriteMode::Accept => self.accept(scenario, &base, now, |id| !failing.contains(id)),
+            WriteMode::AcceptAll => self.accept(scenario, &base, now, |_| true),
         }
+    }
+
+    /// Accepts the cases of `now` whose ids satisfy `is_accepted`. The others are pending if they differ from `base`.
+    fn accept(
+        &self,
+        scenario: &str,
+        base: &SnapshotFile,
+        now: &SnapshotFile,
+        is_accepted: impl Fn(&str) -> bool,
+    ) -> Result<Recorded, StoreError> {
+        let written = not_accepted(base, now, same_for_every_policy).only(&is_accepted);
+        let mut merged = base.overlaid_by(&written);
+        if merged.cases.iter().all(|case| is_accepted(&case.id) && now.case(&case.id).is_some()) {
+            // The run confirmed all cases.
+            merged.origin = now.origin.clone();
+        }
+        let path = self.path(scenario, "snap")?;
+        // The header quotes the scenario, whose title may have changed since, and the version of the proxy.
+        let head = |file: &SnapshotFile| {
+            (file.source.clone(), file.description.clone(), file.origin.proxies.clone())
+        };
+        let is_stale = head(base) != head(&merged);
+        if !written.cases.is_empty() || (is_stale && path.is_file()) {
+            write(&path, &merged)?;
+        }
+        let refused = to_review(&merged, now, |_| true).only(|id| !is_accepted(id));
+        let pending = self.keep_waiting(scenario, &merged, now, refused)?;
+        let is_confirmed = merged.origin.proxies != base.origin.proxies && path.is_file();
+        Ok(match (written.cases.is_empty(), pending) {
+            (false, pending) => Recorded::Accepted { path, written, pending },
+            (true, Some(pending)) => Recorded::Pending(pending),
+            (true, None) if is_confirmed => Recorded::Confirmed,
+            (true, None) => Recorded::Unchanged,
+        })
     }
 
     /// The scenarios that have an accepted file on disk, sorted. The caller uses them to report scenarios that no longer
@@ -182,18 +252,19 @@ impl SnapshotStore {
         let path = self.path(scenario, "snap.new")?;
         // A damaged pending file can be ignored: this run replaces it.
         let waiting = read_if_there(&path)?.and_then(|text| SnapshotFile::parse(&text).ok());
-        let waiting = to_review(accepted, &waiting.unwrap_or_default());
-        news.cases.extend(waiting.cases.into_iter().filter(|case| now.case(&case.id).is_none()));
+        let mut waiting = to_review(accepted, &waiting.unwrap_or_default(), |_| true);
+        waiting.cases.retain(|case| now.case(&case.id).is_none());
+        if !waiting.cases.is_empty() {
+            news = waiting.overlaid_by(&news);
+        }
         if !news.cases.is_empty() {
-            write(&path, &accepted.overlaid_by(&news))?;
+            // Its header says what recorded the pending cases, and not also what recorded the accepted ones.
+            let file = SnapshotFile { origin: news.origin.clone(), ..accepted.overlaid_by(&news) };
+            write(&path, &file)?;
             return Ok(Some(path));
         }
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::Unwritable { path, source })
-            }
-            _ => Ok(None),
-        }
+        remove_pending(self.dir.parent().unwrap_or(&self.dir), &path)?;
+        Ok(None)
     }
 
     fn path(&self, scenario: &str, extension: &str) -> Result<PathBuf, StoreError> {
@@ -218,12 +289,34 @@ fn not_accepted(
     SnapshotFile { cases: now.cases.iter().filter(differs).cloned().collect(), ..now.clone() }
 }
 
-/// The cases of `now` that the user must review: those that differ from their accepted snapshots, and new ones with
-/// findings.
-fn to_review(accepted: &SnapshotFile, now: &SnapshotFile) -> SnapshotFile {
-    let mut news = not_accepted(accepted, now, same_behaviour);
-    news.cases.retain(|case| accepted.case(&case.id).is_some() || !case.findings.is_empty());
-    news
+/// The cases of `now` that the user must review: those that differ from their accepted snapshots, and new ones that fail.
+fn to_review(accepted: &SnapshotFile, now: &SnapshotFile, fails: impl Fn(&str) -> bool) -> SnapshotFile {
+    not_accepted(accepted, now, same_behaviour).only(|id| accepted.case(id).is_some() || fails(id))
+}
+
+/// Removes a pending file, and the folders that are empty without it, up to `root`.
+pub(super) fn remove_pending(root: &Path, path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => {
+            let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+            // Fails, as it should, on the first folder that contains anything else.
+            for folder in folders {
+                if fs::remove_dir(folder).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(StoreError::Unwritable { path: path.to_owned(), source }),
+    }
+}
+
+/// The bundled snapshots of a proxy: for each the path below the folder of the proxy, and the text.
+pub(crate) fn bundled_files(proxy: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    SNAPSHOTS
+        .files()
+        .filter_map(move |(path, text)| Some((path.strip_prefix(proxy)?.strip_prefix('/')?, text)))
 }
 
 /// The bundled snapshot of a scenario: its path for messages, and its text.
@@ -245,7 +338,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<SnapshotFile, StoreError>
     SnapshotFile::parse(text).map_err(|damage| StoreError::Damaged { path: path.to_owned(), damage })
 }
 
-fn write(path: &Path, file: &SnapshotFile) -> Result<(), StoreError> {
+pub(super) fn write(path: &Path, file: &SnapshotFile) -> Result<(), StoreError> {
     write_atomically(path, &file.render())
         .map_err(|source| StoreError::Unwritable { path: path.to_owned(), source })
 }
@@ -253,7 +346,10 @@ fn write(path: &Path, file: &SnapshotFile) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::format::{CaseSnapshot, FindingLine},
+        super::{
+            format::{CaseSnapshot, FindingLine},
+            origin::SnapshotOrigin,
+        },
         *,
     };
     use crate::scenario::Level;
@@ -268,7 +364,22 @@ mod tests {
         };
         let findings = |text: &str| if text.starts_with('!') { vec![finding()] } else { vec![] };
         let cases = cases.iter().map(|(id, text)| CaseSnapshot::from_parts(id, text, findings(text)));
-        SnapshotFile { source: "s.yaml".to_owned(), description: "d".to_owned(), cases: cases.collect() }
+        SnapshotFile {
+            source: "s.yaml".to_owned(),
+            description: "d".to_owned(),
+            origin: SnapshotOrigin::default(),
+            cases: cases.collect(),
+        }
+    }
+
+    /// Records a run. A case fails if it has a finding.
+    fn record(store: &SnapshotStore, scenario: &str, now: &SnapshotFile) -> Result<Recorded, StoreError> {
+        let failing = now.cases.iter().filter(|case| !case.findings.is_empty()).map(|case| case.id.clone());
+        store.record(scenario, now, &failing.collect())
+    }
+
+    fn accepted(path: PathBuf, written: &SnapshotFile) -> Recorded {
+        Recorded::Accepted { path, written: written.clone(), pending: None }
     }
 
     fn store(dir: &tempfile::TempDir, mode: WriteMode) -> SnapshotStore {
@@ -278,14 +389,14 @@ mod tests {
     #[test]
     fn accepting_updates_the_title_of_a_file_without_news_and_creates_no_file_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let store = SnapshotStore::new(dir.path().join("p"), WriteMode::Accept);
+        let store = SnapshotStore::new(dir.path().join("p"), WriteMode::AcceptAll);
         let old = SnapshotFile { description: "Old".to_owned(), ..file(&[("a", "!x")]) };
         let new = SnapshotFile { description: "New".to_owned(), ..old.clone() };
-        assert!(matches!(store.record("a", &old).unwrap(), Recorded::Accepted(..)));
-        assert_eq!(store.record("a", &new).unwrap(), Recorded::Unchanged);
+        assert!(matches!(record(&store, "a", &old).unwrap(), Recorded::Accepted { .. }));
+        assert_eq!(record(&store, "a", &new).unwrap(), Recorded::Unchanged);
         assert_eq!(store.load("a").unwrap().unwrap().description, "New");
         let none = SnapshotFile { cases: Vec::new(), ..new };
-        assert_eq!(store.record("b", &none).unwrap(), Recorded::Unchanged);
+        assert_eq!(record(&store, "b", &none).unwrap(), Recorded::Unchanged);
         assert!(!dir.path().join("p/b.snap").exists());
     }
 
@@ -294,13 +405,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let now = file(&[("a/b", "!1")]);
         let pending = dir.path().join("builtin/a/b.snap.new");
-        assert_eq!(store(&dir, WriteMode::Never).record("a/b", &now).unwrap(), Recorded::NotWritten);
+        assert_eq!(record(&store(&dir, WriteMode::Never), "a/b", &now).unwrap(), Recorded::NotWritten);
         assert!(!pending.exists());
-        let recorded = store(&dir, WriteMode::Pending).record("a/b", &now).unwrap();
+        let recorded = record(&store(&dir, WriteMode::Pending), "a/b", &now).unwrap();
         assert_eq!(recorded, Recorded::Pending(pending.clone()));
         assert_eq!(store(&dir, WriteMode::Pending).load("a/b").unwrap(), None, "pending is not accepted");
-        let recorded = store(&dir, WriteMode::Accept).record("a/b", &now).unwrap();
-        assert_eq!(recorded, Recorded::Accepted(dir.path().join("builtin/a/b.snap"), now.clone()));
+        let recorded = record(&store(&dir, WriteMode::AcceptAll), "a/b", &now).unwrap();
+        assert_eq!(recorded, accepted(dir.path().join("builtin/a/b.snap"), &now));
         assert!(!pending.exists());
         assert_eq!(store(&dir, WriteMode::Never).load("a/b").unwrap(), Some(now));
         assert_eq!(store(&dir, WriteMode::Never).scenarios().unwrap(), ["a/b"]);
@@ -311,60 +422,118 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let good = file(&[("s", "1"), ("s[stream]", "1")]);
         for mode in [WriteMode::Never, WriteMode::Outside, WriteMode::Pending] {
-            assert_eq!(store(&dir, mode).record("s", &good).unwrap(), Recorded::Unchanged, "{mode:?}");
+            assert_eq!(record(&store(&dir, mode), "s", &good).unwrap(), Recorded::Unchanged, "{mode:?}");
         }
         assert!(!dir.path().join("builtin").exists());
         let (pending, path) = (store(&dir, WriteMode::Pending), dir.path().join("builtin/s.snap.new"));
         let held = || SnapshotFile::parse(&fs::read_to_string(&path).unwrap()).unwrap();
         // Of two new cases, only the one with a finding is pending, and only as long as it has one.
         let mixed = file(&[("s", "1"), ("s[stream]", "!1")]);
-        assert_eq!(pending.record("s", &mixed).unwrap(), Recorded::Pending(path.clone()));
+        assert_eq!(record(&pending, "s", &mixed).unwrap(), Recorded::Pending(path.clone()));
         assert_eq!(held(), file(&[("s[stream]", "!1")]));
-        assert_eq!(store(&dir, WriteMode::Outside).record("s", &mixed).unwrap(), Recorded::Unkept(1));
-        assert_eq!(pending.record("s", &good).unwrap(), Recorded::Unchanged);
+        assert_eq!(record(&store(&dir, WriteMode::Outside), "s", &mixed).unwrap(), Recorded::Unkept(1));
+        assert_eq!(record(&pending, "s", &good).unwrap(), Recorded::Unchanged);
         assert!(!path.exists());
         // A new case without findings is not pending either if an accepted case of the file changes.
-        store(&dir, WriteMode::Accept).record("s", &file(&[("s", "0")])).unwrap();
-        assert_eq!(pending.record("s", &good).unwrap(), Recorded::Pending(path.clone()));
+        record(&store(&dir, WriteMode::AcceptAll), "s", &file(&[("s", "0")])).unwrap();
+        assert_eq!(record(&pending, "s", &good).unwrap(), Recorded::Pending(path.clone()));
         assert_eq!(held(), file(&[("s", "1")]));
-        let recorded = store(&dir, WriteMode::Accept).record("s", &good).unwrap();
-        assert_eq!(recorded, Recorded::Accepted(dir.path().join("builtin/s.snap"), good.clone()));
+        let recorded = record(&store(&dir, WriteMode::AcceptAll), "s", &good).unwrap();
+        assert_eq!(recorded, accepted(dir.path().join("builtin/s.snap"), &good));
         assert!(!path.exists());
-        assert_eq!(store(&dir, WriteMode::Accept).record("s", &good).unwrap(), Recorded::Unchanged);
+        assert_eq!(record(&store(&dir, WriteMode::AcceptAll), "s", &good).unwrap(), Recorded::Unchanged);
     }
 
     #[test]
     fn a_case_with_several_accepted_forms_matches_each_of_them_and_a_new_form_is_pending() {
         let dir = tempfile::tempdir().unwrap();
-        let (accept, pending) = (store(&dir, WriteMode::Accept), store(&dir, WriteMode::Pending));
+        let (accept, pending) = (store(&dir, WriteMode::AcceptAll), store(&dir, WriteMode::Pending));
         let both = file(&[("s", "1"), ("s", "2")]);
-        accept.record("s", &both).unwrap();
+        record(&accept, "s", &both).unwrap();
         assert_eq!(accept.load("s").unwrap(), Some(both.clone()));
         for one in ["1", "2"] {
-            assert_eq!(accept.record("s", &file(&[("s", one)])).unwrap(), Recorded::Unchanged);
-            assert_eq!(pending.record("s", &file(&[("s", one)])).unwrap(), Recorded::Unchanged);
+            assert_eq!(record(&accept, "s", &file(&[("s", one)])).unwrap(), Recorded::Unchanged);
+            assert_eq!(record(&pending, "s", &file(&[("s", one)])).unwrap(), Recorded::Unchanged);
         }
         assert_eq!(accept.load("s").unwrap(), Some(both));
         let three = file(&[("s", "1"), ("s", "2"), ("s", "3")]);
         let path = dir.path().join("builtin/s.snap.new");
-        assert_eq!(pending.record("s", &three).unwrap(), Recorded::Pending(path.clone()));
+        assert_eq!(record(&pending, "s", &three).unwrap(), Recorded::Pending(path.clone()));
         assert_eq!(SnapshotFile::parse(&fs::read_to_string(path).unwrap()).unwrap(), three);
     }
 
     #[test]
     fn a_filtered_run_keeps_the_cases_that_it_did_not_run() {
         let dir = tempfile::tempdir().unwrap();
-        let accept = store(&dir, WriteMode::Accept);
-        accept.record("s", &file(&[("s", "1"), ("s[stream]", "1")])).unwrap();
-        accept.record("s", &file(&[("s[stream]", "2")])).unwrap();
+        let accept = store(&dir, WriteMode::AcceptAll);
+        record(&accept, "s", &file(&[("s", "1"), ("s[stream]", "1")])).unwrap();
+        record(&accept, "s", &file(&[("s[stream]", "2")])).unwrap();
         assert_eq!(accept.load("s").unwrap(), Some(file(&[("s", "1"), ("s[stream]", "2")])));
         // The pending file keeps them too.
         let pending = store(&dir, WriteMode::Pending);
-        pending.record("s", &file(&[("s", "9")])).unwrap();
-        let recorded = pending.record("s", &file(&[("s[stream]", "2")])).unwrap();
+        record(&pending, "s", &file(&[("s", "9")])).unwrap();
+        let recorded = record(&pending, "s", &file(&[("s[stream]", "2")])).unwrap();
         assert!(matches!(recorded, Recorded::Pending(_)), "{recorded:?}");
-        assert_eq!(pending.record("s", &file(&[("s", "1")])).unwrap(), Recorded::Unchanged);
+        assert_eq!(record(&pending, "s", &file(&[("s", "1")])).unwrap(), Recorded::Unchanged);
         assert!(!dir.path().join("builtin/s.snap.new").exists());
+    }
+
+    #[test]
+    fn a_failing_case_is_pending_and_not_accepted_unless_all_are() {
+        let dir = tempfile::tempdir().unwrap();
+        record(&store(&dir, WriteMode::AcceptAll), "s", &file(&[("a", "1"), ("b", "1")])).unwrap();
+        let now = file(&[("a", "2"), ("b", "!2"), ("c", "!2")]);
+        let (path, waiting) = (dir.path().join("builtin/s.snap"), dir.path().join("builtin/s.snap.new"));
+        let recorded = record(&store(&dir, WriteMode::Accept), "s", &now).unwrap();
+        let Recorded::Accepted { written, pending, .. } = recorded else { panic!("{recorded:?}") };
+        assert_eq!((written, pending), (file(&[("a", "2")]), Some(waiting.clone())));
+        let read = |path: &Path| SnapshotFile::parse(&fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(read(&path), file(&[("a", "2"), ("b", "1")]));
+        assert_eq!(read(&waiting), now);
+        // The same again changes nothing.
+        let again = record(&store(&dir, WriteMode::Accept), "s", &now).unwrap();
+        assert_eq!(again, Recorded::Pending(waiting.clone()));
+        record(&store(&dir, WriteMode::AcceptAll), "s", &now).unwrap();
+        assert_eq!((read(&path), waiting.exists()), (now, false));
+    }
+
+    #[test]
+    fn a_new_case_with_findings_that_do_not_fail_it_is_not_pending() {
+        let dir = tempfile::tempdir().unwrap();
+        let pending = store(&dir, WriteMode::Pending);
+        let advice = file(&[("s", "!1")]);
+        assert_eq!(pending.record("s", &advice, &BTreeSet::new()).unwrap(), Recorded::Unchanged);
+        assert_eq!(
+            pending.record("s", &advice, &BTreeSet::from(["s".to_owned()])).unwrap(),
+            Recorded::Pending(dir.path().join("builtin/s.snap.new"))
+        );
+        // The folders of a pending file go away with it.
+        assert_eq!(pending.record("s", &file(&[("s", "1")]), &BTreeSet::new()).unwrap(), Recorded::Unchanged);
+        assert!(!dir.path().join("builtin").exists());
+    }
+
+    #[test]
+    fn a_run_of_all_cases_in_another_version_updates_only_the_header() {
+        let dir = tempfile::tempdir().unwrap();
+        let accept = store(&dir, WriteMode::Accept);
+        let by = |version: &str, cases: &[(&str, &str)]| SnapshotFile {
+            origin: SnapshotOrigin::of_this_run("p", Some(version)),
+            ..file(cases)
+        };
+        let origin = || accept.load("s").unwrap().unwrap().origin.proxies.into_iter().collect::<Vec<_>>();
+        record(&accept, "s", &by("1", &[("a", "1"), ("b", "1")])).unwrap();
+        // A part of the cases says nothing about the others.
+        assert_eq!(record(&accept, "s", &by("2", &[("a", "1")])).unwrap(), Recorded::Unchanged);
+        assert_eq!(origin(), ["p 1"]);
+        assert_eq!(record(&accept, "s", &by("2", &[("a", "1"), ("b", "1")])).unwrap(), Recorded::Confirmed);
+        assert_eq!(origin(), ["p 2"]);
+        record(&accept, "s", &by("3", &[("a", "3")])).unwrap();
+        assert_eq!(origin(), ["p 2", "p 3"]);
+        // A pending file says what recorded the pending cases.
+        let pending = store(&dir, WriteMode::Pending);
+        record(&pending, "s", &by("4", &[("a", "4")])).unwrap();
+        let text = fs::read_to_string(dir.path().join("builtin/s.snap.new")).unwrap();
+        assert!(text.contains("\nproxy: p 4\n"), "{text}");
     }
 
     #[test]
@@ -373,8 +542,8 @@ mod tests {
         let path = dir.path().join("builtin/s.snap");
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "---\nsource: s\n---\n<<<<<<< HEAD\n").unwrap();
-        for mode in [WriteMode::Never, WriteMode::Pending, WriteMode::Accept] {
-            let error = store(&dir, mode).record("s", &file(&[("s", "1")])).unwrap_err().to_string();
+        for mode in [WriteMode::Never, WriteMode::Pending, WriteMode::AcceptAll] {
+            let error = record(&store(&dir, mode), "s", &file(&[("s", "1")])).unwrap_err().to_string();
             assert!(error.contains("s.snap:4: ") && error.contains("help: "), "{error}");
         }
         assert!(fs::read_to_string(&path).unwrap().contains("HEAD"));
@@ -384,7 +553,7 @@ mod tests {
     fn the_error_about_a_folder_that_cannot_be_created_has_its_path_and_a_next_step() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("builtin"), "a file where the folder should be").unwrap();
-        let error = store(&dir, WriteMode::Pending).record("s", &file(&[("s", "!1")])).unwrap_err();
+        let error = record(&store(&dir, WriteMode::Pending), "s", &file(&[("s", "!1")])).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("s.snap") && text.contains("--snapshots DIR"), "{text}");
     }
@@ -393,7 +562,7 @@ mod tests {
     fn an_id_that_leads_out_of_the_folder_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         for id in ["../x", "/etc/x", "a/../../x", ""] {
-            let error = store(&dir, WriteMode::Accept).record(id, &file(&[])).unwrap_err();
+            let error = record(&store(&dir, WriteMode::AcceptAll), id, &file(&[])).unwrap_err();
             assert!(matches!(error, StoreError::BadId { .. }), "{id}");
         }
     }

@@ -5,11 +5,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{compare::Difference, format::FindingLine};
+use super::{
+    compare::Difference,
+    format::FindingLine,
+    known::{KnownClaim, KnownState, Occurrence, is_known, states},
+};
 use crate::{
     judge::{
         ComparedSibling, Finding, Judgement, Policy, PolicyEffect, Verdict, Weight, has_required, judge_by,
-        kin_of,
+        kin_of, stops_the_proxy,
     },
     observation::Observation,
     scenario::Level,
@@ -37,6 +41,10 @@ pub(crate) struct CaseVerdict {
     pub change: Option<Difference>,
     /// The findings that a new snapshot of the case would contain.
     pub to_hold: SnapshotFindings,
+    /// The known findings that name the case, with their states.
+    pub known: Vec<KnownClaim>,
+    /// The required rules that fail the case because it breaks them: no accepted snapshot and no known finding contains that.
+    pub unaccepted: Vec<String>,
 }
 
 /// The findings that a new snapshot of a case contains.
@@ -49,7 +57,8 @@ pub struct SnapshotFindings {
 }
 
 /// Judges a case by `policy` and compares it with the accepted snapshot. `diff` is the difference between the accepted
-/// text and that of `observation`, empty if there is none; `strict` fails known findings.
+/// text and that of `observation`, empty if there is none; `claims` are the known findings that name the case; `strict`
+/// fails known findings.
 ///
 /// Findings below `required` never fail a case by themselves. A difference that only the policy causes is never a change:
 /// a finding that `policy` requires and the default policy does not is either accepted or fails the case, and a finding
@@ -60,21 +69,61 @@ pub(crate) fn judge_case(
     policy: &Policy,
     accepted: &Accepted,
     diff: &str,
+    claims: &[KnownClaim],
     strict: bool,
 ) -> CaseVerdict {
     let Judgement { findings, by_default, mut eased } = judge_by(observation, siblings, policy);
     let required = |finding: &&Finding| finding.level == Level::Required;
+    let is_found = |rule: &str, by: &[Finding]| by.iter().any(|finding| finding.rule == rule);
+    // A rule that compares with a sibling that was not judged gives no result.
+    let is_comparable = |rule: &str| {
+        let kin = kin_of(rule);
+        !siblings.iter().any(|sibling| Some(sibling.kin) == kin && sibling.seen.is_none())
+    };
+    let known = states(claims, |rule| match is_found(rule, &findings) {
+        true => Occurrence::Broken,
+        // Another policy may make the finding, and the other rules do not apply to a case that stops the proxy.
+        false
+            if is_found(rule, &by_default)
+                || !is_comparable(rule)
+                || (observation.stopped_the_proxy() && !stops_the_proxy(rule))
+                || Policy::all()
+                    .iter()
+                    .any(|other| is_found(rule, &judge_by(observation, siblings, other).findings)) =>
+        {
+            Occurrence::Undecided
+        }
+        false => Occurrence::Kept,
+    });
+    let is_expired =
+        |rule: &str| known.iter().any(|claim| claim.rule == rule && claim.state == KnownState::OutsideRange);
+    // Only the required findings that are neither accepted nor explained fail the case.
+    let unaccepted = |is_accepted: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let rules = findings.iter().filter(required).map(|finding| finding.rule.as_str());
+        let mut rules: Vec<String> = rules
+            .filter(|rule| !is_known(claims, rule) && (!is_accepted(rule) || is_expired(rule)))
+            .map(str::to_owned)
+            .collect();
+        rules.dedup();
+        rules
+    };
+    let is_wrong = known.iter().any(KnownClaim::is_wrong);
     let enforced: Vec<&Finding> =
         findings.iter().filter(required).filter(|finding| !finding.policy.is_empty()).collect();
     let Accepted::Findings(lines) = accepted else {
         let found = by_default.iter().chain(enforced).cloned().collect();
-        let verdict = if has_required(&findings) { Verdict::Fail } else { Verdict::Pass };
+        let unaccepted = unaccepted(&|_| false);
+        let verdict = match has_required(&findings) {
+            _ if is_wrong || !unaccepted.is_empty() => Verdict::Fail,
+            true if strict => Verdict::Fail,
+            true => Verdict::Known,
+            false => Verdict::Pass,
+        };
         let to_hold = SnapshotFindings { found, kept: Vec::new() };
-        return CaseVerdict { verdict, findings, change: None, to_hold };
+        return CaseVerdict { verdict, findings, change: None, to_hold, known, unaccepted };
     };
     let (usual, of_policies): (Vec<&FindingLine>, Vec<&FindingLine>) =
         lines.iter().partition(|line| line.policy.is_empty());
-    let is_found = |rule: &str, by: &[Finding]| by.iter().any(|finding| finding.rule == rule);
 
     // Differences in behaviour, in the rules that the current policy applies.
     let rules = |found: &[Finding]| found.iter().map(|finding| finding.rule.clone()).collect::<Vec<_>>();
@@ -82,11 +131,6 @@ pub(crate) fn judge_case(
     let mut new_findings = missing_in(&held, &rules(&by_default));
     new_findings.retain(|rule| is_found(rule, &findings));
     let gone = missing_in(&rules(&by_default), &held);
-    // A rule that compares with a sibling that was not judged gives no result.
-    let is_comparable = |rule: &str| {
-        let kin = kin_of(rule);
-        !siblings.iter().any(|sibling| Some(sibling.kin) == kin && sibling.seen.is_none())
-    };
     let is_gone = |rule: &&String| {
         let only_by_policy = is_found(rule, &findings) && !is_found(rule, &by_default);
         is_comparable(rule) && !only_by_policy && policy.weight(rule) != Some(Weight::Lifted)
@@ -121,9 +165,10 @@ pub(crate) fn judge_case(
         to_hold.kept.extend(usual.into_iter().cloned());
     }
 
-    let verdict = if findings.iter().filter(required).any(|finding| change.is_new(&finding.rule)) {
+    let unaccepted = unaccepted(&|rule| !change.is_new(rule));
+    let verdict = if is_wrong || !unaccepted.is_empty() {
         Verdict::Fail
-    } else if change.is_change() {
+    } else if change.is_change_without(|rule| is_known(claims, rule)) {
         Verdict::Changed
     } else if !has_required(&findings) {
         Verdict::Pass
@@ -132,7 +177,7 @@ pub(crate) fn judge_case(
     } else {
         Verdict::Known
     };
-    CaseVerdict { verdict, findings, change: Some(change), to_hold }
+    CaseVerdict { verdict, findings, change: Some(change), to_hold, known, unaccepted }
 }
 
 /// The rules of `these` without their counterparts in `held`; a rule that occurs several times needs as many counterparts.

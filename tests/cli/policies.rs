@@ -22,7 +22,7 @@ fn readme_policy() -> String {
 /// Two late cases and two rate limits, accepted under the default policy.
 fn accepted() -> Stage {
     let stage = Stage::new().scenario("t/late", LATE).scenario("t/limit", LIMIT);
-    stage.upfault(&["run", "scenarios/t", "--accept"]).code(0);
+    stage.upfault(&["run", "scenarios/t", "--accept", "--force"]).code(0);
     stage
 }
 
@@ -82,9 +82,9 @@ fn a_finding_of_the_policy_is_not_a_change_is_never_pending_and_can_be_accepted(
     assert_eq!(stage.tree("snapshots"), by_default);
     // After it was accepted it is known under that policy, and not new under any other.
     stage
-        .upfault(&["run", "--accept"])
+        .upfault(&["run", "--accept", "--force"])
         .code(0)
-        .out_has(&["1 accepted snapshot", "snapshots/builtin/t/late.snap"]);
+        .out_has(&["accepted 2 cases (2 fail) in 1 snapshot:", "snapshots/builtin/t/late.snap"]);
     assert!(stage.read(ACCEPTED).contains("\n  status.timeout (required by policy.timeout = 408): 504"));
     let (printed, report) = stage.run(&[]);
     printed.code(0).out_has(&["4 cases: 2 pass, 2 known"]);
@@ -96,7 +96,7 @@ fn a_finding_of_the_policy_is_not_a_change_is_never_pending_and_can_be_accepted(
     }
     // Accepting under another policy removes nothing.
     let both = stage.tree("snapshots");
-    stage.upfault(&["run", "--accept", "--policy", "default"]).code(0);
+    stage.upfault(&["run", "--accept", "--force", "--policy", "default"]).code(0);
     assert_eq!(stage.tree("snapshots"), both);
     assert!(!stage.path(PENDING).exists());
     // A change of behaviour is still a change.
@@ -108,7 +108,7 @@ fn a_finding_of_the_policy_is_not_a_change_is_never_pending_and_can_be_accepted(
 fn an_accepted_finding_that_the_policy_does_not_require_is_shown_and_kept_for_other_policies() {
     let unmet = format!("{LIMIT}expect: {{status: 200}}\n");
     let stage = Stage::new().scenario("t/limit", &unmet);
-    stage.upfault(&["run", "scenarios/t", "--accept"]).code(0);
+    stage.upfault(&["run", "scenarios/t", "--accept", "--force"]).code(0);
     let by_default = stage.tree("snapshots");
     let lift = "[policy.levels]\n\"expect.status\" = {answer = \"lifted\", reason = \"It is under way.\"}\n";
     settings(&stage, lift);
@@ -120,7 +120,7 @@ fn an_accepted_finding_that_the_policy_does_not_require_is_shown_and_kept_for_ot
     ]);
     let change = report.cases[0].change.as_ref().unwrap();
     assert!(!change.is_change() && change.eased[0].rule == "expect.status", "{change:?}");
-    stage.upfault(&["run", "--accept"]).code(0);
+    stage.upfault(&["run", "--accept", "--force"]).code(0);
     assert_eq!(stage.tree("snapshots"), by_default);
     stage.upfault(&["run", "--policy", "default"]).code(0).out_has(&["2 cases: 2 known"]);
 }
@@ -128,7 +128,7 @@ fn an_accepted_finding_that_the_policy_does_not_require_is_shown_and_kept_for_ot
 #[test]
 fn a_strict_run_is_judged_again_strictly_and_the_result_can_be_written_to_a_report() {
     let stage = Stage::new().scenario("t/limit", &format!("{LIMIT}expect: {{status: 200}}\n"));
-    stage.upfault(&["run", "scenarios/t", "--accept"]).code(0);
+    stage.upfault(&["run", "scenarios/t", "--accept", "--force"]).code(0);
     let (printed, live) = stage.run(&["scenarios/t", "--strict"]);
     printed.code(1).out_has(&["2 cases: 2 fail"]);
     stage

@@ -18,7 +18,7 @@ fn outside_a_project_a_run_writes_nothing_and_explains_how_to_keep_a_baseline() 
     stage.write("notes/plain.yaml", PLAIN);
     let printed = stage.upfault(&["run", "notes"]).code(1).out_has(&[
         "note: 1 new or changed case not saved, because this folder is not a project\n",
-        "next: keep a baseline with --accept, --snapshots DIR or an upfault.toml\n",
+        "next: keep a baseline with `upfault init`, --accept or --snapshots DIR\n",
     ]);
     assert!(!printed.out.contains("review"), "{}", printed.out);
     // If there is nothing to save, there is no note.
@@ -31,7 +31,10 @@ fn outside_a_project_a_run_writes_nothing_and_explains_how_to_keep_a_baseline() 
     // Each of the suggested ways works. A folder with snapshots is a project.
     stage.upfault(&["run", "notes", "--snapshots", "kept"]).code(1).out_has(&["1 pending snapshot:"]);
     assert!(stage.path("kept/builtin/wrong.snap.new").exists() && !stage.path("snapshots").exists());
-    stage.upfault(&["run", "notes/plain.yaml", "--accept"]).code(0).out_has(&["1 accepted snapshot:"]);
+    stage
+        .upfault(&["run", "notes/plain.yaml", "--accept"])
+        .code(0)
+        .out_has(&["accepted 2 cases (2 pass) in 1 snapshot:"]);
     stage.upfault(&["run", "notes"]).code(1).out_has(&["1 pending snapshot:"]);
     let stage = Stage::new();
     stage.write("notes/wrong.yaml", WRONG);

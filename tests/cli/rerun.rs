@@ -113,7 +113,7 @@ fn the_command_repeats_policy_seed_snapshots_and_strictness() {
     let policy = ["--policy", "our policies/it's one.yaml"];
     let options = [&policy[..], &["--seed", "7", "--snapshots", "our snaps", "--strict"]].concat();
     // The behaviour differs from the snapshots in this folder only.
-    stage.upfault(&[&["run", "t", "--accept"], &options[..]].concat()).code(0);
+    stage.upfault(&[&["run", "t", "--accept", "--force"], &options[..]].concat()).code(0);
     stage.write("scenarios/t/limit.yaml", &LIMIT.replace("\"7\"", "\"9\""));
     let (printed, report) = stage.run(&[&["t"], &options[..]].concat());
     let printed = printed.code(1).out_has(&["2 pass, 2 changed"]);

@@ -79,10 +79,10 @@ fn a_project_works_the_same_in_each_of_its_folders() {
     let stage = project("seed = 5\nscenarios = [\"scenarios/t\"]\nreport.json = \"report.json\"\n");
     std::fs::create_dir_all(stage.path("src/deep")).unwrap();
     let run = |args: &[&str]| stage.upfault_in("src/deep", args);
-    let printed = run(&["run", "--accept"]).code(0);
+    let printed = run(&["run", "--accept", "--force"]).code(0);
     printed.out_has(&[
         "4 cases, policy default, seed 5",
-        "2 accepted snapshots",
+        "accepted 4 cases (4 pass) in 2 snapshots:",
         "/snapshots/builtin/t/limit.snap\n",
     ]);
     assert!(stage.path("snapshots/builtin/t/limit.snap").exists(), "snapshots belong to the project");
@@ -110,7 +110,7 @@ fn the_scenarios_of_a_project_have_the_names_that_list_shows() {
     for args in [&["list", "limit"][..], &["explain", "limit"], &["explain", "limit[stream]"]] {
         stage.upfault(args).code(0).out_has(&["limit[stream]"]);
     }
-    stage.upfault(&["run", "limit", "--accept"]).code(0).out_has(&["2 cases: 2 pass"]);
+    stage.upfault(&["run", "limit", "--accept", "--force"]).code(0).out_has(&["2 cases: 2 pass"]);
     assert!(stage.path("llm/accepted/builtin/limit.snap").exists());
     // Bundled scenarios are still available by name.
     stage.upfault(&["list", "limits/rate-limit"]).code(0).out_has(&["limits/rate-limit[stream]"]);
@@ -125,7 +125,7 @@ fn the_folder_of_an_explicit_settings_file_is_the_project_folder() {
     let stage = Stage::small();
     stage.write("ci/nightly.toml", &format!("scenarios = [\"../scenarios/t\"]\nseed = 3\n{LENIENT}"));
     stage
-        .upfault(&["run", "--config", "ci/nightly.toml", "--accept"])
+        .upfault(&["run", "--config", "ci/nightly.toml", "--accept", "--force"])
         .code(0)
         .out_has(&["4 cases, policy default + nightly.toml, with retry_after = lifted, seed 3"]);
     assert!(stage.path("ci/snapshots/builtin/t/limit.snap").exists());

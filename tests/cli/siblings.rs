@@ -59,7 +59,7 @@ fn a_stream_without_its_sibling_is_not_compared_and_the_report_says_so() {
 #[test]
 fn an_accepted_sibling_finding_is_kept_if_the_sibling_did_not_run() {
     let stage = stage();
-    stage.upfault(&["run", "scenarios/t", "--accept"]).code(0);
+    stage.upfault(&["run", "scenarios/t", "--accept", "--force"]).code(0);
     let file = "snapshots/builtin/t/gateway.snap";
     let (before, of_the_stream) = {
         let text = stage.read(file);
@@ -70,7 +70,7 @@ fn an_accepted_sibling_finding_is_kept_if_the_sibling_did_not_run() {
     let accepted = format!("{before}{}", of_the_stream.replace("findings: none", line));
     stage.write(file, &accepted);
     stage.upfault(&["run", "scenarios/t", "--filter", "stream"]).code(0).out_has(&["1 case: 1 pass"]);
-    stage.upfault(&["run", "scenarios/t", "--filter", "stream", "--accept"]).code(0);
+    stage.upfault(&["run", "scenarios/t", "--filter", "stream", "--accept", "--force"]).code(0);
     assert_eq!(stage.read(file), accepted);
     // If both run, the cases are compared, and the finding is gone.
     stage.upfault(&["run", "scenarios/t"]).code(1).out_has(&["1 pass, 1 changed", "sibling.stream-detail"]);

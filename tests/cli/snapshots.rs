@@ -22,7 +22,7 @@ expect: {status: 200}
 fn accepted() -> Stage {
     let stage = Stage::small();
     let printed = stage.upfault(&["run", "scenarios/t", "--accept"]).code(0);
-    printed.out_has(&["2 accepted snapshots:\n  snapshots/builtin/t/limit.snap\n  snapshots/builtin/t/plain.snap\nnone of their cases has findings"]);
+    printed.out_has(&["accepted 4 cases (4 pass) in 2 snapshots:\n  snapshots/builtin/t/limit.snap\n  snapshots/builtin/t/plain.snap\nnone of these cases has findings"]);
     stage
 }
 
@@ -37,7 +37,8 @@ fn a_new_failure_is_pending_and_after_a_review_it_is_known() {
     let printed = stage.upfault(&["run", "scenarios/t"]).code(1);
     printed.out_has(&["1 pending snapshot:\n", PENDING, "next: `upfault review` accepts"]);
     assert!(!stage.path(ACCEPTED).exists(), "nothing is accepted automatically");
-    let printed = stage.upfault(&["review"]).code(1).out_has(&["builtin/t/limit", "+== t/limit[stream]"]);
+    let printed =
+        stage.upfault(&["review"]).code(1).out_has(&["builtin/t/limit: t/limit[stream]", "+== t/limit\n"]);
     assert!(printed.err.contains("`upfault review --accept` accepts all"), "{}", printed.err);
     stage.upfault(&["review", "--accept"]).code(0).err_has(&["accepted builtin/t/limit"]);
     assert!(stage.path(ACCEPTED).exists() && !stage.path(PENDING).exists());
@@ -62,7 +63,7 @@ fn a_new_case_that_passes_writes_nothing_and_removes_its_pending_snapshot() {
     let pending = stage.read(PENDING);
     assert!(pending.contains("== t/limit[stream]\n") && !pending.contains("== t/limit\n"), "{pending}");
     stage.upfault(&["run", "scenarios/t"]).code(0);
-    assert!(stage.tree("snapshots").is_empty());
+    assert!(!stage.path("snapshots").exists(), "no empty folders are left");
 }
 
 #[test]
@@ -79,20 +80,113 @@ fn a_new_case_that_passes_is_not_pending_even_if_another_case_changed() {
 }
 
 #[test]
-fn an_accepting_run_lists_its_files_and_the_accepted_findings() {
+fn an_accepting_run_accepts_no_case_that_breaks_required_rules_unless_it_is_forced() {
     let stage = wrong();
-    stage.upfault(&["run", "t", "--accept"]).code(0).out_has(&[
-        "2 accepted snapshots:\n  snapshots/builtin/t/limit.snap\n  snapshots/builtin/t/plain.snap\n\
-         2 cases have findings, which are accepted now:\n  expect.status  2 cases\n",
+    let printed = stage.upfault(&["run", "t", "--filter", "t/*", "--accept"]).code(1);
+    printed.out_has(&[
+        "accepted 2 cases (2 pass) in 1 snapshot:\n  snapshots/builtin/t/plain.snap\nnone of these cases has findings\n\
+         not accepted: 2 cases that break required rules:\n  expect.status  2 cases\n  t/limit\n  t/limit[stream]\n\
+         next: this command accepts them too:\n  upfault run t --filter 't/*' --accept --force\n\
+         1 pending snapshot:\n",
+        PENDING,
     ]);
+    assert!(!stage.path(ACCEPTED).exists(), "nothing is accepted silently");
+    // The cases that it did not accept are pending.
+    stage
+        .upfault(&["review"])
+        .code(1)
+        .out_has(&["new, with broken rules, 2 cases; newly broken: expect.status"]);
+    // The command that it suggests works.
+    let printed = stage.ended(stage.shell("upfault run t --filter 't/*' --accept --force")).code(0);
+    printed.out_has(&["accepted 2 cases (2 fail) in 1 snapshot:\n  snapshots/builtin/t/limit.snap\n\
+         2 cases have findings, which are accepted now:\n  expect.status  2 cases\n"]);
+    assert!(!stage.path(PENDING).exists());
+    // What was accepted once is not refused later.
     let printed = stage.upfault(&["run", "t", "--accept"]).code(0).out_has(&["\nnothing to accept: "]);
     assert!(!printed.out.contains(".snap"), "{}", printed.out);
+    stage.upfault(&["run", "t", "--force"]).code(2).err_has(&["--accept"]);
+}
+
+#[test]
+fn an_accepting_run_names_the_folder_of_many_snapshots() {
+    let stage = Stage::new();
     for n in 0..6 {
         stage.write(&format!("scenarios/many/s{n}.yaml"), PLAIN);
     }
     let printed =
         stage.upfault(&["run", "--filter", "many/*", "--accept", "--snapshots", "my snaps"]).code(0);
-    printed.out_has(&["6 accepted snapshots in my snaps/builtin/many\nnone of their cases has findings\n"]);
+    printed.out_has(&[
+        "Baseline: none (no snapshots in my snaps/builtin)\n",
+        "accepted 12 cases (12 pass) in 6 snapshots in my snaps/builtin/many\nnone of these cases has findings\n",
+    ]);
+}
+
+#[test]
+fn an_accepting_run_keeps_the_old_snapshot_of_a_case_that_is_newly_broken() {
+    let stage = accepted();
+    let before = stage.read(ACCEPTED);
+    let wrong = format!("{LIMIT}expect: {{status: 200}}\n").replace("\"7\"", "\"9\"");
+    stage.write("scenarios/t/limit.yaml", &wrong);
+    stage.write("scenarios/t/plain.yaml", &PLAIN.replace("A plain", "Another plain"));
+    stage.upfault(&["run", "t", "--accept"]).code(1).out_has(&["not accepted: 2 cases"]);
+    assert_eq!(stage.read(ACCEPTED), before);
+    stage.upfault(&["review"]).code(1).out_has(&["worse, 2 cases; newly broken: expect.status"]);
+}
+
+#[test]
+fn a_run_names_its_baseline() {
+    let stage = Stage::small();
+    stage.upfault(&["run", "t"]).code(0).out_has(&["Baseline: none (no snapshots in snapshots/builtin)\n"]);
+    stage.upfault(&["run", "t", "--accept"]).code(0);
+    stage.upfault(&["run", "t"]).code(0).out_has(&["Baseline: snapshots/builtin\n"]);
+    let bundled = stage.upfault(&["run", "healthy"]).code(0);
+    bundled.out_has(&["Baseline: bundled with upfault "]);
+    let both = stage.upfault(&["run", "--filter", "t/* | healthy/*"]).code(0);
+    both.out_has(&["Baseline: snapshots/builtin, and for "]);
+}
+
+#[test]
+fn a_snapshot_names_the_version_that_recorded_it() {
+    let stage = accepted();
+    let upfault = format!("upfault: {}\n", env!("CARGO_PKG_VERSION"));
+    assert!(stage.read(ACCEPTED).contains(&upfault), "{}", stage.read(ACCEPTED));
+    // Files of older versions do not have the line, and still load.
+    let old = stage.read(ACCEPTED).replace(&upfault, "");
+    stage.write(ACCEPTED, &old);
+    stage.upfault(&["run", "t"]).code(0).out_has(&["4 cases: 4 pass"]);
+    stage.write("scenarios/t/limit.yaml", &LIMIT.replace("\"7\"", "\"9\""));
+    stage.upfault(&["run", "t"]).code(1);
+    stage.upfault(&["review"]).code(1).out_has(&[
+        "1 of 1: different, 2 cases; no rule is newly broken or fixed\n",
+        "  accepted: an unknown version\n",
+        &format!("  now:      recorded by upfault {}\n", env!("CARGO_PKG_VERSION")),
+        "  A rate limit\n    builtin/t/limit: t/limit\n    builtin/t/limit: t/limit[stream]\n",
+    ]);
+}
+
+#[test]
+fn a_review_can_be_limited_to_paths_and_rules() {
+    let stage = wrong();
+    stage.write("scenarios/t/plain.yaml", &format!("{PLAIN}expect: {{status: 429}}\n"));
+    stage.upfault(&["run", "t"]).code(1).out_has(&["2 pending snapshots:"]);
+    let printed =
+        stage.upfault(&["review", "t/plain"]).code(1).out_has(&["builtin/t/plain: t/plain[stream]"]);
+    assert!(!printed.out.contains("t/limit"), "{}", printed.out);
+    printed.err_has(&["2 pending; `upfault review t/plain --accept` accepts all"]);
+    stage.upfault(&["review", "elsewhere"]).code(2).err_has(&["none of the 4 pending cases matches"]);
+    stage.upfault(&["review", "--rule", "expect.statu"]).code(2).err_has(&["did you mean `expect.status`?"]);
+    stage.upfault(&["review", "--rule", "status.mirrored"]).code(2).err_has(&["none of the 4 pending cases"]);
+    stage
+        .upfault(&["review", "--rule", "expect.status", "snapshots/builtin/t/limit.snap.new", "--reject"])
+        .code(0);
+    assert!(!stage.path(PENDING).exists());
+    // One case of a file.
+    stage
+        .upfault(&["review", "t/plain[stream]", "--accept"])
+        .code(0)
+        .err_has(&["accepted builtin/t/plain: 1 case\n"]);
+    stage.upfault(&["review", "--accept"]).code(0).err_has(&["accepted builtin/t/plain: 1 case\n"]);
+    stage.upfault(&["review"]).code(0).err_has(&["no pending snapshots"]);
 }
 
 #[test]
@@ -100,7 +194,7 @@ fn a_rejected_snapshot_is_removed() {
     let stage = wrong();
     stage.upfault(&["run", "scenarios/t"]).code(1);
     stage.upfault(&["review", "--reject"]).code(0).err_has(&["rejected builtin/t/limit"]);
-    assert!(stage.tree("snapshots").is_empty());
+    assert!(!stage.path("snapshots").exists(), "no empty folders are left");
     stage.upfault(&["review", "--accept", "--reject"]).code(2).err_has(&["--reject"]);
 }
 

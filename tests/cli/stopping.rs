@@ -78,7 +78,7 @@ fn a_proxy_that_one_case_kills_is_restarted_and_leaves_no_process_behind() {
 #[test]
 fn a_case_that_is_known_to_stop_the_proxy_runs_last_and_does_not_fail_the_run() {
     let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("kill");
-    stage.run(&["scenarios/t", "--proxy", "kill", "--accept"]).0.code(0);
+    stage.run(&["scenarios/t", "--proxy", "kill", "--accept", "--force"]).0.code(0);
     let (printed, report) = stage.run(&["scenarios/t", "--proxy", "kill"]);
     printed.code(0).out_has(&["3 cases: 2 pass, 1 known"]);
     // No other case was running when the proxy stopped, and there was no unnecessary restart.
@@ -101,7 +101,7 @@ upstream: [{error: rate_limit}]
 proxy: {timeout: 5s, retries: 3}
 ";
     let stage = Stage::new().scenario("t/b", both).fake("kill");
-    for (flags, expected) in [(&["--accept"][..], Verdict::Fail), (&[][..], Verdict::Known)] {
+    for (flags, expected) in [(&["--accept", "--force"][..], Verdict::Fail), (&[][..], Verdict::Known)] {
         let (_, report) = stage.run(&[&["scenarios/t", "--proxy", "kill"], flags].concat());
         for id in ["t/b", "t/b[stream]"] {
             assert_eq!(verdict(&report, id).0, expected, "{id}");
@@ -121,7 +121,7 @@ fn a_stopped_proxy_fails_the_run_whatever_the_level_of_the_scenario() {
 #[test]
 fn accepting_does_not_hide_that_cases_have_no_verdict() {
     let stage = Stage::new().scenario("t/a", PLAIN).scenario("t/b", MARKED).fake("once");
-    stage.run(&["scenarios/t", "--proxy", "once", "--accept"]).0.code(3);
+    stage.run(&["scenarios/t", "--proxy", "once", "--accept", "--force"]).0.code(3);
 }
 
 #[test]

@@ -106,6 +106,7 @@ pub async fn run_by(
         jobs: None,
         strict: false,
         allow_inconclusive: 5,
+        known: Vec::new(),
         store,
         cache: dir.path().join("cache"),
         work_dir: dir.path().join("work"),

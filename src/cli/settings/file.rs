@@ -9,7 +9,7 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::judge::PolicyEdits;
+use crate::{judge::PolicyEdits, scenario::KnownFile};
 
 /// Settings of a project: defaults for the options of `upfault`. Paths are relative to the folder of the file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -39,6 +39,8 @@ pub(super) struct SettingsFile {
     pub allow_inconclusive: Option<usize>,
     /// How to decide disputed questions.
     pub policy: Option<PolicyChoice>,
+    /// Findings that an upstream issue explains, each for one proxy and a range of its versions. `cases` is required.
+    pub known: Option<Vec<KnownFile>>,
 }
 
 /// Reports that every run writes.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The name of the settings file.
-pub(super) const NAME: &str = "upfault.toml";
+pub(crate) const NAME: &str = "upfault.toml";
 
 /// The settings file in `folder`, or in the nearest folder above it.
 pub(crate) fn find(folder: &Path) -> Option<PathBuf> {

@@ -2,6 +2,7 @@
 
 mod file;
 mod found;
+mod known;
 mod read;
 mod resolve;
 
@@ -11,5 +12,6 @@ mod tests;
 #[cfg(test)]
 #[cfg(test)]
 use file::schema;
-pub(crate) use found::find;
+pub(crate) use found::{NAME, find};
+pub(crate) use known::unknown_rule;
 pub(crate) use resolve::Settings;

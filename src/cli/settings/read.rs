@@ -49,6 +49,27 @@ impl TomlSource {
     }
 }
 
+impl TomlSource {
+    /// The byte range of a member of the `n`th table in a list of tables, or of the table itself if it has no such member.
+    pub(super) fn member(&self, list: &str, n: usize, member: &str) -> Range<usize> {
+        let find = || -> Option<Range<usize>> {
+            let root = DeTable::parse(&self.text).ok()?;
+            let (_, value) = root.get_ref().iter().find(|(name, _)| name.get_ref() == list)?;
+            let DeValue::Array(items) = value.get_ref() else { return None };
+            let item = items.get(n)?;
+            let DeValue::Table(table) = item.get_ref() else { return None };
+            let found = table.iter().find(|(name, _)| name.get_ref() == member);
+            Some(found.map_or(item.span(), |(_, value)| value.span()))
+        };
+        find().unwrap_or(0..0)
+    }
+
+    /// An error at a byte range.
+    pub(super) fn wrong_at(&self, range: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(&self.shown, &self.text, range, message)
+    }
+}
+
 fn place(text: &str, keys: &[&str], item: Option<usize>) -> Option<Range<usize>> {
     let root = DeTable::parse(text).ok()?;
     let mut table = root.get_ref();

@@ -8,13 +8,14 @@ use std::{
 use super::{
     file::{PolicyChoice, SettingsFile},
     found::NAME,
+    known::{known, named_cases_exist},
     read::TomlSource,
 };
 use crate::{
     cli::{context::CliContext, failure::Failure},
     judge::{Policy, PolicyEdits},
     proxy::ProxyError,
-    scenario::{Diagnostic, LoadError, LoadErrors},
+    scenario::{Case, Diagnostic, KnownEntry, LoadError, LoadErrors},
 };
 
 /// The settings of a project, with resolved paths. The default is used if there is no file.
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub scenarios: Vec<PathBuf>,
     /// The path of the JSON report.
     pub json: Option<PathBuf>,
+    /// Findings that an upstream issue explains.
+    pub known: Vec<KnownEntry>,
     source: Option<TomlSource>,
 }
 
@@ -74,6 +77,10 @@ impl Settings {
             let help = "omit the key to use the bundled scenarios and those in the folder `scenarios`";
             errors.push(source.wrong(&["scenarios"], None, message).help(help));
         }
+        let known = known(&source, given.known.unwrap_or_default()).unwrap_or_else(|more| {
+            errors.extend(more);
+            Vec::new()
+        });
         let policy = policy.unwrap_or_else(|more| {
             errors.extend(more);
             None
@@ -93,6 +100,7 @@ impl Settings {
             snapshots: given.snapshots.map(place),
             scenarios: scenarios.iter().map(|path| context.at_root(&base, Path::new(path))).collect(),
             json: given.report.and_then(|report| report.json).map(place),
+            known,
             source: Some(source),
             base,
         })
@@ -120,6 +128,13 @@ impl Settings {
             other => return other,
         };
         Failure::Settings(LoadErrors(vec![source.wrong(&["proxy"], None, message).help(help)]))
+    }
+
+    /// Checks that each known finding names at least one case. `all` contains every case of the project.
+    pub(crate) fn check_known(&self, all: &[Case]) -> Result<(), Failure> {
+        let Some(source) = &self.source else { return Ok(()) };
+        let errors = named_cases_exist(source, &self.known, all);
+        if errors.is_empty() { Ok(()) } else { Err(Failure::Settings(LoadErrors(errors))) }
     }
 
     /// Adds the position in the file to an error about the scenarios that it names.

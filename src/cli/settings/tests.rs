@@ -117,7 +117,7 @@ fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     2 | polcy = "strict"
       | ^^^^^
       |
-      = help: did you mean `policy`? Possible values: `proxy`, `listen`, `scenarios`, `snapshots`, `report`, `seed`, `jobs`, `allow_inconclusive`, `policy`
+      = help: did you mean `policy`? Possible values: `proxy`, `listen`, `scenarios`, `snapshots`, `report`, `seed`, `jobs`, `allow_inconclusive`, `policy`, `known`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n"), @r#"
     error: unknown key `timeot`

@@ -20,6 +20,7 @@ pub(crate) fn started(cases: usize) -> Event {
         policy: Box::default(),
         strict: false,
         allow_inconclusive: 5,
+        baseline: None,
     })
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn case(id: &str, verdict: Verdict) -> CaseReport {
         reason: None,
         findings: Vec::new(),
         change: None,
+        known: Vec::new(),
         accepted: None,
         origins: Vec::new(),
         sdk_view: Vec::new(),

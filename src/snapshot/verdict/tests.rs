@@ -1,5 +1,7 @@
 //! Tests of verdicts: a table of examples, and properties for any observation.
 
+use std::collections::BTreeSet;
+
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
@@ -12,8 +14,8 @@ use crate::{
         },
     },
     observation::AttemptEnd,
-    scenario::SiblingKind,
-    snapshot::{CaseSnapshot, Recorded, SnapshotFile, SnapshotStore, WriteMode},
+    scenario::{SiblingKind, VersionRange},
+    snapshot::{CaseSnapshot, KnownScope, Recorded, SnapshotFile, SnapshotStore, WriteMode},
 };
 
 fn line(rule: &str, level: Level) -> FindingLine {
@@ -59,7 +61,7 @@ fn the_verdict_follows_the_table() {
         let accepted = accepted.map_or(Accepted::Nothing, Accepted::Findings);
         let verdict = |strict| {
             let policy = Policy::default();
-            judge_case(&seen.observation, &[], &policy, &accepted, diff, strict).verdict
+            judge_case(&seen.observation, &[], &policy, &accepted, diff, &[], strict).verdict
         };
         assert_eq!((verdict(false), verdict(true)), (loose, strict), "{accepted:?} {diff}");
     }
@@ -70,7 +72,7 @@ fn a_finding_that_only_the_policy_requires_is_not_a_change_and_fails_until_it_is
     let late = plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408)).observation;
     let judged = |text: &str, lines: &[FindingLine]| {
         let policy = Policy::from_text("p.yaml", text).unwrap();
-        judge_case(&late, &[], &policy, &Accepted::Findings(lines.to_vec()), "", false)
+        judge_case(&late, &[], &policy, &Accepted::Findings(lines.to_vec()), "", &[], false)
     };
     let ours = "timeout: 504\n";
     let enforced = judged(ours, &[]);
@@ -95,7 +97,7 @@ fn an_accepted_finding_that_the_policy_does_not_require_is_reported_and_is_not_a
     let seen = plain().tried(error(429).with("retry-after", "7")).received(error(429)).observation;
     let lenient = Policy::named("litellm-docs").unwrap();
     let accepted = Accepted::Findings(vec![line("headers.retry-after", Level::Required)]);
-    let judged = judge_case(&seen, &[], &lenient, &accepted, "", false);
+    let judged = judge_case(&seen, &[], &lenient, &accepted, "", &[], false);
     assert_eq!(judged.verdict, Verdict::Pass);
     let change = judged.change.unwrap();
     assert!(!change.is_change() && !change.is_empty());
@@ -103,8 +105,91 @@ fn an_accepted_finding_that_the_policy_does_not_require_is_reported_and_is_not_a
     assert_eq!(PolicyAnswer::list(&change.eased[0].answers), "policy.retry_after = lifted");
     // It is not a change either if the finding is gone.
     let kept = plain().tried(error(429)).received(error(429)).observation;
-    let judged = judge_case(&kept, &[], &lenient, &accepted, "", false);
+    let judged = judge_case(&kept, &[], &lenient, &accepted, "", &[], false);
     assert_eq!((judged.verdict, judged.change), (Verdict::Pass, Some(Difference::default())));
+}
+
+/// A claim that an issue explains the findings of a rule.
+fn claim(rule: &str, scope: KnownScope) -> KnownClaim {
+    KnownClaim {
+        rule: rule.to_owned(),
+        issue: "https://github.com/BerriAI/litellm/issues/1".to_owned(),
+        versions: VersionRange::default(),
+        scope,
+        state: KnownState::NoEffect,
+        place: "upfault.toml:1".to_owned(),
+    }
+}
+
+#[test]
+fn a_known_finding_explains_what_it_names_and_fails_when_it_is_wrong() {
+    use KnownScope::{Inside, Outside, Unknown};
+    use Verdict::{Changed, Fail, Known, Pass};
+    let clean = plain().tried(error(400)).received(error(400));
+    let (mirrored, kept, other) = ("status.mirrored", "detail.type-kept", "headers.retry-after");
+    let held = || vec![line(mirrored, Level::Required), line(kept, Level::Recommended)];
+    for (claims, accepted, diff, seen, loose, strict) in [
+        // Without a snapshot.
+        (vec![(mirrored, Inside)], None, "", seen(), Known, Fail),
+        (vec![(mirrored, Outside)], None, "", seen(), Fail, Fail),
+        (vec![(mirrored, Unknown)], None, "", seen(), Fail, Fail),
+        (vec![(mirrored, Outside), (mirrored, Inside)], None, "", seen(), Known, Fail),
+        (vec![(other, Inside)], None, "", seen(), Fail, Fail),
+        (vec![(mirrored, Inside)], None, "", clean.clone(), Fail, Fail),
+        (vec![(mirrored, Outside)], None, "", clean.clone(), Pass, Pass),
+        (vec![(mirrored, Unknown)], None, "", clean.clone(), Pass, Pass),
+        // A finding that never fails a case can be known too.
+        (vec![(kept, Inside)], Some(held()), "", seen(), Known, Fail),
+        (vec![(kept, Inside)], None, "", clean.clone(), Fail, Fail),
+        // With a snapshot.
+        (vec![(mirrored, Inside)], Some(held()), "", seen(), Known, Fail),
+        (vec![(mirrored, Outside)], Some(held()), "", seen(), Fail, Fail),
+        (vec![(mirrored, Inside)], Some(vec![line(kept, Level::Recommended)]), "", seen(), Known, Fail),
+        (
+            vec![(mirrored, Inside)],
+            Some(vec![line(kept, Level::Recommended)]),
+            "-a\n+b\n",
+            seen(),
+            Changed,
+            Changed,
+        ),
+        (vec![(mirrored, Inside)], Some(held()), "", clean.clone(), Fail, Fail),
+    ] {
+        let claims: Vec<KnownClaim> = claims.into_iter().map(|(rule, scope)| claim(rule, scope)).collect();
+        let accepted = accepted.map_or(Accepted::Nothing, Accepted::Findings);
+        let judged =
+            |strict| judge_case(&seen.observation, &[], &Policy::default(), &accepted, diff, &claims, strict);
+        assert_eq!((judged(false).verdict, judged(true).verdict), (loose, strict), "{claims:?} {accepted:?}");
+        // What is stored is judged the same way again.
+        let stored = judged(false).known;
+        let again = judge_case(&seen.observation, &[], &Policy::default(), &accepted, diff, &stored, false);
+        assert_eq!(again, judged(false));
+    }
+}
+
+#[test]
+fn a_known_finding_that_this_run_cannot_decide_has_no_effect() {
+    let clean = plain().tried(error(400)).received(error(400)).observation;
+    let judged = |rule: &str, seen: &Observation, siblings: &[ComparedSibling<'_>], policy: &Policy| {
+        let claims = [claim(rule, KnownScope::Inside)];
+        let judged = judge_case(seen, siblings, policy, &Accepted::Nothing, "", &claims, false);
+        (judged.known[0].state, judged.verdict)
+    };
+    let default = Policy::default();
+    // The sibling did not run.
+    let absent = [ComparedSibling { kin: SiblingKind::Stream, seen: None }];
+    let nothing = (KnownState::NoEffect, Verdict::Pass);
+    assert_eq!(judged("sibling.stream-status", &clean, &absent, &default), nothing);
+    assert_eq!(judged("sibling.stream-status", &clean, &[], &default).0, KnownState::Gone);
+    // The policy does not require the rule, or another policy makes the finding.
+    let lost = plain().tried(error(429).with("retry-after", "7")).received(error(429)).observation;
+    let lenient = Policy::named("litellm-docs").unwrap();
+    assert_eq!(judged("headers.retry-after", &lost, &[], &lenient), nothing);
+    assert_eq!(judged("headers.retry-after", &lost, &[], &default), (KnownState::Occurs, Verdict::Known));
+    let late = plain().tried_in_vain(AttemptEnd::ClientLeft).received(error(408)).observation;
+    let strict = Policy::from_text("p.yaml", "timeout: 504\n").unwrap();
+    assert_eq!(judged("status.timeout", &late, &[], &strict).0, KnownState::Occurs);
+    assert_eq!(judged("status.timeout", &late, &[], &default), nothing);
 }
 
 /// A case, its siblings, and which of the siblings were judged.
@@ -152,23 +237,23 @@ proptest! {
         let store = |mode| SnapshotStore::new(dir.path().join("proxy"), mode).without_bundled();
         let record = |mode, snapshot: &CaseSnapshot| {
             let now = SnapshotFile { cases: vec![snapshot.clone()], ..SnapshotFile::default() };
-            store(mode).record("s", &now).unwrap()
+            store(mode).record("s", &now, &BTreeSet::new()).unwrap()
         };
         let mut held: Option<CaseSnapshot> = None;
         let judge = |held: &Option<CaseSnapshot>, policy: &Policy, strict| {
             let accepted =
                 held.as_ref().map_or(Accepted::Nothing, |held| Accepted::Findings(held.findings.clone()));
-            let judged = judge_case(&seen, &siblings, policy, &accepted, "", strict);
+            let judged = judge_case(&seen, &siblings, policy, &accepted, "", &[], strict);
             let now = CaseSnapshot::new("s", &seen).holding(&seen, judged.to_hold.clone());
             (judged, now)
         };
         for policy in &policies {
             let (_, now) = judge(&held, policy, false);
-            record(WriteMode::Accept, &now);
+            record(WriteMode::AcceptAll, &now);
             held = Some(stored(&now));
             let (again, same) = judge(&held, policy, false);
             prop_assert!(matches!(again.verdict, Verdict::Pass | Verdict::Known), "{:?}", again);
-            prop_assert_eq!(record(WriteMode::Accept, &stored(&same)), Recorded::Unchanged);
+            prop_assert_eq!(record(WriteMode::AcceptAll, &stored(&same)), Recorded::Unchanged);
         }
         // The findings are still known under every policy that accepted them.
         for policy in &policies {
@@ -195,7 +280,7 @@ proptest! {
         strict in any::<bool>(),
     ) {
         let lines = rules.into_iter().map(|(rule, level)| line(rule, Level::ALL[level])).collect();
-        let judged = judge_case(&seen, &[], &policy, &Accepted::Findings(lines), diff, strict);
+        let judged = judge_case(&seen, &[], &policy, &Accepted::Findings(lines), diff, &[], strict);
         let change = judged.change.unwrap();
         if judged.verdict == Verdict::Changed {
             let shown = !change.diff.is_empty()
