@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_cases_are_no_evidence() {
+    fn fewer_cases_may_be_a_coincidence() {
         assert_eq!(properties(FEWEST - 1, 0), []);
         assert_eq!(properties(FEWEST, 0).len(), 1);
     }

@@ -102,7 +102,7 @@ fn a_file_that_is_not_a_report_is_an_error_with_the_reason_and_a_next_step() {
         ("", "is not an upfault report"),
         (
             "{\"schema\": 99, \"cases\": []}",
-            "is a report with schema version 99, but this upfault reads version 1",
+            "is a report with schema version 99, but this upfault reads versions 1 to 2",
         ),
         ("{\"schema\": 1, \"proxy\": {}}", "is not an upfault report: missing field"),
     ] {

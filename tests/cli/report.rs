@@ -42,7 +42,7 @@ fn a_report_matches_its_schema_and_its_counts_are_correct() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
     assert_eq!(errors, Vec::<String>::new());
-    assert_eq!((report.schema, report.seed, report.policy.as_str()), (1, 5, "default"));
+    assert_eq!((report.schema, report.seed, report.policy.as_str()), (2, 5, "default"));
     assert_eq!(report.cases.len(), 6);
     for verdict in Verdict::ALL {
         let cases = report.cases.iter().filter(|case| case.verdict == verdict).count();

@@ -214,7 +214,7 @@ impl Stage {
 
     /// Executes `run` and reads its JSON report.
     pub fn run(&self, args: &[&str]) -> (CliOutput, Report) {
-        let printed = self.upfault(&[&["run", "--report", "json=report.json"], args].concat());
+        let printed = self.upfault(&[&["run", "--report", "json-full=report.json"], args].concat());
         let report = Report::read(&self.path("report.json"))
             .unwrap_or_else(|error| panic!("{error}\n{}\n{}", printed.out, printed.err));
         (printed, report)
