@@ -223,7 +223,9 @@ impl InstanceRun<'_> {
         begun.lock().unwrap_or_else(PoisonError::into_inner).insert(look.key());
         let _ = self.events.send(Event::CaseStarted { id: case.id.clone() });
         let began = Instant::now();
-        let observation = look.ready.look(look.n).run(&self.gateway, self.site.driver).await;
+        // Boxed: thousands of looks wait for their turn, and a look that waits needs little memory.
+        let running = Box::pin(look.ready.look(look.n).run(&self.gateway, self.site.driver));
+        let observation = running.await;
         FinishedLook { look, observation, span: (began, Instant::now()) }
     }
 
