@@ -11,7 +11,7 @@ use crate::{
     scenario::Cooldown,
 };
 
-/// The name that stands for no defect.
+/// The name that means no defect.
 const NONE: &str = "none";
 
 /// The configuration of the process: a JSON file that the runner writes.

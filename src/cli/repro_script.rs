@@ -1,4 +1,4 @@
-//! The steps by which somebody sees the behaviour of a case in a shell: the mock provider, the proxy, the requests.
+//! The steps by which someone sees the behaviour of a case in a shell: the mock provider, the proxy, the requests.
 
 use std::{
     collections::BTreeMap,

@@ -56,7 +56,7 @@ pub(super) struct Document {
     pub(super) repro: ReproDocument,
 }
 
-/// What `upfault repro` prints for somebody who does not have the installation in upfault's cache.
+/// What `upfault repro` prints for someone who does not have the installation in upfault's cache.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReproDocument {

@@ -1,4 +1,4 @@
-//! A proxy as files and commands for somebody who does not have upfault's installation of it.
+//! A proxy as files and commands for someone who does not have upfault's installation of it.
 
 use std::path::{Path, PathBuf};
 

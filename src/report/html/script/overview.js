@@ -308,7 +308,7 @@ function caseLine(one) {
             el("span.marks", {}, one.results.map((result) => (result ? mark(result.verdict) : el("span.mark", { title: "not in this run" }, "·")))),
             el("span.id", {}, one.id),
             el("span.title", {}, index.scenarios[one.scenario]),
-            el("span.why", {}, why, others > 0 && el("small", {}, ` +${others} advice`)),
+            el("span.why", {}, rules.length > 0 ? el("span.rule", {}, why) : why, others > 0 && el("small", {}, ` +${others} advice`)),
             el("span.ms", {}, result.verdict === "skipped" ? "" : duration(result.ms)),
         ),
     );
