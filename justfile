@@ -27,6 +27,7 @@ fmt:
 docs:
     UPDATE_DOCS=1 cargo test --test defects the_documents
     UPDATE_DOCS=1 cargo test --test docs the_table_of_keys
+    UPDATE_DOCS=1 cargo test --lib the_tables_of_settings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 
 # Score the judge: which defects of the embedded proxy it finds, and what it finds without a defect

@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Policy, Verdict};
+use crate::{
+    judge::{Policy, Verdict},
+    shard::RunSelection,
+};
 
 mod case_report;
 
@@ -54,6 +57,8 @@ pub struct RunStarted {
     pub strict: bool,
     /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: usize,
+    /// What was selected.
+    pub selection: RunSelection,
     /// Where the accepted snapshots come from; `None` for a stored run.
     pub baseline: Option<Baseline>,
 }
@@ -97,6 +102,10 @@ impl Baseline {
 pub struct RunFinished {
     /// Whether it was stopped before every case had a verdict.
     pub interrupted: bool,
+    /// The number of failing cases after which it was stopped (`--fail-fast`); `None` if it was not.
+    pub fail_fast: Option<usize>,
+    /// Whether the proxy stopped serving and was not restarted, so that cases have no verdict.
+    pub gave_up: bool,
     /// Milliseconds from the first request to the last verdict.
     pub wall_ms: f64,
     /// Milliseconds from the start of the command to its end.

@@ -26,6 +26,7 @@ pub mod proxy {
     };
 }
 pub mod report {
+    pub use crate::event::CaseReport;
     pub use crate::report::{ProxyReport, Report, SCHEMA_VERSION, Summary, judge_again};
 }
 pub mod runner {

@@ -27,6 +27,7 @@ mod bundled; // the files inside the binary
 mod shell; // words of a POSIX shell
 mod spool; // values in a temporary file
 mod scenario; // scenario files: their model, and the way from text to cases
+mod shard; // cases divided into parts that take about the same time
 mod wire; // codecs: server-sent events, AWS event streams, WebSocket frames
 mod observation; // what was seen in a case, on both sides, as data
 mod provider; // the dialects of the providers: replies, errors, streams
@@ -54,6 +55,7 @@ pub use proxy::ProxyError;
 pub use report::{JudgementChange, ProxyReport, Rejudgement, Report, ReportError, Summary};
 pub use runner::RunError;
 pub use scenario::{Case, Diagnostic, Level, Library, LoadError, LoadErrors, Scenario};
+pub use shard::{RunSelection, ShardReport};
 
 /// For this crate's own tests and benches. Not part of the API: it may change in any release.
 #[doc(hidden)]

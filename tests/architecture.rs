@@ -18,11 +18,12 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order. Each may use the ones before it and none after it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "bundled",
     "shell",
     "spool",
     "scenario",
+    "shard",
     "wire",
     "observation",
     "provider",
@@ -82,7 +83,8 @@ const FORBIDDEN: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Modules that must not use sockets.
-const PURE: [&str; 8] = ["bundled", "shell", "scenario", "wire", "observation", "provider", "fault", "judge"];
+const PURE: [&str; 9] =
+    ["bundled", "shell", "scenario", "shard", "wire", "observation", "provider", "fault", "judge"];
 
 /// Paths and names of socket APIs.
 const SOCKETS: [&str; 12] = [

@@ -2,10 +2,14 @@
 
 #![cfg(unix)]
 
+#[path = "cli/choices.rs"]
+mod choices;
 #[path = "cli/commands.rs"]
 mod commands;
 #[path = "cli/dying.rs"]
 mod dying;
+#[path = "cli/examples.rs"]
+mod examples;
 #[path = "fake_proxy/mod.rs"]
 mod fake_proxy;
 #[path = "cli/init.rs"]
@@ -32,6 +36,8 @@ mod running;
 mod serve;
 #[path = "cli/settings.rs"]
 mod settings;
+#[path = "cli/shards.rs"]
+mod shards;
 #[path = "cli/siblings.rs"]
 mod siblings;
 #[path = "cli/side_by_side.rs"]

@@ -110,7 +110,9 @@ fn every_link_between_documents_has_a_target() {
 
 /// The value of each `--filter` of `run` and `list` in the documents, without quotes.
 fn filters(text: &str) -> Vec<String> {
-    let of_cases = text.lines().filter(|line| !line.contains("upfault selftest"));
+    // The other commands filter faults and stored cases.
+    let others = ["upfault selftest", "upfault show"];
+    let of_cases = text.lines().filter(|line| !others.iter().any(|other| line.contains(other)));
     let after = of_cases.flat_map(|line| line.split("--filter ").skip(1));
     after
         .filter_map(|rest| match rest.strip_prefix('\'') {

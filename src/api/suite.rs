@@ -13,6 +13,7 @@ use crate::{
     report::{ALLOWED_INCONCLUSIVE, Report, ReportBuilder},
     runner::{ProxyChoice, Remote, RunError, RunSettings, run},
     scenario::Case,
+    shard::RunSelection,
     snapshot::{SnapshotStore, WriteMode},
 };
 
@@ -191,6 +192,8 @@ impl Suite {
             jobs: self.jobs,
             strict: self.strict,
             allow_inconclusive: ALLOWED_INCONCLUSIVE,
+            fail_fast: 0,
+            selection: RunSelection::default(),
             known: Vec::new(),
             store,
             cache: self.cache,

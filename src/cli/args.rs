@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    report::{ReportFormat, ReportTarget},
+    report::{FailureOutput, ProxyReport, ReportFormat, ReportTarget},
     serve::{HostName, MockName},
+    shard::Shard,
 };
 
 /// Test what an LLM gateway reports to its callers when a provider fails.
@@ -60,6 +61,8 @@ pub(crate) enum CliCommand {
     Check(PathArgs),
     /// List the cases that would run
     List(SelectArgs),
+    /// Join the reports of shards to the report of the whole run
+    Merge(MergeArgs),
     /// Explain a scenario, a rule or a policy, or judge a stored report again
     Explain(ExplainArgs),
     /// Show cases of a stored report in full
@@ -104,9 +107,16 @@ pub(crate) struct SelectArgs {
     /// Only cases that match, for example `stream/* & !tag:mid-stream` (details: `--help`)
     #[arg(long, value_name = "EXPR", long_help = FILTER_HELP)]
     pub filter: Option<String>,
-    /// Only part K of N equal parts of the cases, for example `1/4`
+    /// Only part K of N parts that take about the same time, for example `1/4`; `upfault merge` joins their reports
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
+    /// The only cases to run: those that failed in a stored report.
+    #[arg(skip)]
+    pub only: Option<Vec<String>>,
+    /// Durations of an earlier run, by which `--shard` splits: a file that `--report durations=PATH` wrote [default: those
+    /// of a run with LiteLLM]
+    #[arg(long, value_name = "FILE")]
+    pub durations: Option<PathBuf>,
 }
 
 const FILTER_HELP: &str = "\
@@ -120,25 +130,18 @@ Only cases that match the expression:
   stream, plain       whether the caller requests a stream
   !A, A & B, A | B, (A)";
 
-/// One of several equal parts of the cases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shard {
-    /// 1-based number of the part.
-    pub k: usize,
-    /// Number of parts.
-    pub n: usize,
-}
-
-impl std::str::FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.split_once('/')
-            .and_then(|(k, n)| Some(Self { k: k.parse().ok()?, n: n.parse().ok()? }))
-            .filter(|shard| (1..=shard.n).contains(&shard.k))
-            .ok_or_else(|| "write K/N with K from 1 to N, for example `1/4`".to_owned())
-    }
-}
+const STORED_FILTER_HELP: &str = "\
+Only cases that match the expression:
+  limits/*            a case id; `*` matches any text
+  case:limits/a       exactly this case; case:\"a b\" for ids with spaces or &|!()
+  verdict:known       the verdict
+  rule:headers.*      a rule that the case breaks
+  tag:stream          a tag of the scenario
+  level:required      the scenario's level
+  provider:azure      the provider behind the proxy
+  api:cohere/chat     the API that the caller uses
+  stream, plain       whether the caller requests a stream
+  !A, A & B, A | B, (A)";
 
 /// Options of `upfault run`.
 #[derive(Debug, ClapArgs)]
@@ -156,9 +159,15 @@ pub(crate) struct RunArgs {
     /// With `--accept`: accept cases that break required rules too
     #[arg(long, requires = "accept")]
     pub force: bool,
-    /// Fail the run for known findings too
-    #[arg(long)]
-    pub strict: bool,
+    /// Fail the run for known findings too; `--strict=false` replaces the setting in upfault.toml
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub strict: Option<bool>,
+    /// Run only the cases of a report that failed, have changed, were broken or inconclusive, with the options of that run
+    #[arg(long, value_name = "REPORT", conflicts_with = "paths")]
+    pub rerun_failed: Option<PathBuf>,
+    /// Stop after N failing cases; 0 runs every case [default: 0; without N: 1]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N")]
+    pub fail_fast: Option<usize>,
     /// Exit with 1 if more than N cases are inconclusive [default: 5]
     #[arg(long, value_name = "N")]
     pub allow_inconclusive: Option<usize>,
@@ -179,15 +188,46 @@ pub(crate) struct RunArgs {
     /// Snapshot folder [default: snapshots]
     #[arg(long, value_name = "DIR", env = "UPFAULT_SNAPSHOTS")]
     pub snapshots: Option<PathBuf>,
-    /// List passing cases and every group, and show every failing case in full
-    #[arg(long, short)]
-    pub verbose: bool,
+    /// What to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// The proxy of the report that `--rerun-failed` names.
+    #[arg(skip)]
+    pub tested_before: Option<ProxyReport>,
     /// API key for a running proxy (with a URL)
     #[arg(long, value_name = "KEY", env = "UPFAULT_PROXY_KEY", hide_env_values = true)]
     pub proxy_key: Option<String>,
     /// Address of the mock providers [default: a free port on loopback]
     #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN")]
     pub listen: Option<std::net::SocketAddr>,
+}
+
+/// Options that say what to print.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct OutputArgs {
+    /// Which failing cases to print in full: the first of each kind, all, or none [default: first; with -v: all]
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub failure_output: Option<FailureOutput>,
+    /// -v lists every case and the reasons of each group; -vv shows passing cases in full too
+    #[arg(long, short, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Print only the last lines: failing cases, counts and the next step
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Options of `upfault merge`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MergeArgs {
+    /// The reports of all shards, which `upfault run --shard K/N --report json=PATH` wrote
+    #[arg(required = true, value_name = "REPORT")]
+    pub reports: Vec<PathBuf>,
+    /// Write a report of the whole run, as `upfault run --report` does; repeatable
+    #[arg(long, value_name = "FORMAT[=PATH]")]
+    pub report: Vec<ReportTo>,
+    /// What to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `FORMAT=PATH`, or `FORMAT` for standard output.
@@ -221,6 +261,9 @@ impl std::str::FromStr for ReportTo {
 pub(crate) struct ShowArgs {
     /// Report that `upfault run --report json=PATH` wrote
     pub report: PathBuf,
+    /// Only cases that match, for example `limits/* & stream`, or `verdict:known & rule:headers.*` (details: `--help`)
+    #[arg(long, value_name = "EXPR", long_help = STORED_FILTER_HELP)]
+    pub filter: Option<String>,
     /// Case ids as `upfault list` prints them; `*` matches any text [default: the cases that failed]
     pub cases: Vec<String>,
 }

@@ -10,7 +10,9 @@ use super::{
     context::CliContext,
     explain,
     failure::Failure,
-    gateway, init, list, print, proxy, repro, review, run, schema, selftest, serve, show,
+    gateway, init, list, merge, print, proxy, repro,
+    rerun_failed::with_stored_options,
+    review, run, schema, selftest, serve, show,
 };
 use crate::report::{EXIT_OK, EXIT_USAGE};
 
@@ -38,8 +40,9 @@ fn code() -> u8 {
             };
         }
     };
-    let context = match CliContext::read(&args) {
-        Ok(context) => context,
+    let read = with_stored_options(args).and_then(|args| Ok((CliContext::read(&args)?, args)));
+    let (context, args) = match read {
+        Ok(read) => read,
         Err(failure) => {
             print::note(&failure.render(false));
             return failure.code();
@@ -61,6 +64,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::Selftest(args) => selftest::selftest(context, &args),
         CliCommand::Check(paths) => check::check(context, &paths),
         CliCommand::List(select) => list::list(context, &select),
+        CliCommand::Merge(args) => merge::merge(context, &args),
         CliCommand::Explain(args) => explain::explain(context, &args),
         CliCommand::Show(args) => show::show(context, &args),
         CliCommand::Repro(args) => repro::repro(context, &args),

@@ -22,8 +22,7 @@ use crate::{
     provider::{self, RequestedCall},
     report::EXIT_OK,
     runner::identity,
-    scenario::{Api, Case, Combination, KnownEntry, LoadError, Step, expand, nearest},
-    shell,
+    scenario::{Api, Case, Combination, KnownEntry, LoadError, Step, nearest},
 };
 
 /// Explains a scenario, a rule or the policies, or judges a stored report again.
@@ -54,14 +53,9 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
         print::fitted(&judge::rules().map(line).collect::<String>(), context.width)?;
         return Ok(EXIT_OK);
     }
-    // A case id is the scenario id, followed by the combination in brackets.
-    let (path, case) = match args.what.split_once('[') {
-        Some((scenario, _)) => (scenario, Some(args.what.as_str())),
-        None => (args.what.as_str(), None),
-    };
-    let paths = PathArgs { paths: vec![PathBuf::from(path)] };
+    let paths = PathArgs { paths: vec![PathBuf::from(&args.what)] };
     let settings = Settings::read(context)?;
-    let library = match select::library(context, &settings, &paths) {
+    let (_, cases) = match select::named(context, &settings, &paths) {
         Err(Failure::Load(LoadError::NotFound { path, near })) => {
             let rule = nearest(&args.what, judge::rules().map(|rule| rule.id));
             let help = match near.as_deref().or(rule) {
@@ -74,19 +68,7 @@ pub(super) fn explain(context: &CliContext, args: &ExplainArgs) -> Result<u8, Fa
         }
         other => other?,
     };
-    let mut text = String::new();
-    for scenario in &library.scenarios {
-        for one in expand(scenario).iter().filter(|one| case.is_none_or(|id| one.id == id)) {
-            text.push_str(&describe_case(one, &settings.known));
-        }
-    }
-    if text.is_empty() {
-        return Err(Failure::Usage(format!(
-            "no case is called `{}`\nhelp: `{}` lists the cases of the scenario",
-            args.what,
-            shell::command(&["upfault", "list", path])
-        )));
-    }
+    let text: String = cases.iter().map(|case| describe_case(case, &settings.known)).collect();
     print::fitted(&text, context.width)?;
     Ok(EXIT_OK)
 }
@@ -250,7 +232,7 @@ fn request(case: &Case, model: &str, step: &Step) -> String {
 fn described(text: &str) -> String {
     let scenario =
         std::sync::Arc::new(crate::scenario::load_text("x", "f", text).expect("the scenario loads"));
-    expand(&scenario).iter().map(|case| describe_case(case, &[])).collect()
+    crate::scenario::expand(&scenario).iter().map(|case| describe_case(case, &[])).collect()
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use super::{
 use crate::{
     judge::Policy,
     report::{
-        ALLOWED_INCONCLUSIVE, EXIT_OK, Fanout, FileReporter, Rejudgement, Report, ReportTarget, Reporter,
-        Rerun, TerminalReporter, TerminalSettings, Tolerance, exit_code, judge_again, plural,
+        ALLOWED_INCONCLUSIVE, EXIT_OK, FailureOutput, Fanout, FileReporter, Rejudgement, Report,
+        ReportTarget, Reporter, Rerun, TerminalReporter, TerminalSettings, Tolerance, Verbosity, exit_code,
+        judge_again, plural,
     },
 };
 
@@ -38,9 +39,9 @@ pub(super) fn explain_run(context: &CliContext, args: &ExplainArgs) -> Result<u8
     let again = judge_again(&report, &policy);
     let settings = TerminalSettings {
         color: context.color_out,
-        progress: false,
         width: context.width,
-        verbose: false,
+        verbosity: Verbosity::Normal,
+        failures: FailureOutput::First,
         strict: report.strict,
     };
     // Commands that run a case again use this policy.

@@ -4,7 +4,11 @@
 
 use globset::GlobMatcher;
 
-use crate::scenario::{Api, Case, Level, Provider, id_pattern};
+use crate::{
+    event::CaseReport,
+    judge::Verdict,
+    scenario::{Api, Case, Combination, Level, Provider, id_pattern},
+};
 
 /// A condition on cases.
 #[derive(Debug, Clone)]
@@ -23,6 +27,10 @@ pub(crate) enum Filter {
     Api(Api),
     /// The caller requests a stream, or not.
     Stream(bool),
+    /// The stored case has this verdict.
+    Verdict(Verdict),
+    /// The stored case breaks a rule that matches a pattern.
+    Rule(GlobMatcher),
     /// The filter does not match.
     Not(Box<Filter>),
     /// Both match.
@@ -40,6 +48,13 @@ pub(crate) struct FilterError {
     message: String,
 }
 
+impl FilterError {
+    /// The message without the position.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl Filter {
     /// Parses an expression.
     ///
@@ -47,7 +62,20 @@ impl Filter {
     ///
     /// A syntax error, with its position.
     pub(crate) fn parse(text: &str) -> Result<Self, FilterError> {
-        let mut parser = Parser { text, at: 0 };
+        Self::read(text, false)
+    }
+
+    /// Parses an expression that selects cases of a stored report, also by their results.
+    ///
+    /// # Errors
+    ///
+    /// A syntax error, with its position.
+    pub(super) fn parse_stored(text: &str) -> Result<Self, FilterError> {
+        Self::read(text, true)
+    }
+
+    fn read(text: &str, stored: bool) -> Result<Self, FilterError> {
+        let mut parser = Parser { text, at: 0, stored };
         let filter = parser.or()?;
         parser.skip_space();
         if parser.at < text.len() {
@@ -58,24 +86,65 @@ impl Filter {
 
     /// Whether a case matches.
     pub(crate) fn matches(&self, case: &Case) -> bool {
+        let Case { id, scenario, combination } = case;
+        self.is_met(&FilteredCase {
+            id,
+            scenario: &scenario.id,
+            tags: &scenario.tags,
+            level: scenario.level,
+            combination: *combination,
+            stored: None,
+        })
+    }
+
+    /// Whether a case of a stored report matches.
+    pub(crate) fn matches_stored(&self, case: &CaseReport) -> bool {
+        self.is_met(&FilteredCase {
+            id: &case.id,
+            scenario: &case.scenario,
+            tags: &case.tags,
+            level: case.level,
+            combination: case.matrix,
+            stored: Some(case),
+        })
+    }
+
+    fn is_met(&self, case: &FilteredCase<'_>) -> bool {
         match self {
-            Self::Id(glob) => glob.is_match(&case.id) || glob.is_match(&case.scenario.id),
-            Self::Case(id) => case.id == *id,
-            Self::Tag(tag) => case.scenario.tags.contains(tag),
-            Self::Level(level) => case.scenario.level == *level,
+            Self::Id(glob) => glob.is_match(case.id) || glob.is_match(case.scenario),
+            Self::Case(id) => case.id == id,
+            Self::Tag(tag) => case.tags.contains(tag),
+            Self::Level(level) => case.level == *level,
             Self::Provider(provider) => case.combination.provider == *provider,
             Self::Api(api) => case.combination.api == *api,
             Self::Stream(stream) => case.combination.stream == *stream,
-            Self::Not(filter) => !filter.matches(case),
-            Self::And(a, b) => a.matches(case) && b.matches(case),
-            Self::Or(a, b) => a.matches(case) || b.matches(case),
+            Self::Verdict(verdict) => case.stored.is_some_and(|stored| stored.verdict == *verdict),
+            Self::Rule(glob) => case
+                .stored
+                .is_some_and(|stored| stored.findings.iter().any(|finding| glob.is_match(&finding.rule))),
+            Self::Not(filter) => !filter.is_met(case),
+            Self::And(a, b) => a.is_met(case) && b.is_met(case),
+            Self::Or(a, b) => a.is_met(case) || b.is_met(case),
         }
     }
+}
+
+/// What filters read of a case.
+struct FilteredCase<'a> {
+    id: &'a str,
+    scenario: &'a str,
+    tags: &'a [String],
+    level: Level,
+    combination: Combination,
+    /// The result, for a case of a stored report.
+    stored: Option<&'a CaseReport>,
 }
 
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// Whether the filter selects cases of a stored report, which have results.
+    stored: bool,
 }
 
 impl Parser<'_> {
@@ -126,13 +195,21 @@ impl Parser<'_> {
             ("stream", _) => Filter::Stream(true),
             ("plain", _) => Filter::Stream(false),
             (_, Some(("case", id))) => Filter::Case(id.to_owned()),
+            (_, Some(("verdict", verdict))) if self.stored => Filter::Verdict(self.verdict(verdict)?),
+            (_, Some(("rule", rule))) if self.stored => Filter::Rule(self.glob(rule)?),
+            (_, Some((key @ ("verdict" | "rule"), _))) => {
+                return Err(self.error(&format!(
+                    "`{key}` selects cases by their results: it works only with `upfault show REPORT --filter`"
+                )));
+            }
             (_, Some(("tag", tag))) => Filter::Tag(tag.to_owned()),
             (_, Some(("level", level))) => Filter::Level(self.named(level)?),
             (_, Some(("provider", provider))) => Filter::Provider(self.named(provider)?),
             (_, Some(("api", api))) => Filter::Api(self.named(api)?),
             (_, Some((key, _))) => {
+                let more = if self.stored { ", `verdict`, `rule`" } else { "" };
                 return Err(self.error(&format!(
-                    "unknown key `{key}`; the keys are `case`, `tag`, `level`, `provider` and `api`"
+                    "unknown key `{key}`; the keys are `case`, `tag`, `level`, `provider`, `api`{more}"
                 )));
             }
             _ => Filter::Id(self.glob(word)?),
@@ -144,6 +221,13 @@ impl Parser<'_> {
     /// Parses a word that scenario files use too.
     fn named<T: std::str::FromStr<Err = String>>(&self, word: &str) -> Result<T, FilterError> {
         word.parse().map_err(|message: String| self.error(&message))
+    }
+
+    fn verdict(&self, word: &str) -> Result<Verdict, FilterError> {
+        Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word).ok_or_else(|| {
+            let all = Verdict::ALL.map(Verdict::as_str).join(", ");
+            self.error(&format!("`{word}` is none of: {all}"))
+        })
     }
 
     /// A pattern for case ids: `[` is literal, because ids contain `[…]`, and `*` matches slashes too.

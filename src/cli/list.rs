@@ -5,7 +5,7 @@ use crate::report::EXIT_OK;
 
 /// Prints the cases that would run, one per line.
 pub(super) fn list(context: &CliContext, args: &SelectArgs) -> Result<u8, Failure> {
-    let cases = select::cases(context, &Settings::read(context)?, args)?;
+    let cases = select::cases(context, &Settings::read(context)?, args)?.cases;
     let width = cases.iter().map(|case| case.id.chars().count()).max().unwrap_or(0);
     let text: String =
         cases.iter().map(|case| format!("{:width$}  {}\n", case.id, shown(&case.scenario.title))).collect();

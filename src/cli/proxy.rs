@@ -43,7 +43,7 @@ pub(super) fn proxy(context: &CliContext, command: ProxyCommand) -> Result<u8, F
         ProxyCommand::Install { proxy } => install(context, &proxy),
         ProxyCommand::Render { proxy, select, listen, seed } => {
             let settings = Settings::read(context)?;
-            let cases = select::cases(context, &settings, &select)?;
+            let cases = select::cases(context, &settings, &select)?.cases;
             let listen = listen.or(settings.listen).unwrap_or(RENDERED_FOR);
             render(context, &proxy, &cases, listen, seed.or(settings.seed).unwrap_or_default())
         }

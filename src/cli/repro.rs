@@ -26,6 +26,7 @@ use crate::{
     },
     runner::{self, ProxyChoice, RunSettings},
     scenario::{Case, Level, expand, nearest, siblings},
+    shard::RunSelection,
     shell,
     snapshot::{SnapshotStore, WriteMode, write_atomically},
 };
@@ -222,6 +223,8 @@ async fn results(
         jobs: chosen.jobs.map(usize::from),
         strict: false,
         allow_inconclusive: ALLOWED_INCONCLUSIVE,
+        fail_fast: 0,
+        selection: RunSelection::default(),
         known: Vec::new(),
         store,
         cache: context.cache.clone(),

@@ -13,8 +13,10 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
     push("--proxy", args.proxy.clone());
     push("--listen", args.listen.map(|address| address.to_string()));
     push("--seed", args.seed.map(|seed| seed.to_string()));
-    if args.strict {
-        options.push("--strict".to_owned());
+    match args.strict {
+        Some(true) => options.push("--strict".to_owned()),
+        Some(false) => options.push("--strict=false".to_owned()),
+        None => {}
     }
     let proxy = args.proxy.as_ref().or(chosen.proxy.as_ref());
     let words = args.select.paths.paths.iter().map(|path| path.display().to_string());

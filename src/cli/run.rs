@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    args::RunArgs,
+    args::{ReportTo, RunArgs},
     context::CliContext,
     failure::Failure,
     interrupt::terminated,
@@ -15,7 +15,7 @@ use super::{
     project::{SNAPSHOTS, is_project},
     rerun::rerun,
     run_folder::RunFolder,
-    select,
+    select::{self, Selection},
     settings::Settings,
 };
 use crate::{
@@ -23,16 +23,22 @@ use crate::{
     event::Event,
     proxy::Definition,
     report::{
-        ALLOWED_INCONCLUSIVE, EXIT_PROXY, Fanout, FileReporter, ReportFormat, ReportTarget, Reporter,
-        Summary, TerminalReporter, TerminalSettings, Tolerance, exit_code,
+        ALLOWED_INCONCLUSIVE, EXIT_OK, EXIT_PROXY, Fanout, FileReporter, PROGRESS_INTERVAL, ProgressReporter,
+        ProxyReport, ReportTarget, Reporter, Summary, TerminalReporter, TerminalSettings, Tolerance,
+        Verbosity, exit_code,
     },
     runner::{self, ProxyChoice, ProxyGone, Remote, RunEnd, RunSettings},
     scenario::nearest,
+    shard::CaseCosts,
     snapshot::{KnownClaim, SnapshotStore, WriteMode},
 };
 
 /// Runs scenarios against a proxy.
 pub(super) fn run(context: &CliContext, args: RunArgs) -> Result<u8, Failure> {
+    if let (Some(report), Some([])) = (&args.rerun_failed, args.select.only.as_deref()) {
+        print::note(&format!("no case of {} failed: there is nothing to run again", report.display()));
+        return Ok(EXIT_OK);
+    }
     let folder = RunFolder::create(&context.cache)?;
     let code = run_in(folder.path(), context, &args)?;
     folder.finish(code);
@@ -44,7 +50,14 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
     let chosen = Settings::read(context)?;
     let settings = settings(context, &chosen, args, folder)?;
     let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
-    let reporter = reporters(context, &chosen, args, folder)
+    if let (Some(before), Some(report)) = (&args.tested_before, &args.rerun_failed) {
+        let now = ProxyReport { name: settings.proxy.name(), version: settings.proxy.version() };
+        if now != *before {
+            print::note(&format!("note: {} is from {before}, but this run tests {now}", report.display()));
+        }
+    }
+    let costs = select::durations(context, &chosen, &args.select)?.costs(&settings.cases);
+    let reporter = reporters(context, &chosen, args, costs, folder)
         .map_err(Failure::io("cannot keep the results of the run"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -96,7 +109,7 @@ fn settings(
         Some(name) => policy::chosen(context, name)?,
         None => chosen.policy.clone().unwrap_or_default(),
     };
-    let cases = select::cases(context, chosen, &args.select)?;
+    let Selection { cases, of } = select::cases(context, chosen, &args.select)?;
     let own = args.snapshots.as_ref().map(|folder| context.place(folder)).or(chosen.snapshots.clone());
     // The behaviour of a defect is not a baseline.
     let defective = proxy.name().starts_with("builtin:");
@@ -119,11 +132,13 @@ fn settings(
         policy,
         seed: args.seed.or(chosen.seed).unwrap_or_default(),
         jobs: args.jobs.or(chosen.jobs).map(usize::from),
-        strict: args.strict,
+        strict: args.strict.or(chosen.strict).unwrap_or_default(),
         allow_inconclusive: args
             .allow_inconclusive
             .or(chosen.allow_inconclusive)
             .unwrap_or(ALLOWED_INCONCLUSIVE),
+        fail_fast: args.fail_fast.or(chosen.fail_fast).unwrap_or_default(),
+        selection: of,
         known: chosen.known.clone(),
         store: if own.is_some() { store.without_bundled() } else { store },
         cache: context.cache.clone(),
@@ -185,27 +200,25 @@ fn reporters(
     context: &CliContext,
     chosen: &Settings,
     args: &RunArgs,
+    costs: CaseCosts,
     folder: &Path,
 ) -> std::io::Result<Fanout> {
-    let settings = TerminalSettings {
-        color: context.color_out,
-        progress: context.progress,
-        width: context.width,
-        verbose: args.verbose,
-        strict: args.strict,
-    };
+    let strict = args.strict.or(chosen.strict).unwrap_or_default();
+    let settings = TerminalSettings { strict, ..args.output.settings(context, chosen) };
     // A report on standard output leaves standard error for the text.
-    let on_stdout = args.report.iter().any(|report| report.target == ReportTarget::Stdout);
+    let wanted = if args.report.is_empty() { &chosen.reports } else { &args.report };
+    let on_stdout = wanted.iter().any(|report| report.target == ReportTarget::Stdout);
     let out: Box<dyn Write + Send> =
         if on_stdout { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
-    let terminal = TerminalReporter::new(out, settings).with_log(Box::new(std::io::stderr()));
-    let mut reporters: Vec<Box<dyn Reporter + Send>> = vec![Box::new(terminal)];
-    let by_setting = chosen.json.as_ref().filter(|_| args.report.is_empty());
-    let by_setting =
-        by_setting.and_then(|path| Some((ReportFormat::named("json")?, ReportTarget::File(path.clone()))));
-    let wanted = args.report.iter().map(|report| (report.format, report.target.clone()));
-    for (format, target) in wanted.chain(by_setting) {
-        reporters.push(Box::new(FileReporter::new(format, target)));
+    let mut reporters: Vec<Box<dyn Reporter + Send>> = Vec::new();
+    match context.progress {
+        _ if settings.verbosity == Verbosity::Quiet => {}
+        true => reporters.push(Box::new(ProgressReporter::bar(costs))),
+        false => reporters.push(Box::new(ProgressReporter::lines(costs, Box::new(std::io::stderr())))),
+    }
+    reporters.push(Box::new(TerminalReporter::new(out, settings)));
+    for ReportTo { format, target } in wanted {
+        reporters.push(Box::new(FileReporter::new(*format, target.clone())));
     }
     Fanout::new(folder, Some(rerun(context, chosen, args)), reporters)
 }
@@ -220,14 +233,24 @@ async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, S
     let listening = async move {
         let mut not_accepted = 0;
         let mut result = Ok(());
-        while let Some(event) = listener.recv().await {
-            not_accepted += match &event {
-                // No snapshot changes what an entry `known` says.
-                Event::CaseFinished(case) => usize::from(case.known.iter().any(KnownClaim::is_wrong)),
-                Event::RunFinished(end) => end.refused.len(),
-                _ => 0,
+        let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+        // The first one is over immediately.
+        ticks.tick().await;
+        loop {
+            let next = tokio::select! {
+                event = listener.recv() => {
+                    let Some(event) = event else { break };
+                    not_accepted += match &event {
+                        // No snapshot changes what an entry `known` says.
+                        Event::CaseFinished(case) => usize::from(case.known.iter().any(KnownClaim::is_wrong)),
+                        Event::RunFinished(end) => end.refused.len(),
+                        _ => 0,
+                    };
+                    reporter.event(&event)
+                }
+                _ = ticks.tick() => reporter.tick(),
             };
-            result = result.and(reporter.event(&event));
+            result = result.and(next);
         }
         (reporter.summary().clone(), not_accepted, result)
     };

@@ -1,9 +1,9 @@
 //! Selects cases by the arguments.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{borrow::Cow, path::PathBuf};
 
 use super::{
-    args::{PathArgs, SelectArgs, Shard},
+    args::{PathArgs, SelectArgs},
     context::CliContext,
     failure::Failure,
     filter::Filter,
@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     report::plural,
-    scenario::{Case, Diagnostic, KnownEntry, Library, LoadErrors, Provider, Scenario, expand, load_from},
+    scenario::{
+        Case, Diagnostic, KnownEntry, Library, LoadError, LoadErrors, Scenario, expand, load_from, nearest,
+    },
+    shard::{Durations, RunSelection, Shard, Split, TooManyShards, split},
+    shell,
 };
 
 /// Loads scenarios and checks that the rules they name exist.
@@ -59,34 +63,56 @@ pub(super) fn library(
     if errors.is_empty() { Ok(library) } else { Err(Failure::Load(LoadErrors(errors).into())) }
 }
 
-/// The cases that the arguments select; at least one. Prints a note on standard error if files of the project
+/// The cases of a command; at least one.
+pub(super) struct Selection {
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// What the report says about the selection.
+    pub of: RunSelection,
+}
+
+/// The cases that the arguments select. Prints a note on standard error if files of the project
 /// replace bundled scenarios.
 pub(super) fn cases(
     context: &CliContext,
     settings: &Settings,
     select: &SelectArgs,
-) -> Result<Vec<Case>, Failure> {
-    let filter = select
-        .filter
-        .as_deref()
-        .map(Filter::parse)
-        .transpose()
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    let library = library(context, settings, &select.paths)?;
-    let all: Vec<Case> = library.scenarios.iter().flat_map(expand).collect();
+) -> Result<Selection, Failure> {
+    // An option replaces the setting, and the run of a stored report had its own.
+    let default = settings.filter.as_ref().filter(|_| select.only.is_none());
+    let given = select.filter.as_ref().or(default);
+    let filter = given.map(|text| Filter::parse(text)).transpose();
+    let filter = filter.map_err(|error| Failure::Usage(error.to_string()))?;
+    let (library, all) = named(context, settings, &select.paths)?;
+    let all = match &select.only {
+        Some(only) => these(all, only),
+        None => all,
+    };
     let total = all.len();
     let cases: Vec<Case> =
         all.into_iter().filter(|case| filter.as_ref().is_none_or(|filter| filter.matches(case))).collect();
     if cases.is_empty() {
-        let what = match &select.filter {
-            Some(filter) => format!("no case matches `{filter}`"),
-            None => "no case to run".to_owned(),
+        let place = match (&select.filter, settings.shown()) {
+            (None, Some(file)) => format!(", the filter in {file}"),
+            _ => String::new(),
         };
-        return Err(Failure::Usage(format!("{what} (of {total})\nhelp: `upfault list` lists all cases")));
+        let (what, help) = match (given, place.is_empty()) {
+            (Some(filter), true) => (format!("no case matches `{filter}`"), "`upfault list` lists all cases"),
+            (Some(filter), false) => (
+                format!("no case matches `{filter}`{place}"),
+                "`--filter EXPR` replaces it; `--filter '*'` selects all cases",
+            ),
+            (None, _) => ("no case to run".to_owned(), "`upfault list` lists all cases"),
+        };
+        return Err(Failure::Usage(format!("{what} (of {total})\nhelp: {help}")));
     }
-    let cases = match select.shard {
-        Some(shard) => split(cases, shard)?,
-        None => cases,
+    let filter = given.cloned();
+    let (cases, shard) = match select.shard {
+        Some(shard) => {
+            let Split { cases, report } = part(context, settings, select, cases, shard)?;
+            (cases, Some(report))
+        }
+        None => (cases, None),
     };
     let replacing: Vec<&Scenario> = library
         .replacing()
@@ -95,7 +121,65 @@ pub(super) fn cases(
     if let Some(note) = about_replacing(&replacing) {
         print::note(&note);
     }
-    Ok(cases)
+    Ok(Selection { cases, of: RunSelection { filter, shard } })
+}
+
+/// The cases with these ids. A note says if some no longer exist.
+fn these(all: Vec<Case>, ids: &[String]) -> Vec<Case> {
+    let missing: Vec<&String> = ids.iter().filter(|id| !all.iter().any(|case| case.id == **id)).collect();
+    if let Some(first) = missing.first() {
+        let cases = plural(missing.len(), "case");
+        print::note(&format!("note: {cases} of the report are not among the scenarios, for example {first}"));
+    }
+    all.into_iter().filter(|case| ids.contains(&case.id)).collect()
+}
+
+/// The scenarios and the cases that the paths name. A path is a file, a folder, the name of a scenario or of a folder of
+/// scenarios, or a case id, which selects only this case.
+pub(super) fn named(
+    context: &CliContext,
+    settings: &Settings,
+    given: &PathArgs,
+) -> Result<(Library, Vec<Case>), Failure> {
+    let (mut ids, mut paths) = (Vec::new(), Vec::new());
+    for path in &given.paths {
+        let at = |path: &str| library(context, settings, &PathArgs { paths: vec![path.into()] });
+        match path.to_str().and_then(case_of).filter(|_| !context.place(path).exists()) {
+            None => paths.push(path.clone()),
+            Some((scenario, id)) => match at(scenario) {
+                // The name of a scenario can end with a bracket too.
+                Err(Failure::Load(LoadError::NotFound { .. })) if at(id).is_ok() => paths.push(path.clone()),
+                found => ids.push((scenario, id, found?)),
+            },
+        }
+    }
+    let mut all = match (ids.is_empty(), paths.is_empty()) {
+        (false, true) => Library::default(),
+        _ => library(context, settings, &PathArgs { paths })?,
+    };
+    let mut cases: Vec<Case> = all.scenarios.iter().flat_map(expand).collect();
+    for (scenario, id, of) in ids {
+        let candidates: Vec<Case> = of.scenarios.iter().flat_map(expand).collect();
+        let Some(case) = candidates.iter().find(|case| case.id == id) else {
+            let near = nearest(id, candidates.iter().map(|case| case.id.as_str()));
+            let list = shell::command(&["upfault", "list", scenario]);
+            let help = near.map_or_else(
+                || format!("`{list}` lists its cases"),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Err(Failure::Usage(format!("no case is called `{id}`\nhelp: {help}")));
+        };
+        if !cases.iter().any(|known| known.id == id) {
+            cases.push(case.clone());
+        }
+        all = all.with(of);
+    }
+    Ok((all, cases))
+}
+
+/// The scenario and the id of a case, if `text` is the id of a case that differs from that of its scenario.
+fn case_of(text: &str) -> Option<(&str, &str)> {
+    text.strip_suffix(']')?.rsplit_once('[').map(|(scenario, _)| (scenario, text))
 }
 
 /// A note about files of the project that replace bundled scenarios.
@@ -110,37 +194,37 @@ fn about_replacing(replacing: &[&Scenario]) -> Option<String> {
     }
 }
 
-/// The cases of one shard. Shards get about the same number of cases; cases that are compared with each other stay
-/// together.
-fn split(cases: Vec<Case>, shard: Shard) -> Result<Vec<Case>, Failure> {
-    let mut families: Vec<(&str, Provider, usize)> = Vec::new();
-    for case in &cases {
-        let (scenario, provider) = (case.scenario.id.as_str(), case.combination.provider);
-        match families.iter_mut().rfind(|family| (family.0, family.1) == (scenario, provider)) {
-            Some(family) => family.2 += 1,
-            None => families.push((scenario, provider, 1)),
+/// The durations of cases: from the file of the arguments or of the settings, else the bundled ones.
+pub(super) fn durations(
+    context: &CliContext,
+    settings: &Settings,
+    select: &SelectArgs,
+) -> Result<Cow<'static, Durations>, Failure> {
+    let own = select.durations.as_ref().map(|file| context.place(file)).or(settings.durations.clone());
+    match own {
+        Some(file) => {
+            Durations::read(&file).map(Cow::Owned).map_err(|error| Failure::Usage(error.to_string()))
         }
+        None => Ok(Cow::Borrowed(Durations::bundled())),
     }
-    if shard.n > families.len() {
-        let parts = families.len();
-        return Err(Failure::Usage(format!(
+}
+
+/// The shard that the arguments select, split by the durations file of the arguments or of the settings.
+fn part(
+    context: &CliContext,
+    settings: &Settings,
+    select: &SelectArgs,
+    cases: Vec<Case>,
+    shard: Shard,
+) -> Result<Split, Failure> {
+    let durations = durations(context, settings, select)?;
+    let count = cases.len();
+    split(cases, shard, &durations).map_err(|TooManyShards { most }| {
+        Failure::Usage(format!(
             "{} cannot be split into {} shards, because cases that are compared with each other stay together\nhelp: \
-             choose an N of at most {parts} in `--shard K/N`",
-            plural(cases.len(), "case"),
+             choose an N of at most {most} in `--shard K/N`",
+            plural(count, "case"),
             shard.n
-        )));
-    }
-    // Large families first: small ones then even out the shards.
-    families.sort_by_key(|family| std::cmp::Reverse(family.2));
-    let mut shards = vec![0; shard.n];
-    let mut mine = HashSet::new();
-    for (scenario, provider, size) in families {
-        let Some(least) = (0..shards.len()).min_by_key(|n| shards[*n]) else { continue };
-        shards[least] += size;
-        if least + 1 == shard.k {
-            mine.insert((scenario.to_owned(), provider));
-        }
-    }
-    let is_mine = |case: &Case| mine.contains(&(case.scenario.id.clone(), case.combination.provider));
-    Ok(cases.into_iter().filter(is_mine).collect())
+        ))
+    })
 }

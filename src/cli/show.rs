@@ -1,10 +1,10 @@
 //! `upfault show`
 
-use super::{args::ShowArgs, context::CliContext, failure::Failure, print};
+use super::{args::ShowArgs, context::CliContext, failure::Failure, filter::Filter, print};
 use crate::{
     event::CaseReport,
     judge::Verdict,
-    report::{EXIT_OK, Report, TerminalSettings, plural, write_cases},
+    report::{EXIT_OK, FailureOutput, Report, TerminalSettings, Verbosity, plural, write_cases},
     scenario::{id_pattern, nearest},
     shell,
 };
@@ -16,9 +16,9 @@ pub(super) fn show(context: &CliContext, args: &ShowArgs) -> Result<u8, Failure>
     let chosen = chosen(&report, args)?;
     let settings = TerminalSettings {
         color: context.color_out,
-        progress: false,
         width: context.width,
-        verbose: true,
+        verbosity: Verbosity::Verbose,
+        failures: FailureOutput::All,
         strict: report.strict,
     };
     let mut text = Vec::new();
@@ -31,9 +31,13 @@ pub(super) fn show(context: &CliContext, args: &ShowArgs) -> Result<u8, Failure>
 /// The cases that the arguments select; at least one.
 fn chosen<'a>(report: &'a Report, args: &ShowArgs) -> Result<Vec<&'a CaseReport>, Failure> {
     let file = args.report.display().to_string();
-    if args.cases.is_empty() {
-        let failed = [Verdict::Broken, Verdict::Fail, Verdict::Changed, Verdict::Inconclusive];
-        let cases: Vec<_> = report.cases.iter().filter(|case| failed.contains(&case.verdict)).collect();
+    let cases = named(report, args, &file)?;
+    let Some(text) = &args.filter else {
+        if !args.cases.is_empty() {
+            return Ok(cases);
+        }
+        let failed = |case: &CaseReport| case.verdict.is_failure() || case.verdict == Verdict::Inconclusive;
+        let cases: Vec<_> = cases.into_iter().filter(|case| failed(case)).collect();
         return match cases.is_empty() {
             false => Ok(cases),
             true => Err(Failure::Usage(format!(
@@ -42,6 +46,23 @@ fn chosen<'a>(report: &'a Report, args: &ShowArgs) -> Result<Vec<&'a CaseReport>
                 shell::command(&["upfault", "show", &file, "limits/*"])
             ))),
         };
+    };
+    let filter = Filter::parse_stored(text).map_err(|error| Failure::Usage(error.to_string()))?;
+    let cases: Vec<_> = cases.into_iter().filter(|case| filter.matches_stored(case)).collect();
+    match cases.is_empty() {
+        false => Ok(cases),
+        true => Err(Failure::Usage(format!(
+            "no case in {file} matches `{text}` (of {})\nhelp: `{}` shows every case that broke a rule",
+            report.cases.len(),
+            shell::command(&["upfault", "show", &file, "--filter", "rule:*"])
+        ))),
+    }
+}
+
+/// The cases that are named by ids or patterns; all cases if none is.
+fn named<'a>(report: &'a Report, args: &ShowArgs, file: &str) -> Result<Vec<&'a CaseReport>, Failure> {
+    if args.cases.is_empty() {
+        return Ok(report.cases.iter().collect());
     }
     let mut cases = Vec::new();
     for wanted in &args.cases {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     judge::{self, ErrorOrigin, Finding, StepView, Verdict, sdk_view},
     observation::Observation,
-    scenario::Combination,
+    scenario::{Combination, Level},
     snapshot::{Accepted, Difference, FindingLine, KnownClaim, Redactor, without_secrets},
 };
 
@@ -43,6 +43,12 @@ pub struct CaseReport {
     pub why: String,
     /// The provider, API and streaming mode.
     pub matrix: Combination,
+    /// The tags of the scenario; empty in reports of older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The level of the scenario; `required` in reports of older versions.
+    #[serde(default = "required")]
+    pub level: Level,
     /// The verdict.
     pub verdict: Verdict,
     /// Why the case is inconclusive, skipped or broken, or, if it was judged, how its repetitions differ.
@@ -73,9 +79,21 @@ pub struct CaseReport {
     pub compared_with: Vec<String>,
     /// From its first request to its last byte.
     pub duration_ms: f64,
+    /// How long it ran while no other case did, over all repetitions, because its result depends on timing or it may have
+    /// stopped the proxy.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub alone_ms: f64,
     /// The largest lateness of an injected delay in this case.
     #[serde(default)]
     pub timer_error_ms: f64,
+}
+
+fn required() -> Level {
+    Level::Required
+}
+
+fn is_zero(ms: &f64) -> bool {
+    *ms == 0.0
 }
 
 fn first_line() -> usize {
@@ -109,6 +127,8 @@ impl CaseReport {
             line: self.line,
             why: String::new(),
             matrix: self.matrix,
+            tags: self.tags.clone(),
+            level: self.level,
             verdict: self.verdict,
             reason: self.reason.clone(),
             findings: self.findings.clone(),
@@ -120,6 +140,7 @@ impl CaseReport {
             observation: None,
             compared_with: self.compared_with.clone(),
             duration_ms: self.duration_ms,
+            alone_ms: self.alone_ms,
             timer_error_ms: self.timer_error_ms,
         }
     }

@@ -80,6 +80,11 @@ impl Verdict {
         matches!(self, Self::Pass | Self::Fail | Self::Known | Self::Changed)
     }
 
+    /// Whether a case with this verdict fails the run.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Broken | Self::Fail | Self::Changed)
+    }
+
     /// The name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {

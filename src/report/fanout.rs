@@ -17,6 +17,15 @@ pub(crate) trait Reporter {
         Ok(())
     }
 
+    /// Is called from time to time while the run goes on.
+    ///
+    /// # Errors
+    ///
+    /// If the output cannot be written.
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Reports a run that is over, even if it was interrupted. It comes after the last event.
     ///
     /// # Errors
@@ -59,6 +68,11 @@ impl Fanout {
         let run = recorder.finish(end);
         self.summary = run.report.summary.clone();
         self.each(result, |reporter| reporter.finish(&run))
+    }
+
+    /// Lets each reporter know that time has passed.
+    pub(crate) fn tick(&mut self) -> io::Result<()> {
+        self.each(Ok(()), |reporter| reporter.tick())
     }
 
     /// The counts of the run when it is over; empty before.

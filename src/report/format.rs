@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RecordedRun, Reporter, badge, github, gitlab, html, json, junit, markdown, sarif};
+use super::{RecordedRun, Reporter, badge, durations, github, gitlab, html, json, junit, markdown, sarif};
 use crate::snapshot::write_atomically_with;
 
 /// A format in which a report can be written: one row in [`ReportFormat::ALL`] and one file.
@@ -19,18 +19,30 @@ pub(crate) struct ReportFormat {
 
 impl ReportFormat {
     /// All formats.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self { name: "json", render: json::render_lean },
         Self { name: "json-full", render: json::render_full },
         Self { name: "junit", render: junit::render },
         Self { name: "markdown", render: markdown::render },
         Self { name: "github", render: github::render },
+        Self { name: "durations", render: durations::render },
         Self { name: "gitlab", render: gitlab::render },
         Self { name: "sarif", render: sarif::render },
         Self { name: "badge", render: badge::render },
         Self { name: "badge-endpoint", render: badge::render_endpoint },
         Self { name: "html", render: html::render },
     ];
+
+    /// The names of all formats.
+    pub(crate) const NAMES: [&str; Self::ALL.len()] = {
+        let mut names = [""; Self::ALL.len()];
+        let mut n = 0;
+        while n < names.len() {
+            names[n] = Self::ALL[n].name;
+            n += 1;
+        }
+        names
+    };
 
     /// The format with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {

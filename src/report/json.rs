@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    fmt, fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -10,7 +10,8 @@ use std::{
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{
-    Deserialize, Serialize, Serializer,
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, IgnoredAny},
     ser::{Error, SerializeSeq},
 };
 
@@ -18,6 +19,7 @@ use super::{RecordedRun, Summary, inert::write_json, rerun::Rerun};
 use crate::{
     event::{CaseReport, Event, LogLeak, ProxyStop, RunStarted},
     judge::{Policy, Verdict},
+    shard::RunSelection,
 };
 
 /// The version of the report format. It increases when an older reader could misunderstand a report. Since version 2, a
@@ -64,6 +66,9 @@ pub struct Report<Cases = Vec<CaseReport>> {
     pub allow_inconclusive: Option<usize>,
     /// The tested proxy.
     pub proxy: ProxyReport,
+    /// Which cases the run selected.
+    #[serde(default, skip_serializing_if = "RunSelection::is_everything")]
+    pub selection: RunSelection,
     /// The options for commands that run a case again; absent in reports of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun: Option<Rerun>,
@@ -99,6 +104,14 @@ pub struct ProxyReport {
     pub name: String,
     /// Its version, if known.
     pub version: Option<String>,
+}
+
+/// `litellm 1.102.4`
+impl fmt::Display for ProxyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.version.iter().try_for_each(|version| write!(f, " {version}"))
+    }
 }
 
 /// Why a report could not be read.
@@ -137,6 +150,16 @@ pub enum ReportError {
     },
 }
 
+/// Cases that are not read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SkippedCases;
+
+impl<'de> Deserialize<'de> for SkippedCases {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
 impl Report {
     /// Reads a report from a file.
     ///
@@ -144,16 +167,7 @@ impl Report {
     ///
     /// If the file cannot be read, is not a report, or has another schema version.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| ReportError::Unreadable { path: path.to_owned(), source })?;
-        // The version comes first: the format of other versions is unknown.
-        let head: Head = serde_json::from_str(&text)
-            .map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })?;
-        if !(OLDEST_VERSION..=u64::from(SCHEMA_VERSION)).contains(&head.schema) {
-            return Err(ReportError::OtherSchema { path: path.to_owned(), found: head.schema });
-        }
-        let mut report: Self = serde_json::from_str(&text)
-            .map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })?;
+        let mut report: Self = read_as(path)?;
         // Version 1 has this only in the observation.
         for case in &mut report.cases {
             if let Some(observation) = &case.observation {
@@ -162,6 +176,29 @@ impl Report {
         }
         Ok(report)
     }
+}
+
+impl Report<SkippedCases> {
+    /// Reads everything of a report except its cases, which can be too many for the memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Report::read`].
+    pub(crate) fn read_head(path: &Path) -> Result<Self, ReportError> {
+        read_as(path)
+    }
+}
+
+fn read_as<R: DeserializeOwned>(path: &Path) -> Result<R, ReportError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ReportError::Unreadable { path: path.to_owned(), source })?;
+    // The version comes first: the format of other versions is unknown.
+    let head: Head = serde_json::from_str(&text)
+        .map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })?;
+    if !(OLDEST_VERSION..=u64::from(SCHEMA_VERSION)).contains(&head.schema) {
+        return Err(ReportError::OtherSchema { path: path.to_owned(), found: head.schema });
+    }
+    serde_json::from_str(&text).map_err(|source| ReportError::NotAReport { path: path.to_owned(), source })
 }
 
 #[derive(Deserialize)]
@@ -219,6 +256,7 @@ impl ReportBuilder {
             judged_by: started.as_ref().map(|started| (*started.policy).clone()),
             strict: started.as_ref().is_some_and(|started| started.strict),
             allow_inconclusive: started.as_ref().map(|started| started.allow_inconclusive),
+            selection: started.as_ref().map(|started| started.selection.clone()).unwrap_or_default(),
             proxy: started
                 .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
                 .unwrap_or_default(),
@@ -242,6 +280,7 @@ impl Report {
             judged_by: self.judged_by.clone(),
             strict: self.strict,
             allow_inconclusive: self.allow_inconclusive,
+            selection: self.selection.clone(),
             proxy: self.proxy.clone(),
             rerun: self.rerun.clone(),
             cases,

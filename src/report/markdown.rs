@@ -9,7 +9,7 @@ use super::{
     RecordedRun,
     inert::is_unsafe,
     json::Report,
-    outline::{details, failing, rules},
+    outline::{details, failing, rules, stopped},
 };
 use crate::judge::Verdict;
 
@@ -19,10 +19,10 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// Renders a report as Markdown: the counts, a table of the failing cases, and each of them in detail.
 pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(text(&run.report).as_bytes())
+    out.write_all(text(&run.report, stopped(run)).as_bytes())
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, stopped: Option<String>) -> String {
     let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let mut text = format!("## upfault: {}{version}\n\n", inline(&report.proxy.name));
     let counts = Verdict::ALL
@@ -38,6 +38,9 @@ fn text(report: &Report) -> String {
         counts.collect::<Vec<_>>().join(", "),
         inline(&report.policy)
     );
+    if let Some(line) = stopped {
+        let _ = writeln!(text, "**{line}**\n");
+    }
     let failing = failing(report);
     if failing.is_empty() {
         return text;

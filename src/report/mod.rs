@@ -6,6 +6,8 @@ mod bug_report;
 mod bug_report_wire;
 mod missing_siblings;
 mod curl;
+mod detail;
+mod durations;
 mod exit;
 mod fanout;
 mod format;
@@ -19,8 +21,10 @@ mod json;
 mod junit;
 mod links;
 mod markdown;
+mod merge;
 mod outline;
 mod paint;
+mod progress;
 mod recorded_run;
 mod selftest_table;
 mod rerun;
@@ -38,6 +42,7 @@ mod terminal_snapshots;
 
 pub(crate) use bug_report::{BugReport, ReproStep};
 pub(crate) use curl::curl_words;
+pub(crate) use detail::{FailureOutput, Verbosity};
 pub(crate) use exit::{
     ALLOWED_INCONCLUSIVE, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE,
     Tolerance, exit_code,
@@ -46,12 +51,14 @@ pub(crate) use fanout::{Fanout, Reporter};
 pub(crate) use format::{FileReporter, ReportFormat, ReportTarget};
 pub(crate) use json::ReportBuilder;
 pub use json::{ProxyReport, Report, ReportError, SCHEMA_VERSION};
+pub(crate) use merge::ShardHeads;
 pub(crate) use paint::{fit, wrapped_command};
+pub(crate) use progress::{PROGRESS_INTERVAL, ProgressReporter};
 pub(crate) use recorded_run::RecordedRun;
 pub use rejudge::{JudgementChange, Rejudgement, judge_again};
 #[cfg(test)]
 pub(crate) use rerun::exactly;
-pub(crate) use rerun::{Rerun, option};
+pub(crate) use rerun::{Rerun, compares, option};
 pub(crate) use selftest_table::write_selftest;
 pub use summary::Summary;
 pub(crate) use terminal::{TerminalReporter, TerminalSettings, write_cases};

@@ -1,6 +1,6 @@
 //! A case as lines of plain text, for reports that CI systems show.
 
-use super::{inert::escaped_lines, json::Report, paint::cut};
+use super::{RecordedRun, inert::escaped_lines, json::Report, paint::cut, plural};
 use crate::{event::CaseReport, judge::Verdict, scenario::Level, snapshot::KnownClaim};
 
 /// How much of a text is shown, in characters.
@@ -48,6 +48,18 @@ pub(super) fn details(report: &Report, case: &CaseReport) -> String {
     lines.extend(case.change.iter().flat_map(|change| change.diff.lines()).map(str::to_owned));
     lines.extend(report.rerun.iter().map(|rerun| format!("again: {}", rerun.command(case).join(" "))));
     escaped_lines(&lines.join("\n"))
+}
+
+/// Why cases have no verdict, and how many; `None` if the run is complete.
+pub(super) fn stopped(run: &RecordedRun) -> Option<String> {
+    let why = match (run.end.interrupted, run.end.fail_fast) {
+        (true, _) => "interrupted".to_owned(),
+        (false, Some(limit)) => format!("stopped after {} (--fail-fast)", plural(limit, "failing case")),
+        (false, None) => return None,
+    };
+    let left = run.planned.saturating_sub(run.report.summary.cases());
+    let counts = format!("{left} of {} have no verdict", plural(run.planned, "case"));
+    (left > 0 || run.end.interrupted).then(|| format!("{why}: {counts}"))
 }
 
 /// The cases that fail a run, the worst first.

@@ -98,6 +98,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {
         policy: Box::new(policy.clone()),
         strict: report.strict,
         allow_inconclusive: report.allow_inconclusive.unwrap_or(ALLOWED_INCONCLUSIVE),
+        selection: report.selection.clone(),
         baseline: None,
     };
     let mut events = vec![Event::RunStarted(started)];
@@ -115,6 +116,8 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {
     let summary = &report.summary;
     events.push(Event::RunFinished(RunFinished {
         interrupted: summary.interrupted,
+        fail_fast: summary.fail_fast,
+        gave_up: summary.gave_up,
         wall_ms: summary.wall_ms,
         total_ms: summary.total_ms,
         log_leaks: report.log_leaks.clone(),
@@ -223,6 +226,7 @@ mod tests {
         observation::ExchangeOutcome,
         report::terminal::tests::failing,
         scenario::{SiblingKind, case_id},
+        shard::RunSelection,
     };
 
     fn report(case: CaseReport) -> Report {
@@ -234,6 +238,7 @@ mod tests {
             judged_by: Some(Policy::default()),
             strict: false,
             allow_inconclusive: None,
+            selection: RunSelection::default(),
             proxy: super::super::json::ProxyReport::default(),
             rerun: None,
             cases: vec![case],

@@ -52,6 +52,18 @@ impl Rerun {
         words
     }
 
+    /// The shell command that runs a shard, given as `K/N`.
+    pub(super) fn of_shard(&self, filter: Option<&str>, shard: &str) -> String {
+        let mut words = vec!["upfault".to_owned(), "run".to_owned()];
+        words.extend(self.paths.iter().cloned());
+        words.extend(filter.iter().flat_map(|filter| option("--filter", filter)));
+        words.extend(self.options.iter().cloned());
+        words.extend(self.policy.iter().flat_map(|policy| option("--policy", policy)));
+        words.extend(self.project.iter().cloned());
+        words.extend(["--shard", shard, "--report", "json=PATH"].map(str::to_owned));
+        shell::command(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// The shell command that reviews the pending snapshots of this run.
     pub(super) fn review(&self) -> String {
         let words = ["upfault", "review"].into_iter().chain(self.project.iter().map(String::as_str));
@@ -78,13 +90,17 @@ pub(crate) fn option(name: &str, value: &str) -> Vec<String> {
     }
 }
 
-fn filter(case: &CaseReport) -> String {
+/// Whether a finding of a case, new or gone, compares the case with its siblings.
+pub(crate) fn compares(case: &CaseReport) -> bool {
     let change = case.change.iter();
     let changed = change.flat_map(|change| change.new_findings.iter().chain(&change.vanished_findings));
     let mut rules = case.findings.iter().map(|finding| &finding.rule).chain(changed);
-    let compares = rules.any(|rule| kin_of(rule).is_some());
-    let siblings = case.compared_with.iter();
-    let cases = std::iter::once(&case.id).chain(siblings.filter(|_| compares));
+    rules.any(|rule| kin_of(rule).is_some())
+}
+
+fn filter(case: &CaseReport) -> String {
+    let siblings = case.compared_with.iter().filter(|_| compares(case));
+    let cases = std::iter::once(&case.id).chain(siblings);
     cases.map(|id| exactly(id)).collect::<Vec<_>>().join(" | ")
 }
 

@@ -53,6 +53,12 @@ pub struct Summary {
     pub sum_ms: f64,
     /// Whether the run was stopped before every case had its verdict.
     pub interrupted: bool,
+    /// The number of failing cases after which the run was stopped (`--fail-fast`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_fast: Option<usize>,
+    /// Whether the proxy stopped serving and was not restarted, so that cases have no verdict.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gave_up: bool,
     /// The largest lateness of an injected delay.
     pub timer_error_ms: f64,
     /// How often the proxy stopped serving without a single case that caused it.
@@ -79,8 +85,8 @@ impl Summary {
     pub fn add(&mut self, case: &CaseReport) {
         *self.slot(case.verdict) += 1;
         self.sum_ms += case.duration_ms;
-        if case.observation.is_some()
-            && self.slowest.as_ref().is_none_or(|slowest| case.duration_ms > slowest.ms)
+        // A stored case that passes may have no observation.
+        if case.duration_ms > 0.0 && self.slowest.as_ref().is_none_or(|slowest| case.duration_ms > slowest.ms)
         {
             self.slowest = Some(Slowest { id: case.id.clone(), ms: case.duration_ms });
         }
@@ -92,6 +98,8 @@ impl Summary {
         self.wall_ms = end.wall_ms;
         self.total_ms = end.total_ms;
         self.interrupted = end.interrupted;
+        self.fail_fast = end.fail_fast;
+        self.gave_up = end.gave_up;
         self.unexplained_stops = end.stops.iter().filter(|stop| stop.case.is_none()).count();
     }
 

@@ -1,17 +1,14 @@
-//! The report for people: results go to one output, progress to standard error.
+//! The report for people.
 
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::io::{self, Write};
 
 use anstyle::Style;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    RecordedRun, Reporter, Summary,
+    FailureOutput, RecordedRun, Reporter, Summary, Verbosity,
     gateway_properties::gateway_properties,
     missing_siblings::alone,
+    outline::stopped,
     paint::{Painter, safe, verdict_style},
     rerun::Rerun,
     stops::stop_lines,
@@ -25,7 +22,7 @@ use super::{
     terminal_snapshots::show_written,
 };
 use crate::{
-    event::{CaseReport, Event, LogLeak},
+    event::{CaseReport, LogLeak},
     judge::Verdict,
     snapshot::KnownClaim,
 };
@@ -48,16 +45,16 @@ const IN_SUMMARY: [Verdict; 7] = [
 ];
 
 /// Properties of the terminal and options of the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TerminalSettings {
     /// Whether to use colour.
     pub color: bool,
-    /// Whether to show a progress bar on standard error.
-    pub progress: bool,
     /// Width in columns; 0 means no limit.
     pub width: usize,
-    /// Whether to list passing cases and groups in full, and to show every failing case in full.
-    pub verbose: bool,
+    /// How much is printed.
+    pub verbosity: Verbosity,
+    /// Which failing cases are printed in full.
+    pub failures: FailureOutput,
     /// Whether known findings fail the run too.
     pub strict: bool,
 }
@@ -66,10 +63,6 @@ pub(crate) struct TerminalSettings {
 pub(crate) struct TerminalReporter<W> {
     out: W,
     settings: TerminalSettings,
-    log: Option<Box<dyn Write + Send>>,
-    bar: Option<ProgressBar>,
-    /// The counts so far, for the progress bar.
-    summary: Summary,
 }
 
 /// Prints cases in full, with the commands that run them again.
@@ -90,35 +83,9 @@ pub(crate) fn write_cases(
 }
 
 impl<W: Write> TerminalReporter<W> {
-    /// Writes results to `out`, and progress to standard error if the settings allow it.
+    /// Writes results to `out`.
     pub(crate) fn new(out: W, settings: TerminalSettings) -> Self {
-        Self { out, settings, log: None, bar: None, summary: Summary::default() }
-    }
-
-    /// Without a progress bar, writes each step of the preparation as a line to `log`: an installation takes minutes,
-    /// and a build log shows that something happens.
-    #[must_use]
-    pub(crate) fn with_log(self, log: Box<dyn Write + Send>) -> Self {
-        Self { log: Some(log), ..self }
-    }
-
-    fn start_bar(&mut self, cases: usize) {
-        if !self.settings.progress {
-            return;
-        }
-        let bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        self.bar = Some(bar);
-    }
-
-    fn advance(&self) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.summary.cases() as u64);
-            bar.set_message(counts(&self.summary, |_, text| text));
-        }
+        Self { out, settings }
     }
 }
 
@@ -141,24 +108,33 @@ struct TerminalText<'r> {
 impl<'r> TerminalText<'r> {
     /// Everything above the last lines.
     fn results(&self, out: &mut dyn Write) -> io::Result<()> {
-        let TerminalSettings { color, width, verbose, strict, .. } = self.settings;
+        let TerminalSettings { color, width, verbosity, failures, strict, .. } = self.settings;
+        let verbose = verbosity >= Verbosity::Verbose;
         let mut painter = Painter::new(out, color, width);
         let report = &self.run.report;
         let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        let shard = report.selection.shard.as_ref();
+        let shard = shard.map(|shard| format!(" (shard {shard} of {})", shard.cases)).unwrap_or_default();
         let line = format!(
-            "Testing {}{version}: {}, policy {}, seed {}",
+            "Testing {}{version}: {}{shard}, policy {}, seed {}",
             report.proxy.name,
             plural(self.run.planned, "case"),
             report.policy,
             report.seed
         );
         painter.text(0, Style::new(), &safe(&line))?;
+        let shared = gateway_properties(&report.cases);
         if let Some(baseline) = &self.run.baseline {
             painter.field(0, "Baseline: ", &safe(&baseline.describe()))?;
         }
         if verbose && report.summary.pass > 0 {
             painter.gap()?;
             for case in self.of(&[Verdict::Pass]) {
+                if verbosity == Verbosity::Full {
+                    show(&mut painter, &self.run.complete(case)?, report.rerun.as_ref(), &shared)?;
+                    painter.gap()?;
+                    continue;
+                }
                 let word = painter.styled(verdict_style(Verdict::Pass), "PASS");
                 painter.raw(&format!("{word} {} ({})", safe(&case.id), seconds(case.duration_ms)))?;
             }
@@ -167,8 +143,11 @@ impl<'r> TerminalText<'r> {
         for verdict in [Verdict::Broken, Verdict::Fail, Verdict::Changed, Verdict::Inconclusive] {
             bad.extend(self.of(&[verdict]));
         }
-        let shared = gateway_properties(&report.cases);
-        let (shown, rest) = if verbose { (bad, Vec::new()) } else { select(bad, IN_FULL) };
+        let (shown, rest) = match failures {
+            FailureOutput::All => (bad, Vec::new()),
+            FailureOutput::First => select(bad, IN_FULL),
+            FailureOutput::None => (Vec::new(), bad),
+        };
         for case in &shown {
             painter.gap()?;
             show(&mut painter, &self.run.complete(case)?, report.rerun.as_ref(), &shared)?;
@@ -254,14 +233,12 @@ impl<'r> TerminalText<'r> {
     /// Failing cases, counts, warnings and the next step.
     fn last_lines(&self, out: &mut dyn Write) -> io::Result<()> {
         let TerminalSettings { color, width, .. } = self.settings;
-        let RecordedRun { report, planned, end, .. } = self.run;
+        let RecordedRun { report, end, .. } = self.run;
         let summary = &report.summary;
         let mut painter = Painter::new(out, color, width);
         painter.gap()?;
         self.failures(&mut painter)?;
-        if end.interrupted {
-            let left = planned.saturating_sub(summary.cases());
-            let line = format!("interrupted: {left} of {} have no verdict", plural(*planned, "case"));
+        if let Some(line) = stopped(self.run) {
             painter.text(0, verdict_style(Verdict::Broken), &line)?;
         }
         let counts = counts(summary, |verdict, text| painter.styled(verdict_style(verdict), &text));
@@ -321,34 +298,13 @@ impl<'r> TerminalText<'r> {
 }
 
 impl<W: Write> Reporter for TerminalReporter<W> {
-    fn event(&mut self, event: &Event) -> io::Result<()> {
-        match event {
-            Event::RunStarted(started) => self.start_bar(started.cases),
-            Event::ProxyProgress(line) => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(safe(line));
-                } else if let Some(log) = &mut self.log {
-                    writeln!(log, "{}", safe(line))?;
-                }
-            }
-            Event::ProxyReady { .. } => self.advance(),
-            Event::CaseFinished(case) => {
-                self.summary.add(case);
-                self.advance();
-            }
-            Event::CaseStarted { .. } | Event::RunFinished(_) => {}
-        }
-        Ok(())
-    }
-
     /// Prints the results. Not earlier: their order must not depend on the speed of the cases.
     fn finish(&mut self, run: &RecordedRun) -> io::Result<()> {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
         let text = TerminalText { settings: self.settings, run };
         let mut out = Vec::new();
-        text.results(&mut out)?;
+        if self.settings.verbosity > Verbosity::Quiet {
+            text.results(&mut out)?;
+        }
         text.last_lines(&mut out)?;
         self.out.write_all(&out)?;
         self.out.flush()

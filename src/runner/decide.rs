@@ -127,7 +127,7 @@ impl InstanceRun<'_> {
             }
         }
         drop(spool);
-        let result = self.result(outcome::judged(case, judged, observation, note));
+        let result = self.result(round, outcome::judged(case, judged, observation, note));
         round.kinship.settle(&case.id, Some(result));
     }
 
@@ -160,7 +160,7 @@ impl InstanceRun<'_> {
         reason: String,
         observation: Option<Observation>,
     ) {
-        self.result(unjudged(case, Verdict::Inconclusive, reason, observation));
+        self.result(round, unjudged(case, Verdict::Inconclusive, reason, observation));
         round.kinship.settle(&case.id, None);
     }
 }

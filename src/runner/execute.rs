@@ -14,6 +14,7 @@ use super::{
     case::{ReadyCase, routes},
     control::{Control, RouteKind},
     error::{ProxyGone, RunError},
+    fail_fast::FailFast,
     gateway::{Gateway, TrustedAuthority},
     instance_run::{InstanceResults, InstanceRun},
     instance_site::{InstanceSite, Restarts},
@@ -80,6 +81,7 @@ pub async fn run(
         policy: Box::new(policy.clone()),
         strict: settings.strict,
         allow_inconclusive: settings.allow_inconclusive,
+        selection: settings.selection.clone(),
         baseline: Some(bench.baseline().clone()),
     };
     let _ = events.send(Event::RunStarted(started));
@@ -108,6 +110,7 @@ pub async fn run(
     };
     let running = started?;
 
+    let fail_fast = FailFast::new(settings.fail_fast, cancel);
     let work_dir = |source| RunError::WorkDir { path: settings.work_dir.display().to_string(), source };
     std::fs::create_dir_all(&settings.work_dir).map_err(work_dir)?;
     let snapshots = Mutex::new(Spool::new(&settings.work_dir).map_err(work_dir)?);
@@ -119,8 +122,16 @@ pub async fn run(
             (_, None) => (FIRST, MOST),
         };
         let pacer = Pacer::new(first, most, baseline);
-        let group =
-            InstanceRun { site, gateway, pacer, bench: &bench, snapshots: &snapshots, events, cancel };
+        let group = InstanceRun {
+            site,
+            gateway,
+            pacer,
+            bench: &bench,
+            snapshots: &snapshots,
+            events,
+            cancel: &fail_fast.stop,
+            fail_fast: &fail_fast,
+        };
         async move { group.run(&cases).await }
     });
     let ended = futures_util::future::join_all(work).await;
@@ -133,11 +144,13 @@ pub async fn run(
 
     let mut finished = RunFinished {
         interrupted: cancel.is_cancelled(),
+        fail_fast: fail_fast.reached(),
         wall_ms: wall.as_secs_f64() * 1000.0,
         ..RunFinished::default()
     };
     let interrupted = finished.interrupted;
     let died = record(&settings, &scenarios, done, &snapshots, logs, &mut finished).await?;
+    finished.gave_up = died.is_some();
     finish(&settings, events, finished);
     Ok(RunEnd { interrupted, died })
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     case::ReadyCase,
     error::ProxyGone,
+    fail_fast::FailFast,
     gateway::Gateway,
     instance_site::InstanceSite,
     log_leaks::SearchedLog,
@@ -62,6 +63,8 @@ pub(super) struct InstanceRun<'a> {
     pub events: &'a UnboundedSender<Event>,
     /// Stops the run.
     pub cancel: &'a CancellationToken,
+    /// Stops the run after a number of failing cases.
+    pub fail_fast: &'a FailFast,
 }
 
 /// The results of an instance.
@@ -297,8 +300,10 @@ impl InstanceRun<'_> {
         round.done.died = Some(ProxyGone { how, why, tail, log });
     }
 
-    pub(super) fn result(&self, result: CaseReport) -> Arc<CaseReport> {
-        let result = Arc::new(result);
+    /// Reports a final result.
+    pub(super) fn result(&self, round: &Worklist<'_>, result: CaseReport) -> Arc<CaseReport> {
+        let result = Arc::new(CaseReport { alone_ms: round.alone_ms(&result.id), ..result });
+        self.fail_fast.count(result.verdict);
         // The run continues without a reporter.
         let _ = self.events.send(Event::CaseFinished(Arc::clone(&result)));
         result

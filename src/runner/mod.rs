@@ -8,6 +8,7 @@ mod case;
 mod control;
 mod error;
 mod execute;
+mod fail_fast;
 mod gateway;
 mod instance_run;
 mod siblings;

@@ -163,6 +163,8 @@ fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option
         line: case.scenario.line,
         why: case.scenario.why.clone(),
         matrix: case.combination,
+        tags: case.scenario.tags.clone(),
+        level: case.scenario.level,
         verdict,
         reason: Some(reason),
         findings: Vec::new(),
@@ -173,6 +175,7 @@ fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option
         sdk_view: Vec::new(),
         compared_with: Vec::new(),
         timer_error_ms: 0.0,
+        alone_ms: 0.0,
         duration_ms: observation.as_ref().map_or(0.0, duration_ms),
         observation,
     }

@@ -10,6 +10,7 @@ use crate::{
     judge::Policy,
     proxy::{Definition, ProxyError},
     scenario::{Case, KnownEntry},
+    shard::RunSelection,
     snapshot::SnapshotStore,
 };
 
@@ -29,6 +30,10 @@ pub struct RunSettings {
     pub strict: bool,
     /// The run fails if more cases than these are inconclusive.
     pub allow_inconclusive: usize,
+    /// The run stops after this many failing cases; 0 runs every case.
+    pub fail_fast: usize,
+    /// What was selected, for the report.
+    pub selection: RunSelection,
     /// The known findings of the project, in addition to those of the scenarios.
     pub known: Vec<KnownEntry>,
     /// Accepted snapshots.

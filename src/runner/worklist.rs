@@ -92,6 +92,8 @@ pub(super) struct Worklist<'r> {
     unconfirmed: Vec<FinishedLook<'r>>,
     /// Looks that are kept until another one confirms them, by case.
     pub earlier: HashMap<String, Vec<UnconfirmedLook<'r>>>,
+    /// How long each case ran alone, over all looks.
+    alone_time: HashMap<String, Duration>,
     /// Cases that delayed another caller while they ran alone.
     pub held_up: HashSet<String>,
     /// Cases that delayed another caller while other cases were running.
@@ -113,6 +115,7 @@ impl<'r> Worklist<'r> {
             open: Vec::new(),
             unconfirmed: Vec::new(),
             earlier: HashMap::new(),
+            alone_time: HashMap::new(),
             held_up: HashSet::new(),
             held_up_among_others: HashSet::new(),
         }
@@ -154,7 +157,16 @@ impl<'r> Worklist<'r> {
     /// Records a finished look.
     pub(super) fn over(&mut self, seen: FinishedLook<'r>) {
         self.open.retain(|look| !look.is_at(&seen.look.ready.case.id));
+        if seen.look.alone {
+            let (began, ended) = seen.span;
+            *self.alone_time.entry(seen.look.ready.case.id.clone()).or_default() += ended - began;
+        }
         self.unconfirmed.push(seen);
+    }
+
+    /// How many milliseconds a case ran alone, over all looks.
+    pub(super) fn alone_ms(&self, id: &str) -> f64 {
+        self.alone_time.get(id).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
     }
 
     /// The looks that had finished at `then`, when the proxy is known to have served. Suspected looks must have

@@ -82,7 +82,7 @@ fn invalid_arguments_exit_with_2_and_a_suggestion() {
         (&["explain", "headers.retry-afer"], &["did you mean `headers.retry-after`?"]),
         (
             &["explain", "t/limit[nothing]"],
-            &["no case is called `t/limit[nothing]`", "help: `upfault list t/limit`"],
+            &["no case is called `t/limit[nothing]`", "help: did you mean `t/limit[stream]`?"],
         ),
         (&["explain", "zzz"], &["no scenario or rule is called `zzz`", "help: "]),
         (&["proxy", "show", "litelm"], &["did you mean `litellm`?"]),
@@ -138,7 +138,7 @@ fn list_shows_the_cases_to_run_and_shards_partition_them() {
     let all = listed(&[]);
     assert!(all.len() > 200, "the bundled scenarios are included");
     let (one, two) = (listed(&["--shard", "1/2"]), listed(&["--shard", "2/2"]));
-    assert!(one.len().abs_diff(two.len()) <= 1);
+    assert!(one.len() > 100 && two.len() > 100, "{} and {} cases", one.len(), two.len());
     let together: BTreeSet<&String> = one.iter().chain(&two).collect();
     assert_eq!(together.len(), one.len() + two.len(), "no case is in both shards");
     assert_eq!(together, all.iter().collect(), "every case is in a shard");

@@ -9,7 +9,11 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::{judge::PolicyEdits, scenario::KnownFile};
+use crate::{
+    judge::PolicyEdits,
+    report::{FailureOutput, ReportFormat, Verbosity},
+    scenario::KnownFile,
+};
 
 /// Settings of a project: defaults for the options of `upfault`. Paths are relative to the folder of the file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -27,29 +31,92 @@ pub(super) struct SettingsFile {
     /// folder `scenarios`.
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub scenarios: Option<Vec<String>>,
+    /// Only cases that match this expression, for example `!tag:slow`. Default: all cases.
+    pub filter: Option<String>,
     /// The snapshot folder. Default: `snapshots`.
     pub snapshots: Option<PathBuf>,
-    /// Reports that every run writes.
+    /// Reports that every run writes: the path for each format. `-` is standard output.
     pub report: Option<ReportFiles>,
     /// The seed of all random choices. Default: 0.
     pub seed: Option<u64>,
     /// Maximum concurrent cases. Default: adapts to the speed of the proxy.
     pub jobs: Option<NonZeroU16>,
+    /// The durations file by which `--shard` splits. Default: the durations of a run with LiteLLM.
+    pub durations: Option<PathBuf>,
+    /// Whether known findings fail the run too. Default: false.
+    pub strict: Option<bool>,
     /// The run fails if more cases than these are inconclusive. Default: 5.
     pub allow_inconclusive: Option<usize>,
+    /// The run stops after this many failing cases. Default: 0, which runs every case.
+    pub fail_fast: Option<usize>,
     /// How to decide disputed questions.
     pub policy: Option<PolicyChoice>,
+    /// Which failing cases are printed in full. Default: `first`.
+    pub failure_output: Option<FailureOutput>,
+    /// How much is printed. Default: `normal`.
+    pub verbosity: Option<Verbosity>,
     /// Findings that an upstream issue explains, each for one proxy and a range of its versions. `cases` is required.
     pub known: Option<Vec<KnownFile>>,
 }
 
-/// Reports that every run writes.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[cfg_attr(test, derive(JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReportFiles {
-    /// The path of the JSON report.
-    pub json: Option<PathBuf>,
+/// The reports that every run writes: formats with their paths, in the order of the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ReportFiles(pub Vec<(ReportFormat, PathBuf)>);
+
+impl<'de> Deserialize<'de> for ReportFiles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FilesVisitor)
+    }
+}
+
+struct FilesVisitor;
+
+impl<'de> Visitor<'de> for FilesVisitor {
+    type Value = ReportFiles;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table (`{json = \"report.json\"}`)")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut files = Vec::new();
+        while let Some(FormatName(format)) = members.next_key()? {
+            files.push((format, members.next_value()?));
+        }
+        Ok(ReportFiles(files))
+    }
+}
+
+/// The name of a report format, as a key.
+struct FormatName(ReportFormat);
+
+impl<'de> Deserialize<'de> for FormatName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let unknown = || D::Error::unknown_field(&name, &ReportFormat::NAMES);
+        ReportFormat::named(&name).map(Self).ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+impl JsonSchema for ReportFiles {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ReportFiles".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let path = |name: &str| {
+            let described = format!("The path of the report in the format `{name}`; `-` is standard output.");
+            (name.to_owned(), serde_json::json!({"description": described, "type": "string"}))
+        };
+        let properties: serde_json::Map<_, _> = ReportFormat::NAMES.into_iter().map(path).collect();
+        json_schema!({
+            "description": "Reports that every run writes.",
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
 }
 
 /// A policy by name or file, or changes to a bundled policy.

@@ -5,11 +5,14 @@ mod found;
 mod known;
 mod read;
 mod resolve;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod table_tests;
 
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
 #[cfg(test)]
 use file::schema;
 pub(crate) use found::{NAME, find};

@@ -126,9 +126,9 @@ fn kind(expected: &str) -> &str {
         "a sequence" => "a list (`[\"…\"]`)",
         "a nonzero u16" => "a whole number from 1 to 65535",
         "u16" => "a whole number from 0 to 65535",
-        "u64" => "a whole number, 0 or more",
+        "u64" | "usize" => "a whole number, 0 or more",
         "socket address" => "an address with a port (`\"127.0.0.1:9400\"`)",
-        "struct ReportFiles" => "a table (`{json = \"report.json\"}`)",
+        "a boolean" => "`true` or `false`",
         other => other,
     }
 }

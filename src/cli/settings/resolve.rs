@@ -12,9 +12,10 @@ use super::{
     read::TomlSource,
 };
 use crate::{
-    cli::{context::CliContext, failure::Failure},
+    cli::{args::ReportTo, context::CliContext, failure::Failure, filter::Filter},
     judge::{Policy, PolicyEdits},
     proxy::ProxyError,
+    report::{FailureOutput, ReportFormat, ReportTarget, Verbosity},
     scenario::{Case, Diagnostic, KnownEntry, LoadError, LoadErrors},
 };
 
@@ -39,8 +40,20 @@ pub(crate) struct Settings {
     pub snapshots: Option<PathBuf>,
     /// The scenarios; empty means the default ones.
     pub scenarios: Vec<PathBuf>,
-    /// The path of the JSON report.
-    pub json: Option<PathBuf>,
+    /// The filter expression.
+    pub filter: Option<String>,
+    /// The reports that every run writes.
+    pub reports: Vec<ReportTo>,
+    /// The durations file by which shards are split.
+    pub durations: Option<PathBuf>,
+    /// Whether known findings fail the run too.
+    pub strict: Option<bool>,
+    /// The run stops after this many failing cases.
+    pub fail_fast: Option<usize>,
+    /// Which failing cases are printed in full.
+    pub failure_output: Option<FailureOutput>,
+    /// How much is printed.
+    pub verbosity: Option<Verbosity>,
     /// Findings that an upstream issue explains.
     pub known: Vec<KnownEntry>,
     source: Option<TomlSource>,
@@ -77,6 +90,9 @@ impl Settings {
             let help = "omit the key to use the bundled scenarios and those in the folder `scenarios`";
             errors.push(source.wrong(&["scenarios"], None, message).help(help));
         }
+        if let Some(error) = given.filter.as_deref().and_then(|text| Filter::parse(text).err()) {
+            errors.push(source.wrong(&["filter"], None, error.message()));
+        }
         let known = known(&source, given.known.unwrap_or_default()).unwrap_or_else(|more| {
             errors.extend(more);
             Vec::new()
@@ -89,6 +105,13 @@ impl Settings {
             return Err(Failure::Settings(LoadErrors(errors)));
         }
         let place = |path: PathBuf| base.join(path);
+        let report = |(format, path): (ReportFormat, PathBuf)| {
+            let target = match path.as_os_str() == "-" {
+                true => ReportTarget::Stdout,
+                false => ReportTarget::File(place(path)),
+            };
+            ReportTo { format, target }
+        };
         let scenarios = given.scenarios.unwrap_or_default();
         Ok(Self {
             policy,
@@ -99,7 +122,13 @@ impl Settings {
             allow_inconclusive: given.allow_inconclusive,
             snapshots: given.snapshots.map(place),
             scenarios: scenarios.iter().map(|path| context.at_root(&base, Path::new(path))).collect(),
-            json: given.report.and_then(|report| report.json).map(place),
+            filter: given.filter,
+            reports: given.report.unwrap_or_default().0.into_iter().map(report).collect(),
+            durations: given.durations.map(place),
+            strict: given.strict,
+            fail_fast: given.fail_fast,
+            failure_output: given.failure_output,
+            verbosity: given.verbosity,
             known,
             source: Some(source),
             base,

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::{Settings, find, schema};
-use crate::cli::{context::CliContext, failure::Failure};
+use crate::{
+    cli::{context::CliContext, failure::Failure},
+    report::{FailureOutput, ReportTarget, Verbosity},
+};
 
 /// A project in a temporary folder.
 struct Project(TempDir);
@@ -48,9 +51,16 @@ proxy = "builtin:retry-after-dropped"
 listen = "127.0.0.1:9400"
 scenarios = ["llm", "limits"]
 snapshots = "llm/snapshots"
-report.json = "target/upfault.json"
+filter = "!tag:slow"
+report = {json = "target/upfault.json", junit = "-"}
 seed = 7
 jobs = 4
+durations = "durations.json"
+strict = true
+allow_inconclusive = 2
+fail_fast = 3
+failure_output = "none"
+verbosity = "quiet"
 
 [policy]
 extends = "rfc9110"
@@ -69,7 +79,17 @@ server_message = {answer = "lifted", reason = "We hide it."}
     assert_eq!(settings.listen.unwrap().port(), 9400);
     assert_eq!((settings.seed, settings.jobs), (Some(7), Some(4)));
     assert_eq!(settings.snapshots, Some(project.path("llm/snapshots")));
-    assert_eq!(settings.json, Some(project.path("target/upfault.json")));
+    let reports: Vec<_> = settings.reports.iter().map(|to| (to.format.name, to.target.clone())).collect();
+    let json = ReportTarget::File(project.path("target/upfault.json"));
+    assert_eq!(reports, [("json", json), ("junit", ReportTarget::Stdout)]);
+    assert_eq!(settings.filter.as_deref(), Some("!tag:slow"));
+    assert_eq!(settings.durations, Some(project.path("durations.json")));
+    assert_eq!(
+        (settings.strict, settings.allow_inconclusive, settings.fail_fast),
+        (Some(true), Some(2), Some(3))
+    );
+    assert_eq!(settings.failure_output, Some(FailureOutput::None));
+    assert_eq!(settings.verbosity, Some(Verbosity::Quiet));
     assert_eq!(settings.scenarios, [Path::new("llm"), Path::new("limits")]);
     assert_eq!(
         settings.policy.unwrap().describe(),
@@ -117,7 +137,7 @@ fn unknown_keys_and_values_are_errors_with_a_suggestion() {
     2 | polcy = "strict"
       | ^^^^^
       |
-      = help: did you mean `policy`? Possible values: `proxy`, `listen`, `scenarios`, `snapshots`, `report`, `seed`, `jobs`, `allow_inconclusive`, `policy`, `known`
+      = help: did you mean `policy`? Possible values: `proxy`, `listen`, `scenarios`, `filter`, `snapshots`, `report`, `seed`, `jobs`, `durations`, `strict`, `allow_inconclusive`, `fail_fast`, `policy`, `failure_output`, `verbosity`, `known`
     "#);
     insta::assert_snapshot!(wrong("[policy]\ntimeot = {answer = 504, reason = \"So.\"}\n"), @r#"
     error: unknown key `timeot`
@@ -244,6 +264,43 @@ fn wrong_types_duplicate_keys_and_invalid_toml_are_errors_with_a_position() {
     1 | report = "json=r.json"
       |          ^^^^^^^^^^^^^
     "#);
+    insta::assert_snapshot!(wrong("[report]\nxml = \"r.xml\"\n").lines().take(5).collect::<Vec<_>>().join("\n"), @r#"
+    error: unknown key `xml`
+     --> upfault.toml:2:1
+      |
+    2 | xml = "r.xml"
+      | ^^^
+    "#);
+    insta::assert_snapshot!(wrong("filter = \"(stream\"\n"), @r#"
+    error: expected `)`
+     --> upfault.toml:1:10
+      |
+    1 | filter = "(stream"
+      |          ^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(wrong("strict = \"yes\"\n"), @r#"
+    error: found string "yes", expected `true` or `false`
+     --> upfault.toml:1:10
+      |
+    1 | strict = "yes"
+      |          ^^^^^
+    "#);
+    insta::assert_snapshot!(wrong("fail_fast = -1\n"), @"
+    error: found integer `-1`, expected a whole number, 0 or more
+     --> upfault.toml:1:13
+      |
+    1 | fail_fast = -1
+      |             ^^
+    ");
+    insta::assert_snapshot!(wrong("verbosity = \"loud\"\n"), @r#"
+    error: unknown name `loud`
+     --> upfault.toml:1:13
+      |
+    1 | verbosity = "loud"
+      |             ^^^^^^
+      |
+      = help: possible values: `quiet`, `normal`, `verbose`, `full`
+    "#);
     insta::assert_snapshot!(wrong("seed = 1\nseed = 2\n"), @"
     error: this key is specified twice
      --> upfault.toml:2:1
@@ -302,6 +359,8 @@ fn the_schema_accepts_exactly_what_can_be_read() {
         "",
         "policy = \"strict\"\n",
         "seed = 1\njobs = 2\nscenarios = [\"a\"]\nreport.json = \"r\"\nlisten = \"127.0.0.1:1\"\n",
+        "filter = \"stream\"\nstrict = false\nfail_fast = 1\nfailure_output = \"all\"\nverbosity = \"full\"\n",
+        "[report]\njunit = \"r.xml\"\nmarkdown = \"-\"\n",
         "[policy]\nextends = \"strict\"\ntimeout = {answer = [504, 408], reason = \"So.\"}\n",
         "[policy]\nno_fallback_on = {answer = \"none\", reason = \"So.\"}\n",
     ] {
@@ -309,6 +368,11 @@ fn the_schema_accepts_exactly_what_can_be_read() {
     }
     for text in [
         "sed = 1\n",
+        "strict = 1\n",
+        "fail_fast = -1\n",
+        "verbosity = \"loud\"\n",
+        "failure_output = \"some\"\n",
+        "[report]\nxml = \"r.xml\"\n",
         "jobs = 0\n",
         "scenarios = []\n",
         "[policy]\ntimeout = 504\n",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    event::{RunFinished, RunStarted},
+    event::{Event, RunFinished, RunStarted},
     judge::{Finding, PolicyAnswer, PolicyEffect},
     report::recorded_run::RunRecorder,
     scenario::{Api, Combination, Level, Provider},
@@ -20,6 +20,7 @@ pub(crate) fn started(cases: usize) -> Event {
         policy: Box::default(),
         strict: false,
         allow_inconclusive: 5,
+        selection: Default::default(),
         baseline: None,
     })
 }
@@ -38,6 +39,8 @@ pub(crate) fn case(id: &str, verdict: Verdict) -> CaseReport {
         scenario,
         why: "SDKs wait as long as Retry-After says.".to_owned(),
         matrix: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+        tags: Vec::new(),
+        level: Level::Required,
         verdict,
         reason: None,
         findings: Vec::new(),
@@ -49,6 +52,7 @@ pub(crate) fn case(id: &str, verdict: Verdict) -> CaseReport {
         compared_with: Vec::new(),
         observation: None,
         duration_ms: 12.0,
+        alone_ms: 0.0,
         timer_error_ms: 0.0,
     }
 }
@@ -73,11 +77,11 @@ pub(crate) fn failing(id: &str) -> CaseReport {
 }
 
 fn plain() -> TerminalSettings {
-    TerminalSettings { color: false, progress: false, width: 100, verbose: false, strict: false }
+    TerminalSettings { width: 100, ..TerminalSettings::default() }
 }
 
 fn verbose() -> TerminalSettings {
-    TerminalSettings { verbose: true, ..plain() }
+    TerminalSettings { verbosity: Verbosity::Verbose, failures: FailureOutput::All, ..plain() }
 }
 
 fn shown(settings: TerminalSettings, cases: Vec<CaseReport>, end: RunFinished) -> String {
@@ -322,7 +326,7 @@ fn a_difference_by_policy_alone_names_the_policy_key() {
     FAIL timeouts/c  status.timeout
     FAIL timeouts/d  status.timeout
     5 cases: 1 pass, 4 fail
-    wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 60ms, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (timeouts/a), total case time 60ms, proxy start 18.2s
     ");
 }
 
@@ -364,7 +368,7 @@ fn a_change_shows_its_diff() {
 
     CHANGED limits/rate-limit
     1 case: 1 changed
-    wall 2.1s, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 12ms, proxy start 18.2s
     ");
 }
 
@@ -416,7 +420,7 @@ fn broken_inconclusive_and_skipped_cases_show_their_reasons() {
 
     BROKEN a/broken
     8 cases: 2 inconclusive, 5 skipped, 1 broken
-    wall 2.1s, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (a/broken), total case time 96ms, proxy start 18.2s
     warning: 2 cases inconclusive, for the reasons above: upfault could not decide whether they pass
     ");
 }
@@ -528,7 +532,8 @@ fn smoke_cases_are_counted_and_listed_by_provider_if_verbose() {
         smoke/success[vertex]
 
     7 cases: 4 pass, 2 known, 1 skipped
-    wall 2.1s, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (smoke/rate-limit[groq,stream]), total case time 84ms, proxy start
+    18.2s
     ");
     insta::assert_snapshot!(shown(plain(), cases, end()), @"
     Testing litellm 1.102.4: 7 cases, policy default, seed 7
@@ -538,7 +543,8 @@ fn smoke_cases_are_counted_and_listed_by_provider_if_verbose() {
     SKIPPED 1 case: the proxy cannot be configured for them (-v lists them)
 
     7 cases: 4 pass, 2 known, 1 skipped
-    wall 2.1s, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (smoke/rate-limit[groq,stream]), total case time 84ms, proxy start
+    18.2s
     ");
 }
 
@@ -576,6 +582,6 @@ fn a_finding_of_nearly_every_case_is_listed_once() {
 
     FAIL limits/rate-limit  headers.retry-after
     31 cases: 30 pass, 1 fail
-    wall 2.1s, slowest case 3ms (a/10), total case time 102ms, proxy start 18.2s
+    wall 2.1s, slowest case 12ms (limits/rate-limit), total case time 102ms, proxy start 18.2s
     ");
 }
