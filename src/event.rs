@@ -49,6 +49,8 @@ pub struct RunStarted {
     pub proxy: String,
     /// Its version, if known.
     pub proxy_version: Option<String>,
+    /// What differs from its definition: `LITELLM_RUST=1, overlay.yaml`; `None` if nothing.
+    pub proxy_mode: Option<String>,
     /// The seed of all random choices.
     pub seed: u64,
     /// The policy that decides disputed questions.

@@ -41,6 +41,7 @@ mod builtin; // the embedded proxy and its defects
 mod client; // the caller
 mod judge; // rules, policies, findings, verdicts
 mod snapshot; // accepted behaviour
+mod compare; // what differs between runs
 mod event; // what happens during a run
 mod runner; // from cases to verdicts
 mod report; // the terminal, the JSON report, the exit code
@@ -49,6 +50,7 @@ mod cli; // the command line
 
 pub use api::{ArmError, Mock, MockServer, ReceivedByMock, Suite};
 pub use cli::main;
+pub use compare::{CaseFact, CaseFacts, ExchangeFacts, FactKind};
 pub use event::CaseReport;
 pub use judge::{Finding, Policy, UnknownPolicy, Verdict};
 pub use proxy::ProxyError;

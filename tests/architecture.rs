@@ -18,7 +18,7 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order. Each may use the ones before it and none after it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "bundled",
     "shell",
     "spool",
@@ -37,6 +37,7 @@ const ORDER: [&str; 24] = [
     "client",
     "judge",
     "snapshot",
+    "compare",
     "event",
     "runner",
     "report",
@@ -46,7 +47,7 @@ const ORDER: [&str; 24] = [
 ];
 
 /// Uses that the order allows but the design forbids: the module, the modules that it must not use, and the reason.
-const FORBIDDEN: [(&str, &[&str], &str); 9] = [
+const FORBIDDEN: [(&str, &[&str], &str); 10] = [
     (
         "selftest",
         &["serve"],
@@ -73,6 +74,11 @@ const FORBIDDEN: [(&str, &[&str], &str); 9] = [
         &["upstream", "serve", "proxy", "builtin", "client"],
         "it works on data, so that a stored run can be compared",
     ),
+    (
+        "compare",
+        &["upstream", "serve", "proxy", "builtin", "client"],
+        "it compares data, so that stored runs can be compared",
+    ),
     ("event", &["upstream", "serve", "proxy", "builtin", "client"], "events are data for any consumer"),
     ("runner", &["serve", "selftest"], "`serve` and `selftest` are separate commands"),
     (
@@ -83,8 +89,8 @@ const FORBIDDEN: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Modules that must not use sockets.
-const PURE: [&str; 9] =
-    ["bundled", "shell", "scenario", "shard", "wire", "observation", "provider", "fault", "judge"];
+const PURE: [&str; 10] =
+    ["bundled", "shell", "scenario", "shard", "wire", "observation", "provider", "fault", "judge", "compare"];
 
 /// Paths and names of socket APIs.
 const SOCKETS: [&str; 12] = [

@@ -6,6 +6,8 @@
 mod choices;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/comparing.rs"]
+mod comparing;
 #[path = "cli/dying.rs"]
 mod dying;
 #[path = "cli/examples.rs"]

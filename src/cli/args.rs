@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::{
-    report::{FailureOutput, ProxyReport, ReportFormat, ReportTarget},
-    serve::{HostName, MockName},
-    shard::Shard,
-};
+use super::{compare_args::CompareArgs, merge::MergeArgs, report_to::ReportTo};
+use crate::serve::{HostName, MockName};
+
+pub(super) use super::run_args::{FILTER_HELP, PathArgs, RunArgs, STORED_FILTER_HELP, SelectArgs};
 
 /// Test what an LLM gateway reports to its callers when a provider fails.
 #[derive(Debug, Parser)]
@@ -65,6 +64,8 @@ pub(crate) enum CliCommand {
     Merge(MergeArgs),
     /// Explain a scenario, a rule or a policy, or judge a stored report again
     Explain(ExplainArgs),
+    /// Compare versions or modes of a proxy: what changes for its callers
+    Compare(CompareArgs),
     /// Show cases of a stored report in full
     Show(ShowArgs),
     /// Write a bug report about a case, with steps that reproduce it
@@ -88,172 +89,6 @@ pub(crate) enum CliCommand {
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
-}
-
-/// Scenario files and folders.
-#[derive(Debug, Clone, Default, ClapArgs)]
-pub(crate) struct PathArgs {
-    /// Scenario files or folders, or names as `upfault list` prints them (`limits`, `limits/rate-limit`) [default: the
-    /// `scenarios` of upfault.toml, or all]
-    pub paths: Vec<PathBuf>,
-}
-
-/// Options that select cases.
-#[derive(Debug, Clone, Default, ClapArgs)]
-pub(crate) struct SelectArgs {
-    /// Scenario files and folders.
-    #[command(flatten)]
-    pub paths: PathArgs,
-    /// Only cases that match, for example `stream/* & !tag:mid-stream` (details: `--help`)
-    #[arg(long, value_name = "EXPR", long_help = FILTER_HELP)]
-    pub filter: Option<String>,
-    /// Only part K of N parts that take about the same time, for example `1/4`; `upfault merge` joins their reports
-    #[arg(long, value_name = "K/N")]
-    pub shard: Option<Shard>,
-    /// The only cases to run: those that failed in a stored report.
-    #[arg(skip)]
-    pub only: Option<Vec<String>>,
-    /// Durations of an earlier run, by which `--shard` splits: a file that `--report durations=PATH` wrote [default: those
-    /// of a run with LiteLLM]
-    #[arg(long, value_name = "FILE")]
-    pub durations: Option<PathBuf>,
-}
-
-const FILTER_HELP: &str = "\
-Only cases that match the expression:
-  limits/*            a case id; `*` matches any text
-  case:limits/a       exactly this case; case:\"a b\" for ids with spaces or &|!()
-  tag:stream          a tag of the scenario
-  level:required      the scenario's level
-  provider:azure      the provider behind the proxy
-  api:cohere/chat     the API that the caller uses
-  stream, plain       whether the caller requests a stream
-  !A, A & B, A | B, (A)";
-
-const STORED_FILTER_HELP: &str = "\
-Only cases that match the expression:
-  limits/*            a case id; `*` matches any text
-  case:limits/a       exactly this case; case:\"a b\" for ids with spaces or &|!()
-  verdict:known       the verdict
-  rule:headers.*      a rule that the case breaks
-  tag:stream          a tag of the scenario
-  level:required      the scenario's level
-  provider:azure      the provider behind the proxy
-  api:cohere/chat     the API that the caller uses
-  stream, plain       whether the caller requests a stream
-  !A, A & B, A | B, (A)";
-
-/// Options of `upfault run`.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RunArgs {
-    /// Options that select cases.
-    #[command(flatten)]
-    pub select: SelectArgs,
-    /// `builtin`, `builtin:DEFECT`, NAME[@VERSION], a folder with a proxy.yaml, or the URL of a running proxy
-    /// [default: builtin]
-    #[arg(long, value_name = "PROXY", env = "UPFAULT_PROXY")]
-    pub proxy: Option<String>,
-    /// Accept the results of this run as the new snapshots, except cases that break required rules
-    #[arg(long)]
-    pub accept: bool,
-    /// With `--accept`: accept cases that break required rules too
-    #[arg(long, requires = "accept")]
-    pub force: bool,
-    /// Fail the run for known findings too; `--strict=false` replaces the setting in upfault.toml
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub strict: Option<bool>,
-    /// Run only the cases of a report that failed, have changed, were broken or inconclusive, with the options of that run
-    #[arg(long, value_name = "REPORT", conflicts_with = "paths")]
-    pub rerun_failed: Option<PathBuf>,
-    /// Stop after N failing cases; 0 runs every case [default: 0; without N: 1]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N")]
-    pub fail_fast: Option<usize>,
-    /// Exit with 1 if more than N cases are inconclusive [default: 5]
-    #[arg(long, value_name = "N")]
-    pub allow_inconclusive: Option<usize>,
-    /// Maximum concurrent cases [default: adapts to the speed of the proxy]
-    #[arg(long, value_name = "N", env = "UPFAULT_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
-    pub jobs: Option<u16>,
-    /// Seed of all random choices [default: 0]
-    #[arg(long, value_name = "N", env = "UPFAULT_SEED")]
-    pub seed: Option<u64>,
-    /// Write a report, as `FORMAT=PATH`: json, json-full, html, junit, markdown, github, gitlab, sarif, badge or
-    /// badge-endpoint; repeatable. Without a path, or with `-`, it is written to standard output, and the text for people
-    /// to standard error
-    #[arg(long, value_name = "FORMAT[=PATH]")]
-    pub report: Vec<ReportTo>,
-    /// How to decide disputed questions: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file [default: default]
-    #[arg(long, value_name = "NAME|FILE", env = "UPFAULT_POLICY")]
-    pub policy: Option<String>,
-    /// Snapshot folder [default: snapshots]
-    #[arg(long, value_name = "DIR", env = "UPFAULT_SNAPSHOTS")]
-    pub snapshots: Option<PathBuf>,
-    /// What to print.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// The proxy of the report that `--rerun-failed` names.
-    #[arg(skip)]
-    pub tested_before: Option<ProxyReport>,
-    /// API key for a running proxy (with a URL)
-    #[arg(long, value_name = "KEY", env = "UPFAULT_PROXY_KEY", hide_env_values = true)]
-    pub proxy_key: Option<String>,
-    /// Address of the mock providers [default: a free port on loopback]
-    #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN")]
-    pub listen: Option<std::net::SocketAddr>,
-}
-
-/// Options that say what to print.
-#[derive(Debug, Clone, Default, ClapArgs)]
-pub(crate) struct OutputArgs {
-    /// Which failing cases to print in full: the first of each kind, all, or none [default: first; with -v: all]
-    #[arg(long, value_name = "WHICH", value_enum)]
-    pub failure_output: Option<FailureOutput>,
-    /// -v lists every case and the reasons of each group; -vv shows passing cases in full too
-    #[arg(long, short, action = ArgAction::Count, conflicts_with = "quiet")]
-    pub verbose: u8,
-    /// Print only the last lines: failing cases, counts and the next step
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
-/// Options of `upfault merge`.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct MergeArgs {
-    /// The reports of all shards, which `upfault run --shard K/N --report json=PATH` wrote
-    #[arg(required = true, value_name = "REPORT")]
-    pub reports: Vec<PathBuf>,
-    /// Write a report of the whole run, as `upfault run --report` does; repeatable
-    #[arg(long, value_name = "FORMAT[=PATH]")]
-    pub report: Vec<ReportTo>,
-    /// What to print.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// `FORMAT=PATH`, or `FORMAT` for standard output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReportTo {
-    /// The format.
-    pub format: ReportFormat,
-    /// Where to write it.
-    pub target: ReportTarget,
-}
-
-impl std::str::FromStr for ReportTo {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (format, target) = match text.split_once('=') {
-            None | Some((_, "-")) => (text.trim_end_matches("=-"), ReportTarget::Stdout),
-            Some((_, "")) => return Err("the path is missing after `=`".to_owned()),
-            Some((format, path)) => (format, ReportTarget::File(path.into())),
-        };
-        let format = ReportFormat::named(format).ok_or_else(|| {
-            let names = ReportFormat::ALL.map(|format| format!("`{}`", format.name)).join(", ");
-            format!("unknown report format `{format}`; the formats are {names}")
-        })?;
-        Ok(Self { format, target })
-    }
 }
 
 /// Options of `upfault show`.
@@ -453,6 +288,8 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The JSON report
     Report,
+    /// The JSON report of `upfault compare`
+    Comparison,
     /// The JSON report of `upfault selftest`
     Selftest,
     /// A project's settings, `upfault.toml`

@@ -14,7 +14,7 @@ use super::{
     settings,
 };
 use crate::{
-    proxy::{Definition, ProxyError, default_cache},
+    proxy::{Definition, ProxyError, ProxyMode, default_cache},
     report::option,
 };
 
@@ -91,8 +91,17 @@ impl CliContext {
         if base != self.root && there.exists() { there } else { path.to_owned() }
     }
 
-    /// Finds a proxy definition. A path in `spec` is relative to `base`.
+    /// Finds a proxy definition, in the mode that follows after a comma. Paths in `spec` are relative to `base`.
     pub(super) fn definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
+        let (proxy, words) = ProxyMode::split(spec);
+        // The name of a folder may contain a comma.
+        if words.is_empty() || base.join(spec).join(DEFINITION).is_file() {
+            return self.plain_definition(base, spec);
+        }
+        self.plain_definition(base, &proxy)?.in_mode(ProxyMode::read(&words, base)?)
+    }
+
+    fn plain_definition(&self, base: &Path, spec: &str) -> Result<Definition, ProxyError> {
         let place = spec.rsplit_once('@').map_or(spec, |(place, _)| place);
         let is_folder = |place: &str| base.join(place).join(DEFINITION).is_file();
         if base != self.root && (is_folder(spec) || is_folder(place)) {

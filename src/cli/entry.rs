@@ -6,7 +6,7 @@ use clap::{Parser, error::ErrorKind};
 
 use super::{
     args::{Args, CliCommand},
-    check,
+    check, compare,
     context::CliContext,
     explain,
     failure::Failure,
@@ -66,6 +66,7 @@ fn dispatch(context: &CliContext, command: CliCommand) -> Result<u8, Failure> {
         CliCommand::List(select) => list::list(context, &select),
         CliCommand::Merge(args) => merge::merge(context, &args),
         CliCommand::Explain(args) => explain::explain(context, &args),
+        CliCommand::Compare(args) => compare::compare(context, &args),
         CliCommand::Show(args) => show::show(context, &args),
         CliCommand::Repro(args) => repro::repro(context, &args),
         CliCommand::Review(args) => review::review(context, &args),

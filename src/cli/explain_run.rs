@@ -4,12 +4,7 @@ use std::{fmt::Write, path::Path};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    args::{ExplainArgs, ReportTo},
-    context::CliContext,
-    failure::Failure,
-    policy, print,
-};
+use super::{args::ExplainArgs, context::CliContext, failure::Failure, policy, print, report_to::ReportTo};
 use crate::{
     judge::Policy,
     report::{

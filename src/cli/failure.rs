@@ -30,6 +30,9 @@ pub(super) enum Failure {
     /// A snapshot that cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A side of a comparison stopped before every case had a verdict.
+    #[error("{0}")]
+    SideGone(String),
     /// A selftest that could not run.
     #[error(transparent)]
     Selftest(#[from] SelftestError),
@@ -54,6 +57,7 @@ impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Load(_) | Self::Settings(_) => EXIT_USAGE,
+            Self::SideGone(_) => EXIT_PROXY,
             Self::Proxy(error) | Self::Run(RunError::Proxy(error)) => proxy_code(error),
             Self::Run(error) => match error {
                 RunError::Proxy(error) => proxy_code(error),
@@ -79,6 +83,7 @@ impl Failure {
                 format!("{text}\n\n{n} error{} in scenario files", if n == 1 { "" } else { "s" })
             }
             Self::Settings(errors) => errors.render(color),
+            Self::SideGone(text) => text.clone(),
             other => format!("error: {other}"),
         }
     }

@@ -2,6 +2,9 @@
 
 mod args;
 mod check;
+mod compare;
+mod compare_args;
+mod compare_run;
 mod connection;
 mod context;
 mod entry;
@@ -19,6 +22,7 @@ mod policy;
 mod print;
 mod project;
 mod proxy;
+mod report_to;
 mod repro;
 mod repro_keep;
 mod repro_script;
@@ -27,6 +31,7 @@ mod rerun_failed;
 mod review;
 mod review_group;
 mod run;
+mod run_args;
 mod run_folder;
 mod schema;
 mod select;

@@ -7,12 +7,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    args::{ReportTo, RunArgs},
+    args::RunArgs,
     context::CliContext,
     failure::Failure,
     interrupt::terminated,
     policy, print,
     project::{SNAPSHOTS, is_project},
+    report_to::ReportTo,
     rerun::rerun,
     run_folder::RunFolder,
     select::{self, Selection},
@@ -51,7 +52,8 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
     let settings = settings(context, &chosen, args, folder)?;
     let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
     if let (Some(before), Some(report)) = (&args.tested_before, &args.rerun_failed) {
-        let now = ProxyReport { name: settings.proxy.name(), version: settings.proxy.version() };
+        let proxy = &settings.proxy;
+        let now = ProxyReport { name: proxy.name(), version: proxy.version(), mode: proxy.mode() };
         if now != *before {
             print::note(&format!("note: {} is from {before}, but this run tests {now}", report.display()));
         }
@@ -81,7 +83,7 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
 }
 
 /// The message for a proxy that stopped serving and was not restarted.
-fn gone(died: &ProxyGone) -> String {
+pub(super) fn gone(died: &ProxyGone) -> String {
     let ProxyGone { how, why, tail, log } = died;
     let log = log.as_ref().map(|log| format!("the complete log: {log}\n")).unwrap_or_default();
     format!(
@@ -92,7 +94,7 @@ fn gone(died: &ProxyGone) -> String {
 }
 
 /// The settings of the run: from the arguments, else from the settings file, else the defaults.
-fn settings(
+pub(super) fn settings(
     context: &CliContext,
     chosen: &Settings,
     args: &RunArgs,
@@ -223,9 +225,12 @@ fn reporters(
     Fanout::new(folder, Some(rerun(context, chosen, args)), reporters)
 }
 
-/// Connects the runner, the reporters and Ctrl-C.
-/// Returns how the run ended, its counts, and how many cases fail although the run accepted what it may accept.
-async fn drive(settings: RunSettings, mut reporter: Fanout) -> Result<(RunEnd, Summary, usize), Failure> {
+/// Connects the runner, the reporters and Ctrl-C. Returns how the run ended, its counts, and how many cases fail although the
+/// run accepted what it may accept.
+pub(super) async fn drive(
+    settings: RunSettings,
+    mut reporter: Fanout,
+) -> Result<(RunEnd, Summary, usize), Failure> {
     let (events, mut listener) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
     let at_once = CancellationToken::new();

@@ -11,6 +11,7 @@ pub(super) fn schema(of: SchemaOf) -> Result<u8, Failure> {
         SchemaOf::Openapi => "openapi.json",
         SchemaOf::Selftest => "selftest.schema.json",
         SchemaOf::Report => "report.schema.json",
+        SchemaOf::Comparison => "comparison.schema.json",
     };
     print::out(SCHEMAS.get(file).unwrap_or_default())?;
     Ok(report::EXIT_OK)

@@ -2,12 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{
-    args::{ReportTo, SelftestArgs},
-    context::CliContext,
-    failure::Failure,
-    print,
-};
+use super::{args::SelftestArgs, context::CliContext, failure::Failure, print, report_to::ReportTo};
 use crate::{
     report::{EXIT_FINDINGS, EXIT_OK, ReportTarget, write_selftest},
     selftest::{exhibits, prove},

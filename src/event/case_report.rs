@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    compare::CaseFacts,
     judge::{self, ErrorOrigin, Finding, StepView, Verdict, sdk_view},
     observation::Observation,
     scenario::{Combination, Level},
@@ -74,6 +75,10 @@ pub struct CaseReport {
     /// Both sides of the wire. Placeholders replace secrets, so that leaks remain detectable. Null if the case did not
     /// run, and in a lean report (`json`) if it passes.
     pub observation: Option<Observation>,
+    /// What the caller noticed, for comparisons of runs. Null if the case did not run, and in reports of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<CaseFacts>,
     /// The cases with which rules compare this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compared_with: Vec<String>,
@@ -107,9 +112,11 @@ impl CaseReport {
     pub(crate) fn completed(self) -> Self {
         let Some(observation) = &self.observation else { return self };
         let redactor = Redactor::secrets(&observation.arrangement);
+        let (origins, sdk_view) = (judge::origins(observation), sdk_view(observation));
         let complete = Self {
-            origins: judge::origins(observation),
-            sdk_view: sdk_view(observation),
+            facts: Some(CaseFacts::new(observation, &origins, &sdk_view)),
+            origins,
+            sdk_view,
             compared_with: observation.arrangement.compared_with.clone(),
             timer_error_ms: observation.timer_error_ms(),
             ..self
@@ -138,6 +145,7 @@ impl CaseReport {
             known: self.known.clone(),
             sdk_view: Vec::new(),
             observation: None,
+            facts: None,
             compared_with: self.compared_with.clone(),
             duration_ms: self.duration_ms,
             alone_ms: self.alone_ms,

@@ -23,7 +23,7 @@ pub(crate) mod tests;
 #[cfg(test)]
 pub(crate) use attempt_outcome::AttemptOutcome;
 pub(crate) use by_policy::{ComparedSibling, Judgement, PolicyEffect, judge_by};
-pub(crate) use caller_response::CallerResponse;
+pub(crate) use caller_response::{CallerResponse, CallerStream};
 pub use comparison::applicable_to_siblings;
 #[cfg(test)]
 pub(crate) use comparison::compare_siblings;
@@ -34,6 +34,7 @@ pub(crate) use comparison::kin_of;
 pub(crate) use contract::judge;
 pub use contract::{applicable, has_required, rule, rules};
 pub(crate) use contract::{has_timing, stops_the_proxy};
+pub(crate) use dialect::ErrorObject;
 #[cfg(test)]
 pub(crate) use dialect::StreamEvent;
 pub(crate) use facts::Facts;
@@ -42,8 +43,9 @@ pub use policy::{Policy, PolicyAnswer, UnknownPolicy};
 pub(crate) use policy::{PolicyEdits, Weight};
 pub use rule::Rule;
 #[cfg(test)]
-pub(crate) use sdk::Sdk;
-pub(crate) use sdk::{Retry, RetryReason, SdkOutcome, SdkView, StepView, Wait, sdk_view};
+pub(crate) use sdk::{Sdk, SdkOutcome};
+pub(crate) use sdk::{SdkView, StepView, sdk_view};
+pub(crate) use session::CallerSession;
 pub(crate) use trace::ErrorOrigin;
 #[cfg(test)]
 pub(crate) use trace::Evidence;

@@ -43,6 +43,11 @@ pub(crate) fn is_meaningful(name: &str) -> bool {
     })
 }
 
+/// The name of a provider's header that a proxy passed on with a prefix.
+pub(crate) fn passed_on(name: &str) -> Option<&str> {
+    name.strip_prefix(PASSED_ON).or_else(|| name.strip_prefix(PASSED_ON_DASHED))
+}
+
 /// Whether the value of a header (its name in lower case) is a request id.
 pub(crate) fn is_request_id(name: &str) -> bool {
     matches!(
@@ -52,7 +57,7 @@ pub(crate) fn is_request_id(name: &str) -> bool {
 }
 
 fn bare(name: &str) -> &str {
-    name.strip_prefix(PASSED_ON).or_else(|| name.strip_prefix(PASSED_ON_DASHED)).unwrap_or(name)
+    passed_on(name).unwrap_or(name)
 }
 
 #[cfg(test)]

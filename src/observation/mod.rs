@@ -29,4 +29,4 @@ pub use record::Observation;
 pub(crate) use stray::{Stray, StrayKind};
 pub(crate) use volatile::Volatile;
 
-pub(crate) use meaningful::is_request_id;
+pub(crate) use meaningful::{is_request_id, passed_on};

@@ -6,6 +6,7 @@ use super::{
     definition::{Definition, FileTemplate, LOCAL_VERSION},
     document::{CallerAuth, Document, Text},
     error::{ProxyError, at, did_you_mean},
+    mode::ProxyMode,
     render::{self, RenderContext},
     route::InstanceSettings,
     source::{DefinitionSource, FILE},
@@ -107,6 +108,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
         templates,
         document: Arc::new(document),
         source,
+        mode: ProxyMode::default(),
     };
     // A misspelt field (`route.basurl`) is found only when a template uses it. So render everything, with all
     // settings unset and with all settings set.

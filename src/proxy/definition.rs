@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     document::{Document, Setting, UnservedFeature, Width},
+    mode::ProxyMode,
     route::InstanceSettings,
     source::DefinitionSource,
 };
@@ -40,6 +41,8 @@ pub struct Definition {
     pub(super) templates: Vec<FileTemplate>,
     pub(super) document: Arc<Document>,
     pub(super) source: DefinitionSource,
+    /// What differs from the definition.
+    pub(super) mode: ProxyMode,
 }
 
 /// A file that is rendered for each instance.
@@ -67,6 +70,11 @@ impl Definition {
         } else {
             format!("{} {}", self.name, self.version)
         }
+    }
+
+    /// Returns the mode, for reports; `None` for the definition's own.
+    pub fn mode(&self) -> Option<String> {
+        self.mode.describe()
     }
 
     /// Returns the patterns of text in the proxy's responses that varies between runs.

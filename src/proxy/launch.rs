@@ -133,6 +133,10 @@ impl Installed {
             variables.retain(|(other, _)| other != name.as_str());
             variables.push((name.into(), value.into()));
         }
+        for (name, value) in &definition.mode.variables {
+            variables.retain(|(other, _)| other != name.as_str());
+            variables.push((name.into(), value.into()));
+        }
 
         let log_path = context.work_dir.join(format!("{}.log", definition.name.replace(':', "-")));
         let (mut log, output) = Log::create(log_path.clone()).map_err(ProxyError::io("write", &log_path))?;

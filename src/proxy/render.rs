@@ -66,8 +66,10 @@ impl Definition {
         self.templates
             .iter()
             .map(|file| {
-                template::render_file(&environment, &file.shown, &file.text, &context)
-                    .map(|text| (file.target.clone(), text))
+                let text = template::render_file(&environment, &file.shown, &file.text, &context)?;
+                let is_changed = self.configuration_file() == Some(file.target.as_str());
+                let text = if is_changed { self.mode.merged(&file.shown, text)? } else { text };
+                Ok((file.target.clone(), text))
             })
             .collect()
     }

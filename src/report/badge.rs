@@ -64,13 +64,13 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
             width - PADDING
         )
     };
-    write!(
+    writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{all}\" height=\"20\" role=\"img\" aria-label=\"{LABEL}: \
          {message}\"><title>{LABEL}: {message}</title><clipPath id=\"r\"><rect width=\"{all}\" height=\"20\" rx=\"3\"/>\
          </clipPath><g clip-path=\"url(#r)\"><rect width=\"{left}\" height=\"20\" fill=\"#444\"/><rect x=\"{left}\" \
          width=\"{right}\" height=\"20\" fill=\"{hex}\"/></g><g fill=\"#fff\" font-family=\"Verdana,DejaVu \
-         Sans,sans-serif\" font-size=\"11\">{}{}</g></svg>\n",
+         Sans,sans-serif\" font-size=\"11\">{}{}</g></svg>",
         text(0, left, LABEL),
         text(left, right, &message)
     )

@@ -7,7 +7,6 @@ use super::{
     links::link,
     markdown::inline,
     paint::{cut, safe},
-    sdk_block,
 };
 use crate::{
     event::CaseReport,
@@ -110,7 +109,7 @@ impl BugReport<'_> {
         let several = views().count() > 1;
         for view in views() {
             for sdk in &view.sdks {
-                let words = sdk_block::words(sdk);
+                let words = sdk.describe();
                 let step = if several { format!(" ({})", view.step) } else { String::new() };
                 let _ = writeln!(
                     text,

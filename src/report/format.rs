@@ -102,7 +102,8 @@ impl Reporter for FileReporter {
     }
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> io::Error {
+/// Names the report that cannot be written.
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write the report {}: {error}", path.display()))
 }
 

@@ -104,13 +104,17 @@ pub struct ProxyReport {
     pub name: String,
     /// Its version, if known.
     pub version: Option<String>,
+    /// What differs from its definition: `LITELLM_RUST=1, overlay.yaml`; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 /// `litellm 1.102.4`
 impl fmt::Display for ProxyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        self.version.iter().try_for_each(|version| write!(f, " {version}"))
+        self.version.iter().try_for_each(|version| write!(f, " {version}"))?;
+        self.mode.iter().try_for_each(|mode| write!(f, " with {mode}"))
     }
 }
 
@@ -258,7 +262,11 @@ impl ReportBuilder {
             allow_inconclusive: started.as_ref().map(|started| started.allow_inconclusive),
             selection: started.as_ref().map(|started| started.selection.clone()).unwrap_or_default(),
             proxy: started
-                .map(|started| ProxyReport { name: started.proxy, version: started.proxy_version })
+                .map(|started| ProxyReport {
+                    name: started.proxy,
+                    version: started.proxy_version,
+                    mode: started.proxy_mode,
+                })
                 .unwrap_or_default(),
             rerun,
             cases,

@@ -171,6 +171,7 @@ impl ShardHeads {
             cases: shard.cases,
             proxy: head.proxy.name.clone(),
             proxy_version: head.proxy.version.clone(),
+            proxy_mode: head.proxy.mode.clone(),
             seed: head.seed,
             policy: Box::new(policy),
             strict: head.strict,

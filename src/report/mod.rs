@@ -1,5 +1,9 @@
 //! Reports of runs: the terminal, report files, the exit code.
 
+mod compared;
+mod comparison_case;
+mod comparison_format;
+mod comparison_text;
 mod rejudge;
 mod badge;
 mod bug_report;
@@ -41,6 +45,10 @@ mod terminal_origin;
 mod terminal_snapshots;
 
 pub(crate) use bug_report::{BugReport, ReproStep};
+pub(crate) use compared::{compared_cases, not_judged_again};
+pub(crate) use comparison_case::write_case_comparison;
+pub(crate) use comparison_format::{ComparisonFormat, write_report};
+pub(crate) use comparison_text::{ComparisonView, write_comparison};
 pub(crate) use curl::curl_words;
 pub(crate) use detail::{FailureOutput, Verbosity};
 pub(crate) use exit::{

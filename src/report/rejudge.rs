@@ -94,6 +94,7 @@ pub fn judge_again(report: &Report, policy: &Policy) -> Rejudgement {
         cases: report.cases.len(),
         proxy: report.proxy.name.clone(),
         proxy_version: report.proxy.version.clone(),
+        proxy_mode: report.proxy.mode.clone(),
         seed: report.seed,
         policy: Box::new(policy.clone()),
         strict: report.strict,
@@ -366,7 +367,7 @@ mod tests {
             let (again, live) = (finished(&again), live(&now));
             prop_assert_eq!(again.verdict, live.verdict);
             let names = |case: &CaseReport| case.findings.iter().map(named).collect::<Vec<_>>();
-            prop_assert_eq!(names(&again), names(&live));
+            prop_assert_eq!(names(again), names(&live));
             prop_assert_eq!(&again.change, &live.change);
             let by_its_own = judge_again(&read, &then).differences;
             prop_assert_eq!(by_its_own.iter().find(|one| one.case == id), None);

@@ -5,13 +5,13 @@ use std::io;
 use anstyle::{AnsiColor, Style};
 
 use super::paint::Painter;
-use crate::judge::{Retry, RetryReason, SdkOutcome, SdkView, StepView, Wait};
+use crate::judge::{SdkView, StepView};
 
 /// Prints the view below the response that the caller got. `column` is where the text after labels starts.
 pub(super) fn show(painter: &mut Painter<'_>, column: usize, view: &StepView) -> io::Result<()> {
     let mut lines: Vec<(String, Vec<&SdkView>)> = Vec::new();
     for sdk in &view.sdks {
-        let words = words(sdk);
+        let words = sdk.describe();
         match lines.iter_mut().find(|(line, _)| *line == words) {
             Some((_, sdks)) => sdks.push(sdk),
             None => lines.push((words, vec![sdk])),
@@ -32,34 +32,6 @@ pub(super) fn show(painter: &mut Painter<'_>, column: usize, view: &StepView) ->
 /// The style for a failure that raises no exception.
 fn alarm() -> Style {
     Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
-}
-
-pub(super) fn words(view: &SdkView) -> String {
-    match &view.outcome {
-        SdkOutcome::Returns if view.silent => "no exception: the call looks successful".to_owned(),
-        SdkOutcome::Returns => "no exception".to_owned(),
-        SdkOutcome::NotMeasured { why } => format!("not measured: {why}"),
-        SdkOutcome::Raises { class, retry } => format!("{class}, {}", retried(*retry)),
-    }
-}
-
-fn retried(retry: Retry) -> String {
-    let wait = match retry.wait {
-        Some(Wait::AtOnce) => " immediately",
-        _ => "",
-    };
-    let times = match retry.attempts {
-        None => "retries not measured".to_owned(),
-        Some(0 | 1) => "not retried".to_owned(),
-        Some(2) => "retried once".to_owned(),
-        Some(3) => "retried twice".to_owned(),
-        Some(n) => format!("retried {} times", n - 1),
-    };
-    // Only reasons other than the status are worth printing.
-    match retry.reason {
-        RetryReason::Status => format!("{times}{wait}"),
-        reason => format!("{times}{wait} ({reason})"),
-    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,8 @@ pub(super) fn named(exchange: &Exchange) -> String {
     format!("{}{}{together}", exchange.step, to.unwrap_or_default())
 }
 
-fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
+/// Prints what the caller sent and got.
+pub(super) fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
     field(painter, "caller sent", &format!("{} {}", exchange.method, exchange.url))?;
     if let Some(mistake) = exchange.mistake {
         more(painter, &format!("(it {mistake})"))?;
@@ -168,7 +169,8 @@ fn caller(painter: &mut Painter<'_>, exchange: &Exchange) -> io::Result<()> {
     body(painter, answer)
 }
 
-fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
+/// Prints what an upstream saw and sent.
+pub(super) fn upstream(painter: &mut Painter<'_>, attempt: &Attempt) -> io::Result<()> {
     let name = format!("{}#{}", attempt.deployment, attempt.n);
     let saw = if attempt.was_asked() {
         format!("{name} {} {}", attempt.method, attempt.path)

@@ -77,6 +77,7 @@ pub async fn run(
         cases: cases.len(),
         proxy: proxy.name(),
         proxy_version: proxy.version(),
+        proxy_mode: proxy.mode(),
         seed: *seed,
         policy: Box::new(policy.clone()),
         strict: settings.strict,

@@ -173,6 +173,7 @@ fn incomplete(case: &Case, verdict: Verdict, reason: String, observation: Option
         known: Vec::new(),
         origins: Vec::new(),
         sdk_view: Vec::new(),
+        facts: None,
         compared_with: Vec::new(),
         timer_error_ms: 0.0,
         alone_ms: 0.0,

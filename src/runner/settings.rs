@@ -115,6 +115,14 @@ impl ProxyChoice {
         }
     }
 
+    /// Its mode, if it differs from the definition.
+    pub fn mode(&self) -> Option<String> {
+        match self {
+            Self::Definition(definition) => definition.mode(),
+            _ => None,
+        }
+    }
+
     /// Its version, if known.
     pub fn version(&self) -> Option<String> {
         match self {

@@ -22,6 +22,7 @@ pub(crate) use format::{CaseSnapshot, FindingLine, SnapshotFile};
 pub(crate) use known::KnownClaim;
 #[cfg(test)]
 pub(crate) use known::{KnownScope, KnownState};
+pub(crate) use normalise::{Normaliser, left_before_an_answer, shorten};
 pub(crate) use origin::SnapshotOrigin;
 pub(crate) use pending_case::{PendingCase, ReviewEffect, by_cause};
 pub(crate) use redact::Redactor;

@@ -52,7 +52,7 @@ fn addressed(exchange: &Exchange) -> String {
 
 /// Whether the caller left before it got a response, as the scenario says. How much of the response had arrived by then
 /// depends on the speed of the proxy and the machine.
-fn left_before_an_answer(exchange: &Exchange) -> bool {
+pub(crate) fn left_before_an_answer(exchange: &Exchange) -> bool {
     exchange
         .abandoned()
         .is_some_and(|left| left.how.at == LeavePoint::BeforeHeaders && left.how.by == LeaveBy::Close)
@@ -139,7 +139,17 @@ impl<'a> Normaliser<'a> {
     }
 
     fn headers(&self, answer: &Response, waits: bool) -> Vec<String> {
-        let mut lines: Vec<String> = answer
+        let values = self.header_values(answer, waits);
+        let mut lines: Vec<String> =
+            values.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        lines.sort();
+        lines
+    }
+
+    /// The meaningful headers without the parts that vary. `waits` means that the proxy rejected the
+    /// request because of a cooldown, without an attempt.
+    pub(crate) fn header_values(&self, answer: &Response, waits: bool) -> Vec<(String, String)> {
+        answer
             .headers
             .iter()
             .filter_map(|(name, value)| {
@@ -157,11 +167,11 @@ impl<'a> Normaliser<'a> {
                 };
                 // The whole line is matched, so that a proxy definition can name the header whose value varies.
                 let line = format!("{name}: {shown}");
-                Some(self.own.iter().fold(line, |line, volatile| volatile.replace(&line)))
+                let line = self.own.iter().fold(line, |line, volatile| volatile.replace(&line));
+                let (name, value) = line.split_once(": ").unwrap_or((&line, ""));
+                Some((name.to_owned(), value.to_owned()))
             })
-            .collect();
-        lines.sort();
-        lines
+            .collect()
     }
 
     fn body(&self, answer: &Response) -> Vec<String> {

@@ -180,7 +180,7 @@ fn every_choice_can_be_a_setting_which_an_option_replaces() {
 fn strict_can_be_a_setting_and_be_switched_off_again() {
     let stage = Stage::new().scenario("t/a", LEAKING).fake("leaky");
     stage.write("upfault.toml", "proxy = \"leaky\"\nscenarios = [\"scenarios/t\"]\nstrict = true\n");
-    stage.upfault(&["run", "--accept"]).code(0);
+    stage.upfault(&["run", "--accept", "--force"]).code(0);
     stage.upfault(&["run"]).code(1).out_has(&["1 case: 1 fail"]);
     let (printed, report) = stage.run(&["--strict=false"]);
     printed.code(0).out_has(&["1 case: 1 known"]);

@@ -157,10 +157,7 @@ fn several_reports_are_written_and_one_on_standard_output_leaves_standard_error_
         lines[0]
     );
     let xml = stage.read("out/b.xml");
-    assert!(
-        xml.contains(r#"<testsuites name="upfault" tests="4" failures="2" errors="0" time=""#),
-        "{xml}"
-    );
+    assert!(xml.contains(r#"<testsuites name="upfault" tests="4" failures="2" errors="0" time=""#), "{xml}");
     assert!(xml.contains("again: upfault run"), "{xml}");
     let printed = printed.err_has(&["FAIL t/limit[stream]", "4 cases: 2 pass, 2 fail"]);
     assert!(!printed.err.contains("::error"), "{}", printed.err);

@@ -12,7 +12,7 @@ use super::{
     read::TomlSource,
 };
 use crate::{
-    cli::{args::ReportTo, context::CliContext, failure::Failure, filter::Filter},
+    cli::{context::CliContext, failure::Failure, filter::Filter, report_to::ReportTo},
     judge::{Policy, PolicyEdits},
     proxy::ProxyError,
     report::{FailureOutput, ReportFormat, ReportTarget, Verbosity},

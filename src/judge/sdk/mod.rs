@@ -13,5 +13,6 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use kinds::Sdk;
-pub(crate) use outcome::{Retry, RetryReason, SdkOutcome, Wait};
+#[cfg(test)]
+pub(crate) use outcome::SdkOutcome;
 pub(crate) use view::{SdkView, StepView, sdk_view};

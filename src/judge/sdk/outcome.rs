@@ -62,6 +62,26 @@ impl Retry {
     }
 }
 
+impl fmt::Display for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.attempts {
+            None => f.write_str("retries not measured")?,
+            Some(0 | 1) => f.write_str("not retried")?,
+            Some(2) => f.write_str("retried once")?,
+            Some(3) => f.write_str("retried twice")?,
+            Some(n) => write!(f, "retried {} times", n - 1)?,
+        }
+        if self.wait == Some(Wait::AtOnce) {
+            f.write_str(" immediately")?;
+        }
+        // Only reasons other than the status are worth printing.
+        match self.reason {
+            RetryReason::Status => Ok(()),
+            reason => write!(f, " ({reason})"),
+        }
+    }
+}
+
 /// What decides whether an SDK retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]

@@ -5,7 +5,11 @@ use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Retry, RetryReason, Sdk, SdkOutcome, SdkView, Wait, sdk_view};
+use super::{
+    Sdk, SdkOutcome, SdkView,
+    outcome::{Retry, RetryReason, Wait},
+    sdk_view,
+};
 use crate::{
     fault::{self, FaultContext, Framing, Origin, Plan, WireAction},
     judge::tests::seen::{

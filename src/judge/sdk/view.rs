@@ -34,6 +34,18 @@ pub struct SdkView {
     pub silent: bool,
 }
 
+impl SdkView {
+    /// The outcome in a few words: `RateLimitError, retried twice`.
+    pub(crate) fn describe(&self) -> String {
+        match &self.outcome {
+            SdkOutcome::Returns if self.silent => "no exception: the call looks successful".to_owned(),
+            SdkOutcome::Returns => "no exception".to_owned(),
+            SdkOutcome::NotMeasured { why } => format!("not measured: {why}"),
+            SdkOutcome::Raises { class, retry } => format!("{class}, {retry}"),
+        }
+    }
+}
+
 /// How the SDKs react to each exchange of a case. Empty if none of them calls this endpoint.
 pub(crate) fn sdk_view(observation: &Observation) -> Vec<StepView> {
     let api = observation.arrangement.combination.api;

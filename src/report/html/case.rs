@@ -9,7 +9,7 @@ use crate::{
         DetailFate, ErrorOrigin, ErrorSource, Finding, PolicyAnswer, PolicyEffect, StepView, TracedDetail,
     },
     observation::{Attempt, Exchange, ExchangeOutcome, Observation, Response, is_meaningful},
-    report::{Rerun, curl::curl_words, sdk_block, terminal_case::end_words, terminal_origin::made_by},
+    report::{Rerun, curl::curl_words, terminal_case::end_words, terminal_origin::made_by},
     scenario::Level,
     wire::frames,
 };
@@ -386,7 +386,7 @@ impl DetailTrace {
 fn sdks(view: &StepView) -> impl Iterator<Item = DetailSdk> {
     view.sdks.iter().map(|view| DetailSdk {
         sdk: format!("{} {}", view.sdk.as_str(), view.release),
-        outcome: sdk_block::words(view),
+        outcome: view.describe(),
         silent: view.silent,
     })
 }

@@ -22,6 +22,7 @@ fn run(cases: &[Case], planned: usize, selection: RunSelection, verdict: impl Fn
         cases: planned,
         proxy: "litellm".to_owned(),
         proxy_version: Some("1.102.4".to_owned()),
+        proxy_mode: None,
         seed: 7,
         policy: Box::default(),
         strict: false,
@@ -95,7 +96,7 @@ proptest! {
         salt in 0usize..1000,
         mixed in prop::bool::ANY,
     ) {
-        let cases: Vec<Case> = CASES.iter().filter(|case| (place(&case.id) + salt) % kept == 0).cloned().collect();
+        let cases: Vec<Case> = CASES.iter().filter(|case| (place(&case.id) + salt).is_multiple_of(kept)).cloned().collect();
         let verdict = |id: &str| match mixed {
             true => Verdict::ALL[(place(id) * 7 + salt) % Verdict::ALL.len()],
             false => [Verdict::Pass, Verdict::Known][(place(id) + salt) % 2],

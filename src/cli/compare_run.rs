@@ -1,0 +1,199 @@
+//! Runs the sides of a comparison that are proxies.
+
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    args::{RunArgs, SelectArgs},
+    compare_args::CompareArgs,
+    context::CliContext,
+    failure::Failure,
+    interrupt::terminated,
+    output::OutputArgs,
+    print,
+    rerun::rerun,
+    run,
+    settings::Settings,
+};
+use crate::{
+    event::Event,
+    report::{Fanout, FileReporter, RecordedRun, ReportFormat, ReportTarget, Reporter},
+    runner::{ProxyChoice, RunSettings},
+    snapshot::{SnapshotStore, WriteMode},
+};
+
+/// How many notes report the progress of a side.
+const NOTES: usize = 10;
+
+/// Runs sides one after the other, with the same cases, seed and policy.
+pub(super) struct SideRunner<'a> {
+    context: &'a CliContext,
+    chosen: &'a Settings,
+    args: &'a CompareArgs,
+    folder: &'a Path,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Where the repetitions of some cases of a side are stored: `side-1.again.json` next to `side-1.json`.
+pub(super) fn again_path(report: &Path) -> PathBuf {
+    report.with_extension("again.json")
+}
+
+impl<'a> SideRunner<'a> {
+    /// `folder` receives the reports, configurations and logs.
+    pub(super) fn new(
+        context: &'a CliContext,
+        chosen: &'a Settings,
+        args: &'a CompareArgs,
+        folder: &'a Path,
+    ) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::io("cannot start the runtime"))?;
+        Ok(Self { context, chosen, args, folder, runtime })
+    }
+
+    /// Finds and installs all proxies before the first one runs, so that a mistake is found immediately. Returns false if
+    /// it was interrupted.
+    pub(super) fn prepare(&self, specs: &[&String]) -> Result<bool, Failure> {
+        let mut found = Vec::new();
+        for spec in specs {
+            if run::is_url(spec) {
+                return Err(Failure::Usage(format!(
+                    "a proxy that is already running cannot be a side: {spec}\nhelp: write a report with `upfault run \
+                     --proxy URL --report json-full=PATH`, and compare that"
+                )));
+            }
+            found.push(run::proxy(self.context, &self.context.cwd, spec, None, None)?);
+        }
+        for choice in &found {
+            let ProxyChoice::Definition(definition) = choice else { continue };
+            let installed = self.runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = terminated() => Ok(None),
+                    installed = definition.install(&self.context.cache, &|line| print::note(&line)) => installed.map(Some),
+                }
+            })?;
+            if installed.is_none() {
+                print::note("interrupted; the next installation removes the incomplete one");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Runs side number `n` and returns the path of its report; `None` if it was interrupted. With `only`, repeats these
+    /// cases and stores the result next to the report of the side.
+    pub(super) fn run(
+        &self,
+        n: usize,
+        spec: &str,
+        only: Option<&HashSet<String>>,
+    ) -> Result<Option<PathBuf>, Failure> {
+        let report = self.folder.join(format!("side-{}.json", n + 1));
+        let (report, work_dir) = match only {
+            None => (report, self.folder.join(format!("side-{}", n + 1))),
+            Some(_) => (again_path(&report), self.folder.join(format!("side-{}-again", n + 1))),
+        };
+        std::fs::create_dir_all(&work_dir).map_err(Failure::io("cannot create the folder of a side"))?;
+        let args = self.run_args(spec);
+        let mut settings = run::settings(self.context, self.chosen, &args, &work_dir)?;
+        // The bundled snapshots only decide which cases are repeated: nothing is written, and the project's do not matter.
+        let nowhere = work_dir.join("snapshots").join(settings.proxy.name());
+        settings.store = SnapshotStore::new(nowhere, WriteMode::Never);
+        settings.known.clear();
+        if let Some(only) = only {
+            settings.cases.retain(|case| only.contains(&case.id));
+        }
+        let ended = self.drive(settings, &args, &report, spec, only.is_some())?;
+        Ok(ended.then_some(report))
+    }
+
+    /// Returns whether the run ended by itself.
+    fn drive(
+        &self,
+        settings: RunSettings,
+        args: &RunArgs,
+        report: &Path,
+        spec: &str,
+        again: bool,
+    ) -> Result<bool, Failure> {
+        let format =
+            ReportFormat::named("json-full").ok_or_else(|| Failure::Usage("no format".to_owned()))?;
+        let title = if again { format!("{spec}, again") } else { spec.to_owned() };
+        let reporters: Vec<Box<dyn Reporter + Send>> = vec![
+            Box::new(SideProgress { title, cases: settings.cases.len(), finished: 0 }),
+            Box::new(FileReporter::new(format, ReportTarget::File(report.to_owned()))),
+        ];
+        let folder = settings.work_dir.clone();
+        let fanout = Fanout::new(&folder, Some(rerun(self.context, self.chosen, args)), reporters)
+            .map_err(Failure::io("cannot keep the results of the run"))?;
+        let (ended, ..) = self.runtime.block_on(run::drive(settings, fanout))?;
+        if ended.interrupted {
+            return Ok(false);
+        }
+        match &ended.died {
+            Some(died) => Err(Failure::SideGone(run::gone(died))),
+            None => Ok(true),
+        }
+    }
+
+    fn run_args(&self, spec: &str) -> RunArgs {
+        RunArgs {
+            select: SelectArgs { filter: self.args.filter.clone(), ..SelectArgs::default() },
+            proxy: Some(spec.to_owned()),
+            accept: false,
+            force: false,
+            strict: Some(false),
+            allow_inconclusive: None,
+            jobs: self.args.jobs,
+            seed: self.args.seed,
+            report: Vec::new(),
+            policy: self.args.policy.clone(),
+            snapshots: None,
+            rerun_failed: None,
+            fail_fast: Some(0),
+            output: OutputArgs::default(),
+            tested_before: None,
+            proxy_key: None,
+            listen: None,
+        }
+    }
+}
+
+/// A few lines on standard error: the steps of the preparation, then every tenth of the cases.
+struct SideProgress {
+    title: String,
+    cases: usize,
+    finished: usize,
+}
+
+impl Reporter for SideProgress {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        let line = match event {
+            Event::RunStarted(started) => format!("{} cases", started.cases),
+            Event::ProxyReady { instances, .. } => format!("{instances} instances are ready"),
+            Event::CaseFinished(_) => {
+                self.finished += 1;
+                let tenth = (self.cases / NOTES).max(1);
+                if !self.finished.is_multiple_of(tenth) && self.finished != self.cases {
+                    return Ok(());
+                }
+                format!("{} of {} cases", self.finished, self.cases)
+            }
+            Event::ProxyProgress(_) | Event::CaseStarted { .. } | Event::RunFinished(_) => return Ok(()),
+        };
+        // A closed standard error must not end the run.
+        let _ = writeln!(io::stderr().lock(), "{}: {line}", self.title);
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &RecordedRun) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! A comparison as text for people: one screen for a whole upgrade.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    paint::{Painter, cut, safe},
+    terminal_groups::plural,
+};
+use crate::compare::{CauseGroup, ChangeCause, Comparison, ComparisonStep, SdkChange};
+
+/// How many causes a screen shows without `-v`.
+const CAUSES: usize = 12;
+
+/// How many causes of each group a screen shows at least, if there are so many.
+const RESERVED: usize = 2;
+
+/// How many characters of a list are shown without `-v`.
+const LIST: usize = 134;
+
+/// How a comparison is printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ComparisonView {
+    /// Whether to use colour.
+    pub color: bool,
+    /// The width in columns; 0 means no limit.
+    pub width: usize,
+    /// Whether to list the cases and all changes of each cause.
+    pub verbose: bool,
+}
+
+/// Prints a comparison.
+pub(crate) fn write_comparison(
+    out: &mut dyn Write,
+    comparison: &Comparison,
+    view: ComparisonView,
+) -> io::Result<()> {
+    // Without a terminal, the text must be readable in a log too.
+    let width = if view.width == 0 { 80 } else { view.width };
+    let mut painter = Painter::new(out, view.color, width);
+    for (n, step) in comparison.steps.iter().enumerate() {
+        if n > 0 {
+            painter.gap()?;
+        }
+        of_step(&mut painter, step, view.verbose)?;
+    }
+    Ok(())
+}
+
+fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> io::Result<()> {
+    let counts = &step.counts;
+    let title = painter.styled(Style::new().bold(), &safe(&format!("{} -> {}", step.from, step.to)));
+    painter.raw(&format!("{title}: {} compared", plural(counts.compared(), "case")))?;
+    let wording =
+        if counts.wording > 0 { format!(" ({} only in wording)", counts.wording) } else { String::new() };
+    let line = format!(
+        "{} worse, {} better, {} different{wording}, {} the same",
+        counts.worse, counts.better, counts.different, counts.same
+    );
+    painter.text(2, Style::new(), &line)?;
+    for left_out in &step.not_compared {
+        let line = format!("not compared: {}, {}", plural(left_out.cases.len(), "case"), left_out.reason);
+        painter.field(2, "", &safe(&line))?;
+        if verbose {
+            painter.text(4, Style::new().dimmed(), &safe(&left_out.cases.join(", ")))?;
+        }
+    }
+    let limits = if verbose { [usize::MAX; 4] } else { limits(step) };
+    let mut n = 0;
+    for (group, limit) in CauseGroup::ALL.into_iter().zip(limits) {
+        let causes: Vec<&ChangeCause> = step.causes.iter().filter(|cause| cause.group() == group).collect();
+        if causes.is_empty() {
+            continue;
+        }
+        painter.gap()?;
+        painter.raw(&painter.styled(style(group), heading(group)))?;
+        for cause in causes.iter().take(limit) {
+            n += 1;
+            of_cause(painter, n, cause, verbose)?;
+        }
+        let rest = causes.get(limit..).unwrap_or_default();
+        if !rest.is_empty() {
+            let cases: usize = rest.iter().map(|cause| cause.cases.len()).sum();
+            let line = format!(
+                "and {} with {} (-v lists them)",
+                plural(rest.len(), "smaller cause"),
+                plural(cases, "case")
+            );
+            painter.text(4, Style::new().dimmed(), &line)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many causes of each group are shown: some of each, then as many as fit, the worst first.
+fn limits(step: &ComparisonStep) -> [usize; 4] {
+    let counts =
+        CauseGroup::ALL.map(|group| step.causes.iter().filter(|cause| cause.group() == group).count());
+    let mut limits = counts.map(|count| count.min(RESERVED));
+    let mut left = CAUSES.saturating_sub(limits.iter().sum());
+    for (limit, count) in limits.iter_mut().zip(counts) {
+        let more = (count - *limit).min(left);
+        *limit += more;
+        left -= more;
+    }
+    limits
+}
+
+fn of_cause(painter: &mut Painter<'_>, n: usize, cause: &ChangeCause, verbose: bool) -> io::Result<()> {
+    let label = format!("{n:>3}. ");
+    let title = format!("{}, {}", cause.change, plural(cause.cases.len(), "case"));
+    painter.field(0, &label, &safe(&cut(&title, 2 * LIST)))?;
+    let indent = label.len();
+    let limit = if verbose { usize::MAX } else { LIST };
+    let more = |painter: &mut Painter<'_>, text: &str| {
+        painter.text(indent, Style::new().dimmed(), &safe(&cut(text, limit)))
+    };
+    more(painter, &cause.scope.describe())?;
+    let rules = [rules("breaks", &cause.breaks, cause), rules("now keeps", &cause.keeps, cause)];
+    let rules: Vec<String> = rules.into_iter().flatten().collect();
+    // The rules may be the cause itself.
+    if !rules.is_empty() && cause.fact.is_some() {
+        more(painter, &rules.join("; "))?;
+    }
+    for change in sdks(&cause.sdks) {
+        more(painter, &change)?;
+    }
+    for undone in &cause.undone {
+        more(painter, &format!("as before in {}: {}", undone.side, plural(undone.cases, "case")))?;
+    }
+    if verbose {
+        for (change, count) in &cause.also {
+            more(painter, &format!("also {change} ({count})"))?;
+        }
+        for case in &cause.cases {
+            painter.text(indent, Style::new(), &safe(&case.id))?;
+        }
+    }
+    Ok(())
+}
+
+/// `breaks status.mirrored, headers.retry-after (2)`; the number of cases follows if it is not all.
+fn rules(word: &str, rules: &BTreeMap<String, usize>, cause: &ChangeCause) -> Option<String> {
+    let named = |(rule, count): (&String, &usize)| {
+        if *count == cause.cases.len() { rule.clone() } else { format!("{rule} ({count})") }
+    };
+    let names: Vec<String> = rules.iter().map(named).collect();
+    (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")))
+}
+
+/// One line for all SDKs that changed alike.
+fn sdks(changes: &[SdkChange]) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for change in changes {
+        let words = format!("{} -> {}", change.before, change.after);
+        match lines.iter_mut().find(|(line, _)| *line == words) {
+            Some((_, sdks)) => sdks.push(&change.sdk),
+            None => lines.push((words, vec![&change.sdk])),
+        }
+    }
+    lines.into_iter().map(|(words, sdks)| format!("{}: {words}", sdks.join(", "))).collect()
+}
+
+const fn heading(group: CauseGroup) -> &'static str {
+    match group {
+        CauseGroup::Worse => "WORSE",
+        CauseGroup::Better => "BETTER",
+        CauseGroup::Different => "DIFFERENT",
+        CauseGroup::Wording => "WORDING ONLY",
+    }
+}
+
+fn style(group: CauseGroup) -> Style {
+    let color = match group {
+        CauseGroup::Worse => AnsiColor::Red,
+        CauseGroup::Better => AnsiColor::Green,
+        CauseGroup::Different => AnsiColor::Yellow,
+        CauseGroup::Wording => AnsiColor::BrightBlack,
+    };
+    Style::new().bold().fg_color(Some(color.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        compare::{
+            CaseFact, CaseFacts, CaseState, ComparedCase, ComparedRun, ComparedSide, ExchangeFacts, FactKind,
+        },
+        observation::StepName,
+        scenario::{Api, Combination, Provider},
+    };
+
+    fn run(label: &str, cases: &[(&str, &[&str], FactKind, &str)]) -> ComparedRun {
+        let cases = cases.iter().map(|(id, broken, kind, value)| {
+            let fact = CaseFact { kind: *kind, subject: String::new(), value: (*value).to_owned() };
+            let exchange = ExchangeFacts { step: StepName::Step(1), took_ms: 1.0, seen: vec![fact] };
+            ComparedCase {
+                id: (*id).to_owned(),
+                scenario: (*id).to_owned(),
+                combination: Combination { api: Api::OpenaiChat, provider: Provider::Openai, stream: false },
+                state: CaseState::Judged {
+                    broken: broken.iter().map(|rule| (*rule).to_owned()).collect(),
+                    facts: CaseFacts { stopped: None, exchanges: vec![exchange] },
+                },
+            }
+        });
+        let side = ComparedSide { label: label.to_owned(), ..ComparedSide::default() };
+        ComparedRun { side, cases: cases.collect(), repeated: Vec::new() }
+    }
+
+    fn shown(runs: &[ComparedRun], verbose: bool) -> String {
+        let mut out = Vec::new();
+        let view = ComparisonView { color: false, width: 80, verbose };
+        write_comparison(&mut out, &Comparison::new(runs, String::new()), view).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn causes_are_listed_worst_first_with_what_their_cases_share() {
+        let before = run(
+            "litellm 1",
+            &[
+                ("a/x", &[], FactKind::Response, "429"),
+                ("a/y", &["status.mirrored"], FactKind::Response, "500"),
+                ("b/z", &[], FactKind::Message, "one"),
+                ("b/same", &[], FactKind::Response, "200"),
+            ],
+        );
+        let after = run(
+            "2",
+            &[
+                ("a/x", &["status.mirrored"], FactKind::Response, "500"),
+                ("a/y", &[], FactKind::Response, "503"),
+                ("b/z", &[], FactKind::Message, "one\u{1b}[31m more"),
+                ("b/same", &[], FactKind::Response, "200"),
+            ],
+        );
+        insta::assert_snapshot!(shown(&[before, after], false), @r#"
+        litellm 1 -> 2: 4 cases compared
+          1 worse, 1 better, 1 different (1 only in wording), 1 the same
+
+        WORSE
+          1. 429 -> 500, 1 case
+             openai, openai/chat, no streams; a/x
+             breaks status.mirrored
+
+        BETTER
+          2. 500 -> 503, 1 case
+             openai, openai/chat, no streams; a/y
+             now keeps status.mirrored
+
+        WORDING ONLY
+          3. message: suffix added: "\u{1b}[31m more", 1 case
+             openai, openai/chat, no streams; b/z
+        "#);
+    }
+
+    #[test]
+    fn a_screen_has_at_most_twelve_causes_and_some_of_each_group() {
+        let ids: Vec<String> = (0..40).map(|n| format!("f/{n:02}")).collect();
+        let values: Vec<String> = (0..40).map(|n| format!("{}", 400 + n)).collect();
+        let of = |n: usize, label: &str, value: &str| {
+            let broken: &[&str] = if (n < 20) == (label == "2") { &["r"] } else { &[] };
+            run(label, &[(&ids[n], broken, FactKind::Response, value)]).cases.remove(0)
+        };
+        let side = |label: &str| {
+            let cases = (0..40).map(|n| of(n, label, if label == "2" { &values[n] } else { "200" }));
+            ComparedRun { cases: cases.collect(), ..run(label, &[]) }
+        };
+        let text = shown(&[side("1"), side("2")], false);
+        let is_cause = |line: &&str| line.starts_with(' ') && line.contains(" -> ");
+        let listed = |text: &str| text.lines().filter(is_cause).count();
+        assert_eq!(listed(&text), CAUSES, "{text}");
+        assert!(
+            text.contains("and 10 smaller causes with 10 cases") && text.contains("and 18 smaller causes"),
+            "{text}"
+        );
+        assert_eq!(listed(&shown(&[side("1"), side("2")], true)), 40);
+    }
+}
