@@ -127,8 +127,9 @@ impl InstanceRun<'_> {
             }
         }
         drop(spool);
-        let result = self.result(round, outcome::judged(case, judged, observation, note));
-        round.kinship.settle(&case.id, Some(result));
+        let seen = round.kinship.is_wanted(&case.id).then(|| observation.clone());
+        self.result(round, outcome::judged(case, judged, observation, note));
+        round.kinship.settle(&case.id, seen);
     }
 
     /// The forms for the snapshot of a case: one for each distinct look. Accepted forms are kept if one of them was

@@ -1,14 +1,11 @@
 //! Siblings: a case that is compared with siblings is judged after them.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use super::worklist::FinishedLook;
 use crate::{
-    event::CaseReport,
     judge::ComparedSibling,
+    observation::Observation,
     scenario::{Case, Sibling, siblings},
 };
 
@@ -20,8 +17,8 @@ pub(super) struct Kinship<'r> {
     open: HashSet<String>,
     /// How many open cases are compared with a case, by id.
     wanted: HashMap<String, usize>,
-    /// The final results of siblings that were judged.
-    judged: HashMap<String, Arc<CaseReport>>,
+    /// What was seen in siblings that were judged. Not their reports: placeholders must not be compared with secrets.
+    judged: HashMap<String, Observation>,
     /// Looks that wait for the results of siblings.
     waiting: Vec<FinishedLook<'r>>,
 }
@@ -52,7 +49,7 @@ impl<'r> Kinship<'r> {
 
     /// The siblings of a case with their observations, as far as they were judged.
     pub(super) fn compared_siblings(&self, case: &Case) -> Vec<ComparedSibling<'_>> {
-        let seen = |id: &str| self.judged.get(id).and_then(|result| result.observation.as_ref());
+        let seen = |id: &str| self.judged.get(id);
         let compared = |sibling: &Sibling| ComparedSibling { kin: sibling.kin, seen: seen(&sibling.id) };
         self.siblings(case).iter().map(compared).collect()
     }
@@ -62,14 +59,19 @@ impl<'r> Kinship<'r> {
         self.waiting.push(seen);
     }
 
+    /// Whether an open case is compared with this one.
+    pub(super) fn is_wanted(&self, id: &str) -> bool {
+        self.wanted.contains_key(id)
+    }
+
     /// Records that a case has a final result, which is `None` if it was not judged. Results are kept only as long as an
     /// open case is compared with them.
-    pub(super) fn settle(&mut self, id: &str, judged: Option<Arc<CaseReport>>) {
+    pub(super) fn settle(&mut self, id: &str, judged: Option<Observation>) {
         if !self.open.remove(id) {
             return;
         }
-        if let Some(result) = judged.filter(|_| self.wanted.contains_key(id)) {
-            self.judged.insert(id.to_owned(), result);
+        if let Some(observation) = judged.filter(|_| self.is_wanted(id)) {
+            self.judged.insert(id.to_owned(), observation);
         }
         for sibling in self.siblings.get(id).into_iter().flatten() {
             let Some(left) = self.wanted.get_mut(&sibling.id) else { continue };
