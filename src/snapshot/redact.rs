@@ -33,7 +33,26 @@ impl Token {
         let rest = text.strip_prefix(self.text.as_bytes())?;
         (self.anywhere || !word::goes_on(self.text.as_bytes(), rest)).then_some(rest)
     }
+
+    /// The rest of `text` if `text` starts with the part of a secret that an excerpt contains: its start before `…`, or,
+    /// if `after_gap`, its end after `…`.
+    fn after_part<'t>(&self, text: &'t str, after_gap: bool) -> Option<&'t str> {
+        if !self.anywhere {
+            return None;
+        }
+        let start = text.bytes().zip(self.text.bytes()).take_while(|(a, b)| a == b).count();
+        let cut = text.get(start..).filter(|rest| start >= SHORTEST_PART && rest.starts_with(GAP));
+        let ends = (SHORTEST_PART..self.text.len()).rev();
+        let mut ends = ends.filter_map(|n| text.strip_prefix(self.text.get(self.text.len() - n..)?));
+        cut.or_else(|| if after_gap { ends.next() } else { None })
+    }
 }
+
+/// Marks where an excerpt leaves out text.
+const GAP: char = '…';
+
+/// A shorter part of a secret says nothing about it.
+const SHORTEST_PART: usize = 4;
 
 #[derive(Debug, Clone)]
 struct FirstCharacters([bool; 128]);
@@ -154,12 +173,22 @@ impl Redactor {
     pub(crate) fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
+        let is_excerpt = text.contains(GAP);
         'next: while let Some(first) = rest.chars().next() {
+            let after_gap = is_excerpt && out.ends_with(GAP);
+            let parts = if is_excerpt { &self.tokens[..] } else { &[] };
             let tokens = if self.first_characters.may_start(first) { &self.tokens[..] } else { &[] };
             for token in tokens {
                 if let Some(after) = token.after(rest.as_bytes()) {
                     out.push_str(&token.placeholder);
                     rest = &rest[rest.len() - after.len()..];
+                    continue 'next;
+                }
+            }
+            for token in parts {
+                if let Some(after) = token.after_part(rest, after_gap) {
+                    out.push_str(&token.placeholder);
+                    rest = after;
                     continue 'next;
                 }
             }
@@ -268,6 +297,21 @@ mod tests {
         let canary = &observation.attempts[0].canaries.message;
         let text = format!("{canary} {} {}", arrangement.deployments[0].key, arrangement.proxy_secrets[0]);
         assert_eq!(redactor.text(&text), format!("{canary} <key primary> <proxy key>"));
+    }
+
+    #[test]
+    fn a_secret_of_which_an_excerpt_contains_only_a_part_is_hidden() {
+        let redactor = Redactor::secrets(&sample().arrangement);
+        for (excerpt, hidden) in [
+            ("the key sk-proxy-51c0…", "the key <proxy key>…"),
+            ("…xy-51c0ffee is wrong", "…<proxy key> is wrong"),
+            ("…sk-proxy-51c0ffee sk-proxy…", "…<proxy key> <proxy key>…"),
+            // Without a gap, it is another word.
+            ("sk-proxy-51c0 and …", "sk-proxy-51c0 and …"),
+            ("sk-…", "sk-…"),
+        ] {
+            assert_eq!(redactor.text(excerpt), hidden);
+        }
     }
 
     #[test]
