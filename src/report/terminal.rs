@@ -273,7 +273,24 @@ impl<'r> TerminalText<'r> {
         for note in &end.notes {
             painter.text(0, Style::new(), &safe(&format!("note: {note}")))?;
         }
-        show_written(&mut painter, end, report.rerun.as_ref())
+        show_written(&mut painter, end, report.rerun.as_ref())?;
+        // Where no snapshot is written, as in CI, there is nothing to review.
+        match end.accepted.is_none() && end.pending.is_empty() && end.unkept == 0 {
+            true => self.next_step(&mut painter),
+            false => Ok(()),
+        }
+    }
+
+    /// What to do about the first failing case.
+    fn next_step(&self, painter: &mut Painter<'_>) -> io::Result<()> {
+        let failed = self.of(&[Verdict::Fail, Verdict::Changed]);
+        let (Some(first), Some(rerun)) = (failed.first(), &self.run.report.rerun) else { return Ok(()) };
+        if let Some(rule) = rules_of(first).first() {
+            let line = format!("next: `upfault explain {rule}` says why the rule exists");
+            painter.text(0, Style::new(), &safe(&line))?;
+        }
+        painter.text(0, Style::new(), "next: this command runs the first failing case alone:")?;
+        painter.command(2, "", &rerun.command(first))
     }
 
     fn times(&self) -> String {
