@@ -171,12 +171,12 @@ impl CaseDifference {
         self.changes.iter().find(explains)
     }
 
-    /// `breaks status.mirrored, keeps headers.retry-after`; empty if no required rule decides.
+    /// `newly broken: status.mirrored; fixed: headers.retry-after`; empty if no required rule decides.
     pub(crate) fn rules(&self) -> String {
         let part = |word: &str, rules: &[String]| {
             (!rules.is_empty()).then(|| format!("{word} {}", rules.join(", ")))
         };
-        let parts = [part("breaks", &self.breaks), part("now keeps", &self.keeps)];
+        let parts = [part("newly broken:", &self.breaks), part("fixed:", &self.keeps)];
         parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }

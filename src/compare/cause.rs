@@ -81,9 +81,11 @@ pub(crate) struct SdkChange {
 /// A group of causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CauseGroup {
-    /// A required rule is newly broken.
+    /// A required rule is newly broken, and none is fixed.
     Worse,
-    /// A required rule is no longer broken.
+    /// A required rule is newly broken, and another one is no longer broken.
+    Mixed,
+    /// A required rule is no longer broken, and none is newly broken.
     Better,
     /// What callers get differs.
     Different,
@@ -93,14 +95,16 @@ pub(crate) enum CauseGroup {
 
 impl CauseGroup {
     /// All groups, the worst first.
-    pub(crate) const ALL: [Self; 4] = [Self::Worse, Self::Better, Self::Different, Self::Wording];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Worse, Self::Mixed, Self::Better, Self::Different, Self::Wording];
 }
 
 impl ChangeCause {
     /// Its group.
     pub(crate) fn group(&self) -> CauseGroup {
         match self.compared_as {
-            ComparedAs::Worse => CauseGroup::Worse,
+            ComparedAs::Worse if self.keeps.is_empty() => CauseGroup::Worse,
+            ComparedAs::Worse => CauseGroup::Mixed,
             ComparedAs::Better => CauseGroup::Better,
             ComparedAs::Different if self.fact == Some(FactKind::Message) => CauseGroup::Wording,
             ComparedAs::Different => CauseGroup::Different,
@@ -138,9 +142,19 @@ pub(crate) fn causes(cases: &[CaseDifference], scope: impl Fn(&[&str]) -> CaseSc
             }
         })
         .collect();
-    // Wording comes last; then causes with many cases come first.
-    causes.sort_by_key(|cause| (cause.group(), Reverse(cause.cases.len()), cause.fact, cause.change.clone()));
+    causes.sort_by_key(order);
     causes
+}
+
+/// The worst groups first. What is worse is ordered by the weight of the fact, because one leak matters more than many
+/// lost words; everything else by the number of cases.
+fn order(
+    cause: &ChangeCause,
+) -> (CauseGroup, Option<(bool, FactKind)>, Reverse<usize>, Option<FactKind>, String) {
+    let weighs = matches!(cause.group(), CauseGroup::Worse | CauseGroup::Mixed);
+    // Causes without a fact, of which only the judgement differs, come last.
+    let weight = cause.fact.map_or((true, FactKind::Message), |fact| (false, fact));
+    (cause.group(), weighs.then_some(weight), Reverse(cause.cases.len()), cause.fact, cause.change.clone())
 }
 
 /// What the cases of one cause share.

@@ -288,7 +288,7 @@ impl Gathering<'_> {
                 DetailFate::Kept => "kept",
                 DetailFate::Moved { .. } => "moved",
                 DetailFate::Mapped { .. } => "replaced",
-                DetailFate::Prose => "only in the message",
+                DetailFate::Prose => "inside the text of the error",
                 DetailFate::Lost => "lost",
             };
             if traced.detail.contains(RATE_LIMIT) {

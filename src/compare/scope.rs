@@ -42,10 +42,12 @@ impl CaseScope {
         }
     }
 
-    /// `gemini, openai/chat, streams; stream/error-event`.
+    /// `gemini, openai/chat, streaming; stream/error-event`.
     pub(crate) fn describe(&self) -> String {
         let mut parts = vec![listed(&self.providers, "providers"), listed(&self.apis, "APIs")];
-        parts.extend(self.stream.map(|stream| if stream { "streams" } else { "no streams" }.to_owned()));
+        parts.extend(
+            self.stream.map(|stream| if stream { "streaming" } else { "without streaming" }.to_owned()),
+        );
         let place = if self.scenarios.len() <= LISTED {
             self.scenarios.join(", ")
         } else if self.families.len() <= LISTED {

@@ -66,7 +66,7 @@ fn a_case_belongs_to_its_heaviest_change_and_its_consequences_are_not_counted() 
     assert_eq!(cause.breaks, BTreeMap::from([("s".to_owned(), 2)]));
     assert_eq!((cause.sdks[0].before.as_str(), cause.sdks[0].cases), ("class of 429", 2));
     assert_eq!(cause.also["error type: type of 429 -> type of 200"], 2);
-    assert_eq!(cause.scope.describe(), "gemini, openai/chat, streams; a/x, a/y");
+    assert_eq!(cause.scope.describe(), "gemini, openai/chat, streaming; a/x, a/y");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_rule_is_the_cause_if_only_wording_differs_apart_from_it() {
         vec![case("a", &["x"], answer("500", "one"))],
         vec![case("a", &["y"], answer("500", "two"))],
     );
-    assert_eq!(step.causes[0].change, "breaks y; now keeps x");
+    assert_eq!(step.causes[0].change, "newly broken: y; fixed: x");
     assert_eq!(step.causes[0].compared_as, ComparedAs::Worse);
 }
 

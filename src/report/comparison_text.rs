@@ -17,7 +17,7 @@ use crate::compare::{CauseGroup, ChangeCause, Comparison, ComparisonStep, SdkCha
 const CAUSES: usize = 12;
 
 /// How many causes of each group a screen shows at least, if there are so many.
-const RESERVED: usize = 2;
+const RESERVED: usize = 1;
 
 /// How many characters of a list are shown without `-v`.
 const LIST: usize = 134;
@@ -55,11 +55,15 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
     let counts = &step.counts;
     let title = painter.styled(Style::new().bold(), &safe(&format!("{} -> {}", step.from, step.to)));
     painter.raw(&format!("{title}: {} compared", plural(counts.compared(), "case")))?;
-    let wording =
-        if counts.wording > 0 { format!(" ({} only in wording)", counts.wording) } else { String::new() };
+    let mixed: usize = of_group(step, CauseGroup::Mixed).iter().map(|cause| cause.cases.len()).sum();
+    let mixed = if mixed > 0 { format!(" (of these, {mixed} also better)") } else { String::new() };
     let line = format!(
-        "{} worse, {} better, {} different{wording}, {} the same",
-        counts.worse, counts.better, counts.different, counts.same
+        "{} worse{mixed}, {} better, {} different, {} only in wording, {} the same",
+        counts.worse,
+        counts.better,
+        counts.different - counts.wording,
+        counts.wording,
+        counts.same
     );
     painter.text(2, Style::new(), &line)?;
     for left_out in &step.not_compared {
@@ -69,10 +73,10 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
             painter.text(4, Style::new().dimmed(), &safe(&left_out.cases.join(", ")))?;
         }
     }
-    let limits = if verbose { [usize::MAX; 4] } else { limits(step) };
+    let limits = if verbose { [usize::MAX; 5] } else { limits(step) };
     let mut n = 0;
     for (group, limit) in CauseGroup::ALL.into_iter().zip(limits) {
-        let causes: Vec<&ChangeCause> = step.causes.iter().filter(|cause| cause.group() == group).collect();
+        let causes = of_group(step, group);
         if causes.is_empty() {
             continue;
         }
@@ -87,7 +91,7 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
             let cases: usize = rest.iter().map(|cause| cause.cases.len()).sum();
             let line = format!(
                 "and {} with {} (-v lists them)",
-                plural(rest.len(), "smaller cause"),
+                plural(rest.len(), "more cause"),
                 plural(cases, "case")
             );
             painter.text(4, Style::new().dimmed(), &line)?;
@@ -96,10 +100,13 @@ fn of_step(painter: &mut Painter<'_>, step: &ComparisonStep, verbose: bool) -> i
     Ok(())
 }
 
+fn of_group(step: &ComparisonStep, group: CauseGroup) -> Vec<&ChangeCause> {
+    step.causes.iter().filter(|cause| cause.group() == group).collect()
+}
+
 /// How many causes of each group are shown: some of each, then as many as fit, the worst first.
-fn limits(step: &ComparisonStep) -> [usize; 4] {
-    let counts =
-        CauseGroup::ALL.map(|group| step.causes.iter().filter(|cause| cause.group() == group).count());
+fn limits(step: &ComparisonStep) -> [usize; 5] {
+    let counts = CauseGroup::ALL.map(|group| of_group(step, group).len());
     let mut limits = counts.map(|count| count.min(RESERVED));
     let mut left = CAUSES.saturating_sub(limits.iter().sum());
     for (limit, count) in limits.iter_mut().zip(counts) {
@@ -120,7 +127,7 @@ fn of_cause(painter: &mut Painter<'_>, n: usize, cause: &ChangeCause, verbose: b
         painter.text(indent, Style::new().dimmed(), &safe(&cut(text, limit)))
     };
     more(painter, &cause.scope.describe())?;
-    let rules = [rules("breaks", &cause.breaks, cause), rules("now keeps", &cause.keeps, cause)];
+    let rules = [rules("newly broken:", &cause.breaks, cause), rules("fixed:", &cause.keeps, cause)];
     let rules: Vec<String> = rules.into_iter().flatten().collect();
     // The rules may be the cause itself.
     if !rules.is_empty() && cause.fact.is_some() {
@@ -143,10 +150,11 @@ fn of_cause(painter: &mut Painter<'_>, n: usize, cause: &ChangeCause, verbose: b
     Ok(())
 }
 
-/// `breaks status.mirrored, headers.retry-after (2)`; the number of cases follows if it is not all.
+/// `newly broken: status.mirrored, headers.retry-after (2 of 3 cases)`; the number of cases follows if it is not all.
 fn rules(word: &str, rules: &BTreeMap<String, usize>, cause: &ChangeCause) -> Option<String> {
     let named = |(rule, count): (&String, &usize)| {
-        if *count == cause.cases.len() { rule.clone() } else { format!("{rule} ({count})") }
+        let all = cause.cases.len();
+        if *count == all { rule.clone() } else { format!("{rule} ({count} of {all} cases)") }
     };
     let names: Vec<String> = rules.iter().map(named).collect();
     (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")))
@@ -168,6 +176,7 @@ fn sdks(changes: &[SdkChange]) -> Vec<String> {
 const fn heading(group: CauseGroup) -> &'static str {
     match group {
         CauseGroup::Worse => "WORSE",
+        CauseGroup::Mixed => "WORSE AND BETTER (a rule is newly broken, another one is fixed)",
         CauseGroup::Better => "BETTER",
         CauseGroup::Different => "DIFFERENT",
         CauseGroup::Wording => "WORDING ONLY",
@@ -176,7 +185,7 @@ const fn heading(group: CauseGroup) -> &'static str {
 
 fn style(group: CauseGroup) -> Style {
     let color = match group {
-        CauseGroup::Worse => AnsiColor::Red,
+        CauseGroup::Worse | CauseGroup::Mixed => AnsiColor::Red,
         CauseGroup::Better => AnsiColor::Green,
         CauseGroup::Different => AnsiColor::Yellow,
         CauseGroup::Wording => AnsiColor::BrightBlack,
@@ -242,21 +251,21 @@ mod tests {
         );
         insta::assert_snapshot!(shown(&[before, after], false), @r#"
         litellm 1 -> 2: 4 cases compared
-          1 worse, 1 better, 1 different (1 only in wording), 1 the same
+          1 worse, 1 better, 0 different, 1 only in wording, 1 the same
 
         WORSE
           1. 429 -> 500, 1 case
-             openai, openai/chat, no streams; a/x
-             breaks status.mirrored
+             openai, openai/chat, without streaming; a/x
+             newly broken: status.mirrored
 
         BETTER
           2. 500 -> 503, 1 case
-             openai, openai/chat, no streams; a/y
-             now keeps status.mirrored
+             openai, openai/chat, without streaming; a/y
+             fixed: status.mirrored
 
         WORDING ONLY
           3. message: suffix added: "\u{1b}[31m more", 1 case
-             openai, openai/chat, no streams; b/z
+             openai, openai/chat, without streaming; b/z
         "#);
     }
 
@@ -277,7 +286,7 @@ mod tests {
         let listed = |text: &str| text.lines().filter(is_cause).count();
         assert_eq!(listed(&text), CAUSES, "{text}");
         assert!(
-            text.contains("and 10 smaller causes with 10 cases") && text.contains("and 18 smaller causes"),
+            text.contains("and 9 more causes with 9 cases") && text.contains("and 19 more causes"),
             "{text}"
         );
         assert_eq!(listed(&shown(&[side("1"), side("2")], true)), 40);
