@@ -21,7 +21,7 @@ use crate::{
     judge::Policy,
     report::{
         ComparisonView, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, Report, ReportTarget, compared_cases,
-        not_judged_again, plural, write_case_comparison, write_comparison, write_report,
+        not_judged_again, option, plural, write_case_comparison, write_comparison, write_report,
     },
     shell,
 };
@@ -188,6 +188,11 @@ impl Comparing<'_> {
         } else {
             print::out(&text)?
         }
+        let is_empty = comparison.steps.iter().any(|step| step.counts.compared() == 0);
+        if is_empty && self.args.fail_on != FailOn::Never {
+            print::note("error: no case could be compared, so this says nothing about the upgrade");
+            return Ok(EXIT_FINDINGS);
+        }
         let left = match self.args.fail_on {
             FailOn::Worse => comparison.remaining(|compared_as| compared_as == ComparedAs::Worse),
             FailOn::Different => comparison.remaining(|_| true),
@@ -216,6 +221,7 @@ impl Comparing<'_> {
         }
         let mut words = vec!["upfault".to_owned(), "compare".to_owned()];
         words.extend(reports.iter().map(|(path, _)| path.display().to_string()));
+        words.extend(self.args.policy.iter().flat_map(|policy| option("--policy", policy)));
         let command = shell::command(&words);
         format!(
             "\nThe reports are kept. To compare them again, add -v for all cases, or --filter CASE for one:\n  {}\n",

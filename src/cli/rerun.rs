@@ -34,11 +34,16 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
 /// The words of the same command with `--accept --force`.
 fn accept_all(context: &CliContext, args: &RunArgs) -> Vec<String> {
     let mut words = vec!["upfault".to_owned(), "run".to_owned()];
-    words.extend(args.select.paths.paths.iter().map(|path| path.display().to_string()));
+    let rerun_failed = args.rerun_failed.as_ref().map(|report| report.display().to_string());
+    // The report names the cases.
+    let paths = args.select.paths.paths.iter().filter(|_| rerun_failed.is_none());
+    words.extend(paths.map(|path| path.display().to_string()));
     let shard = args.select.shard.map(|shard| format!("{}/{}", shard.k, shard.n));
     for (name, value) in [
         ("--filter", args.select.filter.clone()),
+        ("--rerun-failed", rerun_failed),
         ("--shard", shard),
+        ("--durations", args.select.durations.as_ref().map(|file| file.display().to_string())),
         ("--proxy", args.proxy.clone()),
         ("--listen", args.listen.map(|address| address.to_string())),
         ("--seed", args.seed.map(|seed| seed.to_string())),

@@ -29,7 +29,16 @@ pub(super) fn with_stored_options(mut args: Args) -> Result<Args, Failure> {
             file.display()
         )));
     }
-    run.select.only = Some(failed(&report));
+    let only = failed(&report);
+    let summary = &report.summary;
+    let is_incomplete = summary.interrupted || summary.gave_up || summary.unexplained_stops > 0;
+    if only.is_empty() && is_incomplete {
+        return Err(Failure::Usage(format!(
+            "no case of {} failed, but its run is incomplete\nhelp: run all cases again, without --rerun-failed",
+            file.display()
+        )));
+    }
+    run.select.only = Some(only);
     run.tested_before = Some(report.proxy.clone());
     let stored = Args::try_parse_from(words(&rerun)).map_err(|error| {
         Failure::Usage(format!("the options in {} are not valid: {error}", file.display()))
@@ -60,6 +69,7 @@ fn complete(run: &mut RunArgs, before: RunArgs) {
     run.listen = run.listen.or(before.listen);
     run.seed = run.seed.or(before.seed);
     run.strict = run.strict.or(before.strict);
+    run.allow_inconclusive = run.allow_inconclusive.or(before.allow_inconclusive);
     run.policy = run.policy.take().or(before.policy);
     run.snapshots = run.snapshots.take().or(before.snapshots);
 }

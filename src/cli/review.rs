@@ -51,11 +51,12 @@ pub(super) fn review(context: &CliContext, args: &ReviewArgs) -> Result<u8, Fail
         Some(folder) => Some(context.place(folder)),
         None => Settings::read(context)?.snapshots,
     };
+    let bundled = chosen.is_none();
     let root = chosen.unwrap_or_else(|| context.root.join(SNAPSHOTS));
     if let Some((rule, help)) = args.rule.as_ref().and_then(|rule| Some((rule, unknown_rule(rule)?))) {
         return Err(Failure::Usage(format!("unknown rule `{rule}`\nhelp: {help}")));
     }
-    let all = pending_cases(&root)?;
+    let all = pending_cases(&root, bundled)?;
     let total = all.len();
     if total == 0 {
         print::note("no pending snapshots");
@@ -96,9 +97,9 @@ pub(super) fn review(context: &CliContext, args: &ReviewArgs) -> Result<u8, Fail
 }
 
 /// All pending cases. Removes pending files whose cases are all accepted meanwhile.
-fn pending_cases(root: &Path) -> Result<Vec<PendingCase>, Failure> {
+fn pending_cases(root: &Path, bundled: bool) -> Result<Vec<PendingCase>, Failure> {
     let mut all = Vec::new();
-    for file in pending(root)? {
+    for file in pending(root, bundled)? {
         let cases = file.cases()?;
         if cases.is_empty() {
             file.settle(root, &BTreeSet::new(), &BTreeSet::new())?;
@@ -254,7 +255,7 @@ mod tests {
     fn reviewed(dir: &tempfile::TempDir, answers: &[Answer]) -> (usize, Vec<String>) {
         let (root, context) = (dir.path().join("snapshots"), CliContext::for_tests(dir.path(), None));
         let mut answers: VecDeque<Answer> = answers.iter().copied().collect();
-        let cases = pending_cases(&root).unwrap();
+        let cases = pending_cases(&root, false).unwrap();
         let left = go_through(&context, &root, cases, &mut |_| Ok(answers.pop_front())).unwrap();
         assert!(answers.is_empty(), "every answer was asked for");
         let text = std::fs::read_to_string(root.join("p/s/t.snap")).unwrap();
@@ -289,7 +290,7 @@ mod tests {
     fn quitting_leaves_the_rest_pending() {
         let dir = stage(&THREE);
         assert_eq!(reviewed(&dir, &[Answer::Rest(Decision::Skip)]).0, 3);
-        assert_eq!(pending_cases(&dir.path().join("snapshots")).unwrap().len(), 3);
+        assert_eq!(pending_cases(&dir.path().join("snapshots"), false).unwrap().len(), 3);
     }
 
     #[test]
@@ -305,7 +306,7 @@ mod tests {
     fn a_path_names_cases_by_id_scenario_folder_or_file() {
         let dir = stage(&[("s/t[stream]", "new")]);
         let (root, context) = (dir.path().join("snapshots"), CliContext::for_tests(dir.path(), None));
-        let case = pending_cases(&root).unwrap().remove(0);
+        let case = pending_cases(&root, false).unwrap().remove(0);
         for (path, expected) in [
             ("s", true),
             ("s/t", true),

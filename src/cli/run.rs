@@ -26,7 +26,7 @@ use crate::{
     report::{
         ALLOWED_INCONCLUSIVE, EXIT_OK, EXIT_PROXY, Fanout, FileReporter, PROGRESS_INTERVAL, ProgressReporter,
         ProxyReport, ReportTarget, Reporter, Summary, TerminalReporter, TerminalSettings, Tolerance,
-        Verbosity, exit_code,
+        Verbosity, exit_code, worst,
     },
     runner::{self, ProxyChoice, ProxyGone, Remote, RunEnd, RunSettings},
     scenario::nearest,
@@ -139,7 +139,8 @@ pub(super) fn settings(
             .allow_inconclusive
             .or(chosen.allow_inconclusive)
             .unwrap_or(ALLOWED_INCONCLUSIVE),
-        fail_fast: args.fail_fast.or(chosen.fail_fast).unwrap_or_default(),
+        // A baseline needs every case.
+        fail_fast: if args.accept { 0 } else { args.fail_fast.or(chosen.fail_fast).unwrap_or_default() },
         selection: of,
         known: chosen.known.clone(),
         store: if own.is_some() { store.without_bundled() } else { store },
@@ -255,7 +256,7 @@ pub(super) async fn drive(
                 }
                 _ = ticks.tick() => reporter.tick(),
             };
-            result = result.and(next);
+            result = worst(result, next);
         }
         (reporter.summary().clone(), not_accepted, result)
     };

@@ -34,11 +34,15 @@ impl Badge {
         let failing: usize = count(&[Verdict::Fail, Verdict::Changed, Verdict::Broken]);
         let strict = if report.strict { count(&[Verdict::Known]) } else { 0 };
         let inconclusive: usize = count(&[Verdict::Inconclusive]);
+        let summary = &report.summary;
+        let is_incomplete = summary.interrupted || summary.gave_up || summary.unexplained_stops > 0;
+        let judged: usize = count(&[Verdict::Pass, Verdict::Known]);
         let (text, color, hex) = match failing + strict {
+            0 if is_incomplete => ("incomplete".to_owned(), "yellow", "#9a6700"),
             0 if inconclusive > report.allow_inconclusive.unwrap_or(usize::MAX) => {
                 (format!("{inconclusive} inconclusive"), "yellow", "#9a6700")
             }
-            0 if report.cases.is_empty() => ("no cases".to_owned(), "lightgrey", "#6e6e6e"),
+            0 if judged == 0 => ("no cases".to_owned(), "lightgrey", "#6e6e6e"),
             0 => (format!("{} pass", count(&[Verdict::Pass])), "brightgreen", "#2d7d0f"),
             failing => (format!("{failing} fail"), "red", "#c0392b"),
         };

@@ -34,12 +34,13 @@ pub(crate) fn write_case_comparison(
     let mut judged: Vec<(&str, &CaseFacts)> = Vec::new();
     for (run, _) in sides {
         let label = &run.side.label;
+        let title = format!("{}: ", safe(label));
         match run.cases.iter().find(|case| case.id == id).map(|case| &case.state) {
-            None => painter.field(2, &format!("{label}: "), "not part of this run")?,
+            None => painter.field(2, &title, "not part of this run")?,
             Some(CaseState::Skipped(reason)) => {
-                painter.field(2, &format!("{label}: "), &safe(&format!("skipped: {reason}")))?;
+                painter.field(2, &title, &safe(&format!("skipped: {reason}")))?;
             }
-            Some(CaseState::Unclear) => painter.field(2, &format!("{label}: "), "inconclusive")?,
+            Some(CaseState::Unclear) => painter.field(2, &title, "inconclusive")?,
             Some(CaseState::Judged { broken, facts }) => {
                 let rules: Vec<&str> = broken.iter().map(String::as_str).collect();
                 let words = if rules.is_empty() {
@@ -47,7 +48,7 @@ pub(crate) fn write_case_comparison(
                 } else {
                     format!("breaks {}", rules.join(", "))
                 };
-                painter.field(2, &format!("{label}: "), &safe(&words))?;
+                painter.field(2, &title, &safe(&words))?;
                 judged.push((label, facts));
             }
         }

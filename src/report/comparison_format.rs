@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     format::{ReportTarget, unwritable},
+    inert::write_json,
     markdown::inline,
     terminal_groups::plural,
 };
@@ -47,7 +48,11 @@ impl ComparisonFormat {
     /// If it cannot be serialized.
     pub(crate) fn render(self, comparison: &Comparison) -> io::Result<String> {
         match self {
-            Self::Json => Ok(format!("{}\n", serde_json::to_string_pretty(comparison)?)),
+            Self::Json => {
+                let mut text = Vec::new();
+                write_json(&mut text, comparison)?;
+                String::from_utf8(text).map_err(io::Error::other)
+            }
             Self::Markdown => Ok(markdown(comparison)),
         }
     }
@@ -139,7 +144,7 @@ fn rules(cause: &ChangeCause) -> String {
         let names: Vec<&str> = rules.keys().map(String::as_str).collect();
         if names.is_empty() { String::new() } else { format!("{word} {}", names.join(", ")) }
     };
-    let parts = [part("breaks", &cause.breaks), part("now keeps", &cause.keeps)];
+    let parts = [part("newly broken:", &cause.breaks), part("fixed:", &cause.keeps)];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -85,8 +85,18 @@ impl Fanout {
         result: io::Result<()>,
         call: impl Fn(&mut Box<dyn Reporter + Send>) -> io::Result<()>,
     ) -> io::Result<()> {
-        // Not `and_then`: the next reporter is called after an error too.
-        self.reporters.iter_mut().map(call).fold(result, io::Result::and)
+        // The next reporter is called after an error too.
+        self.reporters.iter_mut().map(call).fold(result, worst)
+    }
+}
+
+/// The first error; but a report that could not be written counts more than a closed pipe.
+pub(crate) fn worst(one: io::Result<()>, next: io::Result<()>) -> io::Result<()> {
+    let is_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    match (one, next) {
+        (Ok(()), next) => next,
+        (Err(pipe), Err(error)) if is_pipe(&pipe) && !is_pipe(&error) => Err(error),
+        (one, _) => one,
     }
 }
 

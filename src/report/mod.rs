@@ -55,7 +55,7 @@ pub(crate) use exit::{
     ALLOWED_INCONCLUSIVE, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROXY, EXIT_USAGE,
     Tolerance, exit_code,
 };
-pub(crate) use fanout::{Fanout, Reporter};
+pub(crate) use fanout::{Fanout, Reporter, worst};
 pub(crate) use format::{FileReporter, ReportFormat, ReportTarget};
 pub(crate) use json::ReportBuilder;
 pub use json::{ProxyReport, Report, ReportError, SCHEMA_VERSION};

@@ -156,7 +156,12 @@ mod tests {
     }
 
     fn pending(id: &str, accepted: &SnapshotFile, now: &SnapshotFile) -> Option<PendingCase> {
-        let place = PendingSnapshot { path: "n".into(), accepted: "a".into(), name: format!("p/{id}") };
+        let place = PendingSnapshot {
+            path: "n".into(),
+            accepted: "a".into(),
+            name: format!("p/{id}"),
+            bundled: false,
+        };
         PendingCase::new(&place, id, accepted, now)
     }
 

@@ -23,18 +23,20 @@ pub(crate) struct PendingSnapshot {
     pub accepted: PathBuf,
     /// The path below the snapshot folder, without the extension: `litellm/limits/rate-limit`.
     pub name: String,
+    /// Whether a bundled snapshot is accepted if there is no accepted file, as in the run.
+    pub bundled: bool,
 }
 
 /// All pending snapshots below `root` (the folder that contains a folder for each proxy), sorted. Empty if the folder
-/// does not exist.
+/// does not exist. `bundled` says whether bundled snapshots count, which they do not in a folder that the user chose.
 ///
 /// # Errors
 ///
 /// [`StoreError::Unreadable`] if a folder cannot be listed.
-pub(crate) fn pending(root: &Path) -> Result<Vec<PendingSnapshot>, StoreError> {
+pub(crate) fn pending(root: &Path, bundled: bool) -> Result<Vec<PendingSnapshot>, StoreError> {
     let found = files(root, PENDING)?.into_iter().filter_map(|path| {
         let name = id_below(root, &path, PENDING)?;
-        Some(PendingSnapshot { accepted: root.join(format!("{name}.snap")), path, name })
+        Some(PendingSnapshot { accepted: root.join(format!("{name}.snap")), path, name, bundled })
     });
     Ok(found.collect())
 }
@@ -93,7 +95,8 @@ impl PendingSnapshot {
         if let Some(text) = read_if_there(&self.accepted)? {
             return parse(&self.accepted, &text);
         }
-        match self.name.split_once('/').and_then(|(proxy, id)| bundled(Path::new(proxy), id)) {
+        let place = self.name.split_once('/').filter(|_| self.bundled);
+        match place.and_then(|(proxy, id)| bundled(Path::new(proxy), id)) {
             Some((path, text)) => parse(&path, text),
             None => Ok(SnapshotFile::default()),
         }
@@ -159,7 +162,7 @@ mod tests {
     }
 
     fn only(root: &Path) -> PendingSnapshot {
-        let found = pending(root).unwrap();
+        let found = pending(root, true).unwrap();
         assert_eq!(found.len(), 1);
         found.into_iter().next().unwrap()
     }
@@ -171,7 +174,7 @@ mod tests {
     #[test]
     fn a_pending_case_is_found_shown_and_accepted() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(pending(&dir.path().join("nowhere")).unwrap(), []);
+        assert_eq!(pending(&dir.path().join("nowhere"), true).unwrap(), []);
         let id = "s/t[stream]";
         record(dir.path(), WriteMode::AcceptAll, "1.0", &[(id, "step 1: 429\n  retry-after: 7")]);
         record(dir.path(), WriteMode::Pending, "2.0", &[(id, "step 1: 500")]);
@@ -198,7 +201,7 @@ mod tests {
         found.settle(dir.path(), &BTreeSet::from([id]), &BTreeSet::new()).unwrap();
         let accepted = fs::read_to_string(&found.accepted).unwrap();
         assert!(accepted.contains("step 1: 500") && accepted.contains("proxy: proxy 2.0\n"), "{accepted}");
-        assert_eq!(pending(dir.path()).unwrap(), []);
+        assert_eq!(pending(dir.path(), true).unwrap(), []);
     }
 
     #[test]
