@@ -48,7 +48,7 @@ pub(crate) enum CaseState {
 pub(crate) enum ComparedAs {
     /// A required rule is newly broken.
     Worse,
-    /// A required rule is no longer broken, and none is newly broken.
+    /// A required rule is fixed, and none is newly broken.
     Better,
     /// What callers get differs, but no required rule decides whether that is better.
     Different,
@@ -80,7 +80,7 @@ pub(crate) struct CaseDifference {
     pub compared_as: ComparedAs,
     /// Required rules that are newly broken.
     pub breaks: Vec<String>,
-    /// Required rules that are no longer broken.
+    /// Required rules that are fixed.
     pub keeps: Vec<String>,
     /// The facts that differ, the heaviest first.
     pub changes: Vec<FactChange>,
@@ -158,7 +158,7 @@ impl CaseDifference {
     }
 
     /// The change that is the cause: the heaviest one. If a rule decides the comparison, the heaviest one that the rule is
-    /// about; `None` if there is no such change, so that the rule itself is the cause.
+    /// about; `None` without such a change: then the rule itself is the cause.
     pub(crate) fn main_change(&self) -> Option<&FactChange> {
         let deciding = if self.breaks.is_empty() { &self.keeps } else { &self.breaks };
         if deciding.is_empty() {

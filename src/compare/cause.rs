@@ -29,7 +29,7 @@ pub(crate) struct ChangeCause {
     pub fact: Option<FactKind>,
     /// Required rules that are newly broken, each with the number of cases.
     pub breaks: BTreeMap<String, usize>,
-    /// Required rules that are no longer broken, each with the number of cases.
+    /// Required rules that are fixed, each with the number of cases.
     pub keeps: BTreeMap<String, usize>,
     /// The most frequent change of each SDK's behaviour.
     pub sdks: Vec<SdkChange>,
@@ -83,9 +83,9 @@ pub(crate) struct SdkChange {
 pub(crate) enum CauseGroup {
     /// A required rule is newly broken, and none is fixed.
     Worse,
-    /// A required rule is newly broken, and another one is no longer broken.
+    /// A required rule is newly broken, and another one is fixed.
     Mixed,
-    /// A required rule is no longer broken, and none is newly broken.
+    /// A required rule is fixed, and none is newly broken.
     Better,
     /// What callers get differs.
     Different,

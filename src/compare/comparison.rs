@@ -83,7 +83,7 @@ pub(crate) struct ComparisonStep {
 pub(crate) struct ComparisonCounts {
     /// A required rule is newly broken.
     pub worse: usize,
-    /// A required rule is no longer broken.
+    /// A required rule is fixed, and none is newly broken.
     pub better: usize,
     /// What callers get differs.
     pub different: usize,

@@ -307,7 +307,7 @@ proptest! {
             match (class, back[id]) {
                 (ComparedAs::Better, back) => prop_assert_eq!(back, ComparedAs::Worse),
                 (ComparedAs::Different, back) => prop_assert_eq!(back, ComparedAs::Different),
-                // One rule is newly broken and another one is no longer: which is worse both ways.
+                // If one rule is newly broken and another one is fixed, both directions are worse.
                 (ComparedAs::Worse, back) => prop_assert_ne!(back, ComparedAs::Different),
             }
         }

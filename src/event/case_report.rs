@@ -68,8 +68,8 @@ pub struct CaseReport {
     /// The known findings that name the case and the proxy, with the issues that explain them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownClaim>,
-    /// How the official SDKs for this endpoint interpret each response, by measured rules. Empty if there is no such
-    /// SDK.
+    /// How the official SDKs for this endpoint interpret each response, by measured rules. Empty if no SDK
+    /// exists for it.
     #[serde(default)]
     pub sdk_view: Vec<StepView>,
     /// Both sides of the wire. Placeholders replace secrets, so that leaks remain detectable. Null if the case did not

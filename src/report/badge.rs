@@ -48,8 +48,7 @@ impl Badge {
         };
         let known: usize = count(&[Verdict::Known]) - strict;
         let known = if known > 0 { format!(", {known} known") } else { String::new() };
-        let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-        let message = escaped(&format!("{}{version}: {text}{known}", report.proxy.name));
+        let message = escaped(&format!("{}: {text}{known}", report.proxy));
         Self { message, color, hex }
     }
 }

@@ -143,8 +143,8 @@ impl BugReport<'_> {
             Err(reason) => {
                 let _ = writeln!(
                     text,
-                    "There is no short form without upfault for this case: {}. upfault runs it, and keeps the proxy and \
-                     the mock provider running for further requests:\n\n{}",
+                    "This case cannot be reproduced without upfault: {}. This command runs it, and keeps the proxy and the \
+                     mock provider running for further requests:\n\n{}",
                     inline(reason),
                     fence("sh", self.again)
                 );

@@ -109,7 +109,7 @@ pub struct ProxyReport {
     pub mode: Option<String>,
 }
 
-/// `litellm 1.102.4`
+/// `litellm 1.108.7 with LITELLM_RUST=1`
 impl fmt::Display for ProxyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
@@ -427,6 +427,15 @@ mod tests {
         case.as_object_mut().unwrap().remove("sdk_view");
         let (_dir, path) = stored(&value.to_string());
         assert_eq!(Report::read(&path).unwrap().cases[1].sdk_view, []);
+    }
+
+    #[test]
+    fn a_proxy_is_named_with_its_version_and_its_mode() {
+        let mut proxy = ProxyReport { name: "litellm".to_owned(), ..ProxyReport::default() };
+        assert_eq!(proxy.to_string(), "litellm");
+        proxy.version = Some("1.108.7".to_owned());
+        proxy.mode = Some("LITELLM_RUST=1".to_owned());
+        assert_eq!(proxy.to_string(), "litellm 1.108.7 with LITELLM_RUST=1");
     }
 
     #[test]

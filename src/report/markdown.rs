@@ -23,8 +23,7 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn text(report: &Report, stopped: Option<String>) -> String {
-    let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-    let mut text = format!("## upfault: {}{version}\n\n", inline(&report.proxy.name));
+    let mut text = format!("## upfault: {}\n\n", inline(&report.proxy.to_string()));
     let counts = Verdict::ALL
         .into_iter()
         .rev()

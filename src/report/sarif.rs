@@ -32,10 +32,7 @@ pub(super) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
         let text = format!("{left} results are left out, because code hosts display only {MAX_RESULTS}.");
         invocation["toolExecutionNotifications"] = json!([{"level": "warning", "message": {"text": text}}]);
     }
-    let proxy = match &report.proxy.version {
-        Some(version) => format!("{} {version}", report.proxy.name),
-        None => report.proxy.name.clone(),
-    };
+    let proxy = &report.proxy;
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

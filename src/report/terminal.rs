@@ -112,12 +112,11 @@ impl<'r> TerminalText<'r> {
         let verbose = verbosity >= Verbosity::Verbose;
         let mut painter = Painter::new(out, color, width);
         let report = &self.run.report;
-        let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
         let shard = report.selection.shard.as_ref();
         let shard = shard.map(|shard| format!(" (shard {shard} of {})", shard.cases)).unwrap_or_default();
         let line = format!(
-            "Testing {}{version}: {}{shard}, policy {}, seed {}",
-            report.proxy.name,
+            "Testing {}: {}{shard}, policy {}, seed {}",
+            report.proxy,
             plural(self.run.planned, "case"),
             report.policy,
             report.seed

@@ -36,11 +36,11 @@ pub(crate) struct PendingCase {
 pub(crate) enum ReviewEffect {
     /// A required rule is newly broken, and none is fixed.
     Worse,
-    /// Some required rules are newly broken, others are no longer broken.
+    /// Some required rules are newly broken, others are fixed.
     Mixed,
     /// The same required rules are broken.
     Different,
-    /// A required rule is no longer broken, and none is newly broken.
+    /// A required rule is fixed, and none is newly broken.
     Better,
 }
 

@@ -98,12 +98,6 @@ struct PageBreach {
     observed: String,
 }
 
-/// `litellm 1.102.4`.
-pub(super) fn proxy_name(report: &Report) -> String {
-    let version = report.proxy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-    format!("{}{version}", report.proxy.name)
-}
-
 impl PageRun {
     fn of(report: &Report) -> Self {
         let leaks = report.log_leaks.iter().map(|leak| {
@@ -116,7 +110,7 @@ impl PageRun {
             )
         });
         Self {
-            proxy: proxy_name(report),
+            proxy: report.proxy.to_string(),
             policy: report.policy.clone(),
             seed: report.seed,
             strict: report.strict,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     case::PageDetail,
-    index::{PageIndex, proxy_name},
+    index::PageIndex,
     parts::{PartWriter, write_value},
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(crate) fn render(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
 /// Writes several runs of the same cases as one page. One case at a time is in memory, apart from the current part and
 /// the index.
 fn render_runs(runs: &[&RecordedRun], out: &mut dyn Write) -> io::Result<()> {
-    let names: Vec<String> = runs.iter().map(|run| proxy_name(&run.report)).collect();
+    let names: Vec<String> = runs.iter().map(|run| run.report.proxy.to_string()).collect();
     let title = escaped(&safe(&names.join(", ")));
     let mut index = PageIndex::new();
     // Names and fixed text alternate.
