@@ -1,4 +1,4 @@
-//! Packs the scenarios, proxy definitions, schemas and snapshots that are part of the binary into one
+//! Packs the scenarios, proxy definitions, schemas, snapshots and durations that are part of the binary into one
 //! compressed archive for each folder. `src/bundled.rs` reads them.
 
 use std::{
@@ -9,8 +9,8 @@ use std::{
 
 use flate2::{Compression, write::ZlibEncoder};
 
-/// The folders of the package whose files are embedded.
-const FOLDERS: [&str; 4] = ["proxies", "scenarios", "schema", "snapshots"];
+/// The folders of the package whose files are embedded. An archive has the name of the last part.
+const FOLDERS: [&str; 5] = ["proxies", "scenarios", "schema", "snapshots", "src/shard/durations"];
 
 fn main() -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "Cargo names the output folder in no other way")]
@@ -21,7 +21,8 @@ fn main() -> io::Result<()> {
         let mut files = Vec::new();
         find(Path::new(folder), "", &mut files)?;
         files.sort();
-        fs::write(out.join(format!("{folder}.archive")), pack(&files)?)?;
+        let name = folder.rsplit('/').next().unwrap_or(folder);
+        fs::write(out.join(format!("{name}.archive")), pack(&files)?)?;
     }
     Ok(())
 }

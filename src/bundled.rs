@@ -22,6 +22,10 @@ pub(crate) static SCHEMAS: LazyLock<Folder> =
 pub(crate) static SNAPSHOTS: LazyLock<Folder> =
     LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/snapshots.archive"))));
 
+/// The durations of cases by which shards are split: one file for each proxy.
+pub(crate) static DURATIONS: LazyLock<Folder> =
+    LazyLock::new(|| Folder::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/durations.archive"))));
+
 /// Text files, sorted by their paths below the folder. The separator in paths is `/`.
 #[derive(Debug)]
 pub(crate) struct Folder(BTreeMap<&'static str, &'static str>);
@@ -77,13 +81,14 @@ mod tests {
     #[test]
     fn each_archive_contains_the_files_of_its_folder() {
         let folders = [
-            ("proxies", &PROXIES),
-            ("scenarios", &SCENARIOS),
-            ("schema", &SCHEMAS),
-            ("snapshots", &SNAPSHOTS),
+            ("proxies", &PROXIES, 2),
+            ("scenarios", &SCENARIOS, 2),
+            ("schema", &SCHEMAS, 2),
+            ("snapshots", &SNAPSHOTS, 2),
+            ("src/shard/durations", &DURATIONS, 1),
         ];
-        for (name, folder) in folders {
-            assert!(folder.files().count() > 1, "{name}");
+        for (name, folder, fewest) in folders {
+            assert!(folder.files().count() >= fewest, "{name}");
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
             for (path, text) in folder.files() {
                 assert_eq!(fs::read_to_string(root.join(path)).unwrap(), text, "{name}/{path}");

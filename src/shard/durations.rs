@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::Case;
+use crate::{bundled::DURATIONS, scenario::Case};
 
 /// How many cases of LiteLLM run concurrently while none runs alone, as measured on two cores: docs/performance.md.
 const CONCURRENT: f64 = 6.0;
@@ -89,8 +89,10 @@ pub(crate) enum DurationsError {
 }
 
 /// The durations inside the program, from a run with LiteLLM. They are part of the program, and a test reads them.
-static BUNDLED: LazyLock<Durations> =
-    LazyLock::new(|| serde_json::from_str(include_str!("durations.json")).unwrap_or_default());
+static BUNDLED: LazyLock<Durations> = LazyLock::new(|| {
+    let text = DURATIONS.get("litellm.json").unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_default()
+});
 
 impl Durations {
     /// The durations that come with upfault: those of a run of the bundled scenarios with LiteLLM.
