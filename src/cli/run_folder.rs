@@ -200,11 +200,14 @@ fn is_unused(folder: &Path) -> bool {
 }
 
 /// Removes the folder unless its run is live. The state may have changed since it was read, so this takes the lock
-/// again.
+/// again. Without the lock only an old folder is removed: another run may have removed this one, and a third one may
+/// be creating its own under the same name.
 fn remove(folder: &Path) {
     match Lock::attempt(&folder.join(LOCK), LockMode::Exclusive) {
+        Ok(Some(_lock)) => discard(folder),
         Ok(None) => {}
-        Ok(Some(_)) | Err(_) => discard(folder),
+        Err(_) if folder.join(EXIT_CODE).exists() || !is_recent(folder) => discard(folder),
+        Err(_) => {}
     }
 }
 
@@ -284,6 +287,8 @@ mod tests {
         // A folder cannot be opened as a lock file.
         fs::create_dir(folder.join(LOCK)).unwrap();
         assert_eq!(state(&folder), State::Live);
+        remove(&folder);
+        assert!(folder.exists(), "a folder that may be live stays");
         File::open(&folder).unwrap().set_modified(SystemTime::now() - LIVE_WITHOUT_LOCK).unwrap();
         assert_eq!(state(&folder), State::Failed);
         File::open(&folder).unwrap().set_modified(SystemTime::now() + LIVE_WITHOUT_LOCK).unwrap();
