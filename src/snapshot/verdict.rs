@@ -156,7 +156,8 @@ pub(crate) fn judge_case(
     if change.diff.is_empty() {
         to_hold.kept.extend(of_others.cloned());
     }
-    if change.is_change() {
+    // A known finding is explained by its entry, so the snapshot does not need it.
+    if change.is_change_without(|rule| is_known(claims, rule)) {
         to_hold.found.extend(by_default);
         let not_compared =
             usual.iter().filter(|line| gone.contains(&line.rule) && !is_comparable(&line.rule));

@@ -160,6 +160,11 @@ fn a_known_finding_explains_what_it_names_and_fails_when_it_is_wrong() {
         let judged =
             |strict| judge_case(&seen.observation, &[], &Policy::default(), &accepted, diff, &claims, strict);
         assert_eq!((judged(false).verdict, judged(true).verdict), (loose, strict), "{claims:?} {accepted:?}");
+        // Nothing is left to review if a snapshot exists and the finding is known.
+        let to_hold = judged(false).to_hold.kept.iter().map(|line| line.rule.clone()).collect::<Vec<_>>();
+        if let (Accepted::Findings(lines), Known) = (&accepted, loose) {
+            assert_eq!(to_hold, lines.iter().map(|line| line.rule.clone()).collect::<Vec<_>>());
+        }
         // What is stored is judged the same way again.
         let stored = judged(false).known;
         let again = judge_case(&seen.observation, &[], &Policy::default(), &accepted, diff, &stored, false);
