@@ -150,10 +150,11 @@ pub async fn run(
         ..RunFinished::default()
     };
     let interrupted = finished.interrupted;
-    let died = record(&settings, &scenarios, done, &snapshots, logs, &mut finished).await?;
-    finished.gave_up = died.is_some();
+    let recorded = record(&settings, &scenarios, done, &snapshots, logs, &mut finished).await;
+    finished.gave_up = matches!(recorded, Ok(Some(_)));
+    // The reports are complete even if a snapshot could not be written.
     finish(&settings, events, finished);
-    Ok(RunEnd { interrupted, died })
+    Ok(RunEnd { interrupted, died: recorded? })
 }
 
 fn finish(settings: &RunSettings, events: &UnboundedSender<Event>, mut finished: RunFinished) {
