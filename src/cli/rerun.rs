@@ -18,12 +18,19 @@ pub(super) fn rerun(context: &CliContext, chosen: &Settings, args: &RunArgs) -> 
         Some(false) => options.push("--strict=false".to_owned()),
         None => {}
     }
+    let durations = args.select.durations.as_ref().map(|file| file.display().to_string());
+    let allowed = args.allow_inconclusive.map(|most| most.to_string());
+    let shard_options = [("--durations", durations), ("--allow-inconclusive", allowed)];
     let proxy = args.proxy.as_ref().or(chosen.proxy.as_ref());
     let words = args.select.paths.paths.iter().map(|path| path.display().to_string());
     Rerun {
         // A path must not look like an option.
         paths: words.map(|path| if path.starts_with('-') { format!("./{path}") } else { path }).collect(),
         options,
+        shard_options: shard_options
+            .iter()
+            .flat_map(|(name, value)| value.iter().flat_map(|value| option(name, value)))
+            .collect(),
         policy: args.policy.clone(),
         project: project(context, args.snapshots.as_deref()),
         accept_all: if args.accept { accept_all(context, args) } else { Vec::new() },

@@ -22,6 +22,9 @@ pub struct Rerun {
     /// Options of `upfault run` other than filters and the options in the fields below:
     /// `["--proxy", "litellm", "--seed", "7"]`.
     pub options: Vec<String>,
+    /// Options that matter only for a whole shard: `["--durations", "durations.json"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shard_options: Vec<String>,
     /// The value of `--policy`.
     pub policy: Option<String>,
     /// Options that `upfault review` accepts too: the settings file and the snapshot folder.
@@ -57,7 +60,7 @@ impl Rerun {
         let mut words = vec!["upfault".to_owned(), "run".to_owned()];
         words.extend(self.paths.iter().cloned());
         words.extend(filter.iter().flat_map(|filter| option("--filter", filter)));
-        words.extend(self.options.iter().cloned());
+        words.extend(self.options.iter().chain(&self.shard_options).cloned());
         words.extend(self.policy.iter().flat_map(|policy| option("--policy", policy)));
         words.extend(self.project.iter().cloned());
         words.extend(["--shard", shard, "--report", "json=PATH"].map(str::to_owned));
@@ -131,6 +134,7 @@ mod tests {
         let all = Rerun {
             paths: words(&["my llm", "limits"]),
             options: words(&["--proxy", "./my proxies/fake@2", "--seed", "7", "--strict"]),
+            shard_options: words(&["--allow-inconclusive", "20"]),
             policy: Some("it's ours.yaml".to_owned()),
             project: words(&["--config", "ci/nightly.toml", "--snapshots", "my snaps"]),
             accept_all: Vec::new(),

@@ -149,13 +149,14 @@ fn a_missing_shard_is_named_with_the_command_that_runs_it() {
         report.rerun = Some(Rerun {
             paths: vec!["limits".to_owned()],
             options: vec!["--proxy".to_owned(), "litellm".to_owned()],
+            shard_options: vec!["--durations".to_owned(), "durations.json".to_owned()],
             ..Rerun::default()
         });
     }
     reports.remove(2);
     insta::assert_snapshot!(refused(&reports), @"
     shard 3/4 is missing
-    help: its job may have failed before it wrote a report: read its log, or run the shard again: `upfault run limits --filter x --proxy litellm --shard 3/4 --report json=PATH`
+    help: its job may have failed before it wrote a report: read its log, or run the shard again: `upfault run limits --filter x --proxy litellm --durations durations.json --shard 3/4 --report json=PATH`
     ");
     reports.remove(0);
     assert!(refused(&reports).starts_with("shards 1/4, 3/4 are missing\n"), "{}", refused(&reports));
