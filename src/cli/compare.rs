@@ -17,11 +17,12 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    compare::{ComparedAs, ComparedRun, ComparedSide, Comparison},
+    compare::{CaseState, ComparedAs, ComparedRun, ComparedSide, Comparison},
     judge::Policy,
     report::{
-        ComparisonView, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, Report, ReportTarget, compared_cases,
-        not_judged_again, option, plural, write_case_comparison, write_comparison, write_report,
+        ALLOWED_INCONCLUSIVE, ComparisonView, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, Report, ReportTarget,
+        compared_cases, not_judged_again, option, plural, write_case_comparison, write_comparison,
+        write_report,
     },
     shell,
 };
@@ -193,12 +194,34 @@ impl Comparing<'_> {
             print::note("error: no case could be compared, so this says nothing about the upgrade");
             return Ok(EXIT_FINDINGS);
         }
+        if self.args.fail_on != FailOn::Never && self.is_too_inconclusive(runs) {
+            return Ok(EXIT_FINDINGS);
+        }
         let left = match self.args.fail_on {
             FailOn::Worse => comparison.remaining(|compared_as| compared_as == ComparedAs::Worse),
             FailOn::Different => comparison.remaining(|_| true),
             FailOn::Never => 0,
         };
         Ok(if left > 0 { EXIT_FINDINGS } else { EXIT_OK })
+    }
+
+    /// Whether more cases of a side are inconclusive than are allowed. Then an error message says so.
+    fn is_too_inconclusive(&self, runs: &[ComparedRun]) -> bool {
+        let allowed = self.args.allow_inconclusive.or(self.chosen.allow_inconclusive);
+        let allowed = allowed.unwrap_or(ALLOWED_INCONCLUSIVE);
+        let unclear =
+            |run: &ComparedRun| run.cases.iter().filter(|case| case.state == CaseState::Unclear).count();
+        let Some(worst) = runs.iter().max_by_key(|run| unclear(run)).filter(|run| unclear(run) > allowed)
+        else {
+            return false;
+        };
+        print::note(&format!(
+            "error: {} of {} are inconclusive and were not compared\nhelp: run the comparison again on a machine with \
+             less load, or allow them with `--allow-inconclusive N`",
+            plural(unclear(worst), "case"),
+            worst.side.label
+        ));
+        true
     }
 
     /// Notes how many cases could not be judged again.

@@ -18,6 +18,9 @@ pub(crate) struct CompareArgs {
     /// The differences that exit with 1
     #[arg(long, value_enum, default_value_t = FailOn::Worse, value_name = "WHEN")]
     pub fail_on: FailOn,
+    /// Exit with 1 if more than N cases of a side are inconclusive [default: 5]
+    #[arg(long, value_name = "N")]
+    pub allow_inconclusive: Option<usize>,
     /// How to decide disputed questions, on all sides: `default`, `rfc9110`, `litellm-docs`, `strict`, or a file
     /// [default: default]
     #[arg(long, value_name = "NAME|FILE", env = "UPFAULT_POLICY")]
@@ -45,7 +48,8 @@ variable, or a YAML file that is merged over its configuration:
 
 Exit codes:
     0  nothing is worse
-    1  a required rule is newly broken in at least one case (--fail-on changes this)";
+    1  a required rule is newly broken in at least one case (--fail-on changes this),
+       or too many cases are inconclusive";
 
 /// The differences that exit with 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -77,6 +77,21 @@ fn a_proxy_is_the_same_as_itself() {
 }
 
 #[test]
+fn too_many_inconclusive_cases_fail_the_comparison() {
+    let stage = stored();
+    let mut report: Value = serde_json::from_str(&stage.read("a.json")).unwrap();
+    report["cases"][0]["verdict"] = "inconclusive".into();
+    stage.write("c.json", &report.to_string());
+    compare(&stage, &["a.json", "c.json"]).code(0).out_has(&["3 the same"]);
+    compare(&stage, &["a.json", "c.json", "--allow-inconclusive", "0"]).code(1).err_has(&[
+        "1 case of builtin",
+        "inconclusive",
+        "help: ",
+    ]);
+    compare(&stage, &["a.json", "c.json", "--allow-inconclusive", "0", "--fail-on", "never"]).code(0);
+}
+
+#[test]
 fn a_mode_changes_the_configuration_and_is_named() {
     let stage = Stage::small().fake("honest");
     stage.write("overlay.yaml", "extra: {setting: 1}\n");
