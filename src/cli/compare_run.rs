@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     args::{RunArgs, SelectArgs},
     compare_args::CompareArgs,
@@ -35,6 +37,8 @@ pub(super) struct SideRunner<'a> {
     args: &'a CompareArgs,
     folder: &'a Path,
     runtime: tokio::runtime::Runtime,
+    /// Cancelled by the first Ctrl-C. A run handles the signal too; this also covers the time between two runs.
+    interrupted: CancellationToken,
 }
 
 /// Where the repetitions of some cases of a side are stored: `side-1.again.json` next to `side-1.json`.
@@ -54,7 +58,13 @@ impl<'a> SideRunner<'a> {
             .enable_all()
             .build()
             .map_err(Failure::io("cannot start the runtime"))?;
-        Ok(Self { context, chosen, args, folder, runtime })
+        let interrupted = CancellationToken::new();
+        let token = interrupted.clone();
+        runtime.spawn(async move {
+            terminated().await;
+            token.cancel();
+        });
+        Ok(Self { context, chosen, args, folder, runtime, interrupted })
     }
 
     /// Finds and installs all proxies before the first one runs, so that a mistake is found immediately. Returns false if
@@ -75,7 +85,7 @@ impl<'a> SideRunner<'a> {
             let installed = self.runtime.block_on(async {
                 tokio::select! {
                     biased;
-                    () = terminated() => Ok(None),
+                    () = self.interrupted.cancelled() => Ok(None),
                     installed = definition.install(&self.context.cache, &|line| print::note(&line)) => installed.map(Some),
                 }
             })?;
@@ -95,6 +105,9 @@ impl<'a> SideRunner<'a> {
         spec: &str,
         only: Option<&HashSet<String>>,
     ) -> Result<Option<PathBuf>, Failure> {
+        if self.interrupted.is_cancelled() {
+            return Ok(None);
+        }
         let report = self.folder.join(format!("side-{}.json", n + 1));
         let (report, work_dir) = match only {
             None => (report, self.folder.join(format!("side-{}", n + 1))),
