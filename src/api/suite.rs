@@ -180,9 +180,11 @@ impl Suite {
         })?;
         let store = match self.snapshots {
             Some(snapshots) => {
-                SnapshotStore::new(snapshots.join(self.proxy.name()), WriteMode::Never).without_bundled()
+                SnapshotStore::new(snapshots.join(self.proxy.baseline()), WriteMode::Never).without_bundled()
             }
-            None => SnapshotStore::new(self.root.join("snapshots").join(self.proxy.name()), WriteMode::Never),
+            None => {
+                SnapshotStore::new(self.root.join("snapshots").join(self.proxy.baseline()), WriteMode::Never)
+            }
         };
         let settings = RunSettings {
             cases: self.cases,

@@ -8,11 +8,11 @@ use super::{
     failure::Failure,
     print,
     project::SNAPSHOTS,
-    run::{is_url, proxy},
+    run::{is_url, proxy, tested},
     settings::NAME,
 };
 use crate::{
-    proxy::Definition,
+    proxy::{Definition, ProxyMode},
     report::{EXIT_OK, plural},
     runner::ProxyChoice,
     snapshot::{bundled_files, write_atomically},
@@ -27,7 +27,7 @@ pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure>
     let listen = is_url(spec).then(|| LISTEN.parse().ok()).flatten();
     let chosen = proxy(context, &context.cwd, spec, listen, None)?;
     let (settings, root) = (context.cwd.join(NAME), context.cwd.join(SNAPSHOTS));
-    let folder = root.join(chosen.name());
+    let folder = root.join(chosen.baseline());
     let files = baseline(&chosen);
     if !args.force {
         refuse_existing(context, &settings, &folder, &files)?;
@@ -46,7 +46,7 @@ pub(super) fn init(context: &CliContext, args: &InitArgs) -> Result<u8, Failure>
         0 => no_baseline(&chosen),
         n => format!(
             "copied the baseline of {}: {} in {}\nnext: `upfault run`; commit {NAME} and {SNAPSHOTS}/\n",
-            title(&chosen),
+            tested(&chosen),
             plural(n, "snapshot"),
             shown(context, &folder)
         ),
@@ -64,6 +64,7 @@ fn baseline(chosen: &ProxyChoice) -> Vec<(&'static str, &'static str)> {
             bundled.iter().any(|one| {
                 (&one.name, &one.version) == (&definition.name, &definition.version)
                     && definition.is_bundled()
+                    && definition.mode().is_none()
             })
         }
         ProxyChoice::Remote(_) => false,
@@ -81,22 +82,15 @@ fn no_baseline(chosen: &ProxyChoice) -> String {
     format!(
         "no baseline of {}: {why}\nnext: `upfault run --accept` records what passes, `upfault run --accept --force` also the \
          findings of today\n",
-        title(chosen)
+        tested(chosen)
     )
-}
-
-fn title(chosen: &ProxyChoice) -> String {
-    match chosen.version() {
-        Some(version) => format!("{} {version}", chosen.name()),
-        None => chosen.name(),
-    }
 }
 
 /// The proxy for the settings file, with its version: an upgrade of upfault must not change what is tested.
 fn pinned(chosen: &ProxyChoice, spec: &str) -> String {
     match (chosen, chosen.version()) {
-        (ProxyChoice::Definition(definition), Some(version)) if spec == definition.name => {
-            format!("{spec}@{version}")
+        (ProxyChoice::Definition(definition), Some(_)) if ProxyMode::split(spec).0 == definition.name => {
+            tested(chosen).spec()
         }
         _ => spec.to_owned(),
     }

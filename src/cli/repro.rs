@@ -9,9 +9,10 @@ use super::{
     args::{PathArgs, ReproArgs},
     context::CliContext,
     failure::Failure,
+    interrupt::terminated,
     policy, print, repro_keep,
     repro_script::{self, ReproPlaces},
-    run::{on_interrupt, proxy},
+    run::{on_interrupt, proxy, tested},
     run_folder::RunFolder,
     select,
     settings::Settings,
@@ -22,7 +23,7 @@ use crate::{
     proxy::{Definition, Installed},
     report::{
         ALLOWED_INCONCLUSIVE, BugReport, EXIT_BROKE, EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE,
-        Report, ReproStep, option,
+        ProxyReport, Report, ReproStep, option,
     },
     runner::{self, ProxyChoice, RunSettings},
     scenario::{Case, Level, expand, nearest, siblings},
@@ -37,8 +38,8 @@ struct Reproduced {
     case: CaseReport,
     /// The cases with which it is compared, if they ran too.
     siblings: Vec<CaseReport>,
-    /// `litellm 1.102.4`
-    proxy: String,
+    /// The proxy.
+    proxy: ProxyReport,
     /// The version of upfault that ran the case.
     upfault: String,
     /// The versions of other software.
@@ -95,18 +96,13 @@ fn stored(context: &CliContext, file: &Path, id: &str) -> Result<Reproduced, Fai
             file.display()
         )));
     };
-    let version = report.proxy.version.as_deref();
-    let spec = match version {
-        Some(version) => format!("{}@{version}", report.proxy.name),
-        None => report.proxy.name.clone(),
-    };
     Ok(Reproduced {
         siblings: compared(case, &report.cases),
-        proxy: [report.proxy.name.as_str()].into_iter().chain(version).collect::<Vec<_>>().join(" "),
+        proxy: report.proxy.clone(),
         upfault: report.upfault.clone(),
         versions: Vec::new(),
         // A proxy at a URL, or a definition that does not exist here, has none.
-        definition: proxy(context, &context.cwd, &spec, None, None)
+        definition: proxy(context, &context.cwd, &report.proxy.spec(), None, None)
             .ok()
             .and_then(|choice| definition(choice, Path::new("upfault"))),
         case: case.clone(),
@@ -165,6 +161,12 @@ fn run(
         .build()
         .map_err(Failure::io("cannot start the runtime"))?;
     let code = runtime.block_on(async {
+        let interrupted = CancellationToken::new();
+        let token = interrupted.clone();
+        tokio::spawn(async move {
+            terminated().await;
+            token.cancel();
+        });
         let Some(cases) = results(context, chosen, choice, policy, case, folder).await? else {
             return Ok(EXIT_INTERRUPTED);
         };
@@ -172,19 +174,19 @@ fn run(
             return Ok(EXIT_INTERRUPTED);
         };
         let choice = select()?;
-        let title = match choice.version() {
-            Some(version) => format!("{} {version}", choice.name()),
-            None => choice.name(),
-        };
+        let tested = tested(&choice);
         let definition = definition(choice, Path::new("upfault"));
         let found = Reproduced {
             siblings: compared(own, &cases),
-            proxy: title,
+            proxy: tested,
             upfault: env!("CARGO_PKG_VERSION").to_owned(),
             versions: versions(context, definition.as_ref()).await,
             definition,
             case: own.clone(),
         };
+        if interrupted.is_cancelled() {
+            return Ok(EXIT_INTERRUPTED);
+        }
         let code = finish(context, args, case, &found)?;
         if args.keep && found.case.verdict.is_of_findings() {
             let program = std::env::current_exe().map_err(Failure::io("cannot find upfault itself"))?;
@@ -287,7 +289,8 @@ fn operating_system() -> String {
 
 /// Writes the bug report, or says why there is none. Returns the exit code.
 fn finish(context: &CliContext, args: &ReproArgs, case: &Case, found: &Reproduced) -> Result<u8, Failure> {
-    let Reproduced { case: report, proxy, .. } = found;
+    let report = &found.case;
+    let proxy = &found.proxy.to_string();
     let reason = || report.reason.clone().unwrap_or_default();
     match report.verdict {
         Verdict::Skipped => {
@@ -348,10 +351,7 @@ fn again(args: &ReproArgs, found: &Reproduced) -> String {
     let mut words = vec!["upfault".to_owned(), "repro".to_owned(), args.case.clone()];
     let spec = match (&args.proxy, &found.definition) {
         (Some(spec), _) => Some(spec.clone()),
-        (None, Some(definition)) => Some(match definition.release() {
-            Some(version) => format!("{}@{version}", definition.name),
-            None => definition.name.clone(),
-        }),
+        (None, Some(_)) => Some(found.proxy.spec()),
         (None, None) => None,
     };
     words.extend(spec.iter().flat_map(|spec| option("--proxy", spec)));

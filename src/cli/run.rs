@@ -52,8 +52,7 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
     let settings = settings(context, &chosen, args, folder)?;
     let tolerance = Tolerance { strict: settings.strict, inconclusive: settings.allow_inconclusive };
     if let (Some(before), Some(report)) = (&args.tested_before, &args.rerun_failed) {
-        let proxy = &settings.proxy;
-        let now = ProxyReport { name: proxy.name(), version: proxy.version(), mode: proxy.mode() };
+        let now = tested(&settings.proxy);
         if now != *before {
             print::note(&format!("note: {} is from {before}, but this run tests {now}", report.display()));
         }
@@ -80,6 +79,11 @@ fn run_in(folder: &Path, context: &CliContext, args: &RunArgs) -> Result<u8, Fai
         false => summary,
     };
     Ok(exit_code(&summary, tolerance, ended.interrupted))
+}
+
+/// The proxy as reports name it.
+pub(super) fn tested(proxy: &ProxyChoice) -> ProxyReport {
+    ProxyReport { name: proxy.name(), version: proxy.version(), mode: proxy.mode() }
 }
 
 /// The message for a proxy that stopped serving and was not restarted.
@@ -126,7 +130,7 @@ pub(super) fn settings(
         (false, false) if own.is_none() && !is_project(context) => WriteMode::Outside,
         (false, false) => WriteMode::Pending,
     };
-    let dir = own.clone().unwrap_or_else(|| context.root.join(SNAPSHOTS)).join(proxy.name());
+    let dir = own.clone().unwrap_or_else(|| context.root.join(SNAPSHOTS)).join(proxy.baseline());
     let store = SnapshotStore::new(dir, mode);
     Ok(RunSettings {
         cases,

@@ -76,6 +76,10 @@ impl Definition {
             let value = template::render(&environment, &self.source, text, &values)?;
             env.extend((!value.is_empty()).then(|| (name.clone(), value)));
         }
+        for (name, value) in &self.mode.variables {
+            env.retain(|(other, _)| other != name);
+            env.push((name.clone(), value.clone()));
+        }
         let ready = template::render(&environment, &self.source, &document.ready.get, &values)?;
         Ok(StandaloneProxy {
             files,

@@ -109,6 +109,16 @@ pub struct ProxyReport {
     pub mode: Option<String>,
 }
 
+impl ProxyReport {
+    /// The proxy as the argument of `--proxy`: `litellm@1.108.7,LITELLM_RUST=1`.
+    pub(crate) fn spec(&self) -> String {
+        let version = self.version.iter().map(|version| format!("@{version}"));
+        let words = self.mode.iter().flat_map(|mode| mode.split(", "));
+        let words = words.map(|word| format!(",{}", word.replace(',', r"\,")));
+        std::iter::once(self.name.clone()).chain(version).chain(words).collect()
+    }
+}
+
 /// `litellm 1.108.7 with LITELLM_RUST=1`
 impl fmt::Display for ProxyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -105,7 +105,15 @@ impl ProxyChoice {
         }
     }
 
-    /// The name of the proxy, which is also the name of its snapshot folder.
+    /// The name of the folder with its snapshots: its name, and its mode, because each mode has its own baseline
+    /// (`litellm,LITELLM_RUST=1`).
+    pub fn baseline(&self) -> String {
+        let words = self.mode().map(|mode| format!(",{}", mode.replace(", ", ",")));
+        let plain = |c: char| if c.is_ascii_alphanumeric() || ".,_=-".contains(c) { c } else { '-' };
+        self.name() + &words.unwrap_or_default().chars().map(plain).collect::<String>()
+    }
+
+    /// The name of the proxy.
     pub fn name(&self) -> String {
         match self {
             Self::Builtin(None) => "builtin".to_owned(),

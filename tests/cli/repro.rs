@@ -196,3 +196,17 @@ fn a_kept_proxy_answers_the_printed_request_until_it_is_stopped() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     stage.nothing_is_left();
 }
+
+#[test]
+fn the_mode_of_the_proxy_is_part_of_the_steps_and_of_the_baseline() {
+    let stage = Stage::new().scenario("t/key", KEY).fake("leaky");
+    let spec = "./leaky,EXTRA=a value";
+    stage.upfault(&["repro", "t/key[stream]", "--proxy", spec]).code(1).out_has(&[
+        "fake with EXTRA=a value",
+        "EXTRA='a value' ",
+        "--proxy './leaky,EXTRA=a value'",
+    ]);
+    stage.upfault(&["run", "scenarios/t", "--proxy", spec, "--accept", "--force"]).code(0);
+    assert!(stage.path("snapshots/fake,EXTRA=a-value/t/key.snap").exists());
+    assert!(!stage.path("snapshots/fake").exists());
+}
