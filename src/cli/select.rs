@@ -1,6 +1,6 @@
 //! Selects cases by the arguments.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, collections::HashSet, path::PathBuf};
 
 use super::{
     args::{PathArgs, SelectArgs},
@@ -126,11 +126,13 @@ pub(super) fn cases(
 
 /// The cases with these ids. A note says if some no longer exist.
 fn these(all: Vec<Case>, ids: &[String]) -> Vec<Case> {
-    let missing: Vec<&String> = ids.iter().filter(|id| !all.iter().any(|case| case.id == **id)).collect();
+    let known: HashSet<&str> = all.iter().map(|case| case.id.as_str()).collect();
+    let missing: Vec<&String> = ids.iter().filter(|id| !known.contains(id.as_str())).collect();
     if let Some(first) = missing.first() {
         let cases = plural(missing.len(), "case");
         print::note(&format!("note: {cases} of the report are not among the scenarios, for example {first}"));
     }
+    let ids: HashSet<&String> = ids.iter().collect();
     all.into_iter().filter(|case| ids.contains(&case.id)).collect()
 }
 

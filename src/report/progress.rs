@@ -98,6 +98,8 @@ fn start_bar(cases: usize) -> ProgressBar {
 /// What a run has done so far. Pure: the caller passes the time.
 struct RunProgress {
     costs: CaseCosts,
+    /// The cost of all cases.
+    total: u64,
     cases: usize,
     done: usize,
     failed: usize,
@@ -110,7 +112,16 @@ struct RunProgress {
 
 impl RunProgress {
     fn new(costs: CaseCosts) -> Self {
-        Self { costs, cases: 0, done: 0, failed: 0, running: HashSet::new(), began: None, cost: 0 }
+        Self {
+            total: costs.total(),
+            costs,
+            cases: 0,
+            done: 0,
+            failed: 0,
+            running: HashSet::new(),
+            began: None,
+            cost: 0,
+        }
     }
 
     fn add(&mut self, event: &Event, now: Instant) {
@@ -145,7 +156,7 @@ impl RunProgress {
 
     fn left(&self, now: Instant) -> Option<String> {
         let elapsed = now.duration_since(self.began?);
-        rest(elapsed, self.cost, self.costs.total()).map(about)
+        rest(elapsed, self.cost, self.total).map(about)
     }
 }
 
