@@ -142,6 +142,22 @@ impl CallerResponse {
         }
     }
 
+    /// The stream, if it is one.
+    pub fn stream(&self) -> Option<&CallerStream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// The session, if it is one.
+    pub fn session(&self) -> Option<&CallerSession> {
+        match self {
+            Self::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
     /// The error object: from the body, or from the first error event.
     pub fn error(&self) -> Option<&ErrorObject> {
         match self {

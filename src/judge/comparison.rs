@@ -44,7 +44,7 @@ pub(crate) fn compare_siblings(
             of_kin(pair.kin).filter(|one| !lifted.contains_key(one.rule.id))
         {
             let Some(under_policy) = under_policy(rule, policy) else { continue };
-            let RuleOutcome::Broken(breach) = compare(&pair) else { continue };
+            let Some(RuleOutcome::Broken(breach)) = compare(&pair) else { continue };
             if findings.iter().any(|finding| finding.rule == rule.id) {
                 continue;
             }
@@ -74,9 +74,7 @@ pub fn applicable_to_siblings(
     let pairs = SiblingPair::of(observation, &sibling, policy);
     let applies = |one: &&SiblingRule| {
         under_policy(&one.rule, policy).is_some()
-            && pairs
-                .iter()
-                .any(|pair| pair.kin == one.kin && (one.compare)(pair) != RuleOutcome::NotApplicable)
+            && pairs.iter().any(|pair| pair.kin == one.kin && (one.compare)(pair).is_some())
     };
     SIBLINGS.iter().filter(applies).map(|one| one.rule.id).collect()
 }
@@ -91,6 +89,6 @@ fn of_kin(kin: SiblingKind) -> impl Iterator<Item = &'static SiblingRule> {
 }
 
 /// The `check` of rules that compare siblings: it never applies.
-pub(super) fn alone(_: &Facts<'_>) -> RuleOutcome {
-    RuleOutcome::NotApplicable
+pub(super) fn alone(_: &Facts<'_>) -> Option<RuleOutcome> {
+    None
 }

@@ -27,7 +27,7 @@ pub(crate) fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> 
         let facts = Facts::of(observation, exchange, policy);
         for rule in rules().filter(|rule| !lifted.contains_key(rule.id)) {
             let Some(under_policy) = under_policy(rule, policy) else { continue };
-            let RuleOutcome::Broken(breach) = check(rule, &facts) else { continue };
+            let Some(RuleOutcome::Broken(breach)) = check(rule, &facts) else { continue };
             // One finding per rule and case, with the first exchange that breaks the rule as evidence.
             if let Some(finding) = findings.iter_mut().find(|finding| finding.rule == rule.id) {
                 finding.evidence.push(format!("also broken in {}: {}", exchange.step, breach.observed));
@@ -64,18 +64,18 @@ pub(super) fn evidence(facts: &Facts<'_>) -> Vec<String> {
 /// Checks a rule. If the caller left, only the rules about that and the expectations of the scenario apply, because
 /// the rest of the response is unknown. If the case stopped the proxy, only the rules about that apply, because
 /// everything else is a consequence.
-fn check(rule: &Rule, facts: &Facts<'_>) -> RuleOutcome {
+fn check(rule: &Rule, facts: &Facts<'_>) -> Option<RuleOutcome> {
     if PROCESS.iter().any(|own| own.id == rule.id) {
         return (rule.check)(facts);
     }
     if facts.seen.stopped_the_proxy() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     if facts.arrangement.proxy.pass_through && !binds_a_pass_through(rule.id) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let applies = || [DISCONNECT, EXPECT].into_iter().flatten().any(|own| own.id == rule.id);
-    if facts.left.is_some() && !applies() { RuleOutcome::NotApplicable } else { (rule.check)(facts) }
+    if facts.left.is_some() && !applies() { None } else { (rule.check)(facts) }
 }
 
 /// The rules that apply to a case, whether or not the proxy keeps them.
@@ -84,7 +84,7 @@ pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static st
         observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, policy)).collect();
     rules()
         .filter(|rule| under_policy(rule, policy).is_some())
-        .filter(|rule| all.iter().any(|facts| check(rule, facts) != RuleOutcome::NotApplicable))
+        .filter(|rule| all.iter().any(|facts| check(rule, facts).is_some()))
         .map(|rule| rule.id)
         .collect()
 }

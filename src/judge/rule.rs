@@ -18,8 +18,8 @@ pub struct Rule {
     pub references: &'static [&'static str],
     /// Whether it depends on timing: then a busy machine can cause a false finding.
     pub timing: bool,
-    /// Checks one exchange.
-    pub check: fn(&Facts<'_>) -> RuleOutcome,
+    /// Checks one exchange; `None` if the rule does not apply to it.
+    pub check: fn(&Facts<'_>) -> Option<RuleOutcome>,
 }
 
 /// A rule that compares a case with a sibling: a named, pure function of the same step of both.
@@ -29,14 +29,12 @@ pub(crate) struct SiblingRule {
     /// Which siblings it compares.
     pub kin: SiblingKind,
     /// Compares the same step of both.
-    pub compare: fn(&SiblingPair<'_>) -> RuleOutcome,
+    pub compare: fn(&SiblingPair<'_>) -> Option<RuleOutcome>,
 }
 
-/// The result of checking one exchange.
+/// The result of checking an exchange to which the rule applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleOutcome {
-    /// The rule does not apply to this exchange.
-    NotApplicable,
     /// The proxy keeps the rule.
     Holds,
     /// The proxy breaks the rule.
@@ -56,17 +54,20 @@ pub struct RuleBreach {
 
 impl RuleOutcome {
     /// [`Holds`](Self::Holds), or [`Broken`](Self::Broken) with the expected and the observed behaviour.
-    pub fn check(holds: bool, breach: impl FnOnce() -> (String, String)) -> Self {
+    pub fn check(holds: bool, breach: impl FnOnce() -> (String, String)) -> Option<Self> {
         if holds {
-            Self::Holds
-        } else {
-            let (expected, observed) = breach();
-            Self::Broken(RuleBreach { expected, observed, evidence: Vec::new() })
+            return Some(Self::Holds);
         }
+        let (expected, observed) = breach();
+        Self::broken(expected, observed, Vec::new())
     }
 
     /// [`Broken`](Self::Broken), with evidence.
-    pub fn broken(expected: impl Into<String>, observed: impl Into<String>, evidence: Vec<String>) -> Self {
-        Self::Broken(RuleBreach { expected: expected.into(), observed: observed.into(), evidence })
+    pub fn broken(
+        expected: impl Into<String>,
+        observed: impl Into<String>,
+        evidence: Vec<String>,
+    ) -> Option<Self> {
+        Some(Self::Broken(RuleBreach { expected: expected.into(), observed: observed.into(), evidence }))
     }
 }

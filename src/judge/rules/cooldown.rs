@@ -107,12 +107,10 @@ fn cooldown_started_by<'a>(facts: &Facts<'a>, deployment: &str, after: u32) -> O
     last
 }
 
-fn honoured(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(Cooldown { after, lasting }) = facts.arrangement.proxy.cooldown else {
-        return RuleOutcome::NotApplicable;
-    };
+fn honoured(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let Cooldown { after, lasting } = facts.arrangement.proxy.cooldown?;
     let lasting_ms = lasting.as_secs_f64() * 1000.0;
-    let mut outcome = RuleOutcome::NotApplicable;
+    let mut outcome = None;
     for deployment in &facts.arrangement.deployments {
         let name = deployment.name.as_str();
         let Some(failure) = cooldown_started_by(facts, name, after) else { continue };
@@ -137,15 +135,15 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
             );
         }
         if facts.exchange.sent_ms - failure.at_ms < lasting_ms {
-            outcome = RuleOutcome::Holds;
+            outcome = Some(RuleOutcome::Holds);
         }
     }
     outcome
 }
 
-fn not_for_bad_requests(facts: &Facts<'_>) -> RuleOutcome {
+fn not_for_bad_requests(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if facts.arrangement.proxy.cooldown.is_none() || !facts.unreachable.is_empty() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let earlier: Vec<(&Attempt, AttemptOutcome)> = facts
         .all_attempts
@@ -154,11 +152,8 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> RuleOutcome {
         .map(|attempt| (attempt, AttemptOutcome::of(attempt, facts.arrangement.combination)))
         .collect();
     let only_bad_requests = earlier.iter().all(|(_, result)| result.is_success() || is_bad_request(result));
-    let Some((last, result)) =
-        earlier.iter().rfind(|(_, result)| is_bad_request(result)).filter(|_| only_bad_requests)
-    else {
-        return RuleOutcome::NotApplicable;
-    };
+    let (last, result) =
+        earlier.iter().rfind(|(_, result)| is_bad_request(result)).filter(|_| only_bad_requests)?;
     if facts.attempts.is_empty() {
         return RuleOutcome::broken(
             "an attempt: all earlier failures were caused by the callers' requests",
@@ -166,7 +161,7 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> RuleOutcome {
             vec![format!("upstream {}#{} {}", last.deployment, last.n, result.describe())],
         );
     }
-    RuleOutcome::Holds
+    Some(RuleOutcome::Holds)
 }
 
 /// The failures since the last success; `None` unless the proxy refused this exchange without an attempt.
@@ -214,27 +209,25 @@ fn lines(failures: &[(&Attempt, AttemptOutcome)]) -> Vec<String> {
     failures.iter().map(line).collect()
 }
 
-fn status(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(failures) = refused_after_only(facts, &[429]) else { return RuleOutcome::NotApplicable };
+fn status(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let failures = refused_after_only(facts, &[429])?;
     let got = facts.response.failure_status();
     if got.is_some_and(|got| matches!(got, 429 | 503) || facts.policy.rate_limit.answer.contains(got)) {
-        return RuleOutcome::Holds;
+        return Some(RuleOutcome::Holds);
     }
     RuleOutcome::broken("429 or 503", facts.response.describe(), lines(&failures))
 }
 
-fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(failures) = refused_after_only(facts, &[429]) else { return RuleOutcome::NotApplicable };
-    let (Some(answer), Some(cooldown)) = (facts.raw_response(), facts.arrangement.proxy.cooldown) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn retry_after(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let failures = refused_after_only(facts, &[429])?;
+    let (answer, cooldown) = (facts.raw_response()?, facts.arrangement.proxy.cooldown?);
     // The provider may have asked for a longer wait than the cooldown. One second is allowed for rounding.
     let own_ms = cooldown.lasting.as_secs_f64() * 1000.0;
     let asked = failures.iter().filter_map(|(attempt, _)| wait_ms(attempt, facts.began));
     let most_ms = asked.fold(own_ms, f64::max) + 1000.0;
     let got = asked_ms(|name| answer.header(name), facts.exchange.end_ms, facts.began);
     if got.is_some_and(|got| got <= most_ms) {
-        return RuleOutcome::Holds;
+        return Some(RuleOutcome::Holds);
     }
     let observed = match answer.header("retry-after") {
         Some(value) => format!("retry-after: {value}"),
@@ -244,16 +237,16 @@ fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
     RuleOutcome::broken(expected, observed, lines(&failures))
 }
 
-fn names_cause(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(failures) = refused_after_only(facts, &[401, 403]) else { return RuleOutcome::NotApplicable };
-    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
+fn names_cause(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let failures = refused_after_only(facts, &[401, 403])?;
+    let answer = facts.raw_response()?;
     let text = facts.steady(&answer.body.text);
     let planted = |(attempt, _): &(&Attempt, AttemptOutcome)| {
         word::has_token(&answer.body.text, &attempt.canaries.message)
     };
     let named = failures.iter().any(planted) || names_rejected_key(&text);
     if answer.status != 429 || named {
-        return RuleOutcome::Holds;
+        return Some(RuleOutcome::Holds);
     }
     let expected = "a status other than 429, or a message about the rejected key";
     RuleOutcome::broken(expected, facts.response.describe(), lines(&failures))

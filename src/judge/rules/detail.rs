@@ -118,11 +118,11 @@ fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attem
     (!sent.is_empty() && facts.failures().count() == sent.len()).then_some((got, sent))
 }
 
-fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> RuleOutcome {
+fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Option<RuleOutcome> {
     // After keep-alive pings the error is an event, and the rules on streams check that.
     let elsewhere = matches!(facts.response, CallerResponse::Session(_)) || facts.is_pinged();
     if !facts.failed_only_by(wanted) || facts.content_committed() || elsewhere {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let canaries: Vec<&str> = facts
         .failures()
@@ -130,12 +130,10 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> RuleOutcome {
         .filter(|(_, result)| result.error().is_some())
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
-    let Some(answer) = facts.raw_response().filter(|_| !canaries.is_empty()) else {
-        return RuleOutcome::NotApplicable;
-    };
+    let answer = facts.raw_response().filter(|_| !canaries.is_empty())?;
     // A failed chain may report any of its failures; `fallback.true-error` checks that.
     if facts.chain().len() > 1 {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(canaries.iter().any(|canary| word::has_token(&answer.body.text, canary)), || {
         (
@@ -145,28 +143,26 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> RuleOutcome {
     })
 }
 
-fn message_kept(facts: &Facts<'_>) -> RuleOutcome {
+fn message_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     message(facts, |status| (400..500).contains(&status))
 }
 
-fn server_message_kept(facts: &Facts<'_>) -> RuleOutcome {
+fn server_message_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     message(facts, |status| status >= 500)
 }
 
-fn message_once(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(answer) = facts.raw_response().filter(|_| facts.is_failure()) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn message_once(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let answer = facts.raw_response().filter(|_| facts.is_failure())?;
     // A proxy may report a failed chain as a list of its failures.
     if facts.chain().len() > 1 {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // The rules on streams check an error event that was sent twice.
     let text = match facts.response.error() {
         Some(error) => error.raw.to_string(),
         None => answer.body.text.clone(),
     };
-    let mut outcome = RuleOutcome::NotApplicable;
+    let mut outcome = None;
     for (attempt, _) in facts.failures() {
         let canary = attempt.canaries.message.as_str();
         let sent = word::count_tokens(&attempt.said(), canary);
@@ -174,7 +170,7 @@ fn message_once(facts: &Facts<'_>) -> RuleOutcome {
         if sent != 1 || count == 0 {
             continue;
         }
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
         if count > 1 {
             return RuleOutcome::broken(
                 "once",
@@ -186,15 +182,15 @@ fn message_once(facts: &Facts<'_>) -> RuleOutcome {
     outcome
 }
 
-fn message_plain(facts: &Facts<'_>) -> RuleOutcome {
-    let Some((got, sent)) = pair(facts) else { return RuleOutcome::NotApplicable };
+fn message_plain(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (got, sent) = pair(facts)?;
     let encoded = |text: &str| {
         let object = text.find('{').map(|at| &text[at..]).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_str(object).into_iter::<Value>();
         matches!(values.next(), Some(Ok(Value::Object(members))) if members.contains_key("error") || members.contains_key("message"))
     };
     if sent.iter().any(|(_, error)| encoded(&error.message)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(!encoded(&got.message), || {
         ("a message in plain text".to_owned(), format!("{:?}", shorten(&got.message)))
@@ -214,13 +210,13 @@ fn family(api: Api) -> Vocabulary {
 
 /// Whether one member of the error object equals, as text, what one of the upstreams sent. Does not apply between
 /// two dialects, because the values of one mean nothing in the other.
-fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> RuleOutcome {
-    let Some((got, sent)) = pair(facts) else { return RuleOutcome::NotApplicable };
+fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> Option<RuleOutcome> {
+    let (got, sent) = pair(facts)?;
     let own = family(facts.api());
     let sent: Vec<&Value> =
         sent.iter().filter(|(_, error)| error.family == own).map(|(_, error)| read(error)).collect();
     if sent.iter().all(|value| value.is_null()) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let got = read(got);
     let same = |sent: &Value| match (dialect::text(sent), dialect::text(got)) {
@@ -235,23 +231,23 @@ fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) 
     })
 }
 
-fn code_kept(facts: &Facts<'_>) -> RuleOutcome {
+fn code_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     member(facts, "code", |error| &error.code)
 }
 
-fn type_kept(facts: &Facts<'_>) -> RuleOutcome {
+fn type_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     member(facts, "type", |error| &error.kind)
 }
 
-fn param_kept(facts: &Facts<'_>) -> RuleOutcome {
+fn param_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     member(facts, "param", |error| &error.param)
 }
 
-fn no_language_literals(facts: &Facts<'_>) -> RuleOutcome {
+fn no_language_literals(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.is_failure() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let Some(got) = facts.response.error() else { return RuleOutcome::NotApplicable };
+    let got = facts.response.error()?;
     let sent: String = facts.failures().map(|(attempt, _)| attempt.said()).collect();
     for (name, value) in [("type", &got.kind), ("code", &got.code), ("param", &got.param)] {
         if let Value::String(text) = value
@@ -275,5 +271,5 @@ fn no_language_literals(facts: &Facts<'_>) -> RuleOutcome {
             );
         }
     }
-    RuleOutcome::Holds
+    Some(RuleOutcome::Holds)
 }

@@ -53,18 +53,18 @@ fn gone_ms(facts: &Facts<'_>) -> Option<f64> {
     facts.left.map(|_| facts.exchange.end_ms)
 }
 
-fn stream_cancelled(facts: &Facts<'_>) -> RuleOutcome {
-    if facts.wants_stream() { cancelled(facts) } else { RuleOutcome::NotApplicable }
+fn stream_cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    if facts.wants_stream() { cancelled(facts) } else { None }
 }
 
-fn plain_cancelled(facts: &Facts<'_>) -> RuleOutcome {
-    if facts.wants_stream() { RuleOutcome::NotApplicable } else { cancelled(facts) }
+fn plain_cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    if facts.wants_stream() { None } else { cancelled(facts) }
 }
 
-fn cancelled(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(gone) = gone_ms(facts) else { return RuleOutcome::NotApplicable };
+fn cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let gone = gone_ms(facts)?;
     let late = |attempt: &Attempt| attempt.end_ms.is_none_or(|end| end - gone > CANCEL_WITHIN_MS);
-    let mut outcome = RuleOutcome::NotApplicable;
+    let mut outcome = None;
     for (attempt, _) in &facts.attempts {
         // An attempt that ended earlier needs no cancelling; `disconnect.no-new-attempt` checks those that begin later.
         if attempt.at_ms - gone > UNDER_WAY_MS || attempt.end_ms.is_some_and(|end| end < gone) {
@@ -81,16 +81,16 @@ fn cancelled(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             );
         }
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
     }
     outcome
 }
 
-fn no_new_attempt(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(gone) = gone_ms(facts) else { return RuleOutcome::NotApplicable };
+fn no_new_attempt(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let gone = gone_ms(facts)?;
     let new = facts.attempts.iter().find(|(attempt, _)| attempt.at_ms - gone > UNDER_WAY_MS);
     match new {
-        None => RuleOutcome::Holds,
+        None => Some(RuleOutcome::Holds),
         Some((attempt, _)) => RuleOutcome::broken(
             "no further attempt after the caller left",
             format!(

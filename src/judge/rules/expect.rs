@@ -26,25 +26,21 @@ const fn rule(
     id: &'static str,
     title: &'static str,
     timing: bool,
-    check: fn(&Facts<'_>) -> RuleOutcome,
+    check: fn(&Facts<'_>) -> Option<RuleOutcome>,
 ) -> Rule {
     Rule { id, level: Level::Required, title, reason: REASON, references: &[], timing, check }
 }
 
-fn status(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(wanted) = facts.arrangement.expect.status.as_ref().filter(|_| facts.is_last_step) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn status(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let wanted = facts.arrangement.expect.status.as_ref().filter(|_| facts.is_last_step)?;
     let got = facts.raw_response().map(|answer| answer.status);
     RuleOutcome::check(got.is_some_and(|got| wanted.contains(got)), || {
         (wanted.to_string(), facts.response.describe())
     })
 }
 
-fn attempts(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(wanted) = facts.arrangement.expect.attempts.as_ref().filter(|_| facts.is_last_step) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn attempts(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let wanted = facts.arrangement.expect.attempts.as_ref().filter(|_| facts.is_last_step)?;
     // Counts the attempts of all steps, including those that arrived after the last one, but not of the recovery
     // request.
     let steps = facts.all_exchanges.iter().filter(|exchange| exchange.step != StepName::Recovery);
@@ -77,15 +73,10 @@ fn attempts(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn ending(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(wanted) = facts.arrangement.expect.ending.filter(|_| facts.is_last_step) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn ending(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let wanted = facts.arrangement.expect.ending.filter(|_| facts.is_last_step)?;
     let response = &facts.response;
-    let stream = match response {
-        CallerResponse::Stream(stream) => Some(stream),
-        _ => None,
-    };
+    let stream = response.stream();
     let holds = match wanted {
         EndingExpect::Success => response.looks_successful(),
         EndingExpect::Failure => match response {
@@ -117,10 +108,8 @@ fn ending(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn error(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(wanted) = facts.arrangement.expect.error.as_ref().filter(|_| facts.is_last_step) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn error(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let wanted = facts.arrangement.expect.error.as_ref().filter(|_| facts.is_last_step)?;
     let Some(got) = facts.response.error() else {
         return RuleOutcome::broken("an error object", facts.response.describe(), Vec::new());
     };
@@ -144,14 +133,14 @@ fn error(facts: &Facts<'_>) -> RuleOutcome {
         Some(part) => RuleOutcome::check(got.message.contains(part.as_str()), || {
             (format!("{part:?} in the message"), got.message.clone())
         }),
-        None => RuleOutcome::Holds,
+        None => Some(RuleOutcome::Holds),
     }
 }
 
-fn headers(facts: &Facts<'_>) -> RuleOutcome {
+fn headers(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let wanted = &facts.arrangement.expect.headers;
     if wanted.is_empty() || !facts.is_last_step {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     for (name, value) in wanted {
         let got = facts.raw_response().and_then(|answer| answer.header(&name.to_ascii_lowercase()));
@@ -161,13 +150,11 @@ fn headers(facts: &Facts<'_>) -> RuleOutcome {
             return RuleOutcome::broken(show(value.as_deref()), show(got), Vec::new());
         }
     }
-    RuleOutcome::Holds
+    Some(RuleOutcome::Holds)
 }
 
-fn within(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(limit) = facts.arrangement.expect.within.filter(|_| facts.is_last_step) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn within(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let limit = facts.arrangement.expect.within.filter(|_| facts.is_last_step)?;
     let took = facts.exchange.duration_ms();
     RuleOutcome::check(took <= limit.as_secs_f64() * 1000.0, || {
         (

@@ -57,12 +57,12 @@ fn chain_matters(facts: &Facts<'_>) -> bool {
     facts.arrangement.proxy.fallback.len() > 1 && facts.exchange.step != StepName::Recovery
 }
 
-fn used(facts: &Facts<'_>) -> RuleOutcome {
+fn used(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !chain_matters(facts) || facts.arrangement.proxy.cooldown.is_some() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let chain = facts.chain();
-    let mut outcome = RuleOutcome::NotApplicable;
+    let mut outcome = None;
     for pair in chain.windows(2) {
         let [name, next] = pair else { continue };
         let unreachable = facts.cannot_reach(name);
@@ -81,7 +81,7 @@ fn used(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             );
         }
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
     }
     outcome
 }
@@ -104,11 +104,11 @@ fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, result: &AttemptOutco
     }
 }
 
-fn only_when_needed(facts: &Facts<'_>) -> RuleOutcome {
+fn only_when_needed(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !chain_matters(facts) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let mut outcome = RuleOutcome::NotApplicable;
+    let mut outcome = None;
     if let Some(first) = facts.attempts.iter().position(|(_, result)| result.is_success()) {
         let more = facts.attempts.len() - first - 1;
         if more > 0 {
@@ -119,7 +119,7 @@ fn only_when_needed(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             );
         }
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
     }
     for name in facts.chain() {
         let Some(last) = facts.attempts.iter().rposition(|(attempt, _)| attempt.deployment == name) else {
@@ -137,7 +137,7 @@ fn only_when_needed(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             );
         }
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
     }
     outcome
 }
@@ -161,9 +161,9 @@ fn may_be_hidden(facts: &Facts<'_>, result: &AttemptOutcome) -> bool {
     facts.policy.weight(rule) == Some(Weight::Lifted)
 }
 
-fn true_error(facts: &Facts<'_>) -> RuleOutcome {
+fn true_error(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !chain_matters(facts) || !facts.is_failure() || facts.content_committed() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // Of several attempts at one deployment, the last one counts.
     let is_last = |attempt: &Attempt| {
@@ -177,7 +177,7 @@ fn true_error(facts: &Facts<'_>) -> RuleOutcome {
         .collect();
     // If the proxy may report one of them in its own words, no message can prove that it did not.
     if spoke.iter().any(|(_, result)| may_be_hidden(facts, result)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let spoke: Vec<_> = spoke.into_iter().map(|(attempt, _)| attempt).collect();
     let (wanted, whose) = match facts.policy.chain_error.answer {
@@ -185,11 +185,9 @@ fn true_error(facts: &Facts<'_>) -> RuleOutcome {
         ChainError::First => (spoke.first(), "the upstream that failed first"),
         ChainError::Last => (spoke.last(), "the upstream that failed last"),
     };
-    let Some(answer) = facts.raw_response().filter(|_| !spoke.is_empty()) else {
-        return RuleOutcome::NotApplicable;
-    };
+    let answer = facts.raw_response().filter(|_| !spoke.is_empty())?;
     if facts.ended_without_an_error() || reports_failure_without_message(facts, answer, &spoke) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // The proxy need not find a message outside an error object of the dialect, but if it reports one, that is
     // a true error as well.
@@ -209,8 +207,8 @@ fn reports_failure_without_message(facts: &Facts<'_>, answer: &Response, spoke: 
         && facts.failures().any(|(attempt, result)| result.error().is_none() && has(attempt))
 }
 
-fn no_splice(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(got) = facts.response.completion() else { return RuleOutcome::NotApplicable };
+fn no_splice(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let got = facts.response.completion()?;
     let text = got.text();
     let sources: BTreeSet<&str> = facts
         .attempts
@@ -219,7 +217,7 @@ fn no_splice(facts: &Facts<'_>) -> RuleOutcome {
         .map(|(attempt, _)| attempt.deployment.as_str())
         .collect();
     if facts.arrangement.deployments.len() < 2 || sources.is_empty() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(sources.len() == 1, || {
         (

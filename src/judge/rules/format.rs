@@ -62,7 +62,7 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn envelope(facts: &Facts<'_>) -> RuleOutcome {
+fn envelope(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let (value, complete) = match &facts.response {
         CallerResponse::Failure { body, .. } => {
             (body.as_ref(), facts.raw_response().is_some_and(|answer| answer.ending == ResponseEnd::Complete))
@@ -70,7 +70,7 @@ fn envelope(facts: &Facts<'_>) -> RuleOutcome {
         CallerResponse::Stream(stream) if !stream.errors.is_empty() => {
             (stream.errors.first().map(|(_, error)| &error.raw), true)
         }
-        _ => return RuleOutcome::NotApplicable,
+        _ => return None,
     };
     let in_stream = matches!(facts.response, CallerResponse::Stream(_));
     let header = facts.raw_response().and_then(|answer| answer.header("x-amzn-errortype"));
@@ -107,13 +107,13 @@ fn own_dialect(facts: &Facts<'_>, same: impl Fn(&Attempt, &AttemptOutcome) -> bo
         && facts.failures().any(|(attempt, result)| attempt.api == Some(api) && same(attempt, result))
 }
 
-fn content_type(facts: &Facts<'_>) -> RuleOutcome {
+fn content_type(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let (CallerResponse::Failure { .. }, Some(answer)) = (&facts.response, facts.raw_response()) else {
-        return RuleOutcome::NotApplicable;
+        return None;
     };
     let got = answer.header("content-type").unwrap_or("no content-type");
     if own_dialect(facts, |attempt, _| attempt.sent.header("content-type") == Some(got)) {
-        return RuleOutcome::Holds;
+        return Some(RuleOutcome::Holds);
     }
     let essence = got.split(';').next().unwrap_or_default().trim();
     RuleOutcome::check(essence.eq_ignore_ascii_case("application/json"), || {
@@ -121,18 +121,16 @@ fn content_type(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn stream_content_type(facts: &Facts<'_>) -> RuleOutcome {
-    let (CallerResponse::Stream(_), Some(answer)) = (&facts.response, facts.raw_response()) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn stream_content_type(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let answer = facts.raw_response().filter(|_| facts.response.stream().is_some())?;
     RuleOutcome::check(answer.header("content-type").is_some(), || {
         let expected = provider::carrier(facts.api()).content_type();
         (format!("content-type: {expected}"), "no content-type".to_owned())
     })
 }
 
-fn stream_events(facts: &Facts<'_>) -> RuleOutcome {
-    let CallerResponse::Stream(stream) = &facts.response else { return RuleOutcome::NotApplicable };
+fn stream_events(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let stream = facts.response.stream()?;
     // An event that the provider itself sent belongs to the dialect: its documentation says that clients must
     // ignore unknown events.
     let api = facts.api();

@@ -94,16 +94,14 @@ fn sent<'a>(attempt: &'a Attempt, name: &str) -> Option<&'a str> {
     attempt.sent.header(name)
 }
 
-fn forwarded(facts: &Facts<'_>, name: &str) -> RuleOutcome {
+fn forwarded(facts: &Facts<'_>, name: &str) -> Option<RuleOutcome> {
     if !facts.is_failure() || facts.response.failure_status().is_none() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let mut wanted: Vec<&str> =
         mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, name)).collect();
     wanted.dedup();
-    let Some(answer) = facts.raw_response().filter(|_| !wanted.is_empty()) else {
-        return RuleOutcome::NotApplicable;
-    };
+    let answer = facts.raw_response().filter(|_| !wanted.is_empty())?;
     let got = answer.header(name);
     RuleOutcome::check(got.is_some_and(|got| wanted.contains(&got)), || {
         (format!("{name}: {}", wanted.join(" or ")), found(facts, name))
@@ -121,26 +119,26 @@ fn found(facts: &Facts<'_>, name: &str) -> String {
     if forms.is_empty() { format!("no {name}") } else { forms.join(", ") }
 }
 
-fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
+fn retry_after(facts: &Facts<'_>) -> Option<RuleOutcome> {
     forwarded(facts, "retry-after")
 }
 
-fn retry_after_ms(facts: &Facts<'_>) -> RuleOutcome {
+fn retry_after_ms(facts: &Facts<'_>) -> Option<RuleOutcome> {
     forwarded(facts, "retry-after-ms")
 }
 
-fn rate_limits(facts: &Facts<'_>) -> RuleOutcome {
+fn rate_limits(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.failed_only_by(|status| status == 429) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // Does not apply between two dialects: no client of one reads the headers of the other.
     let prefix = match facts.api().native_provider() {
         Provider::Openai => "x-ratelimit-",
         Provider::Anthropic => "anthropic-ratelimit-",
-        _ => return RuleOutcome::NotApplicable,
+        _ => return None,
     };
     let attempts = mirrored(facts);
-    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
+    let answer = facts.raw_response()?;
     let mut lost = Vec::new();
     let mut any = false;
     let names = attempts.iter().flat_map(|attempt| &attempt.sent.headers).map(|(name, _)| name.as_str());
@@ -153,7 +151,7 @@ fn rate_limits(facts: &Facts<'_>) -> RuleOutcome {
         }
     }
     if !any {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(lost.is_empty(), || {
         let observed = lost.iter().map(|name| found(facts, name)).collect::<Vec<_>>().join(", ");
@@ -161,14 +159,12 @@ fn rate_limits(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn request_id(facts: &Facts<'_>) -> RuleOutcome {
+fn request_id(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.is_failure() || facts.response.failure_status().is_none() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let ids: Vec<(&str, &str)> = mirrored(facts).into_iter().filter_map(id_sent).collect();
-    let Some(answer) = facts.raw_response().filter(|_| !ids.is_empty()) else {
-        return RuleOutcome::NotApplicable;
-    };
+    let answer = facts.raw_response().filter(|_| !ids.is_empty())?;
     let shown = |(_, id): &(&str, &str)| {
         answer.headers.iter().any(|(_, value)| word::occurs(value, id)) || word::occurs(&answer.body.text, id)
     };
@@ -193,12 +189,12 @@ fn id_sent(attempt: &Attempt) -> Option<(&str, &str)> {
     })
 }
 
-fn no_poison(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
-    let mut outcome = RuleOutcome::NotApplicable;
+fn no_poison(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let answer = facts.raw_response()?;
+    let mut outcome = None;
     for (attempt, _) in &facts.attempts {
         for (name, value) in poison(attempt) {
-            outcome = RuleOutcome::Holds;
+            outcome = Some(RuleOutcome::Holds);
             if answer.headers.iter().any(|(key, got)| is_named_after(key, name) && got == value) {
                 return RuleOutcome::broken(format!("no {name}"), found(facts, name), Vec::new());
             }

@@ -5,7 +5,6 @@ use serde_json::Value;
 use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
-        caller_response::CallerResponse,
         dialect::{self, ErrorObject},
         facts::Facts,
         rule::{Rule, RuleOutcome},
@@ -24,15 +23,15 @@ pub(super) const RULES: &[Rule] = &[Rule {
     check: true_cause,
 }];
 
-fn true_cause(facts: &Facts<'_>) -> RuleOutcome {
+fn true_cause(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let by_status = |result: &AttemptOutcome| matches!(result, AttemptOutcome::Status { .. });
     if !facts.is_pinged() || !facts.is_failure() || !facts.failures().all(|(_, result)| by_status(result)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let CallerResponse::Stream(stream) = &facts.response else { return RuleOutcome::NotApplicable };
+    let stream = facts.response.stream()?;
     // The rules on streams check a forged or a silent end.
     if stream.looks_finished() || (stream.errors.is_empty() && stream.complete) || stream.unending {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let causes: Vec<(u16, Option<&ErrorObject>)> = facts
         .failures()

@@ -90,8 +90,8 @@ fn search<'s>(
     secrets: impl Iterator<Item = &'s str>,
     find: Find,
     place: fn(&Response, &str, Find) -> Option<String>,
-) -> RuleOutcome {
-    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
+) -> Option<RuleOutcome> {
+    let answer = facts.raw_response()?;
     for secret in secrets.filter(|secret| !secret.is_empty()) {
         if facts.attempts.iter().any(|(attempt, _)| find(&attempt.said(), secret).is_some()) {
             continue;
@@ -100,7 +100,7 @@ fn search<'s>(
             return RuleOutcome::broken("no trace of it", place, Vec::new());
         }
     }
-    RuleOutcome::Holds
+    Some(RuleOutcome::Holds)
 }
 
 fn anywhere(answer: &Response, secret: &str, find: Find) -> Option<String> {
@@ -120,14 +120,14 @@ fn in_body(answer: &Response, secret: &str, find: Find) -> Option<String> {
     Some(format!("in the body: …{around}{secret}…"))
 }
 
-fn provider_key(facts: &Facts<'_>) -> RuleOutcome {
+fn provider_key(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let keys = facts.arrangement.deployments.iter().map(|deployment| deployment.key.as_str());
     search(facts, keys, word::find_token, anywhere)
 }
 
-fn unproven_upstream(facts: &Facts<'_>) -> RuleOutcome {
+fn unproven_upstream(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let unproven = |fault: &Fault| matches!(fault, Fault::Tls(fault) if fault.is_certificate());
-    let mut outcome = RuleOutcome::NotApplicable;
+    let mut outcome = None;
     for (attempt, _) in &facts.attempts {
         let Some(fault) = attempt.turn.iter().flat_map(|turn| &turn.faults).find(|fault| unproven(fault))
         else {
@@ -140,18 +140,18 @@ fn unproven_upstream(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             );
         }
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
     }
     outcome
 }
 
-fn redirected_key(facts: &Facts<'_>) -> RuleOutcome {
+fn redirected_key(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let redirects = |attempt: &Attempt| {
         let turn = attempt.turn.iter().flat_map(|turn| &turn.faults);
         turn.into_iter().any(|fault| matches!(fault, Fault::Redirect(_)))
     };
     if !facts.attempts.iter().any(|(attempt, _)| redirects(attempt)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let followed = facts.other_requests.iter().find_map(|attempt| {
         let key = facts.key_of(&attempt.deployment)?;
@@ -164,21 +164,21 @@ fn redirected_key(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn proxy_secret(facts: &Facts<'_>) -> RuleOutcome {
+fn proxy_secret(facts: &Facts<'_>) -> Option<RuleOutcome> {
     // A secret is disclosed even as a part of a longer word.
     let find = |text: &str, secret: &str| text.find(secret);
     search(facts, facts.arrangement.proxy_secrets.iter().map(String::as_str), find, anywhere)
 }
 
-fn upstream_address(facts: &Facts<'_>) -> RuleOutcome {
+fn upstream_address(facts: &Facts<'_>) -> Option<RuleOutcome> {
     search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_body)
 }
 
-fn upstream_address_header(facts: &Facts<'_>) -> RuleOutcome {
+fn upstream_address_header(facts: &Facts<'_>) -> Option<RuleOutcome> {
     search(facts, facts.arrangement.upstream_addresses.iter().map(String::as_str), word::find, in_headers)
 }
 
-fn traceback(facts: &Facts<'_>) -> RuleOutcome {
+fn traceback(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let marks = [
         "Traceback (most recent call last)",
         "site-packages/",

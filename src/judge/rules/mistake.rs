@@ -44,11 +44,11 @@ fn allowed(mistake: RequestMistake) -> &'static [u16] {
     }
 }
 
-fn refused(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(mistake) = facts.exchange.mistake else { return RuleOutcome::NotApplicable };
+fn refused(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let mistake = facts.exchange.mistake?;
     // A proxy may pass a body on without parsing it: then the upstream refuses it.
     if mistake == RequestMistake::BrokenJson && !facts.attempts.is_empty() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let allowed = allowed(mistake);
     let refused =
@@ -59,7 +59,7 @@ fn refused(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn not_forwarded(facts: &Facts<'_>) -> RuleOutcome {
+fn not_forwarded(facts: &Facts<'_>) -> Option<RuleOutcome> {
     match facts.exchange.mistake {
         Some(mistake @ (RequestMistake::WrongKey | RequestMistake::UnknownModel)) => {
             RuleOutcome::check(facts.attempts.is_empty(), || {
@@ -69,6 +69,6 @@ fn not_forwarded(facts: &Facts<'_>) -> RuleOutcome {
                 (format!("no attempt at any upstream for a caller that {mistake}"), asked.unwrap_or_default())
             })
         }
-        _ => RuleOutcome::NotApplicable,
+        _ => None,
     }
 }

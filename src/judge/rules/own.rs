@@ -46,9 +46,9 @@ impl Search {
         }
     }
 
-    fn outcome(self, facts: &Facts<'_>) -> RuleOutcome {
+    fn outcome(self, facts: &Facts<'_>) -> Option<RuleOutcome> {
         let Some(Foreign { what, token, place }) = self.foreign else {
-            return if self.traced { RuleOutcome::Holds } else { RuleOutcome::NotApplicable };
+            return if self.traced { Some(RuleOutcome::Holds) } else { None };
         };
         RuleOutcome::broken(
             "only what an upstream sent for this request",
@@ -114,12 +114,12 @@ fn whose(facts: &Facts<'_>, token: &str) -> String {
 }
 
 /// `detail.own-error`
-pub(super) fn error(facts: &Facts<'_>) -> RuleOutcome {
+pub(super) fn error(facts: &Facts<'_>) -> Option<RuleOutcome> {
     const KINDS: &[&str] = &["message", "code", "type", "param", "request id", "header"];
-    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
+    let answer = facts.raw_response()?;
     let is_failure = matches!(facts.response, CallerResponse::Failure { .. });
     if !is_failure && facts.response.error().is_none() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let (own, mut search) = (own(facts), Search::default());
     search.look(facts, &own, "body", &answer.body.text, KINDS);
@@ -133,10 +133,8 @@ pub(super) fn error(facts: &Facts<'_>) -> RuleOutcome {
 }
 
 /// `success.own-answer`
-pub(super) fn answer(facts: &Facts<'_>) -> RuleOutcome {
-    let (Some(answer), Some(got)) = (facts.raw_response(), facts.response.completion()) else {
-        return RuleOutcome::NotApplicable;
-    };
+pub(super) fn answer(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (answer, got) = (facts.raw_response()?, facts.response.completion()?);
     let (own, mut search) = (own(facts), Search::default());
     search.look(facts, &own, "content", &got.text(), &["content"]);
     search.look_at_headers(facts, &own, answer, &["request id", "header"]);
@@ -144,20 +142,20 @@ pub(super) fn answer(facts: &Facts<'_>) -> RuleOutcome {
 }
 
 /// `headers.own-retry-after`
-pub(super) fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
+pub(super) fn retry_after(facts: &Facts<'_>) -> Option<RuleOutcome> {
     const NAMES: [&str; 2] = ["retry-after", "retry-after-ms"];
-    let Some(answer) = facts.raw_response() else { return RuleOutcome::NotApplicable };
+    let answer = facts.raw_response()?;
     // During a configured cooldown, Retry-After contains the cooldown's own time.
     if facts.arrangement.proxy.cooldown.is_some() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let waits = |attempt: &Attempt| NAMES.into_iter().any(|name| attempt.sent.header(name).is_some());
     if facts.attempts.iter().any(|(own, _)| waits(own)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let others = || facts.all_attempts.iter().filter(|attempt| attempt.at_ms <= answer.head_ms);
     if !others().any(waits) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     for name in NAMES {
         let Some(got) = answer.header(name) else { continue };
@@ -180,7 +178,7 @@ pub(super) fn retry_after(facts: &Facts<'_>) -> RuleOutcome {
             )],
         );
     }
-    RuleOutcome::Holds
+    Some(RuleOutcome::Holds)
 }
 
 /// Whether `got` equals `sent`, or what is left of it after `elapsed_ms`. Waits of up to five seconds never match,

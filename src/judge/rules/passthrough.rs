@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     judge::{
         attempt_outcome::is_truncated,
-        caller_response::{CallerResponse, shorten},
+        caller_response::shorten,
         facts::Facts,
         rule::{Rule, RuleOutcome},
         trace::hop_by_hop,
@@ -113,10 +113,8 @@ fn pair<'a>(facts: &Facts<'a>) -> Option<(&'a Attempt, &'a Response)> {
     (attempt.sent.status == Some(answer.status)).then_some((attempt, answer))
 }
 
-fn status(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(attempt) = sent(facts).filter(|attempt| is_whole(attempt)) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn status(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let attempt = sent(facts).filter(|attempt| is_whole(attempt))?;
     let got = facts.raw_response().map(|answer| answer.status);
     RuleOutcome::check(got == attempt.sent.status, || {
         let expected = attempt.sent.status.map(|status| status.to_string()).unwrap_or_default();
@@ -124,8 +122,8 @@ fn status(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn content_type(facts: &Facts<'_>) -> RuleOutcome {
-    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
+fn content_type(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (attempt, answer) = pair(facts)?;
     let (sent, got) = (attempt.sent.header("content-type"), answer.header("content-type"));
     RuleOutcome::check(sent == got, || {
         let shown = |kind: Option<&str>| {
@@ -135,12 +133,12 @@ fn content_type(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn body(facts: &Facts<'_>) -> RuleOutcome {
-    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
+fn body(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (attempt, answer) = pair(facts)?;
     let whole = is_whole(attempt);
     // An error event that the proxy adds after half a response is not a part of that response.
-    if !whole && matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty()) {
-        return RuleOutcome::NotApplicable;
+    if !whole && facts.response.stream().is_some_and(|stream| !stream.errors.is_empty()) {
+        return None;
     }
     let bytes = attempt.sent.body_bytes();
     let sent = String::from_utf8_lossy(&bytes);
@@ -166,12 +164,12 @@ fn shown(text: &str, bytes: u64) -> String {
     format!("{text} ({bytes} bytes)")
 }
 
-fn cut_stays_cut(facts: &Facts<'_>) -> RuleOutcome {
-    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
+fn cut_stays_cut(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (attempt, answer) = pair(facts)?;
     if is_whole(attempt) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let is_reported = matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty());
+    let is_reported = facts.response.stream().is_some_and(|stream| !stream.errors.is_empty());
     // The upstream may have sent all its content before the connection broke.
     let is_all = facts.success().is_some();
     RuleOutcome::check(answer.ending != ResponseEnd::Complete || is_reported || is_all, || {
@@ -179,11 +177,11 @@ fn cut_stays_cut(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn no_hop_by_hop(facts: &Facts<'_>) -> RuleOutcome {
-    let Some((attempt, answer)) = pair(facts) else { return RuleOutcome::NotApplicable };
-    let mut outcome = RuleOutcome::NotApplicable;
+fn no_hop_by_hop(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (attempt, answer) = pair(facts)?;
+    let mut outcome = None;
     for (name, value) in hop_by_hop(attempt) {
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
         if answer.header(name) == Some(value) {
             return RuleOutcome::broken(format!("no {name}"), format!("{name}: {value}"), Vec::new());
         }

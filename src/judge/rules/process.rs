@@ -44,12 +44,15 @@ pub(crate) const RULES: &[Rule] = &[
     },
 ];
 
-/// The outcome for one kind of harm. Reported once, with the first exchange of the case.
-fn judged<'a>(facts: &Facts<'a>, breach: impl FnOnce(&'a ProxyHarm) -> Option<RuleOutcome>) -> RuleOutcome {
+/// The outcome of a rule that one kind of harm breaks. Reported once, with the first exchange of the case.
+fn judged<'a>(
+    facts: &Facts<'a>,
+    breach: impl FnOnce(&'a ProxyHarm) -> Option<RuleOutcome>,
+) -> Option<RuleOutcome> {
     if facts.seen.exchanges.first().is_none_or(|first| !std::ptr::eq(first, facts.exchange)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    facts.seen.harm.as_ref().and_then(breach).unwrap_or(RuleOutcome::Holds)
+    facts.seen.harm.as_ref().and_then(breach).or(Some(RuleOutcome::Holds))
 }
 
 /// A line of evidence, followed by the end of the proxy's log.
@@ -57,15 +60,15 @@ fn with_log(line: String, log: &[String]) -> Vec<String> {
     std::iter::once(line).chain(log.iter().map(|line| format!("the proxy's log ends with: {line}"))).collect()
 }
 
-fn keeps_running(facts: &Facts<'_>) -> RuleOutcome {
+fn keeps_running(facts: &Facts<'_>) -> Option<RuleOutcome> {
     judged(facts, |harm| {
         let ProxyHarm::Exited { how, log } = harm else { return None };
         let evidence = with_log("no other case was under way".to_owned(), log);
-        Some(RuleOutcome::broken("the proxy keeps running", format!("the proxy {how}"), evidence))
+        RuleOutcome::broken("the proxy keeps running", format!("the proxy {how}"), evidence)
     })
 }
 
-fn keeps_answering(facts: &Facts<'_>) -> RuleOutcome {
+fn keeps_answering(facts: &Facts<'_>) -> Option<RuleOutcome> {
     judged(facts, |harm| {
         let ProxyHarm::Froze { silent_ms, log } = harm else { return None };
         let seconds = silent_ms / 1000.0;
@@ -74,21 +77,21 @@ fn keeps_answering(facts: &Facts<'_>) -> RuleOutcome {
              case was under way"
         );
         let expected = "the proxy goes on answering requests";
-        Some(RuleOutcome::broken(expected, "it answered no request", with_log(line, log)))
+        RuleOutcome::broken(expected, "it answered no request", with_log(line, log))
     })
 }
 
-fn serves_others(facts: &Facts<'_>) -> RuleOutcome {
+fn serves_others(facts: &Facts<'_>) -> Option<RuleOutcome> {
     judged(facts, |harm| {
         let ProxyHarm::HeldUpOthers { sent_ms, answered_ms } = harm else { return None };
         let waited = answered_ms - sent_ms;
-        Some(RuleOutcome::broken(
+        RuleOutcome::broken(
             "a request on another route, to an upstream that answers at once, is answered at once",
             format!("it was answered after {waited:.0} ms, when a request of this case ended"),
             vec![
                 format!("the other request was sent at {sent_ms:.0} ms and answered at {answered_ms:.0} ms"),
                 "this case ran alone, twice, with the same result".to_owned(),
             ],
-        ))
+        )
     })
 }

@@ -115,10 +115,7 @@ pub(super) const RULES: &[Rule] = &[
 
 /// The session that the caller got, if the call failed.
 fn failed_session<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerSession> {
-    match &facts.response {
-        CallerResponse::Session(session) if facts.is_failure() => Some(session),
-        _ => None,
-    }
+    facts.response.session().filter(|_| facts.is_failure())
 }
 
 /// The last failed attempt and its outcome.
@@ -136,10 +133,10 @@ fn failed_ms(attempt: &Attempt, result: &AttemptOutcome) -> Option<f64> {
     if matches!(result, AttemptOutcome::Silent { .. }) { None } else { attempt.end_ms }
 }
 
-fn no_silent_socket(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
+fn no_silent_socket(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let session = failed_session(facts)?;
     let failed = last_failure(facts).and_then(|(attempt, result)| failed_ms(attempt, result));
-    let Some(failed_ms) = failed else { return RuleOutcome::NotApplicable };
+    let failed_ms = failed?;
     let reported_ms = session.failed_ms(facts.exchange.end_ms);
     let late_ms = reported_ms.unwrap_or(facts.exchange.end_ms) - failed_ms;
     RuleOutcome::check(reported_ms.is_some() && late_ms <= REPORTED_WITHIN_MS, || {
@@ -152,31 +149,31 @@ fn no_silent_socket(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn error_visible(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
+fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let session = failed_session(facts)?;
     // `realtime.no-silent-socket` checks an open session, `realtime.no-forged-success` a forged success.
     if session.is_open() || session.completion.finish.is_some() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     if last_failure(facts).is_none_or(|(_, result)| ended_well(result)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(session.shows_failure(), || {
         ("an error event, or a close code other than 1000 and 1001".to_owned(), facts.response.describe())
     })
 }
 
-fn no_forged_success(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
+fn no_forged_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let session = failed_session(facts)?;
     RuleOutcome::check(session.completion.finish.is_none(), || {
         ("no `response.done` that says how a response ended".to_owned(), facts.response.describe())
     })
 }
 
-fn events_intact(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
-    let [(_, result)] = facts.attempts.as_slice() else { return RuleOutcome::NotApplicable };
-    let Some(sent) = result.delivered() else { return RuleOutcome::NotApplicable };
+fn events_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let session = failed_session(facts)?;
+    let [(_, result)] = facts.attempts.as_slice() else { return None };
+    let sent = result.delivered()?;
     let (sent, got) = (sent.text(), session.completion.text());
     // A cut connection may lose content that was on its way: then the first part is enough.
     let holds =
@@ -201,15 +198,13 @@ fn required_messages<'a>(facts: &Facts<'a>) -> Vec<&'a str> {
         .collect()
 }
 
-fn detail(facts: &Facts<'_>) -> RuleOutcome {
+fn detail(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if failed_session(facts).is_none_or(CallerSession::is_open) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let (messages, Some(answer)) = (required_messages(facts), facts.raw_response()) else {
-        return RuleOutcome::NotApplicable;
-    };
+    let (messages, answer) = (required_messages(facts), facts.raw_response()?);
     if messages.is_empty() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(messages.iter().any(|message| word::has_token(&answer.body.text, message)), || {
         (
@@ -219,9 +214,9 @@ fn detail(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn event_form(facts: &Facts<'_>) -> RuleOutcome {
-    let CallerResponse::Session(session) = &facts.response else { return RuleOutcome::NotApplicable };
-    let Some((_, error)) = session.errors.first() else { return RuleOutcome::NotApplicable };
+fn event_form(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let session = facts.response.session()?;
+    let (_, error) = session.errors.first()?;
     let raw = &error.raw;
     // A failed response contains the error in its last event.
     let object = if raw["type"] == "response.done" {
@@ -235,10 +230,10 @@ fn event_form(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn handshake_status(facts: &Facts<'_>) -> RuleOutcome {
+fn handshake_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let refused = facts.failed_only_by(|_| true);
     if !facts.api().is_session() || !refused || facts.exchange.step == StepName::Recovery {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     match &facts.response {
         CallerResponse::Session(_) => {
@@ -249,8 +244,8 @@ fn handshake_status(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             )
         }
-        CallerResponse::Failure { .. } => RuleOutcome::Holds,
-        _ => RuleOutcome::NotApplicable,
+        CallerResponse::Failure { .. } => Some(RuleOutcome::Holds),
+        _ => None,
     }
 }
 
@@ -264,28 +259,26 @@ fn close_frames<'f>(
     Some((sent, got))
 }
 
-fn close_code(facts: &Facts<'_>) -> RuleOutcome {
-    let Some((sent, got)) = close_frames(facts) else { return RuleOutcome::NotApplicable };
+fn close_code(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (sent, got) = close_frames(facts)?;
     // If the upstream's frame is empty, the proxy may choose the code.
-    let Some(code) = sent.code else { return RuleOutcome::NotApplicable };
+    let code = sent.code?;
     RuleOutcome::check(got.code == Some(code), || (format!("the code {code}"), format!("{got}")))
 }
 
-fn close_reason(facts: &Facts<'_>) -> RuleOutcome {
-    let Some((sent, _)) = close_frames(facts) else { return RuleOutcome::NotApplicable };
-    let Some(answer) = facts.raw_response().filter(|_| !sent.reason.is_empty()) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn close_reason(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (sent, _) = close_frames(facts)?;
+    let answer = facts.raw_response().filter(|_| !sent.reason.is_empty())?;
     RuleOutcome::check(word::occurs(&answer.body.text, &sent.reason), || {
         (format!("the reason {:?}", shorten(&sent.reason)), facts.response.describe())
     })
 }
 
-fn close_reported(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(session) = failed_session(facts) else { return RuleOutcome::NotApplicable };
+fn close_reported(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let session = failed_session(facts)?;
     let ended = session.was_cut() || session.closed.as_ref().is_some_and(|closed| !closed.answered);
     if !ended {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let has_code = session.closed.as_ref().is_some_and(|closed| closed.code.is_some());
     RuleOutcome::check(has_code, || ("a close frame with a code".to_owned(), facts.response.describe()))

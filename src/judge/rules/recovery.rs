@@ -19,10 +19,10 @@ pub(super) const RULES: &[Rule] = &[Rule {
     check: next_request_ok,
 }];
 
-fn next_request_ok(facts: &Facts<'_>) -> RuleOutcome {
+fn next_request_ok(facts: &Facts<'_>) -> Option<RuleOutcome> {
     // A configured cooldown keeps the route closed for a while, as intended.
     if facts.exchange.step != StepName::Recovery || facts.arrangement.proxy.cooldown.is_some() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(facts.response.looks_successful(), || {
         ("a success: every upstream was healthy again".to_owned(), facts.response.describe())

@@ -60,9 +60,9 @@ fn by_deployment<'f, 'a>(facts: &'f Facts<'a>) -> BTreeMap<&'a str, Vec<&'f (&'a
     map
 }
 
-fn budget(facts: &Facts<'_>) -> RuleOutcome {
+fn budget(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.failures().any(|(_, result)| !is_terminal(result) && !result.failed_after_content()) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let allowed = (facts.arrangement.proxy.retries as usize).saturating_add(1);
     let worst = by_deployment(facts)
@@ -74,7 +74,7 @@ fn budget(facts: &Facts<'_>) -> RuleOutcome {
             (deployment, attempts.iter().filter(|(attempt, _)| attempt.was_asked()).count())
         })
         .max_by_key(|(_, count)| *count);
-    let Some((deployment, count)) = worst else { return RuleOutcome::NotApplicable };
+    let (deployment, count) = worst?;
     RuleOutcome::check(count <= allowed, || {
         (format!("at most {allowed} attempt(s) at {deployment}"), format!("{count}"))
     })
@@ -84,8 +84,8 @@ fn is_terminal(result: &AttemptOutcome) -> bool {
     matches!(result, AttemptOutcome::Status { status: 400 | 401 | 403 | 404 | 422, .. })
 }
 
-fn terminal_once(facts: &Facts<'_>) -> RuleOutcome {
-    let mut outcome = RuleOutcome::NotApplicable;
+fn terminal_once(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let mut outcome = None;
     for (deployment, attempts) in by_deployment(facts) {
         let Some(first) = attempts.iter().position(|(_, result)| is_terminal(result)) else { continue };
         let more = attempts.len() - first - 1;
@@ -97,13 +97,13 @@ fn terminal_once(facts: &Facts<'_>) -> RuleOutcome {
                 Vec::new(),
             );
         }
-        outcome = RuleOutcome::Holds;
+        outcome = Some(RuleOutcome::Holds);
     }
     outcome
 }
 
-fn not_after_content(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(got) = facts.response.completion() else { return RuleOutcome::NotApplicable };
+fn not_after_content(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let got = facts.response.completion()?;
     let text = got.text();
     for (i, (attempt, result)) in facts.attempts.iter().enumerate() {
         let passed_on = result.failed_after_content()
@@ -125,11 +125,11 @@ fn not_after_content(facts: &Facts<'_>) -> RuleOutcome {
             )
         });
     }
-    RuleOutcome::NotApplicable
+    None
 }
 
-fn pacing(facts: &Facts<'_>) -> RuleOutcome {
-    let mut outcome = RuleOutcome::NotApplicable;
+fn pacing(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let mut outcome = None;
     for (deployment, attempts) in by_deployment(facts) {
         for pair in attempts.windows(2) {
             let [(before, result), (after, _)] = pair else { continue };
@@ -147,7 +147,7 @@ fn pacing(facts: &Facts<'_>) -> RuleOutcome {
                     Vec::new(),
                 );
             }
-            outcome = RuleOutcome::Holds;
+            outcome = Some(RuleOutcome::Holds);
         }
     }
     outcome

@@ -107,19 +107,19 @@ fn equal_responses(pair: &SiblingPair<'_>) -> Option<u16> {
     (own == other && pair.failed_alike()).then_some(own)
 }
 
-fn stream_status(pair: &SiblingPair<'_>) -> RuleOutcome {
-    let Some(plain) = pair.other.response.failure_status() else { return RuleOutcome::NotApplicable };
+fn stream_status(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+    let plain = pair.other.response.failure_status()?;
     if !pair.failed_alike() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     match &pair.own.response {
         // Other rules check a call without a response.
-        CallerResponse::Nothing(_) => return RuleOutcome::NotApplicable,
+        CallerResponse::Nothing(_) => return None,
         // A proxy that sends a 200 before the upstream has begun cannot send another status any more.
         CallerResponse::Stream(stream)
             if stream.shows_failure() && pair.own.policy.hold_back.answer != Weight::Required =>
         {
-            return RuleOutcome::NotApplicable;
+            return None;
         }
         _ => {}
     }
@@ -137,13 +137,11 @@ fn both(pair: &SiblingPair<'_>, own: String, other: String) -> String {
     format!("{own} for {}, {other} for {}", pair.own_call(), pair.other_call())
 }
 
-fn stream_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
-    if equal_responses(pair).is_none() {
-        return RuleOutcome::NotApplicable;
-    }
+fn stream_detail(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+    equal_responses(pair)?;
     let (own, other) = match (pair.own.response.error(), pair.other.response.error()) {
         (Some(own), Some(other)) => (own, other),
-        (None, None) => return RuleOutcome::NotApplicable,
+        (None, None) => return None,
         (own, _) => {
             let shown = |has: bool| if has { "an error object" } else { "none" }.to_owned();
             let observed = both(pair, shown(own.is_some()), shown(own.is_none()));
@@ -181,13 +179,9 @@ fn members(
     MEMBERS.into_iter().filter_map(differs).collect()
 }
 
-fn stream_headers(pair: &SiblingPair<'_>) -> RuleOutcome {
-    let (Some(own), Some(other)) = (pair.own.raw_response(), pair.other.raw_response()) else {
-        return RuleOutcome::NotApplicable;
-    };
-    if equal_responses(pair).is_none() {
-        return RuleOutcome::NotApplicable;
-    }
+fn stream_headers(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+    let (own, other) = (pair.own.raw_response()?, pair.other.raw_response()?);
+    equal_responses(pair)?;
     let lacks = |answer: &Response, other: &Response| -> Vec<String> {
         let mut names: Vec<&str> = meaningful(other).filter(|name| answer.header(name).is_none()).collect();
         names.sort_unstable();
@@ -200,9 +194,7 @@ fn stream_headers(pair: &SiblingPair<'_>) -> RuleOutcome {
         .filter(|(names, _)| !names.is_empty())
         .map(|(names, call)| format!("{} for {call}", names.join(", ")))
         .collect();
-    if meaningful(own).chain(meaningful(other)).next().is_none() {
-        return RuleOutcome::NotApplicable;
-    }
+    meaningful(own).chain(meaningful(other)).next()?;
     RuleOutcome::check(missing.is_empty(), || {
         ("the same headers, streaming or not".to_owned(), missing.join("; "))
     })
@@ -216,11 +208,11 @@ fn meaningful(answer: &Response) -> impl Iterator<Item = &str> {
     })
 }
 
-fn stream_attempts(pair: &SiblingPair<'_>) -> RuleOutcome {
-    let Some([own, other]) = pair.attempts() else { return RuleOutcome::NotApplicable };
+fn stream_attempts(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+    let [own, other] = pair.attempts()?;
     // If the first response is a success, there is nothing to retry.
     if [&pair.own, &pair.other].into_iter().all(|facts| facts.failures().next().is_none()) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(own == other, || {
         ("as many attempts, streaming or not".to_owned(), both(pair, own.to_string(), other.to_string()))
@@ -232,33 +224,28 @@ fn use_same_dialect(pair: &SiblingPair<'_>) -> bool {
     pair.own.api().native_provider() == pair.other.api().native_provider()
 }
 
-fn route_status(pair: &SiblingPair<'_>) -> RuleOutcome {
-    let (Some(own), Some(other)) = (pair.own.response.failure_status(), pair.other.response.failure_status())
-    else {
-        return RuleOutcome::NotApplicable;
-    };
+fn route_status(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+    let (own, other) = (pair.own.response.failure_status()?, pair.other.response.failure_status()?);
     if !pair.failed_alike() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let sent = pair.own.upstream_statuses();
     // The sibling may be the one with the wrong status: a proxy that passes on the upstream's status is right.
     if !pair.other.api().is_chat() && sent.contains(&own) {
-        return RuleOutcome::Holds;
+        return Some(RuleOutcome::Holds);
     }
     // Dialects use different statuses for an overload and for a lost connection.
     let alike = own == other || (!use_same_dialect(pair) && own >= 500 && other >= 500);
     if !use_same_dialect(pair) && sent.is_empty() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(alike, || {
         ("one status on every route".to_owned(), both(pair, own.to_string(), other.to_string()))
     })
 }
 
-fn route_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
-    if equal_responses(pair).is_none() {
-        return RuleOutcome::NotApplicable;
-    }
+fn route_detail(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+    equal_responses(pair)?;
     let mut differences = Vec::new();
     let mut any = false;
     let canary = |facts: &crate::judge::facts::Facts<'_>| {
@@ -285,7 +272,7 @@ fn route_detail(pair: &SiblingPair<'_>) -> RuleOutcome {
         differences.extend(members(pair, [own, other], |member| !passes_on(pair, own, member)));
     }
     if !any {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(differences.is_empty(), || {
         ("the same detail on every route".to_owned(), differences.join("; "))

@@ -4,6 +4,7 @@ use super::success::unanswered;
 use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
+        caller_response::CallerStream,
         facts::Facts,
         rule::{Rule, RuleOutcome},
     },
@@ -109,9 +110,9 @@ fn failed_status(facts: &Facts<'_>) -> Option<u16> {
     if facts.is_failure() && !facts.content_committed() { facts.response.failure_status() } else { None }
 }
 
-fn failure_not_success(facts: &Facts<'_>) -> RuleOutcome {
+fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.is_failure() || unanswered(&facts.response) || facts.content_committed() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // The rules on streams check failures in a stream or at its beginning.
     let in_stream = facts.failures().any(|(_, result)| {
@@ -122,19 +123,17 @@ fn failure_not_success(facts: &Facts<'_>) -> RuleOutcome {
             )
     });
     if facts.wants_stream() && (in_stream || facts.is_pinged()) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    if let crate::judge::caller_response::CallerResponse::Stream(stream) = &facts.response
-        && stream.shows_failure()
-    {
-        return RuleOutcome::NotApplicable;
+    if facts.response.stream().is_some_and(CallerStream::shows_failure) {
+        return None;
     }
     RuleOutcome::check(!facts.response.is_2xx(), || {
         ("a status other than 2xx".to_owned(), facts.response.describe())
     })
 }
 
-fn mirrored(facts: &Facts<'_>) -> RuleOutcome {
+fn mirrored(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let fixed = |status| matches!(status, 400 | 404 | 422);
     match (facts.failed_only_by(fixed) && !rejects_key(facts), failed_status(facts)) {
         (true, Some(got)) => {
@@ -147,11 +146,11 @@ fn mirrored(facts: &Facts<'_>) -> RuleOutcome {
             let sent = facts.upstream_statuses();
             RuleOutcome::check(sent.contains(&got), || (list(&sent), facts.response.describe()))
         }
-        _ => RuleOutcome::NotApplicable,
+        _ => None,
     }
 }
 
-fn class_kept(facts: &Facts<'_>) -> RuleOutcome {
+fn class_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let has_own_rule = |status| matches!(status, 400 | 401 | 403 | 404 | 407 | 408 | 422 | 429);
     let by_class = |status: u16| (400..600).contains(&status) && !has_own_rule(status);
     match (facts.failed_only_by(by_class), failed_status(facts)) {
@@ -165,7 +164,7 @@ fn class_kept(facts: &Facts<'_>) -> RuleOutcome {
                 (format!("the class of {}", list(&sent)), facts.response.describe())
             })
         }
-        _ => RuleOutcome::NotApplicable,
+        _ => None,
     }
 }
 
@@ -195,11 +194,11 @@ fn is_spent_quota(facts: &Facts<'_>) -> bool {
         && facts.failures().all(|(attempt, _)| means(attempt, &[ErrorName::Quota]))
 }
 
-fn rate_limit(facts: &Facts<'_>) -> RuleOutcome {
+fn rate_limit(facts: &Facts<'_>) -> Option<RuleOutcome> {
     within(facts, facts.failed_only_by(|status| status == 429), &facts.policy.rate_limit.answer)
 }
 
-fn credentials(facts: &Facts<'_>) -> RuleOutcome {
+fn credentials(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let allowed = &facts.policy.credentials.answer;
     if rejects_key(facts) {
         // The proxy may pass the 400 on, or send a status for what it means.
@@ -210,7 +209,7 @@ fn credentials(facts: &Facts<'_>) -> RuleOutcome {
     within(facts, facts.failed_only_by(|status| matches!(status, 401 | 403)), allowed)
 }
 
-fn timeout(facts: &Facts<'_>) -> RuleOutcome {
+fn timeout(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let silent = facts.unreachable.is_empty()
         && facts.is_failure()
         && facts
@@ -226,7 +225,7 @@ fn timeout(facts: &Facts<'_>) -> RuleOutcome {
     within(facts, silent, &allowed)
 }
 
-fn unreachable(facts: &Facts<'_>) -> RuleOutcome {
+fn unreachable(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let allowed = if facts.is_unreachable_in_silence() {
         unreachable_or_late(facts)
     } else {
@@ -241,7 +240,7 @@ fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
     StatusSet(unreachable.iter().chain(more).cloned().collect())
 }
 
-fn broken_reply(facts: &Facts<'_>) -> RuleOutcome {
+fn broken_reply(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let broken = facts.is_failure()
         && facts.unreachable.is_empty()
         && facts.failures().all(|(attempt, result)| match result {
@@ -256,11 +255,11 @@ fn broken_reply(facts: &Facts<'_>) -> RuleOutcome {
         (true, Some(got)) => {
             RuleOutcome::check((500..600).contains(&got), || ("a 5xx".to_owned(), facts.response.describe()))
         }
-        _ => RuleOutcome::NotApplicable,
+        _ => None,
     }
 }
 
-fn overloaded(facts: &Facts<'_>) -> RuleOutcome {
+fn overloaded(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let applies = facts.is_failure()
         && !facts.is_unreachable()
         && facts.failures().all(|(attempt, result)| {
@@ -272,12 +271,12 @@ fn overloaded(facts: &Facts<'_>) -> RuleOutcome {
     within(facts, applies, &facts.policy.overloaded.answer)
 }
 
-fn within(facts: &Facts<'_>, applies: bool, allowed: &StatusSet) -> RuleOutcome {
+fn within(facts: &Facts<'_>, applies: bool, allowed: &StatusSet) -> Option<RuleOutcome> {
     match (applies, failed_status(facts)) {
         (true, Some(got)) => RuleOutcome::check(allowed.contains(got), || {
             (format!("{allowed} (policy `{}`)", facts.policy.name), facts.response.describe())
         }),
-        _ => RuleOutcome::NotApplicable,
+        _ => None,
     }
 }
 

@@ -85,39 +85,36 @@ pub(super) const RULES: &[Rule] = &[
 
 /// The stream that the caller got, if the call failed.
 fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerStream> {
-    match &facts.response {
-        CallerResponse::Stream(stream) if facts.is_failure() => Some(stream),
-        _ => None,
-    }
+    facts.response.stream().filter(|_| facts.is_failure())
 }
 
-fn error_status(facts: &Facts<'_>) -> RuleOutcome {
+fn error_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let before_stream = facts.is_failure()
         && facts.failures().all(|(_, result)| matches!(result, AttemptOutcome::Status { .. }));
     if !facts.wants_stream() || !before_stream || facts.is_pinged() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     match &facts.response {
         CallerResponse::Stream(stream) if stream.shows_failure() => {
             RuleOutcome::broken("an error status with a JSON body", facts.response.describe(), Vec::new())
         }
-        CallerResponse::Failure { .. } => RuleOutcome::Holds,
-        _ => RuleOutcome::NotApplicable,
+        CallerResponse::Failure { .. } => Some(RuleOutcome::Holds),
+        _ => None,
     }
 }
 
-fn no_forged_success(facts: &Facts<'_>) -> RuleOutcome {
+fn no_forged_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !facts.wants_stream() || !facts.is_failure() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let by_status = |result: &AttemptOutcome| {
         matches!(result, AttemptOutcome::Status { .. } | AttemptOutcome::OddBody { .. })
     };
     if !facts.is_pinged() && facts.failures().all(|(_, result)| by_status(result)) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     if may_be_a_success(facts) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let forged = match &facts.response {
         CallerResponse::Stream(stream) => stream.looks_finished(),
@@ -147,24 +144,24 @@ fn may_be_a_success(facts: &Facts<'_>) -> bool {
     }
 }
 
-fn error_visible(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
+fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let stream = failed_stream(facts)?;
     // `stream.no-forged-success` checks a forged end, and the rules on timeouts check a stream that is still open.
     if stream.looks_finished() || stream.unending {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     if facts.policy.clean_end.answer == CleanEnd::Either && may_be_a_success(facts) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(stream.shows_failure(), || {
         ("an error event, or a cut connection".to_owned(), facts.response.describe())
     })
 }
 
-fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
-    let [(_, result)] = facts.attempts.as_slice() else { return RuleOutcome::NotApplicable };
-    let Some(sent) = result.delivered() else { return RuleOutcome::NotApplicable };
+fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let stream = failed_stream(facts)?;
+    let [(_, result)] = facts.attempts.as_slice() else { return None };
+    let sent = result.delivered()?;
     let same = sent.says_the_same(&stream.completion);
     let (sent, got) = (sent.text(), stream.completion.text());
     // A cut connection may lose content that was on its way: then the first part is enough.
@@ -177,10 +174,10 @@ fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn one_error_event(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
+fn one_error_event(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let stream = failed_stream(facts)?;
     if stream.errors.is_empty() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let api = facts.api();
     let is_error = |frame: &ReceivedFrame| {
@@ -217,9 +214,9 @@ fn one_error_event(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn ends_after_error(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(stream) = failed_stream(facts) else { return RuleOutcome::NotApplicable };
-    let Some((at, _)) = stream.errors.first() else { return RuleOutcome::NotApplicable };
+fn ends_after_error(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let stream = failed_stream(facts)?;
+    let (at, _) = stream.errors.first()?;
     let after = facts.exchange.end_ms - at;
     RuleOutcome::check(after <= END_AFTER_ERROR_MS && !stream.unending, || {
         let how = if stream.unending { "still open" } else { "ended" };
@@ -227,10 +224,8 @@ fn ends_after_error(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn error_detail(facts: &Facts<'_>) -> RuleOutcome {
-    let Some(stream) = failed_stream(facts).filter(|_| !facts.ended_without_an_error()) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn error_detail(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let stream = failed_stream(facts).filter(|_| !facts.ended_without_an_error())?;
     let canaries: Vec<&str> = facts
         .failures()
         .filter(|(attempt, result)| match result {
@@ -246,7 +241,7 @@ fn error_detail(facts: &Facts<'_>) -> RuleOutcome {
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     if canaries.is_empty() || stream.errors.is_empty() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let shown = |canary: &&str| {
         stream.errors.iter().any(|(_, error)| word::has_token(&error.raw.to_string(), canary))

@@ -91,41 +91,39 @@ fn ends_open(facts: &Facts<'_>, attempt: &Attempt) -> bool {
         && !is_terminated(attempt, case)
 }
 
-fn delivered(facts: &Facts<'_>) -> RuleOutcome {
+fn delivered(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if facts.exchange.step == StepName::Recovery {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let Some((attempt, _)) = facts.success() else { return RuleOutcome::NotApplicable };
+    let (attempt, _) = facts.success()?;
     if attempt.sent.doubtful {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // Google refuses a prompt with status 200: a proxy may report that by an error or by a finish reason.
     if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, TurnReply::Error(_))) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     if ends_open(facts, attempt) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // After content, a second attempt must not be appended; `retry.not-after-content` checks that.
     if facts.failures().any(|(_, result)| result.failed_after_content()) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(facts.response.looks_successful(), || {
         (format!("the success of {}#{}", attempt.deployment, attempt.n), facts.response.describe())
     })
 }
 
-fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
-    let (Some((attempt, sent)), Some(got)) = (facts.success(), facts.response.completion()) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let ((attempt, sent), got) = (facts.success()?, facts.response.completion()?);
     // Only a part of a very long body is recorded, on both sides.
     if is_truncated(&attempt.sent) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     if !facts.response.looks_successful() || facts.failures().any(|(_, result)| result.failed_after_content())
     {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(sent.says_the_same(got), || {
         let (sent, got) = (sent.text(), got.text());
@@ -133,16 +131,12 @@ fn content_intact(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn limit_reported(facts: &Facts<'_>) -> RuleOutcome {
-    let (Some((_, sent)), Some(got)) = (facts.success(), facts.response.completion()) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn limit_reported(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let ((_, sent), got) = (facts.success()?, facts.response.completion()?);
     if !facts.response.looks_successful() || !sent.says_the_same(got) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let (Some(cut), Some(reported)) = (sent.is_cut_by_limit(), got.is_cut_by_limit()) else {
-        return RuleOutcome::NotApplicable;
-    };
+    let (cut, reported) = (sent.is_cut_by_limit()?, got.is_cut_by_limit()?);
     RuleOutcome::check(cut == reported, || {
         let expected = if cut {
             "a finish reason for the token limit"
@@ -154,21 +148,19 @@ fn limit_reported(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn terminated(facts: &Facts<'_>) -> RuleOutcome {
-    let (CallerResponse::Stream(got), Some((attempt, sent))) = (&facts.response, facts.success()) else {
-        return RuleOutcome::NotApplicable;
-    };
+fn terminated(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let (got, (attempt, sent)) = (facts.response.stream()?, facts.success()?);
     if ends_open(facts, attempt) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
-    let Some(terminator) = dialect::terminator(facts.api()) else { return RuleOutcome::NotApplicable };
+    let terminator = dialect::terminator(facts.api())?;
     // A stream that was cut, or that contains an error, was not passed on as a success.
     let delivered = got.complete
         && got.errors.is_empty()
         && got.completion.finish.is_some()
         && got.completion.says_the_same(sent);
     if !delivered {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(got.done, || (format!("{} at the end", data(terminator)), facts.response.describe()))
 }
@@ -177,16 +169,16 @@ fn data(terminator: &str) -> String {
     if terminator == "[DONE]" { format!("data: {terminator}") } else { terminator.to_owned() }
 }
 
-fn forwarded(facts: &Facts<'_>) -> RuleOutcome {
+fn forwarded(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if facts.exchange.mistake.is_some() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // A proxy may list models and count tokens without calling an upstream.
     if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     if facts.is_unreachable() || facts.arrangement.proxy.cooldown.is_some() {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(!facts.attempts.is_empty(), || {
         (

@@ -7,6 +7,7 @@ use crate::{
         dialect::{self, StreamEvent},
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        session::CallerSession,
     },
     observation::{ReceivedFrame, ResponseEnd},
     scenario::Level,
@@ -47,13 +48,12 @@ fn silent(facts: &Facts<'_>) -> bool {
 fn in_session_only(facts: &Facts<'_>) -> bool {
     let handshake =
         |result: &AttemptOutcome| matches!(result, AttemptOutcome::Silent { head_sent: false, .. });
-    matches!(facts.response, CallerResponse::Session(_))
-        && !facts.failures().any(|(_, result)| handshake(result))
+    facts.response.session().is_some() && !facts.failures().any(|(_, result)| handshake(result))
 }
 
-fn honoured(facts: &Facts<'_>) -> RuleOutcome {
+fn honoured(facts: &Facts<'_>) -> Option<RuleOutcome> {
     if !silent(facts) || in_session_only(facts) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     let settings = &facts.arrangement.proxy;
     let timeout_ms = settings.timeout.as_secs_f64() * 1000.0;
@@ -76,11 +76,11 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
         _ => None,
     };
     let took_ms = given_up.unwrap_or(facts.exchange.end_ms) - facts.exchange.sent_ms;
-    let left_open = matches!(&facts.response, CallerResponse::Session(session) if session.is_open());
+    let left_open = facts.response.session().is_some_and(CallerSession::is_open);
     let open = given_up.is_none() && (is_open(&facts.response) || left_open);
     if open && took_ms <= limit_ms {
         // upfault stopped waiting before the proxy's time was over, so it cannot know what the proxy would have done.
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     RuleOutcome::check(took_ms <= limit_ms, || {
         let how = if open { "still waiting" } else { "ended" };
@@ -96,14 +96,14 @@ fn honoured(facts: &Facts<'_>) -> RuleOutcome {
     })
 }
 
-fn answered(facts: &Facts<'_>) -> RuleOutcome {
+fn answered(facts: &Facts<'_>) -> Option<RuleOutcome> {
     // If the upstream was silent, `timeout.honoured` applies.
     if silent(facts) {
-        return RuleOutcome::NotApplicable;
+        return None;
     }
     // The rules on streams check an open stream that contains an error event.
-    if matches!(&facts.response, CallerResponse::Stream(stream) if !stream.errors.is_empty()) {
-        return RuleOutcome::NotApplicable;
+    if facts.response.stream().is_some_and(|stream| !stream.errors.is_empty()) {
+        return None;
     }
     RuleOutcome::check(!is_open(&facts.response), || {
         ("an end".to_owned(), format!("no end before upfault's deadline: {}", facts.response.describe()))
