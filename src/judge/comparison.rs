@@ -1,13 +1,14 @@
 //! The comparison of a case with its siblings.
 
 use super::{
-    contract::{evidence, judge, level, rules, under_policy},
+    contract::{self, evidence, judge, level, rules, under_policy},
     facts::Facts,
     finding::Finding,
     pair::{SiblingPair, in_the_tokens_of},
     policy::Policy,
     rule::{RuleOutcome, SiblingRule},
     rules::SIBLINGS,
+    scope::Subject,
 };
 use crate::{observation::Observation, scenario::SiblingKind};
 
@@ -40,8 +41,7 @@ pub(crate) fn compare_siblings(
     let lifted = &observation.arrangement.except;
     let mut findings: Vec<Finding> = Vec::new();
     for pair in SiblingPair::of(observation, &sibling, policy) {
-        for SiblingRule { rule, compare, .. } in
-            of_kin(pair.kin).filter(|one| !lifted.contains_key(one.rule.id))
+        for SiblingRule { rule, compare } in of_kin(pair.kin).filter(|one| !lifted.contains_key(one.rule.id))
         {
             let Some(under_policy) = under_policy(rule, policy) else { continue };
             let Some(RuleOutcome::Broken(breach)) = compare(&pair) else { continue };
@@ -74,18 +74,21 @@ pub fn applicable_to_siblings(
     let pairs = SiblingPair::of(observation, &sibling, policy);
     let applies = |one: &&SiblingRule| {
         under_policy(&one.rule, policy).is_some()
-            && pairs.iter().any(|pair| pair.kin == one.kin && (one.compare)(pair).is_some())
+            && pairs.iter().any(|pair| kin_of(one.rule.id) == Some(pair.kin) && (one.compare)(pair).is_some())
     };
     SIBLINGS.iter().filter(applies).map(|one| one.rule.id).collect()
 }
 
 /// Which siblings a rule compares; `None` for a rule that checks a single case.
 pub(crate) fn kin_of(rule: &str) -> Option<SiblingKind> {
-    SIBLINGS.iter().find(|one| one.rule.id == rule).map(|one| one.kin)
+    match contract::rule(rule)?.scope.subject {
+        Subject::Siblings(kin) => Some(kin),
+        _ => None,
+    }
 }
 
 fn of_kin(kin: SiblingKind) -> impl Iterator<Item = &'static SiblingRule> {
-    SIBLINGS.iter().filter(move |one| one.kin == kin)
+    SIBLINGS.iter().filter(move |one| one.rule.scope.subject == Subject::Siblings(kin))
 }
 
 /// The `check` of rules that compare siblings: it never applies.

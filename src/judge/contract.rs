@@ -5,7 +5,8 @@ use super::{
     finding::Finding,
     policy::{Policy, Weight},
     rule::{Rule, RuleOutcome},
-    rules::{DISCONNECT, EXPECT, FAMILIES, PROCESS, SIBLINGS, binds_a_pass_through},
+    rules::{FAMILIES, SIBLINGS},
+    scope::{Circumstance, Subject},
 };
 use crate::{observation::Observation, scenario::Level};
 
@@ -61,21 +62,9 @@ pub(super) fn evidence(facts: &Facts<'_>) -> Vec<String> {
     lines
 }
 
-/// Checks a rule. If the caller left, only the rules about that and the expectations of the scenario apply, because
-/// the rest of the response is unknown. If the case stopped the proxy, only the rules about that apply, because
-/// everything else is a consequence.
+/// Checks a rule; `None` if it does not apply.
 fn check(rule: &Rule, facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if PROCESS.iter().any(|own| own.id == rule.id) {
-        return (rule.check)(facts);
-    }
-    if facts.seen.stopped_the_proxy() {
-        return None;
-    }
-    if facts.arrangement.proxy.pass_through && !binds_a_pass_through(rule.id) {
-        return None;
-    }
-    let applies = || [DISCONNECT, EXPECT].into_iter().flatten().any(|own| own.id == rule.id);
-    if facts.left.is_some() && !applies() { None } else { (rule.check)(facts) }
+    if rule.scope.includes(facts) { (rule.check)(facts) } else { None }
 }
 
 /// The rules that apply to a case, whether or not the proxy keeps them.
@@ -92,10 +81,11 @@ pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static st
 /// The level of a finding. Expectations of the scenario have the level of the scenario; for other rules it is an
 /// upper limit. It does not limit rules about the proxy as a whole, because stopping the proxy harms all callers.
 pub(super) fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
-    if PROCESS.iter().any(|process| process.id == rule.id) {
-        return own;
+    match rule.scope.subject {
+        Subject::Proxy => own,
+        Subject::Expectation => scenario,
+        Subject::Call | Subject::Siblings(_) => own.weaker(scenario),
     }
-    if EXPECT.iter().any(|own| own.id == rule.id) { scenario } else { own.weaker(scenario) }
 }
 
 /// The level of a rule under a policy; `None` if the policy lifts the rule.
@@ -104,8 +94,8 @@ pub(super) fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
 }
 
 /// Whether a finding of this rule means that the case stopped the proxy.
-pub(crate) fn stops_the_proxy(rule: &str) -> bool {
-    matches!(rule, "process.keeps-running" | "process.keeps-answering")
+pub(crate) fn stops_the_proxy(id: &str) -> bool {
+    rule(id).is_some_and(|rule| rule.scope.allows(Circumstance::ProxyStopped))
 }
 
 /// Whether one of the findings fails a case.

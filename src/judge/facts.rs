@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// The exchange.
     pub exchange: &'a Exchange,
+    /// Whether it is the first exchange of the case.
+    pub is_first: bool,
     /// Whether it is the last step of the scenario, not counting the recovery request.
     pub is_last_step: bool,
     /// Set if the caller left before the end.
@@ -65,6 +67,7 @@ impl<'a> Facts<'a> {
             began: observation.began,
             policy,
             exchange,
+            is_first: observation.exchanges.first().is_some_and(|first| std::ptr::eq(first, exchange)),
             is_last_step: last.is_some_and(|last| std::ptr::eq(last, exchange)),
             left: exchange.abandoned(),
             response: CallerResponse::of(exchange, case.api),

@@ -12,6 +12,7 @@ mod policy;
 mod retry_after;
 mod rule;
 mod rules;
+mod scope;
 mod sdk;
 mod session;
 mod caller_response;

@@ -1,8 +1,7 @@
 //! Rules and their outcomes.
 
-use crate::scenario::{Level, SiblingKind};
-
-use super::{facts::Facts, pair::SiblingPair};
+use super::{facts::Facts, pair::SiblingPair, scope::Scope};
+use crate::scenario::Level;
 
 /// A rule of the contract: a named, pure function of the facts about one exchange.
 pub struct Rule {
@@ -18,6 +17,8 @@ pub struct Rule {
     pub references: &'static [&'static str],
     /// Whether it depends on timing: then a busy machine can cause a false finding.
     pub timing: bool,
+    /// To which exchanges it can apply. Only these are checked.
+    pub(crate) scope: Scope,
     /// Checks one exchange; `None` if the rule does not apply to it.
     pub check: fn(&Facts<'_>) -> Option<RuleOutcome>,
 }
@@ -26,8 +27,6 @@ pub struct Rule {
 pub(crate) struct SiblingRule {
     /// The properties of the rule. Its `check` never applies.
     pub rule: Rule,
-    /// Which siblings it compares.
-    pub kin: SiblingKind,
     /// Compares the same step of both.
     pub compare: fn(&SiblingPair<'_>) -> Option<RuleOutcome>,
 }

@@ -10,10 +10,13 @@ use crate::{
         facts::Facts,
         retry_after::{asked_ms, wait_ms},
         rule::{Rule, RuleOutcome},
+        scope::{Scope, WithCooldown},
     },
     observation::{Attempt, word},
     scenario::{Cooldown, Level},
 };
+
+const COOLDOWN: Scope = Scope::CALLS.only(&[WithCooldown]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -24,6 +27,7 @@ pub(super) const RULES: &[Rule] = &[
                  the provider down and its callers waiting.",
         references: &["BerriAI/litellm#27823"],
         timing: false,
+        scope: COOLDOWN,
         check: honoured,
     },
     Rule {
@@ -34,6 +38,7 @@ pub(super) const RULES: &[Rule] = &[
                  counts them lets one caller with a faulty prompt block the route for every other caller.",
         references: &["sgl-project/sglang#25811", "vllm-project/router#60"],
         timing: false,
+        scope: COOLDOWN,
         check: not_for_bad_requests,
     },
     Rule {
@@ -44,6 +49,7 @@ pub(super) const RULES: &[Rule] = &[
                  200 reports no failure.",
         references: &["BerriAI/litellm#2487", "BerriAI/litellm#27823"],
         timing: false,
+        scope: COOLDOWN,
         check: status,
     },
     Rule {
@@ -54,6 +60,7 @@ pub(super) const RULES: &[Rule] = &[
                  come back at once or never.",
         references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#27823"],
         timing: false,
+        scope: COOLDOWN,
         check: retry_after,
     },
     Rule {
@@ -64,6 +71,7 @@ pub(super) const RULES: &[Rule] = &[
                  caller look for the cause in its own traffic.",
         references: &["BerriAI/litellm#5764", "kortix-ai/suna#4923"],
         timing: false,
+        scope: COOLDOWN,
         check: names_cause,
     },
 ];
@@ -142,7 +150,7 @@ fn honoured(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn not_for_bad_requests(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if facts.arrangement.proxy.cooldown.is_none() || !facts.unreachable.is_empty() {
+    if !facts.unreachable.is_empty() {
         return None;
     }
     let earlier: Vec<(&Attempt, AttemptOutcome)> = facts
@@ -166,7 +174,6 @@ fn not_for_bad_requests(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 /// The failures since the last success; `None` unless the proxy refused this exchange without an attempt.
 fn refused_after<'a>(facts: &Facts<'a>) -> Option<Vec<(&'a Attempt, AttemptOutcome)>> {
-    facts.arrangement.proxy.cooldown?;
     if !facts.attempts.is_empty() || !facts.unreachable.is_empty() {
         return None;
     }

@@ -6,14 +6,21 @@ use super::own;
 use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
-        caller_response::{CallerResponse, shorten},
+        caller_response::shorten,
         dialect::{self, ErrorObject, Vocabulary},
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{Failed, FailedAfterContent, PassThrough, Pinged, Scope, Session},
     },
     observation::{Attempt, word},
     scenario::{Api, Level, Provider},
 };
+
+/// The failures that the proxy could report by an error object. A close frame has no room for one.
+const ERROR_OBJECT: Scope = Scope::CALLS.only(&[Failed]).never(&[FailedAfterContent, Session]);
+
+/// The same without streams with pings: there the error is an event, and the rules on streams check that.
+const MESSAGE: Scope = Scope::CALLS.only(&[Failed]).never(&[FailedAfterContent, Session, Pinged]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -23,6 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "It says what to change: which parameter, which model, which limit.",
         references: &["BerriAI/litellm#9496"],
         timing: false,
+        scope: MESSAGE,
         check: message_kept,
     },
     Rule {
@@ -32,6 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "It distinguishes an outage from an overload. Some proxies hide it on purpose.",
         references: &["https://docs.litellm.ai/docs/exception_mapping"],
         timing: false,
+        scope: MESSAGE,
         check: server_message_kept,
     },
     Rule {
@@ -42,6 +51,7 @@ pub(super) const RULES: &[Rule] = &[
                  message may contain what only the other caller may see.",
         references: &["RFC 9112 section 9.2", "https://openai.com/index/march-20-chatgpt-outage/"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: own::error,
     },
     Rule {
@@ -52,6 +62,7 @@ pub(super) const RULES: &[Rule] = &[
                  escaped into a message.",
         references: &["BerriAI/litellm#40135"],
         timing: false,
+        scope: Scope::CALLS.only(&[Failed]),
         check: message_once,
     },
     Rule {
@@ -61,6 +72,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A client shows it to a person, or searches it for words; neither works with escaped JSON.",
         references: &["BerriAI/litellm#40135"],
         timing: false,
+        scope: ERROR_OBJECT,
         check: message_plain,
     },
     Rule {
@@ -71,6 +83,7 @@ pub(super) const RULES: &[Rule] = &[
                  not.",
         references: &["BerriAI/litellm#15968"],
         timing: false,
+        scope: ERROR_OBJECT,
         check: code_kept,
     },
     Rule {
@@ -80,6 +93,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "If there is no code, only the type distinguishes kinds of errors.",
         references: &["https://platform.openai.com/docs/guides/error-codes"],
         timing: false,
+        scope: ERROR_OBJECT,
         check: type_kept,
     },
     Rule {
@@ -89,6 +103,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "It is the first thing that a person looks for.",
         references: &["https://platform.openai.com/docs/guides/error-codes"],
         timing: false,
+        scope: ERROR_OBJECT,
         check: param_kept,
     },
     Rule {
@@ -98,17 +113,13 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A client that looks for null does not find \"None\", and b'…' is not text.",
         references: &["BerriAI/litellm#10793"],
         timing: false,
+        scope: Scope::CALLS.only(&[Failed]),
         check: no_language_literals,
     },
 ];
 
 /// The error object that the caller got, and those that failed upstreams sent with an error status.
 fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attempt, &'f ErrorObject)>)> {
-    // The rules on sessions check those: a close frame has no room for an error object.
-    let in_session = matches!(facts.response, CallerResponse::Session(_));
-    if !facts.is_failure() || facts.content_committed() || in_session {
-        return None;
-    }
     let sent: Vec<_> = facts
         .failures()
         .filter(|(_, result)| matches!(result, AttemptOutcome::Status { .. }))
@@ -119,9 +130,8 @@ fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attem
 }
 
 fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Option<RuleOutcome> {
-    // After keep-alive pings the error is an event, and the rules on streams check that.
-    let elsewhere = matches!(facts.response, CallerResponse::Session(_)) || facts.is_pinged();
-    if !facts.failed_only_by(wanted) || facts.content_committed() || elsewhere {
+    // A failed chain may report any of its failures; `fallback.true-error` checks that.
+    if !facts.failed_only_by(wanted) || facts.chain().len() > 1 {
         return None;
     }
     let canaries: Vec<&str> = facts
@@ -131,10 +141,6 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Option<RuleOutcom
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     let answer = facts.raw_response().filter(|_| !canaries.is_empty())?;
-    // A failed chain may report any of its failures; `fallback.true-error` checks that.
-    if facts.chain().len() > 1 {
-        return None;
-    }
     RuleOutcome::check(canaries.iter().any(|canary| word::has_token(&answer.body.text, canary)), || {
         (
             format!("the provider's message, which contains {}", canaries.join(" or ")),
@@ -152,7 +158,7 @@ fn server_message_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn message_once(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let answer = facts.raw_response().filter(|_| facts.is_failure())?;
+    let answer = facts.raw_response()?;
     // A proxy may report a failed chain as a list of its failures.
     if facts.chain().len() > 1 {
         return None;
@@ -244,9 +250,6 @@ fn param_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn no_language_literals(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !facts.is_failure() {
-        return None;
-    }
     let got = facts.response.error()?;
     let sent: String = facts.failures().map(|(attempt, _)| attempt.said()).collect();
     for (name, value) in [("type", &got.kind), ("code", &got.code), ("param", &got.param)] {

@@ -4,6 +4,7 @@ use crate::{
     judge::{
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{CallerLeft, PassThrough, Scope, Stream},
     },
     observation::Attempt,
     scenario::Level,
@@ -15,7 +16,7 @@ const CANCEL_WITHIN_MS: f64 = 2000.0;
 /// An attempt that begins within this time after the caller left was already on its way, in milliseconds.
 const UNDER_WAY_MS: f64 = 500.0;
 
-pub(crate) const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "disconnect.stream-let-go",
         level: Level::Required,
@@ -24,7 +25,8 @@ pub(crate) const RULES: &[Rule] = &[
                  wait for.",
         references: &["BerriAI/litellm#13774", "RFC 9112 section 9.6"],
         timing: true,
-        check: stream_cancelled,
+        scope: Scope::CALLS.only(&[CallerLeft, Stream]).also(&[PassThrough]),
+        check: cancelled,
     },
     Rule {
         id: "disconnect.plain-let-go",
@@ -34,7 +36,8 @@ pub(crate) const RULES: &[Rule] = &[
                  complete.",
         references: &["BerriAI/litellm#37140"],
         timing: true,
-        check: plain_cancelled,
+        scope: Scope::CALLS.only(&[CallerLeft]).also(&[PassThrough]).never(&[Stream]),
+        check: cancelled,
     },
     Rule {
         id: "disconnect.no-new-attempt",
@@ -44,25 +47,18 @@ pub(crate) const RULES: &[Rule] = &[
                  already in trouble.",
         references: &["BerriAI/litellm#13774", "BerriAI/litellm#37140"],
         timing: true,
+        scope: Scope::CALLS.only(&[CallerLeft]).also(&[PassThrough]),
         check: no_new_attempt,
     },
 ];
 
 /// When the caller was gone, in milliseconds: when it left, or when the connection that it had half-closed ended.
-fn gone_ms(facts: &Facts<'_>) -> Option<f64> {
-    facts.left.map(|_| facts.exchange.end_ms)
-}
-
-fn stream_cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if facts.wants_stream() { cancelled(facts) } else { None }
-}
-
-fn plain_cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if facts.wants_stream() { None } else { cancelled(facts) }
+fn gone_ms(facts: &Facts<'_>) -> f64 {
+    facts.exchange.end_ms
 }
 
 fn cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let gone = gone_ms(facts)?;
+    let gone = gone_ms(facts);
     let late = |attempt: &Attempt| attempt.end_ms.is_none_or(|end| end - gone > CANCEL_WITHIN_MS);
     let mut outcome = None;
     for (attempt, _) in &facts.attempts {
@@ -87,7 +83,7 @@ fn cancelled(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn no_new_attempt(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let gone = gone_ms(facts)?;
+    let gone = gone_ms(facts);
     let new = facts.attempts.iter().find(|(attempt, _)| attempt.at_ms - gone > UNDER_WAY_MS);
     match new {
         None => Some(RuleOutcome::Holds),

@@ -6,6 +6,7 @@ use crate::{
         dialect,
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{CallerLeft, PassThrough, Scope, Subject},
     },
     observation::StepName,
     scenario::{Attempts, EndingExpect, Level},
@@ -13,7 +14,7 @@ use crate::{
 
 const REASON: &str = "The scenario demands it; its `why` gives the reason.";
 
-pub(crate) const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     rule("expect.status", "The status is one that the scenario demands", false, status),
     rule("expect.attempts", "The upstreams get as many requests as the scenario demands", false, attempts),
     rule("expect.ending", "The response ends as the scenario demands", false, ending),
@@ -28,11 +29,12 @@ const fn rule(
     timing: bool,
     check: fn(&Facts<'_>) -> Option<RuleOutcome>,
 ) -> Rule {
-    Rule { id, level: Level::Required, title, reason: REASON, references: &[], timing, check }
+    let scope = Scope::of(Subject::Expectation).also(&[PassThrough, CallerLeft]);
+    Rule { id, level: Level::Required, title, reason: REASON, references: &[], timing, scope, check }
 }
 
 fn status(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let wanted = facts.arrangement.expect.status.as_ref().filter(|_| facts.is_last_step)?;
+    let wanted = facts.arrangement.expect.status.as_ref()?;
     let got = facts.raw_response().map(|answer| answer.status);
     RuleOutcome::check(got.is_some_and(|got| wanted.contains(got)), || {
         (wanted.to_string(), facts.response.describe())
@@ -40,7 +42,7 @@ fn status(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn attempts(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let wanted = facts.arrangement.expect.attempts.as_ref().filter(|_| facts.is_last_step)?;
+    let wanted = facts.arrangement.expect.attempts.as_ref()?;
     // Counts the attempts of all steps, including those that arrived after the last one, but not of the recovery
     // request.
     let steps = facts.all_exchanges.iter().filter(|exchange| exchange.step != StepName::Recovery);
@@ -74,7 +76,7 @@ fn attempts(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn ending(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let wanted = facts.arrangement.expect.ending.filter(|_| facts.is_last_step)?;
+    let wanted = facts.arrangement.expect.ending?;
     let response = &facts.response;
     let stream = response.stream();
     let holds = match wanted {
@@ -109,7 +111,7 @@ fn ending(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn error(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let wanted = facts.arrangement.expect.error.as_ref().filter(|_| facts.is_last_step)?;
+    let wanted = facts.arrangement.expect.error.as_ref()?;
     let Some(got) = facts.response.error() else {
         return RuleOutcome::broken("an error object", facts.response.describe(), Vec::new());
     };
@@ -139,7 +141,7 @@ fn error(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn headers(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let wanted = &facts.arrangement.expect.headers;
-    if wanted.is_empty() || !facts.is_last_step {
+    if wanted.is_empty() {
         return None;
     }
     for (name, value) in wanted {
@@ -154,7 +156,7 @@ fn headers(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn within(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let limit = facts.arrangement.expect.within.filter(|_| facts.is_last_step)?;
+    let limit = facts.arrangement.expect.within?;
     let took = facts.exchange.duration_ms();
     RuleOutcome::check(took <= limit.as_secs_f64() * 1000.0, || {
         (

@@ -8,10 +8,13 @@ use crate::{
         facts::Facts,
         policy::{ChainError, Weight},
         rule::{Rule, RuleOutcome},
+        scope::{Failed, FailedAfterContent, Recovery, Scope, WithCooldown, WithFallbacks},
     },
-    observation::{Attempt, Response, StepName, word},
+    observation::{Attempt, Response, word},
     scenario::Level,
 };
+
+const CHAIN: Scope = Scope::CALLS.only(&[WithFallbacks]).never(&[Recovery]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -21,6 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "That is what the chain is configured for.",
         references: &["BerriAI/litellm#24004"],
         timing: false,
+        scope: CHAIN.never(&[Recovery, WithCooldown]),
         check: used,
     },
     Rule {
@@ -31,6 +35,7 @@ pub(super) const RULES: &[Rule] = &[
                  fallback hides that.",
         references: &["maximhq/bifrost#3261"],
         timing: false,
+        scope: CHAIN,
         check: only_when_needed,
     },
     Rule {
@@ -40,6 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A message that the router makes up says nothing about what to do.",
         references: &["BerriAI/litellm#27967"],
         timing: false,
+        scope: Scope::CALLS.only(&[WithFallbacks, Failed]).never(&[Recovery, FailedAfterContent]),
         check: true_error,
     },
     Rule {
@@ -49,18 +55,12 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Half a response of one model that another model continues is a response that no model gave.",
         references: &["maximhq/bifrost#3261"],
         timing: false,
+        scope: Scope::CALLS,
         check: no_splice,
     },
 ];
 
-fn chain_matters(facts: &Facts<'_>) -> bool {
-    facts.arrangement.proxy.fallback.len() > 1 && facts.exchange.step != StepName::Recovery
-}
-
 fn used(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !chain_matters(facts) || facts.arrangement.proxy.cooldown.is_some() {
-        return None;
-    }
     let chain = facts.chain();
     let mut outcome = None;
     for pair in chain.windows(2) {
@@ -105,9 +105,6 @@ fn deserves_fallback(facts: &Facts<'_>, attempt: &Attempt, result: &AttemptOutco
 }
 
 fn only_when_needed(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !chain_matters(facts) {
-        return None;
-    }
     let mut outcome = None;
     if let Some(first) = facts.attempts.iter().position(|(_, result)| result.is_success()) {
         let more = facts.attempts.len() - first - 1;
@@ -162,9 +159,6 @@ fn may_be_hidden(facts: &Facts<'_>, result: &AttemptOutcome) -> bool {
 }
 
 fn true_error(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !chain_matters(facts) || !facts.is_failure() || facts.content_committed() {
-        return None;
-    }
     // Of several attempts at one deployment, the last one counts.
     let is_last = |attempt: &Attempt| {
         let of_it = |(other, _): &&(&Attempt, AttemptOutcome)| other.deployment == attempt.deployment;

@@ -9,6 +9,7 @@ use crate::{
         dialect,
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::Scope,
     },
     observation::{Attempt, ResponseEnd},
     provider,
@@ -27,6 +28,7 @@ pub(super) const RULES: &[Rule] = &[
             "https://platform.claude.com/docs/en/api/errors",
         ],
         timing: false,
+        scope: Scope::CALLS,
         check: envelope,
     },
     Rule {
@@ -36,6 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A client that is promised an event stream, or HTML, does not look for an error object.",
         references: &["RFC 9110 section 8.3"],
         timing: false,
+        scope: Scope::CALLS,
         check: content_type,
     },
     Rule {
@@ -49,6 +52,7 @@ pub(super) const RULES: &[Rule] = &[
             "https://html.spec.whatwg.org/multipage/server-sent-events.html",
         ],
         timing: false,
+        scope: Scope::CALLS,
         check: stream_content_type,
     },
     Rule {
@@ -58,6 +62,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Any other event breaks strict parsers in the middle of a response.",
         references: &["https://platform.openai.com/docs/api-reference/chat-streaming"],
         timing: false,
+        scope: Scope::CALLS,
         check: stream_events,
     },
 ];

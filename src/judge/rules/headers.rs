@@ -6,11 +6,14 @@ use crate::{
         attempt_outcome::AttemptOutcome,
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{Failed, PassThrough, Scope, WithCooldown},
         trace::{is_named_after, poison},
     },
     observation::{Attempt, AttemptEnd, word},
     scenario::{Level, Provider},
 };
+
+const FAILED: Scope = Scope::CALLS.only(&[Failed]).also(&[PassThrough]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -20,6 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "SDKs wait as long as it says. Without it, one rate limit becomes a storm of retries.",
         references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#21553"],
         timing: false,
+        scope: FAILED,
         check: retry_after,
     },
     Rule {
@@ -29,6 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "SDKs read it before they read Retry-After.",
         references: &["https://github.com/openai/openai-python"],
         timing: false,
+        scope: FAILED,
         check: retry_after_ms,
     },
     Rule {
@@ -39,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
                  caller has lost it.",
         references: &["RFC 9110 section 10.2.3"],
         timing: false,
+        // During a configured cooldown, Retry-After contains the cooldown's own time.
+        scope: Scope::CALLS.also(&[PassThrough]).never(&[WithCooldown]),
         check: own::retry_after,
     },
     Rule {
@@ -48,6 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "They say which of several limits was hit, and when it resets.",
         references: &["BerriAI/litellm#37754"],
         timing: false,
+        scope: FAILED,
         check: rate_limits,
     },
     Rule {
@@ -57,6 +65,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "The provider's support asks for it first.",
         references: &["https://platform.openai.com/docs/api-reference/debugging-requests"],
         timing: false,
+        scope: FAILED,
         check: request_id,
     },
     Rule {
@@ -67,6 +76,7 @@ pub(super) const RULES: &[Rule] = &[
                  connection.",
         references: &["RFC 9110 section 7.6.1"],
         timing: false,
+        scope: Scope::CALLS,
         check: no_poison,
     },
 ];
@@ -95,9 +105,6 @@ fn sent<'a>(attempt: &'a Attempt, name: &str) -> Option<&'a str> {
 }
 
 fn forwarded(facts: &Facts<'_>, name: &str) -> Option<RuleOutcome> {
-    if !facts.is_failure() || facts.response.failure_status().is_none() {
-        return None;
-    }
     let mut wanted: Vec<&str> =
         mirrored(facts).into_iter().filter_map(|attempt| sent(attempt, name)).collect();
     wanted.dedup();
@@ -160,9 +167,6 @@ fn rate_limits(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn request_id(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !facts.is_failure() || facts.response.failure_status().is_none() {
-        return None;
-    }
     let ids: Vec<(&str, &str)> = mirrored(facts).into_iter().filter_map(id_sent).collect();
     let answer = facts.raw_response().filter(|_| !ids.is_empty())?;
     let shown = |(_, id): &(&str, &str)| {

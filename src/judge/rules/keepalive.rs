@@ -8,6 +8,7 @@ use crate::{
         dialect::{self, ErrorObject},
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{Failed, Pinged, Scope},
     },
     scenario::Level,
 };
@@ -20,17 +21,17 @@ pub(super) const RULES: &[Rule] = &[Rule {
              distinguish a rate limit from an outage, and does not know whether to retry.",
     references: &["BerriAI/litellm#37322", "BerriAI/litellm#38358"],
     timing: false,
+    scope: Scope::CALLS.only(&[Failed, Pinged]),
     check: true_cause,
 }];
 
 fn true_cause(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let by_status = |result: &AttemptOutcome| matches!(result, AttemptOutcome::Status { .. });
-    if !facts.is_pinged() || !facts.is_failure() || !facts.failures().all(|(_, result)| by_status(result)) {
-        return None;
-    }
     let stream = facts.response.stream()?;
     // The rules on streams check a forged or a silent end.
-    if stream.looks_finished() || (stream.errors.is_empty() && stream.complete) || stream.unending {
+    let elsewhere =
+        stream.looks_finished() || (stream.errors.is_empty() && stream.complete) || stream.unending;
+    if elsewhere || !facts.failures().all(|(_, result)| by_status(result)) {
         return None;
     }
     let causes: Vec<(u16, Option<&ErrorObject>)> = facts

@@ -4,6 +4,7 @@ use crate::{
     judge::{
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{PassThrough, Scope},
     },
     observation::{Attempt, Response, word},
     scenario::{Fault, Level},
@@ -17,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "It is the proxy's secret: with the key, a caller can bypass the proxy.",
         references: &["BerriAI/litellm#5762"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: provider_key,
     },
     Rule {
@@ -26,6 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A master key in an error message ends up in every log along the way.",
         references: &["BerriAI/litellm#15799"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: proxy_secret,
     },
     Rule {
@@ -36,6 +39,7 @@ pub(super) const RULES: &[Rule] = &[
                  network.",
         references: &["BerriAI/litellm#8698"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: upstream_address,
     },
     Rule {
@@ -45,6 +49,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Some proxies send it on purpose, to help with troubleshooting; external callers should not get it.",
         references: &["BerriAI/litellm#8698"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: upstream_address_header,
     },
     Rule {
@@ -54,6 +59,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A traceback is useless to a caller, and discloses to an attacker which versions run.",
         references: &["BerriAI/litellm#30948"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: traceback,
     },
     Rule {
@@ -64,6 +70,7 @@ pub(super) const RULES: &[Rule] = &[
                  that is what the man in the middle controls.",
         references: &["RFC 9110 section 4.3.4", "RFC 9325 section 3.1"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: unproven_upstream,
     },
     Rule {
@@ -73,6 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "The server at the other origin gets the key, which was never meant for it.",
         references: &["RFC 9110 section 15.4"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: redirected_key,
     },
 ];

@@ -5,6 +5,7 @@ use crate::{
         caller_response::CallerResponse,
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{InvalidRequest, Scope},
     },
     scenario::{Level, RequestMistake},
 };
@@ -22,6 +23,7 @@ pub(super) const RULES: &[Rule] = &[
             "https://platform.openai.com/docs/guides/error-codes",
         ],
         timing: false,
+        scope: Scope::CALLS.only(&[InvalidRequest]),
         check: refused,
     },
     Rule {
@@ -31,6 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "The first spends someone else's money, the second uses a model that the caller did not ask for.",
         references: &["RFC 9110 section 15.5.2"],
         timing: false,
+        scope: Scope::CALLS.only(&[InvalidRequest]),
         check: not_forwarded,
     },
 ];

@@ -23,9 +23,5 @@ mod stream;
 mod success;
 mod timeout;
 
-pub(crate) use disconnect::RULES as DISCONNECT;
-pub(crate) use expect::RULES as EXPECT;
 pub(crate) use families::FAMILIES;
-pub(crate) use passthrough::binds_too as binds_a_pass_through;
-pub(crate) use process::RULES as PROCESS;
 pub(crate) use sibling::RULES as SIBLINGS;

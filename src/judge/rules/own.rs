@@ -145,16 +145,9 @@ pub(super) fn answer(facts: &Facts<'_>) -> Option<RuleOutcome> {
 pub(super) fn retry_after(facts: &Facts<'_>) -> Option<RuleOutcome> {
     const NAMES: [&str; 2] = ["retry-after", "retry-after-ms"];
     let answer = facts.raw_response()?;
-    // During a configured cooldown, Retry-After contains the cooldown's own time.
-    if facts.arrangement.proxy.cooldown.is_some() {
-        return None;
-    }
     let waits = |attempt: &Attempt| NAMES.into_iter().any(|name| attempt.sent.header(name).is_some());
-    if facts.attempts.iter().any(|(own, _)| waits(own)) {
-        return None;
-    }
     let others = || facts.all_attempts.iter().filter(|attempt| attempt.at_ms <= answer.head_ms);
-    if !others().any(waits) {
+    if facts.attempts.iter().any(|(own, _)| waits(own)) || !others().any(waits) {
         return None;
     }
     for name in NAMES {

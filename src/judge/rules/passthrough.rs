@@ -8,11 +8,14 @@ use crate::{
         caller_response::shorten,
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{PassThrough, Scope},
         trace::hop_by_hop,
     },
     observation::{Attempt, AttemptEnd, Response, ResponseBody, ResponseEnd},
     scenario::{Fault, Level},
 };
+
+const PASSED_THROUGH: Scope = Scope::CALLS.only(&[PassThrough]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -23,6 +26,7 @@ pub(super) const RULES: &[Rule] = &[
                  the provider's status.",
         references: &["BerriAI/litellm#32133", "maximhq/bifrost#6073"],
         timing: false,
+        scope: PASSED_THROUGH,
         check: status,
     },
     Rule {
@@ -33,6 +37,7 @@ pub(super) const RULES: &[Rule] = &[
                  wrong.",
         references: &["RFC 9110 section 8.3", "maximhq/bifrost#6073"],
         timing: false,
+        scope: PASSED_THROUGH,
         check: content_type,
     },
     Rule {
@@ -43,6 +48,7 @@ pub(super) const RULES: &[Rule] = &[
                  pass-through promises nothing else.",
         references: &["BerriAI/litellm#32133", "maximhq/bifrost#6073"],
         timing: false,
+        scope: PASSED_THROUGH,
         check: body,
     },
     Rule {
@@ -52,6 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Only the end of the body shows the caller whether a response is incomplete.",
         references: &["RFC 9112 section 8", "BerriAI/litellm#29187"],
         timing: false,
+        scope: PASSED_THROUGH,
         check: cut_stays_cut,
     },
     Rule {
@@ -62,36 +69,16 @@ pub(super) const RULES: &[Rule] = &[
                  are false.",
         references: &["RFC 9110 section 7.6.1"],
         timing: false,
+        scope: PASSED_THROUGH,
         check: no_hop_by_hop,
     },
 ];
-
-/// Whether a rule of another family applies to a pass-through route as well. Most do not: they require the proxy to
-/// translate a response into the caller's form, which a pass-through must not do.
-pub(crate) fn binds_too(rule: &str) -> bool {
-    const FAMILIES: [&str; 7] =
-        ["passthrough.", "timeout.", "retry.", "disconnect.", "leak.", "recovery.", "expect."];
-    const RULES: [&str; 10] = [
-        "request.forwarded",
-        "success.own-answer",
-        "detail.own-error",
-        "headers.retry-after",
-        "headers.retry-after-ms",
-        "headers.rate-limits",
-        "headers.request-id",
-        "headers.own-retry-after",
-        // Without a response to pass on, the proxy sends an error of its own.
-        "status.timeout",
-        "status.unreachable",
-    ];
-    FAMILIES.iter().any(|family| rule.starts_with(family)) || RULES.contains(&rule)
-}
 
 /// The attempt whose response the proxy must pass on; its body may be incomplete.
 fn sent<'a>(facts: &Facts<'a>) -> Option<&'a Attempt> {
     let (attempt, _) = facts.attempts.last()?;
     let sound = attempt.sent.status.is_some_and(|status| (100..600).contains(&status));
-    (facts.arrangement.proxy.pass_through && sound && !is_doubtful(attempt)).then_some(*attempt)
+    (sound && !is_doubtful(attempt)).then_some(*attempt)
 }
 
 /// Whether a correct HTTP client could refuse the response. Malformed content does not count, because a proxy that

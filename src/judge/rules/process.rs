@@ -6,12 +6,13 @@ use crate::{
     judge::{
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{CallerLeft, PassThrough, ProxyStopped, Scope, Subject},
     },
     observation::ProxyHarm,
     scenario::Level,
 };
 
-pub(crate) const RULES: &[Rule] = &[
+pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "process.keeps-running",
         level: Level::Required,
@@ -20,6 +21,7 @@ pub(crate) const RULES: &[Rule] = &[
                  restarted.",
         references: &[],
         timing: false,
+        scope: Scope::of(Subject::Proxy).also(&[ProxyStopped, PassThrough, CallerLeft]),
         check: keeps_running,
     },
     Rule {
@@ -30,6 +32,7 @@ pub(crate) const RULES: &[Rule] = &[
                  a timeout.",
         references: &[],
         timing: false,
+        scope: Scope::of(Subject::Proxy).also(&[ProxyStopped, PassThrough, CallerLeft]),
         check: keeps_answering,
     },
     Rule {
@@ -40,18 +43,16 @@ pub(crate) const RULES: &[Rule] = &[
                  before it.",
         references: &["BerriAI/litellm#28624"],
         timing: false,
+        scope: Scope::of(Subject::Proxy).also(&[PassThrough, CallerLeft]),
         check: serves_others,
     },
 ];
 
-/// The outcome of a rule that one kind of harm breaks. Reported once, with the first exchange of the case.
+/// The outcome of a rule that one kind of harm breaks.
 fn judged<'a>(
     facts: &Facts<'a>,
     breach: impl FnOnce(&'a ProxyHarm) -> Option<RuleOutcome>,
 ) -> Option<RuleOutcome> {
-    if facts.seen.exchanges.first().is_none_or(|first| !std::ptr::eq(first, facts.exchange)) {
-        return None;
-    }
     facts.seen.harm.as_ref().and_then(breach).or(Some(RuleOutcome::Holds))
 }
 

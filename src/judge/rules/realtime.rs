@@ -6,14 +6,17 @@ use crate::{
         caller_response::{CallerResponse, shorten},
         facts::Facts,
         rule::{Rule, RuleOutcome},
-        session::{CallerSession, is_normal},
+        scope::{Failed, Recovery, Scope, Session},
+        session::is_normal,
     },
-    observation::{Attempt, StepName, word},
+    observation::{Attempt, word},
     scenario::Level,
 };
 
 /// The time within which a proxy must report the upstream's end to the caller, in milliseconds.
 const REPORTED_WITHIN_MS: f64 = 2000.0;
+
+const FAILED: Scope = Scope::CALLS.only(&[Failed, Session]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -24,6 +27,7 @@ pub(super) const RULES: &[Rule] = &[
                  without end.",
         references: &["BerriAI/litellm#39851", "RFC 6455 section 7.1.7"],
         timing: true,
+        scope: FAILED,
         check: no_silent_socket,
     },
     Rule {
@@ -34,6 +38,7 @@ pub(super) const RULES: &[Rule] = &[
                  end.",
         references: &["BerriAI/litellm#39851", "RFC 6455 section 7.4.1"],
         timing: false,
+        scope: FAILED,
         check: error_visible,
     },
     Rule {
@@ -43,6 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "No client retries what looks finished.",
         references: &["BerriAI/litellm#33404"],
         timing: false,
+        scope: FAILED,
         check: no_forged_success,
     },
     Rule {
@@ -52,6 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A caller that can use a part of a response must be able to trust that part.",
         references: &["maximhq/bifrost#6783"],
         timing: false,
+        scope: FAILED,
         check: events_intact,
     },
     Rule {
@@ -61,6 +68,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "It says what to change: which event, which parameter, which limit.",
         references: &["BerriAI/litellm#39851"],
         timing: false,
+        scope: FAILED,
         check: detail,
     },
     Rule {
@@ -71,6 +79,7 @@ pub(super) const RULES: &[Rule] = &[
                  client itself.",
         references: &["https://developers.openai.com/api/docs/guides/realtime-websocket"],
         timing: false,
+        scope: Scope::CALLS.only(&[Session]),
         check: event_form,
     },
     Rule {
@@ -81,6 +90,7 @@ pub(super) const RULES: &[Rule] = &[
                  whose session is opened and then closed has to parse the cause out of a close reason.",
         references: &["RFC 6455 section 4.2.2"],
         timing: false,
+        scope: Scope::CALLS.only(&[Failed]).never(&[Recovery]),
         check: handshake_status,
     },
     Rule {
@@ -91,6 +101,7 @@ pub(super) const RULES: &[Rule] = &[
                  4000 are defined by the provider.",
         references: &["RFC 6455 section 7.4"],
         timing: false,
+        scope: FAILED,
         check: close_code,
     },
     Rule {
@@ -100,6 +111,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Apart from a number, a close frame can contain nothing else.",
         references: &["RFC 6455 section 7.1.6", "ayagmar/codex-proxy-rs#90"],
         timing: false,
+        scope: FAILED,
         check: close_reason,
     },
     Rule {
@@ -109,14 +121,10 @@ pub(super) const RULES: &[Rule] = &[
         reason: "After a cut, a client cannot distinguish a broken network from a broken provider.",
         references: &["RFC 6455 section 7.1.7"],
         timing: false,
+        scope: FAILED,
         check: close_reported,
     },
 ];
-
-/// The session that the caller got, if the call failed.
-fn failed_session<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerSession> {
-    facts.response.session().filter(|_| facts.is_failure())
-}
 
 /// The last failed attempt and its outcome.
 fn last_failure<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'a Attempt, &'f AttemptOutcome)> {
@@ -134,9 +142,9 @@ fn failed_ms(attempt: &Attempt, result: &AttemptOutcome) -> Option<f64> {
 }
 
 fn no_silent_socket(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let session = failed_session(facts)?;
-    let failed = last_failure(facts).and_then(|(attempt, result)| failed_ms(attempt, result));
-    let failed_ms = failed?;
+    let session = facts.response.session()?;
+    let (attempt, result) = last_failure(facts)?;
+    let failed_ms = failed_ms(attempt, result)?;
     let reported_ms = session.failed_ms(facts.exchange.end_ms);
     let late_ms = reported_ms.unwrap_or(facts.exchange.end_ms) - failed_ms;
     RuleOutcome::check(reported_ms.is_some() && late_ms <= REPORTED_WITHIN_MS, || {
@@ -150,12 +158,10 @@ fn no_silent_socket(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let session = failed_session(facts)?;
+    let session = facts.response.session()?;
+    let (_, result) = last_failure(facts)?;
     // `realtime.no-silent-socket` checks an open session, `realtime.no-forged-success` a forged success.
-    if session.is_open() || session.completion.finish.is_some() {
-        return None;
-    }
-    if last_failure(facts).is_none_or(|(_, result)| ended_well(result)) {
+    if session.is_open() || session.completion.finish.is_some() || ended_well(result) {
         return None;
     }
     RuleOutcome::check(session.shows_failure(), || {
@@ -164,14 +170,14 @@ fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn no_forged_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let session = failed_session(facts)?;
+    let session = facts.response.session()?;
     RuleOutcome::check(session.completion.finish.is_none(), || {
         ("no `response.done` that says how a response ended".to_owned(), facts.response.describe())
     })
 }
 
 fn events_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let session = failed_session(facts)?;
+    let session = facts.response.session()?;
     let [(_, result)] = facts.attempts.as_slice() else { return None };
     let sent = result.delivered()?;
     let (sent, got) = (sent.text(), session.completion.text());
@@ -199,11 +205,8 @@ fn required_messages<'a>(facts: &Facts<'a>) -> Vec<&'a str> {
 }
 
 fn detail(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if failed_session(facts).is_none_or(CallerSession::is_open) {
-        return None;
-    }
     let (messages, answer) = (required_messages(facts), facts.raw_response()?);
-    if messages.is_empty() {
+    if messages.is_empty() || facts.response.session()?.is_open() {
         return None;
     }
     RuleOutcome::check(messages.iter().any(|message| word::has_token(&answer.body.text, message)), || {
@@ -231,8 +234,7 @@ fn event_form(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn handshake_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let refused = facts.failed_only_by(|_| true);
-    if !facts.api().is_session() || !refused || facts.exchange.step == StepName::Recovery {
+    if !facts.api().is_session() || !facts.failed_only_by(|_| true) {
         return None;
     }
     match &facts.response {
@@ -253,7 +255,7 @@ fn handshake_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
 fn close_frames<'f>(
     facts: &'f Facts<'_>,
 ) -> Option<(&'f crate::observation::ReceivedClose, &'f crate::observation::ReceivedClose)> {
-    let session = failed_session(facts)?;
+    let session = facts.response.session()?;
     let (_, AttemptOutcome::Closed { closed: sent, .. }) = last_failure(facts)? else { return None };
     let got = session.closed.as_ref().filter(|got| !got.answered)?;
     Some((sent, got))
@@ -275,7 +277,7 @@ fn close_reason(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn close_reported(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let session = failed_session(facts)?;
+    let session = facts.response.session()?;
     let ended = session.was_cut() || session.closed.as_ref().is_some_and(|closed| !closed.answered);
     if !ended {
         return None;

@@ -4,8 +4,8 @@ use crate::{
     judge::{
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{PassThrough, Recovery, Scope, WithCooldown},
     },
-    observation::StepName,
     scenario::Level,
 };
 
@@ -16,14 +16,12 @@ pub(super) const RULES: &[Rule] = &[Rule {
     reason: "A failure that corrupts a connection pool, a circuit breaker or a cache outlives its cause.",
     references: &["sgl-project/sglang#25811"],
     timing: true,
+    // A configured cooldown keeps the route closed for a while, as intended.
+    scope: Scope::CALLS.only(&[Recovery]).also(&[PassThrough]).never(&[WithCooldown]),
     check: next_request_ok,
 }];
 
 fn next_request_ok(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    // A configured cooldown keeps the route closed for a while, as intended.
-    if facts.exchange.step != StepName::Recovery || facts.arrangement.proxy.cooldown.is_some() {
-        return None;
-    }
     RuleOutcome::check(facts.response.looks_successful(), || {
         ("a success: every upstream was healthy again".to_owned(), facts.response.describe())
     })

@@ -8,6 +8,7 @@ use crate::{
         facts::Facts,
         retry_after::wait_ms,
         rule::{Rule, RuleOutcome},
+        scope::{PassThrough, Scope},
     },
     observation::Attempt,
     scenario::Level,
@@ -21,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Each attempt costs time and money, and a storm of them keeps a struggling provider down.",
         references: &["BerriAI/litellm#19216"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: budget,
     },
     Rule {
@@ -30,6 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "The same request with the same key gets the same response.",
         references: &["BerriAI/litellm#7130"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: terminal_once,
     },
     Rule {
@@ -39,6 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A second response after half of the first is a response that no model gave.",
         references: &["api7/aisix#177"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: not_after_content,
     },
     Rule {
@@ -48,6 +52,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Rate limits punish clients that come back too early.",
         references: &["RFC 9110 section 10.2.3", "RFC 9110 section 5.6.7", "BerriAI/litellm#21736"],
         timing: true,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: pacing,
     },
 ];

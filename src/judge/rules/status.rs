@@ -7,10 +7,14 @@ use crate::{
         caller_response::CallerStream,
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{Failed, FailedAfterContent, PassThrough, Pinged, Scope},
     },
     observation::Attempt,
     scenario::{ErrorName, Level, StatusPattern, StatusSet, TurnReply},
 };
+
+/// The calls that failed while the proxy could still choose the status.
+const FAILED: Scope = Scope::CALLS.only(&[Failed]).never(&[FailedAfterContent]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -21,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
                  neither, and the caller continues with an invalid response.",
         references: &["BerriAI/litellm#32221"],
         timing: false,
+        scope: Scope::CALLS.only(&[Failed]).never(&[FailedAfterContent, Pinged]),
         check: failure_not_success,
     },
     Rule {
@@ -31,6 +36,7 @@ pub(super) const RULES: &[Rule] = &[
                  make the caller look for the mistake in the wrong place.",
         references: &["RFC 9110 section 15.5", "BerriAI/litellm#23901"],
         timing: false,
+        scope: FAILED,
         check: mirrored,
     },
     Rule {
@@ -41,6 +47,7 @@ pub(super) const RULES: &[Rule] = &[
                  wait.",
         references: &["RFC 9110 section 15"],
         timing: false,
+        scope: FAILED,
         check: class_kept,
     },
     Rule {
@@ -50,6 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "With any other status, clients do not back off, and a quota looks like an outage.",
         references: &["RFC 6585 section 4", "BerriAI/litellm#22218"],
         timing: false,
+        scope: FAILED,
         check: rate_limit,
     },
     Rule {
@@ -60,6 +68,7 @@ pub(super) const RULES: &[Rule] = &[
                  like a rate limit.",
         references: &["RFC 9110 section 15.5.2"],
         timing: false,
+        scope: FAILED,
         check: credentials,
     },
     Rule {
@@ -69,6 +78,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "The status distinguishes a slow provider from a broken proxy.",
         references: &["RFC 9110 section 15.6.5"],
         timing: false,
+        scope: FAILED.also(&[PassThrough]),
         check: timeout,
     },
     Rule {
@@ -78,6 +88,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A 500 says that the proxy itself is broken.",
         references: &["RFC 9110 section 15.6.3"],
         timing: false,
+        scope: FAILED.also(&[PassThrough]),
         check: unreachable,
     },
     Rule {
@@ -87,6 +98,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "The caller did nothing wrong and may retry; a 4xx says the opposite.",
         references: &["RFC 9110 section 15.6.3"],
         timing: false,
+        scope: FAILED,
         check: broken_reply,
     },
     Rule {
@@ -96,6 +108,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "After an overload, a client should wait or try another deployment; a 500 says neither.",
         references: &["BerriAI/litellm#5764"],
         timing: false,
+        scope: FAILED,
         check: overloaded,
     },
 ];
@@ -105,15 +118,7 @@ fn had_status(attempt: &Attempt) -> bool {
     attempt.sent.status.is_some_and(|status| status >= 300)
 }
 
-/// The error status of the response, if the exchange failed before content was passed on.
-fn failed_status(facts: &Facts<'_>) -> Option<u16> {
-    if facts.is_failure() && !facts.content_committed() { facts.response.failure_status() } else { None }
-}
-
 fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !facts.is_failure() || unanswered(&facts.response) || facts.content_committed() {
-        return None;
-    }
     // The rules on streams check failures in a stream or at its beginning.
     let in_stream = facts.failures().any(|(_, result)| {
         matches!(result, AttemptOutcome::ErrorEvent { .. } | AttemptOutcome::EndedEarly { .. })
@@ -122,10 +127,10 @@ fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
                 AttemptOutcome::Cut { head_sent: true, .. } | AttemptOutcome::Silent { head_sent: true, .. }
             )
     });
-    if facts.wants_stream() && (in_stream || facts.is_pinged()) {
-        return None;
-    }
-    if facts.response.stream().is_some_and(CallerStream::shows_failure) {
+    if (facts.wants_stream() && in_stream)
+        || facts.response.stream().is_some_and(CallerStream::shows_failure)
+        || unanswered(&facts.response)
+    {
         return None;
     }
     RuleOutcome::check(!facts.response.is_2xx(), || {
@@ -135,37 +140,29 @@ fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn mirrored(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let fixed = |status| matches!(status, 400 | 404 | 422);
-    match (facts.failed_only_by(fixed) && !rejects_key(facts), failed_status(facts)) {
-        (true, Some(got)) => {
-            if is_spent_quota(facts) {
-                let allowed = &facts.policy.quota.answer;
-                return RuleOutcome::check(allowed.contains(got), || {
-                    (allowed.to_string(), facts.response.describe())
-                });
-            }
-            let sent = facts.upstream_statuses();
-            RuleOutcome::check(sent.contains(&got), || (list(&sent), facts.response.describe()))
-        }
-        _ => None,
+    let got = status(facts, facts.failed_only_by(fixed) && !rejects_key(facts))?;
+    if is_spent_quota(facts) {
+        let allowed = &facts.policy.quota.answer;
+        return RuleOutcome::check(allowed.contains(got), || {
+            (allowed.to_string(), facts.response.describe())
+        });
     }
+    let sent = facts.upstream_statuses();
+    RuleOutcome::check(sent.contains(&got), || (list(&sent), facts.response.describe()))
 }
 
 fn class_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let has_own_rule = |status| matches!(status, 400 | 401 | 403 | 404 | 407 | 408 | 422 | 429);
     let by_class = |status: u16| (400..600).contains(&status) && !has_own_rule(status);
-    match (facts.failed_only_by(by_class), failed_status(facts)) {
-        (true, Some(got)) => {
-            let sent = facts.upstream_statuses();
-            // An upstream that reports a timeout of its own did time out, and the policy decides how the proxy
-            // reports a timeout.
-            let timed_out = facts.failures().all(|(attempt, _)| reports_a_timeout(attempt));
-            let allowed = timed_out && facts.policy.timeout.answer.contains(got);
-            RuleOutcome::check(allowed || sent.iter().any(|status| status / 100 == got / 100), || {
-                (format!("the class of {}", list(&sent)), facts.response.describe())
-            })
-        }
-        _ => None,
-    }
+    let got = status(facts, facts.failed_only_by(by_class))?;
+    let sent = facts.upstream_statuses();
+    // An upstream that reports a timeout of its own did time out, and the policy decides how the proxy reports a
+    // timeout.
+    let timed_out = facts.failures().all(|(attempt, _)| reports_a_timeout(attempt));
+    let allowed = timed_out && facts.policy.timeout.answer.contains(got);
+    RuleOutcome::check(allowed || sent.iter().any(|status| status / 100 == got / 100), || {
+        (format!("the class of {}", list(&sent)), facts.response.describe())
+    })
 }
 
 /// Whether a gateway in front of the provider reports a timeout; 524 is Cloudflare's status for it.
@@ -211,7 +208,6 @@ fn credentials(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn timeout(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let silent = facts.unreachable.is_empty()
-        && facts.is_failure()
         && facts
             .failures()
             .all(|(attempt, result)| matches!(result, AttemptOutcome::Silent { .. }) && !had_status(attempt));
@@ -241,8 +237,7 @@ fn unreachable_or_late(facts: &Facts<'_>) -> StatusSet {
 }
 
 fn broken_reply(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let broken = facts.is_failure()
-        && facts.unreachable.is_empty()
+    let broken = facts.unreachable.is_empty()
         && facts.failures().all(|(attempt, result)| match result {
             AttemptOutcome::OddBody { error } => error.is_none(),
             // A redirect and an invalid status are not a response either.
@@ -251,17 +246,12 @@ fn broken_reply(facts: &Facts<'_>) -> Option<RuleOutcome> {
             AttemptOutcome::Cut { .. } => !had_status(attempt),
             _ => false,
         });
-    match (broken, failed_status(facts)) {
-        (true, Some(got)) => {
-            RuleOutcome::check((500..600).contains(&got), || ("a 5xx".to_owned(), facts.response.describe()))
-        }
-        _ => None,
-    }
+    let got = status(facts, broken)?;
+    RuleOutcome::check((500..600).contains(&got), || ("a 5xx".to_owned(), facts.response.describe()))
 }
 
 fn overloaded(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let applies = facts.is_failure()
-        && !facts.is_unreachable()
+    let applies = !facts.is_unreachable()
         && facts.failures().all(|(attempt, result)| {
             // The rules on 4xx apply to a provider that reports an overload with a 4xx.
             matches!(result, AttemptOutcome::Status { status: 529, .. })
@@ -272,12 +262,15 @@ fn overloaded(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn within(facts: &Facts<'_>, applies: bool, allowed: &StatusSet) -> Option<RuleOutcome> {
-    match (applies, failed_status(facts)) {
-        (true, Some(got)) => RuleOutcome::check(allowed.contains(got), || {
-            (format!("{allowed} (policy `{}`)", facts.policy.name), facts.response.describe())
-        }),
-        _ => None,
-    }
+    let got = status(facts, applies)?;
+    RuleOutcome::check(allowed.contains(got), || {
+        (format!("{allowed} (policy `{}`)", facts.policy.name), facts.response.describe())
+    })
+}
+
+/// The error status that the caller got; `None` unless the rule applies.
+fn status(facts: &Facts<'_>, applies: bool) -> Option<u16> {
+    facts.response.failure_status().filter(|_| applies)
 }
 
 fn list(statuses: &[u16]) -> String {

@@ -3,11 +3,12 @@
 use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
-        caller_response::{CallerResponse, CallerStream, shorten},
+        caller_response::{CallerResponse, shorten},
         dialect::{self, StreamEvent},
         facts::Facts,
         policy::{AfterError, CleanEnd},
         rule::{Rule, RuleOutcome},
+        scope::{Failed, Pinged, Scope, Stream},
     },
     observation::{ReceivedFrame, word},
     scenario::Level,
@@ -15,6 +16,8 @@ use crate::{
 
 /// The time within which a failed stream must end after its error event, in milliseconds.
 const END_AFTER_ERROR_MS: f64 = 2000.0;
+
+const FAILED: Scope = Scope::CALLS.only(&[Failed]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -24,6 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "SDKs retry only by the status; they retry nothing that comes after a 200.",
         references: &["BerriAI/litellm#10962"],
         timing: false,
+        scope: Scope::CALLS.only(&[Failed, Stream]).never(&[Pinged]),
         check: error_status,
     },
     Rule {
@@ -33,6 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "No client retries what looks complete: agents act on half a response or half a tool call.",
         references: &["BerriAI/litellm#33404", "BerriAI/litellm#40260"],
         timing: false,
+        scope: Scope::CALLS.only(&[Failed, Stream]),
         check: no_forged_success,
     },
     Rule {
@@ -42,6 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "No SDK raises an error for a stream that just ends.",
         references: &["BerriAI/litellm#40578"],
         timing: false,
+        scope: FAILED,
         check: error_visible,
     },
     Rule {
@@ -51,6 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A caller that can use a part of a response must be able to trust that part.",
         references: &["maximhq/bifrost#6783"],
         timing: false,
+        scope: FAILED,
         check: content_intact,
     },
     Rule {
@@ -61,6 +68,7 @@ pub(super) const RULES: &[Rule] = &[
                  call.",
         references: &["BerriAI/litellm#39748"],
         timing: false,
+        scope: FAILED,
         check: one_error_event,
     },
     Rule {
@@ -70,6 +78,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A stream that stays open keeps its caller waiting for nothing.",
         references: &["api7/aisix#177"],
         timing: true,
+        scope: FAILED,
         check: ends_after_error,
     },
     Rule {
@@ -79,19 +88,13 @@ pub(super) const RULES: &[Rule] = &[
         reason: "Without it, a caller cannot distinguish an overload from a content filter.",
         references: &["BerriAI/litellm#40243"],
         timing: false,
+        scope: FAILED,
         check: error_detail,
     },
 ];
 
-/// The stream that the caller got, if the call failed.
-fn failed_stream<'f>(facts: &'f Facts<'_>) -> Option<&'f CallerStream> {
-    facts.response.stream().filter(|_| facts.is_failure())
-}
-
 fn error_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let before_stream = facts.is_failure()
-        && facts.failures().all(|(_, result)| matches!(result, AttemptOutcome::Status { .. }));
-    if !facts.wants_stream() || !before_stream || facts.is_pinged() {
+    if !facts.failures().all(|(_, result)| matches!(result, AttemptOutcome::Status { .. })) {
         return None;
     }
     match &facts.response {
@@ -104,16 +107,11 @@ fn error_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn no_forged_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !facts.wants_stream() || !facts.is_failure() {
-        return None;
-    }
     let by_status = |result: &AttemptOutcome| {
         matches!(result, AttemptOutcome::Status { .. } | AttemptOutcome::OddBody { .. })
     };
-    if !facts.is_pinged() && facts.failures().all(|(_, result)| by_status(result)) {
-        return None;
-    }
-    if may_be_a_success(facts) {
+    let before_stream = !facts.is_pinged() && facts.failures().all(|(_, result)| by_status(result));
+    if before_stream || may_be_a_success(facts) {
         return None;
     }
     let forged = match &facts.response {
@@ -145,12 +143,10 @@ fn may_be_a_success(facts: &Facts<'_>) -> bool {
 }
 
 fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let stream = failed_stream(facts)?;
+    let stream = facts.response.stream()?;
     // `stream.no-forged-success` checks a forged end, and the rules on timeouts check a stream that is still open.
-    if stream.looks_finished() || stream.unending {
-        return None;
-    }
-    if facts.policy.clean_end.answer == CleanEnd::Either && may_be_a_success(facts) {
+    let accepted = facts.policy.clean_end.answer == CleanEnd::Either && may_be_a_success(facts);
+    if stream.looks_finished() || stream.unending || accepted {
         return None;
     }
     RuleOutcome::check(stream.shows_failure(), || {
@@ -159,7 +155,7 @@ fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let stream = failed_stream(facts)?;
+    let stream = facts.response.stream()?;
     let [(_, result)] = facts.attempts.as_slice() else { return None };
     let sent = result.delivered()?;
     let same = sent.says_the_same(&stream.completion);
@@ -175,10 +171,8 @@ fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn one_error_event(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let stream = failed_stream(facts)?;
-    if stream.errors.is_empty() {
-        return None;
-    }
+    let stream = facts.response.stream()?;
+    stream.errors.first()?;
     let api = facts.api();
     let is_error = |frame: &ReceivedFrame| {
         matches!(dialect::event(api, frame.event.as_deref(), &frame.data), StreamEvent::Error(_))
@@ -215,7 +209,7 @@ fn one_error_event(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn ends_after_error(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let stream = failed_stream(facts)?;
+    let stream = facts.response.stream()?;
     let (at, _) = stream.errors.first()?;
     let after = facts.exchange.end_ms - at;
     RuleOutcome::check(after <= END_AFTER_ERROR_MS && !stream.unending, || {
@@ -225,7 +219,7 @@ fn ends_after_error(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn error_detail(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let stream = failed_stream(facts).filter(|_| !facts.ended_without_an_error())?;
+    let stream = facts.response.stream().filter(|_| !facts.ended_without_an_error())?;
     let canaries: Vec<&str> = facts
         .failures()
         .filter(|(attempt, result)| match result {

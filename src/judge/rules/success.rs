@@ -8,8 +8,9 @@ use crate::{
         dialect,
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{InvalidRequest, PassThrough, Recovery, Scope, WithCooldown},
     },
-    observation::{Attempt, AttemptEnd, StepName},
+    observation::{Attempt, AttemptEnd},
     scenario::{Api, Level, TurnReply},
 };
 
@@ -22,6 +23,7 @@ pub(super) const RULES: &[Rule] = &[
                  reason is complete even without its terminator.",
         references: &["BerriAI/litellm#16294"],
         timing: true,
+        scope: Scope::CALLS.never(&[Recovery]),
         check: delivered,
     },
     Rule {
@@ -31,6 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A missing or doubled piece changes the meaning of a response without any sign of it.",
         references: &["maximhq/bifrost#6783"],
         timing: false,
+        scope: Scope::CALLS,
         check: content_intact,
     },
     Rule {
@@ -41,6 +44,7 @@ pub(super) const RULES: &[Rule] = &[
                  response to another. This is the worst that a proxy can do, and neither caller can see it.",
         references: &["RFC 9112 section 9.2", "https://openai.com/index/march-20-chatgpt-outage/"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: own::answer,
     },
     Rule {
@@ -51,6 +55,7 @@ pub(super) const RULES: &[Rule] = &[
                  `length`, it asks for the rest.",
         references: &["BerriAI/litellm#37710", "https://platform.openai.com/docs/api-reference/chat"],
         timing: false,
+        scope: Scope::CALLS,
         check: limit_reported,
     },
     Rule {
@@ -64,6 +69,7 @@ pub(super) const RULES: &[Rule] = &[
             "https://platform.claude.com/docs/en/build-with-claude/streaming",
         ],
         timing: false,
+        scope: Scope::CALLS,
         check: terminated,
     },
     Rule {
@@ -74,6 +80,7 @@ pub(super) const RULES: &[Rule] = &[
                  configured cooldown justifies it.",
         references: &["BerriAI/litellm#27823"],
         timing: false,
+        scope: Scope::CALLS.also(&[PassThrough]).never(&[InvalidRequest, WithCooldown]),
         check: forwarded,
     },
 ];
@@ -92,22 +99,12 @@ fn ends_open(facts: &Facts<'_>, attempt: &Attempt) -> bool {
 }
 
 fn delivered(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if facts.exchange.step == StepName::Recovery {
-        return None;
-    }
     let (attempt, _) = facts.success()?;
-    if attempt.sent.doubtful {
-        return None;
-    }
     // Google refuses a prompt with status 200: a proxy may report that by an error or by a finish reason.
-    if attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, TurnReply::Error(_))) {
-        return None;
-    }
-    if ends_open(facts, attempt) {
-        return None;
-    }
+    let refused = attempt.turn.as_ref().is_some_and(|turn| matches!(turn.answer, TurnReply::Error(_)));
     // After content, a second attempt must not be appended; `retry.not-after-content` checks that.
-    if facts.failures().any(|(_, result)| result.failed_after_content()) {
+    let after_content = facts.failures().any(|(_, result)| result.failed_after_content());
+    if attempt.sent.doubtful || refused || ends_open(facts, attempt) || after_content {
         return None;
     }
     RuleOutcome::check(facts.response.looks_successful(), || {
@@ -118,10 +115,9 @@ fn delivered(facts: &Facts<'_>) -> Option<RuleOutcome> {
 fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let ((attempt, sent), got) = (facts.success()?, facts.response.completion()?);
     // Only a part of a very long body is recorded, on both sides.
-    if is_truncated(&attempt.sent) {
-        return None;
-    }
-    if !facts.response.looks_successful() || facts.failures().any(|(_, result)| result.failed_after_content())
+    if is_truncated(&attempt.sent)
+        || !facts.response.looks_successful()
+        || facts.failures().any(|(_, result)| result.failed_after_content())
     {
         return None;
     }
@@ -150,16 +146,13 @@ fn limit_reported(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn terminated(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let (got, (attempt, sent)) = (facts.response.stream()?, facts.success()?);
-    if ends_open(facts, attempt) {
-        return None;
-    }
     let terminator = dialect::terminator(facts.api())?;
     // A stream that was cut, or that contains an error, was not passed on as a success.
     let delivered = got.complete
         && got.errors.is_empty()
         && got.completion.finish.is_some()
         && got.completion.says_the_same(sent);
-    if !delivered {
+    if !delivered || ends_open(facts, attempt) {
         return None;
     }
     RuleOutcome::check(got.done, || (format!("{} at the end", data(terminator)), facts.response.describe()))
@@ -170,14 +163,8 @@ fn data(terminator: &str) -> String {
 }
 
 fn forwarded(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if facts.exchange.mistake.is_some() {
-        return None;
-    }
     // A proxy may list models and count tokens without calling an upstream.
-    if matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
-        return None;
-    }
-    if facts.is_unreachable() || facts.arrangement.proxy.cooldown.is_some() {
+    if facts.is_unreachable() || matches!(facts.api(), Api::OpenaiModels | Api::AnthropicCountTokens) {
         return None;
     }
     RuleOutcome::check(!facts.attempts.is_empty(), || {

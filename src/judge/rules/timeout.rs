@@ -7,6 +7,7 @@ use crate::{
         dialect::{self, StreamEvent},
         facts::Facts,
         rule::{Rule, RuleOutcome},
+        scope::{PassThrough, Scope},
         session::CallerSession,
     },
     observation::{ReceivedFrame, ResponseEnd},
@@ -25,6 +26,7 @@ pub(super) const RULES: &[Rule] = &[
                  caller down with it.",
         references: &["BerriAI/litellm#38358"],
         timing: true,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: honoured,
     },
     Rule {
@@ -34,6 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         reason: "A caller without a response can do nothing: no retry, no fallback, no message to a person.",
         references: &["BerriAI/litellm#26752"],
         timing: true,
+        scope: Scope::CALLS.also(&[PassThrough]),
         check: answered,
     },
 ];
@@ -97,12 +100,9 @@ fn honoured(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn answered(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    // If the upstream was silent, `timeout.honoured` applies.
-    if silent(facts) {
-        return None;
-    }
-    // The rules on streams check an open stream that contains an error event.
-    if facts.response.stream().is_some_and(|stream| !stream.errors.is_empty()) {
+    // If the upstream was silent, `timeout.honoured` applies. The rules on streams check an open stream that contains
+    // an error event.
+    if silent(facts) || facts.response.stream().is_some_and(|stream| !stream.errors.is_empty()) {
         return None;
     }
     RuleOutcome::check(!is_open(&facts.response), || {
