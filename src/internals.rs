@@ -9,7 +9,7 @@ pub mod event {
 pub mod judge {
     pub use crate::judge::{
         DetailFate, ErrorSource, Finding, Policy, PolicyAnswer, Rule, TracedDetail, Verdict, applicable,
-        applicable_to_siblings, has_required, origins, rule, rules,
+        has_required, origins, rule, rules,
     };
 }
 pub mod observation {

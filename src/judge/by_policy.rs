@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    comparison::judge_with_siblings,
+    contract::judge,
     finding::Finding,
     policy::{Policy, PolicyAnswer},
 };
@@ -55,7 +55,7 @@ pub(crate) fn judge_by(
     policy: &Policy,
 ) -> Judgement {
     let seen: Vec<&Observation> = siblings.iter().filter_map(|sibling| sibling.seen).collect();
-    let by = |policy: &Policy| judge_with_siblings(observation, &seen, policy);
+    let by = |policy: &Policy| judge(observation, &seen, policy);
     let default = Policy::default();
     let by_default = by(&default);
     if *policy == default {

@@ -1,18 +1,23 @@
 //! The contract: all rules, and the judgement of a case by them.
 
 use super::{
+    comparison::{compared_calls, in_the_tokens_of},
     facts::Facts,
     finding::Finding,
+    pair::SiblingPair,
     policy::{Policy, Weight},
     rule::{Rule, RuleOutcome},
-    rules::{FAMILIES, SIBLINGS},
+    rules::FAMILIES,
     scope::{Circumstance, Subject},
 };
-use crate::{observation::Observation, scenario::Level};
+use crate::{
+    observation::Observation,
+    scenario::{Level, SiblingKind},
+};
 
 /// Every rule, in the order in which a report lists findings.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    FAMILIES.iter().flat_map(|family| family.iter()).chain(SIBLINGS.iter().map(|sibling| &sibling.rule))
+    FAMILIES.iter().copied().flatten()
 }
 
 /// The rule with this id.
@@ -20,18 +25,22 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.id == id)
 }
 
-/// The findings of a case. Pure: the same observation gives the same findings.
-pub(crate) fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> {
+/// The findings of a case, including those from comparing it with `siblings`. Pure: the same observations give the same
+/// findings.
+pub(crate) fn judge(observation: &Observation, siblings: &[&Observation], policy: &Policy) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     let lifted = &observation.arrangement.except;
-    for exchange in &observation.exchanges {
-        let facts = Facts::of(observation, exchange, policy);
-        for rule in rules().filter(|rule| !lifted.contains_key(rule.id)) {
-            let Some(under_policy) = under_policy(rule, policy) else { continue };
-            let Some(RuleOutcome::Broken(breach)) = check(rule, &facts) else { continue };
-            // One finding per rule and case, with the first exchange that breaks the rule as evidence.
+    let siblings = in_the_tokens_of(observation, siblings);
+    for facts in calls(observation, &siblings, policy) {
+        for (rule, under_policy, outcome) in outcomes(&facts) {
+            let RuleOutcome::Broken(breach) = outcome else { continue };
+            if lifted.contains_key(rule.id) {
+                continue;
+            }
+            // One finding per rule and case, with the first call that breaks the rule as evidence.
             if let Some(finding) = findings.iter_mut().find(|finding| finding.rule == rule.id) {
-                finding.evidence.push(format!("also broken in {}: {}", exchange.step, breach.observed));
+                let line = format!("also broken in {}: {}", facts.exchange.step, breach.observed);
+                finding.evidence.extend(facts.sibling.is_none().then_some(line));
                 continue;
             }
             let mut evidence = evidence(&facts);
@@ -51,36 +60,51 @@ pub(crate) fn judge(observation: &Observation, policy: &Policy) -> Vec<Finding> 
     findings
 }
 
+/// The rules that apply to a case and its comparison with `siblings`, whether or not the proxy keeps them.
+pub fn applicable(
+    observation: &Observation,
+    siblings: &[&Observation],
+    policy: &Policy,
+) -> Vec<&'static str> {
+    let siblings = in_the_tokens_of(observation, siblings);
+    let mut applied = Vec::new();
+    for facts in calls(observation, &siblings, policy) {
+        applied.extend(outcomes(&facts).map(|(rule, ..)| rule.id));
+    }
+    rules().map(|rule| rule.id).filter(|id| applied.contains(id)).collect()
+}
+
+/// Every call of a case; and again, with the call of the sibling, for each sibling that it is compared with.
+fn calls<'a>(
+    observation: &'a Observation,
+    siblings: &'a [Observation],
+    policy: &'a Policy,
+) -> impl Iterator<Item = Facts<'a>> {
+    let own = observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, policy));
+    own.chain(siblings.iter().flat_map(|sibling| compared_calls(observation, sibling, policy)))
+}
+
+/// The outcome of each rule that applies to a call, with the level of the rule under the policy.
+fn outcomes(facts: &Facts<'_>) -> impl Iterator<Item = (&'static Rule, Level, RuleOutcome)> {
+    let in_scope = rules().filter(|rule| rule.scope.includes(facts));
+    in_scope.filter_map(|rule| Some((rule, under_policy(rule, facts.policy)?, (rule.check)(facts)?)))
+}
+
 /// The evidence that every finding contains: attempts, response, and whether the caller left.
-pub(super) fn evidence(facts: &Facts<'_>) -> Vec<String> {
+fn evidence(facts: &Facts<'_>) -> Vec<String> {
     let mut lines = facts.attempt_lines();
     lines.push(format!("{}: the caller got {}", facts.exchange.step, facts.response.describe()));
     lines.extend(facts.left.map(|left| {
         let (left_ms, gone_ms) = (left.at_ms, facts.exchange.end_ms);
         format!("the caller {} at {left_ms:.0} ms, and was gone at {gone_ms:.0} ms", left.how)
     }));
+    lines.extend(SiblingPair::of(facts).iter().flat_map(SiblingPair::evidence));
     lines
-}
-
-/// Checks a rule; `None` if it does not apply.
-fn check(rule: &Rule, facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if rule.scope.includes(facts) { (rule.check)(facts) } else { None }
-}
-
-/// The rules that apply to a case, whether or not the proxy keeps them.
-pub fn applicable(observation: &Observation, policy: &Policy) -> Vec<&'static str> {
-    let all: Vec<Facts<'_>> =
-        observation.exchanges.iter().map(|exchange| Facts::of(observation, exchange, policy)).collect();
-    rules()
-        .filter(|rule| under_policy(rule, policy).is_some())
-        .filter(|rule| all.iter().any(|facts| check(rule, facts).is_some()))
-        .map(|rule| rule.id)
-        .collect()
 }
 
 /// The level of a finding. Expectations of the scenario have the level of the scenario; for other rules it is an
 /// upper limit. It does not limit rules about the proxy as a whole, because stopping the proxy harms all callers.
-pub(super) fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
+fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
     match rule.scope.subject {
         Subject::Proxy => own,
         Subject::Expectation => scenario,
@@ -89,8 +113,16 @@ pub(super) fn level(rule: &Rule, own: Level, scenario: Level) -> Level {
 }
 
 /// The level of a rule under a policy; `None` if the policy lifts the rule.
-pub(super) fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
+fn under_policy(rule: &Rule, policy: &Policy) -> Option<Level> {
     policy.weight(rule.id).map_or(Some(rule.level), Weight::level)
+}
+
+/// Which siblings a rule compares; `None` for a rule that judges a case alone.
+pub(crate) fn kin_of(id: &str) -> Option<SiblingKind> {
+    match rule(id)?.scope.subject {
+        Subject::Siblings(kin) => Some(kin),
+        _ => None,
+    }
 }
 
 /// Whether a finding of this rule means that the case stopped the proxy.

@@ -9,7 +9,7 @@ use crate::{
     observation::{
         Arrangement, Attempt, CallerLeft, DeploymentArranged, Exchange, Observation, Response, StepName,
     },
-    scenario::{Api, ConnectionFault, Fault, FaultStage, Turn},
+    scenario::{Api, ConnectionFault, Fault, FaultStage, SiblingKind, Turn},
 };
 
 /// The facts about an exchange: request, response, and what the upstreams did.
@@ -42,6 +42,16 @@ pub struct Facts<'a> {
     pub seen: &'a Observation,
     /// Deployments that cannot be reached and so get no attempts, with the fault that is the cause.
     pub unreachable: Vec<(&'a str, &'a Fault)>,
+    /// The same call of a sibling, if the two are compared.
+    pub(crate) sibling: Option<Box<SiblingFacts<'a>>>,
+}
+
+/// The call of a sibling, with the tokens of the case that is compared with it.
+pub(crate) struct SiblingFacts<'a> {
+    /// How the two cases differ.
+    pub kin: SiblingKind,
+    /// The facts about the call.
+    pub facts: Facts<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -80,6 +90,7 @@ impl<'a> Facts<'a> {
             all_exchanges: &observation.exchanges,
             seen: observation,
             unreachable,
+            sibling: None,
         }
     }
 

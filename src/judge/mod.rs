@@ -25,16 +25,10 @@ pub(crate) mod tests;
 pub(crate) use attempt_outcome::AttemptOutcome;
 pub(crate) use by_policy::{ComparedSibling, Judgement, PolicyEffect, judge_by};
 pub(crate) use caller_response::{CallerResponse, CallerStream};
-pub use comparison::applicable_to_siblings;
-#[cfg(test)]
-pub(crate) use comparison::compare_siblings;
-#[cfg(test)]
-pub(crate) use comparison::judge_with_siblings;
-pub(crate) use comparison::kin_of;
 #[cfg(test)]
 pub(crate) use contract::judge;
 pub use contract::{applicable, has_required, rule, rules};
-pub(crate) use contract::{has_timing, stops_the_proxy};
+pub(crate) use contract::{has_timing, kin_of, stops_the_proxy};
 pub(crate) use dialect::ErrorObject;
 #[cfg(test)]
 pub(crate) use dialect::StreamEvent;

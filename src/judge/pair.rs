@@ -1,24 +1,21 @@
-//! The same step of two siblings, for the rules that compare them.
+//! The same call of two siblings, for the rules that compare them.
 
 use std::borrow::Cow;
 
-use super::{attempt_outcome::AttemptOutcome, dialect::text, facts::Facts, policy::Policy};
+use super::{attempt_outcome::AttemptOutcome, dialect::text, facts::Facts};
 use crate::{
-    observation::{
-        Arrangement, Attempt, AttemptEnd, Exchange, ExchangeOutcome, Observation, ResponseEnd, StepName,
-        is_meaningful, looks_random, word,
-    },
+    observation::{Attempt, AttemptEnd, is_meaningful, looks_random, word},
     scenario::SiblingKind,
 };
 
-/// The same step of a case and of the sibling that it is compared with.
-pub(crate) struct SiblingPair<'a> {
+/// The same call of a case and of the sibling that it is compared with.
+pub(crate) struct SiblingPair<'f, 'a> {
     /// How the two differ.
     pub kin: SiblingKind,
-    /// The exchange of the case.
-    pub own: Facts<'a>,
-    /// The exchange of the sibling, with the tokens of the case.
-    pub other: Facts<'a>,
+    /// The call of the case.
+    pub own: &'f Facts<'a>,
+    /// The call of the sibling, with the tokens of the case.
+    pub other: &'f Facts<'a>,
 }
 
 /// What an upstream did, in a form that can be equal for both siblings.
@@ -30,44 +27,19 @@ enum UpstreamAction<'a> {
     Silent,
 }
 
-impl<'a> SiblingPair<'a> {
-    /// A pair for each step that both siblings played. Empty if the siblings cannot be compared.
-    pub(crate) fn of(
-        observation: &'a Observation,
-        sibling: &'a Observation,
-        policy: &'a Policy,
-    ) -> Vec<Self> {
-        let (own, other) = (&observation.arrangement, &sibling.arrangement);
-        let Some(kin) = SiblingKind::between(own.combination, other.combination) else { return Vec::new() };
-        let turns = |arrangement: &Arrangement| {
-            let turns = arrangement.deployments.iter().map(|one| (one.name.clone(), one.turns.clone()));
-            turns.collect::<Vec<_>>()
-        };
-        // Pass-through routes are compared with the provider's own response, which is stricter.
-        if own.proxy.pass_through || own.proxy != other.proxy || turns(own) != turns(other) {
-            return Vec::new();
-        }
-        let steps = observation.exchanges.iter().filter(|one| one.step != StepName::Recovery);
-        steps
-            .filter_map(|exchange| {
-                let same = sibling.exchanges.iter().find(|other| other.step == exchange.step)?;
-                (ended_by_itself(exchange) && ended_by_itself(same)).then(|| Self {
-                    kin,
-                    own: Facts::of(observation, exchange, policy),
-                    other: Facts::of(sibling, same, policy),
-                })
-            })
-            .filter(|pair| !pair.facts().any(|facts| facts.attempts.iter().any(|(one, _)| one.sent.doubtful)))
-            .collect()
+impl<'f, 'a> SiblingPair<'f, 'a> {
+    /// The call and that of the sibling; `None` if the call is not compared with one.
+    pub(crate) fn of(own: &'f Facts<'a>) -> Option<Self> {
+        own.sibling.as_ref().map(|sibling| Self { kin: sibling.kin, own, other: &sibling.facts })
     }
 
-    fn facts(&self) -> impl Iterator<Item = &Facts<'a>> {
-        [&self.own, &self.other].into_iter()
+    fn facts(&self) -> [&'f Facts<'a>; 2] {
+        [self.own, self.other]
     }
 
     /// Whether both failed after the upstreams did the same for both. The number of attempts does not matter.
     pub(crate) fn failed_alike(&self) -> bool {
-        self.facts().all(Facts::is_failure)
+        self.facts().into_iter().all(Facts::is_failure)
             && self.histories().is_some_and(|[mut own, mut other]| {
                 own.dedup();
                 other.dedup();
@@ -92,7 +64,7 @@ impl<'a> SiblingPair<'a> {
             };
             facts.attempts.iter().filter(|(attempt, _)| attempt.was_asked()).map(action).collect()
         };
-        Some([history(&self.own)?, history(&self.other)?])
+        Some([history(self.own)?, history(self.other)?])
     }
 
     /// The call of the sibling, in words.
@@ -119,15 +91,6 @@ impl<'a> SiblingPair<'a> {
         lines.push(format!("{call}: the caller got {}", self.other.response.describe()));
         lines
     }
-}
-
-/// Whether the exchange ended by itself: neither the caller nor upfault ended it.
-fn ended_by_itself(exchange: &Exchange) -> bool {
-    let ending = match &exchange.outcome {
-        ExchangeOutcome::Answer(answer) => &answer.ending,
-        ExchangeOutcome::NoAnswer { ending } => ending,
-    };
-    exchange.left.is_none() && *ending != ResponseEnd::Deadline
 }
 
 fn action<'a>(attempt: &'a Attempt, result: &AttemptOutcome) -> Option<UpstreamAction<'a>> {
@@ -201,68 +164,4 @@ fn wording(word: &str) -> String {
         rest = after;
     }
     kept
-}
-
-/// The observation of a sibling with the tokens and secrets of the case. Remaining differences are real ones, and the
-/// evidence contains no secrets of the sibling.
-pub(super) fn in_the_tokens_of(observation: &Observation, sibling: &Observation) -> Observation {
-    let arrangement = &observation.arrangement;
-    let mut seen = sibling.clone();
-    let theirs = &sibling.arrangement;
-    // Attempts with the same number correspond to each other.
-    let mut tokens: Vec<(&str, &str)> = Vec::new();
-    for attempt in &sibling.attempts {
-        let own = observation
-            .attempts
-            .iter()
-            .find(|own| own.deployment == attempt.deployment && own.n == attempt.n);
-        tokens.extend(own.map(|own| (attempt.canaries.stem(), own.canaries.stem())));
-    }
-    // `…-primary-10` begins with `…-primary-1`.
-    tokens.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
-    tokens.push((&theirs.identity.token, &arrangement.identity.token));
-    let addresses = theirs.upstream_addresses.iter().zip(&arrangement.upstream_addresses);
-    tokens.extend(addresses.map(|(from, to)| (from.as_str(), to.as_str())));
-    tokens.retain(|(from, to)| !from.is_empty() && from != to);
-    let own = |text: &mut String| {
-        for (from, to) in &tokens {
-            if word::has_token(text, from) {
-                *text = word::replace_token(text, from, to);
-            }
-        }
-    };
-    own(&mut seen.arrangement.identity.token);
-    seen.arrangement.upstream_addresses.iter_mut().for_each(own);
-    for deployment in &mut seen.arrangement.deployments {
-        own(&mut deployment.model);
-        own(&mut deployment.key);
-    }
-    for exchange in &mut seen.exchanges {
-        own(&mut exchange.url);
-        own(&mut exchange.request_body);
-        let ExchangeOutcome::Answer(answer) = &mut exchange.outcome else { continue };
-        answer.headers.iter_mut().for_each(|(_, value)| own(value));
-        own(&mut answer.body.text);
-        answer.body.frames.iter_mut().for_each(|frame| own(&mut frame.data));
-    }
-    for attempt in &mut seen.attempts {
-        own(&mut attempt.path);
-        own(&mut attempt.body);
-        attempt.headers.iter_mut().for_each(|(_, value)| own(value));
-        attempt.sent.headers.iter_mut().for_each(|(_, value)| own(value));
-        own(&mut attempt.sent.body);
-        let canaries = &mut attempt.canaries;
-        for token in [
-            &mut canaries.message,
-            &mut canaries.code,
-            &mut canaries.kind,
-            &mut canaries.param,
-            &mut canaries.header,
-            &mut canaries.request_id,
-            &mut canaries.content,
-        ] {
-            own(token);
-        }
-    }
-    seen
 }

@@ -1,6 +1,6 @@
 //! Rules and their outcomes.
 
-use super::{facts::Facts, pair::SiblingPair, scope::Scope};
+use super::{facts::Facts, scope::Scope};
 use crate::scenario::Level;
 
 /// A rule of the contract: a named, pure function of the facts about one exchange.
@@ -21,14 +21,6 @@ pub struct Rule {
     pub(crate) scope: Scope,
     /// Checks one exchange; `None` if the rule does not apply to it.
     pub check: fn(&Facts<'_>) -> Option<RuleOutcome>,
-}
-
-/// A rule that compares a case with a sibling: a named, pure function of the same step of both.
-pub(crate) struct SiblingRule {
-    /// The properties of the rule. Its `check` never applies.
-    pub rule: Rule,
-    /// Compares the same step of both.
-    pub compare: fn(&SiblingPair<'_>) -> Option<RuleOutcome>,
 }
 
 /// The result of checking an exchange to which the rule applies.

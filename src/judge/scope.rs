@@ -102,11 +102,12 @@ impl Scope {
 
 impl Subject {
     fn is_in(self, facts: &Facts<'_>) -> bool {
-        match self {
-            Self::Call => true,
-            Self::Siblings(_) => false,
-            Self::Proxy => facts.is_first,
-            Self::Expectation => facts.is_last_step,
+        match (self, &facts.sibling) {
+            (Self::Siblings(kin), Some(sibling)) => sibling.kin == kin,
+            (Self::Siblings(_), None) | (_, Some(_)) => false,
+            (Self::Call, None) => true,
+            (Self::Proxy, None) => facts.is_first,
+            (Self::Expectation, None) => facts.is_last_step,
         }
     }
 }

@@ -251,7 +251,7 @@ mod tests {
 
     fn stored() -> CaseReport {
         let mut case = failing("limits/rate-limit").completed();
-        case.findings = judge::judge(case.observation.as_ref().unwrap(), &Policy::default());
+        case.findings = judge::judge(case.observation.as_ref().unwrap(), &[], &Policy::default());
         case
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     cooldown, detail, disconnect, expect, fallback, format, headers, keepalive, leak, mistake, passthrough,
-    process, realtime, recovery, retry, status, stream, success, timeout,
+    process, realtime, recovery, retry, sibling, status, stream, success, timeout,
 };
 use crate::judge::rule::Rule;
 
@@ -27,4 +27,5 @@ pub(crate) const FAMILIES: &[&[Rule]] = &[
     passthrough::RULES,
     recovery::RULES,
     expect::RULES,
+    sibling::RULES,
 ];

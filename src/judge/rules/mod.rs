@@ -24,4 +24,3 @@ mod success;
 mod timeout;
 
 pub(crate) use families::FAMILIES;
-pub(crate) use sibling::RULES as SIBLINGS;

@@ -6,109 +6,95 @@ use serde_json::Value;
 use crate::{
     judge::{
         caller_response::{CallerResponse, shorten},
-        comparison::alone,
         dialect::{self, ErrorObject},
+        facts::Facts,
         pair::{SiblingPair, apart, error_member},
         policy::Weight,
-        rule::{Rule, RuleOutcome, SiblingRule},
+        rule::{Rule, RuleOutcome},
         scope::{Scope, Subject},
     },
     observation::{Response, is_meaningful, word},
     scenario::{Level, SiblingKind},
 };
 
-pub(crate) const RULES: &[SiblingRule] = &[
-    SiblingRule {
-        rule: Rule {
-            id: "sibling.stream-status",
-            level: Level::Required,
-            title: "A stream that fails before it begins gets the same status as the plain call",
-            reason: "A client that can turn streaming on or off handles errors in one way. A 429 that is a 500 only \
-                     in streams hits code that has never been tested.",
-            references: &["RFC 9110 section 15", "BerriAI/litellm#18757", "maximhq/bifrost#1911"],
-            timing: false,
-            scope: Scope::of(Subject::Siblings(SiblingKind::Stream)),
-            check: alone,
-        },
-        compare: stream_status,
+const STREAM: Scope = Scope::of(Subject::Siblings(SiblingKind::Stream));
+const ROUTE: Scope = Scope::of(Subject::Siblings(SiblingKind::Route));
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "sibling.stream-status",
+        level: Level::Required,
+        title: "A stream that fails before it begins gets the same status as the plain call",
+        reason: "A client that can turn streaming on or off handles errors in one way. A 429 that is a 500 only \
+                 in streams hits code that has never been tested.",
+        references: &["RFC 9110 section 15", "BerriAI/litellm#18757", "maximhq/bifrost#1911"],
+        timing: false,
+        scope: STREAM,
+        check: stream_status,
     },
-    SiblingRule {
-        rule: Rule {
-            id: "sibling.stream-detail",
-            level: Level::Recommended,
-            title: "A stream that fails before it begins gets the same error as the plain call",
-            reason: "Callers branch on type and code, and search messages for words: both must be the same, \
-                     streaming or not.",
-            references: &["BerriAI/litellm#18689"],
-            timing: false,
-            scope: Scope::of(Subject::Siblings(SiblingKind::Stream)),
-            check: alone,
-        },
-        compare: stream_detail,
+    Rule {
+        id: "sibling.stream-detail",
+        level: Level::Recommended,
+        title: "A stream that fails before it begins gets the same error as the plain call",
+        reason: "Callers branch on type and code, and search messages for words: both must be the same, \
+                 streaming or not.",
+        references: &["BerriAI/litellm#18689"],
+        timing: false,
+        scope: STREAM,
+        check: stream_detail,
     },
-    SiblingRule {
-        rule: Rule {
-            id: "sibling.stream-headers",
-            level: Level::Required,
-            title: "A stream that fails before it begins gets the same headers as the plain call",
-            reason: "Retry-After, the limits and the request id mean the same to a caller that wants a stream.",
-            references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#21553"],
-            timing: false,
-            scope: Scope::of(Subject::Siblings(SiblingKind::Stream)),
-            check: alone,
-        },
-        compare: stream_headers,
+    Rule {
+        id: "sibling.stream-headers",
+        level: Level::Required,
+        title: "A stream that fails before it begins gets the same headers as the plain call",
+        reason: "Retry-After, the limits and the request id mean the same to a caller that wants a stream.",
+        references: &["RFC 9110 section 10.2.3", "BerriAI/litellm#21553"],
+        timing: false,
+        scope: STREAM,
+        check: stream_headers,
     },
-    SiblingRule {
-        rule: Rule {
-            id: "sibling.stream-attempts",
-            level: Level::Recommended,
-            title: "A stream that fails before it begins gets as many attempts as the plain call",
-            reason: "Nothing has reached the caller yet, so a retry or a fallback is as safe as for a plain call. If \
-                     only streams get none, they fail when the same plain call succeeds.",
-            references: &["BerriAI/litellm#24004", "BerriAI/litellm#6532"],
-            timing: false,
-            scope: Scope::of(Subject::Siblings(SiblingKind::Stream)),
-            check: alone,
-        },
-        compare: stream_attempts,
+    Rule {
+        id: "sibling.stream-attempts",
+        level: Level::Recommended,
+        title: "A stream that fails before it begins gets as many attempts as the plain call",
+        reason: "Nothing has reached the caller yet, so a retry or a fallback is as safe as for a plain call. If \
+                 only streams get none, they fail when the same plain call succeeds.",
+        references: &["BerriAI/litellm#24004", "BerriAI/litellm#6532"],
+        timing: false,
+        scope: STREAM,
+        check: stream_attempts,
     },
-    SiblingRule {
-        rule: Rule {
-            id: "sibling.route-status",
-            level: Level::Required,
-            title: "One upstream failure has the same status on every route",
-            reason: "Endpoints other than chat are newer and less used. If a rate limit is a 500 on one of them, \
-                     callers give up although they only had to wait.",
-            references: &["RFC 9110 section 15", "BerriAI/litellm#33026", "BerriAI/litellm#23901"],
-            timing: false,
-            scope: Scope::of(Subject::Siblings(SiblingKind::Route)),
-            check: alone,
-        },
-        compare: route_status,
+    Rule {
+        id: "sibling.route-status",
+        level: Level::Required,
+        title: "One upstream failure has the same status on every route",
+        reason: "Endpoints other than chat are newer and less used. If a rate limit is a 500 on one of them, \
+                 callers give up although they only had to wait.",
+        references: &["RFC 9110 section 15", "BerriAI/litellm#33026", "BerriAI/litellm#23901"],
+        timing: false,
+        scope: ROUTE,
+        check: route_status,
     },
-    SiblingRule {
-        rule: Rule {
-            id: "sibling.route-detail",
-            level: Level::Recommended,
-            title: "One upstream failure is reported with the same detail on every route",
-            reason: "Code that reads a type, a code or a message on one route expects it on every other.",
-            references: &["BerriAI/litellm#40135"],
-            timing: false,
-            scope: Scope::of(Subject::Siblings(SiblingKind::Route)),
-            check: alone,
-        },
-        compare: route_detail,
+    Rule {
+        id: "sibling.route-detail",
+        level: Level::Recommended,
+        title: "One upstream failure is reported with the same detail on every route",
+        reason: "Code that reads a type, a code or a message on one route expects it on every other.",
+        references: &["BerriAI/litellm#40135"],
+        timing: false,
+        scope: ROUTE,
+        check: route_detail,
     },
 ];
 
 /// The status that both calls got, if their upstreams failed in the same way and both statuses are equal.
-fn equal_responses(pair: &SiblingPair<'_>) -> Option<u16> {
+fn equal_responses(pair: &SiblingPair<'_, '_>) -> Option<u16> {
     let (own, other) = (pair.own.response.failure_status()?, pair.other.response.failure_status()?);
     (own == other && pair.failed_alike()).then_some(own)
 }
 
-fn stream_status(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+fn stream_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let pair = &SiblingPair::of(facts)?;
     let plain = pair.other.response.failure_status()?;
     if !pair.failed_alike() {
         return None;
@@ -134,11 +120,12 @@ fn got(response: &CallerResponse) -> String {
 }
 
 /// `500 for the stream, 429 for the plain call`
-fn both(pair: &SiblingPair<'_>, own: String, other: String) -> String {
+fn both(pair: &SiblingPair<'_, '_>, own: String, other: String) -> String {
     format!("{own} for {}, {other} for {}", pair.own_call(), pair.other_call())
 }
 
-fn stream_detail(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+fn stream_detail(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let pair = &SiblingPair::of(facts)?;
     equal_responses(pair)?;
     let (own, other) = match (pair.own.response.error(), pair.other.response.error()) {
         (Some(own), Some(other)) => (own, other),
@@ -167,20 +154,21 @@ const MEMBERS: [Member; 3] =
 
 /// The members that differ between two errors in one dialect, out of those that count.
 fn members(
-    pair: &SiblingPair<'_>,
+    pair: &SiblingPair<'_, '_>,
     [own, other]: [&ErrorObject; 2],
     counts: impl Fn(Member) -> bool,
 ) -> Vec<String> {
     let differs = |member: Member| {
         let (name, of) = member;
-        let (own, other) = (error_member(&pair.own, of(own)), error_member(&pair.other, of(other)));
+        let (own, other) = (error_member(pair.own, of(own)), error_member(pair.other, of(other)));
         (own != other && counts(member))
             .then(|| both(pair, format!("the {name} `{own}`"), format!("`{other}`")))
     };
     MEMBERS.into_iter().filter_map(differs).collect()
 }
 
-fn stream_headers(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+fn stream_headers(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let pair = &SiblingPair::of(facts)?;
     let (own, other) = (pair.own.raw_response()?, pair.other.raw_response()?);
     equal_responses(pair)?;
     let lacks = |answer: &Response, other: &Response| -> Vec<String> {
@@ -209,10 +197,11 @@ fn meaningful(answer: &Response) -> impl Iterator<Item = &str> {
     })
 }
 
-fn stream_attempts(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+fn stream_attempts(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let pair = &SiblingPair::of(facts)?;
     let [own, other] = pair.attempts()?;
     // If the first response is a success, there is nothing to retry.
-    if [&pair.own, &pair.other].into_iter().all(|facts| facts.failures().next().is_none()) {
+    if [pair.own, pair.other].into_iter().all(|facts| facts.failures().next().is_none()) {
         return None;
     }
     RuleOutcome::check(own == other, || {
@@ -221,11 +210,12 @@ fn stream_attempts(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
 }
 
 /// Whether both callers use the same dialect, so that they must get the same words and statuses.
-fn use_same_dialect(pair: &SiblingPair<'_>) -> bool {
+fn use_same_dialect(pair: &SiblingPair<'_, '_>) -> bool {
     pair.own.api().native_provider() == pair.other.api().native_provider()
 }
 
-fn route_status(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+fn route_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let pair = &SiblingPair::of(facts)?;
     let (own, other) = (pair.own.response.failure_status()?, pair.other.response.failure_status()?);
     if !pair.failed_alike() {
         return None;
@@ -245,20 +235,21 @@ fn route_status(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
     })
 }
 
-fn route_detail(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
+fn route_detail(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let pair = &SiblingPair::of(facts)?;
     equal_responses(pair)?;
     let mut differences = Vec::new();
     let mut any = false;
-    let canary = |facts: &crate::judge::facts::Facts<'_>| {
+    let canary = |facts: &Facts<'_>| {
         let body = facts.raw_response().map_or("", |answer| answer.body.text.as_str());
         let mut said = facts
             .failures()
             .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message));
         said.any(|(attempt, _)| word::has_token(body, &attempt.canaries.message))
     };
-    if canary(&pair.other) {
+    if canary(pair.other) {
         any = true;
-        if !canary(&pair.own) {
+        if !canary(pair.own) {
             differences.push(both(
                 pair,
                 "no trace of the provider's message".to_owned(),
@@ -281,7 +272,7 @@ fn route_detail(pair: &SiblingPair<'_>) -> Option<RuleOutcome> {
 }
 
 /// Whether a member is the one that an upstream sent: then it is right, whatever the sibling got.
-fn passes_on(pair: &SiblingPair<'_>, own: &ErrorObject, (_, of): Member) -> bool {
+fn passes_on(pair: &SiblingPair<'_, '_>, own: &ErrorObject, (_, of): Member) -> bool {
     let mut sent = pair.own.failures().filter_map(|(_, result)| result.error());
     sent.any(|sent| dialect::text(of(sent)) == dialect::text(of(own)))
 }

@@ -412,9 +412,9 @@ proptest! {
     #[test]
     fn any_observation_gets_the_same_findings_twice(seen in observation()) {
         for policy in Policy::all() {
-            let findings = judge::judge(&seen, &policy);
-            prop_assert_eq!(&findings, &judge::judge(&seen, &policy));
-            let applicable = judge::applicable(&seen, &policy);
+            let findings = judge::judge(&seen, &[], &policy);
+            prop_assert_eq!(&findings, &judge::judge(&seen, &[], &policy));
+            let applicable = judge::applicable(&seen, &[], &policy);
             for finding in &findings {
                 prop_assert!(applicable.contains(&finding.rule.as_str()), "{} was broken but is not applicable", finding.rule);
                 prop_assert!(!finding.evidence.is_empty());
@@ -436,10 +436,10 @@ proptest! {
             None => sibling.arrangement.combination.api = other.arrangement.combination.api,
         }
         for policy in Policy::all() {
-            let findings = judge::judge_with_siblings(&seen, &[&sibling, &other], &policy);
-            prop_assert_eq!(&findings, &judge::judge_with_siblings(&seen, &[&sibling, &other], &policy));
+            let findings = judge::judge(&seen, &[&sibling, &other], &policy);
+            prop_assert_eq!(&findings, &judge::judge(&seen, &[&sibling, &other], &policy));
             let of_pair: Vec<_> = findings.iter().filter(|finding| judge::kin_of(&finding.rule).is_some()).collect();
-            let applicable = judge::applicable_to_siblings(&seen, &sibling, &policy);
+            let applicable = judge::applicable(&seen, &[&sibling], &policy);
             prop_assert!(of_pair.iter().all(|finding| applicable.contains(&finding.rule.as_str())));
         }
     }
@@ -448,7 +448,7 @@ proptest! {
     #[test]
     fn every_effect_of_a_policy_names_its_answers(seen in observation(), policy in policy()) {
         let judged = judge::judge_by(&seen, &[], &policy);
-        prop_assert_eq!(&judged.by_default, &judge::judge(&seen, &Policy::default()));
+        prop_assert_eq!(&judged.by_default, &judge::judge(&seen, &[], &Policy::default()));
         for effect in &judged.eased {
             prop_assert!(!effect.answers.is_empty(), "{:?}", effect);
         }
@@ -470,8 +470,8 @@ proptest! {
         let mut other = seen.clone();
         seen.arrangement.combination.stream = true;
         other.arrangement.combination.stream = false;
-        let findings = judge::compare_siblings(&seen, &other, &Policy::default());
-        prop_assert_eq!(findings, []);
+        let findings = judge::judge(&seen, &[&other], &Policy::default());
+        prop_assert!(findings.iter().all(|finding| judge::kin_of(&finding.rule).is_none()), "{findings:?}");
     }
 
     #[test]
@@ -479,7 +479,7 @@ proptest! {
         let stored = serde_json::to_string(&seen).unwrap();
         let read: Observation = serde_json::from_str(&stored).unwrap();
         let policy = Policy::default();
-        prop_assert_eq!(judge::judge(&read, &policy), judge::judge(&seen, &policy));
+        prop_assert_eq!(judge::judge(&read, &[], &policy), judge::judge(&seen, &[], &policy));
     }
 
     #[test]
@@ -539,7 +539,7 @@ proptest! {
         }
         // Several headers may break one rule. Their order decides which of them the finding shows.
         let broken = |seen: &Observation| -> Vec<_> {
-            let findings = judge::judge(seen, &Policy::default());
+            let findings = judge::judge(seen, &[], &Policy::default());
             findings.into_iter().map(|finding| (finding.rule, finding.level)).collect()
         };
         prop_assert_eq!(broken(&turned), broken(&seen));

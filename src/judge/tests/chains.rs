@@ -12,7 +12,7 @@ const OWN: &str =
     r#"{"error":{"message":"the upstream fell away","type":"upstream_error","param":null,"code":null}}"#;
 
 fn broken(seen: &ObservationBuilder) -> Vec<String> {
-    let findings = judge::judge(&seen.observation, &Policy::default());
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
     findings.into_iter().map(|finding| finding.rule).filter(|rule| !rule.starts_with("headers.")).collect()
 }
 
@@ -118,11 +118,11 @@ fn the_request_id_may_come_from_a_last_attempt_that_broke_off_after_its_head() {
         last.sent.bytes = 9;
         let id = last.canaries.request_id.clone();
         let seen = seen.received(say(429, OWN).with("x-request-id", &id));
-        let findings = judge::judge(&seen.observation, &Policy::default());
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
         findings.iter().any(|finding| finding.rule == "headers.request-id")
     };
     assert!(!seen(Closed));
     let other = plain().tried(limit.clone()).received(say(429, OWN).with("x-request-id", "req_other"));
-    let findings = judge::judge(&other.observation, &Policy::default());
+    let findings = judge::judge(&other.observation, &[], &Policy::default());
     assert!(findings.iter().any(|finding| finding.rule == "headers.request-id"));
 }

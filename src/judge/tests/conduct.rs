@@ -57,7 +57,7 @@ fn before_a_retry_after_date_any_retry_is_too_early() {
     let far = error(429).with("retry-after", "Thu, 31 Dec 2037 23:59:59 GMT");
     let mut seen = plain().retrying(1).tried(far).wait(60_000.0).tried(say(200, OK)).received(say(200, OK));
     seen.observation.began = Some("2037-12-31T00:00:00Z".parse().unwrap());
-    let findings = judge::judge(&seen.observation, &Policy::default());
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
     let pacing = findings.iter().find(|finding| finding.rule == "retry.pacing").expect("it is broken");
     insta::assert_snapshot!(pacing.expected, @"no request to primary for 23h 59m 59s after #1");
 }
@@ -135,7 +135,7 @@ fn recovery() -> Vec<RuleExample> {
 }
 
 fn breaks(seen: &ObservationBuilder, rule: &str) -> bool {
-    judge::judge(&seen.observation, &Policy::default()).iter().any(|finding| finding.rule == rule)
+    judge::judge(&seen.observation, &[], &Policy::default()).iter().any(|finding| finding.rule == rule)
 }
 
 #[test]

@@ -35,11 +35,11 @@ fn detail() -> Vec<RuleExample> {
 #[test]
 fn the_end_of_a_word_is_not_a_language_literal() {
     for text in ["the job's MSG", "no MSG in bitmap[0]"] {
-        let findings = judge::judge(&changed(400, "no MSG", text).observation, &Policy::default());
+        let findings = judge::judge(&changed(400, "no MSG", text).observation, &[], &Policy::default());
         assert!(findings.is_empty(), "{text}: {findings:#?}");
     }
     for text in ["b'no MSG'", "it said: b'no MSG'", "map[message:no MSG]"] {
-        let findings = judge::judge(&changed(400, "no MSG", text).observation, &Policy::default());
+        let findings = judge::judge(&changed(400, "no MSG", text).observation, &[], &Policy::default());
         let rules: Vec<&str> = findings.iter().map(|finding| finding.rule.as_str()).collect();
         assert_eq!(rules, ["detail.no-language-literals"], "{text}");
     }

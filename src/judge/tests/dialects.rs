@@ -90,13 +90,13 @@ fn typed_events(data: &[&str]) -> SideReply {
 }
 
 fn broken(seen: &ObservationBuilder) -> Vec<String> {
-    let findings = judge::judge(&seen.observation, &Policy::default());
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
     findings.into_iter().map(|finding| finding.rule).collect()
 }
 
 #[track_caller]
 fn holds(seen: &ObservationBuilder) {
-    let findings = judge::judge(&seen.observation, &Policy::default());
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
     assert!(findings.is_empty(), "{findings:#?}");
 }
 

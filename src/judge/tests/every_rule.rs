@@ -28,11 +28,11 @@ fn each_rule_holds_in_one_observation_and_is_broken_in_another() {
     .concat();
     for (rule, holds, breaks) in &examples {
         let broken = |seen: &ObservationBuilder| {
-            judge::judge(&seen.observation, &policy).into_iter().find(|finding| finding.rule == *rule)
+            judge::judge(&seen.observation, &[], &policy).into_iter().find(|finding| finding.rule == *rule)
         };
         assert_eq!(broken(holds), None, "{rule} holds");
         assert!(
-            judge::applicable(&holds.observation, &policy).contains(rule),
+            judge::applicable(&holds.observation, &[], &policy).contains(rule),
             "{rule} applies to the example in which it holds"
         );
         let finding = broken(breaks).unwrap_or_else(|| panic!("{rule} is broken by {breaks:#?}"));
@@ -53,6 +53,6 @@ fn a_rule_that_the_scenario_lifts_makes_no_finding() {
     let lifted = breaks.set(|arrangement| {
         arrangement.except.insert(rule.to_owned(), "why".to_owned());
     });
-    let findings = judge::judge(&lifted.observation, &Policy::default());
+    let findings = judge::judge(&lifted.observation, &[], &Policy::default());
     assert!(findings.iter().all(|finding| finding.rule != rule));
 }

@@ -58,7 +58,7 @@ fn an_expectation_has_the_level_of_its_scenario_and_a_rule_the_weaker_of_both() 
         .expecting(|e| e.attempts = Some(Attempts::Total(9)));
     let levels = |level| {
         let seen = broken.clone().set(|arrangement| arrangement.level = level);
-        let findings = judge::judge(&seen.observation, &Policy::default());
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
         let of = |rule: &str| findings.iter().find(|finding| finding.rule == rule).map(|found| found.level);
         [of("headers.retry-after"), of("headers.request-id"), of("expect.attempts")]
     };

@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn broken(observation: &Observation) -> Vec<String> {
-    judge::judge(observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+    judge::judge(observation, &[], &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
 fn rejected(message: &str) -> ObservationBuilder {

@@ -27,7 +27,7 @@ pub(super) fn examples() -> Vec<RuleExample> {
 }
 
 fn broken(seen: &ObservationBuilder) -> Vec<String> {
-    let findings = judge::judge(&seen.observation, &Policy::default());
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
     findings.into_iter().map(|finding| finding.rule).collect()
 }
 

@@ -28,7 +28,7 @@ pub(super) fn examples() -> Vec<RuleExample> {
 }
 
 fn broken(seen: &ObservationBuilder) -> Vec<String> {
-    let findings = judge::judge(&seen.observation, &Policy::default());
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
     findings.into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -41,7 +41,7 @@ fn if_the_caller_left_only_rules_on_that_apply() {
             .received_until(events(&[ONE]), ResponseEnd::Left)
             .left_by(LeaveBy::Close),
     ] {
-        let applicable = judge::applicable(&seen.observation, &Policy::default());
+        let applicable = judge::applicable(&seen.observation, &[], &Policy::default());
         let is_allowed = |rule: &&str| rule.starts_with("disconnect.") || rule.starts_with("process.");
         assert!(applicable.iter().all(is_allowed), "{applicable:?}");
         assert_eq!(broken(&seen), [""; 0]);
@@ -60,7 +60,7 @@ fn an_attempt_that_is_never_cancelled_is_a_finding() {
 #[test]
 fn a_caller_that_half_closed_and_got_the_whole_response_has_not_left() {
     let served = plain().tried(say(200, OK)).received(say(200, OK)).left_by(LeaveBy::HalfClose);
-    let applicable = judge::applicable(&served.observation, &Policy::default());
+    let applicable = judge::applicable(&served.observation, &[], &Policy::default());
     assert!(
         applicable.contains(&"success.delivered") && !applicable.iter().any(|rule| rule.starts_with("disc"))
     );
@@ -83,7 +83,7 @@ fn an_attempt_that_its_caller_ended_starts_no_cooldown() {
 
 #[test]
 fn the_evidence_says_when_the_caller_left_and_how() {
-    let findings = judge::judge(&cancelled_after(streamed(), 3000.0).observation, &Policy::default());
+    let findings = judge::judge(&cancelled_after(streamed(), 3000.0).observation, &[], &Policy::default());
     insta::assert_snapshot!(findings[0].evidence.join("\n"), @"
     upstream primary#1 never answered
     step 1: the caller got no response: the caller left

@@ -229,7 +229,7 @@ fn a_response_in_the_callers_dialect_may_be_passed_on_unchanged() {
             let mut seen = tried(&asked, &message, &bytes(&message), AttemptEnd::Finished);
             seen.observation.attempts[0].turn = name.map(turn);
             let seen = passed_through(seen);
-            let mut findings = judge::judge(&seen.observation, &Policy::default());
+            let mut findings = judge::judge(&seen.observation, &[], &Policy::default());
             findings.retain(|finding| finding.level == Level::Required);
             assert!(findings.is_empty(), "{name:?} of {asked:?}: {findings:#?}");
         }
@@ -280,7 +280,7 @@ fn an_error_of_any_provider_can_be_translated_into_any_dialect() {
                 let attempt = &seen.observation.attempts[0];
                 let said = translated(caller, message.status, &attempt.canaries.message, &attempt.sent);
                 let seen = seen.calling(caller, provider).received(said);
-                let mut findings = judge::judge(&seen.observation, &Policy::default());
+                let mut findings = judge::judge(&seen.observation, &[], &Policy::default());
                 findings.retain(|finding| finding.level == Level::Required);
                 assert!(findings.is_empty(), "{name} of {provider} for {caller}: {findings:#?}");
             }
@@ -308,7 +308,7 @@ fn the_content_of_any_provider_can_be_translated_into_chat() {
             say(200, &reply.to_string())
         };
         let seen = seen.calling(Api::OpenaiChat, asked.provider).received(said);
-        let findings = judge::judge(&seen.observation, &Policy::default());
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
         assert!(findings.is_empty(), "{asked:?}: {findings:#?}");
     }
 }
@@ -326,7 +326,7 @@ fn a_prompt_that_is_refused_with_200_may_be_reported_as_an_error_or_as_a_complet
     };
     let filtered = json!({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]});
     for response in [error(400), say(200, &filtered.to_string())] {
-        let findings = judge::judge(&refused().received(response).observation, &Policy::default());
+        let findings = judge::judge(&refused().received(response).observation, &[], &Policy::default());
         assert!(findings.is_empty(), "{findings:#?}");
     }
 }

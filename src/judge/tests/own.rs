@@ -55,14 +55,14 @@ pub(super) fn examples() -> Vec<RuleExample> {
 }
 
 fn broken(seen: &ObservationBuilder) -> Vec<String> {
-    let findings = judge::judge(&seen.observation, &Policy::default());
+    let findings = judge::judge(&seen.observation, &[], &Policy::default());
     findings.into_iter().map(|finding| finding.rule).filter(|rule| rule.contains(".own-")).collect()
 }
 
 #[test]
 fn a_finding_identifies_the_request_that_a_token_belongs_to() {
     let evidence = |seen: ObservationBuilder| {
-        let findings = judge::judge(&seen.observation, &Policy::default());
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
         let finding = findings.into_iter().find(|finding| finding.rule == "detail.own-error").unwrap();
         [vec![finding.observed], finding.evidence].concat().join("\n")
     };

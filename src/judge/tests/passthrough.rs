@@ -63,7 +63,7 @@ pub(super) fn examples() -> Vec<RuleExample> {
 }
 
 fn broken(seen: &ObservationBuilder) -> Vec<String> {
-    judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+    judge::judge(&seen.observation, &[], &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
 #[test]

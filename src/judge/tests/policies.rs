@@ -209,7 +209,7 @@ fn all() -> Vec<Shown> {
 
 /// The level of the finding of this rule, if there is one.
 fn level(seen: &ObservationBuilder, rule: &str, policy: &Policy) -> Option<Level> {
-    let findings = judge::judge(&seen.observation, policy);
+    let findings = judge::judge(&seen.observation, &[], policy);
     findings.into_iter().find(|finding| finding.rule == rule).map(|finding| finding.level)
 }
 
@@ -325,7 +325,7 @@ fn a_status_that_a_fallback_must_follow_may_be_followed_by_one() {
     // No fallback can follow the last deployment of a chain.
     let alone = chained(503).tried_at("backup", error(400), end).received(error(400));
     assert_eq!(level(&alone, rule, &policy), None);
-    assert!(judge::applicable(&alone.observation, &policy).contains(&rule));
+    assert!(judge::applicable(&alone.observation, &[], &policy).contains(&rule));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) fn examples() -> Vec<RuleExample> {
 fn a_case_that_stopped_the_proxy_has_no_other_findings() {
     let mut seen = plain().tried(error(429)).received(say(200, OK));
     let rules = |seen: &ObservationBuilder| -> Vec<String> {
-        let findings = judge::judge(&seen.observation, &Policy::default());
+        let findings = judge::judge(&seen.observation, &[], &Policy::default());
         findings.into_iter().map(|finding| finding.rule).collect()
     };
     assert!(!rules(&seen).is_empty(), "a forged success is a finding");

@@ -116,7 +116,7 @@ pub(super) fn examples() -> Vec<RuleExample> {
 }
 
 fn findings(seen: &ObservationBuilder) -> Vec<String> {
-    judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+    judge::judge(&seen.observation, &[], &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
 #[test]

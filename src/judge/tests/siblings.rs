@@ -31,16 +31,25 @@ fn failed(seen: ObservationBuilder, sent: u16, received: SideReply) -> Observati
 }
 
 fn findings([own, other]: &[ObservationBuilder; 2]) -> Vec<Finding> {
-    judge::compare_siblings(&own.observation, &other.observation, &Policy::default())
+    compared(own, other, &Policy::default())
+}
+
+/// The findings of the rules that compare siblings.
+fn compared(own: &ObservationBuilder, other: &ObservationBuilder, policy: &Policy) -> Vec<Finding> {
+    let mut findings = judge::judge(&own.observation, &[&other.observation], policy);
+    findings.retain(|finding| judge::kin_of(&finding.rule).is_some());
+    findings
 }
 
 fn broken(own: ObservationBuilder, other: ObservationBuilder) -> Vec<String> {
     findings(&[own, other]).into_iter().map(|finding| finding.rule).collect()
 }
 
-/// The rules that apply to this pair.
+/// The rules that compare siblings and apply to this pair.
 fn applicable(own: &ObservationBuilder, other: &ObservationBuilder) -> Vec<&'static str> {
-    judge::applicable_to_siblings(&own.observation, &other.observation, &Policy::default())
+    let mut rules = judge::applicable(&own.observation, &[&other.observation], &Policy::default());
+    rules.retain(|rule| judge::kin_of(rule).is_some());
+    rules
 }
 
 const REWORDED: &str =
@@ -108,7 +117,7 @@ fn each_rule_holds_for_one_pair_and_is_broken_by_another() {
 #[test]
 fn no_rule_on_siblings_applies_to_a_single_case() {
     for (_, _, [own, _]) in examples() {
-        let rules = judge::applicable(&own.observation, &Policy::default());
+        let rules = judge::applicable(&own.observation, &[], &Policy::default());
         assert!(rules.iter().all(|rule| judge::kin_of(rule).is_none()), "{rules:?}");
     }
 }
@@ -240,10 +249,10 @@ fn the_policy_decides_whether_an_early_200_of_a_stream_is_a_finding() {
     let sibling = failed(plain_call(), 503, error(503));
     assert_eq!(broken(own.clone(), sibling.clone()), ["sibling.stream-status"]);
     let early = Policy::from_text("p", "hold_back: lifted\n").unwrap();
-    assert_eq!(judge::compare_siblings(&own.observation, &sibling.observation, &early), []);
+    assert_eq!(compared(&own, &sibling, &early), []);
     // A stream that does not show its failure is still a finding.
     let forged = failed(streamed(), 503, events(&[STOP, DONE]));
-    assert_eq!(judge::compare_siblings(&forged.observation, &sibling.observation, &early).len(), 1);
+    assert_eq!(compared(&forged, &sibling, &early).len(), 1);
 }
 
 #[test]
@@ -350,5 +359,5 @@ fn a_rule_that_the_scenario_or_the_policy_lifts_is_not_compared() {
     });
     assert_eq!(broken(lifted, sibling.clone()), [""; 0]);
     let policy = Policy::from_text("p", "levels: {sibling.stream-status: lifted}\n").unwrap();
-    assert_eq!(judge::compare_siblings(&own.observation, &sibling.observation, &policy), []);
+    assert_eq!(compared(&own, &sibling, &policy), []);
 }

@@ -37,7 +37,7 @@ fn own(status: u16) -> SideReply {
 }
 
 fn broken(seen: ObservationBuilder) -> Vec<String> {
-    judge::judge(&seen.observation, &Policy::default()).into_iter().map(|finding| finding.rule).collect()
+    judge::judge(&seen.observation, &[], &Policy::default()).into_iter().map(|finding| finding.rule).collect()
 }
 
 #[test]
