@@ -11,68 +11,61 @@ pub(super) struct Connection {
 }
 
 pub(super) fn of(faults: &[Fault]) -> Connection {
-    let mut connection = Connection { lines: Vec::new(), lets_replies_through: true };
-    for fault in faults {
-        let (line, through) = match fault {
-            Fault::Refuse => ("the connection is refused".to_owned(), false),
-            Fault::Connection(fault) => match fault {
-                ConnectionFault::UnresolvableName => ("the host name does not resolve".to_owned(), false),
-                ConnectionFault::NeverAccepted => (
-                    "the kernel completes the TCP handshake, but the server never accepts the connection"
-                        .to_owned(),
-                    false,
-                ),
-                ConnectionFault::BacklogFull => {
-                    ("the listen queue is full: SYNs get no answer".to_owned(), false)
-                }
-                ConnectionFault::AcceptedSilent => {
-                    ("the server accepts the connection, then neither reads nor writes".to_owned(), false)
-                }
-                ConnectionFault::AcceptedClosed => (
-                    "the server accepts the connection and closes it (FIN) without reading".to_owned(),
-                    false,
-                ),
-                ConnectionFault::ResetAtOnce => (
-                    "the server accepts the connection and resets it (RST) without reading".to_owned(),
-                    false,
-                ),
-                ConnectionFault::SlowAccept(time) => {
-                    let time = humantime::format_duration(*time);
-                    (format!("the server accepts the connection after {time}; then:"), true)
-                }
-                ConnectionFault::ClosedWhenReused => continue,
-            },
-            Fault::Tls(fault) => match fault {
-                TlsFault::ExpiredCertificate => certificate("that has expired"),
-                TlsFault::WrongName => certificate("for another name"),
-                TlsFault::SelfSigned => certificate("that is self-signed"),
-                TlsFault::UnknownCa => certificate("of an unknown authority"),
-                TlsFault::HandshakeStall => {
-                    ("the server never answers the TLS ClientHello".to_owned(), false)
-                }
-                TlsFault::Alert(alert) => {
-                    let alert = format!("{} ({})", alert.as_str(), alert.number());
-                    (format!("the server answers the TLS ClientHello with the alert {alert}"), false)
-                }
-                TlsFault::NoCloseNotify => continue,
-            },
-            Fault::Http2(Http2Fault::SettingsStall) => {
-                ("client and server negotiate HTTP/2, but the server never sends SETTINGS".to_owned(), false)
-            }
-            Fault::Http2(Http2Fault::FlowControlStall) => (
-                "the server never opens its HTTP/2 flow-control window and answers no request".to_owned(),
-                false,
-            ),
-            _ => continue,
-        };
-        connection.lines.push(line);
-        connection.lets_replies_through &= through;
+    Connection {
+        lines: faults.iter().filter_map(line).collect(),
+        lets_replies_through: !faults.iter().any(Fault::prevents_replies),
     }
-    connection
 }
 
-fn certificate(which: &str) -> (String, bool) {
-    (format!("the server presents a certificate {which}; a client that accepts it gets:"), true)
+fn line(fault: &Fault) -> Option<String> {
+    let line = match fault {
+        Fault::Refuse => "the connection is refused",
+        Fault::Connection(fault) => match fault {
+            ConnectionFault::UnresolvableName => "the host name does not resolve",
+            ConnectionFault::NeverAccepted => {
+                "the kernel completes the TCP handshake, but the server never accepts the connection"
+            }
+            ConnectionFault::BacklogFull => "the listen queue is full: SYNs get no answer",
+            ConnectionFault::AcceptedSilent => {
+                "the server accepts the connection, then neither reads nor writes"
+            }
+            ConnectionFault::AcceptedClosed => {
+                "the server accepts the connection and closes it (FIN) without reading"
+            }
+            ConnectionFault::ResetAtOnce => {
+                "the server accepts the connection and resets it (RST) without reading"
+            }
+            ConnectionFault::SlowAccept(time) => {
+                let time = humantime::format_duration(*time);
+                return Some(format!("the server accepts the connection after {time}; then:"));
+            }
+            ConnectionFault::ClosedWhenReused => return None,
+        },
+        Fault::Tls(fault) => match fault {
+            TlsFault::ExpiredCertificate => return Some(certificate("that has expired")),
+            TlsFault::WrongName => return Some(certificate("for another name")),
+            TlsFault::SelfSigned => return Some(certificate("that is self-signed")),
+            TlsFault::UnknownCa => return Some(certificate("of an unknown authority")),
+            TlsFault::HandshakeStall => "the server never answers the TLS ClientHello",
+            TlsFault::Alert(alert) => {
+                let alert = format!("{} ({})", alert.as_str(), alert.number());
+                return Some(format!("the server answers the TLS ClientHello with the alert {alert}"));
+            }
+            TlsFault::NoCloseNotify => return None,
+        },
+        Fault::Http2(Http2Fault::SettingsStall) => {
+            "client and server negotiate HTTP/2, but the server never sends SETTINGS"
+        }
+        Fault::Http2(Http2Fault::FlowControlStall) => {
+            "the server never opens its HTTP/2 flow-control window and answers no request"
+        }
+        _ => return None,
+    };
+    Some(line.to_owned())
+}
+
+fn certificate(which: &str) -> String {
+    format!("the server presents a certificate {which}; a client that accepts it gets:")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{compile::FaultContext, plan::WireAction, timeline::Timeline};
 use crate::{
     provider::{self, HeaderField, ProviderMessage, RequestedCall},
-    scenario::{MalformedBody, SuccessReply},
+    scenario::{Fault, FaultNeed, MalformedBody, SuccessReply},
     wire::frames::Carrier,
 };
 
@@ -22,7 +22,7 @@ impl Timeline {
         headers: &[HeaderField],
         context: &FaultContext<'_>,
     ) {
-        if !malform.keeps_the_answer() {
+        if !Fault::Malform(malform).needs(FaultNeed::Json) {
             let message = provider::malformed(context.asked, malform, context.canaries);
             return self.replace(under(message, headers));
         }

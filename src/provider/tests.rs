@@ -87,7 +87,7 @@ fn malformed_responses_are_invalid() {
     {
         let message = provider::malformed(&asked(), malform, &canaries());
         assert_eq!(message.status, 200);
-        assert!(serde_json::from_str::<Value>(&message.text()).is_err(), "{malform}");
+        assert!(serde_json::from_str::<Value>(&message.text()).is_err(), "{malform:?}");
     }
     let error = provider::malformed(&asked(), MalformedBody::Error(ErrorName::Quota), &canaries());
     assert_eq!(error.status, 200);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    fault::{Fault, Http1Fault, Latency, LatencyPlace, LatencyShape, MalformedBody, Point},
+    fault::{Fault, FaultNeed, Http1Fault, LatencyShape, MalformedBody, Point},
     file::Located,
     model::{Combination, TurnReply},
     session,
@@ -34,19 +34,7 @@ pub(super) fn fitting(
 }
 
 fn needs_events(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::DropTerminator
-            | Fault::DuplicateTerminator
-            | Fault::ErrorEvent { .. }
-            | Fault::UnknownEvent { .. }
-            | Fault::Comment { .. }
-            | Fault::Ping { .. }
-            | Fault::Crlf
-            | Fault::MultiLineData
-            | Fault::EventStream(_)
-            | Fault::Latency(Latency { before: LatencyPlace::EachEvent, .. })
-    ) || matches!(fault.at(), Some(Point::AfterEvents(_)))
+    fault.needs(FaultNeed::Events) || matches!(fault.at(), Some(Point::AfterEvents(_)))
 }
 
 /// Checks that the turn sends events in every case.
@@ -89,31 +77,27 @@ fn carried(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combin
     let is_sse = |provider| !matches!(provider, Provider::Bedrock | Provider::Ollama);
     let other =
         |wanted: &dyn Fn(Provider) -> bool| matrix.iter().map(|one| one.provider).find(|one| !wanted(*one));
-    match fault.value {
-        Fault::Comment { .. } | Fault::Ping { .. } | Fault::Crlf | Fault::MultiLineData => {
-            if let Some(provider) = other(&is_sse) {
-                check
-                    .error(
-                        &fault.range,
-                        format!(
-                            "`{name}` applies to server-sent events, and {provider} has streams of another format"
-                        ),
-                    )
-                    .help =
-                    Some("choose other providers; `unknown_event` works in every stream format".to_owned());
-            }
-        }
-        Fault::EventStream(_) => {
-            if let Some(provider) = other(&|provider| provider == Provider::Bedrock) {
-                check
-                    .error(
-                        &fault.range,
-                        format!("`{name}` applies to AWS's event streams, and {provider} sends none"),
-                    )
-                    .help = Some("write `matrix: {provider: [bedrock], stream: [true]}`".to_owned());
-            }
-        }
-        _ => {}
+    if fault.value.needs(FaultNeed::Sse)
+        && let Some(provider) = other(&is_sse)
+    {
+        check
+            .error(
+                &fault.range,
+                format!(
+                    "`{name}` applies to server-sent events, and {provider} has streams of another format"
+                ),
+            )
+            .help = Some("choose other providers; `unknown_event` works in every stream format".to_owned());
+    }
+    if fault.value.needs(FaultNeed::AwsEventStream)
+        && let Some(provider) = other(&|provider| provider == Provider::Bedrock)
+    {
+        check
+            .error(
+                &fault.range,
+                format!("`{name}` applies to AWS's event streams, and {provider} sends none"),
+            )
+            .help = Some("write `matrix: {provider: [bedrock], stream: [true]}`".to_owned());
     }
 }
 
@@ -174,15 +158,7 @@ fn latency_problem(shape: &LatencyShape) -> Option<(&'static str, &'static str)>
 
 /// Checks that the fault can take effect at its point.
 fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
-    let between = matches!(
-        fault.value,
-        Fault::ErrorEvent { .. }
-            | Fault::UnknownEvent { .. }
-            | Fault::Comment { .. }
-            | Fault::Ping { .. }
-            | Fault::EventStream(_)
-            | Fault::CloseFrame(_)
-    );
+    let between = fault.value.needs(FaultNeed::BetweenEvents);
     let problem = match (&fault.value, fault.value.at()) {
         (_, Some(Point::BeforeHeaders | Point::AfterBytes(_))) if between => Some((
             "an event cannot be inserted at this point",
@@ -202,44 +178,30 @@ fn places(check: &mut FileChecker<'_>, fault: &Located<Fault>) {
     }
 }
 
-/// Whether the fault changes the bytes of a body.
-fn needs_body(fault: &Fault) -> bool {
-    match fault {
-        Fault::Http1(fault) => fault.is_about_framing(),
-        Fault::Split { .. } | Fault::SplitCharacters | Fault::ContentEncoding(_) => true,
-        _ => false,
-    }
-}
-
 /// Checks that the turn's response has the body that the fault needs.
 fn bodies(check: &mut FileChecker<'_>, fault: &Located<Fault>, answer: &TurnReply, matrix: &[Combination]) {
-    let name = fault.value.name();
-    match (&fault.value, answer) {
+    let without = matches!(
+        answer,
+        TurnReply::Literal { status: 204 | 304, .. } | TurnReply::Literal { body: None, .. }
+    );
+    let problem = if fault.value.needs(FaultNeed::Body) && without {
         (
-            fault_value,
-            TurnReply::Literal { status: 204 | 304, .. } | TurnReply::Literal { body: None, .. },
-        ) if needs_body(fault_value) => {
-            check.error(&fault.range, format!("`{name}` needs a body, and this turn sends none")).help = Some(
-                "give the turn a `body`; for a 204 or a 304 with one use `http1: body_on_204` or `body_on_304`"
-                    .to_owned(),
-            );
-        }
-        (Fault::Malform(_), TurnReply::Error(_) | TurnReply::Literal { .. }) => {
-            check
-                .error(
-                    &fault.range,
-                    "`malform` replaces the body of a successful response, and this turn is not one",
-                )
-                .help = Some("write the body yourself: `status: …` with `body: …`".to_owned());
-        }
-        (Fault::Malform(malform), _)
-            if malform.keeps_the_answer() && matrix.iter().any(|one| one.api == Api::OpenaiSpeech) =>
-        {
-            let message =
-                format!("`malform: {malform}` edits JSON, and the response of openai/speech is not JSON");
-            check.error(&fault.range, message).help =
-                Some("leave this API out, or use `not_json`, `empty` or `html`".to_owned());
-        }
-        _ => {}
-    }
+            format!("`{}` needs a body, and this turn sends none", fault.value.name()),
+            "give the turn a `body`; for a 204 or a 304 with one use `http1: body_on_204` or `body_on_304`",
+        )
+    } else if fault.value.needs(FaultNeed::Success) && !matches!(answer, TurnReply::Reply(_)) {
+        (
+            "`malform` replaces the body of a successful response, and this turn is not one".to_owned(),
+            "write the body yourself: `status: …` with `body: …`",
+        )
+    } else if fault.value.needs(FaultNeed::Json) && matrix.iter().any(|one| one.api == Api::OpenaiSpeech) {
+        (
+            format!("`{:#}` edits JSON, and the response of openai/speech is not JSON", fault.value),
+            "leave this API out, or use `not_json`, `empty` or `html`",
+        )
+    } else {
+        return;
+    };
+    let (message, help) = problem;
+    check.error(&fault.range, message).help = Some(help.to_owned());
 }

@@ -48,9 +48,9 @@ pub use expand::expand;
 pub(crate) use expect::ErrorExpect;
 pub(crate) use expect::{Attempts, EndingExpect, Expect, StatusPattern, StatusSet};
 pub(crate) use fault::{
-    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, FaultStage,
-    Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape, MalformedBody,
-    TlsAlert, TlsFault,
+    CloseFrame, ConnectionFault, ContentEncodingFault, ContentTypeFault, EventStreamFault, FaultNeed,
+    FaultStage, Http1Fault, Http2Code, Http2Fault, Http2Strike, Latency, LatencyPlace, LatencyShape,
+    MalformedBody, ReplyPart, TlsAlert, TlsFault,
 };
 pub use fault::{Fault, Point};
 pub(crate) use known::{KnownEntry, KnownFile, KnownProblem, id_pattern};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    fault::{CloseFrame, ConnectionFault, Fault, TlsFault},
+    fault::{CloseFrame, Fault, FaultNeed},
     file::Located,
     model::{Combination, Step},
     validate::FileChecker,
@@ -17,20 +17,22 @@ fn session(matrix: &[Combination]) -> Option<Api> {
 
 /// Checks one fault, independently of the others; returns `false` if the file cannot contain it at all.
 pub(super) fn fits(check: &mut FileChecker<'_>, fault: &Located<Fault>, matrix: &[Combination]) -> bool {
-    if let Fault::CloseFrame(frame) = &fault.value {
-        if let Some(other) = matrix.iter().find(|one| !one.api.is_session()) {
-            let message = format!("`close_frame` ends a WebSocket session, and {} has none", other.api);
-            let place = api_place(check, other.api);
-            let error = check.error(&fault.range, message);
-            if let Some(place) = place {
-                *error = error.clone().also(place, format!("{} is here", other.api));
-            }
-            error.help =
-                Some("write `matrix: {api: [openai/realtime]}`, or end the response with `close`".to_owned());
-            return false;
+    if fault.value.needs(FaultNeed::Session)
+        && let Some(other) = matrix.iter().find(|one| !one.api.is_session())
+    {
+        let message =
+            format!("`{}` ends a WebSocket session, and {} has none", fault.value.name(), other.api);
+        let place = api_place(check, other.api);
+        let error = check.error(&fault.range, message);
+        if let Some(place) = place {
+            *error = error.clone().also(place, format!("{} is here", other.api));
         }
+        error.help =
+            Some("write `matrix: {api: [openai/realtime]}`, or end the response with `close`".to_owned());
+        return false;
+    }
+    if let Fault::CloseFrame(frame) = &fault.value {
         closing(check, fault, frame);
-        return true;
     }
     let Some(api) = session(matrix) else { return true };
     let Some(why) = why_not(&fault.value) else { return true };
@@ -73,19 +75,10 @@ fn closing(check: &mut FileChecker<'_>, fault: &Located<Fault>, frame: &CloseFra
 
 /// The reason why a fault is impossible in a session, if it is.
 fn why_not(fault: &Fault) -> Option<&'static str> {
-    match fault {
-        Fault::Http1(_) | Fault::SplitCharacters => Some("applies to the body of an HTTP response"),
-        Fault::Connection(ConnectionFault::ClosedWhenReused) => Some("needs a connection that is reused"),
-        Fault::Tls(TlsFault::NoCloseNotify) => Some("applies to the end of an HTTP response"),
-        Fault::Http2(_) => Some("needs HTTP/2"),
-        Fault::DropTerminator | Fault::DuplicateTerminator => Some("applies to the end of a stream"),
-        Fault::Comment { .. } | Fault::Crlf | Fault::MultiLineData => Some("applies to server-sent events"),
-        Fault::EventStream(_) => Some("applies to AWS's event streams"),
-        Fault::ContentEncoding(_) | Fault::ContentType(_) | Fault::Malform(_) => {
-            Some("edits the body of an HTTP response")
-        }
+    fault.traits().needs.iter().find_map(|need| match need {
+        FaultNeed::NoSession(why) => Some(*why),
         _ => None,
-    }
+    })
 }
 
 /// Checks that no caller of a session disconnects early.

@@ -1,7 +1,7 @@
 //! Determines the transport of a scenario's upstreams: the specified one, or the one that its faults need.
 
 use super::{
-    fault::{ConnectionFault, Fault, TlsFault},
+    fault::{Fault, FaultNeed},
     file::{DeploymentsFile, Located, TurnFile},
     validate::FileChecker,
     words::Transport,
@@ -9,11 +9,11 @@ use super::{
 
 /// The transport that a fault needs, if any.
 fn needed(fault: &Fault) -> Option<Transport> {
-    match fault {
-        Fault::Tls(_) => Some(Transport::Tls),
-        Fault::Http2(_) => Some(Transport::Http2),
+    fault.traits().needs.iter().find_map(|need| match need {
+        FaultNeed::Tls => Some(Transport::Tls),
+        FaultNeed::Http2 => Some(Transport::Http2),
         _ => None,
-    }
+    })
 }
 
 /// Returns the transport of all deployments, and reports faults that contradict the specified one.
@@ -42,14 +42,7 @@ pub(super) fn transport(
         (None, Some((needed, _))) => needed,
         (None, None) => Transport::Plain,
     };
-    let http1 = faults.iter().find(|fault| {
-        matches!(
-            fault.value,
-            Fault::Http1(_)
-                | Fault::Tls(TlsFault::NoCloseNotify)
-                | Fault::Connection(ConnectionFault::ClosedWhenReused)
-        )
-    });
+    let http1 = faults.iter().find(|fault| fault.value.needs(FaultNeed::Http1));
     if let (Transport::Http2, Some(http1)) = (chosen, http1) {
         let message = format!("`{}` has no effect: these upstreams use HTTP/2", http1.value.name());
         let error = check.error(&http1.range, message);

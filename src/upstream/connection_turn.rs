@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     observation::{AttemptEnd, StrayKind},
-    scenario::{ConnectionFault, Fault, Http2Fault, TlsFault, Transport},
+    scenario::{ConnectionFault, Fault, Http2Fault, ReplyPart, TlsFault, Transport},
 };
 
 /// The deployment that a port belongs to.
@@ -83,7 +83,7 @@ impl DeploymentPort {
                     Socket::Plain(stream).linger().await;
                     return None;
                 }
-                Fault::Tls(fault) if fault.is_certificate() => certificate = Some(fault),
+                Fault::Tls(tls) if fault.changes(ReplyPart::Certificate) => certificate = Some(tls),
                 Fault::Http2(fault @ (Http2Fault::SettingsStall | Http2Fault::FlowControlStall)) => {
                     stall = Some(fault);
                 }

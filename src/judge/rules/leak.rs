@@ -7,7 +7,7 @@ use crate::{
         scope::{PassThrough, Scope},
     },
     observation::{Attempt, Response, word},
-    scenario::{Fault, Level},
+    scenario::{Fault, Level, ReplyPart},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -134,7 +134,7 @@ fn provider_key(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn unproven_upstream(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    let unproven = |fault: &Fault| matches!(fault, Fault::Tls(fault) if fault.is_certificate());
+    let unproven = |fault: &Fault| fault.changes(ReplyPart::Certificate);
     let mut outcome = None;
     for (attempt, _) in &facts.attempts {
         let Some(fault) = attempt.turn.iter().flat_map(|turn| &turn.faults).find(|fault| unproven(fault))

@@ -1,6 +1,6 @@
 //! Faults below HTTP/1.1: name resolution, TCP connections, TLS, and HTTP/2 frames.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 #[cfg(test)]
 use schemars::JsonSchema;
@@ -229,55 +229,6 @@ impl TlsAlert {
             Self::UnrecognizedName => "unrecognized_name",
             Self::CertificateRequired => "certificate_required",
             Self::NoApplicationProtocol => "no_application_protocol",
-        }
-    }
-}
-
-impl TlsFault {
-    /// Whether the server presents a certificate that no client should accept.
-    pub fn is_certificate(self) -> bool {
-        matches!(self, Self::ExpiredCertificate | Self::WrongName | Self::SelfSigned | Self::UnknownCa)
-    }
-}
-
-impl fmt::Display for ConnectionFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnresolvableName => "unresolvable_name",
-            Self::NeverAccepted => "never_accepted",
-            Self::BacklogFull => "backlog_full",
-            Self::AcceptedSilent => "accepted_silent",
-            Self::AcceptedClosed => "accepted_closed",
-            Self::ResetAtOnce => "reset_at_once",
-            Self::SlowAccept(time) => {
-                return write!(f, "slow_accept {}", humantime::format_duration(*time));
-            }
-            Self::ClosedWhenReused => "closed_when_reused",
-        })
-    }
-}
-
-impl fmt::Display for TlsFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ExpiredCertificate => "expired_certificate",
-            Self::WrongName => "wrong_name",
-            Self::SelfSigned => "self_signed",
-            Self::UnknownCa => "unknown_ca",
-            Self::HandshakeStall => "handshake_stall",
-            Self::Alert(alert) => return write!(f, "alert {}", alert.as_str()),
-            Self::NoCloseNotify => "no_close_notify",
-        })
-    }
-}
-
-impl fmt::Display for Http2Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SettingsStall => f.write_str("settings_stall"),
-            Self::FlowControlStall => f.write_str("flow_control_stall"),
-            Self::RstStream(strike) => write!(f, "rst_stream {}", strike.code.as_str()),
-            Self::Goaway(strike) => write!(f, "goaway {}", strike.code.as_str()),
         }
     }
 }

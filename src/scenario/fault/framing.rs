@@ -1,7 +1,5 @@
 //! Faults of HTTP/1.1 messages: what a server that conforms to RFC 9112 never sends.
 
-use std::fmt;
-
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,68 +51,4 @@ pub enum Http1Fault {
     /// The response has status 304 and a body (RFC 9110 section 15.4.5).
     #[serde(rename = "body_on_304")]
     BodyOn304,
-}
-
-impl Http1Fault {
-    /// Whether the client can read nothing of the response after it, or it decides how the response ends.
-    pub(super) fn is_final(self) -> bool {
-        matches!(self, Self::LongContentLength | Self::BadChunkSize { .. } | Self::MissingLastChunk)
-    }
-
-    /// Whether it changes how the response marks the end of its body. A response can do that in one way only.
-    pub fn is_about_framing(self) -> bool {
-        matches!(
-            self,
-            Self::ConflictingContentLength
-                | Self::ShortContentLength
-                | Self::LongContentLength
-                | Self::ChunkedNotSent
-                | Self::UnknownTransferEncoding
-                | Self::BadChunkSize { .. }
-                | Self::MissingLastChunk
-                | Self::TrailingBytes
-                | Self::BodyOn204
-                | Self::BodyOn304
-        )
-    }
-
-    /// Whether it can leave bytes of the response on a connection that is reused.
-    pub(super) fn spoils_connection(self) -> bool {
-        matches!(
-            self,
-            Self::ConflictingContentLength
-                | Self::ShortContentLength
-                | Self::TrailingBytes
-                | Self::BodyOn204
-                | Self::BodyOn304
-        )
-    }
-
-    /// Whether it replaces the status line.
-    pub fn is_about_status(self) -> bool {
-        matches!(self, Self::GarbageStatusLine | Self::UnknownStatus(_) | Self::BodyOn204 | Self::BodyOn304)
-    }
-}
-
-impl fmt::Display for Http1Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GarbageStatusLine => "garbage_status_line",
-            Self::UnknownStatus(status) => return write!(f, "unknown_status {status}"),
-            Self::Interim(status) => return write!(f, "interim {status}"),
-            Self::OversizedHeader(bytes) => return write!(f, "oversized_header {bytes}"),
-            Self::FoldedHeader => "folded_header",
-            Self::DuplicatedHeader => "duplicated_header",
-            Self::ConflictingContentLength => "conflicting_content_length",
-            Self::ShortContentLength => "short_content_length",
-            Self::LongContentLength => "long_content_length",
-            Self::ChunkedNotSent => "chunked_not_sent",
-            Self::UnknownTransferEncoding => "unknown_transfer_encoding",
-            Self::BadChunkSize { .. } => "bad_chunk_size",
-            Self::MissingLastChunk => "missing_last_chunk",
-            Self::TrailingBytes => "trailing_bytes",
-            Self::BodyOn204 => "body_on_204",
-            Self::BodyOn304 => "body_on_304",
-        })
-    }
 }

@@ -138,127 +138,7 @@ pub enum Fault {
     Malform(MalformedBody),
 }
 
-/// The stage at which the mock applies a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FaultStage {
-    /// Before the run: the fault is a property of the deployment's address, and the mock sees no attempt.
-    Address,
-    /// When a connection arrives, before the mock reads a request.
-    Connection,
-    /// After the mock has read a request: the fault is a part of the planned response.
-    Reply,
-}
-
 impl Fault {
-    /// The name in scenario files.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse",
-            Self::Connection(_) => "connection",
-            Self::Tls(_) => "tls",
-            Self::Http2(_) => "http2",
-            Self::Http1(_) => "http1",
-            Self::Hang { .. } => "hang",
-            Self::Stall { .. } => "stall",
-            Self::Delay { .. } => "delay",
-            Self::Latency(_) => "latency",
-            Self::Drip { .. } => "drip",
-            Self::Split { .. } => "split",
-            Self::SplitCharacters => "split_characters",
-            Self::Reset { .. } => "reset",
-            Self::Close { .. } => "close",
-            Self::CloseFrame(_) => "close_frame",
-            Self::Truncate { .. } => "truncate",
-            Self::DropTerminator => "drop_terminator",
-            Self::DuplicateTerminator => "duplicate_terminator",
-            Self::ErrorEvent { .. } => "error_event",
-            Self::UnknownEvent { .. } => "unknown_event",
-            Self::Comment { .. } => "comment",
-            Self::Ping { .. } => "ping",
-            Self::Crlf => "crlf",
-            Self::MultiLineData => "multi_line_data",
-            Self::EventStream(_) => "event_stream",
-            Self::ContentEncoding(_) => "content_encoding",
-            Self::ContentType(_) => "content_type",
-            Self::Redirect(_) => "redirect",
-            Self::Malform(_) => "malform",
-        }
-    }
-
-    /// The point of the response at which it takes effect, if it has one.
-    pub fn at(&self) -> Option<Point> {
-        match self {
-            Self::Hang { at }
-            | Self::Stall { at, .. }
-            | Self::Delay { at, .. }
-            | Self::Reset { at }
-            | Self::Close { at }
-            | Self::Truncate { at }
-            | Self::ErrorEvent { at, .. }
-            | Self::UnknownEvent { at }
-            | Self::Comment { at }
-            | Self::Ping { at }
-            | Self::Http1(Http1Fault::BadChunkSize { at }) => Some(*at),
-            Self::CloseFrame(frame) => Some(frame.at),
-            Self::EventStream(fault) => Some(fault.at()),
-            Self::Http2(Http2Fault::RstStream(strike) | Http2Fault::Goaway(strike)) => Some(strike.at),
-            _ => None,
-        }
-    }
-
-    /// Whether the mock sends nothing of the response after it.
-    pub fn is_final(&self) -> bool {
-        match self {
-            Self::Refuse
-            | Self::Hang { .. }
-            | Self::Stall { lasting: None, .. }
-            | Self::Reset { .. }
-            | Self::Close { .. }
-            | Self::CloseFrame(_)
-            | Self::Truncate { .. }
-            | Self::Redirect(_)
-            | Self::Http2(_) => true,
-            Self::Connection(fault) => !matches!(fault, ConnectionFault::SlowAccept(_)),
-            // A client that accepts the certificate nevertheless gets the response.
-            Self::Tls(fault) => !fault.is_certificate(),
-            Self::Http1(fault) => fault.is_final(),
-            _ => false,
-        }
-    }
-
-    /// The stage at which the mock applies it.
-    pub fn stage(&self) -> FaultStage {
-        match self {
-            Self::Refuse
-            | Self::Connection(
-                ConnectionFault::UnresolvableName
-                | ConnectionFault::NeverAccepted
-                | ConnectionFault::BacklogFull,
-            ) => FaultStage::Address,
-            Self::Connection(
-                ConnectionFault::AcceptedSilent
-                | ConnectionFault::AcceptedClosed
-                | ConnectionFault::ResetAtOnce
-                | ConnectionFault::SlowAccept(_),
-            )
-            | Self::Http2(Http2Fault::SettingsStall | Http2Fault::FlowControlStall) => FaultStage::Connection,
-            Self::Tls(fault) if *fault != TlsFault::NoCloseNotify => FaultStage::Connection,
-            _ => FaultStage::Reply,
-        }
-    }
-
-    /// Whether a deployment with it needs its own address. It does if the fault takes effect before a request
-    /// shows which deployment it is for, or if it makes the connection unusable for the next request. At a
-    /// shared address the next request may be for another deployment, since proxies pool connections by
-    /// address.
-    pub fn needs_own_address(&self) -> bool {
-        match self {
-            Self::Connection(ConnectionFault::ClosedWhenReused) => true,
-            Self::Http1(fault) => fault.spoils_connection(),
-            other => other.stage() != FaultStage::Reply,
-        }
-    }
-
     /// The longest time by which it can delay a response of `events` events, as far as that is known without
     /// the response; for `drip` it is not.
     pub fn wait(&self, events: u32) -> Duration {
@@ -276,9 +156,15 @@ impl Fault {
 /// which can become 20 ms on a busy machine.
 const SPLIT: Duration = Duration::from_secs(6);
 
+/// Writes the fault and its values: `http1 unknown_status 799`. With `#`, the name is the one in scenario files, with a
+/// colon after its group: `http1: unknown_status 799`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
+        let traits = self.traits();
+        match traits.name.split_once(": ").filter(|_| !f.alternate()) {
+            Some((group, name)) => write!(f, "{group} {name}")?,
+            None => f.write_str(traits.name)?,
+        }
         match self {
             Self::Stall { lasting: Some(d), .. } | Self::Delay { lasting: d, .. } => {
                 write!(f, " for {}", humantime::format_duration(*d))?;
@@ -286,24 +172,28 @@ impl fmt::Display for Fault {
             Self::Drip { bytes_per_second } => write!(f, " {bytes_per_second} bytes/s")?,
             Self::Split { bytes: 1 } => f.write_str(" into packets of 1 byte")?,
             Self::Split { bytes } => write!(f, " into packets of {bytes} bytes")?,
-            Self::ErrorEvent { error, .. } => write!(f, " {error}")?,
-            Self::Malform(fault) => write!(f, " {fault}")?,
-            Self::Connection(fault) => write!(f, " {fault}")?,
-            Self::Tls(fault) => write!(f, " {fault}")?,
-            Self::Http2(fault) => write!(f, " {fault}")?,
-            Self::Http1(fault) => write!(f, " {fault}")?,
+            Self::ErrorEvent { error, .. } | Self::Malform(MalformedBody::Error(error)) => {
+                write!(f, " {error}")?;
+            }
+            Self::Malform(MalformedBody::DeepNesting(n) | MalformedBody::VeryLarge(n))
+            | Self::Http1(Http1Fault::OversizedHeader(n)) => write!(f, " {n}")?,
+            Self::Connection(ConnectionFault::SlowAccept(time)) => {
+                write!(f, " {}", humantime::format_duration(*time))?;
+            }
+            Self::Tls(TlsFault::Alert(alert)) => write!(f, " {}", alert.as_str())?,
+            Self::Http2(Http2Fault::RstStream(strike) | Http2Fault::Goaway(strike)) => {
+                write!(f, " {}", strike.code.as_str())?;
+            }
+            Self::Http1(Http1Fault::UnknownStatus(status) | Http1Fault::Interim(status))
+            | Self::Redirect(status) => write!(f, " {status}")?,
             Self::Latency(latency) => write!(f, " {latency}")?,
-            Self::EventStream(fault) => write!(f, " {fault}")?,
-            Self::ContentEncoding(fault) => write!(f, " {fault}")?,
-            Self::ContentType(fault) => write!(f, " {fault}")?,
-            Self::Redirect(status) => write!(f, " {status}")?,
             Self::CloseFrame(frame) => match frame.code {
                 Some(code) => write!(f, " {code}")?,
                 None => f.write_str(" without a code")?,
             },
             _ => {}
         }
-        match self.at() {
+        match traits.at {
             Some(point) => write!(f, " {point}"),
             None => Ok(()),
         }

@@ -1,7 +1,5 @@
 //! Faults of the message itself: its body, the headers that describe it, and AWS event stream messages.
 
-use std::fmt;
-
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,59 +88,5 @@ impl EventStreamFault {
         match self {
             Self::BadPreludeCrc { at } | Self::BadMessageCrc { at } | Self::UnknownMessage { at } => at,
         }
-    }
-}
-
-impl MalformedBody {
-    /// Whether the body still contains the normal response, though it is hard to parse.
-    pub fn keeps_the_answer(self) -> bool {
-        matches!(self, Self::InvalidUtf8 | Self::ByteOrderMark | Self::DeepNesting(_) | Self::VeryLarge(_))
-    }
-}
-
-impl fmt::Display for MalformedBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotJson => f.write_str("not_json"),
-            Self::Empty => f.write_str("empty"),
-            Self::Null => f.write_str("null"),
-            Self::Html => f.write_str("html"),
-            Self::CutJson => f.write_str("cut_json"),
-            Self::Error(error) => write!(f, "error {error}"),
-            Self::InvalidUtf8 => f.write_str("invalid_utf8"),
-            Self::ByteOrderMark => f.write_str("byte_order_mark"),
-            Self::DeepNesting(levels) => write!(f, "deep_nesting {levels}"),
-            Self::VeryLarge(bytes) => write!(f, "very_large {bytes}"),
-        }
-    }
-}
-
-impl fmt::Display for ContentEncodingFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GzipNotSent => "gzip_not_sent",
-            Self::DoubleGzip => "double_gzip",
-            Self::CutGzip => "cut_gzip",
-        })
-    }
-}
-
-impl fmt::Display for ContentTypeFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Wrong => "wrong",
-            Self::WrongCharset => "wrong_charset",
-            Self::Missing => "missing",
-        })
-    }
-}
-
-impl fmt::Display for EventStreamFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BadPreludeCrc { .. } => "bad_prelude_crc",
-            Self::BadMessageCrc { .. } => "bad_message_crc",
-            Self::UnknownMessage { .. } => "unknown_message",
-        })
     }
 }

@@ -133,6 +133,6 @@ async fn a_deployments_own_port_is_closed_with_its_case() {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(Duration::from_secs(5), gone).await.unwrap_or_else(|_| panic!("{fault}: it still listens"));
+        timeout(Duration::from_secs(5), gone).await.unwrap_or_else(|_| panic!("{fault:?}: it still listens"));
     }
 }

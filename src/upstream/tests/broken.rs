@@ -51,10 +51,10 @@ async fn the_ledger_contains_the_byte_after_which_nothing_can_be_read() {
     // a second.
     let played = join_all(faults.map(|(fault, ..)| plain(fault))).await;
     for ((fault, broken_after, end), (text, _, attempt)) in faults.into_iter().zip(played) {
-        assert_eq!((attempt.sent.broken_after, attempt.end), (broken_after, end), "{fault}: {text}");
+        assert_eq!((attempt.sent.broken_after, attempt.end), (broken_after, end), "{fault:?}: {text}");
         let garbled = fault == Http1Fault::GarbageStatusLine;
-        assert_eq!(attempt.sent.status.is_none(), garbled, "{fault}: {text}");
-        assert!(text.contains("canary-txt-tok-main-1"), "{fault} still sends the body: {text}");
+        assert_eq!(attempt.sent.status.is_none(), garbled, "{fault:?}: {text}");
+        assert!(text.contains("canary-txt-tok-main-1"), "{fault:?} still sends the body: {text}");
     }
 }
 
@@ -73,7 +73,7 @@ async fn lengths_are_wrong_by_a_factor_of_two_and_the_whole_body_is_sent() {
             .filter_map(|line| line.strip_prefix("content-length: "))
             .map(|length| length.trim().parse().unwrap())
             .collect();
-        assert_eq!((lengths, body(&text)), (declared, &whole[..]), "{fault}");
+        assert_eq!((lengths, body(&text)), (declared, &whole[..]), "{fault:?}");
     }
 }
 
@@ -116,13 +116,13 @@ async fn bytes_after_a_reply_are_read_as_the_next_one() {
             .await
             .unwrap();
         let (text, end) = drain(&mut socket).await;
-        assert!(end.is_ok(), "{fault}");
+        assert!(end.is_ok(), "{fault:?}");
         // The position at which a client expects the end of the first reply.
         let head = text.split_once("\r\n\r\n").unwrap();
         let length = head.0.lines().find_map(|line| line.strip_prefix("content-length: "));
         let length: usize = if head.0.contains(" 204 ") { 0 } else { length.unwrap().parse().unwrap() };
-        assert!(head.1[length..].starts_with(next), "{fault}: {text}");
-        assert!(head.1[length..].contains("HTTP/1.1 200 OK"), "{fault}: {text}");
+        assert!(head.1[length..].starts_with(next), "{fault:?}: {text}");
+        assert!(head.1[length..].contains("HTTP/1.1 200 OK"), "{fault:?}: {text}");
         assert_eq!(case.attempts().len(), 2);
     }
 }

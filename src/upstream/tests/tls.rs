@@ -71,20 +71,20 @@ async fn each_bad_certificate_is_refused_for_its_own_reason() {
     for fault in CERTIFICATES {
         let case = arm(&upstream, vec![Fault::Tls(fault)]);
         let error = handshake(case.address("main"), trusting(&upstream, &[])).await.err().unwrap();
-        let TlsError::InvalidCertificate(reason) = refusal(&error) else { panic!("{fault}: {error:?}") };
+        let TlsError::InvalidCertificate(reason) = refusal(&error) else { panic!("{fault:?}: {error:?}") };
         let right = match fault {
             TlsFault::ExpiredCertificate => matches!(reason, CertificateError::ExpiredContext { .. }),
             TlsFault::WrongName => matches!(reason, CertificateError::NotValidForNameContext { .. }),
             _ => matches!(reason, CertificateError::UnknownIssuer),
         };
-        assert!(right, "{fault}: {reason:?}");
+        assert!(right, "{fault:?}: {reason:?}");
         settled(&case).await;
-        let [attempt] = &case.attempts()[..] else { panic!("{fault}") };
-        assert!(!attempt.was_asked(), "{fault}");
-        assert_eq!(attempt.end, AttemptEnd::HandshakeFailed, "{fault}");
+        let [attempt] = &case.attempts()[..] else { panic!("{fault:?}") };
+        assert!(!attempt.was_asked(), "{fault:?}");
+        assert_eq!(attempt.end, AttemptEnd::HandshakeFailed, "{fault:?}");
         assert_eq!(attempt.turn.as_ref().unwrap().faults, [Fault::Tls(fault)]);
         case.heal().unwrap();
-        assert!(handshake(case.address("main"), trusting(&upstream, &[])).await.is_ok(), "{fault}: healed");
+        assert!(handshake(case.address("main"), trusting(&upstream, &[])).await.is_ok(), "{fault:?}: healed");
     }
 }
 
@@ -96,9 +96,9 @@ async fn a_client_that_accepts_a_bad_certificate_gets_the_same_turn() {
         let mut session = handshake(case.address("main"), careless()).await.unwrap();
         session.write_all(chat(false).as_bytes()).await.unwrap();
         let (text, _) = drain(&mut session).await;
-        assert!(text.starts_with("HTTP/1.1 200"), "{fault}: {text}");
-        let [attempt] = &case.attempts()[..] else { panic!("{fault}") };
-        assert_eq!((attempt.method.as_str(), attempt.end), ("POST", AttemptEnd::Finished), "{fault}");
+        assert!(text.starts_with("HTTP/1.1 200"), "{fault:?}: {text}");
+        let [attempt] = &case.attempts()[..] else { panic!("{fault:?}") };
+        assert_eq!((attempt.method.as_str(), attempt.end), ("POST", AttemptEnd::Finished), "{fault:?}");
         assert_eq!(attempt.turn.as_ref().unwrap().faults, [Fault::Tls(fault)]);
     }
 }
