@@ -34,8 +34,8 @@ pub mod runner {
 }
 pub mod scenario {
     pub use crate::scenario::{
-        Api, Case, Combination, ErrorName, Fault, Level, Library, Point, Provider, SuccessReply, Transport,
-        Turn, TurnReply, expand, load_dir, load_text,
+        Api, Case, Combination, ErrorName, Fault, Level, Library, Point, Provider, ProxySettings,
+        SuccessReply, Transport, Turn, TurnReply, expand, load_dir, load_text,
     };
 }
 pub mod selftest {

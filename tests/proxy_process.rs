@@ -17,8 +17,8 @@ use std::{
 
 use tempfile::TempDir;
 use upfault::internals::{
-    proxy::{Definition, InstanceSettings, Launch, ProxyError, Removal, remove_installation},
-    scenario::{Api, Provider},
+    proxy::{Definition, InstanceSettings, Launch, ProxyError, ProxyRoute, Removal, remove_installation},
+    scenario::{Api, Provider, ProxySettings},
 };
 
 struct Fixture {
@@ -418,18 +418,15 @@ async fn request_and_paths_adapt_a_route_to_the_proxy() {
          body: {extra: {keys: [\"{{ route.api_key }}\", 1]}}}\n",
     )
     .unwrap();
-    let route = upfault::internals::proxy::ProxyRoute {
+    let route = ProxyRoute {
         model: "m1".to_owned(),
         api: Api::OpenaiChat,
         provider: Provider::Openai,
         upstream_model: "gpt".to_owned(),
         base_url: "http://127.0.0.1:1/v1".to_owned(),
         api_key: "sk-up".to_owned(),
-        timeout_s: 1.5,
-        retries: 0,
         fallbacks: Vec::new(),
-        pass_through: false,
-        keep_alive_s: None,
+        settings: ProxySettings::default(),
         group: "case".to_owned(),
     };
     let installed = fixture.find().unwrap().install(&fixture.cache(), &|_| {}).await.unwrap();

@@ -42,10 +42,7 @@ impl ProxyShared {
 
     /// The timeout of one attempt; `None` for no timeout.
     pub(super) fn limit(&self, route: &ProxyRoute) -> Option<Duration> {
-        // A limit that is not a duration (negative, NaN, too large) counts as no limit.
-        Duration::try_from_secs_f64(route.timeout_s)
-            .ok()
-            .filter(|limit| self.rules.timeouts && !limit.is_zero())
+        Some(route.settings.timeout).filter(|limit| self.rules.timeouts && !limit.is_zero())
     }
 }
 
@@ -113,7 +110,7 @@ async fn tries_while_wanted(
     call: &CallerRequest,
 ) -> Result<Success, CallFailure> {
     let mut last = None;
-    let retries = if call.stream && !shared.rules.stream_retries { 0 } else { route.retries };
+    let retries = if call.stream && !shared.rules.stream_retries { 0 } else { route.settings.retries };
     for tried in 1.. {
         if let Some(refusal) = shared.cooldowns.refusal(&route.model, Instant::now()) {
             // An error that an upstream sent earlier in this request says more than the cooldown does.

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::{Builtin, Defect};
 use crate::{
     proxy::{InstanceSettings, ProxyRoute},
-    scenario::Cooldown,
+    scenario::{Cooldown, ProxySettings},
 };
 
 /// The name that means no defect.
@@ -58,7 +58,8 @@ impl OwnProcess {
             after: cooldown.after,
             lasting: Duration::try_from_secs_f64(cooldown.for_s).unwrap_or_default(),
         });
-        let settings = InstanceSettings { cooldown, ..InstanceSettings::default() };
+        let settings = ProxySettings { cooldown, ..ProxySettings::default() };
+        let settings = InstanceSettings::of(&settings, |_| false);
         let _serving =
             Builtin::start_on(listener, self.proxy_key, self.routes, settings, ca.as_deref(), defect)?;
         std::future::pending().await

@@ -33,7 +33,7 @@ pub(crate) fn pass_through_path(route: &ProxyRoute, api: Api, stream: bool) -> O
 pub(super) fn address<'s, 'p>(shared: &'s ProxyShared, path: &'p str) -> Option<(&'s ProxyRoute, &'p str)> {
     let named = path.strip_prefix(ROOT)?;
     let (model, rest) = named.split_at(named.find('/').unwrap_or(named.len()));
-    let route = shared.route(model).filter(|route| route.pass_through)?;
+    let route = shared.route(model).filter(|route| route.settings.pass_through)?;
     Some((route, rest))
 }
 

@@ -21,9 +21,8 @@ const PING: Bytes = Bytes::from_static(b": ping\n\n");
 
 /// The interval of the pings; `None` if the route has no keep-alive or the response is not an event stream.
 pub(super) fn interval(route: &ProxyRoute, call: &CallerRequest) -> Option<Duration> {
-    let seconds =
-        route.keep_alive_s.filter(|_| call.is_framed() && provider::carrier(call.api) == Carrier::Sse)?;
-    Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero())
+    let is_framed = call.is_framed() && provider::carrier(call.api) == Carrier::Sse;
+    route.settings.keep_alive.filter(|interval| is_framed && !interval.is_zero())
 }
 
 /// Answers a request: as usual if the result is there within the interval, otherwise with a stream that

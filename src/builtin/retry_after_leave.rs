@@ -65,7 +65,7 @@ pub(super) struct RetryAfterLeave {
 
 impl RetryAfterLeave {
     pub(super) fn new(shared: &Arc<ProxyShared>, route: &ProxyRoute, call: &CallerRequest) -> Self {
-        let wanted = shared.rules.retries_after_leave && route.retries > 0;
+        let wanted = shared.rules.retries_after_leave && route.settings.retries > 0;
         Self { armed: wanted.then(|| (shared.clone(), route.clone(), call.clone())) }
     }
 

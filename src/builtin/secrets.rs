@@ -100,11 +100,8 @@ mod tests {
             upstream_model: "u".into(),
             base_url: base_url.into(),
             api_key: api_key.into(),
-            timeout_s: 1.0,
-            retries: 0,
             fallbacks: vec![],
-            pass_through: false,
-            keep_alive_s: None,
+            settings: crate::scenario::ProxySettings::default(),
             group: "g".into(),
         }
     }

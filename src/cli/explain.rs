@@ -22,7 +22,7 @@ use crate::{
     provider::{self, RequestedCall},
     report::EXIT_OK,
     runner::identity,
-    scenario::{Api, Case, Combination, KnownEntry, LoadError, Step, nearest},
+    scenario::{Api, Case, Combination, KnownEntry, LoadError, Setting, Step, nearest},
 };
 
 /// Explains a scenario, a rule or the policies, or judges a stored report again.
@@ -121,32 +121,9 @@ fn describe_rule(rule: &Rule) -> String {
 fn describe_case(case: &Case, of_project: &[KnownEntry]) -> String {
     let scenario = &case.scenario;
     let identity = identity(0, &case.id);
-    let settings = &scenario.proxy;
     let mut text = format!("{}\n  {}\n  {}\n\n", case.id, scenario.title, scenario.why);
-    let _ = write!(
-        text,
-        "  proxy   timeout {}, retries {}",
-        humantime::format_duration(settings.timeout),
-        settings.retries
-    );
-    if !settings.fallback.is_empty() {
-        let _ = write!(text, ", fallback {}", settings.fallback.join(" then "));
-    }
-    if let Some(cooldown) = settings.cooldown {
-        let _ = write!(
-            text,
-            ", cooldown after {} for {}",
-            cooldown.after,
-            humantime::format_duration(cooldown.lasting)
-        );
-    }
-    if settings.pass_through {
-        text.push_str(", passing requests and responses through unchanged");
-    }
-    if let Some(interval) = settings.keep_alive {
-        let _ = write!(text, ", a ping after {} of silence", humantime::format_duration(interval));
-    }
-    text.push('\n');
+    let shown: Vec<String> = Setting::rows().filter_map(|(_, row)| (row.shown)(&scenario.proxy)).collect();
+    let _ = writeln!(text, "  proxy   {}", shown.join(", "));
     if let Some(account) = &scenario.account {
         let _ = writeln!(text, "  account {account}; requests that it refuses do not count as attempts");
         if account.requests_per_minute.or(account.tokens_per_minute).is_some() {

@@ -1,6 +1,6 @@
 //! Loads proxy.yaml and checks that every name in it and in its templates exists.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
     definition::{Definition, FileTemplate, LOCAL_VERSION},
@@ -12,7 +12,7 @@ use super::{
     source::{DefinitionSource, FILE},
     template::{self, REQUEST_VARIABLES, VARIABLES},
 };
-use crate::scenario::Cooldown;
+use crate::scenario::ProxySettings;
 
 /// Reads and checks a definition.
 ///
@@ -112,13 +112,7 @@ pub(super) fn load(source: DefinitionSource, version: Option<&str>) -> Result<De
     };
     // A misspelt field (`route.basurl`) is found only when a template uses it. So render everything, with all
     // settings unset and with all settings set.
-    let everything = InstanceSettings {
-        cooldown: Some(Cooldown { after: 1, lasting: Duration::from_secs(1) }),
-        timeout: Some(Duration::from_secs(1)),
-        retries: Some(1),
-        fallback: true,
-        keep_alive: Some(Duration::from_secs(1)),
-    };
+    let everything = InstanceSettings::of(&ProxySettings::sample(), |_| true);
     for settings in [InstanceSettings::default(), everything] {
         render::rehearse(&definition, &RenderContext { settings, ..RenderContext::sample() })?;
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    document::{Document, Setting, UnservedFeature, Width},
+    document::{Document, UnservedFeature, Width},
     mode::ProxyMode,
     route::InstanceSettings,
     source::DefinitionSource,
 };
 use crate::{
     observation::Volatile,
-    scenario::{Api, Combination, Provider, ProxySettings, Transport},
+    scenario::{Api, Combination, Provider, ProxySettingRow, ProxySettings, Setting, Transport},
 };
 
 /// The version of a definition that does not specify one.
@@ -143,37 +143,21 @@ impl Definition {
                 "{name} cannot be configured to trust another certificate authority{because}"
             ));
         }
-        let default = ProxySettings::default();
-        let wanted = [
-            (Setting::Timeout, settings.timeout != default.timeout, "a timeout"),
-            (Setting::Retries, settings.retries != default.retries, "retries"),
-            (Setting::Fallback, !settings.fallback.is_empty(), "a fallback"),
-            (Setting::Cooldown, settings.cooldown.is_some(), "a cooldown"),
-            (Setting::KeepAlive, settings.keep_alive.is_some(), "keep-alive pings"),
-        ];
-        let (setting, _, what) = wanted
-            .into_iter()
-            .find(|(setting, wanted, _)| *wanted && !self.settings.contains_key(setting))?;
+        let declared =
+            |setting: &Setting| *setting == Setting::PassThrough || self.settings.contains_key(setting);
+        let (setting, ProxySettingRow { words, .. }) =
+            settings.chosen().find(|(setting, _)| !declared(setting))?;
         let because = self.document.without.get(&self.version).and_then(|without| without.get(&setting));
         Some(match because {
-            Some(reason) => format!("{} cannot be configured with {what}: {reason}", self.title()),
-            None => format!("{name} cannot be configured with {what}"),
+            Some(reason) => format!("{} cannot be configured with {words}: {reason}", self.title()),
+            None => format!("{name} cannot be configured with {words}"),
         })
     }
 
     /// Returns the settings that a case needs of a whole instance. Cases with different values cannot share
     /// an instance.
     pub fn instance_settings(&self, settings: &ProxySettings) -> InstanceSettings {
-        let wide = |setting| self.settings.get(&setting) == Some(&Width::Instance);
-        InstanceSettings {
-            // The cooldown never applies to a single route: it applies to a whole deployment, and a case
-            // without this setting must run without it.
-            cooldown: settings.cooldown,
-            timeout: wide(Setting::Timeout).then_some(settings.timeout),
-            retries: wide(Setting::Retries).then_some(settings.retries),
-            fallback: wide(Setting::Fallback) && !settings.fallback.is_empty(),
-            keep_alive: settings.keep_alive.filter(|_| wide(Setting::KeepAlive)),
-        }
+        InstanceSettings::of(settings, |setting| self.settings.get(&setting) == Some(&Width::Instance))
     }
 }
 
@@ -293,6 +277,7 @@ mod tests {
         (slow.timeout, slow.retries) = (Duration::from_secs(1), 3);
         assert_eq!(definition.instance_settings(&slow), plain);
         let demanding = definition.instance_settings(&demanding());
-        assert!(demanding.fallback && demanding.cooldown.is_some() && demanding.timeout.is_none());
+        let values = demanding.template_value();
+        assert!(demanding.cooldown.is_some() && values["fallback"] == true && values["timeout_s"].is_null());
     }
 }

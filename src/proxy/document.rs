@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 
 use crate::{
     observation::Volatile,
-    scenario::{Api, Provider, Transport, duration},
+    scenario::{Api, Provider, Setting, Transport, duration},
 };
 
 /// The whole file.
@@ -95,26 +95,6 @@ impl<'de> Deserialize<'de> for UnservedFeature {
         };
         named.map_err(serde::de::Error::custom)
     }
-}
-
-/// A setting that a scenario can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Setting {
-    /// How long the proxy may wait for one attempt.
-    Timeout,
-    /// How often the proxy may retry.
-    Retries,
-    /// Other deployments to try when one fails.
-    Fallback,
-    /// Not using a failing deployment for a certain time.
-    Cooldown,
-    /// Trusting the certificate authority in the file `ca`, for providers that use TLS.
-    Tls,
-    /// Speaking HTTP/2 over TLS to providers that offer it.
-    Http2,
-    /// Sending pings on a silent stream, even before its first event.
-    KeepAlive,
 }
 
 /// The scope of a setting.

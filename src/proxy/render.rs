@@ -14,7 +14,7 @@ use super::{
     route::{InstanceSettings, ProxyRoute},
     template::{self, TemplateContext},
 };
-use crate::scenario::{Api, Provider};
+use crate::scenario::{Api, Provider, ProxySettings};
 
 /// The values that templates can use, except the routes.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Definition {
     pub(super) fn context(&self, routes: &[ProxyRoute], context: &RenderContext) -> TemplateContext {
         let mut all = self.install_context(&context.dir, &context.here);
         all.extend([
-            ("routes".to_owned(), json!(routes)),
+            ("routes".to_owned(), routes.iter().map(ProxyRoute::template_value).collect()),
             ("port".to_owned(), json!(context.port)),
             ("proxy_key".to_owned(), json!(context.proxy_key)),
             ("master_key".to_owned(), json!(context.proxy_key)),
@@ -116,11 +116,8 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
         upstream_model: crate::provider::model(provider).to_owned(),
         base_url: "http://127.0.0.1:4100/v1".to_owned(),
         api_key: "sk-upstream".to_owned(),
-        timeout_s: 2.0,
-        retries: 0,
         fallbacks,
-        pass_through: false,
-        keep_alive_s: None,
+        settings: ProxySettings::default(),
         group: "case".to_owned(),
     };
     let (api, provider) = (Api::OpenaiChat, Provider::Openai);
@@ -134,12 +131,13 @@ pub(super) fn rehearse(definition: &Definition, context: &RenderContext) -> Resu
     };
     let served = definition.apis.iter().flat_map(|served| named(served, ""));
     routes.extend(served.map(|(model, api, provider)| ProxyRoute {
-        keep_alive_s: Some(0.5),
+        settings: ProxySettings::sample(),
         ..route(&model, api, provider, Vec::new())
     }));
     let passing = definition.document.pass_through.iter().flat_map(|passing| &passing.apis);
     routes.extend(passing.flat_map(|passing| named(passing, "-passing")).map(|(model, api, provider)| {
-        ProxyRoute { pass_through: true, ..route(&model, api, provider, Vec::new()) }
+        let settings = ProxySettings { pass_through: true, ..ProxySettings::default() };
+        ProxyRoute { settings, ..route(&model, api, provider, Vec::new()) }
     }));
     definition.render(&routes, context)?;
     let environment = template::environment(&definition.source);
@@ -170,6 +168,10 @@ mod tests {
     use super::*;
     use crate::scenario::Cooldown;
 
+    fn settings() -> ProxySettings {
+        ProxySettings { timeout: Duration::from_millis(2500), retries: 1, ..ProxySettings::default() }
+    }
+
     fn route(model: &str, fallbacks: &[&str]) -> ProxyRoute {
         ProxyRoute {
             model: model.to_owned(),
@@ -178,11 +180,8 @@ mod tests {
             upstream_model: "gpt-4o-mini".to_owned(),
             base_url: format!("http://127.0.0.1:9/{model}/v1"),
             api_key: format!("sk-{model}"),
-            timeout_s: 2.5,
-            retries: 1,
             fallbacks: fallbacks.iter().map(|&model| model.to_owned()).collect(),
-            pass_through: false,
-            keep_alive_s: None,
+            settings: settings(),
             group: "case".to_owned(),
         }
     }
@@ -246,8 +245,8 @@ mod tests {
     #[test]
     fn litellm_starts_a_cooldown_after_the_specified_number_of_failures() {
         let cooldown = Some(Cooldown { after: 3, lasting: Duration::from_millis(1500) });
-        let config =
-            parse(&litellm(&[route("m", &[])], InstanceSettings { cooldown, ..InstanceSettings::default() }));
+        let settings = ProxySettings { cooldown, ..ProxySettings::default() };
+        let config = parse(&litellm(&[route("m", &[])], InstanceSettings::of(&settings, |_| false)));
         let router = &config["router_settings"];
         assert_eq!((&router["allowed_fails"], &router["cooldown_time"]), (&json!(2), &json!(1.5)));
         assert_eq!(router.get("disable_cooldowns"), None);
@@ -300,8 +299,12 @@ mod tests {
 
     #[test]
     fn litellm_config_contains_keep_alive_and_pass_through_routes() {
-        let pinged = ProxyRoute { keep_alive_s: Some(0.3), ..route("m1", &[]) };
-        let passing = |provider, model| ProxyRoute { provider, pass_through: true, ..route(model, &[]) };
+        let keep_alive = Some(Duration::from_millis(300));
+        let pinged = ProxyRoute { settings: ProxySettings { keep_alive, ..settings() }, ..route("m1", &[]) };
+        let passing = |provider, model| {
+            let settings = ProxySettings { pass_through: true, ..settings() };
+            ProxyRoute { provider, settings, ..route(model, &[]) }
+        };
         let routes = [pinged, passing(Provider::Openai, "m2"), passing(Provider::Anthropic, "m3")];
         let config = parse(&litellm(&routes, InstanceSettings::default()));
         assert_eq!(config["model_list"].as_array().unwrap().len(), 1);

@@ -68,7 +68,7 @@ impl Mapping {
         for route in routes {
             context.insert("route".to_owned(), json!(route));
             context.insert("path".to_owned(), json!(""));
-            if let Some(passing) = document.pass_through.as_ref().filter(|_| route.pass_through) {
+            if let Some(passing) = document.pass_through.as_ref().filter(|_| route.settings.pass_through) {
                 let mut paths = HashMap::new();
                 for (api, stream) in passing.apis.keys().flat_map(|api| [(*api, false), (*api, true)]) {
                     let suffix = endpoint(route.provider, api, stream, &route.upstream_model);
@@ -158,7 +158,10 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::{proxy::RenderContext, scenario::Provider};
+    use crate::{
+        proxy::RenderContext,
+        scenario::{Provider, ProxySettings},
+    };
 
     /// Returns the paths of requests for a route with the model `a:b`, without and with streaming.
     fn paths(rest: &str, api: Api) -> [Option<String>; 2] {
@@ -177,11 +180,8 @@ mod tests {
             upstream_model: "g".to_owned(),
             base_url: "http://127.0.0.1:1".to_owned(),
             api_key: "k".to_owned(),
-            timeout_s: 1.0,
-            retries: 0,
             fallbacks: Vec::new(),
-            pass_through: false,
-            keep_alive_s: None,
+            settings: ProxySettings::default(),
             group: "case".to_owned(),
         };
         let context = definition.context(std::slice::from_ref(&route), &RenderContext::sample());

@@ -1,12 +1,13 @@
 //! The configuration of one deployment, independent of any proxy's format.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::scenario::{Api, Cooldown, Provider};
+use crate::scenario::{Api, Cooldown, Provider, ProxySettings, Setting};
 
-/// A deployment in the proxy's configuration. Templates use these field names.
+/// A deployment in the proxy's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProxyRoute {
     /// The model name that callers use.
@@ -22,52 +23,57 @@ pub struct ProxyRoute {
     pub base_url: String,
     /// The key that the proxy sends upstream.
     pub api_key: String,
-    /// How long the proxy may wait for one attempt, in seconds.
-    pub timeout_s: f64,
-    /// How often the proxy may retry.
-    pub retries: u32,
     /// The models of the fallbacks, in order.
     pub fallbacks: Vec<String>,
-    /// Whether the proxy passes requests and responses through unchanged.
-    pub pass_through: bool,
-    /// How long a stream may be silent before the proxy sends a ping, in seconds.
-    pub keep_alive_s: Option<f64>,
+    /// The settings of the proxy for this route.
+    pub settings: ProxySettings,
     /// The case that the route belongs to.
     pub group: String,
 }
 
+impl ProxyRoute {
+    /// Returns the value of the route in templates: the fields of this type, and the settings that a route can have:
+    /// `timeout_s` and `keep_alive_s` in seconds, `retries`, `pass_through`.
+    pub(super) fn template_value(&self) -> Value {
+        let mut fields: Map<String, Value> = match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        fields.extend(self.settings.of_route().map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(fields)
+    }
+}
+
 /// Settings that apply to a whole instance. Cases with different values run on separate instances.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceSettings {
     /// When, and for how long, a failing deployment is in cooldown.
     pub cooldown: Option<Cooldown>,
-    /// How long one attempt may take, if the proxy has one value for all routes.
-    pub timeout: Option<Duration>,
-    /// How often the proxy may retry, if it has one value for all routes.
-    pub retries: Option<u32>,
-    /// Whether the routes include fallbacks, for a proxy that must keep cases with and without a fallback on
-    /// separate instances. An error of LiteLLM's lists the fallbacks of all models, so the texts of other
-    /// cases would depend on them.
-    pub fallback: bool,
-    /// How long a stream may be silent before the proxy sends a ping, if it has one value for all routes.
-    pub keep_alive: Option<Duration>,
+    values: BTreeMap<&'static str, Value>,
 }
 
 impl InstanceSettings {
+    /// Returns the settings that a case needs of a whole instance. `is_wide` says of which settings the proxy has one
+    /// value for all routes, or must keep cases with different values on separate instances. For example, an error of
+    /// LiteLLM's lists the fallbacks of all models, so the texts of other cases would depend on them.
+    pub fn of(settings: &ProxySettings, is_wide: impl Fn(Setting) -> bool) -> Self {
+        // The cooldown never applies to a single route: it applies to a whole deployment, and a case without this
+        // setting must run without it.
+        let is_wide = |setting| setting == Setting::Cooldown || is_wide(setting);
+        Self { cooldown: settings.cooldown, values: settings.of_instance(is_wide) }
+    }
+
     /// Returns the value of `settings` in templates: `settings.cooldown` is `none` or `{after, for_s}`,
     /// `settings.timeout_s`, `settings.retries` and `settings.keep_alive_s` are `none` or a number,
     /// `settings.fallback` is a Boolean.
-    pub fn template_value(&self) -> BTreeMap<&'static str, serde_json::Value> {
-        let cooldown = self.cooldown.map_or(
-            serde_json::Value::Null,
-            |cooldown| serde_json::json!({"after": cooldown.after, "for_s": cooldown.lasting.as_secs_f64()}),
-        );
-        BTreeMap::from([
-            ("cooldown", cooldown),
-            ("timeout_s", serde_json::json!(self.timeout.map(|timeout| timeout.as_secs_f64()))),
-            ("retries", serde_json::json!(self.retries)),
-            ("fallback", serde_json::json!(self.fallback)),
-            ("keep_alive_s", serde_json::json!(self.keep_alive.map(|interval| interval.as_secs_f64()))),
-        ])
+    pub fn template_value(&self) -> &BTreeMap<&'static str, Value> {
+        &self.values
+    }
+}
+
+/// Only the default values, each for a single route.
+impl Default for InstanceSettings {
+    fn default() -> Self {
+        Self::of(&ProxySettings::default(), |_| false)
     }
 }

@@ -228,15 +228,12 @@ pub(crate) fn routes(case: &Case, identity: &Identity, base_url: impl Fn(&str) -
             upstream_model: provider::model(case.combination.provider).to_owned(),
             base_url: base_url(name),
             api_key: identity.key(name),
-            timeout_s: settings.timeout.as_secs_f64(),
-            retries: settings.retries,
             fallbacks: if i == 0 {
                 settings.fallback.iter().skip(1).map(|name| identity.model(name)).collect()
             } else {
                 Vec::new()
             },
-            pass_through: settings.pass_through,
-            keep_alive_s: settings.keep_alive.map(|interval| interval.as_secs_f64()),
+            settings: settings.clone(),
             group: identity.token.clone(),
         })
         .collect()

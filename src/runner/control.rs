@@ -127,7 +127,8 @@ impl Control {
                 } else {
                     let kind = if stream { "a stream" } else { "a plain request" };
                     let got = response.describe();
-                    let way = if pair.succeeding.routes[0].pass_through { ", passed through" } else { "" };
+                    let way =
+                        if pair.succeeding.routes[0].settings.pass_through { ", passed through" } else { "" };
                     progress(format!("{api} from {provider}{way}: {kind} fails: {got}"));
                     bad = bad.or(Some(got));
                 }

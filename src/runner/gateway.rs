@@ -72,11 +72,11 @@ impl Gateway {
         step: &Step,
     ) -> ClientCall {
         let Combination { api, stream, .. } = combination;
-        let model = if route.pass_through { &route.upstream_model } else { &route.model };
+        let model = if route.settings.pass_through { &route.upstream_model } else { &route.model };
         let mut request = request(api, model, stream, step);
         let path = match self {
             Self::Process(instance, _) => instance.path(api, stream, route).unwrap_or(request.path),
-            Self::Builtin(_) if route.pass_through => {
+            Self::Builtin(_) if route.settings.pass_through => {
                 builtin::pass_through_path(route, api, stream).unwrap_or(request.path)
             }
             Self::Builtin(_) | Self::Remote(_) => request.path,

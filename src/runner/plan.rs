@@ -78,12 +78,9 @@ fn lacks(proxy: &ProxyChoice, case: &Case) -> Option<String> {
 /// Why a case cannot run with a proxy that was configured before the run.
 pub(super) fn lacks_when_remote(case: &Case) -> Option<String> {
     let faults = || case.scenario.deployments.values().flatten().flat_map(|turn| &turn.faults);
-    if case.scenario.proxy.cooldown.is_some() {
-        Some("a running proxy has one setting for cooldowns, but other cases need it to be off".to_owned())
-    } else if case.scenario.proxy.pass_through {
-        Some("upfault does not know the pass-through routes of a running proxy".to_owned())
-    } else if case.scenario.proxy.keep_alive.is_some() {
-        Some("upfault does not know whether a running proxy sends keep-alive pings".to_owned())
+    let unknown = case.scenario.proxy.chosen().find_map(|(_, row)| row.not_when_running);
+    if let Some(reason) = unknown {
+        Some(reason.to_owned())
     } else if case.scenario.transport != Transport::Plain {
         Some(
             "a running proxy cannot trust the certificate authority, which upfault creates for each run"
@@ -98,7 +95,7 @@ pub(super) fn lacks_when_remote(case: &Case) -> Option<String> {
 fn instance_settings(proxy: &ProxyChoice, settings: &ProxySettings) -> InstanceSettings {
     match proxy {
         ProxyChoice::Definition(definition) => definition.instance_settings(settings),
-        _ => InstanceSettings { cooldown: settings.cooldown, ..InstanceSettings::default() },
+        _ => InstanceSettings::of(settings, |_| false),
     }
 }
 

@@ -11,7 +11,8 @@ use super::{
     expect::Expect,
     fault::Fault,
     known::KnownFile,
-    model::{ProxySettings, Step, SuccessReply},
+    model::{Step, SuccessReply},
+    proxy_settings::ProxySettings,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 

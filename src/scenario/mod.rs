@@ -18,6 +18,7 @@ mod mistake;
 mod model;
 mod parse;
 mod path;
+mod proxy_settings;
 #[cfg(test)]
 mod schema;
 mod session;
@@ -58,10 +59,12 @@ pub(crate) use leave::{Leave, LeaveBy, LeavePoint};
 pub use load::{Library, LoadError, load_dir, load_text};
 pub(crate) use load::{has_scenarios, is_scenario, load_from};
 pub(crate) use mistake::RequestMistake;
+pub(crate) use model::Step;
 pub use model::{Case, Combination, Scenario, SuccessReply, Turn, TurnReply};
-pub(crate) use model::{Cooldown, ProxySettings, Step};
 pub(crate) use parse::parse;
 pub(crate) use path::fill_model;
+pub use proxy_settings::ProxySettings;
+pub(crate) use proxy_settings::{Cooldown, ProxySettingRow, Setting};
 #[cfg(test)]
 pub(crate) use schema::{schema, schema_of, schema_settings};
 pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};

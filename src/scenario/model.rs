@@ -1,7 +1,5 @@
 //! The validated scenario, without source spans, as the rest of the crate uses it.
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 #[cfg(test)]
 use schemars::JsonSchema;
@@ -9,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::Account,
-    duration,
     expect::Expect,
     fault::Fault,
     known::KnownEntry,
     leave::Leave,
     mistake::RequestMistake,
+    proxy_settings::ProxySettings,
     words::{Api, ErrorName, Level, Provider, Transport},
 };
 
@@ -148,60 +146,6 @@ impl SuccessReply {
     pub const fn is_cut_by_limit(&self) -> bool {
         matches!(self, Self::MaxTokens)
     }
-}
-
-/// The settings of the proxy for a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct ProxySettings {
-    /// The longest time that the proxy waits for one attempt, as a duration, `100ms` to `10m`. Default: `10s`.
-    #[serde(with = "duration")]
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub timeout: Duration,
-    /// The number of times that the proxy may retry a failed attempt, 0 to 10. Default: 0.
-    pub retries: u32,
-    /// The deployments that the proxy tries, in order, beginning with the one that callers address. Default: no
-    /// fallback.
-    pub fallback: Vec<String>,
-    /// When the proxy puts a failing deployment in cooldown, and for how long. Default: no cooldown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cooldown: Option<Cooldown>,
-    /// Whether callers use a pass-through route, on which the proxy forwards requests and responses unchanged.
-    /// Callers then use the provider's own dialect and model name. Default: `false`.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub pass_through: bool,
-    /// How long a stream may be silent before the proxy sends a ping, as a duration, `50ms` to `1m`. Pings begin
-    /// before the provider has answered, so the proxy has then already sent status 200. Default: no pings.
-    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub keep_alive: Option<Duration>,
-}
-
-impl Default for ProxySettings {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            retries: 0,
-            fallback: Vec::new(),
-            cooldown: None,
-            pass_through: false,
-            keep_alive: None,
-        }
-    }
-}
-
-/// The rule by which the proxy puts a failing deployment in cooldown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Cooldown {
-    /// The number of failures after which the cooldown begins, at least 1.
-    pub after: u32,
-    /// The length of the cooldown, as a duration (`30s`).
-    #[serde(rename = "for", with = "duration")]
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub lasting: Duration,
 }
 
 /// One request of the caller.

@@ -1,6 +1,6 @@
 //! Checks of a whole file that the types cannot express; each error has a position.
 
-use std::{collections::HashSet, hash::Hash, ops::Range, sync::Arc, time::Duration};
+use std::{collections::HashSet, hash::Hash, ops::Range, sync::Arc};
 
 use indexmap::IndexMap;
 
@@ -13,7 +13,8 @@ use super::{
     known::known,
     leave::leaves,
     mistake::mistakes,
-    model::{Combination, ProxySettings, Scenario, Step, Turn},
+    model::{Combination, Scenario, Step, Turn},
+    proxy_settings::ProxySettings,
     session,
     step::addressed,
     transport::transport,
@@ -240,16 +241,6 @@ fn settings(
     let range = &settings.range;
     let value = &settings.value;
     let key = |check: &FileChecker<'_>, key: &str| check.word(range, key);
-    if value.timeout < Duration::from_millis(100) || value.timeout > Duration::from_secs(600) {
-        check.error(&key(check, "timeout"), "`timeout` must be between 100ms and 10m").help =
-            Some("below 100 ms the test measures the machine's own delays, not the proxy".to_owned());
-    }
-    if value.retries > 10 {
-        check.error(&key(check, "retries"), "`retries` must not be more than 10");
-    }
-    if value.cooldown.is_some_and(|cooldown| cooldown.after == 0) {
-        check.error(&key(check, "cooldown"), "`cooldown.after` must be at least 1");
-    }
     conduct(check, range, value);
     let mut seen = HashSet::new();
     for name in &value.fallback {

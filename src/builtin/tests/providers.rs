@@ -14,7 +14,7 @@ use crate::{
     observation::{Canaries, Identity},
     provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
     proxy::ProxyRoute,
-    scenario::{Api, ErrorName, Provider, SuccessReply},
+    scenario::{Api, ErrorName, Provider, ProxySettings, SuccessReply},
     wire::frames::Carrier,
 };
 
@@ -30,11 +30,8 @@ fn route(api: Api, provider: Provider) -> ProxyRoute {
         upstream_model: provider::model(provider).to_owned(),
         base_url: format!("http://127.0.0.1:9/case{}", provider::base_path(provider)),
         api_key: "sk-canary".into(),
-        timeout_s: 1.0,
-        retries: 0,
         fallbacks: vec![],
-        pass_through: false,
-        keep_alive_s: None,
+        settings: ProxySettings::default(),
         group: "case".into(),
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     builtin::{Builtin, Defect},
     proxy::{InstanceSettings, ProxyRoute},
-    scenario::{Api, Cooldown, Provider},
+    scenario::{Api, Cooldown, Provider, ProxySettings},
 };
 
 #[derive(Debug, Clone)]
@@ -242,6 +242,14 @@ impl Setup {
         let deaf = TcpSocket::new_v4().unwrap();
         deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let refusing = deaf.local_addr().unwrap().to_string();
+        let settings = ProxySettings {
+            timeout: Duration::from_secs_f64(self.timeout_s),
+            retries: self.retries,
+            cooldown: self.cooldown,
+            pass_through: self.pass_through,
+            keep_alive: self.keep_alive_s.map(Duration::from_secs_f64),
+            ..ProxySettings::default()
+        };
         let route = |model: &str, address: &str| ProxyRoute {
             model: model.into(),
             api: Api::OpenaiChat,
@@ -249,11 +257,8 @@ impl Setup {
             upstream_model: format!("upstream-{model}"),
             base_url: format!("http://{address}/{model}/v1"),
             api_key: format!("sk-secret-{model}"),
-            timeout_s: self.timeout_s,
-            retries: self.retries,
             fallbacks: vec![],
-            pass_through: self.pass_through,
-            keep_alive_s: self.keep_alive_s,
+            settings: settings.clone(),
             group: "case".into(),
         };
         let mut first = route("main", if self.refuse { &refusing } else { &main.address });
@@ -261,7 +266,7 @@ impl Setup {
         first.base_url = first.base_url.replace("/v1", crate::provider::base_path(self.provider));
         first.fallbacks = self.backup.iter().map(|_| "backup".to_owned()).collect();
         let routes = vec![first, route("backup", &backup.address)];
-        let settings = InstanceSettings { cooldown: self.cooldown, ..Default::default() };
+        let settings = InstanceSettings::of(&settings, |_| false);
         let proxy = Builtin::start(routes, settings, None, defect).await.unwrap();
         ProxyStage { proxy, main, backup, stream: self.stream, _deaf: deaf }
     }
