@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt, ops::RangeInclusive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{file::Located, validate::FileChecker};
+use super::{check::FileChecker, located::Located};
 
 /// The provider account that the API keys belong to. A key that is left out is not limited and not checked.
 #[derive(Debug, Clone, Deserialize)]

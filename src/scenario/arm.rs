@@ -15,15 +15,17 @@ use serde::{
 
 use super::{
     account::{Account, AccountFile, account},
+    check::FileChecker,
     diagnostic::{Diagnostic, LoadErrors, nearest},
     duration,
     fault::Fault,
-    file::{DeploymentsFile, Located, ScenarioFile, TurnFile},
+    file::{DeploymentsFile, ScenarioFile, TurnFile},
     load::Library,
+    located::Located,
     model::{Combination, Turn},
     parse::parse,
     transport::transport,
-    validate::{FileChecker, named, validate},
+    validate::{named, validate},
     words::{Api, Provider, Transport},
 };
 

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::{
-    file::Located,
+    check::FileChecker,
+    located::Located,
     model::Combination,
     proxy_settings::{ProxySettings, Setting},
-    validate::FileChecker,
 };
 
 /// Checks the value of each setting, and that no other setting contradicts `pass_through`: a pass-through route makes

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
+    check::FileChecker,
     fault::{Fault, FaultNeed, Http1Fault, LatencyShape, MalformedBody, Point},
-    file::Located,
+    located::Located,
     model::{Combination, TurnReply},
     session,
-    validate::FileChecker,
     words::{Api, Provider},
 };
 

@@ -8,9 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    file::Located,
-    model::Case,
-    validate::FileChecker,
+    check::FileChecker,
+    located::Located,
     version_range::{ProxyVersion, VersionRange},
 };
 
@@ -118,17 +117,6 @@ impl KnownEntry {
             return Some(true);
         }
         Some(self.versions.contains(&ProxyVersion::parse(version?)?))
-    }
-
-    /// The cases among `cases` that the entry names.
-    pub(crate) fn select<'c>(&self, cases: &'c [Case]) -> Vec<&'c Case> {
-        let compiled = self.cases.as_ref().map(|patterns| {
-            patterns.iter().filter_map(|pattern| id_pattern(pattern).ok()).collect::<Vec<GlobMatcher>>()
-        });
-        let is_named = |case: &&Case| {
-            compiled.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.is_match(&case.id)))
-        };
-        cases.iter().filter(is_named).collect()
     }
 }
 

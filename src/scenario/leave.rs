@@ -6,12 +6,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    file::Located,
-    model::{Combination, Step},
-    validate::FileChecker,
-};
-
 /// The caller disconnects before the response is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
@@ -60,28 +54,6 @@ impl fmt::Display for Leave {
             LeavePoint::AfterHeaders => f.write_str("as soon as the headers are there"),
             LeavePoint::AfterEvents(1) => f.write_str("after 1 event"),
             LeavePoint::AfterEvents(n) => write!(f, "after {n} events"),
-        }
-    }
-}
-
-/// Checks that a caller disconnects only at a point that its responses have.
-pub(super) fn leaves(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
-    for step in steps {
-        let Some(Leave { at: LeavePoint::AfterEvents(n), .. }) = step.value.leave else { continue };
-        let place = check.word(&step.range, "after_events");
-        if n == 0 {
-            check.error(&place, "`after_events` must be at least 1").help =
-                Some("before the first event there are only the headers: `after_headers`".to_owned());
-        }
-        if let Some(plain) = matrix.iter().find(|combination| !combination.stream) {
-            check
-                .error(&place, "the caller waits for events, and not every case of this file is a stream")
-                .help = Some(if plain.api.streams() {
-                "write `matrix: {stream: [true]}`, or let the caller leave at `before_headers` or `after_headers`"
-                        .to_owned()
-            } else {
-                format!("{} has no stream: use `before_headers` or `after_headers`", plain.api)
-            });
         }
     }
 }

@@ -6,13 +6,6 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    file::Located,
-    model::{Combination, Step},
-    validate::FileChecker,
-    words::Api,
-};
-
 /// A defect of a request that the proxy itself has to refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
@@ -33,26 +26,6 @@ impl fmt::Display for RequestMistake {
             Self::UnknownModel => "names a model that the proxy does not know",
             Self::BrokenJson => "sends half of its JSON body",
         })
-    }
-}
-
-/// Checks that each `mistake` is possible in every case of the file.
-pub(super) fn mistakes(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
-    for step in steps {
-        let Some(mistake) = step.value.mistake else { continue };
-        let place = check.word(&step.range, "mistake");
-        let without_json = |api: Api| api.method() == "GET" || api.is_form() || api.is_session();
-        let first = |wanted: &dyn Fn(Api) -> bool| matrix.iter().map(|one| one.api).find(|api| wanted(*api));
-        if mistake == RequestMistake::BrokenJson
-            && let Some(api) = first(&without_json)
-        {
-            check.error(&place, format!("a request of {api} has no JSON body that could be broken")).help =
-                Some("use `wrong_key` or `unknown_model`, or put this API into a separate file".to_owned());
-        }
-        if step.value.leave.is_some() {
-            check.error(&place, "a caller that leaves does not wait for the response to its mistake").help =
-                Some("write two steps: one with `mistake`, one with `leave`".to_owned());
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod arm;
 mod arm_text;
+mod check;
 mod conduct;
 mod diagnostic;
 pub(crate) mod duration;
@@ -14,6 +15,7 @@ mod fitting;
 mod known;
 mod leave;
 mod load;
+mod located;
 mod mistake;
 mod model;
 mod parse;

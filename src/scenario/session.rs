@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::{
+    check::FileChecker,
     fault::{CloseFrame, Fault, FaultNeed},
-    file::Located,
+    located::Located,
     model::{Combination, Step},
-    validate::FileChecker,
     words::{Api, Transport},
 };
 

@@ -1,12 +1,16 @@
-//! Checks the deployments that steps address, and the steps that are sent concurrently.
+//! Checks of steps: the deployments that they address, steps that are sent concurrently, callers that leave, and invalid
+//! requests.
 
 use indexmap::IndexMap;
 
 use super::{
+    check::{FileChecker, known_deployment},
     diagnostic::Label,
-    file::Located,
-    model::{Step, Turn},
-    validate::{FileChecker, known_deployment},
+    leave::{Leave, LeavePoint},
+    located::Located,
+    mistake::RequestMistake,
+    model::{Combination, Step, Turn},
+    words::Api,
 };
 
 /// Checks that steps address existing deployments, and that concurrent steps use different deployments:
@@ -58,6 +62,48 @@ pub(super) fn addressed(
             error.help = Some(
                 "write a deployment for each step, and name it: `{to: NAME, together: true}`".to_owned(),
             );
+        }
+    }
+}
+
+/// Checks that a caller disconnects only at a point that its responses have.
+pub(super) fn leaves(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
+    for step in steps {
+        let Some(Leave { at: LeavePoint::AfterEvents(n), .. }) = step.value.leave else { continue };
+        let place = check.word(&step.range, "after_events");
+        if n == 0 {
+            check.error(&place, "`after_events` must be at least 1").help =
+                Some("before the first event there are only the headers: `after_headers`".to_owned());
+        }
+        if let Some(plain) = matrix.iter().find(|combination| !combination.stream) {
+            check
+                .error(&place, "the caller waits for events, and not every case of this file is a stream")
+                .help = Some(if plain.api.streams() {
+                "write `matrix: {stream: [true]}`, or let the caller leave at `before_headers` or `after_headers`"
+                        .to_owned()
+            } else {
+                format!("{} has no stream: use `before_headers` or `after_headers`", plain.api)
+            });
+        }
+    }
+}
+
+/// Checks that each `mistake` is possible in every case of the file.
+pub(super) fn mistakes(check: &mut FileChecker<'_>, steps: &[Located<Step>], matrix: &[Combination]) {
+    for step in steps {
+        let Some(mistake) = step.value.mistake else { continue };
+        let place = check.word(&step.range, "mistake");
+        let without_json = |api: Api| api.method() == "GET" || api.is_form() || api.is_session();
+        let first = |wanted: &dyn Fn(Api) -> bool| matrix.iter().map(|one| one.api).find(|api| wanted(*api));
+        if mistake == RequestMistake::BrokenJson
+            && let Some(api) = first(&without_json)
+        {
+            check.error(&place, format!("a request of {api} has no JSON body that could be broken")).help =
+                Some("use `wrong_key` or `unknown_model`, or put this API into a separate file".to_owned());
+        }
+        if step.value.leave.is_some() {
+            check.error(&place, "a caller that leaves does not wait for the response to its mistake").help =
+                Some("write two steps: one with `mistake`, one with `leave`".to_owned());
         }
     }
 }

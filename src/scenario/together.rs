@@ -1,12 +1,12 @@
 //! Checks which faults of one list exclude each other, or cannot occur in this order.
 
 use super::{
+    check::FileChecker,
     diagnostic::Diagnostic,
     fault::{
         ConnectionFault, ContentEncodingFault, Fault, FaultNeed, FaultStage, MalformedBody, ReplyPart as Part,
     },
-    file::Located,
-    validate::FileChecker,
+    located::Located,
 };
 
 /// Two faults that exclude each other: which they are, the message about the second, and the help line.

@@ -1,9 +1,10 @@
 //! Determines the transport of a scenario's upstreams: the specified one, or the one that its faults need.
 
 use super::{
+    check::FileChecker,
     fault::{Fault, FaultNeed},
-    file::{DeploymentsFile, Located, TurnFile},
-    validate::FileChecker,
+    file::{DeploymentsFile, TurnFile},
+    located::Located,
     words::Transport,
 };
 

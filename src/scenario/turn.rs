@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::{
+    check::FileChecker,
     diagnostic::nearest,
     fault::FaultStage,
-    file::{Located, TurnFile},
+    file::TurnFile,
     fitting::fitting,
+    located::Located,
     model::{Combination, SuccessReply, Turn, TurnReply},
     together::together,
-    validate::FileChecker,
 };
 
 /// Validates a list of turns.
