@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::{compare_args::CompareArgs, merge::MergeArgs, report_to::ReportTo};
+use super::{compare_args::CompareArgs, report_to::ReportTo, run_args::OutputArgs};
 use crate::serve::{HostName, MockName};
 
-pub(super) use super::run_args::{FILTER_HELP, PathArgs, RunArgs, STORED_FILTER_HELP, SelectArgs};
+pub(super) use super::run_args::{PathArgs, RunArgs, STORED_FILTER_HELP, SelectArgs};
 
 /// Test what an LLM gateway reports to its callers when a provider fails.
 #[derive(Debug, Parser)]
@@ -101,6 +101,20 @@ pub(crate) struct ShowArgs {
     pub filter: Option<String>,
     /// Case ids as `upfault list` prints them; `*` matches any text [default: the cases that failed]
     pub cases: Vec<String>,
+}
+
+/// Options of `upfault merge`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MergeArgs {
+    /// The reports of all shards, which `upfault run --shard K/N --report json=PATH` wrote
+    #[arg(required = true, value_name = "REPORT")]
+    pub reports: Vec<PathBuf>,
+    /// Write a report of the whole run, as `upfault run --report` does; repeatable
+    #[arg(long, value_name = "FORMAT[=PATH]")]
+    pub report: Vec<ReportTo>,
+    /// What to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Options of `upfault repro`.

@@ -2,7 +2,7 @@
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::{args::FILTER_HELP, report_to::report_target};
+use super::{report_to::report_target, run_args::FILTER_HELP};
 use crate::report::{ComparisonFormat, ReportTarget};
 
 /// Options of `upfault compare`.

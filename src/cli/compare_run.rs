@@ -14,10 +14,10 @@ use super::{
     context::CliContext,
     failure::Failure,
     interrupt::terminated,
-    output::OutputArgs,
     print,
     rerun::rerun,
     run,
+    run_args::{OutputArgs, is_url},
     settings::Settings,
 };
 use crate::{
@@ -72,7 +72,7 @@ impl<'a> SideRunner<'a> {
     pub(super) fn prepare(&self, specs: &[&String]) -> Result<bool, Failure> {
         let mut found = Vec::new();
         for spec in specs {
-            if run::is_url(spec) {
+            if is_url(spec) {
                 return Err(Failure::Usage(format!(
                     "a proxy that is already running cannot be a side: {spec}\nhelp: write a report with `upfault run \
                      --proxy URL --report json-full=PATH`, and compare that"

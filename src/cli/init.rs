@@ -8,7 +8,8 @@ use super::{
     failure::Failure,
     print,
     project::SNAPSHOTS,
-    run::{is_url, proxy, tested},
+    run::{proxy, tested},
+    run_args::is_url,
     settings::NAME,
 };
 use crate::{

@@ -1,11 +1,9 @@
 //! `upfault merge`
 
-use std::{collections::HashSet, io::Write, path::PathBuf, sync::Arc};
-
-use clap::Args as ClapArgs;
+use std::{collections::HashSet, io::Write, sync::Arc};
 
 use super::{
-    context::CliContext, failure::Failure, output::OutputArgs, print, report_to::ReportTo, settings::Settings,
+    args::MergeArgs, context::CliContext, failure::Failure, print, report_to::ReportTo, settings::Settings,
 };
 use crate::{
     event::Event,
@@ -14,20 +12,6 @@ use crate::{
         TerminalSettings, Tolerance, exit_code,
     },
 };
-
-/// Options of `upfault merge`.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct MergeArgs {
-    /// The reports of all shards, which `upfault run --shard K/N --report json=PATH` wrote
-    #[arg(required = true, value_name = "REPORT")]
-    pub reports: Vec<PathBuf>,
-    /// Write a report of the whole run, as `upfault run --report` does; repeatable
-    #[arg(long, value_name = "FORMAT[=PATH]")]
-    pub report: Vec<ReportTo>,
-    /// What to print.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
 
 /// Joins the reports of shards, and reports the run as if it had not been split: with the same text and exit code.
 pub(super) fn merge(context: &CliContext, args: &MergeArgs) -> Result<u8, Failure> {

@@ -1,23 +1,7 @@
 //! What a command prints, by its options and the settings.
 
-use clap::{ArgAction, Args as ClapArgs};
-
-use super::{context::CliContext, settings::Settings};
+use super::{context::CliContext, run_args::OutputArgs, settings::Settings};
 use crate::report::{FailureOutput, TerminalSettings, Verbosity};
-
-/// Options that say what to print.
-#[derive(Debug, Clone, Default, ClapArgs)]
-pub(crate) struct OutputArgs {
-    /// Which failing cases to print in full: the first of each kind, all, or none [default: first; with -v: all]
-    #[arg(long, value_name = "WHICH", value_enum)]
-    pub failure_output: Option<FailureOutput>,
-    /// -v lists every case and the reasons of each group; -vv shows passing cases in full too
-    #[arg(long, short, action = ArgAction::Count, conflicts_with = "quiet")]
-    pub verbose: u8,
-    /// Print only the last lines: failing cases, counts and the next step
-    #[arg(long, short)]
-    pub quiet: bool,
-}
 
 impl OutputArgs {
     /// How to print a run: by the options, else by the settings file, else the defaults.

@@ -1,6 +1,6 @@
 //! The user's options, for the commands that run a case again.
 
-use super::{args::RunArgs, context::CliContext, run::is_url, settings::Settings};
+use super::{args::RunArgs, context::CliContext, run_args::is_url, settings::Settings};
 use crate::report::{Rerun, option};
 
 /// The options, from the command line and the environment, that affect verdicts. `--jobs`, `--shard` and `--filter`

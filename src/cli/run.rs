@@ -15,6 +15,7 @@ use super::{
     project::{SNAPSHOTS, is_project},
     report_to::ReportTo,
     rerun::rerun,
+    run_args::is_url,
     run_folder::RunFolder,
     select::{self, Selection},
     settings::Settings,
@@ -196,11 +197,6 @@ pub(super) fn proxy(
         return Err(Failure::Usage(format!("unknown proxy `{spec}`\nhelp: did you mean `builtin`?")));
     }
     Ok(ProxyChoice::Definition(Box::new(context.definition(base, spec)?)))
-}
-
-/// Whether `spec` is the URL of a running proxy.
-pub(super) fn is_url(spec: &str) -> bool {
-    spec.starts_with("http://") || spec.starts_with("https://")
 }
 
 fn reporters(

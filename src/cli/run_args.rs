@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{ArgAction, Args as ClapArgs};
 
-use super::{output::OutputArgs, report_to::ReportTo};
-use crate::{report::ProxyReport, shard::Shard};
+use super::report_to::ReportTo;
+use crate::{
+    report::{FailureOutput, ProxyReport},
+    shard::Shard,
+};
 
 /// Scenario files and folders.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -118,4 +121,23 @@ pub(crate) struct RunArgs {
     /// Address of the mock providers [default: a free port on loopback]
     #[arg(long, value_name = "ADDR", env = "UPFAULT_LISTEN")]
     pub listen: Option<std::net::SocketAddr>,
+}
+
+/// Options that say what to print.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct OutputArgs {
+    /// Which failing cases to print in full: the first of each kind, all, or none [default: first; with -v: all]
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub failure_output: Option<FailureOutput>,
+    /// -v lists every case and the reasons of each group; -vv shows passing cases in full too
+    #[arg(long, short, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Print only the last lines: failing cases, counts and the next step
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Whether `spec` is the URL of a running proxy.
+pub(super) fn is_url(spec: &str) -> bool {
+    spec.starts_with("http://") || spec.starts_with("https://")
 }
