@@ -2,7 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{plan::WireAction, timeline::MAX_PARTS};
+use super::plan::WireAction;
+
+/// The maximum number of parts of a dripped or split body. The rest is sent in one piece. At twenty parts a
+/// second this takes more than an hour, longer than any case runs.
+pub(super) const MAX_PARTS: usize = 100_000;
 
 /// How to split a body into packets. The split is the last step, so that every other fault can still
 /// recognize events.

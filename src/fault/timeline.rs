@@ -6,17 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    packets::Packets,
+    packets::{MAX_PARTS, Packets},
     plan::{Framing, Head, WireAction},
 };
 use crate::{
     provider::{HeaderField, MessageBody, ProviderMessage},
     scenario::Point,
 };
-
-/// The maximum number of parts of a dripped or split body. The rest is sent in one piece. At twenty parts a
-/// second this takes more than an hour, longer than any case runs.
-pub(super) const MAX_PARTS: usize = 100_000;
 
 pub(super) struct Timeline {
     /// The actions before the status line: waits and interim responses.

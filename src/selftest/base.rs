@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::exhibit::Exhibit;
+use super::call::ClientRequest;
 use crate::{
     fault::{self, FaultContext, Origin, Plan, WireAction},
     observation::{Canaries, Identity},
@@ -25,15 +25,20 @@ pub struct UnfaultedReply {
 }
 
 impl UnfaultedReply {
-    /// Computes the reply to the first attempt at the deployment `main` of `identity`.
-    pub fn new(exhibit: &Exhibit, identity: &Identity, address: SocketAddr, seed: u64) -> Self {
-        let call = &exhibit.call;
+    /// Computes the reply to the first attempt of `call` at the deployment `main` of `identity`, which has this turn.
+    pub fn new(
+        call: &ClientRequest,
+        turn: &Turn,
+        identity: &Identity,
+        address: SocketAddr,
+        seed: u64,
+    ) -> Self {
         let canaries = identity.canaries("main", 1);
         let headers = call.header_map(&identity.key("main"));
         let (path, body) = (call.path(), call.body());
         let received =
             ReceivedCall { method: call.method(), path: &path, headers: &headers, body: body.as_bytes() };
-        let plain = Turn { faults: Vec::new(), ..exhibit.turn.clone() };
+        let plain = Turn { faults: Vec::new(), ..turn.clone() };
         let (asked, message) = match provider::read(call.provider(), &received, &canaries) {
             Ok(asked) => {
                 let message = provider::message(&asked, &plain, &canaries);
@@ -42,7 +47,7 @@ impl UnfaultedReply {
             Err(refused) => refused,
         };
         let origin = Origin { address, token: &identity.token, deployment: "main", attempt: 1, seed };
-        let plan = fault::plan(&exhibit.turn, &FaultContext { asked: &asked, canaries: &canaries, origin });
+        let plan = fault::plan(turn, &FaultContext { asked: &asked, canaries: &canaries, origin });
         Self { asked, canaries, message, plan }
     }
 

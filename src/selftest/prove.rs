@@ -135,7 +135,8 @@ async fn show(scene: &Scene, index: usize) -> Result<Shown, SelftestError> {
     let armed = scene.upstream.arm(exhibit.armed(identity.clone(), scene.seed)).map_err(broken)?;
     let url = exhibit.call.url(&armed.base_url("main"));
     let url = Url::parse(&url).map_err(|error| broken(io::Error::other(error)))?;
-    let base = UnfaultedReply::new(exhibit, &identity, scene.upstream.address(), scene.seed);
+    let base =
+        UnfaultedReply::new(&exhibit.call, &exhibit.turn, &identity, scene.upstream.address(), scene.seed);
     let key = identity.key("main");
     let request = RawRequest {
         url: &url,

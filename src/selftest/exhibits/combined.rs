@@ -1,6 +1,6 @@
 //! Several faults in one list, which all take effect.
 
-use super::catalogue::{before, millis, offset};
+use super::points::{before, millis, offset};
 use crate::{
     scenario::{ConnectionFault, ErrorName, Fault, Http1Fault, Point, Transport},
     selftest::{Before, ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, WireClaim},

@@ -1,6 +1,6 @@
 //! Connections that are refused, ignored, closed or late.
 
-use super::catalogue::millis;
+use super::points::millis;
 use crate::{
     scenario::{ConnectionFault, Fault},
     selftest::{Before, ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, WireClaim},

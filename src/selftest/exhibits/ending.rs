@@ -1,6 +1,6 @@
 //! Replies that end too early: silence, RST, FIN, and frames that are cut in half.
 
-use super::catalogue::{POINTS, before, offset};
+use super::points::{POINTS, before, offset};
 use crate::{
     scenario::{Fault, Point},
     selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, UnfaultedReply, WireClaim},

@@ -1,6 +1,6 @@
 //! AWS's event stream encoding: wrong checksums, unknown messages, frames that are cut in half.
 
-use super::catalogue::{BETWEEN_EVENTS, before, offset};
+use super::points::{BETWEEN_EVENTS, before, offset};
 use crate::{
     scenario::{Api, ErrorName, EventForm, EventStreamFault, Fault, Point},
     selftest::{

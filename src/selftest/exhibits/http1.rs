@@ -1,6 +1,6 @@
 //! Messages that violate RFC 9112, or are unusual.
 
-use super::catalogue::{POINTS, before};
+use super::points::{POINTS, before};
 use crate::{
     scenario::{Fault, Http1Fault, Point},
     selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, ParsedReply, WireClaim},

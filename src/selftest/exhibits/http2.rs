@@ -1,6 +1,6 @@
 //! HTTP/2: stalls, reset streams, and connections that end with GOAWAY.
 
-use super::catalogue::{POINTS, before};
+use super::points::{POINTS, before};
 use crate::{
     scenario::{Fault, Http2Code, Http2Fault, Http2Strike, Point, Transport},
     selftest::{ClientView, ConnectionEnd, Exhibit, FaultLayer, MessageFraming, WireClaim},
@@ -38,10 +38,10 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
         stalled,
     ];
     let at = Point::AfterEvents(2);
-    exhibits.extend(Http2Code::ALL.into_iter().map(|code| reset(Http2Strike { code, at })));
+    exhibits.extend(Http2Code::ALL.iter().map(|&code| reset(Http2Strike { code, at })));
     let code = Http2Code::InternalError;
     exhibits.extend(POINTS.into_iter().map(|at| reset(Http2Strike { code, at })));
-    exhibits.extend(Http2Code::ALL.into_iter().map(|code| gone(Http2Strike { code, at })));
+    exhibits.extend(Http2Code::ALL.iter().map(|&code| gone(Http2Strike { code, at })));
     let code = Http2Code::NoError;
     exhibits.extend(POINTS.into_iter().map(|at| gone(Http2Strike { code, at })));
     exhibits

@@ -8,6 +8,7 @@ mod ending;
 mod event_stream;
 mod http1;
 mod http2;
+mod points;
 mod session;
 mod stream;
 mod timing;

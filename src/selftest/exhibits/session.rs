@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::catalogue::BETWEEN_EVENTS;
+use super::points::BETWEEN_EVENTS;
 use crate::{
     scenario::{Api, CloseFrame, ErrorName, Fault, Point},
     selftest::{

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::catalogue::{BETWEEN_EVENTS, before, offset};
+use super::points::{BETWEEN_EVENTS, before, offset};
 use crate::{
     scenario::{Api, ErrorName, EventForm, Fault, Point, SuccessReply, TurnReply},
     selftest::{

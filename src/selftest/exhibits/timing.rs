@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::catalogue::{POINTS, millis, offset};
+use super::points::{POINTS, millis, offset};
 use crate::{
     scenario::{Fault, Latency, LatencyPlace, LatencyShape, Point, SuccessReply, TurnReply},
     selftest::{Before, ClientView, Exhibit, FaultLayer, MessageFraming, UnfaultedReply, WireClaim},

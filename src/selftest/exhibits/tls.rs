@@ -1,6 +1,6 @@
 //! Names that do not resolve, certificates that clients must refuse, and TLS errors.
 
-use super::catalogue::before;
+use super::points::before;
 use crate::{
     scenario::{ConnectionFault, Fault, Point, TlsAlert, TlsFault, Transport},
     selftest::{
@@ -37,7 +37,7 @@ pub(super) fn exhibits() -> Vec<Exhibit> {
         certificate(TlsFault::UnknownCa, CertificateRefusal::UnknownIssuer),
         exhibit(TlsFault::HandshakeStall, ClientView::Silent).open().claim(WireClaim::no_bytes()),
     ];
-    exhibits.extend(TlsAlert::ALL.into_iter().map(|alert| {
+    exhibits.extend(TlsAlert::ALL.iter().map(|&alert| {
         exhibit(TlsFault::Alert(alert), ClientView::NotConnected)
             .ending(ConnectionEnd::Alert(alert.number()))
             .claim(WireClaim::no_bytes())

@@ -1,6 +1,6 @@
 //! The headers of a message: names with typed values.
 
-use super::{EventStreamViolationKind, MessageTooLong};
+use super::violation::{EventStreamViolationKind, MessageTooLong};
 
 /// The maximum length of a string or byte value, in bytes.
 const MAX_VALUE: usize = 32_767;
