@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     document::{Document, UnservedFeature, Width},
+    error::ProxyError,
     mode::ProxyMode,
     route::InstanceSettings,
     source::DefinitionSource,
@@ -75,6 +76,29 @@ impl Definition {
     /// Returns the mode, for reports; `None` for the definition's own.
     pub fn mode(&self) -> Option<String> {
         self.mode.describe()
+    }
+
+    /// The proxy in this mode.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError::Invalid`] if the mode changes settings but the proxy has no YAML file for them.
+    pub(crate) fn in_mode(mut self, mode: ProxyMode) -> Result<Self, ProxyError> {
+        if mode.changes_settings() && self.configuration_file().is_none() {
+            return Err(ProxyError::Invalid(format!(
+                "{} has no YAML configuration file that settings could be merged over\nhelp: use environment variables \
+                 (`{},NAME=VALUE`)",
+                self.name, self.name
+            )));
+        }
+        self.mode = mode;
+        Ok(self)
+    }
+
+    /// The name of the file over which overlays are merged: the first YAML or JSON file.
+    pub(super) fn configuration_file(&self) -> Option<&str> {
+        let is_yaml = |name: &&str| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+        self.templates.iter().map(|file| file.target.as_str()).find(is_yaml)
     }
 
     /// Returns the patterns of text in the proxy's responses that varies between runs.

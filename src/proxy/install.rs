@@ -5,7 +5,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use serde_json::json;
@@ -15,16 +14,13 @@ use tokio::time::timeout;
 use super::{
     definition::Definition,
     error::ProxyError,
-    installation::{InstallFolder, InstallationUse},
+    installation::{COMMAND_LIMIT, InstallFolder, InstallationUse},
     log::Log,
     process::{self, ProcessCommand, RunningProcess},
     source::hex,
     template,
 };
 use crate::{lock::Lock, shell};
-
-/// The time limit of an install command.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// Environment variables that install commands do not inherit, because they change what a package manager
 /// installs, or where. A proxy that is installed without compiled byte code starts slowly every time.
@@ -175,10 +171,10 @@ impl Definition {
                     help: format!("check the first word of the install command in {}", self.file()),
                 },
             })?;
-            let how = match timeout(PATIENCE, group.wait()).await {
+            let how = match timeout(COMMAND_LIMIT, group.wait()).await {
                 Ok(status) if status.success() => continue,
                 Ok(status) => process::how(status),
-                Err(_) => format!("took longer than {}", humantime::format_duration(PATIENCE)),
+                Err(_) => format!("took longer than {}", humantime::format_duration(COMMAND_LIMIT)),
             };
             return Err(ProxyError::Install {
                 proxy: self.title().into(),

@@ -14,15 +14,18 @@ use std::{
 use etcetera::BaseStrategy;
 use tokio::time::{Instant, sleep};
 
-use super::{error::ProxyError, install};
+use super::error::ProxyError;
 use crate::lock::{Lock, LockMode};
 
 /// The file that marks an installation as complete. It is written last.
 const STAMP: &str = ".upfault-installed.json";
 
+/// The time limit of an install command.
+pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(30 * 60);
+
 /// How long a process waits while others hold the lock. A working installer needs less time for all of its
 /// commands.
-const PATIENCE: Duration = install::PATIENCE.saturating_mul(2);
+const PATIENCE: Duration = COMMAND_LIMIT.saturating_mul(2);
 
 /// The interval between two attempts to take the lock.
 const POLL: Duration = Duration::from_millis(100);

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value};
 
-use super::{definition::Definition, error::ProxyError};
+use super::error::ProxyError;
 
 /// The key in an overlay that means every element of a list.
 const EACH: &str = "*";
@@ -64,6 +64,11 @@ impl ProxyMode {
         (!self.words.is_empty()).then(|| self.words.join(", "))
     }
 
+    /// Whether it changes settings in the configuration file.
+    pub(super) fn changes_settings(&self) -> bool {
+        !self.overlays.is_empty()
+    }
+
     /// Merges the overlays over the text of a configuration file. JSON is YAML too, so the result is JSON.
     pub(super) fn merged(&self, shown: &str, text: String) -> Result<String, ProxyError> {
         if self.overlays.is_empty() {
@@ -74,31 +79,6 @@ impl ProxyMode {
         })?;
         self.overlays.iter().for_each(|overlay| merge(&mut config, overlay));
         Ok(format!("{config:#}\n"))
-    }
-}
-
-impl Definition {
-    /// The proxy in this mode.
-    ///
-    /// # Errors
-    ///
-    /// [`ProxyError::Invalid`] if the mode changes settings but the proxy has no YAML file for them.
-    pub(crate) fn in_mode(mut self, mode: ProxyMode) -> Result<Self, ProxyError> {
-        if !mode.overlays.is_empty() && self.configuration_file().is_none() {
-            return Err(ProxyError::Invalid(format!(
-                "{} has no YAML configuration file that settings could be merged over\nhelp: use environment variables \
-                 (`{},NAME=VALUE`)",
-                self.name, self.name
-            )));
-        }
-        self.mode = mode;
-        Ok(self)
-    }
-
-    /// The name of the file over which overlays are merged: the first YAML or JSON file.
-    pub(super) fn configuration_file(&self) -> Option<&str> {
-        let is_yaml = |name: &&str| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
-        self.templates.iter().map(|file| file.target.as_str()).find(is_yaml)
     }
 }
 
@@ -153,6 +133,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::proxy::Definition;
 
     fn words(spec: &str) -> Vec<String> {
         ProxyMode::split(spec).1

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RecordedRun, Reporter, badge, durations, github, gitlab, html, json, junit, markdown, sarif};
+use super::{
+    RecordedRun, Reporter, badge, durations, github, gitlab, html, json_text, junit, markdown, sarif,
+};
 use crate::snapshot::write_atomically_with;
 
 /// A format in which a report can be written: one row in [`ReportFormat::ALL`] and one file.
@@ -20,8 +22,8 @@ pub(crate) struct ReportFormat {
 impl ReportFormat {
     /// All formats.
     pub(crate) const ALL: [Self; 11] = [
-        Self { name: "json", render: json::render_lean },
-        Self { name: "json-full", render: json::render_full },
+        Self { name: "json", render: json_text::render_lean },
+        Self { name: "json-full", render: json_text::render_full },
         Self { name: "junit", render: junit::render },
         Self { name: "markdown", render: markdown::render },
         Self { name: "github", render: github::render },

@@ -1,24 +1,21 @@
 //! The JSON report. It is an API: it has a version and a schema.
 
 use std::{
-    collections::HashSet,
-    fmt, fs,
-    io::{self, Write},
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, IgnoredAny},
-    ser::{Error, SerializeSeq},
 };
 
-use super::{RecordedRun, Summary, inert::write_json, rerun::Rerun};
+use super::{Summary, rerun::Rerun};
 use crate::{
     event::{CaseReport, Event, LogLeak, ProxyStop, RunStarted},
-    judge::{Policy, Verdict},
+    judge::Policy,
     shard::RunSelection,
 };
 
@@ -289,7 +286,7 @@ impl ReportBuilder {
 
 impl Report {
     /// The same run with other cases.
-    fn with_cases<Cases>(&self, cases: Cases) -> Report<Cases> {
+    pub(super) fn with_cases<Cases>(&self, cases: Cases) -> Report<Cases> {
         Report {
             schema: self.schema,
             upfault: self.upfault.clone(),
@@ -309,54 +306,10 @@ impl Report {
     }
 }
 
-/// Writes everything, as `upfault schema report` describes it.
-pub(super) fn render_full(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
-    write(run, out, |_| true)
-}
-
-/// Writes a report without the observations of cases that pass and with which no other case is compared.
-pub(super) fn render_lean(run: &RecordedRun, out: &mut dyn Write) -> io::Result<()> {
-    let bad = |case: &&CaseReport| case.verdict != Verdict::Pass;
-    let compared: HashSet<&str> = run
-        .report
-        .cases
-        .iter()
-        .filter(bad)
-        .flat_map(|case| &case.compared_with)
-        .map(String::as_str)
-        .collect();
-    write(run, out, |case| bad(&case) || compared.contains(case.id.as_str()))
-}
-
-fn write(run: &RecordedRun, out: &mut dyn Write, is_kept: impl Fn(&CaseReport) -> bool) -> io::Result<()> {
-    let cases = StreamedCases { run, is_kept };
-    write_json(out, &run.report.with_cases(cases))
-}
-
-/// The cases of a run. Only one of them is in memory at a time.
-struct StreamedCases<'r, Kept> {
-    run: &'r RecordedRun,
-    /// Whether a case keeps its observation.
-    is_kept: Kept,
-}
-
-impl<Kept: Fn(&CaseReport) -> bool> Serialize for StreamedCases<'_, Kept> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.run.report.cases.len()))?;
-        for case in self.run.cases() {
-            let mut case = case.map_err(S::Error::custom)?;
-            if !(self.is_kept)(&case) {
-                case.observation = None;
-            }
-            list.serialize_element(&case)?;
-        }
-        list.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Verdict;
     use crate::report::{
         format::tests::rendered,
         terminal::tests::{case, failing},

@@ -22,6 +22,7 @@ mod html;
 mod inert;
 mod issues;
 mod json;
+mod json_text;
 mod junit;
 mod links;
 mod markdown;

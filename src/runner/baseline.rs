@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     error::{ProxyGone, RunError},
-    instance_run::InstanceResults,
+    instance_results::InstanceResults,
     log_leaks::{self, SearchedLog},
     settings::RunSettings,
 };

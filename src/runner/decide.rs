@@ -6,9 +6,10 @@ use super::{
     control::PROBE,
     gateway::Gateway,
     instance_run::InstanceRun,
+    look::FinishedLook,
     outcome::{self, JudgedLook, unjudged},
     pace::SLOW,
-    worklist::{FinishedLook, UnconfirmedLook, Worklist},
+    worklist::{UnconfirmedLook, Worklist},
 };
 use crate::{
     judge::Verdict,

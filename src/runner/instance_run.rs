@@ -2,7 +2,7 @@
 //! proxy, restarts the proxy and finds the case.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,19 +19,19 @@ use super::{
     error::ProxyGone,
     fail_fast::FailFast,
     gateway::Gateway,
+    instance_results::InstanceResults,
     instance_site::InstanceSite,
-    log_leaks::SearchedLog,
+    look::{FinishedLook, Look},
     outcome::JudgingContext,
     pace::Pacer,
     proxy_state::{ProxyState, Silence, beat},
-    worklist::{FinishedLook, Look, Worklist},
+    worklist::Worklist,
 };
 use crate::{
     event::{CaseReport, Event, ProxyStop},
-    judge::Verdict,
     observation::ProxyHarm,
     snapshot::CaseSnapshot,
-    spool::{Spool, SpoolPlace},
+    spool::Spool,
 };
 
 /// How long after the proxy stopped the case may take to end.
@@ -65,27 +65,6 @@ pub(super) struct InstanceRun<'a> {
     pub cancel: &'a CancellationToken,
     /// Stops the run after a number of failing cases.
     pub fail_fast: &'a FailFast,
-}
-
-/// The results of an instance.
-#[derive(Default)]
-pub(super) struct InstanceResults {
-    /// The places of the snapshots of cases, with the ids of their scenarios.
-    pub snapshots: Vec<(String, SpoolPlace)>,
-    /// For each judged case, its verdict and the required rules that fail it.
-    pub verdicts: HashMap<String, (Verdict, Vec<String>)>,
-    /// Why a snapshot could not be kept.
-    pub not_kept: Option<std::io::Error>,
-    /// Each time that the proxy stopped serving.
-    pub stops: Vec<ProxyStop>,
-    /// Set if the proxy was not restarted, so that cases have no verdict.
-    pub died: Option<ProxyGone>,
-    /// The logs of ended processes, which are searched for secrets.
-    pub logs: Vec<SearchedLog>,
-    /// The number of cases that could not be judged even alone, because the machine was too busy.
-    pub(super) busy: usize,
-    /// The scenarios that stopped the proxy since the last case that did not.
-    in_a_row: HashSet<String>,
 }
 
 /// How a proxy stopped serving.

@@ -10,6 +10,7 @@ mod error;
 mod execute;
 mod fail_fast;
 mod gateway;
+mod instance_results;
 mod instance_run;
 mod siblings;
 mod log_leaks;
@@ -19,6 +20,7 @@ mod plan;
 mod worklist;
 mod settings;
 mod instance_site;
+mod look;
 mod static_config;
 mod decide;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::worklist::FinishedLook;
+use super::look::FinishedLook;
 use crate::{
     judge::ComparedSibling,
     observation::Observation,

@@ -35,7 +35,6 @@ use crate::{
 
 use super::normalise::{Normaliser, normalise, shorten};
 use super::origin::SnapshotOrigin;
-use super::verdict::SnapshotFindings;
 
 /// The end of the heading of a further form of a case.
 const ANOTHER: &str = " (another form)";
@@ -55,6 +54,15 @@ pub struct CaseSnapshot {
     pub text: String,
     /// The findings, sorted.
     pub findings: Vec<FindingLine>,
+}
+
+/// The findings that a new snapshot of a case contains.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SnapshotFindings {
+    /// Findings of the current observation.
+    pub found: Vec<Finding>,
+    /// Findings copied from the accepted snapshot.
+    pub kept: Vec<FindingLine>,
 }
 
 /// One finding in a snapshot.

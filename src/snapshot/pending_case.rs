@@ -1,14 +1,26 @@
 //! One case to review: how it differs from its accepted snapshot, and whether that is better or worse. Pure.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use super::{
     compare::diff,
     format::{FindingLine, SnapshotFile},
     origin::SnapshotOrigin,
-    review::PendingSnapshot,
 };
 use crate::scenario::Level;
+
+/// A snapshot that must be accepted or rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PendingSnapshot {
+    /// The pending file.
+    pub path: PathBuf,
+    /// The accepted file in the same folder, which may not exist.
+    pub accepted: PathBuf,
+    /// The path below the snapshot folder, without the extension: `litellm/limits/rate-limit`.
+    pub name: String,
+    /// Whether a bundled snapshot is accepted if there is no accepted file, as in the run.
+    pub bundled: bool,
+}
 
 /// A case that must be accepted or rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]

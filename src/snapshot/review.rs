@@ -2,30 +2,17 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use super::{
     format::SnapshotFile,
-    pending_case::PendingCase,
-    store::{StoreError, bundled, parse, read_if_there, remove_pending, write},
+    pending_case::{PendingCase, PendingSnapshot},
+    store::{StoreError, bundled, files, id_below, parse, read_if_there, remove_pending, write},
 };
 
 const PENDING: &str = ".snap.new";
-
-/// A snapshot that must be accepted or rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PendingSnapshot {
-    /// The pending file.
-    pub path: PathBuf,
-    /// The accepted file in the same folder, which may not exist.
-    pub accepted: PathBuf,
-    /// The path below the snapshot folder, without the extension: `litellm/limits/rate-limit`.
-    pub name: String,
-    /// Whether a bundled snapshot is accepted if there is no accepted file, as in the run.
-    pub bundled: bool,
-}
 
 /// All pending snapshots below `root` (the folder that contains a folder for each proxy), sorted. Empty if the folder
 /// does not exist. `bundled` says whether bundled snapshots count, which they do not in a folder that the user chose.
@@ -107,37 +94,6 @@ impl PendingSnapshot {
             .map_err(|source| StoreError::Unreadable { path: self.path.clone(), source })?;
         parse(&self.path, &text)
     }
-}
-
-/// The files below `root` whose names end with `suffix`, sorted. Symbolic links to folders are not followed.
-pub(super) fn files(root: &Path, suffix: &str) -> Result<Vec<PathBuf>, StoreError> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let failed = |source| StoreError::Unreadable { path: folder.clone(), source };
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(failed(source)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(failed)?;
-            if entry.file_type().map_err(failed)?.is_dir() {
-                folders.push(entry.path());
-            } else if entry.file_name().to_string_lossy().ends_with(suffix) {
-                found.push(entry.path());
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The path of a file below `root`, with forward slashes and without `suffix`; `None` if it is not valid UTF-8.
-pub(super) fn id_below(root: &Path, path: &Path, suffix: &str) -> Option<String> {
-    let relative = path.strip_prefix(root).ok()?;
-    let parts: Option<Vec<&str>> = relative.components().map(|part| part.as_os_str().to_str()).collect();
-    Some(parts?.join("/").strip_suffix(suffix)?.to_owned())
 }
 
 #[cfg(test)]

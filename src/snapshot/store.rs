@@ -236,8 +236,8 @@ impl SnapshotStore {
     ///
     /// [`StoreError::Unreadable`] if a folder cannot be listed.
     pub fn scenarios(&self) -> Result<Vec<String>, StoreError> {
-        let files = super::review::files(&self.dir, ".snap")?;
-        Ok(files.into_iter().filter_map(|path| super::review::id_below(&self.dir, &path, ".snap")).collect())
+        let files = files(&self.dir, ".snap")?;
+        Ok(files.into_iter().filter_map(|path| id_below(&self.dir, &path, ".snap")).collect())
     }
 
     /// Writes `news` to the pending file, together with the pending cases of an earlier run that this run did not include.
@@ -341,6 +341,37 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<SnapshotFile, StoreError>
 pub(super) fn write(path: &Path, file: &SnapshotFile) -> Result<(), StoreError> {
     write_atomically(path, &file.render())
         .map_err(|source| StoreError::Unwritable { path: path.to_owned(), source })
+}
+
+/// The path of a file below `root`, with forward slashes and without `suffix`; `None` if it is not valid UTF-8.
+pub(super) fn id_below(root: &Path, path: &Path, suffix: &str) -> Option<String> {
+    let relative = path.strip_prefix(root).ok()?;
+    let parts: Option<Vec<&str>> = relative.components().map(|part| part.as_os_str().to_str()).collect();
+    Some(parts?.join("/").strip_suffix(suffix)?.to_owned())
+}
+
+/// The files below `root` whose names end with `suffix`, sorted. Symbolic links to folders are not followed.
+pub(super) fn files(root: &Path, suffix: &str) -> Result<Vec<PathBuf>, StoreError> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let failed = |source| StoreError::Unreadable { path: folder.clone(), source };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(failed(source)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_name().to_string_lossy().ends_with(suffix) {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]

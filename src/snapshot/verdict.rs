@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     compare::Difference,
-    format::FindingLine,
+    format::{FindingLine, SnapshotFindings},
     known::{KnownClaim, KnownState, Occurrence, is_known, states},
 };
 use crate::{
@@ -45,15 +45,6 @@ pub(crate) struct CaseVerdict {
     pub known: Vec<KnownClaim>,
     /// The required rules that fail the case because it breaks them: no accepted snapshot and no known finding contains that.
     pub unaccepted: Vec<String>,
-}
-
-/// The findings that a new snapshot of a case contains.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SnapshotFindings {
-    /// Findings of the current observation.
-    pub found: Vec<Finding>,
-    /// Findings copied from the accepted snapshot.
-    pub kept: Vec<FindingLine>,
 }
 
 /// Judges a case by `policy` and compares it with the accepted snapshot. `diff` is the difference between the accepted
