@@ -1,18 +1,24 @@
-//! Sends a request and records the complete response.
+//! Sends requests and records the responses.
 
 use std::sync::OnceLock;
 
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use reqwest::{Client, ClientBuilder, Request, header};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{body::BodyRecorder, call::ClientCall, ending::ending_of, session};
-use crate::{
-    observation::{Exchange, ExchangeOutcome, Response, ResponseEnd},
-    wire::frames::Carrier,
+use super::{
+    call::ClientCall,
+    caller::{Caller, Clock},
+    connection,
+    ending::ending_of,
+    leave::{Leaving, UpstreamHasRequest},
+    session,
 };
-
-/// The maximum size of a response, in bytes; a longer response to a test request would only fill memory.
-pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+use crate::{
+    observation::{CallerLeft, Exchange, ExchangeOutcome, ResponseEnd},
+    scenario::Leave,
+};
 
 /// An HTTP client without retries, redirects and connection reuse: each [`send`](Self::send) makes one connection
 /// and one request.
@@ -50,43 +56,46 @@ impl Driver {
     ///
     /// The record groups headers with the same name, in the order in which they arrived.
     pub(crate) async fn send(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
-        if session::is_session(&call) {
-            return self.hold_session(call, epoch, deadline).await;
-        }
         let clock = Clock(epoch);
         let sent_ms = clock.now();
-        let step = call.step;
-        let method = call.method.as_str().to_owned();
-        let url = call.url.clone();
-        let request_headers = call.headers.clone();
-        let carrier = call.carrier;
-        let request_body = String::from_utf8_lossy(&call.body).into_owned();
-        let outcome = match self.prepare(call) {
-            Ok((client, request)) => match timeout_at(deadline, client.execute(request)).await {
-                Ok(Ok(response)) => ExchangeOutcome::Answer(record(response, carrier, clock, deadline).await),
-                Ok(Err(error)) => ExchangeOutcome::NoAnswer { ending: ending_of(&error) },
-                Err(_) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Deadline },
-            },
-            Err(reason) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) },
+        let outcome = if session::is_session(&call) {
+            session::hold(&call, clock, deadline).await
+        } else {
+            match self.prepare(&call) {
+                Ok((client, request)) => {
+                    let sending = async { client.execute(request).await.map(http::Response::from) };
+                    Caller::new(clock, deadline, call.carrier).record(sending).await
+                }
+                Err(reason) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) },
+            }
         };
-        let end_ms = clock.now();
-        Exchange {
-            step,
-            sent_ms,
-            method,
-            url,
-            request_headers,
-            request_body,
-            outcome,
-            end_ms,
-            left: None,
-            to: None,
-            together: false,
-            mistake: None,
-        }
+        recorded(call, sent_ms, clock, outcome)
     }
 
-    fn prepare(&self, call: ClientCall) -> Result<(&Client, Request), String> {
+    /// Sends `call` over plain HTTP and disconnects as `leave` specifies; otherwise like [`send`](Self::send).
+    /// `asked` resolves when an upstream has received the request. The record contains the part of the response
+    /// that arrived before the caller disconnected, and the time at which it did.
+    pub(crate) async fn send_and_leave(
+        &self,
+        call: ClientCall,
+        leave: Leave,
+        asked: UpstreamHasRequest<'_>,
+        epoch: Instant,
+        deadline: Instant,
+    ) -> Exchange {
+        let clock = Clock(epoch);
+        let sent_ms = clock.now();
+        let mut caller = Caller::new(clock, deadline, call.carrier);
+        let outcome = match visit(&call, leave, asked, &mut caller).await {
+            Ok(outcome) => outcome,
+            Err(ending) => ExchangeOutcome::NoAnswer { ending },
+        };
+        let left = caller.left().map(|at_ms| CallerLeft { at_ms, how: leave });
+        drop(caller);
+        Exchange { left, ..recorded(call, sent_ms, clock, outcome) }
+    }
+
+    fn prepare(&self, call: &ClientCall) -> Result<(&Client, Request), String> {
         let url =
             url::Url::parse(&call.url).map_err(|error| format!("`{}` is not a URL: {error}", call.url))?;
         let client = match url.scheme() {
@@ -97,7 +106,7 @@ impl Driver {
                 .map_err(|reason| format!("TLS cannot be set up: {reason}"))?,
             _ => &self.plain,
         };
-        let mut request = Request::new(call.method, url);
+        let mut request = Request::new(call.method.clone(), url);
         for (name, value) in &call.headers {
             let name = header::HeaderName::try_from(name.as_str())
                 .map_err(|_| format!("`{name}` is not a valid header name"))?;
@@ -105,7 +114,7 @@ impl Driver {
                 .map_err(|_| format!("the value of the header `{name}` cannot be sent"))?;
             request.headers_mut().append(name, value);
         }
-        *request.body_mut() = Some(call.body.into());
+        *request.body_mut() = Some(call.body.clone().into());
         Ok((client, request))
     }
 }
@@ -126,54 +135,37 @@ fn builder() -> ClientBuilder {
         .http1_only()
 }
 
-/// Milliseconds since the case began.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clock(pub(super) Instant);
-
-impl Clock {
-    pub(super) fn now(self) -> f64 {
-        self.0.elapsed().as_secs_f64() * 1000.0
-    }
+/// Sends a call on a connection of the caller's own, which can be closed at a chosen point.
+async fn visit<'a>(
+    call: &ClientCall,
+    leave: Leave,
+    asked: UpstreamHasRequest<'a>,
+    caller: &mut Caller<'a>,
+) -> Result<ExchangeOutcome, ResponseEnd> {
+    let (socket, request) = connection::open(call, "a caller can leave only", caller.until).await?;
+    caller.leaving = Some(Leaving::new(leave, asked, &socket).map_err(|error| ending_of(&error))?);
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(socket)).await.map_err(|error| ending_of(&error))?;
+    caller.connect(connection);
+    Ok(caller.record(sender.send_request(request)).await)
 }
 
-async fn record(
-    mut response: reqwest::Response,
-    carrier: Option<Carrier>,
-    clock: Clock,
-    deadline: Instant,
-) -> Response {
-    let head_ms = clock.now();
-    let headers = response
-        .headers()
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect();
-    let mut answer = Response {
-        status: response.status().as_u16(),
-        headers,
-        head_ms,
-        body: Default::default(),
-        ending: ResponseEnd::Complete,
-        closed: None,
-    };
-    let mut recorder = BodyRecorder::new(answer.carrier_or(carrier));
-    answer.ending = loop {
-        match timeout_at(deadline, response.chunk()).await {
-            Ok(Ok(Some(bytes))) => {
-                recorder.take(&bytes, clock.now());
-                if recorder.bytes() > MAX_BYTES {
-                    break ResponseEnd::Broken("the body is longer than 64 MiB".into());
-                }
-            }
-            Ok(Ok(None)) => break ResponseEnd::Complete,
-            Ok(Err(error)) => break ending_of(&error),
-            Err(_) => break ResponseEnd::Deadline,
-        }
-    };
-    answer.body = recorder.finish();
-    answer
+/// The record of a call that has ended now.
+fn recorded(call: ClientCall, sent_ms: f64, clock: Clock, outcome: ExchangeOutcome) -> Exchange {
+    Exchange {
+        step: call.step,
+        sent_ms,
+        method: call.method.as_str().to_owned(),
+        url: call.url,
+        request_headers: call.headers,
+        request_body: String::from_utf8_lossy(&call.body).into_owned(),
+        outcome,
+        end_ms: clock.now(),
+        left: None,
+        to: None,
+        together: false,
+        mistake: None,
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +184,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::observation::StepName;
+    use crate::{observation::StepName, wire::frames::Carrier};
 
     /// What the server does after it has read the request and sent its text.
     #[derive(Clone, Copy)]

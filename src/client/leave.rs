@@ -1,32 +1,14 @@
-//! A caller that disconnects early: one request on its own socket, which the scenario can close in one or both
-//! directions at any point.
+//! A caller that disconnects early: its own socket, which the scenario can close in one or both directions at any
+//! point.
 
-use std::{net::Shutdown, pin::Pin, time::Duration};
+use std::{io, net::Shutdown, pin::Pin, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, Connection},
-    header,
-};
-use hyper_util::rt::TokioIo;
 use socket2::{SockRef, Socket};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, sleep_until, timeout_at},
-};
+use tokio::{net::TcpStream, time::Instant};
 
-use super::{
-    body::BodyRecorder,
-    call::ClientCall,
-    driver::{Clock, Driver, MAX_BYTES},
-    ending::ending_of,
-};
 use crate::{
-    observation::{CallerLeft, Exchange, ExchangeOutcome, Response, ResponseEnd},
+    observation::ReceivedFrame,
     scenario::{Leave, LeaveBy, LeavePoint},
-    wire::frames::Carrier,
 };
 
 /// The time for which a caller continues to read after a half-close.
@@ -35,160 +17,33 @@ const AFTER_HALF_CLOSE: Duration = Duration::from_secs(2);
 /// Resolves when an upstream has received the request.
 pub(super) type UpstreamHasRequest<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-impl Driver {
-    /// Sends `call` over plain HTTP and disconnects as `leave` specifies; otherwise like [`send`](Self::send).
-    /// `asked` resolves when an upstream has received the request. The record contains the part of the response
-    /// that arrived before the caller disconnected, and the time at which it did.
-    pub(crate) async fn send_and_leave(
-        &self,
-        call: ClientCall,
-        leave: Leave,
-        asked: UpstreamHasRequest<'_>,
-        epoch: Instant,
-        deadline: Instant,
-    ) -> Exchange {
-        let clock = Clock(epoch);
-        let sent_ms = clock.now();
-        let (outcome, left) = match prepare(&call, "a caller can leave only") {
-            Err(reason) => (ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) }, None),
-            Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
-                Ok(Ok(socket)) => visit(socket, request, call.carrier, leave, asked, clock, deadline).await,
-                Ok(Err(error)) => (ExchangeOutcome::NoAnswer { ending: ending_of(&error) }, None),
-                Err(_) => (ExchangeOutcome::NoAnswer { ending: ResponseEnd::Deadline }, None),
-            },
-        };
-        Exchange {
-            step: call.step,
-            sent_ms,
-            method: call.method.as_str().to_owned(),
-            url: call.url,
-            request_headers: call.headers,
-            request_body: String::from_utf8_lossy(&call.body).into_owned(),
-            outcome,
-            end_ms: clock.now(),
-            left: left.map(|at_ms| CallerLeft { at_ms, how: leave }),
-            to: None,
-            together: false,
-            mistake: None,
-        }
-    }
-}
-
-pub(super) type LeavingRequest = http::Request<Full<Bytes>>;
-
-/// Returns the host and port to connect to, and the request to send.
-pub(super) fn prepare(call: &ClientCall, what: &str) -> Result<((String, u16), LeavingRequest), String> {
-    let url = url::Url::parse(&call.url).map_err(|error| format!("`{}` is not a URL: {error}", call.url))?;
-    let host = url.host_str().filter(|_| url.scheme() == "http");
-    let (Some(host), Some(port)) = (host, url.port_or_known_default()) else {
-        return Err(format!("{what} over plain HTTP, but `{}` has a different scheme", call.url));
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let mut request = http::Request::builder()
-        .method(call.method.clone())
-        .uri(target)
-        .header(header::HOST, &url[url::Position::BeforeHost..url::Position::AfterPort]);
-    for (name, value) in &call.headers {
-        request = request.header(name, value);
-    }
-    if !call.headers.iter().any(|(name, _)| name == "accept") {
-        request = request.header(header::ACCEPT, "*/*");
-    }
-    let request = request.body(Full::new(call.body.clone().into()));
-    request
-        .map(|request| ((host, port), request))
-        .map_err(|error| format!("the request cannot be sent: {error}"))
-}
-
-/// Sends one request and records the response until the caller disconnects; returns the time at which it did.
-async fn visit(
-    socket: TcpStream,
-    request: LeavingRequest,
-    carrier: Option<Carrier>,
-    leave: Leave,
-    asked: UpstreamHasRequest<'_>,
-    clock: Clock,
-    deadline: Instant,
-) -> (ExchangeOutcome, Option<f64>) {
-    let _ = socket.set_nodelay(true);
-    // A second handle of the socket, because the HTTP stack owns the first.
-    let door = match SockRef::from(&socket).try_clone() {
-        Ok(door) => door,
-        Err(error) => return (ExchangeOutcome::NoAnswer { ending: ending_of(&error) }, None),
-    };
-    let (mut sender, connection) = match http1::handshake(TokioIo::new(socket)).await {
-        Ok(both) => both,
-        Err(error) => return (ExchangeOutcome::NoAnswer { ending: ending_of(&error) }, None),
-    };
-    let mut caller = Caller {
-        connection: Box::pin(connection),
-        connected: true,
-        door,
-        carrier,
-        leave,
-        asked,
-        clock,
-        until: deadline,
-        left: None,
-    };
-    let outcome = match caller.wait(sender.send_request(request)).await {
-        Ok(Ok(response)) => ExchangeOutcome::Answer(caller.read(response).await),
-        Ok(Err(error)) => ExchangeOutcome::NoAnswer { ending: ending_of(&error) },
-        Err(ending) => ExchangeOutcome::NoAnswer { ending },
-    };
-    (outcome, caller.left)
-}
-
-/// A caller with its connection, which closes when the caller is dropped.
-struct Caller<'a> {
-    connection: Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
-    /// Whether the connection still needs to be polled.
-    connected: bool,
+/// When and how a caller disconnects.
+pub(super) struct Leaving<'a> {
+    pub(super) leave: Leave,
+    pub(super) asked: UpstreamHasRequest<'a>,
+    /// A second handle of the socket, because the HTTP stack owns the first.
     door: Socket,
-    /// The stream format of a response without a Content-Type.
-    carrier: Option<Carrier>,
-    leave: Leave,
-    asked: UpstreamHasRequest<'a>,
-    clock: Clock,
-    /// The time at which it stops waiting.
-    until: Instant,
-    /// The time at which it disconnected, in milliseconds since the epoch of the case.
-    left: Option<f64>,
+    /// The time at which the caller disconnected, in milliseconds since the epoch of the case.
+    pub(super) left: Option<f64>,
 }
 
-impl Caller<'_> {
-    /// Waits for `what` and polls the connection meanwhile; returns the ending as an error if it comes first.
-    async fn wait<T>(&mut self, what: impl Future<Output = T>) -> Result<T, ResponseEnd> {
-        let mut what = std::pin::pin!(what);
-        loop {
-            tokio::select! {
-                biased;
-                got = &mut what => return Ok(got),
-                () = &mut self.asked, if self.leaves_at(LeavePoint::BeforeHeaders) => {
-                    if self.go() {
-                        return Err(ResponseEnd::Left);
-                    }
-                }
-                () = sleep_until(self.until) => {
-                    return Err(if self.left.is_some() { ResponseEnd::Left } else { ResponseEnd::Deadline });
-                }
-                _ = &mut self.connection, if self.connected => self.connected = false,
-            }
-        }
+impl<'a> Leaving<'a> {
+    pub(super) fn new(leave: Leave, asked: UpstreamHasRequest<'a>, socket: &TcpStream) -> io::Result<Self> {
+        Ok(Self { leave, asked, door: SockRef::from(socket).try_clone()?, left: None })
     }
 
-    fn leaves_at(&self, point: LeavePoint) -> bool {
-        self.left.is_none() && self.leave.at == point
+    /// Whether the caller disconnects after this number of events, and has not yet.
+    pub(super) fn has_enough(&self, events: usize) -> bool {
+        let LeavePoint::AfterEvents(n) = self.leave.at else { return false };
+        self.left.is_none() && events >= n as usize
     }
 
-    /// Disconnects; returns `true` if the caller reads nothing after it.
-    fn go(&mut self) -> bool {
-        self.left = Some(self.clock.now());
+    /// Disconnects; returns `true` if the caller reads nothing after it, and otherwise shortens its wait.
+    pub(super) fn disconnect(&mut self, until: &mut Instant) -> bool {
         match self.leave.by {
             LeaveBy::Close => true,
             LeaveBy::HalfClose => {
-                self.until = self.until.min(Instant::now() + AFTER_HALF_CLOSE);
+                *until = (*until).min(Instant::now() + AFTER_HALF_CLOSE);
                 // This fails only if the other side has ended the connection, which the next read reports.
                 let _ = self.door.shutdown(Shutdown::Write);
                 false
@@ -196,54 +51,10 @@ impl Caller<'_> {
         }
     }
 
-    async fn read(&mut self, response: http::Response<Incoming>) -> Response {
-        let (head, mut body) = response.into_parts();
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes())));
-        let mut answer = Response {
-            status: head.status.as_u16(),
-            headers: headers.collect(),
-            head_ms: self.clock.now(),
-            body: Default::default(),
-            ending: ResponseEnd::Complete,
-            closed: None,
-        };
-        let mut recorder = BodyRecorder::new(answer.carrier_or(self.carrier));
-        answer.ending = if self.leaves_at(LeavePoint::AfterHeaders) && self.go() {
-            ResponseEnd::Left
-        } else {
-            self.read_body(&mut body, &mut recorder).await
-        };
-        answer.body = recorder.finish();
-        if let (ResponseEnd::Left, Leave { at: LeavePoint::AfterEvents(n), by: LeaveBy::Close }) =
-            (&answer.ending, self.leave)
-        {
-            // The caller does not read further events that arrived in one piece with the last one that it waited for.
-            answer.body.frames.truncate(n as usize);
-        }
-        answer
-    }
-
-    async fn read_body(&mut self, body: &mut Incoming, recorder: &mut BodyRecorder) -> ResponseEnd {
-        loop {
-            let frame = match self.wait(body.frame()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => return ending_of(&error),
-                Ok(None) => return ResponseEnd::Complete,
-                Err(ending) => return ending,
-            };
-            let Some(bytes) = frame.data_ref() else { continue };
-            recorder.take(bytes, self.clock.now());
-            if recorder.bytes() > MAX_BYTES {
-                return ResponseEnd::Broken("the body is longer than 64 MiB".into());
-            }
-            if let LeavePoint::AfterEvents(n) = self.leave.at
-                && self.left.is_none()
-                && recorder.frames() >= n as usize
-                && self.go()
-            {
-                return ResponseEnd::Left;
-            }
+    /// Removes events that arrived in one piece with the last one that the caller waited for: it does not read them.
+    pub(super) fn forget_unread(&self, events: &mut Vec<ReceivedFrame>) {
+        if let Leave { at: LeavePoint::AfterEvents(n), by: LeaveBy::Close } = self.leave {
+            events.truncate(n as usize);
         }
     }
 }
@@ -257,7 +68,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::observation::StepName;
+    use crate::{
+        client::{ClientCall, Driver},
+        observation::{Exchange, ExchangeOutcome, ResponseEnd, StepName},
+    };
 
     const HEAD: &str =
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";

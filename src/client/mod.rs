@@ -4,6 +4,8 @@
 
 mod body;
 mod call;
+mod caller;
+mod connection;
 mod driver;
 mod ending;
 mod form;

@@ -3,26 +3,23 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http::StatusCode;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
-    body::BodyRecorder,
     call::ClientCall,
-    driver::{Clock, Driver, MAX_BYTES},
+    caller::{Caller, Clock, MAX_BYTES},
+    connection,
     ending::ending_of,
-    leave::{LeavingRequest, prepare},
 };
 use crate::{
-    observation::{
-        Exchange, ExchangeOutcome, ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd,
-    },
+    observation::{ExchangeOutcome, ReceivedClose, ReceivedFrame, Response, ResponseBody, ResponseEnd},
     wire::websocket::{self, WebSocketDecoder, WebSocketEvent},
 };
 
@@ -42,127 +39,45 @@ pub(super) fn is_session(call: &ClientCall) -> bool {
     call.headers.iter().any(|(name, value)| name == "upgrade" && value == "websocket")
 }
 
-impl Driver {
-    /// Opens the session, sends the call's body when the session is open, and reads until a response, an error or
-    /// the end of the session.
-    pub(super) async fn hold_session(&self, call: ClientCall, epoch: Instant, deadline: Instant) -> Exchange {
-        let clock = Clock(epoch);
-        let sent_ms = clock.now();
-        let event = String::from_utf8_lossy(&call.body).into_owned();
-        let handshake = ClientCall { body: Vec::new(), ..call };
-        let outcome = match prepare(&handshake, "a session is possible only") {
-            Err(reason) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Broken(reason) },
-            Ok((host, request)) => match timeout_at(deadline, TcpStream::connect(host)).await {
-                Ok(Ok(socket)) => Caller { clock, deadline }.visit(socket, request, &event).await,
-                Ok(Err(error)) => ExchangeOutcome::NoAnswer { ending: ending_of(&error) },
-                Err(_) => ExchangeOutcome::NoAnswer { ending: ResponseEnd::Deadline },
-            },
-        };
-        Exchange {
-            step: handshake.step,
-            sent_ms,
-            method: handshake.method.as_str().to_owned(),
-            url: handshake.url,
-            request_headers: handshake.headers,
-            request_body: event,
-            outcome,
-            end_ms: clock.now(),
-            left: None,
-            to: None,
-            together: false,
-            mistake: None,
-        }
+/// Opens the session, sends the call's body when the session is open, and reads until a response, an error or the end
+/// of the session.
+pub(super) async fn hold(call: &ClientCall, clock: Clock, deadline: Instant) -> ExchangeOutcome {
+    let event = String::from_utf8_lossy(&call.body);
+    let handshake = ClientCall { body: Vec::new(), ..call.clone() };
+    match visit(&handshake, &event, clock, deadline).await {
+        Ok(answer) => ExchangeOutcome::Answer(answer),
+        Err(ending) => ExchangeOutcome::NoAnswer { ending },
     }
 }
 
-#[derive(Clone, Copy)]
-struct Caller {
+async fn visit(
+    handshake: &ClientCall,
+    event: &str,
     clock: Clock,
     deadline: Instant,
-}
-
-impl Caller {
-    async fn visit(self, socket: TcpStream, request: LeavingRequest, event: &str) -> ExchangeOutcome {
-        let _ = socket.set_nodelay(true);
-        let no_answer = |ending| ExchangeOutcome::NoAnswer { ending };
-        let (mut sender, connection) = match http1::handshake(TokioIo::new(socket)).await {
-            Ok(both) => both,
-            Err(error) => return no_answer(ending_of(&error)),
-        };
-        let mut connection = Box::pin(connection.with_upgrades());
-        let mut connected = true;
-        // Waits for a future and polls the connection meanwhile.
-        macro_rules! wait {
-            ($what:expr) => {{
-                let mut what = std::pin::pin!($what);
-                loop {
-                    tokio::select! {
-                        biased;
-                        got = &mut what => break Ok(got),
-                        () = sleep_until(self.deadline) => break Err(ResponseEnd::Deadline),
-                        _ = &mut connection, if connected => connected = false,
-                    }
-                }
-            }};
-        }
-        let response = match wait!(sender.send_request(request)) {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return no_answer(ending_of(&error)),
-            Err(ending) => return no_answer(ending),
-        };
-        let mut answer = self.head(&response);
-        if answer.status == 101 {
-            let upgraded = match wait!(hyper::upgrade::on(response)) {
-                Ok(Ok(upgraded)) => upgraded,
-                Ok(Err(error)) => {
-                    answer.ending = ending_of(&error);
-                    return ExchangeOutcome::Answer(answer);
-                }
-                Err(ending) => {
-                    answer.ending = ending;
-                    return ExchangeOutcome::Answer(answer);
-                }
-            };
-            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-                return no_answer(ResponseEnd::Broken(
-                    "the upgraded connection is not a TCP connection".to_owned(),
-                ));
-            };
-            let session = Session::new(self, parts.io.into_inner(), &parts.read_buf);
-            return ExchangeOutcome::Answer(session.hold(answer, event).await);
-        }
-        let mut body = response.into_body();
-        let mut recorder = BodyRecorder::new(answer.carrier());
-        answer.ending = loop {
-            match wait!(body.frame()) {
-                Ok(Some(Ok(frame))) => {
-                    recorder.take(frame.data_ref().map_or(&[][..], |bytes| bytes), self.clock.now());
-                    if recorder.bytes() > MAX_BYTES {
-                        break ResponseEnd::Broken("the body is longer than 64 MiB".into());
-                    }
-                }
-                Ok(Some(Err(error))) => break ending_of(&error),
-                Ok(None) => break ResponseEnd::Complete,
-                Err(ending) => break ending,
-            }
-        };
-        answer.body = recorder.finish();
-        ExchangeOutcome::Answer(answer)
+) -> Result<Response, ResponseEnd> {
+    let (socket, request) = connection::open(handshake, "a session is possible only", deadline).await?;
+    let mut caller = Caller::new(clock, deadline, None);
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(socket)).await.map_err(|error| ending_of(&error))?;
+    caller.connect(connection.with_upgrades());
+    let response = caller.response(sender.send_request(request)).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(caller.read(response).await);
     }
-
-    fn head<T>(self, response: &http::Response<T>) -> Response {
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let headers =
-            response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes())));
-        Response {
-            status: response.status().as_u16(),
-            headers: headers.collect(),
-            head_ms: self.clock.now(),
-            body: ResponseBody::default(),
-            ending: ResponseEnd::Complete,
-            closed: None,
+    let mut answer = caller.head(&response);
+    let upgraded = match caller.response(hyper::upgrade::on(response)).await {
+        Ok(upgraded) => upgraded,
+        Err(ending) => {
+            answer.ending = ending;
+            return Ok(answer);
         }
-    }
+    };
+    let parts = upgraded
+        .downcast::<TokioIo<TcpStream>>()
+        .map_err(|_| ResponseEnd::Broken("the upgraded connection is not a TCP connection".to_owned()))?;
+    let session = Session::new(clock, deadline, parts.io.into_inner(), &parts.read_buf);
+    Ok(session.hold(answer, event).await)
 }
 
 /// The phase of a caller's session.
@@ -179,7 +94,8 @@ enum Phase {
 }
 
 struct Session {
-    caller: Caller,
+    clock: Clock,
+    deadline: Instant,
     socket: TcpStream,
     decoder: WebSocketDecoder,
     bytes: u64,
@@ -191,17 +107,18 @@ struct Session {
 }
 
 impl Session {
-    fn new(caller: Caller, socket: TcpStream, read: &Bytes) -> Self {
+    fn new(clock: Clock, deadline: Instant, socket: TcpStream, read: &Bytes) -> Self {
         let mut decoder = WebSocketDecoder::default();
         decoder.feed(read);
         Self {
-            caller,
+            clock,
+            deadline,
             socket,
             decoder,
             bytes: read.len() as u64,
             frames: Vec::new(),
             phase: Phase::Opening,
-            until: caller.deadline,
+            until: deadline,
             closed: None,
         }
     }
@@ -258,7 +175,7 @@ impl Session {
             WebSocketEvent::Text(data) => {
                 let kind = serde_json::from_str::<serde_json::Value>(&data).unwrap_or_default();
                 let kind = kind["type"].as_str().map(str::to_owned).unwrap_or_default();
-                self.frames.push(ReceivedFrame { at_ms: self.caller.clock.now(), event: None, data });
+                self.frames.push(ReceivedFrame { at_ms: self.clock.now(), event: None, data });
                 match (kind.as_str(), self.phase) {
                     ("session.created", Phase::Opening) => {
                         self.phase = Phase::Asked;
@@ -267,7 +184,7 @@ impl Session {
                     ("response.done", Phase::Asked) => self.leave().await,
                     ("error", Phase::Opening | Phase::Asked) => {
                         self.phase = Phase::Failed;
-                        self.until = self.caller.deadline.min(Instant::now() + AFTER_ERROR);
+                        self.until = self.deadline.min(Instant::now() + AFTER_ERROR);
                     }
                     _ => {}
                 }
@@ -275,7 +192,7 @@ impl Session {
             WebSocketEvent::Binary(bytes) => {
                 let data = format!("<{} bytes>", bytes.len());
                 let event = Some("binary".to_owned());
-                self.frames.push(ReceivedFrame { at_ms: self.caller.clock.now(), event, data });
+                self.frames.push(ReceivedFrame { at_ms: self.clock.now(), event, data });
             }
             WebSocketEvent::Ping(payload) => self.send(&websocket::pong(&payload, Some(MASK))).await,
             WebSocketEvent::Pong => {}
@@ -294,12 +211,12 @@ impl Session {
     /// Sends a close frame, and starts to wait for the answer.
     async fn leave(&mut self) {
         self.phase = Phase::Leaving;
-        self.until = self.caller.deadline.min(Instant::now() + CLOSE_TIMEOUT);
+        self.until = self.deadline.min(Instant::now() + CLOSE_TIMEOUT);
         self.send(&websocket::close(Some(1000), "", Some(MASK))).await;
     }
 
     /// Sends a frame. The next read reports a failed connection.
     async fn send(&mut self, frame: &[u8]) {
-        let _ = timeout_at(self.caller.deadline, self.socket.write_all(frame)).await;
+        let _ = timeout_at(self.deadline, self.socket.write_all(frame)).await;
     }
 }
