@@ -18,7 +18,7 @@ use std::{
 use source::{Token, paths, tokens};
 
 /// The modules in reading order. Each may use the ones before it and none after it.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "bundled",
     "shell",
     "spool",
@@ -26,6 +26,7 @@ const ORDER: [&str; 25] = [
     "shard",
     "wire",
     "observation",
+    "dialect",
     "provider",
     "fault",
     "upstream",
@@ -89,8 +90,19 @@ const FORBIDDEN: [(&str, &[&str], &str); 10] = [
 ];
 
 /// Modules that must not use sockets.
-const PURE: [&str; 10] =
-    ["bundled", "shell", "scenario", "shard", "wire", "observation", "provider", "fault", "judge", "compare"];
+const PURE: [&str; 11] = [
+    "bundled",
+    "shell",
+    "scenario",
+    "shard",
+    "wire",
+    "observation",
+    "dialect",
+    "provider",
+    "fault",
+    "judge",
+    "compare",
+];
 
 /// Paths and names of socket APIs.
 const SOCKETS: [&str; 12] = [

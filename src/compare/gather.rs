@@ -6,10 +6,8 @@ use serde_json::Value;
 
 use super::fact::{CaseFact, CaseFacts, ExchangeFacts, FactKind, THE_PROVIDERS};
 use crate::{
-    judge::{
-        CallerResponse, CallerSession, CallerStream, DetailFate, ErrorObject, ErrorOrigin, ErrorSource,
-        StepView,
-    },
+    dialect::ErrorObject,
+    judge::{CallerResponse, CallerSession, CallerStream, DetailFate, ErrorOrigin, ErrorSource, StepView},
     observation::{Exchange, Observation, ResponseEnd, StepName, passed_on},
     snapshot::{Normaliser, left_before_an_answer, shorten},
 };

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::dialect::{self, Completion, ErrorObject, StreamEvent};
 use crate::{
+    dialect::{self, Completion, ErrorObject, StreamEvent},
     observation::{Attempt, AttemptEnd, ReceivedClose, SentReply},
     provider::{self, ErrorBodyForm},
     scenario::{Api, Combination, Provider},

@@ -2,12 +2,10 @@
 
 use serde_json::Value;
 
-use super::{
-    dialect::{self, Completion, ErrorObject, StreamEvent},
-    session::CallerSession,
-};
+use super::session::CallerSession;
 use crate::{
-    observation::{Exchange, ExchangeOutcome, ReceivedFrame, Response, ResponseEnd},
+    dialect::{self, Completion, ErrorObject, StreamEvent},
+    observation::{Exchange, ExchangeOutcome, ReceivedFrame, Response, ResponseEnd, excerpt},
     scenario::{Api, Provider},
     wire::frames::Carrier,
 };
@@ -183,11 +181,11 @@ impl CallerResponse {
         match self {
             Self::Nothing(ending) => format!("no response: {ending}"),
             Self::Failure { status, error: Some(error), .. } => {
-                format!("{status}, {}", shorten(&error.message))
+                format!("{status}, {}", excerpt(&error.message))
             }
             Self::Failure { status, .. } => format!("{status} without an error object"),
             Self::Whole { error: Some(error), .. } => {
-                format!("200 with an error object: {}", shorten(&error.message))
+                format!("200 with an error object: {}", excerpt(&error.message))
             }
             Self::Whole { completion: Some(_), .. } => "200 with a completion".to_owned(),
             Self::Whole { completion: None, complete: false, .. } => "200 with an incomplete body".to_owned(),
@@ -206,7 +204,7 @@ impl CallerStream {
             parts.push(format!("finish_reason `{finish}`"));
         }
         if let Some((_, error)) = self.errors.first() {
-            parts.push(format!("{} error event(s): {}", self.errors.len(), shorten(&error.message)));
+            parts.push(format!("{} error event(s): {}", self.errors.len(), excerpt(&error.message)));
         }
         if self.done {
             parts.push(dialect::terminator(self.api).unwrap_or("[DONE]").to_owned());
@@ -261,12 +259,4 @@ fn stream(answer: &Response, api: Api, frames: &[ReceivedFrame]) -> CallerStream
         }
     }
     stream
-}
-
-/// The first 200 characters of a text.
-pub(super) fn shorten(text: &str) -> String {
-    match text.char_indices().nth(200) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{
-    attempt_outcome::AttemptOutcome, caller_response::CallerResponse, dialect::Completion, policy::Policy,
-};
+use super::{attempt_outcome::AttemptOutcome, caller_response::CallerResponse, policy::Policy};
 use crate::{
+    dialect::Completion,
     observation::{
         Arrangement, Attempt, CallerLeft, DeploymentArranged, Exchange, Observation, Response, StepName,
     },

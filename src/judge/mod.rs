@@ -3,7 +3,6 @@
 mod comparison;
 mod by_policy;
 mod contract;
-mod dialect;
 mod facts;
 mod attempt_outcome;
 mod finding;
@@ -29,9 +28,6 @@ pub(crate) use caller_response::{CallerResponse, CallerStream};
 pub(crate) use contract::judge;
 pub use contract::{applicable, has_required, rule, rules};
 pub(crate) use contract::{has_timing, kin_of, stops_the_proxy};
-pub(crate) use dialect::ErrorObject;
-#[cfg(test)]
-pub(crate) use dialect::StreamEvent;
 pub(crate) use facts::Facts;
 pub use finding::{Finding, Verdict};
 pub use policy::{Policy, PolicyAnswer, UnknownPolicy};

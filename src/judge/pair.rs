@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{attempt_outcome::AttemptOutcome, dialect::text, facts::Facts};
+use super::{attempt_outcome::AttemptOutcome, facts::Facts};
 use crate::{
+    dialect::text,
     observation::{Attempt, AttemptEnd, is_meaningful, looks_random, word},
     scenario::SiblingKind,
 };

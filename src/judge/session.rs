@@ -2,12 +2,9 @@
 
 use serde_json::json;
 
-use super::{
-    caller_response::shorten,
-    dialect::{self, Completion, ErrorObject, StreamEvent, Vocabulary},
-};
 use crate::{
-    observation::{ReceivedClose, Response, ResponseEnd},
+    dialect::{self, Completion, ErrorObject, StreamEvent, Vocabulary},
+    observation::{ReceivedClose, Response, ResponseEnd, excerpt},
     scenario::Api,
 };
 
@@ -101,7 +98,7 @@ impl CallerSession {
             parts.push(format!("response status `{finish}`"));
         }
         if let Some((_, error)) = self.errors.first() {
-            parts.push(format!("{} error event(s): {}", self.errors.len(), shorten(&error.message)));
+            parts.push(format!("{} error event(s): {}", self.errors.len(), excerpt(&error.message)));
         }
         parts.push(match &self.closed {
             Some(closed) if closed.answered => "closed by the caller".to_owned(),

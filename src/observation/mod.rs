@@ -10,6 +10,7 @@ mod harm;
 mod meaningful;
 mod random;
 mod record;
+mod shorten;
 mod stray;
 mod volatile;
 pub(crate) mod word;
@@ -26,6 +27,7 @@ pub(crate) use harm::ProxyHarm;
 pub(crate) use meaningful::is_meaningful;
 pub(crate) use random::{looks_random, without_random};
 pub use record::Observation;
+pub(crate) use shorten::excerpt;
 pub(crate) use stray::{Stray, StrayKind};
 pub(crate) use volatile::Volatile;
 

@@ -4,15 +4,14 @@ use serde_json::Value;
 
 use super::own;
 use crate::{
+    dialect::{self, ErrorObject, Vocabulary},
     judge::{
         attempt_outcome::AttemptOutcome,
-        caller_response::shorten,
-        dialect::{self, ErrorObject, Vocabulary},
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{Failed, FailedAfterContent, PassThrough, Pinged, Scope, Session},
     },
-    observation::{Attempt, word},
+    observation::{Attempt, excerpt, word},
     scenario::{Api, Level, Provider},
 };
 
@@ -199,7 +198,7 @@ fn message_plain(facts: &Facts<'_>) -> Option<RuleOutcome> {
         return None;
     }
     RuleOutcome::check(!encoded(&got.message), || {
-        ("a message in plain text".to_owned(), format!("{:?}", shorten(&got.message)))
+        ("a message in plain text".to_owned(), format!("{:?}", excerpt(&got.message)))
     })
 }
 
@@ -269,7 +268,7 @@ fn no_language_literals(facts: &Facts<'_>) -> Option<RuleOutcome> {
         if word::occurs(&message, literal) && !word::occurs(&sent, literal) {
             return RuleOutcome::broken(
                 "a message without literals of a programming language",
-                format!("{literal:?} in {:?}", shorten(&got.message)),
+                format!("{literal:?} in {:?}", excerpt(&got.message)),
                 Vec::new(),
             );
         }

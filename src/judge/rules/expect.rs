@@ -1,9 +1,9 @@
 //! The expectations of the scenario itself.
 
 use crate::{
+    dialect,
     judge::{
         caller_response::CallerResponse,
-        dialect,
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{CallerLeft, PassThrough, Scope, Subject},

@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use crate::{
+    dialect,
     judge::{
         attempt_outcome::{self, AttemptOutcome},
-        caller_response::{CallerResponse, shorten},
-        dialect,
+        caller_response::CallerResponse,
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::Scope,
     },
-    observation::{Attempt, ResponseEnd},
+    observation::{Attempt, ResponseEnd, excerpt},
     provider,
     scenario::{Level, Provider},
 };
@@ -94,7 +94,7 @@ fn envelope(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let wrong = match value {
         _ if !complete => Some("an incomplete body".to_owned()),
         None => facts.raw_response().map(|answer| {
-            if answer.body.text.is_empty() { "an empty body".to_owned() } else { shorten(&answer.body.text) }
+            if answer.body.text.is_empty() { "an empty body".to_owned() } else { excerpt(&answer.body.text) }
         }),
         Some(value) if passed_through(value) => None,
         Some(value) => dialect::wrong_envelope(api, value, in_stream, header, own),
@@ -148,6 +148,6 @@ fn stream_events(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let odd: Vec<&str> = stream.odd.iter().map(String::as_str).filter(|text| !sent(text)).collect();
     RuleOutcome::check(odd.is_empty(), || {
         let done = dialect::terminator(facts.api()).map(|name| format!(", {name}")).unwrap_or_default();
-        (format!("chunks, an error{done}"), format!("{:?}", shorten(&odd.join(" | "))))
+        (format!("chunks, an error{done}"), format!("{:?}", excerpt(&odd.join(" | "))))
     })
 }

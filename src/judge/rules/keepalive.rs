@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::{
+    dialect::{self, ErrorObject},
     judge::{
         attempt_outcome::AttemptOutcome,
-        dialect::{self, ErrorObject},
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{Failed, Pinged, Scope},

@@ -3,12 +3,8 @@
 
 use std::collections::HashSet;
 
-use crate::judge::{
-    caller_response::{CallerResponse, shorten},
-    facts::Facts,
-    rule::RuleOutcome,
-};
-use crate::observation::{Attempt, PlantedToken, Response, planted, word};
+use crate::judge::{caller_response::CallerResponse, facts::Facts, rule::RuleOutcome};
+use crate::observation::{Attempt, PlantedToken, Response, excerpt, planted, word};
 
 /// A token of another request, and its place in the response.
 struct Foreign {
@@ -163,7 +159,7 @@ pub(super) fn retry_after(facts: &Facts<'_>) -> Option<RuleOutcome> {
         let Attempt { deployment, n, .. } = from;
         return RuleOutcome::broken(
             format!("no {name}: no upstream of this request sent one"),
-            format!("{name}: {}", shorten(got)),
+            format!("{name}: {}", excerpt(got)),
             vec![format!(
                 "upstream {deployment}#{n}{} sent {name}: {}",
                 step.unwrap_or_default(),

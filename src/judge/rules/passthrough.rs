@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use crate::{
     judge::{
         attempt_outcome::is_truncated,
-        caller_response::shorten,
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{PassThrough, Scope},
         trace::hop_by_hop,
     },
-    observation::{Attempt, AttemptEnd, Response, ResponseBody, ResponseEnd},
+    observation::{Attempt, AttemptEnd, Response, ResponseBody, ResponseEnd, excerpt},
     scenario::{Fault, Level},
 };
 
@@ -147,7 +146,7 @@ fn body(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn shown(text: &str, bytes: u64) -> String {
     let text: Cow<'_, str> =
-        if text.is_empty() { "nothing".into() } else { format!("{:?}", shorten(text)).into() };
+        if text.is_empty() { "nothing".into() } else { format!("{:?}", excerpt(text)).into() };
     format!("{text} ({bytes} bytes)")
 }
 

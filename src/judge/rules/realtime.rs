@@ -3,13 +3,13 @@
 use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
-        caller_response::{CallerResponse, shorten},
+        caller_response::CallerResponse,
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{Failed, Recovery, Scope, Session},
         session::is_normal,
     },
-    observation::{Attempt, word},
+    observation::{Attempt, excerpt, word},
     scenario::Level,
 };
 
@@ -185,7 +185,7 @@ fn events_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let holds =
         if matches!(result, AttemptOutcome::Cut { .. }) { sent.starts_with(&got) } else { sent == got };
     RuleOutcome::check(holds, || {
-        (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
+        (format!("the content as sent: {:?}", excerpt(&sent)), format!("{:?}", excerpt(&got)))
     })
 }
 
@@ -229,7 +229,7 @@ fn event_form(facts: &Facts<'_>) -> Option<RuleOutcome> {
     };
     let holds = raw["type"].is_string() && object["type"].is_string() && object["message"].is_string();
     RuleOutcome::check(holds, || {
-        ("{\"type\": \"error\", \"error\": {\"type\", \"message\", …}}".to_owned(), shorten(&raw.to_string()))
+        ("{\"type\": \"error\", \"error\": {\"type\", \"message\", …}}".to_owned(), excerpt(&raw.to_string()))
     })
 }
 
@@ -272,7 +272,7 @@ fn close_reason(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let (sent, _) = close_frames(facts)?;
     let answer = facts.raw_response().filter(|_| !sent.reason.is_empty())?;
     RuleOutcome::check(word::occurs(&answer.body.text, &sent.reason), || {
-        (format!("the reason {:?}", shorten(&sent.reason)), facts.response.describe())
+        (format!("the reason {:?}", excerpt(&sent.reason)), facts.response.describe())
     })
 }
 

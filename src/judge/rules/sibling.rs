@@ -4,16 +4,16 @@
 use serde_json::Value;
 
 use crate::{
+    dialect::{self, ErrorObject},
     judge::{
-        caller_response::{CallerResponse, shorten},
-        dialect::{self, ErrorObject},
+        caller_response::CallerResponse,
         facts::Facts,
         pair::{SiblingPair, apart, error_member},
         policy::Weight,
         rule::{Rule, RuleOutcome},
         scope::{Scope, Subject},
     },
-    observation::{Response, is_meaningful, word},
+    observation::{Response, excerpt, is_meaningful, word},
     scenario::{Level, SiblingKind},
 };
 
@@ -138,7 +138,7 @@ fn stream_detail(facts: &Facts<'_>) -> Option<RuleOutcome> {
     };
     let mut differences = members(pair, [own, other], |_| true);
     if let Some(messages) = apart(&own.message, &other.message) {
-        let [own, other] = messages.map(|message| format!("the message {:?}", shorten(&message)));
+        let [own, other] = messages.map(|message| format!("the message {:?}", excerpt(&message)));
         differences.push(both(pair, own, other));
     }
     RuleOutcome::check(differences.is_empty(), || {

@@ -1,16 +1,16 @@
 //! Streams that fail.
 
 use crate::{
+    dialect::{self, StreamEvent},
     judge::{
         attempt_outcome::AttemptOutcome,
-        caller_response::{CallerResponse, shorten},
-        dialect::{self, StreamEvent},
+        caller_response::CallerResponse,
         facts::Facts,
         policy::{AfterError, CleanEnd},
         rule::{Rule, RuleOutcome},
         scope::{Failed, Pinged, Scope, Stream},
     },
-    observation::{ReceivedFrame, word},
+    observation::{ReceivedFrame, excerpt, word},
     scenario::Level,
 };
 
@@ -166,7 +166,7 @@ fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
         _ => same,
     };
     RuleOutcome::check(holds, || {
-        (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
+        (format!("the content as sent: {:?}", excerpt(&sent)), format!("{:?}", excerpt(&got)))
     })
 }
 

@@ -2,15 +2,15 @@
 
 use super::own;
 use crate::{
+    dialect,
     judge::{
         attempt_outcome::{is_terminated, is_truncated},
-        caller_response::{CallerResponse, shorten},
-        dialect,
+        caller_response::CallerResponse,
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{InvalidRequest, PassThrough, Recovery, Scope, WithCooldown},
     },
-    observation::{Attempt, AttemptEnd},
+    observation::{Attempt, AttemptEnd, excerpt},
     scenario::{Api, Level, TurnReply},
 };
 
@@ -123,7 +123,7 @@ fn content_intact(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     RuleOutcome::check(sent.says_the_same(got), || {
         let (sent, got) = (sent.text(), got.text());
-        (format!("the content as sent: {:?}", shorten(&sent)), format!("{:?}", shorten(&got)))
+        (format!("the content as sent: {:?}", excerpt(&sent)), format!("{:?}", excerpt(&got)))
     })
 }
 

@@ -1,10 +1,10 @@
 //! Whether the proxy keeps its time limits.
 
 use crate::{
+    dialect::{self, StreamEvent},
     judge::{
         attempt_outcome::AttemptOutcome,
         caller_response::CallerResponse,
-        dialect::{self, StreamEvent},
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{PassThrough, Scope},

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::seen::*;
 use crate::{
-    judge::{self, AttemptOutcome, CallerResponse, Policy, StreamEvent, dialect},
+    dialect::{self, StreamEvent},
+    judge::{self, AttemptOutcome, CallerResponse, Policy},
     observation::AttemptEnd,
     scenario::{Api, ErrorName, Provider, Turn, TurnReply},
 };

@@ -7,13 +7,9 @@ use super::{
     place,
 };
 use crate::{
-    judge::{
-        attempt_outcome::AttemptOutcome,
-        caller_response::shorten,
-        dialect::{ErrorObject, Vocabulary, text},
-        facts::Facts,
-    },
-    observation::{Attempt, word},
+    dialect::{ErrorObject, Vocabulary, text},
+    judge::{attempt_outcome::AttemptOutcome, facts::Facts},
+    observation::{Attempt, excerpt, word},
 };
 
 /// The parts of the caller's response that can contain a detail.
@@ -41,7 +37,7 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, outcome: &AttemptOut
     };
     let mut traced = Vec::new();
     let mut add = |detail: &str, sent: &str, fate: DetailFate| {
-        traced.push(TracedDetail { detail: detail.to_owned(), sent: shorten(sent), fate });
+        traced.push(TracedDetail { detail: detail.to_owned(), sent: excerpt(sent), fate });
     };
     match outcome.error() {
         Some(sent) => {
@@ -153,7 +149,7 @@ fn member(got: &Got<'_>, sent: &ErrorObject, name: &str, value: &Value, there: &
             return DetailFate::Prose;
         }
     }
-    if there.is_null() { DetailFate::Lost } else { DetailFate::Mapped { to: shorten(&text(there)) } }
+    if there.is_null() { DetailFate::Lost } else { DetailFate::Mapped { to: excerpt(&text(there)) } }
 }
 
 /// Whether the word is a planted token, which cannot occur by chance.
@@ -184,7 +180,7 @@ fn header(got: &Got<'_>, name: &str, value: &str, planted: bool) -> DetailFate {
         }
     }
     match named().next() {
-        Some((_, there)) => DetailFate::Mapped { to: shorten(there) },
+        Some((_, there)) => DetailFate::Mapped { to: excerpt(there) },
         None => DetailFate::Lost,
     }
 }

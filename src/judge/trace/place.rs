@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::judge::dialect::text;
+use crate::dialect::text;
 
 /// Members that are nested deeper are ignored: no client reads them either.
 const DEEPEST: usize = 32;

@@ -98,11 +98,11 @@ impl StreamEvent {
     /// An event of the dialect that contains nothing that a rule uses.
     pub(super) const NOTHING: Self = Self::Chunk { piece: None, finish: None };
 
-    pub(in crate::judge) fn piece(text: impl Into<String>) -> Self {
+    pub(crate) fn piece(text: impl Into<String>) -> Self {
         Self::Chunk { piece: Some(text.into()).filter(|text| !text.is_empty()), finish: None }
     }
 
-    pub(in crate::judge) fn finish(reason: impl Into<String>) -> Self {
+    pub(crate) fn finish(reason: impl Into<String>) -> Self {
         Self::Chunk { piece: None, finish: Some(reason.into()) }
     }
 }

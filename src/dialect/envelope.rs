@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    judge::caller_response::shorten,
+    observation::excerpt,
     scenario::{Api, Provider},
 };
 
@@ -53,10 +53,10 @@ pub(crate) fn wrong_envelope(
 
 fn openai(value: &Value, own: impl Fn(&str, &Value) -> bool) -> Option<String> {
     let Some(error) = value.get("error").and_then(Value::as_object) else {
-        return Some(shorten(&value.to_string()));
+        return Some(excerpt(&value.to_string()));
     };
     if value.get("type").is_some_and(|kind| kind == "error") {
-        return Some(format!("another dialect's envelope: {}", shorten(&value.to_string())));
+        return Some(format!("another dialect's envelope: {}", excerpt(&value.to_string())));
     }
     if !error.get("message").is_some_and(Value::is_string) {
         return Some(format!("`message` is {}", describe(error.get("message"))));
@@ -81,7 +81,7 @@ fn responses_event(value: &Value) -> Option<String> {
         _ => value.get("error"),
     };
     let Some(holder) = holder.filter(|holder| holder.is_object()) else {
-        return Some(shorten(&value.to_string()));
+        return Some(excerpt(&value.to_string()));
     };
     text_member(holder, "message")
 }
@@ -92,7 +92,7 @@ fn anthropic(value: &Value) -> Option<String> {
         Some(error) if value["type"] == "error" => {
             text_member(error, "message").or_else(|| text_member(error, "type"))
         }
-        _ => Some(shorten(&value.to_string())),
+        _ => Some(excerpt(&value.to_string())),
     }
 }
 
@@ -100,7 +100,7 @@ fn gemini(value: &Value) -> Option<String> {
     // In streams without `alt=sse` the error is in an array.
     let object = value.as_array().and_then(|items| items.first()).unwrap_or(value);
     let Some(error) = object.get("error").filter(|error| error.is_object()) else {
-        return Some(shorten(&value.to_string()));
+        return Some(excerpt(&value.to_string()));
     };
     if !error["code"].is_number() {
         return Some(format!("`code` is {}", describe(error.get("code"))));
@@ -122,5 +122,5 @@ fn text_member(holder: &Value, name: &str) -> Option<String> {
 }
 
 fn describe(value: Option<&Value>) -> String {
-    value.map_or_else(|| "missing".to_owned(), |value| shorten(&value.to_string()))
+    value.map_or_else(|| "missing".to_owned(), |value| excerpt(&value.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Parses responses and events of each dialect, as far as the rules need them.
+//! What the client API of each dialect looks like, and a reader of its responses and events.
 //!
 //! The same code parses what the upstream sent and what the caller received. So the rules can compare both, even if
 //! the two dialects differ.
