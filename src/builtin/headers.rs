@@ -1,6 +1,8 @@
 //! Decides which upstream headers the proxy passes on to the caller.
 
 use super::dialect::ErrorForm;
+pub(super) use crate::observation::REQUEST_IDS;
+use crate::wire::hop::HOP_BY_HOP;
 
 /// Keeps the headers that are meaningful to a caller. Drops all others: those of the connection
 /// (RFC 9110 section 7.6.1), cookies, encodings, and those that are meant only for the proxy's owner.
@@ -13,20 +15,6 @@ fn is_for_the_caller(name: &str) -> bool {
         || REQUEST_IDS.contains(&name)
         || name.contains("ratelimit")
 }
-
-/// The headers in which providers send the id of a request.
-pub(super) const REQUEST_IDS: [&str; 10] = [
-    "x-request-id",
-    "request-id",
-    "apim-request-id",
-    "x-amzn-requestid",
-    "mistral-correlation-id",
-    "x-kong-request-id",
-    "x-debug-trace-id",
-    "nvcf-reqid",
-    "x-ds-trace-id",
-    "x-generation-id",
-];
 
 /// The first header with this name (in lower case).
 pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -72,18 +60,7 @@ pub(super) fn is_framing(name: &str) -> bool {
 pub(super) fn hop_by_hop(all: &http::HeaderMap) -> Vec<String> {
     let listed = all.get_all("connection").iter().filter_map(|value| value.to_str().ok());
     let listed = listed.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
-    let known = [
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    known.into_iter().map(str::to_owned).chain(listed.filter(|name| !name.is_empty())).collect()
+    HOP_BY_HOP.into_iter().map(str::to_owned).chain(listed.filter(|name| !name.is_empty())).collect()
 }
 
 /// The value of `content-encoding`; `None` if it is absent or `identity`. The proxy requests no coding.

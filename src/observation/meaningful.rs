@@ -1,8 +1,8 @@
 //! The response headers that are meaningful to a caller.
 
-/// The names of meaningful response headers in lower case; a `*` at the end matches any suffix. Snapshots and
+/// The names of meaningful response headers in lower case, except the request ids; a `*` at the end matches any suffix. Snapshots and
 /// reports contain only these headers.
-pub(crate) const MEANINGFUL_HEADERS: &[&str] = &[
+const MEANINGFUL_HEADERS: &[&str] = &[
     "content-type",
     "content-encoding",
     // RFC 9110 sections 10.2.1, 10.2.2, 10.2.3, 11.6.1.
@@ -18,15 +18,26 @@ pub(crate) const MEANINGFUL_HEADERS: &[&str] = &[
     "anthropic-ratelimit-*",
     "ratelimitbysize-*",
     "x-tokenlimit-*",
-    // With these a caller can ask the provider about a request.
+    // The only place in which AWS sends the type of an error.
+    "x-amzn-errortype",
+];
+
+/// The headers in which providers send the id of a request; with these a caller can ask the provider about it. Those
+/// after the first [`SHOWN`] are not meaningful, because only one provider sends each of them.
+pub(crate) const REQUEST_IDS: [&str; 10] = [
     "x-request-id",
     "request-id",
     "apim-request-id",
     "x-amzn-requestid",
     "x-generation-id",
-    // The only place in which AWS sends the type of an error.
-    "x-amzn-errortype",
+    "mistral-correlation-id",
+    "x-kong-request-id",
+    "x-debug-trace-id",
+    "nvcf-reqid",
+    "x-ds-trace-id",
 ];
+
+const SHOWN: usize = 5;
 
 /// The prefix that some proxies add to the headers of a provider.
 const PASSED_ON: &str = "llm_provider-";
@@ -37,10 +48,11 @@ const PASSED_ON_DASHED: &str = "llm-provider-";
 /// Whether a header (its name in lower case) is meaningful to a caller, with or without a proxy's prefix.
 pub(crate) fn is_meaningful(name: &str) -> bool {
     let name = bare(name);
-    MEANINGFUL_HEADERS.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(prefix) => name.starts_with(prefix),
-        None => name == *pattern,
-    })
+    REQUEST_IDS[..SHOWN].contains(&name)
+        || MEANINGFUL_HEADERS.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == *pattern,
+        })
 }
 
 /// The name of a provider's header that a proxy passed on with a prefix.
@@ -50,10 +62,7 @@ pub(crate) fn passed_on(name: &str) -> Option<&str> {
 
 /// Whether the value of a header (its name in lower case) is a request id.
 pub(crate) fn is_request_id(name: &str) -> bool {
-    matches!(
-        bare(name),
-        "x-request-id" | "request-id" | "apim-request-id" | "x-amzn-requestid" | "x-generation-id"
-    )
+    REQUEST_IDS[..SHOWN].contains(&bare(name))
 }
 
 fn bare(name: &str) -> &str {

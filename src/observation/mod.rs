@@ -31,4 +31,4 @@ pub(crate) use shorten::excerpt;
 pub(crate) use stray::{Stray, StrayKind};
 pub(crate) use volatile::Volatile;
 
-pub(crate) use meaningful::{is_request_id, passed_on};
+pub(crate) use meaningful::{REQUEST_IDS, is_request_id, passed_on};

@@ -2,5 +2,6 @@
 
 pub(crate) mod eventstream;
 pub(crate) mod frames;
+pub(crate) mod hop;
 pub(crate) mod sse;
 pub(crate) mod websocket;

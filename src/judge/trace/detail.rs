@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dialect::{ErrorObject, Vocabulary, text},
     judge::{attempt_outcome::AttemptOutcome, facts::Facts},
-    observation::{Attempt, excerpt, word},
+    observation::{Attempt, excerpt, is_request_id, word},
 };
 
 /// The parts of the caller's response that can contain a detail.
@@ -74,18 +74,11 @@ pub(super) fn details(facts: &Facts<'_>, attempt: &Attempt, outcome: &AttemptOut
 
 /// Whether a header is a detail of an error.
 fn is_detail(name: &str) -> bool {
-    matches!(
-        name,
-        "retry-after"
-            | "retry-after-ms"
-            | "x-should-retry"
-            | "x-request-id"
-            | "request-id"
-            | "apim-request-id"
-            | "x-amzn-requestid"
-    ) || ["x-ratelimit-", "anthropic-ratelimit-", "ratelimitbysize-", "x-tokenlimit-"]
-        .iter()
-        .any(|family| name.starts_with(family))
+    matches!(name, "retry-after" | "retry-after-ms" | "x-should-retry")
+        || is_request_id(name)
+        || ["x-ratelimit-", "anthropic-ratelimit-", "ratelimitbysize-", "x-tokenlimit-"]
+            .iter()
+            .any(|family| name.starts_with(family))
 }
 
 impl Got<'_> {

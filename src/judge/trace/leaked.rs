@@ -7,6 +7,7 @@ use super::{
 use crate::{
     judge::facts::Facts,
     observation::{Attempt, Response, word},
+    wire::hop::HOP_BY_HOP,
 };
 
 /// The headers of a response that apply only to the upstream's connection (RFC 9110 section 7.6.1), without those that
@@ -14,12 +15,12 @@ use crate::{
 pub(crate) fn hop_by_hop(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     let named = named_by_connection(attempt);
     let headers = attempt.sent.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    headers.filter(move |(name, _)| {
-        matches!(
-            *name,
-            "keep-alive" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"
-        ) || named.iter().any(|hop| hop == name)
-    })
+    headers.filter(move |(name, _)| is_of_one_connection(name) || named.iter().any(|hop| hop == name))
+}
+
+/// Whether a header applies only to the upstream's connection, without those that every connection has.
+fn is_of_one_connection(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name) && !matches!(name, "connection" | "transfer-encoding")
 }
 
 /// The names of headers that `Connection` lists.
@@ -39,10 +40,9 @@ pub(crate) fn poison(attempt: &Attempt) -> impl Iterator<Item = (&str, &str)> {
     // After a protocol switch, `Upgrade` has the same value on every connection.
     let switched = attempt.sent.status == Some(101);
     headers.filter(move |(name, _)| !(switched && *name == "upgrade")).filter(move |(name, _)| {
-        matches!(
-            *name,
-            "set-cookie" | "proxy-authenticate" | "proxy-connection" | "upgrade" | "te" | "trailer"
-        ) || hop_by_hop.iter().any(|hop| hop == name)
+        *name == "set-cookie"
+            || is_of_one_connection(name) && *name != "keep-alive"
+            || hop_by_hop.iter().any(|hop| hop == name)
     })
 }
 
