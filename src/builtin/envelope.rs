@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::dialect::ErrorMembers;
+use crate::observation::shorten;
 
 /// The `type` of errors for which the upstream sent no type.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";
@@ -103,11 +104,7 @@ fn wrapped(text: &str, status: u16) -> ErrorMembers {
 }
 
 fn shortened(text: &str) -> String {
-    let text = text.trim();
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    shorten(text.trim(), SHOWN)
 }
 
 pub(super) fn looks_like_html(text: &str) -> bool {

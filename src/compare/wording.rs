@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::observation::beginning;
+
 /// The maximum length of a quoted part, in characters.
 const LONGEST: usize = 48;
 
@@ -79,8 +81,8 @@ fn is_part(character: char) -> bool {
 fn quoted(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = NAMED.as_ref().map_or(text.clone(), |named| named.replace_all(&text, "<$1>").into_owned());
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}...", &text[..end]),
+    match beginning(&text, LONGEST) {
+        Some(start) => format!("{start:?}..."),
         None => format!("{text:?}"),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use harm::ProxyHarm;
 pub(crate) use meaningful::is_meaningful;
 pub(crate) use random::{looks_random, without_random};
 pub use record::Observation;
-pub(crate) use shorten::excerpt;
+pub(crate) use shorten::{beginning, excerpt, shorten};
 pub(crate) use stray::{Stray, StrayKind};
 pub(crate) use volatile::Volatile;
 

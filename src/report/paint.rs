@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::inert::escaped;
-use crate::judge::Verdict;
+use crate::{judge::Verdict, observation::beginning};
 
 /// In a narrower terminal, wrapping would not help.
 const NARROWEST: usize = 40;
@@ -131,12 +131,10 @@ pub(super) fn safe(text: &str) -> String {
 
 /// The first `longest` characters, followed by how many more there are.
 pub(super) fn cut(text: &str, longest: usize) -> String {
-    let count = text.chars().count();
-    if count <= longest {
-        return text.to_owned();
+    match beginning(text, longest) {
+        Some(start) => format!("{start}... ({} characters more)", text[start.len()..].chars().count()),
+        None => text.to_owned(),
     }
-    let start: String = text.chars().take(longest).collect();
-    format!("{start}... ({} characters more)", count - longest)
 }
 
 /// Breaks `text` at spaces into lines of at most `width` characters. A longer word is broken after a comma if
