@@ -9,12 +9,12 @@ use super::{
     chain::ProxyShared,
     dialect::Address,
     failure::CallFailure,
-    multipart,
     upstream_request::{CallerRequest, UpstreamBody},
 };
 use crate::{
     proxy::ProxyRoute,
     scenario::{Api, Provider},
+    wire::multipart,
 };
 
 /// Checks the path, the method and the key of a request, before its body is read.
@@ -123,15 +123,17 @@ fn body(api: Api, content_type: &str, bytes: Bytes) -> Result<UpstreamBody, Call
     if api.method() == "GET" {
         return Ok(UpstreamBody::None);
     }
-    if matches!(api, Api::OpenaiTranscriptions | Api::OpenaiFiles) {
-        let Some(boundary) = multipart::boundary(content_type) else {
+    if api.is_form() {
+        let parts =
+            multipart::boundary(content_type).and_then(|boundary| multipart::parts(&bytes, &boundary));
+        let Some(parts) = parts else {
             return Err(CallFailure::caller(
                 400,
                 "invalid_form",
                 "The request body is not a multipart form.",
             ));
         };
-        let model = multipart::field(&bytes, boundary, "model");
+        let model = parts.into_iter().find(|part| part.name == "model").map(|part| part.content);
         return Ok(UpstreamBody::Form { model, bytes });
     }
     let body: Value =

@@ -36,7 +36,6 @@ mod failure;
 mod handler;
 mod headers;
 mod incoming;
-mod multipart;
 mod own_process;
 mod passed_body;
 mod pinged_stream;

@@ -22,7 +22,6 @@ mod header;
 mod limits;
 mod malformed;
 mod message;
-mod multipart;
 mod ollama;
 mod openai;
 mod prepared;

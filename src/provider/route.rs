@@ -1,16 +1,18 @@
 //! Matches requests with the endpoints of a provider's profile.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{
     body::LazyJson,
     catalogue::ErrorRow,
-    multipart,
     profile::{self, RouteRow},
     request::{ReceivedCall, RequestedCall, Verb},
 };
-use crate::scenario::{Api, ErrorName, Provider};
+use crate::{
+    scenario::{Api, ErrorName, Provider},
+    wire::multipart::{self, FormPart},
+};
 
 /// The reason why a request does not reach a model.
 #[derive(Debug, Clone)]
@@ -88,7 +90,7 @@ pub(super) fn read(provider: Provider, received: &ReceivedCall<'_>) -> Result<Re
             return Err(Refusal::NotUpgraded(asked));
         }
     } else if takes_form(row, received) {
-        match multipart::fields(received.headers, received.body) {
+        match form_fields(received) {
             Some(fields) => {
                 if asked.model.is_empty() {
                     asked.model = fields.get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -136,12 +138,19 @@ fn takes_form(row: &RouteRow, received: &ReceivedCall<'_>) -> bool {
         let kind = received.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"multipart/"))
     };
-    row.post.is_some()
-        && match row.api {
-            Api::OpenaiTranscriptions | Api::OpenaiFiles => true,
-            Api::OpenaiImages => sent(),
-            _ => false,
-        }
+    row.post.is_some() && (row.api.is_form() || row.api == Api::OpenaiImages && sent())
+}
+
+/// The fields of a form by name: a text as a string, a file as `{"filename", "bytes"}`, where `bytes` is its length.
+/// If a name occurs more than once, the last field counts. Returns `None` if the body is not a form.
+fn form_fields(received: &ReceivedCall<'_>) -> Option<Map<String, Value>> {
+    let content_type = received.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+    let parts = multipart::parts(received.body, &multipart::boundary(content_type)?)?;
+    let field = |FormPart { name, filename, content }| match filename {
+        Some(filename) => (name, json!({"filename": filename, "bytes": content.len()})),
+        None => (name, json!(String::from_utf8_lossy(&received.body[content]))),
+    };
+    Some(parts.into_iter().map(field).collect())
 }
 
 /// Whether the route requires a JSON body. A path with an id needs no body.

@@ -1,7 +1,8 @@
-//! Encoders and decoders of the stream formats that the dialects use.
+//! The formats of bodies: encoders and decoders of streams, and a reader of forms.
 
 pub(crate) mod eventstream;
 pub(crate) mod frames;
 pub(crate) mod hop;
+pub(crate) mod multipart;
 pub(crate) mod sse;
 pub(crate) mod websocket;
