@@ -11,12 +11,16 @@ use super::{
     classify, envelope,
     failure::{CallFailure, Cause, RawUpstreamReply},
     headers,
-    split::{RawFrame, Splitter},
     stream::UpstreamStop,
     translate,
     upstream_request::{CallerRequest, UpstreamRequest},
 };
-use crate::{provider, proxy::ProxyRoute, scenario::Api, wire::frames::Carrier};
+use crate::{
+    provider,
+    proxy::ProxyRoute,
+    scenario::Api,
+    wire::frames::{Carrier, RawFrame, Splitter},
+};
 
 /// The maximum size of an upstream response body, and of a single event, in bytes.
 const MAX_BYTES: usize = 32 * 1024 * 1024;

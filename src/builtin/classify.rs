@@ -8,9 +8,11 @@ use super::{
     envelope,
     failure::{CallFailure, Cause, RawUpstreamReply},
     headers,
-    split::RawFrame,
 };
-use crate::{scenario::Api, wire::frames::Frame};
+use crate::{
+    scenario::Api,
+    wire::frames::{Frame, RawFrame},
+};
 
 /// Whether a response with this status can be a success.
 pub(super) fn is_success(status: u16) -> bool {

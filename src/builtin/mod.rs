@@ -7,7 +7,7 @@
 //! A request takes this path: `server` accepts the connection, `handler` handles the request, `incoming`
 //! reads it, `chain` tries the route and its fallbacks, `attempt` sends one request to one upstream, and
 //! `relay` passes a stream on. These modules do the I/O, except `incoming`. Small pure modules decide:
-//! `incoming`, `upstream_request`, `classify`, `envelope`, `headers`, `retry`, `cooldown`, `split`, `stream`.
+//! `incoming`, `upstream_request`, `classify`, `envelope`, `headers`, `retry`, `cooldown`, `stream`.
 //!
 //! Three kinds of requests take another path: `passed_body` serves pass-through routes, `pinged_stream`
 //! starts a stream with pings before the upstream has answered, and `session` relays a WebSocket session.
@@ -47,7 +47,6 @@ mod rules;
 mod secrets;
 mod server;
 mod session;
-mod split;
 mod stream;
 mod tamper;
 mod tamper_session;

@@ -11,13 +11,12 @@ use super::{
     classify,
     failure::CallFailure,
     rules::Resume,
-    split::RawFrame,
     stream::{PieceKind, Reader, UpstreamStop},
     tamper,
     tamper_stream::StreamTamper,
     upstream_request::{CallerRequest, UpstreamBody},
 };
-use crate::proxy::ProxyRoute;
+use crate::{proxy::ProxyRoute, wire::frames::RawFrame};
 
 /// A stream that is being relayed to the caller. Dropping it ends the upstream request.
 #[derive(Debug)]

@@ -9,10 +9,12 @@ use super::{
     dialect::{self, DialectError, ErrorForm, FrameMeaning, meaning},
     envelope,
     secrets::Secrets,
-    split::RawFrame,
     translate::Translator,
 };
-use crate::{scenario::Api, wire::frames::Frame};
+use crate::{
+    scenario::Api,
+    wire::frames::{Frame, RawFrame},
+};
 
 /// A piece of a stream, to be sent to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]

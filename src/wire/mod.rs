@@ -1,8 +1,10 @@
 //! The formats of bodies: encoders and decoders of streams, and a reader of forms.
 
 pub(crate) mod eventstream;
+mod frame;
 pub(crate) mod frames;
 pub(crate) mod hop;
 pub(crate) mod multipart;
+mod split;
 pub(crate) mod sse;
 pub(crate) mod websocket;

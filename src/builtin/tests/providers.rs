@@ -8,14 +8,13 @@ use crate::{
         classify,
         dialect::{self, ErrorForm, FrameMeaning},
         headers,
-        split::{RawFrame, Splitter},
         upstream_request::{CallerRequest, UpstreamBody},
     },
     observation::{Canaries, Identity},
     provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
     proxy::ProxyRoute,
     scenario::{Api, ErrorName, Provider, ProxySettings, SuccessReply},
-    wire::frames::Carrier,
+    wire::frames::{Carrier, RawFrame, Splitter},
 };
 
 fn canaries() -> Canaries {

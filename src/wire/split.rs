@@ -2,22 +2,22 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::{
+use super::{
     eventstream,
-    frames::{Carrier, Frame},
+    frame::{Carrier, Frame},
     sse,
 };
 
 /// A frame with its exact bytes.
 #[derive(Debug)]
-pub(super) struct RawFrame {
+pub(crate) struct RawFrame {
     pub frame: Frame,
     pub raw: Bytes,
 }
 
 /// Splits incoming bytes into frames.
 #[derive(Debug)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     inner: Inner,
     /// The bytes of frames that have not been returned yet.
     raw: BytesMut,
@@ -33,9 +33,9 @@ enum Inner {
 }
 
 impl Splitter {
-    pub(super) fn new(carrier: Carrier) -> Self {
+    pub(crate) fn new(carrier: Carrier) -> Self {
         let inner = match carrier {
-            // WebSocket messages are not a body: `session` relays them.
+            // WebSocket messages are not a body.
             Carrier::Sse | Carrier::WebSocket => Inner::Sse(sse::SseDecoder::lenient()),
             Carrier::Ndjson => Inner::Ndjson,
             Carrier::Aws => Inner::Aws(eventstream::EventStreamDecoder::lenient()),
@@ -44,7 +44,7 @@ impl Splitter {
     }
 
     /// Adds the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
         // Lenient decoders accept everything.
         match &mut self.inner {
@@ -54,8 +54,27 @@ impl Splitter {
         }
     }
 
-    /// Takes the next complete frame.
-    pub(super) fn pop(&mut self) -> Option<RawFrame> {
+    /// Takes the next complete frame. After a wrong length or checksum it is unknown where the next message begins:
+    /// everything from there on is one frame without a name.
+    pub(crate) fn pop(&mut self) -> Option<RawFrame> {
+        if let Some(frame) = self.pop_readable() {
+            return Some(frame);
+        }
+        self.damage()?;
+        let raw = self.raw.split().freeze();
+        (!raw.is_empty()).then(|| RawFrame { frame: nameless(), raw })
+    }
+
+    /// The violation that makes the rest of the stream unreadable for every client, if there is one.
+    pub(super) fn damage(&self) -> Option<&eventstream::EventStreamViolation> {
+        match &self.inner {
+            Inner::Aws(decoder) => decoder.violations().iter().find(|violation| violation.kind.is_fatal()),
+            Inner::Sse(_) | Inner::Ndjson => None,
+        }
+    }
+
+    /// Takes the next frame that can be read.
+    pub(super) fn pop_readable(&mut self) -> Option<RawFrame> {
         match &mut self.inner {
             Inner::Sse(decoder) => {
                 let event = decoder.pop()?;
@@ -75,36 +94,29 @@ impl Splitter {
                 let end = start + self.raw[start..].iter().position(|byte| *byte == b'\n')?;
                 Some(self.line(end + 1))
             }
-            Inner::Aws(decoder) => match decoder.pop() {
-                Some(message) => {
-                    let length = (message.span.end.saturating_sub(message.span.start)) as usize;
-                    let raw = self.raw.split_to(length.min(self.raw.len())).freeze();
-                    Some(RawFrame { frame: Frame::from(message), raw })
-                }
-                // After a wrong length or checksum it is unknown where the next message begins.
-                None if decoder.violations().iter().any(|violation| violation.kind.is_fatal()) => {
-                    let raw = self.raw.split().freeze();
-                    (!raw.is_empty()).then(|| RawFrame { frame: nameless(), raw })
-                }
-                None => None,
-            },
+            Inner::Aws(decoder) => {
+                let message = decoder.pop()?;
+                let length = (message.span.end.saturating_sub(message.span.start)) as usize;
+                let raw = self.raw.split_to(length.min(self.raw.len())).freeze();
+                Some(RawFrame { frame: Frame::from(message), raw })
+            }
         }
     }
 
     /// Takes the last frame after the stream has ended, if nothing but the line end is missing.
-    pub(super) fn last(&mut self) -> Option<RawFrame> {
+    pub(crate) fn last(&mut self) -> Option<RawFrame> {
         let is_line =
             matches!(self.inner, Inner::Ndjson) && self.raw.iter().any(|b| !b.is_ascii_whitespace());
         is_line.then(|| self.line(self.raw.len()))
     }
 
     /// The number of bytes that have been added but not returned yet.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.raw.len()
     }
 
     /// Takes the remaining bytes, which do not form a frame; empty if they are all whitespace.
-    pub(super) fn rest(&mut self) -> Bytes {
+    pub(crate) fn rest(&mut self) -> Bytes {
         let rest = self.raw.split().freeze();
         if rest.iter().all(u8::is_ascii_whitespace) { Bytes::new() } else { rest }
     }
