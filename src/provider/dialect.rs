@@ -6,17 +6,16 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    anthropic, bedrock,
+    bedrock,
     canned::{fill, fill_value, literal},
     catalogue::{ErrorBodyForm, ErrorRow, Limits},
-    cohere, form, google,
+    form, google,
     header::{HeaderField, header},
     limits::{self, LimitState},
     message::{MessageBody, ProviderMessage},
-    ollama, openai,
     profile::{self, Profile},
     request::{ReceivedCall, RequestedCall},
-    route, stream_error,
+    route, stream_error, writer,
 };
 use crate::{
     observation::Canaries,
@@ -55,14 +54,7 @@ pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> Provi
 /// Returns a successful response in the dialect of the requested endpoint.
 pub(crate) fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Canaries) -> ProviderMessage {
     let profile = profile::of(asked.provider);
-    let served = asked.api.and_then(|api| match api.native_provider() {
-        Provider::Anthropic => anthropic::reply(api, reply, asked, canaries),
-        Provider::Gemini => google::reply(api, reply, asked, canaries),
-        Provider::Bedrock => bedrock::reply(api, reply, asked, canaries),
-        Provider::Cohere => cohere::reply(api, reply, asked, canaries),
-        Provider::Ollama => ollama::reply(api, reply, asked, canaries),
-        _ => openai::reply(api, reply, asked, canaries),
-    });
+    let served = asked.api.and_then(|api| writer::success(api, reply, asked, canaries));
     let Some((content_type, mut body)) = served else {
         return refused(asked, &profile.refusals.not_found, canaries);
     };
@@ -279,14 +271,7 @@ pub(crate) fn error_event_after(
         .unwrap_or_default();
     let form = form.or_else(|| own_event.filter(|event| event.named).map(|_| EventForm::Named));
     let failure = ProviderError { asked, row, text, error, after };
-    let event = match api.native_provider() {
-        Provider::Anthropic => anthropic::error_event(api, &failure, form, canaries),
-        Provider::Gemini => google::error_event(api, &failure, form, canaries),
-        Provider::Bedrock => bedrock::error_event(api, &failure, form, canaries),
-        Provider::Cohere => cohere::error_event(api, &failure, form, canaries),
-        Provider::Ollama => ollama::error_event(api, &failure, form, canaries),
-        _ => openai::error_event(api, &failure, form, canaries),
-    };
+    let event = writer::error_event(api, &failure, form, canaries);
     stream_error::ended(own_event, event)
 }
 

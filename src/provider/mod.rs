@@ -30,6 +30,7 @@ mod request;
 mod route;
 mod stream_error;
 mod tokens;
+mod writer;
 
 pub(crate) use account::{AccountState, Admission};
 pub(crate) use body::LazyJson;

@@ -48,7 +48,7 @@ pub(in crate::provider) fn word(row: &ErrorRow) -> &str {
 
 /// The event `error`. It always has Anthropic's form, whatever form the same failure has as a response: in a
 /// stream the error comes from the model.
-pub(super) fn event(failure: &ProviderError<'_>, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
+pub(crate) fn event(failure: &ProviderError<'_>, form: Option<EventForm>, canaries: &Canaries) -> Bytes {
     let mut error = failure.error.clone();
     if error["type"] != "error" {
         error = json!({

@@ -1,11 +1,9 @@
 //! Anthropic's endpoints, for every provider that serves them.
 
-mod count_tokens;
-mod endpoints;
-mod error;
-mod messages;
+pub(super) mod count_tokens;
+pub(super) mod error;
+pub(super) mod messages;
 
-pub(super) use endpoints::{error_event, reply};
 pub(super) use error::word;
 
 #[cfg(test)]

@@ -72,7 +72,6 @@ pub(in crate::provider) fn error_event(
     api: Api,
     failure: &ProviderError<'_>,
     form: Option<EventForm>,
-    _canaries: &Canaries,
 ) -> Bytes {
     let blocked = failure.row.form == Some(ErrorBodyForm::Guardrail);
     match (api, form) {

@@ -27,7 +27,7 @@ const PLAN: &str = "I will look the weather up.";
 
 const INPUT_TOKENS: usize = 9;
 
-pub(super) fn reply(
+pub(crate) fn reply(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,
@@ -115,7 +115,7 @@ fn stream(reply: &SuccessReply, canaries: &Canaries) -> MessageBody {
 ///
 /// [`EventForm::Unnamed`] leaves the `event:` line out; [`EventForm::Bare`] is the error's body on its own line,
 /// as a server in front of Cohere would write it.
-pub(super) fn error_event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
+pub(crate) fn error_event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
     let delta = json!({"error": failure.text, "finish_reason": "ERROR"});
     let end = json!({"type": "message-end", "delta": delta});
     match form {

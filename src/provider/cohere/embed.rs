@@ -27,7 +27,7 @@ const MAX_DIMENSIONS: u64 = 1536;
 /// The largest number of inputs in a request.
 const MAX_INPUTS: usize = 96;
 
-pub(super) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(crate) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let list = |name: &str| asked.body[name].as_array().map(Vec::as_slice).unwrap_or_default();
     let texts: Vec<_> = list("texts").iter().filter(|text| text.is_string()).take(MAX_INPUTS).collect();
     let others = list("inputs").len() + list("images").len();

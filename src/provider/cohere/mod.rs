@@ -1,11 +1,8 @@
 //! Cohere's endpoints.
 
-mod chat;
-mod embed;
-mod endpoints;
-mod rerank;
-
-pub(super) use endpoints::{error_event, reply};
+pub(super) mod chat;
+pub(super) mod embed;
+pub(super) mod rerank;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::{
 const MAX_DOCUMENTS: usize = 1000;
 
 /// Ranks the documents in the order of the request, each less relevant than the previous one.
-pub(super) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(crate) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let documents = asked.body["documents"].as_array().map_or(0, Vec::len);
     let wanted = asked.body["top_n"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(documents);
     let results: Vec<Value> = (0..documents.min(wanted).min(MAX_DOCUMENTS))

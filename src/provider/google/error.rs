@@ -61,7 +61,7 @@ pub(in crate::provider) fn framed(
 
 /// Returns an error in place of the next chunk of a stream. In an array it follows another element and closes
 /// the array.
-pub(super) fn event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
+pub(crate) fn event(failure: &ProviderError<'_>, form: Option<EventForm>) -> Bytes {
     let error = match failure.row.form {
         // After the stream has begun, the model's output is refused, not the prompt.
         Some(ErrorBodyForm::GoogleBlocked) => {

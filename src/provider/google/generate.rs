@@ -18,7 +18,7 @@ use crate::{
     scenario::SuccessReply,
 };
 
-pub(super) fn reply(
+pub(crate) fn reply(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,

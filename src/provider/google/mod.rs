@@ -1,11 +1,9 @@
 //! Google's endpoints: Gemini and Vertex AI.
 
 mod carried;
-mod endpoints;
-mod error;
-mod generate;
+pub(super) mod error;
+pub(super) mod generate;
 
-pub(super) use endpoints::{error_event, reply};
 pub(super) use error::{blocked, framed, page};
 
 #[cfg(test)]

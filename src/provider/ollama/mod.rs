@@ -1,6 +1,3 @@
 //! Ollama's native endpoints, for every provider that serves them.
 
-mod endpoints;
-mod native;
-
-pub(super) use endpoints::{error_event, reply};
+pub(super) mod native;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The differences between the lines of the two endpoints.
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     /// The member that contains a piece of text.
     text: fn(&str) -> (&'static str, Value),
     /// The lines of a tool call: one member for each line.
@@ -32,7 +32,7 @@ pub(super) struct Endpoint {
 }
 
 /// `/api/chat`
-pub(super) const CHAT: Endpoint = Endpoint {
+pub(crate) const CHAT: Endpoint = Endpoint {
     text: message,
     call: |canaries| vec![called(canaries)],
     whole_call: called,
@@ -40,7 +40,7 @@ pub(super) const CHAT: Endpoint = Endpoint {
 };
 
 /// `/api/generate`
-pub(super) const GENERATE: Endpoint = Endpoint {
+pub(crate) const GENERATE: Endpoint = Endpoint {
     text: |text| ("response", json!(text)),
     call: |canaries| call_as_text(canaries).into_iter().map(|piece| ("response", json!(piece))).collect(),
     whole_call: |canaries| ("response", json!(call_as_text(canaries).concat())),
@@ -48,7 +48,7 @@ pub(super) const GENERATE: Endpoint = Endpoint {
     last: || json!({"context": [1, 2, 3]}),
 };
 
-pub(super) fn reply(
+pub(crate) fn reply(
     endpoint: &Endpoint,
     reply: &SuccessReply,
     asked: &RequestedCall,
@@ -76,7 +76,7 @@ pub(super) fn reply(
 }
 
 /// Returns an error in a stream that has begun, in place of a line of content.
-pub(super) fn error_line(error: &Value) -> Bytes {
+pub(crate) fn error_line(error: &Value) -> Bytes {
     line(error)
 }
 

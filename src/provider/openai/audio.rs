@@ -17,7 +17,7 @@ const FRAME_HEADER: [u8; 4] = [0xff, 0xfb, 0x90, 0xc4];
 const FRAME_LENGTH: usize = 417;
 
 /// Returns silence, with the spoken text as its title.
-pub(in crate::provider) fn speech(
+pub(crate) fn speech(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,
@@ -55,7 +55,7 @@ fn titled(title: &str) -> Vec<u8> {
 }
 
 /// Returns the transcribed text as JSON, or in one of whisper's text formats.
-pub(in crate::provider) fn transcription(
+pub(crate) fn transcription(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,

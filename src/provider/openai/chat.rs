@@ -21,7 +21,7 @@ use crate::{
     scenario::{EventForm, SuccessReply},
 };
 
-pub(in crate::provider) fn reply(
+pub(crate) fn reply(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,
@@ -234,7 +234,7 @@ fn lay(members: Map<String, Value>, object: &mut Value) {
 }
 
 /// Returns an error as an event of a stream that has begun.
-pub(in crate::provider) fn error_event(error: &Value, form: Option<EventForm>) -> Bytes {
+pub(crate) fn error_event(error: &Value, form: Option<EventForm>) -> Bytes {
     match form {
         Some(EventForm::Named) => format!("event: error\ndata: {error}\n\n"),
         Some(EventForm::Bare) => format!("{error}\n"),

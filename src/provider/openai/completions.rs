@@ -18,7 +18,7 @@ use crate::{
     scenario::SuccessReply,
 };
 
-pub(in crate::provider) fn reply(
+pub(crate) fn reply(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,

@@ -17,7 +17,7 @@ const MAX_DIMENSIONS: u64 = 3072;
 /// The largest number of inputs in a request.
 const MAX_INPUTS: usize = 2048;
 
-pub(in crate::provider) fn reply(asked: &RequestedCall) -> (&'static str, MessageBody) {
+pub(crate) fn reply(asked: &RequestedCall) -> (&'static str, MessageBody) {
     let inputs = inputs(&asked.body["input"]);
     let dimensions = asked.body["dimensions"].as_u64().unwrap_or(DIMENSIONS).clamp(1, MAX_DIMENSIONS);
     let base64 = asked.body["encoding_format"] == "base64";

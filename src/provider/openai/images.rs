@@ -19,7 +19,7 @@ use crate::{
 const PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==";
 
-pub(in crate::provider) fn reply(
+pub(crate) fn reply(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,

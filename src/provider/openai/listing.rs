@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Lists the provider's own model, and a model whose name contains the canary.
-pub(in crate::provider) fn models(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(crate) fn models(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let own = model(asked.provider);
     let object =
         |id: &str, owner: &str| json!({"id": id, "object": "model", "created": created(), "owned_by": owner});
@@ -30,7 +30,7 @@ pub(in crate::provider) fn models(asked: &RequestedCall, canaries: &Canaries) ->
 }
 
 /// Returns a file, a list with one file, or the deletion of a file.
-pub(in crate::provider) fn files(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(crate) fn files(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let id = asked.id.clone().unwrap_or_else(|| file_id(canaries));
     let sent = &asked.body["file"];
     let name = sent["filename"].as_str().map_or_else(|| format!("{}.jsonl", canaries.content), str::to_owned);
@@ -53,10 +53,7 @@ pub(in crate::provider) fn files(asked: &RequestedCall, canaries: &Canaries) -> 
 }
 
 /// Returns a batch: a new one, a completed one, or, for a POST to a path with its id, one that is being cancelled.
-pub(in crate::provider) fn batches(
-    asked: &RequestedCall,
-    canaries: &Canaries,
-) -> (&'static str, MessageBody) {
+pub(crate) fn batches(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     let id = asked.id.clone().unwrap_or_else(|| format!("batch_{}", stem(canaries)));
     let at = |seconds: i64| json!(created() + seconds);
     let given = |name: &str, default: Value| match &asked.body[name] {

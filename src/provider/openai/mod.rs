@@ -1,17 +1,14 @@
 //! OpenAI's endpoints, for every provider that serves them.
 
-mod audio;
-mod chat;
-mod completions;
-mod embeddings;
-mod endpoints;
-mod images;
-mod listing;
-mod moderations;
-mod realtime;
-mod responses;
-
-pub(super) use endpoints::{error_event, reply};
+pub(super) mod audio;
+pub(super) mod chat;
+pub(super) mod completions;
+pub(super) mod embeddings;
+pub(super) mod images;
+pub(super) mod listing;
+pub(super) mod moderations;
+pub(super) mod realtime;
+pub(super) mod responses;
 
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ const CATEGORIES: [&str; 13] = [
 /// The largest number of results in a response.
 const MAX_INPUTS: usize = 2048;
 
-pub(in crate::provider) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
+pub(crate) fn reply(asked: &RequestedCall, canaries: &Canaries) -> (&'static str, MessageBody) {
     // A list of texts has one result for each text; a list of typed parts is one input.
     let inputs = match &asked.body["input"] {
         Value::Array(items) if items.iter().all(Value::is_string) => items.len().clamp(1, MAX_INPUTS),

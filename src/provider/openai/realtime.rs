@@ -24,11 +24,7 @@ use crate::{
 const AWAITED: &str = "response.create";
 
 /// Returns a session with one response.
-pub(in crate::provider) fn reply(
-    reply: &SuccessReply,
-    asked: &RequestedCall,
-    canaries: &Canaries,
-) -> MessageBody {
+pub(crate) fn reply(reply: &SuccessReply, asked: &RequestedCall, canaries: &Canaries) -> MessageBody {
     let mut events = Events { stem: stem(canaries), n: 0, frames: Vec::new() };
     events.push("session.created", json!({ "session": session(asked, canaries) }));
     let opening = std::mem::take(&mut events.frames);
@@ -172,7 +168,7 @@ fn session(asked: &RequestedCall, canaries: &Canaries) -> Value {
 }
 
 /// Returns an error as an event: the error object of a body, with the id of the client event that caused it.
-pub(in crate::provider) fn error_event(failure: &ProviderError<'_>, canaries: &Canaries) -> Bytes {
+pub(crate) fn error_event(failure: &ProviderError<'_>, canaries: &Canaries) -> Bytes {
     let error = &failure.error["error"];
     let event = json!({
         "type": "error",

@@ -18,7 +18,7 @@ use crate::{
     scenario::{EventForm, SuccessReply},
 };
 
-pub(in crate::provider) fn reply(
+pub(crate) fn reply(
     reply: &SuccessReply,
     asked: &RequestedCall,
     canaries: &Canaries,
@@ -199,7 +199,7 @@ fn with(first: &Value, then: Value) -> Value {
 
 /// Returns an error as an event of a stream that has begun. In the recorded form, the event is followed by the
 /// failed response.
-pub(in crate::provider) fn error_event(
+pub(crate) fn error_event(
     failure: &ProviderError<'_>,
     form: Option<EventForm>,
     canaries: &Canaries,
