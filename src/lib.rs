@@ -30,7 +30,7 @@ mod scenario; // scenario files: their model, and the way from text to cases
 mod shard; // cases divided into parts that take about the same time
 mod wire; // codecs: server-sent events, AWS event streams, WebSocket frames
 mod observation; // what was seen in a case, on both sides, as data
-mod dialect; // what each client API looks like: replies, errors, streams
+mod dialect; // what each client API looks like: requests, replies, errors, streams
 mod provider; // the dialects of the providers: replies, errors, streams
 mod fault; // from a fault to timed actions on a connection
 mod upstream; // the mock servers

@@ -48,7 +48,12 @@ const ORDER: [&str; 26] = [
 ];
 
 /// Uses that the order allows but the design forbids: the module, the modules that it must not use, and the reason.
-const FORBIDDEN: [(&str, &[&str], &str); 10] = [
+const FORBIDDEN: [(&str, &[&str], &str); 11] = [
+    (
+        "provider",
+        &["dialect"],
+        "it writes with code of its own what `dialect` reads, so that the reader is tested",
+    ),
     (
         "selftest",
         &["serve"],

@@ -16,7 +16,7 @@ use super::{
     upstream_request::{CallerRequest, UpstreamRequest},
 };
 use crate::{
-    provider,
+    dialect::carrier,
     proxy::ProxyRoute,
     scenario::Api,
     wire::frames::{Carrier, RawFrame, Splitter},
@@ -130,7 +130,7 @@ async fn send(
         return Ok(Success::Session { headers, upstream: Box::new(upgraded) });
     }
     let content_type = headers::value(&headers, "content-type").unwrap_or_default();
-    let is_stream = Carrier::of(content_type) == Some(provider::carrier(api));
+    let is_stream = Carrier::of(content_type) == Some(carrier(api));
     let is_plain = headers::coding(&headers).is_none();
     if call.is_framed() && is_stream && is_plain && classify::is_success(status) {
         return open(FrameSource::new(response, api), headers).await;
@@ -212,7 +212,7 @@ pub(super) struct FrameSource {
 
 impl FrameSource {
     fn new(response: reqwest::Response, api: Api) -> Self {
-        Self { api, response, splitter: Splitter::new(provider::carrier(api)) }
+        Self { api, response, splitter: Splitter::new(carrier(api)) }
     }
 
     /// Returns the next frame, or how the stream stopped.

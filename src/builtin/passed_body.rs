@@ -16,7 +16,7 @@ use super::{
     handler::{ProxyReply, ReplyBody, written},
     headers,
 };
-use crate::{provider::endpoint, proxy::ProxyRoute, scenario::Api};
+use crate::{dialect::row, provider::endpoint, proxy::ProxyRoute, scenario::Api};
 
 /// The prefix of pass-through paths. After it come the name of a route, and then the path that the provider's
 /// own SDK would request.
@@ -25,7 +25,7 @@ const ROOT: &str = "/pass-through/";
 /// The path to which a caller sends a request of `api` to pass it through; `None` if the provider does not
 /// have this endpoint.
 pub(crate) fn pass_through_path(route: &ProxyRoute, api: Api, stream: bool) -> Option<String> {
-    let path = endpoint(route.provider, api, stream, &route.upstream_model)?;
+    let path = endpoint(route.provider, api, stream, row(api).query(stream), &route.upstream_model)?;
     Some(format!("{ROOT}{}{path}", route.model))
 }
 

@@ -14,14 +14,14 @@ use super::{
     relay::StreamRelay,
     upstream_request::CallerRequest,
 };
-use crate::{provider, proxy::ProxyRoute, scenario::Api, wire::frames::Carrier};
+use crate::{dialect::carrier, proxy::ProxyRoute, scenario::Api, wire::frames::Carrier};
 
 /// A comment, which every SSE parser ignores, whatever the dialect.
 const PING: Bytes = Bytes::from_static(b": ping\n\n");
 
 /// The interval of the pings; `None` if the route has no keep-alive or the response is not an event stream.
 pub(super) fn interval(route: &ProxyRoute, call: &CallerRequest) -> Option<Duration> {
-    let is_framed = call.is_framed() && provider::carrier(call.api) == Carrier::Sse;
+    let is_framed = call.is_framed() && carrier(call.api) == Carrier::Sse;
     route.settings.keep_alive.filter(|interval| is_framed && !interval.is_zero())
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn answer(
         return reply;
     }
     let pinged = PingedStream { api, defect, interval, pinged: false, state: State::Waiting(work) };
-    let mut reply = ProxyReply::whole(200, provider::carrier(api).content_type(), Bytes::new());
+    let mut reply = ProxyReply::whole(200, carrier(api).content_type(), Bytes::new());
     reply.headers.push(("cache-control".into(), "no-cache".into()));
     reply.body = ReplyBody::Pinged(Box::new(pinged));
     reply

@@ -13,7 +13,7 @@ use super::{
     handler::ProxyReply,
     headers, tamper_stream,
 };
-use crate::{provider, proxy::ProxyRoute, scenario::Api};
+use crate::{dialect::carrier, proxy::ProxyRoute, scenario::Api};
 
 /// What a defect can use about the request whose failure it changes.
 #[derive(Debug)]
@@ -181,12 +181,12 @@ pub(super) fn form(
         }
         Defect::StreamErrorAsSse if context.stream => {
             let frame = dialect::error_frame(context.api, failure.error.clone(), failure.status, 0);
-            reply(200, provider::carrier(context.api).content_type(), frame)
+            reply(200, carrier(context.api).content_type(), frame)
         }
         Defect::SuccessMadeUp if context.stream => {
             let (finish, done) = (tamper_stream::finish(context.api), tamper_stream::done(context.api));
             let body = [finish.bytes, done.bytes].concat();
-            reply(200, provider::carrier(context.api).content_type(), body.into())
+            reply(200, carrier(context.api).content_type(), body.into())
         }
         Defect::SuccessMadeUp => {
             let body = dialect::empty_response(context.api)?;
@@ -195,7 +195,7 @@ pub(super) fn form(
         Defect::FirstErrorEmptySuccess if failure.cause == Cause::FirstEvent => {
             let (finish, done) = (tamper_stream::finish(context.api), tamper_stream::done(context.api));
             let body = [finish.bytes, done.bytes].concat();
-            reply(200, provider::carrier(context.api).content_type(), body.into())
+            reply(200, carrier(context.api).content_type(), body.into())
         }
         _ => None,
     }
@@ -210,7 +210,7 @@ fn unchanged(status: u16, raw: &RawUpstreamReply) -> ProxyReply {
 /// The proxy's own headers of a stream.
 pub(super) fn stream_head(defect: Option<Defect>, api: Api) -> Vec<(String, String)> {
     let mut head = vec![
-        ("content-type".to_owned(), provider::carrier(api).content_type().to_owned()),
+        ("content-type".to_owned(), carrier(api).content_type().to_owned()),
         ("cache-control".to_owned(), "no-cache".to_owned()),
     ];
     if defect == Some(Defect::StreamTypeLost) {

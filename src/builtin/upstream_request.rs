@@ -12,7 +12,7 @@ use super::{
     translate,
 };
 use crate::{
-    provider,
+    dialect::{HANDSHAKE, carrier},
     proxy::ProxyRoute,
     scenario::{Api, Provider},
 };
@@ -75,7 +75,7 @@ impl CallerRequest {
         }
         if api.is_session() {
             query.push(("model".to_owned(), route.upstream_model.clone()));
-            headers.extend(session_headers());
+            headers.extend(HANDSHAKE.map(|(name, value)| (name.to_owned(), value.to_owned())));
         } else {
             headers.push(("accept".into(), accept(api, self.stream).into()));
         }
@@ -131,22 +131,9 @@ impl CallerRequest {
     }
 }
 
-/// The headers of a WebSocket handshake (RFC 6455 section 4.1). A fixed key is enough, since there is no
-/// intermediary between this proxy and a mock that could confuse two handshakes.
-fn session_headers() -> impl Iterator<Item = (String, String)> {
-    [
-        ("connection", "Upgrade"),
-        ("upgrade", "websocket"),
-        ("sec-websocket-version", "13"),
-        ("sec-websocket-key", "dXBmYXVsdC1yZWxheWluZw=="),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-}
-
 fn accept(api: Api, stream: bool) -> &'static str {
     match api {
-        _ if stream => provider::carrier(api).content_type(),
+        _ if stream => carrier(api).content_type(),
         Api::OpenaiSpeech | Api::OpenaiTranscriptions => "*/*",
         _ => "application/json",
     }

@@ -16,7 +16,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    client,
+    dialect,
     fault::{self, Origin},
     judge::{self, Policy, Rule},
     provider::{self, RequestedCall},
@@ -200,7 +200,7 @@ fn asked_api(combination: Combination) -> Api {
 
 fn request(case: &Case, model: &str, step: &Step) -> String {
     let api = case.combination.api;
-    let request = client::request(api, model, case.combination.stream, step);
+    let request = dialect::request(api, model, case.combination.stream, step);
     format!("{} {} {}", request.method, request.path, request.body.describe()).trim_end().to_owned()
 }
 

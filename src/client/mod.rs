@@ -8,14 +8,11 @@ mod caller;
 mod connection;
 mod driver;
 mod ending;
-mod form;
 mod leave;
 mod mistake;
 mod session;
 
-#[cfg(test)]
-pub(crate) use call::RequestBody;
-pub(crate) use call::{ClientCall, request};
+pub(crate) use call::ClientCall;
 pub(crate) use driver::{ClientError, Driver};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use wiremock::{
 
 use super::*;
 use crate::{
+    dialect::{RequestBody, request},
     observation::{ExchangeOutcome, ResponseEnd, StepName},
     scenario::{Api, Step},
 };

@@ -1,15 +1,50 @@
 //! `anthropic/messages` and `anthropic/count_tokens`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::nested,
+    error_form::ErrorForm,
     parsed::{Completion, StreamEvent},
+    request_body::{RequestBody, messages},
+    row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
+};
+
+const VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
+
+pub(super) static MESSAGES: ApiRow = ApiRow {
+    path: "/v1/messages",
+    stream_path: None,
+    headers: VERSION,
+    request: || RequestBody::json(json!({"max_tokens": 64, "messages": messages()})),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Anthropic,
+    stream: Some(StreamRow {
+        event,
+        error_event: ErrorEventForm::Named,
+        finish: &[SampleEvent(
+            Some("message_delta"),
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":0}}"#,
+        )],
+        terminator: Some(SampleEvent(Some("message_stop"), r#"{"type":"message_stop"}"#)),
+        awaited_terminator: Some("message_stop"),
+        ..StreamRow::SSE
+    }),
+};
+
+pub(super) static COUNT_TOKENS: ApiRow = ApiRow {
+    headers: VERSION,
+    ..ApiRow::whole(
+        "/v1/messages/count_tokens",
+        ErrorForm::Anthropic,
+        || RequestBody::json(json!({"messages": messages()})),
+        ResponseReader::Json(count),
+    )
 };
 
 /// Parses one event of a stream. The SDKs read only the `event:` line, so a frame without one is not an event of this
 /// dialect, whatever its data contains.
-pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
+fn event(name: Option<&str>, data: &str) -> StreamEvent {
     match (name, serde_json::from_str::<Value>(data)) {
         (Some(name), Ok(value)) => typed(name, &value).unwrap_or_else(|| StreamEvent::Odd(data.to_owned())),
         (Some("ping"), _) => StreamEvent::NOTHING,
@@ -53,7 +88,7 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
 }
 
 /// Parses a token count; `None` if `value` is not one.
-pub(super) fn count(value: &Value) -> Option<Completion> {
+fn count(value: &Value) -> Option<Completion> {
     let count = value.get("input_tokens")?.as_u64()?;
     Some(Completion::of(count.to_string(), None))
 }

@@ -7,11 +7,64 @@ use serde_json::{Value, json};
 use super::{
     anthropic,
     error::text,
+    error_form::ErrorForm,
     parsed::{Completion, ErrorObject, StreamEvent, Vocabulary},
+    request_body::{PROMPT, RequestBody, messages},
+    row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
+};
+use crate::wire::frames::Carrier;
+
+pub(super) static CONVERSE: ApiRow = ApiRow {
+    path: "/model/{model}/converse",
+    stream_path: Some("/model/{model}/converse-stream"),
+    headers: &[],
+    request: || RequestBody::json(json!({"messages": [{"role": "user", "content": [{"text": PROMPT}]}]})),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Aws,
+    stream: Some(StreamRow {
+        event: converse,
+        finish: &[
+            SampleEvent(Some("messageStop"), r#"{"stopReason":"end_turn"}"#),
+            SampleEvent(
+                Some("metadata"),
+                r#"{"usage":{"inputTokens":0,"outputTokens":0,"totalTokens":0},"metrics":{"latencyMs":0}}"#,
+            ),
+        ],
+        ..STREAM
+    }),
 };
 
+pub(super) static INVOKE: ApiRow = ApiRow {
+    path: "/model/{model}/invoke",
+    stream_path: Some("/model/{model}/invoke-with-response-stream"),
+    headers: &[],
+    request: || {
+        RequestBody::json(json!({
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 64,
+            "messages": messages(),
+        }))
+    },
+    response: ResponseReader::Json(anthropic::completion),
+    errors: ErrorForm::Aws,
+    stream: Some(StreamRow {
+        event: invoke,
+        // `message_delta` and `message_stop` of Anthropic.
+        finish: &[SampleEvent(
+            Some("chunk"),
+            r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9kZWx0YSIsImRlbHRhIjp7InN0b3BfcmVhc29uIjoiZW5kX3R1cm4iLCJzdG9wX3NlcXVlbmNlIjpudWxsfSwidXNhZ2UiOnsib3V0cHV0X3Rva2VucyI6MH19"}"#,
+        )],
+        terminator: Some(SampleEvent(Some("chunk"), r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0="}"#)),
+        awaited_terminator: Some("message_stop"),
+        ..STREAM
+    }),
+};
+
+const STREAM: StreamRow =
+    StreamRow { carrier: Carrier::Aws, error_event: ErrorEventForm::Exception, ..StreamRow::SSE };
+
 /// Parses one event of a Converse stream.
-pub(super) fn converse(name: Option<&str>, data: &str) -> StreamEvent {
+fn converse(name: Option<&str>, data: &str) -> StreamEvent {
     if let Some(error) = exception(name, data) {
         return StreamEvent::Error(error);
     }
@@ -32,7 +85,7 @@ pub(super) fn converse(name: Option<&str>, data: &str) -> StreamEvent {
 }
 
 /// Parses one event of an Invoke stream.
-pub(super) fn invoke(name: Option<&str>, data: &str) -> StreamEvent {
+fn invoke(name: Option<&str>, data: &str) -> StreamEvent {
     if let Some(error) = exception(name, data) {
         return StreamEvent::Error(error);
     }
@@ -61,7 +114,7 @@ fn exception(name: Option<&str>, data: &str) -> Option<ErrorObject> {
 }
 
 /// Parses a complete Converse response; `None` if `value` is not one.
-pub(super) fn completion(value: &Value) -> Option<Completion> {
+fn completion(value: &Value) -> Option<Completion> {
     let blocks = value.pointer("/output/message/content")?.as_array()?;
     let mut said = String::new();
     for block in blocks {

@@ -1,10 +1,50 @@
 //! `openai/chat` and its predecessor, `openai/completions`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::nested,
+    error_form::ErrorForm,
     parsed::{Completion, StreamEvent},
+    request_body::{PROMPT, RequestBody, messages},
+    row::{ApiRow, ResponseReader, SampleEvent, StreamRow},
+};
+
+pub(super) static CHAT: ApiRow = ApiRow {
+    path: "/v1/chat/completions",
+    stream_path: None,
+    headers: &[],
+    request: || RequestBody::json(json!({"messages": messages()})),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Openai,
+    stream: Some(STREAM),
+};
+
+pub(super) static COMPLETIONS: ApiRow = ApiRow {
+    path: "/v1/completions",
+    stream_path: None,
+    headers: &[],
+    request: || RequestBody::json(json!({ "prompt": PROMPT })),
+    response: ResponseReader::Json(legacy),
+    errors: ErrorForm::Openai,
+    stream: Some(StreamRow {
+        finish: &[SampleEvent(
+            None,
+            r#"{"id":"cmpl-0","object":"text_completion","created":0,"model":"unknown","choices":[{"index":0,"text":"","finish_reason":"stop"}]}"#,
+        )],
+        ..STREAM
+    }),
+};
+
+const STREAM: StreamRow = StreamRow {
+    event: |_, data| event(data),
+    finish: &[SampleEvent(
+        None,
+        r#"{"id":"chatcmpl-0","object":"chat.completion.chunk","created":0,"model":"unknown","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+    )],
+    terminator: Some(SampleEvent(None, "[DONE]")),
+    awaited_terminator: Some("[DONE]"),
+    ..StreamRow::SSE
 };
 
 /// Parses the data of one event of a stream.
@@ -30,7 +70,7 @@ pub(super) fn event(data: &str) -> StreamEvent {
 }
 
 /// Parses a complete response of `openai/chat`; `None` if `value` is not one.
-pub(super) fn completion(value: &Value) -> Option<Completion> {
+fn completion(value: &Value) -> Option<Completion> {
     let choice = value.get("choices")?.as_array()?.first()?;
     let message = choice.get("message")?;
     message
@@ -39,7 +79,7 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
 }
 
 /// Parses a complete response of `openai/completions`; `None` if `value` is not one.
-pub(super) fn legacy(value: &Value) -> Option<Completion> {
+fn legacy(value: &Value) -> Option<Completion> {
     let choice = value.get("choices")?.as_array()?.first()?;
     choice.get("text")?.as_str()?;
     Some(Completion { pieces: text(choice).into_iter().collect(), finish: finish(choice) })

@@ -1,14 +1,57 @@
 //! `cohere/chat`, `cohere/embed` and `cohere/rerank`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::text,
+    error_form::ErrorForm,
     parsed::{Completion, ErrorObject, StreamEvent},
+    payload::embeddings,
+    request_body::{PROMPT, RequestBody, messages},
+    row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
 };
 
+pub(super) static CHAT: ApiRow = ApiRow {
+    path: "/v2/chat",
+    stream_path: None,
+    headers: &[],
+    request: || RequestBody::json(json!({"messages": messages()})),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Cohere,
+    stream: Some(StreamRow {
+        event,
+        error_event: ErrorEventForm::MessageEnd,
+        finish: &[SampleEvent(
+            Some("message-end"),
+            r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE"}}"#,
+        )],
+        terminator: Some(SampleEvent(None, "[DONE]")),
+        ..StreamRow::SSE
+    }),
+};
+
+pub(super) static EMBED: ApiRow = ApiRow::whole(
+    "/v2/embed",
+    ErrorForm::Cohere,
+    || {
+        RequestBody::json(json!({
+            "texts": [PROMPT],
+            "input_type": "search_document",
+            "embedding_types": ["float"],
+        }))
+    },
+    ResponseReader::Json(embeddings),
+);
+
+pub(super) static RERANK: ApiRow = ApiRow::whole(
+    "/v2/rerank",
+    ErrorForm::Cohere,
+    || RequestBody::json(json!({"query": "A greeting", "documents": ["Hello.", "Goodbye."]})),
+    ResponseReader::Json(ranking),
+);
+
 /// Parses one event of a stream. A failure has no event of its own: the event that ends the message reports it.
-pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
+fn event(name: Option<&str>, data: &str) -> StreamEvent {
     if data.trim() == "[DONE]" {
         return StreamEvent::Done;
     }
@@ -45,7 +88,7 @@ pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
 }
 
 /// Parses a complete response of `cohere/chat`; `None` if `value` is not one.
-pub(super) fn completion(value: &Value) -> Option<Completion> {
+fn completion(value: &Value) -> Option<Completion> {
     let message = value.get("message")?.as_object()?;
     let mut said = String::new();
     for block in message.get("content").and_then(Value::as_array).into_iter().flatten() {
@@ -59,7 +102,7 @@ pub(super) fn completion(value: &Value) -> Option<Completion> {
 }
 
 /// Parses a ranking into a line `INDEX SCORE` for each result; `None` if `value` is not one.
-pub(super) fn ranking(value: &Value) -> Option<Completion> {
+fn ranking(value: &Value) -> Option<Completion> {
     let results = value.get("results")?.as_array()?;
     // Read as a number, because `1` and `1.0` are the same score.
     let score = |result: &Value| result.get("relevance_score")?.as_f64();

@@ -1,27 +1,9 @@
-//! The form of an error object that the clients of each dialect require.
+//! Checks an error object against the form that the clients of each dialect require.
 
 use serde_json::Value;
 
-use crate::{
-    observation::excerpt,
-    scenario::{Api, Provider},
-};
-
-/// The form of an error in a dialect, as findings describe it.
-pub(crate) fn envelope(api: Api) -> &'static str {
-    match api.native_provider() {
-        Provider::Anthropic => r#"{"type": "error", "error": {"type": text, "message": text}}"#,
-        Provider::Gemini => r#"{"error": {"code": number, "message": text, "status": text}}"#,
-        Provider::Bedrock => {
-            r#"{"message": text}, with its type in x-amzn-errortype or as the name of an exception"#
-        }
-        Provider::Cohere => r#"{"message": text}, or in a stream a message-end with an ERROR reason"#,
-        Provider::Ollama => r#"{"error": text}"#,
-        _ => {
-            r#"{"error": {"message": text, "type": text, "param": text or null, "code": text, number or null}}"#
-        }
-    }
-}
+use super::{error_form::ErrorForm, row::ErrorEventForm, table::row};
+use crate::{observation::excerpt, scenario::Api};
 
 /// How an error differs from the form of `api`'s dialect; `None` if it does not.
 ///
@@ -34,20 +16,22 @@ pub(crate) fn wrong_envelope(
     header: Option<&str>,
     own: impl Fn(&str, &Value) -> bool,
 ) -> Option<String> {
-    match api {
-        Api::OpenaiResponses if in_stream => responses_event(value),
-        _ => match api.native_provider() {
-            Provider::Anthropic => anthropic(value),
-            Provider::Gemini => gemini(value),
-            // An event is an exception by its name, which has been checked already.
-            Provider::Bedrock if in_stream => None,
-            Provider::Bedrock => bedrock(value, header),
-            // Only a message-end is an error there, and its form has been checked already.
-            Provider::Cohere if in_stream => None,
-            Provider::Cohere => text_member(value, "message"),
-            Provider::Ollama => text_member(value, "error"),
-            _ => openai(value, own),
-        },
+    let row = row(api);
+    if in_stream {
+        match row.error_event() {
+            ErrorEventForm::Typed => return responses_event(value),
+            // These are errors by their name or their reason, which the reader has checked.
+            ErrorEventForm::Exception | ErrorEventForm::MessageEnd => return None,
+            ErrorEventForm::Body | ErrorEventForm::Named => {}
+        }
+    }
+    match row.errors {
+        ErrorForm::Openai => openai(value, own),
+        ErrorForm::Anthropic => anthropic(value),
+        ErrorForm::Google => gemini(value),
+        ErrorForm::Aws => bedrock(value, header),
+        ErrorForm::Cohere => text_member(value, "message"),
+        ErrorForm::Ollama => text_member(value, "error"),
     }
 }
 

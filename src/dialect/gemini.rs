@@ -1,15 +1,35 @@
 //! `gemini/generate`: complete responses and pieces of a stream have the same form. A stream is a sequence of events or
 //! one array.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::nested,
+    error_form::ErrorForm,
     parsed::{Completion, StreamEvent},
+    request_body::{PROMPT, RequestBody},
+    row::{ApiRow, ResponseReader, SampleEvent, StreamRow},
+};
+
+pub(super) static GENERATE: ApiRow = ApiRow {
+    path: "/v1beta/models/{model}:generateContent",
+    stream_path: Some("/v1beta/models/{model}:streamGenerateContent?alt=sse"),
+    headers: &[],
+    request: || RequestBody::json(json!({"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]})),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Google,
+    stream: Some(StreamRow {
+        event: |_, data| event(data),
+        finish: &[SampleEvent(
+            None,
+            r#"{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}]}"#,
+        )],
+        ..StreamRow::SSE
+    }),
 };
 
 /// Parses one event of a stream, or one element of the array that is the stream without `alt=sse`.
-pub(super) fn event(data: &str) -> StreamEvent {
+fn event(data: &str) -> StreamEvent {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return StreamEvent::Odd(data.to_owned());
     };
@@ -26,7 +46,7 @@ pub(super) fn event(data: &str) -> StreamEvent {
 }
 
 /// Parses a complete response; `None` if `value` is not one.
-pub(super) fn completion(value: &Value) -> Option<Completion> {
+fn completion(value: &Value) -> Option<Completion> {
     let Value::Array(chunks) = value else {
         return read(value).map(|(text, finish)| Completion::of(text, finish));
     };

@@ -1,14 +1,55 @@
 //! `ollama/chat` and `ollama/generate`: lines of JSON; the last one contains `"done": true`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::nested,
+    error_form::ErrorForm,
     parsed::{Completion, StreamEvent},
+    request_body::{PROMPT, RequestBody, messages},
+    row::{ApiRow, ResponseReader, SampleEvent, StreamRow},
+};
+use crate::wire::frames::Carrier;
+
+pub(super) static CHAT: ApiRow = ApiRow {
+    path: "/api/chat",
+    stream_path: None,
+    headers: &[],
+    request: || RequestBody::json(json!({"messages": messages()})),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Ollama,
+    stream: Some(STREAM),
+};
+
+pub(super) static GENERATE: ApiRow = ApiRow {
+    path: "/api/generate",
+    stream_path: None,
+    headers: &[],
+    request: || RequestBody::json(json!({ "prompt": PROMPT })),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Ollama,
+    stream: Some(StreamRow {
+        finish: &[SampleEvent(
+            None,
+            r#"{"model":"unknown","created_at":"1970-01-01T00:00:00Z","response":"","done":true,"done_reason":"stop"}"#,
+        )],
+        ..STREAM
+    }),
+};
+
+const STREAM: StreamRow = StreamRow {
+    carrier: Carrier::Ndjson,
+    is_default: true,
+    event: |_, data| event(data),
+    finish: &[SampleEvent(
+        None,
+        r#"{"model":"unknown","created_at":"1970-01-01T00:00:00Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}"#,
+    )],
+    ..StreamRow::SSE
 };
 
 /// Parses one line of a stream.
-pub(super) fn event(data: &str) -> StreamEvent {
+fn event(data: &str) -> StreamEvent {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return StreamEvent::Odd(data.to_owned());
     };
@@ -24,7 +65,7 @@ pub(super) fn event(data: &str) -> StreamEvent {
 }
 
 /// Parses a complete response, or one line of a stream; `None` if `value` is neither.
-pub(super) fn completion(value: &Value) -> Option<Completion> {
+fn completion(value: &Value) -> Option<Completion> {
     let done = value.get("done")?.as_bool()?;
     let mut said = String::new();
     match value.get("message") {

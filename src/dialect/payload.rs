@@ -2,9 +2,50 @@
 //! into a text, so that rules can compare what was sent with what arrived.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::parsed::Completion;
+use super::{
+    error_form::ErrorForm,
+    form::MultipartForm,
+    parsed::Completion,
+    request_body::{PROMPT, RequestBody},
+    row::{ApiRow, ResponseReader},
+};
+
+pub(super) static EMBEDDINGS: ApiRow = ApiRow::whole(
+    "/v1/embeddings",
+    ErrorForm::Openai,
+    || RequestBody::json(json!({ "input": PROMPT })),
+    ResponseReader::Json(embeddings),
+);
+
+pub(super) static IMAGES: ApiRow = ApiRow::whole(
+    "/v1/images/generations",
+    ErrorForm::Openai,
+    || RequestBody::json(json!({ "prompt": "A red square." })),
+    ResponseReader::Json(images),
+);
+
+pub(super) static SPEECH: ApiRow = ApiRow::whole(
+    "/v1/audio/speech",
+    ErrorForm::Openai,
+    || RequestBody::json(json!({"input": PROMPT, "voice": "alloy"})),
+    ResponseReader::Bytes(speech),
+);
+
+pub(super) static TRANSCRIPTIONS: ApiRow = ApiRow::whole(
+    "/v1/audio/transcriptions",
+    ErrorForm::Openai,
+    || RequestBody::Form(MultipartForm::transcription()),
+    ResponseReader::Bytes(transcription),
+);
+
+pub(super) static MODERATIONS: ApiRow = ApiRow::whole(
+    "/v1/moderations",
+    ErrorForm::Openai,
+    || RequestBody::json(json!({ "input": PROMPT })),
+    ResponseReader::Json(moderations),
+);
 
 /// Embeddings of OpenAI or Cohere. The text is the same for numbers and for base64 of little-endian floats.
 pub(super) fn embeddings(value: &Value) -> Option<Completion> {
@@ -35,7 +76,7 @@ pub(super) fn embeddings(value: &Value) -> Option<Completion> {
 }
 
 /// Images, by their content or their URL.
-pub(super) fn images(value: &Value) -> Option<Completion> {
+fn images(value: &Value) -> Option<Completion> {
     let image = |item: &Value| {
         let holder = item.get("b64_json").filter(|held| !held.is_null()).or_else(|| item.get("url"))?;
         Some(format!("{}\n", holder.as_str()?))
@@ -45,20 +86,27 @@ pub(super) fn images(value: &Value) -> Option<Completion> {
 }
 
 /// Audio: a body that is not empty, with an audio or binary content type.
-pub(super) fn speech(body: &[u8], content_type: Option<&str>) -> Option<Completion> {
+fn speech(body: &[u8], content_type: Option<&str>) -> Option<Completion> {
     let essence = content_type?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let sound = essence.starts_with("audio/") || essence == "application/octet-stream";
     // Both sides are recorded as text in which invalid UTF-8 is replaced.
     (sound && !body.is_empty()).then(|| Completion::of(String::from_utf8_lossy(body).into_owned(), None))
 }
 
-/// The text of a transcription in JSON.
-pub(super) fn transcription(value: &Value) -> Option<Completion> {
-    Some(Completion::of(value.get("text")?.as_str()?.to_owned(), None))
+/// The text of a transcription, in JSON or as plain text.
+fn transcription(body: &[u8], content_type: Option<&str>) -> Option<Completion> {
+    let text = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => value.get("text")?.as_str()?.to_owned(),
+        Err(_) if content_type.is_some_and(|kind| kind.starts_with("text/plain")) => {
+            String::from_utf8_lossy(body).trim_end().to_owned()
+        }
+        Err(_) => return None,
+    };
+    Some(Completion::of(text, None))
 }
 
 /// For each input, whether it was flagged and in which categories.
-pub(super) fn moderations(value: &Value) -> Option<Completion> {
+fn moderations(value: &Value) -> Option<Completion> {
     let result = |result: &Value| {
         let categories = result.get("categories")?.as_object()?;
         let hit: Vec<&str> =
@@ -67,17 +115,4 @@ pub(super) fn moderations(value: &Value) -> Option<Completion> {
     };
     let results = value.get("results")?.as_array()?.iter().map(result);
     Some(Completion::of(results.collect::<Option<String>>()?, None))
-}
-
-/// A list of models. Its text is empty, because the proxy decides which models it lists, and under which names:
-/// those that its callers can use.
-pub(super) fn models(value: &Value) -> Option<Completion> {
-    let named = |model: &Value| model.get("id").is_some_and(Value::is_string);
-    value.get("data")?.as_array()?.iter().all(named).then(Completion::default)
-}
-
-/// A file or a batch. Its text is empty, because the proxy may use ids of its own.
-pub(super) fn object(value: &Value, kind: &str) -> Option<Completion> {
-    value.get("id")?.as_str()?;
-    (value.get("object")? == kind).then(Completion::default)
 }

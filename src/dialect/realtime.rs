@@ -1,14 +1,41 @@
 //! `openai/realtime`: events of a session. Each is a WebSocket message.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::{nested, text},
+    error_form::ErrorForm,
     parsed::{ErrorObject, StreamEvent, Vocabulary},
+    request_body::{PROMPT, RequestBody},
+    row::{ApiRow, ResponseReader, StreamRow},
+};
+use crate::wire::frames::Carrier;
+
+pub(super) static REALTIME: ApiRow = ApiRow {
+    path: "/v1/realtime",
+    stream_path: None,
+    headers: &[],
+    request: || {
+        RequestBody::json(json!({
+            "type": "response.create",
+            "response": {
+                "conversation": "none",
+                "output_modalities": ["text"],
+                "input": [{
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_text", "text": PROMPT}],
+                }],
+            },
+        }))
+    },
+    response: ResponseReader::None,
+    errors: ErrorForm::Openai,
+    stream: Some(StreamRow { carrier: Carrier::WebSocket, event: |_, data| event(data), ..StreamRow::SSE }),
 };
 
 /// Parses one event of a session. `response.done` reports the failure of a response.
-pub(super) fn event(data: &str) -> StreamEvent {
+fn event(data: &str) -> StreamEvent {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return StreamEvent::Odd(data.to_owned());
     };

@@ -1,15 +1,36 @@
 //! `openai/responses`: typed events; the last one repeats the complete response.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::{nested, text},
+    error_form::ErrorForm,
     parsed::{Completion, ErrorObject, StreamEvent, Vocabulary},
+    request_body::{PROMPT, RequestBody},
+    row::{ApiRow, ErrorEventForm, ResponseReader, SampleEvent, StreamRow},
+};
+
+pub(super) static RESPONSES: ApiRow = ApiRow {
+    path: "/v1/responses",
+    stream_path: None,
+    headers: &[],
+    request: || RequestBody::json(json!({ "input": PROMPT })),
+    response: ResponseReader::Json(completion),
+    errors: ErrorForm::Openai,
+    stream: Some(StreamRow {
+        event,
+        error_event: ErrorEventForm::Typed,
+        finish: &[SampleEvent(
+            Some("response.completed"),
+            r#"{"type":"response.completed","sequence_number":0,"response":{"id":"resp_0","object":"response","created_at":0,"status":"completed","error":null,"incomplete_details":null,"model":"unknown","output":[]}}"#,
+        )],
+        ..StreamRow::SSE
+    }),
 };
 
 /// Parses one event of a stream. An error is nested as in recordings, or flat as in the published schema. A
 /// `response.failed`, which follows an error event, counts as an error as well.
-pub(super) fn event(name: Option<&str>, data: &str) -> StreamEvent {
+fn event(name: Option<&str>, data: &str) -> StreamEvent {
     if data.trim() == "[DONE]" {
         return StreamEvent::Done;
     }
@@ -69,7 +90,7 @@ fn incomplete(response: &Value) -> String {
 }
 
 /// Parses a complete response; `None` if `value` is not one, or if the response failed.
-pub(super) fn completion(value: &Value) -> Option<Completion> {
+fn completion(value: &Value) -> Option<Completion> {
     let output = value.get("output")?.as_array()?;
     let status = value.get("status").and_then(Value::as_str);
     if matches!(status, Some("failed")) {

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::session::CallerSession;
 use crate::{
-    dialect::{self, Completion, ErrorObject, StreamEvent},
+    dialect::{self, Completion, ErrorForm, ErrorObject, StreamEvent},
     observation::{Exchange, ExchangeOutcome, ReceivedFrame, Response, ResponseEnd, excerpt},
-    scenario::{Api, Provider},
+    scenario::Api,
     wire::frames::Carrier,
 };
 
@@ -220,15 +220,12 @@ impl CallerStream {
     }
 }
 
-/// The error object in the body of a response with an error status. It is nested under `error`, except in dialects
-/// that write errors flat or in an array.
+/// The error object in the body of a response with an error status.
 fn error(api: Api, value: &Value, answer: &Response) -> Option<ErrorObject> {
-    match api.native_provider() {
-        Provider::Bedrock | Provider::Cohere | Provider::Gemini => {
-            dialect::any_error(value, answer.header("x-amzn-errortype"))
-        }
-        _ => dialect::nested_error(value),
+    if ErrorForm::of(api).is_nested() {
+        return dialect::nested_error(value);
     }
+    dialect::any_error(value, answer.header("x-amzn-errortype"))
 }
 
 fn stream(answer: &Response, api: Api, frames: &[ReceivedFrame]) -> CallerStream {

@@ -22,15 +22,20 @@ fn path(row: &'static RouteRow) -> Option<&'static str> {
 }
 
 /// The path and query that the provider's own SDK appends to its base URL to call an API, with the model filled
-/// in. `None` if the provider has no such endpoint.
-pub(crate) fn endpoint(provider: Provider, api: Api, stream: bool, model: &str) -> Option<String> {
+/// in. `None` if the provider has no such endpoint. `query` is the one that the API itself requires.
+pub(crate) fn endpoint(
+    provider: Provider,
+    api: Api,
+    stream: bool,
+    query: Option<&str>,
+    model: &str,
+) -> Option<String> {
     let pattern = endpoint_pattern(provider, api, stream)?;
     let base = profile::of(provider).base.as_str();
     let suffix = fill_pattern(pattern.strip_prefix(base).unwrap_or(pattern), model);
-    let own = api.path(stream).split_once('?').map(|(_, query)| query.to_owned());
     let query = match provider {
         Provider::Azure => Some(format!("api-version={AZURE_VERSION}")),
-        _ => own,
+        _ => query.map(str::to_owned),
     };
     Some(query.map_or(suffix.clone(), |query| format!("{suffix}?{query}")))
 }
@@ -70,12 +75,15 @@ mod tests {
     #[test]
     fn an_endpoint_is_what_an_sdk_appends_to_its_base_url() {
         use Provider::{Anthropic, Azure, Gemini, Groq, Openai};
-        let of = |provider, api, stream| endpoint(provider, api, stream, "m").unwrap();
+        let of = |provider, api, stream| endpoint(provider, api, stream, None, "m").unwrap();
         assert_eq!(of(Openai, Api::OpenaiChat, true), "/chat/completions");
         assert_eq!(of(Groq, Api::OpenaiChat, false), "/chat/completions");
         assert_eq!(of(Anthropic, Api::AnthropicMessages, false), "/v1/messages");
-        assert_eq!(of(Gemini, Api::GeminiGenerate, true), "/v1beta/models/m:streamGenerateContent?alt=sse");
+        assert_eq!(
+            endpoint(Gemini, Api::GeminiGenerate, true, Some("alt=sse"), "m").as_deref(),
+            Some("/v1beta/models/m:streamGenerateContent?alt=sse")
+        );
         assert!(of(Azure, Api::OpenaiChat, false).ends_with("/chat/completions?api-version=2024-10-21"));
-        assert_eq!(endpoint(Anthropic, Api::OpenaiEmbeddings, false, "m"), None);
+        assert_eq!(endpoint(Anthropic, Api::OpenaiEmbeddings, false, None, "m"), None);
     }
 }

@@ -11,7 +11,6 @@ mod anthropic;
 mod bedrock;
 mod body;
 mod canned;
-mod carried;
 mod catalogue;
 mod cohere;
 mod dialect;
@@ -35,7 +34,6 @@ mod writer;
 pub(crate) use account::{AccountState, Admission};
 pub(crate) use body::LazyJson;
 pub(crate) use canned::fill;
-pub(crate) use carried::carrier;
 pub use catalogue::SourceConfidence;
 pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
 #[cfg(test)]

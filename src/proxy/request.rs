@@ -12,10 +12,7 @@ use super::{
     route::ProxyRoute,
     template::{self, TemplateContext},
 };
-use crate::{
-    provider::endpoint,
-    scenario::{Api, fill_model},
-};
+use crate::{dialect, provider::endpoint, scenario::Api};
 
 /// The parts of a definition that apply to requests, rendered for each route.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +68,13 @@ impl Mapping {
             if let Some(passing) = document.pass_through.as_ref().filter(|_| route.settings.pass_through) {
                 let mut paths = HashMap::new();
                 for (api, stream) in passing.apis.keys().flat_map(|api| [(*api, false), (*api, true)]) {
-                    let suffix = endpoint(route.provider, api, stream, &route.upstream_model);
+                    let suffix = endpoint(
+                        route.provider,
+                        api,
+                        stream,
+                        dialect::row(api).query(stream),
+                        &route.upstream_model,
+                    );
                     let Some(suffix) = suffix else { continue };
                     context.insert("stream".to_owned(), json!(stream));
                     context.insert("path".to_owned(), json!(suffix));
@@ -102,11 +105,11 @@ impl Mapping {
                 if path.is_none() && request_path.is_none() {
                     continue;
                 }
-                let mut shown = fill_model(api.path(stream), &route.model);
+                let mut shown = dialect::fill_model(dialect::row(api).path(stream), &route.model);
                 context.insert("stream".to_owned(), json!(stream));
                 for text in [path, request_path].into_iter().flatten() {
                     context.insert("path".to_owned(), json!(shown));
-                    shown = fill_model(&render(text, &context)?, &route.model);
+                    shown = dialect::fill_model(&render(text, &context)?, &route.model);
                 }
                 paths.insert((api, stream), shown);
             }

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     builtin::{self, Builtin},
-    client::{ClientCall, request},
+    client::ClientCall,
+    dialect::request,
     observation::{StepName, Volatile},
     proxy::{Installed, Instance, InstanceSettings, Launch, ProxyRoute},
     scenario::{Combination, Step},

@@ -19,7 +19,6 @@ mod located;
 mod mistake;
 mod model;
 mod parse;
-mod path;
 mod proxy_settings;
 #[cfg(test)]
 mod schema;
@@ -64,7 +63,6 @@ pub(crate) use mistake::RequestMistake;
 pub(crate) use model::Step;
 pub use model::{Case, Combination, Scenario, SuccessReply, Turn, TurnReply};
 pub(crate) use parse::parse;
-pub(crate) use path::fill_model;
 pub use proxy_settings::ProxySettings;
 pub(crate) use proxy_settings::{Cooldown, ProxySettingRow, Setting};
 #[cfg(test)]

@@ -156,108 +156,84 @@ words! {
     }
 }
 
+/// The kind of an endpoint, from which its request and its response follow.
+#[derive(Clone, Copy)]
+enum EndpointKind {
+    /// Receives JSON; sends one message of a chat, or a stream.
+    Chat,
+    /// Receives JSON; sends one body or a stream.
+    Streamed,
+    /// Receives JSON; sends one body.
+    Whole,
+    /// Receives a `multipart/form-data` form; sends one body.
+    Form,
+    /// Receives a `GET`; sends one body.
+    List,
+    /// A WebSocket (RFC 6455) on which both sides send events.
+    Session,
+}
+
 impl Api {
+    /// What scenarios must know about the endpoint: the provider that defined it, and its kind. Module `dialect` knows
+    /// what its requests and responses look like.
+    const fn row(self) -> (Provider, EndpointKind) {
+        use EndpointKind::{Chat, Form, List, Session, Streamed, Whole};
+        match self {
+            Self::OpenaiChat => (Provider::Openai, Chat),
+            Self::OpenaiResponses => (Provider::Openai, Streamed),
+            Self::OpenaiCompletions => (Provider::Openai, Streamed),
+            Self::OpenaiEmbeddings => (Provider::Openai, Whole),
+            Self::OpenaiImages => (Provider::Openai, Whole),
+            Self::OpenaiSpeech => (Provider::Openai, Whole),
+            Self::OpenaiTranscriptions => (Provider::Openai, Form),
+            Self::OpenaiModerations => (Provider::Openai, Whole),
+            Self::OpenaiModels => (Provider::Openai, List),
+            Self::OpenaiFiles => (Provider::Openai, Form),
+            Self::OpenaiBatches => (Provider::Openai, Whole),
+            Self::OpenaiRealtime => (Provider::Openai, Session),
+            Self::AnthropicMessages => (Provider::Anthropic, Chat),
+            Self::AnthropicCountTokens => (Provider::Anthropic, Whole),
+            Self::GeminiGenerate => (Provider::Gemini, Chat),
+            Self::BedrockConverse => (Provider::Bedrock, Chat),
+            Self::BedrockInvoke => (Provider::Bedrock, Streamed),
+            Self::CohereChat => (Provider::Cohere, Chat),
+            Self::CohereEmbed => (Provider::Cohere, Whole),
+            Self::CohereRerank => (Provider::Cohere, Whole),
+            Self::OllamaChat => (Provider::Ollama, Chat),
+            Self::OllamaGenerate => (Provider::Ollama, Streamed),
+        }
+    }
+
     /// The provider that defined this API.
     pub const fn native_provider(self) -> Provider {
-        match self {
-            Self::OpenaiChat
-            | Self::OpenaiResponses
-            | Self::OpenaiCompletions
-            | Self::OpenaiEmbeddings
-            | Self::OpenaiImages
-            | Self::OpenaiSpeech
-            | Self::OpenaiTranscriptions
-            | Self::OpenaiModerations
-            | Self::OpenaiModels
-            | Self::OpenaiFiles
-            | Self::OpenaiBatches
-            | Self::OpenaiRealtime => Provider::Openai,
-            Self::AnthropicMessages | Self::AnthropicCountTokens => Provider::Anthropic,
-            Self::GeminiGenerate => Provider::Gemini,
-            Self::BedrockConverse | Self::BedrockInvoke => Provider::Bedrock,
-            Self::CohereChat | Self::CohereEmbed | Self::CohereRerank => Provider::Cohere,
-            Self::OllamaChat | Self::OllamaGenerate => Provider::Ollama,
-        }
+        self.row().0
     }
 
     /// Whether a caller can request a stream of events.
     pub const fn streams(self) -> bool {
-        matches!(
-            self,
-            Self::OpenaiChat
-                | Self::OpenaiResponses
-                | Self::OpenaiCompletions
-                | Self::AnthropicMessages
-                | Self::GeminiGenerate
-                | Self::BedrockConverse
-                | Self::BedrockInvoke
-                | Self::CohereChat
-                | Self::OllamaChat
-                | Self::OllamaGenerate
-        )
+        matches!(self.row().1, EndpointKind::Chat | EndpointKind::Streamed)
     }
 
     /// Whether it is a provider's chat endpoint, with which the other endpoints are compared.
     pub const fn is_chat(self) -> bool {
-        matches!(
-            self,
-            Self::OpenaiChat
-                | Self::AnthropicMessages
-                | Self::GeminiGenerate
-                | Self::BedrockConverse
-                | Self::CohereChat
-                | Self::OllamaChat
-        )
+        matches!(self.row().1, EndpointKind::Chat)
     }
 
-    /// Whether it is a session: a WebSocket (RFC 6455) on which both sides send events. A session is neither a
-    /// plain response nor a stream.
+    /// Whether it is a session. A session is neither a plain response nor a stream.
     pub const fn is_session(self) -> bool {
-        matches!(self, Self::OpenaiRealtime)
+        matches!(self.row().1, EndpointKind::Session)
     }
 
     /// Whether its request is a `multipart/form-data` form instead of JSON.
     pub const fn is_form(self) -> bool {
-        matches!(self, Self::OpenaiTranscriptions | Self::OpenaiFiles)
+        matches!(self.row().1, EndpointKind::Form)
     }
 
     /// The HTTP method, `GET` or `POST`.
     pub const fn method(self) -> &'static str {
-        match self {
-            Self::OpenaiModels | Self::OpenaiRealtime => "GET",
-            _ => "POST",
-        }
-    }
-
-    /// The path of the endpoint below a proxy's root. `{model}` is the placeholder for the model's name in the
-    /// dialects that have it in the path; these have a separate path for streams.
-    pub const fn path(self, stream: bool) -> &'static str {
-        match (self, stream) {
-            (Self::OpenaiChat, _) => "/v1/chat/completions",
-            (Self::OpenaiResponses, _) => "/v1/responses",
-            (Self::OpenaiCompletions, _) => "/v1/completions",
-            (Self::OpenaiEmbeddings, _) => "/v1/embeddings",
-            (Self::OpenaiImages, _) => "/v1/images/generations",
-            (Self::OpenaiSpeech, _) => "/v1/audio/speech",
-            (Self::OpenaiTranscriptions, _) => "/v1/audio/transcriptions",
-            (Self::OpenaiModerations, _) => "/v1/moderations",
-            (Self::OpenaiModels, _) => "/v1/models",
-            (Self::OpenaiFiles, _) => "/v1/files",
-            (Self::OpenaiBatches, _) => "/v1/batches",
-            (Self::OpenaiRealtime, _) => "/v1/realtime",
-            (Self::AnthropicMessages, _) => "/v1/messages",
-            (Self::AnthropicCountTokens, _) => "/v1/messages/count_tokens",
-            (Self::GeminiGenerate, false) => "/v1beta/models/{model}:generateContent",
-            (Self::GeminiGenerate, true) => "/v1beta/models/{model}:streamGenerateContent?alt=sse",
-            (Self::BedrockConverse, false) => "/model/{model}/converse",
-            (Self::BedrockConverse, true) => "/model/{model}/converse-stream",
-            (Self::BedrockInvoke, false) => "/model/{model}/invoke",
-            (Self::BedrockInvoke, true) => "/model/{model}/invoke-with-response-stream",
-            (Self::CohereChat, _) => "/v2/chat",
-            (Self::CohereEmbed, _) => "/v2/embed",
-            (Self::CohereRerank, _) => "/v2/rerank",
-            (Self::OllamaChat, _) => "/api/chat",
-            (Self::OllamaGenerate, _) => "/api/generate",
+        match self.row().1 {
+            EndpointKind::List | EndpointKind::Session => "GET",
+            EndpointKind::Chat | EndpointKind::Streamed | EndpointKind::Whole | EndpointKind::Form => "POST",
         }
     }
 }

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::{
-    provider,
+    dialect, provider,
     scenario::{Api, Provider},
     wire::websocket,
 };
@@ -39,7 +39,7 @@ impl ClientRequest {
     /// Returns the path below that of the deployment: `/v1/chat/completions`.
     pub fn path(&self) -> String {
         let model = provider::model(self.provider());
-        let path = self.api.path(self.stream).replace("{model}", model);
+        let path = dialect::row(self.api).path(self.stream).replace("{model}", model);
         if self.api.is_session() { format!("{path}?model={model}") } else { path }
     }
 
@@ -52,13 +52,8 @@ impl ClientRequest {
     /// Returns the headers with key, version and content type, for every provider's API.
     pub fn headers(&self, key: &str) -> Vec<(&'static str, String)> {
         if self.api.is_session() {
-            return vec![
-                ("authorization", format!("Bearer {key}")),
-                ("connection", "Upgrade".to_owned()),
-                ("upgrade", "websocket".to_owned()),
-                ("sec-websocket-version", "13".to_owned()),
-                ("sec-websocket-key", "dXBmYXVsdC1pcy10aGVyZQ==".to_owned()),
-            ];
+            let handshake = dialect::HANDSHAKE.map(|(name, value)| (name, value.to_owned()));
+            return [("authorization", format!("Bearer {key}"))].into_iter().chain(handshake).collect();
         }
         vec![
             ("authorization", format!("Bearer {key}")),

@@ -1,6 +1,6 @@
 //! Finds the API that a path addresses.
 
-use crate::scenario::Api;
+use crate::{dialect::row, scenario::Api};
 
 /// An endpoint that a caller has addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ fn matched(api: Api, stream: bool, path: &str) -> Option<Address> {
 }
 
 fn pattern(api: Api, stream: bool) -> &'static str {
-    let path = api.path(stream);
+    let path = row(api).path(stream);
     path.split_once('?').map_or(path, |(path, _)| path)
 }
 

@@ -1,37 +1,8 @@
-//! The forms of error bodies that callers may expect, and the error type of each form for a status.
+//! The error type and the header of the request id that the callers of each error form expect.
 
-use crate::scenario::{Api, Provider};
-
-/// The form of error bodies that several dialects share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ErrorForm {
-    /// `{"error": {"message", "type", "param", "code"}}`
-    Openai,
-    /// `{"type": "error", "error": {"type", "message"}, "request_id"}`
-    Anthropic,
-    /// `{"error": {"code", "message", "status"}}`
-    Google,
-    /// `{"message"}` with the type in the header `x-amzn-errortype`
-    Aws,
-    /// `{"message"}`
-    Cohere,
-    /// `{"error": "…"}`
-    Ollama,
-}
+use crate::dialect::ErrorForm;
 
 impl ErrorForm {
-    /// The form of an API's own dialect.
-    pub(crate) const fn of(api: Api) -> Self {
-        match api.native_provider() {
-            Provider::Anthropic => Self::Anthropic,
-            Provider::Gemini => Self::Google,
-            Provider::Bedrock => Self::Aws,
-            Provider::Cohere => Self::Cohere,
-            Provider::Ollama => Self::Ollama,
-            _ => Self::Openai,
-        }
-    }
-
     /// The error type for a status, for an error without a type; `None` if the form has no types.
     ///
     /// Sources: the error pages of Anthropic and Google, the service model of Bedrock.
@@ -82,7 +53,7 @@ impl ErrorForm {
         match self {
             Self::Anthropic => "request-id",
             Self::Aws => "x-amzn-requestid",
-            _ => "x-request-id",
+            Self::Openai | Self::Google | Self::Cohere | Self::Ollama => "x-request-id",
         }
     }
 }

@@ -1,123 +1,64 @@
 //! The frames that the proxy writes itself: errors in the middle of a stream, and ends of streams.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{DialectError, ErrorForm};
 use crate::{
+    dialect::{ErrorEventForm, SampleEvent, carrier, row},
     scenario::Api,
-    wire::{eventstream, sse},
+    wire::{eventstream, frames::Carrier, sse},
 };
 
 /// An error as the last frame of a stream of `api`. `status` is the status that the error would have as a
 /// response, `position` the position of the frame in its stream.
 pub(crate) fn error_frame(api: Api, error: DialectError, status: u16, position: u64) -> Bytes {
     let error = error.into_form(ErrorForm::of(api), status);
-    let body = error.body();
-    match api {
-        Api::OpenaiResponses => {
+    match row(api).error_event() {
+        ErrorEventForm::Body => event(api, None, &error.body().to_string()),
+        ErrorEventForm::Named => event(api, Some("error"), &error.body().to_string()),
+        ErrorEventForm::Typed => {
             // The nested form, as in recorded streams.
-            let event = json!({"type": "error", "sequence_number": position, "error": error.error});
-            sse::encode(Some("error"), &event.to_string()).into()
+            let data = json!({"type": "error", "sequence_number": position, "error": error.error});
+            event(api, Some("error"), &data.to_string())
         }
-        Api::AnthropicMessages => sse::encode(Some("error"), &body.to_string()).into(),
-        Api::GeminiGenerate => format!("data: {body}\r\n\r\n").into(),
-        Api::BedrockConverse | Api::BedrockInvoke => exception(error, status),
-        Api::CohereChat => {
+        ErrorEventForm::Exception => exception(error, status),
+        ErrorEventForm::MessageEnd => {
             let delta = json!({"finish_reason": "ERROR", "error": error.message()});
-            let event = json!({"type": "message-end", "delta": delta});
-            sse::encode(Some("message-end"), &event.to_string()).into()
+            let data = json!({"type": "message-end", "delta": delta});
+            event(api, Some("message-end"), &data.to_string())
         }
-        Api::OllamaChat | Api::OllamaGenerate => format!("{body}\n").into(),
-        _ => sse::encode(None, &body.to_string()).into(),
     }
 }
 
 /// The terminator of a stream of `api`, for a complete stream in which the upstream left it out.
 pub(crate) fn closing(api: Api) -> Bytes {
-    match api {
-        Api::OpenaiChat | Api::OpenaiCompletions | Api::CohereChat => Bytes::from_static(b"data: [DONE]\n\n"),
-        Api::AnthropicMessages => event("message_stop", json!({"type": "message_stop"})),
-        Api::BedrockInvoke => invoked(&json!({"type": "message_stop"})),
-        _ => Bytes::new(),
-    }
+    let terminator = row(api).stream.as_ref().and_then(|stream| stream.terminator);
+    terminator.map(|SampleEvent(name, data)| event(api, name, data)).unwrap_or_default()
 }
 
-/// A frame that reports the response as finished, whether it is or not. Only a defect sends it.
+/// The frames that report the response as finished, whether it is or not. Only a defect sends them.
 pub(crate) fn finish(api: Api) -> Bytes {
-    match api {
-        Api::OpenaiChat => {
-            let choice = json!({"index": 0, "delta": {}, "finish_reason": "stop"});
-            chunk("chatcmpl-0", "chat.completion.chunk", choice)
-        }
-        Api::OpenaiCompletions => {
-            chunk("cmpl-0", "text_completion", json!({"index": 0, "text": "", "finish_reason": "stop"}))
-        }
-        Api::OpenaiResponses => {
-            let response = json!({
-                "id": "resp_0", "object": "response", "created_at": 0, "status": "completed", "error": null,
-                "incomplete_details": null, "model": "unknown", "output": [],
-            });
-            let data = json!({"type": "response.completed", "sequence_number": 0, "response": response});
-            event("response.completed", data)
-        }
-        Api::AnthropicMessages => event("message_delta", end_turn()),
-        Api::BedrockInvoke => invoked(&end_turn()),
-        Api::GeminiGenerate => {
-            let candidate = json!({"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "STOP", "index": 0});
-            format!("data: {}\r\n\r\n", json!({ "candidates": [candidate] })).into()
-        }
-        Api::BedrockConverse => {
-            let usage = json!({"usage": {"inputTokens": 0, "outputTokens": 0, "totalTokens": 0}, "metrics": {"latencyMs": 0}});
-            let stop = aws_event("messageStop", &json!({"stopReason": "end_turn"}));
-            [stop, aws_event("metadata", &usage)].concat().into()
-        }
-        Api::CohereChat => {
-            event("message-end", json!({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}))
-        }
-        Api::OllamaChat => ollama_end("message", json!({"role": "assistant", "content": ""})),
-        Api::OllamaGenerate => ollama_end("response", json!("")),
-        _ => Bytes::new(),
-    }
+    let events = row(api).stream.as_ref().map_or(&[][..], |stream| stream.finish);
+    let frames: Vec<Bytes> = events.iter().map(|SampleEvent(name, data)| event(api, *name, data)).collect();
+    frames.concat().into()
 }
 
 /// A ping event of Anthropic in the framing of `api`. Only a defect sends it.
 pub(crate) fn ping(api: Api) -> Bytes {
-    let data = json!({"type": "ping"});
-    match api {
-        Api::BedrockConverse | Api::BedrockInvoke => aws_event("ping", &data),
-        Api::OllamaChat | Api::OllamaGenerate => format!("{data}\n").into(),
-        _ => event("ping", data),
+    event(api, Some("ping"), r#"{"type":"ping"}"#)
+}
+
+fn event(api: Api, name: Option<&str>, data: &str) -> Bytes {
+    match (carrier(api), name) {
+        (Carrier::Aws, name) => aws_event(name.unwrap_or_default(), data),
+        (Carrier::Ndjson, _) => format!("{data}\n").into(),
+        // Google's lines end with CR LF.
+        (Carrier::Sse | Carrier::WebSocket, None) if ErrorForm::of(api) == ErrorForm::Google => {
+            format!("data: {data}\r\n\r\n").into()
+        }
+        (Carrier::Sse | Carrier::WebSocket, name) => sse::encode(name, data).into(),
     }
-}
-
-/// Anthropic's event with the reason for which a message ended.
-fn end_turn() -> Value {
-    let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
-    json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 0}})
-}
-
-/// An event of Anthropic's models, wrapped as Bedrock does.
-fn invoked(event: &Value) -> Bytes {
-    aws_event("chunk", &json!({ "bytes": STANDARD.encode(event.to_string()) }))
-}
-
-fn event(name: &str, data: Value) -> Bytes {
-    sse::encode(Some(name), &data.to_string()).into()
-}
-
-fn chunk(id: &str, object: &str, choice: Value) -> Bytes {
-    let chunk = json!({"id": id, "object": object, "created": 0, "model": "unknown", "choices": [choice]});
-    sse::encode(None, &chunk.to_string()).into()
-}
-
-fn ollama_end(name: &str, content: Value) -> Bytes {
-    let mut line = json!({"model": "unknown", "created_at": "1970-01-01T00:00:00Z"});
-    line[name] = content;
-    line["done"] = json!(true);
-    line["done_reason"] = json!("stop");
-    format!("{line}\n").into()
 }
 
 /// An exception of AWS's event stream, with the closest name that both operations declare.
@@ -135,17 +76,17 @@ fn exception(error: DialectError, status: u16) -> Bytes {
     }
     let headers =
         [(":exception-type", name), (":content-type", "application/json"), (":message-type", "exception")];
-    aws_message(&headers, &payload.into())
+    aws_message(&headers, &serde_json::Value::from(payload).to_string())
 }
 
-fn aws_event(name: &str, payload: &Value) -> Bytes {
+fn aws_event(name: &str, payload: &str) -> Bytes {
     let headers = [(":event-type", name), (":content-type", "application/json"), (":message-type", "event")];
     aws_message(&headers, payload)
 }
 
-fn aws_message(headers: &[(&str, &str)], payload: &Value) -> Bytes {
+fn aws_message(headers: &[(&str, &str)], payload: &str) -> Bytes {
     // A payload that is too long is replaced by an empty one.
-    eventstream::encode(headers, payload.to_string().as_bytes())
+    eventstream::encode(headers, payload.as_bytes())
         .or_else(|_| eventstream::encode(headers, b"{}"))
         .unwrap_or_default()
 }
@@ -158,16 +99,8 @@ mod tests {
             dialect::{FrameMeaning, meaning},
             envelope,
         },
-        wire::frames::{Carrier, decode},
+        wire::frames::decode,
     };
-
-    fn carrier(api: Api) -> Carrier {
-        match api {
-            Api::BedrockConverse | Api::BedrockInvoke => Carrier::Aws,
-            Api::OllamaChat | Api::OllamaGenerate => Carrier::Ndjson,
-            _ => Carrier::Sse,
-        }
-    }
 
     fn timeout() -> DialectError {
         DialectError::openai(envelope::error("m".into(), envelope::UPSTREAM_ERROR, Some("timeout")))

@@ -1,6 +1,7 @@
 //! Which pairs of a caller's API and a provider the proxy serves, and the URLs of upstreams.
 
 use crate::{
+    dialect::{carrier, row},
     provider::{self, AZURE_VERSION, KeyPlace, endpoint_pattern, fill_pattern},
     proxy::ProxyRoute,
     scenario::{Api, Combination, Provider, ProxySettings},
@@ -16,7 +17,7 @@ pub fn lacks(combination: &Combination, settings: &ProxySettings) -> Option<Stri
     }
     // In an event stream a comment serves as a ping, since every parser ignores it. Other framings have no
     // comments.
-    if settings.keep_alive.is_some() && (provider::carrier(api) != Carrier::Sse || api.is_session()) {
+    if settings.keep_alive.is_some() && (carrier(api) != Carrier::Sse || api.is_session()) {
         return Some(format!("builtin has no keep-alive pings in streams of {api}"));
     }
     upstream.is_none().then(|| format!("builtin does not serve {api} from {provider}"))
@@ -54,7 +55,7 @@ fn speaks(api: Api, provider: Provider) -> bool {
 
 /// The URL at which the upstream of `route` serves `api`, with the query.
 pub(crate) fn upstream_url(route: &ProxyRoute, api: Api, stream: bool, query: &[(String, String)]) -> String {
-    let own = endpoint_pattern(route.provider, api, stream).unwrap_or(api.path(stream));
+    let own = endpoint_pattern(route.provider, api, stream).unwrap_or(row(api).path(stream));
     let (pattern, own_query) = own.split_once('?').unwrap_or((own, ""));
     let base = route.base_url.trim_end_matches('/');
     let end = provider::profile(route.provider).base.as_str();

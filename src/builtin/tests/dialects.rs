@@ -23,7 +23,7 @@ fn native(api: Api, scripts: impl Into<Vec<Script>>) -> Setup {
 }
 
 fn path(api: Api, stream: bool) -> String {
-    api.path(stream).replace("{model}", "main")
+    crate::dialect::row(api).path(stream).replace("{model}", "main")
 }
 
 fn request(stream: bool) -> String {
@@ -59,7 +59,7 @@ async fn a_success_passes_through_in_every_dialect() {
         assert_eq!((got.status, got.text.as_str()), (200, answer), "{api}");
         let seen = stage.main.request(0);
         let (head, body) = seen.split_once("\r\n\r\n").unwrap();
-        let expected = api.path(false).replace("{model}", "upstream-main");
+        let expected = crate::dialect::row(api).path(false).replace("{model}", "upstream-main");
         assert!(head.starts_with(&format!("POST /main{expected} ")), "{api}: {head}");
         assert_eq!(body, r#"{"model":"upstream-main","stream":false}"#, "{api}");
         assert!(head.contains("sk-secret-main") && !head.contains(stage.proxy.proxy_key()), "{api}: {head}");
@@ -262,7 +262,7 @@ fn streamed(api: Api, text: &str, last: Last) -> Script {
 }
 
 fn carrier_type(api: Api) -> &'static str {
-    crate::provider::carrier(api).content_type()
+    crate::dialect::carrier(api).content_type()
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ fn all_calls() -> Vec<(CallerRequest, RequestedCall)> {
 }
 
 fn frames(api: Api, bytes: &[u8]) -> Vec<RawFrame> {
-    let mut splitter = Splitter::new(provider::carrier(api));
+    let mut splitter = Splitter::new(crate::dialect::carrier(api));
     splitter.feed(bytes);
     let mut frames: Vec<_> = std::iter::from_fn(|| splitter.pop()).collect();
     frames.extend(splitter.last());
@@ -154,7 +154,7 @@ fn problem(call: &CallerRequest, upstream: Api, message: ProviderMessage) -> Opt
         MessageBody::Session { .. } => return Some("a session".to_owned()),
     };
     let kind = headers::value(&headers, "content-type").unwrap_or_default();
-    if Carrier::of(kind) != Some(provider::carrier(upstream)) {
+    if Carrier::of(kind) != Some(crate::dialect::carrier(upstream)) {
         return Some(format!("carried by {kind}"));
     }
     let bytes: Vec<u8> = events.iter().chain(&terminator).flat_map(|frame| frame.to_vec()).collect();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::own;
 use crate::{
-    dialect::{self, ErrorObject, Vocabulary},
+    dialect::{self, ErrorForm, ErrorObject, Vocabulary},
     judge::{
         attempt_outcome::AttemptOutcome,
         facts::Facts,
@@ -12,7 +12,7 @@ use crate::{
         scope::{Failed, FailedAfterContent, PassThrough, Pinged, Scope, Session},
     },
     observation::{Attempt, excerpt, word},
-    scenario::{Api, Level, Provider},
+    scenario::Level,
 };
 
 /// The failures that the proxy could report by an error object. A close frame has no room for one.
@@ -202,22 +202,11 @@ fn message_plain(facts: &Facts<'_>) -> Option<RuleOutcome> {
     })
 }
 
-/// The vocabulary of errors in the caller's dialect.
-fn family(api: Api) -> Vocabulary {
-    match api.native_provider() {
-        Provider::Anthropic => Vocabulary::Anthropic,
-        Provider::Gemini => Vocabulary::Google,
-        Provider::Bedrock => Vocabulary::Aws,
-        Provider::Cohere | Provider::Ollama => Vocabulary::Other,
-        _ => Vocabulary::OpenAi,
-    }
-}
-
 /// Whether one member of the error object equals, as text, what one of the upstreams sent. Does not apply between
 /// two dialects, because the values of one mean nothing in the other.
 fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> Option<RuleOutcome> {
     let (got, sent) = pair(facts)?;
-    let own = family(facts.api());
+    let own = ErrorForm::of(facts.api()).vocabulary();
     let sent: Vec<&Value> =
         sent.iter().filter(|(_, error)| error.family == own).map(|(_, error)| read(error)).collect();
     if sent.iter().all(|value| value.is_null()) {

@@ -12,7 +12,6 @@ use crate::{
         scope::Scope,
     },
     observation::{Attempt, ResponseEnd, excerpt},
-    provider,
     scenario::{Level, Provider},
 };
 
@@ -99,7 +98,7 @@ fn envelope(facts: &Facts<'_>) -> Option<RuleOutcome> {
         Some(value) if passed_through(value) => None,
         Some(value) => dialect::wrong_envelope(api, value, in_stream, header, own),
     };
-    let expected = dialect::envelope(api);
+    let expected = dialect::ErrorForm::of(api).description();
     RuleOutcome::check(wrong.is_none(), || (expected.to_owned(), wrong.unwrap_or_default()))
 }
 
@@ -129,7 +128,7 @@ fn content_type(facts: &Facts<'_>) -> Option<RuleOutcome> {
 fn stream_content_type(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let answer = facts.raw_response().filter(|_| facts.response.stream().is_some())?;
     RuleOutcome::check(answer.header("content-type").is_some(), || {
-        let expected = provider::carrier(facts.api()).content_type();
+        let expected = dialect::carrier(facts.api()).content_type();
         (format!("content-type: {expected}"), "no content-type".to_owned())
     })
 }

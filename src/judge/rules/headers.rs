@@ -2,6 +2,7 @@
 
 use super::own;
 use crate::{
+    dialect::ErrorForm,
     judge::{
         attempt_outcome::AttemptOutcome,
         facts::Facts,
@@ -10,7 +11,7 @@ use crate::{
         trace::{is_named_after, poison},
     },
     observation::{Attempt, AttemptEnd, word},
-    scenario::{Level, Provider},
+    scenario::Level,
 };
 
 const FAILED: Scope = Scope::CALLS.only(&[Failed]).also(&[PassThrough]);
@@ -139,11 +140,7 @@ fn rate_limits(facts: &Facts<'_>) -> Option<RuleOutcome> {
         return None;
     }
     // Does not apply between two dialects: no client of one reads the headers of the other.
-    let prefix = match facts.api().native_provider() {
-        Provider::Openai => "x-ratelimit-",
-        Provider::Anthropic => "anthropic-ratelimit-",
-        _ => return None,
-    };
+    let prefix = ErrorForm::of(facts.api()).rate_limit_prefix()?;
     let attempts = mirrored(facts);
     let answer = facts.raw_response()?;
     let mut lost = Vec::new();

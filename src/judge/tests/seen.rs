@@ -7,7 +7,6 @@ use crate::{
         Arrangement, Attempt, AttemptEnd, DeploymentArranged, Exchange, ExchangeOutcome, Identity,
         Observation, ReceivedFrame, Response, ResponseBody, ResponseEnd, SentReply, StepName,
     },
-    provider,
     scenario::{
         Api, Combination, Cooldown, Expect, Fault, Level, Provider, ProxySettings, SuccessReply, Turn,
     },
@@ -342,7 +341,7 @@ impl ObservationBuilder {
             said.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
         };
         // The client reads the body like this.
-        let expected = || case.stream.then(|| provider::carrier(case.api));
+        let expected = || case.stream.then(|| crate::dialect::carrier(case.api));
         let carrier = match header("content-type").or(header("upgrade")) {
             Some(_) => Carrier::of_reply(Some(said.status), header),
             None => expected(),
