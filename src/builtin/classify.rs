@@ -175,7 +175,10 @@ mod tests {
 
     #[test]
     fn under_200_only_a_completion_is_a_success() {
-        assert!(whole(CHAT, 200, vec![], Bytes::from_static(br#"{"choices":[{"index":0}]}"#)).is_ok());
+        assert!(
+            whole(CHAT, 200, vec![], Bytes::from_static(br#"{"choices":[{"message":{"content":"a"}}]}"#))
+                .is_ok()
+        );
         for body in [
             "",
             "null",

@@ -20,6 +20,7 @@ pub(super) static MESSAGES: ApiRow = ApiRow {
     response: ResponseReader::Json(completion),
     errors: ErrorForm::Anthropic,
     stream: Some(StreamRow {
+        is_typed: true,
         event,
         error_event: ErrorEventForm::Named,
         finish: &[SampleEvent(

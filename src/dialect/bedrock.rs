@@ -90,18 +90,28 @@ fn invoke(name: Option<&str>, data: &str) -> StreamEvent {
         return StreamEvent::Error(error);
     }
     let chunk = || {
-        let value: Value = serde_json::from_str(data).ok()?;
-        let bytes = BASE64_STANDARD.decode(value.get("bytes")?.as_str()?).ok()?;
-        let inner: Value = serde_json::from_slice(&bytes).ok()?;
+        let inner: Value = serde_json::from_str(&inner_event(&serde_json::from_str(data).ok()?)?).ok()?;
         anthropic::typed(inner.get("type")?.as_str()?, &inner)
     };
     chunk().unwrap_or_else(|| StreamEvent::Odd(data.to_owned()))
 }
 
-/// Parses an exception, or an error of the event stream itself, as the name of the event says.
+/// The data of the model's own event, which an event of an Invoke stream contains in base64.
+pub(crate) fn inner_event(value: &Value) -> Option<String> {
+    let bytes = BASE64_STANDARD.decode(value.get("bytes")?.as_str()?).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// The type of an exception (`exception:TYPE`), or the code of an error of the event stream itself (`error:CODE`),
+/// from the name of the event.
+pub(crate) fn exception_type(name: &str) -> Option<&str> {
+    name.strip_prefix("exception:").or_else(|| name.strip_prefix("error:"))
+}
+
+/// Parses an exception, or an error of the event stream itself.
 fn exception(name: Option<&str>, data: &str) -> Option<ErrorObject> {
     let name = name?;
-    let kind = name.strip_prefix("exception:").or_else(|| name.strip_prefix("error:"))?;
+    let kind = exception_type(name)?;
     let payload = serde_json::from_str::<Value>(data).unwrap_or_else(|_| Value::from(data));
     let message = payload.get("message").or_else(|| payload.get("Message")).unwrap_or(&payload);
     Some(ErrorObject {

@@ -19,6 +19,7 @@ pub(super) static CHAT: ApiRow = ApiRow {
     response: ResponseReader::Json(completion),
     errors: ErrorForm::Cohere,
     stream: Some(StreamRow {
+        is_typed: true,
         event,
         error_event: ErrorEventForm::MessageEnd,
         finish: &[SampleEvent(

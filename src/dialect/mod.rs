@@ -25,6 +25,7 @@ mod responses;
 mod row;
 mod table;
 
+pub(crate) use bedrock::{exception_type, inner_event};
 pub(crate) use envelope::wrong_envelope;
 pub(crate) use error::{any as any_error, nested as nested_error, text};
 pub(crate) use error_form::ErrorForm;

@@ -45,6 +45,7 @@ const STREAM: StreamRow = StreamRow {
         None,
         r#"{"model":"unknown","created_at":"1970-01-01T00:00:00Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}"#,
     )],
+    ends_with_finish: true,
     ..StreamRow::SSE
 };
 

@@ -31,7 +31,12 @@ pub(super) static REALTIME: ApiRow = ApiRow {
     },
     response: ResponseReader::None,
     errors: ErrorForm::Openai,
-    stream: Some(StreamRow { carrier: Carrier::WebSocket, event: |_, data| event(data), ..StreamRow::SSE }),
+    stream: Some(StreamRow {
+        carrier: Carrier::WebSocket,
+        is_typed: true,
+        event: |_, data| event(data),
+        ..StreamRow::SSE
+    }),
 };
 
 /// Parses one event of a session. `response.done` reports the failure of a response.

@@ -18,12 +18,14 @@ pub(super) static RESPONSES: ApiRow = ApiRow {
     response: ResponseReader::Json(completion),
     errors: ErrorForm::Openai,
     stream: Some(StreamRow {
+        is_typed: true,
         event,
         error_event: ErrorEventForm::Typed,
         finish: &[SampleEvent(
             Some("response.completed"),
             r#"{"type":"response.completed","sequence_number":0,"response":{"id":"resp_0","object":"response","created_at":0,"status":"completed","error":null,"incomplete_details":null,"model":"unknown","output":[]}}"#,
         )],
+        ends_with_finish: true,
         ..StreamRow::SSE
     }),
 };

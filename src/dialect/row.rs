@@ -45,12 +45,16 @@ pub(crate) struct StreamRow {
     pub carrier: Carrier,
     /// Whether a request that does not mention streams gets one.
     pub is_default: bool,
+    /// Whether each event contains its type in the member `type`.
+    pub is_typed: bool,
     /// Parses one event from its name, if it has one, and its data.
     pub event: fn(Option<&str>, &str) -> StreamEvent,
     /// The form of an error event.
     pub error_event: ErrorEventForm,
     /// The events that report a response as finished, with the least content.
     pub finish: &'static [SampleEvent],
+    /// Whether the response is complete after them, so that nothing follows.
+    pub ends_with_finish: bool,
     /// The terminator that follows them; `None` if the API has none.
     pub terminator: Option<SampleEvent>,
     /// The name of the terminator, if the API's clients wait for it.
@@ -83,9 +87,11 @@ impl StreamRow {
     pub(super) const SSE: Self = Self {
         carrier: Carrier::Sse,
         is_default: false,
+        is_typed: false,
         event: |_, data| StreamEvent::Odd(data.to_owned()),
         error_event: ErrorEventForm::Body,
         finish: &[],
+        ends_with_finish: false,
         terminator: None,
         awaited_terminator: None,
     };

@@ -1,10 +1,14 @@
 //! The meaning of one frame of an upstream's stream.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{DialectError, ErrorForm, dialect_error::ErrorMembers};
-use crate::{builtin::envelope, scenario::Api, wire::frames::Frame};
+use crate::{
+    builtin::envelope,
+    dialect::{self, ErrorEventForm, StreamEvent, row},
+    scenario::Api,
+    wire::frames::{Carrier, Frame},
+};
 
 /// The meaning of a frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,210 +32,127 @@ pub(crate) enum FrameMeaning {
     Broken,
 }
 
-/// Reads one frame of a stream of `api`.
+/// Reads one frame of a stream of `api`. Frames of types that the dialect does not define are parts without
+/// content, because its clients ignore them.
 pub(crate) fn meaning(api: Api, frame: &Frame) -> FrameMeaning {
-    match api.native_provider() {
-        crate::scenario::Provider::Bedrock => return aws(api, frame),
-        _ if frame.data.trim() == "[DONE]" => return FrameMeaning::Done { is_whole: false },
-        _ => {}
+    if frame.data.trim() == "[DONE]" {
+        return FrameMeaning::Done { is_whole: false };
     }
-    let is_error_event = frame.event.as_deref() == Some("error");
-    let value = match serde_json::from_str::<Value>(&frame.data) {
-        Ok(value @ Value::Object(_)) => value,
-        // In a list of chunks, Google sends errors in a list too.
-        Ok(value)
-            if api == Api::GeminiGenerate && DialectError::of_value(ErrorForm::Google, &value).is_some() =>
-        {
-            return error(api, frame);
-        }
-        _ if is_error_event => return error(api, frame),
-        _ => return FrameMeaning::Broken,
-    };
-    let has_types = matches!(api, Api::OpenaiResponses | Api::AnthropicMessages);
-    let is_error = match value.get("error") {
-        None | Some(Value::Null) => is_error_event || has_types && value["type"] == "error",
-        Some(_) => true,
-    };
-    if is_error {
+    let value: Value = serde_json::from_str(&frame.data).unwrap_or_default();
+    let is_typed = row(api).stream.as_ref().is_some_and(|stream| stream.is_typed);
+    if frame.event.as_deref() == Some("error")
+        || value.get("error").is_some_and(|error| !error.is_null())
+        || is_typed && value["type"] == "error"
+        || has_bare_error(api, &value)
+    {
         return error(api, frame);
     }
-    match api {
-        Api::OpenaiResponses => response(&value, frame),
-        Api::AnthropicMessages => message(&value, frame),
-        Api::GeminiGenerate => generated(&value),
-        Api::CohereChat => cohere(&value),
-        Api::OllamaChat | Api::OllamaGenerate => ollama(&value),
-        // Some providers send the error's members at the top level.
-        _ if value.get("choices").is_none() && (value["detail"].is_array() || bare_text(&value)) => {
-            error(api, frame)
+    let kind = value["type"].as_str().filter(|_| is_typed).or(frame.event.as_deref());
+    match dialect::event(api, kind, &frame.data) {
+        StreamEvent::Done => FrameMeaning::Done { is_whole: false },
+        StreamEvent::Error(_) => FrameMeaning::Error(typed_error(api, frame, &value)),
+        StreamEvent::Chunk { piece, finish } => {
+            let is_last = row(api).stream.as_ref().is_some_and(|stream| stream.ends_with_finish);
+            // AWS sends this event after the one that finishes the response.
+            let is_metadata = row(api).error_event() == ErrorEventForm::Exception && kind == Some("metadata");
+            match finish {
+                Some(_) if is_last => FrameMeaning::Done { is_whole: true },
+                None if is_metadata => FrameMeaning::Done { is_whole: false },
+                finish => part(&value, finish.is_some(), piece.is_some()),
+            }
         }
-        _ => chunk(&value),
+        // A type is what shows that data belongs to such a dialect.
+        StreamEvent::Odd(_) if (is_typed || dialect::carrier(api) == Carrier::Aws) && kind.is_none() => {
+            FrameMeaning::Broken
+        }
+        StreamEvent::Odd(_) if value.is_object() && !is_unreadable(&value) => part(&value, false, false),
+        StreamEvent::Odd(_) => FrameMeaning::Broken,
     }
 }
 
-fn bare_text(value: &Value) -> bool {
-    value["message"].is_string() || value["detail"].is_string()
+/// Whether a frame is an error without an error object. Some providers of OpenAI's dialect send the error's members
+/// at the top level. In a list of chunks, Google sends errors in a list too.
+fn has_bare_error(api: Api, value: &Value) -> bool {
+    match (ErrorForm::of(api), row(api).error_event()) {
+        (ErrorForm::Openai, ErrorEventForm::Body) => {
+            value.get("choices").is_none()
+                && (value["message"].is_string() || value["detail"].is_string() || value["detail"].is_array())
+        }
+        (ErrorForm::Google, _) => {
+            value.is_array() && DialectError::of_value(ErrorForm::Google, value).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether it is an event of Bedrock's Invoke API whose inner event is not JSON in base64.
+fn is_unreadable(value: &Value) -> bool {
+    let is_json = |data: String| serde_json::from_str::<serde::de::IgnoredAny>(&data).is_ok();
+    value.get("bytes").is_some() && !dialect::inner_event(value).is_some_and(is_json)
 }
 
 /// Whether an error frame has the form that callers of `api` understand, so that it may pass unchanged.
 pub(crate) fn passes_unchanged(api: Api, frame: &Frame) -> bool {
     let named = frame.event.as_deref() == Some("error");
-    let value = || serde_json::from_str::<Value>(&frame.data).unwrap_or_default();
-    match api {
-        Api::OpenaiResponses => {
-            named || matches!(value()["type"].as_str(), Some("error" | "response.failed"))
+    let value: Value = serde_json::from_str(&frame.data).unwrap_or_default();
+    let form = ErrorForm::of(api);
+    let has_form = || value.is_object() && DialectError::of_value(form, &value).is_some();
+    match row(api).error_event() {
+        ErrorEventForm::Body if form == ErrorForm::Openai => {
+            value.pointer("/error/message").is_some_and(Value::is_string)
         }
-        Api::AnthropicMessages => named && DialectError::of_value(ErrorForm::Anthropic, &value()).is_some(),
-        Api::GeminiGenerate => {
-            value().is_object() && DialectError::of_value(ErrorForm::Google, &value()).is_some()
-        }
-        Api::BedrockConverse | Api::BedrockInvoke => true,
-        Api::CohereChat => value()["type"] == "message-end",
-        Api::OllamaChat | Api::OllamaGenerate => value()["error"].is_string(),
-        _ => value().pointer("/error/message").is_some_and(Value::is_string),
+        ErrorEventForm::Body => has_form(),
+        ErrorEventForm::Named => named && has_form(),
+        ErrorEventForm::Typed => named || matches!(value["type"].as_str(), Some("error" | "response.failed")),
+        ErrorEventForm::Exception => true,
+        ErrorEventForm::MessageEnd => value["type"] == "message-end",
     }
 }
 
-fn part(finished: bool, has_content: bool) -> FrameMeaning {
-    FrameMeaning::Part { choices: vec![(0, finished)], has_content }
+/// A part of the response. Only chunks of OpenAI's dialect contain several choices.
+fn part(value: &Value, finished: bool, has_content: bool) -> FrameMeaning {
+    let Some(choices) = value.get("choices").and_then(Value::as_array) else {
+        return FrameMeaning::Part { choices: vec![(0, finished)], has_content };
+    };
+    let choice = |choice: &Value| {
+        let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
+        (index, choice.get("finish_reason").is_some_and(|reason| !reason.is_null()))
+    };
+    FrameMeaning::Part { choices: choices.iter().map(choice).collect(), has_content }
 }
 
 fn error(api: Api, frame: &Frame) -> FrameMeaning {
     FrameMeaning::Error(DialectError::of_body(ErrorForm::of(api), frame.data.as_bytes(), 200))
 }
 
-/// Reads a chunk of a chat or a completion.
-fn chunk(value: &Value) -> FrameMeaning {
-    let choices = value.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let has_content = |choice: &Value| {
-        let delta = &choice["delta"];
-        let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-        is_text(&delta["content"]) || delta["tool_calls"].is_array() || is_text(&choice["text"])
-    };
-    FrameMeaning::Part {
-        choices: choices
-            .iter()
-            .map(|choice| {
-                let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
-                (index, choice.get("finish_reason").is_some_and(|reason| !reason.is_null()))
-            })
-            .collect(),
-        has_content: choices.iter().any(has_content),
-    }
-}
-
-fn response(value: &Value, frame: &Frame) -> FrameMeaning {
-    match value["type"].as_str().or(frame.event.as_deref()) {
-        Some("response.completed" | "response.incomplete") => FrameMeaning::Done { is_whole: true },
-        Some("response.failed") => {
-            let error = value.pointer("/response/error").filter(|error| error.is_object());
-            let body = json!({ "error": error.unwrap_or(value) }).to_string();
-            FrameMeaning::Error(DialectError::of_body(ErrorForm::Openai, body.as_bytes(), 200))
-        }
-        Some(kind) => part(false, kind.ends_with(".delta")),
-        None => FrameMeaning::Broken,
-    }
-}
-
-fn message(value: &Value, frame: &Frame) -> FrameMeaning {
-    match value["type"].as_str().or(frame.event.as_deref()) {
-        Some("message_stop") => FrameMeaning::Done { is_whole: false },
-        Some("message_delta") => {
-            part(value.pointer("/delta/stop_reason").is_some_and(Value::is_string), false)
-        }
-        Some("content_block_delta") => part(false, true),
-        Some(_) => part(false, false),
-        None => FrameMeaning::Broken,
-    }
-}
-
-fn generated(value: &Value) -> FrameMeaning {
-    let candidates = value["candidates"].as_array().map_or(&[][..], Vec::as_slice);
-    let finished = candidates.iter().any(|candidate| candidate["finishReason"].is_string())
-        || value.pointer("/promptFeedback/blockReason").is_some();
-    let has_content = candidates.iter().any(|candidate| {
-        candidate.pointer("/content/parts").and_then(Value::as_array).is_some_and(|parts| {
-            parts
-                .iter()
-                .any(|part| part["text"] != "" && part.as_object().is_some_and(|part| !part.is_empty()))
-        })
-    });
-    part(finished, has_content)
-}
-
-fn cohere(value: &Value) -> FrameMeaning {
-    match value["type"].as_str() {
-        Some("message-end") => {
-            let reason = value.pointer("/delta/finish_reason").and_then(Value::as_str);
+/// The error in an event that is an error by its type or its name.
+fn typed_error(api: Api, frame: &Frame, value: &Value) -> DialectError {
+    match row(api).error_event() {
+        ErrorEventForm::Exception => exception(frame, value),
+        ErrorEventForm::MessageEnd => {
             let text = value.pointer("/delta/error").and_then(Value::as_str);
-            if text.is_none() && !reason.is_some_and(|reason| reason.starts_with("ERROR")) {
-                return part(reason.is_some(), false);
-            }
             let text = text.unwrap_or("The upstream ended the message with an error.");
             let error = ErrorMembers::from_iter([("message".to_owned(), json!(text))]);
-            FrameMeaning::Error(DialectError { form: ErrorForm::Cohere, error, around: ErrorMembers::new() })
+            DialectError { form: ErrorForm::Cohere, error, around: ErrorMembers::new() }
         }
-        Some(kind) => part(false, matches!(kind, "content-delta" | "tool-call-delta" | "tool-plan-delta")),
-        None => FrameMeaning::Broken,
+        ErrorEventForm::Typed | ErrorEventForm::Named | ErrorEventForm::Body => {
+            let error = value.pointer("/response/error").filter(|error| error.is_object());
+            let body = json!({ "error": error.unwrap_or(value) }).to_string();
+            DialectError::of_body(ErrorForm::of(api), body.as_bytes(), 200)
+        }
     }
 }
 
-fn ollama(value: &Value) -> FrameMeaning {
-    if value["done"] == true {
-        return FrameMeaning::Done { is_whole: true };
-    }
-    let message = &value["message"];
-    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-    part(
-        false,
-        is_text(&message["content"]) || is_text(&value["response"]) || message["tool_calls"].is_array(),
-    )
-}
-
-fn aws(api: Api, frame: &Frame) -> FrameMeaning {
-    let event = frame.event.as_deref().unwrap_or_default();
-    if let Some(name) = event.strip_prefix("exception:").or_else(|| event.strip_prefix("error:")) {
-        let value = serde_json::from_str(&frame.data).unwrap_or_default();
-        let mut error = DialectError::of_value(ErrorForm::Aws, &value).unwrap_or_else(|| {
-            let text = format!("The upstream's stream ended with {name}.");
-            DialectError::openai(envelope::error(text, envelope::UPSTREAM_ERROR, None))
-                .into_form(ErrorForm::Aws, 502)
-        });
-        error.around.clear();
-        error.error.retain(|_, value| !value.is_null());
-        return FrameMeaning::Error(error);
-    }
-    let Ok(value @ Value::Object(_)) = serde_json::from_str::<Value>(&frame.data) else {
-        return FrameMeaning::Broken;
-    };
-    match (api, event) {
-        (_, "messageStop") => part(true, false),
-        (_, "metadata") => FrameMeaning::Done { is_whole: false },
-        (_, "contentBlockDelta") => part(false, true),
-        (Api::BedrockInvoke, "chunk") => invoked(&value),
-        (_, "") => FrameMeaning::Broken,
-        _ => part(false, false),
-    }
-}
-
-/// Reads a chunk of `InvokeModelWithResponseStream`: the model's own event in base64.
-fn invoked(value: &Value) -> FrameMeaning {
-    let inner = value["bytes"].as_str().and_then(|text| STANDARD.decode(text).ok());
-    let Some(inner) = inner.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else {
-        return FrameMeaning::Broken;
-    };
-    let says_why = |value: &Value| {
-        ["stop_reason", "stopReason", "completionReason", "finish_reason"]
-            .iter()
-            .any(|name| value[*name].is_string())
-    };
-    match inner["type"].as_str() {
-        Some("message_stop") => FrameMeaning::Done { is_whole: false },
-        Some("message_delta") => part(says_why(&inner["delta"]), false),
-        Some("content_block_delta") => part(false, true),
-        Some(_) => part(false, false),
-        None => part(says_why(&inner), true),
-    }
+fn exception(frame: &Frame, value: &Value) -> DialectError {
+    let mut error = DialectError::of_value(ErrorForm::Aws, value).unwrap_or_else(|| {
+        let name = frame.event.as_deref().and_then(dialect::exception_type).unwrap_or_default();
+        let text = format!("The upstream's stream ended with {name}.");
+        DialectError::openai(envelope::error(text, envelope::UPSTREAM_ERROR, None))
+            .into_form(ErrorForm::Aws, 502)
+    });
+    error.around.clear();
+    error.error.retain(|_, value| !value.is_null());
+    error
 }
 
 #[cfg(test)]
@@ -257,7 +178,7 @@ mod tests {
     #[test]
     fn content_finish_error_and_end_are_recognised_in_each_dialect() {
         use Api::*;
-        let chunk = r#"{"bytes":"eyJ0eXBlIjoiY29udGVudF9ibG9ja19kZWx0YSJ9"}"#;
+        let chunk = r#"{"bytes":"eyJ0eXBlIjoiY29udGVudF9ibG9ja19kZWx0YSIsImRlbHRhIjp7InRleHQiOiJhIn19"}"#;
         let stop = r#"{"bytes":"eyJ0eXBlIjoibWVzc2FnZV9zdG9wIn0="}"#;
         for (api, event, data, expected) in [
             (
@@ -282,7 +203,7 @@ mod tests {
             (OpenaiResponses, Some("error"), r#"{"type":"error","error":{"message":"m"}}"#, "error"),
             (OpenaiResponses, None, r#"{"type":"error","message":"m","code":"c"}"#, "error"),
             (AnthropicMessages, Some("ping"), r#"{"type":"ping"}"#, "other"),
-            (AnthropicMessages, None, r#"{"type":"content_block_delta"}"#, "content"),
+            (AnthropicMessages, None, r#"{"type":"content_block_delta","delta":{"text":"a"}}"#, "content"),
             (
                 AnthropicMessages,
                 None,
@@ -297,7 +218,7 @@ mod tests {
             (GeminiGenerate, None, r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#, "error"),
             (GeminiGenerate, None, r#"[{"error":{"code":503,"message":"m"}}]"#, "error"),
             (BedrockConverse, Some("messageStart"), r#"{"role":"assistant"}"#, "other"),
-            (BedrockConverse, Some("contentBlockDelta"), "{}", "content"),
+            (BedrockConverse, Some("contentBlockDelta"), r#"{"delta":{"text":"a"}}"#, "content"),
             (BedrockConverse, Some("messageStop"), r#"{"stopReason":"end_turn"}"#, "finish"),
             (BedrockConverse, Some("metadata"), "{}", "done"),
             (BedrockConverse, Some("exception:throttlingException"), r#"{"message":"m"}"#, "error"),
@@ -306,7 +227,12 @@ mod tests {
             (BedrockInvoke, Some("chunk"), chunk, "content"),
             (BedrockInvoke, Some("chunk"), stop, "done"),
             (BedrockInvoke, Some("chunk"), r#"{"bytes":"?"}"#, "broken"),
-            (CohereChat, Some("content-delta"), r#"{"type":"content-delta"}"#, "content"),
+            (
+                CohereChat,
+                Some("content-delta"),
+                r#"{"type":"content-delta","delta":{"message":{"content":{"text":"a"}}}}"#,
+                "content",
+            ),
             (CohereChat, None, r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE"}}"#, "finish"),
             (
                 CohereChat,

@@ -41,7 +41,7 @@ const ANSWERS: [(Api, &str); 16] = [
     (Api::AnthropicMessages, r#"{"id":"msg_1","type":"message","content":[]}"#),
     (Api::AnthropicCountTokens, r#"{"input_tokens":3}"#),
     (Api::GeminiGenerate, r#"{"candidates":[{"finishReason":"STOP"}]}"#),
-    (Api::BedrockConverse, r#"{"output":{"message":{}},"stopReason":"end_turn"}"#),
+    (Api::BedrockConverse, r#"{"output":{"message":{"content":[]}},"stopReason":"end_turn"}"#),
     (Api::BedrockInvoke, r#"{"content":[],"stop_reason":"end_turn"}"#),
     (Api::CohereChat, r#"{"id":"c","message":{"role":"assistant"}}"#),
     (Api::CohereEmbed, r#"{"id":"c","embeddings":{"float":[]}}"#),
@@ -237,7 +237,7 @@ fn streams() -> Vec<(Api, &'static str, &'static str, &'static str)> {
         ),
         (
             Api::AnthropicMessages,
-            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0}\n\n",
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"text\":\"a\"}}\n\n",
             "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
             "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
         ),
@@ -253,7 +253,12 @@ fn streams() -> Vec<(Api, &'static str, &'static str, &'static str)> {
             "event: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\"}}\n\n",
             DONE,
         ),
-        (Api::OllamaChat, "{\"message\":{\"content\":\"a\"}}\n", "{\"done\":true}\n", ""),
+        (
+            Api::OllamaChat,
+            "{\"message\":{\"content\":\"a\"},\"done\":false}\n",
+            "{\"message\":{},\"done\":true}\n",
+            "",
+        ),
     ]
 }
 
