@@ -6,6 +6,7 @@
 
 mod anthropic;
 mod bedrock;
+pub(crate) mod by_shape;
 mod chat;
 mod cohere;
 mod envelope;

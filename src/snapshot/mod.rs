@@ -10,7 +10,6 @@ mod origin;
 mod pending_case;
 mod redact;
 mod review;
-mod event_text;
 mod store;
 mod stored;
 mod stream;

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    attempts, event_text,
+    attempts,
     redact::Redactor,
     stream,
     volatile::{holds_id, holds_time, without_volatile},
 };
 use crate::{
+    dialect::by_shape,
     observation::{
         Exchange, ExchangeOutcome, Observation, ReceivedFrame, Response, ResponseBody, ResponseEnd, StepName,
         Volatile, is_meaningful, is_request_id,
@@ -199,7 +200,9 @@ impl<'a> Normaliser<'a> {
             lines.extend(self.message(text).lines().map(|line| format!("  | {line}")));
             return lines;
         };
-        if let Some(chunks) = chunks(&value) {
+        if let Some(chunks) = by_shape::chunks(&value) {
+            let frame = |chunk: &Value| ReceivedFrame { at_ms: 0.0, event: None, data: chunk.to_string() };
+            let chunks: Vec<_> = chunks.iter().map(frame).collect();
             let mut lines = vec!["stream in one array:".to_owned()];
             lines.extend(stream::shape(&chunks, self).into_iter().map(|line| format!("  {line}")));
             return lines;
@@ -217,17 +220,17 @@ impl<'a> Normaliser<'a> {
     /// Summarizes a successful response; empty if its format is unknown.
     fn success(&self, value: &Value) -> Vec<String> {
         let mut lines = Vec::new();
-        let content = event_text::content(value);
+        let content = by_shape::content(value);
         if !content.is_empty() {
             lines.push(format!("content: {}", Value::from(self.message(&content))));
         }
-        if let Some(embeddings) = event_text::embeddings(value) {
+        if let Some(embeddings) = by_shape::embeddings(value) {
             lines.push(format!("embeddings: {embeddings}"));
         }
-        if let Some(reason) = event_text::finish_reason(value) {
+        if let Some(reason) = by_shape::finish_reason(value) {
             lines.push(format!("finish_reason: {}", self.message(&reason)));
         }
-        if let Some(names) = event_text::usage(value) {
+        if let Some(names) = by_shape::usage(value) {
             lines.push(format!("usage: {names}"));
         }
         lines
@@ -245,15 +248,6 @@ impl<'a> Normaliser<'a> {
     fn ending(&self, ending: &ResponseEnd) -> String {
         self.message(&ending.to_string()).replace(['\n', '\r'], " ")
     }
-}
-
-/// The elements of a JSON array of chunks, which Google sends as a stream unless the request asks for SSE.
-fn chunks(value: &Value) -> Option<Vec<ReceivedFrame>> {
-    let elements = value.as_array()?;
-    elements.iter().any(|element| element.get("candidates").is_some()).then(|| {
-        let frame = |element: &Value| ReceivedFrame { at_ms: 0.0, event: None, data: element.to_string() };
-        elements.iter().map(frame).collect()
-    })
 }
 
 /// Shortens `text` to its beginning and its end, `longest` characters in total, with the number of omitted characters

@@ -1,13 +1,15 @@
 //! The shape of a stream: the kinds of its events in their order, with consecutive content events merged.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::{
-    event_text::{content, finish_reason, has_tool_call, usage},
-    normalise::Normaliser,
+use super::normalise::Normaliser;
+use crate::{
+    dialect::{
+        by_shape::{content, finish_reason, has_final_usage, has_tool_call, is_empty_chunk, is_error, usage},
+        exception_type, inner_event,
+    },
+    observation::ReceivedFrame,
 };
-use crate::observation::ReceivedFrame;
 
 /// The meaning of a stream event for a caller.
 enum Part {
@@ -99,7 +101,9 @@ fn classify(frame: &ReceivedFrame) -> Vec<Part> {
     let Ok(value) = serde_json::from_str::<Value>(data) else {
         return match &frame.event {
             Some(name) if name == "ping" => vec![],
-            Some(name) if is_exception(name) => vec![Part::Error(Some(name.clone()), data.into())],
+            Some(name) if exception_type(name).is_some() => {
+                vec![Part::Error(Some(name.clone()), data.into())]
+            }
             Some(name) if data.is_empty() => vec![Part::Named(name.clone())],
             _ => vec![Part::Unparsed(data.to_owned())],
         };
@@ -112,8 +116,8 @@ fn classify(frame: &ReceivedFrame) -> Vec<Part> {
     if is_error(&value, kind) {
         return vec![Part::Error(frame.event.clone(), value)];
     }
-    if let Some(inner) = inner(&value) {
-        return classify(&inner);
+    if let Some(data) = inner_event(&value) {
+        return classify(&ReceivedFrame { at_ms: 0.0, event: None, data });
     }
     let mut parts = Vec::new();
     let content = content(&value);
@@ -123,32 +127,11 @@ fn classify(frame: &ReceivedFrame) -> Vec<Part> {
         parts.push(Part::Named(kind.to_owned()));
     }
     let reason = finish_reason(&value);
-    // Google sends counts in every chunk; only the last ones are final.
-    let counts = value.get("candidates").is_none() || reason.is_some();
+    let counts = has_final_usage(&value, reason.is_some());
     parts.extend(reason.map(Part::FinishReason));
     parts.extend(usage(&value).filter(|_| counts).map(Part::Usage));
     if parts.is_empty() {
-        let known = ["choices", "candidates", "done"].iter().any(|name| value.get(*name).is_some());
-        parts.push(if known { Part::Empty } else { Part::Unknown(value) });
+        parts.push(if is_empty_chunk(&value) { Part::Empty } else { Part::Unknown(value) });
     }
     parts
-}
-
-/// The event inside an event of Bedrock's Invoke API, which contains it as base64.
-fn inner(value: &Value) -> Option<ReceivedFrame> {
-    let bytes = BASE64_STANDARD.decode(value.get("bytes")?.as_str()?).ok()?;
-    Some(ReceivedFrame { at_ms: 0.0, event: None, data: String::from_utf8(bytes).ok()? })
-}
-
-/// Whether the name belongs to an exception (`exception:NAME`) or an error (`error:CODE`) of an AWS event stream.
-fn is_exception(name: &str) -> bool {
-    name.starts_with("exception:") || name.starts_with("error:")
-}
-
-fn is_error(value: &Value, kind: Option<&str>) -> bool {
-    value.get("error").is_some_and(|error| !error.is_null())
-        || kind.is_some_and(|kind| kind == "error" || kind.ends_with(".failed") || is_exception(kind))
-        // Cohere sends an error in the last event of the message.
-        || value.pointer("/delta/error").is_some_and(|error| !error.is_null())
-        || value.pointer("/delta/finish_reason").and_then(Value::as_str).is_some_and(|r| r.starts_with("ERROR"))
 }

@@ -1,10 +1,12 @@
-//! Extracts text, finish reason and counts from an event or a complete response in any dialect. The dialect is recognized
-//! by the shape of the JSON, so that a response in a dialect other than the requested one is shown too.
+//! Reads an event or a complete response whose API is not known, by the shape of its JSON. Snapshots need it, because they
+//! also show a response in another dialect than the requested one.
 
 use serde_json::Value;
 
+use super::bedrock::exception_type;
+
 /// The text of a content event or of a complete response.
-pub(super) fn content(value: &Value) -> String {
+pub(crate) fn content(value: &Value) -> String {
     let mut text = String::new();
     let mut add = |piece: Option<&Value>| text.push_str(piece.and_then(Value::as_str).unwrap_or_default());
     // openai/chat: choices[].delta.content, choices[].message.content; openai/completions: choices[].text
@@ -49,7 +51,7 @@ pub(super) fn content(value: &Value) -> String {
 }
 
 /// Whether an event or a response contains a tool call or a part of one.
-pub(super) fn has_tool_call(value: &Value) -> bool {
+pub(crate) fn has_tool_call(value: &Value) -> bool {
     let in_chat = list(value, "choices").iter().any(|choice| {
         ["delta", "message"]
             .iter()
@@ -69,7 +71,7 @@ pub(super) fn has_tool_call(value: &Value) -> bool {
 }
 
 /// Why the content ended, if the event or the response contains a reason.
-pub(super) fn finish_reason(value: &Value) -> Option<String> {
+pub(crate) fn finish_reason(value: &Value) -> Option<String> {
     let of_choice = list(value, "choices").iter().find_map(|choice| choice.get("finish_reason")?.as_str());
     let of_candidate =
         || list(value, "candidates").iter().find_map(|choice| choice.get("finishReason")?.as_str());
@@ -94,7 +96,7 @@ pub(super) fn finish_reason(value: &Value) -> Option<String> {
 }
 
 /// The names of the usage counts. The values are omitted: they depend on how a proxy counts the random token of the case.
-pub(super) fn usage(value: &Value) -> Option<String> {
+pub(crate) fn usage(value: &Value) -> Option<String> {
     if value.get("eval_count").is_some() {
         return Some("eval_count, prompt_eval_count".to_owned());
     }
@@ -107,7 +109,7 @@ pub(super) fn usage(value: &Value) -> Option<String> {
 }
 
 /// The number of embeddings and their size, if the response is a list of embeddings.
-pub(super) fn embeddings(value: &Value) -> Option<String> {
+pub(crate) fn embeddings(value: &Value) -> Option<String> {
     let data = list(value, "data").iter().map(|item| item.get("embedding")).collect::<Option<Vec<_>>>()?;
     let vectors =
         if data.is_empty() { value.pointer("/embeddings/float")?.as_array()?.iter().collect() } else { data };
@@ -116,6 +118,33 @@ pub(super) fn embeddings(value: &Value) -> Option<String> {
         _ => "base64".to_owned(),
     };
     Some(format!("{} of {size}", vectors.len()))
+}
+
+/// Whether an event is an error. `kind` is its type, or its name.
+pub(crate) fn is_error(value: &Value, kind: Option<&str>) -> bool {
+    value.get("error").is_some_and(|error| !error.is_null())
+        || kind.is_some_and(|kind| {
+            kind == "error" || kind.ends_with(".failed") || exception_type(kind).is_some()
+        })
+        // Cohere sends an error in the last event of the message.
+        || value.pointer("/delta/error").is_some_and(|error| !error.is_null())
+        || value.pointer("/delta/finish_reason").and_then(Value::as_str).is_some_and(|r| r.starts_with("ERROR"))
+}
+
+/// Whether an event without content is a chunk of a known dialect.
+pub(crate) fn is_empty_chunk(value: &Value) -> bool {
+    ["choices", "candidates", "done"].iter().any(|name| value.get(*name).is_some())
+}
+
+/// Whether the counts of a chunk are final. Google sends counts in every chunk; only the last ones are.
+pub(crate) fn has_final_usage(value: &Value, finished: bool) -> bool {
+    value.get("candidates").is_none() || finished
+}
+
+/// The elements of a JSON array of chunks, which Google sends as a stream unless the request asks for events.
+pub(crate) fn chunks(value: &Value) -> Option<&[Value]> {
+    let elements = value.as_array()?;
+    elements.iter().any(|element| element.get("candidates").is_some()).then_some(elements)
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
