@@ -33,23 +33,6 @@ impl Plan {
         let waits = |action: &WireAction| matches!(action, WireAction::Wait(_) | WireAction::Await(_));
         (!rest.iter().any(waits) && *ending != WireAction::Hang).then_some(ending)
     }
-
-    /// Whether the plan contains something that HTTP libraries do not send. Then the owner of the connection
-    /// must write the framing itself.
-    pub fn is_below_http(&self) -> bool {
-        self.actions.iter().any(|action| match action {
-            WireAction::Head(head) => {
-                !head.lines.is_empty()
-                    || matches!(head.framing, Framing::None | Framing::UntilClose | Framing::WebSocket)
-            }
-            WireAction::Raw { bytes, .. } => !bytes.is_empty(),
-            WireAction::Flush
-            | WireAction::Overrun(_)
-            | WireAction::CloseUnannounced
-            | WireAction::CloseWhenReused => true,
-            _ => false,
-        })
-    }
 }
 
 /// One action of the owner of the socket.

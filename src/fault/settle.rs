@@ -33,8 +33,8 @@ impl Timeline {
         actions.extend(body);
         actions.push(self.ending);
         let mut plan = Plan { actions, doubtful: self.doubtful };
-        if (bodiless || wrong_length) && plan.is_below_http() {
-            imitate_library(&mut plan.actions, bodiless);
+        if bodiless || wrong_length {
+            keep_to_framing(&mut plan.actions, bodiless);
         }
         let begun = |action: &WireAction| matches!(action, WireAction::Head(_) | WireAction::Raw { .. });
         if plan.actions.last().is_some_and(cuts) && plan.actions.iter().any(begun) {
@@ -58,10 +58,9 @@ impl Timeline {
     }
 }
 
-/// Changes a reply that is written below HTTP in the same way as an HTTP library would, except for its
-/// faults: a status without a body has no length, no more bytes are sent than declared, and a reply that is
-/// too short closes its connection.
-fn imitate_library(actions: &mut Vec<WireAction>, bodiless: bool) {
+/// Makes a reply follow HTTP, except for its faults: a status without a body has no length, no more bytes are
+/// sent than declared, and a reply that is too short closes its connection.
+fn keep_to_framing(actions: &mut Vec<WireAction>, bodiless: bool) {
     let mut left = None;
     for action in actions.iter_mut() {
         match (action, &mut left) {

@@ -453,7 +453,6 @@ fn a_wrong_checksum_ends_an_event_stream_for_its_reader() {
             .filter(|action| matches!(action, WireAction::Write { .. }))
             .count();
         assert_eq!(before, frames);
-        assert!(!plan.is_below_http());
     }
     let unknown = Fault::EventStream(EventStreamFault::UnknownMessage { at: Point::BeforeEnd });
     let (plan, bytes) = answered(Provider::Bedrock, Api::BedrockConverse, true, &SuccessReply::Ok, unknown);

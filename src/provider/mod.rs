@@ -52,8 +52,8 @@ pub(crate) use prepared::Prepared;
 pub(crate) use profile::RouteRow;
 pub use profile::of as profile;
 pub(crate) use profile::{ChatExtras, KeyPlace};
-pub(crate) use request::ReceivedCall;
 pub use request::RequestedCall;
+pub(crate) use request::{Header, ReceivedCall, find_header};
 
 #[cfg(test)]
 mod tests;

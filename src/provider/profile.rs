@@ -4,12 +4,14 @@
 
 use std::sync::OnceLock;
 
-use http::HeaderMap;
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::catalogue::{ErrorBodyForm, ErrorRow, LimitStyle};
+use super::{
+    catalogue::{ErrorBodyForm, ErrorRow, LimitStyle},
+    request::ReceivedCall,
+};
 use crate::scenario::{Api, ErrorName, Provider};
 
 /// The content of a file in `profiles/`.
@@ -174,8 +176,8 @@ pub enum KeyPlace {
 
 impl KeyPlace {
     /// Returns the key at this place, if there is one.
-    pub(super) fn read(&self, headers: &HeaderMap, query: &str) -> Option<String> {
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    pub(super) fn read(&self, received: &ReceivedCall<'_>, query: &str) -> Option<String> {
+        let header = |name: &str| received.text(name).map(str::trim);
         let key = match self {
             Self::Bearer => {
                 let (scheme, key) = header("authorization")?.split_once(' ')?;

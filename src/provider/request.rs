@@ -1,6 +1,6 @@
 //! Requests that a mock receives, and what they ask for.
 
-use http::HeaderMap;
+pub(crate) use httparse::Header;
 
 use super::{body::LazyJson, profile};
 use crate::scenario::{Api, Provider};
@@ -13,9 +13,26 @@ pub(crate) struct ReceivedCall<'a> {
     /// The path below the deployment's own path, with the query: `/v1/chat/completions`.
     pub path: &'a str,
     /// The headers as received.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a [Header<'a>],
     /// The complete body.
     pub body: &'a [u8],
+}
+
+impl<'a> ReceivedCall<'a> {
+    /// Returns the value of the first header with this name.
+    pub(crate) fn header(&self, name: &str) -> Option<&'a [u8]> {
+        find_header(self.headers, name)
+    }
+
+    /// Like [`header`](Self::header), if the value is visible ASCII, the only kind that providers accept.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        std::str::from_utf8(self.header(name)?).ok().filter(|text| text.is_ascii())
+    }
+}
+
+/// Returns the value of the first of these headers with this name.
+pub(crate) fn find_header<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> {
+    headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
 }
 
 /// A parsed request to a provider.

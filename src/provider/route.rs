@@ -60,7 +60,7 @@ pub(super) fn read(provider: Provider, received: &ReceivedCall<'_>) -> Result<Re
     let profile = profile::of(provider);
     let (path, query) = received.path.split_once('?').unwrap_or((received.path, ""));
     let (row, method, captured) = find(&profile.routes, received.method, path, query)?;
-    let key = profile.key.iter().find_map(|place| place.read(received.headers, query));
+    let key = profile.key.iter().find_map(|place| place.read(received, query));
     let mut asked = RequestedCall {
         api: Some(row.api),
         verb: match method {
@@ -79,7 +79,7 @@ pub(super) fn read(provider: Provider, received: &ReceivedCall<'_>) -> Result<Re
     if asked.key.is_none() && !profile.key.is_empty() {
         return Err(Refusal::NoKey(asked));
     }
-    let missing = |(name, _): &(&String, &ErrorRow)| !received.headers.contains_key(name.as_str());
+    let missing = |(name, _): &(&String, &ErrorRow)| received.header(name).is_none();
     if let Some((_, row)) = profile.required_headers.iter().find(missing) {
         return Err(Refusal::NoHeader(asked, row));
     }
@@ -116,9 +116,8 @@ pub(super) fn read(provider: Provider, received: &ReceivedCall<'_>) -> Result<Re
 
 /// Whether a request is the handshake of a WebSocket, with a key of sixteen bytes (RFC 6455 section 4.2.1).
 fn asks_for_websocket(received: &ReceivedCall<'_>) -> bool {
-    let header = |name| received.headers.get(name).map(http::HeaderValue::as_bytes);
-    let key = header(http::header::SEC_WEBSOCKET_KEY).and_then(|key| BASE64_STANDARD.decode(key).ok());
-    header(http::header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
+    let key = received.header("sec-websocket-key").and_then(|key| BASE64_STANDARD.decode(key).ok());
+    received.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
         && key.is_some_and(|key| key.len() == 16)
 }
 
@@ -135,8 +134,9 @@ fn streams(row: &RouteRow, wanted: Option<bool>) -> bool {
 /// image.
 fn takes_form(row: &RouteRow, received: &ReceivedCall<'_>) -> bool {
     let sent = || {
-        let kind = received.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-        kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"multipart/"))
+        received
+            .header("content-type")
+            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"multipart/"))
     };
     row.post.is_some() && (row.api.is_form() || row.api == Api::OpenaiImages && sent())
 }
@@ -144,7 +144,7 @@ fn takes_form(row: &RouteRow, received: &ReceivedCall<'_>) -> bool {
 /// The fields of a form by name: a text as a string, a file as `{"filename", "bytes"}`, where `bytes` is its length.
 /// If a name occurs more than once, the last field counts. Returns `None` if the body is not a form.
 fn form_fields(received: &ReceivedCall<'_>) -> Option<Map<String, Value>> {
-    let content_type = received.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+    let content_type = received.text("content-type")?;
     let parts = multipart::parts(received.body, &multipart::boundary(content_type)?)?;
     let field = |FormPart { name, filename, content }| match filename {
         Some(filename) => (name, json!({"filename": filename, "bytes": content.len()})),

@@ -2,12 +2,11 @@
 
 mod compatible;
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::Value;
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, ReceivedCall, RequestedCall},
+    provider::{self, Header, ReceivedCall, RequestedCall},
     scenario::{Api, ErrorName, MalformedBody, Provider},
 };
 
@@ -97,8 +96,8 @@ fn malformed_responses_are_invalid() {
 #[test]
 fn unknown_paths_and_methods_get_openais_own_errors() {
     let read = |method, path| {
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer sk-x"))]);
-        let received = ReceivedCall { method, path, headers: &headers, body: b"{}" };
+        let headers = &[Header { name: "authorization", value: b"Bearer sk-x" }];
+        let received = ReceivedCall { method, path, headers, body: b"{}" };
         provider::read(Provider::Openai, &received, &canaries()).map_err(|(_, refusal)| refusal)
     };
     assert_eq!(read("POST", "/v1/chat/completions?x=1").unwrap().api, Some(Api::OpenaiChat));

@@ -8,7 +8,7 @@ use super::call::ClientRequest;
 use crate::{
     fault::{self, FaultContext, Origin, Plan, WireAction},
     observation::{Canaries, Identity},
-    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    provider::{self, Header, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
     scenario::Turn,
     wire::frames::{self, Carrier},
 };
@@ -34,7 +34,9 @@ impl UnfaultedReply {
         seed: u64,
     ) -> Self {
         let canaries = identity.canaries("main", 1);
-        let headers = call.header_map(&identity.key("main"));
+        let sent = call.headers(&identity.key("main"));
+        let headers: Vec<_> =
+            sent.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
         let (path, body) = (call.path(), call.body());
         let received =
             ReceivedCall { method: call.method(), path: &path, headers: &headers, body: body.as_bytes() };

@@ -1,6 +1,5 @@
 //! The request that makes a fault visible.
 
-use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::{
@@ -61,16 +60,6 @@ impl ClientRequest {
             ("anthropic-version", "2023-06-01".to_owned()),
             ("content-type", "application/json".to_owned()),
         ]
-    }
-
-    /// Returns the headers as an HTTP library expects them, without those whose value is not valid.
-    pub(super) fn header_map(&self, key: &str) -> HeaderMap {
-        let values = self.headers(key).into_iter();
-        values
-            .filter_map(|(name, value)| {
-                Some((http::HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
-            })
-            .collect()
     }
 
     /// Returns the JSON body, or for a session the message that the client sends.

@@ -1,88 +1,31 @@
-//! Reads a request and decides the plan of its reply.
+//! Decides the plan of the reply to a request.
 
-use std::{cell::LazyCell, net::SocketAddr, sync::Arc};
+use std::{cell::LazyCell, net::SocketAddr};
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_TYPE, SEC_WEBSOCKET_KEY},
-    request::Parts,
-};
-use http_body_util::{BodyExt, Either, Full};
-use hyper::body::Incoming;
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
+    attempt_recorder::AttemptRecorder,
     case::{ClaimedTurn, MockCase},
-    connection_turn::ConnectionTurn,
-    ledger::{Arrival, AttemptRecorder},
-    perform::{Performance, perform},
-    raw::RawReply,
+    ledger::{Arrival, Run},
     received::ReceivedRequest,
-    server::ServerState,
-    takeover::{SocketTakeover, TakeoverHandle},
 };
 use crate::{
     fault::{self, FaultContext, Origin, Plan, WireAction},
-    observation::{Canaries, StrayKind},
-    provider::{self, Admission, MAX_REQUEST_BYTES, ProviderMessage, ReceivedCall, RequestedCall},
+    observation::Canaries,
+    provider::{self, Admission, Header, ProviderMessage, ReceivedCall, RequestedCall},
     scenario::{ConnectionFault, Fault, FaultStage, Provider, TlsFault, Turn},
 };
 
-/// The response body of a mock.
-pub(super) type MockResponse = Either<Performance, Full<Bytes>>;
-
-/// Answers one request. Fails only if the client does not send its request to the end. Then there is no
-/// client to report the error to.
-pub(super) async fn answer(
-    shared: Arc<ServerState>,
-    line: Arc<TakeoverHandle>,
-    visit: Option<Arc<ConnectionTurn>>,
-    request: Request<Incoming>,
-) -> Result<Response<MockResponse>, hyper::Error> {
-    let arrived = Instant::now();
-    let (parts, body) = request.into_parts();
-    // Read the body first: unread bytes would turn a FIN into a RST.
-    let body = read(body).await;
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let body = body.inspect_err(|_| {
-        let found = shared.find(path);
-        let whose = found.as_ref().map(|(case, deployment, _)| (case, *deployment));
-        shared.strays.note(StrayKind::HalfBody, line.unasked(), None, whose);
-    })?;
-    let asked = line.unasked();
-    line.asked();
-    let found = shared.find(path).or_else(|| shared.find_session(&parts, path));
-    let Some((case, deployment, rest)) = found else {
-        let answer = match shared.fallback.get().cloned() {
-            Some(fallback) => fallback(Request::from_parts(parts, body)).await,
-            None => {
-                shared.strays.note(StrayKind::UnknownPath, asked, Some(404), None);
-                no_mock(parts.method.as_str(), path)
-            }
-        };
-        return Ok(answer.map(Full::new).map(Either::Right));
-    };
-    let claim = visit.and_then(|visit| visit.take(&case, deployment));
-    let asking = PendingRequest { parts: &parts, path: rest, body: body.as_deref(), arrived };
-    let (plan, recorder) = enter(&case, deployment, &asking, claim, shared.address);
-    if plan.is_below_http() {
-        let key = parts.headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
-        let key = key.unwrap_or_default().trim().to_owned();
-        let order = RawReply { plan, recorder, run: case.run(), deployment, over: case.stop.clone(), key };
-        line.take_over(SocketTakeover::Perform(Box::new(order)));
-        return std::future::pending().await;
-    }
-    let response = perform(plan, recorder, line, case.stop.clone()).await;
-    Ok(response.map(Either::Left))
-}
-
 /// A request for a deployment.
 pub(super) struct PendingRequest<'a> {
-    pub(super) parts: &'a Parts,
+    pub(super) method: &'a str,
     /// The path below the deployment's base URL.
     pub(super) path: &'a str,
+    pub(super) headers: &'a [Header<'a>],
     /// `None` if it is larger than the provider accepts.
     pub(super) body: Option<&'a [u8]>,
     pub(super) arrived: Instant,
@@ -92,16 +35,16 @@ pub(super) struct PendingRequest<'a> {
 /// that of this turn.
 pub(super) fn enter(
     case: &MockCase,
+    run: &Run,
     deployment: usize,
     asking: &PendingRequest<'_>,
     claim: Option<ClaimedTurn>,
     address: SocketAddr,
 ) -> (Plan, AttemptRecorder) {
-    let PendingRequest { parts, path, body, arrived } = *asking;
-    let run = case.run();
+    let PendingRequest { method, path, headers, body, arrived } = *asking;
     let known = &case.deployments[deployment];
     let name = &known.name;
-    let request = ReceivedRequest::of(parts, path, body.unwrap_or_default());
+    let request = ReceivedRequest::of(method, path, headers, body.unwrap_or_default());
     let (claimed, recorder) = match claim {
         Some(ClaimedTurn { turn, recorder }) => {
             recorder.asked(request);
@@ -113,24 +56,21 @@ pub(super) fn enter(
     // Computed only if needed: a prepared reply already contains its canaries.
     let canaries = LazyCell::new(|| Canaries::with_stem(&stem));
 
-    let mut plan = match admit(case.combination.provider, path, parts, body, || &canaries) {
-        Err((asked, refusal)) => {
-            recorder.asks(&asked);
-            fault::without_faults(refusal)
-        }
+    let mut turn = None;
+    let (api, mut plan) = match admit(case.combination.provider, asking, || &canaries) {
+        Err((asked, refusal)) => (asked.api, fault::without_faults(refusal)),
         Ok(asked) => {
-            recorder.asks(&asked);
             let admission = run.admit(&asked, || case.identity.key(name), arrived);
             let refusal = match &admission {
                 Admission::Passes(_) => None,
                 refusing => refusing.refusal(&asked, &canaries),
             };
-            if let Some(refusal) = refusal {
+            let plan = if let Some(refusal) = refusal {
                 fault::without_faults(refusal)
             } else {
-                let part = claimed
-                    .map_or_else(|| case.part(&run, deployment), |turn| case.part_of(deployment, turn));
-                recorder.plays(part.turn.clone());
+                let part =
+                    claimed.map_or_else(|| case.part(run, deployment), |turn| case.part_of(deployment, turn));
+                turn = Some(part.turn.clone());
                 let mut message = part.message(&asked, &stem, || &canaries);
                 if let Admission::Passes(Some(state)) = admission {
                     provider::show_limits(&mut message, asked.provider, &part.turn, &state);
@@ -147,10 +87,11 @@ pub(super) fn enter(
                     canaries: &canaries,
                     origin,
                 })
-            }
+            };
+            (asked.api, plan)
         }
     };
-    recorder.plans(&plan);
+    recorder.plans(api, turn, &plan);
     if known.one_request_each {
         announce_last_reply(&mut plan);
     }
@@ -207,39 +148,15 @@ fn apply_late_faults(plan: &mut Plan, turn: &Turn) {
 /// Returns what the request asks for, or the provider's refusal.
 fn admit<'a>(
     provider: Provider,
-    path: &str,
-    parts: &Parts,
-    body: Option<&[u8]>,
+    asking: &PendingRequest<'_>,
     canaries: impl FnOnce() -> &'a Canaries,
 ) -> Result<RequestedCall, (RequestedCall, ProviderMessage)> {
+    let PendingRequest { method, path, headers, body, .. } = *asking;
     let Some(body) = body else {
         return Err((RequestedCall::nothing(provider), provider::too_large(provider, canaries())));
     };
-    let received = ReceivedCall { method: parts.method.as_str(), path, headers: &parts.headers, body };
+    let received = ReceivedCall { method, path, headers, body };
     provider::read_with(provider, &received, canaries)
-}
-
-/// Reads the whole body. Returns `None` if it is larger than the provider accepts. It is still read to its
-/// end, because a client that is still sending would miss the response.
-async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
-    let mut parts: Vec<Bytes> = Vec::new();
-    let mut length = 0usize;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        length = length.saturating_add(data.len());
-        if length <= MAX_REQUEST_BYTES {
-            parts.push(data);
-        } else {
-            parts.clear();
-        }
-    }
-    if length > MAX_REQUEST_BYTES {
-        return Ok(None);
-    }
-    Ok(Some(match parts.len() {
-        0 | 1 => parts.pop().unwrap_or_default(),
-        _ => parts.concat().into(),
-    }))
 }
 
 /// Returns the response to a request for a path that belongs to no deployment.

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attempt_recorder::AttemptRecorder,
     deployment::{Deployment, OwnPorts, affects_connections, is_unresolvable, own_port, scheme},
     deployment_turns::DeploymentTurns,
-    ledger::{Arrival, AttemptRecorder, Run},
+    ledger::{Arrival, Run},
     ledger_budget::LedgerMode,
     received::ReceivedRequest,
     server::ServerState,

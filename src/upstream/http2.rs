@@ -5,18 +5,17 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use h2::{Reason, RecvStream, server};
+use h2::{RecvStream, server};
 use http::Request;
 use tokio::time::timeout;
 
 use super::{
     connection_turn::ConnectionTurn,
-    ledger::AttemptRecorder,
+    http2_sink::{ConnectionCut, StreamClose},
     lent_socket::{LentSocket, SocketOwner, lend},
     server::ServerState,
     socket::{CLOSE_TIMEOUT, Socket},
-    stream::{ResponseWriter, answer},
-    takeover::ConnectionCut,
+    stream::answer,
 };
 use crate::observation::AttemptEnd;
 
@@ -25,25 +24,6 @@ const WINDOW: u32 = 1 << 20;
 
 type Connection = server::Connection<LentSocket, Bytes>;
 type Accepted = (Request<RecvStream>, server::SendResponse<Bytes>);
-
-/// How a stream ended, and what that means for its connection. Dropping a [`ResponseWriter`] sends
-/// RST_STREAM, so it is kept here until the connection is cut.
-pub(super) enum StreamClose {
-    /// Normally, or because the client has left it.
-    Over,
-    /// Normally, and the connection accepts no other request.
-    Last,
-    /// Normally, and the response to the next request on the connection is a FIN.
-    RefuseNext,
-    /// With RST_STREAM.
-    Reset(ResponseWriter, Reason, AttemptRecorder),
-    /// With its connection, by GOAWAY.
-    GoAway(ResponseWriter, Reason, AttemptRecorder),
-    /// With its connection, by a FIN or a RST.
-    Cut(ResponseWriter, ConnectionCut, AttemptRecorder),
-    /// With its connection, by a FIN without `close_notify`.
-    Unannounced(ResponseWriter, AttemptRecorder),
-}
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(socket: Socket, shared: &Arc<ServerState>, visit: Option<Arc<ConnectionTurn>>) {
@@ -90,20 +70,11 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<ServerState>, visit: Opti
             StreamClose::Cut(_out, how, recorder) => {
                 flushed(&mut connection, &owner).await;
                 // Write the ledger first, so that an observer who sees the cut finds it there.
-                recorder.end(if how == ConnectionCut::Close {
-                    AttemptEnd::Closed
-                } else {
-                    AttemptEnd::Reset
+                recorder.end(match how {
+                    ConnectionCut::Close | ConnectionCut::CloseUnannounced => AttemptEnd::Closed,
+                    ConnectionCut::Reset => AttemptEnd::Reset,
                 });
                 return cut(&mut connection, &owner, how).await;
-            }
-            StreamClose::Unannounced(_out, recorder) => {
-                flushed(&mut connection, &owner).await;
-                recorder.end(AttemptEnd::Closed);
-                if let Some((socket, _)) = owner.take() {
-                    socket.close_unannounced();
-                }
-                return;
             }
         }
     }
@@ -149,10 +120,11 @@ async fn flushed(connection: &mut Connection, owner: &SocketOwner) -> Vec<Accept
 
 async fn cut(connection: &mut Connection, owner: &SocketOwner, how: ConnectionCut) {
     flushed(connection, owner).await;
-    match (owner.take(), how) {
-        (Some((socket, _)), ConnectionCut::Close) => socket.close().await,
-        (Some((socket, written)), ConnectionCut::Reset) => socket.reset(written).await,
-        (None, _) => {}
+    let Some((socket, written)) = owner.take() else { return };
+    match how {
+        ConnectionCut::Close => socket.close().await,
+        ConnectionCut::CloseUnannounced => socket.close_unannounced(),
+        ConnectionCut::Reset => socket.reset(written).await,
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ledger_budget::{LedgerBudget, LedgerMode, MAX_KEPT_BODY},
+    attempt_recorder::AttemptRecorder,
+    ledger_budget::{LedgerBudget, LedgerMode},
     received::{ReadRequest, ReceivedRequest},
 };
 use crate::{
-    fault::{Framing, Head, Plan, WireAction},
+    fault::{Framing, Head},
     observation::{Attempt, AttemptEnd, Identity, ReceivedClose, SentReply},
     provider::{AccountState, Admission, RequestedCall, owned_headers},
     scenario::{Account, Api, Turn},
@@ -42,29 +42,29 @@ struct Entries {
 }
 
 /// One attempt, in a form that is cheap to write.
-struct Record {
-    arrival: Arrival,
+pub(super) struct Record {
+    pub(super) arrival: Arrival,
     /// 1-based attempt number at its deployment.
     n: u32,
     /// The attempt number in its canaries, which continues from one run of the case to the next.
     token_n: u32,
-    api: Option<Api>,
-    turn: Option<Arc<Turn>>,
-    head: Option<Head>,
-    body: Vec<u8>,
+    pub(super) api: Option<Api>,
+    pub(super) turn: Option<Arc<Turn>>,
+    pub(super) head: Option<Head>,
+    pub(super) body: Vec<u8>,
     /// The number of body bytes passed to the socket.
-    bytes: u64,
+    pub(super) bytes: u64,
     /// The number of complete frames passed to the socket.
-    frames: u32,
-    broken_after: Option<u64>,
-    doubtful: bool,
+    pub(super) frames: u32,
+    pub(super) broken_after: Option<u64>,
+    pub(super) doubtful: bool,
     /// The messages from the client of a WebSocket, one per line.
-    heard: String,
-    closed: Option<ReceivedClose>,
-    timer_error_ms: f64,
-    ends_at_once: Option<AttemptEnd>,
-    end: AttemptEnd,
-    ended: Option<Instant>,
+    pub(super) heard: String,
+    pub(super) closed: Option<ReceivedClose>,
+    pub(super) timer_error_ms: f64,
+    pub(super) ends_at_once: Option<AttemptEnd>,
+    pub(super) end: AttemptEnd,
+    pub(super) ended: Option<Instant>,
 }
 
 /// A request that has reached a deployment.
@@ -187,7 +187,7 @@ impl Run {
     pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> AttemptRecorder {
         let recorder = |arrival, n, token_n, room| {
             let record = Arc::new(Mutex::new(Record::new(arrival, n, token_n)));
-            AttemptRecorder { n, token_n, record, room, stop }
+            AttemptRecorder::new(n, token_n, record, room, stop)
         };
         if self.keep == LedgerMode::Nothing {
             return recorder(arrival, 1, 1, LedgerBudget::None);
@@ -202,7 +202,7 @@ impl Run {
         }
         self.room.take(arrival.request.size());
         let recorder = recorder(arrival, n, token_n, self.room.clone());
-        entries.records.push(recorder.record.clone());
+        entries.records.push(recorder.record().clone());
         recorder
     }
 
@@ -272,114 +272,6 @@ impl Run {
 
     pub(super) fn is_healed(&self) -> bool {
         self.healed.is_cancelled()
-    }
-}
-
-/// Writes the record of one attempt. If it is dropped before an end was written, the client has left, unless
-/// the case itself is over.
-pub(super) struct AttemptRecorder {
-    /// 1-based attempt number at its deployment.
-    pub(super) n: u32,
-    /// The attempt number in the canaries of this attempt.
-    pub(super) token_n: u32,
-    record: Arc<Mutex<Record>>,
-    /// The budget for the bytes of the record.
-    room: LedgerBudget,
-    stop: CancellationToken,
-}
-
-impl AttemptRecorder {
-    /// Sets the request of an attempt that began with its connection.
-    pub(super) fn asked(&self, request: ReceivedRequest) {
-        self.room.take(request.size());
-        locked(&self.record).arrival.request = request;
-    }
-
-    /// Records the API of the request.
-    pub(super) fn asks(&self, asked: &RequestedCall) {
-        locked(&self.record).api = asked.api;
-    }
-
-    pub(super) fn plays(&self, turn: Arc<Turn>) {
-        locked(&self.record).turn = Some(turn);
-    }
-
-    /// Records the plan before it is performed.
-    pub(super) fn plans(&self, plan: &Plan) {
-        let ends_at_once = plan.ending_at_once().and_then(|ending| match ending {
-            WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused => {
-                Some(AttemptEnd::Finished)
-            }
-            WireAction::Close => Some(AttemptEnd::Closed),
-            WireAction::Reset => Some(AttemptEnd::Reset),
-            _ => None,
-        });
-        let mut record = locked(&self.record);
-        record.ends_at_once = ends_at_once;
-        record.doubtful |= plan.doubtful;
-    }
-
-    /// Records the head. `length` is the length of the whole planned body.
-    pub(super) fn head(&self, head: Head, length: usize) {
-        let mut record = locked(&self.record);
-        record.head = Some(head);
-        record.body.reserve_exact(length.min(MAX_KEPT_BODY).min(self.room.left()));
-    }
-
-    pub(super) fn wrote(&self, bytes: &Bytes, completes_frame: bool) {
-        let mut record = locked(&self.record);
-        let kept = self.room.take(bytes.len().min(MAX_KEPT_BODY.saturating_sub(record.body.len())));
-        record.body.extend_from_slice(&bytes[..kept]);
-        record.bytes += bytes.len() as u64;
-        record.frames += u32::from(completes_frame);
-    }
-
-    /// Records a message from the client of a WebSocket.
-    pub(super) fn heard(&self, text: &str) {
-        let mut record = locked(&self.record);
-        let length = text.len() + 1;
-        if record.heard.len() + length <= MAX_KEPT_BODY && self.room.take(length) == length {
-            record.heard.push_str(text);
-            record.heard.push('\n');
-        }
-    }
-
-    /// Records the close frame of a WebSocket session.
-    pub(super) fn closed(&self, closed: ReceivedClose) {
-        locked(&self.record).closed = Some(closed);
-    }
-
-    /// Records that a client cannot read anything that is sent from now on.
-    pub(super) fn broke(&self) {
-        let mut record = locked(&self.record);
-        let bytes = record.bytes;
-        record.broken_after.get_or_insert(bytes);
-    }
-
-    /// Records that a wait ended this many milliseconds late.
-    pub(super) fn woke(&self, late_ms: f64) {
-        let mut record = locked(&self.record);
-        record.timer_error_ms = record.timer_error_ms.max(late_ms);
-    }
-
-    pub(super) fn end(self, end: AttemptEnd) {
-        self.close(end);
-    }
-
-    fn close(&self, end: AttemptEnd) {
-        let mut record = locked(&self.record);
-        if record.end == AttemptEnd::Open {
-            record.end = end;
-            record.ended = Some(Instant::now());
-        }
-    }
-}
-
-impl Drop for AttemptRecorder {
-    fn drop(&mut self) {
-        if !self.stop.is_cancelled() {
-            self.close(AttemptEnd::ClientLeft);
-        }
     }
 }
 

@@ -8,10 +8,6 @@ use std::{
     time::Duration,
 };
 
-use http::{
-    header::{AUTHORIZATION, UPGRADE},
-    request::Parts,
-};
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -29,6 +25,7 @@ use super::{
 };
 use crate::{
     observation::{Identity, Stray},
+    provider::{Header, find_header},
     scenario::Transport,
 };
 
@@ -261,11 +258,12 @@ impl ServerState {
     /// from the host of the base URL alone.
     pub(super) fn find_session<'a>(
         &self,
-        parts: &Parts,
+        headers: &[Header<'_>],
         path: &'a str,
     ) -> Option<(Arc<MockCase>, usize, &'a str)> {
-        parts.headers.get(UPGRADE)?;
-        let key = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_ascii_whitespace().last()?;
+        find_header(headers, "upgrade")?;
+        let key = std::str::from_utf8(find_header(headers, "authorization")?).ok()?;
+        let key = key.split_ascii_whitespace().last()?;
         let (token, name) = Identity::of_key(key)?;
         let case = self.cases.read().unwrap_or_else(PoisonError::into_inner).get(token)?.clone();
         let deployment = case.deployments.iter().position(|deployment| deployment.name == name)?;

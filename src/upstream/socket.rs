@@ -75,19 +75,6 @@ impl Socket {
         let mut unread = [0; 4096];
         while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
     }
-
-    /// Resolves when the peer has ended the connection. Appends everything that it sends before to `unread`.
-    pub(super) async fn left(&mut self, unread: &mut Vec<u8>) {
-        // Limit the bytes that are read only to detect the end of the connection.
-        const MAX: usize = 64 * 1024;
-        while unread.len() < MAX {
-            match self.read_buf(unread).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
-        std::future::pending().await
-    }
 }
 
 /// Resolves when the peer has ended a connection without reading from it. Afterwards this handle cannot read

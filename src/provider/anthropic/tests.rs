@@ -1,9 +1,8 @@
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    provider::{self, Header, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
     scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
     wire::frames::{Carrier, Frame, decode},
 };
@@ -293,10 +292,8 @@ fn types_of_other_providers_map_to_anthropics_by_status() {
 #[test]
 fn a_request_needs_a_key_in_either_place_and_then_its_version() {
     let read = |headers: &[(&'static str, &'static str)], body: &[u8]| {
-        let headers: HeaderMap = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect();
+        let header = |(name, value): &(&'static str, &'static str)| Header { name, value: value.as_bytes() };
+        let headers: Vec<_> = headers.iter().map(header).collect();
         let received =
             ReceivedCall { method: "POST", path: "/v1/messages?beta=true", headers: &headers, body };
         provider::read(Provider::Anthropic, &received, &canaries())

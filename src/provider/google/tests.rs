@@ -1,9 +1,8 @@
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    provider::{self, Header, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
     scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
     wire::frames::{Carrier, decode},
 };
@@ -271,9 +270,9 @@ fn an_error_event_is_one_more_frame_of_its_stream() {
 
 #[test]
 fn every_path_that_sdks_and_proxies_build_is_known() {
-    let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer k"))]);
+    let headers = &[Header { name: "authorization", value: b"Bearer k" }];
     let asked = |provider, path: &str| {
-        let received = ReceivedCall { method: "POST", path, headers: &headers, body: b"{}" };
+        let received = ReceivedCall { method: "POST", path, headers, body: b"{}" };
         let asked =
             provider::read(provider, &received, &canaries()).map_err(|(_, refusal)| refusal.text()).unwrap();
         format!("{} {} {}", asked.api.unwrap(), if asked.stream { "stream" } else { "plain" }, asked.model)
@@ -310,17 +309,11 @@ fn every_path_that_sdks_and_proxies_build_is_known() {
 fn a_key_is_taken_from_the_header_or_the_query() {
     let body = br#"{"contents":[]}"#;
     let read = |name: Option<&'static str>, path| {
-        let headers: HeaderMap = name
-            .map(|name| (http::HeaderName::from_static(name), HeaderValue::from_static("AIza-1")))
-            .into_iter()
-            .collect();
-        provider::read(
-            Provider::Gemini,
-            &ReceivedCall { method: "POST", path, headers: &headers, body },
-            &canaries(),
-        )
-        .map(|asked| asked.key.unwrap())
-        .map_err(|(_, refusal)| refusal.status)
+        let header = name.map(|name| Header { name, value: b"AIza-1" });
+        let received = ReceivedCall { method: "POST", path, headers: header.as_slice(), body };
+        provider::read(Provider::Gemini, &received, &canaries())
+            .map(|asked| asked.key.unwrap())
+            .map_err(|(_, refusal)| refusal.status)
     };
     let path = "/v1beta/models/m:generateContent";
     assert_eq!(read(Some("x-goog-api-key"), path), Ok("AIza-1".to_owned()));

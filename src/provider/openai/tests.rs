@@ -1,11 +1,10 @@
 //! All of OpenAI's endpoints, at OpenAI and at Azure.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::{
     observation::{Canaries, Identity},
-    provider::{self, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
+    provider::{self, Header, MessageBody, ProviderMessage, ReceivedCall, RequestedCall},
     scenario::{Api, ErrorName, EventForm, Provider, SuccessReply},
 };
 
@@ -26,9 +25,8 @@ fn read(
 ) -> Result<RequestedCall, (RequestedCall, ProviderMessage)> {
     let kind = if body.starts_with(b"--") { "multipart/form-data; boundary=b" } else { "application/json" };
     let headers = [("content-type", kind), ("authorization", "Bearer sk-x"), ("api-key", "x")];
-    let headers =
-        headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-    let received = ReceivedCall { method, path, headers: &HeaderMap::from_iter(headers), body };
+    let headers = headers.map(|(name, value)| Header { name, value: value.as_bytes() });
+    let received = ReceivedCall { method, path, headers: &headers, body };
     provider::read(provider, &received, &canaries())
 }
 
@@ -436,14 +434,12 @@ mod azure {
     fn the_deployment_in_the_path_is_the_model_and_either_key_works() {
         let path = "/openai/deployments/gpt%204/chat/completions?api-version=2024-10-21";
         for (name, sent) in [("api-key", "k"), ("authorization", "Bearer k")] {
-            let headers =
-                HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(sent))]);
-            let received =
-                ReceivedCall { method: "POST", path, headers: &headers, body: b"{\"model\": \"other\"}" };
+            let headers = &[Header { name, value: sent.as_bytes() }];
+            let received = ReceivedCall { method: "POST", path, headers, body: b"{\"model\": \"other\"}" };
             let asked = provider::read(Provider::Azure, &received, &canaries()).unwrap();
             assert_eq!((asked.model.as_str(), asked.key.as_deref()), ("gpt 4", Some("k")));
         }
-        let received = ReceivedCall { method: "POST", path, headers: &HeaderMap::new(), body: b"{}" };
+        let received = ReceivedCall { method: "POST", path, headers: &[], body: b"{}" };
         let (_, refusal) = provider::read(Provider::Azure, &received, &canaries()).unwrap_err();
         assert_eq!((refusal.status, &value(&refusal)["error"]["code"]), (401, &json!("401")));
     }

@@ -2,6 +2,7 @@ mod address;
 mod broken;
 mod client;
 mod connection;
+mod http1;
 mod http2;
 mod reply;
 mod room;

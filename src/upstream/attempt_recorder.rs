@@ -1,0 +1,174 @@
+//! Writes the ledger's record of one attempt.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ledger::{Record, locked},
+    ledger_budget::{LedgerBudget, MAX_KEPT_BODY},
+    received::ReceivedRequest,
+};
+use crate::{
+    fault::{Head, Plan, WireAction},
+    observation::{AttemptEnd, ReceivedClose},
+    scenario::{Api, Turn},
+};
+
+/// Writes the record of one attempt. If it is dropped before an end was written, the client has left, unless
+/// the case itself is over.
+///
+/// What is sent enters the record when it is flushed or when the attempt ends, all at once.
+pub(super) struct AttemptRecorder {
+    /// 1-based attempt number at its deployment.
+    pub(super) n: u32,
+    /// The attempt number in the canaries of this attempt.
+    pub(super) token_n: u32,
+    record: Arc<Mutex<Record>>,
+    /// The budget for the bytes of the record.
+    room: LedgerBudget,
+    stop: CancellationToken,
+    unflushed: Unflushed,
+    /// The number of body bytes that the record keeps.
+    kept: usize,
+}
+
+/// What was sent and is not in the record yet.
+#[derive(Default)]
+struct Unflushed {
+    head: Option<Head>,
+    body: Vec<u8>,
+    bytes: u64,
+    frames: u32,
+    /// The number of these bytes after which a client cannot read anything.
+    broken_after: Option<u64>,
+}
+
+impl AttemptRecorder {
+    pub(super) fn new(
+        n: u32,
+        token_n: u32,
+        record: Arc<Mutex<Record>>,
+        room: LedgerBudget,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { n, token_n, record, room, stop, unflushed: Unflushed::default(), kept: 0 }
+    }
+
+    pub(super) fn record(&self) -> &Arc<Mutex<Record>> {
+        &self.record
+    }
+
+    /// Sets the request of an attempt that began with its connection.
+    pub(super) fn asked(&self, request: ReceivedRequest) {
+        self.room.take(request.size());
+        locked(&self.record).arrival.request = request;
+    }
+
+    /// Records the turn of an attempt that begins with its connection.
+    pub(super) fn plays(&self, turn: Arc<Turn>) {
+        locked(&self.record).turn = Some(turn);
+    }
+
+    /// Records the API of the request, the turn if one is used, and the plan before it is performed.
+    pub(super) fn plans(&self, api: Option<Api>, turn: Option<Arc<Turn>>, plan: &Plan) {
+        let ends_at_once = plan.ending_at_once().and_then(|ending| match ending {
+            WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused => {
+                Some(AttemptEnd::Finished)
+            }
+            WireAction::Close => Some(AttemptEnd::Closed),
+            WireAction::Reset => Some(AttemptEnd::Reset),
+            _ => None,
+        });
+        let mut record = locked(&self.record);
+        record.api = api;
+        record.turn = turn.or(record.turn.take());
+        record.ends_at_once = ends_at_once;
+        record.doubtful |= plan.doubtful;
+    }
+
+    /// Records the head. `length` is the length of the whole planned body.
+    pub(super) fn head(&mut self, head: Head, length: usize) {
+        self.unflushed.head = Some(head);
+        self.unflushed.body.reserve_exact(length.min(MAX_KEPT_BODY).min(self.room.left()));
+    }
+
+    pub(super) fn wrote(&mut self, bytes: &Bytes, completes_frame: bool) {
+        let kept = self.room.take(bytes.len().min(MAX_KEPT_BODY.saturating_sub(self.kept)));
+        self.kept += kept;
+        self.unflushed.body.extend_from_slice(&bytes[..kept]);
+        self.unflushed.bytes += bytes.len() as u64;
+        self.unflushed.frames += u32::from(completes_frame);
+    }
+
+    /// Records that a client cannot read anything that is sent from now on.
+    pub(super) fn broke(&mut self) {
+        self.unflushed.broken_after.get_or_insert(self.unflushed.bytes);
+    }
+
+    /// Records that everything so far has been sent.
+    pub(super) fn flushed(&mut self) {
+        self.unflushed.enter(&mut locked(&self.record));
+    }
+
+    /// Records a message from the client of a WebSocket.
+    pub(super) fn heard(&self, text: &str) {
+        let mut record = locked(&self.record);
+        let length = text.len() + 1;
+        if record.heard.len() + length <= MAX_KEPT_BODY && self.room.take(length) == length {
+            record.heard.push_str(text);
+            record.heard.push('\n');
+        }
+    }
+
+    /// Records the close frame of a WebSocket session.
+    pub(super) fn closed(&self, closed: ReceivedClose) {
+        locked(&self.record).closed = Some(closed);
+    }
+
+    /// Records that a wait ended this many milliseconds late.
+    pub(super) fn woke(&self, late_ms: f64) {
+        let mut record = locked(&self.record);
+        record.timer_error_ms = record.timer_error_ms.max(late_ms);
+    }
+
+    pub(super) fn end(mut self, end: AttemptEnd) {
+        self.close(end);
+    }
+
+    fn close(&mut self, end: AttemptEnd) {
+        let mut record = locked(&self.record);
+        self.unflushed.enter(&mut record);
+        if record.end == AttemptEnd::Open {
+            record.end = end;
+            record.ended = Some(Instant::now());
+        }
+    }
+}
+
+impl Unflushed {
+    fn enter(&mut self, record: &mut Record) {
+        let Self { head, body, bytes, frames, broken_after } = std::mem::take(self);
+        if let Some(broken_after) = broken_after {
+            record.broken_after.get_or_insert(record.bytes + broken_after);
+        }
+        record.head = head.or(record.head.take());
+        if record.body.is_empty() {
+            record.body = body;
+        } else {
+            record.body.extend_from_slice(&body);
+        }
+        record.bytes += bytes;
+        record.frames += frames;
+    }
+}
+
+impl Drop for AttemptRecorder {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            self.close(AttemptEnd::ClientLeft);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Performs plans: one loop for every protocol. A sink writes what the loop tells it to, in its protocol.
+
+use std::io;
+
+use bytes::Bytes;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use super::{attempt_recorder::AttemptRecorder, delay_clock::DelayClock};
+use crate::fault::{Head, Plan, WireAction};
+
+/// The client has left, so the rest of the plan cannot be performed.
+pub(super) struct ClientLeft;
+
+impl From<io::Error> for ClientLeft {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+/// Where a plan is performed: the connection or the stream of one reply. It may collect bytes until they are
+/// flushed, so that a client reads together what is due at the same time.
+pub(super) trait ReplySink: Sized {
+    /// What remains after the reply.
+    type Rest;
+
+    /// Writes the status line and the headers.
+    async fn head(&mut self, head: &Head) -> Result<(), ClientLeft>;
+
+    /// Writes bytes: those of the body, or `raw` ones, which no framing surrounds.
+    async fn write(&mut self, bytes: Bytes, raw: bool) -> Result<(), ClientLeft>;
+
+    /// Sends what was written.
+    async fn flush(&mut self) -> Result<(), ClientLeft>;
+
+    /// Sends what was written as a packet: what follows must not reach the client in the same read.
+    async fn packet(&mut self) -> Result<(), ClientLeft>;
+
+    /// Waits until the client has sent an event of this type. Only a session has such events.
+    async fn hear(&mut self, kind: &str, recorder: &AttemptRecorder) -> Result<(), ClientLeft>;
+
+    /// Resolves when the client has left. Cancel-safe.
+    async fn left(&mut self, recorder: &AttemptRecorder);
+
+    /// Stops to react to what the client sends.
+    fn fall_silent(&mut self) {}
+
+    /// Performs the ending, and records it as the end of the attempt.
+    async fn end(self, ending: WireAction, recorder: AttemptRecorder) -> Result<Self::Rest, ClientLeft>;
+}
+
+/// Performs a whole plan. If the client leaves, the drop of the recorder records the attempt's end.
+///
+/// When `over` is cancelled, a wait or a hang ends with the connection.
+pub(super) async fn perform<S: ReplySink>(
+    plan: Plan,
+    mut sink: S,
+    mut recorder: AttemptRecorder,
+    over: &CancellationToken,
+) -> Result<S::Rest, ClientLeft> {
+    let mut clock = DelayClock::default();
+    let length = length(&plan.actions);
+    for action in plan.actions {
+        match action {
+            WireAction::Head(head) => {
+                sink.head(&head).await?;
+                recorder.head(head, length);
+            }
+            WireAction::Write { bytes, completes_frame } => {
+                recorder.wrote(&bytes, completes_frame);
+                sink.write(bytes, false).await?;
+            }
+            WireAction::Raw { bytes, breaks } => {
+                if breaks {
+                    recorder.broke();
+                }
+                sink.write(bytes, true).await?;
+            }
+            WireAction::Flush => {
+                recorder.flushed();
+                sink.packet().await?;
+            }
+            WireAction::Await(kind) => {
+                recorder.flushed();
+                sink.flush().await?;
+                sink.hear(kind, &recorder).await?;
+            }
+            WireAction::Wait(time) => {
+                recorder.flushed();
+                sink.flush().await?;
+                let due = clock.due(time);
+                tokio::select! {
+                    () = sleep_until(due) => {}
+                    () = sink.left(&recorder) => return Err(ClientLeft),
+                    () = over.cancelled() => return sink.end(WireAction::Close, recorder).await,
+                }
+                recorder.woke(clock.woke(due));
+            }
+            WireAction::Hang => {
+                recorder.flushed();
+                sink.flush().await?;
+                sink.fall_silent();
+                tokio::select! {
+                    () = sink.left(&recorder) => return Err(ClientLeft),
+                    () = over.cancelled() => return sink.end(WireAction::Close, recorder).await,
+                }
+            }
+            ending => return sink.end(ending, recorder).await,
+        }
+    }
+    // Not reached, because the last action of a plan is an ending.
+    Err(ClientLeft)
+}
+
+/// Returns the length of the body in bytes.
+fn length(actions: &[WireAction]) -> usize {
+    let length = |action: &WireAction| match action {
+        WireAction::Write { bytes, .. } => bytes.len(),
+        _ => 0,
+    };
+    actions.iter().map(length).sum()
+}
