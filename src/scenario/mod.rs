@@ -70,6 +70,7 @@ pub(crate) use schema::{schema, schema_of, schema_settings};
 pub(crate) use sibling::{Sibling, SiblingKind, kin_by_id, siblings};
 pub(crate) use version_range::VersionRange;
 pub(crate) use words::EventForm;
+pub(crate) use words::words;
 pub use words::{Api, ErrorName, Level, Provider, Transport};
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ macro_rules! words {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
 
+            /// The name of every value, in the same order.
+            pub const NAMES: &'static [&'static str] = &[ $( $text, )+ ];
+
             /// The name in files and reports.
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $text, )+ }

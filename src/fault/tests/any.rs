@@ -59,8 +59,7 @@ fn pace() -> impl Strategy<Value = Fault> {
 /// Any fault with any point, including points that a scenario file cannot specify.
 fn fault() -> impl Strategy<Value = Fault> {
     let strike = || {
-        (point(), proptest::sample::select(&Http2Code::ALL[..]))
-            .prop_map(|(at, code)| Http2Strike { at, code })
+        (point(), proptest::sample::select(Http2Code::ALL)).prop_map(|(at, code)| Http2Strike { at, code })
     };
     prop_oneof![
         pace(),

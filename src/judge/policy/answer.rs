@@ -14,7 +14,7 @@ use serde::{
 
 use crate::{
     judge,
-    scenario::{Level, StatusSet, nearest},
+    scenario::{Level, StatusSet, nearest, words},
 };
 
 /// An answer and the reason for it. In a file, the answer alone is enough.
@@ -68,28 +68,7 @@ impl PolicyAnswer {
     const AND: &'static str = " and ";
 }
 
-macro_rules! answers {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        #[cfg_attr(test, derive(JsonSchema))]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)*
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Self::$variant => $word,)* })
-            }
-        }
-
-        impl PossibleAnswers for $name {
-            const POSSIBLE: &[&str] = &[$($word),*];
-        }
-    };
-}
-
-answers! {
+words! {
     /// The level of a rule under a policy.
     Weight {
         /// A finding fails the case.
@@ -103,7 +82,11 @@ answers! {
     }
 }
 
-answers! {
+impl PossibleAnswers for Weight {
+    const POSSIBLE: &[&str] = Self::NAMES;
+}
+
+words! {
     /// What can follow the error event of a stream.
     AfterError {
         /// `[DONE]`, or nothing.
@@ -115,7 +98,11 @@ answers! {
     }
 }
 
-answers! {
+impl PossibleAnswers for AfterError {
+    const POSSIBLE: &[&str] = Self::NAMES;
+}
+
+words! {
     /// How to treat a stream that ends properly but without a finish reason.
     CleanEnd {
         /// A failure.
@@ -127,7 +114,11 @@ answers! {
     }
 }
 
-answers! {
+impl PossibleAnswers for CleanEnd {
+    const POSSIBLE: &[&str] = Self::NAMES;
+}
+
+words! {
     /// Which error the proxy reports when every deployment of a chain has failed.
     ChainError {
         /// The error of any deployment that was tried.
@@ -137,6 +128,10 @@ answers! {
         /// The error of the last deployment that was tried.
         Last = "last",
     }
+}
+
+impl PossibleAnswers for ChainError {
+    const POSSIBLE: &[&str] = Self::NAMES;
 }
 
 /// A type of answers.

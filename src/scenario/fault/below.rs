@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::point::Point;
-use crate::scenario::duration;
+use crate::scenario::{duration, words::words};
 
 /// A failure of the TCP connection or of name resolution. A refused connection is the separate fault `refuse`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,27 +60,26 @@ pub enum TlsFault {
     NoCloseNotify,
 }
 
-/// A fatal TLS alert, by its name in RFC 8446 section 6.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(JsonSchema))]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum TlsAlert {
-    /// 40
-    HandshakeFailure,
-    /// 47
-    IllegalParameter,
-    /// 49
-    AccessDenied,
-    /// 70
-    ProtocolVersion,
-    /// 80
-    InternalError,
-    /// 112
-    UnrecognizedName,
-    /// 116
-    CertificateRequired,
-    /// 120
-    NoApplicationProtocol,
+words! {
+    /// A fatal TLS alert, by its name in RFC 8446 section 6.2.
+    TlsAlert {
+        /// 40
+        HandshakeFailure = "handshake_failure",
+        /// 47
+        IllegalParameter = "illegal_parameter",
+        /// 49
+        AccessDenied = "access_denied",
+        /// 70
+        ProtocolVersion = "protocol_version",
+        /// 80
+        InternalError = "internal_error",
+        /// 112
+        UnrecognizedName = "unrecognized_name",
+        /// 116
+        CertificateRequired = "certificate_required",
+        /// 120
+        NoApplicationProtocol = "no_application_protocol",
+    }
 }
 
 /// A failure of HTTP/2.
@@ -110,100 +109,48 @@ pub struct Http2Strike {
     pub at: Point,
 }
 
-/// An error code of HTTP/2 (RFC 9113 section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(JsonSchema))]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Http2Code {
-    /// 0x00
-    NoError,
-    /// 0x01
-    ProtocolError,
-    /// 0x02
-    InternalError,
-    /// 0x03
-    FlowControlError,
-    /// 0x04
-    SettingsTimeout,
-    /// 0x05
-    StreamClosed,
-    /// 0x06
-    FrameSizeError,
-    /// 0x07
-    RefusedStream,
-    /// 0x08
-    Cancel,
-    /// 0x09
-    CompressionError,
-    /// 0x0a
-    ConnectError,
-    /// 0x0b
-    EnhanceYourCalm,
-    /// 0x0c
-    InadequateSecurity,
-    /// 0x0d
-    #[serde(rename = "http_1_1_required")]
-    Http11Required,
+words! {
+    /// An error code of HTTP/2 (RFC 9113 section 7).
+    Http2Code {
+        /// 0x00
+        NoError = "no_error",
+        /// 0x01
+        ProtocolError = "protocol_error",
+        /// 0x02
+        InternalError = "internal_error",
+        /// 0x03
+        FlowControlError = "flow_control_error",
+        /// 0x04
+        SettingsTimeout = "settings_timeout",
+        /// 0x05
+        StreamClosed = "stream_closed",
+        /// 0x06
+        FrameSizeError = "frame_size_error",
+        /// 0x07
+        RefusedStream = "refused_stream",
+        /// 0x08
+        Cancel = "cancel",
+        /// 0x09
+        CompressionError = "compression_error",
+        /// 0x0a
+        ConnectError = "connect_error",
+        /// 0x0b
+        EnhanceYourCalm = "enhance_your_calm",
+        /// 0x0c
+        InadequateSecurity = "inadequate_security",
+        /// 0x0d
+        Http11Required = "http_1_1_required",
+    }
 }
 
 impl Http2Code {
-    /// Every code, in numerical order.
-    pub const ALL: [Self; 14] = [
-        Self::NoError,
-        Self::ProtocolError,
-        Self::InternalError,
-        Self::FlowControlError,
-        Self::SettingsTimeout,
-        Self::StreamClosed,
-        Self::FrameSizeError,
-        Self::RefusedStream,
-        Self::Cancel,
-        Self::CompressionError,
-        Self::ConnectError,
-        Self::EnhanceYourCalm,
-        Self::InadequateSecurity,
-        Self::Http11Required,
-    ];
-
     /// The number on the wire.
     pub fn number(self) -> u32 {
         self as u32
     }
-
-    /// The name in RFC 9113, in the spelling of scenario files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoError => "no_error",
-            Self::ProtocolError => "protocol_error",
-            Self::InternalError => "internal_error",
-            Self::FlowControlError => "flow_control_error",
-            Self::SettingsTimeout => "settings_timeout",
-            Self::StreamClosed => "stream_closed",
-            Self::FrameSizeError => "frame_size_error",
-            Self::RefusedStream => "refused_stream",
-            Self::Cancel => "cancel",
-            Self::CompressionError => "compression_error",
-            Self::ConnectError => "connect_error",
-            Self::EnhanceYourCalm => "enhance_your_calm",
-            Self::InadequateSecurity => "inadequate_security",
-            Self::Http11Required => "http_1_1_required",
-        }
-    }
 }
 
 impl TlsAlert {
-    /// Every alert that a scenario can name, in numerical order.
-    pub const ALL: [Self; 8] = [
-        Self::HandshakeFailure,
-        Self::IllegalParameter,
-        Self::AccessDenied,
-        Self::ProtocolVersion,
-        Self::InternalError,
-        Self::UnrecognizedName,
-        Self::CertificateRequired,
-        Self::NoApplicationProtocol,
-    ];
-
     /// The number on the wire.
     pub fn number(self) -> u8 {
         match self {
@@ -215,20 +162,6 @@ impl TlsAlert {
             Self::UnrecognizedName => 112,
             Self::CertificateRequired => 116,
             Self::NoApplicationProtocol => 120,
-        }
-    }
-
-    /// The name in RFC 8446, in the spelling of scenario files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::HandshakeFailure => "handshake_failure",
-            Self::IllegalParameter => "illegal_parameter",
-            Self::AccessDenied => "access_denied",
-            Self::ProtocolVersion => "protocol_version",
-            Self::InternalError => "internal_error",
-            Self::UnrecognizedName => "unrecognized_name",
-            Self::CertificateRequired => "certificate_required",
-            Self::NoApplicationProtocol => "no_application_protocol",
         }
     }
 }

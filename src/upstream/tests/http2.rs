@@ -154,7 +154,7 @@ async fn concurrent_streams_of_one_connection_use_one_turn_each() {
 #[tokio::test]
 async fn each_error_code_ends_a_stream_and_the_connection_stays_open() {
     let upstream = Upstream::start().await.unwrap();
-    for code in Http2Code::ALL {
+    for &code in Http2Code::ALL {
         for at in [Point::BeforeHeaders, Point::AfterEvents(2)] {
             let strike = Http2Strike { code, at };
             let case = arm(&upstream, vec![http2(Http2Fault::RstStream(strike)), ok(vec![])]);
@@ -174,7 +174,7 @@ async fn each_error_code_ends_a_stream_and_the_connection_stays_open() {
 
 #[tokio::test]
 async fn each_error_code_ends_a_connection_after_the_sent_bytes() {
-    for code in Http2Code::ALL {
+    for &code in Http2Code::ALL {
         for at in [Point::BeforeHeaders, Point::AfterEvents(2)] {
             let (seen, attempt, end) = play(http2(Http2Fault::Goaway(Http2Strike { code, at }))).await;
             let what = format!("{} {at}", code.as_str());

@@ -130,7 +130,7 @@ async fn a_stalled_handshake_reads_the_first_message_and_sends_nothing() {
 #[tokio::test]
 async fn each_alert_ends_the_handshake_with_its_number_and_a_fin() {
     let upstream = Upstream::start().await.unwrap();
-    for alert in TlsAlert::ALL {
+    for &alert in TlsAlert::ALL {
         let case = arm(&upstream, vec![Fault::Tls(TlsFault::Alert(alert))]);
         let error = handshake(case.address("main"), trusting(&upstream, &[])).await.err().unwrap();
         let expected = TlsError::AlertReceived(AlertDescription::from(alert.number()));
