@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     base::UnfaultedReply,
-    raw::{ConnectionEnd, Transcript},
     reply::{MessageFraming, ParsedReply},
+    transcript::{ConnectionEnd, Transcript},
 };
 use crate::observation::Attempt;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    call::ClientRequest, claim::WireClaim, family::FaultLayer, raw::ConnectionEnd, seen::ClientView,
+    call::ClientRequest, claim::WireClaim, family::FaultLayer, seen::ClientView, transcript::ConnectionEnd,
     written::written,
 };
 use crate::{

@@ -8,8 +8,9 @@ use tokio::{
 };
 
 use super::{
-    raw::{self, ConnectionEnd, RawRequest, Read, Transcript},
+    raw_request::{RawRequest, authority},
     reply::ParsedReply,
+    transcript::{ConnectionEnd, Read, Transcript, ending_of},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -79,18 +80,18 @@ pub(super) async fn ask(
     };
     let mut reads = Vec::new();
     let ending = match client.open(request).await {
-        Err(error) => raw::ending_of(&error),
+        Err(error) => ending_of(&error),
         Ok(()) => loop {
             let mut buffer = Vec::with_capacity(MAX_PAYLOAD);
             match timeout(request.quiet(), client.stream.read_buf(&mut buffer)).await {
                 Err(_) => break ConnectionEnd::Open,
-                Ok(Err(error)) => break raw::ending_of(&error),
+                Ok(Err(error)) => break ending_of(&error),
                 Ok(Ok(0)) => break ConnectionEnd::Fin,
                 Ok(Ok(_)) => {
                     client.raw.extend_from_slice(&buffer);
                     reads.push(Read { at: began.elapsed(), bytes: buffer });
                     if let Err(error) = client.understand().await {
-                        break raw::ending_of(&error);
+                        break ending_of(&error);
                     }
                     if client.alive {
                         break ConnectionEnd::Open;
@@ -114,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawHttp2Client<S> {
     /// Sends the preface, the settings, the request's head, and as much of its body as the window allows.
     async fn open(&mut self, request: &RawRequest<'_>) -> io::Result<()> {
         let mut block = Vec::new();
-        let authority = raw::authority(request.url);
+        let authority = authority(request.url);
         let path = request.url.path();
         for (name, value) in
             [(":method", "POST"), (":scheme", "https"), (":authority", authority), (":path", path)]

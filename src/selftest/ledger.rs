@@ -2,9 +2,9 @@
 
 use super::{
     claim::{ExhibitView, WireClaim},
-    raw::ConnectionEnd,
     reply::MessageFraming,
     seen::ClientView,
+    transcript::ConnectionEnd,
 };
 use crate::{
     observation::{Attempt, AttemptEnd},

@@ -14,10 +14,12 @@ mod http2;
 mod ledger;
 mod prove;
 mod raw;
+mod raw_request;
 mod reply;
 mod report;
 mod seen;
 mod tls;
+mod transcript;
 mod written;
 
 pub(crate) use base::UnfaultedReply;
@@ -28,7 +30,6 @@ pub use exhibits::all as exhibits;
 pub use family::FaultLayer;
 pub(crate) use prove::SelftestError;
 pub use prove::{identity, prove};
-pub(crate) use raw::ConnectionEnd;
 pub(crate) use reply::{MessageFraming, ParsedReply};
 #[cfg(test)]
 pub(crate) use report::ClaimResult;
@@ -38,7 +39,7 @@ pub(crate) use report::Lateness;
 pub(crate) use report::Timing;
 pub use report::{FaultProof, Selftest};
 pub use seen::ClientView;
-pub(crate) use tls::CertificateRefusal;
+pub(crate) use transcript::{CertificateRefusal, ConnectionEnd};
 #[cfg(test)]
 pub(crate) use written::written;
 

@@ -13,12 +13,13 @@ use super::{
     base::UnfaultedReply,
     claim::{ExhibitView, words},
     exhibit::Exhibit,
-    ledger,
-    raw::{self, ConnectionEnd, RawRequest, Transcript},
+    ledger, raw,
+    raw_request::RawRequest,
     reply::MessageFraming,
     report::{ClaimResult, FaultProof, Lateness, SCHEMA_VERSION, Selftest, Timing},
     seen::ClientView,
     tls::TrustedCertificates,
+    transcript::{ConnectionEnd, Transcript},
 };
 use crate::{
     observation::{Attempt, Identity},

@@ -1,167 +1,24 @@
 //! A client that records every read with its time, and how the connection ended.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout},
 };
-use url::Url;
 
 use super::{
-    call::ClientRequest,
     http2,
+    raw_request::{QUIET, RawRequest, authority, target},
     reply::{MessageFraming, ParsedReply},
-    tls::{self, CertificateRefusal, TrustedCertificates},
+    tls,
+    transcript::{ConnectionEnd, Read, Transcript, ending_of},
 };
 use crate::scenario::Transport;
 
-/// A time limit that is longer than any reply takes.
-const LONG: Duration = Duration::from_secs(5);
-
-/// After this silence no more bytes are expected.
-const QUIET: Duration = Duration::from_millis(300);
-
 /// The buffer size of a read, larger than most packets.
 const READ: usize = 64 * 1024;
-
-/// Everything that the client received on one connection for one request.
-#[derive(Debug, Clone)]
-pub struct Transcript {
-    /// The reads in order, without TLS.
-    pub reads: Vec<Read>,
-    /// How the connection ended.
-    pub ending: ConnectionEnd,
-    /// When it ended, measured from the start of the connection attempt.
-    pub ended: Duration,
-    /// The bytes parsed as a message.
-    pub reply: ParsedReply,
-    /// The HTTP/2 frames in order, one word each.
-    pub frames: Vec<String>,
-    /// The result of a second request on the same connection.
-    pub next: Option<Box<Transcript>>,
-}
-
-/// The result of one read.
-#[derive(Debug, Clone)]
-pub struct Read {
-    /// The time since the start of the connection attempt.
-    pub at: Duration,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// How a connection ended, or that it did not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConnectionEnd {
-    /// The name does not resolve.
-    NameUnknown,
-    /// A RST in response to the SYN.
-    Refused,
-    /// No response to the SYN.
-    ConnectTimedOut,
-    /// The client refused the certificate.
-    Certificate(CertificateRefusal),
-    /// A fatal TLS alert.
-    Alert(u8),
-    /// A FIN; with TLS after `close_notify`.
-    Fin,
-    /// A FIN without `close_notify`.
-    Truncated,
-    /// A RST.
-    Reset,
-    /// An HTTP/2 RST_STREAM with its code. The connection stays open.
-    StreamReset(u32),
-    /// An HTTP/2 GOAWAY with its code, followed by a FIN.
-    GoneAway(u32),
-    /// The connection stayed open.
-    Open,
-    /// Another error, with the text of the operating system.
-    Other(String),
-}
-
-/// A request, its destination, and what the client waits for.
-#[derive(Debug, Clone)]
-pub(super) struct RawRequest<'a> {
-    /// The URL.
-    pub url: &'a Url,
-    /// The transport.
-    pub transport: Transport,
-    /// The request.
-    pub call: &'a ClientRequest,
-    /// The API key.
-    pub key: &'a str,
-    /// The trusted certificates.
-    pub trust: &'a TrustedCertificates,
-    /// Whether the connection should stay open. Then silence ends the observation.
-    pub stays_open: bool,
-    /// Whether the connection should be established.
-    pub connects: bool,
-    /// The total wait that the faults cause.
-    pub waits: Duration,
-    /// Whether the client sends a second request on the connection.
-    pub asks_again: bool,
-}
-
-impl RawRequest<'_> {
-    /// Returns the time without a byte after which the observation ends.
-    pub(super) fn quiet(&self) -> Duration {
-        self.waits + if self.stays_open { QUIET } else { LONG }
-    }
-
-    fn connect_within(&self) -> Duration {
-        if self.connects { LONG } else { 2 * QUIET }
-    }
-}
-
-impl Transcript {
-    fn none(ending: ConnectionEnd, began: Instant) -> Self {
-        Self {
-            reads: Vec::new(),
-            ending,
-            ended: began.elapsed(),
-            reply: ParsedReply::nothing(),
-            frames: Vec::new(),
-            next: None,
-        }
-    }
-
-    /// Returns all received bytes.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.reads.iter().flat_map(|read| read.bytes.iter().copied()).collect()
-    }
-
-    /// Returns when the byte with this index arrived.
-    pub fn arrival(&self, place: usize) -> Option<Duration> {
-        let mut end = 0;
-        self.reads.iter().find_map(|read| {
-            end += read.bytes.len();
-            (place < end).then_some(read.at)
-        })
-    }
-
-    /// Returns when the byte at this offset of the body arrived.
-    pub fn body_arrival(&self, offset: usize) -> Option<Duration> {
-        self.arrival(self.reply.place(offset)?)
-    }
-
-    /// Returns for each read with bytes of the body the offset in the body at its end.
-    pub fn body_cuts(&self) -> Vec<usize> {
-        let mut end = 0;
-        let mut cuts: Vec<usize> = self
-            .reads
-            .iter()
-            .map(|read| {
-                end += read.bytes.len();
-                self.reply.offset(end)
-            })
-            .filter(|cut| *cut > 0)
-            .collect();
-        cuts.dedup();
-        cuts
-    }
-}
 
 /// Sends the request and records everything until the connection ends or falls silent.
 pub(super) async fn ask(request: &RawRequest<'_>) -> Transcript {
@@ -252,27 +109,4 @@ async fn exchange(
     let over = matches!(transcript.ending, ConnectionEnd::Fin | ConnectionEnd::Truncated);
     transcript.reply = ParsedReply::read(&transcript.bytes(), over);
     transcript
-}
-
-/// Returns `127.0.0.1:PORT`, as in the URL.
-pub(super) fn authority(url: &Url) -> &str {
-    &url[url::Position::BeforeHost..url::Position::AfterPort]
-}
-
-/// Returns the path with the query.
-fn target(url: &Url) -> &str {
-    &url[url::Position::BeforePath..url::Position::AfterQuery]
-}
-
-/// Returns how the connection ended, according to an error of the operating system or of TLS.
-pub(super) fn ending_of(error: &io::Error) -> ConnectionEnd {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => ConnectionEnd::Refused,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            ConnectionEnd::Reset
-        }
-        io::ErrorKind::UnexpectedEof => ConnectionEnd::Truncated,
-        io::ErrorKind::TimedOut => ConnectionEnd::ConnectTimedOut,
-        _ => tls::ending_of(error).unwrap_or_else(|| ConnectionEnd::Other(error.to_string())),
-    }
 }

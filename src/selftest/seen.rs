@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    raw::{ConnectionEnd, Transcript},
     reply::MessageFraming,
+    transcript::{ConnectionEnd, Transcript},
 };
 
 /// The result that a correct client reports.

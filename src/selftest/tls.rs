@@ -7,8 +7,7 @@ use std::{
 };
 
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -19,34 +18,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::raw::{self, ConnectionEnd};
-
-/// Why the client refused a certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CertificateRefusal {
-    /// It has expired.
-    Expired,
-    /// It is for another name.
-    WrongName,
-    /// It is self-signed.
-    SelfSigned,
-    /// Its issuer is unknown.
-    UnknownIssuer,
-    /// Another reason.
-    Other(String),
-}
-
-impl fmt::Display for CertificateRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Expired => f.write_str("expired certificate"),
-            Self::WrongName => f.write_str("certificate for another name"),
-            Self::SelfSigned => f.write_str("self-signed certificate"),
-            Self::UnknownIssuer => f.write_str("certificate of an unknown issuer"),
-            Self::Other(words) => write!(f, "certificate refused: {words}"),
-        }
-    }
-}
+use super::transcript::{CertificateRefusal, ConnectionEnd, ending_of};
 
 /// The trusted certificates.
 #[derive(Debug, Clone)]
@@ -168,16 +140,7 @@ pub(super) async fn connect(
             Some(refused) => ConnectionEnd::Certificate(refused),
             // During a handshake it does not matter whether `close_notify` was sent.
             None if error.kind() == io::ErrorKind::UnexpectedEof => ConnectionEnd::Fin,
-            None => raw::ending_of(&error),
+            None => ending_of(&error),
         }
     })
-}
-
-/// Returns how the connection ended, if the error comes from rustls.
-pub(super) fn ending_of(error: &io::Error) -> Option<ConnectionEnd> {
-    match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::AlertReceived(AlertDescription::CloseNotify) => Some(ConnectionEnd::Fin),
-        Error::AlertReceived(alert) => Some(ConnectionEnd::Alert(u8::from(*alert))),
-        other => Some(ConnectionEnd::Other(other.to_string())),
-    }
 }
