@@ -148,7 +148,7 @@ pub fn paths(tokens: &[Token], module: &[String]) -> Vec<Path> {
             }
             // `crate` in `pub(crate)` is not a path, and a word after `::` belongs to a path that was already found.
             _ if is_name(text)
-                && before != ":"
+                && !(before == ":" && i >= 2 && tokens[i - 2].text == ":")
                 && (before == "use" || (next(1) == ":" && next(2) == ":")) =>
             {
                 i = walk(tokens, i, &Path { segments: Vec::new(), local: false, line: 0 }, &here, &mut found);
