@@ -113,7 +113,7 @@ impl ApiRow {
         self.stream_path.filter(|_| stream).unwrap_or(self.path)
     }
 
-    /// The form of an error event; for an API without a stream, the form in a stream that nobody requested.
+    /// The form of an error event; for an API without a stream, the form in a stream that was not requested.
     pub(crate) fn error_event(&self) -> ErrorEventForm {
         self.stream.as_ref().map_or(ErrorEventForm::Body, |stream| stream.error_event)
     }
