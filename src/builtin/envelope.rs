@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::dialect::ErrorMembers;
 use crate::observation::shorten;
+
+/// The members of an error object.
+pub(crate) type ErrorMembers = Map<String, Value>;
 
 /// The `type` of errors for which the upstream sent no type.
 pub(super) const UPSTREAM_ERROR: &str = "upstream_error";

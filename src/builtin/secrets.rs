@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
-use super::dialect::ErrorMembers;
+use super::envelope::ErrorMembers;
 use crate::proxy::ProxyRoute;
 
 /// The secrets of all routes.

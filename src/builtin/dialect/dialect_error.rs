@@ -1,12 +1,9 @@
 //! An error in one error form, and its conversion to another form.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::ErrorForm;
-use crate::builtin::envelope;
-
-/// The members of an error object.
-pub(crate) type ErrorMembers = Map<String, Value>;
+use crate::builtin::envelope::{self, ErrorMembers};
 
 /// An error in one error form.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{DialectError, ErrorForm, dialect_error::ErrorMembers};
+use super::{DialectError, ErrorForm};
 use crate::{
-    builtin::envelope,
+    builtin::envelope::{self, ErrorMembers},
     dialect::{self, ErrorEventForm, StreamEvent, row},
     scenario::Api,
     wire::frames::{Carrier, Frame},

@@ -12,7 +12,7 @@ mod serving;
 pub(crate) use crate::dialect::ErrorForm;
 pub(crate) use address::{Address, address};
 pub(crate) use answer::{carries_error, empty_response, is_answer, response_name};
-pub(crate) use dialect_error::{DialectError, ErrorMembers};
+pub(crate) use dialect_error::DialectError;
 pub(crate) use frame::{closing, error_frame, finish, ping};
 pub(crate) use meaning::{FrameMeaning, meaning, passes_unchanged};
 pub use serving::lacks;
