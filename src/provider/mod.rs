@@ -47,7 +47,7 @@ pub(crate) use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_patter
 pub(crate) use header::{HeaderField, owned_headers};
 pub(crate) use malformed::malformed;
 pub use message::{MessageBody, ProviderMessage};
-pub(crate) use prepared::Prepared;
+pub(crate) use prepared::{Prepared, Template};
 #[cfg(test)]
 pub(crate) use profile::RouteRow;
 pub use profile::of as profile;

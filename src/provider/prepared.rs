@@ -108,8 +108,7 @@ enum HeaderValue {
 
 impl HeaderValue {
     fn of(value: ByteString) -> Self {
-        let mut template = Template::default();
-        template.push(value.as_bytes(), STEMS[0]);
+        let template = Template::of(value.as_bytes(), STEMS[0]);
         if template.holes.is_empty() { Self::Fixed(value) } else { Self::Filled(template) }
     }
 
@@ -124,7 +123,7 @@ impl HeaderValue {
 
 /// Bytes with holes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Template {
+pub(crate) struct Template {
     /// The bytes between the holes.
     text: Vec<u8>,
     /// The positions of the holes in `text`.
@@ -147,6 +146,13 @@ impl Mark {
 }
 
 impl Template {
+    /// Returns the bytes with a hole for each `stem` in them.
+    pub(crate) fn of(bytes: &[u8], stem: &str) -> Self {
+        let mut template = Self::default();
+        template.push(bytes, stem);
+        template
+    }
+
     /// Appends bytes, with a hole for each `stem` in them; returns the position after them.
     fn push(&mut self, mut bytes: &[u8], stem: &str) -> Mark {
         while let Some(at) = find(bytes, stem.as_bytes()) {
@@ -158,16 +164,23 @@ impl Template {
         Mark { offset: self.text.len(), holes: self.holes.len() }
     }
 
-    fn filled(&self, stem: &str) -> Vec<u8> {
-        let mut filled = Vec::with_capacity(self.text.len() + self.holes.len() * stem.len());
+    /// Returns the bytes with the holes filled.
+    pub(crate) fn filled(&self, stem: &str) -> Vec<u8> {
+        let mut filled = Vec::new();
+        self.fill(stem, &mut filled);
+        filled
+    }
+
+    /// Appends the bytes with the holes filled.
+    pub(crate) fn fill(&self, stem: &str, out: &mut Vec<u8>) {
+        out.reserve_exact(self.text.len() + self.holes.len() * stem.len());
         let mut start = 0;
         for hole in &self.holes {
-            filled.extend_from_slice(&self.text[Range { start, end: *hole }]);
-            filled.extend_from_slice(stem.as_bytes());
+            out.extend_from_slice(&self.text[Range { start, end: *hole }]);
+            out.extend_from_slice(stem.as_bytes());
             start = *hole;
         }
-        filled.extend_from_slice(&self.text[start..]);
-        filled
+        out.extend_from_slice(&self.text[start..]);
     }
 }
 

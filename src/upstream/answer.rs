@@ -1,6 +1,6 @@
 //! Decides the plan of the reply to a request.
 
-use std::{cell::LazyCell, net::SocketAddr};
+use std::{cell::LazyCell, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
@@ -11,6 +11,7 @@ use super::{
     attempt_recorder::AttemptRecorder,
     case::{ClaimedTurn, MockCase},
     ledger::{Arrival, Run},
+    prepared_reply::PreparedReply,
     received::ReceivedRequest,
 };
 use crate::{
@@ -23,12 +24,32 @@ use crate::{
 /// A request for a deployment.
 pub(super) struct PendingRequest<'a> {
     pub(super) method: &'a str,
+    /// The head in the form of HTTP/1.
+    pub(super) head: &'a [u8],
     /// The path below the deployment's base URL.
     pub(super) path: &'a str,
     pub(super) headers: &'a [Header<'a>],
     /// `None` if it is larger than the provider accepts.
     pub(super) body: Option<&'a [u8]>,
     pub(super) arrived: Instant,
+    /// Whether the form of the reply is the one in which replies are prepared.
+    pub(super) usual: bool,
+}
+
+/// The reply to a request.
+pub(super) enum DecidedReply {
+    Plan(Plan),
+    /// A reply without faults, and the stem of its canaries.
+    Prepared(Arc<PreparedReply>, String),
+}
+
+impl DecidedReply {
+    pub(super) fn into_plan(self) -> Plan {
+        match self {
+            Self::Plan(plan) => plan,
+            Self::Prepared(reply, stem) => Plan { actions: reply.actions(&stem), doubtful: false },
+        }
+    }
 }
 
 /// Adds the request to the ledger and decides its reply. If its connection has claimed a turn, the reply is
@@ -40,11 +61,11 @@ pub(super) fn enter(
     asking: &PendingRequest<'_>,
     claim: Option<ClaimedTurn>,
     address: SocketAddr,
-) -> (Plan, AttemptRecorder) {
-    let PendingRequest { method, path, headers, body, arrived } = *asking;
+) -> (DecidedReply, AttemptRecorder) {
+    let PendingRequest { head, path, body, arrived, .. } = *asking;
     let known = &case.deployments[deployment];
     let name = &known.name;
-    let request = ReceivedRequest::of(method, path, headers, body.unwrap_or_default());
+    let request = ReceivedRequest::of(path, head, body.unwrap_or_default());
     let (claimed, recorder) = match claim {
         Some(ClaimedTurn { turn, recorder }) => {
             recorder.asked(request);
@@ -56,22 +77,37 @@ pub(super) fn enter(
     // Computed only if needed: a prepared reply already contains its canaries.
     let canaries = LazyCell::new(|| Canaries::with_stem(&stem));
 
-    let mut turn = None;
-    let (api, mut plan) = match admit(case.combination.provider, asking, || &canaries) {
-        Err((asked, refusal)) => (asked.api, fault::without_faults(refusal)),
+    let mut plan = match admit(case.combination.provider, asking, || &canaries) {
+        Err((asked, refusal)) => {
+            recorder.answers(asked.api, None);
+            fault::without_faults(refusal)
+        }
         Ok(asked) => {
             let admission = run.admit(&asked, || case.identity.key(name), arrived);
             let refusal = match &admission {
                 Admission::Passes(_) => None,
                 refusing => refusing.refusal(&asked, &canaries),
             };
-            let plan = if let Some(refusal) = refusal {
+            if let Some(refusal) = refusal {
+                recorder.answers(asked.api, None);
                 fault::without_faults(refusal)
             } else {
                 let part =
                     claimed.map_or_else(|| case.part(run, deployment), |turn| case.part_of(deployment, turn));
-                turn = Some(part.turn.clone());
-                let mut message = part.message(&asked, &stem, || &canaries);
+                recorder.answers(asked.api, Some(part.turn.clone()));
+                let prepared = part.prepared(&asked, &stem);
+                let unchanged = matches!(admission, Admission::Passes(None)) && !known.one_request_each;
+                if let Some(prepared) = &prepared
+                    && asking.usual
+                    && unchanged
+                    && part.turn.faults.is_empty()
+                {
+                    return (DecidedReply::Prepared(prepared.clone(), stem), recorder);
+                }
+                let mut message = match prepared {
+                    Some(prepared) => prepared.message().message(&stem),
+                    None => provider::message(&asked, &part.turn, &canaries),
+                };
                 if let Admission::Passes(Some(state)) = admission {
                     provider::show_limits(&mut message, asked.provider, &part.turn, &state);
                 }
@@ -87,15 +123,14 @@ pub(super) fn enter(
                     canaries: &canaries,
                     origin,
                 })
-            };
-            (asked.api, plan)
+            }
         }
     };
-    recorder.plans(api, turn, &plan);
+    recorder.plans(&plan);
     if known.one_request_each {
         announce_last_reply(&mut plan);
     }
-    (plan, recorder)
+    (DecidedReply::Plan(plan), recorder)
 }
 
 /// Returns the plan of a turn's message with its faults. `late` is whether faults of the connection still

@@ -7,9 +7,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ledger::{Record, locked},
+    ledger::Record,
     ledger_budget::{LedgerBudget, MAX_KEPT_BODY},
+    locked::locked,
+    prepared_reply::PreparedReply,
     received::ReceivedRequest,
+    sent_bytes::SentBytes,
 };
 use crate::{
     fault::{Head, Plan, WireAction},
@@ -29,21 +32,11 @@ pub(super) struct AttemptRecorder {
     record: Arc<Mutex<Record>>,
     /// The budget for the bytes of the record.
     room: LedgerBudget,
-    stop: CancellationToken,
-    unflushed: Unflushed,
+    stop: Arc<CancellationToken>,
+    /// What was sent and is not in the record yet.
+    unflushed: SentBytes,
     /// The number of body bytes that the record keeps.
     kept: usize,
-}
-
-/// What was sent and is not in the record yet.
-#[derive(Default)]
-struct Unflushed {
-    head: Option<Head>,
-    body: Vec<u8>,
-    bytes: u64,
-    frames: u32,
-    /// The number of these bytes after which a client cannot read anything.
-    broken_after: Option<u64>,
 }
 
 impl AttemptRecorder {
@@ -52,9 +45,9 @@ impl AttemptRecorder {
         token_n: u32,
         record: Arc<Mutex<Record>>,
         room: LedgerBudget,
-        stop: CancellationToken,
+        stop: Arc<CancellationToken>,
     ) -> Self {
-        Self { n, token_n, record, room, stop, unflushed: Unflushed::default(), kept: 0 }
+        Self { n, token_n, record, room, stop, unflushed: SentBytes::default(), kept: 0 }
     }
 
     pub(super) fn record(&self) -> &Arc<Mutex<Record>> {
@@ -72,8 +65,15 @@ impl AttemptRecorder {
         locked(&self.record).turn = Some(turn);
     }
 
-    /// Records the API of the request, the turn if one is used, and the plan before it is performed.
-    pub(super) fn plans(&self, api: Option<Api>, turn: Option<Arc<Turn>>, plan: &Plan) {
+    /// Records the API of the request, and the turn if one is used.
+    pub(super) fn answers(&self, api: Option<Api>, turn: Option<Arc<Turn>>) {
+        let mut record = locked(&self.record);
+        record.api = api;
+        record.turn = turn.or(record.turn.take());
+    }
+
+    /// Records the plan before it is performed.
+    pub(super) fn plans(&self, plan: &Plan) {
         let ends_at_once = plan.ending_at_once().and_then(|ending| match ending {
             WireAction::Finish | WireAction::Overrun(_) | WireAction::CloseWhenReused => {
                 Some(AttemptEnd::Finished)
@@ -83,8 +83,6 @@ impl AttemptRecorder {
             _ => None,
         });
         let mut record = locked(&self.record);
-        record.api = api;
-        record.turn = turn.or(record.turn.take());
         record.ends_at_once = ends_at_once;
         record.doubtful |= plan.doubtful;
     }
@@ -98,19 +96,17 @@ impl AttemptRecorder {
     pub(super) fn wrote(&mut self, bytes: &Bytes, completes_frame: bool) {
         let kept = self.room.take(bytes.len().min(MAX_KEPT_BODY.saturating_sub(self.kept)));
         self.kept += kept;
-        self.unflushed.body.extend_from_slice(&bytes[..kept]);
-        self.unflushed.bytes += bytes.len() as u64;
-        self.unflushed.frames += u32::from(completes_frame);
+        self.unflushed.write(bytes, kept, completes_frame);
     }
 
     /// Records that a client cannot read anything that is sent from now on.
     pub(super) fn broke(&mut self) {
-        self.unflushed.broken_after.get_or_insert(self.unflushed.bytes);
+        self.unflushed.break_here();
     }
 
     /// Records that everything so far has been sent.
     pub(super) fn flushed(&mut self) {
-        self.unflushed.enter(&mut locked(&self.record));
+        locked(&self.record).sent.append(std::mem::take(&mut self.unflushed));
     }
 
     /// Records a message from the client of a WebSocket.
@@ -134,34 +130,24 @@ impl AttemptRecorder {
         record.timer_error_ms = record.timer_error_ms.max(late_ms);
     }
 
+    /// Records that the whole of a prepared reply is sent, with a body of this length.
+    pub(super) fn sends(self, reply: Arc<PreparedReply>, length: usize) {
+        let kept = self.room.take(length.min(MAX_KEPT_BODY));
+        locked(&self.record).prepared = Some((reply, kept));
+        self.end(AttemptEnd::Finished);
+    }
+
     pub(super) fn end(mut self, end: AttemptEnd) {
         self.close(end);
     }
 
     fn close(&mut self, end: AttemptEnd) {
         let mut record = locked(&self.record);
-        self.unflushed.enter(&mut record);
+        record.sent.append(std::mem::take(&mut self.unflushed));
         if record.end == AttemptEnd::Open {
             record.end = end;
             record.ended = Some(Instant::now());
         }
-    }
-}
-
-impl Unflushed {
-    fn enter(&mut self, record: &mut Record) {
-        let Self { head, body, bytes, frames, broken_after } = std::mem::take(self);
-        if let Some(broken_after) = broken_after {
-            record.broken_after.get_or_insert(record.bytes + broken_after);
-        }
-        record.head = head.or(record.head.take());
-        if record.body.is_empty() {
-            record.body = body;
-        } else {
-            record.body.extend_from_slice(&body);
-        }
-        record.bytes += bytes;
-        record.frames += frames;
     }
 }
 

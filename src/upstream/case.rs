@@ -50,7 +50,7 @@ pub(super) struct MockCase {
     /// The turn of every deployment once the case is healed.
     healthy: DeploymentTurns,
     /// Cancelled when the case is disarmed.
-    pub(super) stop: CancellationToken,
+    pub(super) stop: Arc<CancellationToken>,
     pub(super) seed: u64,
     account: Option<Account>,
     keep: LedgerMode,
@@ -81,6 +81,7 @@ impl MockCase {
             Turn { answer: TurnReply::Reply(SuccessReply::Ok), headers: IndexMap::new(), faults: Vec::new() };
         let healthy = DeploymentTurns::new(healthy);
         let run = RwLock::new(Arc::new(run));
+        let stop = Arc::new(stop);
         Ok(Self { identity, combination, deployments, healthy, seed, account, stop, keep, run })
     }
 

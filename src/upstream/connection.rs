@@ -1,7 +1,4 @@
 //! Serves one connection in its protocol.
-//!
-//! The futures of rare cases are boxed: ten thousand streams that hang mean ten thousand of these futures,
-//! and each is as large as its largest branch.
 
 use std::sync::Arc;
 

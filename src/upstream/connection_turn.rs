@@ -17,7 +17,7 @@ use super::{
     case::{ClaimedTurn, MockCase},
     delay_clock::DelayClock,
     http2::never_open_the_window,
-    ledger::locked,
+    locked::locked,
     server::ServerState,
     socket::{Socket, left_unread},
 };

@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::locked;
+use super::locked::locked;
 
 /// The number of connections that may wait to be accepted. It is enough for a suite that starts all cases at
 /// once.

@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::ledger::locked;
+use super::{locked::locked, prepared_reply::PreparedReply};
 use crate::{
-    observation::Canaries,
-    provider::{self, LazyJson, Prepared, ProviderMessage, RequestedCall},
+    provider::{LazyJson, Prepared, RequestedCall},
     scenario::Turn,
 };
 
@@ -27,7 +26,7 @@ struct Way {
     /// The request without its body.
     asked: RequestedCall,
     times: u32,
-    prepared: Option<Arc<Prepared>>,
+    prepared: Option<Arc<PreparedReply>>,
 }
 
 impl DeploymentTurns {
@@ -35,21 +34,11 @@ impl DeploymentTurns {
         Self { turn: Arc::new(turn), ways: Mutex::default() }
     }
 
-    /// Returns the message of the turn without its faults. `canaries` returns the canaries that end with
-    /// `stem`.
-    pub(super) fn message<'a>(
-        &self,
-        asked: &RequestedCall,
-        stem: &str,
-        canaries: impl FnOnce() -> &'a Canaries,
-    ) -> ProviderMessage {
-        match self.prepared(asked) {
-            Some(prepared) if Prepared::suits(stem) => prepared.message(stem),
-            _ => provider::message(asked, &self.turn, canaries()),
+    /// Returns the reply of the turn without its faults, for canaries that end with `stem`, if it was prepared.
+    pub(super) fn prepared(&self, asked: &RequestedCall, stem: &str) -> Option<Arc<PreparedReply>> {
+        if !Prepared::suits(stem) {
+            return None;
         }
-    }
-
-    fn prepared(&self, asked: &RequestedCall) -> Option<Arc<Prepared>> {
         let mut ways = locked(&self.ways);
         let Some(way) = ways.iter_mut().find(|way| way.asked.is_like(asked)) else {
             if ways.len() == WAYS {
@@ -61,7 +50,7 @@ impl DeploymentTurns {
         };
         way.times = way.times.saturating_add(1);
         if way.times == PREPARE_FROM {
-            way.prepared = Prepared::of(asked, &self.turn).map(Arc::new);
+            way.prepared = Prepared::of(asked, &self.turn).map(PreparedReply::new).map(Arc::new);
         }
         way.prepared.clone()
     }
@@ -72,7 +61,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::scenario::{Api, Provider, SuccessReply, TurnReply};
+    use crate::{
+        observation::Canaries,
+        provider,
+        scenario::{Api, Provider, SuccessReply, TurnReply},
+    };
 
     #[test]
     fn a_turn_always_has_the_same_message_except_for_its_canaries() {
@@ -88,8 +81,9 @@ mod tests {
             // More kinds of requests than are remembered, some more frequent than others.
             let asked = asked(format!("m{}", n % 7 % 5), n % 3 == 0);
             let canaries = Canaries::with_stem(&format!("abc-main-{n}"));
+            let Some(prepared) = part.prepared(&asked, canaries.stem()) else { continue };
             assert_eq!(
-                part.message(&asked, canaries.stem(), || &canaries),
+                prepared.message().message(canaries.stem()),
                 provider::message(&asked, &turn, &canaries)
             );
         }

@@ -7,15 +7,16 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use tokio::{io::AsyncReadExt, time::Instant};
 
 use super::{
-    answer::{PendingRequest, enter, no_mock},
+    answer::{DecidedReply, PendingRequest, enter, no_mock},
     attempt_recorder::AttemptRecorder,
     case::MockCase,
     connection_turn::{ConnectionTurn, DeploymentPort},
-    http1_connection::{Http1Connection, NoRequest, ReadRequest},
-    http1_head::write_response,
+    http1_connection::{CompleteRequest, Http1Connection, NoRequest},
     http1_sink::{AfterReply, Http1Sink},
+    http1_writer::write_response,
     ledger::{Arrival, Run},
     performer::{ClientLeft, perform},
+    prepared_reply::{Http1Template, PreparedReply},
     received::ReceivedRequest,
     request_head::ReplyForm,
     server::ServerState,
@@ -29,6 +30,9 @@ use crate::{
 };
 
 /// Answers requests until the connection ends.
+///
+/// All futures but those of prepared replies are boxed: ten thousand streams that hang mean ten thousand of these
+/// futures, and each is as large as its largest branch.
 pub(super) async fn serve(
     socket: Socket,
     shared: &Arc<ServerState>,
@@ -39,11 +43,10 @@ pub(super) async fn serve(
     loop {
         let decided = connection.next(|request| decide(shared, visit.as_deref(), request)).await;
         let after = match decided {
-            Ok(Decided::Reply(reply)) => reply.perform(connection).await,
-            Ok(Decided::Other(request, form)) => {
-                respond(connection, shared, request.map(|request| *request), form).await
-            }
-            Err(reason) => return end(connection, shared, door, reason).await,
+            Ok(Decided::Reply(reply)) => Box::pin(reply.perform(connection)).await,
+            Ok(Decided::Prepared(answer)) => answer.send(connection).await,
+            Ok(Decided::Other(request, form)) => Box::pin(respond(connection, shared, request, form)).await,
+            Err(reason) => return Box::pin(end(connection, shared, door, reason)).await,
         };
         match after {
             Ok(AfterReply::Reusable(reusable)) => connection = reusable,
@@ -56,8 +59,10 @@ pub(super) async fn serve(
 enum Decided {
     /// The reply of a deployment.
     Reply(PlannedReply),
+    /// A prepared reply of a deployment.
+    Prepared(PreparedAnswer),
     /// A request for a path that belongs to no case; `None` if it cannot be represented.
-    Other(Option<Box<Request<Option<Bytes>>>>, ReplyForm),
+    Other(Option<Request<Option<Bytes>>>, ReplyForm),
 }
 
 /// A plan to perform, with its attempt.
@@ -73,29 +78,43 @@ struct PlannedReply {
     session: bool,
 }
 
-fn decide(shared: &Arc<ServerState>, visit: Option<&ConnectionTurn>, request: &ReadRequest<'_>) -> Decided {
-    let ReadRequest { head, body, arrived } = request;
+fn decide(
+    shared: &Arc<ServerState>,
+    visit: Option<&ConnectionTurn>,
+    request: &CompleteRequest<'_>,
+) -> Decided {
+    let CompleteRequest { head, body, arrived } = request;
     let found = shared.find(&head.path).or_else(|| shared.find_session(head.headers, &head.path));
     let Some((case, deployment, rest)) = found else {
-        return Decided::Other(owned(request).map(Box::new), head.form);
+        return Decided::Other(owned(request), head.form);
     };
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
     let asking = PendingRequest {
         method: head.method,
+        head: head.bytes,
         path: rest,
         headers: head.headers,
         body: *body,
         arrived: *arrived,
+        usual: head.form == ReplyForm::PERSISTENT,
     };
     let run = case.run();
-    let (mut plan, recorder) = enter(&case, &run, deployment, &asking, claim, shared.address);
+    let (reply, recorder) = enter(&case, &run, deployment, &asking, claim, shared.address);
+    let reply = match reply {
+        DecidedReply::Prepared(reply, stem) => match reply.http1(&stem) {
+            Some(template) => return Decided::Prepared(PreparedAnswer { reply, template, stem, recorder }),
+            None => DecidedReply::Prepared(reply, stem),
+        },
+        plan => plan,
+    };
+    let mut plan = reply.into_plan();
     let key = find_header(head.headers, "sec-websocket-key").unwrap_or_default();
     let session = open_session(&mut plan, std::str::from_utf8(key).unwrap_or_default());
     Decided::Reply(PlannedReply { plan, recorder, form: head.form, case, run, deployment, session })
 }
 
 /// Copies a request.
-fn owned(request: &ReadRequest<'_>) -> Option<Request<Option<Bytes>>> {
+fn owned(request: &CompleteRequest<'_>) -> Option<Request<Option<Bytes>>> {
     let head = request.head;
     let mut owned = Request::new(request.body.map(Bytes::copy_from_slice));
     *owned.method_mut() = Method::from_bytes(head.method.as_bytes()).ok()?;
@@ -106,6 +125,25 @@ fn owned(request: &ReadRequest<'_>) -> Option<Request<Option<Bytes>>> {
         owned.headers_mut().append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
     Some(owned)
+}
+
+/// A reply that is the same for every attempt except for its canaries, with its attempt.
+struct PreparedAnswer {
+    reply: Arc<PreparedReply>,
+    template: Arc<Http1Template>,
+    /// The common suffix of the canaries.
+    stem: String,
+    recorder: AttemptRecorder,
+}
+
+impl PreparedAnswer {
+    async fn send(self, mut connection: Http1Connection) -> Result<AfterReply, ClientLeft> {
+        self.template.write(&self.stem, &mut connection.due);
+        // Write the ledger first, so that an observer who sees the end finds it there.
+        self.recorder.sends(self.reply, self.template.body_bytes);
+        connection.flush().await?;
+        Ok(AfterReply::Reusable(connection))
+    }
 }
 
 impl PlannedReply {

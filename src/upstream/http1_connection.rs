@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     chunked_body::{ChunkedBody, MalformedChunks},
-    http1_head::write_refusal,
+    http1_writer::write_refusal,
     request_head::{self, BodyLength, RequestHead},
     socket::Socket,
 };
@@ -38,7 +38,7 @@ pub(super) struct Http1Connection {
 }
 
 /// A complete request.
-pub(super) struct ReadRequest<'a> {
+pub(super) struct CompleteRequest<'a> {
     pub(super) head: &'a RequestHead<'a>,
     /// `None` if it is larger than a provider accepts.
     pub(super) body: Option<&'a [u8]>,
@@ -87,7 +87,7 @@ impl Http1Connection {
     /// the response.
     pub(super) async fn next<T>(
         &mut self,
-        mut then: impl FnMut(&ReadRequest<'_>) -> T,
+        mut then: impl FnMut(&CompleteRequest<'_>) -> T,
     ) -> Result<T, NoRequest> {
         self.request_bytes = self.received.len() as u64;
         let mut progress = Progress::Head;
@@ -110,7 +110,7 @@ impl Http1Connection {
     fn advance<T>(
         &mut self,
         progress: &mut Progress,
-        then: &mut impl FnMut(&ReadRequest<'_>) -> T,
+        then: &mut impl FnMut(&CompleteRequest<'_>) -> T,
     ) -> Result<Option<T>, NoRequest> {
         if let Progress::Head = progress {
             let arrived = Instant::now();
@@ -118,15 +118,15 @@ impl Http1Connection {
             // Most requests arrive as a whole, and their heads are parsed only once.
             let mut at_once = |head: &RequestHead<'_>| match head.body {
                 BodyLength::Known(length) => {
-                    let end = head.length.checked_add(usize::try_from(length).ok()?)?;
-                    let body = received.get(head.length..end)?;
+                    let end = head.bytes.len().checked_add(usize::try_from(length).ok()?)?;
+                    let body = received.get(head.bytes.len()..end)?;
                     let body = (body.len() <= MAX_REQUEST_BYTES).then_some(body);
-                    Some((then(&ReadRequest { head, body, arrived }), end))
+                    Some((then(&CompleteRequest { head, body, arrived }), end))
                 }
                 BodyLength::Chunked => None,
             };
             let parsed = request_head::parse(received, |head| {
-                at_once(head).ok_or((head.length, head.body, head.awaits_continue))
+                at_once(head).ok_or((head.bytes.len(), head.body, head.awaits_continue))
             });
             match parsed.map_err(NoRequest::Refused)? {
                 None => return Ok(None),
@@ -147,7 +147,7 @@ impl Http1Connection {
         let (head, arrived) = (*head, *arrived);
         let body = length.map(|length| &self.received[head..head + length]);
         let request = &self.received[..head];
-        let parsed = request_head::parse(request, |head| then(&ReadRequest { head, body, arrived }));
+        let parsed = request_head::parse(request, |head| then(&CompleteRequest { head, body, arrived }));
         let done = parsed.map_err(NoRequest::Refused)?;
         self.use_up(head + length.unwrap_or(0));
         Ok(done)

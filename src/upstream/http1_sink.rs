@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{
     attempt_recorder::AttemptRecorder,
     http1_connection::Http1Connection,
-    http1_head::{WrittenHead, write_head, write_number},
+    http1_writer::{WrittenHead, end_body, write_body, write_head},
     performer::{ClientLeft, ReplySink},
     request_head::ReplyForm,
 };
@@ -46,13 +46,13 @@ pub(super) enum AfterReply {
 
 impl Http1Sink {
     pub(super) fn new(connection: Http1Connection, form: ReplyForm) -> Self {
-        let written = WrittenHead { framing: Framing::None, last: false };
+        let written = WrittenHead { framing: Framing::None, last: false, dated: false };
         Self { connection, form, written, packets: 0 }
     }
 
     fn finish(&mut self) {
-        if self.written.framing == Framing::Chunked && !self.form.head_only {
-            self.connection.due.extend_from_slice(b"0\r\n\r\n");
+        if !self.form.head_only {
+            end_body(self.written.framing, &mut self.connection.due);
         }
     }
 }
@@ -70,14 +70,7 @@ impl ReplySink for Http1Sink {
             return Ok(());
         }
         let due = &mut self.connection.due;
-        if self.written.framing == Framing::Chunked && !raw {
-            write_number(bytes.len() as u64, 16, due);
-            due.extend_from_slice(b"\r\n");
-            due.extend_from_slice(&bytes);
-            due.extend_from_slice(b"\r\n");
-        } else {
-            due.extend_from_slice(&bytes);
-        }
+        write_body(&bytes, if raw { Framing::None } else { self.written.framing }, due);
         if due.len() > MAX_DUE {
             self.flush().await?;
         }

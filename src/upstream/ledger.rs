@@ -1,6 +1,6 @@
 //! The ledger: what the mock received and sent, attempt by attempt.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -8,10 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     attempt_recorder::AttemptRecorder,
     ledger_budget::{LedgerBudget, LedgerMode},
+    locked::locked,
+    prepared_reply::PreparedReply,
     received::{ReadRequest, ReceivedRequest},
+    sent_bytes::SentBytes,
 };
 use crate::{
-    fault::{Framing, Head},
+    fault::Framing,
     observation::{Attempt, AttemptEnd, Identity, ReceivedClose, SentReply},
     provider::{AccountState, Admission, RequestedCall, owned_headers},
     scenario::{Account, Api, Turn},
@@ -50,13 +53,9 @@ pub(super) struct Record {
     token_n: u32,
     pub(super) api: Option<Api>,
     pub(super) turn: Option<Arc<Turn>>,
-    pub(super) head: Option<Head>,
-    pub(super) body: Vec<u8>,
-    /// The number of body bytes passed to the socket.
-    pub(super) bytes: u64,
-    /// The number of complete frames passed to the socket.
-    pub(super) frames: u32,
-    pub(super) broken_after: Option<u64>,
+    pub(super) sent: SentBytes,
+    /// A prepared reply that was sent as a whole, and the number of bytes that the ledger keeps of its body.
+    pub(super) prepared: Option<(Arc<PreparedReply>, usize)>,
     pub(super) doubtful: bool,
     /// The messages from the client of a WebSocket, one per line.
     pub(super) heard: String,
@@ -82,11 +81,8 @@ impl Record {
             token_n,
             api: None,
             turn: None,
-            head: None,
-            body: Vec::new(),
-            bytes: 0,
-            frames: 0,
-            broken_after: None,
+            sent: SentBytes::default(),
+            prepared: None,
             doubtful: false,
             heard: String::new(),
             closed: None,
@@ -100,17 +96,21 @@ impl Record {
     /// Returns the attempt at the deployment with this name.
     fn read(&self, epoch: Instant, identity: &Identity, deployment: &str) -> Attempt {
         let ReadRequest { method, path, headers, body } = self.arrival.request.read();
+        let stem = || identity.stem(deployment, self.token_n);
+        let prepared = self.prepared.as_ref().map(|(reply, kept)| SentBytes::of(reply, &stem(), *kept));
+        let SentBytes { head, body: sent_body, bytes, frames, broken_after } =
+            prepared.as_ref().unwrap_or(&self.sent);
         let mut sent = SentReply {
-            bytes: self.bytes,
-            frames: self.frames,
-            broken_after: self.broken_after,
+            bytes: *bytes,
+            frames: *frames,
+            broken_after: *broken_after,
             doubtful: self.doubtful,
             closed: self.closed.clone(),
             timer_error_ms: self.timer_error_ms,
             ends_at_once: self.ends_at_once.filter(|_| self.end == AttemptEnd::ClientLeft),
             ..SentReply::default()
         };
-        if let Some(head) = &self.head {
+        if let Some(head) = head {
             let framing = match head.framing {
                 Framing::Chunked => Some(("transfer-encoding".to_owned(), "chunked".to_owned())),
                 Framing::Length(n) => Some(("content-length".to_owned(), n.to_string())),
@@ -120,7 +120,7 @@ impl Record {
             sent.headers = owned_headers(&head.headers);
             sent.headers.extend(framing);
         }
-        sent.set_body(&self.body);
+        sent.set_body(sent_body);
         Attempt {
             deployment: deployment.to_owned(),
             n: self.n,
@@ -184,7 +184,7 @@ impl Run {
     }
 
     /// Adds an attempt. The recorder knows its 1-based number.
-    pub(super) fn open(&self, arrival: Arrival, stop: CancellationToken) -> AttemptRecorder {
+    pub(super) fn open(&self, arrival: Arrival, stop: Arc<CancellationToken>) -> AttemptRecorder {
         let recorder = |arrival, n, token_n, room| {
             let record = Arc::new(Mutex::new(Record::new(arrival, n, token_n)));
             AttemptRecorder::new(n, token_n, record, room, stop)
@@ -281,10 +281,4 @@ pub(super) fn millis(epoch: Instant, at: Instant) -> f64 {
         Some(time) => time.as_secs_f64() * 1e3,
         None => -(epoch.saturating_duration_since(at).as_secs_f64() * 1e3),
     }
-}
-
-/// Locks a mutex even if a thread has panicked while it held it. The values under these locks are consistent
-/// after every statement, so that is harmless.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

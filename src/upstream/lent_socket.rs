@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{ledger::locked, socket::Socket};
+use super::{locked::locked, socket::Socket};
 
 /// The library's side. After the owner has taken the socket back, reads never return.
 pub(super) struct LentSocket(Arc<Mutex<Held>>);

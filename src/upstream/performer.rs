@@ -1,4 +1,4 @@
-//! Performs plans: one loop for every protocol. A sink writes what the loop tells it to, in its protocol.
+//! Performs plans: one loop for every protocol. A sink writes what the loop passes to it, in its protocol.
 
 use std::io;
 

@@ -1,9 +1,8 @@
 //! A request in the ledger.
 
 use super::ledger_budget::MAX_KEPT_BODY;
-use crate::provider::Header;
 
-/// Method, path, headers and the beginning of the body, in one piece of memory.
+/// The path, the head and the beginning of the body, in one piece of memory.
 ///
 /// A ledger is written far more often than it is read, so a request is decoded only when it is read.
 pub(super) struct ReceivedRequest {
@@ -20,15 +19,12 @@ pub(super) struct ReadRequest {
 }
 
 impl ReceivedRequest {
-    /// Copies a request. `path` is the part below that of the deployment.
-    pub(super) fn of(method: &str, path: &str, headers: &[Header<'_>], body: &[u8]) -> Self {
+    /// Copies a request. `path` is the part below that of the deployment, and `head` has the form of HTTP/1.
+    pub(super) fn of(path: &str, head: &[u8], body: &[u8]) -> Self {
         let body = &body[..body.len().min(MAX_KEPT_BODY)];
-        let words = || {
-            let headers = headers.iter().flat_map(|header| [header.name.as_bytes(), header.value]);
-            [method.as_bytes(), path.as_bytes(), body].into_iter().chain(headers)
-        };
-        let mut kept = Vec::with_capacity(words().map(|word| LENGTH + word.len()).sum());
-        for word in words() {
+        let words = [path.as_bytes(), head, body];
+        let mut kept = Vec::with_capacity(words.iter().map(|word| LENGTH + word.len()).sum());
+        for word in words {
             // The mock accepts no head and the ledger keeps no body of four gigabytes.
             kept.extend_from_slice(&u32::try_from(word.len()).unwrap_or(u32::MAX).to_le_bytes());
             kept.extend_from_slice(word);
@@ -52,18 +48,27 @@ impl ReceivedRequest {
             let (length, tail) = rest.split_first_chunk::<LENGTH>()?;
             let (word, tail) = tail.split_at_checked(u32::from_le_bytes(*length) as usize)?;
             rest = tail;
-            Some(String::from_utf8_lossy(word).into_owned())
+            Some(word)
         };
-        let [method, path, body] = std::array::from_fn(|_| next().unwrap_or_default());
+        let [path, head, body] = std::array::from_fn(|_| next().unwrap_or_default());
+        let mut fields = vec![httparse::EMPTY_HEADER; head.iter().filter(|byte| **byte == b'\n').count()];
+        let mut request = httparse::Request::new(&mut fields);
+        // It was parsed before it was copied, so this cannot fail.
+        let _ = request.parse(head);
         let mut headers: Vec<(String, String)> = Vec::new();
-        while let (Some(name), Some(value)) = (next(), next()) {
-            let name = name.to_ascii_lowercase();
+        for field in request.headers.iter() {
+            let name = field.name.to_ascii_lowercase();
             // Values of the same header are together.
             let same = headers.iter().rposition(|(known, _)| *known == name);
-            headers.insert(same.map_or(headers.len(), |same| same + 1), (name, value));
+            headers.insert(same.map_or(headers.len(), |same| same + 1), (name, text(field.value)));
         }
-        ReadRequest { method, path, headers, body }
+        let method = request.method.unwrap_or_default().to_owned();
+        ReadRequest { method, path: text(path), headers, body: text(body) }
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The size of a length in bytes.
@@ -75,9 +80,9 @@ mod tests {
 
     #[test]
     fn a_request_is_read_back_unchanged() {
-        let headers = [("Accept", &b"a"[..]), ("x-twice", b"1"), ("accept", b""), ("x-bytes", b"\xff!")];
-        let headers = headers.map(|(name, value)| Header { name, value });
-        let read = ReceivedRequest::of("POST", "/v1/chat?x=1", &headers, b"{\xfe}").read();
+        let head =
+            b"POST /a/b/v1/chat?x=1 HTTP/1.1\r\nAccept: a\r\nx-twice: 1\r\naccept:\r\nx-bytes: \xff!\r\n\r\n";
+        let read = ReceivedRequest::of("/v1/chat?x=1", head, b"{\xfe}").read();
         assert_eq!((read.method.as_str(), read.path.as_str()), ("POST", "/v1/chat?x=1"));
         assert_eq!(read.body, "{\u{fffd}}");
         let headers: Vec<_> =
@@ -87,7 +92,9 @@ mod tests {
 
     #[test]
     fn only_the_beginning_of_a_long_body_is_kept() {
-        let read = ReceivedRequest::of("GET", "", &[], &[b'x'; MAX_KEPT_BODY + 1]).read();
+        let read = ReceivedRequest::of("", b"GET / HTTP/1.1\r\n\r\n", &[b'x'; MAX_KEPT_BODY + 1]).read();
         assert_eq!((read.body.len(), read.headers.len()), (MAX_KEPT_BODY, 0));
+        let read = ReceivedRequest::nothing().read();
+        assert_eq!((read.method, read.path, read.body), (String::new(), String::new(), String::new()));
     }
 }

@@ -27,8 +27,8 @@ pub(super) struct RequestHead<'a> {
     /// Whether the client waits for a 100 before it sends the body.
     pub(super) awaits_continue: bool,
     pub(super) form: ReplyForm,
-    /// The length of the head in bytes.
-    pub(super) length: usize,
+    /// The head as it was sent.
+    pub(super) bytes: &'a [u8],
 }
 
 /// How the body of a request is delimited.
@@ -47,6 +47,12 @@ pub(super) struct ReplyForm {
     pub(super) keep_alive: bool,
     /// Whether the reply must not have a body.
     pub(super) head_only: bool,
+}
+
+impl ReplyForm {
+    /// The usual form: HTTP/1.1 on a connection that stays open.
+    pub(super) const PERSISTENT: Self =
+        Self { version: Version::HTTP_11, keep_alive: true, head_only: false };
 }
 
 /// Parses the head at the beginning of `bytes` and passes it to `then`. Returns `None` if it is incomplete.
@@ -92,7 +98,7 @@ pub(super) fn parse<T>(
         body: fields.body,
         awaits_continue: fields.awaits_continue && !old,
         form,
-        length,
+        bytes: &bytes[..length],
     })))
 }
 

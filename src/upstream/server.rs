@@ -19,8 +19,8 @@ use super::{
     deployment::OwnPorts,
     deployment_port::{self, PortBehaviour},
     fallback::Fallback,
-    ledger::locked,
     ledger_budget::{LedgerBounds, LedgerMode},
+    locked::locked,
     strays::StrayLog,
 };
 use crate::{

@@ -13,8 +13,8 @@ use tokio::{
 use super::{
     attempt_recorder::AttemptRecorder,
     http1_connection::Http1Connection,
-    http1_head::write_head,
     http1_sink::BETWEEN_PACKETS,
+    http1_writer::write_head,
     performer::{ClientLeft, ReplySink},
     request_head::ReplyForm,
     socket::{CLOSE_TIMEOUT, Socket},

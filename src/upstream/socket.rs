@@ -52,7 +52,8 @@ impl Socket {
     pub(super) async fn linger(mut self) {
         let _ = timeout(CLOSE_TIMEOUT, async {
             let _ = self.shutdown().await;
-            let mut unread = [0; 4096];
+            // On the heap, because every connection's task has room for this future.
+            let mut unread = vec![0; 4096];
             while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
         })
         .await;
@@ -72,7 +73,7 @@ impl Socket {
 
     /// Resolves when the peer has ended the connection. Ignores everything that it sends before.
     pub(super) async fn until_peer_leaves(mut self) {
-        let mut unread = [0; 4096];
+        let mut unread = vec![0; 4096];
         while self.read(&mut unread).await.is_ok_and(|n| n > 0) {}
     }
 }

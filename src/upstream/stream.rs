@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use tokio::time::Instant;
 
 use super::{
@@ -36,6 +36,7 @@ pub(super) async fn answer(
         return StreamClose::Over;
     };
     let claim = visit.and_then(|visit| visit.take(&case, deployment));
+    let head = head_text(&parts);
     let headers: Vec<_> = parts
         .headers
         .iter()
@@ -43,15 +44,31 @@ pub(super) async fn answer(
         .collect();
     let asking = PendingRequest {
         method: parts.method.as_str(),
+        head: &head,
         path: rest,
         headers: &headers,
         body: body.as_deref(),
         arrived,
+        usual: false,
     };
-    let (mut plan, recorder) = enter(&case, &case.run(), deployment, &asking, claim, shared.address);
+    let (reply, recorder) = enter(&case, &case.run(), deployment, &asking, claim, shared.address);
+    let mut plan = reply.into_plan();
     adapt_head(&mut plan);
     let sink = Http2Sink::new(out, case.deployments[deployment].one_request_each);
     perform(plan, sink, recorder, &case.stop).await.unwrap_or(StreamClose::Over)
+}
+
+/// Writes the head of a request in the form of HTTP/1, as the ledger keeps it.
+fn head_text(parts: &Parts) -> Vec<u8> {
+    let mut text = format!("{} / HTTP/1.1\r\n", parts.method).into_bytes();
+    for (name, value) in &parts.headers {
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"\r\n");
+    }
+    text.extend_from_slice(b"\r\n");
+    text
 }
 
 /// Reads the whole body. Returns `None` if it is larger than the provider accepts.

@@ -1,4 +1,4 @@
-//! Writes the heads of HTTP/1 replies (RFC 9112 sections 4 to 6).
+//! Writes HTTP/1 replies into memory (RFC 9112 sections 4 to 7).
 
 use std::{
     cell::RefCell,
@@ -17,10 +17,19 @@ pub(super) struct WrittenHead {
     pub(super) framing: Framing,
     /// Whether the connection ends after the reply.
     pub(super) last: bool,
+    /// Whether the head contains a date.
+    pub(super) dated: bool,
 }
 
 /// Writes the head of a plan.
 pub(super) fn write_head(head: &Head, form: ReplyForm, out: &mut Vec<u8>) -> WrittenHead {
+    let written = write_fields(head, form, out);
+    end_head(written.dated, out);
+    written
+}
+
+/// Writes the head of a plan without its end.
+pub(super) fn write_fields(head: &Head, form: ReplyForm, out: &mut Vec<u8>) -> WrittenHead {
     write_status(head.status, form.version, out);
     let (mut closes, mut dated) = (false, false);
     for (name, value) in &head.headers {
@@ -46,24 +55,50 @@ pub(super) fn write_head(head: &Head, form: ReplyForm, out: &mut Vec<u8>) -> Wri
         Framing::Length(length) => write_length(length, out),
         Framing::UntilClose | Framing::WebSocket | Framing::None => {}
     }
-    finish(dated, out);
-    WrittenHead { framing, last }
+    WrittenHead { framing, last, dated }
+}
+
+/// Ends a head with the date, unless it has one already.
+pub(super) fn end_head(dated: bool, out: &mut Vec<u8>) {
+    if !dated {
+        write_date(out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes bytes of the body.
+pub(super) fn write_body(bytes: &[u8], framing: Framing, out: &mut Vec<u8>) {
+    if framing == Framing::Chunked {
+        write_number(bytes.len() as u64, 16, out);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
+    } else {
+        out.extend_from_slice(bytes);
+    }
+}
+
+/// Writes the end of the body.
+pub(super) fn end_body(framing: Framing, out: &mut Vec<u8>) {
+    if framing == Framing::Chunked {
+        out.extend_from_slice(b"0\r\n\r\n");
+    }
 }
 
 /// Writes a whole response that does not come from a deployment. Returns whether it is the last one.
 pub(super) fn write_response(response: &Response<Bytes>, form: ReplyForm, out: &mut Vec<u8>) -> bool {
     let (status, body) = (response.status(), response.body());
     write_status(status.as_u16(), form.version, out);
-    for (name, value) in response.headers() {
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    for (name, value) in response.headers().iter().filter(|(name, _)| !bodiless || *name != CONTENT_LENGTH) {
         write_field(name.as_str().as_bytes(), value.as_bytes(), out);
     }
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     // The response to HEAD has the length of the body that it does not contain.
     if !bodiless && !response.headers().contains_key(CONTENT_LENGTH) {
         write_length(body.len() as u64, out);
     }
     write_connection(form, !form.keep_alive, out);
-    finish(false, out);
+    end_head(false, out);
     if !bodiless && !form.head_only {
         out.extend_from_slice(body);
     }
@@ -74,7 +109,7 @@ pub(super) fn write_response(response: &Response<Bytes>, form: ReplyForm, out: &
 pub(super) fn write_refusal(status: StatusCode, out: &mut Vec<u8>) {
     write_status(status.as_u16(), Version::HTTP_11, out);
     out.extend_from_slice(b"connection: close\r\ncontent-length: 0\r\n");
-    finish(false, out);
+    end_head(false, out);
 }
 
 fn write_status(status: u16, version: Version, out: &mut Vec<u8>) {
@@ -101,12 +136,12 @@ fn write_length(length: u64, out: &mut Vec<u8>) {
 }
 
 /// Writes a number in base 10 or 16, in a fraction of the time of the standard library's formatter.
-pub(super) fn write_number(mut number: u64, base: u64, out: &mut Vec<u8>) {
+fn write_number(mut number: u64, base: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut first = digits.len();
     loop {
         first -= 1;
-        digits[first] = b"0123456789abcdef"[(number % base) as usize];
+        digits[first] = b"0123456789ABCDEF"[(number % base) as usize];
         number /= base;
         if number == 0 {
             break;
@@ -122,14 +157,6 @@ fn write_connection(form: ReplyForm, last: bool, out: &mut Vec<u8>) {
         (Version::HTTP_10, true) | (_, false) => {}
         (_, true) => out.extend_from_slice(b"connection: close\r\n"),
     }
-}
-
-/// Ends a head with the date, unless it has one already.
-fn finish(dated: bool, out: &mut Vec<u8>) {
-    if !dated {
-        write_date(out);
-    }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// The second for which a line with the date was formatted, and the line.
