@@ -40,7 +40,7 @@ pub(super) enum Success {
 #[derive(Debug)]
 pub(super) struct UpstreamClient {
     pub client: Client,
-    /// Whether redirects are followed. Only a defect sets this.
+    /// Whether redirects are followed.
     pub follow_redirects: bool,
 }
 
@@ -118,13 +118,7 @@ async fn send(
     let api = sent.api;
     let response = outbound.send(sent).await.map_err(|error| transport(&error))?;
     let status = response.status().as_u16();
-    let headers: Vec<_> = response
-        .headers()
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect();
+    let headers = headers::texts(response.headers(), |_| true);
     if api.is_session() && status == 101 {
         let upgraded = response.upgrade().await.map_err(|error| transport(&error))?;
         return Ok(Success::Session { headers, upstream: Box::new(upgraded) });

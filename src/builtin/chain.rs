@@ -1,58 +1,19 @@
 //! Tries the route of a request, retries it, and tries its fallbacks, until one succeeds or all have failed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Defect,
-    attempt::{self, Success, UpstreamClient},
-    cooldown::CooldownMemory,
-    defect_memory::DefectMemory,
-    failure::CallFailure,
-    process_stop, retry,
-    retry_after_leave::RetryAfterLeave,
-    rules::Rules,
-    secrets::Secrets,
-    tasks::Tasks,
+    attempt::{self, Success},
+    extension::Step,
+    failure::{CallFailure, FailedCall},
+    retry,
+    shared::ProxyShared,
     upstream_request::CallerRequest,
 };
 use crate::proxy::ProxyRoute;
-
-/// The state that all requests of an instance share.
-#[derive(Debug)]
-pub(super) struct ProxyShared {
-    pub outbound: UpstreamClient,
-    pub routes: Arc<[ProxyRoute]>,
-    pub secrets: Arc<Secrets>,
-    /// Maps a model name to the index of the first route with that name.
-    pub by_model: HashMap<String, usize>,
-    pub proxy_key: String,
-    pub defect: Option<Defect>,
-    pub rules: Rules,
-    pub cooldowns: CooldownMemory,
-    pub defect_memory: DefectMemory,
-    pub tasks: Tasks,
-}
-
-impl ProxyShared {
-    pub(super) fn route(&self, model: &str) -> Option<&ProxyRoute> {
-        self.by_model.get(model).and_then(|index| self.routes.get(*index))
-    }
-
-    /// The timeout of one attempt; `None` for no timeout.
-    pub(super) fn limit(&self, route: &ProxyRoute) -> Option<Duration> {
-        Some(route.settings.timeout).filter(|limit| self.rules.timeouts && !limit.is_zero())
-    }
-}
-
-/// The failure of a route and all of its fallbacks.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub failure: CallFailure,
-    /// The number of routes that were tried.
-    pub routes: usize,
-}
 
 /// Tries the route and then its fallbacks, each with the number of retries that it allows.
 ///
@@ -64,15 +25,19 @@ pub(super) async fn run<'a>(
     shared: &'a Arc<ProxyShared>,
     route: &'a ProxyRoute,
     call: &CallerRequest,
-) -> Result<(Success, &'a ProxyRoute), Failed> {
-    let fallbacks =
-        route.fallbacks.iter().filter(|_| shared.rules.fallbacks).filter_map(|model| shared.route(model));
+) -> Result<(Success, &'a ProxyRoute), FailedCall> {
+    let extension = &shared.extension;
+    let fallbacks = route
+        .fallbacks
+        .iter()
+        .filter(|_| extension.takes(Step::FallBack))
+        .filter_map(|model| shared.route(model));
     let mut failures = Vec::new();
     let mut routes = std::iter::once(route).chain(fallbacks);
     while let Some(route) = routes.next() {
         match tries(shared, route, call).await {
             Ok(success) => {
-                if let Some(next) = routes.next().filter(|_| shared.rules.ask_fallback_too) {
+                if let Some(next) = routes.next().filter(|_| extension.takes(Step::FallBackAfterSuccess)) {
                     let _ = tries(shared, next, call).await;
                 }
                 return Ok((success, route));
@@ -90,7 +55,7 @@ pub(super) async fn run<'a>(
     let first = |is: fn(&CallFailure) -> bool| failures.iter().position(is);
     let reported =
         first(CallFailure::has_upstream_error).or_else(|| first(CallFailure::is_from_upstream)).unwrap_or(0);
-    Err(Failed { failure: failures.swap_remove(reported), routes })
+    Err(FailedCall { failure: failures.swap_remove(reported), routes })
 }
 
 async fn tries(
@@ -98,10 +63,21 @@ async fn tries(
     route: &ProxyRoute,
     call: &CallerRequest,
 ) -> Result<Success, CallFailure> {
-    let mut after_leave = RetryAfterLeave::new(shared, route, call);
+    let when_left = shared.extension.when_left(route, &|| again(shared, route, call));
+    let when_left = when_left.map(|task| shared.tasks.spawn_on_drop(task));
     let result = tries_while_wanted(shared, route, call).await;
-    after_leave.disarm();
+    if let Some(guard) = when_left {
+        guard.disarm();
+    }
     result
+}
+
+/// Sends the request once more, for no one.
+fn again(shared: &Arc<ProxyShared>, route: &ProxyRoute, call: &CallerRequest) -> BoxFuture<'static, ()> {
+    let (shared, route, call) = (shared.clone(), route.clone(), call.clone());
+    Box::pin(async move {
+        let _ = attempt::attempt(&shared.outbound, &route, &call, shared.limit(&route)).await;
+    })
 }
 
 async fn tries_while_wanted(
@@ -110,27 +86,26 @@ async fn tries_while_wanted(
     call: &CallerRequest,
 ) -> Result<Success, CallFailure> {
     let mut last = None;
-    let retries = if call.stream && !shared.rules.stream_retries { 0 } else { route.settings.retries };
+    let retries = shared.extension.route_retries(route, call);
     for tried in 1.. {
-        if let Some(refusal) = shared.cooldowns.refusal(&route.model, Instant::now()) {
+        let own = shared.extension.attempt_instead(route);
+        if let Some(refusal) = own.or_else(|| shared.cooldowns.refusal(&route.model, Instant::now())) {
             // An error that an upstream sent earlier in this request says more than the cooldown does.
             return Err(last.unwrap_or(refusal));
         }
         let result = attempt::attempt(&shared.outbound, route, call, shared.limit(route)).await;
-        let now = Instant::now();
         let failure = match result {
             Ok(success) => {
                 // The relay notes the result of a stream when the stream ends.
                 if matches!(success, Success::Whole { .. }) {
-                    shared.cooldowns.note(&route.model, Ok(()), now);
+                    shared.note(route, call, Ok(()));
                 }
                 return Ok(success);
             }
             Err(failure) => failure,
         };
-        process_stop::stop_if_defect(shared.defect, &failure, call);
-        shared.cooldowns.note(&route.model, Err(&failure), now);
-        match retry::pause(&failure, tried, retries, &shared.rules, jiff::Timestamp::now()) {
+        shared.note(route, call, Err(&failure));
+        match retry::pause(&failure, tried, retries, &*shared.extension, jiff::Timestamp::now()) {
             Some(pause) => sleep(pause).await,
             None => return Err(failure),
         }

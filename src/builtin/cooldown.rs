@@ -3,16 +3,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{
+    extension::Extension,
     failure::{CallFailure, Cause},
     retry,
-    rules::Rules,
 };
 use crate::scenario::Cooldown;
 
@@ -20,10 +20,7 @@ use crate::scenario::Cooldown;
 #[derive(Debug)]
 pub(super) struct CooldownMemory {
     cooldown: Option<Cooldown>,
-    client_errors_count: bool,
-    rejected_key_counts: bool,
-    reports_time: bool,
-    poison: bool,
+    extension: Arc<dyn Extension>,
     routes: Mutex<HashMap<String, RouteMemory>>,
 }
 
@@ -33,20 +30,11 @@ struct RouteMemory {
     failures: u32,
     /// If the route is in cooldown: until when, and the failure that started it.
     cooldown: Option<(Instant, CallFailure)>,
-    /// Whether the next request fails. Only a defect sets this.
-    poisoned: bool,
 }
 
 impl CooldownMemory {
-    pub(super) fn new(cooldown: Option<Cooldown>, rules: &Rules) -> Self {
-        Self {
-            cooldown: cooldown.filter(|_| rules.cooldown),
-            client_errors_count: rules.client_errors_cool_down,
-            rejected_key_counts: rules.rejected_key_cools_down,
-            reports_time: rules.reports_cooldown,
-            poison: rules.poison,
-            routes: Mutex::default(),
-        }
+    pub(super) fn new(cooldown: Option<Cooldown>, extension: Arc<dyn Extension>) -> Self {
+        Self { cooldown, extension, routes: Mutex::default() }
     }
 
     fn routes(&self) -> MutexGuard<'_, HashMap<String, RouteMemory>> {
@@ -58,15 +46,6 @@ impl CooldownMemory {
     pub(super) fn refusal(&self, model: &str, now: Instant) -> Option<CallFailure> {
         let mut routes = self.routes();
         let memory = routes.get_mut(model)?;
-        if std::mem::take(&mut memory.poisoned) {
-            return Some(CallFailure::own(
-                Cause::CoolingDown,
-                500,
-                "api_error",
-                None,
-                "This route is out of order.",
-            ));
-        }
         let (until, last) = memory.cooldown.as_ref()?;
         if now >= *until {
             memory.cooldown = None;
@@ -74,27 +53,15 @@ impl CooldownMemory {
             return None;
         }
         let left = (*until - now).as_secs_f64().ceil().max(1.0);
-        let time = || vec![("retry-after".to_owned(), left.to_string())];
-        let headers = if self.reports_time { time() } else { Vec::new() };
-        if self.rejected_key_counts && is_rejected_key(last) {
-            let code = Some("rate_limit_exceeded");
-            let mut limit = CallFailure::own(
-                Cause::CoolingDown,
-                429,
-                "requests",
-                code,
-                "Too many requests. Please try again later.",
-            );
-            limit.headers = headers;
-            return Some(limit);
-        }
-        Some(CallFailure {
+        let mut refusal = CallFailure {
             cause: Cause::CoolingDown,
             status: if last.status == 429 { 429 } else { 503 },
             error: last.error.clone(),
-            headers,
+            headers: vec![("retry-after".to_owned(), left.to_string())],
             raw: None,
-        })
+        };
+        self.extension.in_cooldown(&mut refusal, last);
+        Some(refusal)
     }
 
     /// Records the result of an attempt.
@@ -104,10 +71,7 @@ impl CooldownMemory {
         match result {
             Ok(()) => memory.failures = 0,
             Err(failure) => {
-                memory.poisoned = self.poison;
-                let counts = retry::may_pass(failure)
-                    || self.client_errors_count && matches!(failure.cause, Cause::Status(_))
-                    || self.rejected_key_counts && is_rejected_key(failure);
+                let counts = self.extension.counts(failure, retry::may_pass(failure));
                 let Some(Cooldown { after, lasting }) = self.cooldown.filter(|_| counts) else { return };
                 memory.failures = memory.failures.saturating_add(1);
                 if memory.failures >= after {
@@ -120,16 +84,14 @@ impl CooldownMemory {
     }
 }
 
-fn is_rejected_key(failure: &CallFailure) -> bool {
-    matches!(failure.cause, Cause::Status(401 | 403))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builtin::extension::Unextended;
 
     fn memory() -> CooldownMemory {
-        CooldownMemory::new(Some(Cooldown { after: 2, lasting: Duration::from_secs(10) }), &Rules::of(None))
+        let cooldown = Cooldown { after: 2, lasting: Duration::from_secs(10) };
+        CooldownMemory::new(Some(cooldown), Arc::new(Unextended))
     }
 
     fn status(status: u16) -> CallFailure {

@@ -52,6 +52,14 @@ pub(super) enum Cause {
     CoolingDown,
 }
 
+/// The failure of a route and all of its fallbacks.
+#[derive(Debug)]
+pub(super) struct FailedCall {
+    pub failure: CallFailure,
+    /// The number of routes that were tried.
+    pub routes: usize,
+}
+
 impl CallFailure {
     /// A failure with an error that the proxy writes itself.
     pub(super) fn own(

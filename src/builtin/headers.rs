@@ -16,6 +16,13 @@ fn is_for_the_caller(name: &str) -> bool {
         || name.contains("ratelimit")
 }
 
+/// The headers with these names, as text.
+pub(super) fn texts(all: &http::HeaderMap, keep: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let kept = all.iter().filter(|(name, _)| keep(name.as_str()));
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    kept.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
 /// The first header with this name (in lower case).
 pub(super) fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

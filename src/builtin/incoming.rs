@@ -5,10 +5,10 @@ use http::request::Parts;
 use serde_json::Value;
 
 use super::{
-    Defect,
-    chain::ProxyShared,
     dialect::Address,
+    extension::Step,
     failure::CallFailure,
+    shared::ProxyShared,
     upstream_request::{CallerRequest, UpstreamBody},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) fn admit(
 
 /// Whether the request carries the key of this proxy.
 pub(super) fn has_key(shared: &ProxyShared, head: &Parts) -> bool {
-    shared.defect == Some(Defect::KeyUnchecked) || key(head).as_deref() == Some(&shared.proxy_key)
+    key(head).as_deref() == Some(&shared.proxy_key) || !shared.extension.takes(Step::CheckKey)
 }
 
 /// The failure for a request without a valid key.

@@ -3,17 +3,17 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use futures_util::{StreamExt, stream};
+use tokio::time::timeout;
 
 use super::{
     attempt::{self, FrameSource, Success},
-    chain::ProxyShared,
     classify,
+    extension::StreamExtension,
     failure::CallFailure,
-    rules::Resume,
-    stream::{PieceKind, Reader, UpstreamStop},
-    tamper,
-    tamper_stream::StreamTamper,
+    reply::BodyPieces,
+    shared::ProxyShared,
+    stream::{PieceKind, Reader, StreamPiece, UpstreamStop},
     upstream_request::{CallerRequest, UpstreamBody},
 };
 use crate::{proxy::ProxyRoute, wire::frames::RawFrame};
@@ -26,12 +26,12 @@ pub(super) struct StreamRelay {
     call: CallerRequest,
     source: Box<FrameSource>,
     reader: Reader,
-    tamper: StreamTamper,
+    extension: Option<Box<dyn StreamExtension>>,
     out: VecDeque<Bytes>,
     /// The maximum time between two events.
     gap: Option<Duration>,
-    /// Where a cut stream is continued, once. Only a defect sets this.
-    resume: Option<Resume>,
+    /// Whether a cut stream was continued.
+    continued: bool,
     is_over: bool,
 }
 
@@ -53,10 +53,10 @@ impl StreamRelay {
         let mut relay = Self {
             source,
             reader: Reader::new(shared.secrets.clone(), call.api, upstream, include_usage),
-            tamper: StreamTamper::new(shared.defect, call.api),
+            extension: shared.extension.stream(call.api, &route),
             out: VecDeque::new(),
             gap: shared.limit(&route),
-            resume: shared.rules.resume,
+            continued: false,
             is_over: false,
             shared,
             route,
@@ -66,14 +66,19 @@ impl StreamRelay {
         relay
     }
 
+    /// The stream as a response body.
+    pub(super) fn into_body(self) -> BodyPieces {
+        stream::unfold(self, async |mut relay| Some((Ok(relay.next().await?), relay))).boxed()
+    }
+
     /// Returns the next bytes for the caller; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.out.pop_front() {
                 return Some(bytes);
             }
             if self.is_over {
-                if self.tamper.stays_open() {
+                if self.extension.as_ref().is_some_and(|extension| extension.stays_open()) {
                     std::future::pending::<()>().await;
                 }
                 return None;
@@ -84,10 +89,8 @@ impl StreamRelay {
             };
             match next {
                 Ok(frame) => self.frame(frame),
-                Err(stop) => match self.resume.take().filter(|_| stop == UpstreamStop::Cut) {
-                    Some(by) => self.resume(by).await,
-                    None => self.stopped(stop),
-                },
+                Err(UpstreamStop::Cut) if !self.continued => self.cut().await,
+                Err(stop) => self.stopped(stop),
             }
         }
     }
@@ -113,9 +116,9 @@ impl StreamRelay {
             self.note(Err(&CallFailure::disconnected()));
             return self.take(piece);
         }
-        let piece = self.tamper.stopped(self.reader.stopped(stop), &self.reader);
-        if piece.kind == PieceKind::Interrupted {
-            self.tamper.is_third_cut = self.shared.defect_memory.is_third_cut(&self.route);
+        let mut piece = self.reader.stopped(stop);
+        if let Some(extension) = &mut self.extension {
+            piece = extension.stopped(piece, &self.reader);
         }
         match (piece.kind, stop) {
             (PieceKind::Interrupted, UpstreamStop::Gap(limit)) => {
@@ -129,36 +132,34 @@ impl StreamRelay {
 
     /// Records how the stream ended, for the cooldown of the route.
     fn note(&self, result: Result<(), &CallFailure>) {
-        self.shared.cooldowns.note(&self.route.model, result, Instant::now());
+        self.shared.note(&self.route, &self.call, result);
     }
 
-    fn take(&mut self, piece: super::stream::StreamPiece) {
+    fn take(&mut self, piece: StreamPiece) {
         self.is_over |= piece.kind.is_last();
-        self.out.extend(
-            self.tamper
-                .apply(piece)
-                .into_iter()
-                .map(|piece| tamper::success(self.shared.defect, piece.bytes))
-                .filter(|bytes| !bytes.is_empty()),
-        );
+        let mut send = |piece: StreamPiece| {
+            let bytes = self.shared.extension.content(piece.bytes);
+            if !bytes.is_empty() {
+                self.out.push_back(bytes);
+            }
+        };
+        match &mut self.extension {
+            None => send(piece),
+            Some(extension) => extension.pieces(piece).into_iter().for_each(send),
+        }
     }
 
-    /// Sends the request again and continues with its stream. Only defects do this.
-    async fn resume(&mut self, by: Resume) {
-        let fallback = self.route.fallbacks.first().and_then(|model| self.shared.route(model));
-        let route = match by {
-            Resume::Same => &self.route,
-            Resume::Fallback => match fallback {
-                Some(route) => route,
-                None => return self.stopped(UpstreamStop::Cut),
-            },
-        };
-        match attempt::attempt(&self.shared.outbound, route, &self.call, self.gap).await {
-            Ok(Success::Stream { first, source, .. }) => {
-                self.source = source;
-                self.frame(first);
-            }
-            _ => self.stopped(UpstreamStop::Cut),
+    /// Continues a stream that was cut if the extension names a model for it, and ends it otherwise.
+    async fn cut(&mut self) {
+        self.continued = true;
+        let model = self.shared.extension.continuation(&self.route);
+        if let Some(route) = model.and_then(|model| self.shared.route(model))
+            && let Ok(Success::Stream { first, source, .. }) =
+                attempt::attempt(&self.shared.outbound, route, &self.call, self.gap).await
+        {
+            self.source = source;
+            return self.frame(first);
         }
+        self.stopped(UpstreamStop::Cut);
     }
 }

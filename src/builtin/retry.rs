@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
+    extension::{Extension, Step},
     failure::{CallFailure, Cause},
-    rules::Rules,
 };
 
 /// The longest Retry-After that the proxy waits for. With a longer one it sends the error to the caller,
@@ -39,20 +39,13 @@ pub(super) fn pause(
     failure: &CallFailure,
     tried: u32,
     retries: u32,
-    rules: &Rules,
+    extension: &dyn Extension,
     now: jiff::Timestamp,
 ) -> Option<Duration> {
-    let allowed = if may_pass(failure) {
-        retries.saturating_add(rules.extra_retries)
-    } else if matches!(failure.cause, Cause::Status(_)) {
-        rules.terminal_retries
-    } else {
-        0
-    };
-    if tried > allowed {
+    if tried > extension.retries(failure, may_pass(failure), retries) {
         return None;
     }
-    match retry_after(failure, now).filter(|_| rules.wait_retry_after) {
+    match retry_after(failure, now).filter(|_| extension.takes(Step::WaitForRetry)) {
         Some(wait) => (wait <= LONGEST_WAIT).then_some(wait),
         None => Some((FIRST_PAUSE * 2u32.saturating_pow((tried - 1).min(10))).min(LONGEST_PAUSE)),
     }
@@ -76,6 +69,7 @@ fn retry_after(failure: &CallFailure, now: jiff::Timestamp) -> Option<Duration> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builtin::extension::Unextended;
 
     fn failure(status: u16, headers: &[(&str, &str)]) -> CallFailure {
         let mut failure = CallFailure::own(Cause::Status(status), status, "t", None, "m");
@@ -88,7 +82,7 @@ mod tests {
     }
 
     fn pause_of(failure: &CallFailure, tried: u32, retries: u32) -> Option<Duration> {
-        pause(failure, tried, retries, &Rules::of(None), now())
+        pause(failure, tried, retries, &Unextended, now())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::TryStreamExt;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -20,14 +20,13 @@ use tokio::net::TcpListener;
 
 use super::{
     Defect, attempt,
-    chain::ProxyShared,
     cooldown::CooldownMemory,
-    defect_memory::DefectMemory,
-    handler::{ProxyReply, ReplyBody, handle},
-    retry_after_leave,
-    rules::Rules,
+    extension::{Extension, Step, Unextended},
+    handler::handle,
+    reply::{ProxyReply, ReplyBody, SessionSource},
     secrets::Secrets,
     session,
+    shared::ProxyShared,
     tasks::Tasks,
 };
 use crate::proxy::{InstanceSettings, ProxyRoute};
@@ -73,7 +72,8 @@ impl Builtin {
         defect: Option<Defect>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (rules, tasks) = (Rules::of(defect), Tasks::default());
+        let extension = defect.map_or_else(|| Arc::new(Unextended) as Arc<dyn Extension>, Defect::extension);
+        let tasks = Tasks::default();
         let mut by_model = HashMap::new();
         for (index, route) in routes.iter().enumerate() {
             by_model.entry(route.model.clone()).or_insert(index);
@@ -81,17 +81,16 @@ impl Builtin {
         let routes: Arc<[ProxyRoute]> = routes.into();
         let shared = Arc::new(ProxyShared {
             outbound: attempt::UpstreamClient {
-                client: attempt::client(ca, rules.check_certificates).map_err(io::Error::other)?,
-                follow_redirects: rules.follow_redirects,
+                client: attempt::client(ca, extension.takes(Step::CheckCertificate))
+                    .map_err(io::Error::other)?,
+                follow_redirects: extension.takes(Step::FollowRedirect),
             },
             secrets: Arc::new(Secrets::of(routes.clone())),
             routes,
             by_model,
             proxy_key: proxy_key.clone(),
-            defect,
-            cooldowns: CooldownMemory::new(settings.cooldown, &rules),
-            defect_memory: DefectMemory::new(defect),
-            rules,
+            cooldowns: CooldownMemory::new(settings.cooldown, extension.clone()),
+            extension,
             tasks: tasks.clone(),
         });
         tasks.spawn(Server { shared }.accept(listener));
@@ -168,13 +167,9 @@ impl Server {
     async fn respond(&self, mut request: http::Request<Incoming>) -> Response<Body> {
         let shared = self.shared.clone();
         let session = session::key(&request).map(|key| (key, hyper::upgrade::on(&mut request)));
-        let mut reply = if shared.rules.outlives_caller {
-            retry_after_leave::answer_anyhow(shared, request).await
-        } else {
-            handle(shared, request).await
-        };
+        let mut reply = handle(shared, request).await;
         if let (Some((key, caller)), ReplyBody::Session(source)) = (session, &mut reply.body) {
-            let source = std::mem::replace(source, session::SessionSource::Absent(None));
+            let source = std::mem::replace(source, SessionSource::Absent(None));
             session::switching(&mut reply, &key);
             self.shared.tasks.spawn(session::relay(self.shared.clone(), caller, source));
         }
@@ -183,39 +178,12 @@ impl Server {
 }
 
 fn written(reply: ProxyReply) -> Response<Body> {
+    let whole = |bytes| Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
     let body = match reply.body {
-        ReplyBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-        ReplyBody::Pinged(pinged) => {
-            let pieces = stream::unfold(pinged, async |mut pinged| {
-                let bytes = pinged.next().await?;
-                Some((Ok(Frame::data(bytes)), pinged))
-            });
-            BodyExt::boxed_unsync(StreamBody::new(pieces))
-        }
-        // An error in a body makes hyper abort the connection, as the upstream did.
-        ReplyBody::Passed(passed) => {
-            let pieces = stream::unfold(passed, async |mut passed| {
-                let bytes = passed.next().await?;
-                Some((bytes.map(Frame::data), passed))
-            });
-            BodyExt::boxed_unsync(StreamBody::new(pieces))
-        }
+        ReplyBody::Whole(bytes) => whole(bytes),
+        ReplyBody::Stream(pieces) => BodyExt::boxed_unsync(StreamBody::new(pieces.map_ok(Frame::data))),
         // Without a WebSocket to the caller there is nothing to relay.
-        ReplyBody::Session(_) => Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync(),
-        ReplyBody::Stream(relay) => {
-            let pieces = stream::unfold(relay, async |mut relay| {
-                let bytes = relay.next().await?;
-                Some((Ok(Frame::data(bytes)), relay))
-            });
-            BodyExt::boxed_unsync(StreamBody::new(pieces))
-        }
-        ReplyBody::Detached(pieces) => {
-            let pieces = stream::unfold(pieces, async |mut pieces| {
-                let bytes = pieces.recv().await?;
-                Some((Ok(Frame::data(bytes)), pieces))
-            });
-            BodyExt::boxed_unsync(StreamBody::new(pieces))
-        }
+        ReplyBody::Session(_) => whole(Bytes::new()),
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);

@@ -5,7 +5,6 @@ use std::{pin::pin, sync::Arc};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::{
@@ -13,19 +12,14 @@ use tungstenite::{
     protocol::{CloseFrame, Role, frame::coding::CloseCode},
 };
 
-use super::{Defect, chain::ProxyShared, handler::ProxyReply, secrets::Secrets, tamper_session};
+use super::{
+    extension::SessionEnd,
+    reply::{ProxyReply, SessionSource, close_frame},
+    shared::ProxyShared,
+};
 
 /// The timeout of a closing handshake.
 const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
-
-/// The upstream side of a session.
-#[derive(Debug)]
-pub(super) enum SessionSource {
-    /// The connection to the upstream.
-    Upstream(Box<reqwest::Upgraded>),
-    /// No upstream. The caller gets this close frame, or nothing at all. Only a defect uses it.
-    Absent(Option<CloseFrame>),
-}
 
 /// The `Sec-WebSocket-Key` of a request.
 pub(super) fn key<T>(request: &http::Request<T>) -> Option<String> {
@@ -44,7 +38,7 @@ pub(super) fn switching(reply: &mut ProxyReply, key: &str) {
 pub(super) async fn relay(shared: Arc<ProxyShared>, caller: OnUpgrade, source: SessionSource) {
     let Ok(caller) = caller.await else { return };
     let caller = WebSocketStream::from_raw_socket(TokioIo::new(caller), Role::Server, None).await;
-    let mut relay = Relay { caller, secrets: shared.secrets.clone(), defect: shared.defect };
+    let mut relay = Relay { caller, shared };
     match source {
         SessionSource::Upstream(upstream) => {
             let upstream = WebSocketStream::from_raw_socket(*upstream, Role::Client, None).await;
@@ -59,8 +53,7 @@ type Caller = WebSocketStream<TokioIo<Upgraded>>;
 
 struct Relay {
     caller: Caller,
-    secrets: Arc<Secrets>,
-    defect: Option<Defect>,
+    shared: Arc<ProxyShared>,
 }
 
 impl Relay {
@@ -72,8 +65,8 @@ impl Relay {
                     Some(Ok(Message::Close(frame))) => break End::Frame(frame),
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
                         let Some(message) = self.seen(message) else { continue };
-                        if tamper_session::closes_instead(self.defect, &message) {
-                            break End::Frame(Some(frame(CloseCode::Normal, "")));
+                        if self.shared.extension.closes_instead(&message) {
+                            break End::Frame(Some(close_frame(CloseCode::Normal, "")));
                         }
                         if self.caller.send(message).await.is_err() {
                             return;
@@ -108,35 +101,35 @@ impl Relay {
         self.end(end).await;
     }
 
-    /// Converts a message of the upstream to the one for the caller; `None` if a defect drops it.
+    /// Converts a message of the upstream to the one for the caller; `None` if it is dropped.
     fn seen(&self, message: Message) -> Option<Message> {
         let Message::Text(text) = message else { return Some(message) };
-        let text = self.secrets.redacted(text.as_str()).into_owned();
-        tamper_session::event(self.defect, text).map(Message::text)
+        let text = self.shared.secrets.redacted(text.as_str()).into_owned();
+        self.shared.extension.session_event(text).map(Message::text)
     }
 
     /// Ends the session with the caller the way the upstream ended it.
     async fn end(&mut self, end: End) {
         let frame = match end {
             End::Frame(Some(frame)) => CloseFrame {
-                reason: Utf8Bytes::from(self.secrets.redacted(frame.reason.as_str()).into_owned()),
+                reason: Utf8Bytes::from(self.shared.secrets.redacted(frame.reason.as_str()).into_owned()),
                 ..frame
             },
             End::Frame(None) => {
-                self::frame(CloseCode::Error, "The upstream closed the session without a code.")
+                close_frame(CloseCode::Error, "The upstream closed the session without a code.")
             }
-            End::Cut => self::frame(CloseCode::Error, "The upstream's connection was lost."),
+            End::Cut => close_frame(CloseCode::Error, "The upstream's connection was lost."),
         };
-        match tamper_session::end(self.defect, frame) {
-            tamper_session::SessionEnd::Close { before, frame } => {
+        match self.shared.extension.session_end(frame) {
+            SessionEnd::Close { before, frame } => {
                 if let Some(event) = before {
                     let _ = self.caller.send(Message::text(event.to_string())).await;
                 }
                 self.close(frame).await;
             }
             // A cut only needs the connection to be dropped.
-            tamper_session::SessionEnd::Cut => {}
-            tamper_session::SessionEnd::Silence => self.stay_silent().await,
+            SessionEnd::Cut => {}
+            SessionEnd::Silence => self.stay_silent().await,
         }
     }
 
@@ -148,7 +141,7 @@ impl Relay {
         let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
 
-    /// Reads without sending anything until the caller leaves. Only defects do this.
+    /// Reads without sending anything until the caller leaves.
     async fn stay_silent(&mut self) {
         let mut caller = pin!(&mut self.caller);
         while let Some(Ok(_)) = caller.next().await {}
@@ -159,14 +152,4 @@ impl Relay {
 enum End {
     Frame(Option<CloseFrame>),
     Cut,
-}
-
-/// Builds a close frame.
-pub(super) fn frame(code: CloseCode, reason: &str) -> CloseFrame {
-    CloseFrame { code, reason: Utf8Bytes::from(reason) }
-}
-
-/// An invented `response.done` event. Only a defect sends it.
-pub(super) fn forged() -> Value {
-    json!({"type": "response.done", "response": {"object": "realtime.response", "status": "completed"}})
 }

@@ -1,5 +1,6 @@
 //! The background tasks of an instance, which all end with it.
 
+use futures_util::future::BoxFuture;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The tasks of an instance.
@@ -18,6 +19,11 @@ impl Tasks {
         });
     }
 
+    /// Starts a task when the returned guard is dropped.
+    pub(super) fn spawn_on_drop(&self, task: BoxFuture<'static, ()>) -> SpawnOnDrop {
+        SpawnOnDrop { tasks: self.clone(), task: Some(task) }
+    }
+
     /// Cancels all tasks.
     pub(super) fn cancel(&self) {
         self.cancel.cancel();
@@ -27,5 +33,26 @@ impl Tasks {
     pub(super) async fn gone(&self) {
         self.tracker.close();
         self.tracker.wait().await;
+    }
+}
+
+/// Starts a task when dropped.
+pub(super) struct SpawnOnDrop {
+    tasks: Tasks,
+    task: Option<BoxFuture<'static, ()>>,
+}
+
+impl SpawnOnDrop {
+    /// Drops the task without starting it.
+    pub(super) fn disarm(mut self) {
+        self.task = None;
+    }
+}
+
+impl Drop for SpawnOnDrop {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            self.tasks.spawn(task);
+        }
     }
 }

@@ -1,0 +1,384 @@
+//! The defects of the embedded proxy. Each of them reproduces an error that a real gateway has made.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde_json::{Value, json};
+use tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+
+use super::{
+    after_failure::{self, RouteLost},
+    attempts::{self, StepChanged},
+    callers,
+    cooldowns::{self, CountedFailures},
+    every_third::{self, ThirdErrorChanged},
+    failures::{
+        self, FailureChanged, RejectionChanged, ReplyReplaced, StatusReplaced, append, is_gateway_error,
+        is_server_error, lose_message, set,
+    },
+    heads::{self, HeadersDropped},
+    pass_through::{self, PassedBodyRewritten, PassedHeadChanged},
+    process_stop::{self, ProcessStopped},
+    sessions::{self, RefusalAccepted, SessionEndChanged, SessionEventsChanged, closed},
+    streams::{self, PiecesReplaced, PingedFailureReplaced, SuccessInvented, doubled, without},
+    swaps::{self, ResultsSwapped},
+};
+use crate::builtin::{
+    classify::AWS_TYPE,
+    dialect::ErrorForm,
+    extension::{Extension, SessionEnd, Step},
+    failure::Cause,
+    headers,
+    reply::{SessionSource, close_frame},
+    stream::PieceKind,
+};
+
+macro_rules! defects {
+    ($( $variant:ident = $name:literal: $summary:literal => $extension:expr, )+) => {
+        /// An error that the embedded proxy makes on purpose. `--proxy builtin:NAME` selects it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Defect {
+            $( #[doc = $summary] $variant, )+
+        }
+
+        impl Defect {
+            /// All defects.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// The name: `rate-limit-as-500`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $name, )+ }
+            }
+
+            /// What the proxy does, in one line.
+            pub const fn summary(self) -> &'static str {
+                match self { $( Self::$variant => $summary, )+ }
+            }
+
+            /// What gives the proxy this defect.
+            pub(in crate::builtin) fn extension(self) -> Arc<dyn Extension> {
+                match self { $( Self::$variant => Arc::new($extension), )+ }
+            }
+        }
+    };
+}
+
+impl Defect {
+    /// Whether it ends or blocks the process, so that the proxy must run in a separate one.
+    pub const fn stops_the_process(self) -> bool {
+        matches!(self, Self::ExitsOnConflict | Self::ExitsOnThree | Self::FreezesOnConflict)
+    }
+}
+
+defects! {
+    // Status.
+    RateLimitAs500 = "rate-limit-as-500": "Answers 500 for an upstream 429"
+        => StatusReplaced(500, |failure, _| failure.status == 429),
+    ClientErrorAs500 = "client-error-as-500": "Answers 500 for an upstream 400, 404, 413 or 422"
+        => StatusReplaced(500, |failure, _| matches!(failure.status, 400 | 404 | 413 | 422)),
+    AuthErrorAs500 = "auth-error-as-500": "Answers 500 for an upstream 401, 402 or 403"
+        => StatusReplaced(500, |failure, _| matches!(failure.status, 401..=403)),
+    AuthErrorAs429 = "auth-error-as-429": "Answers 429 for an upstream 401, 402 or 403"
+        => StatusReplaced(429, |failure, _| matches!(failure.status, 401..=403)),
+    OverloadAs500 = "overload-as-500": "Answers 500 for an upstream 503 or 529"
+        => StatusReplaced(500, |failure, _| matches!(failure.cause, Cause::Status(503 | 529))),
+    ServerErrorAs400 = "server-error-as-400": "Answers 400 for an upstream 5xx"
+        => StatusReplaced(400, |failure, _| is_server_error(failure)),
+    FailureUnder200 = "failure-under-200": "Sends the body of an upstream error with status 200"
+        => StatusReplaced(200, |failure, _| failure.is_from_upstream()),
+    TimeoutAs500 = "timeout-as-500": "Answers 500 for a timeout"
+        => StatusReplaced(500, |failure, _| failure.cause == Cause::Timeout),
+    UnreachableAs200 = "unreachable-as-200": "Answers 200 for an unreachable upstream"
+        => StatusReplaced(200, |failure, _| failure.cause == Cause::Unreachable),
+    UnreachableAs400 = "unreachable-as-400": "Answers 400 for an unreachable upstream"
+        => StatusReplaced(400, |failure, _| failure.cause == Cause::Unreachable),
+    BrokenReplyAs400 = "broken-reply-as-400": "Answers 400 for an incomplete reply or one that is not a completion"
+        => StatusReplaced(400, |failure, _| matches!(failure.cause, Cause::Disconnected | Cause::OddBody)),
+    NullBody = "null-body": "Passes on an invalid body with status 200"
+        => ReplyReplaced(failures::pass_odd_body),
+    SuccessMadeUp = "success-made-up": "Answers a failure with an empty completion"
+        => SuccessInvented,
+    // Details.
+    DetailLost = "detail-lost": "Replaces the upstream's message with `Internal error`"
+        => FailureChanged(|failure, _| lose_message(failure)),
+    ServerMessageLost = "server-message-lost": "Replaces the message of an upstream 5xx with `Internal error`"
+        => FailureChanged(|failure, _| if is_server_error(failure) { lose_message(failure) }),
+    DetailRepeated = "detail-repeated": "Repeats the upstream's message inside itself"
+        => FailureChanged(failures::repeat_message),
+    CodeLost = "code-lost": "Replaces the upstream's error code with null"
+        => FailureChanged(|failure, _| set(failure, "code", Value::Null)),
+    TypeLost = "type-lost": "Replaces the upstream's error type with `api_error`"
+        => FailureChanged(|failure, _| set(failure, "type", json!("api_error"))),
+    ParamLost = "param-lost": "Replaces the upstream's error param with null"
+        => FailureChanged(|failure, _| set(failure, "param", Value::Null)),
+    DetailEncodedTwice = "detail-encoded-twice": "Puts the whole error into the message as JSON text"
+        => FailureChanged(failures::encode_twice),
+    NoneLiteral = "none-literal": "Writes a null in the error as the text `None`"
+        => FailureChanged(failures::none_for_null),
+    // Format.
+    ErrorTypeAsInt = "error-type-as-int": "Uses the numeric status as the error type"
+        => FailureChanged(|failure, _| set(failure, "type", json!(failure.status))),
+    ErrorAsString = "error-as-string": "Sends `error` as a string instead of an object"
+        => ReplyReplaced(failures::error_as_string),
+    AnthropicEnvelope = "anthropic-envelope": "Sends errors in Anthropic's form"
+        => ReplyReplaced(failures::in_anthropic_form),
+    OpenaiEnvelope = "openai-envelope": "Sends error responses in OpenAI's form to callers of every dialect"
+        => ReplyReplaced(failures::in_openai_form),
+    HtmlPassedThrough = "html-passed-through": "Passes on an upstream error that is not JSON"
+        => ReplyReplaced(failures::pass_html),
+    StreamTypeLost = "stream-type-lost": "Sends streams without a content type"
+        => heads::StreamTypeDropped,
+    ErrorContentType = "error-content-type": "Labels a JSON error as text/html"
+        => ReplyReplaced(failures::as_html),
+    // Headers.
+    RetryAfterDropped = "retry-after-dropped": "Drops Retry-After"
+        => HeadersDropped(|name| name == "retry-after"),
+    RetryAfterMsDropped = "retry-after-ms-dropped": "Drops retry-after-ms"
+        => HeadersDropped(|name| name == "retry-after-ms"),
+    LimitHeadersDropped = "limit-headers-dropped": "Drops the x-ratelimit headers"
+        => HeadersDropped(|name| name.contains("ratelimit")),
+    RequestIdDropped = "request-id-dropped": "Drops the upstream's request id"
+        => HeadersDropped(|name| headers::REQUEST_IDS.contains(&name)),
+    PoisonHeadersForwarded = "poison-headers-forwarded": "Passes on Set-Cookie and other upstream headers that are not meant for callers"
+        => heads::AllHeadersPassed,
+    // Streams.
+    StreamErrorAsSse = "stream-error-as-sse": "Sends an error before a stream as an event stream with status 200"
+        => ReplyReplaced(failures::as_event),
+    FirstErrorEmptySuccess = "first-error-empty-success": "Turns an error in the first event of a stream into an empty completion"
+        => ReplyReplaced(failures::finish_first_error),
+    CutStreamFinished = "cut-stream-finished": "Adds finish_reason stop and `[DONE]` to a cut stream"
+        => PiecesReplaced(streams::finish_cut),
+    CutStreamSilent = "cut-stream-silent": "Ends a cut stream without an error and without `[DONE]`"
+        => PiecesReplaced(|_, piece| without(PieceKind::Interrupted, piece)),
+    ErrorEventSwallowed = "error-event-swallowed": "Skips an error event and ends the stream with the terminator of its dialect"
+        => PiecesReplaced(streams::finish_error_event),
+    ErrorEventDropped = "error-event-dropped": "Drops an error event and ends the stream without a terminator"
+        => PiecesReplaced(|_, piece| without(PieceKind::ErrorEvent, piece)),
+    ErrorEventDetailLost = "error-event-detail-lost": "Replaces the message of an error event with `Internal error`"
+        => PiecesReplaced(streams::lose_detail),
+    ErrorFrameDoubled = "error-frame-doubled": "Sends the error event of a stream twice"
+        => PiecesReplaced(|_, piece| doubled(streams::is_failure(&piece), piece)),
+    ChunkDropped = "chunk-dropped": "Loses the last piece of content before a stream fails"
+        => PiecesReplaced(streams::hold_content),
+    ChunkDoubled = "chunk-doubled": "Sends the first piece of content of a stream twice"
+        => PiecesReplaced(|stream, piece| doubled(stream.is_first_content, piece)),
+    StreamLeftOpen = "stream-left-open": "Never ends a stream after its error event"
+        => streams::FailedStreamOpen,
+    TerminatorDropped = "terminator-dropped": "Ends a successful stream without `[DONE]`"
+        => PiecesReplaced(|_, piece| without(PieceKind::Done, piece)),
+    TerminatorDemanded = "terminator-demanded": "Reports a finished stream without `[DONE]` as incomplete"
+        => streams::TerminatorRequired,
+    PingEventSent = "ping-event-sent": "Starts a stream with a ping event in Anthropic's form"
+        => PiecesReplaced(streams::ping_first),
+    PingedFailureFinished = "pinged-failure-finished": "Ends a call that fails after keep-alive pings like a finished response"
+        => PingedFailureReplaced(streams::finish_pinged),
+    PingedFailureCut = "pinged-failure-cut": "Ends a call that fails after keep-alive pings without an error"
+        => PingedFailureReplaced(|_, _, _| None),
+    PingedCodeLost = "pinged-code-lost": "Reports a failure after keep-alive pings as an error of unknown cause"
+        => PingedFailureReplaced(streams::hide_cause),
+    // Pass-through routes.
+    PassThroughStatusMade = "pass-through-status-made": "Turns every upstream 5xx on a pass-through route into a 502"
+        => PassedHeadChanged(pass_through::make_502),
+    PassThroughTypeMade = "pass-through-type-made": "Labels everything but streams as JSON on a pass-through route"
+        => PassedHeadChanged(pass_through::make_json),
+    PassThroughWrapped = "pass-through-wrapped": "Wraps a body that is not JSON into an error object on a pass-through route"
+        => PassedBodyRewritten(pass_through::wrap),
+    PassThroughRepaired = "pass-through-mended": "Replaces bytes that are not UTF-8 on a pass-through route"
+        => PassedBodyRewritten(pass_through::repair),
+    PassThroughHopByHop = "pass-through-hop-by-hop": "Passes on hop-by-hop headers of the upstream on a pass-through route"
+        => PassedHeadChanged(pass_through::pass_hop_by_hop),
+    PassThroughCutFinished = "pass-through-cut-finished": "Ends an incomplete body like a complete one on a pass-through route"
+        => pass_through::PassedCutFinished,
+    LimitAsStop = "limit-as-stop": "Reports a response that the token limit cut off as finished"
+        => heads::LimitHidden,
+    // Sessions.
+    SessionLeftOpen = "session-left-open": "Leaves the caller's session open and silent after the upstream ended it"
+        => SessionEndChanged(|_| SessionEnd::Silence),
+    SessionEndAsGoodbye = "session-end-as-goodbye": "Closes a session that the upstream ended with code 1000"
+        => SessionEndChanged(|frame| closed(CloseFrame { code: CloseCode::Normal, ..frame })),
+    SessionErrorAsGoodbye = "session-error-as-goodbye": "Closes a session with code 1000 instead of passing on an error event"
+        => sessions::SessionErrorHidden,
+    SessionErrorSwallowed = "session-error-swallowed": "Drops an error event of a session"
+        => SessionEventsChanged(|event| (!sessions::is_error(&event)).then_some(event)),
+    SessionDetailLost = "session-detail-lost": "Replaces the message of a session's error event with `Internal error`"
+        => SessionEventsChanged(sessions::lose_detail),
+    SessionErrorAsString = "session-error-as-string": "Sends `error` as a string in a session's error event"
+        => SessionEventsChanged(sessions::error_as_string),
+    SessionEventLost = "session-event-lost": "Loses the first piece of content of a session"
+        => SessionEventsChanged(sessions::lose_first_content),
+    SessionForged = "session-forged": "Invents a completed response before it closes a session that the upstream ended"
+        => SessionEndChanged(sessions::forged),
+    SessionCut = "session-cut": "Closes the caller's connection without a close frame after the upstream ended the session"
+        => SessionEndChanged(|_| SessionEnd::Cut),
+    CloseCodeReplaced = "close-code-replaced": "Replaces the upstream's close code with 1011"
+        => SessionEndChanged(|frame| closed(CloseFrame { code: CloseCode::Error, ..frame })),
+    CloseReasonLost = "close-reason-lost": "Drops the upstream's close reason"
+        => SessionEndChanged(|frame| closed(close_frame(frame.code, ""))),
+    RefusalUpgraded = "refusal-upgraded": "Accepts a handshake that the upstream refused, and sends nothing"
+        => RefusalAccepted(|_| SessionSource::Absent(None)),
+    RefusalAsClose = "refusal-as-close": "Accepts a handshake that the upstream refused, and closes the session"
+        => RefusalAccepted(sessions::close_with_message),
+    // Timeouts, retries, fallbacks, cooldowns.
+    ExitsOnConflict = "exits-on-conflict": "Exits after an upstream 409 to a plain call"
+        => ProcessStopped { on: &[409], stop: process_stop::exit },
+    ExitsOnThree = "exits-on-three": "Exits after an upstream 408, 415 or 520 to a plain call"
+        => ProcessStopped { on: &[408, 415, 520], stop: process_stop::exit },
+    FreezesOnConflict = "freezes-on-conflict": "Answers no request after an upstream 409 to a plain call"
+        => ProcessStopped { on: &[409], stop: process_stop::freeze },
+    OneAtATime = "one-at-a-time": "Reads a request only after it has answered the previous one"
+        => callers::OneRequestAtATime::default(),
+    FailureUnanswered = "failure-unanswered": "Never answers a caller after an upstream 503"
+        => attempts::SilentOn503,
+    TimeoutIgnored = "timeout-ignored": "Ignores the timeout of a route"
+        => attempts::WithoutTimeout,
+    TerminalRetried = "terminal-retried": "Tries a 4xx that cannot succeed three times"
+        => attempts::UselessRetries,
+    RetryBudgetExceeded = "retry-budget-exceeded": "Retries a failure once more than allowed"
+        => attempts::ExtraRetry,
+    RetryAfterIgnored = "retry-after-ignored": "Does not wait for Retry-After before a retry"
+        => StepChanged(Step::WaitForRetry),
+    RetryAfterContent = "retry-after-content": "Retries a cut stream and appends the result"
+        => attempts::CutContinued::SameRoute,
+    FallbackSkipped = "fallback-skipped": "Never tries fallbacks"
+        => StepChanged(Step::FallBack),
+    FallbackAskedToo = "fallback-asked-too": "Calls the fallback although the first model succeeds"
+        => StepChanged(Step::FallBackAfterSuccess),
+    FallbackSpliced = "fallback-spliced": "Continues a cut stream with the fallback"
+        => attempts::CutContinued::Fallback,
+    FallbackErrorHidden = "fallback-error-hidden": "Reports only a message about the router when all fallbacks fail"
+        => FailureChanged(failures::hide_chain),
+    CooldownIgnored = "cooldown-ignored": "Never puts a failing route into cooldown"
+        => CountedFailures(|_, _| false),
+    ClientErrorsCoolDown = "client-errors-cool-down": "Counts a 4xx that the caller caused as a failure of the route"
+        => CountedFailures(|failure, may_pass| may_pass || matches!(failure.cause, Cause::Status(_))),
+    CooldownAs500 = "cooldown-as-500": "Answers 500 for a call to a route in cooldown"
+        => StatusReplaced(500, |failure, _| failure.cause == Cause::CoolingDown),
+    CooldownWithoutTime = "cooldown-without-time": "Does not say how long a cooldown lasts"
+        => cooldowns::CooldownTimeHidden,
+    RejectedKeyRests = "rejected-key-rests": "Puts a route into cooldown after a rejected key, and reports a rate limit to callers"
+        => cooldowns::RejectedKeyCounted,
+    RoutePoisoned = "route-poisoned": "Fails the next request on a route after a failure"
+        => cooldowns::NextRequestFailed::default(),
+    // Callers that leave.
+    CallerGoneIgnored = "caller-gone-ignored": "Continues a request after its caller has left"
+        => callers::CallerOutlived,
+    RetriesAfterLeave = "retries-for-nobody": "Retries a request after its caller has left"
+        => callers::RetriedAfterLeave,
+    // Concurrent requests.
+    ErrorsSwapped = "errors-swapped": "Swaps two concurrent errors between their callers"
+        => ResultsSwapped::new(Result::is_err),
+    AnswersSwapped = "answers-swapped": "Swaps two concurrent responses between their callers"
+        => ResultsSwapped::new(Result::is_ok),
+    HeadersSwapped = "headers-swapped": "Swaps the headers of two concurrent errors"
+        => swaps::ErrorHeadersSwapped::default(),
+    // Repeated faults.
+    ThirdMessageLost = "third-message-lost": "Replaces the message of every third error of a route with `Internal error`"
+        => ThirdErrorChanged::new(lose_message),
+    ThirdLimitAs500 = "third-limit-as-500": "Answers 500 for a 429 if it is the third, sixth, … error of a route"
+        => ThirdErrorChanged::new(|failure| if failure.status == 429 { failure.status = 500 }),
+    ThirdRetryAfterLost = "third-retry-after-lost": "Drops Retry-After from every third error of a route"
+        => ThirdErrorChanged::new(|failure| failure.headers.retain(|(name, _)| name != "retry-after")),
+    ThirdCutFinished = "third-cut-finished": "Adds finish_reason stop and `[DONE]` to every third cut stream of a route"
+        => every_third::ThirdCutHidden::default(),
+    // After an earlier failure.
+    RetryAfterStale = "retry-after-stale": "Adds the Retry-After of an earlier error to an error without one"
+        => after_failure::StaleRetryAfter::default(),
+    ErrorStale = "error-stale": "Repeats the first error of a route for every later error with that status"
+        => after_failure::StaleError::default(),
+    AnswerStale = "answer-stale": "After a lost connection, sends each caller of the route the response to the previous request"
+        => after_failure::StaleResponse::default(),
+    ResetPoisonsRoute = "reset-poisons-route": "Fails every request on a route after a lost connection"
+        => RouteLost::after_a_reset(),
+    SlotsLeaked = "slots-leaked": "Reports a route as busy after three errors, without end"
+        => RouteLost::without_slots(),
+    // Invalid requests.
+    KeyUnchecked = "key-unchecked": "Serves a caller with a wrong key"
+        => StepChanged(Step::CheckKey),
+    RefusalAs500 = "refusal-as-500": "Answers 500 for an invalid request"
+        => RejectionChanged(|failure, _| failure.status = 500),
+    RefusalInOpenaiForm = "refusal-in-openai-form": "Rejects invalid requests in OpenAI's form to callers of every dialect"
+        => RejectionChanged(|_, form| *form = ErrorForm::Openai),
+    // Siblings: streams and other endpoints.
+    StreamGatewayErrorAs500 = "stream-gateway-error-as-500": "Answers 500 for an upstream 502 or 504 before a stream, but keeps the status of a plain call"
+        => StatusReplaced(500, |failure, call| call.stream && is_gateway_error(failure)),
+    StreamErrorReworded = "stream-error-reworded": "Rewords the message of an error before a stream, but not that of a plain call"
+        => FailureChanged(failures::reword_stream),
+    StreamHeadersDropped = "stream-headers-dropped": "Drops headers from an error before a stream that a plain call gets"
+        => FailureChanged(|failure, call| if call.stream { failure.headers.retain(|(name, _)| name == AWS_TYPE) }),
+    StreamNotRetried = "stream-not-retried": "Never retries calls for a stream, only plain calls"
+        => attempts::StreamsTriedOnce,
+    SideGatewayErrorAs500 = "side-gateway-error-as-500": "Answers 500 for an upstream 502 or 504 on every endpoint but chat"
+        => StatusReplaced(500, |failure, call| !call.api.is_chat() && is_gateway_error(failure)),
+    SideMessageLost = "side-message-lost": "Replaces the upstream's message with `Internal error` on every endpoint but chat"
+        => FailureChanged(|failure, call| if !call.api.is_chat() { lose_message(failure) }),
+    // Leaks.
+    KeyLeaked = "key-leaked": "Includes the provider key in the error message"
+        => FailureChanged(|failure, call| append(failure, &format!(" (key: {})", call.route.api_key))),
+    ProxyKeyLeaked = "proxy-key-leaked": "Includes the proxy's own key in the error message"
+        => FailureChanged(|failure, call| append(failure, &format!(" (caller: {})", call.proxy_key))),
+    BaseUrlLeaked = "base-url-leaked": "Includes the upstream's base URL in the error message"
+        => FailureChanged(|failure, call| append(failure, &format!(" (from {})", call.route.base_url))),
+    BaseUrlInHeader = "base-url-in-header": "Includes the upstream's base URL in a header"
+        => heads::BaseUrlAdded,
+    TracebackLeaked = "traceback-leaked": "Includes a traceback in the error message"
+        => FailureChanged(failures::add_traceback),
+    CertificatesUnchecked = "certificates-unchecked": "Accepts any certificate of an upstream"
+        => StepChanged(Step::CheckCertificate),
+    RedirectFollowed = "redirect-followed": "Follows a redirect of an upstream, with the provider's key"
+        => StepChanged(Step::FollowRedirect),
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// There is no defect with this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown defect `{name}`{}", .nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+pub struct UnknownDefect {
+    /// The unknown name.
+    pub name: String,
+    /// The defect with the most similar name, if there is one.
+    pub nearest: Option<Defect>,
+}
+
+impl FromStr for Defect {
+    type Err = UnknownDefect;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDefect> {
+        Self::ALL.iter().copied().find(|defect| defect.as_str() == name).ok_or_else(|| UnknownDefect {
+            name: name.to_owned(),
+            nearest: Self::ALL
+                .iter()
+                .copied()
+                .map(|defect| (strsim::jaro_winkler(name, defect.as_str()), defect))
+                .filter(|(likeness, _)| *likeness > 0.8)
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .map(|(_, defect)| defect),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_defect_has_a_kebab_case_name_and_a_summary() {
+        for defect in Defect::ALL {
+            assert_eq!(defect.to_string().parse(), Ok(*defect));
+            assert!(
+                defect.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            );
+            assert!(!defect.summary().is_empty() && !defect.summary().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_suggestion() {
+        let error = "retry-after-droped".parse::<Defect>().unwrap_err();
+        insta::assert_snapshot!(error, @"unknown defect `retry-after-droped`; did you mean `retry-after-dropped`?");
+        insta::assert_snapshot!("xyz".parse::<Defect>().unwrap_err(), @"unknown defect `xyz`");
+    }
+}

@@ -1,0 +1,75 @@
+//! Defects in the headers of responses, and in successful bodies.
+
+use bytes::Bytes;
+
+use crate::{
+    builtin::{
+        extension::{Extension, Headers},
+        headers,
+    },
+    proxy::ProxyRoute,
+};
+
+/// Drops the headers with these names from those that are passed on.
+#[derive(Debug)]
+pub(super) struct HeadersDropped(pub fn(&str) -> bool);
+
+impl Extension for HeadersDropped {
+    fn head(&self, passed: &mut Headers, _: &Headers, _: &ProxyRoute) {
+        passed.retain(|(name, _)| !(self.0)(name));
+    }
+}
+
+/// Adds the base URL of the upstream.
+#[derive(Debug)]
+pub(super) struct BaseUrlAdded;
+
+impl Extension for BaseUrlAdded {
+    fn head(&self, passed: &mut Headers, _: &Headers, route: &ProxyRoute) {
+        passed.push(("x-upstream".into(), route.base_url.clone()));
+    }
+}
+
+/// Passes on all headers but those that would break HTTP.
+#[derive(Debug)]
+pub(super) struct AllHeadersPassed;
+
+impl Extension for AllHeadersPassed {
+    fn head(&self, passed: &mut Headers, upstream: &Headers, _: &ProxyRoute) {
+        let meant = headers::passed(upstream);
+        let poison =
+            upstream.iter().filter(|header| !headers::is_framing(&header.0) && !meant.contains(header));
+        passed.extend(poison.cloned());
+    }
+}
+
+/// Sends streams without a content type.
+#[derive(Debug)]
+pub(super) struct StreamTypeDropped;
+
+impl Extension for StreamTypeDropped {
+    fn stream_head(&self, headers: &mut Headers) {
+        headers.retain(|(name, _)| name != "content-type");
+    }
+}
+
+/// Reports a response that the token limit cut off as finished.
+#[derive(Debug)]
+pub(super) struct LimitHidden;
+
+/// How each dialect reports the token limit, and how it reports a normal end.
+const WORDS: [(&str, &str); 6] = [
+    (r#""finish_reason":"length""#, r#""finish_reason":"stop""#),
+    (r#""done_reason":"length""#, r#""done_reason":"stop""#),
+    (r#""stop_reason":"max_tokens""#, r#""stop_reason":"end_turn""#),
+    (r#""finishReason": "MAX_TOKENS""#, r#""finishReason": "STOP""#),
+    (r#""finishReason":"MAX_TOKENS""#, r#""finishReason":"STOP""#),
+    (r#""finish_reason":"MAX_TOKENS""#, r#""finish_reason":"COMPLETE""#),
+];
+
+impl Extension for LimitHidden {
+    fn content(&self, bytes: Bytes) -> Bytes {
+        let Ok(text) = std::str::from_utf8(&bytes) else { return bytes };
+        WORDS.iter().fold(text.to_owned(), |text, (limit, end)| text.replace(limit, end)).into()
+    }
+}

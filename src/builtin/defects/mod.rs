@@ -1,0 +1,19 @@
+//! The defects of the embedded proxy: extensions that make it behave wrongly.
+
+mod after_failure;
+mod attempts;
+mod callers;
+mod concurrent_requests;
+mod cooldowns;
+mod defect;
+mod every_third;
+mod failures;
+mod heads;
+mod pass_through;
+mod process_stop;
+mod route_memory;
+mod sessions;
+mod streams;
+mod swaps;
+
+pub use defect::Defect;
