@@ -142,19 +142,19 @@ const CIRCLES: &[(&str, &str)] = &[
          builtin/tamper_session.rs",
         "the defects move to builtin/defects",
     ),
-    ("builtin/dialect/dialect_error.rs builtin/envelope.rs", "both move to the reader of dialects"),
     (
         "provider/anthropic/error.rs provider/dialect.rs provider/form.rs provider/google/error.rs provider/limits.rs \
          provider/route.rs provider/stream_error.rs provider/writer.rs",
         "the knowledge about dialects moves out of provider",
     ),
+    ("provider/profile.rs provider/request.rs", "the knowledge about dialects moves out of provider"),
     ("snapshot/normalise.rs snapshot/stream.rs", "the shape of a stream contains normalised texts"),
     (
-        "upstream/answer.rs upstream/case.rs upstream/connection.rs upstream/connection_turn.rs upstream/http2.rs \
-         upstream/server.rs upstream/strays.rs upstream/stream.rs",
-        "one loop will perform all plans",
+        "upstream/answer.rs upstream/case.rs upstream/connection.rs upstream/connection_turn.rs upstream/http1.rs \
+         upstream/http2.rs upstream/server.rs upstream/strays.rs upstream/stream.rs",
+        "the state of the server contains the cases, and their listeners serve connections with it",
     ),
-    ("upstream/raw.rs upstream/session.rs", "one loop will perform all plans"),
+    ("upstream/attempt_recorder.rs upstream/ledger.rs", "the ledger makes the recorders that write into it"),
 ];
 
 /// File names that do not describe the content.
