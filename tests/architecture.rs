@@ -137,12 +137,6 @@ const LONG_FILES: [(&str, &str); 0] = [];
 /// Import circles that still exist, with the reason: the files without `src/`. The list only becomes shorter.
 const CIRCLES: &[(&str, &str)] = &[
     (
-        "builtin/chain.rs builtin/defect_memory.rs builtin/handler.rs builtin/incoming.rs builtin/passed_body.rs \
-         builtin/pinged_stream.rs builtin/relay.rs builtin/retry_after_leave.rs builtin/session.rs builtin/tamper.rs \
-         builtin/tamper_session.rs",
-        "the defects move to builtin/defects",
-    ),
-    (
         "provider/anthropic/error.rs provider/dialect.rs provider/form.rs provider/google/error.rs provider/limits.rs \
          provider/route.rs provider/stream_error.rs provider/writer.rs",
         "the knowledge about dialects moves out of provider",

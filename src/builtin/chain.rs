@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     attempt::{self, Success},
-    extension::Step,
+    extension::ProxyStep,
     failure::{CallFailure, FailedCall},
     retry,
     shared::ProxyShared,
@@ -30,14 +30,15 @@ pub(super) async fn run<'a>(
     let fallbacks = route
         .fallbacks
         .iter()
-        .filter(|_| extension.takes(Step::FallBack))
+        .filter(|_| extension.takes(ProxyStep::FallBack))
         .filter_map(|model| shared.route(model));
     let mut failures = Vec::new();
     let mut routes = std::iter::once(route).chain(fallbacks);
     while let Some(route) = routes.next() {
         match tries(shared, route, call).await {
             Ok(success) => {
-                if let Some(next) = routes.next().filter(|_| extension.takes(Step::FallBackAfterSuccess)) {
+                if let Some(next) = routes.next().filter(|_| extension.takes(ProxyStep::FallBackAfterSuccess))
+                {
                     let _ = tries(shared, next, call).await;
                 }
                 return Ok((success, route));

@@ -31,7 +31,7 @@ pub(super) type RunningCall<'c, 'r> = BoxFuture<'c, (CallResult, &'r ProxyRoute)
 
 /// A step that the proxy takes or leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ProxyStep {
     /// Rejects a request without the proxy's key.
     CheckKey,
     /// Rejects an upstream whose certificate is not valid.
@@ -86,8 +86,8 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
     }
 
     /// Whether the proxy takes a step.
-    fn takes(&self, step: Step) -> bool {
-        !matches!(step, Step::FallBackAfterSuccess | Step::FollowRedirect)
+    fn takes(&self, step: ProxyStep) -> bool {
+        !matches!(step, ProxyStep::FallBackAfterSuccess | ProxyStep::FollowRedirect)
     }
 
     /// Changes the rejection of an invalid request, and the form in which it is written.

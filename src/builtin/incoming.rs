@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     dialect::Address,
-    extension::Step,
+    extension::ProxyStep,
     failure::CallFailure,
     shared::ProxyShared,
     upstream_request::{CallerRequest, UpstreamBody},
@@ -37,7 +37,7 @@ pub(super) fn admit(
 
 /// Whether the request carries the key of this proxy.
 pub(super) fn has_key(shared: &ProxyShared, head: &Parts) -> bool {
-    key(head).as_deref() == Some(&shared.proxy_key) || !shared.extension.takes(Step::CheckKey)
+    key(head).as_deref() == Some(&shared.proxy_key) || !shared.extension.takes(ProxyStep::CheckKey)
 }
 
 /// The failure for a request without a valid key.

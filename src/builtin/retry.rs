@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    extension::{Extension, Step},
+    extension::{Extension, ProxyStep},
     failure::{CallFailure, Cause},
 };
 
@@ -45,7 +45,7 @@ pub(super) fn pause(
     if tried > extension.retries(failure, may_pass(failure), retries) {
         return None;
     }
-    match retry_after(failure, now).filter(|_| extension.takes(Step::WaitForRetry)) {
+    match retry_after(failure, now).filter(|_| extension.takes(ProxyStep::WaitForRetry)) {
         Some(wait) => (wait <= LONGEST_WAIT).then_some(wait),
         None => Some((FIRST_PAUSE * 2u32.saturating_pow((tried - 1).min(10))).min(LONGEST_PAUSE)),
     }

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use super::{
     Defect, attempt,
     cooldown::CooldownMemory,
-    extension::{Extension, Step, Unextended},
+    extension::{Extension, ProxyStep, Unextended},
     handler::handle,
     reply::{ProxyReply, ReplyBody, SessionSource},
     secrets::Secrets,
@@ -81,9 +81,9 @@ impl Builtin {
         let routes: Arc<[ProxyRoute]> = routes.into();
         let shared = Arc::new(ProxyShared {
             outbound: attempt::UpstreamClient {
-                client: attempt::client(ca, extension.takes(Step::CheckCertificate))
+                client: attempt::client(ca, extension.takes(ProxyStep::CheckCertificate))
                     .map_err(io::Error::other)?,
-                follow_redirects: extension.takes(Step::FollowRedirect),
+                follow_redirects: extension.takes(ProxyStep::FollowRedirect),
             },
             secrets: Arc::new(Secrets::of(routes.clone())),
             routes,

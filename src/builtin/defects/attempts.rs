@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     builtin::{
-        extension::{Extension, RunningCall, Step, Unextended},
+        extension::{Extension, ProxyStep, RunningCall, Unextended},
         failure::{CallFailure, Cause},
         upstream_request::CallerRequest,
     },
@@ -13,10 +13,10 @@ use crate::{
 
 /// Takes a step that the proxy leaves out, or leaves out one that it takes.
 #[derive(Debug)]
-pub(super) struct StepChanged(pub Step);
+pub(super) struct StepChanged(pub ProxyStep);
 
 impl Extension for StepChanged {
-    fn takes(&self, step: Step) -> bool {
+    fn takes(&self, step: ProxyStep) -> bool {
         Unextended.takes(step) != (step == self.0)
     }
 }

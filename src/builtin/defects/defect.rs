@@ -25,7 +25,7 @@ use super::{
 use crate::builtin::{
     classify::AWS_TYPE,
     dialect::ErrorForm,
-    extension::{Extension, SessionEnd, Step},
+    extension::{Extension, ProxyStep, SessionEnd},
     failure::Cause,
     headers,
     reply::{SessionSource, close_frame},
@@ -235,13 +235,13 @@ defects! {
     RetryBudgetExceeded = "retry-budget-exceeded": "Retries a failure once more than allowed"
         => attempts::ExtraRetry,
     RetryAfterIgnored = "retry-after-ignored": "Does not wait for Retry-After before a retry"
-        => StepChanged(Step::WaitForRetry),
+        => StepChanged(ProxyStep::WaitForRetry),
     RetryAfterContent = "retry-after-content": "Retries a cut stream and appends the result"
         => attempts::CutContinued::SameRoute,
     FallbackSkipped = "fallback-skipped": "Never tries fallbacks"
-        => StepChanged(Step::FallBack),
+        => StepChanged(ProxyStep::FallBack),
     FallbackAskedToo = "fallback-asked-too": "Calls the fallback although the first model succeeds"
-        => StepChanged(Step::FallBackAfterSuccess),
+        => StepChanged(ProxyStep::FallBackAfterSuccess),
     FallbackSpliced = "fallback-spliced": "Continues a cut stream with the fallback"
         => attempts::CutContinued::Fallback,
     FallbackErrorHidden = "fallback-error-hidden": "Reports only a message about the router when all fallbacks fail"
@@ -292,7 +292,7 @@ defects! {
         => RouteLost::without_slots(),
     // Invalid requests.
     KeyUnchecked = "key-unchecked": "Serves a caller with a wrong key"
-        => StepChanged(Step::CheckKey),
+        => StepChanged(ProxyStep::CheckKey),
     RefusalAs500 = "refusal-as-500": "Answers 500 for an invalid request"
         => RejectionChanged(|failure, _| failure.status = 500),
     RefusalInOpenaiForm = "refusal-in-openai-form": "Rejects invalid requests in OpenAI's form to callers of every dialect"
@@ -322,9 +322,9 @@ defects! {
     TracebackLeaked = "traceback-leaked": "Includes a traceback in the error message"
         => FailureChanged(failures::add_traceback),
     CertificatesUnchecked = "certificates-unchecked": "Accepts any certificate of an upstream"
-        => StepChanged(Step::CheckCertificate),
+        => StepChanged(ProxyStep::CheckCertificate),
     RedirectFollowed = "redirect-followed": "Follows a redirect of an upstream, with the provider's key"
-        => StepChanged(Step::FollowRedirect),
+        => StepChanged(ProxyStep::FollowRedirect),
 }
 
 impl fmt::Display for Defect {
