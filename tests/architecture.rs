@@ -142,7 +142,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "the knowledge about dialects moves out of provider",
     ),
     ("provider/profile.rs provider/request.rs", "the knowledge about dialects moves out of provider"),
-    ("snapshot/normalise.rs snapshot/stream.rs", "the shape of a stream contains normalised texts"),
     (
         "upstream/answer.rs upstream/case.rs upstream/connection.rs upstream/connection_turn.rs upstream/http1.rs \
          upstream/http2.rs upstream/server.rs upstream/strays.rs upstream/stream.rs",

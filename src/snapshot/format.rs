@@ -33,8 +33,11 @@ use crate::{
     scenario::Level,
 };
 
-use super::normalise::{Normaliser, normalise, shorten};
 use super::origin::SnapshotOrigin;
+use super::{
+    normalise::normalise,
+    normaliser::{Normaliser, shorten},
+};
 
 /// The end of the heading of a further form of a case.
 const ANOTHER: &str = " (another form)";

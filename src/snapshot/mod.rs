@@ -6,6 +6,7 @@ mod compare;
 mod format;
 mod known;
 mod normalise;
+mod normaliser;
 mod origin;
 mod pending_case;
 mod redact;
@@ -21,7 +22,8 @@ pub(crate) use format::{CaseSnapshot, FindingLine, SnapshotFile};
 pub(crate) use known::KnownClaim;
 #[cfg(test)]
 pub(crate) use known::{KnownScope, KnownState};
-pub(crate) use normalise::{Normaliser, left_before_an_answer, shorten};
+pub(crate) use normalise::left_before_an_answer;
+pub(crate) use normaliser::{Normaliser, shorten};
 pub(crate) use origin::SnapshotOrigin;
 pub(crate) use pending_case::{PendingCase, PendingSnapshot, ReviewEffect, by_cause};
 pub(crate) use redact::Redactor;

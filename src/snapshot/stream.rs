@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::normalise::Normaliser;
+use super::normaliser::Normaliser;
 use crate::{
     dialect::{
         by_shape::{content, finish_reason, has_final_usage, has_tool_call, is_empty_chunk, is_error, usage},

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::*;
+use super::{super::normaliser::shorten, *};
 use crate::{
     observation::{
         Arrangement, Attempt, AttemptEnd, CallerLeft, Canaries, DeploymentArranged, Identity, SentReply,
