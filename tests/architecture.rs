@@ -141,7 +141,6 @@ const CIRCLES: &[(&str, &str)] = &[
          provider/route.rs provider/stream_error.rs provider/writer.rs",
         "the knowledge about dialects moves out of provider",
     ),
-    ("provider/profile.rs provider/request.rs", "the knowledge about dialects moves out of provider"),
     (
         "upstream/answer.rs upstream/case.rs upstream/connection.rs upstream/connection_turn.rs upstream/http1.rs \
          upstream/http2.rs upstream/server.rs upstream/strays.rs upstream/stream.rs",

@@ -14,7 +14,8 @@ use super::{
     limits::{self, LimitState},
     message::{MessageBody, ProviderMessage},
     profile::{self, Profile},
-    request::{ReceivedCall, RequestedCall},
+    received::ReceivedCall,
+    request::RequestedCall,
     route, stream_error, writer,
 };
 use crate::{

@@ -25,6 +25,7 @@ mod ollama;
 mod openai;
 mod prepared;
 mod profile;
+mod received;
 mod request;
 mod route;
 mod stream_error;
@@ -52,8 +53,8 @@ pub(crate) use prepared::{Prepared, Template};
 pub(crate) use profile::RouteRow;
 pub use profile::of as profile;
 pub(crate) use profile::{ChatExtras, KeyPlace};
+pub(crate) use received::{Header, ReceivedCall, find_header};
 pub use request::RequestedCall;
-pub(crate) use request::{Header, ReceivedCall, find_header};
 
 #[cfg(test)]
 mod tests;

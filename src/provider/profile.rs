@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     catalogue::{ErrorBodyForm, ErrorRow, LimitStyle},
-    request::ReceivedCall,
+    received::ReceivedCall,
 };
 use crate::scenario::{Api, ErrorName, Provider};
 

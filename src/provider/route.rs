@@ -7,7 +7,8 @@ use super::{
     body::LazyJson,
     catalogue::ErrorRow,
     profile::{self, RouteRow},
-    request::{ReceivedCall, RequestedCall, Verb},
+    received::ReceivedCall,
+    request::{RequestedCall, Verb},
 };
 use crate::{
     scenario::{Api, ErrorName, Provider},
