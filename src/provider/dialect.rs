@@ -9,6 +9,7 @@ use super::{
     bedrock,
     canned::{fill, fill_value, literal},
     catalogue::{ErrorBodyForm, ErrorRow, Limits},
+    failure::ProviderError,
     form, google,
     header::{HeaderField, header},
     limits::{self, LimitState},
@@ -226,19 +227,6 @@ fn with_own_type<'a>(asked: &RequestedCall, row: &'a ErrorRow) -> Cow<'a, ErrorR
         Some(kind) => Cow::Owned(ErrorRow { kind: Some(kind.clone()), ..row.clone() }),
         None => Cow::Borrowed(row),
     }
-}
-
-/// An error of the catalogue, with the parts that a body and an event share.
-pub(super) struct ProviderError<'a> {
-    /// The request.
-    pub asked: &'a RequestedCall,
-    pub row: &'a ErrorRow,
-    /// The error text, including the canary.
-    pub text: String,
-    /// The error in its JSON form.
-    pub error: Value,
-    /// The number of events before it in the stream.
-    pub after: usize,
 }
 
 /// Returns an error as the first event of a stream, in the dialect of the requested endpoint.

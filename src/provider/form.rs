@@ -5,18 +5,10 @@ use serde_json::{Map, Value, json};
 use super::{
     canned::{fill, fill_value},
     catalogue::{ErrorBodyForm, ErrorRow},
+    failure::WrittenError,
     request::RequestedCall,
 };
 use crate::observation::Canaries;
-
-/// The body of an error response.
-pub(super) struct WrittenError {
-    /// `None` if there is no body.
-    pub content_type: Option<&'static str>,
-    pub text: String,
-    /// Whether the provider itself created the body; if so, it sends its own headers as well.
-    pub own: bool,
-}
 
 /// The error text: the row's text with `{model}` and `{id}` filled in, then the canary.
 pub(super) fn message(row: &ErrorRow, asked: &RequestedCall, canaries: &Canaries) -> String {

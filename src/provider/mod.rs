@@ -15,6 +15,7 @@ mod catalogue;
 mod cohere;
 mod dialect;
 mod endpoint;
+mod failure;
 mod form;
 mod google;
 mod header;

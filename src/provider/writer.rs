@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    anthropic, bedrock, cohere, dialect::ProviderError, google, message::MessageBody, ollama, openai,
+    anthropic, bedrock, cohere, failure::ProviderError, google, message::MessageBody, ollama, openai,
     request::RequestedCall,
 };
 use crate::{

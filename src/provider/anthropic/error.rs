@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     observation::Canaries,
-    provider::{ErrorRow, dialect::ProviderError},
+    provider::{ErrorRow, failure::ProviderError},
     scenario::EventForm,
 };
 

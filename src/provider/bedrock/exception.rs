@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::frame;
 use crate::{
-    provider::{catalogue::ErrorRow, dialect::ProviderError},
+    provider::{catalogue::ErrorRow, failure::ProviderError},
     scenario::Api,
 };
 

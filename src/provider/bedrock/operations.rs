@@ -7,7 +7,7 @@ use crate::{
     observation::Canaries,
     provider::{
         catalogue::ErrorBodyForm,
-        dialect::ProviderError,
+        failure::ProviderError,
         header::{HeaderField, header},
         message::MessageBody,
         request::RequestedCall,

@@ -11,7 +11,8 @@ use crate::{
     observation::Canaries,
     provider::{
         content_pieces,
-        dialect::{ProviderError, json, stem},
+        dialect::{json, stem},
+        failure::ProviderError,
         message::MessageBody,
         request::RequestedCall,
         tool_argument_pieces,

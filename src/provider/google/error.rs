@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 use super::carried::{JSON, StreamFormat, pretty};
 use crate::{
     observation::Canaries,
-    provider::{ErrorBodyForm, dialect::ProviderError, form::WrittenError, request::RequestedCall},
+    provider::{
+        ErrorBodyForm,
+        failure::{ProviderError, WrittenError},
+        request::RequestedCall,
+    },
     scenario::{Api, EventForm},
 };
 

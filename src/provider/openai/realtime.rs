@@ -11,7 +11,8 @@ use crate::{
     observation::Canaries,
     provider::{
         content_pieces,
-        dialect::{ProviderError, created, model_asked, stem},
+        dialect::{created, model_asked, stem},
+        failure::ProviderError,
         message::MessageBody,
         request::RequestedCall,
         tool_argument_pieces,

@@ -10,7 +10,8 @@ use crate::{
     observation::Canaries,
     provider::{
         content_pieces,
-        dialect::{ProviderError, created, json, model_asked, stem},
+        dialect::{created, json, model_asked, stem},
+        failure::ProviderError,
         message::MessageBody,
         request::RequestedCall,
         tool_argument_pieces,
