@@ -27,11 +27,6 @@ use crate::{
 /// The largest request body that a mock accepts, in bytes; a larger one gets the provider's own 413.
 pub(crate) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
-/// A fixed Unix time in seconds, so that the same case gives the same bytes.
-pub(super) const fn created() -> i64 {
-    1_700_000_000
-}
-
 /// The response of a turn before its faults: its reply, error or literal, with the turn's headers set.
 pub fn message(asked: &RequestedCall, turn: &Turn, canaries: &Canaries) -> ProviderMessage {
     let mut message = match &turn.answer {
@@ -81,37 +76,6 @@ pub(crate) fn reply(asked: &RequestedCall, reply: &SuccessReply, canaries: &Cana
     ProviderMessage { status: 200, headers, body }
 }
 
-/// The pieces of content of a reply: together they are its text, and a stream sends exactly one content event for
-/// each. Empty for a tool call.
-pub(crate) fn content_pieces(reply: &SuccessReply, canaries: &Canaries) -> Vec<String> {
-    let n = match reply {
-        SuccessReply::Ok | SuccessReply::MaxTokens => 5,
-        SuccessReply::Chunks(n) => (*n).max(1),
-        SuccessReply::ToolCall => return Vec::new(),
-        // Characters of two, three, three and four bytes in UTF-8.
-        SuccessReply::NonAscii => {
-            let first = format!("[1] {} ", canaries.content);
-            return [&first, "[2] \u{e9} ", "[3] \u{20ac} ", "[4] \u{6f22} ", "[5] \u{1f600}"]
-                .map(str::to_owned)
-                .to_vec();
-        }
-    };
-    (1..=n)
-        .map(|i| match i {
-            1 => format!("[1] {} ", canaries.content),
-            i if i == n => format!("[{i}]"),
-            i => format!("[{i}] "),
-        })
-        .collect()
-}
-
-/// The pieces of a tool call's arguments: together they are one JSON object, and a stream sends exactly one event
-/// for each.
-pub(crate) fn tool_argument_pieces(canaries: &Canaries) -> Vec<String> {
-    let note = &canaries.content;
-    vec!["{\"city\":".into(), "\"Paris\",".into(), "\"note\":\"".into(), note.clone(), "\"}".into()]
-}
-
 /// Returns an error in the provider's own form, with its status, body and headers.
 pub(crate) fn error(asked: &RequestedCall, name: ErrorName, canaries: &Canaries) -> ProviderMessage {
     refused(asked, row_of(asked, name), canaries)
@@ -137,7 +101,7 @@ pub(crate) fn beyond(asked: &RequestedCall, state: &LimitState, canaries: &Canar
             "Request too large for {model} on tokens per min (TPM): Limit {limit}, Requested {requested}. \
                   The input or output tokens must be reduced in order to run successfully."
                 .into(),
-        ..catalogue_row(asked.provider, ErrorName::TokenLimit).clone()
+        ..profile::catalogue_row(asked.provider, ErrorName::TokenLimit).clone()
     };
     let mut message = written(asked, &row, &form::message(&row, asked, canaries), state, canaries);
     for name in ["retry-after", "retry-after-ms"] {
@@ -308,22 +272,11 @@ pub(crate) fn base_path(provider: Provider) -> &'static str {
     &profile::of(provider).base
 }
 
-/// A model that the provider serves and that proxies have in their model tables.
-pub fn model(provider: Provider) -> &'static str {
-    &profile::of(provider).model
-}
-
-/// A provider's catalogue row for an error: what the provider sends, and the evidence for it.
-pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
-    // A test checks that every profile has a row for every name.
-    &profile::of(provider).errors[&name]
-}
-
 /// The catalogue row for an error at the requested endpoint: the endpoint's override if there is one.
 fn row_of(asked: &RequestedCall, name: ErrorName) -> &'static ErrorRow {
     let overrides = &profile::of(asked.provider).overrides;
     let own = asked.api.and_then(|api| overrides.get(&api)).and_then(|rows| rows.get(&name));
-    own.unwrap_or_else(|| catalogue_row(asked.provider, name))
+    own.unwrap_or_else(|| profile::catalogue_row(asked.provider, name))
 }
 
 pub(super) fn own_headers(profile: &Profile, canaries: &Canaries) -> Vec<HeaderField> {
@@ -339,19 +292,4 @@ pub(super) fn network_headers(form: ErrorBodyForm) -> Vec<HeaderField> {
         ErrorBodyForm::AwsPage => vec![header("server", "awselb/2.0")],
         _ => vec![header("server", "cloudflare"), header("cf-ray", "8c0ffee0deadbeef-FRA")],
     }
-}
-
-/// The part of the request id after its prefix: a stem for the ids in the same response.
-pub(super) fn stem(canaries: &Canaries) -> &str {
-    canaries.stem()
-}
-
-/// The model that a response names: the requested one.
-pub(super) fn model_asked(asked: &RequestedCall) -> &str {
-    if asked.model.is_empty() { model(asked.provider) } else { &asked.model }
-}
-
-/// A JSON body with its content type.
-pub(super) fn json(value: &Value) -> (&'static str, MessageBody) {
-    ("application/json", MessageBody::Whole(value.to_string().into()))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     catalogue::{LimitStyle, Limits},
+    content::created,
     header::{HeaderField, header},
 };
 
@@ -110,7 +111,7 @@ fn anthropic(state: &LimitState, headers: &mut Vec<HeaderField>) {
         ("output-tokens", &output),
     ];
     for (name, window) in windows {
-        let reset = super::dialect::created() + i64::try_from(window.reset.as_secs()).unwrap_or(i64::MAX / 2);
+        let reset = created() + i64::try_from(window.reset.as_secs()).unwrap_or(i64::MAX / 2);
         let reset = jiff::Timestamp::from_second(reset).map(|time| time.to_string()).unwrap_or_default();
         headers.push(header(format!("anthropic-ratelimit-{name}-limit"), window.limit.to_string()));
         headers.push(header(format!("anthropic-ratelimit-{name}-remaining"), window.remaining.to_string()));

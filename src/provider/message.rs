@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde_json::Value;
 
 use super::header::HeaderField;
 
@@ -74,4 +75,9 @@ impl ProviderMessage {
         };
         String::from_utf8(bytes).expect("this dialect is text")
     }
+}
+
+/// A JSON body with its content type.
+pub(super) fn json(value: &Value) -> (&'static str, MessageBody) {
+    ("application/json", MessageBody::Whole(value.to_string().into()))
 }

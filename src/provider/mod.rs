@@ -13,6 +13,7 @@ mod body;
 mod canned;
 mod catalogue;
 mod cohere;
+mod content;
 mod dialect;
 mod endpoint;
 mod failure;
@@ -39,12 +40,13 @@ pub(crate) use canned::fill;
 pub use catalogue::SourceConfidence;
 pub(crate) use catalogue::{ErrorBodyForm, ErrorRow};
 #[cfg(test)]
+pub(crate) use content::{content_pieces, tool_argument_pieces};
+#[cfg(test)]
 pub(crate) use dialect::error_event;
+pub use dialect::message;
 pub(crate) use dialect::{
-    MAX_REQUEST_BYTES, base_path, content_pieces, error, error_event_after, read, read_with, reply,
-    show_limits, too_large, tool_argument_pieces,
+    MAX_REQUEST_BYTES, base_path, error, error_event_after, read, read_with, reply, show_limits, too_large,
 };
-pub use dialect::{catalogue_row, message, model};
 pub(crate) use endpoint::{AZURE_VERSION, endpoint, endpoint_pattern, fill_pattern};
 pub(crate) use header::{HeaderField, owned_headers};
 pub(crate) use malformed::malformed;
@@ -52,8 +54,8 @@ pub use message::{MessageBody, ProviderMessage};
 pub(crate) use prepared::{Prepared, Template};
 #[cfg(test)]
 pub(crate) use profile::RouteRow;
-pub use profile::of as profile;
 pub(crate) use profile::{ChatExtras, KeyPlace};
+pub use profile::{catalogue_row, model, of as profile};
 pub(crate) use received::{Header, ReceivedCall, find_header};
 pub use request::RequestedCall;
 

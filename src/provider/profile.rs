@@ -208,6 +208,17 @@ pub fn of(provider: Provider) -> &'static Profile {
     })
 }
 
+/// A model that the provider serves and that proxies have in their model tables.
+pub fn model(provider: Provider) -> &'static str {
+    &of(provider).model
+}
+
+/// A provider's catalogue row for an error: what the provider sends, and the evidence for it.
+pub fn catalogue_row(provider: Provider, name: ErrorName) -> &'static ErrorRow {
+    // A test checks that every profile has a row for every name.
+    &of(provider).errors[&name]
+}
+
 /// Parses a profile by converting it to JSON first, which makes the binary smaller: the code that deserializes a
 /// type from YAML is several times as large as the code for JSON, and tracks positions that these files do not
 /// need.

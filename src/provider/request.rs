@@ -87,3 +87,8 @@ impl RequestedCall {
         }
     }
 }
+
+/// The model that a response names: the requested one.
+pub(super) fn model_asked(asked: &RequestedCall) -> &str {
+    if asked.model.is_empty() { profile::model(asked.provider) } else { &asked.model }
+}

@@ -41,7 +41,7 @@ impl Refusal {
         let (row, asked) = match self {
             Self::NotFound => return (&refusals.not_found, RequestedCall::nothing(provider)),
             Self::Method(_) => return (&refusals.method_not_allowed, RequestedCall::nothing(provider)),
-            Self::NoKey(asked) => (super::dialect::catalogue_row(provider, ErrorName::MissingApiKey), asked),
+            Self::NoKey(asked) => (profile::catalogue_row(provider, ErrorName::MissingApiKey), asked),
             Self::NoHeader(asked, row) => (*row, asked),
             Self::BadJson(asked) => (&refusals.bad_json, asked),
             Self::NotUpgraded(asked) => (refusals.not_upgraded.as_ref().unwrap_or(&refusals.bad_json), asked),

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use super::{
     canned::fill,
     catalogue::ErrorRow,
-    dialect::model_asked,
     profile::{Profile, StreamError},
-    request::RequestedCall,
+    request::{RequestedCall, model_asked},
 };
 use crate::{observation::Canaries, scenario::Api};
 

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::provider::{dialect::json, message::MessageBody, request::RequestedCall};
+use crate::provider::{
+    message::{MessageBody, json},
+    request::RequestedCall,
+};
 
 /// Counts about four characters per token: a longer prompt counts more, and the same prompt always the same.
 pub(crate) fn reply(asked: &RequestedCall) -> (&'static str, MessageBody) {

@@ -12,11 +12,9 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces,
-        dialect::{json, model_asked, stem},
-        message::MessageBody,
-        request::RequestedCall,
-        tool_argument_pieces,
+        content::{content_pieces, stem, tool_argument_pieces},
+        message::{MessageBody, json},
+        request::{RequestedCall, model_asked},
     },
     scenario::SuccessReply,
 };

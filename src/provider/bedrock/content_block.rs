@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     observation::Canaries,
-    provider::{content_pieces, dialect::stem, tool_argument_pieces},
+    provider::content::{content_pieces, stem, tool_argument_pieces},
     scenario::SuccessReply,
 };
 

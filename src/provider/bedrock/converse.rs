@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     observation::Canaries,
-    provider::{dialect::json, message::MessageBody, request::RequestedCall},
+    provider::{
+        message::{MessageBody, json},
+        request::RequestedCall,
+    },
 };
 
 pub(super) fn reply(

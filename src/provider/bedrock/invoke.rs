@@ -15,10 +15,10 @@ use super::{
 use crate::{
     observation::Canaries,
     provider::{
-        dialect::{json, model_asked, stem},
+        content::stem,
         header::HeaderField,
-        message::MessageBody,
-        request::RequestedCall,
+        message::{MessageBody, json},
+        request::{RequestedCall, model_asked},
     },
 };
 

@@ -10,12 +10,10 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces,
-        dialect::{json, stem},
+        content::{content_pieces, stem, tool_argument_pieces},
         failure::ProviderError,
-        message::MessageBody,
+        message::{MessageBody, json},
         request::RequestedCall,
-        tool_argument_pieces,
     },
     scenario::{EventForm, SuccessReply},
     wire::sse,

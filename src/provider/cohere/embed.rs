@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        dialect::{json, stem},
-        message::MessageBody,
+        content::stem,
+        message::{MessageBody, json},
         request::RequestedCall,
     },
 };

@@ -12,8 +12,9 @@ use super::carried::{JSON, StreamFormat, pretty};
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces, dialect::model_asked, message::MessageBody, request::RequestedCall,
-        tool_argument_pieces,
+        content::{content_pieces, tool_argument_pieces},
+        message::MessageBody,
+        request::{RequestedCall, model_asked},
     },
     scenario::SuccessReply,
 };

@@ -10,11 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces,
-        dialect::{json, model_asked},
-        message::MessageBody,
-        request::RequestedCall,
-        tool_argument_pieces,
+        content::{content_pieces, tool_argument_pieces},
+        message::{MessageBody, json},
+        request::{RequestedCall, model_asked},
     },
     scenario::SuccessReply,
 };

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use super::completions::text_pieces;
 use crate::{
     observation::Canaries,
-    provider::{dialect::json, message::MessageBody, request::RequestedCall},
+    provider::{
+        message::{MessageBody, json},
+        request::RequestedCall,
+    },
     scenario::SuccessReply,
 };
 

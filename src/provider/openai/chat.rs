@@ -11,12 +11,10 @@ use crate::{
     provider::{
         ChatExtras,
         canned::fill_value,
-        content_pieces,
-        dialect::{created, json, model_asked, stem},
-        message::MessageBody,
+        content::{content_pieces, created, stem, tool_argument_pieces},
+        message::{MessageBody, json},
         profile,
-        request::RequestedCall,
-        tool_argument_pieces,
+        request::{RequestedCall, model_asked},
     },
     scenario::{EventForm, SuccessReply},
 };

@@ -10,10 +10,9 @@ use super::chat::finish_reason;
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces,
-        dialect::{created, json, model_asked, stem},
-        message::MessageBody,
-        request::RequestedCall,
+        content::{content_pieces, created, stem},
+        message::{MessageBody, json},
+        request::{RequestedCall, model_asked},
     },
     scenario::SuccessReply,
 };

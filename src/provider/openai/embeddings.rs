@@ -7,9 +7,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::provider::{
-    dialect::{json, model_asked},
-    message::MessageBody,
-    request::RequestedCall,
+    message::{MessageBody, json},
+    request::{RequestedCall, model_asked},
 };
 
 const DIMENSIONS: u64 = 16;

@@ -9,8 +9,8 @@ use super::completions::text_pieces;
 use crate::{
     observation::Canaries,
     provider::{
-        dialect::{created, json, stem},
-        message::MessageBody,
+        content::{created, stem},
+        message::{MessageBody, json},
         request::RequestedCall,
     },
     scenario::SuccessReply,

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        dialect::{created, json, model, model_asked, stem},
-        message::MessageBody,
-        request::{RequestedCall, Verb},
+        content::{created, stem},
+        message::{MessageBody, json},
+        profile::model,
+        request::{RequestedCall, Verb, model_asked},
     },
 };
 

@@ -10,12 +10,10 @@ use serde_json::{Value, json};
 use crate::{
     observation::Canaries,
     provider::{
-        content_pieces,
-        dialect::{created, model_asked, stem},
+        content::{content_pieces, created, stem, tool_argument_pieces},
         failure::ProviderError,
         message::MessageBody,
-        request::RequestedCall,
-        tool_argument_pieces,
+        request::{RequestedCall, model_asked},
     },
     scenario::SuccessReply,
     wire::websocket,
