@@ -141,7 +141,6 @@ const CIRCLES: &[(&str, &str)] = &[
          upstream/http2.rs upstream/server.rs upstream/strays.rs upstream/stream.rs",
         "the state of the server contains the cases, and their listeners serve connections with it",
     ),
-    ("upstream/attempt_recorder.rs upstream/ledger.rs", "the ledger makes the recorders that write into it"),
 ];
 
 /// File names that do not describe the content.

@@ -8,9 +8,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
+    attempt_record::Arrival,
     attempt_recorder::AttemptRecorder,
     case::{ClaimedTurn, MockCase},
-    ledger::{Arrival, Run},
+    ledger::Run,
     prepared_reply::PreparedReply,
     received::ReceivedRequest,
 };

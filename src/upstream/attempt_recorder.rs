@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ledger::Record,
+    attempt_record::Record,
     ledger_budget::{LedgerBudget, MAX_KEPT_BODY},
     locked::locked,
     prepared_reply::PreparedReply,

@@ -11,10 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attempt_record::Arrival,
     attempt_recorder::AttemptRecorder,
     deployment::{Deployment, OwnPorts, affects_connections, is_unresolvable, own_port, scheme},
     deployment_turns::DeploymentTurns,
-    ledger::{Arrival, Run},
+    ledger::Run,
     ledger_budget::LedgerMode,
     received::ReceivedRequest,
     server::ServerState,

@@ -8,13 +8,14 @@ use tokio::{io::AsyncReadExt, time::Instant};
 
 use super::{
     answer::{DecidedReply, PendingRequest, enter, no_mock},
+    attempt_record::Arrival,
     attempt_recorder::AttemptRecorder,
     case::MockCase,
     connection_turn::{ConnectionTurn, DeploymentPort},
     http1_connection::{CompleteRequest, Http1Connection, NoRequest},
     http1_sink::{AfterReply, Http1Sink},
     http1_writer::write_response,
-    ledger::{Arrival, Run},
+    ledger::Run,
     performer::{ClientLeft, perform},
     prepared_reply::{Http1Template, PreparedReply},
     received::ReceivedRequest,

@@ -5,6 +5,7 @@
 //! connection acts and waits.
 
 mod answer;
+mod attempt_record;
 mod attempt_recorder;
 mod authority;
 mod case;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{case::MockCase, ledger::millis, locked::locked};
+use super::{attempt_record::millis, case::MockCase, locked::locked};
 use crate::observation::{Stray, StrayKind};
 
 /// The maximum number of entries. The oldest ones are dropped.
