@@ -16,7 +16,7 @@ use super::{
     authority::HTTP2,
     case::{ClaimedTurn, MockCase},
     delay_clock::DelayClock,
-    http2::never_open_the_window,
+    http2_stall::{never_open_the_window, send_nothing},
     locked::locked,
     server::ServerState,
     socket::{Socket, left_unread},
@@ -186,35 +186,4 @@ fn fatal(number: u8) -> [u8; 7] {
     const ALERT: u8 = 21;
     const FATAL: u8 = 2;
     [ALERT, 3, 3, 0, 2, FATAL, number]
-}
-
-/// Reads an HTTP/2 connection and sends nothing. Resolves when the client cancels a request (RST_STREAM, RFC
-/// 9113 section 6.4) or leaves.
-async fn send_nothing(mut socket: Socket) {
-    const PREFACE: usize = 24;
-    const HEAD: usize = 9;
-    const RST_STREAM: u8 = 3;
-    let mut skip = PREFACE;
-    let mut head = Vec::with_capacity(HEAD);
-    let mut bytes = [0; 4096];
-    while let Ok(n @ 1..) = socket.read(&mut bytes).await {
-        let mut rest = &bytes[..n];
-        while !rest.is_empty() {
-            let skipped = skip.min(rest.len());
-            skip -= skipped;
-            rest = &rest[skipped..];
-            let taken = rest.len().min(HEAD - head.len());
-            head.extend_from_slice(&rest[..taken]);
-            rest = &rest[taken..];
-            if let [a, b, c, kind, ..] = head[..]
-                && head.len() == HEAD
-            {
-                if kind == RST_STREAM {
-                    return;
-                }
-                skip = u32::from_be_bytes([0, a, b, c]) as usize;
-                head.clear();
-            }
-        }
-    }
 }

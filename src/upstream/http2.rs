@@ -80,27 +80,6 @@ pub(super) async fn serve(socket: Socket, shared: &Arc<ServerState>, visit: Opti
     }
 }
 
-/// Accepts requests but neither reads them to their end nor answers them, so the client's window is never
-/// opened again. Resolves when the client cancels a request or leaves.
-pub(super) async fn never_open_the_window(socket: Socket) {
-    let (lent, _owner) = lend(socket);
-    // The initial window of RFC 9113 section 6.9.2, which the mock does not change.
-    let Ok(mut connection) = server::Builder::new().handshake::<_, Bytes>(lent).await else { return };
-    // Reading or dropping these would open the client's window.
-    let mut held: Vec<Accepted> = Vec::new();
-    poll_fn(|cx| {
-        while let Poll::Ready(accepted) = connection.poll_accept(cx) {
-            match accepted {
-                Some(Ok(accepted)) => held.push(accepted),
-                _ => return Poll::Ready(()),
-            }
-        }
-        let given_up = held.iter_mut().any(|(_, out)| out.poll_reset(cx).is_ready());
-        if given_up { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-}
-
 /// Sends everything that the streams have written. Returns the requests that arrived meanwhile.
 async fn flushed(connection: &mut Connection, owner: &SocketOwner) -> Vec<Accepted> {
     let mut came = Vec::new();

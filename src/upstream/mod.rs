@@ -23,6 +23,7 @@ mod http1_sink;
 mod http1_writer;
 mod http2;
 mod http2_sink;
+mod http2_stall;
 mod ledger;
 mod ledger_budget;
 mod lent_socket;
