@@ -136,11 +136,6 @@ const LONG_FILES: [(&str, &str); 0] = [];
 
 /// Import circles that still exist, with the reason: the files without `src/`. The list only becomes shorter.
 const CIRCLES: &[(&str, &str)] = &[
-    (
-        "upstream/answer.rs upstream/case.rs upstream/connection.rs upstream/connection_turn.rs upstream/http1.rs \
-         upstream/http2.rs upstream/server.rs upstream/strays.rs upstream/stream.rs",
-        "the state of the server contains the cases, and their listeners serve connections with it",
-    ),
 ];
 
 /// File names that do not describe the content.

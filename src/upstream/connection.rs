@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     connection_turn::{ConnectionTurn, DeploymentPort, ReadyConnection},
     http1, http2,
-    server::ServerState,
+    server_state::ServerState,
     socket::Socket,
 };
 

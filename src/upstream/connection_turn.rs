@@ -18,7 +18,7 @@ use super::{
     delay_clock::DelayClock,
     http2_stall::{never_open_the_window, send_nothing},
     locked::locked,
-    server::ServerState,
+    server_state::ServerState,
     socket::{Socket, left_unread},
 };
 use crate::{

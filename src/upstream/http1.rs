@@ -20,7 +20,7 @@ use super::{
     prepared_reply::{Http1Template, PreparedReply},
     received::ReceivedRequest,
     request_head::ReplyForm,
-    server::ServerState,
+    server_state::ServerState,
     session_sink::{SessionSink, open_session},
     socket::Socket,
 };

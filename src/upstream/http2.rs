@@ -13,7 +13,7 @@ use super::{
     connection_turn::ConnectionTurn,
     http2_sink::{ConnectionCut, StreamClose},
     lent_socket::{LentSocket, SocketOwner, lend},
-    server::ServerState,
+    server_state::ServerState,
     socket::{CLOSE_TIMEOUT, Socket},
     stream::answer,
 };

@@ -5,6 +5,7 @@
 //! connection acts and waits.
 
 mod answer;
+mod armed_case;
 mod attempt_record;
 mod attempt_recorder;
 mod authority;
@@ -27,6 +28,7 @@ mod http2_stall;
 mod ledger;
 mod ledger_budget;
 mod lent_socket;
+mod listener;
 mod locked;
 mod performer;
 mod prepared_reply;
@@ -34,13 +36,15 @@ mod received;
 mod request_head;
 mod sent_bytes;
 mod server;
+mod server_state;
 mod session_sink;
 mod socket;
 mod strays;
 mod stream;
 
-pub use case::{Armed, ArmedCase};
-pub(crate) use case::{base_url, planned_base_urls};
+pub use armed_case::ArmedCase;
+pub(crate) use armed_case::{base_url, planned_base_urls};
+pub use case::Armed;
 pub(crate) use deployment::OwnPorts;
 pub(crate) use fallback::Fallback;
 pub(crate) use ledger_budget::LedgerBounds;

@@ -12,7 +12,7 @@ use super::{
     connection_turn::ConnectionTurn,
     http2_sink::{Http2Sink, OF_CONNECTIONS, StreamClose, adapt_head, send},
     performer::perform,
-    server::ServerState,
+    server_state::ServerState,
 };
 use crate::provider::{Header, MAX_REQUEST_BYTES};
 
