@@ -134,10 +134,6 @@ const MOST_CODE: usize = 400;
 /// Files that may be longer, with reasons.
 const LONG_FILES: [(&str, &str); 0] = [];
 
-/// Import circles that still exist, with the reason: the files without `src/`. The list only becomes shorter.
-const CIRCLES: &[(&str, &str)] = &[
-];
-
 /// File names that do not describe the content.
 const VAGUE: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "misc"];
 
@@ -278,11 +274,7 @@ fn modules_use_only_those_before_them() {
 fn files_of_a_module_do_not_import_from_each_other_in_a_circle() {
     let found: Vec<String> =
         circles::circles(&files(&["src"])).iter().map(|circle| circle.join(" ")).collect();
-    let allowed = |circle: &&String| CIRCLES.iter().any(|(files, _)| files == circle);
-    let new: Vec<String> = found.iter().filter(|circle| !allowed(circle)).cloned().collect();
-    assert_none(&new, "move what both need into a file of its own, which imports from neither");
-    let gone = CIRCLES.iter().map(|(files, _)| (*files).to_owned()).filter(|files| !found.contains(files));
-    assert_none(&gone.collect::<Vec<_>>(), "these circles no longer exist: remove them from CIRCLES");
+    assert_none(&found, "move what both need into a file of its own, which imports from neither");
 }
 
 #[test]
