@@ -1,5 +1,5 @@
 //! What an extension can change about the proxy. Each method has a default, which is what the proxy does without an
-//! extension.
+//! extension. The only extensions are the [defects](super::defects).
 
 use std::{fmt, time::Duration};
 
@@ -40,15 +40,16 @@ pub(super) enum ProxyStep {
     WaitForRetry,
     /// Tries the fallbacks of a route that failed.
     FallBack,
-    /// Tries the next fallback after a success. Left out.
+    /// Tries the next fallback after a success. Not taken without an extension.
     FallBackAfterSuccess,
-    /// Follows a redirect of an upstream, with all headers. Left out.
+    /// Follows a redirect of an upstream, with all headers. Not taken without an extension.
     FollowRedirect,
 }
 
-/// The call whose failure is written.
+/// What is known about a failed call.
 #[derive(Debug)]
 pub(super) struct FailureContext<'a> {
+    /// The requested route, even if a fallback failed.
     pub route: &'a ProxyRoute,
     /// The API that the caller requested.
     pub api: Api,
@@ -122,7 +123,7 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
         bytes
     }
 
-    /// The timeout of an attempt.
+    /// The timeout of an attempt, and of each pause in its stream; `None` for none. Not asked if the route has no timeout.
     fn timeout(&self, configured: Duration) -> Option<Duration> {
         Some(configured)
     }
@@ -132,7 +133,8 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
         route.settings.retries
     }
 
-    /// The number of retries after a failure. `may_pass` says whether a retry could succeed.
+    /// The total number of retries on the route, given the latest failure. `may_pass` says whether a retry could succeed, and
+    /// `allowed` is what `route_retries` returned.
     fn retries(&self, failure: &CallFailure, may_pass: bool, allowed: u32) -> u32 {
         if may_pass { allowed } else { 0 }
     }
@@ -145,7 +147,7 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
     /// Takes note of a failed attempt; for a stream, also of one that failed after it began.
     fn attempt_failed(&self, route: &ProxyRoute, failure: &CallFailure, call: &CallerRequest) {}
 
-    /// A task for the case that the caller leaves while a route is tried. `again` sends the request once more.
+    /// The task to run if the caller leaves while a route is tried. `again` sends the request once more.
     fn when_left(
         &self,
         route: &ProxyRoute,
@@ -162,17 +164,17 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
     /// Changes the failure for a call to a route in cooldown, which `cause` started.
     fn in_cooldown(&self, refusal: &mut CallFailure, cause: &CallFailure) {}
 
-    /// What changes the pieces of one stream.
+    /// The extension of one stream, if it has one.
     fn stream(&self, api: Api, route: &ProxyRoute) -> Option<Box<dyn StreamExtension>> {
         None
     }
 
-    /// The model that continues a stream that was cut, once.
+    /// The model whose route continues a cut stream. Asked at most once per stream.
     fn continuation<'r>(&self, route: &'r ProxyRoute) -> Option<&'r str> {
         None
     }
 
-    /// The last event of a stream with pings, for a failure with this error and status.
+    /// The last event of a stream that began with pings before its call failed; `None` ends the stream without one.
     fn pinged_failure(&self, api: Api, error: DialectError, status: u16) -> Option<Bytes> {
         Some(dialect::error_frame(api, error, status, 0))
     }
@@ -196,7 +198,7 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
         false
     }
 
-    /// How a session ends with the caller that the upstream ended with this frame.
+    /// How the session with the caller ends. `frame` is the close frame of the upstream, or the proxy's own if there was none.
     fn session_end(&self, frame: CloseFrame) -> SessionEnd {
         SessionEnd::Close { before: None, frame }
     }
@@ -214,7 +216,7 @@ pub(super) trait StreamExtension: fmt::Debug + Send {
         piece
     }
 
-    /// Whether the stream is never ended.
+    /// Whether the stream stays open after its last piece.
     fn stays_open(&self) -> bool {
         false
     }

@@ -1,6 +1,6 @@
 //! Relays a WebSocket session, message by message, between a caller and an upstream.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -62,11 +62,11 @@ impl Relay {
         let end = loop {
             tokio::select! {
                 said = from_upstream.next() => match said {
-                    Some(Ok(Message::Close(frame))) => break End::Frame(frame),
+                    Some(Ok(Message::Close(frame))) => break UpstreamEnd::Frame(frame),
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                        let Some(message) = self.seen(message) else { continue };
+                        let Some(message) = self.for_caller(message) else { continue };
                         if self.shared.extension.closes_instead(&message) {
-                            break End::Frame(Some(close_frame(CloseCode::Normal, "")));
+                            break UpstreamEnd::Frame(Some(close_frame(CloseCode::Normal, "")));
                         }
                         if self.caller.send(message).await.is_err() {
                             return;
@@ -74,7 +74,7 @@ impl Relay {
                     }
                     // Pings: the library answers them itself.
                     Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break End::Cut,
+                    Some(Err(_)) | None => break UpstreamEnd::Cut,
                 },
                 said = self.caller.next() => match said {
                     Some(Ok(Message::Close(frame))) => {
@@ -101,24 +101,25 @@ impl Relay {
         self.end(end).await;
     }
 
-    /// Converts a message of the upstream to the one for the caller; `None` if it is dropped.
-    fn seen(&self, message: Message) -> Option<Message> {
+    /// The message for the caller: without secrets, and as the extension changes it. `None` if the extension drops it.
+    fn for_caller(&self, message: Message) -> Option<Message> {
         let Message::Text(text) = message else { return Some(message) };
         let text = self.shared.secrets.redacted(text.as_str()).into_owned();
         self.shared.extension.session_event(text).map(Message::text)
     }
 
-    /// Ends the session with the caller the way the upstream ended it.
-    async fn end(&mut self, end: End) {
+    /// Ends the session with the caller as the extension decides: by default with the close frame of the upstream, or with an
+    /// error frame if the upstream sent none.
+    async fn end(&mut self, end: UpstreamEnd) {
         let frame = match end {
-            End::Frame(Some(frame)) => CloseFrame {
+            UpstreamEnd::Frame(Some(frame)) => CloseFrame {
                 reason: Utf8Bytes::from(self.shared.secrets.redacted(frame.reason.as_str()).into_owned()),
                 ..frame
             },
-            End::Frame(None) => {
+            UpstreamEnd::Frame(None) => {
                 close_frame(CloseCode::Error, "The upstream closed the session without a code.")
             }
-            End::Cut => close_frame(CloseCode::Error, "The upstream's connection was lost."),
+            UpstreamEnd::Cut => close_frame(CloseCode::Error, "The upstream's connection was lost."),
         };
         match self.shared.extension.session_end(frame) {
             SessionEnd::Close { before, frame } => {
@@ -141,15 +142,14 @@ impl Relay {
         let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
 
-    /// Reads without sending anything until the caller leaves.
+    /// Sends no more messages, and reads until the caller leaves. The library still answers pings and a close frame.
     async fn stay_silent(&mut self) {
-        let mut caller = pin!(&mut self.caller);
-        while let Some(Ok(_)) = caller.next().await {}
+        while let Some(Ok(_)) = self.caller.next().await {}
     }
 }
 
 /// How an upstream's session ended.
-enum End {
+enum UpstreamEnd {
     Frame(Option<CloseFrame>),
     Cut,
 }

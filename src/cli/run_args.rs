@@ -98,8 +98,8 @@ pub(crate) struct RunArgs {
     /// Seed of all random choices [default: 0]
     #[arg(long, value_name = "N", env = "UPFAULT_SEED")]
     pub seed: Option<u64>,
-    /// Write a report, as `FORMAT=PATH`: json, json-full, html, junit, markdown, github, gitlab, sarif, badge or
-    /// badge-endpoint; repeatable. Without a path, or with `-`, it is written to standard output, and the text for people
+    /// Write a report, as `FORMAT=PATH`: json, json-full, html, junit, markdown, github, gitlab, sarif, badge,
+    /// badge-endpoint or durations; repeatable. Without a path, or with `-`, it is written to standard output, and the text for people
     /// to standard error
     #[arg(long, value_name = "FORMAT[=PATH]")]
     pub report: Vec<ReportTo>,

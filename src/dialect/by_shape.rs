@@ -1,11 +1,12 @@
-//! Reads an event or a complete response whose API is not known, by the shape of its JSON. Snapshots need it, because they
-//! also show a response in another dialect than the requested one.
+//! Reads an event or a complete response by the shape of its JSON, whatever its API. For snapshots: a proxy may answer in
+//! another dialect than the requested one, and the snapshot shows that answer too.
 
 use serde_json::Value;
 
 use super::bedrock::exception_type;
 
-/// The text of a content event or of a complete response.
+/// The text of a content event or of a complete response. For openai/responses also pieces of a tool call's arguments,
+/// which are a plain `delta` too.
 pub(crate) fn content(value: &Value) -> String {
     let mut text = String::new();
     let mut add = |piece: Option<&Value>| text.push_str(piece.and_then(Value::as_str).unwrap_or_default());
@@ -50,7 +51,8 @@ pub(crate) fn content(value: &Value) -> String {
     text
 }
 
-/// Whether an event or a response contains a tool call or a part of one.
+/// Whether a stream event contains a tool call or a part of one. Not for openai/responses, whose pieces are content (see
+/// [`content`]).
 pub(crate) fn has_tool_call(value: &Value) -> bool {
     let in_chat = list(value, "choices").iter().any(|choice| {
         ["delta", "message"]
@@ -74,7 +76,7 @@ pub(crate) fn has_tool_call(value: &Value) -> bool {
 pub(crate) fn finish_reason(value: &Value) -> Option<String> {
     let of_choice = list(value, "choices").iter().find_map(|choice| choice.get("finish_reason")?.as_str());
     let of_candidate =
-        || list(value, "candidates").iter().find_map(|choice| choice.get("finishReason")?.as_str());
+        || list(value, "candidates").iter().find_map(|candidate| candidate.get("finishReason")?.as_str());
     let plain = || {
         [
             "/delta/stop_reason",
@@ -88,6 +90,7 @@ pub(crate) fn finish_reason(value: &Value) -> Option<String> {
         .iter()
         .find_map(|p| value.pointer(p)?.as_str())
     };
+    // openai/responses has no reason; the status of the response takes its place.
     let of_response = || {
         let whole = value.get("object").is_some_and(|object| object == "response");
         value.get("status").and_then(Value::as_str).filter(|_| whole)
@@ -95,7 +98,8 @@ pub(crate) fn finish_reason(value: &Value) -> Option<String> {
     of_choice.or_else(of_candidate).or_else(plain).or_else(of_response).map(str::to_owned)
 }
 
-/// The names of the usage counts. The values are omitted: they depend on how a proxy counts the random token of the case.
+/// The names of the usage counts. The values are left out: they depend on how a proxy counts the tokens of the random text
+/// in each case.
 pub(crate) fn usage(value: &Value) -> Option<String> {
     if value.get("eval_count").is_some() {
         return Some("eval_count, prompt_eval_count".to_owned());
@@ -120,7 +124,7 @@ pub(crate) fn embeddings(value: &Value) -> Option<String> {
     Some(format!("{} of {size}", vectors.len()))
 }
 
-/// Whether an event is an error. `kind` is its type, or its name.
+/// Whether an event is an error. `kind` is its `type` field or, without one, the name of the SSE event.
 pub(crate) fn is_error(value: &Value, kind: Option<&str>) -> bool {
     value.get("error").is_some_and(|error| !error.is_null())
         || kind.is_some_and(|kind| {
@@ -131,14 +135,15 @@ pub(crate) fn is_error(value: &Value, kind: Option<&str>) -> bool {
         || value.pointer("/delta/finish_reason").and_then(Value::as_str).is_some_and(|r| r.starts_with("ERROR"))
 }
 
-/// Whether an event without content is a chunk of a known dialect.
-pub(crate) fn is_empty_chunk(value: &Value) -> bool {
+/// Whether a value is a chunk of a known dialect, with or without content.
+pub(crate) fn is_known_chunk(value: &Value) -> bool {
     ["choices", "candidates", "done"].iter().any(|name| value.get(*name).is_some())
 }
 
-/// Whether the counts of a chunk are final. Google sends counts in every chunk; only the last ones are.
-pub(crate) fn has_final_usage(value: &Value, finished: bool) -> bool {
-    value.get("candidates").is_none() || finished
+/// Whether the counts of a chunk, if it has any, are final. Gemini sends counts in every chunk, and only those in the chunk
+/// with the finish reason are final.
+pub(crate) fn counts_are_final(value: &Value, has_finish_reason: bool) -> bool {
+    value.get("candidates").is_none() || has_finish_reason
 }
 
 /// The elements of a JSON array of chunks, which Google sends as a stream unless the request asks for events.

@@ -1,4 +1,5 @@
-//! A case as the text of a request to arm a mock.
+//! Writes the upstreams of a case as the JSON with which a mock is armed (`upfault serve --arm`), for the steps that
+//! reproduce a result.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -9,11 +10,10 @@ use super::{
     words::Transport,
 };
 
-/// The text with which a mock does what the upstreams of a case do, one turn per line. It is JSON, and
+/// The JSON that makes a mock behave like the upstreams of a case, with one turn per line.
 /// [`load_arm`](super::load_arm) reads it back.
 ///
-/// `healthy_after` adds a successful turn to a deployment after this number of attempts, as the runner does with
-/// deployments that it heals.
+/// `healthy_after` maps a deployment to the number of attempts after which it only succeeds, as when the runner heals it.
 pub(crate) fn arm_text(case: &Case, healthy_after: &BTreeMap<&str, usize>) -> String {
     let scenario = &case.scenario;
     let lists: Vec<(&str, String)> = scenario
@@ -22,6 +22,7 @@ pub(crate) fn arm_text(case: &Case, healthy_after: &BTreeMap<&str, usize>) -> St
         .map(|(name, turns)| (name.as_str(), list(&healed(turns, healthy_after.get(name.as_str())))))
         .collect();
     let mut text = format!("{{\"provider\": {}, ", Value::from(case.combination.provider.as_str()));
+    // `upstream` is short for a single deployment named `primary`.
     match lists.as_slice() {
         [("primary", turns)] => {
             let _ = write!(text, "\"upstream\": {turns}");
@@ -42,7 +43,7 @@ pub(crate) fn arm_text(case: &Case, healthy_after: &BTreeMap<&str, usize>) -> St
     text
 }
 
-/// The turns, then a successful one after `attempts` attempts.
+/// The turns of the first `attempts` attempts (the last turn repeats), then a successful turn, which repeats from then on.
 fn healed(turns: &[Turn], attempts: Option<&usize>) -> Vec<Turn> {
     let mut turns = turns.to_vec();
     if let (Some(attempts), Some(last)) = (attempts, turns.last().cloned()) {

@@ -75,7 +75,7 @@ fn groups(cases: &[Case]) -> Vec<usize> {
         .collect()
 }
 
-/// A hash of which case is in which shard, in any order.
+/// A hash of which case is in which shard. The order of `places` does not matter.
 fn hash<'c>(places: impl Iterator<Item = (usize, &'c str)>) -> String {
     let mut places: Vec<(usize, &str)> = places.collect();
     places.sort_unstable();

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::normaliser::Normaliser;
 use crate::{
     dialect::{
-        by_shape::{content, finish_reason, has_final_usage, has_tool_call, is_empty_chunk, is_error, usage},
+        by_shape::{
+            content, counts_are_final, finish_reason, has_tool_call, is_error, is_known_chunk, usage,
+        },
         exception_type, inner_event,
     },
     observation::ReceivedFrame,
@@ -127,11 +129,11 @@ fn classify(frame: &ReceivedFrame) -> Vec<Part> {
         parts.push(Part::Named(kind.to_owned()));
     }
     let reason = finish_reason(&value);
-    let counts = has_final_usage(&value, reason.is_some());
+    let counts = counts_are_final(&value, reason.is_some());
     parts.extend(reason.map(Part::FinishReason));
     parts.extend(usage(&value).filter(|_| counts).map(Part::Usage));
     if parts.is_empty() {
-        parts.push(if is_empty_chunk(&value) { Part::Empty } else { Part::Unknown(value) });
+        parts.push(if is_known_chunk(&value) { Part::Empty } else { Part::Unknown(value) });
     }
     parts
 }

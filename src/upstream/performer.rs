@@ -1,4 +1,4 @@
-//! Performs plans: one loop for every protocol. A sink writes what the loop passes to it, in its protocol.
+//! Performs plans with one loop for every protocol: a [`ReplySink`] does each action in its own protocol.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{attempt_recorder::AttemptRecorder, delay_clock::DelayClock};
 use crate::fault::{Head, Plan, WireAction};
 
-/// The client has left, so the rest of the plan cannot be performed.
+/// The client has left, or the connection failed, so the rest of the plan cannot be performed.
 pub(super) struct ClientLeft;
 
 impl From<io::Error> for ClientLeft {
@@ -21,7 +21,7 @@ impl From<io::Error> for ClientLeft {
 /// Where a plan is performed: the connection or the stream of one reply. It may collect bytes until they are
 /// flushed, so that a client reads together what is due at the same time.
 pub(super) trait ReplySink: Sized {
-    /// What remains after the reply.
+    /// What the owner of the connection must know after the reply, for example whether the connection can be used again.
     type Rest;
 
     /// Writes the status line and the headers.
@@ -30,36 +30,36 @@ pub(super) trait ReplySink: Sized {
     /// Writes bytes: those of the body, or `raw` ones, which no framing surrounds.
     async fn write(&mut self, bytes: Bytes, raw: bool) -> Result<(), ClientLeft>;
 
-    /// Sends what was written.
+    /// Sends what was written. The client may read it together with what follows.
     async fn flush(&mut self) -> Result<(), ClientLeft>;
 
     /// Sends what was written as a packet: what follows must not reach the client in the same read.
     async fn packet(&mut self) -> Result<(), ClientLeft>;
 
-    /// Waits until the client has sent an event of this type. Only a session has such events.
+    /// Waits until the client of a session has sent an event of this type. Other sinks return at once.
     async fn hear(&mut self, kind: &str, recorder: &AttemptRecorder) -> Result<(), ClientLeft>;
 
     /// Resolves when the client has left. Cancel-safe.
     async fn left(&mut self, recorder: &AttemptRecorder);
 
-    /// Stops to react to what the client sends.
+    /// Stops reacting to what the client sends, even to pings. Only sessions react.
     fn fall_silent(&mut self) {}
 
     /// Performs the ending, and records it as the end of the attempt.
     async fn end(self, ending: WireAction, recorder: AttemptRecorder) -> Result<Self::Rest, ClientLeft>;
 }
 
-/// Performs a whole plan. If the client leaves, the drop of the recorder records the attempt's end.
+/// Performs a whole plan. If the client leaves, dropping the recorder records the end of the attempt.
 ///
-/// When `over` is cancelled, a wait or a hang ends with the connection.
+/// When `stop` is cancelled, a wait or a hang is given up and the connection is closed.
 pub(super) async fn perform<S: ReplySink>(
     plan: Plan,
     mut sink: S,
     mut recorder: AttemptRecorder,
-    over: &CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<S::Rest, ClientLeft> {
     let mut clock = DelayClock::default();
-    let length = length(&plan.actions);
+    let length = body_length(&plan.actions);
     for action in plan.actions {
         match action {
             WireAction::Head(head) => {
@@ -67,6 +67,7 @@ pub(super) async fn perform<S: ReplySink>(
                 recorder.head(head, length);
             }
             WireAction::Write { bytes, completes_frame } => {
+                // The record comes first, so that an observer who sees the bytes finds them there.
                 recorder.wrote(&bytes, completes_frame);
                 sink.write(bytes, false).await?;
             }
@@ -92,7 +93,7 @@ pub(super) async fn perform<S: ReplySink>(
                 tokio::select! {
                     () = sleep_until(due) => {}
                     () = sink.left(&recorder) => return Err(ClientLeft),
-                    () = over.cancelled() => return sink.end(WireAction::Close, recorder).await,
+                    () = stop.cancelled() => return sink.end(WireAction::Close, recorder).await,
                 }
                 recorder.woke(clock.woke(due));
             }
@@ -102,9 +103,10 @@ pub(super) async fn perform<S: ReplySink>(
                 sink.fall_silent();
                 tokio::select! {
                     () = sink.left(&recorder) => return Err(ClientLeft),
-                    () = over.cancelled() => return sink.end(WireAction::Close, recorder).await,
+                    () = stop.cancelled() => return sink.end(WireAction::Close, recorder).await,
                 }
             }
+            // Every other action is an ending.
             ending => return sink.end(ending, recorder).await,
         }
     }
@@ -112,8 +114,8 @@ pub(super) async fn perform<S: ReplySink>(
     Err(ClientLeft)
 }
 
-/// Returns the length of the body in bytes.
-fn length(actions: &[WireAction]) -> usize {
+/// Returns the length of the body in bytes, without raw bytes.
+fn body_length(actions: &[WireAction]) -> usize {
     let length = |action: &WireAction| match action {
         WireAction::Write { bytes, .. } => bytes.len(),
         _ => 0,

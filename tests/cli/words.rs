@@ -5,8 +5,13 @@
 
 use super::{stage::Stage, wording};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 15] = [
     &["run"],
+    &["show"],
+    &["compare"],
+    &["merge"],
+    &["repro"],
+    &["init"],
     &["serve"],
     &["selftest"],
     &["check"],

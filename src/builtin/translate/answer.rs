@@ -1,4 +1,4 @@
-//! Translates a complete response of one API to that of the other.
+//! Translates a complete response between OpenAI's chat completions and Anthropic's messages, in both directions.
 
 use serde_json::{Value, json};
 
