@@ -218,7 +218,9 @@ fn every_fault_is_in_the_list() {
     };
     variants(&schema);
     for (name, definition) in schema["$defs"].as_object().unwrap() {
-        if name.ends_with("Fault") || matches!(name.as_str(), "MalformedBody" | "LatencyShape" | "LatencyPlace") {
+        if name.ends_with("Fault")
+            || matches!(name.as_str(), "MalformedBody" | "LatencyShape" | "LatencyPlace")
+        {
             variants(definition);
         }
     }
