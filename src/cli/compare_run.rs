@@ -13,7 +13,7 @@ use super::{
     compare_args::CompareArgs,
     context::CliContext,
     failure::Failure,
-    interrupt::terminated,
+    interrupt::interrupted,
     print,
     rerun::rerun,
     run,
@@ -58,12 +58,7 @@ impl<'a> SideRunner<'a> {
             .enable_all()
             .build()
             .map_err(Failure::io("cannot start the runtime"))?;
-        let interrupted = CancellationToken::new();
-        let token = interrupted.clone();
-        runtime.spawn(async move {
-            terminated().await;
-            token.cancel();
-        });
+        let interrupted = runtime.block_on(async { interrupted() });
         Ok(Self { context, chosen, args, folder, runtime, interrupted })
     }
 

@@ -1,5 +1,7 @@
 //! Signals that ask the program to stop.
 
+use tokio_util::sync::CancellationToken;
+
 /// The signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopSignal {
@@ -31,6 +33,17 @@ pub fn asked() -> std::io::Result<impl Future<Output = StopSignal>> {
         let _ = tokio::signal::ctrl_c().await;
         StopSignal::Interrupt
     })
+}
+
+/// A token that the first SIGINT or SIGTERM cancels. Must be called inside of a Tokio runtime.
+pub(super) fn interrupted() -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        terminated().await;
+        cancelled.cancel();
+    });
+    token
 }
 
 /// Waits for SIGINT or SIGTERM.

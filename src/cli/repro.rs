@@ -9,7 +9,7 @@ use super::{
     args::{PathArgs, ReproArgs},
     context::CliContext,
     failure::Failure,
-    interrupt::terminated,
+    interrupt::interrupted,
     policy, print, repro_keep,
     repro_script::{self, ReproPlaces},
     run::{on_interrupt, proxy, tested},
@@ -161,12 +161,7 @@ fn run(
         .build()
         .map_err(Failure::io("cannot start the runtime"))?;
     let code = runtime.block_on(async {
-        let interrupted = CancellationToken::new();
-        let token = interrupted.clone();
-        tokio::spawn(async move {
-            terminated().await;
-            token.cancel();
-        });
+        let interrupted = interrupted();
         let Some(cases) = results(context, chosen, choice, policy, case, folder).await? else {
             return Ok(EXIT_INTERRUPTED);
         };
