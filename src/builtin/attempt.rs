@@ -36,6 +36,17 @@ pub(super) enum Success {
     Stream { headers: Vec<(String, String)>, first: RawFrame, source: Box<FrameSource> },
 }
 
+impl Success {
+    /// The upstream's headers.
+    pub(super) fn headers_mut(&mut self) -> &mut Vec<(String, String)> {
+        match self {
+            Self::Whole { headers, .. } | Self::Session { headers, .. } | Self::Stream { headers, .. } => {
+                headers
+            }
+        }
+    }
+}
+
 /// Sends requests to upstreams.
 #[derive(Debug)]
 pub(super) struct UpstreamClient {

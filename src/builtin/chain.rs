@@ -36,7 +36,10 @@ pub(super) async fn run<'a>(
     let mut routes = std::iter::once(route).chain(fallbacks);
     while let Some(route) = routes.next() {
         match tries(shared, route, call).await {
-            Ok(success) => {
+            Ok(mut success) => {
+                if let Some(failure) = failures.last() {
+                    extension.success_after(failure, success.headers_mut());
+                }
                 if let Some(next) = routes.next().filter(|_| extension.takes(ProxyStep::FallBackAfterSuccess))
                 {
                     let _ = tries(shared, next, call).await;
@@ -44,7 +47,7 @@ pub(super) async fn run<'a>(
                 return Ok((success, route));
             }
             Err(failure) => {
-                let goes_on = retry::falls_back(&failure);
+                let goes_on = extension.falls_back(&failure, retry::falls_back(&failure));
                 failures.push(failure);
                 if !goes_on {
                     break;
@@ -96,7 +99,10 @@ async fn tries_while_wanted(
         }
         let result = attempt::attempt(&shared.outbound, route, call, shared.limit(route)).await;
         let failure = match result {
-            Ok(success) => {
+            Ok(mut success) => {
+                if let Some(failure) = &last {
+                    shared.extension.success_after(failure, success.headers_mut());
+                }
                 // The relay notes the result of a stream when the stream ends.
                 if matches!(success, Success::Whole { .. }) {
                     shared.note(route, call, Ok(()));

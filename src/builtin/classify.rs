@@ -10,6 +10,7 @@ use super::{
     headers,
 };
 use crate::{
+    dialect::{exception_type, stated_status},
     scenario::Api,
     wire::frames::{Frame, RawFrame},
 };
@@ -46,6 +47,8 @@ pub(super) fn whole(
         invalid(&describe_body(api, &body))
     } else if cause == Cause::OddStatus {
         invalid(&format!("The upstream answered with status {status}, which this API does not use."))
+    } else if let Some(text) = headers::value(&upstream, "x-amzn-errormessage").filter(|_| body.is_empty()) {
+        DialectError::openai(envelope::error(text.to_owned(), envelope::UPSTREAM_ERROR, None))
     } else {
         DialectError::of_body(ErrorForm::of(api), &body, status)
     };
@@ -77,7 +80,7 @@ pub(super) fn first_frame(
                 passed.retain(|(name, _)| name != AWS_TYPE);
                 passed.push((AWS_TYPE.to_owned(), name));
             }
-            (Cause::FirstEvent, status_of(api, frame, &error), error)
+            (Cause::FirstEvent, status_of(frame, &error), error)
         }
         Some((_, FrameMeaning::Broken)) => {
             (Cause::OddBody, 502, invalid("The upstream's stream begins with data that is not a chunk."))
@@ -107,46 +110,13 @@ fn invalid(message: &str) -> DialectError {
 }
 
 /// The status for an error that an upstream sent in a stream with status 200.
-pub(super) fn status_of(api: Api, frame: &Frame, error: &DialectError) -> u16 {
-    let text = |name: &str| error.error.get(name).and_then(Value::as_str);
-    match ErrorForm::of(api) {
-        ErrorForm::Openai => match [text("code"), text("type")] {
-            words if words.contains(&Some("rate_limit_exceeded")) => 429,
-            words if words.contains(&Some("insufficient_quota")) => 429,
-            words if words.contains(&Some("server_is_overloaded")) => 503,
-            _ => 502,
-        },
-        ErrorForm::Anthropic => match text("type") {
-            Some("invalid_request_error") => 400,
-            Some("authentication_error") => 401,
-            Some("billing_error") => 402,
-            Some("permission_error") => 403,
-            Some("not_found_error") => 404,
-            Some("request_too_large") => 413,
-            Some("rate_limit_error") => 429,
-            Some("api_error") => 500,
-            Some("timeout_error") => 504,
-            Some("overloaded_error") => 529,
-            _ => 502,
-        },
-        ErrorForm::Google => error
-            .error
-            .get("code")
-            .and_then(Value::as_u64)
-            .and_then(|code| u16::try_from(code).ok())
-            .filter(|code| (400..600).contains(code))
-            .unwrap_or(502),
-        ErrorForm::Aws => match frame.event.as_deref().and_then(|event| event.strip_prefix("exception:")) {
-            Some("validationException") => 400,
-            Some("modelTimeoutException") => 408,
-            Some("modelStreamErrorException") => 424,
-            Some("throttlingException") => 429,
-            Some("internalServerException") => 500,
-            Some("serviceUnavailableException") => 503,
-            _ => 502,
-        },
-        ErrorForm::Cohere | ErrorForm::Ollama => 502,
-    }
+pub(super) fn status_of(frame: &Frame, error: &DialectError) -> u16 {
+    let member = |name: &str| error.error.get(name).cloned().unwrap_or_default();
+    let kind = match frame.event.as_deref().and_then(exception_type) {
+        Some(name) => Value::from(name),
+        None => [member("type"), member("status")].into_iter().find(Value::is_string).unwrap_or_default(),
+    };
+    stated_status(&member("code"), &kind).unwrap_or(502)
 }
 
 fn describe_body(api: Api, body: &[u8]) -> String {
@@ -217,7 +187,9 @@ mod tests {
         assert_eq!(status(r#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#), 429);
         assert_eq!(status(r#"{"error":{"message":"m","type":"insufficient_quota"}}"#), 429);
         assert_eq!(status(r#"{"error":{"message":"m","code":"server_is_overloaded"}}"#), 503);
-        assert_eq!(status(r#"{"error":{"message":"m","code":500}}"#), 502);
+        assert_eq!(status(r#"{"error":{"message":"m","type":"invalid_request_error"}}"#), 400);
+        assert_eq!(status(r#"{"error":{"message":"m","code":500}}"#), 500);
+        assert_eq!(status(r#"{"error":{"message":"m"}}"#), 502);
         assert_eq!(status("[DONE]"), 502);
         assert_eq!(first_frame(CHAT, None, &[]).unwrap_err().status, 502);
     }

@@ -139,6 +139,14 @@ pub(super) trait Extension: fmt::Debug + Send + Sync {
         if may_pass { allowed } else { 0 }
     }
 
+    /// Whether the next fallback is tried after a failure. `allowed` says whether the proxy would try it.
+    fn falls_back(&self, failure: &CallFailure, allowed: bool) -> bool {
+        allowed
+    }
+
+    /// Changes the headers of an upstream's success that followed a failed attempt of the same call.
+    fn success_after(&self, failure: &CallFailure, upstream: &mut Headers) {}
+
     /// A failure in place of the next attempt at a route.
     fn attempt_instead(&self, route: &ProxyRoute) -> Option<CallFailure> {
         None

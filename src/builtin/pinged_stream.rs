@@ -93,7 +93,7 @@ impl PingedStream {
             }
             // The status line has been sent, so the error response becomes the last event.
             ReplyBody::Whole(body) => self.failed(reply.status, &reply.headers, body).map(Ok),
-            ReplyBody::Session(_) => None,
+            ReplyBody::Session(_) | ReplyBody::Nothing => None,
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) enum ReplyBody {
     Stream(BodyPieces),
     /// The session after a 101.
     Session(SessionSource),
+    /// No response: the connection is closed instead.
+    Nothing,
 }
 
 /// The pieces of a body. An error makes hyper abort the caller's connection. Dropping it ends the upstream request.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     hash::{BuildHasher, RandomState},
     io,
     net::SocketAddr,
@@ -151,7 +150,11 @@ impl Server {
             self.shared.tasks.spawn(async move {
                 let service = service_fn(|request| {
                     let server = server.clone();
-                    async move { Ok::<_, Infallible>(server.respond(request).await) }
+                    async move {
+                        let response = server.respond(request).await;
+                        // hyper closes the connection without a response after an error.
+                        response.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))
+                    }
                 });
                 // An error means that the caller has left, so there is no one to send it to.
                 let _ = http1::Builder::new()
@@ -164,7 +167,7 @@ impl Server {
 
     /// Answers one request. If the caller leaves, hyper drops this future or the body that it returned, and
     /// with it the upstream request.
-    async fn respond(&self, mut request: http::Request<Incoming>) -> Response<Body> {
+    async fn respond(&self, mut request: http::Request<Incoming>) -> Option<Response<Body>> {
         let shared = self.shared.clone();
         let session = session::key(&request).map(|key| (key, hyper::upgrade::on(&mut request)));
         let mut reply = handle(shared, request).await;
@@ -177,13 +180,15 @@ impl Server {
     }
 }
 
-fn written(reply: ProxyReply) -> Response<Body> {
+/// The response; `None` if the caller gets none.
+fn written(reply: ProxyReply) -> Option<Response<Body>> {
     let whole = |bytes| Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
     let body = match reply.body {
         ReplyBody::Whole(bytes) => whole(bytes),
         ReplyBody::Stream(pieces) => BodyExt::boxed_unsync(StreamBody::new(pieces.map_ok(Frame::data))),
         // Without a WebSocket to the caller there is nothing to relay.
         ReplyBody::Session(_) => whole(Bytes::new()),
+        ReplyBody::Nothing => return None,
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -193,5 +198,5 @@ fn written(reply: ProxyReply) -> Response<Body> {
             response.headers_mut().append(name, value);
         }
     }
-    response
+    Some(response)
 }

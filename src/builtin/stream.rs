@@ -167,7 +167,7 @@ impl Reader {
 
     /// The event in the caller's form, with secrets removed.
     fn rewritten(&self, frame: &Frame, error: DialectError) -> Bytes {
-        let status = super::classify::status_of(self.upstream, frame, &error);
+        let status = super::classify::status_of(frame, &error);
         let mut error = error.into_form(ErrorForm::of(self.caller), status);
         self.secrets.redact(&mut error.error);
         self.secrets.redact(&mut error.around);

@@ -24,6 +24,7 @@ mod request;
 mod request_body;
 mod responses;
 mod row;
+mod stated_status;
 mod table;
 
 pub(crate) use bedrock::{exception_type, inner_event};
@@ -36,4 +37,5 @@ pub(crate) use request::{HANDSHAKE, fill_model, request};
 #[cfg(test)]
 pub(crate) use request_body::RequestBody;
 pub(crate) use row::{ErrorEventForm, SampleEvent};
+pub(crate) use stated_status::stated_status;
 pub(crate) use table::{carrier, row};

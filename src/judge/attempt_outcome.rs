@@ -8,7 +8,7 @@ use crate::{
     dialect::{self, Completion, ErrorObject, StreamEvent},
     observation::{Attempt, AttemptEnd, ReceivedClose, SentReply},
     provider::{self, ErrorBodyForm},
-    scenario::{Api, Combination, Provider},
+    scenario::{Api, Combination, Fault, Provider},
     wire::frames::{self, Carrier},
 };
 
@@ -30,6 +30,8 @@ pub enum AttemptOutcome {
         before: Completion,
         /// The error.
         error: ErrorObject,
+        /// The status that the error states, if what it states agrees with the catalogue.
+        status: Option<u16>,
     },
     /// The connection was cut before the response was complete.
     Cut {
@@ -93,7 +95,12 @@ impl AttemptOutcome {
                 AttemptEnd::Open | AttemptEnd::ClientLeft if !is_whole => {
                     Self::Silent { head_sent: true, before: Completion::default() }
                 }
-                _ => Self::Status { status, error: error() },
+                // Whatever the form, words at the top of the body explain the status.
+                _ => {
+                    let header = sent.header("x-amzn-errortype");
+                    let error = json().and_then(|value| dialect::any_error(&value, header));
+                    Self::Status { status, error }
+                }
             };
         }
         if let Some(frames) = frames(sent, api) {
@@ -117,19 +124,20 @@ impl AttemptOutcome {
             match dialect::event(api, frame.event.as_deref(), &frame.data) {
                 StreamEvent::Chunk { finish: Some(finish), .. } if finish == "error" => {
                     let raw = serde_json::from_str(&frame.data).unwrap_or_default();
-                    return Self::ErrorEvent { before, error: ErrorObject { raw, ..ErrorObject::default() } };
+                    let error = ErrorObject { raw, ..ErrorObject::default() };
+                    return Self::of_error_event(attempt, provider, before, error);
                 }
                 StreamEvent::Chunk { piece, finish } => {
                     before.pieces.extend(piece);
                     before.finish = finish.or(before.finish);
                 }
-                StreamEvent::Error(error) => return Self::ErrorEvent { before, error },
+                StreamEvent::Error(error) => return Self::of_error_event(attempt, provider, before, error),
                 StreamEvent::Done => done = true,
                 // Clients of this dialect ignore the event, but this provider may report errors like that.
                 StreamEvent::Odd(text) => {
                     let value = serde_json::from_str(&text).unwrap_or_default();
                     if let Some(error) = error(&value, &attempt.sent, provider) {
-                        return Self::ErrorEvent { before, error };
+                        return Self::of_error_event(attempt, provider, before, error);
                     }
                 }
             }
@@ -149,9 +157,33 @@ impl AttemptOutcome {
         }
     }
 
+    fn of_error_event(attempt: &Attempt, provider: Provider, before: Completion, error: ErrorObject) -> Self {
+        let names = attempt.turn.iter().flat_map(|turn| &turn.faults).filter_map(|fault| match fault {
+            Fault::ErrorEvent { error, .. } => Some(*error),
+            _ => None,
+        });
+        let meant = names.map(|name| provider::catalogue_row(provider, name).status).next();
+        // Some servers use one type for every error of a stream. A proxy that knows better must not be blamed, nor
+        // one that does not.
+        let agrees =
+            |stated: &u16| meant.is_none_or(|meant| meant == *stated || (meant >= 500 && *stated >= 500));
+        let status = dialect::stated_status(&error.code, &error.kind).filter(agrees);
+        Self::ErrorEvent { before, error, status }
+    }
+
     /// Whether the attempt succeeded.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Success(_))
+    }
+
+    /// The status of the failure: that of the response, or the one that an error states with which a stream begins.
+    /// Nothing of such a stream has to be passed on, so the proxy can still answer with a status.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            Self::ErrorEvent { before, status, .. } if before.pieces.is_empty() => *status,
+            _ => None,
+        }
     }
 
     /// The content that was sent, even if the attempt failed.
@@ -186,7 +218,7 @@ impl AttemptOutcome {
         match self {
             Self::Success(_) => "succeeded".to_owned(),
             Self::Status { status, .. } => format!("answered {status}"),
-            Self::ErrorEvent { before, error } => {
+            Self::ErrorEvent { before, error, .. } => {
                 format!(
                     "sent an error event after {} pieces of content: {}",
                     before.pieces.len(),

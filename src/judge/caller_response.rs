@@ -74,12 +74,10 @@ impl CallerStream {
             && (finish.is_some() || done)
     }
 
-    /// Whether the caller can see a failure.
+    /// Whether the caller can see a failure. A finish reason `error` alone does not show it: no SDK raises an
+    /// exception for it.
     pub fn shows_failure(&self) -> bool {
-        !self.errors.is_empty()
-            || self.damage.is_some()
-            || (!self.complete && !self.unending && !self.left)
-            || self.completion.finish.as_deref() == Some("error")
+        !self.errors.is_empty() || self.damage.is_some() || (!self.complete && !self.unending && !self.left)
     }
 }
 

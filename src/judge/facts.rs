@@ -174,15 +174,9 @@ impl<'a> Facts<'a> {
             .map(|(attempt, result)| (*attempt, result))
     }
 
-    /// The statuses of failed attempts.
+    /// The statuses of failed attempts; see [`AttemptOutcome::status`].
     pub fn upstream_statuses(&self) -> Vec<u16> {
-        let mut statuses: Vec<u16> = self
-            .failures()
-            .filter_map(|(_, result)| match result {
-                AttemptOutcome::Status { status, .. } => Some(*status),
-                _ => None,
-            })
-            .collect();
+        let mut statuses: Vec<u16> = self.failures().filter_map(|(_, result)| result.status()).collect();
         statuses.dedup();
         statuses
     }
@@ -191,9 +185,7 @@ impl<'a> Facts<'a> {
     pub fn failed_only_by(&self, wanted: impl Fn(u16) -> bool) -> bool {
         self.is_failure()
             && self.unreachable.is_empty()
-            && self
-                .failures()
-                .all(|(_, result)| matches!(result, AttemptOutcome::Status { status, .. } if wanted(*status)))
+            && self.failures().all(|(_, result)| result.status().is_some_and(&wanted))
     }
 
     /// Whether an upstream failed after content, so that the proxy could no longer choose the status.

@@ -136,8 +136,8 @@ fn linked(reference: &str) -> String {
 const DEFECTS: &str = "
 Each is one thing that a gateway in the field has been seen to do wrong. `upfault run --proxy builtin:DEFECT` runs the
 embedded proxy with it, so that one can see what a finding looks like. A test proves that each breaks the
-[rule](contract.md) that it was made for, over the bundled scenarios and under the default policy, and no rule beyond
-those named here; and that the honest embedded proxy breaks none. What scenarios themselves demand (`expect.*`) is left
+[rule](contract.md) that it was made for, over the bundled scenarios and under the default policy (or the policy that is
+named with the rule), and no rule beyond those named here; and that the honest embedded proxy breaks none. What scenarios themselves demand (`expect.*`) is left
 out: a defect that breaks a rule breaks such demands as well.
 ";
 
@@ -149,10 +149,11 @@ pub fn defects(rows: &[Row]) -> String {
         let also: Vec<String> = row.also.iter().map(|rule| format!("`{rule}`")).collect();
         let _ = writeln!(
             text,
-            "| `{}` | {} | `{}` | {} |",
+            "| `{}` | {} | `{}`{} | {} |",
             row.defect,
             row.defect.summary(),
             row.breaks,
+            if row.policy == "default" { String::new() } else { format!(" under `{}`", row.policy) },
             also.join(", ")
         );
     }

@@ -149,6 +149,14 @@ pub fn report(results: &[Arc<CaseReport>]) -> Report {
     }
 }
 
+/// The same results, judged by another policy.
+pub fn judged_by(policy: &Policy, results: &[Arc<CaseReport>]) -> Vec<Arc<CaseReport>> {
+    let again = judge_again(&report(results), policy).events.into_iter();
+    again
+        .filter_map(|event| if let Event::CaseFinished(result) = event { Some(result) } else { None })
+        .collect()
+}
+
 /// The rules that these cases broke.
 pub fn broken(results: &[Arc<CaseReport>]) -> Broken {
     let mut broken = Broken::new();

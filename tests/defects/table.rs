@@ -5,7 +5,7 @@ use upfault::internals::{
     scenario::Case,
 };
 
-/// The rules that a defect breaks in the bundled scenarios, under the default policy.
+/// The rules that a defect breaks in the bundled scenarios.
 ///
 /// Expectations of scenarios (`expect.*`) are left out: they repeat the contract for single cases, and depend on the scenarios
 /// rather than on the defect.
@@ -19,9 +19,16 @@ pub struct Row {
     pub also: &'static [&'static str],
     /// Scenarios, or folders of scenarios, that are enough to show the defect.
     pub shown_by: &'static [&'static str],
+    /// The policy under which it breaks the rule.
+    pub policy: &'static str,
 }
 
 impl Row {
+    /// The same row for a defect that the default policy accepts.
+    const fn under(self, policy: &'static str) -> Self {
+        Self { policy, ..self }
+    }
+
     /// Whether a case is one of those that show the defect.
     pub fn is_shown_by(&self, case: &Case) -> bool {
         self.shown_by.iter().any(|name| holds(name, case))
@@ -40,7 +47,7 @@ const fn row(
     also: &'static [&'static str],
     shown_by: &'static [&'static str],
 ) -> Row {
-    Row { defect, breaks, also, shown_by }
+    Row { defect, breaks, also, shown_by, policy: "default" }
 }
 
 /// A row for every defect, in the order of [`Defect::ALL`].
@@ -80,6 +87,22 @@ pub const ROWS: &[Row] = &[
         &["status.broken-reply"],
         &["connection/refused", "fallback/on-refused-connection", "leaks"],
     ),
+    row(
+        FirstErrorAs502,
+        "status.rate-limit",
+        &[
+            "status.mirrored",
+            "detail.message-kept",
+            "detail.server-message-kept",
+            "detail.code-kept",
+            "detail.type-kept",
+            "fallback.true-error",
+        ],
+        &["stream", "messages"],
+    ),
+    row(FirstOverloadAs400, "status.class-kept", &["status.overloaded"], &["stream", "messages"]),
+    row(ForbiddenAs401, "status.credentials-apart", &[], &["status"]),
+    row(FailureClosed, "status.answered", &["sibling.stream-status"], &["status", "stream", "connection"]),
     row(BrokenReplyAs400, "status.broken-reply", &[], &["bodies", "connection"]),
     row(
         NullBody,
@@ -118,6 +141,10 @@ pub const ROWS: &[Row] = &[
     row(TypeLost, "detail.type-kept", &["keepalive.true-cause"], &["detail", "status"]),
     row(ParamLost, "detail.param-kept", &[], &["detail", "status"]),
     row(DetailEncodedTwice, "detail.message-plain", &[], &["detail", "status"]),
+    row(DetailEscaped, "detail.message-plain", &[], &["detail", "status"]),
+    row(OtherWordsLost, "detail.message-kept", &["detail.members-kept"], &["bodies", "detail"]),
+    row(OtherMembersLost, "detail.members-kept", &[], &["detail"]),
+    row(TupleInMessage, "detail.no-language-literals", &[], &["detail", "status"]),
     row(
         NoneLiteral,
         "detail.no-language-literals",
@@ -154,6 +181,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(RetryAfterMsDropped, "headers.retry-after-ms", &[], &["headers", "limits/retry-after-ms"]),
     row(LimitHeadersDropped, "headers.rate-limits", &[], &["headers", "limits/rate-limit"]),
+    row(FailedHeadersKept, "headers.own-attempt", &[], &["fallback", "retries"]),
     row(RequestIdDropped, "headers.request-id", &[], &["headers", "status"]),
     row(PoisonHeadersForwarded, "headers.no-poison", &[], &["headers", "status"]),
     row(
@@ -183,6 +211,20 @@ pub const ROWS: &[Row] = &[
         &["stream", "responses", "converse", "invoke", "messages", "cohere", "generate", "ollama"],
     ),
     row(ErrorEventDetailLost, "stream.error-detail", &[], &["stream"]),
+    row(
+        ErrorEventCodeLost,
+        "detail.code-kept",
+        &["detail.type-kept"],
+        &["stream", "messages", "responses", "completions"],
+    ),
+    row(
+        ErrorEventEscaped,
+        "detail.message-plain",
+        &["detail.code-kept", "detail.type-kept"],
+        &["stream", "messages", "responses", "completions"],
+    ),
+    row(ErrorEventAsFinish, "stream.error-visible", &["stream.no-forged-success"], &["stream", "messages"]),
+    row(LongEventEndsStream, "success.whole-or-failed", &[], &["stream/long-event"]),
     row(ErrorFrameDoubled, "stream.one-error-event", &[], &["stream", "connection"]),
     row(ChunkDropped, "stream.content-intact", &[], &["stream", "healthy"]),
     row(ChunkDoubled, "success.content-intact", &["stream.content-intact"], &["healthy", "stream"]),
@@ -282,9 +324,12 @@ pub const ROWS: &[Row] = &[
         &[],
         &["fallback/not-after-cut", "fallback/not-after-content", "connection"],
     ),
+    row(BadRequestFallsBack, "fallback.only-when-needed", &[], &["fallback/not-after-bad-request"])
+        .under("strict"),
     row(FallbackErrorHidden, "fallback.true-error", &["detail.type-kept"], &["fallback/all-fail", "leaks"]),
     row(CooldownIgnored, "cooldown.honoured", &[], &["limits", "fallback/cooldown-goes-to-backup"]),
     row(ClientErrorsCoolDown, "cooldown.not-for-bad-requests", &[], &["limits"]),
+    row(FirstErrorsCoolDown, "cooldown.not-for-bad-requests", &[], &["limits"]),
     row(CooldownAs500, "cooldown.status", &[], &["limits/cooldown-tells-how-long"]),
     row(CooldownWithoutTime, "cooldown.retry-after", &[], &["limits/cooldown-tells-how-long"]),
     row(RejectedKeyRests, "cooldown.names-cause", &[], &["limits/cooldown-names-rejected-key"]),

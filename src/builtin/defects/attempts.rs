@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     builtin::{
-        extension::{Extension, ProxyStep, RunningCall, Unextended},
+        extension::{Extension, Headers, ProxyStep, RunningCall, Unextended},
         failure::{CallFailure, Cause},
         upstream_request::CallerRequest,
     },
@@ -69,6 +69,27 @@ impl Extension for UselessRetries {
             Cause::Status(_) => 2,
             _ => 0,
         }
+    }
+}
+
+/// Tries the fallback after an error that blames the request.
+#[derive(Debug)]
+pub(super) struct BadRequestFallsBack;
+
+impl Extension for BadRequestFallsBack {
+    fn falls_back(&self, failure: &CallFailure, allowed: bool) -> bool {
+        allowed || matches!(failure.status, 400 | 422)
+    }
+}
+
+/// Adds the headers of a failed attempt to the success after it.
+#[derive(Debug)]
+pub(super) struct FailedHeadersKept;
+
+impl Extension for FailedHeadersKept {
+    fn success_after(&self, failure: &CallFailure, upstream: &mut Headers) {
+        upstream.retain(|(name, _)| failure.header(name).is_none());
+        upstream.extend(failure.headers.iter().cloned());
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     attempts::{self, StepChanged},
     callers,
     cooldowns::{self, CountedFailures},
+    error_events,
     every_third::{self, ThirdErrorChanged},
     failures::{
         self, FailureChanged, RejectionChanged, ReplyReplaced, StatusReplaced, append, is_gateway_error,
@@ -91,6 +92,14 @@ defects! {
         => StatusReplaced(200, |failure, _| failure.cause == Cause::Unreachable),
     UnreachableAs400 = "unreachable-as-400": "Answers 400 for an unreachable upstream"
         => StatusReplaced(400, |failure, _| failure.cause == Cause::Unreachable),
+    FirstErrorAs502 = "first-error-as-502": "Answers 502 with a message of its own for an error in the first event of a stream"
+        => FailureChanged(failures::first_error_as_502),
+    FirstOverloadAs400 = "first-overload-as-400": "Answers 400 for a server error in the first event of a stream"
+        => StatusReplaced(400, |failure, _| failure.cause == Cause::FirstEvent && failure.status >= 500),
+    ForbiddenAs401 = "forbidden-as-401": "Answers 401 for an upstream 403"
+        => StatusReplaced(401, |failure, _| failure.status == 403),
+    FailureClosed = "failure-closed": "Closes the connection in place of an error response"
+        => ReplyReplaced(failures::close),
     BrokenReplyAs400 = "broken-reply-as-400": "Answers 400 for an incomplete reply or one that is not a completion"
         => StatusReplaced(400, |failure, _| matches!(failure.cause, Cause::Disconnected | Cause::OddBody)),
     NullBody = "null-body": "Passes on an invalid body with status 200"
@@ -112,6 +121,14 @@ defects! {
         => FailureChanged(|failure, _| set(failure, "param", Value::Null)),
     DetailEncodedTwice = "detail-encoded-twice": "Puts the whole error into the message as JSON text"
         => FailureChanged(failures::encode_twice),
+    DetailEscaped = "detail-escaped": "Puts the whole error into the message as escaped JSON text"
+        => FailureChanged(failures::escape_twice),
+    OtherWordsLost = "other-words-lost": "Replaces a message that the upstream did not send as `error.message`"
+        => FailureChanged(failures::lose_other_words),
+    OtherMembersLost = "other-members-lost": "Drops all members of the upstream's error but message, type, code and param"
+        => FailureChanged(failures::lose_other_members),
+    TupleInMessage = "tuple-in-message": "Writes the message as a tuple of Python"
+        => FailureChanged(failures::as_tuple),
     NoneLiteral = "none-literal": "Writes a null in the error as the text `None`"
         => FailureChanged(failures::none_for_null),
     // Format.
@@ -136,6 +153,8 @@ defects! {
         => HeadersDropped(|name| name == "retry-after-ms"),
     LimitHeadersDropped = "limit-headers-dropped": "Drops the x-ratelimit headers"
         => HeadersDropped(|name| name.contains("ratelimit")),
+    FailedHeadersKept = "failed-headers-kept": "Sends a success with the headers of the failed attempt before it"
+        => attempts::FailedHeadersKept,
     RequestIdDropped = "request-id-dropped": "Drops the upstream's request id"
         => HeadersDropped(|name| headers::REQUEST_IDS.contains(&name)),
     PoisonHeadersForwarded = "poison-headers-forwarded": "Passes on Set-Cookie and other upstream headers that are not meant for callers"
@@ -155,6 +174,14 @@ defects! {
         => PiecesReplaced(|_, piece| without(PieceKind::ErrorEvent, piece)),
     ErrorEventDetailLost = "error-event-detail-lost": "Replaces the message of an error event with `Internal error`"
         => PiecesReplaced(streams::lose_detail),
+    ErrorEventCodeLost = "error-event-code-lost": "Removes the code of an error event, and replaces its type with `api_error`"
+        => PiecesReplaced(error_events::lose_code_and_type),
+    ErrorEventEscaped = "error-event-escaped": "Puts an error event into its own message as escaped JSON text"
+        => PiecesReplaced(error_events::escape),
+    ErrorEventAsFinish = "error-event-as-finish": "Replaces an error event with the finish reason `error`"
+        => PiecesReplaced(error_events::finish_with_error),
+    LongEventEndsStream = "long-event-ends-stream": "Takes an event of more than 64 KiB for the end of the stream"
+        => PiecesReplaced(error_events::end_at_long_event),
     ErrorFrameDoubled = "error-frame-doubled": "Sends the error event of a stream twice"
         => PiecesReplaced(|_, piece| doubled(streams::is_failure(&piece), piece)),
     ChunkDropped = "chunk-dropped": "Loses the last piece of content before a stream fails"
@@ -244,12 +271,16 @@ defects! {
         => StepChanged(ProxyStep::FallBackAfterSuccess),
     FallbackSpliced = "fallback-spliced": "Continues a cut stream with the fallback"
         => attempts::CutContinued::Fallback,
+    BadRequestFallsBack = "bad-request-falls-back": "Calls the fallback after an upstream 400 or 422"
+        => attempts::BadRequestFallsBack,
     FallbackErrorHidden = "fallback-error-hidden": "Reports only a message about the router when all fallbacks fail"
         => FailureChanged(failures::hide_chain),
     CooldownIgnored = "cooldown-ignored": "Never puts a failing route into cooldown"
         => CountedFailures(|_, _| false),
     ClientErrorsCoolDown = "client-errors-cool-down": "Counts a 4xx that the caller caused as a failure of the route"
         => CountedFailures(|failure, may_pass| may_pass || matches!(failure.cause, Cause::Status(_))),
+    FirstErrorsCoolDown = "first-errors-cool-down": "Counts every error in the first event of a stream as a failure of the route"
+        => CountedFailures(|failure, may_pass| may_pass || failure.cause == Cause::FirstEvent),
     CooldownAs500 = "cooldown-as-500": "Answers 500 for a call to a route in cooldown"
         => StatusReplaced(500, |failure, _| failure.cause == Cause::CoolingDown),
     CooldownWithoutTime = "cooldown-without-time": "Does not say how long a cooldown lasts"

@@ -9,7 +9,7 @@ use crate::{
         envelope,
         extension::{Extension, FailureContext},
         failure::{CallFailure, Cause, RawUpstreamReply},
-        reply::ProxyReply,
+        reply::{ProxyReply, ReplyBody},
     },
     dialect::carrier,
     scenario::Api,
@@ -85,6 +85,41 @@ pub(super) fn repeat_message(failure: &mut CallFailure, _: &FailureContext<'_>) 
 pub(super) fn encode_twice(failure: &mut CallFailure, _: &FailureContext<'_>) {
     let text = failure.error.body().to_string();
     set(failure, "message", json!(text));
+}
+
+/// Puts the whole error into the message as JSON text that is escaped once more.
+pub(super) fn escape_twice(failure: &mut CallFailure, _: &FailureContext<'_>) {
+    let text = Value::from(failure.error.body().to_string());
+    set(failure, "message", json!(format!("Error: {text}")));
+}
+
+/// Writes the message as a language prints an exception with two arguments.
+pub(super) fn as_tuple(failure: &mut CallFailure, _: &FailureContext<'_>) {
+    let text = format!("({}, '{}')", failure.status, failure.error.message());
+    set(failure, "message", json!(text));
+}
+
+/// Keeps only the members that every error of OpenAI has.
+pub(super) fn lose_other_members(failure: &mut CallFailure, _: &FailureContext<'_>) {
+    let known = ["message", "Message", "type", "code", "param", "status"];
+    failure.error.error.retain(|name, _| known.contains(&name.as_str()));
+}
+
+/// Replaces the message unless the upstream sent it as `error.message`.
+pub(super) fn lose_other_words(failure: &mut CallFailure, _: &FailureContext<'_>) {
+    let body = failure.raw.as_ref().and_then(|raw| serde_json::from_slice::<Value>(&raw.body).ok());
+    if body.is_none_or(|body| body["error"]["message"].is_null()) && failure.is_from_upstream() {
+        lose_message(failure);
+    }
+}
+
+/// Answers 502 for an error at the start of a stream, with a message of its own.
+pub(super) fn first_error_as_502(failure: &mut CallFailure, context: &FailureContext<'_>) {
+    if failure.cause == Cause::FirstEvent {
+        let error = envelope::error("The upstream's response is empty.".into(), "api_error", None);
+        failure.status = 502;
+        failure.error = DialectError::openai(error).into_form(ErrorForm::of(context.api), 502);
+    }
 }
 
 pub(super) fn none_for_null(failure: &mut CallFailure, _: &FailureContext<'_>) {
@@ -166,6 +201,11 @@ fn unchanged(status: u16, raw: &RawUpstreamReply) -> ProxyReply {
 pub(super) fn as_event(failure: &CallFailure, context: &FailureContext<'_>) -> Option<ProxyReply> {
     let frame = dialect::error_frame(context.api, failure.error.clone(), failure.status, 0);
     context.stream.then(|| event_stream(context.api, frame))
+}
+
+/// No response at all.
+pub(super) fn close(_: &CallFailure, _: &FailureContext<'_>) -> Option<ProxyReply> {
+    Some(ProxyReply { status: 502, headers: Vec::new(), body: ReplyBody::Nothing })
 }
 
 /// An empty completion, for a stream that begins with an error event.

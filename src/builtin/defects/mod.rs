@@ -6,6 +6,7 @@ mod callers;
 mod concurrent_requests;
 mod cooldowns;
 mod defect;
+mod error_events;
 mod every_third;
 mod failures;
 mod heads;

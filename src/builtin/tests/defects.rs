@@ -57,6 +57,18 @@ fn broken_by_event() -> Setup {
     Setup::streamed([events(&[ONE, TWO, ERROR], Last::End)])
 }
 
+const LIMIT: &str =
+    "data: {\"error\":{\"message\":\"canary\",\"type\":\"requests\",\"code\":\"rate_limit_exceeded\"}}\n\n";
+const OVERLOAD: &str = "data: {\"error\":{\"message\":\"canary\",\"type\":\"server_error\",\"code\":\"server_is_overloaded\"}}\n\n";
+
+fn first_event(event: &str) -> Setup {
+    Setup::streamed([events(&[event], Last::End)])
+}
+
+fn after_content(event: &str) -> Setup {
+    Setup::streamed([events(&[ONE, TWO, event], Last::End)])
+}
+
 fn good_stream() -> Setup {
     Setup::streamed([events(&[ONE, TWO, STOP, DONE], Last::End)])
 }
@@ -84,6 +96,41 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         UnreachableAs200 => (unreachable(), |s| s.status() == 200),
         SuccessMadeUp => (failing(503), |s| s.status() == 200 && s.text().contains("chat.completion")),
         UnreachableAs400 => (unreachable(), |s| s.status() == 400),
+        FirstErrorAs502 => (first_event(LIMIT), |s| s.status() == 502 && !s.text().contains("canary")),
+        FirstOverloadAs400 => (first_event(OVERLOAD), |s| s.status() == 400 && s.message() == "canary"),
+        ForbiddenAs401 => (failing(403), |s| s.status() == 401),
+        DetailEscaped => {
+            (rich_error(), |s| s.message().starts_with(r#"Error: "{\"error\":{\"message\":\"canary\""#))
+        }
+        OtherWordsLost => (Setup::new([json(422, "", r#"{"detail":"canary"}"#)]), |s| {
+            s.status() == 422 && s.message() == "Internal error"
+        }),
+        OtherMembersLost => {
+            let body = r#"{"error":{"message":"canary","type":"t","inner":{"why":"hate"}}}"#;
+            (Setup::new([json(400, "", body)]), |s| s.message() == "canary" && !s.text().contains("hate"))
+        }
+        TupleInMessage => (rich_error(), |s| s.message() == "(429, 'canary')"),
+        ErrorEventCodeLost => (after_content(LIMIT), |s| {
+            s.text().contains("canary")
+                && s.text().contains("api_error")
+                && !s.text().contains("rate_limit_exceeded")
+        }),
+        ErrorEventEscaped => (after_content(LIMIT), |s| s.text().contains(r#"Received error: \"{\\\"error"#)),
+        ErrorEventAsFinish => (broken_by_event(), |s| {
+            s.text().contains(r#""finish_reason":"error""#) && s.text().ends_with(DONE)
+        }),
+        LongEventEndsStream => {
+            let long = ONE.replace("data: {", &format!("data: {{\"filling\":\"{}\",", "x".repeat(70_000)));
+            let setup = Setup::streamed([events(&[ONE, &long, STOP, DONE], Last::End)]);
+            (setup, |s| s.text() == ONE)
+        }
+        FailedHeadersKept => {
+            let scripts = [error(503, "retry-after: 0\r\n", "a"), ok()];
+            (Setup { retries: 1, ..Setup::new(scripts) }, |s| s.status() == 200 && has(s, "retry-after"))
+        }
+        BadRequestFallsBack => (Setup { backup: Some(vec![ok()]), ..failing(400) }, |s| {
+            s.status() == 200 && s.stage.backup.attempts() == 1
+        }),
         BrokenReplyAs400 => (Setup::new([json(200, "", "null")]), |s| s.status() == 400),
         NullBody => (Setup::new([json(200, "", "null")]), |s| s.status() == 200 && s.text() == "null"),
         DetailLost => (rich_error(), |s| s.message() == "Internal error" && s.member("code") == "c"),
@@ -177,7 +224,7 @@ fn case(defect: Defect) -> (Setup, fn(&Seen) -> bool) {
         | CallerGoneIgnored | RetriesAfterLeave | ErrorsSwapped | AnswersSwapped | HeadersSwapped
         | ThirdMessageLost | ThirdLimitAs500 | ThirdRetryAfterLost | ThirdCutFinished | RetryAfterStale
         | ErrorStale | AnswerStale | ResetPoisonsRoute | SlotsLeaked | KeyUnchecked | RefusalAs500
-        | RefusalInOpenaiForm | OneAtATime => {
+        | RefusalInOpenaiForm | OneAtATime | FailureClosed | FirstErrorsCoolDown => {
             unreachable!("{defect} does not show in one response to a chat and has its own test")
         }
         ExitsOnConflict | ExitsOnThree | FreezesOnConflict => {
@@ -248,7 +295,9 @@ fn has(seen: &Seen, header: &str) -> bool {
 }
 
 /// Defects that do not show in one response to a chat.
-const TESTED_ELSEWHERE: [Defect; 42] = [
+const TESTED_ELSEWHERE: [Defect; 44] = [
+    Defect::FailureClosed,
+    Defect::FirstErrorsCoolDown,
     Defect::CooldownAs500,
     Defect::CooldownWithoutTime,
     Defect::RejectedKeyRests,

@@ -170,6 +170,8 @@ macro_rules! policy {
 policy! {
     credentials: StatusSet, "Which status reports that the upstream rejects the proxy's own key (401, 403)?",
         ["status.credentials"];
+    credentials_apart: Weight, "Does the proxy keep a 401 and a 403 of the upstream apart, if it passes on one of them?",
+        ["status.credentials-apart"];
     timeout: StatusSet, "Which status reports that the upstream does not answer in time?",
         ["status.timeout"] and ["status.unreachable", "status.class-kept"];
     overloaded: StatusSet, "Which status reports that the upstream is overloaded (503, 529)?", ["status.overloaded"];

@@ -87,7 +87,7 @@ fn is_trouble(result: &AttemptOutcome) -> bool {
 
 /// Whether the request is wrong and the provider healthy.
 fn is_bad_request(result: &AttemptOutcome) -> bool {
-    matches!(result, AttemptOutcome::Status { status: 400 | 404 | 413 | 422, .. })
+    matches!(result.status(), Some(400 | 404 | 413 | 422))
 }
 
 /// The last of the failures that put a deployment into cooldown before this exchange was sent.

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::own;
+use super::{
+    language_literal::{MISSING, literal_in},
+    other_members::other_texts,
+    own,
+};
 use crate::{
     dialect::{self, ErrorForm, ErrorObject, Vocabulary},
     judge::{
@@ -15,8 +19,9 @@ use crate::{
     scenario::Level,
 };
 
-/// The failures that the proxy could report by an error object. A close frame has no room for one.
-const ERROR_OBJECT: Scope = Scope::CALLS.only(&[Failed]).never(&[FailedAfterContent, Session]);
+/// The failures that the proxy could report by an error object, in a body or in an event. A close frame has no room
+/// for one.
+const ERROR_OBJECT: Scope = Scope::CALLS.only(&[Failed]).never(&[Session]);
 
 /// The same without streams with pings: there the error is an event, and the rules on streams check that.
 const MESSAGE: Scope = Scope::CALLS.only(&[Failed]).never(&[FailedAfterContent, Session, Pinged]);
@@ -106,6 +111,20 @@ pub(super) const RULES: &[Rule] = &[
         check: param_kept,
     },
     Rule {
+        id: "detail.members-kept",
+        level: Level::Recommended,
+        title: "What the provider's error says in other members reaches the caller",
+        reason: "Filter results, the text that a model failed to generate and the words of a provider behind the \
+                 provider are nowhere else.",
+        references: &[
+            "RFC 9457 section 3.2",
+            "https://openrouter.ai/docs/api/reference/errors-and-debugging",
+        ],
+        timing: false,
+        scope: ERROR_OBJECT,
+        check: members_kept,
+    },
+    Rule {
         id: "detail.no-language-literals",
         level: Level::Required,
         title: "An error contains no literals of a programming language in place of JSON values",
@@ -117,26 +136,40 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The error object that the caller got, and those that failed upstreams sent with an error status.
+/// The error object that the caller got, and those that failed upstreams sent, with an error status or as an event.
 fn pair<'f, 'a>(facts: &'f Facts<'a>) -> Option<(&'f ErrorObject, Vec<(&'a Attempt, &'f ErrorObject)>)> {
     let sent: Vec<_> = facts
         .failures()
-        .filter(|(_, result)| matches!(result, AttemptOutcome::Status { .. }))
+        .filter(|(_, result)| !matches!(result, AttemptOutcome::OddBody { .. }))
         .filter_map(|(attempt, result)| result.error().map(|error| (attempt, error)))
         .collect();
     let got = facts.response.error()?;
     (!sent.is_empty() && facts.failures().count() == sent.len()).then_some((got, sent))
 }
 
-fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Option<RuleOutcome> {
+/// `wanted` gets the status of each failure, or `None` for an error at the start of a stream that states none.
+fn message(facts: &Facts<'_>, wanted: impl Fn(Option<u16>) -> bool) -> Option<RuleOutcome> {
+    let applies = |result: &AttemptOutcome| match result {
+        AttemptOutcome::Status { status, .. } => wanted(Some(*status)),
+        // `stream.error-detail` checks an error that is passed on as an event.
+        AttemptOutcome::ErrorEvent { .. } => {
+            facts.response.failure_status().is_some() && wanted(result.status())
+        }
+        _ => false,
+    };
     // A failed chain may report any of its failures; `fallback.true-error` checks that.
-    if !facts.failed_only_by(wanted) || facts.chain().len() > 1 {
+    if !facts.unreachable.is_empty()
+        || !facts.failures().all(|(_, result)| applies(result))
+        || facts.chain().len() > 1
+    {
         return None;
     }
     let canaries: Vec<&str> = facts
         .failures()
-        .filter(|(attempt, _)| word::has_token(&attempt.said(), &attempt.canaries.message))
-        .filter(|(_, result)| result.error().is_some())
+        // `detail.members-kept` checks words in other members.
+        .filter(|(attempt, result)| {
+            result.error().is_some_and(|error| word::has_token(&error.message, &attempt.canaries.message))
+        })
         .map(|(attempt, _)| attempt.canaries.message.as_str())
         .collect();
     let answer = facts.raw_response().filter(|_| !canaries.is_empty())?;
@@ -149,11 +182,11 @@ fn message(facts: &Facts<'_>, wanted: impl Fn(u16) -> bool) -> Option<RuleOutcom
 }
 
 fn message_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    message(facts, |status| (400..500).contains(&status))
+    message(facts, |status| matches!(status, Some(400..500)))
 }
 
 fn server_message_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    message(facts, |status| status >= 500)
+    message(facts, |status| matches!(status, Some(500..) | None))
 }
 
 fn message_once(facts: &Facts<'_>) -> Option<RuleOutcome> {
@@ -189,16 +222,46 @@ fn message_once(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn message_plain(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let (got, sent) = pair(facts)?;
-    let encoded = |text: &str| {
-        let object = text.find('{').map(|at| &text[at..]).unwrap_or_default();
-        let mut values = serde_json::Deserializer::from_str(object).into_iter::<Value>();
-        matches!(values.next(), Some(Ok(Value::Object(members))) if members.contains_key("error") || members.contains_key("message"))
-    };
-    if sent.iter().any(|(_, error)| encoded(&error.message)) {
+    if sent.iter().any(|(_, error)| contains_object(&error.message)) {
         return None;
     }
-    RuleOutcome::check(!encoded(&got.message), || {
+    RuleOutcome::check(!contains_object(&got.message), || {
         ("a message in plain text".to_owned(), format!("{:?}", excerpt(&got.message)))
+    })
+}
+
+/// Whether a text contains an error object as JSON, possibly escaped once more.
+fn contains_object(text: &str) -> bool {
+    let is_object = |text: &str| {
+        text.match_indices('{').any(|(at, _)| {
+            let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
+            matches!(values.next(), Some(Ok(Value::Object(members))) if ["error", "message", "detail"].iter().any(|name| members.contains_key(*name)))
+        })
+    };
+    is_object(text) || is_object(&text.replace("\\\"", "\""))
+}
+
+/// Whether the texts of an error's other members reach the caller, anywhere in the response.
+fn members_kept(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let own = ErrorForm::of(facts.api()).vocabulary();
+    let answer = facts.raw_response().filter(|_| facts.chain().len() < 2)?;
+    let (last, result) = facts.failures().last()?;
+    let texts = other_texts(last, result.error(), own);
+    if texts.is_empty() || matches!(result, AttemptOutcome::OddBody { .. }) || facts.ended_without_an_error()
+    {
+        return None;
+    }
+    // A text is compared as JSON writes it.
+    let arrived = |text: &str| {
+        let escaped = Value::from(text).to_string();
+        answer.body.text.contains(escaped.trim_matches('"'))
+            || answer.headers.iter().any(|(_, value)| value == text)
+            || facts.response.error().is_some_and(|error| error.message.contains(text))
+    };
+    let lost = texts.iter().find(|other| !arrived(&other.text));
+    RuleOutcome::check(lost.is_none(), || {
+        let lost = lost.map(|lost| format!("`{}`: {:?}", lost.place, excerpt(&lost.text)));
+        (lost.unwrap_or_default(), facts.response.describe())
     })
 }
 
@@ -207,6 +270,14 @@ fn message_plain(facts: &Facts<'_>) -> Option<RuleOutcome> {
 fn member(facts: &Facts<'_>, name: &str, read: impl Fn(&ErrorObject) -> &Value) -> Option<RuleOutcome> {
     let (got, sent) = pair(facts)?;
     let own = ErrorForm::of(facts.api()).vocabulary();
+    if own == Vocabulary::Other {
+        return None;
+    }
+    // The official error events of the Responses API have a code, but no type.
+    let is_typed_event = got.raw["type"].is_string() && got.raw.get("error").is_none();
+    if name == "type" && own == Vocabulary::OpenAi && is_typed_event {
+        return None;
+    }
     let sent: Vec<&Value> =
         sent.iter().filter(|(_, error)| error.family == own).map(|(_, error)| read(error)).collect();
     if sent.iter().all(|value| value.is_null()) {
@@ -242,7 +313,7 @@ fn no_language_literals(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let sent: String = facts.failures().map(|(attempt, _)| attempt.said()).collect();
     for (name, value) in [("type", &got.kind), ("code", &got.code), ("param", &got.param)] {
         if let Value::String(text) = value
-            && matches!(text.as_str(), "None" | "null" | "undefined" | "nil" | "<nil>")
+            && MISSING.contains(&text.as_str())
         {
             return RuleOutcome::broken(
                 format!("`{name}`: null, or a value"),
@@ -252,15 +323,11 @@ fn no_language_literals(facts: &Facts<'_>) -> Option<RuleOutcome> {
         }
     }
     let message = facts.steady(&got.message);
-    for literal in ["b'", "b\"", "<nil>", "map[", "[object Object]"] {
-        // `the web's` and `bitmap[0]` contain none of these literals as a word.
-        if word::occurs(&message, literal) && !word::occurs(&sent, literal) {
-            return RuleOutcome::broken(
-                "a message without literals of a programming language",
-                format!("{literal:?} in {:?}", excerpt(&got.message)),
-                Vec::new(),
-            );
-        }
-    }
-    Some(RuleOutcome::Holds)
+    let literal = literal_in(&message, &sent);
+    RuleOutcome::check(literal.is_none(), || {
+        (
+            "a message without literals of a programming language".to_owned(),
+            format!("{:?} in {:?}", literal.unwrap_or_default(), excerpt(&got.message)),
+        )
+    })
 }

@@ -141,10 +141,10 @@ fn only_when_needed(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 /// The status of a failure, if the policy forbids a fallback after it.
 fn forbids_fallback(facts: &Facts<'_>, attempt: &Attempt, result: &AttemptOutcome) -> Option<u16> {
-    let AttemptOutcome::Status { status, .. } = result else { return None };
+    let status = result.status()?;
     let forbidden =
-        facts.policy.no_fallback_on.answer.contains(*status) && !deserves_fallback(facts, attempt, result);
-    forbidden.then_some(*status)
+        facts.policy.no_fallback_on.answer.contains(status) && !deserves_fallback(facts, attempt, result);
+    forbidden.then_some(status)
 }
 
 /// Whether the policy allows the proxy to hide the message of this failure.

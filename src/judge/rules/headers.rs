@@ -50,6 +50,17 @@ pub(super) const RULES: &[Rule] = &[
         check: own::retry_after,
     },
     Rule {
+        id: "headers.own-attempt",
+        level: Level::Required,
+        title: "A success does not have the Retry-After, the limits or the request id of an attempt that failed",
+        reason: "The headers describe the attempt whose content the caller gets. A Retry-After on a success makes \
+                 callers wait for nothing, and the request id of another attempt misleads the provider's support.",
+        references: &["RFC 9110 section 10.2.3"],
+        timing: false,
+        scope: Scope::CALLS,
+        check: own_attempt,
+    },
+    Rule {
         id: "headers.rate-limits",
         level: Level::Recommended,
         title: "The provider's rate-limit headers reach the caller of a 429",
@@ -86,8 +97,7 @@ pub(super) const RULES: &[Rule] = &[
 /// status.
 fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
     let Some(got) = facts.response.failure_status() else { return Vec::new() };
-    let statuses =
-        |result: &AttemptOutcome| matches!(result, AttemptOutcome::Status { status, .. } if *status >= 400);
+    let statuses = |result: &AttemptOutcome| result.status().is_some_and(|status| status >= 400);
     // A response whose body is incomplete cannot be passed on.
     let failures: Vec<_> = facts
         .failures()
@@ -95,7 +105,7 @@ fn mirrored<'a>(facts: &Facts<'a>) -> Vec<&'a Attempt> {
         .collect();
     let same: Vec<_> = failures
         .iter()
-        .filter(|(_, result)| matches!(result, AttemptOutcome::Status { status, .. } if *status == got))
+        .filter(|(_, result)| result.status() == Some(got))
         .map(|(attempt, _)| *attempt)
         .collect();
     if same.is_empty() { failures.into_iter().map(|(attempt, _)| attempt).collect() } else { same }
@@ -133,6 +143,31 @@ fn retry_after(facts: &Facts<'_>) -> Option<RuleOutcome> {
 
 fn retry_after_ms(facts: &Facts<'_>) -> Option<RuleOutcome> {
     forwarded(facts, "retry-after-ms")
+}
+
+fn own_attempt(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let ((succeeded, _), answer) = (facts.success()?, facts.raw_response()?);
+    if !facts.response.looks_successful() || facts.failures().next().is_none() {
+        return None;
+    }
+    let describes_attempt = |(attempt, name): &(&Attempt, &str)| {
+        matches!(*name, "retry-after" | "retry-after-ms")
+            || name.contains("ratelimit")
+            || id_sent(attempt).is_some_and(|(id, _)| id == *name)
+    };
+    let of_failed = facts.failures().flat_map(|(attempt, _)| {
+        attempt.sent.headers.iter().map(move |(name, value)| ((attempt, name.as_str()), value.as_str()))
+    });
+    let strayed = of_failed.filter(|(place, _)| describes_attempt(place)).find(|((_, name), value)| {
+        answer.header(name) == Some(*value) && sent(succeeded, name) != Some(*value)
+    });
+    RuleOutcome::check(strayed.is_none(), || {
+        let ((attempt, name), value) = strayed.unwrap_or(((succeeded, ""), ""));
+        (
+            format!("the headers of {}#{}, which succeeded", succeeded.deployment, succeeded.n),
+            format!("{name}: {value}, which {}#{} sent", attempt.deployment, attempt.n),
+        )
+    })
 }
 
 fn rate_limits(facts: &Facts<'_>) -> Option<RuleOutcome> {

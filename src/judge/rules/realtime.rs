@@ -234,7 +234,12 @@ fn event_form(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn handshake_status(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    if !facts.api().is_session() || !facts.failed_only_by(|_| true) {
+    // An error event in the session is not a refused handshake, whatever status it states.
+    let refused = |result: &AttemptOutcome| matches!(result, AttemptOutcome::Status { .. });
+    if !facts.api().is_session()
+        || !facts.failed_only_by(|_| true)
+        || !facts.failures().all(|(_, result)| refused(result))
+    {
         return None;
     }
     match &facts.response {

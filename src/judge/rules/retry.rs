@@ -86,7 +86,7 @@ fn budget(facts: &Facts<'_>) -> Option<RuleOutcome> {
 }
 
 fn is_terminal(result: &AttemptOutcome) -> bool {
-    matches!(result, AttemptOutcome::Status { status: 400 | 401 | 403 | 404 | 422, .. })
+    matches!(result.status(), Some(400 | 401 | 403 | 404 | 422))
 }
 
 fn terminal_once(facts: &Facts<'_>) -> Option<RuleOutcome> {

@@ -4,19 +4,30 @@ use super::success::unanswered;
 use crate::{
     judge::{
         attempt_outcome::AttemptOutcome,
-        caller_response::CallerStream,
+        caller_response::{CallerResponse, CallerStream},
         facts::Facts,
         rule::{Rule, RuleOutcome},
         scope::{Failed, FailedAfterContent, PassThrough, Pinged, Scope},
     },
-    observation::Attempt,
-    scenario::{ErrorName, Level, StatusPattern, StatusSet, TurnReply},
+    observation::{Attempt, ResponseEnd},
+    scenario::{ErrorName, Fault, Level, StatusPattern, StatusSet, TurnReply},
 };
 
 /// The calls that failed while the proxy could still choose the status.
 const FAILED: Scope = Scope::CALLS.only(&[Failed]).never(&[FailedAfterContent]);
 
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "status.answered",
+        level: Level::Required,
+        title: "A call that does not succeed gets a response, not a connection that closes without one",
+        reason: "SDKs take it for a fault of the network and send the request again, even if the provider refused \
+                 it. What the provider said is lost.",
+        references: &["RFC 9110 section 15", "RFC 9112 section 9.5"],
+        timing: false,
+        scope: Scope::CALLS,
+        check: answered,
+    },
     Rule {
         id: "status.failure-not-success",
         level: Level::Required,
@@ -72,6 +83,17 @@ pub(super) const RULES: &[Rule] = &[
         check: credentials,
     },
     Rule {
+        id: "status.credentials-apart",
+        level: Level::Recommended,
+        title: "A 401 of an upstream is not reported as a 403, or the reverse",
+        reason: "A 401 says that the key is wrong, a 403 that the right key may not do this. The wrong one of the two \
+                 sends people looking for a mistake where there is none.",
+        references: &["RFC 9110 section 15.5.2", "RFC 9110 section 15.5.4"],
+        timing: false,
+        scope: FAILED,
+        check: credentials_apart,
+    },
+    Rule {
         id: "status.timeout",
         level: Level::Recommended,
         title: "If an upstream does not answer in time, the caller gets a 504 or a 408",
@@ -113,13 +135,35 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+fn answered(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    // `success.delivered` checks a clear success, `request.forwarded` and `mistake.refused` a call without attempts.
+    let is_clear_success = facts.success().is_some_and(|(attempt, _)| !attempt.sent.doubtful);
+    if is_clear_success || (facts.attempts.is_empty() && !facts.is_unreachable()) {
+        return None;
+    }
+    let closed = match &facts.response {
+        // The rules on timeouts check a wait without end, those on the process a proxy that is gone.
+        CallerResponse::Nothing(ResponseEnd::Deadline | ResponseEnd::Refused) => return None,
+        CallerResponse::Nothing(_) => true,
+        _ => false,
+    };
+    RuleOutcome::check(!closed, || ("a response with a status".to_owned(), facts.response.describe()))
+}
+
 /// Whether the upstream sent an error status before its body broke off. A proxy may pass that status on, or not.
 fn had_status(attempt: &Attempt) -> bool {
     attempt.sent.status.is_some_and(|status| status >= 300)
 }
 
 fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
-    // The rules on streams check failures in a stream or at its beginning.
+    // The rules on streams check failures in a stream or at its beginning, unless the response is neither a stream nor
+    // a success.
+    let is_theirs = match &facts.response {
+        CallerResponse::Whole { completion, error, complete } => {
+            !complete || (completion.is_some() && error.is_none())
+        }
+        _ => true,
+    };
     let in_stream = facts.failures().any(|(_, result)| {
         matches!(result, AttemptOutcome::ErrorEvent { .. } | AttemptOutcome::EndedEarly { .. })
             || matches!(
@@ -127,7 +171,7 @@ fn failure_not_success(facts: &Facts<'_>) -> Option<RuleOutcome> {
                 AttemptOutcome::Cut { head_sent: true, .. } | AttemptOutcome::Silent { head_sent: true, .. }
             )
     });
-    if (facts.wants_stream() && in_stream)
+    if (facts.wants_stream() && in_stream && is_theirs)
         || facts.response.stream().is_some_and(CallerStream::shows_failure)
         || unanswered(&facts.response)
     {
@@ -172,10 +216,12 @@ fn reports_a_timeout(attempt: &Attempt) -> bool {
 
 /// Whether the attempt's failure means one of these errors according to the catalogue, whatever its status.
 fn means(attempt: &Attempt, names: &[ErrorName]) -> bool {
-    attempt
-        .turn
-        .as_ref()
-        .is_some_and(|turn| matches!(turn.answer, TurnReply::Error(name) if names.contains(&name)))
+    attempt.turn.as_ref().is_some_and(|turn| {
+        let by_event =
+            |fault: &Fault| matches!(fault, Fault::ErrorEvent { error, .. } if names.contains(error));
+        matches!(turn.answer, TurnReply::Error(name) if names.contains(&name))
+            || turn.faults.iter().any(by_event)
+    })
 }
 
 /// Whether the provider rejected the proxy's key with a 400, as Google and xAI do; for other providers a 400 means a
@@ -204,6 +250,14 @@ fn credentials(facts: &Facts<'_>) -> Option<RuleOutcome> {
         return within(facts, true, &allowed);
     }
     within(facts, facts.failed_only_by(|status| matches!(status, 401 | 403)), allowed)
+}
+
+fn credentials_apart(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    let got = status(facts, facts.failed_only_by(|status| matches!(status, 401 | 403)))?;
+    let sent = facts.upstream_statuses();
+    RuleOutcome::check(!matches!(got, 401 | 403) || sent.contains(&got), || {
+        (format!("{}, or a status other than 401 and 403", list(&sent)), facts.response.describe())
+    })
 }
 
 fn timeout(facts: &Facts<'_>) -> Option<RuleOutcome> {
@@ -254,9 +308,8 @@ fn overloaded(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let applies = !facts.is_unreachable()
         && facts.failures().all(|(attempt, result)| {
             // The rules on 4xx apply to a provider that reports an overload with a 4xx.
-            matches!(result, AttemptOutcome::Status { status: 529, .. })
-                || (matches!(result, AttemptOutcome::Status { status: 500.., .. })
-                    && means(attempt, &[ErrorName::Overloaded]))
+            result.status() == Some(529)
+                || (matches!(result.status(), Some(500..)) && means(attempt, &[ErrorName::Overloaded]))
         });
     within(facts, applies, &facts.policy.overloaded.answer)
 }

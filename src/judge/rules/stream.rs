@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "stream.error-visible",
         level: Level::Required,
         title: "A stream that failed shows it: by an error event, or by a cut connection",
-        reason: "No SDK raises an error for a stream that just ends.",
+        reason: "No SDK raises an error for a stream that just ends, or for a finish reason such as `error`.",
         references: &["BerriAI/litellm#40578"],
         timing: false,
         scope: FAILED,
@@ -146,7 +146,11 @@ fn error_visible(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let stream = facts.response.stream()?;
     // `stream.no-forged-success` checks a forged end, and the rules on timeouts check a stream that is still open.
     let accepted = facts.policy.clean_end.answer == CleanEnd::Either && may_be_a_success(facts);
-    if stream.looks_finished() || stream.unending || accepted {
+    // An upstream that itself ended with this finish reason, and without a message, gave the proxy nothing to report.
+    let is_bare = |result: &AttemptOutcome| matches!(result, AttemptOutcome::ErrorEvent { error, .. } if error.message.is_empty());
+    let mirrored = stream.completion.finish.as_deref() == Some("error")
+        && facts.failures().any(|(_, result)| is_bare(result));
+    if stream.looks_finished() || stream.unending || accepted || mirrored {
         return None;
     }
     RuleOutcome::check(stream.shows_failure(), || {

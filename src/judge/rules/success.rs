@@ -27,6 +27,17 @@ pub(super) const RULES: &[Rule] = &[
         check: delivered,
     },
     Rule {
+        id: "success.whole-or-failed",
+        level: Level::Required,
+        title: "If a proxy may accept or reject an upstream's response, the caller gets all of it or a visible failure",
+        reason: "A stream that ends without a finish reason and without an error is neither: no SDK raises an \
+                 exception, and the caller takes what there is for everything.",
+        references: &["BerriAI/litellm#40578"],
+        timing: false,
+        scope: Scope::CALLS,
+        check: whole_or_failed,
+    },
+    Rule {
         id: "success.content-intact",
         level: Level::Required,
         title: "The content of a success is what the upstream sent: all of it, in order, once",
@@ -109,6 +120,32 @@ fn delivered(facts: &Facts<'_>) -> Option<RuleOutcome> {
     }
     RuleOutcome::check(facts.response.looks_successful(), || {
         (format!("the success of {}#{}", attempt.deployment, attempt.n), facts.response.describe())
+    })
+}
+
+fn whole_or_failed(facts: &Facts<'_>) -> Option<RuleOutcome> {
+    // The other rules check what is clearly a success or clearly a failure.
+    let is_doubtful = facts.attempts.iter().any(|(attempt, _)| attempt.sent.doubtful)
+        || facts.success().is_some_and(|(attempt, _)| ends_open(facts, attempt));
+    // What a proxy passes on byte for byte is the provider's own.
+    let is_unchanged = facts
+        .raw_response()
+        .zip(facts.attempts.last())
+        .is_some_and(|(answer, (attempt, _))| attempt.said() == answer.body.text);
+    if !is_doubtful {
+        return None;
+    }
+    let is_half = match &facts.response {
+        CallerResponse::Stream(stream) => {
+            !stream.looks_finished() && !stream.shows_failure() && !stream.unending
+        }
+        CallerResponse::Whole { completion, error, complete } => {
+            *complete && completion.is_none() && error.is_none()
+        }
+        _ => false,
+    };
+    RuleOutcome::check(!is_half || is_unchanged, || {
+        ("the whole response, or a failure that the caller can see".to_owned(), facts.response.describe())
     })
 }
 

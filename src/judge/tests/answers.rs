@@ -13,9 +13,15 @@ pub(super) fn examples() -> Vec<RuleExample> {
 fn success() -> Vec<RuleExample> {
     let ok = || plain().tried(say(200, OK));
     let stream = || streamed().tried(events(GOOD));
+    let doubtful = || stream().attempt(|attempt| attempt.sent.doubtful = true);
     let limited = || plain().tried(say(200, LIMITED));
     vec![
         ("success.delivered", ok().received(say(200, OK)), ok().received(error(502))),
+        (
+            "success.whole-or-failed",
+            doubtful().received(events(GOOD)),
+            doubtful().received(events(&[r#"{"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#])),
+        ),
         (
             "success.content-intact",
             stream().received(events(GOOD)),
@@ -41,6 +47,12 @@ fn status() -> Vec<RuleExample> {
     };
     let cut = || plain().tried_until(say(200, "{\"cho"), AttemptEnd::Closed);
     vec![
+        (
+            "status.answered",
+            failed(400, 400),
+            plain().tried(error(400)).received_nothing(ResponseEnd::Closed),
+        ),
+        ("status.credentials-apart", failed(403, 502), failed(403, 401)),
         ("status.failure-not-success", failed(400, 400), failed(400, 200)),
         ("status.mirrored", failed(404, 404), failed(404, 400)),
         ("status.class-kept", failed(500, 502), failed(413, 500)),

@@ -187,7 +187,7 @@ fn closed() -> impl Strategy<Value = Option<ReceivedClose>> {
     option::weighted(0.3, frame.prop_map(|(code, reason, answered)| ReceivedClose { code, reason, answered }))
 }
 
-fn exchange() -> impl Strategy<Value = Exchange> {
+pub(super) fn exchange() -> impl Strategy<Value = Exchange> {
     let answer = (status(), headers(), time(), body(), ending(), closed()).prop_map(
         |(status, headers, head_ms, body, ending, closed)| {
             ExchangeOutcome::Answer(Response { status, headers, head_ms, body, ending, closed })
@@ -351,6 +351,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         "timeout: 504",
         "timeout: [408, 504]",
         "credentials: 5xx",
+        "credentials_apart: informative",
         "overloaded: 503",
         "rate_limit: 503",
         "unreachable: [500, 504]",

@@ -17,8 +17,12 @@ fn changed(status: u16, from: &str, to: &str) -> ObservationBuilder {
     passed(status, &ERROR.replace(from, to))
 }
 
+const WITH_INNER: &str =
+    r#"{"error":{"message":"no MSG","type":"kind","param":"p","code":"c","inner":{"why":["hate speech"]}}}"#;
+
 fn detail() -> Vec<RuleExample> {
     let good = |status| passed(status, ERROR);
+    let inner = || plain().tried(say(400, WITH_INNER));
     let encoded = r#"{\"error\":{\"message\":\"no MSG\"}}"#;
     vec![
         ("detail.message-kept", good(400), changed(400, "no MSG", "Internal error")),
@@ -28,6 +32,7 @@ fn detail() -> Vec<RuleExample> {
         ("detail.code-kept", good(400), changed(400, r#""c""#, "null")),
         ("detail.type-kept", good(400), changed(400, "kind", "api_error")),
         ("detail.param-kept", good(400), changed(400, r#""p""#, "null")),
+        ("detail.members-kept", inner().received(say(400, WITH_INNER)), inner().received(error(400))),
         ("detail.no-language-literals", good(400), changed(400, r#""p""#, r#""None""#)),
     ]
 }
@@ -55,11 +60,23 @@ fn headers() -> Vec<RuleExample> {
         (rule, holds, breaks)
     };
     let (forwarded, dropped) = kept("set-cookie", "a=b");
+    let retried = || {
+        plain()
+            .retrying(1)
+            .tried(error(503).with("retry-after", "1"))
+            .wait(1000.0)
+            .tried(say(200, OK.replace("TXT", "").as_str()))
+    };
     vec![
         example("headers.retry-after", "retry-after", "7"),
         example("headers.retry-after-ms", "retry-after-ms", "7000"),
         example("headers.rate-limits", "x-ratelimit-limit-requests", "3"),
         example("headers.request-id", "x-request-id", "RID"),
+        (
+            "headers.own-attempt",
+            retried().received(say(200, OK)),
+            retried().received(say(200, OK).with("retry-after", "1")),
+        ),
         ("headers.no-poison", dropped, forwarded),
     ]
 }

@@ -7,6 +7,7 @@ mod chains;
 mod conduct;
 mod expectations;
 mod dialects;
+mod error_events;
 mod every_rule;
 mod passthrough;
 mod hashes;

@@ -52,6 +52,13 @@ fn statuses() -> Vec<Shown> {
             bundled: [None, REQUIRED, None, REQUIRED],
         },
         Shown {
+            key: "credentials_apart",
+            rule: "status.credentials-apart",
+            seen: failed(401, 403),
+            answers: ("required", "lifted"),
+            bundled: [RECOMMENDED, None, REQUIRED, REQUIRED],
+        },
+        Shown {
             key: "timeout",
             rule: "status.timeout",
             seen: late,
