@@ -144,6 +144,12 @@ fn answered(facts: &Facts<'_>) -> Option<RuleOutcome> {
     let closed = match &facts.response {
         // The rules on timeouts check a wait without end, those on the process a proxy that is gone.
         CallerResponse::Nothing(ResponseEnd::Deadline | ResponseEnd::Refused) => return None,
+        // A proxy may pass on a head that only some clients accept.
+        CallerResponse::Nothing(ResponseEnd::Broken(_))
+            if facts.attempts.iter().any(|(attempt, _)| attempt.sent.doubtful) =>
+        {
+            return None;
+        }
         CallerResponse::Nothing(_) => true,
         _ => false,
     };

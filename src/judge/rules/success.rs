@@ -139,9 +139,10 @@ fn whole_or_failed(facts: &Facts<'_>) -> Option<RuleOutcome> {
         CallerResponse::Stream(stream) => {
             !stream.looks_finished() && !stream.shows_failure() && !stream.unending
         }
-        CallerResponse::Whole { completion, error, complete } => {
-            *complete && completion.is_none() && error.is_none()
-        }
+        // A 204 has no body. An SDK raises an exception for any other body that is not a completion.
+        CallerResponse::Whole { complete: true, .. } => facts
+            .raw_response()
+            .is_some_and(|answer| answer.status != 204 && answer.body.text.trim().is_empty()),
         _ => false,
     };
     RuleOutcome::check(!is_half || is_unchanged, || {
